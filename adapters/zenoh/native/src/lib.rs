@@ -1,0 +1,59 @@
+//! Native Zenoh driver of Auraison Edge.
+//!
+//! One rule shapes everything here: **nothing calls into JavaScript per message**. Every event (sample,
+//! query, reply, completion) goes into a bounded queue of the entity it belongs to; JavaScript is woken
+//! once and takes whole batches out with [`session::NativeSession::drain`].
+//!
+//! | file        | what it holds                                                         |
+//! |-------------|-----------------------------------------------------------------------|
+//! | `config`    | open options to a Zenoh configuration                                 |
+//! | `event`     | what can be queued                                                    |
+//! | `queue`     | one bounded queue per entity, drop-oldest, counted                    |
+//! | `pump`      | which queues have something, the single wake-up, round-robin draining |
+//! | `wire`      | the byte layout of a batch                                            |
+//! | `lanes`     | one thread per priority for sends that may block                      |
+//! | `session`   | open, close, drain, counters                                          |
+//! | `entities`  | publishers, subscribers, queryables, liveliness                       |
+//! | `queries`   | get and the answers to queries                                        |
+
+mod config;
+mod entities;
+mod event;
+mod lanes;
+mod options;
+mod pump;
+mod queries;
+mod queue;
+mod session;
+mod wire;
+
+use napi_derive::napi;
+
+/// What this addon is, for `auraison doctor`.
+#[napi(object)]
+pub struct Version {
+    pub addon: String,
+    pub zenoh: String,
+    /// Version of the batch layout; the TypeScript side refuses another one.
+    pub wire: u32,
+}
+
+#[napi]
+pub fn version() -> Version {
+    Version {
+        addon: env!("CARGO_PKG_VERSION").to_string(),
+        zenoh: zenoh::GIT_VERSION.trim_start_matches('v').split('-').next().unwrap_or("").to_string(),
+        wire: wire::WIRE_VERSION,
+    }
+}
+
+/// Locks even after a panic elsewhere: the data behind these locks is always left consistent, and a
+/// poisoned lock must not turn one failure into the death of the session.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Errors carry their code in front, in brackets; TypeScript turns it into the typed error.
+pub(crate) fn fail(code: &str, message: impl std::fmt::Display) -> napi::Error {
+    napi::Error::from_reason(format!("[{code}] {message}"))
+}

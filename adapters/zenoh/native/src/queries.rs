@@ -1,0 +1,188 @@
+//! Asking (get, liveliness get) and answering (reply, error reply, finish).
+
+use crate::entities::{key, owned, Entity};
+use crate::event::Event;
+use crate::options::{consolidation, target, GetOptions};
+use crate::queue::EntityQueue;
+use crate::session::{NativeSession, Shared};
+use crate::{fail, lock};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+use zenoh::bytes::Encoding;
+use zenoh::cancellation::CancellationToken;
+use zenoh::handlers::CallbackDrop;
+use zenoh::qos::Priority;
+use zenoh::query::{Query, Reply, Selector};
+use zenoh::Wait;
+
+/// Lane of queries and replies: they are small and somebody waits for each.
+const QUERY_LANE: u8 = 0;
+
+/// The end of a get is when Zenoh drops its callback; that covers answered, timed out, cancelled, closed.
+fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDrop<impl Fn(Reply), impl FnMut()> {
+    let (pump, sink) = (shared.pump.clone(), queue.clone());
+    let (last_pump, last_sink) = (pump.clone(), sink.clone());
+    let count = Arc::new(AtomicU32::new(0));
+    let total = count.clone();
+    CallbackDrop {
+        callback: move |reply: Reply| {
+            if count.fetch_add(1, Ordering::Relaxed) < max {
+                pump.push(&sink, Event::Reply(reply));
+            }
+        },
+        drop: move || {
+            let lost = total.load(Ordering::Relaxed).saturating_sub(max);
+            last_pump.push(&last_sink, Event::GetDone { lost });
+        },
+    }
+}
+
+impl Shared {
+    /// The queryable has too many unanswered queries.
+    pub fn refuse(&self, query: Query) {
+        let work = move || query.reply_err("busy").encoding(Encoding::TEXT_PLAIN).wait().map_err(|e| e.to_string());
+        // When even this cannot be queued the query is dropped, which ends it for the asker as well.
+        let _ = self.lanes.submit(QUERY_LANE, 0, 0, Box::new(work));
+    }
+}
+
+#[napi]
+impl NativeSession {
+    /// Returns the id of the get; its replies and its end arrive through `drain`.
+    #[napi]
+    pub fn get(
+        &self,
+        key_expr: String,
+        parameters: String,
+        payload: Option<&[u8]>,
+        attachment: Option<&[u8]>,
+        options: GetOptions,
+    ) -> Result<u32> {
+        self.shared.check_open()?;
+        let key_expr = key(key_expr)?;
+        let (target, consolidation) = (target(&options.target)?, consolidation(&options.consolidation)?);
+        let priority = match options.priority {
+            None => Priority::DEFAULT,
+            Some(value) => Priority::try_from(value).map_err(|e| fail("invalid", e))?,
+        };
+        let (payload, attachment) = (payload.map(owned), attachment.map(owned));
+        let bytes = payload.as_ref().map_or(0, |p| p.len());
+        let (id, queue, cancel) = self.begin();
+        let handler = collector(&self.shared, &queue, options.replies_max);
+        let (session, token) = (self.shared.session.clone(), cancel.clone());
+        let work = move || {
+            let mut builder = session
+                .get(Selector::owned(key_expr, parameters))
+                .target(target)
+                .consolidation(consolidation)
+                .timeout(Duration::from_millis(options.timeout_ms as u64))
+                .priority(priority)
+                .attachment(attachment)
+                .cancellation_token(token);
+            if let Some(payload) = payload {
+                builder = builder.payload(payload);
+            }
+            if let Some(encoding) = options.encoding {
+                builder = builder.encoding(Encoding::from(encoding));
+            }
+            builder.with(handler).wait().map_err(|e| e.to_string())
+        };
+        self.start(id, queue, cancel, bytes, Box::new(work))
+    }
+
+    #[napi]
+    pub fn liveliness_get(&self, key_expr: String, timeout_ms: u32, replies_max: u32) -> Result<u32> {
+        self.shared.check_open()?;
+        let key_expr = key(key_expr)?;
+        let (id, queue, cancel) = self.begin();
+        let handler = collector(&self.shared, &queue, replies_max);
+        let (session, token) = (self.shared.session.clone(), cancel.clone());
+        let work = move || {
+            let liveliness = session.liveliness();
+            let builder = liveliness.get(key_expr).timeout(Duration::from_millis(timeout_ms as u64));
+            builder.cancellation_token(token).with(handler).wait().map_err(|e| e.to_string())
+        };
+        self.start(id, queue, cancel, 0, Box::new(work))
+    }
+
+    fn begin(&self) -> (u32, Arc<EntityQueue>, CancellationToken) {
+        let id = self.shared.next_id();
+        (id, Arc::new(EntityQueue::new(id, usize::MAX, usize::MAX)), CancellationToken::default())
+    }
+
+    fn start(
+        &self,
+        id: u32,
+        queue: Arc<EntityQueue>,
+        cancel: CancellationToken,
+        bytes: usize,
+        work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>,
+    ) -> Result<u32> {
+        self.add_as(id, Entity::Get { queue, cancel });
+        let started = self.shared.lanes.submit(QUERY_LANE, bytes, 0, work);
+        if started.is_err() {
+            lock(&self.shared.entities).remove(&id);
+        }
+        started.map(|()| id)
+    }
+
+    /// A query may be answered several times; each answer names the key it is for.
+    #[napi]
+    pub fn reply(
+        &self,
+        query: u32,
+        key_expr: String,
+        payload: &[u8],
+        encoding: Option<String>,
+        attachment: Option<&[u8]>,
+    ) -> Result<()> {
+        let (query, key_expr) = (self.query(query)?, key(key_expr)?);
+        let (payload, attachment) = (owned(payload), attachment.map(owned));
+        let work = move || {
+            let bytes = payload;
+            let mut builder = query.reply(key_expr, bytes).attachment(attachment);
+            if let Some(encoding) = encoding {
+                builder = builder.encoding(Encoding::from(encoding));
+            }
+            builder.wait().map_err(|e| e.to_string())
+        };
+        self.answer(Box::new(work))
+    }
+
+    #[napi]
+    pub fn reply_error(&self, query: u32, payload: &[u8], encoding: Option<String>) -> Result<()> {
+        let query = self.query(query)?;
+        let payload = owned(payload);
+        let work = move || {
+            let mut builder = query.reply_err(payload);
+            if let Some(encoding) = encoding {
+                builder = builder.encoding(Encoding::from(encoding));
+            }
+            builder.wait().map_err(|e| e.to_string())
+        };
+        self.answer(Box::new(work))
+    }
+
+    /// No further answers. Goes through the lane too, so that it cannot overtake an answer.
+    #[napi]
+    pub fn finish(&self, query: u32) -> Result<()> {
+        let Some(query) = lock(&self.shared.queries).remove(&query) else { return Ok(()) };
+        self.answer(Box::new(move || {
+            drop(query);
+            Ok(())
+        }))
+    }
+
+    fn query(&self, id: u32) -> Result<Query> {
+        self.shared.check_open()?;
+        let found = lock(&self.shared.queries).get(&id).map(|open| open.query.clone());
+        found.ok_or_else(|| fail("unknown", format!("no open query {id}")))
+    }
+
+    fn answer(&self, work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>) -> Result<()> {
+        self.shared.lanes.submit(QUERY_LANE, 0, 0, work)
+    }
+}

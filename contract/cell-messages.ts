@@ -1,0 +1,92 @@
+import type { LakeInfo } from './ports/lake.ts';
+import type { RobotState } from './ports/robot.ts';
+import type { RunState } from './run-state.ts';
+import type { LedgerLine } from './sample.ts';
+
+/**
+ * Methods that cells answer, by the cell that answers. Bodies travel by structured clone (bigint and typed
+ * arrays survive) and are typed here, so both sides agree. Robot motions are long: the asker passes a timeout.
+ */
+export const METHODS = {
+  execution: {
+    status: 'execution.status',
+    robotState: 'robot.state',
+    robotMap: 'robot.map',
+    robotNavigate: 'robot.navigate',
+    robotManeuver: 'robot.maneuver',
+    robotCancel: 'robot.cancel',
+    robotStop: 'robot.stop',
+    recordSeal: 'recorder.seal',
+    bagPlay: 'bag.play',
+  },
+  runtime: { status: 'runtime.status' },
+  memory: { status: 'memory.status', query: 'lake.query', sync: 'lake.sync', rebuild: 'lake.rebuild' },
+  link: { status: 'link.status', sync: 'link.sync' },
+} as const;
+
+/** Broadcast topics. */
+export const TOPICS = {
+  /** A log grew: `{lastSeq}`; readers may look at once instead of at their next poll. */
+  logGrew: 'log.grew',
+  /** A cell came up or went down: `{cell, up, reason}`; told by the supervisor. */
+  cellState: 'cell.state',
+} as const;
+
+export type SegmentInfo = {
+  readonly bag: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly messages: number;
+  readonly repaired: boolean;
+};
+
+export type ExecutionStatus = {
+  readonly ready: boolean;
+  readonly source: { readonly kind: string; readonly connected: boolean; readonly reason: string };
+  readonly robot: RobotState | undefined;
+  /** Share of map cells known, 0 to 1, where the robot has a map. */
+  readonly mapCoverage: number | undefined;
+  readonly messagesPerSecond: number;
+  readonly ledger: readonly LedgerLine[];
+  readonly received: number;
+  readonly written: number;
+  readonly dropped: number;
+  readonly recorder: {
+    readonly state: 'recording' | 'failed' | 'off';
+    readonly reason: string;
+    readonly segments: readonly SegmentInfo[];
+    readonly bytes: number;
+  };
+  readonly control: {
+    readonly hz: number;
+    readonly ticks: number;
+    readonly starved: number;
+    readonly refused: number;
+    readonly policy: string;
+  };
+  readonly zenoh: { readonly driver: string; readonly connected: boolean; readonly reason: string };
+  readonly degraded: readonly string[];
+};
+
+export type RuntimeStatus = {
+  readonly ready: boolean;
+  readonly runs: readonly RunState[];
+  readonly apps: readonly string[];
+  readonly phase: Readonly<Record<string, string>>;
+};
+export type MemoryStatus = {
+  readonly ready: boolean;
+  readonly lake: LakeInfo | undefined;
+  readonly lag: Readonly<Record<string, number>>;
+  readonly reason: string;
+};
+export type LinkStatus = {
+  readonly ready: boolean;
+  readonly state: 'off' | 'connected' | 'disconnected';
+  readonly reason: string;
+  readonly lanes: Readonly<Record<string, { readonly sent: number; readonly last: number }>>;
+};
+
+/** Body of `robot.navigate` and `robot.maneuver`: `motionId` lets `robot.cancel` name it. */
+export type MotionRequest<G> = { readonly motionId: string; readonly goal: G };

@@ -1,0 +1,46 @@
+import { EdgeError } from './errors.ts';
+import type { Clock } from './ports/clock.ts';
+
+/**
+ * Settles by `ms`, whatever `work` does: with its result, or with `deadline.exceeded`. The late result of
+ * `work` is dropped; whoever holds a resource passes an AbortSignal as well. `work` may be deaf.
+ */
+export function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+  operation: string,
+  subject: string,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = clock.after(ms, () => {
+      reject(
+        new EdgeError('deadline.exceeded', { operation, subject, message: `no answer within ${ms} ms` }),
+      );
+    });
+    work.then(
+      (value) => {
+        timer.cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        timer.cancel();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+}
+
+/** Waits; ends early, without error, when `signal` aborts. */
+export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = clock.after(ms, done);
+    function done() {
+      signal?.removeEventListener('abort', done);
+      timer.cancel();
+      resolve();
+    }
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}

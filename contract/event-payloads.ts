@@ -1,0 +1,177 @@
+import { type Static, Type } from 'typebox';
+import { Count, closed, Json, Name, Sha256, Text, Uuid } from './common.ts';
+import { ErrorBody } from './errors.ts';
+import { Intent } from './intent.ts';
+import { RunStatus } from './run-state.ts';
+import { ClockQuality, WireTime } from './time.ts';
+
+/** The payload of every event kind. Adding a kind is an addition to v1; changing one is v2. */
+export const EVENT_PAYLOADS = {
+  // Intents and runs, written by the runtime cell in the order drawn in contract/README.md.
+  'intent.accepted': Type.Object({ intent: Intent, app: Name('application') }, closed),
+  'intent.refused': Type.Object({ type: Text(256, 'intent type as sent'), error: ErrorBody }, closed),
+  'run.queued': Type.Object(
+    { intent_id: Uuid('UUIDv7'), app: Name('application'), harness: Type.Enum(['pi', 'flow', 'remote']) },
+    closed,
+  ),
+  'run.started': Type.Object(
+    { attempt: Type.Integer({ minimum: 1 }), resumed_from: Type.Optional(Text(128, 'state entered again')) },
+    closed,
+  ),
+  'run.phase': Type.Object(
+    {
+      phase: Name('state of the graph'),
+      previous: Type.Optional(Name('state before')),
+      reason: Text(512, 'why'),
+      facts: Type.Optional(Json),
+      robot_time_ns: Type.Optional(WireTime),
+    },
+    closed,
+  ),
+  'run.status': Type.Object({ status: RunStatus, previous: RunStatus, reason: Text(512, 'why') }, closed),
+  'run.finished': Type.Object(
+    {
+      status: Type.Enum(['succeeded', 'failed', 'cancelled']),
+      reason: Text(512, 'why'),
+      score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+      summary: Json,
+      error: Type.Optional(ErrorBody),
+    },
+    closed,
+  ),
+  'policy.decided': Type.Object(
+    {
+      hook: Name('policy hook'),
+      point: Type.Enum(['intent', 'tool', 'model', 'egress']),
+      subject: Text(256, 'what was judged'),
+      decision: Type.Enum(['allow', 'deny', 'needs_approval']),
+      reason: Text(512, 'why'),
+      duration_us: Count('microseconds'),
+    },
+    closed,
+  ),
+  'tool.called': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      tool: Name('tool'),
+      args: Json,
+      effect: Type.Enum(['read', 'write', 'actuate']),
+      replay: Type.Enum(['never', 'safe', 'probe']),
+      deadline_ms: Type.Integer({ minimum: 1 }),
+      robot_time_ns: Type.Optional(WireTime),
+    },
+    closed,
+  ),
+  'tool.returned': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      tool: Name('tool'),
+      ok: Type.Boolean(),
+      result: Type.Optional(Json),
+      error: Type.Optional(ErrorBody),
+      duration_ms: Type.Number({ minimum: 0 }),
+      robot_time_ns: Type.Optional(WireTime),
+    },
+    closed,
+  ),
+  'model.called': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      model: Text(256, 'model'),
+      purpose: Text(256, 'why'),
+      parameters: Json,
+      prompt_sha256: Sha256,
+    },
+    closed,
+  ),
+  'model.returned': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      ok: Type.Boolean(),
+      tokens_in: Count('tokens'),
+      tokens_out: Count('tokens'),
+      duration_ms: Type.Number({ minimum: 0 }),
+      error: Type.Optional(ErrorBody),
+    },
+    closed,
+  ),
+  // The life of a cell.
+  'cell.started': Type.Object(
+    {
+      pid: Count('process'),
+      attempt: Count('restarts since the daemon started'),
+      reason: Text(512, 'start, crash, silence, stall'),
+      version: Text(64, 'software version'),
+    },
+    closed,
+  ),
+  'cell.stopped': Type.Object({ reason: Text(512, 'why') }, closed),
+  'cell.degraded': Type.Object({ error: ErrorBody }, closed),
+  'cell.recovered': Type.Object({ subject: Text(256, 'what works again') }, closed),
+  'clock.quality': Type.Object({ clock: ClockQuality, subject: Text(256, 'host, topic or source') }, closed),
+  // Robot data.
+  'segment.opened': Type.Object(
+    { bag: Name('recording'), path: Text(1024, 'relative to the data directory') },
+    closed,
+  ),
+  'segment.sealed': Type.Object(
+    {
+      bag: Name('recording'),
+      path: Text(1024, 'relative to the data directory'),
+      sha256: Sha256,
+      bytes: Count('bytes'),
+      messages: Count('messages'),
+      start_ns: WireTime,
+      end_ns: WireTime,
+      topics: Type.Record(Type.String({ maxLength: 256 }), Count('messages')),
+      repaired: Type.Boolean({ description: 'closed by the repair at start after a crash' }),
+    },
+    closed,
+  ),
+  'losses.recorded': Type.Object(
+    {
+      bag: Name('recording'),
+      segment: Text(1024, 'path of the segment, relative to the data directory'),
+      topics: Type.Array(
+        Type.Object(
+          {
+            topic: Text(256, 'topic'),
+            received: Count('messages'),
+            written: Count('messages'),
+            dropped: Type.Record(Type.String({ maxLength: 64 }), Count('messages by reason')),
+          },
+          closed,
+        ),
+        { maxItems: 4096 },
+      ),
+    },
+    closed,
+  ),
+  // Actuation.
+  'lease.granted': Type.Object({ holder: Name('holder'), ttl_ms: Count('milliseconds') }, closed),
+  'lease.released': Type.Object(
+    { holder: Name('holder'), reason: Text(256, 'returned, expired, taken') },
+    closed,
+  ),
+  'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it') }, closed),
+  'command.refused': Type.Object({ error: ErrorBody, source: Name('who asked') }, closed),
+  // Central.
+  'link.receipt': Type.Object(
+    {
+      lane: Name('lane'),
+      epoch: Name('epoch'),
+      seq: Count('watermark'),
+      sha256: Sha256,
+      receipt: Text(4096, 'signed by central'),
+    },
+    closed,
+  ),
+  'link.state': Type.Object(
+    { state: Type.Enum(['connected', 'disconnected']), reason: Text(512, 'why') },
+    closed,
+  ),
+} as const;
+
+export type EventKind = keyof typeof EVENT_PAYLOADS;
+export type EventPayload<K extends EventKind> = Static<(typeof EVENT_PAYLOADS)[K]>;
+export const EVENT_KINDS = Object.keys(EVENT_PAYLOADS) as EventKind[];

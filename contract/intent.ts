@@ -1,0 +1,49 @@
+import { type Static, Type } from 'typebox';
+import { checker } from './check.ts';
+import { closed, Json, Name, Text, Uuid } from './common.ts';
+import { WireTime } from './time.ts';
+
+/** Who asks, on whose behalf, and where it came from. Hooks and quotas read this and nothing else. */
+export const PolicyContext = Type.Object(
+  {
+    tenant: Name('whose robot time is spent'),
+    principal: Name('who asks'),
+    roles: Type.Array(Name('role'), { maxItems: 32 }),
+    origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run']),
+    lease: Type.Optional(Text(256, 'the grant under which the principal acts')),
+  },
+  closed,
+);
+export type PolicyContext = Static<typeof PolicyContext>;
+
+/** An immutable request from a person, a schedule, a robot node or central. It opens a run. */
+export const Intent = Type.Object(
+  {
+    intent_id: Uuid('UUIDv7'),
+    type: Name('what is asked, for example maze/find_exit; names the application that serves it'),
+    params: Json,
+    policy_ctx: PolicyContext,
+    targets: Type.Array(Name('robot or robot group'), { maxItems: 64 }),
+    priority: Type.Integer({ minimum: 0, maximum: 9, description: '9 is most urgent, 5 is normal' }),
+    deadline: Type.Optional(WireTime),
+    idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+  },
+  { ...closed, $id: 'auraison/v1/intent', title: 'Intent' },
+);
+export type Intent = Static<typeof Intent>;
+export const intentChecker = checker(Intent);
+
+/** What a client sends: the daemon adds the id and the policy context. */
+export const IntentRequest = Type.Object(
+  {
+    type: Name('what is asked, for example maze/find_exit'),
+    params: Type.Optional(Json),
+    targets: Type.Optional(Type.Array(Name('robot or robot group'), { maxItems: 64 })),
+    priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
+    deadline: Type.Optional(WireTime),
+    idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+  },
+  { ...closed, $id: 'auraison/v1/intent-request', title: 'IntentRequest' },
+);
+export type IntentRequest = Static<typeof IntentRequest>;
+export const intentRequestChecker = checker(IntentRequest);

@@ -1,0 +1,48 @@
+import type { NewEvent } from '../agent-event.ts';
+import type { CellName } from '../cell-name.ts';
+import type { Clock } from './clock.ts';
+import type { EventLog } from './event-log.ts';
+
+/** Work of a cell as its heartbeat reports it: `done` counts up, `waiting` says whether there is any to do. */
+export type WorkCounter = { readonly name: string; readonly done: number; readonly waiting: number };
+
+/** Requests to other cells. Both sides name methods in `contract/cell-messages.ts`. */
+export interface CellBus {
+  /** Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side. */
+  request<T>(to: CellName, method: string, body: unknown, timeoutMs?: number): Promise<T>;
+  /** Answers requests to this cell. One handler per method; a throw becomes the asker's error. */
+  handle(method: string, answer: (body: unknown, from: CellName) => Promise<unknown>): void;
+  /** Tells every other cell, without an answer; lost if it is down. */
+  broadcast(topic: string, body: unknown): void;
+  onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void;
+}
+
+export type CellContext = {
+  readonly name: CellName;
+  readonly clock: Clock;
+  readonly log: EventLog;
+  readonly bus: CellBus;
+  readonly dataDir: string;
+  /** Restarts of this cell since the daemon started, and why this start happened. */
+  readonly attempt: number;
+  readonly startReason: string;
+  /** For operators; structured, never a secret. */
+  report(
+    level: 'debug' | 'info' | 'warn' | 'error',
+    message: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ): void;
+  emit(events: readonly NewEvent[]): Promise<void>;
+};
+
+/**
+ * One domain of the daemon. `start` resolves when the cell does its job; it may reject, then the supervisor
+ * tries again. `stop` flushes and settles within its deadline; it may be called without a finished start.
+ * `work` is called at every heartbeat and must not block.
+ */
+export interface Cell {
+  readonly name: CellName;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  work(): readonly WorkCounter[];
+}

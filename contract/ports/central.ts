@@ -1,0 +1,31 @@
+import type { AgentEvent } from '../agent-event.ts';
+
+export type LinkBatch = {
+  readonly robot: string;
+  /** A new epoch begins when a robot's log was lost or replaced; it is the event_id of the log's first event. */
+  readonly epoch: string;
+  /** One lane per cell log: `events.execution` and so on. */
+  readonly lane: string;
+  readonly events: readonly AgentEvent[];
+};
+
+/** Central's signed word that it holds everything of the lane up to and including `seq`. */
+export type Receipt = {
+  readonly robot: string;
+  readonly epoch: string;
+  readonly lane: string;
+  readonly seq: number;
+  readonly sha256: string;
+  readonly signature: string;
+};
+
+/**
+ * The coordinator as the edge sees it. `push` may be repeated with the same or overlapping batches: central
+ * keeps each event once and answers with its watermark. Rejects with `link.unreachable`, `deadline.exceeded`
+ * (both: try again) or `link.conflict` (never try again, a person has to look).
+ */
+export interface Central {
+  watermark(robot: string, epoch: string, lane: string): Promise<Receipt | undefined>;
+  push(batch: LinkBatch): Promise<Receipt>;
+  close(): Promise<void>;
+}

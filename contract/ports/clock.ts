@@ -1,0 +1,20 @@
+import type { Nanoseconds } from '../time.ts';
+
+/** A handle of a timer; `cancel` may be called twice. */
+export type Timer = { cancel(): void };
+
+/**
+ * Time, injected. Two time lines: `now` is wall time and may jump; `monotonicMs` never steps back and is the
+ * only one that durations and deadlines are measured with. No call throws or blocks. The system
+ * implementation is `adapters/clock`; tests use `test/fakes/manual-clock.ts`.
+ */
+export interface Clock {
+  /** Nanoseconds since the Unix epoch. */
+  now(): Nanoseconds;
+  /** Milliseconds since an arbitrary start, with fractions. */
+  monotonicMs(): number;
+  /** Calls `fire` once, not before `ms` have passed. A throwing `fire` is a defect of its owner. */
+  after(ms: number, fire: () => void): Timer;
+  /** Calls `fire` every `ms` until cancelled; a late tick is not made up for. */
+  every(ms: number, fire: () => void): Timer;
+}

@@ -1,0 +1,37 @@
+import type { AgentEvent, NewEvent } from '../agent-event.ts';
+import type { CellName } from '../cell-name.ts';
+import type { EventKind } from '../event-payloads.ts';
+
+export type LogVerdict = {
+  readonly cell: CellName;
+  readonly ok: boolean;
+  readonly events: number;
+  readonly lastSeq: number;
+  readonly lastHash: string;
+  /** The first bad row and what is wrong with it. */
+  readonly fault?: { readonly seq: number; readonly message: string };
+};
+
+/**
+ * The append-only truth of one cell. `append` resolves only when all its events are durable (fsynced), in
+ * order and without gaps; it rejects with `schema.invalid` (nothing was written), `cell.overloaded` (queue
+ * full, nothing was written) or `log.failed`. Concurrent appends are grouped into one commit. One writer per
+ * file: a second one is refused with `host.data_dir_in_use`.
+ */
+export interface EventLog {
+  append(events: readonly NewEvent[]): Promise<readonly AgentEvent[]>;
+  reader(): EventReader;
+  verify(): Promise<LogVerdict>;
+  /** Waits for what is queued, then closes; may be called twice. */
+  close(): Promise<void>;
+}
+
+export type ReadFilter = { readonly runId?: string; readonly kinds?: readonly EventKind[] };
+
+/** Reads a log, also from another process and while it is written. Returns what is durable, in order. */
+export interface EventReader {
+  /** Events with seq > `after`, at most `limit`. An empty array means: no more for now. */
+  read(after: number, limit: number, filter?: ReadFilter): AgentEvent[];
+  lastSeq(): number;
+  close(): void;
+}

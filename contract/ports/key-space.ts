@@ -1,0 +1,92 @@
+import type { ErrorBody } from '../errors.ts';
+
+/** A value in the key space. `encoding` is a MIME-like name, for example `application/json`. */
+export type KeyValue = {
+  readonly key: string;
+  readonly payload: Uint8Array;
+  readonly encoding: string;
+  readonly attachment?: Uint8Array;
+  readonly kind: 'put' | 'delete';
+};
+
+export type Query = {
+  readonly key: string;
+  readonly parameters: string;
+  readonly payload: Uint8Array | undefined;
+  readonly encoding: string;
+  readonly attachment?: Uint8Array;
+};
+
+/** The answer to a query; throw an EdgeError to answer with a typed error. */
+export type Answer = {
+  readonly payload: Uint8Array;
+  readonly encoding: string;
+  readonly attachment?: Uint8Array;
+};
+
+export type Reply =
+  | { readonly ok: true; readonly value: KeyValue }
+  | { readonly ok: false; readonly error: ErrorBody };
+
+export type PublishOptions = {
+  readonly encoding?: string;
+  readonly attachment?: Uint8Array;
+  readonly priority?:
+    | 'real_time'
+    | 'interactive_high'
+    | 'interactive_low'
+    | 'data_high'
+    | 'data'
+    | 'data_low'
+    | 'background';
+  /** `block` waits for room in the transport, `drop` does not. */
+  readonly congestion?: 'block' | 'drop';
+  readonly express?: boolean;
+};
+
+export type SubscribeOptions = {
+  /** Values held for a slow reader; the oldest is dropped beyond it and counted. */ readonly depth?: number;
+};
+
+/** Something declared; `undeclare` settles within a second and may be called twice. */
+export type Declaration = { readonly keyExpr: string; undeclare(): Promise<void> };
+export type Subscription = Declaration & {
+  /** Values dropped because the reader was slow. */ dropped(): number;
+};
+
+/**
+ * A Zenoh key space. Key expressions as in Zenoh: `*` one chunk, `**` any number. Every promise settles: by
+ * its result, or with `zenoh.failed`, `zenoh.closed` or `deadline.exceeded`. Handlers are called on the main
+ * thread in batches; a throwing handler is reported by `onFault` and does not end the subscription. After
+ * `close` every call rejects with `zenoh.closed`; `close` may be called twice. Received bytes belong to the
+ * receiver.
+ */
+export interface KeySpace {
+  put(key: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
+  delete(key: string): Promise<void>;
+  subscribe(
+    keyExpr: string,
+    onValues: (values: readonly KeyValue[]) => void,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  /** Settles with all replies at the latest when `timeoutMs` is over; a silent queryable gives a `deadline.exceeded` reply. */
+  query(
+    selector: string,
+    options: {
+      readonly payload?: Uint8Array;
+      readonly encoding?: string;
+      readonly attachment?: Uint8Array;
+      readonly timeoutMs: number;
+    },
+  ): Promise<readonly Reply[]>;
+  queryable(
+    keyExpr: string,
+    answer: (query: Query) => Promise<Answer>,
+    options?: { readonly complete?: boolean },
+  ): Promise<Declaration>;
+  /** Declares a token that others see until it is undeclared or this session dies. */
+  liveliness(key: string): Promise<Declaration>;
+  /** Tells tokens that match: the present ones first, then each change. */
+  watchLiveliness(keyExpr: string, onChange: (key: string, alive: boolean) => void): Promise<Declaration>;
+  close(): Promise<void>;
+}

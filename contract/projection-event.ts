@@ -1,0 +1,19 @@
+import { type Static, Type } from 'typebox';
+import { checker } from './check.ts';
+import { closed, Json, Name, Uuid } from './common.ts';
+import { WireTime } from './time.ts';
+
+/** A change of a read model, folded from one agent event; deletable and rebuildable. */
+export const ProjectionEvent = Type.Object(
+  {
+    event_id: Uuid('UUIDv7'),
+    domain: Type.Enum(['execution', 'orchestration', 'memory', 'governance']),
+    projection: Name('table or view'),
+    payload: Json,
+    ts: WireTime,
+    source_event_id: Uuid('the agent event it was folded from'),
+  },
+  { ...closed, $id: 'auraison/v1/projection-event', title: 'ProjectionEvent' },
+);
+export type ProjectionEvent = Static<typeof ProjectionEvent>;
+export const projectionEventChecker = checker(ProjectionEvent);

@@ -1,0 +1,68 @@
+import type { Nanoseconds } from './time.ts';
+
+/**
+ * One message as received. `bytes` are the message as it travelled (CDR for ROS 2, 4 bytes of encapsulation
+ * first). Whoever receives a Sample owns its bytes and never changes them; they may be shared.
+ */
+export type Sample = {
+  /** ROS name with its leading slash, for example `/scan`. */
+  readonly topic: string;
+  /** ROS type, for example `sensor_msgs/msg/LaserScan`. */
+  readonly type: string;
+  /** When it was measured: the header stamp where the type has one, else `received`. */
+  readonly stamp: Nanoseconds;
+  /** When it entered this host, by the clock of the source (simulation time in simulation). */
+  readonly received: Nanoseconds;
+  readonly bytes: Uint8Array;
+};
+
+/** Quality of service of a topic, by the names of ROS 2. */
+export type Qos = {
+  readonly reliability: 'reliable' | 'best_effort';
+  readonly durability: 'volatile' | 'transient_local';
+  readonly history: 'keep_last' | 'keep_all';
+  readonly depth: number;
+};
+
+export const DEFAULT_QOS: Qos = {
+  reliability: 'reliable',
+  durability: 'volatile',
+  history: 'keep_last',
+  depth: 200,
+};
+export const SENSOR_QOS: Qos = {
+  reliability: 'best_effort',
+  durability: 'volatile',
+  history: 'keep_last',
+  depth: 10,
+};
+export const LATCHED_QOS: Qos = {
+  reliability: 'reliable',
+  durability: 'transient_local',
+  history: 'keep_last',
+  depth: 1,
+};
+
+export type TopicSpec = { readonly topic: string; readonly type: string; readonly qos: Qos };
+
+/** Why a sample was not passed on. The loss ledger counts by these and nothing else. */
+export const DROP_REASONS = [
+  'queue_full',
+  'too_large',
+  'malformed',
+  'decimated',
+  'rate_limited',
+  'disk_full',
+  'write_failed',
+  'crash',
+  'shutdown',
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** One line of the loss ledger: received = written + the sum of dropped, exact whenever nothing is in flight. */
+export type LedgerLine = {
+  readonly topic: string;
+  readonly received: number;
+  readonly written: number;
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+};
