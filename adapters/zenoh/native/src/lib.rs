@@ -53,7 +53,10 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Errors carry their code in front, in brackets; TypeScript turns it into the typed error.
+/// Errors carry their code in front, in brackets; TypeScript turns it into the typed error. Zenoh ends its
+/// texts with the place in its own source, which is a path of the build machine: it is cut off.
 pub(crate) fn fail(code: &str, message: impl std::fmt::Display) -> napi::Error {
-    napi::Error::from_reason(format!("[{code}] {message}"))
+    let text = message.to_string();
+    let end = text.rfind(" at /").filter(|_| text.contains(".rs:")).unwrap_or(text.len());
+    napi::Error::from_reason(format!("[{code}] {}", &text[..end]))
 }

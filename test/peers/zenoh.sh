@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Builds what the Zenoh tests need, into a cache outside the repository:
+#   1. the native driver (adapters/zenoh/native) with cargo;
+#   2. a Python environment with eclipse-zenoh, the independent peer.
+# A second call finds both and returns at once. Several calls at the same time wait for one another.
+#
+# Usage: test/peers/zenoh.sh [all|native|python|paths]     (default: all)
+# Exit:  0 done, 3 no cargo, 4 no usable Python, 1 anything else.
+set -euo pipefail
+
+what="${1:-all}"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+native="$here/../../adapters/zenoh/native"
+cache="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/zenoh"
+say() { printf '[zenoh] %s\n' "$*" >&2; }
+
+# The same hash as in adapters/zenoh/native-loader.ts: sha256 over "<sha256>  <path>\n" of each source.
+hash="$(cd "$native" && find Cargo.toml Cargo.lock build.rs src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16)"
+addon="$cache/$hash/auraison-zenoh.node"
+venv="$cache/python-$(sha256sum "$here/zenoh-requirements.txt" | cut -c1-16)"
+
+if [ "$what" = paths ]; then
+  printf 'addon=%s\npython=%s\n' "$addon" "$venv/bin/python"
+  exit 0
+fi
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+if ! flock --nonblock 9; then
+  say "another process is preparing the Zenoh peers; waiting for it"
+  flock 9
+fi
+
+build_native() {
+  if [ -f "$addon" ]; then
+    say "native driver: present ($hash)"
+    return
+  fi
+  if ! command -v cargo >/dev/null; then
+    say "cargo was not found: the native Zenoh driver cannot be built here."
+    say "Install Rust (for example 'apt-get install cargo', 1.85 or newer) or set AURAISON_ZENOH_NATIVE to a built auraison-zenoh.node."
+    exit 3
+  fi
+  say "native driver: building with $(cargo --version | cut -d' ' -f1,2), about 300 crates, 4 to 8 minutes on two cores"
+  local started=$SECONDS target="$cache/target"
+  # Paths of this machine do not belong in the artefact.
+  export CARGO_TARGET_DIR="$target"
+  export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$(cd "$native" && pwd)=native"
+  (cd "$native" && nice -n 5 cargo build --release --locked --quiet)
+  mkdir -p "$cache/$hash"
+  # Written beside and renamed: a reader never sees half a library.
+  cp "$target/release/libauraison_zenoh.so" "$addon.tmp"
+  mv "$addon.tmp" "$addon"
+  say "native driver: built in $((SECONDS - started)) s, $(du -h "$addon" | cut -f1), $addon"
+}
+
+build_python() {
+  if [ -f "$venv/ready" ]; then
+    say "python peer: present"
+    return
+  fi
+  if ! command -v python3 >/dev/null; then
+    say "python3 was not found: the independent Zenoh peer of the tests cannot be installed."
+    exit 4
+  fi
+  say "python peer: installing eclipse-zenoh and numpy (10 to 60 s)"
+  local started=$SECONDS
+  rm -rf "$venv"
+  python3 -m venv "$venv" || { say "python3 has no venv module (Debian: apt-get install python3-venv)"; exit 4; }
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/zenoh-requirements.txt"
+  touch "$venv/ready"
+  say "python peer: installed in $((SECONDS - started)) s"
+}
+
+case "$what" in
+  all) build_python; build_native ;;
+  native) build_native ;;
+  python) build_python ;;
+  *) say "unknown argument '$what'; use all, native, python or paths"; exit 1 ;;
+esac
