@@ -1,0 +1,208 @@
+import { parse, TomlError } from 'smol-toml';
+import { EdgeError } from '../contract/index.ts';
+import { CONFIG_SPEC, type Config } from './config/keys.ts';
+import type { KeySpec } from './config/spec.ts';
+import { lineOfKey } from './config/toml-lines.ts';
+
+export type { Config, RosTopic } from './config/keys.ts';
+
+/** One problem of a configuration, with everything needed to mend it. */
+export type ConfigFault = {
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly key: string;
+  readonly value: string;
+  readonly expected: string;
+};
+
+export type ConfigResult = { readonly config: Config; readonly faults: readonly ConfigFault[] };
+
+/** Variables with this prefix that are not configuration keys. */
+const OTHER_VARIABLES = new Set([
+  'AURAISON_CONFIG',
+  'AURAISON_CACHE',
+  'AURAISON_RCLNODEJS',
+  'AURAISON_ZENOH_NATIVE',
+  'AURAISON_URL',
+  'AURAISON_TOKEN',
+  'AURAISON_TOKEN_FILE',
+]);
+const SECRET_WORDS = /^(token|password|passwd|secret|api_key|apikey|private_key)$/;
+
+/**
+ * Makes the configuration from TOML text and environment variables (`AURAISON_<SECTION>_<KEY>`), over
+ * defaults. All faults are collected, so that one look mends them all. Pure: reads no file.
+ */
+export function readConfig(
+  source: string,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigResult {
+  const faults: ConfigFault[] = [];
+  const values = defaults();
+  const fault = (path: readonly string[], value: unknown, expected: string, where = file) =>
+    faults.push({
+      file: where,
+      line: where === file ? lineOfKey(source, path) : undefined,
+      key: path.join('.'),
+      value: show(path, value),
+      expected,
+    });
+
+  for (const [section, body] of Object.entries(parseToml(source, file, faults))) {
+    const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
+    if (!keys) {
+      fault(
+        [section],
+        body,
+        `one of the tables ${Object.keys(CONFIG_SPEC).join(', ')}${near(section, Object.keys(CONFIG_SPEC))}`,
+      );
+    } else if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      fault([section], body, `a table: [${section}]`);
+    } else {
+      for (const [key, value] of Object.entries(body)) {
+        const spec = Object.hasOwn(keys, key) ? keys[key] : undefined;
+        if (!spec) fault([section, key], value, unknownKey(section, key, Object.keys(keys)));
+        else set(values, section, key, spec, value, (expected) => fault([section, key], value, expected));
+      }
+    }
+  }
+  applyEnvironment(values, env, (name, value, expected) =>
+    faults.push({
+      file: 'environment',
+      line: undefined,
+      key: name,
+      value: show([name.toLowerCase()], value),
+      expected,
+    }),
+  );
+  return { config: values as Config, faults };
+}
+
+/** The configuration, or one error that lists every fault. */
+export function requireConfig(
+  source: string,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Config {
+  const { config, faults } = readConfig(source, file, env);
+  if (faults.length === 0) return config;
+  throw new EdgeError(faults[0]!.key === '' ? 'config.syntax' : 'config.invalid', {
+    operation: 'read configuration',
+    subject: file,
+    message: faults.map(describeFault).join('\n'),
+    hint: 'auraison config show prints every key with its default and meaning',
+  });
+}
+
+export function describeFault(fault: ConfigFault): string {
+  const place = fault.line === undefined ? fault.file : `${fault.file}:${fault.line}`;
+  return fault.key === ''
+    ? `${place}: ${fault.expected}`
+    : `${place}: ${fault.key} = ${fault.value}: expected ${fault.expected}`;
+}
+
+/** The whole configuration as a documented TOML file. */
+export function showDefaults(): string {
+  const lines: string[] = [];
+  for (const [section, keys] of Object.entries(CONFIG_SPEC)) {
+    lines.push(`[${section}]`);
+    for (const [key, spec] of Object.entries(keys as Record<string, KeySpec<unknown>>)) {
+      lines.push(`# ${spec.about}`, `${spec.kind === 'tables' ? '# ' : ''}${key} = ${spec.shown}`);
+    }
+    lines.push('');
+  }
+  return lines.join('\n');
+}
+
+function defaults(): Record<string, Record<string, unknown>> {
+  const values: Record<string, Record<string, unknown>> = {};
+  for (const [section, keys] of Object.entries(CONFIG_SPEC)) {
+    values[section] = Object.fromEntries(
+      Object.entries(keys).map(([key, spec]) => [key, (spec as KeySpec<unknown>).fallback]),
+    );
+  }
+  return values;
+}
+
+function parseToml(source: string, file: string, faults: ConfigFault[]): Record<string, unknown> {
+  try {
+    return parse(source) as Record<string, unknown>;
+  } catch (error) {
+    const line = error instanceof TomlError ? error.line : undefined;
+    const message = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    faults.push({ file, line, key: '', value: '', expected: message });
+    return {};
+  }
+}
+
+function set(
+  values: Record<string, Record<string, unknown>>,
+  section: string,
+  key: string,
+  spec: KeySpec<unknown>,
+  value: unknown,
+  refuse: (expected: string) => void,
+): void {
+  const result = spec.read(value);
+  if (result.ok) values[section]![key] = result.value;
+  else refuse(result.expected);
+}
+
+function applyEnvironment(
+  values: Record<string, Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+  refuse: (name: string, value: string, expected: string) => void,
+): void {
+  for (const [name, raw] of Object.entries(env)) {
+    if (!name.startsWith('AURAISON_') || OTHER_VARIABLES.has(name) || raw === undefined) continue;
+    const [section, ...rest] = name.slice('AURAISON_'.length).toLowerCase().split('_');
+    const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section!];
+    const key = rest.join('_');
+    const spec = keys && Object.hasOwn(keys, key) ? keys[key] : undefined;
+    if (!spec || spec.kind === 'tables')
+      refuse(name, raw, 'a variable AURAISON_<TABLE>_<KEY> of a known key');
+    else set(values, section!, key, spec, spec.fromText(raw), (expected) => refuse(name, raw, expected));
+  }
+}
+
+function unknownKey(section: string, key: string, known: readonly string[]): string {
+  if (SECRET_WORDS.test(key))
+    return `no secret in this file: put it into a file of mode 0600 and name it in ${section}.token_file`;
+  return `one of the keys ${known.join(', ')}${near(key, known)}`;
+}
+
+function near(word: string, known: readonly string[]): string {
+  const squash = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const guess = known.find(
+    (k) =>
+      squash(k) === squash(word) ||
+      (word.length > 3 && (k.startsWith(word) || word.startsWith(k) || distance(k, word) <= 2)),
+  );
+  return guess === undefined ? '' : ` (did you mean ${guess}?)`;
+}
+
+/** Levenshtein distance of short words. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** What a fault prints; a value that may be a secret is not printed. */
+function show(path: readonly string[], value: unknown): string {
+  if (path.some((part) => SECRET_WORDS.test(part))) return '(hidden)';
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'bigint'
+        ? value.toString()
+        : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

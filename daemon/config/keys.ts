@@ -1,0 +1,151 @@
+import { DEFAULT_QOS, type Qos, SENSOR_QOS } from '../../contract/index.ts';
+import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
+
+export type RosTopic = {
+  readonly topic: string;
+  readonly type: string;
+  readonly direction: 'in' | 'out';
+  readonly qos: Qos;
+};
+
+const secretFile = (about: string) =>
+  text('', `${about}: a path, or credential:NAME for a systemd credential`);
+
+/** Every key of the configuration file, its default and what it means. `auraison config show` prints this. */
+export const CONFIG_SPEC = {
+  daemon: {
+    name: text('robot', 'name of this robot: in logs, at central, in Zenoh keys', {
+      match: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+      expected: 'a name of letters, digits, dot, dash, underscore',
+    }),
+    data_dir: text(
+      '',
+      'where bags, events and the lakehouse live; empty: $STATE_DIRECTORY, else the XDG data directory',
+    ),
+    cells: choice(['forked', 'inline'], 'forked', 'one process per cell, or all in one'),
+    log_level: choice(['debug', 'info', 'warn', 'error'], 'info', 'least level that is logged'),
+  },
+  api: {
+    host: text('127.0.0.1', 'address the API listens on; loopback unless you know better'),
+    port: integer(7601, 'port of the API; 0 picks a free one', { min: 0, max: 65535 }),
+    auth: choice(['token', 'none'], 'token', 'none is allowed on loopback only'),
+    token_file: secretFile('token of the API; empty: created in the data directory'),
+  },
+  robot: {
+    source: choice(['sim', 'ros', 'none'], 'sim', 'where the robot is'),
+    speed_max: quantity('speed', '0.46 m/s', 'fastest forward command', { max: 10 }),
+    turn_max: quantity('angular_speed', '1.9 rad/s', 'fastest turn command', { max: 20 }),
+    radius: quantity('length', '0.17 m', 'radius of the footprint, for planning', { min: 0.01, max: 5 }),
+    sensor_age_max: quantity('duration', '500 ms', 'a scan older than this stops the robot'),
+  },
+  sim: {
+    seed: integer(1, 'seed of maze and noise', { min: 0, max: 4_294_967_295 }),
+    width: integer(10, 'maze cells along x', { min: 2, max: 40 }),
+    height: integer(10, 'maze cells along y', { min: 2, max: 40 }),
+    pace: choice(['lockstep', 'realtime'], 'lockstep', 'lockstep repeats exactly; realtime runs freely'),
+    speed: text('max', 'times real time, or max', {
+      match: /^(max|\d+(\.\d+)?)$/,
+      expected: '"max" or a number in quotes, for example "10"',
+    }),
+  },
+  control: {
+    rate: quantity('frequency', '20 Hz', 'control steps per second', { min: 1, max: 500 }),
+    policy: choice(
+      ['onnx', 'pursuit'],
+      'onnx',
+      'driving policy: the trained network, or the analytic follower',
+    ),
+    model: text('', 'path of an ONNX driving policy; empty: the one that comes with the maze application'),
+  },
+  recorder: {
+    enabled: flag(true, 'record every sample'),
+    bag: text('', 'name of the recording; empty: one per start, named by time', {
+      match: /^[A-Za-z0-9._-]{0,128}$/,
+      expected: 'a file name',
+    }),
+    segment_size: quantity('size', '256 MiB', 'a segment is sealed at this size', { min: 1024 }),
+    segment_duration: quantity('duration', '5 min', 'a segment is sealed at this age', { min: 100 }),
+    sync_interval: quantity('duration', '200 ms', 'at most this much is lost on a power cut', {
+      min: 1,
+      max: 60_000,
+    }),
+    free_space_floor: quantity('size', '256 MiB', 'recording pauses when the disk has less'),
+  },
+  lake: {
+    engine: choice(
+      ['auto', 'ducklake', 'duckdb'],
+      'auto',
+      'auto takes DuckLake where its extension can be had',
+    ),
+  },
+  zenoh: {
+    enabled: flag(true, 'open a Zenoh session and serve queryables'),
+    mode: choice(
+      ['router', 'peer', 'client'],
+      'peer',
+      'router lets others connect to this robot without zenohd',
+    ),
+    listen: texts([], 'endpoints, for example ["tcp/127.0.0.1:7447"]'),
+    connect: texts([], 'endpoints of other routers or peers'),
+    prefix: text('', 'before every key of this robot, for example "fleet/robot-7"'),
+  },
+  ros: {
+    domain_id: integer(0, 'ROS domain', { min: 0, max: 232 }),
+    namespace: text('', 'namespace of topics without a leading slash'),
+    cmd_vel: text('/cmd_vel', 'velocity commands of the robot'),
+    topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
+  },
+  link: {
+    central_url: text('', 'coordinator, for example https://central.example; empty: no central', {
+      match: /^(|https?:\/\/.+)$/,
+      expected: 'an http or https address, or ""',
+    }),
+    token_file: secretFile('token for central'),
+  },
+  runs: {
+    auto_start: text('', 'intent type that is sent once at start; empty: none'),
+  },
+} as const satisfies Spec;
+
+export type Config = ConfigOf<typeof CONFIG_SPEC>;
+
+function readTopic(
+  row: Record<string, unknown>,
+): { ok: true; value: RosTopic } | { ok: false; expected: string } {
+  const allowed = ['topic', 'type', 'direction', 'reliability', 'durability', 'history', 'depth'];
+  const stranger = Object.keys(row).find((key) => !allowed.includes(key));
+  if (stranger !== undefined)
+    return { ok: false, expected: `only the keys ${allowed.join(', ')}, not "${stranger}"` };
+  const { topic, type, direction = 'in', reliability, durability, history, depth } = row;
+  if (typeof topic !== 'string' || !topic.startsWith('/')) return { ok: false, expected: 'topic = "/name"' };
+  if (typeof type !== 'string' || !/^\w+\/msg\/\w+$/.test(type))
+    return { ok: false, expected: 'type = "package/msg/Type"' };
+  if (direction !== 'in' && direction !== 'out') return { ok: false, expected: 'direction = "in" or "out"' };
+  const base = reliability === 'best_effort' ? SENSOR_QOS : DEFAULT_QOS;
+  const qos = { ...base };
+  if (reliability !== undefined && reliability !== 'reliable' && reliability !== 'best_effort')
+    return { ok: false, expected: 'reliability = "reliable" or "best_effort"' };
+  if (durability !== undefined && durability !== 'volatile' && durability !== 'transient_local')
+    return { ok: false, expected: 'durability = "volatile" or "transient_local"' };
+  if (history !== undefined && history !== 'keep_last' && history !== 'keep_all')
+    return { ok: false, expected: 'history = "keep_last" or "keep_all"' };
+  if (
+    depth !== undefined &&
+    !(Number.isSafeInteger(depth) && (depth as number) > 0 && (depth as number) <= 100_000)
+  )
+    return { ok: false, expected: 'depth = a whole number from 1 to 100000' };
+  return {
+    ok: true,
+    value: {
+      topic,
+      type,
+      direction,
+      qos: {
+        reliability: (reliability as Qos['reliability'] | undefined) ?? qos.reliability,
+        durability: (durability as Qos['durability'] | undefined) ?? qos.durability,
+        history: (history as Qos['history'] | undefined) ?? qos.history,
+        depth: (depth as number | undefined) ?? qos.depth,
+      },
+    },
+  };
+}

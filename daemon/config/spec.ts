@@ -1,0 +1,161 @@
+import { parseQuantity, type QuantityKind } from './quantity.ts';
+
+/** What one key may hold. `read` gives the value in base units or says what was expected. */
+export type KeySpec<T> = {
+  readonly kind: string;
+  readonly fallback: T;
+  /** The default as a person would write it in TOML. */
+  readonly shown: string;
+  readonly about: string;
+  read(value: unknown): { ok: true; value: T } | { ok: false; expected: string };
+  /** Environment variables are text: how to make a TOML-like value of one. */
+  fromText(text: string): unknown;
+};
+
+export type Spec = Readonly<Record<string, Readonly<Record<string, KeySpec<unknown>>>>>;
+export type ConfigOf<S extends Spec> = {
+  readonly [Section in keyof S]: {
+    readonly [Key in keyof S[Section]]: S[Section][Key] extends KeySpec<infer T> ? T : never;
+  };
+};
+
+const asText = (text: string): unknown => text;
+
+export function quantity(
+  kind: QuantityKind,
+  shown: string,
+  about: string,
+  range: { min?: number; max?: number } = {},
+): KeySpec<number> {
+  const parsed = parseQuantity(kind, shown);
+  if (!parsed.ok) throw new Error(`bad default ${shown}`);
+  const min = range.min ?? 0;
+  return {
+    kind,
+    fallback: parsed.value,
+    shown: JSON.stringify(shown),
+    about,
+    fromText: asText,
+    read(value) {
+      const result = parseQuantity(kind, value);
+      if (!result.ok) return result;
+      if (result.value < min) return { ok: false, expected: `${kind} of at least ${min} (base unit)` };
+      if (range.max !== undefined && result.value > range.max)
+        return { ok: false, expected: `${kind} of at most ${range.max} (base unit)` };
+      return result;
+    },
+  };
+}
+
+export function text(
+  fallback: string,
+  about: string,
+  pattern?: { match: RegExp; expected: string },
+): KeySpec<string> {
+  return {
+    kind: 'text',
+    fallback,
+    shown: JSON.stringify(fallback),
+    about,
+    fromText: asText,
+    read(value) {
+      if (typeof value !== 'string') return { ok: false, expected: pattern?.expected ?? 'text in quotes' };
+      if (pattern && !pattern.match.test(value)) return { ok: false, expected: pattern.expected };
+      return { ok: true, value };
+    },
+  };
+}
+
+export function choice<const C extends readonly string[]>(
+  choices: C,
+  fallback: C[number],
+  about: string,
+): KeySpec<C[number]> {
+  return {
+    kind: 'choice',
+    fallback,
+    shown: JSON.stringify(fallback),
+    about: `${about}: ${choices.join(', ')}`,
+    fromText: asText,
+    read(value) {
+      if (typeof value === 'string' && choices.includes(value)) return { ok: true, value };
+      return { ok: false, expected: `one of ${choices.map((c) => `"${c}"`).join(', ')}` };
+    },
+  };
+}
+
+export function integer(
+  fallback: number,
+  about: string,
+  range: { min: number; max: number },
+): KeySpec<number> {
+  return {
+    kind: 'integer',
+    fallback,
+    shown: String(fallback),
+    about,
+    fromText: (raw) => (/^-?\d+$/.test(raw) ? Number(raw) : raw),
+    read(value) {
+      if (
+        typeof value === 'number' &&
+        Number.isSafeInteger(value) &&
+        value >= range.min &&
+        value <= range.max
+      )
+        return { ok: true, value };
+      return { ok: false, expected: `a whole number from ${range.min} to ${range.max}` };
+    },
+  };
+}
+
+export function flag(fallback: boolean, about: string): KeySpec<boolean> {
+  return {
+    kind: 'flag',
+    fallback,
+    shown: String(fallback),
+    about,
+    fromText: (raw) => (raw === 'true' ? true : raw === 'false' ? false : raw),
+    read: (value) =>
+      typeof value === 'boolean' ? { ok: true, value } : { ok: false, expected: 'true or false' },
+  };
+}
+
+export function texts(fallback: readonly string[], about: string): KeySpec<readonly string[]> {
+  return {
+    kind: 'texts',
+    fallback,
+    shown: JSON.stringify(fallback),
+    about,
+    fromText: (raw) => (raw === '' ? [] : raw.split(',').map((part) => part.trim())),
+    read: (value) =>
+      Array.isArray(value) && value.every((v) => typeof v === 'string')
+        ? { ok: true, value: value as string[] }
+        : { ok: false, expected: 'a list of texts, for example ["a", "b"]' },
+  };
+}
+
+/** A list of tables, each with its own keys: `[[ros.topics]]`. */
+export function tables<Row>(
+  about: string,
+  readRow: (row: Record<string, unknown>) => { ok: true; value: Row } | { ok: false; expected: string },
+): KeySpec<readonly Row[]> {
+  return {
+    kind: 'tables',
+    fallback: [],
+    shown: '[]',
+    about,
+    fromText: asText,
+    read(value) {
+      const expected = 'a list of tables';
+      if (!Array.isArray(value)) return { ok: false, expected };
+      const rows: Row[] = [];
+      for (const [index, row] of value.entries()) {
+        if (typeof row !== 'object' || row === null || Array.isArray(row)) return { ok: false, expected };
+        const result = readRow(row as Record<string, unknown>);
+        if (!result.ok) return { ok: false, expected: `${result.expected} (entry ${index + 1})` };
+        rows.push(result.value);
+      }
+      return { ok: true, value: rows };
+    },
+  };
+}
