@@ -42,6 +42,7 @@ export const ERROR_CATALOGUE = {
   'bag.malformed': { retryable: false, text: 'the bag cannot be read' },
   'log.failed': { retryable: true, text: 'the event log cannot be written' },
   'log.tampered': { retryable: false, text: 'the hash chain of the event log is broken' },
+  'log.damaged': { retryable: false, text: 'the event log file is damaged or not an event log' },
   'lake.failed': { retryable: true, text: 'the lakehouse refused the statement' },
   'lake.unavailable': { retryable: true, text: 'the lakehouse is not open' },
   'zenoh.unavailable': { retryable: false, text: 'no Zenoh driver can be loaded on this host' },

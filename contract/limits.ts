@@ -24,6 +24,8 @@ export const LIMITS = {
   LOG_BATCH_EVENTS_MAX: 512,
   /** Events waiting to be committed; append then refuses with `cell.overloaded`. */
   LOG_QUEUE_EVENTS_MAX: 65_536,
+  /** Serialized payloads of those events; what a stalled disk may cost in memory. Refused the same way. */
+  LOG_QUEUE_BYTES_MAX: 64 * 1024 * 1024,
   /** Default time a message between cells may take before its asker gives up, milliseconds. */
   CELL_REQUEST_MS: 5_000,
   /** Requests one cell may have open at another. */

@@ -7,6 +7,9 @@ export type LakeRows = {
   readonly truncated: boolean;
 };
 
+/** How far one log is projected. `epoch` is the id of the log's first event: another one means another log. */
+export type LakeCursor = { readonly epoch: string; readonly seq: number };
+
 export type LakeInfo = {
   /** `ducklake` or, where the extension cannot be had, `duckdb` with the same tables. */
   readonly kind: 'ducklake' | 'duckdb';
@@ -16,14 +19,16 @@ export type LakeInfo = {
 
 /**
  * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell
- * in one transaction, after the files are fsynced; a batch that was already projected is skipped, so it may
- * be called again after any failure. `query` takes one read-only statement and rejects with `lake.failed`
+ * in one transaction, after the files are fsynced; what was already projected is skipped, so it may be called
+ * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
+ * written), or begin at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
+ * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
  * (the engine's message) or `deadline.exceeded`. `rebuild` drops every projection and its cursors.
  */
 export interface Lake {
   info(): LakeInfo;
   project(cell: CellName, events: readonly AgentEvent[]): Promise<void>;
-  cursors(): Promise<Readonly<Partial<Record<CellName, number>>>>;
+  cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
   query(sql: string, options: { readonly limit: number; readonly timeoutMs: number }): Promise<LakeRows>;
   rebuild(): Promise<void>;
   close(): Promise<void>;
