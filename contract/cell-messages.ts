@@ -90,3 +90,9 @@ export type LinkStatus = {
 
 /** Body of `robot.navigate` and `robot.maneuver`: `motionId` lets `robot.cancel` name it. */
 export type MotionRequest<G> = { readonly motionId: string; readonly goal: G };
+
+/** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
+export type CancelRequest = { readonly motionId: string; readonly reason: string };
+
+/** Body of `robot.stop`. */
+export type StopRequest = { readonly reason: string };

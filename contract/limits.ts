@@ -16,6 +16,18 @@ export const LIMITS = {
   STREAMS_MAX: 64,
   /** Runs waiting for a free slot of their application. */
   RUN_QUEUE_MAX: 256,
+  /** Finished runs held in memory for listings; older ones are in the log and the lakehouse. */
+  RUNS_REMEMBERED_MAX: 1_000,
+  /** Attempts of a run that ended without any event of their own; then it is settled as `run.interrupted`. */
+  RUN_IDLE_ATTEMPTS_MAX: 5,
+  /** Attempts of a run altogether; a run that was cut this often is settled as `run.interrupted`. */
+  RUN_ATTEMPTS_MAX: 1_000,
+  /** From an abort to the harness letting go; a deaf harness is left behind after it, milliseconds. */
+  RUN_SETTLE_MS: 2_000,
+  /** One order to stop the robot; after it the caller is answered and told that nothing confirmed it, milliseconds. */
+  ROBOT_STOP_MS: 1_000,
+  /** What a flow knows, serialized: it travels in each `run.phase`. */
+  FLOW_FACTS_BYTES_MAX: 16 * 1024,
   /** Params of an intent, serialized. */
   INTENT_PARAMS_BYTES_MAX: 64 * 1024,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */

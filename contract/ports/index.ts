@@ -1,7 +1,9 @@
+export type * from './application.ts';
 export type * from './cell.ts';
 export type * from './central.ts';
 export type * from './clock.ts';
 export type * from './event-log.ts';
+export type * from './flow.ts';
 export type * from './harness.ts';
 export type * from './key-space.ts';
 export type * from './lake.ts';
@@ -9,6 +11,7 @@ export type * from './language-model.ts';
 export type * from './policy.ts';
 export type * from './policy-hook.ts';
 export type * from './robot.ts';
+export type * from './runtime-api.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';
 export type * from './sandbox.ts';

@@ -19,6 +19,8 @@ export type RobotState = {
   readonly bumps: number;
   readonly motion: 'idle' | 'moving' | 'stopped';
   readonly connected: boolean;
+  /** Latest values of small topics by their ROS name, for example `/maze/exit_reached`; empty where there are none. */
+  readonly signals: Readonly<Record<string, boolean | number>>;
 };
 
 /** Occupancy as in nav_msgs/OccupancyGrid: row-major from the origin corner; -1 unknown, 0 free, 100 occupied. */
@@ -49,6 +51,8 @@ export type MotionResult = {
   readonly distance: number;
   /** Robot time the motion took, milliseconds. */
   readonly durationMs: number;
+  /** Robot time when the motion ended, nanoseconds. */
+  readonly time: Nanoseconds;
   readonly message: string;
 };
 

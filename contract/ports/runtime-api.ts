@@ -1,0 +1,58 @@
+import type { RuntimeStatus } from '../cell-messages.ts';
+import type { ErrorBody } from '../errors.ts';
+import type { Intent, PolicyContext } from '../intent.ts';
+import type { RunState, RunStatus } from '../run-state.ts';
+
+/** A run as people and clients see it. Times are wire times (nanoseconds, decimal). */
+export type RunDetails = {
+  readonly run: RunState;
+  readonly intent: Intent;
+  readonly app: string;
+  /** State of the graph it is in, or ended in. */
+  readonly phase: string | undefined;
+  readonly queued_ts: string;
+  readonly started_ts: string | undefined;
+  readonly finished_ts: string | undefined;
+  /** Why it stands as it does; of a finished run the outcome. */
+  readonly reason: string;
+  readonly summary: Readonly<Record<string, unknown>> | undefined;
+  readonly error: ErrorBody | undefined;
+};
+
+export type RunFilter = {
+  readonly status?: RunStatus;
+  readonly app?: string;
+  /** Newest first; at most this many, 100 where it is not given, 1000 at most. */
+  readonly limit?: number;
+  /** Only runs older than this run id. */
+  readonly before?: string;
+};
+
+export type Submitted = {
+  readonly intent: Intent;
+  readonly run: RunState;
+  /** True where the idempotency key had opened this run before. */
+  readonly duplicate: boolean;
+};
+
+/**
+ * The runtime as the API and the command line use it. Every promise settles: hooks, harnesses and robots are
+ * raced against deadlines. Any call may be repeated.
+ */
+export interface RuntimeApi {
+  /**
+   * Opens a run. `request` is checked raw and strictly, so hand over what came from outside as it is.
+   * Resolves when intent and run are durable. Rejects with `schema.invalid` (message names the path),
+   * `intent.unknown_type`, `intent.duplicate`, `intent.expired`, `policy.denied`, `policy.needs_approval`,
+   * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then.
+   */
+  submit(request: unknown, context: PolicyContext): Promise<Submitted>;
+  /** Stops the robot, ends the run, then answers. A finished run stays as it is. `run.not_found`. */
+  cancel(runId: string, reason: string): Promise<RunState>;
+  runs(filter?: RunFilter): readonly RunDetails[];
+  /** Throws `run.not_found`. */
+  run(runId: string): RunDetails;
+  /** What was decided, one canonical JSON line each, without ids and times: equal runs give equal text. Throws `run.not_found`. */
+  decisions(runId: string): string;
+  status(): RuntimeStatus;
+}
