@@ -1,0 +1,39 @@
+import { pino } from 'pino';
+
+export type Logger = {
+  log(
+    level: 'debug' | 'info' | 'warn' | 'error',
+    cell: string,
+    message: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ): void;
+};
+
+/** Fields that never reach a log, at any depth we use. */
+const SECRETS = [
+  'token',
+  'password',
+  'secret',
+  'authorization',
+  '*.token',
+  '*.password',
+  '*.secret',
+  '*.authorization',
+];
+
+/** Operator log: one JSON object a line on standard error, which journald takes as it is. */
+export function pinoLogger(
+  level: 'debug' | 'info' | 'warn' | 'error',
+  base: Readonly<Record<string, unknown>>,
+): Logger {
+  const logger = pino(
+    {
+      level,
+      base: { ...base },
+      redact: { paths: SECRETS, censor: '(hidden)' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  return { log: (at, cell, message, facts = {}) => logger[at]({ cell, ...facts }, message) };
+}

@@ -1,0 +1,130 @@
+import {
+  type Cell,
+  type CellContext,
+  type CellName,
+  type Clock,
+  EdgeError,
+  type EventLog,
+  LIMITS,
+  type Timer,
+  TOPICS,
+  withDeadline,
+} from '../../contract/index.ts';
+import { MessageBus } from './message-bus.ts';
+import type { FromCell, StartOrder, ToCell } from './wire.ts';
+
+export type CellHostOptions = {
+  readonly name: CellName;
+  readonly clock: Clock;
+  readonly dataDir: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly post: (message: FromCell) => void;
+  readonly rssBytes: () => number;
+  /** Opens the cell's own log; the first thing a cell needs. */
+  openLog(): Promise<EventLog>;
+  /** Builds the cell from its ports: the composition root. */
+  compose(context: CellContext): Promise<Cell>;
+};
+
+/** Carries one cell: starts and stops it on order, beats its heart, routes its messages. */
+export class CellHost {
+  readonly #options: CellHostOptions;
+  readonly #bus: MessageBus;
+  #cell: Cell | undefined;
+  #log: EventLog | undefined;
+  #heart: Timer | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: CellHostOptions) {
+    this.#options = options;
+    this.#bus = new MessageBus(options.name, options.clock, options.post);
+    this.#beat();
+    this.#heart = options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#beat());
+  }
+
+  async receive(message: ToCell): Promise<void> {
+    if (message.t === 'start') return this.#start(message);
+    if (message.t === 'stop') return this.stop('asked to');
+    return this.#bus.receive(message);
+  }
+
+  async #start(order: StartOrder): Promise<void> {
+    const { name, clock, post } = this.#options;
+    try {
+      const log = await this.#options.openLog();
+      this.#log = log;
+      const context: CellContext = {
+        name,
+        clock,
+        log,
+        bus: this.#bus,
+        dataDir: this.#options.dataDir,
+        attempt: order.attempt,
+        startReason: order.reason,
+        report: (level, text, facts = {}) => post({ t: 'report', level, message: text, facts }),
+        emit: async (events) => {
+          const appended = await log.append(events);
+          const last = appended.at(-1);
+          if (last) this.#bus.broadcast(TOPICS.logGrew, { lastSeq: last.seq });
+        },
+      };
+      await context.emit([
+        {
+          kind: 'cell.started',
+          payload: {
+            pid: this.#options.pid,
+            attempt: order.attempt,
+            reason: order.reason,
+            version: this.#options.version,
+          },
+        },
+      ]);
+      this.#cell = await this.#options.compose(context);
+      await this.#cell.start();
+      post({ t: 'started' });
+    } catch (error) {
+      post({ t: 'failed', error: EdgeError.from(error, 'internal.fault', 'start cell', name).toBody() });
+    }
+  }
+
+  /** Stops the cell, then closes its log; settles within the shutdown limit and may be called twice. */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stopOnce(reason);
+    return this.#stopping;
+  }
+
+  async #stopOnce(reason: string): Promise<void> {
+    const { clock, name, post } = this.#options;
+    const report = (error: unknown) =>
+      post({
+        t: 'report',
+        level: 'error',
+        message: `stop: ${error instanceof Error ? error.message : String(error)}`,
+        facts: {},
+      });
+    try {
+      if (this.#cell)
+        await withDeadline(clock, LIMITS.SHUTDOWN_MS - 1_000, this.#cell.stop(), 'stop cell', name);
+    } catch (error) {
+      report(error);
+    }
+    this.#bus.close();
+    try {
+      await this.#log?.append([{ kind: 'cell.stopped', payload: { reason } }]);
+      await this.#log?.close();
+    } catch (error) {
+      report(error);
+    }
+    this.#heart?.cancel();
+    post({ t: 'stopped' });
+  }
+
+  #beat(): void {
+    this.#options.post({
+      t: 'heartbeat',
+      work: this.#cell?.work() ?? [],
+      rssBytes: this.#options.rssBytes(),
+    });
+  }
+}

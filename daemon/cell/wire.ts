@@ -1,0 +1,55 @@
+import type { CellName, ErrorBody, WorkCounter } from '../../contract/index.ts';
+
+/** What travels between the supervisor and a cell, by structured clone. */
+export type StartOrder = {
+  readonly t: 'start';
+  readonly attempt: number;
+  readonly reason: string;
+};
+
+export type Request = {
+  readonly t: 'request';
+  readonly id: number;
+  readonly from: CellName;
+  readonly to: CellName;
+  readonly method: string;
+  readonly body: unknown;
+};
+export type Response = {
+  readonly t: 'response';
+  readonly id: number;
+  readonly to: CellName;
+  readonly ok: boolean;
+  readonly body: unknown;
+};
+export type Broadcast = {
+  readonly t: 'broadcast';
+  readonly from: CellName | 'supervisor';
+  readonly topic: string;
+  readonly body: unknown;
+};
+
+export type ToCell = StartOrder | { readonly t: 'stop' } | Request | Response | Broadcast;
+
+export type Heartbeat = {
+  readonly t: 'heartbeat';
+  readonly work: readonly WorkCounter[];
+  readonly rssBytes: number;
+};
+export type Report = {
+  readonly t: 'report';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+};
+
+export type FromCell =
+  | { readonly t: 'booted' }
+  | { readonly t: 'started' }
+  | { readonly t: 'failed'; readonly error: ErrorBody }
+  | { readonly t: 'stopped' }
+  | Heartbeat
+  | Report
+  | Request
+  | Response
+  | Broadcast;

@@ -1,0 +1,51 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { CellName } from '../../contract/index.ts';
+import type { FromCell, ToCell } from '../cell/wire.ts';
+
+/** A running carrier of a cell, wherever it runs. `post` may fail silently when the cell is gone. */
+export type CellCarrier = {
+  readonly pid: number | undefined;
+  post(message: ToCell): void;
+  /** Ends it without asking. */
+  kill(): void;
+};
+
+export type CarrierEvents = {
+  onMessage(message: FromCell): void;
+  /** Called once. */
+  onExit(reason: string): void;
+};
+
+export type SpawnCell = (name: CellName, events: CarrierEvents) => CellCarrier;
+
+/** Forks `entry` for a cell. Messages travel by structured clone, so bigint and typed arrays survive. */
+export function forkCell(entry: string, args: readonly string[], execArgv: readonly string[]): SpawnCell {
+  return (name, events) => {
+    const child: ChildProcess = fork(entry, [name, ...args], {
+      serialization: 'advanced',
+      execArgv: [...execArgv],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    let gone = false;
+    const exit = (reason: string) => {
+      if (gone) return;
+      gone = true;
+      events.onExit(reason);
+    };
+    child.on('message', (message) => events.onMessage(message as FromCell));
+    child.on('error', (error) => exit(`could not start: ${error.message}`));
+    child.on('exit', (code, signal) => exit(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    return {
+      get pid() {
+        return child.pid;
+      },
+      post: (message) => {
+        // A cell that died between two messages is noticed by its exit, not here.
+        if (child.connected) child.send(message, () => {});
+      },
+      kill: () => {
+        child.kill('SIGKILL');
+      },
+    };
+  };
+}

@@ -1,0 +1,181 @@
+import { type CellName, type Clock, type ErrorBody, LIMITS, type Timer } from '../../contract/index.ts';
+import type { FromCell, ToCell } from '../cell/wire.ts';
+import type { CellCarrier, SpawnCell } from './cell-process.ts';
+import { beat, judge, type Liveness, newborn, restartDelayMs } from './liveness.ts';
+
+export type CellReport = {
+  readonly name: CellName;
+  readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
+  readonly pid: number | undefined;
+  readonly restarts: number;
+  readonly reason: string;
+  readonly rssBytes: number;
+  /** Milliseconds since the last heartbeat. */
+  readonly beatAgeMs: number;
+};
+
+export type SupervisedCellOptions = {
+  readonly name: CellName;
+  readonly clock: Clock;
+  readonly spawn: SpawnCell;
+  onMessage(message: FromCell): void;
+  onChange(report: CellReport): void;
+};
+
+/** Keeps one cell running: watches its heart, kills it when it is deaf, starts it again with back-off. */
+export class SupervisedCell {
+  readonly #options: SupervisedCellOptions;
+  #carrier: CellCarrier | undefined;
+  #state: CellReport['state'] = 'down';
+  #liveness: Liveness = newborn(0);
+  #restarts = 0;
+  #failures = 0;
+  #upSinceMs = 0;
+  #reason = 'start';
+  #rssBytes = 0;
+  #watch: Timer | undefined;
+  #retry: Timer | undefined;
+  #startWanted = false;
+  #waiters: ((report: CellReport) => void)[] = [];
+
+  constructor(options: SupervisedCellOptions) {
+    this.#options = options;
+  }
+
+  get name(): CellName {
+    return this.#options.name;
+  }
+
+  report(): CellReport {
+    return {
+      name: this.name,
+      state: this.#state,
+      pid: this.#carrier?.pid,
+      restarts: this.#restarts,
+      reason: this.#reason,
+      rssBytes: this.#rssBytes,
+      beatAgeMs: Math.round(this.#options.clock.monotonicMs() - this.#liveness.lastBeatMs),
+    };
+  }
+
+  /** Starts the process; the cell itself starts its work on `start`, so processes boot side by side. */
+  boot(): void {
+    this.#liveness = newborn(this.#options.clock.monotonicMs());
+    this.#change('booting', this.#reason);
+    this.#carrier = this.#options.spawn(this.name, {
+      onMessage: (message) => this.#receive(message),
+      onExit: (reason) => this.#exited(reason),
+    });
+    this.#watch?.cancel();
+    this.#watch = this.#options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#check());
+  }
+
+  /** Resolves at the first `up` or `failed`; a failed cell is tried again in the background. */
+  start(): Promise<CellReport> {
+    this.#startWanted = true;
+    const done = new Promise<CellReport>((resolve) => this.#waiters.push(resolve));
+    if (this.#state === 'booting') this.#order();
+    return done;
+  }
+
+  post(message: ToCell): boolean {
+    if (this.#state !== 'up' && this.#state !== 'stopping' && message.t !== 'response') return false;
+    if (!this.#carrier) return false;
+    this.#carrier.post(message);
+    return true;
+  }
+
+  /** Asks the cell to stop; after `deadlineMs` it is killed. Resolves when it is gone. */
+  stop(deadlineMs: number): Promise<void> {
+    this.#startWanted = false;
+    this.#retry?.cancel();
+    this.#watch?.cancel();
+    if (!this.#carrier || this.#state === 'down' || this.#state === 'stopped') {
+      this.#change('stopped', 'stopped');
+      return Promise.resolve();
+    }
+    this.#change('stopping', 'stopping');
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(deadlineMs, () => this.#carrier?.kill());
+      this.#waiters.push(() => {
+        timer.cancel();
+        resolve();
+      });
+      this.#carrier!.post({ t: 'stop' });
+    });
+  }
+
+  #order(): void {
+    this.#change('starting', this.#reason);
+    this.#carrier?.post({ t: 'start', attempt: this.#restarts, reason: this.#reason });
+  }
+
+  #receive(message: FromCell): void {
+    if (message.t === 'heartbeat') {
+      this.#liveness = beat(this.#liveness, this.#options.clock.monotonicMs(), message.work);
+      this.#rssBytes = message.rssBytes;
+    } else if (message.t === 'started') {
+      this.#upSinceMs = this.#options.clock.monotonicMs();
+      this.#change('up', 'up');
+      this.#tellWaiters();
+    } else if (message.t === 'failed') {
+      this.#failedToStart(message.error);
+    }
+    this.#options.onMessage(message);
+  }
+
+  #failedToStart(error: ErrorBody): void {
+    this.#change('failed', `${error.code}: ${error.message}`);
+    this.#tellWaiters();
+    this.#carrier?.kill();
+  }
+
+  #check(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const verdict = judge(this.#liveness, nowMs);
+    if (verdict.alive) {
+      if (this.#state === 'up' && nowMs - this.#upSinceMs > LIMITS.RESTART_FORGET_MS) this.#failures = 0;
+      return;
+    }
+    // A process that is only just booting reads a lot from a cold disk: it has longer.
+    const booting = this.#state === 'booting' || this.#state === 'starting';
+    if (booting && nowMs - this.#liveness.lastBeatMs < 5 * LIMITS.HEARTBEAT_SILENT_MS) return;
+    this.#reason = verdict.reason;
+    this.#carrier?.kill();
+    this.#watch?.cancel();
+  }
+
+  #exited(reason: string): void {
+    this.#watch?.cancel();
+    this.#carrier = undefined;
+    if (this.#state === 'stopping' || !this.#startWanted) {
+      this.#change('stopped', reason);
+      this.#tellWaiters();
+      return;
+    }
+    const why =
+      this.#state === 'failed' || (this.#reason !== 'up' && this.#state === 'up') ? this.#reason : reason;
+    this.#failures++;
+    this.#restarts++;
+    this.#change('down', why);
+    this.#retry = this.#options.clock.after(restartDelayMs(this.#failures), () => this.boot());
+  }
+
+  /** A booted process is told to start when starting is wanted. */
+  booted(): void {
+    if (this.#state === 'booting' && this.#startWanted) this.#order();
+  }
+
+  #change(state: CellReport['state'], reason: string): void {
+    const before = this.#state;
+    this.#state = state;
+    this.#reason = reason;
+    if (before !== state) this.#options.onChange(this.report());
+  }
+
+  #tellWaiters(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const tell of waiters) tell(this.report());
+  }
+}

@@ -1,0 +1,183 @@
+import { type CellName, type Clock, EdgeError, LIMITS, type Timer, TOPICS } from '../../contract/index.ts';
+import type { FromCell, Request, Response } from '../cell/wire.ts';
+import type { SpawnCell } from './cell-process.ts';
+import { type CellReport, SupervisedCell } from './supervised-cell.ts';
+
+/** Started first to last, stopped last to first. */
+export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime', 'link'];
+
+/** Told to the service manager. */
+export type Notifier = {
+  ready(status: string): void;
+  status(text: string): void;
+  watchdog(): void;
+  stopping(): void;
+};
+
+export type Report = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  cell: string,
+  message: string,
+  facts: Readonly<Record<string, unknown>>,
+) => void;
+
+export type SupervisorOptions = {
+  readonly clock: Clock;
+  readonly spawn: SpawnCell;
+  readonly notify: Notifier;
+  readonly report: Report;
+  /** Half of what systemd waits for a ping; 0 without a watchdog. */
+  readonly watchdogMs: number;
+};
+
+/** Starts the cells, carries their messages, brings the dead back, stops everything in reverse. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #cells = new Map<CellName, SupervisedCell>();
+  /** Requests on their way: asker and answerer, so that a death answers them. */
+  readonly #open = new Map<string, Request>();
+  readonly #timers: Timer[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    for (const name of START_ORDER) {
+      this.#cells.set(
+        name,
+        new SupervisedCell({
+          name,
+          clock: options.clock,
+          spawn: options.spawn,
+          onMessage: (message) => this.#receive(name, message),
+          onChange: (report) => this.#changed(report),
+        }),
+      );
+    }
+  }
+
+  /** Resolves when every cell is up or has failed its first start; the failed ones are tried on. */
+  async start(): Promise<readonly CellReport[]> {
+    for (const cell of this.#cells.values()) cell.boot();
+    const reports: CellReport[] = [];
+    for (const cell of this.#cells.values()) {
+      if (this.#stopping) break;
+      reports.push(await cell.start());
+    }
+    this.#timers.push(this.#options.clock.every(1_000, () => this.#tellStates()));
+    if (this.#options.watchdogMs > 0)
+      this.#timers.push(this.#options.clock.every(this.#options.watchdogMs, () => this.#pingWatchdog()));
+    this.#options.notify.ready(this.#summary());
+    this.#tellStates();
+    return reports;
+  }
+
+  reports(): CellReport[] {
+    return [...this.#cells.values()].map((cell) => cell.report());
+  }
+
+  /** In reverse order, everything flushed, within the shutdown limit; may be called twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopOnce();
+    return this.#stopping;
+  }
+
+  async #stopOnce(): Promise<void> {
+    this.#options.notify.stopping();
+    for (const timer of this.#timers) timer.cancel();
+    const start = this.#options.clock.monotonicMs();
+    for (const name of [...START_ORDER].reverse()) {
+      const spent = this.#options.clock.monotonicMs() - start;
+      // Whoever comes late still gets half a second to flush.
+      await this.#cells.get(name)!.stop(Math.max(500, LIMITS.SHUTDOWN_MS - 500 - spent));
+    }
+  }
+
+  #receive(from: CellName, message: FromCell): void {
+    const cell = this.#cells.get(from)!;
+    if (message.t === 'booted') cell.booted();
+    else if (message.t === 'report')
+      this.#options.report(message.level, from, message.message, message.facts);
+    else if (message.t === 'request') this.#route({ ...message, from });
+    else if (message.t === 'response') this.#answer(message);
+    else if (message.t === 'broadcast') {
+      for (const [name, other] of this.#cells) if (name !== from) other.post({ ...message, from });
+    }
+  }
+
+  #route(request: Request): void {
+    const target = this.#cells.get(request.to);
+    if (target?.post(request)) {
+      this.#open.set(`${request.from}/${request.id}`, request);
+      return;
+    }
+    this.#refuse(
+      request,
+      new EdgeError('cell.unavailable', {
+        operation: request.method,
+        subject: request.to,
+        message: `the ${request.to} cell is not running`,
+      }),
+    );
+  }
+
+  #answer(response: Response): void {
+    this.#open.delete(`${response.to}/${response.id}`);
+    this.#cells.get(response.to)?.post(response);
+  }
+
+  #refuse(request: Request, error: EdgeError): void {
+    this.#open.delete(`${request.from}/${request.id}`);
+    this.#cells
+      .get(request.from)
+      ?.post({ t: 'response', id: request.id, to: request.from, ok: false, body: error.toBody() });
+  }
+
+  #changed(report: CellReport): void {
+    const level = report.state === 'down' || report.state === 'failed' ? 'warn' : 'info';
+    this.#options.report(level, report.name, report.state, {
+      pid: report.pid,
+      restarts: report.restarts,
+      reason: report.reason,
+    });
+    if (report.state === 'down' || report.state === 'failed' || report.state === 'stopped')
+      this.#settleOpen(report.name);
+    this.#tellStates();
+    this.#options.notify.status(this.#summary());
+  }
+
+  /** Askers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
+  #settleOpen(dead: CellName): void {
+    for (const request of [...this.#open.values()]) {
+      if (request.to === dead) {
+        this.#refuse(
+          request,
+          new EdgeError('cell.restarted', {
+            operation: request.method,
+            subject: dead,
+            message: `the ${dead} cell went down while it worked on this`,
+          }),
+        );
+      } else if (request.from === dead) {
+        this.#open.delete(`${request.from}/${request.id}`);
+      }
+    }
+  }
+
+  #tellStates(): void {
+    const body = this.reports();
+    for (const cell of this.#cells.values())
+      cell.post({ t: 'broadcast', from: 'supervisor', topic: TOPICS.cellState, body });
+  }
+
+  /** The watchdog is fed while the cells live; a cell that cannot be brought back starves it after a while. */
+  #pingWatchdog(): void {
+    const dead = this.reports().filter((r) => r.state !== 'up' && r.restarts > 5);
+    if (dead.length < START_ORDER.length) this.#options.notify.watchdog();
+  }
+
+  #summary(): string {
+    return this.reports()
+      .map((r) => `${r.name} ${r.state}`)
+      .join(', ');
+  }
+}
