@@ -1,0 +1,29 @@
+/** Entry of a forked cell: `cell-main.ts <name> <settings as JSON>`. Everything else arrives as messages. */
+import { CELL_NAMES, type CellName } from '../contract/index.ts';
+import type { ToCell } from './cell/wire.ts';
+import { makeCellHost } from './compose/cell-host.ts';
+import type { Settings } from './settings.ts';
+
+const name = process.argv[2] as CellName;
+if (!CELL_NAMES.includes(name) || !process.send || !process.argv[3]) {
+  process.stderr.write('cell-main is started by the daemon, not by hand: auraison up\n');
+  process.exit(2);
+}
+process.title = `auraison-${name}`;
+const settings = JSON.parse(process.argv[3]) as Settings;
+const host = makeCellHost(name, settings, (message) => {
+  if (process.connected) process.send!(message, undefined, {}, () => {});
+  if (message.t === 'stopped') process.exit(0);
+});
+
+process.on('message', (message) => void host.receive(message as ToCell));
+// The supervisor asks cells to stop in order; a terminal's Ctrl-C reaches all of them at once and is not that.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+// Without its supervisor a cell has nobody to obey: it stops the robot, flushes and goes.
+process.on('disconnect', () => void host.stop('the supervisor is gone').finally(() => process.exit(1)));
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${name}: ${error.stack ?? error.message}\n`);
+  process.exit(70);
+});
+process.send({ t: 'booted' });

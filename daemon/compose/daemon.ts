@@ -1,0 +1,114 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
+import type { CellName } from '../../contract/index.ts';
+import type { ToCell } from '../cell/wire.ts';
+import { socketPath } from '../paths.ts';
+import type { Settings } from '../settings.ts';
+import {
+  type CarrierEvents,
+  type CellCarrier,
+  forkCell,
+  type SpawnCell,
+} from '../supervisor/cell-process.ts';
+import { lockDataDir } from '../supervisor/data-lock.ts';
+import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
+import { Sidecar } from '../supervisor/sidecar.ts';
+import type { CellReport } from '../supervisor/supervised-cell.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
+import { makeCellHost } from './cell-host.ts';
+
+export type Daemon = {
+  /** Process ids of the cells, for people who want to see them survive. */
+  readonly supervisor: Supervisor;
+  readonly simPid: () => number | undefined;
+  start(): Promise<readonly CellReport[]>;
+  stop(): Promise<void>;
+};
+
+/** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. */
+const CELL_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
+
+/** The whole daemon, ready to start. Throws `host.data_dir_in_use` when another one has the data. */
+export function makeDaemon(settings: Settings): Daemon {
+  const { config, dataDir } = settings;
+  const clock = new SystemClock();
+  const logger = pinoLogger(config.daemon.log_level, { robot: config.daemon.name });
+  const lock = lockDataDir(dataDir, process.pid);
+  mkdirSync(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
+  const supervisor = new Supervisor({
+    clock,
+    spawn:
+      config.daemon.cells === 'inline'
+        ? inlineCell(settings)
+        : forkCell(entry('../cell-main.ts'), [JSON.stringify(settings)], CELL_FLAGS),
+    notify: systemdNotifier(process.env, process.pid),
+    report: (level, cell, message, facts) => logger.log(level, cell, message, facts),
+    watchdogMs: watchdogPeriodMs(process.env, process.pid),
+  });
+  const sim = config.robot.source === 'sim' ? makeSim(settings, clock, logger.log) : undefined;
+  return {
+    supervisor,
+    simPid: () => sim?.pid,
+    start() {
+      sim?.start();
+      return supervisor.start();
+    },
+    async stop() {
+      await supervisor.stop();
+      await sim?.stop(1_000);
+      lock.release();
+    },
+  };
+}
+
+function makeSim(settings: Settings, clock: SystemClock, log: ReturnType<typeof pinoLogger>['log']): Sidecar {
+  const { sim } = settings.config;
+  const socket = socketPath(settings.dataDir, 'sim.sock');
+  rmSync(socket, { force: true });
+  return new Sidecar({
+    name: 'sim',
+    clock,
+    command: process.execPath,
+    args: [
+      ...CELL_FLAGS,
+      entry('../../sim/host.ts'),
+      ...[
+        '--socket',
+        socket,
+        '--seed',
+        String(sim.seed),
+        '--width',
+        String(sim.width),
+        '--height',
+        String(sim.height),
+      ],
+      ...['--pace', sim.pace, '--speed', sim.speed],
+    ],
+    report: (level, message, facts) => log(level, 'sim', message, facts),
+  });
+}
+
+/** Cells in this very process: for small hosts and tests. A crash of one is then a crash of all. */
+function inlineCell(settings: Settings): SpawnCell {
+  return (name: CellName, events: CarrierEvents): CellCarrier => {
+    const later = (message: Parameters<CarrierEvents['onMessage']>[0]) =>
+      queueMicrotask(() => {
+        events.onMessage(message);
+        if (message.t === 'stopped') events.onExit('stopped');
+      });
+    const host = makeCellHost(name, settings, later);
+    later({ t: 'booted' });
+    return {
+      pid: process.pid,
+      post: (message: ToCell) => queueMicrotask(() => void host.receive(message)),
+      kill: () => void host.stop('killed'),
+    };
+  };
+}
+
+function entry(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}

@@ -1,0 +1,53 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { EdgeError } from '../contract/index.ts';
+
+/**
+ * Reads a secret from a file or a systemd credential (`credential:NAME`). Refuses a file that others may
+ * read: a token that the whole host knows is none. The value never appears in an error.
+ */
+export function readSecret(
+  reference: string,
+  key: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (reference === '') return undefined;
+  const path = reference.startsWith('credential:')
+    ? credentialPath(reference.slice('credential:'.length), key, env)
+    : reference;
+  try {
+    const mode = statSync(path).mode & 0o777;
+    if (!reference.startsWith('credential:') && (mode & 0o077) !== 0) {
+      throw new EdgeError('config.invalid', {
+        operation: 'read secret',
+        subject: key,
+        message: `${path} has mode ${mode.toString(8)}: others may read it`,
+        hint: `chmod 600 ${path}`,
+      });
+    }
+    const value = readFileSync(path, 'utf8').trim();
+    if (value !== '') return value;
+  } catch (error) {
+    throw EdgeError.from(error, 'config.unreadable', 'read secret', key);
+  }
+  throw new EdgeError('config.invalid', {
+    operation: 'read secret',
+    subject: key,
+    message: `${path} is empty`,
+  });
+}
+
+function credentialPath(
+  name: string,
+  key: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const directory = env['CREDENTIALS_DIRECTORY'];
+  if (directory) return join(directory, name);
+  throw new EdgeError('config.invalid', {
+    operation: 'read secret',
+    subject: key,
+    message: `credential ${name} asked for, but this process has no systemd credentials`,
+    hint: `add LoadCredential=${name}:/path to the unit, or name a file`,
+  });
+}
