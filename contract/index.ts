@@ -9,6 +9,7 @@ export * from './event-payloads.ts';
 export * from './ids.ts';
 export * from './intent.ts';
 export * from './limits.ts';
+export * from './link-wire.ts';
 export type * from './ports/index.ts';
 export * from './projection-event.ts';
 export * from './run-state.ts';

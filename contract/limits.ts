@@ -14,6 +14,22 @@ export const LIMITS = {
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
+  /** Sockets the API keeps open at once, streams included. Above it the kernel's queue waits. */
+  API_CONNECTIONS_MAX: 256,
+  /** A client that has not sent its headers by then is cut, milliseconds. */
+  API_HEADERS_MS: 10_000,
+  /** A client that has not sent its whole request by then is cut, milliseconds. */
+  API_REQUEST_MS: 30_000,
+  /** One part of the status page; a cell that is later is shown as unavailable, milliseconds. */
+  STATUS_PART_MS: 1_000,
+  /** A silent stream says that it lives, milliseconds. */
+  STREAM_HEARTBEAT_MS: 15_000,
+  /** How often a stream looks at the logs when nobody told it that they grew, milliseconds. */
+  STREAM_POLL_MS: 500,
+  /** A stream reader that takes nothing for this long is sent away to its cursor, milliseconds. */
+  STREAM_STALLED_MS: 30_000,
+  /** Events a stream reads from one log at a time: all that a reader may cost in memory. */
+  STREAM_PAGE_EVENTS: 32,
   /** Runs waiting for a free slot of their application. */
   RUN_QUEUE_MAX: 256,
   /** Finished runs held in memory for listings; older ones are in the log and the lakehouse. */
@@ -69,4 +85,15 @@ export const LIMITS = {
   LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,
   /** One request to central, milliseconds. */
   LINK_REQUEST_MS: 10_000,
+  /** How often the link looks at the logs when nobody told it that they grew, milliseconds. */
+  LINK_POLL_MS: 1_000,
+  /** First and longest wait after central failed, milliseconds; doubles, half of it is chance. */
+  LINK_RETRY_FIRST_MS: 500,
+  LINK_RETRY_MAX_MS: 30_000,
+  /** Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier. */
+  LINK_RECEIPT_EVERY_MS: 1_000,
+  /** One answer of central. */
+  LINK_ANSWER_BYTES_MAX: 64 * 1024,
+  /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
+  CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
 } as const;

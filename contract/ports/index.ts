@@ -15,3 +15,4 @@ export type * from './runtime-api.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';
 export type * from './sandbox.ts';
+export type * from './secrets.ts';
