@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { schemaFiles } from '../../contract/tools/schema-files.ts';
+
+const directory = join(import.meta.dirname, '..', '..', 'contract', 'schema', 'v1');
+
+it.each(schemaFiles())(
+  '%s is what the contract says (npm run schemas after a deliberate change)',
+  (name, body) => {
+    expect(readFileSync(join(directory, name), 'utf8')).toBe(body);
+  },
+);

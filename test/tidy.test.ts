@@ -1,0 +1,201 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** Style is a test: the dependency rule, one room per vendor, file sizes, banned calls, no machine paths. */
+const root = join(import.meta.dirname, '..');
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+  maxBuffer: 1 << 26,
+})
+  .split('\n')
+  .filter((name) => name !== '');
+const sources = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
+const text = new Map(sources.flatMap((name) => readMaybe(name)));
+
+function readMaybe(name: string): [string, string][] {
+  try {
+    return [[name, readFileSync(join(root, name), 'utf8')]];
+  } catch {
+    return []; // deleted in the work tree, not yet in the index
+  }
+}
+
+/** The room of a file: where the dependency rule draws its borders. */
+function roomOf(name: string): string {
+  const [first, second] = name.split('/') as [string, string | undefined];
+  if (first === 'daemon') return /\.ts$/.test(second ?? '') ? 'daemon' : `daemon/${second}`;
+  if (first === 'adapters' || first === 'apps') return `${first}/${second}`;
+  return first;
+}
+
+const ROOT_ROOMS = ['daemon/compose', 'cli', 'bin', 'scripts', 'bench', 'test', 'vitest.config.ts'];
+const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/config'];
+
+/** What each room may import besides itself. `undefined`: anything. */
+function allowed(room: string): readonly string[] | undefined {
+  if (ROOT_ROOMS.includes(room)) return undefined;
+  if (room === 'contract') return [];
+  if (room === 'formats') return ['contract'];
+  // The daemon's own frame: the supervisor, what a cell is, the configuration. Never a cell, never an adapter.
+  if (SUPERVISOR_ROOMS.includes(room)) return ['contract', ...SUPERVISOR_ROOMS, 'daemon/compose'];
+  return ['contract', 'formats'];
+}
+
+/** Entry files of processes and worker threads make their own clock: nobody is there to inject one. */
+function isEntry(name: string): boolean {
+  return /(?:^|\/)(?:host|main|[a-z-]+-main)\.ts$/.test(name);
+}
+
+type Import = { readonly from: string; readonly specifier: string; readonly typeOnly: boolean };
+
+function importsOf(name: string): Import[] {
+  const found: Import[] = [];
+  const pattern =
+    /(?:^|\n)\s*(import|export)(\s+type)?\s[^;'"]*?from\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s+['"]([^'"]+)['"]/g;
+  for (const match of (text.get(name) ?? '').matchAll(pattern)) {
+    found.push({
+      from: name,
+      specifier: (match[3] ?? match[4] ?? match[5])!,
+      typeOnly: match[2] !== undefined,
+    });
+  }
+  return found;
+}
+
+const imports = sources.flatMap(importsOf);
+const own = imports.filter((i) => i.specifier.startsWith('.'));
+const vendors = imports.filter((i) => !i.specifier.startsWith('.') && !i.specifier.startsWith('node:'));
+
+function packageOf(specifier: string): string {
+  const parts = specifier.split('/');
+  return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!;
+}
+
+describe('the dependency rule', () => {
+  it('is kept by every import between rooms', () => {
+    const broken = own.flatMap(({ from, specifier }) => {
+      const target = roomOf(normalize(join(dirname(from), specifier)));
+      const room = roomOf(from);
+      const may = allowed(room);
+      if (isEntry(from) && target === 'adapters/clock') return [];
+      return target === room || may === undefined || may.includes(target) || target === 'package.json'
+        ? []
+        : [`${from} imports ${specifier} (${room} -> ${target})`];
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('lets each vendor package into exactly one room', () => {
+    const rooms = new Map<string, Set<string>>();
+    for (const { from, specifier } of vendors) {
+      const room = roomOf(from);
+      if (['test', 'bench', 'scripts', 'vitest.config.ts'].includes(room)) continue;
+      const vendor = packageOf(specifier);
+      // Schemas are the contract's language: an application's own schema is written in it too.
+      if (vendor === 'typebox' && (room === 'contract' || room.startsWith('apps/'))) continue;
+      rooms.set(vendor, (rooms.get(vendor) ?? new Set()).add(room));
+    }
+    const spread = [...rooms]
+      .filter(([, set]) => set.size > 1)
+      .map(([vendor, set]) => `${vendor}: ${[...set].join(', ')}`);
+    expect(spread).toEqual([]);
+    expect([...rooms.keys()].length).toBeGreaterThan(5);
+  });
+
+  it('keeps vendors and Node out of the contract', () => {
+    const strangers = imports.filter(
+      (i) =>
+        roomOf(i.from) === 'contract' &&
+        !i.from.startsWith('contract/tools/') &&
+        !i.specifier.startsWith('.') &&
+        packageOf(i.specifier) !== 'typebox',
+    );
+    expect(strangers).toEqual([]);
+  });
+});
+
+describe('files', () => {
+  it('stay small: 400 lines at most', () => {
+    const long = sources
+      .map((name) => ({ name, lines: (text.get(name) ?? '').split('\n').length }))
+      .filter(({ lines }) => lines > 401);
+    expect(long).toEqual([]);
+  });
+
+  it('have kebab-case names', () => {
+    const odd = sources.filter((name) => !/^[a-z0-9.-]+$/.test(name.split('/').at(-1)!));
+    expect(odd).toEqual([]);
+  });
+
+  it('are erasable TypeScript with import endings', () => {
+    const bare = own.filter((i) => !/\.(ts|json|node|mjs|js|cjs)$/.test(i.specifier));
+    expect(bare).toEqual([]);
+  });
+
+  it('hold no path of one machine and no unfinished marks', () => {
+    const marks = files
+      .filter(
+        (name) =>
+          /\.(ts|mjs|sh|py|md|toml|json|yaml|yml|rs|service|html|js)$/.test(name) &&
+          !name.endsWith('package-lock.json') &&
+          name !== 'test/tidy.test.ts',
+      )
+      .flatMap((name) => readMaybe(name))
+      .flatMap(([name, body]) =>
+        /(?:^|[\s"'`(=])\/(?:work|farm|root|home\/[a-z]+)\/|\b(?:TODO|FIXME|XXX)\b/.test(body) ? [name] : [],
+      );
+    expect(marks).toEqual([]);
+  });
+});
+
+describe('calls', () => {
+  const rooms = (name: string) => roomOf(name);
+  /** Places that may touch real time: the clock adapter, and code that is not the daemon. */
+  const timeIsFree = (name: string) =>
+    ['test', 'bench', 'scripts', 'cli', 'bin'].includes(rooms(name)) || name.startsWith('adapters/clock/');
+
+  it('read no clock and start no timer outside the clock adapter', () => {
+    const banned =
+      /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bset(?:Timeout|Interval)\(|\bMath\.random\(/;
+    expect(offenders(banned, (name) => !timeIsFree(name))).toEqual([]);
+  });
+
+  it('print nothing outside the CLI', () => {
+    expect(
+      offenders(
+        /\bconsole\.\w+\(/,
+        (name) => !['test', 'bench', 'scripts', 'cli', 'bin'].includes(rooms(name)),
+      ),
+    ).toEqual([]);
+  });
+
+  it('skip no test and focus none', () => {
+    expect(
+      offenders(
+        /\b(?:it|test|describe)\.(?:only|skip|todo)\(/,
+        (name) => name.endsWith('.test.ts') && name !== 'test/tidy.test.ts',
+      ),
+    ).toEqual([]);
+  });
+
+  function offenders(pattern: RegExp, where: (name: string) => boolean): string[] {
+    return sources
+      .filter(where)
+      .flatMap((name) =>
+        (text.get(name) ?? '')
+          .split('\n')
+          .flatMap((line, index) =>
+            pattern.test(stripComment(line)) && !line.includes('tidy: allowed')
+              ? [`${name}:${index + 1}: ${line.trim()}`]
+              : [],
+          ),
+      );
+  }
+
+  function stripComment(line: string): string {
+    return line.trimStart().startsWith('*') || line.trimStart().startsWith('/') ? '' : line;
+  }
+});

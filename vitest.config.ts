@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+const common = { environment: 'node', pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const;
+
+/** `unit` needs nothing but this checkout; `peers` needs what test/peers installs; see scripts/test.mjs. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...common, name: 'unit', include: ['test/tidy.test.ts', 'test/unit/**/*.test.ts', 'test/golden/**/*.test.ts', 'apps/**/*.test.ts'], maxWorkers: 2 } },
+      {
+        test: {
+          ...common,
+          name: 'peers',
+          include: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // Two cores: peers and daemons side by side would measure each other.
+          maxWorkers: 1,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
