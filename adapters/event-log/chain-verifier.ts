@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import {
+  type AgentEvent,
+  type CellName,
+  GENESIS_HASH,
+  hashInput,
+  type LogVerdict,
+} from '../../contract/index.ts';
+
+/** Recomputes a hash chain event by event; remembers the first fault and nothing else. */
+export class ChainVerifier {
+  readonly #cell: CellName;
+  #lastSeq = 0;
+  #lastHash = GENESIS_HASH;
+  #fault: { seq: number; message: string } | undefined;
+
+  constructor(cell: CellName) {
+    this.#cell = cell;
+  }
+
+  get faulty(): boolean {
+    return this.#fault !== undefined;
+  }
+
+  /** Starts in the middle, trusting that the row at `seq` has this hash. */
+  startAfter(seq: number, hash: string): void {
+    this.#lastSeq = seq;
+    this.#lastHash = hash;
+  }
+
+  add(event: AgentEvent): void {
+    if (this.#fault) return;
+    const fault = this.#judge(event);
+    if (fault === undefined) {
+      this.#lastSeq = event.seq;
+      this.#lastHash = event.hash;
+    } else this.refuse(event.seq, fault);
+  }
+
+  /** A row that cannot even be read as an event. */
+  refuse(seq: number, message: string): void {
+    this.#fault ??= { seq, message };
+  }
+
+  verdict(): LogVerdict {
+    return {
+      cell: this.#cell,
+      ok: this.#fault === undefined,
+      events: this.#lastSeq,
+      lastSeq: this.#lastSeq,
+      lastHash: this.#lastHash,
+      ...(this.#fault ? { fault: this.#fault } : {}),
+    };
+  }
+
+  #judge(event: AgentEvent): string | undefined {
+    if (event.seq !== this.#lastSeq + 1)
+      return `row ${this.#lastSeq + 1} is missing: after ${this.#lastSeq} comes ${event.seq}`;
+    if (event.prev_hash !== this.#lastHash)
+      return `row ${event.seq} does not follow row ${this.#lastSeq}: its prev_hash is not that row's hash`;
+    if (sha256(hashInput(event)) !== event.hash)
+      return `row ${event.seq} (${event.kind}) was changed: its content does not give its hash`;
+    return undefined;
+  }
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

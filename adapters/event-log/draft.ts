@@ -1,0 +1,62 @@
+import {
+  type AgentEvent,
+  canonicalJson,
+  EdgeError,
+  EVENT_PAYLOADS,
+  type EventId,
+  type IdSource,
+  isUuidv7,
+  LIMITS,
+  type Nanoseconds,
+  type NewEvent,
+  payloadFault,
+  toWireTime,
+} from '../../contract/index.ts';
+
+/** An event that was checked and serialized, before the log gives it a position and a hash. */
+export type Draft = {
+  readonly event_id: string;
+  readonly run_id: string | undefined;
+  readonly kind: AgentEvent['kind'];
+  readonly ts: string;
+  /** Canonical JSON: a snapshot, so that a caller who changes the object later changes nothing here. */
+  readonly payload: string;
+};
+
+/** Checks and serializes one event; throws `schema.invalid`, naming kind and path. */
+export function draftOf(event: NewEvent, ids: IdSource, now: Nanoseconds): Draft {
+  const { kind, run_id, payload, ...unknown } = event as NewEvent & Record<string, unknown>;
+  if (typeof kind !== 'string' || !Object.hasOwn(EVENT_PAYLOADS, kind))
+    throw refuse(String(kind), `/kind: unknown event kind ${String(kind)}`);
+  const extra = Object.keys(unknown)[0];
+  if (extra !== undefined) throw refuse(kind, `/${extra}: unknown field`);
+  if (run_id !== undefined && !isUuidv7(run_id)) throw refuse(kind, `/run_id: must be a UUIDv7`);
+  const fault = payloadFault(kind, payload);
+  if (fault !== undefined) throw refuse(kind, `/payload${fault}`);
+  const text = canonicalJson(payload);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > LIMITS.EVENT_PAYLOAD_BYTES_MAX) {
+    throw refuse(
+      kind,
+      `/payload: ${bytes} bytes, at most ${LIMITS.EVENT_PAYLOAD_BYTES_MAX}`,
+      'write large things to a file and name it by its hash',
+    );
+  }
+  return { event_id: ids.next<EventId>(), run_id, kind, ts: toWireTime(now), payload: text };
+}
+
+/**
+ * The text that `hashInput` of the contract gives for this event, put together from the payload that is
+ * already canonical. Keys in sorted order; held equal to the contract by a property test.
+ */
+export function draftHashInput(draft: Draft, cell: string, seq: number, prevHash: string): string {
+  const run = draft.run_id === undefined ? '' : `"run_id":"${draft.run_id}",`;
+  return (
+    `${prevHash}\n{"cell":"${cell}","event_id":"${draft.event_id}","kind":"${draft.kind}",` +
+    `"payload":${draft.payload},${run}"seq":${seq},"ts":"${draft.ts}"}`
+  );
+}
+
+function refuse(kind: string, message: string, hint = 'see contract/event-payloads.ts'): EdgeError {
+  return new EdgeError('schema.invalid', { operation: 'log.append', subject: kind, message, hint });
+}

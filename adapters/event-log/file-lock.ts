@@ -1,0 +1,48 @@
+import { DatabaseSync } from 'node:sqlite';
+import { EdgeError } from '../../contract/index.ts';
+import { isBusy, sqliteFault } from './sqlite-faults.ts';
+
+/** The last holder may be dying; a kill releases its lock within this, milliseconds. */
+const WAIT_MS = 500;
+
+/**
+ * One holder per file, also across processes and threads; the kernel releases it when the holder dies,
+ * however it dies. Node has no file locks, SQLite has: an exclusive transaction on an empty database, which
+ * never writes a byte. The lock file stays behind and means nothing by itself.
+ */
+export class FileLock {
+  readonly #database: DatabaseSync;
+  #held = true;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Throws `host.data_dir_in_use` naming `subject` when somebody else holds `path`. */
+  static acquire(path: string, subject: string): FileLock {
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { timeout: WAIT_MS });
+      database.exec('PRAGMA journal_mode = MEMORY');
+      database.exec('BEGIN EXCLUSIVE');
+      return new FileLock(database);
+    } catch (thrown) {
+      database?.close();
+      if (!isBusy(thrown)) throw sqliteFault(thrown, 'log.lock', path);
+      throw new EdgeError('host.data_dir_in_use', {
+        operation: 'log.open',
+        subject,
+        message: `${subject} is written by another process`,
+        hint: 'stop the other daemon, or give this one its own data directory',
+        cause: thrown,
+      });
+    }
+  }
+
+  /** May be called twice. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#database.close();
+  }
+}

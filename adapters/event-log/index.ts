@@ -1,0 +1,21 @@
+import type { CellName, Clock } from '../../contract/index.ts';
+import { logPath } from './log-schema.ts';
+import { SqliteEventLog } from './sqlite-event-log.ts';
+import { SqliteEventReader } from './sqlite-event-reader.ts';
+
+export { FileLock } from './file-lock.ts';
+export { eventsDirectory, logPath } from './log-schema.ts';
+export { setLogAside } from './set-log-aside.ts';
+export type { EventLogOptions, EventLogStats } from './sqlite-event-log.ts';
+export { verifyLogFile } from './verify-log.ts';
+export { SqliteEventLog, SqliteEventReader };
+
+/** The log of a cell, opened or made. See `SqliteEventLog.open` for how it refuses. */
+export function openEventLog(dataDir: string, cell: CellName, clock: Clock): Promise<SqliteEventLog> {
+  return SqliteEventLog.open({ dataDir, cell, clock });
+}
+
+/** Reads the log of any cell; a log that is not there yet reads as empty. */
+export function openEventReader(dataDir: string, cell: CellName): SqliteEventReader {
+  return new SqliteEventReader(logPath(dataDir, cell), cell);
+}

@@ -1,0 +1,175 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type CellName, EdgeError, GENESIS_HASH } from '../../contract/index.ts';
+import { ChainVerifier, sha256 } from './chain-verifier.ts';
+import { type Draft, draftHashInput } from './draft.ts';
+import { type EventRow, eventOf } from './event-row.ts';
+import type { FileLock } from './file-lock.ts';
+import { checkFormat, ensureLogFile, fsyncPath } from './log-schema.ts';
+import { damaged, isBusy, sqliteFault } from './sqlite-faults.ts';
+
+/** Where the chain ends. `epoch` is the id of the first event, `lastEventId` that of the last. */
+export type LogHead = {
+  readonly lastSeq: number;
+  readonly lastHash: string;
+  readonly lastEventId: string | undefined;
+  readonly epoch: string | undefined;
+};
+
+/** A commit as it went to the disk: positions are `firstSeq`, `firstSeq + 1`, …; hashes in the same order. */
+export type Committed = { readonly firstSeq: number; readonly prevHash: string; readonly hashes: string[] };
+
+/** Rows whose chain is checked when a log is opened: enough to find a torn end, too few to delay a start. */
+const TAIL_ROWS = 64;
+
+/**
+ * The database of one log. Synchronous: every commit waits for the disk, so it lives in a worker thread
+ * (`commit-worker.ts`). The caller holds the file lock. After any failure the end of the chain is read again
+ * from the file, never remembered.
+ */
+export class LogStore {
+  readonly #path: string;
+  readonly #cell: CellName;
+  readonly #lock: FileLock;
+  #database: DatabaseSync | undefined;
+  #insert: StatementSync | undefined;
+  #lastSeq = 0;
+  #lastHash = GENESIS_HASH;
+
+  private constructor(path: string, cell: CellName, lock: FileLock) {
+    this.#path = path;
+    this.#cell = cell;
+    this.#lock = lock;
+  }
+
+  /** Takes over `lock`. Throws `log.damaged`, `log.tampered` or `log.failed`; the lock is released then. */
+  static open(path: string, cell: CellName, lock: FileLock): LogStore {
+    const store = new LogStore(path, cell, lock);
+    try {
+      ensureLogFile(path, cell);
+      store.#connect();
+      store.#checkTail();
+      return store;
+    } catch (thrown) {
+      store.close();
+      throw sqliteFault(thrown, 'log.open', path);
+    }
+  }
+
+  head(): LogHead {
+    const at = (order: string) =>
+      this.#db().prepare(`SELECT event_id FROM events ORDER BY seq ${order} LIMIT 1`).get()?.['event_id'] as
+        | string
+        | undefined;
+    return { lastSeq: this.#lastSeq, lastHash: this.#lastHash, lastEventId: at('DESC'), epoch: at('ASC') };
+  }
+
+  /** All or nothing, durable on return. Throws `log.failed` or `log.damaged`: nothing was written then. */
+  commit(drafts: readonly Draft[]): Committed {
+    try {
+      const database = this.#db();
+      database.exec('BEGIN IMMEDIATE');
+      const done = this.#insertAll(drafts);
+      database.exec('COMMIT');
+      this.#lastSeq = done.firstSeq + drafts.length - 1;
+      this.#lastHash = done.hashes.at(-1) ?? done.prevHash;
+      return done;
+    } catch (thrown) {
+      this.#recover(thrown);
+      throw sqliteFault(thrown, 'log.append', this.#path);
+    }
+  }
+
+  close(): void {
+    try {
+      this.#database?.close();
+    } finally {
+      this.#database = undefined;
+      this.#lock.release();
+    }
+  }
+
+  #insertAll(drafts: readonly Draft[]): Committed {
+    const insert = this.#insert!;
+    const firstSeq = this.#lastSeq + 1;
+    const prevHash = this.#lastHash;
+    const hashes: string[] = [];
+    let previous = prevHash;
+    for (const [i, draft] of drafts.entries()) {
+      const seq = firstSeq + i;
+      const hash = sha256(draftHashInput(draft, this.#cell, seq, previous));
+      const { event_id, run_id, kind, ts, payload } = draft;
+      insert.run(seq, event_id, run_id ?? null, kind, ts, payload, previous, hash);
+      hashes.push(hash);
+      previous = hash;
+    }
+    return { firstSeq, prevHash, hashes };
+  }
+
+  #connect(): void {
+    const database = new DatabaseSync(this.#path, { timeout: 5_000 });
+    this.#database = database;
+    const cell = checkFormat(database, this.#path);
+    if (cell !== this.#cell)
+      throw damaged(this.#path, 'log.open', `this is the log of cell ${cell}, not of ${this.#cell}`);
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;' +
+        'PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608',
+    );
+    // A commit that a killed process had written but not yet synced counts from now on: make it durable
+    // before anybody builds on it.
+    const wal = `${this.#path}-wal`;
+    if (existsSync(wal)) fsyncPath(wal);
+    this.#insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#readHead();
+  }
+
+  #readHead(): void {
+    const last = this.#db().prepare('SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1').get();
+    this.#lastSeq = (last?.['seq'] as number | undefined) ?? 0;
+    this.#lastHash = (last?.['hash'] as string | undefined) ?? GENESIS_HASH;
+  }
+
+  #checkTail(): void {
+    const rows = this.#db()
+      .prepare('SELECT * FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq')
+      .all(TAIL_ROWS) as EventRow[];
+    const first = rows[0];
+    if (!first) return;
+    const chain = new ChainVerifier(this.#cell);
+    if (first.seq > 1) chain.startAfter(first.seq - 1, first.prev_hash);
+    for (const row of rows) chain.add(eventOf(row, this.#cell));
+    const { fault } = chain.verdict();
+    if (!fault) return;
+    throw new EdgeError('log.tampered', {
+      operation: 'log.open',
+      subject: this.#path,
+      message: `${this.#path}: ${fault.message}`,
+      hint: 'run `auraison log verify`, keep the file as evidence, move it aside to begin a new log',
+    });
+  }
+
+  /** Leaves no half transaction behind; a connection that failed in an unknown way is opened anew. */
+  #recover(thrown: unknown): void {
+    try {
+      if (this.#database?.isTransaction) this.#database.exec('ROLLBACK');
+      if (isBusy(thrown)) return;
+      this.#database?.close();
+    } catch {
+      // What could not be rolled back here is rolled back by the next opener of the file.
+    }
+    this.#database = undefined;
+  }
+
+  #db(): DatabaseSync {
+    if (!this.#database) {
+      try {
+        this.#connect();
+      } catch (thrown) {
+        this.#recover(thrown);
+        throw thrown;
+      }
+    }
+    return this.#database!;
+  }
+}

@@ -1,0 +1,122 @@
+import { statSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
+import { type EventRow, eventOf } from './event-row.ts';
+import { checkFormat } from './log-schema.ts';
+import { sqliteFault } from './sqlite-faults.ts';
+
+/** One read stops after this many bytes of payload, whatever its limit: what a reader may cost in memory. */
+const READ_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Reads a log file, from any process, while it is written. A file that is not there yet is an empty log; a
+ * file that was replaced (moved aside, new epoch) is noticed at the first read that finds nothing more.
+ * Throws `log.damaged` or `log.failed`; the next call tries again.
+ */
+export class SqliteEventReader implements EventReader {
+  readonly #path: string;
+  readonly #cell: CellName;
+  readonly #statements = new Map<string, StatementSync>();
+  #database: DatabaseSync | undefined;
+  #inode = 0n;
+  #closed = false;
+
+  constructor(path: string, cell: CellName) {
+    this.#path = path;
+    this.#cell = cell;
+  }
+
+  read(after: number, limit: number, filter: ReadFilter = {}): AgentEvent[] {
+    return this.#guard('log.read', () => {
+      const events = this.#rows(after, limit, filter);
+      return events.length === 0 && this.#replaced() ? this.#rows(after, limit, filter) : events;
+    });
+  }
+
+  lastSeq(): number {
+    return this.#guard('log.read', () => {
+      this.#replaced();
+      const row = this.#prepare('SELECT max(seq) AS seq FROM events')?.get();
+      return (row?.['seq'] as number | null | undefined) ?? 0;
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#disconnect();
+  }
+
+  #rows(after: number, limit: number, filter: ReadFilter): AgentEvent[] {
+    const { runId, kinds } = filter;
+    const statement = this.#prepare(
+      `SELECT * FROM events WHERE seq > ?${runId === undefined ? '' : ' AND run_id = ?'}` +
+        `${kinds === undefined ? '' : ' AND kind IN (SELECT value FROM json_each(?))'} ORDER BY seq LIMIT ?`,
+    );
+    if (!statement) return [];
+    const values = [
+      after,
+      ...(runId === undefined ? [] : [runId]),
+      ...(kinds === undefined ? [] : [JSON.stringify(kinds)]),
+      limit,
+    ];
+    const events: AgentEvent[] = [];
+    let bytes = 0;
+    for (const row of statement.iterate(...values) as Iterable<EventRow>) {
+      events.push(eventOf(row, this.#cell));
+      bytes += row.payload.length;
+      if (bytes >= READ_BYTES_MAX) break;
+    }
+    return events;
+  }
+
+  #prepare(sql: string): StatementSync | undefined {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#connection()?.prepare(sql);
+    if (statement) this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  #connection(): DatabaseSync | undefined {
+    if (this.#database || this.#closed) return this.#database;
+    const inode = inodeOf(this.#path);
+    if (inode === undefined) return undefined;
+    const database = new DatabaseSync(this.#path, { readOnly: true, timeout: 5_000 });
+    try {
+      database.exec('PRAGMA cache_size = -256');
+      checkFormat(database, this.#path);
+    } catch (thrown) {
+      database.close();
+      throw thrown;
+    }
+    this.#database = database;
+    this.#inode = inode;
+    return database;
+  }
+
+  /** Whether the file under our name is another one than the one we read; we look at the new one then. */
+  #replaced(): boolean {
+    if (!this.#database || inodeOf(this.#path) === this.#inode) return false;
+    this.#disconnect();
+    return true;
+  }
+
+  #guard<T>(operation: string, work: () => T): T {
+    try {
+      return work();
+    } catch (thrown) {
+      this.#disconnect();
+      throw sqliteFault(thrown, operation, this.#path);
+    }
+  }
+
+  #disconnect(): void {
+    this.#statements.clear();
+    this.#database?.close();
+    this.#database = undefined;
+  }
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { type CellName, EdgeError, type LogVerdict } from '../../contract/index.ts';
+import { ChainVerifier } from './chain-verifier.ts';
+import { type EventRow, eventOf } from './event-row.ts';
+import { checkFormat } from './log-schema.ts';
+import { sqliteFault } from './sqlite-faults.ts';
+
+/** Rows checked before the event loop gets a turn: about 20 ms. */
+const SLICE_ROWS = 1_000;
+
+/**
+ * Recomputes the chain of a log file from its first row to its last; works while a daemon writes it, and
+ * judges what was durable when it arrived at the end. Throws `log.failed` (no such file, unreadable) or
+ * `log.damaged` (no database); a broken chain is a verdict that names the first bad row.
+ */
+export function verifyLogFile(path: string): LogVerdict {
+  const slices = verifySlices(path);
+  for (;;) {
+    const step = slices.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, giving way to other work between slices. */
+export async function verifyInSlices(path: string): Promise<LogVerdict> {
+  const slices = verifySlices(path);
+  for (;;) {
+    const step = slices.next();
+    if (step.done) return step.value;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+function* verifySlices(path: string): Generator<void, LogVerdict> {
+  if (!existsSync(path)) {
+    throw new EdgeError('log.failed', {
+      operation: 'log.verify',
+      subject: path,
+      message: `${path}: no such file`,
+      hint: 'logs lie in <data directory>/events/<cell>.db',
+      retryable: false,
+    });
+  }
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+    const chain = new ChainVerifier(checkFormat(database, path));
+    yield* addRows(database, chain);
+    return chain.verdict();
+  } catch (thrown) {
+    throw sqliteFault(thrown, 'log.verify', path);
+  } finally {
+    database?.close();
+  }
+}
+
+function* addRows(database: DatabaseSync, chain: ChainVerifier): Generator<void> {
+  const select = database.prepare('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?');
+  const { cell } = chain.verdict();
+  for (let after = 0; !chain.faulty; ) {
+    const rows = select.all(after, SLICE_ROWS) as EventRow[];
+    for (const row of rows) {
+      addRow(chain, row, cell);
+      after = row.seq;
+    }
+    if (rows.length < SLICE_ROWS) return;
+    yield;
+  }
+}
+
+function addRow(chain: ChainVerifier, row: EventRow, cell: CellName): void {
+  try {
+    chain.add(eventOf(row, cell));
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    chain.refuse(row.seq, `row ${row.seq} (${row.kind}) was changed: its payload is no JSON (${message})`);
+  }
+}
