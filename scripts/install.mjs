@@ -1,0 +1,88 @@
+// Installs what is missing, from the lock file, with progress. Plain JavaScript: it runs under any Node >= 20,
+// before our own Node 24 is there.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const modules = join(root, 'node_modules');
+const stamp = (what) => join(modules, `.auraison-${what}`);
+
+/** Node 24 as npm brought it. */
+export function ownNode() {
+  return join(modules, `node-linux-${process.arch}`, 'bin', 'node');
+}
+
+/** What was installed for: the lock file, by content. */
+function lockId() {
+  const text = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
+  return String(hash);
+}
+
+function installed(what) {
+  for (const kind of what === 'run' ? ['run', 'all'] : ['all']) {
+    if (existsSync(stamp(kind)) && readFileSync(stamp(kind), 'utf8') === lockId() && existsSync(ownNode())) return true;
+  }
+  return false;
+}
+
+/** Installs the packages: `run` leaves out what only tests need. Returns seconds spent; 0 when nothing was. */
+export async function install(what, say) {
+  if (process.platform !== 'linux') throw new Error(`Auraison Edge runs on Linux; this is ${process.platform}`);
+  if (installed(what)) return 0;
+  const begin = Date.now();
+  const release = await takeLock(say);
+  try {
+    if (installed(what)) return 0;
+    say(`installing packages from package-lock.json (${what === 'run' ? 'without' : 'with'} test tools) ...`);
+    const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(what === 'run' ? ['--omit=dev'] : [])];
+    await npm(flags, say, begin);
+    writeFileSync(stamp(what), lockId());
+  } finally {
+    release();
+  }
+  return (Date.now() - begin) / 1000;
+}
+
+function npm(flags, say, begin) {
+  return new Promise((resolve, reject) => {
+    const child = spawn('npm', flags, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => (output += data));
+    child.stderr.on('data', (data) => (output += data));
+    const ticker = setInterval(() => say(`  ... ${Math.round((Date.now() - begin) / 1000)} s`, true), 5000);
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      clearInterval(ticker);
+      if (code === 0) resolve();
+      else reject(new Error(`npm ci failed (exit ${code}). Is the npm registry reachable?\n${output.trim()}`));
+    });
+  });
+}
+
+/** Two commands started at once install once. */
+async function takeLock(say) {
+  const lock = join(root, '.install.lock');
+  for (let i = 0; ; i++) {
+    try {
+      mkdirSync(lock);
+      return () => rmSync(lock, { recursive: true, force: true });
+    } catch {
+      const age = ageSeconds(lock);
+      if (age > 600) rmSync(lock, { recursive: true, force: true });
+      if (i === 0) say('another installation is under way, waiting ...');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+function ageSeconds(path) {
+  try {
+    return (Date.now() - statSync(path).mtimeMs) / 1000;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,79 @@
+// npm test: installs the peers that the tests need (says what and how long), then runs everything.
+// npm run test:unit: the quick ones, which need none. Further arguments go to vitest.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { install, root } from './install.mjs';
+
+const [what = 'all', ...rest] = process.argv.slice(2);
+const say = (text) => process.stdout.write(`${text}\n`);
+const begin = Date.now();
+const seconds = await install('all', say);
+if (seconds > 0) say(`packages installed in ${seconds.toFixed(1)} s`);
+
+const env = {
+  ...process.env,
+  PATH: `${join(root, 'node_modules', `node-linux-${process.arch}`, 'bin')}:${process.env.PATH}`,
+  AURAISON_CACHE: process.env.AURAISON_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
+};
+
+if (what === 'all') await installPeers();
+const projects = what === 'unit' ? ['--project', 'unit'] : [];
+const vitest = join(root, 'node_modules', '.bin', 'vitest');
+const { status } = spawnSync(vitest, ['run', ...projects, ...rest], { cwd: root, stdio: 'inherit', env });
+say(`${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+process.exit(status ?? 1);
+
+/** Two at a time: they download and compile by turns, and there may be no more than two cores. */
+async function installPeers() {
+  const folder = join(root, 'test', 'peers');
+  const scripts = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.sh') && !name.startsWith('lib')) : [];
+  // The slow builds first.
+  const order = ['ros.sh', 'zenoh.sh'];
+  scripts.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+  say(`peers for the tests, kept in ${env.AURAISON_CACHE}: ${scripts.map((name) => name.replace('.sh', '')).join(', ')}`);
+  const waiting = [...scripts];
+  const failures = [];
+  await Promise.all(
+    [0, 1].map(async () => {
+      for (let name = waiting.shift(); name; name = waiting.shift()) {
+        const started = Date.now();
+        const code = await runScript(join(folder, name), name.replace('.sh', ''));
+        say(`peer ${name.replace('.sh', '')}: ${code === 0 ? 'ready' : `FAILED (exit ${code})`} after ${((Date.now() - started) / 1000).toFixed(0)} s`);
+        if (code !== 0) failures.push(name);
+      }
+    }),
+  );
+  if (failures.length > 0) {
+    say(`cannot test without: ${failures.join(', ')}. npm run test:unit needs none of them.`);
+    process.exit(1);
+  }
+  function rank(name) {
+    const at = order.indexOf(name);
+    return at < 0 ? order.length : at;
+  }
+}
+
+function runScript(path, label) {
+  return new Promise((resolve) => {
+    const child = spawn('bash', [path], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const tail = [];
+    const line = (text) => {
+      for (const part of String(text).split('\n')) {
+        if (part.trim() === '') continue;
+        tail.push(part);
+        if (tail.length > 60) tail.shift();
+        // The scripts mark what people want to follow.
+        if (part.startsWith(`${label}:`) || part.startsWith(`[${label}]`)) say(part);
+      }
+    };
+    child.stdout.on('data', line);
+    child.stderr.on('data', line);
+    child.on('error', () => resolve(127));
+    child.on('exit', (code) => {
+      if (code !== 0) say(tail.map((part) => `[${label}] ${part}`).join('\n'));
+      resolve(code ?? 1);
+    });
+  });
+}
