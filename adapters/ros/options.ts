@@ -1,0 +1,32 @@
+/** How the adapter finds ROS and what its node is called. Everything has a default. */
+export type RosOptions = {
+  /** Name of the node in the ROS graph. */
+  readonly node?: string;
+  /** ROS namespace of the node; relative topic names would resolve in it. */
+  readonly namespace?: string;
+  /** Folder of the rclnodejs package; else AURAISON_RCLNODEJS, else the installed dependency. */
+  readonly rclnodejs?: string;
+  /** Added to the environment of the ROS host, for example AMENT_PREFIX_PATH, ROS_DOMAIN_ID. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A velocity command older than this is answered by a stop, milliseconds; LIMITS.COMMAND_EXPIRY_MS if unset. */
+  readonly commandExpiryMs?: number;
+  /** What the host has to say, for operators. */
+  readonly report?: (level: 'info' | 'warn' | 'error', message: string) => void;
+};
+
+export const ROS_LIMITS = {
+  /** Loading rclnodejs and joining the graph takes below a second; slow machines get this, milliseconds. */
+  START_MS: 20_000,
+  /** Making the message classes of a full ROS installation, once, milliseconds. */
+  GENERATE_MS: 300_000,
+  /** One subscription or publication, milliseconds. */
+  REQUEST_MS: 5_000,
+  /** Stop message, leaving the graph, exit; then the host is killed, milliseconds. */
+  CLOSE_MS: 800,
+  /** First restart of a dead host, milliseconds: a moving robot waits for its stop. Doubles up to LIMITS. */
+  RESTART_FIRST_MS: 20,
+  /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */
+  OUTGOING_BYTES_MAX: 1024 * 1024,
+  /** What is kept of the host's stderr to explain its end, characters. */
+  STDERR_CHARS_MAX: 2_000,
+} as const;

@@ -1,0 +1,193 @@
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type Sample,
+  type SourceState,
+  type Timer,
+  type TopicSpec,
+} from '../../contract/index.ts';
+import { stopMessage } from './cdr.ts';
+import { HostProcess } from './host-process.ts';
+import { locateRos } from './locate.ts';
+import { ROS_LIMITS, type RosOptions } from './options.ts';
+import type { SampleFrame } from './wire.ts';
+
+type Subscription = { readonly spec: TopicSpec; readonly onSample: (sample: Sample) => void };
+
+/**
+ * The ROS node of this daemon, kept alive: its process is started again when it dies or hangs, with all
+ * topics it had. Shared by source and sink; it ends when both have let go of it.
+ */
+export class RosHost {
+  readonly #options: RosOptions;
+  readonly #clock: Clock;
+  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #publications = new Map<number, TopicSpec>();
+  readonly #holders = new Set<object>();
+  readonly #listeners = new Set<(state: SourceState) => void>();
+  /** Lost in processes that are gone. */
+  readonly #lostBefore = new Map<string, number>();
+  #process: HostProcess | undefined;
+  #starting: Promise<void> | undefined;
+  #connected = false;
+  #reason = 'not started';
+  #closed = false;
+  #restarts = 0;
+  #delayMs: number = ROS_LIMITS.RESTART_FIRST_MS;
+  #startedAtMs = 0;
+  #restartTimer: Timer | undefined;
+  #nextChannel = 0;
+
+  constructor(options: RosOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Joins the graph. Throws `ros.unavailable` (no ROS here) or `ros.failed`; may be called again after. */
+  start(holder: object): Promise<void> {
+    this.#holders.add(holder);
+    this.#starting ??= this.#launch().catch((error: unknown) => {
+      this.#starting = undefined;
+      this.#process = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /** Ends the node when `holder` was the last one. */
+  async release(holder: object): Promise<void> {
+    this.#holders.delete(holder);
+    if (this.#holders.size > 0 || this.#closed) return;
+    this.#closed = true;
+    this.#restartTimer?.cancel();
+    await this.#process?.close();
+    this.#change(false, 'closed');
+  }
+
+  async subscribe(spec: TopicSpec, onSample: (sample: Sample) => void): Promise<number> {
+    const channel = this.#nextChannel++;
+    this.#subscriptions.set(channel, { spec, onSample });
+    try {
+      await this.#current('subscribe', spec.topic).request({ kind: 'subscribe', channel, spec });
+    } catch (error) {
+      this.#subscriptions.delete(channel);
+      throw error;
+    }
+    return channel;
+  }
+
+  unsubscribe(channel: number): void {
+    this.#subscriptions.delete(channel);
+  }
+
+  async advertise(spec: TopicSpec): Promise<number> {
+    const channel = this.#nextChannel++;
+    await this.#requestAdvertise(this.#current('advertise', spec.topic), channel, spec);
+    this.#publications.set(channel, spec);
+    return channel;
+  }
+
+  /** False when it was not taken: no host, or one that does not keep up. */
+  publish(channel: number, bytes: Uint8Array): boolean {
+    return this.#connected && (this.#process?.publish(channel, bytes) ?? false);
+  }
+
+  state(): SourceState {
+    const lost: Record<string, number> = Object.fromEntries(this.#lostBefore);
+    for (const [topic, count] of Object.entries(this.#process?.lost ?? {}))
+      lost[topic] = (lost[topic] ?? 0) + count;
+    return { connected: this.#connected, reason: this.#reason, lost };
+  }
+
+  onState(listener: (state: SourceState) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async #launch(): Promise<void> {
+    const place = locateRos(this.#options);
+    const { node = 'auraison_edge', namespace = '' } = this.#options;
+    this.#startedAtMs = this.#clock.monotonicMs();
+    const started = new HostProcess(place, node, namespace, this.#clock, {
+      onSample: (frame) => this.#onSample(frame),
+      onEvent: (level, message) => this.#options.report?.(level, message),
+      onExit: (reason) => this.#onExit(started, reason),
+    });
+    this.#process = started;
+    await started.ready();
+    // What moves the robot first: its stop is owed since the process before this one died.
+    for (const [channel, spec] of this.#publications) await this.#requestAdvertise(started, channel, spec);
+    for (const [channel, { spec }] of this.#subscriptions) {
+      await started.request({ kind: 'subscribe', channel, spec });
+    }
+    this.#change(true, '');
+  }
+
+  #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec): Promise<void> {
+    const stop = stopMessage(spec.type);
+    const expiryMs = this.#options.commandExpiryMs ?? LIMITS.COMMAND_EXPIRY_MS;
+    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs };
+    return target.request({ kind: 'advertise', channel, spec, ...(guard ? { guard } : {}) });
+  }
+
+  #current(operation: string, subject: string): HostProcess {
+    if (this.#process && !this.#closed) return this.#process;
+    throw new EdgeError('ros.failed', { operation, subject, message: this.#reason });
+  }
+
+  #onSample(frame: SampleFrame): void {
+    const subscription = this.#subscriptions.get(frame.channel);
+    if (!subscription) return;
+    const { topic, type } = subscription.spec;
+    subscription.onSample({ topic, type, stamp: frame.stamp, received: frame.received, bytes: frame.bytes });
+  }
+
+  #onExit(gone: HostProcess, reason: string): void {
+    for (const [topic, count] of Object.entries(gone.lost)) {
+      this.#lostBefore.set(topic, (this.#lostBefore.get(topic) ?? 0) + count);
+    }
+    if (this.#process === gone) this.#process = undefined;
+    // A first start that fails is told to whoever asked for it; a host that once worked is brought back.
+    if (this.#closed || (!this.#connected && this.#restarts === 0)) return;
+    this.#options.report?.('warn', `ROS host ${reason}; starting it again`);
+    this.#change(false, `ROS host ${reason}`);
+    this.#scheduleRestart();
+  }
+
+  #scheduleRestart(): void {
+    if (this.#closed) return;
+    const upMs = this.#clock.monotonicMs() - this.#startedAtMs;
+    if (upMs > LIMITS.RESTART_FORGET_MS) this.#delayMs = ROS_LIMITS.RESTART_FIRST_MS;
+    const delayMs = this.#delayMs;
+    this.#delayMs = Math.min(delayMs * 2, LIMITS.RESTART_MAX_MS);
+    this.#restarts += 1;
+    this.#restartTimer?.cancel();
+    this.#restartTimer = this.#clock.after(delayMs, () => {
+      this.#restartTimer = undefined;
+      this.#launch().catch((error: unknown) => {
+        this.#options.report?.(
+          'error',
+          `ROS host: ${error instanceof Error ? error.message : String(error)}`,
+        );
+        // A process that is still there after a failed start is of no use; its exit schedules the next try.
+        if (this.#process) this.#process.kill('could not be set up');
+        else if (!this.#restartTimer) this.#scheduleRestart();
+      });
+    });
+  }
+
+  #change(connected: boolean, reason: string): void {
+    this.#connected = connected;
+    this.#reason = reason;
+    const state = this.state();
+    for (const listener of this.#listeners) listener(state);
+  }
+}

@@ -1,0 +1,106 @@
+import type { ErrorBody, Nanoseconds, TopicSpec } from '../../contract/index.ts';
+
+/**
+ * The frames between the adapter and its ROS host, over one unix socket: u32 little-endian length of the
+ * rest, u8 kind, body. Sample bytes travel as they are; everything else is JSON, since it is rare.
+ */
+export const FRAME = { control: 1, publish: 2, notice: 3, sample: 4 } as const;
+
+/** Adapter to host. `channel` numbers are given by the adapter and stay the same over restarts. */
+export type Control =
+  | { readonly kind: 'start'; readonly node: string; readonly namespace: string }
+  | { readonly kind: 'subscribe'; readonly id: number; readonly channel: number; readonly spec: TopicSpec }
+  | {
+      readonly kind: 'advertise';
+      readonly id: number;
+      readonly channel: number;
+      readonly spec: TopicSpec;
+      /** For topics that move the robot: what stops it (base64 of the message) and when a command expires. */
+      readonly guard?: { readonly stop: string; readonly expiryMs: number };
+    }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'stop' };
+
+/** Host to adapter. The counters of a beat run since the host started. */
+export type Notice =
+  | { readonly kind: 'phase'; readonly phase: 'loading' | 'generating'; readonly message: string }
+  | { readonly kind: 'ready'; readonly rmw: string; readonly distro: string }
+  | { readonly kind: 'done'; readonly id: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorBody }
+  | { readonly kind: 'unusable'; readonly error: ErrorBody }
+  | { readonly kind: 'beat'; readonly lost: Readonly<Record<string, number>> }
+  | {
+      readonly kind: 'event';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly topic: string;
+      readonly message: string;
+    };
+
+export const FRAME_HEAD_BYTES = 5;
+const SAMPLE_HEAD_BYTES = 2 + 8 + 8;
+
+function head(kind: number, bodyBytes: number, extraBytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(FRAME_HEAD_BYTES + extraBytes);
+  buffer.writeUInt32LE(1 + bodyBytes, 0);
+  buffer.writeUInt8(kind, 4);
+  return buffer;
+}
+
+export function encodeJson(
+  kind: typeof FRAME.control | typeof FRAME.notice,
+  value: Control | Notice,
+): Buffer {
+  const body = Buffer.from(JSON.stringify(value), 'utf8');
+  return Buffer.concat([head(kind, body.length, 0), body]);
+}
+
+export function decodeJson<T extends Control | Notice>(body: Uint8Array): T {
+  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T;
+}
+
+/** The bytes before a published message; the message itself is written after it, uncopied. */
+export function publishHead(channel: number, messageBytes: number): Buffer {
+  const buffer = head(FRAME.publish, 2 + messageBytes, 2);
+  buffer.writeUInt16LE(channel, FRAME_HEAD_BYTES);
+  return buffer;
+}
+
+export function decodePublish(body: Buffer): { channel: number; bytes: Buffer } {
+  return { channel: body.readUInt16LE(0), bytes: body.subarray(2) };
+}
+
+/** The bytes before a sample; the message itself is written after it, uncopied. */
+export function sampleHead(
+  channel: number,
+  stamp: Nanoseconds,
+  received: Nanoseconds,
+  messageBytes: number,
+): Buffer {
+  const buffer = head(FRAME.sample, SAMPLE_HEAD_BYTES + messageBytes, SAMPLE_HEAD_BYTES);
+  buffer.writeUInt16LE(channel, FRAME_HEAD_BYTES);
+  buffer.writeBigInt64LE(stamp, FRAME_HEAD_BYTES + 2);
+  buffer.writeBigInt64LE(received, FRAME_HEAD_BYTES + 10);
+  return buffer;
+}
+
+export type SampleFrame = {
+  readonly channel: number;
+  readonly stamp: Nanoseconds;
+  readonly received: Nanoseconds;
+  readonly bytes: Uint8Array;
+};
+
+/** `bytes` have a memory of their own, so that their receiver may transfer it to a thread. */
+export function decodeSample(body: Buffer): SampleFrame {
+  const message = body.subarray(SAMPLE_HEAD_BYTES);
+  // A frame gathered from several chunks already is alone in its memory: no second copy of large messages.
+  const alone = body.buffer.byteLength === body.length + FRAME_HEAD_BYTES;
+  return {
+    channel: body.readUInt16LE(0),
+    stamp: body.readBigInt64LE(2),
+    received: body.readBigInt64LE(10),
+    bytes: alone
+      ? new Uint8Array(message.buffer, message.byteOffset, message.length)
+      : new Uint8Array(message),
+  };
+}
