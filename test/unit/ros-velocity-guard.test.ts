@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
+
+const EXPIRY_MS = 300;
+
+function stops(guard: VelocityGuard, fromMs: number, listeners: number, ticks = 10): number {
+  let sent = 0;
+  for (let i = 0; i < ticks; i += 1) if (guard.tick(fromMs + i, listeners).stop) sent += 1;
+  return sent;
+}
+
+describe('the guard of a velocity topic', () => {
+  it('stops the robot once after its own start, as soon as somebody listens', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    expect(stops(guard, 0, 0)).toBe(0);
+    expect(stops(guard, 50, 1)).toBe(3);
+    expect(stops(guard, 100, 1)).toBe(0);
+  });
+
+  it('lets renewed commands be', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    for (let now = 0; now < 3_000; now += 50) {
+      guard.command(false, now);
+      expect(guard.tick(now + 25, 1)).toEqual({ stop: false, expired: false });
+    }
+    expect(guard.moving).toBe(true);
+  });
+
+  it('stops an expired command, and says so once', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    guard.command(false, 1_000);
+    expect(guard.tick(1_299, 1)).toEqual({ stop: false, expired: false });
+    expect(guard.tick(1_300, 1)).toEqual({ stop: true, expired: true });
+    expect(guard.tick(1_325, 1)).toEqual({ stop: true, expired: false });
+    expect(guard.moving).toBe(false);
+  });
+
+  it('owes a stop that nobody could hear', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    guard.command(false, 0);
+    expect(guard.tick(400, 0)).toEqual({ stop: false, expired: true });
+    expect(stops(guard, 5_000, 1)).toBe(3);
+  });
+
+  it('stops at once when the adapter is lost in motion, and not otherwise', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    guard.command(false, 0);
+    guard.adapterLost();
+    expect(guard.tick(1, 1).stop).toBe(true);
+    guard.command(true, 10);
+    guard.adapterLost();
+    expect(stops(guard, 11, 1)).toBe(0);
+  });
+
+  it('owes nothing after a stop command, and forgets what it owed when told to move', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    guard.command(true, 0);
+    expect(stops(guard, 1, 1)).toBe(0);
+    guard.command(false, 20);
+    guard.adapterLost();
+    guard.command(false, 21);
+    expect(guard.tick(22, 1).stop).toBe(false);
+  });
+});
