@@ -1,0 +1,5 @@
+export * from './cdr-reader.ts';
+export * from './cdr-writer.ts';
+export * from './geometry.ts';
+export * from './navigation.ts';
+export * from './sensing.ts';

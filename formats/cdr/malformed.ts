@@ -1,0 +1,5 @@
+import { EdgeError } from '../../contract/index.ts';
+
+export function malformed(subject: string, message: string): EdgeError {
+  return new EdgeError('sample.malformed', { operation: 'decode-cdr', subject, message });
+}
