@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type AgentEvent,
   type CellName,
@@ -6,6 +5,7 @@ import {
   hashInput,
   type LogVerdict,
 } from '../../contract/index.ts';
+import { sha256 } from './draft-hash.ts';
 
 /** Recomputes a hash chain event by event; remembers the first fault and nothing else. */
 export class ChainVerifier {
@@ -62,8 +62,4 @@ export class ChainVerifier {
       return `row ${event.seq} (${event.kind}) was changed: its content does not give its hash`;
     return undefined;
   }
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -2,16 +2,12 @@
  * The thread that waits for the disk, so that the thread of the bus and the robot does not. One per log.
  * It answers each request in order; a failed commit is an answer, not the end of the thread.
  */
-
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type CellName, EdgeError, type ErrorBody } from '../../contract/index.ts';
 import type { Draft } from './draft.ts';
-import { FileLock } from './file-lock.ts';
-import { type Committed, type LogHead, LogStore } from './log-store.ts';
+import { bodyOf, type FaultBody } from './log-fault.ts';
+import { type Committed, type LogHead, LogStore, type StoreInput } from './log-store.ts';
+import { sqliteFault } from './sqlite-faults.ts';
 
-export type WorkerInput = { readonly path: string; readonly cell: CellName };
 export type WorkerRequest =
   | { readonly type: 'commit'; readonly drafts: readonly Draft[] }
   | { readonly type: 'close' };
@@ -19,47 +15,40 @@ export type WorkerReply =
   | { readonly type: 'opened'; readonly head: LogHead }
   | { readonly type: 'committed'; readonly commit: Committed }
   | { readonly type: 'closed' }
-  | { readonly type: 'failed'; readonly error: ErrorBody };
+  | { readonly type: 'failed'; readonly fault: FaultBody };
 
 const port = parentPort;
-if (!port) throw new Error('commit-worker.ts is started by SqliteEventLog');
-const { path, cell } = workerData as WorkerInput;
+if (!port) throw new Error('commit-worker.ts is started by WorkerCommitter');
+const input = workerData as StoreInput;
 
-function reply(message: WorkerReply): void {
-  port?.postMessage(message);
-}
-
-function failed(thrown: unknown, operation: string): WorkerReply {
-  return { type: 'failed', error: EdgeError.from(thrown, 'log.failed', operation, path).toBody() };
-}
-
-function open(): LogStore | undefined {
+function answer(operation: string, work: () => WorkerReply): boolean {
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    const store = LogStore.open(path, cell, FileLock.acquire(`${path}.lock`, path));
-    reply({ type: 'opened', head: store.head() });
-    return store;
+    port?.postMessage(work());
+    return true;
   } catch (thrown) {
-    reply(failed(thrown, 'log.open'));
-    port?.close();
-    return undefined;
+    const fault = bodyOf(sqliteFault(thrown, operation, input.path));
+    port?.postMessage({ type: 'failed', fault } satisfies WorkerReply);
+    return false;
   }
 }
 
-const store = open();
+let store: LogStore | undefined;
+const opened = answer('log.open', () => {
+  store = LogStore.open(input);
+  return { type: 'opened', head: store.head() };
+});
+if (!opened) port.close();
 
 port.on('message', (request: WorkerRequest) => {
-  if (!store) return;
-  try {
-    if (request.type === 'commit') {
-      reply({ type: 'committed', commit: store.commit(request.drafts) });
-    } else {
-      store.close();
-      reply({ type: 'closed' });
-      port.close();
-    }
-  } catch (thrown) {
-    reply(failed(thrown, request.type === 'commit' ? 'log.append' : 'log.close'));
-    if (request.type === 'close') port.close();
+  const open = store;
+  if (!open) return;
+  if (request.type === 'commit') {
+    answer('log.append', () => ({ type: 'committed', commit: open.commit(request.drafts) }));
+    return;
   }
+  answer('log.close', () => {
+    open.close();
+    return { type: 'closed' };
+  });
+  port.close();
 });

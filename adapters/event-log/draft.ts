@@ -45,18 +45,6 @@ export function draftOf(event: NewEvent, ids: IdSource, now: Nanoseconds): Draft
   return { event_id: ids.next<EventId>(), run_id, kind, ts: toWireTime(now), payload: text };
 }
 
-/**
- * The text that `hashInput` of the contract gives for this event, put together from the payload that is
- * already canonical. Keys in sorted order; held equal to the contract by a property test.
- */
-export function draftHashInput(draft: Draft, cell: string, seq: number, prevHash: string): string {
-  const run = draft.run_id === undefined ? '' : `"run_id":"${draft.run_id}",`;
-  return (
-    `${prevHash}\n{"cell":"${cell}","event_id":"${draft.event_id}","kind":"${draft.kind}",` +
-    `"payload":${draft.payload},${run}"seq":${seq},"ts":"${draft.ts}"}`
-  );
-}
-
 function refuse(kind: string, message: string, hint = 'see contract/event-payloads.ts'): EdgeError {
   return new EdgeError('schema.invalid', { operation: 'log.append', subject: kind, message, hint });
 }

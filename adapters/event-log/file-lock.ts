@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { EdgeError } from '../../contract/index.ts';
+import { LogFault } from './log-fault.ts';
 import { isBusy, sqliteFault } from './sqlite-faults.ts';
 
 /** The last holder may be dying; a kill releases its lock within this, milliseconds. */
@@ -29,13 +29,14 @@ export class FileLock {
     } catch (thrown) {
       database?.close();
       if (!isBusy(thrown)) throw sqliteFault(thrown, 'log.lock', path);
-      throw new EdgeError('host.data_dir_in_use', {
-        operation: 'log.open',
+      throw new LogFault(
+        'host.data_dir_in_use',
+        'log.open',
         subject,
-        message: `${subject} is written by another process`,
-        hint: 'stop the other daemon, or give this one its own data directory',
-        cause: thrown,
-      });
+        `${subject} is written by another process`,
+        'stop the other daemon, or give this one its own data directory',
+        thrown,
+      );
     }
   }
 

@@ -1,18 +1,22 @@
 import type { CellName, Clock } from '../../contract/index.ts';
 import { logPath } from './log-schema.ts';
-import { SqliteEventLog } from './sqlite-event-log.ts';
+import { type CommitThread, SqliteEventLog } from './sqlite-event-log.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
 
-export { FileLock } from './file-lock.ts';
 export { eventsDirectory, logPath } from './log-schema.ts';
 export { setLogAside } from './set-log-aside.ts';
-export type { EventLogOptions, EventLogStats } from './sqlite-event-log.ts';
+export type { CommitThread, EventLogOptions, EventLogStats } from './sqlite-event-log.ts';
 export { verifyLogFile } from './verify-log.ts';
 export { SqliteEventLog, SqliteEventReader };
 
 /** The log of a cell, opened or made. See `SqliteEventLog.open` for how it refuses. */
-export function openEventLog(dataDir: string, cell: CellName, clock: Clock): Promise<SqliteEventLog> {
-  return SqliteEventLog.open({ dataDir, cell, clock });
+export function openEventLog(
+  dataDir: string,
+  cell: CellName,
+  clock: Clock,
+  thread: CommitThread = 'worker',
+): Promise<SqliteEventLog> {
+  return SqliteEventLog.open({ dataDir, cell, clock, thread });
 }
 
 /** Reads the log of any cell; a log that is not there yet reads as empty. */

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { type CellName, EdgeError, GENESIS_HASH } from '../../contract/index.ts';
-import { ChainVerifier, sha256 } from './chain-verifier.ts';
-import { type Draft, draftHashInput } from './draft.ts';
-import { type EventRow, eventOf } from './event-row.ts';
-import type { FileLock } from './file-lock.ts';
+import type { CellName } from '../../contract/index.ts';
+import type { Draft } from './draft.ts';
+import { draftHashInput, sha256 } from './draft-hash.ts';
+import { FileLock } from './file-lock.ts';
 import { checkFormat, ensureLogFile, fsyncPath } from './log-schema.ts';
 import { damaged, isBusy, sqliteFault } from './sqlite-faults.ts';
 
@@ -19,39 +19,43 @@ export type LogHead = {
 /** A commit as it went to the disk: positions are `firstSeq`, `firstSeq + 1`, …; hashes in the same order. */
 export type Committed = { readonly firstSeq: number; readonly prevHash: string; readonly hashes: string[] };
 
-/** Rows whose chain is checked when a log is opened: enough to find a torn end, too few to delay a start. */
-const TAIL_ROWS = 64;
+/** What a store is opened with. `genesis` is the contract's hash before the first event. */
+export type StoreInput = { readonly path: string; readonly cell: CellName; readonly genesis: string };
 
 /**
- * The database of one log. Synchronous: every commit waits for the disk, so it lives in a worker thread
- * (`commit-worker.ts`). The caller holds the file lock. After any failure the end of the chain is read again
- * from the file, never remembered.
+ * The database of one log and the lock of its only writer. Synchronous: every commit waits for the disk.
+ * After any failure the end of the chain is read again from the file, never remembered. Throws LogFault.
  */
 export class LogStore {
   readonly #path: string;
   readonly #cell: CellName;
+  readonly #genesis: string;
   readonly #lock: FileLock;
   #database: DatabaseSync | undefined;
   #insert: StatementSync | undefined;
   #lastSeq = 0;
-  #lastHash = GENESIS_HASH;
+  #lastHash: string;
 
-  private constructor(path: string, cell: CellName, lock: FileLock) {
-    this.#path = path;
-    this.#cell = cell;
+  private constructor(input: StoreInput, lock: FileLock) {
+    this.#path = input.path;
+    this.#cell = input.cell;
+    this.#genesis = input.genesis;
+    this.#lastHash = input.genesis;
     this.#lock = lock;
   }
 
-  /** Takes over `lock`. Throws `log.damaged`, `log.tampered` or `log.failed`; the lock is released then. */
-  static open(path: string, cell: CellName, lock: FileLock): LogStore {
-    const store = new LogStore(path, cell, lock);
+  /** Opens or makes the log: `host.data_dir_in_use`, `log.damaged` or `log.failed` when it cannot. */
+  static open(input: StoreInput): LogStore {
+    const { path, cell } = input;
+    let store: LogStore | undefined;
     try {
+      mkdirSync(dirname(path), { recursive: true });
+      store = new LogStore(input, FileLock.acquire(`${path}.lock`, path));
       ensureLogFile(path, cell);
       store.#connect();
-      store.#checkTail();
       return store;
     } catch (thrown) {
-      store.close();
+      store?.close();
       throw sqliteFault(thrown, 'log.open', path);
     }
   }
@@ -127,26 +131,7 @@ export class LogStore {
   #readHead(): void {
     const last = this.#db().prepare('SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1').get();
     this.#lastSeq = (last?.['seq'] as number | undefined) ?? 0;
-    this.#lastHash = (last?.['hash'] as string | undefined) ?? GENESIS_HASH;
-  }
-
-  #checkTail(): void {
-    const rows = this.#db()
-      .prepare('SELECT * FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq')
-      .all(TAIL_ROWS) as EventRow[];
-    const first = rows[0];
-    if (!first) return;
-    const chain = new ChainVerifier(this.#cell);
-    if (first.seq > 1) chain.startAfter(first.seq - 1, first.prev_hash);
-    for (const row of rows) chain.add(eventOf(row, this.#cell));
-    const { fault } = chain.verdict();
-    if (!fault) return;
-    throw new EdgeError('log.tampered', {
-      operation: 'log.open',
-      subject: this.#path,
-      message: `${this.#path}: ${fault.message}`,
-      hint: 'run `auraison log verify`, keep the file as evidence, move it aside to begin a new log',
-    });
+    this.#lastHash = (last?.['hash'] as string | undefined) ?? this.#genesis;
   }
 
   /** Leaves no half transaction behind; a connection that failed in an unknown way is opened anew. */

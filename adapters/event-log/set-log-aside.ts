@@ -1,6 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EdgeError } from '../../contract/index.ts';
+import { edgeError } from './edge-error.ts';
 import { FileLock } from './file-lock.ts';
 import { fsyncPath } from './log-schema.ts';
 
@@ -19,7 +20,7 @@ export function setLogAside(path: string): string {
       retryable: false,
     });
   }
-  const lock = FileLock.acquire(`${path}.lock`, path);
+  const lock = acquire(path);
   try {
     let n = 1;
     while (existsSync(`${path}.aside-${n}`)) n += 1;
@@ -31,5 +32,13 @@ export function setLogAside(path: string): string {
     return target;
   } finally {
     lock.release();
+  }
+}
+
+function acquire(path: string): FileLock {
+  try {
+    return FileLock.acquire(`${path}.lock`, path);
+  } catch (thrown) {
+    throw edgeError(thrown, 'log.set-aside', path);
   }
 }

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
+import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
-import { sqliteFault } from './sqlite-faults.ts';
 
 /** One read stops after this many bytes of payload, whatever its limit: what a reader may cost in memory. */
 const READ_BYTES_MAX = 8 * 1024 * 1024;
@@ -106,7 +106,7 @@ export class SqliteEventReader implements EventReader {
       return work();
     } catch (thrown) {
       this.#disconnect();
-      throw sqliteFault(thrown, operation, this.#path);
+      throw edgeError(thrown, operation, this.#path);
     }
   }
 

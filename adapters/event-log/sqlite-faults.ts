@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { LogFault } from './log-fault.ts';
 
 /** Primary result codes of SQLite that need an answer of their own (sqlite.org/rescode.html). */
 const BUSY = 5;
@@ -24,31 +24,20 @@ export function isDamage(thrown: unknown): boolean {
 }
 
 /** What an operator has to know about a file that cannot be trusted. Nothing is deleted or overwritten. */
-export function damaged(path: string, operation: string, message: string, cause?: unknown): EdgeError {
-  return new EdgeError('log.damaged', {
-    operation,
-    subject: path,
-    message: `${path}: ${message}`,
-    hint:
-      'copy the file if you need its rows, then move it (with its -wal file) aside: ' +
-      'the cell begins a new log with a new epoch, and central keeps what it already has',
-    cause,
-  });
+export function damaged(path: string, operation: string, message: string, cause?: unknown): LogFault {
+  const hint =
+    'copy the file if you need its rows, then move it (with its -wal file) aside: ' +
+    'the cell begins a new log with a new epoch, and central keeps what it already has';
+  return new LogFault('log.damaged', operation, path, `${path}: ${message}`, hint, cause);
 }
 
-/** Every fault of SQLite as an error of ours, naming the file. */
-export function sqliteFault(thrown: unknown, operation: string, path: string): EdgeError {
-  if (thrown instanceof EdgeError) return thrown;
+/** Every fault of SQLite or of the file system as an error of ours, naming the file. */
+export function sqliteFault(thrown: unknown, operation: string, path: string): LogFault {
+  if (thrown instanceof LogFault) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (isDamage(thrown)) return damaged(path, operation, message, thrown);
-  const code = primaryCode(thrown) ?? nodeCode(thrown);
-  return new EdgeError('log.failed', {
-    operation,
-    subject: path,
-    message: `${path}: ${message}`,
-    hint: hintFor(code),
-    cause: thrown,
-  });
+  const hint = hintFor(primaryCode(thrown) ?? nodeCode(thrown));
+  return new LogFault('log.failed', operation, path, `${path}: ${message}`, hint, thrown);
 }
 
 function nodeCode(thrown: unknown): number | undefined {

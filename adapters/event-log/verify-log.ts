@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type CellName, EdgeError, type LogVerdict } from '../../contract/index.ts';
 import { ChainVerifier } from './chain-verifier.ts';
+import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
-import { sqliteFault } from './sqlite-faults.ts';
 
 /** Rows checked before the event loop gets a turn: about 20 ms. */
 const SLICE_ROWS = 1_000;
@@ -49,7 +49,7 @@ function* verifySlices(path: string): Generator<void, LogVerdict> {
     yield* addRows(database, chain);
     return chain.verdict();
   } catch (thrown) {
-    throw sqliteFault(thrown, 'log.verify', path);
+    throw edgeError(thrown, 'log.verify', path);
   } finally {
     database?.close();
   }
@@ -74,6 +74,6 @@ function addRow(chain: ChainVerifier, row: EventRow, cell: CellName): void {
     chain.add(eventOf(row, cell));
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    chain.refuse(row.seq, `row ${row.seq} (${row.kind}) was changed: its payload is no JSON (${message})`);
+    chain.refuse(row.seq, message);
   }
 }
