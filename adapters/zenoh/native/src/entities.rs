@@ -56,22 +56,26 @@ pub fn owned(bytes: &[u8]) -> ZBytes {
 #[napi]
 impl NativeSession {
     #[napi]
-    pub fn declare_publisher(&self, key_expr: String, encoding: Option<String>, block: bool, delivery: Delivery) -> Result<u32> {
-        self.shared.check_open()?;
-        let priority = delivery.priority()?;
-        let reliability = if delivery.best_effort.unwrap_or(false) { Reliability::BestEffort } else { Reliability::Reliable };
-        let mut builder = self.shared.session.declare_publisher(key(key_expr)?);
-        if let Some(encoding) = encoding {
-            builder = builder.encoding(Encoding::from(encoding));
-        }
-        let publisher = builder
-            .priority(priority)
-            .express(delivery.express.unwrap_or(false))
-            .congestion_control(congestion(block))
-            .reliability(reliability)
-            .wait()
-            .map_err(|e| fail("declare", e))?;
-        Ok(self.add(Entity::Publisher { publisher: Arc::new(publisher), priority: priority as u8, block }))
+    pub async fn declare_publisher(&self, key_expr: String, encoding: Option<String>, block: bool, delivery: Delivery) -> Result<u32> {
+        let shared = self.shared.clone();
+        off_thread(move || {
+            shared.check_open()?;
+            let priority = delivery.priority()?;
+            let best_effort = delivery.best_effort.unwrap_or(false);
+            let mut builder = shared.session.declare_publisher(key(key_expr)?);
+            if let Some(encoding) = encoding {
+                builder = builder.encoding(Encoding::from(encoding));
+            }
+            let publisher = builder
+                .priority(priority)
+                .express(delivery.express.unwrap_or(false))
+                .congestion_control(congestion(block))
+                .reliability(if best_effort { Reliability::BestEffort } else { Reliability::Reliable })
+                .wait()
+                .map_err(|e| fail("declare", e))?;
+            Ok(shared.add(Entity::Publisher { publisher: Arc::new(publisher), priority: priority as u8, block }))
+        })
+        .await
     }
 
     /// Sends. A publisher declared with `block` sends on its lane and reports `ticket`; any other sends
@@ -116,75 +120,98 @@ impl NativeSession {
     }
 
     #[napi]
-    pub fn declare_subscriber(&self, key_expr: String, limits: QueueLimits) -> Result<u32> {
-        let (id, queue) = self.queue(&limits)?;
-        let sink = self.sink(&queue);
-        let subscriber = self.shared.session.declare_subscriber(key(key_expr)?).callback(sink).wait();
-        let subscriber = subscriber.map_err(|e| fail("declare", e))?;
-        Ok(self.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+    pub async fn declare_subscriber(&self, key_expr: String, limits: QueueLimits) -> Result<u32> {
+        let shared = self.shared.clone();
+        off_thread(move || {
+            let (id, queue) = shared.queue(&limits)?;
+            let subscriber = shared.session.declare_subscriber(key(key_expr)?).callback(shared.sink(&queue)).wait();
+            let subscriber = subscriber.map_err(|e| fail("declare", e))?;
+            Ok(shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+        })
+        .await
     }
 
     #[napi]
-    pub fn declare_liveliness_subscriber(&self, key_expr: String, history: bool, limits: QueueLimits) -> Result<u32> {
-        let (id, queue) = self.queue(&limits)?;
-        let sink = self.sink(&queue);
-        let builder = self.shared.session.liveliness().declare_subscriber(key(key_expr)?).history(history);
-        let subscriber = builder.callback(sink).wait().map_err(|e| fail("declare", e))?;
-        Ok(self.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+    pub async fn declare_liveliness_subscriber(&self, key_expr: String, history: bool, limits: QueueLimits) -> Result<u32> {
+        let shared = self.shared.clone();
+        off_thread(move || {
+            let (id, queue) = shared.queue(&limits)?;
+            let builder = shared.session.liveliness().declare_subscriber(key(key_expr)?).history(history);
+            let subscriber = builder.callback(shared.sink(&queue)).wait().map_err(|e| fail("declare", e))?;
+            Ok(shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+        })
+        .await
     }
 
     #[napi]
-    pub fn declare_token(&self, key_expr: String) -> Result<u32> {
-        self.shared.check_open()?;
-        let token = self.shared.session.liveliness().declare_token(key(key_expr)?).wait();
-        Ok(self.add(Entity::Token(token.map_err(|e| fail("declare", e))?)))
+    pub async fn declare_token(&self, key_expr: String) -> Result<u32> {
+        let shared = self.shared.clone();
+        off_thread(move || {
+            shared.check_open()?;
+            let token = shared.session.liveliness().declare_token(key(key_expr)?).wait();
+            Ok(shared.add(Entity::Token(token.map_err(|e| fail("declare", e))?)))
+        })
+        .await
     }
 
     /// `limits.depth` bounds the queries that are unanswered at any time; a further one gets an error
     /// reply at once, so that its asker does not wait for a deadline.
     #[napi]
-    pub fn declare_queryable(&self, key_expr: String, complete: bool, limits: QueueLimits) -> Result<u32> {
-        let (id, queue) = self.queue(&limits)?;
-        let (weak, sink): (Weak<Shared>, _) = (Arc::downgrade(&self.shared), queue.clone());
-        let (open, open_max) = (Arc::new(AtomicUsize::new(0)), limits.depth as usize);
-        let handler = move |query: Query| {
-            let Some(shared) = weak.upgrade() else { return };
-            match OpenQuery::admit(query, &open, open_max) {
-                Ok(open) => shared.push(&sink, Event::Query { id: shared.next_id(), open }),
-                Err(query) => shared.refuse(query),
-            }
-        };
-        let builder = self.shared.session.declare_queryable(key(key_expr)?).complete(complete);
-        let queryable = builder.callback(handler).wait().map_err(|e| fail("declare", e))?;
-        Ok(self.add_as(id, Entity::Queryable { _queryable: queryable, queue }))
+    pub async fn declare_queryable(&self, key_expr: String, complete: bool, limits: QueueLimits) -> Result<u32> {
+        let shared = self.shared.clone();
+        off_thread(move || {
+            let (id, queue) = shared.queue(&limits)?;
+            let (weak, sink): (Weak<Shared>, _) = (Arc::downgrade(&shared), queue.clone());
+            let (open, open_max) = (Arc::new(AtomicUsize::new(0)), limits.depth as usize);
+            let handler = move |query: Query| {
+                let Some(shared) = weak.upgrade() else { return };
+                match OpenQuery::admit(query, &open, open_max) {
+                    Ok(open) => shared.push(&sink, Event::Query { id: shared.next_id(), open }),
+                    Err(query) => shared.refuse(query),
+                }
+            };
+            let builder = shared.session.declare_queryable(key(key_expr)?).complete(complete);
+            let queryable = builder.callback(handler).wait().map_err(|e| fail("declare", e))?;
+            Ok(shared.add_as(id, Entity::Queryable { _queryable: queryable, queue }))
+        })
+        .await
     }
 
     /// Ends a publisher, subscriber, queryable, token or get. Twice is once.
     #[napi]
-    pub fn undeclare(&self, id: u32) {
+    pub async fn undeclare(&self, id: u32) -> Result<()> {
         let entity = lock(&self.shared.entities).remove(&id);
-        if let Some(entity) = entity {
-            entity.end();
+        match entity {
+            None => Ok(()),
+            Some(entity) => off_thread(move || Ok(entity.end())).await,
         }
     }
+}
 
+/// Declaring and undeclaring send messages that may block on a congested link: never on the thread of
+/// JavaScript, nor on the few threads that all async calls share.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|e| fail("internal", e))?
+}
+
+impl Shared {
     fn queue(&self, limits: &QueueLimits) -> Result<(u32, Arc<EntityQueue>)> {
-        self.shared.check_open()?;
-        let id = self.shared.next_id();
+        self.check_open()?;
+        let id = self.next_id();
         Ok((id, Arc::new(EntityQueue::new(id, limits.depth as usize, limits.bytes as usize))))
     }
 
     fn sink(&self, queue: &Arc<EntityQueue>) -> impl Fn(Sample) + Send + Sync + 'static {
-        let (pump, queue) = (self.shared.pump.clone(), queue.clone());
+        let (pump, queue) = (self.pump.clone(), queue.clone());
         move |sample| pump.push(&queue, Event::Sample(sample))
     }
 
     pub(crate) fn add(&self, entity: Entity) -> u32 {
-        self.add_as(self.shared.next_id(), entity)
+        self.add_as(self.next_id(), entity)
     }
 
     pub(crate) fn add_as(&self, id: u32, entity: Entity) -> u32 {
-        lock(&self.shared.entities).insert(id, entity);
+        lock(&self.entities).insert(id, entity);
         id
     }
 }

@@ -21,6 +21,12 @@ use zenoh::Wait;
 /// Lane of queries and replies: they are small and somebody waits for each.
 const QUERY_LANE: u8 = 0;
 
+/// An `ErrorBody` of the contract.
+const BUSY: &str = concat!(
+    r#"{"code":"cell.overloaded","operation":"query","subject":"queryable","#,
+    r#""message":"too many queries are waiting for an answer","hint":"ask again later","retryable":true}"#
+);
+
 /// The end of a get is when Zenoh drops its callback; that covers answered, timed out, cancelled, closed.
 fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDrop<impl Fn(Reply), impl FnMut()> {
     let (pump, sink) = (shared.pump.clone(), queue.clone());
@@ -43,7 +49,7 @@ fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDro
 impl Shared {
     /// The queryable has too many unanswered queries.
     pub fn refuse(&self, query: Query) {
-        let work = move || query.reply_err("busy").encoding(Encoding::TEXT_PLAIN).wait().map_err(|e| e.to_string());
+        let work = move || query.reply_err(BUSY).encoding(Encoding::APPLICATION_JSON).wait().map_err(|e| e.to_string());
         // When even this cannot be queued the query is dropped, which ends it for the asker as well.
         let _ = self.lanes.submit(QUERY_LANE, 0, 0, Box::new(work));
     }
@@ -121,7 +127,7 @@ impl NativeSession {
         bytes: usize,
         work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>,
     ) -> Result<u32> {
-        self.add_as(id, Entity::Get { queue, cancel });
+        self.shared.add_as(id, Entity::Get { queue, cancel });
         let started = self.shared.lanes.submit(QUERY_LANE, bytes, 0, work);
         if started.is_err() {
             lock(&self.shared.entities).remove(&id);

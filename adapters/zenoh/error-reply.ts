@@ -1,0 +1,49 @@
+import { decode, encode } from '@msgpack/msgpack';
+import { checker, EdgeError, ErrorBody } from '../../contract/index.ts';
+
+export const MSGPACK = 'application/msgpack';
+export const JSON_ENCODING = 'application/json';
+
+const errorBody = checker(ErrorBody);
+/** A stranger's error text is quoted, but not without bound. */
+const FOREIGN_TEXT_CHARS_MAX = 1000;
+
+/** `application/json;utf-8` and `application/json` are the same kind. */
+export function isJson(encoding: string): boolean {
+  return encoding === JSON_ENCODING || encoding.startsWith(`${JSON_ENCODING};`) || encoding === 'text/json';
+}
+
+/** A typed error as the payload of an error reply, in the encoding the query was asked in. */
+export function encodeError(
+  body: ErrorBody,
+  queryEncoding: string,
+): { payload: Uint8Array; encoding: string } {
+  if (isJson(queryEncoding)) {
+    return { payload: new TextEncoder().encode(JSON.stringify(body)), encoding: JSON_ENCODING };
+  }
+  return { payload: encode(body), encoding: MSGPACK };
+}
+
+/** The typed error in an error reply. What a stranger sent as text becomes `zenoh.failed` with that text. */
+export function decodeError(payload: Uint8Array, encoding: string, subject: string): ErrorBody {
+  try {
+    const value: unknown = isJson(encoding)
+      ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+      : decode(payload);
+    if (errorBody.is(value)) return value;
+  } catch {
+    // Not ours: read it as text below.
+  }
+  const text = new TextDecoder().decode(payload.subarray(0, FOREIGN_TEXT_CHARS_MAX));
+  // The text that Zenoh itself gives when the asker's time is over.
+  if (text === 'Timeout') return silent(subject, 'the query timed out').toBody();
+  return new EdgeError('zenoh.failed', {
+    operation: 'query',
+    subject,
+    message: text === '' ? 'the queryable answered with an empty error' : text,
+  }).toBody();
+}
+
+export function silent(subject: string, message: string): EdgeError {
+  return new EdgeError('deadline.exceeded', { operation: 'query', subject, message });
+}

@@ -1,0 +1,283 @@
+import {
+  type Answer,
+  type Clock,
+  type Declaration,
+  type EdgeError,
+  type KeySpace,
+  type KeyValue,
+  type PublishOptions,
+  type Query,
+  type Reply,
+  type SubscribeOptions,
+  type Subscription,
+  withDeadline,
+} from '../../contract/index.ts';
+import type { NativeEvent } from './native-batch.ts';
+import { closed, fromNative } from './native-errors.ts';
+import { loadNative } from './native-loader.ts';
+import { NativePublishers, type PublisherEntry } from './native-publishers.ts';
+import { type EventSink, NativePump } from './native-pump.ts';
+import { type QueryOptions, runQuery, serveQuery } from './native-queries.ts';
+import type { NativeInfo, NativeModule, NativeSession } from './native-types.ts';
+
+export type ZenohOptions = {
+  /** `router` makes this process the router of the robot: no zenohd is needed. */
+  readonly mode: 'peer' | 'client' | 'router';
+  readonly listen?: readonly string[];
+  readonly connect?: readonly string[];
+  /** Zenoh's own configuration by path, for example `{'transport/link/tls/enable_mtls': true}`; wins over all. */
+  readonly config?: Readonly<Record<string, unknown>>;
+};
+
+export type ZenohDeps = {
+  readonly clock: Clock;
+  readonly onFault?: (error: EdgeError) => void;
+  /** The addon; by default the one that the loader finds. */
+  readonly native?: NativeModule;
+};
+
+/** Opening does not wait for the other side, so a slow open is a fault of this host. */
+const OPEN_MS_MAX = 10_000;
+/** Declaring and undeclaring may have to wait for room on the link; the port promises a second. */
+const DECLARE_MS_MAX = 5_000;
+const UNDECLARE_MS_MAX = 1_000;
+const CLOSE_MS_MAX = 2_000;
+/** Values held for a slow reader. 250 ms of a 1 kHz topic plus cameras, as on the sample bus. */
+const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
+/** Bytes held for a slow reader; a depth alone would let 5 MB clouds take gigabytes. */
+const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
+/** Unanswered queries per queryable; a further one is answered with `cell.overloaded` at once. */
+const QUERIES_OPEN_MAX = 256;
+/** Shared memory of senders that may wait for garbage collection here: half of Zenoh's pool of 16 MiB. */
+const PINNED_SHM_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The key space over the native driver. */
+export class NativeKeySpace implements KeySpace {
+  readonly #session: NativeSession;
+  readonly #pump: NativePump;
+  readonly #clock: Clock;
+  readonly #onFault: (error: EdgeError) => void;
+  readonly #publishers: NativePublishers;
+  /** Called at close, so that nobody waits for a session that is gone. */
+  readonly #abandon = new Set<(error: EdgeError) => void>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(session: NativeSession, pump: NativePump, deps: ZenohDeps) {
+    this.#session = session;
+    this.#pump = pump;
+    this.#clock = deps.clock;
+    this.#onFault = deps.onFault ?? (() => {});
+    this.#publishers = new NativePublishers(session);
+  }
+
+  /** Throws `zenoh.unavailable` without a driver, `config.invalid` or `zenoh.failed` otherwise. */
+  static async open(options: ZenohOptions, deps: ZenohDeps): Promise<NativeKeySpace> {
+    const native = deps.native ?? loadNative();
+    const pump = new NativePump(deps.onFault ?? (() => {}));
+    const subject = [...(options.listen ?? []), ...(options.connect ?? [])].join(' ') || options.mode;
+    const opening = native.openSession(
+      {
+        mode: options.mode,
+        listen: [...(options.listen ?? [])],
+        connect: [...(options.connect ?? [])],
+        overrides: Object.entries(options.config ?? {}).map(([key, value]) => ({
+          key,
+          value: JSON.stringify(value),
+        })),
+        pinnedShmBytesMax: PINNED_SHM_BYTES_MAX,
+      },
+      pump.wake,
+    );
+    try {
+      const session = await withDeadline(deps.clock, OPEN_MS_MAX, opening, 'open Zenoh session', subject);
+      pump.attach(session);
+      return new NativeKeySpace(session, pump, deps);
+    } catch (error) {
+      // One that opens after all must not stay open unseen.
+      opening.then((late) => late.close().then(() => late.release())).catch(() => {});
+      throw fromNative(error, 'open Zenoh session', subject);
+    }
+  }
+
+  get zid(): string {
+    return this.#session.zid();
+  }
+
+  /** Who this session is connected to: for health, never for control flow. */
+  info(): Promise<NativeInfo> {
+    return this.#guard('info', this.zid, DECLARE_MS_MAX, () => this.#session.info());
+  }
+
+  put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    return this.#publish('put', key, options, (id) =>
+      this.#session.put(id, payload, options.attachment, undefined),
+    );
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#publish('delete', key, {}, (id) => this.#session.putDelete(id, undefined));
+  }
+
+  async subscribe(
+    keyExpr: string,
+    onValues: (values: readonly KeyValue[]) => void,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    const limits = { depth: options.depth ?? SUBSCRIPTION_DEPTH_DEFAULT, bytes: SUBSCRIPTION_BYTES_MAX };
+    const declare = () => this.#session.declareSubscriber(keyExpr, limits);
+    const { id, ...declared } = await this.#declare('subscribe', keyExpr, declare, (events) =>
+      onValues(events.map(toKeyValue)),
+    );
+    let last = 0;
+    const dropped = () => {
+      last = this.#session.counters(id)?.dropped ?? last;
+      return last;
+    };
+    return {
+      ...declared,
+      dropped,
+      undeclare: () => {
+        dropped();
+        return declared.undeclare();
+      },
+    };
+  }
+
+  query(selector: string, options: QueryOptions): Promise<readonly Reply[]> {
+    return this.#settled('query', selector, () =>
+      runQuery(this.#session, this.#pump, this.#clock, selector, options),
+    );
+  }
+
+  async queryable(
+    keyExpr: string,
+    answer: (query: Query) => Promise<Answer>,
+    options: { readonly complete?: boolean } = {},
+  ): Promise<Declaration> {
+    const limits = { depth: QUERIES_OPEN_MAX, bytes: SUBSCRIPTION_BYTES_MAX };
+    const declare = () => this.#session.declareQueryable(keyExpr, options.complete ?? false, limits);
+    return this.#declare('queryable', keyExpr, declare, (events) => {
+      for (const event of events) {
+        serveQuery(this.#session, this.#clock, keyExpr, event, answer).catch((error: unknown) => {
+          // The asker was told where possible; closing the session under an answer is no fault.
+          if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
+        });
+      }
+    });
+  }
+
+  async liveliness(key: string): Promise<Declaration> {
+    return this.#declare('liveliness', key, () => this.#session.declareToken(key), undefined);
+  }
+
+  async watchLiveliness(
+    keyExpr: string,
+    onChange: (key: string, alive: boolean) => void,
+  ): Promise<Declaration> {
+    // Changes are few and each counts: the depth is only there so that nothing is without bound.
+    const limits = { depth: 65_536, bytes: SUBSCRIPTION_BYTES_MAX };
+    const declare = () => this.#session.declareLivelinessSubscriber(keyExpr, true, limits);
+    return this.#declare('watch liveliness', keyExpr, declare, (events) => {
+      for (const event of events) onChange(event.key, !event.deleted);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const error = closed('wait', this.zid);
+    this.#pump.rejectAll(error);
+    for (const abandon of [...this.#abandon]) abandon(error);
+    this.#pump.detach();
+    try {
+      await withDeadline(this.#clock, CLOSE_MS_MAX, this.#session.close(), 'close Zenoh session', this.zid);
+    } catch (thrown) {
+      this.#onFault(fromNative(thrown, 'close Zenoh session', this.zid));
+    } finally {
+      this.#session.release();
+    }
+  }
+
+  #publish(
+    operation: string,
+    key: string,
+    options: PublishOptions,
+    send: (publisher: number) => number,
+  ): Promise<void> {
+    if (this.#closing) return Promise.reject(closed(operation, key));
+    const go = (id: number): Promise<void> => {
+      const ticket = send(id);
+      return ticket === 0 ? DONE : this.#pump.completion(ticket, key);
+    };
+    try {
+      const entry: PublisherEntry = this.#publishers.get(key, options);
+      if (entry.id !== undefined) return go(entry.id);
+      // The first sends on a key wait for its declaration; promises keep their order.
+      return this.#guard(operation, key, DECLARE_MS_MAX, () => entry.ready.then(go));
+    } catch (error) {
+      return Promise.reject(fromNative(error, operation, key));
+    }
+  }
+
+  async #declare(
+    operation: string,
+    keyExpr: string,
+    declare: () => Promise<number>,
+    sink: EventSink | undefined,
+  ): Promise<Declaration & { readonly id: number }> {
+    const id = await this.#guard(operation, keyExpr, DECLARE_MS_MAX, async () => {
+      const declared = await declare();
+      if (sink) this.#pump.add(declared, sink);
+      return declared;
+    });
+    let ended: Promise<void> | undefined;
+    const undeclare = (): Promise<void> => {
+      this.#pump.remove(id);
+      if (this.#closing) return DONE;
+      ended ??= this.#guard('undeclare', keyExpr, UNDECLARE_MS_MAX, () => this.#session.undeclare(id)).catch(
+        (error: EdgeError) => {
+          if (error.code !== 'zenoh.closed') this.#onFault(error);
+        },
+      );
+      return ended;
+    };
+    return { id, keyExpr, undeclare };
+  }
+
+  /** Runs `work` so that it settles: by its result, by a deadline, or by close. */
+  #guard<T>(operation: string, subject: string, ms: number, work: () => Promise<T>): Promise<T> {
+    return this.#settled(operation, subject, () => withDeadline(this.#clock, ms, work(), operation, subject));
+  }
+
+  async #settled<T>(operation: string, subject: string, work: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw closed(operation, subject);
+    let abandon: (error: EdgeError) => void = () => {};
+    const abandoned = new Promise<never>((_resolve, reject) => {
+      abandon = reject;
+    });
+    this.#abandon.add(abandon);
+    try {
+      return await Promise.race([work(), abandoned]);
+    } catch (error) {
+      throw fromNative(error, operation, subject);
+    } finally {
+      this.#abandon.delete(abandon);
+    }
+  }
+}
+
+const DONE: Promise<void> = Promise.resolve();
+const NOTHING = new Uint8Array(0);
+
+export function toKeyValue(event: NativeEvent): KeyValue {
+  return {
+    key: event.key,
+    payload: event.payload ?? NOTHING,
+    encoding: event.encoding,
+    kind: event.deleted ? 'delete' : 'put',
+    ...(event.attachment === undefined ? {} : { attachment: event.attachment }),
+  };
+}

@@ -1,0 +1,139 @@
+import {
+  type Answer,
+  type Clock,
+  EdgeError,
+  type KeySpace,
+  type Query,
+  type Reply,
+  withDeadline,
+} from '../../contract/index.ts';
+import { decodeError, encodeError, silent } from './error-reply.ts';
+import { isKey } from './key-expr.ts';
+import { EVENT, type NativeEvent } from './native-batch.ts';
+import type { NativePump } from './native-pump.ts';
+import type { NativeGetOptions, NativeSession } from './native-types.ts';
+
+export type QueryOptions = Parameters<KeySpace['query']>[1];
+
+/** Replies to one query; further ones are counted and reported as one error reply. */
+const REPLIES_MAX = 4096;
+/** An answer that is not there by then is answered for: its asker has given up long before. */
+const ANSWER_MS_MAX = 60_000;
+/** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
+const TIMEOUT_MARGIN_MS = 250;
+const TIMEOUT_MS_MAX = 3_600_000;
+
+/** `robot/a?x=1` is the key expression `robot/a` with the parameters `x=1`. */
+export function splitSelector(selector: string): { keyExpr: string; parameters: string } {
+  const mark = selector.indexOf('?');
+  if (mark < 0) return { keyExpr: selector, parameters: '' };
+  return { keyExpr: selector.slice(0, mark), parameters: selector.slice(mark + 1) };
+}
+
+/** Asks and collects. Settles when all who could answer have, or when the time is over. */
+export function runQuery(
+  session: NativeSession,
+  pump: NativePump,
+  clock: Clock,
+  selector: string,
+  options: QueryOptions,
+): Promise<readonly Reply[]> {
+  const { keyExpr, parameters } = splitSelector(selector);
+  const timeoutMs = Math.min(Math.max(options.timeoutMs, 0), TIMEOUT_MS_MAX);
+  const request: NativeGetOptions = {
+    timeoutMs: Math.ceil(timeoutMs) + TIMEOUT_MARGIN_MS,
+    // Every queryable that matches, and every one of its replies: who asks decides what is a duplicate.
+    target: 'all',
+    consolidation: 'none',
+    repliesMax: REPLIES_MAX,
+    ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
+  };
+  return new Promise((resolve) => {
+    const replies: Reply[] = [];
+    const id = session.get(keyExpr, parameters, options.payload, options.attachment, request);
+    const finish = () => {
+      timer.cancel();
+      pump.remove(id);
+      resolve(replies);
+    };
+    const timer = clock.after(timeoutMs, () => {
+      session.undeclare(id).catch(() => {});
+      const message = `no answer within ${options.timeoutMs} ms`;
+      replies.push({ ok: false, error: silent(selector, message).toBody() });
+      finish();
+    });
+    pump.add(id, (events) => {
+      for (const event of events) {
+        if (event.type !== EVENT.getDone) {
+          replies.push(toReply(event, selector));
+          continue;
+        }
+        if (event.aux > 0) replies.push({ ok: false, error: tooMany(selector, event.aux) });
+        finish();
+      }
+    });
+  });
+}
+
+/** Answers one query: by the answer, or by the typed error that `answer` threw. */
+export async function serveQuery(
+  session: NativeSession,
+  clock: Clock,
+  keyExpr: string,
+  event: NativeEvent,
+  answer: (query: Query) => Promise<Answer>,
+): Promise<void> {
+  const query: Query = {
+    key: event.key,
+    parameters: event.text,
+    payload: event.payload,
+    encoding: event.encoding,
+    ...(event.attachment === undefined ? {} : { attachment: event.attachment }),
+  };
+  try {
+    const work = Promise.resolve().then(() => answer(query));
+    const { payload, encoding, attachment } = await withDeadline(
+      clock,
+      ANSWER_MS_MAX,
+      work,
+      'answer query',
+      keyExpr,
+    );
+    // An answer is for a key: ours, or where ours has wildcards the one that was asked for.
+    const key = isKey(keyExpr) ? keyExpr : event.key;
+    session.reply(event.aux, key, payload, encoding, attachment);
+  } catch (thrown) {
+    const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);
+    if (error.code === 'zenoh.closed') throw error;
+    const reply = encodeError(error.toBody(), event.encoding);
+    session.replyError(event.aux, reply.payload, reply.encoding);
+  } finally {
+    session.finish(event.aux);
+  }
+}
+
+function toReply(event: NativeEvent, selector: string): Reply {
+  const payload = event.payload ?? new Uint8Array(0);
+  if (event.type === EVENT.errorReply) {
+    return { ok: false, error: decodeError(payload, event.encoding, selector) };
+  }
+  return {
+    ok: true,
+    value: {
+      key: event.key,
+      payload,
+      encoding: event.encoding,
+      kind: event.deleted ? 'delete' : 'put',
+      ...(event.attachment === undefined ? {} : { attachment: event.attachment }),
+    },
+  };
+}
+
+function tooMany(selector: string, lost: number) {
+  return new EdgeError('zenoh.failed', {
+    operation: 'query',
+    subject: selector,
+    message: `${lost} replies above the limit of ${REPLIES_MAX} were not kept`,
+    hint: 'ask for a narrower key expression',
+  }).toBody();
+}

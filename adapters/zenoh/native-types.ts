@@ -1,0 +1,74 @@
+/** The interface of the addon (`native/src`). Ids are numbers: the session in Rust owns every entity. */
+export type NativeModule = {
+  version(): NativeVersion;
+  openSession(options: NativeOpenOptions, wake: () => void): Promise<NativeSession>;
+};
+
+export type NativeVersion = { readonly addon: string; readonly zenoh: string; readonly wire: number };
+
+export type NativeOpenOptions = {
+  mode: 'peer' | 'client' | 'router';
+  listen: string[];
+  connect: string[];
+  overrides: { key: string; value: string }[];
+  pinnedShmBytesMax: number;
+};
+
+export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
+export type NativeLimits = { depth: number; bytes: number };
+export type NativeGetOptions = {
+  timeoutMs: number;
+  target: 'best' | 'all' | 'all-complete';
+  consolidation: 'auto' | 'none' | 'monotonic' | 'latest';
+  priority?: number;
+  encoding?: string;
+  repliesMax: number;
+};
+export type NativeBatch = { slab: Uint8Array; large: Uint8Array[]; more: boolean };
+export type NativeCounters = { received: number; dropped: number; delivered: number; queued: number };
+export type NativeInfo = { zid: string; routers: string[]; peers: string[] };
+
+export type NativeSession = {
+  zid(): string;
+  info(): Promise<NativeInfo>;
+  drain(max: number): NativeBatch | null;
+  counters(id: number): NativeCounters | null;
+  declarePublisher(
+    key: string,
+    encoding: string | undefined,
+    block: boolean,
+    delivery: NativeDelivery,
+  ): Promise<number>;
+  /** 0: sent (or dropped by congestion). Otherwise a ticket whose completion arrives through `drain`. */
+  put(
+    publisher: number,
+    payload: Uint8Array,
+    attachment: Uint8Array | undefined,
+    encoding: string | undefined,
+  ): number;
+  putDelete(publisher: number, attachment: Uint8Array | undefined): number;
+  declareSubscriber(keyExpr: string, limits: NativeLimits): Promise<number>;
+  declareLivelinessSubscriber(keyExpr: string, history: boolean, limits: NativeLimits): Promise<number>;
+  declareToken(key: string): Promise<number>;
+  declareQueryable(keyExpr: string, complete: boolean, limits: NativeLimits): Promise<number>;
+  undeclare(id: number): Promise<void>;
+  get(
+    keyExpr: string,
+    parameters: string,
+    payload: Uint8Array | undefined,
+    attachment: Uint8Array | undefined,
+    options: NativeGetOptions,
+  ): number;
+  livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number): number;
+  reply(
+    query: number,
+    key: string,
+    payload: Uint8Array,
+    encoding: string | undefined,
+    attachment: Uint8Array | undefined,
+  ): void;
+  replyError(query: number, payload: Uint8Array, encoding: string | undefined): void;
+  finish(query: number): void;
+  close(): Promise<void>;
+  release(): void;
+};
