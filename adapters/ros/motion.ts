@@ -1,5 +1,5 @@
 import type { Twist2d } from '../../contract/index.ts';
-import type { Odometry } from './cdr.ts';
+import type { PlanarOdometry } from './messages.ts';
 
 /** Speeds of recovery motions: slow enough to be safe without a map. Metres and radians per second. */
 const DRIVE_SPEED = 0.15;
@@ -18,7 +18,7 @@ export type MotionStep = { readonly done: boolean; readonly command: Twist2d; re
 const STILL: Twist2d = { linear: 0, angular: 0 };
 
 /** Straight on by `distance` metres (negative is backwards), measured along the first heading in odom. */
-export function driveStep(start: Odometry, now: Odometry, distance: number): MotionStep {
+export function driveStep(start: PlanarOdometry, now: PlanarOdometry, distance: number): MotionStep {
   const along = (now.x - start.x) * Math.cos(start.yaw) + (now.y - start.y) * Math.sin(start.yaw);
   const remaining = distance - along;
   const done = Math.abs(remaining) < DRIVE_TOLERANCE || Math.sign(remaining) !== Math.sign(distance);

@@ -7,9 +7,9 @@ import {
   type Timer,
   type TopicSpec,
 } from '../../contract/index.ts';
-import { stopMessage } from './cdr.ts';
 import { HostProcess } from './host-process.ts';
 import { locateRos } from './locate.ts';
+import { stopMessage } from './messages.ts';
 import { ROS_LIMITS, type RosOptions } from './options.ts';
 import type { SampleFrame } from './wire.ts';
 

@@ -14,7 +14,8 @@ import {
   type TopicSpec,
   type Twist2d,
 } from '../../contract/index.ts';
-import { decodeOdometry, decodeSignal, encodeTwist, type Odometry, TWIST } from './cdr.ts';
+import { TWIST } from '../../formats/cdr/index.ts';
+import { decodePlanarOdometry, decodeSignal, encodeVelocity, type PlanarOdometry } from './messages.ts';
 import { driveStep, type MotionStep, spinStep, turnBetween } from './motion.ts';
 
 export type RosRobotOptions = {
@@ -45,7 +46,7 @@ export class RosRobot implements Robot {
   readonly #odometryTopic: string;
   readonly #velocity: TopicSpec;
   readonly #odometryIsMap: boolean;
-  #odometry: Odometry | undefined;
+  #odometry: PlanarOdometry | undefined;
   #observedAtMs = -Infinity;
   readonly #signals = new Map<string, boolean | number>();
   #distance = 0;
@@ -73,7 +74,7 @@ export class RosRobot implements Robot {
   /** Takes what concerns it, ignores the rest; malformed odometry is ignored as if it were silent. */
   observe(sample: Sample): void {
     try {
-      if (sample.topic === this.#odometryTopic) this.#follow(decodeOdometry(sample.bytes));
+      if (sample.topic === this.#odometryTopic) this.#follow(decodePlanarOdometry(sample.bytes));
       const signal = decodeSignal(sample.type, sample.bytes);
       if (signal !== undefined) this.#signals.set(sample.topic, signal);
     } catch {
@@ -81,7 +82,7 @@ export class RosRobot implements Robot {
     }
   }
 
-  #follow(now: Odometry): void {
+  #follow(now: PlanarOdometry): void {
     const before = this.#odometry;
     if (before) {
       this.#distance += Math.hypot(now.x - before.x, now.y - before.y);
@@ -214,7 +215,7 @@ export class RosRobot implements Robot {
   /** False from the sink needs no handling here: the host stops the robot when commands stay away. */
   #command(twist: Twist2d): void {
     const now = this.#clock.now();
-    const bytes = encodeTwist(this.#velocity.type, twist, now);
+    const bytes = encodeVelocity(this.#velocity.type, twist, now);
     this.#sink.offer({
       topic: this.#velocity.topic,
       type: this.#velocity.type,
