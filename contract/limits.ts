@@ -8,6 +8,10 @@ export const LIMITS = {
   BUS_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
   /** Bytes handed to the recorder thread and not yet written; then the sample is dropped and counted. */
   RECORDER_QUEUE_BYTES_MAX: 256 * 1024 * 1024,
+  /** One chunk or other record of an MCAP file, decompressed; above it the file is refused. */
+  MCAP_CHUNK_BYTES_MAX: 256 * 1024 * 1024,
+  /** Chunks of one MCAP file held at a time because they overlap in time, decompressed. */
+  MCAP_READ_BYTES_MAX: 1024 * 1024 * 1024,
   /** One API request body. Intents are small; a 100 MB body is refused before it is read. */
   API_BODY_BYTES_MAX: 1024 * 1024,
   /** Events waiting for one slow stream reader before it is told to reconnect from its cursor. */
@@ -28,6 +32,8 @@ export const LIMITS = {
   STREAM_POLL_MS: 500,
   /** A stream reader that takes nothing for this long is sent away to its cursor, milliseconds. */
   STREAM_STALLED_MS: 30_000,
+  /** What a stalled reader is given to take its farewell before its socket is closed, milliseconds. */
+  STREAM_FAREWELL_MS: 2_000,
   /** Events a stream reads from one log at a time: all that a reader may cost in memory. */
   STREAM_PAGE_EVENTS: 32,
   /** Runs waiting for a free slot of their application. */

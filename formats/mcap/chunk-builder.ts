@@ -1,0 +1,126 @@
+import { crc32 } from 'node:zlib';
+import { ByteWriter } from './byte-writer.ts';
+import { malformed } from './malformed.ts';
+import { MESSAGE_FIELDS_BYTES, OP, RECORD_HEAD_BYTES } from './records.ts';
+
+/** Index entries of one channel within the chunk being built: log time and offset, 16 bytes each. */
+class EntryList {
+  bytes = new Uint8Array(4096);
+  view = new DataView(this.bytes.buffer);
+  length = 0;
+  count = 0;
+
+  add(timeLow: number, timeHigh: number, offset: number): void {
+    if (this.length + 16 > this.bytes.length) {
+      const larger = new Uint8Array(this.bytes.length * 2);
+      larger.set(this.bytes);
+      this.bytes = larger;
+      this.view = new DataView(larger.buffer);
+    }
+    const at = this.length;
+    this.view.setUint32(at, timeLow, true);
+    this.view.setUint32(at + 4, timeHigh, true);
+    this.view.setUint32(at + 8, offset >>> 0, true);
+    this.view.setUint32(at + 12, Math.floor(offset / 2 ** 32), true);
+    this.length += 16;
+    this.count += 1;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.count = 0;
+  }
+}
+
+/**
+ * Collects what a chunk record has to say about its content: size, CRC, time span, and where each message
+ * stands. It reads the heads of the message records it is given and never touches or keeps their bytes.
+ */
+export class ChunkBuilder {
+  size = 0;
+  crc = 0;
+  messages = 0;
+  readonly parts: Uint8Array[] = [];
+  readonly #lists = new Map<number, EntryList>();
+  #minLow = 0;
+  #minHigh = 0;
+  #maxLow = 0;
+  #maxHigh = 0;
+
+  /** `part` holds whole records, messages foremost, and stays unchanged until the chunk is written. */
+  add(part: Uint8Array): void {
+    const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+    let at = 0;
+    while (at < part.length) {
+      const room = part.length - at - RECORD_HEAD_BYTES;
+      const length = room < 0 ? 0 : view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
+      if (room < length) throw malformed('chunk', this.size + at, `a record of ${length} bytes is cut off`);
+      if (view.getUint8(at) === OP.message) {
+        if (length < MESSAGE_FIELDS_BYTES)
+          throw malformed('chunk', this.size + at, 'a message without a head');
+        const low = view.getUint32(at + 15, true);
+        this.#enter(view.getUint16(at + 9, true), low, view.getUint32(at + 19, true), at);
+      }
+      at += RECORD_HEAD_BYTES + length;
+    }
+    this.crc = crc32(part, this.crc);
+    this.size += part.length;
+    this.parts.push(part);
+  }
+
+  get startTime(): bigint {
+    return (BigInt(this.#minHigh) << 32n) | BigInt(this.#minLow);
+  }
+
+  get endTime(): bigint {
+    return (BigInt(this.#maxHigh) << 32n) | BigInt(this.#maxLow);
+  }
+
+  counts(): Map<number, number> {
+    const counts = new Map<number, number>();
+    for (const [channel, list] of this.#lists) if (list.count > 0) counts.set(channel, list.count);
+    return counts;
+  }
+
+  /** The message index records; `offsets` receives where each channel's begins, relative to the first. */
+  indexRecords(offsets: Map<number, number>): Uint8Array {
+    const out = new ByteWriter(this.messages * 16 + 1024);
+    for (const [channel, list] of this.#lists) {
+      if (list.count === 0) continue;
+      offsets.set(channel, out.length);
+      out.record(OP.messageIndex, () => {
+        out.u16(channel).u32(list.length).raw(list.bytes.subarray(0, list.length));
+      });
+    }
+    return out.view();
+  }
+
+  /** Forgets the content and keeps the memory for the next chunk. */
+  clear(): void {
+    this.size = 0;
+    this.crc = 0;
+    this.messages = 0;
+    this.parts.length = 0;
+    for (const list of this.#lists.values()) list.clear();
+  }
+
+  #enter(channel: number, low: number, high: number, at: number): void {
+    if (this.messages === 0) {
+      this.#minLow = this.#maxLow = low;
+      this.#minHigh = this.#maxHigh = high;
+    } else if (high < this.#minHigh || (high === this.#minHigh && low < this.#minLow)) {
+      this.#minLow = low;
+      this.#minHigh = high;
+    } else if (high > this.#maxHigh || (high === this.#maxHigh && low > this.#maxLow)) {
+      this.#maxLow = low;
+      this.#maxHigh = high;
+    }
+    let list = this.#lists.get(channel);
+    if (!list) {
+      list = new EntryList();
+      this.#lists.set(channel, list);
+    }
+    list.add(low, high, this.size + at);
+    this.messages += 1;
+  }
+}

@@ -1,0 +1,12 @@
+export { ByteWriter } from './byte-writer.ts';
+export { ChunkBuilder } from './chunk-builder.ts';
+export { decodeRecord } from './decode.ts';
+export { McapReader, type MessageFilter, type ReadMessage } from './mcap-reader.ts';
+export { McapWriter, type Pending } from './mcap-writer.ts';
+export { writeMessageHead } from './message-record.ts';
+export type { Readable } from './readable.ts';
+export * from './records.ts';
+export { planRepair, type Repair } from './repair.ts';
+export { type Scan, scan } from './scan.ts';
+export { McapStreamReader } from './stream-reader.ts';
+export { Summary } from './summary.ts';

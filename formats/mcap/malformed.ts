@@ -1,0 +1,12 @@
+import { EdgeError } from '../../contract/index.ts';
+
+/** `mcap.malformed`, naming the file (or what stands for it) and the byte where it went wrong. */
+export function malformed(subject: string, offset: number, fault: string, cause?: unknown): EdgeError {
+  return new EdgeError('mcap.malformed', {
+    operation: 'read-mcap',
+    subject,
+    message: `at byte ${offset}: ${fault}`,
+    hint: 'auraison bag info shows what can still be read; an unsealed segment is repaired at the next start',
+    cause,
+  });
+}
