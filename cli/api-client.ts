@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EdgeError, type ErrorBody } from '../contract/index.ts';
+import { readSecret } from '../daemon/secrets.ts';
+import type { Settings } from '../daemon/settings.ts';
+
+export type ApiClient = {
+  readonly url: string;
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body?: unknown, timeoutMs?: number): Promise<T>;
+  /** The raw response, for streams; the caller reads the body. */
+  stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
+};
+
+/** Where the running daemon told that its API listens. */
+export function apiAddress(dataDir: string): { url: string; pid: number } | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dataDir, 'run', 'api.json'), 'utf8')) as { url: string; pid: number };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
+export function apiClient(settings: Settings): ApiClient {
+  const { config, dataDir } = settings;
+  const url =
+    process.env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
+  const call = async (
+    method: string,
+    path: string,
+    options: { body?: unknown; headers?: Readonly<Record<string, string>>; signal?: AbortSignal | undefined },
+  ): Promise<Response> => {
+    const token = tokenFor(settings);
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, url), {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...options.headers,
+        },
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
+    } catch (cause) {
+      if ((cause as Error).name === 'AbortError') throw cause;
+      const timeout = (cause as Error).name === 'TimeoutError';
+      throw new EdgeError(timeout ? 'deadline.exceeded' : 'cell.unavailable', {
+        operation: `${method} ${path}`,
+        subject: url,
+        message: timeout ? `the daemon at ${url} did not answer in time` : `no daemon answers at ${url}`,
+        hint: timeout
+          ? 'auraison status'
+          : 'start it with: auraison up (or name its data directory with --data-dir)',
+        cause,
+      });
+    }
+    if (response.ok) return response;
+    throw await errorOf(response, `${method} ${path}`);
+  };
+  return {
+    url,
+    get: async <T>(path: string) =>
+      (await (await call('GET', path, { signal: AbortSignal.timeout(15_000) })).json()) as T,
+    post: async <T>(path: string, body: unknown = {}, timeoutMs = 60_000) =>
+      (await (await call('POST', path, { body, signal: AbortSignal.timeout(timeoutMs) })).json()) as T,
+    stream: (path, headers = {}, signal) => call('GET', path, { headers, signal }),
+  };
+}
+
+function tokenFor({ config, dataDir }: Settings): string | undefined {
+  if (process.env['AURAISON_TOKEN']) return process.env['AURAISON_TOKEN'];
+  if (config.api.auth === 'none') return undefined;
+  if (config.api.token_file !== '') return readSecret(config.api.token_file, 'api.token_file', process.env);
+  try {
+    return readFileSync(join(dataDir, 'token'), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function errorOf(response: Response, operation: string): Promise<EdgeError> {
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text) as ErrorBody & { error?: ErrorBody };
+    const error = body.error ?? body;
+    if (typeof error.code === 'string') return EdgeError.fromBody(error);
+  } catch {
+    // not ours: said below as it came
+  }
+  return new EdgeError('internal.fault', {
+    operation,
+    subject: response.url,
+    message: `HTTP ${response.status}: ${text.slice(0, 200)}`,
+  });
+}

@@ -1,0 +1,59 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { EdgeError } from '../../contract/index.ts';
+import { describeFault, readConfig, showDefaults } from '../../daemon/config.ts';
+import { configFileOf } from '../../daemon/paths.ts';
+import type { GlobalOptions } from '../context.ts';
+import { failWith, makeOutput } from '../output.ts';
+
+/** `auraison config`: these run before any configuration is trusted, so they do not use `action`. */
+export function addConfigCommands(program: Command): void {
+  const config = program.command('config').description('check and show the configuration');
+  config
+    .command('check [file]')
+    .description(
+      'check a configuration file and the AURAISON_* variables; exit code 78 when something is wrong',
+    )
+    .addHelpText('after', '\nExample:\n  auraison config check /etc/auraison-edge/auraison-edge.toml')
+    .action((file: string | undefined, _options, command: Command) =>
+      check(file, command.optsWithGlobals<GlobalOptions>()),
+    );
+  config
+    .command('show')
+    .description('print every key with its default and meaning, as a TOML file to start from')
+    .addHelpText('after', '\nExample:\n  auraison config show > auraison-edge.toml')
+    .action(() => {
+      process.stdout.write(showDefaults());
+    });
+}
+
+function check(argument: string | undefined, options: GlobalOptions): void {
+  const out = makeOutput(options.json === true);
+  try {
+    const file = configFileOf(argument ?? options.config, process.env, existsSync);
+    const source = file === undefined ? '' : read(file);
+    const { config, faults } = readConfig(source, file ?? '(defaults)', process.env);
+    const value = { ok: faults.length === 0, file: file ?? null, faults, config };
+    out.result(value, () =>
+      faults.length === 0
+        ? `${file ?? 'no file: defaults and environment'}: correct`
+        : `${faults.map(describeFault).join('\n')}\n${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}; auraison config show prints every key with its meaning`,
+    );
+    process.exitCode = faults.length === 0 ? 0 : 78;
+  } catch (error) {
+    process.exitCode = failWith(error, out.json);
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new EdgeError('config.unreadable', {
+      operation: 'config check',
+      subject: file,
+      message: `${file}: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+}
