@@ -40,12 +40,14 @@ export const LIMITS = {
   RUN_QUEUE_MAX: 256,
   /** Finished runs held in memory for listings; older ones are in the log and the lakehouse. */
   RUNS_REMEMBERED_MAX: 1_000,
+  /** Idempotency keys held in memory; beyond it the oldest may open a second run. */
+  IDEMPOTENCY_KEYS_MAX: 50_000,
   /** Attempts of a run that ended without any event of their own; then it is settled as `run.interrupted`. */
   RUN_IDLE_ATTEMPTS_MAX: 5,
   /** Attempts of a run altogether; a run that was cut this often is settled as `run.interrupted`. */
   RUN_ATTEMPTS_MAX: 1_000,
-  /** From an abort to the harness letting go; a deaf harness is left behind after it, milliseconds. */
-  RUN_SETTLE_MS: 2_000,
+  /** From an abort to a tool call letting go; a deaf one is left behind after it, its robot stopped, milliseconds. */
+  RUN_SETTLE_MS: 1_500,
   /** One order to stop the robot; after it the caller is answered and told that nothing confirmed it, milliseconds. */
   ROBOT_STOP_MS: 1_000,
   /** What a flow knows, serialized: it travels in each `run.phase`. */

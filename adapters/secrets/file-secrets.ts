@@ -1,0 +1,85 @@
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EdgeError, type Secrets } from '../../contract/index.ts';
+
+/** Secrets as files of one directory, mode 0600; a name is a file name. */
+export class FileSecrets implements Secrets {
+  readonly #directory: string;
+  readonly #suffix: string;
+
+  /** `suffix` makes temporary names unique, for example the process id. */
+  constructor(directory: string, suffix: string) {
+    this.#directory = directory;
+    this.#suffix = suffix;
+  }
+
+  async read(name: string): Promise<string | undefined> {
+    const path = this.#path(name);
+    try {
+      const mode = (await stat(path)).mode & 0o777;
+      if ((mode & 0o077) !== 0) throw unusable(path, `mode ${mode.toString(8)}: others may read it`);
+      const value = (await readFile(path, 'utf8')).trim();
+      if (value === '') throw unusable(path, 'is empty');
+      return value;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (error instanceof EdgeError) throw error;
+      throw unusable(path, (error as Error).message, error);
+    }
+  }
+
+  async readOrCreate(name: string, make: () => string): Promise<string> {
+    const found = await this.read(name);
+    if (found !== undefined) return found;
+    this.#create(this.#path(name), make());
+    // Two processes may have come here at once: the file that is there is the secret, whoever made it.
+    const kept = await this.read(name);
+    if (kept === undefined) throw unusable(this.#path(name), 'vanished while it was made');
+    return kept;
+  }
+
+  /** Whole and durable under its final name, or not there: temporary file, fsync, link, fsync. */
+  #create(path: string, value: string): void {
+    const temporary = `${path}.${this.#suffix}.tmp`;
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      const fd = openSync(temporary, 'w', 0o600);
+      try {
+        writeSync(fd, `${value}\n`);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      try {
+        linkSync(temporary, path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      unlinkSync(temporary);
+      const directory = openSync(this.#directory, 'r');
+      try {
+        fsyncSync(directory);
+      } finally {
+        closeSync(directory);
+      }
+    } catch (error) {
+      throw unusable(path, `cannot be made: ${(error as Error).message}`, error);
+    }
+  }
+
+  #path(name: string): string {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw unusable(name, 'is no name of a secret');
+    return join(this.#directory, name);
+  }
+}
+
+function unusable(path: string, message: string, cause?: unknown): EdgeError {
+  return new EdgeError('host.missing', {
+    operation: 'secret',
+    subject: path,
+    message: `${path}: ${message}`,
+    hint: 'the file must be readable by this user only (chmod 600)',
+    cause,
+  });
+}

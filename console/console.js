@@ -1,0 +1,199 @@
+/**
+ * The live page of one robot. It only reads the API of the server it came from, writes text with
+ * `textContent` (never markup), and keeps the token in this tab's session storage.
+ */
+import { drawMap } from '/map-view.js';
+
+const STATUS_MS = 1000;
+const MAP_MS = 2000;
+const EVENTS_SHOWN = 80;
+const KEY = 'auraison-token';
+
+const at = (id) => document.getElementById(id);
+let token = sessionStorage.getItem(KEY) ?? '';
+let pose;
+let cursor;
+
+async function call(path, options = {}) {
+  const headers = { ...(options.headers ?? {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const response = await fetch(path, { ...options, headers, cache: 'no-store' });
+  if (response.status === 401) {
+    await askToken(token ? 'This token is wrong.' : '');
+    return call(path, options);
+  }
+  return response;
+}
+
+let asking;
+function askToken(note) {
+  asking ??= new Promise((resolve) => {
+    at('login-note').textContent = note;
+    at('login').showModal();
+    at('login').addEventListener(
+      'close',
+      () => {
+        token = at('token').value.trim();
+        at('token').value = '';
+        sessionStorage.setItem(KEY, token);
+        asking = undefined;
+        resolve();
+      },
+      { once: true },
+    );
+  });
+  return asking;
+}
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function fill(list, rows) {
+  list.replaceChildren(
+    ...rows.flatMap(([term, text, className]) => [element('dt', term), element('dd', text, className)]),
+  );
+}
+
+const number = (value, digits) => (typeof value === 'number' ? value.toFixed(digits) : '–');
+const count = (value) => (typeof value === 'number' ? value.toLocaleString() : '–');
+const missing = (part) => [['not available', part.reason ?? '', 'bad']];
+
+function showStatus(status) {
+  at('robot').textContent = status.robot_id;
+  document.title = `${status.robot_id} – Auraison Edge`;
+  fill(at('run'), status.runs.available ? runRows(status.runs) : missing(status.runs));
+  fill(at('pose'), status.robot.available ? robotRows(status.robot) : missing(status.robot));
+  fill(at('data'), status.recorder.available ? recorderRows(status.recorder) : missing(status.recorder));
+  at('cells').replaceChildren(...status.cells.map((cell) => cellRow(cell, status.log_seq)));
+  pose = status.robot.available ? status.robot.pose : undefined;
+}
+
+function runRows(part) {
+  const runs = [...(part.runs ?? [])].sort((a, b) => (a.run_id < b.run_id ? 1 : -1));
+  const run = runs.find((one) => !['succeeded', 'failed', 'cancelled'].includes(one.status)) ?? runs[0];
+  if (!run) return [['run', 'none yet']];
+  return [
+    ['run', run.run_id],
+    ['status', run.status, run.status === 'failed' ? 'bad' : ''],
+    ['phase', part.phases?.[run.run_id] ?? '–'],
+    ['attempt', String(run.attempt)],
+  ];
+}
+
+function robotRows(robot) {
+  const here = robot.pose;
+  return [
+    ['connected', robot.connected ? 'yes' : 'no', robot.connected ? 'ok' : 'bad'],
+    ['pose', here ? `${number(here.x, 2)} m, ${number(here.y, 2)} m, ${number(here.yaw, 2)} rad` : 'unknown'],
+    ['motion', robot.motion ?? '–'],
+    ['speed', robot.twist ? `${number(robot.twist.linear, 2)} m/s` : '–'],
+    ['driven', `${number(robot.distance, 1)} m`],
+    ['bumps', count(robot.bumps), robot.bumps > 0 ? 'bad' : ''],
+    ['map known', typeof robot.map_coverage === 'number' ? `${number(robot.map_coverage * 100, 0)} %` : '–'],
+  ];
+}
+
+function recorderRows(part) {
+  return [
+    ['state', part.state + (part.reason ? `: ${part.reason}` : ''), part.state === 'failed' ? 'bad' : ''],
+    ['received', count(part.received)],
+    ['written', count(part.written)],
+    ['dropped', count(part.dropped), part.dropped > 0 ? 'bad' : 'ok'],
+    ['rate', `${number(part.messages_per_second, 0)} messages/s`],
+    ['segments', count(part.segments?.length)],
+  ];
+}
+
+function cellRow(cell, seqs) {
+  const row = document.createElement('tr');
+  const up = cell.state === 'up';
+  row.append(
+    element('td', cell.name),
+    element('td', up || !cell.reason ? cell.state : `${cell.state}: ${cell.reason}`, up ? 'ok' : 'bad'),
+    element('td', count(cell.restarts)),
+    element('td', count(seqs?.[cell.name])),
+  );
+  return row;
+}
+
+function showEvent(event) {
+  const time = new Date(Number(BigInt(event.ts) / 1000000n)).toLocaleTimeString();
+  const item = element('li', `${time}  ${event.cell}  ${event.kind}  ${JSON.stringify(event.payload)}`);
+  at('events').prepend(item);
+  while (at('events').childElementCount > EVENTS_SHOWN) at('events').lastElementChild.remove();
+}
+
+/** Reads the stream with fetch: EventSource cannot send a token. Comes back with the cursor of the last event. */
+async function follow() {
+  const response = await call(
+    `/v1/events?since=now`,
+    cursor ? { headers: { 'last-event-id': cursor } } : undefined,
+  );
+  if (response.status === 400) cursor = undefined;
+  if (!response.ok) throw new Error(`events: ${response.status}`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const messages = (rest + value).split('\n\n');
+    rest = messages.pop();
+    for (const message of messages) take(message);
+  }
+}
+
+function take(message) {
+  const field = (name) =>
+    message
+      .split('\n')
+      .find((line) => line.startsWith(`${name}: `))
+      ?.slice(name.length + 2);
+  const [id, data] = [field('id'), field('data')];
+  if (id === undefined || data === undefined) return;
+  showEvent(JSON.parse(data));
+  cursor = id;
+}
+
+async function showMap() {
+  const response = await call('/v1/robot/map');
+  const map = response.status === 200 ? await response.json() : undefined;
+  const drawn = map !== undefined && drawMap(at('map'), map, pose);
+  at('map-note').textContent = drawn
+    ? `${map.width} × ${map.height} cells of ${map.resolution} m`
+    : 'no map yet';
+}
+
+async function forever(task, everyMs, onState) {
+  for (;;) {
+    try {
+      await task();
+      onState?.(undefined);
+    } catch (error) {
+      onState?.(error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+at('stop').addEventListener('click', async () => {
+  const response = await call('/v1/robot/stop', { method: 'POST' }).catch(() => undefined);
+  at('link').textContent = response?.ok ? 'robot stopped' : 'THE ROBOT COULD NOT BE STOPPED FROM HERE';
+});
+
+void forever(
+  async () => {
+    const response = await call('/v1/status');
+    if (!response.ok) throw new Error(`status: ${response.status}`);
+    showStatus(await response.json());
+  },
+  STATUS_MS,
+  (error) => {
+    at('link').textContent = error ? 'the daemon does not answer; trying again' : 'live';
+    at('link').className = error ? 'bad' : 'ok';
+  },
+);
+void forever(showMap, MAP_MS);
+void forever(follow, STATUS_MS);

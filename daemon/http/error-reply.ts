@@ -1,0 +1,91 @@
+import { EdgeError, type ErrorBody, type ErrorCode } from '../../contract/index.ts';
+
+/** HTTP status of the codes that have a meaning of their own there; every other code is 500. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  'schema.invalid': 400,
+  'config.invalid': 400,
+  'lake.failed': 400,
+  'api.unauthorised': 401,
+  'api.forbidden': 403,
+  'policy.denied': 403,
+  'policy.needs_approval': 403,
+  'api.not_found': 404,
+  'run.not_found': 404,
+  'intent.duplicate': 409,
+  'lease.held': 409,
+  'robot.preempted': 409,
+  'api.too_large': 413,
+  'intent.unknown_type': 422,
+  'intent.expired': 422,
+  'run.limit': 429,
+  'robot.not_supported': 501,
+  'cell.unavailable': 503,
+  'cell.restarted': 503,
+  'cell.overloaded': 503,
+  'robot.unreachable': 503,
+  'lake.unavailable': 503,
+  'log.failed': 503,
+  'recorder.failed': 503,
+  'deadline.exceeded': 504,
+  'recorder.disk_full': 507,
+};
+
+export type ErrorReply = { readonly status: number; readonly body: ErrorBody; readonly defect: boolean };
+
+/**
+ * Turns whatever was thrown into the answer of the API. Only an EdgeError speaks for itself; anything else
+ * is a defect of ours, whose text stays inside (`defect` tells the caller to report it).
+ */
+export function errorReply(thrown: unknown, operation: string, requestId: string): ErrorReply {
+  if (thrown instanceof EdgeError) {
+    return {
+      status: STATUS[thrown.code] ?? 500,
+      body: thrown.toBody(),
+      defect: thrown.code === 'internal.fault',
+    };
+  }
+  const border = borderError(thrown, operation);
+  if (border) return { ...border, defect: false };
+  const body = new EdgeError('internal.fault', {
+    operation,
+    subject: requestId,
+    hint: 'the log of the daemon has the details under this request id',
+  }).toBody();
+  return { status: 500, body, defect: true };
+}
+
+/** What the HTTP server itself refuses, in our words. */
+function borderError(thrown: unknown, operation: string): { status: number; body: ErrorBody } | undefined {
+  const { code, statusCode, message } = (thrown ?? {}) as {
+    code?: string;
+    statusCode?: number;
+    message?: string;
+  };
+  const refuse = (status: number, errorCode: ErrorCode, text: string, hint: string) => ({
+    status,
+    body: new EdgeError(errorCode, { operation, subject: 'request body', message: text, hint }).toBody(),
+  });
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return refuse(
+        413,
+        'api.too_large',
+        'the request body is above the limit',
+        'send less, or a file by reference',
+      );
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return refuse(415, 'schema.invalid', '/: a JSON body expected', 'send content-type: application/json');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return refuse(400, 'schema.invalid', '/: a JSON body expected, found nothing', 'send a JSON object');
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return refuse(400, 'schema.invalid', '/: the body is not as long as content-length says', '');
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return refuse(400, 'schema.invalid', '/: not JSON', 'see /openapi.json for the shape');
+    default:
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    // Refusals of the server about the request itself (bad URL encoding and the like) name no secret.
+    return refuse(statusCode, 'schema.invalid', `/: ${String(message).slice(0, 200)}`, '');
+  }
+  return undefined;
+}

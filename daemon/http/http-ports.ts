@@ -1,0 +1,28 @@
+import type { CellBus, CellContext, CellName, Clock, EventReader, RuntimeApi } from '../../contract/index.ts';
+
+/** All the API calls. It owns no state of the robot: every answer comes from one of these. */
+export type HttpPorts = {
+  readonly clock: Clock;
+  readonly runtime: RuntimeApi;
+  /** The other cells; a cell that is down rejects and its part of the answer says so. */
+  readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
+  /** Opens the log of a cell for reading; may throw while that log does not exist yet. */
+  openReader(cell: CellName): EventReader;
+  readonly report: CellContext['report'];
+  /** A fresh id per request: short, unguessable is not needed. */
+  requestId(): string;
+};
+
+export type HttpAuth = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'none' };
+
+export type HttpConfig = {
+  readonly robot: string;
+  readonly version: string;
+  /** Address to listen on; port 0 picks a free one. Ignored where `socketPath` is given. */
+  readonly host: string;
+  readonly port: number;
+  readonly socketPath?: string;
+  readonly auth: HttpAuth;
+  /** Names under which this host may be addressed, besides IP addresses and localhost. */
+  readonly hostNames?: readonly string[];
+};

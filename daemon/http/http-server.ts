@@ -1,0 +1,204 @@
+import { rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { CellsView } from './cells-view.ts';
+import { errorReply } from './error-reply.ts';
+import { Gate } from './gate.ts';
+import type { HttpConfig, HttpPorts } from './http-ports.ts';
+import { LogReaders } from './log-readers.ts';
+import { Methods } from './methods.ts';
+import { Metrics } from './metrics.ts';
+import { openApi } from './openapi.ts';
+import { consoleRoutes } from './routes/console.ts';
+import { eventRoutes } from './routes/events.ts';
+import { robotRoutes } from './routes/robot.ts';
+import { runRoutes } from './routes/runs.ts';
+import { statusRoutes } from './routes/status.ts';
+import { Streams } from './streams.ts';
+import { toJson } from './to-json.ts';
+import { compileValidator } from './validation.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered without a token: holds nothing of the robot. */
+    open?: boolean;
+  }
+}
+
+const CONSOLE = new URL('../../console/', import.meta.url);
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The API of one robot over HTTP. Make, start, stop: once each. */
+export class HttpServer {
+  readonly #ports: HttpPorts;
+  readonly #config: HttpConfig;
+  readonly #gate: Gate;
+  readonly #logs: LogReaders;
+  readonly #metrics = new Metrics();
+  readonly #methods = new Methods();
+  readonly #streams: Streams;
+  readonly #cells: CellsView;
+  #app: FastifyInstance | undefined;
+
+  constructor(config: HttpConfig, ports: HttpPorts) {
+    if (config.auth.kind === 'none' && config.socketPath === undefined && !isLoopback(config.host)) {
+      throw new EdgeError('config.invalid', {
+        operation: 'open API',
+        subject: 'api.auth',
+        message: `api.auth = "none" with api.host = "${config.host}": without a token the API stays on loopback`,
+        hint: 'set api.auth = "token", or api.host = "127.0.0.1"',
+      });
+    }
+    this.#config = config;
+    this.#ports = ports;
+    this.#gate = new Gate(config.auth, config.hostNames ?? []);
+    this.#logs = new LogReaders(ports);
+    this.#cells = new CellsView(ports.bus);
+    this.#streams = new Streams(ports, this.#logs, this.#metrics);
+  }
+
+  /** Listens; rejects with `host.port_in_use` where the address is taken. */
+  async start(): Promise<{ readonly url: string }> {
+    const app = await this.#build();
+    this.#app = app;
+    const { socketPath, host, port } = this.#config;
+    try {
+      if (socketPath !== undefined) {
+        await rm(socketPath, { force: true });
+        await app.listen({ path: socketPath });
+        return { url: `unix:${socketPath}` };
+      }
+      await app.listen({ host, port });
+    } catch (error) {
+      await app.close();
+      throw listenError(error, host, port);
+    }
+    const address = app.server.address() as AddressInfo;
+    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    return { url: `http://${name}:${address.port}` };
+  }
+
+  /** A log of this very process grew; broadcasts of the bus tell about the others. */
+  logGrew(): void {
+    this.#logs.wake();
+  }
+
+  /** Ends streams and connections; may be called twice and without a start. */
+  async stop(): Promise<void> {
+    const app = this.#app;
+    this.#app = undefined;
+    this.#streams.close();
+    if (app) {
+      const cut = this.#ports.clock.after(LIMITS.STREAM_FAREWELL_MS, () => app.server.closeAllConnections());
+      await app.close();
+      cut.cancel();
+    }
+    this.#logs.close();
+  }
+
+  async #build(): Promise<FastifyInstance> {
+    const app = Fastify({
+      logger: false,
+      bodyLimit: LIMITS.API_BODY_BYTES_MAX,
+      requestTimeout: LIMITS.API_REQUEST_MS,
+      keepAliveTimeout: 5_000,
+      forceCloseConnections: 'idle',
+      exposeHeadRoutes: false,
+      genReqId: (request) => {
+        const given = request.headers['x-request-id'];
+        return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#ports.requestId();
+      },
+      http: { headersTimeout: LIMITS.API_HEADERS_MS, connectionsCheckingInterval: 1_000 },
+      routerOptions: { maxParamLength: 128 },
+      frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
+    });
+    app.server.maxConnections = LIMITS.API_CONNECTIONS_MAX;
+    app.setValidatorCompiler(compileValidator);
+    app.setSerializerCompiler(() => toJson);
+    app.setReplySerializer(toJson);
+    app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
+    app.setNotFoundHandler((request, reply) => this.#notFound(request, reply));
+    app.addHook('onRoute', (route) =>
+      this.#methods.add(route.url, Array.isArray(route.method) ? route.method : [route.method]),
+    );
+    app.addHook('onRequest', async (request, reply) => this.#admit(request, reply));
+    app.addHook('onResponse', async (request, reply) => {
+      const route = request.routeOptions.url ?? 'unmatched';
+      this.#metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1_000);
+    });
+    await openApi(app, this.#config.version);
+    const deps = { ports: this.#ports, config: this.#config, cells: this.#cells };
+    statusRoutes(app, { ...deps, logs: this.#logs, metrics: this.#metrics });
+    runRoutes(app, this.#ports);
+    eventRoutes(app, this.#ports, this.#streams);
+    robotRoutes(app, this.#ports);
+    consoleRoutes(app, CONSOLE);
+    await app.ready();
+    return app;
+  }
+
+  #admit(request: FastifyRequest, reply: FastifyReply): void {
+    void reply
+      .header('x-request-id', request.id)
+      .header('x-content-type-options', 'nosniff')
+      .header('referrer-policy', 'no-referrer')
+      .header('cache-control', 'no-store');
+    const caller = {
+      host: request.headers.host,
+      origin: request.headers.origin,
+      authorization: request.headers.authorization,
+      local: this.#config.socketPath !== undefined,
+    };
+    this.#gate.checkHost(caller);
+    if (request.routeOptions.config.open !== true) this.#gate.checkToken(caller);
+  }
+
+  #notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const methods = this.#methods.of(request.url);
+    const error = new EdgeError('api.not_found', {
+      operation: request.method,
+      subject: request.url.split('?')[0]!.slice(0, 256),
+      ...(methods.length > 0 ? { message: `this endpoint knows only ${methods.join(', ')}` } : {}),
+      hint: 'GET /openapi.json lists all endpoints',
+    });
+    if (methods.length > 0) void reply.header('allow', methods.join(', '));
+    return reply.code(methods.length > 0 ? 405 : 404).send(error.toBody());
+  }
+
+  #answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const operation = `${request.method} ${request.routeOptions?.url ?? 'unmatched'}`;
+    const { status, body, defect } = errorReply(thrown, operation, request.id);
+    if (defect) {
+      const error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      this.#ports.report('error', 'request failed', { request: request.id, operation, error });
+    }
+    if (status === 401) void reply.header('www-authenticate', 'Bearer');
+    if (status === 429 || status === 503) void reply.header('retry-after', '1');
+    // What is left of a body that was refused is never read: the connection ends with the answer.
+    if (status === 413) void reply.header('connection', 'close');
+    return reply
+      .code(status)
+      .header('x-request-id', request.id)
+      .type('application/json; charset=utf-8')
+      .send(body);
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function listenError(error: unknown, host: string, port: number): EdgeError {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') {
+    return EdgeError.from(error, 'host.missing', 'open API', `${host}:${port}`);
+  }
+  return new EdgeError('host.port_in_use', {
+    operation: 'open API',
+    subject: `${host}:${port}`,
+    message: code === 'EACCES' ? `port ${port} needs rights this user lacks` : `port ${port} is taken`,
+    hint: 'set api.port to another port (0 picks a free one), or stop the other program: ss -ltnp',
+    cause: error,
+  });
+}

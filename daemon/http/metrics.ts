@@ -1,0 +1,103 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { CELL_NAMES, type ExecutionStatus, RUN_STATUSES } from '../../contract/index.ts';
+import type { CellView } from './cells-view.ts';
+import type { StatusParts } from './status-view.ts';
+
+/** Topics with a label of their own; the rest are summed under `other`, so that labels stay bounded. */
+const TOPIC_LABELS_MAX = 256;
+
+/** The figures of this daemon for Prometheus. Values of other cells are asked at each scrape, never pushed. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `auraison_${name}`, help, labelNames, registers: [this.#registry] });
+  readonly #counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `auraison_${name}`, help, labelNames, registers: [this.#registry] });
+
+  readonly #cellUp = this.#gauge('cell_up', 'the cell runs and answers', ['cell']);
+  readonly #restarts = this.#counter('cell_restarts_total', 'restarts since the daemon started', ['cell']);
+  readonly #cellRss = this.#gauge('cell_resident_memory_bytes', 'resident memory of the cell', ['cell']);
+  readonly #received = this.#counter('samples_received_total', 'samples that entered', ['topic']);
+  readonly #written = this.#counter('samples_written_total', 'samples recorded', ['topic']);
+  readonly #dropped = this.#counter('samples_dropped_total', 'samples not recorded, by reason', [
+    'topic',
+    'reason',
+  ]);
+  readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
+  readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
+  readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
+  readonly #ticks = this.#counter('control_ticks_total', 'control steps');
+  readonly #linkSent = this.#gauge('link_acknowledged_seq', 'last event that central holds', ['lane']);
+  readonly #linkUp = this.#gauge('link_connected', 'central answers');
+  readonly #streams = this.#gauge('stream_readers', 'open event streams');
+  readonly #stalled = this.#counter(
+    'stream_readers_stalled_total',
+    'readers sent away because they took nothing',
+  );
+  readonly #durations = new Histogram({
+    name: 'auraison_http_request_duration_seconds',
+    help: 'time from request to answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [this.#registry],
+  });
+
+  readonly contentType = this.#registry.contentType;
+
+  observe(method: string, route: string, status: number, seconds: number): void {
+    this.#durations.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, seconds);
+  }
+
+  streamOpened(): void {
+    this.#streams.inc();
+  }
+
+  streamClosed(stalled: boolean): void {
+    this.#streams.dec();
+    if (stalled) this.#stalled.inc();
+  }
+
+  async scrape(
+    parts: StatusParts,
+    cells: readonly CellView[],
+    logSeqs: Readonly<Record<string, number>>,
+  ): Promise<string> {
+    for (const cell of cells) {
+      const part = parts[cell.name];
+      this.#cellUp.set({ cell: cell.name }, part.available ? 1 : 0);
+      set(this.#restarts, cell.restarts, { cell: cell.name });
+      this.#cellRss.set({ cell: cell.name }, cell.rss_bytes);
+    }
+    for (const cell of CELL_NAMES) this.#logSeq.set({ cell }, logSeqs[cell] ?? 0);
+    if (parts.execution.available) this.#execution(parts.execution);
+    if (parts.runtime.available) {
+      for (const status of RUN_STATUSES) {
+        this.#runs.set({ status }, parts.runtime.runs.filter((run) => run.status === status).length);
+      }
+    }
+    if (parts.link.available) {
+      this.#linkUp.set(parts.link.state === 'connected' ? 1 : 0);
+      for (const [lane, state] of Object.entries(parts.link.lanes)) this.#linkSent.set({ lane }, state.sent);
+    }
+    return this.#registry.metrics();
+  }
+
+  #execution(status: ExecutionStatus): void {
+    for (const counter of [this.#received, this.#written, this.#dropped]) counter.reset();
+    status.ledger.forEach((line, index) => {
+      const topic = index < TOPIC_LABELS_MAX ? line.topic : 'other';
+      this.#received.inc({ topic }, line.received);
+      this.#written.inc({ topic }, line.written);
+      for (const [reason, count] of Object.entries(line.dropped)) this.#dropped.inc({ topic, reason }, count);
+    });
+    set(this.#ticks, status.control.ticks);
+    set(this.#starved, status.control.starved);
+  }
+}
+
+/** A counter whose value is counted elsewhere. */
+function set(counter: Counter, value: number, labels: Record<string, string> = {}): void {
+  if (Object.keys(labels).length === 0) counter.reset();
+  else counter.remove(labels);
+  counter.inc(labels, value);
+}

@@ -1,0 +1,89 @@
+import type { FastifyInstance } from 'fastify';
+import type { Static } from 'typebox';
+import {
+  type LakeRows,
+  LIMITS,
+  type MapSnapshot,
+  METHODS,
+  type StopRequest,
+  toWireTime,
+} from '../../../contract/index.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
+
+/** Orders and questions that other cells answer: robot, recorder, lakehouse. */
+export function robotRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+  app.post(
+    '/v1/robot/stop',
+    {
+      schema: {
+        operationId: 'stopRobot',
+        summary: 'Stop the robot now; may be repeated',
+        tags: ['robot'],
+        body: CancelBody,
+        response: { 200: Done, ...errors },
+      },
+    },
+    async (request) => {
+      const { reason } = request.body as Static<typeof CancelBody>;
+      const order: StopRequest = { reason: reason ?? 'asked for through the API' };
+      await bus.request('execution', METHODS.execution.robotStop, order);
+      return { ok: true };
+    },
+  );
+
+  app.get(
+    '/v1/robot/map',
+    {
+      schema: {
+        operationId: 'getRobotMap',
+        summary: 'The occupancy map known so far; 204 where the robot has none',
+        tags: ['robot'],
+        querystring: NoQuery,
+        response: { 200: MapView, ...errors },
+      },
+    },
+    async (_request, reply) => {
+      const map = await bus.request<MapSnapshot | undefined>('execution', METHODS.execution.robotMap, {});
+      if (!map) return reply.code(204).send();
+      const { time, ...rest } = map;
+      return { time_ns: toWireTime(time), ...rest };
+    },
+  );
+
+  app.post(
+    '/v1/recorder/seal',
+    {
+      schema: {
+        operationId: 'sealSegment',
+        summary: 'Seal the open segment of the recording and begin a new one',
+        tags: ['robot'],
+        body: CancelBody,
+        response: { 200: Done, ...errors },
+      },
+    },
+    async () => {
+      const result = await bus.request<unknown>('execution', METHODS.execution.recordSeal, {});
+      return { ok: true, result };
+    },
+  );
+
+  app.post(
+    '/v1/query',
+    {
+      schema: {
+        operationId: 'query',
+        summary: 'One read-only SQL statement on the lakehouse',
+        tags: ['memory'],
+        body: QueryBody,
+        response: { 200: RowsView, ...errors },
+      },
+    },
+    async (request) => {
+      const { sql, limit = 1_000 } = request.body as Static<typeof QueryBody>;
+      const body = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS };
+      // The lake has a deadline of its own; ours is later, so that its better message arrives.
+      return bus.request<LakeRows>('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 2_000);
+    },
+  );
+}

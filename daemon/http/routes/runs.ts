@@ -1,0 +1,121 @@
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import {
+  IntentRequest,
+  LIMITS,
+  type PolicyContext,
+  RunState,
+  withDeadline,
+} from '../../../contract/index.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import {
+  CancelBody,
+  errors,
+  RunDetailsView,
+  RunParams,
+  RunsQuery,
+  RunsView,
+  SubmittedView,
+} from '../schemas.ts';
+
+/** Who asks through the API. Until principals have accounts, whoever holds the token is the operator. */
+function policyContext(origin: unknown): PolicyContext {
+  return {
+    tenant: 'local',
+    principal: 'operator',
+    roles: ['operator'],
+    origin: origin === 'cli' ? 'cli' : 'api',
+  };
+}
+
+/** Intents and runs. */
+export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): void {
+  const settle = <T>(work: Promise<T>, operation: string, subject: string) =>
+    withDeadline(clock, LIMITS.API_REQUEST_MS, work, operation, subject);
+
+  app.post(
+    '/v1/intents',
+    {
+      schema: {
+        operationId: 'submitIntent',
+        summary: 'Ask the robot for something; opens a run',
+        tags: ['runs'],
+        body: IntentRequest,
+        response: { 200: SubmittedView, 201: SubmittedView, ...errors },
+      },
+    },
+    async (request, reply) => {
+      const context = policyContext(request.headers['x-auraison-origin']);
+      const submitted = await settle(runtime.submit(request.body, context), 'submit intent', 'runtime');
+      return reply
+        .code(submitted.duplicate ? 200 : 201)
+        .header('location', `/v1/runs/${submitted.run.run_id}`)
+        .send(submitted);
+    },
+  );
+
+  app.get(
+    '/v1/runs',
+    {
+      schema: {
+        operationId: 'listRuns',
+        summary: 'Runs, newest first',
+        tags: ['runs'],
+        querystring: RunsQuery,
+        response: { 200: RunsView, ...errors },
+      },
+    },
+    async (request) => ({ runs: runtime.runs(request.query as Static<typeof RunsQuery>) }),
+  );
+
+  app.get(
+    '/v1/runs/:id',
+    {
+      schema: {
+        operationId: 'getRun',
+        summary: 'One run',
+        tags: ['runs'],
+        params: RunParams,
+        response: { 200: RunDetailsView, ...errors },
+      },
+    },
+    async (request) => runtime.run((request.params as Static<typeof RunParams>).id),
+  );
+
+  app.post(
+    '/v1/runs/:id/cancel',
+    {
+      schema: {
+        operationId: 'cancelRun',
+        summary: 'Stop the robot, then end the run; a finished run stays as it is',
+        tags: ['runs'],
+        params: RunParams,
+        body: CancelBody,
+        response: { 200: RunState, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof RunParams>;
+      const { reason } = request.body as Static<typeof CancelBody>;
+      return settle(runtime.cancel(id, reason ?? 'asked for through the API'), 'cancel run', id);
+    },
+  );
+
+  app.get(
+    '/v1/runs/:id/decisions',
+    {
+      schema: {
+        operationId: 'getRunDecisions',
+        summary: 'What was decided, one JSON line each, without ids and times: equal runs give equal text',
+        tags: ['runs'],
+        params: RunParams,
+        produces: ['application/x-ndjson'],
+        response: { 200: Type.String(), ...errors },
+      },
+    },
+    async (request, reply) => {
+      const text = runtime.decisions((request.params as Static<typeof RunParams>).id);
+      return reply.type('application/x-ndjson; charset=utf-8').send(text);
+    },
+  );
+}

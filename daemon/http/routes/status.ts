@@ -1,0 +1,76 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { CellsView } from '../cells-view.ts';
+import type { HttpConfig, HttpPorts } from '../http-ports.ts';
+import type { LogReaders } from '../log-readers.ts';
+import type { Metrics } from '../metrics.ts';
+import { errors, Health, NoQuery, StatusSchema } from '../schemas.ts';
+import { askCells, statusView } from '../status-view.ts';
+
+export type StatusDeps = {
+  readonly ports: HttpPorts;
+  readonly config: HttpConfig;
+  readonly cells: CellsView;
+  readonly logs: LogReaders;
+  readonly metrics: Metrics;
+};
+
+/** Health, status and figures. */
+export function statusRoutes(
+  app: FastifyInstance,
+  { ports, config, cells, logs, metrics }: StatusDeps,
+): void {
+  for (const [path, hide] of [
+    ['/health', false],
+    ['/healthz', true],
+  ] as const) {
+    app.get(
+      path,
+      {
+        config: { open: true },
+        schema: {
+          hide,
+          operationId: 'health',
+          summary: 'This process answers; says nothing about the robot and needs no token',
+          tags: ['status'],
+          security: [],
+          querystring: NoQuery,
+          response: { 200: Health, ...errors },
+        },
+      },
+      async () => ({ status: 'ok' }),
+    );
+  }
+
+  app.get(
+    '/v1/status',
+    {
+      schema: {
+        operationId: 'status',
+        summary: 'All cells and what they do; a part whose cell is down says so and hides nothing else',
+        tags: ['status'],
+        querystring: NoQuery,
+        response: { 200: StatusSchema, ...errors },
+      },
+    },
+    () => statusView(ports, config, cells, logs),
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        operationId: 'metrics',
+        summary: 'Figures for Prometheus',
+        tags: ['status'],
+        querystring: NoQuery,
+        produces: ['text/plain'],
+        response: { 200: Type.String(), ...errors },
+      },
+    },
+    async (_request, reply) => {
+      const text = await metrics.scrape(await askCells(ports), cells.all(), logs.lastSeqs());
+      return reply.type(metrics.contentType).send(text);
+    },
+  );
+}

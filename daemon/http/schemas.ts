@@ -1,0 +1,167 @@
+import { Type } from 'typebox';
+import {
+  CELL_NAMES,
+  ErrorBody,
+  EVENT_KINDS,
+  Intent,
+  LIMITS,
+  RunState,
+  RunStatus,
+  UUID_PATTERN,
+  WireTime,
+} from '../../contract/index.ts';
+
+/** Shapes of the API that are not in the contract: parameters and answers. */
+
+const closed = { additionalProperties: false } as const;
+const RunId = Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7 of a run' });
+
+export const RunParams = Type.Object({ id: RunId }, closed);
+
+export const RunsQuery = Type.Object(
+  {
+    status: Type.Optional(RunStatus),
+    app: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'application' })),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, description: 'newest first, at most this many' }),
+    ),
+    before: Type.Optional(RunId),
+  },
+  closed,
+);
+
+const streamQuery = {
+  kind: Type.Optional(
+    Type.Array(Type.Enum(EVENT_KINDS), { maxItems: EVENT_KINDS.length, description: 'only these kinds' }),
+  ),
+  follow: Type.Optional(
+    Type.Boolean({ description: 'true (default): server-sent events, going on; false: NDJSON up to now' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      maxLength: 128,
+      description: 'id of the last event received; as the header Last-Event-ID',
+    }),
+  ),
+};
+
+export const EventsQuery = Type.Object(
+  {
+    ...streamQuery,
+    run: Type.Optional(RunId),
+    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to begin without a cursor' })),
+  },
+  closed,
+);
+
+export const RunEventsQuery = Type.Object(streamQuery, closed);
+
+export const CancelBody = Type.Object(
+  { reason: Type.Optional(Type.String({ maxLength: 256, description: 'why, for the log' })) },
+  closed,
+);
+
+export const QueryBody = Type.Object(
+  {
+    sql: Type.String({ minLength: 1, maxLength: 100_000, description: 'one read-only statement' }),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: LIMITS.LAKE_ROWS_MAX, description: 'rows at most' }),
+    ),
+  },
+  closed,
+);
+
+export const NoQuery = Type.Object({}, closed);
+
+const Row = Type.Object({}, { additionalProperties: true });
+
+export const Health = Type.Object({ status: Type.Literal('ok') }, closed);
+
+export const RunDetailsView = Type.Object(
+  {
+    run: RunState,
+    intent: Intent,
+    app: Type.String(),
+    phase: Type.Optional(Type.String()),
+    queued_ts: WireTime,
+    started_ts: Type.Optional(WireTime),
+    finished_ts: Type.Optional(WireTime),
+    reason: Type.String(),
+    summary: Type.Optional(Row),
+    error: Type.Optional(ErrorBody),
+  },
+  { title: 'RunDetails' },
+);
+
+export const RunsView = Type.Object({ runs: Type.Array(RunDetailsView) }, closed);
+
+export const SubmittedView = Type.Object(
+  { intent: Intent, run: RunState, duplicate: Type.Boolean() },
+  closed,
+);
+
+const Part = Type.Object(
+  {
+    available: Type.Boolean(),
+    reason: Type.Optional(Type.String({ description: 'why it is not available' })),
+  },
+  { additionalProperties: true },
+);
+
+export const StatusSchema = Type.Object(
+  {
+    robot_id: Type.String(),
+    version: Type.String(),
+    ts: WireTime,
+    cells: Type.Array(
+      Type.Object({
+        name: Type.Enum([...CELL_NAMES]),
+        state: Type.String(),
+        pid: Type.Optional(Type.Integer()),
+        restarts: Type.Integer(),
+        reason: Type.String(),
+        rss_bytes: Type.Integer(),
+      }),
+    ),
+    log_seq: Type.Record(
+      Type.String(),
+      Type.Integer({ description: 'last durable event of the log of a cell' }),
+    ),
+    runs: Part,
+    robot: Part,
+    recorder: Part,
+    control: Part,
+    zenoh: Part,
+    lake: Part,
+    link: Part,
+  },
+  closed,
+);
+
+export const MapView = Type.Object(
+  {
+    time_ns: WireTime,
+    width: Type.Integer(),
+    height: Type.Integer(),
+    resolution: Type.Number({ description: 'metres per cell' }),
+    origin: Type.Object({ x: Type.Number(), y: Type.Number() }),
+    cells: Type.String({
+      description: 'int8 per cell, row-major from the origin, base64; -1 unknown, 100 occupied',
+    }),
+  },
+  closed,
+);
+
+export const RowsView = Type.Object(
+  {
+    columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
+    rows: Type.Array(Type.Array(Type.Unknown())),
+    truncated: Type.Boolean({ description: 'there are more rows than the limit' }),
+  },
+  closed,
+);
+
+export const Done = Type.Object({ ok: Type.Literal(true), result: Type.Optional(Type.Unknown()) }, closed);
+
+/** Every error answer of the API has this one shape. */
+export const errors = { '4xx': ErrorBody, '5xx': ErrorBody };

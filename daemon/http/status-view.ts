@@ -1,0 +1,120 @@
+import {
+  type ExecutionStatus,
+  LIMITS,
+  type LinkStatus,
+  METHODS,
+  type MemoryStatus,
+  type RobotState,
+  type RuntimeStatus,
+  toWireTime,
+  withDeadline,
+} from '../../contract/index.ts';
+import type { CellsView, CellView } from './cells-view.ts';
+import type { HttpConfig, HttpPorts } from './http-ports.ts';
+import type { LogReaders } from './log-readers.ts';
+
+/** A part of the status: there, or the reason why not. One dead cell never hides the others. */
+export type Part<T> =
+  | ({ readonly available: true } & T)
+  | { readonly available: false; readonly reason: string };
+
+export type StatusParts = {
+  readonly execution: Part<ExecutionStatus>;
+  readonly runtime: Part<RuntimeStatus>;
+  readonly memory: Part<MemoryStatus>;
+  readonly link: Part<LinkStatus>;
+};
+
+/** What `GET /v1/status` answers; names as on the wire. */
+export type StatusView = {
+  readonly robot_id: string;
+  readonly version: string;
+  readonly ts: string;
+  readonly cells: readonly CellView[];
+  readonly log_seq: Readonly<Record<string, number>>;
+  readonly runs: Part<object>;
+  readonly robot: Part<object>;
+  readonly recorder: Part<object>;
+  readonly control: Part<object>;
+  readonly zenoh: Part<object>;
+  readonly lake: Part<object>;
+  readonly link: Part<object>;
+};
+
+/** Asks all cells at once, each with its own deadline. */
+export async function askCells(ports: HttpPorts): Promise<StatusParts> {
+  const ask = <T>(cell: 'execution' | 'memory' | 'link', method: string) =>
+    part(ports, method, ports.bus.request<T>(cell, method, {}, LIMITS.STATUS_PART_MS));
+  const [execution, memory, link, runtime] = await Promise.all([
+    ask<ExecutionStatus>('execution', METHODS.execution.status),
+    ask<MemoryStatus>('memory', METHODS.memory.status),
+    ask<LinkStatus>('link', METHODS.link.status),
+    part(
+      ports,
+      METHODS.runtime.status,
+      Promise.resolve().then(() => ports.runtime.status()),
+    ),
+  ]);
+  return { execution, memory, link, runtime };
+}
+
+async function part<T>(ports: HttpPorts, method: string, work: Promise<T>): Promise<Part<T>> {
+  try {
+    const value = await withDeadline(ports.clock, LIMITS.STATUS_PART_MS, work, method, 'status');
+    return { ...value, available: true };
+  } catch (error) {
+    return { available: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+export async function statusView(
+  ports: HttpPorts,
+  config: HttpConfig,
+  cells: CellsView,
+  logs: LogReaders,
+): Promise<StatusView> {
+  const { execution, runtime, memory, link } = await askCells(ports);
+  return {
+    robot_id: config.robot,
+    version: config.version,
+    ts: toWireTime(ports.clock.now()),
+    cells: cells.all(),
+    log_seq: logs.lastSeqs(),
+    runs: map(runtime, (r) => ({ ready: r.ready, apps: r.apps, runs: r.runs, phases: r.phase })),
+    robot: map(execution, robotPart),
+    recorder: map(execution, (e) => ({
+      state: e.recorder.state,
+      reason: e.recorder.reason,
+      received: e.received,
+      written: e.written,
+      dropped: e.dropped,
+      messages_per_second: e.messagesPerSecond,
+      bytes: e.recorder.bytes,
+      segments: e.recorder.segments,
+      ledger: e.ledger,
+    })),
+    control: map(execution, (e) => e.control),
+    zenoh: map(execution, (e) => e.zenoh),
+    lake: map(memory, (m) => ({ ready: m.ready, reason: m.reason, lag: m.lag, ...(m.lake ?? {}) })),
+    link: map(link, ({ ready, state, reason, lanes }) => ({ ready, state, reason, lanes })),
+  };
+}
+
+function robotPart(status: ExecutionStatus): object {
+  return {
+    ready: status.ready,
+    source: status.source,
+    degraded: status.degraded,
+    map_coverage: status.mapCoverage,
+    ...(status.robot ? robotView(status.robot) : { connected: false }),
+  };
+}
+
+function robotView(state: RobotState): object {
+  const { time, ...rest } = state;
+  return { time_ns: toWireTime(time), ...rest };
+}
+
+function map<T, R extends object>(from: Part<T>, to: (value: T) => R): Part<R> {
+  return from.available ? { ...to(from), available: true } : from;
+}
