@@ -1,0 +1,32 @@
+/** geometry_msgs, tf2_msgs, trajectory_msgs of ROS 2 Jazzy: fields and constants, without comments. */
+export const GEOMETRY: Readonly<Record<string, string>> = {
+  'geometry_msgs/Vector3': 'float64 x\nfloat64 y\nfloat64 z',
+  'geometry_msgs/Vector3Stamped': 'std_msgs/Header header\nVector3 vector',
+  'geometry_msgs/Point': 'float64 x\nfloat64 y\nfloat64 z',
+  'geometry_msgs/Point32': 'float32 x\nfloat32 y\nfloat32 z',
+  'geometry_msgs/PointStamped': 'std_msgs/Header header\nPoint point',
+  'geometry_msgs/Quaternion': 'float64 x 0\nfloat64 y 0\nfloat64 z 0\nfloat64 w 1',
+  'geometry_msgs/QuaternionStamped': 'std_msgs/Header header\nQuaternion quaternion',
+  'geometry_msgs/Pose': 'Point position\nQuaternion orientation',
+  'geometry_msgs/PoseStamped': 'std_msgs/Header header\nPose pose',
+  'geometry_msgs/PoseArray': 'std_msgs/Header header\nPose[] poses',
+  'geometry_msgs/PoseWithCovariance': 'Pose pose\nfloat64[36] covariance',
+  'geometry_msgs/PoseWithCovarianceStamped': 'std_msgs/Header header\nPoseWithCovariance pose',
+  'geometry_msgs/Polygon': 'Point32[] points',
+  'geometry_msgs/PolygonStamped': 'std_msgs/Header header\nPolygon polygon',
+  'geometry_msgs/Twist': 'Vector3 linear\nVector3 angular',
+  'geometry_msgs/TwistStamped': 'std_msgs/Header header\nTwist twist',
+  'geometry_msgs/TwistWithCovariance': 'Twist twist\nfloat64[36] covariance',
+  'geometry_msgs/TwistWithCovarianceStamped': 'std_msgs/Header header\nTwistWithCovariance twist',
+  'geometry_msgs/Accel': 'Vector3 linear\nVector3 angular',
+  'geometry_msgs/AccelStamped': 'std_msgs/Header header\nAccel accel',
+  'geometry_msgs/Wrench': 'Vector3 force\nVector3 torque',
+  'geometry_msgs/WrenchStamped': 'std_msgs/Header header\nWrench wrench',
+  'geometry_msgs/Transform': 'Vector3 translation\nQuaternion rotation',
+  'geometry_msgs/TransformStamped': 'std_msgs/Header header\nstring child_frame_id\nTransform transform',
+  'tf2_msgs/TFMessage': 'geometry_msgs/TransformStamped[] transforms',
+  'trajectory_msgs/JointTrajectoryPoint':
+    'float64[] positions\nfloat64[] velocities\nfloat64[] accelerations\nfloat64[] effort\nbuiltin_interfaces/Duration time_from_start',
+  'trajectory_msgs/JointTrajectory':
+    'std_msgs/Header header\nstring[] joint_names\nJointTrajectoryPoint[] points',
+};
