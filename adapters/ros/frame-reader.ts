@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { LIMITS } from '../../contract/limits.ts';
 import { FRAME_HEAD_BYTES } from './wire.ts';
 
 /** The largest message plus what the frames add to it. */
@@ -19,7 +19,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws `ros.failed` when the stream is not made of frames; it cannot be read on then. */
+  /** Throws when the stream is not made of frames; it cannot be read on then. */
   push(chunk: Buffer): void {
     let data = chunk;
     if (this.#gathering) {
@@ -39,11 +39,7 @@ export class FrameReader {
     while (data.length - at >= FRAME_HEAD_BYTES) {
       const length = 4 + data.readUInt32LE(at);
       if (length < FRAME_HEAD_BYTES || length > FRAME_BYTES_MAX) {
-        throw new EdgeError('ros.failed', {
-          operation: 'read a frame of the ROS host',
-          subject: `${length} bytes`,
-          message: 'the stream is not made of frames',
-        });
+        throw new Error(`the stream is not made of frames (length ${length})`);
       }
       if (at + length > data.length) {
         this.#gathering = Buffer.allocUnsafeSlow(length);

@@ -4,11 +4,13 @@
  * process ends. argv: the folder of rclnodejs.
  */
 import { Socket } from 'node:net';
-import { EdgeError, LIMITS, type TopicSpec, toMs } from '../../../contract/index.ts';
+import type { TopicSpec } from '../../../contract/index.ts';
+import { LIMITS } from '../../../contract/limits.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
 import { FrameReader } from '../frame-reader.ts';
 import { sweepSharedMemory } from '../shared-memory.ts';
 import { type Control, decodeJson, decodePublish, encodeJson, FRAME, type Notice } from '../wire.ts';
+import { HostFault } from './fault.ts';
 import { loadRclnodejs, needsGeneration } from './preflight.ts';
 import { RosSession } from './session.ts';
 
@@ -39,7 +41,7 @@ const outlet = {
 
 async function start(control: Extract<Control, { kind: 'start' }>): Promise<void> {
   const folder = process.argv[2] ?? '';
-  const swept = sweepSharedMemory(toMs(clock.now()));
+  const swept = sweepSharedMemory(Number(clock.now() / 1_000_000n));
   if (swept > 0) outlet.notice(told('info', `removed ${swept} shared-memory segments of dead processes`));
   outlet.notice({ kind: 'phase', phase: 'loading', message: 'loading rclnodejs' });
   const vendor = await loadRclnodejs(folder);
@@ -69,16 +71,11 @@ function told(level: 'info' | 'error', message: string): Notice {
 
 function answer(id: number, spec: TopicSpec, work: (session: RosSession) => void): void {
   try {
-    if (!session)
-      throw new EdgeError('ros.failed', {
-        operation: 'prepare a topic',
-        subject: spec.topic,
-        message: 'not started',
-      });
+    if (!session) throw new HostFault('ros.failed', 'prepare a topic', spec.topic, 'not started');
     work(session);
     outlet.notice({ kind: 'done', id });
   } catch (error) {
-    const body = EdgeError.from(error, 'ros.failed', 'prepare a topic', spec.topic).toBody();
+    const body = HostFault.from(error, 'prepare a topic', spec.topic).body;
     outlet.notice({ kind: 'failed', id, error: body });
   }
 }
@@ -87,7 +84,7 @@ function obey(control: Control): void {
   switch (control.kind) {
     case 'start':
       start(control).catch((error: unknown) => {
-        const body = EdgeError.from(error, 'ros.failed', 'start the ROS node', control.node).toBody();
+        const body = HostFault.from(error, 'start the ROS node', control.node).body;
         outlet.notice({ kind: 'unusable', error: body });
       });
       return;

@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { EdgeError, type Nanoseconds } from '../../../contract/index.ts';
+import type { Nanoseconds } from '../../../contract/index.ts';
+import { HostFault } from './fault.ts';
 import type { MessageClass, Rclnodejs } from './vendor.ts';
 
 /** The class of `type`, or `sample.unknown_type` naming the package to install. */
 export function messageClass(rcl: Rclnodejs, type: string): MessageClass {
   const [pkg, kind, name] = type.split('/');
-  const refuse = (message: string, hint: string, cause?: unknown) =>
-    new EdgeError('sample.unknown_type', {
-      operation: 'look up a message type',
-      subject: type,
-      message,
-      hint,
-      cause,
-    });
+  const refuse = (message: string, hint: string) =>
+    new HostFault('sample.unknown_type', 'look up a message type', type, message, hint);
   if (!pkg || !name || kind !== 'msg') {
     throw refuse(
       'not the name of a message type',
@@ -37,12 +32,8 @@ export function messageClass(rcl: Rclnodejs, type: string): MessageClass {
   }
   try {
     return rcl.require(type);
-  } catch (error) {
-    throw refuse(
-      'rclnodejs has no class for it',
-      'delete the folder generated of rclnodejs and start again',
-      error,
-    );
+  } catch {
+    throw refuse('rclnodejs has no class for it', 'delete the folder generated of rclnodejs and start again');
   }
 }
 

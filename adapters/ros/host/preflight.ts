@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { EdgeError } from '../../../contract/index.ts';
+import { HostFault, messageOf } from './fault.ts';
 import type { EventClasses, Rclnodejs, Vendor } from './vendor.ts';
 
 /** Where rclnodejs looks for its addon, in its order: the build shipped for this ROS and Ubuntu, then ours. */
@@ -35,8 +35,7 @@ export async function loadRclnodejs(folder: string): Promise<Vendor> {
   try {
     process.dlopen({ exports: {} }, addon);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw unavailable(addon, `the addon of rclnodejs cannot be loaded: ${message}`, SOURCE_HINT, error);
+    throw unavailable(addon, `the addon of rclnodejs cannot be loaded: ${messageOf(error)}`, SOURCE_HINT);
   }
   // Its files, not its bundle: the bundle does not export the classes for events of the middleware.
   const load = (file: string) => import(pathToFileURL(join(folder, file)).href) as Promise<unknown>;
@@ -54,6 +53,6 @@ const BUILD_HINT =
   'build it once on this machine with ROS sourced: npm rebuild rclnodejs --ignore-scripts=false (needs a C++ compiler)';
 const SOURCE_HINT = 'source the setup.bash of your ROS 2 installation before starting the daemon';
 
-function unavailable(subject: string, message: string, hint: string, cause?: unknown): EdgeError {
-  return new EdgeError('ros.unavailable', { operation: 'load rclnodejs', subject, message, hint, cause });
+function unavailable(subject: string, message: string, hint: string): HostFault {
+  return new HostFault('ros.unavailable', 'load rclnodejs', subject, message, hint);
 }

@@ -1,5 +1,7 @@
-import { type Clock, EdgeError, LIMITS, type TopicSpec } from '../../../contract/index.ts';
+import type { Clock, TopicSpec } from '../../../contract/index.ts';
+import { LIMITS } from '../../../contract/limits.ts';
 import { type Control, type Notice, sampleHead } from '../wire.ts';
+import { HostFault, messageOf } from './fault.ts';
 import { hasLeadingHeader, headerStamp, messageClass } from './message-types.ts';
 import { VelocityGuard } from './velocity-guard.ts';
 import type {
@@ -59,7 +61,7 @@ export class RosSession {
     return Object.fromEntries(this.#lost);
   }
 
-  /** Throws `sample.unknown_type` or `ros.failed`. */
+  /** Throws `sample.unknown_type` or `ros.failed` (HostFault). */
   subscribe(channel: number, spec: TopicSpec): void {
     const headed = hasLeadingHeader(messageClass(this.#rcl, spec.type));
     const events = this.#eventsOf(this.#events.SubscriptionEventCallbacks, spec);
@@ -154,7 +156,7 @@ export class RosSession {
     try {
       work();
     } catch (error) {
-      const message = `${operation} failed: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `${operation} failed: ${messageOf(error)}`;
       this.#outlet.notice({ kind: 'event', level: 'error', topic, message });
     }
   }
@@ -172,6 +174,6 @@ function attempt<T>(operation: string, subject: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw EdgeError.from(error, 'ros.failed', operation, subject);
+    throw HostFault.from(error, operation, subject);
   }
 }
