@@ -1,0 +1,171 @@
+import {
+  type AgentEvent,
+  canonicalJson,
+  type EventKind,
+  type EventPayload,
+  type RunState,
+} from '../../contract/index.ts';
+import { nextStatus, type RunSignal, SIGNAL_OF } from './run-machine.ts';
+import type { CallView, RunView } from './run-view.ts';
+
+/** Kinds that say something about a run: what a reader asks the log for. */
+export const RUN_KINDS: readonly EventKind[] = [
+  'intent.accepted',
+  'run.queued',
+  'run.started',
+  'run.phase',
+  'run.status',
+  'run.finished',
+  'tool.called',
+  'tool.returned',
+];
+
+/** Calls of one phase that are kept for its replay; later ones of the same phase count as new after a cut. */
+const CALLS_KEPT_MAX = 256;
+
+/**
+ * The next view of a run after one more event of its log. Pure, exhaustive over kinds. What does not fit (an
+ * event before the intent, a change after the end) changes nothing: a log may be read in pieces.
+ */
+export function foldRun(view: RunView | undefined, event: AgentEvent): RunView | undefined {
+  if (event.kind === 'intent.accepted') return view ?? opened(event);
+  if (!view) return undefined;
+  switch (event.kind) {
+    case 'run.queued':
+      return { ...view, app: event.payload.app, state: { ...view.state, harness: event.payload.harness } };
+    case 'run.started':
+      return started(view, event.payload, event.ts);
+    case 'run.phase':
+      return {
+        ...active(view),
+        phase: event.payload.phase,
+        facts: event.payload.facts ?? {},
+        calls: [],
+        reason: event.payload.reason,
+        state: at(view.state, event.event_id),
+      };
+    case 'run.status':
+      return moved(view, SIGNAL_OF[event.payload.status], event.payload.reason);
+    case 'run.finished':
+      return finished(view, event.payload, event.ts);
+    case 'tool.called':
+      return called(view, event.payload);
+    case 'tool.returned':
+      return returned(view, event.payload);
+    case 'intent.refused':
+    case 'policy.decided':
+    case 'model.called':
+    case 'model.returned':
+    case 'cell.started':
+    case 'cell.stopped':
+    case 'cell.degraded':
+    case 'cell.recovered':
+    case 'clock.quality':
+    case 'segment.opened':
+    case 'segment.sealed':
+    case 'losses.recorded':
+    case 'lease.granted':
+    case 'lease.released':
+    case 'safety.stopped':
+    case 'command.refused':
+    case 'link.receipt':
+    case 'link.state':
+      return view;
+    default:
+      return unknownKind(event, view);
+  }
+}
+
+/** A kind of a newer version changes nothing; the compiler complains if one of ours is forgotten. */
+function unknownKind(_event: never, view: RunView): RunView {
+  return view;
+}
+
+function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
+  const runId = event.run_id;
+  if (runId === undefined) return undefined;
+  return {
+    state: {
+      run_id: runId,
+      intent_id: event.payload.intent.intent_id,
+      tree_ref: { session_id: runId, leaf_id: event.event_id },
+      status: 'queued',
+      harness: 'flow',
+      attempt: 1,
+    },
+    intent: event.payload.intent,
+    app: event.payload.app,
+    phase: undefined,
+    facts: {},
+    calls: [],
+    queuedTs: event.ts,
+    startedTs: undefined,
+    finishedTs: undefined,
+    reason: 'queued',
+    summary: undefined,
+    error: undefined,
+    idleAttempts: 0,
+  };
+}
+
+function started(view: RunView, payload: EventPayload<'run.started'>, ts: string): RunView {
+  const status = nextStatus(view.state.status, 'start');
+  if (status === undefined) return view;
+  return {
+    ...view,
+    state: { ...view.state, status, attempt: payload.attempt },
+    startedTs: view.startedTs ?? ts,
+    reason: payload.resumed_from === undefined ? 'started' : `resumed in ${payload.resumed_from}`,
+    idleAttempts: view.idleAttempts + 1,
+  };
+}
+
+function moved(view: RunView, signal: RunSignal, reason: string): RunView {
+  const status = nextStatus(view.state.status, signal);
+  return status === undefined ? view : { ...view, state: { ...view.state, status }, reason };
+}
+
+function finished(view: RunView, payload: EventPayload<'run.finished'>, ts: string): RunView {
+  const next = moved(view, SIGNAL_OF[payload.status], payload.reason);
+  if (next === view) return view;
+  const score = payload.score === undefined ? {} : { score: payload.score };
+  return {
+    ...next,
+    state: { ...next.state, ...score },
+    calls: [],
+    finishedTs: ts,
+    summary: payload.summary,
+    error: payload.error,
+  };
+}
+
+function called(view: RunView, payload: EventPayload<'tool.called'>): RunView {
+  const call: CallView = {
+    callId: payload.call_id,
+    tool: payload.tool,
+    args: canonicalJson(payload.args),
+    effect: payload.effect,
+    replay: payload.replay,
+    answer: undefined,
+  };
+  const calls = view.calls.length < CALLS_KEPT_MAX ? view.calls : view.calls.slice(-CALLS_KEPT_MAX + 1);
+  return { ...active(view), calls: [...calls, call] };
+}
+
+function returned(view: RunView, payload: EventPayload<'tool.returned'>): RunView {
+  const answer: CallView['answer'] =
+    payload.ok || payload.error === undefined
+      ? { ok: true, result: payload.result ?? {} }
+      : { ok: false, error: payload.error };
+  const calls = view.calls.map((call) => (call.callId === payload.call_id ? { ...call, answer } : call));
+  return { ...active(view), calls };
+}
+
+/** The attempt has written something: it was not idle. */
+function active(view: RunView): RunView {
+  return view.idleAttempts === 0 ? view : { ...view, idleAttempts: 0 };
+}
+
+function at(state: RunState, leafId: string): RunState {
+  return { ...state, tree_ref: { session_id: state.tree_ref.session_id, leaf_id: leafId } };
+}

@@ -1,0 +1,117 @@
+import {
+  type AgentEvent,
+  type EventReader,
+  isFinished,
+  LIMITS,
+  type RunDetails,
+  type RunFilter,
+} from '../../contract/index.ts';
+import { foldRun, RUN_KINDS } from './run-fold.ts';
+import type { RunView } from './run-view.ts';
+
+const READ_BATCH = 1_000;
+const LIST_DEFAULT = 100;
+const LIST_MAX = 1_000;
+
+/**
+ * The runs of this cell, folded from its log: all unfinished ones and the newest finished ones in memory, the
+ * others from the log when asked for. Knows nothing that the log does not say.
+ */
+export class RunStore {
+  readonly #views = new Map<string, RunView>();
+  readonly #reader: EventReader;
+  readonly #onFold: (view: RunView) => void;
+
+  /** `onOpened` is told each run once, when its intent is folded in. */
+  constructor(reader: EventReader, onOpened: (view: RunView) => void) {
+    this.#reader = reader;
+    this.#onFold = onOpened;
+  }
+
+  /** Reads the whole log from its beginning; called once, before anything is appended. */
+  load(): void {
+    let cursor = 0;
+    for (;;) {
+      const events = this.#reader.read(cursor, READ_BATCH, { kinds: RUN_KINDS });
+      if (events.length === 0) break;
+      this.apply(events);
+      cursor = events.at(-1)!.seq;
+    }
+  }
+
+  apply(events: readonly AgentEvent[]): void {
+    for (const event of events) {
+      const runId = event.run_id;
+      if (runId === undefined) continue;
+      const before = this.#views.get(runId);
+      const after = foldRun(before, event);
+      if (!after || after === before) continue;
+      this.#views.set(runId, after);
+      if (!before) this.#onFold(after);
+      if (isFinished(after.state.status) && !(before && isFinished(before.state.status))) this.#forget();
+    }
+  }
+
+  get(runId: string): RunView | undefined {
+    return this.#views.get(runId) ?? this.#read(runId);
+  }
+
+  unfinished(): RunView[] {
+    return [...this.#views.values()].filter((view) => !isFinished(view.state.status));
+  }
+
+  /** Newest first. */
+  list(filter: RunFilter = {}): RunView[] {
+    const limit = Math.min(Math.max(1, filter.limit ?? LIST_DEFAULT), LIST_MAX);
+    return [...this.#views.values()]
+      .filter((view) => filter.status === undefined || view.state.status === filter.status)
+      .filter((view) => filter.app === undefined || view.app === filter.app)
+      .filter((view) => filter.before === undefined || view.state.run_id < filter.before)
+      .sort((a, b) => (a.state.run_id < b.state.run_id ? 1 : -1))
+      .slice(0, limit);
+  }
+
+  /** Every event of one run, in order. */
+  *events(runId: string): Generator<AgentEvent> {
+    let cursor = 0;
+    for (;;) {
+      const events = this.#reader.read(cursor, READ_BATCH, { runId });
+      if (events.length === 0) return;
+      yield* events;
+      cursor = events.at(-1)!.seq;
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  #read(runId: string): RunView | undefined {
+    let view: RunView | undefined;
+    for (const event of this.events(runId)) view = foldRun(view, event);
+    return view;
+  }
+
+  /** Finished runs beyond the limit leave memory, the oldest first. */
+  #forget(): void {
+    const finished = [...this.#views.values()].filter((view) => isFinished(view.state.status));
+    if (finished.length <= LIMITS.RUNS_REMEMBERED_MAX) return;
+    const oldest = finished.reduce((a, b) => (a.state.run_id < b.state.run_id ? a : b));
+    this.#views.delete(oldest.state.run_id);
+  }
+}
+
+export function toDetails(view: RunView): RunDetails {
+  return {
+    run: view.state,
+    intent: view.intent,
+    app: view.app,
+    phase: view.phase,
+    queued_ts: view.queuedTs,
+    started_ts: view.startedTs,
+    finished_ts: view.finishedTs,
+    reason: view.reason,
+    summary: view.summary,
+    error: view.error,
+  };
+}

@@ -1,0 +1,35 @@
+import type { ErrorBody, Intent, RunState } from '../../contract/index.ts';
+
+/** A tool call of the phase a run is in: enough to decide after a cut what may happen to it. */
+export type CallView = {
+  readonly callId: string;
+  readonly tool: string;
+  /** Canonical JSON. */
+  readonly args: string;
+  readonly effect: 'read' | 'write' | 'actuate';
+  readonly replay: 'never' | 'safe' | 'probe';
+  /** Undefined while it is open: called, and no answer in the log. */
+  readonly answer:
+    | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
+    | { readonly ok: false; readonly error: ErrorBody }
+    | undefined;
+};
+
+/** What the log says of one run. Folded, never edited. */
+export type RunView = {
+  readonly state: RunState;
+  readonly intent: Intent;
+  readonly app: string;
+  readonly phase: string | undefined;
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Calls since the phase was entered, in order. */
+  readonly calls: readonly CallView[];
+  readonly queuedTs: string;
+  readonly startedTs: string | undefined;
+  readonly finishedTs: string | undefined;
+  readonly reason: string;
+  readonly summary: Readonly<Record<string, unknown>> | undefined;
+  readonly error: ErrorBody | undefined;
+  /** Attempts in a row that wrote nothing after their `run.started`. */
+  readonly idleAttempts: number;
+};

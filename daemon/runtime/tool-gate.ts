@@ -1,0 +1,271 @@
+import {
+  type Clock,
+  EdgeError,
+  type ErrorBody,
+  type IdSource,
+  type Intent,
+  LIMITS,
+  type Nanoseconds,
+  type NewEvent,
+  toWireTime,
+  withDeadline,
+} from '../../contract/index.ts';
+import type { PolicyGate } from './policy-gate.ts';
+import type { CallView } from './run-view.ts';
+import type { ToolJournal } from './tool-journal.ts';
+
+type Result = Readonly<Record<string, unknown>>;
+
+/** One effect as the gate sees it. Results are plain JSON: they are what the log holds. */
+export type Effect = {
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly effect: 'read' | 'write' | 'actuate';
+  readonly replay: 'never' | 'safe' | 'probe';
+  readonly deadlineMs: number;
+  /** Does it. The signal aborts when the run does or the deadline is over. */
+  work(signal: AbortSignal): Promise<Result>;
+  /** Asks the world whether a call that was cut off has happened; its result if so. For `probe`. */
+  probe?(): Promise<Result | undefined>;
+};
+
+export type ToolGateParts = {
+  readonly runId: string;
+  readonly intent: Intent;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly hooks: PolicyGate;
+  readonly journal: ToolJournal;
+  readonly signal: AbortSignal;
+  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+  readonly robotTime: () => Nanoseconds | undefined;
+  readonly stopRobot: (reason: string) => Promise<void>;
+};
+
+/**
+ * The one door to effects. A call is judged by the hooks and written down before it happens, is raced
+ * against its deadline, and its end is written down before the caller hears of it. When an actuating call
+ * does not settle in time the robot is stopped first. Failures reject with an EdgeError and are in the log.
+ */
+export class ToolGate {
+  readonly #parts: ToolGateParts;
+  /** Calls under way, by id: their tool. */
+  readonly #inFlight = new Map<string, string>();
+  #closed = false;
+
+  constructor(parts: ToolGateParts) {
+    this.#parts = parts;
+  }
+
+  async call(effect: Effect): Promise<Result> {
+    const { journal, signal } = this.#parts;
+    if (signal.aborted || this.#closed) throw this.#cancelled(effect);
+    const known = journal.recall(effect.tool, effect.args);
+    if (known.kind === 'answered') return replayed(known.call);
+    if (known.kind === 'open') return await this.#again(effect, known.call);
+    await this.#settleAbandoned('the run decided anew after the cut');
+    const callId = this.#parts.ids.next();
+    await this.#open(effect, callId);
+    return await this.#perform(effect, callId);
+  }
+
+  /** Writes down an effect that had to happen first, such as a stop. Nothing is written once the run is over. */
+  async note(tool: string, args: Readonly<Record<string, unknown>>, effect: Effect['effect']): Promise<void> {
+    if (this.#parts.signal.aborted) return;
+    const callId = this.#parts.ids.next<string>();
+    const payload = {
+      call_id: callId,
+      tool,
+      args: { ...args },
+      effect,
+      replay: 'safe',
+      deadline_ms: 1,
+    } as const;
+    await this.#parts.emit([
+      { kind: 'tool.called', run_id: this.#parts.runId, payload: { ...payload, ...this.#robotTime() } },
+      this.#returned(callId, tool, 0, { ok: true, result: {} }),
+    ]);
+  }
+
+  /** Ends every call that has no end yet, and refuses all later ones. What is deaf is no longer heard. */
+  async close(why: string): Promise<void> {
+    this.#closed = true;
+    await this.#settleAbandoned(why);
+    const left = [...this.#inFlight].map(([callId, tool]) => {
+      const error = new EdgeError('run.cancelled', { operation: 'call', subject: tool, message: why });
+      return this.#returned(callId, tool, 0, { ok: false, error: error.toBody() });
+    });
+    this.#inFlight.clear();
+    if (left.length > 0) await this.#parts.emit(left);
+  }
+
+  /** Writes an end for every call that a cut left open and that nobody will repeat. */
+  async #settleAbandoned(why: string): Promise<void> {
+    const open = this.#parts.journal.abandon();
+    if (open.length > 0) await this.#parts.emit(open.map((call) => this.#interrupted(call, why)));
+  }
+
+  /** The end of a call that was cut off and must not be repeated. */
+  #interrupted(call: CallView, why: string): NewEvent {
+    const error = interruption(call, why).toBody();
+    return this.#returned(call.callId, call.tool, 0, { ok: false, error });
+  }
+
+  /** A call that was cut off: its class says what may happen to it. */
+  async #again(effect: Effect, call: CallView): Promise<Result> {
+    if (call.replay === 'never') {
+      const error = interruption(call, 'it may have happened and is never repeated');
+      await this.#parts.emit([
+        this.#returned(call.callId, call.tool, 0, { ok: false, error: error.toBody() }),
+      ]);
+      throw error;
+    }
+    if (call.replay === 'probe' && effect.probe) {
+      const happened = await withDeadline(
+        this.#parts.clock,
+        LIMITS.CELL_REQUEST_MS,
+        effect.probe(),
+        'probe',
+        effect.tool,
+      ).catch(() => undefined);
+      if (happened !== undefined) {
+        await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, result: happened })]);
+        return happened;
+      }
+    }
+    return await this.#perform(effect, call.callId);
+  }
+
+  /** Hooks, then the durable word that the call is going to happen. A denial is written down in one go. */
+  async #open(effect: Effect, callId: string): Promise<void> {
+    const { runId, intent, hooks } = this.#parts;
+    const { tool, args } = effect;
+    const question = {
+      point: 'tool',
+      subject: tool,
+      context: intent.policy_ctx,
+      facts: { ...args },
+    } as const;
+    const verdict = await hooks.ask(question, runId);
+    const called: NewEvent = {
+      kind: 'tool.called',
+      run_id: runId,
+      payload: {
+        call_id: callId,
+        tool,
+        args: { ...args },
+        effect: effect.effect,
+        replay: effect.replay,
+        deadline_ms: Math.max(1, Math.ceil(effect.deadlineMs)),
+        ...this.#robotTime(),
+      },
+    };
+    if (verdict.refusal === undefined) return await this.#parts.emit([...verdict.events, called]);
+    const error = verdict.refusal.toBody();
+    await this.#parts.emit([
+      ...verdict.events,
+      called,
+      this.#returned(callId, tool, 0, { ok: false, error }),
+    ]);
+    throw verdict.refusal;
+  }
+
+  async #perform(effect: Effect, callId: string): Promise<Result> {
+    const { clock, signal } = this.#parts;
+    // The run may have been aborted while the call was being written down.
+    const began = clock.monotonicMs();
+    this.#inFlight.set(callId, effect.tool);
+    const late = new AbortController();
+    const work = Promise.resolve().then(() => {
+      if (signal.aborted) throw this.#cancelled(effect);
+      return effect.work(AbortSignal.any([signal, late.signal]));
+    });
+    let answer: { ok: true; result: Result } | { ok: false; error: ErrorBody; thrown: EdgeError };
+    try {
+      answer = { ok: true, result: await this.#bounded(effect, work) };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
+      late.abort(error);
+      const fault = await this.#safe(effect, error);
+      answer = { ok: false, error: fault.toBody(), thrown: fault };
+    }
+    if (!this.#inFlight.delete(callId)) throw this.#cancelled(effect);
+    const duration = Math.max(0, clock.monotonicMs() - began);
+    await this.#parts.emit([this.#returned(callId, effect.tool, duration, answer)]);
+    if (answer.ok) return answer.result;
+    throw answer.thrown;
+  }
+
+  /** Races the deadline, and after an abort a short grace in which the work may settle by itself. */
+  async #bounded(effect: Effect, work: Promise<Result>): Promise<Result> {
+    const { clock, signal } = this.#parts;
+    return await new Promise<Result>((resolve, reject) => {
+      const onAbort = () => {
+        const grace = LIMITS.RUN_SETTLE_MS;
+        withDeadline(clock, grace, work, 'call', effect.tool).then(resolve, reject);
+      };
+      const forget = () => signal.removeEventListener('abort', onAbort);
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+      withDeadline(clock, effect.deadlineMs, work, 'call', effect.tool).then(resolve, reject).finally(forget);
+    });
+  }
+
+  /** After any failure of an actuating call the robot is told to stop before anybody hears of it. */
+  async #safe(effect: Effect, error: EdgeError): Promise<EdgeError> {
+    if (effect.effect !== 'actuate') return error;
+    try {
+      await this.#parts.stopRobot(`${effect.tool}: ${error.code}`);
+      return error;
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      return new EdgeError(error.code, {
+        operation: error.operation,
+        subject: error.subject,
+        message: `${error.message}; the robot did not confirm the stop: ${why}`,
+        hint: error.hint,
+        retryable: error.retryable,
+        cause: error,
+      });
+    }
+  }
+
+  #returned(
+    callId: string,
+    tool: string,
+    durationMs: number,
+    answer: { ok: true; result: Result } | { ok: false; error: ErrorBody },
+  ): NewEvent {
+    const outcome = answer.ok
+      ? { ok: true, result: { ...answer.result } }
+      : { ok: false, error: answer.error };
+    return {
+      kind: 'tool.returned',
+      run_id: this.#parts.runId,
+      payload: { call_id: callId, tool, ...outcome, duration_ms: durationMs, ...this.#robotTime() },
+    };
+  }
+
+  #robotTime(): { robot_time_ns?: string } {
+    const time = this.#parts.robotTime();
+    return time === undefined ? {} : { robot_time_ns: toWireTime(time) };
+  }
+
+  #cancelled(effect: Effect): EdgeError {
+    return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
+  }
+}
+
+function replayed(call: CallView): Result {
+  if (call.answer?.ok) return call.answer.result;
+  throw call.answer ? EdgeError.fromBody(call.answer.error) : interruption(call, 'it has no answer');
+}
+
+function interruption(call: CallView, why: string): EdgeError {
+  return new EdgeError('run.interrupted', {
+    operation: 'call',
+    subject: call.tool,
+    message: `the call was cut off by a restart: ${why}`,
+    retryable: false,
+  });
+}
