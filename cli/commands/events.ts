@@ -1,0 +1,103 @@
+import type { Command } from 'commander';
+import type { AgentEvent } from '../../contract/index.ts';
+import type { ApiClient } from '../api-client.ts';
+import { action } from '../context.ts';
+import { toJson } from '../output.ts';
+
+type EventsOptions = { follow?: boolean; run?: string; kind?: string; after?: string };
+
+export function addEventsCommand(program: Command): void {
+  program
+    .command('events')
+    .description(
+      'the events of all cells; with --follow they go on until Ctrl-C, across restarts of the daemon',
+    )
+    .option('--follow', 'go on with what happens')
+    .option('--run <run>', 'only of this run')
+    .option('--kind <kind>', 'only of this kind, for example run.phase')
+    .option('--after <cursor>', 'go on after this cursor (the id of an earlier event)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  auraison events --kind run.phase\n  auraison events --follow --json | jq .kind',
+    )
+    .action(
+      action(async ({ api, out }, options: EventsOptions) => {
+        const print = (event: AgentEvent) =>
+          process.stdout.write(`${out.json ? toJson(event) : eventLine(event)}\n`);
+        const query = new URLSearchParams({ follow: String(options.follow === true) });
+        if (options.run) query.set('run', options.run);
+        if (options.kind) query.set('kind', options.kind);
+        if (options.follow) await follow(api, `/v1/events?${query}`, options.after, print, out.note);
+        else await readOnce(api, `/v1/events?${query}`, options.after, print);
+        return 0;
+      }),
+    );
+}
+
+/** Reads what there is, once. */
+export async function readOnce(
+  api: ApiClient,
+  path: string,
+  after: string | undefined,
+  print: (event: AgentEvent) => void,
+): Promise<void> {
+  const response = await api.stream(path, {
+    accept: 'application/x-ndjson',
+    ...(after === undefined ? {} : { 'last-event-id': after }),
+  });
+  for await (const line of lines(response)) if (line.startsWith('{')) print(JSON.parse(line) as AgentEvent);
+}
+
+/** Reads the stream and comes back from its cursor whenever the daemon is there again. */
+async function follow(
+  api: ApiClient,
+  path: string,
+  after: string | undefined,
+  print: (event: AgentEvent) => void,
+  note: (text: string) => void,
+): Promise<void> {
+  let cursor = after;
+  let told = false;
+  for (;;) {
+    try {
+      const response = await api.stream(path, {
+        accept: 'text/event-stream',
+        ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
+      });
+      told = false;
+      for await (const line of lines(response)) {
+        if (line.startsWith('id:')) cursor = line.slice(3).trim();
+        else if (line.startsWith('data:')) {
+          const data = JSON.parse(line.slice(5)) as AgentEvent;
+          if (data.kind !== undefined) print(data);
+        }
+      }
+    } catch (error) {
+      if ((error as { code?: string }).code === 'api.unauthorised') throw error;
+      if (!told) note(`waiting for the daemon: ${(error as Error).message}`);
+      told = true;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+async function* lines(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = parts.pop()!;
+    yield* parts;
+  }
+  if (rest !== '') yield rest;
+}
+
+/** One event for people: time, cell, kind and the short facts of its payload. */
+export function eventLine(event: AgentEvent): string {
+  const clock = new Date(Number(BigInt(event.ts) / 1_000_000n)).toISOString().slice(11, 23);
+  const facts = Object.entries(event.payload as Record<string, unknown>)
+    .filter(([, value]) => typeof value !== 'object' || value === null)
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(' ');
+  return `${clock}  ${event.cell.padEnd(9)} ${String(event.seq).padStart(6)}  ${event.kind.padEnd(16)} ${facts}`.trimEnd();
+}

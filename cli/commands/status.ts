@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import { action } from '../context.ts';
+import { bytes, table } from '../output.ts';
+import type { Status } from '../status-view.ts';
+
+export function addStatusCommand(program: Command): void {
+  program
+    .command('status')
+    .description('cells, robot, runs, recorder, lakehouse and link of the running daemon')
+    .addHelpText('after', '\nExample:\n  auraison status --json | jq .recorder')
+    .action(
+      action(async ({ api, out }) => {
+        const status = await api.get<Status>('/v1/status');
+        out.result(status, () => statusText(status, api.url));
+        return status.cells.every((cell) => cell.state === 'up') ? 0 : 1;
+      }),
+    );
+}
+
+function statusText(status: Status, url: string): string {
+  const cells = table(
+    ['CELL', 'STATE', 'PID', 'RESTARTS', 'MEMORY', 'REASON'],
+    status.cells.map((c) => [
+      c.name,
+      c.state,
+      String(c.pid ?? ''),
+      String(c.restarts),
+      bytes(c.rss_bytes),
+      c.reason,
+    ]),
+  );
+  return [
+    `${status.robot_id}  Auraison Edge ${status.version}  ${url}`,
+    '',
+    cells,
+    '',
+    ...partLines(status),
+  ].join('\n');
+}
+
+/** A line for each part; a part whose cell is down says so instead of hiding. */
+function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status): string[] {
+  const line = <P extends { readonly available: boolean }>(
+    name: string,
+    part: P,
+    text: (value: Extract<P, { available: true }>) => string,
+  ) => {
+    const value = part.available
+      ? text(part as Extract<P, { available: true }>)
+      : `not available: ${(part as unknown as { reason: string }).reason}`;
+    return `${name.padEnd(10)}${value}`;
+  };
+  return [
+    line('robot', robot, (r) => {
+      const pose = r.pose
+        ? `at (${r.pose.x.toFixed(2)}, ${r.pose.y.toFixed(2)}) m, ${((r.pose.yaw * 180) / Math.PI).toFixed(0)} deg`
+        : 'not localised';
+      return `${r.source.kind} ${r.connected ? 'connected' : `not connected ${r.source.reason}`}, ${r.motion ?? ''}, ${pose}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
+    }),
+    line('runs', runs, (r) => `${r.runs.length} open; applications: ${r.apps.join(', ')}`),
+    line(
+      'recorder',
+      recorder,
+      (r) =>
+        `${r.state}${r.reason === '' ? '' : ` (${r.reason})`}, received ${r.received} = written ${r.written} + dropped ${r.dropped}, ${r.messages_per_second.toFixed(0)} messages/s, ${r.segments.length} segments`,
+    ),
+    line(
+      'control',
+      control,
+      (c) => `${c.hz} Hz ${c.policy}, ${c.ticks} steps, starved ${c.starved}, refused ${c.refused}`,
+    ),
+    line('zenoh', zenoh, (z) => `${z.driver} ${z.connected ? 'open' : `not open: ${z.reason}`}`),
+    line(
+      'lake',
+      lake,
+      (l) =>
+        `${l.kind ?? 'not open'}${l.ready ? '' : `: ${l.reason}`}, behind ${
+          Object.entries(l.lag)
+            .map(([cell, lag]) => `${cell} ${lag}`)
+            .join(', ') || 'nothing'
+        }`,
+    ),
+    line('link', link, (l) => `${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`),
+  ];
+}

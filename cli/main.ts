@@ -1,0 +1,63 @@
+/** The command line. Each command is a file of its own; this one only puts them together. */
+import { Command } from 'commander';
+import { VERSION } from '../daemon/version.ts';
+import { addBagCommands } from './commands/bag.ts';
+import { addCentralCommand } from './commands/central.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addConfigCommands } from './commands/config.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addEventsCommand } from './commands/events.ts';
+import { addIntentCommands } from './commands/intent.ts';
+import { addLogCommands } from './commands/log.ts';
+import { addQueryCommand } from './commands/query.ts';
+import { addRunsCommands } from './commands/runs.ts';
+import { addServiceCommands } from './commands/service.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addUpCommand } from './commands/up.ts';
+
+const program = new Command('auraison')
+  .description(
+    'The daemon that makes a robot an agent: middleware, models, recorder and lakehouse in one process tree.',
+  )
+  .version(VERSION)
+  .option('--config <file>', 'configuration file (TOML)')
+  .option('--data-dir <directory>', 'data directory of the daemon')
+  .option('--json', 'results as JSON on standard output')
+  .showSuggestionAfterError()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  auraison demo --seed 7 --once          a simulated robot finds its way out of a maze
+  auraison up --config robot.toml        run the daemon
+  auraison intent send maze/find_exit    ask for something
+  auraison events --follow               watch what happens
+  auraison query "select kind, count(*) from events group by all"
+  auraison doctor                        what this host has and lacks
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 77 not authorised, 78 wrong configuration.`,
+  );
+
+for (const add of [
+  addDemoCommand,
+  addUpCommand,
+  addStatusCommand,
+  addIntentCommands,
+  addRunsCommands,
+  addEventsCommand,
+  addQueryCommand,
+  addBagCommands,
+  addLogCommands,
+  addConfigCommands,
+  addDoctorCommand,
+  addCentralCommand,
+  addServiceCommands,
+  addCompletionCommand,
+]) {
+  add(program);
+}
+program.exitOverride((error) => {
+  process.exit(error.exitCode === 0 ? 0 : 2);
+});
+await program.parseAsync();

@@ -1,0 +1,58 @@
+import type {
+  ExecutionStatus,
+  LakeInfo,
+  LinkStatus,
+  RobotState,
+  RunState,
+  SegmentInfo,
+} from '../contract/index.ts';
+
+type Part<T> = ({ readonly available: true } & T) | { readonly available: false; readonly reason: string };
+
+/** What `GET /v1/status` answers, as the command line reads it. */
+export type Status = {
+  readonly robot_id: string;
+  readonly version: string;
+  readonly cells: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly pid?: number;
+    readonly restarts: number;
+    readonly reason: string;
+    readonly rss_bytes: number;
+  }[];
+  readonly runs: Part<{
+    readonly ready: boolean;
+    readonly apps: readonly string[];
+    readonly runs: readonly RunState[];
+    readonly phases: Readonly<Record<string, string>>;
+  }>;
+  readonly robot: Part<
+    Omit<RobotState, 'time'> & {
+      readonly time_ns?: string;
+      readonly map_coverage?: number;
+      readonly source: ExecutionStatus['source'];
+      readonly degraded: readonly string[];
+    }
+  >;
+  readonly recorder: Part<{
+    readonly state: string;
+    readonly reason: string;
+    readonly received: number;
+    readonly written: number;
+    readonly dropped: number;
+    readonly messages_per_second: number;
+    readonly bytes: number;
+    readonly segments: readonly SegmentInfo[];
+  }>;
+  readonly control: Part<ExecutionStatus['control']>;
+  readonly zenoh: Part<ExecutionStatus['zenoh']>;
+  readonly lake: Part<
+    Partial<LakeInfo> & {
+      readonly ready: boolean;
+      readonly reason: string;
+      readonly lag: Readonly<Record<string, number>>;
+    }
+  >;
+  readonly link: Part<LinkStatus>;
+};
