@@ -14,6 +14,7 @@ export type * from './ports/index.ts';
 export * from './projection-event.ts';
 export * from './run-state.ts';
 export * from './sample.ts';
+export * from './schema-kit.ts';
 export * from './skill.ts';
 export * from './time.ts';
 export * from './tool-call.ts';

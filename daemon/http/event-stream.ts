@@ -20,7 +20,7 @@ export type StreamOptions = {
   readonly format: 'sse' | 'ndjson';
   /** Goes on as the logs grow; else it ends when all was given. */
   readonly follow: boolean;
-  /** The stream ends after an event for which this is true. */
+  /** The stream ends after an event for which this is true and what else is there then. */
   readonly last?: (event: AgentEvent) => boolean;
 };
 
@@ -36,6 +36,7 @@ const TURN_EVENTS = 128;
 export async function streamEvents(options: StreamOptions): Promise<StreamEnd> {
   const { clock, logs, merge, sink, format, follow } = options;
   let turn = 0;
+  let ending = false;
   let silentSince = clock.monotonicMs();
   try {
     while (!sink.gone.aborted) {
@@ -43,11 +44,15 @@ export async function streamEvents(options: StreamOptions): Promise<StreamEnd> {
       if (event) {
         await give(options, frame(event, merge, format));
         silentSince = clock.monotonicMs();
-        if (options.last?.(event)) return await end(options);
+        if (options.last?.(event)) {
+          // Another cell may have written about the same thing: give what is there, then end.
+          ending = true;
+          merge.refresh();
+        }
         if (++turn % TURN_EVENTS === 0) await turnOfOthers(clock);
         continue;
       }
-      if (!follow) return await end(options);
+      if (!follow || ending) return await end(options);
       if (format === 'sse' && clock.monotonicMs() - silentSince >= LIMITS.STREAM_HEARTBEAT_MS) {
         await give(options, ': still here\n\n');
         silentSince = clock.monotonicMs();

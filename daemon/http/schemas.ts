@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   CELL_NAMES,
   ErrorBody,
@@ -10,6 +9,7 @@ import {
   UUID_PATTERN,
   WireTime,
 } from '../../contract/index.ts';
+import { Type } from '../../contract/schema-kit.ts';
 
 /** Shapes of the API that are not in the contract: parameters and answers. */
 

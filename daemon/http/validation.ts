@@ -1,5 +1,5 @@
-import type { TSchema } from 'typebox';
 import { checker, EdgeError } from '../../contract/index.ts';
+import type { TSchema } from '../../contract/schema-kit.ts';
 
 type Part = { schema: unknown; method: string; url: string; httpPart?: string };
 type Verdict = { value: unknown } | { error: Error };

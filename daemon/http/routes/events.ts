@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { type Static, Type } from 'typebox';
 import { isFinished } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { EventsQuery, errors, RunEventsQuery, RunParams } from '../schemas.ts';
 import type { Streams } from '../streams.ts';

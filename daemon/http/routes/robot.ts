@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import type { Static } from 'typebox';
 import {
   type LakeRows,
   LIMITS,
@@ -8,6 +7,7 @@ import {
   type StopRequest,
   toWireTime,
 } from '../../../contract/index.ts';
+import type { Static } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
 

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { type Static, Type } from 'typebox';
 import {
   IntentRequest,
   LIMITS,
@@ -7,6 +6,7 @@ import {
   RunState,
   withDeadline,
 } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import {
   CancelBody,

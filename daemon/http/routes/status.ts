@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import { Type } from '../../../contract/schema-kit.ts';
 import type { CellsView } from '../cells-view.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import type { LogReaders } from '../log-readers.ts';

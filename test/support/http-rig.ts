@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import {
+  type AgentEvent,
+  type CellName,
+  EdgeError,
+  type EventReader,
+  formatUuidv7,
+  GENESIS_HASH,
+  hashInput,
+  type Intent,
+  intentRequestChecker,
+  type NewEvent,
+  type ReadFilter,
+  type RunDetails,
+  type RuntimeApi,
+} from '../../contract/index.ts';
+import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
+import { HttpServer } from '../../daemon/http/http-server.ts';
+
+export const TOKEN = 'a-token-for-tests';
+export const uuid = (n: number) => formatUuidv7(1_700_000_000_000 + n, new Uint8Array(16).fill(n % 251));
+
+/** A chained log in memory, with the promises of the real one as far as readers see them. */
+export class TinyLog {
+  readonly events: AgentEvent[] = [];
+  readonly #cell: CellName;
+  #reads = 0;
+
+  constructor(cell: CellName) {
+    this.#cell = cell;
+  }
+
+  get reads(): number {
+    return this.#reads;
+  }
+
+  append(event: NewEvent, ts: bigint = 1_700_000_000_000_000_000n + BigInt(this.events.length)): AgentEvent {
+    const seq = this.events.length + 1;
+    const body = {
+      ...event,
+      event_id: uuid(seq),
+      ts: ts.toString(),
+      cell: this.#cell,
+      seq,
+      prev_hash: this.events.at(-1)?.hash ?? GENESIS_HASH,
+    };
+    const hash = createHash('sha256')
+      .update(hashInput(body as AgentEvent))
+      .digest('hex');
+    const whole = { ...body, hash } as AgentEvent;
+    this.events.push(whole);
+    return whole;
+  }
+
+  reader(): EventReader {
+    return {
+      read: (after: number, limit: number, filter: ReadFilter = {}) => {
+        this.#reads += 1;
+        return this.events
+          .slice(after)
+          .filter((event) => filter.runId === undefined || event.run_id === filter.runId)
+          .filter((event) => filter.kinds === undefined || filter.kinds.includes(event.kind))
+          .slice(0, limit);
+      },
+      lastSeq: () => this.events.length,
+      close: () => {},
+    };
+  }
+}
+
+export const RUN_ID = uuid(900);
+export const phase = (n: number, runId = RUN_ID): NewEvent => ({
+  kind: 'run.phase',
+  run_id: runId,
+  payload: { phase: `p${n}`, reason: 'because' },
+});
+
+function details(status: RunDetails['run']['status']): RunDetails {
+  const intent: Intent = {
+    intent_id: uuid(901),
+    type: 'maze/find_exit',
+    params: {},
+    policy_ctx: { tenant: 'local', principal: 'operator', roles: [], origin: 'api' },
+    targets: [],
+    priority: 5,
+  };
+  return {
+    run: {
+      run_id: RUN_ID,
+      intent_id: intent.intent_id,
+      tree_ref: { session_id: 's', leaf_id: 'l' },
+      status,
+      harness: 'flow',
+      attempt: 1,
+    },
+    intent,
+    app: 'maze',
+    phase: 'explore',
+    queued_ts: '1700000000000000000',
+    started_ts: undefined,
+    finished_ts: undefined,
+    reason: '',
+    summary: undefined,
+    error: undefined,
+  };
+}
+
+/** A runtime that opens one run and obeys; strict about requests like the real one. */
+export class TinyRuntime implements RuntimeApi {
+  status_: RunDetails['run']['status'] = 'running';
+  calls: unknown[] = [];
+  fault: unknown;
+
+  async submit(request: unknown, context: unknown) {
+    if (this.fault) throw this.fault;
+    this.calls.push({ request, context });
+    intentRequestChecker.parse(request, 'intent');
+    const { intent, run } = details('queued');
+    return { intent, run, duplicate: false };
+  }
+
+  async cancel(runId: string, reason: string) {
+    this.#known(runId);
+    this.calls.push({ cancel: runId, reason });
+    this.status_ = 'cancelled';
+    return details('cancelled').run;
+  }
+
+  runs(filter?: unknown) {
+    this.calls.push({ runs: filter });
+    return [details(this.status_)];
+  }
+
+  run(runId: string) {
+    this.#known(runId);
+    return details(this.status_);
+  }
+
+  decisions(runId: string) {
+    this.#known(runId);
+    return '{"phase":"explore"}\n{"phase":"done"}\n';
+  }
+
+  status() {
+    if (this.fault) throw this.fault;
+    return { ready: true, runs: [details(this.status_).run], apps: ['maze'], phase: { [RUN_ID]: 'explore' } };
+  }
+
+  #known(runId: string): void {
+    if (runId !== RUN_ID) throw new EdgeError('run.not_found', { operation: 'run', subject: runId });
+  }
+}
+
+export type Rig = {
+  readonly url: string;
+  readonly server: HttpServer;
+  readonly runtime: TinyRuntime;
+  readonly logs: Record<CellName, TinyLog>;
+  readonly answers: Map<string, (body: unknown) => Promise<unknown>>;
+  readonly reports: { level: string; message: string; facts: unknown }[];
+  tell(topic: string, body: unknown): void;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  stop(): Promise<void>;
+};
+
+export async function startRig(
+  config: Partial<HttpConfig> = {},
+  ports: Partial<HttpPorts> = {},
+): Promise<Rig> {
+  const logs = {
+    execution: new TinyLog('execution'),
+    runtime: new TinyLog('runtime'),
+    memory: new TinyLog('memory'),
+    link: new TinyLog('link'),
+  };
+  const runtime = new TinyRuntime();
+  const answers: Rig['answers'] = new Map();
+  const listeners: { topic: string; listen: (body: unknown, from: CellName) => void }[] = [];
+  const reports: Rig['reports'] = [];
+  let ids = 0;
+  const server = new HttpServer(
+    {
+      robot: 'tb1',
+      version: '0.0.1',
+      host: '127.0.0.1',
+      port: 0,
+      auth: { kind: 'token', token: TOKEN },
+      ...config,
+    },
+    {
+      clock: new SystemClock(),
+      runtime,
+      bus: {
+        request: async <T>(to: CellName, method: string, body: unknown): Promise<T> => {
+          const answer = answers.get(method);
+          if (!answer) throw new EdgeError('cell.unavailable', { operation: method, subject: to });
+          return (await answer(body)) as T;
+        },
+        onBroadcast: (topic, listen) => void listeners.push({ topic, listen }),
+      },
+      openReader: (cell) => logs[cell].reader(),
+      report: (level, message, facts) => void reports.push({ level, message, facts }),
+      requestId: () => `r${++ids}`,
+      ...ports,
+    },
+  );
+  const { url } = await server.start();
+  const auth = { authorization: `Bearer ${TOKEN}` };
+  return {
+    url,
+    server,
+    runtime,
+    logs,
+    answers,
+    reports,
+    tell: (topic, body) => {
+      for (const one of listeners) if (one.topic === topic) one.listen(body, 'execution');
+    },
+    get: (path, headers = {}) => fetch(url + path, { headers: { ...auth, ...headers } }),
+    post: (path, body, headers = {}) =>
+      fetch(url + path, {
+        method: 'POST',
+        headers: {
+          ...auth,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    stop: () => server.stop(),
+  };
+}
+
+/** Reads server-sent events until `count` came or the stream ended. */
+export async function readSse(
+  response: Response,
+  count: number,
+): Promise<{ id: string | undefined; event: string | undefined; data: string }[]> {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const messages: { id: string | undefined; event: string | undefined; data: string }[] = [];
+  let rest = '';
+  while (messages.length < count) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    const parts = (rest + value).split('\n\n');
+    rest = parts.pop()!;
+    for (const part of parts) {
+      const field = (name: string) =>
+        part
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2);
+      const data = field('data');
+      if (data !== undefined) messages.push({ id: field('id'), event: field('event'), data });
+    }
+  }
+  await reader.cancel();
+  return messages.slice(0, count);
+}
