@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { RosHost, RosSource } from '../../adapters/ros/index.ts';
 import {
@@ -91,5 +91,3 @@ it('counts what a best-effort topic loses', { timeout: 90_000 }, async () => {
   const odometry = sent['/odom']!.count;
   expect(arrived.get('/odom')!.count + lost['/odom']!).toBe(odometry);
 });
-
-afterAll(() => {});
