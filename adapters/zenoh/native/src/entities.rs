@@ -4,7 +4,7 @@ use crate::event::{Event, OpenQuery};
 use crate::options::{congestion, Delivery, QueueLimits};
 use crate::queue::EntityQueue;
 use crate::session::{NativeSession, Shared};
-use crate::{fail, lock};
+use crate::{fail, lock, reason};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::sync::atomic::AtomicUsize;
@@ -114,7 +114,7 @@ impl NativeSession {
             return Ok(0);
         }
         let ticket = self.shared.next_id();
-        let work = move || send(&publisher).map_err(|e| format!("[put] {e}"));
+        let work = move || send(&publisher).map_err(|e| reason("put", e));
         self.shared.lanes.submit(priority, bytes, ticket, Box::new(work))?;
         Ok(ticket)
     }

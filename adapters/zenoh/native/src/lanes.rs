@@ -8,7 +8,7 @@ use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 
 /// Sends waiting per priority before further ones are refused.
-const LANE_DEPTH: usize = 1024;
+const LANE_DEPTH: usize = 16_384;
 /// Payload bytes waiting over all lanes before further sends are refused.
 const LANES_BYTES_MAX: usize = 256 << 20;
 

@@ -53,10 +53,14 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Errors carry their code in front, in brackets; TypeScript turns it into the typed error. Zenoh ends its
-/// texts with the place in its own source, which is a path of the build machine: it is cut off.
+/// Errors carry their code in front, in brackets; TypeScript turns it into the typed error.
 pub(crate) fn fail(code: &str, message: impl std::fmt::Display) -> napi::Error {
+    napi::Error::from_reason(reason(code, message))
+}
+
+/// Zenoh ends its texts with the place in its own source; that says nothing to an operator and is cut off.
+pub(crate) fn reason(code: &str, message: impl std::fmt::Display) -> String {
     let text = message.to_string();
-    let end = text.rfind(" at /").filter(|_| text.contains(".rs:")).unwrap_or(text.len());
-    napi::Error::from_reason(format!("[{code}] {}", &text[..end]))
+    let end = text.rfind(" at ").filter(|at| text[*at..].contains(".rs:")).unwrap_or(text.len());
+    format!("[{code}] {}", &text[..end])
 }
