@@ -1,0 +1,261 @@
+import type {
+  Clock,
+  Maneuver,
+  MapSnapshot,
+  MotionResult,
+  NavigateGoal,
+  Policy,
+  Pose2d,
+  RobotState,
+  Sample,
+  Twist2d,
+} from '../../../contract/index.ts';
+import { decodeBool, decodeLaserScan, decodeOdometry, decodeTf, yawOf } from '../../../formats/cdr/index.ts';
+import { between, IDENTITY } from '../navigation/geometry.ts';
+import type { MotionInput } from '../navigation/motion.ts';
+import { Navigator } from '../navigation/navigator.ts';
+import { PathPlanner } from '../navigation/path-planner.ts';
+import type { RangeScan } from '../navigation/scan-points.ts';
+import { Slam } from '../navigation/slam.ts';
+import {
+  CONTROL_DEFAULTS,
+  type ControlCounts,
+  ControlLoop,
+  type ControlOptions,
+  type Receipt,
+} from './control-loop.ts';
+import { DRIVE_LIMITS, type DriveLimits } from './drive-limits.ts';
+import { LocalObstacles } from './local-obstacles.ts';
+import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';
+import { Signals } from './signals.ts';
+
+export type CoreOptions = {
+  readonly control: ControlOptions;
+  readonly limits: DriveLimits;
+  readonly topics: RobotTopics;
+};
+
+export const CORE_DEFAULTS: CoreOptions = {
+  control: CONTROL_DEFAULTS,
+  limits: DRIVE_LIMITS,
+  topics: ROBOT_TOPICS,
+};
+
+export type TickResult = {
+  readonly time: bigint;
+  readonly command: Twist2d;
+  /** True while nothing moves and nothing is asked: a simulation may stand still until a motion begins. */
+  readonly hold: boolean;
+  readonly receipts: readonly Receipt[];
+};
+
+export type CoreCounts = ControlCounts & {
+  scans: number;
+  rejected: number;
+  searches: number;
+  malformed: number;
+};
+
+/**
+ * Everything behind the `Robot` port, without threads or sockets: samples and ticks in, commands and motion
+ * results out. Ticks come in order, one at a time. The same inputs give bit-identical outputs.
+ */
+export class ControlCore {
+  readonly #options: CoreOptions;
+  readonly #slam = new Slam();
+  readonly #navigator: Navigator;
+  readonly #loop: ControlLoop;
+  readonly #obstacles = new LocalObstacles();
+  readonly #motions = new Map<string, (result: MotionResult) => void>();
+  #pendingScan: RangeScan | undefined;
+  #laserFrame = '';
+  readonly #mounts = new Map<string, Pose2d>();
+  readonly #signals = new Signals();
+  #bumped = false;
+  #bumps = 0;
+  #malformed = 0;
+  #now = 0n;
+  #stoppedLast = false;
+
+  constructor(policy: Policy, clock: Clock, options: CoreOptions = CORE_DEFAULTS) {
+    this.#options = options;
+    const planner = new PathPlanner(this.#slam.grid, this.#slam.field);
+    this.#navigator = new Navigator(this.#slam, planner, (id, result) => this.#settle(id, result));
+    this.#loop = new ControlLoop(policy, clock, options.limits, options.control);
+  }
+
+  get counts(): CoreCounts {
+    const { scans, rejected, searches } = this.#slam.counts;
+    return { ...this.#loop.counts, scans, rejected, searches, malformed: this.#malformed };
+  }
+
+  /** Takes what concerns it; a message that cannot be read is counted and otherwise as if never sent. */
+  onSample(sample: Sample): void {
+    const role = roleOf(this.#options.topics, sample.topic, sample.type);
+    try {
+      if (!role) this.#signals.add(sample);
+      else if (role === 'odometry') this.#onOdometry(sample.bytes);
+      else if (role === 'scan') this.#onScan(sample.bytes);
+      else if (role === 'bumper') this.#onBumper(decodeBool(sample.bytes));
+      else this.#onTransforms(sample.bytes);
+    } catch {
+      this.#malformed++;
+    }
+  }
+
+  /** One control step at robot time `now`, nanoseconds. Never rejects. */
+  async tick(now: bigint): Promise<TickResult> {
+    this.#now = now;
+    this.#placeScan();
+    const drive = this.#navigator.step(this.#input(now));
+    const applied = await this.#loop.step(now, drive, {
+      obstacles: this.#look(now),
+      scanAgeMs: this.#slam.scanStamp === undefined ? Infinity : Number(now - this.#slam.scanStamp) / 1e6,
+      twist: this.#twist(),
+      bumped: this.#bumped,
+    });
+    return { time: now, command: applied.command, hold: this.holding, receipts: applied.receipts };
+  }
+
+  /** No motion is active, the robot stands and knows where it is. */
+  get holding(): boolean {
+    const { linear, angular } = this.#loop.applied;
+    return this.#navigator.state === 'idle' && linear === 0 && angular === 0 && this.#slam.localised;
+  }
+
+  navigate(id: string, goal: NavigateGoal): Promise<MotionResult> {
+    return this.#begin(id, () => this.#navigator.request({ id, kind: 'navigate', goal }));
+  }
+
+  maneuver(id: string, step: Maneuver): Promise<MotionResult> {
+    return this.#begin(id, () => this.#navigator.request({ id, kind: 'maneuver', step }));
+  }
+
+  cancel(id: string, reason: string): void {
+    this.#navigator.cancel(id, reason);
+  }
+
+  /** Resolves once the robot stands still. */
+  stop(reason: string): Promise<void> {
+    return new Promise((resolve) => this.#navigator.stop(reason, resolve));
+  }
+
+  state(): RobotState {
+    const newest = this.#slam.odometry.newest;
+    const idle = this.#navigator.state === 'idle';
+    return {
+      time: this.#now,
+      pose: this.#pose(this.#now),
+      twist: this.#twist(),
+      battery: undefined,
+      distance: this.#slam.odometry.distance,
+      bumps: this.#bumps,
+      motion: !idle ? 'moving' : this.#stoppedLast ? 'stopped' : 'idle',
+      connected: newest !== undefined,
+      signals: this.#signals.snapshot(),
+    };
+  }
+
+  map(): MapSnapshot | undefined {
+    return this.#slam.counts.inserted === 0
+      ? undefined
+      : this.#slam.grid.snapshot(this.#slam.scanStamp ?? 0n);
+  }
+
+  #begin(id: string, ask: () => void): Promise<MotionResult> {
+    return new Promise((resolve) => {
+      this.#motions.set(id, resolve);
+      ask();
+    });
+  }
+
+  #settle(id: string, result: MotionResult): void {
+    this.#stoppedLast = result.outcome === 'stopped';
+    const resolve = this.#motions.get(id);
+    this.#motions.delete(id);
+    resolve?.(result);
+  }
+
+  #input(now: bigint): MotionInput {
+    return {
+      now,
+      pose: this.#pose(now),
+      odometry: this.#slam.odometry.at(now),
+      twist: this.#twist(),
+      distance: this.#slam.odometry.distance,
+      bumped: this.#bumped,
+      starvedMs: this.#loop.starvedMs(now),
+    };
+  }
+
+  #pose(now: bigint): Pose2d | undefined {
+    return this.#slam.localised ? this.#slam.poseAt(now) : undefined;
+  }
+
+  #twist(): Twist2d {
+    return this.#slam.odometry.newest?.twist ?? { linear: 0, angular: 0 };
+  }
+
+  #look(now: bigint): LocalObstacles | undefined {
+    const stamp = this.#slam.scanStamp;
+    if (stamp === undefined) return undefined;
+    const then = this.#slam.odometry.at(stamp);
+    const here = this.#slam.odometry.at(now);
+    if (!then || !here) return undefined;
+    return this.#obstacles.fill(this.#slam.points, between(then, here));
+  }
+
+  #onOdometry(bytes: Uint8Array): void {
+    const message = decodeOdometry(bytes);
+    const { position, orientation } = message.pose.pose;
+    const pose = { x: position.x, y: position.y, yaw: yawOf(orientation) };
+    const twist = { linear: message.twist.twist.linear.x, angular: message.twist.twist.angular.z };
+    const sum = pose.x + pose.y + pose.yaw + twist.linear + twist.angular;
+    if (!Number.isFinite(sum)) throw new Error('odometry is not finite');
+    this.#slam.addOdometry({ stamp: message.header.stamp, pose, twist });
+    const waiting = this.#pendingScan;
+    if (waiting && message.header.stamp >= waiting.stamp) this.#placeScan();
+  }
+
+  #onScan(bytes: Uint8Array): void {
+    this.#placeScan();
+    const message = decodeLaserScan(bytes);
+    if (message.header.frame_id !== this.#laserFrame) {
+      this.#laserFrame = message.header.frame_id;
+      this.#slam.setMount(this.#mounts.get(this.#laserFrame) ?? IDENTITY);
+    }
+    this.#pendingScan = {
+      stamp: message.header.stamp,
+      angleMin: message.angle_min,
+      angleIncrement: message.angle_increment,
+      rangeMin: message.range_min,
+      rangeMax: message.range_max,
+      ranges: message.ranges,
+    };
+    const newest = this.#slam.odometry.newest;
+    if (newest && newest.stamp >= message.header.stamp) this.#placeScan();
+  }
+
+  /** A scan waits for the odometry of its moment, at most until the next tick. */
+  #placeScan(): void {
+    const scan = this.#pendingScan;
+    if (!scan) return;
+    this.#pendingScan = undefined;
+    this.#slam.addScan(scan);
+  }
+
+  #onBumper(pressed: boolean): void {
+    if (pressed && !this.#bumped) this.#bumps++;
+    this.#bumped = pressed;
+  }
+
+  /** The lidar's place on the base, where it is given directly in `base_link`. */
+  #onTransforms(bytes: Uint8Array): void {
+    for (const { header, child_frame_id, transform } of decodeTf(bytes)) {
+      if (header.frame_id !== 'base_link') continue;
+      const { translation, rotation } = transform;
+      this.#mounts.set(child_frame_id, { x: translation.x, y: translation.y, yaw: yawOf(rotation) });
+    }
+    if (this.#laserFrame !== '') this.#slam.setMount(this.#mounts.get(this.#laserFrame) ?? IDENTITY);
+  }
+}

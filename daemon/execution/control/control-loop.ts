@@ -1,0 +1,195 @@
+import { type Clock, EdgeError, type Policy, type Twist2d, withDeadline } from '../../../contract/index.ts';
+import type { Drive } from '../navigation/motion.ts';
+import type { LocalGoal } from '../navigation/path-follower.ts';
+import { ChunkQueue } from './chunk-queue.ts';
+import { CommandGate } from './command-gate.ts';
+import type { DriveLimits } from './drive-limits.ts';
+import { driveObservation } from './drive-observation.ts';
+import type { LocalObstacles } from './local-obstacles.ts';
+
+export type ControlOptions = {
+  readonly hz: number;
+  /** Control steps between inferences; the rest of a chunk is the reserve against a slow one. */
+  readonly inferEvery: number;
+  /** A scan older than this (robot time) stops the base, milliseconds. */
+  readonly scanStaleMs: number;
+  /** An inference later than this is given up, milliseconds. */
+  readonly inferDeadlineMs: number;
+  /** The tick waits for inference: only where the world waits too (lockstep simulation). */
+  readonly lockstep: boolean;
+};
+
+export const CONTROL_DEFAULTS: ControlOptions = {
+  hz: 20,
+  inferEvery: 2,
+  scanStaleMs: 400,
+  inferDeadlineMs: 250,
+  lockstep: false,
+};
+
+/** What is known around the robot at a control step; `obstacles` undefined before the first scan. */
+export type Sensing = {
+  readonly obstacles: LocalObstacles | undefined;
+  readonly scanAgeMs: number;
+  readonly twist: Twist2d;
+  readonly bumped: boolean;
+};
+
+/** Something that the record has to know; sent once when it begins, not at every step. */
+export type Receipt =
+  | { readonly kind: 'command.refused'; readonly error: EdgeError; readonly source: string }
+  | { readonly kind: 'safety.stopped'; readonly reason: string; readonly source: string };
+
+export type Applied = { readonly command: Twist2d; readonly receipts: readonly Receipt[] };
+
+export type ControlCounts = {
+  steps: number;
+  inferences: number;
+  failures: number;
+  starved: number;
+  refused: number;
+  limited: number;
+  stale: number;
+};
+
+const STAND: Twist2d = { linear: 0, angular: 0 };
+
+/**
+ * System 1: one call per control step turns what a motion wants into what the robot is told. Starvation
+ * behaviour: decelerate to standing. Policies are asked ahead of need and never waited for, except in lockstep.
+ */
+export class ControlLoop {
+  readonly #policy: Policy;
+  readonly #clock: Clock;
+  readonly #options: ControlOptions;
+  readonly #gate: CommandGate;
+  readonly #queue = new ChunkQueue();
+  readonly counts: ControlCounts = {
+    steps: 0,
+    inferences: 0,
+    failures: 0,
+    starved: 0,
+    refused: 0,
+    limited: 0,
+    stale: 0,
+  };
+  #pending: Promise<void> | undefined;
+  /** Grows when the queue is cleared: answers asked for before belong to another motion. */
+  #epoch = 0;
+  #sinceInference = 0;
+  #starvedSince: bigint | undefined;
+  #standing = '';
+  #refusing = false;
+  #last: bigint | undefined;
+  #failure = '';
+
+  constructor(policy: Policy, clock: Clock, limits: DriveLimits, options: ControlOptions = CONTROL_DEFAULTS) {
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#options = options;
+    this.#gate = new CommandGate(limits);
+  }
+
+  get applied(): Twist2d {
+    return this.#gate.applied;
+  }
+
+  /** How long there has been nothing to execute, milliseconds of robot time. */
+  starvedMs(now: bigint): number {
+    return this.#starvedSince === undefined ? 0 : Number(now - this.#starvedSince) / 1e6;
+  }
+
+  async step(now: bigint, drive: Drive, sensing: Sensing): Promise<Applied> {
+    this.counts.steps++;
+    const receipts: Receipt[] = [];
+    const seconds = this.#stepSeconds(now);
+    let asked = STAND;
+    let why = '';
+    if (drive.kind !== 'goal') this.#forget();
+    if (drive.kind !== 'halt' && (!sensing.obstacles || sensing.scanAgeMs > this.#options.scanStaleMs)) {
+      this.counts.stale++;
+      this.#forget();
+      why = `the newest scan is ${sensing.obstacles ? `${Math.round(sensing.scanAgeMs)} ms old` : 'missing'}`;
+    } else if (drive.kind === 'direct') {
+      asked = drive.twist;
+    } else if (drive.kind === 'goal') {
+      asked = (await this.#act(now, drive.goal, sensing)) ?? STAND;
+      if (this.#starvedSince !== undefined) why = `starved: ${this.#failure || 'the policy is late'}`;
+    }
+    if (why !== '' && this.#standing === '')
+      receipts.push({ kind: 'safety.stopped', reason: why, source: 'control' });
+    this.#standing = why;
+    const verdict = this.#gate.apply(asked, seconds, sensing.obstacles, sensing.bumped);
+    if (verdict.verdict === 'limited') this.counts.limited++;
+    if (verdict.verdict === 'refused') this.#refuse(verdict.reason, receipts);
+    else this.#refusing = false;
+    return { command: verdict.applied, receipts };
+  }
+
+  /** The action for now; undefined when starved. Asks for the next chunk when it is due. */
+  async #act(now: bigint, goal: LocalGoal, sensing: Sensing): Promise<Twist2d | undefined> {
+    this.#sinceInference++;
+    const due = this.#sinceInference >= this.#options.inferEvery || this.#queue.at(now) === undefined;
+    if (due && !this.#pending) {
+      this.#sinceInference = 0;
+      const asked = this.#infer(now, goal, sensing).finally(() => {
+        this.#pending = undefined;
+      });
+      this.#pending = asked;
+      if (this.#options.lockstep) await asked;
+    }
+    const action = this.#queue.at(now);
+    if (action) {
+      this.#starvedSince = undefined;
+    } else {
+      this.counts.starved++;
+      this.#starvedSince ??= now;
+    }
+    return action;
+  }
+
+  /** Settles always: what fails is counted, and the queue runs dry. */
+  async #infer(now: bigint, goal: LocalGoal, sensing: Sensing): Promise<void> {
+    const epoch = this.#epoch;
+    const ms = this.#options.inferDeadlineMs;
+    const observation = driveObservation(now, sensing.obstacles!, goal, sensing.twist);
+    this.counts.inferences++;
+    try {
+      const answer = this.#policy.infer(observation, ms);
+      const chunk = await withDeadline(this.#clock, ms * 2, answer, 'infer', 'policy');
+      if (epoch === this.#epoch && !this.#queue.put(chunk))
+        throw new Error('a chunk of the wrong shape or time');
+      this.#failure = '';
+    } catch (error) {
+      this.counts.failures++;
+      this.#failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #forget(): void {
+    this.#queue.clear();
+    this.#epoch++;
+    this.#starvedSince = undefined;
+  }
+
+  #refuse(reason: string, receipts: Receipt[]): void {
+    this.counts.refused++;
+    if (!this.#refusing) {
+      const error = new EdgeError('command.refused', {
+        operation: 'control-step',
+        subject: 'cmd_vel',
+        message: reason,
+      });
+      receipts.push({ kind: 'command.refused', error, source: this.#policy.describe().name });
+    }
+    this.#refusing = true;
+  }
+
+  /** Time since the last step, kept near the nominal so that a gap does not open the acceleration limits. */
+  #stepSeconds(now: bigint): number {
+    const nominal = 1 / this.#options.hz;
+    const since = this.#last === undefined ? nominal : Number(now - this.#last) / 1e9;
+    this.#last = now;
+    return Math.min(Math.max(since, 0), 2 * nominal);
+  }
+}
