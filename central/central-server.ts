@@ -1,0 +1,162 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract/index.ts';
+import type { Coordinator } from './coordinator.ts';
+import { readJson } from './http-body.ts';
+import { LaneRefusal } from './lane-store.ts';
+
+export type CentralServerOptions = {
+  readonly coordinator: Coordinator;
+  /** Undefined: no token is asked for; the caller keeps the address on loopback then. */
+  readonly token: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Told about defects; never about a token. */
+  readonly report: (message: string, error: unknown) => void;
+};
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  'schema.invalid': 400,
+  'log.tampered': 400,
+  'api.unauthorised': 401,
+  'api.not_found': 404,
+  'link.gap': 409,
+  'link.conflict': 409,
+  'api.too_large': 413,
+};
+
+type Answer = { readonly status: number; readonly body: string };
+type Endpoint = (request: IncomingMessage, query: URLSearchParams) => Promise<string> | string;
+
+/** The coordinator over HTTP, by LINK.md. Node's own server: Fastify belongs to the API of the daemon. */
+export class CentralServer {
+  readonly #options: CentralServerOptions;
+  readonly #digest: Buffer | undefined;
+  readonly #server: Server;
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+
+  constructor(options: CentralServerOptions) {
+    this.#options = options;
+    this.#digest = options.token === undefined ? undefined : digest(options.token);
+    const { coordinator } = options;
+    const json = (value: unknown) => JSON.stringify(value);
+    this.#endpoints = new Map<string, Endpoint>([
+      ['GET /health', () => json({ status: 'ok' })],
+      ['GET /link/v1/key', () => json(coordinator.key())],
+      ['POST /link/v1/push', async (request) => json(coordinator.push(await readJson(request)))],
+      ['GET /link/v1/watermark', (_, query) => json(coordinator.watermark(query))],
+      ['GET /link/v1/robots', () => json(coordinator.robots())],
+      ['GET /link/v1/events', (_, query) => coordinator.events(query)],
+    ]);
+    this.#server = createServer(
+      {
+        headersTimeout: LIMITS.API_HEADERS_MS,
+        requestTimeout: LIMITS.API_REQUEST_MS,
+        keepAliveTimeout: 5_000,
+        connectionsCheckingInterval: 1_000,
+      },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = LIMITS.API_CONNECTIONS_MAX;
+  }
+
+  /** Listens; rejects with `host.port_in_use`. */
+  start(): Promise<{ readonly url: string }> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (cause) => reject(listenError(cause as NodeJS.ErrnoException, host, port)));
+      this.#server.listen(port, host, () => {
+        const address = this.#server.address() as AddressInfo;
+        const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+        resolve({ url: `http://${name}:${address.port}` });
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, body } = await this.#answer(request);
+    // A refused body above the limit is never read: the connection ends with the answer. A smaller one is
+    // let in, so that the robot reads why it was refused and not a broken connection.
+    if (!request.complete) {
+      if (status === 413) response.setHeader('connection', 'close');
+      else request.resume();
+    }
+    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    response.writeHead(status, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+    response.end(body);
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    try {
+      const [path = '', search = ''] = (request.url ?? '').split('?', 2);
+      const endpoint = this.#endpoints.get(`${request.method} ${path}`);
+      if (path !== '/health') this.#checkToken(request);
+      if (!endpoint) {
+        throw new EdgeError('api.not_found', {
+          operation: String(request.method),
+          subject: path.slice(0, 256),
+          hint: 'LINK.md lists the endpoints',
+        });
+      }
+      return { status: 200, body: await endpoint(request, new URLSearchParams(search)) };
+    } catch (thrown) {
+      return this.#refuse(thrown);
+    }
+  }
+
+  #refuse(thrown: unknown): Answer {
+    if (thrown instanceof LaneRefusal) {
+      const watermark: LinkReceipt | null = this.#options.coordinator.receipt(thrown.held) ?? null;
+      return { status: 409, body: JSON.stringify({ ...thrown.error.toBody(), watermark }) };
+    }
+    if (thrown instanceof EdgeError) {
+      return { status: STATUS[thrown.code] ?? 500, body: JSON.stringify(thrown.toBody()) };
+    }
+    this.#options.report('request failed', thrown);
+    const fault = new EdgeError('internal.fault', {
+      operation: 'answer',
+      subject: 'request',
+      retryable: true,
+    });
+    return { status: 500, body: JSON.stringify(fault.toBody()) };
+  }
+
+  #checkToken(request: IncomingMessage): void {
+    if (this.#digest === undefined) return;
+    const match = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '');
+    if (match && timingSafeEqual(digest(match[1]!), this.#digest)) return;
+    throw new EdgeError('api.unauthorised', {
+      operation: 'authorise',
+      subject: 'authorization header',
+      hint: 'the token is in the file "token" of the coordinator\'s data directory',
+    });
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): EdgeError {
+  const taken = cause.code === 'EADDRINUSE';
+  return new EdgeError(taken ? 'host.port_in_use' : 'host.missing', {
+    operation: 'open coordinator',
+    subject: `${host}:${port}`,
+    message: taken ? `port ${port} is taken` : cause.message,
+    hint: 'choose another port with --port (0 picks a free one)',
+    cause,
+  });
+}

@@ -1,0 +1,51 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from 'node:crypto';
+import { EdgeError, type LinkKey, type LinkReceipt, type Receipt, receiptText } from '../contract/index.ts';
+
+/** Signs receipts with ed25519: the coordinator's word that can be checked by anybody with its public key. */
+export class ReceiptSigner {
+  readonly #private: KeyObject;
+  readonly key: LinkKey;
+
+  /** `pem` is a PKCS #8 private key. Throws `host.missing` where it is none. */
+  constructor(pem: string) {
+    try {
+      this.#private = createPrivateKey(pem);
+    } catch (cause) {
+      throw unusable((cause as Error).message, cause);
+    }
+    if (this.#private.asymmetricKeyType !== 'ed25519') throw unusable('it is no ed25519 key');
+    const publicKey = createPublicKey(this.#private);
+    const der = publicKey.export({ type: 'spki', format: 'der' });
+    this.key = {
+      algorithm: 'ed25519',
+      key_id: createHash('sha256').update(der).digest('hex').slice(0, 16),
+      public_key: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+    };
+  }
+
+  static newKey(): string {
+    return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  }
+
+  sign(held: Omit<Receipt, 'signature'>): LinkReceipt {
+    const signature = sign(null, Buffer.from(receiptText(held)), this.#private).toString('base64url');
+    return { ...held, signature: `ed25519:${this.key.key_id}:${signature}` };
+  }
+}
+
+function unusable(message: string, cause?: unknown): EdgeError {
+  return new EdgeError('host.missing', {
+    operation: 'open coordinator',
+    subject: 'receipt key',
+    message: `the receipt key cannot be used: ${message}`,
+    hint: 'restore it from a backup; without it old receipts cannot be told from forged ones',
+    cause,
+  });
+}

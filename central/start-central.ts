@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, EdgeError, type Secrets } from '../contract/index.ts';
+import { CentralServer } from './central-server.ts';
+import { Coordinator } from './coordinator.ts';
+import { LaneStore } from './lane-store.ts';
+import { ReceiptSigner } from './receipt-signer.ts';
+
+export type CentralOptions = {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly clock: Clock;
+  /** Keeps token and receipt key; both are made at the first start. */
+  readonly secrets: Secrets;
+  /** `none` on loopback only. */
+  readonly auth?: 'token' | 'none';
+  readonly report?: (message: string, error: unknown) => void;
+};
+
+export type RunningCentral = {
+  readonly url: string;
+  /** What robots send; undefined where none is asked for. */
+  readonly token: string | undefined;
+  stop(): Promise<void>;
+};
+
+/** Starts the reference coordinator. Rejects with `host.port_in_use`, `host.missing` or `config.invalid`. */
+export async function startCentral(options: CentralOptions): Promise<RunningCentral> {
+  const { dataDir, host, port, clock, secrets, auth = 'token' } = options;
+  if (auth === 'none' && !/^(localhost|::1|127(\.\d+){3})$/.test(host)) {
+    throw new EdgeError('config.invalid', {
+      operation: 'open coordinator',
+      subject: host,
+      message: 'without a token the coordinator stays on loopback',
+    });
+  }
+  mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+  const token =
+    auth === 'none'
+      ? undefined
+      : await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url'));
+  const signer = new ReceiptSigner(await secrets.readOrCreate('receipt-key.pem', ReceiptSigner.newKey));
+  const store = new LaneStore(join(dataDir, 'central.db'), () => clock.now());
+  const server = new CentralServer({
+    coordinator: new Coordinator(store, signer),
+    token,
+    host,
+    port,
+    report: options.report ?? (() => {}),
+  });
+  try {
+    const { url } = await server.start();
+    return {
+      url,
+      token,
+      async stop() {
+        await server.stop();
+        store.close();
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
