@@ -5,17 +5,20 @@
 # A second call finds both and returns at once. Several calls at the same time wait for one another.
 #
 # Usage: test/peers/zenoh.sh [all|native|python|paths]     (default: all)
-# Exit:  0 done, 3 no cargo, 4 no usable Python, 1 anything else.
+# Exit:  0 done, 3 no usable cargo, 4 no usable Python, 1 anything else.
 set -euo pipefail
 
 what="${1:-all}"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 native="$here/../../adapters/zenoh/native"
 cache="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/zenoh"
+# The newest Rust that one of the crates in Cargo.lock asks for.
+rust_min=1.89.0
 say() { printf '[zenoh] %s\n' "$*" >&2; }
 
 # The same hash as in adapters/zenoh/native-loader.ts: sha256 over "<sha256>  <path>\n" of each source.
-hash="$(cd "$native" && find Cargo.toml Cargo.lock build.rs src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16)"
+source_hash() { (cd "$native" && find Cargo.toml Cargo.lock build.rs src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16); }
+hash="$(source_hash)"
 addon="$cache/$hash/auraison-zenoh.node"
 venv="$cache/python-$(sha256sum "$here/zenoh-requirements.txt" | cut -c1-16)"
 
@@ -38,15 +41,25 @@ build_native() {
   fi
   if ! command -v cargo >/dev/null; then
     say "cargo was not found: the native Zenoh driver cannot be built here."
-    say "Install Rust (for example 'apt-get install cargo', 1.85 or newer) or set AURAISON_ZENOH_NATIVE to a built auraison-zenoh.node."
+    say "Install Rust $rust_min or newer (rustup), or set AURAISON_ZENOH_NATIVE to a built auraison-zenoh.node."
     exit 3
   fi
-  say "native driver: building with $(cargo --version | cut -d' ' -f1,2), about 300 crates, 4 to 8 minutes on two cores"
+  local version
+  version="$(cargo --version | cut -d' ' -f2)"
+  if [ "$(printf '%s\n' "$rust_min" "$version" | sort -V | head -n1)" != "$rust_min" ]; then
+    say "cargo $version is too old: the native Zenoh driver needs Rust $rust_min or newer (distributions are often behind; rustup is not)."
+    exit 3
+  fi
+  say "native driver: building with cargo $version, about 300 crates, 4 to 8 minutes on two cores"
   local started=$SECONDS target="$cache/target"
   # Paths of this machine do not belong in the artefact.
   export CARGO_TARGET_DIR="$target"
-  export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$(cd "$native" && pwd)=native"
+  export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
   (cd "$native" && nice -n 5 cargo build --release --locked --quiet)
+  if [ "$(source_hash)" != "$hash" ]; then
+    say "the sources of the driver changed while it was built; run again"
+    exit 1
+  fi
   mkdir -p "$cache/$hash"
   # Written beside and renamed: a reader never sees half a library.
   cp "$target/release/libauraison_zenoh.so" "$addon.tmp"

@@ -3,6 +3,7 @@
 Each result is one line of JSON on standard output. Commands:
 
   vla ENDPOINT KEY SEED COUNT [json]   asks a policy COUNT times with random observations
+  refused ENDPOINT KEY                 asks what must be refused
   sub ENDPOINT KEYEXPR                 prints what it receives, until killed
   pub ENDPOINT KEY COUNT               publishes COUNT numbered messages of 1 KB, then one of 5 MB
   serve ENDPOINT KEY                   answers queries with the reversed payload, holds a liveliness token
@@ -39,48 +40,56 @@ def unpack(value):
     return numpy.frombuffer(value["data"], dtype=numpy.dtype(value["dtype"]).newbyteorder("<")).reshape(value["shape"])
 
 
+def flat(array):
+    return {"shape": list(array.shape), "dtype": "float32", "data": [float(x) for x in array.ravel()]}
+
+
 def vla(session, key, seed, count, as_json):
     random = numpy.random.default_rng(seed)
+    # The policy says what it takes.
+    [reply] = list(session.get(key, timeout=10.0))
+    description = json.loads(reply.ok.payload.to_bytes())
+    say(description=description)
+    encoding = zenoh.Encoding.APPLICATION_JSON if as_json else zenoh.Encoding("application/msgpack")
+    write = (lambda value: json.dumps(value).encode()) if as_json else msgpack.packb
+    read = json.loads if as_json else msgpack.unpackb
     for i in range(count):
-        scan = random.uniform(0.05, 12.0, size=(1, 36)).astype(numpy.float32)
-        state = random.normal(size=(4,)).astype(numpy.float32)
+        inputs = {name: random.uniform(-3, 12, size=shape).astype(numpy.float32) for name, shape in description["inputs"].items()}
         stamp = str(1_700_000_000_000_000_000 + i)
-        if as_json:
-            flat = lambda a: {"shape": list(a.shape), "dtype": "float32", "data": [float(x) for x in a.ravel()]}
-            body = json.dumps({"tensors": {"scan": flat(scan), "state": flat(state)}, "stamp": stamp}).encode()
-            encoding = zenoh.Encoding.APPLICATION_JSON
-        else:
-            tensors = {"scan": pack(scan), "state": pack(state)}
-            body = msgpack.packb({"tensors": tensors, "stamp": stamp, "task": "find the exit", "deadline_ms": 5000})
-            encoding = zenoh.Encoding("application/msgpack")
+        tensors = {name: (flat if as_json else pack)(array) for name, array in inputs.items()}
+        body = write({"tensors": tensors, "stamp": stamp, "task": "find the exit", "deadline_ms": 5000})
         start = time.perf_counter()
         replies = list(session.get(key, payload=body, encoding=encoding, timeout=10.0))
         took = (time.perf_counter() - start) * 1000
         for reply in replies:
             if reply.err is not None:
-                say(error=msgpack.unpackb(reply.err.payload.to_bytes()) if not as_json else json.loads(reply.err.payload.to_bytes()))
+                say(error=read(reply.err.payload.to_bytes()))
                 continue
-            raw = reply.ok.payload.to_bytes()
+            answer = read(reply.ok.payload.to_bytes())
             if as_json:
-                answer = json.loads(raw)
-                actions = numpy.array(answer["actions"]["data"], dtype=numpy.float32).reshape(answer["actions"]["shape"])
+                actions = numpy.array(answer["actions"]["data"], dtype="<f4").reshape(answer["actions"]["shape"])
             else:
-                answer = msgpack.unpackb(raw)
                 actions = unpack(answer["actions"])
             say(
-                scan=scan.tobytes().hex(), state=state.tobytes().hex(), stamp=answer["stamp"], shape=list(actions.shape),
-                actions=actions.astype("<f4").tobytes().hex(), step_ms=answer["step_ms"], policy_hash=answer["policy_hash"],
-                encoding=str(reply.ok.encoding), ms=took,
+                inputs={name: array.tobytes().hex() for name, array in inputs.items()},
+                actions=actions.astype("<f4").tobytes().hex(),
+                shape=list(actions.shape),
+                stamp=answer["stamp"],
+                step_ms=answer["step_ms"],
+                policy_hash=answer["policy_hash"],
+                encoding=str(reply.ok.encoding),
+                ms=took,
             )
-    # What must be refused, and how.
-    if not as_json:
-        scan = numpy.full((1, 36), numpy.nan, dtype=numpy.float32)
-        bad = {"tensors": {"scan": pack(scan), "state": pack(numpy.zeros(4, numpy.float32))}}
-        for body in (msgpack.packb(bad), b"\xc1\xff", msgpack.packb({"tensors": {}, "extra": 1})):
-            for reply in session.get(key, payload=body, encoding=zenoh.Encoding("application/msgpack"), timeout=10.0):
-                say(error=msgpack.unpackb(reply.err.payload.to_bytes()) if reply.err is not None else None)
-        for reply in session.get(key, timeout=10.0):
-            say(description=json.loads(reply.ok.payload.to_bytes()))
+
+
+def refused(session, key):
+    """What must be refused; prints the typed errors."""
+    [reply] = list(session.get(key, timeout=10.0))
+    inputs = json.loads(reply.ok.payload.to_bytes())["inputs"]
+    nan = {name: pack(numpy.full(shape, numpy.nan, dtype=numpy.float32)) for name, shape in inputs.items()}
+    for body in (msgpack.packb({"tensors": nan}), b"\xc1\xff", msgpack.packb({"tensors": {}, "extra": 1})):
+        for reply in session.get(key, payload=body, encoding=zenoh.Encoding("application/msgpack"), timeout=10.0):
+            say(error=msgpack.unpackb(reply.err.payload.to_bytes()) if reply.err is not None else None)
 
 
 def main():
@@ -89,6 +98,8 @@ def main():
         if command == "vla":
             vla(session, key, int(sys.argv[4]), int(sys.argv[5]), sys.argv[6:] == ["json"])
             say(done=True)
+        elif command == "refused":
+            refused(session, key)
         elif command == "sub":
             def receive(sample):
                 data = sample.payload.to_bytes()
