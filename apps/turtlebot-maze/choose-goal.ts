@@ -1,0 +1,68 @@
+import type { MapSnapshot } from '../../contract/index.ts';
+import { type MazeFacts, type Place, round } from './facts.ts';
+import type { Frontier, Survey } from './frontier.ts';
+import { centreOf } from './grid.ts';
+import { pathTo } from './travel.ts';
+
+/** Added to every drive, metres: what turning and deciding cost, so that a gain next door does not divide by nothing. */
+const OVERHEAD_M = 1;
+/** A target that is already under way is kept unless another is this much better. */
+const LOYALTY = 1.3;
+/** Frontiers move as the map grows: within this they are the same one, metres. */
+const SAME_M = 0.7;
+/** A drive is cut into stretches of this length, metres, since the map grows meanwhile. */
+const LEG_M = 2.5;
+
+export type Choice = {
+  readonly target: NonNullable<MazeFacts['target']>;
+  readonly leg: NonNullable<MazeFacts['leg']>;
+};
+
+/**
+ * The frontier with the best ratio of unknown floor to driving, as metres squared per metre, and the first
+ * stretch towards it. Undefined when none is left that is not to be avoided. Pure.
+ */
+export function chooseGoal(
+  map: MapSnapshot,
+  seen: Survey,
+  facts: Pick<MazeFacts, 'target' | 'avoid'>,
+): Choice | undefined {
+  const open = seen.frontiers.filter((frontier) => !facts.avoid.some((place) => near(place, frontier.place)));
+  if (open.length === 0) return undefined;
+  const utility = (frontier: Frontier) => {
+    const kept = facts.target !== null && near(facts.target, frontier.place) ? LOYALTY : 1;
+    return (kept * frontier.gain) / (frontier.cost + OVERHEAD_M);
+  };
+  const best = open.reduce((a, b) => (utility(b) > utility(a) ? b : a));
+  const { place, gain, cost } = best;
+  const target = { x: round(place.x), y: round(place.y), gain_m2: round(gain), cost_m: round(cost) };
+  return { target, leg: firstLeg(map, seen, best) };
+}
+
+/** Where the first stretch of the drive ends, facing along it. */
+function firstLeg(map: MapSnapshot, seen: Survey, goal: Frontier): Choice['leg'] {
+  const path = pathTo(seen.travel, goal.cell);
+  let length = 0;
+  let end = 0;
+  while (end < path.length - 1 && length < LEG_M) {
+    const a = centreOf(map, path[end]!);
+    const b = centreOf(map, path[++end]!);
+    length += Math.hypot(b.x - a.x, b.y - a.y);
+  }
+  // A short rest is driven at once.
+  const rest = (path.length - 1 - end) * map.resolution;
+  if (rest < LEG_M / 4) end = path.length - 1;
+  const at = centreOf(map, path[end]!);
+  const before = centreOf(map, path[Math.max(0, end - Math.round(0.3 / map.resolution))]!);
+  const yaw = end === 0 ? 0 : Math.atan2(at.y - before.y, at.x - before.x);
+  return {
+    x: round(at.x),
+    y: round(at.y),
+    yaw: round(yaw),
+    length_m: round(length + (rest < LEG_M / 4 ? rest : 0)),
+  };
+}
+
+function near(a: Place, b: Place): boolean {
+  return Math.hypot(a.x - b.x, a.y - b.y) <= SAME_M;
+}
