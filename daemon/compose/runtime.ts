@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
+import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts';
+import { type Cell, type CellContext, IdSource, toMs } from '../../contract/index.ts';
+import type { HttpAuth } from '../http/http-ports.ts';
+import { HttpServer } from '../http/http-server.ts';
+import { RuntimeCell } from '../runtime/runtime-cell.ts';
+import { readSecret } from '../secrets.ts';
+import type { Settings } from '../settings.ts';
+import { VERSION } from '../version.ts';
+
+/** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
+export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
+  const { config, dataDir } = settings;
+  const { clock, bus } = context;
+  const random = (length: number) => randomBytes(length);
+  const runtime = new RuntimeCell(context, {
+    robot: config.daemon.name,
+    apps: [turtlebotMaze],
+    hooks: [],
+    ids: new IdSource(() => toMs(clock.now()), random),
+  });
+  const http = new HttpServer(
+    {
+      robot: config.daemon.name,
+      version: VERSION,
+      host: config.api.host,
+      port: config.api.port,
+      auth: await authOf(settings),
+    },
+    {
+      clock,
+      runtime,
+      bus,
+      openReader: (cell) => openEventReader(dataDir, cell),
+      report: context.report,
+      requestId: () => randomBytes(8).toString('hex'),
+    },
+  );
+  const address = join(dataDir, 'run', 'api.json');
+  return {
+    name: 'runtime',
+    work: () => runtime.work(),
+    async start() {
+      await runtime.start();
+      const { url } = await http.start();
+      announce(address, { url, pid: process.pid });
+      context.report('info', 'API listens', { url });
+      if (config.runs.auto_start !== '')
+        await autoStart(runtime, config.runs.auto_start, config.daemon.name, context);
+    },
+    async stop() {
+      rmSync(address, { force: true });
+      await http.stop();
+      await runtime.stop();
+    },
+  };
+}
+
+async function authOf({ config, dataDir }: Settings): Promise<HttpAuth> {
+  if (config.api.auth === 'none') return { kind: 'none' };
+  const configured = readSecret(config.api.token_file, 'api.token_file', process.env);
+  if (configured !== undefined) return { kind: 'token', token: configured };
+  const secrets = new FileSecrets(dataDir, String(process.pid));
+  return {
+    kind: 'token',
+    token: await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url')),
+  };
+}
+
+/** Where local clients find the API; whole or not there. */
+function announce(path: string, address: { url: string; pid: number }): void {
+  mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+  writeFileSync(`${path}.tmp`, JSON.stringify(address));
+  renameSync(`${path}.tmp`, path);
+}
+
+async function autoStart(
+  runtime: RuntimeCell,
+  type: string,
+  robot: string,
+  context: CellContext,
+): Promise<void> {
+  try {
+    // A restarted cell resumes its run from the log; only a fresh daemon asks anew.
+    if (context.attempt > 0) return;
+    await runtime.submit(
+      { type },
+      { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },
+    );
+  } catch (error) {
+    context.report('error', `runs.auto_start: ${(error as Error).message}`, { type });
+  }
+}

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { type Cell, type CellContext, EdgeError, type ErrorBody } from '../../contract/index.ts';
+import { CellHost } from '../../daemon/cell/cell-host.ts';
+import { MessageBus } from '../../daemon/cell/message-bus.ts';
+import type { FromCell, Request, Response } from '../../daemon/cell/wire.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { MemoryEventLog } from '../fakes/memory-event-log.ts';
+
+function host(makeCell: (context: CellContext) => Partial<Cell>) {
+  const clock = new ManualClock();
+  const sent: FromCell[] = [];
+  const log = new MemoryEventLog({ cell: 'runtime', clock });
+  const it_ = new CellHost({
+    name: 'runtime',
+    clock,
+    dataDir: '/nowhere',
+    version: '0.0.0',
+    pid: 1,
+    post: (message) => sent.push(message),
+    rssBytes: () => 7,
+    openLog: async () => log,
+    compose: async (context) => ({
+      name: 'runtime',
+      start: async () => {},
+      stop: async () => {},
+      work: () => [],
+      ...makeCell(context),
+    }),
+  });
+  const kinds = () => sent.map((m) => m.t).filter((t) => t !== 'heartbeat');
+  return { clock, sent, kinds, host: it_, log };
+}
+
+describe('a cell host', () => {
+  it('beats from the first moment, with the work of the cell once it is there', async () => {
+    const { clock, sent, host: cell } = host(() => ({ work: () => [{ name: 'runs', done: 3, waiting: 1 }] }));
+    expect(sent[0]).toMatchObject({ t: 'heartbeat', work: [] });
+    await cell.receive({ t: 'start', attempt: 0, reason: 'start' });
+    await clock.advance(250);
+    expect(sent.filter((m) => m.t === 'heartbeat').at(-1)).toMatchObject({
+      work: [{ name: 'runs', done: 3, waiting: 1 }],
+      rssBytes: 7,
+    });
+  });
+
+  it('writes its start and its stop into its own log, with attempt and reason', async () => {
+    const { host: cell, log, kinds } = host(() => ({}));
+    await cell.receive({ t: 'start', attempt: 2, reason: 'signal SIGKILL' });
+    await cell.receive({ t: 'stop' });
+    const events = log.reader().read(0, 10);
+    expect(events.map((e) => e.kind)).toEqual(['cell.started', 'cell.stopped']);
+    expect(events[0]!.payload).toMatchObject({ attempt: 2, reason: 'signal SIGKILL' });
+    expect(kinds()).toContain('started');
+    expect(kinds().at(-1)).toBe('stopped');
+  });
+
+  it('reports a start that failed as a typed error', async () => {
+    const { host: cell, sent } = host(() => ({
+      start: async () => {
+        throw new EdgeError('host.port_in_use', {
+          operation: 'listen',
+          subject: '7601',
+          hint: 'choose another',
+        });
+      },
+    }));
+    await cell.receive({ t: 'start', attempt: 0, reason: 'start' });
+    expect(sent.find((m) => m.t === 'failed')).toMatchObject({
+      error: { code: 'host.port_in_use', hint: 'choose another' },
+    });
+  });
+
+  it('stops in time although the cell is deaf, and closes the log all the same', async () => {
+    const { host: cell, clock, kinds, log } = host(() => ({ stop: () => new Promise(() => {}) }));
+    await cell.receive({ t: 'start', attempt: 0, reason: 'start' });
+    const stopping = cell.stop('asked to');
+    await clock.advance(4_500);
+    await stopping;
+    expect(kinds().at(-1)).toBe('stopped');
+    expect(
+      log
+        .reader()
+        .read(0, 10)
+        .map((e) => e.kind),
+    ).toContain('cell.stopped');
+  });
+});
+
+describe('the message bus', () => {
+  function pair() {
+    const clock = new ManualClock();
+    const posted: FromCell[] = [];
+    const asker: MessageBus = new MessageBus('runtime', clock, (message) => {
+      posted.push(message);
+      if (message.t === 'request') void answerer.receive(message as Request);
+    });
+    const answerer: MessageBus = new MessageBus('execution', clock, (message) => {
+      if (message.t === 'response') void asker.receive(message as Response);
+    });
+    return { clock, asker, answerer, posted };
+  }
+
+  it('carries values both ways', async () => {
+    const { asker, answerer } = pair();
+    answerer.handle('double', async (body) => (body as bigint) * 2n);
+    expect(await asker.request('execution', 'double', 21n)).toBe(42n);
+  });
+
+  it('carries the error of the other side whole', async () => {
+    const { asker, answerer } = pair();
+    answerer.handle('fail', async () => {
+      throw new EdgeError('robot.no_path', {
+        operation: 'navigate',
+        subject: 'x',
+        message: 'walled in',
+        hint: 'look',
+      });
+    });
+    await expect(asker.request('execution', 'fail', {})).rejects.toMatchObject({
+      code: 'robot.no_path',
+      message: 'walled in',
+      hint: 'look',
+    });
+  });
+
+  it('settles by its deadline although nobody answers, and drops the late answer', async () => {
+    const { asker, answerer, clock } = pair();
+    let late: (value: unknown) => void = () => {};
+    answerer.handle('deaf', () => new Promise((resolve) => (late = resolve)));
+    const asked = asker.request('execution', 'deaf', {}, 1_000);
+    const settled = expect(asked).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    await clock.advance(1_001);
+    await settled;
+    late(1);
+    await clock.advance(1);
+  });
+
+  it('refuses what the other cell does not answer, and what is open when it closes', async () => {
+    const { asker, answerer } = pair();
+    await expect(asker.request('execution', 'nothing', {})).rejects.toMatchObject({
+      code: 'cell.unavailable',
+    });
+    answerer.handle('deaf', () => new Promise(() => {}));
+    const asked = asker.request('execution', 'deaf', {});
+    asker.close();
+    await expect(asked).rejects.toMatchObject({ code: 'cell.unavailable' });
+  });
+
+  it('holds a bounded number of open requests', async () => {
+    const { asker, answerer } = pair();
+    answerer.handle('deaf', () => new Promise(() => {}));
+    const asked = Array.from({ length: 1_024 }, () => asker.request('execution', 'deaf', {}));
+    for (const one of asked) one.catch((error: ErrorBody) => error);
+    await expect(asker.request('execution', 'deaf', {})).rejects.toMatchObject({ code: 'cell.overloaded' });
+    asker.close();
+  });
+});
