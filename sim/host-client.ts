@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import type { Nanoseconds, Sample, Twist2d } from '../contract/index.ts';
+import { EdgeError } from '../contract/index.ts';
+import { decodeTwist } from '../formats/cdr/index.ts';
+import {
+  controlFrame,
+  decodeControl,
+  decodeSample,
+  FRAME_CONTROL,
+  FRAME_SAMPLE,
+  type Frame,
+  FrameReader,
+  sampleFrameHead,
+} from '../formats/sample-frame.ts';
+import { faultMessage, parseTock, tickMessage } from './protocol.ts';
+import { CMD_VEL } from './topics.ts';
+
+/** Bytes waiting for a slow client; above it samples are dropped and counted. Some 800 windows. */
+const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
+/** What a client sends are commands; anything longer is no client of ours. */
+const FRAME_BYTES_MAX = 64 * 1024;
+
+/** The one who commands, as the host sees it: its connection. */
+export class HostClient {
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader(FRAME_BYTES_MAX);
+  readonly #command: (twist: Twist2d) => string | undefined;
+  readonly #lost: Record<string, number> = {};
+  #ticked: Nanoseconds | undefined;
+  #settle: (() => void) | undefined;
+  #faultTold = false;
+  #gone = false;
+
+  /** `command` obeys or says why not; `onGone` is called once. */
+  constructor(socket: Socket, command: (twist: Twist2d) => string | undefined, onGone: () => void) {
+    this.#socket = socket;
+    this.#command = command;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#gone = true;
+      this.#settle?.();
+      onGone();
+    });
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Samples beyond the queue's bound are dropped, whole windows at once, and counted by topic. */
+  send(samples: readonly Sample[]): void {
+    if (this.#gone) return;
+    if (this.#socket.writableLength > QUEUE_BYTES_MAX) {
+      for (const { topic } of samples) this.#lost[topic] = (this.#lost[topic] ?? 0) + 1;
+      return;
+    }
+    this.#socket.write(Buffer.concat(samples.flatMap((sample) => [sampleFrameHead(sample), sample.bytes])));
+  }
+
+  /** Control messages are small and few; they are never dropped. */
+  tell(message: unknown): void {
+    if (!this.#gone) this.#socket.write(controlFrame(message));
+  }
+
+  /** Ends a window. Settles with the client's tock for it, or when the client is gone. */
+  tick(time: Nanoseconds): Promise<void> {
+    this.#faultTold = false;
+    this.#ticked = time;
+    if (this.#gone) return Promise.resolve();
+    const settled = new Promise<void>((resolve) => {
+      this.#settle = resolve;
+    });
+    this.tell(tickMessage(time, this.#lost));
+    return settled;
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    try {
+      for (const frame of this.#reader.push(chunk)) this.#handle(frame);
+    } catch (error) {
+      // What follows cannot be cut into frames any more.
+      this.#fault(EdgeError.from(error, 'sample.malformed', 'read-frame', 'client'));
+      this.close();
+    }
+  }
+
+  #handle(frame: Frame): void {
+    if (frame.kind === FRAME_CONTROL) {
+      const time = parseTock(decodeControl(frame.body));
+      if (time !== undefined && time === this.#ticked) this.#settle?.();
+      return;
+    }
+    if (frame.kind !== FRAME_SAMPLE) return;
+    try {
+      this.#obey(decodeSample(frame.body));
+    } catch (error) {
+      this.#fault(EdgeError.from(error, 'sample.malformed', 'read-command', CMD_VEL.topic));
+    }
+  }
+
+  #obey(sample: Sample): void {
+    const operation = 'obey';
+    if (sample.topic !== CMD_VEL.topic || sample.type !== CMD_VEL.type) {
+      const message = `the robot obeys ${CMD_VEL.type} on ${CMD_VEL.topic}, not ${sample.type}`;
+      throw new EdgeError('robot.not_supported', { operation, subject: sample.topic, message });
+    }
+    const { linear, angular } = decodeTwist(sample.bytes);
+    const refusal = this.#command({ linear: linear.x, angular: angular.z });
+    if (refusal !== undefined) {
+      throw new EdgeError('command.refused', { operation, subject: sample.topic, message: refusal });
+    }
+  }
+
+  /** At most one per window, whatever the client does. */
+  #fault(error: EdgeError): void {
+    if (this.#faultTold) return;
+    this.#faultTold = true;
+    this.tell(faultMessage(error.code, error.message));
+  }
+}

@@ -1,0 +1,18 @@
+import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../contract/index.ts';
+import { BOOL, CLOCK, LASER_SCAN, ODOMETRY, TF_MESSAGE, TWIST } from '../formats/cdr/index.ts';
+
+/** What the simulated robot publishes. */
+export const SIM_TOPICS = {
+  scan: { topic: '/scan', type: LASER_SCAN, qos: SENSOR_QOS },
+  odom: { topic: '/odom', type: ODOMETRY, qos: DEFAULT_QOS },
+  tf: { topic: '/tf', type: TF_MESSAGE, qos: DEFAULT_QOS },
+  tfStatic: { topic: '/tf_static', type: TF_MESSAGE, qos: LATCHED_QOS },
+  clock: { topic: '/clock', type: CLOCK, qos: SENSOR_QOS },
+  bumper: { topic: '/bumper', type: BOOL, qos: DEFAULT_QOS },
+  exitReached: { topic: '/maze/exit_reached', type: BOOL, qos: LATCHED_QOS },
+  /** For evaluation only; a robot that navigates by it navigates by nothing. */
+  groundTruth: { topic: '/ground_truth/odom', type: ODOMETRY, qos: DEFAULT_QOS },
+} as const satisfies Readonly<Record<string, TopicSpec>>;
+
+/** What it obeys. */
+export const CMD_VEL: TopicSpec = { topic: '/cmd_vel', type: TWIST, qos: DEFAULT_QOS };
