@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import {
+  type AgentEvent,
+  type CellName,
+  type Clock,
+  EdgeError,
+  type Lake,
+  type LakeCursor,
+  type LakeInfo,
+  type LakeRows,
+} from '../../contract/index.ts';
+import { lakeFailed } from './faults.ts';
+import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
+import { LakeQueries, type QueryOptions } from './lake-queries.ts';
+import { LakeWriter } from './lake-writer.ts';
+import { digestStatement } from './schema-sql.ts';
+import { TABLES } from './tables.ts';
+
+export type LakeOptions = EngineOptions & { readonly clock: Clock };
+
+type Open = { readonly engine: LakeEngine; readonly writer: LakeWriter; readonly queries: LakeQueries };
+
+/**
+ * The lakehouse on DuckLake with an embedded catalogue or, where its extension is not installed, the same
+ * tables in plain DuckDB, which a later start with the extension takes over. Writes are done one after the
+ * other; queries run beside them and see whole commits.
+ */
+export class DuckLakeLake implements Lake {
+  readonly #options: LakeOptions;
+  #open: Open | undefined;
+  #info: LakeInfo;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: LakeOptions, open: Open) {
+    this.#options = options;
+    this.#open = open;
+    this.#info = open.engine.info;
+  }
+
+  /** Opens or makes the lake; rejects with `lake.unavailable`. */
+  static async open(options: LakeOptions): Promise<DuckLakeLake> {
+    return new DuckLakeLake(options, await openParts(options));
+  }
+
+  info(): LakeInfo {
+    return this.#info;
+  }
+
+  project(cell: CellName, events: readonly AgentEvent[]): Promise<void> {
+    return this.#inTurn(async () => this.#parts().writer.project(cell, events));
+  }
+
+  cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>> {
+    return this.#inTurn(async () => this.#parts().writer.cursors());
+  }
+
+  async query(sql: string, options: QueryOptions): Promise<LakeRows> {
+    return this.#parts().queries.run(sql, options);
+  }
+
+  /** Also drops the rows of logs that are not there any more; queries that run are interrupted. */
+  rebuild(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#closeParts();
+      removeLake(this.#options.dataDir);
+      this.#open = await openParts(this.#options);
+      this.#info = this.#open.engine.info;
+    });
+  }
+
+  /** Rewrites small files into larger ones; also done now and then by `project`. */
+  maintain(): Promise<void> {
+    return this.#inTurn(async () => this.#parts().writer.maintain());
+  }
+
+  /** SHA-256 over all rows of all tables; equal for equal rows, however they were written. */
+  digest(): Promise<string> {
+    return this.#inTurn(async () => {
+      const hash = createHash('sha256');
+      const { engine } = this.#parts();
+      for (const table of TABLES) {
+        const reader = await engine.writer.runAndReadAll(digestStatement(table));
+        hash.update(`${table.name} ${reader.getRows()[0]?.join(' ')}\n`);
+      }
+      return hash.digest('hex');
+    });
+  }
+
+  /** May be called twice; waits for the write that runs, interrupts queries. */
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#closeParts());
+  }
+
+  async #closeParts(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (!open) return;
+    await open.queries.stop();
+    open.engine.close();
+  }
+
+  #parts(): Open {
+    if (this.#open) return this.#open;
+    throw new EdgeError('lake.unavailable', {
+      operation: 'lake.use',
+      subject: lakePaths(this.#options.dataDir).root,
+      message: 'the lake is closed',
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result.catch((thrown: unknown) => {
+      throw lakeFailed(thrown, 'lake.use', this.#info.path);
+    });
+  }
+}
+
+async function openParts(options: LakeOptions): Promise<Open> {
+  const engine = await LakeEngine.open(options);
+  try {
+    const writer = new LakeWriter(engine);
+    await writer.load();
+    return { engine, writer, queries: new LakeQueries(engine, options.clock) };
+  } catch (thrown) {
+    engine.close();
+    throw lakeFailed(thrown, 'lake.open', engine.info.path);
+  }
+}

@@ -1,0 +1,23 @@
+import { EdgeError } from '../../contract/index.ts';
+
+/** What the engine threw, as `lake.failed` with the engine's own words. */
+export function lakeFailed(thrown: unknown, operation: string, subject: string): EdgeError {
+  if (thrown instanceof EdgeError) return thrown;
+  const message = (thrown instanceof Error ? thrown.message : String(thrown)).trim();
+  const hint = /no space left|disk is full|ENOSPC/i.test(message)
+    ? 'the disk is full: free some space; the projection goes on by itself'
+    : '';
+  return new EdgeError('lake.failed', { operation, subject, message, hint, cause: thrown });
+}
+
+export function lakeUnavailable(path: string, message: string, hint: string, cause?: unknown): EdgeError {
+  return new EdgeError('lake.unavailable', { operation: 'lake.open', subject: path, message, hint, cause });
+}
+
+/** Faults that say nothing about the files: another opener, no room, no right, no memory. */
+export function isPassing(thrown: unknown): boolean {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return /set lock on file|no space left|disk is full|permission|too many open files|out of memory/i.test(
+    text,
+  );
+}

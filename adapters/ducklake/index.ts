@@ -1,0 +1,12 @@
+import type { Clock } from '../../contract/index.ts';
+import { DuckLakeLake } from './ducklake-lake.ts';
+import { searchDirectories } from './extension-files.ts';
+
+export { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
+export { cacheDirectory, searchDirectories } from './extension-files.ts';
+export { type Installed, type InstallOptions, installDucklakeExtension } from './install-extension.ts';
+
+/** The lake of a data directory, with the extension from wherever it is already installed. */
+export function openLake(dataDir: string, clock: Clock): Promise<DuckLakeLake> {
+  return DuckLakeLake.open({ dataDir, clock, extensionDirectories: searchDirectories(dataDir) });
+}

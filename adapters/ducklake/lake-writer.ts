@@ -1,0 +1,175 @@
+import { type DuckDBAppender, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
+import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/index.ts';
+import { lakeFailed } from './faults.ts';
+import type { LakeEngine } from './lake-engine.ts';
+import { LAKE, quote } from './schema-sql.ts';
+import { type Column, EPOCHS, POSITION, TABLES, type Table, type Value } from './tables.ts';
+
+/** Projected batches between two rounds of maintenance: a few minutes of a busy robot. */
+const BATCHES_PER_MAINTENANCE = 256;
+/** Snapshots are kept for time travel this long; one commit makes one snapshot. */
+const SNAPSHOTS_KEPT = '1 HOUR';
+
+type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[] };
+
+/**
+ * Writes batches of events into the tables. The cursor of a log is what the table `events` holds of it, so
+ * it cannot disagree with the data. One call at a time.
+ */
+export class LakeWriter {
+  readonly #engine: LakeEngine;
+  /** Highest seq by cell and epoch. */
+  readonly #seqs = new Map<CellName, Map<string, number>>();
+  readonly #current = new Map<CellName, string>();
+  #ordinal = 0;
+  #batches = 0;
+
+  constructor(engine: LakeEngine) {
+    this.#engine = engine;
+  }
+
+  /** Reads the cursors back; before anything else. */
+  async load(): Promise<void> {
+    const epochs = await this.#rows(`SELECT cell, epoch, ordinal FROM ${LAKE}.epochs ORDER BY ordinal`);
+    for (const [cell, epoch, ordinal] of epochs as [CellName, string, bigint][]) {
+      this.#current.set(cell, epoch);
+      this.#ordinal = Math.max(this.#ordinal, Number(ordinal));
+    }
+    const seqs = await this.#rows(`SELECT cell, epoch, max(seq) FROM ${LAKE}.events GROUP BY cell, epoch`);
+    for (const [cell, epoch, seq] of seqs as [CellName, string, bigint][])
+      this.#remember(cell, epoch, Number(seq));
+  }
+
+  cursors(): Partial<Record<CellName, LakeCursor>> {
+    const cursors: Partial<Record<CellName, LakeCursor>> = {};
+    for (const [cell, epoch] of this.#current) cursors[cell] = { epoch, seq: this.#seqOf(cell, epoch) };
+    return cursors;
+  }
+
+  /** All of the batch that is new, or nothing. */
+  async project(cell: CellName, events: readonly AgentEvent[]): Promise<void> {
+    const first = events[0];
+    if (!first) return;
+    const epoch = first.seq === 1 ? first.event_id : this.#current.get(cell);
+    if (epoch === undefined) throw gap(cell, 0, first.seq);
+    const have = this.#seqOf(cell, epoch);
+    const fresh = events.filter((event) => event.seq > have);
+    const next = fresh[0];
+    if (next) {
+      if (next.seq !== have + 1) throw gap(cell, have, next.seq);
+      await this.#write(cell, epoch, fresh);
+      this.#remember(cell, epoch, fresh.at(-1)!.seq);
+    }
+    this.#current.set(cell, epoch);
+    this.#batches += 1;
+    if (this.#batches % BATCHES_PER_MAINTENANCE === 0) await this.maintain();
+  }
+
+  /**
+   * Turns inlined rows into Parquet, joins small files, forgets old snapshots and removes the files that
+   * only they needed. Safe at any time; plain DuckDB needs none of it.
+   */
+  async maintain(): Promise<void> {
+    const { writer, info, files } = this.#engine;
+    if (info.kind !== 'ducklake') return;
+    await this.#transaction('lake.maintain', () => writer.run(`CALL ducklake_flush_inlined_data('${LAKE}')`));
+    await this.#transaction('lake.maintain', () =>
+      writer.run(`CALL ducklake_merge_adjacent_files('${LAKE}')`),
+    );
+    try {
+      await writer.run(
+        `CALL ducklake_expire_snapshots('${LAKE}', older_than => now() - INTERVAL ${SNAPSHOTS_KEPT})`,
+      );
+      await writer.run(`CALL ducklake_cleanup_old_files('${LAKE}', cleanup_all => true)`);
+      await files.syncNew();
+    } catch (thrown) {
+      throw lakeFailed(thrown, 'lake.maintain', info.path);
+    }
+  }
+
+  async #write(cell: CellName, epoch: string, events: readonly AgentEvent[]): Promise<void> {
+    const { writer, info } = this.#engine;
+    const newEpoch = !this.#seqs.get(cell)?.has(epoch);
+    const last = events.at(-1)!.seq;
+    await this.#transaction('lake.project', async () => {
+      if (newEpoch) {
+        const position = [cell, epoch, 0];
+        await this.#append({ table: EPOCHS, rows: [[...position, this.#ordinal + 1]] });
+      }
+      for (const table of TABLES) {
+        const rows = events.flatMap((e) => table.rows(e).map((values) => [cell, epoch, e.seq, ...values]));
+        if (rows.length > 0) await this.#append({ table, rows });
+      }
+      if (info.kind === 'ducklake') {
+        const batch = JSON.stringify({ batch: `${cell}:${epoch}:${events[0]!.seq}`, last_seq: last });
+        await writer.run(
+          `CALL ducklake_set_commit_message('${LAKE}', 'auraison', ${quote(`${cell} to ${last}`)}, ` +
+            `extra_info => ${quote(batch)})`,
+        );
+      }
+    });
+    if (newEpoch) this.#ordinal += 1;
+  }
+
+  /** BEGIN, work, files to the disk, COMMIT: what is committed can be read after a power cut. */
+  async #transaction(operation: string, work: () => Promise<unknown>): Promise<void> {
+    const { writer, files, info } = this.#engine;
+    try {
+      await writer.run('BEGIN');
+      await work();
+      await files.syncNew();
+      await writer.run('COMMIT');
+    } catch (thrown) {
+      await writer.run('ROLLBACK').catch(() => {});
+      throw lakeFailed(thrown, operation, info.path);
+    }
+  }
+
+  async #append({ table, rows }: Rows): Promise<void> {
+    const appender = await this.#engine.writer.createAppender(table.name, 'main', LAKE);
+    const columns = [...POSITION, ...table.columns];
+    try {
+      for (const row of rows) {
+        for (const [i, column] of columns.entries()) appendValue(appender, column, row[i]);
+        appender.endRow();
+      }
+      appender.flushSync();
+    } finally {
+      appender.closeSync();
+    }
+  }
+
+  async #rows(sql: string): Promise<unknown[][]> {
+    return (await this.#engine.writer.runAndReadAll(sql)).getRows();
+  }
+
+  #seqOf(cell: CellName, epoch: string): number {
+    return this.#seqs.get(cell)?.get(epoch) ?? 0;
+  }
+
+  #remember(cell: CellName, epoch: string, seq: number): void {
+    const seqs = this.#seqs.get(cell) ?? new Map<string, number>();
+    seqs.set(epoch, seq);
+    this.#seqs.set(cell, seqs);
+  }
+}
+
+function appendValue(appender: DuckDBAppender, column: Column, value: Value): void {
+  if (value === undefined) appender.appendNull();
+  else if (column.type === 'BIGINT') appender.appendBigInt(BigInt(value));
+  else if (column.type === 'DOUBLE') appender.appendDouble(Number(value));
+  else if (column.type === 'BOOLEAN') appender.appendBoolean(value === true);
+  else if (column.type === 'TIMESTAMP_NS')
+    appender.appendTimestampNanoseconds(new DuckDBTimestampNanosecondsValue(BigInt(value)));
+  else appender.appendVarchar(String(value).toWellFormed());
+}
+
+function gap(cell: CellName, have: number, next: number): EdgeError {
+  return new EdgeError('lake.failed', {
+    operation: 'lake.project',
+    subject: cell,
+    message: `the lake has the log of ${cell} to ${have}; it cannot go on at ${next}`,
+    hint: 'read the log from the cursor',
+    retryable: false,
+  });
+}

@@ -1,0 +1,80 @@
+import { EPOCHS, POSITION, TABLES, type Table } from './tables.ts';
+
+/** The lake under this name in every connection, whatever stores it. */
+export const LAKE = 'lake';
+
+export type View = { readonly name: string; readonly text: string; readonly sql: string };
+
+/** Read models over the append-only tables. */
+export const VIEWS: readonly View[] = [
+  {
+    name: 'runs',
+    text: 'one row per run: its latest status, phase and reason, and its times',
+    sql: `SELECT run_id, any_value(intent_id) AS intent_id, any_value(intent_type) AS intent_type,
+  any_value(app) AS app, any_value(harness) AS harness, max(attempt) AS attempt,
+  arg_max(status, seq) FILTER (WHERE status IS NOT NULL) AS status,
+  arg_max(phase, seq) FILTER (WHERE phase IS NOT NULL) AS phase,
+  arg_max(reason, seq) FILTER (WHERE reason IS NOT NULL) AS reason,
+  any_value(score) AS score, any_value(summary) AS summary, any_value(error_code) AS error_code,
+  min(ts) AS accepted_at, min(ts) FILTER (WHERE kind = 'run.started') AS started_at,
+  max(ts) FILTER (WHERE kind = 'run.finished') AS finished_at, cell, epoch
+FROM ${LAKE}.run_events GROUP BY cell, epoch, run_id`,
+  },
+  {
+    name: 'tool_calls',
+    text: 'one row per tool call; ok is NULL while it has not returned',
+    sql: `SELECT call_id, any_value(run_id) AS run_id, any_value(tool) AS tool, any_value(effect) AS effect,
+  any_value(replay) AS replay, any_value(args) AS args, any_value(deadline_ms) AS deadline_ms,
+  any_value(ok) AS ok, any_value(result) AS result, any_value(error_code) AS error_code,
+  any_value(error_message) AS error_message, any_value(duration_ms) AS duration_ms,
+  min(ts) FILTER (WHERE kind = 'tool.called') AS called_at,
+  max(ts) FILTER (WHERE kind = 'tool.returned') AS returned_at, cell, epoch
+FROM ${LAKE}.tool_events GROUP BY cell, epoch, call_id`,
+  },
+  {
+    name: 'bags',
+    text: 'one row per recording',
+    sql: `SELECT bag, count(*) AS segments, sum(messages)::BIGINT AS messages, sum(bytes)::BIGINT AS bytes,
+  min(start_time) AS start_time, max(end_time) AS end_time, bool_or(repaired) AS repaired,
+  coalesce(any_value(dropped), 0)::BIGINT AS dropped
+FROM (SELECT DISTINCT ON (path) * FROM ${LAKE}.segments ORDER BY path, seq DESC) AS last_seal
+LEFT JOIN (SELECT bag, sum(dropped) AS dropped FROM ${LAKE}.losses GROUP BY bag) AS lost USING (bag)
+GROUP BY bag`,
+  },
+];
+
+export const ALL_TABLES: readonly Table[] = [EPOCHS, ...TABLES];
+
+/** Statements that make what is missing; documented, so that \`duckdb_columns()\` explains the lake. */
+export function createStatements(): string[] {
+  const tables = ALL_TABLES.flatMap((table) => {
+    const columns = [...POSITION, ...table.columns];
+    const name = `${LAKE}.${table.name}`;
+    return [
+      `CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`,
+      `COMMENT ON TABLE ${name} IS ${quote(table.text)}`,
+      ...columns.map((c) => `COMMENT ON COLUMN ${name}.${c.name} IS ${quote(c.text)}`),
+    ];
+  });
+  const views = VIEWS.flatMap((view) => [
+    `CREATE VIEW ${LAKE}.${view.name} AS ${view.sql}`,
+    `COMMENT ON VIEW ${LAKE}.${view.name} IS ${quote(view.text)}`,
+  ]);
+  return [...tables, ...views];
+}
+
+/**
+ * Order-independent and duplicate-sensitive: the count and the sums of both halves of each row's MD5. Two
+ * lakes with the same rows give the same figures, whatever their batches, files and order.
+ */
+export function digestStatement(table: Table): string {
+  const row = 'to_json(t)::VARCHAR';
+  return (
+    `SELECT count(*)::VARCHAR, coalesce(sum(md5_number_lower(${row})::HUGEINT), 0)::VARCHAR, ` +
+    `coalesce(sum(md5_number_upper(${row})::HUGEINT), 0)::VARCHAR FROM ${LAKE}.${table.name} AS t`
+  );
+}
+
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
