@@ -47,25 +47,37 @@ export class ChunkBuilder {
   #maxLow = 0;
   #maxHigh = 0;
 
-  /** `part` holds whole records, messages foremost, and stays unchanged until the chunk is written. */
-  add(part: Uint8Array): void {
-    const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+  /**
+   * Takes the records of `bytes` up to the first message whose channel `isKnown` refuses, or until the chunk
+   * has `sizeWanted` bytes, and returns how many bytes that were. `bytes` holds whole records and stays
+   * unchanged until the chunk is written.
+   */
+  add(
+    bytes: Uint8Array,
+    isKnown: (channelId: number) => boolean = () => true,
+    sizeWanted = Number.POSITIVE_INFINITY,
+  ): number {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
-    while (at < part.length) {
-      const room = part.length - at - RECORD_HEAD_BYTES;
+    while (at < bytes.length && this.size + at < sizeWanted) {
+      const room = bytes.length - at - RECORD_HEAD_BYTES;
       const length = room < 0 ? 0 : view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
       if (room < length) throw malformed('chunk', this.size + at, `a record of ${length} bytes is cut off`);
       if (view.getUint8(at) === OP.message) {
         if (length < MESSAGE_FIELDS_BYTES)
           throw malformed('chunk', this.size + at, 'a message without a head');
-        const low = view.getUint32(at + 15, true);
-        this.#enter(view.getUint16(at + 9, true), low, view.getUint32(at + 19, true), at);
+        const channel = view.getUint16(at + 9, true);
+        if (!isKnown(channel)) break;
+        this.#enter(channel, view.getUint32(at + 15, true), view.getUint32(at + 19, true), at);
       }
       at += RECORD_HEAD_BYTES + length;
     }
+    if (at === 0) return 0;
+    const part = bytes.subarray(0, at);
     this.crc = crc32(part, this.crc);
-    this.size += part.length;
+    this.size += at;
     this.parts.push(part);
+    return at;
   }
 
   get startTime(): bigint {

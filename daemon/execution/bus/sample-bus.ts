@@ -1,0 +1,106 @@
+import { type Clock, LIMITS, type Sample } from '../../../contract/index.ts';
+import type { Ledger } from './ledger.ts';
+import { Rates } from './rates.ts';
+import { Subscription, type SubscriptionOptions } from './subscription.ts';
+
+export type BusOptions = {
+  readonly clock: Clock;
+  /** Where samples that the bus itself refuses are counted. */
+  readonly ledger: Ledger;
+};
+
+/**
+ * The sample bus of the execution cell: sources publish, everybody else listens. `publish` never blocks and
+ * never throws; the bytes are shared by all readers and never changed. Order is kept per publisher.
+ */
+export class SampleBus {
+  readonly #clock: Clock;
+  readonly #ledger: Ledger;
+  readonly #rates = new Rates();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #taps = new Map<string, (sample: Sample) => void>();
+  readonly #tapFaults = new Map<string, number>();
+  readonly #last = new Map<string, Sample>();
+  #published = 0;
+
+  constructor(options: BusOptions) {
+    this.#clock = options.clock;
+    this.#ledger = options.ledger;
+  }
+
+  get published(): number {
+    return this.#published;
+  }
+
+  publish(sample: Sample): void {
+    this.#published += 1;
+    this.#rates.count(sample.topic, this.#clock.monotonicMs());
+    if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) {
+      this.#ledger.received(sample.topic);
+      this.#ledger.dropped(sample.topic, 'too_large');
+      return;
+    }
+    this.#last.set(sample.topic, sample);
+    for (const [name, tap] of this.#taps) {
+      try {
+        tap(sample);
+      } catch {
+        // A tap must not throw. One that does is a defect of its owner; the others still get the sample.
+        this.#tapFaults.set(name, (this.#tapFaults.get(name) ?? 0) + 1);
+      }
+    }
+    for (const subscription of this.#subscriptions) {
+      if (!subscription.topics || subscription.topics.has(sample.topic)) subscription.push(sample);
+    }
+  }
+
+  subscribe(options: SubscriptionOptions): Subscription {
+    const subscription = new Subscription(options, () => this.#subscriptions.delete(subscription));
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /**
+   * Calls `receive` at once with every sample: for receivers that have a bounded queue of their own, like
+   * the recorder. It must not block or throw. Returns what ends it.
+   */
+  tap(name: string, receive: (sample: Sample) => void): () => void {
+    if (this.#taps.has(name)) throw new Error(`a tap named ${name} exists`);
+    this.#taps.set(name, receive);
+    return () => this.#taps.delete(name);
+  }
+
+  /** The newest sample of a topic. */
+  last(topic: string): Sample | undefined {
+    return this.#last.get(topic);
+  }
+
+  /** Messages per second by topic. */
+  rates(): Record<string, number> {
+    return this.#rates.all(this.#clock.monotonicMs());
+  }
+
+  messagesPerSecond(): number {
+    return this.#rates.total(this.#clock.monotonicMs());
+  }
+
+  /** Queues and losses of each reader, for status and metrics. */
+  readers(): {
+    name: string;
+    queued: number;
+    queuedBytes: number;
+    dropped: ReturnType<Subscription['dropped']>;
+  }[] {
+    return [...this.#subscriptions].map((s) => ({
+      name: s.name,
+      queued: s.queued,
+      queuedBytes: s.queuedBytes,
+      dropped: s.dropped(),
+    }));
+  }
+
+  /** How often each tap threw; empty in a healthy daemon. */
+  tapFaults(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#tapFaults);
+  }
+}

@@ -1,0 +1,149 @@
+import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Channel, McapReader, type Summary } from '../../../formats/mcap/index.ts';
+import { bagMetadata, type SegmentFacts } from './bag-metadata.ts';
+import { HandleReadable, replaceFile, syncFolder } from './files.ts';
+import type { Sealed } from './protocol.ts';
+import { ACTIVE } from './segment.ts';
+
+/** Suffix of the note beside a sealed segment whose events are not known to be in the log yet. */
+const NOTE = '.sealed.json';
+
+/** A bag on disk: `<dataDir>/bags/<bag>/<bag>_<n>.mcap` and metadata.yaml, which any ROS 2 tool opens. */
+export class BagFolder {
+  readonly bag: string;
+  readonly #dataDir: string;
+  readonly #facts: SegmentFacts[] = [];
+  #next = 0;
+
+  private constructor(dataDir: string, bag: string) {
+    this.#dataDir = dataDir;
+    this.bag = bag;
+  }
+
+  /** Makes the folder if need be and learns which segments it holds. */
+  static async open(dataDir: string, bag: string): Promise<BagFolder> {
+    const folder = new BagFolder(dataDir, bag);
+    await mkdir(folder.path, { recursive: true });
+    await syncFolder(join(dataDir, 'bags'));
+    for (const name of (await readdir(folder.path)).sort(byNumber)) {
+      const number = segmentNumber(name);
+      if (number === undefined) continue;
+      folder.#next = Math.max(folder.#next, number + 1);
+      if (!name.endsWith('.mcap')) continue;
+      // A damaged file of the past must not keep us from recording: it is left out of the metadata.
+      const summary = await readSummary(join(folder.path, name)).catch(() => undefined);
+      if (summary) folder.#facts.push(factsOf(name, summary));
+    }
+    return folder;
+  }
+
+  get path(): string {
+    return join(this.#dataDir, 'bags', this.bag);
+  }
+
+  get nextNumber(): number {
+    return this.#next;
+  }
+
+  /** The number and the path, relative to the data directory, of the next segment. */
+  nextSegment(): { number: number; relative: string; absolute: string } {
+    const number = this.#next;
+    this.#next += 1;
+    const relative = `bags/${this.bag}/${this.bag}_${number}.mcap`;
+    return { number, relative, absolute: join(this.#dataDir, relative) };
+  }
+
+  /** Enters a sealed segment into metadata.yaml. */
+  async enter(file: string, summary: Summary): Promise<void> {
+    this.#facts.push(factsOf(file, summary));
+    this.#facts.sort((a, b) => byNumber(a.file, b.file));
+    await this.writeMetadata();
+  }
+
+  async writeMetadata(): Promise<void> {
+    await replaceFile(join(this.path, 'metadata.yaml'), bagMetadata(this.#facts));
+  }
+}
+
+/** Numbers count as numbers: `_9` comes before `_10`. */
+function byNumber(a: string, b: string): number {
+  return (segmentNumber(a) ?? 0) - (segmentNumber(b) ?? 0) || (a < b ? -1 : 1);
+}
+
+export function segmentNumber(name: string): number | undefined {
+  const match = /_(\d+)\.mcap(?:\.active)?$/.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
+export async function readSummary(path: string): Promise<Summary> {
+  const handle = await open(path, 'r');
+  try {
+    return (await McapReader.open(new HandleReadable(handle, path))).summary;
+  } finally {
+    await handle.close();
+  }
+}
+
+export function factsOf(file: string, summary: Summary): SegmentFacts {
+  const topics = new Map<string, { type: string; qos: string; messages: number }>();
+  for (const channel of summary.channels.values()) {
+    const { type, qos } = offered(channel, summary);
+    const messages = summary.counts.get(channel.id) ?? 0;
+    const known = topics.get(channel.topic);
+    if (known) known.messages += messages;
+    else topics.set(channel.topic, { type, qos, messages });
+  }
+  return { file, startNs: summary.startTime, endNs: summary.endTime, topics };
+}
+
+function offered(channel: Channel, summary: Summary): { type: string; qos: string } {
+  const type = summary.schemas.get(channel.schemaId)?.name ?? '';
+  return { type, qos: channel.metadata.get('offered_qos_profiles') ?? '' };
+}
+
+/** Segments that a former life left unsealed, relative to the data directory. */
+export async function unsealedSegments(dataDir: string): Promise<string[]> {
+  return inAllBags(dataDir, (name) => name.endsWith(`.mcap${ACTIVE}`), ACTIVE.length);
+}
+
+/**
+ * Written before a segment gets its final name and removed once its events are durable: a kill in between
+ * repeats the events at the next start instead of losing them.
+ */
+export async function writeNote(dataDir: string, sealed: Sealed): Promise<void> {
+  await replaceFile(join(dataDir, sealed.segment.path + NOTE), JSON.stringify(sealed));
+}
+
+export async function removeNote(dataDir: string, path: string): Promise<void> {
+  await unlink(join(dataDir, path + NOTE)).catch(() => {});
+}
+
+/** The notes that are still there, oldest bag first. Unreadable ones (a power cut) are removed. */
+export async function pendingNotes(dataDir: string): Promise<Sealed[]> {
+  const notes: Sealed[] = [];
+  for (const path of await inAllBags(dataDir, (name) => name.endsWith(NOTE), NOTE.length)) {
+    try {
+      notes.push(JSON.parse(await readFile(join(dataDir, path + NOTE), 'utf8')) as Sealed);
+    } catch {
+      await removeNote(dataDir, path);
+    }
+  }
+  return notes;
+}
+
+async function inAllBags(
+  dataDir: string,
+  matches: (name: string) => boolean,
+  cut: number,
+): Promise<string[]> {
+  const found: string[] = [];
+  const root = join(dataDir, 'bags');
+  for (const bag of (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
+    const names = (await readdir(join(root, bag.name))).filter(matches);
+    for (const name of names.map((n) => n.slice(0, -cut)).sort(byNumber)) {
+      found.push(`bags/${bag.name}/${name}`);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,85 @@
+import { writevSync } from 'node:fs';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { EdgeError } from '../../../contract/index.ts';
+import type { Readable } from '../../../formats/mcap/index.ts';
+
+/** Random access to an open file for the MCAP code. */
+export class HandleReadable implements Readable {
+  readonly subject: string;
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle, subject: string) {
+    this.#handle = handle;
+    this.subject = subject;
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) {
+        throw new EdgeError('mcap.malformed', {
+          operation: 'read-mcap',
+          subject: this.subject,
+          message: `at byte ${offset + done}: the file ends`,
+        });
+      }
+      done += bytesRead;
+    }
+    return bytes;
+  }
+}
+
+/**
+ * Writes all of `buffers` at `position`, whatever a single call takes. Blocks: the recorder thread has nothing
+ * better to do, and handing each chunk to another thread and back costs more than it overlaps.
+ */
+export function writeAll(fd: number, buffers: readonly Uint8Array[], position: number): void {
+  let rest: Uint8Array[] = buffers.filter((buffer) => buffer.length > 0);
+  let at = position;
+  while (rest.length > 0) {
+    // 1024 is the kernel's limit of one writev.
+    let bytesWritten = writevSync(fd, rest.slice(0, 1024), at);
+    at += bytesWritten;
+    let whole = 0;
+    while (whole < rest.length && bytesWritten >= rest[whole]!.length) {
+      bytesWritten -= rest[whole]!.length;
+      whole += 1;
+    }
+    rest = rest.slice(whole);
+    if (bytesWritten > 0) rest[0] = rest[0]!.subarray(bytesWritten);
+  }
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces a file as a whole: a reader, and a power cut, see the old or the new one. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const handle = await open(temporary, 'w', 0o644);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}

@@ -1,0 +1,175 @@
+import { open, readdir, rename } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { EdgeError, type EventPayload } from '../../../contract/index.ts';
+import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
+import { ledgerTopics } from './accounts.ts';
+import {
+  BagFolder,
+  factsOf,
+  pendingNotes,
+  readSummary,
+  segmentNumber,
+  unsealedSegments,
+  writeNote,
+} from './bag-folder.ts';
+import { FileHasher } from './file-hasher.ts';
+import { HandleReadable, syncFolder, writeAll } from './files.ts';
+import { type Leftover, readLeftovers, removeIntake } from './intake.ts';
+import type { FromThread, Sealed, ThreadOptions } from './protocol.ts';
+import { ACTIVE } from './segment.ts';
+
+type Post = (message: FromThread) => void;
+type Repaired = {
+  readonly path: string;
+  readonly summary: Summary;
+  readonly bytes: number;
+  readonly sha256: string;
+};
+
+/**
+ * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
+ * counted from the intake, and events that may not have reached the log are told again. A file that cannot
+ * be repaired is reported and stays as it is. To be called while no segment is being written.
+ */
+export async function settleLeftovers(options: ThreadOptions, post: Post, isStart: boolean): Promise<void> {
+  const repaired: Repaired[] = [];
+  for (const path of await unsealedSegments(options.dataDir)) {
+    try {
+      repaired.push(await repair(options, path));
+    } catch (error) {
+      const { message } = EdgeError.from(error, 'recorder.failed', 'repair', path);
+      post({ t: 'report', level: 'error', message: `segment ${path} could not be repaired: ${message}` });
+    }
+  }
+  const crashed = new Map<string, EventPayload<'losses.recorded'>>();
+  for (const leftover of readLeftovers(options.intakeDir, options.session)) {
+    const losses = await lossesOf(options.dataDir, leftover, repaired);
+    if (losses) crashed.set(losses.segment, losses);
+    removeIntake(options.intakeDir, leftover.session);
+  }
+  for (const segment of repaired) {
+    await seal(options, segment, crashed.get(segment.path), post);
+    crashed.delete(segment.path);
+  }
+  for (const losses of crashed.values()) post({ t: 'crashed', losses });
+  // While running, a note belongs to events that are on their way to the log.
+  if (!isStart) return;
+  const told = new Set(repaired.map(({ path }) => path));
+  for (const sealed of await pendingNotes(options.dataDir)) {
+    if (!told.has(sealed.segment.path)) post({ t: 'sealed', ...sealed });
+  }
+}
+
+/** Makes the file whole under its unsealed name. */
+async function repair(options: ThreadOptions, path: string): Promise<Repaired> {
+  const active = join(options.dataDir, path + ACTIVE);
+  const handle = await open(active, 'r+');
+  try {
+    const header = { profile: 'ros2', library: options.library };
+    const plan = await planRepair(
+      new HandleReadable(handle, path),
+      header,
+      new Map([['session', options.session]]),
+    );
+    let bytes = plan.keepBytes;
+    if (!plan.complete) {
+      // Written over the damaged end before the rest is cut off: a kill in between loses nothing more.
+      writeAll(handle.fd, plan.append, plan.keepBytes);
+      bytes += plan.append.reduce((sum, buffer) => sum + buffer.length, 0);
+      await handle.truncate(bytes);
+    }
+    await handle.sync();
+    const sha256 = await (await FileHasher.open(active)).digest(bytes);
+    return { path, summary: plan.summary, bytes, sha256 };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function seal(
+  options: ThreadOptions,
+  { path, summary, bytes, sha256 }: Repaired,
+  losses: EventPayload<'losses.recorded'> | undefined,
+  post: Post,
+): Promise<void> {
+  const bag = bagOf(path);
+  const sealed = sealedEvents({ bag, path, summary, bytes, sha256, repaired: true }, losses);
+  await writeNote(options.dataDir, sealed);
+  const final = join(options.dataDir, path);
+  await rename(final + ACTIVE, final);
+  await syncFolder(join(options.dataDir, 'bags', bag));
+  const folder = await BagFolder.open(options.dataDir, bag);
+  await folder.writeMetadata();
+  post({ t: 'sealed', ...sealed });
+}
+
+/** The events of a sealed segment; without a ledger of its own, one that says what it holds. */
+export function sealedEvents(
+  facts: {
+    readonly bag: string;
+    readonly path: string;
+    readonly summary: Summary;
+    readonly bytes: number;
+    readonly sha256: string;
+    readonly repaired: boolean;
+  },
+  losses: EventPayload<'losses.recorded'> | undefined,
+): Sealed {
+  const { bag, path, summary, bytes, sha256, repaired } = facts;
+  const topics = topicCounts(path, summary);
+  return {
+    segment: {
+      bag,
+      path,
+      sha256,
+      bytes,
+      messages: summary.messages,
+      start_ns: summary.startTime.toString(),
+      end_ns: summary.endTime.toString(),
+      topics,
+      repaired,
+    },
+    losses: losses ?? { bag, segment: path, topics: ledgerTopics(topics, new Map()) },
+  };
+}
+
+export function topicCounts(path: string, summary: Summary): Record<string, number> {
+  const { topics } = factsOf(basename(path), summary);
+  return Object.fromEntries([...topics].map(([topic, { messages }]) => [topic, messages]));
+}
+
+/** What a killed session accepted and neither wrote nor counted; undefined when nothing is missing. */
+async function lossesOf(
+  dataDir: string,
+  leftover: Leftover,
+  repaired: readonly Repaired[],
+): Promise<EventPayload<'losses.recorded'> | undefined> {
+  const { bag, through } = leftover.account;
+  const written = new Map<string, number>();
+  const folder = join(dataDir, 'bags', bag);
+  const names = await readdir(folder).catch(() => [] as string[]);
+  let last: { path: string; counts: Record<string, number> } | undefined;
+  for (const name of names) {
+    const path = `bags/${bag}/${name.replace(ACTIVE, '')}`;
+    const number = segmentNumber(name);
+    if (number === undefined || number <= through) continue;
+    const known = repaired.find((one) => one.path === path);
+    const summary = known?.summary ?? (await readSummary(join(folder, name)).catch(() => undefined));
+    if (!summary) continue;
+    const counts = topicCounts(path, summary);
+    for (const [topic, count] of Object.entries(counts))
+      written.set(topic, (written.get(topic) ?? 0) + count);
+    if (known) last = { path, counts };
+  }
+  const drops = new Map<string, { crash: number }>();
+  for (const [topic, accepted] of leftover.accepted) {
+    const lost = accepted - (leftover.accounted.get(topic) ?? 0) - (written.get(topic) ?? 0);
+    if (lost > 0) drops.set(topic, { crash: lost });
+  }
+  if (drops.size === 0) return undefined;
+  return { bag, segment: last?.path ?? `bags/${bag}`, topics: ledgerTopics(last?.counts ?? {}, drops) };
+}
+
+function bagOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}

@@ -1,0 +1,66 @@
+import type { DropReason, EventPayload } from '../../../contract/index.ts';
+
+/** What the execution main thread and the recorder thread say to each other; structured clone, in order. */
+
+export type ChannelDeclaration = {
+  readonly id: number;
+  readonly topic: string;
+  readonly type: string;
+  /** `ros2msg` and the text with its dependencies; both empty where the type is unknown on this host. */
+  readonly schemaEncoding: string;
+  readonly schemaText: string;
+  /** YAML as rosbag2 writes it; empty when nobody said how the topic is offered. */
+  readonly qosProfiles: string;
+};
+
+export type ThreadOptions = {
+  readonly dataDir: string;
+  readonly bag: string;
+  /** Names this life of the recorder; unique among those whose leftovers may lie about. */
+  readonly session: string;
+  readonly intakeDir: string;
+  readonly library: string;
+  readonly segmentBytesMax: number;
+  readonly segmentMs: number;
+  readonly syncMs: number;
+  readonly retryMs: number;
+  readonly freeSpaceFloorBytes: number;
+};
+
+export type ToThread =
+  | ({ readonly t: 'channel' } & ChannelDeclaration)
+  | { readonly t: 'block'; readonly id: number; readonly memory: SharedArrayBuffer }
+  /** The memory of this block will not come again. */
+  | { readonly t: 'gone'; readonly id: number }
+  | { readonly t: 'drops'; readonly topic: string; readonly reason: DropReason; readonly count: number }
+  /** Write and seal everything published so far, then answer `done`. */
+  | { readonly t: 'seal'; readonly ask: number };
+
+export type Sealed = {
+  readonly segment: EventPayload<'segment.sealed'>;
+  readonly losses: EventPayload<'losses.recorded'> | undefined;
+};
+
+export type FromThread =
+  | { readonly t: 'ready' }
+  /** Messages by channel that are in the file, and the bytes of the queue they used. */
+  | { readonly t: 'written'; readonly counts: readonly (readonly [number, number])[]; readonly bytes: number }
+  | {
+      readonly t: 'dropped';
+      readonly reason: DropReason;
+      readonly counts: readonly (readonly [number, number])[];
+      readonly bytes: number;
+    }
+  | { readonly t: 'free'; readonly id: number }
+  | { readonly t: 'opened'; readonly path: string }
+  | ({ readonly t: 'sealed' } & Sealed)
+  /** Of a former life, found at start. */
+  | { readonly t: 'crashed'; readonly losses: EventPayload<'losses.recorded'> }
+  | {
+      readonly t: 'state';
+      readonly state: 'recording' | 'failed';
+      readonly reason: string;
+      readonly bytes: number;
+    }
+  | { readonly t: 'report'; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
+  | { readonly t: 'done'; readonly ask: number };

@@ -1,0 +1,401 @@
+import { randomBytes } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import {
+  type Clock,
+  type DropReason,
+  EdgeError,
+  LIMITS,
+  type NewEvent,
+  type Sample,
+  type SegmentInfo,
+  type Timer,
+  type TopicSpec,
+  toMs,
+  withDeadline,
+} from '../../../contract/index.ts';
+import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
+import { schemaFor } from '../../../formats/ros2/index.ts';
+import type { Ledger } from '../bus/index.ts';
+import { removeNote } from './bag-folder.ts';
+import { qosProfiles } from './bag-metadata.ts';
+import type { Block } from './block.ts';
+import { BlockPool } from './block-pool.ts';
+import { DropBook } from './drop-book.ts';
+import { IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
+import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
+
+export type RecorderOptions = {
+  readonly clock: Clock;
+  readonly dataDir: string;
+  /** Name of the recording; empty: named by the time of the start. */
+  readonly bag: string;
+  readonly ledger: Ledger;
+  readonly library?: string;
+  readonly segmentBytesMax: number;
+  readonly segmentMs: number;
+  /** At most this much is lost on a power cut, milliseconds. */
+  readonly syncMs: number;
+  readonly freeSpaceFloorBytes: number;
+  readonly queueBytesMax?: number;
+  /** How often a recorder that failed tries again, milliseconds. */
+  readonly retryMs?: number;
+  /** The definition of a type where it is not one that formats/ros2 knows (from a bag, from ROS). */
+  readonly definitionOf?: (type: string) => string | undefined;
+  /** Appends events to the cell's log; resolves once they are durable. Called one at a time, in order. */
+  readonly emit: (events: readonly NewEvent[]) => Promise<unknown>;
+  readonly report: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    facts?: Record<string, unknown>,
+  ) => void;
+  /** Where the intake lives; for tests. */
+  readonly intakeDir?: string;
+};
+
+export type RecorderStatus = {
+  readonly state: 'recording' | 'failed' | 'off';
+  readonly reason: string;
+  readonly bag: string;
+  /** The newest sealed segments of this run of the daemon, oldest first. */
+  readonly segments: readonly SegmentInfo[];
+  /** Bytes of all sealed segments of this run. */
+  readonly bytes: number;
+  readonly backlogBytes: number;
+};
+
+type Channel = { readonly id: number; readonly type: string; sequence: number };
+
+const READY_MS = 60_000;
+const SEAL_MS = 30_000;
+const SEGMENTS_LISTED_MAX = 1024;
+const CHANNELS_MAX = 65_535;
+
+/**
+ * The recorder as the execution cell sees it: takes every sample without blocking, and counts in the ledger
+ * what becomes of it. Writing happens in a worker thread, which this class starts again if it dies.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  readonly #bag: string;
+  readonly #intakeDir: string;
+  readonly #pool: BlockPool;
+  readonly #qos = new Map<string, TopicSpec['qos']>();
+  readonly #channels = new Map<string, Channel>();
+  readonly #topics = new Map<number, string>();
+  readonly #asks = new Map<number, () => void>();
+  readonly #drops: DropBook;
+  #segments: SegmentInfo[] = [];
+  #sealedBytes = 0;
+  #worker: Worker | undefined;
+  #session = '';
+  #intake: IntakeCounter | undefined;
+  #block: Block | undefined;
+  #queuedBytes = 0;
+  #state: RecorderStatus['state'] = 'off';
+  #reason = 'not started';
+  #events: Promise<unknown> = Promise.resolve();
+  #nextAsk = 1;
+  #retry: Timer | undefined;
+  #ticks: Timer | undefined;
+  #onReady: (() => void) | undefined;
+  #onDeath: ((error: Error) => void) | undefined;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#bag = options.bag || bagName(toMs(options.clock.now()));
+    this.#intakeDir = options.intakeDir ?? intakeFolder(options.dataDir);
+    this.#pool = new BlockPool(options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX, (id) =>
+      this.#post({ t: 'gone', id }),
+    );
+    this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', ...drops }));
+  }
+
+  /** Resolves when leftovers of a crash are repaired and samples can be taken. Rejects `recorder.failed`. */
+  async start(): Promise<void> {
+    await this.#startThread();
+    this.#ticks = this.#options.clock.every(1_000, () => {
+      this.#drops.tell();
+      this.#pool.trim();
+    });
+  }
+
+  /** How topics are offered, for the metadata of their channels. Best before their first sample. */
+  declare(topics: readonly TopicSpec[]): void {
+    for (const { topic, qos } of topics) this.#qos.set(topic, qos);
+  }
+
+  /** Takes a sample, or drops and counts it. Never blocks, never throws, keeps no reference to the bytes. */
+  offer(sample: Sample): void {
+    this.#options.ledger.received(sample.topic);
+    const reason = this.#take(sample);
+    if (reason) this.#drops.drop(sample.topic, reason);
+  }
+
+  /** Why the sample is not taken; undefined when it is. */
+  #take(sample: Sample): DropReason | undefined {
+    if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
+    if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) return 'too_large';
+    const channel = this.#channelOf(sample);
+    if (!channel) return 'malformed';
+    if (!this.#append(sample, channel)) return 'queue_full';
+    channel.sequence += 1;
+    this.#queuedBytes += MESSAGE_HEAD_BYTES + sample.bytes.length;
+    this.#intake.accept(channel.id);
+    return undefined;
+  }
+
+  /** Bytes taken and not yet in a file: a simulation holds back while this is high. */
+  backlogBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  status(): RecorderStatus {
+    return {
+      state: this.#state,
+      reason: this.#reason,
+      bag: this.#bag,
+      segments: this.#segments,
+      bytes: this.#sealedBytes,
+      backlogBytes: this.#queuedBytes,
+    };
+  }
+
+  /** Seals what was offered so far; resolves when the segment has its final name and its events are durable. */
+  async sealNow(): Promise<void> {
+    if (!this.#worker) return;
+    this.#drops.tell();
+    const ask = this.#nextAsk++;
+    const done = new Promise<void>((resolve) => this.#asks.set(ask, resolve));
+    this.#post({ t: 'seal', ask });
+    await withDeadline(this.#options.clock, SEAL_MS, done, 'seal', this.#bag);
+    await this.#events;
+  }
+
+  /** Takes nothing more, seals, ends the thread. May be called twice, also without a start. */
+  async stop(): Promise<void> {
+    this.#ticks?.cancel();
+    this.#retry?.cancel();
+    const worker = this.#worker;
+    const intake = this.#intake;
+    this.#intake = undefined;
+    if (worker) {
+      try {
+        await this.sealNow();
+        // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
+        if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session);
+      } catch (error) {
+        this.#options.report('error', 'the recorder did not seal in time', { error: String(error) });
+      }
+      this.#worker = undefined;
+      await worker.terminate();
+    }
+    intake?.close();
+    this.#state = 'off';
+    this.#reason = 'stopped';
+    await this.#events;
+  }
+
+  async #startThread(): Promise<void> {
+    const { clock } = this.#options;
+    this.#session = `${toMs(clock.now())}-${randomBytes(6).toString('hex')}`;
+    const workerData = this.#threadOptions();
+    const worker = new Worker(new URL('./recorder-main.ts', import.meta.url), {
+      workerData,
+      name: 'recorder',
+    });
+    this.#worker = worker;
+    worker.on('message', (message: FromThread) => this.#receive(message));
+    worker.on('error', (error) => this.#died(worker, error as Error));
+    worker.on('exit', (code) => this.#died(worker, new Error(`the recorder thread ended with code ${code}`)));
+    const ready = new Promise<void>((resolve, reject) => {
+      this.#onReady = resolve;
+      this.#onDeath = reject;
+    });
+    await withDeadline(clock, READY_MS, ready, 'start', 'recorder');
+    this.#intake = new IntakeCounter(this.#intakeDir, this.#session);
+    for (const { id } of this.#channels.values()) this.#intake.addChannel(id, this.#topics.get(id)!);
+  }
+
+  #threadOptions(): ThreadOptions {
+    const { dataDir, library, segmentBytesMax, segmentMs, syncMs, retryMs } = this.#options;
+    return {
+      dataDir,
+      bag: this.#bag,
+      session: this.#session,
+      intakeDir: this.#intakeDir,
+      library: library ?? 'auraison-edge',
+      segmentBytesMax,
+      segmentMs,
+      syncMs,
+      retryMs: retryMs ?? 1_000,
+      freeSpaceFloorBytes: this.#options.freeSpaceFloorBytes,
+    };
+  }
+
+  #post(message: ToThread): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #channelOf({ topic, type }: Sample): Channel | undefined {
+    const known = this.#channels.get(topic);
+    if (known?.type === type) return known;
+    const key = known ? `${topic}\n${type}` : topic;
+    const other = known && this.#channels.get(key);
+    if (other) return other;
+    const id = this.#topics.size + 1;
+    if (id > CHANNELS_MAX || topic.includes('\n')) return undefined;
+    const channel = { id, type, sequence: 0 };
+    this.#channels.set(key, channel);
+    this.#topics.set(id, topic);
+    this.#announce(topic, channel);
+    this.#intake?.addChannel(id, topic);
+    return channel;
+  }
+
+  #announce(topic: string, { id, type }: Channel): void {
+    const text = this.#options.definitionOf?.(type) ?? schemaFor(type)?.data ?? '';
+    const schemaEncoding = text === '' ? '' : 'ros2msg';
+    const qos = qosProfiles(this.#qos.get(topic));
+    this.#post({ t: 'channel', id, topic, type, schemaEncoding, schemaText: text, qosProfiles: qos });
+    if (text === '') {
+      const hint = 'install its interface package to make the recording decodable';
+      this.#options.report('warn', `no definition of ${type}: ${topic} is recorded as raw bytes`, { hint });
+    }
+  }
+
+  #append(sample: Sample, channel: Channel): boolean {
+    if (this.#block?.append(sample, channel.id, channel.sequence)) return true;
+    const next = this.#pool.lend(MESSAGE_HEAD_BYTES + sample.bytes.length);
+    if (!next) return false;
+    this.#block?.close();
+    this.#block = next;
+    next.append(sample, channel.id, channel.sequence);
+    this.#post({ t: 'block', id: next.id, memory: next.memory });
+    return true;
+  }
+
+  #receive(message: FromThread): void {
+    const { ledger, report } = this.#options;
+    switch (message.t) {
+      case 'ready':
+        this.#state = 'recording';
+        this.#reason = '';
+        this.#onReady?.();
+        return;
+      case 'written':
+        this.#queuedBytes -= message.bytes;
+        for (const [id, count] of message.counts) ledger.written(this.#topics.get(id)!, count);
+        return;
+      case 'dropped':
+        this.#queuedBytes -= message.bytes;
+        for (const [id, count] of message.counts)
+          ledger.dropped(this.#topics.get(id)!, message.reason, count);
+        return;
+      case 'free':
+        this.#pool.giveBack(message.id);
+        return;
+      case 'opened':
+        this.#emit([{ kind: 'segment.opened', payload: { bag: this.#bag, path: message.path } }]);
+        return;
+      case 'sealed':
+        this.#sealed(message);
+        return;
+      case 'crashed':
+        this.#crashed(message.losses);
+        this.#emit([{ kind: 'losses.recorded', payload: message.losses }]);
+        return;
+      case 'state':
+        if (message.state === 'failed') report('error', `recording failed: ${message.reason}`);
+        this.#state = message.state;
+        this.#reason = message.reason;
+        return;
+      case 'report':
+        report(message.level, message.message);
+        return;
+      case 'done':
+        this.#asks.get(message.ask)?.();
+        this.#asks.delete(message.ask);
+        return;
+    }
+  }
+
+  #sealed({ segment, losses }: Extract<FromThread, { t: 'sealed' }>): void {
+    const { bag, path, sha256, bytes, messages, repaired } = segment;
+    this.#segments = [...this.#segments, { bag, path, sha256, bytes, messages, repaired }].slice(
+      -SEGMENTS_LISTED_MAX,
+    );
+    this.#sealedBytes += bytes;
+    if (losses && repaired) this.#crashed(losses);
+    const events: NewEvent[] = [{ kind: 'segment.sealed', payload: segment }];
+    if (losses) events.push({ kind: 'losses.recorded', payload: losses });
+    this.#emit(events, () => removeNote(this.#options.dataDir, path));
+  }
+
+  /** What a former life lost was received once and never written. */
+  #crashed(losses: Extract<FromThread, { t: 'crashed' }>['losses']): void {
+    for (const { topic, dropped } of losses.topics) {
+      const count = dropped['crash'] ?? 0;
+      if (count === 0) continue;
+      this.#options.ledger.received(topic, count);
+      this.#options.ledger.dropped(topic, 'crash', count);
+    }
+  }
+
+  /** Events go to the log in order; the note that would repeat them is removed once they are durable. */
+  #emit(events: readonly NewEvent[], then?: () => Promise<void>): void {
+    this.#events = this.#events
+      .then(() => this.#options.emit(events))
+      .then(then)
+      .catch((error: unknown) => {
+        this.#options.report(
+          'error',
+          'events of the recorder did not reach the log; they are told again at the next start',
+          {
+            kinds: events.map((event) => event.kind),
+            error: String(error),
+          },
+        );
+      });
+  }
+
+  /** The thread is gone: what it held is lost and counted; a new one repairs the file and goes on. */
+  #died(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#intake?.close();
+    this.#intake = undefined;
+    this.#block = undefined;
+    this.#pool.clear();
+    this.#queuedBytes = 0;
+    this.#state = 'failed';
+    this.#reason = error.message;
+    this.#options.report('error', 'the recorder thread died', { error: error.stack ?? error.message });
+    this.#countInFlight();
+    removeIntake(this.#intakeDir, this.#session);
+    for (const resolve of this.#asks.values()) resolve();
+    this.#asks.clear();
+    const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');
+    if (this.#onDeath) this.#onDeath(failed);
+    this.#retry = this.#options.clock.after(this.#options.retryMs ?? 1_000, () => {
+      void this.#startThread()
+        .then(() => this.#announceAll())
+        .catch(() => {});
+    });
+  }
+
+  #countInFlight(): void {
+    for (const { topic, received, written, dropped } of this.#options.ledger.lines()) {
+      const lost = Object.values(dropped).reduce((sum, count) => sum + count, written);
+      this.#drops.drop(topic, 'write_failed', received - lost);
+    }
+  }
+
+  #announceAll(): void {
+    for (const channel of this.#channels.values()) this.#announce(this.#topics.get(channel.id)!, channel);
+  }
+}
+
+/** `2026-11-21T09-45-14Z`: sorts by time and is a file name everywhere. */
+function bagName(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19).replaceAll(':', '-')}Z`;
+}

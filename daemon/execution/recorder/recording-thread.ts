@@ -1,0 +1,366 @@
+import { statfs } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Clock, DropReason } from '../../../contract/index.ts';
+import { type Channel, ChunkBuilder, McapWriter, type Schema } from '../../../formats/mcap/index.ts';
+import { Accounts } from './accounts.ts';
+import { BagFolder, writeNote } from './bag-folder.ts';
+import { Block } from './block.ts';
+import { sealedEvents, settleLeftovers, topicCounts } from './leftovers.ts';
+import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
+import { Segment } from './segment.ts';
+
+/** A chunk is written when it has this size, or at the sync interval. Large enough for few system calls. */
+const CHUNK_BYTES = 4 * 1024 * 1024;
+/** How often free space is looked at while all is well, milliseconds. */
+const SPACE_CHECK_MS = 1_000;
+
+/** `limit`: how far a flush goes; what is published after it began waits for the next. */
+type Queued = { readonly block: Block; consumed: number; limit: number };
+type Open = { readonly segment: Segment; readonly number: number; readonly relative: string };
+type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
+
+const encoder = new TextEncoder();
+
+/**
+ * The recorder thread: takes what the main thread published, writes it as chunks, syncs, rotates, seals.
+ * One round at a time; each ends with a true file whatever failed in it. When it cannot write, it seals what
+ * it can, counts what comes in as dropped, and tries again every `retryMs`.
+ */
+export class RecordingThread {
+  readonly #options: ThreadOptions;
+  readonly #clock: Clock;
+  readonly #post: (message: FromThread) => void;
+  readonly #queue: Queued[] = [];
+  /** Views of all blocks in use, so that a block that comes again costs nothing. */
+  readonly #blocks = new Map<number, Block>();
+  readonly #channels = new Map<number, { channel: Channel; schema: Schema | undefined }>();
+  readonly #schemaIds = new Map<string, number>();
+  readonly #chunk = new ChunkBuilder();
+  #folder!: BagFolder;
+  #accounts!: Accounts;
+  #open: Open | undefined;
+  #failure: Failure | undefined;
+  #closing: Promise<void> = Promise.resolve();
+  #isRunning = false;
+  #isAgain = false;
+  #isFlushDue = false;
+  #isSealDue = false;
+  #hasLeftSegment = false;
+  #asks: number[] = [];
+  #syncFault: unknown;
+  #spaceCheckedMs = 0;
+
+  constructor(options: ThreadOptions, clock: Clock, post: (message: FromThread) => void) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#post = post;
+  }
+
+  /** Repairs what a former life left, then begins to take samples. */
+  async start(): Promise<void> {
+    const { dataDir, bag, syncMs } = this.#options;
+    this.#folder = await BagFolder.open(dataDir, bag);
+    await settleLeftovers(this.#options, this.#post, true);
+    this.#folder = await BagFolder.open(dataDir, bag);
+    this.#accounts = new Accounts(this.#options, this.#folder.nextNumber);
+    for (const { channel } of this.#channels.values()) this.#accounts.addChannel(channel.id, channel.topic);
+    this.#clock.every(syncMs, () => {
+      this.#isFlushDue = true;
+      this.#kick();
+    });
+    this.#post({ t: 'ready' });
+  }
+
+  receive(message: ToThread): void {
+    switch (message.t) {
+      case 'channel':
+        this.#declare(message);
+        return;
+      case 'drops':
+        this.#accounts.drop(message.topic, message.reason, message.count);
+        return;
+      case 'block':
+        this.#queue.push({ block: this.#blockOf(message), consumed: 0, limit: 0 });
+        break;
+      case 'gone':
+        this.#blocks.delete(message.id);
+        return;
+      case 'seal':
+        this.#asks.push(message.ask);
+        this.#isSealDue = true;
+        break;
+    }
+    this.#kick();
+  }
+
+  #blockOf({ id, memory }: Extract<ToThread, { t: 'block' }>): Block {
+    let block = this.#blocks.get(id);
+    if (!block) {
+      block = new Block(id, memory);
+      this.#blocks.set(id, block);
+    }
+    return block;
+  }
+
+  #declare(message: Extract<ToThread, { t: 'channel' }>): void {
+    const { id, topic, type, schemaEncoding, schemaText, qosProfiles } = message;
+    const key = `${type}\n${schemaText}`;
+    const schemaId = this.#schemaIds.get(key) ?? this.#schemaIds.size + 1;
+    this.#schemaIds.set(key, schemaId);
+    const metadata = new Map([
+      ['offered_qos_profiles', qosProfiles],
+      ['topic_type_hash', ''],
+    ]);
+    this.#channels.set(id, {
+      channel: { id, schemaId, topic, messageEncoding: 'cdr', metadata },
+      schema: { id: schemaId, name: type, encoding: schemaEncoding, data: encoder.encode(schemaText) },
+    });
+    this.#accounts.addChannel(id, topic);
+  }
+
+  #kick(): void {
+    if (this.#isRunning) {
+      this.#isAgain = true;
+      return;
+    }
+    this.#isRunning = true;
+    void this.#run().finally(() => {
+      this.#isRunning = false;
+      void this.#hashWhileIdle();
+    });
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#isAgain = false;
+      await this.#round();
+      // Messages of the main thread, such as the declaration of a channel, get their turn.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    } while (this.#isAgain);
+  }
+
+  async #round(): Promise<void> {
+    const isFlush = this.#isFlushDue || this.#isSealDue;
+    const isSeal = this.#isSealDue;
+    const asks = isSeal ? this.#asks.splice(0) : [];
+    this.#isFlushDue = false;
+    this.#isSealDue = false;
+    if (isFlush) await this.#checkDisk();
+    if (isFlush) for (const queued of this.#queue) queued.limit = queued.block.filled;
+    while (this.#gather(isFlush)) {
+      await this.#writeChunk();
+      this.#release();
+      if (!isFlush && this.#isFlushDue) break;
+    }
+    if (isFlush) this.#sync();
+    if (isSeal) {
+      if (this.#hasVisible()) {
+        // What the main thread published before it asked is not all taken yet: a channel is still to come.
+        this.#isSealDue = this.#isAgain = true;
+        this.#asks.unshift(...asks);
+        return;
+      }
+      await this.#sealOpen();
+      for (const ask of asks) void this.#closing.then(() => this.#post({ t: 'done', ask }));
+    }
+  }
+
+  /** Fills the chunk; false when there is nothing to write now. Blocks that are not full wait for a flush. */
+  #gather(isFlush: boolean): boolean {
+    for (const queued of this.#queue) {
+      if (this.#chunk.size >= CHUNK_BYTES) break;
+      const isClosed = queued.block.closed;
+      if (!isClosed && !isFlush) break;
+      const end = isClosed ? queued.block.filled : queued.limit;
+      if (queued.consumed < end) {
+        const bytes = queued.block.bytes(queued.consumed, end);
+        queued.consumed += this.#chunk.add(bytes, (id) => this.#channels.has(id), CHUNK_BYTES);
+        if (queued.consumed < end) {
+          if (this.#chunk.size < CHUNK_BYTES) this.#isAgain = true;
+          break;
+        }
+      }
+      if (!isClosed) break;
+    }
+    return this.#chunk.messages > 0;
+  }
+
+  #hasVisible(): boolean {
+    return this.#queue.some(({ consumed, limit }) => consumed < limit);
+  }
+
+  async #writeChunk(): Promise<void> {
+    const chunk = this.#chunk;
+    try {
+      if (this.#failure) this.#dropChunk(this.#failure.reason);
+      else {
+        const { segment } = await this.#ensureOpen();
+        const counts = chunk.counts();
+        for (const id of counts.keys()) {
+          if (segment.hasChannel(id)) continue;
+          const { channel, schema } = this.#channels.get(id)!;
+          await segment.declare(channel, schema);
+        }
+        await segment.writeChunk(chunk);
+        this.#post({ t: 'written', counts: [...counts], bytes: chunk.size });
+        await this.#rotate(segment);
+      }
+    } catch (error) {
+      await this.#fail(error);
+    }
+    chunk.clear();
+  }
+
+  /** Gives blocks back whose content is no longer needed. */
+  #release(): void {
+    for (let first = this.#queue[0]; first; first = this.#queue[0]) {
+      if (!first.block.closed || first.consumed < first.block.filled) return;
+      this.#queue.shift();
+      this.#post({ t: 'free', id: first.block.id });
+    }
+  }
+
+  async #ensureOpen(): Promise<Open> {
+    if (this.#open) return this.#open;
+    const { number, relative, absolute } = this.#folder.nextSegment();
+    const now = this.#clock.monotonicMs();
+    const segment = await Segment.create(absolute, this.#options.library, new McapWriter(), now);
+    this.#open = { segment, number, relative };
+    this.#post({ t: 'opened', path: relative });
+    this.#post({ t: 'state', state: 'recording', reason: '', bytes: segment.bytes });
+    return this.#open;
+  }
+
+  async #rotate(segment: Segment): Promise<void> {
+    const age = this.#clock.monotonicMs() - segment.openedMs;
+    const isDue = segment.bytes >= this.#options.segmentBytesMax || age >= this.#options.segmentMs;
+    if (isDue) await this.#sealOpen();
+  }
+
+  /** The sync runs beside the next writes; its failure is seen by the next round. */
+  #sync(): void {
+    this.#open?.segment.sync().catch((error: unknown) => {
+      this.#syncFault = error;
+    });
+  }
+
+  /** Before a flush: a failed sync, an old segment, too little space, or space again after a failure. */
+  async #checkDisk(): Promise<void> {
+    const now = this.#clock.monotonicMs();
+    if (this.#syncFault !== undefined) {
+      const fault = this.#syncFault;
+      this.#syncFault = undefined;
+      await this.#fail(fault);
+    }
+    if (this.#failure) {
+      if (now - this.#failure.sinceMs >= this.#options.retryMs) await this.#retry(this.#failure, now);
+      return;
+    }
+    if (this.#open) await this.#rotate(this.#open.segment);
+    if (now - this.#spaceCheckedMs < SPACE_CHECK_MS) return;
+    this.#spaceCheckedMs = now;
+    const shortage = await this.#shortage();
+    if (shortage) await this.#fail(Object.assign(new Error(shortage), { code: 'ENOSPC' }));
+  }
+
+  async #retry(failure: Failure, now: number): Promise<void> {
+    const shortage = await this.#shortage();
+    if (shortage) {
+      this.#failure = { reason: 'disk_full', message: shortage, sinceMs: now };
+      return;
+    }
+    if (this.#hasLeftSegment) {
+      await this.#closing;
+      await settleLeftovers(this.#options, this.#post, false);
+      this.#folder = await BagFolder.open(this.#options.dataDir, this.#options.bag);
+      this.#hasLeftSegment = false;
+    }
+    this.#failure = undefined;
+    this.#post({ t: 'report', level: 'info', message: `recording again after: ${failure.message}` });
+    this.#post({ t: 'state', state: 'recording', reason: '', bytes: 0 });
+  }
+
+  /** What is missing on the disk, for a person; undefined when there is enough. */
+  async #shortage(): Promise<string | undefined> {
+    const { dataDir, freeSpaceFloorBytes } = this.#options;
+    const { bavail, bsize } = await statfs(dataDir);
+    const free = bavail * bsize;
+    if (free >= freeSpaceFloorBytes) return undefined;
+    return `${Math.floor(free / 2 ** 20)} MiB free, the floor is ${Math.floor(freeSpaceFloorBytes / 2 ** 20)} MiB`;
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { code, message } = error as { code?: string; message: string };
+    const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'write_failed';
+    this.#failure = { reason, message, sinceMs: this.#clock.monotonicMs() };
+    this.#post({ t: 'state', state: 'failed', reason: message, bytes: 0 });
+    if (this.#chunk.messages > 0) this.#dropChunk(reason);
+    await this.#sealOpen();
+  }
+
+  #dropChunk(reason: DropReason): void {
+    const counts = this.#chunk.counts();
+    this.#accounts.dropQueued(reason, counts);
+    this.#post({ t: 'dropped', reason, counts: [...counts], bytes: this.#chunk.size });
+    this.#chunk.clear();
+  }
+
+  /** Ends the open segment now; hashing and naming it go on beside the next one. */
+  async #sealOpen(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (!open) return;
+    const { bag } = this.#options;
+    const written = topicCounts(open.relative, open.segment.summary);
+    const losses = this.#accounts.close(bag, open.relative, written);
+    try {
+      await open.segment.end(new Map(losses.topics.map((line) => [line.topic, JSON.stringify(line)])));
+    } catch (error) {
+      await this.#leave(open, error);
+      return;
+    }
+    this.#closing = this.#closing.then(() => this.#finish(open, losses));
+  }
+
+  async #finish(open: Open, losses: ReturnType<Accounts['close']>): Promise<void> {
+    const { bag, dataDir } = this.#options;
+    const { segment, relative, number } = open;
+    try {
+      const sha256 = await segment.digest();
+      const { summary, bytes } = segment;
+      const sealed = sealedEvents({ bag, path: relative, summary, bytes, sha256, repaired: false }, losses);
+      await writeNote(dataDir, sealed);
+      await segment.publish();
+      this.#accounts.sealed(number, summary.counts);
+      this.#post({ t: 'sealed', ...sealed });
+      await this.#folder.enter(basename(relative), summary);
+    } catch (error) {
+      await this.#leave(open, error);
+    }
+  }
+
+  /** The segment stays under its unsealed name until there is space, or until the next start. */
+  async #leave(open: Open, error: unknown): Promise<void> {
+    this.#accounts.left();
+    this.#hasLeftSegment = true;
+    await open.segment.abandon();
+    const { message } = error as Error;
+    this.#post({
+      t: 'report',
+      level: 'warn',
+      message: `segment ${open.relative} is not sealed yet: ${message}`,
+    });
+    this.#failure ??= { reason: 'write_failed', message, sinceMs: this.#clock.monotonicMs() };
+  }
+
+  async #hashWhileIdle(): Promise<void> {
+    const segment = this.#open?.segment;
+    try {
+      while (segment && !this.#isRunning && this.#open?.segment === segment) {
+        if (!(await segment.hashSome())) return;
+      }
+    } catch {
+      // The read error comes back, and is reported, when the segment is sealed.
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Channel, ChunkBuilder, McapWriter, Pending, Schema } from '../../../formats/mcap/index.ts';
+import { FileHasher } from './file-hasher.ts';
+import { syncFolder, writeAll } from './files.ts';
+
+/** Suffix of a segment that is not sealed yet. */
+export const ACTIVE = '.active';
+
+/**
+ * One MCAP file being written. A failed write is cut off, so that the file ends with its last whole chunk
+ * and the summary stays true; the caller then seals it. Calls come one after another, except `sync` and
+ * `hashSome`, which may run beside writes.
+ */
+export class Segment {
+  /** Where it will be once sealed. */
+  readonly path: string;
+  readonly openedMs: number;
+  readonly #writer: McapWriter;
+  readonly #handle: FileHandle;
+  readonly #hasher: FileHasher;
+  #hashing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #synced = 0;
+
+  private constructor(
+    path: string,
+    openedMs: number,
+    writer: McapWriter,
+    handle: FileHandle,
+    hasher: FileHasher,
+  ) {
+    this.path = path;
+    this.openedMs = openedMs;
+    this.#writer = writer;
+    this.#handle = handle;
+    this.#hasher = hasher;
+  }
+
+  /** Creates `<path>.active`; refuses to overwrite. The file and its name are durable when this resolves. */
+  static async create(path: string, library: string, writer: McapWriter, nowMs: number): Promise<Segment> {
+    const active = path + ACTIVE;
+    const handle = await open(active, 'wx', 0o644);
+    try {
+      const begin = writer.begin({ profile: 'ros2', library });
+      writeAll(handle.fd, begin.buffers, begin.offset);
+      begin.commit();
+      await handle.sync();
+      await syncFolder(dirname(path));
+      return new Segment(path, nowMs, writer, handle, await FileHasher.open(active));
+    } catch (error) {
+      await handle.close().catch(() => {});
+      await unlink(active).catch(() => {});
+      throw error;
+    }
+  }
+
+  get bytes(): number {
+    return this.#writer.offset;
+  }
+
+  get summary() {
+    return this.#writer.summary;
+  }
+
+  hasChannel(id: number): boolean {
+    return this.#writer.hasChannel(id);
+  }
+
+  declare(channel: Channel, schema: Schema | undefined): Promise<void> {
+    return this.#append(this.#writer.channel(channel, schema));
+  }
+
+  writeChunk(chunk: ChunkBuilder): Promise<void> {
+    return this.#append(this.#writer.chunk(chunk));
+  }
+
+  async #append(pending: Pending): Promise<void> {
+    try {
+      writeAll(this.#handle.fd, pending.buffers, pending.offset);
+    } catch (error) {
+      await this.#handle.truncate(pending.offset).catch(() => {});
+      throw error;
+    }
+    pending.commit();
+  }
+
+  /** Makes everything written so far durable. Calls during a sync wait for it and need no second one. */
+  sync(): Promise<void> {
+    if (this.#synced === this.#writer.offset) return Promise.resolve();
+    this.#syncing ??= this.#syncNow().finally(() => {
+      this.#syncing = undefined;
+    });
+    return this.#syncing;
+  }
+
+  async #syncNow(): Promise<void> {
+    const upTo = this.#writer.offset;
+    await this.#handle.datasync();
+    this.#synced = upTo;
+  }
+
+  /** Hashes a little of what is written; false when there is nothing left to hash. */
+  async hashSome(): Promise<boolean> {
+    if (this.#hasher.position >= this.#writer.offset) return false;
+    this.#hashing ??= this.#hasher.step(this.#writer.offset).finally(() => {
+      this.#hashing = undefined;
+    });
+    await this.#hashing;
+    return true;
+  }
+
+  /** Writes losses, summary and footer and makes them durable. No write may follow. */
+  async end(losses: ReadonlyMap<string, string> | undefined): Promise<void> {
+    if (losses) await this.#append(this.#writer.metadata('auraison.losses', losses));
+    await this.#append(this.#writer.end());
+    await this.#syncing?.catch(() => {});
+    await this.#handle.sync();
+    await this.#handle.close();
+  }
+
+  /** The hash of the ended file. Takes as long as reading it, so it runs beside the next segment. */
+  async digest(): Promise<string> {
+    await this.#hashing?.catch(() => {});
+    return this.#hasher.digest(this.#writer.offset);
+  }
+
+  /** Gives the ended file its final name, durably. */
+  async publish(): Promise<void> {
+    await rename(this.path + ACTIVE, this.path);
+    await syncFolder(dirname(this.path));
+  }
+
+  /** Lets go of a file that could not be ended; the repair takes it up later. */
+  async abandon(): Promise<void> {
+    await this.#syncing?.catch(() => {});
+    await this.#hashing?.catch(() => {});
+    await this.#handle.close().catch(() => {});
+    await this.#hasher.close().catch(() => {});
+  }
+}
