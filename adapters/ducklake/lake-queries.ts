@@ -27,13 +27,17 @@ export class LakeQueries {
   readonly #clock: Clock;
   readonly #running = new Map<DuckDBConnection, Promise<unknown>>();
 
+  /** Connections that are being made. */
+  #connecting = 0;
+  #stopping = false;
+
   constructor(engine: LakeEngine, clock: Clock) {
     this.#engine = engine;
     this.#clock = clock;
   }
 
   async run(sql: string, options: QueryOptions): Promise<LakeRows> {
-    if (this.#running.size >= QUERIES_MAX) {
+    if (this.#running.size + this.#connecting >= QUERIES_MAX) {
       throw new EdgeError('cell.overloaded', {
         operation: 'lake.query',
         subject: sql.slice(0, 200),
@@ -41,7 +45,11 @@ export class LakeQueries {
         hint: 'try again when one has ended',
       });
     }
-    const connection = await this.#engine.instance.connect();
+    if (this.#stopping) throw stopped();
+    this.#connecting += 1;
+    const connection = await this.#engine.instance.connect().finally(() => {
+      this.#connecting -= 1;
+    });
     const answer = this.#answer(connection, sql, options).finally(() => {
       this.#running.delete(connection);
       connection.closeSync();
@@ -51,11 +59,16 @@ export class LakeQueries {
     return withDeadline(this.#clock, patience, answer, 'lake.query', sql.slice(0, 200));
   }
 
-  /** Interrupts what runs and waits until it has let go of the engine. */
+  /** Interrupts what runs, refuses what comes, and waits until all have let go of the engine. */
   async stop(): Promise<void> {
-    const running = [...this.#running];
-    for (const [connection] of running) connection.interrupt();
-    await Promise.allSettled(running.map(([, answer]) => answer));
+    this.#stopping = true;
+    const interrupt = () => {
+      for (const connection of this.#running.keys()) connection.interrupt();
+    };
+    interrupt();
+    const again = this.#clock.every(INTERRUPT_AGAIN_MS, interrupt);
+    await Promise.allSettled(this.#running.values());
+    again.cancel();
   }
 
   async #answer(connection: DuckDBConnection, sql: string, options: QueryOptions): Promise<LakeRows> {
@@ -64,6 +77,7 @@ export class LakeQueries {
     try {
       await connection.run(`USE ${LAKE}`);
       await checkReadOnly(connection, sql);
+      if (this.#stopping) throw stopped();
       // The second lock on the door: nothing in this transaction can write.
       await connection.run('BEGIN TRANSACTION READ ONLY');
       const reader = await connection.streamAndReadUntil(sql, limit + 1);
@@ -102,6 +116,14 @@ class Interrupter {
   cancel(): void {
     for (const timer of this.#timers) timer.cancel();
   }
+}
+
+function stopped(): EdgeError {
+  return new EdgeError('lake.unavailable', {
+    operation: 'lake.query',
+    subject: LAKE,
+    message: 'the lake is being closed',
+  });
 }
 
 function tooLate(sql: string, ms: number): EdgeError {
