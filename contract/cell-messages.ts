@@ -85,7 +85,10 @@ export type LinkStatus = {
   readonly ready: boolean;
   readonly state: 'off' | 'connected' | 'disconnected';
   readonly reason: string;
-  readonly lanes: Readonly<Record<string, { readonly sent: number; readonly last: number }>>;
+  /** `sent`: last sequence that central acknowledged; `fault`: why this lane stands still until a person looked. */
+  readonly lanes: Readonly<
+    Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
+  >;
 };
 
 /** Body of `robot.navigate` and `robot.maneuver`: `motionId` lets `robot.cancel` name it. */
@@ -93,6 +96,9 @@ export type MotionRequest<G> = { readonly motionId: string; readonly goal: G };
 
 /** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
 export type CancelRequest = { readonly motionId: string; readonly reason: string };
+
+/** Body of `link.sync`: settles when everything logged by now is acknowledged, or with what is by the deadline. */
+export type LinkSyncRequest = { readonly timeoutMs?: number };
 
 /** Body of `robot.stop`. */
 export type StopRequest = { readonly reason: string };

@@ -21,8 +21,10 @@ export type Receipt = {
 
 /**
  * The coordinator as the edge sees it. `push` may be repeated with the same or overlapping batches: central
- * keeps each event once and answers with its watermark. Rejects with `link.unreachable`, `deadline.exceeded`
- * (both: try again) or `link.conflict` (never try again, a person has to look).
+ * keeps each event once and answers with its watermark. Rejects with `link.unreachable`, `deadline.exceeded`,
+ * `api.unauthorised` (try again later), `link.gap` (ask for the watermark and go on from there),
+ * `api.too_large` (send less at once), `link.conflict` or `link.refused` (never try again, a person has to look).
+ * An event that was refused was not stored; one whose answer got lost may have been.
  */
 export interface Central {
   watermark(robot: string, epoch: string, lane: string): Promise<Receipt | undefined>;

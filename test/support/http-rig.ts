@@ -1,73 +1,18 @@
-import { createHash } from 'node:crypto';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import {
-  type AgentEvent,
   type CellName,
   EdgeError,
-  type EventReader,
-  formatUuidv7,
-  GENESIS_HASH,
-  hashInput,
   type Intent,
   intentRequestChecker,
   type NewEvent,
-  type ReadFilter,
   type RunDetails,
   type RuntimeApi,
 } from '../../contract/index.ts';
 import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { HttpServer } from '../../daemon/http/http-server.ts';
+import { TinyLog, uuid } from './tiny-log.ts';
 
 export const TOKEN = 'a-token-for-tests';
-export const uuid = (n: number) => formatUuidv7(1_700_000_000_000 + n, new Uint8Array(16).fill(n % 251));
-
-/** A chained log in memory, with the promises of the real one as far as readers see them. */
-export class TinyLog {
-  readonly events: AgentEvent[] = [];
-  readonly #cell: CellName;
-  #reads = 0;
-
-  constructor(cell: CellName) {
-    this.#cell = cell;
-  }
-
-  get reads(): number {
-    return this.#reads;
-  }
-
-  append(event: NewEvent, ts: bigint = 1_700_000_000_000_000_000n + BigInt(this.events.length)): AgentEvent {
-    const seq = this.events.length + 1;
-    const body = {
-      ...event,
-      event_id: uuid(seq),
-      ts: ts.toString(),
-      cell: this.#cell,
-      seq,
-      prev_hash: this.events.at(-1)?.hash ?? GENESIS_HASH,
-    };
-    const hash = createHash('sha256')
-      .update(hashInput(body as AgentEvent))
-      .digest('hex');
-    const whole = { ...body, hash } as AgentEvent;
-    this.events.push(whole);
-    return whole;
-  }
-
-  reader(): EventReader {
-    return {
-      read: (after: number, limit: number, filter: ReadFilter = {}) => {
-        this.#reads += 1;
-        return this.events
-          .slice(after)
-          .filter((event) => filter.runId === undefined || event.run_id === filter.runId)
-          .filter((event) => filter.kinds === undefined || filter.kinds.includes(event.kind))
-          .slice(0, limit);
-      },
-      lastSeq: () => this.events.length,
-      close: () => {},
-    };
-  }
-}
 
 export const RUN_ID = uuid(900);
 export const phase = (n: number, runId = RUN_ID): NewEvent => ({

@@ -12,7 +12,8 @@ import {
   StatusSchema,
   SubmittedView,
 } from '../../daemon/http/schemas.ts';
-import { phase, type Rig, RUN_ID, startRig, TOKEN, uuid } from '../support/http-rig.ts';
+import { phase, type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
+import { uuid } from '../support/tiny-log.ts';
 
 const errorBody = checker(ErrorBody);
 

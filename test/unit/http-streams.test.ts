@@ -7,7 +7,8 @@ import { EventMerge } from '../../daemon/http/event-merge.ts';
 import { type StreamSink, streamEvents } from '../../daemon/http/event-stream.ts';
 import { LogReaders } from '../../daemon/http/log-readers.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import { phase, type Rig, RUN_ID, readSse, startRig, TinyLog, TOKEN, uuid } from '../support/http-rig.ts';
+import { phase, type Rig, RUN_ID, readSse, startRig, TOKEN } from '../support/http-rig.ts';
+import { TinyLog, uuid } from '../support/tiny-log.ts';
 
 const key = (event: AgentEvent) => `${event.cell}/${event.seq}`;
 

@@ -1,0 +1,165 @@
+import {
+  type AgentEvent,
+  type CellName,
+  type Central,
+  EdgeError,
+  type EventReader,
+  LIMITS,
+  type Receipt,
+} from '../contract/index.ts';
+import { cutBatch } from './batch.ts';
+
+export type Step =
+  /** Nothing to do; central was not asked. */
+  | { readonly kind: 'idle' }
+  /** Central answered; `batch` is what it was sent, empty where it was only asked where it stands. */
+  | {
+      readonly kind: 'answered';
+      readonly receipt: Receipt | undefined;
+      readonly batch: readonly AgentEvent[];
+    };
+
+/**
+ * One log on its way to central. Where it stands is never remembered here across a start: central's word is
+ * asked for, checked against the log, and followed, whether it is ahead of what we knew or behind it (a
+ * coordinator restored from a backup). The cursor is (robot, epoch, lane, seq, hash of that event).
+ */
+export class EventLane {
+  readonly name: string;
+  readonly #robot: string;
+  readonly #cell: CellName;
+  readonly #central: Central;
+  readonly #openReader: (cell: CellName) => EventReader;
+  #reader: EventReader | undefined;
+  #epoch: string | undefined;
+  #sent = 0;
+  #asked = false;
+  #eventsMax: number = LIMITS.LINK_BATCH_EVENTS_MAX;
+
+  constructor(robot: string, cell: CellName, central: Central, openReader: (cell: CellName) => EventReader) {
+    this.#robot = robot;
+    this.#cell = cell;
+    this.name = `events.${cell}`;
+    this.#central = central;
+    this.#openReader = openReader;
+  }
+
+  /** Highest sequence that central acknowledged, and the last one of the log. */
+  standing(): { readonly sent: number; readonly last: number } {
+    return { sent: this.#sent, last: Math.max(this.#sent, this.#reader?.lastSeq() ?? 0) };
+  }
+
+  /** Central is asked again where it stands before anything else is sent. */
+  askAgain(): void {
+    this.#asked = false;
+  }
+
+  /**
+   * Asks or sends once. Throws what `Central` rejects with, `link.conflict` where central holds other data
+   * than this log, or the error of the reader.
+   */
+  async step(): Promise<Step> {
+    const reader = this.#open();
+    const epoch = this.#epochOf(reader);
+    if (epoch === undefined) return { kind: 'idle' };
+    if (!this.#asked) {
+      const receipt = await this.#central.watermark(this.#robot, epoch, this.name);
+      this.#follow(reader, epoch, receipt, []);
+      this.#asked = true;
+      return { kind: 'answered', receipt, batch: [] };
+    }
+    const batch = cutBatch(reader, this.#sent, this.#eventsMax);
+    if (batch.length === 0) return { kind: 'idle' };
+    return this.#push(reader, epoch, batch);
+  }
+
+  close(): void {
+    try {
+      this.#reader?.close();
+    } finally {
+      this.#reader = undefined;
+    }
+  }
+
+  async #push(reader: EventReader, epoch: string, events: readonly AgentEvent[]): Promise<Step> {
+    let receipt: Receipt;
+    try {
+      receipt = await this.#central.push({ robot: this.#robot, epoch, lane: this.name, events });
+    } catch (error) {
+      // An answer that got lost may still have been an acceptance: central is asked where it stands.
+      this.#asked = false;
+      if (error instanceof EdgeError && error.code === 'api.too_large') {
+        if (events.length === 1)
+          throw this.#error('link.refused', `event ${events[0]!.seq}: ${error.message}`);
+        this.#eventsMax = Math.ceil(events.length / 2);
+        return { kind: 'answered', receipt: undefined, batch: [] };
+      }
+      throw error;
+    }
+    const before = this.#sent;
+    this.#follow(reader, epoch, receipt, events);
+    if (this.#sent <= before) {
+      throw this.#error('link.unreachable', `central took nothing: it still stands at ${this.#sent}`);
+    }
+    return { kind: 'answered', receipt, batch: events };
+  }
+
+  /** Takes central's word for where it stands, if the log agrees. */
+  #follow(
+    reader: EventReader,
+    epoch: string,
+    receipt: Receipt | undefined,
+    batch: readonly AgentEvent[],
+  ): void {
+    if (receipt === undefined) {
+      this.#sent = 0;
+      return;
+    }
+    if (receipt.robot !== this.#robot || receipt.epoch !== epoch || receipt.lane !== this.name) {
+      throw this.#error('link.unreachable', 'central answered with the receipt of another lane');
+    }
+    const event =
+      batch.find((one) => one.seq === receipt.seq) ??
+      reader.read(receipt.seq - 1, 1).find((one) => one.seq === receipt.seq);
+    if (!event || event.hash !== receipt.sha256) {
+      throw this.#error(
+        'link.conflict',
+        event
+          ? `central holds another event ${receipt.seq} than this log`
+          : `central holds ${receipt.seq} events, this log has only ${reader.lastSeq()}: it was set back`,
+      );
+    }
+    this.#sent = receipt.seq;
+  }
+
+  #open(): EventReader {
+    this.#reader ??= this.#openReader(this.#cell);
+    return this.#reader;
+  }
+
+  /** Read anew each time: a damaged log is set aside by its cell and a new one begins under the same name. */
+  #epochOf(reader: EventReader): string | undefined {
+    const first = reader.read(0, 1)[0];
+    if (first && first.seq !== 1) throw this.#error('log.damaged', `the log begins at event ${first.seq}`);
+    if (first?.event_id !== this.#epoch) {
+      this.#epoch = first?.event_id;
+      this.#sent = 0;
+      this.#asked = false;
+    }
+    return this.#epoch;
+  }
+
+  #error(
+    code: 'link.unreachable' | 'link.refused' | 'link.conflict' | 'log.damaged',
+    message: string,
+  ): EdgeError {
+    return new EdgeError(code, {
+      operation: 'sync events',
+      subject: `${this.#robot}/${this.name}`,
+      message,
+      ...(code === 'link.conflict'
+        ? { hint: 'nothing is overwritten; keep both logs and decide which one is right' }
+        : {}),
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import {
+  type Cell,
+  type CellContext,
+  type CellName,
+  type Central,
+  type EventReader,
+  LIMITS,
+  type LinkStatus,
+  type LinkSyncRequest,
+  METHODS,
+  TOPICS,
+  type WorkCounter,
+} from '../contract/index.ts';
+import { Alarm } from './alarm.ts';
+import { LinkPump } from './link-pump.ts';
+
+export type LinkOptions = {
+  /** Name of this robot at central. */
+  readonly robot: string;
+  /** Undefined: no central is configured, the link is off. */
+  readonly central: Central | undefined;
+  /** Opens the log of a cell; may throw while it does not exist yet. */
+  openReader(cell: CellName): EventReader;
+  /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
+  random(): number;
+};
+
+/** How long `stop` waits for the step that is under way, milliseconds. */
+const STOP_STEP_MS = 1_000;
+
+/**
+ * The link to central: ships the logs of all cells, each event once, whatever happens to central meanwhile.
+ * Off the control path; central that is absent, late, slow, killed or restored from a backup is normal.
+ */
+export class LinkCell implements Cell {
+  readonly name = 'link';
+  readonly #context: CellContext;
+  readonly #central: Central | undefined;
+  readonly #pump: LinkPump | undefined;
+  readonly #news = new Alarm();
+  readonly #turned = new Alarm();
+  readonly #stop = new AbortController();
+  #loop: Promise<void> | undefined;
+  #busy = false;
+  #turns = 0;
+
+  constructor(context: CellContext, options: LinkOptions) {
+    this.#context = context;
+    this.#central = options.central;
+    this.#pump = options.central && new LinkPump(context, options, options.central, this.#stop.signal);
+  }
+
+  async start(): Promise<void> {
+    const { bus } = this.#context;
+    bus.handle(METHODS.link.status, async () => this.status());
+    bus.handle(METHODS.link.sync, (body) => this.#sync((body ?? {}) as LinkSyncRequest));
+    bus.onBroadcast(TOPICS.logGrew, () => this.#news.ring());
+    if (this.#pump) this.#loop = this.#run(this.#pump);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#news.ring();
+    await this.#central?.close();
+    const { clock } = this.#context;
+    // A deaf coordinator must not hold up the end: its step is left behind, its answer asked for at next start.
+    if (this.#loop) {
+      await Promise.race([this.#loop, new Promise<void>((done) => void clock.after(STOP_STEP_MS, done))]);
+    }
+    await this.#pump?.close();
+  }
+
+  /** Turns count as work: a link that waits for central is healthy, one that hangs by itself is not. */
+  work(): readonly WorkCounter[] {
+    return [{ name: 'link.turns', done: this.#turns, waiting: this.#busy && !this.#pump?.atCentral ? 1 : 0 }];
+  }
+
+  status(): LinkStatus {
+    return (
+      this.#pump?.status() ?? { ready: true, state: 'off', reason: 'no central is configured', lanes: {} }
+    );
+  }
+
+  async #run(pump: LinkPump): Promise<void> {
+    const { clock, report } = this.#context;
+    while (!this.#stop.signal.aborted) {
+      let restMs: number = LIMITS.LINK_POLL_MS;
+      this.#busy = true;
+      try {
+        restMs = await pump.turn();
+      } catch (error) {
+        report('error', 'link turn failed', { error: (error as Error).message });
+      }
+      this.#busy = false;
+      this.#turns += 1;
+      this.#turned.ring();
+      if (restMs > 0) await this.#news.wait(clock, restMs, this.#stop.signal, pump.offline);
+    }
+  }
+
+  /** Tries now, also lanes that stood still; answers when all logged by now is acknowledged or time is up. */
+  async #sync({ timeoutMs = LIMITS.CELL_REQUEST_MS - 1_000 }: LinkSyncRequest): Promise<LinkStatus> {
+    const pump = this.#pump;
+    if (!pump) return this.status();
+    const { clock } = this.#context;
+    const end = clock.monotonicMs() + timeoutMs;
+    const goal = this.status().lanes;
+    pump.retryNow();
+    this.#news.ring(true);
+    for (;;) {
+      const { lanes } = this.status();
+      const rest = end - clock.monotonicMs();
+      const reached = Object.entries(goal).every(([lane, { last }]) => (lanes[lane]?.sent ?? 0) >= last);
+      if (reached || rest <= 0 || this.#stop.signal.aborted) return this.status();
+      await this.#turned.wait(clock, rest, this.#stop.signal);
+    }
+  }
+}

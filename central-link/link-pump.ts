@@ -1,0 +1,208 @@
+import {
+  type CellContext,
+  type CellName,
+  type Central,
+  EdgeError,
+  LIMITS,
+  type LinkStatus,
+  withDeadline,
+} from '../contract/index.ts';
+import { Backoff } from './backoff.ts';
+import { judge } from './central-state.ts';
+import { EventLane, type Step } from './event-lane.ts';
+import type { LinkOptions } from './link-cell.ts';
+import { ReceiptBook } from './receipt-book.ts';
+
+/** Runs first: what happened; then robot data; the link's own log last, so that it ships what shipping wrote. */
+const LANE_ORDER: readonly CellName[] = ['runtime', 'execution', 'memory', 'link'];
+
+type LaneState = {
+  readonly lane: EventLane;
+  readonly backoff: Backoff;
+  fault: EdgeError | undefined;
+  /** Told once per outage of the lane's log, not at each try. */
+  lateReason: string;
+  answeredMs: number;
+};
+
+/**
+ * One turn after the other over all lanes: each lane in order sends at most one batch per turn, so a long
+ * backlog of one never starves the others. Knows whether central is there and tells it on change only.
+ */
+export class LinkPump {
+  readonly #context: CellContext;
+  readonly #lanes: readonly LaneState[];
+  readonly #central: Backoff;
+  readonly #signal: AbortSignal;
+  readonly #book = new ReceiptBook();
+  #state: 'connected' | 'disconnected' = 'disconnected';
+  #reason = 'not tried yet';
+  #announced: 'connected' | 'disconnected' | undefined;
+  /** True while an answer of central is awaited: then standing still is not our fault. */
+  atCentral = false;
+  #tried = false;
+
+  constructor(context: CellContext, options: LinkOptions, central: Central, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+    this.#central = new Backoff(options.random);
+    this.#lanes = LANE_ORDER.map((cell) => ({
+      lane: new EventLane(options.robot, cell, central, (name) => options.openReader(name)),
+      backoff: new Backoff(options.random),
+      fault: undefined,
+      lateReason: '',
+      answeredMs: 0,
+    }));
+  }
+
+  /** True while central does not answer: then a growing log is no reason to try sooner. */
+  get offline(): boolean {
+    return this.#central.restMs(this.#context.clock.monotonicMs()) > 0;
+  }
+
+  /** One round; returns how long to rest before the next, milliseconds. Never throws because of central. */
+  async turn(): Promise<number> {
+    const { clock } = this.#context;
+    let sent = false;
+    for (const state of this.#lanes) {
+      const now = clock.monotonicMs();
+      if (this.#signal.aborted || this.#central.restMs(now) > 0) break;
+      if (state.fault || state.backoff.restMs(now) > 0) continue;
+      if (now - state.answeredMs >= LIMITS.LINK_PROBE_MS) state.lane.askAgain();
+      const step = await this.#step(state);
+      if (step?.kind === 'answered') sent = true;
+    }
+    await this.#write();
+    return sent ? 0 : this.#restMs();
+  }
+
+  status(): LinkStatus {
+    const lanes = Object.fromEntries(
+      this.#lanes.map(({ lane, fault }) => [
+        lane.name,
+        { ...lane.standing(), ...(fault ? { fault: fault.message } : {}) },
+      ]),
+    );
+    const stopped = this.#lanes.filter((state) => state.fault).map((state) => state.lane.name);
+    const reason =
+      stopped.length > 0 ? `standing still: ${stopped.join(', ')}; ${this.#reason}` : this.#reason;
+    return { ready: true, state: this.#state, reason, lanes };
+  }
+
+  /** A person asks: forgets all waiting times and faults. Central still refuses what it refused. */
+  retryNow(): void {
+    this.#central.succeeded();
+    for (const state of this.#lanes) {
+      state.fault = undefined;
+      state.backoff.succeeded();
+      state.lane.askAgain();
+    }
+  }
+
+  /** Writes the receipts that still wait; then closes the readers. */
+  async close(): Promise<void> {
+    await this.#writeReceipts(true);
+    for (const { lane } of this.#lanes) lane.close();
+  }
+
+  async #step(state: LaneState): Promise<Step | undefined> {
+    const { clock } = this.#context;
+    try {
+      this.atCentral = true;
+      const work = withDeadline(
+        clock,
+        LIMITS.LINK_REQUEST_MS * 2,
+        state.lane.step(),
+        'sync events',
+        state.lane.name,
+      );
+      const step = await unlessAborted(work, this.#signal);
+      this.atCentral = false;
+      if (step === undefined) return undefined;
+      if (step.kind === 'answered') {
+        state.answeredMs = clock.monotonicMs();
+        if (step.receipt) this.#book.note(step.receipt, step.batch);
+        this.#central.succeeded();
+        this.#tried = true;
+        this.#state = 'connected';
+        this.#reason = '';
+      }
+      state.backoff.succeeded();
+      state.lateReason = '';
+      return step;
+    } catch (error) {
+      this.atCentral = false;
+      if (!this.#signal.aborted)
+        await this.#failed(state, EdgeError.from(error, 'log.failed', 'sync events', state.lane.name));
+      return undefined;
+    }
+  }
+
+  async #failed(state: LaneState, error: EdgeError): Promise<void> {
+    const { clock, report } = this.#context;
+    const lane = state.lane.name;
+    switch (judge(error)) {
+      case 'offline':
+        this.#central.failed(clock.monotonicMs());
+        this.#tried = true;
+        this.#state = 'disconnected';
+        this.#reason = error.message;
+        state.lane.askAgain();
+        return;
+      case 'later':
+        state.backoff.failed(clock.monotonicMs());
+        if (state.lateReason !== error.message)
+          report('debug', 'lane waits', { lane, reason: error.message });
+        state.lateReason = error.message;
+        return;
+      case 'stop':
+        state.fault = error;
+        report('error', 'lane stands still', { lane, code: error.code, reason: error.message });
+        await this.#emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
+    }
+  }
+
+  async #write(): Promise<void> {
+    if (this.#tried && this.#announced !== this.#state) {
+      const state = this.#state;
+      const reason = this.#reason.slice(0, 512);
+      this.#context.report(state === 'connected' ? 'info' : 'warn', `central ${state}`, { reason });
+      if (await this.#emit([{ kind: 'link.state', payload: { state, reason } }])) this.#announced = state;
+    }
+    await this.#writeReceipts(false);
+  }
+
+  async #writeReceipts(all: boolean): Promise<void> {
+    const now = this.#context.clock.monotonicMs();
+    const due = this.#book.due(now, all);
+    if (due.length > 0 && (await this.#emit(due))) this.#book.wrote(due, now);
+  }
+
+  /** The own log failing is no reason to stop shipping: what was not written is tried again next turn. */
+  async #emit(events: Parameters<CellContext['emit']>[0]): Promise<boolean> {
+    try {
+      await this.#context.emit(events);
+      return true;
+    } catch (error) {
+      this.#context.report('error', 'link cannot write its log', { error: (error as Error).message });
+      return false;
+    }
+  }
+
+  #restMs(): number {
+    const now = this.#context.clock.monotonicMs();
+    const offline = this.#central.restMs(now);
+    if (offline > 0) return offline;
+    return Math.max(1, Math.min(LIMITS.LINK_POLL_MS, this.#book.nextMs(now) ?? LIMITS.LINK_POLL_MS));
+  }
+}
+
+/** The result of `work`, or undefined at once when `signal` aborts. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve(undefined);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

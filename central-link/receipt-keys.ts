@@ -1,0 +1,39 @@
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { LINK_SIGNATURE, linkKeyChecker, type Receipt, receiptText } from '../contract/index.ts';
+
+/** Checks the signatures of receipts against a pinned key, or against those that central publishes. */
+export class ReceiptKeys {
+  readonly #fetchKey: () => Promise<unknown>;
+  readonly #keys = new Map<string, KeyObject>();
+  readonly #pinned: boolean;
+
+  /** `fetchKey` asks central for its key and may throw. Throws where `pinned` is no ed25519 key in PEM. */
+  constructor(pinned: string | undefined, fetchKey: () => Promise<unknown>) {
+    this.#fetchKey = fetchKey;
+    this.#pinned = pinned !== undefined;
+    if (pinned !== undefined) this.#add(pinned);
+  }
+
+  async verify(receipt: Receipt): Promise<boolean> {
+    const match = LINK_SIGNATURE.exec(receipt.signature);
+    if (!match) return false;
+    const [, keyId, signature] = match as unknown as [string, string, string];
+    // A key we have not seen: central was set up anew. Asked once per receipt, never in a loop.
+    if (!this.#keys.has(keyId) && !this.#pinned) {
+      const key = await this.#fetchKey();
+      if (linkKeyChecker.is(key)) this.#add(key.public_key);
+    }
+    const key = this.#keys.get(keyId);
+    return (
+      key !== undefined &&
+      verify(null, Buffer.from(receiptText(receipt)), key, Buffer.from(signature, 'base64url'))
+    );
+  }
+
+  #add(pem: string): void {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType !== 'ed25519') throw new Error('the key of central is no ed25519 key');
+    const der = key.export({ type: 'spki', format: 'der' });
+    this.#keys.set(createHash('sha256').update(der).digest('hex').slice(0, 16), key);
+  }
+}
