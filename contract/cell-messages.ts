@@ -1,3 +1,4 @@
+import type { CellName } from './cell-name.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { RobotState } from './ports/robot.ts';
 import type { RunState } from './run-state.ts';
@@ -102,3 +103,12 @@ export type LinkSyncRequest = { readonly timeoutMs?: number };
 
 /** Body of `robot.stop`. */
 export type StopRequest = { readonly reason: string };
+
+/** Body of `lake.query`: `limit` rows at most, `timeoutMs` for the engine; the answer is `LakeRows`. */
+export type LakeQueryRequest = { readonly sql: string; readonly limit?: number; readonly timeoutMs?: number };
+
+/**
+ * Answer of `lake.sync` (what the logs held when it was asked is projected) and of `lake.rebuild` (and that
+ * again from nothing): the position reached in each log that exists.
+ */
+export type LakeSyncReply = { readonly projected: Readonly<Partial<Record<CellName, number>>> };
