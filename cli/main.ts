@@ -9,6 +9,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addIntentCommands } from './commands/intent.ts';
+import { addLakeCommands } from './commands/lake.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRunsCommands } from './commands/runs.ts';
@@ -48,6 +49,7 @@ for (const add of [
   addEventsCommand,
   addQueryCommand,
   addBagCommands,
+  addLakeCommands,
   addLogCommands,
   addConfigCommands,
   addDoctorCommand,

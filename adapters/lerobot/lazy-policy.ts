@@ -1,0 +1,52 @@
+import {
+  type ActionChunk,
+  type Clock,
+  type Observation,
+  type Policy,
+  type PolicyDescription,
+  withDeadline,
+} from '../../contract/index.ts';
+
+/**
+ * A policy that is loaded when it is first asked: a queryable that nobody queries costs no memory. The
+ * description is known before. A load that failed is tried again at the next question.
+ */
+export class LazyPolicy implements Policy {
+  readonly #description: PolicyDescription;
+  readonly #clock: Clock;
+  readonly #load: () => Promise<Policy>;
+  #policy: Promise<Policy> | undefined;
+  #closed = false;
+
+  constructor(description: PolicyDescription, clock: Clock, load: () => Promise<Policy>) {
+    this.#clock = clock;
+    this.#description = description;
+    this.#load = load;
+  }
+
+  describe(): PolicyDescription {
+    return this.#description;
+  }
+
+  async infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
+    if (!this.#policy || this.#closed) {
+      this.#policy = this.#load();
+      this.#policy.catch(() => {
+        this.#policy = undefined;
+      });
+    }
+    const begin = this.#clock.monotonicMs();
+    const policy = await withDeadline(this.#clock, deadlineMs, this.#policy, 'infer', this.#description.name);
+    return policy.infer(observation, Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin)));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const policy = this.#policy;
+    this.#policy = undefined;
+    await policy?.then(
+      (loaded) => loaded.close(),
+      () => {},
+    );
+  }
+}

@@ -1,0 +1,141 @@
+import {
+  type Clock,
+  EdgeError,
+  type Sample,
+  type SampleSource,
+  type TopicSpec,
+} from '../../contract/index.ts';
+
+/** A bag that is ready to be played; made by the adapter that can read it. */
+export type PlayableBag = {
+  readonly source: SampleSource;
+  readonly topics: readonly TopicSpec[];
+  readonly messages: number;
+  /** Settles when the last message was given to `onSample`; rejects where the bag breaks off. */
+  readonly finished: Promise<void>;
+};
+
+export type PlayOptions = {
+  readonly path: string;
+  readonly rate: number;
+  readonly loop: boolean;
+  readonly startS: number;
+  readonly topics: readonly string[];
+};
+
+export type PlayState = {
+  readonly play_id: string;
+  readonly path: string;
+  readonly state: 'playing' | 'finished' | 'failed' | 'stopped';
+  readonly messages: number;
+  readonly published: number;
+  readonly reason: string;
+};
+
+type Play = { state: PlayState; readonly bag: PlayableBag };
+
+/** Plays that are remembered, so that a client may still ask for the result. */
+const PLAYS_MAX = 32;
+
+/** Plays bags onto the bus: as if the robot had sent the samples now, in the order and pace of the bag. */
+export class BagPlayer {
+  readonly #open: (options: PlayOptions) => Promise<PlayableBag>;
+  readonly #publish: (sample: Sample) => void;
+  readonly #declare: (topics: readonly TopicSpec[]) => void;
+  readonly #plays = new Map<string, Play>();
+  #next = 1;
+
+  constructor(parts: {
+    readonly clock: Clock;
+    open(options: PlayOptions): Promise<PlayableBag>;
+    publish(sample: Sample): void;
+    declare(topics: readonly TopicSpec[]): void;
+  }) {
+    this.#open = parts.open;
+    this.#publish = parts.publish;
+    this.#declare = parts.declare;
+  }
+
+  /** Resolves when the first message is under way; throws `bag.malformed` where the bag cannot be read. */
+  async start(options: PlayOptions): Promise<PlayState> {
+    if (this.playing() > 0) {
+      throw new EdgeError('cell.overloaded', {
+        operation: 'bag play',
+        subject: options.path,
+        message: 'a bag is being played already',
+        hint: 'wait for its end, or stop it',
+      });
+    }
+    const bag = await this.#open(options);
+    const id = String(this.#next++);
+    const play: Play = {
+      bag,
+      state: {
+        play_id: id,
+        path: options.path,
+        state: 'playing',
+        messages: bag.messages,
+        published: 0,
+        reason: '',
+      },
+    };
+    this.#remember(id, play);
+    this.#declare(bag.topics);
+    let published = 0;
+    const opened = bag.source.open(
+      bag.topics,
+      (sample) => {
+        published++;
+        this.#publish(sample);
+        play.state = { ...play.state, published };
+      },
+      () => {},
+    );
+    opened
+      .then(() => bag.finished)
+      .then(
+        () => this.#end(play, 'finished', ''),
+        (error: unknown) => this.#end(play, 'failed', error instanceof Error ? error.message : String(error)),
+      );
+    await opened;
+    return play.state;
+  }
+
+  /** Throws `run.not_found` for a play that nobody knows (any more). */
+  state(id: string): PlayState {
+    return this.#play(id).state;
+  }
+
+  async stop(id: string): Promise<PlayState> {
+    const play = this.#play(id);
+    await play.bag.source.close();
+    this.#end(play, 'stopped', 'asked to');
+    return play.state;
+  }
+
+  playing(): number {
+    return [...this.#plays.values()].filter((play) => play.state.state === 'playing').length;
+  }
+
+  async close(): Promise<void> {
+    for (const play of this.#plays.values())
+      if (play.state.state === 'playing') await play.bag.source.close();
+  }
+
+  #end(play: Play, state: PlayState['state'], reason: string): void {
+    if (play.state.state !== 'playing') return;
+    play.state = { ...play.state, state, reason };
+    void play.bag.source.close();
+  }
+
+  #remember(id: string, play: Play): void {
+    this.#plays.set(id, play);
+    if (this.#plays.size > PLAYS_MAX) this.#plays.delete(this.#plays.keys().next().value!);
+  }
+
+  #play(id: string): Play {
+    const play = this.#plays.get(id);
+    if (play) return play;
+    throw new EdgeError('run.not_found', { operation: 'bag play', subject: id, message: `no play ${id}` });
+  }
+}
