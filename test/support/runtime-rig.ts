@@ -23,7 +23,8 @@ export type Cut = { readonly append: number; readonly when: 'before' | 'after' }
 class CutLog implements EventLog {
   readonly #log: MemoryEventLog;
   readonly #cut: Cut | undefined;
-  appends = 0;
+  /** Events of each append, in order. */
+  readonly sizes: number[] = [];
   died = false;
 
   constructor(log: MemoryEventLog, cut: Cut | undefined) {
@@ -32,7 +33,7 @@ class CutLog implements EventLog {
   }
 
   async append(events: readonly NewEvent[]): Promise<readonly AgentEvent[]> {
-    const number = ++this.appends;
+    const number = this.sizes.push(events.length);
     const dies = this.#cut?.append === number;
     if (this.died || (dies && this.#cut?.when === 'before')) return await this.#die();
     const written = await this.#log.append(events);
@@ -110,8 +111,9 @@ export class RuntimeRig {
     return this.disk.events;
   }
 
-  get appends(): number {
-    return this.#log.appends;
+  /** How many events each append so far had. */
+  get appends(): readonly number[] {
+    return this.#log.sizes;
   }
 
   get dead(): boolean {

@@ -15,7 +15,6 @@ async function mission(options: Partial<FakeRobotOptions>, params: Record<string
 describe('turtlebot-maze on a grid maze', () => {
   it.each(Array.from({ length: 20 }, (_, i) => i + 1))('finds the exit of maze %i', async (seed) => {
     const { run } = await mission({ seed, cells: 8 });
-    if (process.env['MAZE_SHOW']) console.log(seed, JSON.stringify(run.summary), run.reason);
     expect(run.run.status).toBe('succeeded');
     expect(run.run.score).toBe(1);
     expect(run.summary?.['reached']).toBe(true);
