@@ -46,6 +46,7 @@ const HALF_THICKNESS = 0.015;
 export class FlatWorld {
   readonly #options: FlatOptions;
   readonly #random: () => number;
+  readonly #faces: readonly Wall[];
   time = 0n;
   pose: Pose2d;
   twist: Twist2d = { linear: 0, angular: 0 };
@@ -61,6 +62,7 @@ export class FlatWorld {
     this.#options = { ...FLAT_DEFAULTS, ...options };
     this.#random = generator(this.#options.seed);
     this.pose = this.#options.start;
+    this.#faces = this.#options.walls.flatMap(faces);
   }
 
   /** True pose in the frame that odometry started in. */
@@ -139,16 +141,21 @@ export class FlatWorld {
     const dx = Math.cos(angle);
     const dy = Math.sin(angle);
     let least = Infinity;
-    for (const [ax, ay, bx, by] of this.#options.walls) {
+    const faces = this.#faces;
+    for (let i = 0; i < faces.length; i++) {
+      const wall = faces[i]!;
+      const ax = wall[0];
+      const ay = wall[1];
+      const bx = wall[2];
+      const by = wall[3];
       const ex = bx - ax;
       const ey = by - ay;
       const cross = dx * ey - dy * ex;
       if (Math.abs(cross) < 1e-9) continue;
       const t = ((ax - this.pose.x) * ey - (ay - this.pose.y) * ex) / cross;
+      if (t <= 0 || t >= least) continue;
       const u = ((ax - this.pose.x) * dy - (ay - this.pose.y) * dx) / cross;
-      // The wall has a thickness: its face is nearer along the ray by half of it over the sine of incidence.
-      const face = t - (HALF_THICKNESS * Math.hypot(ex, ey)) / Math.abs(cross);
-      if (u >= 0 && u <= 1 && t > 0 && face < least) least = Math.max(0.01, face);
+      if (u >= 0 && u <= 1) least = t;
     }
     return least;
   }
@@ -256,6 +263,23 @@ export function generator(seed: number): () => number {
     z ^= z >>> 15;
     return (z >>> 0) / 4294967296;
   };
+}
+
+/** The four sides of a wall as thick as walls are. */
+function faces([ax, ay, bx, by]: Wall): Wall[] {
+  const length = Math.hypot(bx - ax, by - ay);
+  const ux = ((bx - ax) / length) * HALF_THICKNESS;
+  const uy = ((by - ay) / length) * HALF_THICKNESS;
+  const corners = [
+    [ax - ux - uy, ay - uy + ux],
+    [bx + ux - uy, by + uy + ux],
+    [bx + ux + uy, by + uy - ux],
+    [ax - ux + uy, ay - uy - ux],
+  ] as const;
+  return corners.map((corner, i) => {
+    const next = corners[(i + 1) % 4]!;
+    return [corner[0], corner[1], next[0], next[1]] as const;
+  });
 }
 
 function approach(from: number, to: number, step: number): number {

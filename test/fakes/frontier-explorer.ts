@@ -23,7 +23,7 @@ export type Exploration = {
 export async function step(world: FlatWorld, core: ControlCore): Promise<boolean> {
   for (const sample of world.advance()) core.onSample(sample);
   const result = await core.tick(world.time);
-  world.command = result.command;
+  if (result.command) world.command = result.command;
   return result.hold;
 }
 

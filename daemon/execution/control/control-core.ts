@@ -41,9 +41,13 @@ export const CORE_DEFAULTS: CoreOptions = {
   topics: ROBOT_TOPICS,
 };
 
+/** Zero commands still sent after the robot came to rest: one may get lost. */
+const IDLE_COMMANDS = 10;
+
 export type TickResult = {
   readonly time: bigint;
-  readonly command: Twist2d;
+  /** Undefined once the robot has stood idle for a while: then the base belongs to whoever else drives it. */
+  readonly command: Twist2d | undefined;
   /** True while nothing moves and nothing is asked: a simulation may stand still until a motion begins. */
   readonly hold: boolean;
   readonly receipts: readonly Receipt[];
@@ -76,6 +80,7 @@ export class ControlCore {
   #malformed = 0;
   #now = 0n;
   #stoppedLast = false;
+  #idleSteps = 0;
 
   constructor(policy: Policy, clock: Clock, options: CoreOptions = CORE_DEFAULTS) {
     this.#options = options;
@@ -114,7 +119,10 @@ export class ControlCore {
       twist: this.#twist(),
       bumped: this.#bumped,
     });
-    return { time: now, command: applied.command, hold: this.holding, receipts: applied.receipts };
+    const hold = this.holding;
+    this.#idleSteps = hold ? this.#idleSteps + 1 : 0;
+    const command = this.#idleSteps > IDLE_COMMANDS ? undefined : applied.command;
+    return { time: now, command, hold, receipts: applied.receipts };
   }
 
   /** No motion is active, the robot stands and knows where it is. */

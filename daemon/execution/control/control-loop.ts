@@ -1,4 +1,11 @@
-import { type Clock, EdgeError, type Policy, type Twist2d, withDeadline } from '../../../contract/index.ts';
+import {
+  type Clock,
+  EdgeError,
+  type ErrorBody,
+  type Policy,
+  type Twist2d,
+  withDeadline,
+} from '../../../contract/index.ts';
 import type { Drive } from '../navigation/motion.ts';
 import type { LocalGoal } from '../navigation/path-follower.ts';
 import { ChunkQueue } from './chunk-queue.ts';
@@ -37,7 +44,7 @@ export type Sensing = {
 
 /** Something that the record has to know; sent once when it begins, not at every step. */
 export type Receipt =
-  | { readonly kind: 'command.refused'; readonly error: EdgeError; readonly source: string }
+  | { readonly kind: 'command.refused'; readonly error: ErrorBody; readonly source: string }
   | { readonly kind: 'safety.stopped'; readonly reason: string; readonly source: string };
 
 export type Applied = { readonly command: Twist2d; readonly receipts: readonly Receipt[] };
@@ -180,7 +187,7 @@ export class ControlLoop {
         subject: 'cmd_vel',
         message: reason,
       });
-      receipts.push({ kind: 'command.refused', error, source: this.#policy.describe().name });
+      receipts.push({ kind: 'command.refused', error: error.toBody(), source: this.#policy.describe().name });
     }
     this.#refusing = true;
   }

@@ -4,6 +4,9 @@ import type { LocalObstacles } from './local-obstacles.ts';
 /** How far ahead along the arc is looked, metres: more than the braking distance at full speed. */
 const LOOK_M = 0.6;
 const STEP_M = 0.02;
+const STEPS = Math.round(LOOK_M / STEP_M);
+const ARC_X = new Float64Array(STEPS + 1);
+const ARC_Y = new Float64Array(STEPS + 1);
 
 /**
  * Metres the base may move along the arc of (`linear`, `angular`) before its disc, grown by the margin,
@@ -18,31 +21,36 @@ export function freeDistance(
 ): number {
   if (linear === 0) return LOOK_M;
   const reach = limits.radius + limits.margin;
-  const relevant = LOOK_M + reach;
-  const curvature = angular / Math.abs(linear);
   const direction = Math.sign(linear);
-  let free = LOOK_M;
-  for (let i = 0; i < obstacles.count; i++) {
+  trace(angular / Math.abs(linear), direction);
+  let steps = STEPS;
+  for (let i = 0; i < obstacles.count && steps > 0; i++) {
     const x = obstacles.x[i]!;
     const y = obstacles.y[i]!;
-    const now = Math.hypot(x, y);
-    if (now > relevant) continue;
-    let before = now;
-    for (let s = STEP_M; s <= free + 1e-9; s += STEP_M) {
-      const yaw = curvature * s;
-      const px = Math.abs(yaw) < 1e-3 ? s : Math.sin(yaw) / curvature;
-      const py = Math.abs(yaw) < 1e-3 ? (yaw * s) / 2 : (1 - Math.cos(yaw)) / curvature;
-      // Driving backwards mirrors the arc about the wheel axis.
-      const distance = Math.hypot(x - direction * px, y - direction * py);
+    let before = Math.hypot(x, y);
+    // Whatever the arc, it comes no nearer than this.
+    if (before > reach + steps * STEP_M) continue;
+    for (let k = 1; k <= steps; k++) {
+      const distance = Math.hypot(x - ARC_X[k]!, y - ARC_Y[k]!);
       if (distance < reach && distance < before - 1e-6) {
-        free = Math.max(0, s - STEP_M);
+        steps = k - 1;
         break;
       }
       before = distance;
     }
-    if (free === 0) return 0;
   }
-  return free;
+  return steps * STEP_M;
+}
+
+/** Where the centre is after each step; driving backwards mirrors the arc about the wheel axis. */
+function trace(curvature: number, direction: number): void {
+  for (let k = 1; k <= STEPS; k++) {
+    const s = k * STEP_M;
+    const yaw = curvature * s;
+    const straight = Math.abs(yaw) < 1e-3;
+    ARC_X[k] = direction * (straight ? s : Math.sin(yaw) / curvature);
+    ARC_Y[k] = direction * (straight ? (yaw * s) / 2 : (1 - Math.cos(yaw)) / curvature);
+  }
 }
 
 /** The speed from which the base still stops within `free` metres after one more control step. */

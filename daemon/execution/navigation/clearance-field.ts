@@ -26,20 +26,22 @@ function makeDisc(): { dx: Int8Array; dy: Int8Array; square: Uint16Array } {
 
 /**
  * Distance of every cell to the nearest occupied one, exact up to a cap. Kept up to date cheaply: a cell that
- * became occupied writes its disc; only when cells stopped being occupied is everything written anew.
+ * became occupied writes its disc; around cells that stopped being occupied it is computed anew.
  */
 export class ClearanceField {
   readonly #grid: OccupancyGrid;
   #layout: GridLayout;
   #square: Uint16Array;
-  #vanished = 0;
+  /** Distance to the nearest occupied cell in the same column, cells; scratch of `#recompute`. */
+  #column: Uint8Array;
   #version = 0;
 
   constructor(grid: OccupancyGrid) {
     this.#grid = grid;
     this.#layout = grid.layout;
     this.#square = new Uint16Array(grid.layout.width * grid.layout.height).fill(FAR);
-    this.#rebuild();
+    this.#column = new Uint8Array(this.#square.length);
+    this.#recompute(0, 0, grid.layout.width - 1, grid.layout.height - 1);
   }
 
   get layout(): GridLayout {
@@ -57,16 +59,15 @@ export class ClearanceField {
     if (layout !== this.#layout) {
       const square = new Uint16Array(layout.width * layout.height).fill(FAR);
       this.#square = moveCells(this.#layout, this.#square, layout, square);
+      this.#column = new Uint8Array(square.length);
       this.#layout = layout;
       this.#version++;
     }
-    if (this.#grid.vanished !== this.#vanished) {
-      this.#rebuild();
-      return;
-    }
+    const vanished = this.#grid.vanished;
+    if (vanished.length > 0) this.#recomputeAround(vanished);
     const appeared = this.#grid.appeared;
     for (let i = 0; i < appeared.length; i++) this.#write(appeared[i]!);
-    if (appeared.length > 0) this.#version++;
+    if (appeared.length > 0 || vanished.length > 0) this.#version++;
   }
 
   /** Metres from a cell's centre to the nearest occupied cell's centre; capped at 0.75 m (at 0.05 m cells). */
@@ -74,12 +75,65 @@ export class ClearanceField {
     return Math.sqrt(this.#square[cell]!) * this.#layout.resolution;
   }
 
-  #rebuild(): void {
-    this.#vanished = this.#grid.vanished;
-    this.#version++;
-    this.#square.fill(FAR);
-    const cells = this.#square.length;
-    for (let cell = 0; cell < cells; cell++) if (this.#grid.isOccupied(cell)) this.#write(cell);
+  #recomputeAround(cells: Int32Array): void {
+    const { width, height } = this.#layout;
+    let left = width;
+    let right = 0;
+    let bottom = height;
+    let top = 0;
+    for (let i = 0; i < cells.length; i++) {
+      const column = cells[i]! % width;
+      const row = (cells[i]! - column) / width;
+      left = Math.min(left, column);
+      right = Math.max(right, column);
+      bottom = Math.min(bottom, row);
+      top = Math.max(top, row);
+    }
+    const reach = CLEARANCE_CELLS_MAX;
+    this.#recompute(
+      Math.max(0, left - reach),
+      Math.max(0, bottom - reach),
+      Math.min(width - 1, right + reach),
+      Math.min(height - 1, top + reach),
+    );
+  }
+
+  /** Exact distances in a box (inclusive), in two passes: along columns, then along rows. */
+  #recompute(left: number, bottom: number, right: number, top: number): void {
+    const { width, height } = this.#layout;
+    const reach = CLEARANCE_CELLS_MAX;
+    const first = Math.max(0, left - reach);
+    const last = Math.min(width - 1, right + reach);
+    for (let x = first; x <= last; x++) this.#fillColumn(x, bottom, top, height);
+    const square = this.#square;
+    for (let y = bottom; y <= top; y++) {
+      for (let x = left; x <= right; x++) {
+        const cell = y * width + x;
+        let best = Math.min(FAR, this.#column[cell]! ** 2);
+        for (let d = 1; d * d < best; d++) {
+          if (x - d >= 0) best = Math.min(best, d * d + this.#column[cell - d]! ** 2);
+          if (x + d < width) best = Math.min(best, d * d + this.#column[cell + d]! ** 2);
+        }
+        square[cell] = best;
+      }
+    }
+  }
+
+  #fillColumn(x: number, bottom: number, top: number, height: number): void {
+    const width = this.#layout.width;
+    const reach = CLEARANCE_CELLS_MAX;
+    let since = reach;
+    for (let y = Math.max(0, bottom - reach); y <= top; y++) {
+      const cell = y * width + x;
+      since = this.#grid.isOccupied(cell) ? 0 : Math.min(reach, since + 1);
+      if (y >= bottom) this.#column[cell] = since;
+    }
+    since = reach;
+    for (let y = Math.min(height - 1, top + reach); y >= bottom; y--) {
+      const cell = y * width + x;
+      since = this.#grid.isOccupied(cell) ? 0 : Math.min(reach, since + 1);
+      if (y <= top && since < this.#column[cell]!) this.#column[cell] = since;
+    }
   }
 
   #write(cell: number): void {

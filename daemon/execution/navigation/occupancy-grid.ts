@@ -1,5 +1,6 @@
 import type { MapSnapshot, Nanoseconds, Pose2d } from '../../../contract/index.ts';
 import { emptyLayout, type GridLayout, grownLayout, moveCells } from './grid-layout.ts';
+import { IntList } from './int-list.ts';
 import { RAY_HIT, RAY_INVALID, type ScanPoints } from './scan-points.ts';
 
 /**
@@ -22,9 +23,8 @@ export class OccupancyGrid {
   /** The last scan that touched a cell: within one scan a cell is judged once and hits win over passes. */
   #touched: Int32Array;
   #scan = 0;
-  #appeared: Int32Array = new Int32Array(256);
-  #appearedCount = 0;
-  #vanished = 0;
+  readonly #appeared = new IntList();
+  readonly #vanished = new IntList();
 
   constructor(resolution: number) {
     this.#layout = emptyLayout(resolution);
@@ -36,14 +36,12 @@ export class OccupancyGrid {
     return this.#layout;
   }
 
-  /** Cells that became occupied in the last `integrate`. */
+  /** Cells that became occupied, and that stopped being so, in the last `integrate`. */
   get appeared(): Int32Array {
-    return this.#appeared.subarray(0, this.#appearedCount);
+    return this.#appeared.values;
   }
-
-  /** How many cells stopped being occupied, ever: a reader that kept a distance field compares it. */
-  get vanished(): number {
-    return this.#vanished;
+  get vanished(): Int32Array {
+    return this.#vanished.values;
   }
 
   isOccupied(cell: number): boolean {
@@ -64,7 +62,8 @@ export class OccupancyGrid {
     const s = Math.sin(pose.yaw);
     this.#grow(points, pose, c, s);
     this.#scan++;
-    this.#appearedCount = 0;
+    this.#appeared.clear();
+    this.#vanished.clear();
     const at = this.#layout;
     const startX = (pose.x + c * points.sensorX - s * points.sensorY) / at.resolution - at.cellX;
     const startY = (pose.y + s * points.sensorX + c * points.sensorY) / at.resolution - at.cellY;
@@ -156,16 +155,7 @@ export class OccupancyGrid {
     const before = this.#evidence[cell]!;
     const after = Math.min(EVIDENCE_MAX, Math.max(EVIDENCE_MIN, before + change));
     this.#evidence[cell] = after;
-    if (before <= OCCUPIED_ABOVE && after > OCCUPIED_ABOVE) this.#noteAppeared(cell);
-    else if (before > OCCUPIED_ABOVE && after <= OCCUPIED_ABOVE) this.#vanished++;
-  }
-
-  #noteAppeared(cell: number): void {
-    if (this.#appearedCount === this.#appeared.length) {
-      const larger = new Int32Array(this.#appeared.length * 2);
-      larger.set(this.#appeared);
-      this.#appeared = larger;
-    }
-    this.#appeared[this.#appearedCount++] = cell;
+    if (before <= OCCUPIED_ABOVE && after > OCCUPIED_ABOVE) this.#appeared.push(cell);
+    else if (before > OCCUPIED_ABOVE && after <= OCCUPIED_ABOVE) this.#vanished.push(cell);
   }
 }

@@ -1,0 +1,262 @@
+import {
+  type Clock,
+  EdgeError,
+  type Maneuver,
+  type MapSnapshot,
+  type MotionResult,
+  type NavigateGoal,
+  type RobotState,
+  type Sample,
+  type Timer,
+  type WorkCounter,
+  withDeadline,
+} from '../../../contract/index.ts';
+import type { CoreCounts, TickResult } from './control-core.ts';
+import type { Answers, Ask, ControlPort, FromControl, ToControl } from './messages.ts';
+import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';
+import { isSignalType } from './signals.ts';
+
+/** A control thread as its starter hands it over. */
+export type ControlHandle = {
+  readonly port: ControlPort;
+  /** Ends the thread, however it is; may be called twice. */
+  terminate(): void;
+  onExit(listen: (reason: string) => void): void;
+};
+
+export type ControlClientDeps = {
+  readonly clock: Clock;
+  /** Starts a thread. A throw counts as a thread that ended at once. */
+  spawn(): ControlHandle;
+  readonly topics?: RobotTopics;
+  /** Every control step: the command goes to the robot, the receipts to the log. */
+  onTick(result: TickResult): void;
+  /** Simulation time may go on. */
+  onWake(): void;
+  /** The thread is gone and will be started anew: the robot has to be stopped by the caller. */
+  onDown(reason: string): void;
+};
+
+/** State and map are answered at once; later than this the thread hangs, milliseconds. */
+const ANSWER_MS = 5_000;
+const PING_EVERY_MS = 1_000;
+/** First delay before a new thread, doubled up to the next, milliseconds. */
+const RESTART_FIRST_MS = 100;
+const RESTART_MAX_MS = 5_000;
+
+type Waiting = { resolve: (value: never) => void; reject: (error: EdgeError) => void; motion: boolean };
+
+/**
+ * The other end of the control thread: typed questions with deadlines. A thread that dies or does not answer
+ * a ping is replaced; what was asked of it then rejects with `cell.restarted`.
+ */
+export class ControlClient {
+  readonly #deps: ControlClientDeps;
+  readonly #topics: RobotTopics;
+  #handle: ControlHandle | undefined;
+  #waiting = new Map<number, Waiting>();
+  #ids = 0;
+  #restarts = 0;
+  #delay = RESTART_FIRST_MS;
+  #pings: Timer | undefined;
+  #restart: Timer | undefined;
+  #closed = false;
+  #counts: CoreCounts | undefined;
+  #ticks = 0;
+  #policy = '';
+  #hz = 0;
+
+  constructor(deps: ControlClientDeps) {
+    this.#deps = deps;
+    this.#topics = deps.topics ?? ROBOT_TOPICS;
+  }
+
+  start(): void {
+    this.#spawn();
+    this.#pings = this.#deps.clock.every(PING_EVERY_MS, () => this.#ping());
+  }
+
+  get status(): {
+    hz: number;
+    ticks: number;
+    starved: number;
+    refused: number;
+    policy: string;
+    restarts: number;
+  } {
+    const { starved = 0, refused = 0 } = this.#counts ?? {};
+    return {
+      hz: this.#hz,
+      ticks: this.#ticks,
+      starved,
+      refused,
+      policy: this.#policy,
+      restarts: this.#restarts,
+    };
+  }
+
+  /** All counters of the thread, for metrics; undefined before its first tick. */
+  get counts(): CoreCounts | undefined {
+    return this.#counts;
+  }
+
+  /** Answers owed count as waiting, motions do not: they may take as long as the robot needs. */
+  work(): WorkCounter {
+    let waiting = 0;
+    for (const one of this.#waiting.values()) if (!one.motion) waiting++;
+    return { name: 'control', done: this.#ticks, waiting };
+  }
+
+  /** True for a sample that the control thread has a use for. */
+  wants(sample: Sample): boolean {
+    return roleOf(this.#topics, sample.topic, sample.type) !== undefined || isSignalType(sample.type);
+  }
+
+  /** Copies a sample to the thread; others than those it wants are ignored. */
+  offer(sample: Sample): void {
+    if (!this.#handle || !this.wants(sample)) return;
+    const bytes = sample.bytes.slice();
+    this.#post({ kind: 'sample', sample: { ...sample, bytes } }, [bytes.buffer]);
+  }
+
+  /** Lockstep: one control step; the samples of its moment have been offered before. */
+  tick(time: bigint): Promise<TickResult> {
+    return this.#expect<TickResult>('tick', (id) => ({ kind: 'tick', id, time }), ANSWER_MS * 2);
+  }
+
+  state(): Promise<RobotState> {
+    return this.#ask({ op: 'state' }, ANSWER_MS);
+  }
+
+  map(): Promise<MapSnapshot | undefined> {
+    return this.#ask({ op: 'map' }, ANSWER_MS);
+  }
+
+  navigate(motionId: string, goal: NavigateGoal): Promise<MotionResult> {
+    return this.#ask({ op: 'navigate', motionId, goal });
+  }
+
+  maneuver(motionId: string, step: Maneuver): Promise<MotionResult> {
+    return this.#ask({ op: 'maneuver', motionId, step });
+  }
+
+  /** The motion then settles with `stopped`. */
+  cancel(motionId: string, reason: string): void {
+    this.#post({ kind: 'cancel', motionId, reason });
+  }
+
+  /** Resolves when the robot stands. */
+  stop(reason: string): Promise<void> {
+    return this.#ask({ op: 'stop', reason });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pings?.cancel();
+    this.#restart?.cancel();
+    this.#post({ kind: 'close' });
+    this.#rejectAll('the cell stops');
+    this.#handle?.terminate();
+    this.#handle = undefined;
+  }
+
+  #ask<A extends Ask>(ask: A, ms?: number): Promise<Answers[A['op']]> {
+    return this.#expect(ask.op, (id) => ({ kind: 'ask', id, ask }), ms);
+  }
+
+  #expect<T>(operation: string, message: (id: number) => ToControl, ms?: number): Promise<T> {
+    if (!this.#handle) {
+      const details = { operation, subject: 'control', message: 'the control loop is being restarted' };
+      return Promise.reject(new EdgeError('robot.unreachable', details));
+    }
+    const id = ++this.#ids;
+    const motion = ms === undefined;
+    const answer = new Promise<T>((resolve, reject) => this.#waiting.set(id, { resolve, reject, motion }));
+    this.#post(message(id));
+    if (ms === undefined) return answer;
+    return withDeadline(this.#deps.clock, ms, answer, operation, 'control').catch((error: unknown) => {
+      this.#waiting.delete(id);
+      if (error instanceof EdgeError && error.code === 'deadline.exceeded')
+        this.#down(`${operation}: ${error.message}`);
+      throw error;
+    });
+  }
+
+  #post(message: ToControl, transfer: readonly ArrayBuffer[] = []): void {
+    this.#handle?.port.postMessage(message, transfer);
+  }
+
+  #spawn(): void {
+    try {
+      const handle = this.#deps.spawn();
+      this.#handle = handle;
+      handle.port.on('message', (message: FromControl) => {
+        if (this.#handle === handle) this.#onMessage(message);
+      });
+      handle.onExit((reason) => {
+        if (this.#handle === handle) this.#down(reason);
+      });
+    } catch (error) {
+      this.#down(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #ping(): void {
+    if (this.#handle) this.#ask({ op: 'ping' }, ANSWER_MS).catch(() => {});
+  }
+
+  #onMessage(message: FromControl): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#policy = message.policy.name;
+        this.#hz = message.hz;
+        break;
+      case 'ticked':
+        this.#ticks++;
+        this.#counts = message.counts;
+        this.#delay = RESTART_FIRST_MS;
+        this.#deps.onTick(message.result);
+        if (message.id !== undefined) this.#take(message.id)?.resolve(message.result as never);
+        break;
+      case 'wake':
+        this.#deps.onWake();
+        break;
+      case 'answer':
+        this.#take(message.id)?.resolve(message.value as never);
+        break;
+      case 'failed':
+        this.#take(message.id)?.reject(EdgeError.fromBody(message.error));
+        break;
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  #down(reason: string): void {
+    if (this.#closed) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    handle?.terminate();
+    this.#restarts++;
+    this.#deps.onDown(reason);
+    this.#rejectAll(reason);
+    this.#restart?.cancel();
+    this.#restart = this.#deps.clock.after(this.#delay, () => this.#spawn());
+    this.#delay = Math.min(this.#delay * 2, RESTART_MAX_MS);
+  }
+
+  #rejectAll(reason: string): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const one of waiting) {
+      one.reject(
+        new EdgeError('cell.restarted', { operation: 'control', subject: 'control', message: reason }),
+      );
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type {
+  ErrorBody,
+  Maneuver,
+  MapSnapshot,
+  MotionResult,
+  NavigateGoal,
+  PolicyDescription,
+  RobotState,
+  Sample,
+} from '../../../contract/index.ts';
+import type { CoreCounts, TickResult } from './control-core.ts';
+
+/** What the control thread is told. Messages arrive in the order they were sent, samples before their tick. */
+export type ToControl =
+  | { readonly kind: 'sample'; readonly sample: Sample }
+  /** Lockstep only: one control step at a time of the simulation. */
+  | { readonly kind: 'tick'; readonly id: number; readonly time: bigint }
+  | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
+  | { readonly kind: 'cancel'; readonly motionId: string; readonly reason: string }
+  | { readonly kind: 'close' };
+
+/** Questions with one answer each; a motion is answered when it has settled. */
+export type Ask =
+  | { readonly op: 'ping' }
+  | { readonly op: 'state' }
+  | { readonly op: 'map' }
+  | { readonly op: 'navigate'; readonly motionId: string; readonly goal: NavigateGoal }
+  | { readonly op: 'maneuver'; readonly motionId: string; readonly step: Maneuver }
+  | { readonly op: 'stop'; readonly reason: string };
+
+export type Answers = {
+  readonly ping: undefined;
+  readonly state: RobotState;
+  readonly map: MapSnapshot | undefined;
+  readonly navigate: MotionResult;
+  readonly maneuver: MotionResult;
+  readonly stop: undefined;
+};
+
+/** What it says. `id` is that of the tick, undefined where the thread ticks by its own clock. */
+export type FromControl =
+  | { readonly kind: 'ready'; readonly policy: PolicyDescription; readonly hz: number }
+  | {
+      readonly kind: 'ticked';
+      readonly id: number | undefined;
+      readonly result: TickResult;
+      readonly counts: CoreCounts;
+    }
+  /** A motion begins after the last tick said `hold`: simulation time may go on. */
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorBody };
+
+/** The end of a message channel as both `MessagePort` and `Worker` have it. */
+export interface ControlPort {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  on(event: 'message', listen: (message: never) => void): unknown;
+}

@@ -1,0 +1,132 @@
+import { type Clock, EdgeError, type Policy, type Timer } from '../../../contract/index.ts';
+import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
+import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
+
+export type ControlWorkerDeps = {
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly options?: CoreOptions;
+};
+
+/**
+ * Runs a control core behind a message port: in a worker thread's entry file with its `parentPort`, in tests
+ * with one end of a `MessageChannel`. In lockstep it ticks when told; else by its own clock, in robot time
+ * carried on from the newest sample. Returns once `close` arrived.
+ */
+export function runControlWorker(port: ControlPort, deps: ControlWorkerDeps): Promise<void> {
+  return new Promise((closed) => new ControlThread(port, deps, closed).start());
+}
+
+class ControlThread {
+  readonly #port: ControlPort;
+  readonly #deps: ControlWorkerDeps;
+  readonly #options: CoreOptions;
+  readonly #core: ControlCore;
+  readonly #closed: () => void;
+  #timer: Timer | undefined;
+  /** Ticks one after the other: a later one waits for an earlier one's inference. */
+  #ticks: Promise<void> = Promise.resolve();
+  #ticking = false;
+  #newest: { stamp: bigint; at: number } | undefined;
+
+  constructor(port: ControlPort, deps: ControlWorkerDeps, closed: () => void) {
+    this.#port = port;
+    this.#deps = deps;
+    this.#options = deps.options ?? CORE_DEFAULTS;
+    this.#core = new ControlCore(deps.policy, deps.clock, this.#options);
+    this.#closed = closed;
+  }
+
+  start(): void {
+    this.#port.on('message', (message: ToControl) => this.#onMessage(message));
+    const { hz, lockstep } = this.#options.control;
+    if (!lockstep) this.#timer = this.#deps.clock.every(1000 / hz, () => this.#tickByClock());
+    this.#send({ kind: 'ready', policy: this.#deps.policy.describe(), hz });
+  }
+
+  #send(message: FromControl, transfer?: readonly ArrayBuffer[]): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  #onMessage(message: ToControl): void {
+    switch (message.kind) {
+      case 'sample':
+        this.#core.onSample(message.sample);
+        this.#noteTime(message.sample.stamp);
+        break;
+      case 'tick':
+        this.#ticks = this.#ticks.then(() => this.#tick(message.id, message.time));
+        break;
+      case 'ask':
+        void this.#answer(message.id, message.ask);
+        break;
+      case 'cancel':
+        this.#waking(() => this.#core.cancel(message.motionId, message.reason));
+        break;
+      case 'close':
+        this.#timer?.cancel();
+        void this.#deps.policy.close().finally(this.#closed);
+        break;
+    }
+  }
+
+  async #answer(id: number, ask: Ask): Promise<void> {
+    try {
+      const value = await this.#waking(() => this.#carryOut(ask));
+      const cells = ask.op === 'map' && value ? (value as { cells: Int8Array }).cells : undefined;
+      this.#send({ kind: 'answer', id, value }, cells ? [cells.buffer as ArrayBuffer] : []);
+    } catch (error) {
+      this.#send({
+        kind: 'failed',
+        id,
+        error: EdgeError.from(error, 'internal.fault', ask.op, 'control').toBody(),
+      });
+    }
+  }
+
+  #carryOut(ask: Ask): unknown {
+    switch (ask.op) {
+      case 'ping':
+        return undefined;
+      case 'state':
+        return this.#core.state();
+      case 'map':
+        return this.#core.map();
+      case 'navigate':
+        return this.#core.navigate(ask.motionId, ask.goal);
+      case 'maneuver':
+        return this.#core.maneuver(ask.motionId, ask.step);
+      case 'stop':
+        return this.#core.stop(ask.reason);
+    }
+  }
+
+  /** Says so when what was asked ends the hold that a simulation may be standing in. */
+  #waking<T>(act: () => T): T {
+    const held = this.#core.holding;
+    const result = act();
+    if (held && !this.#core.holding) this.#send({ kind: 'wake' });
+    return result;
+  }
+
+  /** A tick that was due while another waits is skipped: the next one sees newer samples. */
+  #tickByClock(): void {
+    if (this.#ticking || !this.#newest) return;
+    this.#ticking = true;
+    const since = this.#deps.clock.monotonicMs() - this.#newest.at;
+    const now = this.#newest.stamp + BigInt(Math.round(since * 1e6));
+    void this.#tick(undefined, now).finally(() => {
+      this.#ticking = false;
+    });
+  }
+
+  async #tick(id: number | undefined, time: bigint): Promise<void> {
+    const result = await this.#core.tick(time);
+    this.#send({ kind: 'ticked', id, result, counts: this.#core.counts });
+  }
+
+  #noteTime(stamp: bigint): void {
+    if (this.#newest && stamp <= this.#newest.stamp) return;
+    this.#newest = { stamp, at: this.#deps.clock.monotonicMs() };
+  }
+}

@@ -1,0 +1,136 @@
+import { type Clock, EdgeError, type Timer } from '../../contract/index.ts';
+
+/** Who may command actuators, weakest first: a person at the robot outranks every program. */
+export const LEASE_PRIORITIES = {
+  policy: 10,
+  agent: 20,
+  autonomy: 30,
+  central: 40,
+  teleoperation: 50,
+} as const;
+export type LeaseRole = keyof typeof LEASE_PRIORITIES;
+
+export type Lease = {
+  readonly id: number;
+  /** A name for people and the audit, for example `agent`. */
+  readonly holder: string;
+  readonly priority: number;
+  readonly ttlMs: number;
+};
+
+export type LeaseEnd = 'returned' | 'expired' | 'taken';
+
+export type LeaseDeps = {
+  readonly clock: Clock;
+  /** Brings the actuators to their safe state; the next holder waits for it. Must settle by its own deadline. */
+  safeStop(reason: string): Promise<void>;
+  onGranted(lease: Lease): void;
+  onEnded(lease: Lease, how: LeaseEnd): void;
+};
+
+/**
+ * - `free`: nobody commands. - `held`: one holder does. - `stopping`: the lease was lost and the robot is on
+ * its way to standing; nobody commands and a request waits for nothing: it is refused, or granted after the
+ * stop if it is the one that took the lease.
+ */
+export type LeaseState = 'free' | 'held' | 'stopping';
+
+/** The exclusive, expiring right to command actuators. One holder; losing it is a safe stop. */
+export class ActuationLease {
+  readonly #deps: LeaseDeps;
+  #state: LeaseState = 'free';
+  #lease: Lease | undefined;
+  #timer: Timer | undefined;
+  #ids = 0;
+
+  constructor(deps: LeaseDeps) {
+    this.#deps = deps;
+  }
+
+  get state(): LeaseState {
+    return this.#state;
+  }
+
+  get current(): Lease | undefined {
+    return this.#lease;
+  }
+
+  /**
+   * Grants, or rejects with `lease.held` when the holder's priority is not lower, or while the robot is being
+   * stopped. The same holder asking again gets a new lease at once, without a stop.
+   */
+  async acquire(holder: string, priority: number, ttlMs: number): Promise<Lease> {
+    if (this.#state === 'stopping') throw held(holder, 'the robot is being stopped');
+    const current = this.#lease;
+    if (current && current.holder === holder) {
+      this.#end('returned');
+    } else if (current) {
+      if (priority <= current.priority) throw held(holder, `${current.holder} has it`);
+      await this.#lose('taken', `${holder} takes the lease of ${current.holder}`);
+    }
+    return this.#grant(holder, priority, ttlMs);
+  }
+
+  /** Rejects with `lease.lost` when the lease is no longer the current one. */
+  renew(id: number): void {
+    const lease = this.#lease;
+    if (!lease || lease.id !== id) {
+      throw new EdgeError('lease.lost', { operation: 'renew-lease', subject: String(id) });
+    }
+    this.#watch(lease);
+  }
+
+  holds(id: number): boolean {
+    return this.#lease?.id === id;
+  }
+
+  /** Gives it back; a lease that is no longer held changes nothing. The holder has stopped what it moved. */
+  release(id: number): void {
+    if (this.#lease?.id !== id) return;
+    this.#end('returned');
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #grant(holder: string, priority: number, ttlMs: number): Lease {
+    const lease = { id: ++this.#ids, holder, priority, ttlMs };
+    this.#lease = lease;
+    this.#state = 'held';
+    this.#watch(lease);
+    this.#deps.onGranted(lease);
+    return lease;
+  }
+
+  #watch(lease: Lease): void {
+    this.#timer?.cancel();
+    this.#timer = this.#deps.clock.after(lease.ttlMs, () => {
+      void this.#lose('expired', `the lease of ${lease.holder} expired`);
+    });
+  }
+
+  #end(how: LeaseEnd): void {
+    const lease = this.#lease!;
+    this.#timer?.cancel();
+    this.#lease = undefined;
+    this.#state = 'free';
+    this.#deps.onEnded(lease, how);
+  }
+
+  async #lose(how: LeaseEnd, reason: string): Promise<void> {
+    this.#end(how);
+    this.#state = 'stopping';
+    try {
+      await this.#deps.safeStop(reason);
+    } catch {
+      // The base's own watchdog stops it when nobody commands; the lease is free all the same.
+    } finally {
+      this.#state = 'free';
+    }
+  }
+}
+
+function held(holder: string, message: string): EdgeError {
+  return new EdgeError('lease.held', { operation: 'acquire-lease', subject: holder, message });
+}
