@@ -115,23 +115,24 @@ describe('best-effort images of 0.9 MB', () => {
     await pause(clock, 600);
     const lost = source.state().lost['/image']!;
     process.stderr.write(`ros: ${samples.length} of ${sent} images at ${hz} Hz arrived, ${lost} lost\n`);
-    // A best-effort reader learns of a gap from the message after it: it knows its span, not the edges.
+    // A best-effort reader learns of a gap from the message after it: between its first and its last message
+    // it knows all, of those outside it may know.
     const numbers = samples.map(({ stamp }) => Number(stamp / 1_000_000_000n));
     const span = numbers.at(-1)! - numbers[0]! + 1;
     expect(new Set(numbers).size).toBe(samples.length);
+    expect(samples.length + lost).toBeGreaterThanOrEqual(span);
+    expect(samples.length + lost).toBeLessThanOrEqual(sent);
     return { sent, span, arrived: samples.length, lost };
   }
 
   it('arrive with the profile we ship', async () => {
-    const { sent, span, arrived, lost } = await flood(env, 100);
-    expect(arrived + lost).toBe(span);
+    const { sent, arrived } = await flood(env, 100);
     expect(arrived).toBeGreaterThan(sent * 0.9);
   });
 
   it('are lost without it, and each loss is counted', async () => {
     const { FASTRTPS_DEFAULT_PROFILES_FILE: _, ...bare } = env;
-    const { sent, span, arrived, lost } = await flood(bare, 1_000);
-    expect(arrived + lost).toBe(span);
+    const { sent, span, lost } = await flood(bare, 1_000);
     expect(span).toBeGreaterThan(sent * 0.9);
     expect(lost).toBeGreaterThan(0);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
+import { STOP_REPEATS, VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
 
 const EXPIRY_MS = 300;
 
-function stops(guard: VelocityGuard, fromMs: number, listeners: number, ticks = 10): number {
+function stops(guard: VelocityGuard, fromMs: number, listeners: number, ticks = 2 * STOP_REPEATS): number {
   let sent = 0;
   for (let i = 0; i < ticks; i += 1) if (guard.tick(fromMs + i, listeners).stop) sent += 1;
   return sent;
@@ -13,8 +13,17 @@ describe('the guard of a velocity topic', () => {
   it('stops the robot once after its own start, as soon as somebody listens', () => {
     const guard = new VelocityGuard(EXPIRY_MS);
     expect(stops(guard, 0, 0)).toBe(0);
-    expect(stops(guard, 50, 1)).toBe(3);
+    expect(stops(guard, 50, 1)).toBe(STOP_REPEATS);
     expect(stops(guard, 100, 1)).toBe(0);
+  });
+
+  it('stops again for each listener that comes later, until it is told to move', () => {
+    const guard = new VelocityGuard(EXPIRY_MS);
+    expect(stops(guard, 0, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, 100, 2)).toBe(STOP_REPEATS);
+    expect(stops(guard, 200, 1)).toBe(0);
+    guard.command(true, 300);
+    expect(stops(guard, 301, 3)).toBe(0);
   });
 
   it('lets renewed commands be', () => {
@@ -39,7 +48,7 @@ describe('the guard of a velocity topic', () => {
     const guard = new VelocityGuard(EXPIRY_MS);
     guard.command(false, 0);
     expect(guard.tick(400, 0)).toEqual({ stop: false, expired: true });
-    expect(stops(guard, 5_000, 1)).toBe(3);
+    expect(stops(guard, 5_000, 1)).toBe(STOP_REPEATS);
   });
 
   it('stops at once when the adapter is lost in motion, and not otherwise', () => {

@@ -1,5 +1,8 @@
-/** The stop is repeated: one message may be lost by a best-effort listener. */
-const STOP_REPEATS = 3;
+/**
+ * The stop is repeated at every tick for half a second: a best-effort listener may lose one, and one that is
+ * just being discovered hears nothing before its side of the match is made as well.
+ */
+export const STOP_REPEATS = 20;
 
 /**
  * Decides when the side nearest to the robot stops it: a moving command that was not renewed before it
@@ -10,6 +13,9 @@ export class VelocityGuard {
   readonly #expiryMs: number;
   #expiresAt: number | undefined;
   #stopsOwed = STOP_REPEATS;
+  /** We stopped it, or never moved it: until told to move, who newly listens is told to stand still. */
+  #stopping = true;
+  #listeners = 0;
 
   constructor(expiryMs: number) {
     this.#expiryMs = expiryMs;
@@ -22,6 +28,7 @@ export class VelocityGuard {
   /** A command is about to be sent. A stop needs no watching; a motion does, and it settles what was owed. */
   command(stops: boolean, nowMs: number): void {
     this.#stopsOwed = 0;
+    this.#stopping = false;
     this.#expiresAt = stops ? undefined : nowMs + this.#expiryMs;
   }
 
@@ -29,6 +36,7 @@ export class VelocityGuard {
   adapterLost(): void {
     if (this.#expiresAt === undefined) return;
     this.#expiresAt = undefined;
+    this.#stopping = true;
     this.#stopsOwed = STOP_REPEATS;
   }
 
@@ -36,6 +44,9 @@ export class VelocityGuard {
   tick(nowMs: number, listeners: number): { readonly stop: boolean; readonly expired: boolean } {
     const expired = this.#expiresAt !== undefined && nowMs >= this.#expiresAt;
     if (expired) this.adapterLost();
+    // The first listener may be a recorder; the robot's base may be discovered after it.
+    if (this.#stopping && listeners > this.#listeners) this.#stopsOwed = STOP_REPEATS;
+    this.#listeners = listeners;
     if (this.#stopsOwed === 0 || listeners === 0) return { stop: false, expired };
     this.#stopsOwed -= 1;
     return { stop: true, expired };
