@@ -1,0 +1,253 @@
+import {
+  type Cell,
+  type CellContext,
+  type CellName,
+  EdgeError,
+  type Lake,
+  type LakeQueryRequest,
+  type LakeRows,
+  type LakeSyncReply,
+  LIMITS,
+  METHODS,
+  type MemoryStatus,
+  TOPICS,
+  type WorkCounter,
+} from '../../contract/index.ts';
+import { Pacer } from './pacer.ts';
+import { type OpenReader, Projector, type Round } from './projector.ts';
+
+/** How often the logs are looked at when nobody says that they grew. */
+const POLL_MS = 2_000;
+/** Failing rounds are repeated after this, doubling up to the next. */
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 30_000;
+
+export type MemoryPorts = {
+  /** Opens the lake; may reject, then it is tried again. */
+  openLake(): Promise<Lake>;
+  /** A reader of the log of a cell; a log that is not there yet reads as empty. */
+  readonly openReader: OpenReader;
+  /**
+   * Tried once, in the background, when the lake came up as plain DuckDB: brings the DuckLake extension and
+   * says whether opening the lake again would now give DuckLake. Absent: never tried.
+   */
+  upgrade?(): Promise<boolean>;
+};
+
+type Waiter = { resolve: (reply: LakeSyncReply) => void; reject: (error: unknown) => void; rebuild: boolean };
+
+/**
+ * Projects the logs of all cells into the lakehouse and answers for it. Only one thing is done to the lake at
+ * a time: a round, a rebuild or a reopening; queries run beside them.
+ */
+export class MemoryCell implements Cell {
+  readonly name: CellName = 'memory';
+  readonly #context: CellContext;
+  readonly #ports: MemoryPorts;
+  readonly #projector: Projector;
+  readonly #pacer: Pacer;
+  #lake: Lake | undefined;
+  #waiters: Waiter[] = [];
+  #failures = 0;
+  #degraded = new Map<string, EdgeError>();
+  #stopped = false;
+  #reopen = false;
+  #upgradeTried = false;
+  #loop: Promise<void> | undefined;
+  #firstOpen: Promise<void> | undefined;
+
+  constructor(context: CellContext, ports: MemoryPorts) {
+    this.#context = context;
+    this.#ports = ports;
+    this.#projector = new Projector(ports.openReader);
+    this.#pacer = new Pacer(context.clock, POLL_MS);
+  }
+
+  /** Resolves at once: the lake opens in the background, and what needs it waits for that. */
+  async start(): Promise<void> {
+    const { bus } = this.#context;
+    bus.handle(METHODS.memory.status, () => this.#status());
+    bus.handle(METHODS.memory.query, (body) => this.#query(body));
+    bus.handle(METHODS.memory.sync, () => this.#ask(false));
+    bus.handle(METHODS.memory.rebuild, () => this.#ask(true));
+    bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
+    this.#firstOpen = this.#open().catch((error: unknown) => this.#failed(error));
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#pacer.hurry();
+    await this.#firstOpen;
+    await this.#loop;
+    this.#settle(undefined, stopping());
+    this.#projector.close();
+    await this.#lake?.close();
+    this.#lake = undefined;
+  }
+
+  work(): readonly WorkCounter[] {
+    // While the lake is known to be broken its work is not stalled, and a restart would not mend it.
+    const waiting = this.#failures > 0 ? 0 : sum(Object.values(this.#projector.lag()));
+    return [{ name: 'projection', done: this.#projector.done, waiting }];
+  }
+
+  async #run(): Promise<void> {
+    await this.#firstOpen;
+    while (!this.#stopped) {
+      await this.#pacer.due(this.#failures > 0 ? backOff(this.#failures) : 0);
+      if (this.#stopped) return;
+      await this.#turn();
+      this.#pacer.rested();
+    }
+  }
+
+  /** One round, with what was asked before it began. Never rejects. */
+  async #turn(): Promise<void> {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    try {
+      if (this.#reopen) await this.#close();
+      if (!this.#lake) await this.#open();
+      const lake = this.#lake!;
+      if (waiters.some((waiter) => waiter.rebuild)) await lake.rebuild();
+      const round = await this.#projector.round(lake, () => this.#stopped);
+      await this.#recovered('lake');
+      await this.#tellFaults(round);
+      this.#settle(waiters, undefined, round);
+    } catch (thrown) {
+      await this.#failed(thrown);
+      this.#settle(waiters, this.#degraded.get('lake') ?? stopping());
+    }
+  }
+
+  async #open(): Promise<void> {
+    const lake = await this.#ports.openLake();
+    this.#lake = lake;
+    const info = lake.info();
+    this.#context.report('info', `lake open: ${info.kind}`, { ...info });
+    if (info.kind === 'duckdb') this.#tryUpgrade();
+  }
+
+  async #close(): Promise<void> {
+    this.#reopen = false;
+    const lake = this.#lake;
+    this.#lake = undefined;
+    await lake?.close();
+  }
+
+  #tryUpgrade(): void {
+    const { upgrade } = this.#ports;
+    if (!upgrade || this.#upgradeTried) return;
+    this.#upgradeTried = true;
+    const told = (message: string, facts = {}) => this.#context.report('info', message, facts);
+    upgrade().then(
+      (better) => {
+        if (!better || this.#stopped) return;
+        told('the DuckLake extension is here: the lake is opened again');
+        this.#reopen = true;
+        this.#pacer.hurry();
+      },
+      (error: unknown) => told('the DuckLake extension could not be had', { error: String(error) }),
+    );
+  }
+
+  /** The lake failed: it is closed and opened anew after a while. */
+  async #failed(thrown: unknown): Promise<void> {
+    const error = EdgeError.from(thrown, 'lake.failed', 'lake.project', 'lake');
+    this.#failures += 1;
+    await this.#degrade('lake', error);
+    try {
+      await this.#close();
+    } catch (closing) {
+      this.#context.report('warn', 'closing the failed lake failed too', { error: String(closing) });
+    }
+  }
+
+  async #tellFaults(round: Round): Promise<void> {
+    for (const [cell, error] of round.faults) await this.#degrade(`log of ${cell}`, error);
+    for (const subject of [...this.#degraded.keys()]) {
+      const cell = subject.replace('log of ', '') as CellName;
+      if (subject.startsWith('log of ') && !round.faults.has(cell)) await this.#recovered(subject);
+    }
+  }
+
+  async #degrade(subject: string, error: EdgeError): Promise<void> {
+    const before = this.#degraded.get(subject);
+    this.#degraded.set(subject, error);
+    if (before?.code === error.code && before.message === error.message) return;
+    this.#context.report('warn', `degraded: ${error.message}`, { ...error.toBody() });
+    await this.#emit({ kind: 'cell.degraded', payload: { error: error.toBody() } });
+  }
+
+  async #recovered(subject: string): Promise<void> {
+    if (subject === 'lake') this.#failures = 0;
+    if (!this.#degraded.delete(subject)) return;
+    this.#context.report('info', `works again: ${subject}`);
+    await this.#emit({ kind: 'cell.recovered', payload: { subject } });
+  }
+
+  /** Our own log may be what is broken; then the report above is all that can be said. */
+  async #emit(event: Parameters<CellContext['emit']>[0][number]): Promise<void> {
+    try {
+      await this.#context.emit([event]);
+    } catch (error) {
+      this.#context.report('warn', 'an event of the memory cell was not logged', { error: String(error) });
+    }
+  }
+
+  async #status(): Promise<MemoryStatus> {
+    const lake = this.#lake;
+    const cursors = lake ? await lake.cursors().catch(() => undefined) : undefined;
+    const lag = cursors ? this.#projector.look(cursors) : this.#projector.lag();
+    const reason = [...this.#degraded].map(([subject, error]) => `${subject}: ${error.message}`).join('; ');
+    return { ready: lake !== undefined && !this.#degraded.has('lake'), lake: lake?.info(), lag, reason };
+  }
+
+  async #query(body: unknown): Promise<LakeRows> {
+    const { sql, limit = 1_000, timeoutMs = LIMITS.LAKE_QUERY_MS } = body as LakeQueryRequest;
+    if (typeof sql !== 'string' || !Number.isInteger(limit) || limit < 1 || !(timeoutMs > 0))
+      throw new EdgeError('schema.invalid', {
+        operation: 'lake.query',
+        subject: 'request',
+        message: '/: sql (text), limit (whole, from 1) and timeoutMs (above 0) expected',
+      });
+    await this.#firstOpen;
+    const lake = this.#lake;
+    if (!lake) throw this.#degraded.get('lake') ?? stopping();
+    const time = Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS);
+    return lake.query(sql, { limit: Math.min(limit, LIMITS.LAKE_ROWS_MAX), timeoutMs: time });
+  }
+
+  /** Settled by the next round that begins after now. */
+  #ask(rebuild: boolean): Promise<LakeSyncReply> {
+    if (this.#stopped) return Promise.reject(stopping());
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject, rebuild });
+      this.#pacer.hurry();
+    });
+  }
+
+  #settle(waiters: readonly Waiter[] = this.#waiters, error: EdgeError | undefined, round?: Round): void {
+    for (const waiter of waiters) {
+      if (round) waiter.resolve({ projected: round.projected });
+      else waiter.reject(error);
+    }
+  }
+}
+
+function backOff(failures: number): number {
+  return Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (failures - 1));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, n) => total + n, 0);
+}
+
+function stopping(): EdgeError {
+  return new EdgeError('lake.unavailable', {
+    operation: 'lake.use',
+    subject: 'memory cell',
+    message: 'the lake is not open',
+  });
+}
