@@ -124,7 +124,7 @@ export class NativeKeySpace implements KeySpace {
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const limits = { depth: options.depth ?? SUBSCRIPTION_DEPTH_DEFAULT, bytes: SUBSCRIPTION_BYTES_MAX };
-    const declare = () => this.#session.declareSubscriber(keyExpr, limits);
+    const declare = (id: number) => this.#session.declareSubscriber(id, keyExpr, limits);
     const { id, ...declared } = await this.#declare('subscribe', keyExpr, declare, (events) =>
       onValues(events.map(toKeyValue)),
     );
@@ -155,7 +155,8 @@ export class NativeKeySpace implements KeySpace {
     options: { readonly complete?: boolean } = {},
   ): Promise<Declaration> {
     const limits = { depth: QUERIES_OPEN_MAX, bytes: SUBSCRIPTION_BYTES_MAX };
-    const declare = () => this.#session.declareQueryable(keyExpr, options.complete ?? false, limits);
+    const complete = options.complete ?? false;
+    const declare = (id: number) => this.#session.declareQueryable(id, keyExpr, complete, limits);
     return this.#declare('queryable', keyExpr, declare, (events) => {
       for (const event of events) {
         serveQuery(this.#session, this.#clock, keyExpr, event, answer).catch((error: unknown) => {
@@ -167,7 +168,7 @@ export class NativeKeySpace implements KeySpace {
   }
 
   async liveliness(key: string): Promise<Declaration> {
-    return this.#declare('liveliness', key, () => this.#session.declareToken(key), undefined);
+    return this.#declare('liveliness', key, (id) => this.#session.declareToken(id, key), undefined);
   }
 
   async watchLiveliness(
@@ -176,7 +177,7 @@ export class NativeKeySpace implements KeySpace {
   ): Promise<Declaration> {
     // Changes are few and each counts: the depth is only there so that nothing is without bound.
     const limits = { depth: 65_536, bytes: SUBSCRIPTION_BYTES_MAX };
-    const declare = () => this.#session.declareLivelinessSubscriber(keyExpr, true, limits);
+    const declare = (id: number) => this.#session.declareLivelinessSubscriber(id, keyExpr, true, limits);
     return this.#declare('watch liveliness', keyExpr, declare, (events) => {
       for (const event of events) onChange(event.key, !event.deleted);
     });
@@ -225,14 +226,22 @@ export class NativeKeySpace implements KeySpace {
   async #declare(
     operation: string,
     keyExpr: string,
-    declare: () => Promise<number>,
+    declare: (id: number) => Promise<void>,
     sink: EventSink | undefined,
   ): Promise<Declaration & { readonly id: number }> {
-    const id = await this.#guard(operation, keyExpr, DECLARE_MS_MAX, async () => {
-      const declared = await declare();
-      if (sink) this.#pump.add(declared, sink);
-      return declared;
-    });
+    if (this.#closing) throw closed(operation, keyExpr);
+    // The sink is in place before the declaration: its first events may come before it returns.
+    const id = this.#session.reserve();
+    if (sink) this.#pump.add(id, sink);
+    const declaring = declare(id);
+    try {
+      await this.#guard(operation, keyExpr, DECLARE_MS_MAX, () => declaring);
+    } catch (error) {
+      this.#pump.remove(id);
+      // One that comes about after all must not stay declared unseen.
+      declaring.then(() => this.#session.undeclare(id)).catch(() => {});
+      throw error;
+    }
     let ended: Promise<void> | undefined;
     const undeclare = (): Promise<void> => {
       this.#pump.remove(id);

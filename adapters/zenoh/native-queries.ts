@@ -20,7 +20,7 @@ const REPLIES_MAX = 4096;
 /** An answer that is not there by then is answered for: its asker has given up long before. */
 const ANSWER_MS_MAX = 60_000;
 /** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
-const TIMEOUT_MARGIN_MS = 250;
+const TIMEOUT_MARGIN_MS = 1_000;
 const TIMEOUT_MS_MAX = 3_600_000;
 
 /** `robot/a?x=1` is the key expression `robot/a` with the parameters `x=1`. */

@@ -47,10 +47,17 @@ export type NativeSession = {
     encoding: string | undefined,
   ): number;
   putDelete(publisher: number, attachment: Uint8Array | undefined): number;
-  declareSubscriber(keyExpr: string, limits: NativeLimits): Promise<number>;
-  declareLivelinessSubscriber(keyExpr: string, history: boolean, limits: NativeLimits): Promise<number>;
-  declareToken(key: string): Promise<number>;
-  declareQueryable(keyExpr: string, complete: boolean, limits: NativeLimits): Promise<number>;
+  /** An id for the next four, so that its sink is in place before the first event. */
+  reserve(): number;
+  declareSubscriber(id: number, keyExpr: string, limits: NativeLimits): Promise<void>;
+  declareLivelinessSubscriber(
+    id: number,
+    keyExpr: string,
+    history: boolean,
+    limits: NativeLimits,
+  ): Promise<void>;
+  declareToken(id: number, key: string): Promise<void>;
+  declareQueryable(id: number, keyExpr: string, complete: boolean, limits: NativeLimits): Promise<void>;
   undeclare(id: number): Promise<void>;
   get(
     keyExpr: string,

@@ -292,7 +292,8 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
         const replies = await ask('q/silent/*', 300);
         const took = performance.now() - start;
         expect(took).toBeGreaterThanOrEqual(299);
-        expect(took).toBeLessThan(600);
+        // Tighter than any timeout of the network's own: the asker's clock decides.
+        expect(took).toBeLessThan(1_000);
         expect(replies.filter((r) => r.ok)).toHaveLength(1);
         expect(replies.filter((r) => !r.ok)).toMatchObject([{ error: { code: 'deadline.exceeded' } }]);
         // The next request works.
@@ -337,6 +338,21 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
     });
 
     describe('liveliness', () => {
+      it('tells every token that is there, however soon, to each of many watchers', async () => {
+        const keys = Array.from({ length: 50 }, (_, i) => `crowd/${i}`).sort();
+        for (const key of keys) await there.liveliness(key);
+        await sleep(fixture.settleMs);
+        const seen = await Promise.all(
+          Array.from({ length: 20 }, async () => {
+            const mine: string[] = [];
+            await here.watchLiveliness('crowd/*', (key, alive) => mine.push(alive ? key : `lost ${key}`));
+            return mine;
+          }),
+        );
+        for (const mine of seen) await eventually(() => mine.length >= keys.length, 'all tokens');
+        expect(seen.map((mine) => mine.sort())).toEqual(seen.map(() => keys));
+      });
+
       it('tells present tokens first, then each change, also when the session that held them closes', async () => {
         const changes: string[] = [];
         await there.liveliness('live/a');

@@ -100,7 +100,7 @@ describe('our router', () => {
     const start = performance.now();
     const silent = await router.query('service/slow', { payload: bytes('x'), timeoutMs: 300 });
     expect(silent).toMatchObject([{ ok: false, error: { code: 'deadline.exceeded' } }]);
-    expect(performance.now() - start).toBeLessThan(600);
+    expect(performance.now() - start).toBeLessThan(1_000);
     const pending = router.query('service/slow', { payload: bytes('x'), timeoutMs: 10_000 });
     await server.kill('SIGKILL');
     const ended = await pending;

@@ -119,37 +119,47 @@ impl NativeSession {
         Ok(ticket)
     }
 
+    /// An id for the declarations below. Asked for first, so that the receiver is in place
+    /// before the first event: history and queries may come before the declaring call returns.
     #[napi]
-    pub async fn declare_subscriber(&self, key_expr: String, limits: QueueLimits) -> Result<u32> {
+    pub fn reserve(&self) -> u32 {
+        self.shared.next_id()
+    }
+
+    #[napi]
+    pub async fn declare_subscriber(&self, id: u32, key_expr: String, limits: QueueLimits) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
-            let (id, queue) = shared.queue(&limits)?;
+            let queue = shared.queue(id, &limits)?;
             let subscriber = shared.session.declare_subscriber(key(key_expr)?).callback(shared.sink(&queue)).wait();
             let subscriber = subscriber.map_err(|e| fail("declare", e))?;
-            Ok(shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+            shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue });
+            Ok(())
         })
         .await
     }
 
     #[napi]
-    pub async fn declare_liveliness_subscriber(&self, key_expr: String, history: bool, limits: QueueLimits) -> Result<u32> {
+    pub async fn declare_liveliness_subscriber(&self, id: u32, key_expr: String, history: bool, limits: QueueLimits) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
-            let (id, queue) = shared.queue(&limits)?;
+            let queue = shared.queue(id, &limits)?;
             let builder = shared.session.liveliness().declare_subscriber(key(key_expr)?).history(history);
             let subscriber = builder.callback(shared.sink(&queue)).wait().map_err(|e| fail("declare", e))?;
-            Ok(shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue }))
+            shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue });
+            Ok(())
         })
         .await
     }
 
     #[napi]
-    pub async fn declare_token(&self, key_expr: String) -> Result<u32> {
+    pub async fn declare_token(&self, id: u32, key_expr: String) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
             shared.check_open()?;
             let token = shared.session.liveliness().declare_token(key(key_expr)?).wait();
-            Ok(shared.add(Entity::Token(token.map_err(|e| fail("declare", e))?)))
+            shared.add_as(id, Entity::Token(token.map_err(|e| fail("declare", e))?));
+            Ok(())
         })
         .await
     }
@@ -157,10 +167,10 @@ impl NativeSession {
     /// `limits.depth` bounds the queries that are unanswered at any time; a further one gets an error
     /// reply at once, so that its asker does not wait for a deadline.
     #[napi]
-    pub async fn declare_queryable(&self, key_expr: String, complete: bool, limits: QueueLimits) -> Result<u32> {
+    pub async fn declare_queryable(&self, id: u32, key_expr: String, complete: bool, limits: QueueLimits) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
-            let (id, queue) = shared.queue(&limits)?;
+            let queue = shared.queue(id, &limits)?;
             let (weak, sink): (Weak<Shared>, _) = (Arc::downgrade(&shared), queue.clone());
             let (open, open_max) = (Arc::new(AtomicUsize::new(0)), limits.depth as usize);
             let handler = move |query: Query| {
@@ -172,7 +182,8 @@ impl NativeSession {
             };
             let builder = shared.session.declare_queryable(key(key_expr)?).complete(complete);
             let queryable = builder.callback(handler).wait().map_err(|e| fail("declare", e))?;
-            Ok(shared.add_as(id, Entity::Queryable { _queryable: queryable, queue }))
+            shared.add_as(id, Entity::Queryable { _queryable: queryable, queue });
+            Ok(())
         })
         .await
     }
@@ -195,10 +206,9 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send +
 }
 
 impl Shared {
-    fn queue(&self, limits: &QueueLimits) -> Result<(u32, Arc<EntityQueue>)> {
+    fn queue(&self, id: u32, limits: &QueueLimits) -> Result<Arc<EntityQueue>> {
         self.check_open()?;
-        let id = self.next_id();
-        Ok((id, Arc::new(EntityQueue::new(id, limits.depth as usize, limits.bytes as usize))))
+        Ok(Arc::new(EntityQueue::new(id, limits.depth as usize, limits.bytes as usize)))
     }
 
     fn sink(&self, queue: &Arc<EntityQueue>) -> impl Fn(Sample) + Send + Sync + 'static {
