@@ -25,6 +25,7 @@ export class HostClient {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(FRAME_BYTES_MAX);
   readonly #command: (twist: Twist2d) => string | undefined;
+  readonly #queueBytesMax: number;
   readonly #lost: Record<string, number> = {};
   #ticked: Nanoseconds | undefined;
   #settle: (() => void) | undefined;
@@ -32,9 +33,15 @@ export class HostClient {
   #gone = false;
 
   /** `command` obeys or says why not; `onGone` is called once. */
-  constructor(socket: Socket, command: (twist: Twist2d) => string | undefined, onGone: () => void) {
+  constructor(
+    socket: Socket,
+    command: (twist: Twist2d) => string | undefined,
+    onGone: () => void,
+    queueBytesMax: number = QUEUE_BYTES_MAX,
+  ) {
     this.#socket = socket;
     this.#command = command;
+    this.#queueBytesMax = queueBytesMax;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => socket.destroy());
@@ -52,7 +59,7 @@ export class HostClient {
   /** Samples beyond the queue's bound are dropped, whole windows at once, and counted by topic. */
   send(samples: readonly Sample[]): void {
     if (this.#gone) return;
-    if (this.#socket.writableLength > QUEUE_BYTES_MAX) {
+    if (this.#socket.writableLength > this.#queueBytesMax) {
       for (const { topic } of samples) this.#lost[topic] = (this.#lost[topic] ?? 0) + 1;
       return;
     }

@@ -15,6 +15,8 @@ export type HostOptions = {
   readonly pace: Pace;
   /** Times real time; `Infinity` is as fast as it goes. */
   readonly speed: number;
+  /** Bytes that may wait for a slow client before samples are dropped and counted. */
+  readonly queueBytesMax?: number;
 };
 
 /**
@@ -86,6 +88,7 @@ export class HostServer {
         this.#client = undefined;
         simulation.brake();
       },
+      this.#options.queueBytesMax,
     );
     this.#client = client;
     client.tell(helloMessage(simulation.time, description));

@@ -109,5 +109,6 @@ export class RobotLink {
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return 'the simulation is not running';
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return 'the simulation went away';
   return error.message;
 }
