@@ -1,6 +1,12 @@
-import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { EdgeError, LIMITS, type Nanoseconds } from '../../contract/index.ts';
 
-export type Waiting = { readonly runId: string; readonly app: string; readonly priority: number };
+export type Waiting = {
+  readonly runId: string;
+  readonly app: string;
+  readonly priority: number;
+  /** Wall time after which it must not begin; undefined: never. */
+  readonly expires: Nanoseconds | undefined;
+};
 
 /**
  * Runs that wait for a slot of their application: the most urgent first, then the oldest (run ids sort by
@@ -45,6 +51,13 @@ export class RunQueue {
   take(hasSlot: (app: string) => boolean): Waiting | undefined {
     const index = this.#waiting.findIndex((run) => hasSlot(run.app));
     return index < 0 ? undefined : this.#waiting.splice(index, 1)[0];
+  }
+
+  /** Takes out what waited too long. */
+  takeExpired(now: Nanoseconds): readonly Waiting[] {
+    const expired = this.#waiting.filter((run) => run.expires !== undefined && run.expires <= now);
+    if (expired.length > 0) this.#waiting = this.#waiting.filter((run) => !expired.includes(run));
+    return expired;
   }
 
   /** How many could begin now. */

@@ -2,16 +2,21 @@ import {
   type Application,
   type Clock,
   EdgeError,
+  fromWireTime,
   type Harness,
   type IdSource,
   type NewEvent,
+  type Timer,
 } from '../../contract/index.ts';
 import { ActiveRun } from './active-run.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import type { RobotProxy } from './robot-proxy.ts';
-import { RunQueue } from './run-queue.ts';
+import { RunQueue, type Waiting } from './run-queue.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunView } from './run-view.ts';
+
+/** How often waiting runs are looked at for deadlines that passed. */
+const EXPIRY_SWEEP_MS = 1_000;
 
 export type Loaded = { readonly app: Application; readonly harness: Harness };
 
@@ -37,6 +42,7 @@ export class RunScheduler {
   readonly #parts: SchedulerParts;
   readonly #active = new Map<string, { readonly run: ActiveRun; readonly app: string }>();
   #stopping = false;
+  #sweeper: Timer | undefined;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
@@ -47,14 +53,15 @@ export class RunScheduler {
     for (const view of this.#parts.store.unfinished()) {
       if (!this.#parts.loaded.has(view.app)) await this.#settleHomeless(view);
       else if (view.startedTs !== undefined) this.#begin(view);
-      else this.queue.add({ runId: view.state.run_id, app: view.app, priority: view.intent.priority });
+      else this.queue.add(waiting(view));
     }
     this.#fill();
+    this.#sweeper = this.#parts.clock.every(EXPIRY_SWEEP_MS, () => this.#sweep());
   }
 
   /** A run that is durable in the log. */
   add(view: RunView): void {
-    this.queue.add({ runId: view.state.run_id, app: view.app, priority: view.intent.priority });
+    this.queue.add(waiting(view));
     this.#fill();
   }
 
@@ -62,14 +69,7 @@ export class RunScheduler {
   async cancel(runId: string, reason: string): Promise<void> {
     if (this.queue.remove(runId)) {
       const error = new EdgeError('run.cancelled', { operation: 'cancel', subject: runId, message: reason });
-      await this.#parts.append([
-        {
-          kind: 'run.finished',
-          run_id: runId,
-          payload: { status: 'cancelled', reason: reason.slice(0, 512), summary: {}, error: error.toBody() },
-        },
-      ]);
-      return;
+      return await this.#settle(runId, 'cancelled', error);
     }
     await this.#active.get(runId)?.run.end('cancel', reason);
   }
@@ -77,6 +77,7 @@ export class RunScheduler {
   /** Aborts what runs; it stays unfinished in the log. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#sweeper?.cancel();
     await Promise.allSettled(
       [...this.#active.values()].map(({ run }) => run.end('shutdown', 'the cell stops')),
     );
@@ -114,15 +115,20 @@ export class RunScheduler {
     this.#active.set(runId, { run, app: app.name });
     run
       .run()
-      .catch((thrown: unknown) => {
-        // The log refused the end: the run stays unfinished there and goes on at the next start.
-        const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
-        report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
-      })
+      .catch((thrown: unknown) => this.#unwritten(runId, thrown))
       .finally(() => {
         this.#active.delete(runId);
         this.#fill();
       });
+  }
+
+  /** Runs whose deadline passed while they waited end now, not when their turn would have come. */
+  #sweep(): void {
+    for (const { runId, expires } of this.queue.takeExpired(this.#parts.clock.now())) {
+      const message = `the deadline ${expires} passed before the run began`;
+      const error = new EdgeError('intent.expired', { operation: 'start', subject: runId, message });
+      this.#settle(runId, 'failed', error).catch((thrown: unknown) => this.#unwritten(runId, thrown));
+    }
   }
 
   /** The application of this run is not loaded any more. */
@@ -133,12 +139,30 @@ export class RunScheduler {
       message: `application ${view.app} is not loaded any more`,
       retryable: false,
     });
+    await this.#settle(view.state.run_id, 'failed', error);
+  }
+
+  /** The end of a run that does not run. */
+  async #settle(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
+    const reason = error.message.slice(0, 512);
     await this.#parts.append([
       {
         kind: 'run.finished',
-        run_id: view.state.run_id,
-        payload: { status: 'failed', reason: error.message, summary: {}, error: error.toBody() },
+        run_id: runId,
+        payload: { status, reason, summary: {}, error: error.toBody() },
       },
     ]);
   }
+
+  /** The log refused the end: the run stays unfinished there and goes on at the next start. */
+  #unwritten(runId: string, thrown: unknown): void {
+    const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
+    this.#parts.report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
+  }
+}
+
+function waiting(view: RunView): Waiting {
+  const { deadline, priority } = view.intent;
+  const expires = deadline === undefined ? undefined : fromWireTime(deadline);
+  return { runId: view.state.run_id, app: view.app, priority, expires };
 }

@@ -20,3 +20,33 @@ describe('turtlebot-maze on a grid maze', () => {
     expect(run.summary?.['reached']).toBe(true);
   });
 });
+
+describe('turtlebot-maze when things go wrong', () => {
+  it.each([1, 2, 3, 4, 5])('gets free when every third drive gets stuck (seed %i)', async (seed) => {
+    const { run } = await mission({ seed, cells: 6, stuckShare: 0.33 });
+    expect(run.run.status).toBe('succeeded');
+    expect(run.summary?.['recoveries']).toBeGreaterThan(0);
+  });
+
+  it('gives up when no drive ever arrives, with a score for what it saw', async () => {
+    const { run, robot } = await mission({ seed: 1, cells: 8, stuckShare: 1 });
+    expect(run.run.status).toBe('failed');
+    expect(run.reason).toMatch(/8 failures in a row, last: stuck/);
+    expect(run.run.score).toBeGreaterThan(0);
+    expect(run.run.score).toBeLessThan(0.5);
+    expect(robot.orders.filter((order) => order.includes('spin')).length).toBe(7);
+  });
+
+  it('ends when its time is over', async () => {
+    const { run } = await mission({ seed: 7, cells: 8 }, { max_duration_s: 20 });
+    expect(run).toMatchObject({ phase: 'gave_up', run: { status: 'failed' } });
+    expect(run.summary?.['reached']).toBe(false);
+    expect(run.summary?.['duration_s']).toBeGreaterThanOrEqual(20);
+    expect(run.summary?.['duration_s']).toBeLessThan(60);
+  });
+
+  it('refuses parameters that are not its own', async () => {
+    await expect(mission({ cells: 2 }, { max_duration_s: '20' })).rejects.toThrow(/\/params\/max_duration_s/);
+    await expect(mission({ cells: 2 }, { max_bumps: -1 })).rejects.toThrow(/\/params\/max_bumps/);
+  });
+});
