@@ -1,6 +1,22 @@
-import type { MapSnapshot, MotionResult } from '../../contract/index.ts';
+import type { MapSnapshot, MotionResult, Pose2d, Sample, Twist2d } from '../../contract/index.ts';
 import type { ControlCore } from '../../daemon/execution/control/control-core.ts';
-import type { FlatWorld } from './flat-world.ts';
+
+/** A world that the explorer can drive in: the flat one, or the simulation. */
+export interface DriveWorld {
+  readonly time: bigint;
+  command: Twist2d;
+  /** Metres driven, contacts, least distance to a wall (Infinity where not measured). */
+  readonly driven: number;
+  readonly contacts: number;
+  readonly clearanceMin: number;
+  /** The robot has done what it came for, wherever it is. */
+  readonly finished?: boolean;
+  /** Moves on by 50 ms and returns what the robot published meanwhile. */
+  advance(): Sample[];
+  /** True pose and odometry in the frame that odometry started in. */
+  truth(): Pose2d;
+  readonly odometry: Pose2d;
+}
 
 /** What a run of the explorer measured. */
 export type Exploration = {
@@ -20,7 +36,7 @@ export type Exploration = {
 };
 
 /** Lets the robot step once: world, samples, tick, command. */
-export async function step(world: FlatWorld, core: ControlCore): Promise<boolean> {
+export async function step(world: DriveWorld, core: ControlCore): Promise<boolean> {
   for (const sample of world.advance()) core.onSample(sample);
   const result = await core.tick(world.time);
   if (result.command) world.command = result.command;
@@ -29,7 +45,7 @@ export async function step(world: FlatWorld, core: ControlCore): Promise<boolean
 
 /** Ticks the robot until a motion settles. */
 export async function until<T>(
-  world: FlatWorld,
+  world: DriveWorld,
   core: ControlCore,
   motion: Promise<T>,
   each?: () => void,
@@ -49,7 +65,7 @@ export async function until<T>(
 
 /** A plain nearest-frontier explorer on the `Robot` port's own terms: map, pose, navigate, back up when stuck. */
 export async function explore(
-  world: FlatWorld,
+  world: DriveWorld,
   core: ControlCore,
   options: { maxSeconds: number },
 ): Promise<Exploration> {
@@ -73,7 +89,12 @@ export async function explore(
     errorYawMax = Math.max(errorYawMax, Math.abs(Math.atan2(Math.sin(yaw), Math.cos(yaw))));
   };
   while (!(await step(world, core)));
-  while (Number(world.time) / 1e9 < options.maxSeconds) {
+  const began = world.time;
+  while (Number(world.time - began) / 1e9 < options.maxSeconds) {
+    if (world.finished) {
+      done = true;
+      break;
+    }
     const goal = nearestFrontier(core.map()!, core.state().pose!, banned);
     if (!goal) {
       done = true;
@@ -99,7 +120,7 @@ export async function explore(
   const truth = world.truth();
   const map = core.map()!;
   return {
-    seconds: Number(world.time) / 1e9,
+    seconds: Number(world.time - began) / 1e9,
     driven: world.driven,
     contacts: world.contacts,
     clearanceMin: world.clearanceMin,

@@ -43,6 +43,8 @@ export const CORE_DEFAULTS: CoreOptions = {
 
 /** Zero commands still sent after the robot came to rest: one may get lost. */
 const IDLE_COMMANDS = 10;
+/** Stamps further back than this are no reordering. */
+const TIME_BACK_NS = 1_000_000_000n;
 
 export type TickResult = {
   readonly time: bigint;
@@ -66,8 +68,8 @@ export type CoreCounts = ControlCounts & {
  */
 export class ControlCore {
   readonly #options: CoreOptions;
-  readonly #slam = new Slam();
-  readonly #navigator: Navigator;
+  #slam = new Slam();
+  #navigator: Navigator;
   readonly #loop: ControlLoop;
   readonly #obstacles = new LocalObstacles();
   readonly #motions = new Map<string, (result: MotionResult) => void>();
@@ -84,8 +86,7 @@ export class ControlCore {
 
   constructor(policy: Policy, clock: Clock, options: CoreOptions = CORE_DEFAULTS) {
     this.#options = options;
-    const planner = new PathPlanner(this.#slam.grid, this.#slam.field);
-    this.#navigator = new Navigator(this.#slam, planner, (id, result) => this.#settle(id, result));
+    this.#navigator = this.#makeNavigator();
     this.#loop = new ControlLoop(policy, clock, options.limits, options.control);
   }
 
@@ -170,6 +171,23 @@ export class ControlCore {
       : this.#slam.grid.snapshot(this.#slam.scanStamp ?? 0n);
   }
 
+  #makeNavigator(): Navigator {
+    const planner = new PathPlanner(this.#slam.grid, this.#slam.field);
+    return new Navigator(this.#slam, planner, (id, result) => this.#settle(id, result));
+  }
+
+  /** Another robot, or the same one after its start: its time and odometry began anew, and so does the map. */
+  #startAnew(): void {
+    const former = this.#navigator;
+    const mount = this.#slam.mount;
+    this.#slam = new Slam();
+    this.#slam.setMount(mount);
+    this.#navigator = this.#makeNavigator();
+    this.#pendingScan = undefined;
+    this.#bumped = false;
+    former.abandon('the robot started anew');
+  }
+
   #begin(id: string, ask: () => void): Promise<MotionResult> {
     return new Promise((resolve) => {
       this.#motions.set(id, resolve);
@@ -220,6 +238,8 @@ export class ControlCore {
     const twist = { linear: message.twist.twist.linear.x, angular: message.twist.twist.angular.z };
     const sum = pose.x + pose.y + pose.yaw + twist.linear + twist.angular;
     if (!Number.isFinite(sum)) throw new Error('odometry is not finite');
+    const last = this.#slam.odometry.newest;
+    if (last && message.header.stamp < last.stamp - TIME_BACK_NS) this.#startAnew();
     this.#slam.addOdometry({ stamp: message.header.stamp, pose, twist });
     const waiting = this.#pendingScan;
     if (waiting && message.header.stamp >= waiting.stamp) this.#placeScan();

@@ -126,7 +126,9 @@ class ControlThread {
   }
 
   #noteTime(stamp: bigint): void {
-    if (this.#newest && stamp <= this.#newest.stamp) return;
+    const back = this.#newest && stamp <= this.#newest.stamp;
+    // A second back is another run of the robot, less is reordering.
+    if (back && this.#newest!.stamp - stamp < 1_000_000_000n) return;
     this.#newest = { stamp, at: this.#deps.clock.monotonicMs() };
   }
 }

@@ -71,6 +71,15 @@ export class Navigator {
     this.#dispatch('stop', { end: { outcome: 'stopped', message: reason } });
   }
 
+  /** Answers everything at once: the robot that was to be moved is gone. This navigator is not used again. */
+  abandon(message: string): void {
+    this.#unqueue(message);
+    if (this.#running) this.#ended = { running: this.#running, end: { outcome: 'stopped', message } };
+    this.#running = undefined;
+    this.#state = 'idle';
+    this.#settle();
+  }
+
   /** Once per control step: what to do now. */
   step(input: MotionInput): Drive {
     this.#input = input;

@@ -33,6 +33,11 @@ export class OdometryTrack {
     return true;
   }
 
+  /** Forgets the poses, not the distance: what follows is in another frame. */
+  restart(): void {
+    this.#held = [];
+  }
+
   /** `base_link` in `odom` at a time: interpolated, or carried on with the measured twist for a moment. */
   at(stamp: bigint): Pose2d | undefined {
     const last = this.newest;

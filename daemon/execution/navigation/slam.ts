@@ -32,6 +32,9 @@ const CONFLICT_MAX = 0.3;
 const LOST_AFTER = 2;
 /** Scans in a row that contradict the map before the map gives way. */
 const CHANGED_AFTER = 15;
+/** No base moves further than this between two odometry messages. */
+const JUMP_M = 0.3;
+const JUMP_M_S = 3;
 
 export type SlamState = {
   readonly scans: number;
@@ -94,7 +97,17 @@ export class Slam {
     return this.#mount;
   }
 
+  /** Odometry that jumps was set back by its driver: the robot stays where it is, the correction takes the jump. */
   addOdometry(sample: OdometrySample): void {
+    const last = this.odometry.newest;
+    if (last && sample.stamp > last.stamp) {
+      const jump = Math.hypot(sample.pose.x - last.pose.x, sample.pose.y - last.pose.y);
+      if (jump > JUMP_M + (JUMP_M_S * Number(sample.stamp - last.stamp)) / 1e9) {
+        this.#correction = compose(compose(this.#correction, last.pose), inverse(sample.pose));
+        this.#matchedOdometry = undefined;
+        this.odometry.restart();
+      }
+    }
     this.odometry.add(sample);
   }
 
