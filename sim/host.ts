@@ -1,67 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { fstatSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { parseArgs } from 'node:util';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { EdgeError } from '../contract/index.ts';
+import { type HostArguments, parseHostArguments, USAGE } from './host-options.ts';
 import { HostServer } from './host-server.ts';
 import { generateMaze } from './maze.ts';
 import { drawMaze } from './maze-drawing.ts';
-import { describeRobot, type Pace } from './protocol.ts';
+import { describeRobot } from './protocol.ts';
 import { Simulation } from './simulation.ts';
 
 /** Entry of the process that is the simulated robot: `node sim/host.ts --socket PATH [--seed 1] …`. */
-const USAGE = `usage: node sim/host.ts --socket PATH [--seed N] [--width N] [--height N]
-  [--pace lockstep|realtime] [--speed N|max]    serve the robot at a unix socket
-       node sim/host.ts --draw [--seed N] …     print its maze and leave`;
-
-type Options = {
-  readonly socket: string | undefined;
-  readonly seed: number;
-  readonly width: number;
-  readonly height: number;
-  readonly pace: Pace;
-  readonly speed: number;
-};
-
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      socket: { type: 'string' },
-      draw: { type: 'boolean', default: false },
-      seed: { type: 'string', default: '1' },
-      width: { type: 'string', default: '10' },
-      height: { type: 'string', default: '10' },
-      pace: { type: 'string', default: 'lockstep' },
-      speed: { type: 'string', default: 'max' },
-    },
-  });
-  if (values.socket === undefined && !values.draw) throw new Error('--socket is missing');
-  if (values.pace !== 'lockstep' && values.pace !== 'realtime') {
-    throw new Error(`--pace must be lockstep or realtime, found ${values.pace}`);
-  }
-  return {
-    socket: values.draw ? undefined : values.socket,
-    seed: whole(values.seed, '--seed', 0, 2 ** 32 - 1),
-    width: whole(values.width, '--width', 2, 40),
-    height: whole(values.height, '--height', 2, 40),
-    pace: values.pace,
-    speed: speedOf(values.speed),
-  };
-}
-
-function whole(text: string, name: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new Error(`${name} must be a whole number from ${least} to ${most}, found ${text}`);
-}
-
-function speedOf(text: string): number {
-  if (text === 'max') return Infinity;
-  const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && value >= 0.05 && value <= 1000) return value;
-  throw new Error(`--speed must be max or a number from 0.05 to 1000, found ${text}`);
-}
 
 /** A socket file that nobody listens at is what a killed host left behind; one in use is refused by `listen`. */
 function sweep(path: string): Promise<void> {
@@ -86,10 +35,10 @@ function onOrphaned(end: () => void): void {
   process.stdin.resume();
 }
 
-async function serve(options: Options, socket: string): Promise<void> {
-  const simulation = await Simulation.create(options.seed, options);
-  const description = describeRobot(randomUUID(), options.seed, options.pace);
-  const { pace, speed } = options;
+async function serve(args: HostArguments, socket: string): Promise<void> {
+  const simulation = await Simulation.create(args.seed, args);
+  const description = describeRobot(randomUUID(), args.seed, args.pace);
+  const { pace, speed } = args;
   const server = new HostServer({ simulation, description, pace, speed, clock: new SystemClock() });
   const end = () => {
     server.close();
@@ -106,9 +55,9 @@ async function serve(options: Options, socket: string): Promise<void> {
 }
 
 try {
-  const options = readOptions();
-  if (options.socket === undefined) process.stdout.write(drawMaze(generateMaze(options.seed, options)));
-  else await serve(options, options.socket);
+  const args = parseHostArguments(process.argv.slice(2));
+  if (args.socket === undefined) process.stdout.write(drawMaze(generateMaze(args.seed, args)));
+  else await serve(args, args.socket);
 } catch (error) {
   const usage = error instanceof EdgeError ? '' : `\n${USAGE}`;
   process.stderr.write(`sim: ${error instanceof Error ? error.message : String(error)}${usage}\n`);
