@@ -19,6 +19,8 @@ export const METHODS = {
     robotStop: 'robot.stop',
     recordSeal: 'recorder.seal',
     bagPlay: 'bag.play',
+    bagPlayState: 'bag.play_state',
+    bagPlayStop: 'bag.play_stop',
   },
   runtime: { status: 'runtime.status' },
   memory: { status: 'memory.status', query: 'lake.query', sync: 'lake.sync', rebuild: 'lake.rebuild' },

@@ -1,18 +1,16 @@
-import {
-  type Clock,
-  EdgeError,
-  type Sample,
-  type SampleSource,
-  type TopicSpec,
-} from '../../contract/index.ts';
+import { EdgeError, type Sample, type TopicSpec } from '../../contract/index.ts';
 
-/** A bag that is ready to be played; made by the adapter that can read it. */
+/** A bag being played, as the adapter that can read it offers it. */
 export type PlayableBag = {
-  readonly source: SampleSource;
-  readonly topics: readonly TopicSpec[];
-  readonly messages: number;
-  /** Settles when the last message was given to `onSample`; rejects where the bag breaks off. */
-  readonly finished: Promise<void>;
+  /** Opens the bag; playing begins with the next turn of the event loop. Throws `bag.malformed`. */
+  open(onSample: (sample: Sample) => void): Promise<void>;
+  /** After `open`. */
+  topics(): readonly TopicSpec[];
+  /** Messages of the whole bag, where it says so. */
+  readonly messages: number | undefined;
+  /** Settles when playing ended; never rejects. */
+  readonly finished: Promise<{ readonly messages: number; readonly fault: EdgeError | undefined }>;
+  close(): Promise<void>;
 };
 
 export type PlayOptions = {
@@ -27,7 +25,8 @@ export type PlayState = {
   readonly play_id: string;
   readonly path: string;
   readonly state: 'playing' | 'finished' | 'failed' | 'stopped';
-  readonly messages: number;
+  /** In the whole bag; null where it does not say. */
+  readonly messages: number | null;
   readonly published: number;
   readonly reason: string;
 };
@@ -46,7 +45,6 @@ export class BagPlayer {
   #next = 1;
 
   constructor(parts: {
-    readonly clock: Clock;
     open(options: PlayOptions): Promise<PlayableBag>;
     publish(sample: Sample): void;
     declare(topics: readonly TopicSpec[]): void;
@@ -74,30 +72,22 @@ export class BagPlayer {
         play_id: id,
         path: options.path,
         state: 'playing',
-        messages: bag.messages,
+        messages: bag.messages ?? null,
         published: 0,
         reason: '',
       },
     };
-    this.#remember(id, play);
-    this.#declare(bag.topics);
     let published = 0;
-    const opened = bag.source.open(
-      bag.topics,
-      (sample) => {
-        published++;
-        this.#publish(sample);
-        play.state = { ...play.state, published };
-      },
-      () => {},
+    await bag.open((sample) => {
+      published++;
+      this.#publish(sample);
+      play.state = { ...play.state, published };
+    });
+    this.#declare(bag.topics());
+    this.#remember(id, play);
+    void bag.finished.then(({ fault }) =>
+      this.#end(play, fault ? 'failed' : 'finished', fault?.message ?? ''),
     );
-    opened
-      .then(() => bag.finished)
-      .then(
-        () => this.#end(play, 'finished', ''),
-        (error: unknown) => this.#end(play, 'failed', error instanceof Error ? error.message : String(error)),
-      );
-    await opened;
     return play.state;
   }
 
@@ -108,8 +98,8 @@ export class BagPlayer {
 
   async stop(id: string): Promise<PlayState> {
     const play = this.#play(id);
-    await play.bag.source.close();
     this.#end(play, 'stopped', 'asked to');
+    await play.bag.close();
     return play.state;
   }
 
@@ -118,14 +108,13 @@ export class BagPlayer {
   }
 
   async close(): Promise<void> {
-    for (const play of this.#plays.values())
-      if (play.state.state === 'playing') await play.bag.source.close();
+    for (const play of this.#plays.values()) if (play.state.state === 'playing') await play.bag.close();
   }
 
   #end(play: Play, state: PlayState['state'], reason: string): void {
     if (play.state.state !== 'playing') return;
     play.state = { ...play.state, state, reason };
-    void play.bag.source.close();
+    void play.bag.close();
   }
 
   #remember(id: string, play: Play): void {

@@ -12,6 +12,7 @@ import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { eventRoutes } from './routes/events.ts';
+import { playRoutes } from './routes/plays.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { runRoutes } from './routes/runs.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -133,6 +134,7 @@ export class HttpServer {
     runRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     robotRoutes(app, this.#ports);
+    playRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;

@@ -165,3 +165,37 @@ export const Done = Type.Object({ ok: Type.Literal(true), result: Type.Optional(
 
 /** Every error answer of the API has this one shape. */
 export const errors = { '4xx': ErrorBody, '5xx': ErrorBody };
+
+/** A recording to be played; the path is one of the robot's own disk. */
+export const PlayBody = Type.Object(
+  {
+    path: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: 'absolute path of a file or folder on the robot',
+    }),
+    rate: Type.Number({
+      minimum: 0,
+      maximum: 1000,
+      description: 'times the pace of the recording; 0 is as fast as it goes',
+    }),
+    loop: Type.Optional(Type.Boolean()),
+    start_s: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9, description: 'skip this much, seconds' })),
+    topics: Type.Optional(
+      Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1024, description: 'only these' }),
+    ),
+  },
+  closed,
+);
+export const PlayParams = Type.Object({ id: Type.String({ pattern: '^[0-9]{1,9}$' }) }, closed);
+export const PlayView = Type.Object(
+  {
+    play_id: Type.String(),
+    path: Type.String(),
+    state: Type.Enum(['playing', 'finished', 'failed', 'stopped']),
+    messages: Type.Union([Type.Integer(), Type.Null()]),
+    published: Type.Integer(),
+    reason: Type.String(),
+  },
+  closed,
+);

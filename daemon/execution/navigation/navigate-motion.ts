@@ -59,7 +59,7 @@ export class NavigateMotion implements Motion {
 
   #arrived(pose: Pose2d): boolean {
     const goal = this.#goal;
-    if (Math.hypot(goal.pose.x - pose.x, goal.pose.y - pose.y) <= goal.tolerance * 0.9) return true;
+    if (Math.hypot(goal.pose.x - pose.x, goal.pose.y - pose.y) <= goal.tolerance) return true;
     const place = this.#follower?.path;
     if (!place?.moved) return false;
     return Math.hypot(place.goal.x - pose.x, place.goal.y - pose.y) <= this.#slam.grid.layout.resolution;

@@ -6,6 +6,8 @@ import type { OccupancyGrid } from './occupancy-grid.ts';
 export type PlannerOptions = {
   /** A cell nearer than this to an occupied one is forbidden, metres: robot radius and a margin. */
   readonly lethal: number;
+  /** Clearance that a place to stop at should have, metres, where there is a choice. */
+  readonly roomy: number;
   /** Clearance beyond which more is not better, metres. */
   readonly comfortable: number;
   /** Cost factor at the lethal radius, falling to 1 at the comfortable one. */
@@ -18,6 +20,7 @@ export type PlannerOptions = {
 
 export const PLANNER_DEFAULTS: PlannerOptions = {
   lethal: 0.2,
+  roomy: 0.28,
   comfortable: 0.4,
   nearFactor: 5,
   unknownFactor: 4,
@@ -156,7 +159,9 @@ export class PathPlanner {
         if (cell < 0 || !this.#usable(cell)) continue;
         const far = Math.hypot(centreX(at, cell) - goalX, centreY(at, cell) - goalY);
         if (far > reach) continue;
-        const rank = this.#grid.isFree(cell) ? far : far + 1000;
+        // A driver keeps some air in front of it: a place hard by a wall is hard to come to rest at.
+        const tight = 2 * Math.max(0, this.#options.roomy - this.#field.clearance(cell));
+        const rank = far + tight + (this.#grid.isFree(cell) ? 0 : 1000);
         if (rank < bestRank) {
           bestRank = rank;
           best = cell;

@@ -1,0 +1,143 @@
+import { Worker } from 'node:worker_threads';
+import { BagSource } from '../../adapters/rosbag/index.ts';
+import { type Cell, type CellContext, DEFAULT_QOS } from '../../contract/index.ts';
+import type { Config } from '../config.ts';
+import { BagPlayer, type PlayableBag, type PlayOptions } from '../execution/bag-player.ts';
+import { Ledger, SampleBus } from '../execution/bus/index.ts';
+import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
+import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
+import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
+import { ROBOT_TOPICS } from '../execution/control/robot-topics.ts';
+import { ExecutionCell } from '../execution/execution-cell.ts';
+import { LockstepLink } from '../execution/lockstep.ts';
+import { Recorder } from '../execution/recorder/index.ts';
+import type { Settings } from '../settings.ts';
+import type { ControlThreadData } from './control-main.ts';
+import { driveModelPath } from './policy.ts';
+import { makeRobotIo } from './robot-io.ts';
+import { makeQueryables } from './zenoh.ts';
+
+/** The execution cell: robot, bus, recorder, control thread, queryables. */
+export async function composeExecution(settings: Settings, context: CellContext): Promise<Cell> {
+  const { config, dataDir } = settings;
+  const { clock } = context;
+  const ledger = new Ledger();
+  const bus = new SampleBus({ clock, ledger });
+  const io = await makeRobotIo(settings, context);
+  const definitions = new Map<string, string>();
+  const recorder = config.recorder.enabled
+    ? makeRecorder(config, dataDir, context, ledger, definitions)
+    : undefined;
+  const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
+  const player = new BagPlayer({
+    open: async (options) => openForPlay(options, context, () => recorder?.backlogBytes() ?? 0, definitions),
+    publish: (sample) => bus.publish(sample),
+    declare: (topics) => recorder?.declare(topics),
+  });
+  return new ExecutionCell(context, {
+    sourceKind: config.robot.source,
+    source: io.source,
+    sink: io.sink,
+    topics: io.topics,
+    command: io.command,
+    bus,
+    ledger,
+    recorder,
+    makeControl: (events) =>
+      new ControlClient({
+        clock,
+        spawn: () => spawnControl(config, io.world !== undefined),
+        topics: io.robotTopics,
+        ...events,
+      }),
+    player,
+    queryables: await makeQueryables(settings, context),
+    lockstep,
+    mapAreaM2: io.mapAreaM2,
+  });
+}
+
+function makeRecorder(
+  config: Config,
+  dataDir: string,
+  context: CellContext,
+  ledger: Ledger,
+  definitions: ReadonlyMap<string, string>,
+): Recorder {
+  const { recorder } = config;
+  return new Recorder({
+    clock: context.clock,
+    dataDir,
+    bag: recorder.bag,
+    ledger,
+    segmentBytesMax: recorder.segment_size,
+    segmentMs: recorder.segment_duration,
+    syncMs: recorder.sync_interval,
+    freeSpaceFloorBytes: recorder.free_space_floor,
+    definitionOf: (type) => definitions.get(type),
+    emit: (events) => context.emit(events),
+    report: (level, message, facts) => context.report(level, message, facts),
+  });
+}
+
+function spawnControl(config: Config, lockstep: boolean): ControlHandle {
+  const { robot, control } = config;
+  const limits = {
+    ...DRIVE_LIMITS,
+    linearMax: Math.min(DRIVE_LIMITS.linearMax, robot.speed_max),
+    angularMax: Math.min(DRIVE_LIMITS.angularMax, robot.turn_max),
+    radius: robot.radius,
+  };
+  const data: ControlThreadData = {
+    policy: control.policy,
+    model: driveModelPath(config),
+    options: {
+      control: { ...CONTROL_DEFAULTS, hz: control.rate, scanStaleMs: robot.sensor_age_max, lockstep },
+      limits,
+      topics: ROBOT_TOPICS,
+    },
+  };
+  const worker = new Worker(new URL('./control-main.ts', import.meta.url), {
+    workerData: data,
+    name: 'control',
+  });
+  return {
+    port: worker as unknown as ControlHandle['port'],
+    terminate: () => void worker.terminate(),
+    onExit(listen) {
+      worker.once('error', (error) => listen(error instanceof Error ? error.message : String(error)));
+      worker.once('exit', (code) => listen(`the thread ended with code ${code}`));
+    },
+  };
+}
+
+/** A bag as the player takes it; played no faster than the recorder writes. */
+function openForPlay(
+  options: PlayOptions,
+  context: CellContext,
+  backlogBytes: () => number,
+  definitions: Map<string, string>,
+): PlayableBag {
+  const source = new BagSource({
+    clock: context.clock,
+    path: options.path,
+    rate: options.rate === 0 ? 'max' : options.rate,
+    loop: options.loop,
+    startOffsetMs: options.startS * 1000,
+    backlogBytes,
+  });
+  return {
+    messages: undefined,
+    finished: source.finished,
+    topics: () => source.topics(),
+    close: () => source.close(),
+    async open(onSample) {
+      const wanted = options.topics.map((topic) => ({ topic, type: '', qos: DEFAULT_QOS }));
+      await source.open(wanted, onSample, () => {});
+      for (const { type } of source.topics()) {
+        const definition = source.definitionOf(type);
+        if (definition !== undefined) definitions.set(type, definition);
+      }
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import {
+  cacheDirectory,
+  DuckLakeLake,
+  installDucklakeExtension,
+  searchDirectories,
+} from '../../adapters/ducklake/index.ts';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import type { Cell, CellContext } from '../../contract/index.ts';
+import { MemoryCell } from '../memory/memory-cell.ts';
+import type { Settings } from '../settings.ts';
+
+/** The memory cell. Where DuckLake's extension is missing it is looked for in the background, once. */
+export async function composeMemory({ config, dataDir }: Settings, context: CellContext): Promise<Cell> {
+  const { clock } = context;
+  const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
+  return new MemoryCell(context, {
+    openLake: () => DuckLakeLake.open({ dataDir, clock, extensionDirectories }),
+    openReader: (cell) => openEventReader(dataDir, cell),
+    ...(config.lake.engine === 'duckdb'
+      ? {}
+      : {
+          async upgrade() {
+            const installed = await installDucklakeExtension({ directory: cacheDirectory(), clock });
+            context.report('info', 'DuckLake extension installed', installed);
+            return true;
+          },
+        }),
+  });
+}

@@ -1,0 +1,110 @@
+import { RosHost } from '../../adapters/ros/ros-host.ts';
+import { RosSink } from '../../adapters/ros/ros-sink.ts';
+import { RosSource } from '../../adapters/ros/ros-source.ts';
+import {
+  type CellContext,
+  DEFAULT_QOS,
+  LATCHED_QOS,
+  type SampleSink,
+  type SampleSource,
+  SENSOR_QOS,
+  type TopicSpec,
+} from '../../contract/index.ts';
+import { SimRobot } from '../../sim/client.ts';
+import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';
+import type { Config } from '../config.ts';
+import { ROBOT_TOPICS, type RobotTopics } from '../execution/control/robot-topics.ts';
+import type { LockstepWorld } from '../execution/lockstep.ts';
+import { socketPath } from '../paths.ts';
+import type { Settings } from '../settings.ts';
+
+/** The robot as the execution cell meets it, wherever it is. */
+export type RobotIo = {
+  readonly source: SampleSource | undefined;
+  readonly sink: SampleSink | undefined;
+  readonly topics: readonly TopicSpec[];
+  readonly command: TopicSpec;
+  readonly robotTopics: RobotTopics;
+  /** Only a simulation in lockstep has one. */
+  readonly world: LockstepWorld | undefined;
+  readonly mapAreaM2: number | undefined;
+};
+
+/** Side of a maze cell, metres, for the share of the map that is known. */
+const CELL_M = 0.8;
+
+export async function makeRobotIo(settings: Settings, context: CellContext): Promise<RobotIo> {
+  const { config } = settings;
+  const command: TopicSpec = { topic: config.ros.cmd_vel, type: CMD_VEL.type, qos: DEFAULT_QOS };
+  const nothing: RobotIo = {
+    source: undefined,
+    sink: undefined,
+    topics: [],
+    command,
+    robotTopics: ROBOT_TOPICS,
+    world: undefined,
+    mapAreaM2: undefined,
+  };
+  if (config.robot.source === 'sim') return { ...nothing, ...simIo(settings, context) };
+  if (config.robot.source === 'ros') return { ...nothing, ...rosIo(config, context) };
+  return nothing;
+}
+
+function simIo({ config, dataDir }: Settings, { clock, report }: CellContext): Partial<RobotIo> {
+  const robot = new SimRobot({
+    socket: socketPath(dataDir, 'sim.sock'),
+    clock,
+    onFault: (error) => report('warn', error.message, { code: error.code }),
+  });
+  return {
+    source: robot,
+    sink: robot,
+    topics: Object.values(SIM_TOPICS),
+    command: CMD_VEL,
+    world: config.sim.pace === 'lockstep' ? robot : undefined,
+    mapAreaM2: config.sim.width * config.sim.height * CELL_M ** 2,
+  };
+}
+
+function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo> {
+  const host = new RosHost(
+    {
+      node: 'auraison_edge',
+      namespace: config.ros.namespace,
+      env: { ROS_DOMAIN_ID: String(config.ros.domain_id) },
+      report: (level, message) => report(level, message),
+    },
+    clock,
+  );
+  const topics =
+    config.ros.topics.length > 0
+      ? config.ros.topics.filter((t) => t.direction === 'in')
+      : usualTopics(config.ros.namespace);
+  return {
+    source: new RosSource(host),
+    sink: new RosSink(host),
+    topics: topics.map(({ topic, type, qos }) => ({ topic, type, qos })),
+    command: { topic: named(config.ros.namespace, config.ros.cmd_vel), type: CMD_VEL.type, qos: DEFAULT_QOS },
+    robotTopics: Object.fromEntries(
+      Object.entries(ROBOT_TOPICS).map(([role, topic]) => [
+        role,
+        role === 'tfStatic' ? topic : named(config.ros.namespace, topic),
+      ]),
+    ) as RobotTopics,
+  };
+}
+
+/** What a TurtleBot offers; transforms are global by convention, the rest is in the robot's namespace. */
+function usualTopics(namespace: string): TopicSpec[] {
+  return [
+    { topic: named(namespace, '/scan'), type: 'sensor_msgs/msg/LaserScan', qos: SENSOR_QOS },
+    { topic: named(namespace, '/odom'), type: 'nav_msgs/msg/Odometry', qos: SENSOR_QOS },
+    { topic: '/tf', type: 'tf2_msgs/msg/TFMessage', qos: DEFAULT_QOS },
+    { topic: '/tf_static', type: 'tf2_msgs/msg/TFMessage', qos: LATCHED_QOS },
+  ];
+}
+
+function named(namespace: string, topic: string): string {
+  const prefix = namespace === '' || namespace === '/' ? '' : `/${namespace.replace(/^\/+|\/+$/g, '')}`;
+  return `${prefix}${topic}`;
+}

@@ -1,0 +1,42 @@
+import { LazyPolicy } from '../../adapters/lerobot/lazy-policy.ts';
+import { readModel } from '../../adapters/lerobot/model-card.ts';
+import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
+import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
+import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
+import type { CellContext } from '../../contract/index.ts';
+import { Queryables } from '../execution/queryables.ts';
+import type { Settings } from '../settings.ts';
+import { driveModelPath } from './policy.ts';
+
+/** The key space of this robot and what it answers there; undefined where it is switched off. */
+export async function makeQueryables(
+  { config }: Settings,
+  { clock, emit, report }: CellContext,
+): Promise<Queryables | undefined> {
+  const { enabled, mode, listen, connect, prefix } = config.zenoh;
+  if (!enabled) return undefined;
+  const path = driveModelPath(config);
+  return new Queryables({
+    clock,
+    driver: reportZenohDriver().driver,
+    open: () =>
+      NativeKeySpace.open(
+        { mode, listen, connect },
+        { clock, onFault: (error) => report('warn', error.message, { code: error.code }) },
+      ),
+    async serve(keySpace) {
+      const { description } = await readModel(path);
+      return serveVla(keySpace, new LazyPolicy(description, clock, () => OnnxPolicy.load(path, clock)), {
+        prefix,
+        clock,
+      });
+    },
+    onFault: (error) => {
+      report('warn', error.message, { code: error.code, hint: error.hint });
+      emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((thrown: unknown) =>
+        report('warn', 'an event was not written', { error: String(thrown) }),
+      );
+    },
+  });
+}

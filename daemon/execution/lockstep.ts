@@ -1,0 +1,52 @@
+import { type Clock, pause } from '../../contract/index.ts';
+import type { ControlClient } from './control/control-client.ts';
+
+/** A simulation whose time waits for its controller. */
+export type LockstepWorld = { onTick(listener: (time: bigint) => Promise<void>): void };
+
+/** The recorder may fall this far behind before simulated time waits for it, bytes. */
+const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+const BACKLOG_LOOK_MS = 5;
+
+/**
+ * Ties simulated time to the control loop: after each window one control step; the next window begins when
+ * the step is done, the recorder keeps up, and somebody wants the robot to move. A robot that stands and is
+ * asked nothing holds its time, so that the seed alone decides a run.
+ */
+export class LockstepLink {
+  readonly #clock: Clock;
+  readonly #world: LockstepWorld;
+  #resume: (() => void) | undefined;
+  #closed = false;
+
+  constructor(clock: Clock, world: LockstepWorld) {
+    this.#clock = clock;
+    this.#world = world;
+  }
+
+  attach(control: Pick<ControlClient, 'tick'>, backlogBytes: () => number): void {
+    this.#world.onTick(async (time) => {
+      const { hold } = await control.tick(time);
+      while (backlogBytes() > BACKLOG_BYTES_MAX && !this.#closed) await pause(this.#clock, BACKLOG_LOOK_MS);
+      if (hold && !this.#closed) await this.#untilWoken();
+    });
+  }
+
+  wake(): void {
+    this.#resume?.();
+    this.#resume = undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.wake();
+  }
+
+  #untilWoken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+}
+
+export type Lockstep = Pick<LockstepLink, 'attach' | 'wake' | 'close'>;
