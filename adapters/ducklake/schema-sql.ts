@@ -43,11 +43,9 @@ GROUP BY bag`,
   },
 ];
 
-export const ALL_TABLES: readonly Table[] = [EPOCHS, ...TABLES];
-
 /** Statements that make what is missing; documented, so that \`duckdb_columns()\` explains the lake. */
 export function createStatements(): string[] {
-  const tables = ALL_TABLES.flatMap((table) => {
+  const tables = [EPOCHS, ...TABLES].flatMap((table) => {
     const columns = [...POSITION, ...table.columns];
     const name = `${LAKE}.${table.name}`;
     return [

@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { type DataFiles, fsyncPath } from './data-files.ts';
-import { ALL_TABLES, LAKE, quote } from './schema-sql.ts';
+import { LAKE, quote } from './schema-sql.ts';
+import { EPOCHS, TABLES } from './tables.ts';
 
 const OLD = 'plain';
 
@@ -18,7 +19,12 @@ export async function takeOver(connection: DuckDBConnection, path: string, files
   );
   await connection.run('BEGIN');
   try {
-    for (const { name } of ALL_TABLES) {
+    await connection.run(
+      `INSERT INTO ${LAKE}.${EPOCHS.name} SELECT cell, epoch, seq, ordinal + ` +
+        `(SELECT coalesce(max(ordinal), 0) FROM ${LAKE}.${EPOCHS.name}) FROM ${OLD}.${EPOCHS.name} ` +
+        `ANTI JOIN (SELECT cell, epoch FROM ${LAKE}.${EPOCHS.name}) USING (cell, epoch)`,
+    );
+    for (const { name } of TABLES) {
       await connection.run(
         `INSERT INTO ${LAKE}.${name} SELECT o.* FROM ${OLD}.${name} o ` +
           'LEFT JOIN have h ON o.cell = h.cell AND o.epoch = h.epoch WHERE o.seq > coalesce(h.seq, 0)',

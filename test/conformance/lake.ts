@@ -210,37 +210,39 @@ export function lakeConformance(name: string, makeFixture: () => Promise<LakeFix
       expect([all.rows.length, all.truncated]).toEqual([5000, false]);
     });
 
-    it.each([
-      ['a write', "INSERT INTO events VALUES ('runtime')"],
-      ['a delete', 'DELETE FROM events'],
-      ['a drop', 'DROP TABLE events'],
-      ['a new table', 'CREATE TABLE mine AS SELECT 1'],
-      ['two statements', 'SELECT 1; SELECT 2'],
-      ['a hidden second statement', 'SELECT 1; DROP TABLE events'],
-      ['nothing', ''],
-      ['a comment', '-- nothing'],
-      ['ATTACH', "ATTACH '/tmp/other.db' AS other"],
-      ['COPY', "COPY events TO '/tmp/out.csv'"],
-      ['PRAGMA', 'PRAGMA database_list'],
-      ['SET', "SET memory_limit = '10GB'"],
-      ['CALL', "CALL ducklake_expire_snapshots('lake', older_than => now())"],
-      ['INSTALL', 'INSTALL httpfs'],
-      [
-        'a function that changes the lake',
-        "SELECT * FROM ducklake_expire_snapshots('lake', older_than => now())",
-      ],
-      ['one that hides in a subquery', "SELECT (SELECT count(*) FROM read_text('/etc/hostname'))"],
-      ['one that hides in a query string', "SELECT * FROM query('SELECT 1')"],
-      ['a file by name', "SELECT * FROM '/etc/hostname'"],
-      ['a file by function', "SELECT * FROM read_csv('/etc/passwd')"],
-      ['a list of files', "SELECT * FROM glob('/*')"],
-      ['a transaction', 'BEGIN'],
-      ['a syntax error', 'SELEC 1'],
-      ['an unknown table', 'SELECT * FROM nowhere'],
-    ])('refuses %s', async (_, sql) => {
+    it('refuses everything but one statement that only reads the lake', async () => {
+      const refused = [
+        ['a write', "INSERT INTO events VALUES ('runtime')"],
+        ['a delete', 'DELETE FROM events'],
+        ['a drop', 'DROP TABLE events'],
+        ['a new table', 'CREATE TABLE mine AS SELECT 1'],
+        ['two statements', 'SELECT 1; SELECT 2'],
+        ['a hidden second statement', 'SELECT 1; DROP TABLE events'],
+        ['nothing', ''],
+        ['a comment', '-- nothing'],
+        ['ATTACH', "ATTACH '/tmp/other.db' AS other"],
+        ['COPY', "COPY events TO '/tmp/out.csv'"],
+        ['PRAGMA', 'PRAGMA database_list'],
+        ['SET', "SET memory_limit = '10GB'"],
+        ['CALL', "CALL ducklake_expire_snapshots('lake', older_than => now())"],
+        ['INSTALL', 'INSTALL httpfs'],
+        [
+          'a function that changes the lake',
+          "SELECT * FROM ducklake_expire_snapshots('lake', older_than => now())",
+        ],
+        ['one that hides in a subquery', "SELECT (SELECT count(*) FROM read_text('/etc/hostname'))"],
+        ['one that hides in a query string', "SELECT * FROM query('SELECT 1')"],
+        ['a file by name', "SELECT * FROM '/etc/hostname'"],
+        ['a file by function', "SELECT * FROM read_csv('/etc/passwd')"],
+        ['a list of files', "SELECT * FROM glob('/*')"],
+        ['a transaction', 'BEGIN'],
+        ['a syntax error', 'SELEC 1'],
+        ['an unknown table', 'SELECT * FROM nowhere'],
+      ] as const;
       await lake.project('runtime', await logged('runtime', runEvents(1)));
       const digest = await lake.digest();
-      await expect(lake.query(sql, ASK)).rejects.toMatchObject({ code: 'lake.failed' });
+      for (const [what, sql] of refused)
+        await expect(lake.query(sql, ASK), what).rejects.toMatchObject({ code: 'lake.failed' });
       expect(await lake.digest()).toBe(digest);
     });
 

@@ -1,0 +1,166 @@
+import { cpSync, existsSync, readdirSync, renameSync, statSync, truncateSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { cacheDirectory, DuckLakeLake, installDucklakeExtension } from '../../adapters/ducklake/index.ts';
+import type { AgentEvent, LakeRows } from '../../contract/index.ts';
+import { lakeConformance, logged } from '../conformance/lake.ts';
+import { runEvents, segmentEvents } from '../support/sample-events.ts';
+
+const clock = new SystemClock();
+const extensionDirectories = [cacheDirectory()];
+const openDuckLake = (dataDir: string) => DuckLakeLake.open({ dataDir, extensionDirectories, clock });
+const openPlain = (dataDir: string) => DuckLakeLake.open({ dataDir, extensionDirectories: [], clock });
+const ASK = { limit: 1000, timeoutMs: 20_000 };
+
+beforeAll(async () => {
+  await installDucklakeExtension({ directory: cacheDirectory(), clock });
+}, 200_000);
+
+lakeConformance('DuckLake', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'auraison-lake-'));
+  return { open: () => openDuckLake(dataDir), dispose: () => rm(dataDir, { recursive: true, force: true }) };
+});
+
+describe('DuckLake', () => {
+  let dataDir: string;
+  let events: readonly AgentEvent[];
+  const lakes: DuckLakeLake[] = [];
+  const keep = (lake: DuckLakeLake): DuckLakeLake => {
+    lakes.push(lake);
+    return lake;
+  };
+  const count = async (lake: DuckLakeLake, table = 'events') =>
+    ((await lake.query(`SELECT count(*) FROM ${table}`, ASK)) as LakeRows).rows[0]?.[0];
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'auraison-lake-'));
+    events = await logged('runtime', Array.from({ length: 40 }, (_, i) => runEvents(i * 50, 10)).flat());
+  });
+  afterEach(async () => {
+    for (const lake of lakes.splice(0)) await lake.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('says what it is, keeps Parquet, and notes batch and position in each snapshot', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    expect(lake.info()).toMatchObject({ kind: 'ducklake', path: join(dataDir, 'lake', 'catalog.ducklake') });
+    await lake.project('runtime', events.slice(0, 20));
+    await lake.project('runtime', events);
+    const files = readdirSync(join(dataDir, 'lake', 'files'), { recursive: true }).map(String);
+    expect(files.filter((file) => file.endsWith('.parquet')).length).toBeGreaterThan(0);
+    const { rows } = await lake.query(
+      `SELECT commit_extra_info FROM ducklake_snapshots('lake') ORDER BY snapshot_id DESC LIMIT 1`,
+      ASK,
+    );
+    expect(JSON.parse(String(rows[0]?.[0]))).toEqual({
+      batch: `runtime:${events[0]?.event_id}:21`,
+      last_seq: events.length,
+    });
+  });
+
+  it('takes over what plain DuckDB kept, without loss, and only once', async () => {
+    const plain = keep(await openPlain(dataDir));
+    expect(plain.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('not installed') });
+    await plain.project('runtime', events.slice(0, 300));
+    await plain.project('execution', await logged('execution', segmentEvents('hall', 1, 2)));
+    const digest = await plain.digest();
+    const cursors = await plain.cursors();
+    await plain.close();
+    const lake = keep(await openDuckLake(dataDir));
+    expect(lake.info().kind).toBe('ducklake');
+    expect(await lake.digest()).toBe(digest);
+    expect(await lake.cursors()).toEqual(cursors);
+    expect(existsSync(join(dataDir, 'lake', 'plain.duckdb'))).toBe(false);
+    await lake.project('runtime', events);
+    expect(await count(lake)).toBe(events.length + 2);
+  });
+
+  it('takes over only what it lacks when the extension was away for a while', async () => {
+    const first = keep(await openDuckLake(dataDir));
+    await first.project('runtime', events.slice(0, 100));
+    await first.close();
+    const without = keep(await openPlain(dataDir));
+    expect(await without.cursors()).toEqual({});
+    await without.project('runtime', events.slice(0, 250));
+    await without.close();
+    const again = keep(await openDuckLake(dataDir));
+    expect(await again.cursors()).toEqual({ runtime: { epoch: events[0]?.event_id, seq: 250 } });
+    expect(await count(again)).toBe(250);
+    await again.project('runtime', events);
+    expect(await count(again)).toBe(events.length);
+    expect(await count(again, 'runs')).toBe(40);
+  });
+
+  it('keeps rows and digest through maintenance, and has fewer files after it', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    for (let i = 0; i < events.length; i += 130) await lake.project('runtime', events.slice(i, i + 130));
+    for (let i = 0; i < 5; i++) {
+      const more = await logged('link', runEvents(5000 + i));
+      await lake.project('link', more);
+    }
+    const digest = await lake.digest();
+    await lake.maintain();
+    await lake.maintain();
+    expect(await lake.digest()).toBe(digest);
+    await lake.close();
+    const again = keep(await openDuckLake(dataDir));
+    expect(await again.digest()).toBe(digest);
+  });
+
+  it('works from another place when the data directory was moved', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    await lake.project('runtime', events);
+    const digest = await lake.digest();
+    await lake.close();
+    const moved = `${dataDir}-moved`;
+    renameSync(dataDir, moved);
+    dataDir = moved;
+    expect(await keep(await openDuckLake(moved)).digest()).toBe(digest);
+  });
+
+  it('puts a lake that cannot be read aside, says so, and begins anew', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    await lake.project('runtime', events);
+    const digest = await lake.digest();
+    await lake.close();
+    const catalog = join(dataDir, 'lake', 'catalog.ducklake');
+    truncateSync(catalog, Math.floor(statSync(catalog).size / 3));
+    const fresh = keep(await openDuckLake(dataDir));
+    expect(fresh.info().why).toMatch(/could not be read .* lies in .*lake\.aside-1/);
+    expect(existsSync(join(dataDir, 'lake.aside-1', 'catalog.ducklake'))).toBe(true);
+    expect(await fresh.cursors()).toEqual({});
+    await fresh.project('runtime', events);
+    expect(await fresh.digest()).toBe(digest);
+  });
+
+  it('falls back to plain DuckDB when the extension file is damaged', async () => {
+    const broken = join(dataDir, 'extensions');
+    const installed = await installDucklakeExtension({ directory: cacheDirectory(), clock });
+    const inside = installed.path.slice(cacheDirectory().length + 1);
+    cpSync(installed.path, join(broken, inside));
+    truncateSync(join(broken, inside), 1_000_000);
+    const lake = keep(await DuckLakeLake.open({ dataDir, extensionDirectories: [broken], clock }));
+    expect(lake.info()).toMatchObject({ kind: 'duckdb', why: expect.stringContaining('does not load') });
+    await lake.project('runtime', events);
+    expect(await count(lake)).toBe(events.length);
+  });
+});
+
+describe('installing the extension', () => {
+  it('says what was tried when it cannot be had, and leaves nothing behind', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'auraison-ext-'));
+    const attempt = installDucklakeExtension({ directory, clock, python: 'no-such-python' });
+    const outcome = await attempt.catch((error: unknown) => error);
+    if (outcome instanceof Error) {
+      expect(outcome).toMatchObject({
+        code: 'host.missing',
+        message: expect.stringContaining('no-such-python'),
+      });
+      expect(readdirSync(directory)).toEqual([]);
+    } else expect(outcome).toMatchObject({ from: 'server' });
+    await rm(directory, { recursive: true, force: true });
+  });
+});
