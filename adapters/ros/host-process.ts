@@ -40,6 +40,7 @@ export class HostProcess {
   readonly #child: ChildProcess;
   readonly #socket: Duplex;
   readonly #pending = new Map<number, Pending>();
+  readonly #channels = new Set<number>();
   readonly #exited: Promise<void>;
   #nextId = 1;
   #ready = Promise.withResolvers<void>();
@@ -103,6 +104,7 @@ export class HostProcess {
     this.#control({ ...request, id });
     try {
       await withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answered, request.kind, request.spec.topic);
+      this.#channels.add(request.channel);
     } finally {
       this.#pending.delete(id);
     }
@@ -117,6 +119,16 @@ export class HostProcess {
     this.#socket.write(bytes);
     this.#socket.uncork();
     return true;
+  }
+
+  /** Stops what is guarded, at once. */
+  halt(): void {
+    this.#control({ kind: 'halt' });
+  }
+
+  /** Whether this process has the topic of `channel`. */
+  has(channel: number): boolean {
+    return this.#channels.has(channel);
   }
 
   kill(reason: string): void {

@@ -10,6 +10,11 @@ export type RosOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** A velocity command older than this is answered by a stop, milliseconds; LIMITS.COMMAND_EXPIRY_MS if unset. */
   readonly commandExpiryMs?: number;
+  /**
+   * Keeps a second host ready once velocity is advertised, so that a robot whose host died is stopped within
+   * milliseconds and not after a start and a discovery (about a second). Default true.
+   */
+  readonly standby?: boolean;
   /** What the host has to say, for operators. */
   readonly report?: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
@@ -25,6 +30,9 @@ export const ROS_LIMITS = {
   CLOSE_MS: 800,
   /** First restart of a dead host, milliseconds: a moving robot waits for its stop. Doubles up to LIMITS. */
   RESTART_FIRST_MS: 20,
+  /** The standby starts when the start of everything else is over, and anew after it died, milliseconds. */
+  STANDBY_AFTER_MS: 500,
+  STANDBY_RETRY_MS: 5_000,
   /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */
   OUTGOING_BYTES_MAX: 1024 * 1024,
   /** What is kept of the host's stderr to explain its end, characters. */

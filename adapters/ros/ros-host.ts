@@ -37,6 +37,10 @@ export class RosHost {
   #delayMs: number = ROS_LIMITS.RESTART_FIRST_MS;
   #startedAtMs = 0;
   #restartTimer: Timer | undefined;
+  /** A second host with the guarded topics only, ready to stop the robot and to take over. */
+  #standby: HostProcess | undefined;
+  #standbyReady = false;
+  #standbyTimer: Timer | undefined;
   #nextChannel = 0;
 
   constructor(options: RosOptions, clock: Clock) {
@@ -48,6 +52,11 @@ export class RosHost {
     return this.#process?.pid;
   }
 
+  /** Whether a second host stands by with the guarded topics. */
+  get standbyReady(): boolean {
+    return this.#standbyReady;
+  }
+
   get restarts(): number {
     return this.#restarts;
   }
@@ -55,7 +64,7 @@ export class RosHost {
   /** Joins the graph. Throws `ros.unavailable` (no ROS here) or `ros.failed`; may be called again after. */
   start(holder: object): Promise<void> {
     this.#holders.add(holder);
-    this.#starting ??= this.#launch().catch((error: unknown) => {
+    this.#starting ??= this.#first().catch((error: unknown) => {
       this.#starting = undefined;
       this.#process = undefined;
       throw error;
@@ -69,7 +78,8 @@ export class RosHost {
     if (this.#holders.size > 0 || this.#closed) return;
     this.#closed = true;
     this.#restartTimer?.cancel();
-    await this.#process?.close();
+    this.#standbyTimer?.cancel();
+    await Promise.all([this.#process?.close(), this.#standby?.close()]);
     this.#change(false, 'closed');
   }
 
@@ -91,8 +101,9 @@ export class RosHost {
 
   async advertise(spec: TopicSpec): Promise<number> {
     const channel = this.#nextChannel++;
-    await this.#requestAdvertise(this.#current('advertise', spec.topic), channel, spec);
+    await this.#requestAdvertise(this.#current('advertise', spec.topic), channel, spec, false);
     this.#publications.set(channel, spec);
+    this.#prepareStandby();
     return channel;
   }
 
@@ -112,30 +123,67 @@ export class RosHost {
     this.#listeners.add(listener);
   }
 
-  async #launch(): Promise<void> {
+  async #first(): Promise<void> {
+    await this.#launch(this.#spawn());
+  }
+
+  #spawn(name = this.#options.node ?? 'auraison_edge'): HostProcess {
     const place = locateRos(this.#options);
-    const { node = 'auraison_edge', namespace = '' } = this.#options;
-    this.#startedAtMs = this.#clock.monotonicMs();
-    const started = new HostProcess(place, node, namespace, this.#clock, {
+    const spawned = new HostProcess(place, name, this.#options.namespace ?? '', this.#clock, {
       onSample: (frame) => this.#onSample(frame),
       onEvent: (level, message) => this.#options.report?.(level, message),
-      onExit: (reason) => this.#onExit(started, reason),
+      onExit: (reason) => (spawned === this.#standby ? this.#onStandbyExit() : this.#onExit(spawned, reason)),
     });
+    return spawned;
+  }
+
+  /** Makes `started` the host in charge: a new one, or the standby, which has its guarded topics already. */
+  async #launch(started: HostProcess): Promise<void> {
+    this.#startedAtMs = this.#clock.monotonicMs();
     this.#process = started;
     await started.ready();
     // What moves the robot first: its stop is owed since the process before this one died.
-    for (const [channel, spec] of this.#publications) await this.#requestAdvertise(started, channel, spec);
+    for (const [channel, spec] of this.#publications) {
+      if (!started.has(channel)) await this.#requestAdvertise(started, channel, spec, false);
+    }
     for (const [channel, { spec }] of this.#subscriptions) {
       await started.request({ kind: 'subscribe', channel, spec });
     }
     this.#change(true, '');
+    this.#prepareStandby();
   }
 
-  #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec): Promise<void> {
+  #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec, standby: boolean): Promise<void> {
     const stop = stopMessage(spec.type);
     const expiryMs = this.#options.commandExpiryMs ?? LIMITS.COMMAND_EXPIRY_MS;
-    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs };
+    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs, standby };
     return target.request({ kind: 'advertise', channel, spec, ...(guard ? { guard } : {}) });
+  }
+
+  /** Has a second process with all guarded topics, soon. Its failures are of no consequence; it is tried again. */
+  #prepareStandby(delayMs: number = ROS_LIMITS.STANDBY_AFTER_MS): void {
+    const guarded = [...this.#publications].filter(([, spec]) => stopMessage(spec.type) !== undefined);
+    if (this.#closed || this.#options.standby === false || guarded.length === 0) return;
+    this.#standbyTimer?.cancel();
+    this.#standbyTimer = this.#clock.after(delayMs, () => {
+      if (this.#closed || !this.#connected) return;
+      this.#standby ??= this.#spawn(`${this.#options.node ?? 'auraison_edge'}_standby`);
+      const standby = this.#standby;
+      const advertiseAll = async () => {
+        await standby.ready();
+        for (const [channel, spec] of guarded) {
+          if (!standby.has(channel)) await this.#requestAdvertise(standby, channel, spec, true);
+        }
+        this.#standbyReady = standby === this.#standby;
+      };
+      advertiseAll().catch(() => standby.kill('could not be set up'));
+    });
+  }
+
+  #onStandbyExit(): void {
+    this.#standby = undefined;
+    this.#standbyReady = false;
+    this.#prepareStandby(ROS_LIMITS.STANDBY_RETRY_MS);
   }
 
   #current(operation: string, subject: string): HostProcess {
@@ -157,22 +205,31 @@ export class RosHost {
     if (this.#process === gone) this.#process = undefined;
     // A first start that fails is told to whoever asked for it; a host that once worked is brought back.
     if (this.#closed || (!this.#connected && this.#restarts === 0)) return;
-    this.#options.report?.('warn', `ROS host ${reason}; starting it again`);
+    const standby = this.#standbyReady ? this.#standby : undefined;
+    if (standby) this.#standby = undefined;
+    this.#standbyReady = false;
+    // The robot stops first.
+    standby?.halt();
+    this.#options.report?.(
+      'warn',
+      `ROS host ${reason}; ${standby ? 'the standby takes over' : 'starting it again'}`,
+    );
     this.#change(false, `ROS host ${reason}`);
-    this.#scheduleRestart();
+    this.#scheduleRestart(standby);
   }
 
-  #scheduleRestart(): void {
+  #scheduleRestart(standby?: HostProcess): void {
     if (this.#closed) return;
     const upMs = this.#clock.monotonicMs() - this.#startedAtMs;
     if (upMs > LIMITS.RESTART_FORGET_MS) this.#delayMs = ROS_LIMITS.RESTART_FIRST_MS;
-    const delayMs = this.#delayMs;
-    this.#delayMs = Math.min(delayMs * 2, LIMITS.RESTART_MAX_MS);
+    const delayMs = standby ? 0 : this.#delayMs;
+    this.#delayMs = Math.min(this.#delayMs * 2, LIMITS.RESTART_MAX_MS);
     this.#restarts += 1;
     this.#restartTimer?.cancel();
     this.#restartTimer = this.#clock.after(delayMs, () => {
       this.#restartTimer = undefined;
-      this.#launch().catch((error: unknown) => {
+      const launched = standby ? this.#launch(standby) : this.#first();
+      launched.catch((error: unknown) => {
         this.#options.report?.(
           'error',
           `ROS host: ${error instanceof Error ? error.message : String(error)}`,

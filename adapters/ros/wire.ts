@@ -16,9 +16,11 @@ export type Control =
       readonly channel: number;
       readonly spec: TopicSpec;
       /** For topics that move the robot: what stops it (base64 of the message) and when a command expires. */
-      readonly guard?: { readonly stop: string; readonly expiryMs: number };
+      readonly guard?: { readonly stop: string; readonly expiryMs: number; readonly standby: boolean };
     }
   | { readonly kind: 'ping' }
+  /** Stop what is guarded, now: the host in charge died and this one stands in for it. */
+  | { readonly kind: 'halt' }
   | { readonly kind: 'stop' };
 
 /** Host to adapter. The counters of a beat run since the host started. */

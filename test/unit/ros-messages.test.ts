@@ -112,7 +112,9 @@ describe('odometry', () => {
   it('is refused when cut short, at every length', () => {
     const needed = bytes.length - 36 * 8;
     for (let length = 0; length < needed; length += 7) {
-      expect(() => decodePlanarOdometry(bytes.subarray(0, length))).toThrow(expect.objectContaining({ code: 'sample.malformed' }));
+      expect(() => decodePlanarOdometry(bytes.subarray(0, length))).toThrow(
+        expect.objectContaining({ code: 'sample.malformed' }),
+      );
     }
   });
 

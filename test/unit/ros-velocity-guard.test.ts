@@ -61,6 +61,14 @@ describe('the guard of a velocity topic', () => {
     expect(stops(guard, 11, 1)).toBe(0);
   });
 
+  it('on standby owes nothing, until the host in charge is dead', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, true);
+    expect(stops(guard, 0, 1)).toBe(0);
+    expect(stops(guard, 100, 2)).toBe(0);
+    guard.halt();
+    expect(stops(guard, 200, 2)).toBe(STOP_REPEATS);
+  });
+
   it('owes nothing after a stop command, and forgets what it owed when told to move', () => {
     const guard = new VelocityGuard(EXPIRY_MS);
     guard.command(true, 0);

@@ -96,6 +96,9 @@ function obey(control: Control): void {
       return;
     case 'ping':
       return;
+    case 'halt':
+      session?.halt();
+      return;
     case 'stop':
       end();
   }

@@ -97,7 +97,7 @@ export class RosSession {
     this.#advertised.set(control.channel, {
       publisher,
       topic: spec.topic,
-      guard: control.guard && new VelocityGuard(control.guard.expiryMs),
+      guard: control.guard && new VelocityGuard(control.guard.expiryMs, control.guard.standby),
       stop: Buffer.from(control.guard?.stop ?? '', 'base64'),
     });
   }
@@ -118,6 +118,11 @@ export class RosSession {
       if (expired)
         this.#outlet.notice({ kind: 'event', level: 'warn', topic, message: 'command expired, stopped' });
     }
+  }
+
+  halt(): void {
+    for (const { guard } of this.#advertised.values()) guard?.halt();
+    this.#guarded('stop', '', () => this.tick());
   }
 
   adapterLost(): void {

@@ -12,13 +12,16 @@ export const STOP_REPEATS = 20;
 export class VelocityGuard {
   readonly #expiryMs: number;
   #expiresAt: number | undefined;
-  #stopsOwed = STOP_REPEATS;
+  #stopsOwed: number;
   /** We stopped it, or never moved it: until told to move, who newly listens is told to stand still. */
-  #stopping = true;
+  #stopping: boolean;
   #listeners = 0;
 
-  constructor(expiryMs: number) {
+  /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
+  constructor(expiryMs: number, standby = false) {
     this.#expiryMs = expiryMs;
+    this.#stopping = !standby;
+    this.#stopsOwed = standby ? 0 : STOP_REPEATS;
   }
 
   get moving(): boolean {
@@ -34,7 +37,11 @@ export class VelocityGuard {
 
   /** The adapter is gone: whatever it asked for last no longer counts. */
   adapterLost(): void {
-    if (this.#expiresAt === undefined) return;
+    if (this.#expiresAt !== undefined) this.halt();
+  }
+
+  /** Whatever moved the robot, here or in a host that died: it is stopped from now on. */
+  halt(): void {
     this.#expiresAt = undefined;
     this.#stopping = true;
     this.#stopsOwed = STOP_REPEATS;
