@@ -41,6 +41,7 @@ export class LinkPump {
   /** True while an answer of central is awaited: then standing still is not our fault. */
   atCentral = false;
   #tried = false;
+  #downSinceMs: number | undefined;
 
   constructor(context: CellContext, options: LinkOptions, central: Central, signal: AbortSignal) {
     this.#context = context;
@@ -124,6 +125,7 @@ export class LinkPump {
         if (step.receipt) this.#book.note(step.receipt, step.batch);
         this.#central.succeeded();
         this.#tried = true;
+        this.#downSinceMs = undefined;
         this.#state = 'connected';
         this.#reason = '';
       }
@@ -145,6 +147,7 @@ export class LinkPump {
       case 'offline':
         this.#central.failed(clock.monotonicMs());
         this.#tried = true;
+        this.#downSinceMs ??= clock.monotonicMs();
         this.#state = 'disconnected';
         this.#reason = error.message;
         state.lane.askAgain();
@@ -163,7 +166,8 @@ export class LinkPump {
   }
 
   async #write(): Promise<void> {
-    if (this.#tried && this.#announced !== this.#state) {
+    const downMs = this.#context.clock.monotonicMs() - (this.#downSinceMs ?? -Infinity);
+    if (this.#tried && this.#announced !== this.#state && downMs >= LIMITS.LINK_OUTAGE_MS) {
       const state = this.#state;
       const reason = this.#reason.slice(0, 512);
       this.#context.report(state === 'connected' ? 'info' : 'warn', `central ${state}`, { reason });

@@ -127,6 +127,23 @@ describe('link cell', () => {
     await cell.stop();
   });
 
+  it('does not write about a wire that drops now and then', async () => {
+    const central = new FakeCentral();
+    const { clock, settle, own, logs, grew, complete, cell } = await started(central, 5);
+    await settle();
+    for (let i = 0; i < 50; i++) {
+      central.mood = i % 4 === 0 ? 'lose-answer' : 'well';
+      logs.runtime.fill(1);
+      grew();
+      await clock.advance(600);
+    }
+    central.mood = 'well';
+    await clock.advance(10_000);
+    complete();
+    expect(kinds(own.events).filter((kind) => kind === 'link.state')).toHaveLength(1);
+    await cell.stop();
+  });
+
   it('tries at once when a person asks, and answers when all is acknowledged', async () => {
     const central = new FakeCentral();
     central.mood = 'down';
