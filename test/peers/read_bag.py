@@ -1,0 +1,88 @@
+"""Describes a bag as a foreign reader sees it, as one JSON object on stdout.
+
+Usage: read_bag.py (mcap|rosbags|decode) PATH
+
+  mcap     every .mcap file of PATH with the `mcap` reader, CRCs validated, in log-time order
+  rosbags  PATH (a folder with metadata.yaml) with `rosbags`
+  decode   every message decoded with `mcap-ros2-support`; prints counts of decoded messages
+
+Per topic: count and SHA-256 over the bytes of its messages in order; `order` is the SHA-256 over the topic
+names and log times of all messages in the order in which the reader gave them.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+
+class Digest:
+    def __init__(self):
+        self.topics = {}
+        self.order = hashlib.sha256()
+
+    def add(self, topic, time, data):
+        count, digest = self.topics.setdefault(topic, [0, hashlib.sha256()])
+        self.topics[topic][0] = count + 1
+        digest.update(data)
+        self.order.update(f"{topic} {time}\n".encode())
+
+    def result(self, **more):
+        topics = {t: {"count": c, "sha256": d.hexdigest()} for t, (c, d) in sorted(self.topics.items())}
+        return {"topics": topics, "order": self.order.hexdigest(), **more}
+
+
+def mcap_files(path):
+    if path.is_file():
+        return [path]
+    number = lambda file: int(file.stem.rsplit("_", 1)[-1])
+    return sorted(path.glob("*.mcap"), key=number)
+
+
+def read_mcap(path):
+    from mcap.reader import make_reader
+
+    digest, metadata = Digest(), []
+    for file in mcap_files(path):
+        with open(file, "rb") as stream:
+            reader = make_reader(stream, validate_crcs=True)
+            summary = reader.get_summary()
+            counted = 0
+            for _, channel, message in reader.iter_messages():
+                digest.add(channel.topic, message.log_time, message.data)
+                counted += 1
+            assert counted == summary.statistics.message_count, (file, counted)
+            for record in reader.iter_metadata():
+                metadata.append({"name": record.name, "metadata": record.metadata})
+    return digest.result(metadata=metadata)
+
+
+def read_rosbags(path):
+    from rosbags.rosbag2 import Reader
+
+    digest = Digest()
+    with Reader(path) as reader:
+        qos = {c.topic: len(c.ext.offered_qos_profiles) for c in reader.connections}
+        for connection, time, data in reader.messages():
+            digest.add(connection.topic, time, data)
+        return digest.result(message_count=reader.message_count, duration=reader.duration, qos=qos)
+
+
+def read_decoded(path):
+    from mcap.reader import make_reader
+    from mcap_ros2.decoder import DecoderFactory
+
+    counts = {}
+    for file in mcap_files(path):
+        with open(file, "rb") as stream:
+            reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+            for schema, channel, _, _ in reader.iter_decoded_messages():
+                key = f"{channel.topic} {schema.name}"
+                counts[key] = counts.get(key, 0) + 1
+    return {"decoded": counts}
+
+
+if __name__ == "__main__":
+    kind, path = sys.argv[1], Path(sys.argv[2])
+    read = {"mcap": read_mcap, "rosbags": read_rosbags, "decode": read_decoded}[kind]
+    print(json.dumps(read(path)))
