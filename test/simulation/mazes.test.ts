@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Summary } from '../../cli/demo/summary.ts';
+import { auraison, auraisonAsync, type CliResult, freshDir } from '../support/daemon.ts';
+
+/** The main job, as a user runs it, in twenty generated mazes. */
+const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
+/** Two daemons at once: there may be no more than two cores. */
+const AT_ONCE = 2;
+
+const directory = freshDir('mazes');
+afterAll(() => directory.remove());
+
+type Outcome = {
+  readonly seed: number;
+  readonly dataDir: string;
+  readonly summary: Summary;
+  readonly result: CliResult;
+};
+
+async function run(seed: number, name = `seed-${seed}`): Promise<Outcome> {
+  const dataDir = join(directory.path, name);
+  const result = await auraisonAsync(
+    ['demo', '--once', '--json', '--seed', String(seed), '--data-dir', dataDir],
+    { AURAISON_API_PORT: '0' },
+  );
+  const last = result.stdout.trim().split('\n').at(-1) ?? '';
+  return { seed, dataDir, summary: JSON.parse(last === '' ? '{}' : last) as Summary, result };
+}
+
+async function runAll(seeds: readonly number[]): Promise<Outcome[]> {
+  const waiting = [...seeds];
+  const outcomes: Outcome[] = [];
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift())
+        outcomes.push(await run(seed));
+    }),
+  );
+  return outcomes.sort((a, b) => a.seed - b.seed);
+}
+
+describe('twenty mazes of 10 by 10 cells', () => {
+  let outcomes: Outcome[] = [];
+
+  it('run to their end', { timeout: 1_200_000 }, async () => {
+    outcomes = await runAll(SEEDS);
+    for (const { seed, summary, result } of outcomes) {
+      console.log(
+        `seed ${seed}: reached ${summary.reached}, ${summary.duration_s} s, ${summary.distance_m} m, ${summary.collisions} collisions, received ${summary.received}, dropped ${summary.dropped}`,
+      );
+      expect(Object.keys(summary), result.stderr).toEqual([
+        'reached',
+        'duration_s',
+        'distance_m',
+        'collisions',
+        'received',
+        'written',
+        'dropped',
+        'events',
+        'run_id',
+        'segments',
+      ]);
+    }
+  });
+
+  it('the exit is reached in at least 19, and the exit code says so', () => {
+    expect(outcomes.filter((o) => o.summary.reached).length).toBeGreaterThanOrEqual(19);
+    for (const { summary, result } of outcomes) expect(result.status).toBe(summary.reached ? 0 : 1);
+  });
+
+  it('no message is lost: received = written + dropped, dropped = 0, and the segments hold them all', () => {
+    for (const { seed, summary } of outcomes) {
+      expect(summary.received, `seed ${seed}`).toBeGreaterThan(1_000);
+      expect(summary.written + summary.dropped, `seed ${seed}`).toBe(summary.received);
+      expect(summary.dropped, `seed ${seed}`).toBe(0);
+      expect(
+        summary.segments.reduce((sum, segment) => sum + segment.messages, 0),
+        `seed ${seed}`,
+      ).toBe(summary.written);
+    }
+  });
+
+  it('no collision is above a bump: the referee measures the hardest contact below 0.2 m/s', () => {
+    for (const { seed, dataDir } of outcomes) {
+      const answer = auraison(['log', 'verify', '--json', '--data-dir', dataDir]);
+      expect(answer.status, `seed ${seed}`).toBe(0);
+    }
+    // A robot that drives well does not touch at all in most mazes.
+    expect(outcomes.filter((o) => o.summary.collisions === 0).length).toBeGreaterThanOrEqual(15);
+    for (const { seed, summary } of outcomes)
+      expect(summary.collisions, `seed ${seed}`).toBeLessThanOrEqual(3);
+  });
+
+  it('each segment has the hash that was reported', async () => {
+    for (const { dataDir, summary } of outcomes) {
+      for (const segment of summary.segments) {
+        const hash = createHash('sha256');
+        for await (const chunk of createReadStream(join(dataDir, segment.path))) hash.update(chunk as Buffer);
+        expect(hash.digest('hex')).toBe(segment.sha256);
+      }
+    }
+  });
+});
+
+describe('the same seed', () => {
+  it('gives the same decisions to the last byte, another seed does not', { timeout: 300_000 }, async () => {
+    const [a, b, other] = [await run(7, 'again-a'), await run(7, 'again-b'), await run(8, 'other')];
+    const decisions = (outcome: Outcome) => decisionsOf(outcome);
+    const first = await decisions(a);
+    expect(first.split('\n').length).toBeGreaterThan(10);
+    expect(await decisions(b)).toBe(first);
+    expect(await decisions(other)).not.toBe(first);
+  });
+});
+
+/** Asks a daemon that is started again on the same data: what was decided survives it. */
+async function decisionsOf({ dataDir, summary }: Outcome): Promise<string> {
+  const { testDaemon } = await import('../support/daemon.ts');
+  const daemon = await testDaemon(dataDir, { AURAISON_ROBOT_SOURCE: 'none' });
+  try {
+    return await (await daemon.api.stream(`/v1/runs/${summary.run_id}/decisions`)).text();
+  } finally {
+    await daemon.stop();
+  }
+}
