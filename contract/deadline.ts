@@ -1,4 +1,4 @@
-import { EdgeError } from './errors.ts';
+import { EdgeError } from './edge-error.ts';
 import type { Clock } from './ports/clock.ts';
 
 /**

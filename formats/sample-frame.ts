@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS, type Sample } from '../contract/index.ts';
+import { EdgeError, LIMITS, type Sample } from '../contract/core.ts';
 
 /**
  * Frames on a local stream socket between a cell and a process that owns a robot (simulation, ROS client).

@@ -1,4 +1,4 @@
-import type { Pose2d } from '../contract/index.ts';
+import type { Pose2d } from '../contract/core.ts';
 import { type Cell, type Maze, SIDES, type Side } from './maze.ts';
 
 /** Metres between the centres of neighbouring cells: a TurtleBot 4 (0.34 m) passes with 0.25 m at each side. */

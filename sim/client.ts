@@ -8,7 +8,7 @@ import {
   type SourceState,
   type Timer,
   type TopicSpec,
-} from '../contract/index.ts';
+} from '../contract/core.ts';
 import { type HostMessage, type RefereeState, type RobotDescription, tockMessage } from './protocol.ts';
 import { RobotLink } from './robot-link.ts';
 import { CMD_VEL } from './topics.ts';

@@ -1,4 +1,4 @@
-import { LIMITS, msToNs, type Nanoseconds, type Twist2d } from '../contract/index.ts';
+import { LIMITS, msToNs, type Nanoseconds, type Twist2d } from '../contract/core.ts';
 import { ROBOT, STEP_S } from './robot-model.ts';
 
 const STILL: Twist2d = { linear: 0, angular: 0 };

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Nanoseconds, Sample, Twist2d } from '../contract/index.ts';
-import { EdgeError } from '../contract/index.ts';
+import type { Nanoseconds, Sample, Twist2d } from '../contract/core.ts';
+import { EdgeError } from '../contract/core.ts';
 import { decodeTwist } from '../formats/cdr/index.ts';
 import {
   controlFrame,

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Clock, EdgeError, pause } from '../contract/index.ts';
+import { type Clock, EdgeError, pause } from '../contract/core.ts';
 import { HostClient } from './host-client.ts';
 import { helloMessage, type Pace, type RobotDescription, refereeMessage } from './protocol.ts';
 import { WINDOW_NS } from './robot-model.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fstatSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 import { type HostArguments, parseHostArguments, USAGE } from './host-options.ts';
 import { HostServer } from './host-server.ts';
 import { generateMaze } from './maze.ts';

@@ -1,4 +1,4 @@
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 import { Random } from './random.ts';
 
 /** A cell by column (from the west, along +x) and row (from the south, along +y). */

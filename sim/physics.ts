@@ -1,5 +1,5 @@
 import loadMujoco, { type MainModule, type MjData, type MjModel } from '@mujoco/mujoco';
-import { EdgeError, type Pose2d, type Twist2d } from '../contract/index.ts';
+import { EdgeError, type Pose2d, type Twist2d } from '../contract/core.ts';
 import type { Arena } from './arena.ts';
 import { LIDAR, ROBOT } from './robot-model.ts';
 import { GROUP_SEEN, worldXml } from './world.ts';

@@ -1,4 +1,4 @@
-import { EdgeError, fromWireTime, LIMITS, type Nanoseconds, toWireTime } from '../contract/index.ts';
+import { EdgeError, fromWireTime, LIMITS, type Nanoseconds, toWireTime } from '../contract/core.ts';
 import { ROBOT, WINDOW_NS } from './robot-model.ts';
 import type { Referee } from './simulation.ts';
 import { CMD_VEL, SIM_TOPICS } from './topics.ts';

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { type Clock, EdgeError, type Sample, type Timer } from '../contract/index.ts';
+import { type Clock, EdgeError, type Sample, type Timer } from '../contract/core.ts';
 import {
   controlFrame,
   decodeControl,

@@ -1,4 +1,4 @@
-import type { Nanoseconds, Pose2d, Sample, Twist2d } from '../contract/index.ts';
+import type { Nanoseconds, Pose2d, Sample, Twist2d } from '../contract/core.ts';
 import { Arena } from './arena.ts';
 import { Bumper } from './bumper.ts';
 import { Drive } from './drive.ts';

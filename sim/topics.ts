@@ -1,4 +1,4 @@
-import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../contract/index.ts';
+import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../contract/core.ts';
 import { BOOL, CLOCK, LASER_SCAN, ODOMETRY, TF_MESSAGE, TWIST } from '../formats/cdr/index.ts';
 
 /** What the simulated robot publishes. */

@@ -1,4 +1,4 @@
-import type { Pose2d, Twist2d } from '../contract/index.ts';
+import type { Pose2d, Twist2d } from '../contract/core.ts';
 import type { Random } from './random.ts';
 import { ODOMETRY_NOISE, ROBOT } from './robot-model.ts';
 

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from '../../contract/index.ts';
+import type { Nanoseconds } from '../../contract/core.ts';
 import { malformed } from './malformed.ts';
 
 const ENCAPSULATION_BYTES = 4;

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from '../../contract/index.ts';
+import type { Nanoseconds } from '../../contract/core.ts';
 import { CdrReader } from './cdr-reader.ts';
 import { CdrWriter } from './cdr-writer.ts';
 

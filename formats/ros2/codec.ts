@@ -1,5 +1,5 @@
 import { parse } from '@foxglove/rosmsg';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { schemaFor } from './definitions.ts';
 
 type MessageDefinition = ReturnType<typeof parse>[number];

@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { CdrWriter, type NumberArray } from '../cdr/index.ts';
 import { type Codec, codecOf, type Field, partOf } from './codec.ts';
 import type { RosValue } from './decode-any.ts';

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from '../../contract/index.ts';
+import type { Nanoseconds } from '../../contract/core.ts';
 import { hasHeader } from './definitions.ts';
 
 const STAMP_AT = 4;

@@ -1,0 +1,122 @@
+import type { ErrorBody } from './errors.ts';
+
+/**
+ * Every error code of the house, in one place. A code never changes its meaning; `retryable` is the default
+ * that a thrower may narrow. Names are `subject.fault`.
+ */
+export const ERROR_CATALOGUE = {
+  'config.unreadable': { retryable: false, text: 'the configuration file cannot be read' },
+  'config.syntax': { retryable: false, text: 'the configuration file is not TOML' },
+  'config.invalid': { retryable: false, text: 'a configuration key, type or unit is wrong' },
+  'schema.invalid': { retryable: false, text: 'a value does not fit its schema' },
+  'intent.unknown_type': { retryable: false, text: 'no application serves this intent type' },
+  'intent.duplicate': { retryable: false, text: 'the idempotency key was used for another intent' },
+  'intent.expired': { retryable: false, text: 'the deadline passed before the run began' },
+  'run.not_found': { retryable: false, text: 'no such run' },
+  'run.interrupted': { retryable: true, text: 'the run was cut off by a restart and could not go on' },
+  'run.cancelled': { retryable: false, text: 'the run was cancelled' },
+  'run.limit': { retryable: true, text: 'too many runs are queued' },
+  'tool.not_found': { retryable: false, text: 'no such tool' },
+  'tool.failed': { retryable: true, text: 'the tool failed' },
+  'policy.denied': { retryable: false, text: 'a policy hook denied it' },
+  'policy.needs_approval': { retryable: true, text: 'a person has to approve it first' },
+  'deadline.exceeded': { retryable: true, text: 'no answer by the deadline' },
+  'cell.unavailable': { retryable: true, text: 'the cell is not running' },
+  'cell.restarted': { retryable: true, text: 'the cell restarted while it worked on this' },
+  'cell.overloaded': { retryable: true, text: 'a bounded queue is full' },
+  'robot.unreachable': { retryable: true, text: 'the robot does not answer' },
+  'robot.no_path': { retryable: false, text: 'no path leads to the goal' },
+  'robot.stuck': { retryable: true, text: 'the robot makes no progress' },
+  'robot.preempted': { retryable: true, text: 'another motion took over' },
+  'robot.starved': { retryable: true, text: 'the control loop had no unexpired action' },
+  'robot.not_supported': { retryable: false, text: 'this robot has no such ability' },
+  'lease.held': { retryable: true, text: 'another holder has the actuation lease' },
+  'lease.lost': { retryable: true, text: 'the actuation lease expired or was taken' },
+  'command.refused': { retryable: false, text: 'the numeric gate refused a command' },
+  'sample.malformed': { retryable: false, text: 'the bytes are not a message of the declared type' },
+  'sample.unknown_type': { retryable: false, text: 'the message type has no definition on this host' },
+  'sample.too_large': { retryable: false, text: 'the message is above the limit' },
+  'recorder.failed': { retryable: true, text: 'the recorder cannot write' },
+  'recorder.disk_full': { retryable: true, text: 'the disk is full or below the floor' },
+  'mcap.malformed': { retryable: false, text: 'the file is not a valid MCAP file' },
+  'bag.malformed': { retryable: false, text: 'the bag cannot be read' },
+  'log.failed': { retryable: true, text: 'the event log cannot be written' },
+  'log.tampered': { retryable: false, text: 'the hash chain of the event log is broken' },
+  'log.damaged': { retryable: false, text: 'the event log file is damaged or not an event log' },
+  'lake.failed': { retryable: true, text: 'the lakehouse refused the statement' },
+  'lake.unavailable': { retryable: true, text: 'the lakehouse is not open' },
+  'zenoh.unavailable': { retryable: false, text: 'no Zenoh driver can be loaded on this host' },
+  'zenoh.failed': { retryable: true, text: 'the Zenoh session refused the operation' },
+  'zenoh.closed': { retryable: false, text: 'the Zenoh session is closed' },
+  'ros.unavailable': { retryable: false, text: 'no usable ROS 2 installation on this host' },
+  'ros.failed': { retryable: true, text: 'the ROS 2 client failed' },
+  'model.unavailable': { retryable: true, text: 'the model or policy cannot be loaded' },
+  'model.failed': { retryable: true, text: 'the model or policy failed' },
+  'model.bad_observation': { retryable: false, text: 'the observation does not fit the policy' },
+  'link.unreachable': { retryable: true, text: 'central does not answer' },
+  'link.gap': { retryable: true, text: 'central does not hold the events before this batch' },
+  'link.refused': { retryable: false, text: 'central does not accept what it was sent' },
+  'link.conflict': { retryable: false, text: 'central holds other data under this sequence' },
+  'api.unauthorised': { retryable: false, text: 'the token is missing or wrong' },
+  'api.forbidden': { retryable: false, text: 'requests from this origin or for this host are not answered' },
+  'api.not_found': { retryable: false, text: 'no such endpoint' },
+  'api.too_large': { retryable: false, text: 'the request body is above the limit' },
+  'host.port_in_use': { retryable: false, text: 'the port is taken' },
+  'host.data_dir_in_use': { retryable: false, text: 'another daemon uses this data directory' },
+  'host.missing': { retryable: false, text: 'something this needs is not installed' },
+  'sim.failed': { retryable: true, text: 'the simulation failed' },
+  'internal.fault': { retryable: false, text: 'a defect in this software' },
+} as const satisfies Record<string, { retryable: boolean; text: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+export const ERROR_CODES = Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]];
+
+export type ErrorDetails = {
+  readonly operation: string;
+  readonly subject: string;
+  readonly message?: string;
+  readonly hint?: string;
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+};
+
+/** The one error class that crosses room and cell borders. */
+export class EdgeError extends Error {
+  readonly code: ErrorCode;
+  readonly operation: string;
+  readonly subject: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, details: ErrorDetails) {
+    super(details.message ?? ERROR_CATALOGUE[code].text, { cause: details.cause });
+    this.name = 'EdgeError';
+    this.code = code;
+    this.operation = details.operation;
+    this.subject = details.subject;
+    this.hint = details.hint ?? '';
+    this.retryable = details.retryable ?? ERROR_CATALOGUE[code].retryable;
+  }
+
+  toBody(): ErrorBody {
+    return {
+      code: this.code,
+      operation: this.operation.slice(0, 256),
+      subject: this.subject.slice(0, 1024),
+      message: this.message.slice(0, 4096),
+      hint: this.hint.slice(0, 1024),
+      retryable: this.retryable,
+    };
+  }
+
+  static fromBody(body: ErrorBody, cause?: unknown): EdgeError {
+    return new EdgeError(body.code, { ...body, cause });
+  }
+
+  /** Wraps anything thrown; an EdgeError stays as it is. */
+  static from(thrown: unknown, code: ErrorCode, operation: string, subject: string): EdgeError {
+    if (thrown instanceof EdgeError) return thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new EdgeError(code, { operation, subject, message, cause: thrown });
+  }
+}
