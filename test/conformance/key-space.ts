@@ -1,26 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EdgeError, type KeySpace, type KeyValue } from '../../contract/index.ts';
+import { bytes, eventually, sleep, text } from '../support/key-values.ts';
+import { keySpaceQueries } from './key-space-queries.ts';
 
-/**
- * What every KeySpace must do. `connect` gives two sessions that are connected to each other and the faults
- * reported by them; the suite closes them. Declarations reach the other side within `settleMs`.
- */
-export type KeySpaceFixture = {
-  connect(): Promise<{ here: KeySpace; there: KeySpace; faults: EdgeError[] }>;
-  readonly settleMs: number;
+/** Two sessions that are connected to each other. The suite closes them. */
+export type KeySpacePair = {
+  readonly here: KeySpace;
+  readonly there: KeySpace;
+  /** What both reported as faults. */
+  readonly faults: EdgeError[];
+  /** Settles when all that either side declared or sent before has reached the other. */
+  settle(): Promise<void>;
 };
 
-const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (value: { payload: Uint8Array }) => new TextDecoder().decode(value.payload);
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-async function eventually(check: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!check()) {
-    if (performance.now() > end) throw new Error(`not within 5 s: ${what}`);
-    await sleep(2);
-  }
-}
+/** What every KeySpace must do. */
+export type KeySpaceFixture = { connect(): Promise<KeySpacePair> };
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
@@ -36,9 +30,10 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
     let here: KeySpace;
     let there: KeySpace;
     let faults: EdgeError[];
+    let settle: () => Promise<void>;
 
     beforeEach(async () => {
-      ({ here, there, faults } = await fixture.connect());
+      ({ here, there, faults, settle } = await fixture.connect());
     });
     afterEach(async () => {
       await Promise.all([here.close(), there.close()]);
@@ -51,7 +46,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
         (batch) => values.push(...batch),
         depth === undefined ? {} : { depth },
       );
-      await sleep(fixture.settleMs);
+      await settle();
       return { values, subscription };
     }
 
@@ -165,7 +160,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
           },
           { depth: 10 },
         );
-        await sleep(fixture.settleMs);
+        await settle();
         const sent = 3_000;
         const puts: Promise<void>[] = [];
         for (let i = 0; i < sent; i++)
@@ -189,7 +184,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
         await subscription.undeclare();
         await subscription.undeclare();
         await here.put('stop/a', bytes('2'));
-        await sleep(fixture.settleMs);
+        await settle();
         expect(values.length).toBe(1);
       });
 
@@ -199,7 +194,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
           seen.push(...batch.map(text));
           throw new Error('handler fault');
         });
-        await sleep(fixture.settleMs);
+        await settle();
         await here.put('throw/a', bytes('1'));
         await eventually(() => seen.length === 1, 'the first value');
         await here.put('throw/a', bytes('2'));
@@ -208,140 +203,13 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
       });
     });
 
-    describe('query', () => {
-      const ask = (selector: string, timeoutMs = 2_000) => here.query(selector, { timeoutMs });
-
-      it('gets the answer with its encoding, and the queryable sees key, parameters, payload, attachment', async () => {
-        await there.queryable('q/echo', async (query) => {
-          expect(query).toMatchObject({ key: 'q/echo', parameters: 'a=1;b=2', encoding: 'text/plain' });
-          expect(new TextDecoder().decode(query.attachment)).toBe('extra');
-          return { payload: query.payload!.slice(), encoding: 'application/json', attachment: bytes('back') };
-        });
-        await sleep(fixture.settleMs);
-        const replies = await here.query('q/echo?a=1;b=2', {
-          payload: bytes('ping'),
-          encoding: 'text/plain',
-          attachment: bytes('extra'),
-          timeoutMs: 2_000,
-        });
-        expect(replies).toHaveLength(1);
-        const [reply] = replies;
-        if (!reply?.ok) throw new Error(JSON.stringify(reply));
-        expect(reply.value).toMatchObject({ key: 'q/echo', encoding: 'application/json', kind: 'put' });
-        expect(text(reply.value)).toBe('ping');
-        expect(new TextDecoder().decode(reply.value.attachment)).toBe('back');
-      });
-
-      it('sees no payload where none was given', async () => {
-        let payload: Uint8Array | undefined = bytes('unset');
-        await there.queryable('q/none', async (query) => {
-          payload = query.payload;
-          return { payload: bytes('ok'), encoding: 'text/plain' };
-        });
-        await sleep(fixture.settleMs);
-        expect(await ask('q/none')).toHaveLength(1);
-        expect(payload).toBeUndefined();
-      });
-
-      it('gets every queryable that matches, complete or not', async () => {
-        for (const name of ['a', 'b', 'c']) {
-          const answer = async () => ({ payload: bytes(name), encoding: 'text/plain' });
-          await there.queryable(`many/${name}`, answer, { complete: name === 'a' });
-        }
-        await sleep(fixture.settleMs);
-        const replies = await ask('many/*');
-        expect(replies.map((r) => (r.ok ? text(r.value) : 'error')).sort()).toEqual(['a', 'b', 'c']);
-        expect(replies.map((r) => (r.ok ? r.value.key : '')).sort()).toEqual(['many/a', 'many/b', 'many/c']);
-      });
-
-      it('settles at once with nothing when nobody serves the key', async () => {
-        const start = performance.now();
-        expect(await ask('nobody/here')).toEqual([]);
-        expect(performance.now() - start).toBeLessThan(1_000);
-      });
-
-      it('gets the typed error that the queryable threw', async () => {
-        const body = {
-          operation: 'infer',
-          subject: 'policy',
-          message: 'NaN in /x',
-          hint: 'check the sensor',
-        };
-        await there.queryable('q/typed', async () => {
-          throw new EdgeError('model.bad_observation', body);
-        });
-        await there.queryable('q/plain', () => Promise.reject(new Error('boom')));
-        await there.queryable('q/sync', () => {
-          throw new Error('at once');
-        });
-        await sleep(fixture.settleMs);
-        expect(await ask('q/typed')).toEqual([
-          { ok: false, error: { code: 'model.bad_observation', ...body, retryable: false } },
-        ]);
-        expect(await ask('q/plain')).toMatchObject([
-          { ok: false, error: { code: 'zenoh.failed', message: 'boom' } },
-        ]);
-        expect(await ask('q/sync')).toMatchObject([{ ok: false, error: { message: 'at once' } }]);
-      });
-
-      it('settles by the deadline of the asker when a queryable is silent, keeping the other replies', async () => {
-        await there.queryable('q/silent/a', () => new Promise(() => {}));
-        await there.queryable('q/silent/b', async () => ({ payload: bytes('b'), encoding: 'text/plain' }));
-        await sleep(fixture.settleMs);
-        const start = performance.now();
-        const replies = await ask('q/silent/*', 300);
-        const took = performance.now() - start;
-        expect(took).toBeGreaterThanOrEqual(299);
-        // Tighter than any timeout of the network's own: the asker's clock decides.
-        expect(took).toBeLessThan(1_000);
-        expect(replies.filter((r) => r.ok)).toHaveLength(1);
-        expect(replies.filter((r) => !r.ok)).toMatchObject([{ error: { code: 'deadline.exceeded' } }]);
-        // The next request works.
-        expect(await ask('q/silent/b')).toHaveLength(1);
-      });
-
-      it('serves many queries at the same time', async () => {
-        await there.queryable('q/busy', async (query) => ({
-          payload: query.payload!.slice(),
-          encoding: 'zenoh/bytes',
-        }));
-        await sleep(fixture.settleMs);
-        const asked = Array.from({ length: 200 }, (_, i) =>
-          here.query('q/busy', { payload: bytes(String(i)), timeoutMs: 5_000 }),
-        );
-        const got = (await Promise.all(asked)).map(([reply]) => (reply?.ok ? text(reply.value) : 'error'));
-        expect(got).toEqual(Array.from({ length: 200 }, (_, i) => String(i)));
-      });
-
-      it('carries 5 MB both ways', async () => {
-        await there.queryable('q/large', async (query) => ({
-          payload: query.payload!.slice().reverse(),
-          encoding: 'zenoh/bytes',
-        }));
-        await sleep(fixture.settleMs);
-        const payload = new Uint8Array(5_000_000).map((_, i) => i % 251);
-        const [reply] = await here.query('q/large', { payload, timeoutMs: 5_000 });
-        if (!reply?.ok) throw new Error(JSON.stringify(reply));
-        expect(Buffer.compare(reply.value.payload, payload.slice().reverse())).toBe(0);
-      });
-
-      it('no longer answers after undeclare', async () => {
-        const answer = async () => ({ payload: bytes('x'), encoding: 'text/plain' });
-        const declared = await there.queryable('q/brief', answer);
-        await sleep(fixture.settleMs);
-        expect(await ask('q/brief')).toHaveLength(1);
-        await declared.undeclare();
-        await declared.undeclare();
-        await sleep(fixture.settleMs);
-        expect(await ask('q/brief')).toEqual([]);
-      });
-    });
+    keySpaceQueries(() => ({ here, there, settle }));
 
     describe('liveliness', () => {
       it('tells every token that is there, however soon, to each of many watchers', async () => {
         const keys = Array.from({ length: 50 }, (_, i) => `crowd/${i}`).sort();
         for (const key of keys) await there.liveliness(key);
-        await sleep(fixture.settleMs);
+        await settle();
         const seen = await Promise.all(
           Array.from({ length: 20 }, async () => {
             const mine: string[] = [];
@@ -356,7 +224,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
       it('tells present tokens first, then each change, also when the session that held them closes', async () => {
         const changes: string[] = [];
         await there.liveliness('live/a');
-        await sleep(fixture.settleMs);
+        await settle();
         const watch = await here.watchLiveliness('live/*', (key, alive) => changes.push(`${key} ${alive}`));
         await eventually(() => changes.length === 1, 'the present token');
         const second = await there.liveliness('live/b');
@@ -374,7 +242,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
     describe('close', () => {
       it('settles everything that waits, is idempotent, and refuses what comes after', async () => {
         await there.queryable('c/silent', () => new Promise(() => {}));
-        await sleep(fixture.settleMs);
+        await settle();
         const waiting = here.query('c/silent', { timeoutMs: 60_000 });
         const outcome = codeOf(waiting);
         const subscription = await here.subscribe('c/*', () => {});

@@ -42,12 +42,30 @@ async function eventually<T>(find: () => Promise<T | undefined> | T | undefined)
   }
 }
 
+/** A Python subscriber whose declaration has reached us: it has seen a first value. */
+async function subscribed(keyExpr: string, probe: string): Promise<ZenohPeer> {
+  const subscriber = peer('sub', endpoint, keyExpr);
+  await subscriber.until((line) => line['ready'] === true);
+  await eventually(async () => {
+    await router.put(probe, bytes('probe'));
+    return subscriber.lines.some((line) => line['head'] === 'probe') || undefined;
+  });
+  return subscriber;
+}
+
+/** The same for a Python queryable: its token is declared after it, on the same link. */
+async function serving(key: string, alive: Map<string, boolean>): Promise<ZenohPeer> {
+  const server = peer('serve', endpoint, key);
+  await server.until((line) => line['ready'] === true);
+  await eventually(() => alive.get(key) || undefined);
+  return server;
+}
+
 describe('our router', () => {
   it('carries 1,000 messages and one of 5 MB between two Python peers, without loss, in order', async () => {
+    const subscriber = await subscribed('fleet/**', 'fleet/probe');
     const seen: KeyValue[] = [];
-    await router.subscribe('fleet/**', (batch) => seen.push(...batch), { depth: 10_000 });
-    const subscriber = peer('sub', endpoint, 'fleet/**');
-    await subscriber.until((line) => line['ready'] === true);
+    await router.subscribe('fleet/r1/*', (batch) => seen.push(...batch), { depth: 10_000 });
     const publisher = peer('pub', endpoint, 'fleet/r1/count', '1000');
     const { sha256 } = await publisher.until((line) => line['done'] === true);
     const big = await subscriber.until((line) => line['size'] === 5_000_000);
@@ -61,16 +79,13 @@ describe('our router', () => {
   it('exchanges values, queries and liveliness with a Python peer, and outlives its kill -9', async () => {
     const alive = new Map<string, boolean>();
     await router.watchLiveliness('service/*', (key, is) => alive.set(key, is));
-    const server = peer('serve', endpoint, 'service/echo');
-    await server.until((line) => line['ready'] === true);
-    await eventually(() => alive.get('service/echo') || undefined);
+    const server = await serving('service/echo', alive);
     const big = new Uint8Array(5_000_000).map((_, i) => i % 253);
     const [reply] = await router.query('service/echo', { payload: big, timeoutMs: 10_000 });
     if (!reply?.ok) throw new Error(JSON.stringify(reply));
     expect(Buffer.compare(reply.value.payload, big.slice().reverse())).toBe(0);
 
-    const subscriber = peer('sub', endpoint, 'news/*');
-    await subscriber.until((line) => line['ready'] === true);
+    const subscriber = await subscribed('news/*', 'news/probe');
     await router.put('news/a', bytes('before'), { encoding: 'text/plain' });
     expect(await subscriber.until((line) => line['head'] === 'before')).toMatchObject({
       key: 'news/a',
@@ -85,16 +100,15 @@ describe('our router', () => {
     await subscriber.until((line) => line['head'] === 'after');
 
     // A successor under the same name is found again.
-    const next = peer('serve', endpoint, 'service/echo');
-    await next.until((line) => line['ready'] === true);
-    await eventually(() => alive.get('service/echo') || undefined);
+    await serving('service/echo', alive);
     const replies = await router.query('service/echo', { payload: bytes('abc'), timeoutMs: 2_000 });
     expect(replies.map((r) => (r.ok ? new TextDecoder().decode(r.value.payload) : r))).toEqual(['cba']);
   });
 
   it('gives a query its end when the peer is killed while it is asked', async () => {
-    const server = peer('serve', endpoint, 'service/slow');
-    await server.until((line) => line['ready'] === true);
+    const alive = new Map<string, boolean>();
+    await router.watchLiveliness('service/*', (key, is) => alive.set(key, is));
+    const server = await serving('service/slow', alive);
     // Stopped, so that it is silent, then killed.
     process.kill(server.pid, 'SIGSTOP');
     const start = performance.now();
