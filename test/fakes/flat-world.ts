@@ -46,7 +46,8 @@ const HALF_THICKNESS = 0.015;
 export class FlatWorld {
   readonly #options: FlatOptions;
   readonly #random: () => number;
-  readonly #faces: readonly Wall[];
+  #walls: readonly Wall[] = [];
+  #faces: readonly Wall[] = [];
   time = 0n;
   pose: Pose2d;
   twist: Twist2d = { linear: 0, angular: 0 };
@@ -62,7 +63,13 @@ export class FlatWorld {
     this.#options = { ...FLAT_DEFAULTS, ...options };
     this.#random = generator(this.#options.seed);
     this.pose = this.#options.start;
-    this.#faces = this.#options.walls.flatMap(faces);
+    this.setWalls(this.#options.walls);
+  }
+
+  /** Doors open and close, people come and go. */
+  setWalls(walls: readonly Wall[]): void {
+    this.#walls = walls;
+    this.#faces = walls.flatMap(faces);
   }
 
   /** True pose in the frame that odometry started in. */
@@ -129,7 +136,7 @@ export class FlatWorld {
 
   #clearance(x: number, y: number): number {
     let least = Infinity;
-    for (const [ax, ay, bx, by] of this.#options.walls) {
+    for (const [ax, ay, bx, by] of this.#walls) {
       const length = (bx - ax) ** 2 + (by - ay) ** 2;
       const t = Math.max(0, Math.min(1, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length));
       least = Math.min(least, Math.hypot(x - ax - t * (bx - ax), y - ay - t * (by - ay)) - HALF_THICKNESS);

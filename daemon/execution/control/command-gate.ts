@@ -76,9 +76,12 @@ export class CommandGate {
   /** Moves what is applied towards the target within the acceleration limits; braking may be harder. */
   #approach(linear: number, angular: number, stepSeconds: number): void {
     const o = this.#limits;
-    const slower = Math.abs(linear) < Math.abs(this.#linear) || linear * this.#linear < 0;
+    const reverses = linear * this.#linear < 0;
+    // Never through zero in one step: braking is steeper than gaining speed.
+    const target = reverses ? 0 : linear;
+    const slower = Math.abs(target) < Math.abs(this.#linear);
     const change = (slower ? o.linearDecel : o.linearAccel) * stepSeconds;
-    this.#linear = snap(clamp(linear, this.#linear - change, this.#linear + change));
+    this.#linear = snap(clamp(target, this.#linear - change, this.#linear + change));
     const turn = o.angularAccel * stepSeconds;
     this.#angular = snap(clamp(angular, this.#angular - turn, this.#angular + turn));
   }
