@@ -71,13 +71,18 @@ export class BagSource implements SampleSource {
     });
   }
 
-  /** The topics of the bag and how they were offered; after `open`. */
+  /** The topics of the bag; after `open`. Those that do not say how they were offered get the default. */
   topics(): TopicSpec[] {
     return (this.#bag?.topics ?? []).map(({ topic, type, qos }) => ({
       topic,
       type,
       qos: qos ?? DEFAULT_QOS,
     }));
+  }
+
+  /** The topics that say how they were offered; after `open`. For `Recorder.declare`. */
+  offers(): TopicSpec[] {
+    return (this.#bag?.topics ?? []).flatMap(({ topic, type, qos }) => (qos ? [{ topic, type, qos }] : []));
   }
 
   /** The definition of a type, where the bag carries it; after `open`. */

@@ -49,6 +49,8 @@ export class RecordingThread {
   #asks: number[] = [];
   #syncFault: unknown;
   #spaceCheckedMs = 0;
+  /** Bytes that may be written before the disk has to be looked at again. */
+  #headroom = 0;
 
   constructor(options: ThreadOptions, clock: Clock, post: (message: FromThread) => void) {
     this.#options = options;
@@ -194,6 +196,7 @@ export class RecordingThread {
     try {
       if (this.#failure) this.#dropChunk(this.#failure.reason);
       else {
+        await this.#requireSpace(chunk.size);
         const { segment } = await this.#ensureOpen();
         const counts = chunk.counts();
         for (const id of counts.keys()) {
@@ -202,6 +205,7 @@ export class RecordingThread {
           await segment.declare(channel, schema);
         }
         await segment.writeChunk(chunk);
+        this.#headroom -= chunk.size;
         this.#post({ t: 'written', counts: [...counts], bytes: chunk.size });
         await this.#rotate(segment);
       }
@@ -258,13 +262,24 @@ export class RecordingThread {
     }
     if (this.#open) await this.#rotate(this.#open.segment);
     if (now - this.#spaceCheckedMs < SPACE_CHECK_MS) return;
-    this.#spaceCheckedMs = now;
-    const shortage = await this.#shortage();
-    if (shortage) await this.#fail(Object.assign(new Error(shortage), { code: 'ENOSPC' }));
+    try {
+      this.#headroom = 0;
+      await this.#requireSpace(0);
+    } catch (error) {
+      await this.#fail(error);
+    }
+  }
+
+  /** Throws ENOSPC when writing this much would go below the floor; looks at the disk only when it may. */
+  async #requireSpace(bytes: number): Promise<void> {
+    if (this.#headroom > bytes) return;
+    this.#spaceCheckedMs = this.#clock.monotonicMs();
+    const shortage = await this.#shortage(bytes);
+    if (shortage) throw Object.assign(new Error(shortage), { code: 'ENOSPC' });
   }
 
   async #retry(failure: Failure, now: number): Promise<void> {
-    const shortage = await this.#shortage();
+    const shortage = await this.#shortage(0);
     if (shortage) {
       this.#failure = { reason: 'disk_full', message: shortage, sinceMs: now };
       return;
@@ -281,11 +296,13 @@ export class RecordingThread {
   }
 
   /** What is missing on the disk, for a person; undefined when there is enough. */
-  async #shortage(): Promise<string | undefined> {
+  async #shortage(bytes: number): Promise<string | undefined> {
     const { dataDir, freeSpaceFloorBytes } = this.#options;
     const { bavail, bsize } = await statfs(dataDir);
     const free = bavail * bsize;
-    if (free >= freeSpaceFloorBytes) return undefined;
+    this.#headroom = free - freeSpaceFloorBytes;
+    // Without a floor it is for the write itself to find out.
+    if (freeSpaceFloorBytes === 0 || this.#headroom >= bytes) return undefined;
     return `${Math.floor(free / 2 ** 20)} MiB free, the floor is ${Math.floor(freeSpaceFloorBytes / 2 ** 20)} MiB`;
   }
 

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openBag } from '../../adapters/rosbag/index.ts';
+import type { NewEvent } from '../../contract/index.ts';
+import { foreignView, readersPython } from '../support/readers.ts';
+import { makeFolder, makeRecorder, payloads } from '../support/recorder.ts';
+
+const script = join(import.meta.dirname, '..', 'support', 'record-until-killed.ts');
+let dataDir: string;
+let remove: () => void;
+let child: ChildProcess | undefined;
+beforeEach(() => {
+  ({ dataDir, remove } = makeFolder());
+});
+afterEach(() => {
+  child?.kill('SIGKILL');
+  remove();
+});
+
+/** Records for `ms` after it is ready, then kills it; how many samples it had received, from and to. */
+async function recordAndKill(first: number, ms: number): Promise<{ least: number; most: number }> {
+  const running = spawn(process.execPath, [script, dataDir, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  child = running;
+  let output = '';
+  let isReady: () => void = () => {};
+  const ready = new Promise<void>((resolve) => {
+    isReady = resolve;
+  });
+  running.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+    if (output.includes('ready')) isReady();
+  });
+  const closed = new Promise<void>((resolve) => running.on('close', () => resolve()));
+  await Promise.race([ready, closed]);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  running.kill('SIGKILL');
+  await closed;
+  const last = (mark: string) => Number(output.match(new RegExp(`.*\\n${mark}(\\d+)\\n`, 's'))?.[1] ?? 0);
+  return { least: last('<'), most: last('>') + 1 };
+}
+
+describe('a recorder killed with SIGKILL, again and again', () => {
+  it('loses no more than its open chunk, counts exactly what, and every segment is whole', async () => {
+    readersPython();
+    const received: { least: number; most: number }[] = [];
+    const pauses = fc.sample(fc.integer({ min: 250, max: 1500 }), { numRuns: 5, seed: 20261121 });
+    for (const [life, ms] of pauses.entries()) received.push(await recordAndKill(life * 1_000_000, ms));
+
+    const { recorder, events, ledger } = makeRecorder(dataDir);
+    await recorder.start();
+    await recorder.stop();
+    const logged = readFileSync(join(dataDir, 'events.jsonl'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as NewEvent);
+    const all = [...logged, ...events];
+
+    const folder = join(dataDir, 'bags', 'bag');
+    expect(readdirSync(folder).filter((name) => /active|sealed/.test(name))).toEqual([]);
+    const bag = await openBag(folder);
+    const numbers: number[] = [];
+    for await (const { bytes } of bag.messages()) {
+      numbers.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true));
+    }
+    await bag.close();
+    const written = pauses.map((_, life) => numbers.filter((n) => Math.floor(n / 1_000_000) === life).length);
+
+    // What is missing is the end of each life, nothing in between: the open chunk.
+    for (const [life, count] of written.entries()) {
+      const own = numbers.filter((n) => Math.floor(n / 1_000_000) === life).map((n) => n % 1_000_000);
+      expect(own.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+    }
+    const losses = payloads(all, 'losses.recorded').flatMap(({ topics }) => topics);
+    const sum = (of: (line: (typeof losses)[number]) => number) =>
+      losses.reduce((total, line) => total + of(line), 0);
+    const crashed = sum(({ dropped }) => dropped['crash'] ?? 0);
+    const least = received.reduce((total, one) => total + one.least, 0);
+    const most = received.reduce((total, one) => total + one.most, 0);
+    expect(numbers.length + crashed).toBeGreaterThanOrEqual(least);
+    expect(numbers.length + crashed).toBeLessThanOrEqual(most);
+    for (const line of losses) {
+      const dropped = Object.values(line.dropped).reduce((total, count) => total + count, 0);
+      expect(line.received).toBe(line.written + dropped);
+    }
+    // Each sealed segment was told once with the hash of its file, and the ledgers add up to the files.
+    const sealed = new Map(payloads(all, 'segment.sealed').map((segment) => [segment.path, segment]));
+    expect([...sealed.values()].reduce((total, { messages }) => total + messages, 0)).toBe(numbers.length);
+    for (const path of sealed.keys()) expect(existsSync(join(dataDir, path))).toBe(true);
+    expect(sealed.size).toBe(readdirSync(folder).filter((name) => name.endsWith('.mcap')).length);
+    const lastLife = ledger.lines().reduce((total, { dropped }) => total + (dropped.crash ?? 0), 0);
+    expect(lastLife).toBeGreaterThanOrEqual(received.at(-1)!.least - written.at(-1)!);
+
+    for (const reader of ['mcap', 'rosbags'] as const) {
+      const view = await foreignView(reader, folder);
+      expect(Object.values(view.topics).reduce((total, { count }) => total + count, 0)).toBe(numbers.length);
+    }
+  });
+});
