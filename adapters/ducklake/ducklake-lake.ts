@@ -58,9 +58,10 @@ export class DuckLakeLake implements Lake {
     return this.#parts().queries.run(sql, options);
   }
 
-  /** Also drops the rows of logs that are not there any more; queries that run are interrupted. */
-  rebuild(): Promise<void> {
+  /** Without a cell also drops the rows of logs that are gone, and interrupts the queries that run. */
+  rebuild(cell?: CellName): Promise<void> {
     return this.#inTurn(async () => {
+      if (cell !== undefined) return this.#parts().writer.forget(cell);
       await this.#closeParts();
       removeLake(this.#options.dataDir);
       this.#open = await openParts(this.#options);

@@ -10,6 +10,7 @@ const BATCHES_PER_MAINTENANCE = 256;
 /** Snapshots are kept for time travel this long; one commit makes one snapshot. */
 const SNAPSHOTS_KEPT = '1 HOUR';
 
+type End = { readonly seq: number; readonly hash: string };
 type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[] };
 
 /**
@@ -18,8 +19,8 @@ type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[
  */
 export class LakeWriter {
   readonly #engine: LakeEngine;
-  /** Highest seq by cell and epoch. */
-  readonly #seqs = new Map<CellName, Map<string, number>>();
+  /** The last event by cell and epoch. */
+  readonly #ends = new Map<CellName, Map<string, End>>();
   readonly #current = new Map<CellName, string>();
   #ordinal = 0;
   #batches = 0;
@@ -35,15 +36,31 @@ export class LakeWriter {
       this.#current.set(cell, epoch);
       this.#ordinal = Math.max(this.#ordinal, Number(ordinal));
     }
-    const seqs = await this.#rows(`SELECT cell, epoch, max(seq) FROM ${LAKE}.events GROUP BY cell, epoch`);
-    for (const [cell, epoch, seq] of seqs as [CellName, string, bigint][])
-      this.#remember(cell, epoch, Number(seq));
+    const ends = await this.#rows(
+      `SELECT cell, epoch, max(seq), arg_max(hash, seq) FROM ${LAKE}.events GROUP BY cell, epoch`,
+    );
+    for (const [cell, epoch, seq, hash] of ends as [CellName, string, bigint, string][])
+      this.#remember(cell, epoch, { seq: Number(seq), hash });
   }
 
   cursors(): Partial<Record<CellName, LakeCursor>> {
     const cursors: Partial<Record<CellName, LakeCursor>> = {};
-    for (const [cell, epoch] of this.#current) cursors[cell] = { epoch, seq: this.#seqOf(cell, epoch) };
+    for (const [cell, epoch] of this.#current) {
+      const end = this.#ends.get(cell)?.get(epoch);
+      if (end) cursors[cell] = { epoch, ...end };
+    }
     return cursors;
+  }
+
+  /** Drops all rows of the current log of a cell; those of its earlier logs stay. */
+  async forget(cell: CellName): Promise<void> {
+    const epoch = this.#current.get(cell);
+    if (epoch === undefined) return;
+    const where = `WHERE cell = ${quote(cell)} AND epoch = ${quote(epoch)}`;
+    await this.#transaction('lake.forget', async () => {
+      for (const { name } of TABLES) await this.#engine.writer.run(`DELETE FROM ${LAKE}.${name} ${where}`);
+    });
+    this.#ends.get(cell)?.delete(epoch);
   }
 
   /** All of the batch that is new, or nothing. */
@@ -58,7 +75,8 @@ export class LakeWriter {
     if (next) {
       if (next.seq !== have + 1) throw gap(cell, have, next.seq);
       await this.#write(cell, epoch, fresh);
-      this.#remember(cell, epoch, fresh.at(-1)!.seq);
+      const { seq, hash } = fresh.at(-1)!;
+      this.#remember(cell, epoch, { seq, hash });
     }
     this.#current.set(cell, epoch);
     this.#batches += 1;
@@ -89,7 +107,7 @@ export class LakeWriter {
 
   async #write(cell: CellName, epoch: string, events: readonly AgentEvent[]): Promise<void> {
     const { writer, info } = this.#engine;
-    const newEpoch = !this.#seqs.get(cell)?.has(epoch);
+    const newEpoch = !this.#ends.get(cell)?.has(epoch);
     const last = events.at(-1)!.seq;
     await this.#transaction('lake.project', async () => {
       if (newEpoch) {
@@ -144,13 +162,13 @@ export class LakeWriter {
   }
 
   #seqOf(cell: CellName, epoch: string): number {
-    return this.#seqs.get(cell)?.get(epoch) ?? 0;
+    return this.#ends.get(cell)?.get(epoch)?.seq ?? 0;
   }
 
-  #remember(cell: CellName, epoch: string, seq: number): void {
-    const seqs = this.#seqs.get(cell) ?? new Map<string, number>();
-    seqs.set(epoch, seq);
-    this.#seqs.set(cell, seqs);
+  #remember(cell: CellName, epoch: string, end: End): void {
+    const ends = this.#ends.get(cell) ?? new Map<string, End>();
+    ends.set(epoch, end);
+    this.#ends.set(cell, ends);
   }
 }
 

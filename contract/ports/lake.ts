@@ -8,7 +8,12 @@ export type LakeRows = {
 };
 
 /** How far one log is projected. `epoch` is the id of the log's first event: another one means another log. */
-export type LakeCursor = { readonly epoch: string; readonly seq: number };
+export type LakeCursor = {
+  readonly epoch: string;
+  readonly seq: number;
+  /** Hash of the event at `seq`: where the log has another one there, the lake does not tell its story. */
+  readonly hash: string;
+};
 
 export type LakeInfo = {
   /** `ducklake` or, where the extension cannot be had, `duckdb` with the same tables. */
@@ -23,13 +28,14 @@ export type LakeInfo = {
  * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
  * written), or begin at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
  * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
- * (the engine's message) or `deadline.exceeded`. `rebuild` drops every projection and its cursors.
+ * (the engine's message) or `deadline.exceeded`. `rebuild` drops every projection and its cursors; with a
+ * cell, only those of the current log of that cell.
  */
 export interface Lake {
   info(): LakeInfo;
   project(cell: CellName, events: readonly AgentEvent[]): Promise<void>;
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
   query(sql: string, options: { readonly limit: number; readonly timeoutMs: number }): Promise<LakeRows>;
-  rebuild(): Promise<void>;
+  rebuild(cell?: CellName): Promise<void>;
   close(): Promise<void>;
 }

@@ -112,6 +112,8 @@ export class MemoryCell implements Cell {
       const lake = this.#lake!;
       if (waiters.some((waiter) => waiter.rebuild)) await lake.rebuild();
       const round = await this.#projector.round(lake, () => this.#stopped);
+      for (const cell of round.disagreed)
+        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected anew`);
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);

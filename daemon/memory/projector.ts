@@ -5,6 +5,7 @@ import {
   EdgeError,
   type EventReader,
   type Lake,
+  type LakeCursor,
 } from '../../contract/index.ts';
 
 /** Events in one projected batch: large enough for Parquet to be worth it, small enough for the memory. */
@@ -18,6 +19,8 @@ export type Round = {
   readonly projected: Readonly<Partial<Record<CellName, number>>>;
   /** Logs that could not be read; the others were projected all the same. */
   readonly faults: ReadonlyMap<CellName, EdgeError>;
+  /** Cells whose rows were dropped and projected anew, since the lake told another story than their log. */
+  readonly disagreed: readonly CellName[];
 };
 
 /**
@@ -49,12 +52,18 @@ export class Projector {
     const cursors = await lake.cursors();
     const faults = new Map<CellName, EdgeError>();
     const projected: Partial<Record<CellName, number>> = {};
+    const disagreed: CellName[] = [];
     let events = 0;
     for (const cell of CELL_NAMES) {
       try {
         const target = this.#reader(cell).lastSeq();
         if (target === 0) continue;
-        const from = this.#start(cell, cursors[cell]);
+        let from = this.#start(cell, cursors[cell]);
+        if (cursors[cell] && !this.#agrees(cell, cursors[cell])) {
+          disagreed.push(cell);
+          await lake.rebuild(cell);
+          from = 0;
+        }
         this.#lag.set(cell, target - from);
         const reached = await this.#carry(lake, cell, from, target, stopped);
         events += reached - from;
@@ -64,7 +73,7 @@ export class Projector {
         faults.set(cell, thrown.fault);
       }
     }
-    return { events, projected, faults };
+    return { events, projected, faults, disagreed };
   }
 
   /** Looks how far the logs are ahead of the lake, without projecting. */
@@ -106,9 +115,18 @@ export class Projector {
   }
 
   /** Where to go on in this log: at the cursor, unless the cursor belongs to another log. */
-  #start(cell: CellName, cursor: { epoch: string; seq: number } | undefined): number {
+  #start(cell: CellName, cursor: LakeCursor | undefined): number {
     if (!cursor) return 0;
     return this.#read(cell, 0, 1)[0]?.event_id === cursor.epoch ? cursor.seq : 0;
+  }
+
+  /**
+   * Whether the log still has the event at which the lake stands. It has not when a disk lied about what it
+   * had written and lost the end of the log but not of the lake. The log is the truth then.
+   */
+  #agrees(cell: CellName, cursor: LakeCursor): boolean {
+    if (this.#start(cell, cursor) === 0) return true;
+    return this.#read(cell, cursor.seq - 1, 1)[0]?.hash === cursor.hash;
   }
 
   #read(cell: CellName, after: number, limit: number): AgentEvent[] {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AgentEvent, CellName, Lake, NewEvent } from '../../contract/index.ts';
+import type { AgentEvent, CellName, Lake, LakeCursor, NewEvent } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
 import { fixedId, runEvents, segmentEvents } from '../support/sample-events.ts';
@@ -15,6 +15,11 @@ const ASK = { limit: 1000, timeoutMs: 20_000 };
 /** Events as the log of `cell` returns them, from seq 1. */
 export async function logged(cell: CellName, events: readonly NewEvent[]): Promise<readonly AgentEvent[]> {
   return new MemoryEventLog({ cell, clock: new ManualClock() }).append(events);
+}
+
+/** The cursor of a lake that has these events up to `seq`. */
+export function cursorOf(events: readonly AgentEvent[], seq: number): LakeCursor {
+  return { epoch: events[0]!.event_id, seq, hash: events[seq - 1]!.hash };
 }
 
 /** What every Lake keeps to. */
@@ -81,7 +86,7 @@ export function lakeConformance(name: string, makeFixture: () => Promise<LakeFix
       await lake.project('runtime', events.slice(0, 5));
       await lake.project('runtime', events.slice(0, 5));
       await lake.project('runtime', events.slice(2, 9));
-      expect(await lake.cursors()).toEqual({ runtime: { epoch: events[0]?.event_id, seq: 9 } });
+      expect(await lake.cursors()).toEqual({ runtime: cursorOf(events, 9) });
       await expect(lake.project('runtime', events.slice(10))).rejects.toMatchObject({ code: 'lake.failed' });
       await expect(lake.project('link', events.slice(3))).rejects.toMatchObject({ code: 'lake.failed' });
       expect(await count('events')).toBe(9);
@@ -99,7 +104,7 @@ export function lakeConformance(name: string, makeFixture: () => Promise<LakeFix
       await lake.close();
       await lake.close();
       lake = await fixture.open();
-      expect(await lake.cursors()).toEqual({ runtime: { epoch: events[0]?.event_id, seq: 120 } });
+      expect(await lake.cursors()).toEqual({ runtime: cursorOf(events, 120) });
       expect(await lake.digest()).toBe(digest);
       await lake.project('runtime', events);
       expect(await count('events')).toBe(events.length);
@@ -111,10 +116,10 @@ export function lakeConformance(name: string, makeFixture: () => Promise<LakeFix
       const fresh = await new MemoryEventLog({ cell: 'runtime', clock }).append(runEvents(300));
       await lake.project('runtime', old);
       await lake.project('runtime', fresh.slice(0, 4));
-      expect(await lake.cursors()).toEqual({ runtime: { epoch: fresh[0]?.event_id, seq: 4 } });
+      expect(await lake.cursors()).toEqual({ runtime: cursorOf(fresh, 4) });
       await lake.close();
       lake = await fixture.open();
-      expect(await lake.cursors()).toEqual({ runtime: { epoch: fresh[0]?.event_id, seq: 4 } });
+      expect(await lake.cursors()).toEqual({ runtime: cursorOf(fresh, 4) });
       await lake.project('runtime', fresh);
       await lake.project('runtime', old);
       expect(await count('events')).toBe(old.length + fresh.length);
@@ -138,6 +143,26 @@ export function lakeConformance(name: string, makeFixture: () => Promise<LakeFix
       await lake.project('runtime', runtime.slice(0, 7));
       await lake.project('runtime', runtime);
       expect(await lake.digest()).toBe(digest);
+    });
+
+    it('drops and takes again one log without touching the others', async () => {
+      const runtime = await logged('runtime', runEvents(1, 80));
+      const clock = new ManualClock(1_800_000_000_000_000_000n);
+      const fresh = await new MemoryEventLog({ cell: 'runtime', clock }).append(runEvents(300, 80));
+      const execution = await logged('execution', segmentEvents('hall', 1));
+      await lake.project('runtime', runtime);
+      await lake.project('runtime', fresh);
+      await lake.project('execution', execution);
+      const digest = await lake.digest();
+      await lake.rebuild('runtime');
+      expect(await lake.cursors()).toEqual({ execution: cursorOf(execution, 2) });
+      expect(await count('events')).toBe(runtime.length + 2);
+      await lake.project('runtime', fresh);
+      expect(await lake.digest()).toBe(digest);
+      await lake.close();
+      lake = await fixture.open();
+      expect(await lake.digest()).toBe(digest);
+      expect(await lake.cursors()).toMatchObject({ runtime: cursorOf(fresh, fresh.length) });
     });
 
     it('stores any text that an event may hold', async () => {

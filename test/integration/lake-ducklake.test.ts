@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { cacheDirectory, DuckLakeLake, installDucklakeExtension } from '../../adapters/ducklake/index.ts';
 import type { AgentEvent, LakeRows } from '../../contract/index.ts';
-import { lakeConformance, logged } from '../conformance/lake.ts';
+import { cursorOf, lakeConformance, logged } from '../conformance/lake.ts';
 import { runEvents, segmentEvents } from '../support/sample-events.ts';
 
 const clock = new SystemClock();
@@ -87,7 +87,7 @@ describe('DuckLake', () => {
     await without.project('runtime', events.slice(0, 250));
     await without.close();
     const again = keep(await openDuckLake(dataDir));
-    expect(await again.cursors()).toEqual({ runtime: { epoch: events[0]?.event_id, seq: 250 } });
+    expect(await again.cursors()).toEqual({ runtime: cursorOf(events, 250) });
     expect(await count(again)).toBe(250);
     await again.project('runtime', events);
     expect(await count(again)).toBe(events.length);

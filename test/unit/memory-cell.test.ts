@@ -99,7 +99,7 @@ class Rig {
       },
       cursors: () => lake.cursors(),
       query: (sql, options) => lake.query(sql, options),
-      rebuild: () => lake.rebuild(),
+      rebuild: (cell) => lake.rebuild(cell),
       close: () => lake.close(),
     };
   }
@@ -199,6 +199,20 @@ describe('memory cell', () => {
     await rig.ask(memory.sync);
     expect(await rig.count('SELECT count(*) FROM runs')).toBe(3);
     expect(await rig.count('SELECT count(DISTINCT epoch) FROM events')).toBe(2);
+  });
+
+  it('believes the log when a lying disk lost its end but not that of the lake', async () => {
+    await rig.log('runtime').append(runEvents(1));
+    await rig.cell.start();
+    await rig.ask(memory.sync);
+    const disk = rig.disks.get('runtime')!;
+    disk.events.splice(5);
+    await rig.log('runtime').append([stopped, stopped]);
+    await rig.ask(memory.sync);
+    expect(await rig.count('SELECT count(*) FROM events')).toBe(7);
+    const { rows } = await rig.ask<LakeRows>(memory.query, { sql: 'SELECT hash FROM events ORDER BY seq' });
+    expect(rows.flat()).toEqual(disk.events.map((event) => event.hash));
+    expect(rig.reports).toContain('warn the lake disagreed with the log of runtime: projected anew');
   });
 
   it('rebuilds to the same digest', async () => {
@@ -307,7 +321,7 @@ it('opens the lake again when the extension arrived', async () => {
       project: (cell, events) => lake.project(cell, events),
       cursors: () => lake.cursors(),
       query: (sql, options) => lake.query(sql, options),
-      rebuild: () => lake.rebuild(),
+      rebuild: (cell) => lake.rebuild(cell),
       close: () => lake.close(),
     };
   };
