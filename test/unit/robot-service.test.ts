@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import {
+  type CellContext,
+  IdSource,
+  METHODS,
+  type MotionResult,
+  type NewEvent,
+} from '../../contract/index.ts';
+import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
+import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
+import { RobotService } from '../../daemon/execution/robot-service.ts';
+import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
+import { robotConformance } from '../conformance/robot.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
+import { FlatRobot } from '../fakes/flat-robot.ts';
+import { FlatWorld, type Wall } from '../fakes/flat-world.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+const ROOM: Wall[] = [
+  [0, 0, 4, 0],
+  [0, 0, 0, 3],
+  [4, 0, 4, 3],
+  [0, 3, 4, 3],
+  [2, 0, 2, 2.2],
+  // A closed box.
+  [2.6, 0.6, 3.4, 0.6],
+  [2.6, 0.6, 2.6, 1.4],
+  [3.4, 0.6, 3.4, 1.4],
+  [2.6, 1.4, 3.4, 1.4],
+];
+
+function context(bus: FakeBus, clock: CellContext['clock']): { context: CellContext; events: NewEvent[] } {
+  const events: NewEvent[] = [];
+  const made = {
+    name: 'execution',
+    clock,
+    bus,
+    report: () => {},
+    emit: async (more: readonly NewEvent[]) => void events.push(...more),
+  } as unknown as CellContext;
+  return { context: made, events };
+}
+
+robotConformance('RobotProxy, bus, RobotService, control thread, flat world', async () => {
+  const clock = new SystemClock();
+  const bus = new FakeBus(clock);
+  const robot = new FlatRobot(
+    new FlatWorld({ walls: ROOM, start: { x: 0.6, y: 0.6, yaw: 0 }, seed: 5 }),
+    clock,
+  );
+  const service = new RobotService(context(bus, clock).context, robot.client, () => true);
+  service.register();
+  await robot.ready();
+  let byte = 0;
+  const ids = new IdSource(
+    () => Number(clock.now() / 1_000_000n),
+    (length) => new Uint8Array(length).fill(++byte),
+  );
+  return {
+    robot: new RobotProxy(bus, clock, ids),
+    near: { x: 0.6, y: 0.4, yaw: 0 },
+    far: { x: 2.9, y: 0, yaw: 0 },
+    blocked: { x: 2.4, y: 0.4, yaw: 0 },
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    close: async () => {
+      await service.close();
+      await robot.close();
+    },
+  };
+});
+
+/** A control client of which the test settles the motions. */
+function scripted() {
+  const calls: string[] = [];
+  const motions = new Map<string, (result: MotionResult) => void>();
+  const begin = (kind: string) => (id: string) => {
+    calls.push(`${kind} ${id}`);
+    return new Promise<MotionResult>((resolve) => motions.set(id, resolve));
+  };
+  const client = {
+    navigate: begin('navigate'),
+    maneuver: begin('maneuver'),
+    cancel: (id: string) => void calls.push(`cancel ${id}`),
+    stop: async (reason: string) => void calls.push(`stop ${reason}`),
+  } as unknown as ControlClient;
+  const settle = (id: string) =>
+    motions.get(id)!({
+      outcome: 'reached',
+      pose: undefined,
+      distance: 0,
+      durationMs: 1,
+      time: 1n,
+      message: '',
+    });
+  return { client, calls, settle };
+}
+
+function service() {
+  const clock = new ManualClock();
+  const bus = new FakeBus(clock);
+  const made = context(bus, clock);
+  const script = scripted();
+  const robot = new RobotService(made.context, script.client, () => true);
+  robot.register();
+  const ask = (method: string, body: unknown) =>
+    bus.request<MotionResult>('execution', method, body, 600_000);
+  const kinds = () => made.events.map((e) => e.kind);
+  return { clock, robot, ask, kinds, events: made.events, ...script };
+}
+
+const GOAL = { pose: { x: 1, y: 2, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000 };
+
+describe('robot service', () => {
+  it.each([
+    [
+      'NaN in the pose',
+      { motionId: 'm', goal: { ...GOAL, pose: { x: Number.NaN, y: 0, yaw: 0 } } },
+      '/goal/pose/x',
+    ],
+    ['no pose', { motionId: 'm', goal: { tolerance: 0.2, timeoutMs: 1 } }, '/goal/pose'],
+    ['an unknown field', { motionId: 'm', goal: { ...GOAL, speed: 9 } }, '/goal/speed'],
+    ['a tolerance of nothing', { motionId: 'm', goal: { ...GOAL, tolerance: 0 } }, '/goal/tolerance'],
+    ['text for a number', { motionId: 'm', goal: { ...GOAL, timeoutMs: '1' } }, '/goal/timeoutMs'],
+    ['no id', { goal: GOAL }, '/motionId'],
+    ['nothing', undefined, '/'],
+  ])('refuses %s, naming the path, and never asks the robot', async (_, body, path) => {
+    const { ask, calls } = service();
+    await expect(ask(METHODS.execution.robotNavigate, body)).rejects.toMatchObject({
+      code: 'schema.invalid',
+      subject: path,
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it.each([
+    [{ kind: 'fly', distance: 1 }, '/goal/kind'],
+    [{ kind: 'drive', distance: 1e9 }, '/goal/distance'],
+    [{ kind: 'spin', angle: Infinity }, '/goal/angle'],
+    [{ kind: 'wait', durationMs: -1 }, '/goal/durationMs'],
+  ])('refuses the maneuver %o', async (goal, path) => {
+    const { ask } = service();
+    await expect(ask(METHODS.execution.robotManeuver, { motionId: 'm', goal })).rejects.toMatchObject({
+      code: 'schema.invalid',
+      subject: path,
+    });
+  });
+
+  it('moves under a lease that lives as long as the motion, however long that is', async () => {
+    const { ask, kinds, clock, robot, settle } = service();
+    const motion = ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(60_000);
+    expect(robot.lease.current?.holder).toBe('agent');
+    settle('m1');
+    await motion;
+    expect(kinds()).toEqual(['lease.granted', 'lease.released']);
+    expect(robot.lease.state).toBe('free');
+  });
+
+  it('keeps the lease over a motion that pre-empts another', async () => {
+    const { ask, kinds, clock, settle } = service();
+    const first = ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    const second = ask(METHODS.execution.robotManeuver, { motionId: 'm2', goal: { kind: 'spin', angle: 1 } });
+    await clock.advance(1);
+    settle('m1');
+    await first;
+    expect(kinds()).toEqual(['lease.granted']);
+    settle('m2');
+    await second;
+    expect(kinds()).toEqual(['lease.granted', 'lease.released']);
+  });
+
+  it('stops the robot before a person takes over, and refuses the agent meanwhile', async () => {
+    const { ask, robot, calls, clock, events } = service();
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    const lease = await robot.lease.acquire('teleoperation', LEASE_PRIORITIES.teleoperation, 1_000);
+    expect(calls).toEqual(['navigate m1', 'stop teleoperation takes the lease of agent']);
+    expect(robot.lease.holds(lease.id)).toBe(true);
+    const again = ask(METHODS.execution.robotNavigate, { motionId: 'm2', goal: GOAL });
+    await expect(again).rejects.toMatchObject({ code: 'lease.held' });
+    expect(events).toContainEqual({ kind: 'lease.released', payload: { holder: 'agent', reason: 'taken' } });
+  });
+
+  it('refuses a second motion of the same id, cancels by id, and stops with a receipt', async () => {
+    const { ask, calls, clock, kinds } = service();
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    const twin = ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await expect(twin).rejects.toMatchObject({ code: 'schema.invalid' });
+    await ask(METHODS.execution.robotCancel, { motionId: 'm1' });
+    await ask(METHODS.execution.robotStop, { reason: 'enough' });
+    expect(calls).toEqual(['navigate m1', 'cancel m1', 'stop enough']);
+    expect(kinds()).toContain('safety.stopped');
+  });
+});
