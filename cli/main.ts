@@ -59,6 +59,8 @@ for (const add of [
 ]) {
   add(program);
 }
+// A reader that has seen enough (head, less) closes the pipe: that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 program.exitOverride((error) => {
   process.exit(error.exitCode === 0 ? 0 : 2);
 });

@@ -1,7 +1,7 @@
 // npm run check: format, lint, types, tidy, schemas. One command, one answer.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { install, ownNode, root } from './install.mjs';
+import { install, root } from './install.mjs';
 
 await install('all', (text) => process.stderr.write(`${text}\n`));
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -14,8 +14,14 @@ const path = `${join(root, 'node_modules', `node-linux-${process.arch}`, 'bin')}
 let failed = 0;
 for (const [name, command, args] of steps) {
   const begin = Date.now();
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path } });
-  process.stdout.write(`${status === 0 ? 'ok  ' : 'FAIL'} ${name} (${((Date.now() - begin) / 1000).toFixed(1)} s)\n`);
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  });
+  process.stdout.write(
+    `${status === 0 ? 'ok  ' : 'FAIL'} ${name} (${((Date.now() - begin) / 1000).toFixed(1)} s)\n`,
+  );
   if (status !== 0) failed++;
 }
 process.exit(failed === 0 ? 0 : 1);

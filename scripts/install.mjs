@@ -24,21 +24,30 @@ function lockId() {
 
 function installed(what) {
   for (const kind of what === 'run' ? ['run', 'all'] : ['all']) {
-    if (existsSync(stamp(kind)) && readFileSync(stamp(kind), 'utf8') === lockId() && existsSync(ownNode())) return true;
+    if (existsSync(stamp(kind)) && readFileSync(stamp(kind), 'utf8') === lockId() && existsSync(ownNode()))
+      return true;
   }
   return false;
 }
 
 /** Installs the packages: `run` leaves out what only tests need. Returns seconds spent; 0 when nothing was. */
 export async function install(what, say) {
-  if (process.platform !== 'linux') throw new Error(`Auraison Edge runs on Linux; this is ${process.platform}`);
+  if (process.platform !== 'linux')
+    throw new Error(`Auraison Edge runs on Linux; this is ${process.platform}`);
   if (installed(what)) return 0;
   const begin = Date.now();
   const release = await takeLock(say);
   try {
     if (installed(what)) return 0;
     say(`installing packages from package-lock.json (${what === 'run' ? 'without' : 'with'} test tools) ...`);
-    const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(what === 'run' ? ['--omit=dev'] : [])];
+    const flags = [
+      'ci',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      ...(what === 'run' ? ['--omit=dev'] : []),
+    ];
     await npm(flags, say, begin);
     writeFileSync(stamp(what), lockId());
   } finally {
@@ -58,7 +67,8 @@ function npm(flags, say, begin) {
     child.on('exit', (code) => {
       clearInterval(ticker);
       if (code === 0) resolve();
-      else reject(new Error(`npm ci failed (exit ${code}). Is the npm registry reachable?\n${output.trim()}`));
+      else
+        reject(new Error(`npm ci failed (exit ${code}). Is the npm registry reachable?\n${output.trim()}`));
     });
   });
 }

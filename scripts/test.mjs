@@ -15,24 +15,32 @@ if (seconds > 0) say(`packages installed in ${seconds.toFixed(1)} s`);
 const env = {
   ...process.env,
   PATH: `${join(root, 'node_modules', `node-linux-${process.arch}`, 'bin')}:${process.env.PATH}`,
-  AURAISON_CACHE: process.env.AURAISON_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
+  AURAISON_CACHE:
+    process.env.AURAISON_CACHE ??
+    join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
 };
 
 if (what === 'all') await installPeers();
 const projects = what === 'unit' ? ['--project', 'unit'] : [];
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
 const { status } = spawnSync(vitest, ['run', ...projects, ...rest], { cwd: root, stdio: 'inherit', env });
-say(`${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+say(
+  `${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`,
+);
 process.exit(status ?? 1);
 
 /** Two at a time: they download and compile by turns, and there may be no more than two cores. */
 async function installPeers() {
   const folder = join(root, 'test', 'peers');
-  const scripts = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.sh') && !name.startsWith('lib')) : [];
+  const scripts = existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.endsWith('.sh') && !name.startsWith('lib'))
+    : [];
   // The slow builds first.
   const order = ['ros.sh', 'zenoh.sh'];
   scripts.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-  say(`peers for the tests, kept in ${env.AURAISON_CACHE}: ${scripts.map((name) => name.replace('.sh', '')).join(', ')}`);
+  say(
+    `peers for the tests, kept in ${env.AURAISON_CACHE}: ${scripts.map((name) => name.replace('.sh', '')).join(', ')}`,
+  );
   const waiting = [...scripts];
   const failures = [];
   await Promise.all(
@@ -40,7 +48,9 @@ async function installPeers() {
       for (let name = waiting.shift(); name; name = waiting.shift()) {
         const started = Date.now();
         const code = await runScript(join(folder, name), name.replace('.sh', ''));
-        say(`peer ${name.replace('.sh', '')}: ${code === 0 ? 'ready' : `FAILED (exit ${code})`} after ${((Date.now() - started) / 1000).toFixed(0)} s`);
+        say(
+          `peer ${name.replace('.sh', '')}: ${code === 0 ? 'ready' : `FAILED (exit ${code})`} after ${((Date.now() - started) / 1000).toFixed(0)} s`,
+        );
         if (code !== 0) failures.push(name);
       }
     }),

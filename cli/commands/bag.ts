@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { bagInfo } from '../../adapters/rosbag/index.ts';
+import type { BagInfo } from '../../adapters/rosbag/index.ts';
 import { EdgeError, type SegmentInfo } from '../../contract/index.ts';
 import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
@@ -20,13 +20,14 @@ type RecordOptions = { duration?: string };
 export function addBagCommands(program: Command): void {
   const bag = program.command('bag').description('recordings: look at one, play one, record');
   bag
-    .command('info <path>')
+    .command('info <paths...>')
     .description('topics, counts and times of a recording: MCAP or rosbag2, a file or a folder')
     .addHelpText('after', '\nExample:\n  auraison bag info ~/.local/share/auraison-edge/bags/*')
     .action(
-      action(async ({ out }, path: string) => {
-        const info = await bagInfo(path);
-        out.result(info, () => infoText(info));
+      action(async ({ out }, paths: string[]) => {
+        const { bagInfo } = await import('../../adapters/rosbag/index.ts');
+        const infos = await Promise.all(paths.map((path) => bagInfo(path)));
+        out.result(infos.length === 1 ? infos[0] : infos, () => infos.map(infoText).join('\n\n'));
         return 0;
       }),
     );
@@ -160,7 +161,7 @@ function segmentLines(segments: readonly SegmentInfo[]): string[] {
   );
 }
 
-function infoText(info: Awaited<ReturnType<typeof bagInfo>>): string {
+function infoText(info: BagInfo): string {
   const seconds = Number(info.endNs - info.startNs) / 1e9;
   const time = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString().replace('T', ' ');
   const files = info.files.map((f) => [

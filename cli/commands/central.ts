@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
-import { startCentral } from '../../central/start-central.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { dataDirOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
@@ -27,6 +26,7 @@ export function addCentralCommand(program: Command): void {
       try {
         const dataDir =
           options.dataDir ?? join(dataDirOf(readConfig('', '', {}).config, process.env), 'central');
+        const { startCentral } = await import('../../central/start-central.ts');
         const central = await startCentral({
           dataDir,
           host: options.host,

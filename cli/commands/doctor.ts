@@ -1,17 +1,6 @@
 import type { Command } from 'commander';
 import { action } from '../context.ts';
-import {
-  type Check,
-  checkClock,
-  checkDataDir,
-  checkNode,
-  checkPolicy,
-  checkRos,
-  checkService,
-  checkSharedMemory,
-  checkZenoh,
-} from '../doctor/checks.ts';
-import { checkLake } from '../doctor/lake-check.ts';
+import type { Check } from '../doctor/checks.ts';
 
 const MARK = { ok: 'ok     ', absent: 'absent ', bad: 'BAD    ' } as const;
 
@@ -25,16 +14,19 @@ export function addDoctorCommand(program: Command): void {
     )
     .action(
       action(async ({ settings, out }) => {
+        // Adapters are loaded only here: they are half of the vendors.
+        const doctor = await import('../doctor/checks.ts');
+        const { checkLake } = await import('../doctor/lake-check.ts');
         const checks: Check[] = [
-          checkNode(),
-          checkDataDir(settings),
+          doctor.checkNode(),
+          doctor.checkDataDir(settings),
           await checkLake(settings),
-          await checkPolicy(settings),
-          checkRos(),
-          checkZenoh(),
-          checkSharedMemory(),
-          checkClock(),
-          checkService(),
+          await doctor.checkPolicy(settings),
+          doctor.checkRos(),
+          doctor.checkZenoh(),
+          doctor.checkSharedMemory(),
+          doctor.checkClock(),
+          doctor.checkService(),
         ];
         const healthy = checks.every((check) => check.state !== 'bad');
         out.result({ ok: healthy, checks }, () =>

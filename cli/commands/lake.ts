@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { cacheDirectory, installDucklakeExtension } from '../../adapters/ducklake/index.ts';
 import { action } from '../context.ts';
 
 export function addLakeCommands(program: Command): void {
@@ -12,6 +11,7 @@ export function addLakeCommands(program: Command): void {
     )
     .action(
       action(async ({ out }) => {
+        const { cacheDirectory, installDucklakeExtension } = await import('../../adapters/ducklake/index.ts');
         out.note('looking for the DuckLake extension (up to two minutes) ...');
         const installed = await installDucklakeExtension({
           directory: cacheDirectory(),

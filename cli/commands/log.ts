@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { logPath, verifyLogFile } from '../../adapters/event-log/index.ts';
 import { CELL_NAMES } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
@@ -18,6 +17,7 @@ export function addLogCommands(program: Command): void {
     )
     .action(
       action(async ({ settings, out }) => {
+        const { logPath, verifyLogFile } = await import('../../adapters/event-log/index.ts');
         const present = CELL_NAMES.filter((cell) => existsSync(logPath(settings.dataDir, cell)));
         const verdicts = present.map((cell) => verifyLogFile(logPath(settings.dataDir, cell)));
         out.result({ ok: verdicts.every((v) => v.ok), data_dir: settings.dataDir, logs: verdicts }, () =>

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { exitWith, runDaemon } from '../../daemon/main.ts';
 import type { GlobalOptions } from '../context.ts';
 
 export function addUpCommand(program: Command): void {
@@ -25,6 +24,7 @@ export function addUpCommand(program: Command): void {
       ];
       // Flags win over the environment, and the environment over the file.
       for (const [name, value] of flags) if (value !== undefined) process.env[name] = value;
+      const { exitWith, runDaemon } = await import('../../daemon/main.ts');
       try {
         await runDaemon(globals.config);
       } catch (error) {

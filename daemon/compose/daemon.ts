@@ -5,7 +5,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
 import type { CellName } from '../../contract/index.ts';
 import type { ToCell } from '../cell/wire.ts';
-import { socketPath } from '../paths.ts';
+import { cacheDirOf, socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
 import {
   type CarrierEvents,
@@ -34,6 +34,8 @@ const CELL_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-s
 /** The whole daemon, ready to start. Throws `host.data_dir_in_use` when another one has the data. */
 export function makeDaemon(settings: Settings): Daemon {
   const { config, dataDir } = settings;
+  // Cells inherit it: without the transpiler in memory each of them is half as large and up sooner.
+  process.env['NODE_COMPILE_CACHE'] ??= join(cacheDirOf(process.env), 'node-compile');
   const clock = new SystemClock();
   const logger = pinoLogger(config.daemon.log_level, { robot: config.daemon.name });
   const lock = lockDataDir(dataDir, process.pid);
