@@ -10,6 +10,7 @@ import {
   SENSOR_QOS,
   type TopicSpec,
 } from '../../contract/index.ts';
+import { CELL_PITCH } from '../../sim/arena.ts';
 import { SimRobot } from '../../sim/client.ts';
 import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';
 import type { Config } from '../config.ts';
@@ -29,9 +30,6 @@ export type RobotIo = {
   readonly world: LockstepWorld | undefined;
   readonly mapAreaM2: number | undefined;
 };
-
-/** Side of a maze cell, metres, for the share of the map that is known. */
-const CELL_M = 0.8;
 
 export async function makeRobotIo(settings: Settings, context: CellContext): Promise<RobotIo> {
   const { config } = settings;
@@ -62,7 +60,7 @@ function simIo({ config, dataDir }: Settings, { clock, report }: CellContext): P
     topics: Object.values(SIM_TOPICS),
     command: CMD_VEL,
     world: config.sim.pace === 'lockstep' ? robot : undefined,
-    mapAreaM2: config.sim.width * config.sim.height * CELL_M ** 2,
+    mapAreaM2: config.sim.width * config.sim.height * CELL_PITCH ** 2,
   };
 }
 
