@@ -9,6 +9,9 @@ export type CellView = {
   readonly restarts: number;
   readonly reason: string;
   readonly rss_bytes: number;
+  /** Since the last heartbeat when the supervisor last told, and the longest silence since it is up. */
+  readonly beat_age_ms: number;
+  readonly beat_gap_max_ms: number;
 };
 
 /** Remembers what the supervisor last told about the cells. `unknown` until it first speaks. */
@@ -46,5 +49,7 @@ function view(name: CellName, facts: Record<string, unknown>): CellView {
     restarts: number('restarts') ?? 0,
     reason: typeof facts['reason'] === 'string' ? facts['reason'] : '',
     rss_bytes: number('rssBytes') ?? 0,
+    beat_age_ms: number('beatAgeMs') ?? 0,
+    beat_gap_max_ms: number('beatGapMaxMs') ?? 0,
   };
 }

@@ -124,6 +124,10 @@ export class HttpServer {
       this.#methods.add(route.url, Array.isArray(route.method) ? route.method : [route.method]),
     );
     app.addHook('onRequest', async (request, reply) => this.#admit(request, reply));
+    // No body is an empty object: where fields are required the answer names the first that is missing.
+    app.addHook('preValidation', async (request) => {
+      if (request.method === 'POST' && request.body === undefined) request.body = {};
+    });
     app.addHook('onResponse', async (request, reply) => {
       const route = request.routeOptions.url ?? 'unmatched';
       this.#metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1_000);
@@ -169,6 +173,10 @@ export class HttpServer {
   }
 
   #answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    // A method that no endpoint knows may be refused for its body before it is looked for.
+    const elsewhere =
+      request.is404 && !(thrown instanceof EdgeError) && this.#methods.of(request.url).length > 0;
+    if (elsewhere) return this.#notFound(request, reply);
     const operation = `${request.method} ${request.routeOptions?.url ?? 'unmatched'}`;
     const { status, body, defect } = errorReply(thrown, operation, request.id);
     if (defect) {

@@ -18,8 +18,29 @@ export async function openApi(app: FastifyInstance, version: string): Promise<vo
     },
     // A path is told apart from its documents: `$id` of the contract would be read as a base address there.
     transform: ({ schema, url }) => ({ schema: plain(schema), url }),
+    transformObject: (document) => {
+      const { openapiObject } = document as { openapiObject: ApiDocument };
+      allowNoBody(openapiObject);
+      return openapiObject;
+    },
   });
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => app.swagger());
+}
+
+type ApiDocument = { paths?: Record<string, Record<string, Operation>> };
+type Operation = {
+  requestBody?: { required?: boolean; content?: Record<string, { schema?: { required?: string[] } }> };
+};
+
+/** A body of which every field may be left out may be left out itself. */
+function allowNoBody(document: ApiDocument): void {
+  for (const operation of Object.values(document.paths ?? {}).flatMap((path) => Object.values(path))) {
+    const body = operation.requestBody;
+    const required = Object.values(body?.content ?? {}).some(
+      ({ schema }) => (schema?.required ?? []).length > 0,
+    );
+    if (body && !required) body.required = false;
+  }
 }
 
 function plain(schema: FastifySchema | undefined): FastifySchema {

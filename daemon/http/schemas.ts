@@ -121,6 +121,8 @@ export const StatusSchema = Type.Object(
         restarts: Type.Integer(),
         reason: Type.String(),
         rss_bytes: Type.Integer(),
+        beat_age_ms: Type.Integer({ description: 'since the last heartbeat, as last told' }),
+        beat_gap_max_ms: Type.Integer({ description: 'longest silence between heartbeats since it is up' }),
       }),
     ),
     log_seq: Type.Record(
@@ -162,6 +164,11 @@ export const RowsView = Type.Object(
 );
 
 export const Done = Type.Object({ ok: Type.Literal(true), result: Type.Optional(Type.Unknown()) }, closed);
+
+/** An answer that is text of these media types. */
+export const asText = (types: readonly string[], description: string) => ({
+  content: Object.fromEntries(types.map((type) => [type, { schema: Type.String({ description }) }])),
+});
 
 /** Every error answer of the API has this one shape. */
 export const errors = { '4xx': ErrorBody, '5xx': ErrorBody };

@@ -6,7 +6,7 @@ type Verdict = { value: unknown } | { error: Error };
 
 /** Checks parts of requests with the contract's checker: nothing is coerced, faults name their path. */
 export function compileValidator(part: Part): (value: unknown) => Verdict {
-  const schema = part.schema as TSchema & { properties?: Record<string, TSchema>; required?: string[] };
+  const schema = part.schema as TSchema & { properties?: Record<string, TSchema> };
   const check = checker(schema);
   const where = part.httpPart ?? 'body';
   return (value) => {
@@ -26,19 +26,13 @@ export function compileValidator(part: Part): (value: unknown) => Verdict {
 
 function decode(
   where: string,
-  schema: TSchema & { properties?: Record<string, TSchema>; required?: string[] },
+  schema: TSchema & { properties?: Record<string, TSchema> },
   value: unknown,
 ): unknown {
-  if (where === 'body') {
-    const optional = (schema.required ?? []).length === 0;
-    return (value === undefined || value === null) && optional ? {} : value;
-  }
   if (where !== 'querystring') return value;
-  const decoded: Record<string, unknown> = {};
-  for (const [key, raw] of Object.entries((value ?? {}) as Record<string, unknown>)) {
-    decoded[key] = decodeText(raw, schema.properties?.[key]);
-  }
-  return decoded;
+  const given = Object.entries((value ?? {}) as Record<string, unknown>);
+  // fromEntries defines each key as its own, `__proto__` too, so that none slips past the check.
+  return Object.fromEntries(given.map(([key, raw]) => [key, decodeText(raw, schema.properties?.[key])]));
 }
 
 /** A query string holds only text: it is read as the type that the schema declares, or left as it is. */

@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { get as httpGet } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checker, EdgeError, ErrorBody, METHODS, RunState, TOPICS } from '../../contract/index.ts';
-import { HttpServer } from '../../daemon/http/http-server.ts';
 import {
   Health,
   MapView,
@@ -166,8 +169,11 @@ describe('API', () => {
     await refused(await rig.get('/v1/runs?limit=0'), 400, 'schema.invalid');
     await refused(await rig.get('/v1/runs?limit=ten'), 400, 'schema.invalid');
     await refused(await rig.get('/v1/runs?colour=red'), 400, 'schema.invalid');
+    await refused(await rig.get('/v1/runs?__proto__=1'), 400, 'schema.invalid');
     await refused(await rig.get('/v1/runs?limit=1&limit=2'), 400, 'schema.invalid');
     await refused(await rig.get('/%ff'), 400, 'schema.invalid');
+    await refused(await rig.post('/v1/intents'), 400, 'schema.invalid');
+    await refused(await rig.post('/v1/robot/stop', 'null'), 400, 'schema.invalid');
   });
 
   it('shows what is up and why the rest is not', async () => {
@@ -266,6 +272,9 @@ describe('API', () => {
       '/metrics',
       '/v1/events',
       '/v1/intents',
+      '/v1/plays',
+      '/v1/plays/{id}',
+      '/v1/plays/{id}/stop',
       '/v1/query',
       '/v1/recorder/seal',
       '/v1/robot/map',
@@ -373,6 +382,23 @@ describe('listening', () => {
     await rig.stop();
   });
 
+  it('listens on a unix socket as well', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'api-'));
+    const socketPath = join(dir, 'api.sock');
+    const rig = await startRig({ socketPath });
+    expect(rig.url).toBe(`unix:${socketPath}`);
+    const status = await new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      httpGet({ socketPath, path: '/v1/runs', headers }, (response) => resolve(response.statusCode)).on(
+        'error',
+        reject,
+      );
+    });
+    expect(status).toBe(200);
+    await rig.stop();
+    rmSync(dir, { recursive: true });
+  });
+
   it('goes without a token only on loopback', async () => {
     const rig = await startRig({ auth: { kind: 'none' } });
     expect((await fetch(`${rig.url}/v1/runs`)).status).toBe(200);
@@ -380,6 +406,5 @@ describe('listening', () => {
     await expect(startRig({ auth: { kind: 'none' }, host: '0.0.0.0' })).rejects.toMatchObject({
       code: 'config.invalid',
     });
-    expect(HttpServer).toBeDefined();
   });
 });

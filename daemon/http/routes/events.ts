@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import { isFinished } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { EventsQuery, errors, RunEventsQuery, RunParams } from '../schemas.ts';
+import { asText, EventsQuery, errors, RunEventsQuery, RunParams } from '../schemas.ts';
 import type { Streams } from '../streams.ts';
 
-const text = { 200: Type.String({ description: 'one AgentEvent per message or line' }) };
-const produces = ['text/event-stream', 'application/x-ndjson'];
+const text = {
+  200: asText(['text/event-stream', 'application/x-ndjson'], 'one AgentEvent per message or line'),
+};
 
 /** Events as streams: replay from a cursor, then whatever is appended to any log. */
 export function eventRoutes(app: FastifyInstance, ports: HttpPorts, streams: Streams): void {
@@ -18,7 +19,6 @@ export function eventRoutes(app: FastifyInstance, ports: HttpPorts, streams: Str
         summary: 'Events of all cells; every message carries the cursor to come back with as its id',
         tags: ['events'],
         querystring: EventsQuery,
-        produces,
         response: { ...text, ...errors },
       },
     },
@@ -34,7 +34,6 @@ export function eventRoutes(app: FastifyInstance, ports: HttpPorts, streams: Str
         tags: ['events'],
         params: RunParams,
         querystring: RunEventsQuery,
-        produces,
         response: { ...text, 204: Type.Null(), ...errors },
       },
     },

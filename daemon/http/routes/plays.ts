@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { Static } from 'typebox';
 import { METHODS } from '../../../contract/index.ts';
+import type { Static } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, errors, PlayBody, PlayParams, PlayView } from '../schemas.ts';
 

@@ -7,7 +7,7 @@ import {
   type StopRequest,
   toWireTime,
 } from '../../../contract/index.ts';
-import type { Static } from '../../../contract/schema-kit.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
 
@@ -40,7 +40,7 @@ export function robotRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         summary: 'The occupancy map known so far; 204 where the robot has none',
         tags: ['robot'],
         querystring: NoQuery,
-        response: { 200: MapView, ...errors },
+        response: { 200: MapView, 204: Type.Null(), ...errors },
       },
     },
     async (_request, reply) => {

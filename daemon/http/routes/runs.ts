@@ -6,9 +6,10 @@ import {
   RunState,
   withDeadline,
 } from '../../../contract/index.ts';
-import { type Static, Type } from '../../../contract/schema-kit.ts';
+import type { Static } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import {
+  asText,
   CancelBody,
   errors,
   RunDetailsView,
@@ -109,8 +110,7 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
         summary: 'What was decided, one JSON line each, without ids and times: equal runs give equal text',
         tags: ['runs'],
         params: RunParams,
-        produces: ['application/x-ndjson'],
-        response: { 200: Type.String(), ...errors },
+        response: { 200: asText(['application/x-ndjson'], 'decisions'), ...errors },
       },
     },
     async (request, reply) => {

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { Type } from '../../../contract/schema-kit.ts';
 import type { CellsView } from '../cells-view.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import type { LogReaders } from '../log-readers.ts';
 import type { Metrics } from '../metrics.ts';
-import { errors, Health, NoQuery, StatusSchema } from '../schemas.ts';
+import { asText, errors, Health, NoQuery, StatusSchema } from '../schemas.ts';
 import { askCells, statusView } from '../status-view.ts';
 
 export type StatusDeps = {
@@ -64,8 +63,7 @@ export function statusRoutes(
         summary: 'Figures for Prometheus',
         tags: ['status'],
         querystring: NoQuery,
-        produces: ['text/plain'],
-        response: { 200: Type.String(), ...errors },
+        response: { 200: asText(['text/plain'], 'Prometheus exposition format'), ...errors },
       },
     },
     async (_request, reply) => {

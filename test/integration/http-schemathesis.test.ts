@@ -1,0 +1,58 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { METHODS } from '../../contract/index.ts';
+import { phase, type Rig, startRig, TOKEN } from '../support/http-rig.ts';
+
+/**
+ * Schemathesis makes requests from our OpenAPI document, fitting ones and others, and checks that the answers
+ * are those that the document promises. Streams are left out: they do not end.
+ */
+describe('the API keeps what its document says', () => {
+  const installer = join(import.meta.dirname, '..', 'peers', 'schemathesis.sh');
+  let rig: Rig;
+  let dir: string;
+  beforeAll(async () => {
+    execFileSync(installer, { stdio: 'inherit' });
+    dir = mkdtempSync(join(tmpdir(), 'schemathesis-'));
+    rig = await startRig();
+    rig.logs.runtime.append(phase(1));
+    const play = { play_id: '1', path: '/x', state: 'finished', messages: 1, published: 1, reason: '' };
+    const { execution, memory } = METHODS;
+    for (const method of [execution.robotStop, execution.recordSeal, execution.robotMap]) {
+      rig.answers.set(method, async () => undefined);
+    }
+    for (const method of [execution.bagPlay, execution.bagPlayState, execution.bagPlayStop]) {
+      rig.answers.set(method, async () => play);
+    }
+    rig.answers.set(memory.query, async () => ({ columns: [], rows: [], truncated: false }));
+  });
+  afterAll(async () => {
+    await rig.stop();
+    rmSync(dir, { recursive: true });
+  });
+
+  it('in every answer to a thousand requests', async () => {
+    const program = execFileSync(installer, ['path'], { encoding: 'utf8' }).trim();
+    const options = [
+      ['--header', `Authorization: Bearer ${TOKEN}`],
+      ['--exclude-path-regex', 'events$'],
+      ['--max-examples', '30', '--seed', '1', '--request-timeout', '20', '--checks', 'all'],
+    ].flat();
+    const run = promisify(execFile)(
+      program,
+      ['run', `${rig.url}/openapi.json`, '--url', rig.url, ...options],
+      { cwd: dir, maxBuffer: 1 << 26 },
+    );
+    const output = await run.then(
+      ({ stdout }) => stdout,
+      (error: { stdout: string; stderr: string }) => `${error.stdout}${error.stderr}`,
+    );
+    expect(output).toMatch(/No issues found|[0-9]+ passed/);
+    expect(output).not.toMatch(/[0-9]+ (unique )?failures?/);
+    expect(rig.reports).toEqual([]);
+  });
+});
