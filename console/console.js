@@ -179,8 +179,14 @@ async function forever(task, everyMs, onState) {
 }
 
 at('stop').addEventListener('click', async () => {
+  const note = at('stop-note');
+  note.textContent = 'stopping';
+  note.className = '';
   const response = await call('/v1/robot/stop', { method: 'POST' }).catch(() => undefined);
-  at('link').textContent = response?.ok ? 'robot stopped' : 'THE ROBOT COULD NOT BE STOPPED FROM HERE';
+  const time = new Date().toLocaleTimeString();
+  // Stays until the next press: whoever pressed must not miss that nothing stopped.
+  note.textContent = response?.ok ? `stopped at ${time}` : `NOT STOPPED at ${time}: use the emergency stop`;
+  note.className = response?.ok ? 'ok' : 'bad';
 });
 
 void forever(
