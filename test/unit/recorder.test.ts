@@ -172,3 +172,34 @@ describe('the recorder at its start', () => {
     expect(existsSync(join(folder, 'odd_0.mcap.active'))).toBe(true);
   });
 });
+
+describe('the recorder whose thread dies', () => {
+  it('goes on by itself with a new one, seals the file of the old one, and accounts for every sample', async () => {
+    const threadEntry = new URL('../support/dying-recorder-main.ts', import.meta.url);
+    const { recorder, ledger, events, reports } = makeRecorder(dataDir, { threadEntry, retryMs: 50 });
+    await recorder.start();
+    for (let i = 0; i < 3; i++) recorder.offer(sampleOf('/image', i, 900_000));
+    await recorder.sealNow();
+    recorder.offer(sampleOf('/image', 3, 900_000));
+    recorder.offer(sampleOf('/image', 4, 3_000_000));
+    for (let i = 5; recorder.status().state !== 'failed'; i++) {
+      recorder.offer(sampleOf('/image', i, 900_000));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    recorder.offer(sampleOf('/image', 100));
+    while (recorder.status().state !== 'recording') await new Promise((resolve) => setTimeout(resolve, 5));
+    recorder.offer(sampleOf('/image', 101));
+    await recorder.stop();
+    expect(reports.join()).toContain('the recorder thread died');
+    const [line] = ledger.lines();
+    const lost = Object.values(line!.dropped).reduce((sum, count) => sum + count, 0);
+    expect(line!.received).toBe(line!.written + lost);
+    expect(line!.dropped.write_failed).toBeGreaterThan(0);
+    const { samples, bag } = await read(join(dataDir, 'bags', 'bag'));
+    expect(bag.fault).toBeUndefined();
+    expect(samples.length).toBeGreaterThanOrEqual(line!.written);
+    expect(samples.length).toBeGreaterThanOrEqual(4);
+    const sealed = payloads(events, 'segment.sealed').reduce((sum, { messages }) => sum + messages, 0);
+    expect(sealed).toBe(samples.length);
+  });
+});

@@ -1,2 +1,3 @@
 export { bagMetadata, qosProfiles, type SegmentFacts } from './bag-metadata.ts';
-export { Recorder, type RecorderOptions, type RecorderStatus } from './recorder.ts';
+export type { RecorderOptions, RecorderStatus } from './options.ts';
+export { Recorder } from './recorder.ts';

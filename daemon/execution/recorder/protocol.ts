@@ -53,6 +53,8 @@ export type FromThread =
     }
   | { readonly t: 'free'; readonly id: number }
   | { readonly t: 'opened'; readonly path: string }
+  /** Complete and durable under its unsealed name; the hash is still to come. */
+  | { readonly t: 'ended'; readonly path: string }
   | ({ readonly t: 'sealed' } & Sealed)
   /** Of a former life, found at start. */
   | { readonly t: 'crashed'; readonly losses: EventPayload<'losses.recorded'> }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import {
-  type Clock,
   type DropReason,
   EdgeError,
   LIMITS,
@@ -14,61 +13,19 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
-import { schemaFor } from '../../../formats/ros2/index.ts';
-import type { Ledger } from '../bus/index.ts';
 import { removeNote } from './bag-folder.ts';
-import { qosProfiles } from './bag-metadata.ts';
 import type { Block } from './block.ts';
 import { BlockPool } from './block-pool.ts';
+import { type ChannelEntry, ChannelTable } from './channel-table.ts';
 import { DropBook } from './drop-book.ts';
+import { EventQueue } from './event-queue.ts';
 import { IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
+import type { RecorderOptions, RecorderStatus } from './options.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
-
-export type RecorderOptions = {
-  readonly clock: Clock;
-  readonly dataDir: string;
-  /** Name of the recording; empty: named by the time of the start. */
-  readonly bag: string;
-  readonly ledger: Ledger;
-  readonly library?: string;
-  readonly segmentBytesMax: number;
-  readonly segmentMs: number;
-  /** At most this much is lost on a power cut, milliseconds. */
-  readonly syncMs: number;
-  readonly freeSpaceFloorBytes: number;
-  readonly queueBytesMax?: number;
-  /** How often a recorder that failed tries again, milliseconds. */
-  readonly retryMs?: number;
-  /** The definition of a type where it is not one that formats/ros2 knows (from a bag, from ROS). */
-  readonly definitionOf?: (type: string) => string | undefined;
-  /** Appends events to the cell's log; resolves once they are durable. Called one at a time, in order. */
-  readonly emit: (events: readonly NewEvent[]) => Promise<unknown>;
-  readonly report: (
-    level: 'info' | 'warn' | 'error',
-    message: string,
-    facts?: Record<string, unknown>,
-  ) => void;
-  /** Where the intake lives; for tests. */
-  readonly intakeDir?: string;
-};
-
-export type RecorderStatus = {
-  readonly state: 'recording' | 'failed' | 'off';
-  readonly reason: string;
-  readonly bag: string;
-  /** The newest sealed segments of this run of the daemon, oldest first. */
-  readonly segments: readonly SegmentInfo[];
-  /** Bytes of all sealed segments of this run. */
-  readonly bytes: number;
-  readonly backlogBytes: number;
-};
-
-type Channel = { readonly id: number; readonly type: string; sequence: number };
 
 const READY_MS = 60_000;
 const SEAL_MS = 30_000;
 const SEGMENTS_LISTED_MAX = 1024;
-const CHANNELS_MAX = 65_535;
 
 /**
  * The recorder as the execution cell sees it: takes every sample without blocking, and counts in the ledger
@@ -79,9 +36,8 @@ export class Recorder {
   readonly #bag: string;
   readonly #intakeDir: string;
   readonly #pool: BlockPool;
-  readonly #qos = new Map<string, TopicSpec['qos']>();
-  readonly #channels = new Map<string, Channel>();
-  readonly #topics = new Map<number, string>();
+  readonly #channels: ChannelTable;
+  readonly #events: EventQueue;
   readonly #asks = new Map<number, () => void>();
   readonly #drops: DropBook;
   #segments: SegmentInfo[] = [];
@@ -93,7 +49,6 @@ export class Recorder {
   #queuedBytes = 0;
   #state: RecorderStatus['state'] = 'off';
   #reason = 'not started';
-  #events: Promise<unknown> = Promise.resolve();
   #nextAsk = 1;
   #retry: Timer | undefined;
   #ticks: Timer | undefined;
@@ -107,6 +62,8 @@ export class Recorder {
     this.#pool = new BlockPool(options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX, (id) =>
       this.#post({ t: 'gone', id }),
     );
+    this.#channels = new ChannelTable(options);
+    this.#events = new EventQueue(options.emit, options.report);
     this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', ...drops }));
   }
 
@@ -121,7 +78,7 @@ export class Recorder {
 
   /** How topics are offered, for the metadata of their channels. Best before their first sample. */
   declare(topics: readonly TopicSpec[]): void {
-    for (const { topic, qos } of topics) this.#qos.set(topic, qos);
+    this.#channels.offered(topics);
   }
 
   /** Takes a sample, or drops and counts it. Never blocks, never throws, keeps no reference to the bytes. */
@@ -135,7 +92,7 @@ export class Recorder {
   #take(sample: Sample): DropReason | undefined {
     if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
     if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) return 'too_large';
-    const channel = this.#channelOf(sample);
+    const channel = this.#channels.find(sample) ?? this.#addChannel(sample);
     if (!channel) return 'malformed';
     if (!this.#append(sample, channel)) return 'queue_full';
     channel.sequence += 1;
@@ -168,7 +125,7 @@ export class Recorder {
     const done = new Promise<void>((resolve) => this.#asks.set(ask, resolve));
     this.#post({ t: 'seal', ask });
     await withDeadline(this.#options.clock, SEAL_MS, done, 'seal', this.#bag);
-    await this.#events;
+    await this.#events.idle();
   }
 
   /** Takes nothing more, seals, ends the thread. May be called twice, also without a start. */
@@ -192,14 +149,15 @@ export class Recorder {
     intake?.close();
     this.#state = 'off';
     this.#reason = 'stopped';
-    await this.#events;
+    await this.#events.idle();
   }
 
   async #startThread(): Promise<void> {
     const { clock } = this.#options;
     this.#session = `${toMs(clock.now())}-${randomBytes(6).toString('hex')}`;
     const workerData = this.#threadOptions();
-    const worker = new Worker(new URL('./recorder-main.ts', import.meta.url), {
+    const entry = this.#options.threadEntry ?? new URL('./recorder-main.ts', import.meta.url);
+    const worker = new Worker(entry, {
       workerData,
       name: 'recorder',
     });
@@ -213,7 +171,7 @@ export class Recorder {
     });
     await withDeadline(clock, READY_MS, ready, 'start', 'recorder');
     this.#intake = new IntakeCounter(this.#intakeDir, this.#session);
-    for (const { id } of this.#channels.values()) this.#intake.addChannel(id, this.#topics.get(id)!);
+    for (const channel of this.#channels.all()) this.#announce(channel);
   }
 
   #threadOptions(): ThreadOptions {
@@ -236,34 +194,18 @@ export class Recorder {
     this.#worker?.postMessage(message);
   }
 
-  #channelOf({ topic, type }: Sample): Channel | undefined {
-    const known = this.#channels.get(topic);
-    if (known?.type === type) return known;
-    const key = known ? `${topic}\n${type}` : topic;
-    const other = known && this.#channels.get(key);
-    if (other) return other;
-    const id = this.#topics.size + 1;
-    if (id > CHANNELS_MAX || topic.includes('\n')) return undefined;
-    const channel = { id, type, sequence: 0 };
-    this.#channels.set(key, channel);
-    this.#topics.set(id, topic);
-    this.#announce(topic, channel);
-    this.#intake?.addChannel(id, topic);
+  #addChannel(sample: Sample): ChannelEntry | undefined {
+    const channel = this.#channels.add(sample);
+    if (channel) this.#announce(channel);
     return channel;
   }
 
-  #announce(topic: string, { id, type }: Channel): void {
-    const text = this.#options.definitionOf?.(type) ?? schemaFor(type)?.data ?? '';
-    const schemaEncoding = text === '' ? '' : 'ros2msg';
-    const qos = qosProfiles(this.#qos.get(topic));
-    this.#post({ t: 'channel', id, topic, type, schemaEncoding, schemaText: text, qosProfiles: qos });
-    if (text === '') {
-      const hint = 'install its interface package to make the recording decodable';
-      this.#options.report('warn', `no definition of ${type}: ${topic} is recorded as raw bytes`, { hint });
-    }
+  #announce(channel: ChannelEntry): void {
+    this.#post({ t: 'channel', ...this.#channels.declarationOf(channel) });
+    this.#intake?.addChannel(channel.id, channel.topic);
   }
 
-  #append(sample: Sample, channel: Channel): boolean {
+  #append(sample: Sample, channel: ChannelEntry): boolean {
     if (this.#block?.append(sample, channel.id, channel.sequence)) return true;
     const next = this.#pool.lend(MESSAGE_HEAD_BYTES + sample.bytes.length);
     if (!next) return false;
@@ -284,25 +226,28 @@ export class Recorder {
         return;
       case 'written':
         this.#queuedBytes -= message.bytes;
-        for (const [id, count] of message.counts) ledger.written(this.#topics.get(id)!, count);
+        for (const [id, count] of message.counts) ledger.written(this.#channels.topicOf(id), count);
         return;
       case 'dropped':
         this.#queuedBytes -= message.bytes;
         for (const [id, count] of message.counts)
-          ledger.dropped(this.#topics.get(id)!, message.reason, count);
+          ledger.dropped(this.#channels.topicOf(id), message.reason, count);
         return;
       case 'free':
         this.#pool.giveBack(message.id);
         return;
       case 'opened':
-        this.#emit([{ kind: 'segment.opened', payload: { bag: this.#bag, path: message.path } }]);
+        this.#events.add([{ kind: 'segment.opened', payload: { bag: this.#bag, path: message.path } }]);
+        return;
+      case 'ended':
+        this.#options.onEnded?.(message.path);
         return;
       case 'sealed':
         this.#sealed(message);
         return;
       case 'crashed':
         this.#crashed(message.losses);
-        this.#emit([{ kind: 'losses.recorded', payload: message.losses }]);
+        this.#events.add([{ kind: 'losses.recorded', payload: message.losses }]);
         return;
       case 'state':
         if (message.state === 'failed') report('error', `recording failed: ${message.reason}`);
@@ -328,7 +273,7 @@ export class Recorder {
     if (losses && repaired) this.#crashed(losses);
     const events: NewEvent[] = [{ kind: 'segment.sealed', payload: segment }];
     if (losses) events.push({ kind: 'losses.recorded', payload: losses });
-    this.#emit(events, () => removeNote(this.#options.dataDir, path));
+    this.#events.add(events, () => removeNote(this.#options.dataDir, path));
   }
 
   /** What a former life lost was received once and never written. */
@@ -339,23 +284,6 @@ export class Recorder {
       this.#options.ledger.received(topic, count);
       this.#options.ledger.dropped(topic, 'crash', count);
     }
-  }
-
-  /** Events go to the log in order; the note that would repeat them is removed once they are durable. */
-  #emit(events: readonly NewEvent[], then?: () => Promise<void>): void {
-    this.#events = this.#events
-      .then(() => this.#options.emit(events))
-      .then(then)
-      .catch((error: unknown) => {
-        this.#options.report(
-          'error',
-          'events of the recorder did not reach the log; they are told again at the next start',
-          {
-            kinds: events.map((event) => event.kind),
-            error: String(error),
-          },
-        );
-      });
   }
 
   /** The thread is gone: what it held is lost and counted; a new one repairs the file and goes on. */
@@ -377,9 +305,8 @@ export class Recorder {
     const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');
     if (this.#onDeath) this.#onDeath(failed);
     this.#retry = this.#options.clock.after(this.#options.retryMs ?? 1_000, () => {
-      void this.#startThread()
-        .then(() => this.#announceAll())
-        .catch(() => {});
+      // A start that fails ends in another death, which tries again.
+      void this.#startThread().catch(() => {});
     });
   }
 
@@ -388,10 +315,6 @@ export class Recorder {
       const lost = Object.values(dropped).reduce((sum, count) => sum + count, written);
       this.#drops.drop(topic, 'write_failed', received - lost);
     }
-  }
-
-  #announceAll(): void {
-    for (const channel of this.#channels.values()) this.#announce(this.#topics.get(channel.id)!, channel);
   }
 }
 

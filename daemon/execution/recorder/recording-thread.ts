@@ -1,18 +1,16 @@
-import { statfs } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Clock, DropReason } from '../../../contract/index.ts';
 import { type Channel, ChunkBuilder, McapWriter, type Schema } from '../../../formats/mcap/index.ts';
 import { Accounts } from './accounts.ts';
 import { BagFolder, writeNote } from './bag-folder.ts';
 import { Block } from './block.ts';
+import { DiskSpace } from './disk-space.ts';
 import { sealedEvents, settleLeftovers, topicCounts } from './leftovers.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { Segment } from './segment.ts';
 
 /** A chunk is written when it has this size, or at the sync interval. Large enough for few system calls. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** How often free space is looked at while all is well, milliseconds. */
-const SPACE_CHECK_MS = 1_000;
 
 /** `limit`: how far a flush goes; what is published after it began waits for the next. */
 type Queued = { readonly block: Block; consumed: number; limit: number };
@@ -36,6 +34,7 @@ export class RecordingThread {
   readonly #channels = new Map<number, { channel: Channel; schema: Schema | undefined }>();
   readonly #schemaIds = new Map<string, number>();
   readonly #chunk = new ChunkBuilder();
+  readonly #space: DiskSpace;
   #folder!: BagFolder;
   #accounts!: Accounts;
   #open: Open | undefined;
@@ -48,14 +47,12 @@ export class RecordingThread {
   #hasLeftSegment = false;
   #asks: number[] = [];
   #syncFault: unknown;
-  #spaceCheckedMs = 0;
-  /** Bytes that may be written before the disk has to be looked at again. */
-  #headroom = 0;
 
   constructor(options: ThreadOptions, clock: Clock, post: (message: FromThread) => void) {
     this.#options = options;
     this.#clock = clock;
     this.#post = post;
+    this.#space = new DiskSpace(options.dataDir, options.freeSpaceFloorBytes, clock);
   }
 
   /** Repairs what a former life left, then begins to take samples. */
@@ -196,7 +193,7 @@ export class RecordingThread {
     try {
       if (this.#failure) this.#dropChunk(this.#failure.reason);
       else {
-        await this.#requireSpace(chunk.size);
+        await this.#space.require(chunk.size);
         const { segment } = await this.#ensureOpen();
         const counts = chunk.counts();
         for (const id of counts.keys()) {
@@ -205,7 +202,7 @@ export class RecordingThread {
           await segment.declare(channel, schema);
         }
         await segment.writeChunk(chunk);
-        this.#headroom -= chunk.size;
+        this.#space.written(chunk.size);
         this.#post({ t: 'written', counts: [...counts], bytes: chunk.size });
         await this.#rotate(segment);
       }
@@ -261,25 +258,15 @@ export class RecordingThread {
       return;
     }
     if (this.#open) await this.#rotate(this.#open.segment);
-    if (now - this.#spaceCheckedMs < SPACE_CHECK_MS) return;
     try {
-      this.#headroom = 0;
-      await this.#requireSpace(0);
+      await this.#space.require(0);
     } catch (error) {
       await this.#fail(error);
     }
   }
 
-  /** Throws ENOSPC when writing this much would go below the floor; looks at the disk only when it may. */
-  async #requireSpace(bytes: number): Promise<void> {
-    if (this.#headroom > bytes) return;
-    this.#spaceCheckedMs = this.#clock.monotonicMs();
-    const shortage = await this.#shortage(bytes);
-    if (shortage) throw Object.assign(new Error(shortage), { code: 'ENOSPC' });
-  }
-
   async #retry(failure: Failure, now: number): Promise<void> {
-    const shortage = await this.#shortage(0);
+    const shortage = await this.#space.shortage(0);
     if (shortage) {
       this.#failure = { reason: 'disk_full', message: shortage, sinceMs: now };
       return;
@@ -293,17 +280,6 @@ export class RecordingThread {
     this.#failure = undefined;
     this.#post({ t: 'report', level: 'info', message: `recording again after: ${failure.message}` });
     this.#post({ t: 'state', state: 'recording', reason: '', bytes: 0 });
-  }
-
-  /** What is missing on the disk, for a person; undefined when there is enough. */
-  async #shortage(bytes: number): Promise<string | undefined> {
-    const { dataDir, freeSpaceFloorBytes } = this.#options;
-    const { bavail, bsize } = await statfs(dataDir);
-    const free = bavail * bsize;
-    this.#headroom = free - freeSpaceFloorBytes;
-    // Without a floor it is for the write itself to find out.
-    if (freeSpaceFloorBytes === 0 || this.#headroom >= bytes) return undefined;
-    return `${Math.floor(free / 2 ** 20)} MiB free, the floor is ${Math.floor(freeSpaceFloorBytes / 2 ** 20)} MiB`;
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -336,6 +312,7 @@ export class RecordingThread {
       await this.#leave(open, error);
       return;
     }
+    this.#post({ t: 'ended', path: open.relative });
     this.#closing = this.#closing.then(() => this.#finish(open, losses));
   }
 
