@@ -20,6 +20,8 @@ export type Status = {
     readonly restarts: number;
     readonly reason: string;
     readonly rss_bytes: number;
+    readonly beat_age_ms: number;
+    readonly beat_gap_max_ms: number;
   }[];
   readonly runs: Part<{
     readonly ready: boolean;

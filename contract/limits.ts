@@ -74,6 +74,8 @@ export const LIMITS = {
   WORK_STALLED_MS: 10_000,
   /** SIGTERM to exit of everything, milliseconds; systemd waits longer than this. */
   SHUTDOWN_MS: 5_000,
+  /** The supervisor waits this long for one cell to start before it starts the next, milliseconds. */
+  CELL_START_MS: 20_000,
   /** First restart delay of a dead cell, milliseconds; doubles up to the next. */
   RESTART_FIRST_MS: 200,
   RESTART_MAX_MS: 30_000,

@@ -1,5 +1,6 @@
 /** Entry of a forked cell: `cell-main.ts <name> <settings as JSON>`. Everything else arrives as messages. */
-import { CELL_NAMES, type CellName } from '../contract/index.ts';
+import { SystemClock } from '../adapters/clock/system-clock.ts';
+import { CELL_NAMES, type CellName, LIMITS } from '../contract/index.ts';
 import type { ToCell } from './cell/wire.ts';
 import { makeCellHost } from './compose/cell-host.ts';
 import type { Settings } from './settings.ts';
@@ -10,6 +11,7 @@ if (!CELL_NAMES.includes(name) || !process.send || !process.argv[3]) {
   process.exit(2);
 }
 process.title = `auraison-${name}`;
+const clock = new SystemClock();
 const settings = JSON.parse(process.argv[3]) as Settings;
 const host = makeCellHost(name, settings, (message) => {
   if (process.connected) process.send!(message, undefined, {}, () => {});
@@ -21,7 +23,10 @@ process.on('message', (message) => void host.receive(message as ToCell));
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 // Without its supervisor a cell has nobody to obey: it stops the robot, flushes and goes.
-process.on('disconnect', () => void host.stop('the supervisor is gone').finally(() => process.exit(1)));
+process.on('disconnect', () => {
+  clock.after(LIMITS.SHUTDOWN_MS, () => process.exit(1));
+  void host.stop('the supervisor is gone').finally(() => process.exit(1));
+});
 process.on('uncaughtException', (error) => {
   process.stderr.write(`${name}: ${error.stack ?? error.message}\n`);
   process.exit(70);

@@ -1,10 +1,19 @@
 /** The daemon as a process: starts the cells, obeys signals, tells systemd. `auraison up` runs this. */
-import { EdgeError } from '../contract/index.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { SystemClock } from '../adapters/clock/system-clock.ts';
+import { EdgeError, LIMITS } from '../contract/index.ts';
 import { makeDaemon } from './compose/daemon.ts';
+import { requireFreePort } from './port-check.ts';
 import { loadSettings } from './settings.ts';
 
 export async function runDaemon(configFile: string | undefined): Promise<void> {
-  const daemon = makeDaemon(loadSettings(configFile, process.env));
+  const settings = loadSettings(configFile, process.env);
+  // The data directory is locked first: a second daemon hears of that, not of its port.
+  const daemon = makeDaemon(settings);
+  // An address that is still told there is of a daemon that was killed: its cells are about to end.
+  const wasKilled = existsSync(join(settings.dataDir, 'run', 'api.json'));
+  await requireFreePort(settings.config.api, new SystemClock(), wasKilled ? 2 * LIMITS.SHUTDOWN_MS : 0);
   let stopping = false;
   const stop = async () => {
     // A second signal while stopping means: now.

@@ -1,6 +1,6 @@
-import { createServer } from 'node:net';
 import type { Command } from 'commander';
 import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/index.ts';
+import { isPortFree } from '../../daemon/port-check.ts';
 import { type ApiClient, apiAddress, apiClient } from '../api-client.ts';
 import { definedOnly, type GlobalOptions, settingsOf } from '../context.ts';
 import { startDaemon } from '../demo/daemon-child.ts';
@@ -64,7 +64,7 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   });
   const settings = settingsOf(options, overrides);
   const { dataDir, config } = settings;
-  if (config.api.port !== 0 && !(await isFree(config.api.host, config.api.port))) {
+  if (config.api.port !== 0 && !(await isPortFree(config.api.host, config.api.port))) {
     out.note(`port ${config.api.port} is in use; the API takes a free one`);
     overrides['AURAISON_API_PORT'] = '0';
   }
@@ -157,13 +157,5 @@ function commandName(options: GlobalOptions): string {
 function onInterrupt(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
-}
-
-function isFree(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }

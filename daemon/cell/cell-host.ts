@@ -27,6 +27,11 @@ export type CellHostOptions = {
   compose(context: CellContext): Promise<Cell>;
 };
 
+/** A cell that is told to stop while it is made is given this long to be there, milliseconds. */
+const MAKING_MS = 1_000;
+/** The last event and the end of the log; a disk that is deaf does not keep the process, milliseconds. */
+const LOG_CLOSE_MS = 1_000;
+
 /** Carries one cell: starts and stops it on order, beats its heart, routes its messages. */
 export class CellHost {
   readonly #options: CellHostOptions;
@@ -35,6 +40,8 @@ export class CellHost {
   #log: EventLog | undefined;
   #heart: Timer | undefined;
   #stopping: Promise<void> | undefined;
+  /** Settles when the cell is made, or will not be; never rejects. */
+  #making: Promise<void> | undefined;
 
   constructor(options: CellHostOptions) {
     this.#options = options;
@@ -50,42 +57,49 @@ export class CellHost {
   }
 
   async #start(order: StartOrder): Promise<void> {
-    const { name, clock, post } = this.#options;
+    const { name, post } = this.#options;
+    if (this.#stopping) return;
     try {
-      const log = await this.#options.openLog();
-      this.#log = log;
-      const context: CellContext = {
-        name,
-        clock,
-        log,
-        bus: this.#bus,
-        dataDir: this.#options.dataDir,
-        attempt: order.attempt,
-        startReason: order.reason,
-        report: (level, text, facts = {}) => post({ t: 'report', level, message: text, facts }),
-        emit: async (events) => {
-          const appended = await log.append(events);
-          const last = appended.at(-1);
-          if (last) this.#bus.broadcast(TOPICS.logGrew, { lastSeq: last.seq });
-        },
-      };
-      await context.emit([
-        {
-          kind: 'cell.started',
-          payload: {
-            pid: this.#options.pid,
-            attempt: order.attempt,
-            reason: order.reason,
-            version: this.#options.version,
-          },
-        },
-      ]);
-      this.#cell = await this.#options.compose(context);
-      await this.#cell.start();
-      post({ t: 'started' });
+      const making = this.#make(order);
+      this.#making = making.catch(() => {});
+      await making;
+      // Told to stop meanwhile: nothing begins any more.
+      if (this.#stopping) return;
+      await this.#cell!.start();
+      if (!this.#stopping) post({ t: 'started' });
     } catch (error) {
       post({ t: 'failed', error: EdgeError.from(error, 'internal.fault', 'start cell', name).toBody() });
     }
+  }
+
+  /** The log first: it says that the cell starts before anything else can fail. */
+  async #make(order: StartOrder): Promise<void> {
+    const { pid, version } = this.#options;
+    const { attempt, reason } = order;
+    const log = await this.#options.openLog();
+    this.#log = log;
+    const context = this.#context(order, log);
+    await context.emit([{ kind: 'cell.started', payload: { pid, attempt, reason, version } }]);
+    this.#cell = await this.#options.compose(context);
+  }
+
+  #context(order: StartOrder, log: EventLog): CellContext {
+    const { name, clock, post, dataDir } = this.#options;
+    return {
+      name,
+      clock,
+      log,
+      bus: this.#bus,
+      dataDir,
+      attempt: order.attempt,
+      startReason: order.reason,
+      report: (level, text, facts = {}) => post({ t: 'report', level, message: text, facts }),
+      emit: async (events) => {
+        const appended = await log.append(events);
+        const last = appended.at(-1);
+        if (last) this.#bus.broadcast(TOPICS.logGrew, { lastSeq: last.seq });
+      },
+    };
   }
 
   /** Stops the cell, then closes its log; settles within the shutdown limit and may be called twice. */
@@ -104,6 +118,7 @@ export class CellHost {
         facts: {},
       });
     try {
+      if (this.#making) await withDeadline(clock, MAKING_MS, this.#making, 'make cell', name);
       if (this.#cell)
         await withDeadline(clock, LIMITS.SHUTDOWN_MS - 1_000, this.#cell.stop(), 'stop cell', name);
     } catch (error) {
@@ -111,8 +126,9 @@ export class CellHost {
     }
     this.#bus.close();
     try {
-      await this.#log?.append([{ kind: 'cell.stopped', payload: { reason } }]);
-      await this.#log?.close();
+      const last = this.#log?.append([{ kind: 'cell.stopped', payload: { reason } }]);
+      const closed = last?.finally(() => this.#log?.close());
+      if (closed) await withDeadline(clock, LOG_CLOSE_MS, closed, 'close log', name);
     } catch (error) {
       report(error);
     }

@@ -28,6 +28,9 @@ export type Daemon = {
   stop(): Promise<void>;
 };
 
+/** The simulated robot ends at once when told; one that does not is killed, milliseconds. */
+const SIM_STOP_MS = 400;
+
 /** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. */
 const CELL_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
 
@@ -60,7 +63,7 @@ export function makeDaemon(settings: Settings): Daemon {
     },
     async stop() {
       await supervisor.stop();
-      await sim?.stop(1_000);
+      await sim?.stop(SIM_STOP_MS);
       lock.release();
     },
   };
@@ -93,19 +96,27 @@ function makeSim(settings: Settings, clock: SystemClock, log: ReturnType<typeof 
   });
 }
 
-/** Cells in this very process: for small hosts and tests. A crash of one is then a crash of all. */
+/**
+ * Cells in this very process: for small hosts and tests. A crash of one is then a crash of all. Messages are
+ * copied as between processes, so that no cell ever holds what another one changes.
+ */
 function inlineCell(settings: Settings): SpawnCell {
   return (name: CellName, events: CarrierEvents): CellCarrier => {
-    const later = (message: Parameters<CarrierEvents['onMessage']>[0]) =>
+    const later = (original: Parameters<CarrierEvents['onMessage']>[0]) => {
+      const message = structuredClone(original);
       queueMicrotask(() => {
         events.onMessage(message);
         if (message.t === 'stopped') events.onExit('stopped');
       });
+    };
     const host = makeCellHost(name, settings, later);
     later({ t: 'booted' });
     return {
       pid: process.pid,
-      post: (message: ToCell) => queueMicrotask(() => void host.receive(message)),
+      post: (original: ToCell) => {
+        const message = structuredClone(original);
+        queueMicrotask(() => void host.receive(message));
+      },
       kill: () => void host.stop('killed'),
     };
   };

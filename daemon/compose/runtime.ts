@@ -54,8 +54,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     },
     async stop() {
       rmSync(address, { force: true });
-      await http.stop();
-      await runtime.stop();
+      // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
+      const ended = runtime.stop();
+      await Promise.all([ended, http.stop()]);
     },
   };
 }

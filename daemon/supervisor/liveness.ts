@@ -3,6 +3,8 @@ import { LIMITS, type WorkCounter } from '../../contract/index.ts';
 export type Liveness = {
   /** Monotonic milliseconds of the last heartbeat. */
   readonly lastBeatMs: number;
+  /** Longest silence between two heartbeats so far, milliseconds. */
+  readonly gapMaxMs: number;
   /** For each counter: the last value and since when it stands although work waits. */
   readonly work: Readonly<Record<string, { readonly done: number; readonly standsSinceMs: number }>>;
 };
@@ -10,7 +12,7 @@ export type Liveness = {
 export type Verdict = { readonly alive: true } | { readonly alive: false; readonly reason: string };
 
 export function newborn(nowMs: number): Liveness {
-  return { lastBeatMs: nowMs, work: {} };
+  return { lastBeatMs: nowMs, gapMaxMs: 0, work: {} };
 }
 
 /** Folds one heartbeat in. A counter stands still only while it has something to do. */
@@ -21,7 +23,21 @@ export function beat(state: Liveness, nowMs: number, counters: readonly WorkCoun
     const stands = before !== undefined && before.done === done && waiting > 0;
     work[name] = { done, standsSinceMs: stands ? before.standsSinceMs : nowMs };
   }
-  return { lastBeatMs: nowMs, work };
+  return { lastBeatMs: nowMs, gapMaxMs: Math.max(state.gapMaxMs, nowMs - state.lastBeatMs), work };
+}
+
+/**
+ * Takes `pausedMs` out of every account: the observer itself did not run that long (a stopped process, a
+ * suspended machine), so what it did not hear in that time says nothing about the cell.
+ */
+export function pardon(state: Liveness, pausedMs: number): Liveness {
+  const work = Object.fromEntries(
+    Object.entries(state.work).map(([name, { done, standsSinceMs }]) => [
+      name,
+      { done, standsSinceMs: standsSinceMs + pausedMs },
+    ]),
+  );
+  return { ...state, lastBeatMs: state.lastBeatMs + pausedMs, work };
 }
 
 /** Whether the cell still lives: it beats, and what waits is being worked on. */

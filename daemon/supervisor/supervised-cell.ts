@@ -1,7 +1,7 @@
 import { type CellName, type Clock, type ErrorBody, LIMITS, type Timer } from '../../contract/index.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
 import type { CellCarrier, SpawnCell } from './cell-process.ts';
-import { beat, judge, type Liveness, newborn, restartDelayMs } from './liveness.ts';
+import { beat, judge, type Liveness, newborn, pardon, restartDelayMs } from './liveness.ts';
 
 export type CellReport = {
   readonly name: CellName;
@@ -12,6 +12,8 @@ export type CellReport = {
   readonly rssBytes: number;
   /** Milliseconds since the last heartbeat. */
   readonly beatAgeMs: number;
+  /** Longest silence between two heartbeats since this process came up, milliseconds. */
+  readonly beatGapMaxMs: number;
 };
 
 export type SupervisedCellOptions = {
@@ -35,7 +37,11 @@ export class SupervisedCell {
   #rssBytes = 0;
   #watch: Timer | undefined;
   #retry: Timer | undefined;
+  #lastCheckMs = 0;
+  /** Why this process is being killed; its exit only says by which signal. */
+  #killReason: string | undefined;
   #startWanted = false;
+  #stopWanted = false;
   #waiters: ((report: CellReport) => void)[] = [];
 
   constructor(options: SupervisedCellOptions) {
@@ -55,12 +61,15 @@ export class SupervisedCell {
       reason: this.#reason,
       rssBytes: this.#rssBytes,
       beatAgeMs: Math.round(this.#options.clock.monotonicMs() - this.#liveness.lastBeatMs),
+      beatGapMaxMs: Math.round(this.#liveness.gapMaxMs),
     };
   }
 
   /** Starts the process; the cell itself starts its work on `start`, so processes boot side by side. */
   boot(): void {
-    this.#liveness = newborn(this.#options.clock.monotonicMs());
+    this.#lastCheckMs = this.#options.clock.monotonicMs();
+    this.#liveness = newborn(this.#lastCheckMs);
+    this.#killReason = undefined;
     this.#change('booting', this.#reason);
     this.#carrier = this.#options.spawn(this.name, {
       onMessage: (message) => this.#receive(message),
@@ -70,8 +79,9 @@ export class SupervisedCell {
     this.#watch = this.#options.clock.every(LIMITS.HEARTBEAT_MS, () => this.#check());
   }
 
-  /** Resolves at the first `up` or `failed`; a failed cell is tried again in the background. */
+  /** Resolves at the first `up`, `failed` or `down`; what is not up is tried again in the background. */
   start(): Promise<CellReport> {
+    if (this.#stopWanted) return Promise.resolve(this.report());
     this.#startWanted = true;
     const done = new Promise<CellReport>((resolve) => this.#waiters.push(resolve));
     if (this.#state === 'booting') this.#order();
@@ -87,11 +97,12 @@ export class SupervisedCell {
 
   /** Asks the cell to stop; after `deadlineMs` it is killed. Resolves when it is gone. */
   stop(deadlineMs: number): Promise<void> {
-    this.#startWanted = false;
+    this.#stopWanted = true;
     this.#retry?.cancel();
     this.#watch?.cancel();
     if (!this.#carrier || this.#state === 'down' || this.#state === 'stopped') {
       this.#change('stopped', 'stopped');
+      this.#tellWaiters();
       return Promise.resolve();
     }
     this.#change('stopping', 'stopping');
@@ -115,7 +126,10 @@ export class SupervisedCell {
       this.#liveness = beat(this.#liveness, this.#options.clock.monotonicMs(), message.work);
       this.#rssBytes = message.rssBytes;
     } else if (message.t === 'started') {
+      // A cell that was told to stop while it started says both.
+      if (this.#stopWanted) return;
       this.#upSinceMs = this.#options.clock.monotonicMs();
+      this.#liveness = { ...this.#liveness, gapMaxMs: 0 };
       this.#change('up', 'up');
       this.#tellWaiters();
     } else if (message.t === 'failed') {
@@ -125,6 +139,7 @@ export class SupervisedCell {
   }
 
   #failedToStart(error: ErrorBody): void {
+    if (this.#stopWanted) return;
     this.#change('failed', `${error.code}: ${error.message}`);
     this.#tellWaiters();
     this.#carrier?.kill();
@@ -132,6 +147,9 @@ export class SupervisedCell {
 
   #check(): void {
     const nowMs = this.#options.clock.monotonicMs();
+    const pausedMs = nowMs - this.#lastCheckMs - LIMITS.HEARTBEAT_MS;
+    this.#lastCheckMs = nowMs;
+    if (pausedMs > LIMITS.HEARTBEAT_MS) this.#liveness = pardon(this.#liveness, pausedMs);
     const verdict = judge(this.#liveness, nowMs);
     if (verdict.alive) {
       if (this.#state === 'up' && nowMs - this.#upSinceMs > LIMITS.RESTART_FORGET_MS) this.#failures = 0;
@@ -140,24 +158,25 @@ export class SupervisedCell {
     // A process that is only just booting reads a lot from a cold disk: it has longer.
     const booting = this.#state === 'booting' || this.#state === 'starting';
     if (booting && nowMs - this.#liveness.lastBeatMs < 5 * LIMITS.HEARTBEAT_SILENT_MS) return;
-    this.#reason = verdict.reason;
-    this.#carrier?.kill();
+    this.#killReason = verdict.reason;
     this.#watch?.cancel();
+    this.#carrier?.kill();
   }
 
   #exited(reason: string): void {
     this.#watch?.cancel();
     this.#carrier = undefined;
-    if (this.#state === 'stopping' || !this.#startWanted) {
+    if (this.#stopWanted) {
       this.#change('stopped', reason);
       this.#tellWaiters();
       return;
     }
-    const why =
-      this.#state === 'failed' || (this.#reason !== 'up' && this.#state === 'up') ? this.#reason : reason;
+    const why = this.#killReason ?? (this.#state === 'failed' ? this.#reason : reason);
     this.#failures++;
     this.#restarts++;
     this.#change('down', why);
+    // Whoever waits for the first start goes on without this cell.
+    this.#tellWaiters();
     this.#retry = this.#options.clock.after(restartDelayMs(this.#failures), () => this.boot());
   }
 

@@ -6,6 +6,11 @@ import { type CellReport, SupervisedCell } from './supervised-cell.ts';
 /** Started first to last, stopped last to first. */
 export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime', 'link'];
 
+/** From the order to stop to a robot that stands: ending the runs, which stop it, milliseconds. */
+const RUNTIME_STOP_MS = 3_000;
+/** Whoever comes late still gets this long to flush, milliseconds. */
+const FLUSH_MS = 500;
+
 /** Told to the service manager. */
 export type Notifier = {
   ready(status: string): void;
@@ -60,9 +65,10 @@ export class Supervisor {
     for (const cell of this.#cells.values()) cell.boot();
     const reports: CellReport[] = [];
     for (const cell of this.#cells.values()) {
-      if (this.#stopping) break;
-      reports.push(await cell.start());
+      if (this.#stopping) return reports;
+      reports.push(await this.#startWithin(cell, LIMITS.CELL_START_MS));
     }
+    if (this.#stopping) return reports;
     this.#timers.push(this.#options.clock.every(1_000, () => this.#tellStates()));
     if (this.#options.watchdogMs > 0)
       this.#timers.push(this.#options.clock.every(this.#options.watchdogMs, () => this.#pingWatchdog()));
@@ -71,11 +77,25 @@ export class Supervisor {
     return reports;
   }
 
+  /** A cell that is slow to start does not keep the later ones from theirs. */
+  #startWithin(cell: SupervisedCell, limitMs: number): Promise<CellReport> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(limitMs, () => resolve(cell.report()));
+      void cell.start().then((report) => {
+        timer.cancel();
+        resolve(report);
+      });
+    });
+  }
+
   reports(): CellReport[] {
     return [...this.#cells.values()].map((cell) => cell.report());
   }
 
-  /** In reverse order, everything flushed, within the shutdown limit; may be called twice. */
+  /**
+   * In reverse order, everything flushed, within the shutdown limit; may be called twice. The robot first: it
+   * stands when the runtime cell has ended its runs, and that waits for nobody.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopOnce();
     return this.#stopping;
@@ -85,11 +105,13 @@ export class Supervisor {
     this.#options.notify.stopping();
     for (const timer of this.#timers) timer.cancel();
     const start = this.#options.clock.monotonicMs();
-    for (const name of [...START_ORDER].reverse()) {
-      const spent = this.#options.clock.monotonicMs() - start;
-      // Whoever comes late still gets half a second to flush.
-      await this.#cells.get(name)!.stop(Math.max(500, LIMITS.SHUTDOWN_MS - 500 - spent));
-    }
+    const leftMs = () =>
+      Math.max(FLUSH_MS, LIMITS.SHUTDOWN_MS - FLUSH_MS - (this.#options.clock.monotonicMs() - start));
+    const stop = (name: CellName, limitMs = Infinity) =>
+      this.#cells.get(name)!.stop(Math.min(limitMs, leftMs()));
+    const link = stop('link');
+    await stop('runtime', RUNTIME_STOP_MS);
+    await Promise.all([link, stop('memory'), stop('execution')]);
   }
 
   #receive(from: CellName, message: FromCell): void {

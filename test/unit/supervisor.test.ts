@@ -16,6 +16,9 @@ class FakeCells {
   readonly #clock: ManualClock;
   failing = new Set<CellName>();
   deafToStop = new Set<CellName>();
+  deafToStart = new Set<CellName>();
+  /** Crash as soon as they are told to start. */
+  dying = new Set<CellName>();
 
   constructor(clock: ManualClock) {
     this.#clock = clock;
@@ -54,7 +57,8 @@ class FakeCells {
 
   #obey(name: CellName, message: ToCell, events: CarrierEvents): void {
     this.received.push({ cell: name, message });
-    if (message.t === 'start') {
+    if (message.t === 'start' && this.dying.has(name)) queueMicrotask(() => this.die(name, 'signal SIGSEGV'));
+    else if (message.t === 'start' && !this.deafToStart.has(name)) {
       const error = {
         code: 'host.missing',
         operation: 'start',
@@ -206,6 +210,63 @@ describe('the supervisor', () => {
     await clock.advance(5_000);
     expect(done).toBe(true);
     expect(cells.stopped).toEqual(['link', 'memory', 'execution']);
+  });
+
+  it('lets nobody keep the robot from its stop: runs end although the link does not', async () => {
+    const { supervisor, cells, clock } = setup();
+    await supervisor.start();
+    cells.deafToStop.add('link');
+    let done = false;
+    void supervisor.stop().then(() => {
+      done = true;
+    });
+    await clock.advance(100);
+    expect(cells.stopped).toEqual(['runtime', 'memory', 'execution']);
+    await clock.advance(4_900);
+    expect(done).toBe(true);
+  });
+
+  it('starts the other cells although one dies while it boots, dies in its start, or never starts', async () => {
+    const { supervisor, cells, clock, told, state } = setup();
+    cells.dying.add('memory');
+    cells.deafToStart.add('runtime');
+    const started = supervisor.start();
+    cells.die('execution', 'signal SIGKILL');
+    await clock.advance(25_000);
+    await started;
+    expect(told).toContain('ready');
+    expect(state('link').state).toBe('up');
+    expect(state('execution')).toMatchObject({ state: 'up', restarts: 1 });
+    expect(state('memory').restarts).toBeGreaterThan(3);
+    cells.dying.delete('memory');
+    await clock.advance(30_000);
+    expect(state('memory').state).toBe('up');
+  });
+
+  it('does not take its own pause for the silence of the cells', async () => {
+    const { supervisor, cells, clock, state } = setup();
+    await supervisor.start();
+    await clock.advance(1_000);
+    // Nothing of this process runs for a minute: neither heartbeats nor looks.
+    clock.skip(60_000);
+    await clock.advance(1_000);
+    expect(cells.spawned).toHaveLength(4);
+    expect(state('execution')).toMatchObject({ state: 'up', restarts: 0 });
+  });
+
+  it('tells the longest silence of a cell, and that it was killed for one', async () => {
+    const { supervisor, cells, clock, state } = setup();
+    await supervisor.start();
+    await clock.advance(2_000);
+    expect(state('memory').beatGapMaxMs).toBe(250);
+    cells.hung.add('memory');
+    await clock.advance(1_500);
+    cells.hung.delete('memory');
+    await clock.advance(500);
+    expect(state('memory')).toMatchObject({ restarts: 0, beatGapMaxMs: 1_750 });
+    cells.hung.add('memory');
+    await clock.advance(2_400);
+    expect(state('memory').reason).toMatch(/silent for \d+ ms/);
   });
 
   it('feeds the watchdog while cells live', async () => {
