@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
-import type { Policy } from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, type Policy } from '../../contract/index.ts';
 import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';
 import { PursuitPolicy } from '../execution/control/pursuit-policy.ts';
@@ -17,9 +17,19 @@ export type ControlThreadData = {
 const { policy, model, options } = workerData as ControlThreadData;
 const clock = new SystemClock();
 
-/** Messages that come while the policy is loading wait in the port: nothing listens to it yet. */
-async function loadPolicy(): Promise<Policy> {
-  return policy === 'onnx' ? OnnxPolicy.load(model, clock) : new PursuitPolicy(options.limits);
+/**
+ * Messages that come while the policy is loading wait in the port: nothing listens to it yet. A robot whose
+ * network is missing or damaged drives by the analytic follower, and says so.
+ */
+async function loadPolicy(): Promise<{ readonly policy: Policy; readonly fault?: ErrorBody }> {
+  const analytic = new PursuitPolicy(options.limits);
+  if (policy === 'pursuit') return { policy: analytic };
+  try {
+    return { policy: await OnnxPolicy.load(model, clock) };
+  } catch (thrown) {
+    const fault = EdgeError.from(thrown, 'model.unavailable', 'load policy', model).toBody();
+    return { policy: analytic, fault };
+  }
 }
 
-await runControlWorker(parentPort as unknown as ControlPort, { policy: await loadPolicy(), clock, options });
+await runControlWorker(parentPort as unknown as ControlPort, { ...(await loadPolicy()), clock, options });

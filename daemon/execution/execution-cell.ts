@@ -35,7 +35,7 @@ export type ExecutionParts = {
   readonly recorder: Recorder | undefined;
   /** Made here, so that the control thread's events reach the cell. */
   makeControl(
-    events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onDown'>,
+    events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
   ): ControlClient;
   readonly player: BagPlayer;
   readonly queryables: Queryables | undefined;
@@ -61,6 +61,10 @@ export class ExecutionCell implements Cell {
   #looks: { cancel(): void } | undefined;
   #retry: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
+  /** Why the robot does not drive by the configured policy. */
+  #policyFault: EdgeError | undefined;
+  /** What the log says about the robot: the last word was that it is lost. */
+  #robotLost = false;
   #stopped = false;
   #ready = false;
 
@@ -70,6 +74,7 @@ export class ExecutionCell implements Cell {
     this.#control = parts.makeControl({
       onTick: (result) => this.#applied(result),
       onWake: () => parts.lockstep?.wake(),
+      onReady: (fault) => this.#controlReady(fault),
       onDown: (reason) => this.#controlDown(reason),
     });
     this.#robot = new RobotService(context, this.#control, () => this.#sourceState.connected);
@@ -80,6 +85,7 @@ export class ExecutionCell implements Cell {
     this.#serve();
     if (recorder) {
       await recorder.start();
+      if (this.#stopped) return await recorder.stop();
       recorder.declare([...this.#parts.topics, this.#parts.command]);
       bus.tap('recorder', (sample) => recorder.offer(sample));
     }
@@ -88,6 +94,7 @@ export class ExecutionCell implements Cell {
     this.#robot.register();
     lockstep?.attach(this.#control, () => recorder?.backlogBytes() ?? 0);
     await this.#openRobot();
+    if (this.#stopped) return;
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
     // Nobody waits for the network: queryables come when they can.
     void queryables?.start();
@@ -185,6 +192,7 @@ export class ExecutionCell implements Cell {
       this.#sourceChanged(source.state());
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'robot.unreachable', 'open robot', this.#parts.sourceKind);
+      this.#robotLost = true;
       if (error.message !== this.#sourceState.reason) await this.#degrade(error);
       this.#sourceState = { connected: false, reason: error.message, lost: {} };
       if (!error.retryable || this.#stopped) return;
@@ -201,8 +209,23 @@ export class ExecutionCell implements Cell {
       state.connected ? 'robot connected' : 'robot lost',
       { source: this.#parts.sourceKind, reason: state.reason },
     );
-    if (state.connected)
+    if (!state.connected) {
+      if (this.#robotLost || this.#stopped) return;
+      this.#robotLost = true;
+      const details = { operation: 'read samples', subject: this.#parts.sourceKind, message: state.reason };
+      const error = new EdgeError('robot.unreachable', details).toBody();
+      void this.#emit([{ kind: 'cell.degraded', payload: { error } }]);
+    } else if (this.#robotLost) {
+      this.#robotLost = false;
       void this.#emit([{ kind: 'cell.recovered', payload: { subject: `robot ${this.#parts.sourceKind}` } }]);
+    }
+  }
+
+  /** A policy that cannot be loaded is told once, however often the thread is started. */
+  #controlReady(fault: EdgeError | undefined): void {
+    const news = fault?.message !== this.#policyFault?.message;
+    this.#policyFault = fault;
+    if (fault && news) void this.#degrade(fault);
   }
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */
@@ -247,6 +270,9 @@ export class ExecutionCell implements Cell {
   #degraded(): string[] {
     const { recorder, queryables, source, sourceKind } = this.#parts;
     const found: string[] = [];
+    if (this.#policyFault) {
+      found.push(`control: driving by ${this.#control.status.policy} instead: ${this.#policyFault.message}`);
+    }
     if (source && !this.#sourceState.connected) found.push(`${sourceKind}: ${this.#sourceState.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (queryables && !queryables.status().connected) found.push(`zenoh: ${queryables.status().reason}`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { Sample } from '../../contract/index.ts';
+import type { EdgeError, ErrorBody, Sample } from '../../contract/index.ts';
 import { ControlClient } from '../../daemon/execution/control/control-client.ts';
 import type { TickResult } from '../../daemon/execution/control/control-core.ts';
 import type { FromControl, ToControl } from '../../daemon/execution/control/messages.ts';
@@ -30,6 +30,11 @@ class PlayedThread {
       this.exit = listen;
     },
   };
+  /** Its policy is loaded. */
+  ready(fault?: ErrorBody): void {
+    const policy = { name: 'played', hash: '', inputs: {}, output: [1, 2] as const, stepMs: 50 };
+    this.say({ kind: 'ready', policy, hz: 20, ...(fault ? { fault } : {}) });
+  }
   say(message: FromControl): void {
     this.#listen(message as never);
   }
@@ -45,6 +50,7 @@ function bench() {
   const clock = new ManualClock();
   const threads: PlayedThread[] = [];
   const down: string[] = [];
+  const ready: (EdgeError | undefined)[] = [];
   const client = new ControlClient({
     clock,
     spawn: () => {
@@ -54,10 +60,11 @@ function bench() {
     },
     onTick: () => {},
     onWake: () => {},
+    onReady: (fault) => ready.push(fault),
     onDown: (reason) => down.push(reason),
   });
   client.start();
-  return { clock, threads, down, client };
+  return { clock, threads, down, ready, client };
 }
 
 const GOAL = { pose: { x: 1, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000 };
@@ -86,6 +93,7 @@ describe('control client', () => {
 
   it('replaces a thread that hangs: it does not answer pings', async () => {
     const { clock, threads, down } = bench();
+    threads[0]!.ready();
     for (let i = 0; i < 10; i++) {
       await clock.advance(1_000);
       threads[0]!.alive();
@@ -98,8 +106,35 @@ describe('control client', () => {
     expect(threads.length).toBe(2);
   });
 
+  it('waits for a thread that loads its policy, but not for ever', async () => {
+    const { clock, threads, down, client } = bench();
+    const state = client.state();
+    state.catch(() => {});
+    await clock.advance(30_000);
+    await expect(state).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    expect(down).toEqual([]);
+    threads[0]!.ready();
+    for (let i = 0; i < 20; i++) {
+      threads[0]!.alive();
+      await clock.advance(1_000);
+    }
+    expect(down).toEqual([]);
+    threads[0]!.exit('code 1');
+    await clock.advance(41_000);
+    expect(down).toEqual(['code 1', 'its policy did not load in time']);
+  });
+
+  it('tells that another policy than the configured one drives, and why', () => {
+    const { threads, ready, client } = bench();
+    const fault = { code: 'model.unavailable', operation: 'load policy', subject: 'a.onnx' } as const;
+    threads[0]!.ready({ ...fault, message: 'gone', hint: '', retryable: true });
+    expect(ready).toEqual([expect.objectContaining({ code: 'model.unavailable', message: 'gone' })]);
+    expect(client.status.policy).toBe('played');
+  });
+
   it('a motion may take as long as the robot needs; a tick may not', async () => {
     const { clock, threads, down, client } = bench();
+    threads[0]!.ready();
     let settled = false;
     const motion = client.navigate('m', GOAL).finally(() => {
       settled = true;

@@ -33,6 +33,8 @@ export type ControlClientDeps = {
   onTick(result: TickResult): void;
   /** Simulation time may go on. */
   onWake(): void;
+  /** A thread has its policy: the configured one, or another one because of `fault`. */
+  onReady?(fault: EdgeError | undefined): void;
   /** The thread is gone and will be started anew: the robot has to be stopped by the caller. */
   onDown(reason: string): void;
 };
@@ -40,6 +42,8 @@ export type ControlClientDeps = {
 /** State and map are answered at once; later than this the thread hangs, milliseconds. */
 const ANSWER_MS = 5_000;
 const PING_EVERY_MS = 1_000;
+/** A thread that loads its policy answers nothing yet; later than this it hangs, milliseconds. */
+const READY_MS = 40_000;
 /** First delay before a new thread, doubled up to the next, milliseconds. */
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
@@ -61,6 +65,8 @@ export class ControlClient {
   #pings: Timer | undefined;
   #restart: Timer | undefined;
   #closed = false;
+  #isReady = false;
+  #readyLimit: Timer | undefined;
   #counts: CoreCounts | undefined;
   #ticks = 0;
   #policy = '';
@@ -155,6 +161,7 @@ export class ControlClient {
     this.#closed = true;
     this.#pings?.cancel();
     this.#restart?.cancel();
+    this.#readyLimit?.cancel();
     this.#post({ kind: 'close' });
     this.#rejectAll('the cell stops');
     this.#handle?.terminate();
@@ -177,7 +184,7 @@ export class ControlClient {
     if (ms === undefined) return answer;
     return withDeadline(this.#deps.clock, ms, answer, operation, 'control').catch((error: unknown) => {
       this.#waiting.delete(id);
-      if (error instanceof EdgeError && error.code === 'deadline.exceeded')
+      if (error instanceof EdgeError && error.code === 'deadline.exceeded' && this.#isReady)
         this.#down(`${operation}: ${error.message}`);
       throw error;
     });
@@ -191,6 +198,10 @@ export class ControlClient {
     try {
       const handle = this.#deps.spawn();
       this.#handle = handle;
+      this.#isReady = false;
+      this.#readyLimit = this.#deps.clock.after(READY_MS, () =>
+        this.#down('its policy did not load in time'),
+      );
       handle.port.on('message', (message: FromControl) => {
         if (this.#handle === handle) this.#onMessage(message);
       });
@@ -203,14 +214,17 @@ export class ControlClient {
   }
 
   #ping(): void {
-    if (this.#handle) this.#ask({ op: 'ping' }, ANSWER_MS).catch(() => {});
+    if (this.#handle && this.#isReady) this.#ask({ op: 'ping' }, ANSWER_MS).catch(() => {});
   }
 
   #onMessage(message: FromControl): void {
     switch (message.kind) {
       case 'ready':
+        this.#isReady = true;
+        this.#readyLimit?.cancel();
         this.#policy = message.policy.name;
         this.#hz = message.hz;
+        this.#deps.onReady?.(message.fault && EdgeError.fromBody(message.fault));
         break;
       case 'ticked':
         this.#ticks++;
@@ -241,6 +255,7 @@ export class ControlClient {
     if (this.#closed) return;
     const handle = this.#handle;
     this.#handle = undefined;
+    this.#readyLimit?.cancel();
     handle?.terminate();
     this.#restarts++;
     this.#deps.onDown(reason);

@@ -39,7 +39,13 @@ export type Answers = {
 
 /** What it says. `id` is that of the tick, undefined where the thread ticks by its own clock. */
 export type FromControl =
-  | { readonly kind: 'ready'; readonly policy: PolicyDescription; readonly hz: number }
+  | {
+      readonly kind: 'ready';
+      readonly policy: PolicyDescription;
+      readonly hz: number;
+      /** Why this is not the policy that was configured. */
+      readonly fault?: ErrorBody;
+    }
   | {
       readonly kind: 'ticked';
       readonly id: number | undefined;

@@ -1,9 +1,11 @@
-import { type Clock, EdgeError, type Policy, type Timer } from '../../../contract/index.ts';
+import { type Clock, EdgeError, type ErrorBody, type Policy, type Timer } from '../../../contract/index.ts';
 import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
 import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
 
 export type ControlWorkerDeps = {
   readonly policy: Policy;
+  /** Why `policy` stands in for the configured one. */
+  readonly fault?: ErrorBody | undefined;
   readonly clock: Clock;
   readonly options?: CoreOptions;
 };
@@ -27,6 +29,7 @@ class ControlThread {
   /** Ticks one after the other: a later one waits for an earlier one's inference. */
   #ticks: Promise<void> = Promise.resolve();
   #ticking = false;
+  #lastTick: bigint | undefined;
   #newest: { stamp: bigint; at: number } | undefined;
 
   constructor(port: ControlPort, deps: ControlWorkerDeps, closed: () => void) {
@@ -41,7 +44,8 @@ class ControlThread {
     this.#port.on('message', (message: ToControl) => this.#onMessage(message));
     const { hz, lockstep } = this.#options.control;
     if (!lockstep) this.#timer = this.#deps.clock.every(1000 / hz, () => this.#tickByClock());
-    this.#send({ kind: 'ready', policy: this.#deps.policy.describe(), hz });
+    const { policy, fault } = this.#deps;
+    this.#send({ kind: 'ready', policy: policy.describe(), hz, ...(fault ? { fault } : {}) });
   }
 
   #send(message: FromControl, transfer?: readonly ArrayBuffer[]): void {
@@ -115,7 +119,9 @@ class ControlThread {
     this.#ticking = true;
     const since = this.#deps.clock.monotonicMs() - this.#newest.at;
     const now = this.#newest.stamp + BigInt(Math.round(since * 1e6));
-    void this.#tick(undefined, now).finally(() => {
+    // Carried on by this clock, time may have run ahead of a robot whose samples come late: it waits for them.
+    if (this.#lastTick === undefined || now > this.#lastTick) this.#lastTick = now;
+    void this.#tick(undefined, this.#lastTick).finally(() => {
       this.#ticking = false;
     });
   }
@@ -129,6 +135,7 @@ class ControlThread {
     const back = this.#newest && stamp <= this.#newest.stamp;
     // A second back is another run of the robot, less is reordering.
     if (back && this.#newest!.stamp - stamp < 1_000_000_000n) return;
+    if (back) this.#lastTick = undefined;
     this.#newest = { stamp, at: this.#deps.clock.monotonicMs() };
   }
 }
