@@ -144,14 +144,18 @@ export class FakeRobot implements Robot {
     const until = this.#time + BigInt(Math.round(goal.timeoutMs * 1e6));
     const stuckAfter =
       this.#random() < this.#options.stuckShare ? 1 + Math.floor(this.#random() * 8) : Infinity;
+    let path: { x: number; y: number }[] = [];
     for (let ticks = 0; ; ticks++) {
       if (running.ends) return [running.ends, 'ended from outside'];
       if (Math.hypot(goal.pose.x - this.#pose.x, goal.pose.y - this.#pose.y) <= goal.tolerance) break;
       if (this.#time >= until) return ['timeout', 'the time is over'];
       if (ticks >= stuckAfter) return ['stuck', 'the wheels slip'];
-      const path = this.#path(goal);
-      if (!path) return ['no_path', 'no free way'];
-      await this.#step(path[Math.min(1, path.length - 1)]!);
+      if (path.length === 0 || path.some((place) => this.#blocked(this.#cell(place)))) {
+        const found = this.#path(goal);
+        if (!found) return ['no_path', 'no free way'];
+        path = found.slice(1);
+      }
+      await this.#step(path.shift()!);
     }
     if (goal.alignYaw) {
       if (!(await this.#turnTo(goal.pose.yaw, running)))
@@ -225,33 +229,35 @@ export class FakeRobot implements Robot {
 
   /** Breadth first over cells not known to be near a wall; centres from here to the goal's tolerance. */
   #path(goal: NavigateGoal): { x: number; y: number }[] | undefined {
-    const { width } = this.world;
-    const cell = (x: number, y: number) => Math.floor(y / RESOLUTION) * width + Math.floor(x / RESOLUTION);
+    const { width, height } = this.world;
     const centre = (at: number) => ({
       x: ((at % width) + 0.5) * RESOLUTION,
       y: (Math.floor(at / width) + 0.5) * RESOLUTION,
     });
-    const start = cell(this.#pose.x, this.#pose.y);
-    const from = new Map([[start, start]]);
+    const start = this.#cell(this.#pose);
+    const from = new Int32Array(width * height).fill(-1);
+    from[start] = start;
     const queue = [start];
+    const reach = Math.max(0.08, goal.tolerance - 0.1);
     for (const here of queue) {
       const at = centre(here);
-      if (
-        here !== start &&
-        Math.hypot(at.x - goal.pose.x, at.y - goal.pose.y) <= Math.max(0.08, goal.tolerance - 0.1)
-      ) {
+      if (here !== start && Math.hypot(at.x - goal.pose.x, at.y - goal.pose.y) <= reach) {
         const path = [at];
-        for (let back = here; back !== start; path.push(centre(back))) back = from.get(back)!;
+        for (let back = here; back !== start; path.push(centre(back))) back = from[back]!;
         return path.reverse();
       }
       for (const [dx, dy] of STEPS) {
         const next = here + dy * width + dx;
-        if (from.has(next) || this.#blocked(next)) continue;
-        from.set(next, here);
+        if (from[next] !== -1 || this.#blocked(next)) continue;
+        from[next] = here;
         queue.push(next);
       }
     }
     return undefined;
+  }
+
+  #cell(place: { x: number; y: number }): number {
+    return Math.floor(place.y / RESOLUTION) * this.world.width + Math.floor(place.x / RESOLUTION);
   }
 
   #blocked(cell: number): boolean {
