@@ -6,7 +6,19 @@ const common = { environment: 'node', pool: 'forks', testTimeout: 30_000, hookTi
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'unit', include: ['test/tidy.test.ts', 'test/unit/**/*.test.ts', 'test/golden/**/*.test.ts', 'apps/**/*.test.ts'], maxWorkers: 2 } },
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: [
+            'test/tidy.test.ts',
+            'test/unit/**/*.test.ts',
+            'test/golden/**/*.test.ts',
+            'apps/**/*.test.ts',
+          ],
+          maxWorkers: 2,
+        },
+      },
       {
         test: {
           ...common,

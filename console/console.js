@@ -121,7 +121,8 @@ function cellRow(cell, seqs) {
 
 function showEvent(event) {
   const time = new Date(Number(BigInt(event.ts) / 1000000n)).toLocaleTimeString();
-  const item = element('li', `${time}  ${event.cell}  ${event.kind}  ${JSON.stringify(event.payload)}`);
+  const item = element('li', `${time}  ${event.cell}  ${event.kind}  ${shortFacts(event.payload)}`);
+  item.title = JSON.stringify(event.payload, null, 1);
   at('events').prepend(item);
   while (at('events').childElementCount > EVENTS_SHOWN) at('events').lastElementChild.remove();
 }
@@ -203,3 +204,11 @@ void forever(
 );
 void forever(showMap, MAP_MS);
 void forever(follow, STATUS_MS);
+
+/** The plain values of a payload, for a line; the whole payload is the line's title. */
+function shortFacts(payload) {
+  return Object.entries(payload)
+    .filter(([, value]) => typeof value !== 'object' || value === null)
+    .map(([key, value]) => `${key}=${value}`)
+    .join('  ');
+}
