@@ -68,6 +68,7 @@ export class PathPlanner {
   #queue = new Int32Array(0);
   #startX = 0;
   #startY = 0;
+  #escaping = false;
 
   constructor(grid: OccupancyGrid, field: ClearanceField, options: PlannerOptions = PLANNER_DEFAULTS) {
     this.#grid = grid;
@@ -82,6 +83,7 @@ export class PathPlanner {
     if (start < 0) return undefined;
     this.#startX = fromX;
     this.#startY = fromY;
+    this.#escaping = this.#field.clearance(start) < this.#options.lethal;
     this.#prepare(at.width * at.height);
     this.#flood(start);
     const goal = this.#chooseGoal(goalX, goalY, tolerance);
@@ -102,6 +104,7 @@ export class PathPlanner {
   }
 
   #mayEscape(cell: number): boolean {
+    if (!this.#escaping) return false;
     const at = this.#grid.layout;
     return (
       Math.hypot(centreX(at, cell) - this.#startX, centreY(at, cell) - this.#startY) < this.#options.escape
