@@ -97,7 +97,7 @@ export class DuckLakeLake implements Lake {
     this.#open = undefined;
     if (!open) return;
     await open.queries.stop();
-    open.engine.close();
+    await open.engine.close();
   }
 
   #parts(): Open {
@@ -125,7 +125,7 @@ async function openParts(options: LakeOptions): Promise<Open> {
     await writer.load();
     return { engine, writer, queries: new LakeQueries(engine, options.clock) };
   } catch (thrown) {
-    engine.close();
+    await engine.close();
     throw lakeFailed(thrown, 'lake.open', engine.info.path);
   }
 }

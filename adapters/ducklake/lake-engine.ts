@@ -73,7 +73,14 @@ export class LakeEngine {
     }
   }
 
-  close(): void {
+  /**
+   * Lets go of the files. Detaching first matters: after a commit that failed, DuckLake keeps its catalogue
+   * open for the rest of the process otherwise. What detaching complains about (a full disk) is no loss.
+   */
+  async close(): Promise<void> {
+    await this.writer.run('ROLLBACK').catch(() => {});
+    await this.writer.run('USE memory').catch(() => {});
+    await this.writer.run(`DETACH ${LAKE}`).catch(() => {});
     this.writer.closeSync();
     this.instance.closeSync();
   }

@@ -152,9 +152,15 @@ export class LakeWriter {
         appender.endRow();
       }
       appender.flushSync();
-    } finally {
-      appender.closeSync();
+    } catch (thrown) {
+      try {
+        appender.closeSync();
+      } catch {
+        // Closing complains that the transaction is aborted; what aborted it is what matters.
+      }
+      throw thrown;
     }
+    appender.closeSync();
   }
 
   async #rows(sql: string): Promise<unknown[][]> {

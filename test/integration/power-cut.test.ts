@@ -18,6 +18,8 @@ const MEGABYTES = 512;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const clock = new SystemClock();
 const fault = loopMountFault();
+/** Acknowledged events that were looked for in the copies, and those that were not there. */
+const tally = { cuts: 0, checked: 0, lost: 0 };
 
 /** What the load was promised so far, line by line as it was promised. */
 class Promises {
@@ -119,8 +121,8 @@ describe.runIf(fault === undefined)(`a power cut, ${CUTS} times under load`, () 
     expect(died).toBeUndefined();
     expect(promises.kind).toBe('ducklake');
     process.stderr.write(
-      `power cut: ${CUTS} cuts; ${promises.hashes.size} events acknowledged, lost 0; ` +
-        `lake to ${promises.lake}; ${promises.segments.size} segments sealed\n`,
+      `power cut: ${tally.cuts} cuts, ${tally.checked} acknowledged events looked for, ${tally.lost} lost; ` +
+        `load: ${promises.hashes.size} events, lake to ${promises.lake}, ${promises.segments.size} segments\n`,
     );
   });
 });
@@ -139,10 +141,14 @@ function hashesOf(dataDir: string): Map<number, string> {
 }
 
 function expectLog(dataDir: string, promised: ReadonlyMap<number, string>): void {
+  tally.cuts += 1;
   const verdict = verifyLogFile(logPath(dataDir, 'execution'));
   expect(verdict.fault).toBeUndefined();
   const stored = hashesOf(dataDir);
-  expect([...promised].filter(([seq, hash]) => stored.get(seq) !== hash)).toEqual([]);
+  const lost = [...promised].filter(([seq, hash]) => stored.get(seq) !== hash);
+  tally.checked += promised.size;
+  tally.lost += lost.length;
+  expect(lost).toEqual([]);
 }
 
 /**
