@@ -21,6 +21,9 @@ type DemoOptions = GlobalOptions & {
   timeout: string;
 };
 
+/** The API is back long before that when its cell was killed. */
+const PATIENCE_MS = 30_000;
+
 export function addDemoCommand(program: Command): void {
   program
     .command('demo')
@@ -113,11 +116,11 @@ async function runMission(
   const limitS = Number(options.timeout);
   let details: RunDetails;
   for (;;) {
-    details = await api.get<RunDetails>(`/v1/runs/${runId}`);
+    details = await patiently(() => api.get<RunDetails>(`/v1/runs/${runId}`));
     const elapsedS = (performance.now() - begin) / 1000;
     if (!out.json)
       progress.show({
-        status: await api.get<Status>('/v1/status'),
+        status: await patiently(() => api.get<Status>('/v1/status')),
         phase: details.phase ?? details.run.status,
         elapsedS,
       });
@@ -141,6 +144,19 @@ async function runMission(
       `${summaryText(summary, details, { wallS, url, dataDir, command: commandName(options) })}\n`,
     );
   return summary;
+}
+
+/** A cell that is being restarted is away for a moment: the run goes on, and so does whoever watches it. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof EdgeError) || !error.retryable || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
 }
 
 async function countEvents(api: ApiClient, runId: string): Promise<number> {

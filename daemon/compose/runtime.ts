@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
@@ -7,6 +7,7 @@ import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts
 import { type Cell, type CellContext, IdSource, toMs } from '../../contract/index.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
+import { isPortFree } from '../port-check.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -23,12 +24,13 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     hooks: [],
     ids: new IdSource(() => toMs(clock.now()), random),
   });
+  const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
     {
       robot: config.daemon.name,
       version: VERSION,
       host: config.api.host,
-      port: config.api.port,
+      port: config.api.port || (await formerPort(address, config.api.host, context)),
       auth: await authOf(settings),
     },
     {
@@ -40,7 +42,6 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       requestId: () => randomBytes(8).toString('hex'),
     },
   );
-  const address = join(dataDir, 'run', 'api.json');
   return {
     name: 'runtime',
     work: () => runtime.work(),
@@ -70,6 +71,18 @@ async function authOf({ config, dataDir }: Settings): Promise<HttpAuth> {
     kind: 'token',
     token: await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url')),
   };
+}
+
+/** A free port was picked: after a crash of this cell its clients find the API where it was. */
+async function formerPort(path: string, host: string, { attempt }: CellContext): Promise<number> {
+  if (attempt === 0) return 0;
+  try {
+    const { url } = JSON.parse(readFileSync(path, 'utf8')) as { url: string };
+    const port = Number(new URL(url).port);
+    return (await isPortFree(host, port)) ? port : 0;
+  } catch {
+    return 0;
+  }
 }
 
 /** Where local clients find the API; whole or not there. */
