@@ -96,6 +96,10 @@ async function tryOpen(options: EngineOptions, prelude: string): Promise<LakeEng
     temp_directory: paths.spill,
     max_temp_directory_size: SPILL_LIMIT,
     preserve_insertion_order: 'false',
+    // Memory goes back to the system when a batch or a query is over, instead of when 128 MB are free.
+    allocator_background_threads: 'true',
+    allocator_flush_threshold: '4MB',
+    allocator_bulk_deallocation_flush_threshold: '4MB',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
