@@ -34,7 +34,7 @@ export type EventLogOptions = {
   readonly clock: Clock;
   /** For ids; a simulation passes its seeded source. */
   readonly random?: RandomBytes;
-  /** `worker` unless said otherwise; see docs/decisions/event-log.md for who may choose `caller`. */
+  /** `worker` unless said otherwise; see docs/decisions/0005-event-log-commit-thread.md for who may choose `caller`. */
   readonly thread?: CommitThread;
 };
 
