@@ -23,13 +23,15 @@ const { values: flags } = parseArgs({
     megabytes: { type: 'string', default: '400' },
     dir: { type: 'string', default: tmpdir() },
     json: { type: 'boolean', default: false },
+    // Internal: run the peer alone and print its rate, so that its garbage is not measured as ours.
+    core: { type: 'string' },
   },
 });
 const repeat = Number(flags.repeat);
 const total = Number(flags.megabytes) * 1e6;
 const folder = mkdtempSync(join(flags.dir, 'auraison-bench-'));
 const clock = new SystemClock();
-const python = readersPython();
+const python = flags.core === undefined ? readersPython() : undefined;
 let bags = 0;
 
 const CASES = [
@@ -58,7 +60,7 @@ async function measure({ name, size, type, total: bytes }: (typeof CASES)[number
     figures.ours.push(durable);
     figures.sealed.push(sealed);
     figures.rss.push(process.memoryUsage.rss() / 1e6);
-    figures.core.push(await core(size, count, type));
+    figures.core.push(coreProcess(size, count));
     if (python) figures.python.push(pythonWriter(python, size, count));
   }
   await recorder.recorder.stop();
@@ -135,8 +137,14 @@ async function ours(
   return { durable, sealed };
 }
 
-async function core(size: number, count: number, type: string): Promise<number> {
-  const file = join(folder, 'core.mcap');
+function coreProcess(size: number, count: number): number {
+  const args = [import.meta.filename, '--core', `${size} ${count}`, '--dir', folder];
+  return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+}
+
+async function core(size: number, count: number, directory: string): Promise<number> {
+  const file = join(directory, 'core.mcap');
+  const type = 'bench';
   const handle = await open(file, 'w');
   let position = 0n;
   const writable = {
@@ -239,11 +247,20 @@ function print({ name, messages, megabytes_per_second: speed, ratio, rss_mb_afte
   );
 }
 
-const results: Result[] = [];
-try {
-  for (const one of CASES) results.push(await measure(one));
-} finally {
+if (flags.core === undefined) await main();
+else {
+  const [size, count] = flags.core.split(' ').map(Number) as [number, number];
+  process.stdout.write(`${await core(size, count, folder)}`);
   rmSync(folder, { recursive: true, force: true });
 }
-if (flags.json) process.stdout.write(`${JSON.stringify({ repeat, results })}\n`);
-else for (const result of results) print(result);
+
+async function main(): Promise<void> {
+  const results: Result[] = [];
+  try {
+    for (const one of CASES) results.push(await measure(one));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (flags.json) process.stdout.write(`${JSON.stringify({ repeat, results })}\n`);
+  else for (const result of results) print(result);
+}

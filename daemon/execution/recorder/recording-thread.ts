@@ -10,7 +10,9 @@ import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { Segment } from './segment.ts';
 
 /** A chunk is written when it has this size, or at the sync interval. Large enough for few system calls. */
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 2 * 1024 * 1024;
+/** A full block within this time means high load, milliseconds: 40 MB/s and more. */
+const BUSY_MS = 100;
 
 /** `limit`: how far a flush goes; what is published after it began waits for the next. */
 type Queued = { readonly block: Block; consumed: number; limit: number };
@@ -45,6 +47,7 @@ export class RecordingThread {
   #isFlushDue = false;
   #isSealDue = false;
   #hasLeftSegment = false;
+  #blockMs = Number.NEGATIVE_INFINITY;
   #asks: number[] = [];
   #syncFault: unknown;
 
@@ -79,6 +82,7 @@ export class RecordingThread {
         this.#accounts.drop(message.topic, message.reason, message.count);
         return;
       case 'block':
+        this.#blockMs = this.#clock.monotonicMs();
         this.#queue.push({ block: this.#blockOf(message), consumed: 0, limit: 0 });
         break;
       case 'gone':
@@ -347,10 +351,15 @@ export class RecordingThread {
     this.#failure ??= { reason: 'write_failed', message, sinceMs: this.#clock.monotonicMs() };
   }
 
+  /** Blocks come fast: hashing now would take the processor from writing. What is left is done at the seal. */
+  #isBusy(): boolean {
+    return this.#clock.monotonicMs() - this.#blockMs < BUSY_MS;
+  }
+
   async #hashWhileIdle(): Promise<void> {
     const segment = this.#open?.segment;
     try {
-      while (segment && !this.#isRunning && this.#open?.segment === segment) {
+      while (segment && !this.#isRunning && !this.#isBusy() && this.#open?.segment === segment) {
         if (!(await segment.hashSome())) return;
       }
     } catch {
