@@ -1,4 +1,4 @@
-import { LIMITS } from '../contract/index.ts';
+import { LIMITS } from '../contract/core.ts';
 
 /**
  * Waiting times after failures: doubling from the first to the longest, half of each left to chance, so that

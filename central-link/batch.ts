@@ -1,4 +1,4 @@
-import { type AgentEvent, type EventReader, LIMITS } from '../contract/index.ts';
+import { type AgentEvent, type EventReader, LIMITS } from '../contract/core.ts';
 
 /** Events read from the log at once: large payloads must not pile up before the batch is cut. */
 const READ_EVENTS = 64;

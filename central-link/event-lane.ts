@@ -6,7 +6,7 @@ import {
   type EventReader,
   LIMITS,
   type Receipt,
-} from '../contract/index.ts';
+} from '../contract/core.ts';
 import { cutBatch } from './batch.ts';
 
 export type Step =

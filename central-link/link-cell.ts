@@ -10,7 +10,7 @@ import {
   METHODS,
   TOPICS,
   type WorkCounter,
-} from '../contract/index.ts';
+} from '../contract/core.ts';
 import { Alarm } from './alarm.ts';
 import { LinkPump } from './link-pump.ts';
 

@@ -6,7 +6,7 @@ import {
   LIMITS,
   type LinkStatus,
   withDeadline,
-} from '../contract/index.ts';
+} from '../contract/core.ts';
 import { Backoff } from './backoff.ts';
 import { judge } from './central-state.ts';
 import { EventLane, type Step } from './event-lane.ts';

@@ -1,4 +1,4 @@
-import { type AgentEvent, LIMITS, type NewEvent, type Receipt } from '../contract/index.ts';
+import { type AgentEvent, LIMITS, type NewEvent, type Receipt } from '../contract/core.ts';
 
 export const OWN_LANE = 'events.link';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EdgeError, type ErrorBody } from '../contract/index.ts';
+import { EdgeError, type ErrorBody } from '../contract/core.ts';
 import { readSecret } from '../daemon/secrets.ts';
 import type { Settings } from '../daemon/settings.ts';
 

@@ -1,4 +1,4 @@
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 
 /** Where a command writes: results on standard output, progress and errors on standard error. */
 export type Output = {

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox';
-import { canonicalJson } from './canonical.ts';
 import type { CellName } from './cell-name.ts';
 import { CELL_NAMES } from './cell-name.ts';
 import { checker } from './check.ts';
@@ -46,16 +45,6 @@ export type AgentEvent<K extends EventKind = EventKind> = {
 export type NewEvent<K extends EventKind = EventKind> = {
   [Kind in K]: { kind: Kind; run_id?: string; payload: EventPayload<Kind> };
 }[K];
-
-/** The hash before the first event of a log. */
-export const GENESIS_HASH = '0'.repeat(64);
-
-/** The exact text whose SHA-256 is `hash`: the previous hash, a line feed, the canonical event without hashes. */
-export function hashInput(event: Omit<AgentEvent, 'hash'>): string {
-  const { prev_hash, ...rest } = event as Record<string, unknown> & { prev_hash: string };
-  delete (rest as Record<string, unknown>)['hash'];
-  return `${prev_hash}\n${canonicalJson(rest)}`;
-}
 
 /** A checker per kind: far cheaper and far clearer in its messages than the whole union. */
 const perKind = new Map<string, ReturnType<typeof checker>>();

@@ -1,4 +1,4 @@
-import { EdgeError } from './errors.ts';
+import { EdgeError } from './edge-error.ts';
 
 /**
  * JSON with sorted keys and no spaces (RFC 8785 for the values we use): the bytes that are hashed.

@@ -1,16 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { checker } from './check.ts';
 import { closed, Text, Uuid } from './common.ts';
+import { RUN_STATUSES } from './run-status.ts';
 
-export const RUN_STATUSES = [
-  'queued',
-  'running',
-  'waiting_approval',
-  'paused',
-  'succeeded',
-  'failed',
-  'cancelled',
-] as const;
+/** Statuses stand apart, so that processes without the schema library have them. */
+export * from './run-status.ts';
 
 export const RunStatus = Type.Enum([...RUN_STATUSES]);
 export type RunStatus = Static<typeof RunStatus>;
@@ -35,18 +29,3 @@ export const RunState = Type.Object(
 );
 export type RunState = Static<typeof RunState>;
 export const runStateChecker = checker(RunState);
-
-/** Which status may follow which. A finished run never changes again. */
-export const RUN_TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
-  queued: ['running', 'cancelled', 'failed'],
-  running: ['waiting_approval', 'paused', 'succeeded', 'failed', 'cancelled', 'queued'],
-  waiting_approval: ['running', 'failed', 'cancelled'],
-  paused: ['running', 'failed', 'cancelled'],
-  succeeded: [],
-  failed: [],
-  cancelled: [],
-};
-
-export function isFinished(status: RunStatus): boolean {
-  return RUN_TRANSITIONS[status].length === 0;
-}

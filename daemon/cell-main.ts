@@ -1,6 +1,6 @@
 /** Entry of a forked cell: `cell-main.ts <name> <settings as JSON>`. Everything else arrives as messages. */
 import { SystemClock } from '../adapters/clock/system-clock.ts';
-import { CELL_NAMES, type CellName, LIMITS } from '../contract/index.ts';
+import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
 import type { ToCell } from './cell/wire.ts';
 import { makeCellHost } from './compose/cell-host.ts';
 import type { Settings } from './settings.ts';

@@ -1,5 +1,5 @@
 import { parse, TomlError } from 'smol-toml';
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 import { CONFIG_SPEC, type Config } from './config/keys.ts';
 import type { KeySpec } from './config/spec.ts';
 import { lineOfKey } from './config/toml-lines.ts';

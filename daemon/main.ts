@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
-import { EdgeError, LIMITS } from '../contract/index.ts';
+import { EdgeError, LIMITS } from '../contract/core.ts';
 import { makeDaemon } from './compose/daemon.ts';
 import { requireFreePort } from './port-check.ts';
 import { loadSettings } from './settings.ts';

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { type Clock, EdgeError, pause } from '../contract/index.ts';
+import { type Clock, EdgeError, pause } from '../contract/core.ts';
 
 const LOOK_MS = 100;
 

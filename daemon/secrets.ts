@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 
 /**
  * Reads a secret from a file or a systemd credential (`credential:NAME`). Refuses a file that others may

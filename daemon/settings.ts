@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { EdgeError } from '../contract/index.ts';
+import { EdgeError } from '../contract/core.ts';
 import { type Config, requireConfig } from './config.ts';
 import { configFileOf, dataDirOf } from './paths.ts';
 

@@ -8,7 +8,7 @@ import {
   type LakeCursor,
   type LakeInfo,
   type LakeRows,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
 import { LakeQueries, type QueryOptions } from './lake-queries.ts';

@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 
 /** What the engine threw, as `lake.failed` with the engine's own words. */
 export function lakeFailed(thrown: unknown, operation: string, subject: string): EdgeError {

@@ -4,7 +4,7 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { type Clock, EdgeError, withDeadline } from '../../contract/index.ts';
+import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 import { fsyncPath } from './data-files.ts';
 import { enginePlatform, engineVersion, extensionFile, findExtension } from './extension-files.ts';
 import { lakeFailed } from './faults.ts';

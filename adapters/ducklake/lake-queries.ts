@@ -6,7 +6,7 @@ import {
   LIMITS,
   type Timer,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import { jsonValue } from './json-values.ts';
 import type { LakeEngine } from './lake-engine.ts';

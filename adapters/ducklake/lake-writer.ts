@@ -1,5 +1,5 @@
 import { type DuckDBAppender, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
-import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/index.ts';
+import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import { LAKE, quote } from './schema-sql.ts';

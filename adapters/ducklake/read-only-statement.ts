@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 
 /** Table functions that only look. Everything else could change the lake or read files: refused. */
 const ALLOWED_TABLE_FUNCTIONS = new Set([

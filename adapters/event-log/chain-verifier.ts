@@ -4,7 +4,7 @@ import {
   GENESIS_HASH,
   hashInput,
   type LogVerdict,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { sha256 } from './draft-hash.ts';
 
 /** Recomputes a hash chain event by event; remembers the first fault and nothing else. */

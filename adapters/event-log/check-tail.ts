@@ -1,4 +1,4 @@
-import { type CellName, EdgeError } from '../../contract/index.ts';
+import { type CellName, EdgeError } from '../../contract/core.ts';
 import { ChainVerifier } from './chain-verifier.ts';
 import type { LogHead } from './log-store.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';

@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 
 /** What waits: one append, settled as a whole. */
 export type Waiting<T> = { readonly item: T; readonly events: number; readonly bytes: number };

@@ -2,16 +2,17 @@ import {
   type AgentEvent,
   canonicalJson,
   EdgeError,
-  EVENT_PAYLOADS,
   type EventId,
+  explainPayload,
   type IdSource,
+  isEventKind,
   isUuidv7,
   LIMITS,
   type Nanoseconds,
   type NewEvent,
-  payloadFault,
+  payloadFits,
   toWireTime,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 
 /** An event that was checked and serialized, before the log gives it a position and a hash. */
 export type Draft = {
@@ -23,16 +24,29 @@ export type Draft = {
   readonly payload: string;
 };
 
-/** Checks and serializes one event; throws `schema.invalid`, naming kind and path. */
-export function draftOf(event: NewEvent, ids: IdSource, now: Nanoseconds): Draft {
+/**
+ * Checks and serializes the events of one append. Where one of them is wrong: a promise that rejects with
+ * `schema.invalid`, naming kind and path (the schemas, which know the path, are loaded only then).
+ */
+export function draftsOf(
+  events: readonly NewEvent[],
+  ids: IdSource,
+  now: Nanoseconds,
+): readonly Draft[] | Promise<never> {
+  for (const event of events) {
+    const { kind, payload } = event;
+    if (isEventKind(kind) && !payloadFits(kind, payload))
+      return explainPayload(kind, payload).then((fault) => Promise.reject(refuse(kind, `/payload${fault}`)));
+  }
+  return events.map((event) => draftOf(event, ids, now));
+}
+
+function draftOf(event: NewEvent, ids: IdSource, now: Nanoseconds): Draft {
   const { kind, run_id, payload, ...unknown } = event as NewEvent & Record<string, unknown>;
-  if (typeof kind !== 'string' || !Object.hasOwn(EVENT_PAYLOADS, kind))
-    throw refuse(String(kind), `/kind: unknown event kind ${String(kind)}`);
+  if (!isEventKind(kind)) throw refuse(String(kind), `/kind: unknown event kind ${String(kind)}`);
   const extra = Object.keys(unknown)[0];
   if (extra !== undefined) throw refuse(kind, `/${extra}: unknown field`);
   if (run_id !== undefined && !isUuidv7(run_id)) throw refuse(kind, `/run_id: must be a UUIDv7`);
-  const fault = payloadFault(kind, payload);
-  if (fault !== undefined) throw refuse(kind, `/payload${fault}`);
   const text = canonicalJson(payload);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.EVENT_PAYLOAD_BYTES_MAX) {

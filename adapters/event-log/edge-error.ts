@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { type FaultBody, LogFault } from './log-fault.ts';
 import { sqliteFault } from './sqlite-faults.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { edgeError } from './edge-error.ts';
 import { FileLock } from './file-lock.ts';
 import { fsyncPath } from './log-schema.ts';

@@ -12,12 +12,12 @@ import {
   type NewEvent,
   type RandomBytes,
   toMs,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { CallerCommitter } from './caller-committer.ts';
 import { checkTail } from './check-tail.ts';
 import { CommitQueue } from './commit-queue.ts';
 import type { Committer } from './committer.ts';
-import { type Draft, draftOf } from './draft.ts';
+import { type Draft, draftsOf } from './draft.ts';
 import { logPath } from './log-schema.ts';
 import type { Committed, LogHead } from './log-store.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
@@ -120,7 +120,8 @@ export class SqliteEventLog implements EventLog {
     if (this.#closed) throw this.#closedError();
     if (events.length === 0) return [];
     const now = this.#options.clock.now();
-    const drafts = events.map((event) => draftOf(event, this.#ids, now));
+    const drafts = draftsOf(events, this.#ids, now);
+    if (drafts instanceof Promise) return drafts;
     const bytes = drafts.reduce((sum, draft) => sum + draft.payload.length, 0);
     return new Promise<readonly AgentEvent[]>((resolve, reject) => {
       this.#queue.admit({ item: { drafts, events, resolve, reject }, events: events.length, bytes });

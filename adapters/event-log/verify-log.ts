@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { type CellName, EdgeError, type LogVerdict } from '../../contract/index.ts';
+import { type CellName, EdgeError, type LogVerdict } from '../../contract/core.ts';
 import { ChainVerifier } from './chain-verifier.ts';
 import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';

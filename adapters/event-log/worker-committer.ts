@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import type { WorkerReply, WorkerRequest } from './commit-worker.ts';
 import type { Committer } from './committer.ts';
 import type { Draft } from './draft.ts';

@@ -5,7 +5,7 @@ import {
   type Policy,
   type PolicyDescription,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 
 /**
  * A policy that is loaded when it is first asked: a queryable that nobody queries costs no memory. The

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { EdgeError, type PolicyDescription } from '../../contract/index.ts';
+import { EdgeError, type PolicyDescription } from '../../contract/core.ts';
 
 /** The file beside a network that says what it takes and gives. */
 export type ModelCard = {

@@ -1,4 +1,4 @@
-import { EdgeError, type Observation } from '../../contract/index.ts';
+import { EdgeError, type Observation } from '../../contract/core.ts';
 import type { ModelCard } from './model-card.ts';
 
 /** Throws `model.bad_observation` naming the tensor: missing, misshapen, of another length, or not finite. */

@@ -7,7 +7,7 @@ import {
   type Policy,
   type PolicyDescription,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { type Model, readModel } from './model-card.ts';
 import { checkObservation } from './observation-check.ts';
 import type { OnnxJob, OnnxReply } from './onnx-messages.ts';

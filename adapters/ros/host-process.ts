@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type Clock, EdgeError, LIMITS, type Timer, withDeadline } from '../../contract/index.ts';
+import { type Clock, EdgeError, LIMITS, type Timer, withDeadline } from '../../contract/core.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { RosPlace } from './locate.ts';
 import { ROS_LIMITS } from './options.ts';

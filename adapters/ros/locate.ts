@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import type { RosOptions } from './options.ts';
 
 export type RosPlace = { readonly rclnodejs: string; readonly env: Record<string, string> };

@@ -6,7 +6,7 @@ import {
   type SourceState,
   type Timer,
   type TopicSpec,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { HostProcess } from './host-process.ts';
 import { locateRos } from './locate.ts';
 import { stopMessage } from './messages.ts';

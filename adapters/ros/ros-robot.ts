@@ -13,7 +13,7 @@ import {
   SENSOR_QOS,
   type TopicSpec,
   type Twist2d,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { TWIST } from '../../formats/cdr/index.ts';
 import { decodePlanarOdometry, decodeSignal, encodeVelocity, type PlanarOdometry } from './messages.ts';
 import { driveStep, type MotionStep, spinStep, turnBetween } from './motion.ts';

@@ -4,7 +4,7 @@ import {
   type SampleSource,
   type SourceState,
   type TopicSpec,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { RosHost } from './ros-host.ts';
 
 /** Topics of a ROS graph as samples. Types are looked up by the host; an unknown one refuses the opening. */

@@ -1,4 +1,4 @@
-import { EdgeError, type ErrorBody, type Nanoseconds } from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, type Nanoseconds } from '../../contract/core.ts';
 import type { BagTopic } from './bag.ts';
 import { bagFiles, openFile } from './open-bag.ts';
 

@@ -8,7 +8,7 @@ import {
   type SampleSource,
   type SourceState,
   type TopicSpec,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { Bag } from './bag.ts';
 import { openBag } from './open-bag.ts';
 

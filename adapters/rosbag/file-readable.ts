@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import type { Readable } from '../../formats/mcap/index.ts';
 
 /** A file for the MCAP code. Reads are exact; the end of the file before them is `mcap.malformed`. */

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { EdgeError, type Sample } from '../../contract/index.ts';
+import { EdgeError, type Sample } from '../../contract/core.ts';
 import type { Bag, BagFilter, BagTopic } from './bag.ts';
 import { McapBag } from './mcap-bag.ts';
 import { SqliteBag } from './sqlite-bag.ts';

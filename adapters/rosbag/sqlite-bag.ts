@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
-import { EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/index.ts';
+import { EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
 import { headerStamp } from '../../formats/ros2/index.ts';
 import type { Bag, BagFilter, BagTopic } from './bag.ts';
 import { parseQos } from './qos-text.ts';

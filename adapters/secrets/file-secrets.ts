@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EdgeError, type Secrets } from '../../contract/index.ts';
+import { EdgeError, type Secrets } from '../../contract/core.ts';
 
 /** Secrets as files of one directory, mode 0600; a name is a file name. */
 export class FileSecrets implements Secrets {

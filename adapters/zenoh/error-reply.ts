@@ -1,10 +1,9 @@
 import { decode, encode } from '@msgpack/msgpack';
-import { checker, EdgeError, ErrorBody } from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, isErrorBody } from '../../contract/core.ts';
 
 export const MSGPACK = 'application/msgpack';
 export const JSON_ENCODING = 'application/json';
 
-const errorBody = checker(ErrorBody);
 /** A stranger's error text is quoted, but not without bound. */
 const FOREIGN_TEXT_CHARS_MAX = 1000;
 
@@ -30,7 +29,7 @@ export function decodeError(payload: Uint8Array, encoding: string, subject: stri
     const value: unknown = isJson(encoding)
       ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
       : decode(payload);
-    if (errorBody.is(value)) return value;
+    if (isErrorBody(value)) return value;
   } catch {
     // Not ours: read it as text below.
   }

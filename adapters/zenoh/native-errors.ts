@@ -1,4 +1,4 @@
-import { EdgeError, type ErrorCode } from '../../contract/index.ts';
+import { EdgeError, type ErrorCode } from '../../contract/core.ts';
 
 /** Codes that the addon puts in brackets in front of its messages (`native/src/lib.rs`). */
 const CODES: Readonly<Record<string, ErrorCode>> = {

@@ -11,7 +11,7 @@ import {
   type SubscribeOptions,
   type Subscription,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { NativeEvent } from './native-batch.ts';
 import { closed, fromNative } from './native-errors.ts';
 import { loadNative } from './native-loader.ts';

@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { decodeBatch, EVENT, type NativeEvent } from './native-batch.ts';
 import { fromNative } from './native-errors.ts';
 import type { NativeSession } from './native-types.ts';

@@ -6,7 +6,7 @@ import {
   type Query,
   type Reply,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { decodeError, encodeError, silent } from './error-reply.ts';
 import { isKey } from './key-expr.ts';
 import { EVENT, type NativeEvent } from './native-batch.ts';

@@ -8,7 +8,7 @@ import {
   type PolicyDescription,
   type Tensor,
   toWireTime,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { isJson, JSON_ENCODING, MSGPACK } from './error-reply.ts';
 
 /** The payloads of `ai/inference/vla`, both ways. Pure: bytes in, values out. The README has the tables. */

@@ -7,7 +7,7 @@ import {
   type Policy,
   type Query,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { decodeVlaRequest, encodeChunk, encodeDescription } from './vla-codec.ts';
 
 /** Questions waiting for the policy; it serves one after the other, so more would only grow stale. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BagInfo } from '../../adapters/rosbag/index.ts';
-import { EdgeError, type SegmentInfo } from '../../contract/index.ts';
+import { EdgeError, type SegmentInfo } from '../../contract/core.ts';
 import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 import { startDaemon } from '../demo/daemon-child.ts';

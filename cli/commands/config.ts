@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { describeFault, readConfig, showDefaults } from '../../daemon/config.ts';
 import { configFileOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/index.ts';
+import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
 import { isPortFree } from '../../daemon/port-check.ts';
 import { type ApiClient, apiAddress, apiClient } from '../api-client.ts';
 import { definedOnly, type GlobalOptions, settingsOf } from '../context.ts';

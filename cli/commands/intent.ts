@@ -5,7 +5,7 @@ import {
   isFinished,
   type RunDetails,
   type Submitted,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { CELL_NAMES } from '../../contract/index.ts';
+import { CELL_NAMES } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { apiAddress } from '../api-client.ts';
 
 export type DaemonChild = { readonly pid: number; readonly logFile: string; stop(): Promise<number> };

@@ -15,7 +15,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { locateRos } from '../../adapters/ros/locate.ts';
 import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { driveModelPath } from '../../daemon/compose/policy.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { bytes } from '../output.ts';

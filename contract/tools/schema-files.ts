@@ -1,14 +1,11 @@
 import type { TSchema } from 'typebox';
-import {
-  AgentEvent,
-  ErrorBody,
-  Intent,
-  IntentRequest,
-  ProjectionEvent,
-  RunState,
-  Skill,
-  ToolCall,
-} from '../index.ts';
+import { AgentEvent } from '../agent-event.ts';
+import { ErrorBody } from '../errors.ts';
+import { Intent, IntentRequest } from '../intent.ts';
+import { ProjectionEvent } from '../projection-event.ts';
+import { RunState } from '../run-state.ts';
+import { Skill } from '../skill.ts';
+import { ToolCall } from '../tool-call.ts';
 
 const SCHEMAS: readonly [string, TSchema][] = [
   ['intent', Intent],

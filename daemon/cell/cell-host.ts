@@ -9,7 +9,7 @@ import {
   type Timer,
   TOPICS,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { MessageBus } from './message-bus.ts';
 import type { FromCell, StartOrder, ToCell } from './wire.ts';
 

@@ -6,7 +6,7 @@ import {
   type ErrorBody,
   LIMITS,
   type Timer,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { Broadcast, FromCell, Request, Response } from './wire.ts';
 
 type Open = {

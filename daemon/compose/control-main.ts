@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
-import { EdgeError, type ErrorBody, type Policy } from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, type Policy } from '../../contract/core.ts';
 import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';
 import { PursuitPolicy } from '../execution/control/pursuit-policy.ts';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { BagSource } from '../../adapters/rosbag/index.ts';
-import { type Cell, type CellContext, DEFAULT_QOS } from '../../contract/index.ts';
+import { type Cell, type CellContext, DEFAULT_QOS } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { BagPlayer, type PlayableBag, type PlayOptions } from '../execution/bag-player.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';

@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { HttpCentral } from '../../central-link/http-central.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
 import type { Cell, CellContext } from '../../contract/index.ts';
 import { readSecret } from '../secrets.ts';
@@ -15,7 +14,8 @@ export async function composeLink({ config, dataDir }: Settings, context: CellCo
   const central =
     url === ''
       ? undefined
-      : new HttpCentral({
+      : // It checks what strangers send, and so needs the schemas: loaded only where there is a central.
+        new (await import('../../central-link/http-central.ts')).HttpCentral({
           url,
           clock: context.clock,
           token: () => readSecret(tokenFile, 'link.token_file', process.env),

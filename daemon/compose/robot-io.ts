@@ -9,7 +9,7 @@ import {
   type SampleSource,
   SENSOR_QOS,
   type TopicSpec,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { CELL_PITCH } from '../../sim/arena.ts';
 import { SimRobot } from '../../sim/client.ts';
 import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
 import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts';
-import { type Cell, type CellContext, IdSource, toMs } from '../../contract/index.ts';
+import { type Cell, type CellContext, IdSource, toMs } from '../../contract/core.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';

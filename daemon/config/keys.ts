@@ -1,4 +1,4 @@
-import { DEFAULT_QOS, type Qos, SENSOR_QOS } from '../../contract/index.ts';
+import { DEFAULT_QOS, type Qos, SENSOR_QOS } from '../../contract/core.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 
 export type RosTopic = {

@@ -1,4 +1,4 @@
-import { EdgeError, type Sample, type TopicSpec } from '../../contract/index.ts';
+import { EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
 
 /** A bag being played, as the adapter that can read it offers it. */
 export type PlayableBag = {

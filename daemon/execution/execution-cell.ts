@@ -12,7 +12,7 @@ import {
   type TopicSpec,
   type Twist2d,
   type WorkCounter,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import type { BagPlayer, PlayOptions } from './bag-player.ts';
 import type { Ledger, SampleBus } from './bus/index.ts';

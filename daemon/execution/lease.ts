@@ -1,4 +1,4 @@
-import { type Clock, EdgeError, type Timer } from '../../contract/index.ts';
+import { type Clock, EdgeError, type Timer } from '../../contract/core.ts';
 
 /** Who may command actuators, weakest first: a person at the robot outranks every program. */
 export const LEASE_PRIORITIES = {

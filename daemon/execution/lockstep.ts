@@ -1,4 +1,4 @@
-import { type Clock, pause } from '../../contract/index.ts';
+import { type Clock, pause } from '../../contract/core.ts';
 import type { ControlClient } from './control/control-client.ts';
 
 /** A simulation whose time waits for its controller. */

@@ -1,4 +1,4 @@
-import { type Clock, EdgeError, type KeySpace, type Timer } from '../../contract/index.ts';
+import { type Clock, EdgeError, type KeySpace, type Timer } from '../../contract/core.ts';
 
 export type QueryablesStatus = {
   readonly driver: string;

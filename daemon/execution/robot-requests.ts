@@ -1,4 +1,4 @@
-import { EdgeError, type Maneuver, type MotionRequest, type NavigateGoal } from '../../contract/index.ts';
+import { EdgeError, type Maneuver, type MotionRequest, type NavigateGoal } from '../../contract/core.ts';
 
 /** Longest single motion: an hour of robot time; what takes longer is several motions. */
 const TIMEOUT_MS_MAX = 3_600_000;

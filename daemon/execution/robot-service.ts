@@ -9,7 +9,7 @@ import {
   type Timer,
   type WorkCounter,
   withDeadline,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { Receipt } from './control/control-loop.ts';
 import { ActuationLease, LEASE_PRIORITIES, type Lease } from './lease.ts';

@@ -12,7 +12,7 @@ import {
   type MemoryStatus,
   TOPICS,
   type WorkCounter,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 

@@ -6,7 +6,7 @@ import {
   type EventReader,
   type Lake,
   type LakeCursor,
-} from '../../contract/index.ts';
+} from '../../contract/core.ts';
 
 /** Events in one projected batch: large enough for Parquet to be worth it, small enough for the memory. */
 const BATCH_EVENTS = 2_000;

@@ -1,4 +1,4 @@
-import { LIMITS, type WorkCounter } from '../../contract/index.ts';
+import { LIMITS, type WorkCounter } from '../../contract/core.ts';
 
 export type Liveness = {
   /** Monotonic milliseconds of the last heartbeat. */

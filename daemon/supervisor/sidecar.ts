@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Clock, LIMITS, type Timer } from '../../contract/index.ts';
+import { type Clock, LIMITS, type Timer } from '../../contract/core.ts';
 import { restartDelayMs } from './liveness.ts';
 
 export type SidecarOptions = {

@@ -1,4 +1,4 @@
-import { type CellName, type Clock, type ErrorBody, LIMITS, type Timer } from '../../contract/index.ts';
+import { type CellName, type Clock, type ErrorBody, LIMITS, type Timer } from '../../contract/core.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
 import type { CellCarrier, SpawnCell } from './cell-process.ts';
 import { beat, judge, type Liveness, newborn, pardon, restartDelayMs } from './liveness.ts';

@@ -1,4 +1,4 @@
-import { type CellName, type Clock, EdgeError, LIMITS, type Timer, TOPICS } from '../../contract/index.ts';
+import { type CellName, type Clock, EdgeError, LIMITS, type Timer, TOPICS } from '../../contract/core.ts';
 import type { FromCell, Request, Response } from '../cell/wire.ts';
 import type { SpawnCell } from './cell-process.ts';
 import { type CellReport, SupervisedCell } from './supervised-cell.ts';

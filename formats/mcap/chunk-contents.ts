@@ -1,5 +1,5 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
-import { LIMITS } from '../../contract/index.ts';
+import { LIMITS } from '../../contract/core.ts';
 import { decompressLz4 } from './lz4.ts';
 import { malformed } from './malformed.ts';
 import { type Chunk, MESSAGE_FIELDS_BYTES, type Message, OP, RECORD_HEAD_BYTES } from './records.ts';

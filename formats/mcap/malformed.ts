@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/core.ts';
 
 /** `mcap.malformed`, naming the file (or what stands for it) and the byte where it went wrong. */
 export function malformed(subject: string, offset: number, fault: string, cause?: unknown): EdgeError {

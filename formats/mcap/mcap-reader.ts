@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type EdgeError, LIMITS, type Nanoseconds } from '../../contract/index.ts';
+import { type EdgeError, LIMITS, type Nanoseconds } from '../../contract/core.ts';
 import { chunkContents, messageAt, type RecordSpan, recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { malformed } from './malformed.ts';

@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { chunkContents, messageAt, recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { malformed } from './malformed.ts';

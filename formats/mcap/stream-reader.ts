@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/index.ts';
+import { LIMITS } from '../../contract/core.ts';
 import { chunkContents, recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { malformed } from './malformed.ts';

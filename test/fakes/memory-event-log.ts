@@ -1,6 +1,6 @@
 import { ChainVerifier } from '../../adapters/event-log/chain-verifier.ts';
 import { CommitQueue } from '../../adapters/event-log/commit-queue.ts';
-import { type Draft, draftOf } from '../../adapters/event-log/draft.ts';
+import { type Draft, draftsOf } from '../../adapters/event-log/draft.ts';
 import { draftHashInput, sha256 } from '../../adapters/event-log/draft-hash.ts';
 import {
   type AgentEvent,
@@ -75,7 +75,8 @@ export class MemoryEventLog implements EventLog {
     if (this.#closed) throw failed('the log is closed');
     if (events.length === 0) return [];
     const now = this.#clock.now();
-    const drafts = events.map((event) => draftOf(event, this.#ids, now));
+    const drafts = draftsOf(events, this.#ids, now);
+    if (drafts instanceof Promise) return drafts;
     const bytes = drafts.reduce((sum, draft) => sum + draft.payload.length, 0);
     return new Promise((resolve, reject) => {
       this.#queue.admit({ item: { drafts, resolve, reject }, events: drafts.length, bytes });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { fitsFile } from '../../contract/tools/fits-file.ts';
 import { schemaFiles } from '../../contract/tools/schema-files.ts';
 
 const directory = join(import.meta.dirname, '..', '..', 'contract', 'schema', 'v1');
@@ -11,3 +12,7 @@ it.each(schemaFiles())(
     expect(readFileSync(join(directory, name), 'utf8')).toBe(body);
   },
 );
+
+it('fits.ts is what the contract says (npm run schemas after a deliberate change)', () => {
+  expect(readFileSync(join(directory, '..', 'fits.ts'), 'utf8')).toBe(fitsFile());
+});

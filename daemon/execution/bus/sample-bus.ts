@@ -1,4 +1,4 @@
-import { type Clock, LIMITS, type Sample } from '../../../contract/index.ts';
+import { type Clock, LIMITS, type Sample } from '../../../contract/core.ts';
 import type { Ledger } from './ledger.ts';
 import { Rates } from './rates.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';

@@ -1,4 +1,4 @@
-import { type DropReason, LIMITS, type Sample } from '../../../contract/index.ts';
+import { type DropReason, LIMITS, type Sample } from '../../../contract/core.ts';
 
 export type SubscriptionOptions = {
   /** For status and metrics. */

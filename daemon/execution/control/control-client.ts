@@ -10,7 +10,7 @@ import {
   type Timer,
   type WorkCounter,
   withDeadline,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import type { CoreCounts, TickResult } from './control-core.ts';
 import type { Answers, Ask, ControlPort, FromControl, ToControl } from './messages.ts';
 import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';

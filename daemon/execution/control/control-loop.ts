@@ -5,7 +5,7 @@ import {
   type Policy,
   type Twist2d,
   withDeadline,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import type { Drive } from '../navigation/motion.ts';
 import type { LocalGoal } from '../navigation/path-follower.ts';
 import { ChunkQueue } from './chunk-queue.ts';

@@ -5,7 +5,7 @@ import {
   type Observation,
   type Policy,
   type PolicyDescription,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import { DRIVE_LIMITS, type DriveLimits } from './drive-limits.ts';
 import { HORIZON, pursue, SECTORS, STEP_MS } from './pursuit.ts';
 

@@ -1,4 +1,4 @@
-import { type Clock, EdgeError, type ErrorBody, type Policy, type Timer } from '../../../contract/index.ts';
+import { type Clock, EdgeError, type ErrorBody, type Policy, type Timer } from '../../../contract/core.ts';
 import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
 import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
 

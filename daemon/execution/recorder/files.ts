@@ -1,7 +1,7 @@
 import { writevSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EdgeError } from '../../../contract/index.ts';
+import { EdgeError } from '../../../contract/core.ts';
 import type { Readable } from '../../../formats/mcap/index.ts';
 
 /** Random access to an open file for the MCAP code. */

@@ -1,6 +1,6 @@
 import { open, readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { EdgeError, type EventPayload } from '../../../contract/index.ts';
+import { EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
 import { ledgerTopics } from './accounts.ts';
 import {

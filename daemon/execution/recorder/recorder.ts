@@ -11,7 +11,7 @@ import {
   type TopicSpec,
   toMs,
   withDeadline,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
 import { removeNote } from './bag-folder.ts';
 import type { Block } from './block.ts';

@@ -1,0 +1,26 @@
+import type { RunStatus } from './run-state.ts';
+
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting_approval',
+  'paused',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
+
+/** Which status may follow which. A finished run never changes again. */
+export const RUN_TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
+  queued: ['running', 'cancelled', 'failed'],
+  running: ['waiting_approval', 'paused', 'succeeded', 'failed', 'cancelled', 'queued'],
+  waiting_approval: ['running', 'failed', 'cancelled'],
+  paused: ['running', 'failed', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+};
+
+export function isFinished(status: RunStatus): boolean {
+  return RUN_TRANSITIONS[status].length === 0;
+}

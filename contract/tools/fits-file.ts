@@ -1,0 +1,42 @@
+import type { TSchema } from 'typebox';
+import { Build } from 'typebox/schema';
+import { ErrorBody } from '../errors.ts';
+import { EVENT_PAYLOADS } from '../event-payloads.ts';
+
+/**
+ * Text of `contract/schema/fits.ts`: what the schema library compiles for these schemas, written down, so that
+ * processes check their events without it. The code is the library's own; only the expressions that it keeps
+ * beside it are put back in.
+ */
+export function fitsFile(): string {
+  const payloads = Object.entries(EVENT_PAYLOADS).map(
+    ([kind, schema]) => `  '${kind}': ${functionOf(schema)},`,
+  );
+  return [
+    '// @ts-nocheck',
+    '// Made by `npm run schemas` from the schemas of the contract; a golden test holds it.',
+    "import { Guard } from 'typebox/guard';",
+    "import type { EventKind } from '../event-payloads.ts';",
+    '',
+    'export const PAYLOAD_FITS: Readonly<Record<EventKind, (payload: unknown) => boolean>> = {',
+    ...payloads,
+    '};',
+    '',
+    `export const ERROR_BODY_FITS: (value: unknown) => boolean = ${functionOf(ErrorBody)};`,
+    '',
+  ].join('\n');
+}
+
+function functionOf(schema: TSchema): string {
+  const build = Build(schema);
+  const { variables } = build.External();
+  const expressions = variables.map((variable: unknown) => {
+    if (variable instanceof RegExp) return String(variable);
+    throw new Error(`a schema of the contract needs ${String(variable)}: fits.ts knows expressions only`);
+  });
+  if (build.UseUnevaluated()) throw new Error('fits.ts knows no unevaluated properties');
+  const code = build.Evaluate().Code();
+  for (const helper of ['CheckContext', 'Format.', 'Hashing.'])
+    if (code.includes(helper)) throw new Error(`a schema of the contract needs ${helper}`);
+  return `(() => { const External = [${expressions.join(', ')}]; ${code} })()`;
+}

@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * What a process or thread loads at its start is what it weighs for life: the schema library alone is 30 MB and
+ * 0.3 s of processor time. See docs/decisions/0005-small-processes.md.
+ */
+const root = join(import.meta.dirname, '..', '..');
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s+(type\s)?[^;'"]*?from\s+['"]([^'"]+)['"]|(?:^|\n)\s*import\s+['"]([^'"]+)['"]/g;
+
+/** Everything that `entry` loads before its first statement, each with the chain of imports that led there. */
+function loadedBy(entry: string): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  const visit = (file: string, chain: readonly string[]) => {
+    const name = relative(root, file);
+    if (found.has(name)) return;
+    const here = [...chain, name];
+    found.set(name, here);
+    for (const [, typeOnly, from, bare] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+      const specifier = (from ?? bare)!;
+      if (typeOnly !== undefined || specifier.startsWith('node:')) continue;
+      if (specifier.startsWith('.')) visit(join(dirname(file), specifier), here);
+      else if (!found.has(specifier)) found.set(specifier, [...here, specifier]);
+    }
+  };
+  visit(join(root, entry), []);
+  return found;
+}
+
+/** `typebox/guard` is five small files that compiled checks call. */
+const HEAVY = /^(typebox(?!\/guard$)|fastify|@fastify\/|prom-client|@duckdb\/|onnxruntime-node|rclnodejs)/;
+
+function heavy(entry: string, allowed: RegExp = /^$/): string[] {
+  return [...loadedBy(entry)]
+    .filter(([name]) => HEAVY.test(name) && !allowed.test(name))
+    .map(([, chain]) => chain.join(' > '));
+}
+
+describe('what is loaded at the start', () => {
+  it.each([
+    'daemon/main.ts',
+    'daemon/cell-main.ts',
+    'cli/main.ts',
+    'sim/host.ts',
+    'adapters/event-log/commit-worker.ts',
+    'daemon/execution/recorder/recorder-main.ts',
+    'daemon/compose/control-main.ts',
+    'daemon/compose/execution.ts',
+    'daemon/compose/link.ts',
+  ])('is light in %s', (entry) => {
+    expect(heavy(entry)).toEqual([]);
+  });
+
+  it('is DuckDB in the memory cell, and no schema library', () => {
+    expect(heavy('daemon/compose/memory.ts', /^@duckdb\//)).toEqual([]);
+    expect(loadedBy('daemon/compose/memory.ts').has('@duckdb/node-api')).toBe(true);
+  });
+
+  it('is ONNX in the thread of the policy, and no schema library', () => {
+    expect(heavy('adapters/lerobot/onnx-worker-main.ts', /^onnxruntime-node/)).toEqual([]);
+    expect(loadedBy('adapters/lerobot/onnx-worker-main.ts').has('onnxruntime-node')).toBe(true);
+  });
+
+  it('finds what there is to find', () => {
+    const runtime = loadedBy('daemon/compose/runtime.ts');
+    expect(runtime.has('typebox')).toBe(true);
+    expect(
+      [...runtime.keys()].filter((name) => name.endsWith('.ts') && !existsSync(join(root, name))),
+    ).toEqual([]);
+  });
+});
