@@ -25,6 +25,8 @@ const recorder = new Recorder({
   clock,
   dataDir,
   bag: 'load',
+  // Beside the mount, where the test cleans up.
+  intakeDir: `${dataDir}-intake`,
   ledger: new Ledger(),
   segmentBytesMax: 1 << 30,
   segmentMs: 400,
