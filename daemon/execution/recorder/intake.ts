@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -111,9 +112,16 @@ export function writeAccount(folder: string, session: string, account: Account):
   renameSync(`${path}.tmp`, path);
 }
 
-export function removeIntake(folder: string, session: string): void {
+/** With `isLast` the folder goes too, unless another session left something in it. */
+export function removeIntake(folder: string, session: string, isLast = false): void {
   for (const kind of ['names', 'accepted', 'account', 'account.tmp']) {
     rmSync(join(folder, `${session}.${kind}`), { force: true });
+  }
+  if (!isLast) return;
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not empty.
   }
 }
 

@@ -34,7 +34,7 @@ const SEGMENTS_LISTED_MAX = 1024;
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #bag: string;
-  readonly #intakeDir: string;
+  #intakeDir = '';
   readonly #pool: BlockPool;
   readonly #channels: ChannelTable;
   readonly #events: EventQueue;
@@ -58,7 +58,6 @@ export class Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#bag = options.bag || bagName(toMs(options.clock.now()));
-    this.#intakeDir = options.intakeDir ?? intakeFolder(options.dataDir);
     this.#pool = new BlockPool(options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX, (id) =>
       this.#post({ t: 'gone', id }),
     );
@@ -139,7 +138,7 @@ export class Recorder {
       try {
         await this.sealNow();
         // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
-        if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session);
+        if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session, true);
       } catch (error) {
         this.#options.report('error', 'the recorder did not seal in time', { error: String(error) });
       }
@@ -154,6 +153,7 @@ export class Recorder {
 
   async #startThread(): Promise<void> {
     const { clock } = this.#options;
+    this.#intakeDir = this.#options.intakeDir ?? intakeFolder(this.#options.dataDir);
     this.#session = `${toMs(clock.now())}-${randomBytes(6).toString('hex')}`;
     const workerData = this.#threadOptions();
     const entry = this.#options.threadEntry ?? new URL('./recorder-main.ts', import.meta.url);
