@@ -6,6 +6,7 @@
  *   s <path> <sha256>     a sealed segment whose events are in the log
  * Argument: the data directory.
  */
+import { mkdirSync } from 'node:fs';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { cacheDirectory, DuckLakeLake } from '../../adapters/ducklake/index.ts';
 import { openEventReader, SqliteEventLog } from '../../adapters/event-log/index.ts';
@@ -18,6 +19,8 @@ import { say } from './say.ts';
 
 const dataDir = process.argv[2]!;
 const clock = new SystemClock();
+const intakeDir = `${dataDir}-intake`;
+mkdirSync(intakeDir, { recursive: true });
 const log = await SqliteEventLog.open({ dataDir, cell: 'execution', clock });
 const lake = await DuckLakeLake.open({ dataDir, clock, extensionDirectories: [cacheDirectory()] });
 const projector = new Projector((cell) => openEventReader(dataDir, cell));
@@ -26,7 +29,7 @@ const recorder = new Recorder({
   dataDir,
   bag: 'load',
   // Beside the mount, where the test cleans up.
-  intakeDir: `${dataDir}-intake`,
+  intakeDir,
   ledger: new Ledger(),
   segmentBytesMax: 1 << 30,
   segmentMs: 400,
