@@ -24,13 +24,15 @@ export function apiAddress(dataDir: string): { url: string; pid: number } | unde
 /** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
 export function apiClient(settings: Settings): ApiClient {
   const { config, dataDir } = settings;
-  const url =
+  // Asked at every call: the daemon may have been started since.
+  const address = () =>
     process.env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
   const call = async (
     method: string,
     path: string,
     options: { body?: unknown; headers?: Readonly<Record<string, string>>; signal?: AbortSignal | undefined },
   ): Promise<Response> => {
+    const url = address();
     const token = tokenFor(settings);
     let response: Response;
     try {
@@ -61,7 +63,9 @@ export function apiClient(settings: Settings): ApiClient {
     throw await errorOf(response, `${method} ${path}`);
   };
   return {
-    url,
+    get url() {
+      return address();
+    },
     get: async <T>(path: string) =>
       (await (await call('GET', path, { signal: AbortSignal.timeout(15_000) })).json()) as T,
     post: async <T>(path: string, body: unknown = {}, timeoutMs = 60_000) =>

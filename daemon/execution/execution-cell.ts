@@ -204,6 +204,8 @@ export class ExecutionCell implements Cell {
     const before = this.#sourceState;
     this.#sourceState = state;
     if (before.connected === state.connected) return;
+    // A world that went away takes its pause with it.
+    this.#parts.lockstep?.wake();
     this.#context.report(
       state.connected ? 'info' : 'warn',
       state.connected ? 'robot connected' : 'robot lost',

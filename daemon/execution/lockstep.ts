@@ -17,6 +17,8 @@ export class LockstepLink {
   readonly #clock: Clock;
   readonly #world: LockstepWorld;
   #resume: (() => void) | undefined;
+  /** Somebody wanted the robot to move since the last step was asked for. */
+  #woken = false;
   #closed = false;
 
   constructor(clock: Clock, world: LockstepWorld) {
@@ -26,13 +28,16 @@ export class LockstepLink {
 
   attach(control: Pick<ControlClient, 'tick'>, backlogBytes: () => number): void {
     this.#world.onTick(async (time) => {
+      this.#woken = false;
       const { hold } = await control.tick(time);
       while (backlogBytes() > BACKLOG_BYTES_MAX && !this.#closed) await pause(this.#clock, BACKLOG_LOOK_MS);
-      if (hold && !this.#closed) await this.#untilWoken();
+      if (hold && !this.#woken && !this.#closed) await this.#untilWoken();
     });
   }
 
+  /** The robot is wanted, or its world has changed: nobody may stay waiting for it. */
   wake(): void {
+    this.#woken = true;
     this.#resume?.();
     this.#resume = undefined;
   }

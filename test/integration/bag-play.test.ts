@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { SegmentInfo } from '../../contract/index.ts';
+import { auraisonAsync, freshDir, ROOT, testDaemon } from '../support/daemon.ts';
+import { foreignView, readersPython } from '../support/readers.ts';
+import { sampleOf } from '../support/recorder.ts';
+import { writeDb3 } from '../support/rosbag-files.ts';
+
+/** `auraison bag play` as a user types it: through bus, recorder and lake of a real daemon. */
+const real = join(ROOT, '..', 'shared', 'data', 'neato-hallway');
+const directory = freshDir('bag-play');
+afterAll(() => directory.remove());
+
+type Played = { state: string; published: number; segments: SegmentInfo[] };
+
+/** The recording of a real robot; where it is absent, one of the same size made here. */
+function recording(): string {
+  if (existsSync(real)) return real;
+  console.warn('bag-play: ../shared/data/neato-hallway is absent; a generated bag takes its place');
+  const path = join(directory.path, 'generated.db3');
+  const samples = Array.from({ length: 2425 }, (_, i) => {
+    const time = 1_663_967_375_548_411_329n + BigInt(i) * 19_000_000n;
+    return {
+      ...sampleOf(['/scan', '/odom', '/tf'][i % 3]!, i, 300 + (i % 900)),
+      stamp: time,
+      received: time,
+    };
+  });
+  writeDb3(path, samples);
+  return path;
+}
+
+describe.each(['1', '10'])('a real recording, played at %s× by the command line', (rate) => {
+  it('is in the segments as in its source: counts, bytes and order by two foreign readers', {
+    timeout: 180_000,
+  }, async () => {
+    readersPython();
+    const path = recording();
+    const dataDir = join(directory.path, `rate-${rate}`);
+    const { status, stdout, stderr } = await auraisonAsync([
+      'bag',
+      'play',
+      path,
+      '--rate',
+      rate,
+      '--json',
+      '--data-dir',
+      dataDir,
+    ]);
+    expect(status, stderr).toBe(0);
+    const played = JSON.parse(stdout.trim().split('\n').at(-1)!) as Played;
+    const source = await foreignView('rosbags', path);
+    const count = Object.values(source.topics).reduce((sum, topic) => sum + topic.count, 0);
+    expect(played).toMatchObject({ state: 'finished', published: count });
+    const folder = join(dataDir, played.segments[0]!.path, '..');
+    for (const reader of ['mcap', 'rosbags'] as const) {
+      const view = await foreignView(reader, folder);
+      expect(view.topics).toEqual(source.topics);
+      expect(view.order).toBe(source.order);
+    }
+    await lakeHoldsIt(dataDir, count);
+  });
+});
+
+/** A daemon on the same data, later: the lake knows the segments and that nothing was lost. */
+async function lakeHoldsIt(dataDir: string, count: number): Promise<void> {
+  const daemon = await testDaemon(dataDir, { AURAISON_ROBOT_SOURCE: 'none' });
+  try {
+    const sql = 'select sum(received)::bigint, sum(written)::bigint, sum(dropped)::bigint from losses';
+    let rows: unknown[][] = [];
+    for (let i = 0; i < 100 && Number(rows[0]?.[0] ?? 0) < count; i++) {
+      rows = (await daemon.api.post<{ rows: unknown[][] }>('/v1/query', { sql })).rows;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(rows[0]!.map(Number)).toEqual([count, count, 0]);
+    const segments = await daemon.api.post<{ rows: unknown[][] }>('/v1/query', {
+      sql: 'select sum(messages)::bigint from segments',
+    });
+    expect(Number(segments.rows[0]![0])).toBe(count);
+  } finally {
+    await daemon.stop();
+  }
+}
