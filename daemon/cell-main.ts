@@ -25,7 +25,7 @@ process.on('SIGTERM', () => {});
 // Without its supervisor a cell has nobody to obey: it stops the robot, flushes and goes.
 process.on('disconnect', () => {
   clock.after(LIMITS.SHUTDOWN_MS, () => process.exit(1));
-  void host.stop('the supervisor is gone').finally(() => process.exit(1));
+  void host.orphaned().finally(() => process.exit(1));
 });
 process.on('uncaughtException', (error) => {
   process.stderr.write(`${name}: ${error.stack ?? error.message}\n`);

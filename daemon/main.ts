@@ -17,7 +17,10 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   let stopping = false;
   const stop = async () => {
     // A second signal while stopping means: now.
-    if (stopping) process.exit(130);
+    if (stopping) {
+      daemon.supervisor.abandon();
+      process.exit(130);
+    }
     stopping = true;
     await daemon.stop();
     process.exit(0);

@@ -102,6 +102,12 @@ export class CellHost {
     };
   }
 
+  /** Stops the cell although nobody is left who carries messages: no answer is waited for. */
+  orphaned(): Promise<void> {
+    this.#bus.close();
+    return this.stop('the supervisor is gone');
+  }
+
   /** Stops the cell, then closes its log; settles within the shutdown limit and may be called twice. */
   stop(reason: string): Promise<void> {
     this.#stopping ??= this.#stopOnce(reason);

@@ -26,6 +26,7 @@ export class MessageBus implements CellBus {
   readonly #listeners = new Map<string, ((body: unknown, from: CellName) => void)[]>();
   readonly #open = new Map<number, Open>();
   #nextId = 1;
+  #closed = false;
 
   constructor(name: CellName, clock: Clock, post: (message: FromCell) => void) {
     this.#name = name;
@@ -39,6 +40,7 @@ export class MessageBus implements CellBus {
     body: unknown,
     timeoutMs: number = LIMITS.CELL_REQUEST_MS,
   ): Promise<T> {
+    if (this.#closed) return Promise.reject(stopping(method, to));
     if (this.#open.size >= LIMITS.CELL_REQUESTS_OPEN_MAX) {
       return Promise.reject(
         new EdgeError('cell.overloaded', {
@@ -103,17 +105,12 @@ export class MessageBus implements CellBus {
     else open.reject(EdgeError.fromBody(message.body as ErrorBody));
   }
 
-  /** Rejects what is still open; used when the cell ends. */
+  /** Rejects what is still open and what is asked later; used when the cell ends or nobody is left to ask. */
   close(): void {
+    this.#closed = true;
     for (const id of [...this.#open.keys()]) {
       const open = this.#settle(id)!;
-      open.reject(
-        new EdgeError('cell.unavailable', {
-          operation: open.method,
-          subject: open.to,
-          message: 'this cell is stopping',
-        }),
-      );
+      open.reject(stopping(open.method, open.to));
     }
   }
 
@@ -147,4 +144,8 @@ export class MessageBus implements CellBus {
     open.timer.cancel();
     return open;
   }
+}
+
+function stopping(operation: string, subject: string): EdgeError {
+  return new EdgeError('cell.unavailable', { operation, subject, message: 'this cell is stopping' });
 }

@@ -116,6 +116,11 @@ export class SupervisedCell {
     });
   }
 
+  /** Kills the process if it hangs; one that beats ends by itself when its supervisor is gone. */
+  killIfSilent(silentMs: number): void {
+    if (this.report().beatAgeMs > silentMs) this.#carrier?.kill();
+  }
+
   #order(): void {
     this.#change('starting', this.#reason);
     this.#carrier?.post({ t: 'start', attempt: this.#restarts, reason: this.#reason });

@@ -11,6 +11,9 @@ const RUNTIME_STOP_MS = 3_000;
 /** Whoever comes late still gets this long to flush, milliseconds. */
 const FLUSH_MS = 500;
 
+/** Four heartbeats missed, milliseconds. */
+const DEAF_MS = 4 * LIMITS.HEARTBEAT_MS;
+
 /** Told to the service manager. */
 export type Notifier = {
   ready(status: string): void;
@@ -112,6 +115,14 @@ export class Supervisor {
     const link = stop('link');
     await stop('runtime', RUNTIME_STOP_MS);
     await Promise.all([link, stop('memory'), stop('execution')]);
+  }
+
+  /**
+   * For whoever leaves without waiting: cells that hang are killed. The others flush and end by themselves as
+   * soon as this process is gone.
+   */
+  abandon(): void {
+    for (const cell of this.#cells.values()) cell.killIfSilent(DEAF_MS);
   }
 
   #receive(from: CellName, message: FromCell): void {
