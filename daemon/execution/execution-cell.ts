@@ -65,6 +65,7 @@ export class ExecutionCell implements Cell {
   #policyFault: EdgeError | undefined;
   /** What the log says about the robot: the last word was that it is lost. */
   #robotLost = false;
+  #onLost: (() => void) | undefined;
   #stopped = false;
   #ready = false;
 
@@ -106,8 +107,8 @@ export class ExecutionCell implements Cell {
     this.#stopped = true;
     this.#looks?.cancel();
     this.#retry?.cancel();
-    // The robot first: everything else may take its time.
-    await this.#robot.close();
+    // The robot first: everything else may take its time. One that is lost confirms nothing any more.
+    await Promise.race([this.#robot.close(), this.#untilLost()]);
     this.#parts.lockstep?.close();
     this.#sendCommand({ linear: 0, angular: 0 }, this.#context.clock.now());
     await this.#parts.player.close();
@@ -212,6 +213,7 @@ export class ExecutionCell implements Cell {
       { source: this.#parts.sourceKind, reason: state.reason },
     );
     if (!state.connected) {
+      this.#onLost?.();
       if (this.#robotLost || this.#stopped) return;
       this.#robotLost = true;
       const details = { operation: 'read samples', subject: this.#parts.sourceKind, message: state.reason };
@@ -221,6 +223,13 @@ export class ExecutionCell implements Cell {
       this.#robotLost = false;
       void this.#emit([{ kind: 'cell.recovered', payload: { subject: `robot ${this.#parts.sourceKind}` } }]);
     }
+  }
+
+  #untilLost(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLost = resolve;
+      if (!this.#sourceState.connected) resolve();
+    });
   }
 
   /** A policy that cannot be loaded is told once, however often the thread is started. */
