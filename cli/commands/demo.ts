@@ -79,16 +79,27 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   const url = apiAddress(dataDir)!.url;
   out.note(`ready in ${((performance.now() - begin) / 1000).toFixed(1)} s   ${url}`);
   const interrupted = onInterrupt();
+  const gone = daemon.ended.then((code) => {
+    throw new EdgeError('cell.unavailable', {
+      operation: 'demo',
+      subject: daemon.logFile,
+      message: `the daemon ended with exit code ${code} before it was told to`,
+      hint: `its log: ${daemon.logFile}`,
+    });
+  });
+  // Whoever waits hears of it; when nobody waits any more it is no fault.
+  gone.catch(() => {});
   try {
     const api = apiClient(settings);
     const summary = await Promise.race([
       runMission(api, options, out, dataDir, url),
       interrupted.then(() => undefined),
+      gone,
     ]);
     if (!summary) return 130;
     if (!options.once) {
       out.note(`\nThe daemon stays up: ${url} (token in ${dataDir}/token). Ctrl-C ends it.`);
-      await interrupted;
+      await Promise.race([interrupted, gone]);
       return 0;
     }
     return summary.reached ? 0 : 1;

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import { apiAddress } from '../api-client.ts';
 
-export type DaemonChild = { readonly pid: number; readonly logFile: string; stop(): Promise<number> };
+export type DaemonChild = {
+  readonly pid: number;
+  readonly logFile: string;
+  /** Settles with the exit code when the daemon is gone, whoever ended it. */
+  readonly ended: Promise<number>;
+  stop(): Promise<number>;
+};
 
 const ENTRY = join(import.meta.dirname, '..', '..', 'daemon', 'main.ts');
 
@@ -43,6 +49,7 @@ export async function startDaemon(options: {
   return {
     pid: child.pid!,
     logFile,
+    ended: died,
     async stop() {
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
