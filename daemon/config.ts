@@ -174,22 +174,30 @@ function unknownKey(section: string, key: string, known: readonly string[]): str
 
 function near(word: string, known: readonly string[]): string {
   const squash = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const guess = known.find(
-    (k) =>
-      squash(k) === squash(word) ||
-      (word.length > 3 && (k.startsWith(word) || word.startsWith(k) || distance(k, word) <= 2)),
-  );
+  const closeness = (k: string) => {
+    if (squash(k) === squash(word)) return 0;
+    if (word.length <= 3) return Infinity;
+    return k.startsWith(word) || word.startsWith(k) ? 1 : distance(k, word);
+  };
+  const guess = known
+    .map((k) => ({ k, off: closeness(k) }))
+    .filter(({ off }) => off <= 2)
+    .sort((a, b) => a.off - b.off)[0]?.k;
   return guess === undefined ? '' : ` (did you mean ${guess}?)`;
 }
 
-/** Levenshtein distance of short words. */
+/** Edits between short words; two neighbours that changed places are one (Damerau and Levenshtein). */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        next[j] = Math.min(next[j]!, before[j - 2]! + 1);
     }
+    before = row;
     row = next;
   }
   return row[b.length]!;

@@ -21,14 +21,18 @@ export function addBagCommands(program: Command): void {
   const bag = program.command('bag').description('recordings: look at one, play one, record');
   bag
     .command('info <paths...>')
-    .description('topics, counts and times of a recording: MCAP or rosbag2, a file or a folder')
+    .description(
+      'topics, counts and times of a recording: MCAP or rosbag2, a file or a folder; exit code 1 where a file is damaged',
+    )
     .addHelpText('after', '\nExample:\n  auraison bag info ~/.local/share/auraison-edge/bags/*')
     .action(
       action(async ({ out }, paths: string[]) => {
         const { bagInfo } = await import('../../adapters/rosbag/index.ts');
         const infos = await Promise.all(paths.map((path) => bagInfo(path)));
         out.result(infos.length === 1 ? infos[0] : infos, () => infos.map(infoText).join('\n\n'));
-        return 0;
+        const faults = infos.flatMap((info) => info.files.filter(({ fault }) => fault !== undefined));
+        for (const { path, fault } of faults) out.note(`auraison: ${path}: ${fault!.message}`);
+        return faults.length === 0 ? 0 : 1;
       }),
     );
   bag
@@ -56,6 +60,7 @@ export function addBagCommands(program: Command): void {
           : await ownDaemon(settings.dataDir, settings.file, out.note);
         try {
           const { state, segments } = await play(api, request, out.json ? () => {} : out.note);
+          if (state.state === 'failed') out.note(`auraison: ${path}: ${state.reason}`);
           out.result({ ...state, segments }, () =>
             [`${state.state}: ${state.published} messages`, ...segmentLines(segments)].join('\n'),
           );
@@ -109,7 +114,6 @@ async function play(api: ApiClient, request: object, note: (text: string) => voi
     }
   }
   process.removeListener('SIGINT', onStop);
-  if (state.state === 'failed') note(`auraison: ${state.reason}`);
   return { state, segments: await seal(api) };
 }
 

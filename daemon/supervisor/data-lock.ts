@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { EdgeError } from '../../contract/core.ts';
 
@@ -12,7 +12,7 @@ const SQLITE_BUSY = 5;
  */
 export function lockDataDir(dataDir: string, pid: number): { release(): void } {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    makeDirectory(dataDir);
   } catch (cause) {
     throw unusable(dataDir, cause);
   }
@@ -44,6 +44,14 @@ export function lockDataDir(dataDir: string, pid: number): { release(): void } {
   }
   const held = db;
   return { release: () => held.close() };
+}
+
+/** With all its parents. Node's own recursion never ends where a parent is there but takes no children. */
+function makeDirectory(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o750 });
 }
 
 function unusable(dataDir: string, cause: unknown): EdgeError {
