@@ -2,6 +2,7 @@ import type { Nanoseconds, Pose2d, Sample, Twist2d } from '../contract/core.ts';
 import {
   encodeBool,
   encodeClock,
+  encodeFloat32,
   encodeLaserScan,
   encodeOdometry,
   encodeTf,
@@ -105,6 +106,9 @@ export function clockSample(time: Nanoseconds): Sample {
 }
 export function bumperSample(time: Nanoseconds, pressed: boolean): Sample {
   return sample(SIM_TOPICS.bumper, time, encodeBool(pressed));
+}
+export function hardestContactSample(time: Nanoseconds, speed: number): Sample {
+  return sample(SIM_TOPICS.hardestContact, time, encodeFloat32(speed));
 }
 export function exitSample(time: Nanoseconds, reached: boolean): Sample {
   return sample(SIM_TOPICS.exitReached, time, encodeBool(reached));

@@ -131,6 +131,7 @@ export class Simulation {
     if (reachedExit !== this.#exitTold || elapsed % EXIT_EVERY_NS === 0n) {
       this.#exitTold = reachedExit;
       samples.push(messages.exitSample(time, reachedExit));
+      samples.push(messages.hardestContactSample(time, this.referee.hardestCollision));
     }
     return samples;
   }

@@ -1,5 +1,5 @@
 import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../contract/core.ts';
-import { BOOL, CLOCK, LASER_SCAN, ODOMETRY, TF_MESSAGE, TWIST } from '../formats/cdr/index.ts';
+import { BOOL, CLOCK, FLOAT32, LASER_SCAN, ODOMETRY, TF_MESSAGE, TWIST } from '../formats/cdr/index.ts';
 
 /** What the simulated robot publishes. */
 export const SIM_TOPICS = {
@@ -10,6 +10,8 @@ export const SIM_TOPICS = {
   clock: { topic: '/clock', type: CLOCK, qos: SENSOR_QOS },
   bumper: { topic: '/bumper', type: BOOL, qos: DEFAULT_QOS },
   exitReached: { topic: '/maze/exit_reached', type: BOOL, qos: LATCHED_QOS },
+  /** Speed of the hardest contact so far, m/s: what the referee would call a collision or a mere bump. */
+  hardestContact: { topic: '/maze/hardest_contact', type: FLOAT32, qos: LATCHED_QOS },
   /** For evaluation only; a robot that navigates by it navigates by nothing. */
   groundTruth: { topic: '/ground_truth/odom', type: ODOMETRY, qos: DEFAULT_QOS },
 } as const satisfies Readonly<Record<string, TopicSpec>>;

@@ -2,6 +2,7 @@ import type { MapSnapshot } from '../../contract/index.ts';
 import { type MazeFacts, type Place, round } from './facts.ts';
 import type { Frontier, Survey } from './frontier.ts';
 import { centreOf } from './grid.ts';
+import { rimPlaces } from './rim.ts';
 import { pathTo } from './travel.ts';
 
 /** Added to every drive, metres: what turning and deciding cost, so that a gain next door does not divide by nothing. */
@@ -33,10 +34,35 @@ export function chooseGoal(
     const kept = facts.target !== null && near(facts.target, frontier.place) ? LOYALTY : 1;
     return (kept * frontier.gain) / (frontier.cost + OVERHEAD_M);
   };
-  const best = open.reduce((a, b) => (utility(b) > utility(a) ? b : a));
-  const { place, gain, cost } = best;
+  return choiceOf(
+    map,
+    seen,
+    open.reduce((a, b) => (utility(b) > utility(a) ? b : a)),
+  );
+}
+
+/**
+ * Where to go when no frontier is left: the outermost place that is not to be avoided. Those that the robot
+ * already stands at are returned as `been`. Pure.
+ */
+export function chooseRim(
+  map: MapSnapshot,
+  seen: Survey,
+  pose: Place,
+  avoid: readonly Place[],
+): { readonly choice: Choice | undefined; readonly been: readonly Place[] } {
+  const places = rimPlaces(map, seen);
+  const been = places
+    .filter(({ place }) => near(place, pose) && !avoid.some((known) => near(known, place)))
+    .map(({ place }) => ({ x: round(place.x), y: round(place.y) }));
+  const next = places.find(({ place }) => ![...avoid, ...been].some((known) => near(known, place)));
+  return { choice: next && choiceOf(map, seen, next), been };
+}
+
+function choiceOf(map: MapSnapshot, seen: Survey, goal: Frontier): Choice {
+  const { place, gain, cost } = goal;
   const target = { x: round(place.x), y: round(place.y), gain_m2: round(gain), cost_m: round(cost) };
-  return { target, leg: firstLeg(map, seen, best) };
+  return { target, leg: firstLeg(map, seen, goal) };
 }
 
 /** Where the first stretch of the drive ends, facing along it. */

@@ -8,7 +8,7 @@ import {
   pause,
   type RobotState,
 } from '../../contract/index.ts';
-import { chooseGoal } from './choose-goal.ts';
+import { chooseGoal, chooseRim } from './choose-goal.ts';
 import {
   AVOID_MAX,
   elapsedS,
@@ -70,6 +70,13 @@ export async function plan(scope: Scope): Promise<Step> {
     plans: scope.facts.plans + 1,
   };
   if (!choice) {
+    const rim = chooseRim(map, view, pose, scope.facts.avoid);
+    if (rim.choice) {
+      const { target, leg } = rim.choice;
+      const avoid = [...scope.facts.avoid, ...rim.been].slice(-AVOID_MAX);
+      const reason = `nothing unknown is left: to the outermost floor, ${target.cost_m} m`;
+      return { event: 'goal', reason, robotTime: state.time, facts: { ...facts, target, leg, avoid } };
+    }
     const reason = `${view.frontiers.length} frontiers, none of them to be tried`;
     const failures = scope.facts.failures + 1;
     const anew = { target: null, leg: null, avoid: [], failures, problem: 'no frontier' };

@@ -112,6 +112,14 @@ export function encodeClock(time: Nanoseconds): Uint8Array {
 export function decodeBool(bytes: Uint8Array): boolean {
   return new CdrReader(bytes, BOOL).bool();
 }
+export const FLOAT32 = 'std_msgs/msg/Float32';
+
+export function encodeFloat32(value: number): Uint8Array {
+  const writer = new CdrWriter(8);
+  writer.float32(value);
+  return writer.finish();
+}
+
 export function encodeBool(value: boolean): Uint8Array {
   const writer = new CdrWriter(5);
   writer.bool(value);

@@ -183,6 +183,7 @@ describe('what it publishes', () => {
       '/bumper': 20,
       '/scan': 10,
       '/maze/exit_reached': 1.5,
+      '/maze/hardest_contact': 1.5,
     });
     expect(simulation.time - EPOCH_NS).toBe(2_000_000_000n);
   });
