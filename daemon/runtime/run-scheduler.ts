@@ -5,6 +5,7 @@ import {
   fromWireTime,
   type Harness,
   type IdSource,
+  isFinished,
   type NewEvent,
   type Timer,
 } from '../../contract/index.ts';
@@ -15,6 +16,8 @@ import { RunQueue, type Waiting } from './run-queue.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunView } from './run-view.ts';
 
+/** A run whose events the log refused (a full disk) is taken up again after this, milliseconds. */
+const UNWRITTEN_RETRY_MS = 3_000;
 /** How often waiting runs are looked at for deadlines that passed. */
 const EXPIRY_SWEEP_MS = 1_000;
 
@@ -43,6 +46,8 @@ export class RunScheduler {
   readonly #active = new Map<string, { readonly run: ActiveRun; readonly app: string }>();
   #stopping = false;
   #sweeper: Timer | undefined;
+  /** Of runs that wait for a log that takes events again. */
+  readonly #retries = new Set<Timer>();
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
@@ -69,7 +74,12 @@ export class RunScheduler {
   async cancel(runId: string, reason: string): Promise<void> {
     if (this.queue.remove(runId)) {
       const error = new EdgeError('run.cancelled', { operation: 'cancel', subject: runId, message: reason });
-      return await this.#settle(runId, 'cancelled', error);
+      try {
+        return await this.#settle(runId, 'cancelled', error);
+      } catch (thrown) {
+        this.#putBack(runId);
+        throw thrown;
+      }
     }
     await this.#active.get(runId)?.run.end('cancel', reason);
   }
@@ -78,6 +88,7 @@ export class RunScheduler {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sweeper?.cancel();
+    for (const retry of this.#retries) retry.cancel();
     await Promise.allSettled(
       [...this.#active.values()].map(({ run }) => run.end('shutdown', 'the cell stops')),
     );
@@ -113,13 +124,35 @@ export class RunScheduler {
     const runId = view.state.run_id;
     const run = new ActiveRun({ view, app, harness, clock, ids, hooks, robot, append, report });
     this.#active.set(runId, { run, app: app.name });
-    run
-      .run()
-      .catch((thrown: unknown) => this.#unwritten(runId, thrown))
-      .finally(() => {
+    run.run().then(
+      () => {
         this.#active.delete(runId);
         this.#fill();
-      });
+      },
+      (thrown: unknown) => {
+        this.#unwritten(runId, thrown);
+        this.#retry(runId);
+      },
+    );
+  }
+
+  /** The log refused a run: it keeps its slot, its robot stands, and it goes on when the log does. */
+  #retry(runId: string): void {
+    if (this.#stopping) return;
+    const timer = this.#parts.clock.after(UNWRITTEN_RETRY_MS, () => {
+      this.#retries.delete(timer);
+      this.#active.delete(runId);
+      const view = this.#parts.store.get(runId);
+      if (view && !isFinished(view.state.status)) this.#begin(view);
+      else this.#fill();
+    });
+    this.#retries.add(timer);
+  }
+
+  /** Its end could not be written: it waits on. */
+  #putBack(runId: string): void {
+    const view = this.#parts.store.get(runId);
+    if (view && !isFinished(view.state.status)) this.queue.add(waiting(view));
   }
 
   /** Runs whose deadline passed while they waited end now, not when their turn would have come. */
@@ -127,7 +160,10 @@ export class RunScheduler {
     for (const { runId, expires } of this.queue.takeExpired(this.#parts.clock.now())) {
       const message = `the deadline ${expires} passed before the run began`;
       const error = new EdgeError('intent.expired', { operation: 'start', subject: runId, message });
-      this.#settle(runId, 'failed', error).catch((thrown: unknown) => this.#unwritten(runId, thrown));
+      this.#settle(runId, 'failed', error).catch((thrown: unknown) => {
+        this.#unwritten(runId, thrown);
+        this.#putBack(runId);
+      });
     }
   }
 
@@ -154,7 +190,7 @@ export class RunScheduler {
     ]);
   }
 
-  /** The log refused the end: the run stays unfinished there and goes on at the next start. */
+  /** The log refused the end: the run stays unfinished there and goes on later, at the latest after a restart. */
   #unwritten(runId: string, thrown: unknown): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
     this.#parts.report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
