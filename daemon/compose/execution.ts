@@ -7,7 +7,7 @@ import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
 import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
-import { ROBOT_TOPICS } from '../execution/control/robot-topics.ts';
+import type { RobotTopics } from '../execution/control/robot-topics.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { Recorder } from '../execution/recorder/index.ts';
@@ -46,7 +46,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     makeControl: (events) =>
       new ControlClient({
         clock,
-        spawn: () => spawnControl(config, io.world !== undefined),
+        spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined),
         topics: io.robotTopics,
         ...events,
       }),
@@ -80,7 +80,7 @@ function makeRecorder(
   });
 }
 
-function spawnControl(config: Config, lockstep: boolean): ControlHandle {
+function spawnControl(config: Config, topics: RobotTopics, lockstep: boolean): ControlHandle {
   const { robot, control } = config;
   const limits = {
     ...DRIVE_LIMITS,
@@ -94,7 +94,7 @@ function spawnControl(config: Config, lockstep: boolean): ControlHandle {
     options: {
       control: { ...CONTROL_DEFAULTS, hz: control.rate, scanStaleMs: robot.sensor_age_max, lockstep },
       limits,
-      topics: ROBOT_TOPICS,
+      topics,
     },
   };
   const worker = new Worker(new URL('./control-main.ts', import.meta.url), {

@@ -69,7 +69,7 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
     {
       node: 'auraison_edge',
       namespace: config.ros.namespace,
-      env: { ROS_DOMAIN_ID: String(config.ros.domain_id) },
+      env: config.ros.domain_id < 0 ? {} : { ROS_DOMAIN_ID: String(config.ros.domain_id) },
       report: (level, message) => report(level, message),
     },
     clock,

@@ -90,7 +90,7 @@ export const CONFIG_SPEC = {
     prefix: text('', 'before every key of this robot, for example "fleet/robot-7"'),
   },
   ros: {
-    domain_id: integer(0, 'ROS domain', { min: 0, max: 232 }),
+    domain_id: integer(-1, 'ROS domain; -1: that of ROS_DOMAIN_ID, else 0', { min: -1, max: 232 }),
     namespace: text('', 'namespace of topics without a leading slash'),
     cmd_vel: text('/cmd_vel', 'velocity commands of the robot'),
     topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
