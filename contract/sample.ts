@@ -56,6 +56,8 @@ export const DROP_REASONS = [
   'write_failed',
   'crash',
   'shutdown',
+  /** Lost on the way to us, as the middleware tells: it never arrived, and is received only in this count. */
+  'middleware',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 

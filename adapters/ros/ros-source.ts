@@ -30,7 +30,13 @@ export class RosSource implements SampleSource {
       });
     }
     await this.#host.start(this);
-    for (const topic of topics) this.#channels.push(await this.#host.subscribe(topic, onSample));
+    try {
+      for (const topic of topics) this.#channels.push(await this.#host.subscribe(topic, onSample));
+    } catch (error) {
+      // Whoever tries again must not hear the first topics twice.
+      this.#forget();
+      throw error;
+    }
     this.#host.onState((state) => {
       if (!this.#closed) onState(state);
     });
@@ -43,7 +49,11 @@ export class RosSource implements SampleSource {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const channel of this.#channels.splice(0)) this.#host.unsubscribe(channel);
+    this.#forget();
     await this.#host.release(this);
+  }
+
+  #forget(): void {
+    for (const channel of this.#channels.splice(0)) this.#host.unsubscribe(channel);
   }
 }

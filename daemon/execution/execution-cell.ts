@@ -66,12 +66,16 @@ export class ExecutionCell implements Cell {
   /** What the log says about the robot: the last word was that it is lost. */
   #robotLost = false;
   #onLost: (() => void) | undefined;
+  /** Lost before it arrived, by topic, as far as the ledger has it. */
+  readonly #lost = new Map<string, number>();
+  readonly #commandIsHeard: boolean;
   #stopped = false;
   #ready = false;
 
   constructor(context: CellContext, parts: ExecutionParts) {
     this.#context = context;
     this.#parts = parts;
+    this.#commandIsHeard = parts.topics.some(({ topic }) => topic === parts.command.topic);
     this.#control = parts.makeControl({
       onTick: (result) => this.#applied(result),
       onWake: () => parts.lockstep?.wake(),
@@ -116,6 +120,7 @@ export class ExecutionCell implements Cell {
     await this.#parts.source?.close();
     if (this.#parts.sink && (this.#parts.sink as unknown) !== this.#parts.source)
       await this.#parts.sink.close();
+    this.#countLosses();
     this.#control.close();
     await this.#parts.recorder?.stop();
   }
@@ -250,7 +255,19 @@ export class ExecutionCell implements Cell {
     if (!sink) return;
     const bytes = encodeTwist({ linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } });
     const sample: Sample = { topic: command.topic, type: command.type, stamp: time, received: time, bytes };
-    if (sink.offer(sample)) bus.publish(sample);
+    // A command topic that is bridged in comes back from the robot's side, with what others send there.
+    if (sink.offer(sample) && !this.#commandIsHeard) bus.publish(sample);
+  }
+
+  /** What the middleware lost is received and dropped in the ledger: it was owed to us, although it never came. */
+  #countLosses(): void {
+    const { source, recorder } = this.#parts;
+    for (const [topic, lost] of Object.entries(source?.state().lost ?? {})) {
+      const news = lost - (this.#lost.get(topic) ?? 0);
+      if (news <= 0) continue;
+      this.#lost.set(topic, lost);
+      recorder?.missed(topic, 'middleware', news);
+    }
   }
 
   #controlDown(reason: string): void {
@@ -266,6 +283,7 @@ export class ExecutionCell implements Cell {
 
   /** A look at the robot for whoever asks next; the map is larger and looked at less often. */
   async #look(): Promise<void> {
+    this.#countLosses();
     try {
       this.#state = await this.#robot.state();
       const nowMs = this.#context.clock.monotonicMs();

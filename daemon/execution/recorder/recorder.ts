@@ -87,6 +87,12 @@ export class Recorder {
     if (reason) this.#drops.drop(sample.topic, reason);
   }
 
+  /** Counts samples that never came as far as `offer`: received only in the ledger, and dropped. */
+  missed(topic: string, reason: DropReason, count: number): void {
+    this.#options.ledger.received(topic, count);
+    this.#drops.drop(topic, reason, count);
+  }
+
   /** Why the sample is not taken; undefined when it is. */
   #take(sample: Sample): DropReason | undefined {
     if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
