@@ -1,0 +1,248 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import { LIMITS, type Submitted } from '../../contract/index.ts';
+import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
+import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { descendants, isAlive } from '../support/processes.ts';
+import { foreignView, readersPython } from '../support/readers.ts';
+import { accountOf, bagsOf } from '../support/recordings.ts';
+
+/** The whole daemon on a real ROS 2: recorded, driven, killed, stopped, and without any ROS. */
+const INSTALL_MS = 15 * 60_000;
+const MESSAGES = 2_425;
+const SHARED_MEMORY = '/dev/shm';
+
+type Sent = Record<string, { type: string; count: number; sha256: string }>;
+type Command = { t: number; linear: number; angular: number };
+
+let env: RosEnv;
+beforeAll(() => {
+  env = rosEnvironment();
+  readersPython();
+}, INSTALL_MS);
+
+let directory: ReturnType<typeof freshDir>;
+const closing: (() => Promise<unknown>)[] = [];
+beforeEach(() => {
+  directory = freshDir('daemon-ros');
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  directory.remove();
+});
+
+/** `toml` is what an operator would write; the environment is that of a shell with ROS sourced. */
+async function rosDaemon(toml: string, more: Readonly<Record<string, string>> = {}): Promise<TestDaemon> {
+  const config = join(directory.path, 'robot.toml');
+  writeFileSync(config, toml);
+  const daemon = await testDaemon(join(directory.path, 'data'), {
+    ...env,
+    AURAISON_CONFIG: config,
+    AURAISON_ROBOT_SOURCE: 'ros',
+    ...more,
+  });
+  closing.push(() => daemon.stop());
+  return daemon;
+}
+
+function peer(script: string, ...args: string[]): PythonPeer {
+  const opened = new PythonPeer(env, script, args);
+  closing.push(() => opened.close());
+  return opened;
+}
+
+const connected = (daemon: TestDaemon) =>
+  until(
+    async () => {
+      const { robot } = await daemon.status();
+      return robot.available && robot.source.connected;
+    },
+    'the robot is connected',
+    90_000,
+  );
+
+/** Processes of the ROS client below the daemon. */
+const hosts = (daemon: TestDaemon) =>
+  descendants(daemon.child.pid).filter(({ command }) => command.includes('ros/host/main.ts'));
+
+const topic = (name: string, type: string, qos = '') =>
+  `[[ros.topics]]\ntopic = "${name}"\ntype = "${type}"\n${qos}\n`;
+
+describe('the recording published by rclpy over Fast DDS', () => {
+  /** As it was made; its commands are those of another driver, so ours go elsewhere. */
+  const TOML = [
+    '[ros]\ncmd_vel = "/commands"\n',
+    topic('/scan', 'sensor_msgs/msg/LaserScan', 'reliability = "reliable"'),
+    topic('/odom', 'nav_msgs/msg/Odometry', 'reliability = "best_effort"\ndepth = 200'),
+    topic('/tf', 'tf2_msgs/msg/TFMessage'),
+    topic('/tf_static', 'tf2_msgs/msg/TFMessage', 'durability = "transient_local"\ndepth = 100'),
+    topic('/cmd_vel', 'geometry_msgs/msg/Twist'),
+    topic('/robot_description', 'std_msgs/msg/String', 'durability = "transient_local"\ndepth = 1'),
+  ].join('\n');
+
+  it('is in the segments, complete and byte by byte', async () => {
+    const daemon = await rosDaemon(TOML);
+    await connected(daemon);
+    const publisher = peer(
+      'ros_publish.py',
+      recordingPath(env),
+      '--speed',
+      '10',
+      '--reliability',
+      'reliable',
+    );
+    const sent = await publisher.line<Sent>(() => true, 120_000);
+    expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(MESSAGES);
+    const received = Object.values(sent).reduce((sum, { count }) => sum + count, 0);
+    await until(async () => {
+      const { recorder } = await daemon.status();
+      return recorder.available && recorder.received >= received && recorder.written === recorder.received;
+    }, 'everything is written');
+    expect(await daemon.stop()).toBe(0);
+    const [bag] = bagsOf(daemon.dataDir);
+    const { topics } = await foreignView('mcap', bag!);
+    for (const [name, { count, sha256 }] of Object.entries(sent))
+      expect({ name, ...topics[name] }).toEqual({ name, count, sha256 });
+    const ours = topics['/commands']?.count ?? 0;
+    expect(Object.keys(topics).filter((name) => !(name in sent) && name !== '/commands')).toEqual([]);
+    const reader = openEventReader(daemon.dataDir, 'execution');
+    const account = accountOf(reader.read(0, 10_000));
+    reader.close();
+    expect(account).toEqual({ received: MESSAGES + ours, written: MESSAGES + ours, dropped: {} });
+  });
+
+  it('is counted in the ledger where a best-effort topic loses', async () => {
+    const daemon = await rosDaemon(TOML);
+    await connected(daemon);
+    const publisher = peer('ros_publish.py', recordingPath(env), '--speed', '1000');
+    const sent = await publisher.line<Sent>(() => true, 120_000);
+    const odometry = sent['/odom']!.count;
+    type Ledger = { ledger: { topic: string; received: number; written: number }[] };
+    const line = await until(async () => {
+      const { recorder } = await daemon.status();
+      const { ledger } = recorder as unknown as Ledger;
+      return ledger.find((one) => one.topic === '/odom' && one.received >= odometry);
+    }, 'all odometry is in the ledger, lost or not');
+    expect(line.received).toBe(odometry);
+    await daemon.api.post('/v1/recorder/seal');
+    const { received, written, dropped } = accountOf(await allEvents(daemon.api));
+    process.stderr.write(`ros: ${line.written} of ${odometry} odometry messages written\n`);
+    expect(received).toBe(written + (dropped['middleware'] ?? 0));
+    expect(line.received - line.written).toBe(dropped['middleware'] ?? 0);
+  });
+});
+
+describe('a robot that is driven', () => {
+  const commands = (base: PythonPeer) =>
+    base.lines.filter((line): line is Command => typeof line === 'object' && line !== null && 't' in line);
+  const moves = ({ linear, angular }: Command) => linear !== 0 || angular !== 0;
+  const rests = (command: Command) => 't' in command && !moves(command);
+
+  /** A robot of `namespace` on its way by a run. */
+  async function driving(namespace: string) {
+    const base = peer('ros_robot.py', namespace);
+    await base.line<{ ready: boolean }>((line) => line.ready, 60_000);
+    const daemon = await rosDaemon(`[ros]\nnamespace = "${namespace}"\n`);
+    await connected(daemon);
+    const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+    await until(async () => {
+      const { robot } = await daemon.status();
+      return robot.available && (robot.distance ?? 0) > 0.3 && robot.motion === 'moving';
+    }, 'the robot is on its way');
+    return { base, daemon, runId: run.run_id };
+  }
+
+  it('obeys in its namespace, and stands before a stop and a cancellation are answered', async () => {
+    const { base, daemon, runId } = await driving('robot7');
+    expect(commands(base).some(moves)).toBe(true);
+    await daemon.api.post('/v1/robot/stop', { reason: 'somebody is in the way' });
+    const { robot } = await daemon.status();
+    expect(robot.available && Math.abs(robot.twist?.linear ?? 1)).toBeLessThan(0.03);
+    await daemon.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
+    await until(() => rests(commands(base).at(-1)!), 'the last command is a stop');
+    // It stays so: nothing drives a robot whose run has ended.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(moves(commands(base).at(-1)!)).toBe(false);
+    const kinds = (await allEvents(daemon.api)).map(({ kind }) => kind);
+    expect(kinds).toContain('safety.stopped');
+    expect(kinds).toContain('lease.granted');
+  });
+
+  it('is stopped when the ROS host is killed; the daemon says so, comes back and drives on', async () => {
+    const { base, daemon, runId } = await driving('');
+    const cell = await daemon.pidOf('execution');
+    // All of them, the standby as well: what is left is to start anew.
+    const doomed = hosts(daemon).map(({ pid }) => pid);
+    expect(doomed.length).toBeGreaterThan(0);
+    const from = base.lines.length;
+    for (const pid of doomed) process.kill(pid, 'SIGKILL');
+    await until(async () => {
+      const { robot } = await daemon.status();
+      return robot.available && !robot.source.connected && robot.degraded.some((line) => /^ros: /.test(line));
+    }, 'the status says that ROS is gone');
+    await base.line<Command>(rests, 20_000, from);
+    await connected(daemon);
+    const back = base.lines.length;
+    await base.line<Command>((line) => 't' in line && moves(line), 60_000, back);
+    expect(await daemon.pidOf('execution')).toBe(cell);
+    const events = await allEvents(daemon.api);
+    expect(events.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['cell.degraded', 'cell.recovered']),
+    );
+    const { run } = await daemon.api.get<{ run: { status: string } }>(`/v1/runs/${runId}`);
+    expect(run.status).toBe('running');
+  });
+
+  it('stands when the daemon has ended on SIGTERM, in time, and nothing is left behind', async () => {
+    const before = new Set(readdirSync(SHARED_MEMORY));
+    const { base, daemon } = await driving('');
+    const family = descendants(daemon.child.pid).map(({ pid }) => pid);
+    expect(hosts(daemon).length).toBeGreaterThan(0);
+    const begin = performance.now();
+    expect(await daemon.stop()).toBe(0);
+    const tookMs = performance.now() - begin;
+    process.stderr.write(`ros: daemon stopped in ${tookMs.toFixed(0)} ms, ${family.length} processes\n`);
+    expect(tookMs).toBeLessThan(LIMITS.SHUTDOWN_MS + 2_000);
+    expect(family.filter(isAlive)).toEqual([]);
+    expect(moves(commands(base).at(-1)!)).toBe(false);
+    await base.close();
+    // Neither segments of Fast DDS nor the intake of the recorder. Other programs may have theirs.
+    const intake = `auraison-${createHash('sha256').update(daemon.dataDir).digest('hex').slice(0, 16)}`;
+    const left = readdirSync(SHARED_MEMORY).filter(
+      (name) => name === intake || (/fast(rtps|dds)/.test(name) && !before.has(name)),
+    );
+    expect(left).toEqual([]);
+  });
+});
+
+describe('without any ROS', () => {
+  it('the daemon is up, says what is missing, and does the rest', async () => {
+    const daemon = await testDaemon(join(directory.path, 'data'), {
+      AURAISON_ROBOT_SOURCE: 'ros',
+      AMENT_PREFIX_PATH: '',
+    });
+    closing.push(() => daemon.stop());
+    const status = await until(async () => {
+      const found = await daemon.status();
+      return found.cells.every(({ state }) => state === 'up') && found;
+    }, 'all cells are up');
+    expect(status.robot).toMatchObject({
+      available: true,
+      connected: false,
+      source: { kind: 'ros', connected: false },
+      degraded: [expect.stringContaining('no ROS 2 installation is sourced')],
+    });
+    const { status: code, stdout } = auraison(['status', '--data-dir', daemon.dataDir]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('no ROS 2 installation is sourced');
+    const degraded = (await allEvents(daemon.api)).filter(({ kind }) => kind === 'cell.degraded');
+    expect(degraded).toHaveLength(1);
+    expect(degraded[0]!.payload).toMatchObject({
+      error: { code: 'ros.unavailable', hint: expect.stringContaining('setup.bash') },
+    });
+    expect(await daemon.stop()).toBe(0);
+  });
+});
