@@ -4,6 +4,7 @@ Each result is one line of JSON on standard output. Commands:
 
   vla ENDPOINT KEY SEED COUNT [json]   asks a policy COUNT times with random observations
   refused ENDPOINT KEY                 asks what must be refused
+  ask ENDPOINT KEY SEED                asks on and on, also while nobody answers, until killed
   sub ENDPOINT KEYEXPR                 prints what it receives, until killed
   pub ENDPOINT KEY COUNT               publishes COUNT numbered messages of 1 KB, then one of 5 MB
   serve ENDPOINT KEY                   answers queries with the reversed payload, holds a liveliness token
@@ -92,12 +93,33 @@ def refused(session, key):
             say(error=msgpack.unpackb(reply.err.payload.to_bytes()) if reply.err is not None else None)
 
 
+def ask(session, key, seed):
+    """One client for as long as it lives; says what became of each question."""
+    random = numpy.random.default_rng(seed)
+    [reply] = list(session.get(key, timeout=10.0))
+    shapes = json.loads(reply.ok.payload.to_bytes())["inputs"]
+    while True:
+        tensors = {name: pack(random.uniform(-3, 12, size=shape).astype(numpy.float32)) for name, shape in shapes.items()}
+        body = msgpack.packb({"tensors": tensors, "stamp": "0", "task": "", "deadline_ms": 1000})
+        replies = list(session.get(key, payload=body, encoding=zenoh.Encoding("application/msgpack"), timeout=2.0))
+        if not replies:
+            say(missing=True)
+        for reply in replies:
+            if reply.err is not None:
+                say(refused=str(reply.err.payload.to_bytes()))
+            else:
+                say(actions=msgpack.unpackb(reply.ok.payload.to_bytes())["actions"]["shape"])
+        time.sleep(0.05)
+
+
 def main():
     command, endpoint, key = sys.argv[1:4]
     with connect(endpoint) as session:
         if command == "vla":
             vla(session, key, int(sys.argv[4]), int(sys.argv[5]), sys.argv[6:] == ["json"])
             say(done=True)
+        elif command == "ask":
+            ask(session, key, int(sys.argv[4]))
         elif command == "refused":
             refused(session, key)
         elif command == "sub":
