@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/schema';
 import { EdgeError } from './errors.ts';
 
 /**
@@ -24,7 +24,7 @@ export function checker<S extends TSchema>(schema: S): Checker<Static<S>> {
   };
   const fault = (value: unknown): string | undefined => {
     if (validator().Check(value)) return undefined;
-    const errors = validator().Errors(value) as Fault[];
+    const [, errors] = validator().Errors(value) as [boolean, Fault[]];
     return errors.length === 0 ? '/: does not fit its schema' : describe(best(errors), value);
   };
   return {

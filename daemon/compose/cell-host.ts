@@ -1,5 +1,5 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { openEventLog } from '../../adapters/event-log/index.ts';
+import { type CommitThread, openEventLog } from '../../adapters/event-log/index.ts';
 import type { Cell, CellContext, CellName } from '../../contract/index.ts';
 import { CellHost } from '../cell/cell-host.ts';
 import type { FromCell } from '../cell/wire.ts';
@@ -13,6 +13,9 @@ export function makeCellHost(
   post: (message: FromCell) => void,
 ): CellHost {
   const clock = new SystemClock();
+  const parts = loadParts(name);
+  // What cannot be loaded is told at the start of the cell, not before.
+  parts.catch(() => {});
   return new CellHost({
     name,
     clock,
@@ -21,20 +24,29 @@ export function makeCellHost(
     version: VERSION,
     pid: process.pid,
     rssBytes: () => process.memoryUsage.rss(),
-    openLog: () => openEventLog(settings.dataDir, name, clock),
-    compose: (context) => composeCell(name, settings, context),
+    openLog: () => openEventLog(settings.dataDir, name, clock, commitThread(name, settings)),
+    compose: async (context) => (await parts)(settings, context),
   });
 }
 
-async function composeCell(name: CellName, settings: Settings, context: CellContext): Promise<Cell> {
+type Compose = (settings: Settings, context: CellContext) => Promise<Cell>;
+
+/** Begins while the process boots, so that cells load side by side although they start one after the other. */
+async function loadParts(name: CellName): Promise<Compose> {
   switch (name) {
     case 'execution':
-      return (await import('./execution.ts')).composeExecution(settings, context);
+      return (await import('./execution.ts')).composeExecution;
     case 'runtime':
-      return (await import('./runtime.ts')).composeRuntime(settings, context);
+      return (await import('./runtime.ts')).composeRuntime;
     case 'memory':
-      return (await import('./memory.ts')).composeMemory(settings, context);
+      return (await import('./memory.ts')).composeMemory;
     case 'link':
-      return (await import('./link.ts')).composeLink(settings, context);
+      return (await import('./link.ts')).composeLink;
   }
+}
+
+/** Cells that only serve the disk may wait for it; see docs/decisions/0005-event-log-commit-thread.md. */
+function commitThread(name: CellName, { config }: Settings): CommitThread {
+  const alone = config.daemon.cells === 'forked';
+  return alone && (name === 'memory' || name === 'link') ? 'caller' : 'worker';
 }

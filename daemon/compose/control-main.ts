@@ -7,6 +7,7 @@ import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';
 import { PursuitPolicy } from '../execution/control/pursuit-policy.ts';
 import { runControlWorker } from '../execution/control/worker.ts';
+import { shrinkHeap } from './shrink-heap.ts';
 
 export type ControlThreadData = {
   readonly policy: 'onnx' | 'pursuit';
@@ -32,4 +33,6 @@ async function loadPolicy(): Promise<{ readonly policy: Policy; readonly fault?:
   }
 }
 
-await runControlWorker(parentPort as unknown as ControlPort, { ...(await loadPolicy()), clock, options });
+const loaded = await loadPolicy();
+shrinkHeap();
+await runControlWorker(parentPort as unknown as ControlPort, { ...loaded, clock, options });

@@ -31,8 +31,13 @@ export type Daemon = {
 /** The simulated robot ends at once when told; one that does not is killed, milliseconds. */
 const SIM_STOP_MS = 400;
 
-/** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. */
-const CELL_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
+/** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. Threads inherit them. */
+const CELL_FLAGS = [
+  '--disable-warning=ExperimentalWarning',
+  '--max-semi-space-size=2',
+  '--expose-gc',
+  `--import=${new URL('./shrink-heap.ts', import.meta.url)}`,
+];
 
 /** The whole daemon, ready to start. Throws `host.data_dir_in_use` when another one has the data. */
 export function makeDaemon(settings: Settings): Daemon {

@@ -11,9 +11,11 @@ import {
   EVENT_KINDS,
   EVENT_PAYLOADS,
   type EventKind,
+  explainPayload,
   intentChecker,
   intentRequestChecker,
   payloadFault,
+  payloadFits,
   projectionEventChecker,
   RUN_STATUSES,
   RUN_TRANSITIONS,
@@ -96,6 +98,20 @@ describe('agent events', () => {
       }),
       { seed, numRuns: 5 },
     );
+  });
+
+  it.each(EVENT_KINDS)('%s: code made of the schema judges as the schema does', async (kind: EventKind) => {
+    const schema = EVENT_PAYLOADS[kind] as unknown as Loose;
+    const check = (value: unknown) => {
+      expect(payloadFits(kind, value)).toBe(payloadFault(kind, value) === undefined);
+      return payloadFits(kind, value);
+    };
+    for (const value of fc.sample(arbitraryOf(schema), { seed, numRuns: 10 })) {
+      expect(check(value)).toBe(true);
+      for (const mutation of mutations(schema, value)) check(mutation.value);
+    }
+    for (const value of [null, undefined, 1, 'text', [], {}, { stranger: 1 }]) check(value);
+    expect(await explainPayload(kind, { stranger: 1 })).toBe(payloadFault(kind, { stranger: 1 }));
   });
 
   it('refuses an unknown kind, also one that every object inherits', () => {

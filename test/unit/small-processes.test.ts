@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 /**
  * What a process or thread loads at its start is what it weighs for life: the schema library alone is 30 MB and
- * 0.3 s of processor time. See docs/decisions/0005-small-processes.md.
+ * 0.3 s of processor time. See docs/decisions/0006-small-processes.md.
  */
 const root = join(import.meta.dirname, '..', '..');
 const IMPORT =
