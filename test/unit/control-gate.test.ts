@@ -165,6 +165,7 @@ const AHEAD: Drive = { kind: 'goal', goal: { bearing: 0, distance: 1 } };
 const CLEAR: Sensing = {
   obstacles: obstacles(),
   scanAgeMs: 50,
+  odometryAgeMs: 20,
   twist: { linear: 0, angular: 0 },
   bumped: false,
 };

@@ -15,7 +15,7 @@ import { between, IDENTITY } from '../navigation/geometry.ts';
 import type { MotionInput } from '../navigation/motion.ts';
 import { Navigator } from '../navigation/navigator.ts';
 import { PathPlanner } from '../navigation/path-planner.ts';
-import type { RangeScan } from '../navigation/scan-points.ts';
+import { type RangeScan, sees } from '../navigation/scan-points.ts';
 import { Slam } from '../navigation/slam.ts';
 import {
   CONTROL_DEFAULTS,
@@ -43,7 +43,7 @@ export const CORE_DEFAULTS: CoreOptions = {
 
 /** Zero commands still sent after the robot came to rest: one may get lost. */
 const IDLE_COMMANDS = 10;
-/** Stamps further back than this are no reordering. */
+/** Stamps further back than this are no reordering, and scans further ahead of odometry are from no time. */
 const TIME_BACK_NS = 1_000_000_000n;
 
 export type TickResult = {
@@ -116,7 +116,8 @@ export class ControlCore {
     const drive = this.#navigator.step(this.#input(now));
     const applied = await this.#loop.step(now, drive, {
       obstacles: this.#look(now),
-      scanAgeMs: this.#slam.scanStamp === undefined ? Infinity : Number(now - this.#slam.scanStamp) / 1e6,
+      scanAgeMs: ageMs(now, this.#slam.scanStamp),
+      odometryAgeMs: ageMs(now, this.#slam.odometry.newest?.stamp),
       twist: this.#twist(),
       bumped: this.#bumped,
     });
@@ -252,7 +253,7 @@ export class ControlCore {
       this.#laserFrame = message.header.frame_id;
       this.#slam.setMount(this.#mounts.get(this.#laserFrame) ?? IDENTITY);
     }
-    this.#pendingScan = {
+    const scan = {
       stamp: message.header.stamp,
       angleMin: message.angle_min,
       angleIncrement: message.angle_increment,
@@ -260,6 +261,9 @@ export class ControlCore {
       rangeMax: message.range_max,
       ranges: message.ranges,
     };
+    // A blind lidar sees nothing in the way: it must look like a silent one, and that stops the base.
+    if (!sees(scan)) throw new Error('the scan says nothing');
+    this.#pendingScan = scan;
     const newest = this.#slam.odometry.newest;
     if (newest && newest.stamp >= message.header.stamp) this.#placeScan();
   }
@@ -269,7 +273,10 @@ export class ControlCore {
     const scan = this.#pendingScan;
     if (!scan) return;
     this.#pendingScan = undefined;
-    this.#slam.addScan(scan);
+    const newest = this.#slam.odometry.newest;
+    // It would be the newest for ever: every real one after it is older.
+    if (newest && scan.stamp > newest.stamp + TIME_BACK_NS) this.#malformed++;
+    else this.#slam.addScan(scan);
   }
 
   #onBumper(pressed: boolean): void {
@@ -281,9 +288,19 @@ export class ControlCore {
   #onTransforms(bytes: Uint8Array): void {
     for (const { header, child_frame_id, transform } of decodeTf(bytes)) {
       if (header.frame_id !== 'base_link') continue;
-      const { translation, rotation } = transform;
-      this.#mounts.set(child_frame_id, { x: translation.x, y: translation.y, yaw: yawOf(rotation) });
+      const mount = {
+        x: transform.translation.x,
+        y: transform.translation.y,
+        yaw: yawOf(transform.rotation),
+      };
+      if (!Number.isFinite(mount.x + mount.y + mount.yaw)) throw new Error('a transform is not finite');
+      this.#mounts.set(child_frame_id, mount);
     }
     if (this.#laserFrame !== '') this.#slam.setMount(this.#mounts.get(this.#laserFrame) ?? IDENTITY);
   }
+}
+
+/** Either way: what is from the future is not from now. */
+function ageMs(now: bigint, stamp: bigint | undefined): number {
+  return stamp === undefined ? Infinity : Math.abs(Number(now - stamp)) / 1e6;
 }

@@ -18,7 +18,7 @@ export type ControlOptions = {
   readonly hz: number;
   /** Control steps between inferences; the rest of a chunk is the reserve against a slow one. */
   readonly inferEvery: number;
-  /** A scan older than this (robot time) stops the base, milliseconds. */
+  /** A scan or odometry older than this (robot time) stops the base, milliseconds. */
   readonly scanStaleMs: number;
   /** An inference later than this is given up, milliseconds. */
   readonly inferDeadlineMs: number;
@@ -38,6 +38,7 @@ export const CONTROL_DEFAULTS: ControlOptions = {
 export type Sensing = {
   readonly obstacles: LocalObstacles | undefined;
   readonly scanAgeMs: number;
+  readonly odometryAgeMs: number;
   readonly twist: Twist2d;
   readonly bumped: boolean;
 };
@@ -113,10 +114,11 @@ export class ControlLoop {
     let asked = STAND;
     let why = '';
     if (drive.kind !== 'goal') this.#forget();
-    if (drive.kind !== 'halt' && (!sensing.obstacles || sensing.scanAgeMs > this.#options.scanStaleMs)) {
+    const blind = drive.kind === 'halt' ? '' : this.#blind(sensing);
+    if (blind !== '') {
       this.counts.stale++;
       this.#forget();
-      why = `the newest scan is ${sensing.obstacles ? `${Math.round(sensing.scanAgeMs)} ms old` : 'missing'}`;
+      why = blind;
     } else if (drive.kind === 'direct') {
       asked = drive.twist;
     } else if (drive.kind === 'goal') {
@@ -131,6 +133,15 @@ export class ControlLoop {
     if (verdict.verdict === 'refused') this.#refuse(verdict.reason, receipts);
     else this.#refusing = false;
     return { command: verdict.applied, receipts };
+  }
+
+  /** What keeps the base from being driven by its senses; empty when nothing does. */
+  #blind({ obstacles, scanAgeMs, odometryAgeMs }: Sensing): string {
+    if (!obstacles) return 'the newest scan is missing';
+    const { scanStaleMs } = this.#options;
+    if (!(scanAgeMs <= scanStaleMs)) return `the newest scan is ${Math.round(scanAgeMs)} ms old`;
+    if (!(odometryAgeMs <= scanStaleMs)) return `the newest odometry is ${Math.round(odometryAgeMs)} ms old`;
+    return '';
   }
 
   /** The action for now; undefined when starved. Asks for the next chunk when it is due. */

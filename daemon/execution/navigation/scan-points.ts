@@ -24,6 +24,18 @@ const SURFACE_GAP_M = 0.08;
 const SURFACE_ROUGHNESS_M = 0.025;
 /** Rays without a return clear the map this far, metres. */
 const FREE_TRUST_M = 5;
+/** A return from further away is none that anybody steers by, metres. */
+const HIT_MAX_M = 60;
+/** Share of rays that say something; a lidar that says less is covered, broken or dazzled. */
+const SEEING_SHARE = 0.1;
+
+/** Whether a scan can be steered by: its geometry is numbers, and enough of its rays say something. */
+export function sees(scan: RangeScan): boolean {
+  if (!Number.isFinite(scan.angleMin) || !Number.isFinite(scan.angleIncrement)) return false;
+  let saying = 0;
+  for (let i = 0; i < scan.ranges.length; i++) if (scan.ranges[i]! >= scan.rangeMin) saying++;
+  return saying > 0 && saying >= SEEING_SHARE * scan.ranges.length && scan.rangeMax > scan.rangeMin;
+}
 
 /**
  * One scan as points in `base_link`, with the direction of the surface where one can be fitted. The buffers
@@ -49,15 +61,16 @@ export class ScanPoints {
     this.count = count;
     this.sensorX = mount.x;
     this.sensorY = mount.y;
-    const trust = Math.min(scan.rangeMax, FREE_TRUST_M);
+    const far = Math.min(scan.rangeMax, HIT_MAX_M);
+    const trust = Math.min(far, FREE_TRUST_M);
     for (let i = 0; i < count; i++) {
       const range = scan.ranges[i]!;
       let kind = RAY_INVALID;
       let length = 0;
-      if (range >= scan.rangeMin && range < scan.rangeMax) {
+      if (range >= scan.rangeMin && range < far) {
         kind = RAY_HIT;
         length = range;
-      } else if (range >= scan.rangeMax) {
+      } else if (range >= far) {
         kind = RAY_FREE;
         length = trust;
       }

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { Sample } from '../../contract/index.ts';
+import { CORE_DEFAULTS, ControlCore } from '../../daemon/execution/control/control-core.ts';
+import { CONTROL_DEFAULTS } from '../../daemon/execution/control/control-loop.ts';
+import { PursuitPolicy } from '../../daemon/execution/control/pursuit-policy.ts';
+import {
+  decodeLaserScan,
+  encodeLaserScan,
+  encodeTf,
+  type LaserScan,
+  ODOMETRY,
+  TF_MESSAGE,
+} from '../../formats/cdr/index.ts';
+import { FlatWorld, type Wall } from '../fakes/flat-world.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+/** A long hall: there is room to be driving when the sensors fail. */
+const HALL: Wall[] = [
+  [0, 0, 8, 0],
+  [0, 0, 0, 2],
+  [8, 0, 8, 2],
+  [0, 2, 8, 2],
+];
+const STEPS_PER_SECOND = 20;
+
+class Rig {
+  readonly world = new FlatWorld({ walls: HALL, start: { x: 0.6, y: 1, yaw: 0 }, seed: 3 });
+  readonly core = new ControlCore(new PursuitPolicy(), new ManualClock(), {
+    ...CORE_DEFAULTS,
+    control: { ...CONTROL_DEFAULTS, lockstep: true },
+  });
+  readonly stopped: string[] = [];
+  /** What becomes of each sample on its way; undefined never arrives. */
+  spoil: (sample: Sample) => Sample | undefined = (sample) => sample;
+
+  async run(seconds: number): Promise<void> {
+    for (let i = 0; i < seconds * STEPS_PER_SECOND; i++) {
+      for (const sample of this.world.advance()) {
+        const arrived = this.spoil(sample);
+        if (arrived) this.core.onSample(arrived);
+      }
+      const { command, receipts } = await this.core.tick(this.world.time);
+      if (command) this.world.command = command;
+      for (const receipt of receipts)
+        if (receipt.kind === 'safety.stopped') this.stopped.push(receipt.reason);
+    }
+  }
+}
+
+async function driving(): Promise<Rig> {
+  const rig = new Rig();
+  await rig.run(1);
+  void rig.core.navigate('m', { pose: { x: 6, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 60_000 });
+  await rig.run(2);
+  expect(rig.world.twist.linear).toBeGreaterThan(0.2);
+  return rig;
+}
+
+function scan(sample: Sample, change: (scan: LaserScan) => Partial<LaserScan>): Sample {
+  if (sample.topic !== '/scan') return sample;
+  const read = decodeLaserScan(sample.bytes);
+  return { ...sample, bytes: encodeLaserScan({ ...read, ...change(read) }) };
+}
+
+describe('a robot whose sensors fail while it drives', () => {
+  it.each<[string, (scan: LaserScan) => Partial<LaserScan>]>([
+    ['every range is NaN', ({ ranges }) => ({ ranges: ranges.map(() => Number.NaN) })],
+    ['every range is 0', ({ ranges }) => ({ ranges: ranges.map(() => 0) })],
+    ['there is no range', () => ({ ranges: new Float32Array(0) })],
+    ['its angles are NaN', () => ({ angle_min: Number.NaN })],
+    ['its limits are NaN', () => ({ range_min: Number.NaN, range_max: Number.NaN })],
+  ])('stands when the lidar is blind: %s', async (_, change) => {
+    const rig = await driving();
+    rig.spoil = (sample) => scan(sample, change);
+    await rig.run(1.5);
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+    expect(rig.stopped).toHaveLength(1);
+  });
+
+  it('stands when a lidar that once spoke from the future falls silent', async () => {
+    const rig = await driving();
+    let once = true;
+    rig.spoil = (sample) => {
+      if (sample.topic !== '/scan') return sample;
+      const first = once;
+      once = false;
+      const ahead = ({ header }: LaserScan) => ({
+        header: { ...header, stamp: header.stamp + 3_600_000_000_000n },
+      });
+      return first ? scan(sample, ahead) : undefined;
+    };
+    await rig.run(1.5);
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+    expect(rig.stopped).toHaveLength(1);
+  });
+
+  it('goes on seeing after one scan from the future', async () => {
+    const rig = await driving();
+    let once = true;
+    rig.spoil = (sample) => {
+      if (sample.topic !== '/scan' || !once) return sample;
+      once = false;
+      return scan(sample, ({ header }) => ({
+        header: { ...header, stamp: header.stamp + 3_600_000_000_000n },
+      }));
+    };
+    await rig.run(0.5);
+    rig.world.setWalls([...HALL, [rig.world.pose.x + 0.8, 0, rig.world.pose.x + 0.8, 2]]);
+    await rig.run(4);
+    expect(rig.world.contacts).toBe(0);
+  });
+
+  it('stands when odometry falls silent although the lidar speaks', async () => {
+    const rig = await driving();
+    rig.spoil = (sample) => (sample.type === ODOMETRY ? undefined : sample);
+    await rig.run(1.5);
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+    expect(rig.stopped).toHaveLength(1);
+  });
+
+  it('does not believe a place of the lidar that is no number', async () => {
+    const rig = await driving();
+    const header = { stamp: 0n, frame_id: 'base_link' };
+    const transform = {
+      translation: { x: Number.NaN, y: 0, z: 0 },
+      rotation: { x: 0, y: 0, z: 0, w: 1 },
+    };
+    const bytes = encodeTf([{ header, child_frame_id: 'laser', transform }]);
+    rig.core.onSample({ topic: '/tf_static', type: TF_MESSAGE, stamp: 0n, received: 0n, bytes });
+    rig.world.setWalls([...HALL, [rig.world.pose.x + 0.9, 0, rig.world.pose.x + 0.9, 2]]);
+    await rig.run(4);
+    expect(rig.world.contacts).toBe(0);
+    expect(Number.isFinite(rig.core.state().pose?.x)).toBe(true);
+  });
+});
