@@ -34,6 +34,7 @@ export class EventLane {
   #epoch: string | undefined;
   #sent = 0;
   #asked = false;
+  #closed = false;
   #eventsMax: number = LIMITS.LINK_BATCH_EVENTS_MAX;
 
   constructor(robot: string, cell: CellName, central: Central, openReader: (cell: CellName) => EventReader) {
@@ -44,9 +45,9 @@ export class EventLane {
     this.#openReader = openReader;
   }
 
-  /** Highest sequence that central acknowledged, and the last one of the log. */
+  /** Highest sequence that central acknowledged, and the last one of the log, also before the first step. */
   standing(): { readonly sent: number; readonly last: number } {
-    return { sent: this.#sent, last: Math.max(this.#sent, this.#reader?.lastSeq() ?? 0) };
+    return { sent: this.#sent, last: Math.max(this.#sent, this.#lastSeq()) };
   }
 
   /** Central is asked again where it stands before anything else is sent. */
@@ -74,6 +75,7 @@ export class EventLane {
   }
 
   close(): void {
+    this.#closed = true;
     try {
       this.#reader?.close();
     } finally {
@@ -130,6 +132,15 @@ export class EventLane {
       );
     }
     this.#sent = receipt.seq;
+  }
+
+  #lastSeq(): number {
+    try {
+      return this.#closed ? 0 : this.#open().lastSeq();
+    } catch {
+      // No log yet, or one that its cell is about to set aside: the next step says so.
+      return 0;
+    }
   }
 
   #open(): EventReader {

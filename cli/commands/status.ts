@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { LinkStatus } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -36,6 +37,14 @@ function statusText(status: Status, url: string): string {
     '',
     ...partLines(status),
   ].join('\n');
+}
+
+/** What central has of each log, for example "events.runtime 118 of 120". */
+function lanes({ lanes: found }: LinkStatus): string[] {
+  return Object.entries(found).map(
+    ([name, { sent, last, fault }]) =>
+      `${name} ${sent} of ${last}${fault === undefined ? '' : ` (${fault})`}`,
+  );
 }
 
 /** A line for each part; a part whose cell is down says so instead of hiding. */
@@ -80,6 +89,8 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status
             .join(', ') || 'nothing'
         }`,
     ),
-    line('link', link, (l) => `${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`),
+    line('link', link, (l) =>
+      [`${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`, ...lanes(l)].join('; '),
+    ),
   ];
 }
