@@ -141,6 +141,7 @@ describe.runIf(fault === undefined)('a disk that runs full under a daemon', () =
     const there = new Set(events.map(({ hash }) => hash));
     expect(before.filter(({ hash }) => !there.has(hash))).toEqual([]);
     await daemon.api.post('/v1/recorder/seal');
+    const { recorder } = await daemon.status();
     expect(await daemon.stop()).toBe(0);
     expect(auraison(['log', 'verify', '--data-dir', disk.mountPoint]).status).toBe(0);
     const next = await testDaemon(disk.mountPoint, { AURAISON_ROBOT_SOURCE: 'none' });
@@ -151,7 +152,8 @@ describe.runIf(fault === undefined)('a disk that runs full under a daemon', () =
       `received ${account.received} = written ${account.written} + dropped ${JSON.stringify(account.dropped)}`,
     );
     expect(account.received).toBe(account.written + lost);
-    expect(account.dropped['disk_full']).toBeGreaterThan(0);
+    // What the status told while the daemon ran is in the log for good, refused events included.
+    expect(recorder).toMatchObject({ available: true, dropped: account.dropped['disk_full'] });
     expect(await foreignCount(disk.mountPoint)).toBe(account.written);
   });
 });

@@ -55,6 +55,18 @@ export class Accounts {
     return { bag, segment, topics: ledgerTopics(written, drops) };
   }
 
+  /** The drops of a ledger that will not be told, since its segment could not be ended: the next one tells them. */
+  putBack({ topics }: EventPayload<'losses.recorded'>): void {
+    for (const { topic, dropped } of topics) {
+      for (const [reason, count] of Object.entries(dropped)) this.drop(topic, reason as DropReason, count);
+    }
+  }
+
+  /** Whether there are drops that no ledger has told yet. */
+  get hasDrops(): boolean {
+    return this.#drops.size > 0;
+  }
+
   /** The segment is on disk under its final name: its messages are accounted for without reading it. */
   sealed(segment: number, counts: ReadonlyMap<number, number>): void {
     if (!this.#isInOrder) return;

@@ -56,7 +56,7 @@ export type FromThread =
   /** Complete and durable under its unsealed name; the hash is still to come. */
   | { readonly t: 'ended'; readonly path: string }
   | ({ readonly t: 'sealed' } & Sealed)
-  /** Of a former life, found at start. */
+  /** Losses that belong to no segment that is sealed now: of a former life, or while none could be open. */
   | { readonly t: 'crashed'; readonly losses: EventPayload<'losses.recorded'> }
   | {
       readonly t: 'state';

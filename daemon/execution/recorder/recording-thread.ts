@@ -164,6 +164,7 @@ export class RecordingThread {
         return;
       }
       await this.#sealOpen();
+      this.#tellDrops();
       for (const ask of asks) void this.#closing.then(() => this.#post({ t: 'done', ask }));
     }
   }
@@ -313,7 +314,7 @@ export class RecordingThread {
     try {
       await open.segment.end(new Map(losses.topics.map((line) => [line.topic, JSON.stringify(line)])));
     } catch (error) {
-      await this.#leave(open, error);
+      await this.#leave(open, losses, error);
       return;
     }
     this.#post({ t: 'ended', path: open.relative });
@@ -333,13 +334,21 @@ export class RecordingThread {
       this.#post({ t: 'sealed', ...sealed });
       await this.#folder.enter(basename(relative), summary);
     } catch (error) {
-      await this.#leave(open, error);
+      await this.#leave(open, losses, error);
     }
   }
 
+  /** Drops since the last segment, where none is open that would carry them. */
+  #tellDrops(): void {
+    if (!this.#accounts.hasDrops) return;
+    const { bag } = this.#options;
+    this.#post({ t: 'crashed', losses: this.#accounts.close(bag, `bags/${bag}`, {}) });
+  }
+
   /** The segment stays under its unsealed name until there is space, or until the next start. */
-  async #leave(open: Open, error: unknown): Promise<void> {
+  async #leave(open: Open, losses: ReturnType<Accounts['close']>, error: unknown): Promise<void> {
     this.#accounts.left();
+    this.#accounts.putBack(losses);
     this.#hasLeftSegment = true;
     await open.segment.abandon();
     const { message } = error as Error;
