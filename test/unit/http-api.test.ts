@@ -254,7 +254,11 @@ describe('API', () => {
     rig.answers.set(METHODS.execution.robotMap, note(undefined));
     expect((await rig.get('/v1/robot/map')).status).toBe(204);
     rig.answers.delete(METHODS.execution.robotStop);
+    rig.runtime.status_ = 'running';
+    rig.runtime.calls = [];
     await refused(await rig.post('/v1/robot/stop', { reason: 'x' }), 503, 'cell.unavailable');
+    // Unconfirmed or not: nobody is left who would move the robot again.
+    expect(rig.runtime.calls).toEqual([{ cancel: RUN_ID, reason: 'x' }]);
   });
 
   it('describes itself in OpenAPI', async () => {

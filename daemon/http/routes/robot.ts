@@ -1,24 +1,19 @@
 import type { FastifyInstance } from 'fastify';
-import {
-  type LakeRows,
-  LIMITS,
-  type MapSnapshot,
-  METHODS,
-  type StopRequest,
-  toWireTime,
-} from '../../../contract/index.ts';
+import { type LakeRows, LIMITS, type MapSnapshot, METHODS, toWireTime } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
+import { stopRobot } from '../stop-robot.ts';
 
 /** Orders and questions that other cells answer: robot, recorder, lakehouse. */
-export function robotRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
+  const { bus } = ports;
   app.post(
     '/v1/robot/stop',
     {
       schema: {
         operationId: 'stopRobot',
-        summary: 'Stop the robot now; may be repeated',
+        summary: 'Stop the robot now and cancel every run; may be repeated',
         tags: ['robot'],
         body: CancelBody,
         response: { 200: Done, ...errors },
@@ -26,8 +21,7 @@ export function robotRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request) => {
       const { reason } = request.body as Static<typeof CancelBody>;
-      const order: StopRequest = { reason: reason ?? 'asked for through the API' };
-      await bus.request('execution', METHODS.execution.robotStop, order);
+      await stopRobot(ports, reason ?? 'asked for through the API');
       return { ok: true };
     },
   );

@@ -1,0 +1,22 @@
+import { LIMITS, METHODS, type StopRequest, withDeadline } from '../../contract/index.ts';
+import type { HttpPorts } from './http-ports.ts';
+
+/**
+ * Somebody wants the robot to stand: it is stopped, and every run that could move it again is cancelled,
+ * waiting ones included. Rejects where the stop was not confirmed; the runs are cancelled all the same.
+ */
+export async function stopRobot({ bus, runtime, clock }: HttpPorts, reason: string): Promise<void> {
+  const { runs } = runtime.status();
+  // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
+  const waitingFirst = [...runs].sort(
+    (a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'),
+  );
+  const ended = Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason)));
+  const order: StopRequest = { reason };
+  const [stopped] = await Promise.allSettled([
+    bus.request('execution', METHODS.execution.robotStop, order),
+    // A run that is deaf cannot move the robot any more: its calls are refused.
+    withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
+  ]);
+  if (stopped.status === 'rejected') throw stopped.reason;
+}
