@@ -94,7 +94,8 @@ export class ExecutionCell implements Cell {
       recorder.declare([...this.#parts.topics, this.#parts.command]);
       bus.tap('recorder', (sample) => recorder.offer(sample));
     }
-    bus.tap('control', (sample) => this.#control.offer(sample));
+    // A robot that is there is steered by what it says itself, never by a recording that is played beside it.
+    if (!this.#parts.source) bus.tap('control', (sample) => this.#control.offer(sample));
     this.#control.start();
     this.#robot.register();
     lockstep?.attach(this.#control, () => recorder?.backlogBytes() ?? 0);
@@ -191,7 +192,10 @@ export class ExecutionCell implements Cell {
     try {
       await source.open(
         topics,
-        (sample) => bus.publish(sample),
+        (sample) => {
+          bus.publish(sample);
+          this.#control.offer(sample);
+        },
         (state) => this.#sourceChanged(state),
       );
       await sink?.advertise(command);
