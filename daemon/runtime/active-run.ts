@@ -115,7 +115,7 @@ export class ActiveRun {
       outcome = { status: 'failed', reason: fault.message, summary: {} };
     }
     // Whatever was left moving stands still before the world hears that the run is over.
-    if (this.#ending || outcome.status !== 'succeeded') await this.#safeState();
+    if (this.#ending || outcome.status !== 'succeeded' || gate.busy) await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
     await gate.close('the run is over');
     if (this.#ending) await this.#finishEnded(this.#ending);

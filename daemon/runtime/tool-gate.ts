@@ -57,6 +57,11 @@ export class ToolGate {
     this.#parts = parts;
   }
 
+  /** Calls are under way that nobody waited for. */
+  get busy(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
   async call(effect: Effect): Promise<Result> {
     const { journal, signal } = this.#parts;
     if (signal.aborted || this.#closed) throw this.#cancelled(effect);

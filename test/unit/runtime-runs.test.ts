@@ -43,6 +43,24 @@ function deafRig(apps: readonly Application[], ...deaf: string[]): RuntimeRig {
   return rig;
 }
 
+describe('success', () => {
+  it('leaves no motion behind: what nobody waited for is stopped before the end is written', async () => {
+    const robot = new FakeRobot({ cells: 4, seed: 2 });
+    const hasty = oneState(async ({ robot: mine }) => {
+      mine.navigate(FAR).catch(() => undefined);
+      await rig.until(() => rig.bus.asked.includes(METHODS.execution.robotNavigate), 'the drive');
+      return { event: 'ok', reason: 'enough' };
+    });
+    const rig = new RuntimeRig({ apps: [flowApp('hasty', hasty)], robot });
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'hasty/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.finished')[0]!.payload.status).toBe('succeeded');
+    expect((await robot.state()).motion).not.toBe('moving');
+    expect(rig.bus.asked).toContain(METHODS.execution.robotStop);
+  });
+});
+
 describe('cancel', () => {
   it('stops the robot, then writes the end, then answers', async () => {
     const robot = new FakeRobot({ cells: 4, seed: 2 });
