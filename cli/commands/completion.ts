@@ -16,7 +16,7 @@ export function addCompletionCommand(program: Command): void {
         process.exitCode = 2;
         return;
       }
-      process.stdout.write(`${script(wordsOf(program))}\n`);
+      process.stdout.write(`${script(wordsOf(program), valued(program))}\n`);
     });
 }
 
@@ -39,26 +39,43 @@ export function wordsOf(program: Command): Words[] {
   return found;
 }
 
-function bash(words: readonly Words[]): string {
+/** Options whose next word is a value and no command. */
+function valued(program: Command): string[] {
+  const all = (command: Command): string[] => [
+    ...command.options.flatMap((option) => (option.required && option.long ? [option.long] : [])),
+    ...command.commands.flatMap(all),
+  ];
+  return [...new Set(all(program))];
+}
+
+function bash(words: readonly Words[], withValue: readonly string[]): string {
   const cases = words.map(({ path, words: next }) => `    "${path}") next="${next.join(' ')}" ;;`).join('\n');
+  const known = words.map(({ path }) => path).join('|');
+  // Words that name no command are its arguments; after an option with a value, and where nothing fits, files.
   return `_auraison() {
-  local path="" word next="" i
+  local path="" word next="" known="|${known}|" valued=" ${withValue.join(' ')} " i
+  local current="\${COMP_WORDS[COMP_CWORD]}"
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
-    [[ $word == -* ]] && continue
-    path="\${path:+$path }$word"
+    if [[ $valued == *" $word "* ]]; then
+      ((++i))
+      ((i == COMP_CWORD)) && { COMPREPLY=($(compgen -f -- "$current")); return; }
+      continue
+    fi
+    next="\${path:+$path }$word"
+    [[ $known == *"|$next|"* ]] && path="$next"
   done
+  next=""
   case "$path" in
 ${cases}
   esac
-  COMPREPLY=($(compgen -W "$next" -- "\${COMP_WORDS[COMP_CWORD]}"))
-  [[ -z $next ]] && COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$next" -- "$current"))
 }
 complete -o default -F _auraison auraison`;
 }
 
-function zsh(words: readonly Words[]): string {
-  return `autoload -U +X bashcompinit && bashcompinit\n${bash(words)}`;
+function zsh(words: readonly Words[], withValue: readonly string[]): string {
+  return `autoload -U +X bashcompinit && bashcompinit\n${bash(words, withValue)}`;
 }
 
 function fish(words: readonly Words[]): string {
