@@ -141,31 +141,45 @@ describe('a robot that is driven', () => {
   const moves = ({ linear, angular }: Command) => linear !== 0 || angular !== 0;
   const rests = (command: Command) => 't' in command && !moves(command);
 
+  /** A new run has brought the robot on its way. */
+  async function onTheWay(daemon: TestDaemon): Promise<string> {
+    const far = async () => {
+      const { robot } = await daemon.status();
+      return robot.available ? (robot.distance ?? 0) : 0;
+    };
+    const before = await far();
+    const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+    await until(async () => (await far()) > before + 0.3, 'the robot is on its way');
+    return run.run_id;
+  }
+
   /** A robot of `namespace` on its way by a run. */
   async function driving(namespace: string) {
     const base = peer('ros_robot.py', namespace);
     await base.line<{ ready: boolean }>((line) => line.ready, 60_000);
     const daemon = await rosDaemon(`[ros]\nnamespace = "${namespace}"\n`);
     await connected(daemon);
-    const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
-    await until(async () => {
-      const { robot } = await daemon.status();
-      return robot.available && (robot.distance ?? 0) > 0.3 && robot.motion === 'moving';
-    }, 'the robot is on its way');
-    return { base, daemon, runId: run.run_id };
+    const runId = await onTheWay(daemon);
+    return { base, daemon, runId };
   }
 
   it('obeys in its namespace, and stands before a stop and a cancellation are answered', async () => {
     const { base, daemon, runId } = await driving('robot7');
     expect(commands(base).some(moves)).toBe(true);
-    await daemon.api.post('/v1/robot/stop', { reason: 'somebody is in the way' });
-    const { robot } = await daemon.status();
-    expect(robot.available && Math.abs(robot.twist?.linear ?? 1)).toBeLessThan(0.03);
-    await daemon.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
-    await until(() => rests(commands(base).at(-1)!), 'the last command is a stop');
-    // It stays so: nothing drives a robot whose run has ended.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    expect(moves(commands(base).at(-1)!)).toBe(false);
+    // Both clocks are the kernel's monotonic one: what the base had heard when the answer came is known.
+    const standsWhenAnswered = async (order: string) => {
+      await daemon.api.post(order, { reason: 'somebody is in the way' });
+      const answered = Number(process.hrtime.bigint()) / 1e9;
+      // It stays so: nothing drives a robot whose run has ended.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const before = commands(base).filter(({ t }) => t <= answered);
+      expect(moves(before.at(-1)!)).toBe(false);
+      expect(commands(base).slice(before.length).filter(moves)).toEqual([]);
+    };
+    await standsWhenAnswered('/v1/robot/stop');
+    const next = await onTheWay(daemon);
+    expect(next).not.toBe(runId);
+    await standsWhenAnswered(`/v1/runs/${next}/cancel`);
     const kinds = (await allEvents(daemon.api)).map(({ kind }) => kind);
     expect(kinds).toContain('safety.stopped');
     expect(kinds).toContain('lease.granted');
