@@ -8,16 +8,13 @@ import {
 import { nextStatus, type RunSignal, SIGNAL_OF } from './run-machine.ts';
 import type { CallView, RunView } from './run-view.ts';
 
-/** Kinds that say something about a run: what a reader asks the log for. */
-export const RUN_KINDS: readonly EventKind[] = [
+/** Kinds that say which runs there are and how they ended. What else is said of a run is the bulk of a log. */
+export const LIFE_KINDS: readonly EventKind[] = [
   'intent.accepted',
   'run.queued',
   'run.started',
-  'run.phase',
   'run.status',
   'run.finished',
-  'tool.called',
-  'tool.returned',
 ];
 
 /** Calls of one phase that are kept for its replay; later ones of the same phase count as new after a cut. */

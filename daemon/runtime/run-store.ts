@@ -6,7 +6,7 @@ import {
   type RunDetails,
   type RunFilter,
 } from '../../contract/index.ts';
-import { foldRun, RUN_KINDS } from './run-fold.ts';
+import { foldRun, LIFE_KINDS } from './run-fold.ts';
 import type { RunView } from './run-view.ts';
 
 const READ_BATCH = 1_000;
@@ -19,6 +19,8 @@ const LIST_MAX = 1_000;
  */
 export class RunStore {
   readonly #views = new Map<string, RunView>();
+  /** Finished before this cell started: only their lives were read, the rest is when somebody looks. */
+  readonly #brief = new Set<string>();
   readonly #reader: EventReader;
   readonly #onFold: (view: RunView) => void;
 
@@ -28,14 +30,22 @@ export class RunStore {
     this.#onFold = onOpened;
   }
 
-  /** Reads the whole log from its beginning; called once, before anything is appended. */
-  load(): void {
+  /**
+   * Reads the log from its beginning; called once, before anything is appended. Whole only for runs that go
+   * on: a log of months has millions of events, and the heart has to beat meanwhile.
+   */
+  async load(): Promise<void> {
     let cursor = 0;
     for (;;) {
-      const events = this.#reader.read(cursor, READ_BATCH, { kinds: RUN_KINDS });
+      const events = this.#reader.read(cursor, READ_BATCH, { kinds: LIFE_KINDS });
       if (events.length === 0) break;
+      if (cursor > 0) await new Promise((resolve) => setImmediate(resolve));
       this.apply(events);
       cursor = events.at(-1)!.seq;
+    }
+    for (const [runId, view] of this.#views) {
+      if (isFinished(view.state.status)) this.#brief.add(runId);
+      else this.#views.set(runId, this.#read(runId) ?? view);
     }
   }
 
@@ -53,7 +63,11 @@ export class RunStore {
   }
 
   get(runId: string): RunView | undefined {
-    return this.#views.get(runId) ?? this.#read(runId);
+    const known = this.#views.get(runId);
+    if (known && !this.#brief.delete(runId)) return known;
+    const whole = this.#read(runId);
+    if (known && whole) this.#views.set(runId, whole);
+    return whole;
   }
 
   unfinished(): RunView[] {
@@ -68,7 +82,8 @@ export class RunStore {
       .filter((view) => filter.app === undefined || view.app === filter.app)
       .filter((view) => filter.before === undefined || view.state.run_id < filter.before)
       .sort((a, b) => (a.state.run_id < b.state.run_id ? 1 : -1))
-      .slice(0, limit);
+      .slice(0, limit)
+      .map((view) => this.get(view.state.run_id) ?? view);
   }
 
   /** Every event of one run, in order. */
@@ -98,6 +113,7 @@ export class RunStore {
     if (finished.length <= LIMITS.RUNS_REMEMBERED_MAX) return;
     const oldest = finished.reduce((a, b) => (a.state.run_id < b.state.run_id ? a : b));
     this.#views.delete(oldest.state.run_id);
+    this.#brief.delete(oldest.state.run_id);
   }
 }
 

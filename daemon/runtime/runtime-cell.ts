@@ -83,7 +83,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   async start(): Promise<void> {
-    this.#store.load();
+    await this.#store.load();
     this.#context.bus.handle(METHODS.runtime.status, async () => this.status());
     await this.#scheduler.resume();
     this.#ready = true;

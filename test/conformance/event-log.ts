@@ -91,6 +91,10 @@ export function eventLogConformance(name: string, makeFixture: () => Promise<Eve
       expect(seqs(reader.read(0, 10, { runId: RUN }))).toEqual([2, 4]);
       expect(seqs(reader.read(2, 10, { runId: RUN }))).toEqual([4]);
       expect(seqs(reader.read(0, 10, { kinds: ['cell.stopped'] }))).toEqual([1]);
+      // Several kinds are one sequence, page by page, however they are named.
+      const both = { kinds: ['run.phase', 'cell.stopped', 'run.phase'] } as const;
+      expect(seqs(reader.read(0, 3, both))).toEqual([1, 2, 3]);
+      expect(seqs(reader.read(3, 3, both))).toEqual([4]);
       expect(seqs(reader.read(0, 10, { runId: OTHER_RUN, kinds: ['run.phase', 'run.finished'] }))).toEqual([
         3,
       ]);
