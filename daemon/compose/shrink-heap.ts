@@ -1,3 +1,5 @@
+import { flushCompileCache } from 'node:module';
+
 /**
  * Loaded into each cell and its threads before their own code (`--import`, see `daemon.ts`). Loading modules
  * leaves a heap that is a third garbage, and an idle thread never gets to collect it: it is collected once, when
@@ -13,5 +15,12 @@ export function shrinkHeap(): void {
   gc?.({ type: 'major', flavor: 'last-resort', execution: 'sync' });
 }
 
+/** Node keeps compiled code at the end of a process only: one that is killed would have kept nothing. */
+function startIsOver(): void {
+  flushCompileCache();
+  if (!ownCare) shrinkHeap();
+}
+
 // The control thread, which must not stand still when a robot drives, does it itself before it begins.
-if (!process.argv[1]?.endsWith('control-main.ts')) setTimeout(shrinkHeap, AFTER_START_MS).unref(); // tidy: allowed, there is no clock before there is a cell
+const ownCare = process.argv[1]?.endsWith('control-main.ts') === true;
+setTimeout(startIsOver, AFTER_START_MS).unref(); // tidy: allowed, there is no clock before there is a cell
