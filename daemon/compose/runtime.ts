@@ -8,6 +8,7 @@ import { type Cell, type CellContext, IdSource, toMs } from '../../contract/core
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { OperatorRole } from '../runtime/operator-role.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -21,7 +22,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const runtime = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps: [turtlebotMaze],
-    hooks: [],
+    hooks: [new OperatorRole()],
     ids: new IdSource(() => toMs(clock.now()), random),
   });
   const address = join(dataDir, 'run', 'api.json');

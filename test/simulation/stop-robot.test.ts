@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import type { RunDetails } from '../../contract/index.ts';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import type { AgentEvent, RunDetails } from '../../contract/index.ts';
 import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 const dir = freshDir('stop-robot');
@@ -8,6 +9,13 @@ afterAll(async () => {
   await daemon?.stop();
   dir.remove();
 });
+
+async function policyOf({ dataDir }: TestDaemon): Promise<string[]> {
+  const reader = openEventReader(dataDir, 'runtime');
+  const events = reader.read(0, 1_000, { kinds: ['policy.decided'] }) as AgentEvent<'policy.decided'>[];
+  reader.close();
+  return events.map(({ payload: { hook, point, decision } }) => `${hook} ${point} ${decision}`);
+}
 
 describe('the stop of the API', () => {
   it('holds: the run that drove does not drive on, nor the one that waited', {
@@ -22,6 +30,10 @@ describe('the stop of the API', () => {
     };
     for (let i = 0; i < 2; i++) await api.post('/v1/intents', { type: 'maze/find_exit' });
     await until(async () => (await robot()).twist.linear > 0.1, 'the robot drives');
+    // The daemon as it is shipped asks its policy before it takes an intent, and before it moves the robot.
+    const decided = await policyOf(daemon);
+    expect(decided).toContain('operator-role intent allow');
+    expect(decided).toContain('operator-role tool allow');
     await api.post('/v1/robot/stop', {});
     const runs = await api.get<{ runs: RunDetails[] }>('/v1/runs');
     expect(runs.runs.map(({ run }) => run.status)).toEqual(['cancelled', 'cancelled']);
