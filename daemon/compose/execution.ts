@@ -26,7 +26,13 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const io = await makeRobotIo(settings, context);
   const definitions = new Map<string, string>();
   const recorder = config.recorder.enabled
-    ? makeRecorder(config, dataDir, context, ledger, definitions)
+    ? makeRecorder(
+        config,
+        dataDir,
+        context,
+        ledger,
+        (type) => definitions.get(type) ?? io.definitionOf?.(type),
+      )
     : undefined;
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const player = new BagPlayer({
@@ -62,7 +68,7 @@ function makeRecorder(
   dataDir: string,
   context: CellContext,
   ledger: Ledger,
-  definitions: ReadonlyMap<string, string>,
+  definitionOf: (type: string) => string | undefined,
 ): Recorder {
   const { recorder } = config;
   return new Recorder({
@@ -74,7 +80,7 @@ function makeRecorder(
     segmentMs: recorder.segment_duration,
     syncMs: recorder.sync_interval,
     freeSpaceFloorBytes: recorder.free_space_floor,
-    definitionOf: (type) => definitions.get(type),
+    definitionOf,
     emit: (events) => context.emit(events),
     report: (level, message, facts) => context.report(level, message, facts),
   });

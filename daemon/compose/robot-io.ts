@@ -1,3 +1,5 @@
+import { delimiter } from 'node:path';
+import { installedDefinition } from '../../adapters/ros/definitions.ts';
 import { RosHost } from '../../adapters/ros/ros-host.ts';
 import { RosSink } from '../../adapters/ros/ros-sink.ts';
 import { RosSource } from '../../adapters/ros/ros-source.ts';
@@ -29,6 +31,8 @@ export type RobotIo = {
   /** Only a simulation in lockstep has one. */
   readonly world: LockstepWorld | undefined;
   readonly mapAreaM2: number | undefined;
+  /** Definition of a message type as the robot's own installation has it. */
+  readonly definitionOf?: (type: string) => string | undefined;
 };
 
 export async function makeRobotIo(settings: Settings, context: CellContext): Promise<RobotIo> {
@@ -79,6 +83,8 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
       ? config.ros.topics.filter((t) => t.direction === 'in')
       : usualTopics(config.ros.namespace);
   return {
+    definitionOf: (type) =>
+      installedDefinition(type, (process.env['AMENT_PREFIX_PATH'] ?? '').split(delimiter)),
     source: new RosSource(host),
     sink: new RosSink(host),
     topics: topics.map(({ topic, type, qos }) => ({ topic, type, qos })),

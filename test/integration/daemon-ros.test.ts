@@ -3,11 +3,11 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { LIMITS, type Submitted } from '../../contract/index.ts';
+import { type LedgerLine, LIMITS, type Submitted } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { descendants, isAlive } from '../support/processes.ts';
-import { foreignView, readersPython } from '../support/readers.ts';
+import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 import { accountOf, bagsOf } from '../support/recordings.ts';
 
 /** The whole daemon on a real ROS 2: recorded, driven, killed, stopped, and without any ROS. */
@@ -64,6 +64,11 @@ const connected = (daemon: TestDaemon) =>
     90_000,
   );
 
+async function ledgerOf(daemon: TestDaemon): Promise<readonly LedgerLine[]> {
+  const { recorder } = await daemon.status();
+  return (recorder as unknown as { ledger: readonly LedgerLine[] }).ledger;
+}
+
 /** Processes of the ROS client below the daemon. */
 const hosts = (daemon: TestDaemon) =>
   descendants(daemon.child.pid).filter(({ command }) => command.includes('ros/host/main.ts'));
@@ -96,16 +101,22 @@ describe('the recording published by rclpy over Fast DDS', () => {
     );
     const sent = await publisher.line<Sent>(() => true, 120_000);
     expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(MESSAGES);
-    const received = Object.values(sent).reduce((sum, { count }) => sum + count, 0);
-    await until(async () => {
-      const { recorder } = await daemon.status();
-      return recorder.available && recorder.received >= received && recorder.written === recorder.received;
-    }, 'everything is written');
+    await until(
+      async () => {
+        const lines = (await ledgerOf(daemon)).filter((line) => line.topic in sent);
+        return lines.reduce((sum, { written }) => sum + written, 0) === MESSAGES;
+      },
+      'everything is written',
+      30_000,
+    );
     expect(await daemon.stop()).toBe(0);
     const [bag] = bagsOf(daemon.dataDir);
     const { topics } = await foreignView('mcap', bag!);
     for (const [name, { count, sha256 }] of Object.entries(sent))
       expect({ name, ...topics[name] }).toEqual({ name, count, sha256 });
+    // The definitions beside them are those of the installation, and whoever reads them can decode all.
+    const decoded = Object.values(await foreignDecoded(bag!)).reduce((sum, count) => sum + count, 0);
+    expect(decoded).toBe(Object.values(topics).reduce((sum, { count }) => sum + count, 0));
     const ours = topics['/commands']?.count ?? 0;
     expect(Object.keys(topics).filter((name) => !(name in sent) && name !== '/commands')).toEqual([]);
     const reader = openEventReader(daemon.dataDir, 'execution');
@@ -120,10 +131,8 @@ describe('the recording published by rclpy over Fast DDS', () => {
     const publisher = peer('ros_publish.py', recordingPath(env), '--speed', '1000');
     const sent = await publisher.line<Sent>(() => true, 120_000);
     const odometry = sent['/odom']!.count;
-    type Ledger = { ledger: { topic: string; received: number; written: number }[] };
     const line = await until(async () => {
-      const { recorder } = await daemon.status();
-      const { ledger } = recorder as unknown as Ledger;
+      const ledger = await ledgerOf(daemon);
       return ledger.find((one) => one.topic === '/odom' && one.received >= odometry);
     }, 'all odometry is in the ledger, lost or not');
     expect(line.received).toBe(odometry);
