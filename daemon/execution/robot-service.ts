@@ -1,5 +1,6 @@
 import {
   type CellContext,
+  type CellName,
   EdgeError,
   METHODS,
   type MotionResult,
@@ -7,6 +8,7 @@ import {
   type RobotState,
   type Sample,
   type Timer,
+  TOPICS,
   type WorkCounter,
   withDeadline,
 } from '../../contract/core.ts';
@@ -28,8 +30,8 @@ export class RobotService {
   readonly #control: ControlClient;
   readonly #lease: ActuationLease;
   readonly #connected: () => boolean;
-  /** Motions under way by id: the lease of the agent lives as long as one of them does. */
-  readonly #motions = new Set<string>();
+  /** Motions under way by id, and who asked: the lease of the agent lives as long as one of them does. */
+  readonly #motions = new Map<string, CellName>();
   #held: Lease | undefined;
   #renewal: Timer | undefined;
 
@@ -58,19 +60,20 @@ export class RobotService {
     const methods = METHODS.execution;
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => this.#control.map());
-    bus.handle(methods.robotNavigate, async (body) => {
+    bus.handle(methods.robotNavigate, async (body, from) => {
       const { motionId, goal } = parseNavigate(body);
-      return this.#move(motionId, () => this.#control.navigate(motionId, goal));
+      return this.#move(motionId, from, () => this.#control.navigate(motionId, goal));
     });
-    bus.handle(methods.robotManeuver, async (body) => {
+    bus.handle(methods.robotManeuver, async (body, from) => {
       const { motionId, goal } = parseManeuver(body);
-      return this.#move(motionId, () => this.#control.maneuver(motionId, goal));
+      return this.#move(motionId, from, () => this.#control.maneuver(motionId, goal));
     });
     bus.handle(methods.robotCancel, async (body) => {
       const { motionId, reason } = parseCancel(body);
       this.#control.cancel(motionId, reason);
     });
     bus.handle(methods.robotStop, async (body) => this.#stop(parseStop(body).reason));
+    bus.onBroadcast(TOPICS.cellState, (body) => this.#cellsAre(body));
   }
 
   async state(): Promise<RobotState> {
@@ -104,7 +107,7 @@ export class RobotService {
     this.#lease.close();
   }
 
-  async #move(motionId: string, start: () => Promise<MotionResult>): Promise<MotionResult> {
+  async #move(motionId: string, from: CellName, start: () => Promise<MotionResult>): Promise<MotionResult> {
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
         operation: 'robot-motion',
@@ -113,12 +116,21 @@ export class RobotService {
       });
     }
     await this.#take();
-    this.#motions.add(motionId);
+    this.#motions.set(motionId, from);
     try {
       return await start();
     } finally {
       this.#motions.delete(motionId);
       if (this.#motions.size === 0) this.#giveBack();
+    }
+  }
+
+  /** A robot does not drive on for somebody who is gone: it waits, standing, until it is asked anew. */
+  #cellsAre(reports: unknown): void {
+    const askers = new Set<unknown>(this.#motions.values());
+    for (const { name, state } of reports as readonly { name: string; state: string }[]) {
+      const gone = state === 'down' || state === 'failed' || state === 'stopped';
+      if (gone && askers.has(name)) this.#safeStop(`the ${name} cell is gone`).catch(() => {});
     }
   }
 

@@ -18,6 +18,7 @@ type Handler = (body: unknown, from: CellName) => Promise<unknown>;
 export class FakeBus implements CellBus {
   readonly #clock: Clock;
   readonly #handlers = new Map<string, Handler>();
+  readonly #listeners: { topic: string; listen: (body: unknown, from: CellName) => void }[] = [];
   /** Methods that take requests and never answer. */
   readonly deaf = new Set<string>();
   /** When set, every request fails with it, as with a dead cell. */
@@ -51,7 +52,14 @@ export class FakeBus implements CellBus {
 
   broadcast(): void {}
 
-  onBroadcast(): void {}
+  onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void {
+    this.#listeners.push({ topic, listen });
+  }
+
+  /** What the supervisor would tell. */
+  tell(topic: string, body: unknown): void {
+    for (const one of this.#listeners) if (one.topic === topic) one.listen(body, 'runtime');
+  }
 }
 
 /** Answers for the execution cell with a robot of this process. */

@@ -6,6 +6,7 @@ import {
   METHODS,
   type MotionResult,
   type NewEvent,
+  TOPICS,
 } from '../../contract/index.ts';
 import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
@@ -106,7 +107,7 @@ function service() {
   const ask = (method: string, body: unknown) =>
     bus.request<MotionResult>('execution', method, body, 600_000);
   const kinds = () => made.events.map((e) => e.kind);
-  return { clock, robot, ask, kinds, events: made.events, ...script };
+  return { clock, bus, robot, ask, kinds, events: made.events, ...script };
 }
 
 const GOAL = { pose: { x: 1, y: 2, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000 };
@@ -181,6 +182,23 @@ describe('robot service', () => {
     const again = ask(METHODS.execution.robotNavigate, { motionId: 'm2', goal: GOAL });
     await expect(again).rejects.toMatchObject({ code: 'lease.held' });
     expect(events).toContainEqual({ kind: 'lease.released', payload: { holder: 'agent', reason: 'taken' } });
+  });
+
+  it('stops the robot when the cell that moves it dies, and only then', async () => {
+    const { ask, bus, calls, clock } = service();
+    const cells = (state: string) => [
+      { name: 'memory', state: 'down' },
+      { name: 'runtime', state },
+    ];
+    bus.tell(TOPICS.cellState, cells('down'));
+    void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(1);
+    bus.tell(TOPICS.cellState, cells('up'));
+    // A cell that comes back resumes its runs before it counts as up.
+    bus.tell(TOPICS.cellState, cells('starting'));
+    expect(calls).toEqual(['navigate m1']);
+    bus.tell(TOPICS.cellState, cells('down'));
+    expect(calls).toEqual(['navigate m1', 'stop the runtime cell is gone']);
   });
 
   it('refuses a second motion of the same id, cancels by id, and stops with a receipt', async () => {
