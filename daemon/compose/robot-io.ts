@@ -78,17 +78,15 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
     },
     clock,
   );
-  const topics =
-    config.ros.topics.length > 0
-      ? config.ros.topics.filter((t) => t.direction === 'in')
-      : usualTopics(config.ros.namespace);
+  const heard = config.ros.topics.filter((t) => t.direction === 'in');
+  const topics = heard.length > 0 ? heard : usualTopics(config.ros.namespace);
   return {
     definitionOf: (type) =>
       installedDefinition(type, (process.env['AMENT_PREFIX_PATH'] ?? '').split(delimiter)),
     source: new RosSource(host),
     sink: new RosSink(host),
     topics: topics.map(({ topic, type, qos }) => ({ topic, type, qos })),
-    command: { topic: named(config.ros.namespace, config.ros.cmd_vel), type: CMD_VEL.type, qos: DEFAULT_QOS },
+    command: commandTopic(config),
     robotTopics: Object.fromEntries(
       Object.entries(ROBOT_TOPICS).map(([role, topic]) => [
         role,
@@ -96,6 +94,13 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
       ]),
     ) as RobotTopics,
   };
+}
+
+/** The velocity command: an outgoing topic of the configuration with its quality of service, else `ros.cmd_vel`. */
+function commandTopic({ ros }: Config): TopicSpec {
+  const told = ros.topics.find((topic) => topic.direction === 'out');
+  if (told) return { topic: told.topic, type: told.type, qos: told.qos };
+  return { topic: named(ros.namespace, ros.cmd_vel), type: CMD_VEL.type, qos: DEFAULT_QOS };
 }
 
 /** What a TurtleBot offers; transforms are global by convention, the rest is in the robot's namespace. */

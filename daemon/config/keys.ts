@@ -121,6 +121,12 @@ function readTopic(
   if (typeof type !== 'string' || !/^\w+\/msg\/\w+$/.test(type))
     return { ok: false, expected: 'type = "package/msg/Type"' };
   if (direction !== 'in' && direction !== 'out') return { ok: false, expected: 'direction = "in" or "out"' };
+  if (direction === 'out' && type !== 'geometry_msgs/msg/Twist') {
+    return {
+      ok: false,
+      expected: 'type = "geometry_msgs/msg/Twist" with direction = "out": the velocity command',
+    };
+  }
   const base = reliability === 'best_effort' ? SENSOR_QOS : DEFAULT_QOS;
   const qos = { ...base };
   if (reliability !== undefined && reliability !== 'reliable' && reliability !== 'best_effort')

@@ -74,6 +74,12 @@ describe('configuration', () => {
     });
   });
 
+  it('takes an outgoing topic for the velocity command only', () => {
+    const out = (type: string) => `[[ros.topics]]\ntopic = "/x"\ndirection = "out"\ntype = "${type}"`;
+    expect(faultsOf(out('sensor_msgs/msg/LaserScan'))[0]!.expected).toMatch(/velocity command/);
+    expect(faultsOf(out('geometry_msgs/msg/Twist'))).toEqual([]);
+  });
+
   it('names the line of a syntax error', () => {
     const [fault] = faultsOf('[api]\nport = = 3');
     expect(fault).toMatchObject({ file: 'robot.toml', line: 2 });
