@@ -47,7 +47,14 @@ export async function openBag(path: string): Promise<Bag> {
   return new JoinedBag(path, parts);
 }
 
-export function openFile(path: string): Promise<Bag> {
+/** A pipe or device under the name of a bag would hold the thread that opens it for ever. */
+async function refuseUnlessFile(path: string): Promise<void> {
+  if ((await stat(path)).isFile()) return;
+  throw new EdgeError('bag.malformed', { operation: 'open-bag', subject: path, message: 'it is not a file' });
+}
+
+export async function openFile(path: string): Promise<Bag> {
+  await refuseUnlessFile(path);
   return basename(path).endsWith('.db3') ? SqliteBag.open(path) : McapBag.open(path);
 }
 

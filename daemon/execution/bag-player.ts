@@ -43,6 +43,7 @@ export class BagPlayer {
   readonly #declare: (topics: readonly TopicSpec[]) => void;
   readonly #plays = new Map<string, Play>();
   #next = 1;
+  #opening = false;
 
   constructor(parts: {
     open(options: PlayOptions): Promise<PlayableBag>;
@@ -56,7 +57,7 @@ export class BagPlayer {
 
   /** Resolves when the first message is under way; throws `bag.malformed` where the bag cannot be read. */
   async start(options: PlayOptions): Promise<PlayState> {
-    if (this.playing() > 0) {
+    if (this.#opening || this.playing() > 0) {
       throw new EdgeError('cell.overloaded', {
         operation: 'bag play',
         subject: options.path,
@@ -64,6 +65,15 @@ export class BagPlayer {
         hint: 'wait for its end, or stop it',
       });
     }
+    this.#opening = true;
+    try {
+      return await this.#begin(options);
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  async #begin(options: PlayOptions): Promise<PlayState> {
     const bag = await this.#open(options);
     const id = String(this.#next++);
     const play: Play = {
