@@ -36,7 +36,7 @@ export const CONFIG_SPEC = {
     speed_max: quantity('speed', '0.46 m/s', 'fastest forward command', { max: 10 }),
     turn_max: quantity('angular_speed', '1.9 rad/s', 'fastest turn command', { max: 20 }),
     radius: quantity('length', '0.17 m', 'radius of the footprint, for planning', { min: 0.01, max: 5 }),
-    sensor_age_max: quantity('duration', '500 ms', 'a scan older than this stops the robot'),
+    sensor_age_max: quantity('duration', '500 ms', 'a scan or odometry older than this stops the robot'),
   },
   sim: {
     seed: integer(1, 'seed of maze and noise', { min: 0, max: 4_294_967_295 }),
