@@ -152,7 +152,7 @@ export class RobotService {
 
   async #stop(reason: string): Promise<void> {
     this.#note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
-    await this.#control.stop(reason);
+    await withDeadline(this.#context.clock, SAFE_STOP_MS, this.#control.stop(reason), 'stop', 'robot');
   }
 
   async #safeStop(reason: string): Promise<void> {

@@ -14,6 +14,9 @@ const FLUSH_MS = 500;
 /** Four heartbeats missed, milliseconds. */
 const DEAF_MS = 4 * LIMITS.HEARTBEAT_MS;
 
+/** Restarts after which a cell that is down is not expected to come back: half a minute of back-off. */
+const RESTARTS_UNTIL_HOPELESS = 7;
+
 /** Told to the service manager. */
 export type Notifier = {
   ready(status: string): void;
@@ -202,10 +205,13 @@ export class Supervisor {
       cell.post({ t: 'broadcast', from: 'supervisor', topic: TOPICS.cellState, body });
   }
 
-  /** The watchdog is fed while the cells live; a cell that cannot be brought back starves it after a while. */
+  /**
+   * Fed while the robot can be controlled. An execution cell that does not come back starves it, and systemd starts
+   * the daemon anew; the other cells are not worth stopping the robot's.
+   */
   #pingWatchdog(): void {
-    const dead = this.reports().filter((r) => r.state !== 'up' && r.restarts > 5);
-    if (dead.length < START_ORDER.length) this.#options.notify.watchdog();
+    const { state, restarts } = this.#cells.get('execution')!.report();
+    if (state === 'up' || restarts <= RESTARTS_UNTIL_HOPELESS) this.#options.notify.watchdog();
   }
 
   #summary(): string {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import type { Clock } from '../../contract/index.ts';
 import { PursuitPolicy } from '../../daemon/execution/control/pursuit-policy.ts';
 import { policyConformance } from '../conformance/policy.ts';
 import { tinyModel } from '../support/tiny-model.ts';
@@ -54,7 +55,19 @@ describe('an ONNX policy', () => {
   });
 
   it('settles by the deadline and works again afterwards with a new thread', async () => {
-    const policy = await OnnxPolicy.load(tinyModel(directory), clock);
+    // A deadline that is over before any thread can answer, on every machine.
+    const hasty = new SystemClock();
+    const over: Clock = {
+      now: () => hasty.now(),
+      monotonicMs: () => hasty.monotonicMs(),
+      every: (ms, fire) => hasty.every(ms, fire),
+      after(ms, fire) {
+        if (ms > 0) return hasty.after(ms, fire);
+        queueMicrotask(fire);
+        return { cancel() {} };
+      },
+    };
+    const policy = await OnnxPolicy.load(tinyModel(directory), over);
     const observation = { tensors: { x: { shape: [1, 4], data: new Float32Array(4) } }, stamp: 1n };
     await expect(policy.infer(observation, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });
     expect((await policy.infer(observation, 5_000)).actions.data).toHaveLength(4);

@@ -269,6 +269,23 @@ describe('the supervisor', () => {
     expect(state('memory').reason).toMatch(/silent for \d+ ms/);
   });
 
+  it('starves the watchdog when the execution cell does not come back, and only then', async () => {
+    const { supervisor, cells, clock, told } = setup();
+    await supervisor.start();
+    const meals = () => told.filter((t) => t === 'watchdog').length;
+    cells.failing.add('memory');
+    cells.die('memory', 'signal SIGKILL');
+    await clock.advance(200_000);
+    expect(meals()).toBe(40);
+    cells.failing.add('execution');
+    cells.die('execution', 'signal SIGKILL');
+    await clock.advance(200_000);
+    const then = meals();
+    expect(then).toBeGreaterThan(40);
+    await clock.advance(60_000);
+    expect(meals()).toBe(then);
+  });
+
   it('feeds the watchdog while cells live', async () => {
     const { supervisor, clock, told } = setup();
     await supervisor.start();
