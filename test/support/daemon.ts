@@ -43,6 +43,12 @@ export async function testDaemon(
   const child = await startDaemon({ dataDir, config: undefined, env: variables, timeoutMs: 90_000 });
   const api = apiClient(settings);
   const status = () => api.get<Status>('/v1/status');
+  // The API listens before the last cell is up; a test that breaks a cell on purpose goes on after a while.
+  await until(
+    async () => (await status()).cells.every((cell) => cell.state === 'up'),
+    'all cells are up',
+    10_000,
+  ).catch(() => {});
   return {
     dataDir,
     settings,
