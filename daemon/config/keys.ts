@@ -72,11 +72,7 @@ export const CONFIG_SPEC = {
     free_space_floor: quantity('size', '256 MiB', 'recording pauses when the disk has less'),
   },
   lake: {
-    engine: choice(
-      ['auto', 'ducklake', 'duckdb'],
-      'auto',
-      'auto takes DuckLake where its extension can be had',
-    ),
+    engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
   },
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),

@@ -9,7 +9,7 @@ import { auraison, auraisonAsync, type CliResult, freshDir } from '../support/da
 
 /** The main job, as a user runs it, in twenty generated mazes. */
 const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
-/** Touching a wall at walking pace of a toddler; a TurtleBot's bumper takes ten times the energy. */
+/** A quarter of the robot's full speed: what brushing past a wall leaves, not what driving into one does. */
 const BUMP_MPS = 0.1;
 /** Two daemons at once: there may be no more than two cores. */
 const AT_ONCE = 2;
