@@ -22,6 +22,13 @@ export type Qos = {
   readonly durability: 'volatile' | 'transient_local';
   readonly history: 'keep_last' | 'keep_all';
   readonly depth: number;
+  /** Longest time between two messages that is promised or asked for, milliseconds; absent: any. */
+  readonly deadlineMs?: number;
+  /** A message older than this is not delivered any more, milliseconds; absent: any age. */
+  readonly lifespanMs?: number;
+  readonly liveliness?: 'automatic' | 'manual_by_topic';
+  /** How often a publisher shows that it lives, milliseconds; absent: never asked. */
+  readonly livelinessLeaseMs?: number;
 };
 
 export const DEFAULT_QOS: Qos = {
@@ -56,15 +63,32 @@ export const DROP_REASONS = [
   'write_failed',
   'crash',
   'shutdown',
+  /** The receiving side of a hop is not there: no session, no subscriber that is owed it, a host being restarted. */
+  'not_connected',
+  /** A deny list, or an allow list without it. */
+  'denied',
+  /** Overwritten in a ring buffer before any trigger asked for it. */
+  'evicted',
+  /** Written, and then discarded with its episode on request. */
+  'discarded',
   /** Lost on the way to us, as the middleware tells: it never arrived, and is received only in this count. */
   'middleware',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
-/** One line of the loss ledger: received = written + the sum of dropped, exact whenever nothing is in flight. */
+/** The hop that every sample of the bus takes: into the recorder. Other hops are `route:<name>`. */
+export const RECORDER_HOP = 'recorder';
+
+/**
+ * One line of the loss ledger, for one topic and one hop: received = forwarded + written + the sum of dropped,
+ * exact whenever nothing is in flight. A recorder writes, a route forwards.
+ */
 export type LedgerLine = {
   readonly topic: string;
+  /** Absent: the recorder. */
+  readonly hop?: string;
   readonly received: number;
+  readonly forwarded?: number;
   readonly written: number;
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
 };

@@ -99,13 +99,13 @@ export class NativeKeySpace implements KeySpace {
     }
   }
 
-  get zid(): string {
+  id(): string {
     return this.#session.zid();
   }
 
   /** Who this session is connected to: for health, never for control flow. */
   info(): Promise<NativeInfo> {
-    return this.#guard('info', this.zid, DECLARE_MS_MAX, () => this.#session.info());
+    return this.#guard('info', this.id(), DECLARE_MS_MAX, () => this.#session.info());
   }
 
   put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
@@ -189,14 +189,14 @@ export class NativeKeySpace implements KeySpace {
   }
 
   async #close(): Promise<void> {
-    const error = closed('wait', this.zid);
+    const error = closed('wait', this.id());
     this.#pump.rejectAll(error);
     for (const abandon of [...this.#abandon]) abandon(error);
     this.#pump.detach();
     try {
-      await withDeadline(this.#clock, CLOSE_MS_MAX, this.#session.close(), 'close Zenoh session', this.zid);
+      await withDeadline(this.#clock, CLOSE_MS_MAX, this.#session.close(), 'close Zenoh session', this.id());
     } catch (thrown) {
-      this.#onFault(fromNative(thrown, 'close Zenoh session', this.zid));
+      this.#onFault(fromNative(thrown, 'close Zenoh session', this.id()));
     } finally {
       this.#session.release();
     }

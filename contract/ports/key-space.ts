@@ -42,10 +42,15 @@ export type PublishOptions = {
   /** `block` waits for room in the transport, `drop` does not. */
   readonly congestion?: 'block' | 'drop';
   readonly express?: boolean;
+  /** Keeps the last n values for subscribers that come later and ask for `history` (an advanced publisher). */
+  readonly cache?: number;
 };
 
 export type SubscribeOptions = {
-  /** Values held for a slow reader; the oldest is dropped beyond it and counted. */ readonly depth?: number;
+  /** Values held for a slow reader; the oldest is dropped beyond it and counted. */
+  readonly depth?: number;
+  /** Asks publishers with a `cache` for what they published before (an advanced subscriber). */
+  readonly history?: boolean;
 };
 
 /** Something declared; `undeclare` settles within a second and may be called twice. */
@@ -58,10 +63,12 @@ export type Subscription = Declaration & {
  * A Zenoh key space. Key expressions as in Zenoh: `*` one chunk, `**` any number. Every promise settles: by
  * its result, or with `zenoh.failed`, `zenoh.closed` or `deadline.exceeded`. Handlers are called on the main
  * thread in batches; a throwing handler is reported by `onFault` and does not end the subscription. After
- * `close` every call rejects with `zenoh.closed`; `close` may be called twice. Received bytes belong to the
- * receiver.
+ * `close` every call rejects with `zenoh.closed`; `close` may be called twice. Received bytes may be kept as
+ * long as the receiver likes and are never written to: they may be the middleware's own memory.
  */
 export interface KeySpace {
+  /** Id of this session in the network, lowercase hexadecimal as Zenoh prints it. */
+  id(): string;
   put(key: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   delete(key: string): Promise<void>;
   subscribe(
@@ -76,6 +83,8 @@ export interface KeySpace {
       readonly payload?: Uint8Array;
       readonly encoding?: string;
       readonly attachment?: Uint8Array;
+      /** Whom to ask; default `all`. `all_complete`: queryables that declared themselves complete. */
+      readonly target?: 'best_matching' | 'all' | 'all_complete';
       readonly timeoutMs: number;
     },
   ): Promise<readonly Reply[]>;

@@ -34,6 +34,7 @@ export class MemoryFabric {
   readonly answerers = new Set<Answerer>();
   readonly watchers = new Set<Watcher>();
   readonly tokens = new Map<object, string>();
+  sessions = 0;
 }
 
 /** A KeySpace without a network: as strict as the real one, since it passes the same suite. */
@@ -43,11 +44,18 @@ export class MemoryKeySpace implements KeySpace {
   readonly #onFault: (error: EdgeError) => void;
   readonly #ends = new Set<() => void>();
   #closed = false;
+  readonly #id: string;
 
   constructor(clock: Clock, fabric = new MemoryFabric(), onFault: (error: EdgeError) => void = () => {}) {
     this.#clock = clock;
     this.#fabric = fabric;
     this.#onFault = onFault;
+    fabric.sessions += 1;
+    this.#id = fabric.sessions.toString(16);
+  }
+
+  id(): string {
+    return this.#id;
   }
 
   async put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
