@@ -1,5 +1,7 @@
-import type { ByteWriter } from './byte-writer.ts';
+import { crc32 } from 'node:zlib';
+import { ByteWriter } from './byte-writer.ts';
 import {
+  type Attachment,
   type AttachmentIndex,
   type Channel,
   type ChunkIndex,
@@ -59,6 +61,16 @@ export function writeAttachmentIndex(out: ByteWriter, index: AttachmentIndex): v
       .text(index.name)
       .text(index.mediaType),
   );
+}
+
+/** The record as buffers: head, the data itself, and the CRC over all fields before it. */
+export function writeAttachment(attachment: Omit<Attachment, 'crc'>): Uint8Array[] {
+  const { logTime, createTime, name, mediaType, data } = attachment;
+  const fields = new ByteWriter();
+  fields.u64(logTime).u64(createTime).text(name).text(mediaType).u64(data.length);
+  const crc = crc32(data, crc32(fields.view()));
+  const head = new ByteWriter(16).u8(OP.attachment).u64(fields.length + data.length + 4);
+  return [head.take(), fields.take(), data, new ByteWriter(4).u32(crc).take()];
 }
 
 export function writeMetadata(out: ByteWriter, metadata: Metadata): void {

@@ -1,8 +1,9 @@
 export { ByteWriter } from './byte-writer.ts';
 export { ChunkBuilder } from './chunk-builder.ts';
 export { decodeRecord } from './decode.ts';
+export { compressLz4 } from './lz4-pack.ts';
 export { McapReader, type MessageFilter, type ReadMessage } from './mcap-reader.ts';
-export { McapWriter, type Pending } from './mcap-writer.ts';
+export { McapWriter, type Packed, type Pending } from './mcap-writer.ts';
 export { writeMessageHead } from './message-record.ts';
 export type { Readable } from './readable.ts';
 export * from './records.ts';

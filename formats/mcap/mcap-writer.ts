@@ -1,7 +1,22 @@
 import { ByteWriter } from './byte-writer.ts';
 import type { ChunkBuilder } from './chunk-builder.ts';
-import { writeChannel, writeDataEnd, writeHeader, writeMetadata, writeSchema } from './encode.ts';
-import { type Channel, type Header, MAGIC, OP, RECORD_HEAD_BYTES, type Schema } from './records.ts';
+import {
+  writeAttachment,
+  writeChannel,
+  writeDataEnd,
+  writeHeader,
+  writeMetadata,
+  writeSchema,
+} from './encode.ts';
+import {
+  type Attachment,
+  type Channel,
+  type Header,
+  MAGIC,
+  OP,
+  RECORD_HEAD_BYTES,
+  type Schema,
+} from './records.ts';
 import { Summary } from './summary.ts';
 
 /**
@@ -15,9 +30,12 @@ export type Pending = {
   commit(): void;
 };
 
+/** The records of a chunk as they are to be written, compressed by whoever has the time for it. */
+export type Packed = { readonly compression: 'zstd' | 'lz4'; readonly bytes: Uint8Array };
+
 /**
- * Writes an MCAP file as lists of buffers, in order, each to be appended; it does no I/O and copies no
- * message bytes. Chunks are not compressed.
+ * Writes an MCAP file as lists of buffers, in order, each to be appended; it does no I/O, copies no message
+ * bytes and compresses nothing itself.
  */
 export class McapWriter {
   readonly summary: Summary;
@@ -58,13 +76,18 @@ export class McapWriter {
     });
   }
 
-  /** The chunk, with its message indexes behind it. The parts of `chunk` go into the list as they are. */
-  chunk(chunk: ChunkBuilder): Pending {
+  /**
+   * The chunk, with its message indexes behind it. The parts of `chunk` go into the list as they are, or
+   * `packed`, which is those parts compressed, in their place.
+   */
+  chunk(chunk: ChunkBuilder, packed?: Packed): Pending {
     const { startTime, endTime } = chunk;
+    const compression = packed?.compression ?? '';
+    const compressedSize = packed?.bytes.length ?? chunk.size;
     const head = new ByteWriter(64);
-    const bodyLength = 8 + 8 + 8 + 4 + 4 + 8 + chunk.size;
+    const bodyLength = 8 + 8 + 8 + 4 + 4 + compression.length + 8 + compressedSize;
     head.u8(OP.chunk).u64(bodyLength).u64(startTime).u64(endTime);
-    head.u64(chunk.size).u32(chunk.crc).text('').u64(chunk.size);
+    head.u64(chunk.size).u32(chunk.crc).text(compression).u64(compressedSize);
     const relative = new Map<number, number>();
     const index = chunk.indexRecords(relative);
     const chunkLength = RECORD_HEAD_BYTES + bodyLength;
@@ -77,11 +100,11 @@ export class McapWriter {
       chunkLength,
       messageIndexOffsets: new Map([...relative].map(([id, at]) => [id, indexStart + at])),
       messageIndexLength: index.length,
-      compression: '',
-      compressedSize: chunk.size,
+      compression,
+      compressedSize,
       uncompressedSize: chunk.size,
     };
-    return this.#pending([head.take(), ...chunk.parts, index], () => {
+    return this.#pending([head.take(), ...(packed ? [packed.bytes] : chunk.parts), index], () => {
       this.summary.chunks.push(record);
       this.summary.chunkCount += 1;
       this.summary.addMessages(counts, startTime, endTime);
@@ -93,6 +116,23 @@ export class McapWriter {
     writeMetadata(out, { name, values });
     const entry = { offset: this.#offset, length: out.length, name };
     return this.#pending([out.take()], () => this.summary.metadata.push(entry));
+  }
+
+  /** A file within the file. Its bytes go into the list as they are; the CRC is computed here. */
+  attachment(attachment: Omit<Attachment, 'crc'>): Pending {
+    const buffers = writeAttachment(attachment);
+    const { logTime, createTime, name, mediaType, data } = attachment;
+    const length = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    const entry = {
+      offset: this.#offset,
+      length,
+      logTime,
+      createTime,
+      dataSize: data.length,
+      name,
+      mediaType,
+    };
+    return this.#pending(buffers, () => this.summary.attachments.push(entry));
   }
 
   /** End of data, summary, footer, magic: after it the file is complete. */
