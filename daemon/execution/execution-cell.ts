@@ -5,15 +5,11 @@ import {
   type ExecutionStatus,
   METHODS,
   type RobotState,
-  type Sample,
   type SampleSink,
   type SampleSource,
-  type SourceState,
   type TopicSpec,
-  type Twist2d,
   type WorkCounter,
 } from '../../contract/core.ts';
-import { encodeTwist } from '../../formats/cdr/index.ts';
 import type { BagPlayer, PlayOptions } from './bag-player.ts';
 import type { Ledger, SampleBus } from './bus/index.ts';
 import type { ControlClient } from './control/control-client.ts';
@@ -22,6 +18,7 @@ import type { Lockstep } from './lockstep.ts';
 import { mapCoverage } from './navigation/coverage.ts';
 import type { Queryables } from './queryables.ts';
 import type { Recorder } from './recorder/index.ts';
+import { RobotLink } from './robot-link.ts';
 import { RobotService } from './robot-service.ts';
 
 export type ExecutionParts = {
@@ -46,7 +43,6 @@ export type ExecutionParts = {
 };
 
 const SNAPSHOT_MS = 250;
-const SOURCE_RETRY_MS = 2_000;
 
 /** Robot, recorder and control: goes on when every other cell is dead, and stops the robot first. */
 export class ExecutionCell implements Cell {
@@ -55,34 +51,33 @@ export class ExecutionCell implements Cell {
   readonly #parts: ExecutionParts;
   readonly #control: ControlClient;
   readonly #robot: RobotService;
-  #sourceState: SourceState = { connected: false, reason: 'not opened', lost: {} };
+  readonly #link: RobotLink;
   #state: RobotState | undefined;
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
-  #retry: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
-  /** What the log says about the robot: the last word was that it is lost. */
-  #robotLost = false;
-  #onLost: (() => void) | undefined;
-  /** Lost before it arrived, by topic, as far as the ledger has it. */
-  readonly #lost = new Map<string, number>();
-  readonly #commandIsHeard: boolean;
   #stopped = false;
   #ready = false;
 
   constructor(context: CellContext, parts: ExecutionParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#commandIsHeard = parts.topics.some(({ topic }) => topic === parts.command.topic);
     this.#control = parts.makeControl({
       onTick: (result) => this.#applied(result),
       onWake: () => parts.lockstep?.wake(),
       onReady: (fault) => this.#controlReady(fault),
       onDown: (reason) => this.#controlDown(reason),
     });
-    this.#robot = new RobotService(context, this.#control, () => this.#sourceState.connected);
+    this.#robot = new RobotService(context, this.#control, () => this.#link.state.connected);
+    this.#link = new RobotLink(context, {
+      ...parts,
+      onSample: (sample) => this.#control.offer(sample),
+      // A world that went away takes its pause with it.
+      onChange: () => parts.lockstep?.wake(),
+      missed: (topic, count) => parts.recorder?.missed(topic, 'middleware', count),
+    });
   }
 
   async start(): Promise<void> {
@@ -99,7 +94,7 @@ export class ExecutionCell implements Cell {
     this.#control.start();
     this.#robot.register();
     lockstep?.attach(this.#control, () => recorder?.backlogBytes() ?? 0);
-    await this.#openRobot();
+    await this.#link.open();
     if (this.#stopped) return;
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
     // Nobody waits for the network: queryables come when they can.
@@ -111,17 +106,14 @@ export class ExecutionCell implements Cell {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#looks?.cancel();
-    this.#retry?.cancel();
+    this.#link.stopTrying();
     // The robot first: everything else may take its time. One that is lost confirms nothing any more.
-    await Promise.race([this.#robot.close(), this.#untilLost()]);
+    await Promise.race([this.#robot.close(), this.#link.untilLost()]);
     this.#parts.lockstep?.close();
-    this.#sendCommand({ linear: 0, angular: 0 }, this.#context.clock.now());
+    this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
     await this.#parts.player.close();
     await this.#parts.queryables?.close().catch((error: unknown) => this.#warn('zenoh', error));
-    await this.#parts.source?.close();
-    if (this.#parts.sink && (this.#parts.sink as unknown) !== this.#parts.source)
-      await this.#parts.sink.close();
-    this.#countLosses();
+    await this.#link.close();
     this.#control.close();
     await this.#parts.recorder?.stop();
   }
@@ -140,7 +132,7 @@ export class ExecutionCell implements Cell {
     const { bus, ledger, recorder, queryables, sourceKind } = this.#parts;
     const { received, written, dropped } = ledger.totals();
     const recording = recorder?.status();
-    const { connected, reason } = this.#sourceState;
+    const { connected, reason } = this.#link.state;
     return {
       ready: this.#ready,
       source: { kind: sourceKind, connected, reason },
@@ -185,62 +177,6 @@ export class ExecutionCell implements Cell {
     bus.handle(METHODS.execution.bagPlayStop, async (body) => player.stop((body as { id: string }).id));
   }
 
-  /** Opens source and sink; a robot that is not there is tried again, and the daemon goes on without. */
-  async #openRobot(): Promise<void> {
-    const { source, sink, topics, command, bus } = this.#parts;
-    if (!source) return;
-    try {
-      await source.open(
-        topics,
-        (sample) => {
-          bus.publish(sample);
-          this.#control.offer(sample);
-        },
-        (state) => this.#sourceChanged(state),
-      );
-      await sink?.advertise(command);
-      this.#sourceChanged(source.state());
-    } catch (thrown) {
-      const error = EdgeError.from(thrown, 'robot.unreachable', 'open robot', this.#parts.sourceKind);
-      this.#robotLost = true;
-      if (error.message !== this.#sourceState.reason) await this.#degrade(error);
-      this.#sourceState = { connected: false, reason: error.message, lost: {} };
-      if (!error.retryable || this.#stopped) return;
-      this.#retry = this.#context.clock.after(SOURCE_RETRY_MS, () => void this.#openRobot());
-    }
-  }
-
-  #sourceChanged(state: SourceState): void {
-    const before = this.#sourceState;
-    this.#sourceState = state;
-    if (before.connected === state.connected) return;
-    // A world that went away takes its pause with it.
-    this.#parts.lockstep?.wake();
-    this.#context.report(
-      state.connected ? 'info' : 'warn',
-      state.connected ? 'robot connected' : 'robot lost',
-      { source: this.#parts.sourceKind, reason: state.reason },
-    );
-    if (!state.connected) {
-      this.#onLost?.();
-      if (this.#robotLost || this.#stopped) return;
-      this.#robotLost = true;
-      const details = { operation: 'read samples', subject: this.#parts.sourceKind, message: state.reason };
-      const error = new EdgeError('robot.unreachable', details).toBody();
-      void this.#emit([{ kind: 'cell.degraded', payload: { error } }]);
-    } else if (this.#robotLost) {
-      this.#robotLost = false;
-      void this.#emit([{ kind: 'cell.recovered', payload: { subject: `robot ${this.#parts.sourceKind}` } }]);
-    }
-  }
-
-  #untilLost(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onLost = resolve;
-      if (!this.#sourceState.connected) resolve();
-    });
-  }
-
   /** A policy that cannot be loaded is told once, however often the thread is started. */
   #controlReady(fault: EdgeError | undefined): void {
     const news = fault?.message !== this.#policyFault?.message;
@@ -250,32 +186,12 @@ export class ExecutionCell implements Cell {
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */
   #applied({ command, time, receipts }: TickResult): void {
-    if (command) this.#sendCommand(command, time);
+    if (command) this.#link.send(command, time);
     this.#robot.record(receipts);
   }
 
-  #sendCommand({ linear, angular }: Twist2d, time: bigint): void {
-    const { sink, command, bus } = this.#parts;
-    if (!sink) return;
-    const bytes = encodeTwist({ linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } });
-    const sample: Sample = { topic: command.topic, type: command.type, stamp: time, received: time, bytes };
-    // A command topic that is bridged in comes back from the robot's side, with what others send there.
-    if (sink.offer(sample) && !this.#commandIsHeard) bus.publish(sample);
-  }
-
-  /** What the middleware lost is received and dropped in the ledger: it was owed to us, although it never came. */
-  #countLosses(): void {
-    const { source, recorder } = this.#parts;
-    for (const [topic, lost] of Object.entries(source?.state().lost ?? {})) {
-      const news = lost - (this.#lost.get(topic) ?? 0);
-      if (news <= 0) continue;
-      this.#lost.set(topic, lost);
-      recorder?.missed(topic, 'middleware', news);
-    }
-  }
-
   #controlDown(reason: string): void {
-    this.#sendCommand({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
+    this.#link.send({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
     this.#context.report('error', 'the control thread is started anew', { reason });
     void this.#emit([
       {
@@ -287,7 +203,7 @@ export class ExecutionCell implements Cell {
 
   /** A look at the robot for whoever asks next; the map is larger and looked at less often. */
   async #look(): Promise<void> {
-    this.#countLosses();
+    this.#link.countLosses();
     try {
       this.#state = await this.#robot.state();
       const nowMs = this.#context.clock.monotonicMs();
@@ -306,7 +222,7 @@ export class ExecutionCell implements Cell {
     if (this.#policyFault) {
       found.push(`control: driving by ${this.#control.status.policy} instead: ${this.#policyFault.message}`);
     }
-    if (source && !this.#sourceState.connected) found.push(`${sourceKind}: ${this.#sourceState.reason}`);
+    if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (queryables && !queryables.status().connected) found.push(`zenoh: ${queryables.status().reason}`);
     return found;

@@ -1,0 +1,160 @@
+import {
+  type CellContext,
+  EdgeError,
+  type Sample,
+  type SampleSink,
+  type SampleSource,
+  type SourceState,
+  type TopicSpec,
+  type Twist2d,
+} from '../../contract/core.ts';
+import { encodeTwist } from '../../formats/cdr/index.ts';
+import type { SampleBus } from './bus/index.ts';
+
+export type RobotLinkParts = {
+  readonly sourceKind: string;
+  readonly source: SampleSource | undefined;
+  readonly sink: SampleSink | undefined;
+  readonly topics: readonly TopicSpec[];
+  readonly command: TopicSpec;
+  readonly bus: SampleBus;
+  /** Every sample of the robot, at once, after the bus has it. */
+  onSample(sample: Sample): void;
+  /** The robot came or went. */
+  onChange(): void;
+  /** Samples the middleware lost before they reached us, since the last count. */
+  missed(topic: string, count: number): void;
+};
+
+const RETRY_MS = 2_000;
+
+/** The samples of the robot and the commands to it: opened, tried again, lost and counted. */
+export class RobotLink {
+  readonly #context: CellContext;
+  readonly #parts: RobotLinkParts;
+  #state: SourceState = { connected: false, reason: 'not opened', lost: {} };
+  #retry: { cancel(): void } | undefined;
+  /** What the log says about the robot: the last word was that it is lost. */
+  #robotLost = false;
+  #onLost: (() => void) | undefined;
+  /** Lost before it arrived, by topic, as far as the ledger has it. */
+  readonly #lost = new Map<string, number>();
+  readonly #commandIsHeard: boolean;
+  #stopped = false;
+
+  constructor(context: CellContext, parts: RobotLinkParts) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#commandIsHeard = parts.topics.some(({ topic }) => topic === parts.command.topic);
+  }
+
+  get state(): SourceState {
+    return this.#state;
+  }
+
+  /** Opens source and sink; a robot that is not there is tried again, and the daemon goes on without. */
+  async open(): Promise<void> {
+    const { source, sink, topics, command, bus, onSample } = this.#parts;
+    if (!source) return;
+    try {
+      await source.open(
+        topics,
+        (sample) => {
+          bus.publish(sample);
+          onSample(sample);
+        },
+        (state) => this.#changed(state),
+      );
+      await sink?.advertise(command);
+      this.#changed(source.state());
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'robot.unreachable', 'open robot', this.#parts.sourceKind);
+      this.#robotLost = true;
+      if (error.message !== this.#state.reason) await this.#degrade(error);
+      this.#state = { connected: false, reason: error.message, lost: {} };
+      if (!error.retryable || this.#stopped) return;
+      this.#retry = this.#context.clock.after(RETRY_MS, () => void this.open());
+    }
+  }
+
+  /** Nothing is tried again from here on. */
+  stopTrying(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+  }
+
+  /** Settles when the robot is lost; at once when it is. */
+  untilLost(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLost = resolve;
+      if (!this.#state.connected) resolve();
+    });
+  }
+
+  /** False when there is nobody to take it. */
+  send({ linear, angular }: Twist2d, time: bigint): boolean {
+    const { sink, command, bus } = this.#parts;
+    if (!sink) return false;
+    const bytes = encodeTwist({ linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } });
+    const sample: Sample = { topic: command.topic, type: command.type, stamp: time, received: time, bytes };
+    const taken = sink.offer(sample);
+    // A command topic that is bridged in comes back from the robot's side, with what others send there.
+    if (taken && !this.#commandIsHeard) bus.publish(sample);
+    return taken;
+  }
+
+  /** What the middleware lost is received and dropped in the ledger: it was owed to us, although it never came. */
+  countLosses(): void {
+    for (const [topic, lost] of Object.entries(this.#parts.source?.state().lost ?? {})) {
+      const news = lost - (this.#lost.get(topic) ?? 0);
+      if (news <= 0) continue;
+      this.#lost.set(topic, lost);
+      this.#parts.missed(topic, news);
+    }
+  }
+
+  async close(): Promise<void> {
+    const { source, sink } = this.#parts;
+    await source?.close();
+    if (sink && (sink as unknown) !== source) await sink.close();
+    this.countLosses();
+  }
+
+  #changed(state: SourceState): void {
+    const before = this.#state;
+    this.#state = state;
+    if (before.connected === state.connected) return;
+    this.#parts.onChange();
+    this.#context.report(
+      state.connected ? 'info' : 'warn',
+      state.connected ? 'robot connected' : 'robot lost',
+      { source: this.#parts.sourceKind, reason: state.reason },
+    );
+    if (!state.connected) {
+      this.#onLost?.();
+      if (this.#robotLost || this.#stopped) return;
+      this.#robotLost = true;
+      const details = { operation: 'read samples', subject: this.#parts.sourceKind, message: state.reason };
+      const error = new EdgeError('robot.unreachable', details).toBody();
+      void this.#emit([{ kind: 'cell.degraded', payload: { error } }]);
+    } else if (this.#robotLost) {
+      this.#robotLost = false;
+      void this.#emit([{ kind: 'cell.recovered', payload: { subject: `robot ${this.#parts.sourceKind}` } }]);
+    }
+  }
+
+  async #degrade(error: EdgeError): Promise<void> {
+    this.#context.report('warn', error.message, { code: error.code, hint: error.hint });
+    await this.#emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
+  }
+
+  async #emit(events: Parameters<CellContext['emit']>[0]): Promise<void> {
+    try {
+      await this.#context.emit(events);
+    } catch (error) {
+      this.#context.report('warn', 'an event was not written', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}
