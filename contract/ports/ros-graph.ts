@@ -1,0 +1,159 @@
+import type { Qos } from '../sample.ts';
+
+/**
+ * A decoded ROS message as plain values by field name, as formats/ros2 decodes it: 64-bit integers are bigint,
+ * byte and number arrays are typed arrays, times are `{sec, nanosec}`. What a person typed may hold numbers for
+ * 64-bit integers and plain arrays; missing fields take the default of the definition, unknown ones are refused.
+ */
+export type MessageValue = { readonly [field: string]: unknown };
+
+export type EndpointInfo = {
+  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not tell. */
+  readonly node: string;
+  readonly type: string;
+  readonly qos: Qos;
+  /** RIHS01 hash of the type where the middleware tells it. */
+  readonly typeHash?: string;
+};
+
+export type GraphTopic = {
+  readonly topic: string;
+  readonly types: readonly string[];
+  readonly publishers: readonly EndpointInfo[];
+  readonly subscribers: readonly EndpointInfo[];
+};
+
+/** What is in the ROS graph now. Types as `package/msg/Type`, `package/srv/Type`, `package/action/Type`. */
+export type GraphSnapshot = {
+  readonly nodes: readonly { readonly name: string; readonly enclave: string }[];
+  readonly topics: readonly GraphTopic[];
+  readonly services: readonly { readonly name: string; readonly types: readonly string[] }[];
+  readonly actions: readonly { readonly name: string; readonly types: readonly string[] }[];
+};
+
+/**
+ * The ROS graph, whatever carries it (rclnodejs, or the rmw_zenoh conventions without ROS). `snapshot` never
+ * blocks for long: it answers with what discovery has found. `watch` calls at once and after each change, at
+ * most ten times a second, never re-entrantly.
+ */
+export interface RosGraph {
+  snapshot(): Promise<GraphSnapshot>;
+  watch(onChange: (graph: GraphSnapshot) => void): { cancel(): void };
+}
+
+export type CallOptions = {
+  /** Milliseconds until the promise settles with `deadline.exceeded`, a missing server included. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Services, both ways. A call to a service that nobody serves waits for one until its deadline. Errors:
+ * `ros.not_found` (no server by the deadline), `deadline.exceeded` (a server that is silent), `sample.unknown_type`
+ * (with the package to install), `schema.invalid` (a field that does not fit), `ros.failed`.
+ */
+export interface RosServices {
+  call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue>;
+  /** Answers until it is closed; a handler that throws or is later than `timeoutMs` gives the caller no answer, and is reported. */
+  serve(
+    name: string,
+    type: string,
+    handle: (request: MessageValue) => Promise<MessageValue>,
+    options?: { readonly timeoutMs?: number },
+  ): Promise<{ close(): Promise<void> }>;
+}
+
+/** How a goal ended, by the names of action_msgs/GoalStatus, or `rejected` where it was never accepted. */
+export type GoalStatus = 'succeeded' | 'canceled' | 'aborted' | 'rejected';
+export type GoalResult = { readonly status: GoalStatus; readonly result: MessageValue };
+
+export type GoalHandle = {
+  /** UUID of the goal, 32 hexadecimal digits. */
+  readonly goalId: string;
+  /** Settles when the server told the result; rejects `robot.unreachable` when the server vanished. */
+  readonly result: Promise<GoalResult>;
+  /** Asks the server to cancel; settles when it answered (accepted or not), at the latest after `timeoutMs`. */
+  cancel(timeoutMs: number): Promise<boolean>;
+};
+
+/** What an action server of ours is given for each goal. `canceled` aborts when a client cancels. */
+export type ServedGoal = {
+  readonly goalId: string;
+  readonly goal: MessageValue;
+  readonly canceled: AbortSignal;
+  feedback(value: MessageValue): void;
+};
+
+/** Actions, both ways. Errors as in `RosServices`. A goal that was accepted and whose server dies is told. */
+export interface RosActions {
+  /** Resolves when the server accepted or rejected the goal. */
+  send(
+    name: string,
+    type: string,
+    goal: MessageValue,
+    options: CallOptions & { readonly onFeedback?: (value: MessageValue) => void },
+  ): Promise<GoalHandle>;
+  serve(
+    name: string,
+    type: string,
+    handlers: {
+      /** False refuses the goal. */
+      accept(goal: MessageValue): boolean;
+      execute(goal: ServedGoal): Promise<GoalResult>;
+    },
+  ): Promise<{ close(): Promise<void> }>;
+}
+
+/** A parameter value by its ROS kind; `unset` where the node has none by that name. */
+export type ParameterValue =
+  | { readonly kind: 'unset' }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  | { readonly kind: 'integer'; readonly value: bigint }
+  | { readonly kind: 'double'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'bytes'; readonly value: Uint8Array }
+  | { readonly kind: 'bools'; readonly value: readonly boolean[] }
+  | { readonly kind: 'integers'; readonly value: readonly bigint[] }
+  | { readonly kind: 'doubles'; readonly value: readonly number[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] };
+
+/** Parameters of other nodes, through their standard services. Errors as in `RosServices`. */
+export interface RosParameters {
+  list(node: string, options: CallOptions): Promise<readonly string[]>;
+  get(
+    node: string,
+    names: readonly string[],
+    options: CallOptions,
+  ): Promise<Readonly<Record<string, ParameterValue>>>;
+  /** Per parameter: undefined when it was set, else why the node refused it. */
+  set(
+    node: string,
+    values: Readonly<Record<string, ParameterValue>>,
+    options: CallOptions,
+  ): Promise<Readonly<Record<string, string | undefined>>>;
+}
+
+export type LifecycleState =
+  | 'unknown'
+  | 'unconfigured'
+  | 'inactive'
+  | 'active'
+  | 'finalized'
+  | 'transitioning';
+export type LifecycleTransition = 'configure' | 'cleanup' | 'activate' | 'deactivate' | 'shutdown';
+
+/** Managed nodes, through their standard services. Errors as in `RosServices`; a refused transition is `ros.refused`. */
+export interface RosLifecycle {
+  state(node: string, options: CallOptions): Promise<LifecycleState>;
+  /** Resolves with the state that was reached. */
+  change(node: string, transition: LifecycleTransition, options: CallOptions): Promise<LifecycleState>;
+}
+
+/** Everything of ROS 2 that is not a stream of samples. */
+export type RosApi = {
+  readonly graph: RosGraph;
+  readonly services: RosServices;
+  readonly actions: RosActions;
+  readonly parameters: RosParameters;
+  readonly lifecycle: RosLifecycle;
+};
