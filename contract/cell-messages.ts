@@ -1,6 +1,7 @@
 import type { CellName } from './cell-name.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { RobotState } from './ports/robot.ts';
+import type { RouteStatus } from './route.ts';
 import type { RunState } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
 
@@ -69,6 +70,7 @@ export type ExecutionStatus = {
     readonly policy: string;
   };
   readonly zenoh: { readonly driver: string; readonly connected: boolean; readonly reason: string };
+  readonly routes?: readonly RouteStatus[];
   readonly degraded: readonly string[];
 };
 

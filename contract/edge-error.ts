@@ -40,6 +40,8 @@ export const ERROR_CATALOGUE = {
   'recorder.disk_full': { retryable: true, text: 'the disk is full or below the floor' },
   'mcap.malformed': { retryable: false, text: 'the file is not a valid MCAP file' },
   'bag.malformed': { retryable: false, text: 'the bag cannot be read' },
+  'bag.exists': { retryable: false, text: 'a bag of that name is there already' },
+  'bag.unwritable': { retryable: true, text: 'the bag cannot be written' },
   'log.failed': { retryable: true, text: 'the event log cannot be written' },
   'log.tampered': { retryable: false, text: 'the hash chain of the event log is broken' },
   'log.damaged': { retryable: false, text: 'the event log file is damaged or not an event log' },

@@ -108,7 +108,27 @@ export const EVENT_PAYLOADS = {
   'cell.stopped': Type.Object({ reason: Text(512, 'why') }, closed),
   'cell.degraded': Type.Object({ error: ErrorBody }, closed),
   'cell.recovered': Type.Object({ subject: Text(256, 'what works again') }, closed),
-  'clock.quality': Type.Object({ clock: ClockQuality, subject: Text(256, 'host, topic or source') }, closed),
+  'clock.quality': Type.Object(
+    {
+      clock: ClockQuality,
+      subject: Text(256, 'host, topic or source'),
+      reason: Type.Optional(Text(512, 'what changed')),
+      stamps: Type.Optional(
+        Type.Object(
+          {
+            samples: Count('samples looked at'),
+            median_ms: Type.Number({ description: 'received minus stamp, milliseconds' }),
+            spread_ms: Type.Number({ description: 'between the 10th and the 90th percentile, milliseconds' }),
+          },
+          closed,
+        ),
+      ),
+      jump_ms: Type.Optional(
+        Type.Number({ description: 'the clock stepped by this much; negative: backwards' }),
+      ),
+    },
+    closed,
+  ),
   // Robot data.
   'segment.opened': Type.Object(
     { bag: Name('recording'), path: Text(1024, 'relative to the data directory') },
@@ -130,13 +150,15 @@ export const EVENT_PAYLOADS = {
   ),
   'losses.recorded': Type.Object(
     {
-      bag: Name('recording'),
-      segment: Text(1024, 'path of the segment, relative to the data directory'),
+      bag: Type.Optional(Name('recording; absent for a route')),
+      segment: Type.Optional(Text(1024, 'path of the segment, relative to the data directory')),
+      hop: Type.Optional(Text(256, 'where it was counted: route:<name>; absent: the recorder')),
       topics: Type.Array(
         Type.Object(
           {
             topic: Text(256, 'topic'),
             received: Count('messages'),
+            forwarded: Type.Optional(Count('messages handed on, by a route')),
             written: Count('messages'),
             dropped: Type.Record(Type.String({ maxLength: 64 }), Count('messages by reason')),
           },
@@ -144,6 +166,14 @@ export const EVENT_PAYLOADS = {
         ),
         { maxItems: 4096 },
       ),
+    },
+    closed,
+  ),
+  'route.state': Type.Object(
+    {
+      route: Text(128, 'name in the configuration'),
+      state: Type.Enum(['up', 'silent', 'diverged', 'rebuilt', 'down']),
+      reason: Text(512, 'why; empty when it is up'),
     },
     closed,
   ),

@@ -6,6 +6,36 @@ export const LIMITS = {
   BUS_QUEUE_SAMPLES_MAX: 1024,
   /** Bytes waiting for one bus subscriber; what a slow reader may cost in memory. */
   BUS_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
+  /** Samples of one topic that wait for the transport of a route, by default; then drop oldest. 250 ms of 1 kHz. */
+  ROUTE_QUEUE_SAMPLES: 256,
+  /** Bytes of one topic that wait for it: six clouds of 5 MB. */
+  ROUTE_QUEUE_BYTES_MAX: 32 * 1024 * 1024,
+  /** Bytes of all topics of all routes that wait; beyond it the topic that holds most gives up its oldest. */
+  ROUTES_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
+  /** Samples and bytes of one topic that the transport holds at a time: what a reader that stands still may cost. */
+  ROUTE_IN_FLIGHT_SAMPLES_MAX: 64,
+  ROUTE_IN_FLIGHT_BYTES_MAX: 16 * 1024 * 1024,
+  /** The same of all topics together. */
+  ROUTES_IN_FLIGHT_BYTES_MAX: 64 * 1024 * 1024,
+  /** Topics of one route; further ones are denied and counted. A wildcard must not cost without bound. */
+  ROUTE_TOPICS_MAX: 512,
+  /** Routes of one daemon. */
+  ROUTES_MAX: 128,
+  /** How often a sending route tells what it sent, milliseconds. */
+  ROUTE_BEACON_MS: 1_000,
+  /** Less than this behind what the other side sent is on its way, milliseconds. */
+  ROUTE_BEHIND_MS: 2_000,
+  /** A topic that came steadily and stands still this long is silent, milliseconds; so is a beacon. */
+  ROUTE_SILENT_MS: 3_000,
+  /** From one rebuild of a route to the next, milliseconds; doubles up to the second while nothing helps. */
+  ROUTE_REBUILD_FIRST_MS: 5_000,
+  ROUTE_REBUILD_MAX_MS: 60_000,
+  /** A message that came from the key space this long ago or less is not sent back to it, milliseconds. */
+  ROUTE_ECHO_MS: 2_000,
+  /** How often the ledger of the routes is written into the log, milliseconds. */
+  ROUTE_LEDGER_MS: 10_000,
+  /** The note beside a sample in the key space; a longer one is not read. */
+  ROUTE_ATTACHMENT_BYTES_MAX: 1_024,
   /** Bytes handed to the recorder thread and not yet written; then the sample is dropped and counted. */
   RECORDER_QUEUE_BYTES_MAX: 256 * 1024 * 1024,
   /** One chunk or other record of an MCAP file, decompressed; above it the file is refused. */

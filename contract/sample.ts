@@ -71,6 +71,8 @@ export const DROP_REASONS = [
   'evicted',
   /** Written, and then discarded with its episode on request. */
   'discarded',
+  /** It came from the side that it would be sent to: loops end here. */
+  'echo',
   /** Lost on the way to us, as the middleware tells: it never arrived, and is received only in this count. */
   'middleware',
 ] as const;

@@ -43,6 +43,8 @@ export type NavigateGoal = {
   readonly timeoutMs: number;
   /** When true a `yaw` within 0.2 rad is part of the goal. */
   readonly alignYaw?: boolean;
+  /** Places to pass in this order on the way there, each within `tolerance`; the time is that of the whole way. */
+  readonly via?: readonly Pose2d[];
 };
 
 export type MotionResult = {
@@ -84,10 +86,64 @@ export type JointTarget = {
   readonly timeFromStartMs: number;
 };
 
-/** A robot with an arm. The same promises about stopping as `Robot`. */
+/** One joint as sensor_msgs/JointState tells it: radians or metres, per second, newton metres or newtons. */
+export type JointReading = {
+  readonly position: number;
+  readonly velocity: number | undefined;
+  readonly effort: number | undefined;
+};
+
+export type ArmState = {
+  /** Time of the newest joint states, nanoseconds; undefined before the first. */
+  readonly time: Nanoseconds | undefined;
+  readonly joints: Readonly<Record<string, JointReading>>;
+  readonly motion: 'idle' | 'moving' | 'stopped';
+  /** Joint states of all its joints arrive. */
+  readonly connected: boolean;
+};
+
+/**
+ * A robot with an arm. One motion at a time, arm and gripper alike: a new one pre-empts the old, which settles
+ * first. The same promises about stopping as `Robot`: an arm that stops holds its position.
+ */
 export interface Manipulator {
+  state(): Promise<ArmState>;
+  /**
+   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
+   * a joint that this arm does not have and for times that do not grow.
+   */
   followTrajectory(points: readonly JointTarget[], signal?: AbortSignal): Promise<MotionResult>;
-  /** Opening in metres, effort in newtons. */
+  /** Opening in metres, effort in newtons. A gripper that holds something before it is there has reached it. */
   gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult>;
+  /** Stops now. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
+
+/** How well a part of the robot is, by the levels of diagnostic_msgs/DiagnosticStatus. */
+export type DiagnosticLevel = 'ok' | 'warn' | 'error' | 'stale';
+
+export type Diagnostic = {
+  readonly name: string;
+  readonly level: DiagnosticLevel;
+  readonly message: string;
+  readonly hardwareId: string;
+};
+
+/** sensor_msgs/BatteryState; what the robot does not measure is undefined. */
+export type BatteryReading = {
+  /** 0 to 1. */
+  readonly charge: number | undefined;
+  readonly voltage: number | undefined;
+  /** Amperes, negative while it is drained. */
+  readonly current: number | undefined;
+  readonly status: 'unknown' | 'charging' | 'discharging' | 'not_charging' | 'full';
+};
+
+/** What the robot tells about itself beside where it is. */
+export type RobotHealth = {
+  readonly battery: BatteryReading | undefined;
+  /** Worst first, then by name. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Newest joint states by joint name. */
+  readonly joints: Readonly<Record<string, JointReading>>;
+};

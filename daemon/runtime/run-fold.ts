@@ -61,6 +61,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'segment.opened':
     case 'segment.sealed':
     case 'losses.recorded':
+    case 'route.state':
     case 'lease.granted':
     case 'lease.released':
     case 'safety.stopped':

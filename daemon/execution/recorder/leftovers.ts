@@ -44,7 +44,7 @@ export async function settleLeftovers(options: ThreadOptions, post: Post, isStar
   const crashed = new Map<string, EventPayload<'losses.recorded'>>();
   for (const leftover of readLeftovers(options.intakeDir, options.session)) {
     const losses = await lossesOf(options.dataDir, leftover, repaired);
-    if (losses) crashed.set(losses.segment, losses);
+    if (losses?.segment !== undefined) crashed.set(losses.segment, losses);
     removeIntake(options.intakeDir, leftover.session);
   }
   for (const segment of repaired) {

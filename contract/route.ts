@@ -1,0 +1,60 @@
+import type { PublishOptions } from './ports/key-space.ts';
+import type { DropReason, Qos } from './sample.ts';
+
+/** One end of a route: topics of the robot's middleware, keys of the key space, or topics of the sample bus. */
+export type RouteEnd = { readonly kind: 'ros' | 'zenoh' | 'bus'; readonly pattern: string };
+
+/** A configured way of samples. Patterns as in `topic-pattern.ts`. */
+export type RouteSpec = {
+  readonly name: string;
+  readonly from: RouteEnd;
+  /** A template: the wildcards of `from`, or the placeholders `{topic}`, `{robot}`, `{prefix}`. */
+  readonly to: RouteEnd;
+  /** Patterns over the names at `from`; an empty allow list allows all. Deny wins. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  /** Samples per second of each topic; 0: no limit. */
+  readonly rateHz: number;
+  /** `newest`: the newest sample at each turn; `spread`: the first that comes in time. */
+  readonly rateMode: 'newest' | 'spread';
+  /** Every n-th sample of each topic goes on, beginning with the first. */
+  readonly keepEvery: number;
+  /** `auto`: by the size of the samples, small ones first. */
+  readonly priority: 'auto' | NonNullable<PublishOptions['priority']>;
+  readonly congestion: 'block' | 'drop';
+  readonly express: boolean;
+  /** Samples of one topic that wait for the transport; the oldest goes when there are more. */
+  readonly depth: number;
+  /** Message type of what comes from a key space; empty: as the sender says. */
+  readonly type: string;
+  readonly reliability: Qos['reliability'];
+  readonly durability: Qos['durability'];
+};
+
+/**
+ * `up`: works, as far as can be told. `silent`: matched, but nothing comes. `diverged`: less comes than the other
+ * side says it sent. `rebuilt`: just declared anew. `down`: one of its ends is not there.
+ */
+export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'down'] as const;
+export type RouteState = (typeof ROUTE_STATES)[number];
+
+export type RouteStatus = {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly state: RouteState;
+  /** Why, for a person; empty when it is up. */
+  readonly reason: string;
+  /** Samples and bytes that were handed to the other side. */
+  readonly messages: number;
+  readonly bytes: number;
+  readonly messages_per_second: number;
+  /** Since the newest sample was handed on, milliseconds; null: none yet. */
+  readonly age_ms: number | null;
+  readonly queued: number;
+  readonly queued_bytes: number;
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  readonly rebuilds: number;
+  /** Topics that it carries now. */
+  readonly topics: number;
+};
