@@ -1,14 +1,30 @@
+import { stat } from 'node:fs/promises';
 import { EdgeError, type ErrorBody, type Nanoseconds } from '../../contract/core.ts';
-import type { BagTopic } from './bag.ts';
-import { bagFiles, openFile } from './open-bag.ts';
+import type { BagNotes } from '../../formats/rosbag2/index.ts';
+import type { Bag, BagExtra, BagTopic } from './bag.ts';
+import { McapBag } from './mcap-bag.ts';
+import { bagFiles, bagNotes, openFile } from './open-bag.ts';
 
 export type BagFileInfo = {
   readonly path: string;
   readonly storage: 'mcap' | 'sqlite3' | 'unreadable';
   readonly bytes: number;
   readonly messages: number;
+  /** Of its chunks; `none` for uncompressed ones. Empty where it is not told. */
+  readonly compression: readonly string[];
+  readonly chunks: number;
+  readonly attachments: readonly {
+    readonly name: string;
+    readonly mediaType: string;
+    readonly bytes: number;
+  }[];
+  readonly metadata: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Why the file cannot be read completely. */
   readonly fault: ErrorBody | undefined;
+  /** What a repair of the file finds, where it is not complete. */
+  readonly recoverable:
+    | { readonly messages: number; readonly ofCutChunk: number; readonly lostBytes: number }
+    | undefined;
 };
 
 export type BagInfo = {
@@ -19,6 +35,10 @@ export type BagInfo = {
   readonly bytes: number;
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
+  /** Of metadata.yaml, where there is one. */
+  readonly notes: BagNotes | undefined;
+  /** What is wrong with metadata.yaml: unreadable, or it names files that are not there. */
+  readonly notesFault: ErrorBody | undefined;
 };
 
 /** What a bag holds. A file that cannot be read is listed with its fault; rejects only when there is none. */
@@ -28,26 +48,24 @@ export async function bagInfo(path: string): Promise<BagInfo> {
   let startNs: bigint | undefined;
   let endNs = 0n;
   for (const file of await bagFiles(path)) {
+    let bag: Bag;
     try {
-      const bag = await openFile(file);
-      const messages = bag.topics.reduce((sum, topic) => sum + topic.messages, 0);
-      files.push({
-        path: file,
-        storage: bag.storage,
-        bytes: bag.bytes,
-        messages,
-        fault: bag.fault?.toBody(),
-      });
+      bag = await openFile(file);
+    } catch (error) {
+      files.push(await unreadable(file, error));
+      continue;
+    }
+    try {
+      const info = await fileInfo(bag, file);
+      files.push(info);
       for (const topic of bag.topics) {
         const known = topics.get(topic.topic);
         topics.set(topic.topic, known ? { ...known, messages: known.messages + topic.messages } : topic);
       }
-      if (messages > 0 && (startNs === undefined || bag.startNs < startNs)) startNs = bag.startNs;
-      if (messages > 0 && bag.endNs > endNs) endNs = bag.endNs;
+      if (info.messages > 0 && (startNs === undefined || bag.startNs < startNs)) startNs = bag.startNs;
+      if (info.messages > 0 && bag.endNs > endNs) endNs = bag.endNs;
+    } finally {
       await bag.close();
-    } catch (error) {
-      const fault = EdgeError.from(error, 'bag.malformed', 'read-bag', file).toBody();
-      files.push({ path: file, storage: 'unreadable', bytes: 0, messages: 0, fault });
     }
   }
   const sum = (count: (file: BagFileInfo) => number) => files.reduce((total, file) => total + count(file), 0);
@@ -59,5 +77,71 @@ export async function bagInfo(path: string): Promise<BagInfo> {
     bytes: sum((file) => file.bytes),
     startNs: startNs ?? 0n,
     endNs,
+    ...(await notesOf(path, files)),
   };
+}
+
+async function fileInfo(bag: Bag, path: string): Promise<BagFileInfo> {
+  const messages = bag.topics.reduce((sum, topic) => sum + topic.messages, 0);
+  const extras = await extrasOf(bag);
+  const mcap = bag instanceof McapBag ? bag : undefined;
+  const compression = mcap?.compression();
+  const repair = mcap?.repair;
+  return {
+    path,
+    storage: bag.storage,
+    bytes: bag.bytes,
+    messages,
+    compression: compression?.formats ?? [],
+    chunks: compression?.chunks ?? 0,
+    attachments: extras.found.flatMap((extra) =>
+      extra.kind === 'attachment'
+        ? { name: extra.name, mediaType: extra.mediaType, bytes: extra.data.length }
+        : [],
+    ),
+    metadata: Object.fromEntries(
+      extras.found.flatMap((extra) =>
+        extra.kind === 'metadata' ? [[extra.name, Object.fromEntries(extra.values)]] : [],
+      ),
+    ),
+    fault: (bag.fault ?? extras.fault)?.toBody(),
+    recoverable: repair && { messages, ofCutChunk: repair.salvaged, lostBytes: repair.lostBytes },
+  };
+}
+
+async function extrasOf(bag: Bag): Promise<{ found: BagExtra[]; fault: EdgeError | undefined }> {
+  const found: BagExtra[] = [];
+  try {
+    for await (const extra of bag.extras()) found.push(extra);
+    return { found, fault: undefined };
+  } catch (error) {
+    return { found, fault: EdgeError.from(error, 'bag.malformed', 'read-bag', bag.path) };
+  }
+}
+
+async function unreadable(path: string, error: unknown): Promise<BagFileInfo> {
+  const fault = EdgeError.from(error, 'bag.malformed', 'read-bag', path).toBody();
+  const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
+  const nothing = { compression: [], chunks: 0, attachments: [], metadata: {}, recoverable: undefined };
+  return { path, storage: 'unreadable', bytes, messages: 0, ...nothing, fault };
+}
+
+async function notesOf(path: string, files: readonly BagFileInfo[]) {
+  try {
+    const notes = await bagNotes(path);
+    const missing = (notes?.paths ?? []).filter(
+      (name) => !files.some((file) => file.path.endsWith(`/${name.split('/').at(-1)}`)),
+    );
+    if (missing.length === 0) return { notes, notesFault: undefined };
+    const fault = new EdgeError('bag.malformed', {
+      operation: 'read-metadata',
+      subject: path,
+      message: `metadata.yaml names files that are not there: ${missing.slice(0, 10).join(', ')}`,
+      hint: 'what is there can be read; the rest of the recording lies elsewhere',
+    });
+    return { notes, notesFault: fault.toBody() };
+  } catch (error) {
+    const fault = EdgeError.from(error, 'bag.malformed', 'read-metadata', path);
+    return { notes: undefined, notesFault: fault.toBody() };
+  }
 }

@@ -9,28 +9,69 @@ export type BagTopic = {
   readonly definition: string | undefined;
 };
 
+/** A channel as the file describes it: what a copy has to keep. */
+export type BagChannel = {
+  readonly topic: string;
+  readonly type: string;
+  /** `ros2msg`, `ros2idl`, ...; empty where the bag carries no definition. */
+  readonly schemaEncoding: string;
+  readonly schemaData: Uint8Array;
+  readonly messageEncoding: string;
+  /** By the names of rosbag2: `offered_qos_profiles` (YAML), `topic_type_hash`. */
+  readonly metadata: ReadonlyMap<string, string>;
+};
+
+/** One message as it lies in the file. */
+export type BagMessage = {
+  readonly channel: BagChannel;
+  readonly sequence: number;
+  /** When it was recorded; the order of a bag. */
+  readonly logTime: Nanoseconds;
+  readonly publishTime: Nanoseconds;
+  readonly bytes: Uint8Array;
+};
+
+/** What a file holds besides messages. */
+export type BagExtra =
+  | {
+      readonly kind: 'attachment';
+      readonly name: string;
+      readonly mediaType: string;
+      readonly logTime: Nanoseconds;
+      readonly createTime: Nanoseconds;
+      readonly data: Uint8Array;
+    }
+  | { readonly kind: 'metadata'; readonly name: string; readonly values: ReadonlyMap<string, string> };
+
 export type BagFilter = {
   readonly topics?: ReadonlySet<string> | undefined;
   /** Inclusive. */
   readonly startNs?: Nanoseconds | undefined;
   /** Exclusive. */
   readonly endNs?: Nanoseconds | undefined;
+  /** Told of each part that cannot be read and is left out; without it reading ends there with the error. */
+  readonly onDamage?: ((fault: EdgeError) => void) | undefined;
 };
 
 /**
- * A recording that can be read: one file, or a folder of them. `messages` yields samples by time, those of
- * one time in the order of the file, and throws `bag.malformed` or `mcap.malformed`, naming file and place, after
+ * A recording that can be read: one file, or a folder of them. `records` and `messages` yield by time, those of
+ * one time in the order of the file, and throw `bag.malformed` or `mcap.malformed`, naming file and place, after
  * everything readable that comes before. The receiver owns the bytes; they may share memory with others.
  */
 export interface Bag {
   readonly path: string;
   readonly storage: 'mcap' | 'sqlite3';
   readonly topics: readonly BagTopic[];
+  readonly channels: readonly BagChannel[];
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
   readonly bytes: number;
   /** What is wrong with the file as far as opening it tells: it is cut off, or not sealed yet. */
   readonly fault: EdgeError | undefined;
+  /** As the bag has them, nothing decoded. */
+  records(filter?: BagFilter): AsyncGenerator<BagMessage>;
+  /** As the bus takes them. */
   messages(filter?: BagFilter): AsyncGenerator<Sample>;
+  extras(): AsyncGenerator<BagExtra>;
   close(): Promise<void>;
 }

@@ -1,4 +1,17 @@
-export type { Bag, BagFilter, BagTopic } from './bag.ts';
+export type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
+export { type BagDetails, bagDetails, type TopicDetails } from './bag-details.ts';
 export { type BagFileInfo, type BagInfo, bagInfo } from './bag-info.ts';
+export type { Compression, OutputOptions, WrittenFile } from './bag-output.ts';
 export { BagSource, type BagSourceOptions, type PlayResult } from './bag-source.ts';
-export { openBag } from './open-bag.ts';
+export { BagWriter, type WriterOptions, type WrittenBag } from './bag-writer.ts';
+export {
+  ContentHash,
+  type CopyOptions,
+  type CopyProgress,
+  type CopyResult,
+  copyBag,
+  type Every,
+} from './copy-bag.ts';
+export { latchedBefore } from './latched.ts';
+export { bagFiles, bagNotes, openBag, openBags } from './open-bag.ts';
+export { matcherOf, wantedTopics } from './topic-patterns.ts';

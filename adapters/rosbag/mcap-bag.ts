@@ -1,33 +1,61 @@
-import type { EdgeError, Nanoseconds, Sample } from '../../contract/index.ts';
-import { McapReader } from '../../formats/mcap/index.ts';
-import type { Bag, BagFilter, BagTopic } from './bag.ts';
+import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
+import { type Channel, decodeRecord, McapReader, planRepair, type Repair } from '../../formats/mcap/index.ts';
+import { parseProfiles, qosOf } from '../../formats/rosbag2/index.ts';
+import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
 import { FileReadable } from './file-readable.ts';
-import { parseQos } from './qos-text.ts';
+import { malformed } from './malformed.ts';
+import { PatchedReadable } from './patched-readable.ts';
 
-/** One MCAP file, also one without footer: then what a scan finds. */
+const RECORD_HEAD_BYTES = 9;
+
+/** One MCAP file, also one without footer: then what its repair would hold, without changing it. */
 export class McapBag implements Bag {
   readonly storage = 'mcap';
   readonly path: string;
   readonly bytes: number;
   readonly topics: readonly BagTopic[];
-  readonly #readable: FileReadable;
+  readonly fault: EdgeError | undefined;
+  /** What a repair finds where the file is not complete. */
+  readonly repair: Repair | undefined;
+  readonly #file: FileReadable;
+  readonly #readable: FileReadable | PatchedReadable;
   readonly #reader: McapReader;
+  readonly #channels: ReadonlyMap<number, BagChannel>;
 
-  private constructor(path: string, bytes: number, readable: FileReadable, reader: McapReader) {
-    this.path = path;
+  private constructor(
+    file: FileReadable,
+    bytes: number,
+    readable: FileReadable | PatchedReadable,
+    reader: McapReader,
+    fault: EdgeError | undefined,
+    repair: Repair | undefined,
+  ) {
+    this.path = file.subject;
     this.bytes = bytes;
+    this.#file = file;
     this.#readable = readable;
     this.#reader = reader;
+    this.fault = fault;
+    this.repair = repair;
     this.topics = topicsOf(reader);
+    this.#channels = channelsOf(reader);
   }
 
   /** Rejects with `mcap.malformed` when the file does not begin like one. */
   static async open(path: string): Promise<McapBag> {
-    const readable = await FileReadable.open(path);
+    const file = await FileReadable.open(path);
     try {
-      return new McapBag(path, await readable.size(), readable, await McapReader.open(readable));
+      const bytes = await file.size();
+      const reader = await McapReader.open(file);
+      const { fault } = reader;
+      if (!fault) return new McapBag(file, bytes, file, reader, undefined, undefined);
+      // Whole messages of the chunk that was cut off are read too.
+      const repair = await planRepair(file, { profile: 'ros2', library: '' });
+      if (repair.complete) return new McapBag(file, bytes, file, reader, fault, undefined);
+      const patched = new PatchedReadable(file, repair.keepBytes, repair.append);
+      return new McapBag(file, bytes, patched, await McapReader.open(patched), fault, repair);
     } catch (error) {
-      await readable.close();
+      await file.close();
       throw error;
     }
   }
@@ -40,32 +68,79 @@ export class McapBag implements Bag {
     return this.#reader.summary.endTime;
   }
 
-  get fault(): EdgeError | undefined {
-    return this.#reader.fault;
+  get channels(): readonly BagChannel[] {
+    return [...this.#channels.values()];
   }
 
-  async *messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
-    const { topics, startNs, endNs } = filter;
+  /** Names of the compressions of its chunks, and how many bytes they hold when unpacked. */
+  compression(): { readonly formats: readonly string[]; readonly chunks: number; readonly unpacked: number } {
+    const { chunks } = this.#reader.summary;
+    const formats = new Set(chunks.map(({ compression }) => compression || 'none'));
+    const unpacked = chunks.reduce((sum, { uncompressedSize }) => sum + uncompressedSize, 0);
+    return { formats: [...formats].sort(), chunks: chunks.length, unpacked };
+  }
+
+  async *records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
+    const { topics, startNs, endNs, onDamage } = filter;
     const wanted = {
       ...(topics && { topics }),
       ...(startNs !== undefined && { startTime: startNs }),
       ...(endNs !== undefined && { endTime: endNs }),
+      ...(onDamage && { onDamage }),
     };
     for await (const { message, channel } of this.#reader.messages(wanted)) {
-      yield {
-        topic: channel.topic,
-        type: this.#reader.schemaOf(channel)?.name ?? '',
-        stamp: message.publishTime,
-        received: message.logTime,
-        bytes: message.data,
-      };
+      const { sequence, logTime, publishTime, data } = message;
+      yield { channel: this.#channels.get(channel.id)!, sequence, logTime, publishTime, bytes: data };
     }
-    if (this.fault) throw this.fault;
+    if (!this.fault) return;
+    if (!onDamage) throw this.fault;
+    onDamage(this.fault);
+  }
+
+  async *messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
+    for await (const { channel, publishTime, logTime, bytes } of this.records(filter)) {
+      yield { topic: channel.topic, type: channel.type, stamp: publishTime, received: logTime, bytes };
+    }
+  }
+
+  async *extras(): AsyncGenerator<BagExtra> {
+    const { metadata, attachments } = this.#reader.summary;
+    for (const { offset, length } of [...metadata, ...attachments].sort((a, b) => a.offset - b.offset)) {
+      const record = await this.#recordAt(offset, length);
+      if (record.kind === 'metadata' || record.kind === 'attachment') yield record;
+    }
   }
 
   async close(): Promise<void> {
-    await this.#readable.close();
+    await this.#file.close();
   }
+
+  async #recordAt(offset: number, length: number) {
+    const size = await this.#readable.size();
+    if (length < RECORD_HEAD_BYTES || length > LIMITS.MCAP_CHUNK_BYTES_MAX || offset + length > size) {
+      throw malformed(this.path, `at byte ${offset}: an index names a record of ${length} bytes`);
+    }
+    const bytes = await this.#readable.read(offset, length);
+    return decodeRecord(bytes[0]!, bytes.subarray(RECORD_HEAD_BYTES), offset + RECORD_HEAD_BYTES, this.path);
+  }
+}
+
+function channelsOf(reader: McapReader): Map<number, BagChannel> {
+  return new Map(
+    [...reader.summary.channels.values()].map((channel) => [channel.id, channelOf(reader, channel)]),
+  );
+}
+
+function channelOf(reader: McapReader, channel: Channel): BagChannel {
+  const schema = reader.schemaOf(channel);
+  return {
+    topic: channel.topic,
+    type: schema?.name ?? '',
+    schemaEncoding: schema?.encoding ?? '',
+    schemaData: schema?.data ?? new Uint8Array(),
+    messageEncoding: channel.messageEncoding,
+    metadata: channel.metadata,
+  };
 }
 
 function topicsOf(reader: McapReader): BagTopic[] {
@@ -78,7 +153,7 @@ function topicsOf(reader: McapReader): BagTopic[] {
       topic: channel.topic,
       type: schema?.name ?? '',
       messages: (known?.messages ?? 0) + (reader.summary.counts.get(channel.id) ?? 0),
-      qos: parseQos(channel.metadata.get('offered_qos_profiles') ?? ''),
+      qos: qosOf(parseProfiles(channel.metadata.get('offered_qos_profiles') ?? '')[0]),
       definition: isText ? new TextDecoder().decode(schema.data) : undefined,
     });
   }

@@ -2,16 +2,19 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
-import { EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
+import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
 import { headerStamp } from '../../formats/ros2/index.ts';
-import type { Bag, BagFilter, BagTopic } from './bag.ts';
-import { parseQos } from './qos-text.ts';
+import { parseProfiles, qosOf } from '../../formats/rosbag2/index.ts';
+import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
+import { malformed } from './malformed.ts';
 
-type TopicRow = BagTopic & { readonly id: bigint };
+type TopicRow = BagTopic & { readonly id: bigint; readonly channel: BagChannel };
 type Contents = { topics: TopicRow[]; startNs: bigint; endNs: bigint; fault: EdgeError | undefined };
 
 /** Messages given out between two turns of the event loop: SQLite reads synchronously. */
 const TURN_MESSAGES = 64;
+/** Rows counted between two turns. */
+const TURN_ROWS = 4096;
 
 /** One `.db3` file of rosbag2, of any ROS 2 release; per-message zstd is undone. Reads only. */
 export class SqliteBag implements Bag {
@@ -35,7 +38,7 @@ export class SqliteBag implements Bag {
     let database: DatabaseSync | undefined;
     try {
       database = openReadOnly(path, shortage !== undefined);
-      return new SqliteBag(path, bytes, database, readContents(database, path, shortage));
+      return new SqliteBag(path, bytes, database, await readContents(database, path, shortage));
     } catch (error) {
       database?.close();
       throw shortage ?? malformed(path, 'it cannot be read as a rosbag2 database', error);
@@ -58,7 +61,30 @@ export class SqliteBag implements Bag {
     return this.#contents.fault;
   }
 
+  get channels(): readonly BagChannel[] {
+    return this.#contents.topics.map(({ channel }) => channel);
+  }
+
+  /** SQLite has one time only: the publish time is the log time. */
+  async *records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
+    if (!filter.onDamage) return yield* this.#rows(filter);
+    try {
+      yield* this.#rows(filter);
+    } catch (error) {
+      filter.onDamage(malformed(this.path, 'unreadable', error));
+    }
+  }
+
   async *messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
+    for await (const { channel, logTime, bytes } of this.records(filter)) {
+      const { topic, type } = channel;
+      yield { topic, type, stamp: headerStamp(type, bytes) ?? logTime, received: logTime, bytes };
+    }
+  }
+
+  async *extras(): AsyncGenerator<BagExtra> {}
+
+  async *#rows(filter: BagFilter): AsyncGenerator<BagMessage> {
     const topics = new Map(this.#contents.topics.map((topic) => [topic.id, topic]));
     const by = this.fault ? '+timestamp' : 'timestamp';
     const order = this.fault ? 'id' : 'timestamp, id';
@@ -87,9 +113,8 @@ export class SqliteBag implements Bag {
         throw malformed(this.path, `${last} belongs to topic ${row['topic_id']}, which is not there`);
       if (filter.topics && !filter.topics.has(topic.topic)) continue;
       const bytes = this.#payload(row['data'], last);
-      const received = row['timestamp'] as bigint;
-      const stamp = headerStamp(topic.type, bytes) ?? received;
-      yield { topic: topic.topic, type: topic.type, stamp, received, bytes };
+      const time = row['timestamp'] as bigint;
+      yield { channel: topic.channel, sequence: 0, logTime: time, publishTime: time, bytes };
     }
     if (this.fault) throw this.fault;
   }
@@ -123,7 +148,11 @@ function openReadOnly(path: string, isShort: boolean): DatabaseSync {
   return database;
 }
 
-function readContents(database: DatabaseSync, path: string, shortage: EdgeError | undefined): Contents {
+async function readContents(
+  database: DatabaseSync,
+  path: string,
+  shortage: EdgeError | undefined,
+): Promise<Contents> {
   const all = (sql: string): Record<string, unknown>[] => {
     const statement = database.prepare(sql);
     statement.setReadBigInts(true);
@@ -135,29 +164,46 @@ function readContents(database: DatabaseSync, path: string, shortage: EdgeError 
   if (!tables.has('topics') || !tables.has('messages')) {
     throw malformed(path, 'the tables of rosbag2 (topics, messages) are missing');
   }
-  const definitions = new Map<unknown, string>();
+  const definitions = new Map<unknown, { encoding: string; text: string }>();
   if (tables.has('message_definitions')) {
     for (const row of all(
       'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions',
     )) {
       const text = String(row['encoded_message_definition'] ?? '');
-      if (row['encoding'] === 'ros2msg' && text !== '') definitions.set(row['topic_type'], text);
+      if (text !== '') definitions.set(row['topic_type'], { encoding: String(row['encoding'] ?? ''), text });
     }
   }
-  const spans = spansOf(database, path, shortage);
-  const topics = all('SELECT * FROM topics ORDER BY id').map((row) => ({
-    id: row['id'] as bigint,
-    topic: String(row['name']),
-    type: String(row['type']),
-    messages: spans.counts.get(row['id'] as bigint) ?? 0,
-    qos: parseQos(String(row['offered_qos_profiles'] ?? '')),
-    definition: definitions.get(row['type']),
-  }));
+  const spans = await spansOf(database, path, shortage);
+  const topics = all('SELECT * FROM topics ORDER BY id').map((row) => {
+    const found = definitions.get(row['type']);
+    const profiles = String(row['offered_qos_profiles'] ?? '');
+    const hash = String(row['type_description_hash'] ?? '');
+    const channel: BagChannel = {
+      topic: String(row['name']),
+      type: String(row['type']),
+      schemaEncoding: found?.encoding ?? '',
+      schemaData: new TextEncoder().encode(found?.text ?? ''),
+      messageEncoding: String(row['serialization_format'] ?? 'cdr'),
+      metadata: new Map([
+        ['offered_qos_profiles', profiles],
+        ...(hash === '' ? [] : [['topic_type_hash', hash] as const]),
+      ]),
+    };
+    return {
+      id: row['id'] as bigint,
+      topic: channel.topic,
+      type: channel.type,
+      messages: spans.counts.get(row['id'] as bigint) ?? 0,
+      qos: qosOf(parseProfiles(profiles)[0]),
+      definition: found?.encoding === 'ros2msg' ? found.text : undefined,
+      channel,
+    };
+  });
   return { topics, startNs: spans.startNs, endNs: spans.endNs, fault: spans.fault };
 }
 
 /** Counts and time span; of a damaged file as far as it can be read in the order of its rows. */
-function spansOf(database: DatabaseSync, path: string, shortage: EdgeError | undefined) {
+async function spansOf(database: DatabaseSync, path: string, shortage: EdgeError | undefined) {
   const counts = new Map<bigint, number>();
   let startNs: bigint | undefined;
   let endNs = 0n;
@@ -165,12 +211,15 @@ function spansOf(database: DatabaseSync, path: string, shortage: EdgeError | und
   const statement = database.prepare('SELECT id, topic_id, timestamp FROM messages ORDER BY id');
   statement.setReadBigInts(true);
   let last = 'the first message';
+  let rows = 0;
   try {
     for (const { id, topic_id, timestamp } of statement.iterate() as Iterable<Record<string, bigint>>) {
       counts.set(topic_id!, (counts.get(topic_id!) ?? 0) + 1);
       if (startNs === undefined || timestamp! < startNs) startNs = timestamp!;
       if (timestamp! > endNs) endNs = timestamp!;
       last = `message ${id}`;
+      // A bag of millions of messages must not hold the thread that plays it beside a robot.
+      if (++rows % TURN_ROWS === 0) await new Promise<void>((resolve) => setImmediate(resolve));
     }
   } catch (cause) {
     fault ??= malformed(path, `unreadable after ${last}`, cause);
@@ -195,10 +244,4 @@ function shortageOf(path: string, bytes: number): EdgeError | undefined {
   const declared = pageSize * view.getUint32(28);
   if (declared <= bytes) return undefined;
   return malformed(path, `at byte ${bytes}: the file is cut off; its header declares ${declared} bytes`);
-}
-
-function malformed(path: string, fault: string, cause?: unknown): EdgeError {
-  if (cause instanceof EdgeError) return cause;
-  const why = cause instanceof Error && !fault.includes(cause.message) ? `${fault}: ${cause.message}` : fault;
-  return new EdgeError('bag.malformed', { operation: 'read-bag', subject: path, message: why, cause });
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type EdgeError, LIMITS, type Nanoseconds } from '../../contract/core.ts';
+import { EdgeError, LIMITS, type Nanoseconds } from '../../contract/core.ts';
 import { chunkContents, messageAt, type RecordSpan, recordSpans } from './chunk-contents.ts';
 import { decodeRecord } from './decode.ts';
 import { malformed } from './malformed.ts';
@@ -14,7 +14,7 @@ import {
   type Schema,
   TAIL_BYTES,
 } from './records.ts';
-import { scan } from './scan.ts';
+import { type LooseMessage, scan } from './scan.ts';
 import { Summary } from './summary.ts';
 
 export type ReadMessage = { readonly message: Message; readonly channel: Channel };
@@ -24,10 +24,24 @@ export type MessageFilter = {
   readonly startTime?: Nanoseconds;
   /** Exclusive. */
   readonly endTime?: Nanoseconds;
+  /** Told of each chunk that cannot be read; it is left out. Without it reading ends there with the error. */
+  readonly onDamage?: (fault: EdgeError) => void;
 };
 
-/** A source of messages sorted by time that the merge draws from: one chunk, or the loose messages. */
+/** Messages sorted by time that the merge draws from: of one chunk, or of a piece of the loose ones. */
 type Run = { bytes: Uint8Array; base: number; spans: { time: bigint; span: RecordSpan }[]; next: number };
+
+/** Something that becomes a run when the time of its first message has come. */
+type Piece = {
+  readonly startTime: bigint;
+  /** Where it stands in the file. */
+  readonly at: number;
+  readonly size: number;
+  open(): Promise<Run>;
+};
+
+/** Messages outside chunks are read by pieces of about this size, in the order of their times. */
+const LOOSE_PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Reads a file by its index; without one (or with `fault` set: cut off) by what a scan found. Bounded: it
@@ -38,12 +52,12 @@ export class McapReader {
   /** Why the file is not complete; everything before this can be read. */
   readonly fault: EdgeError | undefined;
   readonly #readable: Readable;
-  readonly #loose: readonly { readonly offset: number; readonly length: number }[];
+  readonly #loose: readonly LooseMessage[];
 
   private constructor(
     readable: Readable,
     summary: Summary,
-    loose: readonly { readonly offset: number; readonly length: number }[],
+    loose: readonly LooseMessage[],
     fault: EdgeError | undefined,
   ) {
     this.#readable = readable;
@@ -69,26 +83,22 @@ export class McapReader {
    * first chunk that is not what the index says, after everything before it in time.
    */
   async *messages(filter: MessageFilter = {}): AsyncGenerator<ReadMessage> {
-    const wanted = this.#wanted(filter);
-    const chunks = this.summary.chunks
-      .filter((chunk) => overlaps(chunk, filter))
-      .sort((a, b) => compare(a.startTime, b.startTime) || a.chunkStart - b.chunkStart);
+    const pieces = this.#pieces(this.#wanted(filter), filter);
     const runs: Run[] = [];
-    if (this.#loose.length > 0) runs.push(await this.#looseRun(wanted, filter));
     let opened = 0;
     let held = 0;
     for (;;) {
       let first = earliest(runs);
       for (;;) {
-        const chunk = chunks[opened];
-        if (!chunk || (first && chunk.startTime > first.spans[first.next]!.time)) break;
+        const piece = pieces[opened];
+        if (!piece || (first && piece.startTime > first.spans[first.next]!.time)) break;
         opened += 1;
-        held += chunk.uncompressedSize;
-        if (held > LIMITS.MCAP_READ_BYTES_MAX)
-          throw this.#malformed(chunk, 'too many chunks overlap in time');
-        const run = await this.#chunkRun(chunk, wanted, filter);
-        if (run.spans.length > 0) runs.push(run);
-        else held -= run.bytes.length;
+        if (held + piece.size > LIMITS.MCAP_READ_BYTES_MAX)
+          throw malformed(this.#readable.subject, piece.at, 'too many chunks overlap in time');
+        const run = await this.#open(piece, filter);
+        if (!run || run.spans.length === 0) continue;
+        held += run.bytes.length;
+        runs.push(run);
         first = earliest(runs);
       }
       if (!first) return;
@@ -96,11 +106,43 @@ export class McapReader {
       first.next += 1;
       if (first.next === first.spans.length) {
         runs.splice(runs.indexOf(first), 1);
-        held = Math.max(0, held - first.bytes.length);
+        held -= first.bytes.length;
       }
       const message = messageAt(first.bytes, span, first.base, this.#readable.subject);
       yield { message, channel: this.summary.channels.get(message.channelId)! };
     }
+  }
+
+  async #open(piece: Piece, { onDamage }: MessageFilter): Promise<Run | undefined> {
+    try {
+      return await piece.open();
+    } catch (error) {
+      if (!onDamage || !(error instanceof EdgeError)) throw error;
+      onDamage(error);
+      return undefined;
+    }
+  }
+
+  /** What may hold a wanted message, in the order of its first. */
+  #pieces(wanted: ReadonlySet<number>, filter: MessageFilter): Piece[] {
+    const chunks = this.summary.chunks
+      .filter((chunk) => overlaps(chunk, filter) && this.#mayHold(chunk, wanted))
+      .map((chunk) => ({
+        startTime: chunk.startTime,
+        at: chunk.chunkStart,
+        size: chunk.uncompressedSize,
+        open: () => this.#chunkRun(chunk, wanted, filter),
+      }));
+    return [...chunks, ...this.#loosePieces(wanted, filter)].sort(
+      (a, b) => compare(a.startTime, b.startTime) || a.at - b.at,
+    );
+  }
+
+  /** The indexes of a chunk name its channels; of an unfinished file they may be missing. */
+  #mayHold({ messageIndexOffsets }: ChunkIndex, wanted: ReadonlySet<number>): boolean {
+    if (this.fault || messageIndexOffsets.size === 0) return true;
+    for (const id of messageIndexOffsets.keys()) if (wanted.has(id)) return true;
+    return false;
   }
 
   #wanted(filter: MessageFilter): Set<number> {
@@ -110,7 +152,7 @@ export class McapReader {
     return new Set(ids.map((channel) => channel.id));
   }
 
-  async #chunkRun(index: ChunkIndex, wanted: Set<number>, filter: MessageFilter): Promise<Run> {
+  async #chunkRun(index: ChunkIndex, wanted: ReadonlySet<number>, filter: MessageFilter): Promise<Run> {
     const size = await this.#readable.size();
     if (index.chunkStart + index.chunkLength > size || index.chunkLength < RECORD_HEAD_BYTES) {
       throw this.#malformed(index, 'the index names a chunk outside the file');
@@ -125,25 +167,42 @@ export class McapReader {
     return this.#run(chunkContents(record, index.chunkStart, subject), index.chunkStart, wanted, filter);
   }
 
-  async #looseRun(wanted: Set<number>, filter: MessageFilter): Promise<Run> {
-    const total = this.#loose.reduce((sum, { length }) => sum + length, 0);
-    if (total > LIMITS.MCAP_READ_BYTES_MAX) {
-      throw malformed(
-        this.#readable.subject,
-        0,
-        `${total} bytes of messages outside chunks cannot be sorted`,
-      );
+  *#loosePieces(wanted: ReadonlySet<number>, filter: MessageFilter): Generator<Piece> {
+    const found = this.#loose
+      .filter(({ channelId, logTime }) => wanted.has(channelId) && isWithin(logTime, filter))
+      .sort((a, b) => compare(a.logTime, b.logTime) || a.offset - b.offset);
+    for (let from = 0; from < found.length; ) {
+      let to = from;
+      let size = 0;
+      while (to < found.length && (size === 0 || size + found[to]!.length <= LOOSE_PIECE_BYTES))
+        size += found[to++]!.length;
+      const entries = found.slice(from, to);
+      const { logTime: startTime, offset: at } = entries[0]!;
+      yield { startTime, at, size, open: () => this.#looseRun(entries, size, wanted, filter) };
+      from = to;
     }
-    const bytes = new Uint8Array(total);
+  }
+
+  async #looseRun(
+    entries: readonly LooseMessage[],
+    size: number,
+    wanted: ReadonlySet<number>,
+    filter: MessageFilter,
+  ): Promise<Run> {
+    const bytes = new Uint8Array(size);
     let at = 0;
-    for (const { offset, length } of this.#loose) {
+    for (let i = 0; i < entries.length; ) {
+      // Neighbours in the file are read at once.
+      const { offset } = entries[i]!;
+      let length = 0;
+      while (i < entries.length && entries[i]!.offset === offset + length) length += entries[i++]!.length;
       bytes.set(await this.#readable.read(offset, length), at);
       at += length;
     }
     return this.#run(bytes, 0, wanted, filter);
   }
 
-  #run(bytes: Uint8Array, base: number, wanted: Set<number>, filter: MessageFilter): Run {
+  #run(bytes: Uint8Array, base: number, wanted: ReadonlySet<number>, filter: MessageFilter): Run {
     const spans: Run['spans'] = [];
     for (const span of recordSpans(bytes, base, this.#readable.subject)) {
       if (span.opcode !== OP.message) continue;
@@ -153,8 +212,7 @@ export class McapReader {
       }
       const time = message.logTime;
       if (!wanted.has(message.channelId)) continue;
-      if (filter.startTime !== undefined && time < filter.startTime) continue;
-      if (filter.endTime !== undefined && time >= filter.endTime) continue;
+      if (!isWithin(time, filter)) continue;
       spans.push({ time, span });
     }
     spans.sort((a, b) => compare(a.time, b.time) || a.span.bodyAt - b.span.bodyAt);
@@ -168,6 +226,10 @@ export class McapReader {
 
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isWithin(time: bigint, { startTime, endTime }: MessageFilter): boolean {
+  return (startTime === undefined || time >= startTime) && (endTime === undefined || time < endTime);
 }
 
 function overlaps(chunk: ChunkIndex, filter: MessageFilter): boolean {

@@ -20,7 +20,15 @@ export type Scan = {
   /** The last chunk if its message indexes are not all there. */
   readonly unindexed: ChunkIndex | undefined;
   /** Messages outside chunks, where they stand; no index can name them. */
-  readonly loose: readonly { readonly offset: number; readonly length: number }[];
+  readonly loose: readonly LooseMessage[];
+};
+
+/** A message record outside chunks: where it stands, with its head. */
+export type LooseMessage = {
+  readonly offset: number;
+  readonly length: number;
+  readonly channelId: number;
+  readonly logTime: bigint;
 };
 
 type Indexing = { -readonly [K in keyof ChunkIndex]: ChunkIndex[K] } & {
@@ -43,7 +51,7 @@ class Walk {
   readonly #subject: string;
   readonly #size: number;
   readonly #summary = new Summary();
-  readonly #loose: { offset: number; length: number }[] = [];
+  readonly #loose: LooseMessage[] = [];
   #last: Indexing | undefined;
   #at = MAGIC.length;
   #complete = false;
@@ -122,7 +130,15 @@ class Walk {
         this.#summary.channels.set(record.id, record);
         return;
       case 'message':
-        this.#loose.push({ offset: this.#at, length: RECORD_HEAD_BYTES + length });
+        if (!this.#summary.channels.has(record.channelId)) {
+          throw malformed(this.#subject, bodyAt, `unknown channel ${record.channelId}`);
+        }
+        this.#loose.push({
+          offset: this.#at,
+          length: RECORD_HEAD_BYTES + length,
+          channelId: record.channelId,
+          logTime: record.logTime,
+        });
         this.#summary.addMessages(new Map([[record.channelId, 1]]), record.logTime, record.logTime);
         return;
       case 'chunk':

@@ -1,0 +1,144 @@
+import { createHash, type Hash } from 'node:crypto';
+import { EdgeError } from '../../contract/core.ts';
+import type { Bag, BagMessage } from './bag.ts';
+import type { BagWriter } from './bag-writer.ts';
+import { latchedBefore } from './latched.ts';
+
+/** Every n-th message of a topic, or at most one in so many nanoseconds of it. */
+export type Every = { readonly count: number } | { readonly ns: bigint };
+
+export type CopyOptions = {
+  readonly topics?: ReadonlySet<string> | undefined;
+  /** Inclusive and exclusive, by log time. */
+  readonly startNs?: bigint | undefined;
+  readonly endNs?: bigint | undefined;
+  readonly every?: Every | undefined;
+  /**
+   * What transient local topics held at `startNs` comes first. Its log time is the start, so that the bag has the
+   * span that was asked for and every player gives it at once; its publish time stays what it was.
+   */
+  readonly latched?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+};
+
+export type CopyProgress = { readonly messages: number; readonly bytes: number; readonly timeNs: bigint };
+
+export type CopyResult = {
+  readonly messages: number;
+  readonly bytes: number;
+  /** Messages from before the start, among `messages`. */
+  readonly latched: number;
+  /** What could not be read and is missing in the copy. */
+  readonly faults: readonly EdgeError[];
+  /** SHA-256 over topic, type, times and bytes of all messages in order: the same whatever the container. */
+  readonly contentSha256: string;
+};
+
+const PROGRESS_MESSAGES = 512;
+const FAULTS_MAX = 100;
+/** Metadata records that describe the file they are in, not the recording: wrong in any copy. */
+const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
+
+/**
+ * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and told in
+ * `faults`. Rejects with `run.cancelled` when `signal` aborts; the writer is the caller's to end or abort.
+ */
+export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions = {}): Promise<CopyResult> {
+  const { topics, startNs, endNs, signal } = options;
+  const copy = new Copy(writer, options);
+  const begin = startNs !== undefined && startNs > bag.startNs ? startNs : undefined;
+  if (options.latched && begin !== undefined) {
+    for (const message of await latchedBefore(bag, begin, topics)) {
+      await copy.take({ ...message, logTime: begin });
+      copy.latched += 1;
+    }
+  }
+  for await (const extra of bag.extras()) {
+    if (extra.kind === 'attachment' || !OF_THE_FILE.has(extra.name)) await writer.extra(extra);
+  }
+  const faults: EdgeError[] = [];
+  const onDamage = (fault: EdgeError) => {
+    if (faults.length < FAULTS_MAX) faults.push(fault);
+  };
+  for await (const message of bag.records({ topics, startNs, endNs, onDamage })) {
+    if (signal?.aborted) throw cancelled(bag.path);
+    if (copy.isDue(message)) await copy.take(message);
+  }
+  return { ...copy.result(), faults };
+}
+
+function cancelled(path: string): EdgeError {
+  return new EdgeError('run.cancelled', {
+    operation: 'copy-bag',
+    subject: path,
+    message: 'cancelled; nothing was kept',
+  });
+}
+
+class Copy {
+  readonly #writer: BagWriter;
+  readonly #options: CopyOptions;
+  readonly #hash = new ContentHash();
+  readonly #counts = new Map<string, number>();
+  readonly #lastNs = new Map<string, bigint>();
+  #messages = 0;
+  #bytes = 0;
+  latched = 0;
+
+  constructor(writer: BagWriter, options: CopyOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  /** Whether decimation leaves this message. */
+  isDue({ channel: { topic }, logTime }: BagMessage): boolean {
+    const { every } = this.#options;
+    if (!every) return true;
+    if ('count' in every) {
+      const count = this.#counts.get(topic) ?? 0;
+      this.#counts.set(topic, count + 1);
+      return count % every.count === 0;
+    }
+    const last = this.#lastNs.get(topic);
+    if (last !== undefined && logTime - last < every.ns) return false;
+    this.#lastNs.set(topic, logTime);
+    return true;
+  }
+
+  async take(message: BagMessage): Promise<void> {
+    this.#hash.add(message);
+    this.#messages += 1;
+    this.#bytes += message.bytes.length;
+    await this.#writer.write(message);
+    if (this.#messages % PROGRESS_MESSAGES !== 0) return;
+    // Ctrl-C and progress need the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#options.onProgress?.({ messages: this.#messages, bytes: this.#bytes, timeNs: message.logTime });
+  }
+
+  result() {
+    const contentSha256 = this.#hash.digest();
+    return { messages: this.#messages, bytes: this.#bytes, latched: this.latched, contentSha256 };
+  }
+}
+
+/** The content of a recording, whatever container it is in. Publish times are left out: SQLite bags have none. */
+export class ContentHash {
+  readonly #hash: Hash = createHash('sha256');
+  readonly #heads = new Map<object, string>();
+
+  add({ channel, logTime, bytes }: BagMessage): void {
+    let head = this.#heads.get(channel);
+    if (head === undefined) {
+      head = JSON.stringify([channel.topic, channel.type]);
+      this.#heads.set(channel, head);
+    }
+    this.#hash.update(`${head} ${logTime} ${bytes.length}\n`);
+    this.#hash.update(bytes);
+  }
+
+  digest(): string {
+    return this.#hash.digest('hex');
+  }
+}

@@ -1,0 +1,137 @@
+import type { EdgeError, Sample } from '../../contract/core.ts';
+import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
+
+/** Several files, or several bags, as one, merged by time. Closing it closes them. */
+export class JoinedBag implements Bag {
+  readonly path: string;
+  readonly #parts: readonly Bag[];
+
+  constructor(path: string, parts: readonly Bag[]) {
+    this.path = path;
+    this.#parts = parts;
+  }
+
+  get storage() {
+    return this.#parts[0]!.storage;
+  }
+
+  get topics(): readonly BagTopic[] {
+    const topics = new Map<string, BagTopic>();
+    for (const topic of this.#parts.flatMap((part) => part.topics)) {
+      const known = topics.get(topic.topic);
+      topics.set(topic.topic, known ? { ...known, messages: known.messages + topic.messages } : topic);
+    }
+    return [...topics.values()];
+  }
+
+  get channels(): readonly BagChannel[] {
+    return this.#parts.flatMap((part) => part.channels);
+  }
+
+  get startNs(): bigint {
+    return (
+      this.#filled()
+        .map((part) => part.startNs)
+        .sort(byTime)[0] ?? 0n
+    );
+  }
+
+  get endNs(): bigint {
+    return (
+      this.#filled()
+        .map((part) => part.endNs)
+        .sort(byTime)
+        .at(-1) ?? 0n
+    );
+  }
+
+  get bytes(): number {
+    return this.#parts.reduce((sum, part) => sum + part.bytes, 0);
+  }
+
+  get fault(): EdgeError | undefined {
+    return this.#parts.find((part) => part.fault)?.fault;
+  }
+
+  records(filter: BagFilter = {}): AsyncGenerator<BagMessage> {
+    return this.#merge(
+      filter,
+      (part) => part.records(filter),
+      (message) => message.logTime,
+    );
+  }
+
+  messages(filter: BagFilter = {}): AsyncGenerator<Sample> {
+    return this.#merge(
+      filter,
+      (part) => part.messages(filter),
+      (sample) => sample.received,
+    );
+  }
+
+  async *extras(): AsyncGenerator<BagExtra> {
+    for (const part of this.#parts) yield* part.extras();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#parts.map((part) => part.close()));
+  }
+
+  #filled(): readonly Bag[] {
+    return this.#parts.filter((part) => part.topics.some((topic) => topic.messages > 0) || part.fault);
+  }
+
+  /** Parts are opened when their time comes; a fault of one is thrown after all that can be read of the others. */
+  async *#merge<T>(
+    filter: BagFilter,
+    open: (part: Bag) => AsyncGenerator<T>,
+    time: (item: T) => bigint,
+  ): AsyncGenerator<T> {
+    const { startNs, endNs } = filter;
+    const waiting = this.#filled()
+      .filter(
+        (part) =>
+          part.fault ||
+          ((startNs ?? part.endNs) <= part.endNs && (endNs ?? part.startNs + 1n) > part.startNs),
+      )
+      .sort((a, b) => byTime(a.startNs, b.startNs));
+    const running: { readonly source: AsyncGenerator<T>; next: T }[] = [];
+    let fault: unknown;
+    const draw = async (source: AsyncGenerator<T>): Promise<{ value: T } | undefined> => {
+      try {
+        const { value, done } = await source.next();
+        return done ? undefined : { value };
+      } catch (error) {
+        fault ??= error;
+        return undefined;
+      }
+    };
+    try {
+      for (;;) {
+        const first = running.reduce<(typeof running)[number] | undefined>(
+          (best, one) => (best && time(best.next) <= time(one.next) ? best : one),
+          undefined,
+        );
+        if (waiting[0] && (!first || waiting[0].startNs <= time(first.next))) {
+          const source = open(waiting.shift()!);
+          const next = await draw(source);
+          if (next) running.push({ source, next: next.value });
+          continue;
+        }
+        if (!first) break;
+        yield first.next;
+        const next = await draw(first.source);
+        if (next) first.next = next.value;
+        else running.splice(running.indexOf(first), 1);
+      }
+    } finally {
+      // A receiver that has seen enough ends the parts too.
+      for (const { source } of running) await source.return(undefined);
+    }
+    if (fault) throw fault;
+  }
+}
+
+function byTime(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
