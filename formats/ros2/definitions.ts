@@ -1,9 +1,15 @@
+import { ACTIONS, MOTION } from './messages/actions.ts';
 import { GEOMETRY } from './messages/geometry.ts';
+import { NODES, SERVICES } from './messages/nodes.ts';
 import { SENSING } from './messages/sensing.ts';
 import { STD } from './messages/std.ts';
 
-/** Definition texts by short name (`pkg/Type`), each without its dependencies. */
-const TEXTS: ReadonlyMap<string, string> = new Map(Object.entries({ ...STD, ...GEOMETRY, ...SENSING }));
+/** Definition texts of messages by short name (`pkg/Type`), each without its dependencies. */
+const TEXTS: ReadonlyMap<string, string> = new Map(
+  Object.entries({ ...STD, ...GEOMETRY, ...SENSING, ...NODES, ...MOTION }),
+);
+/** Those of services and actions, by full name (`pkg/srv/Type`). */
+const INTERFACES: ReadonlyMap<string, string> = new Map(Object.entries({ ...SERVICES, ...ACTIONS }));
 const SEPARATOR = '='.repeat(80);
 const PRIMITIVES = new Set(
   'bool byte char int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64 string wstring'.split(
@@ -18,6 +24,16 @@ const schemas = new Map<string, MessageSchema>();
 
 /** All types that `schemaFor` knows, by full name. */
 export const KNOWN_TYPES: readonly string[] = [...TEXTS.keys()].map((name) => name.replace('/', '/msg/'));
+
+/** Full names of the services and actions whose definitions are built in. */
+export const KNOWN_INTERFACES: readonly string[] = [...INTERFACES.keys()];
+
+/** The built-in text of one definition file by its full name (`std_srvs/srv/SetBool`), alone. */
+export function builtInText(type: string): string | undefined {
+  return (
+    INTERFACES.get(type) ?? (type.split('/')[1] === 'msg' ? TEXTS.get(type.replace('/msg/', '/')) : undefined)
+  );
+}
 
 /**
  * The definition of a ROS type (`sensor_msgs/msg/LaserScan`), with its dependencies after it under

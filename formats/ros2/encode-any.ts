@@ -114,7 +114,7 @@ function writeScalar(
   bound?: number,
 ): void {
   const scalar = SCALARS[type]!;
-  const value = given ?? scalar.zero;
+  const value = widened(given ?? scalar.zero, typeof scalar.zero);
   if (typeof value !== typeof scalar.zero)
     throw misfit(codec, path, `must be ${type}, found ${typeof value}`);
   const bounds = BOUNDS[type];
@@ -126,6 +126,10 @@ function writeScalar(
   scalar.write(w, value as never);
 }
 
+/** A person writes 64-bit integers as numbers; one that a number cannot hold exactly stays what it is, and is refused. */
+function widened(value: unknown, wanted: string): unknown {
+  return wanted === 'bigint' && Number.isSafeInteger(value) ? BigInt(value as number) : value;
+}
 function isWhole(value: unknown): value is number | bigint {
   return typeof value === 'bigint' || Number.isInteger(value);
 }
