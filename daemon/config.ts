@@ -1,10 +1,14 @@
 import { parse, TomlError } from 'smol-toml';
-import { EdgeError } from '../contract/core.ts';
-import { CONFIG_SPEC, type Config } from './config/keys.ts';
+import { EdgeError, type RouteSpec } from '../contract/core.ts';
+import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
+import { readRoutes, showRoutes } from './config/routes.ts';
 import type { KeySpec } from './config/spec.ts';
-import { lineOfKey } from './config/toml-lines.ts';
+import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 
-export type { Config, RosTopic } from './config/keys.ts';
+export type { RosTopic } from './config/keys.ts';
+
+/** The tables of `CONFIG_SPEC`, and the list of routes. */
+export type Config = Tables & { readonly routes: readonly RouteSpec[] };
 
 /** One problem of a configuration, with everything needed to mend it. */
 export type ConfigFault = {
@@ -49,13 +53,26 @@ export function readConfig(
       expected,
     });
 
+  let routes: readonly RouteSpec[] = [];
   for (const [section, body] of Object.entries(parseToml(source, file, faults))) {
+    if (section === 'routes') {
+      routes = readRoutes(body, (row, { key, value, expected }) =>
+        faults.push({
+          file,
+          line: lineOfRowKey(source, section, row ?? 0, key),
+          key: `${section}${row === undefined ? '' : `[${row + 1}]`}${key === '' ? '' : `.${key}`}`,
+          value: show([key], value),
+          expected,
+        }),
+      );
+      continue;
+    }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
     if (!keys) {
       fault(
         [section],
         body,
-        `one of the tables ${Object.keys(CONFIG_SPEC).join(', ')}${near(section, Object.keys(CONFIG_SPEC))}`,
+        `one of the tables ${[...Object.keys(CONFIG_SPEC), 'routes'].join(', ')}${near(section, [...Object.keys(CONFIG_SPEC), 'routes'])}`,
       );
     } else if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       fault([section], body, `a table: [${section}]`);
@@ -76,7 +93,7 @@ export function readConfig(
       expected,
     }),
   );
-  return { config: values as Config, faults };
+  return { config: { ...values, routes } as unknown as Config, faults };
 }
 
 /** The configuration, or one error that lists every fault. */
@@ -112,7 +129,7 @@ export function showDefaults(): string {
     }
     lines.push('');
   }
-  return lines.join('\n');
+  return [...lines, ...showRoutes()].join('\n');
 }
 
 function defaults(): Record<string, Record<string, unknown>> {

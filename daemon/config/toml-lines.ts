@@ -36,3 +36,19 @@ function closer(
   if (found.length > path.length || !found.every((part, i) => part === path[i])) return best;
   return best && best.depth >= found.length ? best : { line, depth: found.length };
 }
+
+/** The line of a key in the `row`-th `[[table]]`, or of that header when the key is not there. */
+export function lineOfRowKey(source: string, table: string, row: number, key: string): number | undefined {
+  const lines = source.split('\n');
+  const starts = lines.flatMap((line, index) =>
+    new RegExp(`^\\s*\\[\\[\\s*${table}\\s*\\]\\]`).test(line) ? [index] : [],
+  );
+  const start = starts[row];
+  // An inline list of tables has no headers: the line of the list.
+  if (start === undefined) return lineOfKey(source, [table]);
+  for (let i = start + 1; i < lines.length && !/^\s*\[/.test(lines[i]!); i++) {
+    const name = /^\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=/.exec(lines[i]!);
+    if (name && key !== '' && (name[1] ?? name[2] ?? name[3]) === key) return i + 1;
+  }
+  return start + 1;
+}
