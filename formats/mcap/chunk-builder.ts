@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { ByteWriter } from './byte-writer.ts';
+import { crc32Combine } from './crc32-combine.ts';
 import { malformed } from './malformed.ts';
-import { MESSAGE_FIELDS_BYTES, OP, RECORD_HEAD_BYTES } from './records.ts';
+import { GAP_OPCODE, gapAt } from './message-gap.ts';
+import { MESSAGE_FIELDS_BYTES, MESSAGE_HEAD_BYTES, OP, RECORD_HEAD_BYTES } from './records.ts';
 
 /** Index entries of one channel within the chunk being built: log time and offset, 16 bytes each. */
 class EntryList {
@@ -41,11 +43,17 @@ export class ChunkBuilder {
   crc = 0;
   messages = 0;
   readonly parts: Uint8Array[] = [];
+  readonly #hasGaps: boolean;
   readonly #lists = new Map<number, EntryList>();
   #minLow = 0;
   #minHigh = 0;
   #maxLow = 0;
   #maxHigh = 0;
+
+  /** `hasGaps`: the records come from memory of our own, with gaps (message-gap.ts) between them. */
+  constructor(hasGaps = false) {
+    this.#hasGaps = hasGaps;
+  }
 
   /**
    * Takes the records of `bytes` up to the first message whose channel `isKnown` refuses, or until the chunk
@@ -59,25 +67,51 @@ export class ChunkBuilder {
   ): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
-    while (at < bytes.length && this.size + at < sizeWanted) {
-      const room = bytes.length - at - RECORD_HEAD_BYTES;
-      const length = room < 0 ? 0 : view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
-      if (room < length) throw malformed('chunk', this.size + at, `a record of ${length} bytes is cut off`);
-      if (view.getUint8(at) === OP.message) {
+    let partAt = 0;
+    while (at < bytes.length && this.size + at - partAt < sizeWanted) {
+      const gap = this.#hasGaps && view.getUint8(at) === GAP_OPCODE ? gapAt(view, at) : undefined;
+      const record = at + (gap?.bytes ?? 0);
+      const length = this.#lengthOf(view, record, this.size + at - partAt);
+      if (view.getUint8(record) === OP.message) {
         if (length < MESSAGE_FIELDS_BYTES)
-          throw malformed('chunk', this.size + at, 'a message without a head');
-        const channel = view.getUint16(at + 9, true);
+          throw malformed('chunk', this.size + at - partAt, 'a message without a head');
+        const channel = view.getUint16(record + 9, true);
         if (!isKnown(channel)) break;
-        this.#enter(channel, view.getUint32(at + 15, true), view.getUint32(at + 19, true), at);
+        const offset = this.size + at - partAt;
+        this.#enter(channel, view.getUint32(record + 15, true), view.getUint32(record + 19, true), offset);
       }
-      at += RECORD_HEAD_BYTES + length;
+      const end = record + RECORD_HEAD_BYTES + length;
+      if (gap) {
+        this.#take(bytes.subarray(partAt, at));
+        this.#takeKnown(bytes.subarray(record, end), gap.dataCrc);
+        partAt = end;
+      }
+      at = end;
     }
-    if (at === 0) return 0;
-    const part = bytes.subarray(0, at);
-    this.crc = crc32(part, this.crc);
-    this.size += at;
-    this.parts.push(part);
+    this.#take(bytes.subarray(partAt, at));
     return at;
+  }
+
+  #lengthOf(view: DataView, at: number, offset: number): number {
+    const room = view.byteLength - at - RECORD_HEAD_BYTES;
+    const length = room < 0 ? 0 : view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
+    if (room < length) throw malformed('chunk', offset, `a record of ${length} bytes is cut off`);
+    return length;
+  }
+
+  #take(part: Uint8Array): void {
+    if (part.length === 0) return;
+    this.crc = crc32(part, this.crc);
+    this.size += part.length;
+    this.parts.push(part);
+  }
+
+  /** A message record whose data has been read for its CRC already. */
+  #takeKnown(part: Uint8Array, dataCrc: number): void {
+    const head = crc32(part.subarray(0, MESSAGE_HEAD_BYTES), this.crc);
+    this.crc = crc32Combine(head, dataCrc, part.length - MESSAGE_HEAD_BYTES);
+    this.size += part.length;
+    this.parts.push(part);
   }
 
   get startTime(): bigint {
@@ -116,7 +150,7 @@ export class ChunkBuilder {
     for (const list of this.#lists.values()) list.clear();
   }
 
-  #enter(channel: number, low: number, high: number, at: number): void {
+  #enter(channel: number, low: number, high: number, offset: number): void {
     if (this.messages === 0) {
       this.#minLow = this.#maxLow = low;
       this.#minHigh = this.#maxHigh = high;
@@ -132,7 +166,7 @@ export class ChunkBuilder {
       list = new EntryList();
       this.#lists.set(channel, list);
     }
-    list.add(low, high, this.size + at);
+    list.add(low, high, offset);
     this.messages += 1;
   }
 }

@@ -4,6 +4,7 @@ export { decodeRecord } from './decode.ts';
 export { compressLz4 } from './lz4-pack.ts';
 export { McapReader, type MessageFilter, type ReadMessage } from './mcap-reader.ts';
 export { McapWriter, type Packed, type Pending } from './mcap-writer.ts';
+export { GAP_BYTES_MAX, gapBytes, writeGap } from './message-gap.ts';
 export { writeMessageHead } from './message-record.ts';
 export type { Readable } from './readable.ts';
 export * from './records.ts';

@@ -36,7 +36,7 @@ describe('the recorder', () => {
       offered.map((s) => [s.topic, s.type, s.stamp, s.received]),
     );
     expect(samples.every((s, i) => Buffer.compare(s.bytes, offered[i]!.bytes) === 0)).toBe(true);
-    expect(bag.topics.find(({ topic }) => topic === '/a')?.qos).toEqual(SENSOR_QOS);
+    expect(bag.topics.find(({ topic }) => topic === '/a')?.qos).toMatchObject(SENSOR_QOS);
     expect(bag.topics.find(({ topic }) => topic === '/a')?.definition).toContain('uint32 data');
     expect(ledger.totals()).toEqual({ received: 500, written: 500, dropped: 0, inFlight: 0 });
     expect(recorder.backlogBytes()).toBe(0);

@@ -1,10 +1,24 @@
+import { crc32 } from 'node:zlib';
 import type { Sample } from '../../../contract/index.ts';
-import { MESSAGE_HEAD_BYTES, writeMessageHead } from '../../../formats/mcap/index.ts';
+import {
+  GAP_BYTES_MAX,
+  gapBytes,
+  MESSAGE_HEAD_BYTES,
+  writeGap,
+  writeMessageHead,
+} from '../../../formats/mcap/index.ts';
 
 /** Control words in front of the data of a block, as 32-bit integers: bytes filled, and whether it is full. */
 const FILLED = 0;
 const CLOSED = 1;
 const DATA_AT = 16;
+/** From this size on a message gets a gap: copying it aligned is four times faster, and its CRC is taken at once. */
+const LARGE_BYTES = 16 * 1024;
+
+/** Room that a message of this length takes at most. */
+export function roomFor(length: number): number {
+  return MESSAGE_HEAD_BYTES + length + (length < LARGE_BYTES ? 0 : GAP_BYTES_MAX);
+}
 
 /**
  * Shared memory through which samples reach the recorder thread: the main thread lays message records end to
@@ -41,10 +55,14 @@ export class Block {
 
   /** False when the sample does not fit into what is left. */
   append(sample: Sample, channelId: number, sequence: number): boolean {
-    const at = this.#filled;
-    const length = sample.bytes.length;
+    const { length, byteOffset } = sample.bytes;
+    const isLarge = length >= LARGE_BYTES;
+    // Shared memory is copied word by word, and byte by byte where source and target are not aligned alike.
+    const gap = isLarge ? gapBytes(this.#filled, DATA_AT + MESSAGE_HEAD_BYTES, byteOffset) : 0;
+    const at = this.#filled + gap;
     const end = at + MESSAGE_HEAD_BYTES + length;
     if (end > this.#bytes.length) return false;
+    if (isLarge) writeGap(this.#view, this.#filled, gap, crc32(sample.bytes));
     writeMessageHead(this.#view, at, channelId, sequence, sample.received, sample.stamp, length);
     this.#bytes.set(sample.bytes, at + MESSAGE_HEAD_BYTES);
     this.#filled = end;

@@ -14,7 +14,7 @@ import {
 } from '../../../contract/core.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
 import { removeNote } from './bag-folder.ts';
-import type { Block } from './block.ts';
+import { type Block, roomFor } from './block.ts';
 import { BlockPool } from './block-pool.ts';
 import { type ChannelEntry, ChannelTable } from './channel-table.ts';
 import { DropBook } from './drop-book.ts';
@@ -213,7 +213,7 @@ export class Recorder {
 
   #append(sample: Sample, channel: ChannelEntry): boolean {
     if (this.#block?.append(sample, channel.id, channel.sequence)) return true;
-    const next = this.#pool.lend(MESSAGE_HEAD_BYTES + sample.bytes.length);
+    const next = this.#pool.lend(roomFor(sample.bytes.length));
     if (!next) return false;
     this.#block?.close();
     this.#block = next;

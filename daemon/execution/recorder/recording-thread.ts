@@ -11,6 +11,8 @@ import { Segment } from './segment.ts';
 
 /** A chunk is written when it has this size, or at the sync interval. Large enough for few system calls. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
+/** So much that is not on its way to the disk is synced before the interval: what is left for the end is short. */
+const SYNC_BYTES = 64 * 1024 * 1024;
 /** A full block within this time means high load, milliseconds: 40 MB/s and more. */
 const BUSY_MS = 100;
 
@@ -35,7 +37,7 @@ export class RecordingThread {
   readonly #blocks = new Map<number, Block>();
   readonly #channels = new Map<number, { channel: Channel; schema: Schema | undefined }>();
   readonly #schemaIds = new Map<string, number>();
-  readonly #chunk = new ChunkBuilder();
+  readonly #chunk = new ChunkBuilder(true);
   readonly #space: DiskSpace;
   #folder!: BagFolder;
   #accounts!: Accounts;
@@ -209,6 +211,7 @@ export class RecordingThread {
         await segment.writeChunk(chunk);
         this.#space.written(chunk.size);
         this.#post({ t: 'written', counts: [...counts], bytes: chunk.size });
+        if (segment.unsyncedBytes >= SYNC_BYTES) this.#sync();
         await this.#rotate(segment);
       }
     } catch (error) {

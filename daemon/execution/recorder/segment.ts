@@ -22,6 +22,7 @@ export class Segment {
   #hashing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #synced = 0;
+  #syncingTo = 0;
 
   private constructor(
     path: string,
@@ -85,6 +86,11 @@ export class Segment {
     pending.commit();
   }
 
+  /** Bytes that no sync has been asked for yet. */
+  get unsyncedBytes(): number {
+    return this.#writer.offset - Math.max(this.#synced, this.#syncingTo);
+  }
+
   /** Makes everything written so far durable. Calls during a sync wait for it and need no second one. */
   sync(): Promise<void> {
     if (this.#synced === this.#writer.offset) return Promise.resolve();
@@ -96,6 +102,7 @@ export class Segment {
 
   async #syncNow(): Promise<void> {
     const upTo = this.#writer.offset;
+    this.#syncingTo = upTo;
     await this.#handle.datasync();
     this.#synced = upTo;
   }
