@@ -6,6 +6,7 @@ import {
   type EventReader,
   LIMITS,
   type LinkStatus,
+  type LinkSyncReply,
   type LinkSyncRequest,
   METHODS,
   TOPICS,
@@ -99,19 +100,22 @@ export class LinkCell implements Cell {
   }
 
   /** Tries now, also lanes that stood still; answers when all logged by now is acknowledged or time is up. */
-  async #sync({ timeoutMs = LIMITS.CELL_REQUEST_MS - 1_000 }: LinkSyncRequest): Promise<LinkStatus> {
+  async #sync({ timeoutMs = LIMITS.CELL_REQUEST_MS - 1_000 }: LinkSyncRequest): Promise<LinkSyncReply> {
     const pump = this.#pump;
-    if (!pump) return this.status();
+    if (!pump) return { ...this.status(), behind: 0 };
     const { clock } = this.#context;
     const end = clock.monotonicMs() + timeoutMs;
     const goal = this.status().lanes;
     pump.retryNow();
     this.#news.ring(true);
     for (;;) {
-      const { lanes } = this.status();
+      const status = this.status();
       const rest = end - clock.monotonicMs();
-      const reached = Object.entries(goal).every(([lane, { last }]) => (lanes[lane]?.sent ?? 0) >= last);
-      if (reached || rest <= 0 || this.#stop.signal.aborted) return this.status();
+      const behind = Object.entries(goal).reduce(
+        (sum, [lane, { last }]) => sum + Math.max(0, last - (status.lanes[lane]?.sent ?? 0)),
+        0,
+      );
+      if (behind === 0 || rest <= 0 || this.#stop.signal.aborted) return { ...status, behind };
       await this.#turned.wait(clock, rest, this.#stop.signal);
     }
   }

@@ -10,6 +10,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
+import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRunsCommands } from './commands/runs.ts';
@@ -50,6 +51,7 @@ for (const add of [
   addQueryCommand,
   addBagCommands,
   addLakeCommands,
+  addLinkCommands,
   addLogCommands,
   addConfigCommands,
   addDoctorCommand,

@@ -22,6 +22,8 @@ export const METHODS = {
     bagPlay: 'bag.play',
     bagPlayState: 'bag.play_state',
     bagPlayStop: 'bag.play_stop',
+    bagPlayControl: 'bag.play_control',
+    bagAdopt: 'bag.adopt',
   },
   runtime: { status: 'runtime.status' },
   memory: { status: 'memory.status', query: 'lake.query', sync: 'lake.sync', rebuild: 'lake.rebuild' },
@@ -104,6 +106,9 @@ export type CancelRequest = { readonly motionId: string; readonly reason: string
 
 /** Body of `link.sync`: settles when everything logged by now is acknowledged, or with what is by the deadline. */
 export type LinkSyncRequest = { readonly timeoutMs?: number };
+
+/** Answer of `link.sync`; `behind`: events that were logged when it was asked and are not acknowledged yet. */
+export type LinkSyncReply = LinkStatus & { readonly behind: number };
 
 /** Body of `robot.stop`. */
 export type StopRequest = { readonly reason: string };

@@ -136,6 +136,8 @@ export const LIMITS = {
   LINK_OUTAGE_MS: 5_000,
   /** An idle link asks central this often whether it still holds what it acknowledged, milliseconds. */
   LINK_PROBE_MS: 30_000,
+  /** Longest wait of one who asks for a sync with central, milliseconds. */
+  LINK_SYNC_MS_MAX: 300_000,
   /** One answer of central. */
   LINK_ANSWER_BYTES_MAX: 64 * 1024,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */

@@ -151,7 +151,14 @@ it('ships the logs of all cells once and in order to a central that is absent, l
     await central.end('SIGKILL');
   });
   expect(decided).toBe(alone);
+  // A person who knows that central is back does not wait for the end of the back-off.
+  const refused = auraison(['link', 'sync', '--timeout', '2', '--data-dir', dataDir]);
+  expect(refused.status).toBe(1);
+  expect(refused.stdout).toMatch(/^disconnected: .*ECONNREFUSED.*; [1-9]\d* events not acknowledged$/m);
   await central.start();
+  const synced = auraison(['link', 'sync', '--timeout', '120', '--json', '--data-dir', dataDir]);
+  expect(synced.status).toBe(0);
+  expect(JSON.parse(synced.stdout)).toMatchObject({ state: 'connected', behind: 0, reason: '' });
   const sent = await shipped(it);
 
   const text = auraison(['status', '--data-dir', dataDir]);
