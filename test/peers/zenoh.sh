@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds what the Zenoh tests need, into a cache outside the repository:
 #   1. the native driver (adapters/zenoh/native) with cargo;
-#   2. a Python environment with eclipse-zenoh, the independent peer.
+#   2. a Python environment with eclipse-zenoh, the independent peer;
+#   3. the real router zenohd and the WebSocket bridge zenoh-bridge-remote-api, from crates.io.
 # A second call finds both and returns at once. Several calls at the same time wait for one another.
 #
-# Usage: test/peers/zenoh.sh [all|native|python|paths]     (default: all)
+# Usage: test/peers/zenoh.sh [all|native|python|router|paths]     (default: all)
 # Exit:  0 done, 3 no usable cargo, 4 no usable Python, 1 anything else.
 set -euo pipefail
 
@@ -21,35 +22,46 @@ source_hash() { (cd "$native" && find Cargo.toml Cargo.lock build.rs src -type f
 hash="$(source_hash)"
 addon="$cache/$hash/auraison-zenoh.node"
 venv="$cache/python-$(sha256sum "$here/zenoh-requirements.txt" | cut -c1-16)"
+# The version of the crate that the driver links, so that all peers speak the same protocol.
+zenoh_version="$(sed -n 's/^zenoh = { version = "=\([0-9.]*\)".*/\1/p' "$native/Cargo.toml")"
+programs="$cache/programs-$zenoh_version-$(cat "$here"/zenoh/Cargo.{toml,lock} | sha256sum | cut -c1-8)"
 
 if [ "$what" = paths ]; then
   printf 'addon=%s\npython=%s\n' "$addon" "$venv/bin/python"
+  printf 'zenohd=%s\nbridge=%s\n' "$programs/zenohd" "$programs/zenoh-bridge-remote-api"
   exit 0
 fi
 
 mkdir -p "$cache"
-exec 9>"$cache/lock"
-if ! flock --nonblock 9; then
-  say "another process is preparing the Zenoh peers; waiting for it"
-  flock 9
-fi
-
-build_native() {
-  if [ -f "$addon" ]; then
-    say "native driver: present ($hash)"
-    return
+# One lock per part: who only wants the driver does not wait for the router.
+take_lock() {
+  exec 9>"$cache/lock-$1"
+  if ! flock --nonblock 9; then
+    say "another process is preparing the Zenoh peers ($1); waiting for it"
+    flock 9
   fi
+}
+
+need_cargo() {
   if ! command -v cargo >/dev/null; then
-    say "cargo was not found: the native Zenoh driver cannot be built here."
+    say "cargo was not found: the native Zenoh driver and its peers cannot be built here."
     say "Install Rust $rust_min or newer (rustup), or set AURAISON_ZENOH_NATIVE to a built auraison-zenoh.node."
     exit 3
   fi
-  local version
   version="$(cargo --version | cut -d' ' -f2)"
   if [ "$(printf '%s\n' "$rust_min" "$version" | sort -V | head -n1)" != "$rust_min" ]; then
     say "cargo $version is too old: the native Zenoh driver needs Rust $rust_min or newer (distributions are often behind; rustup is not)."
     exit 3
   fi
+}
+
+build_native() {
+  take_lock native
+  if [ -f "$addon" ]; then
+    say "native driver: present ($hash)"
+    return
+  fi
+  need_cargo
   say "native driver: building with cargo $version, about 300 crates, 4 to 8 minutes on two cores"
   local started=$SECONDS target="$cache/target"
   # Paths of this machine do not belong in the artefact.
@@ -68,6 +80,7 @@ build_native() {
 }
 
 build_python() {
+  take_lock python
   if [ -f "$venv/ready" ]; then
     say "python peer: present"
     return
@@ -85,9 +98,55 @@ build_python() {
   say "python peer: installed in $((SECONDS - started)) s"
 }
 
+# The sources as published (their checksums are in zenoh/Cargo.lock), in one workspace, so that what both share is
+# compiled once. Only their manifests are made leaner: no QUIC, no build tools of the release process.
+build_programs() {
+  take_lock programs
+  if [ -f "$programs/ready" ]; then
+    say "zenohd and bridge: present ($zenoh_version)"
+    return
+  fi
+  need_cargo
+  say "zenohd and bridge $zenoh_version: building with cargo $version, about 300 crates, 3 to 8 minutes on two cores"
+  local started=$SECONDS work="$cache/programs-work" crate
+  rm -rf "$work" "$programs"
+  mkdir -p "$work" "$programs"
+  for crate in zenohd zenoh-bridge-remote-api zenoh-plugin-remote-api; do
+    (cd "$work" && unpack_crate "$crate")
+  done
+  cp "$here/zenoh/Cargo.toml" "$here/zenoh/Cargo.lock" "$work/"
+  lean_manifests "$work"
+  (cd "$work" && CARGO_TARGET_DIR="$work/target" nice -n 5 cargo build --release --locked --quiet)
+  cp "$work/target/release/zenohd" "$work/target/release/zenoh-bridge-remote-api" "$programs/"
+  # Half a gigabyte that nobody needs again.
+  rm -rf "$work"
+  touch "$programs/ready"
+  say "zenohd and bridge: built in $((SECONDS - started)) s, $programs"
+}
+
+# A published crate as a folder: cargo itself fetches and unpacks it, we copy that.
+unpack_crate() {
+  local crate="$1" source
+  cargo info --quiet --registry crates-io "$crate@$zenoh_version" >/dev/null
+  source="$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$crate-$zenoh_version" | head -n1)"
+  cp -r "$source" "$crate"
+  # The workspace has one of its own.
+  rm -f "$crate/Cargo.lock"
+}
+
+lean_manifests() {
+  local transports='"zenoh/transport_tcp", "zenoh/transport_tls", "zenoh/transport_udp", "zenoh/transport_unixsock-stream", "zenoh/shared-memory"'
+  sed -i "s|^default = \[\"zenoh/default\"\]|default = [$transports]|" "$1/zenohd/Cargo.toml"
+  sed -i -e '/^resolver = /d' -e '/^    "cdylib",/d' \
+    -e 's/^\[dependencies\.zenoh\]$/&\ndefault-features = false/' \
+    -e '/^\[build-dependencies\.cargo-run-bin\]/,/^$/d' \
+    "$1"/zenoh-bridge-remote-api/Cargo.toml "$1"/zenoh-plugin-remote-api/Cargo.toml
+}
+
 case "$what" in
-  all) build_python; build_native ;;
+  all) build_python; build_native; build_programs ;;
+  router) build_programs ;;
   native) build_native ;;
   python) build_python ;;
-  *) say "unknown argument '$what'; use all, native, python or paths"; exit 1 ;;
+  *) say "unknown argument '$what'; use all, native, python, router or paths"; exit 1 ;;
 esac

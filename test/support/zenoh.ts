@@ -5,12 +5,18 @@ import { join } from 'node:path';
 const SCRIPT = join(import.meta.dirname, '../peers/zenoh.sh');
 
 /** Paths that `test/peers/zenoh.sh` fills; it has run before the integration tests do. */
-export function zenohPeers(): { addon: string; python: string } {
+export function zenohPeers(): { addon: string; python: string; zenohd: string; bridge: string } {
   const lines = execFileSync(SCRIPT, ['paths'], { encoding: 'utf8' }).trim().split('\n');
   const entries = Object.fromEntries(
     lines.map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]),
   );
-  return { addon: entries['addon'] ?? '', python: entries['python'] ?? '' };
+  const path = (name: string) => entries[name] ?? '';
+  return {
+    addon: path('addon'),
+    python: path('python'),
+    zenohd: path('zenohd'),
+    bridge: path('bridge'),
+  };
 }
 
 /** A TCP port that was free a moment ago. */
