@@ -19,6 +19,13 @@ export const METHODS = {
     robotCancel: 'robot.cancel',
     robotStop: 'robot.stop',
     recordSeal: 'recorder.seal',
+    clipRecord: 'recorder.clip',
+    clipList: 'recorder.clips',
+    episodeStart: 'episode.start',
+    episodeStop: 'episode.stop',
+    episodeDiscard: 'episode.discard',
+    episodeRelabel: 'episode.relabel',
+    episodeList: 'episode.list',
     bagPlay: 'bag.play',
     bagPlayState: 'bag.play_state',
     bagPlayStop: 'bag.play_stop',
@@ -96,6 +103,54 @@ export type LinkStatus = {
   readonly lanes: Readonly<
     Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
   >;
+};
+
+/** Body of `recorder.clip`: what happened from `preMs` before now to `postMs` after; absent: as configured. */
+export type ClipRequest = {
+  /** Who asks: `api`, `ros`, `agent`, the name of a condition. */
+  readonly trigger: string;
+  readonly reason: string;
+  readonly preMs?: number;
+  readonly postMs?: number;
+  /** Answer only when the clip is whole; else as soon as it is sure to come, also through a power cut. */
+  readonly wait?: boolean;
+};
+export type ClipInfo = {
+  readonly clip_id: string;
+  /** The recording that is, or will be, the clip. */
+  readonly bag: string;
+  readonly state: 'recording' | 'whole';
+  readonly trigger: string;
+  readonly reason: string;
+  readonly trigger_ns: string;
+  /** The span asked for. */
+  readonly from_ns: string;
+  readonly to_ns: string;
+  readonly messages: number;
+  readonly bytes: number;
+};
+
+/** Body of `episode.start`, `episode.stop` and `episode.relabel`; `episode_id` absent: the one that is recorded. */
+export type EpisodeOrder = {
+  readonly episode_id?: string;
+  readonly label?: string;
+  readonly success?: boolean;
+};
+/** Body of `episode.discard`. */
+export type EpisodeDiscard = { readonly episode_id?: string; readonly reason: string };
+export type EpisodeInfo = {
+  readonly episode_id: string;
+  readonly bag: string;
+  readonly state: 'recording' | 'whole';
+  readonly label: string;
+  readonly success?: boolean;
+  /** Of the first and the last message; `0` while there is none. */
+  readonly start_ns: string;
+  readonly end_ns: string;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Relative to the data directory. */
+  readonly segments: readonly { readonly path: string; readonly sha256: string }[];
 };
 
 /** Body of `robot.navigate` and `robot.maneuver`: `motionId` lets `robot.cancel` name it. */

@@ -169,6 +169,75 @@ export const EVENT_PAYLOADS = {
     },
     closed,
   ),
+  'segment.evicted': Type.Object(
+    {
+      bag: Name('recording'),
+      path: Text(1024, 'relative to the data directory; the file is gone'),
+      bytes: Count('bytes'),
+      messages: Count('messages it held'),
+      reason: Type.Enum(['ring', 'quota', 'discarded']),
+      /** What the ledger told as written and nobody has any more: not in a clip, not at central. */
+      topics: Type.Record(Type.String({ maxLength: 256 }), Count('messages')),
+    },
+    closed,
+  ),
+  'clip.requested': Type.Object(
+    {
+      clip_id: Uuid('UUIDv7'),
+      bag: Name('recording that the clip will be'),
+      trigger: Name('who asked: api, ros, agent, or the name of a condition'),
+      reason: Text(512, 'why'),
+      trigger_ns: WireTime,
+      pre_ms: Count('milliseconds'),
+      post_ms: Count('milliseconds'),
+    },
+    closed,
+  ),
+  'clip.recorded': Type.Object(
+    {
+      clip_id: Uuid('UUIDv7'),
+      bag: Name('recording that is the clip'),
+      trigger: Name('who asked'),
+      reason: Text(512, 'why'),
+      trigger_ns: WireTime,
+      start_ns: WireTime,
+      end_ns: WireTime,
+      messages: Count('messages'),
+      bytes: Count('bytes'),
+    },
+    closed,
+  ),
+  'episode.started': Type.Object(
+    { episode_id: Uuid('UUIDv7'), bag: Name('recording'), label: Text(256, 'label') },
+    closed,
+  ),
+  'episode.ended': Type.Object(
+    {
+      episode_id: Uuid('UUIDv7'),
+      bag: Name('recording'),
+      label: Text(256, 'label'),
+      success: Type.Optional(Type.Boolean()),
+      start_ns: WireTime,
+      end_ns: WireTime,
+      messages: Count('messages'),
+      bytes: Count('bytes'),
+      segments: Count('MCAP files'),
+    },
+    closed,
+  ),
+  'episode.discarded': Type.Object(
+    { episode_id: Uuid('UUIDv7'), bag: Name('recording'), reason: Text(512, 'why') },
+    closed,
+  ),
+  'episode.relabelled': Type.Object(
+    {
+      episode_id: Uuid('UUIDv7'),
+      bag: Name('recording'),
+      label: Text(256, 'label'),
+      success: Type.Optional(Type.Boolean()),
+    },
+    closed,
+  ),
   'route.state': Type.Object(
     {
       route: Text(128, 'name in the configuration'),

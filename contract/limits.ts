@@ -38,6 +38,16 @@ export const LIMITS = {
   ROUTE_ATTACHMENT_BYTES_MAX: 1_024,
   /** Bytes handed to the recorder thread and not yet written; then the sample is dropped and counted. */
   RECORDER_QUEUE_BYTES_MAX: 256 * 1024 * 1024,
+  /** Chunks being compressed at once. Beyond, or with much waiting, chunks are written as they are: no sample is lost to it. */
+  RECORDER_CHUNKS_PACKED_MAX: 4,
+  /** A seal that makes no progress for this long has failed, milliseconds. A long one goes on telling. */
+  RECORDER_STALLED_MS: 30_000,
+  /** Asking for a seal, a clip or the end of an episode: hashing may take its time on a slow disk, milliseconds. */
+  RECORDER_REQUEST_MS: 300_000,
+  /** Longest time before or after the trigger that a clip may ask for, milliseconds. */
+  CLIP_SPAN_MS_MAX: 3_600_000,
+  /** Clips asked for and not whole yet; more are refused with `cell.overloaded`. */
+  CLIPS_PENDING_MAX: 16,
   /** One chunk or other record of an MCAP file, decompressed; above it the file is refused. */
   MCAP_CHUNK_BYTES_MAX: 256 * 1024 * 1024,
   /** Chunks of one MCAP file held at a time because they overlap in time, decompressed. */

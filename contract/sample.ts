@@ -71,6 +71,8 @@ export const DROP_REASONS = [
   'evicted',
   /** Written, and then discarded with its episode on request. */
   'discarded',
+  /** The recorder was not asked to record: between two episodes. */
+  'paused',
   /** It came from the side that it would be sent to: loops end here. */
   'echo',
   /** Lost on the way to us, as the middleware tells: it never arrived, and is received only in this count. */
@@ -93,4 +95,21 @@ export type LedgerLine = {
   readonly forwarded?: number;
   readonly written: number;
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+};
+
+export const COMPARISONS = ['<', '<=', '>', '>=', '==', '!='] as const;
+
+/** A condition on a field of a topic that records a clip when it becomes true (`[[recorder.triggers]]`). */
+export type TriggerSpec = {
+  readonly name: string;
+  readonly topic: string;
+  /** Path within the decoded message, for example `pose.pose.position.x` or `ranges[3]`. */
+  readonly field: string;
+  readonly is: (typeof COMPARISONS)[number];
+  readonly threshold: number;
+  /** Milliseconds; absent: `recorder.clip_pre` and `recorder.clip_post`. */
+  readonly preMs?: number;
+  readonly postMs?: number;
+  /** After it fired it rests this long, milliseconds. */
+  readonly cooldownMs: number;
 };

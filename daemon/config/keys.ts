@@ -1,5 +1,6 @@
-import { DEFAULT_QOS, type Qos, SENSOR_QOS } from '../../contract/core.ts';
+import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
+import { readTrigger } from './trigger-row.ts';
 
 export type RosTopic = {
   readonly topic: string;
@@ -70,6 +71,23 @@ export const CONFIG_SPEC = {
       max: 60_000,
     }),
     free_space_floor: quantity('size', '256 MiB', 'recording pauses when the disk has less'),
+    mode: choice(
+      ['continuous', 'ring', 'episode'],
+      'continuous',
+      'record all the time, keep only the last while and clips of it, or only from start to stop of an episode',
+    ),
+    compression: choice(['none', 'zstd', 'lz4'], 'none', 'of chunks, in a thread of its own'),
+    quota: quantity('size', '0 B', 'all recordings together; the oldest go first; 0 B: no limit'),
+    evict_unsynced: flag(false, 'a quota may delete what central has not acknowledged'),
+    ring_duration: quantity('duration', '60 s', 'the ring keeps this much', { min: 1_000 }),
+    ring_size: quantity('size', '1 GiB', 'the ring is never larger than this', { min: 65_536 }),
+    clip_pre: quantity('duration', '10 s', 'a clip begins this long before its trigger', {
+      max: LIMITS.CLIP_SPAN_MS_MAX,
+    }),
+    clip_post: quantity('duration', '5 s', 'a clip ends this long after its trigger', {
+      max: LIMITS.CLIP_SPAN_MS_MAX,
+    }),
+    triggers: tables<TriggerSpec>('conditions that record a clip: [[recorder.triggers]]', readTrigger),
   },
   lake: {
     engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),

@@ -60,6 +60,13 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'clock.quality':
     case 'segment.opened':
     case 'segment.sealed':
+    case 'segment.evicted':
+    case 'clip.requested':
+    case 'clip.recorded':
+    case 'episode.started':
+    case 'episode.ended':
+    case 'episode.discarded':
+    case 'episode.relabelled':
     case 'losses.recorded':
     case 'route.state':
     case 'lease.granted':
