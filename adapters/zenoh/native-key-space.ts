@@ -152,17 +152,19 @@ export class NativeKeySpace implements KeySpace {
   async queryable(
     keyExpr: string,
     answer: (query: Query) => Promise<Answer>,
-    options: { readonly complete?: boolean } = {},
+    options: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<Declaration> {
     const limits = { depth: QUERIES_OPEN_MAX, bytes: SUBSCRIPTION_BYTES_MAX };
     const complete = options.complete ?? false;
     const declare = (id: number) => this.#session.declareQueryable(id, keyExpr, complete, limits);
     return this.#declare('queryable', keyExpr, declare, (events) => {
       for (const event of events) {
-        serveQuery(this.#session, this.#clock, keyExpr, event, answer).catch((error: unknown) => {
-          // The asker was told where possible; closing the session under an answer is no fault.
-          if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
-        });
+        serveQuery(this.#session, this.#clock, keyExpr, event, answer, options.timeoutMs).catch(
+          (error: unknown) => {
+            // The asker was told where possible; closing the session under an answer is no fault.
+            if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
+          },
+        );
       }
     });
   }

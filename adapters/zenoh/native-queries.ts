@@ -22,6 +22,7 @@ const ANSWER_MS_MAX = 60_000;
 /** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
 const TIMEOUT_MARGIN_MS = 1_000;
 const TIMEOUT_MS_MAX = 3_600_000;
+const TARGET = { best_matching: 'best', all: 'all', all_complete: 'all-complete' } as const;
 
 /** `robot/a?x=1` is the key expression `robot/a` with the parameters `x=1`. */
 export function splitSelector(selector: string): { keyExpr: string; parameters: string } {
@@ -42,8 +43,8 @@ export function runQuery(
   const timeoutMs = Math.min(Math.max(options.timeoutMs, 0), TIMEOUT_MS_MAX);
   const request: NativeGetOptions = {
     timeoutMs: Math.ceil(timeoutMs) + TIMEOUT_MARGIN_MS,
-    // Every queryable that matches, and every one of its replies: who asks decides what is a duplicate.
-    target: 'all',
+    target: TARGET[options.target ?? 'all'],
+    // Every one of their replies: who asks decides what is a duplicate.
     consolidation: 'none',
     repliesMax: REPLIES_MAX,
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
@@ -82,6 +83,7 @@ export async function serveQuery(
   keyExpr: string,
   event: NativeEvent,
   answer: (query: Query) => Promise<Answer>,
+  timeoutMs = ANSWER_MS_MAX,
 ): Promise<void> {
   const query: Query = {
     key: event.key,
@@ -94,7 +96,7 @@ export async function serveQuery(
     const work = Promise.resolve().then(() => answer(query));
     const { payload, encoding, attachment } = await withDeadline(
       clock,
-      ANSWER_MS_MAX,
+      timeoutMs,
       work,
       'answer query',
       keyExpr,

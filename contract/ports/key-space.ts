@@ -91,7 +91,11 @@ export interface KeySpace {
   queryable(
     keyExpr: string,
     answer: (query: Query) => Promise<Answer>,
-    options?: { readonly complete?: boolean },
+    options?: {
+      readonly complete?: boolean;
+      /** How long `answer` may take, milliseconds; beyond it the asker is answered with `deadline.exceeded`. Default 60,000. */
+      readonly timeoutMs?: number;
+    },
   ): Promise<Declaration>;
   /** Declares a token that others see until it is undeclared or this session dies. */
   liveliness(key: string): Promise<Declaration>;

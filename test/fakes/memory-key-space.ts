@@ -22,7 +22,14 @@ type Reader = {
   dropped: number;
   due: boolean;
 };
-type Answerer = { readonly keyExpr: string; readonly answer: (query: Query) => Promise<Answer> };
+type Answerer = {
+  readonly keyExpr: string;
+  readonly answer: (query: Query) => Promise<Answer>;
+  readonly complete: boolean;
+  readonly timeoutMs: number;
+};
+/** What an advanced publisher keeps for those that come later. */
+type Cache = { readonly key: string; readonly values: KeyValue[] };
 type Watcher = { readonly keyExpr: string; readonly onChange: (key: string, alive: boolean) => void };
 
 /** Values handed over per turn of the event loop, as in the real driver. */
@@ -34,6 +41,7 @@ export class MemoryFabric {
   readonly answerers = new Set<Answerer>();
   readonly watchers = new Set<Watcher>();
   readonly tokens = new Map<object, string>();
+  readonly caches = new Set<Cache>();
   sessions = 0;
 }
 
@@ -43,6 +51,7 @@ export class MemoryKeySpace implements KeySpace {
   readonly #clock: Clock;
   readonly #onFault: (error: EdgeError) => void;
   readonly #ends = new Set<() => void>();
+  readonly #caches = new Map<string, Cache>();
   #closed = false;
   readonly #id: string;
 
@@ -60,13 +69,15 @@ export class MemoryKeySpace implements KeySpace {
 
   async put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
     this.#check('put', key);
-    this.#deliver({
+    const value: KeyValue = {
       key,
       payload: payload.slice(),
       encoding: options.encoding ?? 'zenoh/bytes',
       kind: 'put',
       ...(options.attachment === undefined ? {} : { attachment: options.attachment.slice() }),
-    });
+    };
+    if (options.cache !== undefined) this.#keep(value, options.cache);
+    this.#deliver(value);
   }
 
   async delete(key: string): Promise<void> {
@@ -88,13 +99,21 @@ export class MemoryKeySpace implements KeySpace {
       dropped: 0,
       due: false,
     };
-    return { ...this.#declare(keyExpr, this.#fabric.readers, reader), dropped: () => reader.dropped };
+    const declared = this.#declare(keyExpr, this.#fabric.readers, reader);
+    if (options.history === true) {
+      for (const { key, values } of this.#fabric.caches) {
+        if (intersects(keyExpr, key)) for (const value of values) this.#enqueue(reader, value);
+      }
+    }
+    return { ...declared, dropped: () => reader.dropped };
   }
 
   async query(selector: string, options: Parameters<KeySpace['query']>[1]): Promise<readonly Reply[]> {
     const [keyExpr = '', parameters = ''] = selector.split(/\?(.*)/s);
     this.#check('query', keyExpr);
-    const matching = [...this.#fabric.answerers].filter((a) => intersects(a.keyExpr, keyExpr));
+    const matching = [...this.#fabric.answerers].filter(
+      (a) => intersects(a.keyExpr, keyExpr) && (options.target !== 'all_complete' || a.complete),
+    );
     const query: Query = {
       key: keyExpr,
       parameters,
@@ -106,9 +125,16 @@ export class MemoryKeySpace implements KeySpace {
     return this.#orClosed(Promise.all(asked), 'query', selector);
   }
 
-  async queryable(keyExpr: string, answer: (query: Query) => Promise<Answer>): Promise<Declaration> {
+  async queryable(
+    keyExpr: string,
+    answer: (query: Query) => Promise<Answer>,
+    {
+      complete = false,
+      timeoutMs = 60_000,
+    }: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
+  ): Promise<Declaration> {
     this.#check('queryable', keyExpr);
-    return this.#declare(keyExpr, this.#fabric.answerers, { keyExpr, answer });
+    return this.#declare(keyExpr, this.#fabric.answerers, { keyExpr, answer, complete, timeoutMs });
   }
 
   async liveliness(key: string): Promise<Declaration> {
@@ -144,7 +170,8 @@ export class MemoryKeySpace implements KeySpace {
   async #ask(answerer: Answerer, query: Query, selector: string, timeoutMs: number): Promise<Reply> {
     try {
       const work = Promise.resolve().then(() => answerer.answer(query));
-      const answer = await withDeadline(this.#clock, timeoutMs, work, 'query', selector);
+      const limitMs = Math.min(timeoutMs, answerer.timeoutMs);
+      const answer = await withDeadline(this.#clock, limitMs, work, 'query', selector);
       const key = isKey(answerer.keyExpr) ? answerer.keyExpr : query.key;
       return { ok: true, value: { ...answer, payload: answer.payload.slice(), key, kind: 'put' } };
     } catch (error) {
@@ -163,16 +190,29 @@ export class MemoryKeySpace implements KeySpace {
     return { keyExpr, undeclare: async () => end() };
   }
 
+  #keep(value: KeyValue, depth: number): void {
+    const cache = this.#caches.get(value.key) ?? { key: value.key, values: [] };
+    if (!this.#caches.has(value.key)) {
+      this.#caches.set(value.key, cache);
+      this.#declare(value.key, this.#fabric.caches, cache);
+    }
+    cache.values.push(value);
+    if (cache.values.length > depth) cache.values.shift();
+  }
+
   #deliver(value: KeyValue): void {
     for (const reader of this.#fabric.readers) {
-      if (!intersects(reader.keyExpr, value.key)) continue;
-      if (reader.queue.length >= reader.depth) {
-        reader.queue.shift();
-        reader.dropped += 1;
-      }
-      reader.queue.push(value);
-      this.#schedule(reader);
+      if (intersects(reader.keyExpr, value.key)) this.#enqueue(reader, value);
     }
+  }
+
+  #enqueue(reader: Reader, value: KeyValue): void {
+    if (reader.queue.length >= reader.depth) {
+      reader.queue.shift();
+      reader.dropped += 1;
+    }
+    reader.queue.push(value);
+    this.#schedule(reader);
   }
 
   #schedule(reader: Reader): void {
