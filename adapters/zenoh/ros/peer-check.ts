@@ -1,0 +1,31 @@
+import type { Qos } from '../../../contract/core.ts';
+import { type Entity, NO_TYPE_HASH, nodeName } from './names.ts';
+import { qosConflicts, readQosText } from './qos-text.ts';
+
+/** What an endpoint of ours is: the side it stands on decides who offers and who asks. */
+export type OwnSide = {
+  readonly side: 'subscription' | 'publisher';
+  readonly topic: string;
+  readonly type: string;
+  /** Undefined for a type without definition on this host. */
+  readonly hash: string | undefined;
+  readonly qos: Qos;
+};
+
+/** What is wrong between an endpoint of ours and one of another node on the same topic; undefined: nothing. */
+export function peerFault(own: OwnSide, other: Entity): string | undefined {
+  const { end } = other;
+  if (!end) return undefined;
+  const who = `${own.topic}: ${nodeName(other)}`;
+  const does = own.side === 'subscription' ? 'publishes' : 'subscribes to';
+  if (end.type !== own.type)
+    return `${who} ${does} ${end.type}, and not ${own.type}: nothing passes between them`;
+  if (own.hash !== undefined && end.hash !== own.hash && end.hash !== NO_TYPE_HASH) {
+    return `${who} ${does} another definition of ${own.type} (${end.hash}, ours is ${own.hash}): nothing passes between them; put its definition into a folder of ros.definitions`;
+  }
+  const theirs = readQosText(end.qos);
+  const conflicts =
+    own.side === 'subscription' ? qosConflicts(theirs, own.qos) : qosConflicts(own.qos, theirs);
+  if (conflicts.length === 0) return undefined;
+  return `${who} ${does} it with incompatible quality of service (${conflicts.join('; ')}): Zenoh passes it all the same, DDS would not`;
+}

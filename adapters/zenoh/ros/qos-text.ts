@@ -1,0 +1,89 @@
+import type { Qos } from '../../../contract/core.ts';
+
+/**
+ * Quality of service as rmw_zenoh writes it into its tokens:
+ * `reliability:durability:history,depth:deadline:lifespan:liveliness`, with the numbers of rmw's enumerations
+ * and `seconds,nanoseconds` for durations; what is empty is the default (reliable, volatile, keep last 42,
+ * no deadline, no lifespan, automatic liveliness). There is no code for what neither side of a key can promise.
+ */
+const BEST_EFFORT = '2';
+const TRANSIENT_LOCAL = '1';
+const KEEP_ALL = '2';
+const MANUAL_BY_TOPIC = '3';
+const DEPTH_DEFAULT = 42;
+/** What rmw calls an infinite duration, seconds. */
+const INFINITE_S = 9_223_372_036;
+
+/** The profile that ROS 2 gives services, and topics that say nothing. */
+export const ROS_DEFAULT_QOS: Qos = {
+  reliability: 'reliable',
+  durability: 'volatile',
+  history: 'keep_last',
+  depth: 10,
+};
+
+export function qosText(qos: Qos): string {
+  const reliability = qos.reliability === 'best_effort' ? BEST_EFFORT : '';
+  const durability = qos.durability === 'transient_local' ? TRANSIENT_LOCAL : '';
+  const history = `${qos.history === 'keep_all' ? KEEP_ALL : ''},${qos.depth}`;
+  const liveliness = qos.liveliness === 'manual_by_topic' ? MANUAL_BY_TOPIC : '';
+  const lease = duration(qos.livelinessLeaseMs);
+  return `${reliability}:${durability}:${history}:${duration(qos.deadlineMs)}:${duration(qos.lifespanMs)}:${liveliness},${lease}`;
+}
+
+/** Whatever cannot be read is the default: a stranger's text is no reason to lose an endpoint. */
+export function readQosText(text: string): Qos {
+  const [reliability, durability, history = '', deadline = '', lifespan = '', liveliness = ''] =
+    text.split(':');
+  const [kind, depth = ''] = history.split(',');
+  const [manual, ...lease] = liveliness.split(',');
+  return {
+    reliability: reliability === BEST_EFFORT ? 'best_effort' : 'reliable',
+    durability: durability === TRANSIENT_LOCAL ? 'transient_local' : 'volatile',
+    history: kind === KEEP_ALL ? 'keep_all' : 'keep_last',
+    depth: /^\d{1,9}$/.test(depth) ? Number(depth) : DEPTH_DEFAULT,
+    ...milliseconds('deadlineMs', deadline),
+    ...milliseconds('lifespanMs', lifespan),
+    liveliness: manual === MANUAL_BY_TOPIC ? 'manual_by_topic' : 'automatic',
+    ...milliseconds('livelinessLeaseMs', lease.join(',')),
+  };
+}
+
+/** Why a subscription that asks for `asked` would get nothing over DDS from a publisher that offers `offered`. */
+export function qosConflicts(offered: Qos, asked: Qos): string[] {
+  const conflicts: string[] = [];
+  const tell = (policy: string, has: unknown, wants: unknown) =>
+    conflicts.push(`${policy}: offered ${String(has ?? 'none')}, asked ${String(wants)}`);
+  if (offered.reliability === 'best_effort' && asked.reliability === 'reliable') {
+    tell('reliability', offered.reliability, asked.reliability);
+  }
+  if (offered.durability === 'volatile' && asked.durability === 'transient_local') {
+    tell('durability', offered.durability, asked.durability);
+  }
+  if (later(offered.deadlineMs, asked.deadlineMs)) tell('deadline ms', offered.deadlineMs, asked.deadlineMs);
+  if (offered.liveliness !== 'manual_by_topic' && asked.liveliness === 'manual_by_topic') {
+    tell('liveliness', 'automatic', asked.liveliness);
+  }
+  if (later(offered.livelinessLeaseMs, asked.livelinessLeaseMs)) {
+    tell('liveliness lease ms', offered.livelinessLeaseMs, asked.livelinessLeaseMs);
+  }
+  return conflicts;
+}
+
+function later(offered: number | undefined, asked: number | undefined): boolean {
+  return asked !== undefined && (offered ?? Infinity) > asked;
+}
+
+function duration(ms: number | undefined): string {
+  if (ms === undefined) return ',';
+  const seconds = Math.floor(ms / 1000);
+  return `${seconds},${Math.round((ms - seconds * 1000) * 1e6)}`;
+}
+
+function milliseconds<K extends string>(key: K, text: string): { [key in K]?: number } {
+  const [seconds = '', nanoseconds = ''] = text.split(',');
+  if (!/^\d+$/.test(seconds) && !/^\d+$/.test(nanoseconds)) return {};
+  const s = Number(seconds === '' ? INFINITE_S : seconds);
+  if (!(s < INFINITE_S)) return {};
+  return { [key]: s * 1000 + Number(nanoseconds || 0) / 1e6 } as { [key in K]?: number };
+}

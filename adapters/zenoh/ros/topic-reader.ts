@@ -1,0 +1,145 @@
+import type { KeyValue, Sample, Subscription, TopicSpec } from '../../../contract/core.ts';
+import { definitionHasHeader, headerStamp } from '../../../formats/ros2/index.ts';
+import { SequenceGaps } from './attachment.ts';
+import { dataKey, type Entity, NO_TYPE_HASH } from './names.ts';
+import { type OwnSide, peerFault } from './peer-check.ts';
+import type { OwnEndpoint, RosZenohSession } from './session.ts';
+
+/** Messages that may wait here, at least: what a history overwrites between two turns of the loop is lost. */
+const DEPTH_MIN = 1024;
+
+/**
+ * One topic read. Bytes pass as received. A type without definition on this host is read as well: by a wildcard
+ * in place of its hash, and announced by the hash that its publisher tells.
+ */
+export class TopicReader {
+  readonly #session: RosZenohSession;
+  readonly #spec: TopicSpec;
+  readonly #onSample: (sample: Sample) => void;
+  readonly #own: OwnSide;
+  readonly #leads: boolean;
+  readonly #gaps = new SequenceGaps();
+  readonly #told = new Set<string>();
+  readonly #subscriptions = new Map<string, Promise<Subscription>>();
+  readonly #live: Subscription[] = [];
+  #endpoint: Promise<OwnEndpoint> | undefined;
+  #watch: { cancel(): void } | undefined;
+  #lost = 0;
+  #closed = false;
+
+  constructor(session: RosZenohSession, spec: TopicSpec, onSample: (sample: Sample) => void) {
+    this.#session = session;
+    this.#spec = spec;
+    this.#onSample = onSample;
+    const known = session.types.knows(spec.type);
+    this.#leads = known && definitionHasHeader(session.types.definition(spec.type));
+    this.#own = {
+      side: 'subscription',
+      topic: spec.topic,
+      type: spec.type,
+      hash: known ? session.types.hash(spec.type) : undefined,
+      qos: spec.qos,
+    };
+  }
+
+  /** Throws what the key space throws; after that the reader is closed. */
+  async open(): Promise<void> {
+    try {
+      await this.#subscribe(this.#own.hash ?? '*');
+      if (this.#own.hash !== undefined) await this.#announce(this.#own.hash);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    if (this.#closed) return;
+    this.#watch = this.#session.graph.listen((entity, alive) => alive && this.#meet(entity));
+    for (const entity of this.#session.graph.entities()) this.#meet(entity);
+  }
+
+  /** Messages lost on their way here: gaps in the numbers of their publishers, what we were too slow for included. */
+  get lost(): number {
+    let dropped = 0;
+    for (const subscription of this.#live) dropped += subscription.dropped();
+    // Those without numbers are only missed by the subscription; those with numbers are in both counts.
+    return Math.max(this.#lost, dropped);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watch?.cancel();
+    const opened = [...this.#subscriptions.values(), ...(this.#endpoint ? [this.#endpoint] : [])];
+    await Promise.all(opened.map(async (one) => (await one.catch(() => undefined))?.undeclare()));
+  }
+
+  #meet(entity: Entity): void {
+    const { end } = entity;
+    if (this.#closed || entity.kind !== 'MP' || end?.name !== this.#spec.topic || this.#session.isOwn(entity))
+      return;
+    if (end.type === this.#spec.type) this.#follow(end.hash);
+    const fault = peerFault(this.#own, entity);
+    if (fault !== undefined) this.#tell(fault);
+  }
+
+  /** A publisher of our type: the first hash of a type we do not know is ours, and Humble has a key of its own. */
+  #follow(hash: string): void {
+    if (this.#own.hash === undefined) {
+      if (!this.#endpoint) {
+        this.#tell(
+          `${this.#spec.topic}: ${this.#spec.type} (${hash}) has no definition on this host; its bytes are passed on and recorded as they are. Install its package, or put its files into a folder of ros.definitions`,
+        );
+        this.#announce(hash).catch((error: unknown) => this.#failed('announce', error));
+      }
+    } else if (hash === NO_TYPE_HASH) {
+      this.#subscribe(hash).catch((error: unknown) => this.#failed('subscribe to', error));
+    }
+  }
+
+  async #announce(hash: string): Promise<void> {
+    const { topic, type, qos } = this.#spec;
+    this.#endpoint = this.#session.announce('MS', topic, type, hash, qos);
+    await this.#endpoint;
+  }
+
+  async #subscribe(hash: string): Promise<void> {
+    if (this.#subscriptions.has(hash)) return;
+    const { topic, type, qos } = this.#spec;
+    const key = dataKey(this.#session.options.domain, topic, type, hash);
+    const opening = this.#session.space().then((space) =>
+      space.subscribe(key, (values) => this.#take(values), {
+        depth: Math.max(qos.depth, DEPTH_MIN),
+        history: qos.durability === 'transient_local',
+      }),
+    );
+    this.#subscriptions.set(hash, opening);
+    try {
+      this.#live.push(await opening);
+    } catch (error) {
+      this.#subscriptions.delete(hash);
+      throw error;
+    }
+  }
+
+  #take(values: readonly KeyValue[]): void {
+    if (this.#closed) return;
+    const { topic, type } = this.#spec;
+    const received = this.#session.clock.now();
+    for (const { payload: bytes, attachment, kind } of values) {
+      if (kind !== 'put') continue;
+      if (attachment) this.#lost += this.#gaps.take(attachment);
+      const stamp = this.#leads ? (headerStamp(type, bytes, true) ?? received) : received;
+      this.#onSample({ topic, type, stamp, received, bytes });
+    }
+  }
+
+  #tell(message: string): void {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#session.report('warn', message);
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (this.#closed) return;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#session.report('error', `${this.#spec.topic}: could not ${what} it: ${why}`);
+  }
+}
