@@ -1,5 +1,5 @@
+export { NavRobot, type NavRobotOptions } from './nav2/nav-robot.ts';
 export type { RosOptions } from './options.ts';
 export { RosHost } from './ros-host.ts';
-export { RosRobot, type RosRobotOptions } from './ros-robot.ts';
 export { RosSink } from './ros-sink.ts';
 export { RosSource } from './ros-source.ts';

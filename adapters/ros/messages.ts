@@ -30,6 +30,8 @@ export function stopMessage(type: string): Uint8Array | undefined {
 /** Odometry in the plane: pose in the odometry frame, velocity in `base_link`. */
 export type PlanarOdometry = {
   readonly stamp: Nanoseconds;
+  /** Name of the odometry frame. */
+  readonly frame: string;
   readonly x: number;
   readonly y: number;
   readonly yaw: number;
@@ -44,6 +46,7 @@ export function decodePlanarOdometry(bytes: Uint8Array): PlanarOdometry {
   const { linear, angular } = twist.twist;
   return {
     stamp: header.stamp,
+    frame: header.frame_id,
     x: position.x,
     y: position.y,
     yaw: yawOf(orientation),

@@ -1,0 +1,195 @@
+import {
+  type Clock,
+  EdgeError,
+  type GoalHandle,
+  type GoalResult,
+  type MessageValue,
+  type RosActions,
+  type RosServices,
+  withDeadline,
+} from '../../contract/core.ts';
+
+export type ActionGoal = {
+  /** Full name of the action and its type. */
+  readonly name: string;
+  readonly type: string;
+  readonly goal: MessageValue;
+  onFeedback?(value: MessageValue): void;
+};
+
+/** What became of a goal: its result, or that it was ended because `ends` aborted. */
+export type GoalEnd = { readonly result: GoalResult } | { readonly ended: true };
+
+/** A server that is there takes or refuses a goal at once, milliseconds. */
+const ACCEPT_MS = 5_000;
+/** A server answers a cancellation, and ends the goal, within these, milliseconds: together below LIMITS.ROBOT_STOP_MS. */
+const CANCEL_MS = 400;
+const ENDED_MS = 500;
+/** A cancellation that reached nobody is tried again, milliseconds and times. */
+const OWED_EVERY_MS = 1_000;
+const OWED_TRIES_MAX = 60;
+
+/** `uuid` and `stamp` of zero: every goal of the server (action_msgs/srv/CancelGoal). */
+const EVERY_GOAL: MessageValue = {
+  goal_info: { goal_id: { uuid: new Uint8Array(16) }, stamp: { sec: 0, nanosec: 0 } },
+};
+const CANCEL_GOAL = 'action_msgs/srv/CancelGoal';
+
+export type ActionPorts = { readonly actions: RosActions; readonly services: RosServices };
+
+/**
+ * Goals that move something: each is cancelled when it is to end, by its handle, by the cancel service of its
+ * server, and again later where nobody heard it. The caller brakes at the same time; it waits for nothing here.
+ */
+export class ActionGoals {
+  readonly #ports: ActionPorts;
+  readonly #clock: Clock;
+  readonly #owed = new Map<string, number>();
+  #owing: { cancel(): void } | undefined;
+
+  constructor(ports: ActionPorts, clock: Clock) {
+    this.#ports = ports;
+    this.#clock = clock;
+  }
+
+  /**
+   * Settles with the end of the goal, at the latest a second after `ends` aborted. Rejects with
+   * `robot.unreachable` when no server takes it, when it refuses, or vanishes; the goal is cancelled then too.
+   */
+  async run(asked: ActionGoal, ends: AbortSignal): Promise<GoalEnd> {
+    await this.#settleOwed(asked.name);
+    if (ends.aborted) return { ended: true };
+    const sent = this.#ports.actions.send(asked.name, asked.type, asked.goal, {
+      timeoutMs: ACCEPT_MS,
+      ...(asked.onFeedback ? { onFeedback: (value) => asked.onFeedback!(value) } : {}),
+    });
+    const handle = await this.#accepted(sent, asked, ends);
+    if (!handle) return { ended: true };
+    const told = this.#resultOf(handle, asked);
+    const first = await Promise.race([told, aborted(ends)]);
+    if (first !== ENDED) return { result: first };
+    await this.#cancel(handle, told, asked.name);
+    return { ended: true };
+  }
+
+  /** Asks the servers to end every goal they have, whoever sent it. True when all that are there answered. */
+  async cancelAll(names: readonly string[], timeoutMs: number): Promise<boolean> {
+    const answers = await Promise.all(names.map((name) => this.#cancelEvery(name, timeoutMs)));
+    return answers.every((heard) => heard);
+  }
+
+  close(): void {
+    this.#owing?.cancel();
+    this.#owed.clear();
+  }
+
+  /** The handle of an accepted goal; undefined when `ends` aborted first: then it is cancelled whenever it comes. */
+  async #accepted(
+    sent: Promise<GoalHandle>,
+    asked: ActionGoal,
+    ends: AbortSignal,
+  ): Promise<GoalHandle | undefined> {
+    try {
+      const first = await Promise.race([sent, aborted(ends)]);
+      if (first !== ENDED) return first;
+    } catch (thrown) {
+      throw unreachable(asked, thrown);
+    }
+    const cancelled = sent.then((late) => {
+      late.result.catch(() => {});
+      return late.cancel(CANCEL_MS);
+    });
+    const heard = withDeadline(this.#clock, CANCEL_MS + ENDED_MS, cancelled, 'cancel', asked.name);
+    // Refused, or nobody there: nothing moves by it.
+    if (!(await heard.catch((error: unknown) => !isLate(error)))) this.#owe(asked.name);
+    return undefined;
+  }
+
+  async #resultOf(handle: GoalHandle, asked: ActionGoal): Promise<GoalResult> {
+    try {
+      const result = await handle.result;
+      if (result.status !== 'rejected') return result;
+    } catch (thrown) {
+      // The server may live and only our client have died: it must not drive on for nobody.
+      if (!(await this.#cancelEvery(asked.name, CANCEL_MS))) this.#owe(asked.name);
+      throw unreachable(asked, thrown);
+    }
+    throw new EdgeError('robot.unreachable', {
+      operation: 'send goal',
+      subject: asked.name,
+      message: 'the server refused the goal',
+      hint: 'its lifecycle nodes have to be active, and the goal within its limits',
+    });
+  }
+
+  async #cancel(handle: GoalHandle, told: Promise<GoalResult>, name: string): Promise<void> {
+    const ended = withDeadline(this.#clock, CANCEL_MS + ENDED_MS, told, 'cancel', name).then(
+      () => true,
+      (error: unknown) => !isLate(error),
+    );
+    const accepted = handle.cancel(CANCEL_MS).catch(() => false);
+    if (await accepted) {
+      if (!(await ended)) this.#owe(name);
+      return;
+    }
+    const [, over] = await Promise.all([this.#cancelEvery(name, CANCEL_MS), ended]);
+    if (!over) this.#owe(name);
+  }
+
+  /** True when the server answered, or there is none that could move anything. */
+  async #cancelEvery(name: string, timeoutMs: number): Promise<boolean> {
+    try {
+      await this.#ports.services.call(`${name}/_action/cancel_goal`, CANCEL_GOAL, EVERY_GOAL, { timeoutMs });
+      return true;
+    } catch (error) {
+      return error instanceof EdgeError && error.code === 'ros.not_found';
+    }
+  }
+
+  /** Somebody may still execute a goal of ours: it is told again until it hears. */
+  #owe(name: string): void {
+    this.#owed.set(name, 0);
+    this.#owing ??= this.#clock.every(OWED_EVERY_MS, () => {
+      for (const [owed, tries] of this.#owed) {
+        if (tries >= OWED_TRIES_MAX) this.#owed.delete(owed);
+        else void this.#settleOwed(owed);
+      }
+      if (this.#owed.size > 0) return;
+      this.#owing?.cancel();
+      this.#owing = undefined;
+    });
+  }
+
+  /** Before anything new is asked of that server: a late cancellation must not hit the new goal. */
+  async #settleOwed(name: string): Promise<void> {
+    const tries = this.#owed.get(name);
+    if (tries === undefined) return;
+    this.#owed.set(name, tries + 1);
+    if (await this.#cancelEvery(name, CANCEL_MS)) this.#owed.delete(name);
+  }
+}
+
+const ENDED = Symbol('ended');
+
+function aborted(signal: AbortSignal): Promise<typeof ENDED> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve(ENDED);
+    signal.addEventListener('abort', () => resolve(ENDED), { once: true });
+  });
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof EdgeError && error.code === 'deadline.exceeded';
+}
+
+function unreachable(asked: ActionGoal, thrown: unknown): EdgeError {
+  const error = EdgeError.from(thrown, 'robot.unreachable', 'send goal', asked.name);
+  if (error.code === 'schema.invalid' || error.code === 'sample.unknown_type') return error;
+  return new EdgeError('robot.unreachable', {
+    operation: 'goal',
+    subject: asked.name,
+    message: error.code === 'ros.not_found' ? 'no action server of that name' : error.message,
+    hint: error.code === 'ros.not_found' ? 'start it, or correct its name in the configuration' : error.hint,
+    cause: thrown,
+  });
+}

@@ -1,0 +1,77 @@
+import type { Clock, MotionResult, Timer } from '../../../contract/core.ts';
+import type { Outcome } from './nav-goals.ts';
+import type { NavTrack } from './nav-track.ts';
+
+/** How often robot time and odometry are looked at, milliseconds. */
+const LOOK_MS = 50;
+
+/** What may end a motion from outside: its asker, its time, another motion, a robot that fell silent. First one counts. */
+export class MotionEnds {
+  readonly #ending = new AbortController();
+  readonly #settling = Promise.withResolvers<void>();
+  readonly #track: NavTrack;
+  readonly #clock: Clock;
+  readonly #asker: AbortSignal | undefined;
+  readonly #begun: bigint;
+  #looks: Timer;
+  #outcome: Outcome = { outcome: 'stopped', message: '' };
+
+  /** `timeoutMs` is robot time. */
+  constructor(clock: Clock, track: NavTrack, timeoutMs: number, asker: AbortSignal | undefined) {
+    this.#clock = clock;
+    this.#track = track;
+    this.#asker = asker;
+    this.#begun = track.time;
+    this.#looks = clock.every(LOOK_MS, () => {
+      if (!track.connected) this.end('stuck', 'odometry fell silent');
+      else if (this.#elapsedMs() >= timeoutMs) this.end('timeout', 'the time of the motion is over');
+    });
+    asker?.addEventListener('abort', this.#onAsker, { once: true });
+  }
+
+  readonly #onAsker = (): void => this.end('stopped', String(this.#asker?.reason ?? 'cancelled'));
+
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** How it ended, where it was ended. */
+  get outcome(): Outcome {
+    return this.#outcome;
+  }
+
+  /** Settles when the motion has. */
+  get settled(): Promise<void> {
+    return this.#settling.promise;
+  }
+
+  end(outcome: MotionResult['outcome'], message: string): void {
+    if (this.#ending.signal.aborted) return;
+    this.#outcome = { outcome, message };
+    this.#ending.abort();
+  }
+
+  /** `reached` after so much robot time, milliseconds. */
+  afterRobotTime(ms: number): Promise<Outcome | { readonly ended: true }> {
+    return new Promise((resolve) => {
+      const settle = (end: Outcome | { readonly ended: true }) => {
+        timer.cancel();
+        resolve(end);
+      };
+      const timer = this.#clock.every(LOOK_MS, () => {
+        if (this.#elapsedMs() >= ms) settle({ outcome: 'reached', message: '' });
+      });
+      this.signal.addEventListener('abort', () => settle({ ended: true }), { once: true });
+    });
+  }
+
+  settle(): void {
+    this.#looks.cancel();
+    this.#asker?.removeEventListener('abort', this.#onAsker);
+    this.#settling.resolve();
+  }
+
+  #elapsedMs(): number {
+    return Number(this.#track.time - this.#begun) / 1e6;
+  }
+}

@@ -1,0 +1,269 @@
+import {
+  type Clock,
+  EdgeError,
+  type Maneuver,
+  type MapSnapshot,
+  type MotionResult,
+  type NavigateGoal,
+  type Robot,
+  type RobotState,
+  type RosActions,
+  type RosGraph,
+  type RosServices,
+  type Sample,
+  type SampleSink,
+  type TopicSpec,
+  type Twist2d,
+  withDeadline,
+} from '../../../contract/core.ts';
+import { ActionGoals } from '../action-goal.ts';
+import { encodeVelocity } from '../messages.ts';
+import { Brake, type Rest } from './brake.ts';
+import { MotionEnds } from './motion-ends.ts';
+import {
+  maneuverOrder,
+  NAV_ACTIONS,
+  NAV_TYPES,
+  type NavAction,
+  type NavOrder,
+  navigateOrder,
+  type Outcome,
+  outcomeOf,
+} from './nav-goals.ts';
+import { type NavTopics, NavTrack } from './nav-track.ts';
+import { steer } from './velocity-steer.ts';
+
+export type NavRobotOptions = {
+  /** ROS namespace of Nav2's servers, '' or with its leading slash. */
+  readonly namespace: string;
+  readonly topics: NavTopics;
+  /** Frame of goals and map. */
+  readonly mapFrame: string;
+  /** Where zero velocity stops the base; advertised by the caller. */
+  readonly velocity: TopicSpec;
+};
+
+export type NavRobotParts = {
+  readonly clock: Clock;
+  readonly sink: SampleSink;
+  readonly graph: RosGraph;
+  readonly services: RosServices;
+  readonly actions: RosActions;
+};
+
+/** What discovery knows is told at once, milliseconds. */
+const GRAPH_MS = 1_000;
+/** Servers have to be found before they can be told to end what a former life of ours asked of them, milliseconds. */
+const FORMER_MS = 1_500;
+const CANCEL_ALL_MS = 400;
+
+/**
+ * A robot that navigates by Nav2: goals, cancellation and behaviours over ROS 2 actions, state from odometry and
+ * localisation. Whatever ends a motion, its goal is cancelled and zero velocity is sent until odometry tells rest,
+ * before the motion settles. `observe` has to be given the samples of its topics.
+ */
+export class NavRobot implements Robot {
+  readonly #parts: NavRobotParts;
+  readonly #options: NavRobotOptions;
+  readonly #track: NavTrack;
+  readonly #brake: Brake;
+  readonly #goals: ActionGoals;
+  #motion: RobotState['motion'] = 'idle';
+  #running: MotionEnds | undefined;
+  /** What a former life of this daemon asked of the robot is being ended. */
+  #former: Promise<unknown> | undefined;
+  #observed = 0;
+
+  constructor(parts: NavRobotParts, options: NavRobotOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#track = new NavTrack(options.topics, options.mapFrame, parts.clock);
+    this.#goals = new ActionGoals(parts, parts.clock);
+    this.#brake = new Brake({
+      clock: parts.clock,
+      send: (twist) => this.#send(twist),
+      stillSince: (ms) => this.#track.stillSince(ms),
+      connected: () => this.#track.connected,
+    });
+  }
+
+  /** Samples it was given. */
+  get observed(): number {
+    return this.#observed;
+  }
+
+  observe(sample: Sample): void {
+    this.#observed++;
+    this.#track.observe(sample);
+    if (!this.#former && this.#track.connected) this.#former = this.#endFormer();
+  }
+
+  async state(): Promise<RobotState> {
+    const { time, pose, twist, distance, connected, signals } = this.#track;
+    const motion = this.#motion;
+    return { time, pose, twist, battery: undefined, distance, bumps: 0, motion, connected, signals };
+  }
+
+  async map(): Promise<MapSnapshot | undefined> {
+    return this.#track.map;
+  }
+
+  navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
+    return this.#move('navigate', goal.timeoutMs, signal, async (ends) => {
+      const order = navigateOrder(goal, this.#track.pose, this.#options.mapFrame);
+      const end = await this.#order(order, ends);
+      return 'ended' in end ? end : this.#checked(end, goal);
+    });
+  }
+
+  maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
+    return this.#move(step.kind, Infinity, signal, async (ends) => {
+      if (step.kind === 'wait') return ends.afterRobotTime(step.durationMs);
+      const order = maneuverOrder(step)!;
+      if (await this.#offers(order.action)) return this.#order(order, ends);
+      if (ends.signal.aborted) return { ended: true };
+      const { clock } = this.#parts;
+      return steer({ clock, track: this.#track, send: (twist) => this.#send(twist) }, step, ends.signal);
+    });
+  }
+
+  /** Ends every goal of Nav2's servers, also those of other clients. Rejects where the robot still moves. */
+  async stop(reason: string): Promise<void> {
+    const running = this.#running;
+    running?.end('stopped', reason);
+    const rest = this.#brake.engage();
+    await Promise.all([running?.settled, this.#endAll()]);
+    if (!this.#running) this.#motion = 'stopped';
+    if ((await rest) === 'moving') throw notAtRest(this.#options.velocity.topic);
+  }
+
+  async close(): Promise<void> {
+    this.#running?.end('stopped', 'the daemon stops');
+    await this.#running?.settled;
+    this.#brake.release();
+    this.#goals.close();
+  }
+
+  async #move(
+    operation: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    perform: (ends: MotionEnds) => Promise<Outcome | { readonly ended: true }>,
+  ): Promise<MotionResult> {
+    while (this.#running) {
+      this.#running.end('preempted', 'another motion took over');
+      await this.#running.settled;
+    }
+    if (!this.#track.connected) throw noOdometry(operation, this.#options.topics.odometry);
+    const begun = { time: this.#track.time, distance: this.#track.distance };
+    if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+    const ends = new MotionEnds(this.#parts.clock, this.#track, timeoutMs, signal);
+    // The brake goes on at once, not when the server has answered.
+    ends.signal.addEventListener('abort', () => void this.#brake.engage(), { once: true });
+    this.#running = ends;
+    this.#motion = 'moving';
+    let rest: Rest | undefined;
+    let reached = false;
+    try {
+      await this.#former;
+      this.#brake.release();
+      const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
+      rest = await this.#brake.engage();
+      const outcome = 'ended' in end ? ends.outcome : end;
+      reached = outcome.outcome === 'reached';
+      const told = rest === 'moving' ? `${outcome.message}; it did not come to rest` : outcome.message;
+      return this.#result(begun, { ...outcome, message: told });
+    } finally {
+      // An error of the server says nothing about the base.
+      if (rest === undefined) await this.#brake.engage();
+      this.#motion = reached ? 'idle' : 'stopped';
+      this.#running = undefined;
+      ends.settle();
+    }
+  }
+
+  async #order({ action, goal }: NavOrder, ends: MotionEnds): Promise<Outcome | { readonly ended: true }> {
+    const end = await this.#goals.run(
+      { name: this.#name(action), type: NAV_TYPES[action], goal },
+      ends.signal,
+    );
+    return 'ended' in end ? end : outcomeOf(end.result);
+  }
+
+  /** Nav2 has a tolerance of its own: what was asked for is measured here. */
+  #checked(end: Outcome, goal: NavigateGoal): Outcome {
+    const { pose } = this.#track;
+    if (end.outcome !== 'reached' || !pose) return end;
+    const away = Math.hypot(pose.x - goal.pose.x, pose.y - goal.pose.y);
+    if (away <= goal.tolerance) return end;
+    const message = `Nav2 ended ${away.toFixed(2)} m away: its goal checker allows more than the ${goal.tolerance} m asked for`;
+    return { outcome: 'stuck', message };
+  }
+
+  #result(begun: { time: bigint; distance: number }, { outcome, message }: Outcome): MotionResult {
+    const { time, pose, distance } = this.#track;
+    const durationMs = Math.max(0, Number(time - begun.time) / 1e6);
+    return { outcome, message, pose, distance: distance - begun.distance, durationMs, time };
+  }
+
+  async #offers(action: NavAction): Promise<boolean> {
+    const name = this.#name(action);
+    return (await this.#found()).includes(name);
+  }
+
+  /** Nav2's servers that are in the graph now; all of them where the graph cannot be asked. */
+  async #found(): Promise<readonly string[]> {
+    const ours = NAV_ACTIONS.map((action) => this.#name(action));
+    try {
+      const snapshot = this.#parts.graph.snapshot();
+      const { actions } = await withDeadline(this.#parts.clock, GRAPH_MS, snapshot, 'snapshot', 'ros graph');
+      const offered = new Set(actions.map(({ name }) => name));
+      return ours.filter((name) => offered.has(name));
+    } catch {
+      return ours;
+    }
+  }
+
+  async #endAll(): Promise<void> {
+    await this.#goals.cancelAll(await this.#found(), CANCEL_ALL_MS);
+  }
+
+  /** A daemon that died left its goals with Nav2: nobody holds a lease for them any more. */
+  async #endFormer(): Promise<void> {
+    const rest = this.#brake.engage();
+    await this.#goals.cancelAll(
+      NAV_ACTIONS.map((action) => this.#name(action)),
+      FORMER_MS,
+    );
+    await rest;
+  }
+
+  #name(action: NavAction): string {
+    return `${this.#options.namespace}/${action}`;
+  }
+
+  #send(twist: Twist2d): boolean {
+    const { clock, sink } = this.#parts;
+    const { topic, type } = this.#options.velocity;
+    const now = clock.now();
+    return sink.offer({ topic, type, stamp: now, received: now, bytes: encodeVelocity(type, twist, now) });
+  }
+}
+
+function noOdometry(operation: string, topic: string): EdgeError {
+  return new EdgeError('robot.unreachable', {
+    operation,
+    subject: topic,
+    message: 'no odometry arrives',
+    hint: 'check that the robot base is running and the topic is configured',
+  });
+}
+
+function notAtRest(topic: string): EdgeError {
+  return new EdgeError('robot.unreachable', {
+    operation: 'stop',
+    subject: topic,
+    message: 'the robot was told to stop and its odometry still tells motion, or nobody took the stop',
+    hint: 'something else may be driving it: look who publishes on this topic',
+  });
+}
