@@ -1,8 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { BagSource } from '../../adapters/rosbag/index.ts';
-import { type Cell, type CellContext, DEFAULT_QOS } from '../../contract/core.ts';
+import type { Cell, CellContext } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
-import { BagPlayer, type PlayableBag, type PlayOptions } from '../execution/bag-player.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
 import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
@@ -12,12 +10,14 @@ import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { Recorder } from '../execution/recorder/index.ts';
 import type { Settings } from '../settings.ts';
+import { makePlayer } from './bag-play.ts';
 import type { ControlThreadData } from './control-main.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRobotIo } from './robot-io.ts';
-import { makeQueryables } from './zenoh.ts';
+import { makeRoutes } from './routes.ts';
+import { makeZenoh } from './zenoh.ts';
 
-/** The execution cell: robot, bus, recorder, control thread, queryables. */
+/** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
 export async function composeExecution(settings: Settings, context: CellContext): Promise<Cell> {
   const { config, dataDir } = settings;
   const { clock } = context;
@@ -35,10 +35,13 @@ export async function composeExecution(settings: Settings, context: CellContext)
       )
     : undefined;
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
-  const player = new BagPlayer({
-    open: async (options) => openForPlay(options, context, () => recorder?.backlogBytes() ?? 0, definitions),
-    publish: (sample) => bus.publish(sample),
-    declare: (topics) => recorder?.declare(topics),
+  const routes = makeRoutes(settings, context, bus, io);
+  const zenoh = await makeZenoh(settings, context, routes);
+  const player = makePlayer(settings, context, {
+    bus,
+    definitions,
+    recorder: () => recorder,
+    keySpace: () => zenoh?.keySpace(),
   });
   return new ExecutionCell(context, {
     sourceKind: config.robot.source,
@@ -57,7 +60,8 @@ export async function composeExecution(settings: Settings, context: CellContext)
         ...events,
       }),
     player,
-    queryables: await makeQueryables(settings, context),
+    zenoh,
+    routes,
     lockstep,
     mapAreaM2: io.mapAreaM2,
   });
@@ -80,6 +84,7 @@ function makeRecorder(
     segmentMs: recorder.segment_duration,
     syncMs: recorder.sync_interval,
     freeSpaceFloorBytes: recorder.free_space_floor,
+    compression: recorder.compression,
     definitionOf,
     emit: (events) => context.emit(events),
     report: (level, message, facts) => context.report(level, message, facts),
@@ -113,37 +118,6 @@ function spawnControl(config: Config, topics: RobotTopics, lockstep: boolean): C
     onExit(listen) {
       worker.once('error', (error) => listen(error instanceof Error ? error.message : String(error)));
       worker.once('exit', (code) => listen(`the thread ended with code ${code}`));
-    },
-  };
-}
-
-/** A bag as the player takes it; played no faster than the recorder writes. */
-function openForPlay(
-  options: PlayOptions,
-  context: CellContext,
-  backlogBytes: () => number,
-  definitions: Map<string, string>,
-): PlayableBag {
-  const source = new BagSource({
-    clock: context.clock,
-    path: options.path,
-    rate: options.rate === 0 ? 'max' : options.rate,
-    loop: options.loop,
-    startOffsetMs: options.startS * 1000,
-    backlogBytes,
-  });
-  return {
-    messages: undefined,
-    finished: source.finished,
-    topics: () => source.topics(),
-    close: () => source.close(),
-    async open(onSample) {
-      const wanted = options.topics.map((topic) => ({ topic, type: '', qos: DEFAULT_QOS }));
-      await source.open(wanted, onSample, () => {});
-      for (const { type } of source.topics()) {
-        const definition = source.definitionOf(type);
-        if (definition !== undefined) definitions.set(type, definition);
-      }
     },
   };
 }

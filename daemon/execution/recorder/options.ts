@@ -1,5 +1,6 @@
 import type { Clock, NewEvent, SegmentInfo } from '../../../contract/index.ts';
 import type { Ledger } from '../bus/index.ts';
+import type { Compression } from './packing.ts';
 
 export type RecorderOptions = {
   readonly clock: Clock;
@@ -14,6 +15,8 @@ export type RecorderOptions = {
   readonly syncMs: number;
   readonly freeSpaceFloorBytes: number;
   readonly queueBytesMax?: number;
+  /** Of chunks; none by default. */
+  readonly compression?: Compression;
   /** How often a recorder that failed tries again, milliseconds. */
   readonly retryMs?: number;
   /** The definition of a type where it is not one that formats/ros2 knows (from a bag, from ROS). */

@@ -1,4 +1,5 @@
 import type { DropReason, EventPayload } from '../../../contract/index.ts';
+import type { Compression } from './packing.ts';
 
 /** What the execution main thread and the recorder thread say to each other; structured clone, in order. */
 
@@ -25,6 +26,8 @@ export type ThreadOptions = {
   readonly syncMs: number;
   readonly retryMs: number;
   readonly freeSpaceFloorBytes: number;
+  readonly compression: Compression;
+  readonly queueBytesMax: number;
 };
 
 export type ToThread =

@@ -193,6 +193,8 @@ export class Recorder {
       syncMs,
       retryMs: retryMs ?? 1_000,
       freeSpaceFloorBytes: this.#options.freeSpaceFloorBytes,
+      compression: this.#options.compression ?? 'none',
+      queueBytesMax: this.#options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX,
     };
   }
 

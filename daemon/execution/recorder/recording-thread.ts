@@ -1,11 +1,19 @@
 import { basename } from 'node:path';
 import type { Clock, DropReason } from '../../../contract/index.ts';
-import { type Channel, ChunkBuilder, McapWriter, type Schema } from '../../../formats/mcap/index.ts';
+import {
+  type Channel,
+  type ChunkBuilder,
+  McapWriter,
+  type Packed,
+  type Schema,
+} from '../../../formats/mcap/index.ts';
 import { Accounts } from './accounts.ts';
 import { BagFolder, writeNote } from './bag-folder.ts';
 import { Block } from './block.ts';
+import { ChunkLine } from './chunk-line.ts';
 import { DiskSpace } from './disk-space.ts';
 import { sealedEvents, settleLeftovers, topicCounts } from './leftovers.ts';
+import { Packing } from './packing.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { Segment } from './segment.ts';
 
@@ -17,7 +25,7 @@ const SYNC_BYTES = 64 * 1024 * 1024;
 const BUSY_MS = 100;
 
 /** `limit`: how far a flush goes; what is published after it began waits for the next. */
-type Queued = { readonly block: Block; consumed: number; limit: number };
+type Queued = { readonly block: Block; consumed: number; limit: number; unwritten: number };
 type Open = { readonly segment: Segment; readonly number: number; readonly relative: string };
 type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
 
@@ -37,7 +45,7 @@ export class RecordingThread {
   readonly #blocks = new Map<number, Block>();
   readonly #channels = new Map<number, { channel: Channel; schema: Schema | undefined }>();
   readonly #schemaIds = new Map<string, number>();
-  readonly #chunk = new ChunkBuilder(true);
+  readonly #line: ChunkLine;
   readonly #space: DiskSpace;
   #folder!: BagFolder;
   #accounts!: Accounts;
@@ -58,6 +66,10 @@ export class RecordingThread {
     this.#clock = clock;
     this.#post = post;
     this.#space = new DiskSpace(options.dataDir, options.freeSpaceFloorBytes, clock);
+    const { compression } = options;
+    const onFault = (message: string) => post({ t: 'report', level: 'error', message });
+    const packing = compression === 'none' ? undefined : new Packing(compression, onFault);
+    this.#line = new ChunkLine(packing, (chunk, packed) => this.#writeChunk(chunk, packed));
   }
 
   /** Repairs what a former life left, then begins to take samples. */
@@ -85,7 +97,7 @@ export class RecordingThread {
         return;
       case 'block':
         this.#blockMs = this.#clock.monotonicMs();
-        this.#queue.push({ block: this.#blockOf(message), consumed: 0, limit: 0 });
+        this.#queue.push({ block: this.#blockOf(message), consumed: 0, limit: 0, unwritten: 0 });
         break;
       case 'gone':
         this.#blocks.delete(message.id);
@@ -153,10 +165,12 @@ export class RecordingThread {
     if (isFlush) await this.#checkDisk();
     if (isFlush) for (const queued of this.#queue) queued.limit = queued.block.filled;
     while (this.#gather(isFlush)) {
-      await this.#writeChunk();
+      await this.#line.send(this.#isBehind());
       this.#release();
       if (!isFlush && this.#isFlushDue) break;
     }
+    await this.#line.drain();
+    this.#release();
     if (isFlush) this.#sync();
     if (isSeal) {
       if (this.#hasVisible()) {
@@ -173,32 +187,41 @@ export class RecordingThread {
 
   /** Fills the chunk; false when there is nothing to write now. Blocks that are not full wait for a flush. */
   #gather(isFlush: boolean): boolean {
+    const chunk = this.#line.filling;
     for (const queued of this.#queue) {
-      if (this.#chunk.size >= CHUNK_BYTES) break;
+      if (chunk.size >= CHUNK_BYTES) break;
       const isClosed = queued.block.closed;
       if (!isClosed && !isFlush) break;
       const end = isClosed ? queued.block.filled : queued.limit;
       if (queued.consumed < end) {
         const bytes = queued.block.bytes(queued.consumed, end);
-        queued.consumed += this.#chunk.add(bytes, (id) => this.#channels.has(id), CHUNK_BYTES);
+        const added = chunk.add(bytes, (id) => this.#channels.has(id), CHUNK_BYTES);
+        if (added > 0) this.#line.hold(queued);
+        queued.consumed += added;
         if (queued.consumed < end) {
-          if (this.#chunk.size < CHUNK_BYTES) this.#isAgain = true;
+          if (chunk.size < CHUNK_BYTES) this.#isAgain = true;
           break;
         }
       }
       if (!isClosed) break;
     }
-    return this.#chunk.messages > 0;
+    return chunk.messages > 0;
+  }
+
+  /** So much waits that compressing it all would end in drops. */
+  #isBehind(): boolean {
+    let waiting = 0;
+    for (const { block } of this.#queue) waiting += block.capacity;
+    return waiting > this.#options.queueBytesMax / 2;
   }
 
   #hasVisible(): boolean {
     return this.#queue.some(({ consumed, limit }) => consumed < limit);
   }
 
-  async #writeChunk(): Promise<void> {
-    const chunk = this.#chunk;
+  async #writeChunk(chunk: ChunkBuilder, packed: Packed | undefined): Promise<void> {
     try {
-      if (this.#failure) this.#dropChunk(this.#failure.reason);
+      if (this.#failure) this.#dropChunk(chunk, this.#failure.reason);
       else {
         await this.#space.require(chunk.size);
         const { segment } = await this.#ensureOpen();
@@ -208,22 +231,21 @@ export class RecordingThread {
           const { channel, schema } = this.#channels.get(id)!;
           await segment.declare(channel, schema);
         }
-        await segment.writeChunk(chunk);
+        await segment.writeChunk(chunk, packed);
         this.#space.written(chunk.size);
         this.#post({ t: 'written', counts: [...counts], bytes: chunk.size });
         if (segment.unsyncedBytes >= SYNC_BYTES) this.#sync();
         await this.#rotate(segment);
       }
     } catch (error) {
-      await this.#fail(error);
+      await this.#fail(error, chunk);
     }
-    chunk.clear();
   }
 
-  /** Gives blocks back whose content is no longer needed. */
+  /** Gives blocks back whose content is in the file. */
   #release(): void {
     for (let first = this.#queue[0]; first; first = this.#queue[0]) {
-      if (!first.block.closed || first.consumed < first.block.filled) return;
+      if (!first.block.closed || first.consumed < first.block.filled || first.unwritten > 0) return;
       this.#queue.shift();
       this.#post({ t: 'free', id: first.block.id });
     }
@@ -290,20 +312,21 @@ export class RecordingThread {
     this.#post({ t: 'state', state: 'recording', reason: '', bytes: 0 });
   }
 
-  async #fail(error: unknown): Promise<void> {
+  /** `chunk`: it was to be written when it happened. */
+  async #fail(error: unknown, chunk?: ChunkBuilder): Promise<void> {
     const { code, message } = error as { code?: string; message: string };
     const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'write_failed';
     this.#failure = { reason, message, sinceMs: this.#clock.monotonicMs() };
     this.#post({ t: 'state', state: 'failed', reason: message, bytes: 0 });
-    if (this.#chunk.messages > 0) this.#dropChunk(reason);
+    if (chunk && chunk.messages > 0) this.#dropChunk(chunk, reason);
     await this.#sealOpen();
   }
 
-  #dropChunk(reason: DropReason): void {
-    const counts = this.#chunk.counts();
+  #dropChunk(chunk: ChunkBuilder, reason: DropReason): void {
+    const counts = chunk.counts();
     this.#accounts.dropQueued(reason, counts);
-    this.#post({ t: 'dropped', reason, counts: [...counts], bytes: this.#chunk.size });
-    this.#chunk.clear();
+    this.#post({ t: 'dropped', reason, counts: [...counts], bytes: chunk.size });
+    chunk.clear();
   }
 
   /** Ends the open segment now; hashing and naming it go on beside the next one. */

@@ -1,6 +1,13 @@
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Channel, ChunkBuilder, McapWriter, Pending, Schema } from '../../../formats/mcap/index.ts';
+import type {
+  Channel,
+  ChunkBuilder,
+  McapWriter,
+  Packed,
+  Pending,
+  Schema,
+} from '../../../formats/mcap/index.ts';
 import { FileHasher } from './file-hasher.ts';
 import { syncFolder, writeAll } from './files.ts';
 
@@ -72,8 +79,8 @@ export class Segment {
     return this.#append(this.#writer.channel(channel, schema));
   }
 
-  writeChunk(chunk: ChunkBuilder): Promise<void> {
-    return this.#append(this.#writer.chunk(chunk));
+  writeChunk(chunk: ChunkBuilder, packed?: Packed): Promise<void> {
+    return this.#append(this.#writer.chunk(chunk, packed));
   }
 
   async #append(pending: Pending): Promise<void> {
