@@ -5,19 +5,21 @@ import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
 import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import type { CellContext } from '../../contract/index.ts';
-import { Queryables } from '../execution/queryables.ts';
+import { KeySpaceKeeper } from '../execution/key-space-keeper.ts';
+import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
 
-/** The key space of this robot and what it answers there; undefined where it is switched off. */
-export async function makeQueryables(
+/** The key space of this robot, with what it answers there and what is routed; undefined where it is switched off. */
+export async function makeZenoh(
   { config }: Settings,
   { clock, emit, report }: CellContext,
-): Promise<Queryables | undefined> {
+  routes: Routes,
+): Promise<KeySpaceKeeper | undefined> {
   const { enabled, mode, listen, connect, prefix } = config.zenoh;
   if (!enabled) return undefined;
   const path = driveModelPath(config);
-  return new Queryables({
+  return new KeySpaceKeeper({
     clock,
     driver: reportZenohDriver().driver,
     open: () =>
@@ -25,13 +27,19 @@ export async function makeQueryables(
         { mode, listen, connect },
         { clock, onFault: (error) => report('warn', error.message, { code: error.code }) },
       ),
-    async serve(keySpace) {
-      const { description } = await readModel(path);
-      return serveVla(keySpace, new LazyPolicy(description, clock, () => OnnxPolicy.load(path, clock)), {
-        prefix,
-        clock,
-      });
-    },
+    users: [
+      {
+        name: 'queryables',
+        async attach(keySpace) {
+          const { description } = await readModel(path);
+          return serveVla(keySpace, new LazyPolicy(description, clock, () => OnnxPolicy.load(path, clock)), {
+            prefix,
+            clock,
+          });
+        },
+      },
+      routes,
+    ],
     onFault: (error) => {
       report('warn', error.message, { code: error.code, hint: error.hint });
       emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((thrown: unknown) =>

@@ -10,16 +10,18 @@ import {
   type TopicSpec,
   type WorkCounter,
 } from '../../contract/core.ts';
-import type { BagPlayer, PlayOptions } from './bag-player.ts';
+import type { BagPlayer } from './bag-player.ts';
+import { serveBags } from './bag-requests.ts';
 import type { Ledger, SampleBus } from './bus/index.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { TickResult } from './control/control-core.ts';
+import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
 import { mapCoverage } from './navigation/coverage.ts';
-import type { Queryables } from './queryables.ts';
 import type { Recorder } from './recorder/index.ts';
 import { RobotLink } from './robot-link.ts';
 import { RobotService } from './robot-service.ts';
+import type { Routes } from './routes/index.ts';
 
 export type ExecutionParts = {
   readonly sourceKind: 'sim' | 'ros' | 'none';
@@ -35,7 +37,9 @@ export type ExecutionParts = {
     events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
   ): ControlClient;
   readonly player: BagPlayer;
-  readonly queryables: Queryables | undefined;
+  /** The one session of this robot: queryables and routes live on it. */
+  readonly zenoh: KeySpaceKeeper | undefined;
+  readonly routes: Routes;
   /** Only in lockstep simulation. */
   readonly lockstep: Lockstep | undefined;
   /** Floor to be mapped, square metres, where it is known. */
@@ -75,13 +79,19 @@ export class ExecutionCell implements Cell {
       ...parts,
       onSample: (sample) => this.#control.offer(sample),
       // A world that went away takes its pause with it.
-      onChange: () => parts.lockstep?.wake(),
-      missed: (topic, count) => parts.recorder?.missed(topic, 'middleware', count),
+      onChange: () => {
+        parts.lockstep?.wake();
+        if (this.#link.state.connected) parts.routes.robotConnected();
+      },
+      missed: (topic, count) => {
+        parts.recorder?.missed(topic, 'middleware', count);
+        parts.routes.missed(topic, count);
+      },
     });
   }
 
   async start(): Promise<void> {
-    const { bus, recorder, lockstep, queryables } = this.#parts;
+    const { bus, recorder, lockstep, zenoh, routes } = this.#parts;
     this.#serve();
     if (recorder) {
       await recorder.start();
@@ -89,6 +99,10 @@ export class ExecutionCell implements Cell {
       recorder.declare([...this.#parts.topics, this.#parts.command]);
       bus.tap('recorder', (sample) => recorder.offer(sample));
     }
+    routes.start({
+      isRobotConnected: () => this.#link.state.connected,
+      onSessionLost: (lost, reason) => void zenoh?.reopen(lost, reason),
+    });
     // A robot that is there is steered by what it says itself, never by a recording that is played beside it.
     if (!this.#parts.source) bus.tap('control', (sample) => this.#control.offer(sample));
     this.#control.start();
@@ -97,8 +111,8 @@ export class ExecutionCell implements Cell {
     await this.#link.open();
     if (this.#stopped) return;
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
-    // Nobody waits for the network: queryables come when they can.
-    void queryables?.start();
+    // Nobody waits for the network: what lives on it comes when it can.
+    void zenoh?.start();
     this.#ready = true;
   }
 
@@ -112,7 +126,8 @@ export class ExecutionCell implements Cell {
     this.#parts.lockstep?.close();
     this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
     await this.#parts.player.close();
-    await this.#parts.queryables?.close().catch((error: unknown) => this.#warn('zenoh', error));
+    await this.#parts.routes.close();
+    await this.#parts.zenoh?.close().catch((error: unknown) => this.#warn('zenoh', error));
     await this.#link.close();
     this.#control.close();
     await this.#parts.recorder?.stop();
@@ -129,7 +144,7 @@ export class ExecutionCell implements Cell {
   }
 
   status(): ExecutionStatus {
-    const { bus, ledger, recorder, queryables, sourceKind } = this.#parts;
+    const { bus, ledger, recorder, zenoh, routes, sourceKind } = this.#parts;
     const { received, written, dropped } = ledger.totals();
     const recording = recorder?.status();
     const { connected, reason } = this.#link.state;
@@ -139,7 +154,7 @@ export class ExecutionCell implements Cell {
       robot: this.#state,
       mapCoverage: this.#coverage,
       messagesPerSecond: bus.messagesPerSecond(),
-      ledger: ledger.lines(),
+      ledger: [...ledger.lines(), ...routes.lines()],
       received,
       written,
       dropped,
@@ -152,7 +167,8 @@ export class ExecutionCell implements Cell {
           }
         : { state: 'off', reason: 'recorder.enabled = false', segments: [], bytes: 0 },
       control: this.#control.status,
-      zenoh: queryables?.status() ?? { driver: 'none', connected: false, reason: 'zenoh.enabled = false' },
+      zenoh: zenoh?.status() ?? { driver: 'none', connected: false, reason: 'zenoh.enabled = false' },
+      routes: routes.status(),
       degraded: this.#degraded(),
     };
   }
@@ -172,9 +188,7 @@ export class ExecutionCell implements Cell {
       await recorder.sealNow();
       return recorder.status().segments;
     });
-    bus.handle(METHODS.execution.bagPlay, async (body) => player.start(body as PlayOptions));
-    bus.handle(METHODS.execution.bagPlayState, async (body) => player.state((body as { id: string }).id));
-    bus.handle(METHODS.execution.bagPlayStop, async (body) => player.stop((body as { id: string }).id));
+    serveBags(this.#context, player);
   }
 
   /** A policy that cannot be loaded is told once, however often the thread is started. */
@@ -217,15 +231,15 @@ export class ExecutionCell implements Cell {
   }
 
   #degraded(): string[] {
-    const { recorder, queryables, source, sourceKind } = this.#parts;
+    const { recorder, zenoh, source, sourceKind } = this.#parts;
     const found: string[] = [];
     if (this.#policyFault) {
       found.push(`control: driving by ${this.#control.status.policy} instead: ${this.#policyFault.message}`);
     }
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
-    if (queryables && !queryables.status().connected) found.push(`zenoh: ${queryables.status().reason}`);
-    return found;
+    if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);
+    return [...found, ...this.#parts.routes.degraded()];
   }
 
   async #degrade(error: EdgeError): Promise<void> {

@@ -60,7 +60,7 @@ export class RobotLink {
       await source.open(
         topics,
         (sample) => {
-          bus.publish(sample);
+          bus.publish(sample, 'robot');
           onSample(sample);
         },
         (state) => this.#changed(state),

@@ -4,6 +4,7 @@ import type { BagPlayer } from '../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
 import { ExecutionCell } from '../../daemon/execution/execution-cell.ts';
+import { Routes } from '../../daemon/execution/routes/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -52,7 +53,18 @@ async function cellWith(hasRobot: boolean) {
     recorder: undefined,
     makeControl: () => control,
     player: { close: async () => {} } as unknown as BagPlayer,
-    queryables: undefined,
+    zenoh: undefined,
+    routes: new Routes({
+      clock,
+      specs: [],
+      robot: 'r1',
+      prefix: '',
+      bus,
+      sink: undefined,
+      commandTopic: '/cmd_vel',
+      emit: async () => {},
+      report: () => {},
+    }),
     lockstep: undefined,
     mapAreaM2: undefined,
   });

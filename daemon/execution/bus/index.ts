@@ -1,4 +1,4 @@
 export { Ledger } from './ledger.ts';
 export { Rates } from './rates.ts';
-export { SampleBus } from './sample-bus.ts';
+export { SampleBus, type SampleOrigin } from './sample-bus.ts';
 export { Subscription, type SubscriptionOptions } from './subscription.ts';

@@ -1,20 +1,38 @@
 import type { DropReason, LedgerLine } from '../../../contract/index.ts';
 
-type Line = { received: number; written: number; readonly dropped: Partial<Record<DropReason, number>> };
+type Line = {
+  received: number;
+  forwarded: number;
+  written: number;
+  readonly dropped: Partial<Record<DropReason, number>>;
+};
 
 /**
- * The loss ledger: per topic received = written + dropped(reason), exact whenever nothing is in flight.
- * Whoever takes a sample counts it received; whoever lets go of it counts it written or dropped.
+ * The loss ledger of one hop: per topic received = forwarded + written + dropped(reason), exact whenever nothing
+ * is in flight. Whoever takes a sample counts it received; whoever lets go of it counts it forwarded, written or
+ * dropped.
  */
 export class Ledger {
+  readonly #hop: string | undefined;
   readonly #lines = new Map<string, Line>();
   #received = 0;
+  #forwarded = 0;
   #written = 0;
   #dropped = 0;
+
+  /** `hop`: `route:<name>`; left out for the recorder. */
+  constructor(hop?: string) {
+    this.#hop = hop;
+  }
 
   received(topic: string, count = 1): void {
     this.#line(topic).received += count;
     this.#received += count;
+  }
+
+  forwarded(topic: string, count = 1): void {
+    this.#line(topic).forwarded += count;
+    this.#forwarded += count;
   }
 
   written(topic: string, count = 1): void {
@@ -29,11 +47,20 @@ export class Ledger {
     this.#dropped += count;
   }
 
+  get size(): number {
+    return this.#lines.size;
+  }
+
+  has(topic: string): boolean {
+    return this.#lines.has(topic);
+  }
+
   lines(): LedgerLine[] {
     return [...this.#lines]
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([topic, { received, written, dropped }]) => ({
+      .map(([topic, { received, forwarded, written, dropped }]) => ({
         topic,
+        ...(this.#hop === undefined ? {} : { hop: this.#hop, forwarded }),
         received,
         written,
         dropped: { ...dropped },
@@ -41,14 +68,24 @@ export class Ledger {
   }
 
   totals(): { received: number; written: number; dropped: number; inFlight: number } {
-    const inFlight = this.#received - this.#written - this.#dropped;
+    const inFlight = this.#received - this.#forwarded - this.#written - this.#dropped;
     return { received: this.#received, written: this.#written, dropped: this.#dropped, inFlight };
+  }
+
+  /** Of all topics. */
+  droppedByReason(): Partial<Record<DropReason, number>> {
+    const sum: Partial<Record<DropReason, number>> = {};
+    for (const { dropped } of this.#lines.values()) {
+      for (const [reason, count] of Object.entries(dropped) as [DropReason, number][])
+        sum[reason] = (sum[reason] ?? 0) + count;
+    }
+    return sum;
   }
 
   #line(topic: string): Line {
     let line = this.#lines.get(topic);
     if (!line) {
-      line = { received: 0, written: 0, dropped: {} };
+      line = { received: 0, forwarded: 0, written: 0, dropped: {} };
       this.#lines.set(topic, line);
     }
     return line;

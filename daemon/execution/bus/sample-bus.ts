@@ -3,6 +3,9 @@ import type { Ledger } from './ledger.ts';
 import { Rates } from './rates.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 
+/** Where a sample came from: the robot's middleware, the key space, or this daemon. Loops are cut by it. */
+export type SampleOrigin = 'robot' | 'zenoh' | 'local';
+
 export type BusOptions = {
   readonly clock: Clock;
   /** Where samples that the bus itself refuses are counted. */
@@ -18,7 +21,7 @@ export class SampleBus {
   readonly #ledger: Ledger;
   readonly #rates = new Rates();
   readonly #subscriptions = new Set<Subscription>();
-  readonly #taps = new Map<string, (sample: Sample) => void>();
+  readonly #taps = new Map<string, (sample: Sample, origin: SampleOrigin) => void>();
   readonly #tapFaults = new Map<string, number>();
   readonly #last = new Map<string, Sample>();
   #published = 0;
@@ -32,7 +35,7 @@ export class SampleBus {
     return this.#published;
   }
 
-  publish(sample: Sample): void {
+  publish(sample: Sample, origin: SampleOrigin = 'local'): void {
     this.#published += 1;
     this.#rates.count(sample.topic, this.#clock.monotonicMs());
     if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) {
@@ -43,7 +46,7 @@ export class SampleBus {
     this.#last.set(sample.topic, sample);
     for (const [name, tap] of this.#taps) {
       try {
-        tap(sample);
+        tap(sample, origin);
       } catch {
         // A tap must not throw. One that does is a defect of its owner; the others still get the sample.
         this.#tapFaults.set(name, (this.#tapFaults.get(name) ?? 0) + 1);
@@ -64,7 +67,7 @@ export class SampleBus {
    * Calls `receive` at once with every sample: for receivers that have a bounded queue of their own, like
    * the recorder. It must not block or throw. Returns what ends it.
    */
-  tap(name: string, receive: (sample: Sample) => void): () => void {
+  tap(name: string, receive: (sample: Sample, origin: SampleOrigin) => void): () => void {
     if (this.#taps.has(name)) throw new Error(`a tap named ${name} exists`);
     this.#taps.set(name, receive);
     return () => this.#taps.delete(name);

@@ -1,0 +1,110 @@
+import { LIMITS } from '../../../contract/core.ts';
+import type { Finding } from './canary.ts';
+
+type Key = {
+  seen: number;
+  /** What the sender said at `sinceMs` that it had put; undefined when everything told has come. */
+  target: number | undefined;
+  sinceMs: number;
+};
+type Sender = { alive: boolean; heardMs: number; readonly keys: Map<string, Key> };
+
+const SENDERS_MAX = 64;
+
+/**
+ * What came on one route from each sender, against what that sender says it sent. Pure; times are monotonic
+ * milliseconds. A sender is another daemon's route (or ours): it numbers its samples, tells the numbers once a
+ * second (its beacon), and holds a token while it lives.
+ */
+export class Arrivals {
+  readonly #senders = new Map<string, Sender>();
+
+  /** A sample came. Returns how many before it did not. */
+  came(source: string, key: string, seq: number): number {
+    const sender = this.#sender(source);
+    const known = sender?.keys.get(key);
+    if (!sender) return 0;
+    if (!known) {
+      if (sender.keys.size < LIMITS.ROUTE_TOPICS_MAX)
+        sender.keys.set(key, { seen: seq, target: undefined, sinceMs: 0 });
+      return 0;
+    }
+    const missed = Math.max(0, seq - known.seen - 1);
+    known.seen = Math.max(known.seen, seq);
+    if (known.target !== undefined && known.seen >= known.target) known.target = undefined;
+    return missed;
+  }
+
+  /** The sender says how far it is, by key; keys that are none of ours must be left out. */
+  told(source: string, counts: Readonly<Record<string, number>>, nowMs: number): void {
+    const sender = this.#sender(source);
+    if (!sender) return;
+    sender.alive = true;
+    sender.heardMs = nowMs;
+    for (const [key, count] of Object.entries(counts)) {
+      const known = sender.keys.get(key);
+      if (!known) {
+        // What was sent before we listened is not owed to us.
+        if (sender.keys.size < LIMITS.ROUTE_TOPICS_MAX)
+          sender.keys.set(key, { seen: count, target: undefined, sinceMs: 0 });
+      } else if (known.target === undefined && count > known.seen) {
+        known.target = count;
+        known.sinceMs = nowMs;
+      }
+    }
+  }
+
+  /** The token of a sender came or went. One that went owes nothing more. */
+  token(source: string, alive: boolean, nowMs: number): void {
+    const sender = this.#senders.get(source);
+    if (!alive) this.#senders.delete(source);
+    else if (sender) {
+      sender.alive = true;
+      sender.heardMs = nowMs;
+    }
+  }
+
+  /** Declared anew: what was missed meanwhile is lost, and is told by the next gap. */
+  restart(nowMs: number): void {
+    for (const sender of this.#senders.values()) {
+      sender.heardMs = nowMs;
+      for (const key of sender.keys.values()) key.target = undefined;
+    }
+  }
+
+  /** Time in which this process did not run is nobody's silence. */
+  forgive(ms: number): void {
+    for (const sender of this.#senders.values()) {
+      sender.heardMs += ms;
+      for (const key of sender.keys.values()) key.sinceMs += ms;
+    }
+  }
+
+  finding(nowMs: number): Finding | undefined {
+    for (const [source, { alive, heardMs, keys }] of this.#senders) {
+      for (const [key, { seen, target, sinceMs }] of keys) {
+        if (target === undefined || nowMs - sinceMs <= LIMITS.ROUTE_BEHIND_MS) continue;
+        const reason = `${key}: ${source} sent number ${target} ${seconds(nowMs - sinceMs)} ago, number ${seen} was the last that came`;
+        return { state: 'diverged', reason, rebuild: 'again' };
+      }
+      if (alive && keys.size > 0 && nowMs - heardMs > LIMITS.ROUTE_SILENT_MS) {
+        const reason = `${source} is connected and sends on this route, but nothing of it was heard for ${seconds(nowMs - heardMs)}`;
+        return { state: 'silent', reason, rebuild: 'again' };
+      }
+    }
+    return undefined;
+  }
+
+  #sender(source: string): Sender | undefined {
+    let sender = this.#senders.get(source);
+    if (!sender && this.#senders.size < SENDERS_MAX) {
+      sender = { alive: false, heardMs: 0, keys: new Map() };
+      this.#senders.set(source, sender);
+    }
+    return sender;
+  }
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

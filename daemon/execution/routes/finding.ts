@@ -1,0 +1,71 @@
+import { type KeySpace, LIMITS } from '../../../contract/core.ts';
+import { type Arrivals, seconds } from './arrivals.ts';
+import type { Finding } from './canary.ts';
+import type { Inlet } from './inlet.ts';
+import type { Route } from './route.ts';
+
+/** What is known about the surroundings of a route at a look. */
+export type Surroundings = {
+  readonly nowMs: number;
+  /** Something was handed on since the last look. */
+  readonly isProgress: boolean;
+  readonly keySpace: KeySpace | undefined;
+  readonly isRobotConnected: boolean;
+  readonly hasSink: boolean;
+  publishersOf(topic: string): number | undefined;
+};
+
+/** Looks at one route: are its ends there, does the transport take what it sends, does what was sent arrive. */
+export function findingOf(
+  { route, inlet, arrivals }: { route: Route; inlet: Inlet | undefined; arrivals: Arrivals },
+  around: Surroundings,
+): Finding {
+  const { from, to } = route.spec;
+  const kinds = [from.kind, to.kind];
+  if (kinds.includes('zenoh') && !around.keySpace) return down('no session of the key space is open');
+  if (inlet && !inlet.isOpen) return down('not subscribed');
+  if (to.kind === 'ros' && !around.hasSink) return down('this robot takes no samples: robot.source');
+  if (kinds.includes('ros') && !around.isRobotConnected) return down('the robot is not connected');
+  const stuck = stuckLane(route, around.nowMs);
+  if (stuck) return stuck;
+  if (route.fault !== '') return { state: 'silent', reason: route.fault, rebuild: 'never' };
+  const missing = inlet && (arrivals.finding(around.nowMs) ?? quietTopic(route, around.nowMs, 'once'));
+  if (missing) return missing;
+  if (from.kind === 'ros') {
+    for (const { name, watch } of route.lanes()) {
+      // Only a topic that somebody still publishes is owed anything.
+      const silentMs = (around.publishersOf(name) ?? 0) > 0 ? watch.silentMs(around.nowMs) : undefined;
+      if (silentMs === undefined) continue;
+      const reason = `${name} has a publisher and came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}`;
+      return { state: 'silent', reason, rebuild: 'again' };
+    }
+  }
+  return { state: 'fine', progress: around.isProgress };
+}
+
+function down(reason: string): Finding {
+  return { state: 'down', reason };
+}
+
+/** The transport holds a sample and takes no other: its reader stands still. Declaring anew would lose more. */
+function stuckLane(route: Route, nowMs: number): Finding | undefined {
+  for (const { lane } of route.lanes()) {
+    if (lane.inFlightSinceMs === undefined) continue;
+    const sinceMs = nowMs - lane.inFlightSinceMs;
+    if (sinceMs <= LIMITS.ROUTE_SILENT_MS) continue;
+    const reason = `${lane.target}: the transport has taken nothing for ${seconds(sinceMs)}, a reader stands still`;
+    return { state: 'silent', reason, rebuild: 'never' };
+  }
+  return undefined;
+}
+
+/** A sender that tells nothing about itself: only its pace is known, and it may as well have stopped. */
+function quietTopic(route: Route, nowMs: number, rebuild: 'once'): Finding | undefined {
+  for (const { name, watch } of route.lanes()) {
+    const silentMs = watch.silentMs(nowMs);
+    if (silentMs === undefined) continue;
+    const reason = `${name} came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}; its sender may have stopped`;
+    return { state: 'silent', reason, rebuild };
+  }
+  return undefined;
+}

@@ -1,0 +1,1 @@
+export { Routes, type RoutesParts } from './routes.ts';

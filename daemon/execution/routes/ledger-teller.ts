@@ -1,0 +1,39 @@
+import type { EventPayload, LedgerLine, NewEvent } from '../../../contract/core.ts';
+
+type Told = { forwarded: number; readonly dropped: Record<string, number> };
+
+/**
+ * What of a route's ledger is in the log: each event tells the samples that were settled since the one before,
+ * so that the sum over all events is the ledger. What is in flight is told when it is settled.
+ */
+export class LedgerTeller {
+  readonly #told = new Map<string, Told>();
+
+  /** One event per hop that has news; they count as told from here on. */
+  news(lines: readonly LedgerLine[]): NewEvent<'losses.recorded'>[] {
+    const hops = new Map<string, EventPayload<'losses.recorded'>['topics'][number][]>();
+    for (const line of lines) {
+      const { topic, hop, forwarded = 0, dropped } = line;
+      if (hop === undefined) continue;
+      const key = `${hop} ${topic}`;
+      const told = this.#told.get(key) ?? { forwarded: 0, dropped: {} };
+      const fresh: Record<string, number> = {};
+      let lost = 0;
+      for (const [reason, count] of Object.entries(dropped)) {
+        const news = count - (told.dropped[reason] ?? 0);
+        if (news <= 0) continue;
+        fresh[reason] = news;
+        lost += news;
+        told.dropped[reason] = count;
+      }
+      const passed = forwarded - told.forwarded;
+      if (passed === 0 && lost === 0) continue;
+      told.forwarded = forwarded;
+      this.#told.set(key, told);
+      const topics = hops.get(hop) ?? [];
+      topics.push({ topic, received: passed + lost, forwarded: passed, written: 0, dropped: fresh });
+      hops.set(hop, topics);
+    }
+    return [...hops].map(([hop, topics]) => ({ kind: 'losses.recorded', payload: { hop, topics } }));
+  }
+}

@@ -1,0 +1,347 @@
+import {
+  type Clock,
+  compilePattern,
+  type DropReason,
+  EdgeError,
+  fillTemplate,
+  LIMITS,
+  type PublishOptions,
+  type RouteSpec,
+  type RouteStatus,
+  type Sample,
+  type Timer,
+  withoutSlash,
+} from '../../../contract/core.ts';
+import { Ledger, Rates } from '../bus/index.ts';
+import { Canary } from './canary.ts';
+import type { Dispatcher, LaneOwner, Sent } from './dispatcher.ts';
+import { Lane } from './lane.ts';
+import { Limiter } from './limiter.ts';
+import { SteadyWatch } from './steady-watch.ts';
+
+export type Priority = NonNullable<PublishOptions['priority']>;
+
+/** Where the samples of a route go. */
+export type Outlet = {
+  /** Undefined when `lane` can be sent to at once; else it waits for this. A rejection counts what waits as lost. */
+  prepare(route: Route, lane: Lane, type: string): Promise<void> | undefined;
+  send(route: Route, lane: Lane, sample: Sample): Sent;
+};
+
+/** How the lanes share a transport, and the lane of Zenoh that their samples take. */
+const WEIGHT: Readonly<Record<Priority, number>> = {
+  real_time: 64,
+  interactive_high: 32,
+  interactive_low: 16,
+  data_high: 8,
+  data: 4,
+  data_low: 2,
+  background: 1,
+};
+/** Automatic priority by the size of a sample: state and commands, scans, images and clouds. */
+const SMALL_BYTES = 4 * 1024;
+const MEDIUM_BYTES = 256 * 1024;
+/** Why a sample that could not be sent is lost, by the code of the error; else its receiver is not there. */
+const REASON: Readonly<Record<string, DropReason>> = {
+  'sample.unknown_type': 'malformed',
+  'command.refused': 'denied',
+};
+/** What is counted for names beyond those that get a line of their own. */
+export const OTHER_TOPICS = '(other)';
+/** A name longer than an event may hold goes with them. */
+const NAME_CHARS_MAX = 256;
+
+type Entry = {
+  readonly lane: Lane;
+  readonly limiter: Limiter;
+  readonly watch: SteadyWatch;
+  /** The newest sample, waiting for its turn by the rate. */
+  held: { sample: Sample; readonly timer: Timer } | undefined;
+};
+
+/** One route: which samples it takes, in what pace, under which name they go on, and what became of each. */
+export class Route implements LaneOwner {
+  readonly spec: RouteSpec;
+  readonly ledger: Ledger;
+  readonly canary = new Canary();
+  readonly #clock: Clock;
+  readonly #dispatcher: Dispatcher;
+  readonly #outlet: Outlet;
+  readonly #values: Readonly<Record<string, string>>;
+  readonly #from: ReturnType<typeof compilePattern>;
+  readonly #allow: readonly ReturnType<typeof compilePattern>[];
+  readonly #deny: readonly ReturnType<typeof compilePattern>[];
+  /** By name at the `from` end; null: matches, but is denied. */
+  readonly #entries = new Map<string, Entry | null>();
+  readonly #rates = new Rates();
+  #messages = 0;
+  #bytes = 0;
+  #newestMs: number | undefined;
+  #fault = '';
+  #closed = false;
+
+  constructor(
+    spec: RouteSpec,
+    parts: {
+      readonly clock: Clock;
+      readonly dispatcher: Dispatcher;
+      readonly outlet: Outlet;
+      readonly robot: string;
+      readonly prefix: string;
+    },
+  ) {
+    this.spec = spec;
+    this.ledger = new Ledger(`route:${spec.name}`);
+    this.#clock = parts.clock;
+    this.#dispatcher = parts.dispatcher;
+    this.#outlet = parts.outlet;
+    this.#values = { robot: parts.robot, prefix: parts.prefix };
+    this.#from = compilePattern(filled(spec.from.pattern, this.#values));
+    this.#allow = spec.allow.map(compilePattern);
+    this.#deny = spec.deny.map(compilePattern);
+  }
+
+  /** The `from` end with its placeholders filled: what has to be subscribed. */
+  get fromPattern(): string {
+    return this.#from.text;
+  }
+
+  get isPlain(): boolean {
+    return this.#from.wildcards.length === 0;
+  }
+
+  matches(name: string): boolean {
+    return this.#entries.has(name) || this.#from.match(name) !== undefined;
+  }
+
+  /** What a name is called at the other end, remembered; undefined where the route does not take it. */
+  knownTarget(name: string): string | undefined {
+    return this.#entries.get(name)?.lane.target ?? this.targetOf(name);
+  }
+
+  /** The name at the other end, without a leading slash; undefined where the route does not take it. */
+  targetOf(name: string): string | undefined {
+    const captures = this.#from.match(name);
+    return (
+      captures && fillTemplate(this.spec.to.pattern, captures, { ...this.#values, topic: withoutSlash(name) })
+    );
+  }
+
+  /** Takes a sample that came under `name`; `sample.topic` is what the ledger calls it. Never throws. */
+  offer(name: string, sample: Sample, refused?: DropReason): void {
+    const entry = this.#entryOf(name, sample.topic);
+    this.#received(sample.topic);
+    const reason = this.#closed ? 'shutdown' : entry === null ? 'denied' : refused;
+    if (reason || !entry) {
+      this.#drop(sample.topic, reason ?? 'denied');
+      return;
+    }
+    const nowMs = this.#clock.monotonicMs();
+    entry.watch.count(nowMs);
+    if (entry.held) {
+      if (!entry.limiter.keeps()) this.#drop(sample.topic, 'decimated');
+      else {
+        // The newest wins; the turn stays where it is.
+        this.#drop(entry.held.sample.topic, 'rate_limited');
+        entry.held.sample = sample;
+      }
+      return;
+    }
+    const verdict = entry.limiter.offer(nowMs);
+    if (verdict === 'pass') this.#pass(entry, sample);
+    else if (typeof verdict === 'string') this.#drop(sample.topic, verdict);
+    else {
+      const timer = this.#clock.after(verdict.at - nowMs, () => this.#release(entry));
+      entry.held = { sample, timer };
+    }
+  }
+
+  /** Samples of this route that never came as far as `offer`. */
+  missed(topic: string, reason: DropReason, count: number): void {
+    const line = this.#line(topic);
+    this.ledger.received(line, count);
+    this.ledger.dropped(line, reason, count);
+  }
+
+  /** Declares the lane of a name ahead, so that its first sample finds everything ready. */
+  declare(name: string, type: string): void {
+    const target = this.targetOf(name);
+    if (target === undefined) return;
+    const entry = this.#entryOf(name, this.spec.to.kind === 'zenoh' ? name : `/${target}`);
+    if (entry) this.#prepare(entry, type);
+  }
+
+  weight(lane: Lane): number {
+    return WEIGHT[this.priorityOf(lane)];
+  }
+
+  /** Fixed, or by size; it changes only while nothing is in flight, so that no sample overtakes another. */
+  priorityOf(lane: Lane): Priority {
+    if (this.spec.priority !== 'auto') return this.spec.priority;
+    if (lane.inFlight === 0 || lane.priority === '') lane.priority = bySize(lane.newestBytes);
+    return lane.priority as Priority;
+  }
+
+  send(lane: Lane, sample: Sample): Sent {
+    return this.#outlet.send(this, lane, sample);
+  }
+
+  forwarded(lane: Lane, sample: Sample): void {
+    if (this.#closed) return;
+    const nowMs = this.#clock.monotonicMs();
+    this.ledger.forwarded(this.#line(lane.topic));
+    this.#messages += 1;
+    this.#bytes += sample.bytes.length;
+    this.#newestMs = nowMs;
+    this.#rates.count('', nowMs);
+    this.#fault = '';
+  }
+
+  failed(lane: Lane, _sample: Sample, error: unknown): void {
+    if (this.#closed) return;
+    const typed = EdgeError.from(error, 'zenoh.failed', 'forward', lane.target);
+    this.#fault = typed.message;
+    this.#drop(lane.topic, REASON[typed.code] ?? 'not_connected');
+  }
+
+  /** Messages handed on since the start: what shows progress. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** The last failure of the other end; empty once something went through again. */
+  get fault(): string {
+    return this.#fault;
+  }
+
+  *lanes(): Generator<{ readonly name: string; readonly lane: Lane; readonly watch: SteadyWatch }> {
+    for (const [name, entry] of this.#entries)
+      if (entry) yield { name, lane: entry.lane, watch: entry.watch };
+  }
+
+  status(): RouteStatus {
+    const nowMs = this.#clock.monotonicMs();
+    let queued = 0;
+    let queuedBytes = 0;
+    let topics = 0;
+    for (const { lane } of this.lanes()) {
+      queued += lane.queued + lane.inFlight;
+      queuedBytes += lane.queuedBytes + lane.inFlightBytes;
+      topics += 1;
+    }
+    const { name, from, to } = this.spec;
+    return {
+      name,
+      from: `${from.kind}:${from.pattern}`,
+      to: `${to.kind}:${to.pattern}`,
+      state: this.canary.state,
+      reason: this.canary.reason,
+      messages: this.#messages,
+      bytes: this.#bytes,
+      messages_per_second: this.#rates.of('', nowMs),
+      age_ms: this.#newestMs === undefined ? null : Math.max(0, nowMs - this.#newestMs),
+      queued,
+      queued_bytes: queuedBytes,
+      dropped: this.ledger.droppedByReason(),
+      rebuilds: this.canary.rebuilds,
+      topics,
+    };
+  }
+
+  /** Takes nothing more; what waits and what no transport confirmed is counted. May be called twice. */
+  close(): void {
+    if (this.#closed) return;
+    for (const entry of this.#entries.values()) {
+      if (!entry) continue;
+      const { lane, held } = entry;
+      held?.timer.cancel();
+      const left = this.#dispatcher.forget(lane).length + lane.inFlight + (held ? 1 : 0);
+      this.ledger.dropped(this.#line(lane.topic), 'shutdown', left);
+    }
+    this.#closed = true;
+  }
+
+  #entryOf(name: string, topic: string): Entry | null {
+    const known = this.#entries.get(name);
+    if (known !== undefined) return known;
+    const target = this.#allows(name) ? this.targetOf(name) : undefined;
+    // Names come from strangers: there is a line and a lane for so many of them, and no more.
+    const isFull = this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX;
+    if (target === undefined || target === '' || isFull || name.length > NAME_CHARS_MAX) {
+      if (!isFull) this.#entries.set(name, null);
+      return null;
+    }
+    const limits = { samplesMax: this.spec.depth, bytesMax: LIMITS.ROUTE_QUEUE_BYTES_MAX };
+    const { rateHz, rateMode, keepEvery } = this.spec;
+    const entry: Entry = {
+      lane: new Lane(topic, target, limits, () => this.#drop(topic, 'queue_full')),
+      limiter: new Limiter({ rateHz, mode: rateMode, keepEvery }),
+      watch: new SteadyWatch(),
+      held: undefined,
+    };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  #allows(name: string): boolean {
+    if (this.#deny.some((pattern) => pattern.match(name))) return false;
+    return this.#allow.length === 0 || this.#allow.some((pattern) => pattern.match(name));
+  }
+
+  #release(entry: Entry): void {
+    const { held } = entry;
+    entry.held = undefined;
+    if (!held || this.#closed) return;
+    entry.limiter.release(this.#clock.monotonicMs());
+    this.#pass(entry, held.sample);
+  }
+
+  #pass(entry: Entry, sample: Sample): void {
+    this.#prepare(entry, sample.type);
+    this.#dispatcher.offer(entry.lane, this, sample);
+  }
+
+  #prepare({ lane }: Entry, type: string): void {
+    if (lane.isPreparing) return;
+    const preparing = this.#outlet.prepare(this, lane, type);
+    if (!preparing) return;
+    lane.isPreparing = true;
+    lane.isHeld = true;
+    preparing
+      .catch((error: unknown) => {
+        if (this.#closed) return;
+        for (const sample of this.#dispatcher.forget(lane)) this.failed(lane, sample, error);
+        this.#fault = EdgeError.from(error, 'route.silent', 'prepare', lane.target).message;
+      })
+      .finally(() => {
+        lane.isPreparing = false;
+        lane.isHeld = false;
+        this.#dispatcher.pump();
+      });
+  }
+
+  #received(topic: string): void {
+    this.ledger.received(this.#line(topic));
+  }
+
+  #drop(topic: string, reason: DropReason): void {
+    this.ledger.dropped(this.#line(topic), reason);
+  }
+
+  #line(topic: string): string {
+    if (this.ledger.has(topic)) return topic;
+    return this.ledger.size < LIMITS.ROUTE_TOPICS_MAX && topic.length <= NAME_CHARS_MAX
+      ? topic
+      : OTHER_TOPICS;
+  }
+}
+
+function bySize(bytes: number): Priority {
+  return bytes <= SMALL_BYTES ? 'data_high' : bytes <= MEDIUM_BYTES ? 'data' : 'data_low';
+}
+
+/** Placeholders of the `from` end: those that are known before any sample. */
+function filled(pattern: string, values: Readonly<Record<string, string>>): string {
+  const text = pattern.replaceAll(/\{(robot|prefix)\}/g, (_, name: string) => values[name] ?? '');
+  return text.replaceAll(/\/{2,}/g, '/').replace(/^\/|\/$/g, '');
+}

@@ -1,0 +1,313 @@
+import {
+  type CellContext,
+  type Clock,
+  EdgeError,
+  type KeySpace,
+  type LedgerLine,
+  LIMITS,
+  type NewEvent,
+  type RouteSpec,
+  type RouteStatus,
+  type Sample,
+  type SampleSink,
+  type Timer,
+} from '../../../contract/core.ts';
+import type { SampleBus, SampleOrigin } from '../bus/index.ts';
+import { Arrivals } from './arrivals.ts';
+import { Beacons } from './beacons.ts';
+import { BusOutlet } from './bus-outlet.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { EchoMemory } from './echo-memory.ts';
+import { findingOf } from './finding.ts';
+import { Inlet, isSessionLost } from './inlet.ts';
+import { LedgerTeller } from './ledger-teller.ts';
+import { type Outlet, Route } from './route.ts';
+import { SinkOutlet } from './sink-outlet.ts';
+import { ZenohOutlet } from './zenoh-outlet.ts';
+
+export type RoutesParts = {
+  readonly clock: Clock;
+  readonly specs: readonly RouteSpec[];
+  /** For `{robot}` and `{prefix}`. */
+  readonly robot: string;
+  readonly prefix: string;
+  readonly bus: SampleBus;
+  /** The robot's middleware; without one, routes to `ros:` are down. */
+  readonly sink: SampleSink | undefined;
+  readonly commandTopic: string;
+  readonly emit: CellContext['emit'];
+  readonly report: CellContext['report'];
+  /** How many publishers the robot's middleware knows of a topic; undefined where nobody can tell. */
+  publishersOf?(topic: string): number | undefined;
+  /** Subscribes a topic of the robot anew. */
+  resubscribe?(topic: string): Promise<void>;
+};
+
+/** How often the canaries look, milliseconds. */
+const LOOK_MS = 500;
+/** A look that comes later than this found a process that did not run: what it missed is nobody's fault. */
+const LATE_MS = 1_000;
+
+type Watched = {
+  readonly route: Route;
+  readonly inlet: Inlet | undefined;
+  readonly arrivals: Arrivals;
+  messages: number;
+};
+
+/** All routes of this daemon, over one session of the key space, one robot and the bus. */
+export class Routes {
+  readonly name = 'routes';
+  readonly #parts: RoutesParts;
+  readonly #dispatcher: Dispatcher;
+  readonly #zenoh = new ZenohOutlet();
+  readonly #echoes = new EchoMemory();
+  readonly #watched: Watched[];
+  readonly #senders: readonly Route[];
+  readonly #beacons: Beacons;
+  readonly #teller = new LedgerTeller();
+  readonly #timers: Timer[] = [];
+  #keySpace: KeySpace | undefined;
+  #isRobotConnected: () => boolean = () => false;
+  #onSessionLost: (lost: KeySpace, reason: string) => void = () => {};
+  #lastLookMs = 0;
+  #untap: (() => void) | undefined;
+  #closed = false;
+
+  constructor(parts: RoutesParts) {
+    this.#parts = parts;
+    const { clock } = parts;
+    this.#dispatcher = new Dispatcher(clock);
+    const outlets = this.#outlets();
+    this.#watched = parts.specs.map((spec) => {
+      const outlet = outlets[spec.to.kind];
+      const route = new Route(spec, { ...parts, dispatcher: this.#dispatcher, outlet });
+      const arrivals = new Arrivals();
+      const inlet = spec.from.kind === 'zenoh' ? new Inlet(route, clock, arrivals) : undefined;
+      return { route, inlet, arrivals, messages: 0 };
+    });
+    this.#senders = this.#watched.map(({ route }) => route).filter(({ spec }) => spec.to.kind === 'zenoh');
+    this.#beacons = new Beacons({
+      onCounts: (source, counts) => this.#told(source, counts),
+      onToken: (source, alive) => {
+        for (const { arrivals } of this.#watched) arrivals.token(source, alive, clock.monotonicMs());
+      },
+    });
+  }
+
+  /** Takes samples of the bus from here on. */
+  start(links: {
+    isRobotConnected(): boolean;
+    /** The session is of no use any more. */
+    onSessionLost(lost: KeySpace, reason: string): void;
+  }): void {
+    this.#isRobotConnected = () => links.isRobotConnected();
+    this.#onSessionLost = (lost, reason) => links.onSessionLost(lost, reason);
+    const { clock, bus } = this.#parts;
+    this.#untap = bus.tap('routes', (sample, origin) => this.#onBus(sample, origin));
+    this.#lastLookMs = clock.monotonicMs();
+    this.#timers.push(
+      clock.every(LOOK_MS, () => this.look()),
+      clock.every(LIMITS.ROUTE_BEACON_MS, () => this.#beacons.tell(this.#senders)),
+      clock.every(LIMITS.ROUTE_LEDGER_MS, () => void this.#tellLedger()),
+    );
+  }
+
+  /** Declares everything in a new session of the key space. */
+  async attach(keySpace: KeySpace): Promise<void> {
+    this.#keySpace = keySpace;
+    this.#zenoh.use(keySpace);
+    const inlets = this.#watched.flatMap(({ inlet }) => inlet ?? []);
+    await Promise.all(inlets.map((inlet) => inlet.attach(keySpace)));
+    await this.#beacons.attach(keySpace, this.#senders, inlets.length > 0);
+    this.look();
+  }
+
+  /** The session is gone. What is in flight fails by itself. */
+  detach(): void {
+    this.#keySpace = undefined;
+    this.#zenoh.use(undefined);
+    this.#beacons.detach();
+    for (const { inlet } of this.#watched) inlet?.detach().catch(() => {});
+  }
+
+  /** The robot came: topics whose names and types are known are advertised ahead of their first sample. */
+  robotConnected(): void {
+    for (const { route } of this.#watched) {
+      const { to, type } = route.spec;
+      if (to.kind === 'ros' && type !== '' && route.isPlain) route.declare(route.fromPattern, type);
+    }
+  }
+
+  /** What the middleware lost of a topic before it reached us is lost on each route of it. */
+  missed(topic: string, count: number): void {
+    for (const { route } of this.#watched) {
+      if (route.spec.from.kind === 'ros' && route.matches(topic)) route.missed(topic, 'middleware', count);
+    }
+  }
+
+  status(): RouteStatus[] {
+    return this.#watched.map(({ route }) => route.status());
+  }
+
+  lines(): LedgerLine[] {
+    return this.#watched.flatMap(({ route }) => route.ledger.lines());
+  }
+
+  /** Why routes do not work, for a person. */
+  degraded(): string[] {
+    return this.#watched
+      .filter(({ route }) => route.canary.state !== 'up' && route.canary.state !== 'rebuilt')
+      .map(({ route }) => `route ${route.spec.name}: ${route.canary.reason}`);
+  }
+
+  /** One look at each route; a timer does it, tests may. */
+  look(): void {
+    if (this.#closed) return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const late = nowMs - this.#lastLookMs - LOOK_MS;
+    this.#lastLookMs = nowMs;
+    for (const watched of this.#watched) {
+      watched.inlet?.countLosses();
+      if (late > LATE_MS) this.#forgive(watched, late);
+      this.#judge(watched, nowMs);
+    }
+  }
+
+  /** Takes nothing more, counts what is left, tells the ledger. Settles within a second; may be called twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#untap?.();
+    for (const timer of this.#timers) timer.cancel();
+    this.look();
+    this.#closed = true;
+    await this.#settle();
+    for (const { route } of this.#watched) route.close();
+    this.#dispatcher.close();
+    await this.#tellLedger();
+  }
+
+  #outlets(): Record<RouteSpec['to']['kind'], Outlet> {
+    const { clock, bus, sink, commandTopic } = this.#parts;
+    return {
+      zenoh: this.#zenoh,
+      bus: new BusOutlet(bus),
+      ros: sink
+        ? new SinkOutlet({
+            clock,
+            sink,
+            commandTopic,
+            isConnected: () => this.#isRobotConnected(),
+            onSend: (sample) => this.#remember(sample),
+          })
+        : {
+            prepare: () => undefined,
+            send: (_route, lane) => {
+              throw new EdgeError('robot.unreachable', { operation: 'forward', subject: lane.target });
+            },
+          },
+    };
+  }
+
+  #onBus(sample: Sample, origin: SampleOrigin): void {
+    for (const { route } of this.#watched) {
+      const { from, to } = route.spec;
+      if (from.kind === 'zenoh' || (from.kind === 'ros' && origin !== 'robot')) continue;
+      if (!route.matches(sample.topic)) continue;
+      route.offer(sample.topic, sample, this.#isEcho(sample, origin, to.kind) ? 'echo' : undefined);
+    }
+  }
+
+  /** Whether a sample would go back to where it came from. */
+  #isEcho(sample: Sample, origin: SampleOrigin, to: RouteSpec['to']['kind']): boolean {
+    if (to === 'ros') return origin === 'robot';
+    if (origin === 'zenoh') return true;
+    return (
+      origin === 'robot' && this.#echoes.has(sample.topic, sample.bytes, this.#parts.clock.monotonicMs())
+    );
+  }
+
+  /** A sample of the key space that goes to the robot may come back from there; known only where it matters. */
+  #remember({ topic, bytes }: Sample): void {
+    if (this.#senders.some((route) => route.matches(topic)))
+      this.#echoes.remember(topic, bytes, this.#parts.clock.monotonicMs());
+  }
+
+  #told(source: string, counts: Readonly<Record<string, number>>): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const { route, inlet, arrivals } of this.#watched) {
+      if (!inlet) continue;
+      const ours = Object.entries(counts).filter(([key]) => route.matches(key));
+      if (ours.length > 0) arrivals.told(source, Object.fromEntries(ours), nowMs);
+    }
+  }
+
+  #forgive({ route, arrivals }: Watched, lateMs: number): void {
+    arrivals.forgive(lateMs);
+    for (const { watch } of route.lanes()) watch.forgive(lateMs);
+  }
+
+  #judge(watched: Watched, nowMs: number): void {
+    const { route } = watched;
+    const isProgress = route.messages > watched.messages;
+    watched.messages = route.messages;
+    const finding = findingOf(watched, {
+      nowMs,
+      isProgress,
+      keySpace: this.#keySpace,
+      isRobotConnected: this.#isRobotConnected(),
+      hasSink: this.#parts.sink !== undefined,
+      publishersOf: (topic) => this.#parts.publishersOf?.(topic),
+    });
+    const { told, rebuild } = route.canary.look(finding, nowMs);
+    const { name } = route.spec;
+    for (const { state, reason } of told) {
+      this.#parts.report(state === 'up' ? 'info' : 'warn', `route ${name}: ${state}`, { reason });
+      const payload = { route: name, state, reason: reason.slice(0, 512) };
+      void this.#emit([{ kind: 'route.state', payload }]);
+    }
+    if (rebuild) void this.#rebuild(watched);
+  }
+
+  async #rebuild({ route, inlet }: Watched): Promise<void> {
+    const keySpace = this.#keySpace;
+    try {
+      if (inlet) {
+        await inlet.rebuild();
+        await this.#beacons.rebuild();
+      } else {
+        for (const { name } of route.lanes()) await this.#parts.resubscribe?.(name);
+      }
+    } catch (error) {
+      const { message } = EdgeError.from(error, 'route.silent', 'rebuild', route.spec.name);
+      this.#parts.report('warn', `route ${route.spec.name} could not be rebuilt`, { error: message });
+      if (keySpace && isSessionLost(error)) this.#onSessionLost(keySpace, message);
+    }
+  }
+
+  /** A moment for what is in flight; what is not confirmed by then counts as lost. */
+  async #settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) {
+      const isBusy = this.#watched.some(({ route }) =>
+        [...route.lanes()].some(({ lane }) => lane.inFlight + lane.queued > 0),
+      );
+      if (!isBusy) return;
+      await new Promise<void>((resolve) => void this.#parts.clock.after(25, resolve));
+    }
+  }
+
+  async #tellLedger(): Promise<void> {
+    const news = this.#teller.news(this.lines());
+    if (news.length > 0) await this.#emit(news);
+  }
+
+  async #emit(events: readonly NewEvent[]): Promise<void> {
+    try {
+      await this.#parts.emit(events);
+    } catch (error) {
+      this.#parts.report('warn', 'an event of the routes was not written', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}
