@@ -1,7 +1,7 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
 import { Command } from 'commander';
 import { VERSION } from '../daemon/version.ts';
-import { addBagCommands } from './commands/bag.ts';
+import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';

@@ -10,7 +10,9 @@ import {
   type TopicSpec,
 } from '../../contract/core.ts';
 import type { Bag } from './bag.ts';
+import { latchedBefore, latchedDepth } from './latched.ts';
 import { openBag } from './open-bag.ts';
+import { PlayPace } from './play-pace.ts';
 
 export type BagSourceOptions = {
   readonly clock: Clock;
@@ -40,6 +42,8 @@ export type PlayResult = {
 const EARLY_MS = 0.5;
 const BACKLOG_BYTES_MAX = 32 * 1024 * 1024;
 const BACKLOG_PAUSE_MS = 2;
+/** A wait is looked at again after this, so that a clock that was set never holds a playback, milliseconds. */
+const WAIT_MS_MAX = 60_000;
 /** Messages between two turns of the event loop when nothing else makes it turn. */
 const TURN_MESSAGES = 64;
 
@@ -52,19 +56,20 @@ export class BagSource implements SampleSource {
   #finish!: (result: PlayResult) => void;
   #state: SourceState = { connected: false, reason: 'not opened', lost: {} };
   #bag: Bag | undefined;
+  #topics: ReadonlySet<string> | undefined;
   #playing: Promise<void> = Promise.resolve();
+  #pace: PlayPace | undefined;
+  /** Ends the wait for the next message: something about the pace has changed. */
+  #wake = new AbortController();
+  #seekNs: Nanoseconds | undefined;
+  #nextNs: Nanoseconds = 0n;
   #messages = 0;
   #bytes = 0;
   #loops = 0;
 
   constructor(options: BagSourceOptions) {
-    if (options.rate !== 'max' && !(options.rate > 0 && Number.isFinite(options.rate))) {
-      throw new EdgeError('schema.invalid', {
-        operation: 'play-bag',
-        subject: options.path,
-        message: `/rate: must be a number above 0 or "max", found ${String(options.rate)}`,
-      });
-    }
+    const { rate, path } = options;
+    if (rate !== 'max') checkRate(rate, path);
     this.#options = options;
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
@@ -90,20 +95,102 @@ export class BagSource implements SampleSource {
     return this.#bag?.topics.find((topic) => topic.type === type && topic.definition)?.definition;
   }
 
+  /** How many messages a late subscriber of the topic is owed; 0 where it is not transient local. After `open`. */
+  latchedDepth(topic: string): number {
+    const channels = (this.#bag?.channels ?? []).filter((channel) => channel.topic === topic);
+    return Math.max(0, ...channels.map(latchedDepth));
+  }
+
+  /** Messages of the topics that are played, in the whole bag; after `open`. */
+  get total(): number {
+    const wanted = (this.#bag?.topics ?? []).filter(({ topic }) => this.#topics?.has(topic) ?? true);
+    return wanted.reduce((sum, { messages }) => sum + messages, 0);
+  }
+
+  get startNs(): Nanoseconds {
+    return this.#bag?.startNs ?? 0n;
+  }
+
+  get endNs(): Nanoseconds {
+    return this.#bag?.endNs ?? 0n;
+  }
+
+  /** Where playing is, in the time of the bag. */
+  get positionNs(): Nanoseconds {
+    return this.#pace?.positionNs(this.#nextNs) ?? this.startNs;
+  }
+
+  get rate(): number {
+    return this.#pace?.rate ?? 0;
+  }
+
+  get isPaused(): boolean {
+    return this.#pace?.isPaused ?? false;
+  }
+
+  get loops(): number {
+    return this.#loops;
+  }
+
+  pause(): void {
+    this.#pace?.pause(this.positionNs);
+    this.#look();
+  }
+
+  resume(): void {
+    this.#pace?.resume();
+    this.#look();
+  }
+
+  /** Times the pace of the recording, or `max`. Throws `schema.invalid`. */
+  setRate(rate: number | 'max'): void {
+    if (rate !== 'max') checkRate(rate, this.#options.path);
+    this.#pace?.setRate(rate === 'max' ? 0 : rate, this.positionNs);
+    this.#look();
+  }
+
+  /** Goes on from `time` of the bag, with what transient local topics held then. Outside the bag: its nearer end. */
+  seek(time: Nanoseconds): void {
+    const { startNs, endNs } = this;
+    this.#seekNs = time < startNs ? startNs : time > endNs ? endNs : time;
+    this.#nextNs = this.#seekNs;
+    this.#pace?.moveTo(this.#seekNs);
+    this.#look();
+  }
+
   /** Opens the bag; playing begins with the next turn of the event loop. No `topics` means all of them. */
   async open(
     topics: readonly TopicSpec[],
     onSample: (sample: Sample) => void,
     onState: (state: SourceState) => void,
   ): Promise<void> {
-    this.#bag = await openBag(this.#options.path);
-    const wanted = topics.length === 0 ? undefined : new Set(topics.map(({ topic }) => topic));
+    await this.prepare();
+    this.begin(
+      topics.length === 0 ? undefined : new Set(topics.map(({ topic }) => topic)),
+      onSample,
+      onState,
+    );
+  }
+
+  /** Opens the bag, so that it can tell its topics; `begin` plays it. */
+  async prepare(): Promise<void> {
+    this.#bag ??= await openBag(this.#options.path);
+  }
+
+  /** Plays `wanted` topics (undefined: all) from the next turn of the event loop on. */
+  begin(
+    wanted: ReadonlySet<string> | undefined,
+    onSample: (sample: Sample) => void,
+    onState: (state: SourceState) => void = () => {},
+  ): void {
+    const bag = this.#bag!;
+    this.#topics = wanted;
     const tell = (connected: boolean, reason: string) => {
       this.#state = { connected, reason, lost: {} };
       onState(this.#state);
     };
     tell(true, '');
-    this.#playing = this.#play(this.#bag, wanted, onSample).then((fault) => {
+    this.#playing = this.#play(bag, onSample).then((fault) => {
       tell(false, fault ? fault.message : this.#abort.signal.aborted ? 'closed' : 'the end of the bag');
       this.#finish({ messages: this.#messages, bytes: this.#bytes, loops: this.#loops, fault });
     });
@@ -115,6 +202,7 @@ export class BagSource implements SampleSource {
 
   async close(): Promise<void> {
     this.#abort.abort();
+    this.#look();
     await this.#playing;
     const bag = this.#bag;
     this.#bag = undefined;
@@ -122,59 +210,87 @@ export class BagSource implements SampleSource {
     this.#finish({ messages: this.#messages, bytes: this.#bytes, loops: this.#loops, fault: undefined });
   }
 
-  async #play(
-    bag: Bag,
-    topics: ReadonlySet<string> | undefined,
-    onSample: (sample: Sample) => void,
-  ): Promise<EdgeError | undefined> {
+  async #play(bag: Bag, onSample: (sample: Sample) => void): Promise<EdgeError | undefined> {
     // The caller gets a turn after `open`, to declare topics before their first sample.
     await nextTurn();
-    const { startOffsetMs = 0, durationMs, loop } = this.#options;
+    const { clock, rate, startOffsetMs = 0, durationMs, loop } = this.#options;
     const startNs = bag.startNs + BigInt(Math.round(startOffsetMs * 1e6));
     const endNs = durationMs === undefined ? undefined : startNs + BigInt(Math.round(durationMs * 1e6));
+    this.#nextNs = startNs;
+    this.#pace = new PlayPace(clock, rate === 'max' ? 0 : rate, startNs);
     let shift = 0n;
     // The loop's last message and its first must not fall together: a millisecond lies between them.
     const period = (endNs ?? bag.endNs) - startNs + 1_000_000n;
+    let from = startNs;
     try {
-      do {
+      for (;;) {
         const before = this.#messages;
-        await this.#playOnce(bag, { topics, startNs, endNs }, shift, onSample);
+        await this.#playFrom(bag, from, endNs, shift, onSample);
+        if (this.#abort.signal.aborted) return undefined;
+        if (this.#seekNs !== undefined) {
+          from = this.#seekNs;
+          this.#seekNs = undefined;
+          continue;
+        }
         this.#loops += 1;
         shift += period;
-        if (this.#messages === before) break;
-      } while (loop && !this.#abort.signal.aborted);
-      return undefined;
+        if (!loop || (this.#messages === before && from === startNs)) return undefined;
+        from = startNs;
+        this.#nextNs = startNs;
+        this.#pace.moveTo(startNs);
+      }
     } catch (error) {
       return EdgeError.from(error, 'bag.malformed', 'play-bag', this.#options.path);
     }
   }
 
-  async #playOnce(
+  /** Until the end, or until a seek or the end of all is asked for. */
+  async #playFrom(
     bag: Bag,
-    filter: { topics: ReadonlySet<string> | undefined; startNs: bigint; endNs: bigint | undefined },
+    startNs: bigint,
+    endNs: bigint | undefined,
     shift: bigint,
     onSample: (sample: Sample) => void,
   ): Promise<void> {
-    const { clock } = this.#options;
-    const begunMs = clock.monotonicMs();
-    for await (const sample of bag.messages(filter)) {
-      if (this.#abort.signal.aborted) return;
-      await this.#waitForTurn(sample.received - filter.startNs, begunMs);
-      await this.#waitForReceiver();
-      if (this.#abort.signal.aborted) return;
+    const give = (sample: Sample) => {
       this.#messages += 1;
       this.#bytes += sample.bytes.length;
       onSample(shift === 0n ? sample : shifted(sample, shift));
+    };
+    for (const { channel, publishTime, bytes } of await latchedBefore(bag, startNs, this.#topics)) {
+      await this.#waitForReceiver();
+      if (this.#isOver()) return;
+      give({ topic: channel.topic, type: channel.type, stamp: publishTime, received: startNs, bytes });
+    }
+    for await (const sample of bag.messages({ topics: this.#topics, startNs, endNs })) {
+      await this.#waitForTurn(sample.received);
+      if (!this.#isOver()) await this.#waitForReceiver();
+      if (this.#isOver()) return;
+      this.#pace?.played(sample.received);
+      give(sample);
     }
   }
 
+  #isOver(): boolean {
+    return this.#abort.signal.aborted || this.#seekNs !== undefined;
+  }
+
+  /** Whatever waits looks again at pace, seek and end. */
+  #look(): void {
+    const waiting = this.#wake;
+    this.#wake = new AbortController();
+    waiting.abort();
+  }
+
   /** Until the message is due by the pace of the recording; one that is late is played at once. */
-  async #waitForTurn(offset: Nanoseconds, begunMs: number): Promise<void> {
-    const { clock, rate } = this.#options;
-    if (rate !== 'max') {
-      const dueMs = begunMs + Number(offset) / 1e6 / rate;
-      const waitMs = dueMs - clock.monotonicMs();
-      if (waitMs > EARLY_MS) return pause(clock, waitMs, this.#abort.signal);
+  async #waitForTurn(time: Nanoseconds): Promise<void> {
+    const { clock } = this.#options;
+    const pace = this.#pace!;
+    this.#nextNs = time;
+    while (!this.#isOver()) {
+      const waitMs = pace.isPaused ? WAIT_MS_MAX : pace.waitMs(time);
+      if (waitMs <= EARLY_MS) break;
+      await pause(clock, Math.min(waitMs, WAIT_MS_MAX), this.#wake.signal);
     }
     if (this.#messages % TURN_MESSAGES === 0) await nextTurn();
   }
@@ -182,10 +298,19 @@ export class BagSource implements SampleSource {
   async #waitForReceiver(): Promise<void> {
     const { clock, backlogBytes, backlogBytesMax = BACKLOG_BYTES_MAX } = this.#options;
     if (!backlogBytes) return;
-    while (backlogBytes() > backlogBytesMax && !this.#abort.signal.aborted) {
+    while (backlogBytes() > backlogBytesMax && !this.#isOver()) {
       await pause(clock, BACKLOG_PAUSE_MS, this.#abort.signal);
     }
   }
+}
+
+function checkRate(rate: number, path: string): void {
+  if (rate > 0 && Number.isFinite(rate)) return;
+  throw new EdgeError('schema.invalid', {
+    operation: 'play-bag',
+    subject: path,
+    message: `/rate: must be a number above 0 or "max", found ${String(rate)}`,
+  });
 }
 
 function nextTurn(): Promise<void> {

@@ -15,8 +15,10 @@ export type WriterOptions = OutputOptions & {
   /** The next file of a folder begins when one has this many bytes. */
   readonly splitBytes?: number;
   readonly customData?: Readonly<Record<string, string>>;
-  /** Base of the file names in a folder; else the folder's own name. */
-  readonly name?: string;
+  /** Whether the target is there is asked at the end only: the content may decide. */
+  readonly mayExist?: boolean;
+  /** Where it is written until it is whole, on the file system of the target; else beside it. */
+  readonly workFolder?: string;
 };
 
 export type WrittenBag = { readonly path: string; readonly files: readonly WrittenFile[] };
@@ -41,9 +43,9 @@ export class BagWriter {
 
   /** Throws `bag.exists` for a target that is there. */
   static async create(options: WriterOptions): Promise<BagWriter> {
-    const { target, isFolder } = options;
-    await refuseExisting(target);
-    const folder = dirname(target);
+    const { target, isFolder, workFolder: folder = dirname(target) } = options;
+    if (!options.mayExist) await refuseExisting(target);
+    await mkdir(dirname(target), { recursive: true });
     await mkdir(folder, { recursive: true });
     await sweep(folder, basename(target));
     const partial = join(folder, `.${basename(target)}.partial-${process.pid}`);
@@ -111,9 +113,9 @@ export class BagWriter {
   }
 
   async #next(): Promise<BagFileOutput> {
-    const { name, storage, target } = this.#options;
+    const { storage, target } = this.#options;
     const extension = storage === 'mcap' ? 'mcap' : 'db3';
-    return this.#open(join(this.#partial, `${name ?? basename(target)}_${this.#files.length}.${extension}`));
+    return this.#open(join(this.#partial, `${basename(target)}_${this.#files.length}.${extension}`));
   }
 
   #open(path: string): Promise<BagFileOutput> {

@@ -39,6 +39,8 @@ const PROGRESS_MESSAGES = 512;
 const FAULTS_MAX = 100;
 /** Metadata records that describe the file they are in, not the recording: wrong in any copy. */
 const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
+/** The ledger of a segment: true of all of its messages, not of some. */
+const OF_THE_WHOLE = 'auraison.losses';
 
 /**
  * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and told in
@@ -54,8 +56,10 @@ export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions 
       copy.latched += 1;
     }
   }
+  const isPart = [topics, startNs, endNs, options.every].some((choice) => choice !== undefined);
   for await (const extra of bag.extras()) {
-    if (extra.kind === 'attachment' || !OF_THE_FILE.has(extra.name)) await writer.extra(extra);
+    const isStale = OF_THE_FILE.has(extra.name) || (isPart && extra.name === OF_THE_WHOLE);
+    if (extra.kind === 'attachment' || !isStale) await writer.extra(extra);
   }
   const faults: EdgeError[] = [];
   const onDamage = (fault: EdgeError) => {

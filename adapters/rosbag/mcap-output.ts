@@ -12,6 +12,7 @@ import {
   type Schema,
   writeMessageHead,
 } from '../../formats/mcap/index.ts';
+import { schemaFor } from '../../formats/ros2/index.ts';
 import type { BagChannel, BagExtra, BagMessage } from './bag.ts';
 import {
   type BagFileOutput,
@@ -140,8 +141,13 @@ export class McapOutput implements BagFileOutput {
     return id;
   }
 
-  #schemaFor({ type, schemaEncoding, schemaData }: BagChannel): Schema | undefined {
+  /** Bags of SQLite before Iron carry no definitions: those that this host knows are added, as rosbag2 does. */
+  #schemaFor(channel: BagChannel): Schema | undefined {
+    const { type } = channel;
     if (type === '') return undefined;
+    const filled = channel.schemaData.length > 0 ? undefined : schemaFor(type);
+    const schemaEncoding = filled?.encoding ?? channel.schemaEncoding;
+    const schemaData = filled ? new TextEncoder().encode(filled.data) : channel.schemaData;
     const key = `${type}\n${schemaEncoding}\n${createHash('sha256').update(schemaData).digest('hex')}`;
     const known = this.#schemas.get(key);
     if (known) return known;

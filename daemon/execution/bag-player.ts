@@ -1,61 +1,41 @@
-import { EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
+import { EdgeError, type Sample, type SampleSink, type TopicSpec } from '../../contract/core.ts';
+import { BagPlay, type PlayableBag, type PlayOptions, type PlayState } from './bag-play.ts';
+import { isCommand } from './command-topics.ts';
 
-/** A bag being played, as the adapter that can read it offers it. */
-export type PlayableBag = {
-  /** Opens the bag; playing begins with the next turn of the event loop. Throws `bag.malformed`. */
-  open(onSample: (sample: Sample) => void): Promise<void>;
-  /** After `open`. */
-  topics(): readonly TopicSpec[];
-  /** Messages of the whole bag, where it says so. */
-  readonly messages: number | undefined;
-  /** Settles when playing ended; never rejects. */
-  readonly finished: Promise<{ readonly messages: number; readonly fault: EdgeError | undefined }>;
-  close(): Promise<void>;
+export type { PlayableBag, PlayOptions, PlayState } from './bag-play.ts';
+
+/** Where a play goes. `offer` may refuse for a while: the play waits. */
+export type PlayTarget = {
+  readonly sink: SampleSink;
+  /** A robot may obey what arrives there: commands are withheld unless they are allowed by name. */
+  readonly reachesRobot: boolean;
+  /** Given to receivers to be found before the first message, and to take the last one, milliseconds. */
+  readonly settleMs: number;
 };
 
-export type PlayOptions = {
-  readonly path: string;
-  readonly rate: number;
-  readonly loop: boolean;
-  readonly startS: number;
-  readonly topics: readonly string[];
+export type BagPlayerParts = {
+  open(options: PlayOptions, backlogBytes: () => number): Promise<PlayableBag>;
+  target(options: PlayOptions): Promise<PlayTarget>;
+  /** Waits. */
+  pause(ms: number): Promise<void>;
+  every(ms: number, fire: () => void): { cancel(): void };
 };
-
-export type PlayState = {
-  readonly play_id: string;
-  readonly path: string;
-  readonly state: 'playing' | 'finished' | 'failed' | 'stopped';
-  /** In the whole bag; null where it does not say. */
-  readonly messages: number | null;
-  readonly published: number;
-  readonly reason: string;
-};
-
-type Play = { state: PlayState; readonly bag: PlayableBag };
 
 /** Plays that are remembered, so that a client may still ask for the result. */
 const PLAYS_MAX = 32;
 
-/** Plays bags onto the bus: as if the robot had sent the samples now, in the order and pace of the bag. */
+/** Plays bags, one at a time, onto the bus, into ROS or into the key space, and steers them. */
 export class BagPlayer {
-  readonly #open: (options: PlayOptions) => Promise<PlayableBag>;
-  readonly #publish: (sample: Sample) => void;
-  readonly #declare: (topics: readonly TopicSpec[]) => void;
-  readonly #plays = new Map<string, Play>();
+  readonly #parts: BagPlayerParts;
+  readonly #plays = new Map<string, BagPlay>();
   #next = 1;
   #opening = false;
 
-  constructor(parts: {
-    open(options: PlayOptions): Promise<PlayableBag>;
-    publish(sample: Sample): void;
-    declare(topics: readonly TopicSpec[]): void;
-  }) {
-    this.#open = parts.open;
-    this.#publish = parts.publish;
-    this.#declare = parts.declare;
+  constructor(parts: BagPlayerParts) {
+    this.#parts = parts;
   }
 
-  /** Resolves when the first message is under way; throws `bag.malformed` where the bag cannot be read. */
+  /** Resolves when playing has begun; throws `bag.malformed` where the bag cannot be read, and the target's errors. */
   async start(options: PlayOptions): Promise<PlayState> {
     if (this.#opening || this.playing() > 0) {
       throw new EdgeError('cell.overloaded', {
@@ -67,74 +47,80 @@ export class BagPlayer {
     }
     this.#opening = true;
     try {
-      return await this.#begin(options);
+      const play = new BagPlay(String(this.#next++), options, this.#parts);
+      await play.begin(isCommand);
+      this.#plays.set(play.id, play);
+      if (this.#plays.size > PLAYS_MAX) this.#plays.delete(this.#plays.keys().next().value!);
+      return play.state();
     } finally {
       this.#opening = false;
     }
   }
 
-  async #begin(options: PlayOptions): Promise<PlayState> {
-    const bag = await this.#open(options);
-    const id = String(this.#next++);
-    const play: Play = {
-      bag,
-      state: {
-        play_id: id,
-        path: options.path,
-        state: 'playing',
-        messages: bag.messages ?? null,
-        published: 0,
-        reason: '',
-      },
-    };
-    let published = 0;
-    await bag.open((sample) => {
-      published++;
-      this.#publish(sample);
-      play.state = { ...play.state, published };
-    });
-    this.#declare(bag.topics());
-    this.#remember(id, play);
-    void bag.finished.then(({ fault }) =>
-      this.#end(play, fault ? 'failed' : 'finished', fault?.message ?? ''),
-    );
-    return play.state;
-  }
-
   /** Throws `run.not_found` for a play that nobody knows (any more). */
   state(id: string): PlayState {
-    return this.#play(id).state;
+    return this.#play(id).state();
   }
 
   async stop(id: string): Promise<PlayState> {
     const play = this.#play(id);
-    this.#end(play, 'stopped', 'asked to');
-    await play.bag.close();
-    return play.state;
+    await play.stop();
+    return play.state();
+  }
+
+  /** Pause, resume, another place, another rate. Throws `run.not_found`, or `schema.invalid` for one that is over. */
+  control(id: string, order: PlayOrder): PlayState {
+    const play = this.#play(id);
+    if (!play.isRunning) {
+      throw new EdgeError('schema.invalid', {
+        operation: 'bag play',
+        subject: id,
+        message: `play ${id} is over: ${play.state().state}`,
+      });
+    }
+    if (order.action === 'pause') play.bag.pause();
+    if (order.action === 'resume') play.bag.resume();
+    if (order.action === 'seek') play.seek(order.positionS ?? 0);
+    if (order.action === 'rate') play.bag.setRate(order.rate ?? 1);
+    return play.state();
   }
 
   playing(): number {
-    return [...this.#plays.values()].filter((play) => play.state.state === 'playing').length;
+    return [...this.#plays.values()].filter((play) => play.isRunning).length;
   }
 
   async close(): Promise<void> {
-    for (const play of this.#plays.values()) if (play.state.state === 'playing') await play.bag.close();
+    for (const play of this.#plays.values()) if (play.isRunning) await play.stop();
   }
 
-  #end(play: Play, state: PlayState['state'], reason: string): void {
-    if (play.state.state !== 'playing') return;
-    play.state = { ...play.state, state, reason };
-    void play.bag.close();
-  }
-
-  #remember(id: string, play: Play): void {
-    this.#plays.set(id, play);
-    if (this.#plays.size > PLAYS_MAX) this.#plays.delete(this.#plays.keys().next().value!);
-  }
-
-  #play(id: string): Play {
+  #play(id: string): BagPlay {
     const play = this.#plays.get(id);
     if (play) return play;
     throw new EdgeError('run.not_found', { operation: 'bag play', subject: id, message: `no play ${id}` });
   }
+}
+
+export type PlayOrder = {
+  readonly action: 'pause' | 'resume' | 'seek' | 'rate';
+  /** From the start of the bag, seconds. */
+  readonly positionS?: number;
+  /** Times the pace of the recording; 0 is as fast as it goes. */
+  readonly rate?: number;
+};
+
+/** A sink that takes everything at once: the bus of this host. */
+export function busSink(
+  publish: (sample: Sample) => void,
+  declare: (topics: readonly TopicSpec[]) => void,
+): SampleSink {
+  return {
+    async advertise(topic) {
+      declare([topic]);
+    },
+    offer(sample) {
+      publish(sample);
+      return true;
+    },
+    async close() {},
+  };
 }

@@ -188,9 +188,48 @@ export const PlayBody = Type.Object(
     }),
     loop: Type.Optional(Type.Boolean()),
     start_s: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9, description: 'skip this much, seconds' })),
-    topics: Type.Optional(
-      Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1024, description: 'only these' }),
+    duration_s: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 1e9, description: 'play this much at most, seconds' }),
     ),
+    topics: Type.Optional(
+      Type.Array(Type.String({ maxLength: 256 }), {
+        maxItems: 1024,
+        description: 'only these; `*` stands for anything',
+      }),
+    ),
+    exclude: Type.Optional(
+      Type.Array(Type.String({ maxLength: 256 }), { maxItems: 1024, description: 'not these' }),
+    ),
+    remap: Type.Optional(
+      Type.Array(Type.String({ maxLength: 600 }), { maxItems: 1024, description: '`/old:=/new`' }),
+    ),
+    to: Type.Optional(Type.Enum(['bus', 'ros', 'zenoh'], { description: 'default: bus' })),
+    prefix: Type.Optional(
+      Type.String({ maxLength: 256, description: 'of the keys, for zenoh; default: zenoh.prefix' }),
+    ),
+    clock_hz: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1000,
+        description: 'publish the time of the bag on /clock so often',
+      }),
+    ),
+    allow_commands: Type.Optional(
+      Type.Boolean({ description: 'play velocity and other commands too, although a robot may obey them' }),
+    ),
+    paused: Type.Optional(Type.Boolean({ description: 'begin paused' })),
+  },
+  closed,
+);
+export const SeekBody = Type.Object(
+  {
+    position_s: Type.Number({ minimum: 0, maximum: 1e9, description: 'from the start of the bag, seconds' }),
+  },
+  closed,
+);
+export const RateBody = Type.Object(
+  {
+    rate: Type.Number({ minimum: 0, maximum: 1000, description: 'times the pace; 0 is as fast as it goes' }),
   },
   closed,
 );
@@ -199,10 +238,37 @@ export const PlayView = Type.Object(
   {
     play_id: Type.String(),
     path: Type.String(),
-    state: Type.Enum(['playing', 'finished', 'failed', 'stopped']),
-    messages: Type.Union([Type.Integer(), Type.Null()]),
+    to: Type.Enum(['bus', 'ros', 'zenoh']),
+    state: Type.Enum(['playing', 'paused', 'finished', 'failed', 'stopped']),
+    messages: Type.Integer({ description: 'of the topics that are played, once through the bag' }),
     published: Type.Integer(),
+    position_s: Type.Number(),
+    duration_s: Type.Number(),
+    rate: Type.Number(),
+    loops: Type.Integer(),
+    withheld: Type.Array(Type.String(), { description: 'topics not played because a robot might obey them' }),
     reason: Type.String(),
+  },
+  closed,
+);
+
+export const BagParams = Type.Object(
+  { bag: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' }) },
+  closed,
+);
+export const AdoptedView = Type.Object(
+  {
+    bag: Type.String(),
+    segments: Type.Array(
+      Type.Object({
+        bag: Type.String(),
+        path: Type.String(),
+        sha256: Type.String(),
+        bytes: Type.Integer(),
+        messages: Type.Integer(),
+        repaired: Type.Boolean(),
+      }),
+    ),
   },
   closed,
 );

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBag } from '../../adapters/rosbag/index.ts';
-import { BagPlayer, type PlayableBag } from '../../daemon/execution/bag-player.ts';
+import { BagPlayer, busSink, type PlayableBag } from '../../daemon/execution/bag-player.ts';
 
 const OPTIONS = { path: 'a.mcap', rate: 1, loop: false, startS: 0, topics: [] };
 
@@ -12,15 +12,32 @@ describe('bag player', () => {
   it('plays one bag at a time, also when two are asked for at once, and the next after a failure', async () => {
     let opened = 0;
     const bag = {
-      open: async () => {
+      prepare: async () => {
         if (++opened === 1) throw new Error('unreadable');
       },
+      begin: () => {},
       topics: () => [],
-      messages: 1,
+      choose: () => new Set<string>(),
+      total: 1,
+      startNs: 0n,
+      endNs: 0n,
+      positionNs: 0n,
       finished: new Promise(() => {}),
       close: async () => {},
     } as unknown as PlayableBag;
-    const player = new BagPlayer({ open: async () => bag, publish: () => {}, declare: () => {} });
+    const player = new BagPlayer({
+      open: async () => bag,
+      target: async () => ({
+        sink: busSink(
+          () => {},
+          () => {},
+        ),
+        reachesRobot: false,
+        settleMs: 0,
+      }),
+      pause: async () => {},
+      every: () => ({ cancel: () => {} }),
+    });
     await expect(player.start(OPTIONS)).rejects.toThrow('unreadable');
     const asked = await Promise.allSettled([player.start(OPTIONS), player.start(OPTIONS)]);
     expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);

@@ -2,25 +2,38 @@ import type { FastifyInstance } from 'fastify';
 import { METHODS } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { CancelBody, errors, PlayBody, PlayParams, PlayView } from '../schemas.ts';
+import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody } from '../schemas.ts';
 
-/** Playing recordings onto the bus of the execution cell. */
+/** Opening a large bag and joining the ROS graph come before the answer, milliseconds. */
+const START_MS = 60_000;
+
+/** Playing recordings: onto the bus of the execution cell, into ROS, into the key space. */
 export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
   app.post(
     '/v1/plays',
     {
       schema: {
         operationId: 'startPlay',
-        summary: 'Play a recording of this host onto the bus; one at a time',
+        summary: 'Play a recording of this host onto the bus, into ROS or into Zenoh; one at a time',
         tags: ['robot'],
         body: PlayBody,
         response: { 201: PlayView, ...errors },
       },
     },
     async (request, reply) => {
-      const { path, rate, loop = false, start_s = 0, topics = [] } = request.body as Static<typeof PlayBody>;
-      const order = { path, rate, loop, startS: start_s, topics };
-      return reply.code(201).send(await bus.request('execution', METHODS.execution.bagPlay, order));
+      const { start_s, duration_s, clock_hz, allow_commands, ...rest } = request.body as Static<
+        typeof PlayBody
+      >;
+      const order = {
+        loop: false,
+        topics: [],
+        ...rest,
+        startS: start_s ?? 0,
+        durationS: duration_s,
+        clockHz: clock_hz,
+        allowCommands: allow_commands,
+      };
+      return reply.code(201).send(await bus.request('execution', METHODS.execution.bagPlay, order, START_MS));
     },
   );
 
@@ -52,4 +65,39 @@ export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request) => bus.request('execution', METHODS.execution.bagPlayStop, request.params),
   );
+
+  const steer = (
+    action: 'pause' | 'resume' | 'seek' | 'rate',
+    operationId: string,
+    summary: string,
+    body: typeof CancelBody | typeof SeekBody | typeof RateBody,
+  ) =>
+    app.post(
+      `/v1/plays/:id/${action}`,
+      {
+        schema: {
+          operationId,
+          summary,
+          tags: ['robot'],
+          params: PlayParams,
+          body,
+          response: { 200: PlayView, ...errors },
+        },
+      },
+      async (request) => {
+        const { id } = request.params as Static<typeof PlayParams>;
+        const { position_s, rate } = (request.body ?? {}) as { position_s?: number; rate?: number };
+        const order = { id, action, positionS: position_s, rate };
+        return bus.request('execution', METHODS.execution.bagPlayControl, order);
+      },
+    );
+  steer('pause', 'pausePlay', 'Hold a play where it is', CancelBody);
+  steer('resume', 'resumePlay', 'Let a held play go on', CancelBody);
+  steer(
+    'seek',
+    'seekPlay',
+    'Go on from another place of the bag, with what latched topics held there',
+    SeekBody,
+  );
+  steer('rate', 'setPlayRate', 'Play faster or slower', RateBody);
 }

@@ -1,0 +1,142 @@
+import { basename, extname, resolve } from 'node:path';
+import {
+  BagWriter,
+  type Compression,
+  type CopyOptions,
+  type CopyResult,
+  copyBag,
+  openBags,
+  type WrittenBag,
+  wantedTopics,
+} from '../../../adapters/rosbag/index.ts';
+import type { EdgeError } from '../../../contract/core.ts';
+import { bytes, type Output } from '../../output.ts';
+import { durationNs, momentNs, oneOf, sizeBytes, words, wrongValue } from './values.ts';
+import { cancellable, progressNotes } from './work.ts';
+
+/** Options that cut and convert share. */
+export type CopyFlags = {
+  readonly start?: string;
+  readonly end?: string;
+  readonly topics?: string[];
+  readonly exclude?: string[];
+  readonly every?: string;
+  readonly latched?: boolean;
+  readonly storage?: string;
+  readonly compression?: string;
+  readonly chunkSize?: string;
+  readonly splitSize?: string;
+};
+
+/** Copies `inputs` in time order into `target`, or leaves nothing there. Answers the exit code. */
+export async function copyInto(
+  out: Output,
+  inputs: readonly string[],
+  target: string,
+  flags: CopyFlags,
+): Promise<number> {
+  const path = resolve(target);
+  const bag = await openBags(inputs.map((input) => resolve(input)));
+  try {
+    const options: CopyOptions = {
+      topics: wantedTopics(bag.topics, words(flags.topics), words(flags.exclude)),
+      startNs: flags.start === undefined ? undefined : momentNs(flags.start, bag, '--start'),
+      endNs: flags.end === undefined ? undefined : momentNs(flags.end, bag, '--end'),
+      every: flags.every === undefined ? undefined : everyOf(flags.every),
+      latched: flags.latched ?? true,
+    };
+    refuseEmptySpan(options, bag);
+    const written = await cancellable('bag', path, async (signal) => {
+      const writer = await BagWriter.create(outputOf(path, bag.storage, flags));
+      try {
+        const onProgress = progressNotes(out, options.startNs ?? bag.startNs, options.endNs ?? bag.endNs);
+        const copied = await copyBag(bag, writer, { ...options, signal, onProgress });
+        return { copied, bag: await writer.finish() };
+      } catch (error) {
+        await writer.abort();
+        throw error;
+      }
+    });
+    return report(out, written.bag, written.copied);
+  } finally {
+    await bag.close();
+  }
+}
+
+/** A file by its ending, else a rosbag2 folder. */
+function outputOf(target: string, storageOfInput: 'mcap' | 'sqlite3', flags: CopyFlags) {
+  const byName = { '.mcap': 'mcap', '.db3': 'sqlite3' } as const;
+  const named = byName[extname(target) as keyof typeof byName];
+  const asked =
+    flags.storage === undefined ? undefined : oneOf(flags.storage, ['mcap', 'sqlite3'], '--storage');
+  if (named && asked && named !== asked)
+    throw wrongValue('--storage', asked, `what ${basename(target)} says`);
+  const storage = named ?? asked ?? storageOfInput;
+  const compression: Compression = oneOf(
+    flags.compression ?? 'none',
+    ['none', 'zstd', 'lz4'],
+    '--compression',
+  );
+  if (storage === 'sqlite3' && compression !== 'none')
+    throw wrongValue('--compression', compression, 'MCAP as storage');
+  return {
+    target,
+    storage,
+    isFolder: named === undefined,
+    compression,
+    ...(flags.chunkSize === undefined ? {} : { chunkBytes: chunkBytes(flags.chunkSize) }),
+    ...(flags.splitSize === undefined ? {} : { splitBytes: sizeBytes(flags.splitSize, '--split-size') }),
+  };
+}
+
+/** Readers refuse chunks above 256 MiB; tiny ones make an index larger than the data. */
+function chunkBytes(text: string): number {
+  const size = sizeBytes(text, '--chunk-size');
+  if (size >= 4096 && size <= 64 * 1024 * 1024) return size;
+  throw wrongValue('--chunk-size', text, '4KiB to 64MiB');
+}
+
+function everyOf(text: string): { count: number } | { ns: bigint } {
+  if (!/^\d+$/.test(text)) return { ns: durationNs(text, '--every') };
+  if (Number(text) >= 1) return { count: Number(text) };
+  throw wrongValue('--every', text, 'a number from 1 on, or a duration like 100ms');
+}
+
+function refuseEmptySpan({ startNs, endNs }: CopyOptions, bag: { startNs: bigint; endNs: bigint }): void {
+  const from = startNs ?? bag.startNs;
+  const to = endNs ?? bag.endNs + 1n;
+  if (bag.endNs === 0n || (from < to && from <= bag.endNs && to > bag.startNs)) return;
+  const iso = (ns: bigint) => new Date(Number(ns / 1_000_000n)).toISOString();
+  const seconds = (Number(bag.endNs - bag.startNs) / 1e9).toFixed(1);
+  throw wrongValue(
+    '--start',
+    `${iso(from)} to ${iso(to)}`,
+    `a span within the bag (${iso(bag.startNs)} to ${iso(bag.endNs)}, ${seconds} s)`,
+  );
+}
+
+function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): number {
+  const size = files.reduce((sum, file) => sum + file.bytes, 0);
+  const { messages, latched, contentSha256 } = copied;
+  tellFaults(out, copied.faults);
+  out.result(
+    {
+      path,
+      messages,
+      latched,
+      bytes: size,
+      content_sha256: contentSha256,
+      files: files.map((file) => ({ path: file.path, bytes: file.bytes, messages: file.messages })),
+      faults: copied.faults.map((fault) => fault.toBody()),
+    },
+    () =>
+      `${path}: ${messages} messages${latched > 0 ? ` (${latched} latched before the start)` : ''}, ${bytes(size)}`,
+  );
+  return 0;
+}
+
+/** What of a damaged input is missing; the copy itself is whole. */
+export function tellFaults(out: Output, faults: readonly EdgeError[]): void {
+  for (const fault of faults)
+    out.note(`auraison: ${fault.subject}: ${fault.message}; what can be read was copied`);
+}

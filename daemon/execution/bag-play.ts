@@ -1,0 +1,226 @@
+import { EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
+import type { BagPlayerParts, PlayTarget } from './bag-player.ts';
+import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
+import { SinkQueue } from './sink-queue.ts';
+
+/** A bag being played, as the adapter that can read it offers it. */
+export type PlayableBag = {
+  /** Opens the bag, so that it tells its topics. Throws `bag.malformed`. */
+  prepare(): Promise<void>;
+  /** Plays these topics from the next turn of the event loop on. */
+  begin(topics: ReadonlySet<string>, onSample: (sample: Sample) => void): void;
+  /** After `prepare`, in the quality of service they were recorded with. */
+  topics(): readonly TopicSpec[];
+  /** The topics that fit one of the patterns; throws `schema.invalid` for a pattern that fits none. */
+  choose(include: readonly string[], exclude: readonly string[]): ReadonlySet<string>;
+  /** Messages of the topics that are played; after `begin`. */
+  readonly total: number;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly positionNs: bigint;
+  readonly rate: number;
+  readonly isPaused: boolean;
+  readonly loops: number;
+  pause(): void;
+  resume(): void;
+  seek(time: bigint): void;
+  setRate(rate: number): void;
+  /** Settles when playing ended; never rejects. */
+  readonly finished: Promise<{ readonly fault: EdgeError | undefined }>;
+  close(): Promise<void>;
+};
+
+export type PlayOptions = {
+  readonly path: string;
+  readonly rate: number;
+  readonly loop: boolean;
+  readonly startS: number;
+  /** Plays this much at most, seconds; absent: to the end. */
+  readonly durationS?: number;
+  /** Patterns; none: all. */
+  readonly topics: readonly string[];
+  readonly exclude?: readonly string[];
+  /** `/old:=/new`. */
+  readonly remap?: readonly string[];
+  readonly to?: 'bus' | 'ros' | 'zenoh';
+  /** Key prefix for `zenoh`; absent: that of the configuration. */
+  readonly prefix?: string;
+  /** Publishes the time of the bag on `/clock` so often, hertz; 0: not. */
+  readonly clockHz?: number;
+  /** Plays what a robot obeys too, although one may hear it. */
+  readonly allowCommands?: boolean;
+  /** Begins paused. */
+  readonly paused?: boolean;
+};
+
+export type PlayState = {
+  readonly play_id: string;
+  readonly path: string;
+  readonly to: 'bus' | 'ros' | 'zenoh';
+  readonly state: 'playing' | 'paused' | 'finished' | 'failed' | 'stopped';
+  /** Of the topics that are played, once through the bag. */
+  readonly messages: number;
+  readonly published: number;
+  /** From the start of the bag, seconds. */
+  readonly position_s: number;
+  readonly duration_s: number;
+  readonly rate: number;
+  readonly loops: number;
+  /** Topics that are not played because a robot might obey them. */
+  readonly withheld: readonly string[];
+  readonly reason: string;
+};
+
+/** One playback, from its first message to the last that was taken. */
+export class BagPlay {
+  readonly id: string;
+  readonly #options: PlayOptions;
+  readonly #parts: BagPlayerParts;
+  #bag: PlayableBag | undefined;
+  #target: PlayTarget | undefined;
+  #queue: SinkQueue | undefined;
+  #ticks: { cancel(): void } | undefined;
+  #ended: { state: 'finished' | 'failed' | 'stopped'; reason: string; positionNs: bigint } | undefined;
+  #withheld: readonly string[] = [];
+  #names = new Map<string, string>();
+  #published = 0;
+  // A bag that is closed tells nothing any more: what it said is kept.
+  #total = 0;
+  #startNs = 0n;
+  #endNs = 0n;
+
+  constructor(id: string, options: PlayOptions, parts: BagPlayerParts) {
+    this.id = id;
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  get bag(): PlayableBag {
+    return this.#bag!;
+  }
+
+  get isRunning(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** Opens bag and target, tells the target its topics, and begins. What fails here leaves nothing open. */
+  async begin(isCommand: (topic: TopicSpec) => boolean): Promise<void> {
+    const { topics, exclude = [], clockHz = 0, paused } = this.#options;
+    const remaps = remapsOf(this.#options);
+    const bag = await this.#parts.open(this.#options, () => this.#queue?.backlogBytes() ?? 0);
+    this.#bag = bag;
+    try {
+      await bag.prepare();
+      const chosen = bag.choose(topics, clockHz > 0 ? [...exclude, CLOCK_TOPIC.topic] : exclude);
+      this.#target = await this.#parts.target(this.#options);
+      const played = this.#allowed(
+        bag.topics().filter(({ topic }) => chosen.has(topic)),
+        remaps,
+        isCommand,
+      );
+      const { sink, settleMs } = this.#target;
+      this.#queue = new SinkQueue(
+        sink,
+        (ms) => this.#parts.pause(ms),
+        (error) => void this.#end('failed', error.message),
+      );
+      for (const spec of played) await sink.advertise({ ...spec, topic: this.#names.get(spec.topic)! });
+      if (clockHz > 0) await sink.advertise(CLOCK_TOPIC);
+      await this.#parts.pause(settleMs);
+      bag.begin(new Set(played.map(({ topic }) => topic)), (sample) => this.#give(sample));
+      this.#total = bag.total;
+      if (paused) bag.pause();
+      if (clockHz > 0)
+        this.#ticks = this.#parts.every(1000 / clockHz, () => sink.offer(clockSample(bag.positionNs)));
+    } catch (error) {
+      await bag.close();
+      await this.#target?.sink.close();
+      throw error;
+    }
+    void bag.finished.then(({ fault }) => this.#played(fault));
+  }
+
+  state(): PlayState {
+    const { path, to = 'bus' } = this.#options;
+    const bag = this.bag;
+    const seconds = (ns: bigint) => Number(ns) / 1e9;
+    return {
+      play_id: this.id,
+      path,
+      to,
+      state: this.#ended?.state ?? (bag.isPaused ? 'paused' : 'playing'),
+      messages: this.#total,
+      published: this.#published,
+      position_s: seconds((this.#ended?.positionNs ?? bag.positionNs) - this.#startNs),
+      duration_s: seconds(this.#endNs - this.#startNs),
+      rate: bag.rate,
+      loops: bag.loops,
+      withheld: this.#withheld,
+      reason: this.#ended?.reason ?? '',
+    };
+  }
+
+  seek(positionS: number): void {
+    this.bag.seek(this.#startNs + BigInt(Math.round(positionS * 1e9)));
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('stopped', 'asked to');
+  }
+
+  /** What may be played there, by its new name; what a robot might obey is withheld. */
+  #allowed(
+    topics: readonly TopicSpec[],
+    remaps: ReadonlyMap<string, string>,
+    isCommand: (t: TopicSpec) => boolean,
+  ) {
+    const bag = this.bag;
+    this.#startNs = bag.startNs;
+    this.#endNs = bag.endNs;
+    const isGuarded = this.#target!.reachesRobot && this.#options.allowCommands !== true;
+    const asSent = (spec: TopicSpec) => ({ ...spec, topic: remaps.get(spec.topic) ?? spec.topic });
+    const held = topics.filter((spec) => isGuarded && (isCommand(spec) || isCommand(asSent(spec))));
+    this.#withheld = held.map(({ topic }) => topic);
+    const played = topics.filter((spec) => !held.includes(spec));
+    for (const spec of played) this.#names.set(spec.topic, asSent(spec).topic);
+    return played;
+  }
+
+  #give(sample: Sample): void {
+    const topic = this.#names.get(sample.topic) ?? sample.topic;
+    this.#queue!.add(topic === sample.topic ? sample : { ...sample, topic }, () => {
+      this.#published += 1;
+    });
+  }
+
+  /** The bag is through: what the target has not taken yet is taken before the play is over. */
+  async #played(fault: EdgeError | undefined): Promise<void> {
+    await this.#queue?.empty();
+    await this.#end(fault ? 'failed' : 'finished', fault?.message ?? '');
+  }
+
+  async #end(state: 'finished' | 'failed' | 'stopped', reason: string): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = { state, reason, positionNs: this.bag.positionNs };
+    this.#ticks?.cancel();
+    this.#queue?.close();
+    await this.bag.close();
+    // Receivers get the last messages before their sender goes.
+    if (state === 'finished') await this.#parts.pause(this.#target?.settleMs ?? 0);
+    await this.#target?.sink.close();
+  }
+}
+
+function remapsOf({ remap = [], path }: PlayOptions): Map<string, string> {
+  return new Map(
+    remap.map((rule) => {
+      const match = /^(\/?[A-Za-z0-9_/~{}]+):=(\/[A-Za-z0-9_/]+)$/.exec(rule);
+      if (match) return [match[1]!.startsWith('/') ? match[1]! : `/${match[1]}`, match[2]!] as const;
+      throw new EdgeError('schema.invalid', {
+        operation: 'bag play',
+        subject: path,
+        message: `remap ${rule}: /old:=/new expected`,
+      });
+    }),
+  );
+}

@@ -1,0 +1,29 @@
+import { type CellContext, METHODS } from '../../contract/core.ts';
+import { adoptBag } from './adopt-bag.ts';
+import type { BagPlayer, PlayOptions, PlayOrder } from './bag-player.ts';
+
+/** What other cells may ask about bags: play one, steer it, take an imported one into the log. */
+export function serveBags({ bus, dataDir, emit }: CellContext, player: BagPlayer): void {
+  const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
+  bus.handle(bagPlay, async (body) => player.start(body as PlayOptions));
+  bus.handle(bagPlayState, async (body) => player.state((body as { id: string }).id));
+  bus.handle(bagPlayStop, async (body) => player.stop((body as { id: string }).id));
+  bus.handle(bagPlayControl, async (body) => {
+    const { id, ...order } = body as { id: string } & PlayOrder;
+    return player.control(id, order);
+  });
+  bus.handle(bagAdopt, async (body) => {
+    const { bag, segments } = await adoptBag(dataDir, (body as { bag: string }).bag, emit);
+    return {
+      bag,
+      segments: segments.map(({ path, sha256, bytes, messages, repaired }) => ({
+        bag,
+        path,
+        sha256,
+        bytes,
+        messages,
+        repaired,
+      })),
+    };
+  });
+}
