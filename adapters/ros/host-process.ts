@@ -2,6 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Clock, EdgeError, LIMITS, type Timer, withDeadline } from '../../contract/core.ts';
+import {
+  type ApiCall,
+  type ApiNews,
+  type ApiRequest,
+  type ApiWord,
+  decodeApi,
+  encodeApi,
+} from './api-wire.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { RosPlace } from './locate.ts';
 import { ROS_LIMITS } from './options.ts';
@@ -9,21 +17,26 @@ import {
   type Control,
   decodeJson,
   decodeSample,
+  encodeFrame,
   encodeJson,
   FRAME,
   type Notice,
   publishHead,
+  type QosEvent,
   type SampleFrame,
+  type StartOptions,
 } from './wire.ts';
 
 export type HostEvents = {
   onSample(frame: SampleFrame): void;
   onEvent(level: 'info' | 'warn' | 'error', message: string): void;
+  onApiNews(news: ApiNews): void;
+  onQosEvent(event: QosEvent): void;
   /** Called once, when the process is gone, for whatever reason. */
   onExit(reason: string): void;
 };
 
-type Pending = { resolve(): void; reject(error: EdgeError): void };
+type Pending = { resolve(value?: unknown): void; reject(error: EdgeError): void };
 type Request =
   | Omit<Extract<Control, { kind: 'subscribe' }>, 'id'>
   | Omit<Extract<Control, { kind: 'advertise' }>, 'id'>;
@@ -45,6 +58,7 @@ export class HostProcess {
   #nextId = 1;
   #ready = Promise.withResolvers<void>();
   #isReady = false;
+  #gone = false;
   #lost: Readonly<Record<string, number>> = {};
   #silentLooks = 0;
   #looks: Timer;
@@ -52,7 +66,7 @@ export class HostProcess {
   #stderr = '';
   #reason = '';
 
-  constructor(place: RosPlace, node: string, namespace: string, clock: Clock, events: HostEvents) {
+  constructor(place: RosPlace, start: StartOptions, clock: Clock, events: HostEvents) {
     this.#clock = clock;
     this.#events = events;
     this.#ready.promise.catch(() => {});
@@ -62,8 +76,8 @@ export class HostProcess {
     });
     this.#socket = this.#child.stdio[SOCKET_FD] as Duplex;
     this.#exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => this.#gone(`cannot be started: ${error.message}`, resolve));
-      this.#child.once('exit', (code, signal) => this.#gone(this.#explain(code, signal), resolve));
+      this.#child.once('error', (error) => this.#onGone(`cannot be started: ${error.message}`, resolve));
+      this.#child.once('exit', (code, signal) => this.#onGone(this.#explain(code, signal), resolve));
     });
     const reader = new FrameReader((kind, body) => this.#onFrame(kind, body));
     this.#socket.on('data', (chunk: Buffer) => {
@@ -81,11 +95,15 @@ export class HostProcess {
     }
     this.#deadline = clock.after(ROS_LIMITS.START_MS, () => this.kill('did not start in time'));
     this.#looks = clock.every(LIMITS.HEARTBEAT_MS, () => this.#look());
-    this.#control({ kind: 'start', node, namespace });
+    this.#control({ kind: 'start', ...start });
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  get alive(): boolean {
+    return !this.#gone;
   }
 
   /** Lost before they reached us, by topic, since this process started. */
@@ -100,7 +118,7 @@ export class HostProcess {
 
   async request(request: Request): Promise<void> {
     const id = this.#nextId++;
-    const answered = new Promise<void>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const answered = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     this.#control({ ...request, id });
     try {
       await withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answered, request.kind, request.spec.topic);
@@ -108,6 +126,40 @@ export class HostProcess {
     } finally {
       this.#pending.delete(id);
     }
+  }
+
+  /** A topic that is not wanted any more; what is on its way still comes. */
+  forget(channel: number): void {
+    this.#channels.delete(channel);
+    this.#control({ kind: 'unsubscribe', channel });
+  }
+
+  /** One call of the API; `answer` rejects when this process ends. Its deadline is the caller's business. */
+  apiCall(call: ApiCall): { readonly answer: Promise<unknown>; abort(): void } {
+    const id = this.#nextId++;
+    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    answer.catch(() => {});
+    if (this.#gone || this.#socket.destroyed) {
+      this.#pending.get(id)?.reject(this.#ended());
+      this.#pending.delete(id);
+    } else if (this.#socket.writableLength > ROS_LIMITS.OUTGOING_API_BYTES_MAX) {
+      this.#pending.get(id)?.reject(this.#failed('the ROS host does not keep up with its calls'));
+      this.#pending.delete(id);
+    } else this.#api(FRAME.apiCall, { id, call });
+    return {
+      answer,
+      abort: () => {
+        if (this.#pending.delete(id)) this.apiWord({ op: 'abort', id });
+      },
+    };
+  }
+
+  apiWord(word: ApiWord): void {
+    this.#api(FRAME.apiWord, word);
+  }
+
+  #api(kind: number, value: ApiRequest | ApiWord): void {
+    if (!this.#socket.destroyed) this.#socket.write(encodeFrame(kind, encodeApi(value)));
   }
 
   /** False when the host does not take it now. */
@@ -159,6 +211,18 @@ export class HostProcess {
     this.#silentLooks = 0;
     if (kind === FRAME.sample) this.#events.onSample(decodeSample(body));
     else if (kind === FRAME.notice) this.#onNotice(decodeJson<Notice>(body));
+    else if (kind === FRAME.apiNews) this.#onApiNews(decodeApi<ApiNews>(body));
+  }
+
+  #onApiNews(news: ApiNews): void {
+    if (news.op !== 'reply' && news.op !== 'error') {
+      this.#events.onApiNews(news);
+      return;
+    }
+    const pending = this.#pending.get(news.id);
+    this.#pending.delete(news.id);
+    if (news.op === 'reply') pending?.resolve(news.value);
+    else pending?.reject(EdgeError.fromBody(news.error));
   }
 
   #onNotice(notice: Notice): void {
@@ -191,6 +255,9 @@ export class HostProcess {
       case 'beat':
         this.#lost = notice.lost;
         return;
+      case 'qos':
+        this.#events.onQosEvent(notice.event);
+        return;
       case 'event':
         this.#events.onEvent(
           notice.level,
@@ -205,16 +272,22 @@ export class HostProcess {
     return `ended by ${signal ?? `exit code ${code}`}${last ? `: ${last}` : ''}`;
   }
 
-  #gone(reason: string, resolve: () => void): void {
+  #ended(): EdgeError {
+    return this.#failed(this.#reason || 'the ROS host ended');
+  }
+
+  #failed(message: string): EdgeError {
+    return new EdgeError('ros.failed', { operation: 'run the ROS host', subject: 'rclnodejs', message });
+  }
+
+  #onGone(reason: string, resolve: () => void): void {
+    this.#gone = true;
+    this.#reason ||= reason;
     this.#isReady = false;
     this.#looks.cancel();
     this.#deadline.cancel();
     this.#socket.destroy();
-    const error = new EdgeError('ros.failed', {
-      operation: 'run the ROS host',
-      subject: 'rclnodejs',
-      message: reason,
-    });
+    const error = this.#failed(reason);
     this.#ready.reject(error);
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();

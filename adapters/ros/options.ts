@@ -1,3 +1,5 @@
+import type { QosEvent } from './wire.ts';
+
 /** How the adapter finds ROS and what its node is called. Everything has a default. */
 export type RosOptions = {
   /** Name of the node in the ROS graph. */
@@ -15,6 +17,12 @@ export type RosOptions = {
    * milliseconds and not after a start and a discovery (about a second). Default true.
    */
   readonly standby?: boolean;
+  /** The clock of the node follows /clock, and so do the times at which samples are received. */
+  readonly useSimTime?: boolean;
+  /** Where the small helper library is compiled to, once; without it a folder of the user's cache. */
+  readonly nativeDir?: string;
+  /** Endpoints that do not fit, missed deadlines, lost publishers: each as it happens. */
+  readonly onQosEvent?: (event: QosEvent) => void;
   /** What the host has to say, for operators. */
   readonly report?: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
@@ -35,6 +43,12 @@ export const ROS_LIMITS = {
   STANDBY_RETRY_MS: 5_000,
   /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */
   OUTGOING_BYTES_MAX: 1024 * 1024,
+  /** Outgoing bytes waiting for the host; above that API calls are refused. A request with a map fits. */
+  OUTGOING_API_BYTES_MAX: 32 * 1024 * 1024,
+  /** After this a channel number of a topic that was let go may name another one, milliseconds. */
+  CHANNEL_REST_MS: 5_000,
+  /** Topics and kinds of events about quality of service that are remembered; then the oldest goes. */
+  QOS_EVENTS_MAX: 1_024,
   /** What is kept of the host's stderr to explain its end, characters. */
   STDERR_CHARS_MAX: 2_000,
 } as const;

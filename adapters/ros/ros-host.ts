@@ -2,18 +2,27 @@ import {
   type Clock,
   EdgeError,
   LIMITS,
+  type RosApi,
   type Sample,
   type SourceState,
   type Timer,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { ApiLink } from './api-link.ts';
 import { HostProcess } from './host-process.ts';
 import { locateRos } from './locate.ts';
 import { stopMessage } from './messages.ts';
+import { type NativeLibrary, prepareNative } from './native-library.ts';
 import { ROS_LIMITS, type RosOptions } from './options.ts';
-import type { SampleFrame } from './wire.ts';
+import { makeRosApi } from './ros-node.ts';
+import type { QosEvent, SampleFrame } from './wire.ts';
 
-type Subscription = { readonly spec: TopicSpec; readonly onSample: (sample: Sample) => void };
+type Raw = { readonly headed: boolean };
+type Subscription = {
+  readonly spec: TopicSpec;
+  readonly onSample: (sample: Sample) => void;
+  readonly raw: Raw | undefined;
+};
 
 /**
  * The ROS node of this daemon, kept alive: its process is started again when it dies or hangs, with all
@@ -42,10 +51,25 @@ export class RosHost {
   #standbyReady = false;
   #standbyTimer: Timer | undefined;
   #nextChannel = 0;
+  /** Channel numbers of topics that were let go: a number is 16 bits on the wire. */
+  readonly #freeChannels: number[] = [];
+  #native: NativeLibrary | undefined;
+  readonly #link: ApiLink;
+  /** Services, actions, parameters, lifecycle and graph, through whatever host runs. */
+  readonly api: RosApi;
+  /** Events about quality of service, by topic and kind, since this adapter was made. */
+  readonly qosEvents = new Map<string, QosEvent>();
 
   constructor(options: RosOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
+    this.#link = new ApiLink(clock);
+    this.api = makeRosApi(this.#link, clock, (level, message) => options.report?.(level, message));
+  }
+
+  /** What the helper library adds, or why it is not there; undefined before the first start. */
+  get native(): NativeLibrary | undefined {
+    return this.#native;
   }
 
   get pid(): number | undefined {
@@ -83,11 +107,12 @@ export class RosHost {
     this.#change(false, 'closed');
   }
 
-  async subscribe(spec: TopicSpec, onSample: (sample: Sample) => void): Promise<number> {
-    const channel = this.#nextChannel++;
-    this.#subscriptions.set(channel, { spec, onSample });
+  /** `raw` takes the bytes of a type whose package is not installed here; it needs the helper library. */
+  async subscribe(spec: TopicSpec, onSample: (sample: Sample) => void, raw?: Raw): Promise<number> {
+    const channel = this.#freeChannels.shift() ?? this.#nextChannel++;
+    this.#subscriptions.set(channel, { spec, onSample, raw });
     try {
-      await this.#current('subscribe', spec.topic).request({ kind: 'subscribe', channel, spec });
+      await this.#requestSubscribe(this.#current('subscribe', spec.topic), channel);
     } catch (error) {
       this.#subscriptions.delete(channel);
       throw error;
@@ -96,7 +121,10 @@ export class RosHost {
   }
 
   unsubscribe(channel: number): void {
-    this.#subscriptions.delete(channel);
+    if (!this.#subscriptions.delete(channel)) return;
+    this.#process?.forget(channel);
+    // Samples on their way still carry the number: it rests until they must have come.
+    this.#clock.after(ROS_LIMITS.CHANNEL_REST_MS, () => this.#freeChannels.push(channel));
   }
 
   async advertise(spec: TopicSpec): Promise<number> {
@@ -124,13 +152,31 @@ export class RosHost {
   }
 
   async #first(): Promise<void> {
+    // Before anything else: what is missing of ROS is said at once.
+    const { env } = locateRos(this.#options);
+    this.#native ??= await prepareNative(this.#clock, env, this.#options.nativeDir);
+    if (this.#closed)
+      throw new EdgeError('ros.failed', { operation: 'start', subject: 'ROS host', message: 'closed' });
     await this.#launch(this.#spawn());
   }
 
   #spawn(name = this.#options.node ?? 'auraison_edge'): HostProcess {
     const place = locateRos(this.#options);
-    const spawned = new HostProcess(place, name, this.#options.namespace ?? '', this.#clock, {
+    const native = this.#native?.path;
+    if (native !== undefined)
+      place.env['LD_PRELOAD'] = [native, place.env['LD_PRELOAD'] ?? '']
+        .filter((path) => path !== '')
+        .join(' ');
+    const start = {
+      node: name,
+      namespace: this.#options.namespace ?? '',
+      useSimTime: this.#options.useSimTime ?? false,
+      native: native !== undefined,
+    };
+    const spawned = new HostProcess(place, start, this.#clock, {
       onSample: (frame) => this.#onSample(frame),
+      onApiNews: (news) => this.#link.news(news),
+      onQosEvent: (event) => this.#onQosEvent(event),
       onEvent: (level, message) => this.#options.report?.(level, message),
       onExit: (reason) => (spawned === this.#standby ? this.#onStandbyExit() : this.#onExit(spawned, reason)),
     });
@@ -146,11 +192,31 @@ export class RosHost {
     for (const [channel, spec] of this.#publications) {
       if (!started.has(channel)) await this.#requestAdvertise(started, channel, spec, false);
     }
-    for (const [channel, { spec }] of this.#subscriptions) {
-      await started.request({ kind: 'subscribe', channel, spec });
+    for (const channel of this.#subscriptions.keys()) {
+      await this.#requestSubscribe(started, channel).catch((error: unknown) => {
+        // One topic that cannot be had any more does not keep the others away.
+        if (!started.alive) throw error;
+        this.#options.report?.('error', error instanceof Error ? error.message : String(error));
+      });
     }
+    await this.#link.attach(started);
     this.#change(true, '');
     this.#prepareStandby();
+  }
+
+  #requestSubscribe(target: HostProcess, channel: number): Promise<void> {
+    const { spec, raw } = this.#subscriptions.get(channel)!;
+    return target.request({ kind: 'subscribe', channel, spec, ...(raw ? { raw } : {}) });
+  }
+
+  #onQosEvent(event: QosEvent): void {
+    const key = `${event.topic} ${event.direction} ${event.kind}`;
+    const count = (this.qosEvents.get(key)?.count ?? 0) + event.count;
+    // What is gone from the graph makes room: the table holds topics of this robot, not of its whole life.
+    if (this.qosEvents.size >= ROS_LIMITS.QOS_EVENTS_MAX && !this.qosEvents.has(key))
+      this.qosEvents.delete(this.qosEvents.keys().next().value!);
+    this.qosEvents.set(key, { ...event, count });
+    this.#options.onQosEvent?.(event);
   }
 
   #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec, standby: boolean): Promise<void> {
@@ -203,6 +269,7 @@ export class RosHost {
       this.#lostBefore.set(topic, (this.#lostBefore.get(topic) ?? 0) + count);
     }
     if (this.#process === gone) this.#process = undefined;
+    this.#link.detach(gone, reason);
     // A first start that fails is told to whoever asked for it; a host that once worked is brought back.
     if (this.#closed || (!this.#connected && this.#restarts === 0)) return;
     const standby = this.#standbyReady ? this.#standby : undefined;

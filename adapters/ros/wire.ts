@@ -1,15 +1,55 @@
-import type { ErrorBody, Nanoseconds, TopicSpec } from '../../contract/index.ts';
+import type { EndpointInfo, ErrorBody, Nanoseconds, Qos, TopicSpec } from '../../contract/index.ts';
 
 /**
  * The frames between the adapter and its ROS host, over one unix socket: u32 little-endian length of the
- * rest, u8 kind, body. Sample bytes travel as they are; everything else is JSON, since it is rare.
+ * rest, u8 kind, body. Sample bytes travel as they are; what concerns topics is JSON, since it is rare; services,
+ * actions and the graph have frames of their own (`api-wire.ts`).
  */
-export const FRAME = { control: 1, publish: 2, notice: 3, sample: 4 } as const;
+export const FRAME = {
+  control: 1,
+  publish: 2,
+  notice: 3,
+  sample: 4,
+  apiCall: 5,
+  apiWord: 6,
+  apiNews: 7,
+} as const;
+
+export type StartOptions = {
+  readonly node: string;
+  readonly namespace: string;
+  readonly useSimTime: boolean;
+  /** The helper library is preloaded: all QoS policies, and subscriptions without the package of their type. */
+  readonly native: boolean;
+};
+
+/**
+ * Something that quality of service is about. `incompatible` names who does not fit: nothing flows between the
+ * two. `deadline` and `liveliness` count what a publisher or subscriber missed, `type` endpoints of another type.
+ */
+export type QosEvent = {
+  readonly topic: string;
+  readonly direction: 'in' | 'out';
+  readonly kind: 'incompatible' | 'deadline' | 'liveliness' | 'type';
+  readonly count: number;
+  readonly ours: Qos;
+  readonly others: readonly EndpointInfo[];
+  readonly message: string;
+  readonly hint: string;
+};
 
 /** Adapter to host. `channel` numbers are given by the adapter and stay the same over restarts. */
 export type Control =
-  | { readonly kind: 'start'; readonly node: string; readonly namespace: string }
-  | { readonly kind: 'subscribe'; readonly id: number; readonly channel: number; readonly spec: TopicSpec }
+  | ({ readonly kind: 'start' } & StartOptions)
+  | {
+      readonly kind: 'subscribe';
+      readonly id: number;
+      readonly channel: number;
+      readonly spec: TopicSpec;
+      /** The type is not installed: its bytes are taken without it. Whether they begin with a std_msgs/Header. */
+      readonly raw?: { readonly headed: boolean };
+    }
+  | { readonly kind: 'unsubscribe'; readonly channel: number }
   | {
       readonly kind: 'advertise';
       readonly id: number;
@@ -30,6 +70,7 @@ export type Notice =
   | { readonly kind: 'done'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorBody }
   | { readonly kind: 'unusable'; readonly error: ErrorBody }
+  | { readonly kind: 'qos'; readonly event: QosEvent }
   | { readonly kind: 'beat'; readonly lost: Readonly<Record<string, number>> }
   | {
       readonly kind: 'event';
@@ -53,6 +94,11 @@ export function encodeJson(
   value: Control | Notice,
 ): Buffer {
   const body = Buffer.from(JSON.stringify(value), 'utf8');
+  return Buffer.concat([head(kind, body.length, 0), body]);
+}
+
+/** A body that is bytes already. */
+export function encodeFrame(kind: number, body: Buffer): Buffer {
   return Buffer.concat([head(kind, body.length, 0), body]);
 }
 

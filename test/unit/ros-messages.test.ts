@@ -1,7 +1,7 @@
 import { parse } from '@foxglove/rosmsg';
 import { MessageReader, MessageWriter } from '@foxglove/rosmsg2-serialization';
 import { describe, expect, it } from 'vitest';
-import { headerStamp } from '../../adapters/ros/host/message-types.ts';
+import { headerStamp } from '../../adapters/ros/host/header-stamp.ts';
 import {
   decodePlanarOdometry,
   decodeSignal,

@@ -66,9 +66,20 @@ describe('the frames between adapter and ROS host', () => {
       if (kind === FRAME.publish) seen.push([decodePublish(body).channel, [...decodePublish(body).bytes]]);
       else seen.push(decodeJson(body));
     });
-    reader.push(encodeJson(FRAME.control, { kind: 'start', node: 'größe', namespace: '' }));
+    reader.push(
+      encodeJson(FRAME.control, {
+        kind: 'start',
+        node: 'größe',
+        namespace: '',
+        useSimTime: false,
+        native: false,
+      }),
+    );
     reader.push(Buffer.concat([publishHead(65_535, 2), Buffer.from([9, 8])]));
-    expect(seen).toEqual([{ kind: 'start', node: 'größe', namespace: '' }, [65_535, [9, 8]]]);
+    expect(seen).toEqual([
+      { kind: 'start', node: 'größe', namespace: '', useSimTime: false, native: false },
+      [65_535, [9, 8]],
+    ]);
   });
 
   it('refuse what is no frame', () => {

@@ -1,5 +1,22 @@
 import type { ErrorBody } from '../../../contract/index.ts';
 
+type FaultCode =
+  | 'ros.unavailable'
+  | 'ros.failed'
+  | 'ros.not_found'
+  | 'ros.refused'
+  | 'robot.unreachable'
+  | 'deadline.exceeded'
+  | 'schema.invalid'
+  | 'sample.unknown_type';
+/** As the catalogue of contract/edge-error.ts has it. */
+const RETRYABLE: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  'ros.failed',
+  'ros.not_found',
+  'robot.unreachable',
+  'deadline.exceeded',
+]);
+
 /**
  * An error on its way to the adapter. Not an EdgeError, and nothing else of the contract that runs: loading
  * its schemas takes 0.3 s, and after a crash the robot waits that long for its stop.
@@ -7,15 +24,9 @@ import type { ErrorBody } from '../../../contract/index.ts';
 export class HostFault extends Error {
   readonly body: ErrorBody;
 
-  constructor(
-    code: 'ros.unavailable' | 'ros.failed' | 'sample.unknown_type',
-    operation: string,
-    subject: string,
-    message: string,
-    hint = '',
-  ) {
+  constructor(code: FaultCode, operation: string, subject: string, message: string, hint = '') {
     super(message);
-    this.body = { code, operation, subject, message, hint, retryable: code === 'ros.failed' };
+    this.body = { code, operation, subject, message, hint, retryable: RETRYABLE.has(code) };
   }
 
   /** Wraps anything thrown; a fault stays as it is. */

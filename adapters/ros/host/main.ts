@@ -7,12 +7,24 @@ import { Socket } from 'node:net';
 import type { TopicSpec } from '../../../contract/index.ts';
 import { LIMITS } from '../../../contract/limits.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
+import { type ApiNews, type ApiRequest, type ApiWord, decodeApi, encodeApi } from '../api-wire.ts';
 import { FrameReader } from '../frame-reader.ts';
 import { sweepSharedMemory } from '../shared-memory.ts';
-import { type Control, decodeJson, decodePublish, encodeJson, FRAME, type Notice } from '../wire.ts';
-import { HostFault } from './fault.ts';
+import {
+  type Control,
+  decodeJson,
+  decodePublish,
+  encodeFrame,
+  encodeJson,
+  FRAME,
+  type Notice,
+  type StartOptions,
+} from '../wire.ts';
+import { ApiSession } from './api-session.ts';
+import { HostFault, messageOf } from './fault.ts';
 import { loadRclnodejs, needsGeneration } from './preflight.ts';
 import { RosSession } from './session.ts';
+import type { Node, Rclnodejs, Vendor } from './vendor.ts';
 
 /** Bytes waiting for a slow adapter; above that samples are dropped and counted. Two of the largest. */
 const OUTGOING_BYTES_MAX = 2 * LIMITS.SAMPLE_BYTES_MAX;
@@ -23,6 +35,7 @@ const ADAPTER_SOCKET_FD = 3;
 const clock = new SystemClock();
 const socket = new Socket({ fd: ADAPTER_SOCKET_FD, readable: true, writable: true });
 let session: RosSession | undefined;
+let api: ApiSession | undefined;
 let ending = false;
 
 const outlet = {
@@ -36,6 +49,9 @@ const outlet = {
     socket.write(message);
     process.nextTick(() => socket.uncork());
     return true;
+  },
+  api(news: ApiNews): void {
+    if (!socket.destroyed) socket.write(encodeFrame(FRAME.apiNews, encodeApi(news)));
   },
 };
 
@@ -57,12 +73,40 @@ async function start(control: Extract<Control, { kind: 'start' }>): Promise<void
   // rclnodejs shuts down on SIGINT by itself; here the adapter says when, so that the stop comes first.
   process.removeAllListeners('SIGINT');
   process.on('SIGINT', () => {});
-  const node = vendor.rcl.createNode(control.node, control.namespace);
-  session = new RosSession(vendor, node, clock, outlet);
+  const node = makeNode(vendor, control);
+  session = new RosSession(vendor, node, clock, outlet, control);
+  api = new ApiSession(vendor.rcl, node, clock, outlet.api, fault);
   node.spin();
   clock.every(LIMITS.HEARTBEAT_MS, () => outlet.notice({ kind: 'beat', lost: session?.lost() ?? {} }));
   const rmw = process.env['RMW_IMPLEMENTATION'] ?? 'default';
   outlet.notice({ kind: 'ready', rmw, distro: process.env['ROS_DISTRO'] ?? 'unknown' });
+}
+
+function makeNode({ rcl }: Vendor, { node: name, namespace, useSimTime }: StartOptions): Node {
+  const node = useSimTime
+    ? rcl.createNode(name, namespace, undefined, simTimeOptions(rcl))
+    : rcl.createNode(name, namespace);
+  // A throw out of a callback of rclnodejs ends the process uncatchably: a malformed answer of another node
+  // costs that answer and nothing else.
+  const execute = node.execute.bind(node);
+  node.execute = (handles) => {
+    try {
+      execute(handles);
+    } catch (error) {
+      fault('read from the middleware', error);
+    }
+  };
+  return node;
+}
+
+function simTimeOptions(rcl: Rclnodejs): object {
+  return new rcl.NodeOptions(true, [
+    new rcl.Parameter('use_sim_time', rcl.ParameterType.PARAMETER_BOOL, true),
+  ]);
+}
+
+function fault(operation: string, error: unknown): void {
+  outlet.notice(told('error', `${operation}: ${messageOf(error)}`));
 }
 
 function told(level: 'info' | 'error', message: string): Notice {
@@ -89,7 +133,10 @@ function obey(control: Control): void {
       });
       return;
     case 'subscribe':
-      answer(control.id, control.spec, (open) => open.subscribe(control.channel, control.spec));
+      answer(control.id, control.spec, (open) => open.subscribe(control));
+      return;
+    case 'unsubscribe':
+      session?.unsubscribe(control.channel);
       return;
     case 'advertise':
       answer(control.id, control.spec, (open) => open.advertise(control));
@@ -111,6 +158,7 @@ function end(): void {
   session?.adapterLost();
   clock.after(LAST_WORDS_MS, () => {
     try {
+      api?.close();
       // Exiting without this crashes in the destructors of rcl.
       session?.close();
     } finally {
@@ -124,7 +172,8 @@ const reader = new FrameReader((kind, body) => {
   else if (kind === FRAME.publish) {
     const { channel, bytes } = decodePublish(body);
     session?.publish(channel, bytes);
-  }
+  } else if (kind === FRAME.apiCall) api?.request(decodeApi<ApiRequest>(body));
+  else if (kind === FRAME.apiWord) api?.word(decodeApi<ApiWord>(body));
 });
 socket.on('data', (chunk: Buffer) => reader.push(chunk));
 socket.on('error', end);

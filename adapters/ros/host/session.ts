@@ -1,16 +1,20 @@
-import type { Clock, TopicSpec } from '../../../contract/index.ts';
+import type { Clock, Nanoseconds, TopicSpec } from '../../../contract/index.ts';
 import { LIMITS } from '../../../contract/limits.ts';
-import { type Control, type Notice, sampleHead } from '../wire.ts';
+import { type Control, type Notice, type StartOptions, sampleHead } from '../wire.ts';
 import { HostFault, messageOf } from './fault.ts';
-import { hasLeadingHeader, headerStamp, messageClass } from './message-types.ts';
+import { hasLeadingHeader, headerStamp } from './header-stamp.ts';
+import { messageClass, requireInstalled } from './interface-types.ts';
+import { qosCallbacks } from './qos-events.ts';
+import { needsNative, RAW_TYPE, vendorQos, withNative } from './qos-settings.ts';
 import { VelocityGuard } from './velocity-guard.ts';
 import type {
   EventCallbacks,
   EventClasses,
   Publisher,
-  Qos,
   Rclnodejs,
   Node as RosNode,
+  Subscription,
+  TypeName,
   Vendor,
 } from './vendor.ts';
 
@@ -47,8 +51,12 @@ export class RosSession {
   readonly #advertised = new Map<number, Advertised>();
   readonly #lost = new Map<string, number>();
   readonly #guardTimer: { cancel(): void };
+  readonly #options: StartOptions;
+  readonly #subscriptions = new Map<number, Subscription>();
+  #toldNoClock = false;
 
-  constructor(vendor: Vendor, node: RosNode, clock: Clock, outlet: Outlet) {
+  constructor(vendor: Vendor, node: RosNode, clock: Clock, outlet: Outlet, options: StartOptions) {
+    this.#options = options;
     this.#rcl = vendor.rcl;
     this.#events = vendor.events;
     this.#node = node;
@@ -62,37 +70,52 @@ export class RosSession {
   }
 
   /** Throws `sample.unknown_type` or `ros.failed` (HostFault). */
-  subscribe(channel: number, spec: TopicSpec): void {
-    const headed = hasLeadingHeader(messageClass(this.#rcl, spec.type));
-    const events = this.#eventsOf(this.#events.SubscriptionEventCallbacks, spec);
-    if (events) events.messageLost = (event) => this.#countLost(spec.topic, Number(event.total_count_change));
+  subscribe({ channel, spec, raw }: Extract<Control, { kind: 'subscribe' }>): void {
+    const type = raw ? this.#rawType(spec) : spec.type;
+    const headed = raw?.headed ?? hasLeadingHeader(messageClass(this.#rcl, spec.type));
+    this.#requireNative(spec);
+    const tell = (notice: Notice) => this.#outlet.notice(notice);
+    const lose = (count: number) => this.#countLost(spec.topic, count);
+    const events = qosCallbacks(this.#events, this.#node, spec, 'in', tell, lose);
+    if (events) this.#guardAll(events, spec.topic);
     const onMessage = (message: Buffer) =>
       this.#guarded('receive', spec.topic, () => {
-        const received = this.#clock.now();
+        const received = this.#now();
         if (message.length > LIMITS.SAMPLE_BYTES_MAX) return this.#countLost(spec.topic, 1);
         const stamp = (headed && headerStamp(message)) || received;
         const head = sampleHead(channel, stamp, received, message.length);
         if (!this.#outlet.sample(head, message)) this.#countLost(spec.topic, 1);
       });
-    this.#lost.set(spec.topic, 0);
-    attempt('subscribe', spec.topic, () =>
-      this.#node.createSubscription(
-        spec.type,
-        spec.topic,
-        { isRaw: true, qos: this.#qos(spec, SUBSCRIPTION_DEPTH_MIN) },
-        onMessage,
-        events,
+    if (!this.#lost.has(spec.topic)) this.#lost.set(spec.topic, 0);
+    const qos = vendorQos(this.#rcl, spec.qos, SUBSCRIPTION_DEPTH_MIN);
+    const subscription = attempt('subscribe', spec.topic, () =>
+      withNative(spec.qos, raw ? spec.type : undefined, () =>
+        this.#node.createSubscription(type, spec.topic, { isRaw: true, qos }, onMessage, events),
       ),
     );
+    this.#subscriptions.set(channel, subscription);
+  }
+
+  unsubscribe(channel: number): void {
+    const subscription = this.#subscriptions.get(channel);
+    this.#subscriptions.delete(channel);
+    if (subscription) this.#guarded('unsubscribe', '', () => this.#node.destroySubscription(subscription));
   }
 
   /** Throws `sample.unknown_type` or `ros.failed`. */
   advertise(control: Extract<Control, { kind: 'advertise' }>): void {
     const { spec } = control;
     messageClass(this.#rcl, spec.type);
-    const events = this.#eventsOf(this.#events.PublisherEventCallbacks, spec);
+    this.#requireNative(spec);
+    const events = qosCallbacks(this.#events, this.#node, spec, 'out', (notice) =>
+      this.#outlet.notice(notice),
+    );
+    if (events) this.#guardAll(events, spec.topic);
+    const qos = vendorQos(this.#rcl, spec.qos, 1);
     const publisher = attempt('advertise', spec.topic, () =>
-      this.#node.createPublisher(spec.type, spec.topic, { qos: this.#qos(spec, 1) }, events),
+      withNative(spec.qos, undefined, () =>
+        this.#node.createPublisher(spec.type, spec.topic, { qos }, events),
+      ),
     );
     this.#advertised.set(control.channel, {
       publisher,
@@ -135,25 +158,50 @@ export class RosSession {
     this.#rcl.shutdownAll();
   }
 
-  /** Undefined before Jazzy, where rclnodejs cannot tell losses and incompatible QoS. */
-  #eventsOf(Callbacks: new () => EventCallbacks, spec: TopicSpec): EventCallbacks | undefined {
-    try {
-      const events = new Callbacks();
-      events.incompatibleQos = () => this.#warnQos(spec);
-      return events;
-    } catch {
-      return undefined;
+  /** By the clock of the node: with `use_sim_time` it is what /clock says, once it said something. */
+  #now(): Nanoseconds {
+    const wall = this.#clock.now();
+    if (!this.#options.useSimTime) return wall;
+    const simulated = this.#node.getClock().now().nanoseconds;
+    if (simulated > 0n) return simulated;
+    if (!this.#toldNoClock) {
+      this.#toldNoClock = true;
+      const message = 'nothing on /clock yet: until then samples are received by the clock of this host';
+      this.#outlet.notice({ kind: 'event', level: 'warn', topic: '/clock', message });
+    }
+    return wall;
+  }
+
+  #rawType(spec: TopicSpec): TypeName {
+    if (this.#options.native) return { type: () => RAW_TYPE };
+    // Says which package is missing.
+    requireInstalled(spec.type, 'msg');
+    throw new HostFault('sample.unknown_type', 'subscribe', spec.type, 'no helper library on this host');
+  }
+
+  /** Policies that cannot be applied are told; the others hold. */
+  #requireNative({ topic, qos }: TopicSpec): void {
+    if (this.#options.native || !needsNative(qos)) return;
+    const message =
+      'deadline, lifespan and lease are not applied: they need the helper library (a C compiler)';
+    this.#outlet.notice({ kind: 'event', level: 'warn', topic, message });
+  }
+
+  #guardAll(events: EventCallbacks, topic: string): void {
+    for (const name of [
+      'incompatibleQos',
+      'incompatibleType',
+      'deadline',
+      'liveliness',
+      'messageLost',
+    ] as const) {
+      const callback = events[name];
+      if (callback) events[name] = (event) => this.#guarded(name, topic, () => callback(event));
     }
   }
 
   #countLost(topic: string, count: number): void {
     this.#lost.set(topic, (this.#lost.get(topic) ?? 0) + count);
-  }
-
-  #warnQos(spec: TopicSpec): void {
-    const asked = `${spec.qos.reliability}, ${spec.qos.durability}`;
-    const message = `incompatible quality of service: nothing flows between this node (${asked}) and one on the other side`;
-    this.#outlet.notice({ kind: 'event', level: 'warn', topic: spec.topic, message });
   }
 
   /** A throw out of a callback of rclnodejs ends the process uncatchably: nothing may leave it. */
@@ -164,14 +212,6 @@ export class RosSession {
       const message = `${operation} failed: ${messageOf(error)}`;
       this.#outlet.notice({ kind: 'event', level: 'error', topic, message });
     }
-  }
-
-  /** Numbers of rmw/types.h. */
-  #qos({ qos }: TopicSpec, depthMin: number): Qos {
-    const history = qos.history === 'keep_all' ? 2 : 1;
-    const reliability = qos.reliability === 'reliable' ? 1 : 2;
-    const durability = qos.durability === 'transient_local' ? 1 : 2;
-    return new this.#rcl.QoS(history, Math.max(qos.depth, depthMin), reliability, durability);
   }
 }
 

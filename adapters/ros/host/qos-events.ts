@@ -1,0 +1,120 @@
+import type { EndpointInfo, TopicSpec } from '../../../contract/index.ts';
+import { qosMismatches, qosText } from '../../../formats/ros2/qos.ts';
+import type { Notice, QosEvent } from '../wire.ts';
+import { endpoint } from './graph-view.ts';
+import type { EventCallbacks, EventClasses, EventData, Node as RosNode } from './vendor.ts';
+
+type Direction = QosEvent['direction'];
+
+/** Names of rmw/events.h for a policy, where the other side is not in the graph any more. */
+const POLICIES: Readonly<Record<number, string>> = {
+  2: 'durability',
+  4: 'deadline',
+  8: 'liveliness',
+  16: 'reliability',
+  32: 'history',
+  64: 'lifespan',
+};
+
+/** Callbacks that tell what the middleware notices about quality of service; undefined before Jazzy. */
+export function qosCallbacks(
+  events: EventClasses,
+  node: RosNode,
+  spec: TopicSpec,
+  direction: Direction,
+  tell: (notice: Notice) => void,
+  onLost?: (count: number) => void,
+): EventCallbacks | undefined {
+  let callbacks: EventCallbacks;
+  try {
+    callbacks =
+      direction === 'in' ? new events.SubscriptionEventCallbacks() : new events.PublisherEventCallbacks();
+  } catch {
+    return undefined;
+  }
+  const send = (
+    kind: QosEvent['kind'],
+    count: number,
+    message: string,
+    hint: string,
+    others: EndpointInfo[] = [],
+  ) =>
+    tell({
+      kind: 'qos',
+      event: { topic: spec.topic, direction, kind, count, ours: spec.qos, others, message, hint },
+    });
+  callbacks.incompatibleQos = (event) => {
+    const { message, hint, others } = explain(node, spec, direction, event);
+    send('incompatible', changed(event), message, hint, others);
+  };
+  callbacks.incompatibleType = (event) =>
+    send(
+      'type',
+      changed(event),
+      `another ${direction === 'in' ? 'publisher' : 'subscriber'} of this topic has another type than ${spec.type}`,
+      'auraison ros topics shows the types of a topic',
+    );
+  // A deadline that nobody set is never missed; asking for the event would still cost an entity.
+  if (spec.qos.deadlineMs !== undefined)
+    callbacks.deadline = (event) =>
+      send(
+        'deadline',
+        changed(event),
+        `no message within the deadline of ${spec.qos.deadlineMs} ms`,
+        'see whether the publisher runs, and at which rate',
+      );
+  if (direction === 'in' && (spec.qos.livelinessLeaseMs !== undefined || spec.qos.liveliness !== undefined))
+    callbacks.liveliness = (event) => {
+      const lost = Number(event.not_alive_count_change ?? 0);
+      if (lost > 0)
+        send('liveliness', lost, 'a publisher no longer shows that it lives', 'see whether its node hangs');
+    };
+  if (direction === 'in' && onLost) callbacks.messageLost = (event) => onLost(changed(event));
+  return callbacks;
+}
+
+function changed(event: EventData): number {
+  return Math.max(0, Number(event.total_count_change ?? 1));
+}
+
+/** Names both sides with their policies, and what would join them. */
+function explain(
+  node: RosNode,
+  spec: TopicSpec,
+  direction: Direction,
+  event: EventData,
+): { message: string; hint: string; others: EndpointInfo[] } {
+  const infos = direction === 'in' ? node.getPublishersInfoByTopic : node.getSubscriptionsInfoByTopic;
+  const others = infos
+    .call(node, spec.topic)
+    .map(endpoint)
+    .filter(({ qos }) => mismatches(spec, direction, qos).length > 0);
+  const policy = POLICIES[Number(event.last_policy_kind)] ?? 'a policy';
+  const [we, they] = direction === 'in' ? ['asks for', 'offers'] : ['offers', 'asks for'];
+  const who = others.map((other) => `${other.node} ${they} ${qosText(other.qos)}`).join('; ');
+  const message =
+    `incompatible quality of service (${policy}): this node ${we} ${qosText(spec.qos)}` +
+    `, ${who || 'the other side is gone from the graph'}; nothing flows between them`;
+  const wrong = others.flatMap(({ qos }) => mismatches(spec, direction, qos));
+  const fixes = new Set(
+    wrong.map(({ policy: name, offered, requested }) =>
+      direction === 'in'
+        ? `set ${KEYS[name]} of ${spec.topic} in [[ros.topics]] to what is offered (${offered})`
+        : `publish ${spec.topic} with ${KEYS[name]} as asked for (${requested})`,
+    ),
+  );
+  return { message, hint: [...fixes].join('; ') || `make ${policy} the same on both sides`, others };
+}
+
+/** Keys of a topic in the configuration. */
+const KEYS = {
+  reliability: 'reliability',
+  durability: 'durability',
+  deadline: 'deadline',
+  liveliness: 'liveliness',
+  liveliness_lease: 'liveliness_lease',
+} as const;
+
+function mismatches(spec: TopicSpec, direction: Direction, other: EndpointInfo['qos']) {
+  return direction === 'in' ? qosMismatches(other, spec.qos) : qosMismatches(spec.qos, other);
+}

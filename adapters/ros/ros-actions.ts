@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type CallOptions,
+  type Clock,
+  EdgeError,
+  type GoalHandle,
+  type GoalResult,
+  type MessageValue,
+  type RosActions,
+  type ServedGoal,
+  withDeadline,
+} from '../../contract/core.ts';
+import type { ApiLink } from './api-link.ts';
+import type { ApiNews } from './api-wire.ts';
+import type { HostProcess } from './host-process.ts';
+import { ROS_LIMITS } from './options.ts';
+
+type Handlers = {
+  accept(goal: MessageValue): boolean;
+  execute(goal: ServedGoal): Promise<GoalResult>;
+};
+type SentGoal = {
+  readonly name: string;
+  readonly outcome: PromiseWithResolvers<GoalResult>;
+  readonly onFeedback: ((value: MessageValue) => void) | undefined;
+};
+type OwnGoal = { readonly goal: MessageValue; readonly cancel: AbortController };
+type Served = {
+  readonly name: string;
+  readonly type: string;
+  readonly handlers: Handlers;
+  readonly goals: Map<string, OwnGoal>;
+};
+
+/**
+ * Actions over the ROS host. What is served comes back with every new host. The goals of a host that died are
+ * told, both ways: ours are aborted, those we sent reject and are cancelled through the next host, since nobody
+ * watches over them any more.
+ */
+export class HostActions implements RosActions {
+  readonly #link: ApiLink;
+  readonly #clock: Clock;
+  readonly #report: (level: 'warn' | 'error', message: string) => void;
+  readonly #number: () => number;
+  readonly #sent = new Map<string, SentGoal>();
+  readonly #orphans = new Map<string, string>();
+  readonly #served = new Map<number, Served>();
+
+  constructor(
+    link: ApiLink,
+    clock: Clock,
+    report: (level: 'warn' | 'error', message: string) => void,
+    number: () => number,
+  ) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#report = report;
+    this.#number = number;
+    link.listen({
+      onHost: (host) => this.#restore(host),
+      onHostGone: (reason) => this.#hostGone(reason),
+      onNews: (news) => this.#onNews(news),
+    });
+  }
+
+  async send(
+    name: string,
+    type: string,
+    goal: MessageValue,
+    options: CallOptions & { readonly onFeedback?: (value: MessageValue) => void },
+  ): Promise<GoalHandle> {
+    const { timeoutMs, signal, onFeedback } = options;
+    const goalId = randomUUID().replaceAll('-', '');
+    const outcome = Promise.withResolvers<GoalResult>();
+    // Nobody has to be interested in the result.
+    outcome.promise.catch(() => {});
+    this.#sent.set(goalId, { name, outcome, onFeedback });
+    let accepted: boolean;
+    try {
+      const order = { op: 'sendGoal', goalId, name, type, goal, timeoutMs } as const;
+      accepted = await this.#link.call<boolean>(order, timeoutMs, 'send a goal', name, signal);
+    } catch (error) {
+      this.#sent.delete(goalId);
+      // It may have been accepted all the same: a goal that nobody holds is not left running.
+      if (error instanceof EdgeError && error.code === 'deadline.exceeded') this.#disown(goalId, name);
+      throw error;
+    }
+    if (!accepted) {
+      this.#sent.delete(goalId);
+      outcome.resolve({ status: 'rejected', result: {} });
+    }
+    return {
+      goalId,
+      result: outcome.promise,
+      cancel: (ms) => (accepted ? this.#cancel(goalId, name, ms) : Promise.resolve(false)),
+    };
+  }
+
+  async serve(name: string, type: string, handlers: Handlers): Promise<{ close(): Promise<void> }> {
+    const server = this.#number();
+    const served: Served = { name, type, handlers, goals: new Map() };
+    this.#served.set(server, served);
+    try {
+      const order = { op: 'serveAction', server, name, type } as const;
+      await this.#link.call(order, ROS_LIMITS.REQUEST_MS, 'serve an action', name);
+    } catch (error) {
+      this.#served.delete(server);
+      throw error;
+    }
+    return {
+      close: async () => {
+        if (!this.#served.delete(server)) return;
+        for (const { cancel } of served.goals.values()) cancel.abort('the action server closed');
+        if (!this.#link.attached) return;
+        const order = { op: 'unserve', server } as const;
+        await this.#link.call(order, ROS_LIMITS.REQUEST_MS, 'close an action', name).catch(() => {});
+      },
+    };
+  }
+
+  /** The standard service of every action server, which takes a goal's UUID whoever sent it. */
+  async #cancel(goalId: string, name: string, timeoutMs: number): Promise<boolean> {
+    const uuid = Uint8Array.from(Buffer.from(goalId, 'hex'));
+    const order = {
+      op: 'call',
+      name: `${name}/_action/cancel_goal`,
+      type: 'action_msgs/srv/CancelGoal',
+      request: { goal_info: { goal_id: { uuid } } },
+      timeoutMs,
+    } as const;
+    const answer = await this.#link.call<MessageValue>(order, timeoutMs, 'cancel a goal', name);
+    return answer['return_code'] === 0 && (answer['goals_canceling'] as unknown[]).length > 0;
+  }
+
+  #disown(goalId: string, name: string): void {
+    this.#cancel(goalId, name, ROS_LIMITS.REQUEST_MS).then(
+      (cancelled) =>
+        cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
+      () => {},
+    );
+  }
+
+  async #restore(host: HostProcess): Promise<void> {
+    for (const [server, { name, type }] of this.#served) {
+      const { answer } = host.apiCall({ op: 'serveAction', server, name, type });
+      await withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve an action', name);
+    }
+    for (const [goalId, name] of this.#orphans) {
+      this.#orphans.delete(goalId);
+      this.#disown(goalId, name);
+    }
+  }
+
+  #hostGone(reason: string): void {
+    for (const [goalId, { name, outcome }] of this.#sent) {
+      this.#orphans.set(goalId, name);
+      outcome.reject(
+        new EdgeError('robot.unreachable', {
+          operation: 'wait for the result',
+          subject: name,
+          message: `the ROS host ended while the goal ran (${reason}); the goal is cancelled when it is back`,
+        }),
+      );
+    }
+    this.#sent.clear();
+    for (const { goals } of this.#served.values()) {
+      for (const { cancel } of goals.values()) cancel.abort('the ROS host ended; the client lost its goal');
+      goals.clear();
+    }
+  }
+
+  #onNews(news: ApiNews): void {
+    switch (news.op) {
+      case 'goalFeedback':
+        this.#guard(() => this.#sent.get(news.goalId)?.onFeedback?.(news.value));
+        return;
+      case 'goalResult':
+        this.#sent.get(news.goalId)?.outcome.resolve(news.result);
+        this.#sent.delete(news.goalId);
+        return;
+      case 'goalLost':
+        this.#sent.get(news.goalId)?.outcome.reject(EdgeError.fromBody(news.error));
+        this.#sent.delete(news.goalId);
+        return;
+      case 'goal':
+        this.#asked(news.server, news.goalId, news.value);
+        return;
+      case 'execute':
+        this.#execute(news.server, news.goalId);
+        return;
+      case 'cancelled':
+        this.#served.get(news.server)?.goals.get(news.goalId)?.cancel.abort('canceled by its client');
+        return;
+    }
+  }
+
+  #asked(server: number, goalId: string, goal: MessageValue): void {
+    const served = this.#served.get(server);
+    let accepted = false;
+    this.#guard(() => {
+      accepted = served?.handlers.accept(goal) ?? false;
+    });
+    if (accepted) served!.goals.set(goalId, { goal, cancel: new AbortController() });
+    this.#link.word({ op: 'accept', server, goalId, accepted });
+  }
+
+  #execute(server: number, goalId: string): void {
+    const served = this.#served.get(server);
+    const own = served?.goals.get(goalId);
+    if (!served || !own) return;
+    const goal: ServedGoal = {
+      goalId,
+      goal: own.goal,
+      canceled: own.cancel.signal,
+      feedback: (value) => {
+        if (served.goals.get(goalId) === own) this.#link.word({ op: 'feedback', server, goalId, value });
+      },
+    };
+    Promise.resolve()
+      .then(() => served.handlers.execute(goal))
+      .catch((error: unknown): GoalResult => {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#report('error', `${served.name}: goal ${goalId} is aborted: ${why}`);
+        return { status: 'aborted', result: {} };
+      })
+      .then((result) => {
+        // A goal of a host that died is not answered through the next one, which does not know it.
+        if (served.goals.get(goalId) !== own) return;
+        served.goals.delete(goalId);
+        this.#link.word({ op: 'finish', server, goalId, result });
+      })
+      .catch(() => {});
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#report('error', `a handler failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
