@@ -51,6 +51,11 @@ export type SubscribeOptions = {
   readonly depth?: number;
   /** Asks publishers with a `cache` for what they published before (an advanced subscriber). */
   readonly history?: boolean;
+  /**
+   * The payloads are lent: they may be empty (detached) after the handler has returned. Large ones then go back
+   * to their sender at once, without a copy and without waiting for garbage collection. Default: kept.
+   */
+  readonly loan?: boolean;
 };
 
 /** Something declared; `undeclare` settles within a second and may be called twice. */
@@ -70,6 +75,12 @@ export interface KeySpace {
   /** Id of this session in the network, lowercase hexadecimal as Zenoh prints it. */
   id(): string;
   put(key: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
+  /**
+   * Memory that `put` of this very array sends without a copy, shared with readers on this host where possible.
+   * What it holds is undefined. `put` takes it, whatever comes of the put: the array is empty (detached) then. A
+   * driver without such memory leaves this out; any array can be put.
+   */
+  allocate?(bytes: number): Promise<Uint8Array>;
   delete(key: string): Promise<void>;
   subscribe(
     keyExpr: string,
