@@ -64,6 +64,14 @@ export class Arrivals {
     }
   }
 
+  /** Whether a living sender tells how much it sends under a key: then nobody has to guess. */
+  isTold(key: string, nowMs: number): boolean {
+    for (const { heardMs, keys } of this.#senders.values()) {
+      if (keys.has(key) && nowMs - heardMs <= LIMITS.ROUTE_SILENT_MS) return true;
+    }
+    return false;
+  }
+
   /** Declared anew: what was missed meanwhile is lost, and is told by the next gap. */
   restart(nowMs: number): void {
     for (const sender of this.#senders.values()) {

@@ -14,6 +14,17 @@ export class EchoMemory {
   /** When it came, by digest, oldest first. */
   readonly #seen = new Map<string, number>();
 
+  readonly #topics = new Set<string>();
+
+  /** A topic that comes from the key space as well: its messages are worth remembering. */
+  watch(topic: string): void {
+    if (this.#topics.size < LIMITS.ROUTE_TOPICS_MAX) this.#topics.add(topic);
+  }
+
+  isWatched(topic: string): boolean {
+    return this.#topics.has(topic);
+  }
+
   remember(topic: string, bytes: Uint8Array, nowMs: number): void {
     const key = digest(topic, bytes);
     this.#seen.delete(key);

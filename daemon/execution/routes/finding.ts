@@ -29,7 +29,7 @@ export function findingOf(
   const stuck = stuckLane(route, around.nowMs);
   if (stuck) return stuck;
   if (route.fault !== '') return { state: 'silent', reason: route.fault, rebuild: 'never' };
-  const missing = inlet && (arrivals.finding(around.nowMs) ?? quietTopic(route, around.nowMs, 'once'));
+  const missing = inlet && (arrivals.finding(around.nowMs) ?? quietTopic(route, arrivals, around.nowMs));
   if (missing) return missing;
   if (from.kind === 'ros') {
     for (const { name, watch } of route.lanes()) {
@@ -60,12 +60,12 @@ function stuckLane(route: Route, nowMs: number): Finding | undefined {
 }
 
 /** A sender that tells nothing about itself: only its pace is known, and it may as well have stopped. */
-function quietTopic(route: Route, nowMs: number, rebuild: 'once'): Finding | undefined {
+function quietTopic(route: Route, arrivals: Arrivals, nowMs: number): Finding | undefined {
   for (const { name, watch } of route.lanes()) {
     const silentMs = watch.silentMs(nowMs);
-    if (silentMs === undefined) continue;
+    if (silentMs === undefined || arrivals.isTold(name, nowMs)) continue;
     const reason = `${name} came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}; its sender may have stopped`;
-    return { state: 'silent', reason, rebuild };
+    return { state: 'silent', reason, rebuild: 'once' };
   }
   return undefined;
 }

@@ -21,6 +21,8 @@ export class Inlet {
   readonly route: Route;
   readonly #clock: Clock;
   readonly #arrivals: Arrivals;
+  /** Told the topic of each value, our own ones included. */
+  readonly #onTopic: (topic: string) => void;
   /** Samples that did not come, by topic, not yet in the ledger. */
   readonly #gaps = new Map<string, number>();
   #keySpace: KeySpace | undefined;
@@ -29,7 +31,8 @@ export class Inlet {
   #droppedTold = 0;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(route: Route, clock: Clock, arrivals: Arrivals) {
+  constructor(route: Route, clock: Clock, arrivals: Arrivals, onTopic: (topic: string) => void) {
+    this.#onTopic = onTopic;
     this.route = route;
     this.#clock = clock;
     this.#arrivals = arrivals;
@@ -113,6 +116,7 @@ export class Inlet {
       const missed = this.#arrivals.came(note.source, key, note.seq);
       if (missed > 0) this.#gaps.set(topic, (this.#gaps.get(topic) ?? 0) + missed);
     }
+    if (this.route.spec.to.kind === 'ros') this.#onTopic(topic);
     const received = this.#clock.now();
     const type = this.#typeOf(value, note);
     const sample: Sample = { topic, type, stamp: note.stamp ?? received, received, bytes: payload };

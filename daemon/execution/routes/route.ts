@@ -214,6 +214,11 @@ export class Route implements LaneOwner {
     return this.#fault;
   }
 
+  /** Another session, another try. */
+  forgetFault(): void {
+    this.#fault = '';
+  }
+
   *lanes(): Generator<{ readonly name: string; readonly lane: Lane; readonly watch: SteadyWatch }> {
     for (const [name, entry] of this.#entries)
       if (entry) yield { name, lane: entry.lane, watch: entry.watch };

@@ -83,7 +83,10 @@ export class Routes {
       const outlet = outlets[spec.to.kind];
       const route = new Route(spec, { ...parts, dispatcher: this.#dispatcher, outlet });
       const arrivals = new Arrivals();
-      const inlet = spec.from.kind === 'zenoh' ? new Inlet(route, clock, arrivals) : undefined;
+      const inlet =
+        spec.from.kind === 'zenoh'
+          ? new Inlet(route, clock, arrivals, (topic) => this.#echoes.watch(topic))
+          : undefined;
       return { route, inlet, arrivals, messages: 0 };
     });
     this.#senders = this.#watched.map(({ route }) => route).filter(({ spec }) => spec.to.kind === 'zenoh');
@@ -117,6 +120,7 @@ export class Routes {
   async attach(keySpace: KeySpace): Promise<void> {
     this.#keySpace = keySpace;
     this.#zenoh.use(keySpace);
+    for (const { route } of this.#watched) route.forgetFault();
     const inlets = this.#watched.flatMap(({ inlet }) => inlet ?? []);
     await Promise.all(inlets.map((inlet) => inlet.attach(keySpace)));
     await this.#beacons.attach(keySpace, this.#senders, inlets.length > 0);
@@ -222,13 +226,18 @@ export class Routes {
   #isEcho(sample: Sample, origin: SampleOrigin, to: RouteSpec['to']['kind']): boolean {
     if (to === 'ros') return origin === 'robot';
     if (origin === 'zenoh') return true;
-    return (
-      origin === 'robot' && this.#echoes.has(sample.topic, sample.bytes, this.#parts.clock.monotonicMs())
-    );
+    const { topic, bytes, stamp, received } = sample;
+    if (origin !== 'robot' || !this.#echoes.isWatched(topic)) return false;
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (this.#echoes.has(topic, bytes, nowMs)) return true;
+    // A stamp makes a message unique: where it is heard again, another bridge of this ROS domain has brought it back.
+    if (stamp !== received) this.#echoes.remember(topic, bytes, nowMs);
+    return false;
   }
 
   /** A sample of the key space that goes to the robot may come back from there; known only where it matters. */
   #remember({ topic, bytes }: Sample): void {
+    this.#echoes.watch(topic);
     if (this.#senders.some((route) => route.matches(topic)))
       this.#echoes.remember(topic, bytes, this.#parts.clock.monotonicMs());
   }

@@ -1,0 +1,418 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyValue } from '../../contract/core.ts';
+import {
+  cdr,
+  DeafKeySpace,
+  isBalanced,
+  MemoryFabric,
+  MemoryKeySpace,
+  numberIn,
+  RouteRig,
+  turns,
+} from '../support/route-rig.ts';
+
+const OUT = `[[routes]]
+name = "out"
+from = "ros:/**"
+to = "zenoh:fleet/{robot}/{topic}"
+`;
+const IN = `[[routes]]
+name = "in"
+from = "zenoh:fleet/*/**"
+to = "ros:/*/**"
+`;
+
+async function listen(fabric: MemoryFabric, rig: RouteRig, keyExpr = 'fleet/**') {
+  const heard: KeyValue[] = [];
+  await new MemoryKeySpace(rig.clock, fabric).subscribe(keyExpr, (values) => void heard.push(...values));
+  return heard;
+}
+
+describe('a route from ROS to Zenoh', () => {
+  it('sends bytes as they are, with type, stamp, source and number beside them', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(OUT);
+    const session = new MemoryKeySpace(rig.clock, fabric);
+    await rig.start(session);
+    const heard = await listen(fabric, rig);
+    rig.say('/camera/image', cdr(1), 'sensor_msgs/msg/Image');
+    rig.say('/camera/image', cdr(2), 'sensor_msgs/msg/Image');
+    await turns();
+    expect(heard.map(({ key, encoding }) => ({ key, encoding }))).toEqual(
+      Array(2).fill({ key: 'fleet/r1/camera/image', encoding: 'application/cdr;sensor_msgs/msg/Image' }),
+    );
+    expect(heard.map(({ payload }) => payload)).toEqual([cdr(1), cdr(2)]);
+    expect(JSON.parse(Buffer.from(heard[1]!.attachment!).toString())).toEqual({
+      type: 'sensor_msgs/msg/Image',
+      stamp: rig.clock.now().toString(),
+      source: session.id(),
+      seq: 2,
+    });
+    expect(rig.line('/camera/image')).toEqual({
+      topic: '/camera/image',
+      hop: 'route:out',
+      received: 2,
+      forwarded: 2,
+      written: 0,
+      dropped: {},
+    });
+  });
+
+  it('keeps every third exactly, allows and denies by pattern, and counts all of it', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(`${OUT}keep_every = 3\nallow = ["/a/**", "/b"]\ndeny = ["/a/secret"]`);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const heard = await listen(fabric, rig);
+    for (let i = 0; i < 100; i++) {
+      for (const topic of ['/a/x', '/a/secret', '/b', '/c']) rig.say(topic, cdr(i));
+    }
+    await turns(20);
+    const of = (key: string) =>
+      heard.filter((v) => v.key === `fleet/r1/${key}`).map((v) => numberIn(v.payload));
+    expect(of('a/x')).toEqual(Array.from({ length: 34 }, (_, i) => 3 * i));
+    expect(of('b')).toHaveLength(34);
+    expect(heard).toHaveLength(68);
+    expect(rig.line('/a/x')).toMatchObject({ received: 100, forwarded: 34, dropped: { decimated: 66 } });
+    expect(rig.line('/a/secret')).toMatchObject({ received: 100, forwarded: 0, dropped: { denied: 100 } });
+    expect(rig.line('/c')).toMatchObject({ received: 100, forwarded: 0, dropped: { denied: 100 } });
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('sends the newest at each turn of its rate, each topic by itself', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(`${OUT}rate = "10 Hz"`);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const heard = await listen(fabric, rig);
+    // 200 Hz for a second, and one that keeps below the rate.
+    for (let i = 0; i < 200; i++) {
+      rig.say('/fast', cdr(i));
+      if (i % 40 === 0) rig.say('/slow', cdr(i));
+      await rig.clock.advance(5);
+    }
+    await rig.clock.advance(200);
+    await turns(20);
+    const fast = heard.filter((v) => v.key.endsWith('fast')).map((v) => numberIn(v.payload));
+    // At 0 ms, 100 ms, ...: what was newest then, and at the end the last one.
+    expect(fast).toEqual([0, 19, 39, 59, 79, 99, 119, 139, 159, 179, 199]);
+    expect(heard.filter((v) => v.key.endsWith('slow'))).toHaveLength(5);
+    expect(rig.line('/fast')).toMatchObject({ received: 200, forwarded: 11, dropped: { rate_limited: 189 } });
+  });
+
+  it('spreads without waiting where that is asked for', async () => {
+    const rig = new RouteRig(`${OUT}rate = "10 Hz"\nrate_mode = "spread"`);
+    await rig.start(new MemoryKeySpace(rig.clock));
+    for (let i = 0; i < 1_000; i++) {
+      rig.say('/fast', cdr(i));
+      await rig.clock.advance(1);
+    }
+    const { forwarded = 0 } = rig.line('/fast')!;
+    expect(forwarded).toBeGreaterThanOrEqual(10);
+    expect(forwarded).toBeLessThanOrEqual(12);
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('says that nobody is connected, counts what is lost, and goes on in a new session', async () => {
+    const rig = new RouteRig(OUT);
+    await rig.start();
+    rig.say('/a', cdr(1));
+    await rig.clock.advance(500);
+    expect(rig.routes.status()[0]).toMatchObject({
+      state: 'down',
+      reason: expect.stringContaining('no session'),
+    });
+    expect(rig.line('/a')).toMatchObject({ received: 1, forwarded: 0, dropped: { not_connected: 1 } });
+    await rig.routes.attach(new MemoryKeySpace(rig.clock));
+    rig.say('/a', cdr(2));
+    await turns();
+    await rig.clock.advance(500);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', messages: 1 });
+    expect(rig.states()).toEqual(['out down', 'out up']);
+  });
+});
+
+describe('a route from Zenoh to ROS', () => {
+  it('publishes what arrives by its note, its encoding or the configuration, and nothing else', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(IN);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const sender = new MemoryKeySpace(rig.clock, fabric);
+    await sender.put('fleet/r2/goal', cdr(1), { encoding: 'application/cdr;std_msgs/msg/UInt32' });
+    await sender.put('fleet/r2/goal', cdr(2), {
+      attachment: Buffer.from('{"type":"std_msgs/msg/UInt32","stamp":"42"}'),
+    });
+    // No type, no CDR, no topic, no sense.
+    await sender.put('fleet/r2/bad', cdr(3));
+    await sender.put('fleet/r2/goal', new Uint8Array([9]), {
+      encoding: 'application/cdr;std_msgs/msg/UInt32',
+    });
+    await sender.put('fleet/r2/9lives', cdr(4), { encoding: 'application/cdr;std_msgs/msg/UInt32' });
+    await sender.put('fleet/r2/bad', cdr(5), { attachment: Buffer.from('{"type":"../x","stamp":-1}') });
+    await sender.delete('fleet/r2/goal');
+    await turns();
+    await rig.clock.advance(600);
+    expect(rig.sink.samples.map(({ topic, type, bytes }) => [topic, type, numberIn(bytes)])).toEqual([
+      ['/r2/goal', 'std_msgs/msg/UInt32', 1],
+      ['/r2/goal', 'std_msgs/msg/UInt32', 2],
+    ]);
+    expect(rig.sink.samples[1]!.stamp).toBe(42n);
+    expect(rig.sink.advertised.map(({ topic }) => topic)).toEqual(['/r2/goal']);
+    expect(rig.line('/r2/goal')).toMatchObject({ received: 3, forwarded: 2, dropped: { malformed: 1 } });
+    expect(rig.line('/r2/bad')).toMatchObject({ received: 2, forwarded: 0, dropped: { malformed: 2 } });
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('does not move the robot', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(`[[routes]]\nname = "in"\nfrom = "zenoh:**"\nto = "ros:/**"`);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    await new MemoryKeySpace(rig.clock, fabric).put('cmd_vel', cdr(1), {
+      encoding: 'application/cdr;geometry_msgs/msg/Twist',
+    });
+    await turns();
+    await rig.clock.advance(600);
+    expect(rig.sink.samples).toEqual([]);
+    expect(rig.line('/cmd_vel')).toMatchObject({ received: 1, dropped: { denied: 1 } });
+  });
+
+  it('waits for a robot that is busy and counts what it cannot hold', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(`${IN}depth = 10`);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const sender = new MemoryKeySpace(rig.clock, fabric);
+    const put = (n: number) =>
+      sender.put('fleet/r2/a', cdr(n), { encoding: 'application/cdr;std_msgs/msg/UInt32' });
+    await put(0);
+    await turns();
+    await rig.clock.advance(600);
+    rig.sink.accepts = false;
+    for (let n = 1; n <= 30; n++) await put(n);
+    await turns(10);
+    await rig.clock.advance(50);
+    rig.sink.accepts = true;
+    await rig.clock.advance(50);
+    const numbers = rig.sink.samples.map(({ bytes }) => numberIn(bytes));
+    // The oldest went, order is kept, the newest came.
+    expect(numbers).toEqual([0, ...Array.from({ length: 10 }, (_, i) => 21 + i)]);
+    expect(rig.line('/r2/a')).toMatchObject({ received: 31, forwarded: 11, dropped: { queue_full: 20 } });
+  });
+});
+
+describe('loops', () => {
+  const BOTH =
+    `${OUT}\n[[routes]]\nname = "in"\nfrom = "zenoh:fleet/*/**"\nto = "ros:/**"\ndeny = []\n`.replace(
+      'fleet/*/**',
+      'fleet/r1/**',
+    );
+
+  /** Lets what the robots' middlewares hear go around ten times. `isOneDomain`: both hear what either publishes. */
+  async function goRound(rigs: readonly RouteRig[], isOneDomain: boolean, stamped: boolean) {
+    for (let round = 0; round < 10; round++) {
+      await turns();
+      await rigs[0]!.clock.advance(150);
+      for (const rig of rigs) {
+        for (const { topic, type, bytes } of rig.sink.samples.splice(0)) {
+          for (const hearer of isOneDomain ? rigs : [rig]) hearer.say(topic, bytes, type, stamped);
+        }
+      }
+    }
+  }
+
+  async function twoRobots() {
+    const fabric = new MemoryFabric();
+    const one = new RouteRig(BOTH);
+    const two = new RouteRig(BOTH, {}, one.clock);
+    await one.start(new MemoryKeySpace(one.clock, fabric));
+    await two.start(new MemoryKeySpace(one.clock, fabric));
+    return { one, two, heard: await listen(fabric, one) };
+  }
+
+  it('end: what came from Zenoh is not sent back, by either robot', async () => {
+    const { one, two, heard } = await twoRobots();
+    for (const n of [1, 2, 2, 3]) one.say('/chatter', cdr(n));
+    await goRound([one, two], false, false);
+    // What the robot said goes out, also where it says the same twice; the other one returns nothing of it.
+    expect(heard.map(({ payload }) => numberIn(payload))).toEqual([1, 2, 2, 3]);
+    expect(two.line('/chatter')?.dropped.echo).toBe(4);
+    expect(isBalanced([...one.routes.lines(), ...two.routes.lines()])).toBe(true);
+    // Later, the same words are the other robot's own.
+    await one.clock.advance(3_000);
+    two.say('/chatter', cdr(3));
+    await goRound([one, two], false, false);
+    expect(heard).toHaveLength(5);
+    expect(heard.at(-1)!.key).toBe('fleet/r1/chatter');
+  });
+
+  it('end in one ROS domain too, for messages with a stamp', async () => {
+    const { one, two, heard } = await twoRobots();
+    for (let n = 0; n < 20; n++) {
+      one.say('/odom', cdr(n), 'nav_msgs/msg/Odometry', true);
+      await goRound([one, two], true, true);
+    }
+    // The first ones may go twice, before either knows that the other brings them back.
+    expect(heard.length).toBeGreaterThanOrEqual(20);
+    expect(heard.length).toBeLessThanOrEqual(24);
+  });
+});
+
+describe('the canary', () => {
+  const PAIR = `[[routes]]
+name = "goals"
+from = "zenoh:fleet/*/goal"
+to = "bus:/*/goal"
+[[routes]]
+name = "maps"
+from = "zenoh:fleet/*/map"
+to = "bus:/*/map"
+`;
+
+  async function pair() {
+    const fabric = new MemoryFabric();
+    const sender = new RouteRig(OUT);
+    const rig = new RouteRig(PAIR, {}, sender.clock);
+    await sender.start(new MemoryKeySpace(rig.clock, fabric));
+    const session = new DeafKeySpace(rig.clock, fabric);
+    await rig.start(session);
+    let n = 0;
+    const run = async (ms: number) => {
+      for (let at = 0; at < ms; at += 100) {
+        sender.say('/goal', cdr(n));
+        sender.say('/map', cdr(n++));
+        await turns(2);
+        await rig.clock.advance(100);
+      }
+    };
+    return { rig, sender, session, run };
+  }
+
+  it('notices a subscription that went deaf within 5 s, and rebuilds that route alone', async () => {
+    const { rig, session, run } = await pair();
+    await run(3_000);
+    expect(rig.routes.status().map(({ state }) => state)).toEqual(['up', 'up']);
+    session.declared.length = 0;
+    session.undeclared.length = 0;
+    rig.events.length = 0;
+    session.deafen('fleet/*/goal');
+    const before = rig.line('/r1/map')!.forwarded!;
+    await run(5_000);
+    expect(rig.states()).toEqual(['goals diverged', 'goals rebuilt', 'goals up']);
+    const told = rig.events.find((e) => e.kind === 'route.state')!;
+    expect(told.payload).toMatchObject({ reason: expect.stringContaining('fleet/r1/goal: ') });
+    // The beacons are heard anew as well; the other route was left alone and lost nothing.
+    expect(session.undeclared.filter((expr) => !expr.startsWith('@'))).toEqual(['fleet/*/goal']);
+    expect(session.declared.filter((expr) => !expr.startsWith('@'))).toEqual(['fleet/*/goal']);
+    expect(rig.line('/r1/map')!.forwarded! - before).toBeGreaterThanOrEqual(49);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', rebuilds: 1 });
+    // What did not come meanwhile is in the ledger, to the last sample.
+    await run(1_000);
+    const goals = rig.line('/r1/goal')!;
+    const maps = rig.line('/r1/map')!;
+    expect(goals.dropped.middleware).toBeGreaterThan(20);
+    expect(goals.received).toBe(maps.received);
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('notices that a living sender is heard no more, its beacons included', async () => {
+    const { rig, session, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    for (const keyExpr of ['fleet/*/goal', 'fleet/*/map', '@auraison/route/*/*/beacon'])
+      session.deafen(keyExpr);
+    await run(5_000);
+    expect(rig.states()).toEqual(expect.arrayContaining(['goals silent', 'goals rebuilt', 'maps silent']));
+    await run(4_000);
+    expect(rig.routes.status().map(({ state }) => state)).toEqual(['up', 'up']);
+  });
+
+  it('leaves a sender alone that has nothing to say, and one that is gone', async () => {
+    const { rig, sender, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    for (let i = 0; i < 100; i++) {
+      await turns(1);
+      await rig.clock.advance(100);
+    }
+    // Steady once, now silent: told, tried once, and left at that.
+    expect(rig.states().filter((state) => state.endsWith('rebuilt')).length).toBeLessThanOrEqual(2);
+    expect(rig.states().filter((state) => state.endsWith('diverged'))).toEqual([]);
+    await sender.routes.close();
+    await run(500);
+  });
+
+  it('forgives itself a pause in which it did not run', async () => {
+    const { rig, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    rig.clock.skip(20_000);
+    await run(3_000);
+    expect(rig.states()).toEqual([]);
+  });
+
+  it('says that a reader stands still, without losing count', async () => {
+    const rig = new RouteRig(`${OUT}depth = 5`);
+    const session = new MemoryKeySpace(rig.clock);
+    const stuck: (() => void)[] = [];
+    session.put = () => new Promise((resolve) => void stuck.push(resolve));
+    await rig.start(session);
+    for (let i = 0; i < 200; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(4_000);
+    expect(rig.routes.status()[0]).toMatchObject({
+      state: 'silent',
+      reason: expect.stringContaining('a reader stands still'),
+      rebuilds: 0,
+      queued: 69,
+      dropped: { queue_full: 131 },
+    });
+    for (let i = 0; i < 100; i++) {
+      for (const resolve of stuck.splice(0)) resolve();
+      await turns(1);
+    }
+    await rig.clock.advance(600);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', queued: 0 });
+    expect(rig.line('/a')).toMatchObject({ received: 200, forwarded: 69, dropped: { queue_full: 131 } });
+  });
+});
+
+describe('the ledger of routes', () => {
+  it('tells news only, and all of it at the end', async () => {
+    const rig = new RouteRig(`${OUT}keep_every = 2`);
+    await rig.start(new MemoryKeySpace(rig.clock));
+    const sum = () => {
+      let received = 0;
+      let forwarded = 0;
+      let decimated = 0;
+      for (const event of rig.events) {
+        if (event.kind !== 'losses.recorded') continue;
+        expect(event.payload.hop).toBe('route:out');
+        for (const line of event.payload.topics) {
+          received += line.received;
+          forwarded += line.forwarded ?? 0;
+          decimated += line.dropped['decimated'] ?? 0;
+        }
+      }
+      return { received, forwarded, decimated };
+    };
+    for (let i = 0; i < 10; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(10_500);
+    expect(sum()).toEqual({ received: 10, forwarded: 5, decimated: 5 });
+    await rig.clock.advance(30_000);
+    expect(rig.events.filter(({ kind }) => kind === 'losses.recorded')).toHaveLength(1);
+    for (let i = 0; i < 4; i++) rig.say('/a', cdr(i));
+    await turns();
+    await rig.routes.close();
+    expect(sum()).toEqual({ received: 14, forwarded: 7, decimated: 7 });
+  });
+
+  it('has room for so many names of strangers and no more', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(IN);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const sender = new MemoryKeySpace(rig.clock, fabric);
+    for (let i = 0; i < 2_000; i++)
+      await sender.put(`fleet/r${i}/a`, cdr(i), { encoding: 'application/cdr;std_msgs/msg/UInt32' });
+    await turns(20);
+    await rig.clock.advance(600);
+    expect(rig.routes.lines().length).toBeLessThanOrEqual(513);
+    const received = rig.routes.lines().reduce((sum, line) => sum + line.received, 0);
+    expect(received).toBe(2_000);
+  });
+});
