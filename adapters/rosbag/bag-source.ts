@@ -211,13 +211,15 @@ export class BagSource implements SampleSource {
   }
 
   async #play(bag: Bag, onSample: (sample: Sample) => void): Promise<EdgeError | undefined> {
-    // The caller gets a turn after `open`, to declare topics before their first sample.
-    await nextTurn();
     const { clock, rate, startOffsetMs = 0, durationMs, loop } = this.#options;
     const startNs = bag.startNs + BigInt(Math.round(startOffsetMs * 1e6));
-    const endNs = durationMs === undefined ? undefined : startNs + BigInt(Math.round(durationMs * 1e6));
     this.#nextNs = startNs;
-    this.#pace = new PlayPace(clock, rate === 'max' ? 0 : rate, startNs);
+    const pace = new PlayPace(clock, rate === 'max' ? 0 : rate, startNs);
+    this.#pace = pace;
+    // The caller gets a turn after `open`, to declare topics before their first sample.
+    await nextTurn();
+    if (!pace.isPaused) pace.moveTo(startNs);
+    const endNs = durationMs === undefined ? undefined : startNs + BigInt(Math.round(durationMs * 1e6));
     let shift = 0n;
     // The loop's last message and its first must not fall together: a millisecond lies between them.
     const period = (endNs ?? bag.endNs) - startNs + 1_000_000n;
@@ -237,7 +239,7 @@ export class BagSource implements SampleSource {
         if (!loop || (this.#messages === before && from === startNs)) return undefined;
         from = startNs;
         this.#nextNs = startNs;
-        this.#pace.moveTo(startNs);
+        pace.moveTo(startNs);
       }
     } catch (error) {
       return EdgeError.from(error, 'bag.malformed', 'play-bag', this.#options.path);

@@ -17,16 +17,20 @@ const NAMES = {
 } as const;
 type Policy = keyof typeof NAMES;
 
-/** One offered profile, in the words of rosbag2; times in nanoseconds, undefined where unlimited. */
+/** As the bag has it: what is unlimited is written in several ways, and readers compare the words. */
+type Duration = { readonly sec: bigint; readonly nsec: bigint };
+
+/** One offered profile, in the words of rosbag2. */
 export type QosProfile = {
   readonly history: string;
   readonly depth: number;
   readonly reliability: string;
   readonly durability: string;
   readonly liveliness: string;
-  readonly deadlineNs: bigint | undefined;
-  readonly lifespanNs: bigint | undefined;
-  readonly leaseNs: bigint | undefined;
+  readonly deadline: Duration;
+  readonly lifespan: Duration;
+  readonly lease: Duration;
+  readonly avoidRosNamespaces: boolean;
 };
 
 /** Several publishers, several profiles; more than this on one topic is no bag. */
@@ -56,9 +60,10 @@ export function profilesOf(value: YamlValue | undefined): QosProfile[] {
       reliability: nameOf('reliability', item['reliability']),
       durability: nameOf('durability', item['durability']),
       liveliness: nameOf('liveliness', item['liveliness']),
-      deadlineNs: durationOf(item['deadline']),
-      lifespanNs: durationOf(item['lifespan']),
-      leaseNs: durationOf(item['liveliness_lease_duration']),
+      deadline: durationOf(item['deadline']),
+      lifespan: durationOf(item['lifespan']),
+      lease: durationOf(item['liveliness_lease_duration']),
+      avoidRosNamespaces: item['avoid_ros_namespace_conventions'] === 'true',
     };
   });
 }
@@ -70,33 +75,43 @@ function nameOf(policy: Policy, value: YamlValue | undefined): string {
   return name !== undefined && names.includes(name) ? name : 'unknown';
 }
 
-function durationOf(value: YamlValue | undefined): bigint | undefined {
+const UNLIMITED: Duration = { sec: 9_223_372_036n, nsec: 854_775_807n };
+
+function durationOf(value: YamlValue | undefined): Duration {
   if (value === null || value === undefined || typeof value !== 'object' || Array.isArray(value))
-    return undefined;
+    return UNLIMITED;
   const { sec, nsec } = value;
-  if (typeof sec !== 'string' || typeof nsec !== 'string') return undefined;
-  if (!/^\d{1,19}$/.test(sec) || !/^\d{1,19}$/.test(nsec)) return undefined;
-  const [seconds, nanoseconds] = [BigInt(sec), BigInt(nsec)];
-  if (seconds >= INFINITE_SECONDS || (seconds === 0n && nanoseconds === 0n)) return undefined;
-  return seconds * 1_000_000_000n + nanoseconds;
+  if (typeof sec !== 'string' || typeof nsec !== 'string') return UNLIMITED;
+  if (!/^\d{1,19}$/.test(sec) || !/^\d{1,19}$/.test(nsec)) return UNLIMITED;
+  return { sec: BigInt(sec), nsec: BigInt(nsec) };
+}
+
+/** Milliseconds; undefined where it is unlimited or not set. */
+function limitMs({ sec, nsec }: Duration): number | undefined {
+  if (sec >= INFINITE_SECONDS || (sec === 0n && nsec === 0n)) return undefined;
+  return Number(sec) * 1e3 + Number(nsec) / 1e6;
 }
 
 /** The profile as our quality of service; undefined where it does not say how messages are delivered. */
 export function qosOf(profile: QosProfile | undefined): Qos | undefined {
   if (!profile) return undefined;
-  const { reliability, durability, history, depth, liveliness, deadlineNs, lifespanNs, leaseNs } = profile;
+  const { reliability, durability, history, depth, liveliness } = profile;
   if (reliability !== 'reliable' && reliability !== 'best_effort') return undefined;
   if (durability !== 'transient_local' && durability !== 'volatile') return undefined;
-  const ms = (ns: bigint) => Number(ns) / 1e6;
+  const [deadlineMs, lifespanMs, livelinessLeaseMs] = [
+    limitMs(profile.deadline),
+    limitMs(profile.lifespan),
+    limitMs(profile.lease),
+  ];
   return {
     reliability,
     durability,
     history: history === 'keep_all' ? 'keep_all' : 'keep_last',
     depth: depth > 0 ? depth : 10,
-    ...(deadlineNs === undefined ? {} : { deadlineMs: ms(deadlineNs) }),
-    ...(lifespanNs === undefined ? {} : { lifespanMs: ms(lifespanNs) }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(lifespanMs === undefined ? {} : { lifespanMs }),
     ...(liveliness === 'automatic' || liveliness === 'manual_by_topic' ? { liveliness } : {}),
-    ...(leaseNs === undefined ? {} : { livelinessLeaseMs: ms(leaseNs) }),
+    ...(livelinessLeaseMs === undefined ? {} : { livelinessLeaseMs }),
   };
 }
 
@@ -107,16 +122,14 @@ export function profileLines(profiles: readonly QosProfile[]): string[] {
     `  depth: ${profile.depth}`,
     `  reliability: ${profile.reliability}`,
     `  durability: ${profile.durability}`,
-    ...durationLines('deadline', profile.deadlineNs),
-    ...durationLines('lifespan', profile.lifespanNs),
+    ...durationLines('deadline', profile.deadline),
+    ...durationLines('lifespan', profile.lifespan),
     `  liveliness: ${profile.liveliness}`,
-    ...durationLines('liveliness_lease_duration', profile.leaseNs),
-    '  avoid_ros_namespace_conventions: false',
+    ...durationLines('liveliness_lease_duration', profile.lease),
+    `  avoid_ros_namespace_conventions: ${profile.avoidRosNamespaces}`,
   ]);
 }
 
-function durationLines(name: string, ns: bigint | undefined): string[] {
-  const [sec, nsec] =
-    ns === undefined ? [9_223_372_036n, 854_775_807n] : [ns / 1_000_000_000n, ns % 1_000_000_000n];
+function durationLines(name: string, { sec, nsec }: Duration): string[] {
   return [`  ${name}:`, `    sec: ${sec}`, `    nsec: ${nsec}`];
 }
