@@ -1,0 +1,55 @@
+import type { RemoteValue } from './remote-messages.ts';
+
+/** Values per message to the main thread: as the native driver's batches. */
+const BATCH_VALUES_MAX = 256;
+
+/** What one subscription holds for a slow main thread; the oldest is dropped beyond its limits and counted. */
+export class RemoteInbox {
+  readonly #depth: number;
+  readonly #bytesMax: number;
+  readonly #post: (values: RemoteValue[], dropped: number) => void;
+  #values: RemoteValue[] = [];
+  #bytes = 0;
+  /** A batch is with the main thread, or about to be sent. */
+  #busy = false;
+  dropped = 0;
+
+  constructor(
+    limits: { readonly depth: number; readonly bytes: number },
+    post: (values: RemoteValue[], dropped: number) => void,
+  ) {
+    this.#depth = limits.depth;
+    this.#bytesMax = limits.bytes;
+    this.#post = post;
+  }
+
+  push(value: RemoteValue): void {
+    this.#values.push(value);
+    this.#bytes += value.payload.byteLength;
+    while (this.#values.length > this.#depth || (this.#bytes > this.#bytesMax && this.#values.length > 1)) {
+      this.#bytes -= this.#values.shift()!.payload.byteLength;
+      this.dropped += 1;
+    }
+    if (this.#busy) return;
+    this.#busy = true;
+    // Not at once: what arrives in the same turn travels together.
+    setImmediate(() => this.taken());
+  }
+
+  /** The main thread is ready for the next batch. */
+  taken(): void {
+    this.#busy = this.#values.length > 0;
+    if (this.#busy) this.#flush(BATCH_VALUES_MAX);
+  }
+
+  /** The link is over: what came in is delivered all the same. */
+  drain(): void {
+    while (this.#values.length > 0) this.#flush(BATCH_VALUES_MAX);
+  }
+
+  #flush(max: number): void {
+    const batch = this.#values.splice(0, max);
+    for (const value of batch) this.#bytes -= value.payload.byteLength;
+    this.#post(batch, this.dropped);
+  }
+}

@@ -1,0 +1,151 @@
+import {
+  type Answer,
+  type Clock,
+  EdgeError,
+  type Query,
+  type Reply,
+  type Timer,
+  withDeadline,
+} from '../../contract/core.ts';
+import { decodeError, encodeError, silent } from './error-reply.ts';
+import { isKey } from './key-expr.ts';
+import type { QueryOptions } from './native-queries.ts';
+import type { RemoteLink } from './remote-link.ts';
+import type { FromWorker } from './remote-messages.ts';
+
+/** As with the native driver: replies to one query, and how long an answer may take. */
+const REPLIES_MAX = 4096;
+const ANSWER_MS_MAX = 60_000;
+/** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
+const TIMEOUT_MARGIN_MS = 1_000;
+const TIMEOUT_MS_MAX = 3_600_000;
+
+type Asked = {
+  readonly selector: string;
+  readonly replies: Reply[];
+  readonly timer: Timer;
+  readonly resolve: (replies: readonly Reply[]) => void;
+  readonly reject: (error: EdgeError) => void;
+};
+
+/** Questions that wait for their answers. */
+export class RemoteQueries {
+  readonly #link: RemoteLink;
+  readonly #clock: Clock;
+  readonly #asked = new Map<number, Asked>();
+
+  constructor(link: RemoteLink, clock: Clock) {
+    this.#link = link;
+    this.#clock = clock;
+  }
+
+  /** Settles by its deadline whatever the bridge does; rejects with `zenoh.failed` without a bridge. */
+  ask(id: number, selector: string, options: QueryOptions): Promise<readonly Reply[]> {
+    if (!this.#link.up) {
+      const message = 'the bridge is away; the driver reconnects by itself';
+      const subject = selector;
+      return Promise.reject(
+        new EdgeError('zenoh.failed', { operation: 'query', subject, message, retryable: true }),
+      );
+    }
+    const timeoutMs = Math.min(Math.max(options.timeoutMs, 0), TIMEOUT_MS_MAX);
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(timeoutMs, () => {
+        this.#link.send({ op: 'forget', id });
+        this.#end(id, silent(selector, `no answer within ${options.timeoutMs} ms`));
+      });
+      this.#asked.set(id, { selector, replies: [], timer, resolve, reject });
+      this.#link.send({
+        op: 'get',
+        id,
+        selector,
+        payload: options.payload,
+        encoding: options.encoding,
+        attachment: options.attachment,
+        target: options.target ?? 'all',
+        timeoutMs: Math.ceil(timeoutMs) + TIMEOUT_MARGIN_MS,
+        repliesMax: REPLIES_MAX,
+      });
+    });
+  }
+
+  onMessage(message: Extract<FromWorker, { op: 'reply' | 'final' }>): void {
+    const asked = this.#asked.get(message.id);
+    if (!asked) return;
+    if (message.op === 'reply') asked.replies.push(toReply(message, asked.selector));
+    else this.#end(message.id, message.lost > 0 ? tooMany(asked.selector, message.lost) : undefined);
+  }
+
+  /** The session is gone: what has come is given, with the error; nothing has, or we are closed: the error. */
+  endAll(error: EdgeError): void {
+    for (const [id, { replies, timer, reject }] of [...this.#asked]) {
+      if (replies.length > 0 && error.code !== 'zenoh.closed') {
+        this.#end(id, error);
+        continue;
+      }
+      this.#asked.delete(id);
+      timer.cancel();
+      reject(error);
+    }
+  }
+
+  #end(id: number, error: EdgeError | undefined): void {
+    const asked = this.#asked.get(id);
+    if (!asked) return;
+    this.#asked.delete(id);
+    asked.timer.cancel();
+    if (error) asked.replies.push({ ok: false, error: error.toBody() });
+    asked.resolve(asked.replies);
+  }
+}
+
+/** Answers one query: by the answer, or by the typed error that `answer` threw. */
+export async function serveRemoteQuery(
+  link: RemoteLink,
+  clock: Clock,
+  keyExpr: string,
+  message: Extract<FromWorker, { op: 'query' }>,
+  answer: (query: Query) => Promise<Answer>,
+): Promise<void> {
+  const { generation } = link;
+  const { query: number, key, parameters, payload, encoding, attachment } = message;
+  const query: Query = {
+    key,
+    parameters,
+    payload,
+    encoding,
+    ...(attachment === undefined ? {} : { attachment }),
+  };
+  // The next session would take the number for one of its own queries.
+  const send = (ok: boolean, given: Answer) => {
+    if (link.generation !== generation) return;
+    const to = isKey(keyExpr) ? keyExpr : key;
+    link.send({ op: 'answer', query: number, ok, key: to, attachment: undefined, ...given });
+  };
+  try {
+    const work = Promise.resolve().then(() => answer(query));
+    send(true, await withDeadline(clock, ANSWER_MS_MAX, work, 'answer query', keyExpr));
+  } catch (thrown) {
+    const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);
+    send(false, encodeError(error.toBody(), encoding));
+  }
+}
+
+function toReply(message: Extract<FromWorker, { op: 'reply' }>, selector: string): Reply {
+  const { key, payload, encoding, deleted, attachment } = message.value;
+  if (!message.ok) return { ok: false, error: decodeError(payload, encoding, selector) };
+  const kind = deleted ? 'delete' : 'put';
+  return {
+    ok: true,
+    value: { key, payload, encoding, kind, ...(attachment === undefined ? {} : { attachment }) },
+  };
+}
+
+function tooMany(selector: string, lost: number): EdgeError {
+  return new EdgeError('zenoh.failed', {
+    operation: 'query',
+    subject: selector,
+    message: `${lost} replies above the limits were not kept`,
+    hint: 'ask for a narrower key expression',
+  });
+}

@@ -1,0 +1,294 @@
+import {
+  type CongestionControl,
+  type ConsolidationMode,
+  Duration,
+  Encoding,
+  type LivelinessToken,
+  type Priority,
+  type Query,
+  type Queryable,
+  type QueryTarget,
+  type Reply,
+  ReplyError,
+  type Sample,
+  SampleKind,
+  type Session,
+  type Subscriber,
+  type ZBytes,
+} from '@eclipse-zenoh/zenoh-ts';
+import { type Clock, EdgeError, pause } from '../../contract/core.ts';
+import { encodeError } from './error-reply.ts';
+import { RemoteInbox } from './remote-inbox.ts';
+import type {
+  FromWorker,
+  RemoteAnswer,
+  RemoteDeclare,
+  RemoteGet,
+  RemotePut,
+  RemoteValue,
+  ToWorker,
+} from './remote-messages.ts';
+import { RemoteOutbox } from './remote-outbox.ts';
+
+type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
+type Declared = { readonly entity: Subscriber | Queryable | LivelinessToken; readonly inbox?: RemoteInbox };
+
+/** Unanswered queries per queryable, as with the native driver. */
+const QUERIES_OPEN_MAX = 256;
+/** Bytes of replies kept for one query. */
+const REPLY_BYTES_MAX = 128 * 1024 * 1024;
+/** From here on a buffer is handed over instead of copied. */
+const TRANSFER_BYTES_MIN = 4 * 1024;
+/** The wire's numbers (`contract` has names; zenoh-ts has an enum of the same numbers). */
+const CONSOLIDATION_NONE = 1 as ConsolidationMode;
+const TARGET = { best_matching: 0, all: 1, all_complete: 2 } as const;
+
+/** One session of zenoh-ts, spoken to by messages. Lives in the worker thread. */
+export class RemoteSession {
+  readonly session: Session;
+  readonly #socket: WebSocket;
+  readonly #post: Post;
+  readonly #outbox: RemoteOutbox;
+  readonly #declared = new Map<number, Declared>();
+  /** Queries that wait for their answer, and to which queryable they came. */
+  readonly #queries = new Map<number, { readonly query: Query; readonly id: number }>();
+  readonly #gets = new Set<number>();
+  #nextQuery = 1;
+  /** Counts messages of the bridge. */
+  heard = 0;
+
+  constructor(session: Session, socket: WebSocket, clock: Clock, post: Post) {
+    this.session = session;
+    this.#socket = socket;
+    this.#post = post;
+    socket.addEventListener('message', () => {
+      this.heard += 1;
+    });
+    this.#outbox = new RemoteOutbox({
+      bufferedBytes: () => (this.#open() ? socket.bufferedAmount : 0),
+      send: (put) => this.#send(put),
+      later: () => pause(clock, 1),
+      done: (ticket, error) => this.#done(ticket, error),
+    });
+  }
+
+  handle(message: Exclude<ToWorker, { op: 'close' }>): void {
+    switch (message.op) {
+      case 'put':
+        this.#outbox.push(message);
+        return;
+      case 'taken':
+        this.#declared.get(message.id)?.inbox?.taken();
+        return;
+      case 'get':
+        return void this.#get(message);
+      case 'forget':
+        return void this.#gets.delete(message.id);
+      case 'answer':
+        return void this.#answer(message);
+      case 'undeclare':
+        return void this.#undeclare(message.ticket, message.id);
+      default:
+        return void this.#declare(message.ticket, message);
+    }
+  }
+
+  /** What came in before the link ended is not lost with it. */
+  drain(): void {
+    for (const { inbox } of this.#declared.values()) inbox?.drain();
+  }
+
+  #open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  async #send(put: RemotePut): Promise<void> {
+    // A closed socket would swallow it without a word.
+    if (!this.#open()) throw new Error('the connection to the bridge is closed');
+    const options = {
+      priority: put.priority as Priority,
+      congestionControl: (put.block ? 1 : 0) as CongestionControl,
+      express: put.express,
+      ...(put.attachment === undefined ? {} : { attachment: put.attachment }),
+    };
+    if (put.payload === undefined) return this.session.delete(put.key, options);
+    const encoding = put.encoding === undefined ? {} : { encoding: put.encoding };
+    await this.session.put(put.key, put.payload, { ...options, ...encoding });
+  }
+
+  async #declare(ticket: number, order: RemoteDeclare): Promise<void> {
+    try {
+      if (!this.#open()) throw new Error('the connection to the bridge is closed');
+      this.#declared.set(order.id, await this.#make(order));
+      this.#done(ticket);
+    } catch (thrown) {
+      this.#done(ticket, textOf(thrown));
+    }
+  }
+
+  async #make(order: RemoteDeclare): Promise<Declared> {
+    const { id, keyExpr } = order;
+    switch (order.op) {
+      case 'subscribe': {
+        const inbox = new RemoteInbox(order, (values, dropped) => {
+          this.#post({ op: 'values', id, values, dropped }, transferable(values));
+        });
+        // Values may come before the answer to the declaration.
+        const handler = (sample: Sample) => inbox.push(toValue(sample));
+        return { entity: await this.session.declareSubscriber(keyExpr, { handler }), inbox };
+      }
+      case 'queryable': {
+        const handler = (query: Query) => this.#ask(id, query);
+        return {
+          entity: await this.session.declareQueryable(keyExpr, { complete: order.complete, handler }),
+        };
+      }
+      case 'token':
+        return { entity: await this.session.liveliness().declareToken(keyExpr) };
+      case 'watch': {
+        const handler = (sample: Sample) => {
+          const alive = sample.kind() === SampleKind.PUT;
+          this.#post({ op: 'change', id, key: sample.keyexpr().toString(), alive });
+        };
+        const options = { history: true, handler };
+        return { entity: await this.session.liveliness().declareSubscriber(keyExpr, options) };
+      }
+    }
+  }
+
+  async #undeclare(ticket: number, id: number): Promise<void> {
+    const declared = this.#declared.get(id);
+    this.#declared.delete(id);
+    try {
+      if (this.#open()) await declared?.entity.undeclare();
+      this.#done(ticket, undefined, declared?.inbox?.dropped);
+    } catch (thrown) {
+      this.#done(ticket, textOf(thrown), declared?.inbox?.dropped);
+    }
+  }
+
+  async #get(order: RemoteGet): Promise<void> {
+    const { id } = order;
+    let kept = 0;
+    let bytes = 0;
+    let lost = 0;
+    const onReply = (reply: Reply) => {
+      if (!this.#gets.has(id)) return;
+      const result = reply.result();
+      const ok = !(result instanceof ReplyError);
+      const value = ok ? toValue(result) : toErrorValue(result);
+      bytes += value.payload.byteLength;
+      if (kept >= order.repliesMax || bytes > REPLY_BYTES_MAX) {
+        lost += 1;
+        return;
+      }
+      kept += 1;
+      this.#post({ op: 'reply', id, ok, value }, transferable([value]));
+    };
+    const onFinal = () => {
+      if (this.#gets.delete(id)) this.#post({ op: 'final', id, lost });
+    };
+    this.#gets.add(id);
+    try {
+      if (!this.#open()) throw new Error('the connection to the bridge is closed');
+      await this.session.get(order.selector, {
+        handler: [onReply, onFinal],
+        timeout: Duration.milliseconds.of(order.timeoutMs),
+        target: TARGET[order.target] as QueryTarget,
+        consolidation: CONSOLIDATION_NONE,
+        ...(order.payload === undefined ? {} : { payload: order.payload }),
+        ...(order.encoding === undefined ? {} : { encoding: order.encoding }),
+        ...(order.attachment === undefined ? {} : { attachment: order.attachment }),
+      });
+    } catch (thrown) {
+      const payload = new TextEncoder().encode(textOf(thrown));
+      const value = { key: '', payload, encoding: 'text/plain', deleted: false };
+      if (this.#gets.has(id)) this.#post({ op: 'reply', id, ok: false, value });
+      onFinal();
+    }
+  }
+
+  #ask(id: number, query: Query): void {
+    const encoding = query.encoding()?.toString() ?? '';
+    let open = 0;
+    for (const waiting of this.#queries.values()) if (waiting.id === id) open += 1;
+    if (open >= QUERIES_OPEN_MAX) {
+      const busy = new EdgeError('cell.overloaded', {
+        operation: 'answer query',
+        subject: query.keyExpr().toString(),
+        message: `${QUERIES_OPEN_MAX} queries wait for their answer already`,
+      });
+      const reply = encodeError(busy.toBody(), encoding);
+      void query
+        .replyErr(reply.payload, { encoding: Encoding.fromString(reply.encoding) })
+        .finally(() => query.finalize());
+      return;
+    }
+    const number = this.#nextQuery++;
+    this.#queries.set(number, { query, id });
+    this.#post({
+      op: 'query',
+      id,
+      query: number,
+      key: query.keyExpr().toString(),
+      parameters: query.parameters().toString(),
+      payload: bytesOf(query.payload()),
+      encoding,
+      attachment: bytesOf(query.attachment()),
+    });
+  }
+
+  async #answer(answer: RemoteAnswer): Promise<void> {
+    const query = this.#queries.get(answer.query)?.query;
+    this.#queries.delete(answer.query);
+    if (!query || !this.#open()) return;
+    const { encoding, attachment } = answer;
+    if (answer.ok) {
+      const options = { encoding, ...(attachment === undefined ? {} : { attachment }) };
+      await query.reply(answer.key, answer.payload, options);
+    } else {
+      await query.replyErr(answer.payload, { encoding: Encoding.fromString(encoding) });
+    }
+    await query.finalize();
+  }
+
+  #done(ticket: number, error?: string, dropped?: number): void {
+    this.#post({
+      op: 'done',
+      ticket,
+      ...(error === undefined ? {} : { error }),
+      ...(dropped === undefined ? {} : { dropped }),
+    });
+  }
+}
+
+function toValue(sample: Sample): RemoteValue {
+  return {
+    key: sample.keyexpr().toString(),
+    payload: sample.payload().toBytes(),
+    encoding: sample.encoding().toString(),
+    deleted: sample.kind() === SampleKind.DELETE,
+    attachment: bytesOf(sample.attachment()),
+  };
+}
+
+function toErrorValue(error: ReplyError): RemoteValue {
+  const payload = error.payload().toBytes();
+  return { key: '', payload, encoding: error.encoding().toString(), deleted: false };
+}
+
+function bytesOf(bytes: ZBytes | undefined): Uint8Array | undefined {
+  return bytes?.toBytes();
+}
+
+/** Large payloads that own the whole of their buffer; the rest is copied by the structured clone. */
+function transferable(values: readonly RemoteValue[]): ArrayBuffer[] {
+  return values
+    .map(({ payload }) => payload)
+    .filter((p) => p.byteLength >= TRANSFER_BYTES_MIN && p.byteLength === p.buffer.byteLength)
+    .map((p) => p.buffer as ArrayBuffer);
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

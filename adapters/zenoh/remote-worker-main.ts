@@ -1,0 +1,87 @@
+/**
+ * The thread of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
+ * loops for dead sockets and writes to the console: here all that costs one thread, which is made anew, and
+ * not the process that moves a robot.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Config, open } from '@eclipse-zenoh/zenoh-ts';
+import { pause } from '../../contract/core.ts';
+import { SystemClock } from '../clock/system-clock.ts';
+import type { FromWorker, RemoteStart, ToWorker } from './remote-messages.ts';
+import { RemoteSession } from './remote-session.ts';
+
+/** An answer of the bridge; below the deadline of the main thread, above what a busy host needs. */
+const RESPONSE_MS_MAX = 4_000;
+/** How long the bridge may say nothing before it is asked. */
+const SILENCE_MS = 1_000;
+const CLOSE_MS_MAX = 500;
+
+const { url } = workerData as RemoteStart;
+const port = parentPort!;
+const clock = new SystemClock();
+const post = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+
+let ended = false;
+function end(reason: string): void {
+  if (ended) return;
+  ended = true;
+  remote?.drain();
+  post({ op: 'down', reason });
+  // The main thread ends this one when it has read all of it.
+}
+
+process.on('unhandledRejection', (thrown) => end(thrown instanceof Error ? thrown.message : String(thrown)));
+process.on('uncaughtException', (error) => end(error.message));
+
+let remote: RemoteSession | undefined;
+try {
+  const session = await open(new Config(url, RESPONSE_MS_MAX));
+  const socket = socketOf(session);
+  socket.addEventListener('close', () => end('the bridge closed the connection'));
+  remote = new RemoteSession(session, socket, clock, post);
+  // Zenoh prints ids without leading zeros; zenoh-ts keeps them.
+  const zid = (await session.info())
+    .zid()
+    .toString()
+    .replace(/^(0{2})+(?=..)/, '');
+  port.on('message', (message: ToWorker) => {
+    if (message.op === 'close') void close();
+    else remote!.handle(message);
+  });
+  post({ op: 'up', zid });
+  void watch();
+} catch (error) {
+  end(error instanceof Error ? error.message : String(error));
+}
+
+/** A bridge that is stopped, not dead, keeps its socket open: only asking tells. */
+async function watch(): Promise<void> {
+  while (!ended) {
+    const before = remote!.heard;
+    await pause(clock, SILENCE_MS);
+    post({ op: 'alive' });
+    if (remote!.heard !== before) continue;
+    try {
+      await remote!.session.info();
+    } catch {
+      // What it sent meanwhile counts as an answer too.
+      if (remote!.heard === before) end(`the bridge has not answered for ${RESPONSE_MS_MAX} ms`);
+    }
+  }
+}
+
+async function close(): Promise<void> {
+  ended = true;
+  const socket = socketOf(remote!.session);
+  const closed = new Promise((resolve) => socket.addEventListener('close', resolve));
+  remote!.session.close().catch(() => {});
+  await Promise.race([closed, pause(clock, CLOSE_MS_MAX)]);
+  process.exit();
+}
+
+/** zenoh-ts tells nobody that its socket has closed, nor how much waits in it; so we look for ourselves. */
+function socketOf(session: unknown): WebSocket {
+  const socket = (session as { inner?: { link?: { ws?: unknown } } }).inner?.link?.ws;
+  if (!(socket instanceof WebSocket)) throw new Error('this version of zenoh-ts hides its socket');
+  return socket;
+}
