@@ -13,6 +13,7 @@ import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addRoutesCommand } from './commands/routes.ts';
 import { addRunsCommands } from './commands/runs.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -47,6 +48,7 @@ for (const add of [
   addStatusCommand,
   addIntentCommands,
   addRunsCommands,
+  addRoutesCommand,
   addEventsCommand,
   addQueryCommand,
   addBagCommands,

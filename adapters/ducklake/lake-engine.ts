@@ -5,7 +5,7 @@ import type { LakeInfo } from '../../contract/index.ts';
 import { DataFiles, fsyncPath } from './data-files.ts';
 import { findExtension } from './extension-files.ts';
 import { isPassing, lakeFailed, lakeUnavailable } from './faults.ts';
-import { createStatements, LAKE, quote } from './schema-sql.ts';
+import { createStatements, LAKE, quote, upgradeStatements } from './schema-sql.ts';
 import { takeOver } from './take-over.ts';
 
 /** Memory and threads of the engine: a robot has other work to do. Larger sorts spill to the disk. */
@@ -159,10 +159,18 @@ async function createTables(connection: DuckDBConnection): Promise<void> {
   const there = await connection.runAndReadAll(
     `SELECT table_name FROM duckdb_tables() WHERE database_name = '${LAKE}' AND table_name = 'events'`,
   );
-  if (there.currentRowCount > 0) return;
+  const statements = there.currentRowCount > 0 ? await upgrades(connection) : createStatements();
+  if (statements.length === 0) return;
   await connection.run('BEGIN');
-  for (const statement of createStatements()) await connection.run(statement);
+  for (const statement of statements) await connection.run(statement);
   await connection.run('COMMIT');
+}
+
+async function upgrades(connection: DuckDBConnection): Promise<string[]> {
+  const there = await connection.runAndReadAll(
+    `SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE database_name = '${LAKE}'`,
+  );
+  return upgradeStatements(new Set(there.getRows().map(([name]) => String(name))));
 }
 
 async function lockDown(connection: DuckDBConnection, root: string): Promise<void> {

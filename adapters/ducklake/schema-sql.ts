@@ -61,6 +61,18 @@ export function createStatements(): string[] {
   return [...tables, ...views];
 }
 
+/** Statements that add the columns a lake of an older version lacks; `there` are `table.column` names. */
+export function upgradeStatements(there: ReadonlySet<string>): string[] {
+  return TABLES.flatMap((table) =>
+    table.columns
+      .filter((c) => c.before !== undefined && !there.has(`${table.name}.${c.name}`))
+      .flatMap((c) => [
+        `ALTER TABLE ${LAKE}.${table.name} ADD COLUMN ${c.name} ${c.type} DEFAULT ${c.before}`,
+        `COMMENT ON COLUMN ${LAKE}.${table.name}.${c.name} IS ${quote(c.text)}`,
+      ]),
+  );
+}
+
 /**
  * Order-independent and duplicate-sensitive: the count and the sums of both halves of each row's MD5. Two
  * lakes with the same rows give the same figures, whatever their batches, files and order.

@@ -2,7 +2,13 @@ import type { AgentEvent, EventKind, EventPayload } from '../../contract/index.t
 
 /** Types that DuckLake and plain DuckDB both store and that no string can poison (JSON can: it is validated). */
 export type ColumnType = 'VARCHAR' | 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'TIMESTAMP_NS';
-export type Column = { readonly name: string; readonly type: ColumnType; readonly text: string };
+export type Column = {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly text: string;
+  /** SQL of the value in rows from before there was this column. */
+  readonly before?: string;
+};
 /** A value for a column: times are nanoseconds since the epoch, `undefined` is NULL. */
 export type Value = string | number | bigint | boolean | undefined;
 
@@ -110,16 +116,21 @@ export const TABLES: readonly Table[] = [
   },
   {
     name: 'losses',
-    text: 'the loss ledger: received = written + dropped, per segment and topic',
+    text: 'the loss ledger: received = forwarded + written + dropped, per hop, segment and topic',
     columns: [
       column('ts', 'TIMESTAMP_NS', 'when it was written, UTC'),
-      column('bag', 'VARCHAR', 'recording'),
+      column('bag', 'VARCHAR', 'recording; NULL for a route'),
       column('segment', 'VARCHAR', 'path of the segment, relative to the data directory'),
       column('topic', 'VARCHAR', 'topic'),
       column('received', 'BIGINT', 'messages'),
       column('written', 'BIGINT', 'messages'),
       column('dropped', 'BIGINT', 'messages, all reasons'),
       column('reasons', 'VARCHAR', 'JSON: dropped messages by reason'),
+      {
+        ...column('hop', 'VARCHAR', 'where it was counted: recorder, or route:<name>'),
+        before: "'recorder'",
+      },
+      { ...column('forwarded', 'BIGINT', 'messages that a route handed on'), before: '0' },
     ],
     rows: lossRows,
   },
@@ -212,9 +223,10 @@ function segmentRows(e: AgentEvent): Value[][] {
 function lossRows(e: AgentEvent): Value[][] {
   const p = payloadOf(e, 'losses.recorded');
   if (!p) return [];
-  const { bag, segment, topics } = p;
+  const { bag, segment, hop = 'recorder', topics } = p;
   return topics.map((line) => {
     const dropped = Object.values(line.dropped).reduce((sum, count) => sum + count, 0);
-    return [time(e.ts), bag, segment, line.topic, line.received, line.written, dropped, json(line.dropped)];
+    const counts = [line.received, line.written, dropped, json(line.dropped)];
+    return [time(e.ts), bag, segment, line.topic, ...counts, hop, line.forwarded ?? 0];
   });
 }

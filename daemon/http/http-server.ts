@@ -17,6 +17,7 @@ import { linkRoutes } from './routes/link.ts';
 import { playRoutes } from './routes/plays.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { runRoutes } from './routes/runs.ts';
+import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { statusRoutes } from './routes/status.ts';
 import { Streams } from './streams.ts';
 import { toJson } from './to-json.ts';
@@ -142,6 +143,7 @@ export class HttpServer {
     robotRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
+    sampleRouteRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
     await app.ready();

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { CELL_NAMES, type ExecutionStatus, RUN_STATUSES } from '../../contract/index.ts';
+import { CELL_NAMES, type ExecutionStatus, RECORDER_HOP, RUN_STATUSES } from '../../contract/index.ts';
 import type { CellView } from './cells-view.ts';
+import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
 
 /** Topics with a label of their own; the rest are summed under `other`, so that labels stay bounded. */
@@ -17,12 +18,22 @@ export class Metrics {
   readonly #cellUp = this.#gauge('cell_up', 'the cell runs and answers', ['cell']);
   readonly #restarts = this.#counter('cell_restarts_total', 'restarts since the daemon started', ['cell']);
   readonly #cellRss = this.#gauge('cell_resident_memory_bytes', 'resident memory of the cell', ['cell']);
-  readonly #received = this.#counter('samples_received_total', 'samples that entered', ['topic']);
-  readonly #written = this.#counter('samples_written_total', 'samples recorded', ['topic']);
-  readonly #dropped = this.#counter('samples_dropped_total', 'samples not recorded, by reason', [
+  readonly #received = this.#counter(
+    'samples_received_total',
+    'samples that came to a hop: the recorder, or a route',
+    ['topic', 'hop'],
+  );
+  readonly #written = this.#counter('samples_written_total', 'samples recorded', ['topic', 'hop']);
+  readonly #forwarded = this.#counter('samples_forwarded_total', 'samples a route handed on', [
     'topic',
+    'hop',
+  ]);
+  readonly #dropped = this.#counter('samples_dropped_total', 'samples lost at a hop, by reason', [
+    'topic',
+    'hop',
     'reason',
   ]);
+  readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
   readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
@@ -83,13 +94,19 @@ export class Metrics {
   }
 
   #execution(status: ExecutionStatus): void {
-    for (const counter of [this.#received, this.#written, this.#dropped]) counter.reset();
-    status.ledger.forEach((line, index) => {
-      const topic = index < TOPIC_LABELS_MAX ? line.topic : 'other';
-      this.#received.inc({ topic }, line.received);
-      this.#written.inc({ topic }, line.written);
-      for (const [reason, count] of Object.entries(line.dropped)) this.#dropped.inc({ topic, reason }, count);
-    });
+    for (const counter of [this.#received, this.#written, this.#forwarded, this.#dropped]) counter.reset();
+    const known = new Set<string>();
+    for (const line of status.ledger) {
+      if (known.size < TOPIC_LABELS_MAX) known.add(line.topic);
+      const topic = known.has(line.topic) ? line.topic : 'other';
+      const { hop = RECORDER_HOP } = line;
+      this.#received.inc({ topic, hop }, line.received);
+      if (line.hop === undefined) this.#written.inc({ topic, hop }, line.written);
+      else this.#forwarded.inc({ topic, hop }, line.forwarded ?? 0);
+      for (const [reason, count] of Object.entries(line.dropped))
+        this.#dropped.inc({ topic, hop, reason }, count);
+    }
+    this.#routes.show(status.routes ?? []);
     set(this.#ticks, status.control.ticks);
     set(this.#starved, status.control.starved);
   }

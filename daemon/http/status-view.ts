@@ -94,7 +94,7 @@ export async function statusView(
       ledger: e.ledger,
     })),
     control: map(execution, (e) => e.control),
-    zenoh: map(execution, (e) => e.zenoh),
+    zenoh: map(execution, (e) => ({ ...e.zenoh, routes: e.routes ?? [] })),
     lake: map(memory, (m) => ({ ready: m.ready, reason: m.reason, lag: m.lag, ...(m.lake ?? {}) })),
     link: map(link, ({ ready, state, reason, lanes }) => ({ ready, state, reason, lanes })),
   };

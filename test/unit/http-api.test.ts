@@ -1,7 +1,15 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checker, EdgeError, ErrorBody, METHODS, RunState, TOPICS } from '../../contract/index.ts';
+import {
+  checker,
+  EdgeError,
+  ErrorBody,
+  METHODS,
+  type RouteStatus,
+  RunState,
+  TOPICS,
+} from '../../contract/index.ts';
 import {
   Health,
   MapView,
@@ -29,6 +37,22 @@ async function refused(response: Response, status: number, code: string): Promis
 const fits = (schema: Parameters<typeof checker>[0], value: unknown) =>
   expect(checker(schema).fault(value)).toBeUndefined();
 
+const routeStatus: RouteStatus = {
+  name: 'out',
+  from: 'ros:/**',
+  to: 'zenoh:fleet/{topic}',
+  state: 'diverged',
+  reason: 'less comes than was sent',
+  messages: 4,
+  bytes: 400,
+  messages_per_second: 1,
+  age_ms: 20,
+  queued: 0,
+  queued_bytes: 0,
+  dropped: { denied: 1 },
+  rebuilds: 2,
+  topics: 1,
+};
 const executionStatus = {
   ready: true,
   source: { kind: 'sim', connected: true, reason: '' },
@@ -192,6 +216,27 @@ describe('API', () => {
     );
   });
 
+  it('lists routes and the ledger of each hop', async () => {
+    rig.answers.set(METHODS.execution.status, async () => ({ ...executionStatus, routes: [routeStatus] }));
+    const answer = await rig.get('/v1/routes');
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({
+      routes: [routeStatus],
+      ledger: [
+        {
+          topic: '/scan',
+          hop: 'recorder',
+          received: 10,
+          forwarded: 0,
+          written: 8,
+          dropped: { queue_full: 2 },
+        },
+      ],
+    });
+    rig.answers.delete(METHODS.execution.status);
+    expect((await rig.get('/v1/routes')).status).toBe(503);
+  });
+
   it('publishes figures with bounded labels', async () => {
     const ledger = Array.from({ length: 400 }, (_, i) => ({
       topic: `/t${i}`,
@@ -199,7 +244,19 @@ describe('API', () => {
       written: 1,
       dropped: { queue_full: 1 },
     }));
-    rig.answers.set(METHODS.execution.status, async () => ({ ...executionStatus, ledger }));
+    const hop = {
+      topic: '/t0',
+      hop: 'route:out',
+      received: 5,
+      forwarded: 4,
+      written: 0,
+      dropped: { denied: 1 },
+    };
+    rig.answers.set(METHODS.execution.status, async () => ({
+      ...executionStatus,
+      ledger: [...ledger, hop],
+      routes: [routeStatus],
+    }));
     rig.logs.runtime.append(phase(1));
     await rig.get('/v1/runs');
     await rig.get(`/v1/runs/${uuid(3)}`);
@@ -207,9 +264,16 @@ describe('API', () => {
     const scrape = async () => (await (await rig.get('/metrics')).text()).split('\n');
     await scrape();
     const lines = await scrape();
-    expect(lines).toContain('auraison_samples_received_total{topic="/t0"} 2');
-    expect(lines).toContain('auraison_samples_received_total{topic="other"} 288');
-    expect(lines).toContain('auraison_samples_dropped_total{topic="/t0",reason="queue_full"} 1');
+    expect(lines).toContain('auraison_samples_received_total{topic="/t0",hop="recorder"} 2');
+    expect(lines).toContain('auraison_samples_received_total{topic="other",hop="recorder"} 288');
+    expect(lines).toContain(
+      'auraison_samples_dropped_total{topic="/t0",hop="recorder",reason="queue_full"} 1',
+    );
+    expect(lines).toContain('auraison_samples_forwarded_total{topic="/t0",hop="route:out"} 4');
+    expect(lines).toContain('auraison_samples_dropped_total{topic="/t0",hop="route:out",reason="denied"} 1');
+    expect(lines).toContain('auraison_route_state{route="out",state="diverged"} 1');
+    expect(lines).toContain('auraison_route_state{route="out",state="up"} 0');
+    expect(lines).toContain('auraison_route_rebuilds_total{route="out"} 2');
     expect(lines).toContain('auraison_log_seq{cell="runtime"} 1');
     expect(lines).toContain('auraison_runs{status="running"} 1');
     expect(lines).toContain('auraison_cell_up{cell="execution"} 1');
@@ -273,6 +337,7 @@ describe('API', () => {
       '/v1/bags/{bag}/adopt',
       '/v1/events',
       '/v1/intents',
+      '/v1/link/sync',
       '/v1/plays',
       '/v1/plays/{id}',
       '/v1/plays/{id}/pause',
@@ -284,6 +349,7 @@ describe('API', () => {
       '/v1/recorder/seal',
       '/v1/robot/map',
       '/v1/robot/stop',
+      '/v1/routes',
       '/v1/runs',
       '/v1/runs/{id}',
       '/v1/runs/{id}/cancel',

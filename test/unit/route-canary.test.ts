@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import {
+  cdr,
+  DeafKeySpace,
+  isBalanced,
+  MemoryFabric,
+  MemoryKeySpace,
+  RouteRig,
+  turns,
+} from '../support/route-rig.ts';
+
+const OUT = `[[routes]]
+name = "out"
+from = "ros:/**"
+to = "zenoh:fleet/{robot}/{topic}"
+`;
+const IN = `[[routes]]
+name = "in"
+from = "zenoh:fleet/*/**"
+to = "ros:/*/**"
+`;
+
+describe('the canary', () => {
+  const PAIR = `[[routes]]
+name = "goals"
+from = "zenoh:fleet/*/goal"
+to = "bus:/*/goal"
+[[routes]]
+name = "maps"
+from = "zenoh:fleet/*/map"
+to = "bus:/*/map"
+`;
+
+  async function pair() {
+    const fabric = new MemoryFabric();
+    const sender = new RouteRig(OUT);
+    const rig = new RouteRig(PAIR, {}, sender.clock);
+    await sender.start(new MemoryKeySpace(rig.clock, fabric));
+    const session = new DeafKeySpace(rig.clock, fabric);
+    await rig.start(session);
+    let n = 0;
+    const run = async (ms: number) => {
+      for (let at = 0; at < ms; at += 100) {
+        sender.say('/goal', cdr(n));
+        sender.say('/map', cdr(n++));
+        await turns(2);
+        await rig.clock.advance(100);
+      }
+    };
+    return { rig, sender, session, run };
+  }
+
+  it('notices a subscription that went deaf within 5 s, and rebuilds that route alone', async () => {
+    const { rig, session, run } = await pair();
+    await run(3_000);
+    expect(rig.routes.status().map(({ state }) => state)).toEqual(['up', 'up']);
+    session.declared.length = 0;
+    session.undeclared.length = 0;
+    rig.events.length = 0;
+    session.deafen('fleet/*/goal');
+    const before = rig.line('/r1/map')!.forwarded!;
+    await run(5_000);
+    expect(rig.states()).toEqual(['goals diverged', 'goals rebuilt', 'goals up']);
+    const told = rig.events.find((e) => e.kind === 'route.state')!;
+    expect(told.payload).toMatchObject({ reason: expect.stringContaining('fleet/r1/goal: ') });
+    // The beacons are heard anew as well; the other route was left alone and lost nothing.
+    expect(session.undeclared.filter((expr) => !expr.startsWith('@'))).toEqual(['fleet/*/goal']);
+    expect(session.declared.filter((expr) => !expr.startsWith('@'))).toEqual(['fleet/*/goal']);
+    expect(rig.line('/r1/map')!.forwarded! - before).toBeGreaterThanOrEqual(49);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', rebuilds: 1 });
+    // What did not come meanwhile is in the ledger, to the last sample.
+    await run(1_000);
+    const goals = rig.line('/r1/goal')!;
+    const maps = rig.line('/r1/map')!;
+    expect(goals.dropped.middleware).toBeGreaterThan(20);
+    expect(goals.received).toBe(maps.received);
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('notices that a living sender is heard no more, its beacons included', async () => {
+    const { rig, session, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    for (const keyExpr of ['fleet/*/goal', 'fleet/*/map', '@auraison/route/*/*/beacon'])
+      session.deafen(keyExpr);
+    await run(5_000);
+    expect(rig.states()).toEqual(expect.arrayContaining(['goals silent', 'goals rebuilt', 'maps silent']));
+    await run(4_000);
+    expect(rig.routes.status().map(({ state }) => state)).toEqual(['up', 'up']);
+  });
+
+  it('leaves a sender alone that has nothing to say, and one that is gone', async () => {
+    const { rig, sender, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    for (let i = 0; i < 100; i++) {
+      await turns(1);
+      await rig.clock.advance(100);
+    }
+    // Steady once, now silent: told, tried once, and left at that.
+    expect(rig.states().filter((state) => state.endsWith('rebuilt')).length).toBeLessThanOrEqual(2);
+    expect(rig.states().filter((state) => state.endsWith('diverged'))).toEqual([]);
+    await sender.routes.close();
+    await run(500);
+  });
+
+  it('forgives itself a pause in which it did not run', async () => {
+    const { rig, run } = await pair();
+    await run(3_000);
+    rig.events.length = 0;
+    rig.clock.skip(20_000);
+    await run(3_000);
+    expect(rig.states()).toEqual([]);
+  });
+
+  it('says that a reader stands still, without losing count', async () => {
+    const rig = new RouteRig(`${OUT}depth = 5`);
+    const session = new MemoryKeySpace(rig.clock);
+    const stuck: (() => void)[] = [];
+    session.put = () => new Promise((resolve) => void stuck.push(resolve));
+    await rig.start(session);
+    for (let i = 0; i < 200; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(4_000);
+    expect(rig.routes.status()[0]).toMatchObject({
+      state: 'silent',
+      reason: expect.stringContaining('a reader stands still'),
+      rebuilds: 0,
+      queued: 69,
+      dropped: { queue_full: 131 },
+    });
+    for (let i = 0; i < 100; i++) {
+      for (const resolve of stuck.splice(0)) resolve();
+      await turns(1);
+    }
+    await rig.clock.advance(600);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', queued: 0 });
+    expect(rig.line('/a')).toMatchObject({ received: 200, forwarded: 69, dropped: { queue_full: 131 } });
+  });
+});
+
+describe('the ledger of routes', () => {
+  it('tells news only, and all of it at the end', async () => {
+    const rig = new RouteRig(`${OUT}keep_every = 2`);
+    await rig.start(new MemoryKeySpace(rig.clock));
+    const sum = () => {
+      let received = 0;
+      let forwarded = 0;
+      let decimated = 0;
+      for (const event of rig.events) {
+        if (event.kind !== 'losses.recorded') continue;
+        expect(event.payload.hop).toBe('route:out');
+        for (const line of event.payload.topics) {
+          received += line.received;
+          forwarded += line.forwarded ?? 0;
+          decimated += line.dropped['decimated'] ?? 0;
+        }
+      }
+      return { received, forwarded, decimated };
+    };
+    for (let i = 0; i < 10; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(10_500);
+    expect(sum()).toEqual({ received: 10, forwarded: 5, decimated: 5 });
+    await rig.clock.advance(30_000);
+    expect(rig.events.filter(({ kind }) => kind === 'losses.recorded')).toHaveLength(1);
+    for (let i = 0; i < 4; i++) rig.say('/a', cdr(i));
+    await turns();
+    await rig.routes.close();
+    expect(sum()).toEqual({ received: 14, forwarded: 7, decimated: 7 });
+  });
+
+  it('has room for so many names of strangers and no more', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(IN);
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const sender = new MemoryKeySpace(rig.clock, fabric);
+    for (let i = 0; i < 2_000; i++)
+      await sender.put(`fleet/r${i}/a`, cdr(i), { encoding: 'application/cdr;std_msgs/msg/UInt32' });
+    await turns(20);
+    await rig.clock.advance(600);
+    expect(rig.routes.lines().length).toBeLessThanOrEqual(513);
+    const received = rig.routes.lines().reduce((sum, line) => sum + line.received, 0);
+    expect(received).toBe(2_000);
+  });
+});
