@@ -36,7 +36,7 @@ async function installPeers() {
     ? readdirSync(folder).filter((name) => name.endsWith('.sh') && !name.startsWith('lib'))
     : [];
   // The slow builds first.
-  const order = ['ros.sh', 'zenoh.sh'];
+  const order = ['ros.sh', 'zenoh.sh', 'zenohd.sh'];
   scripts.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   say(
     `peers for the tests, kept in ${env.AURAISON_CACHE}: ${scripts.map((name) => name.replace('.sh', '')).join(', ')}`,

@@ -16,8 +16,9 @@ import { keyExprFault } from './key-expr.ts';
 import { closed } from './native-errors.ts';
 import { type QueryOptions, splitSelector } from './native-queries.ts';
 import { RemoteLink } from './remote-link.ts';
-import { CONGESTED, type FromWorker, type RemoteDeclare } from './remote-messages.ts';
+import type { FromWorker, RemoteDeclare } from './remote-messages.ts';
 import { RemoteQueries, serveRemoteQuery } from './remote-queries.ts';
+import { congested, RemoteTickets } from './remote-tickets.ts';
 
 export type RemoteOptions = {
   /** Of a `zenoh-bridge-remote-api`, for example `ws://127.0.0.1:10000`. */
@@ -41,10 +42,6 @@ const DECLARE_MS_MAX = 5_000;
 const UNDECLARE_MS_MAX = 1_000;
 const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
-/** Bytes with the thread that have not reached the socket; above it a put is refused. */
-const IN_FLIGHT_BYTES_MAX = 128 * 1024 * 1024;
-const IN_FLIGHT_PUTS_MAX = 65_536;
-
 const PRIORITY = {
   real_time: 1,
   interactive_high: 2,
@@ -62,15 +59,6 @@ type Entry = {
   /** Called when a session is gone. */
   readonly onDown: (() => void) | undefined;
 };
-type Ticket = {
-  readonly resolve: (dropped: number | undefined) => void;
-  readonly reject: (error: EdgeError) => void;
-  readonly operation: string;
-  readonly subject: string;
-  /** Undefined: not a put. */
-  readonly bytes: number | undefined;
-};
-
 /**
  * The key space over a remote-api bridge, for hosts where the native driver cannot be built. It declares
  * locally: what was declared stays declared while the bridge is away, and is declared again when it is back.
@@ -82,13 +70,10 @@ export class RemoteKeySpace implements KeySpace {
   readonly #clock: Clock;
   readonly #onFault: (error: EdgeError) => void;
   readonly #entries = new Map<number, Entry>();
-  readonly #tickets = new Map<number, Ticket>();
+  readonly #tickets = new RemoteTickets();
   readonly #queries: RemoteQueries;
   #zid = '';
   #next = 1;
-  #bytes = 0;
-  #puts = 0;
-  #lost = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(options: RemoteOptions, deps: RemoteDeps) {
@@ -116,7 +101,7 @@ export class RemoteKeySpace implements KeySpace {
 
   status(): RemoteStatus {
     const reconnects = Math.max(0, this.#link.generation - 1);
-    return { connected: this.#link.up, reconnects, lost: this.#lost };
+    return { connected: this.#link.up, reconnects, lost: this.#tickets.lost };
   }
 
   put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
@@ -224,36 +209,31 @@ export class RemoteKeySpace implements KeySpace {
     if (fault) return Promise.reject(fault);
     // The caller may use its buffer again, and the thread needs one of its own.
     const copy = payload && new Uint8Array(payload);
-    const bytes = copy?.byteLength ?? 0;
-    this.#bytes += bytes;
-    this.#puts += 1;
-    return this.#request(operation, key, bytes, (ticket) =>
-      this.#link.send(
-        {
-          op: 'put',
-          ticket,
-          key,
-          payload: copy,
-          encoding: options.encoding,
-          attachment: options.attachment && new Uint8Array(options.attachment),
-          priority: PRIORITY[options.priority ?? 'data'],
-          block: options.congestion === 'block',
-          express: options.express ?? false,
-        },
-        copy ? [copy.buffer] : [],
-      ),
-    ).then(() => {});
+    return this.#tickets
+      .request(operation, key, copy?.byteLength ?? 0, (ticket) =>
+        this.#link.send(
+          {
+            op: 'put',
+            ticket,
+            key,
+            payload: copy,
+            encoding: options.encoding,
+            attachment: options.attachment && new Uint8Array(options.attachment),
+            priority: PRIORITY[options.priority ?? 'data'],
+            block: options.congestion === 'block',
+            express: options.express ?? false,
+          },
+          copy ? [copy.buffer] : [],
+        ),
+      )
+      .then(() => {});
   }
 
   /** Why a value cannot go now; it is counted as lost. */
   #noRoom(operation: string, key: string, bytes: number): EdgeError | undefined {
-    if (!this.#link.up) {
-      this.#lost += 1;
-      return lostLink(operation, key);
-    }
-    if (this.#bytes + bytes <= IN_FLIGHT_BYTES_MAX && this.#puts < IN_FLIGHT_PUTS_MAX) return undefined;
-    this.#lost += 1;
-    return congested(operation, key);
+    if (this.#link.up && this.#tickets.hasRoom(bytes)) return undefined;
+    this.#tickets.lost += 1;
+    return this.#link.up ? congested(operation, key) : lostLink(operation, key);
   }
 
   #refuse(operation: string, keyExpr: string): EdgeError | undefined {
@@ -297,7 +277,7 @@ export class RemoteKeySpace implements KeySpace {
   async #tell(operation: string, order: RemoteDeclare): Promise<void> {
     if (!this.#link.up) return;
     const { generation } = this.#link;
-    const told = this.#request(operation, order.keyExpr, undefined, (ticket) =>
+    const told = this.#tickets.request(operation, order.keyExpr, undefined, (ticket) =>
       this.#link.send({ ...order, ticket }),
     );
     try {
@@ -312,7 +292,7 @@ export class RemoteKeySpace implements KeySpace {
 
   async #undeclare(id: number, keyExpr: string, onEnd: (dropped: number) => void): Promise<void> {
     if (!this.#entries.delete(id) || !this.#link.up) return;
-    const told = this.#request('undeclare', keyExpr, undefined, (ticket) =>
+    const told = this.#tickets.request('undeclare', keyExpr, undefined, (ticket) =>
       this.#link.send({ op: 'undeclare', ticket, id }),
     );
     try {
@@ -323,19 +303,6 @@ export class RemoteKeySpace implements KeySpace {
       if (this.#link.up && !this.#closing)
         this.#onFault(EdgeError.from(error, 'zenoh.failed', 'undeclare', keyExpr));
     }
-  }
-
-  #request(
-    operation: string,
-    subject: string,
-    bytes: number | undefined,
-    send: (ticket: number) => void,
-  ): Promise<number | undefined> {
-    const ticket = this.#next++;
-    return new Promise((resolve, reject) => {
-      this.#tickets.set(ticket, { resolve, reject, operation, subject, bytes });
-      send(ticket);
-    });
   }
 
   #onUp(zid: string): void {
@@ -359,7 +326,7 @@ export class RemoteKeySpace implements KeySpace {
   #onMessage(message: FromWorker): void {
     switch (message.op) {
       case 'done':
-        this.#settle(message);
+        this.#tickets.settle(message);
         return;
       case 'reply':
       case 'final':
@@ -382,32 +349,9 @@ export class RemoteKeySpace implements KeySpace {
     }
   }
 
-  #settle({ ticket, error, dropped }: Extract<FromWorker, { op: 'done' }>): void {
-    const waiting = this.#tickets.get(ticket);
-    if (!waiting) return;
-    this.#tickets.delete(ticket);
-    this.#release(waiting, error !== undefined);
-    const { operation, subject } = waiting;
-    if (error === undefined) waiting.resolve(dropped);
-    else if (error === CONGESTED) waiting.reject(congested(operation, subject));
-    else waiting.reject(new EdgeError('zenoh.failed', { operation, subject, message: error }));
-  }
-
   #settleAll(error: EdgeError): void {
-    const waiting = [...this.#tickets.values()];
-    this.#tickets.clear();
-    for (const ticket of waiting) {
-      this.#release(ticket, true);
-      ticket.reject(error);
-    }
+    this.#tickets.settleAll(error);
     this.#queries.endAll(error);
-  }
-
-  #release({ bytes }: Ticket, failed: boolean): void {
-    if (bytes === undefined) return;
-    this.#bytes -= bytes;
-    this.#puts -= 1;
-    if (failed) this.#lost += 1;
   }
 
   #unsupported(operation: string, subject: string, what: string): EdgeError {
@@ -427,11 +371,6 @@ function lostLink(operation: string, subject: string): EdgeError {
     message: 'the bridge is away; the driver reconnects by itself',
     retryable: true,
   });
-}
-
-function congested(operation: string, subject: string): EdgeError {
-  const message = 'dropped: the bridge does not take values as fast as they come';
-  return new EdgeError('cell.overloaded', { operation, subject, message });
 }
 
 function toKeyValue(value: Extract<FromWorker, { op: 'values' }>['values'][number]): KeyValue {

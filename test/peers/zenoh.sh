@@ -15,7 +15,7 @@ native="$here/../../adapters/zenoh/native"
 cache="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/zenoh"
 # The newest Rust that one of the crates in Cargo.lock asks for.
 rust_min=1.89.0
-say() { printf '[zenoh] %s\n' "$*" >&2; }
+say() { printf "[${AURAISON_PEER_LABEL:-zenoh}] %s\n" "$*" >&2; }
 
 # The same hash as in adapters/zenoh/native-loader.ts: sha256 over "<sha256>  <path>\n" of each source.
 source_hash() { (cd "$native" && find Cargo.toml Cargo.lock build.rs src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16); }
