@@ -12,13 +12,16 @@ import {
   type Subscription,
   withDeadline,
 } from '../../contract/core.ts';
+import { DeliveryRules } from './delivery.ts';
 import type { NativeEvent } from './native-batch.ts';
 import { closed, fromNative } from './native-errors.ts';
 import { loadNative } from './native-loader.ts';
+import { giveBack, NativeLoans } from './native-loans.ts';
 import { NativePublishers, type PublisherEntry } from './native-publishers.ts';
 import { type EventSink, NativePump } from './native-pump.ts';
 import { type QueryOptions, runQuery, serveQuery } from './native-queries.ts';
 import type { NativeInfo, NativeModule, NativeSession } from './native-types.ts';
+import type { DeliveryRule } from './policy-types.ts';
 
 export type ZenohOptions = {
   /** `router` makes this process the router of the robot: no zenohd is needed. */
@@ -27,6 +30,10 @@ export type ZenohOptions = {
   readonly connect?: readonly string[];
   /** Zenoh's own configuration by path, for example `{'transport/link/tls/enable_mtls': true}`; wins over all. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Pool of shared memory for `allocate`, bytes; 0: none. Taken from /dev/shm when first needed. */
+  readonly sharedMemoryBytes?: number;
+  /** How values are sent, by key; wins over what a sender asks for. */
+  readonly delivery?: readonly DeliveryRule[];
 };
 
 export type ZenohDeps = {
@@ -50,6 +57,8 @@ const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
 const QUERIES_OPEN_MAX = 256;
 /** Shared memory of senders that may wait for garbage collection here: half of Zenoh's pool of 16 MiB. */
 const PINNED_SHM_BYTES_MAX = 8 * 1024 * 1024;
+/** Room for 70 frames of 900 KB on their way to readers. */
+const SHARED_MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** The key space over the native driver. */
 export class NativeKeySpace implements KeySpace {
@@ -58,16 +67,25 @@ export class NativeKeySpace implements KeySpace {
   readonly #clock: Clock;
   readonly #onFault: (error: EdgeError) => void;
   readonly #publishers: NativePublishers;
+  readonly #loans: NativeLoans;
+  readonly #delivery: DeliveryRules;
   /** Called at close, so that nobody waits for a session that is gone. */
   readonly #abandon = new Set<(error: EdgeError) => void>();
   #closing: Promise<void> | undefined;
 
-  private constructor(session: NativeSession, pump: NativePump, deps: ZenohDeps) {
+  private constructor(
+    session: NativeSession,
+    pump: NativePump,
+    deps: ZenohDeps,
+    delivery: readonly DeliveryRule[] | undefined,
+  ) {
     this.#session = session;
     this.#pump = pump;
     this.#clock = deps.clock;
     this.#onFault = deps.onFault ?? (() => {});
     this.#publishers = new NativePublishers(session);
+    this.#loans = new NativeLoans(session, deps.clock);
+    this.#delivery = new DeliveryRules(delivery);
   }
 
   /** Throws `zenoh.unavailable` without a driver, `config.invalid` or `zenoh.failed` otherwise. */
@@ -85,13 +103,15 @@ export class NativeKeySpace implements KeySpace {
           value: JSON.stringify(value),
         })),
         pinnedShmBytesMax: PINNED_SHM_BYTES_MAX,
+        sharedMemoryBytes: options.sharedMemoryBytes ?? SHARED_MEMORY_BYTES_DEFAULT,
+        direct: process.env['H3_DIRECT'] === '1',
       },
       pump.wake,
     );
     try {
       const session = await withDeadline(deps.clock, OPEN_MS_MAX, opening, 'open Zenoh session', subject);
       pump.attach(session);
-      return new NativeKeySpace(session, pump, deps);
+      return new NativeKeySpace(session, pump, deps, options.delivery);
     } catch (error) {
       // One that opens after all must not stay open unseen.
       opening.then((late) => late.close().then(() => late.release())).catch(() => {});
@@ -109,9 +129,19 @@ export class NativeKeySpace implements KeySpace {
   }
 
   put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
-    return this.#publish('put', key, options, (id) =>
-      this.#session.put(id, payload, options.attachment, undefined),
-    );
+    const taken = this.#loans.take(payload);
+    // A publisher with a cache is one for all encodings of its key.
+    const encoding = options.cache === undefined ? undefined : options.encoding;
+    return this.#publish('put', key, options, (id) => {
+      if (taken === undefined) return this.#session.put(id, payload, options.attachment, encoding);
+      const ticket = this.#session.putAllocated(id, taken.id, options.attachment, encoding);
+      taken.buffer.transfer(0);
+      return ticket;
+    });
+  }
+
+  allocate(bytes: number): Promise<Uint8Array> {
+    return this.#settled('allocate', `${bytes} bytes`, () => this.#loans.allocate(bytes));
   }
 
   delete(key: string): Promise<void> {
@@ -124,10 +154,17 @@ export class NativeKeySpace implements KeySpace {
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const limits = { depth: options.depth ?? SUBSCRIPTION_DEPTH_DEFAULT, bytes: SUBSCRIPTION_BYTES_MAX };
-    const declare = (id: number) => this.#session.declareSubscriber(id, keyExpr, limits);
-    const { id, ...declared } = await this.#declare('subscribe', keyExpr, declare, (events) =>
-      onValues(events.map(toKeyValue)),
-    );
+    // All that a publisher keeps: its cache has the depth that was agreed on.
+    const history = options.history === true ? 0 : undefined;
+    const declare = (id: number) => this.#session.declareSubscriber(id, keyExpr, history, limits);
+    const { id, ...declared } = await this.#declare('subscribe', keyExpr, declare, (events) => {
+      const values = events.map(toKeyValue);
+      try {
+        onValues(values);
+      } finally {
+        if (options.loan === true) for (const { payload } of values) giveBack(payload);
+      }
+    });
     let last = 0;
     const dropped = () => {
       last = this.#session.counters(id)?.dropped ?? last;
@@ -216,7 +253,7 @@ export class NativeKeySpace implements KeySpace {
       return ticket === 0 ? DONE : this.#pump.completion(ticket, key);
     };
     try {
-      const entry: PublisherEntry = this.#publishers.get(key, options);
+      const entry: PublisherEntry = this.#publishers.get(key, this.#delivery.apply(key, options));
       if (entry.id !== undefined) return go(entry.id);
       // The first sends on a key wait for its declaration; promises keep their order.
       return this.#guard(operation, key, DECLARE_MS_MAX, () => entry.ready.then(go));

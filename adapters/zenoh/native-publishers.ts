@@ -1,4 +1,4 @@
-import type { PublishOptions } from '../../contract/index.ts';
+import { EdgeError, type PublishOptions } from '../../contract/core.ts';
 import type { NativeSession } from './native-types.ts';
 
 /**
@@ -6,6 +6,10 @@ import type { NativeSession } from './native-types.ts';
  * nothing at all while nobody subscribes. Beyond this many the one unused for longest is undeclared.
  */
 const PUBLISHERS_MAX = 512;
+/** Publishers with a cache are never undeclared: others count on what they keep. A further one is refused. */
+const CACHES_MAX = 4096;
+/** Values that one publisher keeps; ROS asks for at most its history depth. */
+const CACHE_VALUES_MAX = 100_000;
 
 const PRIORITY = {
   real_time: 1,
@@ -24,13 +28,19 @@ export class NativePublishers {
   readonly #session: NativeSession;
   /** In order of last use, oldest first: the order in which a Map iterates. */
   readonly #entries = new Map<string, PublisherEntry>();
+  readonly #caching = new Map<string, PublisherEntry>();
 
   constructor(session: NativeSession) {
     this.#session = session;
   }
 
+  /** Throws `cell.overloaded` for one cache too many. */
   get(key: string, options: PublishOptions): PublisherEntry {
     const name = `${key}\0${options.encoding ?? ''}\0${options.priority ?? ''}\0${options.congestion ?? ''}\0${options.express ?? ''}`;
+    return options.cache === undefined ? this.#plain(name, key, options) : this.#cached(key, options);
+  }
+
+  #plain(name: string, key: string, options: PublishOptions): PublisherEntry {
     const known = this.#entries.get(name);
     if (known) {
       if (this.#entries.size > PUBLISHERS_MAX / 2) {
@@ -39,19 +49,46 @@ export class NativePublishers {
       }
       return known;
     }
-    const ready = this.#session.declarePublisher(key, options.encoding, options.congestion === 'block', {
-      ...(options.priority === undefined ? {} : { priority: PRIORITY[options.priority] }),
-      ...(options.express === undefined ? {} : { express: options.express }),
-    });
-    const entry: PublisherEntry = { id: undefined, ready };
+    const entry = this.#declare(key, options, 0, () => this.#entries.delete(name));
     this.#entries.set(name, entry);
-    ready.then(
-      (id) => {
-        entry.id = id;
-      },
-      () => this.#entries.delete(name),
-    );
     this.#evict();
+    return entry;
+  }
+
+  /** One per key and depth, whatever else changes: two caches would tell latecomers everything twice. */
+  #cached(key: string, options: PublishOptions): PublisherEntry {
+    const depth = Math.max(1, Math.min(Math.floor(options.cache ?? 1), CACHE_VALUES_MAX));
+    const name = `${key}\0${depth}`;
+    const known = this.#caching.get(name);
+    if (known) return known;
+    if (this.#caching.size >= CACHES_MAX) {
+      throw new EdgeError('cell.overloaded', {
+        operation: 'put',
+        subject: key,
+        message: `${CACHES_MAX} keys with a cache are published already`,
+        hint: 'publish fewer keys with a cache, or put them without',
+      });
+    }
+    const entry = this.#declare(key, options, depth, () => this.#caching.delete(name));
+    this.#caching.set(name, entry);
+    return entry;
+  }
+
+  #declare(key: string, options: PublishOptions, cache: number, onFailure: () => void): PublisherEntry {
+    const ready = this.#session.declarePublisher(
+      key,
+      options.encoding,
+      options.congestion === 'block',
+      cache,
+      {
+        ...(options.priority === undefined ? {} : { priority: PRIORITY[options.priority] }),
+        ...(options.express === undefined ? {} : { express: options.express }),
+      },
+    );
+    const entry: PublisherEntry = { id: undefined, ready };
+    ready.then((id) => {
+      entry.id = id;
+    }, onFailure);
     return entry;
   }
 

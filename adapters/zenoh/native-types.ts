@@ -12,6 +12,10 @@ export type NativeOpenOptions = {
   connect: string[];
   overrides: { key: string; value: string }[];
   pinnedShmBytesMax: number;
+  /** Pool of shared memory for `allocate`; 0: none. */
+  sharedMemoryBytes: number;
+  /** Queries and answers are sent by the calling thread while nothing waits before them. */
+  direct: boolean;
 };
 
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
@@ -21,10 +25,12 @@ export type NativeGetOptions = {
   target: 'best' | 'all' | 'all-complete';
   consolidation: 'auto' | 'none' | 'monotonic' | 'latest';
   priority?: number;
+  express?: boolean;
   encoding?: string;
   repliesMax: number;
 };
 export type NativeBatch = { slab: Uint8Array; large: Uint8Array[]; more: boolean };
+export type NativeAllocation = { id: number; shared: boolean; bytes: Uint8Array };
 export type NativeCounters = { received: number; dropped: number; delivered: number; queued: number };
 export type NativeInfo = { zid: string; routers: string[]; peers: string[] };
 
@@ -37,6 +43,7 @@ export type NativeSession = {
     key: string,
     encoding: string | undefined,
     block: boolean,
+    cache: number,
     delivery: NativeDelivery,
   ): Promise<number>;
   /** 0: sent (or dropped by congestion). Otherwise a ticket whose completion arrives through `drain`. */
@@ -46,10 +53,25 @@ export type NativeSession = {
     attachment: Uint8Array | undefined,
     encoding: string | undefined,
   ): number;
+  /** Memory for `putAllocated`; null with `sharedOnly` while the pool is full. */
+  allocate(length: number, sharedOnly: boolean): NativeAllocation | null;
+  /** As `put`, without a copy. The buffer of the allocation must be detached before. */
+  putAllocated(
+    publisher: number,
+    allocation: number,
+    attachment: Uint8Array | undefined,
+    encoding: string | undefined,
+  ): number;
   putDelete(publisher: number, attachment: Uint8Array | undefined): number;
   /** An id for the next four, so that its sink is in place before the first event. */
   reserve(): number;
-  declareSubscriber(id: number, keyExpr: string, limits: NativeLimits): Promise<void>;
+  /** `history`: values of the past per publisher, 0 for all that are cached, undefined for none. */
+  declareSubscriber(
+    id: number,
+    keyExpr: string,
+    history: number | undefined,
+    limits: NativeLimits,
+  ): Promise<void>;
   declareLivelinessSubscriber(
     id: number,
     keyExpr: string,
@@ -73,6 +95,7 @@ export type NativeSession = {
     payload: Uint8Array,
     encoding: string | undefined,
     attachment: Uint8Array | undefined,
+    express: boolean,
   ): void;
   replyError(query: number, payload: Uint8Array, encoding: string | undefined): void;
   finish(query: number): void;

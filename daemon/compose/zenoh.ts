@@ -1,14 +1,14 @@
 import { LazyPolicy } from '../../adapters/lerobot/lazy-policy.ts';
 import { readModel } from '../../adapters/lerobot/model-card.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
-import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
-import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
+import { type DriverChoice, openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
 import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import type { CellContext } from '../../contract/index.ts';
 import { KeySpaceKeeper } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
+import { zenohOptions } from './zenoh-options.ts';
 
 /** The key space of this robot, with what it answers there and what is routed; undefined where it is switched off. */
 export async function makeZenoh(
@@ -16,17 +16,18 @@ export async function makeZenoh(
   { clock, emit, report }: CellContext,
   routes: Routes,
 ): Promise<KeySpaceKeeper | undefined> {
-  const { enabled, mode, listen, connect, prefix } = config.zenoh;
+  const { enabled, prefix } = config.zenoh;
   if (!enabled) return undefined;
   const path = driveModelPath(config);
   return new KeySpaceKeeper({
     clock,
     driver: reportZenohDriver().driver,
-    open: () =>
-      NativeKeySpace.open(
-        { mode, listen, connect },
-        { clock, onFault: (error) => report('warn', error.message, { code: error.code }) },
-      ),
+    // Certificates are read at each opening: a renewed one counts from then on.
+    open: async () =>
+      NativeKeySpace.open(zenohOptions(config.zenoh, process.env, clock.now()), {
+        clock,
+        onFault: (error) => report('warn', error.message, { code: error.code }),
+      }),
     users: [
       {
         name: 'queryables',

@@ -1,6 +1,7 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { readTrigger } from './trigger-row.ts';
+import { ACCESS_KEYS, DELIVERY_KEYS, DOWNSAMPLING_KEYS, rowReader, SIZE_LIMIT_KEYS } from './zenoh-rules.ts';
 
 export type RosTopic = {
   readonly topic: string;
@@ -34,10 +35,26 @@ export const CONFIG_SPEC = {
   },
   robot: {
     source: choice(['sim', 'ros', 'none'], 'sim', 'where the robot is'),
+    navigator: choice(
+      ['builtin', 'nav2'],
+      'builtin',
+      'who finds the way: the control loop of this daemon, or Nav2 on the robot (source = "ros")',
+    ),
     speed_max: quantity('speed', '0.46 m/s', 'fastest forward command', { max: 10 }),
     turn_max: quantity('angular_speed', '1.9 rad/s', 'fastest turn command', { max: 20 }),
     radius: quantity('length', '0.17 m', 'radius of the footprint, for planning', { min: 0.01, max: 5 }),
     sensor_age_max: quantity('duration', '500 ms', 'a scan or odometry older than this stops the robot'),
+  },
+  arm: {
+    enabled: flag(false, 'the robot has an arm behind ros2_control (source = "ros")'),
+    controller: text(
+      'joint_trajectory_controller/follow_joint_trajectory',
+      'FollowJointTrajectory action; in the namespace without a leading slash',
+    ),
+    gripper: text('', 'GripperCommand or ParallelGripperCommand action; empty: no gripper'),
+    gripper_joint: text('', 'joint of the gripper, for controllers that want its name'),
+    joints: texts([], 'joints of the controller, in its order'),
+    joint_states: text('joint_states', 'sensor_msgs/JointState of the arm'),
   },
   sim: {
     seed: integer(1, 'seed of maze and noise', { min: 0, max: 4_294_967_295 }),
@@ -94,6 +111,15 @@ export const CONFIG_SPEC = {
   },
   zenoh: {
     enabled: flag(true, 'open a Zenoh session and serve queryables'),
+    driver: choice(
+      ['auto', 'native', 'remote'],
+      'auto',
+      'auto: the native driver, and where there is none a remote-api bridge that answers at remote_url',
+    ),
+    remote_url: text('ws://127.0.0.1:10000', 'WebSocket of a zenoh-bridge-remote-api', {
+      match: /^wss?:\/\/.+$/,
+      expected: 'a ws or wss address',
+    }),
     mode: choice(
       ['router', 'peer', 'client'],
       'peer',
@@ -102,11 +128,30 @@ export const CONFIG_SPEC = {
     listen: texts([], 'endpoints, for example ["tcp/127.0.0.1:7447"]'),
     connect: texts([], 'endpoints of other routers or peers'),
     prefix: text('', 'before every key of this robot, for example "fleet/robot-7"'),
+    shared_memory: quantity(
+      'size',
+      '64 MiB',
+      'pool for large values to readers on this host, taken from /dev/shm when needed; "0 B": no shared memory',
+    ),
+    tls_ca: secretFile('certificate of the authority for tls/ endpoints (PEM)'),
+    tls_certificate: secretFile('certificate of this robot (PEM)'),
+    tls_key: secretFile('private key of that certificate (PEM)'),
+    tls_mutual: flag(true, 'who connects by TLS must show a certificate of the authority'),
+    tls_verify_name: flag(
+      true,
+      'the certificate of the other side must be for the host that is connected to',
+    ),
+    access_default: choice(['allow', 'deny'], 'deny', 'what no rule is about, where there are rules'),
+    access: tables('who may do what: [[zenoh.access]]', rowReader(ACCESS_KEYS)),
+    downsampling: tables('fewer values over a link: [[zenoh.downsampling]]', rowReader(DOWNSAMPLING_KEYS)),
+    size_limits: tables('no large values over a link: [[zenoh.size_limits]]', rowReader(SIZE_LIMIT_KEYS)),
+    delivery: tables('priority and congestion by key: [[zenoh.delivery]]', rowReader(DELIVERY_KEYS)),
   },
   ros: {
     domain_id: integer(-1, 'ROS domain; -1: that of ROS_DOMAIN_ID, else 0', { min: -1, max: 232 }),
     namespace: text('', 'namespace of topics without a leading slash'),
     cmd_vel: text('/cmd_vel', 'velocity commands of the robot'),
+    cmd_vel_stamped: flag(false, 'the robot listens to TwistStamped, as many do from Jazzy on'),
     topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
   },
   link: {

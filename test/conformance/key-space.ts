@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EdgeError, type KeySpace, type KeyValue } from '../../contract/index.ts';
 import { bytes, eventually, sleep, text } from '../support/key-values.ts';
+import { keySpaceOptions } from './key-space-options.ts';
 import { keySpaceQueries } from './key-space-queries.ts';
 
 /** Two sessions that are connected to each other. The suite closes them. */
@@ -14,7 +15,11 @@ export type KeySpacePair = {
 };
 
 /** What every KeySpace must do. */
-export type KeySpaceFixture = { connect(): Promise<KeySpacePair> };
+export type KeySpaceFixture = {
+  connect(): Promise<KeySpacePair>;
+  /** What a driver cannot do and refuses. */
+  readonly can?: { readonly cache?: boolean };
+};
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
@@ -204,6 +209,7 @@ export function keySpaceConformance(name: string, fixture: KeySpaceFixture): voi
     });
 
     keySpaceQueries(() => ({ here, there, settle }));
+    keySpaceOptions(() => ({ here, there, settle }), fixture.can);
 
     describe('liveliness', () => {
       it('tells every token that is there, however soon, to each of many watchers', async () => {

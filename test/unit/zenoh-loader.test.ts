@@ -36,14 +36,14 @@ it('refuses a driver with another batch layout', () => {
   const fake = join(empty, 'other.cjs');
   writeFileSync(fake, 'exports.version = () => ({ addon: "9", zenoh: "9", wire: 99 });');
   expect(reportZenohDriver({ AURAISON_ZENOH_NATIVE: fake }).why).toMatch(
-    /batch layout 99, this daemon reads 1/,
+    /batch layout 99, this daemon reads 2/,
   );
 });
 
 it('opens nothing without a driver: a typed error, no crash', async () => {
   const fault = new Error('[config] bad');
   const native = {
-    version: () => ({ addon: '', zenoh: '', wire: 1 }),
+    version: () => ({ addon: '', zenoh: '', wire: 2 }),
     openSession: () => Promise.reject(fault),
   };
   const opening = NativeKeySpace.open({ mode: 'peer' }, { clock: new SystemClock(), native });
@@ -53,7 +53,18 @@ it('opens nothing without a driver: a typed error, no crash', async () => {
 it('names the same build as the script, which says so when there is no cargo', () => {
   const bin = join(empty, 'bin');
   mkdirSync(bin);
-  for (const tool of ['bash', 'dirname', 'find', 'sort', 'xargs', 'sha256sum', 'cut', 'mkdir', 'flock']) {
+  for (const tool of [
+    'bash',
+    'dirname',
+    'find',
+    'sort',
+    'xargs',
+    'sed',
+    'sha256sum',
+    'cut',
+    'mkdir',
+    'flock',
+  ]) {
     const path = spawnSync('which', [tool], { encoding: 'utf8' }).stdout.trim();
     expect(path, tool).not.toBe('');
     symlinkSync(path, join(bin, tool));

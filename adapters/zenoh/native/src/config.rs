@@ -10,11 +10,13 @@ use zenoh::Config;
 /// - multicast scouting is off unless asked for: a robot talks to the endpoints it was configured with.
 /// - implicit shared memory only for `put`: a query in shared memory can vanish when its receiver stalls
 ///   (zenoh issue 2628).
+/// - `connect/retry` from 100 ms to 2 s: a restarted router is found again within seconds, not minutes.
 const DEFAULTS: &[(&str, &str)] = &[
     ("scouting/delay", "0"),
     ("scouting/multicast/enabled", "false"),
     ("connect/timeout_ms", "-1"),
     ("connect/exit_on_failure", "false"),
+    ("connect/retry", r#"{"period_init_ms":100,"period_max_ms":2000,"period_increase_factor":1.5}"#),
     ("transport/shared_memory/transport_optimization/messages", r#"["put"]"#),
 ];
 

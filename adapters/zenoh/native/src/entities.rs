@@ -1,29 +1,36 @@
-//! Publishers, subscribers, queryables, liveliness tokens and subscribers.
+//! Subscribers, queryables, liveliness tokens and subscribers.
 
 use crate::event::{Event, OpenQuery};
-use crate::options::{congestion, Delivery, QueueLimits};
+use crate::options::QueueLimits;
+use crate::publishers::Sender;
 use crate::queue::EntityQueue;
 use crate::session::{NativeSession, Shared};
-use crate::{fail, lock, reason};
+use crate::{fail, lock};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
-use zenoh::bytes::{Encoding, ZBytes};
+use zenoh::bytes::ZBytes;
 use zenoh::key_expr::KeyExpr;
 use zenoh::liveliness::LivelinessToken;
-use zenoh::pubsub::{Publisher, Subscriber};
-use zenoh::qos::Reliability;
+use zenoh::pubsub::Subscriber;
 use zenoh::query::{Query, Queryable};
 use zenoh::sample::Sample;
 use zenoh::Wait;
+use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
 pub enum Entity {
-    Publisher { publisher: Arc<Publisher<'static>>, priority: u8, block: bool },
-    Subscriber { _subscriber: Subscriber<()>, queue: Arc<EntityQueue> },
+    Publisher { sender: Arc<Sender>, priority: u8, block: bool },
+    Subscriber { _subscriber: Receiver, queue: Arc<EntityQueue> },
     Queryable { _queryable: Queryable<()>, queue: Arc<EntityQueue> },
     Token(#[allow(dead_code)] LivelinessToken),
     Get { queue: Arc<EntityQueue>, cancel: zenoh::cancellation::CancellationToken },
+}
+
+/// With `history` an advanced subscriber: it fetches what was published before, and what it missed.
+pub enum Receiver {
+    Plain(#[allow(dead_code)] Subscriber<()>),
+    Advanced(#[allow(dead_code)] AdvancedSubscriber<()>),
 }
 
 impl Entity {
@@ -55,70 +62,6 @@ pub fn owned(bytes: &[u8]) -> ZBytes {
 
 #[napi]
 impl NativeSession {
-    #[napi]
-    pub async fn declare_publisher(&self, key_expr: String, encoding: Option<String>, block: bool, delivery: Delivery) -> Result<u32> {
-        let shared = self.shared.clone();
-        off_thread(move || {
-            shared.check_open()?;
-            let priority = delivery.priority()?;
-            let best_effort = delivery.best_effort.unwrap_or(false);
-            let mut builder = shared.session.declare_publisher(key(key_expr)?);
-            if let Some(encoding) = encoding {
-                builder = builder.encoding(Encoding::from(encoding));
-            }
-            let publisher = builder
-                .priority(priority)
-                .express(delivery.express.unwrap_or(false))
-                .congestion_control(congestion(block))
-                .reliability(if best_effort { Reliability::BestEffort } else { Reliability::Reliable })
-                .wait()
-                .map_err(|e| fail("declare", e))?;
-            Ok(shared.add(Entity::Publisher { publisher: Arc::new(publisher), priority: priority as u8, block }))
-        })
-        .await
-    }
-
-    /// Sends. A publisher declared with `block` sends on its lane and reports `ticket`; any other sends
-    /// now, and may drop when the link is congested. Returns true when a completion will follow.
-    #[napi]
-    pub fn put(&self, publisher: u32, payload: &[u8], attachment: Option<&[u8]>, encoding: Option<String>) -> Result<u32> {
-        let payload = owned(payload);
-        let attachment = attachment.map(owned);
-        let encoding = encoding.map(Encoding::from);
-        self.publish(publisher, payload.len(), move |p| {
-            let mut builder = p.put(payload);
-            if let Some(encoding) = encoding {
-                builder = builder.encoding(encoding);
-            }
-            builder.attachment(attachment).wait()
-        })
-    }
-
-    #[napi]
-    pub fn put_delete(&self, publisher: u32, attachment: Option<&[u8]>) -> Result<u32> {
-        let attachment = attachment.map(owned);
-        self.publish(publisher, 0, move |p| p.delete().attachment(attachment).wait())
-    }
-
-    fn publish<F>(&self, id: u32, bytes: usize, send: F) -> Result<u32>
-    where
-        F: FnOnce(&Publisher<'static>) -> zenoh::Result<()> + Send + 'static,
-    {
-        self.shared.check_open()?;
-        let (publisher, priority, block) = match lock(&self.shared.entities).get(&id) {
-            Some(Entity::Publisher { publisher, priority, block }) => (publisher.clone(), *priority, *block),
-            _ => return Err(fail("unknown", format!("no publisher {id}"))),
-        };
-        if !block {
-            send(&publisher).map_err(|e| fail("put", e))?;
-            return Ok(0);
-        }
-        let ticket = self.shared.next_id();
-        let work = move || send(&publisher).map_err(|e| reason("put", e));
-        self.shared.lanes.submit(priority, bytes, ticket, Box::new(work))?;
-        Ok(ticket)
-    }
-
     /// An id for the declarations below. Asked for first, so that the receiver is in place
     /// before the first event: history and queries may come before the declaring call returns.
     #[napi]
@@ -127,11 +70,22 @@ impl NativeSession {
     }
 
     #[napi]
-    pub async fn declare_subscriber(&self, id: u32, key_expr: String, limits: QueueLimits) -> Result<()> {
+    pub async fn declare_subscriber(&self, id: u32, key_expr: String, history: Option<u32>, limits: QueueLimits) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
             let queue = shared.queue(id, &limits)?;
-            let subscriber = shared.session.declare_subscriber(key(key_expr)?).callback(shared.sink(&queue)).wait();
+            let builder = shared.session.declare_subscriber(key(key_expr)?).callback(shared.sink(&queue));
+            // As rmw_zenoh does for `transient_local`: publishers that come later are asked too, and a
+            // gap in their sequence is fetched again.
+            let subscriber = match history {
+                None => builder.wait().map(Receiver::Plain),
+                Some(samples) => {
+                    let config = HistoryConfig::default().detect_late_publishers();
+                    let config = if samples == 0 { config } else { config.max_samples(samples as usize) };
+                    let builder = builder.history(config).recovery(RecoveryConfig::default().heartbeat());
+                    builder.wait().map(Receiver::Advanced)
+                }
+            };
             let subscriber = subscriber.map_err(|e| fail("declare", e))?;
             shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue });
             Ok(())
@@ -146,7 +100,7 @@ impl NativeSession {
             let queue = shared.queue(id, &limits)?;
             let builder = shared.session.liveliness().declare_subscriber(key(key_expr)?).history(history);
             let subscriber = builder.callback(shared.sink(&queue)).wait().map_err(|e| fail("declare", e))?;
-            shared.add_as(id, Entity::Subscriber { _subscriber: subscriber, queue });
+            shared.add_as(id, Entity::Subscriber { _subscriber: Receiver::Plain(subscriber), queue });
             Ok(())
         })
         .await
@@ -201,7 +155,7 @@ impl NativeSession {
 
 /// Declaring and undeclaring send messages that may block on a congested link: never on the thread of
 /// JavaScript, nor on the few threads that all async calls share.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     spawn_blocking(work).await.map_err(|e| fail("internal", e))?
 }
 

@@ -13,14 +13,18 @@
 //! | `wire`      | the byte layout of a batch                                            |
 //! | `lanes`     | one thread per priority for sends that may block                      |
 //! | `session`   | open, close, drain, counters                                          |
-//! | `entities`  | publishers, subscribers, queryables, liveliness                       |
+//! | `publishers`| publishers, plain and advanced, and sending                           |
+//! | `loans`     | memory that JavaScript fills and that is sent without a copy          |
+//! | `entities`  | subscribers, queryables, liveliness                                   |
 //! | `queries`   | get and the answers to queries                                        |
 
 mod config;
 mod entities;
 mod event;
 mod lanes;
+mod loans;
 mod options;
+mod publishers;
 mod pump;
 mod queries;
 mod queue;

@@ -22,6 +22,10 @@ pub struct OpenOptions {
     pub overrides: Vec<ConfigEntry>,
     /// Largest number of bytes of shared memory that JavaScript may hold before further payloads are copied.
     pub pinned_shm_bytes_max: f64,
+    /// Shared memory for `allocate`; 0: none.
+    pub shared_memory_bytes: f64,
+    /// Queries and answers are sent by the calling thread while nothing waits before them.
+    pub direct: bool,
 }
 
 /// Delivery of a put or delete. Everything is optional and has Zenoh's defaults.
@@ -59,6 +63,7 @@ pub struct GetOptions {
     /// `auto`, `none`, `monotonic` or `latest`.
     pub consolidation: String,
     pub priority: Option<u8>,
+    pub express: Option<bool>,
     pub encoding: Option<String>,
     /// Replies kept for JavaScript; further ones are counted, not kept.
     pub replies_max: u32,

@@ -86,6 +86,7 @@ impl NativeSession {
                 .consolidation(consolidation)
                 .timeout(Duration::from_millis(options.timeout_ms as u64))
                 .priority(priority)
+                .express(options.express.unwrap_or(false))
                 .attachment(attachment)
                 .cancellation_token(token);
             if let Some(payload) = payload {
@@ -128,7 +129,7 @@ impl NativeSession {
         work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>,
     ) -> Result<u32> {
         self.shared.add_as(id, Entity::Get { queue, cancel });
-        let started = self.shared.lanes.submit(QUERY_LANE, bytes, 0, work);
+        let started = self.shared.lanes.run(QUERY_LANE, bytes, work);
         if started.is_err() {
             lock(&self.shared.entities).remove(&id);
         }
@@ -144,12 +145,13 @@ impl NativeSession {
         payload: &[u8],
         encoding: Option<String>,
         attachment: Option<&[u8]>,
+        express: bool,
     ) -> Result<()> {
         let (query, key_expr) = (self.query(query)?, key(key_expr)?);
         let (payload, attachment) = (owned(payload), attachment.map(owned));
         let work = move || {
             let bytes = payload;
-            let mut builder = query.reply(key_expr, bytes).attachment(attachment);
+            let mut builder = query.reply(key_expr, bytes).attachment(attachment).express(express);
             if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }
@@ -189,6 +191,6 @@ impl NativeSession {
     }
 
     fn answer(&self, work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>) -> Result<()> {
-        self.shared.lanes.submit(QUERY_LANE, 0, 0, work)
+        self.shared.lanes.run(QUERY_LANE, 0, work)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::event::{Event, OpenQuery};
 use crate::lanes::Lanes;
+use crate::loans::Loans;
 use crate::options::OpenOptions;
 use crate::pump::{Pump, Wake};
 use crate::queue::EntityQueue;
@@ -21,6 +22,7 @@ pub struct Shared {
     pub session: zenoh::Session,
     pub pump: Arc<Pump>,
     pub lanes: Lanes,
+    pub loans: Loans,
     pub entities: Mutex<HashMap<u32, Entity>>,
     /// Queries in the hands of JavaScript. Dropping one tells the asker that no reply will follow.
     pub queries: Mutex<HashMap<u32, OpenQuery>>,
@@ -75,7 +77,8 @@ pub async fn open_session(options: OpenOptions, wake: Wake) -> Result<NativeSess
     Ok(NativeSession {
         shared: Arc::new(Shared {
             session,
-            lanes: Lanes::new(pump.clone(), done),
+            lanes: Lanes::new(pump.clone(), done, options.direct),
+            loans: Loans::new(options.shared_memory_bytes as usize),
             pump,
             entities: Mutex::default(),
             queries: Mutex::default(),

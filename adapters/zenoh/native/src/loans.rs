@@ -1,0 +1,120 @@
+//! Memory that JavaScript fills and `put_allocated` sends without a copy: shared memory where its pool has
+//! room, else the heap. A loan ends by being sent, or by the collection of its buffer in JavaScript.
+
+use crate::session::NativeSession;
+use crate::{fail, lock};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use zenoh::bytes::ZBytes;
+use zenoh::shm::{Defragment, GarbageCollect, PosixShmProviderBackend, ShmProvider, ShmProviderBuilder, ZShmMut};
+use zenoh::Wait;
+
+/// Heap memory that is filled or waits for the garbage collector; beyond it `allocate` refuses.
+const HEAP_BYTES_MAX: usize = 256 << 20;
+
+enum Memory {
+    Shared(ZShmMut),
+    Heap(Vec<u8>),
+}
+
+enum Pool {
+    /// Made when first asked for: a daemon that sends no frames takes no shared memory.
+    Unmade,
+    Ready(ShmProvider<PosixShmProviderBackend>),
+    /// Why there is none; the heap serves.
+    Refused,
+}
+
+pub struct Loans {
+    pool: Mutex<Pool>,
+    pool_bytes: usize,
+    lent: Arc<Lent>,
+}
+
+#[derive(Default)]
+struct Lent {
+    memory: Mutex<HashMap<u32, Memory>>,
+    heap_bytes: AtomicUsize,
+}
+
+impl Lent {
+    fn end(&self, id: u32) -> Option<Memory> {
+        let memory = lock(&self.memory).remove(&id)?;
+        if let Memory::Heap(bytes) = &memory {
+            self.heap_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+        }
+        Some(memory)
+    }
+}
+
+impl Loans {
+    pub fn new(pool_bytes: usize) -> Self {
+        Self { pool: Mutex::new(Pool::Unmade), pool_bytes, lent: Arc::default() }
+    }
+
+    pub fn take(&self, id: u32) -> Option<ZBytes> {
+        Some(match self.lent.end(id)? {
+            Memory::Shared(memory) => ZBytes::from(memory),
+            Memory::Heap(memory) => ZBytes::from(memory),
+        })
+    }
+
+    fn shared(&self, len: usize) -> Option<ZShmMut> {
+        if self.pool_bytes == 0 || len == 0 {
+            return None;
+        }
+        let mut pool = lock(&self.pool);
+        if let Pool::Unmade = *pool {
+            *pool = match ShmProviderBuilder::default_backend(self.pool_bytes).wait() {
+                Ok(provider) => Pool::Ready(provider),
+                Err(_) => Pool::Refused,
+            };
+        }
+        let Pool::Ready(provider) = &*pool else { return None };
+        provider.alloc(len).with_policy::<Defragment<GarbageCollect>>().wait().ok()
+    }
+}
+
+#[napi(object)]
+pub struct Allocation<'env> {
+    pub id: u32,
+    /// False: the pool was full or there is none, this is heap memory.
+    pub shared: bool,
+    pub bytes: BufferSlice<'env>,
+}
+
+#[napi]
+impl NativeSession {
+    /// Memory for `put_allocated`. With `shared_only`: null when the pool has no room now.
+    #[napi]
+    pub fn allocate<'env>(&self, env: &'env Env, len: u32, shared_only: bool) -> Result<Option<Allocation<'env>>> {
+        self.shared.check_open()?;
+        let (len, loans) = (len as usize, &self.shared.loans);
+        let mut memory = match loans.shared(len) {
+            Some(memory) => Memory::Shared(memory),
+            None if shared_only => return Ok(None),
+            None => {
+                let before = loans.lent.heap_bytes.fetch_add(len, Ordering::Relaxed);
+                if before + len > HEAP_BYTES_MAX {
+                    loans.lent.heap_bytes.fetch_sub(len, Ordering::Relaxed);
+                    return Err(fail("busy", "too much allocated memory was neither sent nor collected"));
+                }
+                Memory::Heap(vec![0; len])
+            }
+        };
+        let (shared, data) = match &mut memory {
+            Memory::Shared(memory) => (true, memory.as_mut().as_mut_ptr()),
+            Memory::Heap(memory) => (false, memory.as_mut_ptr()),
+        };
+        let id = self.shared.next_id();
+        let lent = loans.lent.clone();
+        lock(&lent.memory).insert(id, memory);
+        // SAFETY: the memory stays where it is while its owner moves. It lives until the loan ends: by the
+        // finalizer, when no view is left, or by `put_allocated`, before which the view is detached.
+        let bytes = unsafe { BufferSlice::from_external(env, data, len, lent, move |_, lent| drop(lent.end(id)))? };
+        Ok(Some(Allocation { id, shared, bytes }))
+    }
+}
