@@ -5,5 +5,6 @@ export * from './header-stamp.ts';
 export * from './lifecycle.ts';
 export * from './parameters.ts';
 export * from './qos.ts';
+export * from './tf-tree.ts';
 export { type TextLookup, TypeBook } from './type-book.ts';
 export { rihs01, type TypeDescription } from './type-description.ts';

@@ -7,22 +7,22 @@ import {
   type RosServices,
 } from '../../contract/core.ts';
 
-/** Primary states of lifecycle_msgs/msg/State; from 10 on a transition is under way. */
-const STATES: readonly LifecycleState[] = ['unknown', 'unconfigured', 'inactive', 'active', 'finalized'];
-/** Ids of lifecycle_msgs/msg/Transition; shutting down has one for each state it starts from. */
-const TRANSITIONS: Readonly<Record<Exclude<LifecycleTransition, 'shutdown'>, number>> = {
-  configure: 1,
-  cleanup: 2,
-  activate: 3,
-  deactivate: 4,
-};
+/** By the numbers of lifecycle_msgs/msg/State. */
+const PRIMARY: readonly LifecycleState[] = ['unknown', 'unconfigured', 'inactive', 'active', 'finalized'];
+const TRANSITION_STATE_FIRST = 10;
+/** By those of lifecycle_msgs/msg/Transition; a shutdown has one for each state it starts from. */
+const TRANSITIONS = { configure: 1, cleanup: 2, activate: 3, deactivate: 4 } as const;
 const SHUTDOWN_FROM: Readonly<Partial<Record<LifecycleState, number>>> = {
   unconfigured: 5,
   inactive: 6,
   active: 7,
 };
 
-/** Managed nodes through their standard services, whatever carries them. */
+export function lifecycleState(id: number): LifecycleState {
+  return id >= TRANSITION_STATE_FIRST ? 'transitioning' : (PRIMARY[id] ?? 'unknown');
+}
+
+/** Managed nodes through the services that each of them has. */
 export class ServiceLifecycle implements RosLifecycle {
   readonly #services: RosServices;
 
@@ -31,30 +31,27 @@ export class ServiceLifecycle implements RosLifecycle {
   }
 
   async state(node: string, options: CallOptions): Promise<LifecycleState> {
-    const name = `${node}/get_state`;
-    const answer = await this.#services.call(name, 'lifecycle_msgs/srv/GetState', {}, options);
-    const { id } = answer['current_state'] as { id: number };
-    return id >= 10 ? 'transitioning' : (STATES[id] ?? 'unknown');
+    const answer = await this.#services.call(`${node}/get_state`, 'lifecycle_msgs/srv/GetState', {}, options);
+    return lifecycleState((answer['current_state'] as { id: number }).id);
   }
 
   async change(node: string, transition: LifecycleTransition, options: CallOptions): Promise<LifecycleState> {
-    const id = transition === 'shutdown' ? await this.#shutdownId(node, options) : TRANSITIONS[transition];
-    const name = `${node}/change_state`;
+    const from = transition === 'shutdown' ? await this.state(node, options) : 'unknown';
+    const id = transition === 'shutdown' ? SHUTDOWN_FROM[from] : TRANSITIONS[transition];
+    if (id === undefined) throw refused(node, transition, `it is ${from}`);
     const request = { transition: { id, label: transition } };
-    const answer = await this.#services.call(name, 'lifecycle_msgs/srv/ChangeState', request, options);
-    const state = await this.state(node, options);
-    if (answer['success'] === true) return state;
-    throw refused(node, transition, `the node did not ${transition}; it is ${state}`);
-  }
-
-  async #shutdownId(node: string, options: CallOptions): Promise<number> {
-    const from = await this.state(node, options);
-    const id = SHUTDOWN_FROM[from];
-    if (id === undefined) throw refused(node, 'shutdown', `a node that is ${from} cannot be shut down`);
-    return id;
+    const answer = await this.#services.call(
+      `${node}/change_state`,
+      'lifecycle_msgs/srv/ChangeState',
+      request,
+      options,
+    );
+    const reached = await this.state(node, options);
+    if (answer['success'] !== true) throw refused(node, transition, `it is ${reached}`);
+    return reached;
   }
 }
 
-function refused(node: string, transition: LifecycleTransition, message: string): EdgeError {
+function refused(node: string, transition: string, message: string): EdgeError {
   return new EdgeError('ros.refused', { operation: `lifecycle ${transition}`, subject: node, message });
 }

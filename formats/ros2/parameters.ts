@@ -1,14 +1,15 @@
-import type {
-  CallOptions,
-  MessageValue,
-  ParameterValue,
-  RosParameters,
-  RosServices,
+import {
+  type CallOptions,
+  EdgeError,
+  type MessageValue,
+  type ParameterValue,
+  type RosParameters,
+  type RosServices,
 } from '../../contract/core.ts';
 
-/** Kinds by their numbers in rcl_interfaces/msg/ParameterType, and the field each travels in. */
+/** By the numbers of rcl_interfaces/msg/ParameterType: the kind, and the field that holds it. */
 const KINDS = [
-  ['unset', ''],
+  ['unset', undefined],
   ['bool', 'bool_value'],
   ['integer', 'integer_value'],
   ['double', 'double_value'],
@@ -18,9 +19,26 @@ const KINDS = [
   ['integers', 'integer_array_value'],
   ['doubles', 'double_array_value'],
   ['strings', 'string_array_value'],
-] as const satisfies readonly (readonly [ParameterValue['kind'], string])[];
+] as const;
 
-/** Parameters of other nodes through the services every node has, whatever carries them. */
+/** A decoded rcl_interfaces/msg/ParameterValue; a type of another release is `unset`. */
+export function readParameter(message: MessageValue): ParameterValue {
+  const [kind, field] = KINDS[Number(message['type'])] ?? KINDS[0];
+  if (field === undefined) return { kind: 'unset' };
+  const value = message[field];
+  if (kind === 'bytes') return { kind, value: Uint8Array.from(value as Iterable<number>) };
+  const list = ArrayBuffer.isView(value) ? Array.from(value as unknown as Iterable<unknown>) : value;
+  return { kind, value: list } as ParameterValue;
+}
+
+/** The reverse. */
+export function writeParameter(value: ParameterValue): MessageValue {
+  const type = KINDS.findIndex(([kind]) => kind === value.kind);
+  const field = KINDS[type]?.[1];
+  return field === undefined || value.kind === 'unset' ? { type: 0 } : { type, [field]: value.value };
+}
+
+/** Parameters of other nodes through the services that every node has. */
 export class ServiceParameters implements RosParameters {
   readonly #services: RosServices;
 
@@ -29,13 +47,8 @@ export class ServiceParameters implements RosParameters {
   }
 
   async list(node: string, options: CallOptions): Promise<readonly string[]> {
-    const { result } = (await this.#services.call(
-      `${node}/list_parameters`,
-      'rcl_interfaces/srv/ListParameters',
-      { prefixes: [], depth: 0n },
-      options,
-    )) as { result: { names: string[] } };
-    return [...result.names].sort();
+    const answer = await this.#call(node, 'list_parameters', 'ListParameters', {}, options);
+    return (answer['result'] as { names: string[] }).names;
   }
 
   async get(
@@ -43,18 +56,14 @@ export class ServiceParameters implements RosParameters {
     names: readonly string[],
     options: CallOptions,
   ): Promise<Readonly<Record<string, ParameterValue>>> {
-    const request = { names: [...names] };
-    const name = `${node}/get_parameters`;
-    const type = 'rcl_interfaces/srv/GetParameters';
-    const answer = await this.#services.call(name, type, request, options);
-    const values = answer['values'] as readonly MessageValue[];
-    // A node answers nothing at all when one of several is not declared: then each is asked for alone.
+    const answer = await this.#call(node, 'get_parameters', 'GetParameters', { names }, options);
+    const values = answer['values'] as MessageValue[];
+    // rclcpp answers with nothing at all when one of several is not declared: then each is asked for by itself.
     if (values.length !== names.length && names.length > 1) {
-      const parts: Record<string, ParameterValue> = {};
-      for (const one of names) Object.assign(parts, await this.get(node, [one], options));
-      return parts;
+      const each = names.map(async (name) => [name, (await this.get(node, [name], options))[name]!] as const);
+      return Object.fromEntries(await Promise.all(each));
     }
-    return Object.fromEntries(names.map((one, i) => [one, fromMessage(values[i])]));
+    return Object.fromEntries(names.map((name, i) => [name, readParameter(values[i] ?? { type: 0 })]));
   }
 
   async set(
@@ -63,36 +72,22 @@ export class ServiceParameters implements RosParameters {
     options: CallOptions,
   ): Promise<Readonly<Record<string, string | undefined>>> {
     const names = Object.keys(values);
-    const parameters = names.map((name) => ({ name, value: toMessage(values[name]!) }));
-    const name = `${node}/set_parameters`;
-    const answer = await this.#services.call(
-      name,
-      'rcl_interfaces/srv/SetParameters',
-      { parameters },
-      options,
-    );
-    const results = answer['results'] as readonly { successful: boolean; reason: string }[];
-    return Object.fromEntries(
-      names.map((one, i) => {
-        const result = results[i];
-        if (result?.successful === true) return [one, undefined];
-        return [one, result?.reason || 'the node gave no reason'];
-      }),
-    );
+    const parameters = names.map((name) => ({ name, value: writeParameter(values[name]!) }));
+    const answer = await this.#call(node, 'set_parameters', 'SetParameters', { parameters }, options);
+    const results = answer['results'] as { successful: boolean; reason: string }[];
+    if (results.length !== names.length) {
+      throw new EdgeError('ros.failed', {
+        operation: 'set parameters',
+        subject: node,
+        message: `the node answered for ${results.length} of ${names.length} parameters`,
+      });
+    }
+    const told = ({ successful, reason }: { successful: boolean; reason: string }) =>
+      successful ? undefined : reason || 'refused without a reason';
+    return Object.fromEntries(names.map((name, i) => [name, told(results[i]!)]));
   }
-}
 
-/** Unset for what is missing or of a kind that this version of ROS does not know. */
-export function fromMessage(message: MessageValue | undefined): ParameterValue {
-  const [kind, field] = KINDS[Number(message?.['type'] ?? 0)] ?? KINDS[0];
-  if (kind === 'unset') return { kind };
-  const value = message?.[field];
-  const plain = kind === 'integers' || kind === 'doubles' ? Array.from(value as ArrayLike<unknown>) : value;
-  return { kind, value: plain } as ParameterValue;
-}
-
-export function toMessage(parameter: ParameterValue): MessageValue {
-  const type = KINDS.findIndex(([kind]) => kind === parameter.kind);
-  if (parameter.kind === 'unset') return { type };
-  return { type, [KINDS[type]![1]]: parameter.value };
+  #call(node: string, service: string, type: string, request: MessageValue, options: CallOptions) {
+    return this.#services.call(`${node}/${service}`, `rcl_interfaces/srv/${type}`, request, options);
+  }
 }

@@ -42,10 +42,9 @@ export class GraphCache implements RosGraph {
 
   /** Everything is gone: the session is. */
   clear(): void {
+    for (const token of [...this.#entities.keys()]) this.take(token, false);
     this.#telling?.cancel();
     this.#telling = undefined;
-    this.#entities.clear();
-    this.#snapshot = undefined;
   }
 
   /** Called at each change, before watchers are. */

@@ -1,4 +1,4 @@
-import type { CallOptions, MessageValue, RosServices } from '../../../contract/core.ts';
+import { type CallOptions, EdgeError, type MessageValue, type RosServices } from '../../../contract/core.ts';
 import type { MessageCodec } from './message-codec.ts';
 import { resolveName } from './names.ts';
 import type { ServiceCaller } from './service-caller.ts';
@@ -18,8 +18,19 @@ export class RosZenohServices implements RosServices {
     this.#caller = caller;
   }
 
-  call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
-    return this.#caller.call(this.#absolute(name), type, request, options);
+  async call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
+    try {
+      return await this.#caller.call(this.#absolute(name), type, request, options);
+    } catch (error) {
+      // Who asked a server that failed gets no answer in ROS; here it is told so before the deadline, by its name.
+      if (!(error instanceof EdgeError) || error.code !== 'ros.failed') throw error;
+      throw new EdgeError('deadline.exceeded', {
+        operation: error.operation,
+        subject: error.subject,
+        message: error.message,
+        cause: error,
+      });
+    }
   }
 
   async serve(

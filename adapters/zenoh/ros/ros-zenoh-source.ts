@@ -21,7 +21,7 @@ export class RosZenohSource implements SampleSource {
   readonly #session: RosZenohSession;
   readonly #options: RosZenohSourceOptions;
   readonly #readers = new Map<string, TopicReader>();
-  #watch: { cancel(): void } | undefined;
+  #watches: readonly { cancel(): void }[] = [];
   #onSample: ((sample: Sample) => void) | undefined;
   #connected = false;
   #closed = false;
@@ -53,28 +53,30 @@ export class RosZenohSource implements SampleSource {
     }
     this.#connected = this.#session.strangers() > 0;
     onState(this.state());
-    this.#watch = this.#session.graph.watch((graph) => {
-      this.#discover(graph);
+    const nodes = this.#session.graph.listen((entity) => {
       const connected = this.#session.strangers() > 0;
-      if (connected === this.#connected || this.#closed) return;
+      if (entity.end || connected === this.#connected || this.#closed) return;
       this.#connected = connected;
       onState(this.state());
     });
+    const topicsSeen = this.#session.graph.watch((graph) => this.#discover(graph));
+    this.#watches = [nodes, topicsSeen];
   }
 
   state(): SourceState {
     const lost: Record<string, number> = {};
     for (const [topic, reader] of this.#readers) if (reader.lost > 0) lost[topic] = reader.lost;
-    const reason = this.#connected
-      ? ''
-      : `no ROS node is seen over Zenoh in domain ${this.#session.options.domain}`;
-    return { connected: this.#connected, reason, lost };
+    if (this.#closed) return { connected: false, reason: 'closed', lost };
+    const connected = this.#connected;
+    const { domain } = this.#session.options;
+    return { connected, reason: connected ? '' : `no ROS node is seen over Zenoh in domain ${domain}`, lost };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#watch?.cancel();
+    this.#connected = false;
+    for (const watch of this.#watches) watch.cancel();
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()));
     await this.#session.release(this);
   }

@@ -82,15 +82,17 @@ export class ServiceCaller {
     const key = dataKey(options.domain, name, type, server.entity.end!.hash);
     const [space, endpoint] = await Promise.all([this.#session.space(), client.endpoint]);
     for (;;) {
+      // Other requests of this client go on meanwhile.
       client.sequence += 1n;
-      const attachment = makeAttachment(client.sequence, clock.now(), endpoint.gid);
+      const { sequence } = client;
+      const attachment = makeAttachment(sequence, clock.now(), endpoint.gid);
       const replies = await space.query(key, {
         payload,
         attachment,
         target: 'all_complete',
         timeoutMs: leftMs(),
       });
-      const answer = answerOf(replies, client.sequence);
+      const answer = answerOf(replies, sequence);
       if (answer) return answer;
       if (replies.length > 0) throw refusal(replies, name);
       if (clock.monotonicMs() - server.sinceMs > SERVER_SETTLES_MS) throw unanswered(name);

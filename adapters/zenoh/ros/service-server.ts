@@ -14,6 +14,7 @@ import type { OwnEndpoint, RosZenohSession } from './session.ts';
 
 /** How long a handler may take unless it is told otherwise, milliseconds. */
 const HANDLER_MS = 10_000;
+const ANSWER_MARGIN_MS = 1_000;
 
 export type ServeOptions = { readonly timeoutMs?: number };
 
@@ -51,7 +52,8 @@ export class ServiceServer {
     const space = await this.#session.space();
     this.#queryable = await space.queryable(key, (query) => this.#answer(query), {
       complete: true,
-      timeoutMs: this.#timeoutMs,
+      // Later than ours, so that one place decides.
+      timeoutMs: this.#timeoutMs + ANSWER_MARGIN_MS,
     });
     try {
       this.#endpoint = await this.#session.announce('SS', this.#name, this.#type, hash, ROS_DEFAULT_QOS);

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type CallOptions,
+  EdgeError,
+  type GoalHandle,
+  type GoalResult,
+  type GoalStatus,
+  type MessageValue,
+  pause,
+} from '../../../contract/core.ts';
+import { GOAL_STATUS, goalBytes, goalText, leadingGoalId } from './goal-id.ts';
+import type { MessageCodec } from './message-codec.ts';
+import { ROS_DEFAULT_QOS } from './qos-text.ts';
+import type { ServiceCaller } from './service-caller.ts';
+import type { RosZenohSession } from './session.ts';
+import { TopicReader } from './topic-reader.ts';
+
+/** A result is asked for in one query of at most this length, milliseconds; longer goals are asked for again. */
+const RESULT_QUERY_MS = 3_600_000;
+/** A server that leaves the graph may be a link that broke: it is given this long to come back, milliseconds. */
+const SERVER_GONE_MS = 2_000;
+/** Between two requests for a result that failed, milliseconds, and how many in a row are borne. */
+const RESULT_AGAIN_MS = 200;
+const RESULT_FAILURES_MAX = 10;
+/** What was sent before a result may be read after it, milliseconds. */
+const FEEDBACK_SETTLES_MS = 20;
+/** A goal whose acceptance was not heard is cancelled; the server has this long to say so, milliseconds. */
+const DISOWN_MS = 5_000;
+
+const ENDED: Readonly<Record<number, GoalStatus>> = {
+  [GOAL_STATUS.succeeded]: 'succeeded',
+  [GOAL_STATUS.canceled]: 'canceled',
+  [GOAL_STATUS.aborted]: 'aborted',
+};
+
+type OnFeedback = (value: MessageValue) => void;
+
+/** Goals of ours at one action server: three services and the feedback topic, as rcl_action composes them. */
+export class ActionClient {
+  readonly #session: RosZenohSession;
+  readonly #codec: MessageCodec;
+  readonly #caller: ServiceCaller;
+  readonly #name: string;
+  readonly #type: string;
+  readonly #feedback = new Map<string, OnFeedback>();
+  readonly #closing = new AbortController();
+  #reader: Promise<TopicReader> | undefined;
+
+  constructor(
+    session: RosZenohSession,
+    codec: MessageCodec,
+    caller: ServiceCaller,
+    name: string,
+    type: string,
+  ) {
+    this.#session = session;
+    this.#codec = codec;
+    this.#caller = caller;
+    this.#name = name;
+    this.#type = type;
+  }
+
+  /** As `RosActions.send`. */
+  async send(
+    goal: MessageValue,
+    options: CallOptions & { readonly onFeedback?: OnFeedback },
+  ): Promise<GoalHandle> {
+    const goalId = randomUUID().replaceAll('-', '');
+    const request = { goal_id: { uuid: goalBytes(goalId) }, goal };
+    if (options.onFeedback) {
+      // Heard from the first message on: who subscribes after the acceptance misses what came with it.
+      this.#feedback.set(goalId, options.onFeedback);
+      await this.#hear();
+    }
+    let answer: MessageValue;
+    try {
+      answer = await this.#call('send_goal', `${this.#type}_SendGoal`, request, options);
+    } catch (error) {
+      this.#feedback.delete(goalId);
+      // It may have been accepted all the same: a goal that nobody holds is not left running.
+      if (error instanceof EdgeError && error.code === 'deadline.exceeded') this.#disown(goalId);
+      throw error;
+    }
+    if (answer['accepted'] !== true) {
+      this.#feedback.delete(goalId);
+      const rejected: GoalResult = { status: 'rejected', result: {} };
+      return { goalId, result: Promise.resolve(rejected), cancel: async () => false };
+    }
+    const result = this.#result(goalId).finally(async () => {
+      // Feedback that was sent before the result is told before it, although it came by another way.
+      if (options.onFeedback) await pause(this.#session.clock, FEEDBACK_SETTLES_MS, this.#closing.signal);
+      this.#feedback.delete(goalId);
+    });
+    // Nobody has to be interested in the result.
+    result.catch(() => {});
+    return { goalId, result, cancel: (timeoutMs) => this.#cancel(goalId, timeoutMs) };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const reader = await this.#reader?.catch(() => undefined);
+    await reader?.close();
+  }
+
+  async #hear(): Promise<void> {
+    this.#reader ??= this.#openReader();
+    try {
+      await this.#reader;
+    } catch (error) {
+      this.#reader = undefined;
+      throw error;
+    }
+  }
+
+  async #openReader(): Promise<TopicReader> {
+    const type = `${this.#type}_FeedbackMessage`;
+    const spec = { topic: `${this.#name}/_action/feedback`, type, qos: ROS_DEFAULT_QOS };
+    const reader = new TopicReader(this.#session, spec, ({ bytes }) => {
+      const listener = this.#feedback.get(leadingGoalId(bytes) ?? '');
+      if (!listener) return;
+      try {
+        listener(this.#codec.decode(type, bytes)['feedback'] as MessageValue);
+      } catch (error) {
+        this.#session.report('warn', `${this.#name}: feedback was not taken: ${text(error)}`);
+      }
+    });
+    await reader.open();
+    return reader;
+  }
+
+  async #result(goalId: string): Promise<GoalResult> {
+    const request = { goal_id: { uuid: goalBytes(goalId) } };
+    for (let failures = 0; ; ) {
+      try {
+        const options = { timeoutMs: RESULT_QUERY_MS, signal: this.#closing.signal };
+        const answer = await this.#untilGone(
+          this.#call('get_result', `${this.#type}_GetResult`, request, options),
+        );
+        const status = ENDED[Number(answer['status'])];
+        if (status) return { status, result: answer['result'] as MessageValue };
+        throw this.#lost('the server does not know the goal any more');
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw this.#lost('we left the ROS graph');
+        if (!(error instanceof EdgeError) || error.code === 'robot.unreachable') throw error;
+        if (error.code === 'deadline.exceeded') continue;
+        failures += 1;
+        if (failures > RESULT_FAILURES_MAX || error.code === 'sample.malformed')
+          throw this.#lost(error.message);
+        await pause(this.#session.clock, RESULT_AGAIN_MS, this.#closing.signal);
+      }
+    }
+  }
+
+  /** The work, or `robot.unreachable` when the server left the graph and stayed away. */
+  async #untilGone<T>(work: Promise<T>): Promise<T> {
+    const gone = Promise.withResolvers<never>();
+    let timer: { cancel(): void } | undefined;
+    const look = () => {
+      const here = this.#caller.served(`${this.#name}/_action/get_result`, `${this.#type}_GetResult`);
+      if (here) {
+        timer?.cancel();
+        timer = undefined;
+      } else {
+        timer ??= this.#session.clock.after(SERVER_GONE_MS, () =>
+          gone.reject(this.#lost('the server left the ROS graph')),
+        );
+      }
+    };
+    const watch = this.#caller.onServers(look);
+    look();
+    work.catch(() => {});
+    try {
+      return await Promise.race([work, gone.promise]);
+    } finally {
+      watch.cancel();
+      timer?.cancel();
+    }
+  }
+
+  async #cancel(goalId: string, timeoutMs: number): Promise<boolean> {
+    const request = { goal_info: { goal_id: { uuid: goalBytes(goalId) } } };
+    const answer = await this.#call('cancel_goal', 'action_msgs/srv/CancelGoal', request, { timeoutMs });
+    const canceling = answer['goals_canceling'] as { goal_id: { uuid: Uint8Array } }[];
+    return answer['return_code'] === 0 && canceling.some(({ goal_id }) => goalText(goal_id.uuid) === goalId);
+  }
+
+  #disown(goalId: string): void {
+    this.#cancel(goalId, DISOWN_MS).then(
+      (canceled) =>
+        canceled &&
+        this.#session.report('warn', `${this.#name}: goal ${goalId} was cancelled, nobody held it`),
+      () => {},
+    );
+  }
+
+  #call(service: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
+    return this.#caller.call(`${this.#name}/_action/${service}`, type, request, options);
+  }
+
+  #lost(message: string): EdgeError {
+    return new EdgeError('robot.unreachable', {
+      operation: 'wait for a result',
+      subject: this.#name,
+      message,
+    });
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
