@@ -1,6 +1,6 @@
 import type { CellName } from './cell-name.ts';
 import type { LakeInfo } from './ports/lake.ts';
-import type { RobotState } from './ports/robot.ts';
+import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunState } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
@@ -18,6 +18,10 @@ export const METHODS = {
     robotManeuver: 'robot.maneuver',
     robotCancel: 'robot.cancel',
     robotStop: 'robot.stop',
+    armState: 'arm.state',
+    armFollow: 'arm.follow',
+    armGripper: 'arm.gripper',
+    armStop: 'arm.stop',
     recordSeal: 'recorder.seal',
     clipRecord: 'recorder.clip',
     clipList: 'recorder.clips',
@@ -58,6 +62,9 @@ export type ExecutionStatus = {
   readonly ready: boolean;
   readonly source: { readonly kind: string; readonly connected: boolean; readonly reason: string };
   readonly robot: RobotState | undefined;
+  readonly health: RobotHealth;
+  /** Undefined where the robot has no arm. */
+  readonly arm: ArmState | undefined;
   /** Share of map cells known, 0 to 1, where the robot has a map. */
   readonly mapCoverage: number | undefined;
   readonly messagesPerSecond: number;
@@ -153,8 +160,12 @@ export type EpisodeInfo = {
   readonly segments: readonly { readonly path: string; readonly sha256: string }[];
 };
 
-/** Body of `robot.navigate` and `robot.maneuver`: `motionId` lets `robot.cancel` name it. */
+/** Body of `robot.navigate`, `robot.maneuver`, `arm.follow`, `arm.gripper`: `motionId` lets `robot.cancel` name it. */
 export type MotionRequest<G> = { readonly motionId: string; readonly goal: G };
+
+/** Goals of `arm.follow` and `arm.gripper`: metres and newtons. */
+export type TrajectoryGoal = { readonly points: readonly JointTarget[] };
+export type GripperGoal = { readonly opening: number; readonly effort: number };
 
 /** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
 export type CancelRequest = { readonly motionId: string; readonly reason: string };
@@ -165,7 +176,7 @@ export type LinkSyncRequest = { readonly timeoutMs?: number };
 /** Answer of `link.sync`; `behind`: events that were logged when it was asked and are not acknowledged yet. */
 export type LinkSyncReply = LinkStatus & { readonly behind: number };
 
-/** Body of `robot.stop`. */
+/** Body of `robot.stop` (everything that moves) and of `arm.stop`. */
 export type StopRequest = { readonly reason: string };
 
 /** Body of `lake.query`: `limit` rows at most, `timeoutMs` for the engine; the answer is `LakeRows`. */

@@ -1,5 +1,6 @@
 import { parse, TomlError } from 'smol-toml';
 import { EdgeError, type RouteSpec } from '../contract/core.ts';
+import { disagreements } from './config/agree.ts';
 import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
 import { readRoutes, showRoutes } from './config/routes.ts';
 import type { KeySpec } from './config/spec.ts';
@@ -93,7 +94,10 @@ export function readConfig(
       expected,
     }),
   );
-  return { config: { ...values, routes } as unknown as Config, faults };
+  const config = { ...values, routes } as unknown as Config;
+  if (faults.length === 0)
+    for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
+  return { config, faults };
 }
 
 /** The configuration, or one error that lists every fault. */

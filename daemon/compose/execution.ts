@@ -3,6 +3,7 @@ import type { Cell, CellContext } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
+import { ControlDrive } from '../execution/control/control-drive.ts';
 import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import type { RobotTopics } from '../execution/control/robot-topics.ts';
@@ -12,6 +13,7 @@ import { Recorder } from '../execution/recorder/index.ts';
 import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
 import type { ControlThreadData } from './control-main.ts';
+import { makeArm, makeNav2Drive } from './nav2.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRobotIo } from './robot-io.ts';
 import { makeRoutes } from './routes.ts';
@@ -52,13 +54,17 @@ export async function composeExecution(settings: Settings, context: CellContext)
     bus,
     ledger,
     recorder,
-    makeControl: (events) =>
-      new ControlClient({
-        clock,
-        spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined),
-        topics: io.robotTopics,
-        ...events,
-      }),
+    makeDrive: (events) =>
+      makeNav2Drive(config, io, context, bus) ??
+      new ControlDrive(
+        new ControlClient({
+          clock,
+          spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined),
+          topics: io.robotTopics,
+          ...events,
+        }),
+      ),
+    arm: makeArm(config, io, context),
     player,
     zenoh,
     routes,

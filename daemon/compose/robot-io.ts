@@ -7,11 +7,13 @@ import {
   type CellContext,
   DEFAULT_QOS,
   LATCHED_QOS,
+  type RosApi,
   type SampleSink,
   type SampleSource,
   SENSOR_QOS,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { TWIST_STAMPED } from '../../formats/cdr/index.ts';
 import { CELL_PITCH } from '../../sim/arena.ts';
 import { SimRobot } from '../../sim/client.ts';
 import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';
@@ -31,6 +33,8 @@ export type RobotIo = {
   /** Only a simulation in lockstep has one. */
   readonly world: LockstepWorld | undefined;
   readonly mapAreaM2: number | undefined;
+  /** The rest of ROS beside its topics, where the robot is reached over it. */
+  readonly rosApi?: RosApi;
   /** Definition of a message type as the robot's own installation has it. */
   readonly definitionOf?: (type: string) => string | undefined;
 };
@@ -79,13 +83,20 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
     clock,
   );
   const heard = config.ros.topics.filter((t) => t.direction === 'in');
-  const topics = heard.length > 0 ? heard : usualTopics(config.ros.namespace);
+  const topics: TopicSpec[] = (heard.length > 0 ? heard : usualTopics(config.ros.namespace)).map(
+    ({ topic, type, qos }) => ({ topic, type, qos }),
+  );
+  // What the robot is steered by is heard, whatever else is configured.
+  for (const needed of neededTopics(config)) {
+    if (!topics.some(({ topic }) => topic === needed.topic)) topics.push(needed);
+  }
   return {
+    rosApi: host.api,
     definitionOf: (type) =>
       installedDefinition(type, (process.env['AMENT_PREFIX_PATH'] ?? '').split(delimiter)),
     source: new RosSource(host),
     sink: new RosSink(host),
-    topics: topics.map(({ topic, type, qos }) => ({ topic, type, qos })),
+    topics,
     command: commandTopic(config),
     robotTopics: Object.fromEntries(
       Object.entries(ROBOT_TOPICS).map(([role, topic]) => [
@@ -100,20 +111,46 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
 function commandTopic({ ros }: Config): TopicSpec {
   const told = ros.topics.find((topic) => topic.direction === 'out');
   if (told) return { topic: told.topic, type: told.type, qos: told.qos };
-  return { topic: named(ros.namespace, ros.cmd_vel), type: CMD_VEL.type, qos: DEFAULT_QOS };
+  const type = ros.cmd_vel_stamped ? TWIST_STAMPED : CMD_VEL.type;
+  return { topic: named(ros.namespace, ros.cmd_vel), type, qos: DEFAULT_QOS };
 }
 
-/** What a TurtleBot offers; transforms are global by convention, the rest is in the robot's namespace. */
+/** What Nav2's state, the arm's state and the health of the robot are taken from. */
+function neededTopics({ robot, arm, ros }: Config): TopicSpec[] {
+  const inNamespace = (topic: string) => named(ros.namespace, topic);
+  const navigation: TopicSpec[] = [
+    { topic: inNamespace('/odom'), type: 'nav_msgs/msg/Odometry', qos: SENSOR_QOS },
+    { topic: '/tf', type: 'tf2_msgs/msg/TFMessage', qos: DEFAULT_QOS },
+    { topic: inNamespace('/map'), type: 'nav_msgs/msg/OccupancyGrid', qos: LATCHED_QOS },
+    {
+      topic: inNamespace('/amcl_pose'),
+      type: 'geometry_msgs/msg/PoseWithCovarianceStamped',
+      qos: DEFAULT_QOS,
+    },
+  ];
+  const { joint_states } = arm;
+  const joints = joint_states.startsWith('/') ? joint_states : inNamespace(`/${joint_states}`);
+  return [
+    ...(robot.navigator === 'nav2' ? navigation : []),
+    ...(arm.enabled ? [{ topic: joints, type: 'sensor_msgs/msg/JointState', qos: SENSOR_QOS }] : []),
+  ];
+}
+
+/** What a TurtleBot offers; transforms and diagnostics are global by convention, the rest is in the robot's namespace. */
 function usualTopics(namespace: string): TopicSpec[] {
   return [
     { topic: named(namespace, '/scan'), type: 'sensor_msgs/msg/LaserScan', qos: SENSOR_QOS },
     { topic: named(namespace, '/odom'), type: 'nav_msgs/msg/Odometry', qos: SENSOR_QOS },
     { topic: '/tf', type: 'tf2_msgs/msg/TFMessage', qos: DEFAULT_QOS },
     { topic: '/tf_static', type: 'tf2_msgs/msg/TFMessage', qos: LATCHED_QOS },
+    { topic: named(namespace, '/battery_state'), type: 'sensor_msgs/msg/BatteryState', qos: SENSOR_QOS },
+    { topic: named(namespace, '/joint_states'), type: 'sensor_msgs/msg/JointState', qos: SENSOR_QOS },
+    { topic: '/diagnostics', type: 'diagnostic_msgs/msg/DiagnosticArray', qos: SENSOR_QOS },
   ];
 }
 
-function named(namespace: string, topic: string): string {
+/** `topic` begins with a slash, or is empty for the namespace itself. */
+export function named(namespace: string, topic: string): string {
   const prefix = namespace === '' || namespace === '/' ? '' : `/${namespace.replace(/^\/+|\/+$/g, '')}`;
   return `${prefix}${topic}`;
 }

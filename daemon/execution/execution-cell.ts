@@ -1,24 +1,31 @@
 import {
+  type ArmState,
   type Cell,
   type CellContext,
   EdgeError,
   type ExecutionStatus,
+  type Manipulator,
   METHODS,
   type RobotState,
+  type Sample,
   type SampleSink,
   type SampleSource,
   type TopicSpec,
   type WorkCounter,
 } from '../../contract/core.ts';
+import { Actuation } from './actuation.ts';
+import { ArmService } from './arm-service.ts';
 import type { BagPlayer } from './bag-player.ts';
 import { serveBags } from './bag-requests.ts';
 import type { Ledger, SampleBus } from './bus/index.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { TickResult } from './control/control-core.ts';
+import type { Drive } from './drive.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
 import { mapCoverage } from './navigation/coverage.ts';
 import type { Recorder } from './recorder/index.ts';
+import { RobotHealthView } from './robot-health-view.ts';
 import { RobotLink } from './robot-link.ts';
 import { RobotService } from './robot-service.ts';
 import type { Routes } from './routes/index.ts';
@@ -33,9 +40,10 @@ export type ExecutionParts = {
   readonly ledger: Ledger;
   readonly recorder: Recorder | undefined;
   /** Made here, so that the control thread's events reach the cell. */
-  makeControl(
+  makeDrive(
     events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
-  ): ControlClient;
+  ): Drive;
+  readonly arm: (Manipulator & { observe(sample: Sample): void; close(): Promise<void> }) | undefined;
   readonly player: BagPlayer;
   /** The one session of this robot: queryables and routes live on it. */
   readonly zenoh: KeySpaceKeeper | undefined;
@@ -47,16 +55,22 @@ export type ExecutionParts = {
 };
 
 const SNAPSHOT_MS = 250;
+/** Failed parts of the robot named among what is degraded; the status has all of them. */
+const FAULTS_SHOWN_MAX = 8;
 
 /** Robot, recorder and control: goes on when every other cell is dead, and stops the robot first. */
 export class ExecutionCell implements Cell {
   readonly name = 'execution';
   readonly #context: CellContext;
   readonly #parts: ExecutionParts;
-  readonly #control: ControlClient;
+  readonly #drive: Drive;
+  readonly #actuation: Actuation;
   readonly #robot: RobotService;
+  readonly #arm: ArmService;
+  readonly #health: RobotHealthView;
   readonly #link: RobotLink;
   #state: RobotState | undefined;
+  #armState: ArmState | undefined;
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
@@ -68,16 +82,27 @@ export class ExecutionCell implements Cell {
   constructor(context: CellContext, parts: ExecutionParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#control = parts.makeControl({
+    this.#drive = parts.makeDrive({
       onTick: (result) => this.#applied(result),
       onWake: () => parts.lockstep?.wake(),
       onReady: (fault) => this.#controlReady(fault),
       onDown: (reason) => this.#controlDown(reason),
     });
-    this.#robot = new RobotService(context, this.#control, () => this.#link.state.connected);
+    const { arm } = parts;
+    const stops = [(reason: string) => this.#drive.stop(reason)];
+    if (arm) stops.push((reason) => arm.stop(reason));
+    this.#actuation = new Actuation(context, stops);
+    this.#health = new RobotHealthView(context.clock);
+    this.#robot = new RobotService(context, {
+      robot: this.#drive,
+      actuation: this.#actuation,
+      connected: () => this.#link.state.connected,
+      charge: () => this.#health.charge,
+    });
+    this.#arm = new ArmService(context, arm, this.#actuation);
     this.#link = new RobotLink(context, {
       ...parts,
-      onSample: (sample) => this.#control.offer(sample),
+      onSample: (sample) => this.#observe(sample),
       // A world that went away takes its pause with it.
       onChange: () => {
         parts.lockstep?.wake();
@@ -104,10 +129,12 @@ export class ExecutionCell implements Cell {
       onSessionLost: (lost, reason) => void zenoh?.reopen(lost, reason),
     });
     // A robot that is there is steered by what it says itself, never by a recording that is played beside it.
-    if (!this.#parts.source) bus.tap('control', (sample) => this.#control.offer(sample));
-    this.#control.start();
+    if (!this.#parts.source) bus.tap('control', (sample) => this.#observe(sample));
+    this.#drive.start();
     this.#robot.register();
-    lockstep?.attach(this.#control, () => recorder?.backlogBytes() ?? 0);
+    this.#arm.register();
+    const { tick } = this.#drive;
+    if (tick) lockstep?.attach({ tick: tick.bind(this.#drive) }, () => recorder?.backlogBytes() ?? 0);
     await this.#link.open();
     if (this.#stopped) return;
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
@@ -122,14 +149,15 @@ export class ExecutionCell implements Cell {
     this.#looks?.cancel();
     this.#link.stopTrying();
     // The robot first: everything else may take its time. One that is lost confirms nothing any more.
-    await Promise.race([this.#robot.close(), this.#link.untilLost()]);
+    await Promise.race([this.#actuation.close(), this.#link.untilLost()]);
     this.#parts.lockstep?.close();
     this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
     await this.#parts.player.close();
     await this.#parts.routes.close();
     await this.#parts.zenoh?.close().catch((error: unknown) => this.#warn('zenoh', error));
+    await this.#drive.close();
+    await this.#parts.arm?.close();
     await this.#link.close();
-    this.#control.close();
     await this.#parts.recorder?.stop();
   }
 
@@ -138,7 +166,7 @@ export class ExecutionCell implements Cell {
     const { written, dropped, inFlight } = ledger.totals();
     // A recorder that waits for a full disk drops and counts: that is work too.
     return [
-      this.#control.work(),
+      this.#drive.work(),
       ...(recorder ? [{ name: 'recorder', done: written + dropped, waiting: inFlight }] : []),
     ];
   }
@@ -152,6 +180,8 @@ export class ExecutionCell implements Cell {
       ready: this.#ready,
       source: { kind: sourceKind, connected, reason },
       robot: this.#state,
+      health: this.#health.snapshot(),
+      arm: this.#armState,
       mapCoverage: this.#coverage,
       messagesPerSecond: bus.messagesPerSecond(),
       ledger: [...ledger.lines(), ...routes.lines()],
@@ -166,11 +196,17 @@ export class ExecutionCell implements Cell {
             bytes: recording.bytes,
           }
         : { state: 'off', reason: 'recorder.enabled = false', segments: [], bytes: 0 },
-      control: this.#control.status,
+      control: this.#drive.status,
       zenoh: zenoh?.status() ?? { driver: 'none', connected: false, reason: 'zenoh.enabled = false' },
       routes: routes.status(),
       degraded: this.#degraded(),
     };
+  }
+
+  #observe(sample: Sample): void {
+    this.#drive.offer(sample);
+    this.#health.observe(sample);
+    this.#parts.arm?.observe(sample);
   }
 
   #serve(): void {
@@ -219,11 +255,12 @@ export class ExecutionCell implements Cell {
   async #look(): Promise<void> {
     this.#link.countLosses();
     try {
+      this.#armState = await this.#arm.state();
       this.#state = await this.#robot.state();
       const nowMs = this.#context.clock.monotonicMs();
       if (nowMs - this.#lastMapMs < 1_000) return;
       this.#lastMapMs = nowMs;
-      const map = await this.#control.map();
+      const map = await this.#drive.map();
       this.#coverage = map && mapCoverage(map, this.#parts.mapAreaM2).share;
     } catch {
       // The control thread is being started anew; it says so itself.
@@ -234,12 +271,12 @@ export class ExecutionCell implements Cell {
     const { recorder, zenoh, source, sourceKind } = this.#parts;
     const found: string[] = [];
     if (this.#policyFault) {
-      found.push(`control: driving by ${this.#control.status.policy} instead: ${this.#policyFault.message}`);
+      found.push(`control: driving by ${this.#drive.status.policy} instead: ${this.#policyFault.message}`);
     }
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);
-    return [...found, ...this.#parts.routes.degraded()];
+    return [...found, ...this.#parts.routes.degraded(), ...this.#health.faults(FAULTS_SHOWN_MAX)];
   }
 
   async #degrade(error: EdgeError): Promise<void> {

@@ -8,7 +8,7 @@ import {
   type TopicSpec,
   type Twist2d,
 } from '../../contract/core.ts';
-import { encodeTwist } from '../../formats/cdr/index.ts';
+import { encodeTwist, encodeTwistStamped, TWIST_STAMPED } from '../../formats/cdr/index.ts';
 import type { SampleBus } from './bus/index.ts';
 
 export type RobotLinkParts = {
@@ -95,7 +95,9 @@ export class RobotLink {
   send({ linear, angular }: Twist2d, time: bigint): boolean {
     const { sink, command, bus } = this.#parts;
     if (!sink) return false;
-    const bytes = encodeTwist({ linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } });
+    const twist = { linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } };
+    const header = { stamp: time, frame_id: 'base_link' };
+    const bytes = command.type === TWIST_STAMPED ? encodeTwistStamped({ header, twist }) : encodeTwist(twist);
     const sample: Sample = { topic: command.topic, type: command.type, stamp: time, received: time, bytes };
     const taken = sink.offer(sample);
     // A command topic that is bridged in comes back from the robot's side, with what others send there.

@@ -1,32 +1,97 @@
-import { EdgeError, type Maneuver, type MotionRequest, type NavigateGoal } from '../../contract/core.ts';
+import {
+  EdgeError,
+  type GripperGoal,
+  type JointTarget,
+  type Maneuver,
+  type MotionRequest,
+  type NavigateGoal,
+  type Pose2d,
+  type TrajectoryGoal,
+} from '../../contract/core.ts';
 
 /** Longest single motion: an hour of robot time; what takes longer is several motions. */
 const TIMEOUT_MS_MAX = 3_600_000;
 /** A recovery motion is short; the map is for the rest. */
 const MANEUVER_M_MAX = 5;
 const MANEUVER_RAD_MAX = 8 * Math.PI;
+/** Places to pass on one way, points of one trajectory and joints of one arm. */
+const VIA_MAX = 100;
+const POINTS_MAX = 10_000;
+const JOINTS_MAX = 64;
+/** No joint turns or slides further, radians or metres; no gripper opens wider or presses harder. */
+const JOINT_MAX = 1_000;
+const OPENING_M_MAX = 1;
+const EFFORT_N_MAX = 1_000;
 
 /** Requests from other cells, checked at the border: what is not a finite number never reaches the robot. */
 export function parseNavigate(body: unknown): MotionRequest<NavigateGoal> {
   const request = fields(body, '/', ['motionId', 'goal']);
-  const goal = fields(request['goal'], '/goal', ['pose', 'tolerance', 'timeoutMs', 'alignYaw']);
-  const pose = fields(goal['pose'], '/goal/pose', ['x', 'y', 'yaw']);
-  const align = goal['alignYaw'];
+  const goal = fields(request['goal'], '/goal', ['pose', 'tolerance', 'timeoutMs', 'alignYaw', 'via']);
+  const { alignYaw: align, via } = goal;
   if (align !== undefined && typeof align !== 'boolean')
     throw bad('/goal/alignYaw', 'must be boolean', align);
   return {
     motionId: text(request['motionId'], '/motionId'),
     goal: {
-      pose: {
-        x: number(pose['x'], '/goal/pose/x', -1e4, 1e4),
-        y: number(pose['y'], '/goal/pose/y', -1e4, 1e4),
-        yaw: number(pose['yaw'], '/goal/pose/yaw', -1e3, 1e3),
-      },
+      pose: pose(goal['pose'], '/goal/pose'),
       tolerance: number(goal['tolerance'], '/goal/tolerance', 0.02, 10),
       timeoutMs: number(goal['timeoutMs'], '/goal/timeoutMs', 1, TIMEOUT_MS_MAX),
       ...(align === undefined ? {} : { alignYaw: align }),
+      ...(via === undefined
+        ? {}
+        : { via: list(via, '/goal/via', VIA_MAX).map((place, i) => pose(place, `/goal/via/${i}`)) }),
     },
   };
+}
+
+export function parseTrajectory(body: unknown): MotionRequest<TrajectoryGoal> {
+  const request = fields(body, '/', ['motionId', 'goal']);
+  const goal = fields(request['goal'], '/goal', ['points']);
+  const points = list(goal['points'], '/goal/points', POINTS_MAX).map((point, i) =>
+    jointTarget(point, `/goal/points/${i}`),
+  );
+  return { motionId: text(request['motionId'], '/motionId'), goal: { points } };
+}
+
+export function parseGripper(body: unknown): MotionRequest<GripperGoal> {
+  const request = fields(body, '/', ['motionId', 'goal']);
+  const goal = fields(request['goal'], '/goal', ['opening', 'effort']);
+  return {
+    motionId: text(request['motionId'], '/motionId'),
+    goal: {
+      opening: number(goal['opening'], '/goal/opening', 0, OPENING_M_MAX),
+      effort: number(goal['effort'], '/goal/effort', 0, EFFORT_N_MAX),
+    },
+  };
+}
+
+function jointTarget(value: unknown, path: string): JointTarget {
+  const point = fields(value, path, ['positions', 'timeFromStartMs']);
+  const told = point['positions'];
+  if (typeof told !== 'object' || told === null) throw bad(`${path}/positions`, 'must be an object', told);
+  const joints = Object.entries(told);
+  if (joints.length > JOINTS_MAX)
+    throw bad(`${path}/positions`, `at most ${JOINTS_MAX} joints`, joints.length);
+  const positions = Object.fromEntries(
+    joints.map(([joint, at]) => [joint, number(at, `${path}/positions/${joint}`, -JOINT_MAX, JOINT_MAX)]),
+  );
+  const timeFromStartMs = number(point['timeFromStartMs'], `${path}/timeFromStartMs`, 0, TIMEOUT_MS_MAX);
+  return { positions, timeFromStartMs };
+}
+
+function pose(value: unknown, path: string): Pose2d {
+  const told = fields(value, path, ['x', 'y', 'yaw']);
+  return {
+    x: number(told['x'], `${path}/x`, -1e4, 1e4),
+    y: number(told['y'], `${path}/y`, -1e4, 1e4),
+    yaw: number(told['yaw'], `${path}/yaw`, -1e3, 1e3),
+  };
+}
+
+function list(value: unknown, path: string, most: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw bad(path, 'must be a list', value);
+  if (value.length > most) throw bad(path, `at most ${most} entries`, value.length);
+  return value;
 }
 
 export function parseManeuver(body: unknown): MotionRequest<Maneuver> {

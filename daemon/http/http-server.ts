@@ -14,6 +14,7 @@ import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { eventRoutes } from './routes/events.ts';
 import { linkRoutes } from './routes/link.ts';
+import { motionRoutes } from './routes/motions.ts';
 import { playRoutes } from './routes/plays.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -141,6 +142,7 @@ export class HttpServer {
     runRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     robotRoutes(app, this.#ports);
+    motionRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     sampleRouteRoutes(app, this.#ports);

@@ -4,6 +4,7 @@ import {
   type LinkStatus,
   METHODS,
   type MemoryStatus,
+  type RobotHealth,
   type RobotState,
   type RuntimeStatus,
   toWireTime,
@@ -12,6 +13,7 @@ import {
 import type { CellsView, CellView } from './cells-view.ts';
 import type { HttpConfig, HttpPorts } from './http-ports.ts';
 import type { LogReaders } from './log-readers.ts';
+import { armView } from './routes/motions.ts';
 
 /** A part of the status: there, or the reason why not. One dead cell never hides the others. */
 export type Part<T> =
@@ -106,8 +108,15 @@ function robotPart(status: ExecutionStatus): object {
     source: status.source,
     degraded: status.degraded,
     map_coverage: status.mapCoverage,
+    health: healthView(status.health),
+    ...(status.arm ? { arm: armView(status.arm) } : {}),
     ...(status.robot ? robotView(status.robot) : { connected: false }),
   };
+}
+
+function healthView({ battery, diagnostics, joints }: RobotHealth): object {
+  const told = diagnostics.map(({ hardwareId, ...rest }) => ({ ...rest, hardware_id: hardwareId }));
+  return { ...(battery ? { battery } : {}), diagnostics: told, joints };
 }
 
 function robotView(state: RobotState): object {

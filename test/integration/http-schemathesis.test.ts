@@ -28,6 +28,19 @@ describe('the API keeps what its document says', () => {
     for (const method of [execution.bagPlay, execution.bagPlayState, execution.bagPlayStop]) {
       rig.answers.set(method, async () => play);
     }
+    const motion = { outcome: 'reached', pose: undefined, distance: 0, durationMs: 1, time: 1n, message: '' };
+    const moves = [
+      execution.robotNavigate,
+      execution.robotManeuver,
+      execution.armFollow,
+      execution.armGripper,
+    ];
+    for (const method of moves) rig.answers.set(method, async () => motion);
+    const joint = { position: 0.1, velocity: undefined, effort: 2 };
+    const arm = { time: 1n, joints: { joint }, motion: 'idle', connected: true };
+    rig.answers.set(execution.armState, async () => arm);
+    for (const method of [execution.armStop, execution.robotCancel])
+      rig.answers.set(method, async () => undefined);
     rig.answers.set(memory.query, async () => ({ columns: [], rows: [], truncated: false }));
   });
   afterAll(async () => {

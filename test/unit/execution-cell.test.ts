@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CellContext, Sample, SampleSource } from '../../contract/index.ts';
 import type { BagPlayer } from '../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
-import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
+import type { Drive } from '../../daemon/execution/drive.ts';
 import { ExecutionCell } from '../../daemon/execution/execution-cell.ts';
 import { Routes } from '../../daemon/execution/routes/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
@@ -34,7 +34,7 @@ async function cellWith(hasRobot: boolean) {
     offer: ({ topic }: Sample) => void heard.push(topic),
     work: () => ({ name: 'control', done: 0, waiting: 0 }),
     close: () => {},
-  } as unknown as ControlClient;
+  } as unknown as Drive;
   const context = {
     name: 'execution',
     clock,
@@ -51,7 +51,8 @@ async function cellWith(hasRobot: boolean) {
     bus,
     ledger: new Ledger(),
     recorder: undefined,
-    makeControl: () => control,
+    makeDrive: () => control,
+    arm: undefined,
     player: { close: async () => {} } as unknown as BagPlayer,
     zenoh: undefined,
     routes: new Routes({

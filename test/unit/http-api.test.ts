@@ -67,6 +67,8 @@ const executionStatus = {
     connected: true,
     signals: {},
   },
+  health: { battery: undefined, diagnostics: [], joints: {} },
+  arm: undefined,
   mapCoverage: 0.25,
   messagesPerSecond: 120,
   ledger: [{ topic: '/scan', received: 10, written: 8, dropped: { queue_full: 2 } }],
@@ -193,7 +195,7 @@ describe('API', () => {
     await refused(await rig.get('/v1/runs?limit=1&limit=2'), 400, 'schema.invalid');
     await refused(await rig.get('/%ff'), 400, 'schema.invalid');
     await refused(await rig.post('/v1/intents'), 400, 'schema.invalid');
-    await refused(await rig.post('/v1/robot/stop', 'null'), 400, 'schema.invalid');
+    await refused(await rig.post('/v1/robot/navigate', '/v1/robot/stop', 'null'), 400, 'schema.invalid');
   });
 
   it('shows what is up and why the rest is not', async () => {
@@ -312,7 +314,7 @@ describe('API', () => {
     fits(RowsView, rows);
     expect(rows.rows).toEqual([['9007199254740993'], ['NaN'], ['AQI=']]);
     expect(asked[2]).toMatchObject({ sql: 'select 1', limit: 7 });
-    const view = (await (await rig.get('/v1/robot/map')).json()) as { cells: string };
+    const view = (await (await rig.get('/v1/robot/maneuver', '/v1/robot/map')).json()) as { cells: string };
     fits(MapView, view);
     expect(view.cells).toBe('/2Q=');
     rig.answers.set(METHODS.execution.robotMap, note(undefined));
@@ -334,6 +336,10 @@ describe('API', () => {
     expect(Object.keys(document.paths).sort()).toEqual([
       '/health',
       '/metrics',
+      '/v1/arm',
+      '/v1/arm/gripper',
+      '/v1/arm/stop',
+      '/v1/arm/trajectory',
       '/v1/bags/{bag}/adopt',
       '/v1/events',
       '/v1/intents',

@@ -6,9 +6,11 @@ import {
   METHODS,
   type MotionResult,
   type NewEvent,
+  type Robot,
   TOPICS,
 } from '../../contract/index.ts';
-import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
+import { Actuation } from '../../daemon/execution/actuation.ts';
+import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { RobotService } from '../../daemon/execution/robot-service.ts';
 import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
@@ -50,8 +52,15 @@ robotConformance('RobotProxy, bus, RobotService, control thread, flat world', as
     new FlatWorld({ walls: ROOM, start: { x: 0.6, y: 0.6, yaw: 0 }, seed: 5 }),
     clock,
   );
-  const service = new RobotService(context(bus, clock).context, robot.client, () => true);
-  service.register();
+  const made = context(bus, clock).context;
+  const drive = new ControlDrive(robot.client);
+  const actuation = new Actuation(made, [(reason) => drive.stop(reason)]);
+  new RobotService(made, {
+    robot: drive,
+    actuation,
+    connected: () => true,
+    charge: () => undefined,
+  }).register();
   await robot.ready();
   let byte = 0;
   const ids = new IdSource(
@@ -65,28 +74,29 @@ robotConformance('RobotProxy, bus, RobotService, control thread, flat world', as
     blocked: { x: 2.4, y: 0.4, yaw: 0 },
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     close: async () => {
-      await service.close();
+      await actuation.close();
       await robot.close();
     },
   };
 });
 
-/** A control client of which the test settles the motions. */
+/** A robot of which the test settles the motions, in their order from 1. */
 function scripted() {
   const calls: string[] = [];
-  const motions = new Map<string, (result: MotionResult) => void>();
-  const begin = (kind: string) => (id: string) => {
-    calls.push(`${kind} ${id}`);
-    return new Promise<MotionResult>((resolve) => motions.set(id, resolve));
+  const motions: ((result: MotionResult) => void)[] = [];
+  const begin = (kind: string) => (_: unknown, signal?: AbortSignal) => {
+    calls.push(`${kind} ${motions.length + 1}`);
+    const id = motions.length + 1;
+    signal?.addEventListener('abort', () => calls.push(`abort ${id} ${signal.reason}`));
+    return new Promise<MotionResult>((resolve) => motions.push(resolve));
   };
-  const client = {
+  const script = {
     navigate: begin('navigate'),
     maneuver: begin('maneuver'),
-    cancel: (id: string) => void calls.push(`cancel ${id}`),
     stop: async (reason: string) => void calls.push(`stop ${reason}`),
-  } as unknown as ControlClient;
-  const settle = (id: string) =>
-    motions.get(id)!({
+  } as unknown as Robot;
+  const settle = (id: number) =>
+    motions[id - 1]!({
       outcome: 'reached',
       pose: undefined,
       distance: 0,
@@ -94,20 +104,30 @@ function scripted() {
       time: 1n,
       message: '',
     });
-  return { client, calls, settle };
+  return { script, calls, settle };
 }
 
 function service() {
   const clock = new ManualClock();
   const bus = new FakeBus(clock);
   const made = context(bus, clock);
-  const script = scripted();
-  const robot = new RobotService(made.context, script.client, () => true);
+  const { script, ...rest } = scripted();
+  const arm = { stops: [] as string[] };
+  const actuation = new Actuation(made.context, [
+    (reason) => script.stop(reason),
+    async (reason) => void arm.stops.push(reason),
+  ]);
+  const robot = new RobotService(made.context, {
+    robot: script,
+    actuation,
+    connected: () => true,
+    charge: () => undefined,
+  });
   robot.register();
   const ask = (method: string, body: unknown) =>
     bus.request<MotionResult>('execution', method, body, 600_000);
   const kinds = () => made.events.map((e) => e.kind);
-  return { clock, bus, robot, ask, kinds, events: made.events, ...script };
+  return { clock, bus, lease: actuation.lease, arm, ask, kinds, events: made.events, ...rest };
 }
 
 const GOAL = { pose: { x: 1, y: 2, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000 };
@@ -148,14 +168,14 @@ describe('robot service', () => {
   });
 
   it('moves under a lease that lives as long as the motion, however long that is', async () => {
-    const { ask, kinds, clock, robot, settle } = service();
+    const { ask, kinds, clock, lease, settle } = service();
     const motion = ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
     await clock.advance(60_000);
-    expect(robot.lease.current?.holder).toBe('agent');
-    settle('m1');
+    expect(lease.current?.holder).toBe('agent');
+    settle(1);
     await motion;
     expect(kinds()).toEqual(['lease.granted', 'lease.released']);
-    expect(robot.lease.state).toBe('free');
+    expect(lease.state).toBe('free');
   });
 
   it('keeps the lease over a motion that pre-empts another', async () => {
@@ -164,21 +184,23 @@ describe('robot service', () => {
     await clock.advance(1);
     const second = ask(METHODS.execution.robotManeuver, { motionId: 'm2', goal: { kind: 'spin', angle: 1 } });
     await clock.advance(1);
-    settle('m1');
+    settle(1);
     await first;
     expect(kinds()).toEqual(['lease.granted']);
-    settle('m2');
+    settle(2);
     await second;
     expect(kinds()).toEqual(['lease.granted', 'lease.released']);
   });
 
   it('stops the robot before a person takes over, and refuses the agent meanwhile', async () => {
-    const { ask, robot, calls, clock, events } = service();
+    const { ask, lease, calls, clock, events, arm } = service();
     void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
     await clock.advance(1);
-    const lease = await robot.lease.acquire('teleoperation', LEASE_PRIORITIES.teleoperation, 1_000);
-    expect(calls).toEqual(['navigate m1', 'stop teleoperation takes the lease of agent']);
-    expect(robot.lease.holds(lease.id)).toBe(true);
+    const taken = await lease.acquire('teleoperation', LEASE_PRIORITIES.teleoperation, 1_000);
+    const reason = 'teleoperation takes the lease of agent';
+    expect(calls).toEqual(['navigate 1', `stop ${reason}`, `abort 1 ${reason}`]);
+    expect(arm.stops).toEqual([reason]);
+    expect(lease.holds(taken.id)).toBe(true);
     const again = ask(METHODS.execution.robotNavigate, { motionId: 'm2', goal: GOAL });
     await expect(again).rejects.toMatchObject({ code: 'lease.held' });
     expect(events).toContainEqual({ kind: 'lease.released', payload: { holder: 'agent', reason: 'taken' } });
@@ -196,9 +218,11 @@ describe('robot service', () => {
     bus.tell(TOPICS.cellState, cells('up'));
     // A cell that comes back resumes its runs before it counts as up.
     bus.tell(TOPICS.cellState, cells('starting'));
-    expect(calls).toEqual(['navigate m1']);
+    expect(calls).toEqual(['navigate 1']);
     bus.tell(TOPICS.cellState, cells('down'));
-    expect(calls).toEqual(['navigate m1', 'stop the runtime cell is gone']);
+    expect(calls).toEqual(['navigate 1', 'stop the runtime cell is gone']);
+    await clock.advance(1);
+    expect(calls.at(-1)).toBe('abort 1 the runtime cell is gone');
   });
 
   it('refuses a second motion of the same id, cancels by id, and stops with a receipt', async () => {
@@ -209,7 +233,7 @@ describe('robot service', () => {
     await expect(twin).rejects.toMatchObject({ code: 'schema.invalid' });
     await ask(METHODS.execution.robotCancel, { motionId: 'm1' });
     await ask(METHODS.execution.robotStop, { reason: 'enough' });
-    expect(calls).toEqual(['navigate m1', 'cancel m1', 'stop enough']);
+    expect(calls).toEqual(['navigate 1', 'abort 1 cancelled', 'stop enough']);
     expect(kinds()).toContain('safety.stopped');
   });
 });

@@ -7,6 +7,7 @@ import type {
   Pose2d,
 } from '../../../contract/core.ts';
 import { quaternionOfYaw } from '../../../formats/cdr/index.ts';
+import type { Outcome } from '../motion-ends.ts';
 
 /** The goals of Nav2's navigators and behaviours, and what their results mean. Pure. */
 
@@ -88,8 +89,6 @@ function poseStamped(pose: Pose2d, frame: string): MessageValue {
     pose: { position: { x: pose.x, y: pose.y, z: 0 }, orientation: quaternionOfYaw(pose.yaw) },
   };
 }
-
-export type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
 /** Codes of nav2_msgs in Jazzy by their meaning for whoever asked; the rest of a hundred is its family. */
 const CODES: Readonly<Record<number, readonly [MotionResult['outcome'], string]>> = {

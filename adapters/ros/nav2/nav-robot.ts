@@ -18,8 +18,8 @@ import {
 } from '../../../contract/core.ts';
 import { ActionGoals } from '../action-goal.ts';
 import { encodeVelocity } from '../messages.ts';
+import { MotionEnds, type Outcome } from '../motion-ends.ts';
 import { Brake, type Rest } from './brake.ts';
-import { MotionEnds } from './motion-ends.ts';
 import {
   maneuverOrder,
   NAV_ACTIONS,
@@ -27,7 +27,6 @@ import {
   type NavAction,
   type NavOrder,
   navigateOrder,
-  type Outcome,
   outcomeOf,
 } from './nav-goals.ts';
 import { type NavTopics, NavTrack } from './nav-track.ts';
@@ -45,7 +44,7 @@ export type NavRobotOptions = {
 
 export type NavRobotParts = {
   readonly clock: Clock;
-  readonly sink: SampleSink;
+  readonly sink: Pick<SampleSink, 'offer'>;
   readonly graph: RosGraph;
   readonly services: RosServices;
   readonly actions: RosActions;
@@ -157,7 +156,8 @@ export class NavRobot implements Robot {
     if (!this.#track.connected) throw noOdometry(operation, this.#options.topics.odometry);
     const begun = { time: this.#track.time, distance: this.#track.distance };
     if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
-    const ends = new MotionEnds(this.#parts.clock, this.#track, timeoutMs, signal);
+    const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
+    const ends = new MotionEnds(pulse, timeoutMs, signal);
     // The brake goes on at once, not when the server has answered.
     ends.signal.addEventListener('abort', () => void this.#brake.engage(), { once: true });
     this.#running = ends;

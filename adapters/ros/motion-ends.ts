@@ -1,6 +1,9 @@
-import type { Clock, MotionResult, Timer } from '../../../contract/core.ts';
-import type { Outcome } from './nav-goals.ts';
-import type { NavTrack } from './nav-track.ts';
+import type { Clock, MotionResult, Timer } from '../../contract/core.ts';
+
+export type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
+
+/** Where robot time comes from, and whether the robot still tells anything. */
+export type RobotPulse = { readonly time: bigint; readonly connected: boolean };
 
 /** How often robot time and odometry are looked at, milliseconds. */
 const LOOK_MS = 50;
@@ -9,21 +12,28 @@ const LOOK_MS = 50;
 export class MotionEnds {
   readonly #ending = new AbortController();
   readonly #settling = Promise.withResolvers<void>();
-  readonly #track: NavTrack;
+  readonly #track: RobotPulse;
   readonly #clock: Clock;
+  readonly #silence: string;
   readonly #asker: AbortSignal | undefined;
   readonly #begun: bigint;
   #looks: Timer;
   #outcome: Outcome = { outcome: 'stopped', message: '' };
 
-  /** `timeoutMs` is robot time. */
-  constructor(clock: Clock, track: NavTrack, timeoutMs: number, asker: AbortSignal | undefined) {
+  /** `timeoutMs` is robot time; `silence` says what fell silent when the robot is lost. */
+  constructor(
+    parts: { readonly clock: Clock; readonly track: RobotPulse; readonly silence: string },
+    timeoutMs: number,
+    asker: AbortSignal | undefined,
+  ) {
+    const { clock, track } = parts;
     this.#clock = clock;
     this.#track = track;
+    this.#silence = parts.silence;
     this.#asker = asker;
     this.#begun = track.time;
     this.#looks = clock.every(LOOK_MS, () => {
-      if (!track.connected) this.end('stuck', 'odometry fell silent');
+      if (!track.connected) this.end('stuck', this.#silence);
       else if (this.#elapsedMs() >= timeoutMs) this.end('timeout', 'the time of the motion is over');
     });
     asker?.addEventListener('abort', this.#onAsker, { once: true });

@@ -1,0 +1,77 @@
+import { TrajectoryArm } from '../../adapters/ros/arm/trajectory-arm.ts';
+import { NavRobot } from '../../adapters/ros/nav2/nav-robot.ts';
+import type { CellContext, Sample } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
+import type { SampleBus } from '../execution/bus/index.ts';
+import type { Drive } from '../execution/drive.ts';
+import { named, type RobotIo } from './robot-io.ts';
+
+/** A robot that navigates by Nav2, as the execution cell drives it; undefined where the configuration wants ours. */
+export function makeNav2Drive(
+  config: Config,
+  io: RobotIo,
+  { clock }: CellContext,
+  bus: SampleBus,
+): Drive | undefined {
+  const { rosApi, sink, command, robotTopics } = io;
+  if (config.robot.navigator !== 'nav2' || !rosApi || !sink) return undefined;
+  const namespace = named(config.ros.namespace, '');
+  // What was sent is recorded, once: a command topic that is bridged in comes back from the robot's side.
+  const isHeard = io.topics.some(({ topic }) => topic === command.topic);
+  const offer = (sample: Sample) => {
+    const taken = sink.offer(sample);
+    if (taken && !isHeard) bus.publish(sample);
+    return taken;
+  };
+  const robot = new NavRobot(
+    { clock, sink: { offer }, ...rosApi },
+    {
+      namespace,
+      topics: {
+        odometry: robotTopics.odometry,
+        tf: '/tf',
+        map: `${namespace}/map`,
+        pose: `${namespace}/amcl_pose`,
+      },
+      mapFrame: 'map',
+      velocity: command,
+    },
+  );
+  return {
+    get status() {
+      return { hz: 0, ticks: robot.observed, starved: 0, refused: 0, policy: 'nav2' };
+    },
+    start: () => {},
+    offer: (sample) => robot.observe(sample),
+    // Motions may take as long as the robot needs; nothing else is owed.
+    work: () => ({ name: 'control', done: robot.observed, waiting: 0 }),
+    close: () => robot.close(),
+    state: () => robot.state(),
+    map: () => robot.map(),
+    navigate: (goal, signal) => robot.navigate(goal, signal),
+    maneuver: (step, signal) => robot.maneuver(step, signal),
+    stop: (reason) => robot.stop(reason),
+  };
+}
+
+/** The arm of the configuration; undefined where there is none. */
+export function makeArm(
+  config: Config,
+  { rosApi }: RobotIo,
+  { clock }: CellContext,
+): TrajectoryArm | undefined {
+  const { arm, ros } = config;
+  if (!arm.enabled || !rosApi) return undefined;
+  const absolute = (name: string) =>
+    name === '' || name.startsWith('/') ? name : named(ros.namespace, `/${name}`);
+  return new TrajectoryArm(
+    { clock, ...rosApi },
+    {
+      controller: absolute(arm.controller),
+      gripper: absolute(arm.gripper),
+      gripperJoint: arm.gripper_joint,
+      joints: arm.joints,
+      jointStates: absolute(arm.joint_states),
+    },
+  );
+}

@@ -1,0 +1,65 @@
+import {
+  type ArmState,
+  type CellContext,
+  EdgeError,
+  type Manipulator,
+  METHODS,
+} from '../../contract/core.ts';
+import type { Actuation } from './actuation.ts';
+import { parseGripper, parseStop, parseTrajectory } from './robot-requests.ts';
+
+/**
+ * The arm as the other cells know it: the methods of `METHODS.execution.arm*`, each motion under the actuation
+ * lease of the whole robot. Without an arm they answer `robot.not_supported`.
+ */
+export class ArmService {
+  readonly #context: CellContext;
+  readonly #arm: Manipulator | undefined;
+  readonly #actuation: Actuation;
+
+  constructor(context: CellContext, arm: Manipulator | undefined, actuation: Actuation) {
+    this.#context = context;
+    this.#arm = arm;
+    this.#actuation = actuation;
+  }
+
+  register(): void {
+    const { bus } = this.#context;
+    const methods = METHODS.execution;
+    bus.handle(methods.armState, () => this.#required('state').state());
+    bus.handle(methods.armFollow, async (body, from) => {
+      const arm = this.#required('follow trajectory');
+      const { motionId, goal } = parseTrajectory(body);
+      return this.#actuation.move(motionId, from, (signal) => arm.followTrajectory(goal.points, signal));
+    });
+    bus.handle(methods.armGripper, async (body, from) => {
+      const arm = this.#required('gripper');
+      const { motionId, goal } = parseGripper(body);
+      return this.#actuation.move(motionId, from, (signal) => arm.gripper(goal.opening, goal.effort, signal));
+    });
+    bus.handle(methods.armStop, async (body) => {
+      const arm = this.#required('stop');
+      const { reason } = parseStop(body);
+      this.#actuation.note({
+        kind: 'safety.stopped',
+        payload: { reason: `arm: ${reason}`.slice(0, 512), source: 'request' },
+      });
+      await arm.stop(reason);
+    });
+  }
+
+  /** Undefined where this robot has no arm. */
+  async state(): Promise<ArmState | undefined> {
+    return this.#arm?.state();
+  }
+
+  #required(operation: string): Manipulator {
+    if (this.#arm) return this.#arm;
+    throw new EdgeError('robot.not_supported', {
+      operation,
+      subject: 'arm',
+      message: 'this robot has no arm',
+      hint: 'arm.enabled = true, with the names of its joints and of its controller',
+    });
+  }
+}

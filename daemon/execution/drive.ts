@@ -1,0 +1,17 @@
+import type { ExecutionStatus, Robot, Sample, WorkCounter } from '../../contract/core.ts';
+import type { TickResult } from './control/control-core.ts';
+
+/**
+ * What moves the robot in this cell: the control thread, or the robot's own navigation. It is started once and
+ * is given every sample of the robot. `state` rejects while it is being started anew.
+ */
+export interface Drive extends Robot {
+  readonly status: ExecutionStatus['control'];
+  start(): void;
+  offer(sample: Sample): void;
+  work(): WorkCounter;
+  /** Only where simulated time waits for its controller. */
+  tick?(time: bigint): Promise<TickResult>;
+  /** Nothing is asked after it. The robot was stopped before, where it moved. */
+  close(): void | Promise<void>;
+}
