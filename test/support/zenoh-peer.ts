@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { zenohPeers } from './zenoh.ts';
 
-const SCRIPT = join(import.meta.dirname, '../peers/zenoh_vla_peer.py');
+const SCRIPTS = join(import.meta.dirname, '../peers');
+const SCRIPT = 'zenoh_vla_peer.py';
 
 export type PeerLine = Record<string, unknown>;
 
@@ -16,7 +17,11 @@ export class ZenohPeer {
   #alive = true;
 
   constructor(...args: string[]) {
-    this.#child = spawn(zenohPeers().python, [SCRIPT, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Another script than the usual one is named first.
+    const script = args[0]?.endsWith('.py') ? args.shift()! : SCRIPT;
+    this.#child = spawn(zenohPeers().python, [join(SCRIPTS, script), ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(JSON.parse(line)));
     this.#child.stderr!.on('data', (text: Buffer) => {
       this.#errors += text.toString();
