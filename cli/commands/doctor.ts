@@ -23,7 +23,7 @@ export function addDoctorCommand(program: Command): void {
           await checkLake(settings),
           await doctor.checkPolicy(settings),
           doctor.checkRos(),
-          doctor.checkZenoh(),
+          await doctor.checkZenoh(settings),
           doctor.checkSharedMemory(),
           doctor.checkClock(),
           doctor.checkService(),

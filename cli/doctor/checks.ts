@@ -14,9 +14,10 @@ import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { locateRos } from '../../adapters/ros/locate.ts';
-import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
+import { chooseDriver } from '../../adapters/zenoh/open-key-space.ts';
 import { EdgeError } from '../../contract/core.ts';
 import { driveModelPath } from '../../daemon/compose/policy.ts';
+import { driverOptions } from '../../daemon/compose/zenoh-options.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { bytes } from '../output.ts';
 
@@ -87,16 +88,12 @@ export function checkRos(): Check {
   }
 }
 
-export function checkZenoh(): Check {
-  const report = reportZenohDriver();
-  if (report.driver === 'none')
-    return {
-      name: 'zenoh',
-      state: 'absent',
-      detail: report.why,
-      fix: 'cargo installed: test/peers/zenoh.sh native builds the driver once',
-    };
-  return ok('zenoh', `${report.driver} driver, ${report.version}: ${report.why}`);
+/** Which driver the daemon would take now, and why. */
+export async function checkZenoh({ config }: Settings): Promise<Check> {
+  const choice = await chooseDriver(driverOptions(config.zenoh), new SystemClock());
+  if (choice.driver === 'none')
+    return { name: 'zenoh', state: 'absent', detail: choice.why, fix: choice.fix };
+  return ok('zenoh', `${choice.driver} driver, ${choice.why}`);
 }
 
 export async function checkPolicy(settings: Settings): Promise<Check> {

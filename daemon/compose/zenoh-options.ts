@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ZenohOptions } from '../../adapters/zenoh/native-key-space.ts';
+import type { DriverOptions } from '../../adapters/zenoh/open-key-space.ts';
 import { zenohSettings } from '../../adapters/zenoh/policy.ts';
 import type { DeliveryRule, ZenohPolicy, ZenohTls } from '../../adapters/zenoh/policy-types.ts';
 import { EdgeError, type Nanoseconds } from '../../contract/index.ts';
@@ -22,6 +23,15 @@ export function zenohOptions(zenoh: ZenohConfig, env: Environment, now: Nanoseco
     config: zenohSettings(zenohPolicy(zenoh, env, now)),
   };
 }
+
+/** Which driver is wanted, and what of the configuration only the native one can do. */
+export function driverOptions(zenoh: ZenohConfig): DriverOptions {
+  const { driver, remote_url: remoteUrl } = zenoh;
+  const nativeOnly = POLICIES.filter((name) => zenoh[name].length > 0).map((name) => `zenoh.${name}`);
+  return { driver, remoteUrl, nativeOnly };
+}
+
+const POLICIES = ['tls_ca', 'tls_certificate', 'access', 'downsampling', 'size_limits'] as const;
 
 function zenohPolicy(zenoh: ZenohConfig, env: Environment, now: Nanoseconds): ZenohPolicy {
   const tls = readTls(zenoh, env, now);

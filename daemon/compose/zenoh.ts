@@ -8,7 +8,7 @@ import { KeySpaceKeeper } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
-import { zenohOptions } from './zenoh-options.ts';
+import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
 /** The key space of this robot, with what it answers there and what is routed; undefined where it is switched off. */
 export async function makeZenoh(
@@ -19,15 +19,24 @@ export async function makeZenoh(
   const { enabled, prefix } = config.zenoh;
   if (!enabled) return undefined;
   const path = driveModelPath(config);
+  let choice: DriverChoice | undefined;
   return new KeySpaceKeeper({
     clock,
-    driver: reportZenohDriver().driver,
-    // Certificates are read at each opening: a renewed one counts from then on.
-    open: async () =>
-      NativeKeySpace.open(zenohOptions(config.zenoh, process.env, clock.now()), {
+    driver: () => choice?.driver ?? 'none',
+    async open() {
+      // Certificates are read at each opening: a renewed one counts from then on.
+      const options = {
+        ...driverOptions(config.zenoh),
+        ...zenohOptions(config.zenoh, process.env, clock.now()),
+      };
+      const opened = await openKeySpace(options, {
         clock,
         onFault: (error) => report('warn', error.message, { code: error.code }),
-      }),
+      });
+      choice = opened.choice;
+      report('info', `Zenoh driver: ${choice.driver}`, { why: choice.why });
+      return opened.keySpace;
+    },
     users: [
       {
         name: 'queryables',

@@ -17,7 +17,8 @@ export type KeySpaceUser = {
 
 export type KeySpaceKeeperOptions = {
   readonly clock: Clock;
-  readonly driver: string;
+  /** Known when a session is open. */
+  readonly driver: () => string;
   /** Opens the key space; may fail for good (`zenoh.unavailable`) or for now. */
   open(): Promise<KeySpace>;
   readonly users: readonly KeySpaceUser[];
@@ -46,7 +47,7 @@ export class KeySpaceKeeper {
   status(): KeySpaceStatus {
     const [fault] = this.#faults.values();
     return {
-      driver: this.#options.driver,
+      driver: this.#options.driver(),
       connected: this.#keySpace !== undefined && fault === undefined,
       reason: fault ?? this.#reason,
     };

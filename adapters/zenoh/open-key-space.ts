@@ -1,0 +1,82 @@
+import { type Clock, EdgeError, type KeySpace } from '../../contract/core.ts';
+import { NativeKeySpace, type ZenohOptions } from './native-key-space.ts';
+import { reportZenohDriver } from './native-loader.ts';
+import { RemoteKeySpace } from './remote-key-space.ts';
+import { probeBridge } from './remote-probe.ts';
+
+export type DriverWish = 'auto' | 'native' | 'remote';
+
+export type DriverOptions = {
+  readonly driver: DriverWish;
+  /** WebSocket of a `zenoh-bridge-remote-api`. */
+  readonly remoteUrl: string;
+  /**
+   * Names of configured policies (certificates, access, limits) that only the native driver applies. With any of
+   * them no bridge is used: it would go on without what somebody relies on.
+   */
+  readonly nativeOnly: readonly string[];
+};
+
+/** Which driver runs, and why this one. */
+export type DriverChoice = {
+  readonly driver: 'native' | 'remote' | 'none';
+  readonly why: string;
+  /** What to do; empty when one runs. */
+  readonly fix: string;
+};
+
+const PROBE_MS_MAX = 2_000;
+
+/** Looks what is here: `auto` takes the native driver, and where there is none a bridge that answers. */
+export async function chooseDriver(options: DriverOptions, clock: Clock): Promise<DriverChoice> {
+  const { driver, remoteUrl } = options;
+  const native = driver === 'remote' ? undefined : reportZenohDriver();
+  if (native && native.driver === 'native') {
+    return { driver: 'native', why: `${native.version}: ${native.why}`, fix: '' };
+  }
+  if (native && driver === 'native') return { driver: 'none', why: native.why, fix: FIX_NATIVE };
+  if (options.nativeOnly.length > 0) {
+    const why = `${options.nativeOnly.join(', ')}: only the native driver applies them, a bridge would not`;
+    const fix = native ? FIX_NATIVE : 'set them in the configuration of the bridge instead';
+    return { driver: 'none', why: native ? `${native.why}; ${why}` : why, fix };
+  }
+  try {
+    await probeBridge(remoteUrl, clock, PROBE_MS_MAX);
+    const why = native
+      ? `a bridge answers at ${remoteUrl}; ${native.why}`
+      : `configured; ${remoteUrl} answers`;
+    return { driver: 'remote', why, fix: '' };
+  } catch (thrown) {
+    const error = EdgeError.from(thrown, 'zenoh.failed', 'reach the remote-api bridge', remoteUrl);
+    const bridge = `no bridge at ${remoteUrl}: ${error.message}`;
+    if (!native) return { driver: 'none', why: bridge, fix: error.hint };
+    return { driver: 'none', why: `${native.why}; ${bridge}`, fix: `${FIX_NATIVE}, or ${error.hint}` };
+  }
+}
+
+const FIX_NATIVE = 'with cargo installed, test/peers/zenoh.sh native builds the driver once';
+
+/**
+ * Opens the key space with the driver that `chooseDriver` finds. Throws `zenoh.unavailable` where only the native
+ * driver is wanted and there is none; `zenoh.failed` where a bridge may still come; as the driver otherwise.
+ */
+export async function openKeySpace(
+  options: DriverOptions & ZenohOptions,
+  deps: { readonly clock: Clock; readonly onFault?: (error: EdgeError) => void },
+): Promise<{ readonly keySpace: KeySpace; readonly choice: DriverChoice }> {
+  const choice = await chooseDriver(options, deps.clock);
+  if (choice.driver === 'none') {
+    throw new EdgeError(options.driver === 'native' ? 'zenoh.unavailable' : 'zenoh.failed', {
+      operation: 'open key space',
+      subject: 'zenoh',
+      message: choice.why,
+      hint: choice.fix,
+      retryable: options.driver !== 'native',
+    });
+  }
+  const keySpace =
+    choice.driver === 'native'
+      ? await NativeKeySpace.open(options, deps)
+      : await RemoteKeySpace.open({ url: options.remoteUrl }, deps);
+  return { keySpace, choice };
+}
