@@ -24,7 +24,7 @@ addon="$cache/$hash/auraison-zenoh.node"
 venv="$cache/python-$(sha256sum "$here/zenoh-requirements.txt" | cut -c1-16)"
 # The version of the crate that the driver links, so that all peers speak the same protocol.
 zenoh_version="$(sed -n 's/^zenoh = { version = "=\([0-9.]*\)".*/\1/p' "$native/Cargo.toml")"
-programs="$cache/programs-$zenoh_version-$(cat "$here"/zenoh/Cargo.{toml,lock} | sha256sum | cut -c1-8)"
+programs="$cache/programs-$zenoh_version-$(cd "$here/zenoh" && sha256sum Cargo.toml Cargo.lock | sha256sum | cut -c1-8)"
 
 if [ "$what" = paths ]; then
   printf 'addon=%s\npython=%s\n' "$addon" "$venv/bin/python"
