@@ -1,15 +1,7 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  checker,
-  EdgeError,
-  ErrorBody,
-  METHODS,
-  type RouteStatus,
-  RunState,
-  TOPICS,
-} from '../../contract/index.ts';
+import { checker, EdgeError, ErrorBody, METHODS, RunState, TOPICS } from '../../contract/index.ts';
 import {
   Health,
   MapView,
@@ -37,22 +29,6 @@ async function refused(response: Response, status: number, code: string): Promis
 const fits = (schema: Parameters<typeof checker>[0], value: unknown) =>
   expect(checker(schema).fault(value)).toBeUndefined();
 
-const routeStatus: RouteStatus = {
-  name: 'out',
-  from: 'ros:/**',
-  to: 'zenoh:fleet/{topic}',
-  state: 'diverged',
-  reason: 'less comes than was sent',
-  messages: 4,
-  bytes: 400,
-  messages_per_second: 1,
-  age_ms: 20,
-  queued: 0,
-  queued_bytes: 0,
-  dropped: { denied: 1 },
-  rebuilds: 2,
-  topics: 1,
-};
 const executionStatus = {
   ready: true,
   source: { kind: 'sim', connected: true, reason: '' },
@@ -218,27 +194,6 @@ describe('API', () => {
     );
   });
 
-  it('lists routes and the ledger of each hop', async () => {
-    rig.answers.set(METHODS.execution.status, async () => ({ ...executionStatus, routes: [routeStatus] }));
-    const answer = await rig.get('/v1/routes');
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({
-      routes: [routeStatus],
-      ledger: [
-        {
-          topic: '/scan',
-          hop: 'recorder',
-          received: 10,
-          forwarded: 0,
-          written: 8,
-          dropped: { queue_full: 2 },
-        },
-      ],
-    });
-    rig.answers.delete(METHODS.execution.status);
-    expect((await rig.get('/v1/routes')).status).toBe(503);
-  });
-
   it('publishes figures with bounded labels', async () => {
     const ledger = Array.from({ length: 400 }, (_, i) => ({
       topic: `/t${i}`,
@@ -246,19 +201,7 @@ describe('API', () => {
       written: 1,
       dropped: { queue_full: 1 },
     }));
-    const hop = {
-      topic: '/t0',
-      hop: 'route:out',
-      received: 5,
-      forwarded: 4,
-      written: 0,
-      dropped: { denied: 1 },
-    };
-    rig.answers.set(METHODS.execution.status, async () => ({
-      ...executionStatus,
-      ledger: [...ledger, hop],
-      routes: [routeStatus],
-    }));
+    rig.answers.set(METHODS.execution.status, async () => ({ ...executionStatus, ledger }));
     rig.logs.runtime.append(phase(1));
     await rig.get('/v1/runs');
     await rig.get(`/v1/runs/${uuid(3)}`);
@@ -271,11 +214,6 @@ describe('API', () => {
     expect(lines).toContain(
       'auraison_samples_dropped_total{topic="/t0",hop="recorder",reason="queue_full"} 1',
     );
-    expect(lines).toContain('auraison_samples_forwarded_total{topic="/t0",hop="route:out"} 4');
-    expect(lines).toContain('auraison_samples_dropped_total{topic="/t0",hop="route:out",reason="denied"} 1');
-    expect(lines).toContain('auraison_route_state{route="out",state="diverged"} 1');
-    expect(lines).toContain('auraison_route_state{route="out",state="up"} 0');
-    expect(lines).toContain('auraison_route_rebuilds_total{route="out"} 2');
     expect(lines).toContain('auraison_log_seq{cell="runtime"} 1');
     expect(lines).toContain('auraison_runs{status="running"} 1');
     expect(lines).toContain('auraison_cell_up{cell="execution"} 1');
