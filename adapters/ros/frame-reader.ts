@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts';
-import { FRAME_HEAD_BYTES } from './wire.ts';
+import { brokenFrame, FRAME_HEAD_BYTES } from './wire.ts';
 
 /** The largest message plus what the frames add to it. */
 const FRAME_BYTES_MAX = LIMITS.SAMPLE_BYTES_MAX + 1024;
@@ -19,7 +19,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Throws when the stream is not made of frames; it cannot be read on then. */
+  /** Throws `ros.failed` when the stream is not made of frames; it cannot be read on then. */
   push(chunk: Buffer): void {
     let data = chunk;
     if (this.#gathering) {
@@ -39,7 +39,7 @@ export class FrameReader {
     while (data.length - at >= FRAME_HEAD_BYTES) {
       const length = 4 + data.readUInt32LE(at);
       if (length < FRAME_HEAD_BYTES || length > FRAME_BYTES_MAX) {
-        throw new Error(`the stream is not made of frames (length ${length})`);
+        throw brokenFrame(`the stream is not made of frames (length ${length})`);
       }
       if (at + length > data.length) {
         this.#gathering = Buffer.allocUnsafeSlow(length);

@@ -1,4 +1,5 @@
-import type { EndpointInfo, ErrorBody, Nanoseconds, Qos, TopicSpec } from '../../contract/index.ts';
+import type { EndpointInfo, ErrorBody, Nanoseconds, Qos, TopicSpec } from '../../contract/core.ts';
+import { EdgeError } from '../../contract/core.ts';
 
 /**
  * The frames between the adapter and its ROS host, over one unix socket: u32 little-endian length of the
@@ -102,8 +103,18 @@ export function encodeFrame(kind: number, body: Buffer): Buffer {
   return Buffer.concat([head(kind, body.length, 0), body]);
 }
 
+/** `ros.failed`: the other end does not speak this language (any more); the connection is of no use. */
+export function brokenFrame(message: string, cause?: unknown): EdgeError {
+  return new EdgeError('ros.failed', { operation: 'read frames', subject: 'ROS host', message, cause });
+}
+
+/** Throws `ros.failed` for a body that is no JSON. */
 export function decodeJson<T extends Control | Notice>(body: Uint8Array): T {
-  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T;
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as T;
+  } catch (cause) {
+    throw brokenFrame('a message is not JSON', cause);
+  }
 }
 
 /** The bytes before a published message; the message itself is written after it, uncopied. */
@@ -113,7 +124,9 @@ export function publishHead(channel: number, messageBytes: number): Buffer {
   return buffer;
 }
 
+/** Throws `ros.failed` for a body that is cut off. */
 export function decodePublish(body: Buffer): { channel: number; bytes: Buffer } {
+  if (body.length < 2) throw brokenFrame('a publication is cut off');
   return { channel: body.readUInt16LE(0), bytes: body.subarray(2) };
 }
 
@@ -139,7 +152,9 @@ export type SampleFrame = {
 };
 
 /** `bytes` have a memory of their own, so that their receiver may transfer it to a thread. */
+/** Throws `ros.failed` for a body that is cut off. */
 export function decodeSample(body: Buffer): SampleFrame {
+  if (body.length < SAMPLE_HEAD_BYTES) throw brokenFrame('a sample is cut off');
   const message = body.subarray(SAMPLE_HEAD_BYTES);
   // A frame gathered from several chunks already is alone in its memory: no second copy of large messages.
   const alone = body.buffer.byteLength === body.length + FRAME_HEAD_BYTES;

@@ -1,6 +1,8 @@
 import { malformed } from './malformed.ts';
 
 const FRAME_MAGIC = 0x184d2204;
+/** A byte of LZ4 becomes 255 bytes at the very most: what declares more than that is not given the memory. */
+const RATIO_MAX = 255;
 
 /**
  * Decompresses one LZ4 frame (lz4.org frame format 1.6) into exactly `size` bytes; for files of other
@@ -16,6 +18,7 @@ export function decompressLz4(input: Uint8Array, size: number, base: number, sub
   if (flags >> 6 !== 1) throw fault(4, `frame version ${flags >> 6}`);
   const blockChecksum = (flags & 0x10) !== 0;
   let at = 7 + ((flags & 0x08) !== 0 ? 8 : 0) + ((flags & 0x01) !== 0 ? 4 : 0);
+  if (size > input.length * RATIO_MAX) throw fault(0, `${input.length} bytes cannot hold ${size}`);
   const output = new Uint8Array(size);
   let filled = 0;
   for (;;) {

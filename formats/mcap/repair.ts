@@ -103,6 +103,12 @@ function beginAgain(
 /** What of the last, unfinished chunk can be written again, and up to where the file stays as it is. */
 async function salvage(readable: Readable, size: number, found: Scan) {
   const contents = new ChunkBuilder();
+  if (found.unindexed && hasMore(found, found.unindexed)) {
+    // A foreign writer without indexes, or a damaged one: what stands behind the chunk is not cut off for it.
+    const bytes = await cutChunk(readable, found.goodEnd, size);
+    if (bytes) contents.add(wholeMessages(bytes, found.summary));
+    return { keepBytes: found.goodEnd, contents, salvaged: contents.messages };
+  }
   if (found.unindexed) {
     // The chunk is whole, its indexes are not: write both again.
     const keepBytes = found.unindexed.chunkStart;
@@ -119,6 +125,11 @@ async function salvage(readable: Readable, size: number, found: Scan) {
   const bytes = await cutChunk(readable, keepBytes, size);
   if (bytes) contents.add(wholeMessages(bytes, found.summary));
   return { keepBytes, contents, salvaged: contents.messages };
+}
+
+/** Whether anything but indexes stands behind the chunk. */
+function hasMore({ loose, summary }: Scan, { chunkStart }: ChunkIndex): boolean {
+  return [...loose, ...summary.metadata, ...summary.attachments].some(({ offset }) => offset > chunkStart);
 }
 
 /** The records of a whole uncompressed chunk; a compressed one stays where it is, without indexes. */
