@@ -55,6 +55,7 @@ it('names the same build as the script, which says so when there is no cargo', (
   mkdirSync(bin);
   for (const tool of [
     'bash',
+    'cat',
     'dirname',
     'find',
     'sort',
