@@ -1,0 +1,278 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
+import { allEvents, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { descendants } from '../support/processes.ts';
+
+/**
+ * The whole daemon and a Nav2-like navigation by the types of nav2_msgs, an arm by those of control_msgs, all in
+ * rclpy. Three processes as on a robot: the base keeps to its last command, whoever sent it; navigation drives it.
+ */
+const NAMESPACE = 'robot7';
+type Command = { t: number; linear: number; angular: number };
+type Motion = {
+  outcome: string;
+  message: string;
+  pose?: { x: number; y: number; yaw: number };
+  distance_m: number;
+};
+type Line = {
+  ready?: boolean;
+  goal?: string;
+  cancel?: string;
+  end?: string;
+  status?: string;
+  poses?: number;
+};
+type Robot = {
+  available: boolean;
+  connected: boolean;
+  battery: number;
+  pose?: { x: number; y: number };
+  motion: string;
+  degraded: string[];
+  health: { diagnostics: { name: string; level: string }[]; joints: Record<string, { position: number }> };
+  arm: { connected: boolean; joints: Record<string, { position: number }> };
+};
+
+const TOML = `
+[robot]
+source = "ros"
+navigator = "nav2"
+[ros]
+namespace = "${NAMESPACE}"
+[arm]
+enabled = true
+controller = "arm_controller/follow_joint_trajectory"
+gripper = "gripper_controller/gripper_cmd"
+joints = ["shoulder", "elbow"]
+[recorder]
+enabled = false
+`;
+const START_MS = 90_000;
+/** In `map`: the base begins at (-3.5, -2.5), heading 0.3. */
+const NEAR = { x: -2.6, y: -2.2, yaw: 0 };
+const FAR = { x: 5.5, y: 5.5, yaw: 0 };
+
+let env: RosEnv;
+let directory: ReturnType<typeof freshDir>;
+let daemon: TestDaemon;
+let base: PythonPeer;
+let nav2: PythonPeer;
+let arm: PythonPeer;
+
+const robot = async () => (await daemon.status()).robot as unknown as Robot;
+const post = <T = Motion>(path: string, body: unknown, timeoutMs = 120_000) =>
+  daemon.api.post<T>(path, body, timeoutMs);
+const monotonic = () => Number(process.hrtime.bigint()) / 1e9;
+const moves = ({ linear, angular }: Command) => linear !== 0 || angular !== 0;
+const commands = () => base.lines.filter((line): line is Command => 't' in (line as object));
+
+/** What the base had heard last when an answer came, and since: both clocks are the kernel's monotonic one. */
+async function standsSince(answered: number): Promise<void> {
+  const before = commands().filter(({ t }) => t <= answered);
+  expect(moves(before.at(-1)!)).toBe(false);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(commands().slice(before.length).filter(moves)).toEqual([]);
+}
+
+/** A motion on its way: navigation has the goal and the base obeys it. */
+async function onTheWay(pose = FAR) {
+  const [lines, told] = [nav2.lines.length, base.lines.length];
+  const motion = post('/v1/robot/navigate', { pose, timeout_ms: 100_000 }).then(
+    (result) => ({ result, answered: monotonic() }),
+    (error: unknown) => ({ error, answered: monotonic() }),
+  );
+  await nav2.line<Line>((line) => line.goal !== undefined, 30_000, lines);
+  await base.line<Command>((line) => 't' in line && line.linear > 0.2, 30_000, told);
+  return { motion, lines };
+}
+
+async function navigation(): Promise<PythonPeer> {
+  const peer = new PythonPeer(env, 'ros_nav2.py', [NAMESPACE]);
+  await peer.line<Line>((line) => line.ready === true, START_MS);
+  return peer;
+}
+
+beforeAll(async () => {
+  env = rosEnvironment();
+  directory = freshDir('ros-nav2');
+  base = new PythonPeer(env, 'ros_robot.py', [NAMESPACE]);
+  arm = new PythonPeer(env, 'ros_arm.py', [NAMESPACE]);
+  nav2 = await navigation();
+  for (const peer of [base, arm]) await peer.line<Line>((line) => line.ready === true, START_MS);
+  const config = join(directory.path, 'robot.toml');
+  writeFileSync(config, TOML);
+  daemon = await testDaemon(join(directory.path, 'data'), { ...env, AURAISON_CONFIG: config });
+  await until(
+    async () => {
+      const { available, connected, pose, arm: joints } = await robot();
+      return available && connected && pose && joints.connected;
+    },
+    'robot and arm are connected and localised',
+    START_MS,
+  );
+}, 15 * 60_000);
+
+afterAll(async () => {
+  await daemon?.stop();
+  for (const peer of [nav2, arm, base]) await peer?.close();
+  directory?.remove();
+});
+
+describe('a robot that navigates by Nav2', () => {
+  it('tells battery, diagnostics and joints, and where it is in the map', async () => {
+    const status = await until(async () => {
+      const found = await robot();
+      return found.health.diagnostics.length === 3 && found.battery !== undefined && found;
+    }, 'battery and diagnostics are told');
+    expect(status.battery).toBeCloseTo(0.625, 6);
+    expect(status.pose).toMatchObject({ x: expect.closeTo(-3.5, 1), y: expect.closeTo(-2.5, 1) });
+    expect(status.health.diagnostics.map(({ name, level }) => `${name} ${level}`)).toEqual([
+      'camera error',
+      'motors warn',
+      'lidar ok',
+    ]);
+    expect(status.degraded).toContain('diagnostics: camera: no frames');
+    expect(Object.keys(status.health.joints).sort()).toEqual(['elbow', 'shoulder']);
+    const map = await daemon.api.get<{ width: number; height: number; origin: object }>('/v1/robot/map');
+    expect(map).toMatchObject({ width: 120, height: 120, origin: { x: -5, y: -4 } });
+  });
+
+  it('goes to a place, by places on the way, and by behaviours, and stands when it says so', async () => {
+    const there = await post('/v1/robot/navigate', { pose: NEAR, tolerance_m: 0.3 });
+    await standsSince(monotonic());
+    expect(there).toMatchObject({ outcome: 'reached' });
+    expect(Math.hypot(there.pose!.x - NEAR.x, there.pose!.y - NEAR.y)).toBeLessThan(0.3);
+    const via = [{ x: -2.2, y: -1.8, yaw: 0 }];
+    const further = await post('/v1/robot/navigate', { pose: { x: -1.8, y: -2.2, yaw: 0 }, via });
+    expect(further).toMatchObject({ outcome: 'reached' });
+    expect(nav2.lines).toContainEqual(expect.objectContaining({ goal: 'navigate_through_poses', poses: 2 }));
+    for (const [step, action] of [
+      [{ kind: 'spin', angle_rad: 0.6 }, 'spin'],
+      [{ kind: 'drive', distance_m: 0.15 }, 'drive_on_heading'],
+      [{ kind: 'drive', distance_m: -0.15 }, 'backup'],
+    ] as const) {
+      expect(await post('/v1/robot/maneuver', step)).toMatchObject({ outcome: 'reached' });
+      expect(nav2.lines).toContainEqual({ end: action, status: 'succeeded' });
+    }
+  });
+
+  it('says why there is no way, by the code of Nav2', async () => {
+    const result = await post('/v1/robot/navigate', { pose: { x: 20, y: 0, yaw: 0 } });
+    expect(result).toMatchObject({ outcome: 'no_path', message: expect.stringContaining('outside the map') });
+  });
+
+  it('is stopped by a stop, its goal cancelled, before anybody is answered', async () => {
+    const { motion, lines } = await onTheWay();
+    await post('/v1/robot/stop', { reason: 'somebody is in the way' });
+    const stopped = monotonic();
+    await standsSince(stopped);
+    expect(await motion).toMatchObject({ result: { outcome: 'stopped' } });
+    await nav2.line<Line>((line) => line.status === 'canceled', 10_000, lines);
+    const kinds = (await allEvents(daemon.api)).map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['lease.granted', 'lease.released', 'safety.stopped']));
+  });
+
+  it('stops when its time is over, when another motion takes over, and when the caller hangs up', async () => {
+    const late = await post('/v1/robot/navigate', { pose: FAR, timeout_ms: 1_500 });
+    expect(late).toMatchObject({ outcome: 'timeout' });
+    await standsSince(monotonic());
+    const { motion } = await onTheWay();
+    expect(await post('/v1/robot/maneuver', { kind: 'wait', wait_ms: 100 })).toMatchObject({
+      outcome: 'reached',
+    });
+    expect(await motion).toMatchObject({ result: { outcome: 'preempted' } });
+    const lines = nav2.lines.length;
+    await expect(post('/v1/robot/navigate', { pose: FAR }, 2_500)).rejects.toMatchObject({
+      code: 'deadline.exceeded',
+    });
+    await nav2.line<Line>((line) => line.status === 'canceled', 10_000, lines);
+    await until(async () => (await robot()).motion !== 'moving', 'the motion has ended');
+    await standsSince(monotonic());
+  });
+
+  it('is stopped when the ROS client dies in the middle of a goal, and its goal cancelled by the next one', async () => {
+    const { motion, lines } = await onTheWay();
+    const hosts = descendants(daemon.child.pid).filter(({ command }) => command.includes('ros/host/main.ts'));
+    for (const { pid } of hosts) process.kill(pid, 'SIGKILL');
+    const { answered, ...end } = await motion;
+    expect(end).toMatchObject({ error: { code: 'robot.unreachable' } });
+    await nav2.line<Line>((line) => line.status === 'canceled', 30_000, lines);
+    await until(() => !moves(commands().at(-1)!), 'the base stands', 20_000);
+    await until(async () => (await robot()).connected, 'the robot is connected again', START_MS);
+    expect(answered).toBeGreaterThan(0);
+    expect(await post('/v1/robot/maneuver', { kind: 'spin', angle_rad: 0.3 })).toMatchObject({
+      outcome: 'reached',
+    });
+  });
+
+  it('is stopped when navigation is killed in the middle of a goal, says so, and drives by the next one', async () => {
+    const { motion } = await onTheWay();
+    // The base drives on by its last command: nobody else stops it.
+    nav2.child.kill('SIGKILL');
+    const { answered, ...end } = await motion;
+    expect(end).toMatchObject({ error: { code: 'robot.unreachable' } });
+    await standsSince(answered);
+    nav2 = await navigation();
+    const result = await until(
+      async () => post('/v1/robot/navigate', { pose: { x: 0, y: 0, yaw: 0 }, tolerance_m: 0.3 }),
+      'the next navigation takes a goal',
+    );
+    expect(result).toMatchObject({ outcome: 'reached' });
+  });
+
+  it('stands within its deadline for a navigation that answers nothing any more', async () => {
+    const lines = nav2.lines.length;
+    const motion = post('/v1/robot/navigate', { pose: { x: 60, y: 0, yaw: 0 } });
+    await nav2.line<Line>((line) => line.goal === 'navigate_to_pose', 30_000, lines);
+    await post('/v1/robot/stop', { reason: 'enough' }, 10_000);
+    expect(await motion).toMatchObject({ outcome: 'stopped' });
+    await standsSince(monotonic());
+  });
+});
+
+describe('an arm behind ros2_control', () => {
+  const positions = async () => {
+    const { joints } = await daemon.api.get<{ joints: Record<string, { position: number }> }>('/v1/arm');
+    return [joints['shoulder']!.position, joints['elbow']!.position] as const;
+  };
+  const point = (shoulder: number, elbow: number, time_from_start_ms: number) => ({
+    positions: { shoulder, elbow },
+    time_from_start_ms,
+  });
+
+  it('follows points, refuses what it cannot do, and holds when it is stopped', async () => {
+    const points = [point(0.2, -0.1, 300), { positions: { elbow: -0.3 }, time_from_start_ms: 700 }];
+    expect(await post('/v1/arm/trajectory', { points })).toMatchObject({ outcome: 'reached' });
+    await until(async () => Math.abs((await positions())[1] + 0.3) < 0.01, 'the elbow is there');
+    expect((await positions())[0]).toBeCloseTo(0.2, 2);
+    expect(await post('/v1/arm/trajectory', { points: [point(5, 0, 500)] })).toMatchObject({
+      outcome: 'stuck',
+      message: expect.stringContaining('beyond the limits'),
+    });
+    const wrist = { points: [{ positions: { wrist: 1 }, time_from_start_ms: 500 }] };
+    await expect(post('/v1/arm/trajectory', wrist)).rejects.toMatchObject({ code: 'schema.invalid' });
+
+    const lines = arm.lines.length;
+    const long = post('/v1/arm/trajectory', { points: [point(2.5, 2, 20_000)] });
+    await arm.line<Line>((line) => line.goal !== undefined, 20_000, lines);
+    await post('/v1/robot/stop', { reason: 'everything stops' });
+    const held = await positions();
+    expect(await long).toMatchObject({ outcome: 'stopped' });
+    await arm.line<Line>((line) => line.status === 'canceled', 10_000, lines);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await positions())[0]).toBeCloseTo(held[0], 2);
+  });
+
+  it('moves the gripper, and holds a thing', async () => {
+    expect(await post('/v1/arm/gripper', { opening_m: 0.05, effort_n: 10 })).toMatchObject({
+      outcome: 'reached',
+    });
+    expect(await post('/v1/arm/gripper', { opening_m: 0, effort_n: 10 })).toMatchObject({
+      outcome: 'reached',
+      message: 'it holds something',
+    });
+  });
+});
