@@ -9,33 +9,27 @@ import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import type { RobotTopics } from '../execution/control/robot-topics.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
-import { Recorder } from '../execution/recorder/index.ts';
 import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
 import type { ControlThreadData } from './control-main.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
 import { driveModelPath } from './policy.ts';
+import { makeRecording, offerClipService } from './recording.ts';
 import { makeRobotIo } from './robot-io.ts';
 import { makeRoutes } from './routes.ts';
 import { makeZenoh } from './zenoh.ts';
 
 /** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
 export async function composeExecution(settings: Settings, context: CellContext): Promise<Cell> {
-  const { config, dataDir } = settings;
+  const { config } = settings;
   const { clock } = context;
   const ledger = new Ledger();
   const bus = new SampleBus({ clock, ledger });
   const io = await makeRobotIo(settings, context);
   const definitions = new Map<string, string>();
-  const recorder = config.recorder.enabled
-    ? makeRecorder(
-        config,
-        dataDir,
-        context,
-        ledger,
-        (type) => definitions.get(type) ?? io.definitionOf?.(type),
-      )
-    : undefined;
+  const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
+  const recording = makeRecording(settings, context, ledger, definitionOf);
+  const recorder = recording?.recorder;
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
   const zenoh = await makeZenoh(settings, context, routes);
@@ -45,6 +39,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder: () => recorder,
     keySpace: () => zenoh?.keySpace(),
   });
+  void offerClipService(settings, context, io.rosApi, recording);
   return new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
@@ -54,6 +49,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     bus,
     ledger,
     recorder,
+    recording,
     makeDrive: (events) =>
       makeNav2Drive(config, io, context, bus) ??
       new ControlDrive(
@@ -70,30 +66,6 @@ export async function composeExecution(settings: Settings, context: CellContext)
     routes,
     lockstep,
     mapAreaM2: io.mapAreaM2,
-  });
-}
-
-function makeRecorder(
-  config: Config,
-  dataDir: string,
-  context: CellContext,
-  ledger: Ledger,
-  definitionOf: (type: string) => string | undefined,
-): Recorder {
-  const { recorder } = config;
-  return new Recorder({
-    clock: context.clock,
-    dataDir,
-    bag: recorder.bag,
-    ledger,
-    segmentBytesMax: recorder.segment_size,
-    segmentMs: recorder.segment_duration,
-    syncMs: recorder.sync_interval,
-    freeSpaceFloorBytes: recorder.free_space_floor,
-    compression: recorder.compression,
-    definitionOf,
-    emit: (events) => context.emit(events),
-    report: (level, message, facts) => context.report(level, message, facts),
   });
 }
 

@@ -104,6 +104,10 @@ export const CONFIG_SPEC = {
     clip_post: quantity('duration', '5 s', 'a clip ends this long after its trigger', {
       max: LIMITS.CLIP_SPAN_MS_MAX,
     }),
+    clip_service: text('/record_clip', 'ROS service (std_srvs/Trigger) that records a clip; empty: none', {
+      match: /^(|\/[A-Za-z_][A-Za-z0-9_/]*)$/,
+      expected: 'a service name with a leading slash, or ""',
+    }),
     triggers: tables<TriggerSpec>('conditions that record a clip: [[recorder.triggers]]', readTrigger),
   },
   lake: {
@@ -152,6 +156,12 @@ export const CONFIG_SPEC = {
     namespace: text('', 'namespace of topics without a leading slash'),
     cmd_vel: text('/cmd_vel', 'velocity commands of the robot'),
     cmd_vel_stamped: flag(false, 'the robot listens to TwistStamped, as many do from Jazzy on'),
+    use_sim_time: flag(false, 'the node follows /clock, and samples are received by its time'),
+    discover: texts(
+      [],
+      'topics bridged as they appear in the graph, by patterns, for example ["/**"]; * is one part of a name, ** any',
+    ),
+    deny: texts([], 'topics that discovery leaves alone, by patterns'),
     topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
   },
   link: {
@@ -168,10 +178,21 @@ export const CONFIG_SPEC = {
 
 export type Config = ConfigOf<typeof CONFIG_SPEC>;
 
+/** Times of the quality of service of a topic, as they are written and as the contract names them. */
+const TIMES = [
+  ['deadline', 'deadlineMs'],
+  ['lifespan', 'lifespanMs'],
+  ['liveliness_lease', 'livelinessLeaseMs'],
+] as const;
+const QOS_TIME = quantity('duration', '1 s', 'a time of the quality of service', { min: '1 ms', max: '1 day' });
+
 function readTopic(
   row: Record<string, unknown>,
 ): { ok: true; value: RosTopic } | { ok: false; expected: string } {
-  const allowed = ['topic', 'type', 'direction', 'reliability', 'durability', 'history', 'depth'];
+  const allowed = [
+    ...['topic', 'type', 'direction', 'reliability', 'durability', 'history', 'depth'],
+    ...['deadline', 'lifespan', 'liveliness', 'liveliness_lease'],
+  ];
   const stranger = Object.keys(row).find((key) => !allowed.includes(key));
   if (stranger !== undefined)
     return { ok: false, expected: `only the keys ${allowed.join(', ')}, not "${stranger}"` };
@@ -199,6 +220,17 @@ function readTopic(
     !(Number.isSafeInteger(depth) && (depth as number) > 0 && (depth as number) <= 100_000)
   )
     return { ok: false, expected: 'depth = a whole number from 1 to 100000' };
+  const { liveliness } = row;
+  if (liveliness !== undefined && liveliness !== 'automatic' && liveliness !== 'manual_by_topic')
+    return { ok: false, expected: 'liveliness = "automatic" or "manual_by_topic"' };
+  const times: Record<string, number> = {};
+  for (const [key, field] of TIMES) {
+    const given = row[key];
+    if (given === undefined) continue;
+    const read = QOS_TIME.read(given);
+    if (!read.ok) return { ok: false, expected: `${key} = ${read.expected}` };
+    times[field] = read.value;
+  }
   return {
     ok: true,
     value: {
@@ -210,6 +242,8 @@ function readTopic(
         durability: (durability as Qos['durability'] | undefined) ?? qos.durability,
         history: (history as Qos['history'] | undefined) ?? qos.history,
         depth: (depth as number | undefined) ?? qos.depth,
+        ...(liveliness === undefined ? {} : { liveliness }),
+        ...times,
       },
     },
   };

@@ -2,7 +2,7 @@ import {
   type ArmState,
   type Cell,
   type CellContext,
-  EdgeError,
+  type EdgeError,
   type ExecutionStatus,
   type Manipulator,
   METHODS,
@@ -21,10 +21,12 @@ import type { Ledger, SampleBus } from './bus/index.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { TickResult } from './control/control-core.ts';
 import type { Drive } from './drive.ts';
+import type { ClockWatch } from './clock/clock-watch.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
 import { mapCoverage } from './navigation/coverage.ts';
 import type { Recorder } from './recorder/index.ts';
+import { type Recording, serveRecording } from './recording/index.ts';
 import { RobotHealthView } from './robot-health-view.ts';
 import { RobotLink } from './robot-link.ts';
 import { RobotService } from './robot-service.ts';
@@ -39,6 +41,8 @@ export type ExecutionParts = {
   readonly bus: SampleBus;
   readonly ledger: Ledger;
   readonly recorder: Recorder | undefined;
+  /** Around the recorder: clips, episodes, what stays. Present where the recorder is. */
+  readonly recording?: Recording | undefined;
   /** Made here, so that the control thread's events reach the cell. */
   makeDrive(
     events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
@@ -48,6 +52,7 @@ export type ExecutionParts = {
   /** The one session of this robot: queryables and routes live on it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
+  readonly clockWatch: ClockWatch | undefined;
   /** Only in lockstep simulation. */
   readonly lockstep: Lockstep | undefined;
   /** Floor to be mapped, square metres, where it is known. */
@@ -116,14 +121,16 @@ export class ExecutionCell implements Cell {
   }
 
   async start(): Promise<void> {
-    const { bus, recorder, lockstep, zenoh, routes } = this.#parts;
+    const { bus, recorder, recording, lockstep, zenoh, routes } = this.#parts;
     this.#serve();
     if (recorder) {
       await recorder.start();
       if (this.#stopped) return await recorder.stop();
       recorder.declare([...this.#parts.topics, this.#parts.command]);
-      bus.tap('recorder', (sample) => recorder.offer(sample));
+      await recording?.start();
+      bus.tap('recorder', (sample) => (recording ?? recorder).offer(sample));
     }
+    this.#parts.clockWatch?.start();
     routes.start({
       isRobotConnected: () => this.#link.state.connected,
       onSessionLost: (lost, reason) => void zenoh?.reopen(lost, reason),
@@ -158,6 +165,7 @@ export class ExecutionCell implements Cell {
     await this.#drive.close();
     await this.#parts.arm?.close();
     await this.#link.close();
+    await this.#parts.recording?.stop();
     await this.#parts.recorder?.stop();
   }
 
@@ -211,19 +219,9 @@ export class ExecutionCell implements Cell {
 
   #serve(): void {
     const { bus } = this.#context;
-    const { player, recorder } = this.#parts;
+    const { player, recording } = this.#parts;
     bus.handle(METHODS.execution.status, async () => this.status());
-    bus.handle(METHODS.execution.recordSeal, async () => {
-      if (!recorder)
-        throw new EdgeError('recorder.failed', {
-          operation: 'seal',
-          subject: 'recorder',
-          message: 'the recorder is off',
-          hint: 'recorder.enabled = true',
-        });
-      await recorder.sealNow();
-      return recorder.status().segments;
-    });
+    serveRecording(bus, recording);
     serveBags(this.#context, player);
   }
 

@@ -40,6 +40,15 @@ export class Ledger {
     this.#written += count;
   }
 
+  /** What was written is not there any more: evicted from a ring, discarded with its episode. */
+  unwritten(topic: string, reason: DropReason, count: number): void {
+    const gone = Math.min(count, this.#lines.get(topic)?.written ?? 0);
+    if (gone === 0) return;
+    this.#line(topic).written -= gone;
+    this.#written -= gone;
+    this.dropped(topic, reason, gone);
+  }
+
   dropped(topic: string, reason: DropReason, count = 1): void {
     if (count === 0) return;
     const line = this.#line(topic);

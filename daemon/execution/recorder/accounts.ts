@@ -15,10 +15,20 @@ export class Accounts {
   #drops = new Map<string, Reasons>();
   #through: number;
   #isInOrder = true;
-  readonly #firstSegment: number;
+  #firstSegment: number;
+  #bag: string;
 
   constructor(options: ThreadOptions, firstSegment: number) {
     this.#options = options;
+    this.#bag = options.bag;
+    this.#firstSegment = firstSegment;
+    this.#through = firstSegment - 1;
+    this.#save();
+  }
+
+  /** All of the bag so far is sealed; what comes goes into another. */
+  moveTo(bag: string, firstSegment: number): void {
+    this.#bag = bag;
     this.#firstSegment = firstSegment;
     this.#through = firstSegment - 1;
     this.#save();
@@ -81,11 +91,11 @@ export class Accounts {
   }
 
   #save(): void {
-    const { intakeDir, session, bag } = this.#options;
+    const { intakeDir, session } = this.#options;
     const accounted = Object.fromEntries(this.#accounted);
     try {
       writeAccount(intakeDir, session, {
-        bag,
+        bag: this.#bag,
         through: this.#through,
         firstSegment: this.#firstSegment,
         accounted,

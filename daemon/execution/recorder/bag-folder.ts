@@ -1,5 +1,5 @@
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Channel, McapReader, type Summary } from '../../../formats/mcap/index.ts';
 import { bagMetadata, type SegmentFacts } from './bag-metadata.ts';
 import { HandleReadable, replaceFile, syncFolder } from './files.ts';
@@ -13,7 +13,7 @@ const NOTE = '.sealed.json';
 export class BagFolder {
   readonly bag: string;
   readonly #dataDir: string;
-  readonly #facts: SegmentFacts[] = [];
+  #facts: SegmentFacts[] = [];
   #next = 0;
 
   private constructor(dataDir: string, bag: string) {
@@ -21,12 +21,12 @@ export class BagFolder {
     this.bag = bag;
   }
 
-  /** Makes the folder if need be and learns which segments it holds. */
+  /** Learns which segments it holds. The folder itself is made with its first segment. */
   static async open(dataDir: string, bag: string): Promise<BagFolder> {
     const folder = new BagFolder(dataDir, bag);
-    await mkdir(folder.path, { recursive: true });
-    await syncFolder(join(dataDir, 'bags'));
-    for (const name of (await readdir(folder.path)).sort(byNumber)) {
+    await mkdir(join(dataDir, 'bags'), { recursive: true });
+    const names = await readdir(folder.path).catch(() => [] as string[]);
+    for (const name of names.sort(byNumber)) {
       const number = segmentNumber(name);
       if (number === undefined) continue;
       folder.#next = Math.max(folder.#next, number + 1);
@@ -44,6 +44,24 @@ export class BagFolder {
 
   get nextNumber(): number {
     return this.#next;
+  }
+
+  async make(): Promise<void> {
+    await mkdir(this.path, { recursive: true });
+    await syncFolder(join(this.#dataDir, 'bags'));
+  }
+
+  /** Sealed segments that hold anything of the span, relative to the data directory, oldest first. */
+  within(fromNs: bigint, toNs: bigint): string[] {
+    return this.#facts
+      .filter(({ startNs, endNs }) => startNs <= toNs && endNs >= fromNs)
+      .map(({ file }) => `bags/${this.bag}/${file}`);
+  }
+
+  /** Takes segments that are gone out of metadata.yaml. */
+  async forget(files: readonly string[]): Promise<void> {
+    this.#facts = this.#facts.filter(({ file }) => !files.includes(file));
+    await this.writeMetadata();
   }
 
   /** The number and the path, relative to the data directory, of the next segment. */
@@ -71,6 +89,16 @@ function byNumber(a: string, b: string): number {
   return (segmentNumber(a) ?? 0) - (segmentNumber(b) ?? 0) || (a < b ? -1 : 1);
 }
 
+/** `2026-11-21T09-45-14Z`: sorts by time and is a file name everywhere. */
+export function bagName(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19).replaceAll(':', '-')}Z`;
+}
+
+/** Name of the bag that a path (relative to the data directory) is in. */
+export function bagOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}
+
 export function segmentNumber(name: string): number | undefined {
   const match = /_(\d+)\.mcap(?:\.active)?$/.exec(name);
   return match ? Number(match[1]) : undefined;
@@ -95,6 +123,12 @@ export function factsOf(file: string, summary: Summary): SegmentFacts {
     else topics.set(channel.topic, { type, qos, messages });
   }
   return { file, startNs: summary.startTime, endNs: summary.endTime, topics };
+}
+
+/** Messages by topic. */
+export function topicCounts(path: string, summary: Summary): Record<string, number> {
+  const { topics } = factsOf(basename(path), summary);
+  return Object.fromEntries([...topics].map(([topic, { messages }]) => [topic, messages]));
 }
 
 function offered(channel: Channel, summary: Summary): { type: string; qos: string } {

@@ -26,6 +26,13 @@ export class EventQueue {
       });
   }
 
+  /** The same, and rejects when the log refuses them. */
+  sure(events: readonly NewEvent[]): Promise<void> {
+    const told = this.#last.then(() => this.#emit(events)).then(() => {});
+    this.#last = told.catch(() => {});
+    return told;
+  }
+
   /** Settles when everything added so far is durable or refused. */
   async idle(): Promise<void> {
     await this.#last;

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 
 /** Read and hashed in one go: a millisecond of the thread. */
 const STEP_BYTES = 1024 * 1024;
+const STEPS_PER_PROGRESS = 64;
 
 /**
  * SHA-256 of a growing file, read behind the writer (from the page cache) when the thread has nothing else
@@ -37,9 +38,12 @@ export class FileHasher {
   }
 
   /** The hash of the first `size` bytes; closes. */
-  async digest(size: number): Promise<string> {
+  async digest(size: number, onProgress: () => void = () => {}): Promise<string> {
     try {
-      while (this.#position < size) await this.step(size);
+      for (let steps = 1; this.#position < size; steps++) {
+        await this.step(size);
+        if (steps % STEPS_PER_PROGRESS === 0) onProgress();
+      }
     } finally {
       await this.close();
     }

@@ -57,6 +57,10 @@ export function writeAll(fd: number, buffers: readonly Uint8Array[], position: n
   }
 }
 
+export function openForRead(path: string): Promise<FileHandle> {
+  return open(path, 'r');
+}
+
 /** Makes the names in a folder durable. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');

@@ -1,3 +1,7 @@
+export { bagName, bagOf, readSummary } from './bag-folder.ts';
 export { bagMetadata, qosProfiles, type SegmentFacts } from './bag-metadata.ts';
-export type { RecorderOptions, RecorderStatus } from './options.ts';
+export { type ClipFile, readClips } from './clip-file.ts';
+export { replaceFile, syncFolder } from './files.ts';
+export type { RecorderListener, RecorderOptions, RecorderStatus } from './options.ts';
 export { Recorder } from './recorder.ts';
+export type { Eviction, Tombstone } from './tombstones.ts';

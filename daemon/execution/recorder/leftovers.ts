@@ -1,14 +1,15 @@
 import { open, readdir, rename } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
 import { ledgerTopics } from './accounts.ts';
 import {
   BagFolder,
-  factsOf,
+  bagOf,
   pendingNotes,
   readSummary,
   segmentNumber,
+  topicCounts,
   unsealedSegments,
   writeNote,
 } from './bag-folder.ts';
@@ -17,6 +18,7 @@ import { HandleReadable, syncFolder, writeAll } from './files.ts';
 import { type Leftover, readLeftovers, removeIntake } from './intake.ts';
 import type { FromThread, Sealed, ThreadOptions } from './protocol.ts';
 import { ACTIVE } from './segment.ts';
+import { pendingTombstones } from './tombstones.ts';
 
 type Post = (message: FromThread) => void;
 type Repaired = {
@@ -58,6 +60,7 @@ export async function settleLeftovers(options: ThreadOptions, post: Post, isStar
   for (const sealed of await pendingNotes(options.dataDir)) {
     if (!told.has(sealed.segment.path)) post({ t: 'sealed', ...sealed });
   }
+  for (const tombstone of await pendingTombstones(options.dataDir)) post({ t: 'evicted', tombstone });
 }
 
 /** Makes the file whole under its unsealed name. */
@@ -133,11 +136,6 @@ export function sealedEvents(
   };
 }
 
-export function topicCounts(path: string, summary: Summary): Record<string, number> {
-  const { topics } = factsOf(basename(path), summary);
-  return Object.fromEntries([...topics].map(([topic, { messages }]) => [topic, messages]));
-}
-
 /** What a killed session accepted and neither wrote nor counted; undefined when nothing is missing. */
 async function lossesOf(
   dataDir: string,
@@ -168,8 +166,4 @@ async function lossesOf(
   }
   if (drops.size === 0) return undefined;
   return { bag, segment: last?.path ?? `bags/${bag}`, topics: ledgerTopics(last?.counts ?? {}, drops) };
-}
-
-function bagOf(path: string): string {
-  return path.split('/')[1] ?? '';
 }

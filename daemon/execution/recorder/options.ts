@@ -1,6 +1,13 @@
-import type { Clock, NewEvent, SegmentInfo } from '../../../contract/index.ts';
+import {
+  type Clock,
+  type EventPayload,
+  LIMITS,
+  type NewEvent,
+  type SegmentInfo,
+} from '../../../contract/core.ts';
 import type { Ledger } from '../bus/index.ts';
 import type { Compression } from './packing.ts';
+import type { ThreadOptions } from './protocol.ts';
 
 export type RecorderOptions = {
   readonly clock: Clock;
@@ -36,6 +43,11 @@ export type RecorderOptions = {
   readonly intakeDir?: string;
 };
 
+export type RecorderListener = {
+  onSealed?(segment: EventPayload<'segment.sealed'>): void;
+  onEvicted?(tombstone: EventPayload<'segment.evicted'>): void;
+};
+
 export type RecorderStatus = {
   readonly state: 'recording' | 'failed' | 'off';
   readonly reason: string;
@@ -46,3 +58,23 @@ export type RecorderStatus = {
   readonly bytes: number;
   readonly backlogBytes: number;
 };
+
+/** What the thread has to know, for one life of it. */
+export function threadOptions(
+  options: RecorderOptions,
+  life: Pick<ThreadOptions, 'bag' | 'session' | 'intakeDir'>,
+): ThreadOptions {
+  const { dataDir, segmentBytesMax, segmentMs, syncMs, freeSpaceFloorBytes } = options;
+  return {
+    ...life,
+    dataDir,
+    library: options.library ?? 'auraison-edge',
+    segmentBytesMax,
+    segmentMs,
+    syncMs,
+    retryMs: options.retryMs ?? 1_000,
+    freeSpaceFloorBytes,
+    compression: options.compression ?? 'none',
+    queueBytesMax: options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX,
+  };
+}

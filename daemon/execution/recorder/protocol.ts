@@ -1,5 +1,6 @@
-import type { DropReason, EventPayload } from '../../../contract/index.ts';
+import type { ClipInfo, DropReason, ErrorBody, EventPayload } from '../../../contract/index.ts';
 import type { Compression } from './packing.ts';
+import type { Eviction, Tombstone } from './tombstones.ts';
 
 /** What the execution main thread and the recorder thread say to each other; structured clone, in order. */
 
@@ -37,7 +38,12 @@ export type ToThread =
   | { readonly t: 'gone'; readonly id: number }
   | { readonly t: 'drops'; readonly topic: string; readonly reason: DropReason; readonly count: number }
   /** Write and seal everything published so far, then answer `done`. */
-  | { readonly t: 'seal'; readonly ask: number };
+  | { readonly t: 'seal'; readonly ask: number }
+  /** The same, and what comes from now on goes into another bag. */
+  | { readonly t: 'bag'; readonly ask: number; readonly bag: string }
+  /** Cuts a clip out of the sealed segments of this bag; `done` carries a ClipFile. */
+  | { readonly t: 'clip'; readonly ask: number; readonly info: ClipInfo }
+  | ({ readonly t: 'evict'; readonly ask: number } & Eviction);
 
 export type Sealed = {
   readonly segment: EventPayload<'segment.sealed'>;
@@ -68,4 +74,9 @@ export type FromThread =
       readonly bytes: number;
     }
   | { readonly t: 'report'; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
-  | { readonly t: 'done'; readonly ask: number };
+  /** A file is deleted; its note stands until the event is in the log. */
+  | { readonly t: 'evicted'; readonly tombstone: Tombstone }
+  /** Something long goes on. */
+  | { readonly t: 'progress' }
+  | { readonly t: 'done'; readonly ask: number; readonly result?: unknown }
+  | { readonly t: 'refused'; readonly ask: number; readonly error: ErrorBody };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import {
+  type ClipInfo,
   type DropReason,
   EdgeError,
   LIMITS,
@@ -13,18 +14,25 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
-import { removeNote } from './bag-folder.ts';
+import { bagName, bagOf, removeNote } from './bag-folder.ts';
 import { type Block, roomFor } from './block.ts';
 import { BlockPool } from './block-pool.ts';
 import { type ChannelEntry, ChannelTable } from './channel-table.ts';
+import type { ClipFile } from './clip-file.ts';
 import { DropBook } from './drop-book.ts';
 import { EventQueue } from './event-queue.ts';
 import { IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
-import type { RecorderOptions, RecorderStatus } from './options.ts';
-import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
+import {
+  type RecorderListener,
+  type RecorderOptions,
+  type RecorderStatus,
+  threadOptions,
+} from './options.ts';
+import type { FromThread, ToThread } from './protocol.ts';
+import { ThreadAsks } from './thread-asks.ts';
+import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts';
 
 const READY_MS = 60_000;
-const SEAL_MS = 30_000;
 const SEGMENTS_LISTED_MAX = 1024;
 
 /**
@@ -33,12 +41,17 @@ const SEGMENTS_LISTED_MAX = 1024;
  */
 export class Recorder {
   readonly #options: RecorderOptions;
-  readonly #bag: string;
+  #bag: string;
+  #isPaused = false;
+  #newestNs = 0n;
   #intakeDir = '';
   readonly #pool: BlockPool;
   readonly #channels: ChannelTable;
   readonly #events: EventQueue;
-  readonly #asks = new Map<number, () => void>();
+  readonly #asks: ThreadAsks;
+  readonly #listeners: RecorderListener[] = [];
+  /** Sealed in this life and still there: what the ledger tells of them as written. */
+  readonly #live = new Set<string>();
   readonly #drops: DropBook;
   #segments: SegmentInfo[] = [];
   #sealedBytes = 0;
@@ -49,7 +62,6 @@ export class Recorder {
   #queuedBytes = 0;
   #state: RecorderStatus['state'] = 'off';
   #reason = 'not started';
-  #nextAsk = 1;
   #retry: Timer | undefined;
   #ticks: Timer | undefined;
   #onReady: (() => void) | undefined;
@@ -61,6 +73,7 @@ export class Recorder {
     this.#pool = new BlockPool(options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX, (id) =>
       this.#post({ t: 'gone', id }),
     );
+    this.#asks = new ThreadAsks(options.clock);
     this.#channels = new ChannelTable(options);
     this.#events = new EventQueue(options.emit, options.report);
     this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', ...drops }));
@@ -83,6 +96,7 @@ export class Recorder {
   /** Takes a sample, or drops and counts it. Never blocks, never throws, keeps no reference to the bytes. */
   offer(sample: Sample): void {
     this.#options.ledger.received(sample.topic);
+    if (sample.received > this.#newestNs) this.#newestNs = sample.received;
     const reason = this.#take(sample);
     if (reason) this.#drops.drop(sample.topic, reason);
   }
@@ -93,8 +107,12 @@ export class Recorder {
     this.#drops.drop(topic, reason, count);
   }
 
+  /** Metadata of each segment that is sealed from now on. */
+  readonly note = (name: string, facts: Facts): void => this.#post({ t: 'note', name, facts });
+
   /** Why the sample is not taken; undefined when it is. */
   #take(sample: Sample): DropReason | undefined {
+    if (this.#isPaused) return 'paused';
     if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
     if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) return 'too_large';
     const channel = this.#channels.find(sample) ?? this.#addChannel(sample);
@@ -126,11 +144,58 @@ export class Recorder {
   async sealNow(): Promise<void> {
     if (!this.#worker) return;
     this.#drops.tell();
-    const ask = this.#nextAsk++;
-    const done = new Promise<void>((resolve) => this.#asks.set(ask, resolve));
-    this.#post({ t: 'seal', ask });
-    await withDeadline(this.#options.clock, SEAL_MS, done, 'seal', this.#bag);
+    await this.#asks.ask('seal', this.#bag, (ask) => this.#post({ t: 'seal', ask }));
     await this.#events.idle();
+  }
+
+  /** While paused, samples are dropped and counted as `paused`. */
+  set paused(isPaused: boolean) {
+    this.#isPaused = isPaused;
+  }
+
+  /** When the newest sample was received, by the clock of its source; 0 before the first. */
+  get newestNs(): bigint {
+    return this.#newestNs;
+  }
+
+  /** Name of the recording. */
+  get bag(): string {
+    return this.#bag;
+  }
+
+  /** Seals what was offered so far; what is offered after it resolved goes into this bag. Pause meanwhile. */
+  async useBag(bag: string): Promise<void> {
+    this.#requireThread('use-bag');
+    this.#drops.tell();
+    await this.#asks.ask('use-bag', bag, (ask) => this.#post({ t: 'bag', ask, bag }));
+    this.#bag = bag;
+  }
+
+  /** Cuts a clip out of the sealed segments of the bag: whole and durable when it resolves. */
+  cutClip(info: ClipInfo): Promise<ClipFile> {
+    this.#requireThread('cut-clip');
+    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info }));
+  }
+
+  /** Deletes sealed segments and tells the log so. */
+  async evict(eviction: Eviction): Promise<void> {
+    this.#requireThread('evict');
+    await this.#asks.ask('evict', this.#bag, (ask) => this.#post({ t: 'evict', ask, ...eviction }));
+  }
+
+  /** Appends events behind those of the recorder; resolves when they are durable, rejects when they are refused. */
+  tell(events: readonly NewEvent[]): Promise<void> {
+    return this.#events.sure(events);
+  }
+
+  listen(listener: RecorderListener): void {
+    this.#listeners.push(listener);
+  }
+
+  #requireThread(operation: string): void {
+    if (this.#worker && this.#state !== 'failed') return;
+    const message = `the recorder is ${this.#state}: ${this.#reason}`;
+    throw new EdgeError('recorder.failed', { operation, subject: this.#bag, message });
   }
 
   /** Takes nothing more, seals, ends the thread. May be called twice, also without a start. */
@@ -161,7 +226,8 @@ export class Recorder {
     const { clock } = this.#options;
     this.#intakeDir = this.#options.intakeDir ?? intakeFolder(this.#options.dataDir);
     this.#session = `${toMs(clock.now())}-${randomBytes(6).toString('hex')}`;
-    const workerData = this.#threadOptions();
+    const life = { bag: this.#bag, session: this.#session, intakeDir: this.#intakeDir };
+    const workerData = threadOptions(this.#options, life);
     const entry = this.#options.threadEntry ?? new URL('./recorder-main.ts', import.meta.url);
     const worker = new Worker(entry, {
       workerData,
@@ -178,24 +244,6 @@ export class Recorder {
     await withDeadline(clock, READY_MS, ready, 'start', 'recorder');
     this.#intake = new IntakeCounter(this.#intakeDir, this.#session);
     for (const channel of this.#channels.all()) this.#announce(channel);
-  }
-
-  #threadOptions(): ThreadOptions {
-    const { dataDir, library, segmentBytesMax, segmentMs, syncMs, retryMs } = this.#options;
-    return {
-      dataDir,
-      bag: this.#bag,
-      session: this.#session,
-      intakeDir: this.#intakeDir,
-      library: library ?? 'auraison-edge',
-      segmentBytesMax,
-      segmentMs,
-      syncMs,
-      retryMs: retryMs ?? 1_000,
-      freeSpaceFloorBytes: this.#options.freeSpaceFloorBytes,
-      compression: this.#options.compression ?? 'none',
-      queueBytesMax: this.#options.queueBytesMax ?? LIMITS.RECORDER_QUEUE_BYTES_MAX,
-    };
   }
 
   #post(message: ToThread): void {
@@ -234,6 +282,7 @@ export class Recorder {
         return;
       case 'written':
         this.#queuedBytes -= message.bytes;
+        this.#asks.progress();
         for (const [id, count] of message.counts) ledger.written(this.#channels.topicOf(id), count);
         return;
       case 'dropped':
@@ -245,7 +294,9 @@ export class Recorder {
         this.#pool.giveBack(message.id);
         return;
       case 'opened':
-        this.#events.add([{ kind: 'segment.opened', payload: { bag: this.#bag, path: message.path } }]);
+        this.#events.add([
+          { kind: 'segment.opened', payload: { bag: bagOf(message.path), path: message.path } },
+        ]);
         return;
       case 'ended':
         this.#options.onEnded?.(message.path);
@@ -265,9 +316,17 @@ export class Recorder {
       case 'report':
         report(message.level, message.message);
         return;
+      case 'evicted':
+        this.#evicted(message.tombstone);
+        return;
+      case 'progress':
+        this.#asks.progress();
+        return;
       case 'done':
-        this.#asks.get(message.ask)?.();
-        this.#asks.delete(message.ask);
+        this.#asks.answer(message.ask, message.result);
+        return;
+      case 'refused':
+        this.#asks.refuse(message.ask, message.error);
         return;
     }
   }
@@ -279,9 +338,24 @@ export class Recorder {
     );
     this.#sealedBytes += bytes;
     if (losses && repaired) this.#crashed(losses);
+    if (!repaired) this.#live.add(path);
+    for (const listener of this.#listeners) listener.onSealed?.(segment);
     const events: NewEvent[] = [{ kind: 'segment.sealed', payload: segment }];
     if (losses) events.push({ kind: 'losses.recorded', payload: losses });
     this.#events.add(events, () => removeNote(this.#options.dataDir, path));
+  }
+
+  /** What the ledger told as written is not there any more; of segments of former lives it told nothing. */
+  #evicted(tombstone: Tombstone): void {
+    const { path, topics, reason } = tombstone;
+    const why = reason === 'discarded' ? 'discarded' : 'evicted';
+    if (this.#live.delete(path)) {
+      for (const [topic, count] of Object.entries(topics)) this.#options.ledger.unwritten(topic, why, count);
+    }
+    for (const listener of this.#listeners) listener.onEvicted?.(tombstone);
+    this.#events.add([{ kind: 'segment.evicted', payload: tombstone }], () =>
+      forgetTombstone(this.#options.dataDir, path),
+    );
   }
 
   /** What a former life lost was received once and never written. */
@@ -308,9 +382,8 @@ export class Recorder {
     this.#options.report('error', 'the recorder thread died', { error: error.stack ?? error.message });
     this.#countInFlight();
     removeIntake(this.#intakeDir, this.#session);
-    for (const resolve of this.#asks.values()) resolve();
-    this.#asks.clear();
     const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');
+    this.#asks.refuseAll(failed);
     if (this.#onDeath) this.#onDeath(failed);
     this.#retry = this.#options.clock.after(this.#options.retryMs ?? 1_000, () => {
       // A start that fails ends in another death, which tries again.
@@ -324,9 +397,4 @@ export class Recorder {
       this.#drops.drop(topic, 'write_failed', received - lost);
     }
   }
-}
-
-/** `2026-11-21T09-45-14Z`: sorts by time and is a file name everywhere. */
-function bagName(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19).replaceAll(':', '-')}Z`;
 }

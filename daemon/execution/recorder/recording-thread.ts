@@ -1,21 +1,17 @@
 import { basename } from 'node:path';
-import type { Clock, DropReason } from '../../../contract/index.ts';
-import {
-  type Channel,
-  type ChunkBuilder,
-  McapWriter,
-  type Packed,
-  type Schema,
-} from '../../../formats/mcap/index.ts';
+import { type Clock, type DropReason, EdgeError } from '../../../contract/core.ts';
+import { type ChunkBuilder, McapWriter, type Packed } from '../../../formats/mcap/index.ts';
 import { Accounts } from './accounts.ts';
-import { BagFolder, writeNote } from './bag-folder.ts';
-import { Block } from './block.ts';
+import { BagFolder, topicCounts, writeNote } from './bag-folder.ts';
+import { BlockQueue } from './block-queue.ts';
+import { type Chore, doChore } from './chores.ts';
 import { ChunkLine } from './chunk-line.ts';
 import { DiskSpace } from './disk-space.ts';
-import { sealedEvents, settleLeftovers, topicCounts } from './leftovers.ts';
+import { sealedEvents, settleLeftovers } from './leftovers.ts';
 import { Packing } from './packing.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { Segment } from './segment.ts';
+import { ThreadChannels } from './thread-channels.ts';
 
 /** A chunk is written when it has this size, or at the sync interval. Large enough for few system calls. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -24,12 +20,9 @@ const SYNC_BYTES = 64 * 1024 * 1024;
 /** A full block within this time means high load, milliseconds: 40 MB/s and more. */
 const BUSY_MS = 100;
 
-/** `limit`: how far a flush goes; what is published after it began waits for the next. */
-type Queued = { readonly block: Block; consumed: number; limit: number; unwritten: number };
 type Open = { readonly segment: Segment; readonly number: number; readonly relative: string };
+type SealAsk = Extract<ToThread, { t: 'seal' | 'bag' }>;
 type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
-
-const encoder = new TextEncoder();
 
 /**
  * The recorder thread: takes what the main thread published, writes it as chunks, syncs, rotates, seals.
@@ -40,11 +33,8 @@ export class RecordingThread {
   readonly #options: ThreadOptions;
   readonly #clock: Clock;
   readonly #post: (message: FromThread) => void;
-  readonly #queue: Queued[] = [];
-  /** Views of all blocks in use, so that a block that comes again costs nothing. */
-  readonly #blocks = new Map<number, Block>();
-  readonly #channels = new Map<number, { channel: Channel; schema: Schema | undefined }>();
-  readonly #schemaIds = new Map<string, number>();
+  readonly #queue = new BlockQueue();
+  readonly #channels = new ThreadChannels();
   readonly #line: ChunkLine;
   readonly #space: DiskSpace;
   #folder!: BagFolder;
@@ -58,7 +48,7 @@ export class RecordingThread {
   #isSealDue = false;
   #hasLeftSegment = false;
   #blockMs = Number.NEGATIVE_INFINITY;
-  #asks: number[] = [];
+  #asks: SealAsk[] = [];
   #syncFault: unknown;
 
   constructor(options: ThreadOptions, clock: Clock, post: (message: FromThread) => void) {
@@ -90,49 +80,30 @@ export class RecordingThread {
   receive(message: ToThread): void {
     switch (message.t) {
       case 'channel':
-        this.#declare(message);
+        this.#channels.add(message);
+        this.#accounts.addChannel(message.id, message.topic);
         return;
       case 'drops':
         this.#accounts.drop(message.topic, message.reason, message.count);
         return;
       case 'block':
         this.#blockMs = this.#clock.monotonicMs();
-        this.#queue.push({ block: this.#blockOf(message), consumed: 0, limit: 0, unwritten: 0 });
+        this.#queue.push(message);
         break;
       case 'gone':
-        this.#blocks.delete(message.id);
+        this.#queue.gone(message.id);
         return;
       case 'seal':
-        this.#asks.push(message.ask);
+      case 'bag':
+        this.#asks.push(message);
         this.#isSealDue = true;
         break;
+      case 'clip':
+      case 'evict':
+        this.#chore(message);
+        return;
     }
     this.#kick();
-  }
-
-  #blockOf({ id, memory }: Extract<ToThread, { t: 'block' }>): Block {
-    let block = this.#blocks.get(id);
-    if (!block) {
-      block = new Block(id, memory);
-      this.#blocks.set(id, block);
-    }
-    return block;
-  }
-
-  #declare(message: Extract<ToThread, { t: 'channel' }>): void {
-    const { id, topic, type, schemaEncoding, schemaText, qosProfiles } = message;
-    const key = `${type}\n${schemaText}`;
-    const schemaId = this.#schemaIds.get(key) ?? this.#schemaIds.size + 1;
-    this.#schemaIds.set(key, schemaId);
-    const metadata = new Map([
-      ['offered_qos_profiles', qosProfiles],
-      ['topic_type_hash', ''],
-    ]);
-    this.#channels.set(id, {
-      channel: { id, schemaId, topic, messageEncoding: 'cdr', metadata },
-      schema: { id: schemaId, name: type, encoding: schemaEncoding, data: encoder.encode(schemaText) },
-    });
-    this.#accounts.addChannel(id, topic);
   }
 
   #kick(): void {
@@ -163,9 +134,9 @@ export class RecordingThread {
     this.#isFlushDue = false;
     this.#isSealDue = false;
     if (isFlush) await this.#checkDisk();
-    if (isFlush) for (const queued of this.#queue) queued.limit = queued.block.filled;
+    if (isFlush) this.#queue.mark();
     while (this.#gather(isFlush)) {
-      await this.#line.send(this.#isBehind());
+      await this.#line.send(this.#queue.bytes > this.#options.queueBytesMax / 2);
       this.#release();
       if (!isFlush && this.#isFlushDue) break;
     }
@@ -173,7 +144,7 @@ export class RecordingThread {
     this.#release();
     if (isFlush) this.#sync();
     if (isSeal) {
-      if (this.#hasVisible()) {
+      if (this.#queue.hasMarked) {
         // What the main thread published before it asked is not all taken yet: a channel is still to come.
         this.#isSealDue = this.#isAgain = true;
         this.#asks.unshift(...asks);
@@ -181,42 +152,39 @@ export class RecordingThread {
       }
       await this.#sealOpen();
       this.#tellDrops();
-      for (const ask of asks) void this.#closing.then(() => this.#post({ t: 'done', ask }));
+      for (const ask of asks) if (ask.t === 'bag') await this.#moveTo(ask.bag);
+      for (const { ask } of asks) void this.#closing.then(() => this.#post({ t: 'done', ask }));
     }
   }
 
-  /** Fills the chunk; false when there is nothing to write now. Blocks that are not full wait for a flush. */
-  #gather(isFlush: boolean): boolean {
-    const chunk = this.#line.filling;
-    for (const queued of this.#queue) {
-      if (chunk.size >= CHUNK_BYTES) break;
-      const isClosed = queued.block.closed;
-      if (!isClosed && !isFlush) break;
-      const end = isClosed ? queued.block.filled : queued.limit;
-      if (queued.consumed < end) {
-        const bytes = queued.block.bytes(queued.consumed, end);
-        const added = chunk.add(bytes, (id) => this.#channels.has(id), CHUNK_BYTES);
-        if (added > 0) this.#line.hold(queued);
-        queued.consumed += added;
-        if (queued.consumed < end) {
-          if (chunk.size < CHUNK_BYTES) this.#isAgain = true;
-          break;
-        }
+  async #moveTo(bag: string): Promise<void> {
+    await this.#closing;
+    this.#folder = await BagFolder.open(this.#options.dataDir, bag);
+    this.#accounts.moveTo(bag, this.#folder.nextNumber);
+  }
+
+  /** Beside the writing, behind the seals asked for before, one after the other. */
+  #chore(message: Chore): void {
+    this.#closing = this.#closing.then(async () => {
+      try {
+        this.#post({
+          t: 'done',
+          ask: message.ask,
+          result: await doChore(message, this.#folder, this.#options, this.#post),
+        });
+      } catch (thrown) {
+        const error = EdgeError.from(thrown, 'recorder.failed', message.t, this.#folder.bag).toBody();
+        this.#post({ t: 'refused', ask: message.ask, error });
       }
-      if (!isClosed) break;
-    }
-    return chunk.messages > 0;
+    });
   }
 
-  /** So much waits that compressing it all would end in drops. */
-  #isBehind(): boolean {
-    let waiting = 0;
-    for (const { block } of this.#queue) waiting += block.capacity;
-    return waiting > this.#options.queueBytesMax / 2;
-  }
-
-  #hasVisible(): boolean {
-    return this.#queue.some(({ consumed, limit }) => consumed < limit);
+  /** Fills the chunk; false when there is nothing to write now. */
+  #gather(isFlush: boolean): boolean {
+    const isKnown = (id: number) => this.#channels.has(id);
+    const { isBlocked } = this.#queue.fill(this.#line, isKnown, CHUNK_BYTES, isFlush);
+    if (isBlocked) this.#isAgain = true;
+    return this.#line.filling.messages > 0;
   }
 
   async #writeChunk(chunk: ChunkBuilder, packed: Packed | undefined): Promise<void> {
@@ -228,7 +196,7 @@ export class RecordingThread {
         const counts = chunk.counts();
         for (const id of counts.keys()) {
           if (segment.hasChannel(id)) continue;
-          const { channel, schema } = this.#channels.get(id)!;
+          const { channel, schema } = this.#channels.get(id);
           await segment.declare(channel, schema);
         }
         await segment.writeChunk(chunk, packed);
@@ -242,17 +210,13 @@ export class RecordingThread {
     }
   }
 
-  /** Gives blocks back whose content is in the file. */
   #release(): void {
-    for (let first = this.#queue[0]; first; first = this.#queue[0]) {
-      if (!first.block.closed || first.consumed < first.block.filled || first.unwritten > 0) return;
-      this.#queue.shift();
-      this.#post({ t: 'free', id: first.block.id });
-    }
+    this.#queue.release((id) => this.#post({ t: 'free', id }));
   }
 
   async #ensureOpen(): Promise<Open> {
     if (this.#open) return this.#open;
+    await this.#folder.make();
     const { number, relative, absolute } = this.#folder.nextSegment();
     const now = this.#clock.monotonicMs();
     const segment = await Segment.create(absolute, this.#options.library, new McapWriter(), now);
@@ -304,7 +268,7 @@ export class RecordingThread {
     if (this.#hasLeftSegment) {
       await this.#closing;
       await settleLeftovers(this.#options, this.#post, false);
-      this.#folder = await BagFolder.open(this.#options.dataDir, this.#options.bag);
+      this.#folder = await BagFolder.open(this.#options.dataDir, this.#folder.bag);
       this.#hasLeftSegment = false;
     }
     this.#failure = undefined;
@@ -334,7 +298,7 @@ export class RecordingThread {
     const open = this.#open;
     this.#open = undefined;
     if (!open) return;
-    const { bag } = this.#options;
+    const { bag } = this.#folder;
     const written = topicCounts(open.relative, open.segment.summary);
     const losses = this.#accounts.close(bag, open.relative, written);
     try {
@@ -348,10 +312,11 @@ export class RecordingThread {
   }
 
   async #finish(open: Open, losses: ReturnType<Accounts['close']>): Promise<void> {
-    const { bag, dataDir } = this.#options;
+    const { bag } = this.#folder;
+    const { dataDir } = this.#options;
     const { segment, relative, number } = open;
     try {
-      const sha256 = await segment.digest();
+      const sha256 = await segment.digest(() => this.#post({ t: 'progress' }));
       const { summary, bytes } = segment;
       const sealed = sealedEvents({ bag, path: relative, summary, bytes, sha256, repaired: false }, losses);
       await writeNote(dataDir, sealed);
@@ -367,7 +332,7 @@ export class RecordingThread {
   /** Drops since the last segment, where none is open that would carry them. */
   #tellDrops(): void {
     if (!this.#accounts.hasDrops) return;
-    const { bag } = this.#options;
+    const { bag } = this.#folder;
     this.#post({ t: 'crashed', losses: this.#accounts.close(bag, `bags/${bag}`, {}) });
   }
 

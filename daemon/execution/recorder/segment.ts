@@ -134,9 +134,9 @@ export class Segment {
   }
 
   /** The hash of the ended file. Takes as long as reading it, so it runs beside the next segment. */
-  async digest(): Promise<string> {
+  async digest(onProgress: () => void): Promise<string> {
     await this.#hashing?.catch(() => {});
-    return this.#hasher.digest(this.#writer.offset);
+    return this.#hasher.digest(this.#writer.offset, onProgress);
   }
 
   /** Gives the ended file its final name, durably. */

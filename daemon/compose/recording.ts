@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { type CellContext, IdSource, type RosApi, toMs } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
+import type { Ledger } from '../execution/bus/index.ts';
+import { Recorder } from '../execution/recorder/index.ts';
+import { Recording, type RetentionPolicy, serveClipService } from '../execution/recording/index.ts';
+import type { Settings } from '../settings.ts';
+
+/** The bag of the ring: the same in every life, so that the ring goes on over a restart. */
+const RING_BAG = 'ring';
+/** Pieces of a ring: what is deleted at once is about this part of it. */
+const RING_SEGMENTS = 8;
+
+/** Recorder and what is around it, in the mode of the configuration; undefined where it is off. */
+export function makeRecording(
+  { config, dataDir }: Settings,
+  context: CellContext,
+  ledger: Ledger,
+  definitionOf: (type: string) => string | undefined,
+): Recording | undefined {
+  const { recorder: keys } = config;
+  if (!keys.enabled) return undefined;
+  const { clock } = context;
+  const isRing = keys.mode === 'ring';
+  const bag = keys.mode === 'episode' ? 'idle' : keys.bag || (isRing ? RING_BAG : '');
+  const recorder = new Recorder({
+    clock,
+    dataDir,
+    bag,
+    ledger,
+    segmentBytesMax: isRing ? Math.min(keys.segment_size, keys.ring_size / RING_SEGMENTS) : keys.segment_size,
+    segmentMs: isRing
+      ? Math.min(keys.segment_duration, keys.ring_duration / RING_SEGMENTS)
+      : keys.segment_duration,
+    syncMs: keys.sync_interval,
+    freeSpaceFloorBytes: keys.free_space_floor,
+    compression: keys.compression,
+    definitionOf,
+    emit: (events) => context.emit(events),
+    report: (level, message, facts) => context.report(level, message, facts),
+  });
+  return new Recording({
+    clock,
+    ids: new IdSource(
+      () => toMs(clock.now()),
+      (length) => randomBytes(length),
+    ),
+    dataDir,
+    mode: keys.mode,
+    recorder,
+    policies: policiesOf(config, bag),
+    preMs: keys.clip_pre,
+    postMs: keys.clip_post,
+    triggers: keys.triggers,
+    definitionOf,
+    mayEvict: mayEvict(config),
+    report: (level, message, facts) => context.report(level, message, facts),
+  });
+}
+
+function policiesOf({ recorder: keys }: Config, bag: string): RetentionPolicy[] {
+  const policies: RetentionPolicy[] = [];
+  if (keys.mode === 'ring')
+    policies.push({ kind: 'ring', bag, durationMs: keys.ring_duration, bytesMax: keys.ring_size });
+  if (keys.quota > 0) policies.push({ kind: 'quota', bytesMax: keys.quota });
+  return policies;
+}
+
+/**
+ * Without a central there is nobody to wait for. With one, a segment that it has not acknowledged stays; the
+ * link ships events, and central holds no files yet, so that is each of them.
+ */
+function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
+  return () => (link.central_url === '' || recorder.evict_unsynced ? 'lost' : 'no');
+}
+
+/** Offers the clip service to ROS; one that cannot be offered is told, and the rest of the cell works on. */
+export async function offerClipService(
+  { config }: Settings,
+  context: CellContext,
+  ros: RosApi | undefined,
+  recording: Recording | undefined,
+): Promise<void> {
+  const name = config.recorder.clip_service;
+  if (!ros || !recording || name === '' || config.recorder.mode === 'episode') return;
+  try {
+    await serveClipService(ros.services, recording, name);
+  } catch (error) {
+    context.report('warn', `the ROS service ${name} is not offered`, { error: String(error) });
+  }
+}

@@ -1,0 +1,66 @@
+import { type Clock, EdgeError, type ErrorBody, LIMITS, type Timer } from '../../../contract/core.ts';
+
+type Ask = { resolve(result: unknown): void; reject(error: Error): void; timer: Timer };
+
+/**
+ * What the recorder thread was asked and has not answered. An ask fails when the thread makes no progress for
+ * LIMITS.RECORDER_STALLED_MS, however long it takes altogether.
+ */
+export class ThreadAsks {
+  readonly #clock: Clock;
+  readonly #asks = new Map<number, Ask>();
+  #nextId = 1;
+  #progressMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Rejects with `deadline.exceeded`, what the thread refused it with, or `recorder.failed` when it died. */
+  ask<T>(operation: string, subject: string, post: (id: number) => void): Promise<T> {
+    const id = this.#nextId++;
+    this.progress();
+    const answer = new Promise<T>((resolve, reject) => {
+      const fail = () => {
+        const message = `no progress within ${LIMITS.RECORDER_STALLED_MS} ms`;
+        this.refuse(id, new EdgeError('deadline.exceeded', { operation, subject, message }));
+      };
+      const timer = this.#watch(id, fail);
+      this.#asks.set(id, { resolve: resolve as Ask['resolve'], reject, timer });
+    });
+    post(id);
+    return answer;
+  }
+
+  #watch(id: number, fail: () => void): Timer {
+    return this.#clock.every(LIMITS.RECORDER_STALLED_MS / 4, () => {
+      if (!this.#asks.has(id)) return;
+      if (this.#clock.monotonicMs() - this.#progressMs >= LIMITS.RECORDER_STALLED_MS) fail();
+    });
+  }
+
+  /** Something that was asked for goes on. */
+  progress(): void {
+    this.#progressMs = this.#clock.monotonicMs();
+  }
+
+  answer(id: number, result: unknown): void {
+    this.#take(id)?.resolve(result);
+  }
+
+  refuse(id: number, error: Error | ErrorBody): void {
+    this.#take(id)?.reject(error instanceof Error ? error : EdgeError.fromBody(error));
+  }
+
+  /** The thread is gone: nothing will be answered. */
+  refuseAll(error: Error): void {
+    for (const id of [...this.#asks.keys()]) this.refuse(id, error);
+  }
+
+  #take(id: number): Ask | undefined {
+    const ask = this.#asks.get(id);
+    this.#asks.delete(id);
+    ask?.timer.cancel();
+    return ask;
+  }
+}

@@ -1,0 +1,133 @@
+import { mkdir, readdir, readFile, rm, rmdir, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { EventPayload } from '../../../contract/index.ts';
+import { McapReader } from '../../../formats/mcap/index.ts';
+import { BagFolder, factsOf, readSummary } from './bag-folder.ts';
+import { clipSpans, type Span } from './clip-file.ts';
+import { HandleReadable, openForRead, replaceFile, syncFolder } from './files.ts';
+
+export type Tombstone = EventPayload<'segment.evicted'>;
+/** `isKept`: somebody has the samples all the same (central acknowledged them), the ledger stays as it is. */
+export type Eviction = {
+  readonly paths: readonly string[];
+  readonly reason: Tombstone['reason'];
+  readonly isKept: boolean;
+};
+
+/** Notes of files that were deleted and whose event is not known to be in the log. */
+const folderOf = (dataDir: string) => join(dataDir, 'bags', '.evicted');
+const noteOf = (dataDir: string, path: string) =>
+  join(folderOf(dataDir), `${path.split('/').slice(1).join('~')}.json`);
+
+/**
+ * Deletes sealed segments: first a durable note of what goes, then the file, then the event by whoever is told,
+ * then `forgetTombstone`. A kill in between is finished at the next start. `open` is the bag being recorded.
+ */
+export async function evict(
+  dataDir: string,
+  open: BagFolder,
+  { paths, reason, isKept }: Eviction,
+  tell: (tombstone: Tombstone) => void,
+): Promise<void> {
+  await mkdir(folderOf(dataDir), { recursive: true });
+  const bags = new Map<string, string[]>();
+  for (const path of paths) {
+    const tombstone = await tombstoneOf(dataDir, path, reason, isKept);
+    await replaceFile(noteOf(dataDir, path), JSON.stringify(tombstone));
+    await unlink(join(dataDir, path)).catch(ignoreMissing);
+    bags.set(tombstone.bag, [...(bags.get(tombstone.bag) ?? []), basename(path)]);
+    tell(tombstone);
+  }
+  for (const [bag, files] of bags) {
+    if (bag === open.bag) await open.forget(files);
+    else await tidyBag(dataDir, bag);
+  }
+}
+
+/** Metadata of a bag that lost segments; a bag that has none any more goes. */
+async function tidyBag(dataDir: string, bag: string): Promise<void> {
+  const path = join(dataDir, 'bags', bag);
+  const names = await readdir(path).catch(() => [] as string[]);
+  if (names.some((name) => name.includes('.mcap')))
+    await (await BagFolder.open(dataDir, bag)).writeMetadata();
+  else {
+    await rm(path, { recursive: true, force: true });
+    await syncFolder(join(dataDir, 'bags'));
+  }
+}
+
+async function tombstoneOf(
+  dataDir: string,
+  path: string,
+  reason: Tombstone['reason'],
+  isKept: boolean,
+): Promise<Tombstone> {
+  const bag = path.split('/')[1] ?? '';
+  const absolute = join(dataDir, path);
+  try {
+    const handle = await openForRead(absolute);
+    try {
+      const { size } = await handle.stat();
+      const summary = await readSummary(absolute);
+      const { topics } = factsOf(basename(path), summary);
+      const lost = new Map([...topics].map(([topic, { messages }]) => [topic, messages]));
+      if (isKept) lost.clear();
+      else if (reason === 'ring') {
+        const spans = await clipSpans(dataDir, path);
+        const reader = await McapReader.open(new HandleReadable(handle, path));
+        for (const [topic, count] of await countWithin(reader, spans))
+          lost.set(topic, (lost.get(topic) ?? 0) - count);
+      }
+      const left = Object.fromEntries([...lost].filter(([, count]) => count > 0));
+      return { bag, path, bytes: size, messages: summary.messages, reason, topics: left };
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Gone already, or damaged: nothing can be said about what it held.
+    return { bag, path, bytes: 0, messages: 0, reason, topics: {} };
+  }
+}
+
+/** Messages by topic that lie in any of the spans, each counted once. */
+async function countWithin(reader: McapReader, spans: readonly Span[]): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  let from = 0n;
+  for (const span of [...spans].sort((a, b) => (a.fromNs < b.fromNs ? -1 : 1))) {
+    const startTime = span.fromNs > from ? span.fromNs : from;
+    const endTime = span.toNs + 1n;
+    if (endTime <= startTime) continue;
+    for await (const { channel } of reader.messages({ startTime, endTime }))
+      counts.set(channel.topic, (counts.get(channel.topic) ?? 0) + 1);
+    from = endTime;
+  }
+  return counts;
+}
+
+/** The event is in the log. */
+export async function forgetTombstone(dataDir: string, path: string): Promise<void> {
+  await unlink(noteOf(dataDir, path)).catch(() => {});
+  await rmdir(folderOf(dataDir)).catch(() => {});
+}
+
+/** At start: finishes what a kill cut off, and gives back what has to be told again. */
+export async function pendingTombstones(dataDir: string): Promise<Tombstone[]> {
+  const found: Tombstone[] = [];
+  const names = await readdir(folderOf(dataDir)).catch(() => [] as string[]);
+  for (const name of names.filter((one) => one.endsWith('.json'))) {
+    try {
+      const tombstone = JSON.parse(await readFile(join(folderOf(dataDir), name), 'utf8')) as Tombstone;
+      await unlink(join(dataDir, tombstone.path)).catch(ignoreMissing);
+      await tidyBag(dataDir, tombstone.bag);
+      found.push(tombstone);
+    } catch {
+      // Cut off while it was written: the file it would tell of is still there.
+      await unlink(join(folderOf(dataDir), name)).catch(() => {});
+    }
+  }
+  return found;
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}

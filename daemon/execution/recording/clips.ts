@@ -1,0 +1,189 @@
+import { mkdir, readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type ClipInfo,
+  type ClipRequest,
+  type Clock,
+  EdgeError,
+  type IdSource,
+  LIMITS,
+  pause,
+  toMs,
+} from '../../../contract/core.ts';
+import { bagName, type Recorder, readClips, replaceFile, syncFolder } from '../recorder/index.ts';
+
+export type ClipsOptions = {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly dataDir: string;
+  readonly recorder: Pick<Recorder, 'newestNs' | 'sealNow' | 'cutClip' | 'tell'>;
+  /** Where a request says nothing, milliseconds. */
+  readonly preMs: number;
+  readonly postMs: number;
+  readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
+};
+
+/** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
+const PATIENCE_MS = 2_000;
+const LOOK_MS = 20;
+
+/**
+ * Clips: the time around a trigger, cut out of what is recorded into a bag of its own. A request is
+ * acknowledged when its order is durable; from then on it comes, also when the power fails before its end:
+ * the order is carried out at the next start with what the disk then holds.
+ */
+export class Clips {
+  readonly #options: ClipsOptions;
+  readonly #pending = new Map<string, { readonly info: ClipInfo; readonly whole: Promise<ClipInfo> }>();
+  readonly #stopping = new AbortController();
+
+  constructor(options: ClipsOptions) {
+    this.#options = options;
+  }
+
+  /** Carries out the orders that a former life left. To be called when the recorder has started. */
+  async start(): Promise<void> {
+    const folder = this.#folder();
+    const names = await readdir(folder).catch(() => [] as string[]);
+    for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
+      try {
+        const info = JSON.parse(await readFile(join(folder, name), 'utf8')) as ClipInfo;
+        await this.#cut(info);
+      } catch (error) {
+        this.#options.report('warn', 'a clip of a former life could not be made', {
+          name,
+          error: String(error),
+        });
+      }
+    }
+  }
+
+  /** No clip that is waiting for its end is waited for: the next start makes it. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.allSettled([...this.#pending.values()].map(({ whole }) => whole));
+  }
+
+  /** The earliest time that a clip still needs; undefined when none is waiting. */
+  neededFromNs(): bigint | undefined {
+    const times = [...this.#pending.values()].map(({ info }) => BigInt(info.from_ns));
+    return times.reduce<bigint | undefined>(
+      (least, ns) => (least === undefined || ns < least ? ns : least),
+      undefined,
+    );
+  }
+
+  /** Newest last; those that are still recorded at the end. */
+  async list(): Promise<ClipInfo[]> {
+    const whole = (await readClips(this.#options.dataDir)).map(({ info }) => info);
+    whole.sort((a, b) => (a.clip_id < b.clip_id ? -1 : 1));
+    return [...whole, ...[...this.#pending.values()].map(({ info }) => info)];
+  }
+
+  /** Rejects `schema.invalid`, `cell.overloaded`, or `recorder.failed` where nothing is recorded. */
+  async record(request: ClipRequest): Promise<ClipInfo> {
+    const info = this.#plan(request);
+    // Reserved at once: the ring must not overwrite what this needs while the order becomes durable.
+    let begin: (go: boolean) => void = () => {};
+    const ordered = new Promise<boolean>((resolve) => {
+      begin = resolve;
+    });
+    const whole = ordered.then((go) => (go ? this.#carryOut(info) : info));
+    whole.catch((error: unknown) => {
+      this.#options.report('warn', `clip ${info.bag} is not made yet`, { error: String(error) });
+    });
+    this.#pending.set(info.clip_id, { info, whole });
+    void whole.catch(() => {}).then(() => this.#pending.delete(info.clip_id));
+    try {
+      await this.#order(info);
+    } catch (error) {
+      begin(false);
+      throw error;
+    }
+    begin(true);
+    return request.wait === true ? await whole : info;
+  }
+
+  #plan(request: ClipRequest): ClipInfo {
+    const { clock, ids, recorder } = this.#options;
+    const { trigger, reason, preMs = this.#options.preMs, postMs = this.#options.postMs } = request;
+    const fault = (code: 'schema.invalid' | 'cell.overloaded' | 'recorder.failed', message: string) =>
+      new EdgeError(code, { operation: 'record clip', subject: trigger, message });
+    for (const span of [preMs, postMs]) {
+      if (!(span >= 0 && span <= LIMITS.CLIP_SPAN_MS_MAX))
+        throw fault('schema.invalid', `a span of 0 to ${LIMITS.CLIP_SPAN_MS_MAX} ms expected, not ${span}`);
+    }
+    if (this.#pending.size >= LIMITS.CLIPS_PENDING_MAX)
+      throw fault('cell.overloaded', `${this.#pending.size} clips are being recorded`);
+    const now = recorder.newestNs;
+    if (now === 0n) throw fault('recorder.failed', 'nothing has been recorded yet');
+    const id = ids.next<string>();
+    const name = trigger.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64);
+    return {
+      clip_id: id,
+      bag: `clip-${bagName(toMs(clock.now()))}-${name}-${id.slice(-6)}`,
+      state: 'recording',
+      trigger,
+      reason: reason.slice(0, 512),
+      trigger_ns: now.toString(),
+      from_ns: (now - BigInt(Math.round(preMs * 1e6))).toString(),
+      to_ns: (now + BigInt(Math.round(postMs * 1e6))).toString(),
+      messages: 0,
+      bytes: 0,
+    };
+  }
+
+  async #order(info: ClipInfo): Promise<void> {
+    const { dataDir, recorder } = this.#options;
+    await mkdir(this.#folder(), { recursive: true });
+    await syncFolder(join(dataDir, 'bags'));
+    await replaceFile(this.#orderOf(info), JSON.stringify(info));
+    const { clip_id, bag, trigger, reason, trigger_ns, from_ns, to_ns } = info;
+    const ms = (ns: bigint) => Math.round(Number(ns) / 1e6);
+    const pre_ms = ms(BigInt(trigger_ns) - BigInt(from_ns));
+    const post_ms = ms(BigInt(to_ns) - BigInt(trigger_ns));
+    const payload = { clip_id, bag, trigger, reason, trigger_ns, pre_ms, post_ms };
+    await recorder.tell([{ kind: 'clip.requested', payload }]);
+  }
+
+  async #carryOut(info: ClipInfo): Promise<ClipInfo> {
+    await this.#untilOver(info);
+    if (this.#stopping.signal.aborted) return info;
+    await this.#options.recorder.sealNow();
+    return await this.#cut(info);
+  }
+
+  /** Until a sample behind the end was recorded, or none came although it is time. */
+  async #untilOver(info: ClipInfo): Promise<void> {
+    const { clock, recorder } = this.#options;
+    const postMs = Number(BigInt(info.to_ns) - BigInt(info.trigger_ns)) / 1e6;
+    const latest = clock.monotonicMs() + postMs + PATIENCE_MS;
+    if (postMs === 0) return;
+    while (recorder.newestNs <= BigInt(info.to_ns) && clock.monotonicMs() < latest) {
+      await pause(clock, LOOK_MS, this.#stopping.signal);
+      if (this.#stopping.signal.aborted) return;
+    }
+  }
+
+  async #cut(order: ClipInfo): Promise<ClipInfo> {
+    const { recorder } = this.#options;
+    const { info, sealed } = await recorder.cutClip(order);
+    const { clip_id, bag, trigger, reason, trigger_ns, messages, bytes } = info;
+    const { start_ns, end_ns } = sealed;
+    const recorded = { clip_id, bag, trigger, reason, trigger_ns, start_ns, end_ns, messages, bytes };
+    await recorder.tell([
+      { kind: 'segment.sealed', payload: sealed },
+      { kind: 'clip.recorded', payload: recorded },
+    ]);
+    await unlink(this.#orderOf(info)).catch(() => {});
+    return info;
+  }
+
+  #folder(): string {
+    return join(this.#options.dataDir, 'bags', '.clips');
+  }
+
+  #orderOf(info: ClipInfo): string {
+    return join(this.#folder(), `${info.clip_id}.json`);
+  }
+}

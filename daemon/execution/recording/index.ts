@@ -1,0 +1,2 @@
+export { Recording, type RecordingMode, serveClipService, serveRecording } from './recording.ts';
+export type { RetentionPolicy } from './retention.ts';

@@ -1,0 +1,174 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, EventPayload } from '../../../contract/core.ts';
+import { bagOf, type Recorder, readSummary } from '../recorder/index.ts';
+
+/** `ring`: of one bag, by age and size. `quota`: of all recordings, by size. */
+export type RetentionPolicy =
+  | { readonly kind: 'ring'; readonly bag: string; readonly durationMs: number; readonly bytesMax: number }
+  | { readonly kind: 'quota'; readonly bytesMax: number };
+
+export type RetentionOptions = {
+  readonly clock: Clock;
+  readonly dataDir: string;
+  readonly policies: readonly RetentionPolicy[];
+  readonly recorder: Pick<Recorder, 'listen' | 'evict' | 'newestNs' | 'bag'>;
+  /** What is needed from this time on stays; undefined: nothing is. */
+  readonly neededFromNs: () => bigint | undefined;
+  /** Whether a quota may delete a segment: not at all, as a loss, or because somebody else has it. */
+  readonly mayEvict: (path: string) => 'no' | 'lost' | 'kept';
+  /** Bags that are more than their segments: given away as a whole, by whoever knows how. */
+  readonly isWhole: (bag: string) => boolean;
+  readonly discard: (bag: string) => Promise<void>;
+  readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
+};
+
+type Kept = {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sealedMs: number;
+  readonly endNs: bigint;
+};
+
+/** How often age is looked at, milliseconds. */
+const LOOK_MS = 1_000;
+/** Segments deleted in one go. */
+const BATCH = 64;
+
+/** Deletes the oldest sealed segments when there is more than the policies allow. The open one stays. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  #kept: Kept[] = [];
+  #timer: { cancel(): void } | undefined;
+  #isRunning = false;
+  #hasTold = false;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    options.recorder.listen({
+      onSealed: (segment) => this.#add(segment),
+      onEvicted: ({ path }) => {
+        this.#kept = this.#kept.filter((one) => one.path !== path);
+      },
+    });
+  }
+
+  /** Learns what former lives left, then watches. */
+  async start(): Promise<void> {
+    const found = await this.#scan();
+    const known = new Set(this.#kept.map(({ path }) => path));
+    this.#kept = [...found.filter(({ path }) => !known.has(path)), ...this.#kept];
+    this.#kept.sort((a, b) => a.sealedMs - b.sealedMs);
+    this.#timer = this.#options.clock.every(LOOK_MS, () => void this.look());
+    await this.look();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** Bytes of all sealed segments. */
+  get bytes(): number {
+    return this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  #add({ path, bytes, end_ns }: EventPayload<'segment.sealed'>): void {
+    if (this.#kept.some((one) => one.path === path)) return;
+    this.#kept.push({
+      path,
+      bytes,
+      sealedMs: Number(this.#options.clock.now() / 1_000_000n),
+      endNs: BigInt(end_ns),
+    });
+  }
+
+  /** One look at all policies; one at a time. Does not reject. */
+  async look(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      for (const policy of this.#options.policies) {
+        if (policy.kind === 'ring') await this.#turnRing(policy);
+        else await this.#keepQuota(policy.bytesMax);
+      }
+    } catch (error) {
+      this.#options.report('warn', 'old recordings could not be deleted', { error: String(error) });
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #turnRing({ bag, durationMs, bytesMax }: Extract<RetentionPolicy, { kind: 'ring' }>): Promise<void> {
+    const { recorder } = this.#options;
+    const ring = this.#kept.filter(({ path }) => bagOf(path) === bag);
+    const oldestNs = recorder.newestNs - BigInt(Math.round(durationMs * 1e6));
+    let bytes = ring.reduce((sum, one) => sum + one.bytes, 0);
+    const victims: string[] = [];
+    for (const one of ring) {
+      const isDue = bytes > bytesMax || (recorder.newestNs > 0n && one.endNs < oldestNs);
+      if (!isDue || this.#isNeeded(one) || victims.length === BATCH) break;
+      victims.push(one.path);
+      bytes -= one.bytes;
+    }
+    if (victims.length > 0) await recorder.evict({ paths: victims, reason: 'ring', isKept: false });
+  }
+
+  async #keepQuota(bytesMax: number): Promise<void> {
+    const { recorder, mayEvict, isWhole, discard } = this.#options;
+    let over = this.bytes - bytesMax;
+    const victims = { lost: [] as string[], kept: [] as string[], bags: new Set<string>() };
+    let heldBack = 0;
+    for (const one of [...this.#kept]) {
+      if (over <= 0 || victims.lost.length + victims.kept.length >= BATCH) break;
+      const bag = bagOf(one.path);
+      const word = mayEvict(one.path);
+      if (word === 'no' || this.#isNeeded(one) || (isWhole(bag) && bag === recorder.bag)) {
+        heldBack += 1;
+        continue;
+      }
+      over -= one.bytes;
+      if (isWhole(bag)) victims.bags.add(bag);
+      else victims[word].push(one.path);
+    }
+    for (const bag of victims.bags) await discard(bag);
+    for (const word of ['lost', 'kept'] as const) {
+      if (victims[word].length > 0)
+        await recorder.evict({ paths: victims[word], reason: 'quota', isKept: word === 'kept' });
+    }
+    this.#tell(over > 0 ? heldBack : 0);
+  }
+
+  #tell(heldBack: number): void {
+    if (heldBack > 0 && !this.#hasTold) {
+      const hint = 'central has not acknowledged them; recorder.evict_unsynced = true lets them go';
+      this.#options.report('warn', `recordings are above recorder.quota: ${heldBack} segments must stay`, {
+        hint,
+      });
+    }
+    this.#hasTold = heldBack > 0;
+  }
+
+  #isNeeded({ path, endNs }: Kept): boolean {
+    const from = this.#options.neededFromNs();
+    return from !== undefined && bagOf(path) === this.#options.recorder.bag && endNs >= from;
+  }
+
+  /** Sealed files of all bags. The end of the messages is read where a ring needs it. */
+  async #scan(): Promise<Kept[]> {
+    const root = join(this.#options.dataDir, 'bags');
+    const rings = new Set(this.#options.policies.flatMap((one) => (one.kind === 'ring' ? [one.bag] : [])));
+    const found: Kept[] = [];
+    const bags = await readdir(root, { withFileTypes: true }).catch(() => []);
+    for (const { name: bag } of bags.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+      const names = await readdir(join(root, bag)).catch(() => [] as string[]);
+      for (const name of names.filter((one) => one.endsWith('.mcap'))) {
+        const file = join(root, bag, name);
+        const { size, mtimeMs } = await stat(file);
+        const summary = rings.has(bag) ? await readSummary(file).catch(() => undefined) : undefined;
+        const path = `bags/${bag}/${name}`;
+        found.push({ path, bytes: size, sealedMs: mtimeMs, endNs: summary?.endTime ?? 0n });
+      }
+    }
+    return found;
+  }
+}

@@ -1,0 +1,240 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ClipInfo, payloadFault } from '../../contract/index.ts';
+import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
+import { makeRecording, numbersIn } from '../support/recording.ts';
+import { until } from '../support/until.ts';
+
+let dataDir: string;
+let remove: () => void;
+beforeEach(() => {
+  ({ dataDir, remove } = makeFolder());
+});
+afterEach(() => remove());
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const ring = (durationMs: number, bytesMax = 1 << 30) => [
+  { kind: 'ring' as const, bag: 'bag', durationMs, bytesMax },
+];
+
+describe('a clip', () => {
+  it('holds exactly the samples from before to after its trigger, as a bag of its own', async () => {
+    const { recording, start, stop, events } = makeRecording(dataDir);
+    await start();
+    // Samples are 1 ms apart by their own clock.
+    for (let i = 0; i < 500; i++) recording.offer(sampleOf('/a', i));
+    const asked = await recording.clip({ trigger: 'api', reason: 'test', preMs: 50, postMs: 20 });
+    expect(asked.state).toBe('recording');
+    for (let i = 500; i < 600; i++) recording.offer(sampleOf('/a', i));
+    await until(() => payloads(events, 'clip.recorded').length === 1, 'the recording to settle');
+    expect(await numbersIn(join(dataDir, 'bags', asked.bag))).toEqual(range(449, 519));
+    expect(await recording.clips()).toMatchObject([{ bag: asked.bag, state: 'whole', messages: 71 }]);
+    const [recorded] = payloads(events, 'clip.recorded');
+    expect(recorded).toMatchObject({ bag: asked.bag, trigger: 'api', messages: 71 });
+    expect(payloads(events, 'segment.sealed').some(({ bag }) => bag === asked.bag)).toBe(true);
+    for (const { kind, payload } of events) expect(payloadFault(kind, payload)).toBeUndefined();
+    await stop();
+    expect(readdirSync(join(dataDir, 'bags', '.clips'))).toEqual([]);
+  });
+
+  it('is refused where nothing was recorded, and for a span that is none', async () => {
+    const { recording, start, stop } = makeRecording(dataDir);
+    await start();
+    await expect(recording.clip({ trigger: 'api', reason: '' })).rejects.toMatchObject({
+      code: 'recorder.failed',
+    });
+    recording.offer(sampleOf('/a', 1));
+    await expect(recording.clip({ trigger: 'api', reason: '', preMs: Number.NaN })).rejects.toMatchObject({
+      code: 'schema.invalid',
+    });
+    await stop();
+  });
+
+  it('that was acknowledged comes at the next start, with what the disk then holds', async () => {
+    const first = makeRecording(dataDir);
+    await first.start();
+    for (let i = 0; i < 200; i++) first.recording.offer(sampleOf('/a', i));
+    // Its end is an hour away: the daemon is stopped before.
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 30, postMs: 3_600_000 });
+    await first.stop();
+    expect(existsSync(join(dataDir, 'bags', asked.bag))).toBe(false);
+
+    const second = makeRecording(dataDir);
+    await second.start();
+    expect(payloads(second.events, 'clip.recorded')).toMatchObject([
+      { clip_id: asked.clip_id, messages: 31 },
+    ]);
+    expect(await numbersIn(join(dataDir, 'bags', asked.bag))).toEqual(range(169, 199));
+    await second.stop();
+  });
+
+  it('that was cut off while it was written is made anew; one that is whole is told again', async () => {
+    const first = makeRecording(dataDir);
+    await first.start();
+    for (let i = 0; i < 100; i++) first.recording.offer(sampleOf('/a', i));
+    const whole = await first.recording.clip({ trigger: 'api', reason: '', preMs: 9, postMs: 0, wait: true });
+    await first.stop();
+    // Killed before the order of a whole clip was taken away, and in the middle of another.
+    const cut: ClipInfo = {
+      ...whole,
+      clip_id: `${whole.clip_id.slice(0, -1)}0`,
+      bag: 'clip-cut',
+      state: 'recording',
+    };
+    for (const order of [whole, cut])
+      writeFileSync(join(dataDir, 'bags', '.clips', `${order.clip_id}.json`), JSON.stringify(order));
+    mkdirSync(join(dataDir, 'bags', cut.bag));
+    writeFileSync(join(dataDir, 'bags', cut.bag, 'clip-cut_0.mcap.part'), 'half');
+
+    const second = makeRecording(dataDir);
+    await second.start();
+    await second.stop();
+    expect(
+      payloads(second.events, 'clip.recorded')
+        .map(({ bag }) => bag)
+        .sort(),
+    ).toEqual([whole.bag, 'clip-cut'].sort());
+    expect(await numbersIn(join(dataDir, 'bags', 'clip-cut'))).toEqual(range(90, 99));
+    expect(readdirSync(join(dataDir, 'bags', 'clip-cut')).filter((name) => name.endsWith('.part'))).toEqual(
+      [],
+    );
+  });
+});
+
+describe('a ring', () => {
+  it('keeps the last while; what it overwrites is counted as evicted, except what is in a clip', async () => {
+    const { recorder, recording, ledger, events, start, stop } = makeRecording(dataDir, {
+      mode: 'ring',
+      policies: ring(300),
+      recorder: { segmentMs: 1_000_000 },
+    });
+    await start();
+    let clip: ClipInfo | undefined;
+    for (let i = 0; i < 2_000; i++) {
+      recording.offer(sampleOf(i % 2 === 0 ? '/a' : '/b', i));
+      if (i % 200 === 199) await recorder.sealNow();
+      if (i === 549)
+        clip = await recording.clip({ trigger: 'api', reason: '', preMs: 60, postMs: 0, wait: true });
+    }
+    await until(() => ledger.totals().dropped > 1_300, 'the recording to settle');
+    await stop();
+    expect(await numbersIn(join(dataDir, 'bags', clip!.bag))).toEqual(range(489, 549));
+    const kept = await numbersIn(join(dataDir, 'bags', 'bag'));
+    expect(kept.at(-1)).toBe(1_999);
+    expect(kept).toEqual(range(kept[0]!, 1_999));
+    expect(kept.length).toBeGreaterThanOrEqual(300);
+    expect(kept.length).toBeLessThanOrEqual(600);
+    // Exact: what is in the ring or in a clip is written, everything else evicted.
+    const inClip = range(489, 549).filter((n) => n < kept[0]!).length;
+    expect(ledger.totals()).toEqual({
+      received: 2_000,
+      written: kept.length + inClip,
+      dropped: 2_000 - kept.length - inClip,
+      inFlight: 0,
+    });
+    for (const { received, written, dropped } of ledger.lines())
+      expect(received).toBe(written + dropped.evicted!);
+    const evicted = payloads(events, 'segment.evicted');
+    expect(evicted.length).toBeGreaterThan(5);
+    for (const one of evicted) {
+      expect(existsSync(join(dataDir, one.path))).toBe(false);
+      expect(payloadFault('segment.evicted', one)).toBeUndefined();
+    }
+    expect(readdirSync(join(dataDir, 'bags')).filter((name) => name === '.evicted')).toEqual([]);
+  });
+
+  it('is never larger than its size by more than the segment that is open', async () => {
+    const { recording, start, stop, recorder } = makeRecording(dataDir, {
+      mode: 'ring',
+      policies: ring(3_600_000, 4_000_000),
+      recorder: { segmentBytesMax: 1_000_000 },
+    });
+    await start();
+    for (let i = 0; i < 100; i++) {
+      recording.offer(sampleOf('/image', i, 100_000));
+      if (i % 10 === 9) await recorder.sealNow();
+    }
+    const size = () => {
+      const folder = join(dataDir, 'bags', 'bag');
+      return readdirSync(folder).filter((name) => name.endsWith('.mcap')).length;
+    };
+    await until(() => size() <= 4, 'the recording to settle');
+    await stop();
+    expect((await numbersIn(join(dataDir, 'bags', 'bag'))).at(-1)).toBe(99);
+  });
+});
+
+describe('a quota', () => {
+  it('deletes the oldest recordings of all bags, leaves a tombstone of each, and never what must stay', async () => {
+    for (const bag of ['old', 'bag']) {
+      const { recorder } = makeRecording(dataDir, { recorder: { bag } });
+      await recorder.start();
+      for (let i = 0; i < 4; i++) {
+        recorder.offer(sampleOf('/image', i, 100_000));
+        await recorder.sealNow();
+      }
+      await recorder.stop();
+    }
+    const held = makeRecording(dataDir, {
+      policies: [{ kind: 'quota', bytesMax: 350_000 }],
+      mayEvict: () => 'no',
+    });
+    await held.start();
+    await held.stop();
+    expect(payloads(held.events, 'segment.evicted')).toEqual([]);
+    expect(held.reports.join()).toContain('recorder.quota');
+
+    const freed = makeRecording(dataDir, { policies: [{ kind: 'quota', bytesMax: 350_000 }] });
+    await freed.start();
+    await until(() => payloads(freed.events, 'segment.evicted').length === 5, 'the recording to settle');
+    await freed.stop();
+    const gone = payloads(freed.events, 'segment.evicted');
+    expect(gone.map(({ path }) => path)).toEqual(
+      [0, 1, 2, 3].map((n) => `bags/old/old_${n}.mcap`).concat('bags/bag/bag_0.mcap'),
+    );
+    expect(gone[0]).toMatchObject({ bag: 'old', messages: 1, reason: 'quota', topics: { '/image': 1 } });
+    expect(existsSync(join(dataDir, 'bags', 'old'))).toBe(false);
+    expect(await numbersIn(join(dataDir, 'bags', 'bag'))).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a condition', () => {
+  const trigger = {
+    name: 'high',
+    topic: '/a',
+    field: 'data',
+    is: '>' as const,
+    threshold: 100,
+    cooldownMs: 0,
+  };
+
+  it('records a clip each time it becomes true', async () => {
+    const { recording, events, start, stop } = makeRecording(dataDir, { triggers: [trigger] });
+    await start();
+    // 101 to 149 once, 200 to 299 again: two times it becomes true.
+    for (const i of [...range(0, 149), ...range(0, 40), ...range(200, 299)])
+      recording.offer(sampleOf('/a', i));
+    await until(() => payloads(events, 'clip.recorded').length === 2, 'the recording to settle');
+    await stop();
+    const [first] = payloads(events, 'clip.recorded');
+    expect(first).toMatchObject({ trigger: 'high', reason: '/a data = 101 > 100' });
+    expect(payloads(events, 'clip.requested')).toHaveLength(2);
+  });
+
+  it('rests for its cool-down, and tells once what it cannot look at', async () => {
+    const { recording, events, reports, start, stop } = makeRecording(dataDir, {
+      triggers: [
+        { ...trigger, cooldownMs: 3_600_000 },
+        { ...trigger, name: 'wrong', field: 'nowhere[3]' },
+      ],
+    });
+    await start();
+    for (const i of [0, 200, 0, 200, 0, 200]) recording.offer(sampleOf('/a', i));
+    recording.offer({ ...sampleOf('/a', 1), bytes: new Uint8Array(3) });
+    await until(() => payloads(events, 'clip.recorded').length === 1, 'the recording to settle');
+    await stop();
+    expect(payloads(events, 'clip.requested')).toHaveLength(1);
+    expect(reports.filter((text) => text.includes('trigger wrong'))).toHaveLength(1);
+  });
+});

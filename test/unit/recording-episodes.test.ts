@@ -1,0 +1,151 @@
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { payloadFault } from '../../contract/index.ts';
+import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
+import { makeRecording, numbersIn } from '../support/recording.ts';
+
+let dataDir: string;
+let remove: () => void;
+beforeEach(() => {
+  ({ dataDir, remove } = makeFolder());
+});
+afterEach(() => remove());
+
+const make = () => makeRecording(dataDir, { mode: 'episode', recorder: { bag: 'idle' } });
+const bagOf = (bag: string) => join(dataDir, 'bags', bag);
+
+describe('episodes', () => {
+  it('hold what came between start and stop, each in a bag of its own, with its label', async () => {
+    const { recording, ledger, events, start, stop } = make();
+    await start();
+    for (let i = 0; i < 10; i++) recording.offer(sampleOf('/a', i));
+    const first = await recording.episodes.start({ label: 'pick' });
+    for (let i = 10; i < 30; i++) recording.offer(sampleOf('/a', i));
+    await expect(recording.episodes.start({})).rejects.toMatchObject({ code: 'recorder.failed' });
+    const ended = await recording.episodes.stop({ success: true });
+    for (let i = 30; i < 35; i++) recording.offer(sampleOf('/a', i));
+    const second = await recording.episodes.start({ label: 'place' });
+    recording.offer(sampleOf('/a', 35));
+    await recording.episodes.stop({ label: 'place again', success: false });
+    await stop();
+
+    expect(ended).toMatchObject({ episode_id: first.episode_id, label: 'pick', success: true, messages: 20 });
+    expect(await numbersIn(bagOf(first.bag))).toEqual(Array.from({ length: 20 }, (_, i) => 10 + i));
+    expect(await numbersIn(bagOf(second.bag))).toEqual([35]);
+    expect(ledger.lines()).toEqual([{ topic: '/a', received: 36, written: 21, dropped: { paused: 15 } }]);
+    expect(payloads(events, 'episode.ended')).toMatchObject([
+      { label: 'pick', success: true, messages: 20, segments: 1 },
+      { label: 'place again', success: false, messages: 1 },
+    ]);
+    for (const { kind, payload } of events) expect(payloadFault(kind, payload)).toBeUndefined();
+    expect(readdirSync(join(dataDir, 'bags')).filter((name) => name.startsWith('idle'))).toEqual([]);
+    expect(readdirSync(bagOf(first.bag)).filter((name) => name.includes('open'))).toEqual([]);
+
+    const next = make();
+    await next.start();
+    expect(next.recording.episodes.list()).toMatchObject([{ label: 'pick' }, { label: 'place again' }]);
+    expect(next.events).toEqual([]);
+    await next.stop();
+  });
+
+  it('can be relabelled while they are recorded and after', async () => {
+    const { recording, events, start, stop } = make();
+    await start();
+    const { episode_id } = await recording.episodes.start({ label: 'a' });
+    recording.offer(sampleOf('/a', 1));
+    await recording.episodes.relabel({ label: 'b' });
+    expect(await recording.episodes.stop({})).toMatchObject({ label: 'b' });
+    expect(await recording.episodes.relabel({ episode_id, success: false })).toMatchObject({
+      label: 'b',
+      success: false,
+    });
+    expect(payloads(events, 'episode.relabelled')).toMatchObject([
+      { episode_id, label: 'b', success: false },
+    ]);
+    await expect(recording.episodes.relabel({ episode_id: 'x' })).rejects.toMatchObject({
+      code: 'recorder.failed',
+    });
+    await stop();
+  });
+
+  it('that are discarded leave nothing but their count', async () => {
+    const { recording, ledger, events, start, stop } = make();
+    await start();
+    const first = await recording.episodes.start({ label: 'bad' });
+    for (let i = 0; i < 7; i++) recording.offer(sampleOf('/a', i));
+    await recording.episodes.discard({ reason: 'dropped the cube' });
+    const second = await recording.episodes.start({});
+    recording.offer(sampleOf('/a', 7));
+    await recording.episodes.stop({});
+    await recording.episodes.discard({ episode_id: second.episode_id, reason: 'blurred' });
+    await stop();
+    expect(existsSync(bagOf(first.bag))).toBe(false);
+    expect(existsSync(bagOf(second.bag))).toBe(false);
+    expect(recording.episodes.list()).toEqual([]);
+    expect(ledger.lines()).toEqual([{ topic: '/a', received: 8, written: 0, dropped: { discarded: 8 } }]);
+    expect(payloads(events, 'episode.discarded')).toMatchObject([
+      { episode_id: first.episode_id, reason: 'dropped the cube' },
+      { episode_id: second.episode_id, reason: 'blurred' },
+    ]);
+    expect(payloads(events, 'segment.evicted').map(({ reason }) => reason)).toEqual([
+      'discarded',
+      'discarded',
+    ]);
+  });
+
+  it('are refused in other modes, with the way to have them', async () => {
+    const { recording, start, stop } = makeRecording(dataDir);
+    await start();
+    expect(() => recording.episodes).toThrow(/continuous mode/);
+    await stop();
+  });
+});
+
+describe('episodes at the next start', () => {
+  it('that were cut off are none; their messages stay as a recording', async () => {
+    const first = make();
+    await first.start();
+    const { bag, episode_id } = await first.recording.episodes.start({ label: 'half' });
+    first.recording.offer(sampleOf('/a', 1));
+    await first.recorder.sealNow();
+    const open = readFileSync(join(bagOf(bag), 'episode.open.json'));
+    await first.stop();
+    // As a kill leaves it: begun, and nothing said about its end.
+    writeFileSync(join(bagOf(bag), 'episode.open.json'), open);
+    const second = make();
+    await second.start();
+    expect(second.recording.episodes.list()).toEqual([]);
+    expect(payloads(second.events, 'episode.discarded')).toMatchObject([{ episode_id, bag }]);
+    await second.stop();
+    expect(await numbersIn(bagOf(bag))).toEqual([1]);
+  });
+
+  it('tell their end again where the log does not have it, and finish a discard that was cut', async () => {
+    const first = make();
+    await first.start();
+    const kept = await first.recording.episodes.start({ label: 'kept' });
+    first.recording.offer(sampleOf('/a', 1));
+    await first.recording.episodes.stop({});
+    const gone = await first.recording.episodes.start({ label: 'gone' });
+    first.recording.offer(sampleOf('/a', 2));
+    await first.recording.episodes.stop({});
+    await first.stop();
+    const file = join(bagOf(kept.bag), 'episode.json');
+    const whole = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...whole, untold: ['ended'] }));
+    const mark = { episode_id: gone.episode_id, reason: 'was being discarded' };
+    writeFileSync(join(bagOf(gone.bag), 'episode.discarded.json'), JSON.stringify(mark));
+
+    const second = make();
+    await second.start();
+    await second.stop();
+    expect(payloads(second.events, 'episode.ended')).toMatchObject([{ label: 'kept', messages: 1 }]);
+    expect(payloads(second.events, 'episode.discarded')).toMatchObject([mark]);
+    expect(payloads(second.events, 'segment.evicted')).toMatchObject([
+      { bag: gone.bag, topics: { '/a': 1 } },
+    ]);
+    expect(existsSync(bagOf(gone.bag))).toBe(false);
+    unlinkSync(file);
+  });
+});
