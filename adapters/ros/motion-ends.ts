@@ -1,4 +1,4 @@
-import type { Clock, MotionResult, Timer } from '../../contract/core.ts';
+import type { Clock, EdgeError, MotionResult, Timer } from '../../contract/core.ts';
 
 export type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
@@ -19,6 +19,8 @@ export class MotionEnds {
   readonly #begun: bigint;
   #looks: Timer;
   #outcome: Outcome = { outcome: 'stopped', message: '' };
+  #fault: EdgeError | undefined;
+  #watch: (() => void) | undefined;
 
   /** `timeoutMs` is robot time; `silence` says what fell silent when the robot is lost. */
   constructor(
@@ -33,6 +35,7 @@ export class MotionEnds {
     this.#asker = asker;
     this.#begun = track.time;
     this.#looks = clock.every(LOOK_MS, () => {
+      this.#watch?.();
       if (!track.connected) this.end('stuck', this.#silence);
       else if (this.#elapsedMs() >= timeoutMs) this.end('timeout', 'the time of the motion is over');
     });
@@ -50,6 +53,11 @@ export class MotionEnds {
     return this.#outcome;
   }
 
+  /** Why it cannot be asked any more, where that ended it. */
+  get fault(): EdgeError | undefined {
+    return this.#fault;
+  }
+
   /** Settles when the motion has. */
   get settled(): Promise<void> {
     return this.#settling.promise;
@@ -59,6 +67,18 @@ export class MotionEnds {
     if (this.#ending.signal.aborted) return;
     this.#outcome = { outcome, message };
     this.#ending.abort();
+  }
+
+  /** Ends it because who executes it is gone. */
+  fail(error: EdgeError): void {
+    if (this.#ending.signal.aborted) return;
+    this.#fault = error;
+    this.end('stuck', error.message);
+  }
+
+  /** Calls `look` at every look until the motion has settled. */
+  watch(look: () => void): void {
+    this.#watch = look;
   }
 
   /** `reached` after so much robot time, milliseconds. */

@@ -29,6 +29,8 @@ export class MemoryRos {
   #ids = 0;
   /** Cancellations by the service of an action, by its name. */
   readonly cancelledAll: string[] = [];
+  /** Servers of these names are dead and nobody was told: no feedback, result or answer. */
+  readonly dead = new Set<string>();
   /** Servers of these names answer no cancellation. */
   readonly deaf = new Set<string>();
 
@@ -98,11 +100,13 @@ export class MemoryRos {
       goalId,
       goal,
       canceled: cancel.signal,
-      feedback: (value) => onFeedback?.(value),
+      feedback: (value) => {
+        if (!this.dead.has(name)) onFeedback?.(value);
+      },
     };
     void server.execute(served).then((result) => {
       this.#goals.delete(goalId);
-      told.resolve(result);
+      if (!this.dead.has(name)) told.resolve(result);
     });
     return {
       goalId,

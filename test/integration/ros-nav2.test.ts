@@ -211,10 +211,14 @@ describe('a robot that navigates by Nav2', () => {
   it('is stopped when navigation is killed in the middle of a goal, says so, and drives by the next one', async () => {
     const { motion } = await onTheWay();
     // The base drives on by its last command: nobody else stops it.
+    const before = (await robot()).pose!;
     nav2.child.kill('SIGKILL');
     const { answered, ...end } = await motion;
     expect(end).toMatchObject({ error: { code: 'robot.unreachable' } });
     await standsSince(answered);
+    // Discovery forgets a dead server after 20 s, in which this base drives 8 m.
+    const after = (await robot()).pose!;
+    expect(Math.hypot(after.x - before.x, after.y - before.y)).toBeLessThan(4);
     nav2 = await navigation();
     const result = await until(
       async () => post('/v1/robot/navigate', { pose: { x: 0, y: 0, yaw: 0 }, tolerance_m: 0.3 }),

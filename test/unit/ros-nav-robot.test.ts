@@ -120,6 +120,22 @@ describe('a robot with Nav2', () => {
     expect(nav2.commands.at(-1)).toEqual(STOPPED);
   });
 
+  it('does not wait for discovery to tell that the server is dead: its feedback is missed', async () => {
+    const { ros, nav2, robot } = await made();
+    const motion = robot.navigate({ ...GOAL, pose: FAR }).catch((error: unknown) => error);
+    await nav2.run(1_000);
+    const name = '/robot7/navigate_to_pose';
+    ros.dead.add(name);
+    ros.deaf.add(name);
+    await nav2.run(4_000);
+    expect(await motion).toMatchObject({
+      code: 'robot.unreachable',
+      message: expect.stringContaining('feedback'),
+    });
+    expect(nav2.commands.length).toBeGreaterThan(0);
+    expect((await robot.state()).motion).toBe('stopped');
+  });
+
   it('tells a server that did not hear a cancellation again, until it hears', async () => {
     const { ros, nav2, robot } = await made();
     const abort = new AbortController();

@@ -55,6 +55,8 @@ const GRAPH_MS = 1_000;
 /** Servers have to be found before they can be told to end what a former life of ours asked of them, milliseconds. */
 const FORMER_MS = 1_500;
 const CANCEL_ALL_MS = 400;
+/** Navigators tell feedback at each tick of their tree, behaviours ten times a second, milliseconds. */
+const FEEDBACK_SILENT_MS = 1_500;
 
 /**
  * A robot that navigates by Nav2: goals, cancellation and behaviours over ROS 2 actions, state from odometry and
@@ -183,11 +185,20 @@ export class NavRobot implements Robot {
   }
 
   async #order({ action, goal }: NavOrder, ends: MotionEnds): Promise<Outcome | { readonly ended: true }> {
-    const end = await this.#goals.run(
-      { name: this.#name(action), type: NAV_TYPES[action], goal },
-      ends.signal,
-    );
-    return 'ended' in end ? end : outcomeOf(end.result);
+    const name = this.#name(action);
+    const { clock } = this.#parts;
+    // Discovery tells of a dead server after its lease, 20 s; the base may drive on by its last command until then.
+    let heardAtMs = Infinity;
+    ends.watch(() => {
+      if (clock.monotonicMs() - heardAtMs > FEEDBACK_SILENT_MS) ends.fail(silent(name));
+    });
+    const onFeedback = () => {
+      heardAtMs = clock.monotonicMs();
+    };
+    const end = await this.#goals.run({ name, type: NAV_TYPES[action], goal, onFeedback }, ends.signal);
+    if (!('ended' in end)) return outcomeOf(end.result);
+    if (ends.fault) throw ends.fault;
+    return end;
   }
 
   /** Nav2 has a tolerance of its own: what was asked for is measured here. */
@@ -248,6 +259,15 @@ export class NavRobot implements Robot {
     const now = clock.now();
     return sink.offer({ topic, type, stamp: now, received: now, bytes: encodeVelocity(type, twist, now) });
   }
+}
+
+function silent(name: string): EdgeError {
+  return new EdgeError('robot.unreachable', {
+    operation: 'goal',
+    subject: name,
+    message: 'its feedback fell silent in the middle of the goal',
+    hint: 'look whether Nav2 still runs',
+  });
 }
 
 function noOdometry(operation: string, topic: string): EdgeError {
