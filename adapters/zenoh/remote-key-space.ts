@@ -40,6 +40,8 @@ export type RemoteStatus = {
 
 const DECLARE_MS_MAX = 5_000;
 const UNDECLARE_MS_MAX = 1_000;
+/** An answer that is not there by then is answered for: its asker has given up long before. */
+const ANSWER_MS_DEFAULT = 60_000;
 const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
 const PRIORITY = {
@@ -152,13 +154,16 @@ export class RemoteKeySpace implements KeySpace {
   queryable(
     keyExpr: string,
     answer: (query: Query) => Promise<Answer>,
-    options: { readonly complete?: boolean } = {},
+    options: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<Declaration> {
+    const timeoutMs = options.timeoutMs ?? ANSWER_MS_DEFAULT;
     const sink: Sink = (message) => {
       if (message.op !== 'query') return;
-      serveRemoteQuery(this.#link, this.#clock, keyExpr, message, answer).catch((error: unknown) => {
-        if (!this.#closing) this.#onFault(EdgeError.from(error, 'zenoh.failed', 'answer query', keyExpr));
-      });
+      serveRemoteQuery(this.#link, this.#clock, { keyExpr, timeoutMs, answer }, message).catch(
+        (error: unknown) => {
+          if (!this.#closing) this.#onFault(EdgeError.from(error, 'zenoh.failed', 'answer query', keyExpr));
+        },
+      );
     };
     const id = this.#next++;
     const order = { op: 'queryable', id, keyExpr, complete: options.complete ?? false } as const;

@@ -13,12 +13,18 @@ import type { QueryOptions } from './native-queries.ts';
 import type { RemoteLink } from './remote-link.ts';
 import type { FromWorker } from './remote-messages.ts';
 
-/** As with the native driver: replies to one query, and how long an answer may take. */
+/** Replies to one query, as with the native driver. */
 const REPLIES_MAX = 4096;
-const ANSWER_MS_MAX = 60_000;
 /** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
 const TIMEOUT_MARGIN_MS = 1_000;
 const TIMEOUT_MS_MAX = 3_600_000;
+
+/** What answers at a key expression, and how long it may take. */
+export type RemoteService = {
+  readonly keyExpr: string;
+  readonly timeoutMs: number;
+  readonly answer: (query: Query) => Promise<Answer>;
+};
 
 type Asked = {
   readonly selector: string;
@@ -103,9 +109,8 @@ export class RemoteQueries {
 export async function serveRemoteQuery(
   link: RemoteLink,
   clock: Clock,
-  keyExpr: string,
+  { keyExpr, timeoutMs, answer }: RemoteService,
   message: Extract<FromWorker, { op: 'query' }>,
-  answer: (query: Query) => Promise<Answer>,
 ): Promise<void> {
   const { generation } = link;
   const { query: number, key, parameters, payload, encoding, attachment } = message;
@@ -124,7 +129,7 @@ export async function serveRemoteQuery(
   };
   try {
     const work = Promise.resolve().then(() => answer(query));
-    send(true, await withDeadline(clock, ANSWER_MS_MAX, work, 'answer query', keyExpr));
+    send(true, await withDeadline(clock, timeoutMs, work, 'answer query', keyExpr));
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);
     send(false, encodeError(error.toBody(), encoding));

@@ -26,4 +26,7 @@ export const LIMIT: BenchDriver = {
   tcpOnly: true,
 };
 /** Further ones, shown beside: each line says how many times as fast ours is. */
-export const OTHERS: readonly BenchDriver[] = [];
+export const OTHERS: readonly BenchDriver[] = [
+  { name: 'zenoh-ts', command: [process.execPath, here('zenoh-ts-peer.ts')], tcpOnly: true },
+  { name: 'remote driver', command: [process.execPath, here('zenoh-remote-peer.ts')], tcpOnly: true },
+];

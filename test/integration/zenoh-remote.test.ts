@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { chooseDriver, openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
 import { RemoteKeySpace } from '../../adapters/zenoh/remote-key-space.ts';
 import { EdgeError, type KeySpace } from '../../contract/index.ts';
 import { keySpaceConformance } from '../conformance/key-space.ts';
@@ -33,6 +34,7 @@ keySpaceConformance('zenoh-ts over a remote-api bridge', {
     ]);
     return { here, there, faults, settle: await keySpaceSettle(here, there) };
   },
+  can: { cache: false },
 });
 
 describe('zenoh-ts, when the bridge is not as it should be', () => {
@@ -49,15 +51,6 @@ describe('zenoh-ts, when the bridge is not as it should be', () => {
     const made = await RemoteKeySpace.open({ url: url() }, deps);
     open.push(made);
     return made;
-  }
-
-  async function codeOf(promise: Promise<unknown>): Promise<string> {
-    const error = await promise.then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-    expect(error).toBeInstanceOf(EdgeError);
-    return (error as EdgeError).code;
   }
 
   it('is absent: says so, with what to do', async () => {
@@ -139,6 +132,65 @@ describe('zenoh-ts, when the bridge is not as it should be', () => {
     expect(await codeOf(here.subscribe('a/b', () => {}, { history: true }))).toBe('zenoh.failed');
   });
 });
+
+describe('which driver runs', () => {
+  const auto = (remoteUrl: string, nativeOnly: string[] = []) =>
+    chooseDriver({ driver: 'auto', remoteUrl, nativeOnly }, clock);
+  const native = process.env['AURAISON_ZENOH_NATIVE'];
+  afterEach(() => {
+    if (native === undefined) delete process.env['AURAISON_ZENOH_NATIVE'];
+    else process.env['AURAISON_ZENOH_NATIVE'] = native;
+  });
+
+  it('the native one where it is, whatever answers elsewhere', async () => {
+    expect(await auto(url())).toMatchObject({ driver: 'native', fix: '' });
+  });
+
+  it('without it a bridge that answers; both reasons are told', async () => {
+    process.env['AURAISON_ZENOH_NATIVE'] = '/nowhere/auraison-zenoh.node';
+    const choice = await auto(url());
+    expect(choice).toMatchObject({ driver: 'remote', fix: '' });
+    expect(choice.why).toContain(url());
+    expect(choice.why).toContain('AURAISON_ZENOH_NATIVE');
+    const options = { driver: 'auto', remoteUrl: url(), nativeOnly: [], mode: 'peer' } as const;
+    const { keySpace } = await openKeySpace(options, { clock });
+    await keySpace.put('any/key', bytes('x'));
+    await keySpace.close();
+  });
+
+  it('none: says what to do; a bridge may come later, a driver will not', async () => {
+    process.env['AURAISON_ZENOH_NATIVE'] = '/nowhere/auraison-zenoh.node';
+    const nobody = `ws://127.0.0.1:${await freePort()}`;
+    expect(await auto(nobody)).toMatchObject({
+      driver: 'none',
+      fix: expect.stringMatching(/zenoh\.sh native.*bridge/),
+    });
+    const open = (driver: 'auto' | 'native') =>
+      codeOf(openKeySpace({ driver, remoteUrl: nobody, nativeOnly: [], mode: 'peer' }, { clock }));
+    expect([await open('auto'), await open('native')]).toEqual(['zenoh.failed', 'zenoh.unavailable']);
+  });
+
+  it('no bridge where policies are configured that it would not apply', async () => {
+    const policies = ['zenoh.access'];
+    expect(
+      await chooseDriver({ driver: 'remote', remoteUrl: url(), nativeOnly: policies }, clock),
+    ).toMatchObject({
+      driver: 'none',
+      why: expect.stringContaining('zenoh.access'),
+    });
+    process.env['AURAISON_ZENOH_NATIVE'] = '/nowhere/auraison-zenoh.node';
+    expect((await auto(url(), policies)).driver).toBe('none');
+  });
+});
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(EdgeError);
+  return (error as EdgeError).code;
+}
 
 async function eventually(check: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + WAIT_MS;
