@@ -1,0 +1,365 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type BagChannel,
+  BagSource,
+  BagWriter,
+  copyBag,
+  importBag,
+  matcherOf,
+  openBag,
+  openBags,
+  wantedTopics,
+} from '../../adapters/rosbag/index.ts';
+import { keyOf } from '../../cli/commands/bag/play-keys.ts';
+import { durationNs, momentNs, sizeBytes } from '../../cli/commands/bag/values.ts';
+import type { Sample, TopicSpec } from '../../contract/index.ts';
+import { adoptBag } from '../../daemon/execution/adopt-bag.ts';
+import { BagPlayer, busSink, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
+import { clockSample } from '../../daemon/execution/clock-message.ts';
+import { isCommand } from '../../daemon/execution/command-topics.ts';
+import { SinkQueue } from '../../daemon/execution/sink-queue.ts';
+import { decodeClock } from '../../formats/cdr/index.ts';
+import { compressLz4 } from '../../formats/mcap/index.ts';
+import { decompressLz4 } from '../../formats/mcap/lz4.ts';
+import { formatMetadata, parseMetadata, parseProfiles, profileLines } from '../../formats/rosbag2/index.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { makeFolder } from '../support/recorder.ts';
+
+let folder: string;
+let remove: () => void;
+beforeEach(() => {
+  ({ dataDir: folder, remove } = makeFolder());
+});
+afterEach(() => remove());
+
+const LATCHED = '- history: keep_last\n  depth: 2\n  reliability: reliable\n  durability: transient_local';
+const channelOf = (topic: string, qos = ''): BagChannel => ({
+  topic,
+  type: 'std_msgs/msg/UInt32',
+  schemaEncoding: 'ros2msg',
+  schemaData: new TextEncoder().encode('uint32 data'),
+  messageEncoding: 'cdr',
+  metadata: new Map([['offered_qos_profiles', qos]]),
+});
+const [fast, map] = [channelOf('/fast'), channelOf('/map', LATCHED)];
+const S = 1_000_000_000n;
+
+/** /fast ten times a second for ten seconds; /map five times in the first. Each message holds its number. */
+async function makeBag(name: string): Promise<string> {
+  const path = join(folder, name);
+  const isFolder = !name.includes('.');
+  const storage = name.endsWith('.db3') ? 'sqlite3' : 'mcap';
+  const writer = await BagWriter.create({ target: path, storage, isFolder, chunkBytes: 512 });
+  for (let i = 0; i < 100; i++) {
+    const logTime = S + BigInt(i) * (S / 10n);
+    const bytes = new Uint8Array([0, 1, 0, 0, i, 0, 0, 0]);
+    const message = { sequence: i, logTime, publishTime: logTime, bytes };
+    await writer.write({ channel: fast, ...message });
+    if (i < 10 && i % 2 === 0) await writer.write({ channel: map, ...message });
+  }
+  await writer.finish();
+  return path;
+}
+
+async function play(path: string, options: Partial<ConstructorParameters<typeof BagSource>[0]>) {
+  const clock = new ManualClock();
+  const source = new BagSource({ clock, path, rate: 1, ...options });
+  const found: Sample[] = [];
+  await source.prepare();
+  source.begin(undefined, (sample) => found.push(sample));
+  /** Lets time pass, in steps that leave real time to read the file, until something holds. */
+  const until = async (holds: () => boolean) => {
+    for (let i = 0; i < 3_000 && !holds(); i++) {
+      await clock.advance(10);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(holds()).toBe(true);
+  };
+  const numbers = (topic: string) => found.filter((one) => one.topic === topic).map(({ bytes }) => bytes[4]);
+  return { source, clock, until, numbers };
+}
+
+describe('steering a play', () => {
+  it('holds at a pause, goes on after it, and is told where it is', async () => {
+    const { source, clock, until, numbers } = await play(await makeBag('a.mcap'), {});
+    await until(() => numbers('/fast').length >= 4);
+    source.pause();
+    const held = numbers('/fast').length;
+    const { positionNs } = source;
+    const from = clock.monotonicMs();
+    await until(() => clock.monotonicMs() - from > 2_000);
+    expect([numbers('/fast').length, source.positionNs, source.isPaused]).toEqual([held, positionNs, true]);
+    source.resume();
+    await until(() => numbers('/fast').length >= held + 2);
+    // What it was held is not made up for.
+    expect(numbers('/fast').length).toBeLessThan(held + 5);
+    expect(source.total).toBe(105);
+    await source.close();
+  });
+
+  it('after a seek, forwards and back, goes on there, with what latched topics held', async () => {
+    const { source, until, numbers } = await play(await makeBag('a.mcap'), {});
+    await until(() => numbers('/fast').length >= 1);
+    source.seek(S + 5n * S);
+    await until(() => numbers('/fast').at(-1)! >= 50);
+    expect(numbers('/map').slice(-2)).toEqual([6, 8]);
+    expect(numbers('/fast').filter((number) => number! > 5 && number! < 50)).toEqual([]);
+    source.seek(S + 2n * S);
+    await until(() => numbers('/fast').at(-1)! < 50);
+    expect(numbers('/fast').at(-1)).toBeGreaterThanOrEqual(20);
+    await source.close();
+  });
+
+  it('takes another rate on the way', async () => {
+    const { source, clock, until, numbers } = await play(await makeBag('a.mcap'), { rate: 0.01 });
+    await until(() => numbers('/fast').length >= 1);
+    source.setRate(10);
+    const from = clock.monotonicMs();
+    await until(() => numbers('/fast').length > 45);
+    // At the rate before, this would have taken 450 s.
+    expect(clock.monotonicMs() - from).toBeLessThan(30_000);
+    source.setRate('max');
+    expect((await source.finished).messages).toBe(105);
+    await source.close();
+  });
+});
+
+const OPTIONS: PlayOptions = { path: 'a.mcap', rate: 1, loop: false, startS: 0, topics: [] };
+const TWIST: TopicSpec = {
+  topic: '/base/velocity',
+  type: 'geometry_msgs/msg/Twist',
+  qos: { reliability: 'reliable', durability: 'volatile', history: 'keep_last', depth: 1 },
+};
+
+function playerOf(reachesRobot: boolean) {
+  let begun: ReadonlySet<string> | undefined;
+  const topics = [TWIST, { ...TWIST, topic: '/scan', type: 'sensor_msgs/msg/LaserScan' }];
+  const bag = {
+    prepare: async () => {},
+    begin: (wanted: ReadonlySet<string>) => {
+      begun = wanted;
+    },
+    topics: () => topics,
+    choose: () => new Set(topics.map(({ topic }) => topic)),
+    startNs: 0n,
+    endNs: 1n,
+    positionNs: 0n,
+    finished: new Promise(() => {}),
+    close: async () => {},
+  } as unknown as PlayableBag;
+  const sink = busSink(
+    () => {},
+    () => {},
+  );
+  const player = new BagPlayer({
+    open: async () => bag,
+    target: async () => ({ sink, reachesRobot, settleMs: 0 }),
+    pause: async () => {},
+    every: () => ({ cancel: () => {} }),
+  });
+  return { player, begun: () => [...(begun ?? [])] };
+}
+
+describe('commands in a recording', () => {
+  it.each([
+    [true, {}, ['/scan'], ['/base/velocity']],
+    [true, { allowCommands: true }, ['/base/velocity', '/scan'], []],
+    [false, {}, ['/base/velocity', '/scan'], []],
+    [true, { remap: ['/scan:=/cmd_vel'] }, [], ['/base/velocity', '/scan']],
+  ])('robot there: %s, options %j', async (reachesRobot, options, played, withheld) => {
+    const { player, begun } = playerOf(reachesRobot);
+    const state = await player.start({ ...OPTIONS, ...options });
+    expect([begun(), state.withheld]).toEqual([played, withheld]);
+  });
+
+  it.each(['/cmd_vel', '/robot1/cmd_vel', '/cmd_vel_nav', '/goal_pose', '/arm/commands'])(
+    '%s is one',
+    (topic) => {
+      expect(isCommand({ topic, type: 'std_msgs/msg/Empty' })).toBe(true);
+    },
+  );
+  it.each(['/scan', '/odom', '/commander/state', '/goals_done'])('%s is none', (topic) => {
+    expect(isCommand({ topic, type: 'nav_msgs/msg/Odometry' })).toBe(false);
+  });
+});
+
+describe('a sink that refuses for a while', () => {
+  it('is given everything in order; one that stays deaf ends the play', async () => {
+    const taken: number[] = [];
+    let refusals = 5;
+    const sink = {
+      advertise: async () => {},
+      close: async () => {},
+      offer: ({ bytes }: Sample) => refusals-- <= 0 && taken.push(bytes[0]!) > 0,
+    };
+    const faults: string[] = [];
+    const queue = new SinkQueue(
+      sink,
+      () => new Promise((resolve) => setImmediate(resolve)),
+      (error) => faults.push(error.code),
+    );
+    const sample = (n: number): Sample => ({
+      topic: '/a',
+      type: 't',
+      stamp: 0n,
+      received: 0n,
+      bytes: new Uint8Array([n]),
+    });
+    queue.add(sample(1), () => {});
+    expect(queue.backlogBytes()).toBe(Number.POSITIVE_INFINITY);
+    queue.add(sample(2), () => {});
+    await queue.empty();
+    expect([taken, faults]).toEqual([[1, 2], []]);
+    refusals = Number.POSITIVE_INFINITY;
+    queue.add(sample(3), () => {});
+    await queue.empty();
+    expect(faults).toEqual(['cell.unavailable']);
+  });
+});
+
+describe('copies', () => {
+  it.each(['b.mcap', 'b.db3', 'b'])(
+    'begin with what latched topics held, at the start: %s',
+    async (target) => {
+      const bag = await openBag(await makeBag('a.mcap'));
+      const isFolder = !target.includes('.');
+      const storage = target.endsWith('.db3') ? 'sqlite3' : 'mcap';
+      const writer = await BagWriter.create({ target: join(folder, target), storage, isFolder });
+      const copied = await copyBag(bag, writer, { startNs: 6n * S, endNs: 7n * S, latched: true });
+      await writer.finish();
+      expect(copied).toMatchObject({ messages: 12, latched: 2 });
+      const copy = await openBag(join(folder, target));
+      expect([copy.startNs, copy.endNs]).toEqual([6n * S, 6n * S + 9n * (S / 10n)]);
+      expect(copy.topics.map(({ topic, messages }) => [topic, messages])).toEqual([
+        ['/map', 2],
+        ['/fast', 10],
+      ]);
+      await Promise.all([bag.close(), copy.close()]);
+    },
+  );
+
+  it('that are cancelled leave nothing, not even a hidden name', async () => {
+    const bag = await openBag(await makeBag('a.mcap'));
+    const writer = await BagWriter.create({ target: join(folder, 'c'), storage: 'mcap', isFolder: true });
+    const copied = copyBag(bag, writer, { signal: AbortSignal.abort() });
+    await expect(copied).rejects.toMatchObject({ code: 'run.cancelled' });
+    await writer.abort();
+    await bag.close();
+    expect(readdirSync(folder).filter((name) => name.includes('c'))).toEqual(['a.mcap']);
+  });
+
+  it('refuse a target that is there', async () => {
+    const path = await makeBag('a.mcap');
+    const options = { target: path, storage: 'mcap', isFolder: false } as const;
+    await expect(BagWriter.create(options)).rejects.toMatchObject({ code: 'bag.exists' });
+  });
+});
+
+describe('an import', () => {
+  const options = { name: 'x', source: 'here', compression: 'none', splitBytes: 2_000 } as const;
+
+  it('owes its events to the log until they are in it, and refuses notes that lie', async () => {
+    mkdirSync(join(folder, 'data'));
+    const bag = await openBags([await makeBag('a.mcap')]);
+    const imported = await importBag(bag, { dataDir: join(folder, 'data'), ...options });
+    expect(imported.segments.length).toBeGreaterThan(1);
+    const told: unknown[] = [];
+    const failing = adoptBag(join(folder, 'data'), 'x', async () => {
+      throw new Error('disk full');
+    });
+    await expect(failing).rejects.toThrow('disk full');
+    const adopted = await adoptBag(join(folder, 'data'), 'x', async (events) => told.push(...events));
+    expect(adopted.segments).toEqual(imported.segments);
+    expect(told).toHaveLength(2 * imported.segments.length);
+    expect((await adoptBag(join(folder, 'data'), 'x', async () => {})).segments).toEqual([]);
+    const note = { segment: { ...imported.segments[0]!, path: 'bags/../../secret' } };
+    writeFileSync(join(folder, 'data', 'bags', 'x', 'x_0.mcap.sealed.json'), JSON.stringify(note));
+    await expect(adoptBag(join(folder, 'data'), 'x', async () => {})).rejects.toMatchObject({
+      code: 'bag.malformed',
+    });
+    await expect(adoptBag(join(folder, 'data'), '../x', async () => {})).rejects.toMatchObject({
+      code: 'bag.malformed',
+    });
+    const again = await importBag(bag, { dataDir: join(folder, 'data'), ...options, name: 'y' });
+    expect(again).toMatchObject({ bag: 'x', already: true });
+    await bag.close();
+  });
+});
+
+describe('words of the command line', () => {
+  it('are durations, sizes and moments', () => {
+    const span = { startNs: 100n * S, endNs: 200n * S };
+    expect(durationNs('1m30s', '--x')).toBe(90n * S);
+    expect(sizeBytes('2GiB', '--x')).toBe(2 * 1024 ** 3);
+    expect(momentNs('+10s', span, '--x')).toBe(110n * S);
+    expect(momentNs('-10s', span, '--x')).toBe(190n * S);
+    expect(momentNs('1663967375.5', span, '--x')).toBe(1_663_967_375_500_000_000n);
+    expect(momentNs('2022-09-23T21:09:35.548411329Z', span, '--x')).toBe(1_663_967_375_548_411_329n);
+    expect(() => momentNs('yesterday', span, '--start')).toThrow(/--start yesterday: .* expected/);
+    expect([keyOf(' ')?.action, keyOf('\x1b[C'), keyOf('x')]).toEqual([
+      'toggle',
+      { action: 'skip', seconds: 5 },
+      undefined,
+    ]);
+  });
+
+  it('are patterns of topics', () => {
+    const topics = ['/scan', '/camera/left/image', '/camera/right/image', '/tf'].map((topic) => ({ topic }));
+    expect(wantedTopics(topics, ['/camera/*', 'tf'], ['*right*'])).toEqual(
+      new Set(['/camera/left/image', '/tf']),
+    );
+    expect(() => wantedTopics(topics, ['/lidar'])).toThrow('/lidar');
+    const text = fc.string({ unit: fc.constantFrom('/', 'a', 'b', '*', '?'), maxLength: 14 });
+    fc.assert(
+      fc.property(
+        text,
+        fc.string({ unit: fc.constantFrom('/', 'a', 'b'), maxLength: 14 }),
+        (pattern, topic) => {
+          const full = /^[/*?~]/.test(pattern) ? pattern : `/${pattern}`;
+          const expected = new RegExp(`^${full.replaceAll('?', '.').replaceAll('*', '.*')}$`).test(topic);
+          expect(matcherOf(pattern)(topic)).toBe(expected || (!/[*?]/.test(full) && pattern === topic));
+        },
+      ),
+    );
+  });
+});
+
+describe('formats', () => {
+  it('the time of a play is a ROS clock message', () => {
+    expect(decodeClock(clockSample(1_700_000_000_123_456_789n).bytes)).toBe(1_700_000_000_123_456_789n);
+  });
+
+  it('LZ4 comes back as it was, whatever it holds', () => {
+    const some = fc.oneof(
+      fc.uint8Array({ maxLength: 3000 }),
+      fc.array(fc.constantFrom(1, 2, 3), { maxLength: 3000 }).map((list) => Uint8Array.from(list)),
+    );
+    fc.assert(
+      fc.property(some, (bytes) => {
+        expect(decompressLz4(compressLz4([bytes]), bytes.length, 0, 'x')).toEqual(new Uint8Array(bytes));
+      }),
+    );
+  });
+
+  it('metadata.yaml is read as it was written, in both spellings of QoS', () => {
+    const profiles = parseProfiles(LATCHED);
+    const written = formatMetadata({
+      storage: 'mcap',
+      files: [{ path: 'a "b": c.mcap', startNs: 5n, endNs: 9n, messages: 2 }],
+      topics: [{ topic: '/map', type: 'a/msg/B', messages: 2, profiles, typeHash: '' }],
+      customData: { 'site: hall': 'é\n#' },
+    });
+    expect(parseMetadata(written, 'x')).toMatchObject({
+      version: 9,
+      paths: ['a "b": c.mcap'],
+      messages: 2,
+      customData: { 'site: hall': 'é\n#' },
+      topics: [{ topic: '/map', profiles }],
+    });
+    const humble = '- history: 1\n  depth: 2\n  reliability: 1\n  durability: 1';
+    expect(profileLines(parseProfiles(humble)).slice(0, 4)).toEqual(profileLines(profiles).slice(0, 4));
+  });
+});
