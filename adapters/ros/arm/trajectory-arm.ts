@@ -100,8 +100,12 @@ export class TrajectoryArm implements Manipulator {
     });
   }
 
-  gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult> {
+  async gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult> {
     const { gripper, gripperJoint } = this.#options;
+    if (gripper === '') {
+      const details = { operation: 'gripper', subject: 'arm.gripper', message: 'this arm has no gripper' };
+      throw new EdgeError('robot.not_supported', details);
+    }
     return this.#move('gripper', GRIPPER_MS, signal, async (ends) => {
       const type = await this.#gripperType();
       const goal = gripperGoal(type, gripperJoint, opening, effort);
@@ -194,14 +198,9 @@ export class TrajectoryArm implements Manipulator {
 
   /** Which of the two actions the gripper of this robot serves. */
   async #gripperType(): Promise<string> {
-    const { gripper } = this.#options;
-    if (gripper === '') {
-      const details = { operation: 'gripper', subject: 'arm.gripper', message: 'this arm has no gripper' };
-      throw new EdgeError('robot.not_supported', details);
-    }
     const snapshot = this.#parts.graph.snapshot();
     const { actions } = await withDeadline(this.#parts.clock, GRAPH_MS, snapshot, 'snapshot', 'ros graph');
-    const types = actions.find(({ name }) => name === gripper)?.types ?? [];
+    const types = actions.find(({ name }) => name === this.#options.gripper)?.types ?? [];
     return types.includes(PARALLEL_GRIPPER) ? PARALLEL_GRIPPER : GRIPPER;
   }
 
