@@ -20,7 +20,7 @@ export class ZenohPeer {
     // Another script than the usual one is named first.
     const script = args[0]?.endsWith('.py') ? args.shift()! : SCRIPT;
     this.#child = spawn(zenohPeers().python, [join(SCRIPTS, script), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(JSON.parse(line)));
     this.#child.stderr!.on('data', (text: Buffer) => {
@@ -36,6 +36,13 @@ export class ZenohPeer {
 
   get pid(): number {
     return this.#child.pid ?? 0;
+  }
+
+  /** Gives a puppet (`zenoh_puppet.py`) an order and waits until it is carried out. */
+  async order(order: PeerLine): Promise<void> {
+    const from = this.lines.length;
+    this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
+    await this.until((line) => line['done'] !== undefined, from);
   }
 
   /** The first line, from `from` on, that fits. Fails when the process ends or 20 s are over. */
