@@ -9,8 +9,10 @@ import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import type { RobotTopics } from '../execution/control/robot-topics.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
+import { serveRos } from '../execution/ros-requests.ts';
 import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
+import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
 import { driveModelPath } from './policy.ts';
@@ -30,6 +32,8 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
   const recording = makeRecording(settings, context, ledger, definitionOf);
   const recorder = recording?.recorder;
+  io.onTopics?.((topics) => recorder?.declare(topics));
+  serveRos(context, { api: io.rosApi, qosEvents: io.rosQosEvents ?? (() => []), bus });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
   const zenoh = await makeZenoh(settings, context, routes);
@@ -64,6 +68,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     player,
     zenoh,
     routes,
+    clockWatch: makeClockWatch(settings, context, recorder),
     lockstep,
     mapAreaM2: io.mapAreaM2,
   });

@@ -18,10 +18,10 @@ import { ArmService } from './arm-service.ts';
 import type { BagPlayer } from './bag-player.ts';
 import { serveBags } from './bag-requests.ts';
 import type { Ledger, SampleBus } from './bus/index.ts';
+import type { ClockWatch } from './clock/clock-watch.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { TickResult } from './control/control-core.ts';
 import type { Drive } from './drive.ts';
-import type { ClockWatch } from './clock/clock-watch.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
 import { mapCoverage } from './navigation/coverage.ts';
@@ -52,7 +52,8 @@ export type ExecutionParts = {
   /** The one session of this robot: queryables and routes live on it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
-  readonly clockWatch: ClockWatch | undefined;
+  /** Absent in tests that have no clock to watch. */
+  readonly clockWatch?: ClockWatch;
   /** Only in lockstep simulation. */
   readonly lockstep: Lockstep | undefined;
   /** Floor to be mapped, square metres, where it is known. */
@@ -160,6 +161,7 @@ export class ExecutionCell implements Cell {
     this.#parts.lockstep?.close();
     this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
     await this.#parts.player.close();
+    this.#parts.clockWatch?.close();
     await this.#parts.routes.close();
     await this.#parts.zenoh?.close().catch((error: unknown) => this.#warn('zenoh', error));
     await this.#drive.close();
@@ -212,6 +214,7 @@ export class ExecutionCell implements Cell {
   }
 
   #observe(sample: Sample): void {
+    this.#parts.clockWatch?.sample(sample);
     this.#drive.offer(sample);
     this.#health.observe(sample);
     this.#parts.arm?.observe(sample);

@@ -37,6 +37,7 @@ export type ToThread =
   /** The memory of this block will not come again. */
   | { readonly t: 'gone'; readonly id: number }
   | { readonly t: 'drops'; readonly topic: string; readonly reason: DropReason; readonly count: number }
+  | { readonly t: 'note'; readonly name: string; readonly facts: Facts }
   /** Write and seal everything published so far, then answer `done`. */
   | { readonly t: 'seal'; readonly ask: number }
   /** The same, and what comes from now on goes into another bag. */
@@ -44,6 +45,9 @@ export type ToThread =
   /** Cuts a clip out of the sealed segments of this bag; `done` carries a ClipFile. */
   | { readonly t: 'clip'; readonly ask: number; readonly info: ClipInfo }
   | ({ readonly t: 'evict'; readonly ask: number } & Eviction);
+
+/** Metadata of a segment: text by name. */
+export type Facts = Readonly<Record<string, string>>;
 
 export type Sealed = {
   readonly segment: EventPayload<'segment.sealed'>;

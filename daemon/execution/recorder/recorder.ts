@@ -28,7 +28,7 @@ import {
   type RecorderStatus,
   threadOptions,
 } from './options.ts';
-import type { FromThread, ToThread } from './protocol.ts';
+import type { Facts, FromThread, ToThread } from './protocol.ts';
 import { ThreadAsks } from './thread-asks.ts';
 import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts';
 
@@ -107,7 +107,7 @@ export class Recorder {
     this.#drops.drop(topic, reason, count);
   }
 
-  /** Metadata of each segment that is sealed from now on. */
+  /** Metadata of each segment sealed from now on. */
   readonly note = (name: string, facts: Facts): void => this.#post({ t: 'note', name, facts });
 
   /** Why the sample is not taken; undefined when it is. */

@@ -38,6 +38,8 @@ export class RecordingThread {
   readonly #line: ChunkLine;
   readonly #space: DiskSpace;
   #folder!: BagFolder;
+  /** Metadata of each segment, by name. */
+  readonly #notes = new Map<string, ReadonlyMap<string, string>>();
   #accounts!: Accounts;
   #open: Open | undefined;
   #failure: Failure | undefined;
@@ -90,6 +92,9 @@ export class RecordingThread {
         this.#blockMs = this.#clock.monotonicMs();
         this.#queue.push(message);
         break;
+      case 'note':
+        this.#notes.set(`auraison.${message.name}`, new Map(Object.entries(message.facts)));
+        return;
       case 'gone':
         this.#queue.gone(message.id);
         return;
@@ -302,7 +307,8 @@ export class RecordingThread {
     const written = topicCounts(open.relative, open.segment.summary);
     const losses = this.#accounts.close(bag, open.relative, written);
     try {
-      await open.segment.end(new Map(losses.topics.map((line) => [line.topic, JSON.stringify(line)])));
+      const told = new Map(losses.topics.map((line) => [line.topic, JSON.stringify(line)]));
+      await open.segment.end(told, this.#notes);
     } catch (error) {
       await this.#leave(open, losses, error);
       return;

@@ -125,7 +125,11 @@ export class Segment {
   }
 
   /** Writes losses, summary and footer and makes them durable. No write may follow. */
-  async end(losses: ReadonlyMap<string, string> | undefined): Promise<void> {
+  async end(
+    losses: ReadonlyMap<string, string> | undefined,
+    notes: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(),
+  ): Promise<void> {
+    for (const [name, facts] of notes) await this.#append(this.#writer.metadata(name, facts));
     if (losses) await this.#append(this.#writer.metadata('auraison.losses', losses));
     await this.#append(this.#writer.end());
     await this.#syncing?.catch(() => {});
