@@ -1,0 +1,219 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { SystemClock } from '../adapters/clock/system-clock.ts';
+import { NativeKeySpace } from '../adapters/zenoh/native-key-space.ts';
+import type { LedgerLine } from '../contract/index.ts';
+import { rosEnvironment } from '../test/peers/ros-peer.ts';
+import { testDaemon } from '../test/support/daemon.ts';
+import { freePort } from '../test/support/zenoh.ts';
+import { LoadWatch } from './support/load-watch.ts';
+
+/**
+ * The whole way of the data under load: real DDS publications, the ROS host, the bus, a route, Zenoh over TCP, and
+ * a reader in this process that counts every sample. Two loads, one after the other:
+ *
+ * - `robot`: 1 kHz JointState, 4 × 30 Hz 640×480 rgb8, 10 Hz 1 MB PointCloud2, 40 Hz LaserScan (122 MB/s)
+ * - `cloud`: 30 Hz PointCloud2 of 5 MB (150 MB/s) beside 1 kHz JointState
+ *
+ * Usage: node bench/fabric-load.ts [--minutes 10] [--load robot|cloud|both] [--scale 1] [--json]
+ * `--scale 0.25` sends a quarter of the rates, for machines that share their cores.
+ */
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    load: { type: 'string', default: 'both' },
+    scale: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const seconds = Number(flags.minutes) * 60;
+const scale = Number(flags.scale);
+
+type Topic = { topic: string; type: string; bytes: number; hz: number; depth: number };
+const joints: Topic = {
+  topic: '/joint_states',
+  type: 'sensor_msgs/msg/JointState',
+  bytes: 512,
+  hz: 1_000,
+  depth: 1_000,
+};
+const cloud = (bytes: number, hz: number): Topic => ({
+  topic: '/points',
+  type: 'sensor_msgs/msg/PointCloud2',
+  bytes,
+  hz,
+  depth: 20,
+});
+const LOADS: Record<string, Topic[]> = {
+  robot: [
+    joints,
+    { topic: '/scan', type: 'sensor_msgs/msg/LaserScan', bytes: 6_000, hz: 40, depth: 200 },
+    ...['front', 'left', 'right', 'rear'].map((name) => ({
+      topic: `/camera/${name}`,
+      type: 'sensor_msgs/msg/Image',
+      bytes: 921_664,
+      hz: 30,
+      depth: 40,
+    })),
+    cloud(1_000_000, 10),
+  ],
+  cloud: [joints, cloud(5_000_000, 30)],
+};
+
+const results = [];
+for (const name of flags.load === 'both' ? Object.keys(LOADS) : [flags.load!]) {
+  const topics = LOADS[name]!.map((topic) => ({ ...topic, hz: topic.hz * scale }));
+  const result = await run(name, topics);
+  results.push(result);
+  if (!flags.json) print(result);
+}
+if (flags.json) process.stdout.write(`${JSON.stringify({ bench: 'fabric-load', results })}\n`);
+
+async function run(name: string, topics: Topic[]) {
+  const env = rosEnvironment();
+  Object.assign(process.env, env);
+  const folder = mkdtempSync(join(tmpdir(), 'fabric-load-'));
+  const endpoint = `tcp/127.0.0.1:${await freePort()}`;
+  const config = join(folder, 'robot.toml');
+  writeFileSync(config, toml(topics));
+  const clock = new SystemClock();
+  const daemon = await testDaemon(join(folder, 'data'), {
+    ...env,
+    AURAISON_CONFIG: config,
+    AURAISON_ROBOT_SOURCE: 'ros',
+    AURAISON_ZENOH_ENABLED: 'true',
+    AURAISON_ZENOH_MODE: 'router',
+    AURAISON_ZENOH_LISTEN: endpoint,
+    AURAISON_RECORDER_ENABLED: 'false',
+  });
+  const reader = await NativeKeySpace.open(
+    // Over TCP, as to another host: shared memory would flatter.
+    { mode: 'client', connect: [endpoint], config: { 'transport/shared_memory/enabled': false } },
+    { clock },
+  );
+  const seen = new Map<string, number>();
+  const subscription = await reader.subscribe(
+    'load/**',
+    (values) => {
+      for (const { key } of values) seen.set(key, (seen.get(key) ?? 0) + 1);
+    },
+    { depth: 20_000 },
+  );
+  const routes = () => daemon.api.get<{ ledger: LedgerLine[]; routes: { state: string }[] }>('/v1/routes');
+  let generator: ChildProcess | undefined;
+  try {
+    await until(async () => (await routes()).routes.every(({ state }) => state === 'up'), 60_000);
+    generator = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'support/fabric-generator-main.ts'), JSON.stringify({ seconds, topics })],
+      {
+        env: { ...process.env, ...env },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    const lines = createInterface({ input: generator.stdout! })[Symbol.asyncIterator]();
+    await lines.next();
+    await pause(3_000);
+    const cell = await daemon.pidOf('execution');
+    const watch = new LoadWatch(clock, cell);
+    const idle = process.cpuUsage();
+    generator.stdin!.write('go\n');
+    watch.start();
+    const told = JSON.parse((await lines.next()).value as string) as {
+      sent: Record<string, number>;
+      seconds: number;
+      cpu_s: number;
+      refused: number;
+    };
+    const load = watch.stop();
+    const own = process.cpuUsage(idle);
+    const total = Object.values(told.sent).reduce((sum, count) => sum + count, 0);
+    await until(() => [...seen.values()].reduce((sum, count) => sum + count, 0) >= total, 15_000).catch(
+      () => {},
+    );
+    await pause(1_500);
+    const { ledger } = await routes();
+    const rows = topics.map(({ topic, bytes, hz }) => {
+      const line = ledger.find((one) => one.topic === topic && one.hop === 'route:load');
+      const lost = Object.values(line?.dropped ?? {}).reduce((sum, count) => sum + count, 0);
+      return {
+        topic,
+        bytes,
+        hz,
+        sent: told.sent[topic] ?? 0,
+        received: line?.received ?? 0,
+        forwarded: line?.forwarded ?? 0,
+        dropped: line?.dropped ?? {},
+        seen: seen.get(`load${topic}`) ?? 0,
+        balanced: line !== undefined && line.received === (line.forwarded ?? 0) + lost,
+      };
+    });
+    return {
+      load: name,
+      seconds: told.seconds,
+      cores: cpus().length,
+      rows,
+      ...load,
+      reader_dropped: subscription.dropped(),
+      generator_cpu: told.cpu_s / told.seconds,
+      generator_refused: told.refused,
+      reader_cpu: (own.user + own.system) / 1e6 / told.seconds,
+    };
+  } finally {
+    generator?.stdin?.end();
+    await reader.close();
+    await daemon.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function toml(topics: readonly Topic[]): string {
+  const heard = topics.map(({ topic, type }) => `[[ros.topics]]\ntopic = "${topic}"\ntype = "${type}"\n`);
+  return `${heard.join('\n')}\n[[routes]]\nname = "load"\nfrom = "ros:/**"\nto = "zenoh:load/{topic}"\ndepth = 2000\n`;
+}
+
+function print(result: Awaited<ReturnType<typeof run>>): void {
+  const { rows, load } = result;
+  const mb = rows.reduce((sum, { bytes, sent }) => sum + bytes * sent, 0) / 1e6 / result.seconds;
+  const say = (text: string) => process.stdout.write(`${text}\n`);
+  say(
+    `\n${load}: ${result.seconds.toFixed(0)} s, ${mb.toFixed(0)} MB/s, ${result.cores} cores, load average ${loadAverage()}`,
+  );
+  say('topic                 Hz       bytes      sent  received forwarded      seen  dropped');
+  for (const row of rows) {
+    const numbers = [row.hz.toFixed(0), row.bytes, row.sent, row.received, row.forwarded, row.seen];
+    const widths = [6, 11, 9, 9, 9, 9];
+    say(
+      `${row.topic.padEnd(18)}${numbers.map((n, i) => String(n).padStart(widths[i]!)).join(' ')}  ${JSON.stringify(row.dropped)}${row.balanced ? '' : '  NOT BALANCED'}`,
+    );
+  }
+  say(
+    `execution cell ${percent(result.cell_cpu)} of a core, its ROS host ${percent(result.host_cpu)}; generator ${percent(result.generator_cpu)} (refused ${result.generator_refused} times by its own host), reader ${percent(result.reader_cpu)}`,
+  );
+  say(
+    `memory of the cell ${result.rss_mb_first.toFixed(0)} -> ${result.rss_mb_last.toFixed(0)} MB, slope ${result.rss_mb_per_minute.toFixed(1)} MB/min after the first fifth`,
+  );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+function loadAverage(): string {
+  return readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 2).join(' ');
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function until(look: () => boolean | Promise<boolean>, ms: number): Promise<void> {
+  for (const end = performance.now() + ms; performance.now() < end; await pause(100)) {
+    if (await look()) return;
+  }
+  throw new Error('not in time');
+}
