@@ -36,3 +36,19 @@ class ExecuteProcess:
 
     def visit(self, context):
         return [{'cmd': self.cmd, **self.options}]
+
+
+class IncludeLaunchDescription:
+    """A file that is here is executed; one of another package is recorded as what it would be given."""
+
+    def __init__(self, source, *, launch_arguments=()):
+        self.source, self.launch_arguments = source, list(launch_arguments)
+        for name, value in self.launch_arguments:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError(f'launch argument {name} must be text')
+
+    def visit(self, context):
+        context.launch_configurations.update(self.launch_arguments)
+        if not self.source.exists():
+            return [{'include': self.source.location, 'arguments': dict(self.launch_arguments)}]
+        return self.source.load().visit(context)

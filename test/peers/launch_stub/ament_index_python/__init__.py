@@ -1,0 +1,1 @@
+"""Recording stub: see README.md of the folder above."""
