@@ -13,11 +13,13 @@ import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunsCommands } from './commands/runs.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addZenohCommands } from './commands/zenoh.ts';
 
 const program = new Command('auraison')
   .description(
@@ -57,6 +59,8 @@ for (const add of [
   addLogCommands,
   addConfigCommands,
   addDoctorCommand,
+  addRosCommands,
+  addZenohCommands,
   addCentralCommand,
   addServiceCommands,
   addCompletionCommand,

@@ -21,6 +21,7 @@ export type * from './link-wire.ts';
 export * from './nanoseconds.ts';
 export type * from './ports/index.ts';
 export type * from './projection-event.ts';
+export type * from './ros-messages.ts';
 export * from './route.ts';
 export type * from './run-state.ts';
 export * from './run-status.ts';

@@ -14,6 +14,7 @@ export * from './limits.ts';
 export * from './link-wire.ts';
 export type * from './ports/index.ts';
 export * from './projection-event.ts';
+export type * from './ros-messages.ts';
 export * from './route.ts';
 export * from './run-state.ts';
 export * from './sample.ts';

@@ -1,3 +1,4 @@
+import { delimiter } from 'node:path';
 import {
   type Clock,
   EdgeError,
@@ -9,6 +10,7 @@ import {
   type TopicSpec,
 } from '../../contract/core.ts';
 import { ApiLink } from './api-link.ts';
+import { installedDefinition } from './definitions.ts';
 import { HostProcess } from './host-process.ts';
 import { locateRos } from './locate.ts';
 import { stopMessage } from './messages.ts';
@@ -54,6 +56,9 @@ export class RosHost {
   /** Channel numbers of topics that were let go: a number is 16 bits on the wire. */
   readonly #freeChannels: number[] = [];
   #native: NativeLibrary | undefined;
+  readonly #installed = new Map<string, string>();
+  /** Told by publishers, of types that are not installed. */
+  readonly #learned = new Map<string, string>();
   readonly #link: ApiLink;
   /** Services, actions, parameters, lifecycle and graph, through whatever host runs. */
   readonly api: RosApi;
@@ -65,6 +70,53 @@ export class RosHost {
     this.#clock = clock;
     this.#link = new ApiLink(clock);
     this.api = makeRosApi(this.#link, clock, (level, message) => options.report?.(level, message));
+  }
+
+  /** Full names of the nodes that this adapter makes. */
+  get ownNodes(): ReadonlySet<string> {
+    const name = this.#options.node ?? 'auraison_edge';
+    const space = (this.#options.namespace ?? '').replace(/^\/+|\/+$/g, '');
+    const prefix = space === '' ? '' : `/${space}`;
+    return new Set([`${prefix}/${name}`, `${prefix}/${name}_standby`]);
+  }
+
+  isInstalled(type: string): boolean {
+    return this.#installedDefinition(type) !== undefined;
+  }
+
+  /** The definition of a message type as this installation has it, or as a publisher of it told. */
+  definitionOf(type: string): string | undefined {
+    return this.#installedDefinition(type) ?? this.#learned.get(type);
+  }
+
+  learned(type: string, definition: string): void {
+    this.#learned.set(type, definition);
+  }
+
+  /** What to say about a type that is not installed: the package to install, and what is done without it. */
+  unknownType(type: string): EdgeError {
+    const [pkg = '', , name = ''] = type.split('/');
+    const env = { ...process.env, ...this.#options.env };
+    const debian = `ros-${env['ROS_DISTRO'] ?? 'DISTRO'}-${pkg.replaceAll('_', '-')}`;
+    const raw =
+      this.#native?.path === undefined
+        ? `its messages are not taken: ${this.#native?.reason ?? 'the ROS host has not started'}`
+        : 'its messages are recorded as they are, unread';
+    return new EdgeError('sample.unknown_type', {
+      operation: 'look up a message type',
+      subject: type,
+      message: `the message ${name} of the package ${pkg} is not installed; ${raw}`,
+      hint: `install ${debian}, or source the workspace that has ${pkg}`,
+    });
+  }
+
+  #installedDefinition(type: string): string | undefined {
+    const known = this.#installed.get(type);
+    if (known !== undefined) return known;
+    const prefixes = { ...process.env, ...this.#options.env }['AMENT_PREFIX_PATH'] ?? '';
+    const definition = installedDefinition(type, prefixes.split(delimiter));
+    if (definition !== undefined) this.#installed.set(type, definition);
+    return definition;
   }
 
   /** What the helper library adds, or why it is not there; undefined before the first start. */

@@ -1,20 +1,56 @@
 import {
   EdgeError,
+  type EndpointInfo,
+  type GraphSnapshot,
   type Sample,
   type SampleSource,
   type SourceState,
   type TopicSpec,
 } from '../../contract/core.ts';
+import { definitionHasHeader } from '../../formats/ros2/index.ts';
+import { discoveredTopics, type FoundTopic, foundTopic, sameQos } from './discovery.ts';
+import { learnDefinition } from './learn-definition.ts';
 import type { RosHost } from './ros-host.ts';
 
-/** Topics of a ROS graph as samples. Types are looked up by the host; an unknown one refuses the opening. */
+export type RosSourceOptions = {
+  /** Topics that are bridged as they appear in the graph, by patterns; none unless given. */
+  readonly discover?: readonly string[];
+  readonly deny?: readonly string[];
+  /** Topics that are never discovered, for example those we command. */
+  readonly except?: readonly string[];
+  /** A topic that cannot be had as it should; the others go on. Told once for each reason. */
+  readonly onFault?: (error: EdgeError) => void;
+  /** Topics that are bridged from now on, with the quality of service they are heard with. */
+  readonly onTopics?: (topics: readonly TopicSpec[]) => void;
+};
+
+/** Topics that discovery may add; a graph with more needs a narrower list. */
+const DISCOVERED_MAX = 512;
+
+type Bridged = { readonly channel: number; readonly spec: TopicSpec };
+
+/**
+ * Topics of a ROS graph as samples: the configured ones, and those that discovery finds. A type whose package
+ * is not installed is told, and its bytes are taken all the same once somebody publishes it.
+ */
 export class RosSource implements SampleSource {
   readonly #host: RosHost;
-  readonly #channels: number[] = [];
+  readonly #options: RosSourceOptions;
+  readonly #bridged = new Map<string, Bridged>();
+  /** Configured topics of unknown types, until somebody publishes them. */
+  readonly #waiting = new Map<string, TopicSpec>();
+  readonly #configured = new Set<string>();
+  readonly #told = new Set<string>();
+  #onSample: (sample: Sample) => void = () => {};
+  #watch: { cancel(): void } | undefined;
+  /** The newest graph not looked at yet; looks do not overlap. */
+  #next: GraphSnapshot | undefined;
+  #looking = false;
   #closed = false;
 
-  constructor(host: RosHost) {
+  constructor(host: RosHost, options: RosSourceOptions = {}) {
     this.#host = host;
+    this.#options = options;
   }
 
   async open(
@@ -22,16 +58,15 @@ export class RosSource implements SampleSource {
     onSample: (sample: Sample) => void,
     onState: (state: SourceState) => void,
   ): Promise<void> {
-    if (this.#closed) {
-      throw new EdgeError('ros.failed', {
-        operation: 'open',
-        subject: 'ros source',
-        message: 'already closed',
-      });
-    }
+    if (this.#closed) throw failed('already closed');
     await this.#host.start(this);
+    this.#onSample = onSample;
     try {
-      for (const topic of topics) this.#channels.push(await this.#host.subscribe(topic, onSample));
+      for (const topic of topics) {
+        this.#configured.add(topic.topic);
+        if (this.#host.definitionOf(topic.type) === undefined) this.#postpone(topic);
+        else await this.#bridge(topic);
+      }
     } catch (error) {
       // Whoever tries again must not hear the first topics twice.
       this.#forget();
@@ -41,19 +76,118 @@ export class RosSource implements SampleSource {
       if (!this.#closed) onState(state);
     });
     onState(this.#host.state());
+    if (this.#waiting.size > 0 || (this.#options.discover ?? []).length > 0)
+      this.#watch ??= this.#host.api.graph.watch((graph) => this.#changed(graph));
   }
 
   state(): SourceState {
     return this.#host.state();
   }
 
+  /** What is bridged now. */
+  topics(): readonly TopicSpec[] {
+    return [...this.#bridged.values()].map(({ spec }) => spec);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watch?.cancel();
     this.#forget();
     await this.#host.release(this);
   }
 
-  #forget(): void {
-    for (const channel of this.#channels.splice(0)) this.#host.unsubscribe(channel);
+  #changed(graph: GraphSnapshot): void {
+    this.#next = graph;
+    if (this.#looking) return;
+    this.#looking = true;
+    void this.#look().finally(() => {
+      this.#looking = false;
+    });
   }
+
+  async #look(): Promise<void> {
+    for (let graph = this.#next; graph && !this.#closed; graph = this.#next) {
+      this.#next = undefined;
+      for (const topic of graph.topics) {
+        const spec = this.#waiting.get(topic.topic);
+        const found = spec && foundTopic(topic, this.#host.ownNodes);
+        if (!found || found.type !== spec.type) continue;
+        if (await this.#attempt(spec, found.publishers)) this.#waiting.delete(spec.topic);
+      }
+      const known = new Set([...this.#configured, ...(this.#options.except ?? [])]);
+      const { discover = [], deny = [] } = this.#options;
+      const rules = { allow: discover, deny, known, ownNodes: this.#host.ownNodes };
+      for (const found of discoveredTopics(graph, rules)) await this.#follow(found);
+    }
+  }
+
+  /** Bridges what is new, and again what has publishers of other quality of service than before. */
+  async #follow(found: FoundTopic): Promise<void> {
+    const { topic, type, qos, publishers, otherTypes } = found;
+    if (this.#closed) return;
+    if (otherTypes.length > 0)
+      this.#fault(failed(`${topic} is published as ${type} and as ${otherTypes.join(', ')}`, topic));
+    const before = this.#bridged.get(topic);
+    if (before && before.spec.type === type && sameQos(before.spec.qos, qos)) return;
+    if (!before && this.#bridged.size - this.#configured.size >= DISCOVERED_MAX) {
+      this.#fault(failed(`discovery found more than ${DISCOVERED_MAX} topics; narrow ros.discover`, topic));
+      return;
+    }
+    if (before) {
+      this.#bridged.delete(topic);
+      this.#host.unsubscribe(before.channel);
+    }
+    await this.#attempt({ topic, type, qos }, publishers);
+  }
+
+  /** False when it has to be tried again; what is wrong has been told. */
+  async #attempt(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<boolean> {
+    try {
+      if (this.#host.definitionOf(spec.type) === undefined) {
+        this.#fault(this.#host.unknownType(spec.type));
+        const definition = await learnDefinition(this.#host.api.services, spec.type, publishers);
+        if (definition !== undefined) this.#host.learned(spec.type, definition);
+      }
+      if (this.#closed) return true;
+      await this.#bridge(spec);
+      return true;
+    } catch (error) {
+      this.#fault(EdgeError.from(error, 'ros.failed', 'subscribe', spec.topic));
+      return false;
+    }
+  }
+
+  async #bridge(spec: TopicSpec): Promise<void> {
+    const installed = this.#host.isInstalled(spec.type);
+    const definition = installed ? undefined : this.#host.definitionOf(spec.type);
+    const raw = installed
+      ? undefined
+      : { headed: definition !== undefined && definitionHasHeader(definition) };
+    // Told before the first sample: the recorder wants to know how a topic is offered.
+    this.#options.onTopics?.([spec]);
+    const channel = await this.#host.subscribe(spec, (sample) => this.#onSample(sample), raw);
+    this.#bridged.set(spec.topic, { channel, spec });
+  }
+
+  #postpone(topic: TopicSpec): void {
+    this.#fault(this.#host.unknownType(topic.type));
+    this.#waiting.set(topic.topic, topic);
+  }
+
+  #fault(error: EdgeError): void {
+    const key = `${error.code} ${error.subject} ${error.message}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#options.onFault?.(error);
+  }
+
+  #forget(): void {
+    for (const { channel } of this.#bridged.values()) this.#host.unsubscribe(channel);
+    this.#bridged.clear();
+    this.#waiting.clear();
+  }
+}
+
+function failed(message: string, subject = 'ros source'): EdgeError {
+  return new EdgeError('ros.failed', { operation: 'open', subject, message });
 }

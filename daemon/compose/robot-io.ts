@@ -1,13 +1,14 @@
-import { delimiter } from 'node:path';
-import { installedDefinition } from '../../adapters/ros/definitions.ts';
+import { join } from 'node:path';
 import { RosHost } from '../../adapters/ros/ros-host.ts';
 import { RosSink } from '../../adapters/ros/ros-sink.ts';
 import { RosSource } from '../../adapters/ros/ros-source.ts';
 import {
   type CellContext,
   DEFAULT_QOS,
+  EdgeError,
   LATCHED_QOS,
   type RosApi,
+  type RosQosReport,
   type SampleSink,
   type SampleSource,
   SENSOR_QOS,
@@ -35,6 +36,10 @@ export type RobotIo = {
   readonly mapAreaM2: number | undefined;
   /** The rest of ROS beside its topics, where the robot is reached over it. */
   readonly rosApi?: RosApi;
+  /** What happened to quality of service, counted by topic and kind. */
+  readonly rosQosEvents?: () => readonly RosQosReport[];
+  /** Called with topics that are heard from now on, as they are offered. */
+  readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
   /** Definition of a message type as the robot's own installation has it. */
   readonly definitionOf?: (type: string) => string | undefined;
 };
@@ -52,7 +57,7 @@ export async function makeRobotIo(settings: Settings, context: CellContext): Pro
     mapAreaM2: undefined,
   };
   if (config.robot.source === 'sim') return { ...nothing, ...simIo(settings, context) };
-  if (config.robot.source === 'ros') return { ...nothing, ...rosIo(config, context) };
+  if (config.robot.source === 'ros') return { ...nothing, ...rosIo(settings, context) };
   return nothing;
 }
 
@@ -72,16 +77,61 @@ function simIo({ config, dataDir }: Settings, { clock, report }: CellContext): P
   };
 }
 
-function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo> {
+function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellContext): Partial<RobotIo> {
+  /** What is wrong with one topic: for operators now, and in the log. The others go on. */
+  const onFault = (error: EdgeError) => {
+    report('warn', error.message, { code: error.code, subject: error.subject, hint: error.hint });
+    emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((cause: unknown) =>
+      report('warn', 'an event was not written', { error: String(cause) }),
+    );
+  };
+  const told = new Set<string>();
   const host = new RosHost(
     {
       node: 'auraison_edge',
       namespace: config.ros.namespace,
+      useSimTime: config.ros.use_sim_time,
+      nativeDir: join(dataDir, 'cache', 'ros'),
+      onQosEvent: ({ topic, kind, message, hint }) => {
+        const error = new EdgeError('ros.refused', {
+          operation: `qos ${kind}`,
+          subject: topic,
+          message,
+          hint,
+        });
+        // A promise that is missed again and again is counted, and told the first time.
+        if (kind === 'incompatible' || !told.has(`${topic} ${kind}`)) onFault(error);
+        told.add(`${topic} ${kind}`);
+      },
       env: config.ros.domain_id < 0 ? {} : { ROS_DOMAIN_ID: String(config.ros.domain_id) },
       report: (level, message) => report(level, message),
     },
     clock,
   );
+  const heard = heardTopics(config);
+  let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
+  const source = new RosSource(host, {
+    discover: config.ros.discover,
+    deny: config.ros.deny,
+    except: [heard.command.topic],
+    onFault,
+    onTopics: (found) => onTopics(found),
+  });
+  return {
+    rosApi: host.api,
+    rosQosEvents: () => [...host.qosEvents.values()],
+    onTopics: (listen) => {
+      onTopics = listen;
+    },
+    definitionOf: (type) => host.definitionOf(type),
+    source,
+    sink: new RosSink(host),
+    ...heard,
+  };
+}
+
+/** What is heard of a robot on ROS, however it is reached, and what moves it. */
+function heardTopics(config: Config): Pick<RobotIo, 'topics' | 'command' | 'robotTopics'> {
   const heard = config.ros.topics.filter((t) => t.direction === 'in');
   const topics: TopicSpec[] = (heard.length > 0 ? heard : usualTopics(config.ros.namespace)).map(
     ({ topic, type, qos }) => ({ topic, type, qos }),
@@ -91,11 +141,6 @@ function rosIo(config: Config, { clock, report }: CellContext): Partial<RobotIo>
     if (!topics.some(({ topic }) => topic === needed.topic)) topics.push(needed);
   }
   return {
-    rosApi: host.api,
-    definitionOf: (type) =>
-      installedDefinition(type, (process.env['AMENT_PREFIX_PATH'] ?? '').split(delimiter)),
-    source: new RosSource(host),
-    sink: new RosSink(host),
     topics,
     command: commandTopic(config),
     robotTopics: Object.fromEntries(

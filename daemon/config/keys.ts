@@ -184,7 +184,7 @@ const TIMES = [
   ['lifespan', 'lifespanMs'],
   ['liveliness_lease', 'livelinessLeaseMs'],
 ] as const;
-const QOS_TIME = quantity('duration', '1 s', 'a time of the quality of service', { min: '1 ms', max: '1 day' });
+const QOS_TIME = quantity('duration', '1 s', 'a time of the quality of service', { min: 1, max: 86_400_000 });
 
 function readTopic(
   row: Record<string, unknown>,

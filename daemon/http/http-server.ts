@@ -17,6 +17,7 @@ import { linkRoutes } from './routes/link.ts';
 import { motionRoutes } from './routes/motions.ts';
 import { playRoutes } from './routes/plays.ts';
 import { robotRoutes } from './routes/robot.ts';
+import { rosRoutes } from './routes/ros.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -145,6 +146,7 @@ export class HttpServer {
     motionRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
+    rosRoutes(app, this.#ports);
     sampleRouteRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);

@@ -15,6 +15,8 @@ export async function stopRobot({ bus, runtime, clock }: HttpPorts, reason: stri
   const order: StopRequest = { reason };
   const [stopped] = await Promise.allSettled([
     bus.request('execution', METHODS.execution.robotStop, order),
+    // Goals sent through the API move the robot as well; a server that does not agree stays the lease's business.
+    bus.request('execution', METHODS.execution.rosGoalsCancel, {}),
     // A run that is deaf cannot move the robot any more: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);

@@ -1,4 +1,4 @@
-import type { EndpointInfo, TopicSpec } from '../../../contract/index.ts';
+import type { Clock, EndpointInfo, TopicSpec } from '../../../contract/index.ts';
 import { qosMismatches, qosText } from '../../../formats/ros2/qos.ts';
 import type { Notice, QosEvent } from '../wire.ts';
 import { endpoint } from './graph-view.ts';
@@ -16,10 +16,14 @@ const POLICIES: Readonly<Record<number, string>> = {
   64: 'lifespan',
 };
 
+/** Who an endpoint belongs to is known a little later than that it does not fit, milliseconds. */
+const NAMES_MS = 500;
+
 /** Callbacks that tell what the middleware notices about quality of service; undefined before Jazzy. */
 export function qosCallbacks(
   events: EventClasses,
   node: RosNode,
+  clock: Clock,
   spec: TopicSpec,
   direction: Direction,
   tell: (notice: Notice) => void,
@@ -43,10 +47,15 @@ export function qosCallbacks(
       kind: 'qos',
       event: { topic: spec.topic, direction, kind, count, ours: spec.qos, others, message, hint },
     });
-  callbacks.incompatibleQos = (event) => {
-    const { message, hint, others } = explain(node, spec, direction, event);
-    send('incompatible', changed(event), message, hint, others);
-  };
+  callbacks.incompatibleQos = (event) =>
+    void clock.after(NAMES_MS, () => {
+      try {
+        const { message, hint, others } = explain(node, spec, direction, event);
+        send('incompatible', changed(event), message, hint, others);
+      } catch {
+        // The node went away meanwhile, and nobody is left to be told.
+      }
+    });
   callbacks.incompatibleType = (event) =>
     send(
       'type',

@@ -1,5 +1,5 @@
 import type { Qos } from '../../../contract/index.ts';
-import type { Rclnodejs, Qos as VendorQos } from './vendor.ts';
+import type { Rclnodejs, TypeName, Qos as VendorQos } from './vendor.ts';
 
 /** Numbers of rmw/types.h. */
 export function vendorQos(rcl: Rclnodejs, qos: Qos, depthMin: number): VendorQos {
@@ -28,9 +28,7 @@ export function withNative<T>(qos: Qos, rawType: string | undefined, make: () =>
   }
 }
 
-/** Stands for a class whose package is not installed; raw subscriptions ask it for its name only. */
-export const RAW_TYPE = {
-  pkgName: 'auraison_raw',
-  subFolder: 'msg',
-  interfaceName: 'Any',
-} as const;
+/** Stands for a class whose package is not installed; rclnodejs asks it for its name only. */
+export const RAW_TYPE: TypeName = Object.assign(() => {}, {
+  type: () => ({ pkgName: 'auraison_raw', subFolder: 'msg', interfaceName: 'Any' }),
+});

@@ -76,7 +76,7 @@ export class RosSession {
     this.#requireNative(spec);
     const tell = (notice: Notice) => this.#outlet.notice(notice);
     const lose = (count: number) => this.#countLost(spec.topic, count);
-    const events = qosCallbacks(this.#events, this.#node, spec, 'in', tell, lose);
+    const events = qosCallbacks(this.#events, this.#node, this.#clock, spec, 'in', tell, lose);
     if (events) this.#guardAll(events, spec.topic);
     const onMessage = (message: Buffer) =>
       this.#guarded('receive', spec.topic, () => {
@@ -107,7 +107,7 @@ export class RosSession {
     const { spec } = control;
     messageClass(this.#rcl, spec.type);
     this.#requireNative(spec);
-    const events = qosCallbacks(this.#events, this.#node, spec, 'out', (notice) =>
+    const events = qosCallbacks(this.#events, this.#node, this.#clock, spec, 'out', (notice) =>
       this.#outlet.notice(notice),
     );
     if (events) this.#guardAll(events, spec.topic);
@@ -117,6 +117,7 @@ export class RosSession {
         this.#node.createPublisher(spec.type, spec.topic, { qos }, events),
       ),
     );
+    this.#node.syncHandles();
     this.#advertised.set(control.channel, {
       publisher,
       topic: spec.topic,
@@ -173,7 +174,7 @@ export class RosSession {
   }
 
   #rawType(spec: TopicSpec): TypeName {
-    if (this.#options.native) return { type: () => RAW_TYPE };
+    if (this.#options.native) return RAW_TYPE;
     // Says which package is missing.
     requireInstalled(spec.type, 'msg');
     throw new HostFault('sample.unknown_type', 'subscribe', spec.type, 'no helper library on this host');

@@ -130,6 +130,8 @@ export type Node = {
     onMessage: (message: Buffer) => void,
     events?: EventCallbacks,
   ): Subscription;
+  /** Events of a publisher are waited for only from the next change of entities on, or from this call on. */
+  syncHandles(): void;
   destroySubscription(subscription: Subscription): void;
   createClient(type: string, name: string, options: { qos: Qos }): Client;
   destroyClient(client: Client): void;

@@ -93,6 +93,15 @@ struct edge_description {
 };
 struct edge_hash { uint8_t version; uint8_t value[32]; };
 
+/* What introspection reads of a message; behind these lie more pointers, all of them null without members. */
+struct edge_members {
+  const char *namespace_;
+  const char *name;
+  uint32_t count;
+  size_t size;
+  void *rest[8];
+};
+
 struct edge_support {
   const char *identifier;
   const void *data;
@@ -103,6 +112,9 @@ struct edge_support {
   /* Ours; whoever reads the structure knows nothing of it. */
   struct edge_description described;
   struct edge_callbacks callbacks;
+  struct edge_members members;
+  /* The same type for who asks by introspection. */
+  struct edge_support *introspection;
 };
 
 static bool refuse_serialize(const void *message, void *cdr) { (void)message; (void)cdr; return false; }
@@ -113,7 +125,9 @@ static size_t no_size_max(char *bounds) { *bounds = 0; return 0; }
 
 static const struct edge_support *find(const struct edge_support *support, const char *identifier)
 {
-  return strcmp(identifier, support->identifier) == 0 ? support : NULL;
+  if (strcmp(identifier, support->identifier) == 0) return support;
+  const struct edge_support *other = support->introspection;
+  return other != NULL && strcmp(identifier, other->identifier) == 0 ? other : NULL;
 }
 static const struct edge_hash *hash(const struct edge_support *support)
 {
@@ -139,11 +153,13 @@ static const struct edge_sequence *sources(const struct edge_support *support)
 const struct edge_support *rosidl_typesupport_c__get_message_type_support_handle__auraison_raw__msg__Any(void)
 {
   const char *type = getenv("AURAISON_RAW_TYPE");
-  char package[256], folder[16], name[256], space[300];
+  char package[256], folder[16], name[256], space[300], c_space[300];
   if (type == NULL || sscanf(type, "%255[^/]/%15[^/]/%255s", package, folder, name) != 3) return NULL;
   snprintf(space, sizeof space, "%s::%s", package, folder);
+  snprintf(c_space, sizeof c_space, "%s__%s", package, folder);
   struct edge_support *support = calloc(1, sizeof *support);
-  if (support == NULL) return NULL;
+  struct edge_support *other = calloc(1, sizeof *other);
+  if (support == NULL || other == NULL) return NULL;
   support->identifier = "rosidl_typesupport_fastrtps_c";
   support->find = find;
   support->hash = hash;
@@ -159,5 +175,12 @@ const struct edge_support *rosidl_typesupport_c__get_message_type_support_handle
   support->callbacks.size = no_size;
   support->callbacks.size_max = no_size_max;
   support->data = &support->callbacks;
+  *other = *support;
+  other->identifier = "rosidl_typesupport_introspection_c";
+  other->members.namespace_ = strdup(c_space);
+  other->members.name = support->callbacks.name;
+  other->members.size = 1;
+  other->data = &other->members;
+  support->introspection = other;
   return support;
 }

@@ -1,0 +1,127 @@
+import {
+  type CellContext,
+  EdgeError,
+  METHODS,
+  type MessageValue,
+  type RosApi,
+  type RosCallRequest,
+  type RosGoalCancel,
+  type RosGoalQuery,
+  type RosGoalRequest,
+  type RosLifecycleRequest,
+  type RosParamsRequest,
+  type RosQosReport,
+  type RosTfRequest,
+  type Sample,
+} from '../../contract/core.ts';
+import { decodeTf } from '../../formats/cdr/index.ts';
+import { TfTree } from '../../formats/ros2/tf-tree.ts';
+import type { SampleBus } from './bus/index.ts';
+import { RosGoals } from './ros-goals.ts';
+
+export type RosParts = {
+  /** Undefined where the robot is not reached by ROS. */
+  readonly api: RosApi | undefined;
+  readonly qosEvents: () => readonly RosQosReport[];
+  readonly bus: SampleBus;
+};
+
+const TF_TYPE = 'tf2_msgs/msg/TFMessage';
+
+/** What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus tell it. */
+export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): void {
+  const methods = METHODS.execution;
+  const tree = new TfTree();
+  const malformed = new Set<string>();
+  parts.bus.tap('tf', (sample) => takeTransforms(tree, sample, malformed, report));
+  bus.handle(methods.rosTf, async (body) => {
+    const { target, source } = body as RosTfRequest;
+    if (target === undefined || source === undefined) return plain({ frames: tree.frames() });
+    return plain({ target, source, transform: tree.lookup(target, source) });
+  });
+
+  const goals = parts.api && new RosGoals(parts.api.actions, clock);
+  const api = () => parts.api ?? none();
+  const desk = () => goals ?? none();
+  bus.handle(methods.rosGraph, async () => ({
+    ...(await api().graph.snapshot()),
+    qosEvents: parts.qosEvents(),
+  }));
+  bus.handle(methods.rosCall, async (body) => {
+    const { service, type, request, timeoutMs } = body as RosCallRequest;
+    return plain(await api().services.call(service, type, request, { timeoutMs }));
+  });
+  bus.handle(methods.rosGoalSend, async (body) => plain(await desk().send(body as RosGoalRequest)));
+  bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body as RosGoalQuery)));
+  bus.handle(methods.rosGoalCancel, async (body) => {
+    const { goalId, timeoutMs } = body as RosGoalCancel;
+    return { cancelled: await desk().cancel(goalId, timeoutMs) };
+  });
+  bus.handle(methods.rosGoalsCancel, async () => ({ cancelled: (await goals?.cancelAll()) ?? 0 }));
+  bus.handle(methods.rosParams, async (body) => {
+    const { node, names, set, timeoutMs } = body as RosParamsRequest;
+    const { parameters } = api();
+    if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
+    if (names) return { values: plain(await parameters.get(node, names, { timeoutMs })) };
+    return { names: await parameters.list(node, { timeoutMs }) };
+  });
+  bus.handle(methods.rosLifecycle, async (body) => {
+    const { node, transition, timeoutMs } = body as RosLifecycleRequest;
+    const { lifecycle } = api();
+    if (transition === undefined) return { state: await lifecycle.state(node, { timeoutMs }) };
+    return { state: await lifecycle.change(node, transition, { timeoutMs }) };
+  });
+}
+
+/** A transform that makes no tree is left out, and told once for each frame. */
+function takeTransforms(
+  tree: TfTree,
+  { topic, type, bytes }: Sample,
+  told: Set<string>,
+  report: CellContext['report'],
+): void {
+  if (type !== TF_TYPE || !(topic.endsWith('/tf') || topic.endsWith('/tf_static'))) return;
+  try {
+    for (const transform of decodeTf(bytes)) {
+      try {
+        tree.update(transform, topic.endsWith('/tf_static'));
+      } catch (error) {
+        tell(error, transform.child_frame_id);
+      }
+    }
+  } catch (error) {
+    tell(error, topic);
+  }
+  function tell(error: unknown, subject: string): void {
+    if (told.has(subject) || told.size >= 1_000) return;
+    told.add(subject);
+    report('warn', 'a transform is left out', { subject, error: String(error) });
+  }
+}
+
+/** Values as JSON has them: lists instead of typed arrays, 64-bit integers as decimal text. */
+function plain(value: unknown): MessageValue {
+  const walk = (one: unknown): unknown => {
+    if (typeof one === 'bigint') return one.toString();
+    if (ArrayBuffer.isView(one)) return Array.from(one as unknown as Iterable<unknown>, walk);
+    if (Array.isArray(one)) return one.map(walk);
+    if (typeof one !== 'object' || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, walk(inner)]));
+  };
+  return walk(value) as MessageValue;
+}
+
+function definedOnly(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+function none(): never {
+  throw new EdgeError('ros.unavailable', {
+    operation: 'ask the ROS graph',
+    subject: 'ros',
+    message: 'this robot is not reached by ROS',
+    hint: 'set robot.source = "ros"',
+  });
+}

@@ -1,0 +1,273 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  METHODS,
+  type ParameterValue,
+  type RosGoalView,
+  type RosParamsRequest,
+} from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors, NoQuery } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const open = { additionalProperties: true } as const;
+const Name = Type.String({ pattern: '^/[A-Za-z0-9_/]{1,250}$', description: 'full name with its namespace' });
+const typeOf = (kind: string) =>
+  Type.String({
+    pattern: `^[A-Za-z]\\w{0,100}/${kind}/[A-Za-z]\\w{0,100}$`,
+    description: `package/${kind}/Type`,
+  });
+/** The longest that a caller may make this daemon wait for a node, milliseconds. */
+const TIMEOUT_MS_MAX = 60_000;
+const TIMEOUT_MS = 5_000;
+const Timeout = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: TIMEOUT_MS_MAX, description: `default ${TIMEOUT_MS}` }),
+);
+const Message = Type.Object({}, { ...open, description: 'fields by name; 64-bit integers also as text' });
+
+const CallBody = Type.Object(
+  { service: Name, type: typeOf('srv'), request: Type.Optional(Message), timeout_ms: Timeout },
+  closed,
+);
+const GoalBody = Type.Object(
+  { action: Name, type: typeOf('action'), goal: Type.Optional(Message), timeout_ms: Timeout },
+  closed,
+);
+const GoalParams = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }, closed);
+const GoalQuery = Type.Object(
+  { after: Type.Optional(Type.Integer({ minimum: 0, description: 'only feedback after this number' })) },
+  closed,
+);
+const CancelGoalBody = Type.Object({ timeout_ms: Timeout }, closed);
+const KINDS = [
+  'bool',
+  'integer',
+  'double',
+  'string',
+  'bytes',
+  'bools',
+  'integers',
+  'doubles',
+  'strings',
+] as const;
+const ParamsQuery = Type.Object(
+  {
+    node: Name,
+    name: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 })),
+    timeout_ms: Timeout,
+  },
+  closed,
+);
+const SetParamsBody = Type.Object(
+  {
+    node: Name,
+    values: Type.Record(
+      Type.String({ minLength: 1, maxLength: 256 }),
+      Type.Object({ kind: Type.Enum([...KINDS]), value: Type.Unknown() }, closed),
+    ),
+    timeout_ms: Timeout,
+  },
+  closed,
+);
+const NodeQuery = Type.Object({ node: Name, timeout_ms: Timeout }, closed);
+const LifecycleBody = Type.Object(
+  {
+    node: Name,
+    transition: Type.Enum(['configure', 'cleanup', 'activate', 'deactivate', 'shutdown']),
+    timeout_ms: Timeout,
+  },
+  closed,
+);
+const Frame = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
+const TfQuery = Type.Object({ target: Frame, source: Frame }, closed);
+const Anything = Type.Object({}, open);
+const GoalBox = Type.Object(
+  {
+    goal_id: Type.String(),
+    action: Type.String(),
+    type: Type.String(),
+    state: Type.Enum(['running', 'succeeded', 'canceled', 'aborted', 'rejected', 'lost']),
+    reason: Type.String(),
+    feedback_seq: Type.Integer(),
+    feedback: Type.Array(Type.Object({ seq: Type.Integer(), value: Message }, closed)),
+    result: Type.Optional(Message),
+  },
+  closed,
+);
+
+/** The ROS graph of the robot. Thin: each endpoint is one question to the execution cell, behind the same gate. */
+export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+  const ask = <T>(method: string, body: unknown, timeoutMs = TIMEOUT_MS) =>
+    // The node's deadline comes first, so that its better message arrives.
+    bus.request<T>('execution', method, body, timeoutMs + 2_000);
+  const methods = METHODS.execution;
+  const describe = (operationId: string, summary: string) => ({ operationId, summary, tags: ['ros'] });
+
+  app.get(
+    '/v1/ros/graph',
+    {
+      schema: {
+        ...describe('getRosGraph', 'Nodes, topics with their endpoints, services, actions, QoS events'),
+        querystring: NoQuery,
+        response: { 200: Anything, ...errors },
+      },
+    },
+    async () => {
+      const { qosEvents, ...graph } = await ask<{ qosEvents: unknown }>(methods.rosGraph, {});
+      return { ...graph, qos_events: qosEvents };
+    },
+  );
+
+  app.post(
+    '/v1/ros/services/call',
+    {
+      schema: {
+        ...describe('callRosService', 'Call a service of the robot and wait for its answer'),
+        body: CallBody,
+        response: { 200: Type.Object({ response: Message }, closed), ...errors },
+      },
+    },
+    async (request) => {
+      const {
+        service,
+        type,
+        request: value = {},
+        timeout_ms = TIMEOUT_MS,
+      } = request.body as Static<typeof CallBody>;
+      const order = { service, type, request: value, timeoutMs: timeout_ms };
+      return { response: await ask(methods.rosCall, order, timeout_ms) };
+    },
+  );
+
+  app.post(
+    '/v1/ros/actions/goals',
+    {
+      schema: {
+        ...describe('sendRosGoal', 'Send a goal to an action server; a stop of the robot cancels it'),
+        body: GoalBody,
+        response: { 201: GoalBox, ...errors },
+      },
+    },
+    async (request, reply) => {
+      const { action, type, goal = {}, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof GoalBody>;
+      const order = { action, type, goal, timeoutMs: timeout_ms };
+      return reply.code(201).send(goalBox(await ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms)));
+    },
+  );
+
+  app.get(
+    '/v1/ros/actions/goals/:id',
+    {
+      schema: {
+        ...describe('getRosGoal', 'How a goal goes on: state, feedback since a number, result'),
+        params: GoalParams,
+        querystring: GoalQuery,
+        response: { 200: GoalBox, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof GoalParams>;
+      const { after = 0 } = request.query as Static<typeof GoalQuery>;
+      return goalBox(await ask<RosGoalView>(methods.rosGoalView, { goalId: id, after }));
+    },
+  );
+
+  app.post(
+    '/v1/ros/actions/goals/:id/cancel',
+    {
+      schema: {
+        ...describe('cancelRosGoal', 'Ask the action server to cancel a goal'),
+        params: GoalParams,
+        body: CancelGoalBody,
+        response: { 200: Type.Object({ cancelled: Type.Boolean() }, closed), ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof GoalParams>;
+      const { timeout_ms = TIMEOUT_MS } = request.body as Static<typeof CancelGoalBody>;
+      return ask(methods.rosGoalCancel, { goalId: id, timeoutMs: timeout_ms }, timeout_ms);
+    },
+  );
+
+  app.get(
+    '/v1/ros/params',
+    {
+      schema: {
+        ...describe('getRosParams', 'Parameters of a node: their names, or the values of some'),
+        querystring: ParamsQuery,
+        response: { 200: Anything, ...errors },
+      },
+    },
+    async (request) => {
+      const { node, name, timeout_ms = TIMEOUT_MS } = request.query as Static<typeof ParamsQuery>;
+      const order: RosParamsRequest = { node, timeoutMs: timeout_ms, ...(name ? { names: name } : {}) };
+      return ask(methods.rosParams, order, timeout_ms);
+    },
+  );
+
+  app.post(
+    '/v1/ros/params',
+    {
+      schema: {
+        ...describe('setRosParams', 'Set parameters of a node; what it refused, with its reasons'),
+        body: SetParamsBody,
+        response: {
+          200: Type.Object({ refused: Type.Record(Type.String(), Type.String()) }, closed),
+          ...errors,
+        },
+      },
+    },
+    async (request) => {
+      const { node, values, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof SetParamsBody>;
+      const set = values as unknown as Record<string, ParameterValue>;
+      return ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms);
+    },
+  );
+
+  const StateBox = Type.Object({ state: Type.String() }, closed);
+  app.get(
+    '/v1/ros/lifecycle',
+    {
+      schema: {
+        ...describe('getRosLifecycle', 'State of a managed node'),
+        querystring: NodeQuery,
+        response: { 200: StateBox, ...errors },
+      },
+    },
+    async (request) => {
+      const { node, timeout_ms = TIMEOUT_MS } = request.query as Static<typeof NodeQuery>;
+      return ask(methods.rosLifecycle, { node, timeoutMs: timeout_ms }, timeout_ms);
+    },
+  );
+
+  app.post(
+    '/v1/ros/lifecycle',
+    {
+      schema: {
+        ...describe('changeRosLifecycle', 'Lead a managed node through a transition; the state it reached'),
+        body: LifecycleBody,
+        response: { 200: StateBox, ...errors },
+      },
+    },
+    async (request) => {
+      const { node, transition, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof LifecycleBody>;
+      return ask(methods.rosLifecycle, { node, transition, timeoutMs: timeout_ms }, timeout_ms * 2);
+    },
+  );
+
+  app.get(
+    '/v1/ros/tf',
+    {
+      schema: {
+        ...describe('getRosTf', 'The tree of frames, or the newest transform of source into target'),
+        querystring: TfQuery,
+        response: { 200: Anything, ...errors },
+      },
+    },
+    async (request) => ask(methods.rosTf, request.query),
+  );
+}
+
+function goalBox({ goalId, feedbackSeq, ...rest }: RosGoalView): object {
+  return { goal_id: goalId, feedback_seq: feedbackSeq, ...rest };
+}
