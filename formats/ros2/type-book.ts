@@ -116,7 +116,7 @@ export class TypeBook {
     const part = name.slice(file.type.length);
     if (kind === 'srv') {
       const [request = '', response = ''] = splitParts(file.text, 2, file.type);
-      return part === '_Request' ? request : part === '_Response' ? response : '';
+      return qualified(part === '_Request' ? request : part === '_Response' ? response : '', pkg);
     }
     const [goal = '', result = '', feedback = ''] = splitParts(file.text, 3, file.type);
     const self = file.type.split('/')[2] ?? '';
@@ -130,8 +130,16 @@ export class TypeBook {
       _GetResult_Request: 'unique_identifier_msgs/UUID goal_id',
       _GetResult_Response: `int8 status\n${pkg}/${self}_Result result`,
     };
-    return texts[part] ?? '';
+    return qualified(texts[part] ?? '', pkg);
   }
+}
+
+/**
+ * Types of the same package by their full names: in a part of a service or action a bare `GoalInfo` would be
+ * looked for among its siblings by some readers.
+ */
+function qualified(text: string, pkg: string): string {
+  return text.replace(/^(\s*)([A-Z]\w*)(?=[\s[])/gm, `$1${pkg}/$2`);
 }
 
 /** `pkg/Type`, as the headers of a `ros2msg` definition and the fields in it name types. */
