@@ -23,6 +23,7 @@ import { ROBOT_TOPICS, type RobotTopics } from '../execution/control/robot-topic
 import type { LockstepWorld } from '../execution/lockstep.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
+import { rosZenohIo } from './ros-zenoh.ts';
 
 /** The robot as the execution cell meets it, wherever it is. */
 export type RobotIo = {
@@ -58,6 +59,10 @@ export async function makeRobotIo(settings: Settings, context: CellContext): Pro
   };
   if (config.robot.source === 'sim') return { ...nothing, ...simIo(settings, context) };
   if (config.robot.source === 'ros') return { ...nothing, ...rosIo(settings, context) };
+  if (config.robot.source === 'ros_zenoh') {
+    const heard = heardTopics(config);
+    return { ...nothing, ...heard, ...rosZenohIo(config, context, heard.command.topic) };
+  }
   return nothing;
 }
 

@@ -10,11 +10,12 @@ export type Disagreement = {
 /** What single keys cannot know of each other. */
 export function disagreements({ robot, arm }: Config): Disagreement[] {
   const found: Disagreement[] = [];
-  if (robot.navigator === 'nav2' && robot.source !== 'ros') {
+  const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
+  if (robot.navigator === 'nav2' && !overRos) {
     const expected = 'robot.source = "ros" beside it: Nav2 is reached over ROS 2';
     found.push({ path: ['robot', 'navigator'], value: robot.navigator, expected });
   }
-  if (arm.enabled && robot.source !== 'ros') {
+  if (arm.enabled && !overRos) {
     const expected = 'robot.source = "ros" beside it: the arm is reached over ROS 2';
     found.push({ path: ['arm', 'enabled'], value: arm.enabled, expected });
   }

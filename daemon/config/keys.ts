@@ -34,7 +34,11 @@ export const CONFIG_SPEC = {
     token_file: secretFile('token of the API; empty: created in the data directory'),
   },
   robot: {
-    source: choice(['sim', 'ros', 'none'], 'sim', 'where the robot is'),
+    source: choice(
+      ['sim', 'ros', 'ros_zenoh', 'none'],
+      'sim',
+      'where the robot is; ros_zenoh: ROS nodes on rmw_zenoh, without ROS on this host',
+    ),
     navigator: choice(
       ['builtin', 'nav2'],
       'builtin',
@@ -162,6 +166,10 @@ export const CONFIG_SPEC = {
       'topics bridged as they appear in the graph, by patterns, for example ["/**"]; * is one part of a name, ** any',
     ),
     deny: texts([], 'topics that discovery leaves alone, by patterns'),
+    definitions: texts(
+      [],
+      'folders with .msg, .srv and .action files of types that are not built in (source = "ros_zenoh")',
+    ),
     topics: tables<RosTopic>('topics bridged from ROS; none: scan, odom, tf of a TurtleBot', readTopic),
   },
   link: {

@@ -33,7 +33,7 @@ import { RobotService } from './robot-service.ts';
 import type { Routes } from './routes/index.ts';
 
 export type ExecutionParts = {
-  readonly sourceKind: 'sim' | 'ros' | 'none';
+  readonly sourceKind: 'sim' | 'ros' | 'ros_zenoh' | 'none';
   readonly source: SampleSource | undefined;
   readonly sink: SampleSink | undefined;
   readonly topics: readonly TopicSpec[];
