@@ -23,11 +23,11 @@ type Found = { readonly module: NativeModule; readonly path: string; readonly wh
 
 const NATIVE_DIR = join(import.meta.dirname, 'native');
 const HINT =
-  'run test/peers/zenoh.sh native (needs cargo), install the prebuilt package, or set AURAISON_ZENOH_NATIVE';
+  'run `auraison zenoh build` (needs Rust), install the prebuilt package, or set AURAISON_ZENOH_NATIVE';
 
 /**
  * Loads the addon from the first of: AURAISON_ZENOH_NATIVE, the prebuilt package of this platform, the cache
- * that `test/peers/zenoh.sh` fills. Throws `zenoh.unavailable`, saying where it looked. Never builds anything.
+ * that `auraison zenoh build` fills. Throws `zenoh.unavailable`, saying where it looked. Never builds anything.
  */
 export function loadNative(env: LoaderEnvironment = process.env): NativeModule {
   const result = search(env);

@@ -54,7 +54,7 @@ export async function chooseDriver(options: DriverOptions, clock: Clock): Promis
   }
 }
 
-const FIX_NATIVE = 'with cargo installed, test/peers/zenoh.sh native builds the driver once';
+const FIX_NATIVE = 'with Rust installed, `auraison zenoh build` builds the driver once';
 
 /**
  * Opens the key space with the driver that `chooseDriver` finds. Throws `zenoh.unavailable` where only the native

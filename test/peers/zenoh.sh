@@ -58,7 +58,7 @@ need_cargo() {
 build_native() {
   take_lock native
   if [ -f "$addon" ]; then
-    say "native driver: present ($hash)"
+    say "native driver: present, $addon"
     return
   fi
   need_cargo
@@ -67,7 +67,7 @@ build_native() {
   # Paths of this machine do not belong in the artefact.
   export CARGO_TARGET_DIR="$target"
   export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-  (cd "$native" && nice -n 5 cargo build --release --locked --quiet)
+  (cd "$native" && nice -n 5 cargo build --release --locked ${AURAISON_CARGO_FLAGS:---quiet})
   if [ "$(source_hash)" != "$hash" ]; then
     say "the sources of the driver changed while it was built; run again"
     exit 1
@@ -116,7 +116,7 @@ build_programs() {
   done
   cp "$here/zenoh/Cargo.toml" "$here/zenoh/Cargo.lock" "$work/"
   lean_manifests "$work"
-  (cd "$work" && CARGO_TARGET_DIR="$work/target" nice -n 5 cargo build --release --locked --quiet)
+  (cd "$work" && CARGO_TARGET_DIR="$work/target" nice -n 5 cargo build --release --locked ${AURAISON_CARGO_FLAGS:---quiet})
   cp "$work/target/release/zenohd" "$work/target/release/zenoh-bridge-remote-api" "$programs/"
   # Half a gigabyte that nobody needs again.
   rm -rf "$work"

@@ -18,7 +18,7 @@ it('says where it looked and what to do when there is no driver', () => {
     message: expect.stringMatching(
       /package @auraison\/zenoh-.*: not installed; build cache [0-9a-f]{16}: not there/,
     ),
-    hint: expect.stringContaining('test/peers/zenoh.sh native'),
+    hint: expect.stringContaining('auraison zenoh build'),
   });
   expect(() => loadNative(env)).toThrow(refused);
   expect(reportZenohDriver(env)).toMatchObject({ driver: 'none', path: undefined, version: undefined });
