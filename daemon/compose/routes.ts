@@ -1,16 +1,24 @@
 import type { CellContext } from '../../contract/core.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
-import { Routes } from '../execution/routes/index.ts';
+import { intakeFolder } from '../execution/recorder/intake.ts';
+import { CrashNote, Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
 import type { RobotIo } from './robot-io.ts';
 
 /** The routes of the configuration, over the robot's middleware, the key space and the bus. */
 export function makeRoutes(
-  { config }: Settings,
+  { config, dataDir }: Settings,
   { clock, emit, report }: CellContext,
   bus: SampleBus,
   io: RobotIo,
 ): Routes {
+  const publishers = new Map<string, number>();
+  // Who has no routes does not pay for the graph.
+  const graph = config.routes.length > 0 ? io.rosApi?.graph : undefined;
+  graph?.watch(({ topics }) => {
+    publishers.clear();
+    for (const { topic, publishers: found } of topics) publishers.set(topic, found.length);
+  });
   return new Routes({
     clock,
     specs: config.routes,
@@ -21,5 +29,7 @@ export function makeRoutes(
     commandTopic: io.command.topic,
     emit,
     report,
+    ...(config.routes.length > 0 ? { crashNote: new CrashNote(intakeFolder(dataDir)) } : {}),
+    publishersOf: (topic) => publishers.get(topic),
   });
 }

@@ -1,4 +1,8 @@
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CrashNote } from '../../daemon/execution/routes/index.ts';
 import {
   cdr,
   DeafKeySpace,
@@ -166,6 +170,30 @@ describe('the ledger of routes', () => {
     await turns();
     await rig.routes.close();
     expect(sum()).toEqual({ received: 14, forwarded: 7, decimated: 7 });
+  });
+
+  it('tells after a kill what was not told before it, and what was in flight as lost by the crash', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crash-note-'));
+    const rig = new RouteRig(`${OUT}keep_every = 2`, { crashNote: new CrashNote(folder) });
+    const session = new MemoryKeySpace(rig.clock);
+    await rig.start(session);
+    for (let i = 0; i < 10; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(10_500);
+    session.put = () => new Promise(() => {});
+    for (let i = 0; i < 6; i++) rig.say('/a', cdr(i));
+    await rig.clock.advance(150);
+    // Nobody closes anything: the process is gone. The next one reads its note.
+    const next = await new RouteRig(OUT, { crashNote: new CrashNote(folder) }, rig.clock).start();
+    await turns();
+    const told = [...rig.events, ...next.events].flatMap((e) =>
+      e.kind === 'losses.recorded' ? e.payload.topics : [],
+    );
+    expect(told).toEqual([
+      { topic: '/a', received: 10, forwarded: 5, written: 0, dropped: { decimated: 5 } },
+      { topic: '/a', received: 6, forwarded: 0, written: 0, dropped: { decimated: 3, crash: 3 } },
+    ]);
+    await next.routes.close();
+    expect(existsSync(folder)).toBe(false);
   });
 
   it('has room for so many names of strangers and no more', async () => {

@@ -1,1 +1,2 @@
+export { CrashNote } from './crash-note.ts';
 export { Routes, type RoutesParts } from './routes.ts';

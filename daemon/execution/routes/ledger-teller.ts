@@ -36,4 +36,27 @@ export class LedgerTeller {
     }
     return [...hops].map(([hop, topics]) => ({ kind: 'losses.recorded', payload: { hop, topics } }));
   }
+
+  /** What is not told yet, what is in flight included; nothing counts as told by this. */
+  untold(lines: readonly LedgerLine[]): LedgerLine[] {
+    return lines.flatMap((line) => {
+      const { topic, hop, received, forwarded = 0, dropped } = line;
+      const told = this.#told.get(`${hop} ${topic}`) ?? { forwarded: 0, dropped: {} };
+      const before = Object.values(told.dropped).reduce((sum, count) => sum + count, told.forwarded);
+      if (hop === undefined || received === before) return [];
+      const fresh = Object.entries(dropped).map(
+        ([reason, n]) => [reason, n - (told.dropped[reason] ?? 0)] as const,
+      );
+      return [
+        {
+          topic,
+          hop,
+          received: received - before,
+          forwarded: forwarded - told.forwarded,
+          written: 0,
+          dropped: Object.fromEntries(fresh.filter(([, count]) => count > 0)),
+        },
+      ];
+    });
+  }
 }

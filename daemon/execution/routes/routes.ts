@@ -16,6 +16,7 @@ import type { SampleBus, SampleOrigin } from '../bus/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { Beacons } from './beacons.ts';
 import { BusOutlet } from './bus-outlet.ts';
+import type { CrashNote } from './crash-note.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EchoMemory } from './echo-memory.ts';
 import { findingOf } from './finding.ts';
@@ -37,12 +38,16 @@ export type RoutesParts = {
   readonly commandTopic: string;
   readonly emit: CellContext['emit'];
   readonly report: CellContext['report'];
+  /** Where the ledger is noted for a process that is killed; left out: it is not. */
+  readonly crashNote?: CrashNote;
   /** How many publishers the robot's middleware knows of a topic; undefined where nobody can tell. */
   publishersOf?(topic: string): number | undefined;
   /** Subscribes a topic of the robot anew. */
   resubscribe?(topic: string): Promise<void>;
 };
 
+/** How often the ledger is noted for a kill, milliseconds. */
+const NOTE_MS = 100;
 /** How often the canaries look, milliseconds. */
 const LOOK_MS = 500;
 /** A look that comes later than this found a process that did not run: what it missed is nobody's fault. */
@@ -109,7 +114,11 @@ export class Routes {
     const { clock, bus } = this.#parts;
     this.#untap = bus.tap('routes', (sample, origin) => this.#onBus(sample, origin));
     this.#lastLookMs = clock.monotonicMs();
+    const { crashNote } = this.#parts;
+    const crashed = crashNote?.take() ?? [];
+    if (crashed.length > 0) void this.#emit(crashed.map((payload) => ({ kind: 'losses.recorded', payload })));
     this.#timers.push(
+      clock.every(NOTE_MS, () => crashNote?.write(this.#teller.untold(this.lines()))),
       clock.every(LOOK_MS, () => this.look()),
       clock.every(LIMITS.ROUTE_BEACON_MS, () => this.#beacons.tell(this.#senders)),
       clock.every(LIMITS.ROUTE_LEDGER_MS, () => void this.#tellLedger()),
@@ -189,6 +198,7 @@ export class Routes {
     for (const { route } of this.#watched) route.close();
     this.#dispatcher.close();
     await this.#tellLedger();
+    this.#parts.crashNote?.close();
   }
 
   #outlets(): Record<RouteSpec['to']['kind'], Outlet> {
