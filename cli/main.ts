@@ -13,6 +13,7 @@ import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addRecordingCommands } from './commands/recording.ts';
 import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunsCommands } from './commands/runs.ts';
@@ -54,6 +55,7 @@ for (const add of [
   addEventsCommand,
   addQueryCommand,
   addBagCommands,
+  addRecordingCommands,
   addLakeCommands,
   addLinkCommands,
   addLogCommands,

@@ -32,12 +32,26 @@ FROM ${LAKE}.run_events GROUP BY cell, epoch, run_id`,
 FROM ${LAKE}.tool_events GROUP BY cell, epoch, call_id`,
   },
   {
+    name: 'episodes',
+    text: 'one row per whole episode: its latest label and outcome; those discarded are gone',
+    sql: `SELECT episode_id, any_value(bag) AS bag,
+  arg_max(label, seq) FILTER (WHERE label IS NOT NULL) AS label,
+  arg_max(success, seq) FILTER (WHERE success IS NOT NULL) AS success,
+  any_value(start_time) AS start_time, any_value(end_time) AS end_time,
+  any_value(messages) AS messages, any_value(bytes) AS bytes,
+  min(ts) FILTER (WHERE kind = 'episode.started') AS started_at,
+  max(ts) FILTER (WHERE kind = 'episode.ended') AS ended_at, cell, epoch
+FROM ${LAKE}.episode_events GROUP BY cell, epoch, episode_id
+HAVING bool_or(kind = 'episode.ended') AND NOT bool_or(kind = 'episode.discarded')`,
+  },
+  {
     name: 'bags',
     text: 'one row per recording',
     sql: `SELECT bag, count(*) AS segments, sum(messages)::BIGINT AS messages, sum(bytes)::BIGINT AS bytes,
   min(start_time) AS start_time, max(end_time) AS end_time, bool_or(repaired) AS repaired,
   coalesce(any_value(dropped), 0)::BIGINT AS dropped
-FROM (SELECT DISTINCT ON (path) * FROM ${LAKE}.segments ORDER BY path, seq DESC) AS last_seal
+FROM (SELECT DISTINCT ON (path) * FROM ${LAKE}.segments
+  WHERE path NOT IN (SELECT path FROM ${LAKE}.evictions) ORDER BY path, seq DESC) AS last_seal
 LEFT JOIN (SELECT bag, sum(dropped) AS dropped FROM ${LAKE}.losses GROUP BY bag) AS lost USING (bag)
 GROUP BY bag`,
   },
@@ -45,25 +59,31 @@ GROUP BY bag`,
 
 /** Statements that make what is missing; documented, so that \`duckdb_columns()\` explains the lake. */
 export function createStatements(): string[] {
-  const tables = [EPOCHS, ...TABLES].flatMap((table) => {
-    const columns = [...POSITION, ...table.columns];
-    const name = `${LAKE}.${table.name}`;
-    return [
-      `CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`,
-      `COMMENT ON TABLE ${name} IS ${quote(table.text)}`,
-      ...columns.map((c) => `COMMENT ON COLUMN ${name}.${c.name} IS ${quote(c.text)}`),
-    ];
-  });
-  const views = VIEWS.flatMap((view) => [
+  return [...[EPOCHS, ...TABLES].flatMap(createTable), ...VIEWS.flatMap(createView)];
+}
+
+function createTable(table: Table): string[] {
+  const columns = [...POSITION, ...table.columns];
+  const name = `${LAKE}.${table.name}`;
+  return [
+    `CREATE TABLE ${name} (${columns.map((c) => `${c.name} ${c.type}`).join(', ')})`,
+    `COMMENT ON TABLE ${name} IS ${quote(table.text)}`,
+    ...columns.map((c) => `COMMENT ON COLUMN ${name}.${c.name} IS ${quote(c.text)}`),
+  ];
+}
+
+function createView(view: View): string[] {
+  return [
     `CREATE VIEW ${LAKE}.${view.name} AS ${view.sql}`,
     `COMMENT ON VIEW ${LAKE}.${view.name} IS ${quote(view.text)}`,
-  ]);
-  return [...tables, ...views];
+  ];
 }
 
 /** Statements that add the columns a lake of an older version lacks; `there` are `table.column` names. */
 export function upgradeStatements(there: ReadonlySet<string>): string[] {
-  return TABLES.flatMap((table) =>
+  const isThere = (table: Table) => there.has(`${table.name}.${POSITION[0]!.name}`);
+  const added = TABLES.filter((table) => !isThere(table));
+  const columns = TABLES.filter(isThere).flatMap((table) =>
     table.columns
       .filter((c) => c.before !== undefined && !there.has(`${table.name}.${c.name}`))
       .flatMap((c) => [
@@ -71,6 +91,9 @@ export function upgradeStatements(there: ReadonlySet<string>): string[] {
         `COMMENT ON COLUMN ${LAKE}.${table.name}.${c.name} IS ${quote(c.text)}`,
       ]),
   );
+  if (added.length === 0) return columns;
+  const views = VIEWS.flatMap((view) => [`DROP VIEW IF EXISTS ${LAKE}.${view.name}`, ...createView(view)]);
+  return [...columns, ...added.flatMap(createTable), ...views];
 }
 
 /**

@@ -115,6 +115,55 @@ export const TABLES: readonly Table[] = [
     rows: segmentRows,
   },
   {
+    name: 'evictions',
+    text: 'segments that were deleted: by the ring, by a quota, with a discarded episode',
+    columns: [
+      column('ts', 'TIMESTAMP_NS', 'when, UTC'),
+      column('bag', 'VARCHAR', 'recording it belonged to'),
+      column('path', 'VARCHAR', 'relative to the data directory'),
+      column('bytes', 'BIGINT', 'size it had'),
+      column('messages', 'BIGINT', 'messages in it'),
+      column('reason', 'VARCHAR', 'ring, quota or discarded'),
+      column('topics', 'VARCHAR', 'JSON: messages by topic that nobody has any more'),
+    ],
+    rows: evictionRows,
+  },
+  {
+    name: 'clips',
+    text: 'the time around a trigger, kept as a recording',
+    columns: [
+      column('ts', 'TIMESTAMP_NS', 'when it was whole, UTC'),
+      column('clip_id', 'VARCHAR', 'UUIDv7'),
+      column('bag', 'VARCHAR', 'recording that is the clip'),
+      column('trigger', 'VARCHAR', 'api, ros, agent, or the name of a condition'),
+      column('reason', 'VARCHAR', 'why'),
+      column('trigger_time', 'TIMESTAMP_NS', 'of the trigger, by the clock of the samples'),
+      column('start_time', 'TIMESTAMP_NS', 'first message'),
+      column('end_time', 'TIMESTAMP_NS', 'last message'),
+      column('messages', 'BIGINT', 'messages'),
+      column('bytes', 'BIGINT', 'size'),
+    ],
+    rows: clipRows,
+  },
+  {
+    name: 'episode_events',
+    text: 'every step in the life of an episode; the view episodes folds them',
+    columns: [
+      column('ts', 'TIMESTAMP_NS', 'when, UTC'),
+      column('kind', 'VARCHAR', 'episode.started, .ended, .discarded, .relabelled'),
+      column('episode_id', 'VARCHAR', 'UUIDv7'),
+      column('bag', 'VARCHAR', 'recording'),
+      column('label', 'VARCHAR', 'what was attempted'),
+      column('success', 'BOOLEAN', 'whether it was achieved; NULL when nobody said'),
+      column('reason', 'VARCHAR', 'why it was discarded'),
+      column('start_time', 'TIMESTAMP_NS', 'first message'),
+      column('end_time', 'TIMESTAMP_NS', 'last message'),
+      column('messages', 'BIGINT', 'messages'),
+      column('bytes', 'BIGINT', 'size'),
+    ],
+    rows: episodeRows,
+  },
+  {
     name: 'losses',
     text: 'the loss ledger: received = forwarded + written + dropped, per hop, segment and topic',
     columns: [
@@ -123,7 +172,7 @@ export const TABLES: readonly Table[] = [
       column('segment', 'VARCHAR', 'path of the segment, relative to the data directory'),
       column('topic', 'VARCHAR', 'topic'),
       column('received', 'BIGINT', 'messages'),
-      column('written', 'BIGINT', 'messages'),
+      column('written', 'BIGINT', 'messages; negative in the line of a segment that was deleted later'),
       column('dropped', 'BIGINT', 'messages, all reasons'),
       column('reasons', 'VARCHAR', 'JSON: dropped messages by reason'),
       {
@@ -220,7 +269,44 @@ function segmentRows(e: AgentEvent): Value[][] {
   return [[...file, time(p.start_ns), time(p.end_ns), json(p.topics), p.repaired]];
 }
 
+/** What was written is not there any more: a line that corrects those before it, so that sums stay exact. */
+function correctionRows(e: AgentEvent, p: EventPayload<'segment.evicted'>): Value[][] {
+  const why = p.reason === 'discarded' ? 'discarded' : 'evicted';
+  return Object.entries(p.topics).map(([topic, count]) => {
+    const counts = [0, -count, count, json({ [why]: count })];
+    return [time(e.ts), p.bag, p.path, topic, ...counts, 'recorder', 0];
+  });
+}
+
+function evictionRows(e: AgentEvent): Value[][] {
+  const p = payloadOf(e, 'segment.evicted');
+  if (!p) return [];
+  return [[time(e.ts), p.bag, p.path, p.bytes, p.messages, p.reason, json(p.topics)]];
+}
+
+function clipRows(e: AgentEvent): Value[][] {
+  const p = payloadOf(e, 'clip.recorded');
+  if (!p) return [];
+  const times = [time(p.trigger_ns), time(p.start_ns), time(p.end_ns)];
+  return [[time(e.ts), p.clip_id, p.bag, p.trigger, p.reason, ...times, p.messages, p.bytes]];
+}
+
+function episodeRows(e: AgentEvent): Value[][] {
+  const ended = payloadOf(e, 'episode.ended');
+  const labelled = ended ?? payloadOf(e, 'episode.relabelled');
+  const named = labelled ?? payloadOf(e, 'episode.started');
+  const discarded = payloadOf(e, 'episode.discarded');
+  const p = named ?? discarded;
+  if (!p) return [];
+  const held = [time(ended?.start_ns), time(ended?.end_ns), ended?.messages, ended?.bytes];
+  return [
+    [time(e.ts), e.kind, p.episode_id, p.bag, named?.label, labelled?.success, discarded?.reason, ...held],
+  ];
+}
+
 function lossRows(e: AgentEvent): Value[][] {
+  const evicted = payloadOf(e, 'segment.evicted');
+  if (evicted) return correctionRows(e, evicted);
   const p = payloadOf(e, 'losses.recorded');
   if (!p) return [];
   const { bag, segment, hop = 'recorder', topics } = p;

@@ -16,6 +16,7 @@ import { eventRoutes } from './routes/events.ts';
 import { linkRoutes } from './routes/link.ts';
 import { motionRoutes } from './routes/motions.ts';
 import { playRoutes } from './routes/plays.ts';
+import { recordingRoutes } from './routes/recording.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { rosRoutes } from './routes/ros.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -143,6 +144,7 @@ export class HttpServer {
     runRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     robotRoutes(app, this.#ports);
+    recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);

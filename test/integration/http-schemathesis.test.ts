@@ -25,6 +25,35 @@ describe('the API keeps what its document says', () => {
     for (const method of [execution.robotStop, execution.recordSeal, execution.robotMap]) {
       rig.answers.set(method, async () => undefined);
     }
+    const clip = {
+      clip_id: 'c',
+      bag: 'clip',
+      state: 'whole',
+      trigger: 'api',
+      reason: '',
+      trigger_ns: '1',
+      from_ns: '0',
+      to_ns: '1',
+      messages: 0,
+      bytes: 0,
+    };
+    const episode = {
+      episode_id: 'e',
+      bag: 'episode',
+      state: 'whole',
+      label: '',
+      start_ns: '0',
+      end_ns: '0',
+      messages: 0,
+      bytes: 0,
+      segments: [],
+    };
+    rig.answers.set(execution.clipRecord, async () => clip);
+    rig.answers.set(execution.clipList, async () => [clip]);
+    for (const method of [execution.episodeStart, execution.episodeStop, execution.episodeRelabel])
+      rig.answers.set(method, async () => episode);
+    rig.answers.set(execution.episodeDiscard, async () => undefined);
+    rig.answers.set(execution.episodeList, async () => [episode]);
     for (const method of [execution.bagPlay, execution.bagPlayState, execution.bagPlayStop]) {
       rig.answers.set(method, async () => play);
     }

@@ -5,7 +5,7 @@ import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
 import { stopRobot } from '../stop-robot.ts';
 
-/** Orders and questions that other cells answer: robot, recorder, lakehouse. */
+/** Orders and questions that other cells answer: robot and lakehouse. */
 export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   app.post(
@@ -42,23 +42,6 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       if (!map) return reply.code(204).send();
       const { time, ...rest } = map;
       return { time_ns: toWireTime(time), ...rest };
-    },
-  );
-
-  app.post(
-    '/v1/recorder/seal',
-    {
-      schema: {
-        operationId: 'sealSegment',
-        summary: 'Seal the open segment of the recording and begin a new one',
-        tags: ['robot'],
-        body: CancelBody,
-        response: { 200: Done, ...errors },
-      },
-    },
-    async () => {
-      const result = await bus.request<unknown>('execution', METHODS.execution.recordSeal, {});
-      return { ok: true, result };
     },
   );
 
