@@ -268,7 +268,8 @@ export class RosHost {
     if (this.qosEvents.size >= ROS_LIMITS.QOS_EVENTS_MAX && !this.qosEvents.has(key))
       this.qosEvents.delete(this.qosEvents.keys().next().value!);
     this.qosEvents.set(key, { ...event, count });
-    this.#options.onQosEvent?.(event);
+    if (this.#options.onQosEvent) this.#options.onQosEvent(event);
+    else this.#options.report?.('warn', `${event.topic}: ${event.message}; ${event.hint}`);
   }
 
   #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec, standby: boolean): Promise<void> {
