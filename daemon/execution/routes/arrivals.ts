@@ -54,14 +54,17 @@ export class Arrivals {
     }
   }
 
-  /** The token of a sender came or went. One that went owes nothing more. */
+  /**
+   * The token of a sender came or went. One that went is waited for no more; how far it was is remembered, so that
+   * what it sends behind a broken link is missed when the same session is heard again.
+   */
   token(source: string, alive: boolean, nowMs: number): void {
     const sender = this.#senders.get(source);
-    if (!alive) this.#senders.delete(source);
-    else if (sender) {
-      sender.alive = true;
-      sender.heardMs = nowMs;
-    }
+    if (!sender) return;
+    sender.alive = alive;
+    sender.heardMs = nowMs;
+    if (alive) return;
+    for (const key of sender.keys.values()) key.target = undefined;
   }
 
   /** Whether a living sender tells how much it sends under a key: then nobody has to guess. */
@@ -105,6 +108,11 @@ export class Arrivals {
 
   #sender(source: string): Sender | undefined {
     let sender = this.#senders.get(source);
+    if (!sender && this.#senders.size >= SENDERS_MAX) {
+      // Sessions come and go over the months: one that is gone makes room.
+      const gone = [...this.#senders].find(([, { alive }]) => !alive);
+      if (gone) this.#senders.delete(gone[0]);
+    }
     if (!sender && this.#senders.size < SENDERS_MAX) {
       sender = { alive: false, heardMs: 0, keys: new Map() };
       this.#senders.set(source, sender);
