@@ -7,13 +7,13 @@ import {
   RosZenohSink,
   RosZenohSource,
 } from '../../adapters/zenoh/ros/index.ts';
-import { type CellContext, compilePattern, type KeySpace } from '../../contract/core.ts';
+import { type CellContext, compilePattern, type KeySpace, type TopicSpec } from '../../contract/core.ts';
 import { TypeBook } from '../../formats/ros2/index.ts';
 import type { Config } from '../config.ts';
 import type { RobotIo } from './robot-io.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
-type RosZenohIo = Pick<RobotIo, 'source' | 'sink' | 'rosApi' | 'definitionOf'>;
+type RosZenohIo = Pick<RobotIo, 'source' | 'sink' | 'rosApi' | 'onTopics' | 'definitionOf'>;
 
 /** A robot whose ROS nodes are on rmw_zenoh, reached without ROS on this host. */
 export function rosZenohIo(config: Config, { clock, report }: CellContext, command: string): RosZenohIo {
@@ -43,8 +43,15 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     },
     { clock, open, types, report: (level, message) => report(level, message) },
   );
+  let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
   return {
-    source: new RosZenohSource(session, discover.length > 0 ? { discover: admits } : {}),
+    source: new RosZenohSource(session, {
+      ...(discover.length > 0 ? { discover: admits } : {}),
+      onTopics: (found) => onTopics(found),
+    }),
+    onTopics: (listen) => {
+      onTopics = listen;
+    },
     sink: new RosZenohSink(session),
     rosApi: new RosZenohApi(session),
     definitionOf: (type) => (types.knows(type) ? types.definition(type) : undefined),

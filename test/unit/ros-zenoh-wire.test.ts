@@ -10,7 +10,7 @@ import {
 import { makeGidOf } from '../../adapters/zenoh/ros/gid.ts';
 import { foldGraph } from '../../adapters/zenoh/ros/graph-cache.ts';
 import { dataKey, type Entity, readToken, rosType, tokenOf } from '../../adapters/zenoh/ros/names.ts';
-import { qosConflicts, qosText, readQosText } from '../../adapters/zenoh/ros/qos-text.ts';
+import { qosText, readQosText } from '../../adapters/zenoh/ros/qos-text.ts';
 import { LATCHED_QOS, type Qos, SENSOR_QOS } from '../../contract/core.ts';
 
 const HASH = 'RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18';
@@ -99,15 +99,6 @@ describe('quality of service', () => {
   ])('%s', (text, qos) => {
     expect(qosText(qos)).toBe(text);
     expect(readQosText(text)).toEqual({ liveliness: 'automatic', ...qos });
-  });
-
-  it('that DDS would refuse is named', () => {
-    const reliable: Qos = { ...SENSOR_QOS, reliability: 'reliable' };
-    expect(qosConflicts(SENSOR_QOS, reliable)).toEqual(['reliability: offered best_effort, asked reliable']);
-    expect(qosConflicts(reliable, SENSOR_QOS)).toEqual([]);
-    expect(qosConflicts(SENSOR_QOS, { ...LATCHED_QOS, reliability: 'best_effort' })).toHaveLength(1);
-    expect(qosConflicts(SENSOR_QOS, { ...SENSOR_QOS, deadlineMs: 10 })).toHaveLength(1);
-    expect(qosConflicts({ ...SENSOR_QOS, deadlineMs: 5 }, { ...SENSOR_QOS, deadlineMs: 10 })).toEqual([]);
   });
 });
 

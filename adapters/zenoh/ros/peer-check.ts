@@ -1,6 +1,7 @@
 import type { Qos } from '../../../contract/core.ts';
+import { qosMismatches } from '../../../formats/ros2/qos.ts';
 import { type Entity, NO_TYPE_HASH, nodeName } from './names.ts';
-import { qosConflicts, readQosText } from './qos-text.ts';
+import { readQosText } from './qos-text.ts';
 
 /** What an endpoint of ours is: the side it stands on decides who offers and who asks. */
 export type OwnSide = {
@@ -24,8 +25,11 @@ export function peerFault(own: OwnSide, other: Entity): string | undefined {
     return `${who} ${does} another definition of ${own.type} (${end.hash}, ours is ${own.hash}): nothing passes between them; put its definition into a folder of ros.definitions`;
   }
   const theirs = readQosText(end.qos);
-  const conflicts =
-    own.side === 'subscription' ? qosConflicts(theirs, own.qos) : qosConflicts(own.qos, theirs);
-  if (conflicts.length === 0) return undefined;
-  return `${who} ${does} it with incompatible quality of service (${conflicts.join('; ')}): Zenoh passes it all the same, DDS would not`;
+  const mismatches =
+    own.side === 'subscription' ? qosMismatches(theirs, own.qos) : qosMismatches(own.qos, theirs);
+  if (mismatches.length === 0) return undefined;
+  const told = mismatches.map(
+    ({ policy, offered, requested }) => `${policy}: offered ${offered}, asked ${requested}`,
+  );
+  return `${who} ${does} it with incompatible quality of service (${told.join('; ')}): Zenoh passes it all the same, DDS would not`;
 }

@@ -49,31 +49,6 @@ export function readQosText(text: string): Qos {
   };
 }
 
-/** Why a subscription that asks for `asked` would get nothing over DDS from a publisher that offers `offered`. */
-export function qosConflicts(offered: Qos, asked: Qos): string[] {
-  const conflicts: string[] = [];
-  const tell = (policy: string, has: unknown, wants: unknown) =>
-    conflicts.push(`${policy}: offered ${String(has ?? 'none')}, asked ${String(wants)}`);
-  if (offered.reliability === 'best_effort' && asked.reliability === 'reliable') {
-    tell('reliability', offered.reliability, asked.reliability);
-  }
-  if (offered.durability === 'volatile' && asked.durability === 'transient_local') {
-    tell('durability', offered.durability, asked.durability);
-  }
-  if (later(offered.deadlineMs, asked.deadlineMs)) tell('deadline ms', offered.deadlineMs, asked.deadlineMs);
-  if (offered.liveliness !== 'manual_by_topic' && asked.liveliness === 'manual_by_topic') {
-    tell('liveliness', 'automatic', asked.liveliness);
-  }
-  if (later(offered.livelinessLeaseMs, asked.livelinessLeaseMs)) {
-    tell('liveliness lease ms', offered.livelinessLeaseMs, asked.livelinessLeaseMs);
-  }
-  return conflicts;
-}
-
-function later(offered: number | undefined, asked: number | undefined): boolean {
-  return asked !== undefined && (offered ?? Infinity) > asked;
-}
-
 function duration(ms: number | undefined): string {
   if (ms === undefined) return ',';
   const seconds = Math.floor(ms / 1000);

@@ -1,20 +1,26 @@
 import {
   EdgeError,
   type GraphSnapshot,
-  type GraphTopic,
-  type Qos,
   type Sample,
   type SampleSource,
   type SourceState,
   type TopicSpec,
 } from '../../../contract/core.ts';
+import { qosForPublishers } from '../../../formats/ros2/qos.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
 export type RosZenohSourceOptions = {
   /** Also reads every other topic of the graph that this admits, as soon as somebody publishes it. */
   readonly discover?: (topic: string) => boolean;
+  /** Called with topics that discovery found, once they are read. */
+  readonly onTopics?: (topics: readonly TopicSpec[]) => void;
 };
+
+/** Topics that discovery may add; a graph with more needs a narrower list. */
+const DISCOVERED_MAX = 1_000;
+/** As deep as the recorder wants it: a burst of a second at 1 kHz. */
+const DISCOVERED_DEPTH = 1_000;
 
 /** Topics of ROS nodes on rmw_zenoh as samples. Who is there is told by the graph, so a robot may come later. */
 export class RosZenohSource implements SampleSource {
@@ -24,6 +30,7 @@ export class RosZenohSource implements SampleSource {
   #watches: readonly { cancel(): void }[] = [];
   #onSample: ((sample: Sample) => void) | undefined;
   #connected = false;
+  #overflow = false;
   #closed = false;
 
   constructor(session: RosZenohSession, options: RosZenohSourceOptions = {}) {
@@ -105,22 +112,30 @@ export class RosZenohSource implements SampleSource {
     if (!discover || this.#closed) return;
     for (const found of graph.topics) {
       const type = found.publishers.at(0)?.type;
-      if (type === undefined || this.#readers.has(found.topic) || !discover(found.topic)) continue;
-      this.#read({ topic: found.topic, type, qos: heardQos(found) }).catch((error: unknown) => {
-        if (!this.#closed)
-          this.#session.report('error', `${found.topic}: could not be read: ${String(error)}`);
-      });
+      const isOurs = found.publishers.every(({ node }) => node === this.#session.nodeName);
+      if (type === undefined || isOurs || this.#readers.has(found.topic) || !discover(found.topic)) continue;
+      if (this.#readers.size >= DISCOVERED_MAX) {
+        this.#tooMany(found.topic);
+        return;
+      }
+      const offered = found.publishers.map(({ qos }) => qos);
+      const spec = { topic: found.topic, type, qos: qosForPublishers(offered, DISCOVERED_DEPTH) };
+      this.#read(spec).then(
+        () => this.#options.onTopics?.([spec]),
+        (error: unknown) => {
+          if (!this.#closed)
+            this.#session.report('error', `${found.topic}: could not be read: ${String(error)}`);
+        },
+      );
     }
   }
-}
 
-/** What all publishers of a topic can keep. */
-function heardQos({ publishers }: GraphTopic): Qos {
-  const all = (fits: (qos: Qos) => boolean) => publishers.every(({ qos }) => fits(qos));
-  return {
-    reliability: all((qos) => qos.reliability === 'reliable') ? 'reliable' : 'best_effort',
-    durability: all((qos) => qos.durability === 'transient_local') ? 'transient_local' : 'volatile',
-    history: 'keep_last',
-    depth: Math.max(...publishers.map(({ qos }) => qos.depth)),
-  };
+  #tooMany(topic: string): void {
+    if (this.#overflow) return;
+    this.#overflow = true;
+    this.#session.report(
+      'error',
+      `${topic}: discovery found more than ${DISCOVERED_MAX} topics; narrow ros.discover`,
+    );
+  }
 }

@@ -2,7 +2,7 @@ import { type Clock, type Declaration, EdgeError, type KeySpace, type Qos } from
 import type { TypeBook } from '../../../formats/ros2/index.ts';
 import { type GidOf, makeGidOf } from './gid.ts';
 import { GraphCache } from './graph-cache.ts';
-import { type Entity, type EntityKind, tokenOf, tokensOf } from './names.ts';
+import { type Entity, type EntityKind, nodeName, tokenOf, tokensOf } from './names.ts';
 import { qosText } from './qos-text.ts';
 
 export type RosZenohOptions = {
@@ -95,6 +95,11 @@ export class RosZenohSession {
     return (await this.#opened('use ROS over Zenoh')).space;
   }
 
+  /** Full name of our node. */
+  get nodeName(): string {
+    return nodeName({ namespace: this.#namespace, node: this.options.node });
+  }
+
   /** True for an entity of this very session. */
   isOwn(entity: Pick<Entity, 'zid'>): boolean {
     return entity.zid === this.#zid;
@@ -130,8 +135,12 @@ export class RosZenohSession {
     }
   }
 
+  get #namespace(): string {
+    return `/${this.options.namespace.replace(/^\/+|\/+$/g, '')}`;
+  }
+
   #token(kind: EntityKind, entityId: string, end: Entity['end']): string {
-    const { domain, enclave = '', namespace, node } = this.options;
+    const { domain, enclave = '', node } = this.options;
     return tokenOf({
       domain,
       zid: this.#zid,
@@ -139,7 +148,7 @@ export class RosZenohSession {
       entityId,
       kind,
       enclave,
-      namespace: `/${namespace.replace(/^\/+|\/+$/g, '')}`,
+      namespace: this.#namespace,
       node,
       ...(end ? { end } : {}),
     });
