@@ -1,22 +1,46 @@
 import { appendFileSync, writeSync } from 'node:fs';
-import { makeRecorder, sampleOf } from './recorder.ts';
+import { sampleOf } from './recorder.ts';
+import { makeRecording } from './recording.ts';
 
 /**
  * A process that records until it is killed. Before and after each sample it writes its count to stdout,
  * synchronously: the test knows within one sample what was received. Events go to `events.jsonl` as to a log.
  *
- * Usage: record-until-killed.ts DATA_DIR FIRST
+ * Usage: record-until-killed.ts DATA_DIR FIRST [MODE] [COMPRESSION]
+ * MODE continuous (default); ring: with a clip every 300 samples; episode: one after the other, each of 200 samples.
  */
-const [dataDir, first] = process.argv.slice(2) as [string, string];
-const { recorder } = makeRecorder(dataDir, {
-  syncMs: 100,
-  segmentBytesMax: 4_000_000,
-  emit: async (events) =>
-    appendFileSync(`${dataDir}/events.jsonl`, events.map((e) => `${JSON.stringify(e)}\n`).join('')),
+const [dataDir, first, mode = 'continuous', compression = 'none'] = process.argv.slice(2) as [
+  string,
+  string,
+  'continuous' | 'ring' | 'episode' | undefined,
+  'none' | 'zstd' | 'lz4' | undefined,
+];
+const { recording: recorder, start } = makeRecording(dataDir, {
+  mode,
+  policies: mode === 'ring' ? [{ kind: 'ring', bag: 'bag', durationMs: 600, bytesMax: 1 << 30 }] : [],
+  recorder: {
+    syncMs: 100,
+    compression,
+    bag: mode === 'episode' ? 'idle' : 'bag',
+    segmentBytesMax: mode === 'ring' ? 300_000 : 4_000_000,
+    emit: async (events) =>
+      appendFileSync(`${dataDir}/events.jsonl`, events.map((e) => `${JSON.stringify(e)}\n`).join('')),
+  },
 });
-await recorder.start();
-writeSync(1, 'ready\n');
+await start();
 let count = 0;
+if (mode === 'episode') void runEpisodes();
+
+async function runEpisodes(): Promise<void> {
+  for (let n = 0; ; n++) {
+    await recorder.episodes.start({ label: `episode ${n}` });
+    const until = count + 100;
+    while (count < until) await new Promise((resolve) => setTimeout(resolve, 5));
+    const { episode_id, messages } = await recorder.episodes.stop({ success: true });
+    writeSync(1, `episode ${episode_id} ${messages}\n`);
+  }
+}
+writeSync(1, 'ready\n');
 setInterval(() => {
   // One sample per turn of the event loop for small ones; now and then an image.
   const size = count % 40 === 39 ? 300_000 : 120;
@@ -24,5 +48,9 @@ setInterval(() => {
   writeSync(1, `>${count}\n`);
   recorder.offer(sampleOf(topic, Number(first) + count, size));
   count += 1;
+  if (mode === 'ring' && count % 300 === 0)
+    void recorder
+      .clip({ trigger: 'test', reason: '', preMs: 100, postMs: 50 })
+      .then(({ clip_id }) => writeSync(1, `clip ${clip_id} ${first}\n`));
   queueMicrotask(() => writeSync(1, `<${count}\n`));
 }, 1);
