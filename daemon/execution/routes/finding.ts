@@ -13,6 +13,8 @@ export type Surroundings = {
   readonly isRobotConnected: boolean;
   readonly hasSink: boolean;
   publishersOf(topic: string): number | undefined;
+  /** A topic of the robot can be subscribed anew by itself. */
+  readonly canResubscribe: boolean;
 };
 
 /** Looks at one route: are its ends there, does the transport take what it sends, does what was sent arrive. */
@@ -37,7 +39,7 @@ export function findingOf(
       const silentMs = (around.publishersOf(name) ?? 0) > 0 ? watch.silentMs(around.nowMs) : undefined;
       if (silentMs === undefined) continue;
       const reason = `${name} has a publisher and came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}`;
-      return { state: 'silent', reason, rebuild: 'again' };
+      return { state: 'silent', reason, rebuild: around.canResubscribe ? 'again' : 'never' };
     }
   }
   return { state: 'fine', progress: around.isProgress };

@@ -277,6 +277,7 @@ export class Routes {
       isRobotConnected: this.#isRobotConnected(),
       hasSink: this.#parts.sink !== undefined,
       publishersOf: (topic) => this.#parts.publishersOf?.(topic),
+      canResubscribe: this.#parts.resubscribe !== undefined,
     });
     const { told, rebuild } = route.canary.look(finding, nowMs);
     const { name } = route.spec;
