@@ -35,6 +35,11 @@ export type Status = {
       readonly map_coverage?: number;
       readonly source: ExecutionStatus['source'];
       readonly degraded: readonly string[];
+      readonly health: {
+        readonly diagnostics: readonly { readonly name: string; readonly level: string }[];
+        readonly joints: Readonly<Record<string, { readonly position: number }>>;
+      };
+      readonly arm?: { readonly connected: boolean; readonly motion: string };
     }
   >;
   readonly recorder: Part<{

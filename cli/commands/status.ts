@@ -39,6 +39,16 @@ function statusText(status: Status, url: string): string {
   ].join('\n');
 }
 
+/** Battery, parts that tell of themselves and the arm, where the robot has them. */
+function partsOf({ battery, health, arm }: Extract<Status['robot'], { available: true }>): string {
+  const unwell = health.diagnostics.filter(({ level }) => level !== 'ok').length;
+  return [
+    battery === undefined ? '' : `, battery ${(100 * battery).toFixed(0)} %`,
+    health.diagnostics.length === 0 ? '' : `, ${unwell} of ${health.diagnostics.length} parts not ok`,
+    arm ? `, arm ${arm.connected ? arm.motion : 'not connected'}` : '',
+  ].join('');
+}
+
 /** What central has of each log, for example "events.runtime 118 of 120". */
 function lanes({ lanes: found }: LinkStatus): string[] {
   return Object.entries(found).map(
@@ -64,7 +74,7 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status
       const pose = r.pose
         ? `at (${r.pose.x.toFixed(2)}, ${r.pose.y.toFixed(2)}) m, ${((r.pose.yaw * 180) / Math.PI).toFixed(0)} deg`
         : 'not localised';
-      return `${r.source.kind} ${r.connected ? 'connected' : `not connected ${r.source.reason}`}, ${r.motion ?? ''}, ${pose}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
+      return `${r.source.kind} ${r.connected ? 'connected' : `not connected ${r.source.reason}`}, ${r.motion ?? ''}, ${pose}${partsOf(r)}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
     }),
     line('runs', runs, (r) => `${r.runs.length} open; applications: ${r.apps.join(', ')}`),
     line(
@@ -73,10 +83,11 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status
       (r) =>
         `${r.state}${r.reason === '' ? '' : ` (${r.reason})`}, received ${r.received} = written ${r.written} + dropped ${r.dropped}, ${r.messages_per_second.toFixed(0)} messages/s, ${r.segments.length} segments`,
     ),
-    line(
-      'control',
-      control,
-      (c) => `${c.hz} Hz ${c.policy}, ${c.ticks} steps, starved ${c.starved}, refused ${c.refused}`,
+    line('control', control, (c) =>
+      // Where the robot navigates by itself there are no steps of ours.
+      c.hz === 0
+        ? c.policy
+        : `${c.hz} Hz ${c.policy}, ${c.ticks} steps, starved ${c.starved}, refused ${c.refused}`,
     ),
     line('zenoh', zenoh, (z) => `${z.driver} ${z.connected ? 'open' : `not open: ${z.reason}`}`),
     line(

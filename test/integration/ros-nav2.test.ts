@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
-import { allEvents, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { descendants } from '../support/processes.ts';
 
 /**
@@ -136,6 +136,8 @@ describe('a robot that navigates by Nav2', () => {
     ]);
     expect(status.degraded).toContain('diagnostics: camera: no frames');
     expect(Object.keys(status.health.joints).sort()).toEqual(['elbow', 'shoulder']);
+    const { stdout } = auraison(['status', '--data-dir', daemon.dataDir]);
+    expect(stdout).toMatch(/battery 63 %, 2 of 3 parts not ok, arm idle/);
     const map = await daemon.api.get<{ width: number; height: number; origin: object }>('/v1/robot/map');
     expect(map).toMatchObject({ width: 120, height: 120, origin: { x: -5, y: -4 } });
   });
