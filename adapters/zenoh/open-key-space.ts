@@ -1,4 +1,5 @@
 import { type Clock, EdgeError, type KeySpace } from '../../contract/core.ts';
+import { BulkLane } from './bulk-lane.ts';
 import { NativeKeySpace, type ZenohOptions } from './native-key-space.ts';
 import { reportZenohDriver } from './native-loader.ts';
 import { RemoteKeySpace } from './remote-key-space.ts';
@@ -61,7 +62,7 @@ const FIX_NATIVE = 'with Rust installed, `auraison zenoh build` builds the drive
  * driver is wanted and there is none; `zenoh.failed` where a bridge may still come; as the driver otherwise.
  */
 export async function openKeySpace(
-  options: DriverOptions & ZenohOptions,
+  options: DriverOptions & ZenohOptions & { readonly bulkConnection?: boolean },
   deps: { readonly clock: Clock; readonly onFault?: (error: EdgeError) => void },
 ): Promise<{ readonly keySpace: KeySpace; readonly choice: DriverChoice }> {
   const choice = await chooseDriver(options, deps.clock);
@@ -76,7 +77,31 @@ export async function openKeySpace(
   }
   const keySpace =
     choice.driver === 'native'
-      ? await NativeKeySpace.open(options, deps)
+      ? await openNative(options, deps)
       : await RemoteKeySpace.open({ url: options.remoteUrl }, deps);
   return { keySpace, choice };
+}
+
+type NativeDeps = Parameters<typeof NativeKeySpace.open>[1];
+
+async function openNative(
+  options: ZenohOptions & { readonly bulkConnection?: boolean },
+  deps: NativeDeps,
+): Promise<KeySpace> {
+  if (!options.bulkConnection) return NativeKeySpace.open(options, deps);
+  if ((options.connect ?? []).length === 0) {
+    throw new EdgeError('config.invalid', {
+      operation: 'open key space',
+      subject: 'zenoh.bulk_connection',
+      message: 'a second connection needs somebody to connect to: zenoh.connect is empty',
+      hint: 'name the router in zenoh.connect, or leave bulk_connection = false',
+    });
+  }
+  const main = await NativeKeySpace.open(options, deps);
+  try {
+    return new BulkLane(main, await NativeKeySpace.open({ ...options, mode: 'client', listen: [] }, deps));
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
 }

@@ -27,6 +27,7 @@ export async function makeZenoh(
       // Certificates are read at each opening: a renewed one counts from then on.
       const options = {
         ...driverOptions(config.zenoh),
+        bulkConnection: config.zenoh.bulk_connection,
         ...zenohOptions(config.zenoh, process.env, clock.now()),
       };
       const opened = await openKeySpace(options, {

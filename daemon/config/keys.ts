@@ -135,6 +135,10 @@ export const CONFIG_SPEC = {
     ),
     listen: texts([], 'endpoints, for example ["tcp/127.0.0.1:7447"]'),
     connect: texts([], 'endpoints of other routers or peers'),
+    bulk_connection: flag(
+      false,
+      'values of priority data_low and background go over a connection of their own: for slow links',
+    ),
     prefix: text('', 'before every key of this robot, for example "fleet/robot-7"'),
     shared_memory: quantity(
       'size',
