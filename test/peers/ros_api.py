@@ -69,7 +69,8 @@ def serve(executor) -> None:
                 goal.canceled()
                 say(goal="canceled")
                 return Fibonacci.Result(sequence=sequence)
-            sequence.append(sequence[i] + sequence[i - 1])
+            # A long goal stays within int32.
+            sequence.append((sequence[i] + sequence[i - 1]) % 1_000_000_007)
             goal.publish_feedback(Fibonacci.Feedback(sequence=sequence))
             time.sleep(0.05)
         goal.succeed()
