@@ -37,7 +37,7 @@ export async function latchedBefore(
   for await (const message of bag.records(filter)) {
     const { topic } = message.channel;
     const messages = held.get(topic) ?? [];
-    messages.push({ ...message, bytes: message.bytes.slice() });
+    messages.push({ ...message, bytes: new Uint8Array(message.bytes) });
     if (messages.length > depths.get(topic)!) messages.shift();
     held.set(topic, messages);
   }

@@ -129,7 +129,8 @@ export class SqliteBag implements Bag {
     const isZstd = data[0] === 0x28 && data[1] === 0xb5 && data[2] === 0x2f && data[3] === 0xfd;
     if (!isZstd) return data;
     try {
-      return zstdDecompressSync(data, { maxOutputLength: LIMITS.SAMPLE_BYTES_MAX });
+      // Memory of its own and no Buffer, whose `slice` copies nothing.
+      return new Uint8Array(zstdDecompressSync(data, { maxOutputLength: LIMITS.SAMPLE_BYTES_MAX }));
     } catch (cause) {
       throw malformed(this.path, `${where} cannot be decompressed`, cause);
     }

@@ -32,13 +32,20 @@ function decompress(chunk: Chunk, offset: number, subject: string): Uint8Array {
       return decompressLz4(chunk.records, chunk.uncompressedSize, offset, subject);
     case 'zstd':
       try {
-        return zstdDecompressSync(chunk.records, { maxOutputLength: Math.max(chunk.uncompressedSize, 1) });
+        return plain(
+          zstdDecompressSync(chunk.records, { maxOutputLength: Math.max(chunk.uncompressedSize, 1) }),
+        );
       } catch (cause) {
         throw malformed(subject, offset, `zstd: ${(cause as Error).message}`, cause);
       }
     default:
       throw malformed(subject, offset, `unknown compression "${chunk.compression}"`);
   }
+}
+
+/** Not a Buffer: its `slice` copies nothing, and a receiver that gives its copy to a thread would take ours along. */
+function plain({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** Walks records laid end to end. Throws `mcap.malformed` where one is cut off, after yielding those before. */
@@ -48,12 +55,15 @@ export function* recordSpans(bytes: Uint8Array, offset: number, subject: string)
   while (at < bytes.length) {
     if (at + RECORD_HEAD_BYTES > bytes.length)
       throw malformed(subject, offset + at, 'a record head is cut off');
+    const opcode = view.getUint8(at);
+    // Zeros: a chunk of nothing else would be millions of records.
+    if (opcode === 0) throw malformed(subject, offset + at, 'opcode 0 is not valid');
     const length = view.getUint32(at + 1, true) + view.getUint32(at + 5, true) * 2 ** 32;
     const bodyAt = at + RECORD_HEAD_BYTES;
     if (length > bytes.length - bodyAt) {
       throw malformed(subject, offset + at, `a record of ${length} bytes is cut off`);
     }
-    yield { opcode: view.getUint8(at), bodyAt, length };
+    yield { opcode, bodyAt, length };
     at = bodyAt + length;
   }
 }

@@ -241,6 +241,26 @@ describe('copies', () => {
     },
   );
 
+  it('of compressed bags give bytes that a receiver may copy and give away', async () => {
+    const bag = await openBag(await makeBag('a.mcap'));
+    const writer = await BagWriter.create({
+      target: join(folder, 'z.mcap'),
+      storage: 'mcap',
+      isFolder: false,
+      compression: 'zstd',
+    });
+    await copyBag(bag, writer);
+    await writer.finish();
+    const packed = await openBag(join(folder, 'z.mcap'));
+    const numbers: (number | undefined)[] = [];
+    for await (const { topic, bytes } of packed.messages()) {
+      structuredClone(null, { transfer: [bytes.slice().buffer] });
+      if (topic === '/fast') numbers.push(bytes[4]);
+    }
+    expect(numbers).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    await Promise.all([bag.close(), packed.close()]);
+  });
+
   it('that are cancelled leave nothing, not even a hidden name', async () => {
     const bag = await openBag(await makeBag('a.mcap'));
     const writer = await BagWriter.create({ target: join(folder, 'c'), storage: 'mcap', isFolder: true });

@@ -121,7 +121,8 @@ export class ControlClient {
   /** Copies a sample to the thread; others than those it wants are ignored. */
   offer(sample: Sample): void {
     if (!this.#handle || !this.wants(sample)) return;
-    const bytes = sample.bytes.slice();
+    // A copy even of a Buffer, whose `slice` is none: what is transferred is gone for everybody else.
+    const bytes = new Uint8Array(sample.bytes);
     this.#post({ kind: 'sample', sample: { ...sample, bytes } }, [bytes.buffer]);
   }
 
