@@ -15,6 +15,7 @@ import {
 import { DeliveryRules } from './delivery.ts';
 import type { NativeEvent } from './native-batch.ts';
 import { closed, fromNative } from './native-errors.ts';
+import { NativeGate } from './native-gate.ts';
 import { loadNative } from './native-loader.ts';
 import { giveBack, NativeLoans } from './native-loans.ts';
 import { NativePublishers, type PublisherEntry } from './native-publishers.ts';
@@ -45,8 +46,11 @@ export type ZenohDeps = {
 
 /** Opening does not wait for the other side, so a slow open is a fault of this host. */
 const OPEN_MS_MAX = 10_000;
-/** Declaring and undeclaring may have to wait for room on the link; the port promises a second. */
+/** Declaring may have to wait for room on the link. */
 const DECLARE_MS_MAX = 5_000;
+/** The same behind a crowd of others. */
+const DECLARE_QUEUED_MS_MAX = 60_000;
+/** The port promises a second; what is not through by then goes on by itself. */
 const UNDECLARE_MS_MAX = 1_000;
 const CLOSE_MS_MAX = 2_000;
 /** Values held for a slow reader. 250 ms of a 1 kHz topic plus cameras, as on the sample bus. */
@@ -68,6 +72,7 @@ export class NativeKeySpace implements KeySpace {
   readonly #onFault: (error: EdgeError) => void;
   readonly #publishers: NativePublishers;
   readonly #loans: NativeLoans;
+  readonly #gate = new NativeGate();
   readonly #delivery: DeliveryRules;
   /** Called at close, so that nobody waits for a session that is gone. */
   readonly #abandon = new Set<(error: EdgeError) => void>();
@@ -83,7 +88,7 @@ export class NativeKeySpace implements KeySpace {
     this.#pump = pump;
     this.#clock = deps.clock;
     this.#onFault = deps.onFault ?? (() => {});
-    this.#publishers = new NativePublishers(session);
+    this.#publishers = new NativePublishers(session, this.#gate);
     this.#loans = new NativeLoans(session, deps.clock);
     this.#delivery = new DeliveryRules(delivery);
   }
@@ -104,7 +109,6 @@ export class NativeKeySpace implements KeySpace {
         })),
         pinnedShmBytesMax: PINNED_SHM_BYTES_MAX,
         sharedMemoryBytes: options.sharedMemoryBytes ?? SHARED_MEMORY_BYTES_DEFAULT,
-        direct: process.env['H3_DIRECT'] === '1',
       },
       pump.wake,
     );
@@ -256,7 +260,7 @@ export class NativeKeySpace implements KeySpace {
       const entry: PublisherEntry = this.#publishers.get(key, this.#delivery.apply(key, options));
       if (entry.id !== undefined) return go(entry.id);
       // The first sends on a key wait for its declaration; promises keep their order.
-      return this.#guard(operation, key, DECLARE_MS_MAX, () => entry.ready.then(go));
+      return this.#guard(operation, key, DECLARE_QUEUED_MS_MAX, () => entry.ready.then(go));
     } catch (error) {
       return Promise.reject(fromNative(error, operation, key));
     }
@@ -272,27 +276,40 @@ export class NativeKeySpace implements KeySpace {
     // The sink is in place before the declaration: its first events may come before it returns.
     const id = this.#session.reserve();
     if (sink) this.#pump.add(id, sink);
-    const declaring = declare(id);
+    let made: Promise<void> | undefined;
+    let isLate = false;
+    const declaring = this.#gate.run(async () => {
+      if (isLate) return;
+      made = declare(id);
+      await withDeadline(this.#clock, DECLARE_MS_MAX, made, operation, keyExpr);
+    });
     try {
-      await this.#guard(operation, keyExpr, DECLARE_MS_MAX, () => declaring);
+      await this.#guard(operation, keyExpr, DECLARE_QUEUED_MS_MAX, () => declaring);
     } catch (error) {
+      isLate = true;
       this.#pump.remove(id);
       // One that comes about after all must not stay declared unseen.
-      declaring.then(() => this.#session.undeclare(id)).catch(() => {});
+      made?.then(() => this.#session.undeclare(id)).catch(() => {});
       throw error;
     }
     let ended: Promise<void> | undefined;
     const undeclare = (): Promise<void> => {
       this.#pump.remove(id);
       if (this.#closing) return DONE;
-      ended ??= this.#guard('undeclare', keyExpr, UNDECLARE_MS_MAX, () => this.#session.undeclare(id)).catch(
-        (error: EdgeError) => {
-          if (error.code !== 'zenoh.closed') this.#onFault(error);
-        },
-      );
+      ended ??= this.#undeclare(id, keyExpr);
       return ended;
     };
     return { id, keyExpr, undeclare };
+  }
+
+  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is told in turn. */
+  async #undeclare(id: number, keyExpr: string): Promise<void> {
+    const told = this.#gate
+      .run(() => this.#session.undeclare(id))
+      .catch((error: unknown) => {
+        if (!this.#closing) this.#onFault(fromNative(error, 'undeclare', keyExpr));
+      });
+    await withDeadline(this.#clock, UNDECLARE_MS_MAX, told, 'undeclare', keyExpr).catch(() => {});
   }
 
   /** Runs `work` so that it settles: by its result, by a deadline, or by close. */

@@ -1,4 +1,5 @@
 import { EdgeError, type PublishOptions } from '../../contract/core.ts';
+import type { NativeGate } from './native-gate.ts';
 import type { NativeSession } from './native-types.ts';
 
 /**
@@ -26,12 +27,14 @@ export type PublisherEntry = { id: number | undefined; readonly ready: Promise<n
 /** One declared publisher per key and manner of sending. */
 export class NativePublishers {
   readonly #session: NativeSession;
+  readonly #gate: NativeGate;
   /** In order of last use, oldest first: the order in which a Map iterates. */
   readonly #entries = new Map<string, PublisherEntry>();
   readonly #caching = new Map<string, PublisherEntry>();
 
-  constructor(session: NativeSession) {
+  constructor(session: NativeSession, gate: NativeGate) {
     this.#session = session;
+    this.#gate = gate;
   }
 
   /** Throws `cell.overloaded` for one cache too many. */
@@ -75,15 +78,13 @@ export class NativePublishers {
   }
 
   #declare(key: string, options: PublishOptions, cache: number, onFailure: () => void): PublisherEntry {
-    const ready = this.#session.declarePublisher(
-      key,
-      options.encoding,
-      options.congestion === 'block',
-      cache,
-      {
-        ...(options.priority === undefined ? {} : { priority: PRIORITY[options.priority] }),
-        ...(options.express === undefined ? {} : { express: options.express }),
-      },
+    const delivery = {
+      ...(options.priority === undefined ? {} : { priority: PRIORITY[options.priority] }),
+      ...(options.express === undefined ? {} : { express: options.express }),
+    };
+    const block = options.congestion === 'block';
+    const ready = this.#gate.run(() =>
+      this.#session.declarePublisher(key, options.encoding, block, cache, delivery),
     );
     const entry: PublisherEntry = { id: undefined, ready };
     ready.then((id) => {

@@ -86,7 +86,11 @@ export class NativePump {
   #deliver(run: readonly NativeEvent[]): void {
     // No sink: the entity was undeclared while its last events were on their way.
     const sink = this.#sinks.get(run[0]!.entity);
-    if (!sink) return;
+    if (!sink) {
+      // Who asks must not wait for somebody who is gone.
+      for (const event of run) if (event.type === EVENT.query) this.#session?.finish(event.aux);
+      return;
+    }
     try {
       sink(run);
     } catch (error) {

@@ -103,7 +103,7 @@ export async function serveQuery(
     );
     // An answer is for a key: ours, or where ours has wildcards the one that was asked for.
     const key = isKey(keyExpr) ? keyExpr : event.key;
-    session.reply(event.aux, key, payload, encoding, attachment, false);
+    session.reply(event.aux, key, payload, encoding, attachment);
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);
     if (error.code === 'zenoh.closed') throw error;

@@ -14,8 +14,6 @@ export type NativeOpenOptions = {
   pinnedShmBytesMax: number;
   /** Pool of shared memory for `allocate`; 0: none. */
   sharedMemoryBytes: number;
-  /** Queries and answers are sent by the calling thread while nothing waits before them. */
-  direct: boolean;
 };
 
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
@@ -89,13 +87,13 @@ export type NativeSession = {
     options: NativeGetOptions,
   ): number;
   livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number): number;
+  /** These three end the query; after one of the first two the last does nothing. */
   reply(
     query: number,
     key: string,
     payload: Uint8Array,
     encoding: string | undefined,
     attachment: Uint8Array | undefined,
-    express: boolean,
   ): void;
   replyError(query: number, payload: Uint8Array, encoding: string | undefined): void;
   finish(query: number): void;

@@ -24,26 +24,13 @@ struct Job {
 pub struct Lanes {
     senders: Mutex<Option<[Option<SyncSender<Job>>; 8]>>,
     waiting_bytes: Arc<AtomicUsize>,
-    /// Jobs that are waiting or running, per lane.
-    waiting: Arc<[AtomicUsize; 8]>,
-    direct: bool,
     pump: Arc<Pump>,
     done: Arc<EntityQueue>,
 }
 
 impl Lanes {
-    pub fn new(pump: Arc<Pump>, done: Arc<EntityQueue>, direct: bool) -> Self {
-        let (senders, waiting) = (Mutex::new(Some(Default::default())), Arc::default());
-        Self { senders, waiting_bytes: Arc::default(), waiting, direct, pump, done }
-    }
-
-    /// Runs `work` here and now where that is wanted and its lane is idle, else on the lane.
-    pub fn run(&self, priority: u8, bytes: usize, work: Work) -> napi::Result<()> {
-        if self.direct && self.waiting[(priority & 7) as usize].load(Ordering::Acquire) == 0 {
-            let _ = work();
-            return Ok(());
-        }
-        self.submit(priority, bytes, 0, work)
+    pub fn new(pump: Arc<Pump>, done: Arc<EntityQueue>) -> Self {
+        Self { senders: Mutex::new(Some(Default::default())), waiting_bytes: Arc::default(), pump, done }
     }
 
     pub fn submit(&self, priority: u8, bytes: usize, ticket: u32, work: Work) -> napi::Result<()> {
@@ -58,11 +45,8 @@ impl Lanes {
         }
         let sender = slot.as_ref().expect("just filled");
         self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let waiting = &self.waiting[(priority & 7) as usize];
-        waiting.fetch_add(1, Ordering::Release);
         sender.try_send(Job { work, bytes, ticket }).map_err(|error| {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            waiting.fetch_sub(1, Ordering::Release);
             match error {
                 TrySendError::Full(_) => fail("busy", "too many sends are waiting"),
                 TrySendError::Disconnected(_) => fail("closed", "the sending thread has ended"),
@@ -73,14 +57,12 @@ impl Lanes {
     fn start(&self, priority: u8) -> napi::Result<SyncSender<Job>> {
         let (sender, receiver) = sync_channel::<Job>(LANE_DEPTH);
         let (pump, done, bytes) = (self.pump.clone(), self.done.clone(), self.waiting_bytes.clone());
-        let waiting = self.waiting.clone();
         std::thread::Builder::new()
             .name(format!("zenoh-send-{priority}"))
             .spawn(move || {
                 for job in receiver {
                     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.work));
                     bytes.fetch_sub(job.bytes, Ordering::Relaxed);
-                    waiting[(priority & 7) as usize].fetch_sub(1, Ordering::Release);
                     let error = match outcome {
                         Ok(result) => result.err(),
                         Err(_) => Some("[internal] the send panicked".to_string()),

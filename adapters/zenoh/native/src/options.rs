@@ -24,8 +24,6 @@ pub struct OpenOptions {
     pub pinned_shm_bytes_max: f64,
     /// Shared memory for `allocate`; 0: none.
     pub shared_memory_bytes: f64,
-    /// Queries and answers are sent by the calling thread while nothing waits before them.
-    pub direct: bool,
 }
 
 /// Delivery of a put or delete. Everything is optional and has Zenoh's defaults.

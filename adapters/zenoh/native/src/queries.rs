@@ -1,7 +1,7 @@
 //! Asking (get, liveliness get) and answering (reply, error reply, finish).
 
 use crate::entities::{key, owned, Entity};
-use crate::event::Event;
+use crate::event::{Event, OpenQuery};
 use crate::options::{consolidation, target, GetOptions};
 use crate::queue::EntityQueue;
 use crate::session::{NativeSession, Shared};
@@ -129,14 +129,15 @@ impl NativeSession {
         work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>,
     ) -> Result<u32> {
         self.shared.add_as(id, Entity::Get { queue, cancel });
-        let started = self.shared.lanes.run(QUERY_LANE, bytes, work);
+        let started = self.shared.lanes.submit(QUERY_LANE, bytes, 0, work);
         if started.is_err() {
             lock(&self.shared.entities).remove(&id);
         }
         started.map(|()| id)
     }
 
-    /// A query may be answered several times; each answer names the key it is for.
+    /// Answers for a key and ends the query. Both in one job: they travel as one packet, so that who asked
+    /// is woken once.
     #[napi]
     pub fn reply(
         &self,
@@ -145,52 +146,51 @@ impl NativeSession {
         payload: &[u8],
         encoding: Option<String>,
         attachment: Option<&[u8]>,
-        express: bool,
     ) -> Result<()> {
-        let (query, key_expr) = (self.query(query)?, key(key_expr)?);
+        let key_expr = key(key_expr)?;
+        let open = self.take_query(query)?;
+        let bytes = payload.len();
         let (payload, attachment) = (owned(payload), attachment.map(owned));
         let work = move || {
-            let bytes = payload;
-            let mut builder = query.reply(key_expr, bytes).attachment(attachment).express(express);
+            let mut builder = open.query.reply(key_expr, payload).attachment(attachment);
             if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }
             builder.wait().map_err(|e| e.to_string())
         };
-        self.answer(Box::new(work))
+        self.shared.lanes.submit(QUERY_LANE, bytes, 0, Box::new(work))
     }
 
+    /// Answers with an error and ends the query.
     #[napi]
     pub fn reply_error(&self, query: u32, payload: &[u8], encoding: Option<String>) -> Result<()> {
-        let query = self.query(query)?;
+        let open = self.take_query(query)?;
         let payload = owned(payload);
         let work = move || {
-            let mut builder = query.reply_err(payload);
+            let mut builder = open.query.reply_err(payload);
             if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }
             builder.wait().map_err(|e| e.to_string())
         };
-        self.answer(Box::new(work))
+        self.shared.lanes.submit(QUERY_LANE, 0, 0, Box::new(work))
     }
 
-    /// No further answers. Goes through the lane too, so that it cannot overtake an answer.
+    /// Ends a query without an answer; nothing when it has been answered.
     #[napi]
     pub fn finish(&self, query: u32) -> Result<()> {
-        let Some(query) = lock(&self.shared.queries).remove(&query) else { return Ok(()) };
-        self.answer(Box::new(move || {
-            drop(query);
+        let Some(open) = lock(&self.shared.queries).remove(&query) else { return Ok(()) };
+        // On the lane: telling the asker may block.
+        let work = move || {
+            drop(open);
             Ok(())
-        }))
+        };
+        self.shared.lanes.submit(QUERY_LANE, 0, 0, Box::new(work))
     }
 
-    fn query(&self, id: u32) -> Result<Query> {
+    fn take_query(&self, id: u32) -> Result<OpenQuery> {
         self.shared.check_open()?;
-        let found = lock(&self.shared.queries).get(&id).map(|open| open.query.clone());
+        let found = lock(&self.shared.queries).remove(&id);
         found.ok_or_else(|| fail("unknown", format!("no open query {id}")))
-    }
-
-    fn answer(&self, work: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>) -> Result<()> {
-        self.shared.lanes.run(QUERY_LANE, 0, work)
     }
 }

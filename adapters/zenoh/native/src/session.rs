@@ -77,7 +77,7 @@ pub async fn open_session(options: OpenOptions, wake: Wake) -> Result<NativeSess
     Ok(NativeSession {
         shared: Arc::new(Shared {
             session,
-            lanes: Lanes::new(pump.clone(), done, options.direct),
+            lanes: Lanes::new(pump.clone(), done),
             loans: Loans::new(options.shared_memory_bytes as usize),
             pump,
             entities: Mutex::default(),
