@@ -13,9 +13,10 @@ import {
   openBags,
   wantedTopics,
 } from '../../adapters/rosbag/index.ts';
+import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
 import { keyOf } from '../../cli/commands/bag/play-keys.ts';
 import { durationNs, momentNs, sizeBytes } from '../../cli/commands/bag/values.ts';
-import type { Sample, TopicSpec } from '../../contract/index.ts';
+import type { KeySpace, Sample, TopicSpec } from '../../contract/index.ts';
 import { adoptBag } from '../../daemon/execution/adopt-bag.ts';
 import { BagPlayer, busSink, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
 import { clockSample } from '../../daemon/execution/clock-message.ts';
@@ -217,6 +218,27 @@ describe('a sink that refuses for a while', () => {
     queue.add(sample(3), () => {});
     await queue.empty();
     expect(faults).toEqual(['cell.unavailable']);
+  });
+});
+
+describe('a play into the key space', () => {
+  it('puts each topic under the prefix, as CDR with its type, and closes when all is through', async () => {
+    const puts: [string, string | undefined, number][] = [];
+    const keySpace = {
+      put: async (key: string, payload: Uint8Array, options?: { encoding?: string }) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        puts.push([key, options?.encoding, payload.length]);
+      },
+    } as unknown as KeySpace;
+    const sink = new KeySpaceSink(keySpace, '/robot7/');
+    const sample = { topic: '/a/scan', type: 'a/msg/B', stamp: 0n, received: 0n, bytes: new Uint8Array(3) };
+    const taken = Array.from({ length: 70 }, () => sink.offer(sample)).filter((isTaken) => isTaken).length;
+    await sink.close();
+    expect(puts).toEqual(
+      Array.from({ length: taken }, () => ['robot7/a/scan', 'application/cdr;a/msg/B', 3]),
+    );
+    expect(taken).toBe(64);
+    expect(sink.offer(sample)).toBe(false);
   });
 });
 
