@@ -27,7 +27,7 @@ describe.each(['zstd', 'lz4'] as const)('a recorder that compresses with %s', (c
       numbers.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true));
     await bag.close();
     expect(numbers).toEqual(Array.from({ length: 300 }, (_, i) => i));
-    const [{ path, bytes }] = payloads(events, 'segment.sealed') as [{ path: string; bytes: number }];
+    const { path, bytes } = payloads(events, 'segment.sealed')[0]!;
     expect(bytes).toBeLessThan(60 * 400_000 * 0.1);
     expect(readFileSync(join(dataDir, path)).includes(compression)).toBe(true);
   });
@@ -39,7 +39,7 @@ describe.each(['zstd', 'lz4'] as const)('a recorder that compresses with %s', (c
     for (let i = 0; i < 15; i++) recorder.offer(sampleOf('/image', i, 900_000));
     await recorder.stop();
     expect(ledger.totals()).toMatchObject({ received: 15, written: 15, dropped: 0 });
-    const [{ bytes }] = payloads(events, 'segment.sealed') as [{ bytes: number }];
+    const { bytes } = payloads(events, 'segment.sealed')[0]!;
     expect(bytes).toBeGreaterThan(3_000_000);
     expect(bytes).toBeLessThan(15 * 900_000);
   });
