@@ -143,7 +143,11 @@ export class HostActions implements RosActions {
   async #restore(host: HostProcess): Promise<void> {
     for (const [server, { name, type }] of this.#served) {
       const { answer } = host.apiCall({ op: 'serveAction', server, name, type });
-      await withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve an action', name);
+      const served = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve an action', name);
+      await served.catch((error: unknown) => {
+        if (!host.alive) throw error;
+        this.#report('error', `${name}: ${error instanceof Error ? error.message : String(error)}`);
+      });
     }
     for (const [goalId, name] of this.#orphans) {
       this.#orphans.delete(goalId);

@@ -83,7 +83,12 @@ export class HostServices implements RosServices {
   async #restore(host: HostProcess): Promise<void> {
     for (const [server, { name, type }] of this.#served) {
       const { answer } = host.apiCall({ op: 'serve', server, name, type });
-      await withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve a service', name);
+      const served = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve a service', name);
+      await served.catch((error: unknown) => {
+        // One that cannot be served any more does not keep the others away.
+        if (!host.alive) throw error;
+        this.#report('error', `${name}: ${error instanceof Error ? error.message : String(error)}`);
+      });
     }
   }
 

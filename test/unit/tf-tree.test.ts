@@ -65,19 +65,13 @@ describe('the tree of frames', () => {
   });
 
   it('there and back again is where one was, in any tree', () => {
+    const part = fc.double({ min: -1, max: 1, noNaN: true });
     const turn = fc
-      .tuple(
-        ...([0, 1, 2, 3].map(() => fc.double({ min: -1, max: 1, noNaN: true })) as [
-          never,
-          never,
-          never,
-          never,
-        ]),
-      )
-      .filter((q: number[]) => Math.hypot(...q) > 0.1)
-      .map((q: number[]) => {
-        const n = Math.hypot(...q);
-        return { x: q[0]! / n, y: q[1]! / n, z: q[2]! / n, w: q[3]! / n };
+      .tuple(part, part, part, part)
+      .filter((q) => Math.hypot(...q) > 0.1)
+      .map(([x, y, z, w]) => {
+        const n = Math.hypot(x, y, z, w);
+        return { x: x / n, y: y / n, z: z / n, w: w / n };
       });
     const step = fc.double({ min: -10, max: 10, noNaN: true });
     const link = fc.record({ parent: fc.nat(100), x: step, y: step, z: step, rotation: turn });
