@@ -37,7 +37,8 @@ class Pipe:
     def __init__(self, delay_ms, jitter_ms, loss, rate, ordered):
         self.delay, self.jitter = delay_ms / 1000, jitter_ms / 1000
         self.loss, self.rate, self.ordered = loss, rate, ordered
-        self.free_at = self.last = 0.0
+        self.free_at = 0.0
+        self.last, self.turn = {}, asyncio.Lock()
         self.due, self.number = [], 0
         self.open = True
         self.sent = self.lost = self.overflow = 0
@@ -45,7 +46,7 @@ class Pipe:
     def room(self):
         return (self.free_at - time.monotonic()) * self.rate / 8 < QUEUE_PACKETS * 1500
 
-    def push(self, packet, deliver):
+    def push(self, packet, deliver, stream=None):
         now = time.monotonic()
         if not self.room():
             self.overflow += 1
@@ -58,7 +59,7 @@ class Pipe:
                 return
             at += 2 * self.delay
         if self.ordered:
-            at = self.last = max(at, self.last)
+            at = self.last[stream] = max(at, self.last.get(stream, 0.0))
         self.sent += 1
         self.number += 1
         heapq.heappush(self.due, (at, self.number, packet, deliver))
@@ -130,12 +131,14 @@ async def proxy(port, target, there, back):
 
         try:
             while piece := await reader.read(1400):
-                while not pipe.room() or not pipe.open:
-                    await asyncio.sleep(0.002)
-                pipe.push(piece, deliver)
+                # By turns, so that a busy stream does not keep the others out.
+                async with pipe.turn:
+                    while not pipe.room() or not pipe.open:
+                        await asyncio.sleep(0.002)
+                    pipe.push(piece, deliver, deliver)
         except OSError:
             pass
-        pipe.push(b"", deliver)
+        pipe.push(b"", deliver, deliver)
 
     async def accept(reader, writer):
         try:
@@ -179,4 +182,7 @@ async def main():
             subprocess.run(["ip", "netns", "del", first], check=False)
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except asyncio.CancelledError:
+    pass
