@@ -28,19 +28,22 @@ export async function openApi(app: FastifyInstance, version: string): Promise<vo
 }
 
 type ApiDocument = { paths?: Record<string, Record<string, Operation>> };
+type BodySchema = { required?: string[]; anyOf?: BodySchema[] };
 type Operation = {
-  requestBody?: { required?: boolean; content?: Record<string, { schema?: { required?: string[] } }> };
+  requestBody?: { required?: boolean; content?: Record<string, { schema?: BodySchema }> };
 };
 
 /** A body of which every field may be left out may be left out itself. */
 function allowNoBody(document: ApiDocument): void {
   for (const operation of Object.values(document.paths ?? {}).flatMap((path) => Object.values(path))) {
     const body = operation.requestBody;
-    const required = Object.values(body?.content ?? {}).some(
-      ({ schema }) => (schema?.required ?? []).length > 0,
-    );
-    if (body && !required) body.required = false;
+    const required = Object.values(body?.content ?? {}).some(({ schema }) => schema && mustBeThere(schema));
+    if (body) body.required = required;
   }
+}
+
+function mustBeThere({ required = [], anyOf = [] }: BodySchema): boolean {
+  return required.length > 0 || (anyOf.length > 0 && anyOf.every(mustBeThere));
 }
 
 function plain(schema: FastifySchema | undefined): FastifySchema {
