@@ -163,7 +163,7 @@ describe('which driver runs', () => {
     const nobody = `ws://127.0.0.1:${await freePort()}`;
     expect(await auto(nobody)).toMatchObject({
       driver: 'none',
-      fix: expect.stringMatching(/zenoh\.sh native.*bridge/),
+      fix: expect.stringMatching(/build.*bridge/),
     });
     const open = (driver: 'auto' | 'native') =>
       codeOf(openKeySpace({ driver, remoteUrl: nobody, nativeOnly: [], mode: 'peer' }, { clock }));
