@@ -65,7 +65,7 @@ if [ -e "$dest/.complete" ]; then
   echo "$dest/env.json"
   exit 0
 fi
-say "installing ROS 2 Jazzy into $dest (about 3 minutes, 0.6 GB)"
+say "installing ROS 2 Jazzy into $dest (about 4 minutes, 0.6 GB)"
 rm -rf "$dest"
 mkdir -p "$dest"
 
@@ -122,7 +122,7 @@ build_interfaces() {
   cp -r "$recipe/interfaces/$name/." "$build/src/"
   cp "$recipe/interfaces/CMakeLists.txt" "$build/src/"
   "$venv/bin/cmake" -S "$build/src" -B "$build/out" -G Ninja \
-    -DINTERFACE_PACKAGE="$name" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$venv" \
+    -DINTERFACE_PACKAGE="$name" -DCMAKE_BUILD_TYPE=None -DCMAKE_INSTALL_PREFIX="$venv" \
     -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" -DCMAKE_MAKE_PROGRAM="$venv/bin/ninja"
   nice "$venv/bin/cmake" --build "$build/out" --target install -- -j "$jobs"
   rm -rf "$build"

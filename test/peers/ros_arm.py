@@ -25,8 +25,13 @@ LIMIT_RAD = 3.0
 THING_M = 0.02
 
 
+SAYING = threading.Lock()
+
+
 def say(**line):
-    print(json.dumps(line), flush=True)
+    # Callbacks run side by side: a line is written as one.
+    with SAYING:
+        print(json.dumps(line), flush=True)
 
 
 class Arm:

@@ -37,8 +37,13 @@ GOAL_OUTSIDE_MAP = 204
 NOWHERE_X = 50.0
 
 
+SAYING = threading.Lock()
+
+
 def say(**line):
-    print(json.dumps(line), flush=True)
+    # Callbacks run side by side: a line is written as one.
+    with SAYING:
+        print(json.dumps(line), flush=True)
 
 
 def wrap(angle):
