@@ -98,7 +98,18 @@ async function measure(line: Line) {
   const runs = new Map(drivers.map((driver) => [driver.name, [] as Figures[]] as const));
   // By turns, so that a neighbour who works for a while disturbs all alike.
   for (let i = 0; i < repeat; i++) {
-    for (const driver of drivers) runs.get(driver.name)!.push(await once(driver, line));
+    for (const driver of drivers) {
+      const all = runs.get(driver.name);
+      if (!all) continue;
+      try {
+        all.push(await once(driver, line));
+      } catch (error) {
+        if (!OTHERS.includes(driver)) throw error;
+        // A further driver that hangs is left out, and said to be: the comparison goes on.
+        process.stderr.write(`${driver.name}, ${line.name}: ${(error as Error).message}\n`);
+        runs.delete(driver.name);
+      }
+    }
   }
   const medians = new Map(
     [...runs].map(([name, all]) => {

@@ -7,7 +7,7 @@ import type { PeerOptions, PeerRole } from './zenoh-peer-roles.ts';
 export type PeerResult = Readonly<Record<string, unknown>>;
 
 /** A process that is later than this has hung: a benchmark must end too. */
-const RESULT_MS_MAX = 120_000;
+const RESULT_MS_MAX = 90_000;
 
 /** Runs two processes of one driver against each other; what the one that measures printed. */
 export async function runPair(

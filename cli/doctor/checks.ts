@@ -93,7 +93,20 @@ export async function checkZenoh({ config }: Settings): Promise<Check> {
   const choice = await chooseDriver(driverOptions(config.zenoh), new SystemClock());
   if (choice.driver === 'none')
     return { name: 'zenoh', state: 'absent', detail: choice.why, fix: choice.fix };
-  return ok('zenoh', `${choice.driver} driver, ${choice.why}`);
+  const about = `${choice.driver} driver, ${choice.why}`;
+  if (choice.driver !== 'native') return ok('zenoh', about);
+  return checkZenohMemory(config.zenoh.shared_memory, about);
+}
+
+/** The pool is taken when first needed: a /dev/shm that is too small shows only under load. */
+function checkZenohMemory(pool: number, about: string): Check {
+  if (pool === 0) return ok('zenoh', `${about}; no shared memory (zenoh.shared_memory)`);
+  const free = existsSync('/dev/shm') ? statfsSync('/dev/shm') : { bavail: 0, bsize: 0 };
+  const mib = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+  const memory = `shared memory ${mib(pool)} of ${mib(free.bavail * free.bsize)} free in /dev/shm`;
+  if (free.bavail * free.bsize > pool) return ok('zenoh', `${about}; ${memory}`);
+  const fix = 'enlarge /dev/shm (containers: --shm-size), or lower zenoh.shared_memory';
+  return { name: 'zenoh', state: 'absent', detail: `${about}; ${memory}`, fix };
 }
 
 export async function checkPolicy(settings: Settings): Promise<Check> {
