@@ -29,10 +29,8 @@ const ENDED_MS = 500;
 const OWED_EVERY_MS = 1_000;
 const OWED_TRIES_MAX = 60;
 
-/** `uuid` and `stamp` of zero: every goal of the server (action_msgs/srv/CancelGoal). */
-const EVERY_GOAL: MessageValue = {
-  goal_info: { goal_id: { uuid: new Uint8Array(16) }, stamp: { sec: 0, nanosec: 0 } },
-};
+/** A `uuid` and `stamp` of zero name every goal of the server (action_msgs/srv/CancelGoal). */
+const EVERY_GOAL = '0'.repeat(32);
 const CANCEL_GOAL = 'action_msgs/srv/CancelGoal';
 
 export type ActionPorts = { readonly actions: RosActions; readonly services: RosServices };
@@ -44,7 +42,8 @@ export type ActionPorts = { readonly actions: RosActions; readonly services: Ros
 export class ActionGoals {
   readonly #ports: ActionPorts;
   readonly #clock: Clock;
-  readonly #owed = new Map<string, number>();
+  /** Goals somebody may still execute: by their id, so that a late word never hits a newer goal. */
+  readonly #owed = new Map<string, { readonly name: string; tries: number }>();
   #owing: { cancel(): void } | undefined;
 
   constructor(ports: ActionPorts, clock: Clock) {
@@ -57,7 +56,6 @@ export class ActionGoals {
    * `robot.unreachable` when no server takes it, when it refuses, or vanishes; the goal is cancelled then too.
    */
   async run(asked: ActionGoal, ends: AbortSignal): Promise<GoalEnd> {
-    await this.#settleOwed(asked.name);
     if (ends.aborted) return { ended: true };
     const sent = this.#ports.actions.send(asked.name, asked.type, asked.goal, {
       timeoutMs: ACCEPT_MS,
@@ -74,7 +72,7 @@ export class ActionGoals {
 
   /** Asks the servers to end every goal they have, whoever sent it. True when all that are there answered. */
   async cancelAll(names: readonly string[], timeoutMs: number): Promise<boolean> {
-    const answers = await Promise.all(names.map((name) => this.#cancelEvery(name, timeoutMs)));
+    const answers = await Promise.all(names.map((name) => this.#cancelBy(name, EVERY_GOAL, timeoutMs)));
     return answers.every((heard) => heard);
   }
 
@@ -95,13 +93,12 @@ export class ActionGoals {
     } catch (thrown) {
       throw unreachable(asked, thrown);
     }
-    const cancelled = sent.then((late) => {
+    const cancelled = sent.then(async (late) => {
       late.result.catch(() => {});
-      return late.cancel(CANCEL_MS);
+      if (!(await late.cancel(CANCEL_MS).catch(() => false))) this.#owe(asked.name, late.goalId);
     });
-    const heard = withDeadline(this.#clock, CANCEL_MS + ENDED_MS, cancelled, 'cancel', asked.name);
-    // Refused, or nobody there: nothing moves by it.
-    if (!(await heard.catch((error: unknown) => !isLate(error)))) this.#owe(asked.name);
+    // Refused, or nobody there: nothing moves by it. Later than this it is cancelled behind our back.
+    await withDeadline(this.#clock, CANCEL_MS + ENDED_MS, cancelled, 'cancel', asked.name).catch(() => {});
     return undefined;
   }
 
@@ -111,7 +108,7 @@ export class ActionGoals {
       if (result.status !== 'rejected') return result;
     } catch (thrown) {
       // The server may live and only our client have died: it must not drive on for nobody.
-      if (!(await this.#cancelEvery(asked.name, CANCEL_MS))) this.#owe(asked.name);
+      if (!(await this.#cancelBy(asked.name, handle.goalId, CANCEL_MS))) this.#owe(asked.name, handle.goalId);
       throw unreachable(asked, thrown);
     }
     throw new EdgeError('robot.unreachable', {
@@ -128,31 +125,31 @@ export class ActionGoals {
       (error: unknown) => !isLate(error),
     );
     const accepted = handle.cancel(CANCEL_MS).catch(() => false);
-    if (await accepted) {
-      if (!(await ended)) this.#owe(name);
-      return;
-    }
-    const [, over] = await Promise.all([this.#cancelEvery(name, CANCEL_MS), ended]);
-    if (!over) this.#owe(name);
+    if (!(await accepted)) await this.#cancelBy(name, handle.goalId, CANCEL_MS);
+    if (!(await ended)) this.#owe(name, handle.goalId);
   }
 
-  /** True when the server answered, or there is none that could move anything. */
-  async #cancelEvery(name: string, timeoutMs: number): Promise<boolean> {
+  /** True when the server answered, whatever it knows of that goal, or there is none that could move anything. */
+  async #cancelBy(name: string, goalId: string, timeoutMs: number): Promise<boolean> {
+    const uuid = Uint8Array.from({ length: 16 }, (_, i) =>
+      Number.parseInt(goalId.slice(2 * i, 2 * i + 2), 16),
+    );
+    const request = { goal_info: { goal_id: { uuid }, stamp: { sec: 0, nanosec: 0 } } };
     try {
-      await this.#ports.services.call(`${name}/_action/cancel_goal`, CANCEL_GOAL, EVERY_GOAL, { timeoutMs });
+      await this.#ports.services.call(`${name}/_action/cancel_goal`, CANCEL_GOAL, request, { timeoutMs });
       return true;
     } catch (error) {
       return error instanceof EdgeError && error.code === 'ros.not_found';
     }
   }
 
-  /** Somebody may still execute a goal of ours: it is told again until it hears. */
-  #owe(name: string): void {
-    this.#owed.set(name, 0);
+  /** Somebody may still execute a goal of ours: its server is told again until it hears. */
+  #owe(name: string, goalId: string): void {
+    this.#owed.set(goalId, { name, tries: 0 });
     this.#owing ??= this.#clock.every(OWED_EVERY_MS, () => {
-      for (const [owed, tries] of this.#owed) {
-        if (tries >= OWED_TRIES_MAX) this.#owed.delete(owed);
-        else void this.#settleOwed(owed);
+      for (const [owed, debt] of this.#owed) {
+        if (++debt.tries > OWED_TRIES_MAX) this.#owed.delete(owed);
+        else void this.#settleOwed(owed, debt.name);
       }
       if (this.#owed.size > 0) return;
       this.#owing?.cancel();
@@ -160,12 +157,8 @@ export class ActionGoals {
     });
   }
 
-  /** Before anything new is asked of that server: a late cancellation must not hit the new goal. */
-  async #settleOwed(name: string): Promise<void> {
-    const tries = this.#owed.get(name);
-    if (tries === undefined) return;
-    this.#owed.set(name, tries + 1);
-    if (await this.#cancelEvery(name, CANCEL_MS)) this.#owed.delete(name);
+  async #settleOwed(goalId: string, name: string): Promise<void> {
+    if (await this.#cancelBy(name, goalId, CANCEL_MS)) this.#owed.delete(goalId);
   }
 }
 

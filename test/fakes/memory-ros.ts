@@ -27,8 +27,10 @@ export class MemoryRos {
   readonly #services = new Map<string, (request: MessageValue) => Promise<MessageValue>>();
   readonly #goals = new Map<string, Running>();
   #ids = 0;
-  /** Cancellations by the service of an action, by its name. */
+  /** Cancellations of every goal by the service of an action, by its name. */
   readonly cancelledAll: string[] = [];
+  /** The same of one goal. */
+  readonly cancelledOne: string[] = [];
   /** Servers of these names are dead and nobody was told: no feedback, result or answer. */
   readonly dead = new Set<string>();
   /** Servers of these names answer no cancellation. */
@@ -49,7 +51,7 @@ export class MemoryRos {
   readonly services: RosServices = {
     call: async (name, _type, request, options) => {
       const action = /^(.*)\/_action\/cancel_goal$/.exec(name)?.[1];
-      if (action !== undefined) return this.#cancelAll(action, options);
+      if (action !== undefined) return this.#cancelBy(action, request, options);
       const handle = await this.#found(this.#services, name, options);
       return handle(request);
     },
@@ -119,14 +121,19 @@ export class MemoryRos {
     };
   }
 
-  async #cancelAll(name: string, options: CallOptions): Promise<MessageValue> {
+  async #cancelBy(name: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
     await this.#found(this.#actions, name, options);
-    this.cancelledAll.push(name);
+    const { goal_id } = request['goal_info'] as { goal_id: { uuid: Uint8Array } };
+    const wanted = Buffer.from(goal_id.uuid).toString('hex');
+    const every = /^0+$/.test(wanted);
+    (every ? this.cancelledAll : this.cancelledOne).push(name);
     if (this.deaf.has(name)) {
       await pause(this.#clock, options.timeoutMs);
       throw new EdgeError('deadline.exceeded', { operation: 'call', subject: name });
     }
-    for (const goal of this.#goals.values()) if (goal.name === name) goal.cancel.abort();
+    for (const [goalId, goal] of this.#goals) {
+      if (goal.name === name && (every || goalId === wanted)) goal.cancel.abort();
+    }
     return { return_code: 0, goals_canceling: [] };
   }
 
