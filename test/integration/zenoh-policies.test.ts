@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -123,6 +123,27 @@ describe('TLS', () => {
       await client.put('b/x', bytes('hello'));
       return values.length > 0;
     }, 'a value of our client');
+  });
+});
+
+describe('certificates that cannot be right', () => {
+  const opening = (toml: string, at = clock.now()) => {
+    const { config } = readConfig(`[zenoh]\nlisten = ["tls/127.0.0.1:1"]\n${toml}`, 'robot.toml', {});
+    return () => zenohOptions(config.zenoh, {}, at);
+  };
+
+  it('names the key of the configuration and the file', () => {
+    const refused = (subject: string, message: string) =>
+      expect.objectContaining({ code: 'config.invalid', subject, message: expect.stringContaining(message) });
+    const mixed = files({ certificate: robot.certificate, key: guest.key });
+    expect(opening(mixed)).toThrow(refused('zenoh.tls_key', `${guest.key} is not the key of`));
+    const inThreeDays = (clock.now() + 3n * 86_400_000_000_000n) as ReturnType<typeof clock.now>;
+    expect(opening(files(robot), inThreeDays)).toThrow(refused('zenoh.tls_ca', 'has expired on'));
+    const swapped = files({ certificate: robot.key, key: robot.key });
+    expect(opening(swapped)).toThrow(refused('zenoh.tls_certificate', 'no PEM certificate'));
+    chmodSync(guest.key, 0o644);
+    const readable = files({ certificate: guest.certificate, key: guest.key });
+    expect(opening(readable)).toThrow(refused('zenoh.tls_key', 'others may read it'));
   });
 });
 

@@ -11,14 +11,21 @@ Begins with {"open": true}, or {"refused": text} where it cannot connect.
 
 import json
 import sys
+import threading
 import time
 
 import zenoh
 import zenoh.shm
 
 
+speaking = threading.Lock()
+
+
 def say(**fields):
-    print(json.dumps(fields), flush=True)
+    # Values are told from a thread of Zenoh's: one line at a time.
+    with speaking:
+        sys.stdout.write(json.dumps(fields) + "\n")
+        sys.stdout.flush()
 
 
 def connect(endpoint, settings):
