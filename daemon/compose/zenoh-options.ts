@@ -4,7 +4,7 @@ import type { ZenohOptions } from '../../adapters/zenoh/native-key-space.ts';
 import type { DriverOptions } from '../../adapters/zenoh/open-key-space.ts';
 import { zenohSettings } from '../../adapters/zenoh/policy.ts';
 import type { DeliveryRule, ZenohPolicy, ZenohTls } from '../../adapters/zenoh/policy-types.ts';
-import { EdgeError, type Nanoseconds } from '../../contract/index.ts';
+import { EdgeError, type Nanoseconds } from '../../contract/core.ts';
 import type { Config } from '../config/keys.ts';
 import { readSecret } from '../secrets.ts';
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, rmdir, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { EventPayload } from '../../../contract/index.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
@@ -104,10 +104,9 @@ async function countWithin(reader: McapReader, spans: readonly Span[]): Promise<
   return counts;
 }
 
-/** The event is in the log. */
+/** The event is in the log. The folder stays: the recorder's thread may be about to write the next note into it. */
 export async function forgetTombstone(dataDir: string, path: string): Promise<void> {
   await unlink(noteOf(dataDir, path)).catch(() => {});
-  await rmdir(folderOf(dataDir)).catch(() => {});
 }
 
 /** At start: finishes what a kill cut off, and gives back what has to be told again. */
