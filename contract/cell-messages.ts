@@ -127,6 +127,10 @@ export type ClipRequest = {
   /** Who asks: `api`, `ros`, `agent`, the name of a condition. */
   readonly trigger: string;
   readonly reason: string;
+  /** Last part of the name of its bag; absent: the trigger. */
+  readonly name?: string;
+  /** UUIDv7 that the clip gets. Asked again under the same id, it is the same clip. */
+  readonly clipId?: string;
   readonly preMs?: number;
   readonly postMs?: number;
   /** Answer only when the clip is whole; else as soon as it is sure to come, also through a power cut. */
@@ -145,6 +149,9 @@ export type ClipInfo = {
   readonly to_ns: string;
   readonly messages: number;
   readonly bytes: number;
+  /** Its file, relative to the data directory, and the hash of it; once it is whole. */
+  readonly path?: string;
+  readonly sha256?: string;
 };
 
 /** Body of `episode.start`, `episode.stop` and `episode.relabel`; `episode_id` absent: the one that is recorded. */

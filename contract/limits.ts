@@ -48,6 +48,8 @@ export const LIMITS = {
   CLIP_SPAN_MS_MAX: 3_600_000,
   /** Clips asked for and not whole yet; more are refused with `cell.overloaded`. */
   CLIPS_PENDING_MAX: 16,
+  /** Milliseconds beyond its end that a run waits for a clip; the clip comes, if later. */
+  CLIP_TOOL_MS: 20_000,
   /** One chunk or other record of an MCAP file, decompressed; above it the file is refused. */
   MCAP_CHUNK_BYTES_MAX: 256 * 1024 * 1024,
   /** Chunks of one MCAP file held at a time because they overlap in time, decompressed. */

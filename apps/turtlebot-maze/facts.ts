@@ -30,6 +30,8 @@ export type MazeFacts = {
   /** Times the robot could not be asked. */
   readonly lost: number;
   readonly problem: string;
+  /** Robot time of the last clip that was asked for, decimal nanoseconds; only where the recorder is a ring. */
+  readonly clipped_ns?: string;
 };
 
 /** Parameters of `maze/find_exit`, as its schema lets them in. */

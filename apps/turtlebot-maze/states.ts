@@ -9,6 +9,7 @@ import {
   type RobotState,
 } from '../../contract/index.ts';
 import { chooseGoal, chooseRim } from './choose-goal.ts';
+import { clipOf } from './clip.ts';
 import {
   AVOID_MAX,
   elapsedS,
@@ -41,7 +42,9 @@ type Seen = { readonly state: RobotState; readonly pose: Pose2d; readonly map: M
 /** Looks: is it the exit, is the time over, is there anything to plan with? */
 export async function explore(scope: Scope): Promise<Step> {
   const { state } = await seen(scope);
-  const news = look(scope.facts, state, EXIT_SIGNAL);
+  const looked = look(scope.facts, state, EXIT_SIGNAL);
+  const bumped = (looked.bumps ?? 0) > scope.facts.bumps;
+  const news = { ...looked, ...(bumped ? await clipOf(scope, 'collision', state.time) : {}) };
   const facts = { ...scope.facts, ...news };
   const step = (event: string, reason: string): Step => ({
     event,
@@ -115,7 +118,8 @@ export async function navigate(scope: Scope): Promise<Step> {
       facts: { legs: legs + 1, failures: 0, leg: null, problem: '' },
     };
   }
-  const facts = { failures: failures + 1, leg: null, problem: result.outcome };
+  const clip = result.outcome === 'stuck' ? await clipOf(scope, 'stuck', result.time) : {};
+  const facts = { failures: failures + 1, leg: null, problem: result.outcome, ...clip };
   if (result.outcome === 'stopped' || result.outcome === 'preempted') {
     return { event: 'interrupted', reason, ...time, facts };
   }

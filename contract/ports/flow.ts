@@ -2,6 +2,7 @@ import type { Intent } from '../intent.ts';
 import type { Nanoseconds } from '../time.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
+import type { RunTools } from './run-tools.ts';
 
 export type JsonValue =
   | null
@@ -17,12 +18,13 @@ export type JsonValue =
  */
 export type Facts = { readonly [key: string]: JsonValue };
 
-/** What a state may use while it is active. `robot` is gated and logged; nothing else may have an effect. */
+/** What a state may use while it is active. `robot` and `tools` are gated and logged; nothing else may have an effect. */
 export type FlowScope<F extends Facts = Facts, P = Readonly<Record<string, unknown>>> = {
   readonly facts: F;
   readonly params: P;
   readonly intent: Intent;
   readonly robot: Robot;
+  readonly tools: RunTools;
   readonly clock: Clock;
   /** Aborts on cancel, on shutdown and when the state's deadline is over. */
   readonly signal: AbortSignal;

@@ -2,8 +2,9 @@ import type { NewEvent } from '../agent-event.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
+import type { RunTools } from './run-tools.ts';
 
-/** What a run may use. Every effect goes through `tool`, which hooks, logs and bounds it. */
+/** What a run may use. Every effect goes through `robot` or `tools`, which hook, log and bound it. */
 export type RunContext = {
   readonly runId: string;
   readonly intent: Intent;
@@ -13,6 +14,7 @@ export type RunContext = {
   readonly clock: Clock;
   /** The robot as this run sees it: each call is a gated, logged tool call. */
   readonly robot: Robot;
+  readonly tools: RunTools;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
   /** Appends to the log; resolves when durable. */

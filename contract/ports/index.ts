@@ -12,6 +12,7 @@ export type * from './policy.ts';
 export type * from './policy-hook.ts';
 export type * from './robot.ts';
 export type * from './ros-graph.ts';
+export type * from './run-tools.ts';
 export type * from './runtime-api.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';

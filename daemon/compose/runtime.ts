@@ -23,6 +23,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     robot: config.daemon.name,
     apps: [turtlebotMaze],
     hooks: [new OperatorRole()],
+    recording: config.recorder.enabled ? config.recorder.mode : 'off',
     ids: new IdSource(() => toMs(clock.now()), random),
   });
   const address = join(dataDir, 'run', 'api.json');

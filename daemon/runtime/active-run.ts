@@ -1,5 +1,6 @@
 import {
   type Application,
+  type CellBus,
   type Clock,
   EdgeError,
   type ErrorBody,
@@ -12,6 +13,7 @@ import {
   type Robot,
   type RunContext,
   type RunOutcome,
+  type RunTools,
   type Timer,
   toMs,
   withDeadline,
@@ -19,6 +21,7 @@ import {
 import type { PolicyGate } from './policy-gate.ts';
 import type { RobotProxy } from './robot-proxy.ts';
 import { RunRobot } from './run-robot.ts';
+import { GatedTools } from './run-tools.ts';
 import type { RunView } from './run-view.ts';
 import { ToolGate } from './tool-gate.ts';
 import { ToolJournal } from './tool-journal.ts';
@@ -31,6 +34,8 @@ export type RunParts = {
   readonly ids: IdSource;
   readonly hooks: PolicyGate;
   readonly robot: RobotProxy;
+  readonly bus: Pick<CellBus, 'request'>;
+  readonly recording: RunTools['recording'];
   /** Appends and folds; resolves when durable. */
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
@@ -139,7 +144,7 @@ export class ActiveRun {
   }
 
   #context(attempt: number, gate: ToolGate): RunContext {
-    const { view, clock, robot } = this.#parts;
+    const { view, clock, robot, bus, recording } = this.#parts;
     const guarded: Robot = new RunRobot(gate, robot, this.#abort.signal);
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
@@ -149,6 +154,7 @@ export class ActiveRun {
       signal: this.#abort.signal,
       clock,
       robot: guarded,
+      tools: new GatedTools(gate, bus, clock, recording),
       resume: attempt === 1 ? undefined : resume,
       emit: (events) => this.#emit(events),
     };

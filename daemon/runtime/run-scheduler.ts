@@ -1,5 +1,6 @@
 import {
   type Application,
+  type CellBus,
   type Clock,
   EdgeError,
   fromWireTime,
@@ -7,6 +8,7 @@ import {
   type IdSource,
   isFinished,
   type NewEvent,
+  type RunTools,
   type Timer,
 } from '../../contract/index.ts';
 import { ActiveRun } from './active-run.ts';
@@ -30,6 +32,8 @@ export type SchedulerParts = {
   readonly ids: IdSource;
   readonly hooks: PolicyGate;
   readonly robot: RobotProxy;
+  readonly bus: Pick<CellBus, 'request'>;
+  readonly recording: RunTools['recording'];
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
   /** Runs of one application at a time. */
@@ -119,10 +123,22 @@ export class RunScheduler {
   }
 
   #begin(view: RunView): void {
-    const { loaded, clock, ids, hooks, robot, append, report } = this.#parts;
+    const { loaded, clock, ids, hooks, robot, bus, recording, append, report } = this.#parts;
     const { app, harness } = loaded.get(view.app)!;
     const runId = view.state.run_id;
-    const run = new ActiveRun({ view, app, harness, clock, ids, hooks, robot, append, report });
+    const run = new ActiveRun({
+      view,
+      app,
+      harness,
+      clock,
+      ids,
+      hooks,
+      robot,
+      bus,
+      recording,
+      append,
+      report,
+    });
     this.#active.set(runId, { run, app: app.name });
     run.run().then(
       () => {

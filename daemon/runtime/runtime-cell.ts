@@ -14,6 +14,7 @@ import {
   type RunDetails,
   type RunFilter,
   type RunState,
+  type RunTools,
   type RuntimeApi,
   type RuntimeStatus,
   type Submitted,
@@ -37,6 +38,8 @@ export type RuntimeOptions = {
   readonly ids: IdSource;
   /** For applications whose harness is not `flow`. */
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
+  /** How the execution cell records; `off` where it is not given. */
+  readonly recording?: RunTools['recording'];
   /** Runs of one application at a time; 1 where it is not given. */
   readonly runsPerApp?: number;
 };
@@ -76,6 +79,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
       ids,
       hooks,
       robot: new RobotProxy(bus, clock, ids),
+      bus,
+      recording: options.recording ?? 'off',
       append: (events) => this.#append(events),
       report: (message, facts) => context.report('error', message, facts),
       runsPerApp: options.runsPerApp ?? 1,

@@ -23,8 +23,8 @@ export type Effect = {
   readonly effect: 'read' | 'write' | 'actuate';
   readonly replay: 'never' | 'safe' | 'probe';
   readonly deadlineMs: number;
-  /** Does it. The signal aborts when the run does or the deadline is over. */
-  work(signal: AbortSignal): Promise<Result>;
+  /** Does it. The signal aborts when the run does or the deadline is over; the id is that of the call, also when it is repeated. */
+  work(signal: AbortSignal, callId: string): Promise<Result>;
   /** Asks the world whether a call that was cut off has happened; its result if so. For `probe`. */
   probe?(): Promise<Result | undefined>;
 };
@@ -183,7 +183,7 @@ export class ToolGate {
     const late = new AbortController();
     const work = Promise.resolve().then(() => {
       if (signal.aborted) throw this.#cancelled(effect);
-      return effect.work(AbortSignal.any([signal, late.signal]));
+      return effect.work(AbortSignal.any([signal, late.signal]), callId);
     });
     let answer: { ok: true; result: Result } | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {

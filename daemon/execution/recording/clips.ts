@@ -10,7 +10,14 @@ import {
   pause,
   toMs,
 } from '../../../contract/core.ts';
-import { bagName, type Recorder, readClips, replaceFile, syncFolder } from '../recorder/index.ts';
+import {
+  bagName,
+  type ClipFile,
+  type Recorder,
+  readClips,
+  replaceFile,
+  syncFolder,
+} from '../recorder/index.ts';
 
 export type ClipsOptions = {
   readonly clock: Clock;
@@ -48,7 +55,9 @@ export class Clips {
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
         const info = JSON.parse(await readFile(join(folder, name), 'utf8')) as ClipInfo;
-        await this.#cut(info);
+        const whole = this.#cut(info);
+        this.#pending.set(info.clip_id, { info, whole });
+        await whole.finally(() => this.#pending.delete(info.clip_id));
       } catch (error) {
         this.#options.report('warn', 'a clip of a former life could not be made', {
           name,
@@ -75,13 +84,15 @@ export class Clips {
 
   /** Newest last; those that are still recorded at the end. */
   async list(): Promise<ClipInfo[]> {
-    const whole = (await readClips(this.#options.dataDir)).map(({ info }) => info);
+    const whole = (await readClips(this.#options.dataDir)).map(viewOf);
     whole.sort((a, b) => (a.clip_id < b.clip_id ? -1 : 1));
     return [...whole, ...[...this.#pending.values()].map(({ info }) => info)];
   }
 
   /** Rejects `schema.invalid`, `cell.overloaded`, or `recorder.failed` where nothing is recorded. */
   async record(request: ClipRequest): Promise<ClipInfo> {
+    const known = this.#pendingOf(request) ?? (await this.#onDisk(request)) ?? this.#pendingOf(request);
+    if (known) return await known;
     const info = this.#plan(request);
     // Reserved at once: the ring must not overwrite what this needs while the order becomes durable.
     let begin: (go: boolean) => void = () => {};
@@ -104,6 +115,18 @@ export class Clips {
     return request.wait === true ? await whole : info;
   }
 
+  /** The clip of a request that came before under the same id, of this life or a former. */
+  #pendingOf({ clipId, wait }: ClipRequest): Promise<ClipInfo> | ClipInfo | undefined {
+    const pending = clipId === undefined ? undefined : this.#pending.get(clipId);
+    return wait === true ? pending?.whole : pending?.info;
+  }
+
+  async #onDisk({ clipId }: ClipRequest): Promise<ClipInfo | undefined> {
+    if (clipId === undefined) return undefined;
+    const file = (await readClips(this.#options.dataDir)).find(({ info }) => info.clip_id === clipId);
+    return file && viewOf(file);
+  }
+
   #plan(request: ClipRequest): ClipInfo {
     const { clock, ids, recorder } = this.#options;
     const { trigger, reason, preMs = this.#options.preMs, postMs = this.#options.postMs } = request;
@@ -117,8 +140,8 @@ export class Clips {
       throw fault('cell.overloaded', `${this.#pending.size} clips are being recorded`);
     const now = recorder.newestNs;
     if (now === 0n) throw fault('recorder.failed', 'nothing has been recorded yet');
-    const id = ids.next<string>();
-    const name = trigger.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64);
+    const id = request.clipId ?? ids.next<string>();
+    const name = (request.name ?? trigger).replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64);
     return {
       clip_id: id,
       bag: `clip-${bagName(toMs(clock.now()))}-${name}-${id.slice(-6)}`,
@@ -167,7 +190,8 @@ export class Clips {
 
   async #cut(order: ClipInfo): Promise<ClipInfo> {
     const { recorder } = this.#options;
-    const { info, sealed } = await recorder.cutClip(order);
+    const file = await recorder.cutClip(order);
+    const { info, sealed } = file;
     const { clip_id, bag, trigger, reason, trigger_ns, messages, bytes } = info;
     const { start_ns, end_ns } = sealed;
     const recorded = { clip_id, bag, trigger, reason, trigger_ns, start_ns, end_ns, messages, bytes };
@@ -176,7 +200,7 @@ export class Clips {
       { kind: 'clip.recorded', payload: recorded },
     ]);
     await unlink(this.#orderOf(info)).catch(() => {});
-    return info;
+    return viewOf(file);
   }
 
   #folder(): string {
@@ -186,4 +210,8 @@ export class Clips {
   #orderOf(info: ClipInfo): string {
     return join(this.#folder(), `${info.clip_id}.json`);
   }
+}
+
+function viewOf({ info, sealed }: ClipFile): ClipInfo {
+  return { ...info, path: sealed.path, sha256: sealed.sha256 };
 }

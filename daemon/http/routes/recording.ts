@@ -29,6 +29,10 @@ const ClipView = Type.Object(
     to_ns: Type.String(),
     messages: Type.Integer(),
     bytes: Type.Integer(),
+    path: Type.Optional(
+      Type.String({ description: 'of its file, relative to the data directory; once whole' }),
+    ),
+    sha256: Type.Optional(Type.String()),
   },
   closed,
 );

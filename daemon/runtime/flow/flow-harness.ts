@@ -138,6 +138,7 @@ export class FlowHarness implements Harness {
       params: context.intent.params,
       intent: context.intent,
       robot: new BoundRobot(context.robot, signal),
+      tools: context.tools,
       clock: context.clock,
       signal,
     };

@@ -1,0 +1,28 @@
+/** What `clip_recording` takes: seconds before now and after now, as the recorder sees time. */
+export type ClipOrder = {
+  /** Last part of the name of the bag: letters, digits, `.`, `_`, `-`, at most 48. */
+  readonly name?: string;
+  /** 0 to 3600. */
+  readonly pre_s: number;
+  /** 0 to 600: the call returns when they are over. */
+  readonly post_s: number;
+};
+export type ClipReceipt = {
+  readonly bag: string;
+  /** Relative to the data directory. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly messages: number;
+};
+
+/** What a run may use beside its robot. Each call is judged by the policy hooks, bounded, and in the log. */
+export interface RunTools {
+  /** How this robot records: in a `ring` what is not made a clip is gone after a while; `off` and `episode` have none. */
+  readonly recording: 'off' | 'continuous' | 'ring' | 'episode';
+  /**
+   * The tool `clip_recording`: keeps what is recorded around now as a bag of its own, and returns when that is
+   * durable. A call that was cut off is repeated under its id and is the same clip. Rejects with an EdgeError:
+   * `schema.invalid`, `policy.denied`, `recorder.failed`, `cell.overloaded`, and those of a cell out of reach.
+   */
+  clipRecording(order: ClipOrder): Promise<ClipReceipt>;
+}
