@@ -115,6 +115,27 @@ export function qosOf(profile: QosProfile | undefined): Qos | undefined {
   };
 }
 
+/** A quality of service as a profile that rosbag2 offers again at a play. */
+export function profileOf(qos: Qos): QosProfile {
+  return {
+    history: qos.history,
+    depth: qos.depth,
+    reliability: qos.reliability,
+    durability: qos.durability,
+    liveliness: qos.liveliness ?? 'automatic',
+    deadline: durationFrom(qos.deadlineMs),
+    lifespan: durationFrom(qos.lifespanMs),
+    lease: durationFrom(qos.livelinessLeaseMs),
+    avoidRosNamespaces: false,
+  };
+}
+
+function durationFrom(ms: number | undefined): Duration {
+  if (ms === undefined) return UNLIMITED;
+  const ns = BigInt(Math.round(ms * 1e6));
+  return { sec: ns / 1_000_000_000n, nsec: ns % 1_000_000_000n };
+}
+
 /** The profiles as ROS 2 Jazzy writes them (metadata version 9): the lines of a YAML list. */
 export function profileLines(profiles: readonly QosProfile[]): string[] {
   return profiles.flatMap((profile) => [
