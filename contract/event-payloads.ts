@@ -241,7 +241,7 @@ export const EVENT_PAYLOADS = {
   'route.state': Type.Object(
     {
       route: Text(128, 'name in the configuration'),
-      state: Type.Enum(['up', 'silent', 'diverged', 'rebuilt', 'down']),
+      state: Type.Enum(['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down']),
       reason: Text(512, 'why; empty when it is up'),
     },
     closed,

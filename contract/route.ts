@@ -33,9 +33,10 @@ export type RouteSpec = {
 
 /**
  * `up`: works, as far as can be told. `silent`: matched, but nothing comes. `diverged`: less comes than the other
- * side says it sent. `rebuilt`: just declared anew. `down`: one of its ends is not there.
+ * side says it sent. `rebuilt`: just declared anew. `idle`: a steady topic
+ * stays away although everything was tried: it was stopped, and nothing is owed. `down`: one of its ends is not there.
  */
-export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'down'] as const;
+export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down'] as const;
 export type RouteState = (typeof ROUTE_STATES)[number];
 
 export type RouteStatus = {

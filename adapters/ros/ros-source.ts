@@ -27,7 +27,10 @@ export type RosSourceOptions = {
 /** Topics that discovery may add; a graph with more needs a narrower list. */
 const DISCOVERED_MAX = 512;
 
-type Bridged = { readonly channel: number; readonly spec: TopicSpec };
+type Bridged = {
+  /** Undefined while it is subscribed anew, or could not be. */ readonly channel: number | undefined;
+  readonly spec: TopicSpec;
+};
 
 /**
  * Topics of a ROS graph as samples: the configured ones, and those that discovery finds. A type whose package
@@ -89,6 +92,26 @@ export class RosSource implements SampleSource {
     return [...this.#bridged.values()].map(({ spec }) => spec);
   }
 
+  /**
+   * Subscribes one topic anew, for a subscription that hears nothing although somebody publishes; the other topics
+   * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again.
+   */
+  async resubscribe(topic: string): Promise<void> {
+    const before = this.#bridged.get(topic);
+    if (!before || this.#closed) return;
+    const place: Bridged = { channel: undefined, spec: before.spec };
+    this.#bridged.set(topic, place);
+    this.#letGo(before);
+    const channel = await this.#host.subscribe(
+      before.spec,
+      (sample) => this.#onSample(sample),
+      this.#rawOf(before.spec),
+    );
+    // Closed meanwhile, or discovery was quicker with another quality of service.
+    if (this.#bridged.get(topic) === place) this.#bridged.set(topic, { channel, spec: before.spec });
+    else this.#host.unsubscribe(channel);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch?.cancel();
@@ -135,7 +158,7 @@ export class RosSource implements SampleSource {
     }
     if (before) {
       this.#bridged.delete(topic);
-      this.#host.unsubscribe(before.channel);
+      this.#letGo(before);
     }
     await this.#attempt({ topic, type, qos }, publishers);
   }
@@ -158,15 +181,21 @@ export class RosSource implements SampleSource {
   }
 
   async #bridge(spec: TopicSpec): Promise<void> {
-    const installed = this.#host.isInstalled(spec.type);
-    const definition = installed ? undefined : this.#host.definitionOf(spec.type);
-    const raw = installed
-      ? undefined
-      : { headed: definition !== undefined && definitionHasHeader(definition) };
     // Told before the first sample: the recorder wants to know how a topic is offered.
     this.#options.onTopics?.([spec]);
-    const channel = await this.#host.subscribe(spec, (sample) => this.#onSample(sample), raw);
+    const channel = await this.#host.subscribe(spec, (sample) => this.#onSample(sample), this.#rawOf(spec));
     this.#bridged.set(spec.topic, { channel, spec });
+  }
+
+  /** How the bytes of a type that is not installed are taken; undefined for one that is. */
+  #rawOf({ type }: TopicSpec): { headed: boolean } | undefined {
+    if (this.#host.isInstalled(type)) return undefined;
+    const definition = this.#host.definitionOf(type);
+    return { headed: definition !== undefined && definitionHasHeader(definition) };
+  }
+
+  #letGo({ channel }: Bridged): void {
+    if (channel !== undefined) this.#host.unsubscribe(channel);
   }
 
   #postpone(topic: TopicSpec): void {
@@ -182,7 +211,7 @@ export class RosSource implements SampleSource {
   }
 
   #forget(): void {
-    for (const { channel } of this.#bridged.values()) this.#host.unsubscribe(channel);
+    for (const bridged of this.#bridged.values()) this.#letGo(bridged);
     this.#bridged.clear();
     this.#waiting.clear();
   }

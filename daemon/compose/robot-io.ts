@@ -41,6 +41,8 @@ export type RobotIo = {
   readonly rosQosEvents?: () => readonly RosQosReport[];
   /** Called with topics that are heard from now on, as they are offered. */
   readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
+  /** Subscribes one topic anew that hears nothing. */
+  readonly resubscribe?: (topic: string) => Promise<void>;
   /** Definition of a message type as the robot's own installation has it. */
   readonly definitionOf?: (type: string) => string | undefined;
 };
@@ -129,6 +131,7 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
       onTopics = listen;
     },
     definitionOf: (type) => host.definitionOf(type),
+    resubscribe: (topic) => source.resubscribe(topic),
     source,
     sink: new RosSink(host),
     ...heard,

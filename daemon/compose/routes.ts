@@ -30,6 +30,7 @@ export function makeRoutes(
     emit,
     report,
     ...(config.routes.length > 0 ? { crashNote: new CrashNote(intakeFolder(dataDir)) } : {}),
+    ...(io.resubscribe ? { resubscribe: io.resubscribe } : {}),
     publishersOf: (topic) => publishers.get(topic),
   });
 }

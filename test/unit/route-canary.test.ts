@@ -54,6 +54,25 @@ to = "bus:/*/map"
     return { rig, sender, session, run };
   }
 
+  /** A route out of the robot, whose topics all keep their publishers. */
+  async function robot(more: object = {}) {
+    const asked: string[] = [];
+    const rig = new RouteRig(OUT, {
+      publishersOf: () => 1,
+      resubscribe: async (topic) => void asked.push(topic),
+      ...more,
+    });
+    await rig.start(new MemoryKeySpace(rig.clock));
+    const run = async (ms: number, topics: readonly string[]) => {
+      for (let at = 0; at < ms; at += 100) {
+        for (const topic of topics) rig.say(topic, cdr(at));
+        await turns(1);
+        await rig.clock.advance(100);
+      }
+    };
+    return { rig, run, asked };
+  }
+
   it('notices a subscription that went deaf within 5 s, and rebuilds that route alone', async () => {
     const { rig, session, run } = await pair();
     await run(3_000);
@@ -106,6 +125,42 @@ to = "bus:/*/map"
     expect(rig.states().filter((state) => state.endsWith('diverged'))).toEqual([]);
     await sender.routes.close();
     await run(500);
+  });
+
+  it('subscribes a deaf topic of the robot anew, that one alone, and is up when it comes again', async () => {
+    const { rig, run, asked } = await robot();
+    await run(3_000, ['/a', '/b']);
+    rig.events.length = 0;
+    await run(4_500, ['/b']);
+    expect(asked).toEqual(['/a']);
+    expect(rig.states()).toEqual(['out silent', 'out rebuilt', 'out up']);
+    // It goes deaf a second time, later: tried again.
+    await run(3_000, ['/a', '/b']);
+    await run(4_500, ['/b']);
+    expect(asked).toEqual(['/a', '/a']);
+    expect(rig.routes.status()[0]).toMatchObject({ rebuilds: 2 });
+  });
+
+  it('does not hold a publisher that stopped on purpose against the route for ever', async () => {
+    const { rig, run, asked } = await robot();
+    await run(3_000, ['/a']);
+    rig.events.length = 0;
+    await run(120_000, []);
+    expect(asked).toEqual(['/a']);
+    expect(rig.states()).toEqual(['out silent', 'out rebuilt', 'out idle']);
+    expect(rig.routes.degraded()).toEqual([]);
+    expect(rig.routes.status()[0]).toMatchObject({ reason: expect.stringContaining('/a came at 10.0 Hz') });
+    await run(1_000, ['/a']);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'up', reason: '', rebuilds: 1 });
+  });
+
+  it('is idle in the end where nobody can subscribe anew, and says no rebuild', async () => {
+    const { rig, run } = await robot({ resubscribe: undefined });
+    await run(3_000, ['/a']);
+    rig.events.length = 0;
+    await run(60_000, []);
+    expect(rig.states()).toEqual(['out silent', 'out idle']);
+    expect(rig.routes.status()[0]).toMatchObject({ rebuilds: 0 });
   });
 
   it('forgives itself a pause in which it did not run', async () => {

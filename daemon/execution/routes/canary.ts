@@ -2,7 +2,11 @@ import { LIMITS, type RouteState } from '../../../contract/core.ts';
 
 /** What a look at a route found. `rebuild`: whether declaring it anew may help, and how often it is worth a try. */
 export type Finding =
-  | { readonly state: 'fine'; readonly progress: boolean }
+  | {
+      readonly state: 'fine';
+      readonly progress: boolean /** Why nothing is expected. */;
+      readonly idle?: string;
+    }
   | { readonly state: 'down'; readonly reason: string }
   | {
       readonly state: 'silent' | 'diverged';
@@ -18,7 +22,7 @@ export type Change = { readonly state: RouteState; readonly reason: string };
  *
  * | state \ finding | fine                  | silent, diverged                  | down |
  * |-----------------|-----------------------|-----------------------------------|------|
- * | up              | -                     | told; rebuilt when the pause is over | down |
+ * | up, idle        | up; idle where a topic has stopped | told; rebuilt when the pause is over | down |
  * | silent, diverged| up                    | rebuilt when the pause is over    | down |
  * | rebuilt         | up with progress, or after the pause | nothing within the grace, then told | down |
  * | down            | up                    | told; rebuilt                     | -    |
@@ -30,7 +34,6 @@ export class Canary {
   #graceUntilMs = -Infinity;
   #nextRebuildMs = -Infinity;
   #pauseMs: number = LIMITS.ROUTE_REBUILD_FIRST_MS;
-  #triedSinceProgress = false;
 
   get state(): RouteState {
     return this.#state;
@@ -47,27 +50,23 @@ export class Canary {
   /** What has to be told, in order, and whether the route has to be declared anew now. */
   look(finding: Finding, nowMs: number): { readonly told: readonly Change[]; readonly rebuild: boolean } {
     if (finding.state === 'down') return { told: this.#to('down', finding.reason), rebuild: false };
-    if (finding.state === 'fine') return { told: this.#fine(finding.progress, nowMs), rebuild: false };
+    if (finding.state === 'fine')
+      return { told: this.#fine(finding.progress, finding.idle ?? '', nowMs), rebuild: false };
     if (nowMs < this.#graceUntilMs) return { told: [], rebuild: false };
     const told = this.#to(finding.state, finding.reason);
-    const isAllowed =
-      finding.rebuild === 'again' || (finding.rebuild === 'once' && !this.#triedSinceProgress);
-    if (!isAllowed || nowMs < this.#nextRebuildMs) return { told, rebuild: false };
+    // `once` is kept by whoever finds it: what was tried is not found again before it came back.
+    if (finding.rebuild === 'never' || nowMs < this.#nextRebuildMs) return { told, rebuild: false };
     this.#rebuilds += 1;
-    this.#triedSinceProgress = true;
     this.#graceUntilMs = nowMs + LIMITS.ROUTE_SILENT_MS;
     this.#nextRebuildMs = nowMs + this.#pauseMs;
     this.#pauseMs = Math.min(this.#pauseMs * 2, LIMITS.ROUTE_REBUILD_MAX_MS);
     return { told: [...told, ...this.#to('rebuilt', finding.reason)], rebuild: true };
   }
 
-  #fine(progress: boolean, nowMs: number): Change[] {
-    if (progress) {
-      this.#triedSinceProgress = false;
-      if (nowMs >= this.#nextRebuildMs) this.#pauseMs = LIMITS.ROUTE_REBUILD_FIRST_MS;
-    }
+  #fine(progress: boolean, idle: string, nowMs: number): Change[] {
+    if (progress && nowMs >= this.#nextRebuildMs) this.#pauseMs = LIMITS.ROUTE_REBUILD_FIRST_MS;
     if (this.#state === 'rebuilt' && !progress && nowMs < this.#graceUntilMs) return [];
-    return this.#to('up', '');
+    return idle === '' ? this.#to('up', '') : this.#to('idle', idle);
   }
 
   #to(state: RouteState, reason: string): Change[] {

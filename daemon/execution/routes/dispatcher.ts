@@ -14,6 +14,8 @@ export type LaneOwner = {
 
 /** A transport that had no room is asked again after this, milliseconds. */
 const BUSY_MS = 5;
+/** Samples up to this go where everything else that the transport holds stands still, bytes. */
+const SMALL_BYTES_MAX = 64 * 1024;
 /** The least a sample costs in a turn: per-message work is not free. */
 const COST_BYTES_MIN = 1_024;
 
@@ -81,10 +83,16 @@ export class Dispatcher {
     let best: Lane | undefined;
     for (const lane of this.#ready.keys()) {
       if (!lane.mayGo || (best && lane.turn >= best.turn)) continue;
-      const fits = this.#inFlightBytes + lane.nextBytes <= LIMITS.ROUTES_IN_FLIGHT_BYTES_MAX;
-      if (fits || this.#inFlightBytes === 0) best = lane;
+      if (this.#fits(lane)) best = lane;
     }
     return best;
+  }
+
+  /** What stands still on other lanes must not keep a small topic of a living reader. */
+  #fits(lane: Lane): boolean {
+    if (this.#inFlightBytes === 0) return true;
+    if (this.#inFlightBytes + lane.nextBytes <= LIMITS.ROUTES_IN_FLIGHT_BYTES_MAX) return true;
+    return lane.inFlight === 0 && lane.nextBytes <= SMALL_BYTES_MAX;
   }
 
   #go(lane: Lane): void {
@@ -93,7 +101,8 @@ export class Dispatcher {
     const sample = lane.shift()!;
     this.#queuedBytes -= before - lane.queuedBytes;
     if (lane.queued === 0) this.#ready.delete(lane);
-    this.#virtual = Math.max(this.#virtual, lane.turn);
+    const [turn, virtual] = [lane.turn, this.#virtual];
+    this.#virtual = Math.max(virtual, turn);
     lane.turn += Math.max(COST_BYTES_MIN, sample.bytes.length) / owner.weight(lane);
     let sent: Sent;
     try {
@@ -103,8 +112,12 @@ export class Dispatcher {
       return;
     }
     if (sent === 'done') owner.forwarded(lane, sample);
-    else if (sent === 'busy') this.#wait(lane, owner, sample);
-    else this.#track(lane, owner, sample, sent);
+    else if (sent === 'busy') {
+      // What did not go costs nothing, and time stands where it stood: a small one that comes now goes first.
+      lane.turn = turn;
+      this.#virtual = virtual;
+      this.#wait(lane, owner, sample);
+    } else this.#track(lane, owner, sample, sent);
   }
 
   /** Back to its place: this lane waits a little, the others go on. */

@@ -39,10 +39,30 @@ export function findingOf(
       const silentMs = (around.publishersOf(name) ?? 0) > 0 ? watch.silentMs(around.nowMs) : undefined;
       if (silentMs === undefined) continue;
       const reason = `${name} has a publisher and came at ${watch.hz.toFixed(1)} Hz, but not for ${seconds(silentMs)}`;
-      return { state: 'silent', reason, rebuild: around.canResubscribe ? 'again' : 'never' };
+      return { state: 'silent', reason, rebuild: around.canResubscribe ? 'once' : 'never' };
     }
   }
-  return { state: 'fine', progress: around.isProgress };
+  return { state: 'fine', progress: around.isProgress, idle: around.isProgress ? '' : stopped(route) };
+}
+
+/** What came steadily once, was tried, and counts as stopped on purpose. */
+function stopped(route: Route): string {
+  for (const { name, watch } of route.lanes()) {
+    if (watch.isGivenUp) return `${name} came at ${watch.hz.toFixed(1)} Hz and has stopped`;
+  }
+  return '';
+}
+
+/** Topics of a route that came steadily and stand still: those that a rebuild is for. */
+export function quietNames(route: Route, nowMs: number): string[] {
+  return [...route.lanes()]
+    .filter(({ watch }) => watch.silentMs(nowMs) !== undefined)
+    .map(({ name }) => name);
+}
+
+/** Nobody can try anything, or it was tried: a topic that stays away is left alone until it comes again. */
+export function giveUpOn(route: Route, nowMs: number, afterMs: number): void {
+  for (const { watch } of route.lanes()) if ((watch.silentMs(nowMs) ?? 0) > afterMs) watch.giveUp();
 }
 
 function down(reason: string): Finding {

@@ -7,6 +7,7 @@ import {
   LIMITS,
   type NewEvent,
   type RouteSpec,
+  type RouteState,
   type RouteStatus,
   type Sample,
   type SampleSink,
@@ -19,7 +20,7 @@ import { BusOutlet } from './bus-outlet.ts';
 import type { CrashNote } from './crash-note.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EchoMemory } from './echo-memory.ts';
-import { findingOf } from './finding.ts';
+import { findingOf, giveUpOn, quietNames } from './finding.ts';
 import { Inlet, isSessionLost } from './inlet.ts';
 import { LedgerTeller } from './ledger-teller.ts';
 import { type Outlet, Route } from './route.ts';
@@ -50,6 +51,10 @@ export type RoutesParts = {
 const NOTE_MS = 100;
 /** How often the canaries look, milliseconds. */
 const LOOK_MS = 500;
+/** A robot's topic that cannot be subscribed anew counts as stopped after this silence, milliseconds. */
+const STOPPED_MS = 30_000;
+/** States that nobody has to look after. */
+const SOUND: ReadonlySet<RouteState> = new Set(['up', 'rebuilt', 'idle']);
 /** A look that comes later than this found a process that did not run: what it missed is nobody's fault. */
 const LATE_MS = 1_000;
 
@@ -170,7 +175,7 @@ export class Routes {
   /** Why routes do not work, for a person. */
   degraded(): string[] {
     return this.#watched
-      .filter(({ route }) => route.canary.state !== 'up' && route.canary.state !== 'rebuilt')
+      .filter(({ route }) => !SOUND.has(route.canary.state))
       .map(({ route }) => `route ${route.spec.name}: ${route.canary.reason}`);
   }
 
@@ -282,21 +287,26 @@ export class Routes {
     const { told, rebuild } = route.canary.look(finding, nowMs);
     const { name } = route.spec;
     for (const { state, reason } of told) {
-      this.#parts.report(state === 'up' ? 'info' : 'warn', `route ${name}: ${state}`, { reason });
+      this.#parts.report(SOUND.has(state) ? 'info' : 'warn', `route ${name}: ${state}`, { reason });
       const payload = { route: name, state, reason: reason.slice(0, 512) };
       void this.#emit([{ kind: 'route.state', payload }]);
     }
-    if (rebuild) void this.#rebuild(watched);
+    if (rebuild) {
+      void this.#rebuild(watched, quietNames(route, nowMs));
+      giveUpOn(route, nowMs, 0);
+    } else if (finding.state === 'silent' && finding.rebuild === 'never') {
+      giveUpOn(route, nowMs, STOPPED_MS);
+    }
   }
 
-  async #rebuild({ route, inlet }: Watched): Promise<void> {
+  async #rebuild({ route, inlet }: Watched, quiet: readonly string[]): Promise<void> {
     const keySpace = this.#keySpace;
     try {
       if (inlet) {
         await inlet.rebuild();
         await this.#beacons.rebuild();
       } else {
-        for (const { name } of route.lanes()) await this.#parts.resubscribe?.(name);
+        for (const name of quiet) await this.#parts.resubscribe?.(name);
       }
     } catch (error) {
       const { message } = EdgeError.from(error, 'route.silent', 'rebuild', route.spec.name);

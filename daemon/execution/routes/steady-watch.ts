@@ -14,9 +14,11 @@ export class SteadyWatch {
   #lastMs = 0;
   #periodMs = 0;
   #deviationMs = 0;
+  #isGivenUp = false;
 
   count(nowMs: number): void {
     this.#samples += 1;
+    this.#isGivenUp = false;
     if (this.#samples > 1) {
       const gap = nowMs - this.#lastMs;
       // One pause is no new pace.
@@ -31,10 +33,19 @@ export class SteadyWatch {
 
   /** Milliseconds since the last sample of a topic that came steadily and should have come; else undefined. */
   silentMs(nowMs: number): number | undefined {
-    if (this.#samples < SAMPLES_MIN || this.#periodMs > PERIOD_MAX_MS) return undefined;
+    if (this.#isGivenUp || this.#samples < SAMPLES_MIN || this.#periodMs > PERIOD_MAX_MS) return undefined;
     if (this.#deviationMs > DEVIATION_MAX * this.#periodMs) return undefined;
     const silence = nowMs - this.#lastMs;
     return silence > Math.max(LIMITS.ROUTE_SILENT_MS, 4 * this.#periodMs) ? silence : undefined;
+  }
+
+  /** Everything was tried: it counts as stopped on purpose, until its next sample. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+  }
+
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
   }
 
   get hz(): number {
