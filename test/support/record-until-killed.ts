@@ -1,6 +1,7 @@
-import { appendFileSync, writeSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { sampleOf } from './recorder.ts';
 import { makeRecording } from './recording.ts';
+import { say } from './say.ts';
 
 /**
  * A process that records until it is killed. Before and after each sample it writes its count to stdout,
@@ -37,20 +38,20 @@ async function runEpisodes(): Promise<void> {
     const until = count + 100;
     while (count < until) await new Promise((resolve) => setTimeout(resolve, 5));
     const { episode_id, messages } = await recorder.episodes.stop({ success: true });
-    writeSync(1, `episode ${episode_id} ${messages}\n`);
+    say(`episode ${episode_id} ${messages}\n`);
   }
 }
-writeSync(1, 'ready\n');
+say('ready\n');
 setInterval(() => {
   // One sample per turn of the event loop for small ones; now and then an image.
   const size = count % 40 === 39 ? 300_000 : 120;
   const topic = size > 120 ? '/image' : '/small';
-  writeSync(1, `>${count}\n`);
+  say(`>${count}\n`);
   recorder.offer(sampleOf(topic, Number(first) + count, size));
   count += 1;
   if (mode === 'ring' && count % 300 === 0)
     void recorder
       .clip({ trigger: 'test', reason: '', preMs: 100, postMs: 50 })
-      .then(({ clip_id }) => writeSync(1, `clip ${clip_id} ${first}\n`));
-  queueMicrotask(() => writeSync(1, `<${count}\n`));
+      .then(({ clip_id }) => say(`clip ${clip_id} ${first}\n`));
+  queueMicrotask(() => say(`<${count}\n`));
 }, 1);
