@@ -89,6 +89,8 @@ def main():
         if time.monotonic() > deadline:
             sys.exit("nobody subscribed")
         time.sleep(0.05)
+    # The readers hear of us a moment after we hear of them.
+    time.sleep(0.5)
     say(ready=True)
     sys.stdin.readline()
 
