@@ -5,7 +5,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import type { LedgerLine, RouteStatus } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
-import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { allEvents, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { isBalanced } from '../support/route-rig.ts';
 import { freePort } from '../support/zenoh.ts';
 
@@ -110,4 +110,45 @@ it('carries five kinds of topics side by side, each sample of them, and its ledg
   for (const [topic, sent] of Object.entries(told.sent))
     expect(lineOf(ledger, topic)).toMatchObject({ received: sent, forwarded: sent, dropped: {} });
   expect(isBalanced(ledger.filter(({ hop }) => hop === 'route:load'))).toBe(true);
+}, 400_000);
+
+it('resumes after kill -9 of the execution cell, and its ledger is honest about what it knew', async () => {
+  const { daemon, seen } = await started();
+  const topics = TOPICS.slice(0, 3);
+  const peer = await generator(topics, 60);
+  peer.child.stdin!.write('go\n');
+  const received = async () => lineOf((await answer(daemon)).ledger, '/joint_states')?.received ?? 0;
+  await until(async () => (await received()) > 400, 'samples flow', 60_000);
+  const known = await received();
+  // The same process that answers this has noted its ledger many times since.
+  await until(async () => (await received()) > known + 200, 'samples flow on', 60_000);
+  const pid = await daemon.pidOf('execution');
+  process.kill(pid, 'SIGKILL');
+  const before = new Map(seen);
+  await until(async () => (await daemon.pidOf('execution')) !== pid, 'another cell is up', 60_000);
+  await up(daemon);
+  for (const { topic } of topics)
+    await until(() => (seen.get(topic) ?? 0) > (before.get(topic) ?? 0) + 3, `${topic} flows again`, 60_000);
+  await peer.close();
+
+  // Both lives of the cell, as the log tells them.
+  const told = async () =>
+    (await allEvents(daemon.api, '&kind=losses.recorded')).flatMap((event) =>
+      event.kind === 'losses.recorded' && event.payload.hop === 'route:load' ? event.payload.topics : [],
+    );
+  const sum = (lines: readonly { topic: string; received: number }[]) =>
+    lines.filter(({ topic }) => topic === '/joint_states').reduce((all, line) => all + line.received, 0);
+  await until(async () => sum(await told()) >= known + (await received()), 'both lives are told', 60_000);
+  const lines = await told();
+  expect(isBalanced(lines as LedgerLine[])).toBe(true);
+  const reasons = new Set(lines.flatMap(({ dropped }) => Object.keys(dropped)));
+  expect([...reasons].filter((reason) => reason !== 'crash' && reason !== 'middleware')).toEqual([]);
+  for (const { topic } of topics) {
+    const crash = lines.reduce(
+      (all, line) => all + (line.topic === topic ? (line.dropped['crash'] ?? 0) : 0),
+      0,
+    );
+    // What was in flight when it was killed, and no more than a transport holds of a topic and its queue.
+    expect(crash).toBeLessThanOrEqual(4_064);
+  }
 }, 400_000);
