@@ -28,6 +28,9 @@ import type { Node, Rclnodejs, Vendor } from './vendor.ts';
 
 /** Bytes waiting for a slow adapter; above that samples are dropped and counted. Two of the largest. */
 const OUTGOING_BYTES_MAX = 2 * LIMITS.SAMPLE_BYTES_MAX;
+/** Samples up to this have room of their own beyond it: clouds that fill the socket do not cost joint states. */
+const SMALL_BYTES_MAX = 64 * 1024;
+const OUTGOING_SMALL_BYTES_MAX = OUTGOING_BYTES_MAX + 16 * 1024 * 1024;
 /** Time for a last stop message to leave before the node goes down, milliseconds. */
 const LAST_WORDS_MS = 80;
 const ADAPTER_SOCKET_FD = 3;
@@ -43,7 +46,8 @@ const outlet = {
     if (!socket.destroyed) socket.write(encodeJson(FRAME.notice, notice));
   },
   sample(head: Buffer, message: Buffer): boolean {
-    if (socket.destroyed || socket.writableLength > OUTGOING_BYTES_MAX) return false;
+    const room = message.length <= SMALL_BYTES_MAX ? OUTGOING_SMALL_BYTES_MAX : OUTGOING_BYTES_MAX;
+    if (socket.destroyed || socket.writableLength > room) return false;
     socket.cork();
     socket.write(head);
     socket.write(message);
