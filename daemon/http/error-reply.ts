@@ -80,7 +80,12 @@ function borderError(thrown: unknown, operation: string): { status: number; body
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return refuse(400, 'schema.invalid', '/: the body is not as long as content-length says', '');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return refuse(400, 'schema.invalid', '/: not JSON', 'see /openapi.json for the shape');
+      return refuse(
+        400,
+        'schema.invalid',
+        '/: not JSON',
+        'see /openapi.json for the shape; a key named __proto__ is refused',
+      );
     default:
   }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { METHODS } from '../../contract/index.ts';
+import { answerAll } from '../support/http-answers.ts';
 import { phase, type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
 /**
@@ -12,7 +12,8 @@ import { phase, type Rig, startRig, TOKEN } from '../support/http-rig.ts';
  * are those that the document promises. Streams are left out: they do not end.
  */
 describe('the API keeps what its document says', () => {
-  const installer = join(import.meta.dirname, '..', 'peers', 'schemathesis.sh');
+  const peers = join(import.meta.dirname, '..', 'peers');
+  const installer = join(peers, 'schemathesis.sh');
   let rig: Rig;
   let dir: string;
   beforeAll(async () => {
@@ -20,57 +21,7 @@ describe('the API keeps what its document says', () => {
     dir = mkdtempSync(join(tmpdir(), 'schemathesis-'));
     rig = await startRig();
     rig.logs.runtime.append(phase(1));
-    const play = { play_id: '1', path: '/x', state: 'finished', messages: 1, published: 1, reason: '' };
-    const { execution, memory } = METHODS;
-    for (const method of [execution.robotStop, execution.recordSeal, execution.robotMap]) {
-      rig.answers.set(method, async () => undefined);
-    }
-    const clip = {
-      clip_id: 'c',
-      bag: 'clip',
-      state: 'whole',
-      trigger: 'api',
-      reason: '',
-      trigger_ns: '1',
-      from_ns: '0',
-      to_ns: '1',
-      messages: 0,
-      bytes: 0,
-    };
-    const episode = {
-      episode_id: 'e',
-      bag: 'episode',
-      state: 'whole',
-      label: '',
-      start_ns: '0',
-      end_ns: '0',
-      messages: 0,
-      bytes: 0,
-      segments: [],
-    };
-    rig.answers.set(execution.clipRecord, async () => clip);
-    rig.answers.set(execution.clipList, async () => [clip]);
-    for (const method of [execution.episodeStart, execution.episodeStop, execution.episodeRelabel])
-      rig.answers.set(method, async () => episode);
-    rig.answers.set(execution.episodeDiscard, async () => undefined);
-    rig.answers.set(execution.episodeList, async () => [episode]);
-    for (const method of [execution.bagPlay, execution.bagPlayState, execution.bagPlayStop]) {
-      rig.answers.set(method, async () => play);
-    }
-    const motion = { outcome: 'reached', pose: undefined, distance: 0, durationMs: 1, time: 1n, message: '' };
-    const moves = [
-      execution.robotNavigate,
-      execution.robotManeuver,
-      execution.armFollow,
-      execution.armGripper,
-    ];
-    for (const method of moves) rig.answers.set(method, async () => motion);
-    const joint = { position: 0.1, velocity: undefined, effort: 2 };
-    const arm = { time: 1n, joints: { joint }, motion: 'idle', connected: true };
-    rig.answers.set(execution.armState, async () => arm);
-    for (const method of [execution.armStop, execution.robotCancel])
-      rig.answers.set(method, async () => undefined);
-    rig.answers.set(memory.query, async () => ({ columns: [], rows: [], truncated: false }));
+    answerAll(rig);
   });
   afterAll(async () => {
     await rig.stop();
@@ -87,7 +38,11 @@ describe('the API keeps what its document says', () => {
     const run = promisify(execFile)(
       program,
       ['run', `${rig.url}/openapi.json`, '--url', rig.url, ...options],
-      { cwd: dir, maxBuffer: 1 << 26 },
+      {
+        cwd: dir,
+        maxBuffer: 1 << 26,
+        env: { ...process.env, PYTHONPATH: peers, SCHEMATHESIS_HOOKS: 'schemathesis_hooks' },
+      },
     );
     const output = await run.then(
       ({ stdout }) => stdout,

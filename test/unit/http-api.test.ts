@@ -11,6 +11,7 @@ import {
   StatusSchema,
   SubmittedView,
 } from '../../daemon/http/schemas.ts';
+import { executionStatus } from '../support/http-answers.ts';
 import { phase, type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
 import { uuid } from '../support/tiny-log.ts';
 
@@ -28,34 +29,6 @@ async function refused(response: Response, status: number, code: string): Promis
 
 const fits = (schema: Parameters<typeof checker>[0], value: unknown) =>
   expect(checker(schema).fault(value)).toBeUndefined();
-
-const executionStatus = {
-  ready: true,
-  source: { kind: 'sim', connected: true, reason: '' },
-  robot: {
-    time: 12_000_000_000n,
-    pose: { x: 1, y: 2, yaw: 0.5 },
-    twist: { linear: 0.2, angular: 0 },
-    battery: undefined,
-    distance: 3.5,
-    bumps: 0,
-    motion: 'moving',
-    connected: true,
-    signals: {},
-  },
-  health: { battery: undefined, diagnostics: [], joints: {} },
-  arm: undefined,
-  mapCoverage: 0.25,
-  messagesPerSecond: 120,
-  ledger: [{ topic: '/scan', received: 10, written: 8, dropped: { queue_full: 2 } }],
-  received: 10,
-  written: 8,
-  dropped: 2,
-  recorder: { state: 'recording', reason: '', segments: [], bytes: 1000 },
-  control: { hz: 20, ticks: 40, starved: 1, refused: 0, policy: 'onnx' },
-  zenoh: { driver: 'native', connected: true, reason: '' },
-  degraded: [],
-};
 
 describe('API', () => {
   let rig: Rig;

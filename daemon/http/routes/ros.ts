@@ -35,7 +35,15 @@ const GoalBody = Type.Object(
 );
 const GoalParams = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }, closed);
 const GoalQuery = Type.Object(
-  { after: Type.Optional(Type.Integer({ minimum: 0, description: 'only feedback after this number' })) },
+  {
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000_000,
+        description: 'only feedback after this number',
+      }),
+    ),
+  },
   closed,
 );
 const CancelGoalBody = Type.Object({ timeout_ms: Timeout }, closed);
@@ -50,10 +58,12 @@ const KINDS = [
   'doubles',
   'strings',
 ] as const;
+const ParamName = Type.String({ pattern: '^[A-Za-z0-9_./-]{1,256}$', description: 'name of a parameter' });
 const ParamsQuery = Type.Object(
   {
     node: Name,
-    name: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 256 })),
+    /** So many that they fit into the head of a request. */
+    name: Type.Optional(Type.Array(ParamName, { maxItems: 32 })),
     timeout_ms: Timeout,
   },
   closed,

@@ -1,0 +1,127 @@
+import { METHODS } from '../../contract/index.ts';
+import type { Rig } from './http-rig.ts';
+import { uuid } from './tiny-log.ts';
+
+export const executionStatus = {
+  ready: true,
+  source: { kind: 'sim', connected: true, reason: '' },
+  robot: {
+    time: 12_000_000_000n,
+    pose: { x: 1, y: 2, yaw: 0.5 },
+    twist: { linear: 0.2, angular: 0 },
+    battery: undefined,
+    distance: 3.5,
+    bumps: 0,
+    motion: 'moving',
+    connected: true,
+    signals: {},
+  },
+  health: { battery: undefined, diagnostics: [], joints: {} },
+  arm: undefined,
+  mapCoverage: 0.25,
+  messagesPerSecond: 120,
+  ledger: [{ topic: '/scan', received: 10, written: 8, dropped: { queue_full: 2 } }],
+  received: 10,
+  written: 8,
+  dropped: 2,
+  recorder: { state: 'recording', reason: '', segments: [], bytes: 1000 },
+  control: { hz: 20, ticks: 40, starved: 1, refused: 0, policy: 'onnx' },
+  zenoh: { driver: 'native', connected: true, reason: '' },
+  degraded: [],
+};
+
+/** An answer of the right shape for whatever the API asks of other cells. */
+export function answerAll(rig: Rig): void {
+  const { execution, memory, link } = METHODS;
+  const answer = (value: unknown, ...methods: string[]) => {
+    for (const method of methods) rig.answers.set(method, async () => value);
+  };
+  answer(
+    undefined,
+    execution.robotStop,
+    execution.recordSeal,
+    execution.robotMap,
+    execution.episodeDiscard,
+    execution.armStop,
+    execution.robotCancel,
+    execution.rosGoalsCancel,
+  );
+  answer(executionStatus, execution.status);
+  answer(CLIP, execution.clipRecord);
+  answer([CLIP], execution.clipList);
+  answer(EPISODE, execution.episodeStart, execution.episodeStop, execution.episodeRelabel);
+  answer([EPISODE], execution.episodeList);
+  answer(PLAY, execution.bagPlay, execution.bagPlayState, execution.bagPlayStop, execution.bagPlayControl);
+  answer({ bag: 'bag', segments: [] }, execution.bagAdopt);
+  answer(MOTION, execution.robotNavigate, execution.robotManeuver, execution.armFollow, execution.armGripper);
+  const joint = { position: 0.1, velocity: undefined, effort: 2 };
+  answer({ time: 1n, joints: { joint }, motion: 'idle', connected: true }, execution.armState);
+  answer({ nodes: [], topics: [], services: [], actions: [], qosEvents: [] }, execution.rosGraph);
+  answer({ sum: 3n }, execution.rosCall);
+  answer(GOAL, execution.rosGoalSend, execution.rosGoalView);
+  answer({ cancelled: true }, execution.rosGoalCancel);
+  answer({ refused: {} }, execution.rosParams);
+  answer({ state: 'active' }, execution.rosLifecycle);
+  answer({ frames: [] }, execution.rosTf);
+  answer({ columns: [], rows: [], truncated: false }, memory.query);
+  answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
+}
+
+const CLIP = {
+  clip_id: uuid(1),
+  bag: 'clip',
+  state: 'whole',
+  trigger: 'api',
+  reason: '',
+  trigger_ns: '1',
+  from_ns: '0',
+  to_ns: '1',
+  messages: 0,
+  bytes: 0,
+};
+
+const EPISODE = {
+  episode_id: uuid(2),
+  bag: 'episode',
+  state: 'whole',
+  label: '',
+  start_ns: '0',
+  end_ns: '0',
+  messages: 0,
+  bytes: 0,
+  segments: [],
+};
+
+const PLAY = {
+  play_id: '1',
+  path: '/x',
+  to: 'bus',
+  state: 'finished',
+  messages: 1,
+  published: 1,
+  position_s: 1,
+  duration_s: 1,
+  rate: 1,
+  loops: 0,
+  withheld: [],
+  reason: '',
+};
+
+const MOTION = {
+  outcome: 'reached',
+  pose: undefined,
+  distance: 0,
+  durationMs: 1,
+  time: 1n,
+  message: '',
+};
+
+const GOAL = {
+  goalId: '0'.repeat(32),
+  action: '/navigate',
+  type: 'nav2_msgs/action/NavigateToPose',
+  state: 'running',
+  reason: '',
+  feedbackSeq: 0,
+  feedback: [],
+};
