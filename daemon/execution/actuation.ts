@@ -16,6 +16,8 @@ const SAFE_STOP_MS = 4_000;
 
 /** Brings something that moves to its safe state. */
 export type Stop = (reason: string) => Promise<void>;
+/** Something that may move the robot without a motion of ours: goals sent through the ROS API, a play of commands. */
+export type Mover = { isMoving(): boolean; readonly stop: Stop };
 
 type Motion = { readonly from: CellName; readonly ends: AbortController };
 
@@ -27,14 +29,25 @@ type Motion = { readonly from: CellName; readonly ends: AbortController };
 export class Actuation {
   readonly #context: CellContext;
   readonly #stops: readonly Stop[];
+  readonly #movers: readonly Mover[];
   readonly #lease: ActuationLease;
   readonly #motions = new Map<string, Motion>();
   #held: Lease | undefined;
   #renewal: Timer | undefined;
+  #closed = false;
 
-  constructor(context: CellContext, stops: readonly Stop[]) {
+  /** Every stop, whatever its cause, stops the `movers` too. */
+  constructor(context: CellContext, stops: readonly Stop[], movers: readonly Mover[] = []) {
     this.#context = context;
-    this.#stops = stops;
+    this.#stops = [
+      ...stops,
+      ...movers.map(
+        ({ stop }) =>
+          (reason: string) =>
+            stop(reason),
+      ),
+    ];
+    this.#movers = movers;
     this.#lease = new ActuationLease({
       clock: context.clock,
       safeStop: (reason) => this.#safeStop(reason),
@@ -51,7 +64,10 @@ export class Actuation {
     return this.#lease;
   }
 
-  /** `signal` aborts when the motion is cancelled or its lease is lost. Rejects with `lease.held`. */
+  /**
+   * `signal` aborts when the motion is cancelled or its lease is lost, also while it waits for the lease: then it
+   * begins aborted. Rejects with `lease.held`, and `cell.unavailable` once the cell stops.
+   */
   async move(
     motionId: string,
     from: CellName,
@@ -64,10 +80,13 @@ export class Actuation {
         message: 'a motion of this id is under way',
       });
     }
-    await this.#take();
+    if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
+    // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
     this.#motions.set(motionId, { from, ends });
     try {
+      await this.#take();
+      if (this.#closed) throw closing(motionId);
       return await start(ends.signal);
     } finally {
       this.#motions.delete(motionId);
@@ -88,8 +107,10 @@ export class Actuation {
 
   /** Everything stands when this settles, or `SAFE_STOP_MS` have passed. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#renewal?.cancel();
-    if (this.#motions.size > 0) await this.#safeStop('the cell stops').catch(() => {});
+    const moves = this.#motions.size > 0 || this.#movers.some((mover) => mover.isMoving());
+    if (moves) await this.#safeStop('the cell stops').catch(() => {});
     this.#lease.close();
   }
 
@@ -145,4 +166,12 @@ export class Actuation {
       for (const { ends } of doomed) ends.abort(reason);
     }
   }
+}
+
+function closing(motionId: string): EdgeError {
+  return new EdgeError('cell.unavailable', {
+    operation: 'robot-motion',
+    subject: motionId,
+    message: 'the execution cell stops',
+  });
 }

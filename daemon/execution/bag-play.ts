@@ -103,6 +103,10 @@ export class BagPlay {
     return this.#ended === undefined;
   }
 
+  get playsCommands(): boolean {
+    return this.#options.allowCommands === true;
+  }
+
   /** Opens bag and target, tells the target its topics, and begins. What fails here leaves nothing open. */
   async begin(isCommand: (topic: TopicSpec) => boolean): Promise<void> {
     const { topics, exclude = [], clockHz = 0, paused } = this.#options;

@@ -29,7 +29,8 @@ export class BagPlayer {
   readonly #parts: BagPlayerParts;
   readonly #plays = new Map<string, BagPlay>();
   #next = 1;
-  #opening = false;
+  #opening: PlayOptions | undefined;
+  #stops = 0;
 
   constructor(parts: BagPlayerParts) {
     this.#parts = parts;
@@ -45,15 +46,18 @@ export class BagPlayer {
         hint: 'wait for its end, or stop it',
       });
     }
-    this.#opening = true;
+    this.#opening = options;
+    const stops = this.#stops;
     try {
       const play = new BagPlay(String(this.#next++), options, this.#parts);
       await play.begin(isCommand);
       this.#plays.set(play.id, play);
+      // The robot was stopped while the bag was opened: nothing of it has been played yet.
+      if (options.allowCommands === true && this.#stops !== stops) await play.stop();
       if (this.#plays.size > PLAYS_MAX) this.#plays.delete(this.#plays.keys().next().value!);
       return play.state();
     } finally {
-      this.#opening = false;
+      this.#opening = undefined;
     }
   }
 
@@ -88,6 +92,19 @@ export class BagPlayer {
   playing(): number {
     return [...this.#plays.values()].filter((play) => play.isRunning).length;
   }
+
+  /** What is played, or about to be, may be obeyed by a robot. */
+  isMoving(): boolean {
+    if (this.#opening?.allowCommands === true) return true;
+    return [...this.#plays.values()].some((play) => play.isRunning && play.playsCommands);
+  }
+
+  /** The robot is stopped: a recording of commands would drive it on. Other plays go on. */
+  readonly stopCommands = async (): Promise<void> => {
+    this.#stops += 1;
+    const driving = [...this.#plays.values()].filter((play) => play.isRunning && play.playsCommands);
+    await Promise.all(driving.map((play) => play.stop()));
+  };
 
   async close(): Promise<void> {
     for (const play of this.#plays.values()) if (play.isRunning) await play.stop();

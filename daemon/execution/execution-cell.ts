@@ -13,7 +13,7 @@ import {
   type TopicSpec,
   type WorkCounter,
 } from '../../contract/core.ts';
-import { Actuation } from './actuation.ts';
+import { Actuation, type Mover } from './actuation.ts';
 import { ArmService } from './arm-service.ts';
 import type { BagPlayer } from './bag-player.ts';
 import { serveBags } from './bag-requests.ts';
@@ -49,6 +49,8 @@ export type ExecutionParts = {
   ): Drive;
   readonly arm: (Manipulator & { observe(sample: Sample): void; close(): Promise<void> }) | undefined;
   readonly player: BagPlayer;
+  /** What moves the robot beside drive and arm; every stop is for them too. */
+  readonly movers?: readonly Mover[];
   /** The one session of this robot: queryables and routes live on it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
@@ -97,7 +99,7 @@ export class ExecutionCell implements Cell {
     const { arm } = parts;
     const stops = [(reason: string) => this.#drive.stop(reason)];
     if (arm) stops.push((reason) => arm.stop(reason));
-    this.#actuation = new Actuation(context, stops);
+    this.#actuation = new Actuation(context, stops, parts.movers);
     this.#health = new RobotHealthView(context.clock);
     this.#robot = new RobotService(context, {
       robot: this.#drive,

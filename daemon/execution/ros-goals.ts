@@ -11,29 +11,45 @@ import {
 
 /** Goals that are remembered; ended ones make room, the oldest first. */
 const GOALS_MAX = 128;
-/** Feedback that is kept of each goal; older is dropped, its numbers show it. */
+/** Feedback that is kept of each goal; older is dropped, its numbers show it. The newest always stays. */
 const FEEDBACK_MAX = 100;
+const FEEDBACK_BYTES_MAX = 256 * 1024;
 const CANCEL_MS = 3_000;
 
 type Kept = { view: RosGoalView; readonly handle: GoalHandle };
+type Sending = { readonly gaveUp: AbortController };
 
 /** Goals sent through the API, until somebody has read how they ended. */
 export class RosGoals {
   readonly #actions: RosActions;
   readonly #clock: Clock;
   readonly #goals = new Map<string, Kept>();
+  /** Sent and not yet accepted: a stop of the robot is for them too. */
+  readonly #sending = new Set<Sending>();
 
   constructor(actions: RosActions, clock: Clock) {
     this.#actions = actions;
     this.#clock = clock;
   }
 
-  async send({ action, type, goal, timeoutMs }: RosGoalRequest): Promise<RosGoalView> {
+  /** Rejects with `deadline.exceeded` too when the robot is stopped before the goal is accepted; it is cancelled. */
+  async send(request: RosGoalRequest): Promise<RosGoalView> {
     this.#makeRoom();
+    const sending: Sending = { gaveUp: new AbortController() };
+    this.#sending.add(sending);
+    try {
+      return await this.#send(request, sending.gaveUp.signal);
+    } finally {
+      this.#sending.delete(sending);
+    }
+  }
+
+  async #send({ action, type, goal, timeoutMs }: RosGoalRequest, signal: AbortSignal): Promise<RosGoalView> {
     const early: MessageValue[] = [];
-    let onFeedback = (value: MessageValue) => void early.push(value);
+    let onFeedback = (value: MessageValue) => void (early.length < FEEDBACK_MAX && early.push(value));
     const handle = await this.#actions.send(action, type, goal, {
       timeoutMs,
+      signal,
       onFeedback: (value) => onFeedback(value),
     });
     const { goalId } = handle;
@@ -42,9 +58,16 @@ export class RosGoals {
       view: { goalId, action, type, state: 'running', reason: '', feedbackSeq: 0, feedback: [] },
     };
     this.#goals.set(goalId, kept);
+    const sizes: number[] = [];
     onFeedback = (value) => {
       const feedbackSeq = kept.view.feedbackSeq + 1;
-      const feedback = [...kept.view.feedback, { seq: feedbackSeq, value }].slice(-FEEDBACK_MAX);
+      sizes.push(sizeOf(value));
+      const feedback = [...kept.view.feedback, { seq: feedbackSeq, value }];
+      let bytes = sizes.reduce((sum, size) => sum + size, 0);
+      while (feedback.length > FEEDBACK_MAX || (feedback.length > 1 && bytes > FEEDBACK_BYTES_MAX)) {
+        feedback.shift();
+        bytes -= sizes.shift()!;
+      }
       kept.view = { ...kept.view, feedbackSeq, feedback };
     };
     for (const value of early) onFeedback(value);
@@ -57,6 +80,8 @@ export class RosGoals {
         kept.view = { ...kept.view, state: 'lost', reason };
       },
     );
+    // The stop and the acceptance crossed: it is not left running.
+    if (signal.aborted) void handle.cancel(CANCEL_MS).catch(() => {});
     // A goal that was rejected has ended already: its first answer says so.
     await Promise.race([ended, new Promise<void>((resolve) => void this.#clock.after(0, resolve))]);
     return kept.view;
@@ -71,11 +96,41 @@ export class RosGoals {
     return this.#find(goalId).handle.cancel(timeoutMs);
   }
 
+  /** A goal runs or is about to. */
+  isMoving(): boolean {
+    return this.#sending.size > 0 || this.#of('running').length > 0;
+  }
+
   /** Part of stopping the robot: every goal that runs is cancelled; how many servers agreed. Never throws. */
   async cancelAll(): Promise<number> {
-    const running = [...this.#goals.values()].filter(({ view }) => view.state === 'running');
+    return (await this.#cancelAll()).agreed;
+  }
+
+  /** As `cancelAll`; rejects with `robot.unreachable` when a server that may still move something did not hear it. */
+  async stop(): Promise<void> {
+    const { deaf } = await this.#cancelAll();
+    if (deaf.length === 0) return;
+    throw new EdgeError('robot.unreachable', {
+      operation: 'cancel goals',
+      subject: deaf.map(({ view }) => view.action).join(', '),
+      message: 'a goal sent through the API was not cancelled: its server did not answer',
+    });
+  }
+
+  async #cancelAll(): Promise<{ agreed: number; deaf: Kept[] }> {
+    for (const { gaveUp } of this.#sending) gaveUp.abort();
+    // One that we lost may be executed all the same, by a server that only the network hid. Nobody waits for it.
+    for (const { handle } of this.#of('lost')) handle.cancel(CANCEL_MS).catch(() => {});
+    const running = this.#of('running');
     const ended = await Promise.allSettled(running.map(({ handle }) => handle.cancel(CANCEL_MS)));
-    return ended.filter((end) => end.status === 'fulfilled' && end.value).length;
+    return {
+      agreed: ended.filter((end) => end.status === 'fulfilled' && end.value).length,
+      deaf: running.filter(({ view }, i) => ended[i]?.status === 'rejected' && view.state === 'running'),
+    };
+  }
+
+  #of(state: RosGoalView['state']): Kept[] {
+    return [...this.#goals.values()].filter(({ view }) => view.state === state);
   }
 
   #find(goalId: string): Kept {
@@ -89,7 +144,7 @@ export class RosGoals {
   }
 
   #makeRoom(): void {
-    if (this.#goals.size < GOALS_MAX) return;
+    if (this.#goals.size + this.#sending.size < GOALS_MAX) return;
     const ended = [...this.#goals].find(([, { view }]) => view.state !== 'running');
     if (!ended)
       throw new EdgeError('cell.overloaded', {
@@ -99,4 +154,12 @@ export class RosGoals {
       });
     this.#goals.delete(ended[0]);
   }
+}
+
+/** About so many bytes of memory; what is deep inside counts, so a list of clouds is as large as it is. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return 16 + value.length;
+  if (ArrayBuffer.isView(value)) return 16 + value.byteLength;
+  if (typeof value !== 'object' || value === null) return 8;
+  return Object.entries(value).reduce((sum, [key, inner]) => sum + key.length + sizeOf(inner), 16);
 }

@@ -28,8 +28,11 @@ export type RosParts = {
 
 const TF_TYPE = 'tf2_msgs/msg/TFMessage';
 
-/** What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus tell it. */
-export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): void {
+/**
+ * What other cells may ask of the ROS graph, and the tree of frames as the samples of the bus tell it. Gives back
+ * the goals that were sent, for whoever stops the robot; undefined where it is not reached by ROS.
+ */
+export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): RosGoals | undefined {
   const methods = METHODS.execution;
   const tree = new TfTree();
   const malformed = new Set<string>();
@@ -71,6 +74,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     if (transition === undefined) return { state: await lifecycle.state(node, { timeoutMs }) };
     return { state: await lifecycle.change(node, transition, { timeoutMs }) };
   });
+  return goals;
 }
 
 /** A transform that makes no tree is left out, and told once for each frame. */

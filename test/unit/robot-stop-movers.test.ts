@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest';
+import type {
+  CellContext,
+  GoalHandle,
+  GoalResult,
+  MessageValue,
+  MotionResult,
+  NewEvent,
+  RosActions,
+} from '../../contract/index.ts';
+import { Actuation } from '../../daemon/execution/actuation.ts';
+import { BagPlayer, busSink, type PlayableBag } from '../../daemon/execution/bag-player.ts';
+import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
+import { RosGoals } from '../../daemon/execution/ros-goals.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const ASKED = { action: '/spin', type: 'a/action/B', goal: {}, timeoutMs: 60_000 };
+
+/** Action servers of which the test settles everything. */
+function servers() {
+  const sent: {
+    signal: AbortSignal | undefined;
+    accept(): void;
+    end: PromiseWithResolvers<GoalResult>;
+    feedback(value: MessageValue): void;
+  }[] = [];
+  const cancels: number[] = [];
+  const answer = { cancel: async (): Promise<boolean> => true };
+  const actions = {
+    send: (_: string, __: string, ___: MessageValue, options: Parameters<RosActions['send']>[3]) => {
+      const number = sent.length;
+      const end = Promise.withResolvers<GoalResult>();
+      end.promise.catch(() => {});
+      const { promise, resolve, reject } = Promise.withResolvers<GoalHandle>();
+      options.signal?.addEventListener('abort', () => reject(new Error('given up by its caller')));
+      const cancel = () => {
+        cancels.push(number);
+        return answer.cancel();
+      };
+      const accept = () => resolve({ goalId: `${number}`.repeat(32), result: end.promise, cancel });
+      const feedback = (value: MessageValue) => options.onFeedback?.(value);
+      sent.push({ signal: options.signal, accept, end, feedback });
+      return promise;
+    },
+  } as unknown as RosActions;
+  return { actions, sent, cancels, answer };
+}
+
+function rig() {
+  const clock = new ManualClock();
+  const events: NewEvent[] = [];
+  const context = {
+    name: 'execution',
+    clock,
+    bus: new FakeBus(clock),
+    report: () => {},
+    emit: async (more: readonly NewEvent[]) => void events.push(...more),
+  } as unknown as CellContext;
+  const { actions, ...peers } = servers();
+  const goals = new RosGoals(actions, clock);
+  const stops: string[] = [];
+  const mover = { isMoving: () => goals.isMoving(), stop: () => goals.stop() };
+  const actuation = new Actuation(context, [async (reason) => void stops.push(reason)], [mover]);
+  const running = async () => {
+    const answer = goals.send(ASKED);
+    peers.sent.at(-1)!.accept();
+    await turn();
+    clock.advance(1);
+    return await answer;
+  };
+  return { clock, goals, actuation, stops, running, ...peers };
+}
+
+const RESULT: MotionResult = {
+  outcome: 'stopped',
+  pose: undefined,
+  distance: 0,
+  durationMs: 0,
+  time: 0n,
+  message: '',
+};
+
+describe('goals sent through the ROS API', () => {
+  it('are cancelled by any stop: one asked for between cells, a lost lease, the end of the cell', async () => {
+    const { actuation, running, cancels, stops } = rig();
+    await running();
+    await actuation.stop('asked');
+    expect(cancels).toEqual([0]);
+    await actuation.lease.acquire('policy', LEASE_PRIORITIES.policy, 1_000);
+    await actuation.lease.acquire('person', LEASE_PRIORITIES.teleoperation, 1_000);
+    expect(cancels).toEqual([0, 0]);
+    // No motion is under way, and still the goal does not outlive the cell.
+    await actuation.close();
+    expect(cancels).toEqual([0, 0, 0]);
+    expect(stops).toHaveLength(3);
+  });
+
+  it('that nobody accepted yet are given up by a stop, and do not begin behind it', async () => {
+    const { clock, goals, actuation, sent, cancels } = rig();
+    const first = goals.send(ASKED);
+    await turn();
+    await actuation.stop('asked');
+    await expect(first).rejects.toThrow('given up');
+    expect(sent[0]?.signal?.aborted).toBe(true);
+    // The acceptance was on its way already: the goal is cancelled by its id.
+    const crossed = goals.send(ASKED);
+    sent[1]!.accept();
+    const stopped = actuation.stop('asked again');
+    await stopped;
+    await turn();
+    clock.advance(1);
+    await crossed;
+    expect(cancels).toEqual([1]);
+  });
+
+  it('that only the network hid are cancelled too, and one that did not hear it fails the stop', async () => {
+    const { goals, actuation, running, sent, cancels, answer } = rig();
+    const { goalId } = await running();
+    sent[0]!.end.reject(new Error('the action server vanished'));
+    await turn();
+    expect(goals.view({ goalId }).state).toBe('lost');
+    await actuation.stop('asked');
+    expect(cancels).toEqual([0]);
+    await running();
+    answer.cancel = async () => {
+      throw new Error('no answer');
+    };
+    await expect(actuation.stop('asked')).rejects.toMatchObject({ code: 'robot.unreachable' });
+  });
+
+  it('keep as much feedback as memory is set aside for, the newest always', async () => {
+    const { goals, running, sent } = rig();
+    const { goalId } = await running();
+    for (let i = 0; i < 50; i++) sent[0]!.feedback({ image: new Uint8Array(100_000) });
+    expect(goals.view({ goalId })).toMatchObject({ feedbackSeq: 50, feedback: [{ seq: 49 }, { seq: 50 }] });
+    sent[0]!.feedback({ image: new Uint8Array(1_000_000) });
+    expect(goals.view({ goalId }).feedback.map(({ seq }) => seq)).toEqual([51]);
+  });
+});
+
+describe('a motion', () => {
+  it('is not begun once the cell stops', async () => {
+    const { actuation } = rig();
+    await actuation.close();
+    let begun = false;
+    const late = actuation.move('m', 'runtime', async () => {
+      begun = true;
+      return RESULT;
+    });
+    await expect(late).rejects.toMatchObject({ code: 'cell.unavailable' });
+    expect(begun).toBe(false);
+  });
+
+  it('that is cancelled while it waits for the lease begins cancelled', async () => {
+    const { actuation } = rig();
+    await actuation.lease.acquire('policy', LEASE_PRIORITIES.policy, 60_000);
+    const signals: boolean[] = [];
+    const moved = actuation.move('m', 'runtime', async (signal) => {
+      signals.push(signal.aborted);
+      return RESULT;
+    });
+    actuation.cancel('m', 'the caller hung up');
+    await moved;
+    expect(signals).toEqual([true]);
+  });
+});
+
+describe('a play of commands', () => {
+  it('ends when the robot is stopped, also while its bag is opened; other plays go on', async () => {
+    const opened = Promise.withResolvers<void>();
+    let waits = false;
+    let closed = 0;
+    const bag = {
+      prepare: async () => {
+        if (waits) await opened.promise;
+      },
+      begin: () => {},
+      topics: () => [],
+      choose: () => new Set<string>(),
+      startNs: 0n,
+      endNs: 0n,
+      positionNs: 0n,
+      finished: new Promise(() => {}),
+      close: async () => void closed++,
+    } as unknown as PlayableBag;
+    const sink = busSink(
+      () => {},
+      () => {},
+    );
+    const player = new BagPlayer({
+      open: async () => bag,
+      target: async () => ({ sink, reachesRobot: true, settleMs: 0 }),
+      pause: async () => {},
+      every: () => ({ cancel: () => {} }),
+    });
+    const options = { path: 'a', rate: 1, loop: true, startS: 0, topics: [], allowCommands: true };
+    const first = await player.start(options);
+    expect(player.isMoving()).toBe(true);
+    await player.stopCommands();
+    expect(player.state(first.play_id).state).toBe('stopped');
+    waits = true;
+    const second = player.start(options);
+    await turn();
+    expect(player.isMoving()).toBe(true);
+    await player.stopCommands();
+    opened.resolve();
+    expect((await second).state).toBe('stopped');
+    expect(closed).toBe(2);
+    const harmless = await player.start({ ...options, allowCommands: false });
+    await player.stopCommands();
+    expect(player.state(harmless.play_id).state).toBe('playing');
+  });
+});
