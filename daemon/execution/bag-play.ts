@@ -35,6 +35,8 @@ export type PlayOptions = {
   readonly rate: number;
   readonly loop: boolean;
   readonly startS: number;
+  /** Waits at least this long for listeners to find the topics, before the first message and after the last, seconds. */
+  readonly delayS?: number;
   /** Plays this much at most, seconds; absent: to the end. */
   readonly durationS?: number;
   /** Patterns; none: all. */
@@ -107,6 +109,10 @@ export class BagPlay {
     return this.#options.allowCommands === true;
   }
 
+  get #settleMs(): number {
+    return Math.max(this.#target?.settleMs ?? 0, (this.#options.delayS ?? 0) * 1000);
+  }
+
   /** Opens bag and target, tells the target its topics, and begins. What fails here leaves nothing open. */
   async begin(isCommand: (topic: TopicSpec) => boolean): Promise<void> {
     const { topics, exclude = [], clockHz = 0, paused } = this.#options;
@@ -122,7 +128,7 @@ export class BagPlay {
         remaps,
         isCommand,
       );
-      const { sink, settleMs } = this.#target;
+      const { sink } = this.#target;
       this.#queue = new SinkQueue(
         sink,
         (ms) => this.#parts.pause(ms),
@@ -130,7 +136,7 @@ export class BagPlay {
       );
       for (const spec of played) await sink.advertise({ ...spec, topic: this.#names.get(spec.topic)! });
       if (clockHz > 0) await sink.advertise(CLOCK_TOPIC);
-      await this.#parts.pause(settleMs);
+      await this.#parts.pause(this.#settleMs);
       bag.begin(new Set(played.map(({ topic }) => topic)), (sample) => this.#give(sample));
       this.#total = bag.total;
       if (paused) bag.pause();
@@ -210,7 +216,7 @@ export class BagPlay {
     this.#queue?.close();
     await this.bag.close();
     // Receivers get the last messages before their sender goes.
-    if (state === 'finished') await this.#parts.pause(this.#target?.settleMs ?? 0);
+    if (state === 'finished') await this.#parts.pause(this.#settleMs);
     await this.#target?.sink.close();
   }
 }

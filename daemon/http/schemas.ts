@@ -191,6 +191,14 @@ export const PlayBody = Type.Object(
     duration_s: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, maximum: 1e9, description: 'play this much at most, seconds' }),
     ),
+    delay_s: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 30,
+        description:
+          'wait at least this long for listeners, before the first message and after the last, seconds',
+      }),
+    ),
     topics: Type.Optional(
       Type.Array(Type.String({ maxLength: 256 }), {
         maxItems: 1024,

@@ -45,7 +45,8 @@ async function played(
   try {
     await listener.line<{ ready: true }>((line) => 'ready' in (line as object), 60_000);
     const run = auraisonAsync(
-      ['bag', 'play', path, '--to', 'ros', '--json', '--data-dir', directory.path, ...args],
+      // On a busy machine discovery takes its time.
+      ['bag', 'play', path, '--to', 'ros', '--delay', '6', '--json', '--data-dir', directory.path, ...args],
       env,
     );
     const heard = () => listener.lines.findLast((line) => 'topics' in (line as object)) as Heard | undefined;

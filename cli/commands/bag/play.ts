@@ -14,6 +14,7 @@ type Flags = {
   loop?: boolean;
   start: string;
   duration?: string;
+  delay?: string;
   topics?: string[];
   exclude?: string[];
   remap?: string[];
@@ -40,6 +41,7 @@ export function addPlayCommand(bag: Command): void {
     .option('--loop', 'again and again, until Ctrl-C')
     .option('--start <offset>', 'skip this much of the recording: 10, 10s, 1m30s', '0')
     .option('--duration <time>', 'play this much of it')
+    .option('--delay <time>', 'wait this long for listeners, before the first message and after the last')
     .option('--topics <patterns...>', 'only these; * stands for anything')
     .option('--exclude <patterns...>', 'not these')
     .option('--remap <rules...>', 'under another name: /old:=/new')
@@ -99,6 +101,7 @@ function requestOf(path: string, flags: Flags) {
     ...(flags.duration === undefined
       ? {}
       : { duration_s: Number(durationNs(flags.duration, '--duration')) / 1e9 }),
+    ...(flags.delay === undefined ? {} : { delay_s: Number(durationNs(flags.delay, '--delay')) / 1e9 }),
     topics: words(flags.topics),
     exclude: words(flags.exclude),
     remap: words(flags.remap),

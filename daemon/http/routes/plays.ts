@@ -21,7 +21,7 @@ export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
       },
     },
     async (request, reply) => {
-      const { start_s, duration_s, clock_hz, allow_commands, ...rest } = request.body as Static<
+      const { start_s, delay_s, duration_s, clock_hz, allow_commands, ...rest } = request.body as Static<
         typeof PlayBody
       >;
       const order = {
@@ -29,6 +29,7 @@ export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         topics: [],
         ...rest,
         startS: start_s ?? 0,
+        delayS: delay_s,
         durationS: duration_s,
         clockHz: clock_hz,
         allowCommands: allow_commands,
