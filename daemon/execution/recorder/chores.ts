@@ -1,4 +1,4 @@
-import type { BagFolder } from './bag-folder.ts';
+import { BagFolder } from './bag-folder.ts';
 import { cutClip, spanOf } from './clip-file.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { evict } from './tombstones.ts';
@@ -12,9 +12,13 @@ export async function doChore(
   { dataDir, library }: ThreadOptions,
   post: (message: FromThread) => void,
 ): Promise<unknown> {
-  if (chore.t === 'evict')
-    return evict(dataDir, folder, chore, (tombstone) => post({ t: 'evicted', tombstone }));
-  const { fromNs, toNs } = spanOf(chore.info);
   const onProgress = () => post({ t: 'progress' });
-  return cutClip(dataDir, chore.info, folder.within(fromNs, toNs), library, onProgress);
+  if (chore.t === 'evict')
+    return evict(dataDir, folder, chore, (tombstone) => post({ t: 'evicted', tombstone }), onProgress);
+  const { fromNs, toNs } = spanOf(chore.info);
+  const sources = folder.within(fromNs, toNs);
+  // Ordered in a former life that recorded into another bag: what it is to hold lies there.
+  if (chore.source !== undefined && chore.source !== folder.bag)
+    sources.unshift(...(await BagFolder.open(dataDir, chore.source)).within(fromNs, toNs));
+  return cutClip(dataDir, chore.info, sources, library, onProgress);
 }

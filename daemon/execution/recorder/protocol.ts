@@ -42,8 +42,8 @@ export type ToThread =
   | { readonly t: 'seal'; readonly ask: number }
   /** The same, and what comes from now on goes into another bag. */
   | { readonly t: 'bag'; readonly ask: number; readonly bag: string }
-  /** Cuts a clip out of the sealed segments of this bag; `done` carries a ClipFile. */
-  | { readonly t: 'clip'; readonly ask: number; readonly info: ClipInfo }
+  /** Cuts a clip out of the sealed segments of this bag, and of `source`; `done` carries a ClipFile. */
+  | { readonly t: 'clip'; readonly ask: number; readonly info: ClipInfo; readonly source?: string }
   | ({ readonly t: 'evict'; readonly ask: number } & Eviction);
 
 /** Metadata of a segment: text by name. */

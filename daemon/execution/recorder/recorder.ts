@@ -171,10 +171,10 @@ export class Recorder {
     this.#bag = bag;
   }
 
-  /** Cuts a clip out of the sealed segments of the bag: whole and durable when it resolves. */
-  cutClip(info: ClipInfo): Promise<ClipFile> {
+  /** Cuts a clip out of the sealed segments of the bag and of `source`: whole and durable when it resolves. */
+  cutClip(info: ClipInfo, source = this.#bag): Promise<ClipFile> {
     this.#requireThread('cut-clip');
-    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info }));
+    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info, source }));
   }
 
   /** Deletes sealed segments and tells the log so. */
@@ -208,6 +208,8 @@ export class Recorder {
     if (worker) {
       try {
         await this.sealNow();
+        // A clip or an eviction that was asked for behind the seal is not cut off in the middle.
+        await this.#asks.idle();
         // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
         if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session, true);
       } catch (error) {

@@ -1,6 +1,11 @@
 import { type Clock, EdgeError, type ErrorBody, LIMITS, type Timer } from '../../../contract/core.ts';
 
-type Ask = { resolve(result: unknown): void; reject(error: Error): void; timer: Timer };
+type Ask = {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+  readonly timer: Timer;
+  readonly over: Promise<unknown>;
+};
 
 /**
  * What the recorder thread was asked and has not answered. An ask fails when the thread makes no progress for
@@ -20,14 +25,17 @@ export class ThreadAsks {
   ask<T>(operation: string, subject: string, post: (id: number) => void): Promise<T> {
     const id = this.#nextId++;
     this.progress();
-    const answer = new Promise<T>((resolve, reject) => {
-      const fail = () => {
-        const message = `no progress within ${LIMITS.RECORDER_STALLED_MS} ms`;
-        this.refuse(id, new EdgeError('deadline.exceeded', { operation, subject, message }));
-      };
-      const timer = this.#watch(id, fail);
-      this.#asks.set(id, { resolve: resolve as Ask['resolve'], reject, timer });
-    });
+    const { promise: answer, resolve, reject } = Promise.withResolvers<T>();
+    const fail = () => {
+      const message = `no progress within ${LIMITS.RECORDER_STALLED_MS} ms`;
+      this.refuse(id, new EdgeError('deadline.exceeded', { operation, subject, message }));
+    };
+    const timer = this.#watch(id, fail);
+    const over = answer.then(
+      () => {},
+      () => {},
+    );
+    this.#asks.set(id, { resolve: resolve as Ask['resolve'], reject, timer, over });
     post(id);
     return answer;
   }
@@ -37,6 +45,11 @@ export class ThreadAsks {
       if (!this.#asks.has(id)) return;
       if (this.#clock.monotonicMs() - this.#progressMs >= LIMITS.RECORDER_STALLED_MS) fail();
     });
+  }
+
+  /** Everything that was asked for has been answered or has failed, also what was asked meanwhile. */
+  async idle(): Promise<void> {
+    while (this.#asks.size > 0) await Promise.all([...this.#asks.values()].map(({ over }) => over));
   }
 
   /** Something that was asked for goes on. */

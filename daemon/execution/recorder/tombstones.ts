@@ -20,27 +20,34 @@ const noteOf = (dataDir: string, path: string) =>
   join(folderOf(dataDir), `${path.split('/').slice(1).join('~')}.json`);
 
 /**
- * Deletes sealed segments: first a durable note of what goes, then the file, then the event by whoever is told,
- * then `forgetTombstone`. A kill in between is finished at the next start. `open` is the bag being recorded.
+ * Deletes sealed segments: first a durable note of what goes, then the files, then they leave metadata.yaml, then
+ * the events by whoever is told, then `forgetTombstone`. A kill in between is finished at the next start: as long
+ * as anything is to do there is a note. `open` is the bag being recorded.
  */
 export async function evict(
   dataDir: string,
   open: BagFolder,
   { paths, reason, isKept }: Eviction,
   tell: (tombstone: Tombstone) => void,
+  onProgress: () => void = () => {},
 ): Promise<void> {
   await mkdir(folderOf(dataDir), { recursive: true });
-  const bags = new Map<string, string[]>();
-  for (const path of paths) {
-    const tombstone = await tombstoneOf(dataDir, path, reason, isKept);
-    await replaceFile(noteOf(dataDir, path), JSON.stringify(tombstone));
-    await unlink(join(dataDir, path)).catch(ignoreMissing);
-    bags.set(tombstone.bag, [...(bags.get(tombstone.bag) ?? []), basename(path)]);
-    tell(tombstone);
-  }
-  for (const [bag, files] of bags) {
-    if (bag === open.bag) await open.forget(files);
-    else await tidyBag(dataDir, bag);
+  const gone = new Map<string, Tombstone[]>();
+  try {
+    for (const path of paths) {
+      const tombstone = await tombstoneOf(dataDir, path, reason, isKept);
+      await replaceFile(noteOf(dataDir, path), JSON.stringify(tombstone));
+      await unlink(join(dataDir, path)).catch(ignoreMissing);
+      gone.set(tombstone.bag, [...(gone.get(tombstone.bag) ?? []), tombstone]);
+      onProgress();
+    }
+  } finally {
+    // Also what went before one that could not be deleted.
+    for (const [bag, tombstones] of gone) {
+      if (bag === open.bag) await open.forget(tombstones.map(({ path }) => basename(path)));
+      else await tidyBag(dataDir, bag);
+      for (const tombstone of tombstones) tell(tombstone);
+    }
   }
 }
 

@@ -23,12 +23,15 @@ export type ClipsOptions = {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly dataDir: string;
-  readonly recorder: Pick<Recorder, 'newestNs' | 'sealNow' | 'cutClip' | 'tell'>;
+  readonly recorder: Pick<Recorder, 'bag' | 'newestNs' | 'sealNow' | 'cutClip' | 'tell'>;
   /** Where a request says nothing, milliseconds. */
   readonly preMs: number;
   readonly postMs: number;
   readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
 };
+
+/** As it lies on the disk. `source`: the bag that was recorded when it was ordered; the next life has another. */
+type Order = ClipInfo & { readonly source?: string };
 
 /** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
 const PATIENCE_MS = 2_000;
@@ -54,8 +57,8 @@ export class Clips {
     const names = await readdir(folder).catch(() => [] as string[]);
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
-        const info = JSON.parse(await readFile(join(folder, name), 'utf8')) as ClipInfo;
-        const whole = this.#cut(info);
+        const { source, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
+        const whole = this.#cut(info, source);
         this.#pending.set(info.clip_id, { info, whole });
         await whole.finally(() => this.#pending.delete(info.clip_id));
       } catch (error) {
@@ -160,7 +163,8 @@ export class Clips {
     const { dataDir, recorder } = this.#options;
     await mkdir(this.#folder(), { recursive: true });
     await syncFolder(join(dataDir, 'bags'));
-    await replaceFile(this.#orderOf(info), JSON.stringify(info));
+    const order: Order = { ...info, source: recorder.bag };
+    await replaceFile(this.#orderOf(info), JSON.stringify(order));
     const { clip_id, bag, trigger, reason, trigger_ns, from_ns, to_ns } = info;
     const ms = (ns: bigint) => Math.round(Number(ns) / 1e6);
     const pre_ms = ms(BigInt(trigger_ns) - BigInt(from_ns));
@@ -188,9 +192,9 @@ export class Clips {
     }
   }
 
-  async #cut(order: ClipInfo): Promise<ClipInfo> {
+  async #cut(order: ClipInfo, source?: string): Promise<ClipInfo> {
     const { recorder } = this.#options;
-    const file = await recorder.cutClip(order);
+    const file = await recorder.cutClip(order, source);
     const { info, sealed } = file;
     const { clip_id, bag, trigger, reason, trigger_ns, messages, bytes } = info;
     const { start_ns, end_ns } = sealed;

@@ -69,7 +69,7 @@ export class Recording {
 
   /** Before the recorder stops. */
   async stop(): Promise<void> {
-    this.#retention.stop();
+    await this.#retention.stop();
     await this.#clips.stop();
     await this.#episodes?.end();
   }

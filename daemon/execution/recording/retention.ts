@@ -40,7 +40,8 @@ export class Retention {
   readonly #options: RetentionOptions;
   #kept: Kept[] = [];
   #timer: { cancel(): void } | undefined;
-  #isRunning = false;
+  #running: Promise<void> | undefined;
+  #isStopped = false;
   #hasTold = false;
 
   constructor(options: RetentionOptions) {
@@ -63,8 +64,11 @@ export class Retention {
     await this.look();
   }
 
-  stop(): void {
+  /** What is being deleted is deleted to its end; nothing more is begun. Never rejects. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#timer?.cancel();
+    await this.#running;
   }
 
   /** Bytes of all sealed segments. */
@@ -84,17 +88,24 @@ export class Retention {
 
   /** One look at all policies; one at a time. Does not reject. */
   async look(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
+    if (this.#running || this.#isStopped) return;
+    this.#running = this.#look();
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #look(): Promise<void> {
     try {
       for (const policy of this.#options.policies) {
+        if (this.#isStopped) return;
         if (policy.kind === 'ring') await this.#turnRing(policy);
         else await this.#keepQuota(policy.bytesMax);
       }
     } catch (error) {
       this.#options.report('warn', 'old recordings could not be deleted', { error: String(error) });
-    } finally {
-      this.#isRunning = false;
     }
   }
 
