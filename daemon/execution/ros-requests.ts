@@ -16,6 +16,7 @@ import {
 } from '../../contract/core.ts';
 import { decodeTf } from '../../formats/cdr/index.ts';
 import { TfTree } from '../../formats/ros2/tf-tree.ts';
+import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { SampleBus } from './bus/index.ts';
 import { RosGoals } from './ros-goals.ts';
 
@@ -52,9 +53,14 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   }));
   bus.handle(methods.rosCall, async (body) => {
     const { service, type, request, timeoutMs } = body as RosCallRequest;
+    checkRosValue(request, '/request');
     return plain(await api().services.call(service, type, request, { timeoutMs }));
   });
-  bus.handle(methods.rosGoalSend, async (body) => plain(await desk().send(body as RosGoalRequest)));
+  bus.handle(methods.rosGoalSend, async (body) => {
+    const request = body as RosGoalRequest;
+    checkRosValue(request.goal, '/goal');
+    return plain(await desk().send(request));
+  });
   bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body as RosGoalQuery)));
   bus.handle(methods.rosGoalCancel, async (body) => {
     const { goalId, timeoutMs } = body as RosGoalCancel;
@@ -64,6 +70,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   bus.handle(methods.rosParams, async (body) => {
     const { node, names, set, timeoutMs } = body as RosParamsRequest;
     const { parameters } = api();
+    checkRosValue(set, '/values');
     if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
     if (names) return { values: plain(await parameters.get(node, names, { timeoutMs })) };
     return { names: await parameters.list(node, { timeoutMs }) };

@@ -106,8 +106,13 @@ function oneToVendor(rcl: Rclnodejs, type: FieldDef['type'], value: unknown, pat
       throw misfit(path, `longer than ${type.stringUpperBound}`);
     return text;
   }
-  if (name === 'float32' || name === 'float64')
-    return expect(value ?? 0, typeof (value ?? 0) === 'number', name, path);
+  if (name === 'float32' || name === 'float64') {
+    const given = value ?? 0;
+    // 1e300 would become infinity on its way.
+    const fits =
+      name === 'float64' || !Number.isFinite(given) || Number.isFinite(Math.fround(given as number));
+    return expect(given, typeof given === 'number' && fits, name, path);
+  }
   const wide = WIDE[name];
   if (wide) {
     const whole = typeof value === 'bigint' ? value : toBigint(value ?? 0, name, path);

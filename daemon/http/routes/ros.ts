@@ -6,6 +6,7 @@ import {
   type RosParamsRequest,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { checkRosValue } from '../../../formats/ros2/value-check.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
 
@@ -144,6 +145,8 @@ export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         request: value = {},
         timeout_ms = TIMEOUT_MS,
       } = request.body as Static<typeof CallBody>;
+      // Before it travels: what is nested too deep breaks whoever carries it.
+      checkRosValue(value, '/request');
       const order = { service, type, request: value, timeoutMs: timeout_ms };
       return { response: await ask(methods.rosCall, order, timeout_ms) };
     },
@@ -160,6 +163,7 @@ export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request, reply) => {
       const { action, type, goal = {}, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof GoalBody>;
+      checkRosValue(goal, '/goal');
       const order = { action, type, goal, timeoutMs: timeout_ms };
       return reply.code(201).send(goalBox(await ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms)));
     },
@@ -229,6 +233,7 @@ export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request) => {
       const { node, values, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof SetParamsBody>;
+      checkRosValue(values, '/values');
       const set = values as unknown as Record<string, ParameterValue>;
       return ask(methods.rosParams, { node, set, timeoutMs: timeout_ms }, timeout_ms);
     },
