@@ -10,6 +10,8 @@ type Key = {
 type Sender = { alive: boolean; heardMs: number; readonly keys: Map<string, Key> };
 
 const SENDERS_MAX = 64;
+/** No sender is so far ahead of what came: a number that jumps further is no number of samples, whoever wrote it. */
+const JUMP_MAX = 1_000_000;
 
 /**
  * What came on one route from each sender, against what that sender says it sent. Pure; times are monotonic
@@ -31,8 +33,9 @@ export class Arrivals {
     }
     const missed = Math.max(0, seq - known.seen - 1);
     known.seen = Math.max(known.seen, seq);
+    if (missed > JUMP_MAX) known.target = undefined;
     if (known.target !== undefined && known.seen >= known.target) known.target = undefined;
-    return missed;
+    return missed > JUMP_MAX ? 0 : missed;
   }
 
   /** The sender says how far it is, by key; keys that are none of ours must be left out. */
@@ -47,6 +50,8 @@ export class Arrivals {
         // What was sent before we listened is not owed to us.
         if (sender.keys.size < LIMITS.ROUTE_TOPICS_MAX)
           sender.keys.set(key, { seen: count, target: undefined, sinceMs: 0 });
+      } else if (count - known.seen > JUMP_MAX) {
+        known.seen = count;
       } else if (known.target === undefined && count > known.seen) {
         known.target = count;
         known.sinceMs = nowMs;
@@ -78,6 +83,8 @@ export class Arrivals {
   /** Declared anew: what was missed meanwhile is lost, and is told by the next gap. */
   restart(nowMs: number): void {
     for (const sender of this.#senders.values()) {
+      // Who lives says so again: its token and its beacon are asked for anew as well.
+      sender.alive = false;
       sender.heardMs = nowMs;
       for (const key of sender.keys.values()) key.target = undefined;
     }

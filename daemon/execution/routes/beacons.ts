@@ -15,42 +15,62 @@ export type BeaconEvents = {
 
 /**
  * What sending routes say about themselves, so that receiving ones notice what does not come: once a second how
- * many samples were put, by key (`@auraison/route/<session>/<route>/beacon`), and a token while they live. Chunks
+ * many samples were put, by key (`@auraison/route/<source>/<route>/beacon`), and a token while they live. Chunks
  * that begin with `@` are met by no wildcard: nobody hears this by chance.
  */
 export class Beacons {
+  readonly #own: string;
   readonly #events: BeaconEvents;
   readonly #declared: Declaration[] = [];
   #keySpace: KeySpace | undefined;
   #isListening = false;
+  /** What is heard is being declared, or could not be. */
+  #isDeaf = false;
+  #rebuilding: Promise<void> | undefined;
 
-  constructor(events: BeaconEvents) {
+  /** `own`: what our routes call themselves, in hexadecimal. */
+  constructor(own: string, events: BeaconEvents) {
+    this.#own = own;
     this.#events = events;
   }
 
   async attach(keySpace: KeySpace, senders: readonly Route[], listens: boolean): Promise<void> {
     this.#keySpace = keySpace;
     this.#isListening = listens;
+    // A further try in the same session: what the one before declared goes first.
+    await Promise.all(this.#declared.splice(0).map((one) => one.undeclare().catch(() => {})));
     for (const { spec } of senders)
-      this.#declared.push(await keySpace.liveliness(`${ROOT}/${keySpace.id()}/${spec.name}/token`));
+      this.#declared.push(await keySpace.liveliness(`${ROOT}/${this.#own}/${spec.name}/token`));
     if (listens) await this.#listen(keySpace);
   }
 
-  /** Hears anew: the subscription of the beacons may be the one that went deaf. */
-  async rebuild(): Promise<void> {
+  /**
+   * Hears anew: the subscription of the beacons may be the one that went deaf, and a sender whose end was missed is
+   * only told from one that is silent by asking who is there.
+   */
+  rebuild(): Promise<void> {
+    this.#rebuilding ??= this.#rebuild().finally(() => {
+      this.#rebuilding = undefined;
+    });
+    return this.#rebuilding;
+  }
+
+  async #rebuild(): Promise<void> {
     const keySpace = this.#keySpace;
     if (!keySpace || !this.#isListening) return;
     const old = this.#declared.splice(0).filter((declared) => {
-      const isHeard = declared.keyExpr.endsWith('/beacon');
+      const isHeard = declared.keyExpr.includes('*');
       if (!isHeard) this.#declared.push(declared);
       return isHeard;
     });
-    for (const declared of old) await declared.undeclare();
-    await this.#listenBeacons(keySpace);
+    this.#isDeaf = true;
+    for (const declared of old) await declared.undeclare().catch(() => {});
+    await this.#listen(keySpace);
   }
 
   detach(): void {
     this.#keySpace = undefined;
+    this.#isDeaf = false;
     this.#declared.length = 0;
   }
 
@@ -58,12 +78,13 @@ export class Beacons {
   tell(senders: readonly Route[]): void {
     const keySpace = this.#keySpace;
     if (!keySpace) return;
+    if (this.#isDeaf && !this.#rebuilding) this.rebuild().catch(() => {});
     for (const route of senders) {
       const counts: Record<string, number> = {};
       for (const { lane } of route.lanes()) counts[lane.target] = lane.seq;
       const payload = encoder.encode(JSON.stringify(counts));
       keySpace
-        .put(`${ROOT}/${keySpace.id()}/${route.spec.name}/beacon`, payload, {
+        .put(`${ROOT}/${this.#own}/${route.spec.name}/beacon`, payload, {
           encoding: 'application/json',
           priority: 'interactive_high',
           congestion: 'drop',
@@ -74,30 +95,34 @@ export class Beacons {
   }
 
   async #listen(keySpace: KeySpace): Promise<void> {
-    await this.#listenBeacons(keySpace);
-    this.#declared.push(
-      await keySpace.watchLiveliness(`${ROOT}/*/*/token`, (key, alive) => {
-        const source = sourceOf(key);
-        if (source !== undefined && source !== keySpace.id()) this.#events.onToken(source, alive);
-      }),
-    );
+    const beacons = await this.#listenBeacons(keySpace);
+    const tokens = await this.#listenTokens(keySpace).catch(async (error: unknown) => {
+      await beacons.undeclare().catch(() => {});
+      throw error;
+    });
+    this.#isDeaf = false;
+    if (this.#keySpace === keySpace) this.#declared.push(beacons, tokens);
   }
 
-  async #listenBeacons(keySpace: KeySpace): Promise<void> {
-    const own = keySpace.id();
-    this.#declared.push(
-      await keySpace.subscribe(`${ROOT}/*/*/beacon`, (values) => {
-        for (const { key, payload } of values) {
-          const source = sourceOf(key);
-          const counts = source === undefined || source === own ? undefined : readCounts(payload);
-          if (counts) this.#events.onCounts(source!, counts);
-        }
-      }),
-    );
+  #listenTokens(keySpace: KeySpace): Promise<Declaration> {
+    return keySpace.watchLiveliness(`${ROOT}/*/*/token`, (key, alive) => {
+      const source = sourceOf(key);
+      if (source !== undefined && source !== this.#own) this.#events.onToken(source, alive);
+    });
+  }
+
+  #listenBeacons(keySpace: KeySpace): Promise<Declaration> {
+    return keySpace.subscribe(`${ROOT}/*/*/beacon`, (values) => {
+      for (const { key, payload } of values) {
+        const source = sourceOf(key);
+        const counts = source === undefined || source === this.#own ? undefined : readCounts(payload);
+        if (counts) this.#events.onCounts(source!, counts);
+      }
+    });
   }
 }
 
-/** The session is a hexadecimal id; one per route and session, so that two routes of a robot are told apart. */
+/** The source is a hexadecimal id, as in the notes. */
 function sourceOf(key: string): string | undefined {
   return /^@auraison\/route\/([0-9a-f]{1,64})\/[^/]+\/(?:token|beacon)$/.exec(key)?.[1];
 }

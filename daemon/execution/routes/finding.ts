@@ -25,6 +25,9 @@ export function findingOf(
   const { from, to } = route.spec;
   const kinds = [from.kind, to.kind];
   if (kinds.includes('zenoh') && !around.keySpace) return down('no session of the key space is open');
+  if (inlet && inlet.fault !== '') {
+    return { state: 'silent', reason: `could not be subscribed again: ${inlet.fault}`, rebuild: 'again' };
+  }
   if (inlet && !inlet.isOpen) return down('not subscribed');
   if (to.kind === 'ros' && !around.hasSink) return down('this robot takes no samples: robot.source');
   if (kinds.includes('ros') && !around.isRobotConnected) return down('the robot is not connected');

@@ -23,6 +23,8 @@ export class Inlet {
   readonly #arrivals: Arrivals;
   /** Told the topic of each value, our own ones included. */
   readonly #onTopic: (topic: string) => void;
+  /** What the notes of our own samples say. */
+  readonly #own: string;
   /** Samples that did not come, by topic, not yet in the ledger. */
   readonly #gaps = new Map<string, number>();
   #keySpace: KeySpace | undefined;
@@ -30,9 +32,11 @@ export class Inlet {
   /** What the driver dropped of this subscription, as far as the ledger has it. */
   #droppedTold = 0;
   #work: Promise<void> = Promise.resolve();
+  #fault = '';
 
-  constructor(route: Route, clock: Clock, arrivals: Arrivals, onTopic: (topic: string) => void) {
+  constructor(route: Route, clock: Clock, arrivals: Arrivals, own: string, onTopic: (topic: string) => void) {
     this.#onTopic = onTopic;
+    this.#own = own;
     this.route = route;
     this.#clock = clock;
     this.#arrivals = arrivals;
@@ -42,10 +46,20 @@ export class Inlet {
     return this.#subscription !== undefined;
   }
 
+  /** Why it could not be declared anew: nobody but another rebuild brings it back. Empty: it is, or never was. */
+  get fault(): string {
+    return this.isOpen ? '' : this.#fault;
+  }
+
   /** Subscribes in a new session; rejects as `KeySpace.subscribe` does. One call at a time has its effect. */
   attach(keySpace: KeySpace): Promise<void> {
     this.#keySpace = keySpace;
-    return this.#inTurn(() => this.#declare(keySpace));
+    this.#fault = '';
+    return this.#inTurn(async () => {
+      // Another user of the session may have failed, and all are attached again: never heard twice.
+      await this.#undeclare();
+      await this.#declare(keySpace);
+    });
   }
 
   /** Lets go of the subscription and makes it anew; nobody else's is touched. */
@@ -54,12 +68,18 @@ export class Inlet {
       const keySpace = this.#keySpace;
       await this.#undeclare();
       this.#arrivals.restart(this.#clock.monotonicMs());
-      if (keySpace) await this.#declare(keySpace);
+      try {
+        if (keySpace) await this.#declare(keySpace);
+      } catch (error) {
+        this.#fault = EdgeError.from(error, 'route.silent', 'subscribe', this.route.fromPattern).message;
+        throw error;
+      }
     });
   }
 
   detach(): Promise<void> {
     this.#keySpace = undefined;
+    this.#fault = '';
     return this.#inTurn(() => this.#undeclare());
   }
 
@@ -87,11 +107,10 @@ export class Inlet {
 
   async #declare(keySpace: KeySpace): Promise<void> {
     if (this.#keySpace !== keySpace) return;
-    const own = keySpace.id();
     this.#subscription = await keySpace.subscribe(
       this.route.fromPattern,
       (values) => {
-        for (const value of values) this.#take(value, own);
+        for (const value of values) this.#take(value);
       },
       { depth: DEPTH },
     );
@@ -103,16 +122,17 @@ export class Inlet {
     const subscription = this.#subscription;
     this.#subscription = undefined;
     this.#droppedTold = 0;
-    await subscription?.undeclare();
+    // One that cannot be undeclared is its session's; it must not keep the next from being declared.
+    await subscription?.undeclare().catch(() => {});
   }
 
-  #take(value: KeyValue, own: string): void {
+  #take(value: KeyValue): void {
     const { key, payload } = value;
     // Who deletes a key says nothing that a topic could say.
     if (value.kind === 'delete') return;
     const note = decodeNote(value.attachment);
     const topic = `/${this.route.knownTarget(key) ?? key}`;
-    if (note.source !== undefined && note.source !== own && note.seq !== undefined) {
+    if (note.source !== undefined && note.source !== this.#own && note.seq !== undefined) {
       const missed = this.#arrivals.came(note.source, key, note.seq);
       if (missed > 0) this.#gaps.set(topic, (this.#gaps.get(topic) ?? 0) + missed);
     }
@@ -120,7 +140,7 @@ export class Inlet {
     const received = this.#clock.now();
     const type = this.#typeOf(value, note);
     const sample: Sample = { topic, type, stamp: note.stamp ?? received, received, bytes: payload };
-    this.route.offer(key, sample, note.source === own ? 'echo' : refusal(sample));
+    this.route.offer(key, sample, note.source === this.#own ? 'echo' : refusal(sample));
   }
 
   #typeOf({ encoding }: KeyValue, note: Partial<Note>): string {

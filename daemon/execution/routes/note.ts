@@ -5,7 +5,7 @@ export type Note = {
   /** ROS type of the payload, for example `sensor_msgs/msg/LaserScan`. */
   readonly type: string;
   readonly stamp: Nanoseconds;
-  /** Session that put it, as Zenoh prints its id. */
+  /** Who put it: the routes of one process, in hexadecimal; the same over all its sessions. */
   readonly source: string;
   /** Counts the samples of this route and key from 1: a gap is a loss. */
   readonly seq: number;

@@ -50,11 +50,15 @@ const REASON: Readonly<Record<string, DropReason>> = {
 export const OTHER_TOPICS = '(other)';
 /** A name longer than an event may hold goes with them. */
 const NAME_CHARS_MAX = 256;
+/** A name that was not heard for so long makes room for a new one where there is none, milliseconds. */
+const IDLE_MS = 10 * 60_000;
 
 type Entry = {
   readonly lane: Lane;
   readonly limiter: Limiter;
   readonly watch: SteadyWatch;
+  /** When a sample last came, by the monotonic clock. */
+  usedMs: number;
   /** The newest sample, waiting for its turn by the rate. */
   held: { sample: Sample; readonly timer: Timer } | undefined;
 };
@@ -71,8 +75,10 @@ export class Route implements LaneOwner {
   readonly #from: ReturnType<typeof compilePattern>;
   readonly #allow: readonly ReturnType<typeof compilePattern>[];
   readonly #deny: readonly ReturnType<typeof compilePattern>[];
-  /** By name at the `from` end; null: matches, but is denied. */
-  readonly #entries = new Map<string, Entry | null>();
+  /** By name at the `from` end. */
+  readonly #entries = new Map<string, Entry>();
+  /** Names that match and are not taken, so that they are matched once: never in the way of those that are. */
+  readonly #denied = new Set<string>();
   readonly #rates = new Rates();
   #messages = 0;
   #bytes = 0;
@@ -138,6 +144,7 @@ export class Route implements LaneOwner {
     }
     const nowMs = this.#clock.monotonicMs();
     entry.watch.count(nowMs);
+    entry.usedMs = nowMs;
     if (entry.held) {
       if (!entry.limiter.keeps()) this.#drop(sample.topic, 'decimated');
       else {
@@ -220,8 +227,7 @@ export class Route implements LaneOwner {
   }
 
   *lanes(): Generator<{ readonly name: string; readonly lane: Lane; readonly watch: SteadyWatch }> {
-    for (const [name, entry] of this.#entries)
-      if (entry) yield { name, lane: entry.lane, watch: entry.watch };
+    for (const [name, { lane, watch }] of this.#entries) yield { name, lane, watch };
   }
 
   status(): RouteStatus {
@@ -257,7 +263,6 @@ export class Route implements LaneOwner {
   close(): void {
     if (this.#closed) return;
     for (const entry of this.#entries.values()) {
-      if (!entry) continue;
       const { lane, held } = entry;
       held?.timer.cancel();
       const left = this.#dispatcher.forget(lane).length + lane.inFlight + (held ? 1 : 0);
@@ -269,23 +274,38 @@ export class Route implements LaneOwner {
   #entryOf(name: string, topic: string): Entry | null {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
+    if (this.#denied.has(name)) return null;
     const target = this.#allows(name) ? this.targetOf(name) : undefined;
     // Names come from strangers: there is a line and a lane for so many of them, and no more.
-    const isFull = this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX;
-    if (target === undefined || target === '' || isFull || name.length > NAME_CHARS_MAX) {
-      if (!isFull) this.#entries.set(name, null);
+    if (target === undefined || target === '' || name.length > NAME_CHARS_MAX) {
+      if (this.#denied.size >= LIMITS.ROUTE_TOPICS_MAX) this.#denied.clear();
+      if (name.length <= NAME_CHARS_MAX) this.#denied.add(name);
       return null;
     }
+    if (this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX && !this.#makeRoom()) return null;
     const limits = { samplesMax: this.spec.depth, bytesMax: LIMITS.ROUTE_QUEUE_BYTES_MAX };
     const { rateHz, rateMode, keepEvery } = this.spec;
     const entry: Entry = {
       lane: new Lane(topic, target, limits, () => this.#drop(topic, 'queue_full')),
       limiter: new Limiter({ rateHz, mode: rateMode, keepEvery }),
       watch: new SteadyWatch(),
+      usedMs: this.#clock.monotonicMs(),
       held: undefined,
     };
     this.#entries.set(name, entry);
     return entry;
+  }
+
+  /** Topics come and go over the weeks: one that was not heard for long goes. False when all are in use. */
+  #makeRoom(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [name, { lane, held, usedMs }] of this.#entries) {
+      if (nowMs - usedMs < IDLE_MS || held || lane.queued + lane.inFlight > 0 || lane.isPreparing) continue;
+      this.#dispatcher.forget(lane);
+      this.#entries.delete(name);
+      return true;
+    }
+    return false;
   }
 
   #allows(name: string): boolean {

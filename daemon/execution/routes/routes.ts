@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type CellContext,
   type Clock,
@@ -70,7 +71,12 @@ export class Routes {
   readonly name = 'routes';
   readonly #parts: RoutesParts;
   readonly #dispatcher: Dispatcher;
-  readonly #zenoh = new ZenohOutlet();
+  /**
+   * What our samples are known by. Not the id of a session: that of a remote-api bridge is shared by all who use the
+   * bridge and changes when it restarts, and a session that was lost is replaced while its numbers go on.
+   */
+  readonly #source = randomUUID().replaceAll('-', '');
+  readonly #zenoh = new ZenohOutlet(this.#source, (lost, reason) => this.#onSessionLost(lost, reason));
   readonly #echoes = new EchoMemory();
   readonly #watched: Watched[];
   readonly #senders: readonly Route[];
@@ -95,12 +101,12 @@ export class Routes {
       const arrivals = new Arrivals();
       const inlet =
         spec.from.kind === 'zenoh'
-          ? new Inlet(route, clock, arrivals, (topic) => this.#echoes.watch(topic))
+          ? new Inlet(route, clock, arrivals, this.#source, (topic) => this.#echoes.watch(topic))
           : undefined;
       return { route, inlet, arrivals, messages: 0 };
     });
     this.#senders = this.#watched.map(({ route }) => route).filter(({ spec }) => spec.to.kind === 'zenoh');
-    this.#beacons = new Beacons({
+    this.#beacons = new Beacons(this.#source, {
       onCounts: (source, counts) => this.#told(source, counts),
       onToken: (source, alive) => {
         for (const { arrivals } of this.#watched) arrivals.token(source, alive, clock.monotonicMs());

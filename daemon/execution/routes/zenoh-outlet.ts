@@ -1,12 +1,22 @@
 import { EdgeError, type KeySpace, type Sample } from '../../../contract/core.ts';
 import type { Sent } from './dispatcher.ts';
+import { isSessionLost } from './inlet.ts';
 import type { Lane } from './lane.ts';
 import { encodeNote, encodingOf } from './note.ts';
 import type { Outlet, Route } from './route.ts';
 
 /** Samples as values of a key space: bytes as they are, the type in the encoding, the rest in the note. */
 export class ZenohOutlet implements Outlet {
+  readonly #source: string;
   #keySpace: KeySpace | undefined;
+
+  readonly #onLost: (lost: KeySpace, reason: string) => void;
+
+  /** `source`: what the notes say where samples come from. `onLost`: a session is closed, and not by us. */
+  constructor(source: string, onLost: (lost: KeySpace, reason: string) => void) {
+    this.#source = source;
+    this.#onLost = onLost;
+  }
 
   use(keySpace: KeySpace | undefined): void {
     this.#keySpace = keySpace;
@@ -26,12 +36,16 @@ export class ZenohOutlet implements Outlet {
     lane.seq += 1;
     const { type, stamp, bytes } = sample;
     const { congestion, express } = route.spec;
-    return keySpace.put(lane.target, bytes, {
+    const sent = keySpace.put(lane.target, bytes, {
       encoding: encodingOf(type),
-      attachment: encodeNote({ type, stamp, source: keySpace.id(), seq: lane.seq }),
+      attachment: encodeNote({ type, stamp, source: this.#source, seq: lane.seq }),
       priority: route.priorityOf(lane),
       congestion,
       express,
+    });
+    return sent.catch((error: unknown) => {
+      if (isSessionLost(error) && keySpace === this.#keySpace) this.#onLost(keySpace, String(error));
+      throw error;
     });
   }
 }

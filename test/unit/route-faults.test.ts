@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest';
+import { type Declaration, EdgeError, type KeySpace, type Subscription } from '../../contract/core.ts';
+import {
+  cdr,
+  DeafKeySpace,
+  isBalanced,
+  MemoryFabric,
+  MemoryKeySpace,
+  numberIn,
+  RouteRig,
+  turns,
+} from '../support/route-rig.ts';
+
+const OUT = `[[routes]]
+name = "out"
+from = "ros:/**"
+to = "zenoh:fleet/{robot}/{topic}"
+`;
+const IN = `[[routes]]
+name = "in"
+from = "zenoh:fleet/*/**"
+to = "ros:/*/**"
+`;
+const MINE = `[[routes]]
+name = "mine"
+from = "zenoh:fleet/{robot}/**"
+to = "ros:/**"
+`;
+
+/** Refuses what it is told to, as a driver behind a stuck link does. */
+class RefusingKeySpace extends DeafKeySpace {
+  refuses = (_keyExpr: string): boolean => false;
+  shownId: string | undefined;
+
+  override id(): string {
+    return this.shownId ?? super.id();
+  }
+
+  override async subscribe(...args: Parameters<KeySpace['subscribe']>): Promise<Subscription> {
+    this.#check(args[0]);
+    return super.subscribe(...args);
+  }
+
+  override async watchLiveliness(...args: Parameters<KeySpace['watchLiveliness']>): Promise<Declaration> {
+    this.#check(args[0]);
+    return super.watchLiveliness(...args);
+  }
+
+  #check(subject: string): void {
+    if (this.refuses(subject)) throw new EdgeError('deadline.exceeded', { operation: 'subscribe', subject });
+  }
+}
+
+async function receiver(toml = IN) {
+  const fabric = new MemoryFabric();
+  const rig = new RouteRig(toml);
+  const session = new RefusingKeySpace(rig.clock, fabric);
+  const sender = new MemoryKeySpace(rig.clock, fabric);
+  const put = (n: number, note: object = {}, key = 'fleet/r2/a') =>
+    sender.put(key, cdr(n), {
+      encoding: 'application/cdr;std_msgs/msg/UInt32',
+      attachment: new TextEncoder().encode(JSON.stringify(note)),
+    });
+  const heard = () => rig.sink.samples.map(({ bytes }) => numberIn(bytes));
+  /** Time passes with a look at each half second, and what goes over the fabric in between. */
+  const pass = async (ms: number) => {
+    for (let at = 0; at < ms; at += 500) {
+      await rig.clock.advance(500);
+      await turns(2);
+    }
+  };
+  return { fabric, rig, session, sender, put, heard, pass };
+}
+
+describe('a route that could not be declared', () => {
+  it('hears each sample once after a try that failed half way', async () => {
+    const { rig, session, put, heard, pass } = await receiver();
+    await rig.start();
+    session.refuses = (keyExpr) => keyExpr.startsWith('@');
+    await expect(rig.routes.attach(session)).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    session.refuses = () => false;
+    await rig.routes.attach(session);
+    await put(1);
+    await turns();
+    await pass(1_000);
+    expect(heard()).toEqual([1]);
+  });
+
+  it('comes back by itself after a rebuild that failed', async () => {
+    const { rig, session, put, heard, pass } = await receiver();
+    await rig.start(session);
+    // A steady topic, then silence: the route is rebuilt, and the link is stuck just then.
+    for (let n = 1; n <= 40; n++) {
+      await put(n);
+      await turns(1);
+      await rig.clock.advance(100);
+    }
+    session.refuses = (keyExpr) => keyExpr === 'fleet/*/**';
+    await pass(6_000);
+    expect(rig.routes.status()[0]).toMatchObject({ state: 'silent' });
+    expect(rig.routes.status()[0]!.reason).toContain('could not be subscribed again');
+    session.refuses = () => false;
+    await pass(70_000);
+    await put(99);
+    await turns();
+    await pass(1_000);
+    expect(heard().at(-1)).toBe(99);
+    expect(rig.routes.status()[0]!.state).toBe('up');
+  });
+
+  it('asks for a new session when a closed one takes nothing any more', async () => {
+    const rig = new RouteRig(OUT);
+    const session = new MemoryKeySpace(rig.clock);
+    await rig.start(session);
+    await session.close();
+    rig.say('/a', cdr(1));
+    await turns();
+    expect(rig.lost).toHaveLength(1);
+    expect(rig.line('/a')).toMatchObject({ received: 1, dropped: { not_connected: 1 } });
+  });
+});
+
+describe('the name of a sender', () => {
+  it('is no id of a session: one that changes behind a bridge brings nothing back to its robot', async () => {
+    const { rig, session, heard } = await receiver(`${OUT}${MINE}`);
+    session.shownId = 'aa';
+    await rig.start(session);
+    session.shownId = 'bb';
+    rig.say('/scan', cdr(7));
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(heard()).toEqual([]);
+    expect(rig.routes.lines().find(({ hop }) => hop === 'route:mine')).toMatchObject({
+      dropped: { echo: 1 },
+    });
+  });
+
+  it('tells two daemons on one bridge apart', async () => {
+    const { fabric, rig, session, heard } = await receiver();
+    const other = new RouteRig(OUT, { robot: 'r2' }, rig.clock);
+    const theirs = new RefusingKeySpace(rig.clock, fabric);
+    session.shownId = 'aa';
+    theirs.shownId = 'aa';
+    await rig.start(session);
+    await other.start(theirs);
+    other.say('/scan', cdr(7));
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(heard()).toEqual([7]);
+  });
+});
+
+describe('what strangers say', () => {
+  it('about numbers does not spoil the ledger', async () => {
+    const { rig, session, put, heard, pass } = await receiver();
+    await rig.start(session);
+    await put(1, { source: 'ab', seq: 1 });
+    await put(2, { source: 'ab', seq: Number.MAX_SAFE_INTEGER });
+    await put(3, { source: 'cd', seq: 1 });
+    await put(4, { source: 'cd', seq: 4 });
+    await turns();
+    await pass(1_000);
+    expect(heard()).toEqual([1, 2, 3, 4]);
+    expect(rig.line('/fleet/r2/a') ?? rig.line('/r2/a')).toMatchObject({
+      received: 6,
+      forwarded: 4,
+      dropped: { middleware: 2 },
+    });
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('in beacons does not have a route declared anew for ever', async () => {
+    const { rig, session, sender, put, pass } = await receiver();
+    await rig.start(session);
+    await put(1, { source: 'ab', seq: 1 });
+    await turns();
+    // No token stands behind it: nobody is there.
+    await sender.put(
+      '@auraison/route/ab/x/beacon',
+      new TextEncoder().encode('{"fleet/r2/a":9007199254740991}'),
+    );
+    await turns();
+    await pass(20_000);
+    const { rebuilds } = rig.routes.status()[0]!;
+    expect(rebuilds).toBeLessThanOrEqual(1);
+    await pass(300_000);
+    expect(rig.routes.status()[0]).toMatchObject({ rebuilds, state: 'up' });
+  });
+
+  it('under names that are denied takes no room of those that are not', async () => {
+    const { rig, session, put, heard } = await receiver(
+      `${IN}deny = ["spam/**", "*/spam/**", "fleet/*/spam/**"]`,
+    );
+    await rig.start(session);
+    for (let n = 0; n < 700; n++) await put(n, {}, `fleet/r2/spam/a${n}`);
+    await turns(8);
+    await put(5);
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(heard()).toEqual([5]);
+  });
+
+  it('under ever new names leaves room for new ones when the old are silent', async () => {
+    const { rig, session, put, heard, pass } = await receiver();
+    await rig.start(session);
+    for (let n = 0; n < 600; n++) await put(n, {}, `fleet/r2/a${n}`);
+    await turns(8);
+    await pass(11 * 60_000);
+    const before = heard().length;
+    await put(4_242, {}, 'fleet/r2/fresh');
+    await turns();
+    await pass(1_000);
+    expect(heard().slice(before)).toEqual([4_242]);
+  });
+});
