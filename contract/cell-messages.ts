@@ -97,6 +97,13 @@ export type ExecutionStatus = {
   };
   readonly zenoh: { readonly driver: string; readonly connected: boolean; readonly reason: string };
   readonly routes?: readonly RouteStatus[];
+  /** Quality of service that did not fit or was not kept, where the robot is reached by ROS. */
+  readonly qosEvents?: readonly {
+    readonly topic: string;
+    readonly direction: 'in' | 'out';
+    readonly kind: string;
+    readonly count: number;
+  }[];
   readonly degraded: readonly string[];
 };
 

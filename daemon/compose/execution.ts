@@ -33,7 +33,8 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const recording = makeRecording(settings, context, ledger, definitionOf);
   const recorder = recording?.recorder;
   io.onTopics?.((topics) => recorder?.declare(topics));
-  const rosGoals = serveRos(context, { api: io.rosApi, qosEvents: io.rosQosEvents ?? (() => []), bus });
+  const qosEvents = io.rosQosEvents ?? (() => []);
+  const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
   const zenoh = await makeZenoh(settings, context, routes);
@@ -66,6 +67,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       ),
     arm: makeArm(config, io, context),
     player,
+    qosEvents,
     movers: [
       { isMoving: () => player.isMoving(), stop: player.stopCommands },
       ...(rosGoals ? [{ isMoving: () => rosGoals.isMoving(), stop: () => rosGoals.stop() }] : []),

@@ -49,6 +49,7 @@ export type ExecutionParts = {
   ): Drive;
   readonly arm: (Manipulator & { observe(sample: Sample): void; close(): Promise<void> }) | undefined;
   readonly player: BagPlayer;
+  readonly qosEvents?: () => NonNullable<ExecutionStatus['qosEvents']>;
   /** What moves the robot beside drive and arm; every stop is for them too. */
   readonly movers?: readonly Mover[];
   /** The one session of this robot: queryables and routes live on it. */
@@ -211,6 +212,12 @@ export class ExecutionCell implements Cell {
       control: this.#drive.status,
       zenoh: zenoh?.status() ?? { driver: 'none', connected: false, reason: 'zenoh.enabled = false' },
       routes: routes.status(),
+      qosEvents: (this.#parts.qosEvents?.() ?? []).map(({ topic, direction, kind, count }) => ({
+        topic,
+        direction,
+        kind,
+        count,
+      })),
       degraded: this.#degraded(),
     };
   }

@@ -33,6 +33,11 @@ export class Metrics {
     'hop',
     'reason',
   ]);
+  readonly #qosEvents = this.#counter(
+    'ros_qos_events_total',
+    'times quality of service did not fit, or a deadline or liveliness was missed',
+    ['topic', 'direction', 'kind'],
+  );
   readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
@@ -105,6 +110,12 @@ export class Metrics {
       else this.#forwarded.inc({ topic, hop }, line.forwarded ?? 0);
       for (const [reason, count] of Object.entries(line.dropped))
         this.#dropped.inc({ topic, hop, reason }, count);
+    }
+    this.#qosEvents.reset();
+    for (const { topic, direction, kind, count } of status.qosEvents ?? []) {
+      const labelled = known.has(topic) || known.size < TOPIC_LABELS_MAX;
+      if (labelled) known.add(topic);
+      this.#qosEvents.inc({ topic: labelled ? topic : 'other', direction, kind }, count);
     }
     this.#routes.show(status.routes ?? []);
     set(this.#ticks, status.control.ticks);

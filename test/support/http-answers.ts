@@ -27,6 +27,10 @@ export const executionStatus = {
   recorder: { state: 'recording', reason: '', segments: [], bytes: 1000 },
   control: { hz: 20, ticks: 40, starved: 1, refused: 0, policy: 'onnx' },
   zenoh: { driver: 'native', connected: true, reason: '' },
+  qosEvents: [
+    { topic: '/scan', direction: 'in', kind: 'incompatible', count: 3 },
+    { topic: '/cmd_vel', direction: 'out', kind: 'deadline', count: 2 },
+  ],
   degraded: [],
 };
 

@@ -187,6 +187,9 @@ describe('API', () => {
     expect(lines).toContain(
       'auraison_samples_dropped_total{topic="/t0",hop="recorder",reason="queue_full"} 1',
     );
+    expect(lines).toContain(
+      'auraison_ros_qos_events_total{topic="other",direction="in",kind="incompatible"} 3',
+    );
     expect(lines).toContain('auraison_log_seq{cell="runtime"} 1');
     expect(lines).toContain('auraison_runs{status="running"} 1');
     expect(lines).toContain('auraison_cell_up{cell="execution"} 1');

@@ -19,6 +19,7 @@ const routeStatus: RouteStatus = {
   topics: 1,
 };
 const status = {
+  qosEvents: [{ topic: '/cmd_vel', direction: 'out', kind: 'deadline', count: 2 }],
   ledger: [
     { topic: '/scan', received: 10, written: 8, dropped: { queue_full: 2 } },
     { topic: '/scan', hop: 'route:out', received: 5, forwarded: 4, written: 0, dropped: { denied: 1 } },
@@ -58,6 +59,9 @@ describe('routes over the API', () => {
 
   it('are in the metrics, by topic, hop and reason', async () => {
     const lines = (await (await rig.get('/metrics')).text()).split('\n');
+    expect(lines).toContain(
+      'auraison_ros_qos_events_total{topic="/cmd_vel",direction="out",kind="deadline"} 2',
+    );
     expect(lines).toEqual(
       expect.arrayContaining([
         'auraison_samples_received_total{topic="/scan",hop="recorder"} 10',
