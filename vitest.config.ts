@@ -24,6 +24,8 @@ export default defineConfig({
           ...common,
           name: 'peers',
           include: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],
+          // DDS discovery, Python peers and 20 processes on two cores: once more before it counts. vitest tells it.
+          retry: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // Two cores: peers and daemons side by side would measure each other.

@@ -35,27 +35,27 @@ export async function chooseDriver(options: DriverOptions, clock: Clock): Promis
   if (native && native.driver === 'native') {
     return { driver: 'native', why: `${native.version}: ${native.why}`, fix: '' };
   }
-  if (native && driver === 'native') return { driver: 'none', why: native.why, fix: FIX_NATIVE };
+  const lacking = native && `no native Zenoh driver: ${native.why}`;
+  if (lacking && driver === 'native') return { driver: 'none', why: lacking, fix: FIX_NATIVE };
   if (options.nativeOnly.length > 0) {
     const why = `${options.nativeOnly.join(', ')}: only the native driver applies them, a bridge would not`;
     const fix = native ? FIX_NATIVE : 'set them in the configuration of the bridge instead';
-    return { driver: 'none', why: native ? `${native.why}; ${why}` : why, fix };
+    return { driver: 'none', why: lacking ? `${lacking}; ${why}` : why, fix };
   }
   try {
     await probeBridge(remoteUrl, clock, PROBE_MS_MAX);
-    const why = native
-      ? `a bridge answers at ${remoteUrl}; ${native.why}`
-      : `configured; ${remoteUrl} answers`;
+    const why = lacking ? `a bridge answers at ${remoteUrl}; ${lacking}` : `configured; ${remoteUrl} answers`;
     return { driver: 'remote', why, fix: '' };
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'zenoh.failed', 'reach the remote-api bridge', remoteUrl);
     const bridge = `no bridge at ${remoteUrl}: ${error.message}`;
-    if (!native) return { driver: 'none', why: bridge, fix: error.hint };
-    return { driver: 'none', why: `${native.why}; ${bridge}`, fix: `${FIX_NATIVE}, or ${error.hint}` };
+    if (!lacking) return { driver: 'none', why: bridge, fix: error.hint };
+    return { driver: 'none', why: `${lacking}; ${bridge}`, fix: `${FIX_NATIVE}, or ${error.hint}` };
   }
 }
 
-const FIX_NATIVE = 'with Rust installed, `auraison zenoh build` builds the driver once';
+const FIX_NATIVE =
+  'with Rust installed, `auraison zenoh build` builds the driver once; AURAISON_ZENOH_NATIVE names a built one';
 
 /**
  * Opens the key space with the driver that `chooseDriver` finds. Throws `zenoh.unavailable` where only the native
