@@ -15,6 +15,9 @@ import type { ApiNews } from './api-wire.ts';
 import type { HostProcess } from './host-process.ts';
 import { ROS_LIMITS } from './options.ts';
 
+/** Goals that are to be cancelled when a host is there again. */
+const ORPHANS_MAX = 1_024;
+
 type Handlers = {
   accept(goal: MessageValue): boolean;
   execute(goal: ServedGoal): Promise<GoalResult>;
@@ -132,11 +135,18 @@ export class HostActions implements RosActions {
     return answer['return_code'] === 0 && (answer['goals_canceling'] as unknown[]).length > 0;
   }
 
+  /** Cancelled until its server has heard it: through the next host too, when this one dies meanwhile. */
   #disown(goalId: string, name: string): void {
     this.#cancel(goalId, name, ROS_LIMITS.REQUEST_MS).then(
       (cancelled) =>
         cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
-      () => {},
+      (error: unknown) => {
+        const { code, message } = EdgeError.from(error, 'ros.failed', 'cancel a goal', name);
+        // A server that is not there executes nothing.
+        if (code === 'ros.not_found') return;
+        this.#report('warn', `${name}: goal ${goalId} that nobody holds was not cancelled: ${message}`);
+        if (code === 'ros.failed' && this.#orphans.size < ORPHANS_MAX) this.#orphans.set(goalId, name);
+      },
     );
   }
 
@@ -182,10 +192,14 @@ export class HostActions implements RosActions {
         this.#sent.get(news.goalId)?.outcome.resolve(news.result);
         this.#sent.delete(news.goalId);
         return;
-      case 'goalLost':
-        this.#sent.get(news.goalId)?.outcome.reject(EdgeError.fromBody(news.error));
+      case 'goalLost': {
+        const lost = this.#sent.get(news.goalId);
         this.#sent.delete(news.goalId);
+        lost?.outcome.reject(EdgeError.fromBody(news.error));
+        // The server may live and only the network have hidden it: it must not move on for nobody.
+        if (lost) this.#disown(news.goalId, lost.name);
         return;
+      }
       case 'goal':
         this.#asked(news.server, news.goalId, news.value);
         return;

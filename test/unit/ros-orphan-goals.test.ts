@@ -1,0 +1,90 @@
+import { expect, it } from 'vitest';
+import { ApiLink } from '../../adapters/ros/api-link.ts';
+import type { ApiCall } from '../../adapters/ros/api-wire.ts';
+import type { HostProcess } from '../../adapters/ros/host-process.ts';
+import { HostActions } from '../../adapters/ros/ros-actions.ts';
+import { EdgeError } from '../../contract/index.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A host of which the test answers the calls. */
+function fakeHost() {
+  const calls: { call: ApiCall; answer: PromiseWithResolvers<unknown> }[] = [];
+  const host = {
+    alive: true,
+    apiCall: (call: ApiCall) => {
+      const answer = Promise.withResolvers<unknown>();
+      calls.push({ call, answer });
+      return { answer: answer.promise, abort: () => {} };
+    },
+    apiWord: () => {},
+  } as unknown as HostProcess;
+  const cancels = () => calls.filter(({ call }) => call.op === 'call' && call.name.endsWith('/cancel_goal'));
+  return { host, calls, cancels };
+}
+
+function rig() {
+  const clock = new ManualClock();
+  const link = new ApiLink(clock);
+  const reports: string[] = [];
+  const actions = new HostActions(
+    link,
+    clock,
+    (_, message) => reports.push(message),
+    () => 1,
+  );
+  const sendGoal = async ({ calls }: ReturnType<typeof fakeHost>) => {
+    const sent = actions.send('/spin', 'a/action/B', {}, { timeoutMs: 1_000 });
+    await turn();
+    calls.at(-1)!.answer.resolve(true);
+    const handle = await sent;
+    handle.result.catch(() => {});
+    return handle;
+  };
+  return { link, actions, reports, sendGoal };
+}
+
+const died = () =>
+  new EdgeError('ros.failed', { operation: 'run the ROS host', subject: 'rclnodejs', message: 'killed' });
+
+it('a goal whose host died is cancelled through the next one, and the one after when that dies too', async () => {
+  const { link, reports, sendGoal } = rig();
+  const [first, second, third] = [fakeHost(), fakeHost(), fakeHost()];
+  await link.attach(first.host);
+  await sendGoal(first);
+  link.detach(first.host, 'killed');
+  await link.attach(second.host);
+  await turn();
+  expect(second.cancels()).toHaveLength(1);
+  link.detach(second.host, 'killed again');
+  second.cancels()[0]!.answer.reject(died());
+  await turn();
+  await link.attach(third.host);
+  await turn();
+  expect(third.cancels()).toHaveLength(1);
+  third.cancels()[0]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
+  await turn();
+  expect(reports.at(-1)).toContain('was cancelled, nobody held it');
+});
+
+it('a goal whose server was lost from sight is cancelled: it may be there all the same', async () => {
+  const { link, reports, sendGoal } = rig();
+  const only = fakeHost();
+  await link.attach(only.host);
+  const { goalId, result } = await sendGoal(only);
+  const error = new EdgeError('robot.unreachable', {
+    operation: 'wait',
+    subject: '/spin',
+    message: 'vanished',
+  });
+  link.news({ op: 'goalLost', goalId, error: error.toBody() });
+  await expect(result).rejects.toMatchObject({ code: 'robot.unreachable' });
+  await turn();
+  expect(only.cancels()).toHaveLength(1);
+  // One that is really gone executes nothing: no alarm about it.
+  const gone = new EdgeError('ros.not_found', { operation: 'call', subject: '/spin', message: 'nobody' });
+  only.cancels()[0]!.answer.reject(gone);
+  await turn();
+  expect(reports).toEqual([]);
+});
