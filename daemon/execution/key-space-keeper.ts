@@ -1,4 +1,4 @@
-import { type Clock, EdgeError, type KeySpace, type Timer } from '../../contract/core.ts';
+import { type Clock, EdgeError, type KeySpace, type Timer, withDeadline } from '../../contract/core.ts';
 
 export type KeySpaceStatus = {
   readonly driver: string;
@@ -27,6 +27,8 @@ export type KeySpaceKeeperOptions = {
 };
 
 const RETRY_MS = 5_000;
+/** A session that is lost may not even be closed; nobody waits for it longer, milliseconds. */
+const CLOSE_MS_MAX = 3_000;
 
 /**
  * Keeps the one session of this robot open, for all who use it: queryables, routes. A host without a driver says
@@ -37,7 +39,12 @@ export class KeySpaceKeeper {
   readonly #faults = new Map<string, string>();
   #keySpace: KeySpace | undefined;
   #reason = 'not started';
+  /** What was told last. */
+  #told = '';
   #retry: Timer | undefined;
+  #opening = false;
+  /** When the session now open was opened, by the monotonic clock. */
+  #openedMs = -Infinity;
   #closed = false;
 
   constructor(options: KeySpaceKeeperOptions) {
@@ -60,16 +67,23 @@ export class KeySpaceKeeper {
 
   /** Tries once; on failure it goes on trying in the background. Never rejects. */
   async start(): Promise<void> {
-    if (this.#closed || this.#keySpace) return;
+    if (this.#closed || this.#keySpace || this.#opening) return;
+    this.#opening = true;
+    let keySpace: KeySpace;
     try {
-      const keySpace = await this.#options.open();
-      if (this.#closed) return await keySpace.close();
-      this.#keySpace = keySpace;
-      this.#reason = '';
-      await Promise.all(this.#options.users.map((user) => this.#attach(user, keySpace)));
+      keySpace = await this.#options.open();
     } catch (thrown) {
-      this.#failed(EdgeError.from(thrown, 'zenoh.failed', 'open key space', 'zenoh'));
+      this.#failed(EdgeError.from(thrown, 'zenoh.failed', 'open key space', 'zenoh'), RETRY_MS);
+      return;
+    } finally {
+      this.#opening = false;
     }
+    if (this.#closed) return this.#end(keySpace);
+    this.#told = '';
+    this.#keySpace = keySpace;
+    this.#openedMs = this.#options.clock.monotonicMs();
+    this.#reason = '';
+    await Promise.all(this.#options.users.map((user) => this.#attach(user, keySpace)));
   }
 
   /** The session `lost` is of no use any more: a new one is opened. Ignored for one that was replaced already. */
@@ -79,9 +93,13 @@ export class KeySpaceKeeper {
     this.#faults.clear();
     this.#reason = reason;
     for (const user of this.#options.users) user.detach?.();
-    await lost.close().catch(() => {});
+    // One that is lost as soon as it is open is not opened again as fast as this host can.
+    const { clock } = this.#options;
+    const delayMs = clock.monotonicMs() - this.#openedMs < RETRY_MS ? RETRY_MS : 0;
+    await this.#end(lost);
     this.#failed(
       new EdgeError('zenoh.closed', { operation: 'keep session', subject: 'zenoh', message: reason }),
+      delayMs,
     );
   }
 
@@ -104,6 +122,8 @@ export class KeySpaceKeeper {
     } catch (thrown) {
       if (this.#closed || this.#keySpace !== keySpace) return;
       const error = EdgeError.from(thrown, 'zenoh.failed', 'declare', user.name);
+      // It refuses everybody from now on: another try in it is of no use.
+      if (error.code === 'zenoh.closed') return this.reopen(keySpace, error.message);
       const isNews = this.#faults.get(user.name) !== error.message;
       this.#faults.set(user.name, error.message);
       if (isNews) this.#options.onFault(error);
@@ -111,13 +131,20 @@ export class KeySpaceKeeper {
     }
   }
 
-  #failed(error: EdgeError): void {
-    const isNews = this.#reason !== error.message || error.code === 'zenoh.closed';
+  async #end(keySpace: KeySpace): Promise<void> {
+    const closing = keySpace.close();
+    closing.catch(() => {});
+    await withDeadline(this.#options.clock, CLOSE_MS_MAX, closing, 'close', 'zenoh').catch(() => {});
+  }
+
+  #failed(error: EdgeError, delayMs: number): void {
+    if (this.#closed) return;
+    const isNews = error.message !== this.#told;
+    this.#told = error.message;
     this.#reason = error.message;
     if (isNews) this.#options.onFault(error);
     // A missing driver does not appear by itself; everything else may pass.
-    if (this.#closed || error.code === 'zenoh.unavailable') return;
-    const delayMs = error.code === 'zenoh.closed' ? 0 : RETRY_MS;
+    if (error.code === 'zenoh.unavailable') return;
     this.#retry = this.#options.clock.after(delayMs, () => void this.start());
   }
 }
