@@ -14,9 +14,8 @@ export async function stopRobot({ bus, runtime, clock }: HttpPorts, reason: stri
   const ended = Promise.allSettled(waitingFirst.map(({ run_id }) => runtime.cancel(run_id, reason)));
   const order: StopRequest = { reason };
   const [stopped] = await Promise.allSettled([
+    // Goals sent through the ROS API and plays of commands end by it too.
     bus.request('execution', METHODS.execution.robotStop, order),
-    // Goals sent through the API move the robot as well; a server that does not agree stays the lease's business.
-    bus.request('execution', METHODS.execution.rosGoalsCancel, {}),
     // A run that is deaf cannot move the robot any more: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);
