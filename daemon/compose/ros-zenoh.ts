@@ -13,7 +13,7 @@ import type { Config } from '../config.ts';
 import type { RobotIo } from './robot-io.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
-type RosZenohIo = Pick<RobotIo, 'source' | 'sink' | 'rosApi' | 'onTopics' | 'definitionOf'>;
+type RosZenohIo = Pick<RobotIo, 'source' | 'sink' | 'rosApi' | 'onTopics' | 'definitionOf' | 'rosQosEvents'>;
 
 /** A robot whose ROS nodes are on rmw_zenoh, reached without ROS on this host. */
 export function rosZenohIo(config: Config, { clock, report }: CellContext, command: string): RosZenohIo {
@@ -54,6 +54,7 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     },
     sink: new RosZenohSink(session),
     rosApi: new RosZenohApi(session),
+    rosQosEvents: () => session.peerFaults.reports(),
     definitionOf: (type) => (types.knows(type) ? types.definition(type) : undefined),
   };
 }

@@ -8,9 +8,23 @@ export type Disagreement = {
 };
 
 /** What single keys cannot know of each other. */
-export function disagreements({ robot, arm }: Config): Disagreement[] {
+export function disagreements({ robot, arm, zenoh }: Config): Disagreement[] {
   const found: Disagreement[] = [];
   const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
+  if (robot.source === 'ros_zenoh' && !zenoh.enabled) {
+    const expected = '"ros_zenoh" only beside zenoh.enabled = true: the robot is reached over Zenoh';
+    found.push({ path: ['robot', 'source'], value: robot.source, expected });
+  }
+  // Nobody is looked for by multicast: without an endpoint nobody is ever found.
+  if (robot.source === 'ros_zenoh' && zenoh.driver !== 'remote' && isAlone(zenoh)) {
+    const expected =
+      'an endpoint of the router of the robot there or in zenoh.listen, for example ["tcp/192.168.1.7:7447"], or zenoh.driver = "remote"';
+    found.push({ path: ['zenoh', 'connect'], value: zenoh.connect, expected });
+  }
+  if (zenoh.enabled && zenoh.bulk_connection && zenoh.connect.length === 0) {
+    const expected = 'false where zenoh.connect is empty: a second connection needs somebody to connect to';
+    found.push({ path: ['zenoh', 'bulk_connection'], value: true, expected });
+  }
   if (robot.navigator === 'nav2' && !overRos) {
     const expected = 'robot.source = "ros" beside it: Nav2 is reached over ROS 2';
     found.push({ path: ['robot', 'navigator'], value: robot.navigator, expected });
@@ -24,4 +38,8 @@ export function disagreements({ robot, arm }: Config): Disagreement[] {
     found.push({ path: ['arm', 'joints'], value: arm.joints, expected });
   }
   return found;
+}
+
+function isAlone({ connect, listen }: Config['zenoh']): boolean {
+  return connect.length === 0 && listen.length === 0;
 }

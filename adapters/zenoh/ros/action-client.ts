@@ -67,12 +67,12 @@ export class ActionClient {
   ): Promise<GoalHandle> {
     const goalId = randomUUID().replaceAll('-', '');
     const request = { goal_id: { uuid: goalBytes(goalId) }, goal };
+    let answer: MessageValue;
     if (options.onFeedback) {
       // Heard from the first message on: who subscribes after the acceptance misses what came with it.
-      this.#feedback.set(goalId, options.onFeedback);
       await this.#hear();
+      this.#feedback.set(goalId, options.onFeedback);
     }
-    let answer: MessageValue;
     try {
       answer = await this.#call('send_goal', `${this.#type}_SendGoal`, request, options);
     } catch (error) {

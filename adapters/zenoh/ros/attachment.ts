@@ -32,6 +32,8 @@ export function readAttachment(bytes: Uint8Array | undefined): Attachment | unde
 type Publisher = { readonly gid: Uint8Array; readonly first: number; last: number; missing: number };
 /** Publishers of one topic whose numbering is followed; beyond it the one not heard for longest is forgotten. */
 const PUBLISHERS_MAX = 64;
+/** Nobody loses so many at once: a number that jumps further was made up, or its publisher numbers anew. */
+const JUMP_MAX = 1_000_000;
 
 /**
  * Follows the numbers of all publishers of a topic and counts what is missing between them. What came before
@@ -56,6 +58,7 @@ export class SequenceGaps {
     if (sequence > publisher.last) {
       const lost = sequence - publisher.last - 1;
       publisher.last = sequence;
+      if (lost > JUMP_MAX) return 0;
       publisher.missing += lost;
       return lost;
     }

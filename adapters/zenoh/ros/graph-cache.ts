@@ -6,6 +6,8 @@ import { readQosText } from './qos-text.ts';
 const TELL_EVERY_MS = 100;
 /** Entities held; a graph larger than this is no robot's, and whoever writes it shall not take our memory. */
 const ENTITIES_MAX = 20_000;
+/** Names of ROS have at most 255 characters, of which a token holds five; Zenoh would pass 64 KiB. */
+const TOKEN_CHARS_MAX = 2_048;
 
 type Watcher = (graph: GraphSnapshot) => void;
 /** A change of the graph as the session sees it: an entity that came or went. */
@@ -28,6 +30,7 @@ export class GraphCache implements RosGraph {
 
   /** What the liveliness subscription tells. */
   take(token: string, alive: boolean): void {
+    if (token.length > TOKEN_CHARS_MAX) return;
     const entity = alive ? readToken(token) : this.#entities.get(token);
     if (!entity || (alive && (this.#entities.has(token) || this.#entities.size >= ENTITIES_MAX))) return;
     if (alive) this.#entities.set(token, entity);

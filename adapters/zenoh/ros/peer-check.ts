@@ -1,6 +1,7 @@
 import type { Qos } from '../../../contract/core.ts';
 import { qosMismatches } from '../../../formats/ros2/qos.ts';
 import { type Entity, NO_TYPE_HASH, nodeName } from './names.ts';
+import type { PeerFault } from './peer-faults.ts';
 import { readQosText } from './qos-text.ts';
 
 /** What an endpoint of ours is: the side it stands on decides who offers and who asks. */
@@ -14,15 +15,24 @@ export type OwnSide = {
 };
 
 /** What is wrong between an endpoint of ours and one of another node on the same topic; undefined: nothing. */
-export function peerFault(own: OwnSide, other: Entity): string | undefined {
+export function peerFault(own: OwnSide, other: Entity): PeerFault | undefined {
   const { end } = other;
   if (!end) return undefined;
   const who = `${own.topic}: ${nodeName(other)}`;
   const does = own.side === 'subscription' ? 'publishes' : 'subscribes to';
-  if (end.type !== own.type)
-    return `${who} ${does} ${end.type}, and not ${own.type}: nothing passes between them`;
+  if (end.type !== own.type) {
+    return {
+      kind: 'type',
+      message: `${who} ${does} ${end.type}, and not ${own.type}: nothing passes between them`,
+      hint: 'one of the two has to take the type of the other',
+    };
+  }
   if (own.hash !== undefined && end.hash !== own.hash && end.hash !== NO_TYPE_HASH) {
-    return `${who} ${does} another definition of ${own.type} (${end.hash}, ours is ${own.hash}): nothing passes between them; put its definition into a folder of ros.definitions`;
+    return {
+      kind: 'type',
+      message: `${who} ${does} another definition of ${own.type} (${end.hash}, ours is ${own.hash}): nothing passes between them`,
+      hint: 'put its definition into a folder of ros.definitions',
+    };
   }
   const theirs = readQosText(end.qos);
   const mismatches =
@@ -31,5 +41,9 @@ export function peerFault(own: OwnSide, other: Entity): string | undefined {
   const told = mismatches.map(
     ({ policy, offered, requested }) => `${policy}: offered ${offered}, asked ${requested}`,
   );
-  return `${who} ${does} it with incompatible quality of service (${told.join('; ')}): Zenoh passes it all the same, DDS would not`;
+  return {
+    kind: 'incompatible',
+    message: `${who} ${does} it with incompatible quality of service (${told.join('; ')}): Zenoh passes it all the same, DDS would not`,
+    hint: 'let the side that asks ask for no more than is offered',
+  };
 }

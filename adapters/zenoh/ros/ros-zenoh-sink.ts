@@ -1,4 +1,4 @@
-import { LIMITS, type Sample, type SampleSink, type TopicSpec } from '../../../contract/core.ts';
+import { EdgeError, LIMITS, type Sample, type SampleSink, type TopicSpec } from '../../../contract/core.ts';
 import { encodeTwist, encodeTwistStamped, TWIST, TWIST_STAMPED } from '../../../formats/cdr/index.ts';
 import { VelocityGuard } from '../../../formats/ros2/velocity-guard.ts';
 import type { RosZenohSession } from './session.ts';
@@ -6,6 +6,8 @@ import { TopicWriter } from './topic-writer.ts';
 
 /** How often the guards of velocity topics look, milliseconds. */
 const GUARD_TICK_MS = 25;
+/** Six numbers of eight bytes. */
+const TWIST_BYTES = 48;
 
 type Written = { readonly writer: TopicWriter; readonly guard: VelocityGuard | undefined };
 
@@ -39,8 +41,10 @@ export class RosZenohSink implements SampleSink {
   offer(sample: Sample): boolean {
     const written = this.#written.get(sample.topic);
     if (!written || this.#closed) return false;
-    written.guard?.command(isStop(sample.type, sample.bytes), this.#session.clock.monotonicMs());
-    return written.writer.offer(sample.bytes);
+    const { guard, writer } = written;
+    const stops = guard !== undefined && isStop(sample.bytes);
+    guard?.command(stops, this.#session.clock.monotonicMs());
+    return writer.offer(sample.bytes, { must: stops });
   }
 
   async close(): Promise<void> {
@@ -48,7 +52,7 @@ export class RosZenohSink implements SampleSink {
     this.#closed = true;
     this.#timer?.cancel();
     for (const [, { writer, guard }] of this.#written)
-      if (guard?.moving) writer.offer(this.#stop(writer.type));
+      if (guard?.moving) writer.offer(this.#stop(writer.type), { must: true });
     await Promise.all([...this.#written.values()].map(({ writer }) => writer.close()));
     await this.#session.release(this);
   }
@@ -57,6 +61,16 @@ export class RosZenohSink implements SampleSink {
     await this.#session.start(this);
     const writer = new TopicWriter(this.#session, topic);
     await writer.open();
+    if (this.#closed) {
+      // Closed while the topic was declared: nobody would undeclare it any more.
+      await writer.close();
+      await this.#session.release(this);
+      throw new EdgeError('ros.failed', {
+        operation: 'advertise',
+        subject: topic.topic,
+        message: 'already closed',
+      });
+    }
     const moves = topic.type === TWIST || topic.type === TWIST_STAMPED;
     const guard = moves ? new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS) : undefined;
     this.#written.set(topic.topic, { writer, guard });
@@ -67,7 +81,8 @@ export class RosZenohSink implements SampleSink {
     const nowMs = this.#session.clock.monotonicMs();
     for (const [topic, { writer, guard }] of this.#written) {
       const due = guard?.tick(nowMs, writer.listeners);
-      if (due?.stop) writer.offer(this.#stop(writer.type));
+      // The link may be full just because the robot is driving away: a stop is not dropped there, nor forgotten.
+      if (due?.stop && !writer.offer(this.#stop(writer.type), { must: true })) guard?.halt();
       if (due?.expired) this.#session.report('warn', `${topic}: command expired, stopped`);
     }
   }
@@ -80,8 +95,7 @@ export class RosZenohSink implements SampleSink {
   }
 }
 
-/** All six numbers at the end of the message are zero: of a Twist that is everything after its encapsulation. */
-function isStop(type: string, bytes: Uint8Array): boolean {
-  if (type !== TWIST) return false;
-  return bytes.subarray(4).every((byte) => byte === 0);
+/** All six numbers at the end of the message are zero, stamped or not. */
+function isStop(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 + TWIST_BYTES && bytes.subarray(-TWIST_BYTES).every((byte) => byte === 0);
 }

@@ -21,6 +21,9 @@ export type RosZenohSourceOptions = {
 const DISCOVERED_MAX = 1_000;
 /** As deep as the recorder wants it: a burst of a second at 1 kHz. */
 const DISCOVERED_DEPTH = 1_000;
+/** Tokens are written by strangers: what is no name of ROS may be a wildcard, and is not subscribed to. */
+const TOPIC_NAME = /^(?:\/[A-Za-z_][A-Za-z0-9_]*)+$/;
+const TYPE_NAME = /^\w+\/\w+\/\w+$/;
 
 /** Topics of ROS nodes on rmw_zenoh as samples. Who is there is told by the graph, so a robot may come later. */
 export class RosZenohSource implements SampleSource {
@@ -113,7 +116,8 @@ export class RosZenohSource implements SampleSource {
     for (const found of graph.topics) {
       const type = found.publishers.at(0)?.type;
       const isOurs = found.publishers.every(({ node }) => node === this.#session.nodeName);
-      if (type === undefined || isOurs || this.#readers.has(found.topic) || !discover(found.topic)) continue;
+      if (type === undefined || !TYPE_NAME.test(type) || !TOPIC_NAME.test(found.topic)) continue;
+      if (isOurs || this.#readers.has(found.topic) || !discover(found.topic)) continue;
       if (this.#readers.size >= DISCOVERED_MAX) {
         this.#tooMany(found.topic);
         return;

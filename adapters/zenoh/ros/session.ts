@@ -3,6 +3,7 @@ import type { TypeBook } from '../../../formats/ros2/index.ts';
 import { type GidOf, makeGidOf } from './gid.ts';
 import { GraphCache } from './graph-cache.ts';
 import { type Entity, type EntityKind, nodeName, tokenOf, tokensOf } from './names.ts';
+import { PeerFaults } from './peer-faults.ts';
 import { qosText } from './qos-text.ts';
 
 export type RosZenohOptions = {
@@ -39,6 +40,7 @@ export class RosZenohSession {
   readonly clock: Clock;
   readonly types: TypeBook;
   readonly graph: GraphCache;
+  readonly peerFaults: PeerFaults;
   readonly report: RosZenohDeps['report'];
   readonly #open: () => Promise<KeySpace>;
   readonly #users = new Set<object>();
@@ -53,6 +55,7 @@ export class RosZenohSession {
     this.types = deps.types;
     this.report = deps.report;
     this.#open = deps.open;
+    this.peerFaults = new PeerFaults((message) => deps.report('warn', message));
     this.graph = new GraphCache(deps.clock, (error) =>
       deps.report(
         'error',
@@ -64,11 +67,13 @@ export class RosZenohSession {
   /** Joins the graph, once for all users. Throws what opening the key space throws; the next call tries again. */
   async start(user: object): Promise<KeySpace> {
     this.#users.add(user);
-    this.#live ??= this.#join();
+    const live = this.#live ?? this.#join();
+    this.#live = live;
     try {
-      return (await this.#live).space;
+      return (await live).space;
     } catch (error) {
-      this.#live = undefined;
+      // Another user may have joined anew meanwhile.
+      if (this.#live === live) this.#live = undefined;
       this.#users.delete(user);
       throw error;
     }
@@ -83,7 +88,7 @@ export class RosZenohSession {
     try {
       const { space, declared } = await live;
       this.graph.clear();
-      await Promise.all(declared.map((one) => one.undeclare()));
+      await Promise.allSettled(declared.map((one) => one.undeclare()));
       await space.close();
     } catch {
       // It never came about.

@@ -19,7 +19,6 @@ export class TopicReader {
   readonly #own: OwnSide;
   readonly #leads: boolean;
   readonly #gaps = new SequenceGaps();
-  readonly #told = new Set<string>();
   readonly #subscriptions = new Map<string, Promise<Subscription>>();
   readonly #live: Subscription[] = [];
   #endpoint: Promise<OwnEndpoint> | undefined;
@@ -77,14 +76,15 @@ export class TopicReader {
       return;
     if (end.type === this.#spec.type) this.#follow(end.hash);
     const fault = peerFault(this.#own, entity);
-    if (fault !== undefined) this.#tell(fault);
+    if (fault) this.#session.peerFaults.tell(this.#spec.topic, 'in', this.#spec.qos, fault);
   }
 
   /** A publisher of our type: the first hash of a type we do not know is ours, and Humble has a key of its own. */
   #follow(hash: string): void {
     if (this.#own.hash === undefined) {
       if (!this.#endpoint) {
-        this.#tell(
+        this.#session.report(
+          'warn',
           `${this.#spec.topic}: ${this.#spec.type} (${hash}) has no definition on this host; its bytes are passed on and recorded as they are. Install its package, or put its files into a folder of ros.definitions`,
         );
         this.#announce(hash).catch((error: unknown) => this.#failed('announce', error));
@@ -129,12 +129,6 @@ export class TopicReader {
       const stamp = this.#leads ? (headerStamp(type, bytes, true) ?? received) : received;
       this.#onSample({ topic, type, stamp, received, bytes });
     }
-  }
-
-  #tell(message: string): void {
-    if (this.#told.has(message)) return;
-    this.#told.add(message);
-    this.#session.report('warn', message);
   }
 
   #failed(what: string, error: unknown): void {

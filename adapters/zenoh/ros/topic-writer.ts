@@ -7,6 +7,8 @@ import type { OwnEndpoint, RosZenohSession } from './session.ts';
 /** Bytes that may wait for room on the link; above it a message is refused, for it would be old when it leaves. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const WAITING_MESSAGES_MAX = 256;
+/** Different failures told of one topic. */
+const TOLD_MAX = 16;
 
 /** A key that is published on, with the numbering of its endpoint. */
 type Outlet = { readonly key: string; readonly endpoint: OwnEndpoint; sequence: bigint };
@@ -52,13 +54,16 @@ export class TopicWriter {
     return this.#listeners.size;
   }
 
-  /** False when it was not taken: closed, or too much is waiting. */
-  offer(bytes: Uint8Array): boolean {
+  /**
+   * False when it was not taken: closed, or too much is waiting. `must`: it waits for room on a link that is full,
+   * where others are dropped.
+   */
+  offer(bytes: Uint8Array, { must = false }: { readonly must?: boolean } = {}): boolean {
     if (this.#closed || this.#waiting >= WAITING_MESSAGES_MAX) return false;
     if (this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) return false;
     const stamp = this.#session.clock.now();
     if (!this.#space) return false;
-    for (const outlet of this.#outlets.values()) this.#send(this.#space, outlet, bytes, stamp);
+    for (const outlet of this.#outlets.values()) this.#send(this.#space, outlet, bytes, stamp, must);
     return this.#outlets.size > 0;
   }
 
@@ -68,13 +73,13 @@ export class TopicWriter {
     await Promise.all([...this.#outlets.values()].map(({ endpoint }) => endpoint.undeclare()));
   }
 
-  #send(space: KeySpace, outlet: Outlet, bytes: Uint8Array, stamp: bigint): void {
+  #send(space: KeySpace, outlet: Outlet, bytes: Uint8Array, stamp: bigint, must: boolean): void {
     outlet.sequence += 1n;
     const attachment = makeAttachment(outlet.sequence, stamp, outlet.endpoint.gid);
     this.#waiting += 1;
     this.#waitingBytes += bytes.length;
     space
-      .put(outlet.key, bytes, { ...this.#options, attachment })
+      .put(outlet.key, bytes, { ...this.#options, ...(must ? { congestion: 'block' } : {}), attachment })
       .catch((error: unknown) => {
         if (!this.#closed)
           this.#tell(
@@ -101,7 +106,7 @@ export class TopicWriter {
       );
     }
     const fault = peerFault(this.#own, entity);
-    if (fault !== undefined) this.#tell(fault);
+    if (fault) this.#session.peerFaults.tell(this.#own.topic, 'out', this.#own.qos, fault);
   }
 
   async #outlet(hash: string): Promise<void> {
@@ -114,7 +119,7 @@ export class TopicWriter {
   }
 
   #tell(message: string): void {
-    if (this.#told.has(message)) return;
+    if (this.#told.has(message) || this.#told.size >= TOLD_MAX) return;
     this.#told.add(message);
     this.#session.report('warn', message);
   }
