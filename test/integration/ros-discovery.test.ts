@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import type { QosEvent } from '../../adapters/ros/wire.ts';
 import { DEFAULT_QOS, type EdgeError, pause, type Sample, type TopicSpec } from '../../contract/index.ts';
 import { decodeAny } from '../../formats/ros2/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
+import { withoutPackage } from '../support/poor-ros.ts';
 
 const clock = new SystemClock();
 const MARKER = 'visualization_msgs/msg/Marker';
@@ -22,31 +23,13 @@ let folder: string;
 beforeAll(() => {
   env = rosEnvironment();
   folder = mkdtempSync(join(tmpdir(), 'auraison-ros-'));
-  poor = { ...env, ...withoutPackage(env, folder, 'visualization_msgs') };
+  poor = withoutPackage(env, folder, 'visualization_msgs');
 }, 15 * 60_000);
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
-
-function withoutPackage(from: RosEnv, target: string, pkg: string): RosEnv {
-  const prefix = from['AMENT_PREFIX_PATH']!;
-  mkdirSync(join(target, 'share'));
-  mkdirSync(join(target, 'lib'));
-  for (const [part, keep] of [
-    ['share', (name: string) => name !== pkg],
-    ['lib', (name: string) => !name.startsWith(`lib${pkg}`)],
-  ] as const) {
-    for (const name of readdirSync(join(prefix, part)).filter(keep))
-      symlinkSync(join(prefix, part, name), join(target, part, name));
-  }
-  expect(existsSync(join(target, 'share', pkg))).toBe(false);
-  const libraries = from['LD_LIBRARY_PATH']!.split(':').map((path) =>
-    path === join(prefix, 'lib') ? join(target, 'lib') : path,
-  );
-  return { AMENT_PREFIX_PATH: target, LD_LIBRARY_PATH: libraries.join(':') };
-}
 
 function peer(...args: string[]): PythonPeer {
   const started = new PythonPeer(env, 'ros_api.py', args);

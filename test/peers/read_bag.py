@@ -42,19 +42,21 @@ def mcap_files(path):
 def read_mcap(path):
     from mcap.reader import make_reader
 
-    digest, metadata = Digest(), []
+    digest, metadata, schemas = Digest(), [], {}
     for file in mcap_files(path):
         with open(file, "rb") as stream:
             reader = make_reader(stream, validate_crcs=True)
             summary = reader.get_summary()
             counted = 0
-            for _, channel, message in reader.iter_messages():
+            for schema, channel, message in reader.iter_messages():
+                kind = (schema.name, schema.data.decode()) if schema else ("", "")
+                schemas[channel.topic] = {"type": kind[0], "definition": kind[1]}
                 digest.add(channel.topic, message.log_time, message.data)
                 counted += 1
             assert counted == summary.statistics.message_count, (file, counted)
             for record in reader.iter_metadata():
                 metadata.append({"name": record.name, "metadata": record.metadata})
-    return digest.result(metadata=metadata)
+    return digest.result(metadata=metadata, schemas=schemas)
 
 
 def read_rosbags(path):

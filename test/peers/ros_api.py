@@ -2,6 +2,7 @@
 
     ros_api.py serve                     /peer: AddTwoInts, Fibonacci (one per 50 ms), parameters; /managed: lifecycle
     ros_api.py call SERVICE ACTION       calls our service and sends a goal to our action server, cancels a second one
+    ros_api.py trigger SERVICE           calls a std_srvs/Trigger once per line on stdin
     ros_api.py publish TOPIC TYPE [--best-effort] [--latched] [--deadline MS] [--lease MS] [--hz N] [--count N]
     ros_api.py listen TOPIC TYPE [--reliable] [--latched]
 
@@ -138,6 +139,31 @@ def call(executor, service: str, action: str) -> None:
     say(ready=True)
 
 
+def trigger(executor, service: str) -> None:
+    from std_srvs.srv import Trigger
+
+    node = rclpy.create_node("presser")
+    executor.add_node(node)
+    client = node.create_client(Trigger, service)
+
+    def work():
+        for _ in sys.stdin:
+            if not client.wait_for_service(60.0):
+                say(missing=service)
+                continue
+            future = client.call_async(Trigger.Request())
+            deadline = time.monotonic() + 30
+            while not future.done() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if future.done():
+                say(success=future.result().success, message=future.result().message)
+            else:
+                say(missing="an answer")
+        os._exit(0)
+
+    threading.Thread(target=work, daemon=True).start()
+
+
 def qos_of(args) -> QoSProfile:
     qos = QoSProfile(depth=100)
     qos.reliability = ReliabilityPolicy.BEST_EFFORT if args.best_effort else ReliabilityPolicy.RELIABLE
@@ -192,7 +218,7 @@ def listen(executor, args) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("role", choices=["serve", "call", "publish", "listen"])
+    parser.add_argument("role", choices=["serve", "call", "trigger", "publish", "listen"])
     parser.add_argument("topic", nargs="?")
     parser.add_argument("type", nargs="?")
     parser.add_argument("--node", default="other")
@@ -209,12 +235,14 @@ def main() -> None:
         keep = serve(executor)
     elif args.role == "call":
         call(executor, args.topic, args.type)
+    elif args.role == "trigger":
+        trigger(executor, args.topic)
     elif args.role == "publish":
         publish(executor, args)
     else:
         listen(executor, args)
     threading.Thread(target=executor.spin, daemon=True).start()
-    if args.role != "call":
+    if args.role not in ("call", "trigger"):
         sys.stdin.read()
         os._exit(0)
     threading.Event().wait()

@@ -1,6 +1,7 @@
 """An eclipse-zenoh session that does what it is told: ENDPOINT SETTINGS, then one JSON object per line on stdin.
 
   {"sub": KEYEXPR}                              prints each value: key, size, priority, express, shared
+  {"digest": KEYEXPR}                           prints at each value: key, encoding, count and hash of all bytes of that key
   {"put": KEY, "size": N, "count": N, "rate": HZ, "shared": BOOL}   prints {"put": KEY, "seconds": S} at the end
   {"get": KEYEXPR}                              prints {"get": KEYEXPR, "replies": [text]}
   {"serve": KEY}                                answers with the payload "ok"
@@ -9,6 +10,7 @@
 Begins with {"open": true}, or {"refused": text} where it cannot connect.
 """
 
+import hashlib
 import json
 import sys
 import threading
@@ -51,6 +53,17 @@ def value(sample):
     )
 
 
+digests = {}
+
+
+def digest(sample):
+    key, data = str(sample.key_expr), sample.payload.to_bytes()
+    count, hashed = digests.get(key, (0, hashlib.sha256()))
+    hashed.update(data)
+    digests[key] = (count + 1, hashed)
+    say(key=key, encoding=str(sample.encoding), count=count + 1, sha256=hashed.hexdigest())
+
+
 # Kept: with its provider, memory that is still on its way would be gone.
 providers = []
 
@@ -88,6 +101,8 @@ def main():
         order = json.loads(line)
         if "sub" in order:
             kept.append(session.declare_subscriber(order["sub"], value))
+        elif "digest" in order:
+            kept.append(session.declare_subscriber(order["digest"], digest))
         elif "put" in order:
             put(session, order)
         elif "get" in order:

@@ -20,6 +20,8 @@ export type ForeignView = {
   /** SHA-256 over topic names and log times in the order in which the reader gave them. */
   readonly order: string;
   readonly metadata?: readonly { name: string; metadata: Record<string, string> }[];
+  /** Type and definition by topic, as the file tells (reader `mcap`). */
+  readonly schemas?: Readonly<Record<string, { readonly type: string; readonly definition: string }>>;
   readonly message_count?: number;
   readonly qos?: Readonly<Record<string, number>>;
 };
