@@ -40,6 +40,8 @@ export function keySpaceOptions(
       const publish = (word: string) =>
         here.put('past/map', bytes(word), { cache: 3, congestion: 'block', attachment: bytes(`@${word}`) });
       for (const word of ['a', 'b', 'c', 'd', 'e']) await publish(word);
+      // What is still on its way would reach a subscriber without history too.
+      await settle();
       const [late, plain]: [KeyValue[], KeyValue[]] = [[], []];
       await there.subscribe('past/*', (batch) => plain.push(...batch));
       await there.subscribe('past/*', (batch) => late.push(...batch), { history: true });

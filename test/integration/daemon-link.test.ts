@@ -151,6 +151,8 @@ it('ships the logs of all cells once and in order to a central that is absent, l
     await central.end('SIGKILL');
   });
   expect(decided).toBe(alone);
+  // Something that central does not have: a stop is an event.
+  await it.api.post('/v1/robot/stop', {});
   // A person who knows that central is back does not wait for the end of the back-off.
   const refused = auraison(['link', 'sync', '--timeout', '2', '--data-dir', dataDir]);
   expect(refused.status).toBe(1);
