@@ -1,37 +1,72 @@
-import type { EndpointInfo, RosServices } from '../../contract/core.ts';
+import {
+  type Clock,
+  type EndpointInfo,
+  pause,
+  type RosApi,
+  type RosServices,
+  type TopicSpec,
+} from '../../contract/core.ts';
 
 const SEPARATOR = '='.repeat(80);
 const ASK_MS = 2_000;
+const AGAIN_MS = 100;
 const ASKED_MAX = 3;
+/** What the middleware calls a node whose name it has not heard yet. */
+const NAMELESS = '_NODE_NAME_UNKNOWN_';
 
 type Source = { readonly type_name: string; readonly encoding: string; readonly raw_file_contents: string };
 
 /**
  * The definition of a type that is not installed here, asked of the nodes that publish it (since Jazzy each
- * offers `~/get_type_description`), as rosbag2 writes it. Undefined where none of them tells; never throws.
+ * offers `~/get_type_description`), as rosbag2 writes it. A publisher may be known before the name of its node, and
+ * the node before its services: while they may still tell they are asked again, for `withinMs` at most. Undefined
+ * where none of them tells; never throws.
  */
 export async function learnDefinition(
-  services: RosServices,
+  { services, graph }: Pick<RosApi, 'services' | 'graph'>,
+  clock: Clock,
+  { topic, type }: Pick<TopicSpec, 'topic' | 'type'>,
+  publishers: readonly EndpointInfo[],
+  withinMs: number,
+): Promise<string | undefined> {
+  const end = clock.monotonicMs() + withinMs;
+  for (let now = publishers; ; ) {
+    const answer = await ask(services, type, now);
+    if (answer !== 'later') return answer;
+    if (clock.monotonicMs() >= end) return undefined;
+    await pause(clock, AGAIN_MS);
+    const seen = await graph.snapshot().catch(() => undefined);
+    now =
+      seen?.topics.find((one) => one.topic === topic)?.publishers.filter((one) => one.type === type) ?? now;
+  }
+}
+
+/** `later`: somebody who could tell has no name yet, or did not answer. */
+async function ask(
+  services: Pick<RosServices, 'call'>,
   type: string,
   publishers: readonly EndpointInfo[],
-): Promise<string | undefined> {
-  const asked = new Map(publishers.map((publisher) => [publisher.node, publisher] as const));
+): Promise<string | 'later' | undefined> {
+  // Without a hash of the type there is nothing to ask for: a node from before Jazzy, or none of ROS.
+  const able = publishers.filter(({ typeHash }) => typeHash !== undefined);
+  const asked = new Map(able.map((publisher) => [publisher.node, publisher] as const));
+  let isOpen = asked.delete(NAMELESS);
   for (const { node, typeHash } of [...asked.values()].slice(0, ASKED_MAX)) {
-    if (typeHash === undefined || node === '_NODE_NAME_UNKNOWN_') continue;
     try {
       const answer = await services.call(
         `${node}/get_type_description`,
         'type_description_interfaces/srv/GetTypeDescription',
-        { type_name: type, type_hash: typeHash, include_type_sources: true },
+        { type_name: type, type_hash: typeHash!, include_type_sources: true },
         { timeoutMs: ASK_MS },
       );
       const definition = joinSources(type, answer['type_sources'] as readonly Source[]);
       if (answer['successful'] === true && definition !== undefined) return definition;
     } catch {
       // The next one may tell; without any the bytes are recorded all the same.
+      isOpen = true;
     }
   }
-  return undefined;
+  return isOpen ? 'later' : undefined;
 }
 
 /** Undefined unless every source is a `.msg` text with something in it, that of `type` included. */

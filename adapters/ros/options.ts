@@ -28,6 +28,8 @@ export type RosOptions = {
 };
 
 export const ROS_LIMITS = {
+  /** Publishers of a type that is not installed are waited for to tell its definition, before it is heard, milliseconds. */
+  LEARN_MS: 5_000,
   /** Loading rclnodejs and joining the graph takes below a second; slow machines get this, milliseconds. */
   START_MS: 20_000,
   /** Making the message classes of a full ROS installation, once, milliseconds. */

@@ -2,6 +2,7 @@ import { delimiter } from 'node:path';
 import {
   type Clock,
   EdgeError,
+  type EndpointInfo,
   LIMITS,
   type RosApi,
   type Sample,
@@ -12,6 +13,7 @@ import {
 import { ApiLink } from './api-link.ts';
 import { installedDefinition } from './definitions.ts';
 import { HostProcess } from './host-process.ts';
+import { learnDefinition } from './learn-definition.ts';
 import { locateRos } from './locate.ts';
 import { stopMessage } from './messages.ts';
 import { type NativeLibrary, prepareNative } from './native-library.ts';
@@ -59,6 +61,8 @@ export class RosHost {
   readonly #installed = new Map<string, string>();
   /** Told by publishers, of types that are not installed. */
   readonly #learned = new Map<string, string>();
+  /** Types that nobody told in time: their next topic does not wait as long. */
+  readonly #untold = new Set<string>();
   readonly #link: ApiLink;
   /** Services, actions, parameters, lifecycle and graph, through whatever host runs. */
   readonly api: RosApi;
@@ -89,8 +93,12 @@ export class RosHost {
     return this.#installedDefinition(type) ?? this.#learned.get(type);
   }
 
-  learned(type: string, definition: string): void {
-    this.#learned.set(type, definition);
+  /** Has the publishers of a type that is not installed tell its definition; one that nobody told is not waited for again. */
+  async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
+    const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
+    const definition = await learnDefinition(this.api, this.#clock, spec, publishers, withinMs);
+    if (definition === undefined) this.#untold.add(spec.type);
+    else this.#learned.set(spec.type, definition);
   }
 
   /** What to say about a type that is not installed: the package to install, and what is done without it. */

@@ -9,7 +9,6 @@ import {
 } from '../../contract/core.ts';
 import { definitionHasHeader } from '../../formats/ros2/index.ts';
 import { discoveredTopics, type FoundTopic, foundTopic, sameQos } from './discovery.ts';
-import { learnDefinition } from './learn-definition.ts';
 import type { RosHost } from './ros-host.ts';
 
 export type RosSourceOptions = {
@@ -168,8 +167,7 @@ export class RosSource implements SampleSource {
     try {
       if (this.#host.definitionOf(spec.type) === undefined) {
         this.#fault(this.#host.unknownType(spec.type));
-        const definition = await learnDefinition(this.#host.api.services, spec.type, publishers);
-        if (definition !== undefined) this.#host.learned(spec.type, definition);
+        await this.#host.learn(spec, publishers);
       }
       if (this.#closed) return true;
       await this.#bridge(spec);

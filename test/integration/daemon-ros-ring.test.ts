@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { ClipInfo } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
-import { auraison, freshDir, testDaemon, until } from '../support/daemon.ts';
+import { allEvents, auraison, freshDir, testDaemon, until } from '../support/daemon.ts';
 import { withoutPackage } from '../support/poor-ros.ts';
 import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 
@@ -104,6 +104,13 @@ it('a type that is not installed is recorded and told; an rclpy client has a cli
   expect(json<ClipInfo[]>('clip', 'list').map(({ bag }) => bag)).toEqual([pressed.bag, asked.bag]);
 
   // The segment of the ring, sealed: the quality of the clock that its samples are stamped by is in it.
+  await until(
+    async () =>
+      (await allEvents(daemon.api)).some(
+        ({ kind, payload }) => kind === 'clock.quality' && payload.subject === 'ros' && payload.stamps,
+      ),
+    'stamps have been looked at',
+  );
   await daemon.api.post('/v1/recorder/seal');
   const { metadata } = await expectMarkers(join(dataDir, 'bags', 'ring'));
   const clock = metadata!.findLast(({ name }) => name === 'auraison.clock');
