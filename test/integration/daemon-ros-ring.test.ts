@@ -62,15 +62,16 @@ it('a type that is not installed is recorded and told; an rclpy client has a cli
     const { ledger } = recorder as unknown as { ledger: { topic: string; written: number }[] };
     return ledger.some(({ topic, written }) => topic === TOPIC && written === COUNT);
   }, 'what was published is written');
-  const told = await until(
-    () =>
-      daemon
-        .log()
-        .split('\n')
-        .find((line) => line.includes('ros-jazzy-visualization-msgs')),
-    'the package to install is told',
+  const told = (await allEvents(daemon.api)).flatMap(({ kind, payload }) =>
+    kind === 'cell.degraded' ? [payload.error] : [],
   );
-  expect(told).toContain(TYPE);
+  const unknown = {
+    code: 'sample.unknown_type',
+    subject: TYPE,
+    hint: expect.stringContaining('install ros-jazzy-visualization-msgs'),
+  };
+  expect(told).toContainEqual(expect.objectContaining(unknown));
+  expect(daemon.log()).toContain('install ros-jazzy-visualization-msgs');
 
   // Every reader that checks the file finds the bytes, the name of the type and what the publisher said it is.
   const expectMarkers = async (path: string) => {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { discoveredTopics } from '../../adapters/ros/discovery.ts';
-import { joinSources } from '../../adapters/ros/learn-definition.ts';
+import { joinSources, learnDefinition } from '../../adapters/ros/learn-definition.ts';
 import { parameter } from '../../cli/commands/ros.ts';
-import type { EndpointInfo, GraphSnapshot, Qos } from '../../contract/core.ts';
+import type { EndpointInfo, GraphSnapshot, Qos, RosApi } from '../../contract/core.ts';
 import { decodeAny, encodeAny } from '../../formats/ros2/index.ts';
 import { qosForPublishers, qosMismatches } from '../../formats/ros2/qos.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 
 const STRING = 'std_msgs/msg/String';
 const qos = (more: Partial<Qos> = {}): Qos => ({
@@ -116,6 +117,65 @@ describe('a definition told by a publisher', () => {
     expect(
       joinSources('own_msgs/msg/Whole', [{ ...sources[0]!, encoding: 'idl' }, sources[1]!]),
     ).toBeUndefined();
+  });
+});
+
+describe('a definition asked of publishers', () => {
+  const TYPE = 'own_msgs/msg/Whole';
+  const source = { type_name: TYPE, encoding: 'msg', raw_file_contents: 'string name\n' };
+  const hashed = (node: string): EndpointInfo => ({ ...by(node, {}, TYPE), typeHash: 'RIHS01_ab' });
+  const nameless = hashed('_NODE_NAME_UNKNOWN_');
+
+  /** Asks `first`, then whom the graph shows; `answer` is that of every node. */
+  function asking(first: EndpointInfo[], seen: EndpointInfo[], answer: () => Promise<object>) {
+    const clock = new ManualClock();
+    const calls: string[] = [];
+    const call = async (name: string) => {
+      calls.push(name);
+      return (await answer()) as Record<string, never>;
+    };
+    const api = { services: { call }, graph: { snapshot: async () => graphOf({ '/a': seen }) } };
+    let learned: string | undefined | 'open' = 'open';
+    const spec = { topic: '/a', type: TYPE };
+    void learnDefinition(api as unknown as RosApi, clock, spec, first, 1_000).then((found) => {
+      learned = found;
+    });
+    /** In small steps: each answer has its turn before the next pause begins. */
+    const pass = async (ms: number) => {
+      for (let i = 0; i < ms; i += 50) await clock.advance(50);
+    };
+    return { pass, calls, learned: () => learned };
+  }
+  const tells = async () => ({ successful: true, type_sources: [source] });
+
+  it('waits for the name of a node that may tell', async () => {
+    const { pass, calls, learned } = asking([nameless], [hashed('/late')], tells);
+    await pass(50);
+    expect([calls, learned()]).toEqual([[], 'open']);
+    await pass(150);
+    expect([calls, learned()]).toEqual([['/late/get_type_description'], 'string name\n']);
+  });
+
+  it('asks a node again that did not answer, until the time is over', async () => {
+    let refusals = 2;
+    const late = async () => (refusals-- > 0 ? Promise.reject(new Error('not yet')) : await tells());
+    const patient = asking([hashed('/slow')], [hashed('/slow')], late);
+    await patient.pass(500);
+    expect([patient.calls.length, patient.learned()]).toEqual([3, 'string name\n']);
+    const deaf = asking([hashed('/deaf')], [hashed('/deaf')], () => Promise.reject(new Error('deaf')));
+    await deaf.pass(900);
+    expect(deaf.learned()).toBe('open');
+    await deaf.pass(300);
+    expect(deaf.learned()).toBeUndefined();
+  });
+
+  it('does not wait for nodes that cannot tell, or said that they do not', async () => {
+    const old = asking([by('/old', {}, TYPE)], [], tells);
+    await old.pass(50);
+    expect([old.calls, old.learned()]).toEqual([[], undefined]);
+    const refusing = asking([hashed('/no')], [], async () => ({ successful: false, type_sources: [] }));
+    await refusing.pass(50);
+    expect([refusing.calls.length, refusing.learned()]).toEqual([1, undefined]);
   });
 });
 
