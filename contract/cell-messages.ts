@@ -40,8 +40,6 @@ export const METHODS = {
     rosGoalSend: 'ros.goal_send',
     rosGoalView: 'ros.goal_view',
     rosGoalCancel: 'ros.goal_cancel',
-    /** Every goal that was sent through this daemon; part of a stop. */
-    rosGoalsCancel: 'ros.goals_cancel',
     rosParams: 'ros.params',
     rosLifecycle: 'ros.lifecycle',
     rosTf: 'ros.tf',

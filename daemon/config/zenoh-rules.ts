@@ -106,10 +106,6 @@ export const DELIVERY_KEYS = {
 
 type RowSpec = Readonly<Record<string, KeySpec<unknown>>>;
 type RowOf<S extends RowSpec> = { readonly [K in keyof S]: S[K] extends KeySpec<infer T> ? T : never };
-export type ZenohAccess = RowOf<typeof ACCESS_KEYS>;
-export type ZenohDownsampling = RowOf<typeof DOWNSAMPLING_KEYS>;
-export type ZenohSizeLimit = RowOf<typeof SIZE_LIMIT_KEYS>;
-export type ZenohDelivery = RowOf<typeof DELIVERY_KEYS>;
 
 /** Reads a row by its keys; unknown ones are refused, absent ones have their default. */
 export function rowReader<const S extends RowSpec>(spec: S) {

@@ -101,14 +101,12 @@ export class RosGoals {
     return this.#sending.size > 0 || this.#of('running').length > 0;
   }
 
-  /** Part of stopping the robot: every goal that runs is cancelled; how many servers agreed. Never throws. */
-  async cancelAll(): Promise<number> {
-    return (await this.#cancelAll()).agreed;
-  }
-
-  /** As `cancelAll`; rejects with `robot.unreachable` when a server that may still move something did not hear it. */
+  /**
+   * Part of stopping the robot: every goal that runs is cancelled. Rejects with `robot.unreachable` when a server
+   * that may still move something did not hear it.
+   */
   async stop(): Promise<void> {
-    const { deaf } = await this.#cancelAll();
+    const deaf = await this.#cancelAll();
     if (deaf.length === 0) return;
     throw new EdgeError('robot.unreachable', {
       operation: 'cancel goals',
@@ -117,16 +115,14 @@ export class RosGoals {
     });
   }
 
-  async #cancelAll(): Promise<{ agreed: number; deaf: Kept[] }> {
+  /** Those whose servers did not answer. */
+  async #cancelAll(): Promise<Kept[]> {
     for (const { gaveUp } of this.#sending) gaveUp.abort();
     // One that we lost may be executed all the same, by a server that only the network hid. Nobody waits for it.
     for (const { handle } of this.#of('lost')) handle.cancel(CANCEL_MS).catch(() => {});
     const running = this.#of('running');
     const ended = await Promise.allSettled(running.map(({ handle }) => handle.cancel(CANCEL_MS)));
-    return {
-      agreed: ended.filter((end) => end.status === 'fulfilled' && end.value).length,
-      deaf: running.filter(({ view }, i) => ended[i]?.status === 'rejected' && view.state === 'running'),
-    };
+    return running.filter(({ view }, i) => ended[i]?.status === 'rejected' && view.state === 'running');
   }
 
   #of(state: RosGoalView['state']): Kept[] {

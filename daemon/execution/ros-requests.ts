@@ -66,7 +66,6 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     const { goalId, timeoutMs } = body as RosGoalCancel;
     return { cancelled: await desk().cancel(goalId, timeoutMs) };
   });
-  bus.handle(methods.rosGoalsCancel, async () => ({ cancelled: (await goals?.cancelAll()) ?? 0 }));
   bus.handle(methods.rosParams, async (body) => {
     const { node, names, set, timeoutMs } = body as RosParamsRequest;
     const { parameters } = api();

@@ -169,7 +169,9 @@ type = "std_msgs/msg/UInt32"
 
     const cli = auraison(['routes', '--data-dir', daemon.dataDir]);
     expect(cli.status).toBe(0);
-    expect(cli.stdout).toMatch(/^third +(up|silent|rebuilt|idle) +ros:\/count\/all -> zenoh:third\/\{topic\} +167 /m);
+    expect(cli.stdout).toMatch(
+      /^third +(up|silent|rebuilt|idle) +ros:\/count\/all -> zenoh:third\/\{topic\} +167 /m,
+    );
     const scraped = await (await daemon.api.stream('/metrics')).text();
     expect(scraped).toContain('auraison_samples_forwarded_total{topic="/count/all",hop="route:third"} 167');
 

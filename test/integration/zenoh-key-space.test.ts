@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import { reportZenohDriver } from '../../adapters/zenoh/native-loader.ts';
-import { EdgeError, type KeyValue } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/index.ts';
 import { keySpaceConformance } from '../conformance/key-space.ts';
-import { bytes, sleep, text } from '../support/key-values.ts';
+import { keySpaceSettle } from '../support/key-space-settle.ts';
 import { freePort } from '../support/zenoh.ts';
 
 const clock = new SystemClock();
@@ -21,29 +21,8 @@ function fixture(protocol: 'tcp' | 'unix', config: Record<string, unknown>) {
           : `unixsock-stream//tmp/auraison-zenoh-test-${process.pid}-${port}`;
       const there = await NativeKeySpace.open({ mode: 'router', listen: [endpoint], config }, deps);
       const here = await NativeKeySpace.open({ mode: 'client', connect: [endpoint], config }, deps);
-      return { here, there, faults, settle: await roundTrip(here, there) };
+      return { here, there, faults, settle: await keySpaceSettle(here, there) };
     },
-  };
-}
-
-/** Declarations and values of one link keep their order, so a value that arrives has all before it. */
-async function roundTrip(a: NativeKeySpace, b: NativeKeySpace): Promise<() => Promise<void>> {
-  const seen = new Set<string>();
-  const read = (batch: readonly KeyValue[]) => {
-    for (const value of batch) seen.add(text(value));
-  };
-  await a.subscribe('settle/a', read);
-  await b.subscribe('settle/b', read);
-  let turn = 0;
-  const cross = async (from: NativeKeySpace, key: string, word: string) => {
-    for (let i = 0; i < 2_000 && !seen.has(word); i++) {
-      await from.put(key, bytes(word), { congestion: 'block' });
-      await sleep(3);
-    }
-  };
-  return async () => {
-    turn += 1;
-    await Promise.all([cross(a, 'settle/b', `b${turn}`), cross(b, 'settle/a', `a${turn}`)]);
   };
 }
 

@@ -48,7 +48,6 @@ export function answerAll(rig: Rig): void {
     execution.episodeDiscard,
     execution.armStop,
     execution.robotCancel,
-    execution.rosGoalsCancel,
   );
   answer(executionStatus, execution.status);
   answer(CLIP, execution.clipRecord);

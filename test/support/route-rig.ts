@@ -16,6 +16,18 @@ import { Routes, type RoutesParts } from '../../daemon/execution/routes/index.ts
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
 
+/** All topics of a robot out into the fleet, and those of the fleet in. */
+export const OUT = `[[routes]]
+name = "out"
+from = "ros:/**"
+to = "zenoh:fleet/{robot}/{topic}"
+`;
+export const IN = `[[routes]]
+name = "in"
+from = "zenoh:fleet/*/**"
+to = "ros:/*/**"
+`;
+
 /** Routes as an operator writes them. */
 export function routesOf(toml: string): readonly RouteSpec[] {
   const { config, faults } = readConfig(toml, 'test.toml', {});

@@ -6,23 +6,14 @@ import { CrashNote } from '../../daemon/execution/routes/index.ts';
 import {
   cdr,
   DeafKeySpace,
+  IN,
   isBalanced,
   MemoryFabric,
   MemoryKeySpace,
+  OUT,
   RouteRig,
   turns,
 } from '../support/route-rig.ts';
-
-const OUT = `[[routes]]
-name = "out"
-from = "ros:/**"
-to = "zenoh:fleet/{robot}/{topic}"
-`;
-const IN = `[[routes]]
-name = "in"
-from = "zenoh:fleet/*/**"
-to = "ros:/*/**"
-`;
 
 describe('the canary', () => {
   const PAIR = `[[routes]]

@@ -3,24 +3,16 @@ import { type Declaration, EdgeError, type KeySpace, type Subscription } from '.
 import {
   cdr,
   DeafKeySpace,
+  IN,
   isBalanced,
   MemoryFabric,
   MemoryKeySpace,
   numberIn,
+  OUT,
   RouteRig,
   turns,
 } from '../support/route-rig.ts';
 
-const OUT = `[[routes]]
-name = "out"
-from = "ros:/**"
-to = "zenoh:fleet/{robot}/{topic}"
-`;
-const IN = `[[routes]]
-name = "in"
-from = "zenoh:fleet/*/**"
-to = "ros:/*/**"
-`;
 const MINE = `[[routes]]
 name = "mine"
 from = "zenoh:fleet/{robot}/**"

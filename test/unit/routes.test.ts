@@ -2,24 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../contract/core.ts';
 import {
   cdr,
+  IN,
   isBalanced,
   MemoryFabric,
   MemoryKeySpace,
   numberIn,
+  OUT,
   RouteRig,
   turns,
 } from '../support/route-rig.ts';
-
-const OUT = `[[routes]]
-name = "out"
-from = "ros:/**"
-to = "zenoh:fleet/{robot}/{topic}"
-`;
-const IN = `[[routes]]
-name = "in"
-from = "zenoh:fleet/*/**"
-to = "ros:/*/**"
-`;
 
 async function listen(fabric: MemoryFabric, rig: RouteRig, keyExpr = 'fleet/**') {
   const heard: KeyValue[] = [];

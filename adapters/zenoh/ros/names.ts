@@ -41,11 +41,6 @@ export function dataKey(domain: number, name: string, type: string, hash: string
   return `${domain}/${name.replace(/^\/+|\/+$/g, '')}/${ddsType(type)}/${hash}`;
 }
 
-/** The last chunk of a data key. */
-export function hashOfKey(key: string): string {
-  return key.slice(key.lastIndexOf('/') + 1);
-}
-
 export function tokenOf(entity: Entity): string {
   const { domain, zid, nodeId, entityId, kind, enclave, namespace, node, end } = entity;
   const own = [
