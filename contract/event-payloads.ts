@@ -11,7 +11,16 @@ export const EVENT_PAYLOADS = {
   'intent.accepted': Type.Object({ intent: Intent, app: Name('application') }, closed),
   'intent.refused': Type.Object({ type: Text(256, 'intent type as sent'), error: ErrorBody }, closed),
   'run.queued': Type.Object(
-    { intent_id: Uuid('UUIDv7'), app: Name('application'), harness: Type.Enum(['pi', 'flow', 'remote']) },
+    {
+      intent_id: Uuid('UUIDv7'),
+      app: Name('application'),
+      harness: Type.Enum(['pi', 'flow', 'remote']),
+      parent_run_id: Type.Optional(Uuid('UUIDv7 of the run that asked for this one')),
+      forked_from: Type.Optional(
+        Type.Object({ run_id: Uuid('UUIDv7'), entry_id: Text(128, 'entry of its session') }, closed),
+      ),
+      concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
+    },
     closed,
   ),
   'run.started': Type.Object(
@@ -29,6 +38,25 @@ export const EVENT_PAYLOADS = {
     closed,
   ),
   'run.status': Type.Object({ status: RunStatus, previous: RunStatus, reason: Text(512, 'why') }, closed),
+  'run.message': Type.Object(
+    {
+      message_id: Uuid('UUIDv7'),
+      kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label']),
+      body: Json,
+      principal: Name('who said it'),
+      origin: Text(64, 'where it came from'),
+    },
+    closed,
+  ),
+  'session.entry': Type.Object(
+    {
+      session_id: Text(128, 'session: the id of its run'),
+      entry_id: Text(128, 'entry'),
+      parent_id: Type.Optional(Text(128, 'entry before; absent: the root')),
+      entry: Json,
+    },
+    closed,
+  ),
   'run.finished': Type.Object(
     {
       status: Type.Enum(['succeeded', 'failed', 'cancelled']),
@@ -47,6 +75,11 @@ export const EVENT_PAYLOADS = {
       decision: Type.Enum(['allow', 'deny', 'needs_approval']),
       reason: Text(512, 'why'),
       duration_us: Count('microseconds'),
+      policy_sha256: Type.Optional(Sha256),
+      /** What was judged, whole: enough to judge it again under another policy. */
+      request: Type.Optional(Json),
+      /** Ids of the policies that decided. */
+      determining: Type.Optional(Type.Array(Text(256, 'policy id'), { maxItems: 64 })),
     },
     closed,
   ),
@@ -59,6 +92,8 @@ export const EVENT_PAYLOADS = {
       replay: Type.Enum(['never', 'safe', 'probe']),
       deadline_ms: Type.Integer({ minimum: 1 }),
       robot_time_ns: Type.Optional(WireTime),
+      origin_id: Type.Optional(Text(256, 'id that the model gave the call')),
+      traceparent: Type.Optional(Text(64, 'W3C trace context')),
     },
     closed,
   ),
@@ -71,6 +106,15 @@ export const EVENT_PAYLOADS = {
       error: Type.Optional(ErrorBody),
       duration_ms: Type.Number({ minimum: 0 }),
       robot_time_ns: Type.Optional(WireTime),
+      images: Type.Optional(
+        Type.Array(
+          Type.Object(
+            { mime: Type.Enum(['image/jpeg', 'image/png']), sha256: Sha256, bytes: Count('bytes') },
+            closed,
+          ),
+          { maxItems: 16 },
+        ),
+      ),
     },
     closed,
   ),
@@ -81,6 +125,7 @@ export const EVENT_PAYLOADS = {
       purpose: Text(256, 'why'),
       parameters: Json,
       prompt_sha256: Sha256,
+      traceparent: Type.Optional(Text(64, 'W3C trace context')),
     },
     closed,
   ),
@@ -92,6 +137,75 @@ export const EVENT_PAYLOADS = {
       tokens_out: Count('tokens'),
       duration_ms: Type.Number({ minimum: 0 }),
       error: Type.Optional(ErrorBody),
+      model: Type.Optional(Text(256, 'model that answered, after fallbacks')),
+      model_id: Type.Optional(Text(256, 'as its server names it')),
+      cached: Type.Optional(Type.Boolean()),
+      first_token_ms: Type.Optional(Type.Number({ minimum: 0 })),
+      /** Text, tool calls and stop reason: enough to answer the same call again. A large one is a blob. */
+      answer: Type.Optional(Json),
+      answer_sha256: Type.Optional(Sha256),
+    },
+    closed,
+  ),
+  'model.state': Type.Object(
+    {
+      model: Text(256, 'name in the configuration'),
+      state: Type.Enum(['up', 'down', 'sleeping', 'none_left']),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  // People, schedules, extensions.
+  'approval.requested': Type.Object(
+    {
+      approval_id: Uuid('UUIDv7'),
+      point: Type.Enum(['intent', 'tool', 'model', 'egress']),
+      subject: Text(256, 'what has to be approved'),
+      reason: Text(512, 'why it has to be'),
+      facts: Json,
+      tenant: Name('tenant'),
+      principal: Name('who wants it'),
+      expires_ns: WireTime,
+    },
+    closed,
+  ),
+  'approval.answered': Type.Object(
+    {
+      approval_id: Uuid('UUIDv7'),
+      decision: Type.Enum(['allow', 'deny', 'expired']),
+      by: Text(128, 'who answered; empty: nobody did'),
+      origin: Text(64, 'where the answer came from'),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'grant.state': Type.Object(
+    {
+      grant_id: Name('grant'),
+      principal: Name('who holds it'),
+      state: Type.Enum(['issued', 'renewed', 'expired', 'revoked']),
+      expires_ns: WireTime,
+      grants: Json,
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'schedule.fired': Type.Object(
+    {
+      schedule: Name('name in the configuration'),
+      due_ns: WireTime,
+      action: Type.Enum(['run', 'skipped', 'refused']),
+      missed: Count('times that passed unseen before this one'),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'extension.state': Type.Object(
+    {
+      app: Name('application'),
+      extension: Text(256, 'file, relative to the folder of the application'),
+      state: Type.Enum(['loaded', 'failed', 'isolated', 'unloaded']),
+      reason: Text(512, 'why'),
     },
     closed,
   ),

@@ -9,7 +9,7 @@ export const PolicyContext = Type.Object(
     tenant: Name('whose robot time is spent'),
     principal: Name('who asks'),
     roles: Type.Array(Name('role'), { maxItems: 32 }),
-    origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run']),
+    origin: Type.Enum(['api', 'cli', 'schedule', 'ros', 'zenoh', 'central', 'run', 'mcp']),
     lease: Type.Optional(Text(256, 'the grant under which the principal acts')),
   },
   closed,
@@ -27,6 +27,7 @@ export const Intent = Type.Object(
     priority: Type.Integer({ minimum: 0, maximum: 9, description: '9 is most urgent, 5 is normal' }),
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+    traceparent: Type.Optional(Text(64, 'W3C trace context of who asked')),
   },
   { ...closed, $id: 'auraison/v1/intent', title: 'Intent' },
 );
@@ -42,6 +43,7 @@ export const IntentRequest = Type.Object(
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+    traceparent: Type.Optional(Text(64, 'W3C trace context of who asks')),
   },
   { ...closed, $id: 'auraison/v1/intent-request', title: 'IntentRequest' },
 );

@@ -96,6 +96,10 @@ export const LIMITS = {
   FLOW_FACTS_BYTES_MAX: 16 * 1024,
   /** Params of an intent, serialized. */
   INTENT_PARAMS_BYTES_MAX: 64 * 1024,
+  /** Arguments of one call of a tool, serialized. */
+  TOOL_ARGS_BYTES_MAX: 32 * 1024,
+  /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
+  TOOL_RESULT_BYTES_MAX: 128 * 1024,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */
   EVENT_PAYLOAD_BYTES_MAX: 256 * 1024,
   /** Events in one group commit. */

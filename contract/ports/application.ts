@@ -1,11 +1,25 @@
 import type { TSchema } from 'typebox';
+import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
+import type { Tool } from './tool.ts';
 
 /** One type of intent that an application serves. `params` is a closed schema: unknown fields are refused. */
 export type IntentSpec = {
   readonly type: string;
   readonly description: string;
   readonly params: TSchema;
+};
+
+/** How runs of one application stand beside each other and beside others. */
+export type RunSharing = {
+  /** Runs at a time; 1 where it is not given. */
+  readonly runsMax?: number;
+  /** Runs that wait; `LIMITS.RUN_QUEUE_MAX` where it is not given. Beyond it an intent is refused with `run.limit`. */
+  readonly queueMax?: number;
+  /** Runs with the same key never run at the same time, whatever their application. Pure; default: no key. */
+  concurrencyKey?(params: Readonly<Record<string, unknown>>): string | undefined;
+  /** At most this many starts within the time, milliseconds. */
+  readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
 /** An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions. */
@@ -21,4 +35,12 @@ export type Application = {
   readonly afterCut: 'resume' | 'fail';
   /** For the flow harness. */
   readonly flow?: FlowDefinition;
+  /** For the pi harness. With a `flow` beside it, that carries the mission when no model can be reached. */
+  readonly agent?: AgentDefinition;
+  /** Tools of its own. */
+  readonly tools?: readonly Tool[];
+  /** Its folder, absolute: `SKILL.md`, `skills/<name>/SKILL.md`, `extensions/*.ts`. Absent: it has none. */
+  readonly folder?: string;
+  /** How its runs share: see `RunSharing`. */
+  readonly sharing?: RunSharing;
 };

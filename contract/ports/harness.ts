@@ -1,8 +1,18 @@
 import type { NewEvent } from '../agent-event.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
+import type { LanguageModel } from './language-model.ts';
 import type { Robot } from './robot.ts';
+import type { RunMessage } from './run-control.ts';
 import type { RunTools } from './run-tools.ts';
+import type { ToolBox } from './tool.ts';
+
+/** One entry of a session tree as it is in the log. Pictures stand in it by the hash of their blob. */
+export type SessionEntry = {
+  readonly entryId: string;
+  readonly parentId: string | undefined;
+  readonly entry: Readonly<Record<string, unknown>>;
+};
 
 /** What a run may use. Every effect goes through `robot` or `tools`, which hook, log and bound it. */
 export type RunContext = {
@@ -15,6 +25,19 @@ export type RunContext = {
   /** The robot as this run sees it: each call is a gated, logged tool call. */
   readonly robot: Robot;
   readonly tools: RunTools;
+  /** The tools that a model may choose from: each call is judged, bounded and in the log. */
+  readonly toolBox: ToolBox;
+  /** Models for this run: each call is judged, counted against its tenant, bounded and in the log. Undefined where none is configured. */
+  readonly model: LanguageModel | undefined;
+  /** What the log holds of the session of this run, in order: entries as they were emitted by `session.entry`. */
+  readonly session: readonly SessionEntry[];
+  /**
+   * Takes what people say to the run. A harness that does not call this takes nothing. What was said before is
+   * handed over at once; the handler settles when the message counts.
+   */
+  onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
+  /** Resolves at once unless the run is paused; then when it goes on. Rejects when it ends. Ask between two steps. */
+  unpaused(): Promise<void>;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
   /** Appends to the log; resolves when durable. */

@@ -1,34 +1,115 @@
-/** One message of a conversation with a model. Images are JPEG or PNG bytes. */
+import type { ToolImage } from './tool.ts';
+
+/** One call that a model asked for. `argumentsText` is as it came: it may be no JSON at all. */
+export type ModelToolCall = {
+  readonly id: string;
+  readonly name: string;
+  readonly argumentsText: string;
+};
+
+/** One message of a conversation with a model. */
 export type ModelMessage = {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly text: string;
-  readonly images?: readonly Uint8Array[];
+  readonly images?: readonly ToolImage[];
+  /** Of an assistant: what it asked for. */
+  readonly toolCalls?: readonly ModelToolCall[];
+  /** Of a tool: the call it answers. */
   readonly callId?: string;
+};
+
+export type ModelTool = {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of an object. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+};
+
+/** What a call needs of a model; a router chooses by it. Absent: no matter. */
+export type ModelNeed = {
+  /** Names to try, in this order, before any other that fits; with `only` no other. */
+  readonly prefer?: readonly string[];
+  readonly only?: boolean;
+  readonly vision?: boolean;
+  readonly tools?: boolean;
+  /** Tokens of context. */
+  readonly context?: number;
+  readonly latency?: 'low' | 'any';
+  /** US dollars per million output tokens, at most. */
+  readonly costMax?: number;
 };
 
 export type ModelRequest = {
   readonly messages: readonly ModelMessage[];
+  readonly tools?: readonly ModelTool[];
+  /** Default `auto`. `required`: some tool has to be called. */
+  readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly name: string };
   /** JSON Schema the answer has to satisfy, enforced by the server and checked again here. */
   readonly answerSchema?: Readonly<Record<string, unknown>>;
   readonly maxTokens: number;
   readonly temperature: number;
+  readonly seed?: number;
   readonly deadlineMs: number;
+  /** For the log: `plan`, `agent turn`, `compaction`. */
+  readonly purpose: string;
+  readonly need?: ModelNeed;
 };
+
+/** What comes while a model answers. A tool call is told once, whole, when its arguments are. */
+export type ModelDelta =
+  | { readonly kind: 'text' | 'thinking'; readonly text: string }
+  | { readonly kind: 'tool_call'; readonly call: ModelToolCall };
 
 export type ModelAnswer = {
   readonly text: string;
+  /** Parsed and checked, where an `answerSchema` was given. */
   readonly json?: unknown;
+  readonly toolCalls: readonly ModelToolCall[];
+  readonly stopReason: 'stop' | 'length' | 'tool_calls';
   readonly tokensIn: number;
   readonly tokensOut: number;
+  /** Name of the model in the configuration, and the id that its server gave. */
   readonly model: string;
+  readonly modelId: string;
+  /** Answered from the response cache. */
+  readonly cached?: boolean;
+};
+
+export type ModelOptions = {
+  readonly signal?: AbortSignal;
+  readonly onDelta?: (delta: ModelDelta) => void;
+};
+
+export type ModelHealth = {
+  readonly ok: boolean;
+  readonly reason: string;
+  /** Requests that wait at the server. */
+  readonly queueDepth: number;
+  readonly sleeping?: boolean;
+};
+
+/** What a model can do, as configured or told by its server. */
+export type ModelInfo = {
+  readonly name: string;
+  readonly modelId: string;
+  readonly vision: boolean;
+  readonly tools: boolean;
+  /** Tokens of context. */
+  readonly context: number;
+  readonly latency: 'low' | 'any';
+  /** US dollars per million tokens; 0 for one of our own. */
+  readonly costIn: number;
+  readonly costOut: number;
 };
 
 /**
- * A System 2 model. `complete` settles by the deadline even when the server is deaf: `deadline.exceeded`,
- * `model.unavailable` or `model.failed`. `health` never rejects.
+ * A System 2 model. `complete` settles by the deadline even when the server is deaf or a stream stalls:
+ * `deadline.exceeded`, `model.unavailable`, `model.failed` or `run.cancelled`. After a tool call was told by
+ * `onDelta` a broken stream is never asked again elsewhere: it rejects. `health` never rejects.
  */
 export interface LanguageModel {
-  complete(request: ModelRequest, signal?: AbortSignal): Promise<ModelAnswer>;
-  health(): Promise<{ readonly ok: boolean; readonly reason: string; readonly queueDepth: number }>;
+  readonly info: ModelInfo;
+  complete(request: ModelRequest, options?: ModelOptions): Promise<ModelAnswer>;
+  health(): Promise<ModelHealth>;
   close(): Promise<void>;
 }

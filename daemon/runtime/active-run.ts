@@ -1,5 +1,6 @@
 import {
   type Application,
+  type BlobStore,
   type CellBus,
   type Clock,
   EdgeError,
@@ -8,6 +9,8 @@ import {
   fromWireTime,
   type Harness,
   type IdSource,
+  type Intent,
+  type LanguageModel,
   LIMITS,
   type NewEvent,
   type Robot,
@@ -15,14 +18,19 @@ import {
   type RunOutcome,
   type RunTools,
   type Timer,
+  type Tool,
   toMs,
   withDeadline,
 } from '../../contract/index.ts';
+import { PauseGate } from './pause-gate.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import type { RobotProxy } from './robot-proxy.ts';
+import { RunMessages } from './run-messages.ts';
 import { RunRobot } from './run-robot.ts';
+import type { Told } from './run-store.ts';
 import { GatedTools } from './run-tools.ts';
 import type { RunView } from './run-view.ts';
+import { GatedToolBox } from './tool-box.ts';
 import { ToolGate } from './tool-gate.ts';
 import { ToolJournal } from './tool-journal.ts';
 
@@ -36,15 +44,35 @@ export type RunParts = {
   readonly robot: RobotProxy;
   readonly bus: Pick<CellBus, 'request'>;
   readonly recording: RunTools['recording'];
+  /** Tools that this application may have; asked once per attempt. */
+  readonly tools: (app: Application) => readonly Tool[];
+  readonly models: ModelsOfRun | undefined;
+  readonly blobs: BlobStore | undefined;
+  readonly told: Told;
   /** Appends and folds; resolves when durable. */
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
+/** Models as one run sees them: judged by the hooks, counted against its tenant, in the log. */
+export type ModelsOfRun = (run: {
+  readonly runId: string;
+  readonly intent: Intent;
+  readonly app: Application;
+  readonly signal: AbortSignal;
+  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+}) => LanguageModel | undefined;
+
 type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
 
 /** What a harness may write itself; the life of the run and its tool calls belong to this cell. */
-const HARNESS_KINDS: ReadonlySet<EventKind> = new Set(['run.phase', 'model.called', 'model.returned']);
+const HARNESS_KINDS: ReadonlySet<EventKind> = new Set([
+  'run.phase',
+  'session.entry',
+  'model.called',
+  'model.returned',
+  'extension.state',
+]);
 
 /** From an abort to leaving a harness behind: its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.ROBOT_STOP_MS + 200;
@@ -61,12 +89,15 @@ const TIMER_MS_MAX = 2_147_483_647;
 export class ActiveRun {
   readonly #parts: RunParts;
   readonly #abort = new AbortController();
+  readonly #pause = new PauseGate();
+  readonly messages: RunMessages;
   #ending: Ending | undefined;
   #closed = false;
   #done: Promise<void> | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
+    this.messages = new RunMessages(parts.told.messages);
   }
 
   /** Settles when the attempt is over and its end is durable; rejects only if that could not be written. */
@@ -82,6 +113,30 @@ export class ActiveRun {
       new EdgeError('run.cancelled', { operation: why, subject: this.#runId, message: reason }),
     );
     await this.#done;
+  }
+
+  /** The robot stands and the pause is durable when this settles. What is under way ends as a stopped robot ends it. */
+  async pause(reason: string): Promise<void> {
+    if (this.#pause.shut || this.#ending) return;
+    this.#pause.close();
+    await this.#safeState('the run is paused');
+    await this.#status('paused', 'running', reason);
+  }
+
+  async proceed(reason: string): Promise<void> {
+    if (!this.#pause.shut) return;
+    await this.#status('running', 'paused', reason);
+    this.#pause.open();
+  }
+
+  async #status(status: 'paused' | 'running', previous: 'paused' | 'running', reason: string): Promise<void> {
+    await this.#append([
+      {
+        kind: 'run.status',
+        run_id: this.#runId,
+        payload: { status, previous, reason: reason.slice(0, 512) },
+      },
+    ]);
   }
 
   get #runId(): string {
@@ -144,19 +199,28 @@ export class ActiveRun {
   }
 
   #context(attempt: number, gate: ToolGate): RunContext {
-    const { view, clock, robot, bus, recording } = this.#parts;
-    const guarded: Robot = new RunRobot(gate, robot, this.#abort.signal);
+    const { view, app, clock, robot, bus, recording, models, blobs, told } = this.#parts;
+    const { signal } = this.#abort;
+    const { intent } = view;
+    const guarded: Robot = new RunRobot(gate, robot, signal);
+    const tools = this.#parts.tools(app);
+    const emit = (events: readonly NewEvent[]) => this.#emit(events);
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
       runId: this.#runId,
-      intent: view.intent,
+      intent,
       attempt,
-      signal: this.#abort.signal,
+      signal,
       clock,
       robot: guarded,
       tools: new GatedTools(gate, bus, clock, recording),
+      toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools }),
+      model: models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
+      session: told.session,
+      onMessage: (handler) => this.messages.onMessage(handler),
+      unpaused: () => this.#pause.pass(signal),
       resume: attempt === 1 ? undefined : resume,
-      emit: (events) => this.#emit(events),
+      emit,
     };
   }
 
@@ -172,6 +236,7 @@ export class ActiveRun {
       signal: this.#abort.signal,
       emit: (events) => this.#append(events),
       robotTime: () => robot.lastTime(),
+      unpaused: () => this.#pause.pass(this.#abort.signal),
       stopRobot: (reason) => this.#stopRobot(reason),
     });
   }
@@ -259,9 +324,9 @@ export class ActiveRun {
   }
 
   /** Best effort within its deadline; the execution cell stops the robot by itself when commands cease. */
-  async #safeState(): Promise<void> {
+  async #safeState(reason = 'the run is over'): Promise<void> {
     try {
-      await this.#stopRobot('the run is over');
+      await this.#stopRobot(reason);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'robot.unreachable', 'stop', 'robot');
       this.#parts.report('the robot did not confirm its stop', {

@@ -29,7 +29,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
   if (!view) return undefined;
   switch (event.kind) {
     case 'run.queued':
-      return { ...view, app: event.payload.app, state: { ...view.state, harness: event.payload.harness } };
+      return queued(view, event.payload);
     case 'run.started':
       return started(view, event.payload, event.ts);
     case 'run.phase':
@@ -49,6 +49,15 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
       return called(view, event.payload);
     case 'tool.returned':
       return returned(view, event.payload);
+    case 'session.entry':
+      return { ...active(view), state: at(view.state, event.payload.entry_id) };
+    case 'run.message':
+    case 'model.state':
+    case 'approval.requested':
+    case 'approval.answered':
+    case 'grant.state':
+    case 'schedule.fired':
+    case 'extension.state':
     case 'intent.refused':
     case 'policy.decided':
     case 'model.called':
@@ -100,6 +109,8 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     },
     intent: event.payload.intent,
     app: event.payload.app,
+    concurrencyKey: undefined,
+    forkedFrom: undefined,
     phase: undefined,
     facts: {},
     calls: [],
@@ -110,6 +121,17 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     summary: undefined,
     error: undefined,
     idleAttempts: 0,
+  };
+}
+
+function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
+  const parent = payload.parent_run_id === undefined ? {} : { parent_run_id: payload.parent_run_id };
+  return {
+    ...view,
+    app: payload.app,
+    concurrencyKey: payload.concurrency_key,
+    forkedFrom: payload.forked_from,
+    state: { ...view.state, harness: payload.harness, ...parent },
   };
 }
 
@@ -151,6 +173,7 @@ function called(view: RunView, payload: EventPayload<'tool.called'>): RunView {
     args: canonicalJson(payload.args),
     effect: payload.effect,
     replay: payload.replay,
+    originId: payload.origin_id,
     answer: undefined,
   };
   const calls = view.calls.length < CALLS_KEPT_MAX ? view.calls : view.calls.slice(-CALLS_KEPT_MAX + 1);
@@ -160,7 +183,7 @@ function called(view: RunView, payload: EventPayload<'tool.called'>): RunView {
 function returned(view: RunView, payload: EventPayload<'tool.returned'>): RunView {
   const answer: CallView['answer'] =
     payload.ok || payload.error === undefined
-      ? { ok: true, result: payload.result ?? {} }
+      ? { ok: true, result: payload.result ?? {}, ...(payload.images ? { images: payload.images } : {}) }
       : { ok: false, error: payload.error };
   const calls = view.calls.map((call) => (call.callId === payload.call_id ? { ...call, answer } : call));
   return { ...active(view), calls };

@@ -19,6 +19,8 @@ import {
 } from './robot-tools.ts';
 import type { Effect, ToolGate } from './tool-gate.ts';
 
+type Motion = Effect<Readonly<Record<string, unknown>>>;
+
 /**
  * The robot as a run sees it: every motion is a gated, logged tool call. Reading state and map is not: it
  * changes nothing, happens often, and what was concluded from it is in the facts of the next phase. A stop
@@ -79,7 +81,7 @@ export class RunRobot implements Robot {
   }
 
   /** A motion that an abort kept from beginning is an outcome, not an error. */
-  async #motion(signal: AbortSignal | undefined, effect: Effect): Promise<MotionResult> {
+  async #motion(signal: AbortSignal | undefined, effect: Motion): Promise<MotionResult> {
     if (this.#signal.aborted || signal?.aborted) return NOT_BEGUN;
     try {
       return resultFromLog(await this.#gate.call(effect));

@@ -11,7 +11,7 @@ import {
   type RunTools,
   type Timer,
 } from '../../contract/index.ts';
-import { ActiveRun } from './active-run.ts';
+import { ActiveRun, type RunParts } from './active-run.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import type { RobotProxy } from './robot-proxy.ts';
 import { RunQueue, type Waiting } from './run-queue.ts';
@@ -34,6 +34,9 @@ export type SchedulerParts = {
   readonly robot: RobotProxy;
   readonly bus: Pick<CellBus, 'request'>;
   readonly recording: RunTools['recording'];
+  readonly tools: RunParts['tools'];
+  readonly models: RunParts['models'];
+  readonly blobs: RunParts['blobs'];
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
   /** Runs of one application at a time. */
@@ -123,22 +126,10 @@ export class RunScheduler {
   }
 
   #begin(view: RunView): void {
-    const { loaded, clock, ids, hooks, robot, bus, recording, append, report } = this.#parts;
+    const { loaded, store, runsPerApp: _, ...parts } = this.#parts;
     const { app, harness } = loaded.get(view.app)!;
     const runId = view.state.run_id;
-    const run = new ActiveRun({
-      view,
-      app,
-      harness,
-      clock,
-      ids,
-      hooks,
-      robot,
-      bus,
-      recording,
-      append,
-      report,
-    });
+    const run = new ActiveRun({ ...parts, view, app, harness, told: store.told(view) });
     this.#active.set(runId, { run, app: app.name });
     run.run().then(
       () => {

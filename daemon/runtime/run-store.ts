@@ -1,17 +1,24 @@
 import {
   type AgentEvent,
+  type EventKind,
   type EventReader,
   isFinished,
   LIMITS,
   type RunDetails,
   type RunFilter,
+  type SessionEntry,
 } from '../../contract/index.ts';
 import { foldRun, LIFE_KINDS } from './run-fold.ts';
+import type { SaidMessage } from './run-messages.ts';
 import type { RunView } from './run-view.ts';
 
 const READ_BATCH = 1_000;
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
+const TOLD_KINDS: readonly EventKind[] = ['session.entry', 'run.message'];
+
+/** What the log holds of the session of a run, and of what was said to it. */
+export type Told = { readonly session: readonly SessionEntry[]; readonly messages: readonly SaidMessage[] };
 
 /**
  * The runs of this cell, folded from its log: all unfinished ones and the newest finished ones in memory, the
@@ -87,14 +94,51 @@ export class RunStore {
   }
 
   /** Every event of one run, in order. */
-  *events(runId: string): Generator<AgentEvent> {
+  *events(runId: string, kinds?: readonly EventKind[]): Generator<AgentEvent> {
     let cursor = 0;
+    const filter = kinds ? { runId, kinds } : { runId };
     for (;;) {
-      const events = this.#reader.read(cursor, READ_BATCH, { runId });
+      const events = this.#reader.read(cursor, READ_BATCH, filter);
       if (events.length === 0) return;
       yield* events;
       cursor = events.at(-1)!.seq;
     }
+  }
+
+  /**
+   * What the log holds of the session of a run, and of what was said to it. A run that was forked has the way
+   * from the root to the entry it was forked from before its own entries.
+   */
+  told(view: RunView): Told {
+    const { run_id } = view.state;
+    const session = view.forkedFrom ? this.#branch(view.forkedFrom) : [];
+    const messages: SaidMessage[] = [];
+    if (view.startedTs === undefined) return { session, messages };
+    for (const event of this.events(run_id, TOLD_KINDS)) {
+      if (event.kind === 'session.entry') session.push(entryOf(event));
+      if (event.kind === 'run.message')
+        messages.push({
+          ...event.payload.body,
+          kind: event.payload.kind,
+          messageId: event.payload.message_id,
+        } as SaidMessage);
+    }
+    return { session, messages };
+  }
+
+  #branch(from: { run_id: string; entry_id: string }): SessionEntry[] {
+    const all = new Map<string, SessionEntry>();
+    const origin = this.get(from.run_id);
+    if (!origin) return [];
+    for (const entry of this.told(origin).session) all.set(entry.entryId, entry);
+    const way: SessionEntry[] = [];
+    for (
+      let at = all.get(from.entry_id);
+      at;
+      at = at.parentId === undefined ? undefined : all.get(at.parentId)
+    )
+      way.unshift(at);
+    return way;
   }
 
   close(): void {
@@ -115,6 +159,10 @@ export class RunStore {
     this.#views.delete(oldest.state.run_id);
     this.#brief.delete(oldest.state.run_id);
   }
+}
+
+function entryOf({ payload }: AgentEvent<'session.entry'>): SessionEntry {
+  return { entryId: payload.entry_id, parentId: payload.parent_id, entry: payload.entry };
 }
 
 export function toDetails(view: RunView): RunDetails {

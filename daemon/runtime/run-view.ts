@@ -1,4 +1,4 @@
-import type { ErrorBody, Intent, RunState } from '../../contract/index.ts';
+import type { ErrorBody, EventPayload, Intent, RunState } from '../../contract/index.ts';
 
 /** A tool call of the phase a run is in: enough to decide after a cut what may happen to it. */
 export type CallView = {
@@ -8,9 +8,15 @@ export type CallView = {
   readonly args: string;
   readonly effect: 'read' | 'write' | 'actuate';
   readonly replay: 'never' | 'safe' | 'probe';
+  /** Id that a model gave it. */
+  readonly originId: string | undefined;
   /** Undefined while it is open: called, and no answer in the log. */
   readonly answer:
-    | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
+    | {
+        readonly ok: true;
+        readonly result: Readonly<Record<string, unknown>>;
+        readonly images?: EventPayload<'tool.returned'>['images'];
+      }
     | { readonly ok: false; readonly error: ErrorBody }
     | undefined;
 };
@@ -20,6 +26,8 @@ export type RunView = {
   readonly state: RunState;
   readonly intent: Intent;
   readonly app: string;
+  readonly concurrencyKey: string | undefined;
+  readonly forkedFrom: EventPayload<'run.queued'>['forked_from'];
   readonly phase: string | undefined;
   readonly facts: Readonly<Record<string, unknown>>;
   /** Calls since the phase was entered, in order. */

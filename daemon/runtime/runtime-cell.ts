@@ -1,5 +1,6 @@
 import {
   type Application,
+  type BlobStore,
   type Cell,
   type CellContext,
   EdgeError,
@@ -19,8 +20,10 @@ import {
   type RuntimeStatus,
   type Submitted,
   TOPICS,
+  type Tool,
   type WorkCounter,
 } from '../../contract/index.ts';
+import type { ModelsOfRun } from './active-run.ts';
 import { decisionText } from './decisions.ts';
 import { FlowHarness } from './flow/flow-harness.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
@@ -29,6 +32,7 @@ import { PolicyGate } from './policy-gate.ts';
 import { RobotProxy } from './robot-proxy.ts';
 import { type Loaded, RunScheduler } from './run-scheduler.ts';
 import { RunStore, toDetails } from './run-store.ts';
+import { toolsOf } from './tool-names.ts';
 
 export type RuntimeOptions = {
   /** Name of this robot, as `targets` of intents name it. */
@@ -40,6 +44,10 @@ export type RuntimeOptions = {
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
   /** How the execution cell records; `off` where it is not given. */
   readonly recording?: RunTools['recording'];
+  /** Tools beside those of the applications themselves: of this house, of MCP servers. Asked at each start of a run. */
+  readonly tools?: () => readonly Tool[];
+  readonly models?: ModelsOfRun;
+  readonly blobs?: BlobStore;
   /** Runs of one application at a time; 1 where it is not given. */
   readonly runsPerApp?: number;
 };
@@ -81,6 +89,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
       robot: new RobotProxy(bus, clock, ids),
       bus,
       recording: options.recording ?? 'off',
+      tools: (app) => toolsOf(app, options.tools?.() ?? []),
+      models: options.models,
+      blobs: options.blobs,
       append: (events) => this.#append(events),
       report: (message, facts) => context.report('error', message, facts),
       runsPerApp: options.runsPerApp ?? 1,

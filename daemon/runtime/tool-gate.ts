@@ -16,17 +16,34 @@ import type { ToolJournal } from './tool-journal.ts';
 
 type Result = Readonly<Record<string, unknown>>;
 
-/** One effect as the gate sees it. Results are plain JSON: they are what the log holds. */
-export type Effect = {
+/** A picture as the log knows it; its bytes are a blob. */
+export type ImageNote = {
+  readonly mime: 'image/jpeg' | 'image/png';
+  readonly sha256: string;
+  readonly bytes: number;
+};
+
+/** What a call gave. Results are plain JSON: they are what the log holds. */
+export type Answered = { readonly result: Result; readonly images?: readonly ImageNote[] };
+
+type Ask = {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly effect: 'read' | 'write' | 'actuate';
   readonly replay: 'never' | 'safe' | 'probe';
   readonly deadlineMs: number;
+  /** Id that a model gave the call. */
+  readonly originId?: string | undefined;
+  /** Ends this call alone. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** One effect as the gate sees it. */
+export type Effect<R = Answered> = Ask & {
   /** Does it. The signal aborts when the run does or the deadline is over; the id is that of the call, also when it is repeated. */
-  work(signal: AbortSignal, callId: string): Promise<Result>;
+  work(signal: AbortSignal, callId: string): Promise<R>;
   /** Asks the world whether a call that was cut off has happened; its result if so. For `probe`. */
-  probe?(): Promise<Result | undefined>;
+  probe?(signal: AbortSignal, callId: string): Promise<R | undefined>;
 };
 
 export type ToolGateParts = {
@@ -39,6 +56,8 @@ export type ToolGateParts = {
   readonly signal: AbortSignal;
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
   readonly robotTime: () => Nanoseconds | undefined;
+  /** Resolves when the run is not paused. */
+  readonly unpaused: () => Promise<void>;
   readonly stopRobot: (reason: string) => Promise<void>;
 };
 
@@ -62,10 +81,22 @@ export class ToolGate {
     return this.#inFlight.size > 0;
   }
 
-  async call(effect: Effect): Promise<Result> {
-    const { journal, signal } = this.#parts;
+  /** For effects without pictures. */
+  async call(effect: Effect<Result>): Promise<Result> {
+    const { probe, ...ask } = effect;
+    const wrapped: Effect = {
+      ...ask,
+      work: async (signal, callId) => ({ result: await effect.work(signal, callId) }),
+      ...(probe ? { probe: (signal, callId) => probe(signal, callId).then((r) => r && { result: r }) } : {}),
+    };
+    return (await this.callTool(wrapped)).result;
+  }
+
+  async callTool(effect: Effect): Promise<Answered> {
+    const { journal, signal, unpaused } = this.#parts;
+    await unpaused().catch(() => {});
     if (signal.aborted || this.#closed) throw this.#cancelled(effect);
-    const known = journal.recall(effect.tool, effect.args);
+    const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
     if (known.kind === 'open') return await this.#again(effect, known.call);
     await this.#settleAbandoned('the run decided anew after the cut');
@@ -74,20 +105,25 @@ export class ToolGate {
     return await this.#perform(effect, callId);
   }
 
+  /** Writes down a call that never came as far as its tool: an unknown name, arguments that do not fit. */
+  async refuse(ask: Pick<Ask, 'tool' | 'args' | 'originId'>, error: EdgeError): Promise<void> {
+    const { signal, journal } = this.#parts;
+    if (signal.aborted || this.#closed) throw this.#cancelled(ask);
+    const tool = loggable(ask.tool);
+    const known = journal.recall(tool, ask.args, ask.originId);
+    if (known.kind === 'answered') return;
+    const callId = known.kind === 'open' ? known.call.callId : this.#parts.ids.next<string>();
+    const called = this.#called(callId, { ...ask, tool, effect: 'read', replay: 'safe', deadlineMs: 1 });
+    const answer = this.#returned(callId, tool, 0, { ok: false, error: error.toBody() });
+    await this.#parts.emit(known.kind === 'open' ? [answer] : [called, answer]);
+  }
+
   /** Writes down an effect that had to happen first, such as a stop. Nothing is written once the run is over. */
   async note(tool: string, args: Readonly<Record<string, unknown>>, effect: Effect['effect']): Promise<void> {
     if (this.#parts.signal.aborted) return;
     const callId = this.#parts.ids.next<string>();
-    const payload = {
-      call_id: callId,
-      tool,
-      args: { ...args },
-      effect,
-      replay: 'safe',
-      deadline_ms: 1,
-    } as const;
     await this.#parts.emit([
-      { kind: 'tool.called', run_id: this.#parts.runId, payload: { ...payload, ...this.#robotTime() } },
+      this.#called(callId, { tool, args, effect, replay: 'safe', deadlineMs: 1 }),
       this.#returned(callId, tool, 0, { ok: true, result: {} }),
     ]);
   }
@@ -117,7 +153,7 @@ export class ToolGate {
   }
 
   /** A call that was cut off: its class says what may happen to it. */
-  async #again(effect: Effect, call: CallView): Promise<Result> {
+  async #again(effect: Effect, call: CallView): Promise<Answered> {
     if (call.replay === 'never') {
       const error = interruption(call, 'it may have happened and is never repeated');
       await this.#parts.emit([
@@ -129,12 +165,12 @@ export class ToolGate {
       const happened = await withDeadline(
         this.#parts.clock,
         LIMITS.CELL_REQUEST_MS,
-        effect.probe(),
+        effect.probe(this.#parts.signal, call.callId),
         'probe',
         effect.tool,
       ).catch(() => undefined);
       if (happened !== undefined) {
-        await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, result: happened })]);
+        await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, ...happened })]);
         return happened;
       }
     }
@@ -152,19 +188,7 @@ export class ToolGate {
       facts: { ...args },
     } as const;
     const verdict = await hooks.ask(question, runId);
-    const called: NewEvent = {
-      kind: 'tool.called',
-      run_id: runId,
-      payload: {
-        call_id: callId,
-        tool,
-        args: { ...args },
-        effect: effect.effect,
-        replay: effect.replay,
-        deadline_ms: Math.max(1, Math.ceil(effect.deadlineMs)),
-        ...this.#robotTime(),
-      },
-    };
+    const called = this.#called(callId, effect);
     if (verdict.refusal === undefined) return await this.#parts.emit([...verdict.events, called]);
     const error = verdict.refusal.toBody();
     await this.#parts.emit([
@@ -175,8 +199,9 @@ export class ToolGate {
     throw verdict.refusal;
   }
 
-  async #perform(effect: Effect, callId: string): Promise<Result> {
-    const { clock, signal } = this.#parts;
+  async #perform(effect: Effect, callId: string): Promise<Answered> {
+    const { clock } = this.#parts;
+    const signal = effect.signal ? AbortSignal.any([this.#parts.signal, effect.signal]) : this.#parts.signal;
     // The run may have been aborted while the call was being written down.
     const began = clock.monotonicMs();
     this.#inFlight.set(callId, effect.tool);
@@ -185,9 +210,9 @@ export class ToolGate {
       if (signal.aborted) throw this.#cancelled(effect);
       return effect.work(AbortSignal.any([signal, late.signal]), callId);
     });
-    let answer: { ok: true; result: Result } | { ok: false; error: ErrorBody; thrown: EdgeError };
+    let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
-      answer = { ok: true, result: await this.#bounded(effect, work) };
+      answer = { ok: true, ...(await this.#bounded(effect, work, signal)) };
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
       late.abort(error);
@@ -197,14 +222,14 @@ export class ToolGate {
     if (!this.#inFlight.delete(callId)) throw this.#cancelled(effect);
     const duration = Math.max(0, clock.monotonicMs() - began);
     await this.#parts.emit([this.#returned(callId, effect.tool, duration, answer)]);
-    if (answer.ok) return answer.result;
-    throw answer.thrown;
+    if (!answer.ok) throw answer.thrown;
+    return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
   }
 
   /** Races the deadline, and after an abort a short grace in which the work may settle by itself. */
-  async #bounded(effect: Effect, work: Promise<Result>): Promise<Result> {
-    const { clock, signal } = this.#parts;
-    return await new Promise<Result>((resolve, reject) => {
+  async #bounded(effect: Effect, work: Promise<Answered>, signal: AbortSignal): Promise<Answered> {
+    const { clock } = this.#parts;
+    return await new Promise<Answered>((resolve, reject) => {
       const onAbort = () => {
         const grace = LIMITS.RUN_SETTLE_MS;
         withDeadline(clock, grace, work, 'call', effect.tool).then(resolve, reject);
@@ -235,14 +260,35 @@ export class ToolGate {
     }
   }
 
+  #called(callId: string, ask: Ask): NewEvent {
+    return {
+      kind: 'tool.called',
+      run_id: this.#parts.runId,
+      payload: {
+        call_id: callId,
+        tool: ask.tool,
+        args: { ...ask.args },
+        effect: ask.effect,
+        replay: ask.replay,
+        deadline_ms: Math.max(1, Math.ceil(ask.deadlineMs)),
+        ...(ask.originId === undefined ? {} : { origin_id: ask.originId.slice(0, 256) }),
+        ...this.#robotTime(),
+      },
+    };
+  }
+
   #returned(
     callId: string,
     tool: string,
     durationMs: number,
-    answer: { ok: true; result: Result } | { ok: false; error: ErrorBody },
+    answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody },
   ): NewEvent {
     const outcome = answer.ok
-      ? { ok: true, result: { ...answer.result } }
+      ? {
+          ok: true,
+          result: { ...answer.result },
+          ...(answer.images ? { images: answer.images.map((note) => ({ ...note })) } : {}),
+        }
       : { ok: false, error: answer.error };
     return {
       kind: 'tool.returned',
@@ -256,13 +302,22 @@ export class ToolGate {
     return time === undefined ? {} : { robot_time_ns: toWireTime(time) };
   }
 
-  #cancelled(effect: Effect): EdgeError {
+  #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {
     return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
   }
 }
 
-function replayed(call: CallView): Result {
-  if (call.answer?.ok) return call.answer.result;
+/** A name that a model made up, as a name. */
+function loggable(tool: string): string {
+  const name = tool.replace(/[^A-Za-z0-9._/-]/g, '_').slice(0, 128);
+  return /^[A-Za-z0-9]/.test(name) ? name : `unknown${name}`.slice(0, 128);
+}
+
+function replayed(call: CallView): Answered {
+  if (call.answer?.ok) {
+    const { result, images } = call.answer;
+    return images ? { result, images } : { result };
+  }
   throw call.answer ? EdgeError.fromBody(call.answer.error) : interruption(call, 'it has no answer');
 }
 

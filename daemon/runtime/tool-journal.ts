@@ -22,12 +22,22 @@ export class ToolJournal {
     this.#rest = [...calls];
   }
 
-  recall(tool: string, args: Readonly<Record<string, unknown>>): Recalled {
+  /** A call that a model named is found by that name, wherever it stands; others by their order. */
+  recall(tool: string, args: Readonly<Record<string, unknown>>, originId?: string): Recalled {
+    if (originId !== undefined) return this.#named(originId, tool);
     const next = this.#rest[0];
     if (!next) return { kind: 'new' };
     if (next.tool !== tool || next.args !== canonicalJson(args)) return { kind: 'new' };
     this.#rest.shift();
     return next.answer === undefined ? { kind: 'open', call: next } : { kind: 'answered', call: next };
+  }
+
+  #named(originId: string, tool: string): Recalled {
+    const at = this.#rest.findIndex((call) => call.originId === originId && call.tool === tool);
+    const call = this.#rest[at];
+    if (!call) return { kind: 'new' };
+    this.#rest.splice(at, 1);
+    return call.answer === undefined ? { kind: 'open', call } : { kind: 'answered', call };
   }
 
   /** Ends the replay. Returns the calls that stay open: somebody has to write down how they ended. */

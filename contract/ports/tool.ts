@@ -1,0 +1,69 @@
+import type { TSchema } from 'typebox';
+import type { Intent } from '../intent.ts';
+import type { Clock } from './clock.ts';
+
+/** A picture as a tool hands it to a model. */
+export type ToolImage = { readonly mime: 'image/jpeg' | 'image/png'; readonly data: Uint8Array };
+
+/** What everybody may know of a tool. */
+export type ToolSpec = {
+  /** `group.verb`, for example `robot.navigate`. Models see `_` where a `.` stands. */
+  readonly name: string;
+  /** For the model: what it does, when to use it. */
+  readonly description: string;
+  /** A closed object with units and ranges. Arguments are checked raw: nothing is coerced, unknown fields are refused. */
+  readonly input: TSchema;
+  readonly output?: TSchema;
+  readonly effect: 'read' | 'write' | 'actuate';
+  /** What may happen to a call that was cut off by a restart. `probe` needs `Tool.probe`; without one it is `never`. */
+  readonly replay: 'never' | 'safe' | 'probe';
+  /** Wall time from the call, milliseconds. */
+  readonly deadlineMs: number;
+  readonly origin: 'house' | 'app' | 'extension' | 'mcp';
+};
+
+export type ToolScope = {
+  readonly runId: string;
+  /** Of this call; the same when a `safe` call is repeated after a cut. */
+  readonly callId: string;
+  readonly intent: Intent;
+  readonly clock: Clock;
+  /** Aborts when the run does or the deadline of the call is over. */
+  readonly signal: AbortSignal;
+};
+
+/** `result` is plain JSON and goes into the log; images go beside it, into the blob store. */
+export type ToolAnswer = {
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly images?: readonly ToolImage[];
+};
+
+/**
+ * One ability of an agent. `run` is called only with arguments that fit `spec.input`, after the policy hooks, with
+ * the call durable in the log; it may throw (an EdgeError keeps its code) and may be deaf: it is raced against its
+ * deadline, and an actuating one that fails stops the robot before anybody hears of it.
+ */
+export interface Tool {
+  readonly spec: ToolSpec;
+  run(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolAnswer>;
+  /** Deadline of this call where its arguments say more than the spec does, milliseconds. Pure. */
+  deadlineMs?(args: Readonly<Record<string, unknown>>): number;
+  /** For `probe`: asks the world whether a call that was cut off has happened; its answer if so. */
+  probe?(args: Readonly<Record<string, unknown>>, scope: ToolScope): Promise<ToolAnswer | undefined>;
+}
+
+/** The tools of one run. Names that are not in it do not exist for the run. */
+export interface ToolBox {
+  specs(): readonly ToolSpec[];
+  /**
+   * Rejects with an EdgeError, which is in the log: `tool.not_found`, `schema.invalid` (the path is in the message),
+   * `policy.denied`, `policy.needs_approval`, `deadline.exceeded`, `run.cancelled`, `run.interrupted`, `tool.failed`
+   * and those of the tool. `originId` is the id that a model gave the call: after a cut the same id finds the same
+   * call, answered or cut off.
+   */
+  call(
+    name: string,
+    args: unknown,
+    options?: { readonly originId?: string; readonly signal?: AbortSignal },
+  ): Promise<ToolAnswer>;
+}

@@ -1,0 +1,149 @@
+import {
+  type BlobStore,
+  type Checker,
+  type Clock,
+  checker,
+  EdgeError,
+  type Intent,
+  LIMITS,
+  type Tool,
+  type ToolAnswer,
+  type ToolBox,
+  type ToolImage,
+  type ToolScope,
+  type ToolSpec,
+} from '../../contract/index.ts';
+import { safeCopy } from './json-safety.ts';
+import type { Answered, ImageNote, ToolGate } from './tool-gate.ts';
+
+/** Schemas are compiled once, not once per run. */
+const compiled = new WeakMap<ToolSpec['input'], Checker<unknown>>();
+
+export type ToolBoxParts = {
+  readonly runId: string;
+  readonly intent: Intent;
+  readonly clock: Clock;
+  readonly gate: ToolGate;
+  /** Where pictures go; without it a tool that gives some fails. */
+  readonly blobs: BlobStore | undefined;
+  readonly tools: readonly Tool[];
+};
+
+/** The tools of one run: raw and strict arguments, then the one door to effects. */
+export class GatedToolBox implements ToolBox {
+  readonly #parts: ToolBoxParts;
+  readonly #tools = new Map<string, { readonly tool: Tool; readonly input: Checker<unknown> }>();
+
+  constructor(parts: ToolBoxParts) {
+    this.#parts = parts;
+    for (const tool of parts.tools)
+      this.#tools.set(tool.spec.name, { tool, input: compile(tool.spec.input) });
+  }
+
+  specs(): readonly ToolSpec[] {
+    return [...this.#tools.values()].map(({ tool }) => tool.spec);
+  }
+
+  async call(
+    name: string,
+    args: unknown,
+    options: { readonly originId?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<ToolAnswer> {
+    const { gate, runId, intent, clock } = this.#parts;
+    const { originId } = options;
+    const known = this.#tools.get(name);
+    let plain: Record<string, unknown>;
+    try {
+      if (!known) throw this.#unknown(name);
+      plain = strict(args, known.input, name);
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
+      await gate.refuse({ tool: name, args: shown(args), originId }, error);
+      throw error;
+    }
+    const { tool } = known;
+    const { spec } = tool;
+    const scope = (signal: AbortSignal, callId: string): ToolScope => ({
+      runId,
+      callId,
+      intent,
+      clock,
+      signal,
+    });
+    const answered = await gate.callTool({
+      tool: spec.name,
+      args: plain,
+      effect: spec.effect,
+      replay: spec.replay === 'probe' && !tool.probe ? 'never' : spec.replay,
+      deadlineMs: tool.deadlineMs?.(plain) ?? spec.deadlineMs,
+      originId,
+      signal: options.signal,
+      work: async (signal, callId) => await this.#kept(await tool.run(plain, scope(signal, callId)), name),
+      ...(tool.probe
+        ? {
+            probe: async (signal: AbortSignal, callId: string) => {
+              const happened = await tool.probe!(plain, scope(signal, callId));
+              return happened && (await this.#kept(happened, name));
+            },
+          }
+        : {}),
+    });
+    return await this.#whole(answered);
+  }
+
+  /** Pictures into the blob store before anything is said of them; results become what the log can hold. */
+  async #kept({ result, images }: ToolAnswer, name: string): Promise<Answered> {
+    const plain = safeCopy(result, LIMITS.TOOL_RESULT_BYTES_MAX, `result of ${name}`) as Answered['result'];
+    if (!images || images.length === 0) return { result: plain };
+    const { blobs } = this.#parts;
+    if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
+    const notes: ImageNote[] = [];
+    for (const { mime, data } of images)
+      notes.push({ mime, sha256: await blobs.put(data), bytes: data.byteLength });
+    return { result: plain, images: notes };
+  }
+
+  async #whole({ result, images }: Answered): Promise<ToolAnswer> {
+    if (!images) return { result };
+    const found: ToolImage[] = [];
+    for (const { mime, sha256 } of images) {
+      const data = await this.#parts.blobs?.get(sha256);
+      if (data) found.push({ mime, data });
+    }
+    return { result, images: found };
+  }
+
+  #unknown(name: string): EdgeError {
+    return new EdgeError('tool.not_found', {
+      operation: 'call',
+      subject: name.slice(0, 128),
+      message: `there is no tool ${name.slice(0, 128)} here`,
+      hint: `tools: ${[...this.#tools.keys()].join(', ')}`.slice(0, 1024),
+    });
+  }
+}
+
+function compile(schema: ToolSpec['input']): Checker<unknown> {
+  const known = compiled.get(schema);
+  if (known) return known;
+  const made = checker(schema);
+  compiled.set(schema, made);
+  return made;
+}
+
+/** Throws `schema.invalid` with the path. */
+function strict(args: unknown, input: Checker<unknown>, name: string): Record<string, unknown> {
+  const copy = safeCopy(args ?? {}, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
+  const fault = input.fault(copy);
+  if (fault === undefined) return copy as Record<string, unknown>;
+  throw new EdgeError('schema.invalid', { operation: 'check arguments', subject: name, message: fault });
+}
+
+/** What the log shows of arguments that no tool has seen. */
+function shown(args: unknown): Record<string, unknown> {
+  try {
+    return safeCopy(args ?? {}, LIMITS.TOOL_ARGS_BYTES_MAX, 'arguments') as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
