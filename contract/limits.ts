@@ -78,8 +78,21 @@ export const LIMITS = {
   STREAM_FAREWELL_MS: 2_000,
   /** Events a stream reads from one log at a time: all that a reader may cost in memory. */
   STREAM_PAGE_EVENTS: 32,
-  /** Runs waiting for a free slot of their application. */
+  /** Runs of one application that wait to begin. */
   RUN_QUEUE_MAX: 256,
+  /** Generations below a run: it may ask for a run, that for another, and that for a last one. */
+  RUN_DEPTH_MAX: 3,
+  /** Unfinished runs that one run has asked for. */
+  RUN_CHILDREN_MAX: 8,
+  /** Runs that one run may ask for in its life. */
+  RUN_CHILDREN_EVER_MAX: 64,
+  /** From the end of a run to the ends of the runs it asked for; what is deaf is settled after it, milliseconds. */
+  RUN_CHILDREN_SETTLE_MS: 6_000,
+  /** What people say to a run: characters of one message, and messages that its harness has not taken yet. */
+  RUN_MESSAGE_CHARS_MAX: 32_768,
+  RUN_MESSAGES_WAITING_MAX: 64,
+  /** A harness that has not taken a message by then takes it later: it is in the log, milliseconds. */
+  RUN_MESSAGE_MS: 3_000,
   /** Finished runs held in memory for listings; older ones are in the log and the lakehouse. */
   RUNS_REMEMBERED_MAX: 1_000,
   /** Idempotency keys held in memory; beyond it the oldest may open a second run. */
@@ -98,6 +111,8 @@ export const LIMITS = {
   INTENT_PARAMS_BYTES_MAX: 64 * 1024,
   /** Arguments of one call of a tool, serialized. */
   TOOL_ARGS_BYTES_MAX: 32 * 1024,
+  /** Asking the world whether a call that was cut off has happened; cells restart meanwhile. Later: unknown, milliseconds. */
+  TOOL_PROBE_MS: 20_000,
   /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
   TOOL_RESULT_BYTES_MAX: 128 * 1024,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */

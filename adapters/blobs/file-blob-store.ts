@@ -1,0 +1,135 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type BlobStore, EdgeError } from '../../contract/core.ts';
+
+/** One blob; what is larger is a recording. */
+const BLOB_BYTES_MAX = 64 * 1024 * 1024;
+/** A temporary file this old belongs to a process that died, milliseconds. */
+const ORPHAN_AGE_MS = 3_600_000;
+
+/**
+ * Blobs as files `<directory>/<first two of the hash>/<hash>`: whole and durable under their name, or not there
+ * (temporary file, fsync, rename, fsync of the directories). Several processes may use one directory: equal bytes
+ * have equal names, and a rename replaces a file by its equal.
+ */
+export class FileBlobStore implements BlobStore {
+  readonly #directory: string;
+  /** Puts under way, by hash: the same bytes are written once. */
+  readonly #putting = new Map<string, Promise<void>>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async put(bytes: Uint8Array): Promise<string> {
+    if (bytes.byteLength > BLOB_BYTES_MAX)
+      throw failed('put', `${bytes.byteLength} bytes, at most ${BLOB_BYTES_MAX} are kept`);
+    // A copy: the caller may change its bytes while they are being written.
+    const own = Uint8Array.from(bytes);
+    const sha256 = hashOf(own);
+    const under = this.#putting.get(sha256) ?? this.#write(sha256, own);
+    this.#putting.set(sha256, under);
+    try {
+      await under;
+    } catch (error) {
+      throw failed('put', `${this.#path(sha256)}: ${(error as Error).message}`, error);
+    } finally {
+      this.#putting.delete(sha256);
+    }
+    return sha256;
+  }
+
+  async get(sha256: string): Promise<Uint8Array | undefined> {
+    if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(this.#path(sha256));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw failed('get', `${this.#path(sha256)}: ${(error as Error).message}`, error);
+    }
+    // Not Node's Buffer: whoever compares or clones bytes must not have to know.
+    const { buffer, byteOffset, byteLength } = bytes;
+    if (hashOf(bytes) === sha256) return new Uint8Array(buffer, byteOffset, byteLength);
+    throw new EdgeError('log.damaged', {
+      operation: 'get blob',
+      subject: sha256,
+      message: `${this.#path(sha256)} does not hold what its name says`,
+      hint: 'the file was changed or the disk is failing; the event that names it stays true',
+    });
+  }
+
+  /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many. */
+  async sweep(nowMs: number): Promise<number> {
+    let swept = 0;
+    for (const folder of await names(this.#directory)) {
+      for (const name of await names(join(this.#directory, folder))) {
+        if (!name.endsWith('.tmp')) continue;
+        const path = join(this.#directory, folder, name);
+        const made = await stat(path).catch(() => undefined);
+        if (!made || nowMs - made.mtimeMs < ORPHAN_AGE_MS) continue;
+        await rm(path, { force: true });
+        swept += 1;
+      }
+    }
+    return swept;
+  }
+
+  async #write(sha256: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#path(sha256);
+    // What is there counts only when it is whole: a damaged file is replaced by its right bytes.
+    const there = await this.get(sha256).catch(() => undefined);
+    const folder = dirname(path);
+    if (!there) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+      try {
+        await writeDurably(temporary, bytes);
+        await rename(temporary, path);
+      } catch (error) {
+        await rm(temporary, { force: true }).catch(() => {});
+        throw error;
+      }
+    }
+    // Also for one that was there: whoever wrote it may have died before its name was durable.
+    for (const directory of [folder, this.#directory, dirname(this.#directory)])
+      await syncDirectory(directory);
+  }
+
+  #path(sha256: string): string {
+    return join(this.#directory, sha256.slice(0, 2), sha256);
+  }
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  let directory: FileHandle | undefined;
+  try {
+    directory = await open(path, 'r');
+    await directory.sync();
+  } finally {
+    await directory?.close();
+  }
+}
+
+async function names(directory: string): Promise<string[]> {
+  return await readdir(directory).catch(() => []);
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function failed(operation: string, message: string, cause?: unknown): EdgeError {
+  return new EdgeError('log.failed', { operation: `${operation} blob`, subject: 'blobs', message, cause });
+}
