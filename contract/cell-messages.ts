@@ -1,4 +1,5 @@
 import type { CellName } from './cell-name.ts';
+import type { PolicyContext } from './intent.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { RouteStatus } from './route.ts';
@@ -44,7 +45,12 @@ export const METHODS = {
     rosLifecycle: 'ros.lifecycle',
     rosTf: 'ros.tf',
   },
-  runtime: { status: 'runtime.status' },
+  runtime: {
+    status: 'runtime.status',
+    approvalList: 'approval.list',
+    approvalAnswer: 'approval.answer',
+    grantInstall: 'grant.install',
+  },
   memory: { status: 'memory.status', query: 'lake.query', sync: 'lake.sync', rebuild: 'lake.rebuild' },
   link: { status: 'link.status', sync: 'link.sync' },
 } as const;
@@ -55,7 +61,12 @@ export const TOPICS = {
   logGrew: 'log.grew',
   /** A cell came up or went down: `{cell, up, reason}`; told by the supervisor. */
   cellState: 'cell.state',
+  /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
+  configChanged: 'config.changed',
 } as const;
+
+/** `config` is the whole configuration as the daemon read it; each cell knows its own part of it. */
+export type ConfigChange = { readonly sections: readonly string[]; readonly config: unknown };
 
 export type SegmentInfo = {
   readonly bag: string;
@@ -110,6 +121,25 @@ export type RuntimeStatus = {
   readonly runs: readonly RunState[];
   readonly apps: readonly string[];
   readonly phase: Readonly<Record<string, string>>;
+  readonly load?: RunLoad;
+};
+
+/** What runs and waits, and whether agents are held back. */
+export type RunLoad = {
+  readonly active: number;
+  readonly waiting: number;
+  /** Runs at a time, of all applications together; runs that others asked for do not count. */
+  readonly runsMax: number;
+  /** Why no further agent begins; undefined: nothing holds them back. */
+  readonly held: string | undefined;
+  /** What is measured, with its limit; a limit of 0 is none. */
+  readonly pressure: readonly {
+    readonly name: string;
+    /** Undefined where it cannot be read here. */
+    readonly value: number | undefined;
+    readonly limit: number;
+    readonly unit: string;
+  }[];
 };
 export type MemoryStatus = {
   readonly ready: boolean;
@@ -125,6 +155,15 @@ export type LinkStatus = {
   readonly lanes: Readonly<
     Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
   >;
+};
+
+/** Body of `approval.list`, and of `approval.answer`: rejects as `ApprovalApi.answer` does. */
+export type ApprovalQuery = { readonly all?: boolean };
+export type ApprovalAnswer = {
+  readonly approvalId: string;
+  readonly decision: 'allow' | 'deny';
+  readonly who: PolicyContext;
+  readonly reason: string;
 };
 
 /** Body of `recorder.clip`: what happened from `preMs` before now to `postMs` after; absent: as configured. */
@@ -183,7 +222,12 @@ export type EpisodeInfo = {
 };
 
 /** Body of `robot.navigate`, `robot.maneuver`, `arm.follow`, `arm.gripper`: `motionId` lets `robot.cancel` name it. */
-export type MotionRequest<G> = { readonly motionId: string; readonly goal: G };
+export type MotionRequest<G> = {
+  readonly motionId: string;
+  readonly goal: G;
+  /** W3C trace context of the call that this motion serves. */
+  readonly traceparent?: string;
+};
 
 /** Goals of `arm.follow` and `arm.gripper`: metres and newtons. */
 export type TrajectoryGoal = { readonly points: readonly JointTarget[] };

@@ -20,6 +20,16 @@ export const EVENT_PAYLOADS = {
         Type.Object({ run_id: Uuid('UUIDv7'), entry_id: Text(128, 'entry of its session') }, closed),
       ),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
+      /** What a run that another one asked for may spend; its time is the deadline of its intent. */
+      budget: Type.Optional(
+        Type.Object(
+          {
+            turns: Type.Optional(Count('calls of models')),
+            tokens: Type.Optional(Count('tokens in and out')),
+          },
+          closed,
+        ),
+      ),
     },
     closed,
   ),
@@ -70,7 +80,7 @@ export const EVENT_PAYLOADS = {
   'policy.decided': Type.Object(
     {
       hook: Name('policy hook'),
-      point: Type.Enum(['intent', 'tool', 'model', 'egress']),
+      point: Type.Enum(['intent', 'tool', 'model', 'egress', 'approval']),
       subject: Text(256, 'what was judged'),
       decision: Type.Enum(['allow', 'deny', 'needs_approval']),
       reason: Text(512, 'why'),
@@ -114,6 +124,27 @@ export const EVENT_PAYLOADS = {
           ),
           { maxItems: 16 },
         ),
+      ),
+    },
+    closed,
+  ),
+  /**
+   * What a run saw of its robot: enough to decide the same again. Written with the first event that may depend on
+   * it. A state holds what changed since the read before, a map only the cells that did; see docs/replay.md.
+   */
+  'robot.observed': Type.Object(
+    {
+      reads: Type.Array(
+        Type.Object(
+          {
+            what: Type.Enum(['state', 'map']),
+            at_ms: Type.Number({ minimum: 0, description: 'milliseconds since the attempt began' }),
+            value: Type.Optional(Json),
+            error: Type.Optional(ErrorBody),
+          },
+          closed,
+        ),
+        { maxItems: 256 },
       ),
     },
     closed,
@@ -166,6 +197,10 @@ export const EVENT_PAYLOADS = {
       tenant: Name('tenant'),
       principal: Name('who wants it'),
       expires_ns: WireTime,
+      /** Id that the tool call will have: a call with this id in the log has used the answer up. */
+      call_id: Type.Optional(Uuid('UUIDv7')),
+      /** Roles of which one is needed to answer; absent: as a policy says. */
+      roles: Type.Optional(Type.Array(Name('role'), { maxItems: 32 })),
     },
     closed,
   ),
@@ -364,6 +399,17 @@ export const EVENT_PAYLOADS = {
   'lease.granted': Type.Object({ holder: Name('holder'), ttl_ms: Count('milliseconds') }, closed),
   'lease.released': Type.Object(
     { holder: Name('holder'), reason: Text(256, 'returned, expired, taken') },
+    closed,
+  ),
+  /** A motion of the robot or its arm is over, as the cell saw it that carried it out. */
+  'motion.ended': Type.Object(
+    {
+      motion_id: Uuid('UUIDv7'),
+      motion: Type.Enum(['navigate', 'maneuver', 'follow', 'gripper']),
+      outcome: Text(64, 'outcome, or the code of the error'),
+      duration_ms: Type.Number({ minimum: 0, description: 'wall time' }),
+      traceparent: Type.Optional(Text(64, 'W3C trace context of who asked')),
+    },
     closed,
   ),
   'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it') }, closed),

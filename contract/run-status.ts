@@ -12,10 +12,10 @@ export const RUN_STATUSES = [
 
 /** Which status may follow which. A finished run never changes again. */
 export const RUN_TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
-  queued: ['running', 'cancelled', 'failed'],
+  queued: ['running', 'paused', 'cancelled', 'failed'],
   running: ['waiting_approval', 'paused', 'succeeded', 'failed', 'cancelled', 'queued'],
-  waiting_approval: ['running', 'failed', 'cancelled'],
-  paused: ['running', 'failed', 'cancelled'],
+  waiting_approval: ['running', 'paused', 'failed', 'cancelled'],
+  paused: ['running', 'queued', 'failed', 'cancelled'],
   succeeded: [],
   failed: [],
   cancelled: [],

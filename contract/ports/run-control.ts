@@ -1,5 +1,6 @@
 import type { PolicyContext } from '../intent.ts';
 import type { RunState } from '../run-state.ts';
+import type { RunDetails } from './runtime-api.ts';
 
 /** What can be said to a run that is under way. */
 export type RunMessage =
@@ -21,24 +22,41 @@ export type SessionEntryView = {
   /** First line of what it says, cut. */
   readonly text: string;
   readonly label: string | undefined;
+  /** Where the run stands: the next entry hangs below this one. */
   readonly leaf: boolean;
+};
+
+export type ForkOptions = {
+  readonly text?: string;
+  readonly model?: string;
+  /** The same fork asked for twice under one key is one run. */
+  readonly idempotencyKey?: string;
 };
 
 /** Control of runs that are under way or were. Every call is durable before it is answered, and may be repeated. */
 export interface RunControlApi {
-  /** Stops the robot, then holds the run where it is; a paused run keeps its slot. `run.not_found`, `run.finished`. */
+  /**
+   * Stops the robot, then holds the run where it is, and the runs that it asked for; a paused run keeps its slot, its
+   * deadline goes on, and it stays paused over a restart. A run that waits is held where it waits.
+   * `run.not_found`, `run.finished`.
+   */
   pause(runId: string, reason: string): Promise<RunState>;
-  /** Goes on with a paused run. */
+  /** Goes on with a paused run, and with the runs that were paused with it. */
   resume(runId: string): Promise<RunState>;
-  /** `run.not_supported` where the harness of the run does not take this kind. */
-  message(runId: string, message: RunMessage, who: PolicyContext): Promise<RunState>;
+  /**
+   * `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
+   * `cell.overloaded` where too much waits to be taken. Said twice under one `messageId` it counts once.
+   */
+  message(
+    runId: string,
+    message: RunMessage,
+    who: PolicyContext,
+    options?: { readonly messageId?: string },
+  ): Promise<RunState>;
   /** The tree of a run's session, oldest first; empty where its harness has none. */
   session(runId: string): readonly SessionEntryView[];
   /** Opens a new run that goes on from an entry of a run's session, with another message where one is given. */
-  fork(
-    runId: string,
-    entryId: string,
-    who: PolicyContext,
-    options?: { readonly text?: string; readonly model?: string },
-  ): Promise<RunState>;
+  fork(runId: string, entryId: string, who: PolicyContext, options?: ForkOptions): Promise<RunState>;
+  /** A run and those it asked for, parents before children. */
+  tree(runId: string): readonly RunDetails[];
 }

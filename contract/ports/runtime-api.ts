@@ -13,7 +13,7 @@ export type RunDetails = {
   readonly queued_ts: string;
   readonly started_ts: string | undefined;
   readonly finished_ts: string | undefined;
-  /** Why it stands as it does; of a finished run the outcome. */
+  /** Why it stands as it does: of a waiting run what it waits for, of a finished run the outcome. */
   readonly reason: string;
   readonly summary: Readonly<Record<string, unknown>> | undefined;
   readonly error: ErrorBody | undefined;
@@ -22,6 +22,8 @@ export type RunDetails = {
 export type RunFilter = {
   readonly status?: RunStatus;
   readonly app?: string;
+  /** Only runs that this run asked for. */
+  readonly parent?: string;
   /** Newest first; at most this many, 100 where it is not given, 1000 at most. */
   readonly limit?: number;
   /** Only runs older than this run id. */

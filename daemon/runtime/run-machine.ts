@@ -19,7 +19,7 @@ const FINISHED: Row = {
 
 /** Status × signal. `undefined`: the signal means nothing there and the run stays as it is. */
 export const RUN_MACHINE: Readonly<Record<RunStatus, Row>> = {
-  queued: { ...FINISHED, start: 'running', fail: 'failed', cancel: 'cancelled' },
+  queued: { ...FINISHED, start: 'running', pause: 'paused', fail: 'failed', cancel: 'cancelled' },
   running: {
     start: 'running',
     ask: 'waiting_approval',
@@ -33,11 +33,20 @@ export const RUN_MACHINE: Readonly<Record<RunStatus, Row>> = {
   waiting_approval: {
     ...FINISHED,
     start: 'running',
+    pause: 'paused',
     proceed: 'running',
     fail: 'failed',
     cancel: 'cancelled',
   },
-  paused: { ...FINISHED, start: 'running', proceed: 'running', fail: 'failed', cancel: 'cancelled' },
+  paused: {
+    ...FINISHED,
+    start: 'running',
+    proceed: 'running',
+    // It was paused before it began: back to those who wait.
+    requeue: 'queued',
+    fail: 'failed',
+    cancel: 'cancelled',
+  },
   succeeded: FINISHED,
   failed: FINISHED,
   cancelled: FINISHED,
