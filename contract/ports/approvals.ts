@@ -16,6 +16,8 @@ export type Approval = {
   readonly expires_ts: string;
   readonly state: 'waiting' | 'allowed' | 'denied' | 'expired';
   readonly by: string | undefined;
+  /** One of these is needed to answer; empty: as a policy says. */
+  readonly roles: readonly string[];
 };
 
 /** Approvals as the API, the command line and central use them. */

@@ -1,22 +1,46 @@
 import type { PolicyContext } from '../intent.ts';
 
-export type HookPoint = 'intent' | 'tool' | 'model' | 'egress';
+/** `approval`: may this person answer a question. */
+export type HookPoint = 'intent' | 'tool' | 'model' | 'egress' | 'approval';
 
 export type HookQuestion = {
   readonly point: HookPoint;
   readonly subject: string;
   readonly context: PolicyContext;
+  /** Of a tool its arguments, of an intent its request: what may hold anything that somebody sent. */
   readonly facts: Readonly<Record<string, unknown>>;
+  /** What this house says of it, never a stranger: effect of a tool, intent of its run. Plain texts. */
+  readonly about?: Readonly<Record<string, string>>;
+  readonly runId?: string;
+};
+
+/** How a person is asked, where a policy says that one has to be. */
+export type ApprovalTerms = {
+  /** Wall time after which nobody having answered is a denial, milliseconds. */
+  readonly timeoutMs: number;
+  /** Only who has one of these roles may answer; empty: whoever a policy lets. */
+  readonly roles: readonly string[];
 };
 
 export type HookDecision = {
   readonly decision: 'allow' | 'deny' | 'needs_approval';
+  /** Without times and ids: equal questions give equal reasons. */
   readonly reason: string;
+  /** Code of the refusal, where it is more than a denial. */
+  readonly code?: 'quota.exceeded' | 'lease.lost';
+  /** Hash of the policies that judged. */
+  readonly policySha256?: string;
+  /** What was judged, whole: enough to judge it again under other policies. */
+  readonly request?: Readonly<Record<string, unknown>>;
+  /** Ids of the policies that decided. */
+  readonly determining?: readonly string[];
+  /** Of `needs_approval`. */
+  readonly approval?: ApprovalTerms;
 };
 
 /**
- * Asked before an intent is accepted, a tool or model is called, and data leaves the robot. A hook that
- * throws, answers with anything else, or is later than `LIMITS.POLICY_HOOK_MS` denies.
+ * Asked before an intent is accepted, a tool or model is called, data leaves the robot, and somebody answers an
+ * approval. A hook that throws, answers with anything else, or is later than `LIMITS.POLICY_HOOK_MS` denies.
  */
 export interface PolicyHook {
   readonly name: string;

@@ -1,0 +1,60 @@
+import type { PolicyContext } from '../intent.ts';
+import type { QuotaMetric, QuotaWindow } from '../quotas.ts';
+import type { PolicyView } from './policy-judge.ts';
+
+/** One line of `[[quotas]]`. `*`: each tenant has this much. */
+export type QuotaRule = {
+  readonly tenant: string;
+  readonly metric: QuotaMetric;
+  readonly window: QuotaWindow;
+  readonly limit: number;
+};
+
+export type QuotaView = QuotaRule & {
+  readonly used: number;
+  readonly left: number;
+  /** Wire time at which the window ends; undefined for `total`. */
+  readonly renews_ts: string | undefined;
+};
+
+/**
+ * What a caller of models asks before a call and tells after it. `check` throws `quota.exceeded`, whose message says
+ * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be told.
+ */
+export interface Budget {
+  check(tenant: string, metrics: readonly QuotaMetric[]): void;
+  quotas(tenant?: string): readonly QuotaView[];
+}
+
+/** A lease of rights, as central or a person signed it. Times are wire times. */
+export type Grant = {
+  readonly grant_id: string;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly roles: readonly string[];
+  /** Robots for which it is meant; empty: any. */
+  readonly robots: readonly string[];
+  readonly issued_ts: string;
+  readonly expires_ts: string;
+};
+
+/** `signature`: Ed25519 over the canonical JSON of `grant`, base64. */
+export type SignedGrant = { readonly grant: Grant; readonly key_id: string; readonly signature: string };
+
+export type GrantView = Grant & {
+  readonly state: 'live' | 'expired' | 'revoked';
+  /** Milliseconds that are left; 0 when it is over. */
+  readonly left_ms: number;
+};
+
+/** Policies, quotas and grants as the API and the command line use them. */
+export interface GovernanceApi extends Budget {
+  policy(): PolicyView;
+  /** Reads the files again. A fault keeps what is in force and rejects with `policy.invalid`. */
+  reload(): Promise<PolicyView>;
+  grants(): readonly GrantView[];
+  /** Settles when durable. `schema.invalid`, `policy.denied` for a signature that no configured key made or that is over. */
+  install(signed: unknown): Promise<GrantView>;
+  /** `policy.denied` where this principal may not. */
+  revoke(grantId: string, who: PolicyContext, reason: string): Promise<GrantView>;
+}
