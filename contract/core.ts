@@ -27,6 +27,7 @@ export * from './route.ts';
 export type * from './run-state.ts';
 export * from './run-status.ts';
 export * from './sample.ts';
+export type * from './schedule.ts';
 export type * from './skill.ts';
 export type * from './time.ts';
 export type * from './tool-call.ts';

@@ -30,6 +30,8 @@ export type ToolScope = {
   readonly clock: Clock;
   /** Aborts when the run does or the deadline of the call is over. */
   readonly signal: AbortSignal;
+  /** W3C trace context of this call, for whoever works for it elsewhere. */
+  readonly traceparent?: string;
 };
 
 /** `result` is plain JSON and goes into the log; images go beside it, into the blob store. */

@@ -12,6 +12,7 @@ import {
   type Intent,
   type LanguageModel,
   LIMITS,
+  type Nanoseconds,
   type NewEvent,
   type Robot,
   type RunContext,
@@ -22,9 +23,9 @@ import {
   toMs,
   withDeadline,
 } from '../../contract/index.ts';
+import { ObservedRobot } from './observed-robot.ts';
 import { PauseGate } from './pause-gate.ts';
 import type { PolicyGate } from './policy-gate.ts';
-import type { RobotProxy } from './robot-proxy.ts';
 import { RunMessages } from './run-messages.ts';
 import { RunRobot } from './run-robot.ts';
 import type { Told } from './run-store.ts';
@@ -41,7 +42,8 @@ export type RunParts = {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly hooks: PolicyGate;
-  readonly robot: RobotProxy;
+  /** With the robot time of its newest answer. */
+  readonly robot: Robot & { lastTime(): Nanoseconds | undefined };
   readonly bus: Pick<CellBus, 'request'>;
   readonly recording: RunTools['recording'];
   /** Tools that this application may have; asked once per attempt. */
@@ -94,6 +96,7 @@ export class ActiveRun {
   #ending: Ending | undefined;
   #closed = false;
   #done: Promise<void> | undefined;
+  #observed: ObservedRobot | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -202,7 +205,12 @@ export class ActiveRun {
     const { view, app, clock, robot, bus, recording, models, blobs, told } = this.#parts;
     const { signal } = this.#abort;
     const { intent } = view;
-    const guarded: Robot = new RunRobot(gate, robot, signal);
+    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal), {
+      runId: this.#runId,
+      clock,
+      blobs,
+    });
+    this.#observed = guarded;
     const tools = this.#parts.tools(app);
     const emit = (events: readonly NewEvent[]) => this.#emit(events);
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
@@ -257,7 +265,7 @@ export class ActiveRun {
 
   async #append(events: readonly NewEvent[]): Promise<void> {
     if (this.#closed) throw this.#over();
-    await this.#parts.append(events);
+    await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
   }
 
   #over(): EdgeError {

@@ -18,6 +18,7 @@ import {
   withDeadline,
 } from '../../contract/index.ts';
 import { checkMotionResult, maneuverTimeMs, motionDeadlineMs } from './robot-tools.ts';
+import { currentTraceparent } from './trace-scope.ts';
 
 const TO = 'execution';
 
@@ -74,7 +75,8 @@ export class RobotProxy implements Robot {
   ): Promise<MotionResult> {
     if (signal?.aborted) return notBegun(this.#lastTime ?? 0n);
     const motionId = this.#ids.next();
-    const body: MotionRequest<unknown> = { motionId, goal };
+    const traceparent = currentTraceparent();
+    const body: MotionRequest<unknown> = { motionId, goal, ...(traceparent ? { traceparent } : {}) };
     const motion = this.#ask<unknown>(method, body, motionDeadlineMs(robotTimeMs));
     const settled = signal ? this.#abortable(motion, motionId, method, signal) : motion;
     const result = checkMotionResult(await settled, method);

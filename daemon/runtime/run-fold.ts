@@ -52,6 +52,8 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'session.entry':
       return { ...active(view), state: at(view.state, event.payload.entry_id) };
     case 'run.message':
+    case 'robot.observed':
+    case 'motion.ended':
     case 'model.state':
     case 'approval.requested':
     case 'approval.answered':

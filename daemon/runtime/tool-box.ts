@@ -12,6 +12,7 @@ import {
   type ToolImage,
   type ToolScope,
   type ToolSpec,
+  traceparentOf,
 } from '../../contract/index.ts';
 import { safeCopy } from './json-safety.ts';
 import type { Answered, ImageNote, ToolGate } from './tool-gate.ts';
@@ -69,6 +70,7 @@ export class GatedToolBox implements ToolBox {
       intent,
       clock,
       signal,
+      traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
     });
     const answered = await gate.callTool({
       tool: spec.name,

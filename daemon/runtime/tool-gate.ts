@@ -8,11 +8,13 @@ import {
   type Nanoseconds,
   type NewEvent,
   toWireTime,
+  traceparentOf,
   withDeadline,
 } from '../../contract/index.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import type { CallView } from './run-view.ts';
 import type { ToolJournal } from './tool-journal.ts';
+import { inTrace } from './trace-scope.ts';
 
 type Result = Readonly<Record<string, unknown>>;
 
@@ -25,6 +27,11 @@ export type ImageNote = {
 
 /** What a call gave. Results are plain JSON: they are what the log holds. */
 export type Answered = { readonly result: Result; readonly images?: readonly ImageNote[] };
+
+/** What the world says of a call that was cut off. */
+type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown: string };
+
+const CHANGED = 'its tool has another replay class by now';
 
 type Ask = {
   readonly tool: string;
@@ -152,29 +159,44 @@ export class ToolGate {
     return this.#returned(call.callId, call.tool, 0, { ok: false, error });
   }
 
-  /** A call that was cut off: its class says what may happen to it. */
+  /**
+   * A call that was cut off: its class says what may happen to it. What is not known to have not happened is
+   * never repeated: neither a `never` call, nor a `probe` call whose world cannot be asked.
+   */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
-    if (call.replay === 'never') {
-      const error = interruption(call, 'it may have happened and is never repeated');
-      await this.#parts.emit([
-        this.#returned(call.callId, call.tool, 0, { ok: false, error: error.toBody() }),
-      ]);
-      throw error;
+    this.#inFlight.set(call.callId, effect.tool);
+    const known = await this.#askWorld(effect, call);
+    if (!this.#inFlight.delete(call.callId)) throw this.#cancelled(effect);
+    if (known === 'not happened') return await this.#perform(effect, call.callId);
+    if ('answer' in known) {
+      await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
+      return known.answer;
     }
-    if (call.replay === 'probe' && effect.probe) {
-      const happened = await withDeadline(
-        this.#parts.clock,
-        LIMITS.CELL_REQUEST_MS,
-        effect.probe(this.#parts.signal, call.callId),
-        'probe',
-        effect.tool,
-      ).catch(() => undefined);
-      if (happened !== undefined) {
-        await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, ...happened })]);
-        return happened;
-      }
+    const error = interruption(call, known.unknown);
+    const fault = await this.#safe(effect, error);
+    await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: false, error: fault.toBody() })]);
+    throw fault;
+  }
+
+  /** The class that the call was made under holds, whatever the tool says of itself by now. */
+  async #askWorld(effect: Effect, call: CallView): Promise<Known> {
+    if (call.replay === 'never') return { unknown: 'it may have happened and is never repeated' };
+    if (call.replay === 'safe') return effect.replay === 'safe' ? 'not happened' : { unknown: CHANGED };
+    if (!effect.probe) return { unknown: CHANGED };
+    const { clock, signal } = this.#parts;
+    const late = new AbortController();
+    try {
+      const asked = Promise.resolve().then(() =>
+        effect.probe!(AbortSignal.any([signal, late.signal]), call.callId),
+      );
+      const answer = await withDeadline(clock, LIMITS.TOOL_PROBE_MS, asked, 'probe', effect.tool);
+      return answer === undefined ? 'not happened' : { answer };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'tool.failed', 'probe', effect.tool);
+      late.abort(error);
+      if (signal.aborted) throw this.#cancelled(effect);
+      return { unknown: `whether it happened cannot be asked (${error.message})` };
     }
-    return await this.#perform(effect, call.callId);
   }
 
   /** Hooks, then the durable word that the call is going to happen. A denial is written down in one go. */
@@ -208,7 +230,8 @@ export class ToolGate {
     const late = new AbortController();
     const work = Promise.resolve().then(() => {
       if (signal.aborted) throw this.#cancelled(effect);
-      return effect.work(AbortSignal.any([signal, late.signal]), callId);
+      const ends = AbortSignal.any([signal, late.signal]);
+      return inTrace(this.#traceparent(callId), () => effect.work(ends, callId));
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
@@ -272,6 +295,7 @@ export class ToolGate {
         replay: ask.replay,
         deadline_ms: Math.max(1, Math.ceil(ask.deadlineMs)),
         ...(ask.originId === undefined ? {} : { origin_id: ask.originId.slice(0, 256) }),
+        traceparent: this.#traceparent(callId),
         ...this.#robotTime(),
       },
     };
@@ -295,6 +319,11 @@ export class ToolGate {
       run_id: this.#parts.runId,
       payload: { call_id: callId, tool, ...outcome, duration_ms: durationMs, ...this.#robotTime() },
     };
+  }
+
+  #traceparent(callId: string): string {
+    const { runId, intent } = this.#parts;
+    return traceparentOf({ runId, traceparent: intent.traceparent }, callId);
   }
 
   #robotTime(): { robot_time_ns?: string } {
