@@ -2,6 +2,8 @@ import {
   type CellContext,
   type CellName,
   EdgeError,
+  type EventPayload,
+  isUuidv7,
   type MotionResult,
   type NewEvent,
   type Timer,
@@ -18,6 +20,12 @@ const SAFE_STOP_MS = 4_000;
 export type Stop = (reason: string) => Promise<void>;
 /** Something that may move the robot without a motion of ours: goals sent through the ROS API, a play of commands. */
 export type Mover = { isMoving(): boolean; readonly stop: Stop };
+
+/** What the record says of a motion besides how it ended. */
+export type MotionTold = {
+  readonly motion: EventPayload<'motion.ended'>['motion'];
+  readonly traceparent?: string | undefined;
+};
 
 type Motion = { readonly from: CellName; readonly ends: AbortController };
 
@@ -72,6 +80,7 @@ export class Actuation {
     motionId: string,
     from: CellName,
     start: (signal: AbortSignal) => Promise<MotionResult>,
+    told?: MotionTold,
   ): Promise<MotionResult> {
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
@@ -84,14 +93,31 @@ export class Actuation {
     const ends = new AbortController();
     // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
     this.#motions.set(motionId, { from, ends });
+    const began = this.#context.clock.monotonicMs();
+    let outcome = 'internal.fault';
     try {
       await this.#take();
       if (this.#closed) throw closing(motionId);
-      return await start(ends.signal);
+      const result = await start(ends.signal);
+      outcome = result.outcome;
+      return result;
+    } catch (thrown) {
+      if (thrown instanceof EdgeError) outcome = thrown.code;
+      throw thrown;
     } finally {
+      if (told && isUuidv7(motionId)) this.#ended(motionId, told, outcome, began);
       this.#motions.delete(motionId);
       if (this.#motions.size === 0) this.#giveBack();
     }
+  }
+
+  #ended(motionId: string, { motion, traceparent }: MotionTold, outcome: string, began: number): void {
+    const duration_ms = Math.max(0, this.#context.clock.monotonicMs() - began);
+    const trace = traceparent === undefined ? {} : { traceparent };
+    this.note({
+      kind: 'motion.ended',
+      payload: { motion_id: motionId, motion, outcome, duration_ms, ...trace },
+    });
   }
 
   /** That motion then settles; an unknown one is no error. */

@@ -29,13 +29,25 @@ export class ArmService {
     bus.handle(methods.armState, () => this.#required('state').state());
     bus.handle(methods.armFollow, async (body, from) => {
       const arm = this.#required('follow trajectory');
-      const { motionId, goal } = parseTrajectory(body);
-      return this.#actuation.move(motionId, from, (signal) => arm.followTrajectory(goal.points, signal));
+      const { motionId, goal, traceparent } = parseTrajectory(body);
+      const told = { motion: 'follow', traceparent } as const;
+      return this.#actuation.move(
+        motionId,
+        from,
+        (signal) => arm.followTrajectory(goal.points, signal),
+        told,
+      );
     });
     bus.handle(methods.armGripper, async (body, from) => {
       const arm = this.#required('gripper');
-      const { motionId, goal } = parseGripper(body);
-      return this.#actuation.move(motionId, from, (signal) => arm.gripper(goal.opening, goal.effort, signal));
+      const { motionId, goal, traceparent } = parseGripper(body);
+      const told = { motion: 'gripper', traceparent } as const;
+      return this.#actuation.move(
+        motionId,
+        from,
+        (signal) => arm.gripper(goal.opening, goal.effort, signal),
+        told,
+      );
     });
     bus.handle(methods.armStop, async (body) => {
       const arm = this.#required('stop');

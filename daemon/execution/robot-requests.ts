@@ -1,11 +1,13 @@
 import {
   EdgeError,
+  formatTraceparent,
   type GripperGoal,
   type JointTarget,
   type Maneuver,
   type MotionRequest,
   type NavigateGoal,
   type Pose2d,
+  parseTraceparent,
   type TrajectoryGoal,
 } from '../../contract/core.ts';
 
@@ -23,15 +25,17 @@ const JOINT_MAX = 1_000;
 const OPENING_M_MAX = 1;
 const EFFORT_N_MAX = 1_000;
 
+const MOTION_FIELDS = ['motionId', 'goal', 'traceparent'];
+
 /** Requests from other cells, checked at the border: what is not a finite number never reaches the robot. */
 export function parseNavigate(body: unknown): MotionRequest<NavigateGoal> {
-  const request = fields(body, '/', ['motionId', 'goal']);
+  const request = fields(body, '/', MOTION_FIELDS);
   const goal = fields(request['goal'], '/goal', ['pose', 'tolerance', 'timeoutMs', 'alignYaw', 'via']);
   const { alignYaw: align, via } = goal;
   if (align !== undefined && typeof align !== 'boolean')
     throw bad('/goal/alignYaw', 'must be boolean', align);
   return {
-    motionId: text(request['motionId'], '/motionId'),
+    ...named(request),
     goal: {
       pose: pose(goal['pose'], '/goal/pose'),
       tolerance: number(goal['tolerance'], '/goal/tolerance', 0.02, 10),
@@ -45,19 +49,19 @@ export function parseNavigate(body: unknown): MotionRequest<NavigateGoal> {
 }
 
 export function parseTrajectory(body: unknown): MotionRequest<TrajectoryGoal> {
-  const request = fields(body, '/', ['motionId', 'goal']);
+  const request = fields(body, '/', MOTION_FIELDS);
   const goal = fields(request['goal'], '/goal', ['points']);
   const points = list(goal['points'], '/goal/points', POINTS_MAX).map((point, i) =>
     jointTarget(point, `/goal/points/${i}`),
   );
-  return { motionId: text(request['motionId'], '/motionId'), goal: { points } };
+  return { ...named(request), goal: { points } };
 }
 
 export function parseGripper(body: unknown): MotionRequest<GripperGoal> {
-  const request = fields(body, '/', ['motionId', 'goal']);
+  const request = fields(body, '/', MOTION_FIELDS);
   const goal = fields(request['goal'], '/goal', ['opening', 'effort']);
   return {
-    motionId: text(request['motionId'], '/motionId'),
+    ...named(request),
     goal: {
       opening: number(goal['opening'], '/goal/opening', 0, OPENING_M_MAX),
       effort: number(goal['effort'], '/goal/effort', 0, EFFORT_N_MAX),
@@ -95,36 +99,44 @@ function list(value: unknown, path: string, most: number): readonly unknown[] {
 }
 
 export function parseManeuver(body: unknown): MotionRequest<Maneuver> {
-  const request = fields(body, '/', ['motionId', 'goal']);
-  const motionId = text(request['motionId'], '/motionId');
+  const request = fields(body, '/', MOTION_FIELDS);
+  const motion = named(request);
   const kind = (request['goal'] as { kind?: unknown } | undefined)?.kind;
   if (kind === 'drive') {
     const goal = fields(request['goal'], '/goal', ['kind', 'distance']);
     const distance = number(goal['distance'], '/goal/distance', -MANEUVER_M_MAX, MANEUVER_M_MAX);
-    return { motionId, goal: { kind, distance } };
+    return { ...motion, goal: { kind, distance } };
   }
   if (kind === 'spin') {
     const goal = fields(request['goal'], '/goal', ['kind', 'angle']);
     return {
-      motionId,
+      ...motion,
       goal: { kind, angle: number(goal['angle'], '/goal/angle', -MANEUVER_RAD_MAX, MANEUVER_RAD_MAX) },
     };
   }
   if (kind === 'wait') {
     const goal = fields(request['goal'], '/goal', ['kind', 'durationMs']);
     return {
-      motionId,
+      ...motion,
       goal: { kind, durationMs: number(goal['durationMs'], '/goal/durationMs', 0, TIMEOUT_MS_MAX) },
     };
   }
   throw bad('/goal/kind', 'must be one of drive, spin, wait', kind);
 }
 
+/** A trace context that is none is left out: it says who asked, and no motion depends on it. */
+function named(request: Record<string, unknown>): { motionId: string; traceparent?: string } {
+  const motionId = text(request['motionId'], '/motionId');
+  const given = request['traceparent'];
+  const trace = typeof given === 'string' ? parseTraceparent(given) : undefined;
+  return { motionId, ...(trace ? { traceparent: formatTraceparent(trace) } : {}) };
+}
+
 /** `reason` may be left out. */
 export function parseCancel(body: unknown): { motionId: string; reason: string } {
   const request = fields(body, '/', ['motionId', 'reason']);
   return {
-    motionId: text(request['motionId'], '/motionId'),
+    ...named(request),
     reason: optionalText(request['reason'], 'cancelled'),
   };
 }

@@ -32,12 +32,14 @@ export class RobotService {
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
     bus.handle(methods.robotNavigate, async (body, from) => {
-      const { motionId, goal } = parseNavigate(body);
-      return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal));
+      const { motionId, goal, traceparent } = parseNavigate(body);
+      const told = { motion: 'navigate', traceparent } as const;
+      return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
     });
     bus.handle(methods.robotManeuver, async (body, from) => {
-      const { motionId, goal } = parseManeuver(body);
-      return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal));
+      const { motionId, goal, traceparent } = parseManeuver(body);
+      const told = { motion: 'maneuver', traceparent } as const;
+      return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
     });
     bus.handle(methods.robotCancel, async (body) => {
       const { motionId, reason } = parseCancel(body);
