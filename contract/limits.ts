@@ -105,6 +105,18 @@ export const LIMITS = {
   RUN_SETTLE_MS: 1_500,
   /** One order to stop the robot; after it the caller is answered and told that nothing confirmed it, milliseconds. */
   ROBOT_STOP_MS: 1_000,
+  /** Schedules of one daemon. */
+  SCHEDULES_MAX: 64,
+  /** A due time that is seen later than this was missed, milliseconds: the daemon was down, or the clock jumped. */
+  SCHEDULE_LATE_MS: 10_000,
+  /** Longest time between two looks at the clock, milliseconds: how soon a jump of it is noticed. */
+  SCHEDULE_LOOK_MS: 1_000,
+  /** Times counted when much was missed; beyond it the count is "at least". */
+  SCHEDULE_SCAN_MAX: 1_000,
+  /** Runs that `missed = "run_all"` makes up for, the newest; older times are counted as skipped. */
+  SCHEDULE_MAKE_UP_MAX: 24,
+  /** Due times remembered per schedule, so that a clock that was set back fires none of them again. */
+  SCHEDULE_TIMES_MAX: 1_000,
   /** What a flow knows, serialized: it travels in each `run.phase`. */
   FLOW_FACTS_BYTES_MAX: 16 * 1024,
   /** Params of an intent, serialized. */
@@ -171,6 +183,35 @@ export const LIMITS = {
   LINK_SYNC_MS_MAX: 300_000,
   /** One answer of central. */
   LINK_ANSWER_BYTES_MAX: 64 * 1024,
+  /** Servers of the Model Context Protocol that one daemon uses, and the tools it takes from one. */
+  MCP_SERVERS_MAX: 32,
+  MCP_TOOLS_MAX: 256,
+  /** Schema of one tool of such a server, and what it says of itself: it travels in every prompt. */
+  MCP_SCHEMA_BYTES_MAX: 64 * 1024,
+  MCP_DESCRIPTION_CHARS_MAX: 1_024,
+  /** One message of such a server; beyond it the connection is closed. Pictures come as base64. */
+  MCP_MESSAGE_BYTES_MAX: 8 * 1024 * 1024,
+  /** One picture of a result, and how many of them are kept. */
+  MCP_IMAGE_BYTES_MAX: 4 * 1024 * 1024,
+  MCP_IMAGES_MAX: 4,
+  /** Messages within a second that nobody asked for; a server that sends more is cut off. */
+  MCP_UNASKED_PER_SECOND_MAX: 500,
+  /** From the start of a server to its answer, one listing of its tools, and a ping, milliseconds. */
+  MCP_CONNECT_MS: 20_000,
+  MCP_LIST_MS: 10_000,
+  MCP_PING_MS: 2_000,
+  /** Of its process, from the end of its input to SIGTERM, and from there to SIGKILL, milliseconds. */
+  MCP_STOP_MS: 500,
+  /** First and longest wait before a server that failed is started again, milliseconds. */
+  MCP_RETRY_FIRST_MS: 500,
+  MCP_RETRY_MAX_MS: 60_000,
+  /** Lines of a server's stderr that are logged within a minute; the rest is counted. */
+  MCP_STDERR_LINES_MAX: 60,
+  /** Sessions of MCP clients on this robot, and how long an idle one is kept, milliseconds. */
+  MCP_SESSIONS_MAX: 64,
+  MCP_SESSION_IDLE_MS: 30 * 60_000,
+  /** Longest that a tool of the robot waits for the end of a run, milliseconds. */
+  MCP_WAIT_MS_MAX: 600_000,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
 } as const;

@@ -12,6 +12,7 @@ export type * from './harness.ts';
 export type * from './key-space.ts';
 export type * from './lake.ts';
 export type * from './language-model.ts';
+export type * from './mcp.ts';
 export type * from './policy.ts';
 export type * from './policy-hook.ts';
 export type * from './policy-judge.ts';
