@@ -214,4 +214,16 @@ export const LIMITS = {
   MCP_WAIT_MS_MAX: 600_000,
   /** One request to the reference coordinator: a full batch, one event above it, and the wrapping. */
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
+  /** Text and arguments of one answer of a model: 1 MiB is some 250,000 tokens. */
+  MODEL_ANSWER_BYTES_MAX: 1024 * 1024,
+  /** Bytes that a server may send for it: a streamed token costs some 300. */
+  MODEL_STREAM_BYTES_MAX: 64 * 1024 * 1024,
+  /** Calls of tools in one answer. */
+  MODEL_TOOL_CALLS_MAX: 32,
+  /** Calls that wait for a place at one model; beyond it the next model is asked. */
+  MODEL_QUEUE_MAX: 256,
+  /** Answers of a model up to this stand in its event, serialized; larger ones are blobs. */
+  MODEL_ANSWER_INLINE_BYTES_MAX: 48 * 1024,
+  /** Models of one daemon. */
+  MODELS_MAX: 64,
 } as const;

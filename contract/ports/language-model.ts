@@ -73,11 +73,19 @@ export type ModelAnswer = {
   readonly modelId: string;
   /** Answered from the response cache. */
   readonly cached?: boolean;
+  /** From the request to the first token, milliseconds; absent where nobody could tell. */
+  readonly firstTokenMs?: number;
 };
+
+/** Cause of a `model.unavailable` whose server said when to come again. */
+export type ModelPatience = { readonly retryAfterMs: number };
 
 export type ModelOptions = {
   readonly signal?: AbortSignal;
+  /** What it throws ends the call with `model.failed`. Text told before a fallback belongs to no answer. */
   readonly onDelta?: (delta: ModelDelta) => void;
+  /** W3C trace context for the server. */
+  readonly traceparent?: string;
 };
 
 export type ModelHealth = {
@@ -86,6 +94,9 @@ export type ModelHealth = {
   /** Requests that wait at the server. */
   readonly queueDepth: number;
   readonly sleeping?: boolean;
+  /** Requests that its server works on, and the share of its cache for attention that is taken, 0 to 1. */
+  readonly running?: number;
+  readonly cacheUsage?: number;
 };
 
 /** What a model can do, as configured or told by its server. */
@@ -111,5 +122,7 @@ export interface LanguageModel {
   readonly info: ModelInfo;
   complete(request: ModelRequest, options?: ModelOptions): Promise<ModelAnswer>;
   health(): Promise<ModelHealth>;
+  /** Asks a sleeping engine to wake; rejects with `model.unavailable`. Absent where nothing sleeps. */
+  wake?(): Promise<void>;
   close(): Promise<void>;
 }
