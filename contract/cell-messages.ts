@@ -1,5 +1,6 @@
 import type { CellName } from './cell-name.ts';
 import type { PolicyContext } from './intent.ts';
+import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { RouteStatus } from './route.ts';
@@ -36,6 +37,8 @@ export const METHODS = {
     bagPlayStop: 'bag.play_stop',
     bagPlayControl: 'bag.play_control',
     bagAdopt: 'bag.adopt',
+    newestImage: 'look.image',
+    newestScan: 'look.scan',
     rosGraph: 'ros.graph',
     rosCall: 'ros.call',
     rosGoalSend: 'ros.goal_send',
@@ -253,3 +256,39 @@ export type LakeQueryRequest = { readonly sql: string; readonly limit?: number; 
  * again from nothing): the position reached in each log that exists.
  */
 export type LakeSyncReply = { readonly projected: Readonly<Partial<Record<CellName, number>>> };
+
+/** Body of `look.image`: the newest picture of a camera; absent topic: the only one there is, or the first by name. */
+export type ImageRequest = {
+  readonly topic?: string;
+  /** Raw pictures are made smaller before they travel, never below this, pixels of the longer side. */
+  readonly sideMax: number;
+};
+
+/**
+ * Answer of `look.image`. `time` is that of the picture and `newest` the newest time of any sample, both by the
+ * clock of the samples: their difference is the age. Rejects with `robot.not_supported` (no camera, or an encoding
+ * that nobody reads) and `robot.unreachable` (no picture yet).
+ */
+export type ImageReply = {
+  readonly topic: string;
+  readonly topics: readonly string[];
+  readonly encoding: string;
+  readonly frame: string;
+  readonly time: bigint;
+  readonly newest: bigint;
+  /** Of the camera, before it was made smaller; undefined for a compressed picture. */
+  readonly size: { readonly width: number; readonly height: number } | undefined;
+  readonly picture: Picture;
+  /** Of a depth picture: what its brightest and darkest known pixels mean, metres. Black is unknown. */
+  readonly depth?: { readonly near: number; readonly far: number };
+};
+
+/** Body of `look.scan`, and its answer: the newest sensor_msgs/LaserScan as it travelled. Rejects as `look.image`. */
+export type ScanRequest = { readonly topic?: string };
+export type ScanReply = {
+  readonly topic: string;
+  readonly topics: readonly string[];
+  readonly time: bigint;
+  readonly newest: bigint;
+  readonly bytes: Uint8Array;
+};

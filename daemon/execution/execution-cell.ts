@@ -24,6 +24,7 @@ import type { TickResult } from './control/control-core.ts';
 import type { Drive } from './drive.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
+import { serveLooking } from './looking/serve-looking.ts';
 import { mapCoverage } from './navigation/coverage.ts';
 import type { Recorder } from './recorder/index.ts';
 import { type Recording, serveRecording } from './recording/index.ts';
@@ -235,6 +236,7 @@ export class ExecutionCell implements Cell {
     bus.handle(METHODS.execution.status, async () => this.status());
     serveRecording(bus, recording);
     serveBags(this.#context, player);
+    serveLooking(bus, this.#parts.bus);
   }
 
   /** A policy that cannot be loaded is told once, however often the thread is started. */
