@@ -14,6 +14,7 @@ import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRecordingCommands } from './commands/recording.ts';
+import { addReloadCommand } from './commands/reload.ts';
 import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunsCommands } from './commands/runs.ts';
@@ -48,6 +49,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 77 not authorised, 78 wrong configu
 for (const add of [
   addDemoCommand,
   addUpCommand,
+  addReloadCommand,
   addStatusCommand,
   addIntentCommands,
   addRunsCommands,

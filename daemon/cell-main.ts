@@ -22,6 +22,8 @@ process.on('message', (message) => void host.receive(message as ToCell));
 // The supervisor asks cells to stop in order; a terminal's Ctrl-C reaches all of them at once and is not that.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
+// To read the configuration again is for the supervisor to do; a terminal that closes sends this to all of them.
+process.on('SIGHUP', () => {});
 // Without its supervisor a cell has nobody to obey: it stops the robot, flushes and goes.
 process.on('disconnect', () => {
   clock.after(LIMITS.SHUTDOWN_MS, () => process.exit(1));

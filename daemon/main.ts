@@ -8,9 +8,10 @@ import { requireFreePort } from './port-check.ts';
 import { loadSettings } from './settings.ts';
 
 export async function runDaemon(configFile: string | undefined): Promise<void> {
-  const settings = loadSettings(configFile, process.env);
+  const read = () => loadSettings(configFile, process.env);
+  const settings = read();
   // The data directory is locked first: a second daemon hears of that, not of its port.
-  const daemon = makeDaemon(settings);
+  const daemon = makeDaemon(settings, read);
   // An address that is still told there is of a daemon that was killed: its cells are about to end.
   const wasKilled = existsSync(join(settings.dataDir, 'run', 'api.json'));
   await requireFreePort(settings.config.api, new SystemClock(), wasKilled ? 2 * LIMITS.SHUTDOWN_MS : 0);
@@ -27,7 +28,7 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   };
   process.on('SIGTERM', () => void stop());
   process.on('SIGINT', () => void stop());
-  process.on('SIGHUP', () => {});
+  process.on('SIGHUP', () => void daemon.reload());
   process.title = 'auraison-edge';
   await daemon.start();
 }

@@ -17,13 +17,16 @@ import { lockDataDir } from '../supervisor/data-lock.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import type { CellReport } from '../supervisor/supervised-cell.ts';
-import { Supervisor } from '../supervisor/supervisor.ts';
+import { type Report, Supervisor } from '../supervisor/supervisor.ts';
 import { makeCellHost } from './cell-host.ts';
+import { type Reloaded, Reloader } from './reload.ts';
 
 export type Daemon = {
   /** Process ids of the cells, for people who want to see them survive. */
   readonly supervisor: Supervisor;
   readonly simPid: () => number | undefined;
+  /** Reads the configuration again; never rejects. */
+  reload(): Promise<Reloaded>;
   start(): Promise<readonly CellReport[]>;
   stop(): Promise<void>;
 };
@@ -39,28 +42,36 @@ const CELL_FLAGS = [
   `--import=${new URL('./shrink-heap.ts', import.meta.url)}`,
 ];
 
-/** The whole daemon, ready to start. Throws `host.data_dir_in_use` when another one has the data. */
-export function makeDaemon(settings: Settings): Daemon {
+/**
+ * The whole daemon, ready to start; `read` is how the configuration is read again. Throws `host.data_dir_in_use`
+ * when another one has the data.
+ */
+export function makeDaemon(settings: Settings, read: () => Settings = () => settings): Daemon {
   const { config, dataDir } = settings;
+  const held = { current: settings };
   // Cells inherit it: without the transpiler in memory each of them is half as large and up sooner.
   process.env['NODE_COMPILE_CACHE'] ??= join(cacheDirOf(process.env), 'node-compile');
   const clock = new SystemClock();
   const logger = pinoLogger(config.daemon.log_level, { robot: config.daemon.name });
   const lock = lockDataDir(dataDir, process.pid);
   mkdirSync(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
+  const notify = systemdNotifier(process.env, process.pid);
+  const report: Report = (level, cell, message, facts) => logger.log(level, cell, message, facts);
   const supervisor = new Supervisor({
     clock,
     spawn:
       config.daemon.cells === 'inline'
-        ? inlineCell(settings)
-        : forkCell(entry('../cell-main.ts'), [JSON.stringify(settings)], CELL_FLAGS),
-    notify: systemdNotifier(process.env, process.pid),
-    report: (level, cell, message, facts) => logger.log(level, cell, message, facts),
+        ? inlineCell(held)
+        : forkCell(entry('../cell-main.ts'), () => [JSON.stringify(held.current)], CELL_FLAGS),
+    notify,
+    report,
     watchdogMs: watchdogPeriodMs(process.env, process.pid),
   });
   const sim = config.robot.source === 'sim' ? makeSim(settings, clock, logger.log) : undefined;
+  const reloader = new Reloader({ supervisor, notify, report, settings: held, read });
   return {
     supervisor,
+    reload: () => reloader.reload(),
     simPid: () => sim?.pid,
     start() {
       sim?.start();
@@ -105,7 +116,7 @@ function makeSim(settings: Settings, clock: SystemClock, log: ReturnType<typeof 
  * Cells in this very process: for small hosts and tests. A crash of one is then a crash of all. Messages are
  * copied as between processes, so that no cell ever holds what another one changes.
  */
-function inlineCell(settings: Settings): SpawnCell {
+function inlineCell(held: { readonly current: Settings }): SpawnCell {
   return (name: CellName, events: CarrierEvents): CellCarrier => {
     const later = (original: Parameters<CarrierEvents['onMessage']>[0]) => {
       const message = structuredClone(original);
@@ -114,7 +125,7 @@ function inlineCell(settings: Settings): SpawnCell {
         if (message.t === 'stopped') events.onExit('stopped');
       });
     };
-    const host = makeCellHost(name, settings, later);
+    const host = makeCellHost(name, held.current, later);
     later({ t: 'booted' });
     return {
       pid: process.pid,

@@ -3,7 +3,7 @@ import { readModel } from '../../adapters/lerobot/model-card.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { type DriverChoice, openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
 import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
-import type { CellContext } from '../../contract/index.ts';
+import { type CellContext, type ConfigChange, EdgeError, TOPICS } from '../../contract/core.ts';
 import { KeySpaceKeeper } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
@@ -13,22 +13,23 @@ import { driverOptions, zenohOptions } from './zenoh-options.ts';
 /** The key space of this robot, with what it answers there and what is routed; undefined where it is switched off. */
 export async function makeZenoh(
   { config }: Settings,
-  { clock, emit, report }: CellContext,
+  { clock, emit, report, bus }: CellContext,
   routes: Routes,
 ): Promise<KeySpaceKeeper | undefined> {
   const { enabled, prefix } = config.zenoh;
   if (!enabled) return undefined;
   const path = driveModelPath(config);
   let choice: DriverChoice | undefined;
-  return new KeySpaceKeeper({
+  let zenoh = config.zenoh;
+  const keeper = new KeySpaceKeeper({
     clock,
     driver: () => choice?.driver ?? 'none',
     async open() {
       // Certificates are read at each opening: a renewed one counts from then on.
       const options = {
-        ...driverOptions(config.zenoh),
-        bulkConnection: config.zenoh.bulk_connection,
-        ...zenohOptions(config.zenoh, process.env, clock.now()),
+        ...driverOptions(zenoh),
+        bulkConnection: zenoh.bulk_connection,
+        ...zenohOptions(zenoh, process.env, clock.now()),
       };
       const opened = await openKeySpace(options, {
         clock,
@@ -57,5 +58,20 @@ export async function makeZenoh(
         report('warn', 'an event was not written', { error: String(thrown) }),
       );
     },
+  }); // Policies and endpoints are those of a session: a change of them is a new one, and this cell goes on.
+  bus.onBroadcast(TOPICS.configChanged, (body) => {
+    const { sections, config: changed } = body as ConfigChange;
+    if (!sections.includes('zenoh')) return;
+    const next = (changed as Settings['config']).zenoh;
+    try {
+      zenohOptions(next, process.env, clock.now());
+    } catch (thrown) {
+      const { code, message, hint } = EdgeError.from(thrown, 'config.invalid', 'reload', 'zenoh');
+      return report('error', `the Zenoh session stays as it is: ${message}`, { code, hint });
+    }
+    zenoh = next;
+    report('info', 'the Zenoh session is opened again: its configuration changed');
+    void keeper.renew('the configuration changed');
   });
+  return keeper;
 }

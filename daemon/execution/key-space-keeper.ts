@@ -43,6 +43,8 @@ export class KeySpaceKeeper {
   #told = '';
   #retry: Timer | undefined;
   #opening = false;
+  /** What is being opened is out of date already. */
+  #stale = false;
   /** When the session now open was opened, by the monotonic clock. */
   #openedMs = -Infinity;
   #closed = false;
@@ -79,6 +81,11 @@ export class KeySpaceKeeper {
       this.#opening = false;
     }
     if (this.#closed) return this.#end(keySpace);
+    if (this.#stale) {
+      this.#stale = false;
+      await this.#end(keySpace);
+      return this.start();
+    }
     this.#told = '';
     this.#keySpace = keySpace;
     this.#openedMs = this.#options.clock.monotonicMs();
@@ -101,6 +108,22 @@ export class KeySpaceKeeper {
       new EdgeError('zenoh.closed', { operation: 'keep session', subject: 'zenoh', message: reason }),
       delayMs,
     );
+  }
+
+  /** A new session in place of the one there is: what it is opened with has changed. Never rejects. */
+  async renew(reason: string): Promise<void> {
+    if (this.#closed) return;
+    if (this.#opening) this.#stale = true;
+    this.#retry?.cancel();
+    const old = this.#keySpace;
+    if (old) {
+      this.#keySpace = undefined;
+      this.#faults.clear();
+      this.#reason = reason;
+      for (const user of this.#options.users) user.detach?.();
+      await this.#end(old);
+    }
+    await this.start();
   }
 
   async close(): Promise<void> {

@@ -18,10 +18,14 @@ export type CarrierEvents = {
 
 export type SpawnCell = (name: CellName, events: CarrierEvents) => CellCarrier;
 
-/** Forks `entry` for a cell. Messages travel by structured clone, so bigint and typed arrays survive. */
-export function forkCell(entry: string, args: readonly string[], execArgv: readonly string[]): SpawnCell {
+/** Forks `entry` for a cell, with the arguments of that moment. Messages travel by structured clone, so bigint and typed arrays survive. */
+export function forkCell(
+  entry: string,
+  args: () => readonly string[],
+  execArgv: readonly string[],
+): SpawnCell {
   return (name, events) => {
-    const child: ChildProcess = fork(entry, [name, ...args], {
+    const child: ChildProcess = fork(entry, [name, ...args()], {
       serialization: 'advanced',
       execArgv: [...execArgv],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -7,7 +7,7 @@ import type { Notifier } from './supervisor.ts';
  */
 export function systemdNotifier(env: Readonly<Record<string, string | undefined>>, pid: number): Notifier {
   const socket = env['NOTIFY_SOCKET'];
-  if (!socket) return { ready() {}, status() {}, watchdog() {}, stopping() {} };
+  if (!socket) return { ready() {}, status() {}, reloading() {}, watchdog() {}, stopping() {} };
   const tell = (...fields: string[]) => {
     const child = spawn('systemd-notify', [`--pid=${pid}`, ...fields], { stdio: 'ignore' });
     // Without the tool the unit's start times out and says so; the robot goes on.
@@ -16,6 +16,8 @@ export function systemdNotifier(env: Readonly<Record<string, string | undefined>
   return {
     ready: (status) => tell('--ready', `--status=${status}`),
     status: (text) => tell(`--status=${text}`),
+    // Microseconds of CLOCK_MONOTONIC: systemd tells this reload from one before by them.
+    reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     watchdog: () => tell('WATCHDOG=1'),
     stopping: () => tell('STOPPING=1'),
   };

@@ -42,6 +42,8 @@ export class SupervisedCell {
   #killReason: string | undefined;
   #startWanted = false;
   #stopWanted = false;
+  /** Why it is being started anew. */
+  #renewing: string | undefined;
   #waiters: ((report: CellReport) => void)[] = [];
 
   constructor(options: SupervisedCellOptions) {
@@ -116,6 +118,25 @@ export class SupervisedCell {
     });
   }
 
+  /**
+   * Starts the cell anew in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
+   * Resolves as `start` does. One that is down comes back by itself.
+   */
+  async renew(reason: string, deadlineMs: number): Promise<CellReport> {
+    if (this.#stopWanted || !this.#carrier) return this.report();
+    this.#renewing = reason;
+    const old = this.#carrier;
+    const timer = this.#options.clock.after(deadlineMs, () => {
+      if (this.#carrier === old) old.kill();
+    });
+    // Whoever waits for its end waits for its start from there on.
+    const up = new Promise<CellReport>((resolve) => this.#waiters.push(resolve));
+    this.#change('stopping', reason);
+    this.#watch?.cancel();
+    old.post({ t: 'stop' });
+    return await up.finally(() => timer.cancel());
+  }
+
   /** Kills the process if it hangs; one that beats ends by itself when its supervisor is gone. */
   killIfSilent(silentMs: number): void {
     if (this.report().beatAgeMs > silentMs) this.#carrier?.kill();
@@ -132,7 +153,7 @@ export class SupervisedCell {
       this.#rssBytes = message.rssBytes;
     } else if (message.t === 'started') {
       // A cell that was told to stop while it started says both.
-      if (this.#stopWanted) return;
+      if (this.#stopWanted || this.#renewing !== undefined) return;
       this.#upSinceMs = this.#options.clock.monotonicMs();
       this.#liveness = { ...this.#liveness, gapMaxMs: 0 };
       this.#change('up', 'up');
@@ -144,7 +165,7 @@ export class SupervisedCell {
   }
 
   #failedToStart(error: ErrorBody): void {
-    if (this.#stopWanted) return;
+    if (this.#stopWanted || this.#renewing !== undefined) return;
     this.#change('failed', `${error.code}: ${error.message}`);
     this.#tellWaiters();
     this.#carrier?.kill();
@@ -174,6 +195,13 @@ export class SupervisedCell {
     if (this.#stopWanted) {
       this.#change('stopped', reason);
       this.#tellWaiters();
+      return;
+    }
+    if (this.#renewing !== undefined) {
+      this.#restarts++;
+      this.#change('down', this.#renewing);
+      this.#renewing = undefined;
+      this.boot();
       return;
     }
     const why = this.#killReason ?? (this.#state === 'failed' ? this.#reason : reason);

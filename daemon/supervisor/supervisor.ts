@@ -8,6 +8,8 @@ export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime
 
 /** From the order to stop to a robot that stands: ending the runs, which stop it, milliseconds. */
 const RUNTIME_STOP_MS = 3_000;
+/** A cell that is started anew has this long to flush and, if it moves the robot, to stop it, milliseconds. */
+const RENEW_STOP_MS = LIMITS.SHUTDOWN_MS;
 /** Whoever comes late still gets this long to flush, milliseconds. */
 const FLUSH_MS = 500;
 
@@ -21,6 +23,7 @@ const RESTARTS_UNTIL_HOPELESS = 7;
 export type Notifier = {
   ready(status: string): void;
   status(text: string): void;
+  reloading(): void;
   watchdog(): void;
   stopping(): void;
 };
@@ -72,26 +75,46 @@ export class Supervisor {
     const reports: CellReport[] = [];
     for (const cell of this.#cells.values()) {
       if (this.#stopping) return reports;
-      reports.push(await this.#startWithin(cell, LIMITS.CELL_START_MS));
+      reports.push(await this.#startWithin(cell));
     }
     if (this.#stopping) return reports;
     this.#timers.push(this.#options.clock.every(1_000, () => this.#tellStates()));
     if (this.#options.watchdogMs > 0)
       this.#timers.push(this.#options.clock.every(this.#options.watchdogMs, () => this.#pingWatchdog()));
-    this.#options.notify.ready(this.#summary());
+    this.#options.notify.ready(this.summary());
     this.#tellStates();
     return reports;
   }
 
   /** A cell that is slow to start does not keep the later ones from theirs. */
-  #startWithin(cell: SupervisedCell, limitMs: number): Promise<CellReport> {
+  #startWithin(cell: SupervisedCell): Promise<CellReport> {
+    return this.#within(cell.start(), cell.name);
+  }
+
+  #within(started: Promise<CellReport>, name: CellName): Promise<CellReport> {
     return new Promise((resolve) => {
-      const timer = this.#options.clock.after(limitMs, () => resolve(cell.report()));
-      void cell.start().then((report) => {
+      const late = () => resolve(this.#cells.get(name)!.report());
+      const timer = this.#options.clock.after(LIMITS.CELL_START_MS, late);
+      void started.then((report) => {
         timer.cancel();
         resolve(report);
       });
     });
+  }
+
+  /** Tells every cell that is up. */
+  tell(topic: string, body: unknown): void {
+    for (const cell of this.#cells.values()) cell.post({ t: 'broadcast', from: 'supervisor', topic, body });
+  }
+
+  /** One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does. */
+  async renew(names: readonly CellName[], reason: string): Promise<readonly CellReport[]> {
+    const reports: CellReport[] = [];
+    for (const name of names) {
+      if (this.#stopping) break;
+      reports.push(await this.#within(this.#cells.get(name)!.renew(reason, RENEW_STOP_MS), name));
+    }
+    return reports;
   }
 
   reports(): CellReport[] {
@@ -178,7 +201,7 @@ export class Supervisor {
     if (report.state === 'down' || report.state === 'failed' || report.state === 'stopped')
       this.#settleOpen(report.name);
     this.#tellStates();
-    this.#options.notify.status(this.#summary());
+    this.#options.notify.status(this.summary());
   }
 
   /** Askers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
@@ -200,9 +223,7 @@ export class Supervisor {
   }
 
   #tellStates(): void {
-    const body = this.reports();
-    for (const cell of this.#cells.values())
-      cell.post({ t: 'broadcast', from: 'supervisor', topic: TOPICS.cellState, body });
+    this.tell(TOPICS.cellState, this.reports());
   }
 
   /**
@@ -214,7 +235,8 @@ export class Supervisor {
     if (state === 'up' || restarts <= RESTARTS_UNTIL_HOPELESS) this.#options.notify.watchdog();
   }
 
-  #summary(): string {
+  /** One line for people: each cell and how it is. */
+  summary(): string {
     return this.reports()
       .map((r) => `${r.name} ${r.state}`)
       .join(', ');

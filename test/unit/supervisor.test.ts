@@ -88,6 +88,7 @@ function setup() {
     notify: {
       ready: () => told.push('ready'),
       status: () => {},
+      reloading: () => told.push('reloading'),
       watchdog: () => told.push('watchdog'),
       stopping: () => told.push('stopping'),
     },
@@ -117,6 +118,37 @@ describe('the supervisor', () => {
     await clock.advance(1_000);
     expect(state('memory')).toMatchObject({ state: 'up', restarts: 1 });
     expect(cells.spawned.filter((n) => n !== 'memory')).toHaveLength(3);
+  });
+
+  it('starts a cell anew when asked: stopped first, back at once, killed if it does not end', async () => {
+    const { supervisor, cells, clock, state } = setup();
+    await supervisor.start();
+    const [report] = await supervisor.renew(['memory'], 'the configuration changed');
+    expect(report).toMatchObject({ name: 'memory', state: 'up', restarts: 1 });
+    expect(cells.stopped).toEqual(['memory']);
+    expect(cells.received.filter((r) => r.message.t === 'start').at(-1)?.message).toEqual({
+      t: 'start',
+      attempt: 1,
+      reason: 'the configuration changed',
+    });
+    cells.deafToStop.add('memory');
+    const renewed = supervisor.renew(['memory'], 'again');
+    await clock.advance(6_000);
+    expect(await renewed).toMatchObject([{ name: 'memory', state: 'up', restarts: 2 }]);
+    // It came by order, not by a crash: the next crash is the first of its back-off.
+    cells.die('memory', 'signal SIGKILL');
+    await clock.advance(300);
+    expect(state('memory').state).toBe('up');
+  });
+
+  it('stops everything while a cell is started anew', async () => {
+    const { supervisor, cells } = setup();
+    await supervisor.start();
+    const renewed = supervisor.renew(['memory', 'runtime'], 'the configuration changed');
+    await supervisor.stop();
+    await renewed;
+    expect(supervisor.reports().every((r) => r.state === 'stopped')).toBe(true);
+    expect(cells.spawned.filter((name) => name === 'runtime')).toHaveLength(1);
   });
 
   it('tells the restarted cell why it was started', async () => {

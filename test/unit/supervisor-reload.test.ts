@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../daemon/config.ts';
+import { planReload } from '../../daemon/supervisor/reload-plan.ts';
+
+const config = (source: string) => {
+  const { config: read, faults } = readConfig(source, 'robot.toml', {});
+  expect(faults).toEqual([]);
+  return read;
+};
+const plan = (before: string, after: string) => planReload(config(before), config(after));
+
+describe('what a reload does', () => {
+  it('is nothing where nothing changed', () => {
+    expect(plan('[zenoh]\nmode = "peer"', '')).toEqual({ changed: [], restart: [], live: [], later: [] });
+  });
+
+  it('opens the Zenoh session again and restarts nobody for its policies and endpoints', () => {
+    const rule = '[[zenoh.access]]\npermission = "allow"\nkeys = ["a/**"]\nmessages = ["put"]\n';
+    expect(plan('', `[zenoh]\nlisten = ["tcp/127.0.0.1:7447"]\n${rule}`)).toEqual({
+      changed: ['zenoh'],
+      restart: [],
+      live: ['zenoh'],
+      later: [],
+    });
+  });
+
+  it('restarts the cells that read what changed, and no others', () => {
+    expect(plan('', '[control]\nrate = "50 Hz"').restart).toEqual(['execution']);
+    expect(plan('', '[zenoh]\nprefix = "fleet/7"').restart).toEqual(['execution']);
+    expect(plan('', '[link]\ncentral_url = "https://central.example"').restart).toEqual(['link']);
+    expect(plan('', '[api]\nport = 7700').restart).toEqual(['runtime']);
+    expect(plan('', '[lake]\nengine = "duckdb"\n[recorder]\nmode = "ring"').restart).toEqual([
+      'execution',
+      'memory',
+      'runtime',
+    ]);
+    expect(plan('', '[[routes]]\nname = "a"\nfrom = "ros:/a"\nto = "zenoh:a"').restart).toEqual([
+      'execution',
+    ]);
+  });
+
+  it('says what needs a new daemon', () => {
+    expect(plan('', '[daemon]\nname = "seven"\n[sim]\nseed = 9\n[robot]\nsource = "ros"')).toMatchObject({
+      restart: [],
+      later: ['daemon.name', 'robot.source', 'sim.seed'],
+    });
+  });
+});
