@@ -32,7 +32,7 @@ import type { Told } from './run-store.ts';
 import { GatedTools } from './run-tools.ts';
 import type { RunView } from './run-view.ts';
 import { GatedToolBox } from './tool-box.ts';
-import { ToolGate } from './tool-gate.ts';
+import { type Instead, ToolGate } from './tool-gate.ts';
 import { ToolJournal } from './tool-journal.ts';
 
 export type RunParts = {
@@ -51,6 +51,8 @@ export type RunParts = {
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;
+  /** For a replay: answers calls in place of the world. */
+  readonly instead?: Instead;
   /** Appends and folds; resolves when durable. */
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
@@ -246,6 +248,7 @@ export class ActiveRun {
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
       stopRobot: (reason) => this.#stopRobot(reason),
+      instead: this.#parts.instead,
     });
   }
 

@@ -53,6 +53,13 @@ export type Effect<R = Answered> = Ask & {
   probe?(signal: AbortSignal, callId: string): Promise<R | undefined>;
 };
 
+/** Answers a call without doing it; `signal` ends the call as it would end the work. */
+export type Instead = (
+  ask: { readonly tool: string; readonly args: Readonly<Record<string, unknown>> },
+  callId: string,
+  signal: AbortSignal,
+) => Promise<Answered> | undefined;
+
 export type ToolGateParts = {
   readonly runId: string;
   readonly intent: Intent;
@@ -66,6 +73,11 @@ export type ToolGateParts = {
   /** Resolves when the run is not paused. */
   readonly unpaused: () => Promise<void>;
   readonly stopRobot: (reason: string) => Promise<void>;
+  /**
+   * What a call gives instead of being done: a replay answers from the record. Undefined for a call that is to be
+   * done. Where this part is given nothing is ever asked of the world.
+   */
+  readonly instead?: Instead | undefined;
 };
 
 /**
@@ -231,7 +243,8 @@ export class ToolGate {
     const work = Promise.resolve().then(() => {
       if (signal.aborted) throw this.#cancelled(effect);
       const ends = AbortSignal.any([signal, late.signal]);
-      return inTrace(this.#traceparent(callId), () => effect.work(ends, callId));
+      const recorded = this.#parts.instead?.(effect, callId, ends);
+      return recorded ?? inTrace(this.#traceparent(callId), () => effect.work(ends, callId));
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
