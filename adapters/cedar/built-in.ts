@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import type { PolicyJudge, PolicyRequest, PolicyVerdict } from '../../contract/core.ts';
+import { hashOf } from './cedar-judge.ts';
+import { flatten } from './flatten.ts';
+import type { PolicyFile } from './policy-text.ts';
+
+const file = 'built-in';
+/** What is in force where no policy is configured, as Cedar. */
+export const BUILT_IN: readonly PolicyFile[] = [
+  { file, text: readFileSync(new URL('./built-in.cedar', import.meta.url), 'utf8') },
+];
+
+/**
+ * The same policies written out by hand: a robot without policies of its own need not load Cedar. A property test
+ * holds both against each other.
+ */
+export class BuiltInJudge implements PolicyJudge {
+  readonly sha256 = hashOf(BUILT_IN);
+  readonly policies = ['operators', 'models-and-egress', 'operators-answer'].map((name) => ({
+    id: `${file}#${name}`,
+    effect: 'permit' as const,
+    line: lineOf(name),
+  }));
+
+  judge(request: PolicyRequest): PolicyVerdict {
+    try {
+      // What cannot be judged there is refused here too.
+      flatten(request.facts);
+    } catch (thrown) {
+      return { decision: 'deny', reason: `cannot be judged: ${(thrown as Error).message}`, determining: [] };
+    }
+    const name = permitting(request);
+    if (name === undefined) return { decision: 'deny', reason: 'no policy permits it', determining: [] };
+    return { decision: 'allow', reason: `permitted by ${file}#${name}`, determining: [`${file}#${name}`] };
+  }
+
+  close(): void {}
+}
+
+function permitting({ point, principal, about }: PolicyRequest): string | undefined {
+  const operator = principal.roles.includes('operator');
+  switch (point) {
+    case 'intent':
+    case 'tool':
+      return operator ? 'operators' : undefined;
+    case 'model':
+    case 'egress':
+      return 'models-and-egress';
+    case 'approval': {
+      const own = about['tenant'] === principal.tenant && about['requester'] === principal.id;
+      return operator && about['tenant'] === principal.tenant && !own ? 'operators-answer' : undefined;
+    }
+  }
+}
+
+function lineOf(name: string): number {
+  const { text } = BUILT_IN[0]!;
+  return text.slice(0, text.indexOf(`@id("${name}")`)).split('\n').length;
+}

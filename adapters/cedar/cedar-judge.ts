@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import {
+  type ApprovalTerms,
+  EdgeError,
+  type PolicyJudge,
+  type PolicyRequest,
+  type PolicyVerdict,
+} from '../../contract/core.ts';
+import { cedarCall } from './cedar-request.ts';
+import { invalid, lineAt, type ParsedPolicy, type PolicyFile, parsePolicies } from './policy-text.ts';
+import type { Cedar } from './wasm.ts';
+
+export const SCHEMA = readFileSync(new URL('./auraison.cedarschema', import.meta.url), 'utf8');
+/** How long a person is waited for where a policy does not say. */
+const APPROVAL_MS = 5 * 60_000;
+const APPROVAL_MS_MAX = 7 * 24 * 3_600_000;
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Names under which Cedar keeps parsed sets; given back by `close`, since Cedar itself never forgets one. */
+const free: string[] = [];
+let made = 0;
+
+type Rule = ParsedPolicy & { readonly approval?: ApprovalTerms };
+
+/** A set of Cedar policies: parsed and checked against the schema once, then asked. Never throws when it judges. */
+export class CedarJudge implements PolicyJudge {
+  readonly sha256: string;
+  readonly policies: readonly ParsedPolicy[];
+  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #cedar: Cedar;
+  readonly #slot: string;
+
+  /** Throws `policy.invalid` with file, line and policy id. `extra`: what else belongs to the hash. */
+  constructor(cedar: Cedar, files: readonly PolicyFile[], extra: readonly PolicyFile[] = []) {
+    this.#cedar = cedar;
+    this.policies = parsePolicies(cedar, files);
+    this.#rules = new Map(this.policies.map((policy) => [policy.id, { ...policy, ...termsOf(policy) }]));
+    validate(cedar, this.policies);
+    this.sha256 = hashOf([...files, ...extra]);
+    this.#slot = free.pop() ?? `set-${++made}`;
+    const staticPolicies = Object.fromEntries(this.policies.map(({ id, text }) => [id, text]));
+    const parsed = cedar.preparsePolicySet(this.#slot, { staticPolicies });
+    if (parsed.type === 'failure')
+      throw invalid(files[0]?.file ?? 'policies', 1, '', parsed.errors[0]?.message ?? 'cannot be parsed');
+  }
+
+  judge(request: PolicyRequest): PolicyVerdict {
+    try {
+      const call = cedarCall(request);
+      const answer = this.#cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId: this.#slot });
+      if (answer.type === 'failure')
+        return denied(`cannot be judged: ${answer.errors[0]?.message ?? 'no reason given'}`);
+      return this.#verdict(answer.response);
+    } catch (thrown) {
+      return denied(`cannot be judged: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    }
+  }
+
+  /** Lets go of the parsed set; it must not be asked any more. */
+  close(): void {
+    this.#cedar.preparsePolicySet(this.#slot, { staticPolicies: {} });
+    free.push(this.#slot);
+  }
+
+  #verdict({ decision, diagnostics }: Response): PolicyVerdict {
+    const determining = [...diagnostics.reason].sort().slice(0, 64);
+    // Cedar passes over a policy that fails: a prohibition that was passed over would be none.
+    const failed = diagnostics.errors[0];
+    if (failed)
+      return {
+        ...denied(`policy ${failed.policyId} failed: ${failed.error.message}`),
+        determining: [failed.policyId],
+      };
+    const rules = determining.map((id) => this.#rules.get(id)!);
+    if (decision === 'deny') {
+      const first = rules[0];
+      const why = first?.annotations['reason'];
+      if (!first) return denied('no policy permits it');
+      return { decision: 'deny', reason: `forbidden by ${first.id}${why ? `: ${why}` : ''}`, determining };
+    }
+    const asks = rules.filter((rule) => rule.approval);
+    if (asks.length === 0)
+      return { decision: 'allow', reason: `permitted by ${determining[0]}`, determining };
+    return { decision: 'needs_approval', reason: reasonOf(asks), determining, approval: strictest(asks) };
+  }
+}
+
+type Response = Extract<ReturnType<Cedar['statefulIsAuthorized']>, { type: 'success' }>['response'];
+
+/** Over names and texts, in the order of the names: the same files give the same hash on every robot. */
+export function hashOf(files: readonly PolicyFile[]): string {
+  const hash = createHash('sha256');
+  for (const { file, text } of [...files].sort((a, b) => (a.file < b.file ? -1 : 1)))
+    hash.update(JSON.stringify([file, text])).update('\n');
+  return hash.digest('hex');
+}
+
+function denied(reason: string): PolicyVerdict {
+  return { decision: 'deny', reason: reason.slice(0, 512), determining: [] };
+}
+
+function reasonOf(asks: readonly Rule[]): string {
+  return asks.map((rule) => rule.annotations['approve'] || `${rule.id} wants a person to agree`).join('; ');
+}
+
+/** Several permits that ask: the shortest wait, and only roles that all of them name. */
+function strictest(asks: readonly Rule[]): ApprovalTerms {
+  const terms = asks.map((rule) => rule.approval!);
+  const named = terms.filter(({ roles }) => roles.length > 0).map(({ roles }) => roles);
+  const shared =
+    named.length === 0 ? [] : named[0]!.filter((role) => named.every((all) => all.includes(role)));
+  // No role may answer for all of them: a name that nobody has.
+  const roles = named.length > 0 && shared.length === 0 ? ['nobody'] : shared;
+  return { timeoutMs: Math.min(...terms.map(({ timeoutMs }) => timeoutMs)), roles };
+}
+
+function termsOf({ annotations, file, line, id }: ParsedPolicy): { approval?: ApprovalTerms } {
+  const { approve, timeout, approvers } = annotations;
+  if (approve === undefined) {
+    if (timeout !== undefined || approvers !== undefined)
+      throw invalid(file, line, id, '@timeout and @approvers stand beside an @approve');
+    return {};
+  }
+  const roles = (approvers ?? '')
+    .split(',')
+    .map((role) => role.trim())
+    .filter((role) => role !== '');
+  const odd = roles.find((role) => !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/.test(role));
+  if (odd !== undefined || roles.length > 32)
+    throw invalid(file, line, id, `@approvers("${approvers}"): names of roles, separated by commas`);
+  return {
+    approval: { timeoutMs: timeout === undefined ? APPROVAL_MS : durationOf(timeout, file, line, id), roles },
+  };
+}
+
+function durationOf(text: string, file: string, line: number, id: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?) ?(s|min|h|d)$/.exec(text);
+  const ms = match ? Math.round(Number(match[1]) * UNITS[match[2]!]!) : 0;
+  if (ms >= 1_000 && ms <= APPROVAL_MS_MAX) return ms;
+  throw invalid(file, line, id, `@timeout("${text}"): a time from 1 s to 7 d expected, for example "5 min"`);
+}
+
+function validate(cedar: Cedar, policies: readonly ParsedPolicy[]): void {
+  const staticPolicies = Object.fromEntries(policies.map(({ id, text }) => [id, text]));
+  const answer = cedar.validate({
+    validationSettings: { mode: 'strict' },
+    schema: SCHEMA,
+    policies: { staticPolicies },
+  });
+  if (answer.type === 'failure') {
+    const message = answer.errors[0]?.message ?? 'the policies cannot be checked';
+    throw new EdgeError('policy.invalid', { operation: 'load policies', subject: 'schema', message });
+  }
+  const fault = answer.validationErrors[0];
+  if (!fault) return;
+  const policy = policies.find(({ id }) => id === fault.policyId);
+  const start = fault.error.sourceLocations?.[0]?.start ?? 0;
+  const line = policy ? policy.line + lineAt(policy.text, start) - 1 : 1;
+  const help = fault.error.help ? ` (${fault.error.help})` : '';
+  throw invalid(policy?.file ?? 'policies', line, fault.policyId, `${fault.error.message}${help}`);
+}

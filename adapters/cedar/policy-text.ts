@@ -1,0 +1,94 @@
+import { EdgeError } from '../../contract/core.ts';
+import type { Cedar } from './wasm.ts';
+
+export type PolicyFile = { readonly file: string; readonly text: string };
+
+export type ParsedPolicy = {
+  /** `file#id`: the annotation `@id`, else its number in the file. */
+  readonly id: string;
+  readonly file: string;
+  /** Line of its effect or first annotation, from 1. */
+  readonly line: number;
+  readonly text: string;
+  readonly effect: 'permit' | 'forbid';
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
+const KNOWN_ANNOTATIONS = new Set(['id', 'approve', 'timeout', 'approvers', 'reason', 'about']);
+/** Policies of one set: more take longer than a decision may. */
+const POLICIES_MAX = 2_000;
+
+type Detailed = Extract<ReturnType<Cedar['policySetTextToParts']>, { type: 'failure' }>['errors'][number];
+
+/** The policies of all files. Throws `policy.invalid` with file, line and what was expected. */
+export function parsePolicies(cedar: Cedar, files: readonly PolicyFile[]): ParsedPolicy[] {
+  const all: ParsedPolicy[] = [];
+  const ids = new Map<string, ParsedPolicy>();
+  for (const file of files) {
+    for (const policy of parseFile(cedar, file)) {
+      const other = ids.get(policy.id);
+      if (other) throw invalid(policy.file, policy.line, policy.id, `line ${other.line} has the same @id`);
+      ids.set(policy.id, policy);
+      all.push(policy);
+    }
+  }
+  if (all.length > POLICIES_MAX)
+    throw invalid(files.at(-1)!.file, 1, '', `${all.length} policies, at most ${POLICIES_MAX} are taken`);
+  return all;
+}
+
+function parseFile(cedar: Cedar, { file, text }: PolicyFile): ParsedPolicy[] {
+  const parts = cedar.policySetTextToParts(text);
+  if (parts.type === 'failure') throw syntax(file, text, parts.errors);
+  if (parts.policy_templates.length > 0)
+    throw invalid(
+      file,
+      text.slice(0, Math.max(0, text.indexOf('?'))).split('\n').length,
+      '',
+      'templates (?principal, ?resource) are not used here',
+    );
+  let from = 0;
+  return parts.policies.map((part, index) => {
+    const at = Math.max(from, text.indexOf(part, from));
+    from = at + part.length;
+    const line = text.slice(0, at).split('\n').length;
+    const json = cedar.policyToJson(part);
+    if (json.type === 'failure') throw syntax(file, text, json.errors);
+    const annotations = json.json.annotations ?? {};
+    const name = annotations['id'] ?? String(index + 1);
+    const id = `${file}#${name}`;
+    const stranger = Object.keys(annotations).find((key) => !KNOWN_ANNOTATIONS.has(key));
+    if (stranger !== undefined)
+      throw invalid(file, line, id, `@${stranger} is unknown; known: @${[...KNOWN_ANNOTATIONS].join(', @')}`);
+    if (json.json.effect === 'forbid' && annotations['approve'] !== undefined)
+      throw invalid(file, line, id, '@approve stands on a permit: what it permits is asked for first');
+    return { id, file, line, text: part, effect: json.json.effect, annotations };
+  });
+}
+
+/** Offsets of Cedar count bytes of UTF-8. */
+export function lineAt(text: string, offset: number): number {
+  return Buffer.from(text).subarray(0, offset).toString('utf8').split('\n').length;
+}
+
+function syntax(file: string, text: string, errors: readonly Detailed[]): EdgeError {
+  // The last of the related ones is where the reader stumbled first; the end of the file is rarely the fault.
+  const all = errors.flatMap((error) => [error, ...(error.related ?? [])]);
+  const told = all
+    .map((error) => ({ error, at: error.sourceLocations?.[0]?.start ?? text.length }))
+    .sort((a, b) => a.at - b.at)[0];
+  const at = told?.at ?? 0;
+  const expected = told?.error.sourceLocations?.[0]?.label;
+  const message = `${told?.error.message ?? 'cannot be parsed'}${expected ? ` (${expected})` : ''}`;
+  return invalid(file, lineAt(text, at), '', message);
+}
+
+export function invalid(file: string, line: number, id: string, message: string): EdgeError {
+  const policy = id === '' ? '' : `policy ${id}: `;
+  return new EdgeError('policy.invalid', {
+    operation: 'load policies',
+    subject: `${file}:${line}`,
+    message: `${file}:${line}: ${policy}${message}`,
+    hint: 'auraison policy check FILE; the words that policies may use are in docs/policies.md',
+  });
+}
