@@ -192,6 +192,8 @@ export class ToolGate {
 
   /** The class that the call was made under holds, whatever the tool says of itself by now. */
   async #askWorld(effect: Effect, call: CallView): Promise<Known> {
+    // How it ended then is in the record.
+    if (this.#parts.instead && call.replay !== 'never') return 'not happened';
     if (call.replay === 'never') return { unknown: 'it may have happened and is never repeated' };
     if (call.replay === 'safe') return effect.replay === 'safe' ? 'not happened' : { unknown: CHANGED };
     if (!effect.probe) return { unknown: CHANGED };
