@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import { openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
 import type { EdgeError, KeySpace } from '../../contract/index.ts';
 import { BadLink } from '../support/bad-link.ts';
+import { FarProcess } from '../support/far-process.ts';
 import { bytes } from '../support/key-values.ts';
 import { percentile } from '../support/percentile.ts';
 import { say } from '../support/say.ts';
@@ -122,36 +121,6 @@ describe('13 participants and their router, started at once', () => {
   });
 });
 
-/** The far end as a process, asked by lines. */
-class FarEnd {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(link: BadLink) {
-    const script = join(import.meta.dirname, '../support/zenoh-far-main.ts');
-    const [command, args] = link.onFarSide(process.execPath, script, link.farEndpoint);
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<unknown> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('the far end has ended');
-    return JSON.parse(value as string);
-  }
-
-  report(): Promise<FarReport> {
-    this.#child.stdin!.write('report\n');
-    return this.line() as Promise<FarReport>;
-  }
-
-  async close(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin!.end();
-    await gone;
-  }
-}
-
 /** A value that says which it is and when it was sent. */
 function stamped(number: number, size: number): Uint8Array {
   const payload = new Uint8Array(size);
@@ -167,7 +136,8 @@ describe('100 ms ± 30 ms delay, 5 % loss, 2 Mbit/s', () => {
     const link = await BadLink.open(figures, [await freePort(), await freePort()]);
     const command = [zenohPeers().zenohd, '-l', link.routerListens, '--no-multicast-scouting'];
     const zenohd = spawn(...link.onFarSide(...command), { stdio: 'ignore' });
-    const far = new FarEnd(link);
+    const far = new FarProcess('zenoh-far-main.ts', [link.farEndpoint], (...line) => link.onFarSide(...line));
+    const farReport = () => far.report() as Promise<FarReport>;
     try {
       await far.line();
       // Shared memory would pass by the network that is tested.
@@ -208,9 +178,9 @@ describe('100 ms ± 30 ms delay, 5 % loss, 2 Mbit/s', () => {
       };
       await stream(12_000);
       await Promise.all(puts.splice(0));
-      let report = await far.report();
+      let report = await farReport();
       const all = async () => {
-        const { topics } = await far.report().then((r) => (report = r));
+        const { topics } = await farReport().then((r) => (report = r));
         return topics['net/small']?.count === sent.small && topics['net/large']?.count === sent.large;
       };
       await eventuallyTrue(all);
@@ -241,7 +211,7 @@ describe('100 ms ± 30 ms delay, 5 % loss, 2 Mbit/s', () => {
       const before = report.topics['net/small']!.count;
       await eventuallyTrue(async () => {
         await keySpace.put('net/small', stamped(sent.small++, 100));
-        report = await far.report();
+        report = await farReport();
         return report.topics['net/small']!.count > before;
       });
       await eventuallyTrue(async () => {
