@@ -12,12 +12,14 @@ import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
+import { addMcpCommands } from './commands/mcp.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRecordingCommands } from './commands/recording.ts';
 import { addReloadCommand } from './commands/reload.ts';
 import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunsCommands } from './commands/runs.ts';
+import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -53,6 +55,7 @@ for (const add of [
   addStatusCommand,
   addIntentCommands,
   addRunsCommands,
+  addSchedulesCommand,
   addRoutesCommand,
   addEventsCommand,
   addQueryCommand,
@@ -60,6 +63,7 @@ for (const add of [
   addRecordingCommands,
   addLakeCommands,
   addLinkCommands,
+  addMcpCommands,
   addLogCommands,
   addConfigCommands,
   addDoctorCommand,

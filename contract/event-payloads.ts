@@ -229,9 +229,11 @@ export const EVENT_PAYLOADS = {
     {
       schedule: Name('name in the configuration'),
       due_ns: WireTime,
-      action: Type.Enum(['run', 'skipped', 'refused']),
+      /** `known`: the schedule is new or was changed; only times after this one count. */
+      action: Type.Enum(['known', 'run', 'skipped', 'refused']),
       missed: Count('times that passed unseen before this one'),
       reason: Text(512, 'why'),
+      spec: Type.Optional(Text(512, 'cron expression and time zone')),
     },
     closed,
   ),

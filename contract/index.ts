@@ -19,6 +19,7 @@ export * from './quotas.ts';
 export * from './route.ts';
 export * from './run-state.ts';
 export * from './sample.ts';
+export type * from './schedule.ts';
 export * from './schema-kit.ts';
 export * from './skill.ts';
 export * from './time.ts';

@@ -129,6 +129,20 @@ export const LIMITS = {
   TOOL_RESULT_BYTES_MAX: 128 * 1024,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */
   EVENT_PAYLOAD_BYTES_MAX: 256 * 1024,
+  /** One answer of a model to an agent, milliseconds. */
+  AGENT_MODEL_MS: 120_000,
+  /** Tokens of one answer of a model to an agent, where its definition says nothing. */
+  AGENT_ANSWER_TOKENS: 1_024,
+  /** Characters of a result that a model is shown; the log has the whole. */
+  AGENT_RESULT_CHARS: 16_000,
+  /** The same call with the same result so often in a row is a circle: the run fails. */
+  AGENT_SAME_CALLS_MAX: 8,
+  /** How long models that cannot be reached are asked again before a run fails, milliseconds. */
+  AGENT_PATIENCE_MS: 60_000,
+  /** The same where a flow stands by to carry the mission, milliseconds. */
+  AGENT_PATIENCE_DEGRADING_MS: 3_000,
+  /** From the start of a session to its extensions being ready, milliseconds. */
+  AGENT_START_MS: 10_000,
   /** Events in one group commit. */
   LOG_BATCH_EVENTS_MAX: 512,
   /** Events waiting to be committed; append then refuses with `cell.overloaded`. */

@@ -1,15 +1,22 @@
 import { parse, TomlError } from 'smol-toml';
-import { EdgeError, type RouteSpec } from '../contract/core.ts';
+import { EdgeError, type RouteSpec, type ScheduleSpec } from '../contract/core.ts';
 import { disagreements } from './config/agree.ts';
 import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
 import { readRoutes, showRoutes } from './config/routes.ts';
+import { readSchedules, showSchedules } from './config/schedules.ts';
 import type { KeySpec } from './config/spec.ts';
 import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 
 export type { RosTopic } from './config/keys.ts';
 
-/** The tables of `CONFIG_SPEC`, and the list of routes. */
-export type Config = Tables & { readonly routes: readonly RouteSpec[] };
+/** The tables of `CONFIG_SPEC`, and the lists of routes and schedules. */
+export type Config = Tables & {
+  readonly routes: readonly RouteSpec[];
+  readonly schedules: readonly ScheduleSpec[];
+};
+
+/** Every section; the last two are lists of tables. */
+const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules'];
 
 /** One problem of a configuration, with everything needed to mend it. */
 export type ConfigFault = {
@@ -55,26 +62,30 @@ export function readConfig(
     });
 
   let routes: readonly RouteSpec[] = [];
+  let schedules: readonly ScheduleSpec[] = [];
+  const rowFault =
+    (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
+      faults.push({
+        file,
+        line: lineOfRowKey(source, section, row ?? 0, key),
+        key: `${section}${row === undefined ? '' : `[${row + 1}]`}${key === '' ? '' : `.${key}`}`,
+        value: show([key], value),
+        expected,
+      });
   for (const [section, body] of Object.entries(parseToml(source, file, faults))) {
     if (section === 'routes') {
       routes = readRoutes(body, (row, { key, value, expected }) =>
-        faults.push({
-          file,
-          line: lineOfRowKey(source, section, row ?? 0, key),
-          key: `${section}${row === undefined ? '' : `[${row + 1}]`}${key === '' ? '' : `.${key}`}`,
-          value: show([key], value),
-          expected,
-        }),
+        rowFault(section)(row, key, value, expected),
       );
+      continue;
+    }
+    if (section === 'schedules') {
+      schedules = readSchedules(body, rowFault(section));
       continue;
     }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
     if (!keys) {
-      fault(
-        [section],
-        body,
-        `one of the tables ${[...Object.keys(CONFIG_SPEC), 'routes'].join(', ')}${near(section, [...Object.keys(CONFIG_SPEC), 'routes'])}`,
-      );
+      fault([section], body, `one of the tables ${TABLES.join(', ')}${near(section, TABLES)}`);
     } else if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       fault([section], body, `a table: [${section}]`);
     } else {
@@ -94,7 +105,7 @@ export function readConfig(
       expected,
     }),
   );
-  const config = { ...values, routes } as unknown as Config;
+  const config = { ...values, routes, schedules } as unknown as Config;
   if (faults.length === 0)
     for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
   return { config, faults };
@@ -133,7 +144,7 @@ export function showDefaults(): string {
     }
     lines.push('');
   }
-  return [...lines, ...showRoutes()].join('\n');
+  return [...lines, ...showRoutes(), ...showSchedules()].join('\n');
 }
 
 function defaults(): Record<string, Record<string, unknown>> {

@@ -17,6 +17,8 @@ export type * from './mcp.ts';
 export type * from './policy.ts';
 export type * from './policy-hook.ts';
 export type * from './policy-judge.ts';
+export type * from './pressure-gauge.ts';
+export type * from './replay.ts';
 export type * from './robot.ts';
 export type * from './ros-graph.ts';
 export type * from './run-control.ts';

@@ -13,19 +13,24 @@ import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makeMcpServers } from './mcp.ts';
+import { makeSchedules } from './schedules.ts';
 
 /** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
 export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
   const { config, dataDir } = settings;
   const { clock, bus } = context;
   const random = (length: number) => randomBytes(length);
+  const mcpServers = await makeMcpServers(settings, context);
   const runtime = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps: [turtlebotMaze],
     hooks: [new OperatorRole()],
     recording: config.recorder.enabled ? config.recorder.mode : 'off',
     ids: new IdSource(() => toMs(clock.now()), random),
+    tools: (app) => mcpServers?.tools(app.name) ?? [],
   });
+  const schedules = await makeSchedules(settings, context, runtime);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
     {
@@ -38,6 +43,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     {
       clock,
       runtime,
+      ...(schedules ? { schedules: () => schedules.views() } : {}),
+      ...(mcpServers ? { mcpServers } : {}),
       bus,
       openReader: (cell) => openEventReader(dataDir, cell),
       report: context.report,
@@ -49,9 +56,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     work: () => runtime.work(),
     async start() {
       await runtime.start();
+      mcpServers?.start();
       const { url } = await http.start();
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
+      await schedules?.start();
       if (config.runs.auto_start !== '')
         await autoStart(runtime, config.runs.auto_start, config.daemon.name, context);
     },
@@ -59,7 +68,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       rmSync(address, { force: true });
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       const ended = runtime.stop();
-      await Promise.all([ended, http.stop()]);
+      await Promise.all([ended, mcpServers?.stop(), schedules?.stop(), http.stop()]);
     },
   };
 }

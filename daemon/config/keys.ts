@@ -1,4 +1,6 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
+import { INTENT_KEYS } from './intents.ts';
+import { MCP_KEYS } from './mcp.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { readTrigger } from './trigger-row.ts';
 import { ACCESS_KEYS, DELIVERY_KEYS, DOWNSAMPLING_KEYS, rowReader, SIZE_LIMIT_KEYS } from './zenoh-rules.ts';
@@ -183,6 +185,8 @@ export const CONFIG_SPEC = {
     }),
     token_file: secretFile('token for central'),
   },
+  intents: INTENT_KEYS,
+  mcp: MCP_KEYS,
   runs: {
     auto_start: text('', 'intent type that is sent once at start; empty: none'),
   },

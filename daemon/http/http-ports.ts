@@ -1,9 +1,25 @@
-import type { CellBus, CellContext, CellName, Clock, EventReader, RuntimeApi } from '../../contract/index.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type {
+  CellBus,
+  CellContext,
+  CellName,
+  Clock,
+  EventReader,
+  McpServers,
+  RuntimeApi,
+  ScheduleView,
+} from '../../contract/index.ts';
 
 /** All the API calls. It owns no state of the robot: every answer comes from one of these. */
 export type HttpPorts = {
   readonly clock: Clock;
   readonly runtime: RuntimeApi;
+  /** Undefined: nothing is scheduled. */
+  readonly schedules?: () => readonly ScheduleView[];
+  /** Foreign MCP servers; undefined: none is configured. */
+  readonly mcpServers?: McpServers;
+  /** This robot as an MCP server; undefined: it is none. Answers the request by itself, also when it fails. */
+  readonly mcp?: (request: IncomingMessage, response: ServerResponse, body: unknown) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

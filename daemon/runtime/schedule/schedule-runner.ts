@@ -1,0 +1,292 @@
+import {
+  type AgentEvent,
+  type Clock,
+  EdgeError,
+  type EventReader,
+  fromWireTime,
+  isFinished,
+  LIMITS,
+  type NewEvent,
+  type RunStatus,
+  type RuntimeApi,
+  type ScheduleSpec,
+  type ScheduleView,
+  type Timer,
+  type TimeTable,
+  toMs,
+  toWireTime,
+} from '../../../contract/core.ts';
+import { type DueDecision, decideDue, nextLook } from './decide-due.ts';
+import { type Fired, ScheduleBook, wireOf } from './schedule-book.ts';
+
+export type Schedule = { readonly spec: ScheduleSpec; readonly table: TimeTable };
+
+export type ScheduleParts = {
+  readonly robot: string;
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs'>;
+  readonly reader: EventReader;
+  /** Resolves when they are durable. */
+  append(events: readonly NewEvent[]): Promise<readonly AgentEvent[]>;
+  report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
+};
+
+type Standing = Schedule & {
+  readonly book: ScheduleBook;
+  /** Written down as due, and not yet known to have opened its run. */
+  pending: Fired | undefined;
+  runId: string | undefined;
+  retryMs: number;
+};
+
+const READ_BATCH = 1_000;
+const NEXT_SHOWN = 3;
+/** What is due and cannot be opened for now (a full disk, a cell that starts) is tried again, milliseconds. */
+const RETRY_MS = 3_000;
+const UNFINISHED: readonly RunStatus[] = ['queued', 'running', 'waiting_approval', 'paused'];
+/** Nothing was decided about the intent: another try may open it. Everything else is an answer. */
+const UNDECIDED: ReadonlySet<string> = new Set([
+  ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'log.failed', 'deadline.exceeded'],
+]);
+
+/**
+ * Gives the robot its own intents in time. A time that is due is durable before its intent is; the intent carries
+ * it as its key. So however this process ends, each time opens one run, or says why it opens none.
+ */
+export class ScheduleRunner {
+  readonly #parts: ScheduleParts;
+  readonly #standings: readonly Standing[];
+  #timer: Timer | undefined;
+  #stopped = false;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(parts: ScheduleParts, schedules: readonly Schedule[]) {
+    this.#parts = parts;
+    this.#standings = schedules.map((one) => ({
+      ...one,
+      book: new ScheduleBook(),
+      pending: undefined,
+      runId: undefined,
+      retryMs: -Infinity,
+    }));
+  }
+
+  /** After the runtime is up. Reads what was decided before; then looks at once. */
+  async start(): Promise<void> {
+    if (this.#standings.length === 0) return;
+    await this.#load();
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#looking;
+    this.#parts.reader.close();
+  }
+
+  views(): readonly ScheduleView[] {
+    const nowMs = toMs(this.#parts.clock.now());
+    return this.#standings.map(({ spec, table, book, runId }) => ({
+      name: spec.name,
+      cron: spec.cron,
+      time_zone: spec.timeZone,
+      intent: spec.intent,
+      missed: spec.missed,
+      overlap: spec.overlap,
+      jitter_ms: spec.jitterMs,
+      next: upcoming(table, nowMs),
+      ...(book.last ? { last: lastOf(book.last.fired, runId) } : {}),
+    }));
+  }
+
+  async #load(): Promise<void> {
+    const { reader } = this.#parts;
+    const byName = new Map(this.#standings.map((standing) => [standing.spec.name, standing]));
+    for (let cursor = 0; ; ) {
+      const events = reader.read(cursor, READ_BATCH, { kinds: ['schedule.fired'] });
+      if (events.length === 0) break;
+      if (cursor > 0) await new Promise((resolve) => setImmediate(resolve));
+      for (const event of events as AgentEvent<'schedule.fired'>[]) {
+        byName.get(event.payload.schedule)?.book.take(event);
+      }
+      cursor = events.at(-1)!.seq;
+    }
+    for (const standing of this.#standings) {
+      const { last } = standing.book;
+      if (last?.fired.action !== 'run') continue;
+      standing.runId = this.#openedBy(standing.spec, last.fired, last.seq);
+      if (standing.runId === undefined) standing.pending = last.fired;
+    }
+  }
+
+  /** The run that a time opened. Of a time that opened one it is found at once: nothing comes between in the log. */
+  #openedBy(spec: ScheduleSpec, { due_ns }: Fired, seq: number): string | undefined {
+    for (let cursor = seq; ; ) {
+      const events = this.#parts.reader.read(cursor, READ_BATCH, { kinds: ['intent.accepted'] });
+      if (events.length === 0) return undefined;
+      for (const event of events as AgentEvent<'intent.accepted'>[]) {
+        const { policy_ctx, idempotency_key } = event.payload.intent;
+        if (policy_ctx.principal === principalOf(spec) && idempotency_key === due_ns) return event.run_id;
+      }
+      cursor = events.at(-1)!.seq;
+    }
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    this.#looking = this.#look().finally(() => {
+      if (this.#stopped) return;
+      this.#timer = this.#parts.clock.after(this.#restMs(), () => this.#wake());
+    });
+  }
+
+  async #look(): Promise<void> {
+    await Promise.all(this.#standings.map((standing) => this.#attend(standing)));
+  }
+
+  /** Never rejects: what cannot be written or opened now is tried again. */
+  async #attend(standing: Standing): Promise<void> {
+    const { clock, report, robot } = this.#parts;
+    if (clock.monotonicMs() < standing.retryMs) return;
+    const { spec, table, book } = standing;
+    try {
+      if (standing.pending && !(await this.#open(standing, standing.pending))) return;
+      if (book.last?.fired.spec !== specText(spec)) await this.#know(standing);
+      const nowMs = toMs(clock.now());
+      const { due, upToMs } = decideDue(spec, table, book.position(nowMs), nowMs, robot);
+      for (const one of due) {
+        if (this.#stopped) return;
+        await this.#fire(standing, one);
+        if (standing.pending) return;
+      }
+      if (upToMs !== undefined) book.passed(upToMs);
+    } catch (thrown) {
+      const { code, message } = EdgeError.from(thrown, 'internal.fault', 'fire', spec.name);
+      report('warn', 'a schedule could not be served, it is tried again', {
+        schedule: spec.name,
+        code,
+        message,
+      });
+      standing.retryMs = clock.monotonicMs() + RETRY_MS;
+    }
+  }
+
+  /** New, or told otherwise than before: what was due by the old words is nobody's business any more. */
+  async #know(standing: Standing): Promise<void> {
+    const due_ns = wireOf(toMs(this.#parts.clock.now()));
+    const reason = standing.book.isKnown ? 'the schedule was changed' : 'the schedule is new';
+    await this.#write(standing, { due_ns, action: 'known', missed: 0, reason });
+  }
+
+  async #fire(standing: Standing, { dueMs, action, missed, reason }: DueDecision): Promise<void> {
+    const { spec } = standing;
+    const due_ns = wireOf(dueMs);
+    const busy = action === 'run' && spec.overlap === 'skip' ? this.#unfinishedRun(spec) : undefined;
+    if (action === 'skipped' || busy !== undefined) {
+      const why = busy === undefined ? reason : `run ${busy} of an earlier time has not ended`;
+      return await this.#write(standing, { due_ns, action: 'skipped', missed, reason: why });
+    }
+    await this.#write(standing, { due_ns, action: 'run', missed, reason });
+    standing.pending = standing.book.last!.fired;
+    await this.#open(standing, standing.pending);
+  }
+
+  /** True when the time is settled: it has its run, or the log says why not. */
+  async #open(standing: Standing, fired: Fired): Promise<boolean> {
+    const { spec } = standing;
+    const { clock, runtime } = this.#parts;
+    try {
+      const { run } = await runtime.submit(this.#request(spec, fired), this.#context(spec));
+      standing.runId = run.run_id;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', 'submit', spec.name);
+      if (UNDECIDED.has(error.code)) {
+        standing.retryMs = clock.monotonicMs() + RETRY_MS;
+        return false;
+      }
+      standing.runId = undefined;
+      const reason = `${error.code}: ${error.message}`.slice(0, 512);
+      await this.#write(standing, { due_ns: fired.due_ns, action: 'refused', missed: 0, reason });
+      this.#parts.report('warn', 'the intent of a schedule was refused', { schedule: spec.name, reason });
+    }
+    standing.pending = undefined;
+    return true;
+  }
+
+  #request(spec: ScheduleSpec, { due_ns }: Fired) {
+    const { intent: type, params, priority, deadlineMs } = spec;
+    const deadline =
+      deadlineMs === undefined
+        ? {}
+        : { deadline: toWireTime(fromWireTime(due_ns) + BigInt(Math.round(deadlineMs)) * 1_000_000n) };
+    return { type, params, priority, idempotency_key: due_ns, ...deadline };
+  }
+
+  #context(spec: ScheduleSpec) {
+    return {
+      tenant: this.#parts.tenant,
+      principal: principalOf(spec),
+      roles: [...spec.roles],
+      origin: 'schedule' as const,
+    };
+  }
+
+  async #write(standing: Standing, what: Omit<Fired, 'schedule' | 'spec'>): Promise<void> {
+    const { spec, book } = standing;
+    const payload: Fired = { schedule: spec.name, ...what, spec: specText(spec) };
+    const [event] = await this.#parts.append([{ kind: 'schedule.fired', payload }]);
+    book.take(event as AgentEvent<'schedule.fired'>);
+  }
+
+  #unfinishedRun(spec: ScheduleSpec): string | undefined {
+    for (const status of UNFINISHED) {
+      const found = this.#parts.runtime
+        .runs({ status, limit: LIMITS.RUNS_REMEMBERED_MAX })
+        .find(({ intent, run }) => {
+          const { origin, principal } = intent.policy_ctx;
+          return origin === 'schedule' && principal === principalOf(spec) && !isFinished(run.status);
+        });
+      if (found) return found.run.run_id;
+    }
+    return undefined;
+  }
+
+  /** The clock may jump meanwhile: nobody sleeps longer than it takes to notice. */
+  #restMs(): number {
+    const { clock, robot } = this.#parts;
+    const nowMs = Number(clock.now() / 1_000n) / 1_000;
+    let restMs: number = LIMITS.SCHEDULE_LOOK_MS;
+    for (const { spec, table, book, pending, retryMs } of this.#standings) {
+      if (pending || clock.monotonicMs() < retryMs) continue;
+      const next = nextLook(spec, table, book.position(nowMs).cursorMs, robot);
+      if (next !== undefined) restMs = Math.min(restMs, next - nowMs);
+    }
+    return Math.max(1, Math.ceil(restMs));
+  }
+}
+
+function principalOf({ name }: ScheduleSpec): string {
+  return `schedule/${name}`;
+}
+
+function specText({ cron, timeZone }: ScheduleSpec): string {
+  return `${cron} ${timeZone}`.slice(0, 512);
+}
+
+function lastOf(fired: Fired, runId: string | undefined): NonNullable<ScheduleView['last']> {
+  const { due_ns, action, missed, reason } = fired;
+  const run = action === 'run' && runId !== undefined ? { run_id: runId } : {};
+  return { due: due_ns, action, missed, reason, ...run };
+}
+
+function upcoming(table: TimeTable, nowMs: number): string[] {
+  const times: string[] = [];
+  let at = table.next(nowMs);
+  while (at !== undefined && times.length < NEXT_SHOWN) {
+    times.push(wireOf(at));
+    at = table.next(at);
+  }
+  return times;
+}
