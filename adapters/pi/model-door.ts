@@ -1,0 +1,295 @@
+import type {
+  AssistantMessage,
+  AssistantMessageEventStream,
+  Context,
+  Model,
+  SimpleStreamOptions,
+  Tool,
+  TranscriptContext,
+} from '@earendil-works/pi-ai';
+import {
+  type AgentDefinition,
+  EdgeError,
+  type LanguageModel,
+  LIMITS,
+  type ModelAnswer,
+  type ModelNeed,
+  type ModelRequest,
+  pause,
+  type RunContext,
+  type ToolSpec,
+  toMs,
+} from '../../contract/core.ts';
+import type { PiLibrary } from './pi-library.ts';
+import { heldArguments, toMessages } from './transcript.ts';
+
+/** The provider of all models in a session: the door to those of this house. */
+export const PROVIDER = 'auraison';
+/** The model of a session that has chosen none: what fits the need of the agent. */
+export const ANY_MODEL = 'any';
+
+const CWD = /\s*<cwd>[^<]*<\/cwd>/;
+
+/** After a failure the model is asked again after this long, milliseconds; doubles up to the next. */
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 8_000;
+
+export type DoorParts = {
+  readonly pi: PiLibrary;
+  readonly context: RunContext;
+  readonly model: LanguageModel;
+  readonly agent: AgentDefinition;
+  /** Tools by the names that models see. */
+  readonly tools: ReadonlyMap<string, ToolSpec>;
+  /** Durable before a model is asked. */
+  readonly settle: () => Promise<void>;
+  /** How long models that fail are asked again, milliseconds. */
+  readonly patienceMs: number;
+  /** Number of the answer that is asked for; part of the ids of its calls. */
+  readonly turn: () => number;
+};
+
+/**
+ * Pi asks for models here, and nowhere else. A failed call is asked again for a while: until an answer is whole
+ * none of its tool calls has happened. What fails in the end is `fault`, and ends the run.
+ */
+export class ModelDoor {
+  readonly #parts: DoorParts;
+  fault: EdgeError | undefined;
+  /** What a person wants a summary to look at. */
+  focus: string | undefined;
+
+  constructor(parts: DoorParts) {
+    this.#parts = parts;
+  }
+
+  /** A model of the configuration, or any, as Pi knows models. */
+  describe(name: string): Model<string> {
+    const { info } = this.#parts.model;
+    return {
+      id: name,
+      name,
+      api: PROVIDER,
+      provider: PROVIDER,
+      baseUrl: '',
+      reasoning: false,
+      input: info.vision ? ['text', 'image'] : ['text'],
+      cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      contextWindow: info.context,
+      maxTokens: this.#maxTokens(),
+    };
+  }
+
+  /** Pi's stream function: never throws; failures are in the stream. */
+  readonly stream = (
+    model: Model<string>,
+    context: Context | TranscriptContext,
+    options: SimpleStreamOptions = {},
+  ): AssistantMessageEventStream => {
+    const { ai } = this.#parts.pi;
+    const stream = ai.createAssistantMessageEventStream();
+    const partial = emptyAnswer(model, toMs(this.#parts.context.clock.now()));
+    stream.push({ type: 'start', partial });
+    this.#answer(model, ai.normalizeContext(context as Context), options, partial, stream).then(
+      (message) => stream.push({ type: 'done', reason: message.stopReason as 'stop', message }),
+      (thrown: unknown) => stream.push({ type: 'error', ...failed(partial, thrown, options.signal) }),
+    );
+    return stream;
+  };
+
+  async #answer(
+    model: Model<string>,
+    transcript: TranscriptContext,
+    options: SimpleStreamOptions,
+    partial: AssistantMessage,
+    stream: AssistantMessageEventStream,
+  ): Promise<AssistantMessage> {
+    const { context, settle, turn } = this.#parts;
+    const inSession = options.sessionId === context.runId;
+    const request = this.#request(model, transcript, inSession, options.maxTokens);
+    const signal = options.signal ? AbortSignal.any([context.signal, options.signal]) : context.signal;
+    const onText = (text: string, kind: 'text' | 'thinking') => tell(partial, stream, kind, text);
+    try {
+      const answer = await this.#patiently(async () => {
+        await context.unpaused();
+        await settle();
+        partial.content = [];
+        return await this.#parts.model.complete(request, {
+          signal,
+          onDelta: (delta) => {
+            if (delta.kind !== 'tool_call') onText(delta.text, delta.kind);
+          },
+        });
+      }, signal);
+      return whole(partial, answer, turn(), (name) => this.#shown(name));
+    } catch (thrown) {
+      const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
+      if (inSession) this.fault ??= fault;
+      throw fault;
+    }
+  }
+
+  async #patiently(ask: () => Promise<ModelAnswer>, signal: AbortSignal): Promise<ModelAnswer> {
+    const { context, patienceMs } = this.#parts;
+    const until = context.clock.monotonicMs() + patienceMs;
+    for (let delay = RETRY_FIRST_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
+      try {
+        return await ask();
+      } catch (thrown) {
+        const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
+        if (signal.aborted || !isOutage(fault)) throw fault;
+        if (context.clock.monotonicMs() + delay >= until) throw fault;
+      }
+      await pause(context.clock, delay, signal);
+      if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'complete', subject: 'model' });
+    }
+  }
+
+  #request(
+    model: Model<string>,
+    transcript: TranscriptContext,
+    inSession: boolean,
+    maxTokens: number | undefined,
+  ): ModelRequest {
+    const { agent, pi, model: door } = this.#parts;
+    // Pi names its folder; ours is nowhere.
+    const system = pi.ai.getCurrentSystemPrompt(transcript.messages).replace(CWD, '').trim();
+    const messages = toMessages(system, transcript, door.info.vision);
+    const tools = inSession ? this.#tools(pi.ai.getCurrentTools(transcript.messages)) : [];
+    const last = messages.at(-1);
+    if (!inSession && this.focus !== undefined && last)
+      messages[messages.length - 1] = { ...last, text: `${last.text}\n\nPay attention to: ${this.focus}` };
+    return {
+      messages,
+      ...(tools.length > 0 ? { tools, toolChoice: agent.toolChoice ?? 'auto' } : {}),
+      maxTokens: Math.min(maxTokens ?? this.#maxTokens(), this.#maxTokens()),
+      temperature: inSession ? (agent.temperature ?? 0) : 0,
+      deadlineMs: LIMITS.AGENT_MODEL_MS,
+      purpose: inSession ? 'agent turn' : 'compaction',
+      need: need(agent.need, model.id, tools.length > 0, messages),
+    };
+  }
+
+  /** Pi holds tools without their schemas, so that it can neither check nor coerce; models get the true ones. */
+  #tools(declared: readonly Tool[]): NonNullable<ModelRequest['tools']> {
+    return declared.map(({ name, description, parameters }) => {
+      const spec = this.#parts.tools.get(name);
+      const schema = spec?.input ?? parameters;
+      return {
+        name,
+        description: spec?.description ?? description,
+        parameters: schema as Record<string, unknown>,
+      };
+    });
+  }
+
+  /** A model that calls a tool by its true name means it. */
+  #shown(name: string): string {
+    if (this.#parts.tools.has(name)) return name;
+    for (const [shown, spec] of this.#parts.tools) if (spec.name === name) return shown;
+    return name.slice(0, 128);
+  }
+
+  #maxTokens(): number {
+    return this.#parts.agent.maxTokens ?? LIMITS.AGENT_ANSWER_TOKENS;
+  }
+}
+
+/** The model cannot be reached or does not work; another try or another model may. */
+export function isOutage({ code }: EdgeError): boolean {
+  return code === 'model.unavailable' || code === 'model.failed' || code === 'deadline.exceeded';
+}
+
+function need(
+  wanted: ModelNeed = {},
+  chosen: string,
+  tools: boolean,
+  messages: ModelRequest['messages'],
+): ModelNeed {
+  const vision = wanted.vision === true || messages.some(({ images }) => images !== undefined);
+  return {
+    ...wanted,
+    ...(tools ? { tools: true } : {}),
+    ...(vision ? { vision: true } : {}),
+    ...(chosen === ANY_MODEL ? {} : { prefer: [chosen, ...(wanted.prefer ?? [])] }),
+  };
+}
+
+function emptyAnswer(model: Model<string>, timestamp: number): AssistantMessage {
+  return {
+    role: 'assistant',
+    content: [],
+    api: PROVIDER,
+    provider: PROVIDER,
+    model: model.id,
+    usage: usage(0, 0),
+    stopReason: 'stop',
+    timestamp,
+  };
+}
+
+function usage(input: number, output: number): AssistantMessage['usage'] {
+  const cost = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
+  return { input, output, cacheRead: 0, cacheWrite: 0, totalTokens: input + output, cost };
+}
+
+/** Text as it comes, for whoever watches. */
+function tell(
+  partial: AssistantMessage,
+  stream: AssistantMessageEventStream,
+  kind: 'text' | 'thinking',
+  text: string,
+): void {
+  const at = partial.content.at(-1);
+  if (at?.type !== kind) {
+    partial.content.push(kind === 'text' ? { type: 'text', text: '' } : { type: 'thinking', thinking: '' });
+    stream.push({ type: `${kind}_start`, contentIndex: partial.content.length - 1, partial });
+  }
+  const block = partial.content.at(-1)!;
+  if (block.type === 'text') block.text += text;
+  if (block.type === 'thinking') block.thinking += text;
+  stream.push({ type: `${kind}_delta`, contentIndex: partial.content.length - 1, delta: text, partial });
+}
+
+/**
+ * The answer that counts: what the model gave in the end, not what was told on the way. Its calls get ids of their
+ * own, since servers give the same ones again, and a call is found by its id after a cut.
+ */
+function whole(
+  partial: AssistantMessage,
+  answer: ModelAnswer,
+  turn: number,
+  shown: (name: string) => string,
+): AssistantMessage {
+  const content: AssistantMessage['content'] = [];
+  if (answer.text !== '') content.push({ type: 'text', text: answer.text });
+  for (const [index, call] of answer.toolCalls.entries()) {
+    const held = heldArguments(call.argumentsText) as { arguments: Record<string, never> };
+    content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name: shown(call.name), ...held });
+  }
+  const calls = answer.toolCalls.length > 0;
+  const stopReason = answer.stopReason === 'length' ? 'length' : calls ? 'toolUse' : 'stop';
+  Object.assign(partial, {
+    content,
+    stopReason,
+    responseModel: answer.model,
+    usage: usage(answer.tokensIn, answer.tokensOut),
+  });
+  return partial;
+}
+
+function failed(
+  partial: AssistantMessage,
+  thrown: unknown,
+  signal: AbortSignal | undefined,
+): { reason: 'error' | 'aborted'; error: AssistantMessage } {
+  const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
+  const reason = signal?.aborted || fault.code === 'run.cancelled' ? 'aborted' : 'error';
+  const error = {
+    ...partial,
+    content: [],
+    stopReason: reason,
+    errorMessage: `${fault.code}: ${fault.message}`,
+  };
+  return { reason, error: error as AssistantMessage };
+}

@@ -1,0 +1,281 @@
+import type { AgentSession, SessionManager } from '@earendil-works/pi-coding-agent';
+import {
+  type AgentDefinition,
+  type BlobStore,
+  EdgeError,
+  type LanguageModel,
+  LIMITS,
+  type RunContext,
+  type RunOutcome,
+  type ToolSpec,
+  toMs,
+  withDeadline,
+} from '../../contract/core.ts';
+import {
+  CHOOSE_A_TOOL,
+  type Entry,
+  endingOf,
+  FORKED,
+  messagesOf,
+  type Standing,
+  standingOf,
+  turnsOf,
+} from './ending.ts';
+import { ANY_MODEL, ModelDoor, PROVIDER } from './model-door.ts';
+import type { AgentInternals, PiLibrary } from './pi-library.ts';
+import { openSession } from './pi-session.ts';
+import { type CallResult, callTool } from './pi-tools.ts';
+import type { PiExtension } from './resources.ts';
+import { RunInbox } from './run-inbox.ts';
+import { SessionJournal } from './session-journal.ts';
+import { modelNames } from './tool-naming.ts';
+import { argumentsOf } from './transcript.ts';
+
+/** Pi wants a folder; ours has nothing in it, and models are not told of it. */
+const NOWHERE = '/var/empty';
+
+export type PiRunParts = {
+  readonly pi: PiLibrary;
+  readonly context: RunContext;
+  readonly agent: AgentDefinition;
+  readonly model: LanguageModel;
+  readonly blobs: BlobStore | undefined;
+  /** Blocks that stand below the instructions of the agent, such as its skills. */
+  readonly promptBlocks: readonly string[];
+  readonly extensions: readonly PiExtension[];
+  readonly onExtensionError: (path: string, event: string, error: string) => void;
+  readonly patienceMs: number;
+};
+
+/** One attempt at a run by a Pi session. What the session says next follows from its entries alone. */
+export class PiRun {
+  readonly #parts: PiRunParts;
+  readonly #journal: SessionJournal;
+  readonly #tools: ReadonlyMap<string, ToolSpec>;
+  #manager!: SessionManager;
+  #session!: AgentSession;
+  #door!: ModelDoor;
+  #inbox!: RunInbox;
+  #ending: RunOutcome | undefined;
+  #announced = 0;
+
+  constructor(parts: PiRunParts) {
+    const { context, blobs } = parts;
+    this.#parts = parts;
+    this.#journal = new SessionJournal(context, blobs);
+    const specs = context.toolBox.specs();
+    const byName = new Map(specs.map((spec) => [spec.name, spec]));
+    const names = modelNames(specs.map(({ name }) => name));
+    this.#tools = new Map([...names].map(([shown, name]) => [shown, byName.get(name)!]));
+  }
+
+  /** Rejects with the fault of the model when none answers, and with `run.cancelled` when the run is over. */
+  async run(): Promise<RunOutcome> {
+    const { context } = this.#parts;
+    await this.#open();
+    // What was said before this attempt is handed over now.
+    context.onMessage((message) => this.#inbox.take(message));
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let seen = -1; ; ) {
+      context.signal.throwIfAborted();
+      const outcome = this.#outcome();
+      if (outcome) return await this.#settled(outcome);
+      const entries = this.#entries().length;
+      if (entries === seen) throw stuck(context.runId);
+      seen = entries;
+      await this.#step(standingOf(messagesOf(this.#entries())));
+      if (this.#door.fault) throw this.#door.fault;
+    }
+  }
+
+  /** Lets go of everything; the session is not heard any more. */
+  abandon(): void {
+    this.#journal.close();
+    try {
+      this.#session?.dispose();
+    } catch {
+      // A session that cannot be disposed of is left behind: it has no door to anything.
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { pi, context, model, agent, patienceMs } = this.#parts;
+    const journal = this.#journal;
+    const forked = context.resume === undefined && context.session.length > 0;
+    this.#manager = await journal.open(pi, context.session, NOWHERE);
+    if (forked) this.#manager.appendCustomEntry(FORKED, {});
+    this.#door = new ModelDoor({
+      pi,
+      context,
+      model,
+      agent,
+      tools: this.#tools,
+      patienceMs,
+      settle: () => journal.flush(),
+      turn: () => 1 + this.#manager.getEntries().filter(isAnswer).length,
+    });
+    const chosen = this.#manager.buildSessionContext().model;
+    this.#session = await openSession({
+      ...this.#parts,
+      cwd: NOWHERE,
+      manager: this.#manager,
+      door: this.#door,
+      tools: this.#tools,
+      model: chosen?.provider === PROVIDER ? chosen.modelId : ANY_MODEL,
+      keepTokens: () => this.#inbox.keepTokens,
+      call: (name, callId, signal) => this.#call(name, callId, signal),
+      beforeRequest: () => this.#beforeRequest(),
+      finishTurn: () => this.#finishTurn(),
+    });
+    this.#inbox = new RunInbox({
+      journal,
+      manager: this.#manager,
+      session: this.#session,
+      door: this.#door,
+      now: () => toMs(context.clock.now()),
+    });
+    if (this.#parts.extensions.length > 0) await this.#bind();
+  }
+
+  async #bind(): Promise<void> {
+    const { context, onExtensionError } = this.#parts;
+    const bound = this.#session.bindExtensions({
+      mode: 'print',
+      onError: ({ extensionPath, event, error }) => onExtensionError(extensionPath, event, error),
+    });
+    await withDeadline(context.clock, LIMITS.AGENT_START_MS, bound, 'start', 'extensions');
+  }
+
+  async #step(standing: Standing): Promise<void> {
+    const { context, agent } = this.#parts;
+    if (standing.at === 'new')
+      return await this.#inbox.during(() =>
+        this.#session.prompt(agent.prompt(context.intent.params), { expandPromptTemplates: false }),
+      );
+    if (standing.at === 'calls') return await this.#settleCalls(standing);
+    if (standing.at === 'failed') this.#omitLast();
+    const said = this.#inbox.waiting();
+    const nudge = standing.at === 'text' && said.length === 0 ? [this.#inbox.message(CHOOSE_A_TOOL)] : [];
+    const internals = this.#session as unknown as AgentInternals;
+    await this.#inbox.during(() => internals._runAgentPrompt([...said, ...nudge]));
+  }
+
+  /** How the run ends by what the session holds, unless somebody has said something. */
+  #outcome(): RunOutcome | undefined {
+    if (this.#ending) return this.#ending;
+    const ending = endingOf(this.#entries(), this.#parts.agent);
+    const waits = this.#inbox.busy && ending?.status === 'succeeded';
+    return waits ? undefined : ending;
+  }
+
+  async #settled(outcome: RunOutcome): Promise<RunOutcome> {
+    await this.#journal.flush();
+    return outcome;
+  }
+
+  /** Before a model is asked: what people said counts, and where the run is stands in the log with the entries. */
+  async #beforeRequest(): Promise<void> {
+    const { context } = this.#parts;
+    await context.unpaused();
+    await this.#inbox.settle();
+    const turn = turnsOf(this.#entries()) + 1;
+    if (turn === this.#announced) return await this.#journal.flush();
+    this.#announced = turn;
+    const payload = { phase: 'agent', reason: `turn ${turn}`, facts: { turn } };
+    await this.#journal.flush([{ kind: 'run.phase', run_id: context.runId, payload }]);
+  }
+
+  /** Whether Pi's loop ends after a turn. */
+  #finishTurn(): boolean {
+    const { agent } = this.#parts;
+    const ending = endingOf(this.#entries(), agent);
+    if (ending && !(this.#inbox.busy && ending.status === 'succeeded')) {
+      this.#ending = ending;
+      return true;
+    }
+    const { at } = standingOf(messagesOf(this.#entries()));
+    if (at === 'text' && !ending && !this.#inbox.busy) this.#inbox.steer(CHOOSE_A_TOOL);
+    return false;
+  }
+
+  async #call(name: string, callId: string, signal: AbortSignal | undefined): Promise<CallResult> {
+    await this.#journal.flush();
+    const block = this.#findCall(callId);
+    const spec = this.#tools.get(name);
+    return await callTool(
+      this.#parts.context,
+      spec?.name ?? name,
+      block && argumentsOf(block),
+      callId,
+      signal,
+    );
+  }
+
+  /** Calls that a cut left without a result: the gate knows what became of them. */
+  async #settleCalls({ calls, cutShort }: Extract<Standing, { at: 'calls' }>): Promise<void> {
+    const { context } = this.#parts;
+    await this.#journal.flush();
+    // Somebody who forks and says something else does not want these calls.
+    const dropped = context.resume === undefined && this.#inbox.busy;
+    for (const block of calls) {
+      context.signal.throwIfAborted();
+      const name = String(block['name']);
+      const callId = String(block['id']);
+      const { content, isError, result } = cutShort
+        ? notMade('the answer was cut off at its token limit')
+        : dropped
+          ? notMade('the run goes on with another message')
+          : await this.#call(name, callId, undefined);
+      const finished = this.#tools.get(name)?.name === 'run.finish' && result;
+      this.#manager.appendMessage({
+        role: 'toolResult',
+        toolCallId: callId,
+        toolName: name,
+        content,
+        details: (finished ? { result } : {}) as never,
+        isError,
+        timestamp: toMs(context.clock.now()),
+      });
+    }
+    this.#session.refreshContext();
+  }
+
+  /** An answer that failed or was broken off stays in the tree and is left out of what models see. */
+  #omitLast(): void {
+    const last = this.#entries().findLast(isAnswer) as { id?: string } | undefined;
+    if (last?.id !== undefined) this.#manager.appendContextEdit(last.id, null);
+    this.#session.refreshContext();
+  }
+
+  #findCall(callId: string): ({ type: string } & Record<string, unknown>) | undefined {
+    const content = messagesOf(this.#entries()).findLast(({ role }) => role === 'assistant')?.['content'];
+    if (!Array.isArray(content)) return undefined;
+    return content.find(
+      (block: Record<string, unknown>) => block['type'] === 'toolCall' && block['id'] === callId,
+    );
+  }
+
+  #entries(): readonly Entry[] {
+    return this.#manager.getBranch() as unknown as readonly Entry[];
+  }
+}
+
+function isAnswer(entry: { readonly type: string }): boolean {
+  return (
+    entry.type === 'message' &&
+    (entry as unknown as { message: { role: string } }).message.role === 'assistant'
+  );
+}
+
+function notMade(why: string): CallResult {
+  return {
+    content: [{ type: 'text', text: `this call was not made: ${why}` }],
+    isError: true,
+    result: undefined,
+  };
+}
+
+function stuck(runId: string): EdgeError {
+  const message = 'the session makes no progress';
+  return new EdgeError('internal.fault', { operation: 'drive session', subject: runId, message });
+}

@@ -1,0 +1,85 @@
+import type { ToolDefinition } from '@earendil-works/pi-coding-agent';
+import { EdgeError, LIMITS, type RunContext, type ToolAnswer, type ToolSpec } from '../../contract/core.ts';
+
+type Content = Awaited<ReturnType<ToolDefinition['execute']>>['content'];
+
+/** How one call ended, as the model hears of it. */
+export type CallResult = {
+  readonly content: Content;
+  readonly isError: boolean;
+  /** What the tool gave, for those whose result means something to the run. */
+  readonly result: Readonly<Record<string, unknown>> | undefined;
+};
+
+/** The tool by which an agent says that it is done. */
+export const FINISH = 'run.finish';
+
+/**
+ * One call of a tool, with its arguments as the model sent them. A refused or failed call is a result: the model is
+ * told why. Rejects only when the run is over.
+ */
+export async function callTool(
+  context: Pick<RunContext, 'toolBox' | 'signal'>,
+  name: string,
+  args: unknown,
+  originId: string,
+  signal?: AbortSignal,
+): Promise<CallResult> {
+  try {
+    const answer = await context.toolBox.call(name, args, { originId, ...(signal ? { signal } : {}) });
+    return { content: contentOf(answer), isError: false, result: answer.result };
+  } catch (thrown) {
+    if (context.signal.aborted) throw thrown;
+    return { content: [{ type: 'text', text: told(thrown, name) }], isError: true, result: undefined };
+  }
+}
+
+function contentOf({ result, images = [] }: ToolAnswer): Content {
+  const text = JSON.stringify(result);
+  const shown =
+    text.length <= LIMITS.AGENT_RESULT_CHARS
+      ? text
+      : `${text.slice(0, LIMITS.AGENT_RESULT_CHARS)}… [cut: ${text.length} characters]`;
+  return [
+    { type: 'text', text: shown },
+    ...images.map(({ mime, data }) => ({
+      type: 'image' as const,
+      mimeType: mime,
+      data: Buffer.from(data).toString('base64'),
+    })),
+  ];
+}
+
+function told(thrown: unknown, name: string): string {
+  const { code, message, hint } = EdgeError.from(thrown, 'tool.failed', 'call', name);
+  return hint === '' ? `${code}: ${message}` : `${code}: ${message} (${hint})`;
+}
+
+export type ToolParts = {
+  readonly pi: { readonly object: ToolDefinition['parameters'] };
+  /** Tools by the names that models see. */
+  readonly specs: ReadonlyMap<string, ToolSpec>;
+  /** Does the call that has this id. */
+  readonly call: (name: string, callId: string, signal: AbortSignal | undefined) => Promise<CallResult>;
+};
+
+/**
+ * Tools as Pi takes them. Their parameters say only that they are an object: Pi would coerce what it checks (null
+ * becomes 0, "15" becomes 15). Models get the true schemas by the door, and the gate checks what they sent.
+ */
+export function toolDefinitions({ pi, specs, call }: ToolParts): ToolDefinition[] {
+  return [...specs].map(([name, spec]) => ({
+    name,
+    label: spec.name,
+    description: spec.description,
+    parameters: pi.object,
+    executionMode: 'sequential',
+    execute: async (callId, _coerced, signal) => {
+      const { content, isError, result } = await call(name, callId, signal);
+      // Pi knows a failure by its being thrown.
+      if (isError) throw new Error(content.map((part) => (part.type === 'text' ? part.text : '')).join('\n'));
+      const finished = spec.name === FINISH;
+      return { content, details: finished ? { result } : {}, ...(finished ? { terminate: true } : {}) };
+    },
+  }));
+}

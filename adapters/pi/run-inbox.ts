@@ -1,0 +1,125 @@
+import type { UserMessage } from '@earendil-works/pi-ai';
+import type { AgentSession, SessionManager } from '@earendil-works/pi-coding-agent';
+import { EdgeError, type RunMessage } from '../../contract/core.ts';
+import { type ModelDoor, PROVIDER } from './model-door.ts';
+import type { AgentInternals } from './pi-library.ts';
+import type { SessionJournal } from './session-journal.ts';
+
+type Said = RunMessage & { readonly messageId: string };
+
+export type InboxParts = {
+  readonly journal: SessionJournal;
+  readonly manager: SessionManager;
+  readonly session: AgentSession;
+  readonly door: ModelDoor;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+};
+
+/** What a person asks to be kept of the conversation, tokens; the rest becomes the summary. */
+const KEEP_TOKENS = 1_000;
+const NOT_COMPACTED = 'auraison.not_compacted';
+
+/** What people say to a run, on its way into the session. Each message counts once, also over restarts. */
+export class RunInbox {
+  readonly #parts: InboxParts;
+  readonly #known: Set<string>;
+  readonly #waiting: UserMessage[] = [];
+  readonly #compact: (Said & { kind: 'compact' })[] = [];
+  #running = false;
+  /** Fewer than usual while a person wants a compaction. */
+  keepTokens: number | undefined;
+
+  constructor(parts: InboxParts) {
+    this.#parts = parts;
+    const entries = parts.manager.getEntries() as unknown as readonly { readonly messageId?: string }[];
+    this.#known = new Set(entries.flatMap(({ messageId }) => messageId ?? []));
+  }
+
+  /** Somebody has said something that is not in the session yet. */
+  get busy(): boolean {
+    return this.#waiting.length > 0 || this.#parts.session.agent.hasQueuedMessages();
+  }
+
+  /** Settles when the message counts: it is in the session, or on its way there and in the log. */
+  async take(said: Said): Promise<void> {
+    if (this.#known.has(said.messageId)) return;
+    this.#known.add(said.messageId);
+    if (said.kind === 'compact') this.#compact.push(said as Said & { kind: 'compact' });
+    else if (said.kind === 'model') await this.#switchModel(said);
+    else if (said.kind === 'label') await this.#label(said);
+    else this.#say(said);
+  }
+
+  /** Messages for the next prompt. */
+  waiting(): UserMessage[] {
+    return this.#waiting.splice(0);
+  }
+
+  message(text: string): UserMessage {
+    return { role: 'user', content: [{ type: 'text', text }], timestamp: this.#parts.now() };
+  }
+
+  steer(text: string): void {
+    this.#parts.session.agent.steer(this.message(text));
+  }
+
+  /** While Pi's loop runs, messages go straight to its queues. */
+  async during(work: () => Promise<void>): Promise<void> {
+    const { agent } = this.#parts.session;
+    for (const message of this.waiting()) agent.steer(message);
+    this.#running = true;
+    try {
+      await work();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Between two turns: summaries that were asked for. A model that fails leaves the conversation as it is. */
+  async settle(): Promise<void> {
+    const { door, manager, session, journal } = this.#parts;
+    for (const { messageId, text } of this.#compact.splice(0)) {
+      this.keepTokens = KEEP_TOKENS;
+      door.focus = text;
+      const before = manager.getLeafId();
+      try {
+        await (session as unknown as AgentInternals)._runAutoCompaction('threshold', false);
+      } finally {
+        this.keepTokens = undefined;
+        door.focus = undefined;
+      }
+      const leaf = manager.getLeafEntry();
+      const done = leaf?.type === 'compaction' && leaf.id !== before;
+      journal.tag(done ? leaf.id : manager.appendCustomEntry(NOT_COMPACTED, {}), messageId);
+    }
+  }
+
+  #say({ kind, messageId, text }: Said & { readonly text?: string }): void {
+    const { journal, session } = this.#parts;
+    const message = this.message(text ?? '');
+    journal.said.set(message, messageId);
+    if (!this.#running) this.#waiting.push(message);
+    else if (kind === 'follow_up') session.agent.followUp(message);
+    else session.agent.steer(message);
+  }
+
+  async #switchModel({ messageId, model }: Said & { kind: 'model' }): Promise<void> {
+    const { door, journal, manager, session } = this.#parts;
+    session.agent.state.model = door.describe(model);
+    journal.tag(manager.appendModelChange(PROVIDER, model), messageId);
+    await journal.flush();
+  }
+
+  async #label({ messageId, entryId, text }: Said & { kind: 'label' }): Promise<void> {
+    const { journal, manager } = this.#parts;
+    if (!manager.getEntry(entryId))
+      throw new EdgeError('schema.invalid', {
+        operation: 'label',
+        subject: entryId,
+        message: `the session has no entry ${entryId}`,
+      });
+    journal.tag(manager.appendLabelChange(entryId, text === '' ? undefined : text), messageId);
+    await journal.flush();
+  }
+}

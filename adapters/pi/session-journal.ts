@@ -1,0 +1,117 @@
+import type { SessionManager } from '@earendil-works/pi-coding-agent';
+import {
+  type BlobStore,
+  EdgeError,
+  type NewEvent,
+  type RunContext,
+  type SessionEntry,
+} from '../../contract/core.ts';
+import { fromLog, toLog } from './entry-codec.ts';
+import type { PiLibrary, SessionInternals } from './pi-library.ts';
+
+type Entry = Record<string, unknown> & { id: string; parentId: string | null };
+
+/**
+ * Pi's session tree with the log as its truth: every entry gets the next number as its id, and `flush` makes
+ * durable what was appended since. Nothing acts and nobody asks a model before that.
+ */
+export class SessionJournal {
+  readonly #context: Pick<RunContext, 'runId' | 'emit'>;
+  readonly #blobs: BlobStore | undefined;
+  readonly #pending: Entry[] = [];
+  #next = 1;
+  #flushing: Promise<void> = Promise.resolve();
+  #closed = false;
+  /** Said messages by the message of Pi that carries them: their ids are written into the entry. */
+  readonly said = new WeakMap<object, string>();
+
+  constructor(context: Pick<RunContext, 'runId' | 'emit'>, blobs: BlobStore | undefined) {
+    this.#context = context;
+    this.#blobs = blobs;
+  }
+
+  /** Pi's tree as the log holds it. Rejects with `run.interrupted` when a part of it is gone. */
+  async open({ coding }: PiLibrary, logged: readonly SessionEntry[], cwd: string): Promise<SessionManager> {
+    const { runId } = this.#context;
+    const entries = await Promise.all(logged.map((entry, index) => fromLog(entry, index, this.#blobs)));
+    const header = {
+      type: 'session',
+      version: coding.CURRENT_SESSION_VERSION,
+      id: runId,
+      timestamp: '',
+      cwd,
+    };
+    const all = [header, ...entries] as unknown as Parameters<typeof SessionManager.inMemory>[2];
+    const manager = coding.SessionManager.inMemory(cwd, { id: runId }, all);
+    for (const { entryId } of logged) this.#next = Math.max(this.#next, numberOf(entryId) + 1);
+    this.#watch(manager);
+    return manager;
+  }
+
+  #watch(manager: SessionManager): void {
+    const internals = manager as unknown as SessionInternals;
+    const append = internals._appendEntry.bind(manager);
+    internals._appendEntry = (entry) => {
+      if (this.#closed) throw over(this.#context.runId);
+      entry.id = `e${this.#next++}`;
+      const message = entry['message'];
+      const messageId = typeof message === 'object' && message !== null ? this.said.get(message) : undefined;
+      if (messageId !== undefined) entry['messageId'] = messageId;
+      append(entry);
+      this.#pending.push(entry);
+    };
+  }
+
+  /** Notes on an entry which said message it came from; before it is flushed. */
+  tag(entryId: string, messageId: string): void {
+    const entry = this.#pending.find(({ id }) => id === entryId);
+    if (entry) entry['messageId'] = messageId;
+  }
+
+  /** Resolves when everything appended so far, and `more` after it, is in the log. In order, one at a time. */
+  flush(more: readonly NewEvent[] = []): Promise<void> {
+    const flushed = this.#flushing.then(() => this.#write(more));
+    this.#flushing = flushed.catch(() => {});
+    return flushed;
+  }
+
+  /** What is appended from here on is lost: the run is over. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #write(more: readonly NewEvent[]): Promise<void> {
+    const entries = this.#pending.splice(0);
+    if (entries.length + more.length === 0) return;
+    if (this.#closed) throw over(this.#context.runId);
+    try {
+      const events = await Promise.all(entries.map((entry) => this.#event(entry)));
+      await this.#context.emit([...events, ...more]);
+    } catch (thrown) {
+      // What could not be written is still to be written: a later flush must not skip it.
+      this.#pending.unshift(...entries);
+      throw thrown;
+    }
+  }
+
+  async #event(entry: Entry): Promise<NewEvent> {
+    const { runId } = this.#context;
+    const parent = entry.parentId === null ? {} : { parent_id: entry.parentId };
+    const payload = {
+      session_id: runId,
+      entry_id: entry.id,
+      ...parent,
+      entry: await toLog(entry, this.#blobs),
+    };
+    return { kind: 'session.entry', run_id: runId, payload };
+  }
+}
+
+function numberOf(entryId: string): number {
+  const number = Number(/^e(\d+)$/.exec(entryId)?.[1] ?? 0);
+  return Number.isSafeInteger(number) ? number : 0;
+}
+
+function over(runId: string): EdgeError {
+  return new EdgeError('run.cancelled', { operation: 'append', subject: runId, message: 'the run is over' });
+}
