@@ -74,6 +74,14 @@ export function apiClient(settings: Settings): ApiClient {
   };
 }
 
+/** Where a client of another protocol finds the daemon, and the token it shows. Asked anew at each connection. */
+export function endpointOf(settings: Settings, path: string): { url: URL; token: string | undefined } {
+  const { config, dataDir } = settings;
+  const base =
+    process.env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
+  return { url: new URL(path, base), token: tokenFor(settings) };
+}
+
 function tokenFor({ config, dataDir }: Settings): string | undefined {
   if (process.env['AURAISON_TOKEN']) return process.env['AURAISON_TOKEN'];
   if (config.api.auth === 'none') return undefined;

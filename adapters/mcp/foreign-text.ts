@@ -2,9 +2,7 @@
  * What a server says of itself reaches a model. Characters that people do not see (controls, zero width, direction
  * overrides, tag characters, variation selectors) are taken out: they hide orders from whoever allows a tool.
  */
-const UNSEEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Zl}\p{Zp}]|\p{Variation_Selector}/gu;
 
 /** At most `max` characters, without unseen ones; the mark says that something was cut. */
 export function foreignText(text: string, max: number): string {

@@ -10,6 +10,7 @@ import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { OperatorRole } from '../runtime/operator-role.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
+import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -55,6 +56,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     name: 'runtime',
     work: () => runtime.work(),
     async start() {
+      serveRuntimeRequests(bus, runtime);
       await runtime.start();
       mcpServers?.start();
       const { url } = await http.start();

@@ -12,6 +12,7 @@ import {
   type NewEvent,
   type PolicyContext,
   type PolicyHook,
+  type RunControlApi,
   type RunDetails,
   type RunFilter,
   type RunState,
@@ -30,8 +31,15 @@ import { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Admitted, IntentDesk, intentBody, keyOf, refusedEvent } from './intent-desk.ts';
 import { PolicyGate } from './policy-gate.ts';
 import { RobotProxy } from './robot-proxy.ts';
+import { RunControl } from './run-control.ts';
+import { messageEvent } from './run-message-event.ts';
+import type { Opening } from './run-opening.ts';
 import { type Loaded, RunScheduler } from './run-scheduler.ts';
+import { DEFAULT_SHARING, type RunSharingRules } from './run-sharing.ts';
 import { RunStore, toDetails } from './run-store.ts';
+import type { RunView } from './run-view.ts';
+import { subRunTools } from './sub-run-tools.ts';
+import { SubRuns } from './sub-runs.ts';
 import { toolsOf } from './tool-names.ts';
 
 export type RuntimeOptions = {
@@ -45,11 +53,11 @@ export type RuntimeOptions = {
   /** How the execution cell records; `off` where it is not given. */
   readonly recording?: RunTools['recording'];
   /** Tools beside those of the applications themselves: of this house, of MCP servers. Asked at each start of a run. */
-  readonly tools?: () => readonly Tool[];
+  readonly tools?: (app: Application) => readonly Tool[];
   readonly models?: ModelsOfRun;
   readonly blobs?: BlobStore;
-  /** Runs of one application at a time; 1 where it is not given. */
-  readonly runsPerApp?: number;
+  /** How runs share this host; where it is not given: `DEFAULT_SHARING`. */
+  readonly sharing?: Partial<RunSharingRules>;
 };
 
 /** The runtime cell: intents in, runs out, every step in the log first. It is the RuntimeApi itself. */
@@ -61,9 +69,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #store: RunStore;
   readonly #scheduler: RunScheduler;
   readonly #apps: readonly string[];
+  /** Pause, resume, messages, sessions, forks. */
+  readonly control: RunControlApi;
   readonly #ids: IdSource;
   #ready = false;
-  #opening = 0;
+  /** Intents that are being judged, by application. */
+  readonly #opening = new Map<string, number>();
   #appending = 0;
   #written = 0;
 
@@ -74,6 +85,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     this.#apps = options.apps.map((app) => app.name);
     const { clock, bus } = context;
     const { ids, robot } = options;
+    const loaded = load(options);
     const hooks = new PolicyGate(options.hooks, clock);
     this.#desk = new IntentDesk({ robot, clock, ids, hooks }, options.apps);
     this.#store = new RunStore(context.log.reader(), ({ intent, state }) => {
@@ -82,19 +94,42 @@ export class RuntimeCell implements Cell, RuntimeApi {
     });
     this.#scheduler = new RunScheduler({
       store: this.#store,
-      loaded: load(options),
+      loaded,
       clock,
       ids,
       hooks,
       robot: new RobotProxy(bus, clock, ids),
       bus,
       recording: options.recording ?? 'off',
-      tools: (app) => toolsOf(app, options.tools?.() ?? []),
+      tools: (app) => toolsOf(app, [...subRuns, ...(options.tools?.(app) ?? [])]),
       models: options.models,
       blobs: options.blobs,
       append: (events) => this.#append(events),
       report: (message, facts) => context.report('error', message, facts),
-      runsPerApp: options.runsPerApp ?? 1,
+      sharing: { ...DEFAULT_SHARING, ...options.sharing },
+    });
+    const { store, scheduler } = { store: this.#store, scheduler: this.#scheduler };
+    const submit = (request: unknown, who: PolicyContext, opening: Opening) =>
+      this.#submit(request, who, opening);
+    const subRuns = subRunTools(
+      new SubRuns({
+        store,
+        clock,
+        app: (name) => loaded.get(name)?.app,
+        goesOn: (runId) => scheduler.goesOn(runId),
+        submit,
+        cancel: (runId, reason) => scheduler.cancel(runId, reason),
+      }),
+    );
+    this.control = new RunControl({
+      store,
+      scheduler,
+      hooks,
+      clock,
+      ids,
+      submit,
+      append: (events) => this.#append(events),
+      details: (view) => this.#details(view),
     });
   }
 
@@ -118,6 +153,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   async submit(request: unknown, context: PolicyContext): Promise<Submitted> {
+    return await this.#submit(request, context, {});
+  }
+
+  async #submit(request: unknown, context: PolicyContext, opening: Opening): Promise<Submitted> {
     let admitted: Admitted;
     try {
       this.#refuseUnlessReady();
@@ -126,15 +165,15 @@ export class RuntimeCell implements Cell, RuntimeApi {
       return await this.#refuse(request, thrown, []);
     }
     const key = keyOf(admitted.intent);
-    if (key === undefined) return await this.#open(request, admitted);
+    if (key === undefined) return await this.#open(request, admitted, opening);
     // A repeated request gets its run, also when the queue is full or its deadline has passed since.
     const known = this.#keys.find(key, intentBody(admitted.intent));
     if (known.kind === 'other') return await this.#refuse(request, duplicate(admitted.intent), []);
     if (known.kind === 'opening') return { ...(await known.opening), duplicate: true };
     if (known.kind === 'opened') return this.#again(known.runId);
-    const opening = this.#open(request, admitted);
-    this.#keys.begin(key, intentBody(admitted.intent), opening);
-    return await opening;
+    const opened = this.#open(request, admitted, opening);
+    this.#keys.begin(key, intentBody(admitted.intent), opened);
+    return await opened;
   }
 
   async cancel(runId: string, reason: string): Promise<RunState> {
@@ -144,11 +183,11 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   runs(filter?: RunFilter): readonly RunDetails[] {
-    return this.#store.list(filter).map(toDetails);
+    return this.#store.list(filter).map((view) => this.#details(view));
   }
 
   run(runId: string): RunDetails {
-    return toDetails(this.#view(runId));
+    return this.#details(this.#view(runId));
   }
 
   decisions(runId: string): string {
@@ -160,34 +199,55 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const unfinished = this.#store.unfinished();
     const phase: Record<string, string> = {};
     for (const view of unfinished) if (view.phase !== undefined) phase[view.state.run_id] = view.phase;
-    return { ready: this.#ready, runs: unfinished.map((view) => view.state), apps: this.#apps, phase };
+    const runs = unfinished.map((view) => view.state);
+    return { ready: this.#ready, runs, apps: this.#apps, phase, load: this.#scheduler.load() };
   }
 
-  async #open(request: unknown, admitted: Admitted): Promise<Submitted> {
+  async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
+    const { name, harness } = admitted.app;
+    const judging = this.#opening.get(name) ?? 0;
+    let key: string | undefined;
     try {
       this.#desk.refuseExpired(admitted.intent);
-      this.#scheduler.queue.reserve(this.#opening);
+      this.#scheduler.queue.reserve(name, judging);
+      key = concurrencyKey(admitted);
     } catch (thrown) {
       return await this.#refuse(request, thrown, []);
     }
-    this.#opening++;
+    this.#opening.set(name, judging + 1);
     try {
       const judged = await this.#desk.judge(admitted);
       if (!judged.accepted) return await this.#refuse(request, judged.error, judged.events);
-      const { intent, app } = judged;
+      const { intent } = judged;
       const runId = this.#ids.next<string>();
-      const { name, harness } = app;
+      const { parent, budget, forkedFrom, messages = [] } = opening;
+      const queued = {
+        ...{ intent_id: intent.intent_id, app: name, harness },
+        ...(parent === undefined ? {} : { parent_run_id: parent }),
+        ...(budget === undefined ? {} : { budget }),
+        ...(forkedFrom === undefined ? {} : { forked_from: forkedFrom }),
+        ...(key === undefined ? {} : { concurrency_key: key }),
+      };
       await this.#append([
         ...judged.events,
         { kind: 'intent.accepted', run_id: runId, payload: { intent, app: name } },
-        { kind: 'run.queued', run_id: runId, payload: { intent_id: intent.intent_id, app: name, harness } },
+        { kind: 'run.queued', run_id: runId, payload: queued },
+        ...messages.map((said) => messageEvent(runId, this.#ids.next<string>(), said, intent.policy_ctx)),
       ]);
       const view = this.#view(runId);
       this.#scheduler.add(view);
       return { intent, run: view.state, duplicate: false };
     } finally {
-      this.#opening--;
+      this.#opening.set(name, (this.#opening.get(name) ?? 1) - 1);
     }
+  }
+
+  /** Of a run that waits the reason is what it waits for. */
+  #details(view: RunView): RunDetails {
+    const why = this.#scheduler.why(view.state.run_id);
+    return why === undefined || view.state.status !== 'queued'
+      ? toDetails(view)
+      : { ...toDetails(view), reason: why };
   }
 
   #again(runId: string): Submitted {
@@ -243,6 +303,18 @@ function load(options: RuntimeOptions): Map<string, Loaded> {
     loaded.set(app.name, { app, harness: harnessOf(app, options) });
   }
   return loaded;
+}
+
+/** Throws `internal.fault` where the function of the application does. */
+function concurrencyKey({ app, intent }: Admitted): string | undefined {
+  try {
+    const key: unknown = app.sharing?.concurrencyKey?.(intent.params);
+    if (key === undefined || key === '') return undefined;
+    if (typeof key === 'string') return key.slice(0, 256);
+    throw new Error(`concurrencyKey gave ${typeof key} where text is expected`);
+  } catch (thrown) {
+    throw EdgeError.from(thrown, 'internal.fault', 'concurrency key', app.name);
+  }
 }
 
 function harnessOf(app: Application, options: RuntimeOptions): Harness {

@@ -1,0 +1,312 @@
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type McpServerView,
+  type McpToolView,
+  type Timer,
+  type Tool,
+  type ToolAnswer,
+  type ToolScope,
+} from '../../contract/index.ts';
+import { McpConnection } from './connection.ts';
+import type { McpServerConfig } from './server-config.ts';
+import { StderrLog } from './stderr-log.ts';
+import type { ToolPins } from './tool-pins.ts';
+import { answerOf } from './tool-result.ts';
+import { type ShelfTool, ToolShelf } from './tool-shelf.ts';
+
+/** Calls of one server at a time; more are refused. */
+const CALLS_MAX = 16;
+
+export type McpServerParts = {
+  readonly config: McpServerConfig;
+  readonly pins: ToolPins;
+  readonly clock: Clock;
+  readonly version: string;
+  /** For operators. */
+  readonly report: (
+    level: 'debug' | 'info' | 'warn',
+    message: string,
+    facts: Record<string, unknown>,
+  ) => void;
+  /** For the log: what does not work and what works again. */
+  readonly degraded: (error: EdgeError) => void;
+  readonly recovered: (subject: string) => void;
+};
+
+/**
+ * One foreign server, kept: started when it is needed, started again with back-off when it failed, stopped when
+ * nobody uses it. Its tools are known without it, from what was pinned.
+ */
+export class McpServer {
+  readonly name: string;
+  readonly #parts: McpServerParts;
+  readonly #shelf: ToolShelf;
+  readonly #made = new WeakMap<ShelfTool, Tool>();
+  readonly #stderr: StderrLog;
+  #connection: McpConnection | undefined;
+  #opening: Promise<McpConnection> | undefined;
+  #listing: Promise<void> | undefined;
+  #retry: Timer | undefined;
+  #idle: Timer | undefined;
+  #state: McpServerView['state'] = 'idle';
+  #reason = '';
+  #version = '';
+  #failures = 0;
+  #starts = 0;
+  #notBefore = 0;
+  #calls = 0;
+  #legacy = false;
+  #stopped = false;
+
+  constructor(parts: McpServerParts) {
+    this.#parts = parts;
+    this.name = parts.config.name;
+    this.#shelf = new ToolShelf(parts.config, parts.pins);
+    this.#stderr = new StderrLog(parts.clock, (line, facts) =>
+      parts.report('info', line, { server: this.name, ...facts }),
+    );
+    if (parts.pins.damaged) {
+      const message = 'what was allowed of its tools cannot be read: each has to be allowed again';
+      parts.degraded(new EdgeError('mcp.failed', { operation: 'read pins', subject: this.subject, message }));
+    }
+  }
+
+  get subject(): string {
+    return `mcp.${this.name}`;
+  }
+
+  /** Starts it in the background where its tools are not known yet; it stays away where they are. */
+  begin(): void {
+    if (this.#shelf.known || this.#parts.config.apps.length === 0) return;
+    void this.#connect().catch(() => {});
+  }
+
+  tools(): readonly Tool[] {
+    return this.#shelf.tools().map((shelved) => this.#toolOf(shelved));
+  }
+
+  view(): McpServerView {
+    const { config } = this.#parts;
+    return {
+      server: this.name,
+      kind: config.command ? 'stdio' : 'http',
+      state: this.#state,
+      reason: this.#reason,
+      version: this.#version,
+      pid: this.#connection?.pid,
+      restarts: Math.max(0, this.#starts - 1),
+      apps: config.apps,
+      tools: this.#shelf.views(),
+    };
+  }
+
+  async allow(tool: string | undefined): Promise<void> {
+    if (await this.#shelf.allow(tool)) return;
+    throw new EdgeError('tool.not_found', { operation: 'allow', subject: `${this.subject}.${tool}` });
+  }
+
+  async refresh(): Promise<void> {
+    this.#notBefore = 0;
+    await this.#connect();
+    await this.#list();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    this.#idle?.cancel();
+    const opened = await this.#opening?.catch(() => undefined);
+    await (this.#connection ?? opened)?.close();
+  }
+
+  #toolOf(shelved: ShelfTool): Tool {
+    const known = this.#made.get(shelved);
+    if (known) return known;
+    const made: Tool = { spec: shelved.spec, run: (args, scope) => this.#run(shelved, args, scope) };
+    this.#made.set(shelved, made);
+    return made;
+  }
+
+  async #run(
+    shelved: ShelfTool,
+    args: Readonly<Record<string, unknown>>,
+    scope: ToolScope,
+  ): Promise<ToolAnswer> {
+    const { spec } = shelved;
+    if (this.#calls >= CALLS_MAX) {
+      const message = `${CALLS_MAX} calls of ${this.subject} are under way`;
+      throw new EdgeError('cell.overloaded', { operation: 'call', subject: spec.name, message });
+    }
+    this.#calls++;
+    this.#idle?.cancel();
+    try {
+      return await this.#call(shelved, args, scope);
+    } finally {
+      this.#calls--;
+      if (this.#calls === 0) this.#restUnlessUsed();
+    }
+  }
+
+  async #call(
+    shelved: ShelfTool,
+    args: Readonly<Record<string, unknown>>,
+    scope: ToolScope,
+  ): Promise<ToolAnswer> {
+    const { config } = this.#parts;
+    const connection = await this.#connect();
+    // The server may have been started just now, and its tools may not be what they were.
+    this.#shelf.confirm(shelved);
+    const { definition, output, spec } = shelved;
+    const { signal, intent, traceparent = intent.traceparent } = scope;
+    try {
+      const result = await connection.call(definition, args, {
+        signal,
+        deadlineMs: spec.deadlineMs,
+        traceparent,
+      });
+      return answerOf(result, spec.name, config.resultBytesMax, output && ((value) => output.fault(value)));
+    } catch (thrown) {
+      const late = signal.aborted || (thrown instanceof EdgeError && thrown.code === 'deadline.exceeded');
+      if (late) void connection.checkAlive();
+      throw thrown;
+    }
+  }
+
+  /** The connection, or one that is being made. Rejects at once while the back-off of a failed one lasts. */
+  #connect(): Promise<McpConnection> {
+    if (this.#stopped) return Promise.reject(this.#failure('this robot is going down'));
+    if (this.#connection) return Promise.resolve(this.#connection);
+    const wait = this.#notBefore - this.#parts.clock.monotonicMs();
+    if (!this.#opening && wait > 0) {
+      return Promise.reject(
+        this.#failure(`it failed (${this.#reason}) and is tried again in ${Math.ceil(wait / 1_000)} s`),
+      );
+    }
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<McpConnection> {
+    const { config, clock, version } = this.#parts;
+    this.#state = 'starting';
+    this.#starts++;
+    let opened: McpConnection | undefined;
+    try {
+      opened = await McpConnection.open({
+        config,
+        clock,
+        version,
+        legacy: this.#legacy,
+        onStderr: (line) => this.#stderr.add(line),
+        onListChanged: () => void this.#list().catch(() => {}),
+        onEnd: (reason) => this.#ended(opened, reason),
+      });
+      await this.#takeTools(opened);
+      if (opened.ended) throw this.#failure('it ended as soon as it was started');
+      if (this.#stopped) throw this.#failure('this robot is going down');
+    } catch (thrown) {
+      await opened?.close();
+      const error = EdgeError.from(thrown, 'mcp.failed', 'start', this.subject);
+      this.#failed(error.message);
+      // Some servers of 2025 end when they are asked for more: the next try asks for nothing.
+      this.#legacy = config.command !== undefined && !this.#legacy;
+      throw error;
+    }
+    this.#connection = opened;
+    this.#version = opened.version;
+    if (this.#failures > 0) this.#parts.recovered(this.subject);
+    this.#failures = 0;
+    this.#state = 'up';
+    this.#reason = '';
+    this.#restUnlessUsed();
+    return opened;
+  }
+
+  async #takeTools(connection: McpConnection): Promise<void> {
+    const news = await this.#shelf.take(await connection.list());
+    for (const view of news) this.#tell(view);
+  }
+
+  /** Once more after the one that is under way, however often it is asked for. */
+  async #list(): Promise<void> {
+    const { clock } = this.#parts;
+    if (this.#listing) return await this.#listing;
+    const connection = this.#connection;
+    if (!connection) return;
+    this.#listing = this.#takeTools(connection).finally(() => {
+      this.#listing = undefined;
+    });
+    const began = clock.monotonicMs();
+    await this.#listing;
+    this.#parts.report('debug', 'tools of an MCP server were listed anew', {
+      server: this.name,
+      ms: Math.round(clock.monotonicMs() - began),
+    });
+  }
+
+  #tell({ tool, state, reason }: McpToolView): void {
+    const message = `${state}: ${reason}`;
+    const hint = state === 'refused' ? '' : `look at it, then: auraison mcp allow ${this.name} ${tool}`;
+    const error = new EdgeError('mcp.failed', {
+      operation: 'take tool',
+      subject: `${this.subject}.${tool}`,
+      message,
+      hint,
+    });
+    this.#parts.report('warn', 'a tool of an MCP server is not offered', {
+      server: this.name,
+      tool,
+      state,
+      reason,
+    });
+    if (state === 'changed') this.#parts.degraded(error);
+  }
+
+  #ended(connection: McpConnection | undefined, reason: string): void {
+    // One that ends while it is made is told by who makes it.
+    if (!connection || this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#idle?.cancel();
+    void connection.close();
+    this.#failed(reason);
+  }
+
+  #failed(reason: string): void {
+    if (this.#stopped) return;
+    const { clock } = this.#parts;
+    const wait = Math.min(
+      LIMITS.MCP_RETRY_MAX_MS,
+      LIMITS.MCP_RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10),
+    );
+    this.#failures++;
+    this.#state = 'failed';
+    this.#reason = reason;
+    this.#notBefore = clock.monotonicMs() + wait;
+    this.#parts.report('warn', 'an MCP server failed', { server: this.name, reason, retry_ms: wait });
+    if (this.#failures === 1) this.#parts.degraded(this.#failure(reason));
+    this.#retry?.cancel();
+    // Whose tools are known is started when one of them is called.
+    if (!this.#shelf.known) this.#retry = clock.after(wait, () => void this.#connect().catch(() => {}));
+  }
+
+  #restUnlessUsed(): void {
+    const { clock, config } = this.#parts;
+    this.#idle?.cancel();
+    if (config.idleMs === 0) return;
+    this.#idle = clock.after(config.idleMs, () => {
+      if (this.#calls > 0 || !this.#connection) return;
+      const connection = this.#connection;
+      this.#connection = undefined;
+      this.#state = 'idle';
+      void connection.close();
+    });
+  }
+
+  #failure(message: string): EdgeError {
+    return new EdgeError('mcp.failed', { operation: 'call', subject: this.subject, message });
+  }
+}

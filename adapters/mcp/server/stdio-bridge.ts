@@ -1,0 +1,168 @@
+import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+
+/** Where the daemon answers MCP, and what it is shown. Asked at each connection: the daemon may have been restarted. */
+export type Endpoint = () => { readonly url: URL; readonly token: string | undefined };
+
+type Request = {
+  readonly id?: string | number;
+  readonly method?: string;
+  readonly params?: Record<string, unknown>;
+};
+
+/**
+ * Carries MCP between standard input and output and the daemon's `/mcp`. Speaks the protocol of 2025, which every
+ * client that starts servers knows. When the daemon comes back after a restart the session is opened again as the
+ * client opened it; what was under way then is answered with an error, and never sent twice. Resolves with an exit
+ * code when the input ends.
+ */
+export async function bridgeStdio(endpoint: Endpoint): Promise<number> {
+  const [{ StreamableHTTPClientTransport }, { StdioServerTransport }] = await Promise.all([
+    import('@modelcontextprotocol/client'),
+    import('@modelcontextprotocol/server/stdio'),
+  ]);
+  const stdio = new StdioServerTransport();
+  const bridge = new Bridge(
+    (message) => stdio.send(message),
+    () => {
+      const { url, token } = endpoint();
+      return new StreamableHTTPClientTransport(url, {
+        ...(token === undefined ? {} : { authProvider: { token: async () => token } }),
+      });
+    },
+  );
+  const ended = new Promise<number>((resolve) => {
+    stdio.onclose = () => resolve(0);
+  });
+  stdio.onmessage = (message) => void bridge.fromClient(message);
+  await stdio.start();
+  const code = await ended;
+  await bridge.close();
+  return code;
+}
+
+/** The two ends put together; `answer` writes to the client, `connect` makes a way to the daemon. */
+export class Bridge {
+  readonly #answer: (message: JSONRPCMessage) => Promise<void>;
+  readonly #connect: () => StreamableHTTPClientTransport;
+  #http: StreamableHTTPClientTransport | undefined;
+  #opening: JSONRPCMessage | undefined;
+  readonly #waiting = new Map<string | number, string>();
+  #again: Promise<void> | undefined;
+
+  constructor(
+    answer: (message: JSONRPCMessage) => Promise<void>,
+    connect: () => StreamableHTTPClientTransport,
+  ) {
+    this.#answer = answer;
+    this.#connect = connect;
+  }
+
+  async fromClient(message: JSONRPCMessage): Promise<void> {
+    const { id, method } = message as Request;
+    if (id !== undefined && method === 'server/discover') {
+      // The client falls back to initialize.
+      return await this.#refuse(id, -32601, 'Method not found');
+    }
+    if (id !== undefined && method !== undefined) this.#waiting.set(id, method);
+    try {
+      if (method === 'initialize') {
+        this.#opening = message;
+        await this.#fresh();
+      }
+      await this.#send(message);
+    } catch (error) {
+      if (id === undefined || method === undefined) return;
+      this.#waiting.delete(id);
+      await this.#refuse(id, -32000, `the robot's daemon does not answer: ${(error as Error).message}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    const http = this.#http;
+    this.#http = undefined;
+    await http?.terminateSession().catch(() => {});
+    await http?.close().catch(() => {});
+  }
+
+  /** A session that the daemon does not know any more is opened anew, once. */
+  async #send(message: JSONRPCMessage): Promise<void> {
+    try {
+      await (this.#http ?? (await this.#reopened())).send(message);
+    } catch (error) {
+      if ((message as Request).method === 'initialize' || !isUnsent(error)) throw error;
+      await (await this.#reopened()).send(message);
+    }
+  }
+
+  async #reopened(): Promise<StreamableHTTPClientTransport> {
+    this.#again ??= this.#reopen().finally(() => {
+      this.#again = undefined;
+    });
+    await this.#again;
+    return this.#http!;
+  }
+
+  /** As the client did: initialize, whose answer the client does not need again, then initialized. */
+  async #reopen(): Promise<void> {
+    const opening = this.#opening;
+    if (!opening) throw new Error('initialize comes first');
+    const http = await this.#fresh();
+    const answered = Promise.withResolvers<void>();
+    const id = 'bridge-again';
+    const through = http.onmessage!;
+    http.onmessage = (message) => {
+      if ((message as Request).id === id) answered.resolve();
+      else through(message);
+    };
+    await http.send({ ...opening, id } as JSONRPCMessage);
+    await answered.promise;
+    const { params } = opening as Request;
+    http.setProtocolVersion(String(params?.['protocolVersion'] ?? ''));
+    await http.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
+  }
+
+  async #fresh(): Promise<StreamableHTTPClientTransport> {
+    const former = this.#http;
+    this.#http = undefined;
+    await former?.close().catch(() => {});
+    for (const [id] of this.#waiting) {
+      if (id === (this.#opening as Request | undefined)?.id) continue;
+      if (!former) continue;
+      this.#waiting.delete(id);
+      await this.#refuse(
+        id,
+        -32000,
+        'the daemon of the robot was restarted; what this call did is not known',
+      );
+    }
+    const http = this.#connect();
+    http.onmessage = (message) => void this.#fromDaemon(http, message);
+    http.onerror = () => {};
+    await http.start();
+    this.#http = http;
+    return http;
+  }
+
+  async #fromDaemon(http: StreamableHTTPClientTransport, message: JSONRPCMessage): Promise<void> {
+    const { id, method } = message as Request;
+    if (id !== undefined && method === undefined) {
+      const { protocolVersion } = (message as { result?: { protocolVersion?: unknown } }).result ?? {};
+      if (this.#waiting.get(id) === 'initialize' && typeof protocolVersion === 'string')
+        http.setProtocolVersion(protocolVersion);
+      this.#waiting.delete(id);
+    }
+    await this.#answer(message);
+  }
+
+  async #refuse(id: string | number, code: number, message: string): Promise<void> {
+    await this.#answer({ jsonrpc: '2.0', id, error: { code, message } });
+  }
+}
+
+/** The daemon did not take the message: no connection, or a session that it does not know. */
+function isUnsent(error: unknown): boolean {
+  const status =
+    (error as { data?: { status?: number }; status?: number }).data?.status ??
+    (error as { status?: number }).status;
+  return status === 404 || (error as Error).message.includes('fetch failed');
+}
