@@ -1,0 +1,92 @@
+import { type Clock, EdgeError, type ModelHealth, type Timer } from '../../contract/core.ts';
+
+export type WatchTimes = {
+  /** No token for this long: the server is asked whether it lives. Milliseconds, as all here. */
+  readonly silenceMs: number;
+  /** From the request to the first token. */
+  readonly firstTokenMs: number;
+  /** Between two tokens. */
+  readonly stallMs: number;
+  /** The whole call. */
+  readonly deadlineMs: number;
+};
+
+export type WatchParts = {
+  readonly clock: Clock;
+  readonly times: WatchTimes;
+  readonly subject: string;
+  /** Settles soon and never rejects; undefined where the server cannot be asked. */
+  readonly probe: () => Promise<ModelHealth | undefined>;
+  readonly fail: (error: EdgeError) => void;
+};
+
+const TICK_MS = 50;
+/** A tick that is later than this was our own loop standing still: no fault of the server. */
+const TICK_MS_MAX = 150;
+
+/**
+ * Looks after one call: first token, gaps between tokens, and beside them whether the server lives at all. A server
+ * that sleeps or stands still does not refuse a request, it says nothing; its health says more, and sooner.
+ */
+export class CallWatch {
+  readonly #parts: WatchParts;
+  readonly #timers: readonly Timer[];
+  #quietMs = 0;
+  #begun = false;
+  #probing = false;
+  #over = false;
+  #lastTick: number;
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    const { clock, times } = parts;
+    this.#lastTick = clock.monotonicMs();
+    this.#timers = [
+      clock.every(TICK_MS, () => this.#tick()),
+      clock.after(times.deadlineMs, () =>
+        this.#fail('deadline.exceeded', `no whole answer within ${Math.round(times.deadlineMs)} ms`),
+      ),
+    ];
+  }
+
+  /** A token came. */
+  alive(): void {
+    this.#begun = true;
+    this.#quietMs = 0;
+  }
+
+  close(): void {
+    this.#over = true;
+    for (const timer of this.#timers) timer.cancel();
+  }
+
+  #tick(): void {
+    const now = this.#parts.clock.monotonicMs();
+    this.#quietMs += Math.min(TICK_MS_MAX, now - this.#lastTick);
+    this.#lastTick = now;
+    const { silenceMs, firstTokenMs, stallMs } = this.#parts.times;
+    const limit = this.#begun ? stallMs : firstTokenMs;
+    if (this.#quietMs >= limit) {
+      const what = this.#begun ? 'the stream stalled: no token' : 'no first token';
+      this.#fail('model.unavailable', `${what} within ${limit} ms`);
+    } else if (this.#quietMs >= silenceMs && !this.#probing) {
+      this.#probing = true;
+      this.#probe().catch(() => {});
+    }
+  }
+
+  async #probe(): Promise<void> {
+    const health = await this.#parts.probe();
+    // An answer that came meanwhile is better than any health.
+    if (health && !health.ok && this.#quietMs >= this.#parts.times.silenceMs) {
+      return this.#fail('model.unavailable', `the server is silent: ${health.reason}`);
+    }
+    this.#probing = false;
+  }
+
+  #fail(code: 'model.unavailable' | 'deadline.exceeded', message: string): void {
+    if (this.#over) return;
+    this.close();
+    this.#parts.fail(new EdgeError(code, { operation: 'complete', subject: this.#parts.subject, message }));
+  }
+}

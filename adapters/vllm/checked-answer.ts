@@ -1,0 +1,94 @@
+import {
+  type Checker,
+  checker,
+  EdgeError,
+  type ModelRequest,
+  type ModelToolCall,
+} from '../../contract/index.ts';
+import type { TSchema } from '../../contract/schema-kit.ts';
+import { forced } from './json-tools.ts';
+
+/** Compiled schemas of one model; a daemon has few, an MCP server may bring many. */
+const COMPILED_MAX = 256;
+
+/**
+ * Checks what a server promised to enforce. vLLM has answered a forced call with the arguments `true`, and a
+ * constraint that a server does not know it ignores: an answer counts only when it fits.
+ */
+export class AnswerCheck {
+  readonly #subject: string;
+  readonly #compiled = new Map<string, Checker<unknown>>();
+
+  constructor(subject: string) {
+    this.#subject = subject;
+  }
+
+  /** The answer by its schema. Throws `model.failed`. */
+  json(text: string, schema: Readonly<Record<string, unknown>>, stopReason: string): unknown {
+    const fence = /^```[a-z]*\s*([\s\S]*?)\s*```$/.exec(text.trim());
+    let value: unknown;
+    try {
+      value = JSON.parse(fence?.[1] ?? text);
+    } catch (cause) {
+      const why = stopReason === 'length' ? 'it was cut at maxTokens' : 'it is no JSON';
+      throw this.#broken(`the answer does not fit its schema: ${why}`, cause);
+    }
+    const fault = this.#fault(schema, value);
+    if (fault !== undefined) throw this.#broken(`the answer does not fit its schema: ${fault}`);
+    return value;
+  }
+
+  /** Where a call was forced there has to be one, of the tools offered, with arguments that fit. */
+  calls(request: ModelRequest, calls: readonly ModelToolCall[], stopReason: string): void {
+    if (!forced(request)) return;
+    const { toolChoice, tools = [] } = request;
+    if (calls.length === 0) {
+      throw this.#broken(
+        stopReason === 'length'
+          ? 'the call of a tool was cut at maxTokens'
+          : 'no tool was called where one has to be',
+      );
+    }
+    for (const { name, argumentsText } of calls) {
+      const tool = tools.find((one) => one.name === name);
+      if (tool === undefined || (typeof toolChoice === 'object' && toolChoice.name !== name)) {
+        throw this.#broken(`${name} was called where it was not offered`);
+      }
+      let value: unknown;
+      try {
+        value = JSON.parse(argumentsText);
+      } catch (cause) {
+        throw this.#broken(`the arguments of ${name} are no JSON`, cause);
+      }
+      const fault = this.#fault(tool.parameters, value);
+      if (fault !== undefined) throw this.#broken(`the arguments of ${name} do not fit: ${fault}`);
+    }
+  }
+
+  #fault(schema: Readonly<Record<string, unknown>>, value: unknown): string | undefined {
+    try {
+      return this.#checker(schema).fault(value);
+    } catch (cause) {
+      throw new EdgeError('schema.invalid', {
+        operation: 'complete',
+        subject: this.#subject,
+        message: `the schema itself cannot be used: ${(cause as Error).message}`,
+        cause,
+      });
+    }
+  }
+
+  #checker(schema: Readonly<Record<string, unknown>>): Checker<unknown> {
+    const key = JSON.stringify(schema);
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    if (this.#compiled.size >= COMPILED_MAX) this.#compiled.clear();
+    const made: Checker<unknown> = checker(JSON.parse(key) as TSchema);
+    this.#compiled.set(key, made);
+    return made;
+  }
+
+  #broken(message: string, cause?: unknown): EdgeError {
+    return new EdgeError('model.failed', { operation: 'complete', subject: this.#subject, message, cause });
+  }
+}

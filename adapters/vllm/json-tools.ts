@@ -1,0 +1,110 @@
+import type { ModelRequest, ModelTool } from '../../contract/core.ts';
+
+/** How calls of tools and answers by schema are asked for: `native` fields of the API, one JSON `schema`, or `text`. */
+export type JsonMode = 'native' | 'schema' | 'text';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** Tools that a call may choose from. */
+export function offered({ tools = [], toolChoice = 'auto' }: ModelRequest): readonly ModelTool[] {
+  if (toolChoice === 'none') return [];
+  if (typeof toolChoice === 'object') return tools.filter(({ name }) => name === toolChoice.name);
+  return tools;
+}
+
+/** Whether an answer has to be a call. */
+export function forced({ toolChoice = 'auto' }: ModelRequest): boolean {
+  return toolChoice === 'required' || typeof toolChoice === 'object';
+}
+
+/** The schema of an answer that is a call of one of the tools or, where none is forced, a text. */
+export function choiceSchema(request: ModelRequest): Schema | undefined {
+  const tools = offered(request);
+  if (tools.length === 0) return undefined;
+  const options: Schema[] = tools.map(({ name, parameters }) => ({
+    type: 'object',
+    properties: { tool: { const: name }, arguments: { ...parameters } },
+    required: ['tool', 'arguments'],
+    additionalProperties: false,
+  }));
+  if (!forced(request)) {
+    options.push({
+      type: 'object',
+      properties: { answer: { type: 'string' } },
+      required: ['answer'],
+      additionalProperties: false,
+    });
+  }
+  return options.length === 1 ? options[0]! : { anyOf: options };
+}
+
+/** What a model without tools in its chat format is told about them. */
+export function toolInstructions(request: ModelRequest): string | undefined {
+  const tools = offered(request);
+  if (tools.length === 0) return undefined;
+  const lines = tools.map(
+    ({ name, description, parameters }) =>
+      `- ${name}: ${description} Arguments: ${JSON.stringify(parameters)}`,
+  );
+  const form = 'Answer with JSON only: {"tool": "<name>", "arguments": {…}} to use a tool';
+  const text = forced(request) ? '.' : ', or {"answer": "<text>"} when you are done.';
+  return `Tools:\n${lines.join('\n')}\n${form}${text}`;
+}
+
+export type FoundCall = { readonly name: string; readonly argumentsText: string };
+export type ToldText = { readonly calls: readonly FoundCall[]; readonly text: string };
+
+/**
+ * Calls in an answer that is nothing but calls: JSON, in a code fence or in `<tool_call>` marks. JSON within prose is
+ * prose: a model that quotes what it saw asks for nothing. Names that were not offered are no calls. Pure.
+ */
+export function readToolText(answer: string, names: ReadonlySet<string>): ToldText {
+  const none: ToldText = { calls: [], text: answer };
+  const body = answer.trim();
+  const marked = [...body.matchAll(/<tool_call>([\s\S]*?)<\/tool_call>/g)];
+  if (marked.length > 0) {
+    if (body.replace(/<tool_call>[\s\S]*?<\/tool_call>/g, '').trim() !== '') return none;
+    return callsOf(
+      marked.map(([, inner]) => parsed(inner!)),
+      names,
+      none,
+    );
+  }
+  const fence = /^```[a-z_]*\s*([\s\S]*?)\s*```$/.exec(body);
+  const value = parsed((fence?.[1] ?? body).replace(/^\[TOOL_CALLS\]\s*/, ''));
+  if (isRecord(value) && Object.keys(value).length === 1 && typeof value['answer'] === 'string') {
+    return { calls: [], text: value['answer'] };
+  }
+  return callsOf(Array.isArray(value) ? value : [value], names, none);
+}
+
+function callsOf(values: readonly unknown[], names: ReadonlySet<string>, none: ToldText): ToldText {
+  const calls: FoundCall[] = [];
+  for (const value of values) {
+    const call = callOf(value);
+    if (call === undefined || !names.has(call.name)) return none;
+    calls.push(call);
+  }
+  return calls.length === 0 ? none : { calls, text: '' };
+}
+
+function callOf(value: unknown): FoundCall | undefined {
+  if (!isRecord(value)) return undefined;
+  const inner = isRecord(value['function']) ? value['function'] : value;
+  const name = inner['tool'] ?? inner['name'] ?? (inner === value ? value['function'] : undefined);
+  const args = inner['arguments'] ?? inner['parameters'] ?? inner['args'];
+  if (typeof name !== 'string' || args === undefined) return undefined;
+  return { name, argumentsText: typeof args === 'string' ? args : JSON.stringify(args) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

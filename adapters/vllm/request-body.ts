@@ -1,0 +1,115 @@
+import type OpenAI from 'openai';
+import type { ModelMessage, ModelRequest, ToolImage } from '../../contract/core.ts';
+import { choiceSchema, type JsonMode, toolInstructions } from './json-tools.ts';
+
+type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
+type Message = OpenAI.Chat.ChatCompletionMessageParam;
+type Part = OpenAI.Chat.ChatCompletionContentPart;
+
+/**
+ * One request as an OpenAI-compatible server takes it. Constraints go by `response_format`: vLLM takes the older
+ * `guided_json` and its kin without a word and ignores them. Pure.
+ */
+export function requestBody(request: ModelRequest, modelId: string, mode: JsonMode): Params {
+  const { tools = [], toolChoice, answerSchema, maxTokens, temperature, seed } = request;
+  const native = mode === 'native';
+  const withTools = tools.length > 0;
+  const schema = withTools && !native ? choiceSchema(request) : undefined;
+  const constraint = schema ?? (withTools && toolChoice !== 'none' ? undefined : answerSchema);
+  return {
+    model: modelId,
+    messages: native ? request.messages.flatMap(nativeMessages) : plainMessages(request),
+    max_tokens: maxTokens,
+    temperature,
+    ...(seed === undefined ? {} : { seed }),
+    stream: true,
+    stream_options: { include_usage: true },
+    ...(native && withTools ? nativeTools(request) : {}),
+    ...(constraint === undefined || mode === 'text' ? {} : { response_format: responseFormat(constraint) }),
+  };
+}
+
+function responseFormat(schema: Readonly<Record<string, unknown>>): NonNullable<Params['response_format']> {
+  return { type: 'json_schema', json_schema: { name: 'answer', schema: { ...schema }, strict: true } };
+}
+
+function nativeTools({
+  tools = [],
+  toolChoice = 'auto',
+}: ModelRequest): Pick<Params, 'tools' | 'tool_choice'> {
+  return {
+    tools: tools.map(({ name, description, parameters }) => ({
+      type: 'function',
+      function: { name, description, parameters: { ...parameters } },
+    })),
+    tool_choice:
+      typeof toolChoice === 'object' ? { type: 'function', function: { name: toolChoice.name } } : toolChoice,
+  };
+}
+
+function nativeMessages(message: ModelMessage): Message[] {
+  const { role, text, images = [] } = message;
+  if (role === 'system') return [{ role, content: text }];
+  if (role === 'user') return [{ role, content: withImages(text, images) }];
+  if (role === 'assistant') {
+    const calls = (message.toolCalls ?? []).map(({ id, name, argumentsText }) => ({
+      id,
+      type: 'function' as const,
+      function: { name, arguments: argumentsObject(argumentsText) },
+    }));
+    return [{ role, content: text, ...(calls.length > 0 ? { tool_calls: calls } : {}) }];
+  }
+  const result: Message = { role: 'tool', tool_call_id: message.callId ?? '', content: text };
+  // The API has no pictures in results: they follow as what a person shows.
+  if (images.length === 0) return [result];
+  return [result, { role: 'user', content: withImages('Pictures of this result:', images) }];
+}
+
+/** Chat formats of servers parse earlier arguments and fail on what is no object. */
+function argumentsObject(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return text;
+  } catch {
+    // said below
+  }
+  return JSON.stringify({ malformed: text });
+}
+
+/** For chat formats that know neither tools nor results: both as text. */
+function plainMessages(request: ModelRequest): Message[] {
+  const instructions = toolInstructions(request);
+  const messages = request.messages.map((message): Message => {
+    const { role, text, images = [] } = message;
+    if (role === 'system') return { role, content: text };
+    if (role === 'user') return { role, content: withImages(text, images) };
+    if (role === 'tool') {
+      return {
+        role: 'user',
+        content: withImages(`Result of ${message.callId ?? 'the tool'}: ${text}`, images),
+      };
+    }
+    const calls = (message.toolCalls ?? []).map(
+      ({ name, argumentsText }) =>
+        `{"tool": ${JSON.stringify(name)}, "arguments": ${argumentsObject(argumentsText)}}`,
+    );
+    return { role, content: [text, ...calls].filter((part) => part !== '').join('\n') };
+  });
+  if (instructions === undefined) return messages;
+  const [first, ...rest] = messages;
+  if (first?.role === 'system' && typeof first.content === 'string') {
+    return [{ role: 'system', content: `${first.content}\n\n${instructions}` }, ...rest];
+  }
+  return [{ role: 'system', content: instructions }, ...messages];
+}
+
+function withImages(text: string, images: readonly ToolImage[]): string | Part[] {
+  if (images.length === 0) return text;
+  return [
+    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+    ...images.map(({ mime, data }) => ({
+      type: 'image_url' as const,
+      image_url: { url: `data:${mime};base64,${Buffer.from(data).toString('base64')}` },
+    })),
+  ];
+}
