@@ -6,7 +6,6 @@ import {
   EdgeError,
   type ErrorBody,
   type EventKind,
-  fromWireTime,
   type Harness,
   type IdSource,
   type Intent,
@@ -24,9 +23,12 @@ import {
   withDeadline,
 } from '../../contract/index.ts';
 import { ObservedRobot } from './observed-robot.ts';
-import { PauseGate } from './pause-gate.ts';
 import type { PolicyGate } from './policy-gate.ts';
+import { BudgetedModel, type Purse } from './run-budget.ts';
+import { deadlineOf } from './run-deadline.ts';
 import { RunMessages } from './run-messages.ts';
+import { RunPause } from './run-pause.ts';
+import { refusalOf } from './run-refusal.ts';
 import { RunRobot } from './run-robot.ts';
 import type { Told } from './run-store.ts';
 import { GatedTools } from './run-tools.ts';
@@ -51,6 +53,10 @@ export type RunParts = {
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;
+  /** What it may spend on models; absent: as much as it likes. */
+  readonly purse?: Purse;
+  /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
+  readonly endChildren?: (reason: string) => Promise<void>;
   /** For a replay: answers calls in place of the world. */
   readonly instead?: Instead;
   /** Appends and folds; resolves when durable. */
@@ -93,16 +99,30 @@ const TIMER_MS_MAX = 2_147_483_647;
 export class ActiveRun {
   readonly #parts: RunParts;
   readonly #abort = new AbortController();
-  readonly #pause = new PauseGate();
+  readonly #pause: RunPause;
   readonly messages: RunMessages;
   #ending: Ending | undefined;
   #closed = false;
+  /** Its harness is done: nothing new begins. */
+  #leaving = false;
   #done: Promise<void> | undefined;
   #observed: ObservedRobot | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.messages = new RunMessages(parts.told.messages);
+    this.#pause = new RunPause({
+      runId: this.#runId,
+      paused: parts.view.state.status === 'paused',
+      over: () => this.ending,
+      stopRobot: () => this.#safeState('the run is paused'),
+      append: (events) => this.#append(events),
+    });
+  }
+
+  /** It is being ended, or is over. */
+  get ending(): boolean {
+    return this.#ending !== undefined || this.#leaving;
   }
 
   /** Settles when the attempt is over and its end is durable; rejects only if that could not be written. */
@@ -117,31 +137,18 @@ export class ActiveRun {
     this.#abort.abort(
       new EdgeError('run.cancelled', { operation: why, subject: this.#runId, message: reason }),
     );
+    if (why !== 'shutdown')
+      void this.#parts.endChildren?.(`the run that asked for it is over: ${reason}`).catch(() => {});
     await this.#done;
   }
 
   /** The robot stands and the pause is durable when this settles. What is under way ends as a stopped robot ends it. */
-  async pause(reason: string): Promise<void> {
-    if (this.#pause.shut || this.#ending) return;
-    this.#pause.close();
-    await this.#safeState('the run is paused');
-    await this.#status('paused', 'running', reason);
+  pause(reason: string): Promise<void> {
+    return this.#pause.pause(reason);
   }
 
-  async proceed(reason: string): Promise<void> {
-    if (!this.#pause.shut) return;
-    await this.#status('running', 'paused', reason);
-    this.#pause.open();
-  }
-
-  async #status(status: 'paused' | 'running', previous: 'paused' | 'running', reason: string): Promise<void> {
-    await this.#append([
-      {
-        kind: 'run.status',
-        run_id: this.#runId,
-        payload: { status, previous, reason: reason.slice(0, 512) },
-      },
-    ]);
+  proceed(reason: string): Promise<void> {
+    return this.#pause.proceed(reason);
   }
 
   get #runId(): string {
@@ -151,15 +158,18 @@ export class ActiveRun {
   async #execute(): Promise<void> {
     const { view, app } = this.#parts;
     const resumed = view.startedTs !== undefined;
-    const refusal = this.#refusal(resumed);
+    const refusal = refusalOf(view, app, this.#parts.clock.now());
     if (refusal)
       return await this.#finish({ status: 'failed', reason: refusal.message, summary: {} }, refusal);
     const attempt = resumed ? view.state.attempt + 1 : 1;
     const from = resumed && view.phase !== undefined ? { resumed_from: view.phase } : {};
-    await this.#parts.append([{ kind: 'run.started', run_id: this.#runId, payload: { attempt, ...from } }]);
+    await this.#parts.append([
+      { kind: 'run.started', run_id: this.#runId, payload: { attempt, ...from } },
+      ...(view.state.status === 'paused' ? [this.#pause.event('paused', 'running', view.reason)] : []),
+    ]);
     // A motion of the attempt before may still be under way: its robot has not heard of the cut.
     if (resumed) await this.#stopRobot('the run is resumed').catch(() => undefined);
-    const timer = this.#armDeadline(app.deadlineMs);
+    const timer = this.#armDeadline();
     try {
       await this.#attempt(attempt);
     } finally {
@@ -174,7 +184,11 @@ export class ActiveRun {
     let fault: EdgeError | undefined;
     try {
       if (this.#ending) throw this.#over();
+      // A run that was paused when it was cut off stays where it was.
+      await this.#pause.pass(this.#abort.signal);
       outcome = await this.#outcome(this.#context(attempt, gate));
+      // A success while paused is told when the run goes on; only an end overtakes it.
+      if (outcome.status === 'succeeded') await this.#pause.pass(this.#abort.signal).catch(() => {});
     } catch (thrown) {
       fault = EdgeError.from(thrown, 'internal.fault', 'execute', this.#parts.app.name);
       outcome = { status: 'failed', reason: fault.message, summary: {} };
@@ -182,9 +196,20 @@ export class ActiveRun {
     // Whatever was left moving stands still before the world hears that the run is over.
     if (this.#ending || outcome.status !== 'succeeded' || gate.busy) await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
+    this.#leaving = true;
+    await this.#endChildren();
     await gate.close('the run is over');
     if (this.#ending) await this.#finishEnded(this.#ending);
     else await this.#finish(outcome, fault);
+  }
+
+  /** A run never outlives the one that asked for it. */
+  async #endChildren(): Promise<void> {
+    const reason = `the run that asked for it is over${this.#ending ? `: ${this.#ending.reason}` : ''}`;
+    await this.#parts.endChildren?.(reason).catch((thrown: unknown) => {
+      const error = EdgeError.from(thrown, 'internal.fault', 'cancel', this.#runId).toBody();
+      this.#parts.report('runs that a run asked for did not end in time', { run_id: this.#runId, error });
+    });
   }
 
   /** The harness's outcome, or a rejection soon after an abort that it ignores. */
@@ -225,13 +250,21 @@ export class ActiveRun {
       robot: guarded,
       tools: new GatedTools(gate, bus, clock, recording),
       toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools }),
-      model: models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
+      model: this.#model(
+        models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
+      ),
       session: told.session,
       onMessage: (handler) => this.messages.onMessage(handler),
       unpaused: () => this.#pause.pass(signal),
       resume: attempt === 1 ? undefined : resume,
       emit,
     };
+  }
+
+  #model(model: LanguageModel | undefined): LanguageModel | undefined {
+    const { view, purse } = this.#parts;
+    const free = view.budget.turns === undefined && view.budget.tokens === undefined;
+    return model && purse && !free ? new BudgetedModel(model, this.#runId, purse) : model;
   }
 
   #gate(): ToolGate {
@@ -287,6 +320,7 @@ export class ActiveRun {
   }
 
   async #finish(outcome: RunOutcome, error?: EdgeError): Promise<void> {
+    this.#leaving = true;
     const body: { error?: ErrorBody } = error ? { error: error.toBody() } : {};
     const score = outcome.score === undefined ? {} : { score: Math.min(1, Math.max(0, outcome.score)) };
     await this.#append([
@@ -305,30 +339,10 @@ export class ActiveRun {
     this.#closed = true;
   }
 
-  /** Why this run may not begin or go on. */
-  #refusal(resumed: boolean): EdgeError | undefined {
+  #armDeadline(): Timer {
     const { view, app, clock } = this.#parts;
-    const interrupted = (message: string) =>
-      new EdgeError('run.interrupted', { operation: 'resume', subject: this.#runId, message });
-    if (resumed && app.afterCut === 'fail')
-      return interrupted('a restart cut it off and its application does not resume');
-    if (view.idleAttempts >= LIMITS.RUN_IDLE_ATTEMPTS_MAX) {
-      return interrupted(`${view.idleAttempts} attempts in a row ended before they did anything`);
-    }
-    if (resumed && view.state.attempt >= LIMITS.RUN_ATTEMPTS_MAX) {
-      return interrupted(`it was cut off ${view.state.attempt} times`);
-    }
-    if (view.intent.deadline !== undefined && fromWireTime(view.intent.deadline) <= clock.now()) {
-      const message = `the deadline ${view.intent.deadline} passed before the run ${resumed ? 'went on' : 'began'}`;
-      return new EdgeError('intent.expired', { operation: 'start', subject: this.#runId, message });
-    }
-    return undefined;
-  }
-
-  #armDeadline(appMs: number): Timer {
-    const { view, clock } = this.#parts;
-    const own = view.intent.deadline;
-    const left = own === undefined ? appMs : Math.min(appMs, toMs(fromWireTime(own) - clock.now()));
+    const now = clock.now();
+    const left = toMs(deadlineOf(view, app, now) - now);
     return clock.after(Math.min(Math.max(0, left), TIMER_MS_MAX), () => {
       this.end('deadline', 'the deadline of the run passed').catch(() => undefined);
     });

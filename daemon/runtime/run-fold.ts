@@ -42,7 +42,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
         state: at(view.state, event.event_id),
       };
     case 'run.status':
-      return moved(view, SIGNAL_OF[event.payload.status], event.payload.reason);
+      return stated(view, event.payload);
     case 'run.finished':
       return finished(view, event.payload, event.ts);
     case 'tool.called':
@@ -51,19 +51,23 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
       return returned(view, event.payload);
     case 'session.entry':
       return { ...active(view), state: at(view.state, event.payload.entry_id) };
+    case 'model.called':
+      return { ...view, spent: { ...view.spent, turns: view.spent.turns + 1 } };
+    case 'model.returned':
+      return { ...view, spent: { ...view.spent, tokens: view.spent.tokens + tokensOf(event.payload) } };
     case 'run.message':
     case 'robot.observed':
     case 'motion.ended':
     case 'model.state':
     case 'approval.requested':
     case 'approval.answered':
+    case 'question.asked':
+    case 'question.answered':
     case 'grant.state':
     case 'schedule.fired':
     case 'extension.state':
     case 'intent.refused':
     case 'policy.decided':
-    case 'model.called':
-    case 'model.returned':
     case 'cell.started':
     case 'cell.stopped':
     case 'cell.degraded':
@@ -113,6 +117,8 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     app: event.payload.app,
     concurrencyKey: undefined,
     forkedFrom: undefined,
+    budget: {},
+    spent: { turns: 0, tokens: 0 },
     phase: undefined,
     facts: {},
     calls: [],
@@ -133,6 +139,7 @@ function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
     app: payload.app,
     concurrencyKey: payload.concurrency_key,
     forkedFrom: payload.forked_from,
+    budget: payload.budget ?? {},
     state: { ...view.state, harness: payload.harness, ...parent },
   };
 }
@@ -147,6 +154,21 @@ function started(view: RunView, payload: EventPayload<'run.started'>, ts: string
     reason: payload.resumed_from === undefined ? 'started' : `resumed in ${payload.resumed_from}`,
     idleAttempts: view.idleAttempts + 1,
   };
+}
+
+/**
+ * A pause is over only when somebody goes on with the run: what says that another wait is over leaves it. An
+ * attempt that came as far as its pause was not idle.
+ */
+function stated(view: RunView, { status, previous, reason }: EventPayload<'run.status'>): RunView {
+  if (view.state.status === 'paused' && previous !== 'paused') return view;
+  const next = moved(view, SIGNAL_OF[status], reason);
+  return status === 'paused' ? active(next) : next;
+}
+
+/** An answer from the cache costs nothing. */
+function tokensOf({ tokens_in, tokens_out, cached }: EventPayload<'model.returned'>): number {
+  return cached ? 0 : tokens_in + tokens_out;
 }
 
 function moved(view: RunView, signal: RunSignal, reason: string): RunView {

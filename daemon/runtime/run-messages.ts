@@ -7,11 +7,15 @@ type Handler = (message: SaidMessage) => Promise<void>;
 export class RunMessages {
   #handler: Handler | undefined;
   #waiting: SaidMessage[];
+  #untaken = 0;
   #last: Promise<void> = Promise.resolve();
+  /** What came once never comes again: it may be told by the log and by who said it. */
+  readonly #known: Set<string>;
 
   /** `said`: what the log holds already; a harness that knows some of them by id leaves them out. */
   constructor(said: readonly SaidMessage[]) {
     this.#waiting = [...said];
+    this.#known = new Set(said.map(({ messageId }) => messageId));
   }
 
   /** The harness takes messages. */
@@ -21,28 +25,32 @@ export class RunMessages {
 
   onMessage(handler: Handler): void {
     this.#handler = handler;
-    for (const message of this.#waiting.splice(0)) void this.deliver(message).catch(() => {});
+    for (const message of this.#waiting.splice(0)) void this.#hand(message, handler).catch(() => {});
   }
 
   /** Settles when the harness has taken it; rejects with what the harness says to it. */
   deliver(message: SaidMessage): Promise<void> {
-    const handler = this.#handler;
-    if (!handler) {
-      this.#waiting.push(message);
-      return Promise.resolve();
-    }
+    if (this.#known.has(message.messageId)) return Promise.resolve();
+    this.#known.add(message.messageId);
+    if (this.#handler) return this.#hand(message, this.#handler);
+    this.#waiting.push(message);
+    return Promise.resolve();
+  }
+
+  #hand(message: SaidMessage, handler: Handler): Promise<void> {
+    this.#untaken++;
     const taken = this.#last.then(() => handler(message));
-    this.#last = taken.catch(() => {});
+    this.#last = taken.catch(() => {}).finally(() => this.#untaken--);
     return taken;
   }
 
-  /** Throws `run.not_supported` where nobody listens. */
-  refuseUnlessTaken(runId: string): void {
-    if (this.taken) return;
-    throw new EdgeError('run.not_supported', {
+  /** Throws `cell.overloaded` where too much waits for a harness that does not take it. */
+  refuseBeyond(max: number, runId: string): void {
+    if (this.#waiting.length + this.#untaken < max) return;
+    throw new EdgeError('cell.overloaded', {
       operation: 'message',
       subject: runId,
-      message: 'the harness of this run takes no messages',
+      message: `${max} messages wait for the harness of this run`,
     });
   }
 }

@@ -15,7 +15,6 @@ import type { RunView } from './run-view.ts';
 const READ_BATCH = 1_000;
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
-const TOLD_KINDS: readonly EventKind[] = ['session.entry', 'run.message'];
 
 /** What the log holds of the session of a run, and of what was said to it. */
 export type Told = { readonly session: readonly SessionEntry[]; readonly messages: readonly SaidMessage[] };
@@ -30,6 +29,7 @@ export class RunStore {
   readonly #brief = new Set<string>();
   readonly #reader: EventReader;
   readonly #onFold: (view: RunView) => void;
+  readonly #finishing = new Map<string, Set<() => void>>();
 
   /** `onOpened` is told each run once, when its intent is folded in. */
   constructor(reader: EventReader, onOpened: (view: RunView) => void) {
@@ -65,7 +65,7 @@ export class RunStore {
       if (!after || after === before) continue;
       this.#views.set(runId, after);
       if (!before) this.#onFold(after);
-      if (isFinished(after.state.status) && !(before && isFinished(before.state.status))) this.#forget();
+      if (isFinished(after.state.status) && !(before && isFinished(before.state.status))) this.#ended(runId);
     }
   }
 
@@ -81,12 +81,48 @@ export class RunStore {
     return [...this.#views.values()].filter((view) => !isFinished(view.state.status));
   }
 
+  /** Runs that a run asked for, oldest first. */
+  children(runId: string): RunView[] {
+    return [...this.#views.values()]
+      .filter((view) => view.state.parent_run_id === runId)
+      .sort((a, b) => (a.state.run_id < b.state.run_id ? -1 : 1))
+      .map((view) => this.get(view.state.run_id) ?? view);
+  }
+
+  /** The run that asked for this one, the one that asked for that, and so on. */
+  ancestors({ state }: RunView): readonly string[] {
+    const found: string[] = [];
+    let parent = state.parent_run_id;
+    while (parent !== undefined && found.length <= LIMITS.RUN_DEPTH_MAX) {
+      found.push(parent);
+      parent = this.#views.get(parent)?.state.parent_run_id;
+    }
+    return found;
+  }
+
+  /** Calls once, when the run is over; returns how to forget that. */
+  whenFinished(runId: string, call: () => void): () => void {
+    const calls = this.#finishing.get(runId) ?? new Set();
+    this.#finishing.set(runId, calls);
+    calls.add(call);
+    return () => {
+      calls.delete(call);
+      if (calls.size === 0 && this.#finishing.get(runId) === calls) this.#finishing.delete(runId);
+    };
+  }
+
+  /** Every run in memory as far as it was read: of those that were over before this cell started only their lives. */
+  lives(): Iterable<RunView> {
+    return this.#views.values();
+  }
+
   /** Newest first. */
   list(filter: RunFilter = {}): RunView[] {
     const limit = Math.min(Math.max(1, filter.limit ?? LIST_DEFAULT), LIST_MAX);
     return [...this.#views.values()]
       .filter((view) => filter.status === undefined || view.state.status === filter.status)
       .filter((view) => filter.app === undefined || view.app === filter.app)
+      .filter((view) => filter.parent === undefined || view.state.parent_run_id === filter.parent)
       .filter((view) => filter.before === undefined || view.state.run_id < filter.before)
       .sort((a, b) => (a.state.run_id < b.state.run_id ? 1 : -1))
       .slice(0, limit)
@@ -110,35 +146,36 @@ export class RunStore {
    * from the root to the entry it was forked from before its own entries.
    */
   told(view: RunView): Told {
-    const { run_id } = view.state;
-    const session = view.forkedFrom ? this.#branch(view.forkedFrom) : [];
     const messages: SaidMessage[] = [];
-    if (view.startedTs === undefined) return { session, messages };
-    for (const event of this.events(run_id, TOLD_KINDS)) {
-      if (event.kind === 'session.entry') session.push(entryOf(event));
-      if (event.kind === 'run.message')
-        messages.push({
-          ...event.payload.body,
-          kind: event.payload.kind,
-          messageId: event.payload.message_id,
-        } as SaidMessage);
-    }
-    return { session, messages };
+    for (const { payload } of this.events(view.state.run_id, ['run.message']) as Iterable<
+      AgentEvent<'run.message'>
+    >)
+      messages.push({ ...payload.body, kind: payload.kind, messageId: payload.message_id } as SaidMessage);
+    return { session: this.session(view).map(entryOf), messages };
   }
 
-  #branch(from: { run_id: string; entry_id: string }): SessionEntry[] {
-    const all = new Map<string, SessionEntry>();
+  /** The events of the session of a run, those of the branch that it was forked from first. */
+  session(view: RunView): AgentEvent<'session.entry'>[] {
+    const own = [...this.events(view.state.run_id, ['session.entry'])] as AgentEvent<'session.entry'>[];
+    return view.forkedFrom ? [...this.#branch(view.forkedFrom), ...own] : own;
+  }
+
+  #branch(from: { run_id: string; entry_id: string }): AgentEvent<'session.entry'>[] {
     const origin = this.get(from.run_id);
     if (!origin) return [];
-    for (const entry of this.told(origin).session) all.set(entry.entryId, entry);
-    const way: SessionEntry[] = [];
-    for (
-      let at = all.get(from.entry_id);
-      at;
-      at = at.parentId === undefined ? undefined : all.get(at.parentId)
-    )
+    const all = new Map(this.session(origin).map((event) => [event.payload.entry_id, event]));
+    const way: AgentEvent<'session.entry'>[] = [];
+    // Each entry once: what a broken session names as its parent may lead in a circle.
+    for (let at = all.get(from.entry_id); at; at = all.get(at.payload.parent_id ?? '')) {
+      all.delete(at.payload.entry_id);
       way.unshift(at);
+    }
     return way;
+  }
+
+  #goesOn(runId: string | undefined): boolean {
+    const view = runId === undefined ? undefined : this.#views.get(runId);
+    return view !== undefined && !isFinished(view.state.status);
   }
 
   close(): void {
@@ -151,9 +188,18 @@ export class RunStore {
     return view;
   }
 
-  /** Finished runs beyond the limit leave memory, the oldest first. */
+  #ended(runId: string): void {
+    this.#forget();
+    const calls = this.#finishing.get(runId);
+    this.#finishing.delete(runId);
+    for (const call of calls ?? []) call();
+  }
+
+  /** Finished runs beyond the limit leave memory, the oldest first; not those that a run under way asked for. */
   #forget(): void {
-    const finished = [...this.#views.values()].filter((view) => isFinished(view.state.status));
+    const finished = [...this.#views.values()].filter(
+      ({ state }) => isFinished(state.status) && !this.#goesOn(state.parent_run_id),
+    );
     if (finished.length <= LIMITS.RUNS_REMEMBERED_MAX) return;
     const oldest = finished.reduce((a, b) => (a.state.run_id < b.state.run_id ? a : b));
     this.#views.delete(oldest.state.run_id);

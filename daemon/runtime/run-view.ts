@@ -21,6 +21,9 @@ export type CallView = {
     | undefined;
 };
 
+/** Calls of models and tokens in and out; absent: as many as may be. */
+export type RunBudget = { readonly turns?: number; readonly tokens?: number };
+
 /** What the log says of one run. Folded, never edited. */
 export type RunView = {
   readonly state: RunState;
@@ -28,6 +31,9 @@ export type RunView = {
   readonly app: string;
   readonly concurrencyKey: string | undefined;
   readonly forkedFrom: EventPayload<'run.queued'>['forked_from'];
+  /** What it may spend, where another run asked for it. */
+  readonly budget: RunBudget;
+  readonly spent: Required<RunBudget>;
   readonly phase: string | undefined;
   readonly facts: Readonly<Record<string, unknown>>;
   /** Calls since the phase was entered, in order. */

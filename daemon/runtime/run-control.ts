@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import {
+  type AgentEvent,
+  type Clock,
+  canonicalJson,
+  EdgeError,
+  type ForkOptions,
+  type IdSource,
+  isFinished,
+  LIMITS,
+  type NewEvent,
+  type PolicyContext,
+  type RunControlApi,
+  type RunDetails,
+  type RunMessage,
+  type RunState,
+  type SessionEntryView,
+  type Submitted,
+  withDeadline,
+} from '../../contract/index.ts';
+import type { PolicyGate } from './policy-gate.ts';
+import { messageEvent } from './run-message-event.ts';
+import type { SaidMessage } from './run-messages.ts';
+import type { Opening } from './run-opening.ts';
+import type { RunScheduler } from './run-scheduler.ts';
+import type { RunStore } from './run-store.ts';
+import type { RunView } from './run-view.ts';
+import { sessionView } from './session-view.ts';
+
+export type RunControlParts = {
+  readonly store: RunStore;
+  readonly scheduler: RunScheduler;
+  readonly hooks: PolicyGate;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+  readonly submit: (request: unknown, who: PolicyContext, opening: Opening) => Promise<Submitted>;
+  readonly details: (view: RunView) => RunDetails;
+};
+
+/** Begins the reason of a run that is paused because the one that asked for it is. */
+const WITH_PARENT = 'with the run that asked for it: ';
+
+/** Control of runs: what people say to them and do with them. Nothing is answered before it is durable. */
+export class RunControl implements RunControlApi {
+  readonly #parts: RunControlParts;
+
+  constructor(parts: RunControlParts) {
+    this.#parts = parts;
+  }
+
+  async pause(runId: string, reason: string): Promise<RunState> {
+    const { scheduler } = this.#parts;
+    this.#unfinished(runId);
+    // The run itself first: it begins nothing more, and none of those it asked for begins while it is paused.
+    await scheduler.pause(runId, reason);
+    await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`));
+    return this.#view(runId).state;
+  }
+
+  async resume(runId: string): Promise<RunState> {
+    const { scheduler } = this.#parts;
+    this.#unfinished(runId);
+    await scheduler.proceed(runId, 'resumed');
+    await this.#below(runId, async (child) => {
+      if (child.state.status !== 'paused' || !child.reason.startsWith(WITH_PARENT)) return;
+      await scheduler.proceed(child.state.run_id, 'resumed with the run that asked for it');
+    });
+    return this.#view(runId).state;
+  }
+
+  async message(
+    runId: string,
+    message: RunMessage,
+    who: PolicyContext,
+    options: { readonly messageId?: string } = {},
+  ): Promise<RunState> {
+    const { ids, hooks, append, scheduler, clock } = this.#parts;
+    const view = this.#view(runId);
+    const messageId = options.messageId ?? ids.next<string>();
+    if (options.messageId !== undefined && this.#said(runId, messageId)) return view.state;
+    this.#unfinished(runId);
+    checkLength(message, runId);
+    this.#refuseUntaken(view, message);
+    const facts = { run_id: runId, type: view.intent.type, message: { ...message } };
+    const verdict = await hooks.ask(
+      { point: 'intent', subject: `message ${runId}`, context: who, facts },
+      runId,
+    );
+    if (verdict.refusal) {
+      await append(verdict.events);
+      throw verdict.refusal;
+    }
+    this.#unfinished(runId);
+    await append([...verdict.events, messageEvent(runId, messageId, message, who)]);
+    const said: SaidMessage = { ...message, messageId };
+    const taken = scheduler.messages(runId)?.deliver(said);
+    await this.#taken(taken, runId, clock);
+    return this.#view(runId).state;
+  }
+
+  session(runId: string): readonly SessionEntryView[] {
+    return sessionView(this.#parts.store.session(this.#view(runId)));
+  }
+
+  async fork(
+    runId: string,
+    entryId: string,
+    who: PolicyContext,
+    { text, model, idempotencyKey }: ForkOptions = {},
+  ): Promise<RunState> {
+    const { intent } = this.#entry(runId, entryId);
+    const messages: RunMessage[] = [];
+    if (model !== undefined) messages.push({ kind: 'model', model });
+    if (text !== undefined) messages.push({ kind: 'steer', text });
+    for (const message of messages) checkLength(message, runId);
+    const { type, params, targets, priority } = intent;
+    const request = { type, params, targets, priority };
+    const body = canonicalJson({ runId, entryId, messages, idempotencyKey });
+    const key = `fork:${createHash('sha256').update(body).digest('hex')}`;
+    const keyed = idempotencyKey === undefined ? request : { ...request, idempotency_key: key };
+    const forkedFrom = { run_id: runId, entry_id: entryId };
+    return (await this.#parts.submit(keyed, who, { forkedFrom, messages })).run;
+  }
+
+  tree(runId: string): readonly RunDetails[] {
+    const { store, details } = this.#parts;
+    const found = [this.#view(runId)];
+    for (const view of found) found.push(...store.children(view.state.run_id));
+    return found.map(details);
+  }
+
+  /** Every unfinished run below this one, nearest first. */
+  async #below(runId: string, work: (child: RunView) => Promise<void>): Promise<void> {
+    const children = this.#parts.store.children(runId).filter(({ state }) => !isFinished(state.status));
+    await Promise.all(
+      children.map(async (child) => {
+        await work(child);
+        await this.#below(child.state.run_id, work);
+      }),
+    );
+  }
+
+  #view(runId: string): RunView {
+    const view = this.#parts.store.get(runId);
+    if (view) return view;
+    throw new EdgeError('run.not_found', { operation: 'find run', subject: runId });
+  }
+
+  #unfinished(runId: string): void {
+    const { state } = this.#view(runId);
+    if (!isFinished(state.status)) return;
+    throw new EdgeError('run.finished', {
+      operation: 'control run',
+      subject: runId,
+      message: `the run is over: ${state.status}`,
+    });
+  }
+
+  #entry(runId: string, entryId: string): RunView {
+    const view = this.#view(runId);
+    if (this.#parts.store.session(view).some(({ payload }) => payload.entry_id === entryId)) return view;
+    throw new EdgeError('run.not_found', {
+      operation: 'fork',
+      subject: runId,
+      message: `the session of this run has no entry ${entryId.slice(0, 128)}`,
+      hint: `auraison runs session ${runId}`,
+    });
+  }
+
+  #said(runId: string, messageId: string): boolean {
+    const said = this.#parts.store.events(runId, ['run.message']) as Iterable<AgentEvent<'run.message'>>;
+    for (const { payload } of said) if (payload.message_id === messageId) return true;
+    return false;
+  }
+
+  /** A flow takes nothing unless it said so; an agent that is about to begin will. */
+  #refuseUntaken(view: RunView, { kind }: RunMessage): void {
+    const runId = view.state.run_id;
+    const messages = this.#parts.scheduler.messages(runId);
+    messages?.refuseBeyond(LIMITS.RUN_MESSAGES_WAITING_MAX, runId);
+    if (messages?.taken || view.state.harness !== 'flow') return;
+    throw new EdgeError('run.not_supported', {
+      operation: 'message',
+      subject: runId,
+      message: `the ${view.state.harness} harness of this run takes no ${kind}`,
+    });
+  }
+
+  /** The harness's word, if it comes soon: the message is in the log and counts later otherwise. */
+  async #taken(taken: Promise<void> | undefined, runId: string, clock: Clock): Promise<void> {
+    if (!taken) return;
+    await withDeadline(clock, LIMITS.RUN_MESSAGE_MS, taken, 'message', runId).catch((thrown: unknown) => {
+      const error = EdgeError.from(thrown, 'run.not_supported', 'message', runId);
+      if (error.code !== 'deadline.exceeded') throw error;
+    });
+  }
+}
+
+function checkLength(message: RunMessage, runId: string): void {
+  const said = 'model' in message ? message.model : (message.text ?? '');
+  if (said.length <= LIMITS.RUN_MESSAGE_CHARS_MAX) return;
+  throw new EdgeError('schema.invalid', {
+    operation: 'message',
+    subject: runId,
+    message: `/text: ${said.length} characters, at most ${LIMITS.RUN_MESSAGE_CHARS_MAX} are allowed`,
+  });
+}

@@ -1,0 +1,68 @@
+import type { NewEvent } from '../../contract/index.ts';
+import { PauseGate } from './pause-gate.ts';
+
+export type RunPauseParts = {
+  readonly runId: string;
+  /** The log says that the run is paused. */
+  readonly paused: boolean;
+  /** It is being ended: too late for a pause. */
+  readonly over: () => boolean;
+  /** Best effort; settles. */
+  readonly stopRobot: () => Promise<void>;
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+};
+
+/** Pauses of one run and their ends, one after the other: the door shuts first, then the robot stands, then it is durable. */
+export class RunPause {
+  readonly #parts: RunPauseParts;
+  readonly #gate = new PauseGate();
+  #paused: boolean;
+  #turns: Promise<void> = Promise.resolve();
+
+  constructor(parts: RunPauseParts) {
+    this.#parts = parts;
+    this.#paused = parts.paused;
+    if (this.#paused) this.#gate.close();
+  }
+
+  /** Rejects when it could not be written; the run goes on then. */
+  pause(reason: string): Promise<void> {
+    this.#gate.close();
+    return this.#inTurn(async () => {
+      if (this.#paused || this.#parts.over()) return;
+      this.#gate.close();
+      await this.#parts.stopRobot();
+      try {
+        await this.#parts.append([this.event('paused', 'running', reason)]);
+        this.#paused = true;
+      } finally {
+        if (!this.#paused) this.#gate.open();
+      }
+    });
+  }
+
+  proceed(reason: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#paused || this.#parts.over()) return;
+      await this.#parts.append([this.event('running', 'paused', reason)]);
+      this.#paused = false;
+      this.#gate.open();
+    });
+  }
+
+  /** Resolves when the run is not paused; rejects with the reason of the signal. */
+  pass(signal: AbortSignal): Promise<void> {
+    return this.#gate.pass(signal);
+  }
+
+  event(status: 'paused' | 'running', previous: 'paused' | 'running', reason: string): NewEvent {
+    const payload = { status, previous, reason: reason.slice(0, 512) };
+    return { kind: 'run.status', run_id: this.#parts.runId, payload };
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turns.then(work);
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+}
