@@ -60,7 +60,7 @@ function ordinal(calls: Map<string, number>, callId: string): number {
 }
 
 /** Drops what says when: keys that end in `_ns`, and `duration_ms`, `duration_s`. */
-function timeless(value: unknown): unknown {
+export function timeless(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(timeless);
   if (typeof value !== 'object' || value === null) return value;
   const kept: Record<string, unknown> = {};

@@ -1,0 +1,105 @@
+/** Where two runs first differ, by what differs. */
+export type DifferenceClass =
+  | 'intent'
+  | 'policy'
+  | 'arguments'
+  | 'result'
+  | 'timing'
+  | 'phase'
+  | 'model answer'
+  | 'session'
+  | 'order';
+
+/** One row of two runs side by side; `undefined` on a side: that run has nothing there. */
+export type DiffRow = {
+  readonly same: boolean;
+  readonly class: DifferenceClass | undefined;
+  /** Numbers of the lines, from 1. */
+  readonly a: number | undefined;
+  readonly b: number | undefined;
+  /** Canonical JSON, as `runs decisions` prints it, with the session and the calls of models. */
+  readonly left: string | undefined;
+  readonly right: string | undefined;
+};
+
+export type RunDiff = {
+  readonly a: string;
+  readonly b: string;
+  /** Every compared line is the same. */
+  readonly identical: boolean;
+  /** Index into `rows` of the first difference, and of the first of each class; of timing -1: see `timing`. */
+  readonly first: number | undefined;
+  readonly classes: Readonly<Partial<Record<DifferenceClass, number>>>;
+  readonly rows: readonly DiffRow[];
+  /** Steps that took clearly longer or shorter, slowest change first. Times never make runs different. */
+  readonly timing: readonly TimingRow[];
+};
+
+export type TimingRow = {
+  readonly step: string;
+  readonly a_ms: number;
+  readonly b_ms: number;
+};
+
+export type ReplayRequest = {
+  /** Where to begin: a number, an id or a phase; absent: at the beginning. */
+  readonly from?: string;
+  /** Asks this model of the configuration in place of the record. */
+  readonly model?: string;
+  /** Judges each call by the policies of this directory in place of the record. */
+  readonly policy?: string;
+  /** Carries calls out on a fresh simulation in place of the record. */
+  readonly sim?: boolean;
+};
+
+export type ReplayOutcome = {
+  readonly run_id: string;
+  /** `identical`: byte for byte; `diverged`: it took another way; `changed`: something was swapped, see `diff`. */
+  readonly verdict: 'identical' | 'diverged' | 'changed';
+  readonly message: string;
+  /** Event of the run at which it began, from 1. */
+  readonly from: number;
+  readonly attempts: number;
+  /** Lines that came out as they were. */
+  readonly lines: number;
+  /** SHA-256 of decisions and session of the record and of the replay. */
+  readonly recorded_sha256: string;
+  readonly replayed_sha256: string;
+  readonly swapped: readonly ('model' | 'policy' | 'sim')[];
+  readonly divergence?: {
+    readonly entry: number;
+    readonly event_id: string | undefined;
+    readonly class: DifferenceClass;
+    readonly message: string;
+    readonly expected: string | undefined;
+    readonly actual: string | undefined;
+  };
+  readonly diff?: RunDiff;
+};
+
+/** One span of a run: a phase, a call of a tool or a model, an approval that was waited for. */
+export type TraceSpan = {
+  readonly name: string;
+  readonly kind: 'intent' | 'run' | 'phase' | 'tool' | 'model' | 'approval' | 'motion';
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly parent_id: string | undefined;
+  /** Nanoseconds since the epoch, decimal. `end_ns` is undefined while it is under way. */
+  readonly start_ns: string;
+  readonly end_ns: string | undefined;
+  readonly ok: boolean;
+  /** What went wrong; empty where nothing did. */
+  readonly error: string;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+};
+
+/**
+ * Looking back at runs that were. Reads logs only; a replay runs in a process of its own, which holds no bus and no
+ * robot. Rejects with `run.not_found`, `schema.invalid` and, for a replay that does not come to an end,
+ * `deadline.exceeded`.
+ */
+export interface ReplayApi {
+  replay(runId: string, request: ReplayRequest): Promise<ReplayOutcome>;
+  diff(a: string, b: string): Promise<RunDiff>;
+  trace(runId: string): Promise<readonly TraceSpan[]>;
+}

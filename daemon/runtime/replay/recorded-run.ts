@@ -1,0 +1,106 @@
+import {
+  type AgentEvent,
+  EdgeError,
+  type EventKind,
+  type EventReader,
+  type ReadFilter,
+} from '../../../contract/index.ts';
+import { foldRun } from '../run-fold.ts';
+import type { RunView } from '../run-view.ts';
+
+const READ_BATCH = 1_000;
+/** A run of more events than this is not held in memory: some 10 million steps are no mission. */
+const EVENTS_MAX = 1_000_000;
+
+/** One stretch of a record: what was before it is given, what is in it is done again. */
+export type Stretch = {
+  readonly before: readonly AgentEvent[];
+  readonly events: readonly AgentEvent[];
+  /** It ended by a cut: the process was gone in the middle of it. */
+  readonly cut: boolean;
+};
+
+/** Every event of one run, in order. Throws `run.not_found`. */
+export function readRun(reader: EventReader, runId: string): AgentEvent[] {
+  const events: AgentEvent[] = [];
+  let cursor = 0;
+  for (;;) {
+    const batch = reader.read(cursor, READ_BATCH, { runId });
+    if (batch.length === 0) break;
+    events.push(...batch);
+    cursor = batch.at(-1)!.seq;
+    if (events.length > EVENTS_MAX) break;
+  }
+  if (events.some((event) => event.kind === 'intent.accepted')) return events;
+  throw new EdgeError('run.not_found', { operation: 'read run', subject: runId });
+}
+
+export function viewOf(events: Iterable<AgentEvent>): RunView | undefined {
+  let view: RunView | undefined;
+  for (const event of events) view = foldRun(view, event);
+  return view;
+}
+
+/** The attempts of a run. Each begins at its `run.started`; all but the last ended by a cut. */
+export function stretchesOf(events: readonly AgentEvent[]): Stretch[] {
+  const starts = events.flatMap((event, index) => (event.kind === 'run.started' ? [index] : []));
+  return starts.map((start, n) => {
+    const end = starts[n + 1] ?? events.length;
+    const part = events.slice(start, end);
+    const over = part.some((event) => event.kind === 'run.finished');
+    return { before: events.slice(0, start), events: part, cut: !over };
+  });
+}
+
+/**
+ * Where `--from` points: the number of an event of the run (from 1, as `auraison runs events` counts them), the id of an
+ * event, a call or an entry of the session, or the name of a phase (the first time it was entered). Returns the
+ * index after that event. Throws `schema.invalid`.
+ */
+export function findEntry(events: readonly AgentEvent[], from: string): number {
+  const index = /^\d+$/.test(from)
+    ? Number(from) - 1
+    : events.findIndex((event) => event.event_id === from || nameIn(event) === from);
+  const firstStart = events.findIndex((event) => event.kind === 'run.started');
+  if (index >= 0 && index < events.length && firstStart >= 0) return Math.max(index, firstStart) + 1;
+  throw new EdgeError('schema.invalid', {
+    operation: 'find entry',
+    subject: from,
+    message: `--from: the run has no entry ${from}`,
+    hint: `a number from 1 to ${events.length}, a phase, or an id that auraison runs events shows`,
+  });
+}
+
+function nameIn(event: AgentEvent): string | undefined {
+  if (event.kind === 'session.entry') return event.payload.entry_id;
+  if (event.kind === 'tool.called' || event.kind === 'model.called') return event.payload.call_id;
+  return event.kind === 'run.phase' ? event.payload.phase : undefined;
+}
+
+/** A log as it was when one run had come so far: of that run nothing later than `seq` is told. */
+export class ReaderBefore implements EventReader {
+  readonly #reader: EventReader;
+  readonly #runId: string;
+  readonly #seq: number;
+
+  constructor(reader: EventReader, runId: string, seq: number) {
+    this.#reader = reader;
+    this.#runId = runId;
+    this.#seq = seq;
+  }
+
+  read(after: number, limit: number, filter?: ReadFilter): AgentEvent[] {
+    const events = this.#reader.read(after, limit, filter);
+    return events.filter((event) => event.run_id !== this.#runId || event.seq <= this.#seq);
+  }
+
+  lastSeq(): number {
+    return this.#reader.lastSeq();
+  }
+
+  close(): void {}
+}
+
+export function ofKind<K extends EventKind>(events: readonly AgentEvent[], kind: K): AgentEvent<K>[] {
+  return events.filter((event) => event.kind === kind) as AgentEvent<K>[];
+}

@@ -1,0 +1,255 @@
+import {
+  type AgentEvent,
+  type Clock,
+  EdgeError,
+  type EventPayload,
+  fromWireTime,
+  type NewEvent,
+  pause,
+} from '../../../contract/index.ts';
+import { ActiveRun, type RunParts } from '../active-run.ts';
+import { comparedLine, LineMemory } from './compared-line.ts';
+import type { ReplayClock } from './replay-clock.ts';
+
+/** Turns of the event loop without a word from the run before its clock goes on. */
+const QUIET_TURNS = 6;
+/** Real time after which answers are brought although the record says that it is too early: its wall clock was set. */
+const IMPATIENT_MS = 250;
+/** Real time without anything new after which a replay is over: what comes next never comes. */
+const SILENT_MS = 10_000;
+/** Timers that were due this long after the next event of the record were due before it was written. */
+const SLACK_MS = 5;
+
+export type Divergence = {
+  /** Number of the event in the record, from 1, at which the replay took another way. */
+  readonly entry: number;
+  readonly event_id: string | undefined;
+  readonly message: string;
+  /** The line of the record, and the line of the replay; absent where there was none. */
+  readonly expected: string | undefined;
+  readonly actual: string | undefined;
+};
+
+export type AttemptEnd =
+  | { readonly kind: 'reproduced' }
+  | { readonly kind: 'cut' }
+  | { readonly kind: 'diverged'; readonly divergence: Divergence };
+
+export type ReplayAttemptParts = {
+  /** Everything of the run before what is done again. */
+  readonly before: readonly AgentEvent[];
+  /** What is expected to come. */
+  readonly expected: readonly AgentEvent[];
+  readonly cut: boolean;
+  readonly clock: ReplayClock;
+  /** Real time. */
+  readonly host: Clock;
+  /** The parts of the run, all but what this attempt itself provides. */
+  readonly run: Omit<RunParts, 'append' | 'clock' | 'report'>;
+};
+
+type Line = { readonly at: number; readonly event: AgentEvent; readonly text: string };
+
+/**
+ * One attempt of a run, done again by the code that did it: harness, gate and tool box are the real ones, what
+ * they reach is the record. Whatever they write is held against the record, line by line; the first difference
+ * ends it.
+ */
+export class ReplayAttempt {
+  readonly #parts: ReplayAttemptParts;
+  readonly #run: ActiveRun;
+  /** What each event of the record has to come out as; undefined: nothing that is compared. */
+  readonly #texts: readonly (string | undefined)[];
+  readonly #actualMemory = new LineMemory();
+  readonly #produced: AgentEvent[] = [];
+  #cursor = 0;
+  #appends = 0;
+  #lines = 0;
+  #over: AttemptEnd | undefined;
+
+  constructor(parts: ReplayAttemptParts) {
+    this.#parts = parts;
+    const memory = new LineMemory();
+    for (const event of parts.before) {
+      comparedLine(event, memory);
+      comparedLine(event, this.#actualMemory);
+    }
+    this.#texts = parts.expected.map((event) =>
+      event.kind === 'run.message' ? undefined : comparedLine(event, memory),
+    );
+    this.#run = new ActiveRun({
+      ...parts.run,
+      clock: parts.clock,
+      append: (events) => this.#append(events),
+      report: () => {},
+    });
+  }
+
+  /** What the attempt wrote, as far as it went. */
+  get produced(): readonly AgentEvent[] {
+    return this.#produced;
+  }
+
+  /** Lines that came out as they were. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** There is more in the record than was done again. */
+  get expectsMore(): boolean {
+    return this.#next() !== undefined;
+  }
+
+  /** Settles when the record is used up, or with the first difference; never rejects. */
+  async replay(): Promise<AttemptEnd> {
+    this.#proceed();
+    this.#run.run().then(
+      () => this.#ended(),
+      (thrown: unknown) => this.#diverge(EdgeError.from(thrown, 'replay.diverged', 'replay', 'run').message),
+    );
+    const { host, clock } = this.#parts;
+    let seen = '';
+    let since = host.monotonicMs();
+    while (!this.#over) {
+      for (let turn = 0; turn < QUIET_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const now = `${clock.asked} ${this.#appends}`;
+      if (now !== seen) {
+        seen = now;
+        since = host.monotonicMs();
+        continue;
+      }
+      if (clock.fireNext(this.#due())) continue;
+      const quiet = host.monotonicMs() - since;
+      if (quiet > IMPATIENT_MS && clock.fireNext(Number.MAX_SAFE_INTEGER, 'answers')) continue;
+      if (quiet > SILENT_MS) this.#diverge('the replay came to a stand where the record goes on');
+      else await pause(host, 1);
+    }
+    // What still runs is left behind: it can reach nothing and nobody hears it.
+    void this.#run.end('shutdown', 'the replay is over').catch(() => {});
+    return this.#over;
+  }
+
+  /** Milliseconds on the clock of the record at which its next event came. */
+  #due(): number {
+    const next = this.#next();
+    return next ? this.#parts.clock.at(fromWireTime(next.event.ts)) + SLACK_MS : -1;
+  }
+
+  /** The next line of the record that the replay has to write. */
+  #next(): Line | undefined {
+    for (let at = this.#cursor; at < this.#texts.length; at++) {
+      const text = this.#texts[at];
+      if (text !== undefined) return { at, event: this.#parts.expected[at]!, text };
+    }
+    return undefined;
+  }
+
+  async #append(events: readonly NewEvent[]): Promise<void> {
+    this.#appends++;
+    for (const event of events) {
+      if (this.#over) return await new Promise<never>(() => {});
+      this.#hold(event);
+    }
+    await Promise.resolve();
+    if (this.#over) await new Promise<never>(() => {});
+  }
+
+  /** Holds what the run wrote against the record. */
+  #hold(event: NewEvent): void {
+    const next = this.#next();
+    const written = asWritten(event, this.#parts.run.view.state.run_id, next?.event);
+    const line = comparedLine(written, this.#actualMemory);
+    if (line === undefined) {
+      this.#produced.push(written);
+      return;
+    }
+    if (!next || next.text !== line) {
+      const message = next
+        ? `${what(next.event)}: the record and the replay differ`
+        : `the replay goes on with ${what(written)} where the record ends`;
+      this.#diverge(message, line);
+      return;
+    }
+    this.#produced.push(written);
+    this.#lines++;
+    this.#cursor = next.at + 1;
+    this.#parts.clock.reach(this.#parts.clock.at(fromWireTime(next.event.ts)));
+    this.#proceed();
+  }
+
+  /** What others did to the run at this place of the record is done to it again. */
+  #proceed(): void {
+    const { expected, cut } = this.#parts;
+    while (this.#cursor < expected.length) {
+      const event = expected[this.#cursor]!;
+      if (event.kind === 'run.message') this.#say(event);
+      else if (this.#texts[this.#cursor] !== undefined) break;
+      else if (event.kind === 'run.status') this.#holdOrGo(event.payload);
+      this.#cursor++;
+    }
+    if (this.#cursor >= expected.length) {
+      if (cut) this.#over ??= { kind: 'cut' };
+      return;
+    }
+    const rest = expected.slice(this.#cursor);
+    const last = rest.findLast((event) => event.kind === 'run.finished');
+    if (last?.kind !== 'run.finished' || last.payload.error?.code !== 'run.cancelled') return;
+    const settles = rest.every((event) => !BEGINS.has(event.kind));
+    if (settles && last.payload.status === 'cancelled')
+      void this.#run.end('cancel', last.payload.reason).catch(() => {});
+  }
+
+  #say(event: AgentEvent<'run.message'>): void {
+    const { message_id, kind, body } = event.payload;
+    const said = { ...body, kind, messageId: message_id } as Parameters<ActiveRun['messages']['deliver']>[0];
+    this.#produced.push(event);
+    void Promise.resolve()
+      .then(() => this.#run.messages.deliver(said))
+      .catch(() => {});
+  }
+
+  #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
+    if (status === 'paused') void this.#run.pause(reason).catch(() => {});
+    else if (status === 'running' && previous === 'paused') void this.#run.proceed(reason).catch(() => {});
+  }
+
+  #ended(): void {
+    const next = this.#next();
+    if (next) this.#diverge(`the replay ended where the record goes on with ${what(next.event)}`);
+    else this.#over ??= { kind: 'reproduced' };
+  }
+
+  #diverge(message: string, actual?: string): void {
+    const next = this.#next();
+    const at = next?.at ?? this.#parts.expected.length;
+    const divergence: Divergence = {
+      entry: this.#parts.before.length + at + 1,
+      event_id: next?.event.event_id,
+      message,
+      expected: next?.text,
+      actual,
+    };
+    this.#over ??= { kind: 'diverged', divergence };
+  }
+}
+
+/** A run that was cancelled begins none of these any more. */
+const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
+  'tool.called',
+  'model.called',
+  'run.phase',
+  'session.entry',
+]);
+
+/** The event as the log would hold it: at its place and time in the record. */
+function asWritten(event: NewEvent, runId: string, like: AgentEvent | undefined): AgentEvent {
+  const { event_id = '', ts = '0', cell = 'runtime', seq = 0, prev_hash = '', hash = '' } = like ?? {};
+  return { ...event, run_id: runId, event_id, ts, cell, seq, prev_hash, hash } as AgentEvent;
+}
+
+function what(event: AgentEvent): string {
+  if (event.kind === 'tool.called' || event.kind === 'tool.returned')
+    return `${event.kind} ${event.payload.tool}`;
+  if (event.kind === 'run.phase') return `run.phase ${event.payload.phase}`;
+  return event.kind;
+}
