@@ -123,6 +123,7 @@ export class PiRun {
       tools: this.#tools,
       model: chosen?.provider === PROVIDER ? chosen.modelId : ANY_MODEL,
       keepTokens: () => this.#inbox.keepTokens,
+      ended: () => this.#ending !== undefined || context.signal.aborted,
       call: (name, callId, signal) => this.#call(name, callId, signal),
       beforeRequest: () => this.#beforeRequest(),
       finishTurn: () => this.#finishTurn(),

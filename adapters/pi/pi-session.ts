@@ -24,6 +24,8 @@ export type SessionParts = {
   readonly model: string;
   /** Tokens that a compaction keeps, where somebody wants it otherwise. */
   readonly keepTokens: () => number | undefined;
+  /** No model is asked any more, not even for a summary. */
+  readonly ended: () => boolean;
   readonly call: ToolParts['call'];
   readonly beforeRequest: () => Promise<void>;
   /** True ends the loop after a turn. */
@@ -82,11 +84,12 @@ export async function openSession(parts: SessionParts): Promise<AgentSession> {
 }
 
 function definitions({ pi, tools, call }: SessionParts): ToolDefinition[] {
-  const object = pi.ai.Type.Object({}, { additionalProperties: true });
+  // Its keys in the order in which the log gives them back: Pi compares declarations as text.
+  const object = pi.ai.Type.Unsafe({ additionalProperties: true, properties: {}, type: 'object' });
   return toolDefinitions({ pi: { object }, specs: tools, call });
 }
 
-function settingsOf({ pi, door, model, keepTokens }: SessionParts) {
+function settingsOf({ pi, door, model, keepTokens, ended }: SessionParts) {
   const settings = pi.coding.SettingsManager.inMemory({
     // The door asks again where that helps.
     retry: { enabled: false },
@@ -95,7 +98,7 @@ function settingsOf({ pi, door, model, keepTokens }: SessionParts) {
   } as Parameters<typeof pi.coding.SettingsManager.inMemory>[0]);
   const { contextWindow } = door.describe(model);
   settings.getCompactionSettings = () => ({
-    enabled: contextWindow > 0,
+    enabled: contextWindow > 0 && !ended(),
     reserveTokens: Math.min(16_384, Math.floor(contextWindow / 4)),
     keepRecentTokens: keepTokens() ?? Math.min(20_000, Math.floor(contextWindow / 3)),
   });

@@ -46,8 +46,8 @@ export class RunInbox {
     if (this.#known.has(said.messageId)) return;
     this.#known.add(said.messageId);
     if (said.kind === 'compact') this.#compact.push(said as Said & { kind: 'compact' });
-    else if (said.kind === 'model') await this.#switchModel(said);
-    else if (said.kind === 'label') await this.#label(said);
+    else if (said.kind === 'model') this.#switchModel(said);
+    else if (said.kind === 'label') this.#label(said);
     else this.#say(said);
   }
 
@@ -104,14 +104,13 @@ export class RunInbox {
     else session.agent.steer(message);
   }
 
-  async #switchModel({ messageId, model }: Said & { kind: 'model' }): Promise<void> {
+  #switchModel({ messageId, model }: Said & { kind: 'model' }): void {
     const { door, journal, manager, session } = this.#parts;
     session.agent.state.model = door.describe(model);
     journal.tag(manager.appendModelChange(PROVIDER, model), messageId);
-    await journal.flush();
   }
 
-  async #label({ messageId, entryId, text }: Said & { kind: 'label' }): Promise<void> {
+  #label({ messageId, entryId, text }: Said & { kind: 'label' }): void {
     const { journal, manager } = this.#parts;
     if (!manager.getEntry(entryId))
       throw new EdgeError('schema.invalid', {
@@ -120,6 +119,7 @@ export class RunInbox {
         message: `the session has no entry ${entryId}`,
       });
     journal.tag(manager.appendLabelChange(entryId, text === '' ? undefined : text), messageId);
-    await journal.flush();
+    // Nothing waits for a label; it is in the log as a message already.
+    journal.flush().catch(() => {});
   }
 }

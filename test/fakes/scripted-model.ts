@@ -65,7 +65,7 @@ export class ScriptedModel implements LanguageModel {
       text,
       toolCalls,
       stopReason: line.stop ?? (toolCalls.length > 0 ? 'tool_calls' : 'stop'),
-      tokensIn: JSON.stringify(request.messages.map((message) => message.text)).length,
+      tokensIn: Math.ceil(JSON.stringify(request.messages.map((message) => message.text)).length / 4),
       tokensOut: text.length,
       model: this.info.name,
       modelId: this.info.modelId,
