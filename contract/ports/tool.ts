@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
+import type { Robot } from './robot.ts';
 
 /** A picture as a tool hands it to a model. */
 export type ToolImage = { readonly mime: 'image/jpeg' | 'image/png'; readonly data: Uint8Array };
@@ -32,6 +33,8 @@ export type ToolScope = {
   readonly signal: AbortSignal;
   /** W3C trace context of this call, for whoever works for it elsewhere. */
   readonly traceparent?: string;
+  /** The robot of this host, for tools of applications: what they do with it is part of this call and ends with it. */
+  readonly robot?: Robot;
 };
 
 /** `result` is plain JSON and goes into the log; images go beside it, into the blob store. */

@@ -22,6 +22,8 @@ import {
   toMs,
   withDeadline,
 } from '../../contract/index.ts';
+import type { ApprovalDesk } from './governance/approval-desk.ts';
+import { RunApprovals } from './governance/run-approvals.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -57,6 +59,8 @@ export type RunParts = {
   readonly purse?: Purse;
   /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
   readonly endChildren?: (reason: string) => Promise<void>;
+  /** Where people are asked; without it what needs them is refused. */
+  readonly approvals?: ApprovalDesk | undefined;
   /** For a replay: answers calls in place of the world. */
   readonly instead?: Instead;
   /** Appends and folds; resolves when durable. */
@@ -179,13 +183,16 @@ export class ActiveRun {
   }
 
   async #attempt(attempt: number): Promise<void> {
-    const gate = this.#gate();
+    const approvals = this.#approvals();
+    const gate = this.#gate(approvals);
     let outcome: RunOutcome;
     let fault: EdgeError | undefined;
     try {
       if (this.#ending) throw this.#over();
       // A run that was paused when it was cut off stays where it was.
       await this.#pause.pass(this.#abort.signal);
+      const refused = await approvals?.beforeFirstStep();
+      if (refused) throw refused;
       outcome = await this.#outcome(this.#context(attempt, gate));
       // A success while paused is told when the run goes on; only an end overtakes it.
       if (outcome.status === 'succeeded') await this.#pause.pass(this.#abort.signal).catch(() => {});
@@ -249,7 +256,7 @@ export class ActiveRun {
       clock,
       robot: guarded,
       tools: new GatedTools(gate, bus, clock, recording),
-      toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools }),
+      toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot }),
       model: this.#model(
         models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
       ),
@@ -267,7 +274,18 @@ export class ActiveRun {
     return model && purse && !free ? new BudgetedModel(model, this.#runId, purse) : model;
   }
 
-  #gate(): ToolGate {
+  #approvals(): RunApprovals | undefined {
+    const { view, approvals: desk } = this.#parts;
+    if (!desk) return undefined;
+    return new RunApprovals({
+      ...{ desk, runId: this.#runId, intent: view.intent, signal: this.#abort.signal },
+      append: (events) => this.#append(events),
+      rest: () => this.#safeState('a person is asked'),
+      paused: () => this.#pause.shut,
+    });
+  }
+
+  #gate(approvals: RunApprovals | undefined): ToolGate {
     const { view, clock, ids, hooks, robot } = this.#parts;
     return new ToolGate({
       runId: this.#runId,
@@ -281,6 +299,7 @@ export class ActiveRun {
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
       stopRobot: (reason) => this.#stopRobot(reason),
+      approvals,
       instead: this.#parts.instead,
     });
   }

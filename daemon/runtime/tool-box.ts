@@ -6,6 +6,7 @@ import {
   EdgeError,
   type Intent,
   LIMITS,
+  type Robot,
   type Tool,
   type ToolAnswer,
   type ToolBox,
@@ -14,6 +15,7 @@ import {
   type ToolSpec,
   traceparentOf,
 } from '../../contract/index.ts';
+import { BoundRobot } from './flow/bound-robot.ts';
 import { safeCopy } from './json-safety.ts';
 import type { Answered, ImageNote, ToolGate } from './tool-gate.ts';
 
@@ -28,6 +30,8 @@ export type ToolBoxParts = {
   /** Where pictures go; without it a tool that gives some fails. */
   readonly blobs: BlobStore | undefined;
   readonly tools: readonly Tool[];
+  /** For tools of applications. */
+  readonly robot?: Robot;
 };
 
 /** The tools of one run: raw and strict arguments, then the one door to effects. */
@@ -50,7 +54,7 @@ export class GatedToolBox implements ToolBox {
     args: unknown,
     options: { readonly originId?: string; readonly signal?: AbortSignal } = {},
   ): Promise<ToolAnswer> {
-    const { gate, runId, intent, clock } = this.#parts;
+    const { gate, runId, intent, clock, robot } = this.#parts;
     const { originId } = options;
     const known = this.#tools.get(name);
     let plain: Record<string, unknown>;
@@ -71,6 +75,7 @@ export class GatedToolBox implements ToolBox {
       clock,
       signal,
       traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
+      ...(robot ? { robot: new BoundRobot(robot, signal) } : {}),
     });
     const answered = await gate.callTool({
       tool: spec.name,
@@ -135,7 +140,8 @@ function compile(schema: ToolSpec['input']): Checker<unknown> {
 
 /** Throws `schema.invalid` with the path. */
 function strict(args: unknown, input: Checker<unknown>, name: string): Record<string, unknown> {
-  const copy = safeCopy(args ?? {}, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
+  // Nothing at all stands for no arguments; null is a value, and never an object.
+  const copy = safeCopy(args === undefined ? {} : args, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
   const fault = input.fault(copy);
   if (fault === undefined) return copy as Record<string, unknown>;
   throw new EdgeError('schema.invalid', { operation: 'check arguments', subject: name, message: fault });
