@@ -1,6 +1,11 @@
+import { openEventReader } from '../../adapters/event-log/index.ts';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
-import type { CellContext } from '../../contract/core.ts';
+import type { McpEndpoint, RobotMcpPorts } from '../../adapters/mcp/server/index.ts';
+import type { CellContext, PolicyContext, PolicyHook } from '../../contract/core.ts';
 import type { McpServerRow } from '../config/mcp.ts';
+import type { HttpPorts } from '../http/http-ports.ts';
+import { stopRobot } from '../http/stop-robot.ts';
+import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -80,4 +85,59 @@ function environment(names: readonly string[], env: Env): Record<string, string>
     if (value !== undefined) given[name] = value;
   }
   return given;
+}
+
+export type RobotMcp = {
+  readonly handle: NonNullable<HttpPorts['mcp']>;
+  close(): Promise<void>;
+};
+
+/** This robot as an MCP server; undefined where the configuration says so. Loads nothing before its first request. */
+export function makeRobotMcp(
+  { config, dataDir }: Settings,
+  { clock, bus, emit, report }: CellContext,
+  parts: Pick<RobotMcpPorts, 'runtime' | 'houseTools' | 'ids'> & {
+    readonly hooks: readonly PolicyHook[];
+    readonly approvals?: RobotMcpPorts['approvals'];
+  },
+): RobotMcp | undefined {
+  if (!config.mcp.serve) return undefined;
+  const { hooks, ...rest } = parts;
+  const gate = new PolicyGate(hooks, clock);
+  const who: PolicyContext = {
+    tenant: 'local',
+    principal: 'mcp',
+    roles: [...config.mcp.roles],
+    origin: 'mcp',
+  };
+  const ports: RobotMcpPorts = {
+    ...rest,
+    robot: config.daemon.name,
+    version: VERSION,
+    clock,
+    bus,
+    who,
+    openReader: () => openEventReader(dataDir, 'runtime'),
+    stopRobot: (reason) => stopRobot({ bus, runtime: parts.runtime, clock }, reason),
+    async judge(tool, args) {
+      const verdict = await gate.ask({ point: 'tool', subject: tool, context: who, facts: { ...args } });
+      await emit(verdict.events);
+      if (verdict.refusal) throw verdict.refusal;
+    },
+    report,
+  };
+  let opened: Promise<McpEndpoint> | undefined;
+  const open = async () => {
+    const mcp = await import('../../adapters/mcp/server/index.ts');
+    return new mcp.McpEndpoint(clock, mcp.robotOffer(ports), (message, facts) =>
+      report('error', message, facts),
+    );
+  };
+  return {
+    async handle(request, response, body) {
+      opened ??= open();
+      await (await opened).handle(request, response, body);
+    },
+    close: async () => await (await opened)?.close(),
+  };
 }

@@ -14,8 +14,9 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
-import { makeMcpServers } from './mcp.ts';
+import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeSchedules } from './schedules.ts';
+import { makeSharing } from './sharing.ts';
 
 /** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
 export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
@@ -23,14 +24,18 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const { clock, bus } = context;
   const random = (length: number) => randomBytes(length);
   const mcpServers = await makeMcpServers(settings, context);
+  const ids = new IdSource(() => toMs(clock.now()), random);
+  const hooks = [new OperatorRole()];
   const runtime = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps: [turtlebotMaze],
-    hooks: [new OperatorRole()],
+    hooks,
     recording: config.recorder.enabled ? config.recorder.mode : 'off',
-    ids: new IdSource(() => toMs(clock.now()), random),
+    ids,
+    sharing: makeSharing(settings),
     tools: (app) => mcpServers?.tools(app.name) ?? [],
   });
+  const robotMcp = makeRobotMcp(settings, context, { runtime, ids, hooks, houseTools: () => [] });
   const schedules = await makeSchedules(settings, context, runtime);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
@@ -44,8 +49,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     {
       clock,
       runtime,
+      control: runtime.control,
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       ...(mcpServers ? { mcpServers } : {}),
+      ...(robotMcp ? { mcp: robotMcp.handle } : {}),
       bus,
       openReader: (cell) => openEventReader(dataDir, cell),
       report: context.report,
@@ -70,7 +77,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       rmSync(address, { force: true });
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       const ended = runtime.stop();
-      await Promise.all([ended, mcpServers?.stop(), schedules?.stop(), http.stop()]);
+      await Promise.all([ended, mcpServers?.stop(), robotMcp?.close(), schedules?.stop(), http.stop()]);
     },
   };
 }

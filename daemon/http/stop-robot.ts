@@ -1,11 +1,13 @@
 import { LIMITS, METHODS, type StopRequest, withDeadline } from '../../contract/index.ts';
 import type { HttpPorts } from './http-ports.ts';
 
+type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<HttpPorts['bus'], 'request'> };
+
 /**
  * Somebody wants the robot to stand: it is stopped, and every run that could move it again is cancelled,
  * waiting ones included. Rejects where the stop was not confirmed; the runs are cancelled all the same.
  */
-export async function stopRobot({ bus, runtime, clock }: HttpPorts, reason: string): Promise<void> {
+export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: string): Promise<void> {
   const { runs } = runtime.status();
   // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
   const waitingFirst = [...runs].sort(

@@ -53,6 +53,20 @@ export function mcpRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const settle = <T>(work: Promise<T>, subject: string) =>
     withDeadline(ports.clock, LIMITS.API_REQUEST_MS, work, 'mcp', subject);
 
+  const { mcp } = ports;
+  if (mcp) {
+    app.route({
+      method: ['GET', 'POST', 'DELETE'],
+      url: '/mcp',
+      // Spoken by the rules of another protocol: no part of our document.
+      schema: { hide: true },
+      handler: async (request, reply) => {
+        reply.hijack();
+        await mcp(request.raw, reply.raw, request.body);
+      },
+    });
+  }
+
   app.get(
     '/v1/mcp/servers',
     describe('listMcpServers', 'MCP servers that agents may use, their tools, and why some are not offered', {

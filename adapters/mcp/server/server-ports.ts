@@ -1,0 +1,43 @@
+import type {
+  ApprovalApi,
+  CellBus,
+  Clock,
+  EventReader,
+  IdSource,
+  PolicyContext,
+  RuntimeApi,
+  Tool,
+} from '../../../contract/index.ts';
+
+/** All that this robot as an MCP server calls. It owns nothing: every answer comes from one of these. */
+export type RobotMcpPorts = {
+  readonly robot: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly runtime: RuntimeApi;
+  readonly bus: Pick<CellBus, 'request'>;
+  /** Who comes by MCP, for intents and policies; its origin is `mcp`. */
+  readonly who: PolicyContext;
+  /** Reading tools of the house that are offered as they are: robot.look, lake.query. */
+  readonly houseTools: () => readonly Tool[];
+  readonly approvals?: Pick<ApprovalApi, 'approvals'>;
+  /** The log of the runtime cell. */
+  openReader(): EventReader;
+  /** Stops the robot and every run. */
+  stopRobot(reason: string): Promise<void>;
+  /** Asks the policies about a call and writes down what they say; rejects with `policy.denied` or `policy.needs_approval`. */
+  judge(tool: string, args: Readonly<Record<string, unknown>>): Promise<void>;
+  readonly report: (level: 'warn' | 'error', message: string, facts: Record<string, unknown>) => void;
+};
+
+/** One call as a tool of this server sees it. */
+export type McpCall = {
+  readonly signal: AbortSignal;
+  /** W3C trace context of the client, where it sent one. */
+  readonly traceparent: string | undefined;
+  /** Tells the client how far it is, where it asked to know. */
+  progress(message: string): void;
+  /** Whether the abort was the word of the client, not the end of its connection. */
+  cancelled(): boolean;
+};
