@@ -25,6 +25,8 @@ export const ERROR_CATALOGUE = {
   'policy.needs_approval': { retryable: true, text: 'a person has to approve it first' },
   'approval.not_found': { retryable: false, text: 'no such approval' },
   'approval.answered': { retryable: false, text: 'the approval was answered otherwise already' },
+  'question.not_found': { retryable: false, text: 'no such question' },
+  'question.answered': { retryable: false, text: 'the question is settled already' },
   'quota.exceeded': { retryable: true, text: 'the quota of the tenant is used up' },
   'skill.invalid': { retryable: false, text: 'a skill does not fit the Agent Skills format' },
   'extension.failed': { retryable: false, text: 'an extension of an application failed' },

@@ -175,6 +175,22 @@ export const EVENT_PAYLOADS = {
       /** Text, tool calls and stop reason: enough to answer the same call again. A large one is a blob. */
       answer: Type.Optional(Json),
       answer_sha256: Type.Optional(Sha256),
+      cost_usd: Type.Optional(Type.Number({ minimum: 0, description: 'US dollars, as configured' })),
+      /** Models that were asked before this one and gave no answer, in order. */
+      attempts: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              model: Text(256, 'model'),
+              code: Text(64, 'code of the error'),
+              reason: Text(512, 'why it gave no answer'),
+              duration_ms: Type.Number({ minimum: 0 }),
+            },
+            closed,
+          ),
+          { maxItems: 64 },
+        ),
+      ),
     },
     closed,
   ),
@@ -211,6 +227,28 @@ export const EVENT_PAYLOADS = {
       by: Text(128, 'who answered; empty: nobody did'),
       origin: Text(64, 'where the answer came from'),
       reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'question.asked': Type.Object(
+    {
+      question_id: Uuid('UUIDv7: the id of the call that asks'),
+      text: Text(2048, 'what a person is asked'),
+      choices: Type.Optional(Type.Array(Text(256, 'answer to choose'), { maxItems: 16 })),
+      fallback: Type.Optional(Text(2048, 'what counts when nobody answers')),
+      tenant: Name('tenant'),
+      principal: Name('who wanted the run'),
+      expires_ns: WireTime,
+    },
+    closed,
+  ),
+  'question.answered': Type.Object(
+    {
+      question_id: Uuid('UUIDv7'),
+      outcome: Type.Enum(['answered', 'expired', 'withdrawn']),
+      answer: Type.Optional(Text(2048, 'what was said, or the fallback')),
+      by: Text(128, 'who answered; empty: nobody did'),
+      origin: Text(64, 'where the answer came from'),
     },
     closed,
   ),
