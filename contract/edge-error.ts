@@ -69,6 +69,7 @@ export const ERROR_CATALOGUE = {
   'ros.refused': { retryable: false, text: 'a ROS node refused the request' },
   'route.silent': { retryable: true, text: 'a route is matched but nothing passes' },
   'route.diverged': { retryable: true, text: 'a route passes less than it takes' },
+  'model.not_found': { retryable: false, text: 'no model of this name is configured' },
   'model.unavailable': { retryable: true, text: 'the model or policy cannot be loaded' },
   'model.failed': { retryable: true, text: 'the model or policy failed' },
   'model.bad_observation': { retryable: false, text: 'the observation does not fit the policy' },

@@ -123,6 +123,8 @@ export const LIMITS = {
   INTENT_PARAMS_BYTES_MAX: 64 * 1024,
   /** Arguments of one call of a tool, serialized. */
   TOOL_ARGS_BYTES_MAX: 32 * 1024,
+  /** Questions to people that wait at a time; more are refused with `cell.overloaded`. */
+  QUESTIONS_WAITING_MAX: 64,
   /** Asking the world whether a call that was cut off has happened; cells restart meanwhile. Later: unknown, milliseconds. */
   TOOL_PROBE_MS: 20_000,
   /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
