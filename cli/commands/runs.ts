@@ -3,11 +3,12 @@ import type { AgentEvent, RunDetails, RunState } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { table, toJson } from '../output.ts';
 import { eventLine, readOnce } from './events.ts';
+import { addRunControlCommands } from './run-control.ts';
 
 export function addRunsCommands(program: Command): void {
   const runs = program
     .command('runs')
-    .description('runs: list, look at one, its events and decisions, cancel');
+    .description('runs: list, look at one, cancel, pause, talk to one, fork');
   runs
     .command('list', { isDefault: true })
     .description('the newest runs')
@@ -89,6 +90,7 @@ export function addRunsCommands(program: Command): void {
         return 0;
       }),
     );
+  addRunControlCommands(runs);
 }
 
 function time(ns: string | undefined): string {

@@ -1,6 +1,7 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { INTENT_KEYS } from './intents.ts';
 import { MCP_KEYS } from './mcp.ts';
+import { RUNS_KEYS } from './runs.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { readTrigger } from './trigger-row.ts';
 import { ACCESS_KEYS, DELIVERY_KEYS, DOWNSAMPLING_KEYS, rowReader, SIZE_LIMIT_KEYS } from './zenoh-rules.ts';
@@ -189,6 +190,7 @@ export const CONFIG_SPEC = {
   mcp: MCP_KEYS,
   runs: {
     auto_start: text('', 'intent type that is sent once at start; empty: none'),
+    ...RUNS_KEYS,
   },
 } as const satisfies Spec;
 

@@ -6,6 +6,7 @@ import type {
   Clock,
   EventReader,
   McpServers,
+  RunControlApi,
   RuntimeApi,
   ScheduleView,
 } from '../../contract/index.ts';
@@ -14,6 +15,8 @@ import type {
 export type HttpPorts = {
   readonly clock: Clock;
   readonly runtime: RuntimeApi;
+  /** Undefined: runs can be cancelled and nothing else. */
+  readonly control?: RunControlApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
   /** Foreign MCP servers; undefined: none is configured. */

@@ -20,6 +20,7 @@ import { playRoutes } from './routes/plays.ts';
 import { recordingRoutes } from './routes/recording.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { rosRoutes } from './routes/ros.ts';
+import { runControlRoutes } from './routes/run-control.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -144,6 +145,7 @@ export class HttpServer {
     const deps = { ports: this.#ports, config: this.#config, cells: this.#cells };
     statusRoutes(app, { ...deps, logs: this.#logs, metrics: this.#metrics });
     runRoutes(app, this.#ports);
+    runControlRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     robotRoutes(app, this.#ports);
     recordingRoutes(app, this.#ports);

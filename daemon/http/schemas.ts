@@ -26,6 +26,7 @@ export const RunsQuery = Type.Object(
       Type.Integer({ minimum: 1, maximum: 1000, description: 'newest first, at most this many' }),
     ),
     before: Type.Optional(RunId),
+    parent: Type.Optional(RunId),
   },
   closed,
 );

@@ -82,7 +82,13 @@ export async function statusView(
     ts: toWireTime(ports.clock.now()),
     cells: cells.all(),
     log_seq: logs.lastSeqs(),
-    runs: map(runtime, (r) => ({ ready: r.ready, apps: r.apps, runs: r.runs, phases: r.phase })),
+    runs: map(runtime, (r) => ({
+      ready: r.ready,
+      apps: r.apps,
+      runs: r.runs,
+      phases: r.phase,
+      load: r.load,
+    })),
     robot: map(execution, robotPart),
     recorder: map(execution, (e) => ({
       state: e.recorder.state,

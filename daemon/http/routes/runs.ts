@@ -20,7 +20,7 @@ import {
 } from '../schemas.ts';
 
 /** Who asks through the API. Until principals have accounts, whoever holds the token is the operator. */
-function policyContext(origin: unknown): PolicyContext {
+export function policyContext(origin: unknown): PolicyContext {
   return {
     tenant: 'local',
     principal: 'operator',

@@ -1,0 +1,205 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  EdgeError,
+  LIMITS,
+  type RunControlApi,
+  type RunMessage,
+  RunState,
+  UUID_PATTERN,
+  WireTime,
+  withDeadline,
+} from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { CancelBody, errors, NoQuery, RunParams, RunsView } from '../schemas.ts';
+import { policyContext } from './runs.ts';
+
+const closed = { additionalProperties: false } as const;
+const text = (description: string) =>
+  Type.String({ minLength: 1, maxLength: LIMITS.RUN_MESSAGE_CHARS_MAX, description });
+const model = Type.String({ minLength: 1, maxLength: 256, description: 'name of a model' });
+const entryId = Type.String({ minLength: 1, maxLength: 128, description: 'entry of the session' });
+
+const MessageBody = Type.Object(
+  {
+    kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label'], {
+      description: 'steer: before the next turn; follow_up: when it would stop; model: from the next turn on',
+    }),
+    text: Type.Optional(text('for steer, follow_up and label; what to keep, for compact')),
+    model: Type.Optional(model),
+    entry_id: Type.Optional(entryId),
+    message_id: Type.Optional(
+      Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7; said twice under one id it counts once' }),
+    ),
+  },
+  closed,
+);
+const ForkBody = Type.Object(
+  {
+    entry_id: entryId,
+    text: Type.Optional(text('what the new run is told first')),
+    model: Type.Optional(model),
+    idempotency_key: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'the same fork twice is one run' }),
+    ),
+  },
+  closed,
+);
+const SessionView = Type.Object(
+  {
+    entries: Type.Array(
+      Type.Object({
+        entry_id: Type.String(),
+        parent_id: Type.Optional(Type.String()),
+        kind: Type.String(),
+        ts: WireTime,
+        text: Type.String({ description: 'first line, cut' }),
+        label: Type.Optional(Type.String()),
+        leaf: Type.Boolean({ description: 'the next entry hangs below this one' }),
+      }),
+    ),
+  },
+  closed,
+);
+
+/** Pause, resume, messages, sessions, forks and trees of runs. */
+export function runControlRoutes(app: FastifyInstance, { control, clock }: HttpPorts): void {
+  if (!control) return;
+  const settle = <T>(work: Promise<T>, operation: string, subject: string) =>
+    withDeadline(clock, LIMITS.API_REQUEST_MS, work, operation, subject);
+  const id = (request: { params: unknown }) => (request.params as Static<typeof RunParams>).id;
+
+  const order = (
+    word: 'pause' | 'resume',
+    summary: string,
+    work: (id: string, reason: string) => Promise<RunState>,
+  ) =>
+    app.post(
+      `/v1/runs/:id/${word}`,
+      {
+        schema: {
+          operationId: `${word}Run`,
+          summary,
+          tags: ['runs'],
+          params: RunParams,
+          body: word === 'pause' ? CancelBody : NoQuery,
+          response: { 200: RunState, ...errors },
+        },
+      },
+      async (request) => {
+        const { reason } = (request.body ?? {}) as Static<typeof CancelBody>;
+        return settle(work(id(request), reason ?? 'asked for through the API'), `${word} run`, id(request));
+      },
+    );
+  order('pause', 'Stop the robot, then hold the run, and those it asked for, where they are', (run, reason) =>
+    control.pause(run, reason),
+  );
+  order('resume', 'Go on with a paused run', (run) => control.resume(run));
+  talkRoutes(app, control, settle);
+  treeRoutes(app, control);
+}
+
+type Settle = <T>(work: Promise<T>, operation: string, subject: string) => Promise<T>;
+
+function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle): void {
+  app.post(
+    '/v1/runs/:id/messages',
+    {
+      schema: {
+        operationId: 'messageRun',
+        summary: 'Say something to a run that is under way',
+        tags: ['runs'],
+        params: RunParams,
+        body: MessageBody,
+        response: { 200: RunState, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof RunParams>;
+      const body = request.body as Static<typeof MessageBody>;
+      const who = policyContext(request.headers['x-auraison-origin']);
+      const options = body.message_id === undefined ? {} : { messageId: body.message_id };
+      return settle(control.message(id, messageOf(body), who, options), 'message run', id);
+    },
+  );
+  app.post(
+    '/v1/runs/:id/fork',
+    {
+      schema: {
+        operationId: 'forkRun',
+        summary: 'Open a new run that goes on from an entry of the session of this one',
+        tags: ['runs'],
+        params: RunParams,
+        body: ForkBody,
+        response: { 201: RunState, ...errors },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params as Static<typeof RunParams>;
+      const { entry_id, text, model, idempotency_key } = request.body as Static<typeof ForkBody>;
+      const who = policyContext(request.headers['x-auraison-origin']);
+      const options = {
+        ...(text === undefined ? {} : { text }),
+        ...(model === undefined ? {} : { model }),
+        ...(idempotency_key === undefined ? {} : { idempotencyKey: idempotency_key }),
+      };
+      const run = await settle(control.fork(id, entry_id, who, options), 'fork run', id);
+      return reply.code(201).header('location', `/v1/runs/${run.run_id}`).send(run);
+    },
+  );
+}
+
+function treeRoutes(app: FastifyInstance, control: RunControlApi): void {
+  app.get(
+    '/v1/runs/:id/session',
+    {
+      schema: {
+        operationId: 'getRunSession',
+        summary: 'The tree of the session of a run, oldest entry first; empty where its harness has none',
+        tags: ['runs'],
+        params: RunParams,
+        response: { 200: SessionView, ...errors },
+      },
+    },
+    async (request) => ({ entries: control.session((request.params as Static<typeof RunParams>).id) }),
+  );
+  app.get(
+    '/v1/runs/:id/tree',
+    {
+      schema: {
+        operationId: 'getRunTree',
+        summary: 'A run and the runs it asked for, parents before children',
+        tags: ['runs'],
+        params: RunParams,
+        response: { 200: RunsView, ...errors },
+      },
+    },
+    async (request) => ({ runs: control.tree((request.params as Static<typeof RunParams>).id) }),
+  );
+}
+
+/** Throws `schema.invalid` where a field is missing or does not belong to the kind. */
+function messageOf({ kind, text, model, entry_id }: Static<typeof MessageBody>): RunMessage {
+  const given = { text, model, entry_id };
+  const taken = {
+    steer: ['text'],
+    follow_up: ['text'],
+    model: ['model'],
+    compact: ['text'],
+    label: ['text', 'entry_id'],
+  };
+  for (const [field, value] of Object.entries(given)) {
+    if (value === undefined && taken[kind].includes(field) && kind !== 'compact')
+      throw invalid(`/${field}: a ${kind} message needs it`);
+    if (value !== undefined && !taken[kind].includes(field))
+      throw invalid(`/${field}: a ${kind} message has none`);
+  }
+  if (kind === 'model') return { kind, model: model! };
+  if (kind === 'label') return { kind, entryId: entry_id!, text: text! };
+  if (kind === 'compact') return text === undefined ? { kind } : { kind, text };
+  return { kind, text: text! };
+}
+
+function invalid(message: string): EdgeError {
+  return new EdgeError('schema.invalid', { operation: 'message run', subject: 'body', message });
+}
