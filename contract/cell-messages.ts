@@ -1,10 +1,11 @@
 import type { CellName } from './cell-name.ts';
+import type { ErrorBody } from './errors.ts';
 import type { PolicyContext } from './intent.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { RouteStatus } from './route.ts';
-import type { RunState } from './run-state.ts';
+import type { RunState, RunStatus } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
 
 /**
@@ -50,6 +51,9 @@ export const METHODS = {
   },
   runtime: {
     status: 'runtime.status',
+    intentSubmit: 'intent.submit',
+    runBriefs: 'run.briefs',
+    runCancel: 'run.cancel',
     approvalList: 'approval.list',
     approvalAnswer: 'approval.answer',
     grantInstall: 'grant.install',
@@ -291,4 +295,37 @@ export type ScanReply = {
   readonly time: bigint;
   readonly newest: bigint;
   readonly bytes: Uint8Array;
+};
+
+/** Body of `intent.submit`; the answer is a `RunBrief`. The request is checked raw by the runtime. */
+export type IntentSubmit = { readonly request: unknown; readonly context: PolicyContext };
+
+/** Body of `run.briefs`: these runs, or the newest `limit` of all. Unknown ones are left out of the answer. */
+export type RunBriefsRequest = {
+  readonly runIds?: readonly string[];
+  readonly limit?: number;
+  /** The run that this key of a principal opened, if it is among the newest. */
+  readonly key?: Pick<PolicyContext, 'tenant' | 'principal'> & { readonly idempotency_key: string };
+};
+
+/** Body of `run.cancel`; with `of`, only a run that this principal opened. The answer is a `RunBrief`. */
+export type RunCancel = {
+  readonly runId: string;
+  readonly reason: string;
+  readonly of?: Pick<PolicyContext, 'tenant' | 'principal'>;
+};
+
+/** A run as other cells and those behind them see it; names as on the wire. */
+export type RunBrief = {
+  readonly run_id: string;
+  readonly intent_id: string;
+  readonly type: string;
+  readonly status: RunStatus;
+  readonly phase?: string;
+  readonly reason: string;
+  readonly score?: number;
+  readonly summary?: Readonly<Record<string, unknown>>;
+  readonly error?: ErrorBody;
+  /** Only in the answer of `intent.submit`: the idempotency key had opened this run before. */
+  readonly duplicate?: boolean;
 };

@@ -14,6 +14,7 @@ import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
+import { makeIntents } from './intents.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
@@ -37,7 +38,8 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
-  const zenoh = await makeZenoh(settings, context, routes);
+  const intents = makeIntents(settings, context, io.rosApi);
+  const zenoh = await makeZenoh(settings, context, routes, intents.keySpaceUsers);
   const player = makePlayer(settings, context, {
     bus,
     definitions,
@@ -45,7 +47,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     keySpace: () => zenoh?.keySpace(),
   });
   void offerClipService(settings, context, io.rosApi, recording);
-  return new ExecutionCell(context, {
+  const cell = new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
     sink: io.sink,
@@ -78,6 +80,17 @@ export async function composeExecution(settings: Settings, context: CellContext)
     lockstep,
     mapAreaM2: io.mapAreaM2,
   });
+  return {
+    name: 'execution',
+    work: () => cell.work(),
+    async start() {
+      await cell.start();
+      intents.start();
+    },
+    async stop() {
+      await Promise.all([cell.stop(), intents.close()]);
+    },
+  };
 }
 
 function spawnControl(config: Config, topics: RobotTopics, lockstep: boolean): ControlHandle {

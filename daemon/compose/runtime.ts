@@ -15,8 +15,10 @@ import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
+import { piHarnesses, withHarness } from './pi.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
+import { makeTools } from './tools.ts';
 
 /** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
 export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
@@ -26,16 +28,20 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const hooks = [new OperatorRole()];
+  const apps = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
+  const house = makeTools(settings, context, ids, apps);
   const runtime = new RuntimeCell(context, {
     robot: config.daemon.name,
-    apps: [turtlebotMaze],
+    apps,
     hooks,
     recording: config.recorder.enabled ? config.recorder.mode : 'off',
     ids,
     sharing: makeSharing(settings),
-    tools: (app) => mcpServers?.tools(app.name) ?? [],
+    tools: (app) => [...house.tools, ...(mcpServers?.tools(app.name) ?? [])],
+    blobs: house.blobs,
+    harnesses: piHarnesses({ blobs: house.blobs, report: context.report }),
   });
-  const robotMcp = makeRobotMcp(settings, context, { runtime, ids, hooks, houseTools: () => [] });
+  const robotMcp = makeRobotMcp(settings, context, { runtime, ids, hooks, houseTools: () => house.tools });
   const schedules = await makeSchedules(settings, context, runtime);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
@@ -50,6 +56,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       clock,
       runtime,
       control: runtime.control,
+      questions: house.questions,
+      skills: house.skills,
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
@@ -64,6 +72,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     work: () => runtime.work(),
     async start() {
       serveRuntimeRequests(bus, runtime);
+      await house.start();
       await runtime.start();
       mcpServers?.start();
       const { url } = await http.start();

@@ -4,7 +4,7 @@ import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { type DriverChoice, openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
 import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import { type CellContext, type ConfigChange, EdgeError, TOPICS } from '../../contract/core.ts';
-import { KeySpaceKeeper } from '../execution/key-space-keeper.ts';
+import { KeySpaceKeeper, type KeySpaceUser } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
@@ -15,6 +15,7 @@ export async function makeZenoh(
   { config }: Settings,
   { clock, emit, report, bus }: CellContext,
   routes: Routes,
+  others: readonly KeySpaceUser[] = [],
 ): Promise<KeySpaceKeeper | undefined> {
   const { enabled, prefix } = config.zenoh;
   if (!enabled) return undefined;
@@ -51,6 +52,7 @@ export async function makeZenoh(
         },
       },
       routes,
+      ...others,
     ],
     onFault: (error) => {
       report('warn', error.message, { code: error.code, hint: error.hint });

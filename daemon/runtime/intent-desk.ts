@@ -16,7 +16,7 @@ import {
   type PolicyContext,
 } from '../../contract/index.ts';
 import { safeCopy } from './json-safety.ts';
-import type { PolicyGate } from './policy-gate.ts';
+import type { PolicyGate, Verdict } from './policy-gate.ts';
 
 export type Judged =
   | {
@@ -24,6 +24,8 @@ export type Judged =
       readonly intent: Intent;
       readonly app: Application;
       readonly events: readonly NewEvent[];
+      /** A person has to agree before its first step. */
+      readonly approval: Verdict['approval'];
     }
   | { readonly accepted: false; readonly error: EdgeError; readonly events: readonly NewEvent[] };
 
@@ -93,6 +95,7 @@ export class IntentDesk {
       priority: request.priority ?? NORMAL_PRIORITY,
       ...(request.deadline === undefined ? {} : { deadline: request.deadline }),
       ...(request.idempotency_key === undefined ? {} : { idempotency_key: request.idempotency_key }),
+      ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
     };
     return { intent, app: served.app };
   }
@@ -101,12 +104,15 @@ export class IntentDesk {
   async judge({ intent, app }: Admitted): Promise<Judged> {
     const verdict = await this.#hooks.ask({
       point: 'intent',
-      subject: `${intent.type} ${intent.intent_id}`,
+      subject: intent.type,
+      about: { app: app.name, intent: intent.type, intent_id: intent.intent_id },
       context: intent.policy_ctx,
       facts: { type: intent.type, params: intent.params, targets: intent.targets, priority: intent.priority },
     });
-    const { refusal, events } = verdict;
-    return refusal ? { accepted: false, error: refusal, events } : { accepted: true, intent, app, events };
+    const { refusal, events, approval } = verdict;
+    return refusal && !approval
+      ? { accepted: false, error: refusal, events }
+      : { accepted: true, intent, app, events, approval };
   }
 
   /** Throws `intent.expired`. */

@@ -115,7 +115,7 @@ export class MemoryRos {
       result: told.promise,
       cancel: async (timeoutMs) => {
         if (this.deaf.has(name)) await pause(this.#clock, timeoutMs);
-        else cancel.abort();
+        else cancel.abort('canceled by its client');
         return !this.deaf.has(name);
       },
     };
@@ -132,7 +132,7 @@ export class MemoryRos {
       throw new EdgeError('deadline.exceeded', { operation: 'call', subject: name });
     }
     for (const [goalId, goal] of this.#goals) {
-      if (goal.name === name && (every || goalId === wanted)) goal.cancel.abort();
+      if (goal.name === name && (every || goalId === wanted)) goal.cancel.abort('canceled by its client');
     }
     return { return_code: 0, goals_canceling: [] };
   }

@@ -17,6 +17,8 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 recipe="$here/ros"
 repo="$(cd "$here/../.." && pwd)"
+# Our own interface package, as robots build it from there.
+own="$repo/launch/auraison_interfaces"
 
 say() { printf 'ros: %s\n' "$*" >&2; }
 die() { say "error: $1"; say "fix: $2"; exit 1; }
@@ -50,6 +52,7 @@ python_version="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2]
 
 hash="$({
   echo "$python_version $arch"
+  cd "$own" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   cd "$here" && find ros.sh ros -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 } | sha256sum | cut -c1-16)"
 root="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/ros"
@@ -117,9 +120,9 @@ repair_wheels() {
 
 # Interface packages that have no wheel: each folder of ros/interfaces/ with a package.xml.
 build_interfaces() {
-  local name="$1" build="$dest/build/$1"
+  local name="$1" build="$dest/build/$1" from="${2:-$recipe/interfaces/$1}"
   mkdir -p "$build/src"
-  cp -r "$recipe/interfaces/$name/." "$build/src/"
+  cp -r "$from/." "$build/src/"
   cp "$recipe/interfaces/CMakeLists.txt" "$build/src/"
   "$venv/bin/cmake" -S "$build/src" -B "$build/out" -G Ninja \
     -DINTERFACE_PACKAGE="$name" -DCMAKE_BUILD_TYPE=None -DCMAKE_INSTALL_PREFIX="$venv" \
@@ -175,6 +178,7 @@ for manifest in "$recipe"/interfaces/*/package.xml; do
   name="$(basename "$(dirname "$manifest")")"
   step "build the interfaces $name" build_interfaces "$name"
 done
+step "build the interfaces auraison_interfaces" build_interfaces auraison_interfaces "$own"
 step "install rclnodejs" install_npm
 rclnodejs="$dest/node/node_modules/rclnodejs"
 step "build the rclnodejs addon" build_addon

@@ -1,0 +1,78 @@
+import {
+  type CellBus,
+  EdgeError,
+  type IntentSubmit,
+  LIMITS,
+  METHODS,
+  type RunBrief,
+  type RunBriefsRequest,
+  type RunCancel,
+  type RunDetails,
+  type RuntimeApi,
+} from '../../contract/core.ts';
+
+/** Runs that are told at once at most; who follows more asks in parts. */
+const BRIEFS_MAX = 256;
+
+/** What other cells ask of the runtime for ROS nodes, the key space and central. */
+export function serveRuntimeRequests(
+  bus: Pick<CellBus, 'handle'>,
+  runtime: Pick<RuntimeApi, 'submit' | 'cancel' | 'run' | 'runs'>,
+): void {
+  const { intentSubmit, runBriefs, runCancel } = METHODS.runtime;
+  bus.handle(intentSubmit, async (body) => {
+    const { request, context } = body as IntentSubmit;
+    const { run, duplicate } = await runtime.submit(request, context);
+    return { ...briefOf(runtime.run(run.run_id)), duplicate } satisfies RunBrief;
+  });
+  bus.handle(runBriefs, async (body) => {
+    const { runIds, limit = 20, key } = body as RunBriefsRequest;
+    if (key) return runtime.runs({ limit: LIMITS.RUNS_REMEMBERED_MAX }).filter(byKey(key)).map(briefOf);
+    if (!runIds) return runtime.runs({ limit: Math.min(limit, BRIEFS_MAX) }).map(briefOf);
+    return runIds.slice(0, BRIEFS_MAX).flatMap((runId) => known(runtime, runId));
+  });
+  bus.handle(runCancel, async (body) => {
+    const { runId, reason, of } = body as RunCancel;
+    const { tenant, principal } = runtime.run(runId).intent.policy_ctx;
+    if (of && (of.tenant !== tenant || of.principal !== principal)) {
+      throw new EdgeError('policy.denied', {
+        operation: 'cancel',
+        subject: runId,
+        message: `${of.principal} did not open this run`,
+        hint: 'cancel it where it was asked for, or as an operator through the API',
+      });
+    }
+    await runtime.cancel(runId, reason.slice(0, 512));
+    return briefOf(runtime.run(runId));
+  });
+}
+
+function byKey(key: NonNullable<RunBriefsRequest['key']>) {
+  return ({ intent }: RunDetails): boolean =>
+    intent.idempotency_key === key.idempotency_key &&
+    intent.policy_ctx.tenant === key.tenant &&
+    intent.policy_ctx.principal === key.principal;
+}
+
+function known(runtime: Pick<RuntimeApi, 'run'>, runId: string): RunBrief[] {
+  try {
+    return [briefOf(runtime.run(runId))];
+  } catch (error) {
+    if (error instanceof EdgeError && error.code === 'run.not_found') return [];
+    throw error;
+  }
+}
+
+function briefOf({ run, intent, phase, reason, summary, error }: RunDetails): RunBrief {
+  return {
+    run_id: run.run_id,
+    intent_id: run.intent_id,
+    type: intent.type,
+    status: run.status,
+    ...(phase === undefined ? {} : { phase }),
+    reason,
+    ...(run.score === undefined ? {} : { score: run.score }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(error === undefined ? {} : { error }),
+  };
+}

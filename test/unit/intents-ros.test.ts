@@ -1,0 +1,185 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  EdgeError,
+  type GoalHandle,
+  type GoalResult,
+  type MessageValue,
+  TOPICS,
+} from '../../contract/index.ts';
+import { RosIntents } from '../../daemon/execution/intents/ros-intents.ts';
+import { MemoryRos } from '../fakes/memory-ros.ts';
+import { IntentsRig } from '../support/intents-rig.ts';
+
+const ACTION = '/r1/run_intent';
+const TYPE = 'auraison_interfaces/action/RunIntent';
+const GOAL: MessageValue = {
+  type: 'maze/find_exit',
+  params_json: '{"floor": 2}',
+  idempotency_key: '',
+  priority: 7,
+  deadline: { sec: 1_900_000_000, nanosec: 5 },
+  traceparent: '',
+};
+
+let rig: IntentsRig;
+let ros: MemoryRos;
+let intents: RosIntents;
+beforeEach(async () => {
+  rig = new IntentsRig();
+  ros = new MemoryRos(rig.clock);
+  intents = new RosIntents({
+    api: ros,
+    door: rig.door,
+    follower: rig.follower,
+    clock: rig.clock,
+    action: ACTION,
+    context: { tenant: 'local', principal: 'ros', roles: ['operator'], origin: 'ros' },
+    clientGone: 'continue',
+    emit: async (events) => void rig.events.push(...events),
+    report: (_level, message) => void rig.reports.push(message),
+  });
+  await intents.start();
+  await rig.pass(100);
+});
+
+async function send(
+  goal: MessageValue = GOAL,
+): Promise<{ handle: GoalHandle; heard: MessageValue[]; ended: GoalResult[] }> {
+  const heard: MessageValue[] = [];
+  const handle = await ros.actions.send(ACTION, TYPE, goal, {
+    timeoutMs: 1_000,
+    onFeedback: (one) => void heard.push(one),
+  });
+  const ended: GoalResult[] = [];
+  void handle.result.then((result) => ended.push(result));
+  await rig.pass(200);
+  return { handle, heard, ended };
+}
+
+describe('a goal', () => {
+  it('opens a run with what it says, tells how it goes on, and ends with it', async () => {
+    const { heard, ended } = await send();
+    expect(rig.opened).toHaveLength(1);
+    expect(rig.opened[0]).toMatchObject({
+      request: { type: 'maze/find_exit', params: { floor: 2 }, priority: 7, deadline: '1900000000000000005' },
+      context: { origin: 'ros', principal: 'ros' },
+    });
+    rig.move(rig.lastRun, 'running', 'explore', 'the frontier is near');
+    await rig.pass(200);
+    expect(heard.at(-1)).toEqual({
+      run_id: rig.lastRun,
+      status: 'running',
+      phase: 'explore',
+      reason: 'the frontier is near',
+    });
+    expect(ended).toEqual([]);
+    rig.end(rig.lastRun, 'succeeded', 'found');
+    await rig.pass(200);
+    expect(ended).toEqual([
+      {
+        status: 'succeeded',
+        result: {
+          run_id: rig.lastRun,
+          status: 'succeeded',
+          reason: 'found',
+          error_code: '',
+          score: 0.75,
+          summary_json: '{"exit":true}',
+        },
+      },
+    ]);
+  });
+
+  it('that is canceled ends when its run has ended and the robot stands, not before', async () => {
+    const { handle, ended } = await send();
+    rig.stopMs = 800;
+    await handle.cancel(1_000);
+    await rig.pass(500);
+    expect(ended).toEqual([]);
+    await rig.pass(600);
+    expect(rig.cancelled).toEqual([rig.lastRun]);
+    expect(ended).toMatchObject([{ status: 'canceled', result: { status: 'cancelled' } }]);
+  });
+
+  it('of a client that asks twice with one key is the same run', async () => {
+    await send({ ...GOAL, idempotency_key: 'once' });
+    await send({ ...GOAL, idempotency_key: 'once' });
+    expect(rig.opened).toHaveLength(1);
+    await send();
+    await send();
+    expect(rig.opened).toHaveLength(3);
+  });
+
+  it('goes on over a restart of the runtime', async () => {
+    const { ended } = await send();
+    rig.bus.down = new EdgeError('cell.restarted', { operation: 'x', subject: 'runtime' });
+    await rig.pass(3_000);
+    expect(ended).toEqual([]);
+    rig.bus.down = undefined;
+    rig.end(rig.lastRun, 'failed', 'no way out');
+    await rig.pass(2_000);
+    expect(ended).toMatchObject([{ status: 'aborted', result: { status: 'failed', reason: 'no way out' } }]);
+  });
+
+  it('whose cancellation finds no runtime is cancelled when there is one', async () => {
+    const { handle, ended } = await send();
+    rig.bus.down = new EdgeError('cell.unavailable', { operation: 'x', subject: 'runtime' });
+    await handle.cancel(1_000);
+    await rig.pass(3_000);
+    expect(ended).toEqual([]);
+    rig.bus.down = undefined;
+    await rig.pass(3_000);
+    expect(ended).toMatchObject([{ status: 'canceled' }]);
+  });
+});
+
+describe('a goal that opens no run', () => {
+  it.each([
+    [{ ...GOAL, params_json: '{' }, 'schema.invalid', /params_json: not JSON/],
+    [{ ...GOAL, params_json: 'x'.repeat(70_000) }, 'schema.invalid', /at most 65536/],
+  ])('because of what it says is aborted with the reason', async (goal, code, reason) => {
+    const { ended } = await send(goal);
+    expect(ended).toMatchObject([
+      { status: 'aborted', result: { status: 'refused', run_id: '', error_code: code } },
+    ]);
+    expect(String(ended[0]!.result['reason'])).toMatch(reason);
+    expect(rig.opened).toEqual([]);
+  });
+
+  it('because a policy says no is aborted with its words', async () => {
+    rig.refusal = new EdgeError('policy.denied', {
+      operation: 'submit',
+      subject: 'x',
+      message: 'not at night',
+    });
+    const { ended } = await send();
+    expect(ended).toMatchObject([
+      { status: 'aborted', result: { error_code: 'policy.denied', reason: 'not at night' } },
+    ]);
+  });
+
+  it('because the runtime is down is rejected, and the log says why', async () => {
+    rig.bus.tell(TOPICS.cellState, { cell: 'runtime', up: false });
+    rig.bus.down = new EdgeError('cell.unavailable', { operation: 'x', subject: 'runtime' });
+    const { ended } = await send();
+    expect(ended).toMatchObject([{ status: 'rejected' }]);
+    expect(rig.events).toMatchObject([
+      { kind: 'command.refused', payload: { error: { code: 'cell.unavailable' }, source: 'ros/run_intent' } },
+    ]);
+  });
+
+  it('because no answer came is aborted, and the run that it opened all the same is cancelled', async () => {
+    rig.bus.deaf.add('intent.submit');
+    const { ended } = await send({ ...GOAL, idempotency_key: 'lost' });
+    await rig.pass(5_500);
+    expect(ended).toMatchObject([{ status: 'aborted', result: { error_code: 'deadline.exceeded' } }]);
+    // It had arrived; only its answer was lost.
+    rig.bus.deaf.clear();
+    await rig.bus.request('runtime', 'intent.submit', {
+      request: { type: 'maze/find_exit', idempotency_key: 'lost' },
+      context: { tenant: 'local', principal: 'ros', roles: [], origin: 'ros' },
+    });
+    await rig.pass(3_000);
+    expect(rig.cancelled).toEqual([rig.lastRun]);
+  });
+});
