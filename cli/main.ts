@@ -14,13 +14,16 @@ import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addMcpCommands } from './commands/mcp.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addQuestionsCommands } from './commands/questions.ts';
 import { addRecordingCommands } from './commands/recording.ts';
 import { addReloadCommand } from './commands/reload.ts';
 import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
+import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
+import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
@@ -55,6 +58,9 @@ for (const add of [
   addStatusCommand,
   addIntentCommands,
   addRunsCommands,
+  addQuestionsCommands,
+  addSkillsCommands,
+  addRunCommands,
   addSchedulesCommand,
   addRoutesCommand,
   addEventsCommand,

@@ -13,6 +13,7 @@ import {
   type NewEvent,
 } from '../../../contract/index.ts';
 import type { ModelsOfRun } from '../active-run.ts';
+import { promptHash } from '../models/prompt-hash.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
 type Called = EventPayload<'model.called'>;
@@ -20,7 +21,8 @@ type Returned = EventPayload<'model.returned'>;
 
 export type RecordedModelsParts = {
   readonly events: readonly AgentEvent[];
-  readonly clock: ReplayClock;
+  /** Absent: answers come at once. */
+  readonly clock: ReplayClock | undefined;
   readonly blobs: BlobStore | undefined;
   expectsMore(): boolean;
 };
@@ -28,6 +30,8 @@ export type RecordedModelsParts = {
 /** The models of a record: every call gets the answer it got, at the time it got it. No server is asked. */
 export class RecordedModels {
   readonly #parts: RecordedModelsParts;
+  /** Calls whose prompt is another than the recorded one: tools, instructions or their texts changed since. */
+  changedPrompts = 0;
   readonly #calls: { readonly called: Called; readonly returned: Returned | undefined }[];
 
   constructor(parts: RecordedModelsParts) {
@@ -62,9 +66,12 @@ export class RecordedModels {
       throw diverged(`the run asks a model once more than the record did (${request.purpose})`);
     }
     const { called, returned } = call;
-    await emit([{ kind: 'model.called', payload: { ...called, purpose: request.purpose } }]);
+    const prompt_sha256 = promptHash(request);
+    if (prompt_sha256 !== called.prompt_sha256) this.changedPrompts++;
+    const asked = { ...called, purpose: request.purpose.slice(0, 256), prompt_sha256 };
+    await emit([{ kind: 'model.called', payload: asked }]);
     if (!returned) return await new Promise<never>(() => {});
-    await this.#parts.clock.deliver(returned.duration_ms, options?.signal);
+    await this.#parts.clock?.deliver(returned.duration_ms, options?.signal);
     await emit([{ kind: 'model.returned', payload: returned }]);
     if (!returned.ok) {
       throw returned.error

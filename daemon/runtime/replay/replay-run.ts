@@ -128,7 +128,7 @@ function recordedParts(
     robot,
     bus: NO_BUS,
     recording: [...before, ...events].some(isClip) ? 'ring' : 'off',
-    tools: (of) => recordedTools(toolsOf(of, parts.tools), events),
+    tools: (of) => recordedTools(of, parts.tools, events),
     models: models.ofRun,
     // Whether the budget let a call through is in the record: what it was spent on elsewhere is not.
     purse: { turns: () => 0, left: () => (models.hasMore ? FREE : SPENT) },
@@ -153,7 +153,12 @@ function answering(calls: RecordedCalls, clock: ReplayClock): Instead {
 }
 
 /** Tools as they are now; one that is gone, or that a server out of reach offers, as the record knows it. */
-function recordedTools(known: readonly Tool[], events: readonly AgentEvent[]): readonly Tool[] {
+export function recordedTools(
+  app: Application,
+  house: readonly Tool[],
+  events: readonly AgentEvent[],
+): readonly Tool[] {
+  const known = toolsOf(app, house);
   const names = new Set(known.map(({ spec }) => spec.name));
   const gone: Tool[] = [];
   for (const event of events) {
@@ -196,6 +201,7 @@ function rest(events: readonly AgentEvent[], all: readonly Stretch[], begin: num
   });
 }
 
+/** Throws `run.interrupted` where its application is not loaded. */
 export function loadedApp(parts: Pick<ReplayParts, 'loaded'>, name: string) {
   const found = parts.loaded.get(name);
   if (found) return found;
@@ -211,7 +217,8 @@ function isClip(event: AgentEvent): boolean {
   return event.kind === 'tool.called' && event.payload.tool === 'clip_recording';
 }
 
-const NO_BUS: RunParts['bus'] = {
+/** Nobody is there. */
+export const NO_BUS: RunParts['bus'] = {
   request: (_to, method) => Promise.reject(notHere(method)),
 };
 

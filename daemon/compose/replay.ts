@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import type {
+  AgentEvent,
+  Clock,
+  EventReader,
+  ReplayApi,
+  ReplayOutcome,
+  ReplayRequest,
+  RunDiff,
+  TraceSpan,
+} from '../../contract/core.ts';
+import { readRun } from '../runtime/replay/recorded-run.ts';
+import { type ReplayParts, replayRun } from '../runtime/replay/replay-run.ts';
+import { diffRuns } from '../runtime/replay/run-diff.ts';
+import { spansOf } from '../runtime/trace/span-fold.ts';
+import type { Settings } from '../settings.ts';
+import { loadedForReplay } from './replay-apps.ts';
+
+const READ_BATCH = 1_000;
+
+/**
+ * Looking back, from the log files: whether the daemon runs makes no difference. Used by processes apart from the
+ * daemon: the command line, and `replay-main.ts` for the API.
+ */
+export class FileReplayApi implements ReplayApi {
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+
+  constructor(settings: Settings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  async replay(runId: string, request: ReplayRequest): Promise<ReplayOutcome> {
+    return await this.#reading(async (reader) => {
+      const parts: ReplayParts = {
+        reader,
+        host: this.#clock,
+        ...(await loadedForReplay(this.#settings)),
+        blobs: new FileBlobStore(blobsDirectory(this.#settings.dataDir)),
+        sha256: (text) => createHash('sha256').update(text).digest('hex'),
+      };
+      const { model, policy, sim, from } = request;
+      if (model === undefined && policy === undefined && sim !== true)
+        return await replayRun(parts, runId, from);
+      const { swappedReplay } = await import('./replay-swaps.ts');
+      return await swappedReplay(this.#settings, parts, runId, request);
+    });
+  }
+
+  async diff(a: string, b: string): Promise<RunDiff> {
+    return await this.#reading(async (reader) =>
+      diffRuns({ runId: a, events: readRun(reader, a) }, { runId: b, events: readRun(reader, b) }),
+    );
+  }
+
+  async trace(runId: string): Promise<readonly TraceSpan[]> {
+    return await this.#reading(async (reader) => {
+      const events = readRun(reader, runId);
+      const motions = this.#motionsOf(events);
+      return spansOf([...events, ...motions]);
+    });
+  }
+
+  /** Motions are in the log of the execution cell; those of this run carry its trace. */
+  #motionsOf(events: readonly AgentEvent[]): AgentEvent[] {
+    const calls = new Set(
+      events.flatMap((event) => (event.kind === 'tool.called' ? [event.payload.traceparent] : [])),
+    );
+    const reader = openEventReader(this.#settings.dataDir, 'execution');
+    try {
+      const found: AgentEvent[] = [];
+      for (let cursor = 0; ; ) {
+        const batch = reader.read(cursor, READ_BATCH, { kinds: ['motion.ended'] });
+        if (batch.length === 0) return found;
+        for (const event of batch)
+          if (event.kind === 'motion.ended' && calls.has(event.payload.traceparent)) found.push(event);
+        cursor = batch.at(-1)!.seq;
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #reading<T>(use: (reader: EventReader) => Promise<T>): Promise<T> {
+    const reader = openEventReader(this.#settings.dataDir, 'runtime');
+    try {
+      return await use(reader);
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+/** Where pictures and long answers lie. */
+export function blobsDirectory(dataDir: string): string {
+  return `${dataDir}/blobs`;
+}
