@@ -28,17 +28,26 @@ export function chooseGoal(
   seen: Survey,
   facts: Pick<MazeFacts, 'target' | 'avoid'>,
 ): Choice | undefined {
+  return rankGoals(map, seen, facts, 1)[0];
+}
+
+/** The best frontiers, the best first; equal ones in the order of their cells. Pure. */
+export function rankGoals(
+  map: MapSnapshot,
+  seen: Survey,
+  facts: Pick<MazeFacts, 'target' | 'avoid'>,
+  count: number,
+): readonly Choice[] {
   const open = seen.frontiers.filter((frontier) => !facts.avoid.some((place) => near(place, frontier.place)));
-  if (open.length === 0) return undefined;
   const utility = (frontier: Frontier) => {
     const kept = facts.target !== null && near(facts.target, frontier.place) ? LOYALTY : 1;
     return (kept * frontier.gain) / (frontier.cost + OVERHEAD_M);
   };
-  return choiceOf(
-    map,
-    seen,
-    open.reduce((a, b) => (utility(b) > utility(a) ? b : a)),
-  );
+  return open
+    .map((frontier) => ({ frontier, worth: utility(frontier) }))
+    .sort((a, b) => b.worth - a.worth)
+    .slice(0, count)
+    .map(({ frontier }) => choiceOf(map, seen, frontier));
 }
 
 /**

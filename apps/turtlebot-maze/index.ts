@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
 import type { Application } from '../../contract/index.ts';
+import { mazeAgent } from './agent.ts';
+import { mazeTools } from './agent-tools.ts';
 import { MAX_BUMPS, MAX_DURATION_S } from './facts.ts';
 import { mazeFlow } from './flow.ts';
 
@@ -37,4 +39,7 @@ export const application: Application = {
   deadlineMs: 4 * 60 * 60 * 1000,
   afterCut: 'resume',
   flow: mazeFlow,
+  // Where the configuration chooses the pi harness; the flow stands by for when no model answers.
+  agent: mazeAgent,
+  tools: mazeTools,
 };

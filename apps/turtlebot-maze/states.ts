@@ -163,7 +163,7 @@ async function attempt(move: () => Promise<MotionResult>): Promise<string> {
  * The robot with a pose and a map. Waits for it without a word in the log: how long a start takes is no
  * decision. Throws what kept it from being seen when that takes too long.
  */
-async function seen(scope: Scope): Promise<Seen> {
+export async function seen(scope: Pick<Scope, 'robot' | 'clock' | 'signal'>): Promise<Seen> {
   const until = scope.clock.monotonicMs() + READY_MS;
   for (;;) {
     let problem: unknown;

@@ -39,7 +39,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     sharing: makeSharing(settings),
     tools: (app) => [...house.tools, ...(mcpServers?.tools(app.name) ?? [])],
     blobs: house.blobs,
-    harnesses: piHarnesses({ blobs: house.blobs, report: context.report }),
+    harnesses: piHarnesses({
+      blobs: house.blobs,
+      promptBlocks: (app) => house.skillsBlock(app) ?? [],
+      report: context.report,
+    }),
   });
   const robotMcp = makeRobotMcp(settings, context, { runtime, ids, hooks, houseTools: () => house.tools });
   const schedules = await makeSchedules(settings, context, runtime);

@@ -1,8 +1,10 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
+import { APPS_KEYS } from './apps.ts';
 import { INTENT_KEYS } from './intents.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
+import { TOOLS_KEYS } from './tools.ts';
 import { readTrigger } from './trigger-row.ts';
 import { ACCESS_KEYS, DELIVERY_KEYS, DOWNSAMPLING_KEYS, rowReader, SIZE_LIMIT_KEYS } from './zenoh-rules.ts';
 
@@ -188,6 +190,8 @@ export const CONFIG_SPEC = {
   },
   intents: INTENT_KEYS,
   mcp: MCP_KEYS,
+  apps: APPS_KEYS,
+  tools: TOOLS_KEYS,
   runs: {
     auto_start: text('', 'intent type that is sent once at start; empty: none'),
     ...RUNS_KEYS,

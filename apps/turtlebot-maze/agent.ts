@@ -1,0 +1,24 @@
+import type { AgentDefinition } from '../../contract/index.ts';
+import { MAX_BUMPS, MAX_DURATION_S, type MazeParams } from './facts.ts';
+
+/**
+ * The same mission for an agent: the choices are its own, the driving is the house's. The tools are few and simple,
+ * and each result names the usual next one, so that a very small model can do it too.
+ */
+export const mazeAgent: AgentDefinition = {
+  instructions: `You steer a small robot through a maze that nobody has seen. Find the exit.
+Call maze_explore_frontier again and again until a result says "exit_reached": true.
+When a drive ends stuck, or the result has a problem, call maze_back_out once, then explore again.
+maze_list_frontiers and maze_go_to let you choose a place yourself.
+When the exit is reached call run_finish with status "succeeded". When a limit is reached call it with "failed".`,
+  prompt(params) {
+    const { max_duration_s = MAX_DURATION_S, max_bumps = MAX_BUMPS } = params as MazeParams;
+    return `Find the exit. You may take ${max_duration_s} s of robot time and touch walls ${max_bumps} times.`;
+  },
+  tools: ['maze.*', 'run.finish', 'robot.stop', 'skill.load'],
+  need: { tools: true },
+  toolChoice: 'required',
+  turnsMax: 600,
+  maxTokens: 256,
+  temperature: 0,
+};

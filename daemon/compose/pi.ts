@@ -1,0 +1,47 @@
+import { type PiExtension, PiHarness } from '../../adapters/pi/index.ts';
+import {
+  type Application,
+  type BlobStore,
+  type Harness,
+  LIMITS,
+  type RunContext,
+} from '../../contract/core.ts';
+import { DegradingHarness } from '../runtime/degrading-harness.ts';
+
+export type AgentParts = {
+  readonly blobs: BlobStore | undefined;
+  /** Blocks below the instructions of an agent, such as its skills. */
+  readonly promptBlocks?: (
+    app: Application,
+    context: RunContext,
+  ) => readonly string[] | Promise<readonly string[]>;
+  /** Extensions of an application, isolated; asked at each start of a run. */
+  readonly extensions?: (
+    app: Application,
+    context: RunContext,
+  ) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
+  readonly report: (level: 'error', message: string, facts: Readonly<Record<string, unknown>>) => void;
+};
+
+/** The application as the configuration wants it run. */
+export function withHarness(app: Application, harness: Application['harness']): Application {
+  return app.harness === harness ? app : { ...app, harness };
+}
+
+/** Agents of the pi harness; where an application has a flow too, that carries on when no model answers. */
+export function piHarnesses(parts: AgentParts): { readonly pi: (app: Application) => Harness } {
+  const { blobs, promptBlocks, extensions, report } = parts;
+  return {
+    pi: (app) => {
+      const agent = new PiHarness(app, {
+        blobs,
+        ...(promptBlocks ? { promptBlocks: () => [promptBlocks(app)].flat() } : {}),
+        ...(extensions ? { extensions: (context) => extensions(app, context) } : {}),
+        onExtensionError: (extension, event, error) =>
+          report('error', 'an extension threw', { app: app.name, extension, event, error }),
+        patienceMs: app.flow ? LIMITS.AGENT_PATIENCE_DEGRADING_MS : LIMITS.AGENT_PATIENCE_MS,
+      });
+      return app.flow ? new DegradingHarness(agent, app.flow) : agent;
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { PiHarness } from '../../adapters/pi/index.ts';
+import { loadPi } from '../../adapters/pi/pi-library.ts';
+import { application } from '../../apps/turtlebot-maze/index.ts';
+import { EdgeError, type LanguageModel, type ModelRequest } from '../../contract/index.ts';
+import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+import { type Line, ScriptedModel } from '../fakes/scripted-model.ts';
+import { finish } from '../support/agent-apps.ts';
+import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+
+beforeAll(async () => {
+  await loadPi();
+}, 60_000);
+
+const maze = { ...application, harness: 'pi' as const, tools: [...application.tools!, finish] };
+
+function rigOf(model: LanguageModel, robot: FakeRobot, before?: RuntimeRig, cut?: Cut): RuntimeRig {
+  const blobs = new MemoryBlobStore();
+  return new RuntimeRig({
+    apps: [maze],
+    robot,
+    ...(before ? { disk: before.disk, clock: before.clock } : {}),
+    ...(cut ? { cut } : {}),
+    options: {
+      models: () => model,
+      blobs,
+      harnesses: {
+        pi: (app) => new DegradingHarness(new PiHarness(app, { blobs, patienceMs: 0 }), app.flow!),
+      },
+    },
+  });
+}
+
+async function ran(model: LanguageModel, robot = new FakeRobot({ seed: 5, cells: 5 })): Promise<RuntimeRig> {
+  const rig = rigOf(model, robot);
+  await rig.cell.start();
+  await rig.cell.submit({ type: 'maze/find_exit' }, PERSON);
+  await rig.finished();
+  return rig;
+}
+
+/** What a very small model does: what the last result says comes next. */
+function obedient({ messages }: ModelRequest): Line {
+  const last = messages.at(-1)!;
+  const next = /"next":"call ([a-z_]+)(?: with status ([a-z]+))?"/.exec(last.text);
+  if (next?.[1] === 'run_finish')
+    return { calls: [{ name: 'run_finish', args: { status: next[2], reason: 'as the robot says' } }] };
+  return { calls: [{ name: next?.[1] ?? 'maze_explore_frontier' }] };
+}
+
+/** Chooses places itself, always the first. */
+function choosing({ messages }: ModelRequest): Line {
+  const last = messages.at(-1)!;
+  if (last.text.includes('"exit_reached":true'))
+    return { calls: [{ name: 'run_finish', args: { status: 'succeeded', reason: 'out' } }] };
+  if (last.text.includes('"places":[{')) return { calls: [{ name: 'maze_go_to', args: { place: 'A' } }] };
+  if (last.text.includes('"problem"')) return { calls: [{ name: 'maze_back_out' }] };
+  if (last.text.includes('"places":[]')) return { calls: [{ name: 'maze_explore_frontier' }] };
+  return { calls: [{ name: 'maze_list_frontiers' }] };
+}
+
+describe('the maze application as an agent', () => {
+  it('finds the exit by doing what each result suggests', async () => {
+    for (const seed of [3, 5]) {
+      const robot = new FakeRobot({ seed, cells: 5, stuckShare: 0.1 });
+      const rig = await ran(new ScriptedModel(obedient), robot);
+      expect(rig.of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded' });
+      expect((await robot.state()).signals['/maze/exit_reached']).toBe(true);
+    }
+  });
+
+  it('finds the exit by choosing places by letter', async () => {
+    const robot = new FakeRobot({ seed: 5, cells: 5 });
+    const rig = await ran(new ScriptedModel(choosing), robot);
+    expect(rig.of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded', reason: 'out' });
+    expect((await robot.state()).signals['/maze/exit_reached']).toBe(true);
+    expect(rig.of('tool.called').some(({ payload }) => payload.tool === 'maze.go_to')).toBe(true);
+  });
+
+  it('refuses letters, words and numbers that are no place', async () => {
+    const bad = ['"E"', '"a"', '"A "', '1', 'null', '["A"]', '"А"'];
+    let at = 0;
+    const model = new ScriptedModel(() =>
+      at < bad.length
+        ? { calls: [{ name: 'maze_go_to', raw: `{"place":${bad[at++]}}` }] }
+        : { calls: [{ name: 'run_finish', args: { status: 'failed', reason: 'enough' } }] },
+    );
+    const robot = new FakeRobot({ seed: 5, cells: 5 });
+    const rig = await ran(model, robot);
+    expect(robot.orders.filter((order) => order.startsWith('navigate'))).toEqual([]);
+    const codes = rig.of('tool.returned').map(({ payload }) => payload.error?.code);
+    expect(codes.slice(0, bad.length)).toEqual(bad.map(() => 'schema.invalid'));
+  });
+
+  it('is carried on by its flow when no model answers, and says so', async () => {
+    let asked = 0;
+    const model = new ScriptedModel((request) => {
+      if (++asked > 4)
+        throw new EdgeError('model.unavailable', { operation: 'complete', subject: 'm', message: 'gone' });
+      return obedient(request);
+    });
+    const robot = new FakeRobot({ seed: 5, cells: 5 });
+    const rig = await ran(model, robot);
+    const { status, reason, summary, score } = rig.of('run.finished')[0]!.payload;
+    expect([status, score, summary['degraded'], summary['reached']]).toEqual(['succeeded', 1, true, true]);
+    expect(reason).toBe('degraded, without a model: the exit is reached');
+    const phases = rig.of('run.phase').map(({ payload }) => payload);
+    const degraded = phases.findIndex(({ phase }) => phase === 'degraded');
+    expect(phases[degraded]?.reason).toMatch(/no model answers \(model\.unavailable: gone\)/);
+    expect(phases[degraded + 1]?.phase).toBe('explore');
+  });
+
+  it('stays with its flow over restarts, and is not given back to a model', async () => {
+    const robot = new FakeRobot({ seed: 5, cells: 5 });
+    const dead = new ScriptedModel(() => {
+      throw new EdgeError('model.unavailable', { operation: 'complete', subject: 'm' });
+    });
+    const first = rigOf(dead, robot, undefined, { append: 14, when: 'after' });
+    await first.cell.start();
+    void first.cell.submit({ type: 'maze/find_exit' }, PERSON).catch(() => undefined);
+    await first.finished();
+    expect(first.of('run.phase').some(({ payload }) => payload.phase === 'degraded')).toBe(true);
+    const alive = new ScriptedModel(obedient);
+    const second = rigOf(alive, robot, first);
+    await second.cell.start();
+    await second.finished();
+    expect(alive.requests).toEqual([]);
+    expect(second.of('run.finished')[0]!.payload).toMatchObject({
+      status: 'succeeded',
+      reason: 'degraded, without a model: the exit is reached',
+    });
+  });
+});
