@@ -239,7 +239,7 @@ export class ActiveRun {
     const { view, app, clock, robot, bus, recording, models, blobs, told } = this.#parts;
     const { signal } = this.#abort;
     const { intent } = view;
-    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal), {
+    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal, clock), {
       runId: this.#runId,
       clock,
       blobs,

@@ -50,6 +50,10 @@ export class RunPause {
     });
   }
 
+  get shut(): boolean {
+    return this.#gate.shut;
+  }
+
   /** Resolves when the run is not paused; rejects with the reason of the signal. */
   pass(signal: AbortSignal): Promise<void> {
     return this.#gate.pass(signal);

@@ -46,6 +46,7 @@ export type SchedulerParts = {
   readonly tools: RunParts['tools'];
   readonly models: RunParts['models'];
   readonly blobs: RunParts['blobs'];
+  readonly approvals?: RunParts['approvals'];
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
   readonly sharing: RunSharingRules;

@@ -27,8 +27,10 @@ import {
 import type { ModelsOfRun } from './active-run.ts';
 import { decisionText } from './decisions.ts';
 import { FlowHarness } from './flow/flow-harness.ts';
+import { ApprovalDesk } from './governance/approval-desk.ts';
+import type { Governance } from './governance/governance.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
-import { type Admitted, IntentDesk, intentBody, keyOf, refusedEvent } from './intent-desk.ts';
+import { type Admitted, IntentDesk, intentBody, type Judged, keyOf, refusedEvent } from './intent-desk.ts';
 import { PolicyGate } from './policy-gate.ts';
 import { RobotProxy } from './robot-proxy.ts';
 import { RunControl } from './run-control.ts';
@@ -56,6 +58,8 @@ export type RuntimeOptions = {
   readonly tools?: (app: Application) => readonly Tool[];
   readonly models?: ModelsOfRun;
   readonly blobs?: BlobStore;
+  /** Policies, quotas and grants; their hooks stand among `hooks`. */
+  readonly governance?: Governance;
   /** How runs share this host; where it is not given: `DEFAULT_SHARING`. */
   readonly sharing?: Partial<RunSharingRules>;
 };
@@ -71,6 +75,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #apps: readonly string[];
   /** Pause, resume, messages, sessions, forks. */
   readonly control: RunControlApi;
+  /** Questions to people, and who may answer them. */
+  readonly approvals: ApprovalDesk;
+  readonly #governance: Governance | undefined;
+  readonly #hooks: PolicyGate;
   readonly #ids: IdSource;
   #ready = false;
   /** Intents that are being judged, by application. */
@@ -87,6 +95,13 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const { ids, robot } = options;
     const loaded = load(options);
     const hooks = new PolicyGate(options.hooks, clock);
+    this.#hooks = hooks;
+    this.#governance = options.governance;
+    const append = (events: readonly NewEvent[]) => this.#append(events);
+    const report = (message: string, facts: Readonly<Record<string, unknown>>) =>
+      context.report('error', message, facts);
+    const rolesOf = (who: PolicyContext) => options.governance?.rolesOf(who) ?? who.roles;
+    this.approvals = new ApprovalDesk({ clock, ids, hooks, rolesOf, append, report });
     this.#desk = new IntentDesk({ robot, clock, ids, hooks }, options.apps);
     this.#store = new RunStore(context.log.reader(), ({ intent, state }) => {
       const key = keyOf(intent);
@@ -104,8 +119,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
       tools: (app) => toolsOf(app, [...subRuns, ...(options.tools?.(app) ?? [])]),
       models: options.models,
       blobs: options.blobs,
-      append: (events) => this.#append(events),
-      report: (message, facts) => context.report('error', message, facts),
+      approvals: this.approvals,
+      append,
+      report,
       sharing: { ...DEFAULT_SHARING, ...options.sharing },
     });
     const { store, scheduler } = { store: this.#store, scheduler: this.#scheduler };
@@ -128,7 +144,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       clock,
       ids,
       submit,
-      append: (events) => this.#append(events),
+      append,
       details: (view) => this.#details(view),
     });
   }
@@ -136,6 +152,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   async start(): Promise<void> {
     await this.#store.load();
     this.#context.bus.handle(METHODS.runtime.status, async () => this.status());
+    await this.#beginGovernance();
     await this.#scheduler.resume();
     this.#ready = true;
   }
@@ -143,7 +160,25 @@ export class RuntimeCell implements Cell, RuntimeApi {
   async stop(): Promise<void> {
     this.#ready = false;
     await this.#scheduler.stop();
+    this.approvals.stop();
+    this.#governance?.end();
     this.#store.close();
+  }
+
+  async #beginGovernance(): Promise<void> {
+    const reader = this.#context.log.reader();
+    try {
+      await this.#governance?.begin(reader, this.#hooks, (events) => this.#append(events));
+      const unfinished = new Set(this.#store.unfinished().map(({ state }) => state.run_id));
+      await this.approvals.load(reader, (runId) => unfinished.has(runId));
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** Whose a run is; undefined where no such run is known. */
+  tenantOf(runId: string): string | undefined {
+    return this.#store.get(runId)?.intent.policy_ctx.tenant;
   }
 
   /** A run that waits for its robot is not work of this cell; a run that could begin and an append are. */
@@ -232,6 +267,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
         ...judged.events,
         { kind: 'intent.accepted', run_id: runId, payload: { intent, app: name } },
         { kind: 'run.queued', run_id: runId, payload: queued },
+        ...this.#questionOf(runId, judged),
         ...messages.map((said) => messageEvent(runId, this.#ids.next<string>(), said, intent.policy_ctx)),
       ]);
       const view = this.#view(runId);
@@ -240,6 +276,21 @@ export class RuntimeCell implements Cell, RuntimeApi {
     } finally {
       this.#opening.set(name, (this.#opening.get(name) ?? 1) - 1);
     }
+  }
+
+  /** The run is opened and waits for a person before its first step. */
+  #questionOf(runId: string, { intent, approval }: Judged & { accepted: true }): readonly NewEvent[] {
+    if (!approval) return [];
+    const { type, params, policy_ctx: context } = intent;
+    const asked = {
+      runId,
+      point: 'intent',
+      subject: type,
+      facts: { params },
+      context,
+      terms: approval,
+    } as const;
+    return this.approvals.open(asked).events;
   }
 
   /** Of a run that waits the reason is what it waits for. */
@@ -287,6 +338,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
     try {
       const durable = await this.#context.log.append(events);
       this.#store.apply(durable);
+      this.approvals.observe(durable);
+      this.#governance?.observe(durable);
       this.#written += durable.length;
       const last = durable.at(-1);
       if (last) this.#context.bus.broadcast(TOPICS.logGrew, { lastSeq: last.seq });

@@ -11,7 +11,9 @@ import {
   traceparentOf,
   withDeadline,
 } from '../../contract/index.ts';
-import type { PolicyGate } from './policy-gate.ts';
+import { interruption, loggable, replayed } from './call-records.ts';
+import type { RunApprovals } from './governance/run-approvals.ts';
+import type { PolicyGate, Verdict } from './policy-gate.ts';
 import type { CallView } from './run-view.ts';
 import type { ToolJournal } from './tool-journal.ts';
 import { inTrace } from './trace-scope.ts';
@@ -73,6 +75,8 @@ export type ToolGateParts = {
   /** Resolves when the run is not paused. */
   readonly unpaused: () => Promise<void>;
   readonly stopRobot: (reason: string) => Promise<void>;
+  /** Where people can be asked; else what needs them is refused. */
+  readonly approvals?: RunApprovals | undefined;
   /**
    * What a call gives instead of being done: a replay answers from the record. Undefined for a call that is to be
    * done. Where this part is given nothing is ever asked of the world.
@@ -90,6 +94,8 @@ export class ToolGate {
   /** Calls under way, by id: their tool. */
   readonly #inFlight = new Map<string, string>();
   #closed = false;
+  /** Something of this run may have moved the robot. */
+  #moved = false;
 
   constructor(parts: ToolGateParts) {
     this.#parts = parts;
@@ -213,26 +219,45 @@ export class ToolGate {
     }
   }
 
-  /** Hooks, then the durable word that the call is going to happen. A denial is written down in one go. */
-  async #open(effect: Effect, callId: string): Promise<void> {
+  /**
+   * Hooks, where they want it a person, then the durable word that the call is going to happen. A denial is written
+   * down in one go. Answers the id of the call: one that a person was asked for before a cut has it from there.
+   */
+  async #open(effect: Effect, freshId: string): Promise<string> {
+    const verdict = await this.#judge(effect);
+    const { approvals } = this.#parts;
+    if (!verdict.approval || !approvals) return await this.#write(effect, freshId, verdict);
+    const { tool, args, signal } = effect;
+    const asked = await approvals.ask({
+      ...{ point: 'tool', subject: tool, facts: args, terms: verdict.approval },
+      ...{ callId: freshId, events: verdict.events, signal },
+      rest: this.#moved || effect.effect === 'actuate',
+    });
+    if (asked.refusal) return await this.#write(effect, asked.callId, { refusal: asked.refusal, events: [] });
+    await this.#parts.unpaused().catch(() => {});
+    if (this.#parts.signal.aborted || this.#closed) throw this.#cancelled(effect);
+    // Much may have changed while a person thought: policies, grants, quotas.
+    const { refusal, approval, events } = await this.#judge(effect);
+    return await this.#write(effect, asked.callId, { refusal: approval ? undefined : refusal, events });
+  }
+
+  #judge({ tool, args, effect }: Effect): Promise<Verdict> {
     const { runId, intent, hooks } = this.#parts;
-    const { tool, args } = effect;
-    const question = {
-      point: 'tool',
-      subject: tool,
-      context: intent.policy_ctx,
-      facts: { ...args },
-    } as const;
-    const verdict = await hooks.ask(question, runId);
+    const about = { effect, intent: intent.type };
+    const question = { point: 'tool', subject: tool, context: intent.policy_ctx } as const;
+    return hooks.ask({ ...question, facts: { ...args }, about, runId }, runId);
+  }
+
+  /** The call, and where it was refused its end. */
+  async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
     const called = this.#called(callId, effect);
-    if (verdict.refusal === undefined) return await this.#parts.emit([...verdict.events, called]);
-    const error = verdict.refusal.toBody();
-    await this.#parts.emit([
-      ...verdict.events,
-      called,
-      this.#returned(callId, tool, 0, { ok: false, error }),
-    ]);
-    throw verdict.refusal;
+    if (!refusal) {
+      await this.#parts.emit([...events, called]);
+      return callId;
+    }
+    const answer = this.#returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
+    await this.#parts.emit([...events, called, answer]);
+    throw refusal;
   }
 
   async #perform(effect: Effect, callId: string): Promise<Answered> {
@@ -241,6 +266,7 @@ export class ToolGate {
     // The run may have been aborted while the call was being written down.
     const began = clock.monotonicMs();
     this.#inFlight.set(callId, effect.tool);
+    this.#moved ||= effect.effect === 'actuate';
     const late = new AbortController();
     const work = Promise.resolve().then(() => {
       if (signal.aborted) throw this.#cancelled(effect);
@@ -349,27 +375,4 @@ export class ToolGate {
   #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {
     return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
   }
-}
-
-/** A name that a model made up, as a name. */
-function loggable(tool: string): string {
-  const name = tool.replace(/[^A-Za-z0-9._/-]/g, '_').slice(0, 128);
-  return /^[A-Za-z0-9]/.test(name) ? name : `unknown${name}`.slice(0, 128);
-}
-
-function replayed(call: CallView): Answered {
-  if (call.answer?.ok) {
-    const { result, images } = call.answer;
-    return images ? { result, images } : { result };
-  }
-  throw call.answer ? EdgeError.fromBody(call.answer.error) : interruption(call, 'it has no answer');
-}
-
-function interruption(call: CallView, why: string): EdgeError {
-  return new EdgeError('run.interrupted', {
-    operation: 'call',
-    subject: call.tool,
-    message: `the call was cut off by a restart: ${why}`,
-    retryable: false,
-  });
 }

@@ -1,0 +1,78 @@
+import {
+  type AgentEvent,
+  type Approval,
+  canonicalJson,
+  fromWireTime,
+  type HookPoint,
+  type Nanoseconds,
+  toWireTime,
+} from '../../../contract/index.ts';
+
+/** A question to a person, as the log tells it. */
+export type ApprovalNote = {
+  readonly approvalId: string;
+  readonly runId: string | undefined;
+  readonly point: HookPoint;
+  readonly subject: string;
+  readonly reason: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly askedTs: string;
+  readonly expires: Nanoseconds;
+  readonly roles: readonly string[];
+  /** The call that is asked for; once the log holds it, the answer is used up. */
+  readonly callId: string | undefined;
+  readonly answer: { readonly decision: 'allow' | 'deny' | 'expired'; readonly by: string } | undefined;
+};
+
+export function noteOf({ payload, run_id, ts }: AgentEvent<'approval.requested'>): ApprovalNote {
+  return {
+    approvalId: payload.approval_id,
+    runId: run_id,
+    point: payload.point,
+    subject: payload.subject,
+    reason: payload.reason,
+    facts: payload.facts,
+    tenant: payload.tenant,
+    principal: payload.principal,
+    askedTs: ts,
+    expires: fromWireTime(payload.expires_ns),
+    roles: payload.roles ?? [],
+    callId: payload.call_id,
+    answer: undefined,
+  };
+}
+
+const STATES = { allow: 'allowed', deny: 'denied', expired: 'expired' } as const;
+
+export function toApproval(note: ApprovalNote): Approval {
+  return {
+    approval_id: note.approvalId,
+    run_id: note.runId,
+    point: note.point,
+    subject: note.subject,
+    reason: note.reason,
+    facts: note.facts,
+    tenant: note.tenant,
+    principal: note.principal,
+    asked_ts: note.askedTs,
+    expires_ts: toWireTime(note.expires),
+    state: note.answer ? STATES[note.answer.decision] : 'waiting',
+    by: note.answer?.by || undefined,
+    roles: note.roles,
+  };
+}
+
+/** Whether a question is the one that is about to be asked. */
+export function sameQuestion(
+  note: ApprovalNote,
+  asked: { runId: string; point: HookPoint; subject: string; facts: Readonly<Record<string, unknown>> },
+): boolean {
+  return (
+    note.runId === asked.runId &&
+    note.point === asked.point &&
+    note.subject === asked.subject.slice(0, 256) &&
+    canonicalJson(note.facts) === canonicalJson(asked.facts)
+  );
+}

@@ -1,0 +1,237 @@
+import {
+  type AgentEvent,
+  type Budget,
+  EdgeError,
+  type EventKind,
+  type EventReader,
+  fromWireTime,
+  QUOTA_METRICS,
+  type QuotaMetric,
+  type QuotaRule,
+  type QuotaView,
+  type QuotaWindow,
+  toMs,
+  toWireTime,
+} from '../../../contract/index.ts';
+import type { LatestTime } from './latest-time.ts';
+
+const WINDOW_MS: Readonly<Record<QuotaWindow, number>> = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  total: Number.POSITIVE_INFINITY,
+};
+const KINDS: readonly EventKind[] = [
+  'intent.accepted',
+  'model.returned',
+  'tool.called',
+  'tool.returned',
+  'segment.sealed',
+];
+const READ_BATCH = 1_000;
+/** From a decision to its intent in the log, milliseconds. */
+const RESERVED_MS = 10_000;
+/** Actuating calls under way that are remembered. */
+const OPEN_CALLS_MAX = 4_096;
+/** Whose recordings are: the robot records for itself. */
+export const ROBOT_TENANT = 'local';
+const UNITS: Readonly<Record<QuotaMetric, string>> = {
+  tokens: 'tokens',
+  gpu_seconds: 's of models',
+  actuation_seconds: 's of motion',
+  runs: 'runs',
+  recorded_bytes: 'bytes recorded',
+};
+
+/** What one tenant spent in one window; `index` counts windows since the epoch. */
+type Spent = { index: number; sum: number };
+
+/**
+ * What was spent, folded from the logs: a restart forgets nothing. A clock that is set back goes on filling the
+ * window that it had reached.
+ */
+export class QuotaBook implements Budget {
+  readonly #time: LatestTime;
+  readonly #tenantOf: (runId: string) => string | undefined;
+  #rules: readonly QuotaRule[];
+  readonly #spent = new Map<string, Spent>();
+  readonly #actuating = new Set<string>();
+  readonly #reserved = new Map<string, { readonly tenant: string; readonly until: number }>();
+
+  constructor(
+    rules: readonly QuotaRule[],
+    time: LatestTime,
+    tenantOf: (runId: string) => string | undefined,
+  ) {
+    this.#rules = rules;
+    this.#time = time;
+    this.#tenantOf = tenantOf;
+  }
+
+  /** Reads as much of a log as the longest window needs. Returns the position it read to. */
+  async load(reader: EventReader): Promise<number> {
+    const longest = Math.max(0, ...this.#rules.map(({ window }) => WINDOW_MS[window]));
+    if (longest === 0) return reader.lastSeq();
+    const since = Number.isFinite(longest) ? Math.floor(this.#time.ms() / longest) * longest : 0;
+    return await this.follow(reader, since === 0 ? 0 : firstSince(reader, since) - 1);
+  }
+
+  /** Folds what a log holds after `cursor`; returns the position it read to. */
+  async follow(reader: EventReader, cursor: number): Promise<number> {
+    let at = cursor;
+    for (;;) {
+      const events = reader.read(at, READ_BATCH, { kinds: KINDS });
+      if (events.length === 0) return Math.max(at, cursor);
+      this.observe(events);
+      at = events.at(-1)!.seq;
+      // A log of months is long: the heart has to beat meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  observe(events: readonly AgentEvent[]): void {
+    if (this.#rules.length === 0) return;
+    for (const event of events) this.#fold(event);
+  }
+
+  /** Until its `intent.accepted` is folded, an intent that was let through counts as a run; not for ever, it may be refused elsewhere. */
+  reserve(intentId: string, tenant: string): void {
+    const now = this.#time.ms();
+    for (const [id, { until }] of this.#reserved) if (until < now) this.#reserved.delete(id);
+    this.#reserved.set(intentId, { tenant, until: now + RESERVED_MS });
+  }
+
+  check(tenant: string, metrics: readonly QuotaMetric[]): void {
+    const exhausted = this.quotas(tenant).find((one) => metrics.includes(one.metric) && one.left <= 0);
+    if (!exhausted) return;
+    const { metric, window, limit, used, renews_ts } = exhausted;
+    const per = window === 'total' ? 'in all' : `per ${window}`;
+    const when = renews_ts === undefined ? 'it never renews' : `it renews at ${iso(renews_ts)}`;
+    throw new EdgeError('quota.exceeded', {
+      operation: 'spend',
+      subject: tenant,
+      message: `tenant ${tenant} has used ${round(used)} of ${limit} ${UNITS[metric]} ${per}, 0 are left; ${when}`,
+      retryable: window !== 'total',
+    });
+  }
+
+  /** Of one tenant, or of all that are named in a rule or have spent something. */
+  quotas(tenant?: string): readonly QuotaView[] {
+    const now = this.#time.ms();
+    const known = tenant === undefined ? this.#tenants() : [tenant];
+    return known.flatMap((name) =>
+      this.#rulesOf(name).map((rule) => this.#view({ ...rule, tenant: name }, now)),
+    );
+  }
+
+  #view(rule: QuotaRule, now: number): QuotaView {
+    const length = WINDOW_MS[rule.window];
+    const spent = this.#spent.get(keyOf(rule));
+    const index = Math.max(indexOf(now, length), spent?.index ?? 0);
+    const held = rule.metric === 'runs' ? this.#held(rule.tenant, now) : 0;
+    const used = (spent?.index === index ? spent.sum : 0) + held;
+    const end = Number.isFinite(length) ? toWireTime(BigInt((index + 1) * length) * 1_000_000n) : undefined;
+    return { ...rule, used: round(used), left: Math.max(0, round(rule.limit - used)), renews_ts: end };
+  }
+
+  #held(tenant: string, now: number): number {
+    return [...this.#reserved.values()].filter((one) => one.tenant === tenant && one.until >= now).length;
+  }
+
+  /** A rule of the tenant's own stands before the same rule for everybody. */
+  #rulesOf(tenant: string): readonly QuotaRule[] {
+    const own = this.#rules.filter((rule) => rule.tenant === tenant);
+    const general = this.#rules.filter(
+      (rule) =>
+        rule.tenant === '*' && !own.some((one) => one.metric === rule.metric && one.window === rule.window),
+    );
+    return [...own, ...general];
+  }
+
+  #tenants(): readonly string[] {
+    const named = this.#rules.map(({ tenant }) => tenant).filter((tenant) => tenant !== '*');
+    const spending = [...this.#spent.keys()].map((key) => key.slice(key.lastIndexOf('|') + 1));
+    return [...new Set([...named, ...spending])].sort();
+  }
+
+  #fold(event: AgentEvent): void {
+    switch (event.kind) {
+      case 'intent.accepted': {
+        const { intent } = event.payload;
+        this.#reserved.delete(intent.intent_id);
+        this.#spend(intent.policy_ctx.tenant, 'runs', 1, event.ts);
+        return;
+      }
+      case 'model.returned': {
+        if (event.payload.cached) return;
+        const { tokens_in, tokens_out, duration_ms } = event.payload;
+        this.#spendOfRun(event, 'tokens', tokens_in + tokens_out);
+        this.#spendOfRun(event, 'gpu_seconds', duration_ms / 1_000);
+        return;
+      }
+      case 'tool.called':
+        if (event.payload.effect !== 'actuate') return;
+        if (this.#actuating.size > OPEN_CALLS_MAX) this.#actuating.clear();
+        this.#actuating.add(event.payload.call_id);
+        return;
+      case 'tool.returned':
+        if (this.#actuating.delete(event.payload.call_id))
+          this.#spendOfRun(event, 'actuation_seconds', event.payload.duration_ms / 1_000);
+        return;
+      case 'segment.sealed':
+        this.#spend(ROBOT_TENANT, 'recorded_bytes', event.payload.bytes, event.ts);
+        return;
+      default:
+    }
+  }
+
+  #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number): void {
+    const tenant = event.run_id === undefined ? undefined : this.#tenantOf(event.run_id);
+    if (tenant !== undefined) this.#spend(tenant, metric, amount, event.ts);
+  }
+
+  #spend(tenant: string, metric: QuotaMetric, amount: number, ts: string): void {
+    for (const rule of this.#rulesOf(tenant)) {
+      if (rule.metric !== metric) continue;
+      const key = keyOf({ ...rule, tenant });
+      const index = indexOf(toMs(fromWireTime(ts)), WINDOW_MS[rule.window]);
+      const spent = this.#spent.get(key) ?? { index, sum: 0 };
+      if (index > spent.index) this.#spent.set(key, { index, sum: amount });
+      else this.#spent.set(key, { index: spent.index, sum: spent.sum + amount });
+    }
+  }
+}
+
+export function isQuotaMetric(value: unknown): value is QuotaMetric {
+  return QUOTA_METRICS.includes(value as QuotaMetric);
+}
+
+function indexOf(ms: number, length: number): number {
+  return Number.isFinite(length) ? Math.floor(ms / length) : 0;
+}
+
+function keyOf({ metric, window, tenant }: QuotaRule): string {
+  return `${metric}|${window}|${tenant}`;
+}
+
+/** Seconds and bytes add up to tails of binary digits that nobody wants to read. */
+function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+function iso(wire: string): string {
+  return new Date(toMs(fromWireTime(wire))).toISOString().replace('.000Z', 'Z');
+}
+
+/** The sequence of the first event at or after a time, milliseconds; the log is in order, but for stepping clocks. */
+function firstSince(reader: EventReader, ms: number): number {
+  let low = 1;
+  let high = reader.lastSeq() + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const event = reader.read(middle - 1, 1)[0];
+    if (event && toMs(fromWireTime(event.ts)) < ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
