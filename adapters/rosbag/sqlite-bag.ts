@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
 import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
@@ -88,7 +88,7 @@ export class SqliteBag implements Bag {
     const topics = new Map(this.#contents.topics.map((topic) => [topic.id, topic]));
     const by = this.fault ? '+timestamp' : 'timestamp';
     const order = this.fault ? 'id' : 'timestamp, id';
-    const statement = this.#database.prepare(
+    const statement = this.#prepare(
       // Sorting needs all rows, and an index may be what is damaged: then in the order of writing.
       `SELECT id, topic_id, timestamp, data FROM messages WHERE ${by} >= ? AND ${by} < ? ORDER BY ${order}`,
     );
@@ -117,6 +117,15 @@ export class SqliteBag implements Bag {
       yield { channel: topic.channel, sequence: 0, logTime: time, publishTime: time, bytes };
     }
     if (this.fault) throw this.fault;
+  }
+
+  /** A damaged schema may lack a column that reading the topics did not need. */
+  #prepare(sql: string): StatementSync {
+    try {
+      return this.#database.prepare(sql);
+    } catch (cause) {
+      throw this.fault ?? malformed(this.path, (cause as Error).message, cause);
+    }
   }
 
   async close(): Promise<void> {

@@ -78,7 +78,7 @@ describe('a clip', () => {
     // Killed before the order of a whole clip was taken away, and in the middle of another.
     const cut: ClipInfo = {
       ...whole,
-      clip_id: `${whole.clip_id.slice(0, -1)}0`,
+      clip_id: `${whole.clip_id.slice(0, -1)}${whole.clip_id.endsWith('0') ? '1' : '0'}`,
       bag: 'clip-cut',
       state: 'recording',
     };

@@ -68,6 +68,19 @@ describe('a rosbag2 SQLite file', () => {
     expect((await bagInfo(path)).files[0]).toMatchObject({ messages: found.length });
   });
 
+  it('whose schema lost a column is refused by its name, however far it was read', async () => {
+    const path = join(folder, 'schema.db3');
+    writeDb3(path, samples);
+    const database = new DatabaseSync(path);
+    database.exec('ALTER TABLE messages RENAME COLUMN data TO dat4');
+    database.close();
+    const read = async () => {
+      const bag = await openBag(path);
+      for await (const _ of bag.messages());
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'bag.malformed', subject: path });
+  });
+
   it('that is another database, or none, is refused', async () => {
     const other = join(folder, 'b.db3');
     const database = new DatabaseSync(other);
