@@ -11,10 +11,7 @@ import { DegradingHarness } from '../runtime/degrading-harness.ts';
 export type AgentParts = {
   readonly blobs: BlobStore | undefined;
   /** Blocks below the instructions of an agent, such as its skills. */
-  readonly promptBlocks?: (
-    app: Application,
-    context: RunContext,
-  ) => readonly string[] | Promise<readonly string[]>;
+  readonly promptBlocks?: (app: Application) => string | readonly string[];
   /** Extensions of an application, isolated; asked at each start of a run. */
   readonly extensions?: (
     app: Application,
