@@ -38,6 +38,7 @@ export class McpConnection {
   readonly #client: Client;
   readonly #transport: Transport;
   #reason = '';
+  #broken = false;
   #closing = false;
   #ended = false;
 
@@ -75,7 +76,7 @@ export class McpConnection {
     );
     unasked.guard(transport);
     client.onerror = (error) => {
-      connection.#reason = foreignText(error.message, 256);
+      if (!connection.#broken) connection.#reason = foreignText(error.message, 256);
       unasked.note();
     };
     client.onclose = () => connection.#end();
@@ -187,6 +188,8 @@ export class McpConnection {
   }
 
   #fail(reason: string): void {
+    // What comes after it is noise.
+    this.#broken = true;
     this.#reason = reason;
     void this.#transport.close().catch(() => {});
   }

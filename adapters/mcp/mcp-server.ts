@@ -191,29 +191,19 @@ export class McpServer {
   }
 
   async #open(): Promise<McpConnection> {
-    const { config, clock, version } = this.#parts;
     this.#state = 'starting';
     this.#starts++;
     let opened: McpConnection | undefined;
     try {
-      opened = await McpConnection.open({
-        config,
-        clock,
-        version,
-        legacy: this.#legacy,
-        onStderr: (line) => this.#stderr.add(line),
-        onListChanged: () => void this.#list().catch(() => {}),
-        onEnd: (reason) => this.#ended(opened, reason),
-      });
+      opened = await this.#dial();
       await this.#takeTools(opened);
       if (opened.ended) throw this.#failure('it ended as soon as it was started');
       if (this.#stopped) throw this.#failure('this robot is going down');
     } catch (thrown) {
       await opened?.close();
+      this.#legacy = false;
       const error = EdgeError.from(thrown, 'mcp.failed', 'start', this.subject);
       this.#failed(error.message);
-      // Some servers of 2025 end when they are asked for more: the next try asks for nothing.
-      this.#legacy = config.command !== undefined && !this.#legacy;
       throw error;
     }
     this.#connection = opened;
@@ -224,6 +214,34 @@ export class McpServer {
     this.#reason = '';
     this.#restUnlessUsed();
     return opened;
+  }
+
+  /** Some servers of 2025 end when they are asked for more: they are started again and asked for nothing. */
+  async #dial(): Promise<McpConnection> {
+    try {
+      return await this.#attempt();
+    } catch (thrown) {
+      const stdio = this.#parts.config.command !== undefined;
+      if (!stdio || this.#legacy || this.#stopped || (thrown as EdgeError).code !== 'mcp.failed')
+        throw thrown;
+      this.#legacy = true;
+      return await this.#attempt();
+    }
+  }
+
+  async #attempt(): Promise<McpConnection> {
+    const { config, clock, version } = this.#parts;
+    let made: McpConnection | undefined;
+    made = await McpConnection.open({
+      config,
+      clock,
+      version,
+      legacy: this.#legacy,
+      onStderr: (line) => this.#stderr.add(line),
+      onListChanged: () => void this.#list().catch(() => {}),
+      onEnd: (reason) => this.#ended(made, reason),
+    });
+    return made;
   }
 
   async #takeTools(connection: McpConnection): Promise<void> {
@@ -290,7 +308,11 @@ export class McpServer {
     if (this.#failures === 1) this.#parts.degraded(this.#failure(reason));
     this.#retry?.cancel();
     // Whose tools are known is started when one of them is called.
-    if (!this.#shelf.known) this.#retry = clock.after(wait, () => void this.#connect().catch(() => {}));
+    if (this.#shelf.known) return;
+    this.#retry = clock.after(wait, () => {
+      this.#notBefore = 0;
+      this.#connect().catch(() => {});
+    });
   }
 
   #restUnlessUsed(): void {

@@ -13,7 +13,7 @@ export type StdioParts = {
 };
 
 /** Ends a process group when the pipe to this daemon closes, also when the daemon was killed. */
-const LEASH = 'read -r _; kill -KILL -- -"$1" 2>/dev/null';
+const LEASH = 'read -r _; kill -s KILL -- "-$1"';
 
 /**
  * A server as a child process: JSON lines on its input and output. It leads a process group of its own, which ends
