@@ -4,6 +4,7 @@ import { INTENT_KEYS } from './intents.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
+import { TELEMETRY_KEYS } from './telemetry.ts';
 import { TOOLS_KEYS } from './tools.ts';
 import { readTrigger } from './trigger-row.ts';
 import { ACCESS_KEYS, DELIVERY_KEYS, DOWNSAMPLING_KEYS, rowReader, SIZE_LIMIT_KEYS } from './zenoh-rules.ts';
@@ -190,6 +191,7 @@ export const CONFIG_SPEC = {
   },
   intents: INTENT_KEYS,
   mcp: MCP_KEYS,
+  telemetry: TELEMETRY_KEYS,
   apps: APPS_KEYS,
   tools: TOOLS_KEYS,
   runs: {

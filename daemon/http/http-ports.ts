@@ -6,9 +6,11 @@ import type {
   Clock,
   EventReader,
   McpServers,
+  QuestionApi,
   RunControlApi,
   RuntimeApi,
   ScheduleView,
+  SkillShelf,
 } from '../../contract/index.ts';
 
 /** All the API calls. It owns no state of the robot: every answer comes from one of these. */
@@ -17,6 +19,10 @@ export type HttpPorts = {
   readonly runtime: RuntimeApi;
   /** Undefined: runs can be cancelled and nothing else. */
   readonly control?: RunControlApi;
+  /** Questions of runs to people; undefined: no run can ask any. */
+  readonly questions?: QuestionApi;
+  /** Skills by application. */
+  readonly skills?: ReadonlyMap<string, SkillShelf>;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
   /** Foreign MCP servers; undefined: none is configured. */

@@ -1,4 +1,5 @@
 import {
+  type Clock,
   EdgeError,
   type Maneuver,
   type MapSnapshot,
@@ -7,6 +8,7 @@ import {
   type Robot,
   type RobotState,
 } from '../../contract/index.ts';
+import { arrivedAt } from './robot-probes.ts';
 import {
   checkGoal,
   checkManeuver,
@@ -30,11 +32,13 @@ export class RunRobot implements Robot {
   readonly #gate: ToolGate;
   readonly #robot: Robot;
   readonly #signal: AbortSignal;
+  readonly #clock: Clock;
 
-  constructor(gate: ToolGate, robot: Robot, signal: AbortSignal) {
+  constructor(gate: ToolGate, robot: Robot, signal: AbortSignal, clock: Clock) {
     this.#gate = gate;
     this.#robot = robot;
     this.#signal = signal;
+    this.#clock = clock;
   }
 
   state(): Promise<RobotState> {
@@ -55,8 +59,8 @@ export class RunRobot implements Robot {
       replay: 'probe',
       deadlineMs: motionDeadlineMs(checked.timeoutMs),
       work: async (ends) => resultToLog(await this.#robot.navigate(checked, both(ends, signal))),
-      probe: async () => {
-        const arrived = await this.#arrived(checked);
+      probe: async (ends) => {
+        const arrived = await arrivedAt(this.#robot, checked, this.#clock, ends);
         return arrived === undefined ? undefined : resultToLog(arrived);
       },
     });
@@ -89,13 +93,6 @@ export class RunRobot implements Robot {
       if (thrown instanceof EdgeError && thrown.code === 'run.cancelled') return NOT_BEGUN;
       throw thrown;
     }
-  }
-
-  async #arrived(goal: NavigateGoal): Promise<MotionResult | undefined> {
-    const { pose, time } = await this.#robot.state();
-    if (!pose || goal.alignYaw) return undefined;
-    if (Math.hypot(pose.x - goal.pose.x, pose.y - goal.pose.y) > goal.tolerance) return undefined;
-    return { outcome: 'reached', pose, distance: 0, durationMs: 0, time, message: 'was there after the cut' };
   }
 }
 

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
+import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
+import { FolderShelf } from '../../adapters/skills/index.ts';
+import {
+  type Application,
+  type BlobStore,
+  type CellContext,
+  type EventReader,
+  type IdSource,
+  type SkillShelf,
+  type Tool,
+  toMs,
+} from '../../contract/core.ts';
+import { ArmProxy } from '../runtime/arm-proxy.ts';
+import { RobotProxy } from '../runtime/robot-proxy.ts';
+import { advertiseSkills } from '../runtime/skills/advertise.ts';
+import { houseTools } from '../runtime/tools/house-tools.ts';
+import { QuestionDesk } from '../runtime/tools/question-desk.ts';
+import type { Settings } from '../settings.ts';
+
+/** What this house offers to agents, beside what applications and MCP servers bring. */
+export type HouseTools = {
+  readonly tools: readonly Tool[];
+  readonly blobs: BlobStore;
+  readonly questions: QuestionDesk;
+  /** By application; those with a folder. */
+  readonly skills: ReadonlyMap<string, SkillShelf>;
+  /** The part of the prompt that names the skills of an application; undefined: it has none. */
+  skillsBlock(app: Application): string | undefined;
+  /** Before runs go on: questions of the log, left-overs of dead processes, skills that are none. */
+  start(): Promise<void>;
+};
+
+const HISTORY_KINDS = ['tool.called', 'tool.returned'] as const;
+const READ_BATCH = 1_000;
+
+export function makeTools(
+  settings: Settings,
+  context: CellContext,
+  ids: IdSource,
+  apps: readonly Application[],
+): HouseTools {
+  const { clock, bus, log } = context;
+  const { tools: keys } = settings.config;
+  const skills = new Map<string, SkillShelf>();
+  for (const { name, folder } of apps)
+    if (folder !== undefined) skills.set(name, new FolderShelf(name, folder));
+  const appOf = new Map(apps.flatMap(({ name, intents }) => intents.map(({ type }) => [type, name])));
+  const reader = log.reader();
+  const questions = new QuestionDesk({ clock, reader, emit: context.emit });
+  const blobs = new FileBlobStore(join(settings.dataDir, 'blobs'));
+  const tools = houseTools({
+    robot: new RobotProxy(bus, clock, ids),
+    arm: new ArmProxy(bus, clock, ids),
+    bus,
+    clock,
+    images: new SharpEncoder(),
+    image: { sideMax: keys.image_size, quality: keys.image_quality },
+    topics: { camera: keys.camera_topic, scan: keys.scan_topic },
+    desk: questions,
+    history: (runId) => historyOf(reader, runId),
+    shelfOf: ({ type }) => skills.get(appOf.get(type) ?? ''),
+  });
+  return {
+    tools,
+    blobs,
+    questions,
+    skills,
+    skillsBlock: ({ name }) => {
+      const shelf = skills.get(name);
+      return shelf && advertiseSkills(shelf);
+    },
+    async start() {
+      for (const [app, shelf] of skills)
+        for (const { path, problems } of shelf.faults())
+          context.report('warn', `a skill of ${app} cannot be used: ${path}`, { app, path, problems });
+      await blobs.sweep(toMs(clock.now())).catch(() => 0);
+      await questions.load();
+    },
+  };
+}
+
+function* historyOf(reader: EventReader, runId: string) {
+  for (let cursor = 0; ; ) {
+    const events = reader.read(cursor, READ_BATCH, { runId, kinds: HISTORY_KINDS });
+    if (events.length === 0) return;
+    yield* events;
+    cursor = events.at(-1)!.seq;
+  }
+}

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify';
+import { EdgeError, type Question } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors } from '../schemas.ts';
+import { policyContext } from './runs.ts';
+
+const closed = { additionalProperties: false } as const;
+const Nanoseconds = Type.String({ description: 'nanoseconds since the epoch' });
+
+const QuestionView = Type.Object(
+  {
+    question_id: Type.String(),
+    run_id: Type.String(),
+    text: Type.String(),
+    choices: Type.Array(Type.String(), { description: 'the answer is one of these; empty: free text' }),
+    fallback: Type.Optional(Type.String({ description: 'what counts when nobody answers' })),
+    tenant: Type.String(),
+    principal: Type.String({ description: 'who wanted the run' }),
+    asked_ts: Nanoseconds,
+    expires_ts: Nanoseconds,
+    state: Type.Enum(['waiting', 'answered', 'expired', 'withdrawn']),
+    answer: Type.Optional(Type.String()),
+    by: Type.Optional(Type.String()),
+  },
+  { title: 'Question' },
+);
+
+const Filter = Type.Object(
+  { all: Type.Optional(Type.Enum(['true', 'false'], { description: 'the settled ones too' })) },
+  closed,
+);
+const AnswerBody = Type.Object({ answer: Type.String({ minLength: 1, maxLength: 2048 }) }, closed);
+const Params = Type.Object(
+  { questionId: Type.String({ pattern: '^[0-9a-f-]{36}$', description: 'question' }) },
+  closed,
+);
+
+/** What runs ask people, and what people say. */
+export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): void {
+  app.get(
+    '/v1/questions',
+    {
+      schema: {
+        operationId: 'listQuestions',
+        summary: 'Questions of runs to people: those that wait, the oldest first',
+        tags: ['runs'],
+        querystring: Filter,
+        response: { 200: Type.Object({ questions: Type.Array(QuestionView) }), ...errors },
+      },
+    },
+    async (request) => {
+      const { all } = request.query as Static<typeof Filter>;
+      const { tenant } = policyContext(request.headers['x-auraison-origin']);
+      const found = questions?.questions({ all: all === 'true' }) ?? [];
+      return { questions: found.filter((question) => question.tenant === tenant).map(shown) };
+    },
+  );
+
+  app.post(
+    '/v1/questions/:questionId/answer',
+    {
+      schema: {
+        operationId: 'answerQuestion',
+        summary: 'Answer a question; the run goes on. The same answer may be given again',
+        tags: ['runs'],
+        params: Params,
+        body: AnswerBody,
+        response: { 200: QuestionView, ...errors },
+      },
+    },
+    async (request) => {
+      const { questionId } = request.params as Static<typeof Params>;
+      const { answer } = request.body as Static<typeof AnswerBody>;
+      if (!questions) throw new EdgeError('question.not_found', { operation: 'answer', subject: questionId });
+      const who = policyContext(request.headers['x-auraison-origin']);
+      return shown(await questions.answerQuestion(questionId, answer, who));
+    },
+  );
+}
+
+function shown(question: Question): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(question).filter(([, value]) => value !== undefined));
+}
