@@ -60,6 +60,10 @@ export function mcpRoutes(app: FastifyInstance, ports: HttpPorts): void {
       url: '/mcp',
       // Spoken by the rules of another protocol: no part of our document.
       schema: { hide: true },
+      // Some clients declare JSON where there is no body.
+      onRequest: async ({ method, raw }) => {
+        if (method !== 'POST') delete raw.headers['content-type'];
+      },
       handler: async (request, reply) => {
         reply.hijack();
         await mcp(request.raw, reply.raw, request.body);
