@@ -1,7 +1,11 @@
 import type { ModelRequest, ModelTool } from '../../contract/core.ts';
 
-/** How calls of tools and answers by schema are asked for: `native` fields of the API, one JSON `schema`, or `text`. */
-export type JsonMode = 'native' | 'schema' | 'text';
+/**
+ * How calls of tools and answers by schema are asked for: `native` fields of the API, one JSON `schema`, or `text`.
+ * `auto` is native, but a call that is forced goes by schema: vLLM 0.32 does not constrain the arguments of a forced
+ * call in a stream (seen: `true`, `1.7`), while it keeps to a `response_format`.
+ */
+export type JsonMode = 'auto' | 'native' | 'schema' | 'text';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -15,6 +19,12 @@ export function offered({ tools = [], toolChoice = 'auto' }: ModelRequest): read
 /** Whether an answer has to be a call. */
 export function forced({ toolChoice = 'auto' }: ModelRequest): boolean {
   return toolChoice === 'required' || typeof toolChoice === 'object';
+}
+
+/** What a mode comes to for one request. */
+export function modeFor(request: ModelRequest, mode: JsonMode): Exclude<JsonMode, 'auto'> {
+  if (mode !== 'auto') return mode;
+  return forced(request) && offered(request).length > 0 ? 'schema' : 'native';
 }
 
 /** The schema of an answer that is a call of one of the tools or, where none is forced, a text. */

@@ -15,7 +15,7 @@ import { boundedFetch } from './bounded-fetch.ts';
 import { CallWatch } from './call-watch.ts';
 import { AnswerCheck } from './checked-answer.ts';
 import { faultOf } from './faults.ts';
-import { type JsonMode, offered, readToolText } from './json-tools.ts';
+import { type JsonMode, modeFor, offered, readToolText } from './json-tools.ts';
 import { requestBody } from './request-body.ts';
 import { ServerHealth } from './server-health.ts';
 
@@ -139,19 +139,17 @@ export class OpenAiModel implements LanguageModel {
     const { clock, jsonMode, random } = this.#options;
     const began = clock.monotonicMs();
     const requestId = hex(random(12));
-    const stream = await this.#client.chat.completions.create(
-      requestBody(request, this.info.modelId, jsonMode),
-      {
-        signal,
-        headers: {
-          'x-request-id': requestId,
-          ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }),
-        },
+    const mode = modeFor(request, jsonMode);
+    const stream = await this.#client.chat.completions.create(requestBody(request, this.info.modelId, mode), {
+      signal,
+      headers: {
+        'x-request-id': requestId,
+        ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }),
       },
-    );
+    });
     const fold = new AnswerFold(this.info.name, () => hex(random(5)).slice(0, 9));
     // In these modes what looks like text may be a call: it is told when it is clear which.
-    const late = jsonMode !== 'native' && offered(request).length > 0;
+    const late = mode !== 'native' && offered(request).length > 0;
     let firstTokenMs: number | undefined;
     for await (const chunk of stream) {
       if (signal.aborted) break;

@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
 import type { ModelMessage, ModelRequest, ToolImage } from '../../contract/core.ts';
-import { choiceSchema, type JsonMode, toolInstructions } from './json-tools.ts';
+import { choiceSchema, type modeFor, toolInstructions } from './json-tools.ts';
 
 type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
 type Message = OpenAI.Chat.ChatCompletionMessageParam;
@@ -10,7 +10,11 @@ type Part = OpenAI.Chat.ChatCompletionContentPart;
  * One request as an OpenAI-compatible server takes it. Constraints go by `response_format`: vLLM takes the older
  * `guided_json` and its kin without a word and ignores them. Pure.
  */
-export function requestBody(request: ModelRequest, modelId: string, mode: JsonMode): Params {
+export function requestBody(
+  request: ModelRequest,
+  modelId: string,
+  mode: ReturnType<typeof modeFor>,
+): Params {
   const { tools = [], toolChoice, answerSchema, maxTokens, temperature, seed } = request;
   const native = mode === 'native';
   const withTools = tools.length > 0;

@@ -14,7 +14,7 @@ export function openAiModel(url: string, overrides: ModelOverrides = {}): OpenAi
   return new OpenAiModel({
     url,
     apiKey: undefined,
-    jsonMode: 'native',
+    jsonMode: 'auto',
     probe: true,
     clock: new SystemClock(),
     random: (length) => randomBytes(length),

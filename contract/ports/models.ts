@@ -1,0 +1,38 @@
+import type { ModelAnswer, ModelHealth, ModelInfo, ModelRequest } from './language-model.ts';
+
+/** One configured model as people look at it. Times in milliseconds, money in US dollars. */
+export type ModelView = ModelInfo & {
+  readonly kind: string;
+  /** Without anything secret. */
+  readonly url: string;
+  /** `resting`: it failed and is asked last for a while. `unknown`: nobody has asked it yet. */
+  readonly state: 'up' | 'down' | 'sleeping' | 'resting' | 'unknown';
+  readonly reason: string;
+  /** As its server told last. */
+  readonly health: ModelHealth | undefined;
+  /** Calls of this daemon that it works on, and that wait here for a place. */
+  readonly running: number;
+  readonly waiting: number;
+  readonly places: number;
+  readonly calls: number;
+  readonly failures: number;
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+  readonly costUsd: number;
+  /** Running means; undefined before the first answer. */
+  readonly firstTokenMs: number | undefined;
+  readonly tokensPerSecond: number | undefined;
+};
+
+export type ModelTest = { readonly answer: ModelAnswer; readonly durationMs: number };
+
+/** The models of this daemon, for the API. */
+export interface ModelsApi {
+  models(): readonly ModelView[];
+  /** Asks all servers how they are, then `models()`. Never rejects. */
+  refresh(): Promise<readonly ModelView[]>;
+  /** One call past queue, cache and budget, for a person who looks whether it works. `model.not_found`, else as `complete`. */
+  test(name: string, request: ModelRequest): Promise<ModelTest>;
+  /** `model.not_found`, `model.unavailable`. */
+  wake(name: string): Promise<void>;
+}

@@ -1,0 +1,135 @@
+import {
+  type Clock,
+  EdgeError,
+  type LanguageModel,
+  type ModelHealth,
+  type ModelPatience,
+  type ModelView,
+} from '../../../contract/core.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { FairSlots } from './fair-slots.ts';
+import { ModelFigures } from './model-figures.ts';
+
+export type ModelSpec = {
+  readonly model: LanguageModel;
+  readonly kind: string;
+  /** Without anything secret. */
+  readonly url: string;
+  /** Calls at a time. */
+  readonly places: number;
+  /** A call waits this long for a place, then the next model is asked; milliseconds. */
+  readonly queueMs: number;
+  /** A sleeping engine is woken when a call meets it. */
+  readonly wake: boolean;
+};
+
+/** What a change of state says: into the log, and to people. */
+export type StateChange = { readonly state: 'up' | 'down' | 'sleeping'; readonly reason: string };
+
+/** One model with what is known of it: breaker, places, health, figures. */
+export class ModelEntry {
+  readonly spec: ModelSpec;
+  readonly slots: FairSlots;
+  readonly breaker: CircuitBreaker;
+  readonly figures = new ModelFigures();
+  #health: ModelHealth | undefined;
+  #told: StateChange['state'] | 'unknown' = 'unknown';
+  #reason = '';
+  #waking: Promise<void> | undefined;
+  /** Its server said nothing of use; its health may say that this is over. */
+  #unreached = false;
+
+  constructor(spec: ModelSpec, clock: Clock) {
+    this.spec = spec;
+    this.slots = new FairSlots(spec.model.info.name, spec.places, clock);
+    this.breaker = new CircuitBreaker(clock);
+  }
+
+  get name(): string {
+    return this.spec.model.info.name;
+  }
+
+  /** It answered. The change of state, if it is one. */
+  answered(): StateChange | undefined {
+    this.breaker.good();
+    this.#unreached = false;
+    return this.#tell('up', 'it answered');
+  }
+
+  /** A call of it failed. */
+  failed(error: EdgeError): StateChange | undefined {
+    this.figures.failed();
+    if (error.code === 'model.failed') {
+      this.breaker.bad(error.message);
+      return this.breaker.state === 'closed' ? undefined : this.#tell('down', error.message);
+    }
+    const { retryAfterMs = 0 } = (error.cause ?? {}) as Partial<ModelPatience>;
+    this.breaker.gone(error.message, retryAfterMs);
+    this.#unreached = retryAfterMs === 0;
+    if (/sleeps/.test(error.message)) {
+      if (this.spec.wake) this.wake().catch(() => {});
+      return this.#tell('sleeping', error.message);
+    }
+    return this.#tell('down', error.message);
+  }
+
+  /** Its health was asked for. */
+  seen(health: ModelHealth): StateChange | undefined {
+    this.#health = health;
+    if (health.sleeping) {
+      this.breaker.gone(health.reason);
+      this.#unreached = true;
+      return this.#tell('sleeping', health.reason);
+    }
+    if (!health.ok) {
+      if (this.breaker.state === 'closed') this.breaker.gone(health.reason);
+      this.#unreached = true;
+      return this.#tell('down', health.reason);
+    }
+    if (!this.#unreached && this.#told !== 'unknown') return undefined;
+    this.#unreached = false;
+    this.breaker.seenAlive();
+    return this.#tell('up', 'its server answers');
+  }
+
+  /** One wish to wake at a time. */
+  wake(): Promise<void> {
+    const { model } = this.spec;
+    if (model.wake === undefined) {
+      return Promise.reject(
+        new EdgeError('model.unavailable', {
+          operation: 'wake',
+          subject: this.name,
+          message: 'nothing of this model sleeps',
+          retryable: false,
+        }),
+      );
+    }
+    this.#waking ??= model.wake().finally(() => {
+      this.#waking = undefined;
+    });
+    return this.#waking;
+  }
+
+  view(): ModelView {
+    const { model, kind, url, places } = this.spec;
+    const { calls, failures, tokensIn, tokensOut, costUsd, firstTokenMs, tokensPerSecond } = this.figures;
+    const resting = this.breaker.state !== 'closed' && this.#told === 'up';
+    return {
+      ...model.info,
+      ...{ kind, url, places, calls, failures, tokensIn, tokensOut, costUsd, firstTokenMs, tokensPerSecond },
+      state: resting ? 'resting' : this.#told,
+      reason: resting ? this.breaker.reason : this.#reason,
+      health: this.#health,
+      running: this.slots.taken,
+      waiting: this.slots.waiting,
+    };
+  }
+
+  #tell(state: StateChange['state'], reason: string): StateChange | undefined {
+    this.#reason = state === 'up' ? '' : reason;
+    if (this.#told === state) return undefined;
+    this.#told = state;
+    return { state, reason };
+  }
+}

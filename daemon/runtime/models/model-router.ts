@@ -1,0 +1,161 @@
+import {
+  type BlobStore,
+  type Budget,
+  type Clock,
+  EdgeError,
+  type IdSource,
+  type LanguageModel,
+  type ModelRequest,
+  type ModelsApi,
+  type ModelTest,
+  type ModelView,
+  type NewEvent,
+  type Timer,
+} from '../../../contract/core.ts';
+import type { ModelsOfRun } from '../active-run.ts';
+import type { PolicyGate } from '../policy-gate.ts';
+import { AnswerCache } from './answer-cache.ts';
+import { ModelEntry, type ModelSpec, type StateChange } from './model-entry.ts';
+import { RunModel } from './run-model.ts';
+
+export type RouterOptions = {
+  /** In the order in which they are asked where nothing else is said. Names are unique. */
+  readonly models: readonly ModelSpec[];
+  readonly hooks: PolicyGate;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly blobs: BlobStore | undefined;
+  /** What tenants may spend; asked before each call. Absent: no limit. */
+  readonly budget: Budget | undefined;
+  /** Answers that would come again the same; 0: none are kept. */
+  readonly cacheBytes: number;
+  /** How often all servers are asked how they are, milliseconds; 0: only on demand. */
+  readonly healthEveryMs: number;
+  /** For what happens to models beside any run. Best effort: a log that takes nothing stops no call. */
+  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+  readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
+};
+
+/**
+ * The models of this daemon, shared by all runs: who is up, who rests, who waits for whom. Each run sees them as one
+ * `LanguageModel` (`RunModel`), judged and logged under that run.
+ */
+export class ModelRouter implements ModelsApi {
+  readonly entries: readonly ModelEntry[];
+  readonly cache: AnswerCache;
+  readonly options: RouterOptions;
+  #timer: Timer | undefined;
+  #noneLeft = false;
+
+  /** Throws `config.invalid` for names that are not unique. */
+  constructor(options: RouterOptions) {
+    this.options = options;
+    const names = options.models.map(({ model }) => model.info.name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      throw new EdgeError('config.invalid', {
+        operation: 'load models',
+        subject: twice,
+        message: 'two models have this name',
+      });
+    }
+    this.entries = options.models.map((spec) => new ModelEntry(spec, options.clock));
+    this.cache = new AnswerCache(options.cacheBytes, () => options.ids.next<string>());
+  }
+
+  /** Models for one run; undefined where none is configured. */
+  readonly forRun: ModelsOfRun = (run) =>
+    this.entries.length === 0 ? undefined : (new RunModel(this, run) satisfies LanguageModel);
+
+  start(): void {
+    const { clock, healthEveryMs } = this.options;
+    if (healthEveryMs <= 0 || this.entries.length === 0) return;
+    const look = () => void this.refresh();
+    this.#timer = clock.every(healthEveryMs, look);
+    look();
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    await Promise.allSettled(this.entries.map(({ spec }) => spec.model.close()));
+  }
+
+  models(): readonly ModelView[] {
+    return this.entries.map((entry) => entry.view());
+  }
+
+  async refresh(): Promise<readonly ModelView[]> {
+    await Promise.all(
+      this.entries.map(async (entry) => {
+        try {
+          this.changed(entry, entry.seen(await entry.spec.model.health()));
+        } catch (thrown) {
+          this.options.report('the health of a model broke its contract', {
+            model: entry.name,
+            error: String(thrown),
+          });
+        }
+      }),
+    );
+    return this.models();
+  }
+
+  async test(name: string, request: ModelRequest): Promise<ModelTest> {
+    const entry = this.#entry(name);
+    const { clock } = this.options;
+    const began = clock.monotonicMs();
+    try {
+      const answer = await entry.spec.model.complete(request);
+      const durationMs = clock.monotonicMs() - began;
+      entry.figures.answered(answer, durationMs, entry.spec.model.info);
+      this.changed(entry, entry.answered());
+      return { answer, durationMs };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'model.failed', 'complete', name);
+      this.changed(entry, entry.failed(error));
+      throw error;
+    }
+  }
+
+  async wake(name: string): Promise<void> {
+    await this.#entry(name).wake();
+  }
+
+  /** Requests that wait for a model: here, and at its server. What runs are held back by. */
+  queueDepth(): number {
+    return this.models().reduce((sum, { waiting, health }) => sum + waiting + (health?.queueDepth ?? 0), 0);
+  }
+
+  /** A change of state goes into the log once. */
+  changed(entry: ModelEntry, change: StateChange | undefined): void {
+    if (change === undefined) return;
+    if (change.state === 'up') this.#noneLeft = false;
+    this.#tell(entry.name, change.state, change.reason);
+  }
+
+  /** Nobody answered a call. */
+  noneLeft(reason: string): void {
+    if (this.#noneLeft) return;
+    this.#noneLeft = true;
+    this.#tell('*', 'none_left', reason);
+  }
+
+  #tell(model: string, state: StateChange['state'] | 'none_left', reason: string): void {
+    const payload = { model, state, reason: reason.slice(0, 512) };
+    this.options
+      .emit([{ kind: 'model.state', payload }])
+      .catch((thrown: unknown) =>
+        this.options.report('a state of a model could not be logged', { ...payload, error: String(thrown) }),
+      );
+  }
+
+  #entry(name: string): ModelEntry {
+    const entry = this.entries.find((one) => one.name === name);
+    if (entry) return entry;
+    throw new EdgeError('model.not_found', {
+      operation: 'find model',
+      subject: name,
+      hint: `configured: ${this.entries.map((one) => one.name).join(', ')}`,
+    });
+  }
+}

@@ -1,0 +1,329 @@
+import {
+  EdgeError,
+  type LanguageModel,
+  type ModelAnswer,
+  type ModelDelta,
+  type ModelHealth,
+  type ModelInfo,
+  type ModelOptions,
+  type ModelPatience,
+  type ModelRequest,
+  type NewEvent,
+  pause,
+} from '../../../contract/core.ts';
+import type { ModelsOfRun } from '../active-run.ts';
+import { chooseModels } from './model-choice.ts';
+import type { ModelEntry } from './model-entry.ts';
+import { type Attempt, type CallNote, calledEvent, type Outcome, returnedEvent } from './model-events.ts';
+import { costOf } from './model-figures.ts';
+import type { ModelRouter } from './model-router.ts';
+import { answerKey, promptHash } from './prompt-hash.ts';
+
+type Run = Parameters<ModelsOfRun>[0];
+/** What one call has come to so far. */
+type Call = {
+  readonly request: ModelRequest;
+  readonly options: ModelOptions;
+  readonly signal: AbortSignal;
+  readonly began: number;
+  readonly attempts: Attempt[];
+  /** Decisions of hooks that are not in the log yet. */
+  readonly decided: NewEvent[];
+  /** A call of a tool was told: nobody else may be asked. */
+  toldCall: boolean;
+  /** What the listener of the caller threw. */
+  thrown: EdgeError | undefined;
+};
+
+/** A server that asks for patience is waited for once, this long at most, where nobody else answers; milliseconds. */
+const PATIENCE_MS_MAX = 10_000;
+
+/**
+ * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
+ * asked; the call is in the log before, its end after. Once a call of a tool was told no other model is asked: the
+ * effect may have happened.
+ */
+export class RunModel implements LanguageModel {
+  readonly info: ModelInfo;
+  readonly #router: ModelRouter;
+  readonly #run: Run;
+
+  constructor(router: ModelRouter, run: Run) {
+    this.#router = router;
+    this.#run = run;
+    const prefer = run.app.agent?.need?.prefer ?? [];
+    const first = prefer.map((name) => router.entries.find((entry) => entry.name === name)).find(Boolean);
+    this.info = (first ?? router.entries[0]!).spec.model.info;
+  }
+
+  async complete(request: ModelRequest, options: ModelOptions = {}): Promise<ModelAnswer> {
+    const { clock, ids, budget, blobs } = this.#router.options;
+    const { intent, runId, emit } = this.#run;
+    const entries = this.#entries(request);
+    budget?.check(intent.policy_ctx.tenant, ['tokens', 'gpu_seconds']);
+    const call: Call = {
+      request,
+      options,
+      signal: options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal,
+      began: clock.monotonicMs(),
+      attempts: [],
+      decided: [],
+      toldCall: false,
+      thrown: undefined,
+    };
+    const note: CallNote = {
+      callId: ids.next<string>(),
+      runId,
+      traceparent: options.traceparent ?? intent.traceparent,
+    };
+    const hash = promptHash(request);
+    const began = async (entry: ModelEntry) => {
+      await emit([...call.decided.splice(0), calledEvent(note, entry.name, request, hash)]);
+    };
+    let outcome: Outcome;
+    let error: EdgeError | undefined;
+    try {
+      const { answer, entry } = await this.#ask(entries, call, began);
+      const costUsd = answer.cached ? 0 : costOf(answer, entry.spec.model.info);
+      outcome = { ok: true, answer, costUsd };
+    } catch (thrown) {
+      error = EdgeError.from(thrown, 'model.failed', 'complete', 'models');
+      outcome = { ok: false, error: error.toBody() };
+    }
+    const took = clock.monotonicMs() - call.began;
+    const returned = await returnedEvent(note, outcome, took, call.attempts, blobs);
+    // A call that no hook let through was none: only the decisions are in the log.
+    await emit([...call.decided, ...(this.#wasCalled(call, outcome) ? [returned] : [])]);
+    if (error) throw error;
+    return (outcome as Outcome & { ok: true }).answer;
+  }
+
+  /** The best of them. */
+  async health(): Promise<ModelHealth> {
+    const views = await this.#router.refresh();
+    const healthy = views.find(({ health }) => health?.ok)?.health ?? views[0]?.health;
+    return healthy ?? { ok: false, reason: 'no model says how it is', queueDepth: 0 };
+  }
+
+  /** The models belong to all runs. */
+  async close(): Promise<void> {}
+
+  readonly #called = new WeakSet<Call>();
+  #wasCalled(call: Call, outcome: Outcome): boolean {
+    return outcome.ok || this.#called.has(call);
+  }
+
+  #entries(request: ModelRequest): readonly ModelEntry[] {
+    const need = request.need ?? this.#run.app.agent?.need;
+    const { entries } = this.#router;
+    const infos = entries.map(({ spec }) => spec.model.info);
+    const { order, unfit } = chooseModels(infos, need === undefined ? request : { ...request, need });
+    if (order.length > 0) return order.map((name) => entries.find((entry) => entry.name === name)!);
+    const reason = `no model fits: ${unfit.join('; ')}`;
+    throw new EdgeError('model.unavailable', {
+      operation: 'choose a model',
+      subject: request.purpose,
+      message: reason,
+      retryable: false,
+    });
+  }
+
+  async #ask(
+    entries: readonly ModelEntry[],
+    call: Call,
+    begin: (entry: ModelEntry) => Promise<void>,
+  ): Promise<{ answer: ModelAnswer; entry: ModelEntry }> {
+    // Who rests comes last: nobody else may be left. Passing takes the turn of a half-open one.
+    const [ready, resting] = [[] as ModelEntry[], [] as ModelEntry[]];
+    for (const entry of entries) (entry.breaker.state === 'open' ? resting : ready).push(entry);
+    const order = [...ready, ...resting];
+    let last: EdgeError | undefined;
+    for (const entry of order) {
+      const error = await this.#judge(entry, call);
+      if (error) {
+        last = error;
+        call.attempts.push({ model: entry.name, error, durationMs: 0 });
+        continue;
+      }
+      const answer = await this.#try(entry, call, begin, order.at(-1) === entry);
+      if (!(answer instanceof EdgeError)) return { answer, entry };
+      last = answer;
+      if (this.#isOver(call, answer)) throw call.thrown ?? answer;
+    }
+    const waited = await this.#patience(order, call, begin);
+    if (waited) return waited;
+    throw this.#nobody(call, last!);
+  }
+
+  /** Why a hook does not let this model be asked. */
+  async #judge(entry: ModelEntry, call: Call): Promise<EdgeError | undefined> {
+    const { hooks } = this.#router.options;
+    const { info } = entry.spec.model;
+    const { purpose, maxTokens, messages, tools = [] } = call.request;
+    const verdict = await hooks.ask(
+      {
+        point: 'model',
+        subject: entry.name,
+        context: this.#run.intent.policy_ctx,
+        facts: {
+          ...{
+            purpose,
+            model_id: info.modelId,
+            kind: entry.spec.kind,
+            url: entry.spec.url,
+            max_tokens: maxTokens,
+          },
+          cost_in: info.costIn,
+          cost_out: info.costOut,
+          images: messages.reduce((sum, { images = [] }) => sum + images.length, 0),
+          tools: tools.map(({ name }) => name),
+        },
+        about: { intent: this.#run.intent.type, app: this.#run.app.name },
+        runId: this.#run.runId,
+      },
+      this.#run.runId,
+    );
+    call.decided.push(...verdict.events);
+    return verdict.refusal;
+  }
+
+  /** One model; its answer, or why there is none. */
+  async #try(
+    entry: ModelEntry,
+    call: Call,
+    begin: (entry: ModelEntry) => Promise<void>,
+    lastOne: boolean,
+  ): Promise<ModelAnswer | EdgeError> {
+    const { clock } = this.#router.options;
+    const began = clock.monotonicMs();
+    let passed = false;
+    let give: (() => void) | undefined;
+    try {
+      passed = entry.breaker.pass();
+      // Somebody else tries it just now; who has no other choice tries as well.
+      if (!passed && !lastOne && entry.breaker.state === 'half_open') throw resting(entry);
+      const { model, queueMs } = entry.spec;
+      const left = call.request.deadlineMs - (began - call.began);
+      if (left <= 0) throw late(entry);
+      give = await entry.slots.take(this.#run.runId, Math.min(queueMs, left), call.signal);
+      if (!this.#called.has(call)) await begin(entry);
+      this.#called.add(call);
+      const key = answerKey(call.request, entry.name, model.info.modelId);
+      const known = key === undefined ? undefined : this.#router.cache.find(key);
+      if (known) {
+        for (const told of known.toolCalls) call.options.onDelta?.({ kind: 'tool_call', call: told });
+        entry.breaker.letGo();
+        return known;
+      }
+      const answer = await model.complete(this.#request(call), this.#options(call));
+      if (key !== undefined) this.#router.cache.keep(key, answer);
+      entry.figures.answered(answer, clock.monotonicMs() - began, model.info);
+      this.#router.changed(entry, entry.answered());
+      return { ...answer, model: entry.name };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'model.failed', 'complete', entry.name);
+      call.attempts.push({ model: entry.name, error, durationMs: clock.monotonicMs() - began });
+      this.#settle(entry, call, error, give !== undefined);
+      return error;
+    } finally {
+      if (passed) entry.breaker.letGo();
+      give?.();
+    }
+  }
+
+  /** What a failure says of the model: nothing, where the caller ended it or it was never asked. */
+  #settle(entry: ModelEntry, call: Call, error: EdgeError, asked: boolean): void {
+    if (!asked || call.thrown || call.signal.aborted) return;
+    if (!['model.unavailable', 'model.failed', 'deadline.exceeded'].includes(error.code)) return;
+    // A deadline of the caller that was too short is not the model's fault.
+    if (error.code === 'deadline.exceeded' && this.#left(call) <= 0 && call.request.deadlineMs < 1_000)
+      return;
+    this.#router.changed(entry, entry.failed(error));
+  }
+
+  /** Nobody else is asked: the caller is gone, out of time, or was told a call of a tool; or no model can help. */
+  #isOver(call: Call, error: EdgeError): boolean {
+    if (call.thrown || call.toldCall || call.signal.aborted) return true;
+    if (error.code === 'deadline.exceeded' && this.#left(call) <= 0) return true;
+    return !['model.unavailable', 'model.failed', 'deadline.exceeded'].includes(error.code);
+  }
+
+  #left(call: Call): number {
+    return call.request.deadlineMs - (this.#router.options.clock.monotonicMs() - call.began);
+  }
+
+  /** All are busy and one said until when: it is asked once more then, if there is time. */
+  async #patience(
+    order: readonly ModelEntry[],
+    call: Call,
+    begin: (entry: ModelEntry) => Promise<void>,
+  ): Promise<{ answer: ModelAnswer; entry: ModelEntry } | undefined> {
+    const patient = call.attempts
+      .map(({ model, error }) => ({
+        model,
+        ms: ((error.cause ?? {}) as Partial<ModelPatience>).retryAfterMs,
+      }))
+      .filter((one): one is { model: string; ms: number } => one.ms !== undefined)
+      .sort((a, b) => a.ms - b.ms)[0];
+    if (!patient || patient.ms > Math.min(PATIENCE_MS_MAX, this.#left(call) / 2)) return undefined;
+    await pause(this.#router.options.clock, patient.ms, call.signal);
+    const entry = order.find(({ name }) => name === patient.model)!;
+    const answer = await this.#try(entry, call, begin, true);
+    return answer instanceof EdgeError ? undefined : { answer, entry };
+  }
+
+  #nobody(call: Call, last: EdgeError): EdgeError {
+    const refused = call.attempts.every(
+      ({ error }) => error.code.startsWith('policy.') || error.code === 'quota.exceeded',
+    );
+    if (refused) return last;
+    const reasons = call.attempts.map(({ model, error }) => `${model}: ${error.message}`).join('; ');
+    this.#router.noneLeft(reasons);
+    const failed = call.attempts.some(({ error }) => error.code === 'model.failed');
+    return new EdgeError(failed ? 'model.failed' : 'model.unavailable', {
+      operation: 'complete',
+      subject: call.request.purpose,
+      message: `no model answered: ${reasons}`,
+      cause: last,
+    });
+  }
+
+  #request(call: Call): ModelRequest {
+    return { ...call.request, deadlineMs: this.#left(call) };
+  }
+
+  #options(call: Call): ModelOptions {
+    const { onDelta, traceparent } = call.options;
+    const guarded = (delta: ModelDelta) => {
+      if (delta.kind === 'tool_call') call.toldCall = true;
+      try {
+        onDelta?.(delta);
+      } catch (thrown) {
+        call.thrown ??= EdgeError.from(thrown, 'model.failed', 'listen', call.request.purpose);
+        throw call.thrown;
+      }
+    };
+    const trace = traceparent ?? this.#run.intent.traceparent;
+    return {
+      signal: call.signal,
+      onDelta: guarded,
+      ...(trace === undefined ? {} : { traceparent: trace }),
+    };
+  }
+}
+
+function resting(entry: ModelEntry): EdgeError {
+  return new EdgeError('model.unavailable', {
+    operation: 'complete',
+    subject: entry.name,
+    message: `it rests: ${entry.breaker.reason}`,
+  });
+}
+
+function late(entry: ModelEntry): EdgeError {
+  return new EdgeError('deadline.exceeded', {
+    operation: 'complete',
+    subject: entry.name,
+    message: 'no time was left to ask it',
+  });
+}

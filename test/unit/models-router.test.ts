@@ -1,0 +1,451 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelDelta, ModelRequest, PolicyHook } from '../../contract/index.ts';
+import { EdgeError } from '../../contract/index.ts';
+import { request } from '../conformance/language-model.ts';
+import { babble, CALL, down, FakeLanguageModel } from '../fakes/fake-language-model.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+import { modelRig } from '../support/model-rig.ts';
+
+const says = (name: string, text = name) => new FakeLanguageModel(name, () => ({ text }));
+
+/** Lets everything that needs no time come to its end. */
+const passing = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('fallback', () => {
+  it('asks in order until one answers, and the log says who failed, why, and who answered', async () => {
+    const rig = modelRig([
+      new FakeLanguageModel('near', () => down()),
+      new FakeLanguageModel('far', () => babble()),
+      says('cloud'),
+    ]);
+    const answer = await rig.run().complete(request());
+    expect(answer).toMatchObject({ text: 'cloud', model: 'cloud' });
+    expect(rig.of('model.called')).toMatchObject([{ model: 'near', purpose: 'test' }]);
+    expect(rig.of('model.returned')).toMatchObject([
+      {
+        ok: true,
+        model: 'cloud',
+        model_id: 'served/cloud',
+        tokens_in: 10,
+        tokens_out: 5,
+        answer: { text: 'cloud', tool_calls: [], stop_reason: 'stop' },
+        attempts: [
+          { model: 'near', code: 'model.unavailable', reason: expect.stringMatching(/ECONNREFUSED/) },
+          { model: 'far', code: 'model.failed' },
+        ],
+      },
+    ]);
+    expect(rig.of('model.state')).toMatchObject([
+      { model: 'near', state: 'down' },
+      { model: 'cloud', state: 'up' },
+    ]);
+  });
+
+  it('never asks anybody else once a call of a tool was told', async () => {
+    const second = says('second');
+    const rig = modelRig([
+      new FakeLanguageModel('first', () => ({ ...down('broke off'), toldCall: true })),
+      second,
+    ]);
+    const deltas: ModelDelta[] = [];
+    await expect(
+      rig.run().complete(request(), { onDelta: (delta) => deltas.push(delta) }),
+    ).rejects.toMatchObject({
+      code: 'model.unavailable',
+      message: expect.stringMatching(/broke off/),
+    });
+    expect(deltas).toEqual([{ kind: 'tool_call', call: CALL }]);
+    expect(second.asked).toEqual([]);
+    expect(rig.of('model.returned')).toMatchObject([{ ok: false }]);
+  });
+
+  it('with nobody left says so once in the log, names each reason, and says when somebody is back', async () => {
+    let up = false;
+    const rig = modelRig([
+      new FakeLanguageModel('a', () => (up ? { text: 'a' } : down('a is out'))),
+      new FakeLanguageModel('b', () => down('b is out')),
+    ]);
+    const model = rig.run();
+    for (let i = 0; i < 3; i++) {
+      await expect(model.complete(request())).rejects.toMatchObject({
+        code: 'model.unavailable',
+        message: expect.stringMatching(/a: a is out.*b: b is out/),
+      });
+    }
+    up = true;
+    expect((await model.complete(request())).text).toBe('a');
+    expect(rig.of('model.state').map(({ model: of, state }) => `${of} ${state}`)).toEqual([
+      'a down',
+      'b down',
+      '* none_left',
+      'a up',
+    ]);
+  });
+
+  it('ends at once when the run ends, and blames no model for it', async () => {
+    const abort = new AbortController();
+    const second = says('second');
+    const rig = modelRig([
+      new FakeLanguageModel('first', async () => {
+        abort.abort();
+        return { fail: new EdgeError('run.cancelled', { operation: 'complete', subject: 'first' }) };
+      }),
+      second,
+    ]);
+    await expect(rig.run('run-1', abort).complete(request())).rejects.toMatchObject({
+      code: 'run.cancelled',
+    });
+    expect(second.asked).toEqual([]);
+    expect(rig.of('model.state')).toEqual([]);
+  });
+
+  it('gives each model what is left of the time, and stops when none is', async () => {
+    const second = says('second');
+    const rig = modelRig([
+      new FakeLanguageModel('first', async () => {
+        await rig.clock.advance(4_000);
+        return down('stalled');
+      }),
+      second,
+    ]);
+    await rig.run().complete(request({ deadlineMs: 5_000 }));
+    expect(second.asked[0]?.deadlineMs).toBe(1_000);
+    const late = modelRig([
+      new FakeLanguageModel('first', async () => {
+        await late.clock.advance(6_000);
+        return { fail: new EdgeError('deadline.exceeded', { operation: 'complete', subject: 'first' }) };
+      }),
+      says('second'),
+    ]);
+    await expect(late.run().complete(request({ deadlineMs: 5_000 }))).rejects.toMatchObject({
+      code: 'deadline.exceeded',
+    });
+  });
+
+  it('waits once for a server that said until when, if nobody else answers', async () => {
+    const busy = new FakeLanguageModel('busy', (_request, _options, call) =>
+      call === 1 ? down('HTTP 429', { retryAfterMs: 2_000 }) : { text: 'now' },
+    );
+    const rig = modelRig([busy]);
+    const work = rig.run().complete(request({ deadlineMs: 20_000 }));
+    await expect.poll(() => busy.asked.length).toBe(1);
+    await passing();
+    await rig.clock.advance(2_000);
+    expect((await work).text).toBe('now');
+    const never = modelRig([
+      new FakeLanguageModel('busy', () => down('HTTP 429', { retryAfterMs: 3_600_000 })),
+    ]);
+    await expect(never.run().complete(request())).rejects.toMatchObject({ code: 'model.unavailable' });
+  });
+
+  it('a listener that throws ends the call; nobody is asked again', async () => {
+    const second = says('second');
+    const rig = modelRig([says('first'), second]);
+    const onDelta = () => {
+      throw new Error('listener');
+    };
+    await expect(rig.run().complete(request(), { onDelta })).rejects.toMatchObject({
+      message: expect.stringMatching(/listener/),
+    });
+    expect(second.asked).toEqual([]);
+    expect(rig.of('model.state')).toEqual([]);
+  });
+});
+
+describe('choice by declared need', () => {
+  const small = new FakeLanguageModel('small', () => ({ text: 'small' }), { context: 2_000, latency: 'low' });
+  const eyes = new FakeLanguageModel('eyes', () => ({ text: 'eyes' }), { vision: true, costOut: 3 });
+  const dear = new FakeLanguageModel('dear', () => ({ text: 'dear' }), {
+    vision: true,
+    context: 200_000,
+    costOut: 15,
+  });
+  const mute = new FakeLanguageModel('mute', () => ({ text: 'mute' }), { tools: false });
+  const rig = modelRig([mute, eyes, small, dear]);
+  const picture = { mime: 'image/png', data: new Uint8Array([1]) } as const;
+  const tool = { name: 't', description: '', parameters: { type: 'object' } };
+
+  it.each<[string, Partial<ModelRequest>, string]>([
+    ['nothing said: as configured', {}, 'mute'],
+    ['tools', { tools: [tool] }, 'eyes'],
+    ['pictures', { messages: [{ role: 'user', text: '', images: [picture] }] }, 'eyes'],
+    ['low latency', { need: { latency: 'low' } }, 'small'],
+    ['context', { need: { context: 100_000 } }, 'dear'],
+    ['a long prompt', { messages: [{ role: 'user', text: 'x'.repeat(200_000) }] }, 'dear'],
+    ['preference', { need: { prefer: ['dear'] } }, 'dear'],
+    ['preference that does not fit', { need: { prefer: ['mute'], vision: true } }, 'eyes'],
+    ['cost', { need: { prefer: ['dear', 'eyes'], costMax: 5 } }, 'eyes'],
+  ])('%s', async (_what, more, name) => {
+    expect((await rig.run().complete(request(more))).model).toBe(name);
+  });
+
+  it('refuses with the reason of each model when none fits', async () => {
+    const need = { vision: true, prefer: ['small'], only: true };
+    await expect(rig.run().complete(request({ need }))).rejects.toMatchObject({
+      code: 'model.unavailable',
+      retryable: false,
+      message: expect.stringMatching(/eyes: not asked for.*small: it sees no pictures/),
+    });
+  });
+});
+
+describe('breaker', () => {
+  it('lets a model rest that is gone, tries it with one call when it has rested, and trusts it again', async () => {
+    let up = false;
+    const first = new FakeLanguageModel('first', () => (up ? { text: 'first' } : down()));
+    const rig = modelRig([first, says('second')]);
+    const model = rig.run();
+    await model.complete(request());
+    for (let i = 0; i < 5; i++) await model.complete(request());
+    expect(first.asked).toHaveLength(1);
+    await rig.clock.advance(2_000);
+    await model.complete(request());
+    expect(first.asked).toHaveLength(2);
+    // It rests twice as long now.
+    await rig.clock.advance(3_900);
+    await model.complete(request());
+    expect(first.asked).toHaveLength(2);
+    up = true;
+    await rig.clock.advance(200);
+    expect((await model.complete(request())).model).toBe('first');
+    expect((await model.complete(request())).model).toBe('first');
+  });
+
+  it('a single model that failed is asked again: there is nobody else', async () => {
+    let up = false;
+    const rig = modelRig([new FakeLanguageModel('only', () => (up ? { text: 'x' } : down()))]);
+    await expect(rig.run().complete(request())).rejects.toMatchObject({ code: 'model.unavailable' });
+    up = true;
+    expect((await rig.run().complete(request())).text).toBe('x');
+  });
+
+  it('bad answers count only in a row', async () => {
+    const first = new FakeLanguageModel('first', (_request, _options, call) =>
+      call % 3 === 0 ? { text: 'ok' } : babble(),
+    );
+    const rig = modelRig([first, says('second')]);
+    for (let i = 0; i < 9; i++) await rig.run().complete(request());
+    expect(first.asked).toHaveLength(9);
+    expect(rig.of('model.state').filter(({ state }) => state === 'down')).toEqual([]);
+  });
+
+  it('a sleeping engine is known from its health, woken when configured so, and used when it is up', async () => {
+    const first = says('first');
+    first.state = { ok: false, reason: 'the engine sleeps', queueDepth: 0, sleeping: true };
+    const rig = modelRig([first, says('second')], { spec: { wake: true } });
+    await rig.router.refresh();
+    expect((await rig.run().complete(request())).model).toBe('second');
+    expect(rig.router.models()[0]).toMatchObject({ name: 'first', state: 'sleeping' });
+    first.state = { ok: true, reason: '', queueDepth: 0 };
+    await rig.router.refresh();
+    expect((await rig.run().complete(request())).model).toBe('first');
+    const asleep = new FakeLanguageModel('asleep', () => down('the server is silent: the engine sleeps'));
+    const other = modelRig([asleep, says('second')], { spec: { wake: true } });
+    await other.run().complete(request());
+    expect(asleep.woken).toBe(1);
+  });
+});
+
+describe('governance', () => {
+  const noCloud: PolicyHook = {
+    name: 'no-cloud',
+    decide: async ({ subject }) => ({
+      decision: subject === 'cloud' ? 'deny' : 'allow',
+      reason: 'data stays here',
+    }),
+  };
+
+  it('asks the hooks for each model before it is asked; a denied one is passed over', async () => {
+    const cloud = says('cloud');
+    const rig = modelRig([cloud, says('local')], { hookList: [noCloud] });
+    expect((await rig.run().complete(request())).model).toBe('local');
+    expect(cloud.asked).toEqual([]);
+    expect(rig.events.map(({ kind }) => kind).filter((kind) => kind !== 'model.state')).toEqual([
+      'policy.decided',
+      'policy.decided',
+      'model.called',
+      'model.returned',
+    ]);
+  });
+
+  it('with none allowed nothing is called, the denial is in the log, and its code is told', async () => {
+    const rig = modelRig([says('cloud')], { hookList: [noCloud] });
+    await expect(rig.run().complete(request())).rejects.toMatchObject({ code: 'policy.denied' });
+    expect(rig.events.map(({ kind }) => kind)).toEqual(['policy.decided']);
+  });
+
+  it('a budget that is used up stops the call before anybody is asked', async () => {
+    const asked: string[] = [];
+    const budget = {
+      check(tenant: string) {
+        asked.push(tenant);
+        throw new EdgeError('quota.exceeded', { operation: 'check', subject: tenant });
+      },
+      quotas: () => [],
+    };
+    const only = says('only');
+    await expect(modelRig([only], { budget }).run().complete(request())).rejects.toMatchObject({
+      code: 'quota.exceeded',
+    });
+    expect(asked).toEqual(['lab']);
+    expect(only.asked).toEqual([]);
+  });
+
+  it('the call is durable before a model is asked', async () => {
+    const seen: string[][] = [];
+    const rig = modelRig([
+      new FakeLanguageModel('m', () => {
+        seen.push(rig.events.map(({ kind }) => kind));
+        return { text: 'x' };
+      }),
+    ]);
+    await rig.run().complete(request());
+    expect(seen).toEqual([['model.called']]);
+  });
+
+  it('costs are counted as configured, and are in the log', async () => {
+    const dear = new FakeLanguageModel(
+      'dear',
+      () => ({ text: 'x', tokensIn: 1_000_000, tokensOut: 100_000 }),
+      {
+        costIn: 2,
+        costOut: 10,
+      },
+    );
+    const rig = modelRig([dear]);
+    await rig.run().complete(request());
+    expect(rig.of('model.returned')[0]).toMatchObject({ cost_usd: 3 });
+    expect(rig.router.models()[0]).toMatchObject({ costUsd: 3, tokensIn: 1_000_000, calls: 1 });
+  });
+});
+
+describe('cache', () => {
+  const sure = request({ temperature: 0, seed: 7 });
+
+  it('answers the same question again without a model, its calls under new ids, costing nothing', async () => {
+    const model = new FakeLanguageModel('m', () => ({ toolCalls: [CALL], stopReason: 'tool_calls' }));
+    const rig = modelRig([model]);
+    const first = await rig.run().complete(sure);
+    const told: ModelDelta[] = [];
+    const second = await rig.run('run-2').complete(sure, { onDelta: (delta) => told.push(delta) });
+    expect(model.asked).toHaveLength(1);
+    expect(second).toMatchObject({
+      cached: true,
+      tokensOut: 0,
+      toolCalls: [{ name: CALL.name, argumentsText: CALL.argumentsText }],
+    });
+    expect(second.toolCalls[0]!.id).not.toBe(first.toolCalls[0]!.id);
+    expect(told).toEqual([{ kind: 'tool_call', call: second.toolCalls[0] }]);
+    expect(rig.of('model.returned')[1]).toMatchObject({
+      ok: true,
+      cached: true,
+      tokens_in: 0,
+      tokens_out: 0,
+    });
+  });
+
+  it.each<[string, Partial<ModelRequest>]>([
+    ['another text', { messages: [{ role: 'user', text: 'other' }] }],
+    [
+      'another picture',
+      { messages: [{ role: 'user', text: '', images: [{ mime: 'image/png', data: new Uint8Array([9]) }] }] },
+    ],
+    ['another seed', { seed: 8 }],
+    ['another schema', { answerSchema: { type: 'object' } }],
+    ['other tools', { tools: [{ name: 't', description: '', parameters: {} }] }],
+    ['no seed', { seed: undefined as unknown as number }],
+    ['chance', { temperature: 0.1 }],
+  ])('asks again for %s', async (_what, more) => {
+    const model = new FakeLanguageModel('m', () => ({ text: 'x' }), { vision: true });
+    const rig = modelRig([model]);
+    const { seed, ...rest } = { ...sure, ...more };
+    await rig.run().complete(sure);
+    await rig.run().complete(seed === undefined ? rest : { ...rest, seed });
+    expect(model.asked).toHaveLength(2);
+  });
+
+  it('keeps within its bytes, and keeps no cut answer', async () => {
+    const model = new FakeLanguageModel('m', ({ messages }) => ({ text: messages[0]!.text }));
+    const rig = modelRig([model], { cacheBytes: 50_000 });
+    for (let i = 0; i < 40; i++) {
+      await rig.run().complete({ ...sure, messages: [{ role: 'user', text: `${i}`.repeat(1_000) }] });
+      expect(rig.router.cache.bytes).toBeLessThanOrEqual(50_000);
+    }
+    expect(rig.router.cache.size).toBeGreaterThan(5);
+    const cut = modelRig([new FakeLanguageModel('m', () => ({ text: 'x', stopReason: 'length' }))]);
+    await cut.run().complete(sure);
+    expect(cut.router.cache.size).toBe(0);
+  });
+});
+
+describe('places', () => {
+  it('at a model are taken by turns of the runs, whatever one of them asks', async () => {
+    const order: string[] = [];
+    const finish: (() => void)[] = [];
+    const model = new FakeLanguageModel('m', async ({ purpose }) => {
+      order.push(purpose);
+      await new Promise<void>((resolve) => finish.push(resolve));
+      return { text: 'x' };
+    });
+    const rig = modelRig([model], { spec: { places: 1, queueMs: 60_000 } });
+    const greedy = rig.run('greedy');
+    const modest = rig.run('modest');
+    const work = [0, 1, 2, 3].map((i) =>
+      greedy.complete(request({ purpose: `greedy ${i}`, deadlineMs: 60_000 })),
+    );
+    await rig.clock.advance(0);
+    work.push(modest.complete(request({ purpose: 'modest', deadlineMs: 60_000 })));
+    await rig.clock.advance(0);
+    expect(rig.router.models()[0]).toMatchObject({ running: 1, waiting: 4 });
+    expect(rig.router.queueDepth()).toBe(4);
+    for (let i = 0; i < 5; i++) {
+      await expect.poll(() => finish.length).toBe(i + 1);
+      finish[i]!();
+    }
+    await Promise.all(work);
+    expect(order).toEqual(['greedy 0', 'greedy 1', 'modest', 'greedy 2', 'greedy 3']);
+    expect(rig.router.models()[0]).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  it('that nobody gives back in time: the next model is asked, and nothing leaks', async () => {
+    const slow = new FakeLanguageModel('slow', () => new Promise(() => {}));
+    const rig = modelRig([slow, says('next')], { spec: { places: 1, queueMs: 1_000 } });
+    const abort = new AbortController();
+    void rig
+      .run('a', abort)
+      .complete(request({ deadlineMs: 60_000 }))
+      .catch(() => {});
+    await passing();
+    const work = rig.run('b').complete(request({ deadlineMs: 60_000 }));
+    await passing();
+    expect(rig.router.models()[0]).toMatchObject({ running: 1, waiting: 1 });
+    await rig.clock.advance(1_100);
+    expect((await work).model).toBe('next');
+    expect(rig.router.models()[0]).toMatchObject({ running: 1, waiting: 0 });
+  });
+});
+
+describe('the log', () => {
+  it('has a large answer as a blob, whole', async () => {
+    const blobs = new MemoryBlobStore();
+    const text = 'long '.repeat(20_000);
+    const rig = modelRig([new FakeLanguageModel('m', () => ({ text }))], { blobs });
+    await rig.run().complete(request());
+    const [returned] = rig.of('model.returned') as { answer?: unknown; answer_sha256: string }[];
+    expect(returned!.answer).toBeUndefined();
+    const bytes = await blobs.get(returned!.answer_sha256);
+    expect(JSON.parse(Buffer.from(bytes!).toString())).toMatchObject({ text, stop_reason: 'stop' });
+  });
+
+  it('never holds the prompt, only its hash, and the same prompt has the same', async () => {
+    const rig = modelRig([says('m')]);
+    const secret = request({ messages: [{ role: 'user', text: 'the code is 4711' }] });
+    await rig.run().complete(secret);
+    await rig.run().complete(secret);
+    await rig.run().complete(request());
+    expect(JSON.stringify(rig.of('model.called'))).not.toContain('4711');
+    const [a, b, c] = rig.of('model.called').map(({ prompt_sha256 }) => prompt_sha256);
+    expect(a).toBe(b);
+    expect(a).not.toBe(c);
+  });
+});
