@@ -44,6 +44,8 @@ const WITH_PARENT = 'with the run that asked for it: ';
 /** Control of runs: what people say to them and do with them. Nothing is answered before it is durable. */
 export class RunControl implements RunControlApi {
   readonly #parts: RunControlParts;
+  /** Messages on their way, by run. */
+  readonly #saying = new Map<string, number>();
 
   constructor(parts: RunControlParts) {
     this.#parts = parts;
@@ -75,13 +77,27 @@ export class RunControl implements RunControlApi {
     who: PolicyContext,
     options: { readonly messageId?: string } = {},
   ): Promise<RunState> {
-    const { ids, hooks, append, scheduler, clock } = this.#parts;
+    const { ids } = this.#parts;
     const view = this.#view(runId);
     const messageId = options.messageId ?? ids.next<string>();
     if (options.messageId !== undefined && this.#said(runId, messageId)) return view.state;
     this.#unfinished(runId);
     checkLength(message, runId);
     this.#refuseUntaken(view, message);
+    this.#refuseBeyond(runId);
+    this.#saying.set(runId, (this.#saying.get(runId) ?? 0) + 1);
+    try {
+      return await this.#say(view, message, messageId, who);
+    } finally {
+      const left = (this.#saying.get(runId) ?? 1) - 1;
+      if (left > 0) this.#saying.set(runId, left);
+      else this.#saying.delete(runId);
+    }
+  }
+
+  async #say(view: RunView, message: RunMessage, messageId: string, who: PolicyContext): Promise<RunState> {
+    const { hooks, append, scheduler, clock } = this.#parts;
+    const runId = view.state.run_id;
     const facts = { run_id: runId, type: view.intent.type, message: { ...message } };
     const verdict = await hooks.ask(
       { point: 'intent', subject: `message ${runId}`, context: who, facts },
@@ -178,12 +194,23 @@ export class RunControl implements RunControlApi {
   #refuseUntaken(view: RunView, { kind }: RunMessage): void {
     const runId = view.state.run_id;
     const messages = this.#parts.scheduler.messages(runId);
-    messages?.refuseBeyond(LIMITS.RUN_MESSAGES_WAITING_MAX, runId);
     if (messages?.taken || view.state.harness !== 'flow') return;
     throw new EdgeError('run.not_supported', {
       operation: 'message',
       subject: runId,
       message: `the ${view.state.harness} harness of this run takes no ${kind}`,
+    });
+  }
+
+  /** What is on its way into the log counts, and of a run that has not begun all that it was told. */
+  #refuseBeyond(runId: string): void {
+    const { scheduler, store } = this.#parts;
+    const untaken = scheduler.messages(runId)?.untaken ?? [...store.events(runId, ['run.message'])].length;
+    if (untaken + (this.#saying.get(runId) ?? 0) < LIMITS.RUN_MESSAGES_WAITING_MAX) return;
+    throw new EdgeError('cell.overloaded', {
+      operation: 'message',
+      subject: runId,
+      message: `${LIMITS.RUN_MESSAGES_WAITING_MAX} messages wait for the harness of this run`,
     });
   }
 

@@ -1,4 +1,4 @@
-import { EdgeError, type RunMessage } from '../../contract/index.ts';
+import type { RunMessage } from '../../contract/index.ts';
 
 export type SaidMessage = RunMessage & { readonly messageId: string };
 type Handler = (message: SaidMessage) => Promise<void>;
@@ -23,6 +23,11 @@ export class RunMessages {
     return this.#handler !== undefined;
   }
 
+  /** Messages that the harness has not taken yet. */
+  get untaken(): number {
+    return this.#waiting.length + this.#untaken;
+  }
+
   onMessage(handler: Handler): void {
     this.#handler = handler;
     for (const message of this.#waiting.splice(0)) void this.#hand(message, handler).catch(() => {});
@@ -42,15 +47,5 @@ export class RunMessages {
     const taken = this.#last.then(() => handler(message));
     this.#last = taken.catch(() => {}).finally(() => this.#untaken--);
     return taken;
-  }
-
-  /** Throws `cell.overloaded` where too much waits for a harness that does not take it. */
-  refuseBeyond(max: number, runId: string): void {
-    if (this.#waiting.length + this.#untaken < max) return;
-    throw new EdgeError('cell.overloaded', {
-      operation: 'message',
-      subject: runId,
-      message: `${max} messages wait for the harness of this run`,
-    });
   }
 }
