@@ -1,7 +1,9 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
+import { POLICY_KEYS } from './governance.ts';
 import { INTENT_KEYS } from './intents.ts';
 import { MCP_KEYS } from './mcp.ts';
+import { MODEL_KEYS } from './models.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { TELEMETRY_KEYS } from './telemetry.ts';
@@ -188,9 +190,15 @@ export const CONFIG_SPEC = {
       expected: 'an http or https address, or ""',
     }),
     token_file: secretFile('token for central'),
+    key_file: text(
+      '',
+      'public key of central (PEM): only what it signed counts; empty: the key that central publishes',
+    ),
   },
   intents: INTENT_KEYS,
+  policy: POLICY_KEYS,
   mcp: MCP_KEYS,
+  model: MODEL_KEYS,
   telemetry: TELEMETRY_KEYS,
   apps: APPS_KEYS,
   tools: TOOLS_KEYS,
