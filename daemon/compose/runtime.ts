@@ -8,16 +8,19 @@ import { type Cell, type CellContext, IdSource, toMs } from '../../contract/core
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
-import { OperatorRole } from '../runtime/operator-role.ts';
+import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
+import { makeModels } from './models.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
+import { makeTelemetry } from './telemetry.ts';
 import { makeTools } from './tools.ts';
 
 /** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
@@ -27,16 +30,19 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const random = (length: number) => randomBytes(length);
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
-  const hooks = [new OperatorRole()];
+  const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
   const apps = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
   const house = makeTools(settings, context, ids, apps);
-  const runtime = new RuntimeCell(context, {
+  const models = await makeModels(settings, context, { ids, hooks, blobs: house.blobs, budget: governance });
+  const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
     hooks,
+    governance,
     recording: config.recorder.enabled ? config.recorder.mode : 'off',
     ids,
-    sharing: makeSharing(settings),
+    sharing: makeSharing(settings, () => models.queueDepth()),
+    models: models.forRun,
     tools: (app) => [...house.tools, ...(mcpServers?.tools(app.name) ?? [])],
     blobs: house.blobs,
     harnesses: piHarnesses({
@@ -45,7 +51,14 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       report: context.report,
     }),
   });
-  const robotMcp = makeRobotMcp(settings, context, { runtime, ids, hooks, houseTools: () => house.tools });
+  const robotMcp = makeRobotMcp(settings, context, {
+    runtime,
+    ids,
+    hooks,
+    houseTools: () => house.tools,
+    approvals: runtime.approvals,
+  });
+  const telemetry = await makeTelemetry(settings, context);
   const schedules = await makeSchedules(settings, context, runtime);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
@@ -60,9 +73,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       clock,
       runtime,
       control: runtime.control,
+      approvals: runtime.approvals,
+      governance,
       questions: house.questions,
       skills: house.skills,
       ...(schedules ? { schedules: () => schedules.views() } : {}),
+      models,
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
       bus,
@@ -76,9 +92,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     work: () => runtime.work(),
     async start() {
       serveRuntimeRequests(bus, runtime);
+      serveGovernanceRequests(bus, runtime.approvals, governance);
       await house.start();
+      models.start();
       await runtime.start();
       mcpServers?.start();
+      telemetry?.start();
       const { url } = await http.start();
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
@@ -90,18 +109,28 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       rmSync(address, { force: true });
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       const ended = runtime.stop();
-      await Promise.all([ended, mcpServers?.stop(), robotMcp?.close(), schedules?.stop(), http.stop()]);
+      await Promise.all([
+        ended.finally(() => models.stop()),
+        mcpServers?.stop(),
+        robotMcp?.close(),
+        schedules?.stop(),
+        telemetry?.stop(),
+        http.stop(),
+      ]);
     },
   };
 }
 
-async function authOf({ config, dataDir }: Settings): Promise<HttpAuth> {
+async function authOf(settings: Settings): Promise<HttpAuth> {
+  const { config, dataDir } = settings;
   if (config.api.auth === 'none') return { kind: 'none' };
   const configured = readSecret(config.api.token_file, 'api.token_file', process.env);
-  if (configured !== undefined) return { kind: 'token', token: configured };
+  const principals = principalsOf(settings);
+  if (configured !== undefined) return { kind: 'token', token: configured, principals };
   const secrets = new FileSecrets(dataDir, String(process.pid));
   return {
     kind: 'token',
+    principals,
     token: await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url')),
   };
 }

@@ -6,7 +6,7 @@ import {
   robotOffer,
 } from '../../adapters/mcp/server/index.ts';
 import { EdgeError, IdSource, METHODS, type PolicyContext } from '../../contract/index.ts';
-import { type Rig, startRig, TinyRuntime } from './http-rig.ts';
+import { type Rig, startRig, TinyRuntime, TOKEN } from './http-rig.ts';
 import { TinyLog } from './tiny-log.ts';
 
 const WHO: PolicyContext = { tenant: 'local', principal: 'mcp', roles: ['operator'], origin: 'mcp' };
@@ -22,7 +22,7 @@ export type McpServerRig = Rig & {
 
 /** The API of a robot with `/mcp`, everything behind it in memory. A subject in `denied` is refused. */
 export async function startMcpRig(
-  options: { readonly denied?: readonly string[]; readonly offer?: McpOffer } = {},
+  options: { readonly denied?: readonly string[]; readonly offer?: McpOffer; readonly open?: boolean } = {},
 ): Promise<McpServerRig> {
   const judged: string[] = [];
   const stopped: string[] = [];
@@ -59,7 +59,8 @@ export async function startMcpRig(
     report: () => {},
   };
   const endpoint = new McpEndpoint(clock, options.offer ?? robotOffer(ports), () => {});
-  const rig = await startRig({}, { mcp: endpoint.handle });
+  const auth = options.open ? ({ kind: 'none' } as const) : ({ kind: 'token', token: TOKEN } as const);
+  const rig = await startRig({ auth }, { mcp: endpoint.handle });
   return {
     ...rig,
     endpoint,

@@ -21,7 +21,7 @@ export type RobotMcpPorts = {
   readonly who: PolicyContext;
   /** Reading tools of the house that are offered as they are: robot.look, lake.query. */
   readonly houseTools: () => readonly Tool[];
-  readonly approvals?: Pick<ApprovalApi, 'approvals'>;
+  readonly approvals?: Pick<ApprovalApi, 'approvals'> | undefined;
   /** The log of the runtime cell. */
   openReader(): EventReader;
   /** Stops the robot and every run. */
