@@ -373,7 +373,12 @@ describe('a run that another run asks for', () => {
 describe('a tree that is cut off', () => {
   const works: Works = {
     boss: async (context) => {
-      const first = await call(context, 'run.spawn', { intent: 'hand/go', params: { n: 1 } }, 'one');
+      const first = await call(
+        context,
+        'run.spawn',
+        { intent: 'hand/go', params: { n: 1 }, time_s: 90 },
+        'one',
+      );
       const second = await call(context, 'run.delegate', { intent: 'hand/go', params: { n: 2 } }, 'two');
       const { runs } = await call(context, 'run.wait', { run_ids: [first['run_id']], time_s: 60 }, 'three');
       const [waited] = runs as { status: string }[];
@@ -390,6 +395,8 @@ describe('a tree that is cut off', () => {
     let rig: RuntimeRig | undefined;
     for (const cut of [...cuts, undefined]) {
       rig = rigOf(works, { ...(rig ? { disk: rig.disk, clock: rig.clock } : {}), ...(cut ? { cut } : {}) });
+      // Time passes between two lives: what is asked for again comes with less of it left.
+      await rig.clock.advance(20);
       let up = false;
       void rig.cell.start().then(() => {
         up = true;
