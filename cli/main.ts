@@ -13,6 +13,8 @@ import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addMcpCommands } from './commands/mcp.ts';
+import { addModelsCommands } from './commands/models.ts';
+import { addOrdersCommands } from './commands/orders.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addQuestionsCommands } from './commands/questions.ts';
 import { addRecordingCommands } from './commands/recording.ts';
@@ -62,6 +64,7 @@ for (const add of [
   addSkillsCommands,
   addRunCommands,
   addSchedulesCommand,
+  addModelsCommands,
   addRoutesCommand,
   addEventsCommand,
   addQueryCommand,
@@ -76,6 +79,7 @@ for (const add of [
   addRosCommands,
   addZenohCommands,
   addCentralCommand,
+  addOrdersCommands,
   addServiceCommands,
   addCompletionCommand,
 ]) {

@@ -2,6 +2,7 @@ import { parse, TomlError } from 'smol-toml';
 import { EdgeError, type RouteSpec, type ScheduleSpec } from '../contract/core.ts';
 import { disagreements } from './config/agree.ts';
 import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
+import { type ModelRow, readModels, showModels } from './config/models.ts';
 import { readRoutes, showRoutes } from './config/routes.ts';
 import { readSchedules, showSchedules } from './config/schedules.ts';
 import type { KeySpec } from './config/spec.ts';
@@ -9,14 +10,15 @@ import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 
 export type { RosTopic } from './config/keys.ts';
 
-/** The tables of `CONFIG_SPEC`, and the lists of routes and schedules. */
+/** The tables of `CONFIG_SPEC`, and the lists of routes, schedules and models. */
 export type Config = Tables & {
   readonly routes: readonly RouteSpec[];
   readonly schedules: readonly ScheduleSpec[];
+  readonly models: readonly ModelRow[];
 };
 
-/** Every section; the last two are lists of tables. */
-const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules'];
+/** Every section; the last three are lists of tables. */
+const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models'];
 
 /** One problem of a configuration, with everything needed to mend it. */
 export type ConfigFault = {
@@ -63,6 +65,7 @@ export function readConfig(
 
   let routes: readonly RouteSpec[] = [];
   let schedules: readonly ScheduleSpec[] = [];
+  let models: readonly ModelRow[] = [];
   const rowFault =
     (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
       faults.push({
@@ -81,6 +84,10 @@ export function readConfig(
     }
     if (section === 'schedules') {
       schedules = readSchedules(body, rowFault(section));
+      continue;
+    }
+    if (section === 'models') {
+      models = readModels(body, rowFault(section));
       continue;
     }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
@@ -105,7 +112,7 @@ export function readConfig(
       expected,
     }),
   );
-  const config = { ...values, routes, schedules } as unknown as Config;
+  const config = { ...values, routes, schedules, models } as unknown as Config;
   if (faults.length === 0)
     for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
   return { config, faults };
@@ -144,7 +151,7 @@ export function showDefaults(): string {
     }
     lines.push('');
   }
-  return [...lines, ...showRoutes(), ...showSchedules()].join('\n');
+  return [...lines, ...showRoutes(), ...showSchedules(), ...showModels()].join('\n');
 }
 
 function defaults(): Record<string, Record<string, unknown>> {

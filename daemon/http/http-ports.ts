@@ -1,17 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
+  ApprovalApi,
   CellBus,
   CellContext,
   CellName,
   Clock,
   EventReader,
+  GovernanceApi,
   McpServers,
+  ModelsApi,
   QuestionApi,
   RunControlApi,
   RuntimeApi,
   ScheduleView,
   SkillShelf,
 } from '../../contract/index.ts';
+import type { Who } from './caller.ts';
 
 /** All the API calls. It owns no state of the robot: every answer comes from one of these. */
 export type HttpPorts = {
@@ -21,10 +25,16 @@ export type HttpPorts = {
   readonly control?: RunControlApi;
   /** Questions of runs to people; undefined: no run can ask any. */
   readonly questions?: QuestionApi;
+  /** What waits for the word of a person. */
+  readonly approvals?: ApprovalApi;
+  /** Policies, quotas, grants. */
+  readonly governance?: GovernanceApi;
   /** Skills by application. */
   readonly skills?: ReadonlyMap<string, SkillShelf>;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
+  /** Absent where no model is configured. */
+  readonly models?: ModelsApi;
   /** Foreign MCP servers; undefined: none is configured. */
   readonly mcpServers?: McpServers;
   /** This robot as an MCP server; undefined: it is none. Answers the request by itself, also when it fails. */
@@ -38,7 +48,14 @@ export type HttpPorts = {
   requestId(): string;
 };
 
-export type HttpAuth = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'none' };
+export type HttpAuth =
+  | {
+      readonly kind: 'token';
+      readonly token: string;
+      /** Others with tokens of their own. */
+      readonly principals?: readonly { readonly token: string; readonly who: Who }[];
+    }
+  | { readonly kind: 'none' };
 
 export type HttpConfig = {
   readonly robot: string;

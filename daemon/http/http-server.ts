@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
 import { errorReply } from './error-reply.ts';
 import { Gate } from './gate.ts';
@@ -10,13 +11,16 @@ import { LogReaders } from './log-readers.ts';
 import { Methods } from './methods.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { eventRoutes } from './routes/events.ts';
 import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
+import { modelRoutes } from './routes/models.ts';
 import { motionRoutes } from './routes/motions.ts';
 import { playRoutes } from './routes/plays.ts';
+import { policyRoutes } from './routes/policy.ts';
 import { questionRoutes } from './routes/questions.ts';
 import { recordingRoutes } from './routes/recording.ts';
 import { robotRoutes } from './routes/robot.ts';
@@ -152,6 +156,7 @@ export class HttpServer {
     robotRoutes(app, this.#ports);
     recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);
+    modelRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);
@@ -159,6 +164,8 @@ export class HttpServer {
     scheduleRoutes(app, this.#ports);
     questionRoutes(app, this.#ports);
     skillRoutes(app, this.#ports);
+    approvalRoutes(app, this.#ports);
+    policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
     consoleRoutes(app, CONSOLE);
@@ -179,7 +186,7 @@ export class HttpServer {
       local: this.#config.socketPath !== undefined,
     };
     this.#gate.checkHost(caller);
-    if (request.routeOptions.config.open !== true) this.#gate.checkToken(caller);
+    if (request.routeOptions.config.open !== true) setCaller(request, this.#gate.checkToken(caller));
   }
 
   #notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
