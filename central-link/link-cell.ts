@@ -14,12 +14,15 @@ import {
 } from '../contract/core.ts';
 import { Alarm } from './alarm.ts';
 import { LinkPump } from './link-pump.ts';
+import type { OrderLoop } from './order-loop.ts';
 
 export type LinkOptions = {
   /** Name of this robot at central. */
   readonly robot: string;
   /** Undefined: no central is configured, the link is off. */
   readonly central: Central | undefined;
+  /** Undefined: central asks nothing of this robot. */
+  readonly orders?: OrderLoop;
   /** Opens the log of a cell; may throw while it does not exist yet. */
   openReader(cell: CellName): EventReader;
   /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
@@ -38,6 +41,7 @@ export class LinkCell implements Cell {
   readonly #context: CellContext;
   readonly #central: Central | undefined;
   readonly #pump: LinkPump | undefined;
+  readonly #orders: OrderLoop | undefined;
   readonly #news = new Alarm();
   readonly #turned = new Alarm();
   readonly #stop = new AbortController();
@@ -48,6 +52,7 @@ export class LinkCell implements Cell {
   constructor(context: CellContext, options: LinkOptions) {
     this.#context = context;
     this.#central = options.central;
+    this.#orders = options.orders;
     this.#pump = options.central && new LinkPump(context, options, options.central, this.#stop.signal);
   }
 
@@ -57,17 +62,20 @@ export class LinkCell implements Cell {
     bus.handle(METHODS.link.sync, (body) => this.#sync((body ?? {}) as LinkSyncRequest));
     bus.onBroadcast(TOPICS.logGrew, () => this.#news.ring());
     if (this.#pump) this.#loop = this.#run(this.#pump);
+    this.#orders?.start();
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#news.ring();
+    const quiet = this.#orders?.stop();
     await this.#central?.close();
     const { clock } = this.#context;
     // A deaf coordinator must not hold up the end: its step is left behind, its answer asked for at next start.
     if (this.#loop) {
       await Promise.race([this.#loop, new Promise<void>((done) => void clock.after(STOP_STEP_MS, done))]);
     }
+    await quiet;
     await this.#pump?.close();
   }
 
@@ -77,9 +85,10 @@ export class LinkCell implements Cell {
   }
 
   status(): LinkStatus {
-    return (
-      this.#pump?.status() ?? { ready: true, state: 'off', reason: 'no central is configured', lanes: {} }
-    );
+    const downlink = this.#orders ? { downlink: this.#orders.status() } : {};
+    return this.#pump
+      ? { ...this.#pump.status(), ...downlink }
+      : { ready: true, state: 'off', reason: 'no central is configured', lanes: {} };
   }
 
   async #run(pump: LinkPump): Promise<void> {

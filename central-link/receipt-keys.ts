@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { LINK_SIGNATURE, linkKeyChecker, type Receipt, receiptText } from '../contract/index.ts';
 
-/** Checks the signatures of receipts against a pinned key, or against those that central publishes. */
+/** Checks the signatures of receipts and orders against a pinned key, or against those that central publishes. */
 export class ReceiptKeys {
   readonly #fetchKey: () => Promise<unknown>;
   readonly #keys = new Map<string, KeyObject>();
@@ -14,20 +14,21 @@ export class ReceiptKeys {
     if (pinned !== undefined) this.#add(pinned);
   }
 
-  async verify(receipt: Receipt): Promise<boolean> {
-    const match = LINK_SIGNATURE.exec(receipt.signature);
+  verify(receipt: Receipt): Promise<boolean> {
+    return this.verifyText(receiptText(receipt), receipt.signature);
+  }
+
+  async verifyText(text: string, signed: string): Promise<boolean> {
+    const match = LINK_SIGNATURE.exec(signed);
     if (!match) return false;
     const [, keyId, signature] = match as unknown as [string, string, string];
-    // A key we have not seen: central was set up anew. Asked once per receipt, never in a loop.
+    // A key we have not seen: central was set up anew. Asked once per signature, never in a loop.
     if (!this.#keys.has(keyId) && !this.#pinned) {
       const key = await this.#fetchKey();
       if (linkKeyChecker.is(key)) this.#add(key.public_key);
     }
     const key = this.#keys.get(keyId);
-    return (
-      key !== undefined &&
-      verify(null, Buffer.from(receiptText(receipt)), key, Buffer.from(signature, 'base64url'))
-    );
+    return key !== undefined && verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));
   }
 
   #add(pem: string): void {

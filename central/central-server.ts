@@ -5,9 +5,13 @@ import { EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract
 import type { Coordinator } from './coordinator.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
+import type { OrderQueue } from './order-queue.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
+  readonly orders: OrderQueue;
+  /** What those send who may give orders to robots. Undefined with `token`. */
+  readonly operatorToken: string | undefined;
   /** Undefined: no token is asked for; the caller keeps the address on loopback then. */
   readonly token: string | undefined;
   readonly host: string;
@@ -24,6 +28,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'link.gap': 409,
   'link.conflict': 409,
   'api.too_large': 413,
+  'cell.overloaded': 429,
 };
 
 type Answer = { readonly status: number; readonly body: string };
@@ -33,13 +38,15 @@ type Endpoint = (request: IncomingMessage, query: URLSearchParams) => Promise<st
 export class CentralServer {
   readonly #options: CentralServerOptions;
   readonly #digest: Buffer | undefined;
+  readonly #operator: Buffer | undefined;
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
     this.#digest = options.token === undefined ? undefined : digest(options.token);
-    const { coordinator } = options;
+    this.#operator = options.operatorToken === undefined ? undefined : digest(options.operatorToken);
+    const { coordinator, orders } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
       ['GET /health', () => json({ status: 'ok' })],
@@ -48,6 +55,10 @@ export class CentralServer {
       ['GET /link/v1/watermark', (_, query) => json(coordinator.watermark(query))],
       ['GET /link/v1/robots', () => json(coordinator.robots())],
       ['GET /link/v1/events', (_, query) => coordinator.events(query)],
+      ['GET /link/v1/orders', async (_, query) => json(await orders.orders(query))],
+      ['POST /link/v1/reports', async (request) => json(orders.report(await readJson(request)))],
+      ['POST /orders/v1', async (request) => json(orders.post(await readJson(request)))],
+      ['GET /orders/v1', (_, query) => json(orders.list(query))],
     ]);
     this.#server = createServer(
       {
@@ -75,6 +86,7 @@ export class CentralServer {
   }
 
   stop(): Promise<void> {
+    this.#options.orders.close();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -103,7 +115,9 @@ export class CentralServer {
     try {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
       const endpoint = this.#endpoints.get(`${request.method} ${path}`);
-      if (path !== '/health') this.#checkToken(request);
+      // A robot may hand over and fetch, but order nothing of another robot.
+      if (path.startsWith('/orders/')) this.#checkToken(request, this.#operator);
+      else if (path !== '/health') this.#checkToken(request, this.#digest);
       if (!endpoint) {
         throw new EdgeError('api.not_found', {
           operation: String(request.method),
@@ -134,14 +148,14 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  #checkToken(request: IncomingMessage): void {
-    if (this.#digest === undefined) return;
+  #checkToken(request: IncomingMessage, wanted: Buffer | undefined): void {
+    if (wanted === undefined) return;
     const match = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '');
-    if (match && timingSafeEqual(digest(match[1]!), this.#digest)) return;
+    if (match && timingSafeEqual(digest(match[1]!), wanted)) return;
     throw new EdgeError('api.unauthorised', {
       operation: 'authorise',
       subject: 'authorization header',
-      hint: 'the token is in the file "token" of the coordinator\'s data directory',
+      hint: 'tokens are in the files "token" (robots) and "operator-token" (orders) of the coordinator\'s data directory',
     });
   }
 }

@@ -35,8 +35,12 @@ export class ReceiptSigner {
   }
 
   sign(held: Omit<Receipt, 'signature'>): LinkReceipt {
-    const signature = sign(null, Buffer.from(receiptText(held)), this.#private).toString('base64url');
-    return { ...held, signature: `ed25519:${this.key.key_id}:${signature}` };
+    return { ...held, signature: this.signText(receiptText(held)) };
+  }
+
+  signText(text: string): string {
+    const signature = sign(null, Buffer.from(text), this.#private).toString('base64url');
+    return `ed25519:${this.key.key_id}:${signature}`;
   }
 }
 

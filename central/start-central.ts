@@ -5,6 +5,8 @@ import { type Clock, EdgeError, type Secrets } from '../contract/index.ts';
 import { CentralServer } from './central-server.ts';
 import { Coordinator } from './coordinator.ts';
 import { LaneStore } from './lane-store.ts';
+import { OrderQueue } from './order-queue.ts';
+import { OrderStore } from './order-store.ts';
 import { ReceiptSigner } from './receipt-signer.ts';
 
 export type CentralOptions = {
@@ -23,6 +25,8 @@ export type RunningCentral = {
   readonly url: string;
   /** What robots send; undefined where none is asked for. */
   readonly token: string | undefined;
+  /** What those send who give orders to robots; undefined where none is asked for. */
+  readonly operatorToken: string | undefined;
   stop(): Promise<void>;
 };
 
@@ -41,10 +45,22 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     auth === 'none'
       ? undefined
       : await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url'));
+  const operatorToken =
+    auth === 'none'
+      ? undefined
+      : await secrets.readOrCreate('operator-token', () => randomBytes(32).toString('base64url'));
   const signer = new ReceiptSigner(await secrets.readOrCreate('receipt-key.pem', ReceiptSigner.newKey));
   const store = new LaneStore(join(dataDir, 'central.db'), () => clock.now());
+  const orderStore = new OrderStore(join(dataDir, 'orders.db'));
+  const orders = new OrderQueue(orderStore, signer, clock, (length) => randomBytes(length));
+  const closeStores = () => {
+    store.close();
+    orderStore.close();
+  };
   const server = new CentralServer({
     coordinator: new Coordinator(store, signer),
+    orders,
+    operatorToken,
     token,
     host,
     port,
@@ -55,13 +71,14 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     return {
       url,
       token,
+      operatorToken,
       async stop() {
         await server.stop();
-        store.close();
+        closeStores();
       },
     };
   } catch (error) {
-    store.close();
+    closeStores();
     throw error;
   }
 }

@@ -70,6 +70,8 @@ export const TOPICS = {
   cellState: 'cell.state',
   /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
   configChanged: 'config.changed',
+  /** Other policies are in force: `{sha256}`. */
+  policyChanged: 'policy.changed',
 } as const;
 
 /** `config` is the whole configuration as the daemon read it; each cell knows its own part of it. */
@@ -162,6 +164,13 @@ export type LinkStatus = {
   readonly lanes: Readonly<
     Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
   >;
+  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be told. */
+  readonly downlink?: {
+    readonly state: 'connected' | 'disconnected';
+    readonly reason: string;
+    readonly waiting: number;
+    readonly open: number;
+  };
 };
 
 /** Body of `approval.list`, and of `approval.answer`: rejects as `ApprovalApi.answer` does. */
@@ -304,8 +313,11 @@ export type IntentSubmit = { readonly request: unknown; readonly context: Policy
 export type RunBriefsRequest = {
   readonly runIds?: readonly string[];
   readonly limit?: number;
-  /** The run that this key of a principal opened, if it is among the newest. */
-  readonly key?: Pick<PolicyContext, 'tenant' | 'principal'> & { readonly idempotency_key: string };
+  /** The run that this key opened, of a principal or of whoever came from there, if it is among the newest. */
+  readonly key?: { readonly tenant: string; readonly idempotency_key: string } & (
+    | Pick<PolicyContext, 'principal'>
+    | Pick<PolicyContext, 'origin'>
+  );
 };
 
 /** Body of `run.cancel`; with `of`, only a run that this principal opened. The answer is a `RunBrief`. */

@@ -17,6 +17,7 @@ export * from './fits.ts';
 export * from './ids.ts';
 export type * from './intent.ts';
 export * from './limits.ts';
+export type * from './link-orders.ts';
 export type * from './link-wire.ts';
 export * from './nanoseconds.ts';
 export type * from './ports/index.ts';

@@ -11,6 +11,7 @@ export * from './fits.ts';
 export * from './ids.ts';
 export * from './intent.ts';
 export * from './limits.ts';
+export * from './link-orders.ts';
 export * from './link-wire.ts';
 export type * from './ports/index.ts';
 export * from './projection-event.ts';

@@ -197,6 +197,12 @@ export const LIMITS = {
   LINK_PROBE_MS: 30_000,
   /** Longest wait of one who asks for a sync with central, milliseconds. */
   LINK_SYNC_MS_MAX: 300_000,
+  /** Longest that central keeps a robot waiting that asks for orders, milliseconds; shorter than a request. */
+  LINK_ORDERS_WAIT_MS: 8_000,
+  /** Orders that wait for one robot; more are refused. */
+  LINK_ORDERS_QUEUED_MAX: 1_000,
+  /** One answer with orders: an intent has up to 64 KiB of params. */
+  LINK_ORDERS_BYTES_MAX: 512 * 1024,
   /** One answer of central. */
   LINK_ANSWER_BYTES_MAX: 64 * 1024,
   /** Servers of the Model Context Protocol that one daemon uses, and the tools it takes from one. */

@@ -12,7 +12,9 @@ type CentralOptions = GlobalOptions & { host: string; port: string; auth: 'token
 export function addCentralCommand(program: Command): void {
   program
     .command('central')
-    .description('run the reference coordinator, which receives events from robots, until Ctrl-C')
+    .description(
+      'run the reference coordinator, which receives events from robots and hands them orders, until Ctrl-C',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 picks a free one', '7602')
     .option('--auth <kind>', 'token, or none (loopback only)', 'token')
@@ -39,7 +41,7 @@ export function addCentralCommand(program: Command): void {
         out.result(
           { url: central.url, data_dir: dataDir },
           () =>
-            `central listens at ${central.url}; data in ${dataDir}${central.token === undefined ? '' : `; robots need the token in ${join(dataDir, 'token')}`}`,
+            `central listens at ${central.url}; data in ${dataDir}${central.token === undefined ? '' : `; robots need the token in ${join(dataDir, 'token')}, who gives orders that in ${join(dataDir, 'operator-token')}`}`,
         );
         const stop = () => void central.stop().then(() => process.exit(0));
         process.on('SIGTERM', stop);

@@ -1,29 +1,58 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
-import type { Cell, CellContext } from '../../contract/index.ts';
+import { type Cell, type CellContext, EdgeError } from '../../contract/core.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
 /** The link cell: off without `link.central_url`. */
 export async function composeLink({ config, dataDir }: Settings, context: CellContext): Promise<Cell> {
-  const { central_url: url, token_file: tokenFile } = config.link;
+  const { central_url: url, token_file: tokenFile, key_file: keyFile } = config.link;
   // Read once here, so that a wrong file is found at the start; read again at every request, so that a
   // replaced token is taken up.
   readSecret(tokenFile, 'link.token_file', process.env);
+  const random = () => randomInt(2 ** 32) / 2 ** 32;
+  const options = {
+    url,
+    clock: context.clock,
+    token: () => readSecret(tokenFile, 'link.token_file', process.env),
+    ...(keyFile === '' ? {} : { publicKey: readKey(keyFile) }),
+  };
+  // They check what strangers send, and so need the schemas: loaded only where there is a central.
   const central =
-    url === ''
-      ? undefined
-      : // It checks what strangers send, and so needs the schemas: loaded only where there is a central.
-        new (await import('../../central-link/http-central.ts')).HttpCentral({
-          url,
-          clock: context.clock,
-          token: () => readSecret(tokenFile, 'link.token_file', process.env),
-        });
+    url === '' ? undefined : new (await import('../../central-link/http-central.ts')).HttpCentral(options);
   return new LinkCell(context, {
     robot: config.daemon.name,
     central,
+    ...(url !== '' && config.intents.central ? { orders: await makeOrders() } : {}),
     openReader: (cell) => openEventReader(dataDir, cell),
-    random: () => randomInt(2 ** 32) / 2 ** 32,
+    random,
   });
+
+  async function makeOrders() {
+    const [{ HttpDownlink }, { OrderDesk }, { OrderLoop }] = await Promise.all([
+      import('../../central-link/http-downlink.ts'),
+      import('../../central-link/order-desk.ts'),
+      import('../../central-link/order-loop.ts'),
+    ]);
+    const { tenant, central_roles: roles } = config.intents;
+    const desk = new OrderDesk({ bus: context.bus, clock: context.clock, tenant, roles, random });
+    const downlink = new HttpDownlink(options);
+    return new OrderLoop(context, { robot: config.daemon.name, downlink, desk, random });
+  }
+}
+
+function readKey(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new EdgeError('config.unreadable', {
+      operation: 'read key',
+      subject: 'link.key_file',
+      message,
+      cause,
+    });
+  }
 }

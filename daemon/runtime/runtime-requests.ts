@@ -51,7 +51,9 @@ function byKey(key: NonNullable<RunBriefsRequest['key']>) {
   return ({ intent }: RunDetails): boolean =>
     intent.idempotency_key === key.idempotency_key &&
     intent.policy_ctx.tenant === key.tenant &&
-    intent.policy_ctx.principal === key.principal;
+    ('origin' in key
+      ? intent.policy_ctx.origin === key.origin
+      : intent.policy_ctx.principal === key.principal);
 }
 
 function known(runtime: Pick<RuntimeApi, 'run'>, runId: string): RunBrief[] {

@@ -47,7 +47,8 @@ export class IntentsRig {
       run: (runId) => find(runId).details,
       runs: () => this.opened.map(({ details }) => details).reverse(),
       cancel: async (runId, reason) => {
-        await new Promise<void>((resolve) => void this.clock.after(this.stopMs, resolve));
+        if (this.stopMs > 0)
+          await new Promise<void>((resolve) => void this.clock.after(this.stopMs, resolve));
         if (!isFinished(find(runId).details.run.status)) this.end(runId, 'cancelled', reason);
         this.cancelled.push(runId);
         return find(runId).details.run;

@@ -1,0 +1,198 @@
+import {
+  type ApprovalAnswer,
+  type CellBus,
+  type Clock,
+  EdgeError,
+  type IntentSubmit,
+  isUuidv7,
+  type LinkOrder,
+  METHODS,
+  type OrderReport,
+  type PolicyContext,
+  type RunBrief,
+  type RunBriefsRequest,
+  type RunCancel,
+} from '../contract/core.ts';
+import { Backoff } from './backoff.ts';
+
+export type OrderDeskOptions = {
+  readonly bus: Pick<CellBus, 'request'>;
+  readonly clock: Clock;
+  readonly tenant: string;
+  readonly roles: readonly string[];
+  readonly random: () => number;
+};
+
+const SUBMIT_MS = 8_000;
+const CANCEL_MS = 10_000;
+/** Nothing was decided: the order stays where it is and is tried again. */
+const UNDECIDED: ReadonlySet<string> = new Set([
+  ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
+  ...['log.failed', 'run.limit', 'quota.exceeded'],
+]);
+
+/**
+ * Does what central asks, through the runtime. It remembers nothing that matters: the key of an intent is its
+ * order, so a repeated order finds its run, and central keeps an order until it has heard what became of it.
+ */
+export class OrderDesk {
+  readonly #options: OrderDeskOptions;
+  readonly #later = new Map<string, Backoff>();
+
+  constructor(options: OrderDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Orders that are tried again later. */
+  get waiting(): number {
+    return this.#later.size;
+  }
+
+  /** Milliseconds until the first of `orders` may be tried. */
+  restMs(orders: readonly LinkOrder[]): number {
+    const now = this.#options.clock.monotonicMs();
+    return Math.min(...orders.map(({ order_id }) => this.#later.get(order_id)?.restMs(now) ?? 0));
+  }
+
+  /** Forgets orders that central does not ask for any more. */
+  keepOnly(orders: readonly LinkOrder[]): void {
+    const asked = new Set(orders.map(({ order_id }) => order_id));
+    for (const id of this.#later.keys()) if (!asked.has(id)) this.#later.delete(id);
+  }
+
+  /** What to tell central; empty: not decided yet, or not its turn. Never rejects. */
+  async settle(order: LinkOrder): Promise<readonly OrderReport[]> {
+    const { clock, random } = this.#options;
+    const { order_id } = order;
+    const backoff = this.#later.get(order_id) ?? new Backoff(random);
+    if (backoff.restMs(clock.monotonicMs()) > 0) return [];
+    try {
+      const reports = await this.#do(order);
+      this.#later.delete(order_id);
+      return reports;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', order.kind, order_id);
+      if (UNDECIDED.has(error.code)) {
+        backoff.failed(clock.monotonicMs());
+        this.#later.set(order_id, backoff);
+        return [];
+      }
+      this.#later.delete(order_id);
+      return [{ order_id, state: 'refused', reason: error.message.slice(0, 512), error: error.toBody() }];
+    }
+  }
+
+  /** Ends of runs that central waits for. Rejects where the runtime does not answer. */
+  async ended(open: readonly { order_id: string; run_id: string }[]): Promise<readonly OrderReport[]> {
+    const runIds = open.map(({ run_id }) => run_id);
+    const runs = await this.#ask<readonly RunBrief[]>(METHODS.runtime.runBriefs, { runIds }, SUBMIT_MS);
+    return open.flatMap(({ order_id, run_id }) => {
+      const run = runs.find((one) => one.run_id === run_id);
+      // The log that knew it is gone: nobody will ever tell more about it.
+      if (!run)
+        return [finished(order_id, 'failed', 'this robot does not know the run any more: its log was lost')];
+      const { status, reason, score, summary, error } = run;
+      if (status !== 'succeeded' && status !== 'failed' && status !== 'cancelled') return [];
+      return [
+        {
+          ...finished(order_id, status, reason),
+          run_id,
+          ...(score === undefined ? {} : { score }),
+          ...(summary === undefined ? {} : { summary }),
+          ...(error === undefined ? {} : { error }),
+        },
+      ];
+    });
+  }
+
+  async #do(order: LinkOrder): Promise<readonly OrderReport[]> {
+    switch (order.kind) {
+      case 'intent':
+        return [await this.#intent(order)];
+      case 'cancel':
+        return await this.#cancel(order);
+      case 'approval':
+        return [await this.#approval(order)];
+    }
+  }
+
+  async #intent(order: LinkOrder): Promise<OrderReport> {
+    const request = { ...order.body, idempotency_key: keyOf(order.order_id) };
+    const body: IntentSubmit = { request, context: this.#context(order) };
+    const run = await this.#ask<RunBrief>(METHODS.runtime.intentSubmit, body, SUBMIT_MS);
+    return {
+      order_id: order.order_id,
+      state: 'accepted',
+      run_id: run.run_id,
+      reason: run.reason.slice(0, 512),
+    };
+  }
+
+  /** Also of an intent that was not taken yet: it never is then. */
+  async #cancel(order: LinkOrder): Promise<readonly OrderReport[]> {
+    const { order_id: target, run_id: told, reason = 'cancelled by central' } = order.body;
+    if (!isUuidv7(target)) throw invalid('/order_id: the order to be cancelled');
+    const runId = isUuidv7(told) ? told : (await this.#runOf(target))?.run_id;
+    const done = finished(order.order_id, 'done', String(reason).slice(0, 512));
+    if (runId === undefined) {
+      this.#later.delete(target);
+      return [
+        {
+          order_id: target,
+          state: 'refused',
+          reason: `cancelled before it was taken: ${done.reason}`.slice(0, 512),
+        },
+        done,
+      ];
+    }
+    const cancel: RunCancel = { runId, reason: done.reason };
+    await this.#ask(METHODS.runtime.runCancel, cancel, CANCEL_MS);
+    return [done];
+  }
+
+  async #runOf(orderId: string): Promise<RunBrief | undefined> {
+    const { tenant } = this.#options;
+    const runs = await this.#ask<readonly RunBrief[]>(
+      METHODS.runtime.runBriefs,
+      { key: { tenant, origin: 'central', idempotency_key: keyOf(orderId) } } satisfies RunBriefsRequest,
+      SUBMIT_MS,
+    );
+    return runs[0];
+  }
+
+  async #approval(order: LinkOrder): Promise<OrderReport> {
+    const { approval_id: approvalId, decision, reason = '' } = order.body;
+    if (!isUuidv7(approvalId)) throw invalid('/approval_id: the approval to be answered');
+    if (decision !== 'allow' && decision !== 'deny') throw invalid('/decision: allow or deny');
+    const who = this.#context(order);
+    const answer: ApprovalAnswer = { approvalId, decision, who, reason: String(reason).slice(0, 512) };
+    await this.#ask(METHODS.runtime.approvalAnswer, answer, SUBMIT_MS);
+    return finished(order.order_id, 'done', `${decision} is taken`);
+  }
+
+  #context({ posted_by }: LinkOrder): PolicyContext {
+    const { tenant, roles } = this.#options;
+    return {
+      tenant,
+      principal: `central/${posted_by.replaceAll('@', '.')}`,
+      roles: [...roles],
+      origin: 'central',
+    };
+  }
+
+  #ask<T = unknown>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+    return this.#options.bus.request<T>('runtime', method, body, timeoutMs);
+  }
+}
+
+function keyOf(orderId: string): string {
+  return `order/${orderId}`;
+}
+
+function finished(order_id: string, status: NonNullable<OrderReport['status']>, reason: string): OrderReport {
+  return { order_id, state: 'finished', status, reason: reason.slice(0, 512) };
+}
+
+function invalid(message: string): EdgeError {
+  return new EdgeError('schema.invalid', { operation: 'read order', subject: 'order', message });
+}
