@@ -280,6 +280,7 @@ export class ToolGate {
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
       late.abort(error);
+      if (this.#goesOn(effect) && this.#inFlight.delete(callId)) throw error;
       const fault = await this.#safe(effect, error);
       answer = { ok: false, error: fault.toBody(), thrown: fault };
     }
@@ -288,6 +289,13 @@ export class ToolGate {
     await this.#parts.emit([this.#returned(callId, effect.tool, duration, answer)]);
     if (!answer.ok) throw answer.thrown;
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
+  }
+
+  /** The daemon stops and the run does not: a call that may be repeated stays open, and is, under its id. */
+  #goesOn({ replay, effect }: Effect): boolean {
+    const { aborted, reason } = this.#parts.signal;
+    const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
+    return stops && replay === 'safe' && effect !== 'actuate';
   }
 
   /** Races the deadline, and after an abort a short grace in which the work may settle by itself. */

@@ -72,6 +72,8 @@ export class RuntimeRig {
   readonly bus: FakeBus;
   readonly disk: MemoryLogDisk;
   readonly cell: RuntimeCell;
+  /** What the cell was made with, for what stands beside it. */
+  readonly context: CellContext;
   readonly reports: string[] = [];
   readonly #log: CutLog;
 
@@ -103,6 +105,7 @@ export class RuntimeRig {
         await this.#log.append(events);
       },
     };
+    this.context = context;
     const { apps, hooks = [] } = options;
     this.cell = new RuntimeCell(context, { robot: 'robot', apps, hooks, ids, ...options.options });
   }

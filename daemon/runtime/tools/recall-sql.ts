@@ -13,7 +13,7 @@ export type Recall = {
 export function recallSql({ among, text, sinceNs, tenant }: Recall): string {
   const mine =
     "WITH mine AS (SELECT run_id FROM events WHERE kind = 'intent.accepted' " +
-    `AND payload->>'$.intent.policy_ctx.tenant' = ${literal(tenant)}) `;
+    `AND (payload->>'$.intent.policy_ctx.tenant') = ${literal(tenant)}) `;
   const since = sinceNs === undefined ? '' : ` AND epoch_ns(ts) >= ${sinceNs}`;
   const words = (text ?? '').split(/\s+/).filter((word) => word !== '');
   const has = (column: string) =>
