@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { EdgeError } from '../../contract/index.ts';
+import { OPERATOR, type Who } from './caller.ts';
 import type { HttpAuth } from './http-ports.ts';
 
 export type Caller = {
@@ -13,11 +14,14 @@ export type Caller = {
 
 /** Decides who may call. Stateless; every refusal is an EdgeError that holds nothing of the token. */
 export class Gate {
-  readonly #digest: Buffer | undefined;
+  readonly #known: readonly { readonly digest: Buffer; readonly who: Who }[] | undefined;
   readonly #names: ReadonlySet<string>;
 
   constructor(auth: HttpAuth, hostNames: readonly string[]) {
-    this.#digest = auth.kind === 'token' ? digest(auth.token) : undefined;
+    if (auth.kind === 'token') {
+      const tokens = [{ token: auth.token, who: OPERATOR }, ...(auth.principals ?? [])];
+      this.#known = tokens.map(({ token, who }) => ({ digest: digest(token), who }));
+    }
     this.#names = new Set(['localhost', ...hostNames.map((name) => name.toLowerCase())]);
   }
 
@@ -43,10 +47,13 @@ export class Gate {
   }
 
   /** Compares digests in constant time, so that neither content nor length of the token can be measured. */
-  checkToken(caller: Caller): void {
-    if (this.#digest === undefined) return;
+  checkToken(caller: Caller): Who {
+    if (this.#known === undefined) return OPERATOR;
     const match = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(caller.authorization ?? '');
-    if (match && timingSafeEqual(digest(match[1]!), this.#digest)) return;
+    const shown = digest(match?.[1] ?? '');
+    // All are looked at, whichever it is.
+    const found = this.#known.filter((one) => timingSafeEqual(shown, one.digest))[0];
+    if (match && found) return found.who;
     throw new EdgeError('api.unauthorised', {
       operation: 'authorise',
       subject: 'authorization header',

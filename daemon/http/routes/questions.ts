@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { EdgeError, type Question } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
-import { policyContext } from './runs.ts';
 
 const closed = { additionalProperties: false } as const;
 const Nanoseconds = Type.String({ description: 'nanoseconds since the epoch' });
@@ -51,7 +51,7 @@ export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): 
     },
     async (request) => {
       const { all } = request.query as Static<typeof Filter>;
-      const { tenant } = policyContext(request.headers['x-auraison-origin']);
+      const { tenant } = callerOf(request);
       const found = questions?.questions({ all: all === 'true' }) ?? [];
       return { questions: found.filter((question) => question.tenant === tenant).map(shown) };
     },
@@ -73,7 +73,7 @@ export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): 
       const { questionId } = request.params as Static<typeof Params>;
       const { answer } = request.body as Static<typeof AnswerBody>;
       if (!questions) throw new EdgeError('question.not_found', { operation: 'answer', subject: questionId });
-      const who = policyContext(request.headers['x-auraison-origin']);
+      const who = callerOf(request);
       return shown(await questions.answerQuestion(questionId, answer, who));
     },
   );

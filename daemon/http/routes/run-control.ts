@@ -10,9 +10,9 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, errors, NoQuery, RunParams, RunsView } from '../schemas.ts';
-import { policyContext } from './runs.ts';
 
 const closed = { additionalProperties: false } as const;
 const text = (description: string) =>
@@ -117,7 +117,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
     async (request) => {
       const { id } = request.params as Static<typeof RunParams>;
       const body = request.body as Static<typeof MessageBody>;
-      const who = policyContext(request.headers['x-auraison-origin']);
+      const who = callerOf(request);
       const options = body.message_id === undefined ? {} : { messageId: body.message_id };
       return settle(control.message(id, messageOf(body), who, options), 'message run', id);
     },
@@ -137,7 +137,7 @@ function talkRoutes(app: FastifyInstance, control: RunControlApi, settle: Settle
     async (request, reply) => {
       const { id } = request.params as Static<typeof RunParams>;
       const { entry_id, text, model, idempotency_key } = request.body as Static<typeof ForkBody>;
-      const who = policyContext(request.headers['x-auraison-origin']);
+      const who = callerOf(request);
       const options = {
         ...(text === undefined ? {} : { text }),
         ...(model === undefined ? {} : { model }),

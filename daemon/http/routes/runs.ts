@@ -1,12 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import {
-  IntentRequest,
-  LIMITS,
-  type PolicyContext,
-  RunState,
-  withDeadline,
-} from '../../../contract/index.ts';
+import { IntentRequest, LIMITS, RunState, withDeadline } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import {
   asText,
@@ -18,16 +13,6 @@ import {
   RunsView,
   SubmittedView,
 } from '../schemas.ts';
-
-/** Who asks through the API. Until principals have accounts, whoever holds the token is the operator. */
-export function policyContext(origin: unknown): PolicyContext {
-  return {
-    tenant: 'local',
-    principal: 'operator',
-    roles: ['operator'],
-    origin: origin === 'cli' ? 'cli' : 'api',
-  };
-}
 
 /** Intents and runs. */
 export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): void {
@@ -46,7 +31,7 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
       },
     },
     async (request, reply) => {
-      const context = policyContext(request.headers['x-auraison-origin']);
+      const context = callerOf(request);
       const submitted = await settle(runtime.submit(request.body, context), 'submit intent', 'runtime');
       return reply
         .code(submitted.duplicate ? 200 : 201)

@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
+import { type CellContext, EdgeError, type PolicyHook, TOPICS } from '../../contract/core.ts';
+import type { Who } from '../http/caller.ts';
+import { Governance } from '../runtime/governance/governance.ts';
+import { GrantBook } from '../runtime/governance/grant-book.ts';
+import { grantKey } from '../runtime/governance/grant-signature.ts';
+import { LatestTime } from '../runtime/governance/latest-time.ts';
+import { QuotaBook } from '../runtime/governance/quota-book.ts';
+import { QuotaHook } from '../runtime/governance/quota-hook.ts';
+import { readSecret } from '../secrets.ts';
+import type { Settings } from '../settings.ts';
+
+export type ComposedGovernance = {
+  readonly hooks: readonly PolicyHook[];
+  readonly governance: Governance;
+};
+
+/** A grant is a few hundred bytes. */
+const GRANT_BYTES_MAX = 16 * 1024;
+
+/**
+ * Policies, quotas and grants of the runtime cell. Throws `policy.invalid` or `config.invalid`: a robot whose rules
+ * cannot be read does not start without them. `tenantOf` tells whose a run is.
+ */
+export async function makeGovernance(
+  { config }: Settings,
+  { clock, bus, report }: CellContext,
+  tenantOf: (runId: string) => string | undefined,
+): Promise<ComposedGovernance> {
+  const { policy } = config;
+  const time = new LatestTime(clock);
+  const keys = new Map(
+    policy.grant_keys.map((path) => [basename(path).replace(/\.[^.]*$/, ''), grantKey(readKey(path), path)]),
+  );
+  const grants = new GrantBook({
+    ...{ robot: config.daemon.name, clock, time, keys: () => keys },
+    report: (message, facts) => report('error', message, facts),
+  });
+  const policies = await PolicyBook.open({
+    ...{ robot: config.daemon.name, clock },
+    read: () => readPolicySource(policy.dir, policy.files),
+    standing: (context) => grants.standing(context),
+  });
+  const quotas = new QuotaBook(policy.quotas, time, tenantOf);
+  const governance = new Governance({
+    ...{ policies, quotas, grants, report },
+    localGrants: () => readGrants(policy.grants, report),
+    onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
+  });
+  bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
+  return { hooks: policy.quotas.length === 0 ? [policies] : [policies, new QuotaHook(quotas)], governance };
+}
+
+/** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */
+export function principalsOf({ config }: Settings): readonly { readonly token: string; readonly who: Who }[] {
+  const found = config.policy.principals.map(({ name, tenant, roles, tokenFile }) => ({
+    token: readSecret(tokenFile, `policy.principals: ${name}`, process.env)!,
+    who: { principal: name, tenant, roles: [...roles] },
+  }));
+  const tokens = new Set(found.map(({ token }) => token));
+  if (tokens.size === found.length) return found;
+  throw new EdgeError('config.invalid', {
+    operation: 'read tokens',
+    subject: 'policy.principals',
+    message: 'two principals have the same token',
+  });
+}
+
+function readKey(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new EdgeError('config.invalid', {
+      operation: 'read key',
+      subject: path,
+      message: (cause as Error).message,
+      cause,
+    });
+  }
+}
+
+function readGrants(folder: string, report: CellContext['report']): readonly unknown[] {
+  if (folder === '') return [];
+  const names =
+    attempt(folder, report, () => readdirSync(folder).filter((name) => name.endsWith('.json'))) ?? [];
+  return names.sort().flatMap((name) => {
+    const path = join(folder, name);
+    const grant = attempt(path, report, () => {
+      const bytes = readFileSync(path);
+      if (bytes.byteLength > GRANT_BYTES_MAX)
+        throw new Error(`${bytes.byteLength} bytes, at most ${GRANT_BYTES_MAX}`);
+      return JSON.parse(bytes.toString('utf8')) as unknown;
+    });
+    return grant === undefined ? [] : [grant];
+  });
+}
+
+function attempt<T>(path: string, report: CellContext['report'], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (thrown) {
+    report('warn', 'a grant could not be read', { path, error: (thrown as Error).message });
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import type { FastifyRequest } from 'fastify';
+import { EdgeError, type PolicyContext } from '../../contract/index.ts';
+
+/** Somebody with a token. */
+export type Who = { readonly principal: string; readonly tenant: string; readonly roles: readonly string[] };
+
+/** Whoever holds the token of the robot itself. */
+export const OPERATOR: Who = { principal: 'operator', tenant: 'local', roles: ['operator'] };
+
+const known = new WeakMap<object, Who>();
+const GRANT = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
+
+/** What the token told; called once per request, before its handler. */
+export function setCaller(request: FastifyRequest, who: Who): void {
+  known.set(request.raw, who);
+}
+
+/**
+ * Who asks through the API: from the token alone, never from the body. The header `x-auraison-grant` names the grant
+ * under which somebody acts; `x-auraison-origin: cli` is a note for people.
+ */
+export function callerOf(request: FastifyRequest): PolicyContext {
+  const { principal, tenant, roles } = known.get(request.raw) ?? OPERATOR;
+  const { 'x-auraison-origin': origin, 'x-auraison-grant': grant } = request.headers;
+  if (grant !== undefined && (typeof grant !== 'string' || !GRANT.test(grant)))
+    throw new EdgeError('schema.invalid', {
+      operation: 'authorise',
+      subject: 'x-auraison-grant',
+      message: 'x-auraison-grant: the id of a grant expected',
+    });
+  return {
+    tenant,
+    principal,
+    roles: [...roles],
+    origin: origin === 'cli' ? 'cli' : 'api',
+    ...(grant === undefined ? {} : { lease: grant }),
+  };
+}

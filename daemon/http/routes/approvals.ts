@@ -1,0 +1,88 @@
+import type { FastifyInstance } from 'fastify';
+import { LIMITS, UUID_PATTERN, withDeadline } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const Nanoseconds = Type.String({ description: 'nanoseconds since the epoch' });
+
+const ApprovalView = Type.Object(
+  {
+    approval_id: Type.String(),
+    run_id: Type.Optional(Type.String()),
+    point: Type.String({ description: 'intent, tool, model or egress' }),
+    subject: Type.String({ description: 'what has to be agreed to' }),
+    reason: Type.String({ description: 'why it has to be' }),
+    facts: Type.Record(Type.String(), Type.Unknown(), { description: 'its arguments' }),
+    tenant: Type.String(),
+    principal: Type.String({ description: 'who wants it' }),
+    asked_ts: Nanoseconds,
+    expires_ts: Nanoseconds,
+    state: Type.Enum(['waiting', 'allowed', 'denied', 'expired']),
+    by: Type.Optional(Type.String()),
+    roles: Type.Array(Type.String(), {
+      description: 'one of these is needed to answer; empty: as a policy says',
+    }),
+  },
+  { title: 'Approval' },
+);
+const Query = Type.Object(
+  { all: Type.Optional(Type.Boolean({ description: 'the answered ones too' })) },
+  closed,
+);
+const Params = Type.Object(
+  { id: Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7 of an approval' }) },
+  closed,
+);
+const Body = Type.Object(
+  {
+    decision: Type.Enum(['allow', 'deny']),
+    reason: Type.Optional(Type.String({ maxLength: 512, description: 'why, for the log' })),
+  },
+  closed,
+);
+
+/** What waits for the word of a person, and the word. */
+export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpPorts): void {
+  if (!approvals) return;
+  app.get(
+    '/v1/approvals',
+    {
+      schema: {
+        operationId: 'listApprovals',
+        summary: 'What waits for the word of a person, the oldest first',
+        tags: ['governance'],
+        querystring: Query,
+        response: { 200: Type.Object({ approvals: Type.Array(ApprovalView) }), ...errors },
+      },
+    },
+    async (request) => {
+      const { all } = request.query as Static<typeof Query>;
+      const { tenant } = callerOf(request);
+      const found = approvals.approvals(all === undefined ? {} : { all });
+      return { approvals: found.filter((one) => one.tenant === tenant) };
+    },
+  );
+
+  app.post(
+    '/v1/approvals/:id/answer',
+    {
+      schema: {
+        operationId: 'answerApproval',
+        summary: 'Agree or refuse; the run goes on or is told so. Policies say who may',
+        tags: ['governance'],
+        params: Params,
+        body: Body,
+        response: { 200: ApprovalView, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof Params>;
+      const { decision, reason } = request.body as Static<typeof Body>;
+      const answered = approvals.answer(id, decision, callerOf(request), reason ?? '');
+      return await withDeadline(clock, LIMITS.API_REQUEST_MS, answered, 'answer approval', id);
+    },
+  );
+}

@@ -1,0 +1,100 @@
+import type { FastifyInstance } from 'fastify';
+import { EdgeError, LIMITS, withDeadline } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const Open = (title: string) => Type.Record(Type.String(), Type.Unknown(), { title });
+const GrantParams = Type.Object(
+  { id: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$', description: 'grant' }) },
+  closed,
+);
+const RevokeBody = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 512 })) }, closed);
+const SignedGrantBody = Type.Object(
+  {
+    grant: Open('Grant'),
+    key_id: Type.String({ maxLength: 128 }),
+    signature: Type.String({ maxLength: 128 }),
+  },
+  closed,
+);
+
+/** Policies in force, what is left of quotas, and grants. */
+export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPorts): void {
+  if (!governance) return;
+  const settle = <T>(work: Promise<T>, operation: string) =>
+    withDeadline(clock, LIMITS.API_REQUEST_MS, work, operation, 'policies');
+  const answer = (operationId: string, summary: string, title: string) => ({
+    operationId,
+    summary,
+    tags: ['governance'],
+    response: { 200: Open(title), ...errors },
+  });
+
+  app.get(
+    '/v1/policy',
+    {
+      schema: answer(
+        'showPolicy',
+        'Policies in force: hash, files, ids; why the last reload was refused',
+        'Policy',
+      ),
+    },
+    async () => governance.policy(),
+  );
+  app.post(
+    '/v1/policy/reload',
+    {
+      schema: answer('reloadPolicy', 'Read the policy files again; a fault keeps what is in force', 'Policy'),
+    },
+    async (request) => {
+      requireOperator(callerOf(request).roles);
+      return await settle(governance.reload(), 'reload policies');
+    },
+  );
+  app.get(
+    '/v1/quotas',
+    { schema: answer('listQuotas', 'What tenants have spent, what is left and when it renews', 'Quotas') },
+    async (request) => {
+      const { tenant, roles } = callerOf(request);
+      return {
+        quotas: governance.quotas(tenant === 'local' && roles.includes('operator') ? undefined : tenant),
+      };
+    },
+  );
+  app.get(
+    '/v1/grants',
+    { schema: answer('listGrants', 'Rights on loan, and how long they last', 'Grants') },
+    async (request) => {
+      const { tenant } = callerOf(request);
+      return { grants: governance.grants().filter((grant) => tenant === 'local' || grant.tenant === tenant) };
+    },
+  );
+  app.post(
+    '/v1/grants',
+    { schema: { ...answer('installGrant', 'Take a signed grant', 'Grant'), body: SignedGrantBody } },
+    async (request) => await settle(governance.install(request.body), 'install grant'),
+  );
+  app.post(
+    '/v1/grants/:id/revoke',
+    {
+      schema: { ...answer('revokeGrant', 'End a grant now', 'Grant'), params: GrantParams, body: RevokeBody },
+    },
+    async (request) => {
+      const { id } = request.params as Static<typeof GrantParams>;
+      const { reason } = request.body as Static<typeof RevokeBody>;
+      return await settle(governance.revoke(id, callerOf(request), reason ?? ''), 'revoke grant');
+    },
+  );
+}
+
+function requireOperator(roles: readonly string[]): void {
+  if (roles.includes('operator')) return;
+  throw new EdgeError('policy.denied', {
+    operation: 'reload policies',
+    subject: 'policies',
+    message: 'only an operator has the policies read again',
+  });
+}
