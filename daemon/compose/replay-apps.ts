@@ -1,15 +1,94 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { openEventReader } from '../../adapters/event-log/index.ts';
 import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts';
-import type { Application, Harness, Tool } from '../../contract/core.ts';
+import {
+  type Application,
+  type BlobStore,
+  type CellContext,
+  type Clock,
+  EdgeError,
+  type Harness,
+  IdSource,
+  type Tool,
+  toMs,
+} from '../../contract/core.ts';
 import { FlowHarness } from '../runtime/flow/flow-harness.ts';
 import type { Settings } from '../settings.ts';
+import { piHarnesses, withHarness } from './pi.ts';
+import { makeTools } from './tools.ts';
 
-/** Applications, harnesses and definitions of tools as the daemon would load them now, without anything live behind. */
-export async function loadedForReplay(_settings: Settings): Promise<{
-  readonly loaded: ReadonlyMap<string, { readonly app: Application; readonly harness: Harness }>;
+export type LoadedForReplay = {
+  /** By name and the harness that the run had; undefined: not here any more. */
+  readonly load: (
+    name: string,
+    harness: Harness['kind'],
+  ) => { readonly app: Application; readonly harness: Harness } | undefined;
   readonly tools: readonly Tool[];
-}> {
+  readonly blobs: BlobStore;
+};
+
+/** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
+export function loadedForReplay(settings: Settings, clock: Clock): LoadedForReplay {
   const apps: readonly Application[] = [turtlebotMaze];
-  const loaded = new Map<string, { app: Application; harness: Harness }>();
-  for (const app of apps) if (app.flow) loaded.set(app.name, { app, harness: new FlowHarness(app.flow) });
-  return { loaded, tools: [] };
+  const ids = new IdSource(() => toMs(clock.now()), randomBytes);
+  const house = makeTools(settings, nobody(settings, clock), ids, apps);
+  // What a live model's calls would have kept is not kept: the record stays as it is.
+  const blobs = readOnly(house.blobs);
+  const { pi } = piHarnesses({
+    blobs,
+    promptBlocks: (app) => house.skillsBlock(app) ?? [],
+    report: () => {},
+  });
+  return {
+    load: (name, kind) => {
+      const found = apps.find((app) => app.name === name);
+      if (!found) return undefined;
+      const app = withHarness(found, kind);
+      if (kind === 'flow') return app.flow && { app, harness: new FlowHarness(app.flow) };
+      return kind === 'pi' && app.agent ? { app, harness: pi(app) } : undefined;
+    },
+    tools: house.tools,
+    blobs,
+  };
+}
+
+/** A cell without a bus and with a log that takes nothing. */
+function nobody({ dataDir }: Settings, clock: Clock): CellContext {
+  const refuse = () =>
+    Promise.reject(
+      new EdgeError('cell.unavailable', {
+        operation: 'replay',
+        subject: 'bus',
+        message: 'a replay reaches nobody',
+      }),
+    );
+  return {
+    name: 'runtime',
+    clock,
+    log: {
+      append: refuse,
+      reader: () => openEventReader(dataDir, 'runtime'),
+      verify: refuse,
+      close: async () => {},
+    },
+    bus: { request: refuse, handle: () => {}, broadcast: () => {}, onBroadcast: () => {} },
+    dataDir,
+    attempt: 0,
+    startReason: 'replay',
+    report: () => {},
+    emit: refuse,
+  };
+}
+
+/** Reads what is there; keeps what is new in memory, bounded by the life of one replay. */
+function readOnly(blobs: BlobStore): BlobStore {
+  const own = new Map<string, Uint8Array>();
+  return {
+    put: async (bytes) => {
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      own.set(sha256, Uint8Array.from(bytes));
+      return sha256;
+    },
+    get: async (sha256) => own.get(sha256) ?? (await blobs.get(sha256)),
+  };
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import type {
   AgentEvent,
@@ -16,7 +15,6 @@ import { type ReplayParts, replayRun } from '../runtime/replay/replay-run.ts';
 import { diffRuns } from '../runtime/replay/run-diff.ts';
 import { spansOf } from '../runtime/trace/span-fold.ts';
 import type { Settings } from '../settings.ts';
-import { loadedForReplay } from './replay-apps.ts';
 
 const READ_BATCH = 1_000;
 
@@ -35,11 +33,12 @@ export class FileReplayApi implements ReplayApi {
 
   async replay(runId: string, request: ReplayRequest): Promise<ReplayOutcome> {
     return await this.#reading(async (reader) => {
+      // Loaded only here: comparing and tracing need no application.
+      const { loadedForReplay } = await import('./replay-apps.ts');
       const parts: ReplayParts = {
         reader,
         host: this.#clock,
-        ...(await loadedForReplay(this.#settings)),
-        blobs: new FileBlobStore(blobsDirectory(this.#settings.dataDir)),
+        ...loadedForReplay(this.#settings, this.#clock),
         sha256: (text) => createHash('sha256').update(text).digest('hex'),
       };
       const { model, policy, sim, from } = request;
@@ -92,9 +91,4 @@ export class FileReplayApi implements ReplayApi {
       reader.close();
     }
   }
-}
-
-/** Where pictures and long answers lie. */
-export function blobsDirectory(dataDir: string): string {
-  return `${dataDir}/blobs`;
 }

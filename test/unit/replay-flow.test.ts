@@ -16,7 +16,7 @@ function replayParts(disk: MemoryLogDisk, app: Application = application, harnes
   return {
     reader: log.reader(),
     host: new SystemClock(),
-    loaded: new Map([[app.name, { app, harness: harness ?? new FlowHarness(app.flow!) }]]),
+    load: () => ({ app, harness: harness ?? new FlowHarness(app.flow!) }),
     tools: [],
     blobs: undefined,
     sha256: (text: string) => createHash('sha256').update(text).digest('hex'),

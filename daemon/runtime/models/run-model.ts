@@ -10,6 +10,7 @@ import {
   type ModelRequest,
   type NewEvent,
   pause,
+  traceparentOf,
 } from '../../../contract/core.ts';
 import type { ModelsOfRun } from '../active-run.ts';
 import { chooseModels } from './model-choice.ts';
@@ -61,9 +62,11 @@ export class RunModel implements LanguageModel {
     const { intent, runId, emit } = this.#run;
     const entries = this.#entries(request);
     budget?.check(intent.policy_ctx.tenant, ['tokens', 'gpu_seconds']);
+    const callId = ids.next<string>();
+    const traceparent = traceparentOf({ runId, traceparent: intent.traceparent }, callId);
     const call: Call = {
       request,
-      options,
+      options: { ...options, traceparent },
       signal: options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal,
       began: clock.monotonicMs(),
       attempts: [],
@@ -72,9 +75,9 @@ export class RunModel implements LanguageModel {
       thrown: undefined,
     };
     const note: CallNote = {
-      callId: ids.next<string>(),
+      callId,
       runId,
-      traceparent: options.traceparent ?? intent.traceparent,
+      traceparent,
     };
     const hash = promptHash(request);
     const began = async (entry: ModelEntry) => {

@@ -16,6 +16,7 @@ import type { RunParts } from '../active-run.ts';
 import { decisionText } from '../decisions.ts';
 import { PolicyGate } from '../policy-gate.ts';
 import { RunStore } from '../run-store.ts';
+import type { RunView } from '../run-view.ts';
 import type { Instead } from '../tool-gate.ts';
 import { toolsOf } from '../tool-names.ts';
 import { sessionText } from './compared-line.ts';
@@ -33,7 +34,10 @@ export type ReplayParts = {
   /** Real time. */
   readonly host: Clock;
   /** The applications and harnesses as the daemon would load them now. */
-  readonly loaded: ReadonlyMap<string, { readonly app: Application; readonly harness: Harness }>;
+  readonly load: (
+    name: string,
+    harness: Harness['kind'],
+  ) => { readonly app: Application; readonly harness: Harness } | undefined;
   /** Definitions of tools of the house: none of them is ever run. */
   readonly tools: readonly Tool[];
   /** Read only. */
@@ -105,7 +109,7 @@ function recordedParts(
   expectsMore: () => boolean,
 ): Omit<RunParts, 'append' | 'clock' | 'report'> {
   const view = viewOf(before)!;
-  const { app, harness } = loadedApp(parts, view.app);
+  const { app, harness } = loadedApp(parts, view);
   const calls = new RecordedCalls(before, events);
   const { blobs } = parts;
   // A stretch that begins in the middle of an attempt needs what that attempt saw before.
@@ -202,13 +206,13 @@ function rest(events: readonly AgentEvent[], all: readonly Stretch[], begin: num
 }
 
 /** Throws `run.interrupted` where its application is not loaded. */
-export function loadedApp(parts: Pick<ReplayParts, 'loaded'>, name: string) {
-  const found = parts.loaded.get(name);
+export function loadedApp({ load }: Pick<ReplayParts, 'load'>, { app: name, state }: RunView) {
+  const found = load(name, state.harness);
   if (found) return found;
   throw new EdgeError('run.interrupted', {
     operation: 'replay',
     subject: name,
-    message: `application ${name} is not loaded: its code is what a replay does again`,
+    message: `application ${name} is not here as ${state.harness}: its code is what a replay does again`,
     retryable: false,
   });
 }

@@ -89,7 +89,7 @@ class SwappedRun {
     });
     this.#calls = new RecordedCalls(before, events);
     const view = viewOf(before)!;
-    const { app, harness } = loadedApp(parts, view.app);
+    const { app, harness } = loadedApp(parts, view);
     const last = before.at(-1)!;
     const hooks = new PolicyGate(swaps.hooks ?? recordedHooks(events), parts.host);
     const { blobs } = parts;
