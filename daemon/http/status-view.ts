@@ -104,7 +104,13 @@ export async function statusView(
     control: map(execution, (e) => e.control),
     zenoh: map(execution, (e) => ({ ...e.zenoh, routes: e.routes ?? [] })),
     lake: map(memory, (m) => ({ ready: m.ready, reason: m.reason, lag: m.lag, ...(m.lake ?? {}) })),
-    link: map(link, ({ ready, state, reason, lanes }) => ({ ready, state, reason, lanes })),
+    link: map(link, ({ ready, state, reason, lanes, downlink }) => ({
+      ready,
+      state,
+      reason,
+      lanes,
+      ...(downlink ? { downlink } : {}),
+    })),
   };
 }
 

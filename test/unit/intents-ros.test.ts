@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   EdgeError,
@@ -7,6 +8,8 @@ import {
   TOPICS,
 } from '../../contract/index.ts';
 import { RosIntents } from '../../daemon/execution/intents/ros-intents.ts';
+import { builtInText } from '../../formats/ros2/definitions.ts';
+import { TypeBook } from '../../formats/ros2/index.ts';
 import { MemoryRos } from '../fakes/memory-ros.ts';
 import { IntentsRig } from '../support/intents-rig.ts';
 
@@ -181,5 +184,19 @@ describe('a goal that opens no run', () => {
     });
     await rig.pass(3_000);
     expect(rig.cancelled).toEqual([rig.lastRun]);
+  });
+});
+
+describe('the interface', () => {
+  it('that this program carries is the one that robots build, without its comments', () => {
+    const file = new URL('../../launch/auraison_interfaces/action/RunIntent.action', import.meta.url);
+    const bare = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .join('\n');
+    expect(builtInText(TYPE)).toBe(bare);
+    const book = new TypeBook();
+    expect(book.knows(`${TYPE}_SendGoal`)).toBe(true);
+    expect(book.hash(TYPE)).toMatch(/^RIHS01_[0-9a-f]{64}$/);
   });
 });
