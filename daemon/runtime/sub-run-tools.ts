@@ -29,14 +29,14 @@ const ask = {
     }),
   ),
   time_s: Type.Optional(
-    Type.Number({ exclusiveMinimum: 0, maximum: TIME_S_MAX, description: 'wall time it may take, seconds' }),
+    Type.Number({ minimum: 0.1, maximum: TIME_S_MAX, description: 'wall time it may take, seconds' }),
   ),
 };
 const Spawn = Type.Object(ask, closed);
 const Wait = Type.Object(
   {
     run_ids: Type.Array(RunId, { minItems: 1, maxItems: LIMITS.RUN_CHILDREN_MAX, uniqueItems: true }),
-    time_s: Type.Number({ exclusiveMinimum: 0, maximum: TIME_S_MAX, description: 'longest wait, seconds' }),
+    time_s: Type.Number({ minimum: 0.1, maximum: TIME_S_MAX, description: 'longest wait, seconds' }),
   },
   closed,
 );

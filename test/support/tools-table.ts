@@ -1,4 +1,6 @@
 import type { Tool } from '../../contract/index.ts';
+import { subRunTools } from '../../daemon/runtime/sub-run-tools.ts';
+import type { SubRuns } from '../../daemon/runtime/sub-runs.ts';
 import { houseSpecs } from './house.ts';
 
 type Schema = {
@@ -24,7 +26,7 @@ export function withTable(document: string): string {
   const begin = document.indexOf(BEGIN);
   const end = document.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('docs/tools.md has lost its marks');
-  return `${document.slice(0, begin + BEGIN.length)}\n\n${table(houseSpecs())}\n\n${document.slice(end)}`;
+  return `${document.slice(0, begin + BEGIN.length)}\n\n${table([...houseSpecs(), ...subRunTools({} as SubRuns)])}\n\n${document.slice(end)}`;
 }
 
 function table(tools: readonly Tool[]): string {
