@@ -13,6 +13,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'run.not_found': 404,
   'approval.not_found': 404,
   'approval.answered': 409,
+  'question.not_found': 404,
+  'question.answered': 409,
   'run.finished': 409,
   'run.not_supported': 409,
   'policy.invalid': 422,
