@@ -17,6 +17,8 @@ export default defineConfig({
             'apps/**/*.test.ts',
           ],
           maxWorkers: 2,
+          // Beside a compiler on the second core, a deadline of a tenth of a second may pass. vitest tells it.
+          retry: 1,
         },
       },
       {
