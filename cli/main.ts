@@ -1,6 +1,7 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
 import { Command } from 'commander';
 import { VERSION } from '../daemon/version.ts';
+import { addApprovalsCommands } from './commands/approvals.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
@@ -15,6 +16,7 @@ import { addLogCommands } from './commands/log.ts';
 import { addMcpCommands } from './commands/mcp.ts';
 import { addModelsCommands } from './commands/models.ts';
 import { addOrdersCommands } from './commands/orders.ts';
+import { addPolicyCommands } from './commands/policy.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addQuestionsCommands } from './commands/questions.ts';
 import { addRecordingCommands } from './commands/recording.ts';
@@ -65,6 +67,8 @@ for (const add of [
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,
+  addApprovalsCommands,
+  addPolicyCommands,
   addRoutesCommand,
   addEventsCommand,
   addQueryCommand,

@@ -82,7 +82,9 @@ export class GrantBook {
     if (grant.tenant !== tenant || grant.principal !== principal)
       return { ok: false, reason: 'the grant is for somebody else' };
     if (held.state === 'revoked') return { ok: false, reason: 'the grant was revoked' };
-    if (this.#leftMs(grant) <= 0) return { ok: false, reason: 'the grant is over' };
+    // What was over once stays over, whatever the clock shows since.
+    if (held.state === 'expired' || this.#leftMs(grant) <= 0)
+      return { ok: false, reason: 'the grant is over' };
     return { ok: true, roles: [...roles, ...grant.roles], grant: lease };
   }
 

@@ -1,0 +1,145 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Approval, PolicyView, RunDetails, Submitted } from '../../contract/index.ts';
+import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+
+/** Policies, people with tokens of their own and questions to them, on a whole daemon and its command line. */
+const directory = freshDir('governance');
+const policies = join(directory.path, 'policies');
+const config = join(directory.path, 'robot.toml');
+const POLICY = `@id("answers") permit (principal in Auraison::Role::"lead", action == Auraison::Action::"answer", resource);
+@id("mazes") @approve("a person looks first") @timeout("10 min") @approvers("lead")
+permit (principal in Auraison::Role::"operator", action == Auraison::Action::"intent", resource in Auraison::Group::"maze");
+@id("tools") permit (principal in Auraison::Role::"operator", action == Auraison::Action::"tool", resource);
+`;
+let daemon: TestDaemon;
+
+beforeAll(async () => {
+  mkdirSync(policies);
+  writeFileSync(join(policies, 'site.cedar'), POLICY);
+  writeFileSync(join(directory.path, 'lena.token'), 'token-of-lena', { mode: 0o600 });
+  writeFileSync(
+    config,
+    `[policy]
+dir = ${JSON.stringify(policies)}
+[[policy.principals]]
+name = "lena"
+roles = ["lead"]
+token_file = ${JSON.stringify(join(directory.path, 'lena.token'))}
+[[policy.quotas]]
+metric = "runs"
+window = "total"
+limit = 2
+`,
+  );
+  daemon = await testDaemon(directory.path, { AURAISON_CONFIG: config, AURAISON_SIM_SEED: '3' });
+});
+
+afterAll(async () => {
+  await daemon?.stop();
+  directory.remove();
+});
+
+const cli = (args: readonly string[], env: Record<string, string> = {}) =>
+  auraison([...args, '--data-dir', directory.path], { AURAISON_CONFIG: config, ...env });
+const waiting = async () => (await daemon.api.get<{ approvals: Approval[] }>('/v1/approvals')).approvals;
+
+describe('a robot with policies', () => {
+  let runId: string;
+
+  it('asks a person before an intent, also after its runtime was killed', async () => {
+    runId = (await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' })).run.run_id;
+    const [before] = await until(
+      async () => ((await waiting()).length === 1 ? waiting() : undefined),
+      'a question',
+    );
+    process.kill(await daemon.pidOf('runtime'), 'SIGKILL');
+    const [after] = await until(
+      async () => ((await waiting()).length === 1 ? waiting() : undefined),
+      'the question again',
+    );
+    expect(after).toEqual(before);
+    await until(
+      async () => (await daemon.api.get<RunDetails>(`/v1/runs/${runId}`)).run.status === 'waiting_approval',
+      'the run waits on',
+    );
+  });
+
+  it('takes the answer of who may give it, and of nobody else', async () => {
+    const [asked] = await waiting();
+    const own = cli(['approvals', 'allow', asked!.approval_id]);
+    expect([own.status, own.stderr]).toEqual([1, expect.stringContaining('role lead')]);
+    const body = { decision: 'allow', roles: ['lead'], principal: 'lena' };
+    await expect(daemon.api.post(`/v1/approvals/${asked!.approval_id}/answer`, body)).rejects.toMatchObject({
+      code: 'schema.invalid',
+    });
+    const lena = cli(['approvals', 'allow', asked!.approval_id, '--reason', 'looked'], {
+      AURAISON_TOKEN: 'token-of-lena',
+    });
+    expect(lena.stdout).toContain('allowed: intent maze/find_exit');
+    await until(
+      async () => (await daemon.api.get<RunDetails>(`/v1/runs/${runId}`)).run.status === 'running',
+      'the run goes on',
+    );
+    await daemon.api.post(`/v1/runs/${runId}/cancel`, {});
+    const events = await allEvents(daemon.api, '&kind=approval.requested&kind=approval.answered');
+    expect(events.map(({ kind }) => kind)).toEqual(['approval.requested', 'approval.answered']);
+  });
+
+  it('tells who may not, and counts what was spent', async () => {
+    const asLena = cli(['intent', 'send', 'maze/find_exit'], { AURAISON_TOKEN: 'token-of-lena' });
+    expect([asLena.status, asLena.stderr]).toEqual([1, expect.stringContaining('no policy permits it')]);
+    const second = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+    await daemon.api.post(`/v1/runs/${second.run.run_id}/cancel`, {});
+    await expect(daemon.api.post('/v1/intents', { type: 'maze/find_exit' })).rejects.toMatchObject({
+      code: 'quota.exceeded',
+      message: expect.stringContaining('2 of 2 runs'),
+    });
+    expect(cli(['policy', 'quotas']).stdout).toMatch(/local +runs +total +2 +2 +0 +never/);
+  });
+
+  it('keeps its policies when new ones are broken, and takes good ones without a restart', async () => {
+    const before = await daemon.api.get<PolicyView>('/v1/policy');
+    writeFileSync(join(policies, 'site.cedar'), `${POLICY}permit (`);
+    const broken = cli(['policy', 'reload']);
+    expect([broken.status, broken.stderr]).toEqual([1, expect.stringMatching(/site\.cedar:5: /)]);
+    expect(await daemon.api.get<PolicyView>('/v1/policy')).toMatchObject({
+      policy_sha256: before.policy_sha256,
+      reload_error: expect.stringContaining('site.cedar:5'),
+    });
+    writeFileSync(join(policies, 'site.cedar'), '@id("nobody") forbid (principal, action, resource);');
+    process.kill(daemon.child.pid, 'SIGHUP');
+    await until(
+      async () => (await daemon.api.get<PolicyView>('/v1/policy')).policy_sha256 !== before.policy_sha256,
+      'other policies are in force',
+    );
+  });
+
+  it('explains, tests and judges its history again from the log files', () => {
+    const why = cli(['policy', 'explain', runId]);
+    expect(why.stdout).toContain('site.cedar#mazes');
+    const again = cli(['policy', 'rejudge', '--since', '1h', '--json']);
+    const report = JSON.parse(again.stdout) as {
+      different: number;
+      differences: { would: { determining: string[] } }[];
+    };
+    expect(again.status).toBe(1);
+    expect(report.different).toBeGreaterThan(0);
+    expect(report.differences[0]!.would.determining).toEqual(['site.cedar#nobody']);
+    const cases = join(directory.path, 'cases.toml');
+    writeFileSync(
+      cases,
+      '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nroles = ["operator"]\nexpect = "deny"\nby = "nobody"\n',
+    );
+    expect(cli(['policy', 'test', cases])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('1 of 1'),
+    });
+    writeFileSync(cases, '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nexpect = "allow"\n');
+    expect(cli(['policy', 'test', cases])).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('FAIL'),
+    });
+  });
+});
