@@ -30,7 +30,7 @@ export class HttpDownlink implements Downlink {
     for (const order of found.orders) {
       if (order.robot === robot && (await this.#keys.verifyText(orderText(order), order.signature))) continue;
       throw this.#http.error(
-        'link.unreachable',
+        'link.refused',
         `order ${order.order_id} is not signed by central for this robot: no order is taken`,
         'check who answers at this address, and link.key_file',
       );

@@ -119,7 +119,9 @@ export class OrderLoop {
     if (this.#stop.signal.aborted) return;
     const { clock, report } = this.#context;
     const { code, message } = EdgeError.from(thrown, 'internal.fault', 'fetch orders', 'central');
-    if (message !== this.#reason) report('debug', 'no orders from central', { code, message });
+    const isAway = code === 'link.unreachable' || code === 'deadline.exceeded';
+    if (message !== this.#reason)
+      report(isAway ? 'debug' : 'warn', 'no orders from central', { code, message });
     this.#state = 'disconnected';
     this.#reason = message;
     this.#backoff.failed(clock.monotonicMs());

@@ -27,6 +27,7 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   recorder: ['execution', 'runtime'],
   lake: ['memory'],
   link: ['link'],
+  intents: ['execution', 'runtime', 'link'],
 };
 /** Keys of `zenoh` that a new session is not enough for. */
 const ZENOH_PARTS = ['enabled', 'driver', 'prefix'];

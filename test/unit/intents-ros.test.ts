@@ -124,6 +124,14 @@ describe('a goal', () => {
     expect(ended).toMatchObject([{ status: 'aborted', result: { status: 'failed', reason: 'no way out' } }]);
   });
 
+  it('whose run nobody knows any more, because the log of the runtime was lost, is aborted', async () => {
+    const { ended } = await send();
+    rig.opened.length = 0;
+    await rig.pass(2_000);
+    expect(ended).toMatchObject([{ status: 'aborted', result: { status: 'failed' } }]);
+    expect(String(ended[0]!.result['reason'])).toMatch(/log was lost/);
+  });
+
   it('whose cancellation finds no runtime is cancelled when there is one', async () => {
     const { handle, ended } = await send();
     rig.bus.down = new EdgeError('cell.unavailable', { operation: 'x', subject: 'runtime' });

@@ -152,7 +152,13 @@ export class RosIntents {
         if (byClient(served) || clientGone === 'cancel') cancel('the client canceled its ROS goal');
       };
       this.#goals.add(goal);
-      const watching = follower.watch(runId, see);
+      const watching = follower.watch(runId, see, () =>
+        see({
+          ...last,
+          status: 'failed',
+          reason: 'the runtime does not know the run any more: its log was lost',
+        }),
+      );
       if (served.canceled.aborted) onCanceled();
       else served.canceled.addEventListener('abort', onCanceled, { once: true });
     });

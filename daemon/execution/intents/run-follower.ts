@@ -14,7 +14,12 @@ const NEWS_MS = 100;
 const POLL_MS = 1_000;
 const RUNS_MAX = 256;
 
-type Watcher = { readonly runId: string; seen: string; readonly onChange: (run: RunBrief) => void };
+type Watcher = {
+  readonly runId: string;
+  seen: string;
+  readonly onChange: (run: RunBrief) => void;
+  readonly onGone: () => void;
+};
 
 /** Tells how runs go on, to whoever watches one; asks the runtime once for all of them. Goes on when it restarts. */
 export class RunFollower {
@@ -35,9 +40,12 @@ export class RunFollower {
     });
   }
 
-  /** `onChange` is called with each state that is seen and differs from the last; states in between may be missed. */
-  watch(runId: string, onChange: (run: RunBrief) => void): { cancel(): void } {
-    const watcher: Watcher = { runId, seen: '', onChange };
+  /**
+   * `onChange` is called with each state that is seen and differs from the last; states in between may be missed.
+   * `onGone` is called when the runtime does not know the run any more, because its log was lost.
+   */
+  watch(runId: string, onChange: (run: RunBrief) => void, onGone: () => void): { cancel(): void } {
+    const watcher: Watcher = { runId, seen: '', onChange, onGone };
     this.#watchers.add(watcher);
     this.#sleep(0);
     return { cancel: () => void this.#watchers.delete(watcher) };
@@ -62,7 +70,11 @@ export class RunFollower {
     try {
       for (let i = 0; i < runIds.length; i += RUNS_MAX) {
         const part = runIds.slice(i, i + RUNS_MAX);
-        for (const run of await this.#door.briefs({ runIds: part }, LIMITS.CELL_REQUEST_MS)) this.#tell(run);
+        const runs = await this.#door.briefs({ runIds: part }, LIMITS.CELL_REQUEST_MS);
+        for (const run of runs) this.#tell(run);
+        const known = new Set(runs.map(({ run_id }) => run_id));
+        for (const watcher of [...this.#watchers])
+          if (part.includes(watcher.runId) && !known.has(watcher.runId)) watcher.onGone();
       }
     } catch {
       // The runtime is away: what it knew is in its log, and it is asked again.

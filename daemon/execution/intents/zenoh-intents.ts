@@ -117,10 +117,14 @@ export class ZenohIntents {
           resolve(last);
         };
         const timer = clock.after(waitMs, done);
-        const watching = follower.watch(run.run_id, (now) => {
-          last = now;
-          if (isFinished(now.status)) done();
-        });
+        const watching = follower.watch(
+          run.run_id,
+          (now) => {
+            last = now;
+            if (isFinished(now.status)) done();
+          },
+          done,
+        );
       });
     } finally {
       this.#waiting -= 1;
