@@ -17,6 +17,7 @@ export function addDoctorCommand(program: Command): void {
         // Adapters are loaded only here: they are half of the vendors.
         const doctor = await import('../doctor/checks.ts');
         const { checkLake } = await import('../doctor/lake-check.ts');
+        const { checkMcp } = await import('../doctor/mcp-check.ts');
         const checks: Check[] = [
           doctor.checkNode(),
           doctor.checkDataDir(settings),
@@ -24,6 +25,7 @@ export function addDoctorCommand(program: Command): void {
           await doctor.checkPolicy(settings),
           doctor.checkRos(),
           await doctor.checkZenoh(settings),
+          checkMcp(settings),
           doctor.checkSharedMemory(),
           doctor.checkClock(),
           doctor.checkService(),
