@@ -43,7 +43,10 @@ export function judgeFolder(folder: string): Judged {
   }
 }
 
-type Found = { readonly folder: string; readonly loaded: LoadedSkill };
+/** Folders that a package may have by the format. Of the folder of an application only these belong to its skill. */
+const PACKAGE_FOLDERS: ReadonlySet<string> = new Set(['references', 'assets', 'scripts']);
+
+type Found = { readonly folder: string; readonly isApp: boolean; readonly loaded: LoadedSkill };
 
 /** The skills of one application, read once, from its folder: `SKILL.md` and `skills/<name>/SKILL.md`. */
 export class FolderShelf implements SkillShelf {
@@ -74,7 +77,7 @@ export class FolderShelf implements SkillShelf {
     if (!found) return [];
     const files: string[] = [];
     await list(found.folder, '', 0, files);
-    return files.sort();
+    return files.filter((file) => belongs(found, file)).sort();
   }
 
   async read(name: string, path: string): Promise<SkillFile> {
@@ -85,13 +88,15 @@ export class FolderShelf implements SkillShelf {
       throw refused(name, `${shown(path)} is no path inside the skill`);
     if (wanted.split('/').some((part) => part === '..' || part.startsWith('.')))
       throw refused(name, `${shown(path)} is hidden or leads out of the skill`);
+    if (!belongs(found, wanted)) throw refused(name, `${shown(path)} does not belong to the skill`);
     const root = await realpath(found.folder);
     const real = await realpath(join(root, wanted)).catch(() => undefined);
     if (real === undefined) throw refused(name, `${shown(path)} does not exist`);
     // A link may not lead out either.
     if (!real.startsWith(root + sep)) throw refused(name, `${shown(path)} leads out of the skill`);
-    const bytes = await readBounded(name, path, real);
     const inside = relative(root, real).split(sep).join('/');
+    if (!belongs(found, inside)) throw refused(name, `${shown(path)} leads out of the skill`);
+    const bytes = await readBounded(name, path, real);
     return { path: inside, text: textOf(name, path, bytes), sha256: hashOf(bytes) };
   }
 
@@ -106,7 +111,8 @@ export class FolderShelf implements SkillShelf {
     const sha256 = hashOf(Buffer.from(text));
     const ref = join(relative(root, folder), file);
     const loaded = { skill: described(app, skill, sha256, ref), name: skill.name, sha256 };
-    this.#found.set(skill.name, { folder, loaded: { ...loaded, instructions: skill.body } });
+    const isApp = folder === root;
+    this.#found.set(skill.name, { folder, isApp, loaded: { ...loaded, instructions: skill.body } });
   }
 
   /** A valid package that cannot be had here nevertheless. */
@@ -120,6 +126,11 @@ export class FolderShelf implements SkillShelf {
   #fault(root: string, folder: string, problems: readonly string[]): void {
     this.#faults.push({ path: relative(root, folder) || '.', problems });
   }
+}
+
+/** The code, the settings and the data of an application lie beside its SKILL.md and are no part of it. */
+function belongs({ isApp }: Found, path: string): boolean {
+  return !isApp || PACKAGE_FOLDERS.has(path.split('/')[0]!);
 }
 
 /** The skill in the words of the contract. Its id follows from its content: the same text is the same skill. */

@@ -41,5 +41,6 @@ export const application: Application = {
   flow: mazeFlow,
   // Where the configuration chooses the pi harness; the flow stands by for when no model answers.
   agent: mazeAgent,
+  folder: import.meta.dirname,
   tools: mazeTools,
 };

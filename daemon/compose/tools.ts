@@ -15,6 +15,7 @@ import {
 import { ArmProxy } from '../runtime/arm-proxy.ts';
 import { RobotProxy } from '../runtime/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
+import { matches } from '../runtime/tool-names.ts';
 import { houseTools } from '../runtime/tools/house-tools.ts';
 import { QuestionDesk } from '../runtime/tools/question-desk.ts';
 import type { Settings } from '../settings.ts';
@@ -67,9 +68,11 @@ export function makeTools(
     blobs,
     questions,
     skills,
-    skillsBlock: ({ name }) => {
+    skillsBlock: ({ name, agent }) => {
       const shelf = skills.get(name);
-      return shelf && advertiseSkills(shelf);
+      // What cannot be loaded is not offered.
+      const loads = agent?.tools.some((pattern) => matches(pattern, 'skill.load')) ?? false;
+      return loads && shelf ? advertiseSkills(shelf) : undefined;
     },
     async start() {
       for (const [app, shelf] of skills)

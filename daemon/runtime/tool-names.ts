@@ -2,11 +2,10 @@ import type { Application, Tool } from '../../contract/index.ts';
 
 /**
  * The tools that exist for an application: its own, and of the house what its agent names. Its own go first. Every
- * agent can end its run, and one whose application has a folder can load the skills in it.
+ * agent can end its run.
  */
 export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
-  const always = app.agent ? ['run.finish', ...(app.folder === undefined ? [] : ['skill.load'])] : [];
-  const patterns = [...(app.agent?.tools ?? []), ...always];
+  const patterns = app.agent ? [...app.agent.tools, 'run.finish'] : [];
   const chosen = [...(app.tools ?? []), ...house].filter(({ spec }) =>
     patterns.some((pattern) => matches(pattern, spec.name)),
   );

@@ -33,6 +33,8 @@ describe('the skills of an application', () => {
     put('skills/empty/readme.md', 'nothing');
     put('index.ts', 'export {}');
     put('secret.txt', 'key');
+    put('references/robot.md', 'it has wheels');
+    symlinkSync('../secret.txt', join(app, 'references/out.md'));
   });
   afterEach(() => rmSync(dirname(app), { recursive: true, force: true }));
 
@@ -62,7 +64,16 @@ describe('the skills of an application', () => {
       path: 'notes/hinges.md',
       text: 'oil them',
     });
-    expect((await shelf.files('my-app')).filter((file) => file.startsWith('skills/'))).toEqual([]);
+    expect(await shelf.files('my-app')).toEqual(['references/robot.md']);
+    expect(await shelf.read('my-app', 'references/robot.md')).toMatchObject({ text: 'it has wheels' });
+    for (const path of [
+      'secret.txt',
+      'index.ts',
+      'skills/doors/SKILL.md',
+      'references/../secret.txt',
+      'references/out.md',
+    ])
+      await expect(shelf.read('my-app', path), path).rejects.toMatchObject({ code: 'skill.invalid' });
   });
 
   it('give nothing from outside of their package', async () => {
