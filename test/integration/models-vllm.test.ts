@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import type { OpenAiModel } from '../../adapters/vllm/index.ts';
+import type { LanguageModel, ModelRequest } from '../../contract/index.ts';
+import { FakeLanguageModel } from '../fakes/fake-language-model.ts';
+import { modelRig } from '../support/model-rig.ts';
+import { type ModelServer, startVllm } from '../support/model-servers.ts';
+import { openAiModel } from '../support/openai-model.ts';
+
+/** Bounded everywhere: random weights would fill a text without end. */
+const PLAN = {
+  type: 'object',
+  properties: {
+    steps: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 2,
+      items: {
+        type: 'object',
+        properties: {
+          go: { enum: ['north', 'east', 'south', 'west'] },
+          metres: { type: 'integer', minimum: 0, maximum: 9 },
+        },
+        required: ['go', 'metres'],
+        additionalProperties: false,
+      },
+    },
+    done: { type: 'boolean' },
+  },
+  required: ['steps', 'done'],
+  additionalProperties: false,
+} as const;
+const DRIVE = {
+  name: 'robot_drive',
+  description: 'Drives.',
+  parameters: {
+    type: 'object',
+    properties: { metres: { type: 'integer', minimum: 0, maximum: 9 }, how: { enum: ['slow', 'fast'] } },
+    required: ['metres', 'how'],
+    additionalProperties: false,
+  },
+};
+
+function request(number: number, more: Partial<ModelRequest>): ModelRequest {
+  return {
+    messages: [{ role: 'user', text: `Plan ${number}` }],
+    maxTokens: 200,
+    temperature: 1,
+    seed: number,
+    deadlineMs: 240_000,
+    purpose: 'plan',
+    ...more,
+  };
+}
+
+describe('a real vLLM with random weights', () => {
+  let server: ModelServer;
+  let model: OpenAiModel;
+  beforeAll(async () => {
+    server = await startVllm(18_000 + (process.pid % 1_000));
+    model = openAiModel(server.url, { info: { modelId: 'tiny' }, times: { callMs: 240_000 } });
+  }, 900_000);
+  afterAll(async () => {
+    await model?.close();
+    await server?.stop();
+  });
+
+  it('answers 100 of 100 plans by their schema, ten at a time', async () => {
+    const plans: unknown[] = [];
+    let next = 0;
+    const worker = async () => {
+      while (next < 100) {
+        // What does not fit rejects.
+        const { json } = await model.complete(request(next++, { answerSchema: PLAN }));
+        plans.push(json);
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, worker));
+    expect(plans).toHaveLength(100);
+    expect(new Set(plans.map((plan) => JSON.stringify(plan))).size).toBeGreaterThan(10);
+  });
+
+  it('calls a tool where it has to, with arguments that fit, named or chosen', async () => {
+    const stop = {
+      name: 'robot_stop',
+      description: 'Stops.',
+      parameters: { type: 'object', properties: {}, additionalProperties: false },
+    };
+    for (let number = 0; number < 5; number++) {
+      const named = await model.complete(
+        request(number, { tools: [DRIVE, stop], toolChoice: { name: DRIVE.name } }),
+      );
+      expect(named.toolCalls.map(({ name }) => name)).toEqual([DRIVE.name]);
+      const chosen = await model.complete(request(number, { tools: [DRIVE, stop], toolChoice: 'required' }));
+      expect([DRIVE.name, stop.name]).toContain(chosen.toolCalls[0]?.name);
+    }
+  });
+
+  it('does not constrain a forced call by the fields of the API: what comes of it never passes as a call', async () => {
+    const native = openAiModel(server.url, { info: { modelId: 'tiny' }, jsonMode: 'native' });
+    for (let number = 0; number < 5; number++) {
+      const answer = await native
+        .complete(request(number, { tools: [DRIVE], toolChoice: { name: DRIVE.name }, maxTokens: 40 }))
+        .catch((thrown: { code: string }) => thrown.code);
+      if (typeof answer === 'string') expect(answer).toBe('model.failed');
+      else
+        expect(JSON.parse(answer.toolCalls[0]!.argumentsText)).toMatchObject({ metres: expect.any(Number) });
+    }
+    await native.close();
+  });
+
+  it('tells its figures while it works', async () => {
+    const busy = model.complete(request(1, { maxTokens: 1_000 }));
+    await expect.poll(async () => (await model.health()).running, { timeout: 30_000 }).toBeGreaterThan(0);
+    await busy;
+    expect(await model.health()).toMatchObject({ ok: true, cacheUsage: expect.any(Number) });
+  });
+
+  it('stopped in mid-answer: noticed and replaced by the fallback; going on again it is used again', async () => {
+    const near: LanguageModel = openAiModel(server.url, {
+      info: { name: 'near', modelId: 'tiny' },
+      times: { silenceMs: 300, probeMs: 600 },
+    });
+    const rig = modelRig([near, new FakeLanguageModel('far', () => ({ text: 'far' }))], {
+      clock: new SystemClock(),
+    });
+    let words = 0;
+    let stoppedAt = 0;
+    const answer = await rig.run().complete(request(3, { maxTokens: 3_000 }), {
+      onDelta: () => {
+        words += 1;
+        if (words !== 5) return;
+        server.signal('SIGSTOP');
+        stoppedAt = performance.now();
+      },
+    });
+    const noticed = performance.now() - stoppedAt;
+    expect(answer.model).toBe('far');
+    // Generous for a loaded machine; on a quiet one 0.95 s.
+    expect(noticed).toBeLessThan(6_000);
+    server.signal('SIGCONT');
+    await expect.poll(async () => (await near.health()).ok, { timeout: 60_000 }).toBe(true);
+    await rig.router.refresh();
+    expect(rig.router.models()[0]).toMatchObject({ name: 'near', state: 'up' });
+    await near.close();
+  });
+
+  it('killed: the fallback answers', async () => {
+    const rig = modelRig([model, new FakeLanguageModel('far', () => ({ text: 'far' }))], {
+      clock: new SystemClock(),
+    });
+    server.signal('SIGKILL');
+    expect((await rig.run().complete(request(1, { maxTokens: 5 }))).model).toBe('far');
+    expect(rig.of('model.state')[0]).toMatchObject({ state: 'down' });
+  });
+});
