@@ -22,7 +22,8 @@ Examples:
       action(async ({ settings }) => {
         const { bridgeStdio } = await import('../../adapters/mcp/server/stdio-bridge.ts');
         const { endpointOf } = await import('../api-client.ts');
-        return await bridgeStdio(() => endpointOf(settings, '/mcp'));
+        const { SystemClock } = await import('../../adapters/clock/system-clock.ts');
+        return await bridgeStdio(() => endpointOf(settings, '/mcp'), new SystemClock());
       }),
     );
 

@@ -1,5 +1,10 @@
 import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
+import type { Clock, Timer } from '../../../contract/index.ts';
+
+/** How often a daemon is asked whether it lives while somebody waits for it, milliseconds. */
+const BEAT_MS = 3_000;
+
 /** Where the daemon answers MCP, and what it is shown. Asked at each connection: the daemon may have been restarted. */
 export type Endpoint = () => { readonly url: URL; readonly token: string | undefined };
 
@@ -15,13 +20,14 @@ type Request = {
  * client opened it; what was under way then is answered with an error, and never sent twice. Resolves with an exit
  * code when the input ends.
  */
-export async function bridgeStdio(endpoint: Endpoint): Promise<number> {
+export async function bridgeStdio(endpoint: Endpoint, clock: Clock): Promise<number> {
   const [{ StreamableHTTPClientTransport }, { StdioServerTransport }] = await Promise.all([
     import('@modelcontextprotocol/client'),
     import('@modelcontextprotocol/server/stdio'),
   ]);
   const stdio = new StdioServerTransport();
   const bridge = new Bridge(
+    clock,
     (message) => stdio.send(message),
     () => {
       const { url, token } = endpoint();
@@ -44,40 +50,49 @@ export async function bridgeStdio(endpoint: Endpoint): Promise<number> {
 export class Bridge {
   readonly #answer: (message: JSONRPCMessage) => Promise<void>;
   readonly #connect: () => StreamableHTTPClientTransport;
+  readonly #beat: Timer;
+  /** What the client waits for, by id; `sent` once the daemon took it. */
+  readonly #waiting = new Map<string | number, { readonly method: string; sent: boolean }>();
+  /** Questions of the bridge itself. */
+  readonly #own = new Map<string, () => void>();
   #http: StreamableHTTPClientTransport | undefined;
   #opening: JSONRPCMessage | undefined;
-  readonly #waiting = new Map<string | number, string>();
   #again: Promise<void> | undefined;
+  #ids = 0;
 
   constructor(
+    clock: Clock,
     answer: (message: JSONRPCMessage) => Promise<void>,
     connect: () => StreamableHTTPClientTransport,
   ) {
     this.#answer = answer;
     this.#connect = connect;
+    // A daemon that dies ends a stream without a word: whoever waits is told by this.
+    this.#beat = clock.every(BEAT_MS, () => void this.#check());
   }
 
   async fromClient(message: JSONRPCMessage): Promise<void> {
     const { id, method } = message as Request;
-    if (id !== undefined && method === 'server/discover') {
-      // The client falls back to initialize.
-      return await this.#refuse(id, -32601, 'Method not found');
-    }
-    if (id !== undefined && method !== undefined) this.#waiting.set(id, method);
+    if (id === undefined || method === undefined) return await this.#send(message).catch(() => {});
+    // The client falls back to initialize.
+    if (method === 'server/discover') return await this.#refuse(id, -32601, 'Method not found');
+    const waiting = { method, sent: false };
+    this.#waiting.set(id, waiting);
     try {
       if (method === 'initialize') {
         this.#opening = message;
         await this.#fresh();
       }
       await this.#send(message);
+      waiting.sent = true;
     } catch (error) {
-      if (id === undefined || method === undefined) return;
-      this.#waiting.delete(id);
-      await this.#refuse(id, -32000, `the robot's daemon does not answer: ${(error as Error).message}`);
+      if (this.#waiting.delete(id))
+        await this.#refuse(id, -32000, `the robot's daemon does not answer: ${(error as Error).message}`);
     }
   }
 
   async close(): Promise<void> {
+    this.#beat.cancel();
     const http = this.#http;
     this.#http = undefined;
     await http?.terminateSession().catch(() => {});
@@ -87,11 +102,18 @@ export class Bridge {
   /** A session that the daemon does not know any more is opened anew, once. */
   async #send(message: JSONRPCMessage): Promise<void> {
     try {
+      // A way that is being opened has no session yet.
+      await this.#again;
       await (this.#http ?? (await this.#reopened())).send(message);
     } catch (error) {
       if ((message as Request).method === 'initialize' || !isUnsent(error)) throw error;
       await (await this.#reopened()).send(message);
     }
+  }
+
+  async #check(): Promise<void> {
+    if (this.#waiting.size === 0 || !this.#http || this.#again) return;
+    await this.#send({ jsonrpc: '2.0', id: `bridge-${++this.#ids}`, method: 'ping' }).catch(() => {});
   }
 
   async #reopened(): Promise<StreamableHTTPClientTransport> {
@@ -107,27 +129,20 @@ export class Bridge {
     const opening = this.#opening;
     if (!opening) throw new Error('initialize comes first');
     const http = await this.#fresh();
-    const answered = Promise.withResolvers<void>();
-    const id = 'bridge-again';
-    const through = http.onmessage!;
-    http.onmessage = (message) => {
-      if ((message as Request).id === id) answered.resolve();
-      else through(message);
-    };
+    const id = `bridge-${++this.#ids}`;
+    const answered = new Promise<void>((resolve) => this.#own.set(id, resolve));
     await http.send({ ...opening, id } as JSONRPCMessage);
-    await answered.promise;
-    const { params } = opening as Request;
-    http.setProtocolVersion(String(params?.['protocolVersion'] ?? ''));
+    await answered;
     await http.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   }
 
+  /** A new way to the daemon. What was under way on the old one is answered: it is never sent twice. */
   async #fresh(): Promise<StreamableHTTPClientTransport> {
     const former = this.#http;
     this.#http = undefined;
     await former?.close().catch(() => {});
-    for (const [id] of this.#waiting) {
-      if (id === (this.#opening as Request | undefined)?.id) continue;
-      if (!former) continue;
+    for (const [id, { sent }] of [...this.#waiting]) {
+      if (!sent) continue;
       this.#waiting.delete(id);
       await this.#refuse(
         id,
@@ -146,10 +161,15 @@ export class Bridge {
   async #fromDaemon(http: StreamableHTTPClientTransport, message: JSONRPCMessage): Promise<void> {
     const { id, method } = message as Request;
     if (id !== undefined && method === undefined) {
-      const { protocolVersion } = (message as { result?: { protocolVersion?: unknown } }).result ?? {};
-      if (this.#waiting.get(id) === 'initialize' && typeof protocolVersion === 'string')
-        http.setProtocolVersion(protocolVersion);
-      this.#waiting.delete(id);
+      const { result } = message as { result?: { protocolVersion?: unknown } };
+      const own = typeof id === 'string' && id.startsWith('bridge-');
+      if (typeof result?.protocolVersion === 'string') http.setProtocolVersion(result.protocolVersion);
+      if (own) {
+        this.#own.get(id)?.();
+        this.#own.delete(id);
+        return;
+      }
+      if (!this.#waiting.delete(id)) return;
     }
     await this.#answer(message);
   }
