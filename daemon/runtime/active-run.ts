@@ -105,6 +105,8 @@ export class ActiveRun {
   readonly #abort = new AbortController();
   readonly #pause: RunPause;
   readonly messages: RunMessages;
+  /** Of this attempt. */
+  #door: ToolGate | undefined;
   #ending: Ending | undefined;
   #closed = false;
   /** Its harness is done: nothing new begins. */
@@ -120,6 +122,7 @@ export class ActiveRun {
       paused: parts.view.state.status === 'paused',
       over: () => this.ending,
       stopRobot: () => this.#safeState('the run is paused'),
+      busy: () => this.#door?.busy === true,
       append: (events) => this.#append(events),
     });
   }
@@ -185,6 +188,7 @@ export class ActiveRun {
   async #attempt(attempt: number): Promise<void> {
     const approvals = this.#approvals();
     const gate = this.#gate(approvals);
+    this.#door = gate;
     let outcome: RunOutcome;
     let fault: EdgeError | undefined;
     try {

@@ -9,6 +9,8 @@ export type RunPauseParts = {
   readonly over: () => boolean;
   /** Best effort; settles. */
   readonly stopRobot: () => Promise<void>;
+  /** Calls are under way. */
+  readonly busy: () => boolean;
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
 };
 
@@ -35,6 +37,8 @@ export class RunPause {
       try {
         await this.#parts.append([this.event('paused', 'running', reason)]);
         this.#paused = true;
+        // A motion that was let through just before the door shut may have overtaken the stop.
+        if (this.#parts.busy()) await this.#parts.stopRobot();
       } finally {
         if (!this.#paused) this.#gate.open();
       }

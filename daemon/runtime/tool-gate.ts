@@ -125,8 +125,7 @@ export class ToolGate {
     if (known.kind === 'answered') return replayed(known.call);
     if (known.kind === 'open') return await this.#again(effect, known.call);
     await this.#settleAbandoned('the run decided anew after the cut');
-    const callId = this.#parts.ids.next();
-    await this.#open(effect, callId);
+    const callId = await this.#open(effect, this.#parts.ids.next<string>());
     return await this.#perform(effect, callId);
   }
 
@@ -261,7 +260,9 @@ export class ToolGate {
   }
 
   async #perform(effect: Effect, callId: string): Promise<Answered> {
-    const { clock } = this.#parts;
+    const { clock, unpaused } = this.#parts;
+    // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
+    await unpaused().catch(() => {});
     const signal = effect.signal ? AbortSignal.any([this.#parts.signal, effect.signal]) : this.#parts.signal;
     // The run may have been aborted while the call was being written down.
     const began = clock.monotonicMs();

@@ -154,6 +154,31 @@ describe('a pause', () => {
     expect(next.of('run.started').filter(({ run_id }) => run_id === waits)).toHaveLength(1);
   });
 
+  it('holds a motion that its hooks let through only after the robot had been stopped', async () => {
+    const robot = new FakeRobot({ cells: 4 });
+    let allow = () => {};
+    const hook: PolicyHook = {
+      name: 'slow',
+      decide: async ({ point }) => {
+        if (point === 'tool')
+          await new Promise<void>((resolve) => {
+            allow = resolve;
+          });
+        return { decision: 'allow', reason: '' };
+      },
+    };
+    const rig = rigOf(spins([]), { robot, hooks: [hook] });
+    const runId = await begun(rig);
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    await rig.cell.control.pause(runId, 'wait');
+    const before = robot.orders.length;
+    allow();
+    for (let i = 0; i < 20; i++) await rig.clock.advance(100);
+    expect(robot.orders.slice(before).filter((order) => !order.startsWith('stop'))).toEqual([]);
+    await rig.cell.control.resume(runId);
+    await rig.until(() => robot.orders.slice(before).some((order) => order.includes('wait')), 'the motion');
+  });
+
   it('that the log refuses is no pause', async () => {
     const rig = rigOf(forever);
     const runId = await begun(rig);
