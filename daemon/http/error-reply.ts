@@ -11,6 +11,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'policy.needs_approval': 403,
   'api.not_found': 404,
   'run.not_found': 404,
+  'tool.not_found': 404,
+  'mcp.failed': 503,
   'approval.not_found': 404,
   'approval.answered': 409,
   'question.not_found': 404,

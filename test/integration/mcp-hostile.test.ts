@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freshDir, until } from '../support/daemon.ts';
-import { alive, hostile, McpRig } from '../support/mcp-rig.ts';
+import { alive, hostile, McpRig, serverConfig } from '../support/mcp-rig.ts';
 
 /** Foreign MCP servers that break every promise: each is contained, the others and the robot go on. */
 describe('hostile MCP servers', () => {
@@ -208,4 +211,59 @@ describe('hostile MCP servers', () => {
     );
     expect(readFileSync(join(dir.path, 'mcp', 'good.json'), 'utf8')).toContain('"echo"');
   });
+});
+
+describe('hostile MCP servers over HTTP', () => {
+  let dir: ReturnType<typeof freshDir>;
+  let server: Server;
+  let url: string;
+  let way: string;
+  const tokens: string[] = [];
+  beforeAll(async () => {
+    dir = freshDir('mcp-http');
+    server = createServer((request, response) => void answer(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+    dir.remove();
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/elsewhere') tokens.push(String(request.headers.authorization));
+    if (way === 'silent') return;
+    if (way === 'html')
+      return void response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>It works</h1>');
+    if (way === 'unauthorised') return void response.writeHead(401).end();
+    if (way === 'redirects')
+      return void response
+        .writeHead(307, { location: `${url.replace('127.0.0.1', 'localhost')}/elsewhere` })
+        .end();
+    // Without an end: of one body, or of one message of a stream.
+    const type = way === 'endless' ? 'application/json' : 'text/event-stream';
+    response.writeHead(200, { 'content-type': type }).write(way === 'endless' ? '{"a":"' : 'data: {"a":"');
+    while (!response.destroyed && response.writable) {
+      if (!response.write('x'.repeat(1 << 20)))
+        await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    }
+  }
+
+  for (const one of ['silent', 'html', 'unauthorised', 'redirects', 'endless', 'endless stream']) {
+    it(`that are ${one} fail within their time, and get the token nowhere else`, async () => {
+      way = one;
+      const name = `http-${one.replace(' ', '-')}`;
+      const rig = new McpRig(dir.path, [
+        serverConfig(name, { http: { url: `${url}/mcp`, token: () => 'secret-of-robot' } }),
+      ]);
+      await expect(rig.servers.refresh(name)).rejects.toMatchObject({
+        code: expect.stringMatching(/^(mcp\.failed|deadline\.exceeded)$/),
+      });
+      expect(rig.view(name).state).toBe('failed');
+      expect(rig.view(name).reason).not.toContain('secret');
+      expect(tokens).toEqual([]);
+      await rig.stop();
+    });
+  }
 });
