@@ -7,6 +7,7 @@ import { drawMap } from '/map-view.js';
 const STATUS_MS = 1000;
 const MAP_MS = 2000;
 const EVENTS_SHOWN = 80;
+const APPROVALS_MS = 2000;
 const KEY = 'auraison-token';
 
 const at = (id) => document.getElementById(id);
@@ -167,6 +168,57 @@ async function showMap() {
     : 'no map yet';
 }
 
+/** What waits for the word of a person. Kept as it is while nothing changed: a button must not move under a finger. */
+let shownApprovals = '';
+async function showApprovals() {
+  const response = await call('/v1/approvals');
+  if (!response.ok) return;
+  const { approvals } = await response.json();
+  const now = JSON.stringify(approvals);
+  if (now === shownApprovals) return;
+  shownApprovals = now;
+  at('approvals-panel').hidden = approvals.length === 0;
+  at('approvals').replaceChildren(...approvals.map(approvalItem));
+}
+
+function approvalItem(approval) {
+  const item = document.createElement('li');
+  const until = new Date(Number(BigInt(approval.expires_ts) / 1000000n)).toLocaleTimeString();
+  item.append(
+    element('strong', `${approval.point} ${approval.subject}`),
+    element('p', approval.reason),
+    element('code', JSON.stringify(approval.facts)),
+    element(
+      'p',
+      `for ${approval.principal}, until ${until}${approval.roles.length ? `; ${approval.roles.join(' or ')} may answer` : ''}`,
+    ),
+    answerButton(approval, 'allow', 'Allow'),
+    answerButton(approval, 'deny', 'Deny'),
+  );
+  return item;
+}
+
+function answerButton(approval, decision, label) {
+  const button = element('button', label, decision);
+  button.type = 'button';
+  button.setAttribute('aria-label', `${label} ${approval.point} ${approval.subject}`);
+  button.addEventListener('click', async () => {
+    const response = await call(`/v1/approvals/${approval.approval_id}/answer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ decision, reason: 'answered in the console' }),
+    }).catch(() => undefined);
+    const said = response?.ok
+      ? ''
+      : ((await response?.json().catch(() => undefined))?.message ?? 'the daemon does not answer');
+    at('approvals-note').textContent = said === '' ? '' : `not taken: ${said}`;
+    shownApprovals = '';
+    await showApprovals().catch(() => {});
+    if (said !== '') at('approvals-panel').hidden = false;
+  });
+  return button;
+}
+
 async function forever(task, everyMs, onState) {
   for (;;) {
     try {
@@ -203,6 +255,7 @@ void forever(
   },
 );
 void forever(showMap, MAP_MS);
+void forever(showApprovals, APPROVALS_MS);
 void forever(follow, STATUS_MS);
 
 /** The plain values of a payload, for a line; the whole payload is the line's title. */

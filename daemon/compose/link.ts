@@ -2,12 +2,13 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
-import { type Cell, type CellContext, EdgeError } from '../../contract/core.ts';
+import { type Cell, type CellContext, type Central, EdgeError, TOPICS } from '../../contract/core.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
 /** The link cell: off without `link.central_url`. */
-export async function composeLink({ config, dataDir }: Settings, context: CellContext): Promise<Cell> {
+export async function composeLink(settings: Settings, context: CellContext): Promise<Cell> {
+  const { config, dataDir } = settings;
   const { central_url: url, token_file: tokenFile, key_file: keyFile } = config.link;
   // Read once here, so that a wrong file is found at the start; read again at every request, so that a
   // replaced token is taken up.
@@ -24,7 +25,7 @@ export async function composeLink({ config, dataDir }: Settings, context: CellCo
     url === '' ? undefined : new (await import('../../central-link/http-central.ts')).HttpCentral(options);
   return new LinkCell(context, {
     robot: config.daemon.name,
-    central,
+    central: central && (await guarded(settings, context, central)),
     ...(url !== '' && config.intents.central ? { orders: await makeOrders() } : {}),
     openReader: (cell) => openEventReader(dataDir, cell),
     random,
@@ -41,6 +42,25 @@ export async function composeLink({ config, dataDir }: Settings, context: CellCo
     const downlink = new HttpDownlink(options);
     return new OrderLoop(context, { robot: config.daemon.name, downlink, desk, random });
   }
+}
+
+/** Policies on data that leaves. Those that are built in allow it: a robot without policies of its own pays nothing. */
+async function guarded({ config }: Settings, context: CellContext, central: Central): Promise<Central> {
+  const { dir, files } = config.policy;
+  if (dir === '' && files.length === 0) return central;
+  const [{ PolicyBook, readPolicySource }, { GuardedCentral }] = await Promise.all([
+    import('../../adapters/cedar/index.ts'),
+    import('../../central-link/guarded-central.ts'),
+  ]);
+  const robot = config.daemon.name;
+  const hook = await PolicyBook.open({
+    ...{ robot, clock: context.clock },
+    read: () => readPolicySource(dir, files),
+    standing: ({ roles }) => ({ ok: true, roles }),
+  });
+  // The runtime says when they changed, and has told of faults.
+  context.bus.onBroadcast(TOPICS.policyChanged, () => void hook.reload().catch(() => {}));
+  return new GuardedCentral({ robot, central, hook, emit: (events) => context.emit(events) });
 }
 
 function readKey(path: string): string {
