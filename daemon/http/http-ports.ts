@@ -10,6 +10,7 @@ import type {
   McpServers,
   ModelsApi,
   QuestionApi,
+  ReplayApi,
   RunControlApi,
   RuntimeApi,
   ScheduleView,
@@ -31,6 +32,8 @@ export type HttpPorts = {
   readonly governance?: GovernanceApi;
   /** Skills by application. */
   readonly skills?: ReadonlyMap<string, SkillShelf>;
+  /** Looking back at runs; undefined: not here. */
+  readonly replay?: ReplayApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */

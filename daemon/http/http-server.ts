@@ -23,6 +23,7 @@ import { playRoutes } from './routes/plays.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { questionRoutes } from './routes/questions.ts';
 import { recordingRoutes } from './routes/recording.ts';
+import { replayRoutes } from './routes/replay.ts';
 import { robotRoutes } from './routes/robot.ts';
 import { rosRoutes } from './routes/ros.ts';
 import { runControlRoutes } from './routes/run-control.ts';
@@ -151,6 +152,7 @@ export class HttpServer {
     const deps = { ports: this.#ports, config: this.#config, cells: this.#cells };
     statusRoutes(app, { ...deps, logs: this.#logs, metrics: this.#metrics });
     runRoutes(app, this.#ports);
+    replayRoutes(app, this.#ports);
     runControlRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     robotRoutes(app, this.#ports);

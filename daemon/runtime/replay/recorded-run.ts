@@ -62,7 +62,12 @@ export function findEntry(events: readonly AgentEvent[], from: string): number {
     ? Number(from) - 1
     : events.findIndex((event) => event.event_id === from || nameIn(event) === from);
   const firstStart = events.findIndex((event) => event.kind === 'run.started');
-  if (index >= 0 && index < events.length && firstStart >= 0) return Math.max(index, firstStart) + 1;
+  if (index >= 0 && index < events.length && firstStart >= 0) {
+    let at = Math.max(index, firstStart);
+    // Written together with what follows: no run ever stood between them.
+    while (at + 1 < events.length && TOGETHER.has(events[at]!.kind)) at++;
+    return at + 1;
+  }
   throw new EdgeError('schema.invalid', {
     operation: 'find entry',
     subject: from,
@@ -70,6 +75,8 @@ export function findEntry(events: readonly AgentEvent[], from: string): number {
     hint: `a number from 1 to ${events.length}, a phase, or an id that auraison runs events shows`,
   });
 }
+
+const TOGETHER: ReadonlySet<EventKind> = new Set(['policy.decided', 'robot.observed']);
 
 function nameIn(event: AgentEvent): string | undefined {
   if (event.kind === 'session.entry') return event.payload.entry_id;

@@ -65,6 +65,8 @@ export class ReplayAttempt {
   #cursor = 0;
   #appends = 0;
   #lines = 0;
+  /** The run was cancelled here: it is again, once what it began is under way. */
+  #cancel: string | undefined;
   #over: AttemptEnd | undefined;
 
   constructor(parts: ReplayAttemptParts) {
@@ -116,6 +118,11 @@ export class ReplayAttempt {
       if (now !== seen) {
         seen = now;
         since = host.monotonicMs();
+        continue;
+      }
+      if (this.#cancel !== undefined) {
+        void this.#run.end('cancel', this.#cancel).catch(() => {});
+        this.#cancel = undefined;
         continue;
       }
       if (clock.fireNext(this.#due())) continue;
@@ -195,8 +202,7 @@ export class ReplayAttempt {
     const last = rest.findLast((event) => event.kind === 'run.finished');
     if (last?.kind !== 'run.finished' || last.payload.error?.code !== 'run.cancelled') return;
     const settles = rest.every((event) => !BEGINS.has(event.kind));
-    if (settles && last.payload.status === 'cancelled')
-      void this.#run.end('cancel', last.payload.reason).catch(() => {});
+    if (settles && last.payload.status === 'cancelled') this.#cancel = last.payload.reason;
   }
 
   #say(event: AgentEvent<'run.message'>): void {

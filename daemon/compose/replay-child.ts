@@ -1,0 +1,111 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import {
+  type Clock,
+  EdgeError,
+  type ErrorBody,
+  LIMITS,
+  type ReplayApi,
+  type ReplayOutcome,
+  type ReplayRequest,
+  type RunDiff,
+  type TraceSpan,
+} from '../../contract/core.ts';
+import type { Settings } from '../settings.ts';
+
+export type LookBack =
+  | { readonly what: 'replay'; readonly run: string; readonly request: ReplayRequest }
+  | { readonly what: 'diff'; readonly run: string; readonly other: string }
+  | { readonly what: 'trace'; readonly run: string };
+
+/** Processes that look back at the same time; beyond it a request is refused with `cell.overloaded`. */
+const AT_ONCE_MAX = 2;
+const ENTRY = fileURLToPath(new URL('./replay-main.ts', import.meta.url));
+/** Memory of one of them, MB: a run of a hundred thousand events. */
+const HEAP_MB = 512;
+
+type Reply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/** Looking back in processes of their own: without a bus, with a deadline and bounded memory. */
+export class ForkedReplayApi implements ReplayApi {
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+  #running = 0;
+
+  constructor(settings: Settings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  async replay(run: string, request: ReplayRequest): Promise<ReplayOutcome> {
+    return (await this.#ask({ what: 'replay', run, request })) as ReplayOutcome;
+  }
+
+  async diff(run: string, other: string): Promise<RunDiff> {
+    return (await this.#ask({ what: 'diff', run, other })) as RunDiff;
+  }
+
+  async trace(run: string): Promise<readonly TraceSpan[]> {
+    return (await this.#ask({ what: 'trace', run })) as readonly TraceSpan[];
+  }
+
+  async #ask(question: LookBack): Promise<unknown> {
+    if (this.#running >= AT_ONCE_MAX)
+      throw new EdgeError('cell.overloaded', {
+        operation: question.what,
+        subject: question.run,
+        message: `${AT_ONCE_MAX} replays are under way`,
+      });
+    this.#running++;
+    try {
+      return await this.#child(question);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  #child(question: LookBack): Promise<unknown> {
+    const child = fork(ENTRY, [JSON.stringify(this.#settings), JSON.stringify(question)], {
+      serialization: 'advanced',
+      execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP_MB}`],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    return new Promise((resolve, reject) => {
+      const fail = (error: EdgeError) => {
+        child.kill('SIGKILL');
+        reject(error);
+      };
+      const timer = this.#clock.after(LIMITS.API_REQUEST_MS - 1_000, () =>
+        fail(
+          new EdgeError('deadline.exceeded', {
+            operation: question.what,
+            subject: question.run,
+            hint: `auraison run ${question.what} takes its time`,
+          }),
+        ),
+      );
+      child.once('message', (message) => {
+        timer.cancel();
+        const reply = message as Reply;
+        if (reply.ok) resolve(reply.value);
+        else reject(EdgeError.fromBody(reply.error));
+      });
+      child.once('error', (cause) => {
+        timer.cancel();
+        fail(EdgeError.from(cause, 'internal.fault', question.what, question.run));
+      });
+      child.once('exit', (code) => {
+        timer.cancel();
+        reject(
+          new EdgeError('internal.fault', {
+            operation: question.what,
+            subject: question.run,
+            message: `the process that looked back ended with ${code ?? 'a signal'}`,
+          }),
+        );
+      });
+    });
+  }
+}

@@ -1,0 +1,26 @@
+/** Entry of one look back: `replay-main.ts <settings as JSON> <question as JSON>`; the answer is one message. */
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { EdgeError } from '../../contract/core.ts';
+import type { Settings } from '../settings.ts';
+import { FileReplayApi } from './replay.ts';
+import type { LookBack } from './replay-child.ts';
+
+const settings = JSON.parse(process.argv[2] ?? 'null') as Settings;
+const question = JSON.parse(process.argv[3] ?? 'null') as LookBack;
+process.title = 'auraison-replay';
+const api = new FileReplayApi(settings, new SystemClock());
+
+async function answer(): Promise<unknown> {
+  if (question.what === 'replay') return await api.replay(question.run, question.request);
+  if (question.what === 'diff') return await api.diff(question.run, question.other);
+  return await api.trace(question.run);
+}
+
+const reply = await answer().then(
+  (value) => ({ ok: true, value }),
+  (thrown: unknown) => ({
+    ok: false,
+    error: EdgeError.from(thrown, 'internal.fault', question.what, question.run).toBody(),
+  }),
+);
+process.send?.(reply, undefined, {}, () => process.exit(0));

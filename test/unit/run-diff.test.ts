@@ -1,0 +1,217 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AgentEvent, DifferenceClass, NewEvent } from '../../contract/index.ts';
+import { drawDiff } from '../../daemon/runtime/replay/diff-text.ts';
+import { diffRuns } from '../../daemon/runtime/replay/run-diff.ts';
+
+const RUN = '018bcfe5-6800-7001-8202-020202020202';
+
+function events(list: readonly NewEvent[]): AgentEvent[] {
+  return list.map((event, i) => ({
+    ...event,
+    run_id: RUN,
+    event_id: RUN,
+    ts: String(i),
+    cell: 'runtime',
+    seq: i + 1,
+    prev_hash: '',
+    hash: '',
+  })) as AgentEvent[];
+}
+
+const INTENT: NewEvent = {
+  kind: 'intent.accepted',
+  payload: {
+    app: 'app',
+    intent: {
+      intent_id: RUN,
+      type: 'app/go',
+      params: { n: 1 },
+      policy_ctx: { tenant: 'lab', principal: 'ada', roles: [], origin: 'cli' },
+      targets: [],
+      priority: 5,
+    },
+  },
+};
+
+/** One step of a run: a judged call with its result, a phase, a call of a model. */
+function step(id: number, n: number): NewEvent[] {
+  const call_id = `018bcfe5-6800-7001-8202-${String(id).padStart(12, '0')}`;
+  const model_id = `018bcfe5-6800-7002-8202-${String(id).padStart(12, '0')}`;
+  const sha = '0'.repeat(64);
+  return [
+    {
+      kind: 'model.called',
+      payload: { call_id: model_id, model: 'm', purpose: 'turn', parameters: {}, prompt_sha256: sha },
+    },
+    {
+      kind: 'model.returned',
+      payload: {
+        call_id: model_id,
+        ok: true,
+        tokens_in: 1,
+        tokens_out: 1,
+        duration_ms: 5,
+        answer: { text: `say ${n}` },
+      },
+    },
+    {
+      kind: 'policy.decided',
+      payload: {
+        hook: 'rules',
+        point: 'tool',
+        subject: 't',
+        decision: 'allow',
+        reason: 'fine',
+        duration_us: id,
+      },
+    },
+    {
+      kind: 'tool.called',
+      payload: { call_id, tool: 't', args: { n }, effect: 'read', replay: 'safe', deadline_ms: 10 },
+    },
+    { kind: 'tool.returned', payload: { call_id, tool: 't', ok: true, result: { n }, duration_ms: 3 } },
+    { kind: 'run.phase', payload: { phase: `p${n % 3}`, reason: `after ${n}`, facts: { n } } },
+    {
+      kind: 'session.entry',
+      payload: { session_id: RUN, entry_id: `e${id}`, entry: { type: 'message', text: `entry ${n}` } },
+    },
+  ];
+}
+
+const runs = fc
+  .array(fc.integer({ min: 0, max: 5 }), { maxLength: 12 })
+  .map((numbers) => [INTENT, ...numbers.flatMap((n, i) => step(i + 1, n))]);
+
+const diff = (a: readonly NewEvent[], b: readonly NewEvent[]) =>
+  diffRuns({ runId: 'a', events: events(a) }, { runId: 'b', events: events(b) });
+
+describe('the difference of two runs', () => {
+  it('of a run with itself is none, whatever its ids and times', () => {
+    fc.assert(
+      fc.property(runs, (run) => {
+        const other = JSON.parse(
+          JSON.stringify(run)
+            .replaceAll('018bcfe5-6800-7001', '018bcfe5-7777-7001')
+            .replaceAll('"duration_us":1', '"duration_us":9'),
+        ) as NewEvent[];
+        const found = diff(run, other);
+        expect(found).toMatchObject({ identical: true, first: undefined, classes: {} });
+        expect(found.rows.every((row) => row.same)).toBe(true);
+      }),
+    );
+  });
+
+  it('is the same from either side', () => {
+    fc.assert(
+      fc.property(runs, runs, (a, b) => {
+        const mirrored = diff(b, a).rows.map((row) => ({
+          ...row,
+          a: row.b,
+          b: row.a,
+          left: row.right,
+          right: row.left,
+        }));
+        expect(diff(a, b).rows).toEqual(mirrored);
+      }),
+    );
+  });
+
+  it('shows each line of both runs once and in order', () => {
+    fc.assert(
+      fc.property(runs, runs, (a, b) => {
+        const { rows } = diff(a, b);
+        const side = (key: 'a' | 'b') => rows.flatMap((row) => (row[key] === undefined ? [] : [row[key]]));
+        const expected = (run: readonly NewEvent[]) => run.map((_, i) => i + 1);
+        expect(side('a')).toEqual(expected(a));
+        expect(side('b')).toEqual(expected(b));
+      }),
+    );
+  });
+
+  const changes: Record<
+    Exclude<DifferenceClass, 'timing' | 'order'>,
+    (event: NewEvent) => NewEvent | undefined
+  > = {
+    intent: (event) =>
+      event.kind === 'intent.accepted'
+        ? { ...event, payload: { ...event.payload, intent: { ...event.payload.intent, params: { n: 2 } } } }
+        : undefined,
+    policy: (event) =>
+      event.kind === 'policy.decided'
+        ? { ...event, payload: { ...event.payload, decision: 'deny' } }
+        : undefined,
+    arguments: (event) =>
+      event.kind === 'tool.called' ? { ...event, payload: { ...event.payload, args: { n: 99 } } } : undefined,
+    result: (event) =>
+      event.kind === 'tool.returned'
+        ? { ...event, payload: { ...event.payload, result: { n: 99 } } }
+        : undefined,
+    phase: (event) =>
+      event.kind === 'run.phase'
+        ? { ...event, payload: { ...event.payload, reason: 'otherwise' } }
+        : undefined,
+    'model answer': (event) =>
+      event.kind === 'model.returned'
+        ? { ...event, payload: { ...event.payload, answer: { text: 'no' } } }
+        : undefined,
+    session: (event) =>
+      event.kind === 'session.entry'
+        ? { ...event, payload: { ...event.payload, entry: { type: 'x' } } }
+        : undefined,
+  };
+  it.each(Object.entries(changes))('finds one change of class %s, and only that', (name, change) => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 8 }),
+        fc.nat(),
+        (numbers, pick) => {
+          const run = [INTENT, ...numbers.flatMap((n, i) => step(i + 1, n))];
+          const at = run.flatMap((event, i) => (change(event) ? [i] : []));
+          const index = at[pick % at.length]!;
+          const other = run.map((event, i) => (i === index ? change(event)! : event));
+          const found = diff(run, other);
+          const different = found.rows.filter((row) => !row.same);
+          expect(different).toMatchObject([{ class: name, a: index + 1, b: index + 1 }]);
+          expect(found.rows[found.first!]).toEqual(different[0]);
+        },
+      ),
+    );
+  });
+
+  it('tells steps that took clearly longer, and calls runs equal all the same', () => {
+    const run = [INTENT, ...step(1, 1)];
+    const slow = run.map((event) =>
+      event.kind === 'tool.returned' ? { ...event, payload: { ...event.payload, duration_ms: 900 } } : event,
+    ) as NewEvent[];
+    expect(diff(run, slow)).toMatchObject({
+      identical: true,
+      timing: [{ step: 't #1', a_ms: 3, b_ms: 900 }],
+      classes: { timing: -1 },
+    });
+  });
+
+  it('is drawn within 100 columns, with the fields that differ, and no cursor moves', () => {
+    const run = [INTENT, ...step(1, 1), ...step(2, 2)];
+    const other = run.map((event) =>
+      event.kind === 'tool.called'
+        ? { ...event, payload: { ...event.payload, args: { n: 7, text: 'x\u001b[2J'.repeat(40) } } }
+        : event,
+    ) as NewEvent[];
+    const text = drawDiff(diff(run, other), 100, false);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    expect(text).toContain('first difference: arguments');
+    expect(text).toContain('args.n: 1 → 7');
+    expect(text).not.toContain('\u001b');
+  });
+
+  it('of two long and unlike runs stays quick enough to be asked for', () => {
+    const many = (from: number) => [
+      INTENT,
+      ...Array.from({ length: 600 }, (_, i) => step(i + 1, from + i)).flat(),
+    ];
+    const { rows, identical } = diff(many(0), many(10_000));
+    expect(identical).toBe(false);
+    expect(rows.length).toBeGreaterThan(4_000);
+  });
+});
