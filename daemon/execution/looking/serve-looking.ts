@@ -56,7 +56,8 @@ function newestOf(
   const topics = fitting.map(({ topic }) => topic).sort();
   const sample = fitting.find(({ topic }) => topic === (wanted ?? topics[0]));
   if (sample) {
-    const newest = all.reduce((time, { received }) => (received > time ? received : time), sample.received);
+    let newest = sample.received;
+    for (const { received } of all) if (received > newest) newest = received;
     return { sample, topic: sample.topic, topics, time: sample.received, newest };
   }
   if (wanted !== undefined && topics.length > 0) {
