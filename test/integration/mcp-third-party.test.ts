@@ -3,10 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { McpServerView } from '../../contract/index.ts';
 import { AURAISON, freshDir, ROOT, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { conformanceOffer } from '../support/mcp-conformance-offer.ts';
 import { type McpServerRig, startMcpRig } from '../support/mcp-daemon-ports.ts';
-import { McpRig, serverConfig } from '../support/mcp-rig.ts';
+import { alive, McpRig, serverConfig } from '../support/mcp-rig.ts';
 
 const run = promisify(execFile);
 const paths = Object.fromEntries(
@@ -193,7 +194,14 @@ describe('a client of others, and a whole daemon', () => {
   let daemon: TestDaemon | undefined;
   beforeAll(async () => {
     dir = freshDir('mcp-daemon');
-    daemon = await testDaemon(dir.path, { AURAISON_SIM_WIDTH: '2', AURAISON_SIM_HEIGHT: '2' });
+    const config = join(dir.path, 'robot.toml');
+    const server = join(ROOT, 'test/support/mcp-hostile-main.ts');
+    writeFileSync(
+      config,
+      `[sim]\nwidth = 2\nheight = 2\n\n[[mcp.servers]]\nname = "stays"\ncommand = "${process.execPath}"\n` +
+        `args = ["${server}", "stays"]\napps = ["*"]\ndeny = ["go"]\n`,
+    );
+    daemon = await testDaemon(dir.path, { AURAISON_CONFIG: config });
   });
   afterAll(async () => {
     await daemon?.stop();
@@ -249,6 +257,31 @@ describe('a client of others, and a whole daemon', () => {
 
   it('and over the stdio bridge, as clients that start their servers do', async () => {
     check(await python('stdio', AURAISON, '--data-dir', dir.path, 'mcp'));
+  });
+
+  it('has foreign servers beside it, shows them, and ends them even when the cell is killed', async () => {
+    const isUp = async () =>
+      (await daemon!.api.get<{ servers: McpServerView[] }>('/v1/mcp/servers')).servers[0]?.state === 'up';
+    await until(isUp, 'the server is up');
+    const args = ['mcp', 'servers', '--data-dir', dir.path, '--json'];
+    const { stdout } = await run(AURAISON, args, {
+      env: { ...process.env, AURAISON_CONFIG: join(dir.path, 'robot.toml') },
+    });
+    const [view] = (JSON.parse(stdout) as { servers: McpServerView[] }).servers;
+    expect(view).toMatchObject({ server: 'stays', state: 'up', apps: ['*'] });
+    expect(view?.tools.map(({ name, state }) => [name, state])).toEqual([
+      ['mcp.stays.echo', 'offered'],
+      ['mcp.stays.go', 'denied'],
+    ]);
+    process.kill(await daemon!.pidOf('runtime'), 'SIGKILL');
+    await until(() => !alive(view!.pid!), 'the server is gone with its cell');
+    // Its tools are known without it: the new cell starts it when one of them is called.
+    const after = await until(async () => {
+      const { servers } = await daemon!.api.get<{ servers: McpServerView[] }>('/v1/mcp/servers');
+      return servers[0];
+    }, 'the new cell answers');
+    expect(after).toMatchObject({ state: 'idle' });
+    expect(after.tools[0]).toMatchObject({ name: 'mcp.stays.echo', state: 'offered' });
   });
 
   it('writes down what the policies said about calls that are no runs', async () => {
