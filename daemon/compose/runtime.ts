@@ -18,6 +18,7 @@ import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, withHarness } from './pi.ts';
+import { ForkedReplayApi } from './replay-child.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeTelemetry } from './telemetry.ts';
@@ -73,6 +74,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       clock,
       runtime,
       control: runtime.control,
+      replay: new ForkedReplayApi(settings, clock),
       approvals: runtime.approvals,
       governance,
       questions: house.questions,
