@@ -1,0 +1,287 @@
+import { Type } from 'typebox';
+import { Count, closed, Json, Name, Sha256, Text, Uuid } from './common.ts';
+import { ErrorBody } from './errors.ts';
+import { Intent } from './intent.ts';
+import { RunStatus } from './run-state.ts';
+import { WireTime } from './time.ts';
+
+/** Payloads of what the runtime cell writes: intents, runs, tools, models, people. Part of `EVENT_PAYLOADS`. */
+export const RUN_PAYLOADS = {
+  // Intents and runs, written by the runtime cell in the order drawn in contract/README.md.
+  'intent.accepted': Type.Object({ intent: Intent, app: Name('application') }, closed),
+  'intent.refused': Type.Object({ type: Text(256, 'intent type as sent'), error: ErrorBody }, closed),
+  'run.queued': Type.Object(
+    {
+      intent_id: Uuid('UUIDv7'),
+      app: Name('application'),
+      harness: Type.Enum(['pi', 'flow', 'remote']),
+      parent_run_id: Type.Optional(Uuid('UUIDv7 of the run that asked for this one')),
+      forked_from: Type.Optional(
+        Type.Object({ run_id: Uuid('UUIDv7'), entry_id: Text(128, 'entry of its session') }, closed),
+      ),
+      concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
+      /** What a run that another one asked for may spend; its time is the deadline of its intent. */
+      budget: Type.Optional(
+        Type.Object(
+          {
+            turns: Type.Optional(Count('calls of models')),
+            tokens: Type.Optional(Count('tokens in and out')),
+          },
+          closed,
+        ),
+      ),
+    },
+    closed,
+  ),
+  'run.started': Type.Object(
+    { attempt: Type.Integer({ minimum: 1 }), resumed_from: Type.Optional(Text(128, 'state entered again')) },
+    closed,
+  ),
+  'run.phase': Type.Object(
+    {
+      phase: Name('state of the graph'),
+      previous: Type.Optional(Name('state before')),
+      reason: Text(512, 'why'),
+      facts: Type.Optional(Json),
+      robot_time_ns: Type.Optional(WireTime),
+    },
+    closed,
+  ),
+  'run.status': Type.Object({ status: RunStatus, previous: RunStatus, reason: Text(512, 'why') }, closed),
+  'run.message': Type.Object(
+    {
+      message_id: Uuid('UUIDv7'),
+      kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label']),
+      body: Json,
+      principal: Name('who said it'),
+      origin: Text(64, 'where it came from'),
+    },
+    closed,
+  ),
+  'session.entry': Type.Object(
+    {
+      session_id: Text(128, 'session: the id of its run'),
+      entry_id: Text(128, 'entry'),
+      parent_id: Type.Optional(Text(128, 'entry before; absent: the root')),
+      entry: Json,
+    },
+    closed,
+  ),
+  'run.finished': Type.Object(
+    {
+      status: Type.Enum(['succeeded', 'failed', 'cancelled']),
+      reason: Text(512, 'why'),
+      score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+      summary: Json,
+      error: Type.Optional(ErrorBody),
+    },
+    closed,
+  ),
+  'policy.decided': Type.Object(
+    {
+      hook: Name('policy hook'),
+      point: Type.Enum(['intent', 'tool', 'model', 'egress', 'approval']),
+      subject: Text(256, 'what was judged'),
+      decision: Type.Enum(['allow', 'deny', 'needs_approval']),
+      reason: Text(512, 'why'),
+      duration_us: Count('microseconds'),
+      policy_sha256: Type.Optional(Sha256),
+      /** What was judged, whole: enough to judge it again under another policy. */
+      request: Type.Optional(Json),
+      /** Ids of the policies that decided. */
+      determining: Type.Optional(Type.Array(Text(256, 'policy id'), { maxItems: 64 })),
+    },
+    closed,
+  ),
+  'tool.called': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      tool: Name('tool'),
+      args: Json,
+      effect: Type.Enum(['read', 'write', 'actuate']),
+      replay: Type.Enum(['never', 'safe', 'probe']),
+      deadline_ms: Type.Integer({ minimum: 1 }),
+      robot_time_ns: Type.Optional(WireTime),
+      origin_id: Type.Optional(Text(256, 'id that the model gave the call')),
+      traceparent: Type.Optional(Text(64, 'W3C trace context')),
+    },
+    closed,
+  ),
+  'tool.returned': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      tool: Name('tool'),
+      ok: Type.Boolean(),
+      result: Type.Optional(Json),
+      error: Type.Optional(ErrorBody),
+      duration_ms: Type.Number({ minimum: 0 }),
+      robot_time_ns: Type.Optional(WireTime),
+      images: Type.Optional(
+        Type.Array(
+          Type.Object(
+            { mime: Type.Enum(['image/jpeg', 'image/png']), sha256: Sha256, bytes: Count('bytes') },
+            closed,
+          ),
+          { maxItems: 16 },
+        ),
+      ),
+    },
+    closed,
+  ),
+  /**
+   * What a run saw of its robot: enough to decide the same again. Written with the first event that may depend on
+   * it. A state holds what changed since the read before, a map only the cells that did; see docs/replay.md.
+   */
+  'robot.observed': Type.Object(
+    {
+      reads: Type.Array(
+        Type.Object(
+          {
+            what: Type.Enum(['state', 'map']),
+            at_ms: Type.Number({ minimum: 0, description: 'milliseconds since the attempt began' }),
+            value: Type.Optional(Json),
+            error: Type.Optional(ErrorBody),
+          },
+          closed,
+        ),
+        { maxItems: 256 },
+      ),
+    },
+    closed,
+  ),
+  'model.called': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      model: Text(256, 'model'),
+      purpose: Text(256, 'why'),
+      parameters: Json,
+      prompt_sha256: Sha256,
+      traceparent: Type.Optional(Text(64, 'W3C trace context')),
+    },
+    closed,
+  ),
+  'model.returned': Type.Object(
+    {
+      call_id: Uuid('UUIDv7'),
+      ok: Type.Boolean(),
+      tokens_in: Count('tokens'),
+      tokens_out: Count('tokens'),
+      duration_ms: Type.Number({ minimum: 0 }),
+      error: Type.Optional(ErrorBody),
+      model: Type.Optional(Text(256, 'model that answered, after fallbacks')),
+      model_id: Type.Optional(Text(256, 'as its server names it')),
+      cached: Type.Optional(Type.Boolean()),
+      first_token_ms: Type.Optional(Type.Number({ minimum: 0 })),
+      /** Text, tool calls and stop reason: enough to answer the same call again. A large one is a blob. */
+      answer: Type.Optional(Json),
+      answer_sha256: Type.Optional(Sha256),
+      cost_usd: Type.Optional(Type.Number({ minimum: 0, description: 'US dollars, as configured' })),
+      /** Models that were asked before this one and gave no answer, in order. */
+      attempts: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              model: Text(256, 'model'),
+              code: Text(64, 'code of the error'),
+              reason: Text(512, 'why it gave no answer'),
+              duration_ms: Type.Number({ minimum: 0 }),
+            },
+            closed,
+          ),
+          { maxItems: 64 },
+        ),
+      ),
+    },
+    closed,
+  ),
+  'model.state': Type.Object(
+    {
+      model: Text(256, 'name in the configuration'),
+      state: Type.Enum(['up', 'down', 'sleeping', 'none_left']),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  // People, schedules, extensions.
+  'approval.requested': Type.Object(
+    {
+      approval_id: Uuid('UUIDv7'),
+      point: Type.Enum(['intent', 'tool', 'model', 'egress']),
+      subject: Text(256, 'what has to be approved'),
+      reason: Text(512, 'why it has to be'),
+      facts: Json,
+      tenant: Name('tenant'),
+      principal: Name('who wants it'),
+      expires_ns: WireTime,
+      /** Id that the tool call will have: a call with this id in the log has used the answer up. */
+      call_id: Type.Optional(Uuid('UUIDv7')),
+      /** Roles of which one is needed to answer; absent: as a policy says. */
+      roles: Type.Optional(Type.Array(Name('role'), { maxItems: 32 })),
+    },
+    closed,
+  ),
+  'approval.answered': Type.Object(
+    {
+      approval_id: Uuid('UUIDv7'),
+      decision: Type.Enum(['allow', 'deny', 'expired']),
+      by: Text(128, 'who answered; empty: nobody did'),
+      origin: Text(64, 'where the answer came from'),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'question.asked': Type.Object(
+    {
+      question_id: Uuid('UUIDv7: the id of the call that asks'),
+      text: Text(2048, 'what a person is asked'),
+      choices: Type.Optional(Type.Array(Text(256, 'answer to choose'), { maxItems: 16 })),
+      fallback: Type.Optional(Text(2048, 'what counts when nobody answers')),
+      tenant: Name('tenant'),
+      principal: Name('who wanted the run'),
+      expires_ns: WireTime,
+    },
+    closed,
+  ),
+  'question.answered': Type.Object(
+    {
+      question_id: Uuid('UUIDv7'),
+      outcome: Type.Enum(['answered', 'expired', 'withdrawn']),
+      answer: Type.Optional(Text(2048, 'what was said, or the fallback')),
+      by: Text(128, 'who answered; empty: nobody did'),
+      origin: Text(64, 'where the answer came from'),
+    },
+    closed,
+  ),
+  'grant.state': Type.Object(
+    {
+      grant_id: Name('grant'),
+      principal: Name('who holds it'),
+      state: Type.Enum(['issued', 'renewed', 'expired', 'revoked']),
+      expires_ns: WireTime,
+      grants: Json,
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+  'schedule.fired': Type.Object(
+    {
+      schedule: Name('name in the configuration'),
+      due_ns: WireTime,
+      /** `known`: the schedule is new or was changed; only times after this one count. */
+      action: Type.Enum(['known', 'run', 'skipped', 'refused']),
+      missed: Count('times that passed unseen before this one'),
+      reason: Text(512, 'why'),
+      spec: Type.Optional(Text(512, 'cron expression and time zone')),
+    },
+    closed,
+  ),
+  'extension.state': Type.Object(
+    {
+      app: Name('application'),
+      extension: Text(256, 'file, relative to the folder of the application'),
+      state: Type.Enum(['loaded', 'failed', 'isolated', 'unloaded']),
+      reason: Text(512, 'why'),
+    },
+    closed,
+  ),
+} as const;
