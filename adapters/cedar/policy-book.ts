@@ -134,6 +134,17 @@ export class PolicyBook implements PolicyHook {
   }
 }
 
+const WARM_UP: PolicyRequest = {
+  point: 'tool',
+  principal: { tenant: 'local', id: 'nobody', roles: [], origin: 'run' },
+  resource: resourceOf('tool', 'warm.up'),
+  robot: 'robot',
+  ts_ms: 0,
+  about: { effect: 'read' },
+  facts: { number: 1, text: 'a', flag: true },
+  entities: [],
+};
+
 async function load({ read, clock }: PolicyBookParts): Promise<Held> {
   const { policies, entities } = read();
   const loaded_ts = toWireTime(clock.now());
@@ -151,6 +162,8 @@ async function load({ read, clock }: PolicyBookParts): Promise<Held> {
   }
   const texts = policies.length === 0 ? BUILT_IN : policies;
   const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities]);
+  // The first question of all compiles much of Cedar: it is asked here, and nobody's deadline pays for it.
+  judge.judge(WARM_UP);
   const told = judge.policies.map(({ id, effect, line }) => ({ id, effect, line }));
   const view = {
     policy_sha256: judge.sha256,

@@ -207,17 +207,34 @@ function withLogs<T>(settings: Settings, work: (readers: readonly EventReader[])
 
 function decisionsOf(readers: readonly EventReader[], id: string): AgentEvent<'policy.decided'>[] {
   const found: AgentEvent<'policy.decided'>[] = [];
+  const intentId = intentOf(readers, id);
   for (const reader of readers) {
     for (let cursor = 0; ; ) {
       const events = reader.read(cursor, 1_000, {
         kinds: ['policy.decided'],
       }) as AgentEvent<'policy.decided'>[];
       if (events.length === 0) break;
-      found.push(...events.filter((event) => event.run_id === id || event.event_id === id));
+      found.push(
+        ...events.filter(
+          (event) =>
+            event.run_id === id ||
+            event.event_id === id ||
+            (intentId !== undefined && requestOf(event)?.about['intent_id'] === intentId),
+        ),
+      );
       cursor = events.at(-1)!.seq;
     }
   }
   return found;
+}
+
+/** An intent is judged before it has a run. */
+function intentOf(readers: readonly EventReader[], runId: string): string | undefined {
+  for (const reader of readers) {
+    const [event] = reader.read(0, 1, { runId, kinds: ['intent.accepted'] });
+    if (event?.kind === 'intent.accepted') return event.payload.intent.intent_id;
+  }
+  return undefined;
 }
 
 function explained(event: AgentEvent<'policy.decided'>): string {

@@ -6,6 +6,7 @@ import {
   canonicalJson,
   type Grant,
   type NewEvent,
+  type PolicyContext,
   type QuotaRule,
   toWireTime,
 } from '../../contract/index.ts';
