@@ -32,7 +32,11 @@ export function judgePattern(pattern: string): PatternVerdict {
   }
   const fault = ambiguity(group);
   if (fault !== undefined) return refused(fault);
-  const power = degree(group) + (pattern.startsWith('^') ? 0 : 1);
+  // Bounded repeats beside each other multiply: `a?` thirty times is 2^30 ways.
+  const ways = choices(group);
+  if (ways > BOUNDED_MAX ** 3) return refused('has too many bounded repeats beside each other');
+  const bounded = ways > BOUNDED_MAX ** 2 ? 2 : ways > BOUNDED_MAX ? 1 : 0;
+  const power = degree(group) + bounded + (pattern.startsWith('^') ? 0 : 1);
   if (power <= 1) return { ok: true, textMax: 1 << 20 };
   if (power === 2) return { ok: true, textMax: 4_096 };
   if (power === 3) return { ok: true, textMax: 256 };
@@ -47,6 +51,14 @@ function refused(reason: string): PatternVerdict {
 function degree(group: Group): number {
   const of = (atom: Atom): number => (atom.max > BOUNDED_MAX ? 1 : 0) + (atom.group ? degree(atom.group) : 0);
   return Math.max(0, ...group.branches.map((atoms) => atoms.reduce((sum, atom) => sum + of(atom), 0)));
+}
+
+/** Ways in which the bounded repeats of the worst branch can share a text. */
+function choices(group: Group): number {
+  const of = ({ min, max, group: inner }: Atom): number =>
+    (max > BOUNDED_MAX ? 1 : max - min + 1) * (inner ? choices(inner) : 1);
+  const ways = group.branches.map((atoms) => atoms.reduce((product, atom) => product * of(atom), 1));
+  return ways.reduce((sum, one) => sum + one, 0);
 }
 
 /** A repeated group that can match the same text in two ways; undefined where there is none. */

@@ -152,6 +152,8 @@ describe('patterns of strangers', () => {
       'a*a*a*a*a*',
       '((a?){20}){20}',
       '(x+x+)+y',
+      `^${'a?'.repeat(30)}${'a'.repeat(30)}$`,
+      `^${'a{0,60}'.repeat(6)}b$`,
     ])
       expect(judgePattern(bad).ok, bad).toBe(false);
     for (const good of [
@@ -163,6 +165,8 @@ describe('patterns of strangers', () => {
       '^[0-9a-f]{64}$',
       '^\\p{L}+$',
       '\\S+@\\S+',
+      '^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$',
+      '^[A-Za-z0-9_-]{1,64}$',
       '^(?<y>\\d+)$',
     ])
       expect(judgePattern(good).ok, good).toBe(true);
@@ -188,10 +192,10 @@ describe('patterns of strangers', () => {
         // One that explodes never comes back from here: the test would be late, which is its verdict.
         expect(typeof new RegExp(source, 'u').test(text)).toBe('boolean');
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
-    expect(judged).toBeGreaterThan(50);
-  });
+    expect(judged).toBeGreaterThan(25);
+  }, 120_000);
 });
 
 describe('what servers say', () => {
