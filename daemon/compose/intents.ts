@@ -10,6 +10,8 @@ import { named } from './robot-io.ts';
 
 const SCHEMA = new URL('../../contract/schema/v1/intent-request.json', import.meta.url);
 
+const OFFER_AGAIN_MS = 2_000;
+
 /** What the execution cell takes in for the runtime, from ROS nodes and from the key space. */
 export type Intents = {
   readonly keySpaceUsers: readonly KeySpaceUser[];
@@ -62,13 +64,26 @@ export function makeIntents(
         report,
       })
     : undefined;
+  let closed = false;
+  let told = '';
+  /** A session that is not open yet opens; a package that is missing does not appear by itself. */
+  const offer = (own: RosIntents): void => {
+    own.start().catch((thrown: unknown) => {
+      const { code, message } = EdgeError.from(thrown, 'ros.failed', 'offer the action', name);
+      if (closed) return;
+      if (message !== told) notOffered(context, name, thrown);
+      told = message;
+      if (code !== 'sample.unknown_type') clock.after(OFFER_AGAIN_MS, () => closed || offer(own));
+    });
+  };
   return {
     keySpaceUsers,
     start() {
       door.start();
-      void rosIntents?.start().catch((thrown: unknown) => notOffered(context, name, thrown));
+      if (rosIntents) offer(rosIntents);
     },
     async close() {
+      closed = true;
       door.close();
       follower.close();
       await rosIntents?.close();

@@ -6,6 +6,7 @@ JSON on standard output. Actions, which zenoh-ros2-sdk has no classes for, are m
 as rcl_action makes them.
 
   robot PORT DOMAIN    publishes /scan, /odom, /chatter, obeys /cmd_vel, serves /add_two_ints, /lights, /fibonacci
+  asker PORT DOMAIN    asks the daemon for something by /run_intent: one goal that is refused, one that is canceled
   client PORT DOMAIN   calls /sum of ours, sends a goal to our /count, hears /edge_text
 """
 
@@ -239,4 +240,47 @@ def client():
         time.sleep(1)
 
 
-{"robot": robot, "client": client}[MODE]()
+def asker():
+    base = "auraison_interfaces/action/RunIntent"
+    heard = topic(
+        sdk.ROS2Subscriber,
+        "/run_intent/_action/feedback",
+        f"{base}_FeedbackMessage",
+        "goals",
+        callback=lambda m: say(feedback=m.feedback.status, run=m.feedback.run_id),
+    )
+    send = service(sdk.ROS2ServiceClient, "/run_intent/_action/send_goal", f"{base}_SendGoal", "goals")
+    result = service(sdk.ROS2ServiceClient, "/run_intent/_action/get_result", f"{base}_GetResult", "goals", timeout=60.0)
+    cancel = service(sdk.ROS2ServiceClient, "/run_intent/_action/cancel_goal", "action_msgs/srv/CancelGoal", "goals")
+    never = message("builtin_interfaces/msg/Time", sec=0, nanosec=0)
+
+    def goal(params):
+        own = message("unique_identifier_msgs/msg/UUID", uuid=numpy.frombuffer(uuid.uuid4().bytes, dtype=numpy.uint8))
+        fields = {"type": "maze/find_exit", "params_json": params, "idempotency_key": "", "priority": 7}
+        asked = message(f"{base}_Goal", deadline=never, traceparent="", **fields)
+        for _ in range(50):
+            answer = send.call(goal_id=own, goal=asked)
+            if answer is not None:
+                break
+            time.sleep(0.2)
+        say(accepted=bool(answer.accepted))
+        return own
+
+    def ended(own):
+        answer = result.call(goal_id=own)
+        r = answer.result
+        say(ended=r.status, status=int(answer.status), code=r.error_code, reason=r.reason, run=r.run_id)
+
+    ended(goal("[]"))
+    own = goal("{}")
+    time.sleep(1)
+    answer = cancel.call(goal_info=message("action_msgs/msg/GoalInfo", goal_id=own, stamp=never))
+    say(canceling=len(answer.goals_canceling))
+    ended(own)
+    say(done=True)
+    keep = (heard,)
+    while keep:
+        time.sleep(1)
+
+
+{"robot": robot, "client": client, "asker": asker}[MODE]()

@@ -5,6 +5,7 @@ import { TypeBook } from '../../formats/ros2/index.ts';
 import published from '../golden/rihs01.json' with { type: 'json' };
 
 const PEERS = join(import.meta.dirname, '../peers');
+const RUN_INTENT = 'auraison_interfaces/action/RunIntent';
 const FIBONACCI = 'example_interfaces/action/Fibonacci';
 /** Types whose definitions the peer is given; hashes are those that ROS 2 published, where it did. */
 const MESSAGES = [
@@ -13,6 +14,7 @@ const MESSAGES = [
   'geometry_msgs/msg/Twist',
   'std_msgs/msg/String',
   `${FIBONACCI}_FeedbackMessage`,
+  `${RUN_INTENT}_FeedbackMessage`,
 ];
 const SERVICES = [
   'std_srvs/srv/SetBool',
@@ -20,6 +22,8 @@ const SERVICES = [
   'action_msgs/srv/CancelGoal',
   `${FIBONACCI}_SendGoal`,
   `${FIBONACCI}_GetResult`,
+  `${RUN_INTENT}_SendGoal`,
+  `${RUN_INTENT}_GetResult`,
 ];
 
 export type PeerLine = Record<string, unknown>;
@@ -32,7 +36,7 @@ export class ZenohRosPeer {
   #errors = '';
   #alive = true;
 
-  constructor(mode: 'robot' | 'client', port: number, domain: number) {
+  constructor(mode: 'robot' | 'client' | 'asker', port: number, domain: number) {
     const python = execFileSync('bash', [join(PEERS, 'zenoh-ros.sh')], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
