@@ -17,11 +17,13 @@ export function addDoctorCommand(program: Command): void {
         // Adapters are loaded only here: they are half of the vendors.
         const doctor = await import('../doctor/checks.ts');
         const { checkLake } = await import('../doctor/lake-check.ts');
+        const { checkModels } = await import('../doctor/models-check.ts');
         const { checkMcp } = await import('../doctor/mcp-check.ts');
         const checks: Check[] = [
           doctor.checkNode(),
           doctor.checkDataDir(settings),
           await checkLake(settings),
+          await checkModels(settings),
           await doctor.checkPolicy(settings),
           doctor.checkRos(),
           await doctor.checkZenoh(settings),

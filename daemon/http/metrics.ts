@@ -1,6 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { CELL_NAMES, type ExecutionStatus, RECORDER_HOP, RUN_STATUSES } from '../../contract/index.ts';
+import {
+  CELL_NAMES,
+  type ExecutionStatus,
+  type ModelView,
+  RECORDER_HOP,
+  RUN_STATUSES,
+} from '../../contract/index.ts';
 import type { CellView } from './cells-view.ts';
+import { ModelMetrics } from './model-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
 
@@ -39,6 +46,7 @@ export class Metrics {
     ['topic', 'direction', 'kind'],
   );
   readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
+  readonly #models = new ModelMetrics(this.#gauge, this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
   readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
@@ -77,7 +85,9 @@ export class Metrics {
     parts: StatusParts,
     cells: readonly CellView[],
     logSeqs: Readonly<Record<string, number>>,
+    models: readonly ModelView[] = [],
   ): Promise<string> {
+    this.#models.show(models);
     for (const cell of cells) {
       const part = parts[cell.name];
       this.#cellUp.set({ cell: cell.name }, part.available ? 1 : 0);

@@ -67,7 +67,12 @@ export function statusRoutes(
       },
     },
     async (_request, reply) => {
-      const text = await metrics.scrape(await askCells(ports), cells.all(), logs.lastSeqs());
+      const text = await metrics.scrape(
+        await askCells(ports),
+        cells.all(),
+        logs.lastSeqs(),
+        ports.models?.models(),
+      );
       return reply.type(metrics.contentType).send(text);
     },
   );

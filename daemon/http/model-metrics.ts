@@ -1,0 +1,40 @@
+import type { Counter, Gauge } from 'prom-client';
+import type { ModelView } from '../../contract/index.ts';
+
+type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
+
+/** Figures of the models. Labels are names of the configuration, so they are bounded by it. */
+export class ModelMetrics {
+  readonly #up: Gauge;
+  readonly #running: Gauge;
+  readonly #waiting: Gauge;
+  readonly #calls: Counter;
+  readonly #failures: Counter;
+  readonly #tokens: Counter;
+  readonly #cost: Counter;
+
+  constructor(gauge: Make<Gauge>, counter: Make<Counter>) {
+    this.#up = gauge('model_up', 'the model answers, as far as is known', ['model']);
+    this.#running = gauge('model_calls_running', 'calls under way', ['model']);
+    this.#waiting = gauge('model_calls_waiting', 'calls that wait, here and at its server', ['model']);
+    this.#calls = counter('model_calls_total', 'calls that ended', ['model']);
+    this.#failures = counter('model_failures_total', 'calls without an answer', ['model']);
+    this.#tokens = counter('model_tokens_total', 'tokens, as servers counted', ['model', 'direction']);
+    this.#cost = counter('model_cost_usd_total', 'US dollars, as configured', ['model']);
+  }
+
+  show(views: readonly ModelView[]): void {
+    for (const counter of [this.#calls, this.#failures, this.#tokens, this.#cost]) counter.reset();
+    for (const view of views) {
+      const model = view.name;
+      this.#up.set({ model }, view.state === 'up' ? 1 : 0);
+      this.#running.set({ model }, view.running);
+      this.#waiting.set({ model }, view.waiting + (view.health?.queueDepth ?? 0));
+      this.#calls.inc({ model }, view.calls);
+      this.#failures.inc({ model }, view.failures);
+      this.#tokens.inc({ model, direction: 'in' }, view.tokensIn);
+      this.#tokens.inc({ model, direction: 'out' }, view.tokensOut);
+      this.#cost.inc({ model }, view.costUsd);
+    }
+  }
+}
