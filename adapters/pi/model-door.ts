@@ -41,7 +41,7 @@ export type DoorParts = {
   readonly agent: AgentDefinition;
   /** Tools by the names that models see. */
   readonly tools: ReadonlyMap<string, ToolSpec>;
-  /** Durable before a model is asked. */
+  /** The entries so far are on their way into the log, before what the model writes there. */
   readonly settle: () => Promise<void>;
   /** How long models that fail are asked again, milliseconds. */
   readonly patienceMs: number;

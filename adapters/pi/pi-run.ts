@@ -111,7 +111,7 @@ export class PiRun {
       agent,
       tools: this.#tools,
       patienceMs,
-      settle: () => journal.flush(),
+      settle: () => journal.post(),
       turn: () => 1 + this.#manager.getEntries().filter(isAnswer).length,
     });
     const chosen = this.#manager.buildSessionContext().model;
@@ -180,10 +180,10 @@ export class PiRun {
     await context.unpaused();
     await this.#inbox.settle();
     const turn = turnsOf(this.#entries()) + 1;
-    if (turn === this.#announced) return await this.#journal.flush();
+    if (turn === this.#announced) return await this.#journal.post();
     this.#announced = turn;
     const payload = { phase: 'agent', reason: `turn ${turn}`, facts: { turn } };
-    await this.#journal.flush([{ kind: 'run.phase', run_id: context.runId, payload }]);
+    await this.#journal.post([{ kind: 'run.phase', run_id: context.runId, payload }]);
   }
 
   /** Whether Pi's loop ends after a turn. */
@@ -200,7 +200,7 @@ export class PiRun {
   }
 
   async #call(name: string, callId: string, signal: AbortSignal | undefined): Promise<CallResult> {
-    await this.#journal.flush();
+    await this.#journal.post();
     const block = this.#findCall(callId);
     const spec = this.#tools.get(name);
     return await callTool(

@@ -20,7 +20,8 @@ export class SessionJournal {
   readonly #blobs: BlobStore | undefined;
   readonly #pending: Entry[] = [];
   #next = 1;
-  #flushing: Promise<void> = Promise.resolve();
+  #posting: Promise<void> = Promise.resolve();
+  readonly #unsettled = new Set<Promise<void>>();
   #closed = false;
   /** Said messages by the message of Pi that carries them: their ids are written into the entry. */
   readonly said = new WeakMap<object, string>();
@@ -68,11 +69,21 @@ export class SessionJournal {
     if (entry) entry['messageId'] = messageId;
   }
 
-  /** Resolves when everything appended so far, and `more` after it, is in the log. In order, one at a time. */
-  flush(more: readonly NewEvent[] = []): Promise<void> {
-    const flushed = this.#flushing.then(() => this.#write(more));
-    this.#flushing = flushed.catch(() => {});
-    return flushed;
+  /**
+   * Hands everything appended so far, and `more` after it, to the log. The log takes events in order, and when it
+   * fails it fails all that wait: whoever waits for a later event of this run has waited for these too. So a step
+   * costs no wait of its own where the gate or a model writes down what comes next.
+   */
+  post(more: readonly NewEvent[] = []): Promise<void> {
+    const posted = this.#posting.then(() => this.#hand(more));
+    this.#posting = posted.catch(() => {});
+    return posted;
+  }
+
+  /** Resolves when everything appended so far, and `more` after it, is in the log. */
+  async flush(more: readonly NewEvent[] = []): Promise<void> {
+    await this.post(more);
+    await Promise.all(this.#unsettled);
   }
 
   /** What is appended from here on is lost: the run is over. */
@@ -80,18 +91,32 @@ export class SessionJournal {
     this.#closed = true;
   }
 
-  async #write(more: readonly NewEvent[]): Promise<void> {
+  async #hand(more: readonly NewEvent[]): Promise<void> {
     const entries = this.#pending.splice(0);
     if (entries.length + more.length === 0) return;
     if (this.#closed) throw over(this.#context.runId);
     try {
       const events = await Promise.all(entries.map((entry) => this.#event(entry)));
-      await this.#context.emit([...events, ...more]);
+      const durable = this.#context.emit([...events, ...more]).catch((thrown: unknown) => {
+        this.#putBack(entries);
+        throw thrown;
+      });
+      durable.catch(() => {});
+      this.#unsettled.add(durable);
+      durable.then(
+        () => this.#unsettled.delete(durable),
+        () => this.#unsettled.delete(durable),
+      );
     } catch (thrown) {
-      // What could not be written is still to be written: a later flush must not skip it.
-      this.#pending.unshift(...entries);
+      this.#putBack(entries);
       throw thrown;
     }
+  }
+
+  /** What could not be written is still to be written: a later flush must not skip it. */
+  #putBack(entries: readonly Entry[]): void {
+    this.#pending.push(...entries);
+    this.#pending.sort((a, b) => numberOf(a.id) - numberOf(b.id));
   }
 
   async #event(entry: Entry): Promise<NewEvent> {

@@ -1,0 +1,143 @@
+import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { SystemClock } from '../adapters/clock/system-clock.ts';
+import { bareFleet, ourFleet, type Steps } from './support/agent-fleet.ts';
+
+/**
+ * Agents side by side with scripted models: what a step costs in our runtime, every event of it durable, beside bare
+ * pi-agent-core, whether anybody starves, and whether memory grows. The limit of the machine: fsync of one page.
+ *
+ * Usage: node bench/agents.ts [--minutes 1] [--agents 20] [--think 200] [--json]
+ */
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    agents: { type: 'string', default: '20' },
+    think: { type: 'string', default: '200' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const agents = Number(flags.agents);
+const thinkMs = Number(flags.think);
+const ms = Number(flags.minutes) * 60_000;
+const TARGET = { p50Ms: 5, p99Ms: 25 };
+const folder = mkdtempSync(join(tmpdir(), 'auraison-bench-'));
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+}
+
+/** One page, written and on disk: what a durable step cannot be faster than. */
+function fsyncMs(): number {
+  const file = openSync(join(folder, 'fsync'), 'w');
+  const took = Array.from({ length: 50 }, () => {
+    const began = performance.now();
+    writeSync(file, Buffer.alloc(4_096), 0, 4_096, 0);
+    fsyncSync(file);
+    return performance.now() - began;
+  });
+  closeSync(file);
+  return quantile(took, 0.5);
+}
+
+/** Bytes per minute by least squares over the second half: the first fills caches. */
+function slope(samples: readonly { readonly at: number; readonly bytes: number }[]): number {
+  const late = samples.slice(Math.floor(samples.length / 2));
+  const mean = (pick: (one: (typeof late)[number]) => number) =>
+    late.reduce((sum, one) => sum + pick(one), 0) / late.length;
+  const [at, bytes] = [mean((one) => one.at), mean((one) => one.bytes)];
+  const over = late.reduce((sum, one) => sum + (one.at - at) * (one.bytes - bytes), 0);
+  const under = late.reduce((sum, one) => sum + (one.at - at) ** 2, 0);
+  return (over / under) * 60_000;
+}
+
+function told({ took, perAgent }: Steps) {
+  const counts = [...perAgent.values()];
+  return {
+    steps: took.length,
+    p50Ms: quantile(took, 0.5),
+    p99Ms: quantile(took, 0.99),
+    least: Math.min(...counts),
+    most: Math.max(...counts),
+  };
+}
+
+setFlagsFromString('--expose_gc');
+const gc = runInNewContext('gc') as () => void;
+/** What is really held, without what waits to be collected. */
+function heldBytes(): number {
+  gc();
+  return process.memoryUsage().heapUsed;
+}
+/** Processor time of all threads of this process, milliseconds: on a shared machine it says more than wall time. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+const idleBytes = process.memoryUsage().rss;
+const before = performance.now();
+await import('@earendil-works/pi-coding-agent');
+const load = { ms: performance.now() - before, bytes: process.memoryUsage().rss - idleBytes };
+const fsync = fsyncMs();
+const bareCpu = cpuMs();
+const bare = told(await bareFleet(agents, thinkMs, 3_000, Math.max(10_000, ms / 6)));
+const cpu = { bare: (cpuMs() - bareCpu) / bare.steps, ours: 0 };
+const held = { before: heldBytes(), after: 0 };
+const oursCpu = cpuMs();
+const samples: { at: number; bytes: number }[] = [];
+const fleet = await ourFleet({
+  agents,
+  thinkMs,
+  warmMs: 5_000,
+  ms,
+  dataDir: folder,
+  clock: new SystemClock(),
+  onSecond: () => samples.push({ at: performance.now(), bytes: process.memoryUsage().rss }),
+});
+const ours = told(fleet.steps);
+cpu.ours = (cpuMs() - oursCpu) / ours.steps;
+held.after = heldBytes();
+const result = {
+  agents,
+  minutes: ms / 60_000,
+  thinkMs,
+  loadAverage: loadavg()[0],
+  fsyncMs: fsync,
+  bare,
+  ours,
+  overheadMs: { p50: ours.p50Ms - bare.p50Ms, p99: ours.p99Ms - bare.p99Ms },
+  target: TARGET,
+  cpuMsPerStep: cpu,
+  heldBytes: held,
+  runs: fleet.runs,
+  failed: fleet.failed,
+  events: fleet.events,
+  rssBytes: samples.at(-1)?.bytes,
+  slopeBytesPerMinute: slope(samples),
+  loadPi: load,
+};
+rmSync(folder, { recursive: true, force: true });
+
+if (!flags.json) {
+  const row = (name: string, one: typeof ours) =>
+    `${name.padEnd(20)} p50 ${one.p50Ms.toFixed(2)} ms, p99 ${one.p99Ms.toFixed(2)} ms, ${one.steps} steps, per agent ${one.least} to ${one.most}`;
+  const lines = [
+    `${agents} agents, models that think ${thinkMs} ms, ${result.minutes} min, load average ${result.loadAverage?.toFixed(1)}`,
+    row('bare pi-agent-core', bare),
+    row('ours, durable', ours),
+    `overhead per step    p50 ${result.overheadMs.p50.toFixed(2)} ms (target ${TARGET.p50Ms}), p99 ${result.overheadMs.p99.toFixed(2)} ms (target ${TARGET.p99Ms})`,
+    `processor time       bare ${cpu.bare.toFixed(2)} ms per step, ours ${cpu.ours.toFixed(2)} ms`,
+    `fsync of one page    ${fsync.toFixed(2)} ms; overhead is ${(result.overheadMs.p50 / fsync).toFixed(1)} of them`,
+    `runs                 ${fleet.runs}, ${fleet.failed} failed; ${fleet.events} events`,
+    `memory               ${((result.rssBytes ?? 0) / 1e6).toFixed(0)} MB, ${(result.slopeBytesPerMinute / 1e6).toFixed(2)} MB per minute over the second half; held after collection ${(held.before / 1e6).toFixed(0)} MB before, ${(held.after / 1e6).toFixed(0)} MB after`,
+    `loading Pi           ${load.ms.toFixed(0)} ms, ${(load.bytes / 1e6).toFixed(0)} MB`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+process.stdout.write(`${JSON.stringify(result)}\n`);
