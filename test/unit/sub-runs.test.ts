@@ -1,30 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeError, LIMITS, type PolicyHook, type RunContext } from '../../contract/index.ts';
+import { EdgeError, LIMITS, type PolicyHook } from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
-import { agentApp, agents, forever, type Work } from '../support/agent-app.ts';
-import { type Cut, PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';
-
-type Works = Readonly<Record<string, Work>>;
-
-function rigOf(works: Works, more: Partial<RigOptions> = {}): RuntimeRig {
-  const { options, ...rest } = more;
-  return new RuntimeRig({
-    apps: Object.keys(works).map((name) => agentApp(name)),
-    robot: new FakeRobot({ cells: 4 }),
-    ...rest,
-    options: { ...agents(works), ...options },
-  });
-}
+import { agentApp, forever, type Work } from '../support/agent-app.ts';
+import { call, rigOf, type Works } from '../support/agent-rig.ts';
+import { PERSON, type RigOptions, type RuntimeRig } from '../support/runtime-rig.ts';
 
 async function send(rig: RuntimeRig, type: string, params: Record<string, unknown> = {}): Promise<string> {
   return (await rig.cell.submit({ type, params }, PERSON)).run.run_id;
 }
-
-const call = async ({ toolBox }: RunContext, tool: string, args: unknown, originId?: string) =>
-  (await toolBox.call(tool, args, originId === undefined ? {} : { originId })).result as Record<
-    string,
-    unknown
-  >;
 
 const codeOf = (work: Promise<unknown>) =>
   work.then(
@@ -367,72 +350,5 @@ describe('a run that another run asks for', () => {
     await next.cell.control.resume(boss);
     await next.until(() => next.of('run.finished').length === 2, 'both hands');
     expect(next.cell.run(boss).run.status).toBe('running');
-  });
-});
-
-describe('a tree that is cut off', () => {
-  const works: Works = {
-    boss: async (context) => {
-      const first = await call(
-        context,
-        'run.spawn',
-        { intent: 'hand/go', params: { n: 1 }, time_s: 90 },
-        'one',
-      );
-      const second = await call(context, 'run.delegate', { intent: 'hand/go', params: { n: 2 } }, 'two');
-      const { runs } = await call(context, 'run.wait', { run_ids: [first['run_id']], time_s: 60 }, 'three');
-      const [waited] = runs as { status: string }[];
-      return { summary: { first: waited!.status, second: second['status'] } };
-    },
-    hand: async (context) => {
-      await context.robot.maneuver({ kind: 'wait', durationMs: 100 + Number(context.intent.params['n']) });
-      return {};
-    },
-  };
-
-  /** Kills the cell at each cut in turn and ends with an uncut life. */
-  async function killed(cuts: readonly Cut[]): Promise<RuntimeRig> {
-    let rig: RuntimeRig | undefined;
-    for (const cut of [...cuts, undefined]) {
-      rig = rigOf(works, { ...(rig ? { disk: rig.disk, clock: rig.clock } : {}), ...(cut ? { cut } : {}) });
-      // Time passes between two lives: what is asked for again comes with less of it left.
-      await rig.clock.advance(20);
-      let up = false;
-      void rig.cell.start().then(() => {
-        up = true;
-      });
-      const now = rig;
-      await now.until(() => up, 'the start');
-      if (now.of('intent.accepted').length === 0 && !now.dead)
-        void now.cell.submit({ type: 'boss/go' }, PERSON).catch(() => undefined);
-      const root = () => now.of('intent.accepted')[0]?.run_id;
-      await now.until(
-        () =>
-          now.of('run.finished').some(({ run_id }) => run_id === root()) &&
-          now.cell.status().runs.length === 0,
-        'the end of the tree',
-      );
-    }
-    return rig!;
-  }
-
-  it('at any append has each child once, each run settled, and the parent told', async () => {
-    const whole = await killed([]);
-    expect(whole.of('run.queued')).toHaveLength(3);
-    expect(whole.appends.length).toBeGreaterThan(12);
-    for (let append = 1; append <= whole.appends.length; append++) {
-      for (const when of ['before', 'after'] as const) {
-        const rig = await killed([{ append, when }]);
-        const told = `cut ${when} append ${append}`;
-        expect(rig.of('run.queued').length, told).toBe(3);
-        const finished = rig.of('run.finished');
-        expect(new Set(finished.map(({ run_id }) => run_id)).size, told).toBe(3);
-        expect(finished, told).toHaveLength(3);
-        const root = rig.of('run.queued')[0]!.run_id;
-        expect(finished.at(-1)!.run_id, told).toBe(root);
-        const { status, summary } = finished.at(-1)!.payload;
-        expect([status, summary], told).toEqual(['succeeded', { first: 'succeeded', second: 'succeeded' }]);
-      }
-    }
   });
 });
