@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Approval, PolicyView, RunDetails, Submitted } from '../../contract/index.ts';
-import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { allEvents, auraisonAsync, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 /** Policies, people with tokens of their own and questions to them, on a whole daemon and its command line. */
 const directory = freshDir('governance');
@@ -41,8 +41,9 @@ afterAll(async () => {
   directory.remove();
 });
 
+/** Without blocking: a connection that is kept alive meanwhile would be cut by the daemon. */
 const cli = (args: readonly string[], env: Record<string, string> = {}) =>
-  auraison([...args, '--data-dir', directory.path], { AURAISON_CONFIG: config, ...env });
+  auraisonAsync([...args, '--data-dir', directory.path], { AURAISON_CONFIG: config, ...env });
 const waiting = async () => (await daemon.api.get<{ approvals: Approval[] }>('/v1/approvals')).approvals;
 
 describe('a robot with policies', () => {
@@ -68,13 +69,13 @@ describe('a robot with policies', () => {
 
   it('takes the answer of who may give it, and of nobody else', async () => {
     const [asked] = await waiting();
-    const own = cli(['approvals', 'allow', asked!.approval_id]);
+    const own = await cli(['approvals', 'allow', asked!.approval_id]);
     expect([own.status, own.stderr]).toEqual([1, expect.stringContaining('role lead')]);
     const body = { decision: 'allow', roles: ['lead'], principal: 'lena' };
     await expect(daemon.api.post(`/v1/approvals/${asked!.approval_id}/answer`, body)).rejects.toMatchObject({
       code: 'schema.invalid',
     });
-    const lena = cli(['approvals', 'allow', asked!.approval_id, '--reason', 'looked'], {
+    const lena = await cli(['approvals', 'allow', asked!.approval_id, '--reason', 'looked'], {
       AURAISON_TOKEN: 'token-of-lena',
     });
     expect(lena.stdout).toContain('allowed: intent maze/find_exit');
@@ -88,7 +89,7 @@ describe('a robot with policies', () => {
   });
 
   it('tells who may not, and counts what was spent', async () => {
-    const asLena = cli(['intent', 'send', 'maze/find_exit'], { AURAISON_TOKEN: 'token-of-lena' });
+    const asLena = await cli(['intent', 'send', 'maze/find_exit'], { AURAISON_TOKEN: 'token-of-lena' });
     expect([asLena.status, asLena.stderr]).toEqual([1, expect.stringContaining('no policy permits it')]);
     const second = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
     await daemon.api.post(`/v1/runs/${second.run.run_id}/cancel`, {});
@@ -96,13 +97,13 @@ describe('a robot with policies', () => {
       code: 'quota.exceeded',
       message: expect.stringContaining('2 of 2 runs'),
     });
-    expect(cli(['policy', 'quotas']).stdout).toMatch(/local +runs +total +2 +2 +0 +never/);
+    expect((await cli(['policy', 'quotas'])).stdout).toMatch(/local +runs +total +2 +2 +0 +never/);
   });
 
   it('keeps its policies when new ones are broken, and takes good ones without a restart', async () => {
     const before = await daemon.api.get<PolicyView>('/v1/policy');
     writeFileSync(join(policies, 'site.cedar'), `${POLICY}permit (`);
-    const broken = cli(['policy', 'reload']);
+    const broken = await cli(['policy', 'reload']);
     expect([broken.status, broken.stderr]).toEqual([1, expect.stringMatching(/site\.cedar:5: /)]);
     expect(await daemon.api.get<PolicyView>('/v1/policy')).toMatchObject({
       policy_sha256: before.policy_sha256,
@@ -116,10 +117,10 @@ describe('a robot with policies', () => {
     );
   });
 
-  it('explains, tests and judges its history again from the log files', () => {
-    const why = cli(['policy', 'explain', runId]);
+  it('explains, tests and judges its history again from the log files', async () => {
+    const why = await cli(['policy', 'explain', runId]);
     expect(why.stdout).toContain('site.cedar#mazes');
-    const again = cli(['policy', 'rejudge', '--since', '1h', '--json']);
+    const again = await cli(['policy', 'rejudge', '--since', '1h', '--json']);
     const report = JSON.parse(again.stdout) as {
       different: number;
       differences: { would: { determining: string[] } }[];
@@ -132,12 +133,12 @@ describe('a robot with policies', () => {
       cases,
       '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nroles = ["operator"]\nexpect = "deny"\nby = "nobody"\n',
     );
-    expect(cli(['policy', 'test', cases])).toMatchObject({
+    expect(await cli(['policy', 'test', cases])).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('1 of 1'),
     });
     writeFileSync(cases, '[[case]]\npoint = "tool"\nsubject = "robot.stop"\nexpect = "allow"\n');
-    expect(cli(['policy', 'test', cases])).toMatchObject({
+    expect(await cli(['policy', 'test', cases])).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('FAIL'),
     });
