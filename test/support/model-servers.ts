@@ -62,7 +62,7 @@ async function ready(child: ChildProcess, port: number, tail = () => ''): Promis
     },
   };
   process.once('exit', () => signal('SIGKILL'));
-  for (let tries = 0; tries < 1_200; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${tail()}`);
     const answer = await fetch(`http://127.0.0.1:${port}/health`, {
       signal: AbortSignal.timeout(2_000),
