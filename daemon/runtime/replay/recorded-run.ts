@@ -55,9 +55,9 @@ export function stretchesOf(events: readonly AgentEvent[]): Stretch[] {
 /**
  * Where `--from` points: the number of an event of the run (from 1, as `auraison runs events` counts them), the id of an
  * event, a call or an entry of the session, or the name of a phase (the first time it was entered). Returns the
- * index after that event. Throws `schema.invalid`.
+ * index after that event, undefined for the beginning. Throws `schema.invalid`.
  */
-export function findEntry(events: readonly AgentEvent[], from: string): number {
+export function findEntry(events: readonly AgentEvent[], from: string): number | undefined {
   const index = /^\d+$/.test(from)
     ? Number(from) - 1
     : events.findIndex((event) => event.event_id === from || nameIn(event) === from);
@@ -66,7 +66,8 @@ export function findEntry(events: readonly AgentEvent[], from: string): number {
     let at = Math.max(index, firstStart);
     // Written together with what follows: no run ever stood between them.
     while (at + 1 < events.length && TOGETHER.has(events[at]!.kind)) at++;
-    return at + 1;
+    // Before its first phase a run has nothing to go on from: it begins.
+    return events.slice(0, at + 1).some((event) => event.kind === 'run.phase') ? at + 1 : undefined;
   }
   throw new EdgeError('schema.invalid', {
     operation: 'find entry',

@@ -17,6 +17,7 @@ import { decisionText } from '../decisions.ts';
 import { PolicyGate } from '../policy-gate.ts';
 import { RunStore } from '../run-store.ts';
 import type { RunView } from '../run-view.ts';
+import { subRunTools } from '../sub-run-tools.ts';
 import type { Instead } from '../tool-gate.ts';
 import { toolsOf } from '../tool-names.ts';
 import { sessionText } from './compared-line.ts';
@@ -132,7 +133,7 @@ function recordedParts(
     robot,
     bus: NO_BUS,
     recording: [...before, ...events].some(isClip) ? 'ring' : 'off',
-    tools: (of) => recordedTools(of, parts.tools, events),
+    tools: (of) => recordedTools(of, parts.tools, [...before, ...events]),
     models: models.ofRun,
     // Whether the budget let a call through is in the record: what it was spent on elsewhere is not.
     purse: { turns: () => 0, left: () => (models.hasMore ? FREE : SPENT) },
@@ -162,29 +163,48 @@ export function recordedTools(
   house: readonly Tool[],
   events: readonly AgentEvent[],
 ): readonly Tool[] {
-  const known = toolsOf(app, house);
+  const known = toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
   const names = new Set(known.map(({ spec }) => spec.name));
   const gone: Tool[] = [];
+  const add = (spec: Pick<Tool['spec'], 'name' | 'description' | 'effect' | 'replay' | 'deadlineMs'>) => {
+    if (names.has(spec.name)) return;
+    names.add(spec.name);
+    // As a model is shown it: whoever was called by its own name is not told of a second time.
+    names.add(shown(spec.name));
+    const run = () => Promise.reject(notHere(spec.name));
+    gone.push({ spec: { ...spec, input: ANYTHING, origin: 'mcp' }, run });
+  };
+  for (const name of [...names]) names.add(shown(name));
+  const told = toldOf(events);
   for (const event of events) {
     if (event.kind !== 'tool.called' || names.has(event.payload.tool)) continue;
-    const { tool, effect, replay, deadline_ms } = event.payload;
-    names.add(tool);
-    gone.push({
-      spec: {
-        name: tool,
-        description: 'as the record knows it',
-        input: ANYTHING,
-        effect,
-        replay,
-        deadlineMs: deadline_ms,
-        origin: 'mcp',
-      },
-      run: () => Promise.reject(notHere(tool)),
-    });
+    const { tool, effect, replay, deadline_ms: deadlineMs } = event.payload;
+    add({ name: tool, description: told.get(shown(tool)) ?? '', effect, replay, deadlineMs });
   }
+  for (const [name, description] of told)
+    add({ name, description, effect: 'read', replay: 'never', deadlineMs: 1 });
   return [...known, ...gone];
 }
 
+/** Tools that the session of an agent was told of, by the name a model sees, with their descriptions. */
+function toldOf(events: readonly AgentEvent[]): Map<string, string> {
+  const told = new Map<string, string>();
+  for (const event of events) {
+    if (event.kind !== 'session.entry') continue;
+    const message = event.payload.entry['message'] as { toolsAdded?: unknown } | undefined;
+    if (!Array.isArray(message?.toolsAdded)) continue;
+    for (const { name, description } of message.toolsAdded as { name: string; description: string }[])
+      told.set(String(name), String(description));
+  }
+  return told;
+}
+
+function shown(name: string): string {
+  return name.replace(/[^A-Za-z0-9_-]/g, '_');
+}
+
+/** Their calls are answered from the record: only what they are called and take is asked of them. */
+const NO_SUB_RUNS = {} as Parameters<typeof subRunTools>[0];
 const FREE = { turns: undefined, tokens: undefined };
 const SPENT = { turns: 0, tokens: 0 };
 const ANYTHING = { type: 'object' } as Tool['spec']['input'];

@@ -47,7 +47,7 @@ export async function swapRun(
   const events = readRun(parts.reader, runId);
   const start = stretchesOf(events)[0]?.before.length;
   if (start === undefined) throw new EdgeError('run.interrupted', { operation: 'replay', subject: runId });
-  const begin = from === undefined ? start : findEntry(events, from);
+  const begin = (from === undefined ? undefined : findEntry(events, from)) ?? start;
   const before = events.slice(0, begin);
   const swapped = new SwappedRun(parts, before, events.slice(begin), swaps);
   const why = await swapped.run();
@@ -106,7 +106,7 @@ class SwappedRun {
       robot: new RecordedRobot({ events, skip: 0, clock: undefined, blobs, expectsMore: () => true }),
       bus: NO_BUS,
       recording: 'off',
-      tools: (of) => recordedTools(of, parts.tools, events),
+      tools: (of) => recordedTools(of, parts.tools, [...before, ...events]),
       models: swaps.models?.(hooks) ?? recorded.ofRun,
       blobs,
       told: store.told(view),
