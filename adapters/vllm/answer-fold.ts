@@ -92,10 +92,15 @@ export class AnswerFold {
       const usable = /^[A-Za-z0-9_-]{9,128}$/.test(id) ? id : this.#makeId();
       if (ids.has(usable)) throw this.#broken(`two calls with the id ${usable}`);
       ids.add(usable);
-      return { id: usable, name: name.slice(0, 256), argumentsText };
+      return {
+        id: usable,
+        name: name.slice(0, 256).toWellFormed(),
+        argumentsText: argumentsText.toWellFormed(),
+      };
     });
     return {
-      text: this.#text,
+      // Half a character, as a server may send it, is no text that can be kept.
+      text: this.#text.toWellFormed(),
       calls,
       stopReason: stopReason === 'stop' && calls.length > 0 ? 'tool_calls' : stopReason,
       tokensIn: this.#usage.in,

@@ -66,8 +66,11 @@ export class AnswerCheck {
   }
 
   #fault(schema: Readonly<Record<string, unknown>>, value: unknown): string | undefined {
+    let check: Checker<unknown>;
     try {
-      return this.#checker(schema).fault(value);
+      check = this.#checker(schema);
+      // Compiled at first use.
+      check.is(null);
     } catch (cause) {
       throw new EdgeError('schema.invalid', {
         operation: 'complete',
@@ -75,6 +78,12 @@ export class AnswerCheck {
         message: `the schema itself cannot be used: ${(cause as Error).message}`,
         cause,
       });
+    }
+    try {
+      return check.fault(value);
+    } catch (cause) {
+      // A value nested so deep that nobody can look at it.
+      throw this.#broken(`the answer cannot be checked: ${(cause as Error).message}`, cause);
     }
   }
 

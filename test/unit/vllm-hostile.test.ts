@@ -287,6 +287,17 @@ describe('a server that is silent', () => {
   });
 });
 
+describe('an answer that cannot be looked at', () => {
+  it('nested a hundred thousand deep, or half a character: contained', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    await expect(ask(say({ text: deep }), { answerSchema: { type: 'object' } })).rejects.toMatchObject({
+      code: 'model.failed',
+    });
+    const half = events(chunk({ content: 'a\ud800b' }, 'stop'));
+    expect((await ask(half)).text).toBe('a\ufffdb');
+  });
+});
+
 describe('calls of tools that go wrong', () => {
   const forcedCall = (args: unknown): Script => say({ calls: [{ name: 'drive', args }] });
 

@@ -11,6 +11,7 @@ import {
   type NewEvent,
   pause,
   traceparentOf,
+  withDeadline,
 } from '../../../contract/core.ts';
 import type { ModelsOfRun } from '../active-run.ts';
 import { chooseModels } from './model-choice.ts';
@@ -38,6 +39,8 @@ type Call = {
 
 /** A server that asks for patience is waited for once, this long at most, where nobody else answers; milliseconds. */
 const PATIENCE_MS_MAX = 10_000;
+/** A model's own deadline comes first: its error says more. */
+const SPARE_MS = 250;
 
 /**
  * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
@@ -218,7 +221,9 @@ export class RunModel implements LanguageModel {
         entry.breaker.letGo();
         return known;
       }
-      const answer = await model.complete(this.#request(call), this.#options(call));
+      const work = model.complete(this.#request(call), this.#options(call));
+      // A model settles by itself; one that breaks this promise does not take its place with it.
+      const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, work, 'complete', entry.name);
       if (key !== undefined) this.#router.cache.keep(key, answer);
       entry.figures.answered(answer, clock.monotonicMs() - began, model.info);
       this.#router.changed(entry, entry.answered());
@@ -238,10 +243,12 @@ export class RunModel implements LanguageModel {
   #settle(entry: ModelEntry, call: Call, error: EdgeError, asked: boolean): void {
     if (!asked || call.thrown || call.signal.aborted) return;
     if (!['model.unavailable', 'model.failed', 'deadline.exceeded'].includes(error.code)) return;
-    // A deadline of the caller that was too short is not the model's fault.
-    if (error.code === 'deadline.exceeded' && this.#left(call) <= 0 && call.request.deadlineMs < 1_000)
-      return;
-    this.#router.changed(entry, entry.failed(error));
+    // The caller's time was too short for it: not gone, but slow. Three times in a row count.
+    const slow = error.code === 'deadline.exceeded' && this.#left(call) <= 0;
+    const told = slow
+      ? new EdgeError('model.failed', { operation: 'complete', subject: entry.name, message: error.message })
+      : error;
+    this.#router.changed(entry, entry.failed(told));
   }
 
   /** Nobody else is asked: the caller is gone, out of time, or was told a call of a tool; or no model can help. */
