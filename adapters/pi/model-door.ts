@@ -121,6 +121,8 @@ export class ModelDoor {
           },
         });
       }, signal);
+      // Pi makes room in a context that was too small and asks again: then nothing has failed.
+      if (inSession) this.fault = undefined;
       return whole(partial, answer, turn(), (name) => this.#shown(name));
     } catch (thrown) {
       const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
@@ -137,12 +139,19 @@ export class ModelDoor {
         return await ask();
       } catch (thrown) {
         const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
-        if (signal.aborted || !isOutage(fault)) throw fault;
+        if (signal.aborted || !isOutage(fault) || this.#overflows(fault)) throw fault;
         if (context.clock.monotonicMs() + delay >= until) throw fault;
       }
       await pause(context.clock, delay, signal);
       if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'complete', subject: 'model' });
     }
+  }
+
+  /** The conversation is too long for the model: asking again is no help, a summary is. */
+  #overflows({ message }: EdgeError): boolean {
+    const { pi, context } = this.#parts;
+    const said = emptyAnswer(this.describe(ANY_MODEL), toMs(context.clock.now()));
+    return pi.ai.isContextOverflow({ ...said, stopReason: 'error', errorMessage: message });
   }
 
   #request(

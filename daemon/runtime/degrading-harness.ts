@@ -1,5 +1,6 @@
 import {
   EdgeError,
+  type ErrorCode,
   type FlowDefinition,
   type Harness,
   type RunContext,
@@ -60,11 +61,14 @@ export class DegradingHarness implements Harness {
   }
 }
 
+/** Models that cannot be reached or do not work, and a host that lacks what asks them. */
+const OUTAGES: ReadonlySet<ErrorCode> = new Set([
+  'model.unavailable',
+  'model.failed',
+  'deadline.exceeded',
+  'host.missing',
+]);
+
 function isOutage(thrown: unknown): thrown is EdgeError {
-  if (!(thrown instanceof EdgeError)) return false;
-  return (
-    thrown.code === 'model.unavailable' ||
-    thrown.code === 'model.failed' ||
-    thrown.code === 'deadline.exceeded'
-  );
+  return thrown instanceof EdgeError && OUTAGES.has(thrown.code);
 }

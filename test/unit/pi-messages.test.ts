@@ -26,6 +26,11 @@ function contextOf(options: Omit<AgentContextOptions, 'tools'>): AgentContext {
 const texts = (request: ModelRequest | undefined) =>
   request?.messages.map(({ role, text }) => `${role}: ${text}`);
 
+/** The same model with another length of context, tokens. */
+function withContext(model: ScriptedModel, context: number): ScriptedModel {
+  return Object.assign(model, { info: { ...model.info, context } });
+}
+
 describe('what people say to a Pi session', () => {
   it('steers between two turns and follows up when it would stop', async () => {
     let context!: AgentContext;
@@ -236,6 +241,23 @@ describe('models that fail', () => {
     });
     expect((await run(again)).status).toBe('succeeded');
     expect(texts(other.requests[0])?.slice(1)).toEqual(['user: Go.']);
+  });
+
+  it('make room where the conversation is too long for them, and go on', async () => {
+    let refused = false;
+    const model = new ScriptedModel((request): Line => {
+      if (request.purpose === 'compaction') return { text: 'SUMMARY: nothing but walls' };
+      const turn = turnOf(request);
+      if (turn === 3 && !refused) {
+        refused = true;
+        const message = "This model's maximum context length is 8192 tokens. Please reduce the length.";
+        throw new EdgeError('model.failed', { operation: 'complete', subject: 'm', message });
+      }
+      return refused ? done : { ...lookLine, text: 'y'.repeat(60_000) };
+    });
+    const context = new AgentContext({ model: withContext(model, 200_000), tools: [look, finish] });
+    expect(await run(context)).toMatchObject({ status: 'succeeded', reason: 'done' });
+    expect(texts(model.requests.at(-1))?.join()).toContain('SUMMARY: nothing but walls');
   });
 
   it('are not asked again when a policy denied them', async () => {
