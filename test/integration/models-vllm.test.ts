@@ -110,8 +110,17 @@ describe('a real vLLM with random weights', () => {
   });
 
   it('tells its figures while it works', async () => {
-    const busy = model.complete(request(1, { maxTokens: 1_000 }));
-    await expect.poll(async () => (await model.health()).running, { timeout: 30_000 }).toBeGreaterThan(0);
+    let seen = false;
+    // Random weights may end a text at any token: there is always another one.
+    const busy = (async () => {
+      for (let number = 0; !seen; number++) await model.complete(request(number, { maxTokens: 500 }));
+    })();
+    await expect
+      .poll(async () => (await model.health()).running, { timeout: 60_000 })
+      .toBeGreaterThan(0)
+      .finally(() => {
+        seen = true;
+      });
     await busy;
     expect(await model.health()).toMatchObject({ ok: true, cacheUsage: expect.any(Number) });
   });
@@ -142,6 +151,7 @@ describe('a real vLLM with random weights', () => {
     await expect.poll(async () => (await near.health()).ok, { timeout: 60_000 }).toBe(true);
     await rig.router.refresh();
     expect(rig.router.models()[0]).toMatchObject({ name: 'near', state: 'up' });
+    expect((await rig.run().complete(request(4, { maxTokens: 5 }))).model).toBe('near');
     await near.close();
   });
 

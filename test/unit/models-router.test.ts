@@ -237,6 +237,7 @@ describe('breaker', () => {
     expect(rig.router.models()[0]).toMatchObject({ name: 'first', state: 'sleeping' });
     first.state = { ok: true, reason: '', queueDepth: 0 };
     await rig.router.refresh();
+    expect(rig.router.models()[0]).toMatchObject({ name: 'first', state: 'up' });
     expect((await rig.run().complete(request())).model).toBe('first');
     const asleep = new FakeLanguageModel('asleep', () => down('the server is silent: the engine sleeps'));
     const other = modelRig([asleep, says('second')], { spec: { wake: true } });

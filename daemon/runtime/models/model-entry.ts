@@ -114,7 +114,7 @@ export class ModelEntry {
   view(): ModelView {
     const { model, kind, url, places } = this.spec;
     const { calls, failures, tokensIn, tokensOut, costUsd, firstTokenMs, tokensPerSecond } = this.figures;
-    const resting = this.breaker.state !== 'closed' && this.#told === 'up';
+    const resting = this.breaker.state === 'open' && this.#told === 'up';
     return {
       ...model.info,
       ...{ kind, url, places, calls, failures, tokensIn, tokensOut, costUsd, firstTokenMs, tokensPerSecond },
