@@ -52,6 +52,8 @@ export interface GovernanceApi extends Budget {
   policy(): PolicyView;
   /** Reads the files again. A fault keeps what is in force and rejects with `policy.invalid`. */
   reload(): Promise<PolicyView>;
+  /** Roles under which somebody acts now, with those of the grant that is named; none where it does not hold. */
+  rolesOf(who: PolicyContext): readonly string[];
   grants(): readonly GrantView[];
   /** Settles when durable. `schema.invalid`, `policy.denied` for a signature that no configured key made or that is over. */
   install(signed: unknown): Promise<GrantView>;

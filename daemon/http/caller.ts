@@ -20,7 +20,10 @@ export function setCaller(request: FastifyRequest, who: Who): void {
  * under which somebody acts; `x-auraison-origin: cli` is a note for people.
  */
 export function callerOf(request: FastifyRequest): PolicyContext {
-  const { principal, tenant, roles } = known.get(request.raw) ?? OPERATOR;
+  const who = known.get(request.raw);
+  // Nobody is let in because somebody forgot to ask who it is.
+  if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
+  const { principal, tenant, roles } = who;
   const { 'x-auraison-origin': origin, 'x-auraison-grant': grant } = request.headers;
   if (grant !== undefined && (typeof grant !== 'string' || !GRANT.test(grant)))
     throw new EdgeError('schema.invalid', {

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
-import { setCaller } from './caller.ts';
+import { checkAccess } from './access.ts';
+import { callerOf, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
 import { errorReply } from './error-reply.ts';
 import { Gate } from './gate.ts';
@@ -188,7 +189,9 @@ export class HttpServer {
       local: this.#config.socketPath !== undefined,
     };
     this.#gate.checkHost(caller);
-    if (request.routeOptions.config.open !== true) setCaller(request, this.#gate.checkToken(caller));
+    if (request.routeOptions.config.open === true) return;
+    setCaller(request, this.#gate.checkToken(caller));
+    checkAccess(request, callerOf(request), this.#ports);
   }
 
   #notFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -51,7 +51,13 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
         response: { 200: RunsView, ...errors },
       },
     },
-    async (request) => ({ runs: runtime.runs(request.query as Static<typeof RunsQuery>) }),
+    async (request) => {
+      const { tenant } = callerOf(request);
+      const runs = runtime.runs(request.query as Static<typeof RunsQuery>);
+      return {
+        runs: tenant === 'local' ? runs : runs.filter((one) => one.intent.policy_ctx.tenant === tenant),
+      };
+    },
   );
 
   app.get(

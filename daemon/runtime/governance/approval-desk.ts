@@ -164,6 +164,13 @@ export class ApprovalDesk implements ApprovalApi {
       ?.approvalId;
   }
 
+  /** Whether somebody allowed this call. */
+  agreed(callId: string): boolean {
+    return [...this.#notes.values()].some(
+      (note) => note.callId === callId && note.answer?.decision === 'allow',
+    );
+  }
+
   /** The answer, when it is durable. Rejects with the reason of the signal; the question then stays as it is. */
   async outcome(approvalId: string, signal: AbortSignal): Promise<Outcome> {
     const answer = this.#notes.get(approvalId)?.answer;
@@ -263,7 +270,7 @@ export class ApprovalDesk implements ApprovalApi {
         ? (refusal?.message ?? 'not allowed')
         : `only who has the role ${note.roles.join(' or ')} may answer this`,
       hint: own
-        ? 'nobody answers what was asked in their own name, unless a policy permits it: give people tokens of their own ([[principals]]), or see docs/policies.md'
+        ? 'nobody answers what was asked in their own name, unless a policy permits it: give people tokens of their own ([[policy.principals]]), or see docs/policies.md'
         : 'auraison policy explain shows which policy decided',
     });
   }

@@ -1,0 +1,77 @@
+import type { FastifyRequest } from 'fastify';
+import { EdgeError, type PolicyContext } from '../../contract/index.ts';
+import type { HttpPorts } from './http-ports.ts';
+
+/** Whose robot it is. */
+const OWNER = 'local';
+const OPERATOR_ROLE = 'operator';
+
+/** Their handlers ask the policies, or check a signature: in the name of the caller, whoever that is. */
+const JUDGED: ReadonlySet<string> = new Set([
+  'POST /v1/intents',
+  'POST /v1/runs/:id/messages',
+  'POST /v1/runs/:id/fork',
+  'POST /v1/approvals/:id/answer',
+  'POST /v1/grants',
+  'POST /v1/grants/:id/revoke',
+]);
+/** What an agent is told by a person, it believes: of the own tenant, and for operators. */
+const TELLS = 'POST /v1/questions/:questionId/answer';
+/** MCP judges each call itself, and what it tells is of this robot as a whole. */
+const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELETE /mcp']);
+/** A run that is ended or held is one that stands: everybody may do that to their own. */
+const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
+/** Nobody with a token of this house is kept from stopping the robot. */
+const STOPS: ReadonlySet<string> = new Set(['POST /v1/robot/stop', 'POST /v1/arm/stop']);
+/** They change nothing, and need a body. */
+const READS: ReadonlySet<string> = new Set(['POST /v1/query', 'POST /v1/policy/rejudge']);
+/** What a tenant that is a guest sees; its handlers show what is the caller's own, or is nobody's. */
+const GUESTS: ReadonlySet<string> = new Set([
+  ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
+  ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
+  ...['GET /v1/robot/map', 'GET /metrics'],
+]);
+
+/**
+ * What a token opens, beside what policies say. Direct control (motions, recordings, ROS, tools of others) is an
+ * operator's of this robot; who has another token reads, stops, and asks for what policies are asked about. A
+ * guest, of another tenant, sees and touches its own runs and nothing of anybody else's. A route that is in none
+ * of the lists is closed to both.
+ */
+export function checkAccess(
+  request: FastifyRequest,
+  who: PolicyContext,
+  { runtime, governance }: Pick<HttpPorts, 'runtime' | 'governance'>,
+): void {
+  const url = request.routeOptions.url;
+  if (url === undefined) return;
+  const route = `${request.method} ${url}`;
+  const owner = who.tenant === OWNER;
+  const roles = who.lease === undefined ? who.roles : (governance?.rolesOf(who) ?? []);
+  const operator = roles.includes(OPERATOR_ROLE);
+  if (owner && operator) return;
+  if (JUDGED.has(route) || STOPS_RUN.has(route) || ofRun(url)) {
+    if (!owner && ofRun(url)) ownRun(request, who, runtime);
+    if (request.method === 'GET' || JUDGED.has(route) || STOPS_RUN.has(route) || operator) return;
+  } else if (STOPS.has(route) || (route === TELLS && operator)) return;
+  else if (owner && (request.method === 'GET' || READS.has(route) || JUDGED_HERE.has(route))) return;
+  else if (GUESTS.has(route)) return;
+  throw new EdgeError('policy.denied', {
+    operation: 'authorise',
+    subject: route,
+    message: owner ? 'only an operator does this' : `${who.tenant} is a guest here: this is not shared`,
+    hint: 'ask for it as an intent, which policies judge; docs/policies.md says what a token opens',
+  });
+}
+
+function ofRun(url: string): boolean {
+  return url.startsWith('/v1/runs/:id');
+}
+
+/** Runs of others are as if they were not there. Throws `run.not_found`. */
+function ownRun(request: FastifyRequest, who: PolicyContext, runtime: HttpPorts['runtime']): void {
+  for (const id of Object.values(request.params as Record<string, string>)) {
+    if (runtime.run(id).intent.policy_ctx.tenant !== who.tenant)
+      throw new EdgeError('run.not_found', { operation: 'find run', subject: id.slice(0, 64) });
+  }
+}

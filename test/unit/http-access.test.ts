@@ -1,0 +1,132 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { EdgeError, type PolicyContext } from '../../contract/index.ts';
+import type { HttpPorts } from '../../daemon/http/http-ports.ts';
+import { answerAll } from '../support/http-answers.ts';
+import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
+
+/** What tokens other than the robot's own open: an API that predates them took everybody for its operator. */
+let rig: Rig;
+afterEach(() => rig?.stop());
+
+const person = (principal: string, tenant: string, roles: string[]) => ({
+  token: `token-of-${principal}`,
+  who: { principal, tenant, roles },
+});
+const principals = [
+  person('vera', 'local', ['viewer']),
+  person('lena', 'local', ['operator']),
+  person('guest', 'acme', ['operator']),
+];
+const as = (principal: string, more: Record<string, string> = {}) => ({
+  authorization: `Bearer token-of-${principal}`,
+  ...more,
+});
+const POSE = { pose: { x: 1, y: 0, yaw: 0 } };
+
+async function start(ports: Partial<HttpPorts> = {}): Promise<string[]> {
+  const asked: string[] = [];
+  rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals } }, ports);
+  answerAll(rig);
+  for (const [method, answer] of [...rig.answers])
+    rig.answers.set(method, (body) => {
+      asked.push(method);
+      return answer(body);
+    });
+  return asked;
+}
+
+describe('who is no operator', () => {
+  it.each([
+    ['/v1/robot/navigate', POSE],
+    ['/v1/robot/maneuver', { kind: 'drive', distance_m: 1 }],
+    ['/v1/arm/gripper', { opening_m: 0.01 }],
+    ['/v1/ros/services/call', { service: '/s', type: 'std_srvs/srv/Trigger', request: {} }],
+    ['/v1/recorder/seal', {}],
+    ['/v1/link/sync', {}],
+    [`/v1/questions/${RUN_ID}/answer`, { answer: 'go left' }],
+  ])('moves, records and calls nothing: %s', async (path, body) => {
+    const asked = await start();
+    const answer = await rig.post(path, body, as('vera'));
+    expect([answer.status, await answer.json()]).toEqual([
+      403,
+      expect.objectContaining({ code: 'policy.denied' }),
+    ]);
+    expect(asked).toEqual([]);
+    expect((await rig.post(path, body, as('lena'))).status).not.toBe(403);
+  });
+
+  it('goes on with no run that was paused', async () => {
+    const calls: string[] = [];
+    const control = {
+      resume: async (id: string) => {
+        calls.push(`resume ${id}`);
+        return rig.runtime.run(id).run;
+      },
+    } as unknown as HttpPorts['control'] & object;
+    await start({ control });
+    expect((await rig.post(`/v1/runs/${RUN_ID}/resume`, {}, as('vera'))).status).toBe(403);
+    expect(calls).toEqual([]);
+    expect((await rig.post(`/v1/runs/${RUN_ID}/resume`, {}, as('lena'))).status).toBe(200);
+  });
+
+  it('reads, stops the robot, ends runs, and asks for what policies are asked about', async () => {
+    const asked = await start();
+    expect((await rig.get('/v1/status', as('vera'))).status).toBe(200);
+    expect((await rig.post('/v1/robot/stop', {}, as('vera'))).status).toBe(200);
+    expect(asked).toContain('robot.stop');
+    expect((await rig.post(`/v1/runs/${RUN_ID}/cancel`, {}, as('vera'))).status).toBe(200);
+    expect((await rig.post('/v1/intents', { type: 'maze/find_exit' }, as('vera'))).status).toBe(201);
+    expect(rig.runtime.calls.at(-1)).toMatchObject({ context: { principal: 'vera', roles: ['viewer'] } });
+  });
+
+  it('gains nothing by headers or a body that speak of roles', async () => {
+    await start();
+    const told = as('vera', { 'x-auraison-origin': 'cli', 'x-auraison-roles': 'operator' });
+    expect((await rig.post('/v1/robot/navigate', POSE, told)).status).toBe(403);
+    const body = { type: 'maze/find_exit', policy_ctx: { roles: ['operator'] } };
+    expect((await rig.post('/v1/intents', body, told)).status).toBe(400);
+  });
+
+  it('is an operator under a grant while that holds, and an operator is none under one that is over', async () => {
+    const live = new Set(['g1']);
+    const governance = {
+      rolesOf: ({ roles, lease = '' }: PolicyContext) => (live.has(lease) ? [...roles, 'operator'] : []),
+    } as unknown as HttpPorts['governance'] & object;
+    await start({ governance });
+    const under = (principal: string) => as(principal, { 'x-auraison-grant': 'g1' });
+    expect((await rig.post('/v1/robot/navigate', POSE, under('vera'))).status).toBe(200);
+    live.clear();
+    expect((await rig.post('/v1/robot/navigate', POSE, under('vera'))).status).toBe(403);
+    expect((await rig.post('/v1/robot/navigate', POSE, under('lena'))).status).toBe(403);
+  });
+});
+
+describe('a guest', () => {
+  it('finds and touches no runs of others, and reads no events of theirs', async () => {
+    await start();
+    expect(await (await rig.get('/v1/runs', as('guest'))).json()).toEqual({ runs: [] });
+    for (const path of ['', '/decisions', '/events'])
+      expect((await rig.get(`/v1/runs/${RUN_ID}${path}`, as('guest'))).status).toBe(404);
+    expect((await rig.post(`/v1/runs/${RUN_ID}/cancel`, {}, as('guest'))).status).toBe(404);
+    expect(rig.runtime.status_).toBe('running');
+    for (const path of ['/v1/events', '/v1/episodes', '/v1/status'])
+      expect((await rig.get(path, as('guest'))).status).toBe(403);
+    expect((await rig.post('/v1/query', { sql: 'select 1' }, as('guest'))).status).toBe(403);
+    expect((await rig.post('/v1/robot/navigate', POSE, as('guest'))).status).toBe(403);
+  });
+
+  it('stops the robot all the same', async () => {
+    const asked = await start();
+    expect((await rig.post('/v1/robot/stop', {}, as('guest'))).status).toBe(200);
+    expect(asked).toContain('robot.stop');
+  });
+
+  it('is told of what it may not without a word about what there is', async () => {
+    const mcp = async () => {
+      throw new EdgeError('internal.fault', { operation: 'mcp', subject: 'never' });
+    };
+    await start({ mcp });
+    const answer = await rig.post('/mcp', {}, as('guest'));
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([403, 'policy.denied']);
+  });
+});
