@@ -101,7 +101,9 @@ export class PiRun {
   async #open(): Promise<void> {
     const { pi, context, model, agent, patienceMs } = this.#parts;
     const journal = this.#journal;
-    const forked = context.resume === undefined && context.session.length > 0;
+    // Said once: an attempt that was cut off may have said it, whether or not it came to a phase.
+    const own = context.session.slice(context.inherited);
+    const forked = context.inherited > 0 && !own.some(({ entry }) => entry['customType'] === FORKED);
     this.#manager = await journal.open(pi, context.session, NOWHERE);
     if (forked) this.#manager.appendCustomEntry(FORKED, {});
     this.#door = new ModelDoor({

@@ -31,6 +31,8 @@ export type RunContext = {
   readonly model: LanguageModel | undefined;
   /** What the log holds of the session of this run, in order: entries as they were emitted by `session.entry`. */
   readonly session: readonly SessionEntry[];
+  /** How many of them, from the first, belong to the run that this one was forked from. */
+  readonly inherited: number;
   /**
    * Takes what people say to the run. A harness that does not call this takes nothing. What was said before is
    * handed over at once; the handler settles when the message counts.

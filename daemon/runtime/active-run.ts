@@ -204,8 +204,10 @@ export class ActiveRun {
       fault = EdgeError.from(thrown, 'internal.fault', 'execute', this.#parts.app.name);
       outcome = { status: 'failed', reason: fault.message, summary: {} };
     }
-    // Whatever was left moving stands still before the world hears that the run is over.
-    if (this.#ending || outcome.status !== 'succeeded' || gate.busy) await this.#safeState();
+    // Whatever was left moving ends, and stands still before the world hears that the run is over.
+    const busy = gate.busy;
+    gate.shut('the run is over');
+    if (this.#ending || outcome.status !== 'succeeded' || busy) await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
     this.#leaving = true;
     await this.#endChildren();
@@ -265,6 +267,7 @@ export class ActiveRun {
         models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
       ),
       session: told.session,
+      inherited: told.inherited,
       onMessage: (handler) => this.messages.onMessage(handler),
       unpaused: () => this.#pause.pass(signal),
       resume: attempt === 1 ? undefined : resume,

@@ -17,7 +17,12 @@ const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
 
 /** What the log holds of the session of a run, and of what was said to it. */
-export type Told = { readonly session: readonly SessionEntry[]; readonly messages: readonly SaidMessage[] };
+export type Told = {
+  readonly session: readonly SessionEntry[];
+  /** How many of them, from the first, are of the run that it was forked from. */
+  readonly inherited: number;
+  readonly messages: readonly SaidMessage[];
+};
 
 /**
  * The runs of this cell, folded from its log: all unfinished ones and the newest finished ones in memory, the
@@ -151,7 +156,8 @@ export class RunStore {
       AgentEvent<'run.message'>
     >)
       messages.push({ ...payload.body, kind: payload.kind, messageId: payload.message_id } as SaidMessage);
-    return { session: this.session(view).map(entryOf), messages };
+    const inherited = view.forkedFrom ? this.#branch(view.forkedFrom).length : 0;
+    return { session: this.session(view).map(entryOf), inherited, messages };
   }
 
   /** The events of the session of a run, those of the branch that it was forked from first. */

@@ -20,6 +20,8 @@ export type AgentContextOptions = {
   readonly tools?: readonly Tool[];
   readonly session?: readonly SessionEntry[];
   readonly resume?: RunContext['resume'];
+  /** Absent: all of the session where nothing is resumed. */
+  readonly inherited?: number;
   /** What was said before this attempt. */
   readonly said?: readonly Said[];
 };
@@ -57,6 +59,7 @@ export class AgentContext {
       toolBox,
       model: options.model,
       session,
+      inherited: options.inherited ?? (options.resume ? 0 : session.length),
       onMessage: (handler) => {
         this.#handler = handler;
         for (const message of said) void handler(message);

@@ -88,6 +88,7 @@ function check(rig: RuntimeRig, world: World, what: string): void {
   const once = world.done.filter((line) => !line.startsWith('safe'));
   expect(new Set(once).size, what).toBe(once.length);
   for (const n of [0, 1, 2]) expect(world.done, what).toContain(`safe ${n}`);
+  expect(JSON.stringify(rig.of('session.entry')), what).not.toContain('auraison.forked');
   // The tree is one line of entries without a gap, and every call has one result in it.
   const entries = rig.of('session.entry').map(({ payload }) => payload);
   expect(

@@ -177,6 +177,37 @@ describe('a forked Pi session', () => {
   });
 });
 
+describe('a Pi session that was cut off before its first phase', () => {
+  const marks = (context: AgentContext) =>
+    context.session.filter(({ entry }) => entry['customType'] === 'auraison.forked').length;
+
+  it('is no fork of itself', async () => {
+    const model = new ScriptedModel((request) => (turnOf(request) < 1 ? lookLine : done));
+    const first = contextOf({ model });
+    await run(first);
+    // Entries were durable, a phase was not: nothing says where it stood but the session itself.
+    for (const kept of [1, 2, 3]) {
+      const second = contextOf({ model, session: first.session.slice(0, kept), inherited: 0 });
+      expect(await run(second)).toMatchObject({ status: 'succeeded', reason: 'done' });
+      expect(marks(second)).toBe(0);
+    }
+  });
+
+  it('is marked as a fork once', async () => {
+    const model = new ScriptedModel((request) => (turnOf(request) < 1 ? lookLine : done));
+    const origin = contextOf({ model });
+    await run(origin);
+    const way = origin.session.slice(0, 4);
+    const first = contextOf({ model, session: way });
+    await run(first);
+    expect(marks(first)).toBe(1);
+    const own = first.session.slice(0, 1);
+    const second = contextOf({ model, session: [...way, ...own], inherited: way.length });
+    await run(second);
+    expect(marks(second)).toBe(0);
+  });
+});
+
 describe('entries that are too large for an event', () => {
   it('are kept as blobs and put back', async () => {
     const blobs = new MemoryBlobStore();
