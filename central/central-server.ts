@@ -5,13 +5,14 @@ import { EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract
 import type { Coordinator } from './coordinator.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
+import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
 
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
   readonly orders: OrderQueue;
   /** What those send who may give orders to robots. Undefined with `token`. */
-  readonly operatorToken: string | undefined;
+  readonly operators: Operators | undefined;
   /** Undefined: no token is asked for; the caller keeps the address on loopback then. */
   readonly token: string | undefined;
   readonly host: string;
@@ -24,6 +25,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'schema.invalid': 400,
   'log.tampered': 400,
   'api.unauthorised': 401,
+  'api.forbidden': 403,
   'api.not_found': 404,
   'link.gap': 409,
   'link.conflict': 409,
@@ -32,20 +34,23 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 };
 
 type Answer = { readonly status: number; readonly body: string };
-type Endpoint = (request: IncomingMessage, query: URLSearchParams) => Promise<string> | string;
+/** `by`: whose token was shown, of those who give orders. */
+type Endpoint = (
+  request: IncomingMessage,
+  query: URLSearchParams,
+  by: string | undefined,
+) => Promise<string> | string;
 
 /** The coordinator over HTTP, by LINK.md. Node's own server: Fastify belongs to the API of the daemon. */
 export class CentralServer {
   readonly #options: CentralServerOptions;
   readonly #digest: Buffer | undefined;
-  readonly #operator: Buffer | undefined;
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: CentralServerOptions) {
     this.#options = options;
     this.#digest = options.token === undefined ? undefined : digest(options.token);
-    this.#operator = options.operatorToken === undefined ? undefined : digest(options.operatorToken);
     const { coordinator, orders } = options;
     const json = (value: unknown) => JSON.stringify(value);
     this.#endpoints = new Map<string, Endpoint>([
@@ -57,7 +62,7 @@ export class CentralServer {
       ['GET /link/v1/events', (_, query) => coordinator.events(query)],
       ['GET /link/v1/orders', async (_, query) => json(await orders.orders(query))],
       ['POST /link/v1/reports', async (request) => json(orders.report(await readJson(request)))],
-      ['POST /orders/v1', async (request) => json(orders.post(await readJson(request)))],
+      ['POST /orders/v1', async (request, _, by) => json(orders.post(await readJson(request), by))],
       ['GET /orders/v1', (_, query) => json(orders.list(query))],
     ]);
     this.#server = createServer(
@@ -116,8 +121,8 @@ export class CentralServer {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
       const endpoint = this.#endpoints.get(`${request.method} ${path}`);
       // A robot may hand over and fetch, but order nothing of another robot.
-      if (path.startsWith('/orders/')) this.#checkToken(request, this.#operator);
-      else if (path !== '/health') this.#checkToken(request, this.#digest);
+      const by = path.startsWith('/orders/') ? this.#operator(request) : undefined;
+      if (!path.startsWith('/orders/') && path !== '/health') this.#checkToken(request);
       if (!endpoint) {
         throw new EdgeError('api.not_found', {
           operation: String(request.method),
@@ -125,7 +130,7 @@ export class CentralServer {
           hint: 'LINK.md lists the endpoints',
         });
       }
-      return { status: 200, body: await endpoint(request, new URLSearchParams(search)) };
+      return { status: 200, body: await endpoint(request, new URLSearchParams(search), by) };
     } catch (thrown) {
       return this.#refuse(thrown);
     }
@@ -148,16 +153,33 @@ export class CentralServer {
     return { status: 500, body: JSON.stringify(fault.toBody()) };
   }
 
-  #checkToken(request: IncomingMessage, wanted: Buffer | undefined): void {
-    if (wanted === undefined) return;
-    const match = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '');
-    if (match && timingSafeEqual(digest(match[1]!), wanted)) return;
-    throw new EdgeError('api.unauthorised', {
-      operation: 'authorise',
-      subject: 'authorization header',
-      hint: 'tokens are in the files "token" (robots) and "operator-token" (orders) of the coordinator\'s data directory',
-    });
+  #checkToken(request: IncomingMessage): void {
+    const shown = bearer(request);
+    const wanted = this.#digest;
+    if (wanted === undefined || (shown !== undefined && timingSafeEqual(digest(shown), wanted))) return;
+    throw unauthorised();
   }
+
+  /** Who gives the order; undefined where no token is asked for. */
+  #operator(request: IncomingMessage): string | undefined {
+    const { operators } = this.#options;
+    if (!operators) return undefined;
+    const name = operators.find(bearer(request) ?? '');
+    if (name === undefined) throw unauthorised();
+    return name;
+  }
+}
+
+function bearer(request: IncomingMessage): string | undefined {
+  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+function unauthorised(): EdgeError {
+  return new EdgeError('api.unauthorised', {
+    operation: 'authorise',
+    subject: 'authorization header',
+    hint: 'tokens are in the files "token" (robots), "operator-token" and operators/NAME (orders) of the coordinator\'s data directory',
+  });
 }
 
 function digest(text: string): Buffer {

@@ -12,6 +12,7 @@ import {
   toMs,
   toWireTime,
 } from '../contract/index.ts';
+import { SHARED } from './operators.ts';
 import type { OrderStore, OrderView } from './order-store.ts';
 import type { ReceiptSigner } from './receipt-signer.ts';
 
@@ -36,15 +37,19 @@ export class OrderQueue {
     this.#ids = new IdSource(() => toMs(clock.now()), random);
   }
 
-  /** Throws `schema.invalid`, `link.conflict` or `cell.overloaded`. Durable and signed when it returns. */
-  post(body: unknown): OrderView & { readonly duplicate: boolean } {
+  /**
+   * `by`: whose token was shown; an order is in no other name. Undefined where no token is asked for. Throws
+   * `schema.invalid`, `api.forbidden`, `link.conflict` or `cell.overloaded`. Durable and signed when it returns.
+   */
+  post(body: unknown, by?: string): OrderView & { readonly duplicate: boolean } {
     const post = orderPostChecker.parse(body, 'order');
+    if (by !== undefined && post.posted_by !== undefined && post.posted_by !== by) throw foreignName(by);
     const unsigned = {
       robot: post.robot,
       order_id: post.order_id ?? this.#ids.next<string>(),
       kind: post.kind,
       body: post.kind === 'cancel' ? this.#withRun(post.body) : post.body,
-      posted_by: post.posted_by ?? 'operator',
+      posted_by: by ?? post.posted_by ?? SHARED,
       posted_ns: toWireTime(this.#clock.now()),
     };
     if (JSON.stringify(post.body).length > LIMITS.INTENT_PARAMS_BYTES_MAX + 16 * 1024)
@@ -125,6 +130,15 @@ function number(query: URLSearchParams, name: string, otherwise: number, maximum
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
   if (value >= 0) return Math.min(value, maximum);
   throw invalid(`/${name}: a whole number expected`);
+}
+
+function foreignName(by: string): EdgeError {
+  return new EdgeError('api.forbidden', {
+    operation: 'post order',
+    subject: 'posted_by',
+    message: `/posted_by: the token is that of ${by}`,
+    hint: "give people tokens of their own: a file with their name in the folder operators of the coordinator's data directory",
+  });
 }
 
 function invalid(message: string): EdgeError {

@@ -5,6 +5,7 @@ import { type Clock, EdgeError, type Secrets } from '../contract/index.ts';
 import { CentralServer } from './central-server.ts';
 import { Coordinator } from './coordinator.ts';
 import { LaneStore } from './lane-store.ts';
+import { Operators } from './operators.ts';
 import { OrderQueue } from './order-queue.ts';
 import { OrderStore } from './order-store.ts';
 import { ReceiptSigner } from './receipt-signer.ts';
@@ -60,7 +61,8 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
   const server = new CentralServer({
     coordinator: new Coordinator(store, signer),
     orders,
-    operatorToken,
+    operators:
+      operatorToken === undefined ? undefined : new Operators(operatorToken, join(dataDir, 'operators')),
     token,
     host,
     port,

@@ -12,7 +12,7 @@ type Sent = At & {
   readonly params?: string;
   readonly priority?: number;
   readonly within: string;
-  readonly by: string;
+  readonly by?: string;
   readonly orderId?: string;
 };
 
@@ -44,7 +44,7 @@ Examples:
     .option('--params <json>', 'params of the intent')
     .option('--priority <number>', '0 to 9', wholeNumber)
     .option('--within <duration>', 'it expires then; "never" is possible', '1 h')
-    .option('--by <name>', 'who asks', 'operator')
+    .option('--by <name>', 'who asks: whose token it is, or where none is asked for anybody')
     .option('--order-id <uuid>', 'the same id twice is one order')
     .action(
       act(async (options: Sent, robot, type) => {
@@ -55,7 +55,7 @@ Examples:
           ...deadline(options.within),
         };
         const id = options.orderId === undefined ? {} : { order_id: options.orderId };
-        return post(options, { robot, kind: 'intent', body, posted_by: options.by, ...id });
+        return post(options, { robot, kind: 'intent', body, ...named(options.by), ...id });
       }),
     );
   at('cancel <robot> <order>')
@@ -69,14 +69,14 @@ Examples:
   at('approve <robot> <approval> <decision>')
     .description('answer a question of a robot: allow or deny')
     .option('--reason <text>', 'why', '')
-    .option('--by <name>', 'who answers', 'operator')
+    .option('--by <name>', 'who answers, likewise')
     .action(
-      act(async (options: At & { reason: string; by: string }, robot, approval_id, decision) =>
+      act(async (options: At & { reason: string; by?: string }, robot, approval_id, decision) =>
         post(options, {
           robot,
           kind: 'approval',
           body: { approval_id, decision, reason: options.reason },
-          posted_by: options.by,
+          ...named(options.by),
         }),
       ),
     );
@@ -92,6 +92,10 @@ Examples:
 }
 
 type Result = { readonly value: unknown; readonly text: () => string };
+
+function named(by: string | undefined): { posted_by?: string } {
+  return by === undefined ? {} : { posted_by: by };
+}
 
 function act<O extends At>(work: (options: O, ...args: string[]) => Promise<Result>) {
   return async (...given: unknown[]): Promise<void> => {

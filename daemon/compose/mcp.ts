@@ -3,6 +3,7 @@ import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
 import type { McpEndpoint, RobotMcpPorts } from '../../adapters/mcp/server/index.ts';
 import type { CellContext, PolicyContext, PolicyHook } from '../../contract/core.ts';
 import type { McpServerRow } from '../config/mcp.ts';
+import { OPERATOR } from '../http/caller.ts';
 import type { HttpPorts } from '../http/http-ports.ts';
 import { stopRobot } from '../http/stop-robot.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
@@ -104,13 +105,7 @@ export function makeRobotMcp(
   if (!config.mcp.serve) return undefined;
   const { hooks, ...rest } = parts;
   const gate = new PolicyGate(hooks, clock);
-  const who: PolicyContext = {
-    tenant: 'local',
-    principal: 'mcp',
-    roles: [...config.mcp.roles],
-    origin: 'mcp',
-  };
-  const ports: RobotMcpPorts = {
+  const portsOf = (who: PolicyContext): RobotMcpPorts => ({
     ...rest,
     robot: config.daemon.name,
     version: VERSION,
@@ -125,19 +120,36 @@ export function makeRobotMcp(
       if (verdict.refusal) throw verdict.refusal;
     },
     report,
-  };
-  let opened: Promise<McpEndpoint> | undefined;
-  const open = async () => {
+  });
+  const open = async (who: PolicyContext) => {
     const mcp = await import('../../adapters/mcp/server/index.ts');
-    return new mcp.McpEndpoint(clock, mcp.robotOffer(ports), (message, facts) =>
+    return new mcp.McpEndpoint(clock, mcp.robotOffer(portsOf(who)), (message, facts) =>
       report('error', message, facts),
     );
   };
+  // One for each token: nobody finds the session of somebody else. As many as there are tokens.
+  const opened = new Map<string, Promise<McpEndpoint>>();
   return {
-    async handle(request, response, body) {
-      opened ??= open();
-      await (await opened).handle(request, response, body);
+    async handle(request, response, body, caller) {
+      const who = mcpCaller(caller, config.mcp.roles);
+      const key = JSON.stringify([who.tenant, who.principal]);
+      const endpoint = opened.get(key) ?? open(who);
+      opened.set(key, endpoint);
+      await (await endpoint).handle(request, response, body);
     },
-    close: async () => await (await opened)?.close(),
+    close: async () => {
+      await Promise.all([...opened.values()].map(async (one) => await (await one).close()));
+    },
   };
+}
+
+/**
+ * In whose name an MCP client acts. Who shows the token of the robot is `mcp`, with the roles of the configuration;
+ * others stay who they are, with those of their roles that the configuration lets through. No grants.
+ */
+export function mcpCaller(caller: PolicyContext, allowed: readonly string[]): PolicyContext {
+  const { tenant, principal, roles } = caller;
+  const robot = principal === OPERATOR.principal && tenant === OPERATOR.tenant;
+  if (robot) return { tenant, principal: 'mcp', roles: [...allowed], origin: 'mcp' };
+  return { tenant, principal, roles: roles.filter((role) => allowed.includes(role)), origin: 'mcp' };
 }

@@ -17,6 +17,9 @@ export type PrincipalRow = {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
+/** Principals of ways in: who had the name of one would be taken for it. */
+const OWN = /^(operator|mcp|ros|zenoh|(central|schedule)(\/.*)?)$/;
+
 /** Who may do what, and how much of it. */
 export const POLICY_KEYS = {
   dir: text(
@@ -59,6 +62,7 @@ function readPrincipal(row: Record<string, unknown>): Read<PrincipalRow> {
   const { name, tenant = 'local', roles = [], token_file } = row;
   if (typeof name !== 'string' || !NAME.test(name)) return { ok: false, expected: 'name = a name' };
   if (typeof tenant !== 'string' || !NAME.test(tenant)) return { ok: false, expected: 'tenant = a name' };
+  if (OWN.test(name)) return { ok: false, expected: `another name: ${name} is one that this house goes by` };
   const fits =
     Array.isArray(roles) &&
     roles.length <= 32 &&

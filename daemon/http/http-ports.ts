@@ -6,9 +6,11 @@ import type {
   CellName,
   Clock,
   EventReader,
+  ExtensionsApi,
   GovernanceApi,
   McpServers,
   ModelsApi,
+  PolicyContext,
   QuestionApi,
   ReplayApi,
   RunControlApi,
@@ -32,6 +34,8 @@ export type HttpPorts = {
   readonly governance?: GovernanceApi;
   /** Skills by application. */
   readonly skills?: ReadonlyMap<string, SkillShelf>;
+  /** Modules in the folders of applications; undefined: they are off. */
+  readonly extensions?: ExtensionsApi;
   /** Looking back at runs; undefined: not here. */
   readonly replay?: ReplayApi;
   /** Undefined: nothing is scheduled. */
@@ -41,7 +45,12 @@ export type HttpPorts = {
   /** Foreign MCP servers; undefined: none is configured. */
   readonly mcpServers?: McpServers;
   /** This robot as an MCP server; undefined: it is none. Answers the request by itself, also when it fails. */
-  readonly mcp?: (request: IncomingMessage, response: ServerResponse, body: unknown) => Promise<void>;
+  readonly mcp?: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: unknown,
+    caller: PolicyContext,
+  ) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

@@ -162,7 +162,7 @@ it('takes orders from a coordinator: each once, over kills of the coordinator, t
     return JSON.parse(done.stdout) as never;
   };
   // Posted before the robot ever was there.
-  const first = (await orders('send', 'r1', INTENT, '--by', 'ada')) as OrderView;
+  const first = (await orders('send', 'r1', INTENT)) as OrderView;
   const daemon = await start('[intents]\ncentral = true\n', {
     AURAISON_LINK_CENTRAL_URL: central.url,
     AURAISON_LINK_TOKEN_FILE: join(central.dataDir, 'token'),

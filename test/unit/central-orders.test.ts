@@ -1,5 +1,5 @@
 import { createPrivateKey, sign } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -46,6 +46,8 @@ beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'orders-'));
   port = 0;
   rig = new IntentsRig();
+  mkdirSync(join(dataDir, 'operators'));
+  for (const name of ['ada', 'bo']) writeFileSync(join(dataDir, 'operators', name), tokenOf(name));
   await startServer();
 });
 afterEach(async () => {
@@ -73,13 +75,16 @@ async function ask(method: 'GET' | 'POST', path: string, body?: unknown, token =
   });
   return { status: response.status, json: (await response.json()) as Record<string, unknown> };
 }
-const post = async (over: object = {}) => {
-  const { status, json } = await ask('POST', '/orders/v1', {
+const tokenOf = (name: string) => `the-own-token-of-${name}`;
+const post = async (over: { posted_by?: string; [field: string]: unknown } = {}) => {
+  const order = {
     robot: 'r1',
     kind: 'intent',
     body: { type: 'maze/find_exit', params: { floor: 2 } },
     ...over,
-  });
+  };
+  const token = over.posted_by === undefined ? central.operatorToken : tokenOf(over.posted_by);
+  const { status, json } = await ask('POST', '/orders/v1', order, token);
   expect(status).toBe(200);
   return json as unknown as OrderView;
 };
@@ -221,6 +226,19 @@ describe('who may ask what', () => {
     expect((await ask('POST', '/orders/v1', body, central.token)).status).toBe(401);
     expect((await ask('GET', '/orders/v1', undefined, central.token)).status).toBe(401);
     expect((await ask('GET', '/link/v1/orders?robot=r1')).status).toBe(401);
+  });
+
+  it('an order is in the name of whose token it came with: who asks cannot answer as somebody else', async () => {
+    const body = { robot: 'r1', kind: 'intent', body: { type: 'maze/find_exit' } };
+    for (const token of [central.operatorToken, tokenOf('bo')]) {
+      const { status, json } = await ask('POST', '/orders/v1', { ...body, posted_by: 'ada' }, token);
+      expect([status, json['code']]).toEqual([403, 'api.forbidden']);
+      expect(JSON.stringify(json)).not.toContain(String(token));
+    }
+    expect((await ask('GET', '/orders/v1')).json).toEqual({ orders: [] });
+    const shared = await post();
+    const own = (await ask('POST', '/orders/v1', body, tokenOf('ada'))).json as unknown as OrderView;
+    expect([shared.posted_by, own.posted_by]).toEqual(['operator', 'ada']);
   });
 
   it('an order that central did not sign for this robot is not obeyed', async () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { EdgeError, LIMITS, type McpServers, withDeadline } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
 
@@ -65,8 +66,9 @@ export function mcpRoutes(app: FastifyInstance, ports: HttpPorts): void {
         if (method !== 'POST') delete raw.headers['content-type'];
       },
       handler: async (request, reply) => {
+        const caller = callerOf(request);
         reply.hijack();
-        await mcp(request.raw, reply.raw, request.body);
+        await mcp(request.raw, reply.raw, request.body, caller);
       },
     });
   }
