@@ -22,26 +22,31 @@ const { values: flags } = parseArgs({
 const points = Number(flags.points);
 const seed = Number(flags.seed);
 const folder = mkdtempSync(join(tmpdir(), 'auraison-kills-'));
-const began = performance.now();
 process.stderr.write(`seed ${seed}\n`);
-const campaign = await killTimes(points, seed, folder);
-const verdict = judge(campaign);
-const seconds = (performance.now() - began) / 1_000;
-const result = { points, seed, seconds, loadAverage: loadavg()[0], kills: campaign.seen.kills, ...verdict };
-if (verdict.broken.length === 0) rmSync(folder, { recursive: true, force: true });
+const casts = ['flows', 'flows and agents'] as const;
+const results = [];
+for (const [index, cast] of casts.entries()) {
+  const began = performance.now();
+  const share = index === 0 ? Math.floor(points / 2) : Math.ceil(points / 2);
+  const campaign = await killTimes({ points: share, seed: seed + index, folder: join(folder, cast), cast });
+  const verdict = judge(campaign);
+  const { kills } = campaign.seen;
+  const seconds = (performance.now() - began) / 1_000;
+  results.push({ cast, points: share, seconds, kills, ...verdict, broken: verdict.broken.slice(0, 100) });
+}
+const broken = results.flatMap((result) => result.broken);
+if (broken.length === 0) rmSync(folder, { recursive: true, force: true });
 else process.stderr.write(`kept for who looks: ${folder}\n`);
 
 if (!flags.json) {
-  const { kills, effects } = result;
-  const lines = [
-    `${points} lives, seed ${seed}, ${seconds.toFixed(0)} s, load average ${result.loadAverage?.toFixed(1)}`,
-    `killed       ${kills.time} at a random time, ${kills.append} round an append, ${kills.effect} round an effect, ${kills.starting} while starting, ${kills.stopping} while stopping`,
-    `runs         ${verdict.runs}: ${verdict.succeeded} succeeded, ${verdict.failedByRule} failed by the rule for attempts that only die; ${verdict.attempts} attempts, ${verdict.events} events`,
-    `effects      ${effects.never} never, ${effects.safe} safe, ${effects.probe} probe; ${verdict.interrupted} calls told as interrupted, ${verdict.foundInWorld} found in the world`,
-    `broken       ${verdict.broken.length}`,
-    ...verdict.broken.slice(0, 20),
-  ];
+  const lines = results.flatMap(({ cast, kills, effects, ...all }) => [
+    `${cast}: ${all.points} kills in ${all.seconds.toFixed(0)} s`,
+    `  at         a random time ${kills.time}, round an append ${kills.append}, round an effect ${kills.effect}, while starting ${kills.starting}, while stopping ${kills.stopping}`,
+    `  runs       ${all.runs}: ${all.succeeded} succeeded, ${all.failedByRule} failed by the rule for attempts that only die; ${all.attempts} attempts, ${all.events} events`,
+    `  effects    ${effects.never} never, ${effects.safe} safe, ${effects.probe} probe; told as interrupted ${all.interrupted}, found in the world ${all.foundInWorld}`,
+  ]);
+  lines.push(`broken       ${broken.length}`, ...broken.slice(0, 20));
   process.stdout.write(`${lines.join('\n')}\n`);
 }
-process.stdout.write(`${JSON.stringify({ ...result, broken: verdict.broken.slice(0, 100) })}\n`);
-process.exitCode = verdict.broken.length === 0 ? 0 : 1;
+process.stdout.write(`${JSON.stringify({ seed, loadAverage: loadavg()[0], results })}\n`);
+process.exitCode = broken.length === 0 ? 0 : 1;

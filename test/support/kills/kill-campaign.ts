@@ -27,11 +27,19 @@ export type Seen = {
 
 export type Campaign = { readonly world: KillWorld; readonly seen: Seen; readonly dataDir: string };
 
+/** `cast`: flows alone, or agents beside them; Pi makes the start of a process three times as dear. */
+export type Terms = {
+  readonly points: number;
+  readonly seed: number;
+  readonly folder: string;
+  readonly cast: 'flows' | 'flows and agents';
+};
+
 /**
  * Lives of a runtime cell one after the other, each killed (SIGKILL) at a random point of its missions, until so many
  * have been; then one that is left in peace until every run is over. The next process is loaded while one lives.
  */
-export async function killTimes(points: number, seed: number, folder: string): Promise<Campaign> {
+export async function killTimes({ points, seed, folder, cast }: Terms): Promise<Campaign> {
   const random = new Random(seed);
   const dataDir = join(folder, 'data');
   mkdirSync(dataDir, { recursive: true });
@@ -41,15 +49,15 @@ export async function killTimes(points: number, seed: number, folder: string): P
     kills: { time: 0, append: 0, effect: 0, starting: 0, stopping: 0 },
   };
   const open = new Map<number, Mission>();
-  let spare = new Life(folder);
+  let spare = new Life(folder, cast);
   try {
     for (let i = 0; i <= points; i++) {
       const life = spare;
       await life.loaded;
       const last = i === points;
-      if (!last) spare = new Life(folder);
+      if (!last) spare = new Life(folder, cast);
       const plan = last ? undefined : planOf(random);
-      const ask = () => (last ? undefined : nextMission(open, seen));
+      const ask = () => (last ? undefined : nextMission(open, seen, cast));
       await live(life, { plan, world, seen, open, dataDir, ask });
     }
   } finally {
@@ -58,10 +66,10 @@ export async function killTimes(points: number, seed: number, folder: string): P
   return { world, seen, dataDir };
 }
 
-function nextMission(open: Map<number, Mission>, seen: Seen): Mission | undefined {
+function nextMission(open: Map<number, Mission>, seen: Seen, cast: Terms['cast']): Mission | undefined {
   if (open.size >= OPEN) return undefined;
   const n = seen.missions++;
-  const mission: Mission = { n, type: n % 3 === 0 ? 'errand/go' : 'clerk/go' };
+  const mission: Mission = { n, type: cast === 'flows' || n % 3 === 0 ? 'errand/go' : 'clerk/go' };
   open.set(n, mission);
   return mission;
 }
@@ -145,8 +153,8 @@ class Life {
   readonly #ended: Promise<NodeJS.Signals | null>;
   #hear: (message: FromLife) => void = () => {};
 
-  constructor(folder: string) {
-    this.#process = fork(new URL('./kill-life-main.ts', import.meta.url), [], {
+  constructor(folder: string, cast: Terms['cast']) {
+    this.#process = fork(new URL('./kill-life-main.ts', import.meta.url), [cast], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
       serialization: 'advanced',

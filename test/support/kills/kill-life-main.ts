@@ -163,7 +163,7 @@ process.on('message', (message: ToLife) => {
     cell.catch((thrown: Error) => say({ t: 'fault', message: `start: ${thrown.stack ?? thrown.message}` }));
   }
 });
-await loadPi();
+if (process.argv[2] !== 'flows') await loadPi();
 // Compiled code is kept when a process ends, and these are killed: keep it now.
 flushCompileCache();
 say({ t: 'loaded' });
