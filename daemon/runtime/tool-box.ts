@@ -75,7 +75,7 @@ export class GatedToolBox implements ToolBox {
       clock,
       signal,
       traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
-      ...(robot ? { robot: new BoundRobot(robot, signal) } : {}),
+      ...(robot ? { robot: new BoundRobot(robot, signal, () => gate.unpaused()) } : {}),
     });
     const answered = await gate.callTool({
       tool: spec.name,

@@ -7,10 +7,9 @@ import {
   LIMITS,
   type Nanoseconds,
   type NewEvent,
-  toWireTime,
-  traceparentOf,
   withDeadline,
 } from '../../contract/index.ts';
+import { type Ask, CallEvents } from './call-events.ts';
 import { interruption, loggable, replayed } from './call-records.ts';
 import type { RunApprovals } from './governance/run-approvals.ts';
 import type { PolicyGate, Verdict } from './policy-gate.ts';
@@ -35,18 +34,6 @@ type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown
 
 const CHANGED = 'its tool has another replay class by now';
 
-type Ask = {
-  readonly tool: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly effect: 'read' | 'write' | 'actuate';
-  readonly replay: 'never' | 'safe' | 'probe';
-  readonly deadlineMs: number;
-  /** Id that a model gave the call. */
-  readonly originId?: string | undefined;
-  /** Ends this call alone. */
-  readonly signal?: AbortSignal | undefined;
-};
-
 /** One effect as the gate sees it. */
 export type Effect<R = Answered> = Ask & {
   /** Does it. The signal aborts when the run does or the deadline is over; the id is that of the call, also when it is repeated. */
@@ -56,11 +43,14 @@ export type Effect<R = Answered> = Ask & {
 };
 
 /** Answers a call without doing it; `signal` ends the call as it would end the work. */
-export type Instead = (
+export type Instead = ((
   ask: { readonly tool: string; readonly args: Readonly<Record<string, unknown>> },
   callId: string,
   signal: AbortSignal,
-) => Promise<Answered> | undefined;
+) => Promise<Answered> | undefined) & {
+  /** The record goes on after a cut here: its open calls were judged again. */
+  readonly judgedAgain?: boolean;
+};
 
 export type ToolGateParts = {
   readonly runId: string;
@@ -91,7 +81,11 @@ export type ToolGateParts = {
  */
 export class ToolGate {
   readonly #parts: ToolGateParts;
-  /** Calls under way, by id: their tool. */
+  readonly #log: CallEvents;
+  /** Ends what is under way when the run does, also when the run ends well. */
+  readonly #over = new AbortController();
+  readonly #signal: AbortSignal;
+  /** Calls that are being written down or under way, by id: their tool. */
   readonly #inFlight = new Map<string, string>();
   #closed = false;
   /** Something of this run may have moved the robot. */
@@ -99,11 +93,18 @@ export class ToolGate {
 
   constructor(parts: ToolGateParts) {
     this.#parts = parts;
+    this.#log = new CallEvents(parts);
+    this.#signal = AbortSignal.any([parts.signal, this.#over.signal]);
   }
 
-  /** Calls are under way that nobody waited for. */
+  /** Calls are under way, or about to be. */
   get busy(): boolean {
     return this.#inFlight.size > 0;
+  }
+
+  /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
+  async unpaused(): Promise<void> {
+    await this.#parts.unpaused().catch(() => {});
   }
 
   /** For effects without pictures. */
@@ -118,9 +119,9 @@ export class ToolGate {
   }
 
   async callTool(effect: Effect): Promise<Answered> {
-    const { journal, signal, unpaused } = this.#parts;
-    await unpaused().catch(() => {});
-    if (signal.aborted || this.#closed) throw this.#cancelled(effect);
+    const { journal } = this.#parts;
+    await this.unpaused();
+    this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
     if (known.kind === 'open') return await this.#again(effect, known.call);
@@ -131,34 +132,43 @@ export class ToolGate {
 
   /** Writes down a call that never came as far as its tool: an unknown name, arguments that do not fit. */
   async refuse(ask: Pick<Ask, 'tool' | 'args' | 'originId'>, error: EdgeError): Promise<void> {
-    const { signal, journal } = this.#parts;
-    if (signal.aborted || this.#closed) throw this.#cancelled(ask);
+    const { journal } = this.#parts;
+    this.#refuseClosed(ask);
     const tool = loggable(ask.tool);
     const known = journal.recall(tool, ask.args, ask.originId);
     if (known.kind === 'answered') return;
     const callId = known.kind === 'open' ? known.call.callId : this.#parts.ids.next<string>();
-    const called = this.#called(callId, { ...ask, tool, effect: 'read', replay: 'safe', deadlineMs: 1 });
-    const answer = this.#returned(callId, tool, 0, { ok: false, error: error.toBody() });
+    const called = this.#log.called(callId, { ...ask, tool, effect: 'read', replay: 'safe', deadlineMs: 1 });
+    const answer = this.#log.returned(callId, tool, 0, { ok: false, error: error.toBody() });
     await this.#parts.emit(known.kind === 'open' ? [answer] : [called, answer]);
   }
 
   /** Writes down an effect that had to happen first, such as a stop. Nothing is written once the run is over. */
   async note(tool: string, args: Readonly<Record<string, unknown>>, effect: Effect['effect']): Promise<void> {
-    if (this.#parts.signal.aborted) return;
+    if (this.#signal.aborted) return;
     const callId = this.#parts.ids.next<string>();
     await this.#parts.emit([
-      this.#called(callId, { tool, args, effect, replay: 'safe', deadlineMs: 1 }),
-      this.#returned(callId, tool, 0, { ok: true, result: {} }),
+      this.#log.called(callId, { tool, args, effect, replay: 'safe', deadlineMs: 1 }),
+      this.#log.returned(callId, tool, 0, { ok: true, result: {} }),
     ]);
   }
 
-  /** Ends every call that has no end yet, and refuses all later ones. What is deaf is no longer heard. */
-  async close(why: string): Promise<void> {
+  /** Refuses all that comes later, and aborts what is under way: from here on nothing of this run begins. */
+  shut(why: string): void {
     this.#closed = true;
+    if (!this.#over.signal.aborted)
+      this.#over.abort(
+        new EdgeError('run.cancelled', { operation: 'close', subject: this.#parts.runId, message: why }),
+      );
+  }
+
+  /** Ends every call that has no end yet. What is deaf is no longer heard. */
+  async close(why: string): Promise<void> {
+    this.shut(why);
     await this.#settleAbandoned(why);
     const left = [...this.#inFlight].map(([callId, tool]) => {
       const error = new EdgeError('run.cancelled', { operation: 'call', subject: tool, message: why });
-      return this.#returned(callId, tool, 0, { ok: false, error: error.toBody() });
+      return this.#log.returned(callId, tool, 0, { ok: false, error: error.toBody() });
     });
     this.#inFlight.clear();
     if (left.length > 0) await this.#parts.emit(left);
@@ -173,7 +183,7 @@ export class ToolGate {
   /** The end of a call that was cut off and must not be repeated. */
   #interrupted(call: CallView, why: string): NewEvent {
     const error = interruption(call, why).toBody();
-    return this.#returned(call.callId, call.tool, 0, { ok: false, error });
+    return this.#log.returned(call.callId, call.tool, 0, { ok: false, error });
   }
 
   /**
@@ -182,17 +192,32 @@ export class ToolGate {
    */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
     this.#inFlight.set(call.callId, effect.tool);
+    const refusal = await this.#forbiddenNow(effect, call);
     const known = await this.#askWorld(effect, call);
-    if (!this.#inFlight.delete(call.callId)) throw this.#cancelled(effect);
-    if (known === 'not happened') return await this.#perform(effect, call.callId);
-    if ('answer' in known) {
-      await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
+    if (!this.#inFlight.has(call.callId)) throw this.#cancelled(effect);
+    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId);
+    this.#inFlight.delete(call.callId);
+    if (known !== 'not happened' && 'answer' in known) {
+      await this.#parts.emit([this.#log.returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
       return known.answer;
     }
-    const error = interruption(call, known.unknown);
+    const error = known === 'not happened' ? refusal! : interruption(call, known.unknown);
     const fault = await this.#safe(effect, error);
-    await this.#parts.emit([this.#returned(call.callId, call.tool, 0, { ok: false, error: fault.toBody() })]);
+    await this.#parts.emit([
+      this.#log.returned(call.callId, call.tool, 0, { ok: false, error: fault.toBody() }),
+    ]);
     throw fault;
+  }
+
+  /** What was allowed before the cut may be forbidden since: policies, grants and quotas are asked again. */
+  async #forbiddenNow(effect: Effect, { callId, replay }: CallView): Promise<EdgeError | undefined> {
+    const { approvals, emit, instead } = this.#parts;
+    if (replay === 'never' || instead?.judgedAgain === false) return undefined;
+    const { refusal, approval, events } = await this.#judge(effect);
+    if (events.length > 0) await emit(events);
+    // A replay has the answers of then, and one that a person gave holds.
+    const agreed = approval !== undefined && approvals?.agreed(callId) === true;
+    return instead || agreed ? undefined : refusal;
   }
 
   /** The class that the call was made under holds, whatever the tool says of itself by now. */
@@ -202,7 +227,8 @@ export class ToolGate {
     if (call.replay === 'never') return { unknown: 'it may have happened and is never repeated' };
     if (call.replay === 'safe') return effect.replay === 'safe' ? 'not happened' : { unknown: CHANGED };
     if (!effect.probe) return { unknown: CHANGED };
-    const { clock, signal } = this.#parts;
+    const { clock } = this.#parts;
+    const signal = this.#signal;
     const late = new AbortController();
     try {
       const asked = Promise.resolve().then(() =>
@@ -233,8 +259,8 @@ export class ToolGate {
       rest: this.#moved || effect.effect === 'actuate',
     });
     if (asked.refusal) return await this.#write(effect, asked.callId, { refusal: asked.refusal, events: [] });
-    await this.#parts.unpaused().catch(() => {});
-    if (this.#parts.signal.aborted || this.#closed) throw this.#cancelled(effect);
+    await this.unpaused();
+    this.#refuseClosed(effect);
     // Much may have changed while a person thought: policies, grants, quotas.
     const { refusal, approval, events } = await this.#judge(effect);
     return await this.#write(effect, asked.callId, { refusal: approval ? undefined : refusal, events });
@@ -247,33 +273,40 @@ export class ToolGate {
     return hooks.ask({ ...question, facts: { ...args }, about, runId }, runId);
   }
 
-  /** The call, and where it was refused its end. */
+  /** The call, and where it was refused its end. From here on it counts as under way: the end of the run is its end. */
   async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
-    const called = this.#called(callId, effect);
-    if (!refusal) {
-      await this.#parts.emit([...events, called]);
-      return callId;
+    this.#refuseClosed(effect);
+    const called = this.#log.called(callId, effect);
+    if (refusal) {
+      const answer = this.#log.returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
+      await this.#parts.emit([...events, called, answer]);
+      throw refusal;
     }
-    const answer = this.#returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
-    await this.#parts.emit([...events, called, answer]);
-    throw refusal;
+    this.#inFlight.set(callId, effect.tool);
+    try {
+      await this.#parts.emit([...events, called]);
+    } catch (thrown) {
+      this.#inFlight.delete(callId);
+      throw thrown;
+    }
+    return callId;
   }
 
   async #perform(effect: Effect, callId: string): Promise<Answered> {
-    const { clock, unpaused } = this.#parts;
+    const { clock } = this.#parts;
     // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
-    await unpaused().catch(() => {});
-    const signal = effect.signal ? AbortSignal.any([this.#parts.signal, effect.signal]) : this.#parts.signal;
-    // The run may have been aborted while the call was being written down.
+    await this.unpaused();
+    // The run may have been aborted, or be over, since the call was written down.
+    if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
+    const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
     const began = clock.monotonicMs();
-    this.#inFlight.set(callId, effect.tool);
     this.#moved ||= effect.effect === 'actuate';
     const late = new AbortController();
     const work = Promise.resolve().then(() => {
       if (signal.aborted) throw this.#cancelled(effect);
       const ends = AbortSignal.any([signal, late.signal]);
       const recorded = this.#parts.instead?.(effect, callId, ends);
-      return recorded ?? inTrace(this.#traceparent(callId), () => effect.work(ends, callId));
+      return recorded ?? inTrace(this.#log.traceparent(callId), () => effect.work(ends, callId));
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
@@ -287,7 +320,7 @@ export class ToolGate {
     }
     if (!this.#inFlight.delete(callId)) throw this.#cancelled(effect);
     const duration = Math.max(0, clock.monotonicMs() - began);
-    await this.#parts.emit([this.#returned(callId, effect.tool, duration, answer)]);
+    await this.#parts.emit([this.#log.returned(callId, effect.tool, duration, answer)]);
     if (!answer.ok) throw answer.thrown;
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
   }
@@ -333,52 +366,8 @@ export class ToolGate {
     }
   }
 
-  #called(callId: string, ask: Ask): NewEvent {
-    return {
-      kind: 'tool.called',
-      run_id: this.#parts.runId,
-      payload: {
-        call_id: callId,
-        tool: ask.tool,
-        args: { ...ask.args },
-        effect: ask.effect,
-        replay: ask.replay,
-        deadline_ms: Math.max(1, Math.ceil(ask.deadlineMs)),
-        ...(ask.originId === undefined ? {} : { origin_id: ask.originId.slice(0, 256) }),
-        traceparent: this.#traceparent(callId),
-        ...this.#robotTime(),
-      },
-    };
-  }
-
-  #returned(
-    callId: string,
-    tool: string,
-    durationMs: number,
-    answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody },
-  ): NewEvent {
-    const outcome = answer.ok
-      ? {
-          ok: true,
-          result: { ...answer.result },
-          ...(answer.images ? { images: answer.images.map((note) => ({ ...note })) } : {}),
-        }
-      : { ok: false, error: answer.error };
-    return {
-      kind: 'tool.returned',
-      run_id: this.#parts.runId,
-      payload: { call_id: callId, tool, ...outcome, duration_ms: durationMs, ...this.#robotTime() },
-    };
-  }
-
-  #traceparent(callId: string): string {
-    const { runId, intent } = this.#parts;
-    return traceparentOf({ runId, traceparent: intent.traceparent }, callId);
-  }
-
-  #robotTime(): { robot_time_ns?: string } {
-    const time = this.#parts.robotTime();
-    return time === undefined ? {} : { robot_time_ns: toWireTime(time) };
+  #refuseClosed(effect: Pick<Effect, 'tool'>): void {
+    if (this.#signal.aborted || this.#closed) throw this.#cancelled(effect);
   }
 
   #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {

@@ -1,6 +1,13 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { EdgeError, type Harness, LIMITS, type Tool, type ToolAnswer } from '../../contract/index.ts';
+import {
+  EdgeError,
+  type Harness,
+  LIMITS,
+  type PolicyHook,
+  type Tool,
+  type ToolAnswer,
+} from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
@@ -10,6 +17,7 @@ type Setup = {
   readonly replay: 'never' | 'safe' | 'probe';
   readonly probe?: Probe;
   readonly effect?: 'write' | 'actuate';
+  readonly hooks?: readonly PolicyHook[];
 };
 
 /** A world in which one tool has one effect, and a harness that calls it once and says what it heard. */
@@ -42,6 +50,7 @@ class World {
     return new RuntimeRig({
       apps: [app],
       robot: this.robot,
+      hooks: setup.hooks ?? [],
       ...(more.rig ? { disk: more.rig.disk, clock: more.rig.clock } : {}),
       ...(more.cut ? { cut: more.cut } : {}),
       options: { harnesses: { pi: () => harness } },
@@ -131,6 +140,30 @@ describe('a call that a cut left open', () => {
       expect([was.replay, is.replay, effects, heard]).toEqual([was.replay, is.replay, 1, 'run.interrupted']);
     }
   });
+
+  const saying = (decision: 'allow' | 'deny' | 'needs_approval'): readonly PolicyHook[] => [
+    {
+      name: 'now',
+      decide: async ({ point }) => ({ decision: point === 'tool' ? decision : 'allow', reason: 'as of now' }),
+    },
+  ];
+
+  it.each([
+    [{ replay: 'safe' }, 'deny', 1, 'policy.denied'],
+    [{ replay: 'safe' }, 'needs_approval', 1, 'policy.needs_approval'],
+    [{ replay: 'safe' }, 'allow', 2, 'done'],
+    [{ replay: 'probe', probe: 'did not', effect: 'actuate' }, 'deny', 1, 'policy.denied'],
+    // What has happened has: no policy undoes it.
+    [{ replay: 'probe', probe: 'happened' }, 'deny', 1, 'was done'],
+  ] as const)(
+    '%j is judged again: %s, happens %i times, the model hears %s',
+    async (was, now, times, heard) => {
+      const before = { ...was, hooks: saying('allow') };
+      const found = await cutAfterEffect(before, { ...was, hooks: saying(now) });
+      expect([found.effects, found.heard]).toEqual([times, heard]);
+      if ('effect' in was) expect(found.orders.at(-1)).toMatch(/^stop/);
+    },
+  );
 
   it('stops the robot before anybody hears that an actuating one is unknown', async () => {
     const { orders, second } = await cutAfterEffect({ replay: 'probe', probe: 'deaf', effect: 'actuate' });

@@ -7,14 +7,19 @@ import type {
   RobotState,
 } from '../../../contract/index.ts';
 
-/** A robot whose motions end with the signal of one state, whether the state remembers to pass it or not. */
+/**
+ * A robot whose motions end with the signal of one state or call, whether that remembers to pass it or not. Each
+ * waits for `ready` before it begins, where it is given.
+ */
 export class BoundRobot implements Robot {
   readonly #robot: Robot;
   readonly #signal: AbortSignal;
+  readonly #ready: (() => Promise<void>) | undefined;
 
-  constructor(robot: Robot, signal: AbortSignal) {
+  constructor(robot: Robot, signal: AbortSignal, ready?: () => Promise<void>) {
     this.#robot = robot;
     this.#signal = signal;
+    this.#ready = ready;
   }
 
   state(): Promise<RobotState> {
@@ -25,11 +30,13 @@ export class BoundRobot implements Robot {
     return this.#robot.map();
   }
 
-  navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
+  async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
+    await this.#ready?.();
     return this.#robot.navigate(goal, this.#both(signal));
   }
 
-  maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
+  async maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
+    await this.#ready?.();
     return this.#robot.maneuver(step, this.#both(signal));
   }
 

@@ -57,6 +57,11 @@ export class RunApprovals {
     return { callId: note.callId ?? asked.callId, refusal: refusalOf(outcome, asked.subject) };
   }
 
+  /** Whether a person has agreed to this call already. */
+  agreed(callId: string): boolean {
+    return this.#parts.desk.agreed(callId);
+  }
+
   /** The question that the intent was opened with, before the first step. */
   async beforeFirstStep(): Promise<EdgeError | undefined> {
     const { desk, runId, intent } = this.#parts;

@@ -140,7 +140,7 @@ function recordedParts(
     endChildren: async () => {},
     blobs,
     told: store.told(view),
-    instead: answering(calls, clock),
+    instead: Object.assign(answering(calls, clock), { judgedAgain: !entered }),
   };
 }
 
