@@ -22,8 +22,7 @@ import {
   toMs,
   withDeadline,
 } from '../../contract/index.ts';
-import type { ApprovalDesk } from './governance/approval-desk.ts';
-import { RunApprovals } from './governance/run-approvals.ts';
+import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -60,7 +59,7 @@ export type RunParts = {
   /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
   readonly endChildren?: (reason: string) => Promise<void>;
   /** Where people are asked; without it what needs them is refused. */
-  readonly approvals?: ApprovalDesk | undefined;
+  readonly approvals?: RunDesk | undefined;
   /** For a replay: answers calls in place of the world. */
   readonly instead?: Instead;
   /** Appends and folds; resolves when durable. */

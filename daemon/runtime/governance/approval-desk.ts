@@ -15,7 +15,7 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 import type { PolicyGate } from '../policy-gate.ts';
-import { type ApprovalNote, noteOf, sameQuestion, toApproval } from './approval-note.ts';
+import { type ApprovalNote, noteOf, sameQuestion, shownFacts, toApproval } from './approval-note.ts';
 
 const READ_BATCH = 1_000;
 /** Answered questions that are still shown. */
@@ -23,8 +23,6 @@ const ANSWERED_KEPT_MAX = 500;
 /** Questions that wait at one time: more is somebody who makes noise. */
 const WAITING_MAX = 256;
 const SWEEP_MS = 1_000;
-/** Facts of a question as people see them; the call itself has all of them. */
-const FACTS_BYTES_MAX = 48 * 1024;
 
 export type Asked = {
   readonly runId: string;
@@ -121,7 +119,7 @@ export class ApprovalDesk implements ApprovalApi {
     readonly note: Pick<ApprovalNote, 'approvalId' | 'callId'>;
     readonly events: readonly NewEvent[];
   } {
-    const facts = shown(asked.facts);
+    const facts = shownFacts(asked.facts);
     const known = [...this.#notes.values()].find(
       (note) => !this.#used.has(note.approvalId) && sameQuestion(note, { ...asked, facts }),
     );
@@ -228,20 +226,35 @@ export class ApprovalDesk implements ApprovalApi {
     who: PolicyContext,
     reason: string,
   ): Promise<Approval> {
+    const answered = ({ answer }: ApprovalNote) =>
+      answer?.decision === decision && answer.by === who.principal;
+    const note = await this.#open(approvalId);
+    if (note.answer) {
+      if (answered(note)) return toApproval(note);
+      throw this.#stands(note);
+    }
+    const events = await this.#mayAnswer(note, decision, who);
+    // Policies took their time: it may be over by now, with its run or by the clock.
+    const still = await this.#open(approvalId, events);
+    if (still.answer) throw this.#stands(still);
+    await this.#write(approvalId, { decision, by: who.principal, reason }, who.origin, events);
+    const stands = this.#notes.get(approvalId) ?? still;
+    if (answered(stands)) return toApproval(stands);
+    throw this.#stands(stands);
+  }
+
+  /** The question; it has its end in the log if its time is over. `events` are written down if it has one. */
+  async #open(approvalId: string, events: readonly NewEvent[] = []): Promise<ApprovalNote> {
     const note = this.#notes.get(approvalId);
     if (!note)
       throw new EdgeError('approval.not_found', { operation: 'answer', subject: approvalId.slice(0, 64) });
     if (note.answer) {
-      if (note.answer.decision === decision && note.answer.by === who.principal) return toApproval(note);
-      throw this.#stands(note);
+      if (events.length > 0) await this.#parts.append(events);
+      return note;
     }
-    if (this.#isOver(note)) {
-      await this.#write(approvalId, EXPIRED, 'clock', []);
-      throw this.#stands(this.#notes.get(approvalId)!);
-    }
-    const events = await this.#mayAnswer(note, decision, who);
-    await this.#write(approvalId, { decision, by: who.principal, reason }, who.origin, events);
-    return toApproval(this.#notes.get(approvalId)!);
+    if (!this.#isOver(note)) return note;
+    await this.#write(approvalId, EXPIRED, 'clock', events);
+    return this.#notes.get(approvalId) ?? note;
   }
 
   /** The decisions to log with the answer. Throws `policy.denied`, which is in the log then. */
@@ -358,7 +371,10 @@ export class ApprovalDesk implements ApprovalApi {
     for (const id of [...this.#due.keys()]) {
       const note = this.#notes.get(id);
       if (!note || !this.#isOver(note) || this.#answering.has(id)) continue;
-      const turn = this.#write(id, EXPIRED, 'clock', []).finally(() => this.#answering.delete(id));
+      const turn: Promise<void> = this.#write(id, EXPIRED, 'clock', []).finally(() => {
+        // Somebody may stand in line behind it by now.
+        if (this.#answering.get(id) === turn) this.#answering.delete(id);
+      });
       this.#answering.set(id, turn);
       this.#background(turn, id);
     }
@@ -390,9 +406,3 @@ export class ApprovalDesk implements ApprovalApi {
 }
 
 const EXPIRED: Outcome = { decision: 'expired', by: '', reason: 'nobody answered in time' };
-
-/** Facts that fit into an event; larger ones are said to be so. */
-function shown(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const bytes = Buffer.byteLength(JSON.stringify(facts));
-  return bytes <= FACTS_BYTES_MAX ? facts : { too_large_to_show: bytes };
-}

@@ -8,6 +8,9 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 
+/** Facts of a question as people see them; the call itself has all of them. */
+const FACTS_BYTES_MAX = 48 * 1024;
+
 /** A question to a person, as the log tells it. */
 export type ApprovalNote = {
   readonly approvalId: string;
@@ -75,4 +78,10 @@ export function sameQuestion(
     note.subject === asked.subject.slice(0, 256) &&
     canonicalJson(note.facts) === canonicalJson(asked.facts)
   );
+}
+
+/** Facts that fit into an event; larger ones are said to be so. */
+export function shownFacts(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const bytes = Buffer.byteLength(JSON.stringify(facts));
+  return bytes <= FACTS_BYTES_MAX ? facts : { too_large_to_show: bytes };
 }

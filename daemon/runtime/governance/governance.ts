@@ -40,6 +40,7 @@ export type GovernanceParts = {
 export class Governance implements GovernanceApi {
   readonly #parts: GovernanceParts;
   #hooks: PolicyGate | undefined;
+  #append: (events: readonly NewEvent[]) => Promise<void> = async () => {};
 
   constructor(parts: GovernanceParts) {
     this.#parts = parts;
@@ -53,6 +54,7 @@ export class Governance implements GovernanceApi {
   ): Promise<void> {
     const { quotas, grants } = this.#parts;
     this.#hooks = hooks;
+    this.#append = append;
     grants.attach(append);
     grants.load(reader);
     await quotas.load(reader);
@@ -133,9 +135,16 @@ export class Governance implements GovernanceApi {
       facts: { decision: 'revoke' },
       about,
     } as const;
-    const verdict = await this.#hooks?.ask(question);
-    if (verdict?.refusal) throw verdict.refusal;
-    return verdict?.events ?? [];
+    if (!this.#hooks)
+      throw new EdgeError('policy.denied', {
+        operation: 'revoke grant',
+        subject: grantId,
+        message: 'no policies are in force yet',
+      });
+    const { refusal, events } = await this.#hooks.ask(question);
+    if (!refusal) return events;
+    await this.#append(events);
+    throw refusal;
   }
 
   async #installLocal(): Promise<void> {

@@ -136,6 +136,9 @@ export class GrantBook {
 
   #fold({ grants, state }: AgentEvent<'grant.state'>['payload']): void {
     const signed = grants as unknown as SignedGrant;
+    const before = this.#held.get(signed.grant.grant_id);
+    if (before && state !== 'revoked' && isOvertaken(before, signed)) return;
+    if (!before && this.#held.size >= GRANTS_MAX) this.#dropOldest();
     try {
       // A key that was taken away takes its grants along, also over a restart.
       if (state === 'issued' || state === 'renewed') checkGrant(signed, this.#parts.keys());
@@ -183,8 +186,11 @@ export class GrantBook {
     ]);
   }
 
+  /** What is over: time never goes back, so it cannot be put in again. */
   #dropOldest(): boolean {
-    const over = [...this.#held].find(([, { state }]) => state === 'expired');
+    const over = [...this.#held].find(
+      ([, { signed, state }]) => state !== 'live' && this.#leftMs(signed.grant) <= 0,
+    );
     return over !== undefined && this.#held.delete(over[0]);
   }
 
@@ -197,4 +203,9 @@ export class GrantBook {
   #leftMs({ expires_ts }: Grant): number {
     return toMs(fromWireTime(expires_ts) - this.#parts.time.now());
   }
+}
+
+/** Written down after a later one, or after the end of all of this name. */
+function isOvertaken({ signed: held, state }: Held, { grant }: SignedGrant): boolean {
+  return state === 'revoked' || fromWireTime(grant.issued_ts) < fromWireTime(held.grant.issued_ts);
 }

@@ -7,8 +7,14 @@ import {
 } from '../../../contract/index.ts';
 import type { ApprovalDesk, Outcome } from './approval-desk.ts';
 
+/** What a run needs of the desk; a replay has one that knows the answers. */
+export type RunDesk = Pick<
+  ApprovalDesk,
+  'open' | 'ofIntent' | 'agreed' | 'approvals' | 'outcome' | 'withdraw'
+>;
+
 export type RunApprovalsParts = {
-  readonly desk: ApprovalDesk;
+  readonly desk: RunDesk;
   readonly runId: string;
   readonly intent: Intent;
   /** Of the run; its reason is an EdgeError whose operation says why the run ends. */

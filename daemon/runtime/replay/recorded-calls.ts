@@ -35,8 +35,9 @@ export class RecordedCalls {
       const { call_id } = event.payload;
       this.#byId.set(call_id, { called: event.payload, returned: returned.get(call_id) });
     }
-    this.#ids = events.flatMap((event) => (event.kind === 'tool.called' ? [event.payload.call_id] : []));
-    this.#unused = this.#ids.map((id) => this.#byId.get(id)!);
+    // A call that a person is asked for has its id from then on; others may be written before it is.
+    this.#ids = [...new Set(events.flatMap(callIdIn))];
+    this.#unused = this.#ids.flatMap((id) => this.#byId.get(id) ?? []);
   }
 
   /** The id of the next call of the record. */
@@ -56,6 +57,12 @@ export class RecordedCalls {
     );
     return at < 0 ? undefined : this.#unused.splice(at, 1)[0];
   }
+}
+
+function callIdIn(event: AgentEvent): string[] {
+  if (event.kind === 'tool.called') return [event.payload.call_id];
+  const asked = event.kind === 'approval.requested' ? event.payload.call_id : undefined;
+  return asked === undefined ? [] : [asked];
 }
 
 /** What a recorded call gave; throws the error it gave. */

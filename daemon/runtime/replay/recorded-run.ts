@@ -65,7 +65,7 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
   if (index >= 0 && index < events.length && firstStart >= 0) {
     let at = Math.max(index, firstStart);
     // Written together with what follows: no run ever stood between them.
-    while (at + 1 < events.length && TOGETHER.has(events[at]!.kind)) at++;
+    while (at + 1 < events.length && isBetween(events[at]!)) at++;
     // Before its first phase a run has nothing to go on from: it begins.
     return events.slice(0, at + 1).some((event) => event.kind === 'run.phase') ? at + 1 : undefined;
   }
@@ -77,7 +77,19 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
   });
 }
 
-const TOGETHER: ReadonlySet<EventKind> = new Set(['policy.decided', 'robot.observed']);
+const TOGETHER: ReadonlySet<EventKind> = new Set([
+  'policy.decided',
+  'robot.observed',
+  'approval.requested',
+  'approval.answered',
+]);
+
+/** Also while it waited for a person: whoever is asked again has not been asked yet. */
+function isBetween({ kind, payload }: AgentEvent): boolean {
+  if (kind !== 'run.status') return TOGETHER.has(kind);
+  const { status, previous } = payload as AgentEvent<'run.status'>['payload'];
+  return status === 'waiting_approval' || previous === 'waiting_approval';
+}
 
 function nameIn(event: AgentEvent): string | undefined {
   if (event.kind === 'session.entry') return event.payload.entry_id;

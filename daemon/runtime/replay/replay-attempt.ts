@@ -76,9 +76,7 @@ export class ReplayAttempt {
       comparedLine(event, memory);
       comparedLine(event, this.#actualMemory);
     }
-    this.#texts = parts.expected.map((event) =>
-      event.kind === 'run.message' ? undefined : comparedLine(event, memory),
-    );
+    this.#texts = parts.expected.map((event) => (isGiven(event) ? undefined : comparedLine(event, memory)));
     this.#run = new ActiveRun({
       ...parts.run,
       clock: parts.clock,
@@ -190,6 +188,7 @@ export class ReplayAttempt {
     while (this.#cursor < expected.length) {
       const event = expected[this.#cursor]!;
       if (event.kind === 'run.message') this.#say(event);
+      else if (isGiven(event)) this.#produced.push(event);
       else if (this.#texts[this.#cursor] !== undefined) break;
       else if (event.kind === 'run.status') this.#holdOrGo(event.payload);
       this.#cursor++;
@@ -201,7 +200,7 @@ export class ReplayAttempt {
     const rest = expected.slice(this.#cursor);
     const last = rest.findLast((event) => event.kind === 'run.finished');
     if (last?.kind !== 'run.finished' || last.payload.error?.code !== 'run.cancelled') return;
-    const settles = rest.every((event) => !BEGINS.has(event.kind));
+    const settles = rest.every((event) => isGiven(event) || !BEGINS.has(event.kind));
     if (settles && last.payload.status === 'cancelled') this.#cancel = last.payload.reason;
   }
 
@@ -245,7 +244,19 @@ const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
   'model.called',
   'run.phase',
   'session.entry',
+  'policy.decided',
 ]);
+
+/**
+ * What others did to the run, given again as it was: what was said to it, and how hooks judged those who did
+ * something for it (who may answer for a person; which model may be asked).
+ */
+function isGiven(event: AgentEvent): boolean {
+  if (event.kind === 'run.message') return true;
+  return event.kind === 'policy.decided' && GIVEN_POINTS.has(event.payload.point);
+}
+
+const GIVEN_POINTS: ReadonlySet<string> = new Set(['approval', 'model']);
 
 /** The event as the log would hold it: at its place and time in the record. */
 function asWritten(event: NewEvent, runId: string, like: AgentEvent | undefined): AgentEvent {

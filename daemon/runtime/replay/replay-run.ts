@@ -22,7 +22,8 @@ import type { Instead } from '../tool-gate.ts';
 import { toolsOf } from '../tool-names.ts';
 import { sessionText } from './compared-line.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';
-import { recordedHooks } from './recorded-hooks.ts';
+import { RecordedDesk } from './recorded-desk.ts';
+import { recordedHooks, untimed } from './recorded-hooks.ts';
 import { RecordedModels } from './recorded-models.ts';
 import { RecordedRobot, readsBefore } from './recorded-robot.ts';
 import { findEntry, ReaderBefore, readRun, type Stretch, stretchesOf, viewOf } from './recorded-run.ts';
@@ -122,7 +123,7 @@ function recordedParts(
   const robot = new RecordedRobot({ events: attempt, skip, clock, blobs, expectsMore });
   const last = before.at(-1)!;
   const store = new RunStore(new ReaderBefore(parts.reader, view.state.run_id, last.seq), () => {});
-  const hooks = new PolicyGate(recordedHooks(events), clock);
+  const hooks = new PolicyGate(recordedHooks(events, clock), untimed(clock));
   const models = new RecordedModels({ events, clock, blobs, expectsMore });
   return {
     view,
@@ -140,6 +141,7 @@ function recordedParts(
     endChildren: async () => {},
     blobs,
     told: store.told(view),
+    approvals: new RecordedDesk({ before, events, clock, unknown: () => {} }),
     instead: Object.assign(answering(calls, clock), { judgedAgain: !entered }),
   };
 }

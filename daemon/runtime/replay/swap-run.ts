@@ -16,6 +16,7 @@ import { RunStore } from '../run-store.ts';
 import type { Instead } from '../tool-gate.ts';
 import { sessionText } from './compared-line.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';
+import { RecordedDesk } from './recorded-desk.ts';
 import { recordedHooks } from './recorded-hooks.ts';
 import { RecordedModels } from './recorded-models.ts';
 import { RecordedRobot } from './recorded-robot.ts';
@@ -112,6 +113,13 @@ class SwappedRun {
       told: store.told(view),
       purse: { turns: () => 0, left: () => ({ turns: undefined, tokens: undefined }) },
       endChildren: async () => {},
+      approvals: new RecordedDesk({
+        ...{ before, events, clock: undefined },
+        unknown: (subject) =>
+          this.#finish(
+            `it ends where the record does: nobody was ever asked for ${subject} with these arguments`,
+          ),
+      }),
       instead: this.#answer,
       append: (news) => this.#append(news, view.state.run_id),
       report: () => {},
