@@ -46,6 +46,8 @@ export class RunControl implements RunControlApi {
   readonly #parts: RunControlParts;
   /** Messages on their way, by run. */
   readonly #saying = new Map<string, number>();
+  /** Those of them whose sender named them, by run and id: said again meanwhile they are the same message. */
+  readonly #named = new Map<string, Promise<RunState>>();
 
   constructor(parts: RunControlParts) {
     this.#parts = parts;
@@ -77,10 +79,25 @@ export class RunControl implements RunControlApi {
     who: PolicyContext,
     options: { readonly messageId?: string } = {},
   ): Promise<RunState> {
-    const { ids } = this.#parts;
+    const { messageId } = options;
+    if (messageId === undefined) return await this.#message(runId, message, this.#parts.ids.next(), who);
+    const name = `${runId} ${messageId}`;
+    const under = this.#named.get(name);
+    if (under) return await under;
     const view = this.#view(runId);
-    const messageId = options.messageId ?? ids.next<string>();
-    if (options.messageId !== undefined && this.#said(runId, messageId)) return view.state;
+    if (this.#said(runId, messageId)) return view.state;
+    const saying = this.#message(runId, message, messageId, who).finally(() => this.#named.delete(name));
+    this.#named.set(name, saying);
+    return await saying;
+  }
+
+  async #message(
+    runId: string,
+    message: RunMessage,
+    messageId: string,
+    who: PolicyContext,
+  ): Promise<RunState> {
+    const view = this.#view(runId);
     this.#unfinished(runId);
     checkLength(message, runId);
     this.#refuseUntaken(view, message);

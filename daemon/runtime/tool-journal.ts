@@ -24,7 +24,7 @@ export class ToolJournal {
 
   /** A call that a model named is found by that name, wherever it stands; others by their order. */
   recall(tool: string, args: Readonly<Record<string, unknown>>, originId?: string): Recalled {
-    if (originId !== undefined) return this.#named(originId, tool);
+    if (originId !== undefined) return this.#named(originId, tool, canonicalJson(args));
     const next = this.#rest[0];
     if (!next) return { kind: 'new' };
     if (next.tool !== tool || next.args !== canonicalJson(args)) return { kind: 'new' };
@@ -32,8 +32,11 @@ export class ToolJournal {
     return next.answer === undefined ? { kind: 'open', call: next } : { kind: 'answered', call: next };
   }
 
-  #named(originId: string, tool: string): Recalled {
-    const at = this.#rest.findIndex((call) => call.originId === originId && call.tool === tool);
+  /** The newest of that name: some servers give the same names in every answer. */
+  #named(originId: string, tool: string, args: string): Recalled {
+    const at = this.#rest.findLastIndex(
+      (call) => call.originId === originId && call.tool === tool && call.args === args,
+    );
     const call = this.#rest[at];
     if (!call) return { kind: 'new' };
     this.#rest.splice(at, 1);

@@ -217,12 +217,6 @@ describe('policy hooks', () => {
   const hook = (name: string, decide: PolicyHook['decide']): PolicyHook => ({ name, decide });
   const cases: [string, PolicyHook['decide'], string, RegExp][] = [
     ['denies', async () => ({ decision: 'deny', reason: 'not today' }), 'policy.denied', /not today/],
-    [
-      'asks for approval',
-      async () => ({ decision: 'needs_approval', reason: 'ask Ada' }),
-      'policy.needs_approval',
-      /ask Ada/,
-    ],
     ['throws', async () => Promise.reject(new Error('boom')), 'policy.denied', /the hook failed: boom/],
     [
       'throws before it returns',
@@ -253,10 +247,39 @@ describe('policy hooks', () => {
     expect(error.message).toMatch(message);
     expect(made.of('policy.decided').map((event) => [event.payload.hook, event.payload.decision])).toEqual([
       ['yes', 'allow'],
-      ['judge', code === 'policy.denied' ? 'deny' : 'needs_approval'],
+      ['judge', 'deny'],
     ]);
     expect(made.of('intent.refused')).toHaveLength(1);
     expect(made.of('run.queued')).toEqual([]);
+  });
+
+  it('that asks for approval lets the intent in, and no step of it before a person agreed', async () => {
+    const judge = hook('judge', async ({ point }) => ({
+      decision: point === 'intent' ? 'needs_approval' : 'allow',
+      reason: 'ask Ada',
+    }));
+    const made = await rig({ hooks: [judge] });
+    const { run } = await made.cell.submit(go({}), PERSON);
+    await made.until(() => made.cell.run(run.run_id).run.status === 'waiting_approval', 'the question');
+    for (let i = 0; i < 20; i++) await made.clock.advance(100);
+    expect(made.of('approval.requested').map(({ payload }) => [payload.point, payload.subject])).toEqual([
+      ['intent', 'quick/go'],
+    ]);
+    expect(made.of('run.phase')).toEqual([]);
+    expect(made.of('intent.refused')).toEqual([]);
+    const [asked] = made.cell.approvals.approvals();
+    await made.cell.approvals.answer(
+      asked!.approval_id,
+      'deny',
+      { ...PERSON, principal: 'grace' },
+      'not now',
+    );
+    await made.finished();
+    expect(made.cell.run(run.run_id)).toMatchObject({
+      run: { status: 'failed' },
+      error: { code: 'policy.denied' },
+    });
+    expect(made.of('run.phase')).toEqual([]);
   });
 
   it('cannot change what they judge', async () => {
