@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { install, root } from './install.mjs';
 
 const [what = 'all', ...rest] = process.argv.slice(2);
@@ -20,14 +21,52 @@ const env = {
     join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
 };
 
+/** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
+const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros'];
+
 if (what === 'all') await installPeers();
-const projects = what === 'unit' ? ['--project', 'unit'] : [];
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
-const { status } = spawnSync(vitest, ['run', ...projects, ...rest], { cwd: root, stdio: 'inherit', env });
+const status = what === 'all' && rest.length === 0 ? await everything() : some();
 say(
   `${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`,
 );
 process.exit(status ?? 1);
+
+/** What was asked for, in one go. */
+function some() {
+  const projects = what === 'unit' ? ['--project', 'unit'] : [];
+  return spawnSync(vitest, ['run', ...projects, ...rest], { cwd: root, stdio: 'inherit', env }).status;
+}
+
+/** The quick ones first; then two lanes side by side, since tests with real peers mostly wait for them. */
+async function everything() {
+  const unit = await lane('unit', ['--project', 'unit']);
+  const lanes = await Promise.all([
+    lane('peers on ROS', ['--project', 'peers', ...ROS_FILES.map((name) => `test/integration/${name}`)]),
+    lane('other peers', [
+      '--project',
+      'peers',
+      ...ROS_FILES.map((name) => `--exclude=test/integration/${name}*`),
+    ]),
+  ]);
+  return [unit, ...lanes].find((code) => code !== 0) ?? 0;
+}
+
+function lane(name, args) {
+  const started = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(vitest, ['run', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Whole lines: two lanes print at once.
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on('line', (line) => say(line));
+    child.on('error', () => resolve(127));
+    child.on('close', (code) => {
+      const seconds = ((Date.now() - started) / 1000).toFixed(0);
+      say(`${name}: ${code === 0 ? 'passed' : 'FAILED'} in ${seconds} s`);
+      resolve(code ?? 1);
+    });
+  });
+}
 
 /** Two at a time: they download and compile by turns, and there may be no more than two cores. */
 async function installPeers() {
