@@ -2,11 +2,9 @@ import {
   type AgentEvent,
   type Approval,
   type ApprovalApi,
-  type ApprovalTerms,
   type Clock,
   EdgeError,
   type EventReader,
-  type HookPoint,
   type IdSource,
   type NewEvent,
   type PolicyContext,
@@ -15,7 +13,15 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 import type { PolicyGate } from '../policy-gate.ts';
-import { type ApprovalNote, noteOf, sameQuestion, shownFacts, toApproval } from './approval-note.ts';
+import {
+  type ApprovalNote,
+  type Asked,
+  noteOf,
+  type Outcome,
+  sameQuestion,
+  shownFacts,
+  toApproval,
+} from './approval-note.ts';
 
 const READ_BATCH = 1_000;
 /** Answered questions that are still shown. */
@@ -24,21 +30,7 @@ const ANSWERED_KEPT_MAX = 500;
 const WAITING_MAX = 256;
 const SWEEP_MS = 1_000;
 
-export type Asked = {
-  readonly runId: string;
-  readonly point: HookPoint;
-  readonly subject: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly context: PolicyContext;
-  readonly terms: ApprovalTerms & { readonly reason: string };
-  readonly callId?: string;
-};
-
-export type Outcome = {
-  readonly decision: 'allow' | 'deny' | 'expired';
-  readonly by: string;
-  readonly reason: string;
-};
+export type { Asked, Outcome } from './approval-note.ts';
 
 export type ApprovalDeskParts = {
   readonly clock: Clock;

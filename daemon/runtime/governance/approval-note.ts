@@ -1,15 +1,33 @@
 import {
   type AgentEvent,
   type Approval,
+  type ApprovalTerms,
   canonicalJson,
   fromWireTime,
   type HookPoint,
   type Nanoseconds,
+  type PolicyContext,
   toWireTime,
 } from '../../../contract/index.ts';
 
 /** Facts of a question as people see them; the call itself has all of them. */
 const FACTS_BYTES_MAX = 48 * 1024;
+
+export type Asked = {
+  readonly runId: string;
+  readonly point: HookPoint;
+  readonly subject: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly context: PolicyContext;
+  readonly terms: ApprovalTerms & { readonly reason: string };
+  readonly callId?: string;
+};
+
+export type Outcome = {
+  readonly decision: 'allow' | 'deny' | 'expired';
+  readonly by: string;
+  readonly reason: string;
+};
 
 /** A question to a person, as the log tells it. */
 export type ApprovalNote = {
