@@ -9,6 +9,7 @@ import { addConfigCommands } from './commands/config.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEventsCommand } from './commands/events.ts';
+import { addExtensionsCommands } from './commands/extensions.ts';
 import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
@@ -64,6 +65,7 @@ for (const add of [
   addRunsCommands,
   addQuestionsCommands,
   addSkillsCommands,
+  addExtensionsCommands,
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,

@@ -1,4 +1,4 @@
-import { EdgeError } from './edge-error.ts';
+import { EdgeError, wordsOf } from './edge-error.ts';
 import type { Clock } from './ports/clock.ts';
 
 /**
@@ -25,7 +25,7 @@ export function withDeadline<T>(
       },
       (error: unknown) => {
         timer.cancel();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(error instanceof Error ? error : new Error(wordsOf(error)));
       },
     );
   });

@@ -136,7 +136,15 @@ export class EdgeError extends Error {
   /** Wraps anything thrown; an EdgeError stays as it is. */
   static from(thrown: unknown, code: ErrorCode, operation: string, subject: string): EdgeError {
     if (thrown instanceof EdgeError) return thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    return new EdgeError(code, { operation, subject, message, cause: thrown });
+    return new EdgeError(code, { operation, subject, message: wordsOf(thrown), cause: thrown });
+  }
+}
+
+/** What was thrown, in words. Foreign code may throw anything, also something that throws when it is read. */
+export function wordsOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'something was thrown that cannot be read';
   }
 }

@@ -145,6 +145,18 @@ export const LIMITS = {
   AGENT_PATIENCE_DEGRADING_MS: 3_000,
   /** From the start of a session to its extensions being ready, milliseconds. */
   AGENT_START_MS: 10_000,
+  /** One hook of an extension, milliseconds; the session goes on without it. */
+  EXTENSION_HOOK_MS: 2_000,
+  /** One command of an extension, and one call of a tool that says nothing else, milliseconds. */
+  EXTENSION_CALL_MS: 30_000,
+  /** Reading and starting one extension, milliseconds. */
+  EXTENSION_LOAD_MS: 5_000,
+  /** Faults in a row of one hook, tool or command; then its extension is isolated. */
+  EXTENSION_FAULTS_MAX: 5,
+  /** Files in the folder of the extensions of an application, with what they import. */
+  EXTENSION_FILES_MAX: 64,
+  /** One of those files, bytes. */
+  EXTENSION_FILE_BYTES_MAX: 1024 * 1024,
   /** Events in one group commit. */
   LOG_BATCH_EVENTS_MAX: 512,
   /** Events waiting to be committed; append then refuses with `cell.overloaded`. */

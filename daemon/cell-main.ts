@@ -3,6 +3,7 @@ import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
 import type { ToCell } from './cell/wire.ts';
 import { makeCellHost } from './compose/cell-host.ts';
+import { isTaken } from './compose/stray-errors.ts';
 import type { Settings } from './settings.ts';
 
 const name = process.argv[2] as CellName;
@@ -29,7 +30,8 @@ process.on('disconnect', () => {
   clock.after(LIMITS.SHUTDOWN_MS, () => process.exit(1));
   void host.orphaned().finally(() => process.exit(1));
 });
-process.on('uncaughtException', (error) => {
+process.on('uncaughtException', (error, origin) => {
+  if (isTaken(error, origin)) return;
   process.stderr.write(`${name}: ${error.stack ?? error.message}\n`);
   process.exit(70);
 });

@@ -20,6 +20,7 @@ import {
   type ToolSpec,
   toMs,
 } from '../../contract/core.ts';
+import { choicesOf } from './choices.ts';
 import type { PiLibrary } from './pi-library.ts';
 import { heldArguments, toMessages } from './transcript.ts';
 
@@ -165,12 +166,14 @@ export class ModelDoor {
     const system = pi.ai.getCurrentSystemPrompt(transcript.messages).replace(CWD, '').trim();
     const messages = toMessages(system, transcript, door.info.vision);
     const tools = inSession ? this.#tools(pi.ai.getCurrentTools(transcript.messages)) : [];
+    const choices = tools.length > 0 ? choicesOf(agent, messages, this.#parts.tools, tools) : undefined;
     const last = messages.at(-1);
     if (!inSession && this.focus !== undefined && last)
       messages[messages.length - 1] = { ...last, text: `${last.text}\n\nPay attention to: ${this.focus}` };
     return {
       messages,
       ...(tools.length > 0 ? { tools, toolChoice: agent.toolChoice ?? 'auto' } : {}),
+      ...(choices ? { choices } : {}),
       maxTokens: Math.min(maxTokens ?? this.#maxTokens(), this.#maxTokens()),
       temperature: inSession ? (agent.temperature ?? 0) : 0,
       deadlineMs: LIMITS.AGENT_MODEL_MS,

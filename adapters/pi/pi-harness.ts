@@ -19,6 +19,10 @@ export type PiHarnessOptions = {
   readonly promptBlocks?: (context: RunContext) => readonly string[] | Promise<readonly string[]>;
   /** Extensions of the application, isolated by whoever gives them; asked at each start of a run. */
   readonly extensions?: (context: RunContext) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
+  /** The command of an extension that a person's words call; undefined: they are for the model. */
+  readonly command?: (context: RunContext, text: string) => (() => Promise<void>) | undefined;
+  /** A session has ended: nothing of its extensions is called any more. */
+  readonly released?: (context: RunContext) => void;
   /** An extension threw inside Pi; `path` as Pi names it. */
   readonly onExtensionError?: (path: string, event: string, error: string) => void;
   /** How long models that cannot be reached are asked again, milliseconds; `LIMITS.AGENT_PATIENCE_MS`. */
@@ -57,7 +61,7 @@ export class PiHarness implements Harness {
         message: 'no model is configured',
         hint: 'add one under [[models]]',
       });
-    const { blobs, promptBlocks, extensions, onExtensionError, patienceMs } = this.#options;
+    const { blobs, promptBlocks, extensions, command, onExtensionError, patienceMs } = this.#options;
     const pi = await loadPi();
     const run = new PiRun({
       pi,
@@ -67,6 +71,7 @@ export class PiHarness implements Harness {
       blobs,
       promptBlocks: (await promptBlocks?.(context)) ?? [],
       extensions: (await extensions?.(context)) ?? [],
+      command: (text) => command?.(context, text),
       onExtensionError: onExtensionError ?? (() => {}),
       patienceMs: patienceMs ?? LIMITS.AGENT_PATIENCE_MS,
     });
@@ -74,6 +79,7 @@ export class PiHarness implements Harness {
       return await orAborted(run.run(), context.signal);
     } finally {
       run.abandon();
+      this.#options.released?.(context);
     }
   }
 }

@@ -43,6 +43,7 @@ export type PiRunParts = {
   /** Blocks that stand below the instructions of the agent, such as its skills. */
   readonly promptBlocks: readonly string[];
   readonly extensions: readonly PiExtension[];
+  readonly command: (text: string) => (() => Promise<void>) | undefined;
   readonly onExtensionError: (path: string, event: string, error: string) => void;
   readonly patienceMs: number;
 };
@@ -135,6 +136,7 @@ export class PiRun {
       manager: this.#manager,
       session: this.#session,
       door: this.#door,
+      command: this.#parts.command,
       now: () => toMs(context.clock.now()),
     });
     if (this.#parts.extensions.length > 0) await this.#bind();

@@ -62,6 +62,8 @@ export async function openSession(parts: SessionParts): Promise<AgentSession> {
   agent.streamFunction = door.stream as typeof agent.streamFunction;
   // An actuator does one thing at a time.
   agent.toolExecution = 'sequential';
+  // With no extension to show it to, Pi copies the whole conversation all the same, pictures too, for each request.
+  if (parts.extensions.length === 0) agent.transformContext = async (messages) => messages;
   const { prepareRequest, finishTurn } = agent;
   agent.prepareRequest = async (request, signal) => {
     await parts.beforeRequest();

@@ -4,7 +4,7 @@ import { heldArguments } from './transcript.ts';
 
 /** A request of ours as Pi's providers take it. `now`: milliseconds, which they do not send. */
 export function toContext(request: ModelRequest, model: Model<string>, now: number): Context {
-  const { messages, tools = [], answerSchema } = request;
+  const { messages, tools: all = [], choices: tools = all, answerSchema } = request;
   const system = messages.filter(({ role }) => role === 'system').map(({ text }) => text);
   if (answerSchema)
     system.push(

@@ -12,12 +12,15 @@ export type InboxParts = {
   readonly manager: SessionManager;
   readonly session: AgentSession;
   readonly door: ModelDoor;
+  /** The command of an extension that words call; undefined: they are for the model. */
+  readonly command: (text: string) => (() => Promise<void>) | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 };
 
 /** What a person asks to be kept of the conversation, tokens; the rest becomes the summary. */
 const KEEP_TOKENS = 1_000;
+const COMMAND = 'auraison.command';
 const NOT_COMPACTED = 'auraison.not_compacted';
 
 /** What people say to a run, on its way into the session. Each message counts once, also over restarts. */
@@ -48,7 +51,7 @@ export class RunInbox {
     if (said.kind === 'compact') this.#compact.push(said as Said & { kind: 'compact' });
     else if (said.kind === 'model') this.#switchModel(said);
     else if (said.kind === 'label') this.#label(said);
-    else this.#say(said);
+    else await this.#say(said);
   }
 
   /** Messages for the next prompt. */
@@ -95,8 +98,15 @@ export class RunInbox {
     }
   }
 
-  #say({ kind, messageId, text }: Said & { readonly text?: string }): void {
-    const { journal, session } = this.#parts;
+  async #say({ kind, messageId, text }: Said & { readonly text?: string }): Promise<void> {
+    const { journal, manager, session } = this.#parts;
+    const command = text?.startsWith('/') ? this.#parts.command(text) : undefined;
+    if (command) {
+      // It counts before it runs: after a cut it is not run again. How it fares is told by whoever isolates it.
+      journal.tag(manager.appendCustomEntry(COMMAND, { text }), messageId);
+      await journal.flush();
+      return void command().catch(() => {});
+    }
     const message = this.message(text ?? '');
     journal.said.set(message, messageId);
     if (!this.#running) this.#waiting.push(message);

@@ -17,6 +17,12 @@ export type AgentParts = {
     app: Application,
     context: RunContext,
   ) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
+  readonly command?: (
+    app: Application,
+    context: RunContext,
+    text: string,
+  ) => (() => Promise<void>) | undefined;
+  readonly released?: (context: RunContext) => void;
   readonly report: (level: 'error', message: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
@@ -27,13 +33,15 @@ export function withHarness(app: Application, harness: Application['harness']): 
 
 /** Agents of the pi harness; where an application has a flow too, that carries on when no model answers. */
 export function piHarnesses(parts: AgentParts): { readonly pi: (app: Application) => Harness } {
-  const { blobs, promptBlocks, extensions, report } = parts;
+  const { blobs, promptBlocks, extensions, command, released, report } = parts;
   return {
     pi: (app) => {
       const agent = new PiHarness(app, {
         blobs,
         ...(promptBlocks ? { promptBlocks: () => [promptBlocks(app)].flat() } : {}),
         ...(extensions ? { extensions: (context) => extensions(app, context) } : {}),
+        ...(command ? { command: (context, text) => command(app, context, text) } : {}),
+        ...(released ? { released } : {}),
         onExtensionError: (extension, event, error) =>
           report('error', 'an extension threw', { app: app.name, extension, event, error }),
         patienceMs: app.flow ? LIMITS.AGENT_PATIENCE_DEGRADING_MS : LIMITS.AGENT_PATIENCE_MS,

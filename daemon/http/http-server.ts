@@ -16,6 +16,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { eventRoutes } from './routes/events.ts';
+import { extensionRoutes } from './routes/extensions.ts';
 import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -167,6 +168,7 @@ export class HttpServer {
     scheduleRoutes(app, this.#ports);
     questionRoutes(app, this.#ports);
     skillRoutes(app, this.#ports);
+    extensionRoutes(app, this.#ports);
     approvalRoutes(app, this.#ports);
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);

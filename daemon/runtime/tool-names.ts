@@ -1,13 +1,14 @@
 import type { Application, Tool } from '../../contract/index.ts';
 
 /**
- * The tools that exist for an application: its own, and of the house what its agent names. Its own go first. Every
- * agent can end its run.
+ * The tools that exist for an application: its own, and of the house what its agent names. Its own go first. What lies
+ * among its extensions is meant for its agent, named or not. Every agent can end its run.
  */
 export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
   const patterns = app.agent ? [...app.agent.tools, 'run.finish'] : [];
-  const chosen = [...(app.tools ?? []), ...house].filter(({ spec }) =>
-    patterns.some((pattern) => matches(pattern, spec.name)),
+  const chosen = [...(app.tools ?? []), ...house].filter(
+    ({ spec }) =>
+      (app.agent && spec.origin === 'extension') || patterns.some((pattern) => matches(pattern, spec.name)),
   );
   const byName = new Map<string, Tool>();
   for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);

@@ -1,0 +1,145 @@
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** Deaths of its process that an extension may be under suspicion for before it is isolated. */
+const STRIKES_MAX = 2;
+
+type Book = Record<string, { readonly sha256: string; readonly strikes: number; readonly isolated: boolean }>;
+
+/**
+ * Which extension is being called, where the death of this process leaves it behind: a loop without an end cannot be
+ * interrupted from inside; the supervisor kills the cell, and the next one must not run into it again. Nothing is
+ * synced: a killed process loses nothing that was written, and after a power cut nobody is to blame.
+ */
+export class CallNote {
+  readonly #folder: string;
+  readonly #file: number;
+  readonly #book: Book;
+  readonly #pending = new Map<string, number>();
+  readonly #hashes = new Map<string, string>();
+  #running: string | undefined;
+
+  /** `restarted`: the process before this one died while its daemon went on. */
+  constructor(folder: string, restarted: boolean) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#book = read<Book>(join(folder, 'book.json')) ?? {};
+    const left = read<{ running?: string; pending?: string[]; hashes?: Record<string, string> }>(this.#path);
+    if (left) this.#blame(left, restarted);
+    this.#file = openSync(this.#path, 'w', 0o600);
+  }
+
+  /** The extension was being called when its process died, and has not changed since. */
+  isolated(key: string, sha256: string): boolean {
+    const known = this.#book[key];
+    return known?.isolated === true && known.sha256 === sha256;
+  }
+
+  /** A person gives it another chance. */
+  forgive(key: string): void {
+    if (!(key in this.#book)) return;
+    delete this.#book[key];
+    this.#save();
+  }
+
+  /** Its code as it is called from now on. */
+  know(key: string, sha256: string): void {
+    this.#hashes.set(key, sha256);
+  }
+
+  /** Begins `work` under the name of an extension, and keeps the name until what it gave has settled or is given up. */
+  begin<T>(key: string, work: () => T): { readonly result: T; readonly over: () => void } {
+    const before = this.#running;
+    this.#running = key;
+    this.#pending.set(key, (this.#pending.get(key) ?? 0) + 1);
+    this.#write();
+    let open = true;
+    const over = () => {
+      if (!open) return;
+      open = false;
+      const left = (this.#pending.get(key) ?? 1) - 1;
+      if (left > 0) this.#pending.set(key, left);
+      else this.#pending.delete(key);
+      this.#write();
+    };
+    try {
+      return { result: work(), over };
+    } catch (thrown) {
+      over();
+      throw thrown;
+    } finally {
+      this.#running = before;
+      this.#write();
+    }
+  }
+
+  /** The process ends in order: nobody is to blame for anything. */
+  close(): void {
+    this.#pending.clear();
+    this.#write();
+    closeSync(this.#file);
+    for (const [key, entry] of Object.entries(this.#book)) if (!entry.isolated) delete this.#book[key];
+    this.#save();
+  }
+
+  get #path(): string {
+    return join(this.#folder, 'calls.json');
+  }
+
+  #blame(
+    left: { running?: string; pending?: string[]; hashes?: Record<string, string> },
+    restarted: boolean,
+  ): void {
+    const suspects = left.running === undefined ? (left.pending ?? []) : [left.running];
+    for (const key of suspects) {
+      const sha256 = left.hashes?.[key] ?? '';
+      const known = this.#book[key];
+      const strikes = (known?.sha256 === sha256 ? known.strikes : 0) + 1;
+      // Caught in the act by a supervisor that went on; anything else may have been a power cut.
+      const isolated = (restarted && left.running === key) || strikes >= STRIKES_MAX;
+      this.#book[key] = { sha256, strikes, isolated };
+    }
+    if (suspects.length > 0) this.#save();
+  }
+
+  #save(): void {
+    const path = join(this.#folder, 'book.json');
+    try {
+      writeFileSync(`${path}.tmp`, JSON.stringify(this.#book), { mode: 0o600 });
+      renameSync(`${path}.tmp`, path);
+    } catch {
+      // The same.
+    }
+  }
+
+  #write(): void {
+    const pending = [...this.#pending.keys()];
+    const hashes = Object.fromEntries(pending.map((key) => [key, this.#hashes.get(key) ?? '']));
+    const text = pending.length === 0 ? '{}' : JSON.stringify({ running: this.#running, pending, hashes });
+    // One write: a process that dies leaves the old words or the new ones, at worst with a tail that is cut below.
+    try {
+      const length = writeSync(this.#file, `${text}\n`, 0);
+      ftruncateSync(this.#file, length);
+    } catch {
+      // A full disk takes the note away, not the extension.
+    }
+  }
+}
+
+function read<T>(path: string): T | undefined {
+  try {
+    // Behind the first line may lie the end of a longer one.
+    return JSON.parse(readFileSync(path, 'utf8').split('\n', 1)[0]!) as T;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExtensionHost, HostParts } from '../../adapters/extensions/index.ts';
+import type { PiExtension } from '../../adapters/pi/index.ts';
+import {
+  type Application,
+  type CellContext,
+  type Clock,
+  type RunControlApi,
+  TOPICS,
+} from '../../contract/core.ts';
+import type { Settings } from '../settings.ts';
+import type { AgentParts } from './pi.ts';
+import { onStray } from './stray-errors.ts';
+
+/**
+ * Extensions of applications in the runtime cell. `control` takes what they say to their runs. What was being called
+ * when a cell died lies in the data directory, for the next one.
+ */
+export async function makeExtensions(
+  { config, dataDir }: Settings,
+  context: CellContext,
+  apps: readonly Application[],
+  control: () => RunControlApi,
+): Promise<ExtensionHost | undefined> {
+  const { clock, bus, emit, report } = context;
+  if (!config.apps.extensions || !apps.some(({ folder }) => folder !== undefined)) return undefined;
+  const { CallNote, ExtensionHost } = await import('../../adapters/extensions/index.ts');
+  const host = new ExtensionHost({
+    ...{ apps, clock, report },
+    note: new CallNote(join(dataDir, 'run', 'extensions'), context.attempt > 0),
+    emit: (event) =>
+      void emit([event]).catch((error: Error) =>
+        report('error', 'the state of an extension could not be logged', { error: error.message }),
+      ),
+    say: async ({ runId, intent }, text, kind) =>
+      void (await control().message(runId, { kind, text }, { ...intent.policy_ctx, origin: 'run' })),
+  });
+  onStray((thrown, origin) => host.takesStray(thrown, origin));
+  bus.onBroadcast(
+    TOPICS.configChanged,
+    () =>
+      void host
+        .refresh()
+        .catch((error: Error) =>
+          report('error', 'extensions could not be read again', { error: error.message }),
+        ),
+  );
+  return host;
+}
+
+/** The same for a replay: tools and hooks are there, what they say is in the record, and nobody is told. */
+export async function extensionsForReplay(
+  { config }: Settings,
+  clock: Clock,
+  apps: HostParts['apps'],
+): Promise<ExtensionHost | undefined> {
+  if (!config.apps.extensions || !apps.some(hasExtensions)) return undefined;
+  const { ExtensionHost } = await import('../../adapters/extensions/index.ts');
+  const nobody = { emit: () => {}, report: () => {}, say: async () => {} };
+  const host = new ExtensionHost({ apps, clock, ...nobody });
+  await host.start();
+  return host;
+}
+
+function hasExtensions({ folder }: HostParts['apps'][number]): boolean {
+  if (folder === undefined) return false;
+  try {
+    return readdirSync(join(folder, 'extensions')).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What the pi harness asks of them. */
+export function harnessParts(
+  host: ExtensionHost | undefined,
+): Pick<AgentParts, 'extensions' | 'command' | 'released'> {
+  if (!host) return {};
+  return {
+    // They use a few methods of Pi's API by its names; its types are overloads for each event.
+    extensions: ({ name }, context) => host.open(name, context) as unknown as readonly PiExtension[],
+    command: ({ name }, { runId }, text) => host.command(name, runId, text),
+    released: ({ runId }) => host.release(runId),
+  };
+}
