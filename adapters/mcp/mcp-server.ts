@@ -10,6 +10,7 @@ import {
   type ToolScope,
 } from '../../contract/index.ts';
 import { McpConnection } from './connection.ts';
+import { ListWatch } from './list-watch.ts';
 import type { McpServerConfig } from './server-config.ts';
 import { StderrLog } from './stderr-log.ts';
 import type { ToolPins } from './tool-pins.ts';
@@ -45,6 +46,7 @@ export class McpServer {
   readonly #shelf: ToolShelf;
   readonly #made = new WeakMap<ShelfTool, Tool>();
   readonly #stderr: StderrLog;
+  readonly #watch: ListWatch;
   #connection: McpConnection | undefined;
   #opening: Promise<McpConnection> | undefined;
   #listing: Promise<void> | undefined;
@@ -67,6 +69,7 @@ export class McpServer {
     this.#stderr = new StderrLog(parts.clock, (line, facts) =>
       parts.report('info', line, { server: this.name, ...facts }),
     );
+    this.#watch = new ListWatch(parts.clock, () => void this.#list().catch(() => {}));
     if (parts.pins.damaged) {
       const message = 'what was allowed of its tools cannot be read: each has to be allowed again';
       parts.degraded(new EdgeError('mcp.failed', { operation: 'read pins', subject: this.subject, message }));
@@ -115,6 +118,7 @@ export class McpServer {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#watch.stop();
     this.#retry?.cancel();
     this.#idle?.cancel();
     const opened = await this.#opening?.catch(() => undefined);
@@ -238,7 +242,7 @@ export class McpServer {
       version,
       legacy: this.#legacy,
       onStderr: (line) => this.#stderr.add(line),
-      onListChanged: () => void this.#list().catch(() => {}),
+      onListChanged: () => this.#watch.changed(),
       onEnd: (reason) => this.#ended(made, reason),
     });
     return made;

@@ -40,6 +40,17 @@ const REFUSED = new Set([
  * it says otherwise: a field that the server did not name is refused.
  */
 export function vetSchema(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
+  const before = isObject(raw) ? known[role].get(raw) : undefined;
+  if (before) return before;
+  const verdict = judge(raw, role);
+  if (isObject(raw)) known[role].set(raw, verdict);
+  return verdict;
+}
+
+/** Compiling costs a millisecond or two: what was judged once is not judged again. */
+const known = { input: new WeakMap<Json, SchemaVerdict>(), output: new WeakMap<Json, SchemaVerdict>() };
+
+function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
   try {
     const text = JSON.stringify(raw);
     if (text === undefined || !isObject(raw)) throw no('it is no object');

@@ -27,6 +27,8 @@ type Entry = {
 };
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it anew. */
+const PINS_MAX = 4 * LIMITS.MCP_TOOLS_MAX;
 /** What models can name. */
 const NAME_MAX = 64;
 
@@ -69,12 +71,16 @@ export class ToolShelf {
   async take(definitions: readonly ToolDefinition[]): Promise<readonly McpToolView[]> {
     const before = this.#entries;
     const listed = definitions.slice(0, LIMITS.MCP_TOOLS_MAX);
-    const fresh = listed.filter(
-      (one) => this.#pins.get(one.name) === undefined && this.#view(one).state === 'offered',
-    );
+    const fresh: ToolDefinition[] = [];
+    for (const [n, one] of listed.entries()) {
+      // Hundreds of schemas take long to compile: who drives a robot on this thread comes between them.
+      if (n % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#view(one).state === 'offered' && this.#pins.get(one.name) === undefined) fresh.push(one);
+    }
+    const room = Math.max(0, PINS_MAX - this.#pins.all().length);
     const trusted = this.#config.trust === 'first_use' && !this.#pins.damaged;
     await this.#pins.set(
-      fresh.map(
+      fresh.slice(0, room).map(
         (definition): Pin => ({
           sha256: hashOf(definition),
           definition,
@@ -145,8 +151,13 @@ export class ToolShelf {
         state: 'changed',
         reason: `what the server says of it changed: ${differences(pin.definition, definition)}`,
       };
-    if (pin?.state !== 'allowed')
-      return { ...view, state: 'waiting', reason: 'a person has to allow it first' };
+    if (pin?.state !== 'allowed') {
+      const many = pin === undefined && this.#pins.all().length >= PINS_MAX;
+      const reason = many
+        ? `the server has offered ${PINS_MAX} other tools already: a person has to allow this one`
+        : 'a person has to allow it first';
+      return { ...view, state: 'waiting', reason };
+    }
     return view;
   }
 
