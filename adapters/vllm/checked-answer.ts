@@ -6,7 +6,7 @@ import {
   type ModelToolCall,
 } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
-import { forced } from './json-tools.ts';
+import { forced, offered } from './json-tools.ts';
 
 /** Compiled schemas of one model; a daemon has few, an MCP server may bring many. */
 const COMPILED_MAX = 256;
@@ -41,7 +41,7 @@ export class AnswerCheck {
   /** Where a call was forced there has to be one, of the tools offered, with arguments that fit. */
   calls(request: ModelRequest, calls: readonly ModelToolCall[], stopReason: string): void {
     if (!forced(request)) return;
-    const { toolChoice, tools = [] } = request;
+    const tools = offered(request);
     if (calls.length === 0) {
       throw this.#broken(
         stopReason === 'length'
@@ -51,7 +51,7 @@ export class AnswerCheck {
     }
     for (const { name, argumentsText } of calls) {
       const tool = tools.find((one) => one.name === name);
-      if (tool === undefined || (typeof toolChoice === 'object' && toolChoice.name !== name)) {
+      if (tool === undefined) {
         throw this.#broken(`${name} was called where it was not offered`);
       }
       let value: unknown;

@@ -10,10 +10,14 @@ export type JsonMode = 'auto' | 'native' | 'schema' | 'text';
 type Schema = Readonly<Record<string, unknown>>;
 
 /** Tools that a call may choose from. */
-export function offered({ tools = [], toolChoice = 'auto' }: ModelRequest): readonly ModelTool[] {
+export function offered({
+  tools = [],
+  choices = tools,
+  toolChoice = 'auto',
+}: ModelRequest): readonly ModelTool[] {
   if (toolChoice === 'none') return [];
-  if (typeof toolChoice === 'object') return tools.filter(({ name }) => name === toolChoice.name);
-  return tools;
+  if (typeof toolChoice === 'object') return choices.filter(({ name }) => name === toolChoice.name);
+  return choices;
 }
 
 /** Whether an answer has to be a call. */
@@ -48,10 +52,14 @@ export function choiceSchema(request: ModelRequest): Schema | undefined {
   return options.length === 1 ? options[0]! : { anyOf: options };
 }
 
-/** What a model without tools in its chat format is told about them. */
+/**
+ * What a model without tools in its chat format is told about them: all of them, whichever may be called now, so that
+ * a conversation begins with the same words each time and servers need not read them again.
+ */
 export function toolInstructions(request: ModelRequest): string | undefined {
-  const tools = offered(request);
-  if (tools.length === 0) return undefined;
+  const { choices: _now, ...ever } = request;
+  const tools = offered(ever);
+  if (offered(request).length === 0) return undefined;
   const lines = tools.map(
     ({ name, description, parameters }) =>
       `- ${name}: ${description} Arguments: ${JSON.stringify(parameters)}`,

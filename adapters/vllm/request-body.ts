@@ -37,12 +37,10 @@ function responseFormat(schema: Readonly<Record<string, unknown>>): NonNullable<
   return { type: 'json_schema', json_schema: { name: 'answer', schema: { ...schema }, strict: true } };
 }
 
-function nativeTools({
-  tools = [],
-  toolChoice = 'auto',
-}: ModelRequest): Pick<Params, 'tools' | 'tool_choice'> {
+function nativeTools(request: ModelRequest): Pick<Params, 'tools' | 'tool_choice'> {
+  const { tools = [], choices = tools, toolChoice = 'auto' } = request;
   return {
-    tools: tools.map(({ name, description, parameters }) => ({
+    tools: choices.map(({ name, description, parameters }) => ({
       type: 'function',
       function: { name, description, parameters: { ...parameters } },
     })),

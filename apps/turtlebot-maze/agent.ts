@@ -1,4 +1,5 @@
 import type { AgentDefinition } from '../../contract/index.ts';
+import { mazeChoices } from './agent-choices.ts';
 import { MAX_BUMPS, MAX_DURATION_S, type MazeParams } from './facts.ts';
 
 /**
@@ -16,6 +17,7 @@ When the exit is reached call run_finish with status "succeeded". When a limit i
     return `Find the exit. You may take ${max_duration_s} s of robot time and touch walls ${max_bumps} times.`;
   },
   tools: ['maze.*', 'run.finish', 'robot.stop', 'skill.load'],
+  choices: mazeChoices,
   need: { tools: true },
   toolChoice: 'required',
   turnsMax: 600,

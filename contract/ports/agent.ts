@@ -1,5 +1,17 @@
 import type { Skill } from '../skill.ts';
 import type { ModelNeed } from './language-model.ts';
+import type { ToolSpec } from './tool.ts';
+
+/** One call of the last answer, as the agent was told of it. */
+export type AgentStep = {
+  readonly tool: string;
+  readonly ok: boolean;
+  /** What the tool gave; the words of its failure where it did not. */
+  readonly result: unknown;
+};
+
+/** Something an agent may do next: a tool and, where that helps, a schema narrower than its own. */
+export type AgentChoice = { readonly tool: string; readonly input?: ToolSpec['input'] };
 
 /** What makes an application an agent, for the `pi` harness. Plain data and pure functions. */
 export type AgentDefinition = {
@@ -9,6 +21,12 @@ export type AgentDefinition = {
   prompt(params: Readonly<Record<string, unknown>>): string;
   /** Tools that exist for it, by name or pattern: `robot.navigate`, `robot.*`, `mcp.files.*`. */
   readonly tools: readonly string[];
+  /**
+   * What makes sense next, given the calls of the last answer (none: it begins). Others of its tools stay known and
+   * cannot be chosen in this turn. Undefined, and whenever a person has said something: all tools. A guide for models
+   * that wander; what may be done is decided by the gate and the policies. Pure.
+   */
+  choices?(last: readonly AgentStep[]): readonly AgentChoice[] | undefined;
   readonly need?: ModelNeed;
   /** `required`: every turn has to choose a tool; the run ends by `run.finish`. */
   readonly toolChoice?: 'auto' | 'required';

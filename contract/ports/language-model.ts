@@ -42,6 +42,8 @@ export type ModelNeed = {
 export type ModelRequest = {
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ModelTool[];
+  /** Those of `tools` that may be called now, by schemas that may be narrower. Absent: all of them. */
+  readonly choices?: readonly ModelTool[];
   /** Default `auto`. `required`: some tool has to be called. */
   readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly name: string };
   /** JSON Schema the answer has to satisfy, enforced by the server and checked again here. */

@@ -18,12 +18,23 @@ export type CallNote = {
 
 /** Before any model is asked: what, how, and the hash of the prompt; the prompt itself is in the session. */
 export function calledEvent(note: CallNote, model: string, request: ModelRequest, hash: string): NewEvent {
-  const { maxTokens, temperature, seed, toolChoice, tools = [], answerSchema, deadlineMs, need } = request;
+  const {
+    maxTokens,
+    temperature,
+    seed,
+    toolChoice,
+    tools = [],
+    choices,
+    answerSchema,
+    deadlineMs,
+    need,
+  } = request;
   const parameters = {
     max_tokens: maxTokens,
     temperature,
     deadline_ms: deadlineMs,
     tools: tools.map(({ name }) => name),
+    ...(choices === undefined ? {} : { choices: choices.map(({ name }) => name) }),
     ...(seed === undefined ? {} : { seed }),
     ...(toolChoice === undefined
       ? {}

@@ -13,7 +13,13 @@ export function answerKey(request: ModelRequest, model: string, modelId: string)
   return sha256(canonicalJson({ ...prompt(request), model, modelId, seed, maxTokens }));
 }
 
-function prompt({ messages, tools, toolChoice, answerSchema }: ModelRequest): Record<string, unknown> {
+function prompt({
+  messages,
+  tools,
+  choices,
+  toolChoice,
+  answerSchema,
+}: ModelRequest): Record<string, unknown> {
   return {
     messages: messages.map(({ images, ...rest }) => ({
       ...rest,
@@ -21,6 +27,7 @@ function prompt({ messages, tools, toolChoice, answerSchema }: ModelRequest): Re
     })),
     // Schemas may carry what is no JSON, such as marks of their library.
     tools: tools === undefined ? undefined : plain(tools),
+    choices: choices === undefined ? undefined : plain(choices),
     toolChoice,
     answerSchema: answerSchema === undefined ? undefined : plain(answerSchema),
   };

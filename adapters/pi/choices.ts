@@ -1,0 +1,49 @@
+import type { AgentDefinition, AgentStep, ModelMessage, ModelTool, ToolSpec } from '../../contract/core.ts';
+
+/**
+ * What of its tools a model may choose in this turn, as the application says; undefined: all of them. Follows from the
+ * conversation alone, so that a replay asks the same. A choice that names no tool of the run is left out.
+ */
+export function choicesOf(
+  agent: Pick<AgentDefinition, 'choices'>,
+  messages: readonly ModelMessage[],
+  specs: ReadonlyMap<string, ToolSpec>,
+  tools: readonly ModelTool[],
+): readonly ModelTool[] | undefined {
+  const steps = lastSteps(messages, specs);
+  const wanted = steps && agent.choices?.(steps);
+  const choices = wanted?.flatMap(({ tool, input }) => {
+    const known = tools.find(({ name }) => specs.get(name)?.name === tool);
+    return known
+      ? [input ? { ...known, parameters: input as unknown as ModelTool['parameters'] } : known]
+      : [];
+  });
+  return choices && choices.length > 0 ? choices : undefined;
+}
+
+/** The calls of the last answer with their results; undefined when a person has said something since. */
+function lastSteps(
+  messages: readonly ModelMessage[],
+  specs: ReadonlyMap<string, ToolSpec>,
+): readonly AgentStep[] | undefined {
+  const from = messages.findLastIndex(({ role }) => role === 'assistant');
+  if (from < 0) return [];
+  const after = messages.slice(from + 1);
+  if (after.some(({ role }) => role === 'user')) return undefined;
+  const { toolCalls = [] } = messages[from]!;
+  return toolCalls.map(({ id, name }) => {
+    const text = after.find(({ callId }) => callId === id)?.text ?? '';
+    const result = parsed(text);
+    return { tool: specs.get(name)?.name ?? name, ok: result !== undefined, result: result ?? text };
+  });
+}
+
+/** Results of tools are objects; what is none are the words of a failure. */
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
