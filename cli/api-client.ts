@@ -4,6 +4,9 @@ import { EdgeError, type ErrorBody } from '../contract/core.ts';
 import { readSecret } from '../daemon/secrets.ts';
 import type { Settings } from '../daemon/settings.ts';
 
+/** `AURAISON_URL` and `AURAISON_TOKEN` lead to another daemon. */
+export type ApiEnv = Readonly<Record<string, string | undefined>>;
+
 export type ApiClient = {
   readonly url: string;
   get<T>(path: string): Promise<T>;
@@ -22,18 +25,18 @@ export function apiAddress(dataDir: string): { url: string; pid: number } | unde
 }
 
 /** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
-export function apiClient(settings: Settings): ApiClient {
+export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiClient {
   const { config, dataDir } = settings;
   // Asked at every call: the daemon may have been started since.
   const address = () =>
-    process.env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
+    env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
   const call = async (
     method: string,
     path: string,
     options: { body?: unknown; headers?: Readonly<Record<string, string>>; signal?: AbortSignal | undefined },
   ): Promise<Response> => {
     const url = address();
-    const token = tokenFor(settings);
+    const token = tokenFor(settings, env);
     let response: Response;
     try {
       response = await fetch(new URL(path, url), {
@@ -82,8 +85,8 @@ export function endpointOf(settings: Settings, path: string): { url: URL; token:
   return { url: new URL(path, base), token: tokenFor(settings) };
 }
 
-function tokenFor({ config, dataDir }: Settings): string | undefined {
-  if (process.env['AURAISON_TOKEN']) return process.env['AURAISON_TOKEN'];
+function tokenFor({ config, dataDir }: Settings, env: ApiEnv = process.env): string | undefined {
+  if (env['AURAISON_TOKEN']) return env['AURAISON_TOKEN'];
   if (config.api.auth === 'none') return undefined;
   if (config.api.token_file !== '') return readSecret(config.api.token_file, 'api.token_file', process.env);
   try {

@@ -14,6 +14,18 @@ export const EVENT_PAYLOADS = {
       attempt: Count('restarts since the daemon started'),
       reason: Text(512, 'start, crash, silence, stall'),
       version: Text(64, 'software version'),
+      sim: Type.Optional(
+        Type.Object(
+          {
+            seed: Count('of maze and noise'),
+            width: Count('maze cells along x'),
+            height: Count('maze cells along y'),
+            pace: Text(16, 'lockstep or realtime'),
+            speed: Text(16, 'times real time, or max'),
+          },
+          { ...closed, description: 'the simulation that is the robot; absent: a real one, or none' },
+        ),
+      ),
     },
     closed,
   ),

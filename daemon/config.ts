@@ -8,7 +8,7 @@ import { readSchedules, showSchedules } from './config/schedules.ts';
 import type { KeySpec } from './config/spec.ts';
 import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 
-export { parse as tomlOf } from 'smol-toml';
+export { parse as tomlOf, stringify as tomlText } from 'smol-toml';
 export type { RosTopic } from './config/keys.ts';
 
 /** The tables of `CONFIG_SPEC`, and the lists of routes, schedules and models. */

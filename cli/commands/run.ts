@@ -34,7 +34,11 @@ Exit codes: 0 identical, or changed by what was swapped; 3 it took another way; 
     )
     .action(
       action(async ({ settings, out }, id: string, options: ReplayFlags) => {
-        const outcome = await (await replayApi(settings)).replay(id, options);
+        const ends = new AbortController();
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ends.abort());
+        // Only a simulation has something to put away; all else ends as processes do.
+        if (options.sim !== true) ends.signal.addEventListener('abort', () => process.exit(130));
+        const outcome = await (await replayApi(settings)).replay(id, options, ends.signal);
         const { drawDiff } = await import('../../daemon/runtime/replay/diff-text.ts');
         out.result(outcome, () => replayText(outcome, (diff) => drawDiff(diff, columns(), out.colour)));
         return outcome.verdict === 'diverged' ? 3 : 0;

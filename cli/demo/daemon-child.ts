@@ -21,7 +21,8 @@ const ENTRY = join(import.meta.dirname, '..', '..', 'daemon', 'main.ts');
 export async function startDaemon(options: {
   dataDir: string;
   config: string | undefined;
-  env: Readonly<Record<string, string>>;
+  /** Over that of this process; undefined takes a variable away. */
+  env: Readonly<Record<string, string | undefined>>;
   timeoutMs: number;
 }): Promise<DaemonChild> {
   const { dataDir, env } = options;

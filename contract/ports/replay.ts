@@ -48,6 +48,8 @@ export type ReplayRequest = {
   readonly model?: string;
   /** Judges each call by the policies of this directory in place of the record. */
   readonly policy?: string;
+  /** The same, with policies as Cedar text. */
+  readonly policies?: string;
   /** Carries calls out on a fresh simulation in place of the record. */
   readonly sim?: boolean;
 };
@@ -99,7 +101,8 @@ export type TraceSpan = {
  * `deadline.exceeded`.
  */
 export interface ReplayApi {
-  replay(runId: string, request: ReplayRequest): Promise<ReplayOutcome>;
+  /** `signal` ends it: nobody waits for it any more. */
+  replay(runId: string, request: ReplayRequest, signal?: AbortSignal): Promise<ReplayOutcome>;
   diff(a: string, b: string): Promise<RunDiff>;
   trace(runId: string): Promise<readonly TraceSpan[]>;
 }

@@ -5,6 +5,7 @@ import {
   type Clock,
   EdgeError,
   type EventLog,
+  type EventPayload,
   LIMITS,
   type Timer,
   TOPICS,
@@ -19,6 +20,8 @@ export type CellHostOptions = {
   readonly dataDir: string;
   readonly version: string;
   readonly pid: number;
+  /** The simulated world that this cell meets: what repeats its runs. */
+  readonly sim?: EventPayload<'cell.started'>['sim'];
   readonly post: (message: FromCell) => void;
   readonly rssBytes: () => number;
   /** Opens the cell's own log; the first thing a cell needs. */
@@ -74,12 +77,14 @@ export class CellHost {
 
   /** The log first: it says that the cell starts before anything else can fail. */
   async #make(order: StartOrder): Promise<void> {
-    const { pid, version } = this.#options;
+    const { pid, version, sim } = this.#options;
     const { attempt, reason } = order;
     const log = await this.#options.openLog();
     this.#log = log;
     const context = this.#context(order, log);
-    await context.emit([{ kind: 'cell.started', payload: { pid, attempt, reason, version } }]);
+    await context.emit([
+      { kind: 'cell.started', payload: { pid, attempt, reason, version, ...(sim ? { sim } : {}) } },
+    ]);
     this.#cell = await this.#options.compose(context);
   }
 

@@ -1,7 +1,7 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type CommitThread, openEventLog } from '../../adapters/event-log/index.ts';
 import type { Cell, CellContext, CellName } from '../../contract/index.ts';
-import { CellHost } from '../cell/cell-host.ts';
+import { CellHost, type CellHostOptions } from '../cell/cell-host.ts';
 import type { FromCell } from '../cell/wire.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -23,10 +23,18 @@ export function makeCellHost(
     dataDir: settings.dataDir,
     version: VERSION,
     pid: process.pid,
+    ...simOf(name, settings),
     rssBytes: () => process.memoryUsage.rss(),
     openLog: () => openEventLog(settings.dataDir, name, clock, commitThread(name, settings)),
     compose: async (context) => (await parts)(settings, context),
   });
+}
+
+/** Beside the runs: `auraison run replay --sim` makes the same world again. */
+function simOf(name: CellName, { config }: Settings): Pick<CellHostOptions, 'sim'> {
+  if (name !== 'runtime' || config.robot.source !== 'sim') return {};
+  const { seed, width, height, pace, speed } = config.sim;
+  return { sim: { seed, width, height, pace, speed } };
 }
 
 type Compose = (settings: Settings, context: CellContext) => Promise<Cell>;

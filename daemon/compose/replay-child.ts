@@ -20,6 +20,7 @@ export type LookBack =
 
 /** Processes that look back at the same time; beyond it a request is refused with `cell.overloaded`. */
 const AT_ONCE_MAX = 2;
+const REQUEST_MS = LIMITS.API_REQUEST_MS - 1_000;
 const ENTRY = fileURLToPath(new URL('./replay-main.ts', import.meta.url));
 /** Memory of one of them, MB: a run of a hundred thousand events. */
 const HEAP_MB = 512;
@@ -27,6 +28,16 @@ const HEAP_MB = 512;
 type Reply =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: ErrorBody };
+
+/** A replay with a live model or a simulation takes as long as these do, milliseconds. */
+const SWAP_MS = 16 * 60_000;
+
+/** A replay that is told to end stops the simulation that it began by then, milliseconds. */
+const STOP_MS = 15_000;
+
+export function swapsIn({ model, policy, policies, sim }: ReplayRequest): boolean {
+  return model !== undefined || policy !== undefined || policies !== undefined || sim === true;
+}
 
 /** Looking back in processes of their own: without a bus, with a deadline and bounded memory. */
 export class ForkedReplayApi implements ReplayApi {
@@ -39,8 +50,9 @@ export class ForkedReplayApi implements ReplayApi {
     this.#clock = clock;
   }
 
-  async replay(run: string, request: ReplayRequest): Promise<ReplayOutcome> {
-    return (await this.#ask({ what: 'replay', run, request })) as ReplayOutcome;
+  async replay(run: string, request: ReplayRequest, signal?: AbortSignal): Promise<ReplayOutcome> {
+    const withinMs = swapsIn(request) ? SWAP_MS : REQUEST_MS;
+    return (await this.#ask({ what: 'replay', run, request }, withinMs, signal)) as ReplayOutcome;
   }
 
   async diff(run: string, other: string): Promise<RunDiff> {
@@ -51,7 +63,7 @@ export class ForkedReplayApi implements ReplayApi {
     return (await this.#ask({ what: 'trace', run })) as readonly TraceSpan[];
   }
 
-  async #ask(question: LookBack): Promise<unknown> {
+  async #ask(question: LookBack, withinMs = REQUEST_MS, signal?: AbortSignal): Promise<unknown> {
     if (this.#running >= AT_ONCE_MAX)
       throw new EdgeError('cell.overloaded', {
         operation: question.what,
@@ -60,32 +72,38 @@ export class ForkedReplayApi implements ReplayApi {
       });
     this.#running++;
     try {
-      return await this.#child(question);
+      return await this.#child(question, withinMs, signal);
     } finally {
       this.#running--;
     }
   }
 
-  #child(question: LookBack): Promise<unknown> {
+  #child(question: LookBack, withinMs: number, signal: AbortSignal | undefined): Promise<unknown> {
     const child = fork(ENTRY, [JSON.stringify(this.#settings), JSON.stringify(question)], {
       serialization: 'advanced',
       execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP_MB}`],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     return new Promise((resolve, reject) => {
+      const late = () =>
+        new EdgeError('deadline.exceeded', {
+          operation: question.what,
+          subject: question.run,
+          hint: `auraison run ${question.what} takes its time`,
+        });
+      const left = () =>
+        fail(new EdgeError('run.cancelled', { operation: question.what, subject: question.run }));
+      // A simulation that it began ends with it: it is asked first.
       const fail = (error: EdgeError) => {
-        child.kill('SIGKILL');
+        child.kill('SIGTERM');
+        const deaf = this.#clock.after(STOP_MS, () => child.kill('SIGKILL'));
+        child.once('exit', () => deaf.cancel());
         reject(error);
       };
-      const timer = this.#clock.after(LIMITS.API_REQUEST_MS - 1_000, () =>
-        fail(
-          new EdgeError('deadline.exceeded', {
-            operation: question.what,
-            subject: question.run,
-            hint: `auraison run ${question.what} takes its time`,
-          }),
-        ),
-      );
+      const timer = this.#clock.after(withinMs, () => fail(late()));
+      if (signal?.aborted) left();
+      else signal?.addEventListener('abort', left, { once: true });
+      child.once('exit', () => signal?.removeEventListener('abort', left));
       child.once('message', (message) => {
         timer.cancel();
         const reply = message as Reply;

@@ -10,8 +10,17 @@ const question = JSON.parse(process.argv[3] ?? 'null') as LookBack;
 process.title = 'auraison-replay';
 const api = new FileReplayApi(settings, new SystemClock());
 
+// Who asked may go away, or be killed: what was begun for it ends.
+const ends = new AbortController();
+const end = () => {
+  ends.abort();
+  if (question.what !== 'replay' || question.request.sim !== true) process.exit(1);
+};
+process.once('SIGTERM', end);
+process.once('disconnect', end);
+
 async function answer(): Promise<unknown> {
-  if (question.what === 'replay') return await api.replay(question.run, question.request);
+  if (question.what === 'replay') return await api.replay(question.run, question.request, ends.signal);
   if (question.what === 'diff') return await api.diff(question.run, question.other);
   return await api.trace(question.run);
 }
@@ -23,4 +32,5 @@ const reply = await answer().then(
     error: EdgeError.from(thrown, 'internal.fault', question.what, question.run).toBody(),
   }),
 );
+if (!process.connected) process.exit(1);
 process.send?.(reply, undefined, {}, () => process.exit(0));

@@ -13,20 +13,22 @@ export async function swappedReplay(
   parts: ReplayParts,
   runId: string,
   request: ReplayRequest,
+  signal?: AbortSignal,
 ): Promise<ReplayOutcome> {
-  const { from, model, policy, sim } = request;
+  const { from, model, sim } = request;
+  const judges = request.policy !== undefined || request.policies !== undefined;
   if (sim === true) {
-    if (model !== undefined || policy !== undefined || from !== undefined)
+    if (model !== undefined || judges || from !== undefined)
       throw notSupported(
         '--sim begins the world anew: it goes with neither --from, --model nor --policy',
         'other models and policies for a simulation are set in the configuration (--config)',
       );
-    return await simReplay(settings, parts, runId);
+    return await simReplay(settings, parts, runId, signal);
   }
   const live = model === undefined ? undefined : await liveModel(settings, parts, model);
   try {
     return await swapRun(parts, runId, from, {
-      ...(policy === undefined ? {} : { hooks: [await policyHook(settings, parts, policy)] }),
+      ...(judges ? { hooks: [await policyHook(settings, parts, request)] } : {}),
       ...(live ? { models: live.models } : {}),
     });
   } finally {
@@ -34,12 +36,22 @@ export async function swappedReplay(
   }
 }
 
-/** Policies of a folder, judging everybody by the roles that the intent came with. */
-async function policyHook(settings: Settings, parts: ReplayParts, folder: string): Promise<PolicyHook> {
+/** Policies of a folder, or as text, judging everybody by the roles that the intent came with. */
+async function policyHook(
+  settings: Settings,
+  parts: ReplayParts,
+  { policy = '', policies }: ReplayRequest,
+): Promise<PolicyHook> {
   return await PolicyBook.open({
     robot: settings.config.daemon.name,
     clock: parts.host,
-    read: () => readPolicySource(folder, []),
+    read: () =>
+      policies === undefined
+        ? readPolicySource(policy, [])
+        : {
+            policies: [{ file: 'request.cedar', text: policies }],
+            entities: { file: 'entities.json', text: '' },
+          },
     standing: ({ roles }) => ({ ok: true, roles }),
   });
 }

@@ -15,6 +15,7 @@ import { type ReplayParts, replayRun } from '../runtime/replay/replay-run.ts';
 import { diffRuns } from '../runtime/replay/run-diff.ts';
 import { spansOf } from '../runtime/trace/span-fold.ts';
 import type { Settings } from '../settings.ts';
+import { swapsIn } from './replay-child.ts';
 
 const READ_BATCH = 1_000;
 
@@ -31,21 +32,19 @@ export class FileReplayApi implements ReplayApi {
     this.#clock = clock;
   }
 
-  async replay(runId: string, request: ReplayRequest): Promise<ReplayOutcome> {
+  async replay(runId: string, request: ReplayRequest, signal?: AbortSignal): Promise<ReplayOutcome> {
     return await this.#reading(async (reader) => {
       // Loaded only here: comparing and tracing need no application.
       const { loadedForReplay } = await import('./replay-apps.ts');
       const parts: ReplayParts = {
         reader,
         host: this.#clock,
-        ...loadedForReplay(this.#settings, this.#clock),
+        ...(await loadedForReplay(this.#settings, this.#clock)),
         sha256: (text) => createHash('sha256').update(text).digest('hex'),
       };
-      const { model, policy, sim, from } = request;
-      if (model === undefined && policy === undefined && sim !== true)
-        return await replayRun(parts, runId, from);
+      if (!swapsIn(request)) return await replayRun(parts, runId, request.from);
       const { swappedReplay } = await import('./replay-swaps.ts');
-      return await swappedReplay(this.#settings, parts, runId, request);
+      return await swappedReplay(this.#settings, parts, runId, request, signal);
     });
   }
 

@@ -81,6 +81,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
+      ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
       bus,

@@ -17,6 +17,7 @@ import type {
   RuntimeApi,
   ScheduleView,
   SkillShelf,
+  TelemetryStats,
 } from '../../contract/index.ts';
 import type { Who } from './caller.ts';
 
@@ -42,6 +43,8 @@ export type HttpPorts = {
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */
   readonly models?: ModelsApi;
+  /** What became of spans, by exporter and cell; absent: none are exported. */
+  readonly telemetry?: () => Readonly<Record<string, TelemetryStats>>;
   /** Foreign MCP servers; undefined: none is configured. */
   readonly mcpServers?: McpServers;
   /** This robot as an MCP server; undefined: it is none. Answers the request by itself, also when it fails. */

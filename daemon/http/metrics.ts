@@ -5,11 +5,13 @@ import {
   type ModelView,
   RECORDER_HOP,
   RUN_STATUSES,
+  type TelemetryStats,
 } from '../../contract/index.ts';
 import type { CellView } from './cells-view.ts';
 import { ModelMetrics } from './model-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
+import { TelemetryMetrics } from './telemetry-metrics.ts';
 
 /** Topics with a label of their own; the rest are summed under `other`, so that labels stay bounded. */
 const TOPIC_LABELS_MAX = 256;
@@ -47,6 +49,7 @@ export class Metrics {
   );
   readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
   readonly #models = new ModelMetrics(this.#gauge, this.#counter);
+  readonly #telemetry = new TelemetryMetrics(this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
   readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
@@ -86,8 +89,10 @@ export class Metrics {
     cells: readonly CellView[],
     logSeqs: Readonly<Record<string, number>>,
     models: readonly ModelView[] = [],
+    telemetry: Readonly<Record<string, TelemetryStats>> = {},
   ): Promise<string> {
     this.#models.show(models);
+    this.#telemetry.show(telemetry);
     for (const cell of cells) {
       const part = parts[cell.name];
       this.#cellUp.set({ cell: cell.name }, part.available ? 1 : 0);

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify';
-import { type ReplayRequest, UUID_PATTERN } from '../../../contract/index.ts';
+import { EdgeError, type PolicyContext, type ReplayRequest, UUID_PATTERN } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, RunParams } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
 const RunId = Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7 of a run' });
 const Pair = Type.Object({ id: RunId, other: RunId }, closed);
-/** Models, policies and simulations are swapped on the command line: they cost more than a request may. */
 const Body = Type.Object(
   {
     from: Type.Optional(
@@ -16,10 +16,34 @@ const Body = Type.Object(
         description: 'number or id of an event, or a phase; absent: the beginning',
       }),
     ),
+    model: Type.Optional(
+      Type.String({ maxLength: 128, description: 'ask this model of [[models]] instead of the record' }),
+    ),
+    policies: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 262_144,
+        description: 'judge each call by these Cedar policies instead of the recorded ones',
+      }),
+    ),
+    sim: Type.Optional(
+      Type.Boolean({ description: 'send the intent to a fresh simulation; goes with nothing else' }),
+    ),
   },
   closed,
 );
 const Answer = Type.Object({}, { additionalProperties: true });
+
+/** Models cost money and simulations a processor: an operator of this robot has them. Throws `policy.denied`. */
+function requireHouse({ tenant, roles }: PolicyContext, { from: _, ...swaps }: ReplayRequest): void {
+  const operator = tenant === 'local' && roles.includes('operator');
+  if (operator || Object.keys(swaps).length === 0) return;
+  throw new EdgeError('policy.denied', {
+    operation: 'replay',
+    subject: Object.keys(swaps).join(', '),
+    message: 'only an operator of this robot swaps in models, policies or simulations',
+  });
+}
 
 /** Looking back at runs. Each request is answered by a process of its own, which reads the log and reaches nothing. */
 export function replayRoutes(app: FastifyInstance, { replay }: HttpPorts): void {
@@ -36,7 +60,15 @@ export function replayRoutes(app: FastifyInstance, { replay }: HttpPorts): void 
         response: { 200: Answer, ...errors },
       },
     },
-    async (request) => replay.replay((request.params as { id: string }).id, request.body as ReplayRequest),
+    async (request, reply) => {
+      const { id } = request.params as { id: string };
+      const body = request.body as ReplayRequest;
+      requireHouse(callerOf(request), body);
+      // It may take as long as a mission: who goes away has it ended.
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      return await replay.replay(id, body, gone.signal);
+    },
   );
   app.get(
     '/v1/runs/:id/diff/:other',

@@ -72,6 +72,7 @@ export function statusRoutes(
         cells.all(),
         logs.lastSeqs(),
         ports.models?.models(),
+        ports.telemetry?.(),
       );
       return reply.type(metrics.contentType).send(text);
     },
