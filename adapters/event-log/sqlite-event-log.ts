@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   type AgentEvent,
   type CellName,
@@ -20,6 +19,7 @@ import type { Committer } from './committer.ts';
 import { type Draft, draftsOf } from './draft.ts';
 import { logPath } from './log-schema.ts';
 import type { Committed, LogHead } from './log-store.ts';
+import { randomPool } from './random-pool.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
 import { verifyInSlices } from './verify-log.ts';
 import { WorkerCommitter } from './worker-committer.ts';
@@ -80,7 +80,7 @@ export class SqliteEventLog implements EventLog {
     // Ids go on rising after a restart, also when the clock came back earlier than it went.
     const floorMs = head.lastEventId === undefined ? 0 : idMs(head.lastEventId) + 1;
     const nowMs = () => Math.max(floorMs, toMs(options.clock.now()));
-    this.#ids = new IdSource(nowMs, options.random ?? ((length) => randomBytes(length)));
+    this.#ids = new IdSource(nowMs, options.random ?? randomPool());
   }
 
   /**

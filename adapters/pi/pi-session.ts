@@ -62,6 +62,8 @@ export async function openSession(parts: SessionParts): Promise<AgentSession> {
   agent.streamFunction = door.stream as typeof agent.streamFunction;
   // An actuator does one thing at a time.
   agent.toolExecution = 'sequential';
+  // All that people said counts before the next turn, not one thing per turn.
+  agent.steeringMode = 'all';
   // With no extension to show it to, Pi copies the whole conversation all the same, pictures too, for each request.
   if (parts.extensions.length === 0) agent.transformContext = async (messages) => messages;
   const { prepareRequest, finishTurn } = agent;
@@ -71,6 +73,8 @@ export async function openSession(parts: SessionParts): Promise<AgentSession> {
   };
   agent.finishTurn = async (turn, signal) => {
     const decision = (await finishTurn?.(turn, signal)) ?? undefined;
+    // What is said to a run while it is held counts before its next turn: Pi looks for it after this.
+    await context.unpaused().catch(() => {});
     return parts.finishTurn() ? { action: 'end' as const } : decision;
   };
   agent.subscribe(async (event) => {

@@ -171,41 +171,47 @@ export async function ourFleet(options: {
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
   const until = performance.now() + warmMs + ms;
-  const models: ModelsOfRun = ({ runId, app, emit }): LanguageModel => ({
-    info: INFO,
-    health: async () => ({ ok: true, reason: '', queueDepth: 0 }),
-    close: async () => {},
-    // What the router of models writes down of each call is written down here too.
-    async complete(request): Promise<ModelAnswer> {
-      watch.asked(app.name);
-      const callId = ids.next<string>();
-      const base = {
-        model: 'scripted',
-        purpose: request.purpose,
-        prompt_sha256: '0'.repeat(64),
-        parameters: {},
-      };
-      await emit([{ kind: 'model.called', run_id: runId, payload: { call_id: callId, ...base } }]);
-      await think(thinkMs);
-      const steps = request.messages.filter(({ role }) => role === 'assistant').length + 1;
-      const ends = steps > STEPS_PER_RUN || performance.now() >= until;
-      const call = { id: 'call', name: 'work_step', argumentsText: JSON.stringify({ n: steps }) };
-      watch.answered(app.name);
-      const counts = { tokens_in: 1, tokens_out: 1, duration_ms: 1 };
-      await emit([
-        { kind: 'model.returned', run_id: runId, payload: { call_id: callId, ok: true, ...counts } },
-      ]);
-      return {
-        text: ends ? 'done' : '',
-        toolCalls: ends ? [] : [call],
-        stopReason: ends ? 'stop' : 'tool_calls',
-        tokensIn: 1,
-        tokensOut: 1,
-        model: 'scripted',
-        modelId: 'scripted',
-      };
-    },
-  });
+  const models: ModelsOfRun = ({ runId, app, emit }): LanguageModel => {
+    let told = Promise.resolve();
+    return {
+      info: INFO,
+      health: async () => ({ ok: true, reason: '', queueDepth: 0 }),
+      close: async () => {},
+      // What the router of models writes down of each call is written down here too.
+      async complete(request): Promise<ModelAnswer> {
+        await told;
+        const callId = ids.next<string>();
+        const base = {
+          model: 'scripted',
+          purpose: request.purpose,
+          prompt_sha256: '0'.repeat(64),
+          parameters: {},
+        };
+        await emit([{ kind: 'model.called', run_id: runId, payload: { call_id: callId, ...base } }]);
+        // The model is asked when the log holds that it is: that wait is ours.
+        watch.asked(app.name);
+        await think(thinkMs);
+        const steps = request.messages.filter(({ role }) => role === 'assistant').length + 1;
+        const ends = steps > STEPS_PER_RUN || performance.now() >= until;
+        const call = { id: 'call', name: 'work_step', argumentsText: JSON.stringify({ n: steps }) };
+        watch.answered(app.name);
+        const counts = { tokens_in: 1, tokens_out: 1, duration_ms: 1 };
+        told = emit([
+          { kind: 'model.returned', run_id: runId, payload: { call_id: callId, ok: true, ...counts } },
+        ]);
+        told.catch(() => {});
+        return {
+          text: ends ? 'done' : '',
+          toolCalls: ends ? [] : [call],
+          stopReason: ends ? 'stop' : 'tool_calls',
+          tokensIn: 1,
+          tokensOut: 1,
+          model: 'scripted',
+          modelId: 'scripted',
+        };
+      },
+    };
+  };
   const apps = Array.from({ length: agents }, (_, i) => agentOf(`agent-${i}`));
   const context: CellContext = {
     name: 'runtime',

@@ -112,6 +112,7 @@ export class ActiveRun {
   #leaving = false;
   #done: Promise<void> | undefined;
   #observed: ObservedRobot | undefined;
+  #torn: Error | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -263,7 +264,7 @@ export class ActiveRun {
       tools: new GatedTools(gate, bus, clock, recording),
       toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot }),
       model: this.#model(
-        models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#append(events) }),
+        models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#post(events) }),
       ),
       session: told.session,
       inherited: told.inherited,
@@ -312,20 +313,24 @@ export class ActiveRun {
 
   /** What the harness says goes under its own run and within its own kinds. */
   async #emit(events: readonly NewEvent[]): Promise<void> {
-    for (const event of events) {
-      if (HARNESS_KINDS.has(event.kind)) continue;
-      throw new EdgeError('internal.fault', {
-        operation: 'emit',
-        subject: event.kind,
-        message: `a harness may not write ${event.kind}`,
-      });
-    }
+    const subject = events.find(({ kind }) => !HARNESS_KINDS.has(kind))?.kind;
+    const message = `a harness may not write ${subject}`;
+    if (subject) throw new EdgeError('internal.fault', { operation: 'emit', subject, message });
     if (this.#abort.signal.aborted) throw this.#over();
     await this.#append(events.map((event) => ({ ...event, run_id: this.#runId })));
   }
 
+  /** For who does not wait: what is refused tears the attempt off, since the log may take what comes behind it. */
+  async #post(events: readonly NewEvent[]): Promise<void> {
+    await this.#append(events).catch((thrown: Error) => {
+      this.#torn ??= thrown;
+      throw thrown;
+    });
+  }
+
   async #append(events: readonly NewEvent[]): Promise<void> {
     if (this.#closed) throw this.#over();
+    if (this.#torn) throw this.#torn;
     await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
   }
 

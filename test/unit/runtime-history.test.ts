@@ -11,7 +11,8 @@ async function history(runs: number): Promise<RuntimeRig> {
   await rig.cell.start();
   for (let i = 1; i <= runs; i++) {
     await rig.cell.submit({ type: 'effects/go', idempotency_key: `k${i}` }, PERSON);
-    await rig.until(() => rig.of('run.finished').length === i, 'the end');
+    const over = () => rig.of('run.finished').length === i && rig.cell.status().runs.length === 0;
+    await rig.until(over, 'the end');
   }
   return rig;
 }

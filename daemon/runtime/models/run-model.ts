@@ -44,13 +44,15 @@ const SPARE_MS = 250;
 
 /**
  * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
- * asked; the call is in the log before, its end after. Once a call of a tool was told no other model is asked: the
+ * asked; the call is in the log before, its end is on its way there before anybody hears of it. Once a call of a tool was told no other model is asked: the
  * effect may have happened.
  */
 export class RunModel implements LanguageModel {
   readonly info: ModelInfo;
   readonly #router: ModelRouter;
   readonly #run: Run;
+  /** The end of the last call, on its way into the log. Where it is lost the run refuses all that would follow. */
+  #told: Promise<void> = Promise.resolve();
 
   constructor(router: ModelRouter, run: Run) {
     this.#router = router;
@@ -63,6 +65,8 @@ export class RunModel implements LanguageModel {
   async complete(request: ModelRequest, options: ModelOptions = {}): Promise<ModelAnswer> {
     const { clock, ids, budget, blobs } = this.#router.options;
     const { intent, runId, emit } = this.#run;
+    // What the last call cost is counted before the next one is judged.
+    await this.#told;
     const entries = this.#entries(request);
     budget?.check(intent.policy_ctx.tenant, ['tokens', 'gpu_seconds']);
     const callId = ids.next<string>();
@@ -99,9 +103,12 @@ export class RunModel implements LanguageModel {
     const took = clock.monotonicMs() - call.began;
     const returned = await returnedEvent(note, outcome, took, call.attempts, blobs);
     // A call that no hook let through was none: only the decisions are in the log.
-    await emit([...call.decided, ...(this.#wasCalled(call, outcome) ? [returned] : [])]);
-    if (error) throw error;
-    return (outcome as Outcome & { ok: true }).answer;
+    this.#told = emit([...call.decided, ...(this.#wasCalled(call, outcome) ? [returned] : [])]);
+    this.#told.catch(() => {});
+    // Nobody acts on an answer before what comes behind it in the log is durable; a failure waits for nothing.
+    if (!error) return (outcome as Outcome & { ok: true }).answer;
+    await this.#told;
+    throw error;
   }
 
   /** The best of them. */
