@@ -1,4 +1,12 @@
-import type { AgentDefinition, AgentStep, ModelMessage, ModelTool, ToolSpec } from '../../contract/core.ts';
+import {
+  type AgentChoice,
+  type AgentDefinition,
+  type AgentStep,
+  EdgeError,
+  type ModelMessage,
+  type ModelTool,
+  type ToolSpec,
+} from '../../contract/core.ts';
 
 /**
  * What of its tools a model may choose in this turn, as the application says; undefined: all of them. Follows from the
@@ -11,7 +19,7 @@ export function choicesOf(
   tools: readonly ModelTool[],
 ): readonly ModelTool[] | undefined {
   const steps = lastSteps(messages, specs);
-  const wanted = steps && agent.choices?.(steps);
+  const wanted = steps && asked(agent, steps);
   const choices = wanted?.flatMap(({ tool, input }) => {
     const known = tools.find(({ name }) => specs.get(name)?.name === tool);
     return known
@@ -19,6 +27,18 @@ export function choicesOf(
       : [];
   });
   return choices && choices.length > 0 ? choices : undefined;
+}
+
+function asked(
+  agent: Pick<AgentDefinition, 'choices'>,
+  steps: readonly AgentStep[],
+): readonly AgentChoice[] | undefined {
+  try {
+    return agent.choices?.(steps);
+  } catch (cause) {
+    const message = `the choices of the application threw: ${(cause as Error | undefined)?.message}`;
+    throw new EdgeError('internal.fault', { operation: 'choose', subject: 'agent', message, cause });
+  }
 }
 
 /** The calls of the last answer with their results; undefined when a person has said something since. */

@@ -107,10 +107,10 @@ export class ModelDoor {
   ): Promise<AssistantMessage> {
     const { context, settle, turn } = this.#parts;
     const inSession = options.sessionId === context.runId;
-    const request = this.#request(model, transcript, inSession, options.maxTokens);
     const signal = options.signal ? AbortSignal.any([context.signal, options.signal]) : context.signal;
     const onText = (text: string, kind: 'text' | 'thinking') => tell(partial, stream, kind, text);
     try {
+      const request = this.#request(model, transcript, inSession, options.maxTokens);
       const answer = await this.#patiently(async () => {
         await context.unpaused();
         await settle();

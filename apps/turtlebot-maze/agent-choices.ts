@@ -26,7 +26,7 @@ export function mazeChoices(last: readonly AgentStep[]): readonly AgentChoice[] 
   if (!step) return [EXPLORE, LIST, LOOK];
   const looked = READS.includes(step.tool);
   if (!step.ok) return looked ? [EXPLORE, BACK_OUT] : [EXPLORE, BACK_OUT, LIST, LOOK];
-  const { next, problem, places } = step.result as Report;
+  const { next, problem, places } = (step.result ?? {}) as Report;
   const over = OVER.exec(String(next ?? ''));
   if (over) return [finish(over[1] as 'succeeded')];
   const away = typeof problem === 'string' ? [BACK_OUT] : [];
@@ -45,7 +45,7 @@ function finish(status: 'succeeded' | 'failed'): AgentChoice {
 }
 
 function goTo(places: readonly unknown[]): AgentChoice {
-  const letters = places.map((place) => String((place as { readonly place?: unknown }).place));
+  const letters = places.map((place) => String((place as { readonly place?: unknown } | null)?.place));
   return {
     tool: 'maze.go_to',
     input: Type.Object({ place: Type.Enum(letters) }, { additionalProperties: false }),

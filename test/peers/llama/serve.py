@@ -21,7 +21,8 @@ def main() -> None:
     params.model_alias = {"smollm2"}
     params.hostnames = ["127.0.0.1"]
     params.port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    params.n_ctx = 4096
+    # Shared by the slots below: 4096 tokens each.
+    params.n_ctx = 8192
     params.n_parallel = 2
     # With more threads than idle cores generation falls to a hundredth.
     params.cpuparams.n_threads = 1
