@@ -14,6 +14,7 @@ import {
 } from '../../contract/core.ts';
 import { FlowHarness } from '../runtime/flow/flow-harness.ts';
 import type { Settings } from '../settings.ts';
+import { extensionsForReplay, harnessParts } from './extensions.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { makeTools } from './tools.ts';
 
@@ -28,14 +29,16 @@ export type LoadedForReplay = {
 };
 
 /** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
-export function loadedForReplay(settings: Settings, clock: Clock): LoadedForReplay {
+export async function loadedForReplay(settings: Settings, clock: Clock): Promise<LoadedForReplay> {
   const apps: readonly Application[] = [turtlebotMaze];
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const house = makeTools(settings, nobody(settings, clock), ids, apps);
   // What a live model's calls would have kept is not kept: the record stays as it is.
   const blobs = readOnly(house.blobs);
+  const extensions = await extensionsForReplay(settings, clock, apps);
   const { pi } = piHarnesses({
     blobs,
+    ...harnessParts(extensions),
     promptBlocks: (app) => house.skillsBlock(app) ?? [],
     report: () => {},
   });
@@ -43,7 +46,8 @@ export function loadedForReplay(settings: Settings, clock: Clock): LoadedForRepl
     load: (name, kind) => {
       const found = apps.find((app) => app.name === name);
       if (!found) return undefined;
-      const app = withHarness(found, kind);
+      const own = [...(found.tools ?? []), ...(extensions?.tools(name) ?? [])];
+      const app = withHarness({ ...found, tools: own }, kind);
       if (kind === 'flow') return app.flow && { app, harness: new FlowHarness(app.flow) };
       return kind === 'pi' && app.agent ? { app, harness: pi(app) } : undefined;
     },

@@ -14,6 +14,7 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
@@ -35,6 +36,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const apps = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
   const house = makeTools(settings, context, ids, apps);
   const models = await makeModels(settings, context, { ids, hooks, blobs: house.blobs, budget: governance });
+  const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
@@ -44,11 +46,16 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     ids,
     sharing: makeSharing(settings, () => models.queueDepth()),
     models: models.forRun,
-    tools: (app) => [...house.tools, ...(mcpServers?.tools(app.name) ?? [])],
+    tools: (app) => [
+      ...house.tools,
+      ...(extensions?.tools(app.name) ?? []),
+      ...(mcpServers?.tools(app.name) ?? []),
+    ],
     blobs: house.blobs,
     harnesses: piHarnesses({
       blobs: house.blobs,
       promptBlocks: (app) => house.skillsBlock(app) ?? [],
+      ...harnessParts(extensions),
       report: context.report,
     }),
   });
@@ -79,6 +86,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       governance,
       questions: house.questions,
       skills: house.skills,
+      ...(extensions ? { extensions } : {}),
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
@@ -98,6 +106,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       serveGovernanceRequests(bus, runtime.approvals, governance);
       await house.start();
       models.start();
+      await extensions?.start();
       await runtime.start();
       mcpServers?.start();
       telemetry?.start();
@@ -114,6 +123,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       const ended = runtime.stop();
       await Promise.all([
         ended.finally(() => models.stop()),
+        ended.finally(() => extensions?.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),
         schedules?.stop(),
