@@ -90,21 +90,28 @@ function finishedBy(result: Readonly<Record<string, unknown>>): RunOutcome {
   };
 }
 
-/** How often in a row the last calls were made with the same results. */
+/** How often in a row the last calls were made with the same results. Looks back no further than that. */
 function sameCalls(messages: readonly Message[]): number {
-  const turns: unknown[][] = [];
-  for (const message of messages) {
-    if (message.role === 'assistant' && !isBroken(message))
-      turns.push(
-        callsOf(message).map(({ name, arguments: args, rawArguments }) => [name, args, rawArguments ?? null]),
-      );
-    if (message.role === 'toolResult') turns.at(-1)?.push(textOf(message));
+  let key: string | undefined;
+  let times = 0;
+  let results: string[] = [];
+  for (const message of messages.toReversed()) {
+    if (message.role === 'toolResult') results.unshift(textOf(message));
+    if (message.role !== 'assistant' || isBroken(message)) continue;
+    const calls = callsOf(message).map(({ name, arguments: args, rawArguments }) => [
+      name,
+      args,
+      rawArguments ?? null,
+    ]);
+    const turn = [...calls, ...results];
+    results = [];
+    if (key === undefined && turn.length === 0) return 0;
+    const text = canonicalJson(turn);
+    if (text !== (key ?? text)) break;
+    key = text;
+    times++;
   }
-  const last = turns.at(-1);
-  if (!last || last.length === 0) return 0;
-  const key = canonicalJson(last);
-  const other = turns.findLastIndex((turn) => canonicalJson(turn) !== key);
-  return turns.length - 1 - other;
+  return times;
 }
 
 function trailingTexts(messages: readonly Message[]): number {

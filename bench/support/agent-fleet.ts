@@ -34,9 +34,6 @@ const INFO: ModelInfo = {
   costOut: 0,
 };
 
-/** Steps of one agent before it ends and begins anew: what a mission may have. */
-const STEPS_PER_RUN = 60;
-
 class StepWatch {
   readonly steps: Steps = { took: [], perAgent: new Map() };
   readonly #answered = new Map<string, number>();
@@ -63,7 +60,13 @@ class StepWatch {
 const think = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())));
 
 /** Agents on bare pi-agent-core: no log, no gate, nothing durable. */
-export async function bareFleet(agents: number, thinkMs: number, warmMs: number, ms: number): Promise<Steps> {
+export async function bareFleet(
+  agents: number,
+  thinkMs: number,
+  warmMs: number,
+  ms: number,
+  stepsPerRun: number,
+): Promise<Steps> {
   const watch = new StepWatch();
   const until = performance.now() + warmMs + ms;
   setTimeout(() => watch.forget(), warmMs);
@@ -77,7 +80,7 @@ export async function bareFleet(agents: number, thinkMs: number, warmMs: number,
           watch.asked(name);
           const stream = createAssistantMessageEventStream();
           void think(thinkMs).then(() => {
-            const ends = ++steps > STEPS_PER_RUN || performance.now() >= until;
+            const ends = ++steps > stepsPerRun || performance.now() >= until;
             const call = {
               type: 'toolCall' as const,
               id: `c${steps}`,
@@ -150,6 +153,8 @@ function bareTool() {
 export async function ourFleet(options: {
   readonly agents: number;
   readonly thinkMs: number;
+  /** Of one agent before it ends and begins anew: what a mission may have. */
+  readonly stepsPerRun: number;
   readonly warmMs: number;
   readonly ms: number;
   readonly dataDir: string;
@@ -160,8 +165,9 @@ export async function ourFleet(options: {
   readonly runs: number;
   readonly failed: number;
   readonly events: number;
+  readonly commits: number;
 }> {
-  const { agents, thinkMs, warmMs, ms, dataDir, clock } = options;
+  const { agents, thinkMs, stepsPerRun, warmMs, ms, dataDir, clock } = options;
   const watch = new StepWatch();
   const log = await openEventLog(dataDir, 'runtime', clock);
   const bus = new FakeBus(clock);
@@ -192,7 +198,7 @@ export async function ourFleet(options: {
         watch.asked(app.name);
         await think(thinkMs);
         const steps = request.messages.filter(({ role }) => role === 'assistant').length + 1;
-        const ends = steps > STEPS_PER_RUN || performance.now() >= until;
+        const ends = steps > stepsPerRun || performance.now() >= until;
         const call = { id: 'call', name: 'work_step', argumentsText: JSON.stringify({ n: steps }) };
         watch.answered(app.name);
         const counts = { tokens_in: 1, tokens_out: 1, duration_ms: 1 };
@@ -260,8 +266,9 @@ export async function ourFleet(options: {
     cursor = read.at(-1)!.seq;
   }
   reader.close();
+  const { commits } = log.stats();
   await log.close();
-  return { steps: watch.steps, runs, failed, events };
+  return { steps: watch.steps, runs, failed, events, commits };
 }
 
 function agentOf(name: string): Application {
