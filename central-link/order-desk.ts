@@ -3,6 +3,7 @@ import {
   type CellBus,
   type Clock,
   EdgeError,
+  type GrantView,
   type IntentSubmit,
   isUuidv7,
   type LinkOrder,
@@ -113,6 +114,8 @@ export class OrderDesk {
         return await this.#cancel(order);
       case 'approval':
         return [await this.#approval(order)];
+      case 'grant':
+        return [await this.#grant(order)];
     }
   }
 
@@ -168,6 +171,16 @@ export class OrderDesk {
     const answer: ApprovalAnswer = { approvalId, decision, who, reason: String(reason).slice(0, 512) };
     await this.#ask(METHODS.runtime.approvalAnswer, answer, SUBMIT_MS);
     return finished(order.order_id, 'done', `${decision} is taken`);
+  }
+
+  /** Taken for the signature in it, which is not central's: the runtime checks that, and for whom it is. */
+  async #grant(order: LinkOrder): Promise<OrderReport> {
+    const { grant_id, state } = await this.#ask<GrantView>(
+      METHODS.runtime.grantInstall,
+      order.body,
+      SUBMIT_MS,
+    );
+    return finished(order.order_id, 'done', `grant ${grant_id} is ${state}`);
   }
 
   #context({ posted_by }: LinkOrder): PolicyContext {

@@ -2,6 +2,7 @@ import type {
   ExecutionStatus,
   LakeInfo,
   LinkStatus,
+  QuotaView,
   RobotState,
   RunState,
   SegmentInfo,
@@ -52,6 +53,8 @@ export type Status = {
     readonly bytes: number;
     readonly segments: readonly SegmentInfo[];
   }>;
+  /** Absent where none is configured. */
+  readonly quotas?: readonly QuotaView[];
   readonly control: Part<ExecutionStatus['control']>;
   readonly zenoh: Part<ExecutionStatus['zenoh']>;
   readonly lake: Part<

@@ -13,8 +13,11 @@ const PostedBy = Type.String({
   description: 'who asked at central; part of the principal on the robot',
 });
 
-/** `intent`: an IntentRequest. `cancel`: `{order_id, run_id?, reason?}`. `approval`: `{approval_id, decision, reason?}`. */
-export const OrderKind = Type.Enum(['intent', 'cancel', 'approval']);
+/**
+ * `intent`: an IntentRequest. `cancel`: `{order_id, run_id?, reason?}`. `approval`: `{approval_id, decision, reason?}`.
+ * `grant`: a SignedGrant, with a signature of its own.
+ */
+export const OrderKind = Type.Enum(['intent', 'cancel', 'approval', 'grant']);
 export type OrderKind = Static<typeof OrderKind>;
 
 /** What a person or program posts at central. The same `order_id` twice is one order. */

@@ -22,7 +22,7 @@ const REQUEST_MS = 10_000;
 export function addOrdersCommands(program: Command): void {
   const orders = program
     .command('orders')
-    .description('intents, cancellations and approvals for robots, posted at the coordinator')
+    .description('intents, cancellations, approvals and grants for robots, posted at the coordinator')
     .addHelpText(
       'after',
       `
@@ -31,7 +31,8 @@ Examples:
   auraison orders send r1 maze/find_exit --params '{"floor": 2}' --within 10min
   auraison orders list r1
   auraison orders cancel r1 ORDER
-  auraison orders approve r1 APPROVAL deny --reason "not at night"`,
+  auraison orders approve r1 APPROVAL deny --reason "not at night"
+  auraison orders grant r1 night-shift.json`,
     );
   const at = (name: string) =>
     orders
@@ -78,6 +79,13 @@ Examples:
           body: { approval_id, decision, reason: options.reason },
           ...named(options.by),
         }),
+      ),
+    );
+  at('grant <robot> <file>')
+    .description('hand a robot a signed grant (JSON)')
+    .action(
+      act(async (options: At, robot, file) =>
+        post(options, { robot, kind: 'grant', body: json(readFileSync(file!, 'utf8')) }),
       ),
     );
   at('list [robot]')

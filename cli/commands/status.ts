@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { LinkStatus } from '../../contract/index.ts';
+import type { LinkStatus, QuotaView } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -57,8 +57,17 @@ function lanes({ lanes: found }: LinkStatus): string[] {
   );
 }
 
+/** For example "quotas    lab: 180000 of 200000 tokens per day". */
+function quotaLines(quotas: readonly QuotaView[]): string[] {
+  const told = quotas.map(
+    ({ tenant, metric, window, used, limit, left }) =>
+      `${tenant}: ${used} of ${limit} ${metric} ${window === 'total' ? 'in all' : `per ${window}`}${left > 0 ? '' : ' (nothing left)'}`,
+  );
+  return told.length === 0 ? [] : [`${'quotas'.padEnd(10)}${told.join('; ')}`];
+}
+
 /** A line for each part; a part whose cell is down says so instead of hiding. */
-function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status): string[] {
+function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas }: Status): string[] {
   const line = <P extends { readonly available: boolean }>(
     name: string,
     part: P,
@@ -103,5 +112,6 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link }: Status
     line('link', link, (l) =>
       [`${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`, ...lanes(l)].join('; '),
     ),
+    ...quotaLines(quotas ?? []),
   ];
 }

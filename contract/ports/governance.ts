@@ -1,6 +1,6 @@
 import type { PolicyContext } from '../intent.ts';
 import type { QuotaMetric, QuotaWindow } from '../quotas.ts';
-import type { PolicyView } from './policy-judge.ts';
+import type { PolicyVerdict, PolicyView } from './policy-judge.ts';
 
 /** One line of `[[quotas]]`. `*`: each tenant has this much. */
 export type QuotaRule = {
@@ -47,6 +47,38 @@ export type GrantView = Grant & {
   readonly left_ms: number;
 };
 
+/** What is judged again, and by what. */
+export type RejudgeRequest = {
+  /** Decisions since then, milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** Cedar files; those in force where there are none. */
+  readonly policies?: readonly { readonly file: string; readonly text: string }[];
+};
+
+/** A decision that would be another one. */
+export type Difference = {
+  readonly event_id: string;
+  readonly ts: string;
+  readonly run_id: string | undefined;
+  readonly point: string;
+  readonly subject: string;
+  readonly principal: string;
+  readonly was: { readonly decision: string; readonly reason: string; readonly policy_sha256: string };
+  readonly would: PolicyVerdict;
+};
+
+export type Rejudged = {
+  readonly policy_sha256: string;
+  readonly judged: number;
+  readonly same: number;
+  readonly different: number;
+  /** Decisions whose question is not in the log: of other hooks, of older versions, too large to keep. */
+  readonly not_judged: number;
+  /** False where its time was over before the end of the log. */
+  readonly whole: boolean;
+  readonly differences: readonly Difference[];
+};
+
 /** Policies, quotas and grants as the API and the command line use them. */
 export interface GovernanceApi extends Budget {
   policy(): PolicyView;
@@ -54,6 +86,11 @@ export interface GovernanceApi extends Budget {
   reload(): Promise<PolicyView>;
   /** Roles under which somebody acts now, with those of the grant that is named; none where it does not hold. */
   rolesOf(who: PolicyContext): readonly string[];
+  /**
+   * Judges the history again; changes nothing. One at a time (`cell.overloaded`), and as far as it comes in 20 s.
+   * Rejects with `policy.invalid`.
+   */
+  rejudge(request: RejudgeRequest): Promise<Rejudged>;
   grants(): readonly GrantView[];
   /** Settles when durable. `schema.invalid`, `policy.denied` for a signature that no configured key made or that is over. */
   install(signed: unknown): Promise<GrantView>;

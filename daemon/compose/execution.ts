@@ -46,7 +46,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder: () => recorder,
     keySpace: () => zenoh?.keySpace(),
   });
-  void offerClipService(settings, context, io.rosApi, recording);
+  const clips = offerClipService(settings, context, io.rosApi, recording);
   const cell = new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
@@ -88,7 +88,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       intents.start();
     },
     async stop() {
-      await Promise.all([cell.stop(), intents.close()]);
+      await Promise.all([cell.stop(), intents.close(), clips.close()]);
     },
   };
 }

@@ -1,7 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
-import { type CellContext, EdgeError, type PolicyHook, TOPICS } from '../../contract/core.ts';
+import { CedarJudge, loadCedar, PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import {
+  type CellContext,
+  type Clock,
+  EdgeError,
+  type PolicyHook,
+  type Rejudged,
+  type RejudgeRequest,
+  TOPICS,
+} from '../../contract/core.ts';
 import type { Who } from '../http/caller.ts';
 import { Governance } from '../runtime/governance/governance.ts';
 import { GrantBook } from '../runtime/governance/grant-book.ts';
@@ -9,6 +18,8 @@ import { grantKey } from '../runtime/governance/grant-signature.ts';
 import { LatestTime } from '../runtime/governance/latest-time.ts';
 import { QuotaBook } from '../runtime/governance/quota-book.ts';
 import { QuotaHook } from '../runtime/governance/quota-hook.ts';
+import { rejudge } from '../runtime/governance/rejudge.ts';
+import { SpentElsewhere } from '../runtime/governance/spent-elsewhere.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
@@ -17,6 +28,8 @@ export type ComposedGovernance = {
   readonly governance: Governance;
 };
 
+/** Shorter than a request may take. */
+const REJUDGE_MS = 20_000;
 /** A grant is a few hundred bytes. */
 const GRANT_BYTES_MAX = 16 * 1024;
 
@@ -25,7 +38,7 @@ const GRANT_BYTES_MAX = 16 * 1024;
  * cannot be read does not start without them. `tenantOf` tells whose a run is.
  */
 export async function makeGovernance(
-  { config }: Settings,
+  { config, dataDir }: Settings,
   { clock, bus, report }: CellContext,
   tenantOf: (runId: string) => string | undefined,
 ): Promise<ComposedGovernance> {
@@ -44,13 +57,47 @@ export async function makeGovernance(
     standing: (context) => grants.standing(context),
   });
   const quotas = new QuotaBook(policy.quotas, time, tenantOf);
+  const elsewhere = policy.quotas.some(({ metric }) => metric === 'recorded_bytes')
+    ? new SpentElsewhere({
+        ...{ clock, book: quotas, open: () => openEventReader(dataDir, 'execution') },
+        report: (message, facts) => report('warn', message, facts),
+      })
+    : undefined;
+  bus.onBroadcast(TOPICS.logGrew, (_body, from) => {
+    if (from === 'execution') elsewhere?.grew();
+  });
   const governance = new Governance({
-    ...{ policies, quotas, grants, report },
+    ...{ policies, quotas, grants, elsewhere, report },
+    rejudge: (request) => rejudged(dataDir, clock, policies, request),
     localGrants: () => readGrants(policy.grants, report),
     onChange: (sha256) => bus.broadcast(TOPICS.policyChanged, { sha256 }),
   });
   bus.onBroadcast(TOPICS.configChanged, () => void governance.reload().catch(() => {}));
   return { hooks: policy.quotas.length === 0 ? [policies] : [policies, new QuotaHook(quotas)], governance };
+}
+
+/** The history of runs and of data that left, under other policies; as far as it comes in time. */
+async function rejudged(
+  dataDir: string,
+  clock: Clock,
+  inForce: PolicyBook,
+  { sinceMs, policies }: RejudgeRequest,
+): Promise<Rejudged> {
+  const judge = policies && new CedarJudge(await loadCedar(), policies);
+  const readers = (['runtime', 'link'] as const).flatMap((cell) => {
+    try {
+      return [openEventReader(dataDir, cell)];
+    } catch {
+      return []; // no log of this cell yet
+    }
+  });
+  const end = clock.monotonicMs() + REJUDGE_MS;
+  try {
+    return await rejudge(readers, judge ?? inForce.judge, sinceMs, () => clock.monotonicMs() > end);
+  } finally {
+    for (const reader of readers) reader.close();
+    judge?.close();
+  }
 }
 
 /** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type CellContext, IdSource, type RosApi, toMs } from '../../contract/core.ts';
+import { type CellContext, EdgeError, IdSource, type RosApi, toMs } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import type { Ledger } from '../execution/bus/index.ts';
 import { Recorder } from '../execution/recorder/index.ts';
@@ -8,6 +8,8 @@ import type { Settings } from '../settings.ts';
 
 /** The bag of the ring: the same in every life, so that the ring goes on over a restart. */
 const RING_BAG = 'ring';
+/** How soon a service that could not be offered is offered again. */
+const OFFER_AGAIN_MS = 2_000;
 /** Pieces of a ring: what is deleted at once is about this part of it. */
 const RING_SEGMENTS = 8;
 
@@ -74,18 +76,39 @@ function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
   return () => (link.central_url === '' || recorder.evict_unsynced ? 'lost' : 'no');
 }
 
-/** Offers the clip service to ROS; one that cannot be offered is told, and the rest of the cell works on. */
-export async function offerClipService(
-  { config }: Settings,
-  context: CellContext,
-  ros: RosApi | undefined,
-  recording: Recording | undefined,
-): Promise<void> {
+/**
+ * Offers the clip service to ROS, again until it is: a session that is not open yet opens, while a package that is
+ * missing does not appear by itself. What cannot be offered is told once, and the rest of the cell works on.
+ */
+export function offerClipService(
+  { config }: Pick<Settings, 'config'>,
+  { clock, report }: Pick<CellContext, 'clock' | 'report'>,
+  ros: Pick<RosApi, 'services'> | undefined,
+  recording: Pick<Recording, 'clip'> | undefined,
+): { close(): Promise<void> } {
   const name = config.recorder.clip_service;
-  if (!ros || !recording || name === '' || config.recorder.mode === 'episode') return;
-  try {
-    await serveClipService(ros.services, recording, name);
-  } catch (error) {
-    context.report('warn', `the ROS service ${name} is not offered`, { error: String(error) });
-  }
+  if (!ros || !recording || name === '' || config.recorder.mode === 'episode') return { async close() {} };
+  let closed = false;
+  let told = '';
+  let served: { close(): Promise<void> } | undefined;
+  const offer = async (): Promise<void> => {
+    try {
+      served = await serveClipService(ros.services, recording, name);
+      if (closed) await served.close();
+      else if (told !== '') report('info', `the ROS service ${name} is offered now`, {});
+    } catch (thrown) {
+      const { code, message } = EdgeError.from(thrown, 'ros.failed', 'offer the service', name);
+      if (closed) return;
+      if (message !== told) report('warn', `the ROS service ${name} is not offered: ${message}`, { code });
+      told = message;
+      if (code !== 'sample.unknown_type') clock.after(OFFER_AGAIN_MS, () => void (closed || offer()));
+    }
+  };
+  void offer();
+  return {
+    async close() {
+      closed = true;
+      await served?.close();
+    },
+  };
 }

@@ -10,6 +10,7 @@ import {
   WireTime,
 } from '../../contract/index.ts';
 import { Type } from '../../contract/schema-kit.ts';
+import { QuotaSchema } from './governance-schemas.ts';
 
 /** Shapes of the API that are not in the contract: parameters and answers. */
 
@@ -137,6 +138,7 @@ export const StatusSchema = Type.Object(
     zenoh: Part,
     lake: Part,
     link: Part,
+    quotas: Type.Optional(Type.Array(QuotaSchema)),
   },
   closed,
 );

@@ -4,6 +4,7 @@ import {
   type LinkStatus,
   METHODS,
   type MemoryStatus,
+  type QuotaView,
   type RobotHealth,
   type RobotState,
   type RuntimeStatus,
@@ -41,6 +42,8 @@ export type StatusView = {
   readonly zenoh: Part<object>;
   readonly lake: Part<object>;
   readonly link: Part<object>;
+  /** What tenants have spent; absent where no quota is configured. */
+  readonly quotas?: readonly QuotaView[];
 };
 
 /** Asks all cells at once, each with its own deadline. */
@@ -76,6 +79,7 @@ export async function statusView(
   logs: LogReaders,
 ): Promise<StatusView> {
   const { execution, runtime, memory, link } = await askCells(ports);
+  const quotas = ports.governance?.quotas() ?? [];
   return {
     robot_id: config.robot,
     version: config.version,
@@ -111,6 +115,7 @@ export async function statusView(
       lanes,
       ...(downlink ? { downlink } : {}),
     })),
+    ...(quotas.length === 0 ? {} : { quotas }),
   };
 }
 

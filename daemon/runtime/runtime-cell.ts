@@ -161,7 +161,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     this.#ready = false;
     await this.#scheduler.stop();
     this.approvals.stop();
-    this.#governance?.end();
+    await this.#governance?.end();
     this.#store.close();
   }
 

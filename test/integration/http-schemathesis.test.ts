@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { governedPorts } from '../support/governed-ports.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { phase, type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
@@ -19,7 +20,7 @@ describe('the API keeps what its document says', () => {
   beforeAll(async () => {
     execFileSync(installer, { stdio: 'inherit' });
     dir = mkdtempSync(join(tmpdir(), 'schemathesis-'));
-    rig = await startRig();
+    rig = await startRig({}, await governedPorts());
     rig.logs.runtime.append(phase(1));
     answerAll(rig);
   });

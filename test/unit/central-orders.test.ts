@@ -336,3 +336,27 @@ it('opens each order once and hears of each end, over lost answers and restarts 
     { numRuns: 5, endOnFailure: true },
   );
 }, 120_000);
+
+it('hands a signed grant to the runtime as it is, and what that says back', async () => {
+  const grant = { grant: { grant_id: 'g1' }, key_id: 'fleet', signature: 'AAAA' };
+  const seen: unknown[] = [];
+  rig.bus.handle(METHODS.runtime.grantInstall, async (body) => {
+    seen.push(body);
+    if (seen.length > 1)
+      throw new EdgeError('policy.denied', {
+        operation: 'install grant',
+        subject: 'g1',
+        message: 'the signature is not of this grant',
+      });
+    return { grant_id: 'g1', state: 'live' };
+  });
+  startLoop();
+  const { order_id } = await post({ kind: 'grant', body: grant });
+  expect((await settled(order_id, 'finished')).report).toMatchObject({
+    status: 'done',
+    reason: 'grant g1 is live',
+  });
+  expect(seen).toEqual([grant]);
+  const forged = await post({ kind: 'grant', body: { ...grant, signature: 'BBBB' } });
+  expect((await settled(forged.order_id, 'refused')).report!.reason).toMatch(/signature is not/);
+});

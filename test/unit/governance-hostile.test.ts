@@ -158,6 +158,7 @@ async function governed(hooks: PolicyGate | undefined) {
     grants,
     localGrants: () => [],
     onChange: () => {},
+    rejudge: async () => ({}) as never,
     report: () => {},
   });
   const held: NewEvent[][] = [];
@@ -192,7 +193,7 @@ describe('grants', () => {
       { payload: { decision: 'deny', subject: 'grant/g1' } },
     ]);
     expect(governance.grants()).toMatchObject([{ state: 'live' }]);
-    governance.end();
+    await governance.end();
   });
 
   it('are revoked by nobody while no policies are in force yet', async () => {
@@ -216,7 +217,7 @@ describe('grants', () => {
     await release([0, 1]);
     await renewal;
     expect(governance.grants()).toMatchObject([{ state: 'live' }]);
-    governance.end();
+    await governance.end();
   });
 
   it('that were overtaken by a later one of their name change nothing', async () => {
@@ -246,7 +247,7 @@ describe('grants', () => {
     await Promise.allSettled([later, early]);
     await release([0, 1]);
     expect(governance.grants()).toMatchObject([{ roles: ['lead'] }]);
-    governance.end();
+    await governance.end();
   });
 
   it('of years fill no memory: what is over is forgotten first', async () => {
@@ -257,6 +258,6 @@ describe('grants', () => {
       if (n % 100 === 0) await clock.advance(61_000);
     }
     expect(grants.views().length).toBeLessThanOrEqual(1_000);
-    governance.end();
+    await governance.end();
   });
 });

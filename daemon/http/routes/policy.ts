@@ -1,36 +1,37 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, LIMITS, withDeadline } from '../../../contract/index.ts';
+import { EdgeError, fromWireTime, LIMITS, toMs, withDeadline } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
+import {
+  GrantSchema,
+  GrantsSchema,
+  PolicySchema,
+  QuotasSchema,
+  RejudgeBody,
+  RejudgedSchema,
+  SignedGrantBody,
+} from '../governance-schemas.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
-const Open = (title: string) => Type.Record(Type.String(), Type.Unknown(), { title });
 const GrantParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$', description: 'grant' }) },
-  closed,
-);
-const RevokeBody = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 512 })) }, closed);
-const SignedGrantBody = Type.Object(
   {
-    grant: Open('Grant'),
-    key_id: Type.String({ maxLength: 128 }),
-    signature: Type.String({ maxLength: 128 }),
+    id: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$', description: 'grant; a slash as %2F' }),
   },
   closed,
 );
-
+const RevokeBody = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 512 })) }, closed);
 /** Policies in force, what is left of quotas, and grants. */
 export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPorts): void {
   if (!governance) return;
   const settle = <T>(work: Promise<T>, operation: string) =>
     withDeadline(clock, LIMITS.API_REQUEST_MS, work, operation, 'policies');
-  const answer = (operationId: string, summary: string, title: string) => ({
+  const answer = (operationId: string, summary: string, told: object) => ({
     operationId,
     summary,
     tags: ['governance'],
-    response: { 200: Open(title), ...errors },
+    response: { 200: told, ...errors },
   });
 
   app.get(
@@ -39,7 +40,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
       schema: answer(
         'showPolicy',
         'Policies in force: hash, files, ids; why the last reload was refused',
-        'Policy',
+        PolicySchema,
       ),
     },
     async () => governance.policy(),
@@ -47,16 +48,40 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
   app.post(
     '/v1/policy/reload',
     {
-      schema: answer('reloadPolicy', 'Read the policy files again; a fault keeps what is in force', 'Policy'),
+      schema: answer(
+        'reloadPolicy',
+        'Read the policy files again; a fault keeps what is in force',
+        PolicySchema,
+      ),
     },
     async (request) => {
       requireOperator(callerOf(request).roles);
       return await settle(governance.reload(), 'reload policies');
     },
   );
+  app.post(
+    '/v1/policy/rejudge',
+    {
+      schema: {
+        ...answer(
+          'rejudge',
+          'Judge the history again, under other policies; changes nothing',
+          RejudgedSchema,
+        ),
+        body: RejudgeBody,
+      },
+    },
+    async (request) => {
+      const { since_ts, policies } = request.body as Static<typeof RejudgeBody>;
+      const asked = { sinceMs: toMs(fromWireTime(since_ts)), ...(policies ? { policies } : {}) };
+      return await settle(governance.rejudge(asked), 'rejudge');
+    },
+  );
   app.get(
     '/v1/quotas',
-    { schema: answer('listQuotas', 'What tenants have spent, what is left and when it renews', 'Quotas') },
+    {
+      schema: answer('listQuotas', 'What tenants have spent, what is left and when it renews', QuotasSchema),
+    },
     async (request) => {
       const { tenant, roles } = callerOf(request);
       return {
@@ -66,7 +91,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
   );
   app.get(
     '/v1/grants',
-    { schema: answer('listGrants', 'Rights on loan, and how long they last', 'Grants') },
+    { schema: answer('listGrants', 'Rights on loan, and how long they last', GrantsSchema) },
     async (request) => {
       const { tenant } = callerOf(request);
       return { grants: governance.grants().filter((grant) => tenant === 'local' || grant.tenant === tenant) };
@@ -74,13 +99,17 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
   );
   app.post(
     '/v1/grants',
-    { schema: { ...answer('installGrant', 'Take a signed grant', 'Grant'), body: SignedGrantBody } },
+    { schema: { ...answer('installGrant', 'Take a signed grant', GrantSchema), body: SignedGrantBody } },
     async (request) => await settle(governance.install(request.body), 'install grant'),
   );
   app.post(
     '/v1/grants/:id/revoke',
     {
-      schema: { ...answer('revokeGrant', 'End a grant now', 'Grant'), params: GrantParams, body: RevokeBody },
+      schema: {
+        ...answer('revokeGrant', 'End a grant now', GrantSchema),
+        params: GrantParams,
+        body: RevokeBody,
+      },
     },
     async (request) => {
       const { id } = request.params as Static<typeof GrantParams>;

@@ -8,11 +8,14 @@ import type {
   PolicyView,
   QuotaMetric,
   QuotaView,
+  Rejudged,
+  RejudgeRequest,
 } from '../../../contract/index.ts';
 import { EdgeError } from '../../../contract/index.ts';
 import type { PolicyGate } from '../policy-gate.ts';
 import type { GrantBook } from './grant-book.ts';
 import type { QuotaBook } from './quota-book.ts';
+import type { SpentElsewhere } from './spent-elsewhere.ts';
 
 /** Policies as they are kept elsewhere. */
 export type PolicyShelf = {
@@ -27,6 +30,9 @@ export type GovernanceParts = {
   readonly grants: GrantBook;
   /** Signed grants of local files, as they are; unreadable ones are reported and left out. */
   readonly localGrants: () => readonly unknown[];
+  /** What other cells tell of what was spent; undefined: no quota asks for it. */
+  readonly elsewhere?: SpentElsewhere | undefined;
+  readonly rejudge: (request: RejudgeRequest) => Promise<Rejudged>;
   /** Other policies are in force. */
   readonly onChange: (sha256: string) => void;
   readonly report: (
@@ -40,6 +46,7 @@ export type GovernanceParts = {
 export class Governance implements GovernanceApi {
   readonly #parts: GovernanceParts;
   #hooks: PolicyGate | undefined;
+  #rejudging = false;
   #append: (events: readonly NewEvent[]) => Promise<void> = async () => {};
 
   constructor(parts: GovernanceParts) {
@@ -58,11 +65,13 @@ export class Governance implements GovernanceApi {
     grants.attach(append);
     grants.load(reader);
     await quotas.load(reader);
+    await this.#parts.elsewhere?.start();
     await this.#installLocal();
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.#parts.grants.stop();
+    await this.#parts.elsewhere?.stop();
   }
 
   observe(events: readonly AgentEvent[]): void {
@@ -102,8 +111,27 @@ export class Governance implements GovernanceApi {
     this.#parts.quotas.check(tenant, metrics);
   }
 
+  beginCall(tenant: string, callId: string): void {
+    this.#parts.quotas.beginCall(tenant, callId);
+  }
+
   quotas(tenant?: string): readonly QuotaView[] {
     return this.#parts.quotas.quotas(tenant);
+  }
+
+  async rejudge(request: RejudgeRequest): Promise<Rejudged> {
+    if (this.#rejudging)
+      throw new EdgeError('cell.overloaded', {
+        operation: 'rejudge',
+        subject: 'policies',
+        message: 'somebody has the history judged already',
+      });
+    this.#rejudging = true;
+    try {
+      return await this.#parts.rejudge(request);
+    } finally {
+      this.#rejudging = false;
+    }
   }
 
   grants(): readonly GrantView[] {

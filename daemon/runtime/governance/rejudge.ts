@@ -1,43 +1,29 @@
 import {
   type AgentEvent,
+  type Difference,
   type EventReader,
   fromWireTime,
   type PolicyJudge,
   type PolicyRequest,
   type PolicyVerdict,
+  type Rejudged,
   toMs,
 } from '../../../contract/index.ts';
 
-const READ_BATCH = 1_000;
+/** Judged between two beats of the heart: some 30 ms. */
+const READ_BATCH = 100;
 /** Differences that are kept whole; further ones are counted. */
 const DIFFERENCES_MAX = 1_000;
 
-export type Difference = {
-  readonly event_id: string;
-  readonly ts: string;
-  readonly run_id: string | undefined;
-  readonly point: string;
-  readonly subject: string;
-  readonly principal: string;
-  readonly was: { readonly decision: string; readonly reason: string; readonly policy_sha256: string };
-  readonly would: PolicyVerdict;
-};
-
-export type Rejudged = {
-  readonly policy_sha256: string;
-  readonly judged: number;
-  readonly same: number;
-  readonly different: number;
-  /** Decisions whose question is not in the log: of other hooks, of older versions, too large to keep. */
-  readonly not_judged: number;
-  readonly differences: readonly Difference[];
-};
-
-/** Judges what the log holds since a time again, under other policies. Reads, and changes nothing. */
+/**
+ * Judges what the log holds since a time again, under other policies, until `late` says that it is. Reads, and
+ * changes nothing.
+ */
 export async function rejudge(
   readers: Iterable<EventReader>,
   judge: PolicyJudge,
   sinceMs: number,
+  late: () => boolean = () => false,
 ): Promise<Rejudged> {
   const counts = { judged: 0, same: 0, not_judged: 0 };
   let different = 0;
@@ -46,6 +32,7 @@ export async function rejudge(
     for (let cursor = 0; ; ) {
       const events = reader.read(cursor, READ_BATCH, { kinds: ['policy.decided'] });
       if (events.length === 0) break;
+      if (late()) return { policy_sha256: judge.sha256, ...counts, different, whole: false, differences };
       cursor = events.at(-1)!.seq;
       // The daemon that serves this has a heart to beat.
       await new Promise((resolve) => setImmediate(resolve));
@@ -63,7 +50,7 @@ export async function rejudge(
       }
     }
   }
-  return { policy_sha256: judge.sha256, ...counts, different, differences };
+  return { policy_sha256: judge.sha256, ...counts, different, whole: true, differences };
 }
 
 /** The question of a decision, as it was asked; undefined where the log does not hold it whole. */
