@@ -1,4 +1,3 @@
-import type { TSchema } from 'typebox';
 import { checker } from '../../contract/check.ts';
 import {
   EdgeError,
@@ -9,6 +8,7 @@ import {
   type ToolAnswer,
   type ToolImage,
   type ToolScope,
+  type ToolSpec,
 } from '../../contract/core.ts';
 
 const EFFECTS = ['read', 'write', 'actuate'] as const;
@@ -41,7 +41,7 @@ export function toolOf(
 }
 
 /** The schema as plain JSON, with every object of it closed. */
-function closed(schema: TSchema, name: string): TSchema {
+function closed(schema: ToolSpec['input'], name: string): ToolSpec['input'] {
   let plain: Record<string, unknown>;
   try {
     plain = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
@@ -49,7 +49,7 @@ function closed(schema: TSchema, name: string): TSchema {
     throw failed(name, `its parameters are no JSON Schema: ${(cause as Error).message}`);
   }
   if (plain['type'] !== 'object') throw failed(name, 'its parameters are not those of an object');
-  const input = close(plain) as TSchema;
+  const input = close(plain) as ToolSpec['input'];
   try {
     // Compiled now: a schema that cannot be is a fault of the load, not of the first call.
     checker(input).fault({});

@@ -1,11 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { ExtensionFolder, hostOf, noteOf } from '../support/extension-rig.ts';
+import { until } from '../support/until.ts';
 
-const LOADER = join(import.meta.dirname, '../../adapters/extensions/load-module.ts');
+const ROOT = join(import.meta.dirname, '..', '..');
+const LOADER = join(ROOT, 'adapters/extensions/load-module.ts');
 let folder: ExtensionFolder;
 beforeEach(() => {
   folder = new ExtensionFolder();
@@ -189,6 +192,45 @@ describe('an extension that was being called when its process died', () => {
         .sort(),
     ).toEqual(['ext.loop', 'ext.well']);
   });
+
+  it('in a loop without an end is killed with its process, and known by the next one', async () => {
+    folder.write('well.ts', toolNamed('well'));
+    folder.write(
+      'loop.ts',
+      `export default (pi) => { pi.registerTool({ name: 'loop', description: 'd', parameters: { type: 'object' }, async execute() { await null; for (;;); } }); };`,
+    );
+    const script = `
+      import { SystemClock } from ${JSON.stringify(join(ROOT, 'adapters/clock/system-clock.ts'))};
+      import { CallNote, ExtensionHost } from ${JSON.stringify(join(ROOT, 'adapters/extensions/index.ts'))};
+      const nothing = () => {};
+      const host = new ExtensionHost({ apps: [{ name: 'agent', folder: ${JSON.stringify(folder.path)} }], clock: new SystemClock(),
+        note: new CallNote(${JSON.stringify(join(folder.path, 'note'))}, false), emit: nothing, report: nothing, say: nothing });
+      await host.start();
+      const { signal } = new AbortController();
+      const scope = { runId: 'r', callId: 'c', intent: {}, signal };
+      const tool = (name) => host.tools('agent').find(({ spec }) => spec.name === name).run({}, scope);
+      await tool('ext.well');
+      process.stdout.write('ready');
+      await tool('ext.loop');`;
+    const died = async () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(child.stdout, 'data');
+      await until(() => readFileSync(path(), 'utf8').includes('loop.ts'), 'the loop has begun');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    };
+    await died();
+    // Behind an await nobody can tell a loop from waiting: once is a suspicion, twice in a row is enough.
+    const first = hostOf(folder, new ManualClock(), [], { note: noteOf(folder, true) });
+    await first.start();
+    expect(first.tools('agent')).toHaveLength(2);
+    await died();
+    const second = hostOf(folder, new ManualClock(), [], { note: noteOf(folder, true) });
+    await second.start();
+    expect(second.tools('agent').map(({ spec }) => spec.name)).toEqual(['ext.well']);
+  }, 60_000);
 
   it('is loaded after a power cut: nobody knows that it was to blame', async () => {
     expect((await dead(false)).next.tools('agent')).toHaveLength(2);

@@ -257,6 +257,8 @@ describe('API', () => {
       '/v1/bags/{bag}/adopt',
       ...['', '/discard', '/stop', '/{id}/discard', '/{id}/relabel'].map((path) => `/v1/episodes${path}`),
       '/v1/events',
+      '/v1/extensions',
+      '/v1/extensions/{app}/reload',
       '/v1/intents',
       '/v1/link/sync',
       '/v1/mcp/servers',
