@@ -88,7 +88,7 @@ export class RunRobot implements Robot {
   async #motion(signal: AbortSignal | undefined, effect: Motion): Promise<MotionResult> {
     if (this.#signal.aborted || signal?.aborted) return NOT_BEGUN;
     try {
-      return resultFromLog(await this.#gate.call(effect));
+      return resultFromLog(await this.#gate.call({ ...effect, signal }));
     } catch (thrown) {
       if (thrown instanceof EdgeError && thrown.code === 'run.cancelled') return NOT_BEGUN;
       throw thrown;

@@ -165,6 +165,7 @@ export class ToolGate {
   /** Ends every call that has no end yet. What is deaf is no longer heard. */
   async close(why: string): Promise<void> {
     this.shut(why);
+    await this.#parts.approvals?.settled();
     await this.#settleAbandoned(why);
     const left = [...this.#inFlight].map(([callId, tool]) => {
       const error = new EdgeError('run.cancelled', { operation: 'call', subject: tool, message: why });
@@ -252,7 +253,8 @@ export class ToolGate {
     const verdict = await this.#judge(effect);
     const { approvals } = this.#parts;
     if (!verdict.approval || !approvals) return await this.#write(effect, freshId, verdict);
-    const { tool, args, signal } = effect;
+    const { tool, args } = effect;
+    const signal = effect.signal ? AbortSignal.any([this.#over.signal, effect.signal]) : this.#over.signal;
     const asked = await approvals.ask({
       ...{ point: 'tool', subject: tool, facts: args, terms: verdict.approval },
       ...{ callId: freshId, events: verdict.events, signal },

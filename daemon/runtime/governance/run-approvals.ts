@@ -44,6 +44,7 @@ export type CallAsked = {
 export class RunApprovals {
   readonly #parts: RunApprovalsParts;
   #waiting = 0;
+  readonly #waits = new Set<Promise<Outcome>>();
 
   constructor(parts: RunApprovalsParts) {
     this.#parts = parts;
@@ -76,7 +77,22 @@ export class RunApprovals {
     return refusalOf(await this.#wait(approvalId, [], 'a person has to agree to it', undefined), intent.type);
   }
 
-  async #wait(
+  /** Settles when nobody waits any more and the log knows it. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#waits);
+  }
+
+  async #wait(...asked: [string, readonly NewEvent[], string, AbortSignal | undefined]): Promise<Outcome> {
+    const waiting = this.#answer(...asked);
+    this.#waits.add(waiting);
+    try {
+      return await waiting;
+    } finally {
+      this.#waits.delete(waiting);
+    }
+  }
+
+  async #answer(
     approvalId: string,
     events: readonly NewEvent[],
     reason: string,
@@ -111,7 +127,11 @@ export class RunApprovals {
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'run.cancelled', 'ask for approval', runId);
       // A restart asks on; whoever is cancelled, late or given up asks no more.
-      if (error.operation !== 'shutdown') await desk.withdraw(approvalId, error.message).catch(() => {});
+      if (error.operation === 'shutdown') throw error;
+      await desk.withdraw(approvalId, error.message).catch(() => {});
+      // A call was given up, the run was not.
+      if (this.#waiting === 1 && !signal.aborted && !paused())
+        await append([status('running', 'waiting_approval', 'the question was given up')]).catch(() => {});
       throw error;
     } finally {
       this.#waiting--;
