@@ -181,6 +181,69 @@ async function showApprovals() {
   at('approvals').replaceChildren(...approvals.map(approvalItem));
 }
 
+/** Questions of runs. An item stays while its question does: nobody's half-written answer is lost. */
+const shownQuestions = new Map();
+async function showQuestions() {
+  const response = await call('/v1/questions');
+  if (!response.ok) return;
+  const { questions } = await response.json();
+  const ids = new Set(questions.map((question) => question.question_id));
+  for (const [id, item] of shownQuestions) {
+    if (ids.has(id)) continue;
+    item.remove();
+    shownQuestions.delete(id);
+  }
+  for (const question of questions) {
+    if (shownQuestions.has(question.question_id)) continue;
+    const item = questionItem(question);
+    shownQuestions.set(question.question_id, item);
+    at('questions').append(item);
+  }
+  at('questions-panel').hidden = questions.length === 0;
+}
+
+function questionItem({ question_id: id, text, choices, fallback, expires_ts }) {
+  const until = new Date(Number(BigInt(expires_ts) / 1000000n)).toLocaleTimeString();
+  const item = document.createElement('li');
+  const otherwise = fallback === undefined ? '' : `; otherwise ${fallback}`;
+  item.append(element('strong', text), element('p', `until ${until}${otherwise}`));
+  const form = document.createElement('form');
+  for (const choice of choices) {
+    const button = element('button', choice, 'allow');
+    button.type = 'button';
+    button.addEventListener('click', () => void answerQuestion(id, choice));
+    form.append(button);
+  }
+  if (choices.length === 0) {
+    const field = document.createElement('input');
+    field.maxLength = 2048;
+    field.required = true;
+    field.setAttribute('aria-label', text);
+    form.append(field, element('button', 'Answer', 'allow'));
+    form.addEventListener('submit', () => void answerQuestion(id, field.value));
+  }
+  form.addEventListener('submit', (event) => event.preventDefault());
+  item.append(form);
+  return item;
+}
+
+async function answerQuestion(id, answer) {
+  const said = await refusalOf(`/v1/questions/${id}/answer`, { answer });
+  at('questions-note').textContent = said === '' ? '' : `not taken: ${said}`;
+  await showQuestions().catch(() => {});
+}
+
+/** Why a word was not taken; empty where it was. */
+async function refusalOf(path, body) {
+  const response = await call(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  }).catch(() => undefined);
+  if (response?.ok) return '';
+  return (await response?.json().catch(() => undefined))?.message ?? 'the daemon does not answer';
+}
+
 function approvalItem(approval) {
   const item = document.createElement('li');
   const until = new Date(Number(BigInt(approval.expires_ts) / 1000000n)).toLocaleTimeString();
@@ -203,14 +266,8 @@ function answerButton(approval, decision, label) {
   button.type = 'button';
   button.setAttribute('aria-label', `${label} ${approval.point} ${approval.subject}`);
   button.addEventListener('click', async () => {
-    const response = await call(`/v1/approvals/${approval.approval_id}/answer`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ decision, reason: 'answered in the console' }),
-    }).catch(() => undefined);
-    const said = response?.ok
-      ? ''
-      : ((await response?.json().catch(() => undefined))?.message ?? 'the daemon does not answer');
+    const path = `/v1/approvals/${approval.approval_id}/answer`;
+    const said = await refusalOf(path, { decision, reason: 'answered in the console' });
     at('approvals-note').textContent = said === '' ? '' : `not taken: ${said}`;
     shownApprovals = '';
     await showApprovals().catch(() => {});
@@ -256,6 +313,7 @@ void forever(
 );
 void forever(showMap, MAP_MS);
 void forever(showApprovals, APPROVALS_MS);
+void forever(showQuestions, APPROVALS_MS);
 void forever(follow, STATUS_MS);
 
 /** The plain values of a payload, for a line; the whole payload is the line's title. */
