@@ -1,7 +1,12 @@
-/** What a quota counts. Seconds are wall time of calls, bytes those of sealed recordings. */
+/**
+ * What a quota counts. Seconds are wall time of calls, bytes those of sealed recordings, `usd` what models cost by the
+ * prices of the configuration.
+ */
 export const QUOTA_METRICS = [
   'tokens',
   'gpu_seconds',
+  'model_calls',
+  'usd',
   'actuation_seconds',
   'runs',
   'recorded_bytes',

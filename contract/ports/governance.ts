@@ -23,6 +23,8 @@ export type QuotaView = QuotaRule & {
  */
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
+  /** A call of models begins: it counts from now on, before the log says so. Throws `quota.exceeded`. */
+  beginCall(tenant: string, callId: string): void;
   quotas(tenant?: string): readonly QuotaView[];
 }
 

@@ -61,11 +61,12 @@ export class DegradingHarness implements Harness {
   }
 }
 
-/** Models that cannot be reached or do not work, and a host that lacks what asks them. */
+/** Models that cannot be reached, do not work or may not be paid for, and a host that lacks what asks them. */
 const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   'model.unavailable',
   'model.failed',
   'deadline.exceeded',
+  'quota.exceeded',
   'host.missing',
 ]);
 

@@ -277,7 +277,8 @@ describe('governance', () => {
   it('a budget that is used up stops the call before anybody is asked', async () => {
     const asked: string[] = [];
     const budget = {
-      check(tenant: string) {
+      check: () => {},
+      beginCall(tenant: string) {
         asked.push(tenant);
         throw new EdgeError('quota.exceeded', { operation: 'check', subject: tenant });
       },

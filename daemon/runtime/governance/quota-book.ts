@@ -23,13 +23,14 @@ const WINDOW_MS: Readonly<Record<QuotaWindow, number>> = {
 };
 const KINDS: readonly EventKind[] = [
   'intent.accepted',
+  'model.called',
   'model.returned',
   'tool.called',
   'tool.returned',
   'segment.sealed',
 ];
 const READ_BATCH = 1_000;
-/** From a decision to its intent in the log, milliseconds. */
+/** From a decision to its intent or call in the log, milliseconds. */
 const RESERVED_MS = 10_000;
 /** Actuating calls under way that are remembered. */
 const OPEN_CALLS_MAX = 4_096;
@@ -38,10 +39,15 @@ export const ROBOT_TENANT = 'local';
 const UNITS: Readonly<Record<QuotaMetric, string>> = {
   tokens: 'tokens',
   gpu_seconds: 's of models',
+  model_calls: 'calls of models',
+  usd: 'US dollars',
   actuation_seconds: 's of motion',
   runs: 'runs',
   recorded_bytes: 'bytes recorded',
 };
+
+/** What was let through and is not in the log yet, by the id of its intent or call. */
+type Reserved = { readonly tenant: string; readonly metric: QuotaMetric; readonly until: number };
 
 /** What one tenant spent in one window; `index` counts windows since the epoch. */
 type Spent = { index: number; sum: number };
@@ -56,7 +62,7 @@ export class QuotaBook implements Budget {
   #rules: readonly QuotaRule[];
   readonly #spent = new Map<string, Spent>();
   readonly #actuating = new Set<string>();
-  readonly #reserved = new Map<string, { readonly tenant: string; readonly until: number }>();
+  readonly #reserved = new Map<string, Reserved>();
 
   constructor(
     rules: readonly QuotaRule[],
@@ -96,9 +102,18 @@ export class QuotaBook implements Budget {
 
   /** Until its `intent.accepted` is folded, an intent that was let through counts as a run; not for ever, it may be refused elsewhere. */
   reserve(intentId: string, tenant: string): void {
+    this.#reserve(intentId, tenant, 'runs');
+  }
+
+  beginCall(tenant: string, callId: string): void {
+    this.check(tenant, ['tokens', 'gpu_seconds', 'model_calls', 'usd']);
+    this.#reserve(callId, tenant, 'model_calls');
+  }
+
+  #reserve(id: string, tenant: string, metric: QuotaMetric): void {
     const now = this.#time.ms();
-    for (const [id, { until }] of this.#reserved) if (until < now) this.#reserved.delete(id);
-    this.#reserved.set(intentId, { tenant, until: now + RESERVED_MS });
+    for (const [old, { until }] of this.#reserved) if (until < now) this.#reserved.delete(old);
+    this.#reserved.set(id, { tenant, metric, until: now + RESERVED_MS });
   }
 
   check(tenant: string, metrics: readonly QuotaMetric[]): void {
@@ -110,7 +125,7 @@ export class QuotaBook implements Budget {
     throw new EdgeError('quota.exceeded', {
       operation: 'spend',
       subject: tenant,
-      message: `tenant ${tenant} has used ${round(used)} of ${limit} ${UNITS[metric]} ${per}, 0 are left; ${when}`,
+      message: `tenant ${tenant} has used ${used} of ${limit} ${UNITS[metric]} ${per}, 0 are left; ${when}`,
       retryable: window !== 'total',
     });
   }
@@ -128,14 +143,16 @@ export class QuotaBook implements Budget {
     const length = WINDOW_MS[rule.window];
     const spent = this.#spent.get(keyOf(rule));
     const index = Math.max(indexOf(now, length), spent?.index ?? 0);
-    const held = rule.metric === 'runs' ? this.#held(rule.tenant, now) : 0;
+    const held = this.#held(rule, now);
     const used = (spent?.index === index ? spent.sum : 0) + held;
     const end = Number.isFinite(length) ? toWireTime(BigInt((index + 1) * length) * 1_000_000n) : undefined;
-    return { ...rule, used: round(used), left: Math.max(0, round(rule.limit - used)), renews_ts: end };
+    const left = Math.max(0, round(rule.limit - used, rule.metric));
+    return { ...rule, used: round(used, rule.metric), left, renews_ts: end };
   }
 
-  #held(tenant: string, now: number): number {
-    return [...this.#reserved.values()].filter((one) => one.tenant === tenant && one.until >= now).length;
+  #held({ tenant, metric }: QuotaRule, now: number): number {
+    const all = [...this.#reserved.values()];
+    return all.filter((one) => one.tenant === tenant && one.metric === metric && one.until >= now).length;
   }
 
   /** A rule of the tenant's own stands before the same rule for everybody. */
@@ -162,9 +179,14 @@ export class QuotaBook implements Budget {
         this.#spend(intent.policy_ctx.tenant, 'runs', 1, event.ts);
         return;
       }
+      case 'model.called':
+        this.#reserved.delete(event.payload.call_id);
+        this.#spendOfRun(event, 'model_calls', 1);
+        return;
       case 'model.returned': {
         if (event.payload.cached) return;
-        const { tokens_in, tokens_out, duration_ms } = event.payload;
+        const { tokens_in, tokens_out, duration_ms, cost_usd = 0 } = event.payload;
+        this.#spendOfRun(event, 'usd', cost_usd);
         this.#spendOfRun(event, 'tokens', tokens_in + tokens_out);
         this.#spendOfRun(event, 'gpu_seconds', duration_ms / 1_000);
         return;
@@ -215,8 +237,9 @@ function keyOf({ metric, window, tenant }: QuotaRule): string {
 }
 
 /** Seconds and bytes add up to tails of binary digits that nobody wants to read. */
-function round(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
+function round(value: number, metric: QuotaMetric): number {
+  const parts = metric === 'usd' ? 1_000_000 : 1_000;
+  return Math.round(value * parts) / parts;
 }
 
 function iso(wire: string): string {

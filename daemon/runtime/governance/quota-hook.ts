@@ -7,7 +7,7 @@ import {
 } from '../../../contract/index.ts';
 import { type QuotaBook, ROBOT_TENANT } from './quota-book.ts';
 
-/** Quotas as a hook: runs at the door, motion and recordings at their tools, tokens and seconds before a model. */
+/** Quotas as a hook: runs at the door, motion and recordings at their tools, tokens, seconds and dollars before a model. */
 export class QuotaHook implements PolicyHook {
   readonly name = 'quota';
   readonly #book: QuotaBook;
@@ -42,7 +42,7 @@ function spends(
   tenant: string,
 ): [string, readonly QuotaMetric[]] {
   if (point === 'intent') return [tenant, ['runs']];
-  if (point === 'model') return [tenant, ['tokens', 'gpu_seconds']];
+  if (point === 'model') return [tenant, ['tokens', 'gpu_seconds', 'usd']];
   if (point !== 'tool') return [tenant, []];
   if (subject === 'recorder.clip' || subject === 'clip_recording') return [ROBOT_TENANT, ['recorded_bytes']];
   return [tenant, about['effect'] === 'actuate' ? ['actuation_seconds'] : []];

@@ -20,6 +20,7 @@ import { type Attempt, type CallNote, calledEvent, type Outcome, returnedEvent }
 import { costOf } from './model-figures.ts';
 import type { ModelRouter } from './model-router.ts';
 import { answerKey, promptHash } from './prompt-hash.ts';
+import { withinQuota } from './quota-wait.ts';
 
 type Run = Parameters<ModelsOfRun>[0];
 /** What one call has come to so far. */
@@ -68,13 +69,15 @@ export class RunModel implements LanguageModel {
     // What the last call cost is counted before the next one is judged.
     await this.#told;
     const entries = this.#entries(request);
-    budget?.check(intent.policy_ctx.tenant, ['tokens', 'gpu_seconds']);
     const callId = ids.next<string>();
     const traceparent = traceparentOf({ runId, traceparent: intent.traceparent }, callId);
+    const signal = options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal;
+    const { tenant } = intent.policy_ctx;
+    if (budget) await withinQuota(budget, { tenant, callId, leftMs: request.deadlineMs, signal }, clock);
     const call: Call = {
       request,
       options: { ...options, traceparent },
-      signal: options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal,
+      signal,
       began: clock.monotonicMs(),
       attempts: [],
       decided: [],
