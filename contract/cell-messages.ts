@@ -338,6 +338,8 @@ export type RunBrief = {
   readonly score?: number;
   readonly summary?: Readonly<Record<string, unknown>>;
   readonly error?: ErrorBody;
+  /** W3C trace context of the run, for whoever goes on with its trace. */
+  readonly traceparent?: string;
   /** Only in the answer of `intent.submit`: the idempotency key had opened this run before. */
   readonly duplicate?: boolean;
 };

@@ -9,6 +9,7 @@ import {
   type RunCancel,
   type RunDetails,
   type RuntimeApi,
+  traceparentOf,
 } from '../../contract/core.ts';
 
 /** Runs that are told at once at most; who follows more asks in parts. */
@@ -73,6 +74,7 @@ function briefOf({ run, intent, phase, reason, summary, error }: RunDetails): Ru
     status: run.status,
     ...(phase === undefined ? {} : { phase }),
     reason,
+    traceparent: traceparentOf({ runId: run.run_id, traceparent: intent.traceparent }, run.run_id),
     ...(run.score === undefined ? {} : { score: run.score }),
     ...(summary === undefined ? {} : { summary }),
     ...(error === undefined ? {} : { error }),

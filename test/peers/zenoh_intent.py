@@ -36,7 +36,11 @@ def ask(selector, payload=None, timeout=120.0):
     reply = replies[0]
     if reply.ok is None:
         return {"error": json.loads(reply.err.payload.to_bytes())}
-    return json.loads(reply.ok.payload.to_bytes())
+    answer = json.loads(reply.ok.payload.to_bytes())
+    note = reply.ok.attachment
+    if note is not None:
+        answer["beside"] = note.to_bytes().decode()
+    return answer
 
 
 say(schema=ask(f"{base}/intent/schema"))
@@ -46,6 +50,8 @@ say(ended=ask(f"{base}/intent?wait=110000", intent))
 say(refused=ask(f"{base}/intent", {"type": kind, "priority": "5"}))
 say(unknown=ask(f"{base}/intent", {"type": "no/such"}))
 say(garbled=ask(f"{base}/intent", b"{"))
+first = ask(f"{base}/intent", intent)
+say(told=ask(f"{base}/runs/{first['run_id']}"))
 second = ask(f"{base}/intent", {"type": kind})
 say(cancelled=ask(f"{base}/runs/{second['run_id']}/cancel"))
 say(runs=ask(f"{base}/runs"))

@@ -174,6 +174,11 @@ function invalid(message: string): EdgeError {
   return new EdgeError('schema.invalid', { operation: 'read query', subject: 'intent', message });
 }
 
+/** What is said of one run carries its trace context beside it, as the question carried that of who asked. */
 function json(value: unknown): Answer {
-  return { payload: new TextEncoder().encode(JSON.stringify(value)), encoding: JSON_ENCODING };
+  const { traceparent } = value as Partial<RunBrief>;
+  const payload = new TextEncoder().encode(JSON.stringify(value));
+  if (traceparent === undefined) return { payload, encoding: JSON_ENCODING };
+  const attachment = new TextEncoder().encode(`traceparent: ${traceparent}`);
+  return { payload, encoding: JSON_ENCODING, attachment };
 }

@@ -26,8 +26,11 @@ export function drawDiff(diff: RunDiff, columns: number, colour: boolean): strin
     const first = diff.rows[diff.first!]!;
     lines.push(
       paint.strong(`first difference: ${first.class} (line ${first.a ?? first.b})`),
-      ...fieldsOf(first, paint).map((line) => `  ${line}`),
-      `${changed} of ${diff.rows.length} lines differ; first of each: ${classesOf(diff)}`,
+      ...fieldsOf(first, columns - 2, paint).map((line) => `  ${line}`),
+      ...wrapped(
+        `${changed} of ${diff.rows.length} lines differ; first of each: ${classesOf(diff)}`,
+        columns,
+      ),
       '',
       ...sideBySide(diff.rows, columns, paint),
     );
@@ -66,20 +69,20 @@ function sideBySide(rows: readonly DiffRow[], columns: number, paint: Colours): 
       return;
     }
     skip();
-    lines.push(...drawRow(row, width, paint));
+    lines.push(...drawRow(row, width, columns, paint));
   });
   skip();
   return lines;
 }
 
-function drawRow(row: DiffRow, width: number, paint: Colours): string[] {
+function drawRow(row: DiffRow, width: number, columns: number, paint: Colours): string[] {
   const [left, right] = [cell(row.left, width), cell(row.right, width)];
   const [a, b] = [String(row.a ?? '').padStart(4), String(row.b ?? '').padStart(4)];
   if (row.same) return [paint.faint(`${a} ${left}   ${b} ${right}`)];
   const mark = row.left === undefined ? '>' : row.right === undefined ? '<' : '|';
   const line = `${paint.left(`${a} ${left}`)} ${mark} ${paint.right(`${b} ${right}`)}`;
   const both = row.left !== undefined && row.right !== undefined;
-  return both ? [line, ...fieldsOf(row, paint).map((field) => `       ${field}`)] : [line];
+  return both ? [line, ...fieldsOf(row, columns - 7, paint).map((field) => `       ${field}`)] : [line];
 }
 
 function cell(line: string | undefined, width: number): string {
@@ -108,14 +111,16 @@ export function headline(line: string): string {
   }
 }
 
-/** Which fields of two lines differ. */
-function fieldsOf(row: DiffRow, paint: Colours): string[] {
-  if (row.left === undefined) return [paint.right(`only in b: ${headline(row.right!)}`)];
-  if (row.right === undefined) return [paint.left(`only in a: ${headline(row.left)}`)];
+/** Which fields of two lines differ, in lines of at most `columns`. */
+function fieldsOf(row: DiffRow, columns: number, paint: Colours): string[] {
+  if (row.left === undefined) return [paint.right(clipped(`only in b: ${headline(row.right!)}`, columns))];
+  if (row.right === undefined) return [paint.left(clipped(`only in a: ${headline(row.left)}`, columns))];
   const found = differences(JSON.parse(row.left), JSON.parse(row.right), '');
-  const shown = found
-    .slice(0, FIELDS_MAX)
-    .map(({ path, left, right }) => `${path}: ${paint.left(short(left))} → ${paint.right(short(right))}`);
+  const shown = found.slice(0, FIELDS_MAX).map(({ path, left, right }) => {
+    const name = clipped(printable(path), Math.floor(columns / 3));
+    const each = Math.floor((columns - name.length - 5) / 2);
+    return `${name}: ${paint.left(short(left, each))} → ${paint.right(short(right, each))}`;
+  });
   if (found.length > FIELDS_MAX) shown.push(`… and ${found.length - FIELDS_MAX} more fields`);
   return shown;
 }
@@ -135,9 +140,24 @@ function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function short(value: unknown): string {
-  const text = printable(JSON.stringify(value) ?? '(nothing)');
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+function short(value: unknown, columns: number): string {
+  return clipped(printable(JSON.stringify(value) ?? '(nothing)'), Math.min(60, columns));
+}
+
+function clipped(text: string, columns: number): string {
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
+}
+
+/** Broken between words; what is left of a line is indented. */
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(last === undefined ? word : `  ${word}`);
+  }
+  return lines;
 }
 
 /** What models and strangers say moves no cursor. */

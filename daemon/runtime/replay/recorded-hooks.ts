@@ -45,7 +45,10 @@ class RecordedHook implements PolicyHook {
 
   async decide({ point, subject }: HookQuestion): Promise<HookDecision> {
     const cut = subject.slice(0, 256);
-    const at = this.#left.findIndex((known) => known.point === point && known.subject === cut);
+    const exact = this.#left.findIndex((known) => known.point === point && known.subject === cut);
+    // Another model that was put in is let through as the one was that it stands for.
+    const at =
+      exact < 0 && point === 'model' ? this.#left.findIndex((known) => known.point === point) : exact;
     if (at < 0) {
       // Another call may have to be written first, and the cut may come with it.
       await this.#clock?.deliver(LIMITS.POLICY_HOOK_MS);
