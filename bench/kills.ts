@@ -10,16 +10,18 @@ import { judge } from '../test/support/kills/kill-verdict.ts';
  * `probe` effects, by a flow and by a Pi agent, in a world that lives in another process. Then the book of the world
  * is compared with the log. Ends with 1 when anything happened twice, was lost, or was not settled.
  *
- * Usage: node bench/kills.ts [--points 1000] [--seed N] [--json]
+ * Usage: node bench/kills.ts [--points 1000] [--seed N] [--minutes M] [--json]
+ * `--minutes`: no more kills after this time for each of the two halves.
  */
 const { values: flags } = parseArgs({
   options: {
     points: { type: 'string', default: '1000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    minutes: { type: 'string', default: '600' },
     json: { type: 'boolean', default: false },
   },
 });
-const points = Number(flags.points);
+const wanted = Number(flags.points);
 const seed = Number(flags.seed);
 const folder = mkdtempSync(join(tmpdir(), 'auraison-kills-'));
 process.stderr.write(`seed ${seed}\n`);
@@ -27,12 +29,17 @@ const casts = ['flows', 'flows and agents'] as const;
 const results = [];
 for (const [index, cast] of casts.entries()) {
   const began = performance.now();
-  const share = index === 0 ? Math.floor(points / 2) : Math.ceil(points / 2);
-  const campaign = await killTimes({ points: share, seed: seed + index, folder: join(folder, cast), cast });
+  const share = index === 0 ? Math.floor(wanted / 2) : Math.ceil(wanted / 2);
+  const campaign = await killTimes({
+    ...{ points: share, seed: seed + index, folder: join(folder, cast), cast },
+    msMax: Number(flags.minutes) * 60_000,
+  });
   const verdict = judge(campaign);
   const { kills } = campaign.seen;
   const seconds = (performance.now() - began) / 1_000;
-  results.push({ cast, points: share, seconds, kills, ...verdict, broken: verdict.broken.slice(0, 100) });
+  const points = Object.values(kills).reduce((sum, count) => sum + count, 0);
+  process.stderr.write(`${cast}: ${points} kills, ${verdict.broken.length} broken\n`);
+  results.push({ cast, points, seconds, kills, ...verdict, broken: verdict.broken.slice(0, 100) });
 }
 const broken = results.flatMap((result) => result.broken);
 if (broken.length === 0) rmSync(folder, { recursive: true, force: true });

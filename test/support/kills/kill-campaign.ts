@@ -12,7 +12,8 @@ const LIFE_MS = 180_000;
 
 /** `starting`: while it reads its log; `stopping`: while it ends in good order; `time`: somewhere else. */
 type Way = Point['at'] | 'starting' | 'stopping';
-type Plan = { readonly way: Way; readonly point: Point; readonly ms: number };
+/** From outside: `words` after it is up (a busy machine lives slower), and then `ms`. */
+type Plan = { readonly way: Way; readonly point: Point; readonly words: number; readonly ms: number };
 
 /** What a campaign knows from outside: what was acknowledged, and what agents were told. */
 export type Seen = {
@@ -33,13 +34,22 @@ export type Terms = {
   readonly seed: number;
   readonly folder: string;
   readonly cast: 'flows' | 'flows and agents';
+  /** No more kills after this time, milliseconds; what goes on is settled and judged. */
+  readonly msMax?: number;
 };
 
 /**
  * Lives of a runtime cell one after the other, each killed (SIGKILL) at a random point of its missions, until so many
  * have been; then one that is left in peace until every run is over. The next process is loaded while one lives.
  */
-export async function killTimes({ points, seed, folder, cast }: Terms): Promise<Campaign> {
+export async function killTimes({
+  points,
+  seed,
+  folder,
+  cast,
+  msMax = Number.POSITIVE_INFINITY,
+}: Terms): Promise<Campaign> {
+  const until = performance.now() + msMax;
   const random = new Random(seed);
   const dataDir = join(folder, 'data');
   mkdirSync(dataDir, { recursive: true });
@@ -51,10 +61,10 @@ export async function killTimes({ points, seed, folder, cast }: Terms): Promise<
   const open = new Map<number, Mission>();
   let spare = new Life(folder, cast);
   try {
-    for (let i = 0; i <= points; i++) {
+    for (let i = 0, last = false; !last; i++) {
       const life = spare;
       await life.loaded;
-      const last = i === points;
+      last = i >= points || performance.now() >= until;
       if (!last) spare = new Life(folder, cast);
       const plan = last ? undefined : planOf(random);
       const ask = () => (last ? undefined : nextMission(open, seen, cast));
@@ -76,16 +86,19 @@ function nextMission(open: Map<number, Mission>, seen: Seen, cast: Terms['cast']
 
 function planOf(random: Random): Plan {
   const share = random.below(100);
-  const outside = (way: Way, ms: number): Plan => ({ way, point: { at: 'time' }, ms: random.below(ms) });
-  if (share < 35) return outside('time', 120);
-  if (share < 43) return outside('starting', 120);
-  if (share < 50) return outside('stopping', 60);
+  const outside = (way: Way, words: number, ms: number): Plan => ({
+    ...{ way, point: { at: 'time' } },
+    ...{ words: random.below(words), ms: random.below(ms) },
+  });
+  if (share < 35) return outside('time', 25, 15);
+  if (share < 43) return outside('starting', 1, 120);
+  if (share < 50) return outside('stopping', 12, 8);
   if (share < 80) {
     const when = random.pick(['before', 'during', 'after'] as const);
-    return { way: 'append', point: { at: 'append', n: 1 + random.below(25), when }, ms: 0 };
+    return { way: 'append', point: { at: 'append', n: 1 + random.below(25), when }, words: 0, ms: 0 };
   }
   const when = random.pick(['sent', 'answered'] as const);
-  return { way: 'effect', point: { at: 'effect', n: 1 + random.below(12), when }, ms: 0 };
+  return { way: 'effect', point: { at: 'effect', n: 1 + random.below(12), when }, words: 0, ms: 0 };
 }
 
 type Around = {
@@ -104,6 +117,8 @@ async function live(life: Life, { plan, world, seen, open, dataDir, ask }: Aroun
   const settled = () => {
     if (!plan && open.size === 0) life.send({ t: 'stop' });
   };
+  let up = false;
+  let words = 0;
   life.hear((message) => {
     if (message.t === 'order')
       void world.serve(message.order).then((answer) => life.send({ t: 'answer', id: message.id, answer }));
@@ -121,13 +136,10 @@ async function live(life: Life, { plan, world, seen, open, dataDir, ask }: Aroun
       for (let mission = ask(); mission; mission = ask()) life.send({ t: 'ask', mission });
       settled();
     }
-    if (message.t !== 'up' || !plan) return;
-    if (plan.way === 'time') kill(plan.ms);
-    if (plan.way === 'stopping')
-      setTimeout(() => {
-        life.send({ t: 'stop' });
-        kill(plan.ms % 8);
-      }, plan.ms);
+    up ||= message.t === 'up';
+    if (!up || !plan || words++ !== plan.words) return;
+    if (plan.way === 'stopping') life.send({ t: 'stop' });
+    if (plan.way === 'stopping' || plan.way === 'time') kill(plan.ms);
   });
   life.send({ t: 'go', dataDir, point: plan?.point ?? { at: 'time' }, missions: [...open.values()] });
   if (plan?.way === 'starting') kill(plan.ms);
