@@ -1,4 +1,5 @@
-import { type Clock, EdgeError, type ModelHealth, type Timer } from '../../contract/core.ts';
+import { type Clock, EdgeError, type Timer } from '../../contract/core.ts';
+import type { Pulse } from './server-health.ts';
 
 export type WatchTimes = {
   /** No token for this long: the server is asked whether it lives. Milliseconds, as all here. */
@@ -7,6 +8,8 @@ export type WatchTimes = {
   readonly firstTokenMs: number;
   /** Between two tokens. */
   readonly stallMs: number;
+  /** An engine with work that takes no step for this long hangs, however well its front is. */
+  readonly hangMs: number;
   /** The whole call. */
   readonly deadlineMs: number;
 };
@@ -16,7 +19,7 @@ export type WatchParts = {
   readonly times: WatchTimes;
   readonly subject: string;
   /** Settles soon and never rejects; undefined where the server cannot be asked. */
-  readonly probe: () => Promise<ModelHealth | undefined>;
+  readonly probe: () => Promise<Pulse | undefined>;
   readonly fail: (error: EdgeError) => void;
 };
 
@@ -36,6 +39,8 @@ export class CallWatch {
   #probing = false;
   #over = false;
   #lastTick: number;
+  /** Silence when the engine was last seen to have taken a step, and its count of steps then. */
+  #stepped: { readonly quietMs: number; readonly steps: number } | undefined;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -53,6 +58,7 @@ export class CallWatch {
   alive(): void {
     this.#begun = true;
     this.#quietMs = 0;
+    this.#stepped = undefined;
   }
 
   close(): void {
@@ -82,6 +88,19 @@ export class CallWatch {
       return this.#fail('model.unavailable', `the server is silent: ${health.reason}`);
     }
     this.#probing = false;
+    if (health) this.#look(health);
+  }
+
+  /**
+   * Whether the engine works at all: its front may be well while it hangs. It has this call to work on, and where it
+   * has others first its steps show that.
+   */
+  #look({ steps }: Pulse): void {
+    if (steps === undefined) return;
+    if (this.#stepped?.steps !== steps) this.#stepped = { quietMs: this.#quietMs, steps };
+    const stillMs = this.#quietMs - this.#stepped.quietMs;
+    if (stillMs >= this.#parts.times.hangMs)
+      this.#fail('model.unavailable', `the engine hangs: no step for ${Math.round(stillMs)} ms`);
   }
 
   #fail(code: 'model.unavailable' | 'deadline.exceeded', message: string): void {

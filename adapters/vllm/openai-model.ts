@@ -33,6 +33,7 @@ export type OpenAiModelOptions = {
     readonly probeMs: number;
     readonly firstTokenMs: number;
     readonly stallMs: number;
+    readonly hangMs: number;
     readonly callMs: number;
     /** Loading weights back takes its time. */
     readonly wakeMs: number;
@@ -98,7 +99,7 @@ export class OpenAiModel implements LanguageModel {
         clock,
         subject: this.info.name,
         times: { ...times, deadlineMs: Math.max(0, Math.min(times.callMs, request.deadlineMs)) },
-        probe: async () => (this.#options.probe ? await this.#health.probe() : undefined),
+        probe: async () => (this.#options.probe ? await this.#health.pulse() : undefined),
         fail,
       });
       this.#open.add(fail);

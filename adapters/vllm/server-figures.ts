@@ -3,7 +3,17 @@ export type ServerFigures = {
   readonly running?: number;
   /** Share of the cache for attention that is taken, 0 to 1. */
   readonly cacheUsage?: number;
+  /** Grows with each step of the engine, whoever it works for; its value says nothing. */
+  readonly steps?: number;
 };
+
+/** Counters of a working engine. Those of llama.cpp come from its own loop: when it hangs nothing answers at all. */
+const STEPS = [
+  'vllm:iteration_tokens_total_count',
+  'vllm:iteration_tokens_total_sum',
+  'vllm:generation_tokens_total',
+  'vllm:prompt_tokens_total',
+];
 
 /** Names of the same figure at vLLM and llama.cpp. */
 const NAMES = {
@@ -28,7 +38,9 @@ export function readFigures(text: string): ServerFigures {
   const waiting = of(NAMES.waiting);
   const running = of(NAMES.running);
   const cache = of(NAMES.cacheUsage);
+  const steps = STEPS.flatMap((name) => values.get(name) ?? []);
   return {
+    ...(steps.length > 0 ? { steps: steps.reduce((a, b) => a + b, 0) } : {}),
     ...(waiting ? { waiting: waiting.reduce((a, b) => a + b, 0) } : {}),
     ...(running ? { running: running.reduce((a, b) => a + b, 0) } : {}),
     ...(cache ? { cacheUsage: Math.min(1, Math.max(...cache)) } : {}),

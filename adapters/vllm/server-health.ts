@@ -11,6 +11,9 @@ export type ServerAddress = {
   readonly name: string;
 };
 
+/** A look at a silent server. */
+export type Pulse = ModelHealth & { readonly steps?: number };
+
 type Answer = { readonly status: number; readonly text: string };
 
 /**
@@ -30,6 +33,12 @@ export class ServerHealth {
     this.#root = address.url.replace(/\/+$/, '').replace(/\/v\d+$/, '');
     this.#clock = clock;
     this.#probeMs = probeMs;
+  }
+
+  /** Whether it lives and is awake, and what its engine does. Never rejects. */
+  async pulse(): Promise<Pulse> {
+    const [health, { steps }] = await Promise.all([this.probe(), this.#figures()]);
+    return steps === undefined ? health : { ...health, steps };
   }
 
   /** Whether it lives and is awake. Never rejects. */

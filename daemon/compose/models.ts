@@ -22,6 +22,9 @@ export type ModelParts = {
   readonly budget: Budget | undefined;
 };
 
+/** Steps of an engine are short where answers are to be quick; elsewhere one may read a long prompt. Milliseconds. */
+const HANG_MS = { low: 600, any: 5_000 } as const;
+
 /** Loading weights back takes its time, milliseconds. */
 const WAKE_MS = 120_000;
 
@@ -66,6 +69,7 @@ async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<
       probeMs: row.probe_timeout,
       firstTokenMs: row.first_token,
       stallMs: row.stall,
+      hangMs: row.hang > 0 ? row.hang : HANG_MS[row.latency],
       callMs: row.timeout,
       wakeMs: WAKE_MS,
     },

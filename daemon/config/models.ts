@@ -64,6 +64,12 @@ const MODEL_ROW_KEYS = {
   ),
   first_token: quantity('duration', '30 s', 'from the request to the first token, at most', TIME),
   stall: quantity('duration', '5 s', 'between two tokens, at most', TIME),
+  hang: quantity(
+    'duration',
+    '0 s',
+    'an engine with work that takes no step for this long hangs (vLLM tells its steps); "0 s": 600 ms with latency "low", else 5 s',
+    { max: 3_600_000 },
+  ),
   timeout: quantity('duration', '2 min', 'one call, at most', TIME),
   queue: quantity(
     'duration',

@@ -35,6 +35,7 @@ export function openAiModel(url: string, overrides: ModelOverrides = {}): OpenAi
       probeMs: 2_000,
       firstTokenMs: 30_000,
       stallMs: 30_000,
+      hangMs: 30_000,
       callMs: 60_000,
       wakeMs: 5_000,
       ...times,
