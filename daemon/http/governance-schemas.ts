@@ -39,14 +39,18 @@ export const QuotaSchema = Type.Object(
 );
 export const QuotasSchema = Type.Object({ quotas: Type.Array(QuotaSchema) }, closed);
 
+const GrantTime = Type.String({
+  pattern: '^[1-9][0-9]{0,18}$',
+  description: 'nanoseconds since the epoch',
+});
 const grant = {
   grant_id: Name,
   tenant: Name,
   principal: Name,
   roles: Type.Array(Name, { maxItems: 32 }),
   robots: Type.Array(Name, { maxItems: 64, description: 'empty: any' }),
-  issued_ts: WireTime,
-  expires_ts: WireTime,
+  issued_ts: GrantTime,
+  expires_ts: GrantTime,
 };
 export const GrantSchema = Type.Object(
   {

@@ -8,20 +8,29 @@ type Verdict = { value: unknown } | { error: Error };
 export function compileValidator(part: Part): (value: unknown) => Verdict {
   const schema = part.schema as TSchema & { properties?: Record<string, TSchema> };
   const check = checker(schema);
+  const kinds = kindsOf(schema);
   const where = part.httpPart ?? 'body';
   return (value) => {
     const decoded = decode(where, schema, value);
     const fault = check.fault(decoded);
     if (fault === undefined) return { value: decoded };
+    // Of what is one of several kinds, the fault of the kind that it says it is.
+    const kind = kinds.get((decoded as { kind?: unknown } | null)?.kind);
     return {
       error: new EdgeError('schema.invalid', {
         operation: `${part.method} ${part.url}`,
         subject: where,
-        message: fault,
+        message: kind?.fault(decoded) ?? fault,
         hint: 'see /openapi.json for the shape',
       }),
     };
   };
+}
+
+function kindsOf(schema: TSchema): ReadonlyMap<unknown, { fault(value: unknown): string | undefined }> {
+  const branches = (schema as { anyOf?: (TSchema & { properties?: { kind?: { const?: unknown } } })[] })
+    .anyOf;
+  return new Map((branches ?? []).map((branch) => [branch.properties?.kind?.const, checker(branch)]));
 }
 
 function decode(

@@ -208,8 +208,9 @@ it('takes orders from a coordinator: each once, over kills of the coordinator, t
     'the last is settled',
     120_000,
   );
+  // On a busy host its run may be over before the word to end it is there.
   expect(`${cancelled.state} ${cancelled.report?.status}`).toMatch(
-    /^(finished cancelled|refused undefined)$/,
+    /^(finished (cancelled|succeeded)|refused undefined)$/,
   );
   expect((await is(refused, 'refused')).report).toMatchObject({ error: { code: 'intent.unknown_type' } });
   const keys = (await accepted(daemon))

@@ -73,8 +73,8 @@ describe('control of runs over the API', () => {
     expect((await post('messages', { kind: 'compact' })).status).toBe(200);
     expect(heard).toEqual(['steer left', 'compact ']);
     for (const [body, told] of [
-      [{ kind: 'steer' }, /\/text: a steer message needs it/],
-      [{ kind: 'model', text: 'x' }, /\/text: a model message has none|\/model/],
+      [{ kind: 'steer' }, /^\/text: missing/],
+      [{ kind: 'model', text: 'x' }, /\/text: unknown field|\/model: missing/],
       [{ kind: 'label', text: 'x' }, /\/entry_id/],
       [{ kind: 'shout', text: 'x' }, /kind/],
       [{ kind: 'steer', text: 5 }, /text/],

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import {
-  EdgeError,
   LIMITS,
   type RunControlApi,
   type RunMessage,
@@ -20,19 +19,21 @@ const text = (description: string) =>
 const model = Type.String({ minLength: 1, maxLength: 256, description: 'name of a model' });
 const entryId = Type.String({ minLength: 1, maxLength: 128, description: 'entry of the session' });
 
-const MessageBody = Type.Object(
-  {
-    kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label'], {
-      description: 'steer: before the next turn; follow_up: when it would stop; model: from the next turn on',
-    }),
-    text: Type.Optional(text('for steer, follow_up and label; what to keep, for compact')),
-    model: Type.Optional(model),
-    entry_id: Type.Optional(entryId),
-    message_id: Type.Optional(
-      Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7; said twice under one id it counts once' }),
+const message_id = Type.Optional(
+  Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7; said twice under one id it counts once' }),
+);
+const MessageBody = Type.Union(
+  [
+    Type.Object({ kind: Type.Literal('steer'), text: text('before the next turn'), message_id }, closed),
+    Type.Object({ kind: Type.Literal('follow_up'), text: text('when it would stop'), message_id }, closed),
+    Type.Object({ kind: Type.Literal('model'), model, message_id }, closed),
+    Type.Object(
+      { kind: Type.Literal('compact'), text: Type.Optional(text('what to keep')), message_id },
+      closed,
     ),
-  },
-  closed,
+    Type.Object({ kind: Type.Literal('label'), text: text('label'), entry_id: entryId, message_id }, closed),
+  ],
+  { description: 'steer: before the next turn; follow_up: when it would stop; model: from the next turn on' },
 );
 const ForkBody = Type.Object(
   {
@@ -178,28 +179,15 @@ function treeRoutes(app: FastifyInstance, control: RunControlApi): void {
   );
 }
 
-/** Throws `schema.invalid` where a field is missing or does not belong to the kind. */
-function messageOf({ kind, text, model, entry_id }: Static<typeof MessageBody>): RunMessage {
-  const given = { text, model, entry_id };
-  const taken = {
-    steer: ['text'],
-    follow_up: ['text'],
-    model: ['model'],
-    compact: ['text'],
-    label: ['text', 'entry_id'],
-  };
-  for (const [field, value] of Object.entries(given)) {
-    if (value === undefined && taken[kind].includes(field) && kind !== 'compact')
-      throw invalid(`/${field}: a ${kind} message needs it`);
-    if (value !== undefined && !taken[kind].includes(field))
-      throw invalid(`/${field}: a ${kind} message has none`);
+function messageOf(body: Static<typeof MessageBody>): RunMessage {
+  switch (body.kind) {
+    case 'model':
+      return { kind: body.kind, model: body.model };
+    case 'label':
+      return { kind: body.kind, entryId: body.entry_id, text: body.text };
+    case 'compact':
+      return body.text === undefined ? { kind: body.kind } : { kind: body.kind, text: body.text };
+    default:
+      return { kind: body.kind, text: body.text };
   }
-  if (kind === 'model') return { kind, model: model! };
-  if (kind === 'label') return { kind, entryId: entry_id!, text: text! };
-  if (kind === 'compact') return text === undefined ? { kind } : { kind, text };
-  return { kind, text: text! };
-}
-
-function invalid(message: string): EdgeError {
-  return new EdgeError('schema.invalid', { operation: 'message run', subject: 'body', message });
 }
