@@ -55,6 +55,8 @@ export type Status = {
   }>;
   /** Absent where none is configured. */
   readonly quotas?: readonly QuotaView[];
+  /** In the order in which they are asked; absent where none is configured. */
+  readonly models?: readonly { readonly name: string; readonly state: string; readonly reason: string }[];
   readonly control: Part<ExecutionStatus['control']>;
   readonly zenoh: Part<ExecutionStatus['zenoh']>;
   readonly lake: Part<

@@ -57,6 +57,14 @@ function lanes({ lanes: found }: LinkStatus): string[] {
   );
 }
 
+/** For example "models    local up; cloud down (ECONNREFUSED)". */
+function modelLines(models: NonNullable<Status['models']>): string[] {
+  const told = models.map(
+    ({ name, state, reason }) => `${name} ${state}${reason === '' ? '' : ` (${reason})`}`,
+  );
+  return told.length === 0 ? [] : [`${'models'.padEnd(10)}${told.join('; ')}`];
+}
+
 /** For example "quotas    lab: 180000 of 200000 tokens per day". */
 function quotaLines(quotas: readonly QuotaView[]): string[] {
   const told = quotas.map(
@@ -67,7 +75,7 @@ function quotaLines(quotas: readonly QuotaView[]): string[] {
 }
 
 /** A line for each part; a part whose cell is down says so instead of hiding. */
-function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas }: Status): string[] {
+function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas, models }: Status): string[] {
   const line = <P extends { readonly available: boolean }>(
     name: string,
     part: P,
@@ -112,6 +120,7 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas }
     line('link', link, (l) =>
       [`${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`, ...lanes(l)].join('; '),
     ),
+    ...modelLines(models ?? []),
     ...quotaLines(quotas ?? []),
   ];
 }

@@ -139,6 +139,19 @@ export const StatusSchema = Type.Object(
     lake: Part,
     link: Part,
     quotas: Type.Optional(Type.Array(QuotaSchema)),
+    models: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String(),
+            state: Type.String({ description: 'up, down, sleeping, resting, unknown' }),
+            reason: Type.String(),
+          },
+          closed,
+        ),
+        { description: 'in the order in which they are asked; absent where none is configured' },
+      ),
+    ),
   },
   closed,
 );

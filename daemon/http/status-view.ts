@@ -4,6 +4,7 @@ import {
   type LinkStatus,
   METHODS,
   type MemoryStatus,
+  type ModelView,
   type QuotaView,
   type RobotHealth,
   type RobotState,
@@ -44,6 +45,7 @@ export type StatusView = {
   readonly link: Part<object>;
   /** What tenants have spent; absent where no quota is configured. */
   readonly quotas?: readonly QuotaView[];
+  readonly models?: readonly Pick<ModelView, 'name' | 'state' | 'reason'>[];
 };
 
 /** Asks all cells at once, each with its own deadline. */
@@ -80,6 +82,7 @@ export async function statusView(
 ): Promise<StatusView> {
   const { execution, runtime, memory, link } = await askCells(ports);
   const quotas = ports.governance?.quotas() ?? [];
+  const models = (ports.models?.models() ?? []).map(({ name, state, reason }) => ({ name, state, reason }));
   return {
     robot_id: config.robot,
     version: config.version,
@@ -116,6 +119,7 @@ export async function statusView(
       ...(downlink ? { downlink } : {}),
     })),
     ...(quotas.length === 0 ? {} : { quotas }),
+    ...(models.length === 0 ? {} : { models }),
   };
 }
 

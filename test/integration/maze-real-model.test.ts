@@ -2,7 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AgentEvent, RunDetails, Submitted } from '../../contract/index.ts';
-import { allEvents, finishedRun, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import {
+  allEvents,
+  auraisonAsync,
+  finishedRun,
+  freshDir,
+  type TestDaemon,
+  testDaemon,
+  until,
+} from '../support/daemon.ts';
 import { type ModelServer, startLlama } from '../support/model-servers.ts';
 
 /** Tools of the maze that move the robot. */
@@ -52,6 +60,8 @@ async function logOf({ api }: TestDaemon, runId: string) {
   const events = (await allEvents(api)).filter((event) => event.run_id === runId);
   return <K extends AgentEvent['kind']>(kind: K) => events.filter((e): e is Of<K> => e.kind === kind);
 }
+
+const cli = ({ dataDir }: TestDaemon, ...args: string[]) => auraisonAsync([...args, '--data-dir', dataDir]);
 
 /** The tool that an answer called. */
 function nameOf({ answer }: { readonly answer?: unknown }): string {
@@ -110,6 +120,12 @@ describe('a real language model of 135 million parameters leads the robot throug
     const chosen = free.map(nameOf);
     expect(new Set(chosen).size).toBeGreaterThan(1);
     for (const [at, answer] of answers.entries()) expect(offered[at]).toContain(nameOf(answer));
+
+    const shown = await cli(us, 'models');
+    expect([shown.status, shown.stdout]).toEqual([0, expect.stringMatching(/^smollm2 +up +smollm2 /m)]);
+    expect((await cli(us, 'status')).stdout).toMatch(/^models +smollm2 up$/m);
+    const tested = await cli(us, 'models', 'test', 'smollm2', '--max-tokens', '4', '--timeout', '200000');
+    expect([tested.status, tested.stdout]).toEqual([0, expect.stringMatching(/tokens in \d+ ms/)]);
   }, 500_000);
 
   it('whose server is killed in mid-mission: the flow carries the same run on, and says so', async () => {
@@ -128,6 +144,9 @@ describe('a real language model of 135 million parameters leads the robot throug
     ]);
     const degraded = of('run.phase').find(({ payload }) => payload.phase === 'degraded');
     expect(degraded?.payload.reason).toMatch(/^no model answers \(model\.\w+: .*smollm2/);
+    const shown = await cli(us, 'models');
+    expect([shown.status, shown.stdout]).toEqual([1, expect.stringMatching(/^smollm2 +down /m)]);
+    expect((await cli(us, 'status')).stdout).toMatch(/^models +smollm2 down \(/m);
     const states = (await allEvents(us.api)).filter((e): e is Of<'model.state'> => e.kind === 'model.state');
     expect(states.map(({ payload }) => `${payload.model} ${payload.state}`)).toEqual(
       expect.arrayContaining(['smollm2 down', '* none_left']),

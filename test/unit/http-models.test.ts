@@ -28,6 +28,16 @@ describe('models in the API', () => {
     expect(await (await rig.get('/metrics')).text()).toMatch(/auraison_model_up\{model="gone"\} 0/);
   });
 
+  it('are in the status, with what is wrong with them', async () => {
+    await rig.get('/v1/models');
+    expect(await (await rig.get('/v1/status')).json()).toMatchObject({
+      models: [
+        { name: 'local', state: 'up', reason: '' },
+        { name: 'gone', state: 'down', reason: 'ECONNREFUSED' },
+      ],
+    });
+  });
+
   it('are tested one by one: answer, tokens, errors as they are', async () => {
     const good = await rig.post('/v1/models/local/test', { prompt: 'hi', max_tokens: 8 });
     expect(await good.json()).toMatchObject({ model: 'local', text: 'hello there', tokens_out: 3 });
