@@ -19,14 +19,14 @@ import {
   type RunTools,
   type Timer,
   type Tool,
-  toMs,
   withDeadline,
 } from '../../contract/index.ts';
+import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
-import { deadlineOf } from './run-deadline.ts';
+import { msLeftOf } from './run-deadline.ts';
 import { RunMessages } from './run-messages.ts';
 import { RunPause } from './run-pause.ts';
 import { refusalOf } from './run-refusal.ts';
@@ -89,9 +89,6 @@ const HARNESS_KINDS: ReadonlySet<EventKind> = new Set([
 
 /** From an abort to leaving a harness behind: its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.ROBOT_STOP_MS + 200;
-
-/** The longest delay a timer takes without wrapping around. */
-const TIMER_MS_MAX = 2_147_483_647;
 
 /**
  * One attempt at a run: from `run.started` to `run.finished`, whatever the harness does. On cancel and on
@@ -166,8 +163,12 @@ export class ActiveRun {
     const { view, app } = this.#parts;
     const resumed = view.startedTs !== undefined;
     const refusal = refusalOf(view, app, this.#parts.clock.now());
-    if (refusal)
+    if (refusal) {
+      // A motion of the attempt before may still be under way, and its calls have no end yet.
+      if (resumed) await this.#safeState(refusal.message);
+      await this.#append(endsOfOpenCalls(view, refusal.message));
       return await this.#finish({ status: 'failed', reason: refusal.message, summary: {} }, refusal);
+    }
     const attempt = resumed ? view.state.attempt + 1 : 1;
     const from = resumed && view.phase !== undefined ? { resumed_from: view.phase } : {};
     await this.#parts.append([
@@ -322,10 +323,11 @@ export class ActiveRun {
 
   /** For who does not wait: what is refused tears the attempt off, since the log may take what comes behind it. */
   async #post(events: readonly NewEvent[]): Promise<void> {
-    await this.#append(events).catch((thrown: Error) => {
+    const appended = this.#append(events);
+    appended.catch((thrown: Error) => {
       this.#torn ??= thrown;
-      throw thrown;
     });
+    await appended;
   }
 
   async #append(events: readonly NewEvent[]): Promise<void> {
@@ -371,9 +373,7 @@ export class ActiveRun {
 
   #armDeadline(): Timer {
     const { view, app, clock } = this.#parts;
-    const now = clock.now();
-    const left = toMs(deadlineOf(view, app, now) - now);
-    return clock.after(Math.min(Math.max(0, left), TIMER_MS_MAX), () => {
+    return clock.after(msLeftOf(view, app, clock.now()), () => {
       this.end('deadline', 'the deadline of the run passed').catch(() => undefined);
     });
   }

@@ -1,5 +1,5 @@
-import { EdgeError } from '../../contract/index.ts';
-import type { CallView } from './run-view.ts';
+import { EdgeError, type NewEvent } from '../../contract/index.ts';
+import type { CallView, RunView } from './run-view.ts';
 import type { Answered } from './tool-gate.ts';
 
 /** A name that a model made up, as a name. */
@@ -23,4 +23,19 @@ export function interruption(call: CallView, why: string): EdgeError {
     message: `the call was cut off by a restart: ${why}`,
     retryable: false,
   });
+}
+
+/** Ends for the calls that a cut left open, of a run that does not go on: nobody will ask what became of them. */
+export function endsOfOpenCalls({ state, calls }: RunView, why: string): NewEvent[] {
+  return calls
+    .filter(({ answer }) => answer === undefined)
+    .map((call) => {
+      const { callId: call_id, tool } = call;
+      const error = interruption(call, why).toBody();
+      return {
+        kind: 'tool.returned',
+        run_id: state.run_id,
+        payload: { call_id, tool, ok: false, error, duration_ms: 0 },
+      };
+    });
 }

@@ -1,4 +1,4 @@
-import { type Application, fromWireTime, type Nanoseconds } from '../../contract/index.ts';
+import { type Application, fromWireTime, type Nanoseconds, toMs } from '../../contract/index.ts';
 import type { RunView } from './run-view.ts';
 
 /**
@@ -13,4 +13,12 @@ export function deadlineOf(view: RunView, app: Application, now: Nanoseconds): N
   if (deadline === undefined) return allowed;
   const asked = fromWireTime(deadline);
   return asked < allowed ? asked : allowed;
+}
+
+/** The longest delay a timer takes without wrapping around. */
+const TIMER_MS_MAX = 2_147_483_647;
+
+/** How long a timer for the deadline of a run has to be, milliseconds; 0 where it is over. */
+export function msLeftOf(view: RunView, app: Application, now: Nanoseconds): number {
+  return Math.min(Math.max(0, toMs(deadlineOf(view, app, now) - now)), TIMER_MS_MAX);
 }

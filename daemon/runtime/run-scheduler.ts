@@ -16,6 +16,7 @@ import {
   withDeadline,
 } from '../../contract/index.ts';
 import { ActiveRun, type RunParts } from './active-run.ts';
+import { endsOfOpenCalls } from './call-records.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { PressureWatch } from './pressure-watch.ts';
 import type { RobotProxy } from './robot-proxy.ts';
@@ -325,6 +326,8 @@ export class RunScheduler {
       message: `application ${view.app} is not loaded any more`,
       retryable: false,
     });
+    if (view.startedTs !== undefined) await this.#parts.robot.stop(error.message).catch(() => undefined);
+    await this.#parts.append(endsOfOpenCalls(view, error.message));
     await this.#settle(view.state.run_id, 'failed', error);
   }
 

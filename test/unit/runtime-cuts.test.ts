@@ -47,6 +47,12 @@ function checkLog(rig: RuntimeRig): void {
   expect(rig.of('intent.accepted')).toHaveLength(1);
 }
 
+/** Calls that have no end. */
+function unanswered(rig: RuntimeRig): string[] {
+  const ended = new Set(rig.of('tool.returned').map(({ payload }) => payload.call_id));
+  return rig.of('tool.called').flatMap(({ payload }) => (ended.has(payload.call_id) ? [] : [payload.tool]));
+}
+
 /** Orders of effects that are never repeated, counted by their arguments. */
 function repeated(robot: FakeRobot): string[] {
   const never = robot.orders.filter((order) => order.includes('"drive"') || order.includes('"spin"'));
@@ -125,13 +131,22 @@ describe('a run that is cut off', () => {
     expect(next.payload.previous).toBe(resumed.payload.resumed_from);
   });
 
-  it('fails by its rule where the application does not resume', async () => {
+  it('fails by its rule where the application does not resume, from a cut at every append', async () => {
     const app = { ...effectsApp(), afterCut: 'fail' as const };
-    const rig = await killed(app, 'effects/go', new FakeRobot({ cells: 4 }), [{ append: 6, when: 'after' }]);
-    expect(rig.of('run.finished')[0]!.payload).toMatchObject({
-      status: 'failed',
-      error: { code: 'run.interrupted' },
-    });
+    const whole = await killed(app, 'effects/go', new FakeRobot({ cells: 4 }), []);
+    let cutOff = 0;
+    for (let append = 3; append < whole.appends.length; append++) {
+      const robot = new FakeRobot({ cells: 4 });
+      const rig = await killed(app, 'effects/go', robot, [{ append, when: 'after' }]);
+      // The call that the cut left open has an end too, and the robot stands before anybody hears of it.
+      expect(unanswered(rig), `cut after append ${append}`).toEqual([]);
+      expect(rig.of('run.finished')).toHaveLength(1);
+      const { status, error } = rig.of('run.finished')[0]!.payload;
+      expect([status, error?.code]).toEqual(['failed', 'run.interrupted']);
+      cutOff += rig.of('tool.returned').filter(({ payload }) => payload.error?.code === error?.code).length;
+      expect(robot.orders.at(-1)).toMatch(/^stop .*does not resume/);
+    }
+    expect(cutOff).toBeGreaterThan(5);
   });
 
   it('is settled when its attempts do nothing but die', async () => {
@@ -150,12 +165,15 @@ describe('a run that is cut off', () => {
 
   it('is settled when its application is gone', async () => {
     const robot = new FakeRobot({ cells: 4 });
-    const first = new RuntimeRig({ apps: [effectsApp()], robot, cut: { append: 5, when: 'after' } });
+    const first = new RuntimeRig({ apps: [effectsApp()], robot, cut: { append: 4, when: 'after' } });
     await first.cell.start();
     await first.cell.submit({ type: 'effects/go' }, PERSON);
     await first.finished();
+    expect(unanswered(first)).toEqual(['robot.maneuver']);
     const rig = new RuntimeRig({ apps: [], robot, disk: first.disk });
     await rig.cell.start();
     expect(rig.of('run.finished')[0]!.payload.error?.message).toMatch(/effects is not loaded any more/);
+    expect(unanswered(rig)).toEqual([]);
+    expect(robot.orders.at(-1)).toMatch(/^stop .*not loaded/);
   });
 });
