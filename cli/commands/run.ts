@@ -78,7 +78,8 @@ Examples:
     .action(
       action(async ({ settings, out }, id: string, options: { svg?: string }) => {
         const spans = await (await replayApi(settings)).trace(id);
-        const { drawTraceSvg, drawTraceText } = await import('../../daemon/runtime/trace/waterfall.ts');
+        const { drawTraceText } = await import('../../daemon/runtime/trace/waterfall.ts');
+        const { drawTraceSvg } = await import('../../daemon/runtime/trace/trace-svg.ts');
         if (options.svg === undefined) {
           out.result(spans, () => drawTraceText(spans, columns()));
           return 0;

@@ -215,3 +215,38 @@ describe('the difference of two runs', () => {
     expect(rows.length).toBeGreaterThan(4_000);
   });
 });
+
+describe('runs of 50,000 events', () => {
+  const long = (changed: (n: number) => boolean): AgentEvent[] =>
+    Array.from({ length: 50_000 }, (_, i) => {
+      const call_id = `c${i >> 1}`;
+      const payload =
+        i % 2 === 0
+          ? { call_id, tool: 'look', args: { n: i >> 1 }, effect: 'read', replay: 'safe', deadline_ms: 1 }
+          : { call_id, tool: 'look', ok: true, result: { x: changed(i) ? 1 : 0 }, duration_ms: 1 };
+      return { kind: i % 2 === 0 ? 'tool.called' : 'tool.returned', payload } as unknown as AgentEvent;
+    });
+  const plain = long(() => false);
+
+  it.each([
+    ['two changes at their ends', (n: number) => n === 101 || n === 49_001, 2],
+    ['a change in each hundred', (n: number) => n % 100 === 1, 500],
+    ['every answer another', (n: number) => n % 2 === 1, 25_000],
+  ])('%s: these lines differ and no other', (_what, changed, count) => {
+    const diff = diffRuns({ runId: 'a', events: plain }, { runId: 'b', events: long(changed) });
+    const differing = diff.rows.filter((row) => !row.same);
+    expect(differing).toHaveLength(count);
+    for (const { left, right, ...row } of differing.slice(0, 50))
+      expect(row, `${left} ${right}`).toMatchObject({ class: 'result' });
+  });
+
+  it('nothing in common: a picture all the same', () => {
+    const other = plain.map((event, i) =>
+      event.kind === 'tool.called'
+        ? ({ ...event, payload: { ...event.payload, args: { other: i } } } as AgentEvent)
+        : ({ ...event, payload: { ...event.payload, result: { other: i } } } as AgentEvent),
+    );
+    const { rows } = diffRuns({ runId: 'a', events: plain }, { runId: 'b', events: other });
+    expect(rows).toHaveLength(50_000);
+  });
+});

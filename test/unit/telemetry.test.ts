@@ -11,7 +11,8 @@ import { application } from '../../apps/turtlebot-maze/index.ts';
 import { EdgeError, type SpanExporter, type TraceSpan } from '../../contract/index.ts';
 import { spansOf } from '../../daemon/runtime/trace/span-fold.ts';
 import { type ShipperPlace, TraceShipper } from '../../daemon/runtime/trace/trace-shipper.ts';
-import { drawTraceSvg, drawTraceText } from '../../daemon/runtime/trace/waterfall.ts';
+import { drawTraceSvg } from '../../daemon/runtime/trace/trace-svg.ts';
+import { drawTraceText } from '../../daemon/runtime/trace/waterfall.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
@@ -119,6 +120,32 @@ describe('spans of a run', () => {
     expect(svg).not.toContain('<script>');
     expect(svg).not.toContain('\u001b');
     expect(svg).toContain('&lt;script&gt;&quot;&amp;');
+  });
+});
+
+describe('the picture of a trace', () => {
+  const span = (id: string, parent: string | undefined, start: number): TraceSpan => ({
+    ...{ name: id, kind: 'tool', trace_id: TRACE, span_id: id, parent_id: parent, ok: true, error: '' },
+    ...{ start_ns: String(1_000_000 + start), end_ns: String(9_000_000), attributes: {} },
+  });
+  const names = (spans: readonly TraceSpan[]) =>
+    drawTraceText(spans, 100)
+      .split('\n')
+      .map((line) => line.trim().split(' ')[0]);
+
+  it('has children under their parents, in the order of their starts, whatever order they come in', () => {
+    const spans = [
+      span('b', 'root', 5),
+      span('a1', 'a', 3),
+      span('root', 'elsewhere', 0),
+      span('a', 'root', 2),
+    ];
+    expect(names(spans)).toEqual(['root', 'a', 'a1', 'b']);
+  });
+
+  it('is drawn also where spans name each other in a circle', () => {
+    expect(names([span('x', 'y', 0), span('y', 'x', 1), span('z', 'z', 2)]).sort()).toEqual(['x', 'y', 'z']);
+    expect(drawTraceSvg([], 'nothing')).toContain('0 spans');
   });
 });
 

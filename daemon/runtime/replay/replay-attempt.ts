@@ -69,8 +69,17 @@ export class ReplayAttempt {
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
 
+  /** Why it was cancelled, if it was; and the last thing that it began before. */
+  readonly #cancelled: string | undefined;
+  readonly #lastBegin: number;
+
   constructor(parts: ReplayAttemptParts) {
     this.#parts = parts;
+    const { expected } = parts;
+    this.#lastBegin = expected.findLastIndex((event) => !isGiven(event) && BEGINS.has(event.kind));
+    const last = expected.findLast((event) => event.kind === 'run.finished');
+    const ended = last?.kind === 'run.finished' && last.payload.error?.code === 'run.cancelled';
+    this.#cancelled = ended && last.payload.status === 'cancelled' ? last.payload.reason : undefined;
     const memory = new LineMemory();
     for (const event of parts.before) {
       comparedLine(event, memory);
@@ -197,11 +206,7 @@ export class ReplayAttempt {
       if (cut) this.#over ??= { kind: 'cut' };
       return;
     }
-    const rest = expected.slice(this.#cursor);
-    const last = rest.findLast((event) => event.kind === 'run.finished');
-    if (last?.kind !== 'run.finished' || last.payload.error?.code !== 'run.cancelled') return;
-    const settles = rest.every((event) => isGiven(event) || !BEGINS.has(event.kind));
-    if (settles && last.payload.status === 'cancelled') this.#cancel = last.payload.reason;
+    if (this.#cursor > this.#lastBegin) this.#cancel = this.#cancelled;
   }
 
   #say(event: AgentEvent<'run.message'>): void {

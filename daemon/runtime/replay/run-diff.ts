@@ -1,14 +1,11 @@
 import type { AgentEvent, DifferenceClass, DiffRow, RunDiff, TimingRow } from '../../../contract/index.ts';
+import { aligned, type Line } from './align-lines.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
 
-/** Beyond this many differing lines on a side the middle is not aligned any further: nobody reads that. */
-const ALIGN_MAX = 2_000;
 /** A step counts as slower or faster from this factor and this many milliseconds on. */
 const TIMING_FACTOR = 1.5;
 const TIMING_MS = 50;
 const TIMING_ROWS_MAX = 50;
-
-type Line = { readonly text: string; readonly key: string };
 
 /**
  * Two runs side by side. Pure. Lines are those of `comparedLine`: without ids and times. The common start and end are
@@ -144,8 +141,7 @@ function middle(
   endB: number,
   rows: DiffRow[],
 ): void {
-  const [n, m] = [endA - from, endB - from];
-  const pairs = n > ALIGN_MAX || m > ALIGN_MAX ? [] : alignment(a.slice(from, endA), b.slice(from, endB));
+  const pairs = aligned(a.slice(from, endA), b.slice(from, endB));
   let [i, j] = [from, from];
   for (const [x, y] of [...pairs.map(([x, y]) => [x + from, y + from] as const), [endA, endB] as const]) {
     while (i < x) row(rows, a, b, i++, undefined);
@@ -176,35 +172,6 @@ function row(
     left,
     right,
   });
-}
-
-/** Equal lines weigh most; lines of the same step are better side by side than apart. */
-const EQUAL = 4;
-const ALIKE = 1;
-
-/** Pairs of indexes in rising order, with the greatest weight; by dynamic programming, backwards. */
-function alignment(a: readonly Line[], b: readonly Line[]): [number, number][] {
-  const width = b.length + 1;
-  const best = new Uint32Array((a.length + 1) * width);
-  const weight = (i: number, j: number) =>
-    a[i]!.text === b[j]!.text ? EQUAL : a[i]!.key === b[j]!.key ? ALIKE : 0;
-  for (let i = a.length - 1; i >= 0; i--) {
-    for (let j = b.length - 1; j >= 0; j--) {
-      const w = weight(i, j);
-      const paired = w === 0 ? 0 : w + best[(i + 1) * width + j + 1]!;
-      best[i * width + j] = Math.max(paired, best[(i + 1) * width + j]!, best[i * width + j + 1]!);
-    }
-  }
-  const pairs: [number, number][] = [];
-  let [i, j] = [0, 0];
-  while (i < a.length && j < b.length) {
-    const w = weight(i, j);
-    const here = best[i * width + j]!;
-    if (w > 0 && here === w + best[(i + 1) * width + j + 1]!) pairs.push([i++, j++]);
-    else if (here === best[(i + 1) * width + j]!) i++;
-    else j++;
-  }
-  return pairs;
 }
 
 /** Calls that both runs made, by their order, where they took clearly different times. */

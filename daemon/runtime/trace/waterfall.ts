@@ -2,21 +2,14 @@ import { fromWireTime, type TraceSpan } from '../../../contract/index.ts';
 
 /** Rows of one picture: what is longer than this is looked at in a trace viewer. */
 const ROWS_MAX = 2_000;
-const COLOURS: Readonly<Record<TraceSpan['kind'], string>> = {
-  intent: '#607d8b',
-  run: '#455a64',
-  phase: '#7e9bb5',
-  tool: '#2e7d32',
-  model: '#6a4fa3',
-  approval: '#ef8e19',
-  motion: '#00838f',
-};
 
-type Row = {
+export type Row = {
   readonly span: TraceSpan;
   readonly depth: number;
   readonly start: number;
   readonly length: number;
+  /** Row of its parent, where that is shown. */
+  readonly parentRow: number | undefined;
 };
 type Waterfall = { readonly rows: readonly Row[]; readonly totalMs: number; readonly left: number };
 
@@ -31,20 +24,47 @@ export function waterfall(spans: readonly TraceSpan[]): Waterfall {
     if (ns(end_ns ?? start_ns) > last) last = ns(end_ns ?? start_ns);
   }
   const ms = (at: bigint) => Number(at - begin) / 1e6;
-  const parents = new Map(spans.map((span) => [span.span_id, span]));
-  const rows = spans.slice(0, ROWS_MAX).map((span): Row => {
+  const rows: Row[] = [];
+  for (const { span, depth, parentRow } of inTree(spans)) {
+    if (rows.length === ROWS_MAX) break;
     const start = ms(ns(span.start_ns));
     const end = ms(span.end_ns === undefined ? last : ns(span.end_ns));
-    return { span, depth: depthOf(span, parents), start, length: Math.max(0, end - start) };
-  });
+    rows.push({ span, depth, parentRow, start, length: Math.max(0, end - start) });
+  }
   return { rows, totalMs: ms(last), left: spans.length - rows.length };
 }
 
-function depthOf(span: TraceSpan, parents: ReadonlyMap<string, TraceSpan>): number {
-  let depth = 0;
-  for (let at = parents.get(span.parent_id ?? ''); at && depth < 16; at = parents.get(at.parent_id ?? ''))
-    depth++;
-  return depth;
+/** Children under their parents, each in the order of their starts. Spans that name each other in a circle come last. */
+function* inTree(spans: readonly TraceSpan[]): Generator<Pick<Row, 'span' | 'depth' | 'parentRow'>> {
+  const known = new Set(spans.map(({ span_id }) => span_id));
+  const below = new Map<string | undefined, TraceSpan[]>();
+  for (const span of spans) {
+    const parent = known.has(span.parent_id ?? '') ? span.parent_id : undefined;
+    const children = below.get(parent);
+    if (children) children.push(span);
+    else below.set(parent, [span]);
+  }
+  for (const children of below.values())
+    children.sort((a, b) => {
+      const [x, y] = [fromWireTime(a.start_ns), fromWireTime(b.start_ns)];
+      return x < y ? -1 : x > y ? 1 : 0;
+    });
+  const left = new Set(spans);
+  let row = 0;
+  const stack: { span: TraceSpan; depth: number; parentRow: number | undefined }[] = [];
+  const push = (parent: string | undefined, depth: number, parentRow: number | undefined) => {
+    for (const span of [...(below.get(parent) ?? [])].reverse())
+      stack.push({ span, depth: Math.min(depth, 16), parentRow });
+  };
+  push(undefined, 0, undefined);
+  for (;;) {
+    const next = stack.pop();
+    if (!next) break;
+    if (!left.delete(next.span)) continue;
+    yield next;
+    push(next.span.span_id, next.depth + 1, row++);
+  }
+  for (const span of left) yield { span, depth: 0, parentRow: undefined };
 }
 
 /** A waterfall for a terminal, `columns` wide. */
@@ -66,54 +86,10 @@ export function drawTraceText(spans: readonly TraceSpan[], columns = 100): strin
   return lines.join('\n');
 }
 
-/** The same as a picture. */
-export function drawTraceSvg(spans: readonly TraceSpan[], title: string): string {
-  const { rows, totalMs, left } = waterfall(spans);
-  const [names, bars, height, top] = [330, 760, 20, 48];
-  const scale = totalMs === 0 ? 0 : bars / totalMs;
-  const width = names + bars + 110;
-  const total = top + rows.length * height + (left > 0 ? 40 : 20);
-  const parts = rows.map(({ span, depth, start, length }, i) => {
-    const y = top + i * height;
-    const x = names + start * scale;
-    const w = Math.max(2, length * scale);
-    const hint = `${span.name}, ${duration(length)}${span.error === '' ? '' : `, ${span.error}`}`;
-    const stroke = span.ok ? 'none' : '#c62828';
-    return [
-      `<g><title>${xml(hint)}</title>`,
-      i % 2 === 0 ? `<rect x="0" y="${y}" width="${width}" height="${height}" fill="#f5f7f8"/>` : '',
-      `<text x="${8 + depth * 12}" y="${y + 14}" clip-path="url(#names)">${xml(span.name)}</text>`,
-      `<rect x="${round(x)}" y="${y + 4}" width="${round(w)}" height="${height - 8}" rx="2" fill="${COLOURS[span.kind]}" fill-opacity="${span.end_ns === undefined ? 0.45 : 0.9}" stroke="${stroke}" stroke-width="2"/>`,
-      `<text x="${names + bars + 8}" y="${y + 14}" fill="#37474f">${xml(duration(length))}</text></g>`,
-    ].join('');
-  });
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => {
-    const x = names + bars * part;
-    return `<line x1="${x}" y1="${top - 6}" x2="${x}" y2="${top + rows.length * height}" stroke="#cfd8dc"/><text x="${x + 3}" y="${top - 9}" fill="#78909c">${xml(duration(totalMs * part))}</text>`;
-  });
-  const more = left > 0 ? `<text x="8" y="${total - 12}">and ${left} more</text>` : '';
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" viewBox="0 0 ${width} ${total}" font-family="system-ui, sans-serif" font-size="12"><defs><clipPath id="names"><rect x="0" y="0" width="${names - 8}" height="${total}"/></clipPath></defs><rect width="100%" height="100%" fill="#fff"/><text x="8" y="22" font-size="15" font-weight="600">${xml(title)}</text>${ticks.join('')}${parts.join('')}${more}</svg>\n`;
-}
-
 export function duration(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
   return `${minutes} min ${Math.round((ms % 60_000) / 1_000)} s`;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-/** Names come from models and strangers: nothing of them is markup, and what XML cannot hold is left out. */
-function xml(text: string): string {
-  return text
-    .toWellFormed()
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
