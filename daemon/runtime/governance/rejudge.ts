@@ -8,7 +8,7 @@ import {
   type PolicyVerdict,
   type Rejudged,
   toMs,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 
 /** Judged between two beats of the heart: some 30 ms. */
 const READ_BATCH = 100;
