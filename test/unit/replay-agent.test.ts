@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
-import { type Application, IdSource, toMs } from '../../contract/index.ts';
+import { type Application, IdSource, type PolicyHook, toMs } from '../../contract/index.ts';
 import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
 import { ModelRouter } from '../../daemon/runtime/models/model-router.ts';
 import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
@@ -67,10 +67,11 @@ function router(model: ScriptedModel, hooks = new PolicyGate([], new ManualClock
   });
 }
 
-async function recorded() {
-  const models: ModelsOfRun = router(script()).forRun;
+async function recorded(hooks: readonly PolicyHook[] = []) {
+  const models: ModelsOfRun = router(script(), new PolicyGate(hooks, new ManualClock())).forRun;
   const rig = new RuntimeRig({
     apps: [app],
+    hooks,
     robot: new FakeRobot({ cells: 2 }),
     options: { models, blobs, harnesses: { pi: harness } },
   });
@@ -112,5 +113,25 @@ describe('an agent that is done again', () => {
     expect(outcome.message).toContain('nobody ever called do.write');
     expect(outcome.diff!.classes).toHaveProperty('model answer');
     expect(done).toBe(acts);
+  });
+
+  it('with the decisions about its models as they were', async () => {
+    const rules = {
+      name: 'rules',
+      decide: async () => ({ decision: 'allow' as const, reason: 'fine' }),
+    };
+    const { rig, runId } = await recorded([rules]);
+    expect(rig.of('policy.decided').filter(({ payload }) => payload.point === 'model')).toHaveLength(3);
+    const parts = replayParts(rig.disk, app, { harness: harness(), blobs });
+    const again = await replayRun(parts, runId);
+    expect(again.divergence).toBeUndefined();
+    expect(again.verdict).toBe('identical');
+    const swapped = await swapRun(parts, runId, undefined, { hooks: [rules] });
+    expect(swapped.diff!.rows.filter((row) => !row.same)).toEqual([]);
+    const live = await swapRun(parts, runId, undefined, {
+      models: (hooks) => router(script(), hooks).forRun,
+    });
+    expect(live.message).toBe('it came to its end');
+    expect(live.verdict).toBe('identical');
   });
 });

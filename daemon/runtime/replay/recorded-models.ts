@@ -32,18 +32,27 @@ export class RecordedModels {
   readonly #parts: RecordedModelsParts;
   /** Calls whose prompt is another than the recorded one: tools, instructions or their texts changed since. */
   changedPrompts = 0;
-  readonly #calls: { readonly called: Called; readonly returned: Returned | undefined }[];
+  readonly #calls: {
+    readonly called: Called;
+    readonly returned: Returned | undefined;
+    /** What hooks said of it before it was made. */
+    readonly decided: readonly NewEvent[];
+  }[] = [];
 
   constructor(parts: RecordedModelsParts) {
     this.#parts = parts;
     const returned = new Map<string, Returned>();
     for (const event of parts.events)
       if (event.kind === 'model.returned') returned.set(event.payload.call_id, event.payload);
-    this.#calls = parts.events.flatMap((event) =>
-      event.kind === 'model.called'
-        ? [{ called: event.payload, returned: returned.get(event.payload.call_id) }]
-        : [],
-    );
+    let decided: NewEvent[] = [];
+    for (const { kind, payload } of parts.events) {
+      if (kind === 'policy.decided' && (payload as EventPayload<'policy.decided'>).point === 'model')
+        decided.push({ kind, payload } as NewEvent);
+      if (kind !== 'model.called') continue;
+      const called = payload as Called;
+      this.#calls.push({ called, returned: returned.get(called.call_id), decided });
+      decided = [];
+    }
   }
 
   /** Undefined where the record has no call of a model and the run therefore had none, or needed none. */
@@ -65,11 +74,13 @@ export class RecordedModels {
       if (!this.#parts.expectsMore()) return await new Promise<never>(() => {});
       throw diverged(`the run asks a model once more than the record did (${request.purpose})`);
     }
-    const { called, returned } = call;
+    const { called, returned, decided } = call;
     const prompt_sha256 = promptHash(request);
     if (prompt_sha256 !== called.prompt_sha256) this.changedPrompts++;
     const asked = { ...called, purpose: request.purpose.slice(0, 256), prompt_sha256 };
-    await emit([{ kind: 'model.called', payload: asked }]);
+    // Where a record is held against what is written, these are given with it.
+    const given = this.#parts.clock ? [] : decided;
+    await emit([...given, { kind: 'model.called', payload: asked }]);
     if (!returned) return await new Promise<never>(() => {});
     await this.#parts.clock?.deliver(returned.duration_ms, options?.signal);
     await emit([{ kind: 'model.returned', payload: returned }]);
