@@ -1,5 +1,4 @@
-import { type Clock, EdgeError, type Timer } from '../../contract/core.ts';
-import type { Pulse } from './server-health.ts';
+import { type Clock, EdgeError, type ModelHealth, type Timer } from '../../contract/core.ts';
 
 export type WatchTimes = {
   /** No token for this long: the server is asked whether it lives. Milliseconds, as all here. */
@@ -19,11 +18,16 @@ export type WatchParts = {
   readonly times: WatchTimes;
   readonly subject: string;
   /** Settles soon and never rejects; undefined where the server cannot be asked. */
-  readonly probe: () => Promise<Pulse | undefined>;
+  readonly probe: () => Promise<ModelHealth | undefined>;
+  /** A count that grows as the engine works; the same promise. */
+  readonly steps: () => Promise<number | undefined>;
   readonly fail: (error: EdgeError) => void;
 };
 
 const TICK_MS = 50;
+/** Looks at the engine in the time in which it is found hanging. */
+const LOOKS = 6;
+const LOOK_MS_MAX = 1_000;
 /** A tick that is later than this was our own loop standing still: no fault of the server. */
 const TICK_MS_MAX = 150;
 
@@ -37,6 +41,9 @@ export class CallWatch {
   #quietMs = 0;
   #begun = false;
   #probing = false;
+  #looking = false;
+  /** Silence at which the engine is looked at next. */
+  #lookAtMs = 0;
   #over = false;
   #lastTick: number;
   /** Silence when the engine was last seen to have taken a step, and its count of steps then. */
@@ -59,6 +66,7 @@ export class CallWatch {
     this.#begun = true;
     this.#quietMs = 0;
     this.#stepped = undefined;
+    this.#lookAtMs = 0;
   }
 
   close(): void {
@@ -79,6 +87,10 @@ export class CallWatch {
       this.#probing = true;
       this.#probe().catch(() => {});
     }
+    if (!this.#over && this.#quietMs >= Math.max(silenceMs, this.#lookAtMs) && !this.#looking) {
+      this.#looking = true;
+      this.#look().catch(() => {});
+    }
   }
 
   async #probe(): Promise<void> {
@@ -88,18 +100,22 @@ export class CallWatch {
       return this.#fail('model.unavailable', `the server is silent: ${health.reason}`);
     }
     this.#probing = false;
-    if (health) this.#look(health);
   }
 
   /**
    * Whether the engine works at all: its front may be well while it hangs. It has this call to work on, and where it
    * has others first its steps show that.
    */
-  #look({ steps }: Pulse): void {
-    if (steps === undefined) return;
+  async #look(): Promise<void> {
+    const steps = await this.#parts.steps();
+    const { hangMs } = this.#parts.times;
+    this.#looking = false;
+    // A token that came meanwhile says more.
+    if (steps === undefined || this.#quietMs < this.#parts.times.silenceMs) return;
+    this.#lookAtMs = this.#quietMs + Math.min(LOOK_MS_MAX, hangMs / LOOKS);
     if (this.#stepped?.steps !== steps) this.#stepped = { quietMs: this.#quietMs, steps };
     const stillMs = this.#quietMs - this.#stepped.quietMs;
-    if (stillMs >= this.#parts.times.hangMs)
+    if (stillMs >= hangMs)
       this.#fail('model.unavailable', `the engine hangs: no step for ${Math.round(stillMs)} ms`);
   }
 

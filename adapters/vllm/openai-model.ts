@@ -99,7 +99,8 @@ export class OpenAiModel implements LanguageModel {
         clock,
         subject: this.info.name,
         times: { ...times, deadlineMs: Math.max(0, Math.min(times.callMs, request.deadlineMs)) },
-        probe: async () => (this.#options.probe ? await this.#health.pulse() : undefined),
+        probe: async () => (this.#options.probe ? await this.#health.probe() : undefined),
+        steps: async () => (this.#options.probe ? await this.#health.steps() : undefined),
         fail,
       });
       this.#open.add(fail);

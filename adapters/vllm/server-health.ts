@@ -11,9 +11,6 @@ export type ServerAddress = {
   readonly name: string;
 };
 
-/** A look at a silent server. */
-export type Pulse = ModelHealth & { readonly steps?: number };
-
 type Answer = { readonly status: number; readonly text: string };
 
 /**
@@ -35,10 +32,12 @@ export class ServerHealth {
     this.#probeMs = probeMs;
   }
 
-  /** Whether it lives and is awake, and what its engine does. Never rejects. */
-  async pulse(): Promise<Pulse> {
-    const [health, { steps }] = await Promise.all([this.probe(), this.#figures()]);
-    return steps === undefined ? health : { ...health, steps };
+  /**
+   * A count that grows with each step of its engine; undefined where it tells none. Asked apart from `probe`, whose
+   * question for sleep goes to the engine itself: one that hangs never answers it. Never rejects.
+   */
+  async steps(): Promise<number | undefined> {
+    return (await this.#figures()).steps;
   }
 
   /** Whether it lives and is awake. Never rejects. */

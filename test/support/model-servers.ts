@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 
+import { descendants } from './processes.ts';
+
 const PEERS = join(import.meta.dirname, '..', 'peers');
 
 export type ModelServer = {
@@ -9,6 +11,8 @@ export type ModelServer = {
   readonly port: number;
   /** To the server and everything it started. */
   signal(name: NodeJS.Signals): void;
+  /** To those of its processes whose command line fits, its front not among them; how many there were. */
+  signalInside(command: RegExp, name: NodeJS.Signals): number;
   stop(): Promise<void>;
 };
 
@@ -56,6 +60,11 @@ async function ready(child: ChildProcess, port: number, tail = () => ''): Promis
     url: `http://127.0.0.1:${port}/v1`,
     port,
     signal,
+    signalInside(command, name) {
+      const inside = descendants(child.pid!).filter((one) => command.test(one.command));
+      for (const { pid } of inside) process.kill(pid, name);
+      return inside.length;
+    },
     async stop() {
       signal('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await ended;
