@@ -19,7 +19,10 @@ export type AgentInternals = {
 
 let loading: Promise<PiLibrary> | undefined;
 
-/** Loads Pi once, when the first agent needs it: it costs about a second and 95 MB. Rejects with `host.missing`. */
+/**
+ * Loads Pi once: about a second and 95 MB, several seconds on a slow host, in which this thread does little else. So
+ * a daemon with agents loads it while its cell starts, and not in mid-mission. Rejects with `host.missing`.
+ */
 export function loadPi(): Promise<PiLibrary> {
   loading ??= load().catch((thrown: unknown) => {
     loading = undefined;
@@ -29,8 +32,11 @@ export function loadPi(): Promise<PiLibrary> {
 }
 
 async function load(): Promise<PiLibrary> {
-  const coding = await import('@earendil-works/pi-coding-agent');
+  // In parts, the smaller first: what waits for this thread, such as a heartbeat, has its turn between them.
   const ai = await import('@earendil-works/pi-ai');
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  const coding = await import('@earendil-works/pi-coding-agent');
+  await new Promise<void>((resolve) => setImmediate(resolve));
   checkInternals(coding.SessionManager.prototype, ['_appendEntry']);
   checkInternals(coding.AgentSession.prototype, ['_runAgentPrompt', '_runAutoCompaction']);
   return { coding, ai };

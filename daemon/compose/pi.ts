@@ -1,7 +1,8 @@
-import { type PiExtension, PiHarness } from '../../adapters/pi/index.ts';
+import { loadPi, type PiExtension, PiHarness } from '../../adapters/pi/index.ts';
 import {
   type Application,
   type BlobStore,
+  EdgeError,
   type Harness,
   LIMITS,
   type RunContext,
@@ -29,6 +30,18 @@ export type AgentParts = {
 /** The application as the configuration wants it run. */
 export function withHarness(app: Application, harness: Application['harness']): Application {
   return app.harness === harness ? app : { ...app, harness };
+}
+
+/**
+ * Has Pi loaded before the cell says that it is up, where an application is an agent: loaded by its first run it would
+ * hold the thread for longer than a beating heart may pause, on a slow host. Never rejects: a run says what is missing.
+ */
+export async function warmUp(apps: readonly Application[], report: AgentParts['report']): Promise<void> {
+  if (!apps.some(({ harness }) => harness === 'pi')) return;
+  await loadPi().catch((thrown: unknown) => {
+    const { code, message, hint } = EdgeError.from(thrown, 'host.missing', 'load', 'pi');
+    report('error', `agents cannot run: ${message}`, { code, hint });
+  });
 }
 
 /** Agents of the pi harness; where an application has a flow too, that carries on when no model answers. */

@@ -18,7 +18,7 @@ import { harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
-import { piHarnesses, withHarness } from './pi.ts';
+import { piHarnesses, warmUp, withHarness } from './pi.ts';
 import { ForkedReplayApi } from './replay-child.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
@@ -34,6 +34,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
   const apps = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
+  await warmUp(apps, context.report);
   const house = makeTools(settings, context, ids, apps);
   const models = await makeModels(settings, context, { ids, hooks, blobs: house.blobs, budget: governance });
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
