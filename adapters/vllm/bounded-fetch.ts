@@ -8,6 +8,9 @@ export type FetchLimits = {
   readonly subject: string;
 };
 
+/** How a connection ends under a request that got no answer. */
+const CUT: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
 /**
  * `fetch` that takes no more than it was asked for: an answer of another kind is refused before it is read, one that
  * is too large is cut while it comes, and no redirect is followed, for the key would go along.
@@ -15,7 +18,7 @@ export type FetchLimits = {
 export function boundedFetch(limits: FetchLimits): typeof fetch {
   const { bytesMax, contentType, subject } = limits;
   return async (input, init) => {
-    const response = await fetch(input, { ...init, redirect: 'manual' });
+    const response = await fetchAgain(input, { ...init, redirect: 'manual' });
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
       throw broken(
@@ -37,6 +40,20 @@ export function boundedFetch(limits: FetchLimits): typeof fetch {
     const bounded = response.body.pipeThrough(counter(bytesMax, subject));
     return new Response(bounded, { status: response.status, headers: response.headers });
   };
+}
+
+/**
+ * A connection that was kept may be closed by its server just as the next request goes out (uvicorn, and vLLM with
+ * it, after 5 s): that is no fault of the server, and asked on a new one it answers. Once, before any answer began.
+ */
+async function fetchAgain(input: string | URL | Request, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(input, init);
+  } catch (thrown) {
+    const { code = '' } = ((thrown as Error).cause ?? {}) as { readonly code?: string };
+    if (!CUT.has(code) || init.signal?.aborted) throw thrown;
+    return await fetch(input, init);
+  }
 }
 
 function counter(bytesMax: number, subject: string): TransformStream<Uint8Array, Uint8Array> {

@@ -10,6 +10,39 @@ const figures = (steps: number, others = 7) =>
   'vllm:num_requests_running{engine="0"} 0\n';
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+describe('a connection that was kept', () => {
+  const cut: Script = (_, response) => void response.socket?.destroy();
+
+  it('and is cut under the next request: asked once more on a new one', async () => {
+    const server = await FakeOpenAi.start(cut, say({ text: 'here' }));
+    expect((await openAiModel(server.url).complete(request())).text).toBe('here');
+    expect(server.asked).toHaveLength(2);
+    await server.stop();
+  });
+
+  it('once: a server that cuts every connection is gone', async () => {
+    const server = await FakeOpenAi.start(cut);
+    await expect(openAiModel(server.url).complete(request())).rejects.toMatchObject({
+      code: 'model.unavailable',
+    });
+    expect(server.asked).toHaveLength(2);
+    await server.stop();
+  });
+
+  it('and breaks in the middle of an answer is not asked again: the fallback is', async () => {
+    const server = await FakeOpenAi.start((_, response) => {
+      beginStream(response);
+      event(response, chunk({ content: 'half' }));
+      setTimeout(() => response.socket?.destroy(), 50);
+    });
+    await expect(openAiModel(server.url).complete(request())).rejects.toMatchObject({
+      code: expect.stringMatching(/^model\./),
+    });
+    expect(server.asked).toHaveLength(1);
+    await server.stop();
+  });
+});
+
 describe('an engine behind a front that is well', () => {
   let server: FakeOpenAi;
   afterEach(() => server.stop());
