@@ -23,7 +23,7 @@ export type ModelParts = {
 };
 
 /** Steps of an engine are short where answers are to be quick; elsewhere one may read a long prompt. Milliseconds. */
-const HANG_MS = { low: 600, any: 5_000 } as const;
+const HANG_MS = { low: 600, any: 10_000 } as const;
 
 /** Loading weights back takes its time, milliseconds. */
 const WAKE_MS = 120_000;

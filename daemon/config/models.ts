@@ -67,7 +67,7 @@ const MODEL_ROW_KEYS = {
   hang: quantity(
     'duration',
     '0 s',
-    'an engine with work that takes no step for this long hangs (vLLM tells its steps); "0 s": 600 ms with latency "low", else 5 s',
+    'an engine with work that takes no step for this long hangs (vLLM tells its steps); "0 s": 600 ms with latency "low", else 10 s',
     { max: 3_600_000 },
   ),
   timeout: quantity('duration', '2 min', 'one call, at most', TIME),

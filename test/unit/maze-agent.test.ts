@@ -112,6 +112,18 @@ describe('the maze application as an agent', () => {
     expect(phases[degraded + 1]?.phase).toBe('explore');
   });
 
+  it('is carried on by its flow when no model may be paid for any more', async () => {
+    const model = new ScriptedModel((request, count) => {
+      if (count > 2) throw new EdgeError('quota.exceeded', { operation: 'spend', subject: 'lab' });
+      return obedient(request);
+    });
+    const rig = await ran(model);
+    const { status, reason } = rig.of('run.finished')[0]!.payload;
+    expect([status, reason]).toEqual(['succeeded', 'degraded, without a model: the exit is reached']);
+    const phases = rig.of('run.phase').map(({ payload }) => payload.reason);
+    expect(phases).toContainEqual(expect.stringMatching(/no model answers \(quota\.exceeded/));
+  });
+
   it('stays with its flow over restarts, and is not given back to a model', async () => {
     const robot = new FakeRobot({ seed: 5, cells: 5 });
     const dead = new ScriptedModel(() => {
