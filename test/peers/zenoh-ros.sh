@@ -7,42 +7,6 @@
 # Exit:  0 done, 4 no usable Python, 1 anything else.
 set -euo pipefail
 
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-cache="${AURAISON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auraison-edge}/zenoh-ros"
-say() { printf '[zenoh-ros] %s\n' "$*" >&2; }
-
-python=""
-for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
-  if command -v "$candidate" >/dev/null &&
-    "$candidate" -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null; then
-    python="$candidate"
-    break
-  fi
-done
-if [ -z "$python" ]; then
-  say "no Python 3.11 or newer with venv: the independent ROS nodes over Zenoh cannot be installed"
-  exit 4
-fi
-
-version="$("$python" -c 'import platform; print(platform.python_version(), platform.machine())')"
-venv="$cache/$({ echo "$version"; cat "$here/zenoh-ros-requirements.txt"; } | sha256sum | cut -c1-16)"
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-if ! flock --nonblock 9; then
-  say "another process is installing; waiting for it"
-  flock 9
-fi
-
-if [ -f "$venv/ready" ]; then
-  say "present"
-else
-  say "installing zenoh-ros2-sdk (10 to 60 s)"
-  started=$SECONDS
-  rm -rf "$venv"
-  "$python" -m venv "$venv"
-  # --no-deps: the list is complete, so that nothing can drift.
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$here/zenoh-ros-requirements.txt"
-  touch "$venv/ready"
-  say "installed in $((SECONDS - started)) s"
-fi
-echo "$venv/bin/python"
+source "$(dirname "${BASH_SOURCE[0]}")/lib-venv.sh"
+# --no-deps: the list is complete, so that nothing can drift.
+peer_venv zenoh-ros 11 '10 to 60 s' 'zenoh-ros2-sdk' --no-deps
