@@ -24,7 +24,7 @@ import {
 import { ANY_MODEL, ModelDoor, PROVIDER } from './model-door.ts';
 import type { AgentInternals, PiLibrary } from './pi-library.ts';
 import { openSession } from './pi-session.ts';
-import { type CallResult, callTool } from './pi-tools.ts';
+import { type CallResult, callTool, FINISH } from './pi-tools.ts';
 import type { PiExtension } from './resources.ts';
 import { RunInbox } from './run-inbox.ts';
 import { SessionJournal } from './session-journal.ts';
@@ -231,7 +231,7 @@ export class PiRun {
         : dropped
           ? notMade('the run goes on with another message')
           : await this.#call(name, callId, undefined);
-      const finished = this.#tools.get(name)?.name === 'run.finish' && result;
+      const finished = this.#tools.get(name)?.name === FINISH && result;
       this.#manager.appendMessage({
         role: 'toolResult',
         toolCallId: callId,

@@ -14,10 +14,10 @@ import {
   type PolicyContext,
 } from '../../contract/index.ts';
 import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
-import { OperatorRole } from '../../daemon/runtime/operator-role.ts';
 import { RuntimeCell } from '../../daemon/runtime/runtime-cell.ts';
 import { FakeBus, serveRobot } from '../../test/fakes/fake-bus.ts';
 import { FakeRobot } from '../../test/fakes/fake-robot.ts';
+import { OperatorRole } from '../../test/fakes/operator-role.ts';
 
 /** From a model's answer to the next question to it: the tool, and everything of the loop around it. Milliseconds. */
 export type Steps = { readonly took: number[]; readonly perAgent: Map<string, number> };

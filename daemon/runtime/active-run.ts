@@ -262,7 +262,7 @@ export class ActiveRun {
       signal,
       clock,
       robot: guarded,
-      tools: new GatedTools(gate, bus, clock, recording),
+      tools: new GatedTools(gate, { bus, clock }, recording),
       toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot }),
       model: this.#model(
         models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#post(events) }),

@@ -12,10 +12,9 @@ import {
   type TrajectoryGoal,
   withDeadline,
 } from '../../contract/index.ts';
+import { askExecution } from './ask-execution.ts';
 import { checkMotionResult, motionDeadlineMs } from './robot-tools.ts';
 import { currentTraceparent } from './trace-scope.ts';
-
-const TO = 'execution';
 
 /**
  * The arm of the execution cell, over the cell bus. Aborting a motion cancels it there; one that does not settle
@@ -85,8 +84,6 @@ export class ArmProxy {
   }
 
   #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
-    const request = this.#bus.request<T>(TO, method, body, timeoutMs);
-    // The bus keeps its own deadline; ours is a little later and holds even if the bus is deaf.
-    return withDeadline(this.#clock, timeoutMs + 100, request, method, TO);
+    return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

@@ -17,10 +17,9 @@ import {
   type StopRequest,
   withDeadline,
 } from '../../contract/index.ts';
+import { askExecution } from './ask-execution.ts';
 import { checkMotionResult, maneuverTimeMs, motionDeadlineMs } from './robot-tools.ts';
 import { currentTraceparent } from './trace-scope.ts';
-
-const TO = 'execution';
 
 /**
  * The robot of the execution cell, over the cell bus. Aborting a motion sends `robot.cancel` and waits for
@@ -118,9 +117,7 @@ export class RobotProxy implements Robot {
   }
 
   #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
-    const request = this.#bus.request<T>(TO, method, body, timeoutMs);
-    // The bus keeps its own deadline; ours is a little later and holds even if the bus is deaf.
-    return withDeadline(this.#clock, timeoutMs + 100, request, method, TO);
+    return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }
 

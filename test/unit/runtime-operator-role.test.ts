@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { OperatorRole } from '../../daemon/runtime/operator-role.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
+import { OperatorRole } from '../fakes/operator-role.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { effectsApp } from '../support/test-apps.ts';
 

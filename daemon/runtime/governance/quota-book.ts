@@ -5,7 +5,6 @@ import {
   type EventKind,
   type EventReader,
   fromWireTime,
-  QUOTA_METRICS,
   type QuotaMetric,
   type QuotaRule,
   type QuotaView,
@@ -222,10 +221,6 @@ export class QuotaBook implements Budget {
       else this.#spent.set(key, { index: spent.index, sum: spent.sum + amount });
     }
   }
-}
-
-export function isQuotaMetric(value: unknown): value is QuotaMetric {
-  return QUOTA_METRICS.includes(value as QuotaMetric);
 }
 
 function indexOf(ms: number, length: number): number {

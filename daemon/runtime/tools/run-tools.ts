@@ -1,15 +1,6 @@
-import {
-  type CellBus,
-  type ClipInfo,
-  type ClipRequest,
-  type Clock,
-  EdgeError,
-  LIMITS,
-  METHODS,
-  type Tool,
-  withDeadline,
-} from '../../../contract/index.ts';
+import { type CellBus, type Clock, LIMITS, type Tool } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
+import { askClip, clipDeadlineMs } from '../ask-clip.ts';
 import { closed, houseTool, Seconds, Words } from './kit.ts';
 
 const AFTER_S_MAX = 600;
@@ -38,31 +29,15 @@ export function runTools(bus: Pick<CellBus, 'request'>, clock: Clock): readonly 
       effect: 'write',
       replay: 'safe',
       deadlineMs: LIMITS.CLIP_TOOL_MS,
-      callDeadlineMs: ({ after_s }) => after_s * 1000 + LIMITS.CLIP_TOOL_MS,
-      run: async ({ name, before_s, after_s }, { callId }) => {
-        const { clipRecord } = METHODS.execution;
-        const ms = after_s * 1000 + LIMITS.CLIP_TOOL_MS;
-        // Asked again under the same id it is the same clip.
-        const request: ClipRequest = {
-          trigger: 'agent',
-          reason: name ?? 'asked for by a run',
-          clipId: callId,
-          ...(name === undefined ? {} : { name }),
-          preMs: before_s * 1000,
-          postMs: after_s * 1000,
-          wait: true,
-        };
-        const asked = bus.request<ClipInfo>('execution', clipRecord, request, ms);
-        const clip = await withDeadline(clock, ms + 100, asked, clipRecord, 'execution');
-        const { bag, state, path, sha256, messages } = clip;
-        if (state === 'whole' && path && sha256) return { result: { bag, path, sha256, messages } };
-        throw new EdgeError('recorder.failed', {
-          operation: 'recorder.clip',
-          subject: bag,
-          message: 'the recorder stopped before the clip was whole; it is made at the next start',
-          retryable: true,
-        });
-      },
+      callDeadlineMs: ({ after_s }) => clipDeadlineMs(after_s),
+      run: async ({ name, before_s, after_s }, { callId }) => ({
+        result: await askClip({ bus, clock }, 'recorder.clip', {
+          callId,
+          name,
+          beforeS: before_s,
+          afterS: after_s,
+        }),
+      }),
     }),
     houseTool({
       name: 'run.finish',

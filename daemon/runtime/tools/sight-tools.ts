@@ -11,10 +11,10 @@ import {
   type ScanReply,
   type ScanRequest,
   type Tool,
-  withDeadline,
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import { decodeLaserScan } from '../../../formats/cdr/index.ts';
+import { askExecution } from '../ask-execution.ts';
 import { closed, houseTool, rounded, Topic } from './kit.ts';
 import { summarizeMap } from './map-summary.ts';
 import { scanSectors } from './scan-summary.ts';
@@ -38,13 +38,7 @@ const LOOK_MS = 15_000;
 export function sightTools(parts: SightParts): readonly Tool[] {
   const { robot, bus, clock, images, image, topics } = parts;
   const ask = <T>(method: string, body: unknown) =>
-    withDeadline(
-      clock,
-      LIMITS.CELL_REQUEST_MS + 100,
-      bus.request<T>('execution', method, body, LIMITS.CELL_REQUEST_MS),
-      method,
-      'execution',
-    );
+    askExecution<T>({ bus, clock }, method, body, LIMITS.CELL_REQUEST_MS);
   return [
     houseTool({
       name: 'robot.look',

@@ -15,8 +15,8 @@ import {
   type PolicyContext,
 } from '../../../contract/index.ts';
 import type { ModelsOfRun } from '../../../daemon/runtime/active-run.ts';
-import { OperatorRole } from '../../../daemon/runtime/operator-role.ts';
 import { RuntimeCell } from '../../../daemon/runtime/runtime-cell.ts';
+import { OperatorRole } from '../../fakes/operator-role.ts';
 import { ScriptedModel } from '../../fakes/scripted-model.ts';
 import { clerk, clerksLine, errand } from './kill-apps.ts';
 import type { FromLife, Mission, Order, Point, ToLife } from './kill-words.ts';

@@ -3,7 +3,7 @@ import type { HookDecision, HookQuestion, PolicyHook } from '../../contract/inde
 const ROLE = 'operator';
 
 /**
- * The least policy there is, and the default: only who has the role of an operator opens runs, and only in
+ * The least policy there is, as the built-in policies of the daemon say it: only who has the role of an operator opens runs, and only in
  * their name is a tool called. Other questions are none of its business.
  */
 export class OperatorRole implements PolicyHook {
