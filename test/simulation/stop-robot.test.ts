@@ -32,8 +32,8 @@ describe('the stop of the API', () => {
     await until(async () => (await robot()).twist.linear > 0.1, 'the robot drives');
     // The daemon as it is shipped asks its policy before it takes an intent, and before it moves the robot.
     const decided = await policyOf(daemon);
-    expect(decided).toContain('operator-role intent allow');
-    expect(decided).toContain('operator-role tool allow');
+    expect(decided).toContain('cedar intent allow');
+    expect(decided).toContain('cedar tool allow');
     await api.post('/v1/robot/stop', {});
     const runs = await api.get<{ runs: RunDetails[] }>('/v1/runs');
     expect(runs.runs.map(({ run }) => run.status)).toEqual(['cancelled', 'cancelled']);
