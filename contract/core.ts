@@ -20,6 +20,7 @@ export * from './limits.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';
 export * from './nanoseconds.ts';
+export type * from './plan.ts';
 export type * from './ports/index.ts';
 export type * from './projection-event.ts';
 export * from './quotas.ts';

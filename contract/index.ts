@@ -13,6 +13,7 @@ export * from './intent.ts';
 export * from './limits.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
+export * from './plan.ts';
 export type * from './ports/index.ts';
 export * from './projection-event.ts';
 export * from './quotas.ts';

@@ -3,11 +3,22 @@ import type { Nanoseconds } from '../time.ts';
 /** A dense array, row-major. Units and frames are the policy's own and named in its description. */
 export type Tensor = { readonly shape: readonly number[]; readonly data: Float32Array };
 
+/** A picture as a policy takes it: [height, width, 3], row-major, interleaved rgb8. */
+export type PictureTensor = {
+  readonly shape: readonly [height: number, width: number, channels: 3];
+  readonly data: Uint8Array;
+};
+
 /** The inputs of one inference: named tensors, an optional task in words, and when they were measured. */
 export type Observation = {
   readonly tensors: Readonly<Record<string, Tensor>>;
+  /** By the same names as in the description; absent: a policy that does not see. */
+  readonly images?: Readonly<Record<string, PictureTensor>>;
   readonly task?: string;
+  /** Of the oldest input. */
   readonly stamp: Nanoseconds;
+  /** Which sample each input was made of, for the record. */
+  readonly sources?: Readonly<Record<string, { readonly topic: string; readonly stamp: Nanoseconds }>>;
 };
 
 /** What one inference returns: `actions` is [horizon, dimension]; action i is for `stamp + i * stepMs`. */
@@ -24,9 +35,23 @@ export type PolicyDescription = {
   readonly name: string;
   readonly hash: string;
   readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** Pictures it takes: [height, width, 3]. */
+  readonly images?: Readonly<Record<string, readonly [number, number, 3]>>;
   /** [horizon, dimension] */
   readonly output: readonly [number, number];
   readonly stepMs: number;
+  /** What each number of an action is, for example a joint; absent: only the policy knows. */
+  readonly actionNames?: readonly string[];
+  /** It can be told which of the coming actions are fixed already (`InferOptions.prefix`): real-time chunking. */
+  readonly takesPrefix?: boolean;
+  /** It wants the task in words. */
+  readonly takesTask?: boolean;
+};
+
+export type InferOptions = {
+  readonly signal?: AbortSignal;
+  /** [n, dimension]: the first n actions from `stamp` on will be executed whatever is answered; only where `takesPrefix`. */
+  readonly prefix?: Tensor;
 };
 
 /**
@@ -37,6 +62,8 @@ export type PolicyDescription = {
  */
 export interface Policy {
   describe(): PolicyDescription;
-  infer(observation: Observation, deadlineMs: number): Promise<ActionChunk>;
+  infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
+  /** An episode begins: what the policy remembers of the last one is forgotten. Absent: it remembers nothing. */
+  reset?(): Promise<void>;
   close(): Promise<void>;
 }

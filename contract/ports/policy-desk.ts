@@ -1,0 +1,53 @@
+import type { ActionChunk, InferOptions, Observation, PolicyDescription } from './policy.ts';
+
+/** By which way a caller came. `control` is the robot's own loop: it is served before any other. */
+export type PolicyWire = 'control' | 'zenoh' | 'ros' | 'http' | 'lerobot' | 'openpi' | 'groot' | 'local';
+
+/** Who asks. Fairness is among callers of different `id`. */
+export type PolicyCaller = {
+  /** One connection or client, for example a peer address or a Zenoh id; `anonymous` where nobody can tell. */
+  readonly id: string;
+  readonly wire: PolicyWire;
+  /** Person or program by its token; `anonymous` where none was asked for. */
+  readonly principal: string;
+};
+
+/**
+ * One caller's place at one policy. What one session does (a reset, a late question, an end) is never noticed
+ * by another. `infer` rejects as `Policy.infer` does, and with `cell.overloaded` when this caller already has as
+ * many questions waiting as it may. After `close` it rejects with `model.unavailable`.
+ */
+export interface PolicySession {
+  describe(): PolicyDescription;
+  infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
+  /** This caller begins a new episode. */
+  reset(): Promise<void>;
+  /** Questions still waiting settle with `model.unavailable`. May be called twice. */
+  close(): Promise<void>;
+}
+
+export type ServedPolicy = PolicyDescription & {
+  readonly kind: string;
+  readonly state: 'ready' | 'idle' | 'failed';
+  readonly reason: string;
+  readonly sessions: number;
+  readonly waiting: number;
+  readonly calls: number;
+  readonly failures: number;
+  /** Of the last calls, milliseconds; undefined before the first. */
+  readonly p50Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+};
+
+/**
+ * The policies of this robot, for every wire: one queue per policy, the control loop first, then callers in turn.
+ * A question whose deadline is over before it begins is answered with `deadline.exceeded` and never computed.
+ */
+export interface PolicyDesk {
+  policies(): readonly ServedPolicy[];
+  /**
+   * Throws `model.not_found` (with the names there are) and `cell.overloaded` (too many sessions). Without a
+   * name the default policy. A policy that remembers is given to each session anew.
+   */
+  open(caller: PolicyCaller, policy?: string): PolicySession;
+}

@@ -1,0 +1,50 @@
+/** Who may command actuators. */
+export type LeaseRole = 'policy' | 'agent' | 'autonomy' | 'central' | 'teleoperation';
+
+/** By which way an emergency stop was called. */
+export type EStopSource = 'api' | 'cli' | 'zenoh' | 'ros' | 'file' | 'agent' | 'console' | 'internal';
+
+export type EStopState = {
+  readonly engaged: boolean;
+  /** Since when, wall clock nanoseconds as decimal text; empty while it is not engaged. */
+  readonly since_ns: string;
+  readonly source: EStopSource | '';
+  readonly by: string;
+  readonly reason: string;
+};
+
+/**
+ * The software emergency stop. While it is engaged no command of anybody reaches an actuator, whatever lease he
+ * has. It survives a restart of cell and daemon. Whoever sees a reason may engage it; only a person releases
+ * it: a release from an agent, a policy, a topic or a key is refused with `policy.denied`.
+ */
+export interface EmergencyStop {
+  state(): EStopState;
+  /** Takes effect before it returns: the gate is closed in the same turn; resolves when the robot stands and it is durable. */
+  engage(source: EStopSource, by: string, reason: string): Promise<EStopState>;
+  /** Rejects with `policy.denied`, and with `command.refused` while a cause is still there (the file, the held key). */
+  release(source: EStopSource, by: string, reason: string): Promise<EStopState>;
+}
+
+/** Body of `lease.take`; the answer is a `LeaseView`. */
+export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
+/** Body of `lease.renew` and `lease.return`. */
+export type LeaseName = { readonly leaseId: number };
+export type LeaseView = {
+  readonly state: 'free' | 'held' | 'stopping';
+  readonly lease_id?: number;
+  readonly holder?: string;
+  readonly role?: LeaseRole;
+  readonly priority?: number;
+  /** Milliseconds until it ends unless it is renewed. */
+  readonly remaining_ms?: number;
+};
+
+/** Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for `LIMITS.COMMAND_EXPIRY_MS`. */
+export type TeleopCommand = {
+  readonly leaseId: number;
+  /** m/s forward and rad/s counter-clockwise. */
+  readonly twist?: { readonly linear: number; readonly angular: number };
+  /** Radians or metres by joint. */
+  readonly joints?: Readonly<Record<string, number>>;
+};
