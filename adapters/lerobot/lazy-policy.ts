@@ -1,6 +1,7 @@
 import {
   type ActionChunk,
   type Clock,
+  type InferOptions,
   type Observation,
   type Policy,
   type PolicyDescription,
@@ -28,7 +29,7 @@ export class LazyPolicy implements Policy {
     return this.#description;
   }
 
-  async infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
+  async infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk> {
     if (!this.#policy || this.#closed) {
       this.#policy = this.#load();
       this.#policy.catch(() => {
@@ -37,7 +38,8 @@ export class LazyPolicy implements Policy {
     }
     const begin = this.#clock.monotonicMs();
     const policy = await withDeadline(this.#clock, deadlineMs, this.#policy, 'infer', this.#description.name);
-    return policy.infer(observation, Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin)));
+    const left = Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin));
+    return policy.infer(observation, left, options);
   }
 
   async close(): Promise<void> {

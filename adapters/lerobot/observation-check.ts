@@ -1,29 +1,61 @@
-import { EdgeError, type Observation } from '../../contract/core.ts';
-import type { ModelCard } from './model-card.ts';
+import { EdgeError, type Observation, type PolicyDescription } from '../../contract/core.ts';
 
-/** Throws `model.bad_observation` naming the tensor: missing, misshapen, of another length, or not finite. */
-export function checkObservation(observation: Observation, card: Pick<ModelCard, 'name' | 'inputs'>): void {
-  for (const [name, shape] of Object.entries(card.inputs)) {
+type Wanted = Pick<PolicyDescription, 'name' | 'inputs' | 'images'>;
+
+/**
+ * Throws `model.bad_observation` naming the tensor or picture: missing, misshapen, of another length, unknown, or not
+ * finite. Leading axes of one are no difference: [1, 7] and [7] are the same seven numbers.
+ */
+export function checkObservation(observation: Observation, policy: Wanted): void {
+  for (const [name, shape] of Object.entries(policy.inputs)) {
     const tensor = Object.hasOwn(observation.tensors, name) ? observation.tensors[name] : undefined;
-    if (!tensor) throw bad(card.name, `/${name}: missing`);
-    if (tensor.shape.join() !== shape.join())
+    if (!tensor) throw bad(policy.name, `/${name}: missing`);
+    if (!sameShape(tensor.shape, shape))
       throw bad(
-        card.name,
+        policy.name,
         `/${name}: shape [${shape.join(', ')}] expected, found [${tensor.shape.join(', ')}]`,
       );
     const length = shape.reduce((a, b) => a * b, 1);
     if (!(tensor.data instanceof Float32Array) || tensor.data.length !== length)
-      throw bad(card.name, `/${name}: ${length} float32 values expected, found ${tensor.data.length}`);
+      throw bad(policy.name, `/${name}: ${length} float32 values expected, found ${tensor.data.length}`);
     const odd = tensor.data.findIndex((value) => !Number.isFinite(value));
     if (odd >= 0)
-      throw bad(card.name, `/${name}/${odd}: a finite number expected, found ${tensor.data[odd]}`);
+      throw bad(policy.name, `/${name}/${odd}: a finite number expected, found ${tensor.data[odd]}`);
   }
-  const stranger = Object.keys(observation.tensors).find((name) => !Object.hasOwn(card.inputs, name));
+  checkPictures(observation, policy);
+  refuseStrangers(policy.name, observation.tensors, policy.inputs);
+}
+
+/** The axes without leading ones, as text. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return bare(a).join() === bare(b).join();
+}
+
+function bare(shape: readonly number[]): readonly number[] {
+  const first = shape.findIndex((size) => size !== 1);
+  return first < 0 ? shape.slice(-1) : shape.slice(first);
+}
+
+function checkPictures(observation: Observation, policy: Wanted): void {
+  const images = observation.images ?? {};
+  for (const [name, shape] of Object.entries(policy.images ?? {})) {
+    const picture = Object.hasOwn(images, name) ? images[name] : undefined;
+    if (!picture) throw bad(policy.name, `/${name}: missing (a picture)`);
+    const [height, width] = shape;
+    const fits = picture.shape.join() === shape.join() && picture.data.length === height * width * 3;
+    if (!(fits && picture.data instanceof Uint8Array))
+      throw bad(
+        policy.name,
+        `/${name}: a picture [${shape.join(', ')}] of bytes expected, found [${picture.shape.join(', ')}]`,
+      );
+  }
+  refuseStrangers(policy.name, images, policy.images ?? {});
+}
+
+function refuseStrangers(policy: string, given: object, known: object): void {
+  const stranger = Object.keys(given).find((name) => !Object.hasOwn(known, name));
   if (stranger !== undefined)
-    throw bad(
-      card.name,
-      `/${stranger}: unknown input; the policy takes ${Object.keys(card.inputs).join(', ')}`,
-    );
+    throw bad(policy, `/${stranger}: unknown input; the policy takes ${Object.keys(known).join(', ')}`);
 }
 
 function bad(policy: string, message: string): EdgeError {

@@ -1,20 +1,31 @@
-/** What travels between `OnnxPolicy` and its worker thread. */
+import type { ModelCard } from './model-card.ts';
+
+/** Where a network may run. What is not there falls back to the next; the processor is always the last. */
+export type OnnxProvider = 'tensorrt' | 'cuda' | 'cpu';
+
+/** What an `OnnxPolicy` gives its worker thread at the start. */
+export type OnnxStart = {
+  readonly bytes: Uint8Array;
+  readonly card: ModelCard;
+  readonly providers: readonly OnnxProvider[];
+  readonly threads: number;
+};
+
+/** One question. Tensors and pictures are as the policy is given them: the thread scales them. */
 export type OnnxJob = {
   readonly id: number;
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly data: Float32Array;
-  }[];
+  readonly tensors: Readonly<Record<string, Float32Array>>;
+  readonly images: Readonly<Record<string, Uint8Array>>;
+  readonly task: string | undefined;
 };
 
 export type OnnxReply =
-  | { readonly t: 'ready'; readonly inputs: readonly string[]; readonly outputs: readonly string[] }
-  | { readonly t: 'failed'; readonly message: string }
   | {
-      readonly t: 'done';
-      readonly id: number;
-      readonly data: Float32Array;
-      readonly shape: readonly number[];
+      readonly t: 'ready';
+      readonly provider: OnnxProvider;
+      /** Providers that were asked for and could not be had, with the reason. */
+      readonly skipped: readonly { readonly provider: OnnxProvider; readonly why: string }[];
     }
+  | { readonly t: 'failed'; readonly message: string }
+  | { readonly t: 'done'; readonly id: number; readonly data: Float32Array }
   | { readonly t: 'error'; readonly id: number; readonly message: string };

@@ -3,6 +3,7 @@ import {
   type ActionChunk,
   type Clock,
   EdgeError,
+  type InferOptions,
   type Observation,
   type Policy,
   type PolicyDescription,
@@ -10,30 +11,49 @@ import {
 } from '../../contract/core.ts';
 import { type Model, readModel } from './model-card.ts';
 import { checkObservation } from './observation-check.ts';
-import type { OnnxJob, OnnxReply } from './onnx-messages.ts';
+import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
 
 /** A cold disk and a large network; the daemon starts without the policy after this, milliseconds. */
 const LOAD_MS = 20_000;
+/** TensorRT compiles the network when it is loaded, milliseconds. */
+const LOAD_COMPILED_MS = 300_000;
+
+export type OnnxOptions = {
+  /** In the order in which they are tried; the processor is always the last. */
+  readonly providers?: readonly OnnxProvider[];
+  /** Threads of one inference. One: more spin against the control loop, on two cores. */
+  readonly threads?: number;
+  /** Where the network runs, and what was asked for and could not be had; told at each load. */
+  readonly onProvider?: (
+    provider: OnnxProvider,
+    skipped: readonly { readonly provider: OnnxProvider; readonly why: string }[],
+  ) => void;
+};
 
 type Open = { resolve(reply: OnnxReply): void; reject(error: Error): void };
 
-/** An ONNX network as a Policy. Its worker is made anew when it dies or stays deaf beyond a deadline. */
+/**
+ * An ONNX network as a Policy: observations as they are measured, actions in the units of the robot, scaled as its
+ * card says. Its worker is made anew when it dies or stays deaf beyond a deadline.
+ */
 export class OnnxPolicy implements Policy {
   readonly #clock: Clock;
   readonly #model: Model;
+  readonly #options: OnnxOptions;
   readonly #open = new Map<number, Open>();
   #worker: Worker | undefined;
   #nextId = 1;
   #closed = false;
 
-  private constructor(clock: Clock, model: Model) {
+  private constructor(clock: Clock, model: Model, options: OnnxOptions) {
     this.#clock = clock;
     this.#model = model;
+    this.#options = options;
   }
 
-  /** Throws `model.unavailable` (missing, changed or not loadable). */
-  static async load(path: string, clock: Clock): Promise<OnnxPolicy> {
-    const policy = new OnnxPolicy(clock, await readModel(path));
+  /** Throws `model.unavailable`: missing, changed, not loadable, or not giving what its card says (it is run once). */
+  static async load(path: string, clock: Clock, options: OnnxOptions = {}): Promise<OnnxPolicy> {
+    const policy = new OnnxPolicy(clock, await readModel(path), options);
     await policy.#ensureWorker();
     return policy;
   }
@@ -42,30 +62,39 @@ export class OnnxPolicy implements Policy {
     return this.#model.description;
   }
 
-  async infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
+  async infer(
+    observation: Observation,
+    deadlineMs: number,
+    options: InferOptions = {},
+  ): Promise<ActionChunk> {
     const { card, description } = this.#model;
-    checkObservation(observation, card);
+    checkObservation(observation, description);
+    this.#checkTask(observation.task);
+    const begin = this.#clock.monotonicMs();
     const worker = await this.#ensureWorker();
+    const left = Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin));
     const id = this.#nextId++;
     const job: OnnxJob = {
       id,
-      tensors: Object.keys(card.inputs).map((name) => ({ name, ...observation.tensors[name]! })),
+      tensors: pick(observation.tensors, Object.keys(card.inputs)),
+      images: pick(observation.images ?? {}, Object.keys(card.images ?? {})),
+      task: observation.task,
     };
     const answer = new Promise<OnnxReply>((resolve, reject) => this.#open.set(id, { resolve, reject }));
     worker.postMessage(job);
-    const reply = await withDeadline(this.#clock, deadlineMs, answer, 'infer', card.name).catch(
-      (error: unknown) => {
-        // A network that is late may be one that never returns: its thread is not trusted again.
-        if (this.#open.delete(id)) this.#drop(worker);
-        throw error;
-      },
-    );
+    const reply = await withDeadline(
+      this.#clock,
+      left,
+      abortable(answer, options.signal, card.name),
+      'infer',
+      card.name,
+    ).catch((error: unknown) => {
+      const known = this.#open.delete(id);
+      // A network that is late may be one that never returns: its thread is not trusted again.
+      if (known && !options.signal?.aborted) this.#drop(worker);
+      throw error;
+    });
     if (reply.t !== 'done') throw failed(card.name, reply.t === 'error' ? reply.message : 'no result');
-    if (reply.shape.join() !== card.output.shape.join())
-      throw failed(
-        card.name,
-        `gave shape [${reply.shape.join(', ')}], its card says [${card.output.shape.join(', ')}]`,
-      );
     return {
       actions: { shape: card.output.shape, data: reply.data },
       stepMs: card.step_ms,
@@ -82,6 +111,16 @@ export class OnnxPolicy implements Policy {
     await worker?.terminate();
   }
 
+  #checkTask(task: string | undefined): void {
+    const { card } = this.#model;
+    if (!card.task || task === undefined || card.task.names.includes(task)) return;
+    throw new EdgeError('model.bad_observation', {
+      operation: 'infer',
+      subject: card.name,
+      message: `/task: the policy was trained for ${card.task.names.map((name) => `"${name}"`).join(', ')}`,
+    });
+  }
+
   async #ensureWorker(): Promise<Worker> {
     if (this.#closed) throw failed(this.#model.card.name, 'closed');
     this.#worker ??= this.#makeWorker();
@@ -92,13 +131,18 @@ export class OnnxPolicy implements Policy {
 
   #makeWorker(): Worker {
     const { bytes, card } = this.#model;
+    const { providers = ['cpu'], threads = 1, onProvider } = this.#options;
+    const start: OnnxStart = { bytes, card, providers, threads };
     const worker = new Worker(new URL('./onnx-worker-main.ts', import.meta.url), {
-      workerData: { bytes, output: card.output.name },
+      workerData: start,
       name: 'onnx',
     });
     const started = new Promise<void>((resolve, reject) => {
       worker.on('message', (reply: OnnxReply) => {
-        if (reply.t === 'ready') return resolve();
+        if (reply.t === 'ready') {
+          onProvider?.(reply.provider, reply.skipped);
+          return resolve();
+        }
         if (reply.t === 'failed') return reject(unavailable(card.name, reply.message));
         const open = this.#open.get(reply.id);
         this.#open.delete(reply.id);
@@ -110,7 +154,8 @@ export class OnnxPolicy implements Policy {
         if (this.#worker === worker) this.#drop(worker);
       });
     });
-    const bounded = withDeadline(this.#clock, LOAD_MS, started, 'load policy', card.name);
+    const loadMs = providers.includes('tensorrt') ? LOAD_COMPILED_MS : LOAD_MS;
+    const bounded = withDeadline(this.#clock, loadMs, started, 'load policy', card.name);
     bounded.catch(() => this.#drop(worker));
     ready.set(worker, bounded);
     worker.unref();
@@ -133,6 +178,22 @@ export class OnnxPolicy implements Policy {
 
 /** When each worker has loaded its network. */
 const ready = new WeakMap<Worker, Promise<void>>();
+
+/** The data of the named ones; all are there, they were checked. */
+function pick<T>(from: Readonly<Record<string, { readonly data: T }>>, names: readonly string[]) {
+  return Object.fromEntries(names.map((name) => [name, from[name]!.data]));
+}
+
+/** Settles when `signal` aborts; the work itself goes on in its thread and its result is dropped. */
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, subject: string): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const given = () => reject(failed(subject, 'the question was withdrawn'));
+    if (signal.aborted) given();
+    signal.addEventListener('abort', given, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', given));
+  });
+}
 
 function failed(subject: string, message: string): EdgeError {
   return new EdgeError('model.failed', { operation: 'infer', subject, message: `${subject}: ${message}` });

@@ -1,34 +1,71 @@
 /** Worker thread of one ONNX session: the network blocks here and nowhere else. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { OnnxJob, OnnxReply } from './onnx-messages.ts';
+import { outputNames } from './model-card.ts';
+import { actionsOf, emptyJob, feedsOf } from './onnx-feeds.ts';
+import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
 
-const { bytes, output } = workerData as { bytes: Uint8Array; output: string };
+const { bytes, card, providers, threads } = workerData as OnnxStart;
+const outputs = outputNames(card);
 const post = (reply: OnnxReply, transfer: ArrayBuffer[] = []) => parentPort!.postMessage(reply, transfer);
 
 try {
-  // One thread and no spinning: the default would keep a whole core busy between two inferences.
-  const session = await InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
-  });
-  parentPort!.on('message', (job: OnnxJob) => void run(session, job));
-  post({ t: 'ready', inputs: session.inputNames, outputs: session.outputNames });
+  const { session, provider, skipped } = await open();
+  // The first run allocates and, on a graphics card, compiles: nobody should wait for it with a robot in motion.
+  await infer(session, emptyJob(card));
+  parentPort!.on('message', (job: OnnxJob) => void answer(session, job));
+  post({ t: 'ready', provider, skipped });
 } catch (error) {
   post({ t: 'failed', message: (error as Error).message });
 }
 
-async function run(session: InferenceSession, job: OnnxJob): Promise<void> {
+/** The first provider that can be had; the last failure is the one that counts. */
+async function open(): Promise<{
+  session: InferenceSession;
+  provider: OnnxProvider;
+  skipped: { provider: OnnxProvider; why: string }[];
+}> {
+  const skipped: { provider: OnnxProvider; why: string }[] = [];
+  const wanted: OnnxProvider[] = [...providers.filter((provider) => provider !== 'cpu'), 'cpu'];
+  for (const provider of wanted) {
+    try {
+      // No spinning: the default would keep a whole core busy between two inferences.
+      const session = await InferenceSession.create(bytes, {
+        executionProviders: [provider],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+      });
+      return { session, provider, skipped };
+    } catch (error) {
+      if (provider === 'cpu') throw error;
+      skipped.push({ provider, why: (error as Error).message });
+    }
+  }
+  throw new Error('no execution provider');
+}
+
+async function infer(session: InferenceSession, job: Omit<OnnxJob, 'id'>): Promise<Float32Array> {
+  const feeds = Object.fromEntries(
+    Object.entries(feedsOf(card, job)).map(([name, { shape, data }]) => [
+      name,
+      new Tensor('float32', data, [...shape]),
+    ]),
+  );
+  const results = await session.run(feeds, [...outputs]);
+  return actionsOf(
+    card,
+    outputs.map((name) => {
+      const { dims, data } = results[name]!;
+      return { shape: dims, data: Float32Array.from(data as Float32Array) };
+    }),
+  );
+}
+
+async function answer(session: InferenceSession, job: OnnxJob): Promise<void> {
   try {
-    const feeds = Object.fromEntries(
-      job.tensors.map(({ name, shape, data }) => [name, new Tensor('float32', data, [...shape])]),
-    );
-    const results = await session.run(feeds, [output]);
-    const tensor = results[output]!;
-    const data = Float32Array.from(tensor.data as Float32Array);
-    post({ t: 'done', id: job.id, data, shape: [...tensor.dims] }, [data.buffer as ArrayBuffer]);
+    const data = await infer(session, job);
+    post({ t: 'done', id: job.id, data }, [data.buffer as ArrayBuffer]);
   } catch (error) {
     post({ t: 'error', id: job.id, message: (error as Error).message });
   }

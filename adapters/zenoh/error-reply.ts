@@ -1,5 +1,5 @@
-import { decode, encode } from '@msgpack/msgpack';
 import { EdgeError, type ErrorBody, isErrorBody } from '../../contract/core.ts';
+import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
 
 export const MSGPACK = 'application/msgpack';
 export const JSON_ENCODING = 'application/json';
@@ -20,7 +20,7 @@ export function encodeError(
   if (isJson(queryEncoding)) {
     return { payload: new TextEncoder().encode(JSON.stringify(body)), encoding: JSON_ENCODING };
   }
-  return { payload: encode(body), encoding: MSGPACK };
+  return { payload: encodeMsgpack(body), encoding: MSGPACK };
 }
 
 /** The typed error in an error reply. What a stranger sent as text becomes `zenoh.failed` with that text. */
@@ -28,7 +28,7 @@ export function decodeError(payload: Uint8Array, encoding: string, subject: stri
   try {
     const value: unknown = isJson(encoding)
       ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
-      : decode(payload);
+      : decodeMsgpack(payload);
     if (isErrorBody(value)) return value;
   } catch {
     // Not ours: read it as text below.

@@ -1,4 +1,3 @@
-import { decode, encode } from '@msgpack/msgpack';
 import {
   type ActionChunk,
   EdgeError,
@@ -9,6 +8,7 @@ import {
   type Tensor,
   toWireTime,
 } from '../../contract/core.ts';
+import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
 import { isJson, JSON_ENCODING, MSGPACK } from './error-reply.ts';
 
 /** The payloads of `ai/inference/vla`, both ways. Pure: bytes in, values out. The README has the tables. */
@@ -74,13 +74,13 @@ export function encodeDescription(description: PolicyDescription, queryEncoding:
 function encodePayload(value: object, json: boolean): Payload {
   return json
     ? { payload: new TextEncoder().encode(JSON.stringify(value)), encoding: JSON_ENCODING }
-    : { payload: encode(value), encoding: MSGPACK };
+    : { payload: encodeMsgpack(value), encoding: MSGPACK };
 }
 
 function parse(payload: Uint8Array, encoding: string): unknown {
   try {
     if (isJson(encoding)) return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-    return decode(payload, { useBigInt64: true, maxArrayLength: 1 << 20, maxMapLength: 256 });
+    return decodeMsgpack(payload, { bigint: true });
   } catch (error) {
     const format = isJson(encoding) ? 'JSON' : 'MessagePack';
     throw bad('/', `is not ${format}: ${error instanceof Error ? error.message : String(error)}`);
