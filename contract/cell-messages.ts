@@ -4,6 +4,7 @@ import type { PolicyContext } from './intent.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
+import type { Plan } from './plan.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunState, RunStatus } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
@@ -50,6 +51,8 @@ export const METHODS = {
     rosTf: 'ros.tf',
     policyList: 'policy.list',
     policyInfer: 'policy.infer',
+    policyDescribe: 'policy.describe',
+    policyReload: 'policy.reload',
     controllerList: 'controller.list',
     controllerStart: 'controller.start',
     controllerStop: 'controller.stop',
@@ -71,6 +74,7 @@ export const METHODS = {
     approvalAnswer: 'approval.answer',
     grantInstall: 'grant.install',
     inferPlan: 'infer.plan',
+    planCancel: 'infer.plan_cancel',
     chatOpen: 'infer.chat_open',
     chatNext: 'infer.chat_next',
     chatCancel: 'infer.chat_cancel',
@@ -359,4 +363,26 @@ export type RunBrief = {
   readonly traceparent?: string;
   /** Only in the answer of `intent.submit`: the idempotency key had opened this run before. */
   readonly duplicate?: boolean;
+};
+
+/**
+ * Body of `infer.plan`: `ask` is a `PlanAsk`, checked raw by the runtime; the plan is made and not carried out. The
+ * answer is a `PlanReply` by `deadlineMs`. Rejects with `schema.invalid`, `model.failed`, `model.unavailable`,
+ * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `run.limit`, `cell.unavailable`.
+ */
+export type InferPlan = {
+  readonly ask: unknown;
+  readonly context: PolicyContext;
+  readonly deadlineMs: number;
+  /** Name under which `infer.plan_cancel` (`{callId, reason}`) ends it; it rejects with `run.cancelled` then. */
+  readonly callId?: string;
+  readonly traceparent?: string;
+};
+export type PlanReply = {
+  readonly run_id: string;
+  readonly plan: Plan;
+  readonly model: string;
+  readonly model_id: string;
+  /** Steps that were not needed, and why. */
+  readonly dropped: readonly { readonly subgoal: string; readonly reason: string }[];
 };

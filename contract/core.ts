@@ -15,6 +15,7 @@ export * from './event-hash.ts';
 export type * from './event-payloads.ts';
 export * from './fits.ts';
 export * from './ids.ts';
+export type * from './inference-messages.ts';
 export type * from './intent.ts';
 export * from './limits.ts';
 export type * from './link-orders.ts';

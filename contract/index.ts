@@ -9,6 +9,7 @@ export * from './event-hash.ts';
 export * from './event-payloads.ts';
 export * from './fits.ts';
 export * from './ids.ts';
+export type * from './inference-messages.ts';
 export * from './intent.ts';
 export * from './limits.ts';
 export * from './link-orders.ts';

@@ -186,6 +186,29 @@ export const LIMITS = {
   COMMAND_EXPIRY_MS: 300,
   /** One policy inference payload over a queryable. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
+  /** Policies of one daemon. */
+  POLICIES_MAX: 32,
+  /** Questions that wait for one policy, of all callers together. */
+  POLICY_QUEUE_MAX: 64,
+  /** Loading a policy, or reaching the server that has it, milliseconds. */
+  POLICY_LOAD_MS: 30_000,
+  /** Longest that anybody may let a policy think about one question, milliseconds. */
+  POLICY_DEADLINE_MS_MAX: 30_000,
+  /** Sessions that queryables keep for callers that come again and never say goodbye, and how long, milliseconds. */
+  POLICY_CALLERS_MAX: 256,
+  POLICY_CALLER_IDLE_MS: 60_000,
+  /** Conversations with models that callers outside of runs have open; more are refused. */
+  CHATS_OPEN_MAX: 32,
+  /** The same of one caller. */
+  CHATS_PER_CALLER_MAX: 4,
+  /** One request to a model from outside, with its pictures. */
+  CHAT_REQUEST_BYTES_MAX: 8 * 1024 * 1024,
+  /** What a model said and its caller has not fetched; then the call ends. */
+  CHAT_UNREAD_BYTES_MAX: 1024 * 1024,
+  /** A caller that fetches nothing for this long is gone, milliseconds. */
+  CHAT_UNREAD_MS: 30_000,
+  /** Longest that a call of a model from outside may take, milliseconds. */
+  CHAT_DEADLINE_MS_MAX: 300_000,
   /** One policy hook. A hook that is later than this denies, milliseconds. */
   POLICY_HOOK_MS: 1_000,
   /** One query of the lakehouse, milliseconds, and the rows it may return. */

@@ -3,6 +3,7 @@ import { EdgeError, type RouteSpec, type ScheduleSpec } from '../contract/core.t
 import { disagreements } from './config/agree.ts';
 import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
 import { type ModelRow, readModels, showModels } from './config/models.ts';
+import { type PolicyRow, readPolicies, showPolicies } from './config/policies.ts';
 import { readRoutes, showRoutes } from './config/routes.ts';
 import { readSchedules, showSchedules } from './config/schedules.ts';
 import type { KeySpec } from './config/spec.ts';
@@ -11,15 +12,16 @@ import { lineOfKey, lineOfRowKey } from './config/toml-lines.ts';
 export { parse as tomlOf, stringify as tomlText } from 'smol-toml';
 export type { RosTopic } from './config/keys.ts';
 
-/** The tables of `CONFIG_SPEC`, and the lists of routes, schedules and models. */
+/** The tables of `CONFIG_SPEC`, and the lists of routes, schedules, models and policies. */
 export type Config = Tables & {
   readonly routes: readonly RouteSpec[];
   readonly schedules: readonly ScheduleSpec[];
   readonly models: readonly ModelRow[];
+  readonly policies: readonly PolicyRow[];
 };
 
-/** Every section; the last three are lists of tables. */
-const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models'];
+/** Every section; the last are lists of tables. */
+const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models', 'policies'];
 
 /** One problem of a configuration, with everything needed to mend it. */
 export type ConfigFault = {
@@ -67,6 +69,7 @@ export function readConfig(
   let routes: readonly RouteSpec[] = [];
   let schedules: readonly ScheduleSpec[] = [];
   let models: readonly ModelRow[] = [];
+  let policies: readonly PolicyRow[] = [];
   const rowFault =
     (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
       faults.push({
@@ -91,6 +94,10 @@ export function readConfig(
       models = readModels(body, rowFault(section));
       continue;
     }
+    if (section === 'policies') {
+      policies = readPolicies(body, rowFault(section));
+      continue;
+    }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
     if (!keys) {
       fault([section], body, `one of the tables ${TABLES.join(', ')}${near(section, TABLES)}`);
@@ -113,7 +120,7 @@ export function readConfig(
       expected,
     }),
   );
-  const config = { ...values, routes, schedules, models } as unknown as Config;
+  const config = { ...values, routes, schedules, models, policies } as unknown as Config;
   if (faults.length === 0)
     for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
   return { config, faults };
@@ -152,7 +159,7 @@ export function showDefaults(): string {
     }
     lines.push('');
   }
-  return [...lines, ...showRoutes(), ...showSchedules(), ...showModels()].join('\n');
+  return [...lines, ...showRoutes(), ...showSchedules(), ...showModels(), ...showPolicies()].join('\n');
 }
 
 function defaults(): Record<string, Record<string, unknown>> {

@@ -1,16 +1,9 @@
 import { EdgeError, type ErrorBody, isErrorBody } from '../../contract/core.ts';
+import { isJson, JSON_ENCODING, MSGPACK } from '../../formats/inference/index.ts';
 import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
-
-export const MSGPACK = 'application/msgpack';
-export const JSON_ENCODING = 'application/json';
 
 /** A stranger's error text is quoted, but not without bound. */
 const FOREIGN_TEXT_CHARS_MAX = 1000;
-
-/** `application/json;utf-8` and `application/json` are the same kind. */
-export function isJson(encoding: string): boolean {
-  return encoding === JSON_ENCODING || encoding.startsWith(`${JSON_ENCODING};`) || encoding === 'text/json';
-}
 
 /** A typed error as the payload of an error reply, in the encoding the query was asked in. */
 export function encodeError(

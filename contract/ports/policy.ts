@@ -46,6 +46,8 @@ export type PolicyDescription = {
   readonly takesPrefix?: boolean;
   /** It wants the task in words. */
   readonly takesTask?: boolean;
+  /** What it answers depends on what it has seen since the episode began; see `Policy.reset`. */
+  readonly remembers?: boolean;
 };
 
 export type InferOptions = {

@@ -14,8 +14,10 @@ import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
+import { makeInference } from './inference.ts';
 import { makeIntents } from './intents.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
+import { makePolicies } from './policies.ts';
 import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
 import { makeRobotIo } from './robot-io.ts';
@@ -39,7 +41,12 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
   const intents = makeIntents(settings, context, io.rosApi);
-  const zenoh = await makeZenoh(settings, context, routes, intents.keySpaceUsers);
+  const policies = makePolicies(settings, context, () => zenoh?.keySpace());
+  const inference = makeInference(settings, context, policies);
+  const zenoh = await makeZenoh(settings, context, routes, [
+    ...inference.keySpaceUsers,
+    ...intents.keySpaceUsers,
+  ]);
   const player = makePlayer(settings, context, {
     bus,
     definitions,
@@ -86,9 +93,10 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async start() {
       await cell.start();
       intents.start();
+      void policies.start();
     },
     async stop() {
-      await Promise.all([cell.stop(), intents.close(), clips.close()]);
+      await Promise.all([cell.stop(), intents.close(), clips.close(), policies.close()]);
     },
   };
 }

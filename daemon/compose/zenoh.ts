@@ -1,25 +1,18 @@
-import { LazyPolicy } from '../../adapters/lerobot/lazy-policy.ts';
-import { readModel } from '../../adapters/lerobot/model-card.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { type DriverChoice, openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
-import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import { type CellContext, type ConfigChange, EdgeError, TOPICS } from '../../contract/core.ts';
 import { KeySpaceKeeper, type KeySpaceUser } from '../execution/key-space-keeper.ts';
 import type { Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
-import { driveModelPath } from './policy.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
-/** The key space of this robot, with what it answers there and what is routed; undefined where it is switched off. */
+/** The key space of this robot, with who lives on it; undefined where it is switched off. */
 export async function makeZenoh(
   { config }: Settings,
   { clock, emit, report, bus }: CellContext,
   routes: Routes,
   others: readonly KeySpaceUser[] = [],
 ): Promise<KeySpaceKeeper | undefined> {
-  const { enabled, prefix } = config.zenoh;
-  if (!enabled) return undefined;
-  const path = driveModelPath(config);
+  if (!config.zenoh.enabled) return undefined;
   let choice: DriverChoice | undefined;
   let zenoh = config.zenoh;
   const keeper = new KeySpaceKeeper({
@@ -40,20 +33,7 @@ export async function makeZenoh(
       report('info', `Zenoh driver: ${choice.driver}`, { why: choice.why });
       return opened.keySpace;
     },
-    users: [
-      {
-        name: 'queryables',
-        async attach(keySpace) {
-          const { description } = await readModel(path);
-          return serveVla(keySpace, new LazyPolicy(description, clock, () => OnnxPolicy.load(path, clock)), {
-            prefix,
-            clock,
-          });
-        },
-      },
-      routes,
-      ...others,
-    ],
+    users: [routes, ...others],
     onFault: (error) => {
       report('warn', error.message, { code: error.code, hint: error.hint });
       emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]).catch((thrown: unknown) =>

@@ -46,6 +46,8 @@ export function planReload(before: Sections, after: Sections): ReloadPlan {
     if (FRAME.includes(section)) later.push(...keys.map((key) => `${section}.${key}`));
     // The simulated robot is another process, which goes on as it is.
     else if (section === 'robot' && keys.includes('source')) later.push('robot.source');
+    // Each policy is swapped by itself: nobody's question fails, and the robot is not stopped for it.
+    else if (section === 'policies') live.push(section);
     else if (section === 'zenoh' && !keys.some((key) => ZENOH_PARTS.includes(key))) live.push(section);
     else for (const cell of READERS[section] ?? ['runtime']) restart.add(cell);
   }

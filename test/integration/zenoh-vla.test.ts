@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
-import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import type { EdgeError, Policy } from '../../contract/index.ts';
+import { VlaQueryable } from '../../daemon/execution/serving/vla-queryable.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
+import { deskOf, specOf } from '../support/desk.ts';
 import { freePort } from '../support/zenoh.ts';
 import { ZenohPeer } from '../support/zenoh-peer.ts';
 
@@ -24,7 +25,10 @@ beforeAll(async () => {
   router = await NativeKeySpace.open({ mode: 'router', listen: [endpoint] }, deps);
   policies.set('hash', new HashPolicy());
   policies.set('drive', await OnnxPolicy.load(DRIVE, clock));
-  for (const [name, policy] of policies) await serveVla(router, policy, { prefix: `robot/${name}`, clock });
+  for (const [name, policy] of policies) {
+    const rig = await deskOf(clock, [specOf(policy.describe().name, () => policy)]);
+    await new VlaQueryable({ prefix: `robot/${name}`, clock, ...rig }).attach(router);
+  }
 });
 afterAll(async () => {
   await router.close();

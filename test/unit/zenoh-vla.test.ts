@@ -2,12 +2,13 @@ import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeError } from '../../adapters/zenoh/error-reply.ts';
-import { decodeVlaRequest, encodeChunk } from '../../adapters/zenoh/vla-codec.ts';
-import { serveVla } from '../../adapters/zenoh/vla-queryable.ts';
 import { EdgeError, LIMITS, type Policy } from '../../contract/index.ts';
+import { VlaQueryable } from '../../daemon/execution/serving/vla-queryable.ts';
+import { decodeVlaRequest, encodeChunk } from '../../formats/inference/index.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
+import { deskOf, specOf } from '../support/desk.ts';
 
 const MSGPACK = 'application/msgpack';
 const JSON_TYPE = 'application/json';
@@ -144,7 +145,8 @@ describe('serving a policy', () => {
   async function serve(policy: Policy) {
     const [clock, fabric] = [new ManualClock(), new MemoryFabric()];
     const [server, asker] = [new MemoryKeySpace(clock, fabric), new MemoryKeySpace(clock, fabric)];
-    await serveVla(server, policy, { prefix: 'robot/r1', clock });
+    const rig = await deskOf(clock, [specOf(policy.describe().name, () => policy)]);
+    await new VlaQueryable({ prefix: 'robot/r1', clock, ...rig }).attach(server);
     const ask = (payload?: Uint8Array, encoding = MSGPACK) =>
       asker.query('robot/r1/ai/inference/vla', {
         ...(payload ? { payload, encoding } : {}),

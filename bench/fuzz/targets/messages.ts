@@ -1,5 +1,5 @@
-import { decodeVlaRequest } from '../../../adapters/zenoh/vla-codec.ts';
 import * as cdr from '../../../formats/cdr/index.ts';
+import { decodeVlaRequest } from '../../../formats/inference/index.ts';
 import { decodeAny, encodeAny, headerStamp, KNOWN_TYPES, schemaFor } from '../../../formats/ros2/index.ts';
 import { mutate, mutateText } from '../mutate.ts';
 import type { Random } from '../random.ts';

@@ -1,0 +1,118 @@
+import { LIMITS } from '../../contract/core.ts';
+import { choice, integer, type KeySpec, quantity, text } from './spec.ts';
+
+/** Rows of `[[policies]]`: their keys, defaults and meaning. The first is the default policy. */
+const POLICY_ROW_KEYS = {
+  name: text('', 'name of the policy: for controllers, queryables and servers', {
+    match: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    expected: 'a name of letters, digits, dot, dash, underscore',
+  }),
+  kind: choice(
+    ['onnx', 'zenoh', 'lerobot', 'openpi', 'groot', 'episode'],
+    'onnx',
+    'onnx: a network in this process; zenoh: another node that answers ai/inference/vla; lerobot, openpi, groot: a server of theirs; episode: what was recorded, as a peer for tests',
+  ),
+  path: text('', 'kind onnx: the network, its card beside it; kind episode: the recording'),
+  url: text(
+    '',
+    'kind zenoh: the key of the node, for example "robot/gpu-1/ai/inference/vla"; lerobot: "127.0.0.1:8080"; openpi: "ws://127.0.0.1:8000"; groot: "tcp://127.0.0.1:5555"',
+    { match: /^[^\s@]{0,512}$/, expected: 'an address without a password' },
+  ),
+  policy: text('', 'name of the policy at its server, where it has several', {
+    match: /^[A-Za-z0-9._/:-]{0,256}$/,
+    expected: 'a name',
+  }),
+  card: text('', 'file that says what the policy takes and gives, for servers that do not tell it'),
+  token_file: text('', 'token for its server: a path, or credential:NAME'),
+  sha256: text('', 'of the network; another one is refused. Empty: any', {
+    match: /^(|[0-9a-f]{64})$/,
+    expected: '64 hexadecimal digits, or ""',
+  }),
+  device: choice(['cpu', 'cuda', 'tensorrt'], 'cpu', 'kind onnx: where it is computed'),
+  memory: choice(
+    ['own', 'serial'],
+    'own',
+    'a policy that remembers its episode: one for each session, or one that is reset when another session has its turn',
+  ),
+  timeout: quantity('duration', '5 s', 'reaching its server, and a question that names no deadline', {
+    min: 1,
+    max: LIMITS.POLICY_DEADLINE_MS_MAX,
+  }),
+  sessions: integer(64, 'callers at a time', { min: 1, max: 1_024 }),
+  queue: integer(8, 'questions of one caller that wait or are answered; more are refused', {
+    min: 1,
+    max: LIMITS.POLICY_QUEUE_MAX,
+  }),
+} as const;
+
+export type PolicyRow = {
+  readonly [K in keyof typeof POLICY_ROW_KEYS]: (typeof POLICY_ROW_KEYS)[K] extends KeySpec<infer T>
+    ? T
+    : never;
+};
+
+type Fault = (row: number | undefined, key: string, value: unknown, expected: string) => void;
+
+/** The list `[[policies]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
+export function readPolicies(body: unknown, fault: Fault): readonly PolicyRow[] {
+  if (!Array.isArray(body)) {
+    fault(undefined, '', body, 'a list of tables: [[policies]]');
+    return [];
+  }
+  if (body.length > LIMITS.POLICIES_MAX)
+    fault(undefined, '', body.length, `at most ${LIMITS.POLICIES_MAX} policies`);
+  const rows: PolicyRow[] = [];
+  for (const [index, row] of body.entries()) {
+    const read = readRow(row, (key, value, expected) => fault(index, key, value, expected));
+    if (read === undefined) continue;
+    if (rows.some(({ name }) => name === read.name))
+      fault(index, 'name', read.name, 'a name that no other policy has');
+    else rows.push(read);
+  }
+  return rows;
+}
+
+function readRow(
+  row: unknown,
+  fault: (key: string, value: unknown, expected: string) => void,
+): PolicyRow | undefined {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    fault('', row, 'a table');
+    return undefined;
+  }
+  let faults = 0;
+  const refuse = (key: string, value: unknown, expected: string) => {
+    faults += 1;
+    fault(key, value, expected);
+  };
+  const specs = POLICY_ROW_KEYS as Record<string, KeySpec<unknown>>;
+  const values: Record<string, unknown> = {};
+  for (const [key, spec] of Object.entries(specs)) values[key] = spec.fallback;
+  for (const [key, value] of Object.entries(row)) {
+    const spec = Object.hasOwn(specs, key) ? specs[key] : undefined;
+    if (!spec) {
+      const hint = /token|secret|password/.test(key) ? ': tokens stand in a file, token_file' : '';
+      refuse(key, '', `one of the keys ${Object.keys(specs).join(', ')}${hint}`);
+      continue;
+    }
+    const read = spec.read(value);
+    if (read.ok) values[key] = read.value;
+    else refuse(key, value, read.expected);
+  }
+  const read = values as PolicyRow;
+  if (faults > 0) return undefined;
+  if (read.name === '') refuse('name', '', 'a value');
+  const byPath = read.kind === 'onnx' || read.kind === 'episode';
+  if (byPath && read.path === '') refuse('path', '', 'a file');
+  if (!byPath && read.url === '') refuse('url', '', 'the address of the server');
+  return faults === 0 ? read : undefined;
+}
+
+/** The rows as a person would write them, for `config show`. */
+export function showPolicies(): string[] {
+  const lines = Object.entries(POLICY_ROW_KEYS).flatMap(([key, { about, shown }]) => [
+    `# ${about}`,
+    `# ${key} = ${shown}`,
+  ]);
+  return ['# [[policies]]: policies of this robot; the first is the default', ...lines, ''];
+}

@@ -1,0 +1,32 @@
+import {
+  type CellBus,
+  METHODS,
+  type PolicyDescribeRequest,
+  type PolicyInferReply,
+  type PolicyInferRequest,
+  type PolicyListReply,
+  type PolicyReloadRequest,
+} from '../../../contract/core.ts';
+import type { ExecutionPolicyDesk } from './policy-desk.ts';
+import type { PolicyDoor } from './policy-door.ts';
+
+/** What other cells ask of the policies: the API for programs, the command line for people. */
+export function servePolicyRequests(
+  bus: Pick<CellBus, 'handle'>,
+  desk: Pick<ExecutionPolicyDesk, 'policies' | 'reload'>,
+  door: PolicyDoor,
+): void {
+  const { policyList, policyInfer, policyDescribe, policyReload } = METHODS.execution;
+  bus.handle(policyList, async () => ({ policies: desk.policies() }) satisfies PolicyListReply);
+  bus.handle(policyDescribe, async (body) => door.describe((body as PolicyDescribeRequest).policy));
+  bus.handle(policyReload, async (body) => desk.reload((body as PolicyReloadRequest).name));
+  bus.handle(policyInfer, async (body) => {
+    const { caller, policy, session, reset, observation, deadlineMs, prefix, call } =
+      body as PolicyInferRequest;
+    const chunk = await door.infer(caller, {
+      ...{ observation, deadlineMs, policy, session, prefix, call },
+      reset: reset ?? false,
+    });
+    return { chunk } satisfies PolicyInferReply;
+  });
+}

@@ -1,0 +1,115 @@
+import {
+  type Clock,
+  EdgeError,
+  type PolicyCaller,
+  type PolicyDesk,
+  type PolicySession,
+  type ServedPolicy,
+} from '../../../contract/core.ts';
+import { type PolicySpec, ServedPolicyQueue } from './served-policy.ts';
+
+export type DeskOptions = {
+  readonly clock: Clock;
+  /** The first is the default. Names are unique. */
+  readonly policies: readonly PolicySpec[];
+  report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
+};
+
+/** The policies of this robot, for every wire. See `PolicyDesk`. */
+export class ExecutionPolicyDesk implements PolicyDesk {
+  readonly #options: DeskOptions;
+  #served = new Map<string, ServedPolicyQueue>();
+  #closed = false;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    for (const spec of options.policies)
+      this.#served.set(spec.name, new ServedPolicyQueue(spec, options.clock));
+  }
+
+  /** Finds out what each policy is. Never rejects: what cannot be had says so in `policies()`. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#served.values()].map((queue) => this.#warm(queue)));
+  }
+
+  policies(): readonly ServedPolicy[] {
+    return [...this.#served.values()].map((queue) => queue.view());
+  }
+
+  open(caller: PolicyCaller, policy?: string): PolicySession {
+    const queue = this.#find(policy);
+    const place = queue.enter(caller);
+    return {
+      describe: () => queue.describe(),
+      infer: (observation, deadlineMs, options) => queue.infer(place, observation, deadlineMs, options),
+      reset: () => queue.reset(place),
+      close: async () => queue.leave(place),
+    };
+  }
+
+  /**
+   * Other policies count from now on. One that stays and changed is swapped without failing a question; one that cannot
+   * be made leaves the former one in place and is told. Sessions of one that is gone end.
+   */
+  async apply(specs: readonly PolicySpec[]): Promise<void> {
+    const { clock, report } = this.#options;
+    const before = this.#served;
+    this.#served = new Map();
+    const work: Promise<void>[] = [];
+    for (const spec of specs) {
+      const known = before.get(spec.name);
+      const queue = known ?? new ServedPolicyQueue(spec, clock);
+      before.delete(spec.name);
+      this.#served.set(spec.name, queue);
+      work.push(known ? this.#swap(known, spec) : this.#warm(queue));
+    }
+    for (const [name, queue] of before) {
+      report('info', `the policy ${name} is not configured any more`, {});
+      work.push(queue.close());
+    }
+    await Promise.all(work);
+  }
+
+  /** Makes a policy anew from where it came from, for example after its file changed. `model.not_found`, else as making it. */
+  async reload(name: string): Promise<ServedPolicy> {
+    const queue = this.#find(name);
+    await queue.swap(queue.spec);
+    return queue.view();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#served.values()].map((queue) => queue.close()));
+  }
+
+  #find(policy: string | undefined): ServedPolicyQueue {
+    const names = [...this.#served.keys()];
+    const queue = this.#served.get(policy ?? names[0] ?? '');
+    if (queue && !this.#closed) return queue;
+    const shown = policy?.slice(0, 64) ?? 'default';
+    throw new EdgeError('model.not_found', {
+      operation: 'find policy',
+      subject: shown,
+      message: `no policy ${shown}; there are: ${names.join(', ') || 'none'}`,
+    });
+  }
+
+  async #warm(queue: ServedPolicyQueue): Promise<void> {
+    await queue.warm();
+    const { name, state, reason } = queue.view();
+    if (state === 'failed') this.#options.report('warn', `the policy ${name} cannot be had: ${reason}`, {});
+  }
+
+  async #swap(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
+    const { report } = this.#options;
+    try {
+      const { hash: before } = queue.view();
+      await queue.swap(spec);
+      const { hash } = queue.view();
+      report('info', `the policy ${spec.name} was swapped`, { before, hash });
+    } catch (thrown) {
+      const { code, message, hint } = EdgeError.from(thrown, 'model.unavailable', 'swap policy', spec.name);
+      report('warn', `the policy ${spec.name} stays as it is: ${message}`, { code, hint });
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import {
+  type ActionChunk,
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type Policy,
+  type PolicyDescription,
+  withDeadline,
+} from '../../../contract/core.ts';
+import type { Place, PolicySpec } from './served-policy.ts';
+
+/** A policy that could not be made is not tried again before, milliseconds. */
+const RETRY_MS = 1_000;
+/** Nobody waits longer for one that is to close, milliseconds. */
+const CLOSE_MS = 2_000;
+
+type Loaded = { readonly policy: Policy; readonly description: PolicyDescription };
+type Own = { readonly policy: Policy; readonly generation: number };
+
+/**
+ * The policies behind one name: one for everybody; where it remembers, one for each session, or one that is reset
+ * whenever another session has its turn. A swap replaces them between two questions.
+ */
+export class PolicyInstances {
+  readonly #clock: Clock;
+  #spec: PolicySpec;
+  #shared: Loaded | undefined;
+  #loading: Promise<Loaded> | undefined;
+  #failure: { readonly error: EdgeError; readonly atMs: number } | undefined;
+  /** Counts swaps: an instance of an older one is out of date. */
+  #generation = 0;
+  readonly #own = new Map<Place, Own>();
+  /** Whose memory the serial instance holds. */
+  #holder: Place | undefined;
+  /** Closed when the question that may use them is over. */
+  #retired: Policy[] = [];
+  #last: PolicyDescription | undefined;
+  #closed = false;
+
+  constructor(spec: PolicySpec, clock: Clock) {
+    this.#spec = spec;
+    this.#clock = clock;
+  }
+
+  describe(): PolicyDescription {
+    if (this.#last) return this.#last;
+    throw (
+      this.#failure?.error ??
+      new EdgeError('model.unavailable', {
+        operation: 'describe policy',
+        subject: this.#spec.name,
+        message: 'it is not known yet what this policy takes',
+      })
+    );
+  }
+
+  view(): { description: PolicyDescription; state: 'ready' | 'idle' | 'failed'; reason: string } {
+    const { name } = this.#spec;
+    const unknown = { name, hash: '', inputs: {}, output: [0, 0] as const, stepMs: 0 };
+    const state = this.#failure ? 'failed' : this.#shared ? 'ready' : 'idle';
+    return { description: this.#last ?? unknown, state, reason: this.#failure?.error.message ?? '' };
+  }
+
+  remembers(): boolean {
+    return this.#shared?.policy.reset !== undefined;
+  }
+
+  /** The instance for this place, where nothing has to be waited for. */
+  ready(place: Place): Policy | undefined {
+    const shared = this.#shared;
+    if (!shared) return undefined;
+    if (!shared.policy.reset) return shared.policy;
+    if (this.#spec.memory === 'own') {
+      const own = this.#own.get(place);
+      return own?.generation === this.#generation ? own.policy : undefined;
+    }
+    return this.#holder === place ? shared.policy : undefined;
+  }
+
+  /** The instance for this place, made or reset where that is needed; rejects by `until` on the monotonic clock. */
+  async of(place: Place, until: number): Promise<Policy> {
+    const leftMs = Math.max(1, until - this.#clock.monotonicMs());
+    return await withDeadline(this.#clock, leftMs, this.#prepare(place, leftMs), 'infer', this.#spec.name);
+  }
+
+  async #prepare(place: Place, leftMs: number): Promise<Policy> {
+    const { policy } = await this.shared();
+    if (!policy.reset) return policy;
+    if (this.#spec.memory === 'serial') {
+      this.#holder = undefined;
+      await withDeadline(this.#clock, leftMs, policy.reset(), 'reset policy', this.#spec.name);
+      this.#holder = place;
+      return policy;
+    }
+    const old = this.#own.get(place);
+    if (old?.generation === this.#generation) return old.policy;
+    const generation = this.#generation;
+    const taken = [...this.#own.values()].some((one) => one.policy === policy);
+    const made = taken ? (await this.#make(this.#spec)).policy : policy;
+    if (old) this.#retire(old.policy);
+    if (place.closed || this.#closed) {
+      if (made !== policy) this.#retire(made);
+      throw new EdgeError('model.unavailable', {
+        operation: 'infer',
+        subject: this.#spec.name,
+        message: 'the session is closed',
+      });
+    }
+    if (made === policy) await policy.reset();
+    this.#own.set(place, { policy: made, generation });
+    return made;
+  }
+
+  /** The one that all share, or the first of a policy that remembers. */
+  async shared(): Promise<Loaded> {
+    if (this.#shared) return this.#shared;
+    const failure = this.#failure;
+    if (failure && this.#clock.monotonicMs() - failure.atMs < RETRY_MS) throw failure.error;
+    this.#loading ??= this.#load(this.#spec);
+    return await this.#loading;
+  }
+
+  async reset(place: Place, policy: Policy): Promise<void> {
+    await policy.reset?.();
+    if (this.#spec.memory === 'serial') this.#holder = place;
+  }
+
+  /** Rejects, and leaves everything as it is, where the new one cannot be made. */
+  async swap(spec: PolicySpec): Promise<void> {
+    const made = await this.#make(spec);
+    if (this.#closed) return this.#retire(made.policy);
+    const old = this.#shared;
+    this.#spec = spec;
+    this.#generation += 1;
+    this.#shared = made;
+    this.#loading = undefined;
+    this.#failure = undefined;
+    this.#holder = undefined;
+    this.#last = made.description;
+    const inUse = new Set([...this.#own.values()].map(({ policy }) => policy));
+    if (old && !inUse.has(old.policy)) this.#retire(old.policy);
+  }
+
+  /** It did not keep its promise to settle: nobody trusts it again. */
+  giveUp(place: Place, policy: Policy): void {
+    if (this.#shared?.policy === policy) {
+      this.#shared = undefined;
+      this.#loading = undefined;
+      this.#holder = undefined;
+    }
+    this.#own.delete(place);
+    this.#retire(policy);
+  }
+
+  /** What it answers has to be of the network that was pinned. Throws `model.failed`. */
+  checkChunk(chunk: ActionChunk): void {
+    const { sha256, name } = this.#spec;
+    if (sha256 === undefined || chunk.policyHash === sha256) return;
+    throw new EdgeError('model.failed', {
+      operation: 'infer',
+      subject: name,
+      message: `the actions are of the network ${chunk.policyHash}, the configuration pins ${sha256}`,
+      retryable: false,
+    });
+  }
+
+  forget(place: Place): void {
+    const own = this.#own.get(place);
+    this.#own.delete(place);
+    if (this.#holder === place) this.#holder = undefined;
+    // The first of them stays for whoever comes next.
+    if (own && own.policy !== this.#shared?.policy) this.#retire(own.policy);
+  }
+
+  /** A question is over: what was replaced meanwhile is closed. */
+  done(): void {
+    if (this.#retired.length === 0) return;
+    const retired = this.#retired;
+    this.#retired = [];
+    for (const policy of retired) void this.#end(policy);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = new Set(this.#retired);
+    for (const { policy } of this.#own.values()) all.add(policy);
+    if (this.#shared) all.add(this.#shared.policy);
+    this.#own.clear();
+    this.#retired = [];
+    this.#shared = undefined;
+    await Promise.all([...all].map((policy) => this.#end(policy)));
+  }
+
+  async #load(spec: PolicySpec): Promise<Loaded> {
+    try {
+      const loaded = await this.#make(spec);
+      // A swap may have come before.
+      if (this.#shared) {
+        this.#retire(loaded.policy);
+        return this.#shared;
+      }
+      this.#shared = loaded;
+      this.#last = loaded.description;
+      this.#failure = undefined;
+      return loaded;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'model.unavailable', 'load policy', spec.name);
+      this.#failure = { error, atMs: this.#clock.monotonicMs() };
+      throw error;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  /** Throws `model.unavailable` for a network that is another than the pinned one. */
+  async #make(spec: PolicySpec): Promise<Loaded> {
+    const making = Promise.resolve().then(() => spec.make());
+    const policy = await withDeadline(
+      this.#clock,
+      LIMITS.POLICY_LOAD_MS,
+      making,
+      'load policy',
+      spec.name,
+    ).catch((error: unknown) => {
+      // One that comes after all must not stay open unseen.
+      making.then((late) => late.close()).catch(() => {});
+      throw error;
+    });
+    const told = { ...policy.describe(), name: spec.name };
+    const description = policy.reset === undefined ? told : { ...told, remembers: true };
+    if (spec.sha256 === undefined || description.hash === spec.sha256) return { policy, description };
+    this.#retire(policy);
+    this.done();
+    throw new EdgeError('model.unavailable', {
+      operation: 'load policy',
+      subject: spec.name,
+      message: `its SHA-256 is ${description.hash}, the configuration pins ${spec.sha256}`,
+      hint: 'pin the network you trust: policies.sha256',
+      retryable: false,
+    });
+  }
+
+  #retire(policy: Policy): void {
+    this.#retired.push(policy);
+  }
+
+  async #end(policy: Policy): Promise<void> {
+    const closing = Promise.resolve().then(() => policy.close());
+    await withDeadline(this.#clock, CLOSE_MS, closing, 'close policy', this.#spec.name).catch(() => {});
+  }
+}

@@ -1,0 +1,13 @@
+import type { ServedPolicy } from '../../../contract/core.ts';
+import { descriptionBody } from '../../../formats/inference/index.ts';
+
+/** One policy as people and programs see it, names as on the wire. */
+export function servedBody(served: ServedPolicy): Record<string, unknown> {
+  const { kind, state, reason, sessions, waiting, calls, failures, p50Ms, p99Ms } = served;
+  return {
+    ...descriptionBody(served),
+    ...{ kind, state, reason, sessions, waiting, calls, failures },
+    ...(p50Ms === undefined ? {} : { p50_ms: p50Ms }),
+    ...(p99Ms === undefined ? {} : { p99_ms: p99Ms }),
+  };
+}

@@ -1,0 +1,328 @@
+import {
+  type ActionChunk,
+  type Clock,
+  EdgeError,
+  type InferOptions,
+  LIMITS,
+  type Observation,
+  type Policy,
+  type PolicyCaller,
+  type PolicyDescription,
+  type ServedPolicy,
+} from '../../../contract/core.ts';
+import { Latencies } from './latencies.ts';
+import { PolicyInstances } from './policy-instances.ts';
+import { Turns } from './turns.ts';
+
+/** One policy as it is configured. */
+export type PolicySpec = {
+  readonly name: string;
+  readonly kind: string;
+  /** Makes one; may load, connect, fail. Where a policy remembers it is called for each session. */
+  make(): Promise<Policy>;
+  /** SHA-256 that its description must have; undefined: any. */
+  readonly sha256: string | undefined;
+  /** For a policy that remembers: each session has one of its own, or all share one that is reset between them. */
+  readonly memory: 'own' | 'serial';
+  readonly sessionsMax: number;
+  /** Questions of one caller that wait or are being answered. */
+  readonly queueMax: number;
+};
+
+/** A place at the policy. `key` names it among the instances. */
+export type Place = { readonly caller: PolicyCaller; closed: boolean };
+
+type Job = {
+  readonly caller: string;
+  readonly first: boolean;
+  readonly place: Place;
+  readonly until: number;
+  /** What is done when its turn comes; undefined once it was settled by other means. */
+  work: ((policy: Policy, leftMs: number) => Promise<unknown>) | undefined;
+  settle: (result: unknown, error: Error | undefined) => void;
+};
+
+/** A policy settles by the deadline it is given; one that has not a while after it is deaf, milliseconds. */
+const GRACE_MS = 250;
+/** A new episode begins by then, milliseconds. */
+const RESET_MS = 5_000;
+
+/**
+ * One policy and who waits for it. One question at a time: the control loop's first, then the callers in turns. What
+ * is late before it begins is never computed; a deaf policy is given up and made anew.
+ */
+export class ServedPolicyQueue {
+  readonly #clock: Clock;
+  readonly #turns = new Turns<Job>();
+  readonly #instances: PolicyInstances;
+  readonly #places = new Set<Place>();
+  readonly #latencies = new Latencies();
+  #spec: PolicySpec;
+  #running: Job | undefined;
+  #calls = 0;
+  #failures = 0;
+  #closed = false;
+
+  constructor(spec: PolicySpec, clock: Clock) {
+    this.#spec = spec;
+    this.#clock = clock;
+    this.#instances = new PolicyInstances(spec, clock);
+  }
+
+  get spec(): PolicySpec {
+    return this.#spec;
+  }
+
+  /** Throws `model.unavailable` while nobody knows what it is. */
+  describe(): PolicyDescription {
+    return this.#instances.describe();
+  }
+
+  /** Makes the policy, so that its description is known. Never rejects. */
+  async warm(): Promise<void> {
+    await this.#instances.shared().catch(() => {});
+  }
+
+  view(): ServedPolicy {
+    const { description, state, reason } = this.#instances.view();
+    return {
+      ...description,
+      kind: this.#spec.kind,
+      state,
+      reason,
+      sessions: this.#places.size,
+      waiting: this.#turns.size,
+      calls: this.#calls,
+      failures: this.#failures,
+      p50Ms: this.#latencies.quantile(0.5),
+      p99Ms: this.#latencies.quantile(0.99),
+    };
+  }
+
+  /** Throws `cell.overloaded`. */
+  enter(caller: PolicyCaller): Place {
+    const { sessionsMax, name } = this.#spec;
+    // The robot's own loop always finds a place, and takes none from others.
+    const taken = [...this.#places].filter((place) => place.caller.wire !== 'control').length;
+    if (taken >= sessionsMax && caller.wire !== 'control') {
+      throw new EdgeError('cell.overloaded', {
+        operation: 'open session',
+        subject: name,
+        message: `${sessionsMax} sessions are open at this policy already`,
+        hint: 'close one, or raise policies.sessions',
+      });
+    }
+    const place: Place = { caller, closed: false };
+    this.#places.add(place);
+    return place;
+  }
+
+  leave(place: Place): void {
+    place.closed = true;
+    this.#places.delete(place);
+    for (const job of [...this.#turns.all()]) {
+      if (job.place === place && this.#turns.remove(job)) job.settle(undefined, this.#gone());
+    }
+    if (this.#running?.place === place) this.#running.settle(undefined, this.#gone());
+    this.#instances.forget(place);
+    if (!this.#running) this.#instances.done();
+  }
+
+  infer(
+    place: Place,
+    observation: Observation,
+    deadlineMs: number,
+    options: InferOptions | undefined,
+  ): Promise<ActionChunk> {
+    return this.#ask(
+      place,
+      deadlineMs,
+      (policy, leftMs) => {
+        this.#calls += 1;
+        const began = this.#clock.monotonicMs();
+        return policy.infer(observation, leftMs, options).then(
+          (chunk) => {
+            this.#latencies.add(this.#clock.monotonicMs() - began);
+            this.#instances.checkChunk(chunk);
+            return chunk;
+          },
+          (error: unknown) => {
+            // A question that does not fit says nothing of the policy.
+            if (!(error instanceof EdgeError && error.code === 'model.bad_observation')) this.#failures += 1;
+            throw error;
+          },
+        );
+      },
+      options?.signal,
+    ) as Promise<ActionChunk>;
+  }
+
+  async reset(place: Place): Promise<void> {
+    if (!this.#instances.remembers()) {
+      if (place.closed || this.#closed) throw this.#gone();
+      return;
+    }
+    await this.#ask(place, RESET_MS, (policy) => this.#instances.reset(place, policy), undefined);
+  }
+
+  /** Another policy in its place, without failing a question. Rejects as `make` does; the former one goes on then. */
+  async swap(spec: PolicySpec): Promise<void> {
+    await this.#instances.swap(spec);
+    this.#spec = spec;
+    if (!this.#running) this.#instances.done();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const place of [...this.#places]) place.closed = true;
+    for (const job of [...this.#turns.all()])
+      if (this.#turns.remove(job)) job.settle(undefined, this.#gone());
+    this.#running?.settle(undefined, this.#gone());
+    this.#places.clear();
+    await this.#instances.close();
+  }
+
+  #ask(
+    place: Place,
+    deadlineMs: number,
+    work: NonNullable<Job['work']>,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const { name } = this.#spec;
+    if (place.closed || this.#closed) return Promise.reject(this.#gone());
+    if (signal?.aborted) return Promise.reject(cancelled(name));
+    if (!(deadlineMs > 0)) return Promise.reject(this.#late(deadlineMs));
+    const refusal = this.#refusal(place);
+    if (refusal) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      const job: Job = {
+        caller: place.caller.id,
+        first: place.caller.wire === 'control',
+        place,
+        until: this.#clock.monotonicMs() + deadlineMs,
+        work,
+        settle: (result, error) => {
+          if (job.work === undefined) return;
+          job.work = undefined;
+          timer.cancel();
+          signal?.removeEventListener('abort', onAbort);
+          if (error) reject(error);
+          else resolve(result);
+        },
+      };
+      const giveUp = (error: EdgeError) => {
+        this.#turns.remove(job);
+        job.settle(undefined, error);
+      };
+      const timer = this.#clock.after(deadlineMs, () => giveUp(this.#late(deadlineMs)));
+      const onAbort = () => giveUp(cancelled(name));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#turns.push(job);
+      if (!this.#running) this.#next();
+    });
+  }
+
+  /** Why nothing more of this caller is taken now. */
+  #refusal(place: Place): EdgeError | undefined {
+    const { queueMax, name } = this.#spec;
+    const { id, wire } = place.caller;
+    const own = this.#turns.of(id) + (this.#running?.caller === id ? 1 : 0);
+    if (own >= queueMax) return overloaded(name, `${own} questions of this caller are already waiting`);
+    if (this.#turns.size < LIMITS.POLICY_QUEUE_MAX) return undefined;
+    const greedy = this.#turns.newestOfGreediest();
+    const gives = greedy && (wire === 'control' || this.#turns.of(greedy.caller) > own + 1);
+    if (!gives) return overloaded(name, `${this.#turns.size} questions are already waiting`);
+    this.#turns.remove(greedy);
+    greedy.settle(undefined, overloaded(name, 'others who ask less came before'));
+    return undefined;
+  }
+
+  /** The next one whose time is not over. */
+  #next(): void {
+    for (;;) {
+      const job = this.#turns.shift();
+      this.#running = job;
+      if (!job) return;
+      if (this.#clock.monotonicMs() < job.until) return void this.#run(job);
+      job.settle(undefined, this.#late(0));
+    }
+  }
+
+  async #run(job: Job): Promise<void> {
+    const { place } = job;
+    let policy: Policy | undefined;
+    try {
+      policy = this.#instances.ready(place) ?? (await this.#instances.of(place, job.until));
+      const { work } = job;
+      const leftMs = job.until - this.#clock.monotonicMs();
+      if (work === undefined) return;
+      if (leftMs <= 0) throw this.#late(0);
+      const asked = work(policy, leftMs);
+      job.settle(await this.#orDeaf(asked, leftMs), undefined);
+    } catch (thrown) {
+      if (policy && thrown === DEAF) this.#instances.giveUp(place, policy);
+      const { name } = this.#spec;
+      job.settle(
+        undefined,
+        thrown === DEAF ? this.#late(0) : EdgeError.from(thrown, 'model.failed', 'infer', name),
+      );
+    } finally {
+      this.#instances.done();
+      this.#next();
+    }
+  }
+
+  /** The caller is answered at its deadline by its own timer; this is about the policy that holds the turn. */
+  #orDeaf(asked: Promise<unknown>, leftMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(leftMs + GRACE_MS, () => reject(DEAF));
+      asked.then(
+        (result) => {
+          timer.cancel();
+          resolve(result);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #late(deadlineMs: number): EdgeError {
+    const { name } = this.#spec;
+    const message =
+      deadlineMs > 0 ? `no answer within ${deadlineMs} ms` : 'its time was over before its turn came';
+    return new EdgeError('deadline.exceeded', { operation: 'infer', subject: name, message });
+  }
+
+  #gone(): EdgeError {
+    const { name } = this.#spec;
+    return new EdgeError('model.unavailable', {
+      operation: 'infer',
+      subject: name,
+      message: 'the session is closed',
+      retryable: false,
+    });
+  }
+}
+
+/** Thrown for a policy that breaks its promise to settle. */
+const DEAF = new Error('deaf');
+
+function cancelled(name: string): EdgeError {
+  return new EdgeError('run.cancelled', {
+    operation: 'infer',
+    subject: name,
+    message: 'the question was cancelled',
+  });
+}
+
+function overloaded(name: string, message: string): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: 'infer',
+    subject: name,
+    message,
+    hint: 'ask less often than one inference takes',
+  });
+}

@@ -1,0 +1,114 @@
+import type { PictureTensor, Tensor } from '../../contract/core.ts';
+import { asMap, bad, onlyKnown } from './payload.ts';
+
+const RANK_MAX = 8;
+const FIELDS = ['shape', 'dtype', 'data'];
+/** A side of a picture; larger ones are a mistake. */
+const SIDE_MAX = 16_384;
+
+/** Throws `model.bad_observation`, naming the place: shape, type, length, NaN, infinity. */
+export function readTensor(value: unknown, path: string): Tensor {
+  const fields = asMap(value, path);
+  onlyKnown(fields, FIELDS, path);
+  const sizes = readShape(fields['shape'], path);
+  const count = sizes.reduce((product, size) => product * size, 1);
+  const data = floats(fields['data'], fields['dtype'], path);
+  if (data.length !== count)
+    throw bad(`${path}/data`, `holds ${data.length} values, the shape [${sizes.join(', ')}] needs ${count}`);
+  // Not findIndex: a callback per value would be most of the time that a question costs here.
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isFinite(data[i]!))
+      throw bad(`${path}/data/${i}`, `is ${data[i]}: observations must be finite`);
+  }
+  return { shape: sizes, data };
+}
+
+/** [height, width, 3] of uint8. In MessagePack the bytes are a view into the payload. */
+export function readPicture(value: unknown, path: string): PictureTensor {
+  const fields = asMap(value, path);
+  onlyKnown(fields, FIELDS, path);
+  const [height = 0, width = 0, channels = 0, ...more] = readShape(fields['shape'], path);
+  if (more.length > 0 || channels !== 3 || height > SIDE_MAX || width > SIDE_MAX)
+    throw bad(`${path}/shape`, `must be [height, width, 3], each side at most ${SIDE_MAX}`);
+  if (fields['dtype'] !== 'uint8') throw bad(`${path}/dtype`, 'must be uint8: rgb, 0 to 255');
+  const data = pixels(fields['data'], path);
+  if (data.length !== height * width * 3)
+    throw bad(
+      `${path}/data`,
+      `holds ${data.length} bytes, [${height}, ${width}, 3] needs ${height * width * 3}`,
+    );
+  return { shape: [height, width, 3], data };
+}
+
+/** As it travels: little-endian bytes, or in JSON the exact values as numbers. */
+export function writeTensor({ shape, data }: Tensor, json: boolean): object {
+  return { shape, dtype: 'float32', data: json ? Array.from(data) : littleEndian(data) };
+}
+
+/** As it travels: bytes, or in JSON base64. */
+export function writePicture({ shape, data }: PictureTensor, json: boolean): object {
+  return { shape, dtype: 'uint8', data: json ? Buffer.from(data).toString('base64') : data };
+}
+
+function readShape(shape: unknown, path: string): number[] {
+  if (!Array.isArray(shape) || shape.length > RANK_MAX)
+    throw bad(`${path}/shape`, `must be a list of at most ${RANK_MAX} sizes`);
+  return shape.map((size, i) => {
+    const number = typeof size === 'bigint' ? Number(size) : size;
+    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 1) return number;
+    throw bad(`${path}/shape/${i}`, 'must be an integer above 0');
+  });
+}
+
+/** The types that can be sent; all become float32, the type of the port. */
+const READ: Readonly<Record<string, (view: DataView, count: number) => Float32Array>> = {
+  float32: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getFloat32(i * 4, true)),
+  float64: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getFloat64(i * 8, true)),
+  int32: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getInt32(i * 4, true)),
+  uint8: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getUint8(i)),
+};
+const WIDTH: Readonly<Record<string, number>> = { float32: 4, float64: 8, int32: 4, uint8: 1 };
+
+function floats(data: unknown, dtype: unknown, path: string): Float32Array {
+  const width = typeof dtype === 'string' && Object.hasOwn(WIDTH, dtype) ? WIDTH[dtype] : undefined;
+  if (width === undefined) throw bad(`${path}/dtype`, `must be one of ${Object.keys(WIDTH).join(', ')}`);
+  const bytes = typeof data === 'string' ? fromBase64(data, path) : data;
+  if (bytes instanceof Uint8Array) {
+    if (bytes.byteLength % width !== 0) throw bad(`${path}/data`, `is not a multiple of ${width} bytes`);
+    // The common case is one copy; a payload's offset is seldom a multiple of 4, so a view is impossible.
+    if (dtype === 'float32' && LITTLE) {
+      const copy = new Float32Array(bytes.byteLength / 4);
+      new Uint8Array(copy.buffer).set(bytes);
+      return copy;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return READ[dtype as string]!(view, bytes.byteLength / width);
+  }
+  if (Array.isArray(data) && data.every((item) => typeof item === 'number')) return Float32Array.from(data);
+  throw bad(`${path}/data`, 'must be little-endian bytes, or a flat list of numbers');
+}
+
+function pixels(data: unknown, path: string): Uint8Array {
+  const bytes = typeof data === 'string' ? fromBase64(data, path) : data;
+  if (bytes instanceof Uint8Array) return bytes;
+  if (Array.isArray(bytes) && bytes.every((item) => Number.isInteger(item) && item >= 0 && item <= 255))
+    return Uint8Array.from(bytes as number[]);
+  throw bad(`${path}/data`, 'must be bytes, base64, or a flat list of whole numbers from 0 to 255');
+}
+
+function fromBase64(text: string, path: string): Uint8Array {
+  // Node skips what is no base64; a text that is cut or of another kind must not become another picture.
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
+    throw bad(`${path}/data`, 'is not base64');
+  return Buffer.from(text, 'base64');
+}
+
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+function littleEndian(data: Float32Array): Uint8Array {
+  if (LITTLE) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = new Uint8Array(data.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of data.entries()) view.setFloat32(i * 4, value, true);
+  return bytes;
+}

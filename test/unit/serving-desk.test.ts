@@ -1,0 +1,384 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ActionChunk, Observation, Policy, PolicyCaller } from '../../contract/index.ts';
+import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { Turns } from '../../daemon/execution/serving/turns.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { deskOf, specOf } from '../support/desk.ts';
+
+const who = (id: string, wire: PolicyCaller['wire'] = 'zenoh'): PolicyCaller => ({
+  id,
+  wire,
+  principal: 'anonymous',
+});
+const see = (value: number): Observation => ({
+  tensors: { x: { shape: [1], data: Float32Array.of(value) } },
+  stamp: BigInt(value),
+});
+
+/** Answers when told to, in order; notes what it was asked and when an episode began. */
+class PuppetPolicy implements Policy {
+  readonly seen: string[] = [];
+  readonly open: { resolve(): void; reject(error: Error): void; deadlineMs: number }[] = [];
+  closed = 0;
+  hash = 'a'.repeat(64);
+  auto = false;
+
+  describe() {
+    return { name: 'puppet', hash: this.hash, inputs: { x: [1] }, output: [1, 1] as const, stepMs: 10 };
+  }
+
+  infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
+    const value = observation.tensors['x']!.data[0]!;
+    this.seen.push(String(value));
+    const chunk = {
+      actions: { shape: [1, 1], data: Float32Array.of(value) },
+      stepMs: 10,
+      stamp: observation.stamp,
+      policyHash: this.hash,
+    };
+    if (this.auto) return Promise.resolve(chunk);
+    return new Promise((resolve, reject) =>
+      this.open.push({ resolve: () => resolve(chunk), reject, deadlineMs }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.closed += 1;
+  }
+
+  answer(): void {
+    this.open.shift()!.resolve();
+  }
+}
+
+/** Adds up what it has seen since the last reset. */
+class Remembering extends PuppetPolicy {
+  #sum = 0;
+  override auto = true;
+
+  override async infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
+    this.#sum += observation.tensors['x']!.data[0]!;
+    const chunk = await super.infer(observation, deadlineMs);
+    return { ...chunk, actions: { shape: [1, 1], data: Float32Array.of(this.#sum) } };
+  }
+
+  async reset(): Promise<void> {
+    this.seen.push('reset');
+    this.#sum = 0;
+  }
+}
+
+async function puppetDesk(more: Parameters<typeof specOf>[2] = {}) {
+  const clock = new ManualClock();
+  const policy = new PuppetPolicy();
+  const rig = await deskOf(clock, [specOf('p', () => policy, more)]);
+  /** One turn of everything that waits for promises. */
+  const turn = () => clock.advance(0);
+  return { ...rig, clock, policy, turn };
+}
+
+describe('turns at a policy', () => {
+  it('are fair whatever is asked in which order: nobody waits for two of another that came later', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ caller: fc.constantFrom('a', 'b', 'c', 'd'), first: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 60,
+        }),
+        (asked) => {
+          const turns = new Turns<{ caller: string; first: boolean; at: number }>();
+          for (const [at, one] of asked.entries()) turns.push({ ...one, at });
+          const order = Array.from({ length: asked.length }, () => turns.shift()!);
+          expect(turns.shift()).toBeUndefined();
+          expect(new Set(order.map(({ at }) => at)).size).toBe(asked.length);
+          // Who is first comes first.
+          expect(order.map(({ first }) => first)).toEqual(
+            [...order.map(({ first }) => first)].sort((a, b) => +b - +a),
+          );
+          for (const side of [true, false]) {
+            const mine = order.filter(({ first }) => first === side);
+            for (const caller of ['a', 'b', 'c', 'd']) {
+              const own = mine.filter((one) => one.caller === caller);
+              expect(own.map(({ at }) => at)).toEqual([...own.map(({ at }) => at)].sort((x, y) => x - y));
+              // Between two turns of one caller nobody else, who waits too, has more than one.
+              for (let i = 1; i < own.length; i++) {
+                const between = mine.slice(mine.indexOf(own[i - 1]!) + 1, mine.indexOf(own[i]!));
+                expect(new Set(between.map((one) => one.caller)).size).toBe(between.length);
+              }
+            }
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('the policy desk', () => {
+  it('serves the control loop first and others in turns, whoever asks much', async () => {
+    const { desk, policy, turn } = await puppetDesk();
+    const [greedy, modest, control] = [
+      desk.open(who('greedy')),
+      desk.open(who('modest')),
+      desk.open(who('loop', 'control')),
+    ];
+    const asked = [1, 2, 3, 4].map((value) => greedy.infer(see(value), 1_000));
+    asked.push(modest.infer(see(50), 1_000), modest.infer(see(51), 1_000), control.infer(see(99), 1_000));
+    for (let i = 0; i < asked.length; i++) {
+      await turn();
+      policy.answer();
+    }
+    await Promise.all(asked);
+    expect(policy.seen).toEqual(['1', '99', '2', '50', '3', '51', '4']);
+  });
+
+  it('refuses the ninth question of one caller, and never because of what others ask', async () => {
+    const { desk, policy, turn } = await puppetDesk();
+    const [greedy, modest] = [desk.open(who('greedy')), desk.open(who('modest'))];
+    const asked = Array.from({ length: 8 }, (_, i) => greedy.infer(see(i), 1_000));
+    await expect(greedy.infer(see(9), 1_000)).rejects.toMatchObject({
+      code: 'cell.overloaded',
+      retryable: true,
+    });
+    const one = modest.infer(see(100), 1_000);
+    for (let i = 0; i < 9; i++) {
+      await turn();
+      policy.answer();
+    }
+    await Promise.all([...asked, one]);
+    expect(policy.seen.indexOf('100')).toBe(2);
+  });
+
+  it('lets the greediest give way when all places are taken', async () => {
+    const { desk } = await puppetDesk({ queueMax: LIMITS.POLICY_QUEUE_MAX });
+    const [greedy, modest] = [desk.open(who('greedy')), desk.open(who('modest'))];
+    const asked = Array.from({ length: LIMITS.POLICY_QUEUE_MAX }, (_, i) => greedy.infer(see(i), 1_000));
+    const others = Array.from({ length: 3 }, (_, i) => desk.open(who(`o${i}`)).infer(see(i), 1_000));
+    for (const work of [...asked, ...others]) work.catch(() => {});
+    const one = modest.infer(see(7), 1_000);
+    one.catch(() => {});
+    await expect(asked.at(-1)).rejects.toMatchObject({ code: 'cell.overloaded' });
+    expect(desk.policies()[0]).toMatchObject({ waiting: LIMITS.POLICY_QUEUE_MAX });
+    await desk.close();
+    await expect(one).rejects.toMatchObject({ code: 'model.unavailable' });
+  });
+
+  it('never computes a question whose deadline was over before its turn, and gives the rest of the time', async () => {
+    const { desk, policy, clock, turn } = await puppetDesk();
+    const session = desk.open(who('a'));
+    const first = session.infer(see(1), 1_000);
+    const late = session.infer(see(2), 100);
+    late.catch(() => {});
+    const third = session.infer(see(3), 500);
+    await clock.advance(101);
+    await expect(late).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    policy.answer();
+    await first;
+    await turn();
+    expect(policy.seen).toEqual(['1', '3']);
+    expect(policy.open[0]!.deadlineMs).toBeCloseTo(399, 5);
+    policy.answer();
+    await third;
+  });
+
+  it('answers for a deaf policy at the deadline, gives it up and asks a new one', async () => {
+    const clock = new ManualClock();
+    const made: PuppetPolicy[] = [];
+    const { desk } = await deskOf(clock, [
+      specOf('p', () => {
+        made.push(new PuppetPolicy());
+        return made.at(-1)!;
+      }),
+    ]);
+    const session = desk.open(who('a'));
+    const deaf = session.infer(see(1), 100);
+    deaf.catch(() => {});
+    const patient = session.infer(see(2), 10_000);
+    await clock.advance(100);
+    await expect(deaf).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    await clock.advance(300);
+    expect(made).toHaveLength(2);
+    expect(made[0]!.closed).toBe(1);
+    made[1]!.answer();
+    expect((await patient).actions.data[0]).toBe(2);
+  });
+
+  it('cancels a question that waits and one that is being answered; the next one works', async () => {
+    const { desk, policy, turn } = await puppetDesk();
+    const session = desk.open(who('a'));
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const one = session.infer(see(1), 1_000, { signal: running.signal });
+    const two = session.infer(see(2), 1_000, { signal: waiting.signal });
+    const three = session.infer(see(3), 1_000);
+    waiting.abort();
+    running.abort();
+    await expect(one).rejects.toMatchObject({ code: 'run.cancelled' });
+    await expect(two).rejects.toMatchObject({ code: 'run.cancelled' });
+    policy.answer();
+    await turn();
+    policy.answer();
+    await three;
+    expect(policy.seen).toEqual(['1', '3']);
+  });
+
+  it('gives each session an own memory; a reset of one, or its end, is not noticed by another', async () => {
+    const clock = new ManualClock();
+    const { desk } = await deskOf(clock, [specOf('p', () => new Remembering())]);
+    expect(desk.policies()[0]).toMatchObject({ remembers: true, state: 'ready' });
+    const [a, b] = [desk.open(who('a')), desk.open(who('b'))];
+    const ask = async (session: typeof a, value: number) =>
+      (await session.infer(see(value), 1_000)).actions.data[0];
+    expect(await ask(a, 1)).toBe(1);
+    expect(await ask(b, 10)).toBe(10);
+    expect(await ask(a, 1)).toBe(2);
+    await b.reset();
+    expect(await ask(a, 1)).toBe(3);
+    expect(await ask(b, 10)).toBe(10);
+    await b.close();
+    expect(await ask(a, 1)).toBe(4);
+    // Who comes next finds nothing of who was there.
+    expect(await ask(desk.open(who('c')), 5)).toBe(5);
+    await a.close();
+    expect(await ask(desk.open(who('d')), 6)).toBe(6);
+  });
+
+  it('resets a policy that is shared whenever another session has its turn', async () => {
+    const policy = new Remembering();
+    const { desk } = await deskOf(new ManualClock(), [specOf('p', () => policy, { memory: 'serial' })]);
+    const [a, b] = [desk.open(who('a')), desk.open(who('b'))];
+    for (const session of [a, a, b, b, a]) await session.infer(see(1), 1_000);
+    expect(policy.seen).toEqual(['reset', '1', '1', 'reset', '1', '1', 'reset', '1']);
+  });
+
+  it('refuses another network than the pinned one, and takes the pinned one', async () => {
+    const clock = new ManualClock();
+    const policy = new PuppetPolicy();
+    const spec = specOf('p', () => policy, { sha256: 'b'.repeat(64) });
+    const { desk, told } = await deskOf(clock, [spec]);
+    expect(desk.policies()[0]).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('pins bbb'),
+    });
+    expect(told.join()).toContain('cannot be had');
+    const session = desk.open(who('a'));
+    await expect(session.infer(see(1), 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
+    expect(policy.seen).toEqual([]);
+    policy.hash = 'b'.repeat(64);
+    policy.auto = true;
+    await clock.advance(1_001);
+    expect((await session.infer(see(4), 1_000)).policyHash).toBe('b'.repeat(64));
+    // It changes its mind in the middle: what it says is not passed on.
+    policy.hash = 'c'.repeat(64);
+    await expect(session.infer(see(5), 1_000)).rejects.toMatchObject({ code: 'model.failed' });
+  });
+
+  it('swaps a policy without failing a question: what runs ends on the old one, what waits gets the new one', async () => {
+    const clock = new ManualClock();
+    const [old, fresh] = [new PuppetPolicy(), new PuppetPolicy()];
+    fresh.hash = 'd'.repeat(64);
+    const { desk } = await deskOf(clock, [specOf('p', () => old)]);
+    const session = desk.open(who('a'));
+    const running = session.infer(see(1), 1_000);
+    const waiting = session.infer(see(2), 1_000);
+    await clock.advance(0);
+    await desk.apply([specOf('p', () => fresh)]);
+    expect(old.closed).toBe(0);
+    old.answer();
+    expect((await running).policyHash).toBe('a'.repeat(64));
+    await clock.advance(0);
+    fresh.answer();
+    expect((await waiting).policyHash).toBe('d'.repeat(64));
+    expect(old.closed).toBe(1);
+    expect(session.describe().hash).toBe('d'.repeat(64));
+  });
+
+  it('keeps the former policy where the new one cannot be had', async () => {
+    const clock = new ManualClock();
+    const old = new PuppetPolicy();
+    old.auto = true;
+    const { desk, told } = await deskOf(clock, [specOf('p', () => old)]);
+    const session = desk.open(who('a'));
+    await desk.apply([specOf('p', () => Promise.reject(new Error('no such file')))]);
+    expect(told.join()).toContain('stays as it is: no such file');
+    expect((await session.infer(see(1), 1_000)).actions.data[0]).toBe(1);
+  });
+
+  it('names the policies there are, and ends sessions of one that is gone', async () => {
+    const { desk } = await deskOf(new ManualClock(), [specOf('p', () => new PuppetPolicy())]);
+    expect(() => desk.open(who('a'), 'other')).toThrow(
+      expect.objectContaining({ code: 'model.not_found', message: expect.stringContaining('there are: p') }),
+    );
+    const session = desk.open(who('a'));
+    const asked = session.infer(see(1), 1_000);
+    asked.catch(() => {});
+    await desk.apply([]);
+    await expect(asked).rejects.toMatchObject({ code: 'model.unavailable' });
+    await expect(session.infer(see(1), 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
+  });
+
+  it('has no place for a crowd, but always one for the control loop', async () => {
+    const { desk } = await puppetDesk({ sessionsMax: 2 });
+    const one = desk.open(who('a'));
+    desk.open(who('b'));
+    expect(() => desk.open(who('c'))).toThrow(expect.objectContaining({ code: 'cell.overloaded' }));
+    desk.open(who('loop', 'control'));
+    await one.close();
+    await one.close();
+    await desk.open(who('d'), 'p').close();
+  });
+
+  it('tells how long answers take, and counts failures but no bad observations', async () => {
+    const { desk, policy, clock } = await puppetDesk();
+    const session = desk.open(who('a'));
+    for (const error of [
+      new EdgeError('model.bad_observation', { operation: 'o', subject: 's' }),
+      new Error('boom'),
+    ]) {
+      const asked = session.infer(see(1), 1_000);
+      asked.catch(() => {});
+      await clock.advance(7);
+      policy.open.shift()!.reject(error);
+      await expect(asked).rejects.toThrow(error.message);
+    }
+    const good = session.infer(see(1), 1_000);
+    await clock.advance(12);
+    policy.answer();
+    await good;
+    expect(desk.policies()[0]).toMatchObject({ calls: 3, failures: 1, p50Ms: 12, p99Ms: 12 });
+  });
+});
+
+describe('the door for callers that never say goodbye', () => {
+  it('keeps the memory of a caller while it comes again, by its session, and forgets it when it stays away', async () => {
+    const clock = new ManualClock();
+    const { door } = await deskOf(clock, [specOf('p', () => new Remembering())]);
+    const ask = async (id: string, value: number, session?: string, reset = false) =>
+      (
+        await door.infer(who(id), {
+          observation: see(value),
+          ...{ deadlineMs: 1_000, policy: undefined, prefix: undefined, call: undefined, session, reset },
+        })
+      ).actions.data[0];
+    expect(await ask('a', 1)).toBe(1);
+    expect(await ask('a', 1)).toBe(2);
+    expect(await ask('a', 1, 'other')).toBe(1);
+    expect(await ask('b', 5)).toBe(5);
+    expect(await ask('a', 1, undefined, true)).toBe(1);
+    await clock.advance(LIMITS.POLICY_CALLER_IDLE_MS + 20_000);
+    expect(await ask('a', 1)).toBe(1);
+    door.close();
+  });
+
+  it('finds a place for a newcomer where the others are idle', async () => {
+    const clock = new ManualClock();
+    const policy = new PuppetPolicy();
+    policy.auto = true;
+    const { door, desk } = await deskOf(clock, [specOf('p', () => policy, { sessionsMax: 2 })]);
+    const request = { observation: see(1), deadlineMs: 1_000, policy: undefined, prefix: undefined };
+    for (let i = 0; i < 20; i++) {
+      await door.infer(who(`caller-${i}`), { ...request, call: undefined, session: undefined, reset: false });
+    }
+    expect(desk.policies()[0]).toMatchObject({ calls: 20, sessions: 2 });
+    door.close();
+  });
+});
