@@ -125,6 +125,7 @@ async function run(name: string, topics: Topic[]) {
     );
     await pause(1_500);
     const { ledger } = await routes();
+    const { qos_events: qosEvents } = await daemon.api.get<{ qos_events: QosEvents }>('/v1/ros/graph');
     const rows = topics.map(({ topic, bytes, hz }) => {
       const line = ledger.find((one) => one.topic === topic && one.hop === 'route:load');
       const lost = Object.values(line?.dropped ?? {}).reduce((sum, count) => sum + count, 0);
@@ -147,6 +148,10 @@ async function run(name: string, topics: Topic[]) {
       rows,
       ...load,
       reader_dropped: subscription.dropped(),
+      /** What Fast DDS says that it lost; other `middleware` losses are of our own way out of the ROS host. */
+      lost_by_dds: qosEvents
+        .filter(({ kind }) => kind.includes('lost'))
+        .reduce((sum, { count }) => sum + count, 0),
       generator_cpu: told.cpu_s / told.seconds,
       generator_late_ms: told.late_ms,
       reader_cpu: (own.user + own.system) / 1e6 / told.seconds,
@@ -159,6 +164,7 @@ async function run(name: string, topics: Topic[]) {
   }
 }
 
+type QosEvents = readonly { readonly topic: string; readonly kind: string; readonly count: number }[];
 type Told = { sent: Record<string, number>; seconds: number; cpu_s: number; late_ms: number };
 
 /** A process for what is small and one for what is large: writing 5 MB must not delay a topic of 1 kHz. */

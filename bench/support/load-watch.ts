@@ -10,6 +10,7 @@ export class LoadWatch {
   readonly #pid: number;
   readonly #rss: { readonly ms: number; readonly mb: number }[] = [];
   #began = { ms: 0, cell: 0, host: 0 };
+  #hostRssMb = 0;
   #timer: { cancel(): void } | undefined;
 
   constructor(clock: Clock, pid: number) {
@@ -19,9 +20,10 @@ export class LoadWatch {
 
   start(): void {
     this.#began = { ms: this.#clock.monotonicMs(), cell: cpuSeconds(this.#pid), host: this.#childSeconds() };
-    this.#timer = this.#clock.every(LOOK_MS, () =>
-      this.#rss.push({ ms: this.#clock.monotonicMs(), mb: rssMb(this.#pid) }),
-    );
+    this.#timer = this.#clock.every(LOOK_MS, () => {
+      this.#rss.push({ ms: this.#clock.monotonicMs(), mb: rssMb(this.#pid) });
+      this.#hostRssMb = Math.max(this.#hostRssMb, ...this.#children().map((pid) => rssMb(pid)));
+    });
   }
 
   stop() {
@@ -34,14 +36,20 @@ export class LoadWatch {
       host_cpu: (this.#childSeconds() - this.#began.host) / seconds,
       rss_mb_first: settled[0]?.mb ?? 0,
       rss_mb_last: settled.at(-1)?.mb ?? 0,
+      /** Of its largest child: what waits between the middleware and the cell piles up there. */
+      host_rss_mb_max: this.#hostRssMb,
       rss_mb_per_minute: slope(settled) * 60_000,
     };
   }
 
   #childSeconds(): number {
+    return this.#children().reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  }
+
+  #children(): number[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && parentOf(name) === this.#pid)
-      .reduce((sum, name) => sum + cpuSeconds(Number(name)), 0);
+      .map(Number);
   }
 }
 
@@ -74,6 +82,10 @@ function parentOf(pid: string): number {
 }
 
 function rssMb(pid: number): number {
-  const [, kb] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kb ?? 0) / 1_024;
+  try {
+    const [, kb] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kb ?? 0) / 1_024;
+  } catch {
+    return 0; // It ended.
+  }
 }

@@ -3,7 +3,9 @@
  * along. Descriptor 3 is the unix socket to the adapter; when that closes, the robot is stopped and this
  * process ends. argv: the folder of rclnodejs.
  */
+
 import { Socket } from 'node:net';
+import { totalmem } from 'node:os';
 import type { TopicSpec } from '../../../contract/index.ts';
 import { LIMITS } from '../../../contract/limits.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
@@ -26,8 +28,14 @@ import { loadRclnodejs, needsGeneration } from './preflight.ts';
 import { RosSession } from './session.ts';
 import type { Node, Rclnodejs, Vendor } from './vendor.ts';
 
-/** Bytes waiting for a slow adapter; above that samples are dropped and counted. Two of the largest. */
-const OUTGOING_BYTES_MAX = 2 * LIMITS.SAMPLE_BYTES_MAX;
+/**
+ * Bytes waiting for a slow adapter; above that samples are dropped and counted. At 150 MB/s some three seconds: on
+ * two busy cores it falls behind by one now and then. At least two of the largest, at most an eighth of the memory.
+ */
+const OUTGOING_BYTES_MAX = Math.max(
+  2 * LIMITS.SAMPLE_BYTES_MAX,
+  Math.min(8 * LIMITS.SAMPLE_BYTES_MAX, totalmem() / 8),
+);
 /** Samples up to this have room of their own beyond it: clouds that fill the socket do not cost joint states. */
 const SMALL_BYTES_MAX = 64 * 1024;
 const OUTGOING_SMALL_BYTES_MAX = OUTGOING_BYTES_MAX + 16 * 1024 * 1024;
