@@ -1,0 +1,51 @@
+import type { AppliedAction, Sample } from '../../../contract/core.ts';
+import {
+  CdrWriter,
+  encodeFloat64MultiArray,
+  encodeTwist,
+  encodeTwistStamped,
+  FLOAT64_MULTI_ARRAY,
+  TWIST,
+  TWIST_STAMPED,
+} from '../../../formats/cdr/index.ts';
+import type { ControllerSpec } from './controller-spec.ts';
+
+const STRING = 'std_msgs/msg/String';
+
+/** Topic of the applied steps of a controller, one std_msgs/String with an `AppliedAction` as JSON each. */
+export function actionTopic(controller: string): string {
+  return `/auraison/actions/${controller}`;
+}
+
+export function actionSample(action: AppliedAction): Sample {
+  const stamp = BigInt(action.time_ns);
+  const text = JSON.stringify(action);
+  const writer = new CdrWriter(text.length + 16);
+  writer.string(text);
+  const topic = actionTopic(action.controller);
+  return { topic, type: STRING, stamp, received: stamp, bytes: writer.finish() };
+}
+
+/** Type of the messages that a controller sends. */
+export function commandType({ kind, stamped }: ControllerSpec['output']): string {
+  if (kind !== 'twist') return FLOAT64_MULTI_ARRAY;
+  return stamped ? TWIST_STAMPED : TWIST;
+}
+
+/** What goes to the robot; of a twist the numbers are metres per second forward, radians per second to the left. */
+export function commandSample(
+  { output }: Pick<ControllerSpec, 'output'>,
+  values: Float64Array,
+  time: bigint,
+): Sample {
+  const { topic } = output;
+  const type = commandType(output);
+  const sample = (bytes: Uint8Array): Sample => ({ topic, type, stamp: time, received: time, bytes });
+  if (type === FLOAT64_MULTI_ARRAY) return sample(encodeFloat64MultiArray(values));
+  const twist = {
+    linear: { x: values[0]!, y: 0, z: 0 },
+    angular: { x: 0, y: 0, z: values[1]! },
+  };
+  const header = { stamp: time, frame_id: 'base_link' };
+  return sample(type === TWIST_STAMPED ? encodeTwistStamped({ header, twist }) : encodeTwist(twist));
+}

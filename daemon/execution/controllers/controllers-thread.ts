@@ -1,0 +1,175 @@
+import { ControllerCore, type Step, type Verdict } from './controller-core.ts';
+import type { ControllerSpec } from './controller-spec.ts';
+import type { Measured, StepGate } from './gate-port.ts';
+import type { FromThread, ToThread } from './messages.ts';
+import type { SharedState } from './shared-state.ts';
+
+/** The numbers of verdicts in records. */
+export const VERDICTS: readonly Verdict[] = ['passed', 'limited', 'refused', 'starved'];
+/** Different reasons that are told apart; there are a few for each joint. Further ones are the last. */
+const REASONS_MAX = 1_024;
+/** With nothing to do it looks for messages this often all the same, milliseconds. */
+const IDLE_MS = 1_000;
+/** A step this near is due, milliseconds: to sleep for less is to be late. */
+const DUE_MS = 0.02;
+
+export type ControllersThreadDeps = {
+  readonly specs: readonly ControllerSpec[];
+  readonly shared: SharedState;
+  makeGate(spec: ControllerSpec): StepGate;
+  /** The next message, without waiting; undefined: none. */
+  receive(): ToThread | undefined;
+  post(message: FromThread, transfer?: readonly ArrayBuffer[]): void;
+  /** The time line that the cell's main thread has too, milliseconds. */
+  nowMs(): number;
+  /** How long this thread was ready and had no processor, in all, milliseconds. */
+  waitedMs(): number;
+  /** False from the moment on in which the lease is not this one any more, or everything was stopped. */
+  mayMove(lease: number): boolean;
+};
+
+type Seat = {
+  readonly index: number;
+  readonly spec: ControllerSpec;
+  readonly core: ControllerCore;
+  readonly measured: Measured;
+  readonly periodMs: number;
+  run: number;
+  lease: number;
+  dueMs: number;
+};
+
+/**
+ * All controllers of this daemon, in one thread with its own clock. Each is stepped at absolute times; a step that
+ * was missed is not made up for. It never waits for anybody: answers of policies lie in its port when it looks.
+ */
+export class ControllersThread {
+  readonly #deps: ControllersThreadDeps;
+  readonly #seats: readonly Seat[];
+  readonly #reasons = new Map<string, number>([['', 0]]);
+  #waitedMs: number;
+  #closed = false;
+
+  constructor(deps: ControllersThreadDeps) {
+    this.#deps = deps;
+    this.#seats = deps.specs.map((spec, index) => seatOf(spec, index, deps));
+    this.#waitedMs = deps.waitedMs();
+  }
+
+  /** Returns after `close`. */
+  run(): void {
+    const { shared, nowMs } = this.#deps;
+    while (!this.#closed) {
+      const wakes = shared.wakes;
+      const dueMs = this.turn();
+      const left = Math.min(IDLE_MS, dueMs - nowMs());
+      if (left > DUE_MS) shared.sleep(wakes, left);
+    }
+  }
+
+  /** Reads what it was told, does what is due, and returns when the next step is. */
+  turn(): number {
+    this.#hear();
+    const waited = this.#deps.waitedMs();
+    const waitMs = waited - this.#waitedMs;
+    this.#waitedMs = waited;
+    let next = Infinity;
+    for (const seat of this.#seats) {
+      if (!seat.core.running) continue;
+      const nowMs = this.#deps.nowMs();
+      if (seat.dueMs - nowMs <= DUE_MS) this.#step(seat, nowMs, waitMs);
+      next = Math.min(next, seat.dueMs);
+    }
+    return next;
+  }
+
+  #step(seat: Seat, nowMs: number, waitMs: number): void {
+    const { core, measured, periodMs, index, spec } = seat;
+    const lateMs = Math.max(0, nowMs - seat.dueMs);
+    seat.dueMs += periodMs * (1 + Math.floor(lateMs / periodMs));
+    if (this.#deps.shared.allowed(index) !== seat.run || !this.#deps.mayMove(seat.lease)) {
+      core.end();
+      return;
+    }
+    if (spec.state !== '') {
+      measured.known = nowMs - this.#deps.shared.readJoints(index, measured) <= spec.stateAgeMaxMs;
+    }
+    const step = core.step(nowMs, measured);
+    if (step.done) this.#record(seat, step, nowMs, lateMs, waitMs);
+    const question = core.question(nowMs);
+    if (!question) return;
+    const { prefix } = question;
+    this.#deps.post({ kind: 'question', index, run: seat.run, ...question }, [prefix.buffer]);
+  }
+
+  #record(seat: Seat, step: Step, nowMs: number, lateMs: number, waitMs: number): void {
+    this.#deps.shared.write({
+      index: seat.index,
+      run: seat.run,
+      timeMs: nowMs,
+      sent: step.send,
+      verdict: VERDICTS.indexOf(step.verdict),
+      reason: this.#reason(step.reason),
+      chunk: step.chunk,
+      lateMs,
+      lateNetMs: Math.max(0, lateMs - waitMs),
+      asked: step.asked,
+      applied: step.applied,
+    });
+  }
+
+  #hear(): void {
+    for (let message = this.#deps.receive(); message; message = this.#deps.receive()) {
+      if (message.kind === 'close') {
+        this.#closed = true;
+        continue;
+      }
+      const seat = this.#seats[message.index];
+      if (!seat) continue;
+      if (message.kind === 'begin') this.#begin(seat, message.run, message.lease);
+      else if (message.run === seat.run) this.#tell(seat, message);
+    }
+  }
+
+  #begin(seat: Seat, run: number, lease: number): void {
+    seat.run = run;
+    seat.lease = lease;
+    seat.dueMs = this.#deps.nowMs();
+    seat.core.begin();
+  }
+
+  #tell(seat: Seat, message: Exclude<ToThread, { kind: 'close' | 'begin' }>): void {
+    const { core, index, run } = seat;
+    const nowMs = this.#deps.nowMs();
+    if (message.kind === 'end') return core.end();
+    if (message.kind === 'failed') return core.failed(message.id, nowMs);
+    const taken = core.answer(message, nowMs);
+    if (!taken) return;
+    const { policyHash, horizon: rows } = message;
+    const anchorMs = nowMs - taken.delayMs;
+    this.#deps.post({ kind: 'chunk', index, run, ...taken, rows, policyHash, anchorMs });
+  }
+
+  #reason(text: string): number {
+    const known = this.#reasons.get(text);
+    if (known !== undefined) return known;
+    const id = Math.min(this.#reasons.size, REASONS_MAX);
+    if (id < REASONS_MAX) this.#reasons.set(text, id);
+    this.#deps.post({ kind: 'reason', id, text: id < REASONS_MAX ? text : 'another reason' });
+    return id;
+  }
+}
+
+function seatOf(spec: ControllerSpec, index: number, { shared, makeGate }: ControllersThreadDeps): Seat {
+  const stale = (nowMs: number) => {
+    for (let i = 0; i < spec.inputs.length; i++) {
+      if (!(nowMs - shared.measuredAt(index, i) <= spec.inputs[i]!.ageMaxMs)) return i;
+    }
+    return -1;
+  };
+  const { length } = spec.output.names;
+  const measured = { positions: new Float64Array(length), efforts: new Float64Array(length), known: false };
+  const core = new ControllerCore(spec, makeGate(spec), stale);
+  const periodMs = 1000 / spec.rateHz;
+  return { index, spec, core, measured, periodMs, run: 0, lease: 0, dueMs: Infinity };
+}

@@ -1,0 +1,25 @@
+/** The joints as they were measured last, by the names of the output; `known` false: never, or too long ago. */
+export type Measured = {
+  readonly positions: Float64Array;
+  /** NaN where the robot does not tell. */
+  readonly efforts: Float64Array;
+  known: boolean;
+};
+
+export type Gated = {
+  /** What goes to the robot; always finite. Empty: nothing. May be the same memory at every call. */
+  readonly applied: Float64Array;
+  readonly verdict: 'passed' | 'limited' | 'refused';
+  /** Which limit bit; empty when it passed. One of few: it holds no measured numbers. */
+  readonly reason: string;
+};
+
+/**
+ * The last word before the actuators, called at every step in the control thread: it does not throw, wait or keep
+ * `asked`. One per controller: it remembers what it let through.
+ */
+export interface StepGate {
+  apply(asked: Float64Array, dtSeconds: number, measured: Measured): Gated;
+  /** A run begins: what was let through before is over. */
+  reset(): void;
+}
