@@ -1,0 +1,48 @@
+import { type ArmView, CHUNK, EXECUTE, HZ, STATE_NAMES } from '../observation.ts';
+import type { ArmWorld } from './world.ts';
+
+/** A policy as it is measured: the coming actions, [CHUNK, 7] row-major, for what is seen now. */
+export type Answer = (view: ArmView) => Promise<Float32Array>;
+
+/** An episode is over by then, control steps: the expert takes five seconds. */
+export const EPISODE_STEPS_MAX = 12 * HZ;
+/** Stuck: the joints moved less than this in sum, radians, within so many steps. */
+const STUCK_RADIANS = 0.02;
+const STUCK_STEPS = 2 * HZ;
+
+export type Rollout = {
+  readonly success: boolean;
+  /** Control steps it took. */
+  readonly steps: number;
+  /** Why it ended: done, stood still without being done, or out of time. */
+  readonly end: 'success' | 'stuck' | 'timeout';
+};
+
+/**
+ * A policy from a start, with the semantics of System 1: of each chunk the first `EXECUTE` actions are carried out,
+ * then the next is asked for. (Inference takes no simulated time here; the controllers' own tests delay it.)
+ */
+export async function rollOut(world: ArmWorld, answer: Answer, seed: number): Promise<Rollout> {
+  world.reset(seed);
+  const width = STATE_NAMES.length;
+  let chunk: Float32Array | undefined;
+  let at = 0;
+  let still = 0;
+  let before = world.view().state;
+  for (let step = 1; step <= EPISODE_STEPS_MAX; step++) {
+    if (!chunk || at === Math.min(EXECUTE, CHUNK)) {
+      chunk = await answer(world.view());
+      at = 0;
+    }
+    world.command(chunk.subarray(at * width, (at + 1) * width));
+    at++;
+    world.step();
+    if (world.success()) return { success: true, steps: step, end: 'success' };
+    const now = world.view().state;
+    const moved = now.reduce((sum, value, i) => sum + Math.abs(value - before[i]!), 0);
+    before = now;
+    still = moved < STUCK_RADIANS / STUCK_STEPS ? still + 1 : 0;
+    if (still >= STUCK_STEPS) return { success: false, steps: step, end: 'stuck' };
+  }
+  return { success: false, steps: EPISODE_STEPS_MAX, end: 'timeout' };
+}

@@ -1,0 +1,49 @@
+/**
+ * What the policy of this application sees, and what it commands; by these names it stands in datasets, model cards
+ * and controllers. Metres and radians in `base_link`.
+ */
+export const STATE_NAMES = [
+  'joint_1',
+  'joint_2',
+  'joint_3',
+  'joint_4',
+  'joint_5',
+  'joint_6',
+  'gripper',
+] as const;
+
+/** The heading of a cube counts by quarter turns, so it is told as sine and cosine of its fourfold. */
+export const ENVIRONMENT_NAMES = [
+  'cube_x',
+  'cube_y',
+  'cube_z',
+  'cube_sin4',
+  'cube_cos4',
+  'target_x',
+  'target_y',
+  'target_z',
+] as const;
+
+export const FEATURES = {
+  state: 'observation.state',
+  environment: 'observation.environment_state',
+  action: 'action',
+} as const;
+
+/** Frames of a dataset and steps of a policy, per second. */
+export const HZ = 20;
+/** Actions of one answer, and how many of them are carried out before the next. */
+export const CHUNK = 16;
+export const EXECUTE = 8;
+
+export type ArmView = {
+  /** Six angles and the opening of the gripper. */
+  readonly state: readonly number[];
+  /** As `ENVIRONMENT_NAMES`. */
+  readonly environment: readonly number[];
+};
+
+/** Heading of the cube within a quarter turn, radians from -pi/4 to pi/4. */
+export function cubeYaw({ environment }: ArmView): number {
+  return Math.atan2(environment[3]!, environment[4]!) / 4;
+}

@@ -1,0 +1,223 @@
+"""The light trainer of apps/ar4-physical-ai: a LeRobotDataset v3 in, an action-chunking network as ONNX out.
+
+A multilayer perceptron in numpy: it sees one frame (joints, gripper, cube, target) and answers the coming actions. The
+network takes and gives plain units (radians, metres): scaling is inside of it, and arm actions are learned as
+differences to where the joints are. LeRobot's ACT is the full trainer (`auraison policy train`); this one needs ten
+seconds of one core.
+
+    python train.py --dataset DIR --out policy.onnx [--steps 5000] [--seed 1] [--chunk 16] [--hidden 256]
+
+Prints one JSON object per epoch on standard output: {"epoch", "epochs", "loss", "held_out"}.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import pathlib
+import sys
+
+# Several threads would fight for the cores with whatever else this robot does.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import numpy as np
+import onnx
+import pyarrow.parquet as parquet
+from onnx import TensorProto, helper, numpy_helper
+
+STATE = "observation.state"
+ENVIRONMENT = "observation.environment_state"
+ACTION = "action"
+# The gripper is the last number of a state; its actions are openings, not differences.
+GRIPPER = -1
+HELD_OUT_SHARE = 0.05
+BATCH = 256
+
+
+def read_dataset(folder):
+    """Frames in order: state, environment, action as float32, and the episode of each."""
+    root = pathlib.Path(folder)
+    info = json.loads((root / "meta" / "info.json").read_text())
+    if not str(info.get("codebase_version", "")).startswith("v3"):
+        sys.exit(f"{folder}: LeRobotDataset v3 expected, found {info.get('codebase_version')}")
+    columns = {name: [] for name in (STATE, ENVIRONMENT, ACTION, "episode_index", "frame_index")}
+    for path in sorted((root / "data").glob("**/*.parquet")):
+        table = parquet.read_table(path, columns=list(columns))
+        for name, parts in columns.items():
+            parts.append(np.array(table.column(name).to_pylist()))
+    data = {name: np.concatenate(parts) for name, parts in columns.items()}
+    order = np.lexsort((data["frame_index"], data["episode_index"]))
+    data = {name: values[order] for name, values in data.items()}
+    vectors = [data[name].astype(np.float32) for name in (STATE, ENVIRONMENT, ACTION)]
+    return (*vectors, data["episode_index"].astype(np.int64), info)
+
+
+def chunks_of(action, episode, length):
+    """For each frame the actions of it and the frames after it; the last of an episode repeats. [n, length, width]"""
+    ends = np.searchsorted(episode, episode, side="right") - 1
+    index = np.minimum(np.arange(len(action))[:, None] + np.arange(length)[None, :], ends[:, None])
+    return action[index]
+
+
+class Adam:
+    def __init__(self, values, rate):
+        self.values, self.rate, self.step = values, rate, 0
+        self.first = [np.zeros_like(v) for v in values]
+        self.second = [np.zeros_like(v) for v in values]
+
+    def update(self, gradients, scale):
+        self.step += 1
+        rate = self.rate * scale * math.sqrt(1 - 0.999**self.step) / (1 - 0.9**self.step)
+        for value, gradient, m, v in zip(self.values, gradients, self.first, self.second):
+            m += 0.1 * (gradient - m)
+            v += 0.001 * (gradient * gradient - v)
+            value -= rate * m / (np.sqrt(v) + 1e-8)
+
+
+def forward(weights, x):
+    """Outputs of every layer, the input first."""
+    layers = [x]
+    for i in range(0, len(weights), 2):
+        x = x @ weights[i] + weights[i + 1]
+        if i + 2 < len(weights):
+            x = np.maximum(x, 0)
+        layers.append(x)
+    return layers
+
+
+def backward(weights, layers, gradient):
+    gradients = []
+    for i in range(len(weights) - 2, -1, -2):
+        inputs = layers[i // 2]
+        gradients[:0] = [inputs.T @ gradient, gradient.sum(0)]
+        if i > 0:
+            gradient = (gradient @ weights[i].T) * (inputs > 0)
+    return gradients
+
+
+def fit(x, y, args, generator):
+    """Huber loss, Adam, cosine decay. Every twentieth frame is held out, to see what is learned by heart."""
+    n, hidden = len(x), args.hidden
+    sizes = [x.shape[1], hidden, hidden, y.shape[1]]
+    weights = []
+    for a, b in zip(sizes, sizes[1:]):
+        weights += [
+            (generator.standard_normal((a, b)) * math.sqrt(2 / a)).astype(np.float32),
+            np.zeros(b, np.float32),
+        ]
+    mixed = generator.permutation(n)
+    held = mixed[: int(n * HELD_OUT_SHARE)]
+    seen = mixed[len(held) :]
+    adam = Adam(weights, args.rate)
+    # As many steps for few frames as for many: a small dataset is seen more often, not learned less.
+    epochs = math.ceil(args.steps * BATCH / len(seen))
+    steps = epochs * math.ceil(len(seen) / BATCH)
+    for epoch in range(epochs):
+        total = 0.0
+        generator.shuffle(seen)
+        for start in range(0, len(seen), BATCH):
+            rows = seen[start : start + BATCH]
+            noisy = x[rows] + (args.jitter * generator.standard_normal((len(rows), x.shape[1]))).astype(np.float32)
+            layers = forward(weights, noisy)
+            off = layers[-1] - y[rows]
+            # Huber with its knee at one deviation: a switch of phase is no outlier to chase.
+            small = np.abs(off) < 1
+            total += float(np.where(small, 0.5 * off * off, np.abs(off) - 0.5).sum())
+            gradient = np.where(small, off, np.sign(off)).astype(np.float32) / off.size
+            scale = 0.5 * (1 + math.cos(math.pi * adam.step / steps))
+            adam.update(backward(weights, layers, gradient), scale)
+        off = forward(weights, x[held])[-1] - y[held]
+        report = {"epoch": epoch + 1, "epochs": epochs, "loss": total / (len(seen) * y.shape[1]), "held_out": float(np.abs(off).mean())}
+        print(json.dumps(report), flush=True)
+    return weights
+
+
+def export(path, weights, scaling, shapes, chunk):
+    """The network with its scaling, in plain units: state [1, 7], environment [1, 8] -> actions [chunk, 7]."""
+    x_mean, x_std, y_mean, y_std = scaling
+    state, environment, width = shapes
+    # Where the joints are is added to every action; the gripper's opening is not.
+    mask = np.ones((1, width), np.float32)
+    mask[0, GRIPPER] = 0
+    tensors = {"x_mean": x_mean, "x_std": x_std, "y_mean": y_mean, "y_std": y_std, "mask": mask}
+    nodes = [
+        helper.make_node("Concat", [STATE, ENVIRONMENT], ["seen"], axis=1),
+        helper.make_node("Sub", ["seen", "x_mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "x_std"], ["layer_0"]),
+    ]
+    last = "layer_0"
+    for i in range(0, len(weights), 2):
+        tensors |= {f"w_{i}": weights[i], f"b_{i}": weights[i + 1]}
+        out = f"layer_{i + 2}"
+        nodes.append(helper.make_node("Gemm", [last, f"w_{i}", f"b_{i}"], [out]))
+        if i + 2 < len(weights):
+            nodes.append(helper.make_node("Relu", [out], [f"{out}_relu"]))
+            out = f"{out}_relu"
+        last = out
+    nodes += [
+        helper.make_node("Mul", [last, "y_std"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "y_mean"], ["plain"]),
+        helper.make_node("Reshape", ["plain", "shape"], ["differences"]),
+        helper.make_node("Mul", [STATE, "mask"], ["here"]),
+        helper.make_node("Add", ["differences", "here"], ["actions"]),
+    ]
+    initializers = [numpy_helper.from_array(np.ascontiguousarray(v, np.float32), k) for k, v in tensors.items()]
+    initializers.append(numpy_helper.from_array(np.array([chunk, width], np.int64), "shape"))
+    graph = helper.make_graph(
+        nodes,
+        "chunk_mlp",
+        [
+            helper.make_tensor_value_info(STATE, TensorProto.FLOAT, [1, state]),
+            helper.make_tensor_value_info(ENVIRONMENT, TensorProto.FLOAT, [1, environment]),
+        ],
+        [helper.make_tensor_value_info("actions", TensorProto.FLOAT, [chunk, width])],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    pathlib.Path(path).write_bytes(model.SerializeToString())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--name", default="ar4-pick-place")
+    parser.add_argument("--steps", type=int, default=5000, help="gradient steps")
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--chunk", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--jitter", type=float, default=0.01, help="noise on scaled inputs, deviations")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    generator = np.random.default_rng(args.seed)
+    state, environment, action, episode, info = read_dataset(args.dataset)
+    chunks = chunks_of(action, episode, args.chunk)
+    offset = state.copy()
+    offset[:, GRIPPER] = 0
+    targets = (chunks - offset[:, None, :]).reshape(len(chunks), -1)
+    x = np.concatenate([state, environment], 1)
+    # What never changes in the data (a locked joint, a flat table) is not blown up by its own noise.
+    scaling = []
+    for values, floor in ((x, 1e-3), (targets, 1e-4)):
+        scaling += [values.mean(0), np.maximum(values.std(0), floor)]
+    x_mean, x_std, y_mean, y_std = scaling
+    weights = fit((x - x_mean) / x_std, ((targets - y_mean) / y_std).astype(np.float32), args, generator)
+    shapes = (state.shape[1], environment.shape[1], action.shape[1])
+    export(args.out, weights, scaling, shapes, args.chunk)
+    digest = hashlib.sha256(pathlib.Path(args.out).read_bytes()).hexdigest()
+    card = {
+        "name": args.name,
+        "sha256": digest,
+        "inputs": {STATE: [1, shapes[0]], ENVIRONMENT: [1, shapes[1]]},
+        "output": {"name": "actions", "shape": [args.chunk, shapes[2]]},
+        "step_ms": 1000 / info["fps"],
+        "action_names": info["features"][ACTION]["names"],
+    }
+    pathlib.Path(args.out + ".json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
