@@ -258,7 +258,9 @@ export class ControllerCore {
 
   #rateOf(value: number, j: number, periodMs: number): number {
     if (!this.#acted || periodMs <= 0) return 0;
-    return ((value - this.#values[j]!) * 1000) / periodMs;
+    const rate = ((value - this.#values[j]!) * 1000) / periodMs;
+    // Smoothed over a step of the policy: between two of its actions a position may stand and then leap.
+    return this.#rates[j]! + ((rate - this.#rates[j]!) * periodMs) / (this.#queue.stepMs + periodMs);
   }
 
   #nameOf(input: number): string {

@@ -141,10 +141,10 @@ export class ControllersThread {
   #tell(seat: Seat, message: Exclude<ToThread, { kind: 'close' | 'begin' }>): void {
     const { core, index, run } = seat;
     const nowMs = this.#deps.nowMs();
-    if (message.kind === 'end') return core.end();
-    if (message.kind === 'failed') return core.failed(message.id, nowMs);
-    const taken = core.answer(message, nowMs);
-    if (!taken) return;
+    if (message.kind === 'end') core.end();
+    if (message.kind === 'failed') core.failed(message.id, nowMs);
+    const taken = message.kind === 'answer' ? core.answer(message, nowMs) : undefined;
+    if (!taken || message.kind !== 'answer') return;
     const { policyHash, horizon: rows } = message;
     const anchorMs = nowMs - taken.delayMs;
     this.#deps.post({ kind: 'chunk', index, run, ...taken, rows, policyHash, anchorMs });
