@@ -1,0 +1,3 @@
+export type { UrdfJoint, UrdfJointType, UrdfModel, Vector } from './model.ts';
+export { readUrdf, URDF_BYTES_MAX } from './read-urdf.ts';
+export { type ChainLink, type ToolChain, ToolPoint, toolChain } from './tool-chain.ts';

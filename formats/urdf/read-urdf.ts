@@ -1,0 +1,203 @@
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { EdgeError } from '../../contract/core.ts';
+import type { UrdfJoint, UrdfJointType, UrdfModel, Vector } from './model.ts';
+
+/** A URDF names meshes, it does not hold them: an arm has some 20 KiB. */
+export const URDF_BYTES_MAX = 4 * 1024 * 1024;
+const JOINTS_MAX = 1_024;
+
+const TYPES: readonly string[] = ['revolute', 'continuous', 'prismatic', 'fixed', 'floating', 'planar'];
+const XACRO_HINT = 'expand it first: xacro robot.urdf.xacro > robot.urdf';
+
+type Node = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the kinematic part of a URDF; what is only to be looked at is left out. Throws `schema.invalid` with the
+ * element that is wrong: no XML, xacro that nobody expanded, numbers that are none, links that are no tree.
+ */
+export function readUrdf(text: string): UrdfModel {
+  const robot = robotOf(text);
+  const links = list(robot, 'link').map((link) => name(link, 'link'));
+  const joints = list(robot, 'joint').map(joint);
+  if (joints.length > JOINTS_MAX) throw bad('robot', `${joints.length} joints, at most ${JOINTS_MAX}`);
+  unique(links, 'link');
+  unique(
+    joints.map((one) => one.name),
+    'joint',
+  );
+  for (const one of joints) {
+    if (one.mimic && !joints.some(({ name: other }) => other === one.mimic!.joint))
+      throw bad(one.name, `it mimics ${one.mimic.joint}, which is no joint`);
+  }
+  return { name: attribute(robot, 'name') ?? '', links, joints, root: rootOf(links, joints) };
+}
+
+function robotOf(text: string): Node {
+  if (text.length > URDF_BYTES_MAX) throw bad('robot', `above ${URDF_BYTES_MAX} characters`);
+  // Entities of a document type can be made to grow without end, and no URDF needs one.
+  if (/<!DOCTYPE|<!ENTITY/i.test(text)) throw bad('robot', 'a document type is not read');
+  const valid = XMLValidator.validate(text);
+  if (valid !== true) throw bad('robot', `no XML: ${valid.err.msg} (line ${valid.err.line})`);
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: '@',
+    parseAttributeValue: false,
+    parseTagValue: false,
+    processEntities: false,
+    isArray: (tag) => tag === 'link' || tag === 'joint',
+  });
+  const robot = (parser.parse(text) as Node)['robot'];
+  if (typeof robot !== 'object' || robot === null || Array.isArray(robot))
+    throw bad(
+      'robot',
+      'no element <robot>',
+      'a URDF is expected, for example the text of /robot_description',
+    );
+  if (/<xacro:|\$\{|\$\(/.test(text))
+    throw bad('robot', 'this is xacro, a program that makes a URDF', XACRO_HINT);
+  return robot as Node;
+}
+
+function joint(node: Node): UrdfJoint {
+  const called = name(node, 'joint');
+  const type = attribute(node, 'type') ?? '';
+  if (!TYPES.includes(type))
+    throw bad(called, `type "${type.slice(0, 40)}", one of ${TYPES.join(', ')} expected`);
+  const parent = attribute(child(node, 'parent'), 'link');
+  const below = attribute(child(node, 'child'), 'link');
+  if (parent === undefined || below === undefined) throw bad(called, 'it names no parent or no child');
+  const origin = child(node, 'origin');
+  const limit = limitOf(node, called, type as UrdfJointType);
+  const mimic = mimicOf(node, called);
+  return {
+    name: called,
+    type: type as UrdfJointType,
+    parent,
+    child: below,
+    xyz: vector(attribute(origin, 'xyz') ?? '0 0 0', `${called}/origin/xyz`),
+    rpy: vector(attribute(origin, 'rpy') ?? '0 0 0', `${called}/origin/rpy`),
+    axis: unit(vector(attribute(child(node, 'axis'), 'xyz') ?? '1 0 0', `${called}/axis`), called),
+    ...(limit ? { limit } : {}),
+    ...(mimic ? { mimic } : {}),
+  };
+}
+
+function limitOf(node: Node, called: string, type: UrdfJointType): UrdfJoint['limit'] {
+  const told = child(node, 'limit');
+  const bounded = type === 'revolute' || type === 'prismatic';
+  if (!told) {
+    if (bounded) throw bad(called, 'a joint of this type has a <limit>');
+    return undefined;
+  }
+  const value = (key: string, fallback: number) => {
+    const given = attribute(told, key);
+    return given === undefined ? fallback : number(given, `${called}/limit/${key}`);
+  };
+  const limit = {
+    lower: bounded ? value('lower', 0) : Number.NEGATIVE_INFINITY,
+    upper: bounded ? value('upper', 0) : Number.POSITIVE_INFINITY,
+    velocity: value('velocity', 0),
+    effort: value('effort', 0),
+  };
+  if (limit.lower > limit.upper) throw bad(`${called}/limit`, 'lower is above upper');
+  if (limit.velocity < 0 || limit.effort < 0) throw bad(`${called}/limit`, 'a limit is negative');
+  return limit;
+}
+
+function mimicOf(node: Node, called: string): UrdfJoint['mimic'] {
+  const told = child(node, 'mimic');
+  if (!told) return undefined;
+  const other = attribute(told, 'joint');
+  if (other === undefined || other === called) throw bad(`${called}/mimic`, 'it names no other joint');
+  return {
+    joint: other,
+    multiplier: number(attribute(told, 'multiplier') ?? '1', `${called}/mimic/multiplier`),
+    offset: number(attribute(told, 'offset') ?? '0', `${called}/mimic/offset`),
+  };
+}
+
+function rootOf(links: readonly string[], joints: readonly UrdfJoint[]): string {
+  const known = new Set(links);
+  const parents = new Map<string, string>();
+  for (const { name: called, parent, child: below } of joints) {
+    for (const link of [parent, below]) if (!known.has(link)) throw bad(called, `there is no link ${link}`);
+    if (parents.has(below)) throw bad(called, `link ${below} has two parents`);
+    parents.set(below, parent);
+  }
+  const roots = links.filter((link) => !parents.has(link));
+  if (roots.length !== 1)
+    throw bad(
+      'robot',
+      roots.length === 0 ? 'its links go in a circle' : `its links are no tree: ${roots.join(', ')}`,
+    );
+  for (const link of links) {
+    let at = link;
+    for (let i = 0; parents.has(at); i++) {
+      if (i > links.length) throw bad('robot', `its links go in a circle at ${link}`);
+      at = parents.get(at)!;
+    }
+  }
+  return roots[0]!;
+}
+
+function list(node: Node, tag: string): readonly Node[] {
+  const found = node[tag];
+  // Elements without attributes come as text.
+  return (Array.isArray(found) ? found : []).map((one) =>
+    typeof one === 'object' && one !== null ? one : {},
+  );
+}
+
+function child(node: Node, tag: string): Node | undefined {
+  const found = node[tag];
+  return typeof found === 'object' && found !== null && !Array.isArray(found) ? (found as Node) : undefined;
+}
+
+function attribute(node: Node | undefined, key: string): string | undefined {
+  const found = node?.[`@${key}`];
+  return typeof found === 'string' ? found : undefined;
+}
+
+function name(node: Node, tag: string): string {
+  const called = attribute(node, 'name');
+  if (called === undefined || called === '' || called.length > 256) throw bad(tag, `a <${tag}> has no name`);
+  return called;
+}
+
+function unique(names: readonly string[], tag: string): void {
+  const seen = new Set<string>();
+  for (const one of names) {
+    if (seen.has(one)) throw bad(one, `two of <${tag}> have this name`);
+    seen.add(one);
+  }
+}
+
+function vector(text: string, where: string): Vector {
+  const numbers = text
+    .trim()
+    .split(/\s+/)
+    .map((part) => number(part, where));
+  if (numbers.length !== 3) throw bad(where, `three numbers expected, found "${text.slice(0, 80)}"`);
+  return numbers as unknown as Vector;
+}
+
+function unit([x, y, z]: Vector, called: string): Vector {
+  const length = Math.hypot(x, y, z);
+  if (!(length > 1e-9)) throw bad(`${called}/axis`, 'an axis of length zero');
+  return [x / length, y / length, z / length];
+}
+
+function number(text: string, where: string): number {
+  const value = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(value)) throw bad(where, `a number expected, found "${text.slice(0, 80)}"`);
+  return value;
+}
+
+function bad(subject: string, message: string, hint = ''): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'read URDF',
+    subject,
+    message: `URDF, ${subject}: ${message}`,
+    hint,
+  });
+}
