@@ -5,6 +5,7 @@ import { searchDirectories } from './extension-files.ts';
 export { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
 export { cacheDirectory, searchDirectories } from './extension-files.ts';
 export { type Installed, type InstallOptions, installDucklakeExtension } from './install-extension.ts';
+export { DuckParquetFiles } from './parquet-files.ts';
 
 /** The lake of a data directory, with the extension from wherever it is already installed. */
 export function openLake(dataDir: string, clock: Clock): Promise<DuckLakeLake> {

@@ -21,7 +21,12 @@ export type DatasetEpisode = {
   /** Which recording it is from, for the record. */
   readonly source: string;
   readonly success?: boolean;
+  /** Frames that `frames` gives; it may read the recording once. Rejects as `frames` throws. */
+  length(): Promise<number>;
+  /** May be asked more than once. Throws what the recording is spoiled with. */
   frames(): AsyncIterable<DatasetFrame>;
+  /** After `frames` ended: what was left out of the recording, for the record. */
+  notes?(): Readonly<Record<string, unknown>>;
 };
 
 /** A column of a Parquet file. `list`: fixed number of float32 a row; all others are scalars. */
@@ -35,6 +40,8 @@ export type ParquetColumn = {
     | 'text'
     | 'float32_list'
     | 'float64_list'
+    /** Three levels deep: the statistics of a picture are [channels][1][1]. */
+    | 'float64_list3'
     | 'text_list'
     | 'int64_list';
   readonly values: readonly unknown[];
@@ -48,8 +55,15 @@ export interface ParquetFiles {
     columns: readonly ParquetColumn[],
     meta?: Readonly<Record<string, string>>,
   ): Promise<void>;
-  /** Rows as plain objects, in the order of the file; 64-bit integers are bigint. Rejects with `lake.failed`. */
-  read(path: string, columns?: readonly string[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /**
+   * Rows as plain objects, in the order of the file; 64-bit integers are bigint. `range`: rows of the file, the last
+   * one exclusive. Rejects with `lake.failed`.
+   */
+  read(
+    path: string,
+    columns?: readonly string[],
+    range?: { readonly from: number; readonly to: number },
+  ): Promise<readonly Readonly<Record<string, unknown>>[]>;
   metadata(path: string): Promise<Readonly<Record<string, string>>>;
   close(): Promise<void>;
 }

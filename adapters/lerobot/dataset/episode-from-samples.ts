@@ -1,0 +1,239 @@
+import type { DatasetEpisode, DatasetFrame, DatasetSpec, EdgeError, Sample } from '../../../contract/core.ts';
+import { decodeImage } from '../../../formats/cdr/index.ts';
+import { invalid } from './info.ts';
+import { pictureSize, toRgb } from './pictures.ts';
+import { type FramePlan, planFrames, type Track } from './resample.ts';
+import { VectorReader } from './vector-reader.ts';
+
+/** Where a feature comes from. */
+export type FeatureSource = {
+  readonly topic: string;
+  /** An older sample is stale, milliseconds. */
+  readonly maxAgeMs: number;
+  /** Of vectors: what its numbers are called. Absent: as the first message says. */
+  readonly names?: readonly string[];
+  /** Of messages without a meaning of their own: paths of their numbers, for example `linear.x`. */
+  readonly fields?: readonly string[];
+  readonly isAction?: boolean;
+};
+
+export type EpisodeMapping = {
+  readonly fps: number;
+  readonly slopMs: number;
+  readonly vectors: Readonly<Record<string, FeatureSource>>;
+  readonly images: Readonly<Record<string, FeatureSource>>;
+};
+
+export type RecordedEpisode = {
+  readonly task: string;
+  readonly source: string;
+  readonly success?: boolean;
+  /** The samples of the topics, by time; asked twice. Throws what the recording is spoiled with. */
+  samples(topics: ReadonlySet<string>): AsyncIterable<Sample>;
+};
+
+/** A header stamp further than this from its arrival is of another clock, and does not count. */
+const STAMP_OFF_MAX_NS = 1_000_000_000n;
+
+type Look = {
+  readonly plan: FramePlan;
+  readonly spec: DatasetSpec;
+  readonly vectors: Readonly<Record<string, readonly Float32Array[]>>;
+  readonly skipped: Readonly<Record<string, number>>;
+};
+
+/**
+ * A recording as frames of a dataset. The first look reads every message: vectors are decoded and kept, of pictures
+ * only time and size; so a spoiled episode is known before a picture of it is encoded. The second gives the frames.
+ */
+export class EpisodeFromSamples implements DatasetEpisode {
+  readonly task: string;
+  readonly source: string;
+  readonly success?: boolean;
+  readonly #recorded: RecordedEpisode;
+  readonly #mapping: EpisodeMapping;
+  #look: Promise<Look> | undefined;
+  #seen: Look | undefined;
+
+  constructor(recorded: RecordedEpisode, mapping: EpisodeMapping) {
+    this.task = recorded.task;
+    this.source = recorded.source;
+    if (recorded.success !== undefined) this.success = recorded.success;
+    this.#recorded = recorded;
+    this.#mapping = mapping;
+  }
+
+  /** The features as this recording has them: names of joints, sizes of pictures. */
+  async spec(robotType: string): Promise<DatasetSpec> {
+    return { ...(await this.#first()).spec, robotType };
+  }
+
+  async length(): Promise<number> {
+    return (await this.#first()).plan.frames.length;
+  }
+
+  notes(): Readonly<Record<string, unknown>> {
+    const { plan, skipped } = this.#seen ?? { plan: undefined, skipped: {} };
+    const dropped = plan?.dropped ?? [];
+    return {
+      ...(dropped.length === 0
+        ? {}
+        : {
+            dropped: dropped.map(({ from, to, frames, track, ageMs }) => ({
+              from_ns: String(from),
+              to_ns: String(to),
+              frames,
+              feature: track,
+              age_ms: Math.round(ageMs),
+            })),
+          }),
+      ...(Object.keys(skipped).length === 0 ? {} : { skipped }),
+      ...(plan?.frames[0] ? { start_ns: String(plan.frames[0].time) } : {}),
+    };
+  }
+
+  async *frames(): AsyncGenerator<DatasetFrame> {
+    const { plan, vectors } = await this.#first();
+    const pictures = new PictureFeed(this.#recorded, this.#mapping);
+    try {
+      const begin = plan.frames[0]?.time ?? 0n;
+      for (const { time, pick } of plan.frames) {
+        const images: Record<string, Uint8Array> = {};
+        for (const key of Object.keys(this.#mapping.images))
+          images[key] = await pictures.take(key, pick[key]!);
+        yield {
+          time: Number(time - begin) / 1e9,
+          vectors: Object.fromEntries(Object.entries(vectors).map(([key, rows]) => [key, rows[pick[key]!]!])),
+          images,
+        };
+      }
+    } finally {
+      await pictures.close();
+    }
+  }
+
+  #first(): Promise<Look> {
+    this.#look ??= look(this.#recorded, this.#mapping).then((seen) => {
+      this.#seen = seen;
+      return seen;
+    });
+    return this.#look;
+  }
+}
+
+async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise<Look> {
+  const vectors = Object.entries(mapping.vectors).map(
+    ([key, source]) => [key, new VectorReader(source, recorded.source)] as const,
+  );
+  const images = new Map(
+    Object.keys(mapping.images).map((key) => [key, { times: [] as bigint[], size: '' }]),
+  );
+  const skipped: Record<string, number> = {};
+  for await (const sample of recorded.samples(topicsOf(mapping))) {
+    const time = timeOf(sample);
+    for (const [key, reader] of vectors)
+      if (reader.topic === sample.topic && !reader.take(sample, time)) skipped[key] = (skipped[key] ?? 0) + 1;
+    for (const [key, found] of images) {
+      if (mapping.images[key]!.topic !== sample.topic) continue;
+      const size = pictureSize(decodeImage(sample.bytes), sample.topic);
+      if (found.size !== '' && found.size !== size)
+        throw invalid(recorded.source, `${sample.topic} changes its size from ${found.size} to ${size}`);
+      found.size = size;
+      if (isLater(time, found.times)) found.times.push(time);
+      else skipped[key] = (skipped[key] ?? 0) + 1;
+    }
+  }
+  const tracks: Record<string, Track> = {};
+  for (const [key, reader] of vectors) {
+    const { maxAgeMs, isAction = false, topic } = mapping.vectors[key]!;
+    if (reader.times.length === 0) throw missing(recorded.source, key, topic);
+    tracks[key] = { times: reader.times, maxAgeMs, isAction };
+  }
+  for (const [key, { times }] of images) {
+    const { maxAgeMs, topic } = mapping.images[key]!;
+    if (times.length === 0) throw missing(recorded.source, key, topic);
+    tracks[key] = { times, maxAgeMs, isAction: false };
+  }
+  const stateNames = vectors.find(([, reader]) => reader.isNamed)?.[1].names;
+  const features = Object.fromEntries([
+    ...vectors.map(
+      ([key, reader]) => [key, { kind: 'vector', names: reader.namesLike(stateNames) }] as const,
+    ),
+    ...[...images].map(([key, { size }]) => {
+      const [width, height] = size.split('x').map(Number) as [number, number];
+      return [key, { kind: 'video', height, width }] as const;
+    }),
+  ]);
+  return {
+    plan: planFrames(tracks, mapping),
+    spec: { fps: mapping.fps, robotType: '', features },
+    vectors: Object.fromEntries(vectors.map(([key, reader]) => [key, reader.rows])),
+    skipped,
+  };
+}
+
+/** Gives pictures by their number of each camera; numbers only rise. Reads the recording once for all cameras. */
+class PictureFeed {
+  readonly #samples: AsyncIterator<Sample>;
+  readonly #cameras: Map<string, { topic: string; times: bigint[]; next: number; kept: Map<number, Sample> }>;
+  readonly #source: string;
+  readonly #decoded = new Map<string, { index: number; rgb: Uint8Array }>();
+
+  constructor(recorded: RecordedEpisode, mapping: EpisodeMapping) {
+    this.#source = recorded.source;
+    const cameras = Object.entries(mapping.images);
+    this.#cameras = new Map(
+      cameras.map(([key, { topic }]) => [key, { topic, times: [], next: 0, kept: new Map() }]),
+    );
+    const topics = new Set(cameras.map(([, { topic }]) => topic));
+    this.#samples = recorded.samples(topics)[Symbol.asyncIterator]();
+  }
+
+  async take(key: string, index: number): Promise<Uint8Array> {
+    const camera = this.#cameras.get(key)!;
+    const before = this.#decoded.get(key);
+    if (before?.index === index) return before.rgb;
+    for (const old of camera.kept.keys()) if (old < index) camera.kept.delete(old);
+    while (!camera.kept.has(index)) {
+      const { value, done } = await this.#samples.next();
+      if (done) throw invalid(this.#source, 'the recording changed while it was read');
+      this.#keep(value);
+    }
+    const rgb = toRgb(decodeImage(camera.kept.get(index)!.bytes));
+    this.#decoded.set(key, { index, rgb });
+    return rgb;
+  }
+
+  async close(): Promise<void> {
+    await this.#samples.return?.();
+  }
+
+  #keep(sample: Sample): void {
+    const time = timeOf(sample);
+    for (const camera of this.#cameras.values()) {
+      if (camera.topic !== sample.topic || !isLater(time, camera.times)) continue;
+      camera.times = [time];
+      camera.kept.set(camera.next, sample);
+      camera.next += 1;
+    }
+  }
+}
+
+function topicsOf({ vectors, images }: EpisodeMapping): ReadonlySet<string> {
+  return new Set([...Object.values(vectors), ...Object.values(images)].map(({ topic }) => topic));
+}
+
+/** When it was measured; by its arrival where its stamp is of another clock. */
+export function timeOf({ stamp, received }: Sample): bigint {
+  const off = stamp > received ? stamp - received : received - stamp;
+  return off > STAMP_OFF_MAX_NS ? received : stamp;
+}
+
+function isLater(time: bigint, times: readonly bigint[]): boolean {
+  const last = times.at(-1);
+  return last === undefined || time > last;
+}
+
+function missing(source: string, key: string, topic: string): EdgeError {
+  return invalid(source, `nothing of ${topic} (${key}) was recorded`, 'leave the topic out, or record it');
+}

@@ -1,0 +1,133 @@
+import { EdgeError, type Sample } from '../../../contract/core.ts';
+import { decodeJointState } from '../../../formats/cdr/index.ts';
+import { decodeAny, type RosValue } from '../../../formats/ros2/index.ts';
+import type { FeatureSource } from './episode-from-samples.ts';
+
+type Named = { readonly names: readonly string[] | undefined; readonly values: ArrayLike<number> };
+
+/**
+ * Makes vectors of the messages of one topic: positions of a JointState by the names of its joints, the numbers of a
+ * Float64MultiArray, the applied numbers of a controller's action record, or the fields that were named.
+ */
+export class VectorReader {
+  readonly topic: string;
+  readonly times: bigint[] = [];
+  readonly rows: Float32Array[] = [];
+  readonly #source: FeatureSource;
+  readonly #subject: string;
+  readonly #known = new Map<string, number>();
+  #names: readonly string[] | undefined;
+  #hasOwnNames = false;
+
+  constructor(source: FeatureSource, subject: string) {
+    this.topic = source.topic;
+    this.#source = source;
+    this.#subject = subject;
+    this.#names = source.names ?? source.fields;
+    this.#hasOwnNames = this.#names !== undefined;
+  }
+
+  /** Whether the messages, or the configuration, say what the numbers are. */
+  get isNamed(): boolean {
+    return this.#hasOwnNames;
+  }
+
+  get names(): readonly string[] | undefined {
+    return this.#names;
+  }
+
+  /** The names; of numbers that say none those of `other` where there are as many, else `0`, `1`, … */
+  namesLike(other: readonly string[] | undefined): readonly string[] {
+    const size = this.rows[0]?.length ?? 0;
+    if (this.#names?.length === size) return this.#names;
+    return other?.length === size ? other : Array.from({ length: size }, (_, i) => String(i));
+  }
+
+  /** False for one that is not later than the one before, or does not name all joints yet. Throws `sample.malformed`. */
+  take(sample: Sample, time: bigint): boolean {
+    const { names, values } = this.#read(sample);
+    if (names) return this.#takeNamed(names, values, time);
+    const first = this.rows[0];
+    const size = first?.length ?? this.#source.names?.length ?? values.length;
+    if (values.length !== size || size === 0)
+      throw this.#malformed(`${values.length} numbers, where ${size || 'some'} were expected`);
+    return this.#push(Float32Array.from(values), time);
+  }
+
+  /** Messages may name joints in any order, and some of them at a time: of the others the last value stands. */
+  #takeNamed(names: readonly string[], values: ArrayLike<number>, time: bigint): boolean {
+    if (!this.#names) {
+      this.#names = [...names];
+      this.#hasOwnNames = true;
+    }
+    for (const [i, name] of names.entries()) this.#known.set(name, values[i]!);
+    const row = this.#names.map((name) => this.#known.get(name));
+    if (!this.#names.some((name) => names.includes(name))) return true; // of other joints; nobody asked for them
+    if (row.some((value) => value === undefined)) return false;
+    return this.#push(Float32Array.from(row as number[]), time);
+  }
+
+  #push(row: Float32Array, time: bigint): boolean {
+    const last = this.times.at(-1);
+    if (last !== undefined && time <= last) return false;
+    if (!row.every(Number.isFinite)) return false;
+    this.times.push(time);
+    this.rows.push(row);
+    return true;
+  }
+
+  #read(sample: Sample): Named {
+    const { type, bytes, topic } = sample;
+    const { fields } = this.#source;
+    if (fields) {
+      const message = decodeAny(type, bytes);
+      return { names: undefined, values: fields.map((field) => this.#field(message, field)) };
+    }
+    if (type === 'sensor_msgs/msg/JointState') {
+      const { name, position } = decodeJointState(bytes);
+      if (position.length !== name.length) throw this.#malformed('a JointState without positions');
+      return { names: name, values: position };
+    }
+    if (type === 'std_msgs/msg/Float64MultiArray' || type === 'std_msgs/msg/Float32MultiArray')
+      return { names: undefined, values: decodeAny(type, bytes)['data'] as Float64Array };
+    if (type === 'std_msgs/msg/String') return this.#applied(String(decodeAny(type, bytes)['data']));
+    throw new EdgeError('sample.unknown_type', {
+      operation: 'export',
+      subject: topic,
+      message: `${topic} is ${type}: which of its numbers are the feature?`,
+      hint: `name them: ${topic}:linear.x,angular.z`,
+    });
+  }
+
+  /** The record of a control step, as the controllers write it (contract `AppliedAction`). */
+  #applied(text: string): Named {
+    let record: { names?: readonly string[]; applied?: readonly number[] };
+    try {
+      record = JSON.parse(text) as typeof record;
+    } catch {
+      throw this.#malformed('a text that is no record of an applied action');
+    }
+    if (!Array.isArray(record.applied) || !Array.isArray(record.names))
+      throw this.#malformed('a record without names and applied');
+    return { names: record.names, values: record.applied };
+  }
+
+  #field(message: RosValue, path: string): number {
+    let value: unknown = message;
+    for (const part of path.split('.')) {
+      const [, name = part, index] = /^(\w+)\[(\d+)\]$/.exec(part) ?? [];
+      value = (value as Record<string, unknown> | undefined)?.[name];
+      if (index !== undefined) value = (value as ArrayLike<unknown> | undefined)?.[Number(index)];
+    }
+    if (typeof value === 'number') return value;
+    throw this.#malformed(`the field ${path} is no number`);
+  }
+
+  #malformed(message: string): EdgeError {
+    return new EdgeError('sample.malformed', {
+      operation: 'export',
+      subject: this.#subject,
+      message: `${this.#subject}: ${this.topic}: ${message}`,
+    });
+  }
+}
