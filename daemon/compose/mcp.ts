@@ -6,6 +6,7 @@ import type { McpServerRow } from '../config/mcp.ts';
 import { OPERATOR } from '../http/caller.ts';
 import type { HttpPorts } from '../http/http-ports.ts';
 import { stopRobot } from '../http/stop-robot.ts';
+import type { ApprovalDesk } from '../runtime/governance/approval-desk.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -99,14 +100,15 @@ export function makeRobotMcp(
   { clock, bus, emit, report }: CellContext,
   parts: Pick<RobotMcpPorts, 'runtime' | 'houseTools' | 'ids'> & {
     readonly hooks: readonly PolicyHook[];
-    readonly approvals?: RobotMcpPorts['approvals'];
+    readonly approvals?: Pick<ApprovalDesk, 'approvals' | 'hold'>;
   },
 ): RobotMcp | undefined {
   if (!config.mcp.serve) return undefined;
-  const { hooks, ...rest } = parts;
+  const { hooks, approvals, ...rest } = parts;
   const gate = new PolicyGate(hooks, clock);
   const portsOf = (who: PolicyContext): RobotMcpPorts => ({
     ...rest,
+    approvals,
     robot: config.daemon.name,
     version: VERSION,
     clock,
@@ -114,10 +116,19 @@ export function makeRobotMcp(
     who,
     openReader: () => openEventReader(dataDir, 'runtime'),
     stopRobot: (reason) => stopRobot({ bus, runtime: parts.runtime, clock }, reason),
-    async judge(tool, args) {
-      const verdict = await gate.ask({ point: 'tool', subject: tool, context: who, facts: { ...args } });
-      await emit(verdict.events);
-      if (verdict.refusal) throw verdict.refusal;
+    async judge(tool, args, signal, waits) {
+      const question = { point: 'tool', subject: tool, context: who, facts: { ...args } } as const;
+      const { refusal, approval, events } = await gate.ask(question);
+      if (approval && approvals) {
+        await approvals.hold({ ...question, terms: approval, events }, signal, waits);
+        // Much may have changed while a person thought: policies, grants, quotas.
+        const again = await gate.ask(question);
+        await emit(again.events);
+        if (again.refusal && !again.approval) throw again.refusal;
+        return;
+      }
+      await emit(events);
+      if (refusal) throw refusal;
     },
     report,
   });

@@ -53,9 +53,10 @@ export function mcpSession(parts: SessionParts): Server {
   server.setRequestHandler('resources/templates/list', () => ({
     resourceTemplates: offer.templates.map((one) => ({ ...one })),
   }));
-  server.setRequestHandler('resources/read', async ({ params }) => {
+  server.setRequestHandler('resources/read', async ({ params }, context) => {
     try {
-      await offer.judge('resources.read', { uri: params.uri });
+      const call = callOf(context, parts);
+      await offer.judge('resources.read', { uri: params.uri }, call.signal, waiting(call));
       return { contents: [await offer.read(params.uri)] };
     } catch (thrown) {
       return failed(thrown);
@@ -89,14 +90,20 @@ async function callTool(
     const fault = compile(tool.input).fault(args);
     if (fault !== undefined) throw invalid(tool.name, fault);
     const plain = args as Record<string, unknown>;
-    if (tool.judged) await offer.judge(tool.subject, plain);
-    const work = tool.run(plain, callOf(context, parts));
+    const call = callOf(context, parts);
+    if (tool.judged) await offer.judge(tool.subject, plain, call.signal, waiting(call));
+    const work = tool.run(plain, call);
     return resultOf(await withDeadline(clock, tool.deadlineMs, work, 'call', tool.name));
   } catch (thrown) {
     const { code, message, hint } = EdgeError.from(thrown, 'tool.failed', 'call', tool.name);
     const text = `${code}: ${message}${hint === '' ? '' : ` (${hint})`}`;
     return { isError: true, content: [{ type: 'text', text: text.slice(0, 4_096) }] };
   }
+}
+
+/** Told to the client, so that it does not give up on a person who thinks. */
+function waiting(call: McpCall): (approvalId: string) => void {
+  return (approvalId) => call.progress(`waits for a person: approval ${approvalId}`);
 }
 
 function callOf(context: ServerContext, { closing, modern, sdk }: SessionParts): McpCall {

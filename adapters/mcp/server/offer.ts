@@ -23,8 +23,8 @@ export type McpOffer = {
     | { readonly uri: string; readonly mimeType: string; readonly text: string }
     | { readonly uri: string; readonly mimeType: string; readonly blob: string }
   >;
-  /** Before a tool that says so. Rejects where it may not be called. */
-  judge(tool: string, args: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Before a tool that says so; a person may have to agree first. Rejects where it may not be called. */
+  readonly judge: RobotMcpPorts['judge'];
 };
 
 export function robotOffer(ports: RobotMcpPorts): McpOffer {
@@ -38,6 +38,6 @@ export function robotOffer(ports: RobotMcpPorts): McpOffer {
     resources: RESOURCES,
     templates: TEMPLATES,
     read: (uri) => readResource(uri, ports),
-    judge: (tool, args) => ports.judge(tool, args),
+    judge: (...call) => ports.judge(...call),
   };
 }

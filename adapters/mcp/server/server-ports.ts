@@ -26,8 +26,17 @@ export type RobotMcpPorts = {
   openReader(): EventReader;
   /** Stops the robot and every run. */
   stopRobot(reason: string): Promise<void>;
-  /** Asks the policies about a call and writes down what they say; rejects with `policy.denied` or `policy.needs_approval`. */
-  judge(tool: string, args: Readonly<Record<string, unknown>>): Promise<void>;
+  /**
+   * Asks the policies about a call and writes down what they say. Where they want a person it is held until one has
+   * answered; `waits` hears of that, with the id of the question. Rejects with `policy.denied`, and with the reason
+   * of the signal.
+   */
+  judge(
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+    waits: (approvalId: string) => void,
+  ): Promise<void>;
   readonly report: (level: 'warn' | 'error', message: string, facts: Record<string, unknown>) => void;
 };
 

@@ -16,12 +16,15 @@ import type { PolicyGate } from '../policy-gate.ts';
 import {
   type ApprovalNote,
   type Asked,
+  answeredAlready,
+  EXPIRED,
   noteOf,
   type Outcome,
   sameQuestion,
   shownFacts,
   toApproval,
 } from './approval-note.ts';
+import { type HeldCall, holdCall } from './held-call.ts';
 
 const READ_BATCH = 1_000;
 /** Answered questions that are still shown. */
@@ -76,6 +79,9 @@ export class ApprovalDesk implements ApprovalApi {
       [...this.#notes.values()].flatMap(({ runId }) => (runId === undefined ? [] : [runId])),
     );
     const over: NewEvent[] = [];
+    // Whoever asked outside of a run waited in a process that is gone: his answer would move nobody.
+    for (const note of this.#notes.values()) if (note.runId === undefined) this.#used.add(note.approvalId);
+    over.push(...this.#endOf(undefined));
     for (const runId of runs) {
       if (goesOn(runId)) this.#readCalls(reader, runId);
       else over.push(...this.#endOf(runId));
@@ -131,7 +137,7 @@ export class ApprovalDesk implements ApprovalApi {
     const { context, terms, callId } = asked;
     const event: NewEvent = {
       kind: 'approval.requested',
-      run_id: asked.runId,
+      ...(asked.runId === undefined ? {} : { run_id: asked.runId }),
       payload: {
         approval_id: approvalId,
         point: asked.point as 'tool',
@@ -146,6 +152,11 @@ export class ApprovalDesk implements ApprovalApi {
       },
     };
     return { note: { approvalId, callId }, events: [event] };
+  }
+
+  /** As `holdCall`. */
+  hold(asked: HeldCall, signal: AbortSignal, onAsked: (approvalId: string) => void): Promise<void> {
+    return holdCall(this, this.#parts.append, asked, signal, onAsked);
   }
 
   /** The question that an intent was opened with, if it was. */
@@ -223,16 +234,16 @@ export class ApprovalDesk implements ApprovalApi {
     const note = await this.#open(approvalId);
     if (note.answer) {
       if (answered(note)) return toApproval(note);
-      throw this.#stands(note);
+      throw answeredAlready(note);
     }
     const events = await this.#mayAnswer(note, decision, who);
     // Policies took their time: it may be over by now, with its run or by the clock.
     const still = await this.#open(approvalId, events);
-    if (still.answer) throw this.#stands(still);
+    if (still.answer) throw answeredAlready(still);
     await this.#write(approvalId, { decision, by: who.principal, reason }, who.origin, events);
     const stands = this.#notes.get(approvalId) ?? still;
     if (answered(stands)) return toApproval(stands);
-    throw this.#stands(stands);
+    throw answeredAlready(stands);
   }
 
   /** The question; it has its end in the log if its time is over. `events` are written down if it has one. */
@@ -338,18 +349,18 @@ export class ApprovalDesk implements ApprovalApi {
     if (events.length > 0) this.#background(this.#parts.append(events), runId);
   }
 
-  #endOf(runId: string): NewEvent[] {
+  #endOf(runId: string | undefined): NewEvent[] {
     return [...this.#notes.values()]
       .filter((note) => note.runId === runId && note.answer === undefined)
       .map((note) => ({
         kind: 'approval.answered' as const,
-        run_id: runId,
+        ...(runId === undefined ? {} : { run_id: runId }),
         payload: {
           approval_id: note.approvalId,
           decision: 'deny' as const,
           by: '',
           origin: 'run',
-          reason: 'the run is over',
+          reason: runId ? 'the run is over' : 'who asked waits no more',
         },
       }));
   }
@@ -386,15 +397,4 @@ export class ApprovalDesk implements ApprovalApi {
       this.#used.delete(note.approvalId);
     }
   }
-
-  #stands(note: ApprovalNote): EdgeError {
-    const by = note.answer?.by ? ` by ${note.answer.by}` : '';
-    return new EdgeError('approval.answered', {
-      operation: 'answer',
-      subject: note.approvalId,
-      message: `it was answered already: ${note.answer?.decision ?? 'expired'}${by}`,
-    });
-  }
 }
-
-const EXPIRED: Outcome = { decision: 'expired', by: '', reason: 'nobody answered in time' };

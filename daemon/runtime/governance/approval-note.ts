@@ -3,6 +3,7 @@ import {
   type Approval,
   type ApprovalTerms,
   canonicalJson,
+  EdgeError,
   fromWireTime,
   type HookPoint,
   type Nanoseconds,
@@ -14,7 +15,8 @@ import {
 const FACTS_BYTES_MAX = 48 * 1024;
 
 export type Asked = {
-  readonly runId: string;
+  /** Absent: a call that belongs to no run, such as one of an MCP client. */
+  readonly runId?: string;
   readonly point: HookPoint;
   readonly subject: string;
   readonly facts: Readonly<Record<string, unknown>>;
@@ -28,6 +30,8 @@ export type Outcome = {
   readonly by: string;
   readonly reason: string;
 };
+
+export const EXPIRED: Outcome = { decision: 'expired', by: '', reason: 'nobody answered in time' };
 
 /** A question to a person, as the log tells it. */
 export type ApprovalNote = {
@@ -88,7 +92,7 @@ export function toApproval(note: ApprovalNote): Approval {
 /** Whether a question is the one that is about to be asked. */
 export function sameQuestion(
   note: ApprovalNote,
-  asked: { runId: string; point: HookPoint; subject: string; facts: Readonly<Record<string, unknown>> },
+  asked: { runId?: string; point: HookPoint; subject: string; facts: Readonly<Record<string, unknown>> },
 ): boolean {
   return (
     note.runId === asked.runId &&
@@ -102,4 +106,26 @@ export function sameQuestion(
 export function shownFacts(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const bytes = Buffer.byteLength(JSON.stringify(facts));
   return bytes <= FACTS_BYTES_MAX ? facts : { too_large_to_show: bytes };
+}
+
+/** What an answer means for the call that was asked for; undefined: it may be done. */
+export function refusalOf({ decision, by, reason }: Outcome, subject: string): EdgeError | undefined {
+  if (decision === 'allow') return undefined;
+  const why = reason === '' ? '' : `: ${reason}`;
+  return new EdgeError('policy.denied', {
+    operation: 'ask for approval',
+    subject,
+    message: decision === 'expired' ? 'nobody agreed in time' : `${by === '' ? 'nobody' : by} said no${why}`,
+    retryable: false,
+  });
+}
+
+/** The first answer stands. */
+export function answeredAlready(note: ApprovalNote): EdgeError {
+  const by = note.answer?.by ? ` by ${note.answer.by}` : '';
+  return new EdgeError('approval.answered', {
+    operation: 'answer',
+    subject: note.approvalId,
+    message: `it was answered already: ${note.answer?.decision ?? 'expired'}${by}`,
+  });
 }

@@ -6,6 +6,7 @@ import {
   type NewEvent,
 } from '../../../contract/index.ts';
 import type { ApprovalDesk, Outcome } from './approval-desk.ts';
+import { refusalOf } from './approval-note.ts';
 
 /** What a run needs of the desk; a replay has one that knows the answers. */
 export type RunDesk = Pick<
@@ -137,15 +138,4 @@ export class RunApprovals {
       this.#waiting--;
     }
   }
-}
-
-function refusalOf({ decision, by, reason }: Outcome, subject: string): EdgeError | undefined {
-  if (decision === 'allow') return undefined;
-  const why = reason === '' ? '' : `: ${reason}`;
-  return new EdgeError('policy.denied', {
-    operation: 'ask for approval',
-    subject,
-    message: decision === 'expired' ? 'nobody agreed in time' : `${by === '' ? 'nobody' : by} said no${why}`,
-    retryable: false,
-  });
 }
