@@ -8,6 +8,9 @@ const ROUNDING = 1e-9;
 /** A joint counts as where it was asked to be when it is this near: what it travels in a millisecond at most. */
 const NEAR_SECONDS = 0.001;
 
+/** How far behind a command it may be and still be on its way there: what it travels in this time, seconds. */
+const BEHIND_SECONDS = 0.2;
+
 /**
  * One joint of the gate: a continuous reference within limits of position, velocity, acceleration and jerk. The
  * promise that carries over from step to step: from where it is, the quickest way to rest stays within all limits.
@@ -100,6 +103,14 @@ export class JointAxis {
     this.#stop.from(this.velocity, this.acceleration, acceleration, jerk);
     this.#lower = Math.min(lower, Math.max(this.#lower, this.position + this.#stop.low));
     this.#upper = Math.max(upper, Math.min(this.#upper, this.position + this.#stop.high));
+  }
+
+  /** What is asked for is faster than this joint, or further off than it could be behind. */
+  leaps(asked: number, dt: number): boolean {
+    const { velocity } = this.limits;
+    // Not a number before there was a target: then only the distance counts.
+    if (Math.abs(asked - this.#target) > velocity * dt + this.near) return true;
+    return Math.abs(asked - this.position) > velocity * (BEHIND_SECONDS + dt);
   }
 
   /** Nobody asks for anything: the next target is taken as it comes, without a velocity. */

@@ -139,8 +139,7 @@ export class JointGate {
       const q = asked[i]!;
       if (Math.abs(axis.clamped(q) - q) > axis.near)
         return this.#brake(dt, this.#reasons.get('position')![i]!, i);
-      if (Math.abs(q - axis.position) > axis.limits.velocity * dt + axis.near)
-        return this.#brake(dt, this.#reasons.get('velocity')![i]!, i);
+      if (axis.leaps(q, dt)) return this.#brake(dt, this.#reasons.get('velocity')![i]!, i);
     }
     return undefined;
   }
