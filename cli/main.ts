@@ -17,6 +17,7 @@ import { addLogCommands } from './commands/log.ts';
 import { addMcpCommands } from './commands/mcp.ts';
 import { addModelsCommands } from './commands/models.ts';
 import { addOrdersCommands } from './commands/orders.ts';
+import { addPlanCommand } from './commands/plan.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addQuestionsCommands } from './commands/questions.ts';
@@ -69,6 +70,7 @@ for (const add of [
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,
+  addPlanCommand,
   addApprovalsCommands,
   addPolicyCommands,
   addRoutesCommand,

@@ -1,10 +1,10 @@
 import type { CellName } from './cell-name.ts';
 import type { ErrorBody } from './errors.ts';
 import type { PolicyContext } from './intent.ts';
+import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
-import type { Plan } from './plan.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunState, RunStatus } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';

@@ -1,12 +1,14 @@
 import { type Static, Type } from 'typebox';
 import { Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
 import { ErrorBody } from './errors.ts';
+import { PLAN_PAYLOADS } from './plan-payloads.ts';
 import { RUN_PAYLOADS } from './run-payloads.ts';
 import { ClockQuality, WireTime } from './time.ts';
 
 /** The payload of every event kind. Adding a kind is an addition to v1; changing one is v2. */
 export const EVENT_PAYLOADS = {
   ...RUN_PAYLOADS,
+  ...PLAN_PAYLOADS,
   // The life of a cell.
   'cell.started': Type.Object(
     {
@@ -171,7 +173,15 @@ export const EVENT_PAYLOADS = {
     closed,
   ),
   // Actuation.
-  'lease.granted': Type.Object({ holder: Name('holder'), ttl_ms: Count('milliseconds') }, closed),
+  'lease.granted': Type.Object(
+    {
+      holder: Name('holder'),
+      ttl_ms: Count('milliseconds'),
+      lease_id: Type.Optional(Count('of this start of the cell')),
+      role: Type.Optional(Name('policy, agent, autonomy, central or teleoperation')),
+    },
+    closed,
+  ),
   'lease.released': Type.Object(
     { holder: Name('holder'), reason: Text(256, 'returned, expired, taken') },
     closed,
@@ -188,6 +198,26 @@ export const EVENT_PAYLOADS = {
     closed,
   ),
   'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it') }, closed),
+  'estop.engaged': Type.Object(
+    { source: Name('api, cli, console, zenoh, ros, file, agent'), by: Text(128, 'who'), reason: Text(512, 'why') },
+    closed,
+  ),
+  'estop.released': Type.Object(
+    { source: Name('api, cli or console'), by: Text(128, 'who'), reason: Text(512, 'why') },
+    closed,
+  ),
+  /** What the joint gate held back, summed up: one per limit, joint and second at most. */
+  'gate.limited': Type.Object(
+    {
+      source: Name('controller or teleoperation'),
+      verdict: Type.Enum(['limited', 'refused']),
+      reason: Text(128, 'which limit of which joint'),
+      count: Count('control steps'),
+      asked: Type.Array(Type.Number(), { maxItems: 64, description: 'of the last of them; not a number is 0' }),
+      applied: Type.Array(Type.Number(), { maxItems: 64, description: 'of the last of them' }),
+    },
+    closed,
+  ),
   'command.refused': Type.Object({ error: ErrorBody, source: Name('who asked') }, closed),
   // Central.
   'link.receipt': Type.Object(

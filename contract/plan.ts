@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { checker } from './check.ts';
 import { closed, Json, Name, Text } from './common.ts';
 
 /**
@@ -42,3 +43,44 @@ export const Plan = Type.Object(
   closed,
 );
 export type Plan = Static<typeof Plan>;
+
+/** Facts by the names that predicates use. */
+export const KnownFacts = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9_./-]{1,128}$' }),
+  Type.Union([Type.Number(), Type.Boolean(), Text(256, 'text')]),
+  { ...closed, maxProperties: 256 },
+);
+
+/** Params of the intent `plan`, and what a node asks of `ai/inference/plan`. */
+export const PlanAsk = Type.Object(
+  {
+    goal: Type.Optional(Text(1024, 'what is wanted, in words; needed where no plan is given')),
+    plan: Type.Optional(Plan),
+    dry_run: Type.Optional(Type.Boolean({ description: 'make it and check it, do nothing' })),
+    steps_max: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+    replans_max: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 16, description: 'further plans where one fails' }),
+    ),
+    camera: Type.Optional(
+      Type.Boolean({ description: 'the model is shown what the camera sees; absent: where one answers' }),
+    ),
+    /** Only with `dry_run`: the subgoals of the caller, in place of those of this robot. */
+    subgoals: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { name: Name('subgoal'), description: Text(1024, 'what it reaches'), params: Json },
+          closed,
+        ),
+        { minItems: 1, maxItems: 64 },
+      ),
+    ),
+    /** Only with `dry_run`: what the caller knows, in place of what this robot knows. */
+    world: Type.Optional(KnownFacts),
+    deadline_ms: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 600_000, description: 'for making it; wall time' }),
+    ),
+  },
+  { ...closed, $id: 'auraison/v1/plan-ask', title: 'PlanAsk' },
+);
+export type PlanAsk = Static<typeof PlanAsk>;
+export const planAskChecker = checker(PlanAsk);

@@ -1,5 +1,9 @@
+import type { PlanReply } from '../cell-messages.ts';
+import type { EventPayload } from '../event-payloads.ts';
+import type { PolicyContext } from '../intent.ts';
 import type { Plan, PlanStep } from '../plan.ts';
 import type { ModelNeed } from './language-model.ts';
+import type { RunDetails } from './runtime-api.ts';
 import type { ToolImage } from './tool.ts';
 
 /** A subgoal that somebody here can carry out. */
@@ -42,4 +46,51 @@ export type PlanAnswer = {
  */
 export interface Planner {
   plan(request: PlanRequest): Promise<PlanAnswer>;
+}
+
+/** One step of a plan as people look at it. */
+export type StepView = {
+  readonly step_id: string;
+  readonly subgoal: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly deadline_ms: number;
+  readonly fallback: string;
+  readonly state: 'pending' | 'running' | 'succeeded' | 'already' | 'failed' | 'skipped';
+  readonly reason: string;
+  readonly attempt: number;
+};
+
+/** A plan as people look at it: the one that is followed now, step by step. */
+export type PlanView = {
+  readonly run_id: string;
+  readonly status: string;
+  readonly goal: string;
+  readonly dry_run: boolean;
+  readonly revision: number;
+  readonly replans: number;
+  readonly reason: string;
+  readonly made: EventPayload<'plan.made'> | undefined;
+  readonly steps: readonly StepView[];
+  /** Why plans were given up, oldest first. */
+  readonly given_up: readonly string[];
+};
+
+/** Plans as the API, the queryables and the command line ask for them. Each is a run of the intent `plan`. */
+export interface PlansApi {
+  /** Opens the run of a plan. `ask` is a `PlanAsk`, checked raw. Rejects as `RuntimeApi.submit`. */
+  open(ask: unknown, who: PolicyContext, traceparent?: string): Promise<RunDetails>;
+  /**
+   * Makes a plan and waits for it; nobody carries it out. Rejects with `deadline.exceeded` by the deadline,
+   * `run.cancelled` when the signal aborts, and as `Planner`.
+   */
+  infer(
+    ask: unknown,
+    who: PolicyContext,
+    deadlineMs?: number,
+    options?: { readonly signal?: AbortSignal; readonly traceparent?: string },
+  ): Promise<PlanReply>;
+  /** The newest first. */
+  list(limit: number): readonly PlanView[];
+  /** Throws `run.not_found`. */
+  view(runId: string): PlanView;
 }

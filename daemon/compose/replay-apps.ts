@@ -16,6 +16,7 @@ import { FlowHarness } from '../runtime/flow/flow-harness.ts';
 import type { Settings } from '../settings.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
 import { piHarnesses, withHarness } from './pi.ts';
+import { makePlanning } from './planning.ts';
 import { makeTools } from './tools.ts';
 
 export type LoadedForReplay = {
@@ -30,9 +31,16 @@ export type LoadedForReplay = {
 
 /** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
 export async function loadedForReplay(settings: Settings, clock: Clock): Promise<LoadedForReplay> {
-  const apps: readonly Application[] = [turtlebotMaze];
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
-  const house = makeTools(settings, nobody(settings, clock), ids, apps);
+  const reached = nobody(settings, clock);
+  // Nobody is asked what is allowed and nothing is written: what was decided then is in the record.
+  const planning = makePlanning(
+    settings.config,
+    { ...reached, emit: async () => {} },
+    { hooks: [], ids, others: [turtlebotMaze] },
+  );
+  const apps: readonly Application[] = [turtlebotMaze, ...(planning ? [planning.app] : [])];
+  const house = makeTools(settings, reached, ids, apps);
   // What a live model's calls would have kept is not kept: the record stays as it is.
   const blobs = readOnly(house.blobs);
   const extensions = await extensionsForReplay(settings, clock, apps);
@@ -48,6 +56,7 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
       if (!found) return undefined;
       const own = [...(found.tools ?? []), ...(extensions?.tools(name) ?? [])];
       const app = withHarness({ ...found, tools: own }, kind);
+      if (planning && name === planning.app.name) return { app, harness: planning.harness() };
       if (kind === 'flow') return app.flow && { app, harness: new FlowHarness(app.flow) };
       return kind === 'pi' && app.agent ? { app, harness: pi(app) } : undefined;
     },

@@ -9,6 +9,8 @@ import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
+import { PlanDesk } from '../runtime/planning/plan-desk.ts';
+import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
@@ -19,6 +21,7 @@ import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp, withHarness } from './pi.ts';
+import { flowHarness, makePlanning } from './planning.ts';
 import { ForkedReplayApi } from './replay-child.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
@@ -33,7 +36,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const apps = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
+  const missions = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
+  const planning = makePlanning(config, context, { hooks, ids, others: missions });
+  const apps = [...missions, ...(planning ? [planning.app] : [])];
   await warmUp(apps, context.report);
   const house = makeTools(settings, context, ids, apps);
   const models = await makeModels(settings, context, { ids, hooks, blobs: house.blobs, budget: governance });
@@ -53,13 +58,17 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ...(mcpServers?.tools(app.name) ?? []),
     ],
     blobs: house.blobs,
-    harnesses: piHarnesses({
-      blobs: house.blobs,
-      promptBlocks: (app) => house.skillsBlock(app) ?? [],
-      ...harnessParts(extensions),
-      report: context.report,
-    }),
+    harnesses: {
+      ...piHarnesses({
+        blobs: house.blobs,
+        promptBlocks: (app) => house.skillsBlock(app) ?? [],
+        ...harnessParts(extensions),
+        report: context.report,
+      }),
+      flow: flowHarness(planning),
+    },
   });
+  const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {
     runtime,
     ids,
@@ -90,6 +99,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ...(extensions ? { extensions } : {}),
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
+      ...(plans ? { plans } : {}),
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
@@ -105,6 +115,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     async start() {
       serveRuntimeRequests(bus, runtime);
       serveGovernanceRequests(bus, runtime.approvals, governance);
+      if (plans) servePlans(bus, plans);
       await house.start();
       models.start();
       await extensions?.start();

@@ -1,9 +1,11 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
+import { DATASET_KEYS } from './datasets.ts';
 import { POLICY_KEYS } from './governance.ts';
 import { INTENT_KEYS } from './intents.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
+import { PLANNING_KEYS } from './planning.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { TELEMETRY_KEYS } from './telemetry.ts';
@@ -199,9 +201,11 @@ export const CONFIG_SPEC = {
   policy: POLICY_KEYS,
   mcp: MCP_KEYS,
   model: MODEL_KEYS,
+  planning: PLANNING_KEYS,
   telemetry: TELEMETRY_KEYS,
   apps: APPS_KEYS,
   tools: TOOLS_KEYS,
+  dataset: DATASET_KEYS,
   runs: {
     auto_start: text('', 'intent type that is sent once at start; empty: none'),
     ...RUNS_KEYS,

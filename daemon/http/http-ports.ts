@@ -10,6 +10,7 @@ import type {
   GovernanceApi,
   McpServers,
   ModelsApi,
+  PlansApi,
   PolicyContext,
   QuestionApi,
   ReplayApi,
@@ -43,6 +44,8 @@ export type HttpPorts = {
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */
   readonly models?: ModelsApi;
+  /** Plans of System 2; absent: none are made here. */
+  readonly plans?: PlansApi;
   /** What became of spans, by exporter and cell; absent: none are exported. */
   readonly telemetry?: () => Readonly<Record<string, TelemetryStats>>;
   /** Foreign MCP servers; undefined: none is configured. */

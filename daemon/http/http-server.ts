@@ -21,6 +21,7 @@ import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { modelRoutes } from './routes/models.ts';
 import { motionRoutes } from './routes/motions.ts';
+import { planRoutes } from './routes/plans.ts';
 import { playRoutes } from './routes/plays.ts';
 import { policyRoutes } from './routes/policy.ts';
 import { questionRoutes } from './routes/questions.ts';
@@ -161,6 +162,7 @@ export class HttpServer {
     recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);
     modelRoutes(app, this.#ports);
+    planRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);

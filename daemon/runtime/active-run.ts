@@ -5,7 +5,6 @@ import {
   type Clock,
   EdgeError,
   type ErrorBody,
-  type EventKind,
   type Harness,
   type IdSource,
   type Intent,
@@ -23,6 +22,7 @@ import {
 } from '../../contract/index.ts';
 import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
+import { HARNESS_KINDS } from './harness-kinds.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -77,15 +77,6 @@ export type ModelsOfRun = (run: {
 }) => LanguageModel | undefined;
 
 type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
-
-/** What a harness may write itself; the life of the run and its tool calls belong to this cell. */
-const HARNESS_KINDS: ReadonlySet<EventKind> = new Set([
-  'run.phase',
-  'session.entry',
-  'model.called',
-  'model.returned',
-  'extension.state',
-]);
 
 /** From an abort to leaving a harness behind: its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.ROBOT_STOP_MS + 200;

@@ -59,6 +59,12 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'robot.observed':
     case 'motion.ended':
     case 'model.state':
+    case 'models.shed':
+    case 'engine.state':
+    case 'plan.made':
+    case 'plan.step_started':
+    case 'plan.step_ended':
+    case 'plan.replanned':
     case 'approval.requested':
     case 'approval.answered':
     case 'question.asked':

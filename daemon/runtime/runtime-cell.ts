@@ -31,6 +31,8 @@ import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Admitted, IntentDesk, intentBody, type Judged, keyOf, refusedEvent } from './intent-desk.ts';
+import { planTools } from './planning/plan-tools.ts';
+import { PLANNER } from './planning/planner-app.ts';
 import { PolicyGate } from './policy-gate.ts';
 import { RobotProxy } from './robot-proxy.ts';
 import { RunControl } from './run-control.ts';
@@ -127,16 +129,15 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const { store, scheduler } = { store: this.#store, scheduler: this.#scheduler };
     const submit = (request: unknown, who: PolicyContext, opening: Opening) =>
       this.#submit(request, who, opening);
-    const subRuns = subRunTools(
-      new SubRuns({
-        store,
-        clock,
-        app: (name) => loaded.get(name)?.app,
-        goesOn: (runId) => scheduler.goesOn(runId),
-        submit,
-        cancel: (runId, reason) => scheduler.cancel(runId, reason),
-      }),
-    );
+    const children = new SubRuns({
+      store,
+      clock,
+      app: (name) => loaded.get(name)?.app,
+      goesOn: (runId) => scheduler.goesOn(runId),
+      submit,
+      cancel: (runId, reason) => scheduler.cancel(runId, reason),
+    });
+    const subRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
     this.control = new RunControl({
       store,
       scheduler,

@@ -267,6 +267,8 @@ describe('API', () => {
       '/v1/models',
       '/v1/models/{name}/test',
       '/v1/models/{name}/wake',
+      '/v1/plans',
+      '/v1/plans/{runId}',
       '/v1/plays',
       '/v1/plays/{id}',
       '/v1/plays/{id}/pause',

@@ -1,5 +1,6 @@
 import type { AgentEvent, CellBus, Clock, Intent, Robot, SkillShelf, Tool } from '../../../contract/index.ts';
 import type { ArmProxy } from '../arm-proxy.ts';
+import { factsTool } from '../planning/facts-tool.ts';
 import { armTools } from './arm-tools.ts';
 import { lakeTools } from './lake-tools.ts';
 import { motionTools } from './motion-tools.ts';
@@ -26,6 +27,7 @@ export function houseTools(parts: HouseParts): readonly Tool[] {
   return [
     ...motionTools(robot, clock),
     ...sightTools(parts),
+    factsTool({ robot, arm, bus, clock }),
     ...armTools(arm, clock),
     ...lakeTools(parts),
     ...runTools(bus, clock),
