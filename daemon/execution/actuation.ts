@@ -4,16 +4,20 @@ import {
   EdgeError,
   type EventPayload,
   isUuidv7,
+  type LeaseRole,
   type MotionResult,
   type NewEvent,
   type Timer,
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
-import { ActuationLease, LEASE_PRIORITIES, type Lease } from './lease.ts';
+import { ActuationLease, LEASE_PRIORITIES, type Lease, roleOf } from './lease.ts';
+import { SafetyWord } from './safety/safety-word.ts';
+import { StopLatch } from './safety/stop-latch.ts';
 
-/** How long a lease lives without renewal, and a safe stop may take, milliseconds. */
+/** How long a lease lives without renewal, the longest that one may be asked for, and a safe stop may take, milliseconds. */
 const LEASE_TTL_MS = 3_000;
+const LEASE_TTL_MS_MAX = 60_000;
 const SAFE_STOP_MS = 4_000;
 
 /** Brings something that moves to its safe state. */
@@ -27,12 +31,33 @@ export type MotionTold = {
   readonly traceparent?: string | undefined;
 };
 
-type Motion = { readonly from: CellName; readonly ends: AbortController };
+/** In whose name something moves. Motions of one holder share its lease. */
+export type Mandate = { readonly role: LeaseRole; readonly holder: string };
+
+/** What the configuration says of leases. */
+export type LeaseTimes = {
+  /** How long one lives without renewal, and the longest that a holder may ask for, milliseconds. */
+  readonly ttlMs: number;
+  readonly ttlMsMax: number;
+};
+
+export type Safety = {
+  /** What control threads look at in each step. */
+  readonly word: SafetyWord;
+  readonly latch: StopLatch;
+  readonly times?: LeaseTimes;
+};
+
+type Motion = { readonly from: CellName; readonly ends: AbortController; readonly holder: string };
+type Held = { readonly lease: Lease; readonly renewal: Timer };
+
+const AGENT: Mandate = { role: 'agent', holder: 'agent' };
 
 /**
  * Everything that moves in this robot, under one actuation lease: base and arm alike. A motion begins with the
- * lease, ends when the lease is lost, and the agent's lease lives as long as one of its motions does. Whatever is
- * stopped is stopped as a whole, and its audit goes to the event log.
+ * lease, ends when the lease is lost, and its holder's lease lives as long as one of its motions does. Whatever is
+ * stopped is stopped as a whole, and its audit goes to the event log. While the emergency stop is engaged nothing
+ * begins.
  */
 export class Actuation {
   readonly #context: CellContext;
@@ -40,13 +65,24 @@ export class Actuation {
   readonly #movers: readonly Mover[];
   readonly #lease: ActuationLease;
   readonly #motions = new Map<string, Motion>();
-  #held: Lease | undefined;
-  #renewal: Timer | undefined;
+  /** By holder; at most one of them is the current lease. */
+  readonly #held = new Map<string, Held>();
+  readonly #taking = new Map<string, Promise<Lease>>();
+  readonly #latch: StopLatch;
+  readonly #times: LeaseTimes;
   #closed = false;
 
   /** Every stop, whatever its cause, stops the `movers` too. */
-  constructor(context: CellContext, stops: readonly Stop[], movers: readonly Mover[] = []) {
+  constructor(
+    context: CellContext,
+    stops: readonly Stop[],
+    movers: readonly Mover[] = [],
+    safety: Safety = unlatched(),
+  ) {
+    const { word, latch, times = { ttlMs: LEASE_TTL_MS, ttlMsMax: LEASE_TTL_MS_MAX } } = safety;
     this.#context = context;
+    this.#latch = latch;
+    this.#times = times;
     this.#stops = [
       ...stops,
       ...movers.map(
@@ -58,9 +94,13 @@ export class Actuation {
     this.#movers = movers;
     this.#lease = new ActuationLease({
       clock: context.clock,
+      word,
       safeStop: (reason) => this.#safeStop(reason),
-      onGranted: (lease) =>
-        this.note({ kind: 'lease.granted', payload: { holder: lease.holder, ttl_ms: lease.ttlMs } }),
+      onGranted: ({ id, holder, ttlMs, priority }) => {
+        const role = roleOf(priority);
+        const payload = { holder, ttl_ms: ttlMs, lease_id: id, ...(role ? { role } : {}) };
+        this.note({ kind: 'lease.granted', payload });
+      },
       onEnded: (lease, reason) =>
         this.note({ kind: 'lease.released', payload: { holder: lease.holder, reason } }),
     });
@@ -72,16 +112,36 @@ export class Actuation {
     return this.#lease;
   }
 
+  get times(): LeaseTimes {
+    return this.#times;
+  }
+
+  /**
+   * For commands that go another way than `move`: goals of the ROS API, plays of recorded commands. Throws
+   * `estop.engaged`, and `lease.held` while somebody has the robot to himself (teleoperation, central).
+   */
+  admit(operation: string, subject: string): void {
+    this.#latch.check(operation, subject);
+    const { current, state } = this.#lease;
+    if (state === 'held' && current!.priority > LEASE_PRIORITIES.autonomy) {
+      const message = `${current!.holder} has the actuation lease`;
+      throw new EdgeError('lease.held', { operation, subject, message });
+    }
+  }
+
   /**
    * `signal` aborts when the motion is cancelled or its lease is lost, also while it waits for the lease: then it
-   * begins aborted. Rejects with `lease.held`, and `cell.unavailable` once the cell stops.
+   * begins aborted. `lease` is what control threads are told: they look in each step whether it still holds. Rejects
+   * with `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
    */
   async move(
     motionId: string,
     from: CellName,
-    start: (signal: AbortSignal) => Promise<MotionResult>,
+    start: (signal: AbortSignal, lease: number) => Promise<MotionResult>,
     told?: MotionTold,
+    mandate: Mandate = AGENT,
   ): Promise<MotionResult> {
+    this.#latch.check('robot-motion', motionId);
     if (this.#motions.has(motionId)) {
       throw new EdgeError('schema.invalid', {
         operation: 'robot-motion',
@@ -92,13 +152,16 @@ export class Actuation {
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
     // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
-    this.#motions.set(motionId, { from, ends });
+    this.#motions.set(motionId, { from, ends, holder: mandate.holder });
     const began = this.#context.clock.monotonicMs();
     let outcome = 'internal.fault';
     try {
-      await this.#take();
+      const lease = await this.#take(mandate);
       if (this.#closed) throw closing(motionId);
-      const result = await start(ends.signal);
+      // Both may have come while it waited for the lease.
+      this.#latch.check('robot-motion', motionId);
+      if (!this.#lease.holds(lease.id)) throw lost(motionId);
+      const result = await start(ends.signal, lease.id);
       outcome = result.outcome;
       return result;
     } catch (thrown) {
@@ -107,7 +170,8 @@ export class Actuation {
     } finally {
       if (told && isUuidv7(motionId)) this.#ended(motionId, told, outcome, began);
       this.#motions.delete(motionId);
-      if (this.#motions.size === 0) this.#giveBack();
+      const goesOn = [...this.#motions.values()].some(({ holder }) => holder === mandate.holder);
+      if (!goesOn) this.#giveBack(mandate.holder);
     }
   }
 
@@ -131,10 +195,16 @@ export class Actuation {
     await this.#stopAll(reason, 'stop');
   }
 
+  /** The emergency stop was engaged: nothing begins any more, and what moves ends. Rejects as `stop`. */
+  async emergency(reason: string): Promise<void> {
+    this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
+    await this.#stopAll(reason, 'emergency-stop');
+  }
+
   /** Everything stands when this settles, or `SAFE_STOP_MS` have passed. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#renewal?.cancel();
+    for (const { renewal } of this.#held.values()) renewal.cancel();
     const moves = this.#motions.size > 0 || this.#movers.some((mover) => mover.isMoving());
     if (moves) await this.#safeStop('the cell stops').catch(() => {});
     this.#lease.close();
@@ -158,20 +228,35 @@ export class Actuation {
     }
   }
 
-  async #take(): Promise<void> {
-    if (this.#held && this.#lease.holds(this.#held.id)) return;
-    const lease = await this.#lease.acquire('agent', LEASE_PRIORITIES.agent, LEASE_TTL_MS);
-    this.#held = lease;
-    this.#renewal?.cancel();
-    this.#renewal = this.#context.clock.every(LEASE_TTL_MS / 3, () => {
-      if (this.#lease.holds(lease.id)) this.#lease.renew(lease.id);
-    });
+  /** Motions of one holder that begin at once take one lease, not one from each other. */
+  #take(mandate: Mandate): Promise<Lease> {
+    const { holder } = mandate;
+    const held = this.#held.get(holder);
+    if (held && this.#lease.holds(held.lease.id)) return Promise.resolve(held.lease);
+    let taking = this.#taking.get(holder);
+    if (!taking) {
+      taking = this.#acquire(mandate).finally(() => this.#taking.delete(holder));
+      this.#taking.set(holder, taking);
+    }
+    return taking;
   }
 
-  #giveBack(): void {
-    this.#renewal?.cancel();
-    if (this.#held) this.#lease.release(this.#held.id);
-    this.#held = undefined;
+  async #acquire({ role, holder }: Mandate): Promise<Lease> {
+    const { ttlMs } = this.#times;
+    const lease = await this.#lease.acquire(holder, LEASE_PRIORITIES[role], ttlMs);
+    this.#held.get(holder)?.renewal.cancel();
+    const renewal = this.#context.clock.every(ttlMs / 3, () => {
+      if (this.#lease.holds(lease.id)) this.#lease.renew(lease.id);
+    });
+    this.#held.set(holder, { lease, renewal });
+    return lease;
+  }
+
+  #giveBack(holder: string): void {
+    const held = this.#held.get(holder);
+    this.#held.delete(holder);
+    held?.renewal.cancel();
+    if (held) this.#lease.release(held.lease.id);
   }
 
   async #safeStop(reason: string): Promise<void> {
@@ -200,4 +285,14 @@ function closing(motionId: string): EdgeError {
     subject: motionId,
     message: 'the execution cell stops',
   });
+}
+
+function lost(motionId: string): EdgeError {
+  return new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
+}
+
+/** Where nobody can engage an emergency stop: in tests of the rest. */
+function unlatched(): Safety {
+  const word = new SafetyWord();
+  return { word, latch: new StopLatch(word) };
 }

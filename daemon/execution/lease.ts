@@ -1,4 +1,5 @@
-import { type Clock, EdgeError, type Timer } from '../../contract/core.ts';
+import { type Clock, EdgeError, type LeaseRole, type LeaseView, type Timer } from '../../contract/core.ts';
+import type { SafetyWord } from './safety/safety-word.ts';
 
 /** Who may command actuators, weakest first: a person at the robot outranks every program. */
 export const LEASE_PRIORITIES = {
@@ -7,8 +8,9 @@ export const LEASE_PRIORITIES = {
   autonomy: 30,
   central: 40,
   teleoperation: 50,
-} as const;
-export type LeaseRole = keyof typeof LEASE_PRIORITIES;
+} as const satisfies Readonly<Record<LeaseRole, number>>;
+export const LEASE_ROLES = Object.keys(LEASE_PRIORITIES) as LeaseRole[];
+export type { LeaseRole };
 
 export type Lease = {
   readonly id: number;
@@ -26,6 +28,8 @@ export type LeaseDeps = {
   safeStop(reason: string): Promise<void>;
   onGranted(lease: Lease): void;
   onEnded(lease: Lease, how: LeaseEnd): void;
+  /** Told in the same turn, so that control threads see it in their next step. */
+  readonly word?: Pick<SafetyWord, 'grant' | 'renew' | 'revoke'>;
 };
 
 /**
@@ -41,6 +45,7 @@ export class ActuationLease {
   #state: LeaseState = 'free';
   #lease: Lease | undefined;
   #timer: Timer | undefined;
+  #endsMs = 0;
   #ids = 0;
 
   constructor(deps: LeaseDeps) {
@@ -55,6 +60,21 @@ export class ActuationLease {
     return this.#lease;
   }
 
+  view(): LeaseView {
+    const lease = this.#lease;
+    if (!lease) return { state: this.#state };
+    const { id, holder, priority } = lease;
+    const role = roleOf(priority);
+    return {
+      state: this.#state,
+      lease_id: id,
+      holder,
+      ...(role ? { role } : {}),
+      priority,
+      remaining_ms: Math.max(0, Math.round(this.#endsMs - this.#deps.clock.monotonicMs())),
+    };
+  }
+
   /**
    * Grants, or rejects with `lease.held` when the holder's priority is not lower, or while the robot is being
    * stopped. The same holder asking again gets a new lease at once, without a stop.
@@ -62,7 +82,7 @@ export class ActuationLease {
   async acquire(holder: string, priority: number, ttlMs: number): Promise<Lease> {
     if (this.#state === 'stopping') throw held(holder, 'the robot is being stopped');
     const current = this.#lease;
-    if (current && current.holder === holder) {
+    if (current && current.holder === holder && current.priority === priority) {
       this.#end('returned');
     } else if (current) {
       if (priority <= current.priority) throw held(holder, `${current.holder} has it`);
@@ -77,6 +97,7 @@ export class ActuationLease {
     if (!lease || lease.id !== id) {
       throw new EdgeError('lease.lost', { operation: 'renew-lease', subject: String(id) });
     }
+    this.#deps.word?.renew();
     this.#watch(lease);
   }
 
@@ -92,12 +113,14 @@ export class ActuationLease {
 
   close(): void {
     this.#timer?.cancel();
+    this.#deps.word?.revoke();
   }
 
   #grant(holder: string, priority: number, ttlMs: number): Lease {
     const lease = { id: ++this.#ids, holder, priority, ttlMs };
     this.#lease = lease;
     this.#state = 'held';
+    this.#deps.word?.grant(lease.id, ttlMs);
     this.#watch(lease);
     this.#deps.onGranted(lease);
     return lease;
@@ -105,6 +128,7 @@ export class ActuationLease {
 
   #watch(lease: Lease): void {
     this.#timer?.cancel();
+    this.#endsMs = this.#deps.clock.monotonicMs() + lease.ttlMs;
     this.#timer = this.#deps.clock.after(lease.ttlMs, () => {
       void this.#lose('expired', `the lease of ${lease.holder} expired`);
     });
@@ -115,6 +139,7 @@ export class ActuationLease {
     this.#timer?.cancel();
     this.#lease = undefined;
     this.#state = 'free';
+    this.#deps.word?.revoke();
     this.#deps.onEnded(lease, how);
   }
 
@@ -129,6 +154,10 @@ export class ActuationLease {
       this.#state = 'free';
     }
   }
+}
+
+export function roleOf(priority: number): LeaseRole | undefined {
+  return LEASE_ROLES.find((role) => LEASE_PRIORITIES[role] === priority);
 }
 
 function held(holder: string, message: string): EdgeError {

@@ -93,6 +93,9 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'lease.granted':
     case 'lease.released':
     case 'safety.stopped':
+    case 'estop.engaged':
+    case 'estop.released':
+    case 'gate.limited':
     case 'command.refused':
     case 'link.receipt':
     case 'link.state':
