@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type AnswerPart,
   type Clock,
   type Declaration,
   type EdgeError,
@@ -192,7 +193,7 @@ export class NativeKeySpace implements KeySpace {
 
   async queryable(
     keyExpr: string,
-    answer: (query: Query) => Promise<Answer>,
+    answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<Declaration> {
     const limits = { depth: QUERIES_OPEN_MAX, bytes: SUBSCRIPTION_BYTES_MAX };

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type AnswerPart,
   type Clock,
   EdgeError,
   type KeySpace,
@@ -49,27 +50,39 @@ export function runQuery(
     repliesMax: REPLIES_MAX,
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
   };
+  const { onReply, signal } = options;
   return new Promise((resolve) => {
     const replies: Reply[] = [];
     const id = session.get(keyExpr, parameters, options.payload, options.attachment, request);
     const finish = () => {
       timer.cancel();
+      signal?.removeEventListener('abort', abort);
       pump.remove(id);
       resolve(replies);
+    };
+    const add = (reply: Reply) => {
+      replies.push(reply);
+      onReply?.(reply);
+    };
+    const abort = () => {
+      session.undeclare(id).catch(() => {});
+      finish();
     };
     const timer = clock.after(timeoutMs, () => {
       session.undeclare(id).catch(() => {});
       const message = `no answer within ${options.timeoutMs} ms`;
-      replies.push({ ok: false, error: silent(selector, message).toBody() });
+      add({ ok: false, error: silent(selector, message).toBody() });
       finish();
     });
+    if (signal?.aborted) return abort();
+    signal?.addEventListener('abort', abort, { once: true });
     pump.add(id, (events) => {
       for (const event of events) {
         if (event.type !== EVENT.getDone) {
-          replies.push(toReply(event, selector));
+          add(toReply(event, selector));
           continue;
         }
-        if (event.aux > 0) replies.push({ ok: false, error: tooMany(selector, event.aux) });
+        if (event.aux > 0) add({ ok: false, error: tooMany(selector, event.aux) });
         finish();
       }
     });
@@ -82,7 +95,7 @@ export async function serveQuery(
   clock: Clock,
   keyExpr: string,
   event: NativeEvent,
-  answer: (query: Query) => Promise<Answer>,
+  answer: (query: Query, part: AnswerPart) => Promise<Answer>,
   timeoutMs = ANSWER_MS_MAX,
 ): Promise<void> {
   const query: Query = {
@@ -92,8 +105,14 @@ export async function serveQuery(
     encoding: event.encoding,
     ...(event.attachment === undefined ? {} : { attachment: event.attachment }),
   };
+  // An answer is for a key: ours, or where ours has wildcards the one that was asked for.
+  const key = isKey(keyExpr) ? keyExpr : event.key;
+  let over = false;
+  const part: AnswerPart = ({ payload, encoding, attachment }) => {
+    if (!over) session.replyPart?.(event.aux, key, payload, encoding, attachment);
+  };
   try {
-    const work = Promise.resolve().then(() => answer(query));
+    const work = Promise.resolve().then(() => answer(query, part));
     const { payload, encoding, attachment } = await withDeadline(
       clock,
       timeoutMs,
@@ -101,8 +120,7 @@ export async function serveQuery(
       'answer query',
       keyExpr,
     );
-    // An answer is for a key: ours, or where ours has wildcards the one that was asked for.
-    const key = isKey(keyExpr) ? keyExpr : event.key;
+    over = true;
     session.reply(event.aux, key, payload, encoding, attachment);
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);
@@ -110,6 +128,7 @@ export async function serveQuery(
     const reply = encodeError(error.toBody(), event.encoding);
     session.replyError(event.aux, reply.payload, reply.encoding);
   } finally {
+    over = true;
     session.finish(event.aux);
   }
 }

@@ -87,6 +87,14 @@ export type NativeSession = {
     options: NativeGetOptions,
   ): number;
   livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number): number;
+  /** Answers and leaves the query open; absent in drivers that were built before there was such a thing. */
+  replyPart?(
+    query: number,
+    key: string,
+    payload: Uint8Array,
+    encoding: string | undefined,
+    attachment: Uint8Array | undefined,
+  ): void;
   /** These three end the query; after one of the first two the last does nothing. */
   reply(
     query: number,

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type AnswerPart,
   type Clock,
   type Declaration,
   EdgeError,
@@ -153,7 +154,7 @@ export class RemoteKeySpace implements KeySpace {
 
   queryable(
     keyExpr: string,
-    answer: (query: Query) => Promise<Answer>,
+    answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<Declaration> {
     const timeoutMs = options.timeoutMs ?? ANSWER_MS_DEFAULT;

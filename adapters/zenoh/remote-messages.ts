@@ -54,6 +54,8 @@ export type RemoteAnswer = {
   readonly query: number;
   /** False: `payload` is an error. */
   readonly ok: boolean;
+  /** False: more answers follow. */
+  readonly last: boolean;
   readonly key: string;
   readonly payload: Uint8Array;
   readonly encoding: string;

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type AnswerPart,
   type Clock,
   EdgeError,
   type Query,
@@ -23,12 +24,15 @@ const TIMEOUT_MS_MAX = 3_600_000;
 export type RemoteService = {
   readonly keyExpr: string;
   readonly timeoutMs: number;
-  readonly answer: (query: Query) => Promise<Answer>;
+  readonly answer: (query: Query, part: AnswerPart) => Promise<Answer>;
 };
 
 type Asked = {
   readonly selector: string;
   readonly replies: Reply[];
+  readonly onReply: ((reply: Reply) => void) | undefined;
+  /** Nobody listens to the signal any more. */
+  readonly unhear: () => void;
   readonly timer: Timer;
   readonly resolve: (replies: readonly Reply[]) => void;
   readonly reject: (error: EdgeError) => void;
@@ -60,7 +64,15 @@ export class RemoteQueries {
         this.#link.send({ op: 'forget', id });
         this.#end(id, silent(selector, `no answer within ${options.timeoutMs} ms`));
       });
-      this.#asked.set(id, { selector, replies: [], timer, resolve, reject });
+      const { onReply, signal } = options;
+      const abort = () => {
+        this.#link.send({ op: 'forget', id });
+        this.#end(id, undefined);
+      };
+      const unhear = () => signal?.removeEventListener('abort', abort);
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#asked.set(id, { selector, replies: [], onReply, unhear, timer, resolve, reject });
+      if (signal?.aborted) return this.#end(id, undefined);
       this.#link.send({
         op: 'get',
         id,
@@ -78,19 +90,23 @@ export class RemoteQueries {
   onMessage(message: Extract<FromWorker, { op: 'reply' | 'final' }>): void {
     const asked = this.#asked.get(message.id);
     if (!asked) return;
-    if (message.op === 'reply') asked.replies.push(toReply(message, asked.selector));
-    else this.#end(message.id, message.lost > 0 ? tooMany(asked.selector, message.lost) : undefined);
+    if (message.op === 'reply') {
+      const reply = toReply(message, asked.selector);
+      asked.replies.push(reply);
+      asked.onReply?.(reply);
+    } else this.#end(message.id, message.lost > 0 ? tooMany(asked.selector, message.lost) : undefined);
   }
 
   /** The session is gone: what has come is given, with the error; nothing has, or we are closed: the error. */
   endAll(error: EdgeError): void {
-    for (const [id, { replies, timer, reject }] of [...this.#asked]) {
+    for (const [id, { replies, timer, unhear, reject }] of [...this.#asked]) {
       if (replies.length > 0 && error.code !== 'zenoh.closed') {
         this.#end(id, error);
         continue;
       }
       this.#asked.delete(id);
       timer.cancel();
+      unhear();
       reject(error);
     }
   }
@@ -100,7 +116,12 @@ export class RemoteQueries {
     if (!asked) return;
     this.#asked.delete(id);
     asked.timer.cancel();
-    if (error) asked.replies.push({ ok: false, error: error.toBody() });
+    asked.unhear();
+    if (error) {
+      const reply: Reply = { ok: false, error: error.toBody() };
+      asked.replies.push(reply);
+      asked.onReply?.(reply);
+    }
     asked.resolve(asked.replies);
   }
 }
@@ -122,13 +143,15 @@ export async function serveRemoteQuery(
     ...(attachment === undefined ? {} : { attachment }),
   };
   // The next session would take the number for one of its own queries.
-  const send = (ok: boolean, given: Answer) => {
-    if (link.generation !== generation) return;
+  let over = false;
+  const send = (ok: boolean, given: Answer, last = true) => {
+    if (link.generation !== generation || over) return;
+    over = last;
     const to = isKey(keyExpr) ? keyExpr : key;
-    link.send({ op: 'answer', query: number, ok, key: to, attachment: undefined, ...given });
+    link.send({ op: 'answer', query: number, ok, last, key: to, attachment: undefined, ...given });
   };
   try {
-    const work = Promise.resolve().then(() => answer(query));
+    const work = Promise.resolve().then(() => answer(query, (part) => send(true, part, false)));
     send(true, await withDeadline(clock, timeoutMs, work, 'answer query', keyExpr));
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'zenoh.failed', 'answer query', keyExpr);

@@ -51,7 +51,7 @@ export class RemoteSession {
   readonly #outbox: RemoteOutbox;
   readonly #declared = new Map<number, Declared>();
   /** Queries that wait for their answer, and to which queryable they came. */
-  readonly #queries = new Map<number, { readonly query: Query; readonly id: number }>();
+  readonly #queries = new Map<number, { readonly query: Query; readonly id: number; sent: Promise<void> }>();
   readonly #gets = new Set<number>();
   #nextQuery = 1;
   /** Counts messages of the bridge. */
@@ -225,7 +225,7 @@ export class RemoteSession {
       return;
     }
     const number = this.#nextQuery++;
-    this.#queries.set(number, { query, id });
+    this.#queries.set(number, { query, id, sent: Promise.resolve() });
     this.#post({
       op: 'query',
       id,
@@ -238,10 +238,17 @@ export class RemoteSession {
     });
   }
 
-  async #answer(answer: RemoteAnswer): Promise<void> {
-    const query = this.#queries.get(answer.query)?.query;
-    this.#queries.delete(answer.query);
-    if (!query || !this.#open()) return;
+  /** One after the other: answers to one query stay in order. */
+  #answer(answer: RemoteAnswer): Promise<void> {
+    const asked = this.#queries.get(answer.query);
+    if (answer.last) this.#queries.delete(answer.query);
+    if (!asked) return Promise.resolve();
+    asked.sent = asked.sent.then(() => this.#reply(asked.query, answer)).catch(() => {});
+    return asked.sent;
+  }
+
+  async #reply(query: Query, answer: RemoteAnswer): Promise<void> {
+    if (!this.#open()) return;
     const { encoding, attachment } = answer;
     if (answer.ok) {
       const options = { encoding, ...(attachment === undefined ? {} : { attachment }) };
@@ -249,7 +256,7 @@ export class RemoteSession {
     } else {
       await query.replyErr(answer.payload, { encoding: Encoding.fromString(encoding) });
     }
-    await query.finalize();
+    if (answer.last) await query.finalize();
   }
 
   #done(ticket: number, error?: string, dropped?: number): void {

@@ -24,6 +24,12 @@ export type Answer = {
   readonly attachment?: Uint8Array;
 };
 
+/**
+ * Sends an answer before the last one. Who asked gets them in order, each as soon as it comes; a query that is over
+ * gets nothing more, without error. A driver that cannot send several leaves them out: the last answer is whole.
+ */
+export type AnswerPart = (part: Answer) => void;
+
 export type Reply =
   | { readonly ok: true; readonly value: KeyValue }
   | { readonly ok: false; readonly error: ErrorBody };
@@ -97,11 +103,15 @@ export interface KeySpace {
       /** Whom to ask; default `all`. `all_complete`: queryables that declared themselves complete. */
       readonly target?: 'best_matching' | 'all' | 'all_complete';
       readonly timeoutMs: number;
+      /** Told of each reply as it comes; the promise has them all in the end. It must not throw. */
+      readonly onReply?: (reply: Reply) => void;
+      /** Ends the query: it settles with what has come. */
+      readonly signal?: AbortSignal;
     },
   ): Promise<readonly Reply[]>;
   queryable(
     keyExpr: string,
-    answer: (query: Query) => Promise<Answer>,
+    answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options?: {
       readonly complete?: boolean;
       /** How long `answer` may take, milliseconds; beyond it the asker is answered with `deadline.exceeded`. Default 60,000. */

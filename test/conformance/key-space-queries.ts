@@ -125,6 +125,75 @@ export function keySpaceQueries(sessions: () => Omit<KeySpacePair, 'faults'>): v
       expect(Buffer.compare(reply.value.payload, payload.slice().reverse())).toBe(0);
     });
 
+    it('gets the answers of one query in order, each as it comes, and the last one too', async () => {
+      let go = () => {};
+      const held = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      await sessions().there.queryable('q/parts', async (_query, part) => {
+        part({ payload: bytes('one'), encoding: 'text/plain' });
+        part({ payload: bytes('two'), encoding: 'text/plain' });
+        await held;
+        setTimeout(() => part({ payload: bytes('late'), encoding: 'text/plain' }), 20);
+        return { payload: bytes('three'), encoding: 'text/plain' };
+      });
+      await sessions().settle();
+      const seen: string[] = [];
+      const replies = await sessions().here.query('q/parts', {
+        timeoutMs: 5_000,
+        onReply: (reply) => {
+          seen.push(reply.ok ? text(reply.value) : 'error');
+          // The last answer is not made before the parts before it have come.
+          if (seen.length === 2) go();
+        },
+      });
+      expect(seen).toEqual(['one', 'two', 'three']);
+      expect(replies.map((reply) => (reply.ok ? text(reply.value) : 'error'))).toEqual(seen);
+    });
+
+    it('tells the parts before an error, and the error', async () => {
+      await sessions().there.queryable('q/broken', async (_query, part) => {
+        part({ payload: bytes('one'), encoding: 'text/plain' });
+        throw new EdgeError('model.failed', { operation: 'infer', subject: 'p' });
+      });
+      await sessions().settle();
+      expect(await ask('q/broken')).toMatchObject([
+        { ok: true },
+        { ok: false, error: { code: 'model.failed' } },
+      ]);
+    });
+
+    it('ends a query whose asker loses interest, and goes on working', async () => {
+      let asked = () => {};
+      const begun = new Promise<void>((resolve) => {
+        asked = resolve;
+      });
+      await sessions().there.queryable('q/long', (_query, part) => {
+        part({ payload: bytes('one'), encoding: 'text/plain' });
+        asked();
+        return new Promise(() => {});
+      });
+      await sessions().there.queryable('q/brisk', async () => ({
+        payload: bytes('b'),
+        encoding: 'text/plain',
+      }));
+      await sessions().settle();
+      const controller = new AbortController();
+      const got: string[] = [];
+      const query = sessions().here.query('q/long', {
+        timeoutMs: 30_000,
+        signal: controller.signal,
+        onReply: (reply) => {
+          got.push(reply.ok ? text(reply.value) : 'error');
+          controller.abort();
+        },
+      });
+      await begun;
+      expect(await query).toHaveLength(1);
+      expect(got).toEqual(['one']);
+      expect(await ask('q/brisk')).toHaveLength(1);
+    });
+
     it('no longer answers after undeclare', async () => {
       const answer = async () => ({ payload: bytes('x'), encoding: 'text/plain' });
       const declared = await sessions().there.queryable('q/brief', answer);

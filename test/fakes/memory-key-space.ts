@@ -1,6 +1,7 @@
 import { intersects, isKey, keyExprFault } from '../../adapters/zenoh/key-expr.ts';
 import {
   type Answer,
+  type AnswerPart,
   type Clock,
   type Declaration,
   EdgeError,
@@ -24,7 +25,7 @@ type Reader = {
 };
 type Answerer = {
   readonly keyExpr: string;
-  readonly answer: (query: Query) => Promise<Answer>;
+  readonly answer: (query: Query, part: AnswerPart) => Promise<Answer>;
   readonly complete: boolean;
   readonly timeoutMs: number;
 };
@@ -121,13 +122,25 @@ export class MemoryKeySpace implements KeySpace {
       encoding: options.payload ? (options.encoding ?? 'zenoh/bytes') : (options.encoding ?? ''),
       ...(options.attachment === undefined ? {} : { attachment: options.attachment.slice() }),
     };
-    const asked = matching.map((answerer) => this.#ask(answerer, query, selector, options.timeoutMs));
-    return this.#orClosed(Promise.all(asked), 'query', selector);
+    const replies: Reply[] = [];
+    const { signal } = options;
+    const add = (reply: Reply) => {
+      if (signal?.aborted) return;
+      replies.push(reply);
+      options.onReply?.(reply);
+    };
+    const asked = matching.map((answerer) => this.#ask(answerer, query, selector, options.timeoutMs, add));
+    const aborted = new Promise<void>((resolve) => {
+      if (signal?.aborted) resolve();
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await this.#orClosed(Promise.race([Promise.all(asked), aborted]), 'query', selector);
+    return replies;
   }
 
   async queryable(
     keyExpr: string,
-    answer: (query: Query) => Promise<Answer>,
+    answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     {
       complete = false,
       timeoutMs = 60_000,
@@ -167,16 +180,32 @@ export class MemoryKeySpace implements KeySpace {
     for (const end of [...this.#ends]) end();
   }
 
-  async #ask(answerer: Answerer, query: Query, selector: string, timeoutMs: number): Promise<Reply> {
+  async #ask(
+    answerer: Answerer,
+    query: Query,
+    selector: string,
+    timeoutMs: number,
+    add: (reply: Reply) => void,
+  ): Promise<void> {
+    const key = isKey(answerer.keyExpr) ? answerer.keyExpr : query.key;
+    const good = (answer: Answer): Reply => ({
+      ok: true,
+      value: { ...answer, payload: answer.payload.slice(), key, kind: 'put' },
+    });
+    let over = false;
+    const part: AnswerPart = (answer) => {
+      if (!over) add(good(answer));
+    };
     try {
-      const work = Promise.resolve().then(() => answerer.answer(query));
+      const work = Promise.resolve().then(() => answerer.answer(query, part));
       const limitMs = Math.min(timeoutMs, answerer.timeoutMs);
       const answer = await withDeadline(this.#clock, limitMs, work, 'query', selector);
-      const key = isKey(answerer.keyExpr) ? answerer.keyExpr : query.key;
-      return { ok: true, value: { ...answer, payload: answer.payload.slice(), key, kind: 'put' } };
+      over = true;
+      add(good(answer));
     } catch (error) {
+      over = true;
       const typed = EdgeError.from(error, 'zenoh.failed', 'answer query', answerer.keyExpr);
-      return { ok: false, error: typed.toBody() };
+      add({ ok: false, error: typed.toBody() });
     }
   }
 

@@ -161,6 +161,32 @@ impl NativeSession {
         self.shared.lanes.submit(QUERY_LANE, bytes, 0, Box::new(work))
     }
 
+    /// Answers for a key and leaves the query open: more follows.
+    #[napi]
+    pub fn reply_part(
+        &self,
+        query: u32,
+        key_expr: String,
+        payload: &[u8],
+        encoding: Option<String>,
+        attachment: Option<&[u8]>,
+    ) -> Result<()> {
+        self.shared.check_open()?;
+        let key_expr = key(key_expr)?;
+        let found = lock(&self.shared.queries).get(&query).map(|open| open.query.clone());
+        let query = found.ok_or_else(|| fail("unknown", format!("no open query {query}")))?;
+        let bytes = payload.len();
+        let (payload, attachment) = (owned(payload), attachment.map(owned));
+        let work = move || {
+            let mut builder = query.reply(key_expr, payload).attachment(attachment);
+            if let Some(encoding) = encoding {
+                builder = builder.encoding(Encoding::from(encoding));
+            }
+            builder.wait().map_err(|e| e.to_string())
+        };
+        self.shared.lanes.submit(QUERY_LANE, bytes, 0, Box::new(work))
+    }
+
     /// Answers with an error and ends the query.
     #[napi]
     pub fn reply_error(&self, query: u32, payload: &[u8], encoding: Option<String>) -> Result<()> {
