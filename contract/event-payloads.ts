@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
+import { CONTROL_PAYLOADS } from './control-payloads.ts';
 import { ErrorBody } from './errors.ts';
 import { PLAN_PAYLOADS } from './plan-payloads.ts';
 import { RUN_PAYLOADS } from './run-payloads.ts';
@@ -8,6 +9,7 @@ import { ClockQuality, WireTime } from './time.ts';
 /** The payload of every event kind. Adding a kind is an addition to v1; changing one is v2. */
 export const EVENT_PAYLOADS = {
   ...RUN_PAYLOADS,
+  ...CONTROL_PAYLOADS,
   ...PLAN_PAYLOADS,
   // The life of a cell.
   'cell.started': Type.Object(

@@ -18,6 +18,17 @@ export class Lateness {
     return this.#added === 0 ? undefined : this.#most;
   }
 
+  /** The greatest of the last `count` steps; undefined before the first. */
+  recent(count: number): number | undefined {
+    const from = Math.max(0, this.#added - Math.max(1, Math.min(count, SIZE)));
+    let most: number | undefined;
+    for (let at = from; at < this.#added; at++) {
+      const late = this.#late[at % SIZE]!;
+      if (most === undefined || late > most) most = late;
+    }
+    return most;
+  }
+
   quantile(share: number): number | undefined {
     const count = Math.min(this.#added, SIZE);
     if (count === 0) return undefined;

@@ -1,0 +1,357 @@
+import {
+  type ActionChunk,
+  type AppliedAction,
+  type Clock,
+  type ControllerOrder,
+  type ControllerView,
+  EdgeError,
+  type MotionResult,
+  type PolicyDesk,
+  type Sample,
+  toWireTime,
+} from '../../../contract/core.ts';
+import { decodeJointState, JOINT_STATE } from '../../../formats/cdr/index.ts';
+import { commandSample } from './action-sample.ts';
+import type { ControllerSpec } from './controller-spec.ts';
+import { VERDICTS } from './controllers-thread.ts';
+import { Inference } from './inference.ts';
+import type { FromThread, ToThread } from './messages.ts';
+import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
+import { RunCounts } from './run-counts.ts';
+import type { SharedState, StepRecord } from './shared-state.ts';
+
+/** Chunks whose origin is remembered: one more than can be queued at a time, with some to spare. */
+const ORIGINS_MAX = 256;
+/** A command that lay longer than this is not sent any more, milliseconds. */
+const STALE_COMMAND_MS = 100;
+
+export type SlotDeps = {
+  readonly clock: Clock;
+  /** The time line shared with the thread, milliseconds. */
+  nowMs(): number;
+  readonly index: number;
+  readonly spec: ControllerSpec;
+  readonly shared: SharedState;
+  readonly policies: PolicyDesk;
+  readonly decode: PictureDecoder;
+  tell(message: ToThread, transfer?: readonly ArrayBuffer[]): void;
+  /** To the robot; false when it was not taken. */
+  send(sample: Sample): boolean;
+  /** The step goes to the record. */
+  record(action: AppliedAction): void;
+  refused(controller: string, policy: string, reason: string): void;
+  onFault(error: EdgeError): void;
+};
+
+type Run = {
+  readonly number: number;
+  readonly order: ControllerOrder;
+  readonly lease: number;
+  readonly ends: AbortController;
+  readonly beganMs: number;
+  settle(outcome: MotionResult['outcome'], message: string): void;
+};
+
+type Origin = { readonly observationNs: bigint; readonly policyHash: string };
+
+/** The cell's side of one controller: what it is shown, its questions, its commands and its record. */
+export class ControllerSlot {
+  readonly #deps: SlotDeps;
+  readonly observations: ObservationDesk;
+  readonly inference: Inference;
+  #counts = new RunCounts();
+  #state: ControllerView['state'] = 'idle';
+  #reason = '';
+  #hash = '';
+  #run: Run | undefined;
+  #runs = 0;
+  /** Newest time of the robot, and when it came by our own clock. */
+  #time: { readonly ns: bigint; readonly atMs: number } | undefined;
+  readonly #asked = new Map<number, Origin>();
+  readonly #origins = new Map<number, Origin>();
+  readonly #reasons = new Map<number, string>([[0, '']]);
+  #refusing = '';
+  #sendable: { readonly record: StepRecord; readonly reason: string } | undefined;
+
+  constructor(deps: SlotDeps) {
+    this.#deps = deps;
+    const { clock, spec, policies: desk, decode } = deps;
+    this.observations = new ObservationDesk(spec, decode);
+    this.inference = new Inference({ clock, spec, desk, observations: this.observations });
+  }
+
+  get spec(): ControllerSpec {
+    return this.#deps.spec;
+  }
+  get run(): Run | undefined {
+    return this.#run;
+  }
+  get counts(): RunCounts {
+    return this.#counts;
+  }
+  get policyHash(): string {
+    return this.#hash;
+  }
+
+  observe(sample: Sample): void {
+    const { spec, shared, index, nowMs } = this.#deps;
+    const now = nowMs();
+    this.observations.offer(sample, now, (input, atMs) => {
+      shared.measured(index, input, atMs);
+      this.#time = { ns: sample.received, atMs: now };
+    });
+    if (spec.state === '' || sample.topic !== spec.state || sample.type !== JOINT_STATE) return;
+    try {
+      const state = decodeJointState(sample.bytes);
+      const at = spec.output.names.map((name) => state.name.indexOf(name));
+      const atMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
+      const positions = at.map((i) => state.position[i] ?? Number.NaN);
+      // A message of other joints, or of a part of them, says nothing of where these are.
+      if (positions.every(Number.isFinite))
+        shared.joints(
+          index,
+          atMs,
+          positions,
+          at.map((i) => state.effort[i] ?? Number.NaN),
+        );
+    } catch {
+      // Unreadable joints are joints that did not come: they get too old, and that is declared.
+    }
+  }
+
+  /**
+   * Runs until it is stopped, its time is over or `signal` aborts; nothing is sent any more when it resolves. The
+   * policy begins a new episode before.
+   */
+  async start(order: ControllerOrder, lease: number, signal: AbortSignal): Promise<MotionResult> {
+    const { clock, shared, index, tell, nowMs } = this.#deps;
+    this.#hash = this.inference.describe().hash;
+    const number = ++this.#runs;
+    const ends = new AbortController();
+    const beganMs = nowMs();
+    this.#counts = new RunCounts();
+    this.#asked.clear();
+    this.#origins.clear();
+    this.#refusing = '';
+    this.#say('running', 'waiting for the first action');
+    return new Promise((resolve) => {
+      const limit =
+        order.seconds === undefined
+          ? undefined
+          : clock.after(order.seconds * 1000, () => settle('timeout', `${order.seconds} s are over`));
+      const settle = (outcome: MotionResult['outcome'], message: string) => {
+        if (this.#run?.number !== number) return;
+        this.#run = undefined;
+        limit?.cancel();
+        signal.removeEventListener('abort', abort);
+        this.#halt(number);
+        ends.abort();
+        this.#say(outcome === 'timeout' ? 'idle' : 'stopped', message);
+        const time = this.#robotTime(nowMs());
+        resolve({ outcome, pose: undefined, distance: 0, durationMs: nowMs() - beganMs, time, message });
+      };
+      const abort = () => settle('stopped', typeof signal.reason === 'string' ? signal.reason : 'stopped');
+      this.#run = { number, order, lease, ends, beganMs, settle };
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      shared.allow(index, number);
+      tell({ kind: 'begin', index, run: number, lease });
+    });
+  }
+
+  /** Nothing of this controller reaches the robot after this returns. */
+  stop(reason: string): void {
+    this.#run?.settle('stopped', reason);
+  }
+
+  /** Another one will number its reasons anew. What ran has failed. */
+  threadEnded(error: EdgeError): void {
+    this.#reasons.clear();
+    this.#reasons.set(0, '');
+    if (!this.#run) return;
+    this.stop(error.message);
+    this.#say('failed', error.message);
+  }
+
+  onMessage(message: Extract<FromThread, { index: number }>): void {
+    if (message.run !== this.#run?.number) return;
+    if (message.kind === 'question') {
+      void this.#answer(this.#run, message);
+      return;
+    }
+    const { chunk, result, delayMs, policyHash } = message;
+    this.#counts.delays.add(delayMs, this.#deps.nowMs());
+    if (result !== 'taken') {
+      this.#counts.turnDown(result);
+      if (result === 'not_finite' || result === 'misshapen') {
+        this.#deps.refused(this.spec.name, policyHash, `a chunk that is ${result.replace('_', ' ')}`);
+      }
+      return;
+    }
+    this.#counts.chunks = chunk;
+    this.#hash = policyHash;
+    const origin = this.#asked.get(message.anchorMs) ?? { observationNs: 0n, policyHash };
+    this.#origins.set(chunk, origin);
+    if (this.#origins.size > ORIGINS_MAX) this.#origins.delete(this.#origins.keys().next().value!);
+  }
+
+  onReason(id: number, text: string): void {
+    this.#reasons.set(id, text);
+  }
+
+  /** In order; `flush` sends the newest of them. */
+  onStep(step: StepRecord): void {
+    if (step.run !== this.#run?.number) return;
+    const reason = this.#reasons.get(step.reason) ?? '';
+    this.#counts.late.add(step.lateMs);
+    this.#counts.lateNet.add(step.lateNetMs);
+    if (this.#sendable) this.#supersede();
+    if (step.sent) this.#sendable = { record: step, reason };
+    else this.#count(step, reason);
+  }
+
+  /** The newest command goes to the robot, unless it lay for too long. */
+  flush(): void {
+    const newest = this.#sendable;
+    this.#sendable = undefined;
+    if (!newest || newest.record.run !== this.#run?.number) return;
+    const { record, reason } = newest;
+    const { nowMs, send, spec } = this.#deps;
+    const late = nowMs() - record.timeMs > STALE_COMMAND_MS;
+    const taken = !late && send(commandSample(spec, record.applied, this.#robotTime(record.timeMs)));
+    if (taken) this.#count(record, reason);
+    else
+      this.#count(
+        { ...record, verdict: VERDICTS.indexOf('refused') },
+        late ? 'sent too late' : 'not connected',
+      );
+  }
+
+  view(): ControllerView {
+    const { spec, nowMs } = this.#deps;
+    const now = nowMs();
+    const { steps, starved, clamped, refused, chunks, delays, late, lateNet } = this.#counts;
+    return {
+      name: spec.name,
+      policy: spec.policy,
+      policy_hash: this.#hash,
+      hz: spec.rateHz,
+      state: this.#state,
+      reason: this.#reason,
+      steps,
+      starved,
+      clamped,
+      refused,
+      stale: this.observations.stale(now),
+      chunks,
+      inference_p50_ms: delays.quantile(0.5, now),
+      inference_p99_ms: delays.quantile(0.99, now),
+      late_p99_ms: late.quantile(0.99),
+      late_max_ms: late.most,
+      late_net_p99_ms: lateNet.quantile(0.99),
+      late_recent_ms: late.recent(Math.ceil(this.spec.hz)),
+      scheduling: 'unknown',
+    };
+  }
+
+  async close(): Promise<void> {
+    this.stop('the cell stops');
+    await this.inference.close();
+  }
+
+  async #answer(run: Run, question: Extract<FromThread, { kind: 'question' }>): Promise<void> {
+    const { tell, index } = this.#deps;
+    const { id } = question;
+    try {
+      const { order, ends } = run;
+      const { chunk, observationNs } = await this.inference.infer(question, order.task, ends.signal);
+      if (this.#run !== run) return;
+      this.#remember(question.anchorMs, { observationNs, policyHash: chunk.policyHash });
+      const actions = Float32Array.from(chunk.actions.data);
+      const [horizon, dimension] = shapeOf(chunk);
+      const { stepMs, policyHash } = chunk;
+      const answer = { index, run: run.number, id, stepMs, actions, horizon, dimension, policyHash };
+      tell({ kind: 'answer', ...answer }, [actions.buffer]);
+    } catch (thrown) {
+      if (this.#run !== run) return;
+      this.#counts.failures++;
+      const error = EdgeError.from(thrown, 'model.failed', 'infer', this.spec.name);
+      if (this.#state === 'starved' || this.#counts.chunks === 0) this.#say(this.#state, error.message);
+      this.#deps.onFault(error);
+      tell({ kind: 'failed', index, run: run.number, id });
+    }
+  }
+
+  #remember(anchorMs: number, origin: Origin): void {
+    this.#asked.set(anchorMs, origin);
+    if (this.#asked.size > ORIGINS_MAX) this.#asked.delete(this.#asked.keys().next().value!);
+  }
+
+  #supersede(): void {
+    const { record } = this.#sendable!;
+    this.#counts.superseded++;
+    this.#count({ ...record, verdict: VERDICTS.indexOf('refused') }, 'superseded: the next step was there');
+    this.#sendable = undefined;
+  }
+
+  #count(step: StepRecord, reason: string): void {
+    const counts = this.#counts;
+    const verdict = VERDICTS[step.verdict]!;
+    counts.steps++;
+    if (verdict === 'starved') counts.starved++;
+    if (verdict === 'limited') counts.clamped++;
+    if (verdict === 'refused') counts.refused++;
+    if (verdict === 'starved' && this.#state !== 'starved') this.#say('starved', reason);
+    if (verdict !== 'starved' && (this.#state === 'starved' || this.#reason !== '')) this.#say('running', '');
+    // One receipt when it begins to be refused for another reason, not one for each step.
+    if (verdict === 'refused' && this.#refusing !== reason)
+      this.#deps.refused(this.spec.name, this.#hash, reason);
+    this.#refusing = verdict === 'refused' ? reason : '';
+    this.#deps.record(this.#action(step, verdict, reason));
+  }
+
+  #action(step: StepRecord, verdict: AppliedAction['verdict'], reason: string): AppliedAction {
+    const origin = this.#origins.get(step.chunk);
+    return {
+      controller: this.spec.name,
+      time_ns: toWireTime(this.#robotTime(step.timeMs)),
+      names: this.spec.output.names,
+      asked: [...step.asked],
+      applied: [...step.applied],
+      verdict,
+      reason,
+      chunk: step.chunk,
+      observation_ns: toWireTime(origin?.observationNs ?? 0n),
+      policy_hash: origin?.policyHash ?? this.#hash,
+      plan_step: this.#run?.order.plan_step ?? '',
+      lease: this.#run?.lease ?? 0,
+    };
+  }
+
+  /** Speeds are taken back here and now, whatever the thread does; a position is where it is. */
+  #halt(number: number): void {
+    const { shared, index, tell, send, spec, nowMs } = this.#deps;
+    shared.allow(index, 0);
+    tell({ kind: 'end', index, run: number });
+    this.#sendable = undefined;
+    if (spec.output.kind === 'positions') return;
+    send(commandSample(spec, new Float64Array(spec.output.names.length), this.#robotTime(nowMs())));
+  }
+
+  #say(state: ControllerView['state'], reason: string): void {
+    this.#state = state;
+    this.#reason = reason;
+  }
+
+  /** Time of the robot at one of our own, nanoseconds. */
+  #robotTime(ms: number): bigint {
+    const time = this.#time;
+    if (!time) return this.#deps.clock.now();
+    return time.ns + BigInt(Math.round((ms - time.atMs) * 1e6));
+  }
+}
+
+function shapeOf({ actions }: ActionChunk): [horizon: number, dimension: number] {
+  const [horizon = 0, dimension = 0] = actions.shape;
+  return [horizon, dimension];
+}

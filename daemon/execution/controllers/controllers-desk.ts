@@ -1,0 +1,340 @@
+import {
+  type AppliedAction,
+  type CellName,
+  type Clock,
+  type ControllerOrder,
+  type ControllerView,
+  DEFAULT_QOS,
+  EdgeError,
+  type MotionResult,
+  type NewEvent,
+  type PolicyDesk,
+  type Sample,
+  type Timer,
+  type TopicSpec,
+} from '../../../contract/core.ts';
+import { actionSample, commandType } from './action-sample.ts';
+import { ControllerSlot } from './controller-slot.ts';
+import type { ControllerSpec } from './controller-spec.ts';
+import type { FromThread, ThreadData, ToThread } from './messages.ts';
+import type { PictureDecoder } from './observation-desk.ts';
+import { SharedState } from './shared-state.ts';
+
+/** A thread as its starter hands it over. */
+export type ControllersHandle = {
+  post(message: ToThread, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(listen: (message: FromThread) => void): void;
+  /** Hands over what lies in the port now, before it returns. */
+  drain(): void;
+  onExit(listen: (reason: string) => void): void;
+  /** However it is; may be called twice. */
+  terminate(): void;
+};
+
+export type Scheduling = ControllerView['scheduling'];
+
+export type ControllersDeskDeps = {
+  readonly clock: Clock;
+  nowMs(): number;
+  readonly specs: readonly ControllerSpec[];
+  readonly policies: PolicyDesk;
+  readonly decode: PictureDecoder;
+  /** Starts the thread. A throw counts as a thread that ended at once. */
+  spawn(data: ThreadData): ControllersHandle;
+  /** Asks for the real-time class, and tells what it got. Never rejects. */
+  schedule(tid: number): Promise<Scheduling>;
+  advertise(topic: TopicSpec): Promise<void>;
+  send(sample: Sample): boolean;
+  /** To the bus, for the recorder and whoever listens. */
+  publish(sample: Sample): void;
+  note(event: NewEvent): void;
+  report(level: 'info' | 'warn' | 'error', message: string, facts?: Readonly<Record<string, unknown>>): void;
+  readonly actuation: ControllerLease;
+  /** UUIDv7. */
+  newId(): string;
+};
+
+/** What moving takes: the lease for as long as `start` runs. `signal` aborts when it is lost or stopped. */
+export interface ControllerLease {
+  move(
+    motionId: string,
+    from: CellName,
+    start: (signal: AbortSignal, lease: number) => Promise<MotionResult>,
+  ): Promise<MotionResult>;
+}
+
+/** What was done is told to the log this often, milliseconds. */
+const SUMMARY_MS = 1_000;
+/** A thread that takes no step for this long while a controller runs hangs, milliseconds. */
+const HANGS_MS = 2_000;
+const RESTART_FIRST_MS = 100;
+const RESTART_MAX_MS = 5_000;
+
+/** All controllers of this daemon, and the thread that they run in. */
+export class ControllersDesk {
+  readonly #deps: ControllersDeskDeps;
+  readonly #memory: SharedArrayBuffer;
+  readonly #shared: SharedState;
+  readonly #slots: readonly ControllerSlot[];
+  readonly #starts = new Map<string, Promise<void>>();
+  #handle: ControllersHandle | undefined;
+  #scheduling: Scheduling = 'unknown';
+  #restart: Timer | undefined;
+  #summary: Timer | undefined;
+  #delayMs = RESTART_FIRST_MS;
+  #seen = { steps: 0, atMs: 0 };
+  #told = '';
+  #closed = false;
+
+  constructor(deps: ControllersDeskDeps) {
+    this.#deps = deps;
+    const { specs, clock, policies, decode, nowMs, send } = deps;
+    this.#memory = new SharedArrayBuffer(SharedState.bytes(specs));
+    this.#shared = new SharedState(this.#memory, specs);
+    this.#shared.clear();
+    this.#slots = specs.map(
+      (spec, index) =>
+        new ControllerSlot({
+          ...{ clock, spec, index, policies, decode, nowMs, send, shared: this.#shared },
+          tell: (message, transfer) => this.#tell(message, transfer),
+          record: (action) => this.#record(action),
+          refused: (controller, policy, reason) => this.#refused(controller, policy, reason),
+          onFault: (error) => this.#fault(spec, error),
+        }),
+    );
+  }
+
+  start(): void {
+    if (this.#slots.length === 0) return;
+    this.#spawn();
+    this.#summary = this.#deps.clock.every(SUMMARY_MS, () => this.#everySecond());
+    void this.#relay();
+  }
+
+  observe(sample: Sample): void {
+    for (const slot of this.#slots) slot.observe(sample);
+  }
+
+  list(): readonly ControllerView[] {
+    return this.#slots.map((slot) => ({ ...slot.view(), scheduling: this.#scheduling }));
+  }
+
+  isMoving(): boolean {
+    return this.#slots.some(({ run }) => run !== undefined);
+  }
+
+  /**
+   * Resolves once it runs, under the lease. Rejects with `api.not_found`, `command.refused` (it runs already, or
+   * another one has its output), `lease.held`, and as `PolicyDesk.open`; with `model.bad_observation` where the
+   * policy takes or gives something else than this controller has.
+   */
+  async begin(order: ControllerOrder, from: CellName): Promise<ControllerView> {
+    const slot = this.#find(order.controller);
+    const motionId = order.motionId ?? this.#deps.newId();
+    if (slot.run?.order.motionId === motionId) return this.#view(slot);
+    const known = this.#starts.get(motionId);
+    if (known) {
+      await known;
+      return this.#view(slot);
+    }
+    const started = this.#begin(slot, { ...order, motionId }, from);
+    this.#starts.set(motionId, started);
+    try {
+      await started;
+    } finally {
+      this.#starts.delete(motionId);
+    }
+    return this.#view(slot);
+  }
+
+  /** One controller, or all; one that does not run stays as it is. Nothing of them is sent after this returns. */
+  stop(name: string | undefined, reason: string): readonly ControllerView[] {
+    const slots = name === undefined ? this.#slots : [this.#find(name)];
+    for (const slot of slots) slot.stop(reason);
+    return slots.map((slot) => this.#view(slot));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#summary?.cancel();
+    this.#restart?.cancel();
+    await Promise.all(this.#slots.map((slot) => slot.close()));
+    this.#tell({ kind: 'close' });
+    this.#handle?.terminate();
+    this.#handle = undefined;
+    this.#shared.release();
+  }
+
+  /** Steps that were done and lay unread until they were dropped from the record. */
+  get lost(): number {
+    return this.#shared.lost;
+  }
+
+  async #begin(
+    slot: ControllerSlot,
+    order: ControllerOrder & { motionId: string },
+    from: CellName,
+  ): Promise<void> {
+    const { output, name } = slot.spec;
+    if (!this.#handle)
+      throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
+    const rival = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
+    if (rival) throw refused(name, `${rival.spec.name} runs and commands ${output.topic}`);
+    slot.inference.describe();
+    await slot.inference.reset();
+    await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });
+    await new Promise<void>((resolve, reject) => {
+      const motion = this.#deps.actuation.move(order.motionId, from, (signal, lease) => {
+        // While it waited for the lease another one may have taken its place.
+        const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
+        if (other) throw refused(name, `${other.spec.name} runs and commands ${output.topic}`);
+        const ended = slot.start(order, lease, signal);
+        this.#state(slot, 'running', order.task ?? '');
+        resolve();
+        return ended;
+      });
+      motion.then(
+        ({ outcome, message }) => this.#state(slot, outcome, message),
+        (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
+      );
+    });
+  }
+
+  #find(name: string): ControllerSlot {
+    const slot = this.#slots.find(({ spec }) => spec.name === name);
+    if (slot) return slot;
+    const names = this.#slots.map(({ spec }) => spec.name).join(', ');
+    throw new EdgeError('api.not_found', {
+      operation: 'find controller',
+      subject: name.slice(0, 64),
+      message: `no controller ${name.slice(0, 64)}; there are: ${names || 'none'}`,
+      hint: '[[controllers]] in the configuration, see docs/control.md',
+    });
+  }
+
+  #view(slot: ControllerSlot): ControllerView {
+    return { ...slot.view(), scheduling: this.#scheduling };
+  }
+
+  #tell(message: ToThread, transfer?: readonly ArrayBuffer[]): void {
+    this.#handle?.post(message, transfer);
+    this.#shared.wake();
+  }
+
+  #spawn(): void {
+    const { spawn, specs } = this.#deps;
+    try {
+      const handle = spawn({ specs, shared: this.#memory });
+      this.#handle = handle;
+      handle.onMessage((message) => {
+        if (this.#handle === handle) this.#onMessage(message);
+      });
+      handle.onExit((reason) => {
+        if (this.#handle === handle) this.#down(reason);
+      });
+    } catch (error) {
+      this.#down(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #onMessage(message: FromThread): void {
+    if (message.kind === 'ready') {
+      this.#delayMs = RESTART_FIRST_MS;
+      void this.#deps.schedule(message.tid).then((scheduling) => {
+        this.#scheduling = scheduling;
+      });
+    } else if (message.kind === 'reason') {
+      for (const slot of this.#slots) slot.onReason(message.id, message.text);
+    } else {
+      this.#slots[message.index]?.onMessage(message);
+    }
+  }
+
+  /** Steps come as they are done. All that lie there are read; of each controller the newest is sent. */
+  async #relay(): Promise<void> {
+    while (!this.#closed) {
+      await this.#shared.arrives();
+      // What the steps are named by was told before them, and takes another way.
+      this.#handle?.drain();
+      for (let step = this.#shared.read(); step; step = this.#shared.read())
+        this.#slots[step.index]?.onStep(step);
+      for (const slot of this.#slots) slot.flush();
+    }
+  }
+
+  #record(action: AppliedAction): void {
+    this.#deps.publish(actionSample(action));
+  }
+
+  #refused(controller: string, policy: string, reason: string): void {
+    const error = new EdgeError('command.refused', {
+      operation: 'control-step',
+      subject: controller,
+      message: reason === '' ? 'the gate refused it' : reason,
+      hint: policy === '' ? '' : `policy ${policy.slice(0, 16)}`,
+    });
+    this.#deps.note({ kind: 'command.refused', payload: { error: error.toBody(), source: controller } });
+  }
+
+  /** A policy that fails at every question is told once. */
+  #fault({ name }: ControllerSpec, error: EdgeError): void {
+    const told = `${name}: ${error.code}: ${error.message}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#deps.report('warn', `the controller ${name} has no action: ${error.message}`, {
+      code: error.code,
+      hint: error.hint,
+    });
+  }
+
+  #state(slot: ControllerSlot, state: string, reason: string): void {
+    const { name } = slot.spec;
+    this.#summarise(slot);
+    this.#deps.note({
+      kind: 'controller.state',
+      payload: { controller: name, state, reason: reason.slice(0, 512), policy_hash: slot.policyHash },
+    });
+  }
+
+  #everySecond(): void {
+    for (const slot of this.#slots) this.#summarise(slot);
+    const { steps } = this.#shared;
+    const now = this.#deps.nowMs();
+    // Steps are counted from the first action on: before it, there is nothing that could hang.
+    const acting = this.#slots.some(({ run, counts }) => run && counts.steps > 0);
+    if (!acting || steps !== this.#seen.steps) this.#seen = { steps, atMs: now };
+    else if (now - this.#seen.atMs > HANGS_MS) this.#down(`it took no step for ${HANGS_MS} ms`);
+  }
+
+  #summarise(slot: ControllerSlot): void {
+    const summary = slot.counts.summary(this.#deps.nowMs());
+    if (!summary) return;
+    const { name } = slot.spec;
+    const payload = { controller: name, policy_hash: slot.policyHash, ...summary };
+    this.#deps.note({ kind: 'control.chunk', payload });
+  }
+
+  #down(reason: string): void {
+    if (this.#closed) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    handle?.terminate();
+    this.#scheduling = 'unknown';
+    const message = `the thread of the controllers: ${reason}`;
+    this.#deps.report('error', message);
+    const error = new EdgeError('cell.restarted', { operation: 'control', subject: 'controllers', message });
+    for (const slot of this.#slots) slot.threadEnded(error);
+    this.#restart?.cancel();
+    this.#restart = this.#deps.clock.after(this.#delayMs, () => this.#spawn());
+    this.#delayMs = Math.min(this.#delayMs * 2, RESTART_MAX_MS);
+  }
+}
+
+function refused(
+  subject: string,
+  message: string,
+  code: 'command.refused' | 'cell.restarted' = 'command.refused',
+) {
+  return new EdgeError(code, { operation: 'start controller', subject, message });
+}

@@ -1,0 +1,117 @@
+import {
+  type ActionChunk,
+  type Clock,
+  EdgeError,
+  type PolicyDescription,
+  type PolicyDesk,
+  type PolicySession,
+  withDeadline,
+} from '../../../contract/core.ts';
+import type { Question } from './controller-core.ts';
+import type { ControllerSpec } from './controller-spec.ts';
+import type { ObservationDesk } from './observation-desk.ts';
+
+export type InferenceDeps = {
+  readonly clock: Clock;
+  readonly spec: ControllerSpec;
+  readonly desk: PolicyDesk;
+  readonly observations: ObservationDesk;
+};
+
+export type Inferred = { readonly chunk: ActionChunk; readonly observationNs: bigint };
+
+/** A place at the policy is taken anew after these: it is gone, and the next may be another one of that name. */
+const GONE: readonly string[] = ['model.unavailable', 'model.not_found', 'cell.restarted'];
+
+/** The questions of one controller to its policy: one session, opened again when its policy went away. */
+export class Inference {
+  readonly #deps: InferenceDeps;
+  #session: PolicySession | undefined;
+
+  constructor(deps: InferenceDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Its policy, checked: it takes what the controller has, and gives as many numbers as there are names. Throws
+   * `model.not_found`, `model.unavailable` and `model.bad_observation`.
+   */
+  describe(): PolicyDescription {
+    const { spec, observations } = this.#deps;
+    const description = this.#open().describe();
+    observations.check(description);
+    const [, dimension] = description.output;
+    const { names } = spec.output;
+    if (dimension !== names.length) {
+      const message = `${description.name} gives ${dimension} numbers, the controller has ${names.length} names: ${names.join(', ')}`;
+      throw new EdgeError('model.bad_observation', {
+        operation: 'check policy',
+        subject: spec.name,
+        message,
+      });
+    }
+    const { actionNames } = description;
+    const odd = actionNames?.findIndex((name, i) => name !== names[i]) ?? -1;
+    if (odd >= 0) {
+      const message = `number ${odd} of an action is ${actionNames![odd]} for ${description.name}, and ${names[odd]} for the controller`;
+      throw new EdgeError('model.bad_observation', {
+        operation: 'check policy',
+        subject: spec.name,
+        message,
+      });
+    }
+    return description;
+  }
+
+  /** An episode begins. */
+  async reset(): Promise<void> {
+    const { clock, spec } = this.#deps;
+    await withDeadline(clock, spec.inferTimeoutMs, this.#open().reset(), 'reset policy', spec.name);
+  }
+
+  /** Settles soon after `inferTimeoutMs`, whatever the policy does. */
+  async infer(question: Question, task: string | undefined, signal: AbortSignal): Promise<Inferred> {
+    const { clock, spec, observations } = this.#deps;
+    const { inferTimeoutMs: ms, name } = spec;
+    try {
+      const began = clock.monotonicMs();
+      const session = this.#open();
+      const description = session.describe();
+      const told = description.takesTask === false ? undefined : task;
+      const observation = await withDeadline(
+        clock,
+        ms,
+        observations.observe(description, told),
+        'observe',
+        name,
+      );
+      const left = Math.max(1, ms - (clock.monotonicMs() - began));
+      const dimension = spec.output.names.length;
+      const { prefix } = question;
+      const fixed =
+        description.takesPrefix === true && prefix.length > 0
+          ? { prefix: { shape: [prefix.length / dimension, dimension], data: prefix } }
+          : {};
+      const answer = session.infer(observation, left, { signal, ...fixed });
+      const chunk = await withDeadline(clock, left + 100, answer, 'infer', name);
+      return { chunk, observationNs: observation.stamp };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'model.failed', 'infer', name);
+      if (GONE.includes(error.code)) await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close().catch(() => {});
+  }
+
+  #open(): PolicySession {
+    const { desk, spec } = this.#deps;
+    const caller = { id: `controller/${spec.name}`, wire: 'control', principal: 'controller' } as const;
+    this.#session ??= desk.open(caller, spec.policy === '' ? undefined : spec.policy);
+    return this.#session;
+  }
+}

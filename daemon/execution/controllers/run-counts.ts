@@ -1,0 +1,48 @@
+import type { EventPayload } from '../../../contract/core.ts';
+import { DelayWindow } from './delay-window.ts';
+import { Lateness } from './lateness.ts';
+
+/** What a controller did, since its start and since it was last told to the log. */
+export class RunCounts {
+  steps = 0;
+  starved = 0;
+  clamped = 0;
+  refused = 0;
+  /** Applied by the thread and not sent: the cell was so late that the next one was there. */
+  superseded = 0;
+  chunks = 0;
+  failures = 0;
+  readonly delays = new DelayWindow();
+  readonly late = new Lateness();
+  readonly lateNet = new Lateness();
+  /** Chunks that were not taken, by why; since the last summary. */
+  #turnedDown: Record<string, number> = {};
+  #told = { steps: 0, starved: 0, clamped: 0, refused: 0, chunks: 0, failures: 0 };
+
+  turnDown(why: string): void {
+    this.#turnedDown[why] = (this.#turnedDown[why] ?? 0) + 1;
+  }
+
+  /** What happened since the last call; undefined: nothing. */
+  summary(nowMs: number): Omit<EventPayload<'control.chunk'>, 'controller' | 'policy_hash'> | undefined {
+    const { steps, starved, clamped, refused, chunks, failures } = this;
+    const told = this.#told;
+    if (steps === told.steps && chunks === told.chunks && failures === told.failures) return undefined;
+    const turned_down = this.#turnedDown;
+    this.#told = { steps, starved, clamped, refused, chunks, failures };
+    this.#turnedDown = {};
+    const p50 = this.delays.quantile(0.5, nowMs);
+    const p99 = this.delays.quantile(0.99, nowMs);
+    return {
+      steps: steps - told.steps,
+      starved: starved - told.starved,
+      clamped: clamped - told.clamped,
+      refused: refused - told.refused,
+      chunks: chunks - told.chunks,
+      last_chunk: chunks,
+      failures: failures - told.failures,
+      turned_down,
+      ...(p50 === undefined || p99 === undefined ? {} : { path_p50_ms: p50, path_p99_ms: p99 }),
+    };
+  }
+}

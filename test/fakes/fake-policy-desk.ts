@@ -1,0 +1,68 @@
+import {
+  type ActionChunk,
+  EdgeError,
+  type InferOptions,
+  type Observation,
+  type PolicyCaller,
+  type PolicyDescription,
+  type PolicyDesk,
+  type PolicySession,
+  type ServedPolicy,
+} from '../../contract/core.ts';
+import { pause } from '../../contract/deadline.ts';
+import type { Clock } from '../../contract/ports/clock.ts';
+
+/** One policy that answers after a while: all numbers of action i are what `make` says. */
+export class FakePolicyDesk implements PolicyDesk {
+  readonly #clock: Clock;
+  delayMs = 0;
+  alive = true;
+  deaf = false;
+  opened = 0;
+  resets = 0;
+  readonly observed: { observation: Observation; options: InferOptions | undefined }[] = [];
+  make: (observation: Observation, i: number) => number = (_, i) => i;
+  description: PolicyDescription = {
+    name: 'fake',
+    hash: 'a'.repeat(64),
+    inputs: { 'observation.state': [1, 2] },
+    output: [50, 2],
+    stepMs: 20,
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  policies(): readonly ServedPolicy[] {
+    return [];
+  }
+
+  open(_caller: PolicyCaller, policy?: string): PolicySession {
+    if (policy === 'missing')
+      throw new EdgeError('model.not_found', { operation: 'find policy', subject: policy });
+    this.opened++;
+    let open = true;
+    return {
+      describe: () => this.description,
+      infer: async (observation, _deadlineMs, options) => {
+        if (!open || !this.alive)
+          throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });
+        if (this.deaf) return new Promise<ActionChunk>(() => {});
+        this.observed.push({ observation, options });
+        const { output, stepMs, hash } = this.description;
+        const [horizon, dimension] = output;
+        const data = new Float32Array(horizon * dimension);
+        for (let i = 0; i < horizon; i++)
+          data.fill(this.make(observation, i), i * dimension, (i + 1) * dimension);
+        if (this.delayMs > 0) await pause(this.#clock, this.delayMs);
+        if (!this.alive) throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });
+        return { actions: { shape: output, data }, stepMs, stamp: observation.stamp, policyHash: hash };
+      },
+      reset: async () => void this.resets++,
+      close: async () => {
+        open = false;
+      },
+    };
+  }
+}
