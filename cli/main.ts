@@ -6,10 +6,12 @@ import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
+import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
+import { addFlywheelCommand } from './commands/flywheel.ts';
 import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
 import { addLinkCommands } from './commands/link.ts';
@@ -67,6 +69,7 @@ for (const add of [
   addQuestionsCommands,
   addSkillsCommands,
   addExtensionsCommands,
+  addFlywheelCommand,
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,
@@ -78,6 +81,7 @@ for (const add of [
   addQueryCommand,
   addBagCommands,
   addRecordingCommands,
+  addDatasetCommands,
   addLakeCommands,
   addLinkCommands,
   addMcpCommands,

@@ -16,6 +16,8 @@ export type ImportOptions = Pick<CopyOptions, 'signal' | 'onProgress'> & {
   readonly source: string;
   readonly compression: Compression;
   readonly splitBytes: number;
+  /** Files that belong to the bag, by name: they get there with it. */
+  readonly beside?: (segments: readonly EventPayload<'segment.sealed'>[]) => Readonly<Record<string, string>>;
 };
 
 export type Imported = {
@@ -72,6 +74,8 @@ export async function importBag(bag: Bag, options: ImportOptions): Promise<Impor
         await writeDurable(join(folder, basename(segment.path) + SEALED_NOTE), noteOf(segment));
       const record: ImportRecord = { source, contentSha256, messages };
       await writeDurable(join(folder, RECORD), `${JSON.stringify(record)}\n`);
+      for (const [file, text] of Object.entries(options.beside?.(segments) ?? {}))
+        await writeDurable(join(folder, file), text);
     });
     return { bag: name, already: false, messages, contentSha256, segments, faults };
   } catch (error) {

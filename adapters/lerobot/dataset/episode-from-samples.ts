@@ -53,7 +53,8 @@ export class EpisodeFromSamples implements DatasetEpisode {
   readonly #recorded: RecordedEpisode;
   readonly #mapping: EpisodeMapping;
   #look: Promise<Look> | undefined;
-  #seen: Look | undefined;
+  #notes: Readonly<Record<string, unknown>> = {};
+  #dropped = 0;
 
   constructor(recorded: RecordedEpisode, mapping: EpisodeMapping) {
     this.task = recorded.task;
@@ -72,24 +73,13 @@ export class EpisodeFromSamples implements DatasetEpisode {
     return (await this.#first()).plan.frames.length;
   }
 
+  /** After `length`: frames that were left out because an input was too old. */
+  droppedFrames(): number {
+    return this.#dropped;
+  }
+
   notes(): Readonly<Record<string, unknown>> {
-    const { plan, skipped } = this.#seen ?? { plan: undefined, skipped: {} };
-    const dropped = plan?.dropped ?? [];
-    return {
-      ...(dropped.length === 0
-        ? {}
-        : {
-            dropped: dropped.map(({ from, to, frames, track, ageMs }) => ({
-              from_ns: String(from),
-              to_ns: String(to),
-              frames,
-              feature: track,
-              age_ms: Math.round(ageMs),
-            })),
-          }),
-      ...(Object.keys(skipped).length === 0 ? {} : { skipped }),
-      ...(plan?.frames[0] ? { start_ns: String(plan.frames[0].time) } : {}),
-    };
+    return this.#notes;
   }
 
   async *frames(): AsyncGenerator<DatasetFrame> {
@@ -108,17 +98,35 @@ export class EpisodeFromSamples implements DatasetEpisode {
         };
       }
     } finally {
+      // What a thousand episodes remember of themselves would fill the memory.
+      this.#look = undefined;
       await pictures.close();
     }
   }
 
   #first(): Promise<Look> {
     this.#look ??= look(this.#recorded, this.#mapping).then((seen) => {
-      this.#seen = seen;
+      this.#notes = notesOf(seen);
+      this.#dropped = seen.plan.dropped.reduce((sum, { frames }) => sum + frames, 0);
       return seen;
     });
     return this.#look;
   }
+}
+
+function notesOf({ plan, skipped }: Look): Record<string, unknown> {
+  const dropped = plan.dropped.map(({ from, to, frames, track, ageMs }) => ({
+    from_ns: String(from),
+    to_ns: String(to),
+    frames,
+    feature: track,
+    age_ms: Math.round(ageMs),
+  }));
+  return {
+    ...(dropped.length === 0 ? {} : { dropped }),
+    ...(Object.keys(skipped).length === 0 ? {} : { skipped }),
+    ...(plan.frames[0] ? { start_ns: String(plan.frames[0].time) } : {}),
+  };
 }
 
 async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise<Look> {

@@ -1,0 +1,106 @@
+import type { EpisodeMapping, FeatureSource } from '../../adapters/lerobot/dataset/index.ts';
+import { openBag } from '../../adapters/rosbag/index.ts';
+import { EdgeError } from '../../contract/core.ts';
+
+export type MappingFlags = {
+  readonly fps: string;
+  readonly state?: string;
+  readonly action?: string;
+  readonly camera?: readonly string[];
+  readonly vector?: readonly string[];
+  readonly names?: string;
+  readonly maxAge: bigint;
+  readonly actionMaxAge: bigint;
+  readonly slop?: bigint | undefined;
+  /** Leave out: no cameras at all. */
+  readonly cameras: boolean;
+};
+
+const STATE = '/joint_states';
+const COMMANDS = '/forward_position_controller/commands';
+const APPLIED = '/auraison/actions/';
+const IMAGE = 'sensor_msgs/msg/Image';
+
+/** Which topics become which features: as the flags say, and else as this house records them, by a look at one bag. */
+export async function mappingOf(path: string, flags: MappingFlags): Promise<EpisodeMapping> {
+  const bag = await openBag(path);
+  const topics = bag.topics.filter(({ messages }) => messages > 0);
+  await bag.close();
+  const has = (name: string) => topics.some(({ topic }) => topic === name);
+  const fps = Number(flags.fps);
+  const maxAgeMs = Number(flags.maxAge) / 1e6;
+  const state = flags.state ?? (has(STATE) ? STATE : undefined);
+  const applied = topics.map(({ topic }) => topic).filter((topic) => topic.startsWith(APPLIED));
+  const action = flags.action ?? (has(COMMANDS) ? COMMANDS : applied.length === 1 ? applied[0] : undefined);
+  if (state === undefined && (flags.vector ?? []).length === 0)
+    throw unclear(path, `${STATE} was not recorded`, '--state');
+  if (action === undefined)
+    throw unclear(
+      path,
+      applied.length > 1 ? `several of ${applied.join(', ')}` : `${COMMANDS} was not recorded`,
+      '--action',
+    );
+  const names = flags.names === undefined ? {} : { names: flags.names.split(',') };
+  const measured = (source: FeatureSource): FeatureSource => ({ ...source, maxAgeMs });
+  return {
+    fps,
+    slopMs: flags.slop === undefined ? 100 / fps : Number(flags.slop) / 1e6,
+    vectors: {
+      ...(state === undefined ? {} : { 'observation.state': measured({ ...sourceOf(state), ...names }) }),
+      ...Object.fromEntries(
+        (flags.vector ?? []).map((text) => {
+          const [key, source] = pairOf(text, '--vector');
+          return [key, measured(sourceOf(source))];
+        }),
+      ),
+      action: { ...sourceOf(action), ...names, maxAgeMs: Number(flags.actionMaxAge) / 1e6, isAction: true },
+    },
+    images: flags.cameras ? camerasOf(flags.camera, topics, maxAgeMs) : {},
+  };
+}
+
+function camerasOf(
+  flags: readonly string[] | undefined,
+  topics: readonly { readonly topic: string; readonly type: string }[],
+  maxAgeMs: number,
+): Record<string, FeatureSource> {
+  const pairs =
+    flags?.map((text) => pairOf(text, '--camera')) ??
+    topics.flatMap(({ topic, type }): [string, string][] => {
+      const name = type === IMAGE ? /^\/camera\/(\w+)\/image_raw$/.exec(topic)?.[1] : undefined;
+      return name === undefined ? [] : [[name, topic]];
+    });
+  return Object.fromEntries(
+    pairs.map(([name, topic]) => [`observation.images.${name}`, { topic, maxAgeMs }]),
+  );
+}
+
+/** `TOPIC` or `TOPIC:field,field`. */
+function sourceOf(text: string): FeatureSource {
+  const [topic = '', fields] = text.split(':');
+  if (!topic.startsWith('/')) throw wrong('topic', text, '/topic or /topic:field,field');
+  return { topic, maxAgeMs: 0, ...(fields === undefined ? {} : { fields: fields.split(',') }) };
+}
+
+function pairOf(text: string, option: string): [string, string] {
+  const match = /^([A-Za-z0-9_.-]+)=(\/.+)$/.exec(text);
+  if (!match) throw wrong(option, text, 'NAME=/topic');
+  return [match[1]!, match[2]!];
+}
+
+function wrong(option: string, text: string, expected: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'dataset export',
+    subject: option,
+    message: `${option} ${text}: ${expected} expected`,
+  });
+}
+
+function unclear(path: string, message: string, option: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'dataset export',
+    subject: path,
+    message: `${path}: ${message}`,
+    hint: `name the topic with ${option}; auraison bag info shows what there is`,
+  });
+}
