@@ -97,6 +97,8 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'estop.released':
     case 'gate.limited':
     case 'command.refused':
+    case 'controller.state':
+    case 'control.chunk':
     case 'link.receipt':
     case 'link.state':
       return view;

@@ -249,7 +249,7 @@ export class ControllerSlot {
       late_p99_ms: late.quantile(0.99),
       late_max_ms: late.most,
       late_net_p99_ms: lateNet.quantile(0.99),
-      late_recent_ms: late.recent(Math.ceil(this.spec.hz)),
+      late_recent_ms: late.recent(Math.ceil(spec.rateHz)),
       scheduling: 'unknown',
     };
   }
