@@ -10,7 +10,7 @@ const STEPS_PER_WINDOW = Number(ARM_WINDOW_NS / ARM_STEP_NS);
 /** The cubes come to rest before an episode begins, windows. */
 const SETTLE_WINDOWS = 10;
 /** Joints slower than this are at rest, radians or metres per second. */
-const AT_REST = 0.01;
+const AT_REST = 0.02;
 
 /** What counts as done, metres: the cube's centre over the middle of its target, at rest, the jaws away from it. */
 const TARGET_TOLERANCE = 0.03;
@@ -18,6 +18,9 @@ const LYING = 0.012;
 const CUBE_AT_REST = 0.02;
 const LET_GO = 0.05;
 const JAWS_AWAY = 0.05;
+/** Height of the point between the jaws that counts as over the cube, and how near to it, metres. */
+const OVER_CUBE = 0.1;
+const REACH_TOLERANCE = 0.015;
 
 /**
  * An arm at its table, without any I/O: position commands in, the state of the world out, in windows of 10 ms.
@@ -90,6 +93,14 @@ export class ArmSimulation {
       this.positions[6]! > LET_GO &&
       Math.hypot(grasp[0] - x, grasp[1] - y, grasp[2] - z) > JAWS_AWAY
     );
+  }
+
+  /** The open jaws are over the cube, ready to go down. */
+  get reached(): boolean {
+    const { position } = this.cube;
+    const grasp = this.grasp;
+    const off = Math.hypot(grasp[0] - position[0], grasp[1] - position[1], grasp[2] - OVER_CUBE);
+    return off < REACH_TOLERANCE && this.positions[6]! > LET_GO && this.atRest;
   }
 
   /** Positions in the order of `ALL_NAMES`, for now and until they expire. Returns why they were refused. */

@@ -32,14 +32,20 @@ export const SPEC: DatasetSpec = {
   },
 };
 
-/** An episode as a dataset takes it. `source` says where it is from: kind, seed, and what was taken over. */
+/** Where an episode is from, in one line; equal episodes have equal lines. */
+export function sourceOf({ kind, seed, policy }: Pick<Episode, 'kind' | 'seed' | 'policy'>): string {
+  return policy === undefined ? `${kind} seed ${seed}` : `${kind} seed ${seed} policy ${policy}`;
+}
+
+/** An episode as a dataset takes it, with where it is from and, of an intervention, when the expert took over. */
 export function datasetEpisode(episode: Episode, task: string): DatasetEpisode {
-  const { kind, seed, policy, from, frames } = episode;
-  const taken = policy === undefined ? '' : ` of ${policy} at step ${from}`;
+  const { kind, from, frames } = episode;
   return {
     task,
-    source: `${kind} seed ${seed}${taken}`,
+    source: sourceOf(episode),
     success: true,
+    length: async () => frames.length,
+    notes: () => ({ kind, ...(from === undefined ? {} : { taken_over_at_s: from / HZ }) }),
     async *frames(): AsyncIterable<DatasetFrame> {
       for (const [i, { state, environment, action }] of frames.entries()) {
         yield {

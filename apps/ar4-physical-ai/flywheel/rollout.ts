@@ -1,4 +1,4 @@
-import { type ArmView, CHUNK, EXECUTE, HZ, STATE_NAMES } from '../observation.ts';
+import { type ArmView, EXECUTE, HZ, STATE_NAMES } from '../observation.ts';
 import type { ArmWorld } from './world.ts';
 
 /** A policy as it is measured: the coming actions, [CHUNK, 7] row-major, for what is seen now. */
@@ -14,15 +14,23 @@ export type Rollout = {
   readonly success: boolean;
   /** Control steps it took. */
   readonly steps: number;
-  /** Why it ended: done, stood still without being done, or out of time. */
-  readonly end: 'success' | 'stuck' | 'timeout';
+  /** Why it ended: done, stood still without being done, out of time, or because who watched has seen enough. */
+  readonly end: 'success' | 'stuck' | 'timeout' | 'stopped';
 };
+
+/** Looks on after every control step; true: enough. */
+export type Watch = (view: ArmView, step: number) => boolean;
 
 /**
  * A policy from a start, with the semantics of System 1: of each chunk the first `EXECUTE` actions are carried out,
  * then the next is asked for. (Inference takes no simulated time here; the controllers' own tests delay it.)
  */
-export async function rollOut(world: ArmWorld, answer: Answer, seed: number): Promise<Rollout> {
+export async function rollOut(
+  world: ArmWorld,
+  answer: Answer,
+  seed: number,
+  watch?: Watch,
+): Promise<Rollout> {
   world.reset(seed);
   const width = STATE_NAMES.length;
   let chunk: Float32Array | undefined;
@@ -30,7 +38,7 @@ export async function rollOut(world: ArmWorld, answer: Answer, seed: number): Pr
   let still = 0;
   let before = world.view().state;
   for (let step = 1; step <= EPISODE_STEPS_MAX; step++) {
-    if (!chunk || at === Math.min(EXECUTE, CHUNK)) {
+    if (!chunk || at === EXECUTE) {
       chunk = await answer(world.view());
       at = 0;
     }
@@ -38,7 +46,9 @@ export async function rollOut(world: ArmWorld, answer: Answer, seed: number): Pr
     at++;
     world.step();
     if (world.success()) return { success: true, steps: step, end: 'success' };
-    const now = world.view().state;
+    const view = world.view();
+    if (watch?.(view, step)) return { success: false, steps: step, end: 'stopped' };
+    const now = view.state;
     const moved = now.reduce((sum, value, i) => sum + Math.abs(value - before[i]!), 0);
     before = now;
     still = moved < STUCK_RADIANS / STUCK_STEPS ? still + 1 : 0;

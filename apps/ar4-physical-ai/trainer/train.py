@@ -190,10 +190,14 @@ def main():
     parser.add_argument("--chunk", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--jitter", type=float, default=0.01, help="noise on scaled inputs, deviations")
+    parser.add_argument("--episodes", type=int, default=0, help="only the first so many; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     generator = np.random.default_rng(args.seed)
     state, environment, action, episode, info = read_dataset(args.dataset)
+    if args.episodes > 0:
+        chosen = episode < args.episodes
+        state, environment, action, episode = (part[chosen] for part in (state, environment, action, episode))
     chunks = chunks_of(action, episode, args.chunk)
     offset = state.copy()
     offset[:, GRIPPER] = 0

@@ -1,0 +1,100 @@
+import type { Nanoseconds, Sample, TopicSpec } from '../../contract/core.ts';
+import {
+  CdrReader,
+  CdrWriter,
+  encodeBool,
+  encodeClock,
+  encodeImage,
+  encodeJointState,
+  writeHeader,
+} from '../../formats/cdr/index.ts';
+import { ALL_NAMES, ARM_FRAMES, type CameraModel } from './arm-model.ts';
+import type { ArmSimulation } from './arm-simulation.ts';
+import { ARM_TOPICS, CAMERA_TOPICS, FLOAT64_MULTI_ARRAY } from './arm-topics.ts';
+
+/** A command has as many numbers as the arm has joints; more than this is no command. */
+const COMMAND_VALUES_MAX = 64;
+
+/**
+ * What the policy of the reference application is told of the table, in this order: the cube's place (3), sine and
+ * cosine of four times its heading, its target (3). Metres in `base_link`.
+ */
+export function environmentOf({ cube, scene }: ArmSimulation): Float64Array {
+  const [w, x, y, z] = cube.orientation;
+  const yaw = Math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z));
+  const { target } = scene;
+  return Float64Array.of(...cube.position, Math.sin(4 * yaw), Math.cos(4 * yaw), target.x, target.y, 0);
+}
+
+/** What the arm's own sensors and its referee say at the end of a window. */
+export function armSamples(simulation: ArmSimulation): Sample[] {
+  const { time } = simulation;
+  return [
+    sample(ARM_TOPICS.clock, time, encodeClock(time)),
+    jointSample(simulation),
+    sample(ARM_TOPICS.environment, time, encodeNumbers(environmentOf(simulation))),
+  ];
+}
+
+export function successSample(simulation: ArmSimulation): Sample {
+  return sample(ARM_TOPICS.success, simulation.time, encodeBool(simulation.success));
+}
+
+/** Everything on the table: the cube that is asked for, its target, then the others. */
+export function cubesSample(simulation: ArmSimulation): Sample {
+  const { time, physics, scene } = simulation;
+  const cubes = Array.from({ length: physics.cubes }, (_, i) => physics.cube(i));
+  const target = { position: [scene.target.x, scene.target.y, 0], orientation: [1, 0, 0, 0] } as const;
+  const poses = [cubes[0]!, target, ...cubes.slice(1)];
+  const writer = new CdrWriter(64 + 56 * poses.length);
+  writeHeader(writer, { stamp: time, frame_id: ARM_FRAMES.base });
+  writer.uint32(poses.length);
+  for (const { position, orientation } of poses) {
+    const [w, x, y, z] = orientation;
+    for (const value of [...position, x, y, z, w]) writer.float64(value);
+  }
+  return sample(ARM_TOPICS.cubes, time, writer.finish());
+}
+
+export function cameraSample(camera: CameraModel, time: Nanoseconds, pixels: Uint8Array): Sample {
+  const { width, height, frame } = camera;
+  const header = { stamp: time, frame_id: frame };
+  const image = { header, width, height, encoding: 'rgb8', bigEndian: false, step: 3 * width, data: pixels };
+  return sample(CAMERA_TOPICS[camera.name]!, time, encodeImage(image));
+}
+
+/** Positions of a std_msgs/Float64MultiArray; its layout says nothing that a list of joints needs. Throws `sample.malformed`. */
+export function decodeNumbers(bytes: Uint8Array): Float64Array {
+  const reader = new CdrReader(bytes, FLOAT64_MULTI_ARRAY);
+  const dimensions = reader.sequenceLength(12);
+  for (let i = 0; i < dimensions; i++) {
+    reader.string();
+    reader.uint32();
+    reader.uint32();
+  }
+  reader.uint32();
+  return reader.float64Array().slice(0, COMMAND_VALUES_MAX);
+}
+
+export function encodeNumbers(values: Float64Array): Uint8Array {
+  const writer = new CdrWriter(24 + 8 * values.length);
+  writer.uint32(0);
+  writer.uint32(0);
+  writer.sequence(values);
+  return writer.finish();
+}
+
+function jointSample({ time, physics }: ArmSimulation): Sample {
+  const state = {
+    header: { stamp: time, frame_id: '' },
+    name: ALL_NAMES,
+    position: physics.positions(),
+    velocity: physics.velocities(),
+    effort: physics.efforts(),
+  };
+  return sample(ARM_TOPICS.joints, time, encodeJointState(state));
+}
+
+function sample(spec: TopicSpec, time: Nanoseconds, bytes: Uint8Array): Sample {
+  return { topic: spec.topic, type: spec.type, stamp: time, received: time, bytes };
+}
