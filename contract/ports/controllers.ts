@@ -43,8 +43,13 @@ export type ControllerView = {
   readonly late_p99_ms: number | undefined;
   readonly late_max_ms: number | undefined;
   readonly late_net_p99_ms: number | undefined;
+  /** Greatest lateness of about the last second, as it was felt: models give way by it. */
+  readonly late_recent_ms?: number | undefined;
   readonly scheduling: 'fifo' | 'other' | 'unknown';
 };
+
+/** Answer of `controller.list`. */
+export type ControllerListReply = { readonly controllers: readonly ControllerView[] };
 
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {

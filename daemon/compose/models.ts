@@ -11,6 +11,7 @@ import type {
 import type { ModelRow } from '../config/models.ts';
 import type { ModelSpec } from '../runtime/models/model-entry.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
+import type { ShedGate } from '../runtime/models/shed-gate.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -20,6 +21,8 @@ export type ModelParts = {
   readonly hooks: readonly PolicyHook[];
   readonly blobs: BlobStore | undefined;
   readonly budget: Budget | undefined;
+  /** Where models on this host give way to the control loops. */
+  readonly shed?: ShedGate;
 };
 
 /** Steps of an engine are short where answers are to be quick; elsewhere one may read a long prompt. Milliseconds. */
@@ -32,7 +35,7 @@ const WAKE_MS = 120_000;
 export async function makeModels(
   { config }: Settings,
   { clock, emit, report }: CellContext,
-  { ids, hooks, blobs, budget }: ModelParts,
+  { ids, hooks, blobs, budget, shed }: ModelParts,
 ): Promise<ModelRouter> {
   const models = await Promise.all(config.models.map((row) => modelSpec(row, clock)));
   return new ModelRouter({
@@ -42,6 +45,7 @@ export async function makeModels(
     ids,
     blobs,
     budget,
+    ...(shed ? { shed } : {}),
     cacheBytes: config.model.cache,
     healthEveryMs: config.model.health_every,
     emit,
@@ -53,7 +57,16 @@ export async function makeModels(
 export async function modelSpec(row: ModelRow, clock: CellContext['clock']): Promise<ModelSpec> {
   const model = row.kind === 'pi' ? await piModel(row, clock) : await openAiModel(row, clock);
   const url = row.kind === 'pi' ? row.url || `${row.provider}:` : row.url;
-  return { model, kind: row.kind, url, places: row.concurrency, queueMs: row.queue, wake: row.wake };
+  const { kind, concurrency: places, queue: queueMs, wake } = row;
+  return { model, kind, url, places, queueMs, wake, local: isLocal(row) };
+}
+
+/** Whether it takes its processors from the control loops of this robot. */
+function isLocal({ local, url }: ModelRow): boolean {
+  if (local !== 'auto') return local === 'yes';
+  if (!URL.canParse(url)) return false;
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
 }
 
 async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<LanguageModel> {

@@ -25,6 +25,7 @@ import { flowHarness, makePlanning } from './planning.ts';
 import { ForkedReplayApi } from './replay-child.ts';
 import { makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
+import { makeShedding } from './shedding.ts';
 import { makeTelemetry } from './telemetry.ts';
 import { makeTools } from './tools.ts';
 
@@ -41,7 +42,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const apps = [...missions, ...(planning ? [planning.app] : [])];
   await warmUp(apps, context.report);
   const house = makeTools(settings, context, ids, apps);
-  const models = await makeModels(settings, context, { ids, hooks, blobs: house.blobs, budget: governance });
+  const shedding = makeShedding(settings, context);
+  const models = await makeModels(settings, context, {
+    ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
+  });
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
@@ -50,7 +54,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     governance,
     recording: config.recorder.enabled ? config.recorder.mode : 'off',
     ids,
-    sharing: makeSharing(settings, () => models.queueDepth()),
+    sharing: makeSharing(settings, () => models.queueDepth(), [shedding.watch.gauge]),
     models: models.forRun,
     tools: (app) => [
       ...house.tools,
@@ -118,6 +122,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       if (plans) servePlans(bus, plans);
       await house.start();
       models.start();
+      shedding.watch.start();
       await extensions?.start();
       await runtime.start();
       mcpServers?.start();
@@ -134,7 +139,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       const ended = runtime.stop();
       await Promise.all([
-        ended.finally(() => models.stop()),
+        ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),

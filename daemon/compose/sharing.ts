@@ -1,4 +1,5 @@
 import { cpuLoad, memoryPressure } from '../../adapters/host-load/host-load.ts';
+import type { PressureGauge } from '../../contract/core.ts';
 import type { RunSharingRules } from '../runtime/run-sharing.ts';
 import type { Settings } from '../settings.ts';
 
@@ -6,6 +7,7 @@ import type { Settings } from '../settings.ts';
 export function makeSharing(
   { config: { runs } }: Settings,
   modelQueue: () => number | undefined = () => undefined,
+  more: readonly PressureGauge[] = [],
 ): RunSharingRules {
   return {
     runsPerApp: runs.runs_per_app,
@@ -17,6 +19,7 @@ export function makeSharing(
       { name: 'queue of the models', unit: 'requests', limit: runs.model_queue_max, read: modelQueue },
       cpuLoad(runs.load_max),
       memoryPressure(runs.memory_pressure_max),
+      ...more,
     ],
   };
 }

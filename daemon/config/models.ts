@@ -12,6 +12,11 @@ export const MODEL_KEYS = {
   health_every: quantity('duration', '10 s', 'servers are asked how they are; "0 s": only on demand', {
     max: 3_600_000,
   }),
+  shed_late: integer(
+    25,
+    'a control loop that is late by this share of its period, percent: models on this host give way; 0: never',
+    { min: 0, max: 100 },
+  ),
 } as const;
 
 const TIME = { min: 50, max: 3_600_000 };
@@ -50,6 +55,11 @@ const MODEL_ROW_KEYS = {
   ),
   probe: flag(true, 'a silent server is asked whether it lives'),
   wake: flag(false, 'a sleeping engine is woken when a call meets it'),
+  local: choice(
+    ['auto', 'yes', 'no'],
+    'auto',
+    'it works on this host and gives way to the control loops; auto: where its address is of this host',
+  ),
   silence: quantity(
     'duration',
     '300 ms',

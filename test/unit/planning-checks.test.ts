@@ -17,7 +17,10 @@ const world: WorldFacts = { 'robot.pose.x': 1, 'robot.motion': 'idle', 'signals.
 const go: SubgoalSpec = {
   name: 'robot.go',
   description: 'goes',
-  params: Type.Object({ metres: Type.Number({ minimum: 0, maximum: 9 }) }, { additionalProperties: false }),
+  params: Type.Object(
+    { metres: Type.Number({ minimum: 0, maximum: 9 }) },
+    { additionalProperties: false },
+  ) as unknown as SubgoalSpec['params'],
 };
 const rules = { subgoals: [go], world, stepsMax: 3, budgetMs: 10_000 };
 const step = (more: Partial<PlanStep> = {}): PlanStep => ({

@@ -7,7 +7,10 @@ import { ManualClock } from '../fakes/manual-clock.ts';
 import { drive, planRig } from '../support/plan-rig.ts';
 import { PERSON, type RuntimeRig } from '../support/runtime-rig.ts';
 
-async function ran(rig: RuntimeRig, params: Record<string, unknown> = { goal: 'go' }): Promise<RuntimeRig> {
+async function ran<R extends RuntimeRig>(
+  rig: R,
+  params: Record<string, unknown> = { goal: 'go' },
+): Promise<R> {
   await rig.cell.start();
   await rig.cell.submit({ type: 'plan', params }, PERSON);
   await rig.finished();

@@ -9,6 +9,7 @@ import {
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { FairSlots } from './fair-slots.ts';
 import { ModelFigures } from './model-figures.ts';
+import type { ShedGate } from './shed-gate.ts';
 
 export type ModelSpec = {
   readonly model: LanguageModel;
@@ -21,6 +22,8 @@ export type ModelSpec = {
   readonly queueMs: number;
   /** A sleeping engine is woken when a call meets it. */
   readonly wake: boolean;
+  /** It works on this host: it gives way to the control loops. */
+  readonly local?: boolean;
 };
 
 /** What a change of state says: into the log, and to people. */
@@ -39,8 +42,12 @@ export class ModelEntry {
   /** Its server said nothing of use; its health may say that this is over. */
   #unreached = false;
 
-  constructor(spec: ModelSpec, clock: Clock) {
+  /** Where its calls pass; undefined: it never gives way. */
+  readonly shed: ShedGate | undefined;
+
+  constructor(spec: ModelSpec, clock: Clock, shed?: ShedGate) {
     this.spec = spec;
+    this.shed = spec.local === true ? shed : undefined;
     this.slots = new FairSlots(spec.model.info.name, spec.places, clock);
     this.breaker = new CircuitBreaker(clock);
   }

@@ -17,6 +17,7 @@ import type { PolicyGate } from '../policy-gate.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { ModelEntry, type ModelSpec, type StateChange } from './model-entry.ts';
 import { RunModel } from './run-model.ts';
+import type { ShedGate } from './shed-gate.ts';
 
 export type RouterOptions = {
   /** In the order in which they are asked where nothing else is said. Names are unique. */
@@ -33,6 +34,8 @@ export type RouterOptions = {
   readonly healthEveryMs: number;
   /** For what happens to models beside any run. Best effort: a log that takes nothing stops no call. */
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+  /** Where models on this host give way to the control loops; absent: they never do. */
+  readonly shed?: ShedGate;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
@@ -59,7 +62,7 @@ export class ModelRouter implements ModelsApi {
         message: 'two models have this name',
       });
     }
-    this.entries = options.models.map((spec) => new ModelEntry(spec, options.clock));
+    this.entries = options.models.map((spec) => new ModelEntry(spec, options.clock, options.shed));
     this.cache = new AnswerCache(options.cacheBytes, () => options.ids.next<string>());
   }
 

@@ -214,6 +214,8 @@ export class RunModel implements LanguageModel {
     const began = clock.monotonicMs();
     let passed = false;
     let give: (() => void) | undefined;
+    let leave: (() => void) | undefined;
+    let shed: AbortSignal | undefined;
     try {
       passed = entry.breaker.pass();
       // Somebody else tries it just now; who has no other choice tries as well.
@@ -221,7 +223,9 @@ export class RunModel implements LanguageModel {
       const { model, queueMs } = entry.spec;
       const left = call.request.deadlineMs - (began - call.began);
       if (left <= 0) throw late(entry);
-      give = await entry.slots.take(this.#run.runId, Math.min(queueMs, left), call.signal);
+      leave = await entry.shed?.enter({ queueMs, leftMs: left, lastOne }, call.signal);
+      give = await entry.slots.take(this.#run.runId, Math.min(queueMs, this.#left(call)), call.signal);
+      shed = entry.shed?.signal;
       if (!this.#called.has(call)) await begin(entry);
       this.#called.add(call);
       const key = answerKey(call.request, entry.name, model.info.modelId);
@@ -231,7 +235,7 @@ export class RunModel implements LanguageModel {
         entry.breaker.letGo();
         return known;
       }
-      const work = model.complete(this.#request(call), this.#options(call));
+      const work = model.complete(this.#request(call), this.#options(call, shed));
       // A model settles by itself; one that breaks this promise does not take its place with it.
       const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, work, 'complete', entry.name);
       if (key !== undefined) this.#router.cache.keep(key, answer);
@@ -239,13 +243,18 @@ export class RunModel implements LanguageModel {
       this.#router.changed(entry, entry.answered());
       return { ...answer, model: entry.name };
     } catch (thrown) {
-      const error = EdgeError.from(thrown, 'model.failed', 'complete', entry.name);
+      // A call that gave way says nothing of its model.
+      const gaveWay = shed?.aborted === true && !call.signal.aborted && !call.thrown;
+      const error = gaveWay
+        ? entry.shed!.refusal()
+        : EdgeError.from(thrown, 'model.failed', 'complete', entry.name);
       call.attempts.push({ model: entry.name, error, durationMs: clock.monotonicMs() - began });
-      this.#settle(entry, call, error, give !== undefined);
+      this.#settle(entry, call, error, give !== undefined && !gaveWay);
       return error;
     } finally {
       if (passed) entry.breaker.letGo();
       give?.();
+      leave?.();
     }
   }
 
@@ -312,7 +321,7 @@ export class RunModel implements LanguageModel {
     return { ...call.request, deadlineMs: this.#left(call) };
   }
 
-  #options(call: Call): ModelOptions {
+  #options(call: Call, shed?: AbortSignal): ModelOptions {
     const { onDelta, traceparent } = call.options;
     const guarded = (delta: ModelDelta) => {
       if (delta.kind === 'tool_call') call.toldCall = true;
@@ -325,7 +334,7 @@ export class RunModel implements LanguageModel {
     };
     const trace = traceparent ?? this.#run.intent.traceparent;
     return {
-      signal: call.signal,
+      signal: shed ? AbortSignal.any([call.signal, shed]) : call.signal,
       onDelta: guarded,
       ...(trace === undefined ? {} : { traceparent: trace }),
     };
