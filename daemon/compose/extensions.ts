@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExtensionHost, HostParts } from '../../adapters/extensions/index.ts';
 import type { PiExtension } from '../../adapters/pi/index.ts';
@@ -9,6 +9,7 @@ import {
   type RunControlApi,
   TOPICS,
 } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
 import type { Settings } from '../settings.ts';
 import type { AgentParts } from './pi.ts';
 import { onStray } from './stray-errors.ts';
@@ -24,10 +25,11 @@ export async function makeExtensions(
   control: () => RunControlApi,
 ): Promise<ExtensionHost | undefined> {
   const { clock, bus, emit, report } = context;
-  if (!config.apps.extensions || !apps.some(({ folder }) => folder !== undefined)) return undefined;
+  const placed = placedApps(config, apps);
+  if (!config.apps.extensions || !placed.some(({ folder }) => folder !== undefined)) return undefined;
   const { CallNote, ExtensionHost } = await import('../../adapters/extensions/index.ts');
   const host = new ExtensionHost({
-    ...{ apps, clock, report },
+    ...{ apps: placed, clock, report },
     note: new CallNote(join(dataDir, 'run', 'extensions'), context.attempt > 0),
     emit: (event) =>
       void emit([event]).catch((error: Error) =>
@@ -55,12 +57,22 @@ export async function extensionsForReplay(
   clock: Clock,
   apps: HostParts['apps'],
 ): Promise<ExtensionHost | undefined> {
-  if (!config.apps.extensions || !apps.some(hasExtensions)) return undefined;
+  const placed = placedApps(config, apps);
+  if (!config.apps.extensions || !placed.some(hasExtensions)) return undefined;
   const { ExtensionHost } = await import('../../adapters/extensions/index.ts');
   const nobody = { emit: () => {}, report: () => {}, say: async () => {} };
-  const host = new ExtensionHost({ apps, clock, ...nobody });
+  const host = new ExtensionHost({ apps: placed, clock, ...nobody });
   await host.start();
   return host;
+}
+
+/** Where an operator has a folder of his own for an application, its extensions are there: the installation may be read-only. */
+function placedApps({ apps: { folder } }: Config, apps: HostParts['apps']): HostParts['apps'] {
+  if (folder === '') return apps;
+  return apps.map((app) => {
+    const own = join(folder, app.name);
+    return existsSync(own) ? { name: app.name, folder: own } : app;
+  });
 }
 
 function hasExtensions({ folder }: HostParts['apps'][number]): boolean {
