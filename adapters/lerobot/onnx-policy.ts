@@ -12,6 +12,7 @@ import {
 import { type Model, readModel } from './model-card.ts';
 import { checkObservation } from './observation-check.ts';
 import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
+import { untilWithdrawn } from './withdrawn.ts';
 
 /** A cold disk and a large network; the daemon starts without the policy after this, milliseconds. */
 const LOAD_MS = 20_000;
@@ -85,7 +86,7 @@ export class OnnxPolicy implements Policy {
     const reply = await withDeadline(
       this.#clock,
       left,
-      abortable(answer, options.signal, card.name),
+      untilWithdrawn(answer, options.signal, card.name),
       'infer',
       card.name,
     ).catch((error: unknown) => {
@@ -182,17 +183,6 @@ const ready = new WeakMap<Worker, Promise<void>>();
 /** The data of the named ones; all are there, they were checked. */
 function pick<T>(from: Readonly<Record<string, { readonly data: T }>>, names: readonly string[]) {
   return Object.fromEntries(names.map((name) => [name, from[name]!.data]));
-}
-
-/** Settles when `signal` aborts; the work itself goes on in its thread and its result is dropped. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, subject: string): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const given = () => reject(failed(subject, 'the question was withdrawn'));
-    if (signal.aborted) given();
-    signal.addEventListener('abort', given, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', given));
-  });
 }
 
 function failed(subject: string, message: string): EdgeError {

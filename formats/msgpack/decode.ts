@@ -25,13 +25,15 @@ export type DecodeOptions = {
 export function decodeMsgpack(bytes: Uint8Array, options: DecodeOptions = {}): unknown {
   const { numpy, bigint = false } = options;
   scan(bytes, { ...MSGPACK_LIMITS, ...options.limits });
+  // Of a Buffer, `slice` would be a view: what is handed out is plain.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let value: unknown;
   try {
     value = new Decoder({
       useBigInt64: bigint,
       extensionCodec: NO_EXTENSIONS,
       mapKeyConverter: keyOf,
-    }).decode(bytes);
+    }).decode(plain);
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
   }

@@ -83,7 +83,7 @@ export class NumpyArray {
   floats(): Float32Array {
     const { dtype, data } = this;
     if (this.isText) throw malformed(`numbers expected, found text (${dtype})`);
-    if (dtype === '<f4' && LITTLE) return new Float32Array(data.slice().buffer);
+    if (dtype === '<f4' && LITTLE) return new Float32Array(Uint8Array.from(data).buffer);
     const kind = dtype.slice(1);
     const read = READERS[kind]!;
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);

@@ -1,0 +1,2 @@
+export { connectGroot, type GrootOptions } from './connect.ts';
+export { GrootServer } from './groot-server.ts';
