@@ -1,6 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
 import { EdgeError, type RouteSpec, type ScheduleSpec } from '../contract/core.ts';
 import { disagreements } from './config/agree.ts';
+import { type ControllerRow, readControllers, showControllers } from './config/controllers.ts';
 import { CONFIG_SPEC, type Config as Tables } from './config/keys.ts';
 import { type ModelRow, readModels, showModels } from './config/models.ts';
 import { type PolicyRow, readPolicies, showPolicies } from './config/policies.ts';
@@ -18,10 +19,11 @@ export type Config = Tables & {
   readonly schedules: readonly ScheduleSpec[];
   readonly models: readonly ModelRow[];
   readonly policies: readonly PolicyRow[];
+  readonly controllers: readonly ControllerRow[];
 };
 
 /** Every section; the last are lists of tables. */
-const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models', 'policies'];
+const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models', 'policies', 'controllers'];
 
 /** One problem of a configuration, with everything needed to mend it. */
 export type ConfigFault = {
@@ -70,6 +72,7 @@ export function readConfig(
   let schedules: readonly ScheduleSpec[] = [];
   let models: readonly ModelRow[] = [];
   let policies: readonly PolicyRow[] = [];
+  let controllers: readonly ControllerRow[] = [];
   const rowFault =
     (section: string) => (row: number | undefined, key: string, value: unknown, expected: string) =>
       faults.push({
@@ -98,6 +101,10 @@ export function readConfig(
       policies = readPolicies(body, rowFault(section));
       continue;
     }
+    if (section === 'controllers') {
+      controllers = readControllers(body, rowFault(section));
+      continue;
+    }
     const keys = (CONFIG_SPEC as Record<string, Record<string, KeySpec<unknown>>>)[section];
     if (!keys) {
       fault([section], body, `one of the tables ${TABLES.join(', ')}${near(section, TABLES)}`);
@@ -120,7 +127,7 @@ export function readConfig(
       expected,
     }),
   );
-  const config = { ...values, routes, schedules, models, policies } as unknown as Config;
+  const config = { ...values, routes, schedules, models, policies, controllers } as unknown as Config;
   if (faults.length === 0)
     for (const { path, value, expected } of disagreements(config)) fault(path, value, expected);
   return { config, faults };
@@ -159,7 +166,14 @@ export function showDefaults(): string {
     }
     lines.push('');
   }
-  return [...lines, ...showRoutes(), ...showSchedules(), ...showModels(), ...showPolicies()].join('\n');
+  return [
+    ...lines,
+    ...showRoutes(),
+    ...showSchedules(),
+    ...showModels(),
+    ...showPolicies(),
+    ...showControllers(),
+  ].join('\n');
 }
 
 function defaults(): Record<string, Record<string, unknown>> {

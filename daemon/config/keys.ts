@@ -88,6 +88,10 @@ export const CONFIG_SPEC = {
       'driving policy: the trained network, or the analytic follower',
     ),
     model: text('', 'path of an ONNX driving policy; empty: the one that comes with the maze application'),
+    real_time: integer(10, 'priority of the controllers by SCHED_FIFO, where the host grants it; 0: none', {
+      min: 0,
+      max: 20,
+    }),
   },
   recorder: {
     enabled: flag(true, 'record every sample'),

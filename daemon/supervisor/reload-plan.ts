@@ -20,6 +20,7 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   robot: ['execution'],
   arm: ['execution'],
   control: ['execution'],
+  controllers: ['execution'],
   ros: ['execution'],
   routes: ['execution'],
   zenoh: ['execution'],
