@@ -5,6 +5,7 @@ import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
+import type { EStopState, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunState, RunStatus } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
@@ -53,6 +54,7 @@ export const METHODS = {
     policyInfer: 'policy.infer',
     policyDescribe: 'policy.describe',
     policyReload: 'policy.reload',
+    policyCancel: 'policy.cancel',
     controllerList: 'controller.list',
     controllerStart: 'controller.start',
     controllerStop: 'controller.stop',
@@ -144,6 +146,10 @@ export type ExecutionStatus = {
     readonly count: number;
   }[];
   readonly degraded: readonly string[];
+  /** Absent from a cell of before these. `withheld`: commands that did not reach the robot because of the stop. */
+  readonly estop?: EStopState;
+  readonly lease?: LeaseView;
+  readonly withheld?: number;
 };
 
 export type RuntimeStatus = {

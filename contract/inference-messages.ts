@@ -53,6 +53,8 @@ export type ChatOpen = {
   readonly caller: string;
   readonly context: PolicyContext;
   readonly request: ChatRequest;
+  /** Name of a configured model; `auto`: whichever fits. */
+  readonly model: string;
 };
 
 /** Body of `infer.chat_next`: settles when there is something, or with nothing after `waitMs`. */

@@ -157,6 +157,8 @@ export const RUN_PAYLOADS = {
       parameters: Json,
       prompt_sha256: Sha256,
       traceparent: Type.Optional(Text(64, 'W3C trace context')),
+      /** Of a call that belongs to no run. */
+      tenant: Type.Optional(Text(128, 'who pays')),
     },
     closed,
   ),
@@ -176,6 +178,7 @@ export const RUN_PAYLOADS = {
       answer: Type.Optional(Json),
       answer_sha256: Type.Optional(Sha256),
       cost_usd: Type.Optional(Type.Number({ minimum: 0, description: 'US dollars, as configured' })),
+      tenant: Type.Optional(Text(128, 'who pays, of a call that belongs to no run')),
       /** Models that were asked before this one and gave no answer, in order. */
       attempts: Type.Optional(
         Type.Array(

@@ -16,6 +16,7 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makeChats } from './chat.ts';
 import { harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
@@ -46,6 +47,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const models = await makeModels(settings, context, {
     ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
   });
+  const chats = makeChats(context, models, ids);
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
@@ -103,6 +105,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ...(extensions ? { extensions } : {}),
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
+      chat: chats.desk,
       ...(plans ? { plans } : {}),
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
@@ -122,6 +125,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       if (plans) servePlans(bus, plans);
       await house.start();
       models.start();
+      chats.start();
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
@@ -137,6 +141,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     async stop() {
       rmSync(address, { force: true });
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
+      chats.close();
       const ended = runtime.stop();
       await Promise.all([
         ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),

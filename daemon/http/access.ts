@@ -14,6 +14,8 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/approvals/:id/answer',
   'POST /v1/grants',
   'POST /v1/grants/:id/revoke',
+  'POST /v1/chat/completions',
+  'POST /v1/inference/plan',
 ]);
 /** What an agent is told by a person, it believes: of the own tenant, and for operators. */
 const TELLS = 'POST /v1/questions/:questionId/answer';
@@ -24,7 +26,10 @@ const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POS
 /** Nobody with a token of this house is kept from stopping the robot. */
 const STOPS: ReadonlySet<string> = new Set(['POST /v1/robot/stop', 'POST /v1/arm/stop']);
 /** They change nothing, and need a body. */
-const READS: ReadonlySet<string> = new Set(['POST /v1/query', 'POST /v1/policy/rejudge']);
+const READS: ReadonlySet<string> = new Set([
+  ...['POST /v1/query', 'POST /v1/policy/rejudge'],
+  ...['POST /v1/inference/vla', 'POST /v1/inference/vla/cancel'],
+]);
 /** What a tenant that is a guest sees; its handlers show what is the caller's own, or is nobody's. */
 const GUESTS: ReadonlySet<string> = new Set([
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],

@@ -3,6 +3,7 @@ import { EdgeError, type ErrorBody, type ErrorCode } from '../../contract/index.
 /** HTTP status of the codes that have a meaning of their own there; every other code is 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'schema.invalid': 400,
+  'model.bad_observation': 400,
   'config.invalid': 400,
   'lake.failed': 400,
   'api.unauthorised': 401,
@@ -19,6 +20,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'question.not_found': 404,
   'question.answered': 409,
   'run.finished': 409,
+  'run.cancelled': 409,
   'run.not_supported': 409,
   'policy.invalid': 422,
   'quota.exceeded': 429,

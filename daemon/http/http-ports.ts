@@ -4,6 +4,7 @@ import type {
   CellBus,
   CellContext,
   CellName,
+  ChatApi,
   Clock,
   EventReader,
   ExtensionsApi,
@@ -44,6 +45,8 @@ export type HttpPorts = {
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */
   readonly models?: ModelsApi;
+  /** Models for programs with a token. */
+  readonly chat?: ChatApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** What became of spans, by exporter and cell; absent: none are exported. */

@@ -17,6 +17,7 @@ import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { eventRoutes } from './routes/events.ts';
 import { extensionRoutes } from './routes/extensions.ts';
+import { inferenceRoutes } from './routes/inference.ts';
 import { linkRoutes } from './routes/link.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -163,6 +164,7 @@ export class HttpServer {
     motionRoutes(app, this.#ports);
     modelRoutes(app, this.#ports);
     planRoutes(app, this.#ports);
+    inferenceRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);

@@ -16,7 +16,8 @@ export function servePolicyRequests(
   desk: Pick<ExecutionPolicyDesk, 'policies' | 'reload'>,
   door: PolicyDoor,
 ): void {
-  const { policyList, policyInfer, policyDescribe, policyReload } = METHODS.execution;
+  const { policyList, policyInfer, policyDescribe, policyReload, policyCancel } = METHODS.execution;
+  bus.handle(policyCancel, async (body) => ({ cancelled: door.cancel((body as { call: string }).call) }));
   bus.handle(policyList, async () => ({ policies: desk.policies() }) satisfies PolicyListReply);
   bus.handle(policyDescribe, async (body) => door.describe((body as PolicyDescribeRequest).policy));
   bus.handle(policyReload, async (body) => desk.reload((body as PolicyReloadRequest).name));

@@ -11,11 +11,11 @@ import {
   encodeChunk,
   encodeDescription,
   encodePayload,
+  servedBody,
+  VLA_SCHEMA,
 } from '../../../formats/inference/index.ts';
 import { callerName, parameterOf } from './caller-name.ts';
-import { VLA_SCHEMA } from './inference-schemas.ts';
 import type { PolicyDoor } from './policy-door.ts';
-import { servedBody } from './served-body.ts';
 
 export type VlaQueryableOptions = {
   /** Of the robot, for example `robot/r1`; empty for none. */

@@ -207,7 +207,7 @@ export class QuotaBook implements Budget {
   }
 
   #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number): void {
-    const tenant = event.run_id === undefined ? undefined : this.#tenantOf(event.run_id);
+    const tenant = event.run_id === undefined ? payerOf(event) : this.#tenantOf(event.run_id);
     if (tenant !== undefined) this.#spend(tenant, metric, amount, event.ts);
   }
 
@@ -221,6 +221,11 @@ export class QuotaBook implements Budget {
       else this.#spent.set(key, { index: spent.index, sum: spent.sum + amount });
     }
   }
+}
+
+/** Of a call of a model that belongs to no run. */
+function payerOf({ payload }: AgentEvent): string | undefined {
+  return 'tenant' in payload && typeof payload.tenant === 'string' ? payload.tenant : undefined;
 }
 
 function indexOf(ms: number, length: number): number {

@@ -1,5 +1,5 @@
-import type { ServedPolicy } from '../../../contract/core.ts';
-import { descriptionBody } from '../../../formats/inference/index.ts';
+import type { ServedPolicy } from '../../contract/core.ts';
+import { descriptionBody } from './vla.ts';
 
 /** One policy as people and programs see it, names as on the wire. */
 export function servedBody(served: ServedPolicy): Record<string, unknown> {

@@ -1,0 +1,23 @@
+import type { CellContext, IdSource } from '../../contract/core.ts';
+import { ChatDesk } from '../runtime/chat/chat-desk.ts';
+import { serveChats } from '../runtime/chat/chat-requests.ts';
+import { ChatSessions } from '../runtime/chat/chat-sessions.ts';
+import type { ModelRouter } from '../runtime/models/model-router.ts';
+
+export type Chats = { readonly desk: ChatDesk; start(): void; close(): void };
+
+/** Models for whoever asks from outside of runs: the API in this cell, the key space and ROS through the other. */
+export function makeChats(
+  { clock, bus, emit }: Pick<CellContext, 'clock' | 'bus' | 'emit'>,
+  models: ModelRouter,
+  ids: IdSource,
+): Chats {
+  const names = () => models.models().map(({ name }) => name);
+  const desk = new ChatDesk({ models: models.forRun, names, clock, ids, emit });
+  const sessions = new ChatSessions(desk, clock);
+  return {
+    desk,
+    start: () => serveChats(bus, sessions),
+    close: () => sessions.close(),
+  };
+}

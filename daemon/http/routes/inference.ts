@@ -1,0 +1,153 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import {
+  EdgeError,
+  LIMITS,
+  METHODS,
+  type PolicyInferReply,
+  type PolicyInferRequest,
+  type PolicyListReply,
+  type ServedPolicy,
+} from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import {
+  chunkBody,
+  PLAN_SCHEMA,
+  servedBody,
+  VLA_SCHEMA,
+  vlaRequest,
+} from '../../../formats/inference/index.ts';
+import { callerOf } from '../caller.ts';
+import { chatRoutes } from '../chat-stream.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors, NoQuery } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const Any = Type.Object({}, { additionalProperties: true });
+const NameParams = Type.Object(
+  { name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }) },
+  closed,
+);
+const CallBody = Type.Object({ call: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
+const NoBody = Type.Object({}, closed);
+/** A question over HTTP names no deadline: this long, milliseconds; and the cell gets a little more to say that it was late. */
+const DEADLINE_MS = 1_000;
+const SPARE_MS = 1_000;
+const PLAN_MS = 60_000;
+
+/** Inference for programs on the robot and beside it: policies, plans, models. */
+export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
+  const { bus, clock } = ports;
+  const { execution } = METHODS;
+  const describe = (operationId: string, summary: string, more: object) => ({
+    schema: { operationId, summary, tags: ['inference'], ...more },
+  });
+  chatRoutes(app, ports);
+
+  app.get(
+    '/v1/inference/policies',
+    describe(
+      'listInferencePolicies',
+      'Policies of this robot: what they take and give, who waits, how long it takes',
+      {
+        querystring: NoQuery,
+        response: { 200: Type.Object({ policies: Type.Array(Any) }, closed), ...errors },
+      },
+    ),
+    async () => {
+      const { policies } = await bus.request<PolicyListReply>('execution', execution.policyList, {});
+      return { policies: policies.map(servedBody) };
+    },
+  );
+
+  app.post(
+    '/v1/inference/policies/:name/reload',
+    describe('reloadInferencePolicy', 'Make a policy anew from where it came from; no question fails', {
+      params: NameParams,
+      body: NoBody,
+      response: { 200: Any, ...errors },
+    }),
+    async (request) => {
+      const { name } = request.params as Static<typeof NameParams>;
+      const spare = LIMITS.POLICY_LOAD_MS + SPARE_MS;
+      return servedBody(
+        await bus.request<ServedPolicy>('execution', execution.policyReload, { name }, spare),
+      );
+    },
+  );
+
+  app.post(
+    '/v1/inference/vla',
+    {
+      bodyLimit: LIMITS.POLICY_PAYLOAD_BYTES_MAX,
+      ...describe('inferVla', 'An observation in, an action chunk out', {
+        body: Type.Unsafe(VLA_SCHEMA.$defs.request),
+        response: { 200: Any, ...errors },
+      }),
+    },
+    async (request) => {
+      const { tenant, principal } = callerOf(request);
+      const asked = vlaRequest(request.body, clock.now());
+      const deadlineMs = asked.deadlineMs ?? DEADLINE_MS;
+      const question: PolicyInferRequest = {
+        ...asked,
+        deadlineMs,
+        caller: { id: `${tenant}/${principal}`, wire: 'http', principal },
+      };
+      const { chunk } = await bus.request<PolicyInferReply>(
+        'execution',
+        execution.policyInfer,
+        question,
+        deadlineMs + SPARE_MS,
+      );
+      return chunkBody(chunk, true);
+    },
+  );
+
+  app.post(
+    '/v1/inference/vla/cancel',
+    describe('cancelInferVla', 'End a question by the name that it gave as call', {
+      body: CallBody,
+      response: { 200: Type.Object({ cancelled: Type.Boolean() }, closed), ...errors },
+    }),
+    async (request) => bus.request('execution', execution.policyCancel, request.body),
+  );
+
+  app.post(
+    '/v1/inference/plan',
+    describe('inferPlan', 'A typed plan for a goal, made and checked, not carried out', {
+      body: Type.Unsafe(PLAN_SCHEMA.$defs.request),
+      response: { 200: Any, ...errors },
+    }),
+    async (request, reply) => {
+      const { plans } = ports;
+      if (!plans) throw noPlans();
+      const { deadline_ms: given, call: _, ...ask } = request.body as Record<string, unknown>;
+      const deadlineMs = typeof given === 'number' ? given : PLAN_MS;
+      const { signal, over } = untilGone(reply);
+      try {
+        return await plans.infer(ask, callerOf(request), deadlineMs, { signal });
+      } finally {
+        over();
+      }
+    },
+  );
+}
+
+/** Aborts when whoever asked hangs up. */
+function untilGone(reply: FastifyReply): { readonly signal: AbortSignal; over(): void } {
+  const abort = new AbortController();
+  const gone = () => {
+    if (!reply.raw.writableFinished) abort.abort();
+  };
+  reply.raw.once('close', gone);
+  return { signal: abort.signal, over: () => void reply.raw.off('close', gone) };
+}
+
+function noPlans(): EdgeError {
+  return new EdgeError('run.not_supported', {
+    operation: 'plan',
+    subject: 'plan',
+    message: 'nothing plans on this robot',
+    hint: 'configure a model: [[models]] in docs/models.md',
+  });
+}

@@ -1,0 +1,2 @@
+export { type ChatAsk, readChatAsk } from './read-request.ts';
+export { type ChatHead, ChunkWriter, chatErrorBody, completionBody } from './write-answer.ts';
