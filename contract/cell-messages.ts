@@ -55,6 +55,8 @@ export const METHODS = {
     policyDescribe: 'policy.describe',
     policyReload: 'policy.reload',
     policyCancel: 'policy.cancel',
+    /** `{}` -> `{wires}`: the servers for clients of LeRobot, openpi and GR00T. */
+    wireList: 'wire.list',
     controllerList: 'controller.list',
     controllerStart: 'controller.start',
     controllerStop: 'controller.stop',

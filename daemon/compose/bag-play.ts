@@ -23,6 +23,8 @@ export type PlayParts = {
   readonly definitions: Map<string, string>;
   recorder(): Recorder | undefined;
   keySpace(): KeySpace | undefined;
+  /** Throws where nobody may move the robot now. */
+  admit(operation: string, subject: string): void;
 };
 
 /** Discovery of a new publisher takes a subscriber up to this long, milliseconds. */
@@ -38,6 +40,7 @@ export function makePlayer(settings: Settings, context: CellContext, parts: Play
     target: async (options) => targetOf(options, settings, context, parts),
     pause: (ms) => pause(clock, ms),
     every: (ms, fire) => clock.every(ms, fire),
+    admit: parts.admit,
   });
 }
 

@@ -7,15 +7,18 @@ import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';
 import { PursuitPolicy } from '../execution/control/pursuit-policy.ts';
 import { runControlWorker } from '../execution/control/worker.ts';
+import { SafetyWatch } from '../execution/safety/safety-word.ts';
 import { shrinkHeap } from './shrink-heap.ts';
 
 export type ControlThreadData = {
   readonly policy: 'onnx' | 'pursuit';
   readonly model: string;
   readonly options: CoreOptions;
+  /** The shared word of stop and lease. */
+  readonly safety?: SharedArrayBuffer;
 };
 
-const { policy, model, options } = workerData as ControlThreadData;
+const { policy, model, options, safety } = workerData as ControlThreadData;
 const clock = new SystemClock();
 
 /**
@@ -35,4 +38,5 @@ async function loadPolicy(): Promise<{ readonly policy: Policy; readonly fault?:
 
 const loaded = await loadPolicy();
 shrinkHeap();
-await runControlWorker(parentPort as unknown as ControlPort, { ...loaded, clock, options });
+const watch = safety && new SafetyWatch(safety, clock);
+await runControlWorker(parentPort as unknown as ControlPort, { ...loaded, clock, options, watch });

@@ -22,6 +22,8 @@ import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
 import { makeRobotIo } from './robot-io.ts';
 import { makeRoutes } from './routes.ts';
+import { makeSafety } from './safety.ts';
+import { makeServing } from './serve.ts';
 import { makeZenoh } from './zenoh.ts';
 
 /** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
@@ -30,28 +32,31 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const { clock } = context;
   const ledger = new Ledger();
   const bus = new SampleBus({ clock, ledger });
-  const io = await makeRobotIo(settings, context);
+  const { safety, io } = makeSafety(settings, context, await makeRobotIo(settings, context), bus);
   const definitions = new Map<string, string>();
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
   const recording = makeRecording(settings, context, ledger, definitionOf);
   const recorder = recording?.recorder;
   io.onTopics?.((topics) => recorder?.declare(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
-  const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus });
+  const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus, admit: safety.admit });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
   const routes = makeRoutes(settings, context, bus, io);
   const intents = makeIntents(settings, context, io.rosApi);
   const policies = makePolicies(settings, context, () => zenoh?.keySpace());
+  const serving = makeServing(settings, context, policies.desk);
   const inference = makeInference(settings, context, policies);
   const zenoh = await makeZenoh(settings, context, routes, [
     ...inference.keySpaceUsers,
     ...intents.keySpaceUsers,
+    safety.ways,
   ]);
   const player = makePlayer(settings, context, {
     bus,
     definitions,
     recorder: () => recorder,
     keySpace: () => zenoh?.keySpace(),
+    admit: safety.admit,
   });
   const clips = offerClipService(settings, context, io.rosApi, recording);
   const cell = new ExecutionCell(context, {
@@ -69,10 +74,11 @@ export async function composeExecution(settings: Settings, context: CellContext)
       new ControlDrive(
         new ControlClient({
           clock,
-          spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined),
+          spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined, safety.word.buffer),
           topics: io.robotTopics,
           ...events,
         }),
+        () => safety.word.lease,
       ),
     arm: makeArm(config, io, context),
     player,
@@ -83,6 +89,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     ],
     zenoh,
     routes,
+    safety,
     clockWatch: makeClockWatch(settings, context, recorder),
     lockstep,
     mapAreaM2: io.mapAreaM2,
@@ -93,15 +100,21 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async start() {
       await cell.start();
       intents.start();
-      void policies.start();
+      void policies.start().then(() => serving.start());
     },
     async stop() {
-      await Promise.all([cell.stop(), intents.close(), clips.close(), policies.close()]);
+      await Promise.all([cell.stop(), intents.close(), clips.close(), serving.close()]);
+      await policies.close();
     },
   };
 }
 
-function spawnControl(config: Config, topics: RobotTopics, lockstep: boolean): ControlHandle {
+function spawnControl(
+  config: Config,
+  topics: RobotTopics,
+  lockstep: boolean,
+  safety: SharedArrayBuffer,
+): ControlHandle {
   const { robot, control } = config;
   const limits = {
     ...DRIVE_LIMITS,
@@ -117,6 +130,7 @@ function spawnControl(config: Config, topics: RobotTopics, lockstep: boolean): C
       limits,
       topics,
     },
+    safety,
   };
   const worker = new Worker(new URL('./control-main.ts', import.meta.url), {
     workerData: data,

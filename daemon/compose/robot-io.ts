@@ -169,7 +169,7 @@ function commandTopic({ ros }: Config): TopicSpec {
 }
 
 /** What Nav2's state, the arm's state and the health of the robot are taken from. */
-function neededTopics({ robot, arm, ros }: Config): TopicSpec[] {
+function neededTopics({ robot, arm, ros, estop }: Config): TopicSpec[] {
   const inNamespace = (topic: string) => named(ros.namespace, topic);
   const navigation: TopicSpec[] = [
     { topic: inNamespace('/odom'), type: 'nav_msgs/msg/Odometry', qos: SENSOR_QOS },
@@ -183,7 +183,9 @@ function neededTopics({ robot, arm, ros }: Config): TopicSpec[] {
   ];
   const { joint_states } = arm;
   const joints = joint_states.startsWith('/') ? joint_states : inNamespace(`/${joint_states}`);
+  const stop = stopTopic({ estop, ros });
   return [
+    ...(stop === '' ? [] : [{ topic: stop, type: 'std_msgs/msg/Bool', qos: DEFAULT_QOS }]),
     ...(robot.navigator === 'nav2' ? navigation : []),
     ...(arm.enabled ? [{ topic: joints, type: 'sensor_msgs/msg/JointState', qos: SENSOR_QOS }] : []),
   ];
@@ -200,6 +202,11 @@ function usualTopics(namespace: string): TopicSpec[] {
     { topic: named(namespace, '/joint_states'), type: 'sensor_msgs/msg/JointState', qos: SENSOR_QOS },
     { topic: '/diagnostics', type: 'diagnostic_msgs/msg/DiagnosticArray', qos: SENSOR_QOS },
   ];
+}
+
+/** Topic of the emergency stop, in the namespace of the robot; empty: none. */
+export function stopTopic({ estop, ros }: Pick<Config, 'estop' | 'ros'>): string {
+  return estop.ros_topic === '' ? '' : named(ros.namespace, estop.ros_topic);
 }
 
 /** `topic` begins with a slash, or is empty for the namespace itself. */

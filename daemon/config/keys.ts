@@ -1,12 +1,18 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
 import { DATASET_KEYS } from './datasets.ts';
+import { ESTOP_KEYS } from './estop.ts';
+import { GATE_KEYS } from './gate.ts';
+import { ENGINE_KEYS } from './engine.ts';
 import { POLICY_KEYS } from './governance.ts';
+import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';
+import { LEASE_KEYS } from './lease.ts';
 import { MCP_KEYS } from './mcp.ts';
 import { MODEL_KEYS } from './models.ts';
 import { PLANNING_KEYS } from './planning.ts';
 import { RUNS_KEYS } from './runs.ts';
+import { SERVE_KEYS } from './serve.ts';
 import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
 import { TELEMETRY_KEYS } from './telemetry.ts';
 import { TOOLS_KEYS } from './tools.ts';
@@ -93,6 +99,9 @@ export const CONFIG_SPEC = {
       max: 20,
     }),
   },
+  estop: ESTOP_KEYS,
+  lease: LEASE_KEYS,
+  gate: GATE_KEYS,
   recorder: {
     enabled: flag(true, 'record every sample'),
     bag: text('', 'name of the recording; empty: one per start, named by time', {
@@ -201,12 +210,15 @@ export const CONFIG_SPEC = {
       'public key of central (PEM): only what it signed counts; empty: the key that central publishes',
     ),
   },
+  inference: INFERENCE_KEYS,
   intents: INTENT_KEYS,
   policy: POLICY_KEYS,
   mcp: MCP_KEYS,
   model: MODEL_KEYS,
+  engine: ENGINE_KEYS,
   planning: PLANNING_KEYS,
   telemetry: TELEMETRY_KEYS,
+  serve: SERVE_KEYS,
   apps: APPS_KEYS,
   tools: TOOLS_KEYS,
   dataset: DATASET_KEYS,

@@ -19,6 +19,8 @@ export type BagPlayerParts = {
   /** Waits. */
   pause(ms: number): Promise<void>;
   every(ms: number, fire: () => void): { cancel(): void };
+  /** Before commands are played: throws where nobody may move the robot now. */
+  admit?(operation: string, subject: string): void;
 };
 
 /** Plays that are remembered, so that a client may still ask for the result. */
@@ -46,6 +48,7 @@ export class BagPlayer {
         hint: 'wait for its end, or stop it',
       });
     }
+    if (options.allowCommands === true) this.#parts.admit?.('bag play', options.path);
     this.#opening = options;
     const stops = this.#stops;
     try {

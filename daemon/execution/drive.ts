@@ -1,4 +1,4 @@
-import type { ExecutionStatus, Robot, Sample, WorkCounter } from '../../contract/core.ts';
+import type { ExecutionStatus, Robot, Sample, Twist2d, WorkCounter } from '../../contract/core.ts';
 import type { TickResult } from './control/control-core.ts';
 
 /**
@@ -10,6 +10,11 @@ export interface Drive extends Robot {
   start(): void;
   offer(sample: Sample): void;
   work(): WorkCounter;
+  /**
+   * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS`. False
+   * where nobody takes it now. Absent: this robot cannot be steered by hand from here.
+   */
+  steer?(twist: Twist2d, lease: number): boolean;
   /** Only where simulated time waits for its controller. */
   tick?(time: bigint): Promise<TickResult>;
   /** Nothing is asked after it. The robot was stopped before, where it moved. */

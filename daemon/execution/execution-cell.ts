@@ -32,6 +32,7 @@ import { RobotHealthView } from './robot-health-view.ts';
 import { RobotLink } from './robot-link.ts';
 import { RobotService } from './robot-service.ts';
 import type { Routes } from './routes/index.ts';
+import type { SafetyDesk } from './safety/safety-desk.ts';
 
 export type ExecutionParts = {
   readonly sourceKind: 'sim' | 'ros' | 'ros_zenoh' | 'none';
@@ -56,6 +57,8 @@ export type ExecutionParts = {
   /** The one session of this robot: queryables and routes live on it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
+  /** What keeps the robot from moving. Absent in tests of the rest. */
+  readonly safety?: SafetyDesk | undefined;
   /** Absent in tests that have no clock to watch. */
   readonly clockWatch?: ClockWatch;
   /** Only in lockstep simulation. */
@@ -98,10 +101,10 @@ export class ExecutionCell implements Cell {
       onReady: (fault) => this.#controlReady(fault),
       onDown: (reason) => this.#controlDown(reason),
     });
-    const { arm } = parts;
+    const { arm, safety, movers = [] } = parts;
     const stops = [(reason: string) => this.#drive.stop(reason)];
     if (arm) stops.push((reason) => arm.stop(reason));
-    this.#actuation = new Actuation(context, stops, parts.movers);
+    this.#actuation = new Actuation(context, stops, [...movers, ...(safety?.movers() ?? [])], safety?.safety);
     this.#health = new RobotHealthView(context.clock);
     this.#robot = new RobotService(context, {
       robot: this.#drive,
@@ -113,6 +116,7 @@ export class ExecutionCell implements Cell {
     this.#link = new RobotLink(context, {
       ...parts,
       onSample: (sample) => this.#observe(sample),
+      stopped: () => safety?.latch.engaged ?? false,
       // A world that went away takes its pause with it.
       onChange: () => {
         parts.lockstep?.wake();
@@ -127,6 +131,7 @@ export class ExecutionCell implements Cell {
 
   async start(): Promise<void> {
     const { bus, recorder, recording, lockstep, zenoh, routes } = this.#parts;
+    this.#parts.safety?.start(this.#actuation, this.#drive);
     this.#serve();
     if (recorder) {
       await recorder.start();
@@ -149,6 +154,7 @@ export class ExecutionCell implements Cell {
     if (tick) lockstep?.attach({ tick: tick.bind(this.#drive) }, () => recorder?.backlogBytes() ?? 0);
     await this.#link.open();
     if (this.#stopped) return;
+    await this.#parts.safety?.advertise().catch((error: unknown) => this.#warn('joints by hand', error));
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
     // Nobody waits for the network: what lives on it comes when it can.
     void zenoh?.start();
@@ -164,6 +170,7 @@ export class ExecutionCell implements Cell {
     await Promise.race([this.#actuation.close(), this.#link.untilLost()]);
     this.#parts.lockstep?.close();
     this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
+    this.#parts.safety?.close();
     await this.#parts.player.close();
     this.#parts.clockWatch?.close();
     await this.#parts.routes.close();
@@ -220,11 +227,13 @@ export class ExecutionCell implements Cell {
         count,
       })),
       degraded: this.#degraded(),
+      ...this.#parts.safety?.status(),
     };
   }
 
   #observe(sample: Sample): void {
     this.#parts.clockWatch?.sample(sample);
+    this.#parts.safety?.observe(sample);
     this.#drive.offer(sample);
     this.#health.observe(sample);
     this.#parts.arm?.observe(sample);
@@ -288,6 +297,7 @@ export class ExecutionCell implements Cell {
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);
+    found.push(...(this.#parts.safety?.degraded() ?? []));
     return [...found, ...this.#parts.routes.degraded(), ...this.#health.faults(FAULTS_SHOWN_MAX)];
   }
 

@@ -111,6 +111,12 @@ export class ActuationLease {
     this.#end('returned');
   }
 
+  /** The same for a holder that may have something moving still: it settles when that stands. */
+  async surrender(id: number): Promise<void> {
+    if (this.#lease?.id !== id) return;
+    await this.#lose('returned', `${this.#lease.holder} gave the lease back`);
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#deps.word?.revoke();

@@ -20,6 +20,8 @@ export type RobotLinkParts = {
   readonly bus: SampleBus;
   /** Every sample of the robot, at once, after the bus has it. */
   onSample(sample: Sample): void;
+  /** The emergency stop is engaged: it is told to stand, whatever anybody asks. */
+  stopped?(): boolean;
   /** The robot came or went. */
   onChange(): void;
   /** Samples the middleware lost before they reached us, since the last count. */
@@ -92,9 +94,10 @@ export class RobotLink {
   }
 
   /** False when there is nobody to take it. */
-  send({ linear, angular }: Twist2d, time: bigint): boolean {
+  send(asked: Twist2d, time: bigint): boolean {
     const { sink, command, bus } = this.#parts;
     if (!sink) return false;
+    const { linear, angular } = this.#parts.stopped?.() ? { linear: 0, angular: 0 } : asked;
     const twist = { linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } };
     const header = { stamp: time, frame_id: 'base_link' };
     const bytes = command.type === TWIST_STAMPED ? encodeTwistStamped({ header, twist }) : encodeTwist(twist);

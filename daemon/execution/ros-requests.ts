@@ -25,6 +25,8 @@ export type RosParts = {
   readonly api: RosApi | undefined;
   readonly qosEvents: () => readonly RosQosReport[];
   readonly bus: SampleBus;
+  /** Before a goal is sent: throws where nobody may move the robot now. */
+  admit?(operation: string, subject: string): void;
 };
 
 const TF_TYPE = 'tf2_msgs/msg/TFMessage';
@@ -59,6 +61,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   bus.handle(methods.rosGoalSend, async (body) => {
     const request = body as RosGoalRequest;
     checkRosValue(request.goal, '/goal');
+    parts.admit?.('send a goal', request.action);
     return plain(await desk().send(request));
   });
   bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body as RosGoalQuery)));

@@ -8,6 +8,7 @@ import {
   type RobotState,
   type Sample,
   type Timer,
+  type Twist2d,
   type WorkCounter,
   withDeadline,
 } from '../../../contract/core.ts';
@@ -139,12 +140,19 @@ export class ControlClient {
     return this.#ask({ op: 'map' }, ANSWER_MS);
   }
 
-  navigate(motionId: string, goal: NavigateGoal): Promise<MotionResult> {
-    return this.#ask({ op: 'navigate', motionId, goal });
+  /** It goes on as long as that lease is held. */
+  navigate(motionId: string, goal: NavigateGoal, lease = 0): Promise<MotionResult> {
+    return this.#ask({ op: 'navigate', motionId, goal, lease });
   }
 
-  maneuver(motionId: string, step: Maneuver): Promise<MotionResult> {
-    return this.#ask({ op: 'maneuver', motionId, step });
+  maneuver(motionId: string, step: Maneuver, lease = 0): Promise<MotionResult> {
+    return this.#ask({ op: 'maneuver', motionId, step, lease });
+  }
+
+  /** False where there is no thread to take it. */
+  steer(twist: Twist2d, lease: number): boolean {
+    this.#post({ kind: 'steer', twist, lease });
+    return this.#handle !== undefined;
   }
 
   /** The motion then settles with `stopped`. */

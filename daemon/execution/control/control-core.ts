@@ -17,6 +17,7 @@ import { Navigator } from '../navigation/navigator.ts';
 import { PathPlanner } from '../navigation/path-planner.ts';
 import { type RangeScan, sees } from '../navigation/scan-points.ts';
 import { Slam } from '../navigation/slam.ts';
+import type { SafetyWatch } from '../safety/safety-word.ts';
 import {
   CONTROL_DEFAULTS,
   type ControlCounts,
@@ -28,6 +29,7 @@ import { DRIVE_LIMITS, type DriveLimits } from './drive-limits.ts';
 import { LocalObstacles } from './local-obstacles.ts';
 import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';
 import { Signals } from './signals.ts';
+import { Steering } from './steering.ts';
 
 export type CoreOptions = {
   readonly control: ControlOptions;
@@ -77,6 +79,10 @@ export class ControlCore {
   #laserFrame = '';
   readonly #mounts = new Map<string, Pose2d>();
   readonly #signals = new Signals();
+  readonly #watch: SafetyWatch | undefined;
+  readonly #steering = new Steering();
+  /** Under which the motion goes on. */
+  #lease = 0;
   #bumped = false;
   #bumps = 0;
   #malformed = 0;
@@ -84,8 +90,10 @@ export class ControlCore {
   #stoppedLast = false;
   #idleSteps = 0;
 
-  constructor(policy: Policy, clock: Clock, options: CoreOptions = CORE_DEFAULTS) {
+  /** Without a `watch` it moves whatever lease there is: for tests of the rest. */
+  constructor(policy: Policy, clock: Clock, options: CoreOptions = CORE_DEFAULTS, watch?: SafetyWatch) {
     this.#options = options;
+    this.#watch = watch;
     this.#navigator = this.#makeNavigator();
     this.#loop = new ControlLoop(policy, clock, options.limits, options.control);
   }
@@ -113,8 +121,10 @@ export class ControlCore {
   async tick(now: bigint): Promise<TickResult> {
     this.#now = now;
     this.#placeScan();
+    const forbidden = this.#obey();
     const drive = this.#navigator.step(this.#input(now));
-    const applied = await this.#loop.step(now, drive, {
+    const steered = this.#steered(now);
+    const applied = await this.#loop.step(now, steered ? { kind: 'direct', twist: steered } : drive, {
       obstacles: this.#look(now),
       scanAgeMs: ageMs(now, this.#slam.scanStamp),
       odometryAgeMs: ageMs(now, this.#slam.odometry.newest?.stamp),
@@ -124,21 +134,28 @@ export class ControlCore {
     const hold = this.holding;
     this.#idleSteps = hold ? this.#idleSteps + 1 : 0;
     const command = this.#idleSteps > IDLE_COMMANDS ? undefined : applied.command;
-    return { time: now, command, hold, receipts: applied.receipts };
+    const receipts: Receipt[] = [...forbidden, ...applied.receipts];
+    return { time: now, command, hold, receipts };
   }
 
   /** No motion is active, the robot stands and knows where it is. */
   get holding(): boolean {
     const { linear, angular } = this.#loop.applied;
-    return this.#navigator.state === 'idle' && linear === 0 && angular === 0 && this.#slam.localised;
+    const rests = this.#navigator.state === 'idle' && !this.#steering.isActive;
+    return rests && linear === 0 && angular === 0 && this.#slam.localised;
   }
 
-  navigate(id: string, goal: NavigateGoal): Promise<MotionResult> {
-    return this.#begin(id, () => this.#navigator.request({ id, kind: 'navigate', goal }));
+  navigate(id: string, goal: NavigateGoal, lease = 0): Promise<MotionResult> {
+    return this.#begin(id, lease, () => this.#navigator.request({ id, kind: 'navigate', goal }));
   }
 
-  maneuver(id: string, step: Maneuver): Promise<MotionResult> {
-    return this.#begin(id, () => this.#navigator.request({ id, kind: 'maneuver', step }));
+  maneuver(id: string, step: Maneuver, lease = 0): Promise<MotionResult> {
+    return this.#begin(id, lease, () => this.#navigator.request({ id, kind: 'maneuver', step }));
+  }
+
+  /** Somebody steers by hand: m/s and rad/s, through the same gate as everything else. */
+  steer(twist: Twist2d, lease: number): void {
+    this.#steering.put(twist, lease, this.#now);
   }
 
   cancel(id: string, reason: string): void {
@@ -147,12 +164,13 @@ export class ControlCore {
 
   /** Resolves once the robot stands still. */
   stop(reason: string): Promise<void> {
+    this.#steering.clear();
     return new Promise((resolve) => this.#navigator.stop(reason, resolve));
   }
 
   state(): RobotState {
     const newest = this.#slam.odometry.newest;
-    const idle = this.#navigator.state === 'idle';
+    const idle = this.#navigator.state === 'idle' && !this.#steering.isActive;
     return {
       time: this.#now,
       pose: this.#pose(this.#now),
@@ -189,7 +207,23 @@ export class ControlCore {
     former.abandon('the robot started anew');
   }
 
-  #begin(id: string, ask: () => void): Promise<MotionResult> {
+  /** In each step: whether what moves still may. The main thread says so too, later, if it still can. */
+  #obey(): readonly Receipt[] {
+    if (!this.#watch || this.#navigator.state !== 'moving') return [];
+    const reason = this.#watch.why(this.#lease);
+    if (reason === '') return [];
+    this.#navigator.stop(reason, () => {});
+    return [{ kind: 'safety.stopped', reason, source: 'control' }];
+  }
+
+  /** A motion ends before a person steers. */
+  #steered(now: bigint): Twist2d | undefined {
+    const twist = this.#steering.at(now, (lease) => this.#watch?.mayMove(lease) ?? true);
+    return this.#navigator.state === 'idle' ? twist : undefined;
+  }
+
+  #begin(id: string, lease: number, ask: () => void): Promise<MotionResult> {
+    this.#lease = lease;
     return new Promise((resolve) => {
       this.#motions.set(id, resolve);
       ask();

@@ -6,6 +6,7 @@ import type {
   NavigateGoal,
   RobotState,
   Sample,
+  Twist2d,
   WorkCounter,
 } from '../../../contract/core.ts';
 import type { Drive } from '../drive.ts';
@@ -18,10 +19,13 @@ const LEG_MS_MIN = 1;
 /** The control thread as a `Robot`: a motion is named by a number, an abort cancels it there. */
 export class ControlDrive implements Drive {
   readonly #control: ControlClient;
+  readonly #lease: () => number;
   #motions = 0;
 
-  constructor(control: ControlClient) {
+  /** `lease`: the one that is held now; a motion goes on under the one that it began with. */
+  constructor(control: ControlClient, lease: () => number = () => 0) {
     this.#control = control;
+    this.#lease = lease;
   }
 
   get status(): ExecutionStatus['control'] {
@@ -58,13 +62,14 @@ export class ControlDrive implements Drive {
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
     const { via = [], ...last } = goal;
+    const lease = this.#lease();
     let driven = { distance: 0, durationMs: 0 };
     for (const pose of via) {
-      const leg = await this.#leg({ ...last, pose, alignYaw: false }, driven.durationMs, signal);
+      const leg = await this.#leg({ ...last, pose, alignYaw: false }, driven.durationMs, signal, lease);
       driven = { distance: driven.distance + leg.distance, durationMs: driven.durationMs + leg.durationMs };
       if (leg.outcome !== 'reached') return { ...leg, ...driven };
     }
-    const end = await this.#leg(last, driven.durationMs, signal);
+    const end = await this.#leg(last, driven.durationMs, signal, lease);
     return {
       ...end,
       distance: driven.distance + end.distance,
@@ -73,16 +78,26 @@ export class ControlDrive implements Drive {
   }
 
   maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
-    return this.#motion((id) => this.#control.maneuver(id, step), signal);
+    const lease = this.#lease();
+    return this.#motion((id) => this.#control.maneuver(id, step, lease), signal);
   }
 
   stop(reason: string): Promise<void> {
     return this.#control.stop(reason);
   }
 
-  #leg(goal: NavigateGoal, spentMs: number, signal: AbortSignal | undefined): Promise<MotionResult> {
+  steer(twist: Twist2d, lease: number): boolean {
+    return this.#control.steer(twist, lease);
+  }
+
+  #leg(
+    goal: NavigateGoal,
+    spentMs: number,
+    signal: AbortSignal | undefined,
+    lease: number,
+  ): Promise<MotionResult> {
     const timeoutMs = Math.max(LEG_MS_MIN, goal.timeoutMs - spentMs);
-    return this.#motion((id) => this.#control.navigate(id, { ...goal, timeoutMs }), signal);
+    return this.#motion((id) => this.#control.navigate(id, { ...goal, timeoutMs }, lease), signal);
   }
 
   async #motion(

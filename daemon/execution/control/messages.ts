@@ -7,6 +7,7 @@ import type {
   PolicyDescription,
   RobotState,
   Sample,
+  Twist2d,
 } from '../../../contract/index.ts';
 import type { CoreCounts, TickResult } from './control-core.ts';
 
@@ -17,15 +18,22 @@ export type ToControl =
   | { readonly kind: 'tick'; readonly id: number; readonly time: bigint }
   | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
   | { readonly kind: 'cancel'; readonly motionId: string; readonly reason: string }
+  /** A person steers, under that lease. */
+  | { readonly kind: 'steer'; readonly twist: Twist2d; readonly lease: number }
   | { readonly kind: 'close' };
 
-/** Questions with one answer each; a motion is answered when it has settled. */
+/** Questions with one answer each; a motion is answered when it has settled. It goes on only under its `lease`. */
 export type Ask =
   | { readonly op: 'ping' }
   | { readonly op: 'state' }
   | { readonly op: 'map' }
-  | { readonly op: 'navigate'; readonly motionId: string; readonly goal: NavigateGoal }
-  | { readonly op: 'maneuver'; readonly motionId: string; readonly step: Maneuver }
+  | {
+      readonly op: 'navigate';
+      readonly motionId: string;
+      readonly goal: NavigateGoal;
+      readonly lease: number;
+    }
+  | { readonly op: 'maneuver'; readonly motionId: string; readonly step: Maneuver; readonly lease: number }
   | { readonly op: 'stop'; readonly reason: string };
 
 export type Answers = {

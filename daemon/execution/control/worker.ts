@@ -1,4 +1,5 @@
 import { type Clock, EdgeError, type ErrorBody, type Policy, type Timer } from '../../../contract/core.ts';
+import type { SafetyWatch } from '../safety/safety-word.ts';
 import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
 import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
 
@@ -8,6 +9,8 @@ export type ControlWorkerDeps = {
   readonly fault?: ErrorBody | undefined;
   readonly clock: Clock;
   readonly options?: CoreOptions;
+  /** Whether what moves still may, looked at in each step. */
+  readonly watch?: SafetyWatch | undefined;
 };
 
 /**
@@ -36,7 +39,7 @@ class ControlThread {
     this.#port = port;
     this.#deps = deps;
     this.#options = deps.options ?? CORE_DEFAULTS;
-    this.#core = new ControlCore(deps.policy, deps.clock, this.#options);
+    this.#core = new ControlCore(deps.policy, deps.clock, this.#options, deps.watch);
     this.#closed = closed;
   }
 
@@ -66,6 +69,9 @@ class ControlThread {
         break;
       case 'cancel':
         this.#waking(() => this.#core.cancel(message.motionId, message.reason));
+        break;
+      case 'steer':
+        this.#waking(() => this.#core.steer(message.twist, message.lease));
         break;
       case 'close':
         this.#timer?.cancel();
@@ -97,9 +103,9 @@ class ControlThread {
       case 'map':
         return this.#core.map();
       case 'navigate':
-        return this.#core.navigate(ask.motionId, ask.goal);
+        return this.#core.navigate(ask.motionId, ask.goal, ask.lease);
       case 'maneuver':
-        return this.#core.maneuver(ask.motionId, ask.step);
+        return this.#core.maneuver(ask.motionId, ask.step, ask.lease);
       case 'stop':
         return this.#core.stop(ask.reason);
     }

@@ -34,7 +34,7 @@ const TO_ACCELERATION_SECONDS = 0.05;
 export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): JointGateSpec {
   const { joints, base, tool, mode, rateMax, gapSeconds, rows, boxes } = wishes;
   const stranger = model && rows.find(({ name }) => !model.joints.some((joint) => joint.name === name));
-  if (stranger) throw bad('gate.joints', `${stranger.name} is no joint of ${model.name || 'the URDF'}`);
+  if (stranger) throw bad('gate.limits', `${stranger.name} is no joint of ${model.name || 'the URDF'}`);
   if (boxes.length > 0 && !model)
     throw bad('gate.boxes', 'where the tool is, is worked out from the URDF', 'set gate.urdf');
   const workspace = model &&
@@ -75,7 +75,7 @@ function limitsOf(name: string, model: UrdfModel | undefined, row: JointRow | un
     urdfEffort ?? Number.POSITIVE_INFINITY,
     (a, b) => a <= b,
   );
-  if (lower > upper) throw bad('gate.joints', `${name}: lower is above upper`);
+  if (lower > upper) throw bad('gate.limits', `${name}: lower is above upper`);
   const acceleration = row?.acceleration ?? velocity / TO_VELOCITY_SECONDS;
   const jerk = row?.jerk ?? acceleration / TO_ACCELERATION_SECONDS;
   return { name, lower, upper, velocity, acceleration, jerk, effort };
@@ -90,7 +90,7 @@ function tighter(
 ): number {
   const limit = ours ?? theirs;
   if (limit === undefined)
-    throw bad('gate.joints', `${name} has no ${key}`, `give it in [[gate.joints]], or in the URDF`);
+    throw bad('gate.limits', `${name} has no ${key}`, `give it in [[gate.limits]], or in the URDF`);
   if (ours !== undefined && theirs !== undefined && !fits(ours, theirs))
     throw bad(
       'gate.joints',

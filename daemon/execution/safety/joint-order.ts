@@ -13,10 +13,10 @@ export function jointOrder(
 ): readonly number[] {
   if (commandFrame !== '' && commandFrame !== frame)
     throw refused(commandFrame, `the command is in frame ${commandFrame}, this robot's is ${frame}`);
+  knownJoints({ joints }, names);
   const known = new Map<string, number>();
   for (const [i, name] of names.entries()) {
     if (known.has(name)) throw refused(name, `joint ${name} is named twice`);
-    if (!joints.some((joint) => joint.name === name)) throw refused(name, `there is no joint ${name}`);
     known.set(name, i);
   }
   return joints.map(({ name }) => {
@@ -24,6 +24,12 @@ export function jointOrder(
     if (at === undefined) throw refused(name, `joint ${name} is missing`);
     return at;
   });
+}
+
+/** Throws `command.refused` for a name that is no joint of the gate. */
+export function knownJoints({ joints }: Pick<JointGateSpec, 'joints'>, names: readonly string[]): void {
+  const stranger = names.find((name) => !joints.some((joint) => joint.name === name));
+  if (stranger !== undefined) throw refused(stranger, `there is no joint ${stranger}`);
 }
 
 function refused(subject: string, message: string): EdgeError {

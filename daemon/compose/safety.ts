@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { type CellContext, EdgeError } from '../../contract/core.ts';
+import { readUrdf, type UrdfModel } from '../../formats/urdf/index.ts';
+import type { Config } from '../config.ts';
+import type { SampleBus } from '../execution/bus/index.ts';
+import { gateSpec, type JointGateSpec } from '../execution/safety/index.ts';
+import { SafetyDesk, type SafetyOptions } from '../execution/safety/safety-desk.ts';
+import type { Settings } from '../settings.ts';
+import { named, type RobotIo, stopTopic } from './robot-io.ts';
+
+/** What keeps the robot of this configuration from moving, and its sink behind it. */
+export function makeSafety(
+  { config }: Settings,
+  context: CellContext,
+  io: RobotIo,
+  bus: SampleBus,
+): { readonly safety: SafetyDesk; readonly io: RobotIo } {
+  const { estop, lease, zenoh, daemon } = config;
+  const base = zenoh.prefix === '' ? daemon.name : zenoh.prefix;
+  const jog = jogOf(config, bus);
+  const safety = new SafetyDesk(context, {
+    times: { ttlMs: lease.ttl, ttlMsMax: Math.max(lease.ttl, lease.ttl_max) },
+    topic: stopTopic(config),
+    key: zenoh.enabled && estop.zenoh ? `${base}/estop` : '',
+    commands: [io.command.topic, ...(jog ? [jog.commands] : [])],
+    ...(jog ? { jog } : {}),
+  });
+  return { safety, io: io.sink ? { ...io, sink: safety.guard(io.sink) } : io };
+}
+
+/**
+ * Limits of these joints, in this order, from `[gate]`; undefined where it says nothing of them. Throws
+ * `config.invalid`: a robot whose limits cannot be read is not moved without them.
+ */
+export function jointGateSpec({ gate }: Config, joints: readonly string[]): JointGateSpec | undefined {
+  if (gate.urdf === '' && gate.limits.length === 0) return undefined;
+  return gateSpec(gate.urdf === '' ? undefined : readModel(gate.urdf), {
+    joints,
+    ...{ base: gate.base, tool: gate.tool, mode: gate.mode, rateMax: gate.rate },
+    ...{ gapSeconds: gate.gap / 1000, rows: gate.limits, boxes: gate.boxes },
+  });
+}
+
+function jogOf(config: Config, bus: SampleBus): SafetyOptions['jog'] {
+  const { gate, arm, ros } = config;
+  const joints = gate.joints.length > 0 ? gate.joints : arm.joints;
+  const spec = gate.commands === '' || joints.length === 0 ? undefined : jointGateSpec(config, joints);
+  if (!spec) return undefined;
+  const states = arm.joint_states.startsWith('/')
+    ? arm.joint_states
+    : named(ros.namespace, `/${arm.joint_states}`);
+  return { spec, states, commands: gate.commands, publish: (sample) => bus.publish(sample) };
+}
+
+function readModel(path: string): UrdfModel {
+  try {
+    return readUrdf(readFileSync(path, 'utf8'));
+  } catch (thrown) {
+    const error = EdgeError.from(thrown, 'config.invalid', 'read URDF', path);
+    throw new EdgeError('config.invalid', {
+      operation: 'read URDF',
+      subject: path,
+      message: `gate.urdf: ${error.message}`,
+      hint: error.hint,
+      cause: thrown,
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import { LIMITS, type Twist2d } from '../../../contract/index.ts';
+
+const LASTS_NS = BigInt(LIMITS.COMMAND_EXPIRY_MS) * 1_000_000n;
+
+/** A person at the stick: the newest velocity that was asked for, for as long as a command counts. */
+export class Steering {
+  #twist: Twist2d | undefined;
+  #lease = 0;
+  #until = 0n;
+
+  /** `now` is robot time, nanoseconds. */
+  put(twist: Twist2d, lease: number, now: bigint): void {
+    this.#twist = twist;
+    this.#lease = lease;
+    this.#until = now + LASTS_NS;
+  }
+
+  clear(): void {
+    this.#twist = undefined;
+  }
+
+  /** Undefined: nobody steers, or may not any more. */
+  at(now: bigint, mayMove: (lease: number) => boolean): Twist2d | undefined {
+    if (this.#twist && (now > this.#until || !mayMove(this.#lease))) this.#twist = undefined;
+    return this.#twist;
+  }
+
+  get isActive(): boolean {
+    return this.#twist !== undefined;
+  }
+}

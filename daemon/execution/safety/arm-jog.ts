@@ -1,0 +1,140 @@
+import { type Clock, LIMITS, type NewEvent, type Sample, type Timer } from '../../../contract/core.ts';
+import {
+  decodeJointState,
+  encodeFloat64MultiArray,
+  FLOAT64_MULTI_ARRAY,
+  JOINT_STATE,
+} from '../../../formats/cdr/index.ts';
+import type { Mover } from '../actuation.ts';
+import { GateReceipts } from './gate-receipts.ts';
+import type { JointGateSpec, Measured } from './gate-spec.ts';
+import { type JointGate, makeJointGate } from './joint-gate.ts';
+import { knownJoints } from './joint-order.ts';
+
+const STEP_MS = 20;
+/** Joint states older than this say nothing about where the arm is, milliseconds. */
+const MEASURED_MS_MAX = 500;
+const RECEIPT_MS = 1_000;
+
+export type ArmJogParts = {
+  readonly clock: Clock;
+  readonly spec: JointGateSpec;
+  /** sensor_msgs/JointState that is measured, and std_msgs/Float64MultiArray that is commanded. */
+  readonly states: string;
+  readonly commands: string;
+  /** To the robot, and to whoever records it. */
+  send(sample: Sample): boolean;
+  mayMove(lease: number): boolean;
+  note(event: NewEvent): void;
+};
+
+/**
+ * The joints of an arm under a person's hand: positions through the joint gate to a forward controller, from where
+ * the arm is and no faster than it may. Who falls silent has it brought to rest.
+ */
+export class ArmJog implements Mover {
+  readonly #parts: ArmJogParts;
+  readonly #gate: JointGate;
+  readonly #receipts: GateReceipts;
+  readonly #target: Float64Array;
+  #newest: { readonly sample: Sample; readonly atMs: number } | undefined;
+  #timer: Timer | undefined;
+  #lease = 0;
+  #untilMs = 0;
+  #lastMs = 0;
+  #atRest: (() => void)[] = [];
+
+  constructor(parts: ArmJogParts) {
+    const { clock, spec, note } = parts;
+    this.#parts = parts;
+    this.#gate = makeJointGate(spec);
+    this.#target = new Float64Array(spec.joints.length);
+    this.#receipts = new GateReceipts({ clock, source: 'teleoperation', periodMs: RECEIPT_MS, note });
+  }
+
+  observe(sample: Sample): void {
+    if (sample.topic === this.#parts.states && sample.type === JOINT_STATE)
+      this.#newest = { sample, atMs: this.#parts.clock.monotonicMs() };
+  }
+
+  /** Joints that are not named stay. Throws `command.refused` for a joint that is none. */
+  readonly jog = (joints: Readonly<Record<string, number>>, lease: number): void => {
+    const { clock, spec } = this.#parts;
+    knownJoints(spec, Object.keys(joints));
+    const begins = this.#timer === undefined;
+    const measured = this.#measured();
+    for (const [i, { name }] of spec.joints.entries()) {
+      const asked = Object.hasOwn(joints, name) ? joints[name] : undefined;
+      if (asked !== undefined) this.#target[i] = asked;
+      else if (begins) this.#target[i] = measured?.positions[i] ?? Number.NaN;
+    }
+    this.#lease = lease;
+    this.#untilMs = clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
+    if (!begins) return;
+    this.#gate.reset();
+    this.#lastMs = clock.monotonicMs() - STEP_MS;
+    this.#timer = clock.every(STEP_MS, () => this.#step());
+    this.#step();
+  };
+
+  isMoving(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /** Settles when the commands are at rest. */
+  readonly stop = (): Promise<void> => {
+    this.#untilMs = 0;
+    if (!this.#timer) return Promise.resolve();
+    return new Promise((resolve) => this.#atRest.push(resolve));
+  };
+
+  close(): void {
+    this.#rest();
+  }
+
+  #step(): void {
+    const { clock, mayMove } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const seconds = (nowMs - this.#lastMs) / 1000;
+    this.#lastMs = nowMs;
+    const goesOn = nowMs <= this.#untilMs && mayMove(this.#lease);
+    const answer = goesOn
+      ? this.#gate.apply(this.#target, seconds, this.#measured())
+      : this.#gate.halt(seconds, 'nobody commands');
+    if (goesOn) this.#receipts.add(this.#target, answer);
+    if (answer.applied.length > 0) this.#send(answer.applied);
+    if (!goesOn && (this.#gate.atRest || answer.applied.length === 0)) this.#rest();
+  }
+
+  #rest(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#receipts.flush();
+    for (const resolve of this.#atRest.splice(0)) resolve();
+  }
+
+  #send(applied: Float64Array): void {
+    const now = this.#parts.clock.now();
+    this.#parts.send({
+      ...{ topic: this.#parts.commands, type: FLOAT64_MULTI_ARRAY, stamp: now, received: now },
+      bytes: encodeFloat64MultiArray(applied),
+    });
+  }
+
+  /** Undefined: not every joint is told, or not lately. */
+  #measured(): Measured | undefined {
+    const newest = this.#newest;
+    if (!newest || this.#parts.clock.monotonicMs() - newest.atMs > MEASURED_MS_MAX) return undefined;
+    try {
+      const { name, position, effort } = decodeJointState(newest.sample.bytes);
+      const places = this.#parts.spec.joints.map((joint) => name.indexOf(joint.name));
+      if (places.includes(-1)) return undefined;
+      return {
+        positions: places.map((at) => position[at] ?? Number.NaN),
+        efforts: places.map((at) => effort[at] ?? Number.NaN),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+}

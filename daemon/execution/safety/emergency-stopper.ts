@@ -1,0 +1,132 @@
+import {
+  type Clock,
+  EdgeError,
+  type EmergencyStop,
+  type EStopSource,
+  type EStopState,
+  type NewEvent,
+  toWireTime,
+} from '../../../contract/core.ts';
+import { RELEASED, type StopLatch } from './stop-latch.ts';
+
+export type EmergencyStopperDeps = {
+  readonly clock: Clock;
+  readonly latch: StopLatch;
+  /** Makes the state durable. */
+  write(state: EStopState): Promise<void>;
+  /** Ends everything that moves; rejects where standing still was not confirmed. */
+  stop(reason: string): Promise<void>;
+  /** Why it cannot be released now: a file that is there, a topic that still says so; empty: nothing. */
+  causes(): readonly string[];
+  note(event: NewEvent): void;
+};
+
+/** Ways in which only persons come. */
+const PERSONS: ReadonlySet<EStopSource> = new Set(['api', 'cli', 'console']);
+
+/**
+ * The software emergency stop. The gate is closed in the turn in which it is asked for, before anything is awaited: it
+ * does not matter whether the disk, the log or the robot answer. Opening it goes the other way round: first durable,
+ * then open.
+ */
+export class EmergencyStopper implements EmergencyStop {
+  readonly #deps: EmergencyStopperDeps;
+  /** One after the other: the last word on disk is the last one that was said. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(deps: EmergencyStopperDeps) {
+    this.#deps = deps;
+  }
+
+  state(): EStopState {
+    return this.#deps.latch.state;
+  }
+
+  async engage(source: EStopSource, by: string, reason: string): Promise<EStopState> {
+    const { latch, clock, note } = this.#deps;
+    const first = !latch.engaged;
+    if (first) {
+      const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
+      latch.set({ engaged: true, since_ns: toWireTime(clock.now()), ...told });
+      note({ kind: 'estop.engaged', payload: told });
+    }
+    const state = latch.state;
+    const [stopped, written] = await Promise.allSettled([
+      this.#deps.stop(`emergency stop by ${state.by}: ${state.reason}`),
+      this.#write(state),
+    ]);
+    if (written.status === 'rejected') throw incomplete('it was not written to disk', written.reason);
+    if (stopped.status === 'rejected') throw incomplete('standing still was not confirmed', stopped.reason);
+    return state;
+  }
+
+  async release(source: EStopSource, by: string, reason: string): Promise<EStopState> {
+    const { latch, note, causes } = this.#deps;
+    if (!PERSONS.has(source)) throw this.#refuse(source, by);
+    if (!latch.engaged) return latch.state;
+    this.#checkCauses(causes());
+    const before = latch.state;
+    await this.#write(RELEASED);
+    // Engaged anew while the disk worked, or the cause is back: then it stays, on disk too.
+    const again = latch.state !== before || causes().length > 0;
+    if (again) {
+      await this.#write(latch.state);
+      this.#checkCauses([...causes(), 'it was engaged again']);
+    }
+    latch.set(RELEASED);
+    note({
+      kind: 'estop.released',
+      payload: { source, by: worded(by, 128), reason: worded(reason, 512) },
+    });
+    return latch.state;
+  }
+
+  #checkCauses(found: readonly string[]): void {
+    if (found.length === 0) return;
+    throw new EdgeError('command.refused', {
+      operation: 'release the emergency stop',
+      subject: 'estop',
+      message: `a cause of it is still there: ${found.join('; ')}`,
+      hint: 'take the cause away first, then release it',
+    });
+  }
+
+  #refuse(source: EStopSource, by: string): EdgeError {
+    const error = new EdgeError('policy.denied', {
+      operation: 'release the emergency stop',
+      subject: `${source} ${by}`.slice(0, 256),
+      message: 'only a person releases the emergency stop',
+      hint: 'auraison estop release, or the console of this robot',
+    });
+    this.#deps.note({
+      kind: 'command.refused',
+      payload: { error: error.toBody(), source: `estop/${source}` },
+    });
+    return error;
+  }
+
+  #write(state: EStopState): Promise<void> {
+    const written = this.#writing.then(() => this.#deps.write(state));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+}
+
+/** For the log: one line, and never empty where somebody is meant. */
+function worded(text: string, most: number): string {
+  return text
+    .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+    .trim()
+    .slice(0, most);
+}
+
+function incomplete(what: string, cause: unknown): EdgeError {
+  const error = EdgeError.from(cause, 'internal.fault', 'emergency stop', 'robot');
+  return new EdgeError(error.code === 'internal.fault' ? 'robot.unreachable' : error.code, {
+    operation: 'emergency stop',
+    subject: 'robot',
+    message: `the emergency stop is engaged, but ${what}: ${error.message}`,
+    hint: 'nothing of this daemon moves the robot any more; look at the robot itself',
+    cause,
+  });
+}

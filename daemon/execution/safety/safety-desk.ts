@@ -1,0 +1,161 @@
+import {
+  type CellContext,
+  EdgeError,
+  type EStopState,
+  type LeaseView,
+  type Sample,
+  type SampleSink,
+  toWireTime,
+} from '../../../contract/core.ts';
+import type { Actuation, LeaseTimes, Mover, Safety } from '../actuation.ts';
+import type { Drive } from '../drive.ts';
+import { ArmJog, type ArmJogParts } from './arm-jog.ts';
+import { EmergencyStopper } from './emergency-stopper.ts';
+import { SafetyWatch, SafetyWord } from './safety-word.ts';
+import { serveSafety } from './serve-safety.ts';
+import { StopFile } from './stop-file.ts';
+import { StopLatch } from './stop-latch.ts';
+import { StopSink } from './stop-sink.ts';
+import { StopStore } from './stop-store.ts';
+import { StopWays } from './stop-ways.ts';
+import { Teleoperation } from './teleoperation.ts';
+
+export type SafetyOptions = {
+  readonly times: LeaseTimes;
+  /** ROS topic and key that engage the emergency stop; empty: none. */
+  readonly topic: string;
+  readonly key: string;
+  /** Topics that move this robot, whatever they are called. */
+  readonly commands: readonly string[];
+  /** Where the joints of the arm can be moved by hand. */
+  readonly jog?: Pick<ArmJogParts, 'spec' | 'states' | 'commands'> & {
+    /** To whoever records it. */
+    publish(sample: Sample): void;
+  };
+};
+
+/** Everything that keeps this robot from moving, made before anything that could move it. */
+export class SafetyDesk {
+  readonly word = new SafetyWord();
+  readonly latch: StopLatch;
+  /** On the session of this robot. */
+  readonly ways: StopWays;
+  readonly #context: CellContext;
+  readonly #options: SafetyOptions;
+  readonly #file: StopFile;
+  readonly #stopper: EmergencyStopper;
+  #actuation: Actuation | undefined;
+  #jog: ArmJog | undefined;
+  #sink: StopSink | undefined;
+
+  constructor(context: CellContext, options: SafetyOptions) {
+    const { clock, dataDir } = context;
+    this.#context = context;
+    this.#options = options;
+    const store = new StopStore(dataDir);
+    this.latch = new StopLatch(this.word, store.read(toWireTime(clock.now())));
+    this.#file = new StopFile(dataDir, clock);
+    this.#stopper = new EmergencyStopper({
+      clock,
+      latch: this.latch,
+      write: (state) => store.write(state),
+      stop: async (reason) => this.#actuation?.emergency(reason),
+      causes: () => [
+        ...(this.#file.exists ? [`the file ${this.#file.path} exists`] : []),
+        ...this.ways.causes(),
+      ],
+      note: (event) => this.#actuation?.note(event),
+    });
+    const onFault = (error: unknown) => this.#fault(error);
+    this.ways = new StopWays({ clock, stop: this.#stopper, onFault, ...options });
+  }
+
+  get safety(): Safety {
+    return { word: this.word, latch: this.latch, times: this.#options.times };
+  }
+
+  /** The same sink, which lets no command pass while the emergency stop is engaged. */
+  guard(sink: SampleSink): SampleSink {
+    const { commands, jog } = this.#options;
+    this.#sink = new StopSink(sink, this.latch, commands);
+    if (jog) {
+      const { clock } = this.#context;
+      const watch = new SafetyWatch(this.word.buffer, clock);
+      const guarded = this.#sink;
+      this.#jog = new ArmJog({
+        ...{ clock, spec: jog.spec, states: jog.states, commands: jog.commands },
+        send: (sample) => {
+          if (this.latch.engaged || !guarded.offer(sample)) return false;
+          jog.publish(sample);
+          return true;
+        },
+        mayMove: (lease) => watch.mayMove(lease),
+        note: (event) => this.#actuation?.note(event),
+      });
+    }
+    return this.#sink;
+  }
+
+  /** What moves under a person's hand; every stop is for it too. */
+  movers(): readonly Mover[] {
+    return this.#jog ? [this.#jog] : [];
+  }
+
+  /** Before anything is asked of this cell. From here on a file that is there counts. */
+  start(actuation: Actuation, drive: Pick<Drive, 'steer'>): void {
+    this.#actuation = actuation;
+    const steer = drive.steer?.bind(drive);
+    const teleoperation = new Teleoperation({
+      ...{ actuation, steer, jog: this.#jog?.jog },
+      check: (operation, subject) => this.latch.check(operation, subject),
+    });
+    serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation });
+    this.#file.start((words) => {
+      this.#stopper.engage('file', this.#file.path, words).catch((error: unknown) => this.#fault(error));
+    });
+  }
+
+  /** See `Actuation.admit`. Throws `cell.unavailable` before this cell has started. */
+  readonly admit = (operation: string, subject: string): void => {
+    if (!this.#actuation) throw new EdgeError('cell.unavailable', { operation, subject });
+    this.#actuation.admit(operation, subject);
+  };
+
+  /** Every sample of the robot. */
+  observe(sample: Sample): void {
+    this.ways.observe(sample);
+    this.#jog?.observe(sample);
+  }
+
+  status(): { readonly estop: EStopState; readonly lease: LeaseView; readonly withheld: number } {
+    return {
+      estop: this.latch.state,
+      lease: this.#actuation?.lease.view() ?? { state: 'free' },
+      withheld: this.#sink?.withheld ?? 0,
+    };
+  }
+
+  /** For whoever looks at what is wrong. */
+  degraded(): readonly string[] {
+    if (!this.latch.engaged) return [];
+    return [this.latch.refusal('move', 'robot').message];
+  }
+
+  /** Where commands of the joints go; once the robot is there. */
+  async advertise(): Promise<void> {
+    const { jog } = this.#options;
+    if (!jog || !this.#sink) return;
+    const qos = { reliability: 'reliable', durability: 'volatile', history: 'keep_last', depth: 1 } as const;
+    await this.#sink.advertise({ topic: jog.commands, type: 'std_msgs/msg/Float64MultiArray', qos });
+  }
+
+  close(): void {
+    this.#file.close();
+    this.#jog?.close();
+  }
+
+  #fault(thrown: unknown): void {
+    const { code, message } = EdgeError.from(thrown, 'internal.fault', 'emergency stop', 'robot');
+    this.#context.report('error', message, { code });
+  }
+}

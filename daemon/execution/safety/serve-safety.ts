@@ -1,0 +1,88 @@
+import {
+  type CellBus,
+  EdgeError,
+  type EmergencyStop,
+  type EStopSource,
+  type LeaseRole,
+  type LeaseView,
+  METHODS,
+} from '../../../contract/core.ts';
+import type { Actuation } from '../actuation.ts';
+import { LEASE_PRIORITIES, LEASE_ROLES } from '../lease.ts';
+import type { Teleoperation } from './teleoperation.ts';
+
+export type SafetyParts = {
+  readonly actuation: Pick<Actuation, 'lease' | 'times'>;
+  readonly stop: EmergencyStop;
+  readonly teleoperation: Teleoperation;
+};
+
+/** A lease that lives shorter is lost between two commands, milliseconds. */
+const TTL_MS_MIN = 100;
+/** What another cell may say of where somebody comes from; a key or a topic comes in here, not there. */
+const SOURCES: ReadonlySet<EStopSource> = new Set(['api', 'cli', 'console', 'agent']);
+const HOLDER = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
+
+/** The methods `estop.*`, `lease.*` and `teleop.command` of this cell. */
+export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): void {
+  const { stop, actuation, teleoperation } = parts;
+  const methods = METHODS.execution;
+  bus.handle(methods.estopState, async () => stop.state());
+  bus.handle(methods.estopEngage, async (body) => {
+    const { source, by, reason } = orderOf(body);
+    return stop.engage(source, by, reason);
+  });
+  bus.handle(methods.estopRelease, async (body) => {
+    const { source, by, reason } = orderOf(body);
+    return stop.release(source, by, reason);
+  });
+  bus.handle(methods.leaseState, async () => actuation.lease.view());
+  bus.handle(methods.leaseTake, (body) => take(actuation, body));
+  bus.handle(methods.leaseRenew, async (body) => {
+    actuation.lease.renew(idOf(body));
+    return actuation.lease.view();
+  });
+  bus.handle(methods.leaseReturn, async (body) => giveBack(parts, idOf(body)));
+  bus.handle(methods.teleopCommand, async (body) => teleoperation.command(body));
+}
+
+async function take({ lease, times }: SafetyParts['actuation'], body: unknown): Promise<LeaseView> {
+  const { role, holder, ttlMs = times.ttlMs } = (body ?? {}) as Record<string, unknown>;
+  if (!LEASE_ROLES.includes(role as LeaseRole)) throw bad('/role', `one of ${LEASE_ROLES.join(', ')}`);
+  if (typeof holder !== 'string' || !HOLDER.test(holder)) throw bad('/holder', 'a name');
+  const fits = typeof ttlMs === 'number' && ttlMs >= TTL_MS_MIN && ttlMs <= times.ttlMsMax;
+  if (!fits) throw bad('/ttlMs', `${TTL_MS_MIN} to ${times.ttlMsMax} milliseconds`);
+  await lease.acquire(holder, LEASE_PRIORITIES[role as LeaseRole], Math.round(ttlMs as number));
+  return lease.view();
+}
+
+/** The robot stands before the lease is free: who gives it back may have moved it a moment ago. */
+async function giveBack({ actuation }: SafetyParts, id: number): Promise<LeaseView> {
+  const { lease } = actuation;
+  if (lease.holds(id)) await lease.surrender(id);
+  return lease.view();
+}
+
+function idOf(body: unknown): number {
+  const { leaseId } = (body ?? {}) as Record<string, unknown>;
+  if (Number.isSafeInteger(leaseId)) return leaseId as number;
+  throw bad('/leaseId', 'a number of a lease');
+}
+
+function orderOf(body: unknown): { source: EStopSource; by: string; reason: string } {
+  const { source, by, reason } = (body ?? {}) as Record<string, unknown>;
+  // A caller that does not say who it is may engage, and not release.
+  return {
+    source: SOURCES.has(source as EStopSource) ? (source as EStopSource) : 'internal',
+    by: typeof by === 'string' ? by : 'unknown',
+    reason: typeof reason === 'string' ? reason : '',
+  };
+}
+
+function bad(path: string, expected: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'lease',
+    subject: path,
+    message: `${path}: ${expected} expected`,
+  });
+}

@@ -1,0 +1,71 @@
+import { closeSync, existsSync, type FSWatcher, openSync, readSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock, Timer } from '../../../contract/core.ts';
+
+const NAME = 'estop';
+/** Beside the notice of the kernel, which may fail: not every file system tells, and their number is limited. */
+const LOOK_MS = 250;
+const WORDS_BYTES_MAX = 512;
+
+/** The file `estop` in the data directory: as long as it exists the emergency stop is engaged. */
+export class StopFile {
+  readonly path: string;
+  readonly #clock: Clock;
+  readonly #dir: string;
+  #watcher: FSWatcher | undefined;
+  #timer: Timer | undefined;
+  #told = false;
+
+  constructor(dataDir: string, clock: Clock) {
+    this.#dir = dataDir;
+    this.path = join(dataDir, NAME);
+    this.#clock = clock;
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
+  /** `onFound` gets what is written in it, each time that it appears. */
+  start(onFound: (words: string) => void): void {
+    const look = () => this.#look(onFound);
+    this.#timer = this.#clock.every(LOOK_MS, look);
+    try {
+      this.#watcher = watch(this.#dir, { persistent: false }, (_event, name) => {
+        if (name === null || name === NAME) look();
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch {
+      // Then it is looked for.
+    }
+    look();
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#watcher?.close();
+  }
+
+  #look(onFound: (words: string) => void): void {
+    const { exists } = this;
+    const appeared = exists && !this.#told;
+    this.#told = exists;
+    if (appeared) onFound(words(this.path));
+  }
+}
+
+/** In this very turn: nothing is to move until it is known why. A pipe, or what may not be read, says nothing. */
+function words(path: string): string {
+  try {
+    if (!statSync(path).isFile()) return '';
+    const file = openSync(path, 'r');
+    try {
+      const buffer = Buffer.alloc(WORDS_BYTES_MAX);
+      return buffer.toString('utf8', 0, readSync(file, buffer, 0, WORDS_BYTES_MAX, 0)).trim();
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { EStopSource, EStopState } from '../../../contract/core.ts';
+import { RELEASED } from './stop-latch.ts';
+
+const SOURCES: readonly string[] = ['api', 'cli', 'zenoh', 'ros', 'file', 'agent', 'console', 'internal'];
+
+/** The state of the emergency stop on disk: it survives kills, restarts and power cuts. */
+export class StopStore {
+  readonly #path: string;
+
+  constructor(dataDir: string) {
+    this.#path = join(dataDir, 'safety', 'estop.json');
+  }
+
+  /** At the start, before anything can move. What cannot be read counts as engaged. */
+  read(sinceNs: string): EStopState {
+    let text: string;
+    try {
+      text = readFileSync(this.#path, 'utf8');
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return RELEASED;
+      return unreadable(sinceNs, thrown);
+    }
+    try {
+      return checked(JSON.parse(text));
+    } catch (thrown) {
+      return unreadable(sinceNs, thrown);
+    }
+  }
+
+  /** Durable when it settles. */
+  async write(state: EStopState): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const temporary = `${this.#path}.tmp`;
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(state)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, this.#path);
+    const folder = await open(dirname(this.#path), 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+}
+
+function checked(value: unknown): EStopState {
+  const { engaged, since_ns, source, by, reason } = value as Record<string, unknown>;
+  if (engaged === false) return RELEASED;
+  if (engaged !== true) throw new Error('it says neither engaged nor not');
+  return {
+    engaged,
+    since_ns: typeof since_ns === 'string' && /^\d{1,20}$/.test(since_ns) ? since_ns : '0',
+    source: typeof source === 'string' && SOURCES.includes(source) ? (source as EStopSource) : 'internal',
+    by: typeof by === 'string' ? by.slice(0, 128) : '',
+    reason: typeof reason === 'string' ? reason.slice(0, 512) : '',
+  };
+}
+
+function unreadable(since_ns: string, thrown: unknown): EStopState {
+  const reason = `its state on disk cannot be read: ${String(thrown)}`.slice(0, 512);
+  return { engaged: true, since_ns, source: 'internal', by: 'auraison', reason };
+}

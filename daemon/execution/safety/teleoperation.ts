@@ -1,0 +1,113 @@
+import { EdgeError, type LeaseRole, type TeleopCommand, type Twist2d } from '../../../contract/core.ts';
+import type { Actuation } from '../actuation.ts';
+import { roleOf } from '../lease.ts';
+
+export type TeleoperationParts = {
+  readonly actuation: Pick<Actuation, 'admit' | 'lease'>;
+  /** Absent: this robot cannot be steered by hand from here. False: nobody takes it now. */
+  readonly steer?: ((twist: Twist2d, lease: number) => boolean) | undefined;
+  /** Absent: this robot has no arm that takes positions. */
+  readonly jog?: ((joints: Readonly<Record<string, number>>, lease: number) => void) | undefined;
+  check(operation: string, subject: string): void;
+};
+
+/** Who may steer by hand. Agents and policies have their own ways, and gates of their own. */
+const STEERS: ReadonlySet<LeaseRole> = new Set(['teleoperation', 'central', 'autonomy']);
+const JOINTS_MAX = 64;
+/** No base drives or turns faster, m/s and rad/s; the gate holds it to what this one may. */
+const SPEED_MAX = 100;
+
+/**
+ * Commands of a person's hand, each counting for `LIMITS.COMMAND_EXPIRY_MS`: whoever lets go of the stick, or loses
+ * the line or the lease, stops the robot.
+ */
+export class Teleoperation {
+  readonly #parts: TeleoperationParts;
+
+  constructor(parts: TeleoperationParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Throws `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer), `schema.invalid`,
+   * `robot.not_supported`, `robot.unreachable`, and for joints what the gate says of them.
+   */
+  command(body: unknown): void {
+    const { leaseId, twist, joints } = commandOf(body);
+    this.#parts.check('teleoperate', 'robot');
+    this.#checkLease(leaseId);
+    if (twist) this.#steer(twist, leaseId);
+    if (joints) {
+      if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand: [gate] says how');
+      this.#parts.jog(joints, leaseId);
+    }
+  }
+
+  #steer(twist: Twist2d, leaseId: number): void {
+    const { steer } = this.#parts;
+    if (!steer) throw notSupported('this robot cannot be steered by hand from here');
+    if (steer(twist, leaseId)) return;
+    throw new EdgeError('robot.unreachable', {
+      operation: 'teleoperate',
+      subject: 'robot',
+      message: 'the control loop is being restarted',
+    });
+  }
+
+  #checkLease(leaseId: number): void {
+    const { lease } = this.#parts.actuation;
+    if (!lease.holds(leaseId)) {
+      throw new EdgeError('lease.lost', {
+        operation: 'teleoperate',
+        subject: String(leaseId),
+        hint: 'take the lease for teleoperation first: POST /v1/lease, or auraison teleop',
+      });
+    }
+    const role = roleOf(lease.current!.priority);
+    if (role && STEERS.has(role)) return;
+    throw new EdgeError('policy.denied', {
+      operation: 'teleoperate',
+      subject: String(leaseId),
+      message: `a lease for ${role ?? 'this'} does not steer by hand`,
+    });
+  }
+}
+
+function commandOf(body: unknown): TeleopCommand {
+  const { leaseId, twist, joints } = (body ?? {}) as Record<string, unknown>;
+  if (!Number.isSafeInteger(leaseId)) throw bad('/leaseId', 'a number of a lease');
+  if ((twist === undefined) === (joints === undefined)) throw bad('/', 'either twist or joints');
+  if (twist !== undefined) {
+    const { linear, angular } = (twist ?? {}) as Record<string, unknown>;
+    return {
+      leaseId: leaseId as number,
+      twist: { linear: number(linear, '/twist/linear'), angular: number(angular, '/twist/angular') },
+    };
+  }
+  if (typeof joints !== 'object' || joints === null) throw bad('/joints', 'positions by joint');
+  const entries = Object.entries(joints);
+  if (entries.length === 0 || entries.length > JOINTS_MAX) throw bad('/joints', `1 to ${JOINTS_MAX} joints`);
+  return {
+    leaseId: leaseId as number,
+    joints: Object.fromEntries(
+      entries.map(([name, at]) => [name, number(at, `/joints/${name.slice(0, 64)}`)]),
+    ),
+  };
+}
+
+function number(value: unknown, path: string): number {
+  if (typeof value === 'number' && Math.abs(value) <= SPEED_MAX) return value;
+  throw bad(path, `a number within ${SPEED_MAX} either way`);
+}
+
+function bad(path: string, expected: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'teleoperate',
+    subject: path,
+    message: `${path}: ${expected} expected`,
+  });
+}
+
+function notSupported(message: string): EdgeError {
+  return new EdgeError('robot.not_supported', { operation: 'teleoperate', subject: 'robot', message });
+}
