@@ -202,12 +202,12 @@ export class DatasetWriter {
     await this.giveUp();
     await unlock(this.#options.root);
     if (this.#info.total_episodes === 0)
-      await rm(join(this.#options.root, WORK), { recursive: true, force: true });
+      await rm(join(this.#options.root, WORK), { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #begin(): Promise<EpisodeBatch> {
     const { spec, clock, ffmpeg } = this.#options;
-    await mkdir(join(this.#options.root, WORK), { recursive: true });
+    await mkdir(this.#workPath(''), { recursive: true });
     const tasks = [...this.#tasks];
     return new EpisodeBatch({
       spec,
@@ -256,7 +256,8 @@ export class DatasetWriter {
   }
 
   #workPath(name: string): string {
-    return join(this.#options.root, WORK, name);
+    // An encoder may outlive a killed writer: what it still writes must not meet the files of the next.
+    return join(this.#options.root, WORK, String(process.pid), name);
   }
 }
 
@@ -316,7 +317,7 @@ async function lock(root: string): Promise<void> {
           hint: `wait for it; where it is another program that got its number, remove ${path}`,
         });
       // What a killed writer left half goes with its lock.
-      await rm(join(root, WORK), { recursive: true, force: true });
+      await rm(join(root, WORK), { recursive: true, force: true, maxRetries: 5 });
       await mkdir(join(root, WORK), { recursive: true });
     }
   }
@@ -328,7 +329,7 @@ async function lock(root: string): Promise<void> {
 }
 
 async function unlock(root: string): Promise<void> {
-  await rm(join(root, WORK), { recursive: true, force: true });
+  await rm(join(root, WORK), { recursive: true, force: true, maxRetries: 5 });
 }
 
 function isAlive(pid: number): boolean {
