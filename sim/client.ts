@@ -21,6 +21,8 @@ export type SimRobotOptions = {
   /** The socket that `sim/host.ts` listens at. */
   readonly socket: string;
   readonly clock: Clock;
+  /** What this robot is told by; absent: velocities on /cmd_vel. */
+  readonly obeys?: readonly TopicSpec[];
   /** What a person should know: refused commands, a listener that failed. */
   readonly onFault?: (error: EdgeError) => void;
 };
@@ -43,7 +45,7 @@ export class SimRobot implements SampleSource, SampleSink {
   #opened = false;
   #reason = 'not opened';
   #types = new Map<string, string>();
-  #advertised = false;
+  readonly #advertised = new Map<string, string>();
   #onSample: (sample: Sample) => void = () => {};
   #onState: (state: SourceState) => void = () => {};
   #listener: TickListener | undefined;
@@ -94,15 +96,16 @@ export class SimRobot implements SampleSource, SampleSink {
 
   /** Throws `robot.not_supported` for what this robot does not obey. */
   async advertise(topic: TopicSpec): Promise<void> {
-    if (topic.topic !== CMD_VEL.topic || topic.type !== CMD_VEL.type) {
-      const message = `the simulated robot obeys ${CMD_VEL.type} on ${CMD_VEL.topic}`;
+    const { obeys = [CMD_VEL] } = this.#options;
+    if (!obeys.some((known) => known.topic === topic.topic && known.type === topic.type)) {
+      const message = `the simulated robot obeys ${obeys.map((known) => `${known.type} on ${known.topic}`).join(', ')}`;
       throw new EdgeError('robot.not_supported', { operation: 'advertise', subject: topic.topic, message });
     }
-    this.#advertised = true;
+    this.#advertised.set(topic.topic, topic.type);
   }
 
   offer(sample: Sample): boolean {
-    if (!this.#advertised || sample.topic !== CMD_VEL.topic || sample.type !== CMD_VEL.type) return false;
+    if (this.#advertised.get(sample.topic) !== sample.type) return false;
     return this.#link?.send(sample) ?? false;
   }
 

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Nanoseconds, Sample, Twist2d } from '../contract/core.ts';
+import type { Nanoseconds, Sample } from '../contract/core.ts';
 import { EdgeError } from '../contract/core.ts';
-import { decodeTwist } from '../formats/cdr/index.ts';
 import {
   controlFrame,
   decodeControl,
@@ -13,7 +12,6 @@ import {
   sampleFrameHead,
 } from '../formats/sample-frame.ts';
 import { faultMessage, parseTock, tickMessage } from './protocol.ts';
-import { CMD_VEL } from './topics.ts';
 
 /** Bytes waiting for a slow client; above it samples are dropped and counted. Some 800 windows. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
@@ -24,7 +22,7 @@ const FRAME_BYTES_MAX = 64 * 1024;
 export class HostClient {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(FRAME_BYTES_MAX);
-  readonly #command: (twist: Twist2d) => string | undefined;
+  readonly #command: (sample: Sample) => string | undefined;
   readonly #queueBytesMax: number;
   readonly #lost: Record<string, number> = {};
   #ticked: Nanoseconds | undefined;
@@ -32,10 +30,10 @@ export class HostClient {
   #faultTold = false;
   #gone = false;
 
-  /** `command` obeys or says why not; `onGone` is called once. */
+  /** `command` obeys, says why not, or throws what is wrong with the sample; `onGone` is called once. */
   constructor(
     socket: Socket,
-    command: (twist: Twist2d) => string | undefined,
+    command: (sample: Sample) => string | undefined,
     onGone: () => void,
     queueBytesMax: number = QUEUE_BYTES_MAX,
   ) {
@@ -107,20 +105,14 @@ export class HostClient {
     try {
       this.#obey(decodeSample(frame.body));
     } catch (error) {
-      this.#fault(EdgeError.from(error, 'sample.malformed', 'read-command', CMD_VEL.topic));
+      this.#fault(EdgeError.from(error, 'sample.malformed', 'read-command', 'client'));
     }
   }
 
   #obey(sample: Sample): void {
-    const operation = 'obey';
-    if (sample.topic !== CMD_VEL.topic || sample.type !== CMD_VEL.type) {
-      const message = `the robot obeys ${CMD_VEL.type} on ${CMD_VEL.topic}, not ${sample.type}`;
-      throw new EdgeError('robot.not_supported', { operation, subject: sample.topic, message });
-    }
-    const { linear, angular } = decodeTwist(sample.bytes);
-    const refusal = this.#command({ linear: linear.x, angular: angular.z });
+    const refusal = this.#command(sample);
     if (refusal !== undefined) {
-      throw new EdgeError('command.refused', { operation, subject: sample.topic, message: refusal });
+      throw new EdgeError('command.refused', { operation: 'obey', subject: sample.topic, message: refusal });
     }
   }
 

@@ -3,6 +3,7 @@ import type { Pace } from './protocol.ts';
 
 export const USAGE = `usage: node sim/host.ts --socket PATH [--seed N] [--width N] [--height N]
   [--pace lockstep|realtime] [--speed N|max]    serve the robot at a unix socket
+       node sim/host.ts --world arm --socket PATH [--seed N] [--camera-hz N] …   serve the arm
        node sim/host.ts --draw [--seed N] …     print its maze and leave`;
 
 /** Mazes above this take longer to load than a cell waits. */
@@ -12,6 +13,9 @@ const SPEED_MIN = 0.05;
 const SPEED_MAX = 1000;
 
 export type HostArguments = {
+  readonly world: 'maze' | 'arm';
+  /** Pictures of each camera in a second; only the arm has cameras. */
+  readonly cameraHz: number;
   /** Where to listen; undefined to draw the maze and leave. */
   readonly socket: string | undefined;
   readonly seed: number;
@@ -29,6 +33,8 @@ export function parseHostArguments(args: readonly string[]): HostArguments {
     options: {
       socket: { type: 'string' },
       draw: { type: 'boolean', default: false },
+      world: { type: 'string', default: 'maze' },
+      'camera-hz': { type: 'string', default: '30' },
       seed: { type: 'string', default: '1' },
       width: { type: 'string', default: '10' },
       height: { type: 'string', default: '10' },
@@ -40,7 +46,12 @@ export function parseHostArguments(args: readonly string[]): HostArguments {
   if (values.pace !== 'lockstep' && values.pace !== 'realtime') {
     throw new Error(`--pace must be lockstep or realtime, found ${values.pace}`);
   }
+  if (values.world !== 'maze' && values.world !== 'arm') {
+    throw new Error(`--world must be maze or arm, found ${values.world}`);
+  }
   return {
+    world: values.world,
+    cameraHz: whole(values['camera-hz'], '--camera-hz', 0, 100),
     socket: values.draw ? undefined : values.socket,
     seed: whole(values.seed, '--seed', 0, 2 ** 32 - 1),
     width: whole(values.width, '--width', 2, CELLS_MAX),

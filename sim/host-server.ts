@@ -1,15 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Clock, EdgeError, pause } from '../contract/core.ts';
 import { HostClient } from './host-client.ts';
+import type { HostedWorld, Referee } from './hosted-world.ts';
 import { helloMessage, type Pace, type RobotDescription, refereeMessage } from './protocol.ts';
-import { WINDOW_NS } from './robot-model.ts';
-import type { Referee, Simulation } from './simulation.ts';
 
 /** Windows that may be made up for after a pause; beyond it time was lost and stays lost. */
 const BEHIND_WINDOWS_MAX = 2;
 
 export type HostOptions = {
-  readonly simulation: Simulation;
+  readonly simulation: HostedWorld;
   readonly description: RobotDescription;
   readonly clock: Clock;
   readonly pace: Pace;
@@ -82,7 +81,7 @@ export class HostServer {
     simulation.brake();
     const client: HostClient = new HostClient(
       socket,
-      (twist) => (this.#client === client ? simulation.command(twist) : 'another client has taken over'),
+      (sample) => (this.#client === client ? simulation.obey(sample) : 'another client has taken over'),
       () => {
         if (this.#client !== client) return;
         this.#client = undefined;
@@ -119,14 +118,14 @@ export class HostServer {
 
   /** Waits for this window's turn by the wall clock. */
   async #pace(someoneWaits: boolean): Promise<void> {
-    const { clock, speed, pace } = this.#options;
+    const { clock, speed, pace, simulation } = this.#options;
     if (!someoneWaits) return;
     if (speed === Infinity) {
       // A free running world never waits for a client: give the sockets a turn.
       if (pace === 'realtime') await pause(clock, 0, this.#closing.signal);
       return;
     }
-    const periodMs = Number(WINDOW_NS) / 1e6 / speed;
+    const periodMs = Number(simulation.windowNs) / 1e6 / speed;
     const now = clock.monotonicMs();
     this.#nextMs = Math.max(this.#nextMs + periodMs, now - BEHIND_WINDOWS_MAX * periodMs);
     const waitMs = this.#nextMs - now;

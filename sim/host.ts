@@ -5,9 +5,10 @@ import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { EdgeError } from '../contract/core.ts';
 import { type HostArguments, parseHostArguments, USAGE } from './host-options.ts';
 import { HostServer } from './host-server.ts';
+import type { HostedWorld } from './hosted-world.ts';
 import { generateMaze } from './maze.ts';
 import { drawMaze } from './maze-drawing.ts';
-import { describeRobot } from './protocol.ts';
+import { describeRobot, type RobotDescription } from './protocol.ts';
 import { Simulation } from './simulation.ts';
 
 /** Entry of the process that is the simulated robot: `node sim/host.ts --socket PATH [--seed 1] …`. */
@@ -35,9 +36,23 @@ function onOrphaned(end: () => void): void {
   process.stdin.resume();
 }
 
+async function makeWorld(
+  args: HostArguments,
+): Promise<{ simulation: HostedWorld; description: RobotDescription }> {
+  if (args.world === 'maze') {
+    const simulation = await Simulation.create(args.seed, args);
+    return { simulation, description: describeRobot(randomUUID(), args.seed, args.pace) };
+  }
+  // Each world loads only what it needs.
+  const { describeArm, HostedArm } = await import('./arm/hosted-arm.ts');
+  return {
+    simulation: await HostedArm.create(args),
+    description: describeArm(randomUUID(), args, args.pace),
+  };
+}
+
 async function serve(args: HostArguments, socket: string): Promise<void> {
-  const simulation = await Simulation.create(args.seed, args);
-  const description = describeRobot(randomUUID(), args.seed, args.pace);
+  const { simulation, description } = await makeWorld(args);
   const { pace, speed } = args;
   const server = new HostServer({ simulation, description, pace, speed, clock: new SystemClock() });
   const end = () => {

@@ -1,6 +1,6 @@
 import { EdgeError, fromWireTime, LIMITS, type Nanoseconds, toWireTime } from '../contract/core.ts';
+import type { Referee } from './hosted-world.ts';
 import { ROBOT, WINDOW_NS } from './robot-model.ts';
-import type { Referee } from './simulation.ts';
 import { CMD_VEL, SIM_TOPICS } from './topics.ts';
 
 /**
@@ -18,14 +18,16 @@ export type RobotDescription = {
   readonly instance: string;
   readonly seed: number;
   readonly pace: Pace;
-  readonly footprintRadius: number;
-  readonly linearMax: number;
-  readonly angularMax: number;
   readonly commandExpiryMs: number;
   readonly windowMs: number;
-  readonly frames: { readonly base: string; readonly odom: string; readonly laser: string };
-  /** The lidar in `base_link`. */
-  readonly laser: { readonly x: number; readonly y: number; readonly yaw: number };
+  /** Only of a robot that drives; the lidar is in `base_link`. */
+  readonly base?: {
+    readonly footprintRadius: number;
+    readonly linearMax: number;
+    readonly angularMax: number;
+    readonly frames: { readonly base: string; readonly odom: string; readonly laser: string };
+    readonly laser: { readonly x: number; readonly y: number; readonly yaw: number };
+  };
   /** Types by topic: what it publishes, and what it obeys. */
   readonly publishes: Readonly<Record<string, string>>;
   readonly obeys: Readonly<Record<string, string>>;
@@ -46,13 +48,15 @@ export function describeRobot(instance: string, seed: number, pace: Pace): Robot
     instance,
     seed,
     pace,
-    footprintRadius: ROBOT.radius,
-    linearMax: ROBOT.linearMax,
-    angularMax: ROBOT.angularMax,
     commandExpiryMs: LIMITS.COMMAND_EXPIRY_MS,
     windowMs: Number(WINDOW_NS) / 1e6,
-    frames: { base: frames.base, odom: frames.odom, laser: frames.laser },
-    laser: { x: laser.x, y: laser.y, yaw: laser.yaw },
+    base: {
+      footprintRadius: ROBOT.radius,
+      linearMax: ROBOT.linearMax,
+      angularMax: ROBOT.angularMax,
+      frames: { base: frames.base, odom: frames.odom, laser: frames.laser },
+      laser: { x: laser.x, y: laser.y, yaw: laser.yaw },
+    },
     publishes: Object.fromEntries(Object.values(SIM_TOPICS).map(({ topic, type }) => [topic, type])),
     obeys: { [CMD_VEL.topic]: CMD_VEL.type },
   };
@@ -129,18 +133,27 @@ function parseReferee(message: Readonly<Record<string, unknown>>): RefereeState 
 
 function parseDescription(value: unknown): RobotDescription {
   const given = record(value, 'description');
-  const frames = record(given['frames'], 'frames');
-  const laser = record(given['laser'], 'laser');
   return {
     robot: text(given['robot'], 'robot'),
     instance: text(given['instance'], 'instance'),
     seed: number(given['seed'], 'seed'),
     pace: given['pace'] === 'realtime' ? 'realtime' : 'lockstep',
+    commandExpiryMs: number(given['commandExpiryMs'], 'commandExpiryMs'),
+    windowMs: number(given['windowMs'], 'windowMs'),
+    ...(given['base'] === undefined ? {} : { base: parseBase(given['base']) }),
+    publishes: texts(given['publishes'], 'publishes'),
+    obeys: texts(given['obeys'], 'obeys'),
+  };
+}
+
+function parseBase(value: unknown): NonNullable<RobotDescription['base']> {
+  const given = record(value, 'base');
+  const frames = record(given['frames'], 'frames');
+  const laser = record(given['laser'], 'laser');
+  return {
     footprintRadius: number(given['footprintRadius'], 'footprintRadius'),
     linearMax: number(given['linearMax'], 'linearMax'),
     angularMax: number(given['angularMax'], 'angularMax'),
-    commandExpiryMs: number(given['commandExpiryMs'], 'commandExpiryMs'),
-    windowMs: number(given['windowMs'], 'windowMs'),
     frames: {
       base: text(frames['base'], 'frames.base'),
       odom: text(frames['odom'], 'frames.odom'),
@@ -151,8 +164,6 @@ function parseDescription(value: unknown): RobotDescription {
       y: number(laser['y'], 'laser.y'),
       yaw: number(laser['yaw'], 'laser.yaw'),
     },
-    publishes: texts(given['publishes'], 'publishes'),
-    obeys: texts(given['obeys'], 'obeys'),
   };
 }
 

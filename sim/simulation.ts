@@ -1,12 +1,15 @@
-import type { Nanoseconds, Pose2d, Sample, Twist2d } from '../contract/core.ts';
+import { EdgeError, type Nanoseconds, type Pose2d, type Sample, type Twist2d } from '../contract/core.ts';
+import { decodeTwist } from '../formats/cdr/index.ts';
 import { Arena } from './arena.ts';
 import { Bumper } from './bumper.ts';
 import { Drive } from './drive.ts';
+import type { HostedWorld, Referee } from './hosted-world.ts';
 import { generateMaze, type MazeSize } from './maze.ts';
 import * as messages from './messages.ts';
 import { Physics, type WorldState } from './physics.ts';
 import { Random } from './random.ts';
 import { EPOCH_NS, LIDAR, STEP_NS, STEPS_PER_WINDOW, WINDOW_NS } from './robot-model.ts';
+import { CMD_VEL } from './topics.ts';
 import { WheelOdometry } from './wheel-odometry.ts';
 
 const SCAN_EVERY_NS = 100_000_000n;
@@ -15,21 +18,12 @@ const WINDOW_S = Number(WINDOW_NS) / 1e9;
 /** Slower than this is at rest, metres per second. */
 const AT_REST = 0.002;
 
-/** What the referee of the maze saw. */
-export type Referee = {
-  readonly reachedExit: boolean;
-  /** Bumper contacts since the start. */
-  readonly collisions: number;
-  /** Fastest that the robot was when it touched a wall, metres per second. */
-  readonly hardestCollision: number;
-  readonly refusedCommands: number;
-};
-
 /**
  * A robot in a maze, without any I/O: commands in, samples out, in windows of one control period. Equal seed,
  * size and commands (each in the same window) give equal bytes.
  */
-export class Simulation {
+export class Simulation implements HostedWorld {
+  readonly windowNs = WINDOW_NS;
   readonly arena: Arena;
   readonly #physics: Physics;
   readonly #drive = new Drive();
@@ -86,6 +80,15 @@ export class Simulation {
     const refusal = this.#drive.command(twist, this.#time);
     if (refusal !== undefined) this.#refused++;
     return refusal;
+  }
+
+  obey(sample: Sample): string | undefined {
+    if (sample.topic !== CMD_VEL.topic || sample.type !== CMD_VEL.type) {
+      const message = `the robot obeys ${CMD_VEL.type} on ${CMD_VEL.topic}, not ${sample.type}`;
+      throw new EdgeError('robot.not_supported', { operation: 'obey', subject: sample.topic, message });
+    }
+    const { linear, angular } = decodeTwist(sample.bytes);
+    return this.command({ linear: linear.x, angular: angular.z });
   }
 
   /** The one who commands is gone. */

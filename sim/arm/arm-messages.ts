@@ -1,19 +1,16 @@
 import type { Nanoseconds, Sample, TopicSpec } from '../../contract/core.ts';
 import {
-  CdrReader,
   CdrWriter,
   encodeBool,
   encodeClock,
+  encodeFloat64MultiArray,
   encodeImage,
   encodeJointState,
   writeHeader,
 } from '../../formats/cdr/index.ts';
 import { ALL_NAMES, ARM_FRAMES, type CameraModel } from './arm-model.ts';
 import type { ArmSimulation } from './arm-simulation.ts';
-import { ARM_TOPICS, CAMERA_TOPICS, FLOAT64_MULTI_ARRAY } from './arm-topics.ts';
-
-/** A command has as many numbers as the arm has joints; more than this is no command. */
-const COMMAND_VALUES_MAX = 64;
+import { ARM_TOPICS, CAMERA_TOPICS } from './arm-topics.ts';
 
 /**
  * What the policy of the reference application is told of the table, in this order: the cube's place (3), sine and
@@ -32,7 +29,7 @@ export function armSamples(simulation: ArmSimulation): Sample[] {
   return [
     sample(ARM_TOPICS.clock, time, encodeClock(time)),
     jointSample(simulation),
-    sample(ARM_TOPICS.environment, time, encodeNumbers(environmentOf(simulation))),
+    sample(ARM_TOPICS.environment, time, encodeFloat64MultiArray(environmentOf(simulation))),
   ];
 }
 
@@ -61,27 +58,6 @@ export function cameraSample(camera: CameraModel, time: Nanoseconds, pixels: Uin
   const header = { stamp: time, frame_id: frame };
   const image = { header, width, height, encoding: 'rgb8', bigEndian: false, step: 3 * width, data: pixels };
   return sample(CAMERA_TOPICS[camera.name]!, time, encodeImage(image));
-}
-
-/** Positions of a std_msgs/Float64MultiArray; its layout says nothing that a list of joints needs. Throws `sample.malformed`. */
-export function decodeNumbers(bytes: Uint8Array): Float64Array {
-  const reader = new CdrReader(bytes, FLOAT64_MULTI_ARRAY);
-  const dimensions = reader.sequenceLength(12);
-  for (let i = 0; i < dimensions; i++) {
-    reader.string();
-    reader.uint32();
-    reader.uint32();
-  }
-  reader.uint32();
-  return reader.float64Array().slice(0, COMMAND_VALUES_MAX);
-}
-
-export function encodeNumbers(values: Float64Array): Uint8Array {
-  const writer = new CdrWriter(24 + 8 * values.length);
-  writer.uint32(0);
-  writer.uint32(0);
-  writer.sequence(values);
-  return writer.finish();
 }
 
 function jointSample({ time, physics }: ArmSimulation): Sample {

@@ -80,10 +80,10 @@ export const CAMERAS: readonly CameraModel[] = [
     frame: 'camera_front',
     width: 320,
     height: 240,
-    fovY: 50 * DEGREE,
+    fovY: 55 * DEGREE,
     link: 'base_link',
-    at: [0.12, -0.95, 0.55],
-    towards: [0, -0.28, 0.08],
+    at: [0.15, -1, 0.6],
+    towards: [0, -0.2, 0.16],
     up: [0, 0, 1],
   },
   {

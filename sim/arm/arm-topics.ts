@@ -1,9 +1,8 @@
 import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../../contract/core.ts';
-import { BOOL, CLOCK, IMAGE, JOINT_STATE } from '../../formats/cdr/index.ts';
+import { BOOL, CLOCK, FLOAT64_MULTI_ARRAY, IMAGE, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { CAMERAS } from './arm-model.ts';
 
 export const POSE_ARRAY = 'geometry_msgs/msg/PoseArray';
-export const FLOAT64_MULTI_ARRAY = 'std_msgs/msg/Float64MultiArray';
 
 /** What the simulated arm publishes beside its cameras. */
 export const ARM_TOPICS = {
@@ -27,3 +26,6 @@ export const ARM_COMMAND: TopicSpec = {
   type: FLOAT64_MULTI_ARRAY,
   qos: DEFAULT_QOS,
 };
+
+/** A new episode: the start of this seed, 0 for the next start of the family. For whoever teaches or measures. */
+export const TASK_RESET: TopicSpec = { topic: '/task/reset', type: 'std_msgs/msg/UInt32', qos: DEFAULT_QOS };

@@ -42,7 +42,7 @@ export function armWorldXml(): string {
   <worldbody>
     <geom name="table" type="box" pos="0 -0.2 -0.02" size="0.6 0.55 0.02" rgba="0.62 0.55 0.45 1" ${WORLD} friction="1 0.005 0.0001"/>
     <geom name="floor" type="box" pos="0 0 -0.76" size="2.5 2.5 0.02" rgba="0.42 0.43 0.45 1" ${NOTHING}/>
-    <geom name="ground" type="plane" pos="0 0 -0.74" size="0 0 1" ${WORLD}/>
+    <geom name="ground" type="plane" pos="0 0 -0.74" size="0 0 1" group="5" ${WORLD}/>
     <geom name="target" type="box" pos="0 -0.3 0.0006" size="0.032 0.032 0.0004" rgba="0.25 0.6 0.85 1" ${NOTHING}/>
     <body name="base_link">
       <geom type="cylinder" fromto="0 0 0 0 0 0.04" size="0.075" rgba="${DARK}" ${NOTHING}/>

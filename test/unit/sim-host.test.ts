@@ -231,9 +231,7 @@ describe('the host of the simulated robot', () => {
     release();
     await until(() => ticks.length > 5, 'time to go on');
     expect(robot.description()).toMatchObject({
-      footprintRadius: 0.17,
-      linearMax: 0.46,
-      frames: { laser: 'laser' },
+      base: { footprintRadius: 0.17, linearMax: 0.46, frames: { laser: 'laser' } },
     });
   });
 

@@ -1,0 +1,123 @@
+import { EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
+import { CdrReader, decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
+import type { HostedWorld, Referee } from '../hosted-world.ts';
+import type { Pace, RobotDescription } from '../protocol.ts';
+import { EPOCH_NS } from '../robot-model.ts';
+import { armSamples, cameraSample, cubesSample, successSample } from './arm-messages.ts';
+import { ARM_WINDOW_NS, CAMERAS } from './arm-model.ts';
+import { sceneSeed } from './arm-scene.ts';
+import { ArmSimulation } from './arm-simulation.ts';
+import { ARM_COMMAND, ARM_TOPICS, CAMERA_TOPICS, TASK_RESET } from './arm-topics.ts';
+import { ArmCameras } from './render/arm-cameras.ts';
+
+const CUBES_EVERY_NS = 100_000_000n;
+const SUCCESS_EVERY_NS = 1_000_000_000n;
+
+export type HostedArmOptions = {
+  readonly seed: number;
+  /** Pictures of each camera in a second of simulation; 0: none. */
+  readonly cameraHz: number;
+};
+
+/** The arm at its table as a world that the host process serves: commands and resets in, samples out. */
+export class HostedArm implements HostedWorld {
+  readonly windowNs = ARM_WINDOW_NS;
+  readonly simulation: ArmSimulation;
+  readonly #options: HostedArmOptions;
+  readonly #cameras = new ArmCameras();
+  #pictures = 0;
+  #success: boolean | undefined;
+  #episode = 0;
+
+  private constructor(simulation: ArmSimulation, options: HostedArmOptions) {
+    this.simulation = simulation;
+    this.#options = options;
+  }
+
+  /** Begins with start 0 of the family `seed`. Throws `sim.failed`. */
+  static async create(options: HostedArmOptions): Promise<HostedArm> {
+    return new HostedArm(await ArmSimulation.create(sceneSeed('training', options.seed, 0)), options);
+  }
+
+  get time(): Nanoseconds {
+    return this.simulation.time;
+  }
+  get atRest(): boolean {
+    return this.simulation.atRest;
+  }
+  get referee(): Referee {
+    const { success, refused } = this.simulation;
+    return { reachedExit: success, collisions: 0, hardestCollision: 0, refusedCommands: refused };
+  }
+
+  obey(sample: Sample): string | undefined {
+    const { topic, type, bytes } = sample;
+    if (topic === ARM_COMMAND.topic && type === ARM_COMMAND.type) {
+      return this.simulation.command(decodeFloat64MultiArray(bytes));
+    }
+    if (topic === TASK_RESET.topic && type === TASK_RESET.type) {
+      const seed = new CdrReader(bytes, type).uint32();
+      this.#episode++;
+      this.simulation.reset(seed === 0 ? sceneSeed('training', this.#options.seed, this.#episode) : seed);
+      return undefined;
+    }
+    const message = `the arm obeys ${ARM_COMMAND.type} on ${ARM_COMMAND.topic} and ${TASK_RESET.type} on ${TASK_RESET.topic}`;
+    throw new EdgeError('robot.not_supported', { operation: 'obey', subject: topic, message });
+  }
+
+  brake(): void {
+    this.simulation.brake();
+  }
+
+  latched(): Sample[] {
+    return [successSample(this.simulation)];
+  }
+
+  window(): Sample[] {
+    const { simulation } = this;
+    simulation.window();
+    const elapsed = simulation.time - EPOCH_NS;
+    const samples = armSamples(simulation);
+    if (elapsed % CUBES_EVERY_NS === 0n) samples.push(cubesSample(simulation));
+    const { success } = simulation;
+    if (success !== this.#success || elapsed % SUCCESS_EVERY_NS === 0n) {
+      this.#success = success;
+      samples.push(successSample(simulation));
+    }
+    // The picture of a window is the first one at or after its time: 30 Hz on a grid of 10 ms, on average exact.
+    const due = Math.floor((Number(elapsed) / 1e9) * this.#options.cameraHz + 1e-9);
+    if (due > this.#pictures) samples.push(...this.#look());
+    this.#pictures = due;
+    return samples;
+  }
+
+  close(): void {
+    this.simulation.close();
+  }
+
+  #look(): Sample[] {
+    const { physics, time } = this.simulation;
+    return this.#cameras.all(physics).map(({ camera, frame }) => cameraSample(camera, time, frame.rgb));
+  }
+}
+
+/** What the arm says about itself when somebody connects. */
+export function describeArm(
+  instance: string,
+  { seed, cameraHz }: HostedArmOptions,
+  pace: Pace,
+): RobotDescription {
+  const cameras = cameraHz > 0 ? CAMERAS.map(({ name }) => CAMERA_TOPICS[name]!) : [];
+  return {
+    robot: 'ar4-sim',
+    instance,
+    seed,
+    pace,
+    commandExpiryMs: LIMITS.COMMAND_EXPIRY_MS,
+    windowMs: Number(ARM_WINDOW_NS) / 1e6,
+    publishes: Object.fromEntries(
+      [...Object.values(ARM_TOPICS), ...cameras].map(({ topic, type }) => [topic, type]),
+    ),
+    obeys: Object.fromEntries([ARM_COMMAND, TASK_RESET].map(({ topic, type }) => [topic, type])),
+  };
+}
