@@ -51,3 +51,15 @@ export interface PolicyDesk {
    */
   open(caller: PolicyCaller, policy?: string): PolicySession;
 }
+
+/** One server for clients of another make. */
+export type WireServerView = {
+  readonly wire: PolicyWire;
+  readonly host: string;
+  readonly port: number;
+  readonly clients: number;
+  readonly questions: number;
+  readonly failures: number;
+  /** Connections and requests that were turned away: no token, too many, of another protocol. */
+  readonly refused: number;
+};

@@ -45,7 +45,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const intents = makeIntents(settings, context, io.rosApi);
   const policies = makePolicies(settings, context, () => zenoh?.keySpace());
   const serving = makeServing(settings, context, policies.desk);
-  const inference = makeInference(settings, context, policies);
+  const inference = makeInference(settings, context, policies, io.rosApi);
   const zenoh = await makeZenoh(settings, context, routes, [
     ...inference.keySpaceUsers,
     ...intents.keySpaceUsers,
@@ -100,10 +100,11 @@ export async function composeExecution(settings: Settings, context: CellContext)
     async start() {
       await cell.start();
       intents.start();
+      inference.start();
       void policies.start().then(() => serving.start());
     },
     async stop() {
-      await Promise.all([cell.stop(), intents.close(), clips.close(), serving.close()]);
+      await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
       await policies.close();
     },
   };

@@ -15,6 +15,7 @@ import { PolicyDoor } from '../execution/serving/policy-door.ts';
 import type { PolicySpec } from '../execution/serving/served-policy.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
+import { REMOTE_MAKERS } from './remote-policies.ts';
 
 /** The policy that drives the base, served where no other has this name. */
 export const DRIVE_POLICY = 'drive';
@@ -31,6 +32,7 @@ export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps) => Promise<Pol
 
 /** How a policy of each kind is made. */
 const MAKERS: Partial<Readonly<Record<PolicyRow['kind'], PolicyMaker>>> = {
+  ...REMOTE_MAKERS,
   async onnx({ path, device }, { clock, report }) {
     const { LazyPolicy } = await import('../../adapters/lerobot/lazy-policy.ts');
     const { readModel } = await import('../../adapters/lerobot/model-card.ts');

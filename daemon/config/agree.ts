@@ -1,4 +1,6 @@
 import type { Config } from './keys.ts';
+import { isLoopbackHost } from './loopback.ts';
+import { listenAddress } from './serve.ts';
 
 /** A key whose value is right by itself and wrong beside another. */
 export type Disagreement = {
@@ -8,7 +10,14 @@ export type Disagreement = {
 };
 
 /** What single keys cannot know of each other. */
-export function disagreements({ robot, arm, zenoh }: Config): Disagreement[] {
+export function disagreements({
+  robot,
+  arm,
+  zenoh,
+  serve,
+  engine,
+  models,
+}: Config & { readonly models?: readonly { readonly name: string }[] }): Disagreement[] {
   const found: Disagreement[] = [];
   const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
   if (robot.source === 'ros_zenoh' && !zenoh.enabled) {
@@ -36,6 +45,21 @@ export function disagreements({ robot, arm, zenoh }: Config): Disagreement[] {
   if (arm.enabled && arm.joints.length === 0) {
     const expected = 'the names of the joints of the controller, for example ["joint1", "joint2"]';
     found.push({ path: ['arm', 'joints'], value: arm.joints, expected });
+  }
+  for (const key of ['lerobot_listen', 'openpi_listen', 'groot_listen'] as const) {
+    const address = serve[key];
+    if (address === '' || serve.token_file !== '' || isLoopbackHost(listenAddress(address).host)) continue;
+    const expected = 'a loopback address, or serve.token_file beside it: others could ask for motions';
+    found.push({ path: ['serve', key], value: address, expected });
+  }
+  if (engine.model_name !== '' && !models?.some(({ name }) => name === engine.model_name)) {
+    const expected = 'the name of one of [[models]]: the one whose server this daemon runs';
+    found.push({ path: ['engine', 'model_name'], value: engine.model_name, expected });
+  }
+  if (engine.model_name !== '' && (engine.command[0] ?? '') === '') {
+    const expected =
+      'a program and its arguments, for example ["vllm", "serve", "{model}", "--port", "{port}"]';
+    found.push({ path: ['engine', 'command'], value: engine.command, expected });
   }
   return found;
 }

@@ -1,9 +1,9 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
 import { DATASET_KEYS } from './datasets.ts';
+import { ENGINE_KEYS } from './engine.ts';
 import { ESTOP_KEYS } from './estop.ts';
 import { GATE_KEYS } from './gate.ts';
-import { ENGINE_KEYS } from './engine.ts';
 import { POLICY_KEYS } from './governance.ts';
 import { INFERENCE_KEYS } from './inference.ts';
 import { INTENT_KEYS } from './intents.ts';

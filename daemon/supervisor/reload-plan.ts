@@ -29,6 +29,7 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   lake: ['memory'],
   link: ['link'],
   intents: ['execution', 'runtime', 'link'],
+  inference: ['execution'],
 };
 /** Keys of `zenoh` that a new session is not enough for. */
 const ZENOH_PARTS = ['enabled', 'driver', 'prefix'];
@@ -48,7 +49,7 @@ export function planReload(before: Sections, after: Sections): ReloadPlan {
     // The simulated robot is another process, which goes on as it is.
     else if (section === 'robot' && keys.includes('source')) later.push('robot.source');
     // Each policy is swapped by itself: nobody's question fails, and the robot is not stopped for it.
-    else if (section === 'policies') live.push(section);
+    else if (section === 'policies' || section === 'serve') live.push(section);
     else if (section === 'zenoh' && !keys.some((key) => ZENOH_PARTS.includes(key))) live.push(section);
     else for (const cell of READERS[section] ?? ['runtime']) restart.add(cell);
   }

@@ -5,7 +5,7 @@ import {
   LIMITS,
   type PolicyDescription,
   type PolicyDesk,
-  type PolicyWire,
+  type WireServerView,
 } from '../../../contract/core.ts';
 import type { WireKeysFile } from './wire-keys.ts';
 
@@ -27,16 +27,7 @@ export type WireServerOptions = {
   onFault(error: EdgeError, client: string): void;
 };
 
-export type WireServerView = {
-  readonly wire: PolicyWire;
-  readonly host: string;
-  readonly port: number;
-  readonly clients: number;
-  readonly questions: number;
-  readonly failures: number;
-  /** Connections and requests that were turned away: no token, too many, too large. */
-  readonly refused: number;
-};
+export type { WireServerView };
 
 export type WireServer = {
   view(): WireServerView;

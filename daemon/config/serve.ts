@@ -1,0 +1,39 @@
+import { LIMITS } from '../../contract/core.ts';
+import { integer, quantity, text } from './spec.ts';
+
+/** `127.0.0.1:8000`, `[::1]:8000`, `robot.local:8000`. */
+const ADDRESS = /^(|(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5}))$/;
+
+const listen = (what: string, example: string) =>
+  text('', `${what}, for example "${example}"; empty: not served`, {
+    match: ADDRESS,
+    expected: `host:port, for example "${example}", or ""`,
+  });
+
+/** `[serve]`: the policies of this robot for clients of other makes. */
+export const SERVE_KEYS = {
+  lerobot_listen: listen('LeRobot async inference (gRPC)', '127.0.0.1:8080'),
+  openpi_listen: listen('openpi policy server (WebSocket)', '127.0.0.1:8000'),
+  groot_listen: listen('GR00T inference server (ZeroMQ)', '127.0.0.1:5555'),
+  token_file: text(
+    '',
+    'what clients of all three must show: a path, or credential:NAME; empty: nothing, and addresses must be loopback',
+  ),
+  max_clients: integer(16, 'connections at a time, for each of the three', { min: 1, max: 256 }),
+  timeout: quantity('duration', '5 s', 'one question: these wires know no deadlines', {
+    min: 1,
+    max: LIMITS.POLICY_DEADLINE_MS_MAX,
+  }),
+  lerobot_keys: text(
+    '',
+    'file with names of inputs and actions on that wire (docs/wires.md); empty: our own',
+  ),
+  openpi_keys: text('', 'the same for openpi'),
+  groot_keys: text('', 'the same for GR00T'),
+} as const;
+
+/** Host and port of an address that fits; an IPv6 host without its brackets. */
+export function listenAddress(address: string): { readonly host: string; readonly port: number } {
+  const match = ADDRESS.exec(address)!;
+  return { host: match[2]!.replace(/^\[|\]$/g, ''), port: Number(match[3]) };
+}
