@@ -6,9 +6,11 @@ import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
+import { addControllerCommands } from './commands/controllers.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addEngineCommands } from './commands/engine.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
 import { addFlywheelCommand } from './commands/flywheel.ts';
@@ -73,6 +75,7 @@ for (const add of [
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,
+  addEngineCommands,
   addPlanCommand,
   addApprovalsCommands,
   addPolicyCommands,
@@ -81,6 +84,7 @@ for (const add of [
   addQueryCommand,
   addBagCommands,
   addRecordingCommands,
+  addControllerCommands,
   addDatasetCommands,
   addLakeCommands,
   addLinkCommands,

@@ -8,7 +8,7 @@ import type { ThreadData, ToThread } from '../execution/controllers/messages.ts'
 import { viewThisThread } from '../execution/controllers/run-queue-wait.ts';
 import { SharedState } from '../execution/controllers/shared-state.ts';
 import { SpeedGate, type SpeedLimits } from '../execution/controllers/speed-gate.ts';
-import { type JointGateSpec, makeJointGate } from '../execution/safety/index.ts';
+import { type JointGateSpec, makeJointGate, SafetyWatch } from '../execution/safety/index.ts';
 
 export type GateOf =
   | { readonly kind: 'joints'; readonly spec: JointGateSpec }
@@ -16,17 +16,27 @@ export type GateOf =
 
 export type ControllersThreadData = ThreadData & {
   readonly port: MessagePort;
-  /** By place of the controller. */
-  readonly gates: readonly GateOf[];
+  /** By place of the controller; undefined: it is never started. */
+  readonly gates: readonly (GateOf | undefined)[];
+  /** Of the `SafetyWord`. */
+  readonly word: SharedArrayBuffer;
 };
 
-const { port, specs, shared: memory, gates } = workerData as ControllersThreadData;
+/** Lets nothing pass. */
+const CLOSED: StepGate = {
+  apply: () => ({ applied: new Float64Array(0), verdict: 'refused', reason: 'no limits' }),
+  reset: () => {},
+};
+
+const { port, specs, shared: memory, gates, word } = workerData as ControllersThreadData;
 const nowMs = sharedMonotonic();
 const view = viewThisThread();
 const shared = new SharedState(memory, specs);
+const watch = new SafetyWatch(word, { monotonicMs: nowMs });
 
 function makeGate(spec: ControllerSpec): StepGate {
-  const gate = gates[specs.indexOf(spec)]!;
+  const gate = gates[specs.indexOf(spec)];
+  if (!gate) return CLOSED;
   if (gate.kind === 'speeds') return new SpeedGate(gate.limits);
   const joints = makeJointGate(gate.spec);
   return {
@@ -44,7 +54,7 @@ const thread = new ControllersThread({
   post: (message, transfer = []) => port.postMessage(message, [...transfer]),
   nowMs,
   waitedMs: () => view.waitedMs(),
-  mayMove: () => true,
+  mayMove: (lease) => watch.mayMove(lease),
 });
 port.postMessage({ kind: 'ready', tid: view.tid });
 thread.run();

@@ -24,7 +24,9 @@ const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELE
 /** A run that is ended or held is one that stands: everybody may do that to their own. */
 const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
 /** Nobody with a token of this house is kept from stopping the robot. */
-const STOPS: ReadonlySet<string> = new Set(['POST /v1/robot/stop', 'POST /v1/arm/stop']);
+const STOPS: ReadonlySet<string> = new Set([
+  ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop'],
+]);
 /** They change nothing, and need a body. */
 const READS: ReadonlySet<string> = new Set([
   ...['POST /v1/query', 'POST /v1/policy/rejudge'],

@@ -50,6 +50,8 @@ export type ControllersDeskDeps = {
   note(event: NewEvent): void;
   report(level: 'info' | 'warn' | 'error', message: string, facts?: Readonly<Record<string, unknown>>): void;
   readonly actuation: ControllerLease;
+  /** Throws why a controller may not move anything, for example because nobody gave it limits. */
+  admit?(spec: ControllerSpec): void;
   /** UUIDv7. */
   newId(): string;
 };
@@ -181,6 +183,7 @@ export class ControllersDesk {
       throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
     const rival = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
     if (rival) throw refused(name, `${rival.spec.name} runs and commands ${output.topic}`);
+    this.#deps.admit?.(slot.spec);
     slot.inference.describe();
     await slot.inference.reset();
     await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });

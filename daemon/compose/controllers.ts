@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { sharedMonotonic } from '../../adapters/clock/shared-monotonic.ts';
+import { type CellContext, EdgeError, IdSource, type SampleSink, toMs } from '../../contract/core.ts';
+import type { ControllerRow } from '../config/controllers.ts';
+import type { Config } from '../config.ts';
+import type { Actuation, Mover } from '../execution/actuation.ts';
+import type { SampleBus } from '../execution/bus/index.ts';
+import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
+import { serveControllers } from '../execution/controllers/controller-requests.ts';
+import type { ControllerSpec } from '../execution/controllers/controller-spec.ts';
+import { ControllersDesk, type ControllersHandle } from '../execution/controllers/controllers-desk.ts';
+import type { FromThread, ThreadData } from '../execution/controllers/messages.ts';
+import type { JointGateSpec, SafetyWord } from '../execution/safety/index.ts';
+import type { Settings } from '../settings.ts';
+import type { ControllersThreadData, GateOf } from './controllers-main.ts';
+import type { Policies } from './policies.ts';
+import { askRealTime } from './real-time.ts';
+
+export type ControllersParts = {
+  readonly policies: Pick<Policies, 'desk'>;
+  readonly bus: SampleBus;
+  /** Lets no command pass while everything is to stand still. */
+  readonly sink: SampleSink | undefined;
+  /** Topics that come back from the robot's side: what is sent there is recorded as it comes back. */
+  readonly heard: readonly string[];
+  readonly word: SafetyWord;
+  /** Limits of these joints, in this order; undefined where nobody gave any. */
+  gateSpec(joints: readonly string[]): JointGateSpec | undefined;
+  readonly actuation: () => Actuation;
+};
+
+export type Controllers = {
+  readonly mover: Mover;
+  start(): void;
+  close(): Promise<void>;
+};
+
+/** The controllers of this robot by `[[controllers]]`; where there are none, there is no thread either. */
+export function makeControllers(
+  settings: Settings,
+  context: CellContext,
+  parts: ControllersParts,
+): Controllers {
+  const { clock, report, bus: cellBus } = context;
+  const { config } = settings;
+  const { bus, sink, heard } = parts;
+  const specs = config.controllers.map(specOf);
+  const gates = specs.map((spec) => gateOf(spec, config, parts));
+  const ids = new IdSource(() => toMs(clock.now()), randomBytes);
+  const nowMs = sharedMonotonic();
+  const actuation: ConstructorParameters<typeof ControllersDesk>[0]['actuation'] = {
+    move: (id, from, start) =>
+      parts.actuation().move(id, from, start, undefined, { role: 'policy', holder: 'policy' }),
+  };
+  const desk = new ControllersDesk({
+    ...{ clock, nowMs, specs, policies: parts.policies.desk, actuation, report },
+    decode: async (file) => (await import('../../adapters/images/sharp-decoder.ts')).decodePicture(file),
+    spawn: (data) => spawnControllers(data, gates, parts.word),
+    schedule: async (tid) => {
+      const got = await askRealTime(tid, config.control.real_time);
+      if (config.control.real_time > 0 && got !== 'fifo')
+        report('info', 'the host does not grant the controllers a real-time class', { scheduling: got });
+      return got;
+    },
+    advertise: async (topic) => sink?.advertise(topic),
+    send: (sample) => {
+      if (!sink?.offer(sample)) return false;
+      if (!heard.includes(sample.topic)) bus.publish(sample);
+      return true;
+    },
+    publish: (sample) => bus.publish(sample),
+    note: (event) => parts.actuation().note(event),
+    newId: () => ids.next<string>(),
+    admit: (spec) => {
+      if (gates[specs.indexOf(spec)]) return;
+      throw new EdgeError('config.invalid', {
+        operation: 'start controller',
+        subject: spec.name,
+        message: `nobody says what ${spec.output.names.join(', ')} may do`,
+        hint: 'limits from a URDF or from the configuration: [gate], see docs/control.md',
+      });
+    },
+  });
+  serveControllers(cellBus, desk);
+  const untap = specs.length === 0 ? () => {} : bus.tap('controllers', (sample) => desk.observe(sample));
+  return {
+    mover: { isMoving: () => desk.isMoving(), stop: async (reason) => void desk.stop(undefined, reason) },
+    start: () => desk.start(),
+    async close() {
+      untap();
+      await desk.close();
+    },
+  };
+}
+
+export function specOf(row: ControllerRow): ControllerSpec {
+  const { kind, stamped, joints } = row;
+  return {
+    name: row.name,
+    rateHz: row.rate,
+    policy: row.policy,
+    output: { topic: row.output, kind, stamped, names: kind === 'twist' ? ['linear', 'angular'] : joints },
+    state: kind === 'twist' ? '' : row.state,
+    stateAgeMaxMs: row.state_age_max,
+    inputs: row.inputs.map(({ name, topic, joints: names, field, age_max, fit, crop }) => ({
+      ...{ name, topic, field, fit, crop },
+      joints: names,
+      ageMaxMs: age_max,
+    })),
+    aggregation: row.aggregation,
+    ensembleCoefficient: row.ensemble_coefficient,
+    threshold: row.threshold,
+    horizon: row.horizon,
+    blend: row.blend,
+    interpolate: row.interpolate,
+    inferTimeoutMs: row.timeout,
+    starvation: row.starvation,
+    decelerateMs: row.decelerate,
+    retract: row.retract,
+    retractSpeed: row.retract_speed,
+  };
+}
+
+/** Undefined: nobody gave limits, and it is not let move. */
+function gateOf(
+  { output }: ControllerSpec,
+  { robot }: Config,
+  { gateSpec }: Pick<ControllersParts, 'gateSpec'>,
+): GateOf | undefined {
+  if (output.kind === 'twist') {
+    const { linearMax, angularMax, linearAccel, angularAccel } = DRIVE_LIMITS;
+    const most = [Math.min(linearMax, robot.speed_max), Math.min(angularMax, robot.turn_max)];
+    return { kind: 'speeds', limits: { most, changeMax: [linearAccel, angularAccel] } };
+  }
+  const spec = gateSpec(output.names);
+  if (!spec) return undefined;
+  if (output.kind === 'positions') return { kind: 'joints', spec };
+  const most = spec.joints.map(({ velocity }) => velocity);
+  return { kind: 'speeds', limits: { most, changeMax: spec.joints.map(({ acceleration }) => acceleration) } };
+}
+
+function spawnControllers(
+  data: ThreadData,
+  gates: readonly (GateOf | undefined)[],
+  word: SafetyWord,
+): ControllersHandle {
+  const { port1: port, port2 } = new MessageChannel();
+  const workerData: ControllersThreadData = { ...data, port: port2, gates, word: word.buffer };
+  const worker = new Worker(new URL('./controllers-main.ts', import.meta.url), {
+    workerData,
+    transferList: [port2],
+    name: 'controllers',
+  });
+  let listen: (message: FromThread) => void = () => {};
+  port.on('message', (message: FromThread) => listen(message));
+  // Both live as long as the cell does, and keep it from nothing.
+  port.unref();
+  worker.unref();
+  return {
+    post: (message, transfer = []) => port.postMessage(message, [...transfer]),
+    onMessage: (hear) => {
+      listen = hear;
+    },
+    drain() {
+      for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port))
+        listen(got.message as FromThread);
+    },
+    onExit(ended) {
+      worker.once('error', (error) => ended(error instanceof Error ? error.message : String(error)));
+      worker.once('exit', (code) => ended(`it ended with code ${code}`));
+    },
+    terminate: () => void worker.terminate(),
+  };
+}

@@ -1,0 +1,70 @@
+import { type CellBus, type ControllerOrder, EdgeError, METHODS } from '../../../contract/core.ts';
+import type { ControllersDesk } from './controllers-desk.ts';
+
+/** Longest that a controller may be asked to run at a time, seconds. */
+const SECONDS_MAX = 86_400;
+const TEXT_MAX = 4_096;
+const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId'];
+
+/** The methods `controller.*` of the execution cell. */
+export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: ControllersDesk): void {
+  const { execution } = METHODS;
+  bus.handle(execution.controllerList, async () => desk.list());
+  bus.handle(execution.controllerStart, async (body, from) => desk.begin(parseOrder(body), from));
+  bus.handle(execution.controllerStop, async (body) => {
+    const { controller, reason } = parseStop(body);
+    return desk.stop(controller, reason);
+  });
+}
+
+/** Throws `schema.invalid` naming the field. */
+export function parseOrder(body: unknown): ControllerOrder {
+  const order = fields(body, KEYS);
+  const { seconds } = order;
+  const bounded = typeof seconds === 'number' && seconds > 0 && seconds <= SECONDS_MAX;
+  if (seconds !== undefined && !bounded) throw bad('/seconds', `must be above 0 and at most ${SECONDS_MAX}`);
+  const controller = text(order['controller'], '/controller');
+  if (controller === undefined || controller === '')
+    throw bad('/controller', 'must be the name of a controller');
+  const told = { task: text(order['task'], '/task'), plan_step: text(order['plan_step'], '/plan_step') };
+  const motionId = text(order['motionId'], '/motionId');
+  return {
+    controller,
+    ...(told.task === undefined ? {} : { task: told.task }),
+    ...(told.plan_step === undefined ? {} : { plan_step: told.plan_step }),
+    ...(seconds === undefined ? {} : { seconds: seconds as number }),
+    ...(motionId === undefined ? {} : { motionId }),
+  };
+}
+
+/** `controller` absent: all of them. */
+function parseStop(body: unknown): { controller: string | undefined; reason: string } {
+  const order = fields(body ?? {}, ['controller', 'reason']);
+  return {
+    controller: text(order['controller'], '/controller'),
+    reason: text(order['reason'], '/reason') ?? 'asked for',
+  };
+}
+
+function fields(value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad('/', 'must be an object');
+  const stranger = Object.keys(value).find((key) => !known.includes(key));
+  if (stranger !== undefined) throw bad(`/${stranger}`, 'unknown field');
+  return value as Record<string, unknown>;
+}
+
+function text(value: unknown, path: string): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value.length > TEXT_MAX)
+    throw bad(path, `must be text of at most ${TEXT_MAX}`);
+  return value;
+}
+
+function bad(subject: string, message: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'controller request',
+    subject,
+    message: `${subject}: ${message}`,
+  });
+}

@@ -1,0 +1,116 @@
+import type { FastifyInstance } from 'fastify';
+import { type ControllerOrder, type ControllerView, LIMITS, METHODS } from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { CancelBody, errors, NoQuery } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+/** The lease may have to be taken from somebody, and the robot brought to rest before, milliseconds. */
+const START_MS = 15_000;
+
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
+const Milliseconds = (description: string) => Type.Optional(Type.Number({ description }));
+
+const View = Type.Object(
+  {
+    name: Type.String(),
+    policy: Type.String({ description: 'of [[policies]]; empty: the default one' }),
+    policy_hash: Type.String(),
+    hz: Type.Number(),
+    state: Type.Enum(['idle', 'running', 'starved', 'stopped', 'failed']),
+    reason: Type.String(),
+    steps: Count('control steps of the last run'),
+    starved: Count('of them without an action'),
+    clamped: Count('of them not as asked, but within the limits'),
+    refused: Count('of them refused, or not sent'),
+    stale: Type.Record(
+      Type.String(),
+      Type.Union([Type.Number(), Type.Null()], { description: 'milliseconds; null: nothing came yet' }),
+      { description: 'inputs that are too old now' },
+    ),
+    chunks: Count('chunks of actions taken'),
+    inference_p50_ms: Milliseconds('from an observation to its chunk'),
+    inference_p99_ms: Milliseconds('the same, 99th percentile'),
+    late_p99_ms: Milliseconds('lateness of steps'),
+    late_max_ms: Milliseconds('the greatest of the run'),
+    late_net_p99_ms: Milliseconds('without the time that the thread waited for a processor'),
+    late_recent_ms: Milliseconds('the greatest of about the last second'),
+    scheduling: Type.Enum(['fifo', 'other', 'unknown']),
+  },
+  { title: 'Controller' },
+);
+const Params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }) }, closed);
+const StartBody = Type.Object(
+  {
+    task: Type.Optional(
+      Type.String({ maxLength: 4_096, description: 'in words, for policies that take it' }),
+    ),
+    seconds: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 86_400, description: 'at most' })),
+    plan_step: Type.Optional(Type.String({ maxLength: 128, description: 'step of a plan, for the record' })),
+  },
+  closed,
+);
+
+/** System 1: the controllers of this robot. What starts one has the lease as long as it runs; any stop ends it. */
+export function controllerRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+  const { execution } = METHODS;
+  const describe = (operationId: string, summary: string, more: object) => ({
+    schema: { operationId, summary, tags: ['controllers'], ...more },
+  });
+
+  app.get(
+    '/v1/controllers',
+    describe('listControllers', 'Controllers, what they do and how late they are', {
+      querystring: NoQuery,
+      response: { 200: Type.Object({ controllers: Type.Array(View) }), ...errors },
+    }),
+    async () => {
+      const controllers = await bus.request<ControllerView[]>('execution', execution.controllerList, {});
+      return { controllers: controllers.map(shown) };
+    },
+  );
+
+  app.post(
+    '/v1/controllers/:name/start',
+    describe('startController', 'Let a policy move the robot; answered when it has the lease', {
+      params: Params,
+      body: StartBody,
+      response: { 200: View, ...errors },
+    }),
+    async (request) => {
+      const { name } = request.params as Static<typeof Params>;
+      const order: ControllerOrder = { controller: name, ...(request.body as Static<typeof StartBody>) };
+      return shown(
+        await bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
+      );
+    },
+  );
+
+  app.post(
+    '/v1/controllers/:name/stop',
+    describe('stopController', 'Stop a controller now; may be repeated', {
+      params: Params,
+      body: CancelBody,
+      response: { 200: View, ...errors },
+    }),
+    async (request) => {
+      const { name: controller } = request.params as Static<typeof Params>;
+      const { reason = 'asked for through the API' } = request.body as Static<typeof CancelBody>;
+      const order = { controller, reason };
+      const [view] = await bus.request<ControllerView[]>(
+        'execution',
+        execution.controllerStop,
+        order,
+        LIMITS.CELL_REQUEST_MS,
+      );
+      return shown(view!);
+    },
+  );
+}
+
+/** JSON knows no infinity, and leaves out what is not known. */
+function shown({ stale, ...view }: ControllerView): Static<typeof View> {
+  const ages = Object.entries(stale).map(([name, age]) => [name, Number.isFinite(age) ? age : null]);
+  const known = Object.entries(view).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(known), stale: Object.fromEntries(ages) } as Static<typeof View>;
+}
