@@ -13,6 +13,9 @@ import {
 import { rejudge, requestOf } from '../../daemon/runtime/governance/rejudge.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { action } from '../context.ts';
+import { addEvalCommand } from '../learning/eval-command.ts';
+import { addShelfCommands } from '../learning/shelf-commands.ts';
+import { addTrainCommand } from '../learning/train-command.ts';
 import { table } from '../output.ts';
 import { runCases } from '../policy/cases.ts';
 
@@ -21,7 +24,9 @@ const LOGS = ['runtime', 'link'] as const;
 export function addPolicyCommands(program: Command): void {
   const policy = program
     .command('policy')
-    .description('who may do what: show, check, test, explain, rejudge, reload, grants');
+    .description(
+      'who may do what: show, check, test, explain, rejudge, reload, grants; what was learned: train, list, register, export, eval',
+    );
   policy
     .command('show', { isDefault: true })
     .description('policies in force: hash, files, ids')
@@ -173,6 +178,9 @@ export function addPolicyCommands(program: Command): void {
         return 0;
       }),
     );
+  addTrainCommand(policy);
+  addShelfCommands(policy);
+  addEvalCommand(policy);
 }
 
 async function judgeOf({ config }: Settings, folder: string | undefined): Promise<PolicyJudge> {

@@ -1,4 +1,4 @@
-import { text } from './spec.ts';
+import { text, texts } from './spec.ts';
 
 /** `[dataset]`: export of episodes to LeRobotDataset, and where datasets and trained policies go. */
 export const DATASET_KEYS = {
@@ -15,4 +15,5 @@ export const DATASET_KEYS = {
     '',
     'Python 3.11 or newer that trainers get their environments from; empty: python3 on the PATH',
   ),
+  evaluate: texts([], 'command of `auraison policy eval`; it is given --policy FILE --episodes N'),
 } as const;
