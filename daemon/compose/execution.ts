@@ -14,6 +14,7 @@ import type { Settings } from '../settings.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
+import { makeControllers } from './controllers.ts';
 import { makeInference } from './inference.ts';
 import { makeIntents } from './intents.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
@@ -22,7 +23,7 @@ import { driveModelPath } from './policy.ts';
 import { makeRecording, offerClipService } from './recording.ts';
 import { makeRobotIo } from './robot-io.ts';
 import { makeRoutes } from './routes.ts';
-import { makeSafety } from './safety.ts';
+import { jointGateSpec, makeSafety } from './safety.ts';
 import { makeServing } from './serve.ts';
 import { makeZenoh } from './zenoh.ts';
 
@@ -59,7 +60,13 @@ export async function composeExecution(settings: Settings, context: CellContext)
     admit: safety.admit,
   });
   const clips = offerClipService(settings, context, io.rosApi, recording);
-  const cell = new ExecutionCell(context, {
+  const controllers = makeControllers(settings, context, {
+    ...{ policies, bus, sink: io.sink, word: safety.word },
+    heard: io.topics.map(({ topic }) => topic),
+    gateSpec: (joints) => jointGateSpec(config, joints),
+    actuation: () => cell.actuation,
+  });
+  const cell: ExecutionCell = new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
     sink: io.sink,
@@ -85,6 +92,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     qosEvents,
     movers: [
       { isMoving: () => player.isMoving(), stop: player.stopCommands },
+      controllers.mover,
       ...(rosGoals ? [{ isMoving: () => rosGoals.isMoving(), stop: () => rosGoals.stop() }] : []),
     ],
     zenoh,
@@ -99,12 +107,14 @@ export async function composeExecution(settings: Settings, context: CellContext)
     work: () => cell.work(),
     async start() {
       await cell.start();
+      controllers.start();
       intents.start();
       inference.start();
       void policies.start().then(() => serving.start());
     },
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
+      await controllers.close();
       await policies.close();
     },
   };

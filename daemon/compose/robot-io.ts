@@ -120,7 +120,7 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
   const source = new RosSource(host, {
     discover: config.ros.discover,
     deny: config.ros.deny,
-    except: [heard.command.topic],
+    except: [heard.command.topic, ...config.controllers.map(({ output }) => output)],
     onFault,
     onTopics: (found) => onTopics(found),
   });

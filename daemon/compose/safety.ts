@@ -22,7 +22,11 @@ export function makeSafety(
     times: { ttlMs: lease.ttl, ttlMsMax: Math.max(lease.ttl, lease.ttl_max) },
     topic: stopTopic(config),
     key: zenoh.enabled && estop.zenoh ? `${base}/estop` : '',
-    commands: [io.command.topic, ...(jog ? [jog.commands] : [])],
+    commands: [
+      io.command.topic,
+      ...(jog ? [jog.commands] : []),
+      ...config.controllers.map(({ output }) => output),
+    ],
     ...(jog ? { jog } : {}),
   });
   return { safety, io: io.sink ? { ...io, sink: safety.guard(io.sink) } : io };

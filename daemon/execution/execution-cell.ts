@@ -129,6 +129,11 @@ export class ExecutionCell implements Cell {
     });
   }
 
+  /** For what moves the robot beside drive and arm. */
+  get actuation(): Actuation {
+    return this.#actuation;
+  }
+
   async start(): Promise<void> {
     const { bus, recorder, recording, lockstep, zenoh, routes } = this.#parts;
     this.#parts.safety?.start(this.#actuation, this.#drive);
