@@ -21,6 +21,8 @@ export type ModelParts = {
   readonly hooks: readonly PolicyHook[];
   readonly blobs: BlobStore | undefined;
   readonly budget: Budget | undefined;
+  /** Models that this daemon serves itself, behind their engine. */
+  readonly wrap?: (model: LanguageModel) => LanguageModel;
   /** Where models on this host give way to the control loops. */
   readonly shed?: ShedGate;
 };
@@ -35,9 +37,10 @@ const WAKE_MS = 120_000;
 export async function makeModels(
   { config }: Settings,
   { clock, emit, report }: CellContext,
-  { ids, hooks, blobs, budget, shed }: ModelParts,
+  { ids, hooks, blobs, budget, shed, wrap = (model) => model }: ModelParts,
 ): Promise<ModelRouter> {
-  const models = await Promise.all(config.models.map((row) => modelSpec(row, clock)));
+  const specs = await Promise.all(config.models.map((row) => modelSpec(row, clock)));
+  const models = specs.map((spec) => ({ ...spec, model: wrap(spec.model) }));
   return new ModelRouter({
     models,
     hooks: new PolicyGate(hooks, clock),

@@ -12,11 +12,13 @@ import { serveGovernanceRequests } from '../runtime/governance/governance-reques
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
+import { StopWatch } from '../runtime/stop-watch.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makeChats } from './chat.ts';
+import { makeEngine } from './engine.ts';
 import { harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
@@ -44,8 +46,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   await warmUp(apps, context.report);
   const house = makeTools(settings, context, ids, apps);
   const shedding = makeShedding(settings, context);
+  const engine = await makeEngine(settings, context);
   const models = await makeModels(settings, context, {
     ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
+    ...(engine ? { wrap: engine.wrap } : {}),
   });
   const chats = makeChats(context, models, ids);
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
@@ -92,6 +96,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       host: config.api.host,
       port: config.api.port || (await formerPort(address, config.api.host, context)),
       auth: await authOf(settings),
+      releaseRole: config.estop.release_role,
     },
     {
       clock,
@@ -107,6 +112,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       models,
       chat: chats.desk,
       ...(plans ? { plans } : {}),
+      ...(engine ? { engine: engine.api } : {}),
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
@@ -116,6 +122,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       requestId: () => randomBytes(8).toString('hex'),
     },
   );
+  const stops = new StopWatch({ bus, clock, runtime, report: context.report });
   return {
     name: 'runtime',
     work: () => runtime.work(),
@@ -124,11 +131,13 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       serveGovernanceRequests(bus, runtime.approvals, governance);
       if (plans) servePlans(bus, plans);
       await house.start();
+      engine?.start();
       models.start();
       chats.start();
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
+      stops.start();
       mcpServers?.start();
       telemetry?.start();
       const { url } = await http.start();
@@ -140,11 +149,13 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     },
     async stop() {
       rmSync(address, { force: true });
+      stops.close();
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
       const ended = runtime.stop();
       await Promise.all([
         ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
+        ended.finally(() => engine?.stop()),
         ended.finally(() => extensions?.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),

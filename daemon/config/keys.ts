@@ -66,7 +66,10 @@ export const CONFIG_SPEC = {
     sensor_age_max: quantity('duration', '500 ms', 'a scan or odometry older than this stops the robot'),
   },
   arm: {
-    enabled: flag(false, 'the robot has an arm behind ros2_control (source = "ros")'),
+    enabled: flag(
+      false,
+      'the robot has an arm behind ros2_control (source = "ros"); that of sim.world = "arm" needs no such key',
+    ),
     controller: text(
       'joint_trajectory_controller/follow_joint_trajectory',
       'FollowJointTrajectory action; in the namespace without a leading slash',
@@ -77,7 +80,9 @@ export const CONFIG_SPEC = {
     joint_states: text('joint_states', 'sensor_msgs/JointState of the arm'),
   },
   sim: {
-    seed: integer(1, 'seed of maze and noise', { min: 0, max: 4_294_967_295 }),
+    world: choice(['maze', 'arm'], 'maze', 'a robot in a maze, or an arm at its table'),
+    camera_rate: integer(10, 'pictures of each camera of the arm in a second; 0: none', { min: 0, max: 100 }),
+    seed: integer(1, 'seed of maze and noise, or of the starts of the arm', { min: 0, max: 4_294_967_295 }),
     width: integer(10, 'maze cells along x', { min: 2, max: 40 }),
     height: integer(10, 'maze cells along y', { min: 2, max: 40 }),
     pace: choice(['lockstep', 'realtime'], 'lockstep', 'lockstep repeats exactly; realtime runs freely'),

@@ -6,6 +6,7 @@ import type {
   CellName,
   ChatApi,
   Clock,
+  EngineApi,
   EventReader,
   ExtensionsApi,
   GovernanceApi,
@@ -47,6 +48,8 @@ export type HttpPorts = {
   readonly models?: ModelsApi;
   /** Models for programs with a token. */
   readonly chat?: ChatApi;
+  /** The model server that this daemon runs; absent: none. */
+  readonly engine?: EngineApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** What became of spans, by exporter and cell; absent: none are exported. */
@@ -86,6 +89,8 @@ export type HttpConfig = {
   readonly port: number;
   readonly socketPath?: string;
   readonly auth: HttpAuth;
+  /** Role that releases the emergency stop; absent: operator. */
+  readonly releaseRole?: string;
   /** Names under which this host may be addressed, besides IP addresses and localhost. */
   readonly hostNames?: readonly string[];
 };

@@ -35,6 +35,7 @@ import { rosRoutes } from './routes/ros.ts';
 import { runControlRoutes } from './routes/run-control.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sampleRouteRoutes } from './routes/sample-routes.ts';
+import { safetyRoutes } from './routes/safety.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -181,6 +182,7 @@ export class HttpServer {
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
+    safetyRoutes(app, this.#ports, this.#config);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   CELL_NAMES,
+  type EngineView,
   type ExecutionStatus,
+  type LeaseRole,
   type ModelView,
   RECORDER_HOP,
   RUN_STATUSES,
@@ -12,6 +14,8 @@ import { ModelMetrics } from './model-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
 import { TelemetryMetrics } from './telemetry-metrics.ts';
+
+const LEASE_ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', 'teleoperation'];
 
 /** Topics with a label of their own; the rest are summed under `other`, so that labels stay bounded. */
 const TOPIC_LABELS_MAX = 256;
@@ -54,6 +58,12 @@ export class Metrics {
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
   readonly #starved = this.#counter('control_starved_total', 'control steps without an unexpired action');
   readonly #ticks = this.#counter('control_ticks_total', 'control steps');
+  readonly #estop = this.#gauge('estop_engaged', '1 while the emergency stop is engaged');
+  readonly #withheld = this.#counter(
+    'estop_withheld_total',
+    'commands that did not reach the robot because of the emergency stop',
+  );
+  readonly #lease = this.#gauge('lease_held', '1 for the role that has the actuation lease', ['role']);
   readonly #linkSent = this.#gauge('link_acknowledged_seq', 'last event that central holds', ['lane']);
   readonly #linkUp = this.#gauge('link_connected', 'central answers');
   readonly #streams = this.#gauge('stream_readers', 'open event streams');
@@ -90,8 +100,10 @@ export class Metrics {
     logSeqs: Readonly<Record<string, number>>,
     models: readonly ModelView[] = [],
     telemetry: Readonly<Record<string, TelemetryStats>> = {},
+    engine?: EngineView,
   ): Promise<string> {
     this.#models.show(models);
+    if (engine) this.#models.showEngine(engine);
     this.#telemetry.show(telemetry);
     for (const cell of cells) {
       const part = parts[cell.name];
@@ -133,6 +145,9 @@ export class Metrics {
       this.#qosEvents.inc({ topic: labelled ? topic : 'other', direction, kind }, count);
     }
     this.#routes.show(status.routes ?? []);
+    this.#estop.set(status.estop?.engaged ? 1 : 0);
+    set(this.#withheld, status.withheld ?? 0);
+    for (const role of LEASE_ROLES) this.#lease.set({ role }, status.lease?.role === role ? 1 : 0);
     set(this.#ticks, status.control.ticks);
     set(this.#starved, status.control.starved);
   }

@@ -1,5 +1,5 @@
 import type { Counter, Gauge } from 'prom-client';
-import type { ModelView } from '../../contract/index.ts';
+import type { EngineView, ModelView } from '../../contract/index.ts';
 
 type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
 
@@ -12,11 +12,23 @@ export class ModelMetrics {
   readonly #failures: Counter;
   readonly #tokens: Counter;
   readonly #cost: Counter;
+  readonly #serverRunning: Gauge;
+  readonly #serverWaiting: Gauge;
+  readonly #cache: Gauge;
+  readonly #engine: Gauge;
+  readonly #restarts: Counter;
 
   constructor(gauge: Make<Gauge>, counter: Make<Counter>) {
     this.#up = gauge('model_up', 'the model answers, as far as is known', ['model']);
     this.#running = gauge('model_calls_running', 'calls under way', ['model']);
     this.#waiting = gauge('model_calls_waiting', 'calls that wait, here and at its server', ['model']);
+    this.#serverRunning = gauge('model_server_running', 'requests that its server works on', ['model']);
+    this.#serverWaiting = gauge('model_server_waiting', 'requests that wait at its server', ['model']);
+    this.#cache = gauge('model_cache_usage', 'share of its cache for attention that is taken, 0 to 1', [
+      'model',
+    ]);
+    this.#engine = gauge('engine_ready', 'the engine of this daemon is ready, or sleeps', ['model', 'state']);
+    this.#restarts = counter('engine_restarts_total', 'the engine was started again', ['model']);
     this.#calls = counter('model_calls_total', 'calls that ended', ['model']);
     this.#failures = counter('model_failures_total', 'calls without an answer', ['model']);
     this.#tokens = counter('model_tokens_total', 'tokens, as servers counted', ['model', 'direction']);
@@ -30,11 +42,21 @@ export class ModelMetrics {
       this.#up.set({ model }, view.state === 'up' ? 1 : 0);
       this.#running.set({ model }, view.running);
       this.#waiting.set({ model }, view.waiting + (view.health?.queueDepth ?? 0));
+      if (view.health?.running !== undefined) this.#serverRunning.set({ model }, view.health.running);
+      if (view.health) this.#serverWaiting.set({ model }, view.health.queueDepth);
+      if (view.health?.cacheUsage !== undefined) this.#cache.set({ model }, view.health.cacheUsage);
       this.#calls.inc({ model }, view.calls);
       this.#failures.inc({ model }, view.failures);
       this.#tokens.inc({ model, direction: 'in' }, view.tokensIn);
       this.#tokens.inc({ model, direction: 'out' }, view.tokensOut);
       this.#cost.inc({ model }, view.costUsd);
     }
+  }
+
+  showEngine({ engine: model, state, restarts }: EngineView): void {
+    this.#engine.reset();
+    this.#engine.set({ model, state }, state === 'ready' || state === 'sleeping' ? 1 : 0);
+    this.#restarts.reset();
+    this.#restarts.inc({ model }, restarts);
   }
 }

@@ -257,6 +257,8 @@ describe('API', () => {
       '/v1/bags/{bag}/adopt',
       '/v1/chat/completions',
       ...['', '/discard', '/stop', '/{id}/discard', '/{id}/relabel'].map((path) => `/v1/episodes${path}`),
+      '/v1/engine',
+      '/v1/engine/{order}',
       '/v1/events',
       '/v1/extensions',
       '/v1/extensions/{app}/reload',

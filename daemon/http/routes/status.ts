@@ -73,6 +73,7 @@ export function statusRoutes(
         logs.lastSeqs(),
         ports.models?.models(),
         ports.telemetry?.(),
+        ports.engine?.engine(),
       );
       return reply.type(metrics.contentType).send(text);
     },
