@@ -106,10 +106,17 @@ function makeSim(settings: Settings, clock: SystemClock, log: ReturnType<typeof 
         '--height',
         String(sim.height),
       ],
-      ...['--pace', sim.pace, '--speed', sim.speed],
+      ...paceOf(sim),
+      ...(sim.world === 'arm' ? ['--world', 'arm', '--camera-hz', String(sim.camera_rate)] : []),
     ],
     report: (level, message, facts) => log(level, 'sim', message, facts),
   });
+}
+
+/** Controllers and inference keep the clock's time, so an arm does too; a maze may run as fast as it goes. */
+function paceOf({ world, pace, speed }: Settings['config']['sim']): string[] {
+  if (world === 'maze') return ['--pace', pace, '--speed', speed];
+  return ['--pace', 'realtime', '--speed', speed === 'max' ? '1' : speed];
 }
 
 /**

@@ -25,6 +25,7 @@ import { makeRobotIo } from './robot-io.ts';
 import { makeRoutes } from './routes.ts';
 import { jointGateSpec, makeSafety } from './safety.ts';
 import { makeServing } from './serve.ts';
+import { makeSimArm } from './sim-arm.ts';
 import { makeZenoh } from './zenoh.ts';
 
 /** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
@@ -87,7 +88,10 @@ export async function composeExecution(settings: Settings, context: CellContext)
         }),
         () => safety.word.lease,
       ),
-    arm: makeArm(config, io, context),
+    arm:
+      config.robot.source === 'sim' && config.sim.world === 'arm'
+        ? makeSimArm(io, context)
+        : makeArm(config, io, context),
     player,
     qosEvents,
     movers: [

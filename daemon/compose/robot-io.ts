@@ -24,6 +24,7 @@ import type { LockstepWorld } from '../execution/lockstep.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
 import { rosZenohIo } from './ros-zenoh.ts';
+import { simArmIo } from './sim-arm.ts';
 
 /** The robot as the execution cell meets it, wherever it is. */
 export type RobotIo = {
@@ -68,7 +69,10 @@ export async function makeRobotIo(settings: Settings, context: CellContext): Pro
   return nothing;
 }
 
-function simIo({ config, dataDir }: Settings, { clock, report }: CellContext): Partial<RobotIo> {
+function simIo(settings: Settings, context: CellContext): Partial<RobotIo> {
+  if (settings.config.sim.world === 'arm') return simArmIo(settings, context);
+  const { config, dataDir } = settings;
+  const { clock, report } = context;
   const robot = new SimRobot({
     socket: socketPath(dataDir, 'sim.sock'),
     clock,

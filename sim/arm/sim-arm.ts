@@ -1,0 +1,256 @@
+import {
+  type ArmState,
+  type Clock,
+  EdgeError,
+  type JointReading,
+  type JointTarget,
+  type Manipulator,
+  type MotionResult,
+  type Nanoseconds,
+  type Sample,
+  type SampleSink,
+  type Timer,
+} from '../../contract/core.ts';
+import { decodeJointState, encodeFloat64MultiArray } from '../../formats/cdr/index.ts';
+import { ALL_NAMES, GRIPPER } from './arm-model.ts';
+import { ARM_COMMAND, ARM_TOPICS } from './arm-topics.ts';
+import { type JointPath, jointPath } from './joint-path.ts';
+
+/** Joint states older than this mean that the arm is not there, milliseconds of the clock. */
+const SILENT_MS = 1_000;
+/** There, and at rest: radians and metres, and the same per second. */
+const NEAR = 0.01;
+const NEAR_GRIPPER = 0.002;
+const STILL = 0.02;
+const STILL_GRIPPER = 0.002;
+/** Jaws that stand still for so long after they began hold something, milliseconds of robot time. */
+const HOLDS_MS = 300;
+/** Beyond the time of its last point a motion may take half of it again and this, milliseconds of robot time. */
+const OVERTIME_MS = 5_000;
+const OVERTIME_SHARE = 0.5;
+/** A stopped arm rests by then, milliseconds of robot time. */
+const REST_MS = 800;
+
+type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
+
+/** What is under way: told of every joint state, it commands, and says when it is over. */
+type Motion = {
+  readonly begun: Nanoseconds;
+  readonly path: JointPath;
+  readonly kind: 'trajectory' | 'gripper';
+  /** Why it has to end, and since when; it ends when the arm rests. */
+  ending: { readonly outcome: Outcome; readonly since: Nanoseconds } | undefined;
+  stillSince: Nanoseconds | undefined;
+  settle(outcome: Outcome): void;
+};
+
+/**
+ * The arm of the simulation as a Manipulator: our own interpolator, paced by the joint states, so that it keeps robot
+ * time in lockstep and in realtime. A trajectory is on straight lines between its points; a gripper closes with the
+ * force of its servo, whatever effort is asked for. Whoever owns the samples calls `observe`.
+ */
+export class SimArm implements Manipulator {
+  readonly #clock: Clock;
+  readonly #sink: Pick<SampleSink, 'offer'>;
+  #time: Nanoseconds | undefined;
+  #heardMs = -Infinity;
+  #positions = new Float64Array(ALL_NAMES.length);
+  #velocities = new Float64Array(ALL_NAMES.length);
+  #efforts = new Float64Array(ALL_NAMES.length);
+  #state: ArmState['motion'] = 'idle';
+  #motion: Motion | undefined;
+  #settled: Promise<unknown> = Promise.resolve();
+
+  constructor(clock: Clock, sink: Pick<SampleSink, 'offer'>) {
+    this.#clock = clock;
+    this.#sink = sink;
+  }
+
+  observe(sample: Sample): void {
+    if (sample.topic !== ARM_TOPICS.joints.topic || sample.type !== ARM_TOPICS.joints.type) return;
+    const told = decodeJointState(sample.bytes);
+    const order = ALL_NAMES.map((name) => told.name.indexOf(name));
+    if (order.includes(-1)) return;
+    const inOrder = (values: Float64Array) => Float64Array.from(order, (i) => values[i] ?? 0);
+    this.#positions = inOrder(told.position);
+    this.#velocities = inOrder(told.velocity);
+    this.#efforts = inOrder(told.effort);
+    this.#time = sample.stamp;
+    this.#heardMs = this.#clock.monotonicMs();
+    if (this.#motion) this.#advance(this.#motion, sample.stamp);
+  }
+
+  async state(): Promise<ArmState> {
+    const joints: Record<string, JointReading> = {};
+    if (this.#time !== undefined) {
+      ALL_NAMES.forEach((name, i) => {
+        const [position, velocity] = [this.#positions[i]!, this.#velocities[i]!];
+        joints[name] = { position, velocity, effort: this.#efforts[i]! };
+      });
+    }
+    return { time: this.#time, joints, motion: this.#state, connected: this.#connected };
+  }
+
+  async followTrajectory(points: readonly JointTarget[], signal?: AbortSignal): Promise<MotionResult> {
+    // What cannot be asked pre-empts nothing.
+    jointPath(points, this.#positions);
+    return this.#move('trajectory', (from) => jointPath(points, from), signal);
+  }
+
+  async gripper(opening: number, _effort: number, signal?: AbortSignal): Promise<MotionResult> {
+    const { openingMax, speedMax } = GRIPPER;
+    const at = Math.min(openingMax, Math.max(0, opening));
+    const timeFromStartMs = (1_000 * openingMax) / speedMax;
+    if (!Number.isFinite(opening)) {
+      const message = `an opening in metres expected, found ${opening}`;
+      throw new EdgeError('schema.invalid', { operation: 'gripper', subject: 'opening', message });
+    }
+    const points = [{ positions: { gripper: at }, timeFromStartMs }];
+    return this.#move('gripper', (from) => jointPath(points, from), signal);
+  }
+
+  async stop(reason: string): Promise<void> {
+    if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
+    else if (this.#connected) this.#hold();
+    await this.#settled;
+    this.#state = 'stopped';
+  }
+
+  async close(): Promise<void> {
+    if (this.#motion) this.#end({ outcome: 'stopped', message: 'the daemon stops' });
+    await this.#settled;
+  }
+
+  get #connected(): boolean {
+    return this.#time !== undefined && this.#clock.monotonicMs() - this.#heardMs < SILENT_MS;
+  }
+
+  async #move(
+    kind: Motion['kind'],
+    pathFrom: (from: Float64Array) => JointPath,
+    signal: AbortSignal | undefined,
+  ): Promise<MotionResult> {
+    while (this.#motion) {
+      this.#end({ outcome: 'preempted', message: 'another motion took over' });
+      await this.#settled;
+    }
+    const begun = this.#time;
+    if (begun === undefined || !this.#connected) throw unreachable(kind);
+    if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const motion: Motion = {
+      begun,
+      kind,
+      path: pathFrom(this.#positions),
+      ending: undefined,
+      stillSince: undefined,
+      settle: resolve,
+    };
+    this.#motion = motion;
+    this.#settled = promise;
+    this.#state = 'moving';
+    const onAbort = () => this.#end({ outcome: 'stopped', message: String(signal?.reason ?? 'ended') });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const watch = this.#watch(motion);
+    const outcome = await promise;
+    watch.cancel();
+    signal?.removeEventListener('abort', onAbort);
+    return this.#result(begun, outcome);
+  }
+
+  /** Without joint states nothing advances: then nobody knows, and nobody waits longer. */
+  #watch(motion: Motion): Timer {
+    return this.#clock.every(SILENT_MS / 4, () => {
+      if (this.#motion !== motion || this.#connected) return;
+      this.#finish(
+        motion,
+        motion.ending?.outcome ?? { outcome: 'starved', message: 'joint states fell silent' },
+      );
+    });
+  }
+
+  #advance(motion: Motion, now: Nanoseconds): void {
+    const { ending, path, begun } = motion;
+    if (ending) {
+      const late = Number(now - ending.since) / 1e6 > REST_MS;
+      if (this.#rests() || late) this.#finish(motion, ending.outcome);
+      return;
+    }
+    const elapsedMs = Number(now - begun) / 1e6;
+    this.#command(path.at(elapsedMs), now);
+    if (this.#arrived(motion, elapsedMs, now)) {
+      this.#finish(motion, { outcome: 'reached', message: '' });
+    } else if (elapsedMs > path.lengthMs * (1 + OVERTIME_SHARE) + OVERTIME_MS) {
+      this.#end({ outcome: 'timeout', message: 'the arm did not arrive' });
+    }
+  }
+
+  #arrived(motion: Motion, elapsedMs: number, now: Nanoseconds): boolean {
+    const { path, kind } = motion;
+    const gripper = ALL_NAMES.length - 1;
+    const jawsStill = Math.abs(this.#velocities[gripper]!) < STILL_GRIPPER;
+    const open = Math.abs(this.#positions[gripper]! - path.end[gripper]!) < NEAR_GRIPPER;
+    if (kind === 'gripper') {
+      motion.stillSince = jawsStill ? (motion.stillSince ?? now) : undefined;
+      const stillMs = motion.stillSince === undefined ? 0 : Number(now - motion.stillSince) / 1e6;
+      // What holds something is squeezed for as long as its set point takes to get there.
+      return jawsStill && (open || (stillMs > HOLDS_MS && elapsedMs > path.lengthMs));
+    }
+    if (elapsedMs < path.lengthMs) return false;
+    return (
+      this.#rests() &&
+      this.#positions.every((value, i) => i === gripper || Math.abs(value - path.end[i]!) < NEAR)
+    );
+  }
+
+  #rests(): boolean {
+    return this.#velocities.every(
+      (value, i) => Math.abs(value) < (i === ALL_NAMES.length - 1 ? STILL_GRIPPER : STILL),
+    );
+  }
+
+  /** Ends what is under way: the arm holds at once, and the motion settles when it rests. */
+  #end(outcome: Outcome): void {
+    const motion = this.#motion;
+    if (!motion || motion.ending) return;
+    motion.ending = { outcome, since: this.#time! };
+    this.#hold();
+    if (!this.#connected) this.#finish(motion, outcome);
+  }
+
+  /** Where it is now is where it shall stay; what the jaws hold stays held. */
+  #hold(): void {
+    const goal = this.#positions.slice();
+    const gripper = ALL_NAMES.length - 1;
+    const squeezes = Math.abs(this.#efforts[gripper]!) > 1;
+    if (squeezes) goal[gripper] = Math.max(0, goal[gripper]! - GRIPPER.openingMax / 2);
+    this.#command(goal, this.#time!);
+  }
+
+  #command(positions: Float64Array, now: Nanoseconds): void {
+    const { topic, type } = ARM_COMMAND;
+    this.#sink.offer({ topic, type, stamp: now, received: now, bytes: encodeFloat64MultiArray(positions) });
+  }
+
+  #finish(motion: Motion, outcome: Outcome): void {
+    if (this.#motion !== motion) return;
+    this.#motion = undefined;
+    this.#state = outcome.outcome === 'reached' ? 'idle' : 'stopped';
+    motion.settle(outcome);
+  }
+
+  #result(begun: Nanoseconds, { outcome, message }: Outcome): MotionResult {
+    const time = this.#time ?? begun;
+    const durationMs = Math.max(0, Number(time - begun) / 1e6);
+    return { outcome, message, pose: undefined, distance: 0, durationMs, time };
+  }
+}
+
+function unreachable(operation: string): EdgeError {
+  return new EdgeError('robot.unreachable', {
+    operation,
+    subject: ARM_TOPICS.joints.topic,
+    message: 'no joint states arrive from the simulated arm',
+    hint: 'sim.world = "arm", and the simulation running',
+  });
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { HOME } from '../../sim/arm/arm-model.ts';
+import { sceneSeed } from '../../sim/arm/arm-scene.ts';
+import { HostedArm } from '../../sim/arm/hosted-arm.ts';
+import { SimArm } from '../../sim/arm/sim-arm.ts';
+import { manipulatorConformance } from '../conformance/manipulator.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+/** The arm and its physics joined without a socket; it lives by itself until it is closed. */
+async function made() {
+  const clock = new ManualClock();
+  const world = await HostedArm.create({ seed: 3, cameraHz: 0 });
+  const arm = new SimArm(clock, { offer: (sample) => world.obey(sample) === undefined });
+  let closed = false;
+  let frozen = false;
+  const window = () => {
+    for (const sample of world.window()) arm.observe(sample);
+  };
+  window();
+  const live = async () => {
+    while (!closed) {
+      if (!frozen) window();
+      await clock.advance(10);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const ended = live();
+  return {
+    arm,
+    world,
+    freeze: (is: boolean) => {
+      frozen = is;
+    },
+    close: async () => {
+      await arm.close();
+      closed = true;
+      await ended;
+      world.close();
+    },
+  };
+}
+
+manipulatorConformance('the simulated arm', async () => {
+  const { arm, close } = await made();
+  return {
+    arm,
+    joints: ['joint_1', 'joint_6'],
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    close,
+  };
+});
+
+describe('the simulated arm', () => {
+  it('grasps: jaws that meet a cube have reached it, and keep it when the arm is stopped', async () => {
+    const { arm, world, close } = await made();
+    const { SimWorld } = await import('../../cli/flywheel/sim-world.ts');
+    const { simulation } = world;
+    simulation.reset(sceneSeed('training', 3, 0));
+    const expert = new SimWorld(simulation, 'pick_place').expert;
+    // Over the cube and down to it, by the expert's own poses.
+    const view = new SimWorld(simulation, 'pick_place');
+    for (let i = 0; i < 100; i++) {
+      const { phase, action } = expert.next(view.view());
+      if (phase === 'grasp') break;
+      const positions = Object.fromEntries(action.slice(0, 6).map((value, j) => [`joint_${j + 1}`, value]));
+      await arm.followTrajectory([{ positions, timeFromStartMs: 100 }]);
+    }
+    const closed = await arm.gripper(0, 10);
+    expect(closed.outcome).toBe('reached');
+    expect(simulation.positions[6]!).toBeGreaterThan(0.035);
+    const up = { positions: { joint_2: HOME[1]!, joint_3: HOME[2]! }, timeFromStartMs: 1_500 };
+    expect((await arm.followTrajectory([up])).outcome).toBe('reached');
+    await arm.stop('enough');
+    expect(simulation.cube.position[2]).toBeGreaterThan(0.08);
+    await close();
+  });
+
+  it('settles a motion as starved when joint states fall silent', async () => {
+    const { arm, freeze, close } = await made();
+    const motion = arm.followTrajectory([{ positions: { joint_1: 1 }, timeFromStartMs: 5_000 }]);
+    await new Promise((resolve) => setImmediate(resolve));
+    freeze(true);
+    expect(await motion).toMatchObject({ outcome: 'starved' });
+    expect((await arm.state()).connected).toBe(false);
+    await expect(arm.gripper(0, 1)).rejects.toMatchObject({ code: 'robot.unreachable' });
+    freeze(false);
+    await close();
+  });
+
+  it('refuses positions beyond the limits of its joints before it moves', async () => {
+    const { arm, close } = await made();
+    const far = arm.followTrajectory([{ positions: { joint_3: 2 }, timeFromStartMs: 500 }]);
+    await expect(far).rejects.toMatchObject({ code: 'schema.invalid' });
+    await close();
+  });
+});
