@@ -2,7 +2,14 @@ import { type Clock, EdgeError, type PolicyDescription, type PolicySession } fro
 import { checkObservation } from '../observation-check.ts';
 import { grootKeys, type WireKeys, type WireKeysFile } from '../wire/wire-keys.ts';
 import { namedActions, observationOf } from '../wire/wire-observation.ts';
-import { actionReply, type GrootForm, modalityConfig, readObserved, withTask } from './groot-messages.ts';
+import {
+  actionReply,
+  batchOf,
+  type GrootForm,
+  modalityConfig,
+  readObserved,
+  withTask,
+} from './groot-messages.ts';
 
 export type GrootClientOptions = {
   readonly keys: WireKeysFile;
@@ -40,6 +47,13 @@ export class GrootClient {
       const keys = this.#keys(policy);
       const observed = readObserved(data);
       this.#form = observed.form;
+      const batch = batchOf(observed);
+      if (batch !== undefined)
+        throw new EdgeError('model.bad_observation', {
+          operation: 'infer',
+          subject: 'groot',
+          message: `${batch}: a batch of one expected: each client is served by itself`,
+        });
       const values = withTask(observed.values, keys.task);
       const observation = observationOf(values, policy, keys, clock.now());
       checkObservation(observation, policy);

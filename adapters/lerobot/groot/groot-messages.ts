@@ -38,7 +38,17 @@ export function readObserved(data: Readonly<Record<string, unknown>>): Observed 
     const prefix = key === 'language' ? '' : `${key}.`;
     for (const [name, part] of Object.entries(value)) values[`${prefix}${name}`] = part;
   }
-  return { form, nested, batched: form === 'tuple' || isBatched(values), values };
+  const batched = form === 'tuple' || isBatched(values);
+  return { form, nested, batched, values };
+}
+
+/** The first key with more than one of a batch; undefined: none. One client is one robot. */
+export function batchOf({ batched, values }: Observed): string | undefined {
+  const found = Object.entries(values).find(
+    ([key, value]) =>
+      batched && /^(state|video)\./.test(key) && value instanceof NumpyArray && (value.shape[0] ?? 1) !== 1,
+  );
+  return found?.[0];
 }
 
 /** The task under whatever annotation the client's modality has, where it is not under the name that is expected. */

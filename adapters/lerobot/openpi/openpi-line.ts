@@ -91,7 +91,11 @@ export class OpenPiLine implements RemoteLine {
         if (error) reject(this.#unavailable(error.message));
       });
     });
-    if ('text' in message) throw this.#refusal(message.text);
+    if ('text' in message) {
+      // It closes after its words: the next question gets a connection of its own.
+      this.drop();
+      throw this.#refusal(message.text);
+    }
     return this.#read(message.bytes);
   }
 
