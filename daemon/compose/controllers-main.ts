@@ -54,7 +54,7 @@ const thread = new ControllersThread({
   post: (message, transfer = []) => port.postMessage(message, [...transfer]),
   nowMs,
   waitedMs: () => view.waitedMs(),
-  mayMove: (lease) => watch.mayMove(lease),
+  forbidden: (lease) => watch.why(lease),
 });
 port.postMessage({ kind: 'ready', tid: view.tid });
 thread.run();

@@ -39,6 +39,7 @@ class Bench {
   connected = true;
   publishing = true;
   leaseHeld = false;
+  forbidden = '';
   #ended: ((reason: string) => void)[] = [];
   #signal = new AbortController();
 
@@ -113,7 +114,7 @@ class Bench {
       post: (message) => outbox.push(structuredClone(message)),
       nowMs: () => this.clock.monotonicMs(),
       waitedMs: () => 0,
-      mayMove: () => true,
+      forbidden: () => this.forbidden,
     });
     outbox.push({ kind: 'ready', tid: 42 });
     let alive = true;
@@ -218,6 +219,19 @@ describe('controllers desk', () => {
     await bench.run(100);
     expect(bench.sent.length).toBe(again);
     expect(bench.desk.list()[0]!.reason).toBe('teleoperation takes the lease of policy');
+  });
+
+  it('ends where the thread finds that it may not move any more, although nobody told the cell', async () => {
+    bench = new Bench();
+    await bench.run(10);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(200);
+    bench.forbidden = 'the lease was not renewed';
+    await bench.run(30);
+    const before = bench.sent.length;
+    await bench.run(100);
+    expect(bench.sent.length).toBe(before);
+    expect(bench.desk.list()[0]).toMatchObject({ state: 'stopped', reason: 'the lease was not renewed' });
   });
 
   it('a base stands in the same turn in which it is stopped', async () => {

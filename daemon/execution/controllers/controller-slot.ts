@@ -179,6 +179,10 @@ export class ControllerSlot {
       void this.#answer(this.#run, message);
       return;
     }
+    if (message.kind === 'ended') {
+      this.#run.settle('stopped', message.reason);
+      return;
+    }
     const { chunk, result, delayMs, policyHash } = message;
     this.#counts.delays.add(delayMs, this.#deps.nowMs());
     if (result !== 'taken') {

@@ -24,8 +24,8 @@ export type ControllersThreadDeps = {
   nowMs(): number;
   /** How long this thread was ready and had no processor, in all, milliseconds. */
   waitedMs(): number;
-  /** False from the moment on in which the lease is not this one any more, or everything was stopped. */
-  mayMove(lease: number): boolean;
+  /** Why the holder of a lease may not move anything in this step; empty: nothing is in the way. */
+  forbidden(lease: number): string;
 };
 
 type Seat = {
@@ -87,8 +87,10 @@ export class ControllersThread {
     const { core, measured, periodMs, index, spec } = seat;
     const lateMs = Math.max(0, nowMs - seat.dueMs);
     seat.dueMs += periodMs * (1 + Math.floor(lateMs / periodMs));
-    if (this.#deps.shared.allowed(index) !== seat.run || !this.#deps.mayMove(seat.lease)) {
+    const why = this.#forbidden(seat);
+    if (why !== '') {
       core.end();
+      this.#deps.post({ kind: 'ended', index, run: seat.run, reason: why });
       return;
     }
     if (spec.state !== '') {
@@ -100,6 +102,11 @@ export class ControllersThread {
     if (!question) return;
     const { prefix } = question;
     this.#deps.post({ kind: 'question', index, run: seat.run, ...question }, [prefix.buffer]);
+  }
+
+  #forbidden({ index, run, lease }: Seat): string {
+    if (this.#deps.shared.allowed(index) !== run) return 'stopped';
+    return this.#deps.forbidden(lease);
   }
 
   #record(seat: Seat, step: Step, nowMs: number, lateMs: number, waitMs: number): void {

@@ -41,6 +41,8 @@ export type FromThread =
       readonly policyHash: string;
       readonly anchorMs: number;
     }
+  /** It may not move any more: the thread has ended it, and says why. */
+  | { readonly kind: 'ended'; readonly index: number; readonly run: number; readonly reason: string }
   /** From here on records name this text by its number. */
   | { readonly kind: 'reason'; readonly id: number; readonly text: string };
 
