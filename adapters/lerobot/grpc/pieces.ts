@@ -17,34 +17,60 @@ export function* piecesOf(bytes: Uint8Array): Generator<Piece> {
   }
 }
 
-/** Takes pieces until the end came. What comes beyond `bytesMax` is refused before it is kept. */
-export class PieceJoiner {
+/** What all uploads of a server may hold together, bytes. */
+export class UploadBudget {
   readonly #bytesMax: number;
-  #pieces: Uint8Array[] = [];
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** The whole when it was the last piece. Throws `wire.refused`. */
-  push({ transfer_state: state, data }: Piece): Uint8Array | undefined {
-    if (state === TRANSFER.begin) this.#clear();
-    else if (state !== TRANSFER.middle && state !== TRANSFER.end)
-      throw refused(`transfer state ${state} is none of 1, 2, 3`);
-    this.#bytes += data.byteLength;
-    if (this.#bytes > this.#bytesMax) {
-      this.#clear();
-      throw refused(`more than ${this.#bytesMax} bytes in one observation`);
-    }
-    this.#pieces.push(data);
-    if (state !== TRANSFER.end) return undefined;
-    const whole = this.#pieces.length === 1 ? data : Buffer.concat(this.#pieces);
-    this.#clear();
-    return whole;
+  /** Throws `cell.overloaded`. */
+  take(bytes: number): void {
+    if (this.#bytes + bytes > this.#bytesMax)
+      throw new EdgeError('cell.overloaded', {
+        operation: 'receive observation',
+        subject: 'LeRobot',
+        message: `observations of all clients that are on their way hold ${this.#bytes} bytes already`,
+      });
+    this.#bytes += bytes;
   }
 
-  #clear(): void {
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+/** Takes pieces until the end came. What comes beyond `bytesMax` is refused before it is kept. */
+export class PieceJoiner {
+  readonly #bytesMax: number;
+  readonly #budget: UploadBudget;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(bytesMax: number, budget: UploadBudget) {
+    this.#bytesMax = bytesMax;
+    this.#budget = budget;
+  }
+
+  /** The whole when it was the last piece. Throws `wire.refused`, `cell.overloaded`. */
+  push({ transfer_state: state, data }: Piece): Uint8Array | undefined {
+    if (state === TRANSFER.begin) this.clear();
+    else if (state !== TRANSFER.middle && state !== TRANSFER.end)
+      throw refused(`transfer state ${state} is none of 1, 2, 3`);
+    if (this.#bytes + data.byteLength > this.#bytesMax)
+      throw refused(`more than ${this.#bytesMax} bytes in one observation`);
+    this.#budget.take(data.byteLength);
+    this.#bytes += data.byteLength;
+    this.#pieces.push(data);
+    if (state !== TRANSFER.end) return undefined;
+    return this.#pieces.length === 1 ? data : Buffer.concat(this.#pieces);
+  }
+
+  /** Lets go of what it holds. May be called twice. */
+  clear(): void {
+    this.#budget.give(this.#bytes);
     this.#pieces = [];
     this.#bytes = 0;
   }

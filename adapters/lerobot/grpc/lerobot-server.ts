@@ -1,0 +1,254 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import {
+  Server,
+  ServerCredentials,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { EdgeError, type PolicyDesk } from '../../../contract/core.ts';
+import {
+  sameToken,
+  type WireServer,
+  type WireServerOptions,
+  type WireServerView,
+} from '../wire/wire-server.ts';
+import { ClientPlaces } from './client-places.ts';
+import { listen } from './listen.ts';
+import { type Piece, PieceJoiner, UploadBudget } from './pieces.ts';
+import { cardMetadata, failure, hashMetadata } from './replies.ts';
+import { type Bytes, type Empty, MESSAGE_BYTES_MAX, META, TRANSPORT_SERVICE } from './transport.ts';
+
+export type LeRobotServerOptions = WireServerOptions & {
+  /** Of PEM; `clientCa`: clients show a certificate that it signed. Undefined: no TLS, as stock clients want it. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
+  /** One observation, pictures as the cameras give them; default 16 MiB: two of 1920 x 1080 are 12.4 MB. */
+  readonly observationBytesMax?: number;
+  /** How long `GetActions` waits for an observation, milliseconds; default 2000, as a stock server. */
+  readonly waitMs?: number;
+  /** Observations nearer than this to the last one are dropped unless they must go; default 1, as a stock server. */
+  readonly similarity?: number;
+};
+
+const OBSERVATION_BYTES_MAX = 16 * 1024 * 1024;
+const WAIT_MS = 2_000;
+/** An observation whose end has not come by then is given up, milliseconds. */
+const UPLOAD_MS = 10_000;
+/** Of all clients together; what uploads may cost in memory. */
+const UPLOADS_BYTES_MAX = 128 * 1024 * 1024;
+/** A connection on which nobody made a call that may be made by then is cut, milliseconds. */
+const FIRST_CALL_MS = 10_000;
+/** A connection nobody calls on is closed after this, milliseconds; clients open another. */
+const IDLE_MS = 120_000;
+/** A connection that is quiet for this long is asked whether it is there, and cut after the second, milliseconds. */
+const KEEPALIVE_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** Calls at a time on one connection; a stock client has two. */
+const CALLS_MAX = 8;
+
+/**
+ * The policies of a desk for clients of LeRobot's asynchronous inference. `pretrained_name_or_path` names the policy
+ * (`default`: the first); each connection is a session of its own. Rejects with `host.port_in_use`.
+ */
+export class LeRobotServer implements WireServer {
+  readonly #options: LeRobotServerOptions;
+  readonly #net: NetServer;
+  readonly #grpc: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #places: ClientPlaces;
+  readonly #uploads = new UploadBudget(UPLOADS_BYTES_MAX);
+  readonly #desk: PolicyDesk;
+  #questions = 0;
+  #failures = 0;
+  #refused = 0;
+
+  private constructor(desk: PolicyDesk, options: LeRobotServerOptions) {
+    const { tls, keys, clock, deadlineMs } = options;
+    this.#options = options;
+    this.#desk = desk;
+    this.#places = new ClientPlaces(desk, clock, options.token === undefined ? 'anonymous' : 'token', {
+      ...{ keys, clock, deadlineMs },
+      waitMs: options.waitMs ?? WAIT_MS,
+      observationBytesMax: options.observationBytesMax ?? OBSERVATION_BYTES_MAX,
+      similarity: options.similarity ?? 1,
+    });
+    this.#grpc = new Server({
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+      'grpc.max_concurrent_streams': CALLS_MAX,
+      'grpc.max_connection_idle_ms': IDLE_MS,
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    });
+    this.#grpc.addService(TRANSPORT_SERVICE, {
+      Ready: this.#unary((call: ServerUnaryCall<Empty, Empty>) => this.#ready(call)),
+      SendPolicyInstructions: this.#unary(async (call: ServerUnaryCall<Bytes, Empty>) => {
+        this.#places.at(this.#admit(call)).instruct(call.request.data);
+        return {};
+      }),
+      GetActions: this.#unary((call: ServerUnaryCall<Empty, Bytes>) => this.#actions(call)),
+      SendObservations: (call: ServerReadableStream<Piece, Empty>, reply: sendUnaryData<Empty>) =>
+        this.#observations(call, reply),
+    });
+    const credentials = tls
+      ? ServerCredentials.createSsl(
+          tls.clientCa ?? null,
+          [{ cert_chain: tls.cert, private_key: tls.key }],
+          tls.clientCa !== undefined,
+        )
+      : ServerCredentials.createInsecure();
+    const injector = this.#grpc.createConnectionInjector(credentials);
+    this.#net = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
+      this.#accept(socket);
+      injector.injectConnection(socket);
+    });
+    this.#net.maxConnections = options.clientsMax;
+    this.#net.on('drop', () =>
+      this.#turnAway('cell.overloaded', `${options.clientsMax} clients are connected`),
+    );
+  }
+
+  static async start(desk: PolicyDesk, options: LeRobotServerOptions): Promise<LeRobotServer> {
+    const server = new LeRobotServer(desk, options);
+    await listen(server.#net, options);
+    return server;
+  }
+
+  view(): WireServerView {
+    const address = this.#net.address();
+    return {
+      wire: 'lerobot',
+      host: this.#options.host,
+      port: typeof address === 'object' && address ? address.port : 0,
+      clients: this.#sockets.size,
+      questions: this.#questions,
+      failures: this.#failures,
+      refused: this.#refused,
+    };
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    this.#grpc.forceShutdown();
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#places.close();
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#sockets.add(socket);
+    const first = this.#options.clock.after(FIRST_CALL_MS, () => {
+      if (!this.#places.has(peer)) socket.destroy();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      first.cancel();
+      this.#sockets.delete(socket);
+      void this.#places.leave(peer);
+    });
+  }
+
+  #unary<Request, Response>(work: (call: ServerUnaryCall<Request, Response>) => Promise<Response>) {
+    return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
+      work(call).then(
+        (response) => reply(null, response),
+        (error: unknown) => this.#fail(error, call.getPeer(), reply),
+      );
+    };
+  }
+
+  async #ready(call: ServerUnaryCall<Empty, Empty>): Promise<Empty> {
+    await this.#places.at(this.#admit(call)).ready();
+    const [wanted] = call.metadata.get(META.policy);
+    if (typeof wanted === 'string')
+      call.sendMetadata(cardMetadata(this.#desk, wanted, call.getPeer(), this.#options.keys));
+    return {};
+  }
+
+  async #actions(call: ServerUnaryCall<Empty, Bytes>): Promise<Bytes> {
+    const session = this.#places.going(this.#admit(call));
+    const gone = new AbortController();
+    call.on('cancelled', () => gone.abort());
+    const made = await session.actions(gone.signal);
+    if (!made) return { data: Buffer.alloc(0) };
+    this.#questions += 1;
+    call.sendMetadata(hashMetadata(made.hash));
+    return { data: Buffer.from(made.bytes.buffer, made.bytes.byteOffset, made.bytes.byteLength) };
+  }
+
+  #observations(call: ServerReadableStream<Piece, Empty>, reply: sendUnaryData<Empty>): void {
+    const joiner = new PieceJoiner(this.#options.observationBytesMax ?? OBSERVATION_BYTES_MAX, this.#uploads);
+    let over = false;
+    const end = (error?: unknown) => {
+      if (over) return;
+      over = true;
+      timer.cancel();
+      joiner.clear();
+      if (error === undefined) reply(null, {});
+      else this.#fail(error, call.getPeer(), reply);
+      // What still comes is read and dropped; a call that is answered is not listened to any more.
+      call.resume();
+    };
+    const timer = this.#options.clock.after(UPLOAD_MS, () =>
+      end(
+        new EdgeError('deadline.exceeded', {
+          operation: 'receive observation',
+          subject: call.getPeer(),
+          message: `its end did not come within ${UPLOAD_MS} ms`,
+        }),
+      ),
+    );
+    const attempt = (work: () => void) => {
+      try {
+        if (!over) work();
+      } catch (error) {
+        end(error);
+      }
+    };
+    call.on('data', (piece: Piece) =>
+      attempt(() => {
+        const session = this.#places.going(this.#admit(call));
+        const whole = joiner.push(piece);
+        if (!whole) return;
+        session.observe(whole);
+        end();
+      }),
+    );
+    call.on('end', () => end(new EdgeError('wire.refused', INCOMPLETE)));
+    call.on('cancelled', () => end(new EdgeError('wire.refused', INCOMPLETE)));
+    call.on('error', () => end(new EdgeError('wire.refused', INCOMPLETE)));
+  }
+
+  /** The connection of a call that may be made. Throws `api.unauthorised`. */
+  #admit(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'>): string {
+    const { token } = this.#options;
+    const [given] = call.metadata.get('authorization');
+    const shown = typeof given === 'string' ? /^Bearer (.+)$/i.exec(given)?.[1]?.trim() : undefined;
+    if (token !== undefined && !sameToken(shown, token))
+      throw new EdgeError('api.unauthorised', {
+        operation: 'connect',
+        subject: call.getPeer(),
+        message: 'metadata is wanted: "authorization: Bearer <token>"',
+      });
+    return call.getPeer();
+  }
+
+  #fail(thrown: unknown, peer: string, reply: sendUnaryData<never>): void {
+    const error = EdgeError.from(thrown, 'internal.fault', 'serve', peer);
+    if (error.code === 'api.unauthorised') this.#refused += 1;
+    else this.#failures += 1;
+    this.#options.onFault(error, peer);
+    reply(failure(error), null);
+  }
+
+  #turnAway(code: 'cell.overloaded', message: string): void {
+    this.#refused += 1;
+    this.#options.onFault(new EdgeError(code, { operation: 'connect', subject: 'LeRobot', message }), '');
+  }
+}
+
+const INCOMPLETE = {
+  operation: 'receive observation',
+  subject: 'LeRobot',
+  message: 'the observation ended before its last piece',
+} as const;
