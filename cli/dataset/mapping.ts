@@ -28,6 +28,8 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
   await bag.close();
   const has = (name: string) => topics.some(({ topic }) => topic === name);
   const fps = Number(flags.fps);
+  if (!Number.isSafeInteger(fps) || fps < 1 || fps > 1_000)
+    throw wrong('--fps', flags.fps, 'a whole number from 1 to 1000');
   const maxAgeMs = Number(flags.maxAge) / 1e6;
   const state = flags.state ?? (has(STATE) ? STATE : undefined);
   const applied = topics.map(({ topic }) => topic).filter((topic) => topic.startsWith(APPLIED));

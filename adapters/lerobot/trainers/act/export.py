@@ -11,11 +11,16 @@ import hashlib
 import json
 import pathlib
 import sys
+import warnings
 
 import torch
 from lerobot.configs.policies import PreTrainedConfig
 from lerobot.policies.factory import get_policy_class
 from safetensors.torch import load_file
+
+# ACT unrolls its tokens by their number, which is fixed: the tracer's doubts about that are none.
+warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 STATE, ENVIRONMENT, ACTION = "observation.state", "observation.environment_state", "action"
 # LeRobot's modes by the card's: which statistics stand for what.
