@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HookQuestion, PolicyContext, PolicyHook } from '../../contract/index.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 
 const CLIENT: PolicyContext = { tenant: 'local', principal: 'mcp', roles: ['operator'], origin: 'mcp' };
@@ -19,6 +20,7 @@ const anybody: PolicyHook = {
 async function rigWith(former?: RuntimeRig): Promise<RuntimeRig> {
   const rig = new RuntimeRig({
     apps: [],
+    robot: new FakeRobot({ cells: 2 }),
     hooks: [anybody],
     ...(former ? { disk: former.disk, clock: former.clock } : {}),
   });
