@@ -10,7 +10,12 @@ export type ApiEnv = Readonly<Record<string, string | undefined>>;
 export type ApiClient = {
   readonly url: string;
   get<T>(path: string): Promise<T>;
-  post<T>(path: string, body?: unknown, timeoutMs?: number): Promise<T>;
+  post<T>(
+    path: string,
+    body?: unknown,
+    timeoutMs?: number,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<T>;
   /** The raw response, for streams; the caller reads the body. */
   stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
 };
@@ -71,8 +76,10 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
     },
     get: async <T>(path: string) =>
       (await (await call('GET', path, { signal: AbortSignal.timeout(15_000) })).json()) as T,
-    post: async <T>(path: string, body: unknown = {}, timeoutMs = 60_000) =>
-      (await (await call('POST', path, { body, signal: AbortSignal.timeout(timeoutMs) })).json()) as T,
+    post: async <T>(path: string, body: unknown = {}, timeoutMs = 60_000, headers = {}) =>
+      (await (
+        await call('POST', path, { body, headers, signal: AbortSignal.timeout(timeoutMs) })
+      ).json()) as T,
     stream: (path, headers = {}, signal) => call('GET', path, { headers, signal }),
   };
 }

@@ -11,11 +11,13 @@ import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEngineCommands } from './commands/engine.ts';
+import { addEstopCommands } from './commands/estop.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
 import { addFlywheelCommand } from './commands/flywheel.ts';
 import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
+import { addLeaseCommands } from './commands/lease.ts';
 import { addLinkCommands } from './commands/link.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addMcpCommands } from './commands/mcp.ts';
@@ -35,6 +37,7 @@ import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTeleopCommand } from './commands/teleop.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
 
@@ -66,6 +69,9 @@ for (const add of [
   addUpCommand,
   addReloadCommand,
   addStatusCommand,
+  addEstopCommands,
+  addLeaseCommands,
+  addTeleopCommand,
   addIntentCommands,
   addRunsCommands,
   addQuestionsCommands,

@@ -1,6 +1,8 @@
 import type {
+  EStopState,
   ExecutionStatus,
   LakeInfo,
+  LeaseView,
   LinkStatus,
   QuotaView,
   RobotState,
@@ -40,6 +42,8 @@ export type Status = {
         readonly diagnostics: readonly { readonly name: string; readonly level: string }[];
         readonly joints: Readonly<Record<string, { readonly position: number }>>;
       };
+      readonly estop?: EStopState;
+      readonly lease?: LeaseView;
       readonly arm?: { readonly connected: boolean; readonly motion: string };
     }
   >;

@@ -70,6 +70,7 @@ function showStatus(status) {
   fill(at('data'), status.recorder.available ? recorderRows(status.recorder) : missing(status.recorder));
   at('cells').replaceChildren(...status.cells.map((cell) => cellRow(cell, status.log_seq)));
   pose = status.robot.available ? status.robot.pose : undefined;
+  if (status.robot.available) showStop(status.robot.estop);
 }
 
 function runRows(part) {
@@ -298,6 +299,32 @@ at('stop').addEventListener('click', async () => {
   note.textContent = response?.ok ? `stopped at ${time}` : `NOT STOPPED at ${time}: use the emergency stop`;
   note.className = response?.ok ? 'ok' : 'bad';
 });
+
+const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };
+let engaged = false;
+
+/** Engaged and released by the same button, which says what it would do; a release asks once more. */
+at('estop').addEventListener('click', async () => {
+  if (engaged && !confirm('Release the emergency stop? Nothing begins to move by it.')) return;
+  const path = engaged ? '/v1/estop/release' : '/v1/estop';
+  const body = JSON.stringify({ reason: 'button of the console' });
+  const response = await call(path, { method: 'POST', headers: CONSOLE, body }).catch(() => undefined);
+  const answer = await response?.json().catch(() => undefined);
+  if (response?.ok) return showStop(answer);
+  const said = answer?.message ?? 'the daemon does not answer: use the button of the robot itself';
+  at('estop-note').textContent = said;
+  at('estop-note').className = 'bad';
+});
+
+function showStop(state) {
+  if (!state) return;
+  engaged = state.engaged;
+  at('estop').textContent = engaged ? 'Release emergency stop' : 'Emergency stop';
+  at('estop').classList.toggle('engaged', engaged);
+  const words = `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`;
+  at('estop-note').textContent = engaged ? words : '';
+  at('estop-note').className = engaged ? 'bad' : '';
+}
 
 void forever(
   async () => {

@@ -95,6 +95,8 @@ export const TOPICS = {
   cellState: 'cell.state',
   /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
   configChanged: 'config.changed',
+  /** The emergency stop was engaged: `EStopState`. Told by the execution cell. */
+  stopEngaged: 'estop.engaged',
   /** Other policies are in force: `{sha256}`. */
   policyChanged: 'policy.changed',
 } as const;

@@ -40,11 +40,12 @@ function statusText(status: Status, url: string): string {
 }
 
 /** Battery, parts that tell of themselves and the arm, where the robot has them. */
-function partsOf({ battery, health, arm }: Extract<Status['robot'], { available: true }>): string {
+function partsOf({ battery, health, arm, lease }: Extract<Status['robot'], { available: true }>): string {
   const unwell = health.diagnostics.filter(({ level }) => level !== 'ok').length;
   return [
     battery === undefined ? '' : `, battery ${(100 * battery).toFixed(0)} %`,
     health.diagnostics.length === 0 ? '' : `, ${unwell} of ${health.diagnostics.length} parts not ok`,
+    lease?.holder === undefined ? '' : `, lease ${lease.holder} (${lease.role ?? ''})`,
     arm ? `, arm ${arm.connected ? arm.motion : 'not connected'}` : '',
   ].join('');
 }

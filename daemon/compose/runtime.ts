@@ -12,8 +12,8 @@ import { serveGovernanceRequests } from '../runtime/governance/governance-reques
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
-import { StopWatch } from '../runtime/stop-watch.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
+import { StopWatch } from '../runtime/stop-watch.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';

@@ -197,6 +197,8 @@ export class Actuation {
 
   /** The emergency stop was engaged: nothing begins any more, and what moves ends. Rejects as `stop`. */
   async emergency(reason: string): Promise<void> {
+    // Who had it has to take it anew: a release hands the robot to nobody.
+    this.#lease.drop();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
     await this.#stopAll(reason, 'emergency-stop');
   }

@@ -20,7 +20,7 @@ export type Lease = {
   readonly ttlMs: number;
 };
 
-export type LeaseEnd = 'returned' | 'expired' | 'taken';
+export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
 
 export type LeaseDeps = {
   readonly clock: Clock;
@@ -115,6 +115,11 @@ export class ActuationLease {
   async surrender(id: number): Promise<void> {
     if (this.#lease?.id !== id) return;
     await this.#lose('returned', `${this.#lease.holder} gave the lease back`);
+  }
+
+  /** Nobody has it any more: everything is being stopped, by whoever says so. */
+  drop(): void {
+    if (this.#lease) this.#end('stopped');
   }
 
   close(): void {

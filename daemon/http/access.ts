@@ -25,8 +25,10 @@ const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELE
 const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
 /** Nobody with a token of this house is kept from stopping the robot. */
 const STOPS: ReadonlySet<string> = new Set([
-  ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop'],
+  ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop', 'POST /v1/estop'],
 ]);
+/** Its handler asks for a role of its own. */
+const RELEASES = 'POST /v1/estop/release';
 /** They change nothing, and need a body. */
 const READS: ReadonlySet<string> = new Set([
   ...['POST /v1/query', 'POST /v1/policy/rejudge'],
@@ -54,13 +56,13 @@ export function checkAccess(
   if (url === undefined) return;
   const route = `${request.method} ${url}`;
   const owner = who.tenant === OWNER;
-  const roles = who.lease === undefined ? who.roles : (governance?.rolesOf(who) ?? []);
+  const roles = rolesOf(who, { governance });
   const operator = roles.includes(OPERATOR_ROLE);
   if (owner && operator) return;
   if (JUDGED.has(route) || STOPS_RUN.has(route) || ofRun(url)) {
     if (!owner && ofRun(url)) ownRun(request, who, runtime);
     if (request.method === 'GET' || JUDGED.has(route) || STOPS_RUN.has(route) || operator) return;
-  } else if (STOPS.has(route) || (route === TELLS && operator)) return;
+  } else if (STOPS.has(route) || (route === RELEASES && owner) || (route === TELLS && operator)) return;
   else if (owner && (request.method === 'GET' || READS.has(route) || JUDGED_HERE.has(route))) return;
   else if (GUESTS.has(route)) return;
   throw new EdgeError('policy.denied', {
@@ -69,6 +71,14 @@ export function checkAccess(
     message: owner ? 'only an operator does this' : `${who.tenant} is a guest here: this is not shared`,
     hint: 'ask for it as an intent, which policies judge; docs/policies.md says what a token opens',
   });
+}
+
+/** Under a grant only what that gives counts. */
+export function rolesOf(
+  who: PolicyContext,
+  { governance }: { readonly governance?: HttpPorts['governance'] | undefined },
+): readonly string[] {
+  return who.lease === undefined ? who.roles : (governance?.rolesOf(who) ?? []);
 }
 
 function ofRun(url: string): boolean {

@@ -129,6 +129,8 @@ function robotPart(status: ExecutionStatus): object {
     source: status.source,
     degraded: status.degraded,
     map_coverage: status.mapCoverage,
+    ...(status.estop ? { estop: status.estop } : {}),
+    ...(status.lease ? { lease: status.lease } : {}),
     health: healthView(status.health),
     ...(status.arm ? { arm: armView(status.arm) } : {}),
     ...(status.robot ? robotView(status.robot) : { connected: false }),

@@ -120,7 +120,8 @@ export class ToolGate {
 
   async callTool(effect: Effect): Promise<Answered> {
     const { journal } = this.#parts;
-    await this.unpaused();
+    if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
+    else await this.unpaused();
     this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
@@ -268,7 +269,17 @@ export class ToolGate {
     return await this.#write(effect, asked.callId, { refusal: approval ? undefined : refusal, events });
   }
 
-  #judge({ tool, args, effect }: Effect): Promise<Verdict> {
+  /** The robot stands before anything is judged, written down or waited for; what follows is the record of it. */
+  async #stopFirst({ tool, args }: Effect): Promise<void> {
+    const reason = typeof args['reason'] === 'string' ? args['reason'] : 'an agent asked for it';
+    // Where it was not confirmed, the call itself tries again and says so.
+    await this.#parts.stopRobot(reason.slice(0, 256) || tool).catch(() => undefined);
+  }
+
+  async #judge(ask: Effect): Promise<Verdict> {
+    const { tool, args, effect } = ask;
+    // No policy, quota or person stands between an agent and a robot that stops.
+    if (isStop(ask)) return { refusal: undefined, events: [] };
     const { runId, intent, hooks } = this.#parts;
     const about = { effect, intent: intent.type };
     const question = { point: 'tool', subject: tool, context: intent.policy_ctx } as const;
@@ -375,4 +386,9 @@ export class ToolGate {
   #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {
     return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
   }
+}
+
+/** The tool of this house that only stops; tools of others have other names. */
+function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
+  return tool === 'robot.stop';
 }

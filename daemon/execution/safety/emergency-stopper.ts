@@ -19,6 +19,8 @@ export type EmergencyStopperDeps = {
   /** Why it cannot be released now: a file that is there, a topic that still says so; empty: nothing. */
   causes(): readonly string[];
   note(event: NewEvent): void;
+  /** Tells whoever could begin something. */
+  tell(state: EStopState): void;
 };
 
 /** Ways in which only persons come. */
@@ -49,6 +51,7 @@ export class EmergencyStopper implements EmergencyStop {
       const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
       latch.set({ engaged: true, since_ns: toWireTime(clock.now()), ...told });
       note({ kind: 'estop.engaged', payload: told });
+      this.#deps.tell(latch.state);
     }
     const state = latch.state;
     const [stopped, written] = await Promise.allSettled([

@@ -5,6 +5,7 @@ import {
   type LeaseView,
   type Sample,
   type SampleSink,
+  TOPICS,
   toWireTime,
 } from '../../../contract/core.ts';
 import type { Actuation, LeaseTimes, Mover, Safety } from '../actuation.ts';
@@ -65,6 +66,7 @@ export class SafetyDesk {
         ...this.ways.causes(),
       ],
       note: (event) => this.#actuation?.note(event),
+      tell: (state) => context.bus.broadcast(TOPICS.stopEngaged, state),
     });
     const onFault = (error: unknown) => this.#fault(error);
     this.ways = new StopWays({ clock, stop: this.#stopper, onFault, ...options });

@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { EdgeError, type EStopState } from '../../contract/core.ts';
+import type { ApiClient } from '../api-client.ts';
+import { action, type CommandContext } from '../context.ts';
+
+/** A person waits with a finger on the button: then the file has to do, milliseconds. */
+const ENGAGE_MS = 6_000;
+const STATUS_MS = 3_000;
+/** Where it comes from, for the record. */
+const ORIGIN = { 'x-auraison-origin': 'cli' };
+
+export function addEstopCommands(program: Command): void {
+  const estop = program
+    .command('estop')
+    .description('the emergency stop: nothing of this daemon moves the robot until a person releases it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  auraison estop                         engage it, also when the API does not answer\n' +
+        '  auraison estop engage --reason "the door is open"\n  auraison estop release --reason "the door is closed"\n\n' +
+        'It is a program: it does not replace the button that cuts the power of the drives.',
+    );
+  estop
+    .command('engage', { isDefault: true })
+    .description('stop now and stay; by the API, else by the file estop in the data directory')
+    .option('--reason <text>', 'why, for the log', 'asked for on the command line')
+    .action(action((context, { reason }: { reason: string }) => engage(context, reason)));
+  estop
+    .command('release')
+    .description('let the robot move again; nothing begins to move by it')
+    .option('--reason <text>', 'why, for the log', 'asked for on the command line')
+    .action(
+      action(async ({ api, out, settings }, { reason }: { reason: string }) => {
+        const file = stopFile(settings.dataDir);
+        const removed = isLocal() && existsSync(file);
+        if (removed) rmSync(file);
+        const state = await api.post<EStopState>('/v1/estop/release', { reason }, ENGAGE_MS, ORIGIN);
+        out.result(state, () => `${removed ? `${file} is removed; ` : ''}${stateText(state)}`);
+        return state.engaged ? 1 : 0;
+      }),
+    );
+  estop
+    .command('status')
+    .description('whether it is engaged; exit code 1 while it is')
+    .action(
+      action(async ({ api, out }) => {
+        const state = await api.get<EStopState>('/v1/estop');
+        out.result(state, () => stateText(state));
+        return state.engaged ? 1 : 0;
+      }),
+    );
+}
+
+async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
+  try {
+    const state = await api.post<EStopState>('/v1/estop', { reason }, ENGAGE_MS, ORIGIN);
+    out.result(state, () => stateText(state));
+    return 0;
+  } catch (thrown) {
+    const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
+    // It may be engaged all the same, and only the robot has not confirmed that it stands.
+    const state = await stateOf(api);
+    if (state?.engaged) {
+      out.note(`auraison: ${error.message}`);
+      out.result(state, () => stateText(state));
+      return 1;
+    }
+    if (!isLocal()) throw error;
+    const file = stopFile(settings.dataDir);
+    mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
+    writeFileSync(file, `${reason}\n`);
+    out.note(`auraison: ${error.message}`);
+    out.result(
+      { engaged: true, file },
+      () => `engaged by the file ${file}: it holds, also before the daemon starts`,
+    );
+    return 0;
+  }
+}
+
+async function stateOf(api: ApiClient): Promise<EStopState | undefined> {
+  const late = new Promise<undefined>((resolve) => {
+    setTimeout(() => resolve(undefined), STATUS_MS).unref();
+  });
+  return Promise.race([api.get<EStopState>('/v1/estop').catch(() => undefined), late]);
+}
+
+/** A file here says nothing to a daemon elsewhere. */
+function isLocal(): boolean {
+  return process.env['AURAISON_URL'] === undefined;
+}
+
+function stopFile(dataDir: string): string {
+  return join(dataDir, 'estop');
+}
+
+function stateText({ engaged, by, source, reason, since_ns }: EStopState): string {
+  if (!engaged) return 'not engaged';
+  const since = /^\d+$/.test(since_ns) ? new Date(Number(BigInt(since_ns) / 1_000_000n)).toISOString() : '';
+  return `ENGAGED by ${by} (${source}) since ${since}${reason === '' ? '' : `: ${reason}`}`;
+}

@@ -1,0 +1,123 @@
+import type { Command } from 'commander';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { type Clock, EdgeError, type LeaseView, pause } from '../../contract/core.ts';
+import type { ApiClient } from '../api-client.ts';
+import { action } from '../context.ts';
+import { jointsOf, type Motion, Stick } from '../teleop/stick.ts';
+
+/** A command counts for 300 ms: one that is lost may be missing. */
+const COMMAND_MS = 100;
+const TTL_MS = 2_000;
+const RENEW_EVERY = 5;
+
+type Options = {
+  readonly linear?: string;
+  readonly angular?: string;
+  readonly joint?: readonly string[];
+  readonly seconds?: string;
+  readonly speed: string;
+  readonly turn: string;
+};
+
+export function addTeleopCommand(program: Command): void {
+  program
+    .command('teleop')
+    .description('steer the robot by hand, under a lease that outranks every program, through the gates')
+    .option('--linear <m/s>', 'forward; then it steers for --seconds instead of by keys')
+    .option('--angular <rad/s>', 'counter-clockwise')
+    .option('--joint <name=position...>', 'joints of the arm, radians or metres')
+    .option('--seconds <s>', 'how long', '1')
+    .option('--speed <m/s>', 'of the arrow keys', '0.2')
+    .option('--turn <rad/s>', 'of the arrow keys', '0.8')
+    .addHelpText(
+      'after',
+      '\nKeys: arrows or w a s d steer, space stops, e engages the emergency stop, q ends.\n\nExamples:\n' +
+        '  auraison teleop\n  auraison teleop --linear 0.1 --seconds 2\n  auraison teleop --joint joint_1=0.3 gripper=0.04 --seconds 3',
+    )
+    .action(
+      action(async ({ api, out }, options: Options) => {
+        const clock = new SystemClock();
+        const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
+        const id = lease.lease_id!;
+        let sent = 0;
+        try {
+          const told = givenOf(options);
+          if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
+          else sent = await byKeys(api, clock, id, options);
+        } finally {
+          await api.post('/v1/lease/return', { lease_id: id }).catch(() => {});
+        }
+        out.result({ commands: sent }, () => `${sent} commands; the lease is given back`);
+        return 0;
+      }),
+    );
+}
+
+/** Undefined: nothing is given, keys steer. */
+function givenOf({ linear, angular, joint }: Options): Motion | undefined {
+  if (joint !== undefined && joint.length > 0) return { joints: jointsOf(joint) };
+  if (linear === undefined && angular === undefined) return undefined;
+  return {
+    twist: { linear: numberOf(linear ?? '0', '--linear'), angular: numberOf(angular ?? '0', '--angular') },
+  };
+}
+
+async function byKeys(api: ApiClient, clock: Clock, id: number, options: Options): Promise<number> {
+  if (!process.stdin.isTTY) {
+    throw new EdgeError('schema.invalid', {
+      operation: 'teleop',
+      subject: 'stdin',
+      message: 'there is no keyboard here: give --linear, --angular or --joint',
+    });
+  }
+  const stick = new Stick(clock, numberOf(options.speed, '--speed'), numberOf(options.turn, '--turn'));
+  const onKey = (key: Buffer) => {
+    if (stick.press(key.toString('latin1')) === 'estop')
+      api.post('/v1/estop', { reason: 'key e of auraison teleop' }).catch(() => {});
+  };
+  process.stdin.setRawMode(true).resume().on('data', onKey);
+  process.stderr.write('arrows or w a s d steer, space stops, e: emergency stop, q: end\n');
+  try {
+    return await steer(api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
+  } finally {
+    process.stdin.off('data', onKey).setRawMode(false).pause();
+  }
+}
+
+/** Sends what `now` says until it says nothing, or time is over. */
+async function steer(
+  api: ApiClient,
+  clock: Clock,
+  id: number,
+  now: () => Motion | undefined,
+  lastsSeconds: number,
+): Promise<number> {
+  const beginMs = clock.monotonicMs();
+  for (let sent = 0; ; sent++) {
+    const motion = now();
+    if (!motion || clock.monotonicMs() - beginMs > lastsSeconds * 1000) return sent;
+    await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000);
+    if (sent % RENEW_EVERY === 0) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
+    await pause(clock, COMMAND_MS);
+  }
+}
+
+function seconds(text: string | undefined): number {
+  const value = numberOf(text ?? '1', '--seconds');
+  if (value > 0) return value;
+  throw notANumber(String(text), '--seconds');
+}
+
+function numberOf(text: string, subject: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw notANumber(text, subject);
+}
+
+function notANumber(text: string, subject: string): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'teleop',
+    subject,
+    message: `${subject} ${text}: a number expected`,
+  });
+}

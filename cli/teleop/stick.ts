@@ -1,0 +1,75 @@
+import { type Clock, EdgeError } from '../../contract/core.ts';
+
+export type Motion =
+  | { readonly twist: { readonly linear: number; readonly angular: number } }
+  | { readonly joints: Readonly<Record<string, number>> };
+
+/** A terminal tells when a key is pressed, not when it is let go: each press counts for this long, milliseconds. */
+const PRESS_MS = 400;
+
+const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>> = {
+  w: [1, 0],
+  '\u001b[A': [1, 0],
+  s: [-1, 0],
+  '\u001b[B': [-1, 0],
+  a: [0, 1],
+  '\u001b[D': [0, 1],
+  d: [0, -1],
+  '\u001b[C': [0, -1],
+};
+
+/** Keys as a stick: forward and turning hold each for as long as they are pressed again and again. */
+export class Stick {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #speed: number;
+  readonly #turn: number;
+  #linear = { value: 0, untilMs: 0 };
+  #angular = { value: 0, untilMs: 0 };
+  #over = false;
+
+  /** m/s and rad/s of a pressed key. */
+  constructor(clock: Pick<Clock, 'monotonicMs'>, speed: number, turn: number) {
+    this.#clock = clock;
+    this.#speed = speed;
+    this.#turn = turn;
+  }
+
+  /** What a person typed; what means nothing stops. */
+  press(key: string): 'estop' | undefined {
+    const untilMs = this.#clock.monotonicMs() + PRESS_MS;
+    const [linear, angular] = KEYS[key] ?? [0, 0];
+    if (linear === 0 && angular === 0) {
+      this.#linear = { value: 0, untilMs };
+      this.#angular = { value: 0, untilMs };
+    }
+    if (linear !== 0) this.#linear = { value: linear * this.#speed, untilMs };
+    if (angular !== 0) this.#angular = { value: angular * this.#turn, untilMs };
+    // Control-C does not reach a program that reads raw keys as a signal.
+    this.#over = key === 'q' || key === '\u0003' || key === '\u0004' || key === 'e';
+    return key === 'e' ? 'estop' : undefined;
+  }
+
+  /** Undefined: the person has ended it. */
+  motion(): Motion | undefined {
+    if (this.#over) return undefined;
+    const nowMs = this.#clock.monotonicMs();
+    const of = ({ value, untilMs }: { value: number; untilMs: number }) => (nowMs <= untilMs ? value : 0);
+    return { twist: { linear: of(this.#linear), angular: of(this.#angular) } };
+  }
+}
+
+/** `joint_1=0.3` to positions by joint. Throws `schema.invalid`. */
+export function jointsOf(given: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    given.map((one) => {
+      const [, name, value] = /^([^=]{1,256})=(.+)$/.exec(one) ?? [];
+      const at = Number(value);
+      if (name !== undefined && value !== undefined && Number.isFinite(at)) return [name, at];
+      throw new EdgeError('schema.invalid', {
+        operation: 'teleop',
+        subject: '--joint',
+        message: `--joint ${one}: name=position expected, radians or metres`,
+      });
+    }),
+  );
+}

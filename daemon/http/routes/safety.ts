@@ -1,0 +1,192 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import {
+  EdgeError,
+  type EStopSource,
+  type EStopState,
+  type LeaseView,
+  LIMITS,
+  METHODS,
+  type TeleopCommand,
+} from '../../../contract/index.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { rolesOf } from '../access.ts';
+import { callerOf } from '../caller.ts';
+import type { HttpConfig, HttpPorts } from '../http-ports.ts';
+import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const LeaseId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const Speed = (description: string) => Type.Number({ minimum: -100, maximum: 100, description });
+
+export const EStopView = Type.Object(
+  {
+    engaged: Type.Boolean(),
+    since_ns: Type.String({ description: 'wall clock, nanoseconds; empty while it is not engaged' }),
+    source: Type.String({ description: 'api, cli, console, zenoh, ros, file, agent or internal' }),
+    by: Type.String(),
+    reason: Type.String(),
+  },
+  closed,
+);
+
+const LeaseSchema = Type.Object(
+  {
+    state: Type.Enum(['free', 'held', 'stopping']),
+    lease_id: Type.Optional(Type.Integer()),
+    holder: Type.Optional(Type.String()),
+    role: Type.Optional(Type.String()),
+    priority: Type.Optional(Type.Integer()),
+    remaining_ms: Type.Optional(Type.Number({ description: 'until it ends unless it is renewed' })),
+  },
+  closed,
+);
+
+const TakeBody = Type.Object(
+  {
+    role: Type.Optional(
+      Type.Enum(['teleoperation', 'central', 'autonomy'], { description: 'teleoperation where absent' }),
+    ),
+    holder: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        description: 'which of your programs; it is put behind your own name',
+      }),
+    ),
+    ttl_ms: Type.Optional(
+      Type.Integer({ minimum: 100, maximum: 3_600_000, description: 'lease.ttl where absent' }),
+    ),
+  },
+  closed,
+);
+
+const LeaseBody = Type.Object({ lease_id: LeaseId }, closed);
+
+const TeleopBody = Type.Object(
+  {
+    lease_id: LeaseId,
+    twist: Type.Optional(
+      Type.Object(
+        { linear: Speed('m/s forward'), angular: Speed('rad/s counter-clockwise') },
+        { ...closed, description: 'of the base' },
+      ),
+    ),
+    joints: Type.Optional(
+      Type.Record(Type.String({ maxLength: 256 }), Speed('radians or metres'), { maxProperties: 64 }),
+    ),
+  },
+  closed,
+);
+
+/** What a caller says of himself in a header: a note for people, and never the source `agent` or a topic. */
+const ORIGINS: Readonly<Record<string, EStopSource>> = { cli: 'cli', console: 'console' };
+
+/** Emergency stop, lease and teleoperation. */
+export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
+  const { bus } = ports;
+  const { execution } = METHODS;
+  const ask = <T>(method: string, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
+    bus.request<T>('execution', method, body, ms);
+  const order = (request: FastifyRequest) => {
+    const { reason } = request.body as Static<typeof CancelBody>;
+    const source = ORIGINS[String(request.headers['x-auraison-origin'])] ?? 'api';
+    return { source, by: callerOf(request).principal, reason: reason ?? '' };
+  };
+  const schema = (operationId: string, summary: string, body: object, answer: object) => ({
+    schema: { operationId, summary, tags: ['safety'], body, response: { 200: answer, ...errors } },
+  });
+  const reads = (operationId: string, summary: string, answer: object) => ({
+    schema: {
+      operationId,
+      summary,
+      tags: ['safety'],
+      querystring: NoQuery,
+      response: { 200: answer, ...errors },
+    },
+  });
+
+  app.get(
+    '/v1/estop',
+    reads('getEmergencyStop', 'Whether the emergency stop is engaged, by whom', EStopView),
+    () => ask<EStopState>(execution.estopState, {}),
+  );
+  app.post(
+    '/v1/estop',
+    schema(
+      'engageEmergencyStop',
+      'Engage the emergency stop: nothing moves until a person releases it; may be repeated',
+      CancelBody,
+      EStopView,
+    ),
+    (request) => ask<EStopState>(execution.estopEngage, order(request), LIMITS.ROBOT_STOP_MS + 4_000),
+  );
+  app.post(
+    '/v1/estop/release',
+    schema(
+      'releaseEmergencyStop',
+      'Release the emergency stop; nothing begins to move by it',
+      CancelBody,
+      EStopView,
+    ),
+    (request) => {
+      checkRelease(request, ports, config.releaseRole ?? 'operator');
+      return ask<EStopState>(execution.estopRelease, order(request));
+    },
+  );
+  app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>
+    ask<LeaseView>(execution.leaseState, {}),
+  );
+  app.post(
+    '/v1/lease',
+    schema(
+      'takeLease',
+      'Take the right to command actuators; who has it with a lower priority loses it, and the robot stops first',
+      TakeBody,
+      LeaseSchema,
+    ),
+    (request) => {
+      const { role = 'teleoperation', holder, ttl_ms } = request.body as Static<typeof TakeBody>;
+      const { principal } = callerOf(request);
+      const body = {
+        role,
+        holder: holder === undefined ? principal : `${principal}/${holder}`,
+        ...(ttl_ms === undefined ? {} : { ttlMs: ttl_ms }),
+      };
+      return ask<LeaseView>(execution.leaseTake, body);
+    },
+  );
+  for (const [path, method, id, summary] of [
+    ['/v1/lease/renew', execution.leaseRenew, 'renewLease', 'It lives for its time again from now'],
+    ['/v1/lease/return', execution.leaseReturn, 'returnLease', 'Give it back; the robot stops first'],
+  ] as const)
+    app.post(path, schema(id, summary, LeaseBody, LeaseSchema), (request) => {
+      const { lease_id } = request.body as Static<typeof LeaseBody>;
+      return ask<LeaseView>(method, { leaseId: lease_id });
+    });
+  app.post(
+    '/v1/teleop',
+    schema(
+      'teleoperate',
+      `Steer by hand under a lease: counts for ${LIMITS.COMMAND_EXPIRY_MS} ms, through the gates`,
+      TeleopBody,
+      Done,
+    ),
+    async (request) => {
+      const { lease_id, ...rest } = request.body as Static<typeof TeleopBody>;
+      const body: TeleopCommand = { leaseId: lease_id, ...rest };
+      await ask(execution.teleopCommand, body, LIMITS.COMMAND_EXPIRY_MS);
+      return { ok: true };
+    },
+  );
+}
+
+/** Whose robot it is decides, and with the role for it. */
+function checkRelease(request: FastifyRequest, ports: HttpPorts, role: string): void {
+  const who = callerOf(request);
+  if (who.tenant === 'local' && rolesOf(who, ports).includes(role)) return;
+  throw new EdgeError('policy.denied', {
+    operation: 'release the emergency stop',
+    subject: who.principal,
+    message: `only the role ${role} releases the emergency stop`,
+    hint: 'estop.release_role; auraison estop release on the robot itself',
+  });
+}
