@@ -1,9 +1,13 @@
 import type { RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
+import { EdgeError } from '../../contract/core.ts';
 import type { PolicyRow } from '../config/policies.ts';
 import { readSecret } from '../secrets.ts';
 import type { PolicyMaker } from './policies.ts';
 
-/** Policies behind servers of other makes; packages are loaded where a row asks for them. */
+/** Standard deviations of the episode from which on an observation is another one. */
+const DIVERGENCE_MAX = 1;
+
+/** Policies behind servers of other makes, and recorded ones; packages are loaded where a row asks for them. */
 export const REMOTE_MAKERS = {
   async openpi(row, { clock }) {
     const { connectOpenPi } = await import('../../adapters/lerobot/openpi/index.ts');
@@ -21,6 +25,25 @@ export const REMOTE_MAKERS = {
     const { connectGroot } = await import('../../adapters/lerobot/groot/index.ts');
     const { url, timeout } = row;
     return connectGroot({ url, token: tokenOf(row), connectMs: timeout, card: await cardFor(row), clock });
+  },
+  async episode({ name, path, policy }, { clock, report }) {
+    const { EpisodePolicy } = await import('../../adapters/lerobot/episode-policy.ts');
+    const { DatasetReader } = await import('../../adapters/lerobot/dataset/dataset-reader.ts');
+    const { DuckParquetFiles } = await import('../../adapters/ducklake/parquet-files.ts');
+    const parquet = new DuckParquetFiles();
+    try {
+      const reader = await DatasetReader.open({ root: path, parquet, clock, ffmpeg: '', pictures: false });
+      const episode = reader.episode(policy === '' ? 0 : Number(policy));
+      return await EpisodePolicy.load({
+        ...{ name, spec: reader.spec, episode, divergenceMax: DIVERGENCE_MAX },
+        onDivergence: (distance, frame) =>
+          report('warn', `${name}: what is observed is not what was recorded`, { distance, frame }),
+      });
+    } catch (thrown) {
+      throw EdgeError.from(thrown, 'model.unavailable', 'load policy', name);
+    } finally {
+      await parquet.close();
+    }
   },
 } satisfies Readonly<Record<string, PolicyMaker>>;
 

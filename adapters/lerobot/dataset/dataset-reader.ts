@@ -21,6 +21,8 @@ export type ReaderOptions = {
   readonly parquet: ParquetFiles;
   readonly clock: Clock;
   readonly ffmpeg: string;
+  /** False: videos are not decoded, and frames have no images. */
+  readonly pictures?: boolean;
 };
 
 /** A LeRobotDataset v3 in a folder, whoever made it. */
@@ -100,11 +102,11 @@ export class DatasetReader {
   }
 
   async *#frames(row: EpisodeRow): AsyncGenerator<DatasetFrame> {
-    const { ffmpeg: path, clock } = this.#options;
+    const { ffmpeg: path, clock, pictures = true } = this.#options;
     const { fps, features } = this.spec;
     const videos = Object.entries(features).flatMap(([key, feature]) => {
       const at = row.videos[key];
-      if (feature.kind !== 'video' || !at) return [];
+      if (feature.kind !== 'video' || !at || !pictures) return [];
       const { height, width } = feature;
       const options = { from: at.from, count: row.length, fps, height, width };
       return [[key, decodeFrames({ path, clock }, this.#videoFile(row, key), options)] as const];
