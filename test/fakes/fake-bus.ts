@@ -50,7 +50,7 @@ export class FakeBus implements CellBus {
     this.#handlers.set(method, answer);
   }
 
-  broadcast(): void {}
+  broadcast(_topic: string, _body: unknown): void {}
 
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void {
     this.#listeners.push({ topic, listen });

@@ -35,6 +35,8 @@ export class EmergencyStopper implements EmergencyStop {
   readonly #deps: EmergencyStopperDeps;
   /** One after the other: the last word on disk is the last one that was said. */
   #writing: Promise<void> = Promise.resolve();
+  /** The stop of now: a topic that says it fifty times a second stops the robot once. */
+  #stopping: Promise<EStopState> | undefined;
 
   constructor(deps: EmergencyStopperDeps) {
     this.#deps = deps;
@@ -46,14 +48,19 @@ export class EmergencyStopper implements EmergencyStop {
 
   async engage(source: EStopSource, by: string, reason: string): Promise<EStopState> {
     const { latch, clock, note } = this.#deps;
-    const first = !latch.engaged;
-    if (first) {
+    if (!latch.engaged) {
       const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
       latch.set({ engaged: true, since_ns: toWireTime(clock.now()), ...told });
       note({ kind: 'estop.engaged', payload: told });
       this.#deps.tell(latch.state);
+      this.#stopping = undefined;
     }
-    const state = latch.state;
+    // A person who presses again sees something move.
+    if (!this.#stopping || PERSONS.has(source)) this.#stopping = this.#stop(latch.state);
+    return this.#stopping;
+  }
+
+  async #stop(state: EStopState): Promise<EStopState> {
     const [stopped, written] = await Promise.allSettled([
       this.#deps.stop(`emergency stop by ${state.by}: ${state.reason}`),
       this.#write(state),
@@ -69,7 +76,7 @@ export class EmergencyStopper implements EmergencyStop {
     if (!latch.engaged) return latch.state;
     this.#checkCauses(causes());
     const before = latch.state;
-    await this.#write(RELEASED);
+    await this.#writeOrSay(RELEASED);
     // Engaged anew while the disk worked, or the cause is back: then it stays, on disk too.
     const again = latch.state !== before || causes().length > 0;
     if (again) {
@@ -82,6 +89,16 @@ export class EmergencyStopper implements EmergencyStop {
       payload: { source, by: worded(by, 128), reason: worded(reason, 512) },
     });
     return latch.state;
+  }
+
+  async #writeOrSay(state: EStopState): Promise<void> {
+    try {
+      await this.#write(state);
+    } catch (thrown) {
+      // Perhaps it is on disk all the same: then what still holds goes over it.
+      this.#write(this.#deps.latch.state).catch(() => {});
+      throw EdgeError.from(thrown, 'log.failed', 'release the emergency stop', 'estop');
+    }
   }
 
   #checkCauses(found: readonly string[]): void {
@@ -118,7 +135,7 @@ export class EmergencyStopper implements EmergencyStop {
 /** For the log: one line, and never empty where somebody is meant. */
 function worded(text: string, most: number): string {
   return text
-    .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
     .slice(0, most);
 }
