@@ -12,6 +12,7 @@ import { recall, remember } from './agent-memory.ts';
 import { type Choice, rankGoals } from './choose-goal.ts';
 import { FAILURES_MAX, type MazeFacts, type MazeParams, round } from './facts.ts';
 import { survey } from './frontier.ts';
+import { mapPicture } from './map-picture.ts';
 import { explore, navigate, plan, recover, seen } from './states.ts';
 
 type Scope = FlowScope<MazeFacts, MazeParams>;
@@ -29,6 +30,9 @@ const NO_CLIPS: RunTools = {
   recording: 'off',
   clipRecording: async () => {
     throw new EdgeError('robot.not_supported', { operation: 'clip', subject: 'maze' });
+  },
+  runController: async () => {
+    throw new EdgeError('robot.not_supported', { operation: 'controller.run', subject: 'maze' });
   },
 };
 
@@ -123,6 +127,26 @@ export const mazeTools: readonly Tool[] = [
   ),
 ];
 
+/** The map as a picture, for services that look: the places of `maze.list_frontiers` are discs. Not for models that choose. */
+export const pictureTool: Tool = {
+  spec: {
+    name: 'maze.picture',
+    description: 'The map from above as a picture, the unexplored places as discs.',
+    input: NO_ARGUMENTS,
+    effect: 'read',
+    replay: 'safe',
+    deadlineMs: LOOK_MS,
+    origin: 'app',
+  },
+  run: async (_args, scope) => {
+    const search = new Search(scope);
+    const { map, pose } = await search.seen();
+    const places = (await search.choices()).map(({ target }) => target);
+    const data = mapPicture(map, pose, places);
+    return { result: { places: places.length }, images: [{ mime: 'image/png', data }] };
+  },
+};
+
 type Done = FlowStep<MazeFacts> & { readonly more?: Readonly<Record<string, unknown>> };
 
 function mazeTool(
@@ -183,6 +207,10 @@ class Search {
   async choices(): Promise<readonly Choice[]> {
     const { pose, map } = await seen(this.#scope);
     return rankGoals(map, survey(map, pose), { ...this.#facts, target: null }, LETTERS.length);
+  }
+
+  seen() {
+    return seen(this.#scope);
   }
 
   head({ target, leg }: Choice): void {

@@ -15,6 +15,27 @@ export type ClipReceipt = {
   readonly messages: number;
 };
 
+/** What `controller.run` takes: a controller of the configuration, and when it has done enough. */
+export type ControllerRun = {
+  readonly controller: string;
+  /** In words, for policies that take it. */
+  readonly task?: string;
+  /** At most this long, robot time; 0.1 to 600. */
+  readonly seconds: number;
+  /** A std_msgs/Bool of the robot: when it is true, the controller is stopped. */
+  readonly until?: string;
+};
+export type ControllerRunResult = {
+  /** `stopped`: somebody or something else ended it, see `reason`. */
+  readonly outcome: 'succeeded' | 'time_over' | 'stopped';
+  readonly reason: string;
+  readonly steps: number;
+  readonly starved: number;
+  readonly policy_sha256: string;
+  /** Wall time it took. */
+  readonly seconds: number;
+};
+
 /** What a run may use beside its robot. Each call is judged by the policy hooks, bounded, and in the log. */
 export interface RunTools {
   /** How this robot records: in a `ring` what is not made a clip is gone after a while; `off` and `episode` have none. */
@@ -25,4 +46,10 @@ export interface RunTools {
    * `schema.invalid`, `policy.denied`, `recorder.failed`, `cell.overloaded`, and those of a cell out of reach.
    */
   clipRecording(order: ClipOrder): Promise<ClipReceipt>;
+  /**
+   * The tool `controller.run`: a learned policy acts, and the robot stands before this settles. A call that was cut
+   * off is not repeated. Rejects as `controller.start` does, and with `policy.denied`, `run.cancelled`,
+   * `robot.not_supported` (no such controller) and those of a cell out of reach.
+   */
+  runController(order: ControllerRun): Promise<ControllerRunResult>;
 }

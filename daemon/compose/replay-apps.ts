@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts';
 import {
   type Application,
   type BlobStore,
@@ -14,9 +13,11 @@ import {
 } from '../../contract/core.ts';
 import { FlowHarness } from '../runtime/flow/flow-harness.ts';
 import type { Settings } from '../settings.ts';
+import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
+import { missionsOf } from './missions.ts';
 import { piHarnesses, withHarness } from './pi.ts';
-import { makePlanning } from './planning.ts';
+import { flowHarness, makePlanning } from './planning.ts';
 import { makeTools } from './tools.ts';
 
 export type LoadedForReplay = {
@@ -34,33 +35,36 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const reached = nobody(settings, clock);
   // Nobody is asked what is allowed and nothing is written: what was decided then is in the record.
+  const missions = withForesight(missionsOf(settings.config), settings);
   const planning = makePlanning(
     settings.config,
     { ...reached, emit: async () => {} },
-    { hooks: [], ids, others: [turtlebotMaze] },
+    { hooks: [], ids, others: missions },
   );
-  const apps: readonly Application[] = [turtlebotMaze, ...(planning ? [planning.app] : [])];
+  const apps: readonly Application[] = [...missions, ...(planning ? [planning.app] : [])];
   const house = makeTools(settings, reached, ids, apps);
   // What a live model's calls would have kept is not kept: the record stays as it is.
   const blobs = readOnly(house.blobs);
   const extensions = await extensionsForReplay(settings, clock, apps);
-  const { pi } = piHarnesses({
+  const foresight = await makeForesight(settings, reached, { blobs, hooks: [] });
+  const pi = piHarnesses({
     blobs,
     ...harnessParts(extensions),
     promptBlocks: (app) => house.skillsBlock(app) ?? [],
     report: () => {},
   });
+  const harnesses = foresightHarnesses(settings, { ...pi, flow: flowHarness(planning) });
   return {
     load: (name, kind) => {
       const found = apps.find((app) => app.name === name);
       if (!found) return undefined;
       const own = [...(found.tools ?? []), ...(extensions?.tools(name) ?? [])];
       const app = withHarness({ ...found, tools: own }, kind);
-      if (planning && name === planning.app.name) return { app, harness: planning.harness() };
-      if (kind === 'flow') return app.flow && { app, harness: new FlowHarness(app.flow) };
-      return kind === 'pi' && app.agent ? { app, harness: pi(app) } : undefined;
+      const flows = app.flow !== undefined || name === planning?.app.name;
+      if (kind === 'flow') return flows ? { app, harness: harnesses.flow(app) } : undefined;
+      return kind === 'pi' && app.agent ? { app, harness: harnesses.pi(app) } : undefined;
     },
-    tools: house.tools,
+    tools: [...house.tools, ...foresight],
     blobs,
   };
 }

@@ -3,7 +3,6 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
-import { application as turtlebotMaze } from '../../apps/turtlebot-maze/index.ts';
 import { type Cell, type CellContext, IdSource, toMs } from '../../contract/core.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
@@ -18,12 +17,14 @@ import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makeChats } from './chat.ts';
+import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { makeEngine } from './engine.ts';
 import { harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
+import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
-import { piHarnesses, warmUp, withHarness } from './pi.ts';
+import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { ForkedReplayApi } from './replay-child.ts';
 import { makeSchedules } from './schedules.ts';
@@ -40,11 +41,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const missions = [withHarness(turtlebotMaze, config.apps.turtlebot_maze)];
+  const missions = withForesight(missionsOf(config), settings);
   const planning = makePlanning(config, context, { hooks, ids, others: missions });
   const apps = [...missions, ...(planning ? [planning.app] : [])];
   await warmUp(apps, context.report);
   const house = makeTools(settings, context, ids, apps);
+  const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);
   const engine = await makeEngine(settings, context);
   const models = await makeModels(settings, context, {
@@ -64,11 +66,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     models: models.forRun,
     tools: (app) => [
       ...house.tools,
+      ...foresight,
       ...(extensions?.tools(app.name) ?? []),
       ...(mcpServers?.tools(app.name) ?? []),
     ],
     blobs: house.blobs,
-    harnesses: {
+    harnesses: foresightHarnesses(settings, {
       ...piHarnesses({
         blobs: house.blobs,
         promptBlocks: (app) => house.skillsBlock(app) ?? [],
@@ -76,7 +79,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         report: context.report,
       }),
       flow: flowHarness(planning),
-    },
+    }),
   });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {

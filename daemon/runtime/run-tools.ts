@@ -1,8 +1,18 @@
 import { Type } from 'typebox';
-import { type ClipOrder, type ClipReceipt, checker, LIMITS, type RunTools } from '../../contract/index.ts';
+import {
+  type ClipOrder,
+  type ClipReceipt,
+  type ControllerRun,
+  type ControllerRunResult,
+  checker,
+  LIMITS,
+  type RunTools,
+} from '../../contract/index.ts';
 import { askClip, clipDeadlineMs } from './ask-clip.ts';
 import type { ExecutionPort } from './ask-execution.ts';
+import { controllerDeadlineMs, runController } from './run-controller.ts';
 import type { ToolGate } from './tool-gate.ts';
+import { ControllerRunArgs } from './tools/controller-tool.ts';
 
 /** The longest that a run may be made to wait for the end of its clip, seconds. */
 const POST_S_MAX = 600;
@@ -18,7 +28,9 @@ const orderChecker = checker(
   ),
 );
 
-/** Tools of a run that are no motion: each call goes through its gate. */
+const controllerChecker = checker(ControllerRunArgs);
+
+/** Tools of a run that are no motion of the base: each call goes through its gate. */
 export class GatedTools implements RunTools {
   readonly recording: RunTools['recording'];
   readonly #gate: ToolGate;
@@ -42,5 +54,18 @@ export class GatedTools implements RunTools {
         await askClip(this.#execution, 'clip_recording', { callId, name, beforeS: pre_s, afterS: post_s }),
     });
     return result as ClipReceipt;
+  }
+
+  async runController(order: ControllerRun): Promise<ControllerRunResult> {
+    const args = controllerChecker.parse(order, 'controller.run') as ControllerRun;
+    const result = await this.#gate.call({
+      tool: 'controller.run',
+      args: { ...args },
+      effect: 'actuate',
+      replay: 'never',
+      deadlineMs: controllerDeadlineMs(args.seconds),
+      work: async (signal, callId) => ({ ...(await runController(this.#execution, args, callId, signal)) }),
+    });
+    return result as ControllerRunResult;
   }
 }

@@ -33,8 +33,12 @@ export function armSamples(simulation: ArmSimulation): Sample[] {
   ];
 }
 
-export function successSample(simulation: ArmSimulation): Sample {
-  return sample(ARM_TOPICS.success, simulation.time, encodeBool(simulation.success));
+/** What the referee of the table says: done, and over the cube. */
+export function refereeSamples({ time, success, reached }: ArmSimulation): Sample[] {
+  return [
+    sample(ARM_TOPICS.success, time, encodeBool(success)),
+    sample(ARM_TOPICS.reached, time, encodeBool(reached)),
+  ];
 }
 
 /** Everything on the table: the cube that is asked for, its target, then the others. */

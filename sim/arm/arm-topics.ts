@@ -13,6 +13,7 @@ export const ARM_TOPICS = {
   /** For evaluation only: the cube that is asked for, its target, the others. */
   cubes: { topic: '/ground_truth/cubes', type: POSE_ARRAY, qos: SENSOR_QOS },
   success: { topic: '/task/success', type: BOOL, qos: LATCHED_QOS },
+  reached: { topic: '/task/reached', type: BOOL, qos: LATCHED_QOS },
 } as const satisfies Readonly<Record<string, TopicSpec>>;
 
 /** By the name of the camera. */

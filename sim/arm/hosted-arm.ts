@@ -3,7 +3,7 @@ import { CdrReader, decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
 import type { HostedWorld, Referee } from '../hosted-world.ts';
 import type { Pace, RobotDescription } from '../protocol.ts';
 import { EPOCH_NS } from '../robot-model.ts';
-import { armSamples, cameraSample, cubesSample, successSample } from './arm-messages.ts';
+import { armSamples, cameraSample, cubesSample, refereeSamples } from './arm-messages.ts';
 import { ARM_WINDOW_NS, CAMERAS } from './arm-model.ts';
 import { sceneSeed } from './arm-scene.ts';
 import { ArmSimulation } from './arm-simulation.ts';
@@ -11,7 +11,7 @@ import { ARM_COMMAND, ARM_TOPICS, CAMERA_TOPICS, TASK_RESET } from './arm-topics
 import { ArmCameras } from './render/arm-cameras.ts';
 
 const CUBES_EVERY_NS = 100_000_000n;
-const SUCCESS_EVERY_NS = 1_000_000_000n;
+const REFEREE_EVERY_NS = 1_000_000_000n;
 
 export type HostedArmOptions = {
   readonly seed: number;
@@ -26,7 +26,7 @@ export class HostedArm implements HostedWorld {
   readonly #options: HostedArmOptions;
   readonly #cameras = new ArmCameras();
   #pictures = 0;
-  #success: boolean | undefined;
+  #told = '';
   #episode = 0;
 
   private constructor(simulation: ArmSimulation, options: HostedArmOptions) {
@@ -70,7 +70,7 @@ export class HostedArm implements HostedWorld {
   }
 
   latched(): Sample[] {
-    return [successSample(this.simulation)];
+    return refereeSamples(this.simulation);
   }
 
   window(): Sample[] {
@@ -79,10 +79,10 @@ export class HostedArm implements HostedWorld {
     const elapsed = simulation.time - EPOCH_NS;
     const samples = armSamples(simulation);
     if (elapsed % CUBES_EVERY_NS === 0n) samples.push(cubesSample(simulation));
-    const { success } = simulation;
-    if (success !== this.#success || elapsed % SUCCESS_EVERY_NS === 0n) {
-      this.#success = success;
-      samples.push(successSample(simulation));
+    const word = `${simulation.success} ${simulation.reached}`;
+    if (word !== this.#told || elapsed % REFEREE_EVERY_NS === 0n) {
+      this.#told = word;
+      samples.push(...refereeSamples(simulation));
     }
     // The picture of a window is the first one at or after its time: 30 Hz on a grid of 10 ms, on average exact.
     const due = Math.floor((Number(elapsed) / 1e9) * this.#options.cameraHz + 1e-9);

@@ -134,14 +134,19 @@ def fit(x, y, args, generator):
     return weights
 
 
-def export(path, weights, scaling, shapes, chunk):
-    """The network with its scaling, in plain units: state [1, 7], environment [1, 8] -> actions [chunk, 7]."""
+def export(path, weights, scaling, shapes, chunk, bounds):
+    """The network with its scaling, in plain units: state [1, 7], environment [1, 8] -> actions [chunk, 7].
+
+    `bounds`: the least and the greatest of each number of the actions that were learned from. Beyond them nothing
+    was ever shown, so nothing beyond them is answered.
+    """
     x_mean, x_std, y_mean, y_std = scaling
     state, environment, width = shapes
     # Where the joints are is added to every action; the gripper's opening is not.
     mask = np.ones((1, width), np.float32)
     mask[0, GRIPPER] = 0
     tensors = {"x_mean": x_mean, "x_std": x_std, "y_mean": y_mean, "y_std": y_std, "mask": mask}
+    tensors |= {"least": bounds[0][None], "greatest": bounds[1][None]}
     nodes = [
         helper.make_node("Concat", [STATE, ENVIRONMENT], ["seen"], axis=1),
         helper.make_node("Sub", ["seen", "x_mean"], ["centred"]),
@@ -161,7 +166,9 @@ def export(path, weights, scaling, shapes, chunk):
         helper.make_node("Add", ["scaled", "y_mean"], ["plain"]),
         helper.make_node("Reshape", ["plain", "shape"], ["differences"]),
         helper.make_node("Mul", [STATE, "mask"], ["here"]),
-        helper.make_node("Add", ["differences", "here"], ["actions"]),
+        helper.make_node("Add", ["differences", "here"], ["free"]),
+        helper.make_node("Max", ["free", "least"], ["above"]),
+        helper.make_node("Min", ["above", "greatest"], ["actions"]),
     ]
     initializers = [numpy_helper.from_array(np.ascontiguousarray(v, np.float32), k) for k, v in tensors.items()]
     initializers.append(numpy_helper.from_array(np.array([chunk, width], np.int64), "shape"))
@@ -210,7 +217,7 @@ def main():
     x_mean, x_std, y_mean, y_std = scaling
     weights = fit((x - x_mean) / x_std, ((targets - y_mean) / y_std).astype(np.float32), args, generator)
     shapes = (state.shape[1], environment.shape[1], action.shape[1])
-    export(args.out, weights, scaling, shapes, args.chunk)
+    export(args.out, weights, scaling, shapes, args.chunk, (action.min(0), action.max(0)))
     digest = hashlib.sha256(pathlib.Path(args.out).read_bytes()).hexdigest()
     card = {
         "name": args.name,

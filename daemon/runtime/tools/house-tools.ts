@@ -2,6 +2,7 @@ import type { AgentEvent, CellBus, Clock, Intent, Robot, SkillShelf, Tool } from
 import type { ArmProxy } from '../arm-proxy.ts';
 import { factsTool } from '../planning/facts-tool.ts';
 import { armTools } from './arm-tools.ts';
+import { controllerTool } from './controller-tool.ts';
 import { lakeTools } from './lake-tools.ts';
 import { motionTools } from './motion-tools.ts';
 import { personTool } from './person-tool.ts';
@@ -29,6 +30,7 @@ export function houseTools(parts: HouseParts): readonly Tool[] {
     ...sightTools(parts),
     factsTool({ robot, arm, bus, clock }),
     ...armTools(arm, clock),
+    controllerTool({ bus, clock }),
     ...lakeTools(parts),
     ...runTools(bus, clock),
     planTool(parts),

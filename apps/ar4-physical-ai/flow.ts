@@ -1,0 +1,110 @@
+import {
+  EdgeError,
+  type FlowDefinition,
+  type FlowGuard,
+  type FlowScope,
+  type FlowStep,
+} from '../../contract/index.ts';
+import { type ArmFacts, type ArmParams, ATTEMPTS, beginFacts, SECONDS } from './facts.ts';
+
+type Scope = FlowScope<ArmFacts, ArmParams>;
+type Step = FlowStep<ArmFacts>;
+
+/** What each intent lets act, and the signal that says that it is done: sensors of the table, not of the policy. */
+export const TASKS: Readonly<Record<string, { readonly controller: string; readonly until: string }>> = {
+  'arm/pick_place': { controller: 'pick_place', until: '/task/success' },
+  'arm/reach': { controller: 'reach', until: '/task/reached' },
+};
+
+const attemptsLeft: FlowGuard<ArmFacts, ArmParams> = {
+  name: 'attempts left',
+  test: (facts, params) => facts.attempts < (params.attempts ?? ATTEMPTS),
+};
+
+/** Another look at a robot that cannot be asked. */
+const PATIENCE = { times: 4, delayMs: 500, delayMsMax: 4_000 } as const;
+
+/** Is it done already? */
+async function look({ robot, intent }: Scope): Promise<Step> {
+  const state = await robot.state();
+  const done = state.signals[taskOf(intent.type).until] === true;
+  const reason = done ? 'it is done already' : 'there is something to do';
+  return { event: done ? 'done' : 'open', reason, facts: { done }, robotTime: state.time };
+}
+
+/** Lets the learned policy move the arm until the table says that it is done, or the time is over. */
+async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
+  const { controller, until } = taskOf(intent.type);
+  const seconds = params.seconds ?? SECONDS;
+  const result = await tools.runController({ controller: params.controller ?? controller, seconds, until });
+  const { outcome, reason } = result;
+  const done = outcome === 'succeeded';
+  return {
+    event: done ? 'done' : outcome === 'stopped' ? 'stopped' : 'missed',
+    reason: reason === '' ? outcome : `${outcome}: ${reason}`,
+    facts: {
+      attempts: facts.attempts + 1,
+      done,
+      outcome,
+      problem: done ? '' : reason,
+      steps: result.steps,
+      starved: result.starved,
+      policy_sha256: result.policy_sha256,
+      seconds: result.seconds,
+    },
+  };
+}
+
+function taskOf(type: string): { readonly controller: string; readonly until: string } {
+  const task = TASKS[type];
+  if (task) return task;
+  throw new EdgeError('schema.invalid', {
+    operation: 'arm',
+    subject: type,
+    message: `no task of the arm: ${type}`,
+  });
+}
+
+/** One flow for every task: look, act, look again; stopped by somebody is no failure to try again. */
+export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
+  name: 'arm-task',
+  start: 'look',
+  stepsMax: 50,
+  begin: beginFacts,
+  states: {
+    look: {
+      about: 'look whether the task is done already',
+      enter: look,
+      deadlineMs: 30_000,
+      retry: PATIENCE,
+      on: { done: 'done', open: 'act', error: 'gave_up', deadline: 'gave_up' },
+    },
+    act: {
+      about: 'let the learned policy move the arm',
+      enter: act,
+      deadlineMs: 3_000_000,
+      on: {
+        done: 'done',
+        missed: [{ to: 'look', when: attemptsLeft }, { to: 'gave_up' }],
+        // Somebody who may has taken the arm, or it was stopped: that is no failure to try again.
+        stopped: 'gave_up',
+        error: 'gave_up',
+        deadline: 'gave_up',
+      },
+    },
+    done: {
+      about: 'the task is done',
+      end: 'succeeded',
+      conclude: (facts) => ({ reason: 'the task is done', score: 1, summary: facts }),
+    },
+    gave_up: {
+      about: 'the task is not done',
+      end: 'failed',
+      conclude: (facts) => ({
+        reason: facts.problem || 'the arm could not be asked',
+        score: 0,
+        summary: facts,
+      }),
+    },
+  },
+};
