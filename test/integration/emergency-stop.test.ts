@@ -1,0 +1,138 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EdgeError, EStopState, LeaseView, MotionResult, Submitted } from '../../contract/index.ts';
+import {
+  allEvents,
+  auraisonAsync,
+  finishedRun,
+  freshDir,
+  type TestDaemon,
+  testDaemon,
+  until,
+} from '../support/daemon.ts';
+import { freePort } from '../support/zenoh.ts';
+import { ZenohPeer } from '../support/zenoh-peer.ts';
+
+/** The whole daemon and its simulated robot, stopped by each of the ways that need no ROS. */
+let dir: ReturnType<typeof freshDir>;
+const closing: (() => unknown)[] = [];
+beforeEach(() => {
+  dir = freshDir('emergency-stop');
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  dir.remove();
+});
+
+const start = async (endpoint: string): Promise<TestDaemon> => {
+  const daemon = await testDaemon(dir.path, {
+    ...{ AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1', AURAISON_DAEMON_NAME: 'robot7' },
+    ...{ AURAISON_ZENOH_ENABLED: 'true', AURAISON_ZENOH_MODE: 'router', AURAISON_ZENOH_LISTEN: endpoint },
+  });
+  closing.push(() => daemon.stop());
+  return daemon;
+};
+const cli = (...args: string[]) => auraisonAsync([...args, '--data-dir', dir.path]);
+const turning = async ({ status }: TestDaemon) => {
+  const { robot } = await status();
+  return robot.available ? Math.abs(robot.twist.angular) : 0;
+};
+const spin = ({ api }: TestDaemon) =>
+  api.post<MotionResult>('/v1/robot/maneuver', { kind: 'spin', angle_rad: 20 });
+const refusedBy = (source: string) => ({
+  code: 'estop.engaged',
+  message: expect.stringContaining(`(${source})`),
+});
+
+/** A robot that turns, until `engage` stops it; then it stands, refuses to move, and is released by a person. */
+async function stopsBy(daemon: TestDaemon, source: string, engage: () => unknown): Promise<void> {
+  const motion = spin(daemon).catch((error: EdgeError) => error);
+  await until(async () => (await turning(daemon)) > 0.3, `it turns, before ${source}`);
+  await engage();
+  const state = await until(async () => {
+    const now = await daemon.api.get<EStopState>('/v1/estop');
+    return now.engaged && now;
+  }, `engaged by ${source}`);
+  expect(state).toMatchObject({ engaged: true, source });
+  expect(await motion).toMatchObject({ outcome: 'stopped' });
+  await until(async () => (await turning(daemon)) < 0.02, `it stands after ${source}`);
+  await expect(spin(daemon)).rejects.toMatchObject(refusedBy(source));
+}
+
+describe('the emergency stop of a running daemon', () => {
+  it('works by every way, holds over kills and restarts, and only a person ends it', {
+    timeout: 240_000,
+  }, async () => {
+    const endpoint = `tcp/127.0.0.1:${await freePort()}`;
+    const daemon = await start(endpoint);
+    const { api } = daemon;
+    const peer = new ZenohPeer('zenoh_puppet.py', endpoint, '{}');
+    closing.push(() => peer.kill());
+    const release = async () => {
+      const { status, stdout, stderr } = await cli('estop', 'release', '--reason', 'looked at it');
+      expect([status, stdout.trim(), stderr]).toEqual([0, expect.stringContaining('not engaged'), '']);
+    };
+
+    // A run drives. It ends with the stop, an agent gets nowhere, and nothing goes on by a release.
+    const { run } = await api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+    await until(async () => {
+      const { robot } = await daemon.status();
+      return robot.available && robot.twist.linear > 0.1;
+    }, 'the run drives');
+    await api.post('/v1/estop', { reason: 'a child' });
+    expect((await finishedRun(api, run.run_id)).run.status).toBe('cancelled');
+    const next = await api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+    const ended = await finishedRun(api, next.run.run_id);
+    expect(ended.run.status).toBe('failed');
+    const refused = (await allEvents(api)).filter(({ run_id, kind, payload }) => {
+      const { error } = payload as { error?: { code: string } };
+      return run_id === next.run.run_id && kind === 'tool.returned' && error?.code === 'estop.engaged';
+    });
+    expect(refused.length).toBeGreaterThan(0);
+    const lease = await api.post<LeaseView>('/v1/lease', {});
+    const steer = { lease_id: lease.lease_id, twist: { linear: 0.1, angular: 0 } };
+    await expect(api.post('/v1/teleop', steer)).rejects.toMatchObject(refusedBy('api'));
+    await api.post('/v1/lease/return', { lease_id: lease.lease_id });
+
+    // The cell that knows of it dies, and comes back knowing.
+    const former = await daemon.pidOf('execution');
+    process.kill(former, 'SIGKILL');
+    await until(async () => (await daemon.pidOf('execution')) !== former, 'another execution cell');
+    const state = await until(() => api.get<EStopState>('/v1/estop').catch(() => undefined), 'it answers');
+    expect(state).toMatchObject({ engaged: true, source: 'api', by: 'operator', reason: 'a child' });
+    await until(async () => (await daemon.status()).robot.available, 'the robot is back');
+    await expect(spin(daemon)).rejects.toMatchObject(refusedBy('api'));
+    await release();
+
+    await stopsBy(daemon, 'cli', () => cli('estop', '--reason', 'the red button'));
+    await release();
+    const file = join(dir.path, 'estop');
+    await stopsBy(daemon, 'file', () => writeFileSync(file, 'by hand'));
+    await expect(api.post('/v1/estop/release', {})).rejects.toMatchObject({ code: 'command.refused' });
+    await release();
+    expect(existsSync(file)).toBe(false);
+    await stopsBy(daemon, 'zenoh', () => peer.order({ put: 'robot7/estop', size: 4, count: 1, rate: 10 }));
+    const metrics = await (await api.stream('/metrics')).text();
+    expect(metrics).toContain('auraison_estop_engaged 1');
+    await until(() => release().then(() => true), 'the key is not held any more');
+
+    // A person steers, against whom no run has a chance.
+    const steered = await cli('teleop', '--linear', '0.1', '--angular', '0.6', '--seconds', '2');
+    expect([steered.status, steered.stdout]).toEqual([0, expect.stringContaining('the lease is given back')]);
+
+    const kinds = (await allEvents(api)).filter(({ kind }) => kind.startsWith('estop.'));
+    expect(kinds.map(({ kind, payload }) => `${kind} ${(payload as { source: string }).source}`)).toEqual([
+      ...['estop.engaged api', 'estop.released cli', 'estop.engaged cli', 'estop.released cli'],
+      ...['estop.engaged file', 'estop.released cli', 'estop.engaged zenoh', 'estop.released cli'],
+    ]);
+
+    // Without a daemon the command line leaves word for the next one.
+    await daemon.stop();
+    const left = await cli('estop', '--reason', 'nobody is there');
+    expect([left.status, existsSync(file)]).toEqual([0, true]);
+    const again = await start(endpoint);
+    expect(await again.api.get('/v1/estop')).toMatchObject({ source: 'file', reason: 'nobody is there' });
+    await expect(spin(again)).rejects.toMatchObject(refusedBy('file'));
+  });
+});
