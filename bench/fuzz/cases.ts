@@ -3,9 +3,15 @@ import { Random } from './random.ts';
 import type { Target } from './target.ts';
 import { fileTargets, prepareFiles } from './targets/files.ts';
 import { messageTargets } from './targets/messages.ts';
+import { pickleTargets } from './targets/pickles.ts';
 import { wireTargets } from './targets/wires.ts';
 
-export const TARGETS: readonly Target[] = [...messageTargets, ...wireTargets, ...fileTargets];
+export const TARGETS: readonly Target[] = [
+  ...messageTargets,
+  ...wireTargets,
+  ...pickleTargets,
+  ...fileTargets,
+];
 export const prepare = prepareFiles;
 
 export type Case = { readonly target: Target; readonly input: Uint8Array };
