@@ -2,7 +2,6 @@ import {
   type CellContext,
   type Clock,
   type ConfigChange,
-  EdgeError,
   type KeySpace,
   type Policy,
   TOPICS,
@@ -31,7 +30,7 @@ export type PolicyMakerDeps = {
 export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps) => Promise<Policy>;
 
 /** How a policy of each kind is made. */
-const MAKERS: Partial<Readonly<Record<PolicyRow['kind'], PolicyMaker>>> = {
+const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
   ...REMOTE_MAKERS,
   async onnx({ path, device }, { clock, report }) {
     const { LazyPolicy } = await import('../../adapters/lerobot/lazy-policy.ts');
@@ -105,21 +104,10 @@ function specOf(row: PolicyRow, deps: PolicyMakerDeps): PolicySpec {
   return {
     name: row.name,
     kind: row.kind,
-    make: () => make(row, deps),
+    make: () => MAKERS[row.kind](row, deps),
     sha256: row.sha256 === '' ? undefined : row.sha256,
     memory: row.memory,
     sessionsMax: row.sessions,
     queueMax: row.queue,
   };
-}
-
-async function make(row: PolicyRow, deps: PolicyMakerDeps): Promise<Policy> {
-  const maker = MAKERS[row.kind];
-  if (maker) return maker(row, deps);
-  throw new EdgeError('model.unavailable', {
-    operation: 'load policy',
-    subject: row.name,
-    message: `policies of the kind ${row.kind} are not in this build`,
-    retryable: false,
-  });
 }

@@ -9,6 +9,18 @@ const DIVERGENCE_MAX = 1;
 
 /** Policies behind servers of other makes, and recorded ones; packages are loaded where a row asks for them. */
 export const REMOTE_MAKERS = {
+  async lerobot(row, { clock }) {
+    const { connectLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
+    const { url, policy, timeout } = row;
+    return connectLeRobot({
+      url,
+      policy,
+      token: tokenOf(row),
+      connectMs: timeout,
+      card: await cardFor(row),
+      clock,
+    });
+  },
   async openpi(row, { clock }) {
     const { connectOpenPi } = await import('../../adapters/lerobot/openpi/index.ts');
     const { url, policy, timeout } = row;

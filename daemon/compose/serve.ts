@@ -24,8 +24,8 @@ type Start = (desk: PolicyDesk, options: WireServerOptions) => Promise<WireServe
 /** Packages are loaded where an address asks for them. */
 const STARTS: Readonly<Record<Wire, Start>> = {
   async lerobot(desk, options) {
-    const { LeRobotServer } = await import('../../adapters/lerobot/grpc/lerobot-server.ts');
-    return LeRobotServer.start(desk, options);
+    const { serveLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
+    return serveLeRobot(desk, options);
   },
   async openpi(desk, options) {
     const { OpenPiServer } = await import('../../adapters/lerobot/openpi/index.ts');

@@ -39,6 +39,7 @@ import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
+import { wireRoutes } from './routes/wires.ts';
 import { Streams } from './streams.ts';
 import { toJson } from './to-json.ts';
 import { compileValidator } from './validation.ts';
@@ -170,6 +171,7 @@ export class HttpServer {
     planRoutes(app, this.#ports);
     engineRoutes(app, this.#ports);
     inferenceRoutes(app, this.#ports);
+    wireRoutes(app, this.#ports);
     linkRoutes(app, this.#ports);
     playRoutes(app, this.#ports);
     rosRoutes(app, this.#ports);

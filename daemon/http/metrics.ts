@@ -11,6 +11,7 @@ import {
 } from '../../contract/index.ts';
 import type { CellView } from './cells-view.ts';
 import { ModelMetrics } from './model-metrics.ts';
+import { PolicyMetrics, type PolicyViews } from './policy-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import type { StatusParts } from './status-view.ts';
 import { TelemetryMetrics } from './telemetry-metrics.ts';
@@ -53,6 +54,7 @@ export class Metrics {
   );
   readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
   readonly #models = new ModelMetrics(this.#gauge, this.#counter);
+  readonly #policies = new PolicyMetrics(this.#gauge, this.#counter);
   readonly #telemetry = new TelemetryMetrics(this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
@@ -101,9 +103,11 @@ export class Metrics {
     models: readonly ModelView[] = [],
     telemetry: Readonly<Record<string, TelemetryStats>> = {},
     engine?: EngineView,
+    policies?: PolicyViews,
   ): Promise<string> {
     this.#models.show(models);
     if (engine) this.#models.showEngine(engine);
+    if (policies) this.#policies.show(policies);
     this.#telemetry.show(telemetry);
     for (const cell of cells) {
       const part = parts[cell.name];

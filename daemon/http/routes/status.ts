@@ -3,6 +3,7 @@ import type { CellsView } from '../cells-view.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import type { LogReaders } from '../log-readers.ts';
 import type { Metrics } from '../metrics.ts';
+import { askPolicies } from '../policy-metrics.ts';
 import { asText, errors, Health, NoQuery, StatusSchema } from '../schemas.ts';
 import { askCells, statusView } from '../status-view.ts';
 
@@ -74,6 +75,7 @@ export function statusRoutes(
         ports.models?.models(),
         ports.telemetry?.(),
         ports.engine?.engine(),
+        await askPolicies(ports.bus),
       );
       return reply.type(metrics.contentType).send(text);
     },
