@@ -327,6 +327,30 @@ describe('messages of the wire', () => {
   });
 });
 
+describe('bfloat16', () => {
+  it('is read as the upper half of a float32', () => {
+    const whole = Buffer.from(new PickleWriter().tensor([1], Float32Array.of(0)).finish());
+    // The same tensor of two bytes an element: another storage, half the bytes.
+    const named = Buffer.from('torch\nFloatStorage\n');
+    const at = whole.indexOf(named);
+    const bytes = Buffer.concat([
+      whole.subarray(0, at),
+      Buffer.from('torch\nBFloat16Storage\n'),
+      whole.subarray(at + named.length),
+    ]);
+    const start = whole.indexOf(Buffer.from([0x42])) + 1;
+    const length = whole.readUInt32LE(start);
+    const grown = 'torch\nBFloat16Storage\n'.length - named.length;
+    bytes.writeUInt32LE(length + grown - 2, start);
+    const end = start + 4 + length + grown;
+    const value = readPickle(
+      Buffer.concat([bytes.subarray(0, end - 4), Buffer.from([0xc0, 0xbf]), bytes.subarray(end)]),
+    );
+    if (!isPy(value, 'tensor')) throw new Error('no tensor');
+    expect([...readFloats(value)]).toEqual([-1.5]);
+  });
+});
+
 const NOTHING = {
   timestamp: 0,
   timestep: 0,

@@ -17,22 +17,13 @@ export class Calls {
   readonly #client: TransportClient;
   readonly #metadata: Metadata;
   readonly #clock: Clock;
-  /** Of one call of the handshake, milliseconds: a server loads its policy in it. */
-  readonly #handshakeMs: number;
   readonly #subject: string;
   readonly #open = new Set<AnyCall>();
 
-  constructor(
-    client: TransportClient,
-    metadata: Metadata,
-    clock: Clock,
-    handshakeMs: number,
-    subject: string,
-  ) {
+  constructor(client: TransportClient, metadata: Metadata, clock: Clock, subject: string) {
     this.#client = client;
     this.#metadata = metadata;
     this.#clock = clock;
-    this.#handshakeMs = handshakeMs;
     this.#subject = subject;
   }
 
@@ -45,15 +36,19 @@ export class Calls {
   }
 
   /** `policy`: its card is asked for; only our servers have one. */
-  async ready(policy: string | undefined): Promise<Metadata> {
+  async ready(policy: string | undefined, ms: number): Promise<Metadata> {
     const metadata = this.#metadata.clone();
     if (policy !== undefined) metadata.set(META.policy, policy);
-    const { headers } = await this.#bounded(this.#call((reply) => this.#client.Ready({}, metadata, reply)));
+    const { headers } = await this.#bounded(
+      ms,
+      this.#call((reply) => this.#client.Ready({}, metadata, reply)),
+    );
     return headers;
   }
 
-  async instruct(data: Uint8Array): Promise<void> {
+  async instruct(data: Uint8Array, ms: number): Promise<void> {
     await this.#bounded(
+      ms,
       this.#call((reply) => this.#client.SendPolicyInstructions({ data }, this.#metadata, reply)),
     );
   }
@@ -93,8 +88,8 @@ export class Calls {
     look();
   }
 
-  #bounded<T>(work: Promise<T>): Promise<T> {
-    return withDeadline(this.#clock, this.#handshakeMs, work, 'begin', this.#subject);
+  #bounded<T>(ms: number, work: Promise<T>): Promise<T> {
+    return withDeadline(this.#clock, ms, work, 'begin', this.#subject);
   }
 
   #call<T>(begin: (reply: (error: ServiceError | null, body?: T) => void) => AnyCall): Promise<Answer<T>> {

@@ -14,13 +14,18 @@ export type LineOptions = {
   readonly token: string | undefined;
   /** PEM files for grpcs://: who signed the server, and what this client shows. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  /** From the first dialling to a policy that is loaded there, milliseconds. */
+  /** From dialling to an answer of the server, milliseconds. */
   readonly connectMs: number;
 };
 
 /** First and longest wait before a server that is gone is dialled again, milliseconds: back within 5 s of its return. */
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
+/**
+ * How long a server may load a policy, milliseconds: a large one takes minutes. Giving up early would make it begin
+ * again at the next try.
+ */
+const LOAD_MS = 600_000;
 /** Observations are taken at once or, behind a dead connection, never, milliseconds. */
 const SILENT_MS = 1_000;
 /** Answers to questions of others, or given up ones, before the server is called mad. */
@@ -65,7 +70,7 @@ export class LeRobotLine implements RemoteLine {
     const { calls, client } = this.#dial();
     try {
       await calls.reach(this.#options.connectMs);
-      const headers = await calls.ready(policy);
+      const headers = await calls.ready(policy, this.#options.connectMs);
       const [body] = headers.get(META.card);
       return body === undefined ? undefined : JSON.parse(body.toString());
     } catch (error) {
@@ -106,7 +111,7 @@ export class LeRobotLine implements RemoteLine {
   async reset(): Promise<void> {
     const { calls } = await this.#connected();
     try {
-      await calls.ready(undefined);
+      await calls.ready(undefined, this.#options.connectMs);
     } catch (error) {
       throw this.#told(error);
     }
@@ -147,8 +152,8 @@ export class LeRobotLine implements RemoteLine {
     const { calls, client } = connection;
     try {
       await calls.reach(this.#options.connectMs);
-      await calls.ready(undefined);
-      await calls.instruct(writeSetup(this.#outgoing!.setup));
+      await calls.ready(undefined, this.#options.connectMs);
+      await calls.instruct(writeSetup(this.#outgoing!.setup), LOAD_MS);
       if (this.#closed) throw this.#gone('closed');
     } catch (error) {
       calls.cancel();
@@ -184,7 +189,7 @@ export class LeRobotLine implements RemoteLine {
       'grpc.initial_reconnect_backoff_ms': RETRY_FIRST_MS,
       'grpc.max_reconnect_backoff_ms': RETRY_MAX_MS,
     });
-    return { client, calls: new Calls(client, metadata, this.#clock, this.#options.connectMs, url) };
+    return { client, calls: new Calls(client, metadata, this.#clock, url) };
   }
 
   #lose(connection: Connection, why: EdgeError): void {

@@ -96,8 +96,17 @@ const READERS: Readonly<Record<ElementKind, (view: DataView, at: number) => numb
   u2: (view, at) => view.getUint16(at, true),
   u4: (view, at) => view.getUint32(at, true),
   u8: (view, at) => Number(view.getBigUint64(at, true)),
+  bf16: (view, at) => upper(view.getUint16(at, true)),
   b1: (view, at) => (view.getUint8(at) === 0 ? 0 : 1),
 };
+
+const WORD = new DataView(new ArrayBuffer(4));
+
+/** bfloat16: the upper half of a float32. */
+function upper(bits: number): number {
+  WORD.setUint32(0, bits * 2 ** 16);
+  return WORD.getFloat32(0);
+}
 
 /** IEEE 754 binary16. */
 function half(bits: number): number {

@@ -6,6 +6,7 @@ export const STORAGE_KINDS: Readonly<Record<string, ElementKind>> = {
   FloatStorage: 'f4',
   DoubleStorage: 'f8',
   HalfStorage: 'f2',
+  BFloat16Storage: 'bf16',
   LongStorage: 'i8',
   IntStorage: 'i4',
   ShortStorage: 'i2',

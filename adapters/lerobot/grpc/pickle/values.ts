@@ -34,7 +34,20 @@ export type PyObject = {
   readonly fields: Map<string, PyValue>;
 };
 
-export type ElementKind = 'f2' | 'f4' | 'f8' | 'i1' | 'i2' | 'i4' | 'i8' | 'u1' | 'u2' | 'u4' | 'u8' | 'b1';
+export type ElementKind =
+  | 'f2'
+  | 'f4'
+  | 'f8'
+  | 'i1'
+  | 'i2'
+  | 'i4'
+  | 'i8'
+  | 'u1'
+  | 'u2'
+  | 'u4'
+  | 'u8'
+  | 'b1'
+  | 'bf16';
 export const ELEMENT_BYTES: Readonly<Record<ElementKind, number>> = {
   f2: 2,
   f4: 4,
@@ -48,6 +61,7 @@ export const ELEMENT_BYTES: Readonly<Record<ElementKind, number>> = {
   u4: 4,
   u8: 8,
   b1: 1,
+  bf16: 2,
 };
 
 /** numpy.dtype; big-endian arrays exist on the wire in theory only, and are refused. */
