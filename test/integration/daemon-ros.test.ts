@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { type LedgerLine, LIMITS, type Submitted } from '../../contract/index.ts';
+import { type EStopState, type LedgerLine, LIMITS, type Submitted } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { descendants, isAlive } from '../support/processes.ts';
@@ -192,6 +192,32 @@ describe('a robot that is driven', () => {
     const kinds = (await allEvents(daemon.api)).map(({ kind }) => kind);
     expect(kinds).toContain('safety.stopped');
     expect(kinds).toContain('lease.granted');
+    // A node of the robot presses the emergency stop: it stands, and is told nothing but to stand until a release.
+    await onTheWay(daemon);
+    await peer('ros_estop.py', '/robot7/emergency_stop').line(
+      (line: { said?: boolean }) => line.said,
+      60_000,
+    );
+    const engaged = await until(async () => {
+      const state = await daemon.api.get<EStopState>('/v1/estop');
+      return state.engaged && state;
+    }, 'the emergency stop is engaged');
+    expect(engaged).toMatchObject({ source: 'ros', by: '/robot7/emergency_stop' });
+    await until(() => !moves(commands(base).at(-1)!), 'the base was told to stand');
+    const stood = commands(base).length;
+    const order = { kind: 'drive', distance_m: 1 };
+    await expect(daemon.api.post('/v1/robot/maneuver', order)).rejects.toMatchObject({
+      code: 'estop.engaged',
+    });
+    const goal = { action: '/spin', type: 'nav2_msgs/action/Spin', goal: {}, timeout_ms: 1_000 };
+    await expect(daemon.api.post('/v1/ros/actions/goals', goal)).rejects.toMatchObject({
+      code: 'estop.engaged',
+    });
+    expect(commands(base).slice(stood).filter(moves)).toEqual([]);
+    // Not within a second of the press: a button that is held says it again and again.
+    const release = () => daemon.api.post<EStopState>('/v1/estop/release', {});
+    await until(async () => !(await release()).engaged, 'it is released');
+    await onTheWay(daemon);
   });
 
   it('is stopped when the ROS host is killed; the daemon says so, comes back and drives on', async () => {

@@ -50,6 +50,9 @@ export function answerAll(rig: Rig): void {
     execution.robotCancel,
   );
   answer(executionStatus, execution.status);
+  answer(ESTOP, execution.estopState, execution.estopEngage, execution.estopRelease);
+  answer(LEASE, execution.leaseState, execution.leaseTake, execution.leaseRenew, execution.leaseReturn);
+  answer(undefined, execution.teleopCommand);
   answer(CLIP, execution.clipRecord);
   answer([CLIP], execution.clipList);
   answer(EPISODE, execution.episodeStart, execution.episodeStop, execution.episodeRelabel);
@@ -69,6 +72,16 @@ export function answerAll(rig: Rig): void {
   answer({ columns: [], rows: [], truncated: false }, memory.query);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
+
+const ESTOP = { engaged: false, since_ns: '', source: '', by: '', reason: '' };
+const LEASE = {
+  state: 'held',
+  lease_id: 1,
+  holder: 'vera',
+  role: 'teleoperation',
+  priority: 50,
+  remaining_ms: 900,
+};
 
 const CLIP = {
   clip_id: uuid(1),

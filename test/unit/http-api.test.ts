@@ -312,6 +312,7 @@ describe('API', () => {
       '/v1/schedules',
       '/v1/skills',
       '/v1/status',
+      '/v1/teleop',
     ]);
     expect(JSON.stringify(document.paths['/v1/intents'])).toContain('idempotency_key');
     expect(JSON.stringify(document)).not.toContain('$id');

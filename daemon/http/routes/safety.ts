@@ -78,7 +78,10 @@ const TeleopBody = Type.Object(
 );
 
 /** What a caller says of himself in a header: a note for people, and never the source `agent` or a topic. */
-const ORIGINS: Readonly<Record<string, EStopSource>> = { cli: 'cli', console: 'console' };
+const ORIGINS: ReadonlyMap<unknown, EStopSource> = new Map([
+  ['cli', 'cli'],
+  ['console', 'console'],
+]);
 
 /** Emergency stop, lease and teleoperation. */
 export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
@@ -88,7 +91,7 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
     bus.request<T>('execution', method, body, ms);
   const order = (request: FastifyRequest) => {
     const { reason } = request.body as Static<typeof CancelBody>;
-    const source = ORIGINS[String(request.headers['x-auraison-origin'])] ?? 'api';
+    const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
     return { source, by: callerOf(request).principal, reason: reason ?? '' };
   };
   const schema = (operationId: string, summary: string, body: object, answer: object) => ({
