@@ -11,7 +11,6 @@ import {
   type Tool,
   toMs,
 } from '../../contract/core.ts';
-import { FlowHarness } from '../runtime/flow/flow-harness.ts';
 import type { Settings } from '../settings.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';

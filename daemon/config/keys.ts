@@ -1,5 +1,6 @@
 import { DEFAULT_QOS, LIMITS, type Qos, SENSOR_QOS, type TriggerSpec } from '../../contract/core.ts';
 import { APPS_KEYS } from './apps.ts';
+import { COSMOS_KEYS } from './cosmos.ts';
 import { DATASET_KEYS } from './datasets.ts';
 import { ENGINE_KEYS } from './engine.ts';
 import { ESTOP_KEYS } from './estop.ts';
@@ -221,6 +222,7 @@ export const CONFIG_SPEC = {
   mcp: MCP_KEYS,
   model: MODEL_KEYS,
   engine: ENGINE_KEYS,
+  cosmos: COSMOS_KEYS,
   planning: PLANNING_KEYS,
   telemetry: TELEMETRY_KEYS,
   serve: SERVE_KEYS,

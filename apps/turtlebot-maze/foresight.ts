@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import {
+  EdgeError,
+  type Harness,
+  type NewEvent,
+  type RunContext,
+  type RunOutcome,
+  type ToolAnswer,
+} from '../../contract/index.ts';
+import { DISCS } from './map-picture.ts';
+
+const PHASE = 'foresight';
+/** Rounds of one search; beyond it the search goes in circles. */
+const ROUNDS_MAX = 400;
+/** Rounds in a row without a judgement, after which the search goes on as it does without foresight. */
+const MISSES_MAX = 2;
+const OVER = /^call run_finish with status (succeeded|failed)$/;
+const BACK_OUT = 'call maze_back_out';
+
+export type ForesightOptions = {
+  /** Places of which the way is imagined in one round. */
+  readonly candidates: number;
+  /** Carries the search on, where a service is missing or late again and again; from its own phases also after a cut. */
+  readonly otherwise: Harness;
+};
+
+type Position = {
+  readonly round: number;
+  readonly misses: number;
+  readonly predicted: number;
+  readonly transferred: number;
+  readonly judged: number;
+};
+const BEGIN: Position = { round: 0, misses: 0, predicted: 0, transferred: 0, judged: 0 };
+
+type Report = Readonly<Record<string, unknown>> & {
+  readonly places?: readonly {
+    readonly place: string;
+    readonly unknown_m2: number;
+    readonly way_m: number;
+  }[];
+  readonly next?: string;
+};
+type Judged = { readonly place: string; readonly score: number; readonly why: string };
+
+/**
+ * The maze with foresight: what is seen is carried on towards each of the best places (predict), made to look real
+ * (transfer), judged (reason), and the robot drives to the place that looks best (navigate). Every step is a call of a
+ * tool: judged, bounded, in the log. A service that is away costs its part of a round, and no more.
+ */
+export class ForesightHarness implements Harness {
+  readonly kind: Harness['kind'];
+  readonly #options: ForesightOptions;
+
+  constructor(options: ForesightOptions) {
+    this.kind = options.otherwise.kind;
+    this.#options = options;
+  }
+
+  async execute(context: RunContext): Promise<RunOutcome> {
+    const { resume } = context;
+    // Somebody else carries it on since before the cut.
+    if (resume && resume.phase !== PHASE) return await this.#handOver(context, undefined);
+    let position: Position = { ...BEGIN, ...(resume?.facts as Partial<Position> | undefined) };
+    if (!this.#has(context, 'world.reason'))
+      return await this.#handOver(context, 'no reasoner is configured');
+    if (!resume) await context.emit([phase(context, position, 'begin')]);
+    while (position.round < ROUNDS_MAX) {
+      await context.unpaused();
+      const step = await this.#round(context, position);
+      if ('status' in step) return step;
+      position = { ...step, round: position.round + 1 };
+      if (position.misses >= MISSES_MAX)
+        return await this.#handOver(context, `no judgement in ${position.misses} rounds in a row`);
+      await context.emit([phase(context, position, `round ${position.round}`)]);
+    }
+    return { status: 'failed', reason: `no end after ${ROUNDS_MAX} rounds`, summary: figures(position) };
+  }
+
+  async #round(context: RunContext, position: Position): Promise<Position | RunOutcome> {
+    const seen = await this.#report(context, 'maze.list_frontiers', {});
+    const over = OVER.exec(seen.next ?? '');
+    if (over) return ended(over[1] as 'succeeded', seen, position);
+    const places = (seen.places ?? []).slice(0, this.#options.candidates);
+    let next = position;
+    if (seen.next === BACK_OUT) await this.#report(context, 'maze.back_out', {});
+    else if (places.length < 2) await this.#report(context, 'maze.explore_frontier', {});
+    else {
+      const ahead = await this.#lookAhead(context, position, places);
+      next = ahead.position;
+      if (ahead.best) await this.#report(context, 'maze.go_to', { place: ahead.best.place });
+      else await this.#report(context, 'maze.explore_frontier', {});
+    }
+    return next;
+  }
+
+  /** The place whose future looks best; none where nobody could judge. */
+  async #lookAhead(
+    context: RunContext,
+    from: Position,
+    places: NonNullable<Report['places']>,
+  ): Promise<{ readonly best: Judged | undefined; readonly position: Position }> {
+    let position = from;
+    const picture = await this.#picture(context);
+    const judged: Judged[] = [];
+    for (const [index, { place, unknown_m2, way_m }] of places.entries()) {
+      const disc = DISCS[index]!.name;
+      let film: string | undefined;
+      if (picture !== undefined && this.#has(context, 'world.predict')) {
+        film = await this.#film(context, 'world.predict', {
+          picture_sha256: picture,
+          prompt: `A map of a maze from above. The blue robot drives to the ${disc} disc along free floor and does not touch the black walls.`,
+          seed: position.round,
+        });
+        if (film !== undefined) position = { ...position, predicted: position.predicted + 1 };
+      }
+      if (film !== undefined && this.#has(context, 'world.transfer')) {
+        const real = await this.#film(context, 'world.transfer', {
+          video_sha256: film,
+          prompt: 'A small robot on wheels drives along a corridor of a real building, seen from above.',
+          seed: position.round,
+        });
+        if (real !== undefined) position = { ...position, transferred: position.transferred + 1 };
+        film = real ?? film;
+      }
+      const question =
+        `A robot looks for the exit of a maze. Judge the way to place ${place}, the ${disc} disc: ` +
+        `${way_m} m away, ${unknown_m2} square metres of unknown floor behind it. ` +
+        'Is the way free, and how likely does it lead to new floor and to the exit?';
+      const verdict = await this.#judge(context, question, film, film === undefined ? picture : undefined);
+      if (!verdict) continue;
+      position = { ...position, judged: position.judged + 1 };
+      if (!verdict.blocked) judged.push({ place, score: verdict.score, why: verdict.why });
+    }
+    const heard = position.judged > from.judged;
+    // Equal ones go to the first: the one with the most unknown floor per metre.
+    const best = judged.reduce<Judged | undefined>((a, b) => (a && a.score >= b.score ? a : b), undefined);
+    return { best, position: { ...position, misses: heard ? 0 : position.misses + 1 } };
+  }
+
+  /** What the camera sees; without one the map as it is known. Its hash: pictures are blobs. */
+  async #picture(context: RunContext): Promise<string | undefined> {
+    for (const tool of ['robot.look', 'maze.picture']) {
+      if (!this.#has(context, tool)) continue;
+      const image = (await this.#tried(context, tool, {}))?.images?.[0];
+      if (image) return createHash('sha256').update(image.data).digest('hex');
+    }
+    return undefined;
+  }
+
+  async #film(
+    context: RunContext,
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+  ): Promise<string | undefined> {
+    const sha256 = (await this.#tried(context, tool, args))?.result['video_sha256'];
+    return typeof sha256 === 'string' ? sha256 : undefined;
+  }
+
+  async #judge(
+    context: RunContext,
+    question: string,
+    film: string | undefined,
+    picture: string | undefined,
+  ): Promise<{ readonly score: number; readonly blocked: boolean; readonly why: string } | undefined> {
+    const answer = await this.#tried(context, 'world.reason', {
+      question,
+      ...(film === undefined ? {} : { video_sha256: film }),
+      ...(picture === undefined ? {} : { picture_sha256: picture }),
+    });
+    if (!answer) return undefined;
+    const { score, blocked, why } = answer.result;
+    return { score: Number(score), blocked: blocked === true, why: String(why) };
+  }
+
+  /** A call that may fail: what is missing is done without. Only the end of the run is not. */
+  async #tried(
+    context: RunContext,
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+  ): Promise<ToolAnswer | undefined> {
+    try {
+      return await context.toolBox.call(tool, args);
+    } catch (thrown) {
+      if (context.signal.aborted || !(thrown instanceof EdgeError)) throw thrown;
+      return undefined;
+    }
+  }
+
+  /** A call of the maze: a drive that was cut off may have happened, and the next look tells. */
+  async #report(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<Report> {
+    try {
+      return (await context.toolBox.call(tool, args)).result as Report;
+    } catch (thrown) {
+      const known = thrown instanceof EdgeError && ['run.interrupted', 'robot.no_path'].includes(thrown.code);
+      if (context.signal.aborted || !known) throw thrown;
+      return {};
+    }
+  }
+
+  async #handOver(context: RunContext, reason: string | undefined): Promise<RunOutcome> {
+    if (reason === undefined) return await this.#options.otherwise.execute(context);
+    const outcome = await this.#options.otherwise.execute({ ...context, resume: undefined });
+    return {
+      ...outcome,
+      reason: `without foresight (${reason}): ${outcome.reason}`.slice(0, 512),
+      summary: { ...outcome.summary, foresight: false },
+    };
+  }
+
+  #has({ toolBox }: RunContext, tool: string): boolean {
+    return toolBox.specs().some(({ name }) => name === tool);
+  }
+}
+
+function phase(context: RunContext, position: Position, reason: string): NewEvent {
+  return {
+    kind: 'run.phase',
+    run_id: context.runId,
+    payload: { phase: PHASE, reason: reason.slice(0, 512), facts: { ...position } },
+  };
+}
+
+function ended(status: 'succeeded' | 'failed', seen: Report, position: Position): RunOutcome {
+  return {
+    status,
+    reason:
+      status === 'succeeded' ? 'the exit is reached' : `gave up: ${String(seen['limit'] ?? seen['problem'])}`,
+    ...(status === 'succeeded' ? { score: 1 } : {}),
+    summary: {
+      ...figures(position),
+      reached: seen['exit_reached'] === true,
+      distance_m: seen['distance_m'] ?? 0,
+    },
+  };
+}
+
+function figures({ round, predicted, transferred, judged }: Position): Record<string, unknown> {
+  return { foresight: true, rounds: round, predicted, transferred, judged };
+}
