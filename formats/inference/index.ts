@@ -1,4 +1,14 @@
-export { encodePayload, isJson, JSON_ENCODING, MSGPACK, type Payload, parsePayload } from './payload.ts';
+export {
+  asMap,
+  asMillis,
+  asText,
+  encodePayload,
+  isJson,
+  JSON_ENCODING,
+  MSGPACK,
+  type Payload,
+  parsePayload,
+} from './payload.ts';
 export { CHAT_SCHEMA, ERROR_SCHEMA, PLAN_SCHEMA, VLA_SCHEMA } from './schemas.ts';
 export { servedBody } from './served-body.ts';
 export { readPicture, readTensor, writePicture, writeTensor } from './tensors.ts';
