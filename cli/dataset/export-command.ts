@@ -51,7 +51,10 @@ export function addDatasetExport(dataset: Command): void {
       '--action <topic>',
       'action; default /forward_position_controller/commands, else the one of /auraison/actions/*',
     )
-    .option('--vector <key=topic...>', 'another vector: KEY=/topic or KEY=/topic:field,field')
+    .option(
+      '--vector <key=topic...>',
+      'other vectors: KEY=/topic or KEY=/topic:field,field; default: observation.environment_state=/environment_state where that was recorded',
+    )
     .option('--camera <name=topic...>', 'observation.images.NAME; default every /camera/NAME/image_raw')
     .option('--no-cameras', 'no pictures')
     .option(

@@ -18,6 +18,8 @@ export type MappingFlags = {
 
 const STATE = '/joint_states';
 const COMMANDS = '/forward_position_controller/commands';
+/** What a perception of the scene says, where it is recorded. */
+const ENVIRONMENT = '/environment_state';
 const APPLIED = '/auraison/actions/';
 const IMAGE = 'sensor_msgs/msg/Image';
 
@@ -50,10 +52,12 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
     vectors: {
       ...(state === undefined ? {} : { 'observation.state': measured({ ...sourceOf(state), ...names }) }),
       ...Object.fromEntries(
-        (flags.vector ?? []).map((text) => {
-          const [key, source] = pairOf(text, '--vector');
-          return [key, measured(sourceOf(source))];
-        }),
+        (flags.vector ?? (has(ENVIRONMENT) ? [`observation.environment_state=${ENVIRONMENT}`] : [])).map(
+          (text) => {
+            const [key, source] = pairOf(text, '--vector');
+            return [key, measured(sourceOf(source))];
+          },
+        ),
       ),
       action: { ...sourceOf(action), ...names, maxAgeMs: Number(flags.actionMaxAge) / 1e6, isAction: true },
     },

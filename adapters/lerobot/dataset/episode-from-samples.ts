@@ -165,7 +165,14 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
   const stateNames = vectors.find(([, reader]) => reader.isNamed)?.[1].names;
   const features = Object.fromEntries([
     ...vectors.map(
-      ([key, reader]) => [key, { kind: 'vector', names: reader.namesLike(stateNames) }] as const,
+      ([key, reader]) =>
+        [
+          key,
+          {
+            kind: 'vector',
+            names: reader.namesLike(mapping.vectors[key]!.isAction ? stateNames : undefined),
+          },
+        ] as const,
     ),
     ...[...images].map(([key, { size }]) => {
       const [width, height] = size.split('x').map(Number) as [number, number];
