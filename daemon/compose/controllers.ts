@@ -140,7 +140,8 @@ function gateOf(
   return { kind: 'speeds', limits: { most, changeMax: spec.joints.map(({ acceleration }) => acceleration) } };
 }
 
-function spawnControllers(
+/** Starts the thread of the controllers, with their gates. */
+export function spawnControllers(
   data: ThreadData,
   gates: readonly (GateOf | undefined)[],
   word: SafetyWord,

@@ -18,7 +18,7 @@ import { ControllerSlot } from './controller-slot.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
 import type { PictureDecoder } from './observation-desk.ts';
-import { SharedState } from './shared-state.ts';
+import { SharedState, type StepRecord } from './shared-state.ts';
 
 /** A thread as its starter hands it over. */
 export type ControllersHandle = {
@@ -54,6 +54,8 @@ export type ControllersDeskDeps = {
   admit?(spec: ControllerSpec): void;
   /** UUIDv7. */
   newId(): string;
+  /** Every step as the thread tells it, before it is sent. */
+  onStep?(step: StepRecord): void;
 };
 
 /** What moving takes: the lease for as long as `start` runs. `signal` aborts when it is lost or stopped. */
@@ -69,6 +71,8 @@ export interface ControllerLease {
 const SUMMARY_MS = 1_000;
 /** A thread that takes no step for this long while a controller runs hangs, milliseconds. */
 const HANGS_MS = 2_000;
+/** How often the main thread looks for steps while a controller runs: what a command waits at most, milliseconds. */
+const LOOK_MS = 1;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
 
@@ -83,6 +87,7 @@ export class ControllersDesk {
   #scheduling: Scheduling = 'unknown';
   #restart: Timer | undefined;
   #summary: Timer | undefined;
+  #looks: Timer | undefined;
   #delayMs = RESTART_FIRST_MS;
   #seen = { steps: 0, atMs: 0 };
   #told = '';
@@ -110,7 +115,6 @@ export class ControllersDesk {
     if (this.#slots.length === 0) return;
     this.#spawn();
     this.#summary = this.#deps.clock.every(SUMMARY_MS, () => this.#everySecond());
-    void this.#relay();
   }
 
   observe(sample: Sample): void {
@@ -165,7 +169,7 @@ export class ControllersDesk {
     this.#tell({ kind: 'close' });
     this.#handle?.terminate();
     this.#handle = undefined;
-    this.#shared.release();
+    this.#looks?.cancel();
   }
 
   /** Steps that were done and lay unread until they were dropped from the record. */
@@ -193,6 +197,7 @@ export class ControllersDesk {
         const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
         if (other) throw refused(name, `${other.spec.name} runs and commands ${output.topic}`);
         const ended = slot.start(order, lease, signal);
+        this.#follow();
         this.#state(slot, 'running', order.task ?? '');
         resolve();
         return ended;
@@ -222,7 +227,7 @@ export class ControllersDesk {
 
   #tell(message: ToThread, transfer?: readonly ArrayBuffer[]): void {
     this.#handle?.post(message, transfer);
-    this.#shared.wake();
+    this.#shared.posted();
   }
 
   #spawn(): void {
@@ -254,16 +259,28 @@ export class ControllersDesk {
     }
   }
 
-  /** Steps come as they are done. All that lie there are read; of each controller the newest is sent. */
-  async #relay(): Promise<void> {
-    while (!this.#closed) {
-      await this.#shared.arrives();
-      // What the steps are named by was told before them, and takes another way.
-      this.#handle?.drain();
-      for (let step = this.#shared.read(); step; step = this.#shared.read())
-        this.#slots[step.index]?.onStep(step);
-      for (const slot of this.#slots) slot.flush();
-    }
+  /** As long as something runs. Nobody is woken by a step: see `SharedState`. */
+  #follow(): void {
+    this.#looks ??= this.#deps.clock.every(LOOK_MS, () => {
+      this.#relay();
+      if (this.isMoving()) return;
+      this.#looks?.cancel();
+      this.#looks = undefined;
+    });
+  }
+
+  /** All steps that lie there are read; of each controller the newest is sent. */
+  #relay(): void {
+    if (this.#shared.unread === 0) return;
+    // What the steps are named by was told before them, and takes another way.
+    this.#handle?.drain();
+    for (let step = this.#shared.read(); step; step = this.#shared.read()) this.#step(step);
+    for (const slot of this.#slots) slot.flush();
+  }
+
+  #step(step: StepRecord): void {
+    this.#deps.onStep?.(step);
+    this.#slots[step.index]?.onStep(step);
   }
 
   #record(action: AppliedAction): void {

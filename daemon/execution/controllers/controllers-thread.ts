@@ -49,6 +49,7 @@ export class ControllersThread {
   readonly #reasons = new Map<string, number>([['', 0]]);
   #waitedMs: number;
   #closed = false;
+  #mail = -1;
 
   constructor(deps: ControllersThreadDeps) {
     this.#deps = deps;
@@ -60,10 +61,10 @@ export class ControllersThread {
   run(): void {
     const { shared, nowMs } = this.#deps;
     while (!this.#closed) {
-      const wakes = shared.wakes;
+      const { mail } = shared;
       const dueMs = this.turn();
       const left = Math.min(IDLE_MS, dueMs - nowMs());
-      if (left > DUE_MS) shared.sleep(wakes, left);
+      if (left > DUE_MS) shared.sleep(mail, left, dueMs === Infinity);
     }
   }
 
@@ -126,6 +127,9 @@ export class ControllersThread {
   }
 
   #hear(): void {
+    const { mail } = this.#deps.shared;
+    if (mail === this.#mail) return;
+    this.#mail = mail;
     for (let message = this.#deps.receive(); message; message = this.#deps.receive()) {
       if (message.kind === 'close') {
         this.#closed = true;

@@ -4,12 +4,13 @@ import type { Measured } from './gate-port.ts';
 /** Records between the thread and the cell: two seconds of one controller at 500 Hz; then steps go unrecorded, counted. */
 const RECORDS = 1_024;
 const HEAD = 8;
-/** Words: changed to wake the thread; written records; read records; records lost; steps done. */
-const WAKE = 0;
+/** Words: messages posted to the thread; written records; read records; records lost; steps done; it has no steps to do. */
+const MAIL = 0;
 const WRITTEN = 1;
 const READ = 2;
 const LOST = 3;
 const STEPS = 4;
+const IDLE = 5;
 const WORDS = 8;
 
 /** Numbers of one record before `asked` and `applied`. */
@@ -31,7 +32,11 @@ export type StepRecord = {
 /**
  * Memory that the cell's main thread and the thread of the controllers share: how old the inputs are and where the
  * joints stand, from the one; the steps as they were applied, from the other. Each number has one writer. A reader
- * of joints that met a writer reads again. Nothing here waits, but the thread for its time.
+ * of joints that met a writer reads again.
+ *
+ * While it steps, the thread takes no lock that the main thread ever holds: one that was put aside in the middle of it
+ * would keep a real-time thread waiting for its turn. So the thread is not woken and wakes nobody, the main thread
+ * looks for records by itself, and ports, which have locks, are read only when the count of messages says so.
  */
 export class SharedState {
   readonly #words: Int32Array;
@@ -68,18 +73,20 @@ export class SharedState {
     for (let i = 0; i < this.#specs.length; i++) this.allow(i, 0);
   }
 
-  wake(): void {
-    Atomics.add(this.#words, WAKE, 1);
-    Atomics.notify(this.#words, WAKE);
+  /** A message lies in the port of the thread. It looks before its next step; where it has none, it is woken. */
+  posted(): void {
+    Atomics.add(this.#words, MAIL, 1);
+    if (Atomics.load(this.#words, IDLE) === 1) Atomics.notify(this.#words, MAIL);
   }
 
-  get wakes(): number {
-    return Atomics.load(this.#words, WAKE);
+  get mail(): number {
+    return Atomics.load(this.#words, MAIL);
   }
 
-  /** Until `ms` have passed, or `wake` was called since `wakes` was read. Blocks its thread. */
-  sleep(wakes: number, ms: number): void {
-    Atomics.wait(this.#words, WAKE, wakes, ms);
+  /** Until `ms` have passed or, where it is idle, a message came since `mail` was read. Blocks its thread. */
+  sleep(mail: number, ms: number, idle: boolean): void {
+    Atomics.store(this.#words, IDLE, idle ? 1 : 0);
+    Atomics.wait(this.#words, MAIL, mail, ms);
   }
 
   /** Which run of a controller may move the robot; 0: none. Takes effect before its next step. */
@@ -156,7 +163,6 @@ export class SharedState {
       to[at + HEAD + 1 + this.#width + j] = record.applied[j]!;
     }
     Atomics.store(this.#words, WRITTEN, (written + 1) | 0);
-    Atomics.notify(this.#words, WRITTEN);
     return true;
   }
 
@@ -196,19 +202,6 @@ export class SharedState {
     };
     Atomics.store(this.#words, READ, (read + 1) | 0);
     return record;
-  }
-
-  /** Resolves when a record is there. */
-  async arrives(): Promise<void> {
-    const written = Atomics.load(this.#words, WRITTEN);
-    if (written !== Atomics.load(this.#words, READ)) return;
-    const waiting = Atomics.waitAsync(this.#words, WRITTEN, written);
-    if (waiting.async) await waiting.value;
-  }
-
-  /** Whoever awaits `arrives` goes on. */
-  release(): void {
-    Atomics.notify(this.#words, WRITTEN);
   }
 }
 
