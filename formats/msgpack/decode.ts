@@ -29,11 +29,7 @@ export function decodeMsgpack(bytes: Uint8Array, options: DecodeOptions = {}): u
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let value: unknown;
   try {
-    value = new Decoder({
-      useBigInt64: bigint,
-      extensionCodec: NO_EXTENSIONS,
-      mapKeyConverter: keyOf,
-    }).decode(plain);
+    value = (bigint ? EXACT : ROUNDED).decode(plain);
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : String(cause), cause);
   }
@@ -42,6 +38,10 @@ export function decodeMsgpack(bytes: Uint8Array, options: DecodeOptions = {}): u
 
 /** No extension is known, timestamps included; the scan has refused them before. */
 const NO_EXTENSIONS = new ExtensionCodec();
+
+/** Kept: making one costs more than decoding a small message. They cope with being entered twice, and with faults. */
+const EXACT = new Decoder({ useBigInt64: true, extensionCodec: NO_EXTENSIONS, mapKeyConverter: keyOf });
+const ROUNDED = new Decoder({ useBigInt64: false, extensionCodec: NO_EXTENSIONS, mapKeyConverter: keyOf });
 
 /** Python dictionaries may have bytes for keys; objects here have text. */
 function keyOf(key: unknown): string | number {

@@ -1,7 +1,18 @@
-import { encode } from '@msgpack/msgpack';
+import { Encoder } from '@msgpack/msgpack';
 import type { NumpyDialect } from './decode.ts';
 import { encodeNpy } from './npy.ts';
 import { NumpyArray } from './numpy-array.ts';
+
+/** Kept: making one costs more than encoding a small message. It copes with being entered twice. */
+let encoder = new Encoder();
+/** What one large message made it grow to is not kept. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+
+function encode(value: unknown): Uint8Array {
+  const bytes = encoder.encode(value);
+  if (bytes.byteLength > KEPT_BYTES_MAX) encoder = new Encoder();
+  return bytes;
+}
 
 /** One value; `undefined` in maps is left out where `numpy` is given, and nil otherwise. */
 export function encodeMsgpack(value: unknown, options: { readonly numpy?: NumpyDialect } = {}): Uint8Array {
