@@ -2,6 +2,7 @@ import {
   type CellContext,
   type Clock,
   type ConfigChange,
+  canonicalJson,
   type KeySpace,
   type Policy,
   TOPICS,
@@ -104,6 +105,7 @@ function specOf(row: PolicyRow, deps: PolicyMakerDeps): PolicySpec {
   return {
     name: row.name,
     kind: row.kind,
+    revision: canonicalJson(row),
     make: () => MAKERS[row.kind](row, deps),
     sha256: row.sha256 === '' ? undefined : row.sha256,
     memory: row.memory,

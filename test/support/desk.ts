@@ -3,6 +3,8 @@ import { ExecutionPolicyDesk } from '../../daemon/execution/serving/policy-desk.
 import { PolicyDoor } from '../../daemon/execution/serving/policy-door.ts';
 import type { PolicySpec } from '../../daemon/execution/serving/served-policy.ts';
 
+let revisions = 0;
+
 /** One line of a desk; `make` gives the policy, or one for each session. */
 export function specOf(
   name: string,
@@ -12,6 +14,7 @@ export function specOf(
   return {
     ...{ name, kind: 'test', sha256: undefined, memory: 'own' as const, sessionsMax: 64, queueMax: 8 },
     make: async () => make(),
+    revision: String(++revisions),
     ...more,
   };
 }

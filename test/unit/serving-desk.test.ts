@@ -303,6 +303,27 @@ describe('the policy desk', () => {
     expect((await session.infer(see(1), 1_000)).actions.data[0]).toBe(1);
   });
 
+  it('leaves a policy alone that is configured as before, and tries again what could not be had', async () => {
+    const clock = new ManualClock();
+    let made = 0;
+    let there = false;
+    const spec = specOf('p', () => {
+      made += 1;
+      if (there) return new PuppetPolicy();
+      throw new Error('the server is not up');
+    });
+    const { desk, told } = await deskOf(clock, [spec]);
+    expect(desk.policies()[0]).toMatchObject({ state: 'failed', hash: '' });
+    there = true;
+    await clock.advance(3_100);
+    expect(desk.policies()[0]).toMatchObject({ state: 'ready', hash: 'a'.repeat(64) });
+    await clock.advance(10_000);
+    await desk.apply([spec]);
+    expect(made).toBe(2);
+    expect(told.filter((line) => line.includes('cannot be had'))).toHaveLength(1);
+    await desk.close();
+  });
+
   it('names the policies there are, and ends sessions of one that is gone', async () => {
     const { desk } = await deskOf(new ManualClock(), [specOf('p', () => new PuppetPolicy())]);
     expect(() => desk.open(who('a'), 'other')).toThrow(

@@ -5,6 +5,7 @@ import {
   type PolicyDesk,
   type PolicySession,
   type ServedPolicy,
+  type Timer,
 } from '../../../contract/core.ts';
 import { type PolicySpec, ServedPolicyQueue } from './served-policy.ts';
 
@@ -15,11 +16,15 @@ export type DeskOptions = {
   report(level: 'info' | 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
+/** What could not be had is tried again so often, milliseconds. */
+const RETRY_MS = 3_000;
+
 /** The policies of this robot, for every wire. See `PolicyDesk`. */
 export class ExecutionPolicyDesk implements PolicyDesk {
   readonly #options: DeskOptions;
   #served = new Map<string, ServedPolicyQueue>();
   #closed = false;
+  #retry: Timer | undefined;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -29,6 +34,10 @@ export class ExecutionPolicyDesk implements PolicyDesk {
 
   /** Finds out what each policy is. Never rejects: what cannot be had says so in `policies()`. */
   async start(): Promise<void> {
+    // A server that was not there comes up, a session opens: nobody has to ask first for it to be known.
+    this.#retry = this.#options.clock.every(RETRY_MS, () => {
+      for (const queue of this.#served.values()) if (queue.view().state === 'failed') void queue.warm();
+    });
     await Promise.all([...this.#served.values()].map((queue) => this.#warm(queue)));
   }
 
@@ -61,7 +70,9 @@ export class ExecutionPolicyDesk implements PolicyDesk {
       const queue = known ?? new ServedPolicyQueue(spec, clock);
       before.delete(spec.name);
       this.#served.set(spec.name, queue);
-      work.push(known ? this.#swap(known, spec) : this.#warm(queue));
+      if (!known) work.push(this.#warm(queue));
+      else if (spec.revision === undefined || known.spec.revision !== spec.revision)
+        work.push(this.#swap(known, spec));
     }
     for (const [name, queue] of before) {
       report('info', `the policy ${name} is not configured any more`, {});
@@ -79,6 +90,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#retry?.cancel();
     await Promise.all([...this.#served.values()].map((queue) => queue.close()));
   }
 

@@ -18,6 +18,8 @@ import { Turns } from './turns.ts';
 export type PolicySpec = {
   readonly name: string;
   readonly kind: string;
+  /** The same one: it need not be swapped when the configuration is read anew. Absent: it always is. */
+  readonly revision?: string;
   /** Makes one; may load, connect, fail. Where a policy remembers it is called for each session. */
   make(): Promise<Policy>;
   /** SHA-256 that its description must have; undefined: any. */
