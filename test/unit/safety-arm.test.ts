@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import type { NewEvent, Sample } from '../../contract/index.ts';
+import { readConfig } from '../../daemon/config.ts';
+import { ArmJog } from '../../daemon/execution/safety/arm-jog.ts';
+import { GateReceipts } from '../../daemon/execution/safety/gate-receipts.ts';
+import {
+  type GateWishes,
+  gateSpec,
+  type JointGateSpec,
+  jointOrder,
+} from '../../daemon/execution/safety/index.ts';
+import { decodeFloat64MultiArray, encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
+import { readUrdf } from '../../formats/urdf/index.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+
+const URDF = readUrdf(`<robot name="two">
+  <link name="base_link"/><link name="a"/><link name="tool0"/><link name="f"/>
+  <joint name="joint_1" type="revolute"><parent link="base_link"/><child link="a"/><axis xyz="0 0 1"/>
+    <limit lower="-2" upper="2" velocity="1.5" effort="20"/></joint>
+  <joint name="joint_2" type="continuous"><parent link="a"/><child link="tool0"/></joint>
+  <joint name="joint_3" type="revolute"><parent link="tool0"/><child link="f"/>
+    <limit lower="0" upper="1" velocity="1" effort="0"/><mimic joint="joint_1"/></joint>
+</robot>`);
+const WISHES: GateWishes = {
+  ...{
+    joints: ['joint_1'],
+    base: 'base_link',
+    tool: 'tool0',
+    mode: 'clamp',
+    rateMax: 1_000,
+    gapSeconds: 0.5,
+  },
+  ...{ rows: [], boxes: [] },
+};
+
+describe('limits of joints', () => {
+  it('are those of the URDF, and only tightened by the configuration', () => {
+    expect(gateSpec(URDF, WISHES).joints).toEqual([
+      { name: 'joint_1', lower: -2, upper: 2, velocity: 1.5, acceleration: 7.5, jerk: 150, effort: 20 },
+    ]);
+    const row = { name: 'joint_1', lower: -1, velocity: 1, acceleration: 3, jerk: 30, effort: 5 };
+    expect(gateSpec(URDF, { ...WISHES, rows: [row] }).joints).toEqual([{ ...row, upper: 2 }]);
+    const plain = { name: 'x', lower: 0, upper: 1, velocity: 2 };
+    expect(gateSpec(undefined, { ...WISHES, joints: ['x'], rows: [plain] }).joints[0]).toMatchObject(plain);
+  });
+
+  it.each([
+    ['looser', { rows: [{ name: 'joint_1', upper: 2.1 }] }, /upper 2.1 is looser than 2/],
+    ['faster', { rows: [{ name: 'joint_1', velocity: 2 }] }, /velocity 2 is looser/],
+    ['stronger', { rows: [{ name: 'joint_1', effort: 21 }] }, /effort 21 is looser/],
+    ['of nobody', { rows: [{ name: 'joint_9', upper: 1 }] }, /joint_9 is no joint/],
+    ['for nobody', { joints: ['joint_9'] }, /joint_9 is no joint/],
+    [
+      'of one that knows no velocity',
+      { joints: ['joint_2'] },
+      /joint_2 has no lower|joint_2 has no velocity/,
+    ],
+    ['of one that follows another', { joints: ['joint_3'] }, /follows joint_1/],
+    ['crossed', { rows: [{ name: 'joint_1', lower: 1, upper: 0 }] }, /lower is above upper/],
+  ])('are refused when they are %s', (_, more, message) => {
+    expect(() => gateSpec(URDF, { ...WISHES, ...more })).toThrow(
+      expect.objectContaining({ code: 'config.invalid', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('are told by line where the configuration is wrong', () => {
+    const { config, faults } = readConfig(
+      '[gate]\nmode = "clamp"\n[[gate.limits]]\nname = "joint_1"\njerk = 0\n[[gate.boxes]]\nkind = "inside"\nmin = [0, 0, 0]\nmax = [1, 1]\n',
+      'robot.toml',
+      {},
+    );
+    expect(faults.map(({ key, expected }) => `${key}: ${expected}`)).toEqual([
+      'gate.limits: jerk = a positive number (entry 1)',
+      'gate.boxes: min and max = [x, y, z] in metres (entry 1)',
+    ]);
+    expect(config.estop).toEqual({ ros_topic: '/emergency_stop', zenoh: true, release_role: 'operator' });
+  });
+});
+
+describe('the names in a command', () => {
+  const spec = { joints: [{ name: 'a' }, { name: 'b' }], frame: 'base_link' } as unknown as JointGateSpec;
+  it('say where each joint stands', () => {
+    expect(jointOrder(spec, ['b', 'a'])).toEqual([1, 0]);
+    expect(jointOrder(spec, ['a', 'b'], 'base_link')).toEqual([0, 1]);
+  });
+
+  it.each([
+    [['a'], '', /b is missing/],
+    [['a', 'b', 'c'], '', /no joint c/],
+    [['a', 'b', 'a'], '', /named twice/],
+    [['a', '__proto__'], '', /no joint __proto__/],
+    [['a', 'b'], 'camera_link', /frame camera_link/],
+  ])('are refused: %j in %j', (names, frame, message) => {
+    expect(() => jointOrder(spec, names, frame)).toThrow(
+      expect.objectContaining({ code: 'command.refused', message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe('receipts of the gate', () => {
+  it('are one event per reason and second, with the count and the last of them', () => {
+    const clock = new ManualClock();
+    const events: NewEvent[] = [];
+    const receipts = new GateReceipts({
+      clock,
+      source: 'arm',
+      periodMs: 1_000,
+      note: (event) => void events.push(event),
+    });
+    for (let i = 0; i < 1_500; i++) {
+      receipts.add([i, Number.NaN], {
+        ...{
+          applied: Float64Array.of(0.5, 0),
+          verdict: 'limited',
+          reason: i % 2 ? 'velocity of a' : 'jerk of b',
+        },
+        joint: 0,
+      });
+      receipts.add([0], { ...{ applied: Float64Array.of(0), verdict: 'passed', reason: '' }, joint: -1 });
+      clock.skip(2);
+    }
+    receipts.flush();
+    expect(events.length).toBeLessThanOrEqual(8);
+    const counts = events.map(({ payload }) => (payload as { count: number }).count);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1_500);
+    const last = events.find(({ payload }) => (payload as { asked: number[] }).asked[0] === 1_499);
+    expect(last).toMatchObject({
+      kind: 'gate.limited',
+      payload: { source: 'arm', verdict: 'limited', asked: [1_499, 0], applied: [0.5, 0] },
+    });
+  });
+});
+
+describe('joints under a person’s hand', () => {
+  const spec = gateSpec(undefined, {
+    ...WISHES,
+    joints: ['joint_1', 'gripper'],
+    rows: [
+      { name: 'joint_1', lower: -2, upper: 2, velocity: 1, acceleration: 5, jerk: 50 },
+      { name: 'gripper', lower: 0, upper: 0.07, velocity: 0.1 },
+    ],
+  });
+
+  function rig() {
+    const clock = new ManualClock();
+    const sent: number[][] = [];
+    const state = { moves: true };
+    const jog = new ArmJog({
+      ...{ clock, spec, states: '/joint_states', commands: '/commands', note: () => {} },
+      mayMove: () => state.moves,
+      send: ({ bytes }) => {
+        sent.push([...decodeFloat64MultiArray(bytes)]);
+        return true;
+      },
+    });
+    const measure = (position: readonly number[]): void => {
+      const bytes = encodeJointState({
+        ...{ header: { stamp: 1n, frame_id: '' }, name: ['gripper', 'joint_1'] },
+        ...{
+          position: Float64Array.from(position),
+          velocity: new Float64Array(0),
+          effort: new Float64Array(0),
+        },
+      });
+      const sample: Sample = { topic: '/joint_states', type: JOINT_STATE, stamp: 1n, received: 1n, bytes };
+      jog.observe(sample);
+    };
+    const hold = async (joints: Readonly<Record<string, number>>, seconds: number) => {
+      for (let t = 0; t < seconds; t += 0.1) {
+        jog.jog(joints, 3);
+        await clock.advance(100);
+      }
+    };
+    return { clock, sent, state, jog, measure, hold };
+  }
+
+  it('move from where they are, no faster than they may, and rest when nobody speaks', async () => {
+    const { sent, jog, measure, hold, clock } = rig();
+    measure([0.03, 0.5]);
+    await hold({ joint_1: 9 }, 1);
+    expect(sent[0]![0]).toBeCloseTo(0.5, 2);
+    for (const [i, [joint, gripper]] of sent.entries()) {
+      expect(gripper).toBeCloseTo(0.03, 9);
+      if (i > 0) expect(joint! - sent[i - 1]![0]!).toBeLessThanOrEqual(1 * 0.02 + 1e-9);
+    }
+    expect(jog.isMoving()).toBe(true);
+    await clock.advance(2_000);
+    expect(jog.isMoving()).toBe(false);
+    expect(sent.at(-1)![0]).toBeLessThan(2);
+    const rests = sent.length;
+    await clock.advance(1_000);
+    expect(sent).toHaveLength(rests);
+  });
+
+  it('come to rest when the lease is gone and at a stop, and do not move where nobody measures', async () => {
+    const { sent, state, jog, measure, hold, clock } = rig();
+    await hold({ joint_1: 1 }, 0.3);
+    expect(sent).toEqual([]);
+    measure([0.03, 0.5]);
+    await clock.advance(1_000);
+    measure([0.03, 0.5]);
+    await hold({ joint_1: 1 }, 0.3);
+    expect(sent.length).toBeGreaterThan(5);
+    state.moves = false;
+    const stopped = jog.stop();
+    await clock.advance(1_000);
+    await stopped;
+    expect(jog.isMoving()).toBe(false);
+    expect(sent.at(-1)![0]).toBeLessThan(1);
+    expect(() => jog.jog({ elbow: 1 }, 3)).toThrow(expect.objectContaining({ code: 'command.refused' }));
+  });
+});
