@@ -17,15 +17,16 @@ import { listenAddress } from '../config/serve.ts';
 import type { Config } from '../config.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
+import { leRobotOptions } from './serve-lerobot.ts';
 
 type Wire = 'lerobot' | 'openpi' | 'groot';
-type Start = (desk: PolicyDesk, options: WireServerOptions) => Promise<WireServer>;
+type Start = (desk: PolicyDesk, options: WireServerOptions, serve: Config['serve']) => Promise<WireServer>;
 
 /** Packages are loaded where an address asks for them. */
 const STARTS: Readonly<Record<Wire, Start>> = {
-  async lerobot(desk, options) {
+  async lerobot(desk, options, serve) {
     const { serveLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
-    return serveLeRobot(desk, options);
+    return serveLeRobot(desk, { ...options, ...leRobotOptions(serve) });
   },
   async openpi(desk, options) {
     const { OpenPiServer } = await import('../../adapters/lerobot/openpi/index.ts');
@@ -41,6 +42,8 @@ const WIRES = Object.keys(STARTS) as Wire[];
 const RETRY_MS = 5_000;
 /** The faults of strangers are logged once in this time, each kind; the rest is counted; milliseconds. */
 const QUIET_MS = 10_000;
+/** How often the servers are asked whether policies have outgrown them, milliseconds. */
+const LOOK_MS = 5_000;
 
 /** The servers of `[serve]`. */
 export type Serving = {
@@ -85,7 +88,7 @@ export function makeServing(
     const address = serve[`${wire}_listen`];
     if (address === '' || closed || mine !== generation) return;
     try {
-      const server = await STARTS[wire](desk, await optionsOf(wire, address));
+      const server = await STARTS[wire](desk, await optionsOf(wire, address), serve);
       open.set(wire, server);
       report('info', `policies are served to clients of ${wire}`, { address: addressOf(server.view()) });
     } catch (thrown) {
@@ -129,10 +132,23 @@ export function makeServing(
     await Promise.all(servers.map((server) => server.close()));
   }
 
+  const looks = clock.every(LOOK_MS, () => {
+    for (const [wire, server] of open) if (server.outgrown?.()) void again(wire);
+  });
+
+  async function again(wire: Wire): Promise<void> {
+    const server = open.get(wire);
+    open.delete(wire);
+    const mine = generation;
+    await server?.close();
+    await begin(wire, mine);
+  }
+
   return {
     start: () => renew(),
     async close() {
       closed = true;
+      looks.cancel();
       await work;
       await closeAll();
     },

@@ -49,6 +49,7 @@ export function disagreements({
   for (const key of ['lerobot_listen', 'openpi_listen', 'groot_listen'] as const) {
     const address = serve[key];
     if (address === '' || serve.token_file !== '' || isLoopbackHost(listenAddress(address).host)) continue;
+    if (key === 'lerobot_listen' && serve.lerobot_trusted.length > 0) continue;
     const expected = 'a loopback address, or serve.token_file beside it: others could ask for motions';
     found.push({ path: ['serve', key], value: address, expected });
   }

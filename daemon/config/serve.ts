@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/core.ts';
-import { integer, quantity, text } from './spec.ts';
+import { flag, integer, quantity, text, texts } from './spec.ts';
 
 /** `127.0.0.1:8000`, `[::1]:8000`, `robot.local:8000`. */
 const ADDRESS = /^(|(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5}))$/;
@@ -27,6 +27,23 @@ export const SERVE_KEYS = {
   lerobot_keys: text(
     '',
     'file with names of inputs and actions on that wire (docs/wires.md); empty: our own',
+  ),
+  lerobot_trusted: texts(
+    [],
+    'addresses or networks, for example ["192.168.1.20", "10.0.0.0/24"], whose clients of LeRobot need no token: a stock one has none',
+  ),
+  lerobot_tls_cert: text(
+    '',
+    'certificate of this server in PEM, for LeRobot over TLS; empty: no TLS, as stock clients want it',
+  ),
+  lerobot_tls_key: text('', 'its private key: a path, or credential:NAME'),
+  lerobot_tls_client_ca: text(
+    '',
+    'who signed the certificates that clients must show; empty: they need none',
+  ),
+  lerobot_drop_similar: flag(
+    true,
+    'as a stock server: an observation nearer than 1.0 (L2 of the state, its own units) to the last one is dropped unless it must go',
   ),
   openpi_keys: text('', 'the same for openpi'),
   groot_keys: text('', 'the same for GR00T'),

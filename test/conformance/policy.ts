@@ -16,7 +16,7 @@ export function policyConformance(name: string, make: () => Promise<Policy>): vo
     it('gives a chunk of the shape, hash, step and stamp it describes', () =>
       with_(async (policy, observation) => {
         const { hash, output, stepMs } = policy.describe();
-        const chunk = await policy.infer({ ...observation(), stamp: 42n }, 1_000);
+        const chunk = await policy.infer({ ...observation(), stamp: 42n }, 30_000);
         expect(chunk.actions.shape).toEqual(output);
         expect(chunk.actions.data).toHaveLength(output[0] * output[1]);
         expect(chunk).toMatchObject({ stepMs, stamp: 42n, policyHash: hash });
@@ -27,7 +27,7 @@ export function policyConformance(name: string, make: () => Promise<Policy>): vo
     it('gives bit-equal actions for the same observation, also when asked many times at once', () =>
       with_(async (policy, observation) => {
         const chunks = await Promise.all(
-          Array.from({ length: 16 }, () => policy.infer(observation(), 5_000)),
+          Array.from({ length: 16 }, () => policy.infer(observation(), 30_000)),
         );
         const bits = chunks.map((chunk) =>
           Buffer.from(
@@ -43,9 +43,9 @@ export function policyConformance(name: string, make: () => Promise<Policy>): vo
       with_(async (policy) => {
         const alone = [];
         for (const value of [0.2, 0.6, 1])
-          alone.push(await policy.infer(observationFor(policy, value), 5_000));
+          alone.push(await policy.infer(observationFor(policy, value), 30_000));
         const together = await Promise.all(
-          [0.2, 0.6, 1].map((value) => policy.infer(observationFor(policy, value), 5_000)),
+          [0.2, 0.6, 1].map((value) => policy.infer(observationFor(policy, value), 30_000)),
         );
         expect(together.map((c) => [...c.actions.data])).toEqual(alone.map((c) => [...c.actions.data]));
       }));
@@ -58,13 +58,13 @@ export function policyConformance(name: string, make: () => Promise<Policy>): vo
     ])('refuses %s, naming the tensor, and goes on working', (_, spoil) =>
       with_(async (policy, observation) => {
         const name = Object.keys(policy.describe().inputs)[0]!;
-        await expect(policy.infer(spoil(observation()), 1_000)).rejects.toMatchObject({
+        await expect(policy.infer(spoil(observation()), 30_000)).rejects.toMatchObject({
           code: 'model.bad_observation',
         });
-        await expect(policy.infer(spoil(observation()), 1_000)).rejects.toSatisfy(
+        await expect(policy.infer(spoil(observation()), 30_000)).rejects.toSatisfy(
           (e: { message: string; subject: string }) => `${e.subject} ${e.message}`.includes(name),
         );
-        expect((await policy.infer(observation(), 1_000)).actions.data.length).toBeGreaterThan(0);
+        expect((await policy.infer(observation(), 30_000)).actions.data.length).toBeGreaterThan(0);
       }),
     );
 
@@ -83,7 +83,17 @@ export function observationFor(policy: Policy, value: number): Observation {
       { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) },
     ]),
   );
-  return { tensors, stamp: 1n };
+  const { images, takesTask } = policy.describe();
+  const pictures = Object.entries(images ?? {}).map(([name, shape]) => [
+    name,
+    { shape, data: new Uint8Array(shape[0] * shape[1] * 3).fill(Math.round(value * 200)) },
+  ]);
+  return {
+    tensors,
+    ...(pictures.length > 0 ? { images: Object.fromEntries(pictures) } : {}),
+    ...(takesTask === true ? { task: 'conform' } : {}),
+    stamp: 1n,
+  };
 }
 
 function without(observation: Observation): Observation {

@@ -245,6 +245,19 @@ describe('LeRobot: our client at our server', () => {
     expect(server.view().refused).toBe(3);
   });
 
+  it('lets addresses that are trusted in without a token, and nobody else', async () => {
+    const trusting = { token: 'open sesame', trusted: ['127.0.0.0/8'] };
+    const { url } = await serve({ seeing: () => new SeeingPolicy() }, trusting);
+    await (await connect(url)).infer(seen(1, 1), 5_000);
+    const others = { token: 'open sesame', trusted: ['192.0.2.7', '2001:db8::/32'] };
+    const strict = await serve({ seeing: () => new SeeingPolicy() }, others);
+    await expect(connect(strict.url)).rejects.toMatchObject({
+      message: expect.stringMatching(/unauthorised/),
+    });
+    await expect(serve({}, { trusted: ['robot.local'] })).rejects.toMatchObject({ code: 'config.invalid' });
+    await expect(serve({}, { trusted: ['10.0.0.0/99'] })).rejects.toMatchObject({ code: 'config.invalid' });
+  });
+
   it('speaks TLS, and with certificates of both sides', async () => {
     const pem = certificates();
     const tls = { cert: readFileSync(pem.cert), key: readFileSync(pem.key) };

@@ -18,10 +18,13 @@ import { listen } from './listen.ts';
 import { type Piece, PieceJoiner, UploadBudget } from './pieces.ts';
 import { cardMetadata, failure, hashMetadata } from './replies.ts';
 import { type Bytes, type Empty, MESSAGE_BYTES_MAX, META, TRANSPORT_SERVICE } from './transport.ts';
+import { isLoopback, trustedHosts } from './trusted.ts';
 
 export type LeRobotServerOptions = WireServerOptions & {
   /** Of PEM; `clientCa`: clients show a certificate that it signed. Undefined: no TLS, as stock clients want it. */
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
+  /** Addresses or networks whose clients need no token. Without a token, the only ones beside this host. */
+  readonly trusted?: readonly string[];
   /** One observation, pictures as the cameras give them; default 16 MiB: two of 1920 x 1080 are 12.4 MB. */
   readonly observationBytesMax?: number;
   /** How long `GetActions` waits for an observation, milliseconds; default 2000, as a stock server. */
@@ -58,6 +61,7 @@ export class LeRobotServer implements WireServer {
   readonly #places: ClientPlaces;
   readonly #uploads = new UploadBudget(UPLOADS_BYTES_MAX);
   readonly #desk: PolicyDesk;
+  readonly #trusts: (host: string) => boolean;
   #questions = 0;
   #failures = 0;
   #refused = 0;
@@ -66,6 +70,7 @@ export class LeRobotServer implements WireServer {
     const { tls, keys, clock, deadlineMs } = options;
     this.#options = options;
     this.#desk = desk;
+    this.#trusts = trustedHosts(options.trusted ?? []);
     this.#places = new ClientPlaces(desk, clock, options.token === undefined ? 'anonymous' : 'token', {
       ...{ keys, clock, deadlineMs },
       waitMs: options.waitMs ?? WAIT_MS,
@@ -221,21 +226,30 @@ export class LeRobotServer implements WireServer {
 
   /** The connection of a call that may be made. Throws `api.unauthorised`. */
   #admit(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'>): string {
-    const { token } = this.#options;
+    const { token, trusted = [] } = this.#options;
+    const peer = call.getPeer();
+    const host = peer.slice(0, peer.lastIndexOf(':'));
+    if (this.#trusts(host)) return peer;
+    if (token === undefined && trusted.length > 0 && !isLoopback(host))
+      throw new EdgeError('api.forbidden', {
+        operation: 'connect',
+        subject: peer,
+        message: 'this address is not one of those that are served',
+      });
     const [given] = call.metadata.get('authorization');
     const shown = typeof given === 'string' ? /^Bearer (.+)$/i.exec(given)?.[1]?.trim() : undefined;
     if (token !== undefined && !sameToken(shown, token))
       throw new EdgeError('api.unauthorised', {
         operation: 'connect',
-        subject: call.getPeer(),
+        subject: peer,
         message: 'metadata is wanted: "authorization: Bearer <token>"',
       });
-    return call.getPeer();
+    return peer;
   }
 
   #fail(thrown: unknown, peer: string, reply: sendUnaryData<never>): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'serve', peer);
-    if (error.code === 'api.unauthorised') this.#refused += 1;
+    if (error.code === 'api.unauthorised' || error.code === 'api.forbidden') this.#refused += 1;
     else this.#failures += 1;
     this.#options.onFault(error, peer);
     reply(failure(error), null);

@@ -20,6 +20,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, status>>> = {
   'cell.overloaded': status.RESOURCE_EXHAUSTED,
   'cell.unavailable': status.UNAVAILABLE,
   'api.unauthorised': status.UNAUTHENTICATED,
+  'api.forbidden': status.PERMISSION_DENIED,
 };
 
 /** Longest text of a status: it travels in a header. */
