@@ -35,6 +35,7 @@ import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
+import { addSimCommands } from './commands/sim.ts';
 import { addSkillsCommands } from './commands/skills.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTeleopCommand } from './commands/teleop.ts';
@@ -78,6 +79,7 @@ for (const add of [
   addSkillsCommands,
   addExtensionsCommands,
   addFlywheelCommand,
+  addSimCommands,
   addRunCommands,
   addSchedulesCommand,
   addModelsCommands,

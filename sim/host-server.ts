@@ -6,6 +6,8 @@ import { helloMessage, type Pace, type RobotDescription, refereeMessage } from '
 
 /** Windows that may be made up for after a pause; beyond it time was lost and stays lost. */
 const BEHIND_WINDOWS_MAX = 2;
+/** Short windows may be made up for over this time at least, milliseconds: a busy host is late by more than one. */
+const BEHIND_MS = 100;
 
 export type HostOptions = {
   readonly simulation: HostedWorld;
@@ -127,7 +129,10 @@ export class HostServer {
     }
     const periodMs = Number(simulation.windowNs) / 1e6 / speed;
     const now = clock.monotonicMs();
-    this.#nextMs = Math.max(this.#nextMs + periodMs, now - BEHIND_WINDOWS_MAX * periodMs);
+    this.#nextMs = Math.max(
+      this.#nextMs + periodMs,
+      now - Math.max(BEHIND_MS, BEHIND_WINDOWS_MAX * periodMs),
+    );
     const waitMs = this.#nextMs - now;
     if (waitMs > 0) await pause(clock, waitMs, this.#closing.signal);
     else if (pace === 'realtime') await pause(clock, 0, this.#closing.signal);

@@ -20,7 +20,9 @@ const LET_GO = 0.05;
 const JAWS_AWAY = 0.05;
 /** Height of the point between the jaws that counts as over the cube, and how near to it, metres. */
 const OVER_CUBE = 0.1;
-const REACH_TOLERANCE = 0.015;
+const REACH_TOLERANCE = 0.03;
+/** And how slowly the arm then goes, radians or metres per second. */
+const REACH_SPEED = 0.15;
 
 /**
  * An arm at its table, without any I/O: position commands in, the state of the world out, in windows of 10 ms.
@@ -100,7 +102,8 @@ export class ArmSimulation {
     const { position } = this.cube;
     const grasp = this.grasp;
     const off = Math.hypot(grasp[0] - position[0], grasp[1] - position[1], grasp[2] - OVER_CUBE);
-    return off < REACH_TOLERANCE && this.positions[6]! > LET_GO && this.atRest;
+    const slow = this.physics.velocities().every((speed) => Math.abs(speed) < REACH_SPEED);
+    return off < REACH_TOLERANCE && this.positions[6]! > LET_GO && slow;
   }
 
   /** Positions in the order of `ALL_NAMES`, for now and until they expire. Returns why they were refused. */
