@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ControllerView, EdgeError, METHODS } from '../../contract/index.ts';
+import { type Rig, startRig } from '../support/http-rig.ts';
+
+const view: ControllerView = {
+  ...{
+    name: 'arm',
+    policy: '',
+    policy_hash: 'ab',
+    hz: 100,
+    state: 'starved',
+    reason: 'no action',
+    steps: 10,
+  },
+  ...{ starved: 1, clamped: 2, refused: 0, chunks: 3, scheduling: 'fifo' },
+  stale: { front: Number.POSITIVE_INFINITY, state: 250 },
+  ...{ inference_p50_ms: 1, inference_p99_ms: 2, late_p99_ms: undefined, late_max_ms: undefined },
+  late_net_p99_ms: undefined,
+};
+const shown = {
+  ...{
+    name: 'arm',
+    policy: '',
+    policy_hash: 'ab',
+    hz: 100,
+    state: 'starved',
+    reason: 'no action',
+    steps: 10,
+  },
+  ...{
+    starved: 1,
+    clamped: 2,
+    refused: 0,
+    chunks: 3,
+    scheduling: 'fifo',
+    stale: { front: null, state: 250 },
+  },
+  ...{ inference_p50_ms: 1, inference_p99_ms: 2 },
+};
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await startRig();
+});
+afterEach(() => rig.stop());
+
+describe('controllers over the API', () => {
+  it('are listed; what never came has no age, and what is not known is left out', async () => {
+    rig.answers.set(METHODS.execution.controllerList, async () => [view]);
+    const answer = await rig.get('/v1/controllers');
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ controllers: [shown] });
+  });
+
+  it('are started with a task and stopped with a reason', async () => {
+    const asked: unknown[] = [];
+    rig.answers.set(METHODS.execution.controllerStart, async (body) => {
+      asked.push(body);
+      return view;
+    });
+    rig.answers.set(METHODS.execution.controllerStop, async (body) => {
+      asked.push(body);
+      return [view];
+    });
+    expect(await (await rig.post('/v1/controllers/arm/start', { task: 'pick', seconds: 3 })).json()).toEqual(
+      shown,
+    );
+    expect((await rig.post('/v1/controllers/arm/stop', {})).status).toBe(200);
+    expect(asked).toEqual([
+      { controller: 'arm', task: 'pick', seconds: 3 },
+      { controller: 'arm', reason: 'asked for through the API' },
+    ]);
+  });
+
+  it('that are refused say why, and what does not fit is not asked', async () => {
+    rig.answers.set(METHODS.execution.controllerStart, async () => {
+      throw new EdgeError('lease.held', { operation: 'acquire-lease', subject: 'policy' });
+    });
+    const refused = await rig.post('/v1/controllers/arm/start', {});
+    expect(refused.status).toBe(409);
+    for (const body of [{ seconds: 0 }, { seconds: '3' }, { speed: 9 }])
+      expect((await rig.post('/v1/controllers/arm/start', body)).status).toBe(400);
+  });
+});
