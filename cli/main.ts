@@ -15,6 +15,7 @@ import { addEstopCommands } from './commands/estop.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
 import { addFlywheelCommand } from './commands/flywheel.ts';
+import { addInferCommands } from './commands/infer.ts';
 import { addIntentCommands } from './commands/intent.ts';
 import { addLakeCommands } from './commands/lake.ts';
 import { addLeaseCommands } from './commands/lease.ts';
@@ -85,6 +86,7 @@ for (const add of [
   addModelsCommands,
   addEngineCommands,
   addPlanCommand,
+  addInferCommands,
   addApprovalsCommands,
   addPolicyCommands,
   addRoutesCommand,
