@@ -4,8 +4,12 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import {
   DatasetWriter,
   EpisodeFromSamples,
+  type EpisodeMapping,
   type ExportResult,
   exportEpisodes,
+  mappingLike,
+  readInfo,
+  specOf,
   type VideoCodec,
 } from '../../adapters/lerobot/dataset/index.ts';
 import { type DatasetSpec, EdgeError } from '../../contract/core.ts';
@@ -133,25 +137,7 @@ async function exportAll(
   flags: Flags,
   { out, signal, ffmpeg }: { out: Output; signal: AbortSignal; ffmpeg: string },
 ): Promise<ExportResult & { readonly dropped: number; readonly total_episodes: number }> {
-  const mapping = await mappingOf(recordings[0]!.path, {
-    ...flags,
-    maxAge: durationNs(flags.maxAge, '--max-age'),
-    actionMaxAge: durationNs(flags.actionMaxAge, '--action-max-age'),
-    slop: flags.slop === undefined ? undefined : durationNs(flags.slop, '--slop'),
-  });
-  const episodes = recordings.map(
-    ({ path, source, label, success }) =>
-      new EpisodeFromSamples(
-        {
-          source,
-          task: flags.task ?? label,
-          ...(success === undefined ? {} : { success }),
-          samples: (topics) => samplesOfBag(path, topics),
-        },
-        mapping,
-      ),
-  );
-  const nameless = episodes.find(({ task }) => task === '');
+  const nameless = recordings.find(({ label }) => (flags.task ?? label) === '');
   if (nameless)
     throw new EdgeError('schema.invalid', {
       operation: 'dataset export',
@@ -159,6 +145,29 @@ async function exportAll(
       message: `${nameless.source} has no label: what was the task?`,
       hint: 'say it with --task "in words"',
     });
+  const found = await mappingOf(recordings[0]!.path, {
+    ...flags,
+    maxAge: durationNs(flags.maxAge, '--max-age'),
+    actionMaxAge: durationNs(flags.actionMaxAge, '--action-max-age'),
+    slop: flags.slop === undefined ? undefined : durationNs(flags.slop, '--slop'),
+  });
+  const episodesBy = (mapping: EpisodeMapping) =>
+    recordings.map(
+      ({ path, source, label, success }) =>
+        new EpisodeFromSamples(
+          {
+            source,
+            task: flags.task ?? label,
+            ...(success === undefined ? {} : { success }),
+            samples: (topics) => samplesOfBag(path, topics),
+          },
+          mapping,
+        ),
+    );
+  // Joints may be named in another order in another recording: the dataset's own, or that of the first, holds for all.
+  const known = await readInfo(root);
+  const like = known ? specOf(known).spec : await firstSpec(episodesBy(found), flags.robotType);
+  const episodes = episodesBy(mappingLike(found, like));
   return withParquet(async (parquet) => {
     const spec = await firstSpec(episodes, flags.robotType);
     const codec: VideoCodec | 'auto' = oneOf(flags.codec, ['auto', 'h264', 'av1'], '--codec');

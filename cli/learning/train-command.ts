@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { readInfo } from '../../adapters/lerobot/dataset/index.ts';
-import { datasetHash, train } from '../../adapters/lerobot/training/index.ts';
+import { checkPolicyName, datasetHash, train } from '../../adapters/lerobot/training/index.ts';
 import { EdgeError } from '../../contract/core.ts';
 import { durationNs } from '../commands/bag/values.ts';
 import { cancellable } from '../commands/bag/work.ts';
@@ -52,6 +52,7 @@ Examples:
           });
         const chosen = settingsIn(flags.set);
         const name = flags.name ?? basename(dataset);
+        checkPolicyName(name);
         const workDir = await mkdtemp(join(tmpdir(), 'auraison-train-'));
         try {
           const shelved = await cancellable('policy train', dataset, async (signal) => {

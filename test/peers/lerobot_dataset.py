@@ -1,4 +1,7 @@
-"""Loads a dataset with stock LeRobot, reads every frame with its pictures, and prints what it saw as JSON."""
+"""Loads a dataset with stock LeRobot, reads every frame with its pictures, and prints what it saw as JSON.
+
+With a second argument it also records a dataset of its own there: two episodes of six frames.
+"""
 
 import json
 import os
@@ -42,6 +45,27 @@ for key in ("observation.state", "action", "timestamp", "frame_index"):
         rows = np.asarray(rows)
         parts.append({key: get_feature_stats(rows, axis=0, keepdims=rows.ndim == 1)})
     own[key] = {name: np.asarray(value).tolist() for name, value in aggregate_stats(parts)[key].items()}
+if len(sys.argv) > 2:
+    names = [f"joint_{i}" for i in range(3)]
+    made = LeRobotDataset.create(
+        "auraison/made",
+        fps=10,
+        root=sys.argv[2],
+        robot_type="stock",
+        features={
+            "observation.state": {"dtype": "float32", "shape": (3,), "names": names},
+            "action": {"dtype": "float32", "shape": (3,), "names": names},
+            "observation.images.top": {"dtype": "video", "shape": (48, 64, 3), "names": ["height", "width", "channels"]},
+        },
+    )
+    for episode in range(2):
+        for k in range(6):
+            state = np.array([episode, k, 0.1 * k], dtype=np.float32)
+            picture = np.full((48, 64, 3), 40 * k + 20, dtype=np.uint8)
+            made.add_frame({"observation.state": state, "action": state + 1, "observation.images.top": picture, "task": f"stock task {episode}"})
+        made.save_episode()
+    made.finalize()
+
 json.dump(
     {
         "episodes": dataset.num_episodes,

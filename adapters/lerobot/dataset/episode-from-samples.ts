@@ -22,7 +22,18 @@ export type EpisodeMapping = {
   readonly slopMs: number;
   readonly vectors: Readonly<Record<string, FeatureSource>>;
   readonly images: Readonly<Record<string, FeatureSource>>;
+  /** What the dataset has already: a recording with other joints or another size of pictures is refused. */
+  readonly like?: DatasetSpec;
 };
+
+/** The same mapping for a dataset of this shape: its joints in its order, its sizes of pictures. */
+export function mappingLike(mapping: EpisodeMapping, spec: DatasetSpec): EpisodeMapping {
+  const vectors = Object.entries(mapping.vectors).map(([key, source]) => {
+    const feature = spec.features[key];
+    return [key, feature?.kind === 'vector' ? { ...source, names: feature.names } : source] as const;
+  });
+  return { ...mapping, vectors: Object.fromEntries(vectors), like: spec };
+}
 
 export type RecordedEpisode = {
   readonly task: string;
@@ -151,10 +162,11 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
       else skipped[key] = (skipped[key] ?? 0) + 1;
     }
   }
+  for (const [key, { size }] of images) checkSize(key, size, mapping, recorded.source);
   const tracks: Record<string, Track> = {};
   for (const [key, reader] of vectors) {
     const { maxAgeMs, isAction = false, topic } = mapping.vectors[key]!;
-    if (reader.times.length === 0) throw missing(recorded.source, key, topic);
+    if (reader.times.length === 0) throw missing(recorded.source, key, topic, reader.unknownNames());
     tracks[key] = { times: reader.times, maxAgeMs, isAction };
   }
   for (const [key, { times }] of images) {
@@ -249,6 +261,15 @@ function isLater(time: bigint, times: readonly bigint[]): boolean {
   return last === undefined || time > last;
 }
 
-function missing(source: string, key: string, topic: string): EdgeError {
-  return invalid(source, `nothing of ${topic} (${key}) was recorded`, 'leave the topic out, or record it');
+function checkSize(key: string, size: string, { like }: EpisodeMapping, source: string): void {
+  const feature = like?.features[key];
+  if (feature?.kind !== 'video' || size === '') return;
+  const wanted = `${feature.width}x${feature.height}`;
+  if (size !== wanted)
+    throw invalid(source, `pictures of ${key} are ${size}, those of the dataset ${wanted}`);
+}
+
+function missing(source: string, key: string, topic: string, names: readonly string[] = []): EdgeError {
+  const what = names.length > 0 ? `${names.join(', ')} on ${topic}` : topic;
+  return invalid(source, `nothing of ${what} (${key}) was recorded`, 'leave the topic out, or record it');
 }

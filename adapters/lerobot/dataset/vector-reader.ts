@@ -36,6 +36,11 @@ export class VectorReader {
     return this.#names;
   }
 
+  /** Of the joints that were asked for, those that no message named. */
+  unknownNames(): readonly string[] {
+    return this.#known.size === 0 ? [] : (this.#names ?? []).filter((name) => !this.#known.has(name));
+  }
+
   /** The names; of numbers that say none those of `other` where there are as many, else `0`, `1`, … */
   namesLike(other: readonly string[] | undefined): readonly string[] {
     const size = this.rows[0]?.length ?? 0;

@@ -53,8 +53,7 @@ export class PolicyShelf {
     network: string,
     record: Omit<PolicyRecord, 'sha256'>,
   ): Promise<ShelvedPolicy & { readonly already: boolean }> {
-    if (!NAME.test(record.name))
-      throw bad(record.name, 'a name of letters, digits, dot, dash, underscore expected');
+    checkPolicyName(record.name);
     const { card } = await readModel(network);
     const target = join(this.#root, record.name, card.sha256);
     const known = await this.#read(target);
@@ -115,6 +114,11 @@ export class PolicyShelf {
       return undefined;
     }
   }
+}
+
+/** Throws `schema.invalid`. */
+export function checkPolicyName(name: string): void {
+  if (!NAME.test(name)) throw bad(name, 'a name of letters, digits, dot, dash, underscore expected');
 }
 
 /** SHA-256 over names and contents of a dataset's files, in order: the same wherever it lies. */
