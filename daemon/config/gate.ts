@@ -1,9 +1,13 @@
-import type { BoxRow, JointRow } from '../execution/safety/gate-from-urdf.ts';
 import { choice, quantity, tables, text, texts } from './spec.ts';
 
 const LIMITS = ['lower', 'upper', 'velocity', 'acceleration', 'jerk', 'effort'] as const;
 const FIELDS: readonly string[] = ['name', ...LIMITS];
 const BOX_FIELDS: readonly string[] = ['kind', 'min', 'max'];
+
+/** Limits of one joint; absent: those of the URDF. */
+export type JointRow = { readonly name: string } & { readonly [K in (typeof LIMITS)[number]]?: number };
+type Point = readonly [x: number, y: number, z: number];
+export type BoxRow = { readonly kind: 'inside' | 'keep_out'; readonly min: Point; readonly max: Point };
 
 type Read<T> = { ok: true; value: T } | { ok: false; expected: string };
 
@@ -67,6 +71,6 @@ function readBox(row: Record<string, unknown>): Read<BoxRow> {
   return { ok: true, value: { kind, min, max } };
 }
 
-function isPoint(value: unknown): value is readonly [number, number, number] {
+function isPoint(value: unknown): value is Point {
   return Array.isArray(value) && value.length === 3 && value.every((one) => Number.isFinite(one));
 }
