@@ -8,6 +8,7 @@ import type {
   RobotState,
   RunState,
   SegmentInfo,
+  WireServerView,
 } from '../contract/index.ts';
 
 type Part<T> = ({ readonly available: true } & T) | { readonly available: false; readonly reason: string };
@@ -61,6 +62,8 @@ export type Status = {
   readonly quotas?: readonly QuotaView[];
   /** In the order in which they are asked; absent where none is configured. */
   readonly models?: readonly { readonly name: string; readonly state: string; readonly reason: string }[];
+  /** Servers for clients of other makes; absent where none is open. */
+  readonly wires?: readonly WireServerView[];
   readonly control: Part<ExecutionStatus['control']>;
   readonly zenoh: Part<ExecutionStatus['zenoh']>;
   readonly lake: Part<

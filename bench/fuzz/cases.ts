@@ -4,12 +4,14 @@ import type { Target } from './target.ts';
 import { fileTargets, prepareFiles } from './targets/files.ts';
 import { messageTargets } from './targets/messages.ts';
 import { pickleTargets } from './targets/pickles.ts';
+import { policyTargets } from './targets/policies.ts';
 import { wireTargets } from './targets/wires.ts';
 
 export const TARGETS: readonly Target[] = [
   ...messageTargets,
   ...wireTargets,
   ...pickleTargets,
+  ...policyTargets,
   ...fileTargets,
 ];
 export const prepare = prepareFiles;

@@ -66,6 +66,15 @@ function modelLines(models: NonNullable<Status['models']>): string[] {
   return told.length === 0 ? [] : [`${'models'.padEnd(10)}${told.join('; ')}`];
 }
 
+/** For example "wires     openpi 127.0.0.1:8000, 2 clients, 180 questions". */
+function wireLines(wires: NonNullable<Status['wires']>): string[] {
+  const told = wires.map(
+    ({ wire, host, port, clients, questions, failures }) =>
+      `${wire} ${host}:${port}, ${clients} clients, ${questions} questions${failures === 0 ? '' : `, ${failures} failed`}`,
+  );
+  return told.length === 0 ? [] : [`${'wires'.padEnd(10)}${told.join('; ')}`];
+}
+
 /** For example "quotas    lab: 180000 of 200000 tokens per day". */
 function quotaLines(quotas: readonly QuotaView[]): string[] {
   const told = quotas.map(
@@ -76,7 +85,18 @@ function quotaLines(quotas: readonly QuotaView[]): string[] {
 }
 
 /** A line for each part; a part whose cell is down says so instead of hiding. */
-function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas, models }: Status): string[] {
+function partLines({
+  robot,
+  runs,
+  recorder,
+  control,
+  zenoh,
+  lake,
+  link,
+  quotas,
+  models,
+  wires,
+}: Status): string[] {
   const line = <P extends { readonly available: boolean }>(
     name: string,
     part: P,
@@ -122,6 +142,7 @@ function partLines({ robot, runs, recorder, control, zenoh, lake, link, quotas, 
       [`${l.state}${l.reason === '' ? '' : `: ${l.reason}`}`, ...lanes(l)].join('; '),
     ),
     ...modelLines(models ?? []),
+    ...wireLines(wires ?? []),
     ...quotaLines(quotas ?? []),
   ];
 }

@@ -110,6 +110,21 @@ const Part = Type.Object(
   { additionalProperties: true },
 );
 
+const Count = Type.Integer({ minimum: 0 });
+/** A server of policies for clients of another make. */
+export const WireSchema = Type.Object(
+  {
+    wire: Type.String(),
+    host: Type.String(),
+    port: Count,
+    clients: Count,
+    questions: Count,
+    failures: Count,
+    refused: Count,
+  },
+  closed,
+);
+
 export const StatusSchema = Type.Object(
   {
     robot_id: Type.String(),
@@ -152,6 +167,7 @@ export const StatusSchema = Type.Object(
         { description: 'in the order in which they are asked; absent where none is configured' },
       ),
     ),
+    wires: Type.Optional(Type.Array(WireSchema)),
   },
   closed,
 );

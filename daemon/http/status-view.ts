@@ -10,11 +10,13 @@ import {
   type RobotState,
   type RuntimeStatus,
   toWireTime,
+  type WireServerView,
   withDeadline,
 } from '../../contract/index.ts';
 import type { CellsView, CellView } from './cells-view.ts';
 import type { HttpConfig, HttpPorts } from './http-ports.ts';
 import type { LogReaders } from './log-readers.ts';
+import { askPolicies } from './policy-metrics.ts';
 import { armView } from './routes/motions.ts';
 
 /** A part of the status: there, or the reason why not. One dead cell never hides the others. */
@@ -46,6 +48,8 @@ export type StatusView = {
   /** What tenants have spent; absent where no quota is configured. */
   readonly quotas?: readonly QuotaView[];
   readonly models?: readonly Pick<ModelView, 'name' | 'state' | 'reason'>[];
+  /** Servers for clients of other makes; absent where none is open. */
+  readonly wires?: readonly WireServerView[];
 };
 
 /** Asks all cells at once, each with its own deadline. */
@@ -80,7 +84,10 @@ export async function statusView(
   cells: CellsView,
   logs: LogReaders,
 ): Promise<StatusView> {
-  const { execution, runtime, memory, link } = await askCells(ports);
+  const [{ execution, runtime, memory, link }, { wires }] = await Promise.all([
+    askCells(ports),
+    askPolicies(ports.bus),
+  ]);
   const quotas = ports.governance?.quotas() ?? [];
   const models = (ports.models?.models() ?? []).map(({ name, state, reason }) => ({ name, state, reason }));
   return {
@@ -120,6 +127,7 @@ export async function statusView(
     })),
     ...(quotas.length === 0 ? {} : { quotas }),
     ...(models.length === 0 ? {} : { models }),
+    ...(wires.length === 0 ? {} : { wires }),
   };
 }
 

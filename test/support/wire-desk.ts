@@ -1,22 +1,15 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import type { WireServerOptions } from '../../adapters/lerobot/wire/wire-server.ts';
 import type { EdgeError, Policy } from '../../contract/core.ts';
-import { ExecutionPolicyDesk } from '../../daemon/execution/serving/policy-desk.ts';
+import type { ExecutionPolicyDesk } from '../../daemon/execution/serving/policy-desk.ts';
+import { deskOf as knownDesk, specOf } from './desk.ts';
 
 const clock = new SystemClock();
 
 /** The real desk with these policies, each made anew for every session that needs its own. */
 export async function deskOf(policies: Readonly<Record<string, () => Policy>>): Promise<ExecutionPolicyDesk> {
-  const desk = new ExecutionPolicyDesk({
-    clock,
-    policies: Object.entries(policies).map(([name, make]) => ({
-      ...{ name, kind: 'fake', sha256: undefined, memory: 'own' as const, sessionsMax: 16, queueMax: 8 },
-      make: async () => make(),
-    })),
-    report: () => {},
-  });
-  await desk.start();
-  return desk;
+  const specs = Object.entries(policies).map(([name, make]) => specOf(name, make, { sessionsMax: 16 }));
+  return (await knownDesk(clock, specs)).desk;
 }
 
 /** What a server of a wire is started with in tests, and the faults that it told. */

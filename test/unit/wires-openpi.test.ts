@@ -1,8 +1,10 @@
+import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer } from 'ws';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { connectOpenPi, OpenPiServer } from '../../adapters/lerobot/openpi/index.ts';
-import type { Observation, Policy } from '../../contract/core.ts';
+import { cardOf, type RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
+import type { Clock, Observation, Policy } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack, NumpyArray } from '../../formats/msgpack/index.ts';
 import { policyConformance } from '../conformance/policy.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
@@ -166,6 +168,64 @@ describe('openpi: our client at our server', () => {
   });
 });
 
+describe('openpi: our client and servers that misbehave', () => {
+  /** A server that answers each question with these messages. */
+  async function mad(...answers: (Uint8Array | string)[]) {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    server.on('connection', (ws) => {
+      ws.send(encodeMsgpack({}));
+      ws.on('message', () => {
+        for (const one of answers) ws.send(one);
+      });
+    });
+    await new Promise((resolve) => server.once('listening', resolve));
+    cleanups.push(async () => {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    });
+    const description = new SeeingPolicy().describe();
+    const card = cardOf({ ...description, step_ms: 50, takes_task: true }, 'cd'.repeat(32)) as RemoteCard;
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const policy = await connectOpenPi({ url, policy: '', token: undefined, connectMs: 5_000, card, clock });
+    cleanups.push(() => policy.close());
+    return policy;
+  }
+  const chunk = (...values: number[]) =>
+    encodeMsgpack(
+      { actions: NumpyArray.float32([values.length / 4, 4], Float32Array.from(values)) },
+      { numpy: 'openpi' },
+    );
+
+  it.each([
+    ['NaN', chunk(1, 2, 3, 4, 5, 6, Number.NaN, 8), /NaN in action 1/],
+    ['another horizon', chunk(1, 2, 3, 4), /\[1, 4\] was answered, \[2, 4\]/],
+    ['no actions', encodeMsgpack({ state: 1 }), /has no actions; it has state/],
+    ['a list', encodeMsgpack([1]), /no map/],
+    ['a traceback', 'Traceback (most recent call last):\n  …\nKeyError: prompt', /KeyError: prompt/],
+  ])('takes no answer with %s', async (_, message, words) => {
+    const policy = await mad(message);
+    await expect(policy.infer(seen(1, 2), 5_000)).rejects.toMatchObject({
+      code: 'model.failed',
+      message: expect.stringMatching(words),
+    });
+  });
+
+  it('takes no bytes that are no MessagePack', async () => {
+    const policy = await mad(Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff));
+    await expect(policy.infer(seen(1, 2), 5_000)).rejects.toMatchObject({ code: 'model.failed' });
+  });
+
+  it('is never one answer behind a server that answers twice', async () => {
+    const policy = await mad(chunk(1, 2, 3, 4, 5, 6, 7, 8), chunk(0, 0, 0, 0, 0, 0, 0, 0));
+    for (let i = 0; i < 5; i++) {
+      const { actions } = await policy.infer(seen(1, 2), 20_000);
+      expect([...actions.data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+      // The second answer arrives while nobody waits.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
+});
+
 describe('openpi: our server and strangers', () => {
   it('speaks as a stock server does: metadata, answer with timing, health', async () => {
     const { url } = await serve({ seeing: () => new SeeingPolicy() });
@@ -264,6 +324,39 @@ describe('openpi: our server and strangers', () => {
       if (message.startsWith('close')) break;
     }
     expect(seenCodes.at(-1)).toBe('close 1008');
+  });
+
+  it('gives up a client that is connected and dead, and its place is free', async () => {
+    /** Seconds are hundredths: pings come every 200 ms. */
+    const hasty: Clock = {
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs(),
+      after: (ms, fire) => clock.after(ms, fire),
+      every: (ms, fire) => clock.every(ms / 100, fire),
+    };
+    const { url, server } = await serve({ hash: () => new HashPolicy() }, { clock: hasty, clientsMax: 1 });
+    const { hostname, port } = new URL(url);
+    const dead = connectTcp(Number(port), hostname);
+    cleanups.push(async () => dead.destroy());
+    dead.write(
+      `GET / HTTP/1.1\r\nhost: ${hostname}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
+    );
+    await expect.poll(() => server.view().clients, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => server.view().clients, { timeout: 20_000 }).toBe(0);
+    const alive = await connect(url);
+    expect(alive.describe().name).toBe('hash');
+  });
+
+  it('does not compute what a client sends after it was told the end', async () => {
+    const policy = new SeeingPolicy();
+    const { url } = await serve({ seeing: () => policy });
+    const client = await raw(url);
+    await client.next();
+    client.socket.send(Uint8Array.of(0xc1));
+    for (let i = 0; i < 3; i++) client.socket.send(question([1, 2, 3], 0));
+    expect(await client.next()).toMatch(/never uses/);
+    expect(await client.next()).toBe('close 1011');
+    expect(policy.asked).toEqual([]);
   });
 
   it('wants its token where it has one, and lets no web page in where it has none', async () => {

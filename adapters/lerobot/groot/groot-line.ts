@@ -138,12 +138,20 @@ export class GrootLine implements RemoteLine {
     );
     // Oldest servers answer a failure with this word alone.
     if (reply.length === 5 && new TextDecoder().decode(reply) === 'ERROR') throw this.#failed('ERROR');
-    const value = decodeMsgpack(reply, { numpy: 'gr00t' });
+    const value = this.#read(reply);
     if (!isMap(value) || value['error'] === undefined) return value;
     const text = String(value['error']).slice(0, 500);
     if (/unauthori[sz]ed/i.test(text))
       throw this.#unavailable(`the server wants another token: ${text}`, 'token_file');
     throw this.#failed(`the server failed: ${text}`);
+  }
+
+  #read(reply: Uint8Array): unknown {
+    try {
+      return decodeMsgpack(reply, { numpy: 'gr00t' });
+    } catch (cause) {
+      throw this.#failed(`the answer cannot be read: ${(cause as Error).message}`);
+    }
   }
 
   async #exchange(question: Uint8Array): Promise<Uint8Array> {

@@ -33,6 +33,7 @@ export class GrootServer implements WireServer {
   readonly #desk: PolicyDesk;
   readonly #options: WireServerOptions;
   readonly #router: Router;
+  readonly #bytesMax: number;
   readonly #clients = new Map<string, GrootClient>();
   /** Answers go out one after the other: the socket takes no two at a time. */
   #sending: Promise<void> = Promise.resolve();
@@ -45,9 +46,10 @@ export class GrootServer implements WireServer {
   private constructor(desk: PolicyDesk, options: WireServerOptions) {
     this.#desk = desk;
     this.#options = options;
+    this.#bytesMax = questionBytesMax(desk);
     this.#router = new Router({
       linger: 0,
-      maxMessageSize: questionBytesMax(desk),
+      maxMessageSize: this.#bytesMax,
       receiveHighWaterMark: WAITING_MAX,
       sendHighWaterMark: WAITING_MAX,
       handshakeInterval: GREETING_MS,
@@ -74,6 +76,11 @@ export class GrootServer implements WireServer {
       failures: this.#failures,
       refused: this.#refused,
     };
+  }
+
+  /** libzmq fixes the limit of a socket when it is bound. */
+  outgrown(): boolean {
+    return questionBytesMax(this.#desk) > this.#bytesMax;
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,8 @@ export class OpenPiClient {
   readonly #options: OpenPiClientOptions;
   readonly #ahead: Buffer[] = [];
   #busy = false;
+  /** Its words were said: nothing that it still sends is computed. */
+  #over = false;
   /** Pings without an answer; one that is being answered itself is not asked whether it lives. */
   #silent = 0;
   #totalMs: number | undefined;
@@ -69,9 +71,12 @@ export class OpenPiClient {
 
   #heard(data: Buffer, binary: boolean): void {
     this.#silent = 0;
+    if (this.#over) return;
     if (!binary) this.#fail(refused('an observation is a binary message'));
     else if (this.#ahead.length >= AHEAD_MAX) {
       this.#options.onFault(refused('asked again and again without waiting for answers'));
+      this.#over = true;
+      this.#ahead.length = 0;
       this.#ws.close(TOO_MUCH, 'wait for the answer before you ask again');
     } else {
       this.#ahead.push(data);
@@ -144,6 +149,7 @@ export class OpenPiClient {
   /** As a stock server does: the words as text, then the end. */
   #fail(thrown: unknown): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'infer', 'openpi');
+    this.#over = true;
     this.#options.onFault(error);
     const hint = error.hint === '' ? '' : ` (${error.hint})`;
     this.#ws.send(`${error.code}: ${error.message}${hint}`);

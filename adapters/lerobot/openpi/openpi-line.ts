@@ -35,7 +35,7 @@ export class OpenPiLine implements RemoteLine {
   #socket: WebSocket | undefined;
   #opening: Promise<WebSocket> | undefined;
   #waiting: Waiting | undefined;
-  #failed: { readonly error: EdgeError; readonly atMs: number } | undefined;
+  #dead: { readonly error: EdgeError; readonly atMs: number } | undefined;
   #closed = false;
 
   constructor(address: OpenPiAddress, clock: Clock) {
@@ -102,16 +102,16 @@ export class OpenPiLine implements RemoteLine {
   #connected(): Promise<WebSocket> {
     if (this.#closed) return Promise.reject(this.#unavailable('closed'));
     if (this.#socket?.readyState === WebSocket.OPEN) return Promise.resolve(this.#socket);
-    const failed = this.#failed;
+    const failed = this.#dead;
     if (failed && this.#clock.monotonicMs() - failed.atMs < REDIAL_MS) return Promise.reject(failed.error);
     this.#opening ??= this.#dial().then(
       (socket) => {
-        this.#failed = undefined;
+        this.#dead = undefined;
         return socket;
       },
       (thrown: unknown) => {
         const error = EdgeError.from(thrown, 'model.unavailable', 'connect', this.#address.url);
-        this.#failed = { error, atMs: this.#clock.monotonicMs() };
+        this.#dead = { error, atMs: this.#clock.monotonicMs() };
         this.#opening = undefined;
         throw error;
       },
@@ -163,9 +163,13 @@ export class OpenPiLine implements RemoteLine {
   }
 
   #arrived(socket: WebSocket, message: Message): void {
-    // Nobody asked, or the question was given up: what comes now belongs to no one.
-    if (socket !== this.#socket || !this.#waiting) return;
+    if (socket !== this.#socket) return;
     const waiting = this.#waiting;
+    // Nobody asked. A server that answers twice would be one answer behind for ever: the line is made anew.
+    if (!waiting) {
+      this.drop();
+      return;
+    }
     this.#waiting = undefined;
     waiting.resolve(message);
   }
@@ -179,23 +183,24 @@ export class OpenPiLine implements RemoteLine {
   }
 
   #read(bytes: Uint8Array): Record<string, unknown> {
-    const value = decodeMsgpack(bytes, { numpy: 'openpi' });
-    if (isMap(value)) return value;
-    throw new EdgeError('model.failed', {
-      operation: 'infer',
-      subject: this.#address.url,
-      message: 'the server answered something that is no map',
-    });
+    try {
+      const value = decodeMsgpack(bytes, { numpy: 'openpi' });
+      if (isMap(value)) return value;
+    } catch (cause) {
+      throw this.#failed(`the server answered what cannot be read: ${(cause as Error).message}`, cause);
+    }
+    throw this.#failed('the server answered something that is no map');
   }
 
   /** The server's words: a traceback of Python, whose last line says what happened. */
   #refusal(text: string): EdgeError {
     const last = text.trim().split('\n').at(-1) ?? '';
-    return new EdgeError('model.failed', {
-      operation: 'infer',
-      subject: this.#address.url,
-      message: `the server failed: ${last.slice(0, 500)}`,
-    });
+    return this.#failed(`the server failed: ${last.slice(0, 500)}`);
+  }
+
+  #failed(message: string, cause?: unknown): EdgeError {
+    const subject = this.#address.url;
+    return new EdgeError('model.failed', { operation: 'infer', subject, message, cause });
   }
 
   #unavailable(message: string, hint = ''): EdgeError {

@@ -31,6 +31,8 @@ export type { WireServerView };
 
 export type WireServer = {
   view(): WireServerView;
+  /** The policies take larger questions by now than this server lets through: it has to be started anew. */
+  outgrown?(): boolean;
   /** Clients are cut off; what they asked is dropped. May be called twice. */
   close(): Promise<void>;
 };

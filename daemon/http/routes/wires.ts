@@ -2,29 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import { METHODS, type WireServerView } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { errors, NoQuery } from '../schemas.ts';
+import { errors, NoQuery, WireSchema } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
-const Count = Type.Integer({ minimum: 0 });
-const Wires = Type.Object(
-  {
-    wires: Type.Array(
-      Type.Object(
-        {
-          wire: Type.String(),
-          host: Type.String(),
-          port: Count,
-          clients: Count,
-          questions: Count,
-          failures: Count,
-          refused: Count,
-        },
-        closed,
-      ),
-    ),
-  },
-  closed,
-);
+const Wires = Type.Object({ wires: Type.Array(WireSchema) }, closed);
 
 /** Servers for clients of other makes: `[serve]`. */
 export function wireRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
