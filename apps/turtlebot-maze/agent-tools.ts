@@ -127,11 +127,15 @@ export const mazeTools: readonly Tool[] = [
   ),
 ];
 
-/** The map as a picture, for services that look: the places of `maze.list_frontiers` are discs. Not for models that choose. */
+/**
+ * The map as a picture, with the places as discs and where they are in `map`, metres: for who looks ahead, not for
+ * models that choose by letter.
+ */
 export const pictureTool: Tool = {
   spec: {
     name: 'maze.picture',
-    description: 'The map from above as a picture, the unexplored places as discs.',
+    description:
+      'The map from above as a picture, the unexplored places as discs, and what is left to explore.',
     input: NO_ARGUMENTS,
     effect: 'read',
     replay: 'safe',
@@ -141,9 +145,19 @@ export const pictureTool: Tool = {
   run: async (_args, scope) => {
     const search = new Search(scope);
     const { map, pose } = await search.seen();
-    const places = (await search.choices()).map(({ target }) => target);
-    const data = mapPicture(map, pose, places);
-    return { result: { places: places.length }, images: [{ mime: 'image/png', data }] };
+    const choices = await search.choices();
+    const data = mapPicture(
+      map,
+      pose,
+      choices.map(({ target }) => target),
+    );
+    const places = choices.map(({ target: { x, y, gain_m2, cost_m } }, index) => ({
+      place: LETTERS[index]!,
+      ...{ x, y, unknown_m2: gain_m2, way_m: cost_m },
+    }));
+    const report = await search.report();
+    search.keep();
+    return { result: { places, ...report }, images: [{ mime: 'image/png', data }] };
   },
 };
 

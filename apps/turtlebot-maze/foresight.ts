@@ -6,6 +6,7 @@ import {
   type RunContext,
   type RunOutcome,
   type ToolAnswer,
+  type ToolImage,
 } from '../../contract/index.ts';
 import { DISCS } from './map-picture.ts';
 
@@ -24,14 +25,30 @@ export type ForesightOptions = {
   readonly otherwise: Harness;
 };
 
+/** A place that was chosen is driven to in stretches: this many, then it is thought over. */
+const STRETCHES_MAX = 6;
+/** Places move as the map grows: within this they are the same one, metres. */
+const SAME_M = 0.7;
+
 type Position = {
   readonly round: number;
+  /** Where it drives, in `map`, metres, and the stretches towards it so far. */
+  readonly target: { readonly x: number; readonly y: number } | null;
+  readonly stretches: number;
   readonly misses: number;
   readonly predicted: number;
   readonly transferred: number;
   readonly judged: number;
 };
-const BEGIN: Position = { round: 0, misses: 0, predicted: 0, transferred: 0, judged: 0 };
+const BEGIN: Position = {
+  round: 0,
+  target: null,
+  stretches: 0,
+  misses: 0,
+  predicted: 0,
+  transferred: 0,
+  judged: 0,
+};
 
 type Report = Readonly<Record<string, unknown>> & {
   readonly places?: readonly {
@@ -41,7 +58,7 @@ type Report = Readonly<Record<string, unknown>> & {
   }[];
   readonly next?: string;
 };
-type Judged = { readonly place: string; readonly score: number; readonly why: string };
+type Judged = { readonly place: Place; readonly score: number };
 
 /**
  * The maze with foresight: what is seen is carried on towards each of the best places (predict), made to look real
@@ -78,37 +95,55 @@ export class ForesightHarness implements Harness {
   }
 
   async #round(context: RunContext, position: Position): Promise<Position | RunOutcome> {
-    const seen = await this.#report(context, 'maze.list_frontiers', {});
-    const over = OVER.exec(seen.next ?? '');
-    if (over) return ended(over[1] as 'succeeded', seen, position);
-    const places = (seen.places ?? []).slice(0, this.#options.candidates);
-    let next = position;
-    if (seen.next === BACK_OUT) await this.#report(context, 'maze.back_out', {});
-    else if (places.length < 2) await this.#report(context, 'maze.explore_frontier', {});
-    else {
-      const ahead = await this.#lookAhead(context, position, places);
-      next = ahead.position;
-      if (ahead.best) await this.#report(context, 'maze.go_to', { place: ahead.best.place });
-      else await this.#report(context, 'maze.explore_frontier', {});
+    const { report, picture } = await this.#look(context);
+    const over = OVER.exec(report.next ?? '');
+    if (over) return ended(over[1] as 'succeeded', report, position);
+    const places = report.places ?? [];
+    if (report.next === BACK_OUT) {
+      await this.#drive(context, 'maze.back_out', {});
+      return { ...position, target: null };
     }
-    return next;
+    const under = underWay(position, places);
+    if (under) {
+      await this.#drive(context, 'maze.go_to', { place: under.place });
+      return { ...position, target: { x: under.x, y: under.y }, stretches: position.stretches + 1 };
+    }
+    if (places.length < 2) {
+      await this.#drive(context, 'maze.explore_frontier', {});
+      return { ...position, target: null };
+    }
+    const ahead = await this.#lookAhead(
+      context,
+      position,
+      places.slice(0, this.#options.candidates),
+      picture,
+    );
+    const { best } = ahead;
+    if (!best) {
+      await this.#drive(context, 'maze.explore_frontier', {});
+      return { ...ahead.position, target: null };
+    }
+    await this.#drive(context, 'maze.go_to', { place: best.place.place });
+    const { x, y } = best.place;
+    return { ...ahead.position, target: { x, y }, stretches: 1 };
   }
 
   /** The place whose future looks best; none where nobody could judge. */
   async #lookAhead(
     context: RunContext,
     from: Position,
-    places: NonNullable<Report['places']>,
+    places: readonly Place[],
+    map: string | undefined,
   ): Promise<{ readonly best: Judged | undefined; readonly position: Position }> {
     let position = from;
-    const picture = await this.#picture(context);
+    const camera = await this.#camera(context);
     const judged: Judged[] = [];
-    for (const [index, { place, unknown_m2, way_m }] of places.entries()) {
+    for (const [index, place] of places.entries()) {
       const disc = DISCS[index]!.name;
       let film: string | undefined;
-      if (picture !== undefined && this.#has(context, 'world.predict')) {
+      if (map !== undefined && this.#has(context, 'world.predict')) {
         film = await this.#film(context, 'world.predict', {
-          picture_sha256: picture,
+          picture_sha256: map,
           prompt: `A map of a maze from above. The blue robot drives to the ${disc} disc along free floor and does not touch the black walls.`,
           seed: position.round,
         });
@@ -124,13 +159,14 @@ export class ForesightHarness implements Harness {
         film = real ?? film;
       }
       const question =
-        `A robot looks for the exit of a maze. Judge the way to place ${place}, the ${disc} disc: ` +
-        `${way_m} m away, ${unknown_m2} square metres of unknown floor behind it. ` +
-        'Is the way free, and how likely does it lead to new floor and to the exit?';
-      const verdict = await this.#judge(context, question, film, film === undefined ? picture : undefined);
+        `A robot looks for the exit of a maze. Judge the way to place ${place.place}, the ${disc} disc: ` +
+        `${place.way_m} m away, ${place.unknown_m2} square metres of unknown floor behind it. ` +
+        'Is the way free, and how likely does it lead to new floor and to the exit?' +
+        (camera === undefined ? '' : ' The picture is what its camera sees now.');
+      const verdict = await this.#judge(context, question, film, camera ?? (film ? undefined : map));
       if (!verdict) continue;
       position = { ...position, judged: position.judged + 1 };
-      if (!verdict.blocked) judged.push({ place, score: verdict.score, why: verdict.why });
+      if (!verdict.blocked) judged.push({ place, score: verdict.score });
     }
     const heard = position.judged > from.judged;
     // Equal ones go to the first: the one with the most unknown floor per metre.
@@ -138,14 +174,18 @@ export class ForesightHarness implements Harness {
     return { best, position: { ...position, misses: heard ? 0 : position.misses + 1 } };
   }
 
-  /** What the camera sees; without one the map as it is known. Its hash: pictures are blobs. */
-  async #picture(context: RunContext): Promise<string | undefined> {
-    for (const tool of ['robot.look', 'maze.picture']) {
-      if (!this.#has(context, tool)) continue;
-      const image = (await this.#tried(context, tool, {}))?.images?.[0];
-      if (image) return createHash('sha256').update(image.data).digest('hex');
-    }
-    return undefined;
+  /** What is left to explore, and the map as a picture. */
+  async #look(
+    context: RunContext,
+  ): Promise<{ readonly report: Report; readonly picture: string | undefined }> {
+    const { result, images } = await context.toolBox.call('maze.picture', {});
+    return { report: result as Report, picture: hashOf(images?.[0]) };
+  }
+
+  /** What the camera sees, where the robot has one. */
+  async #camera(context: RunContext): Promise<string | undefined> {
+    if (!this.#has(context, 'robot.look')) return undefined;
+    return hashOf((await this.#tried(context, 'robot.look', {}))?.images?.[0]);
   }
 
   async #film(
@@ -187,14 +227,13 @@ export class ForesightHarness implements Harness {
     }
   }
 
-  /** A call of the maze: a drive that was cut off may have happened, and the next look tells. */
-  async #report(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<Report> {
+  /** A drive that was cut off may have happened, and a place may be gone: the next look tells. */
+  async #drive(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<void> {
     try {
-      return (await context.toolBox.call(tool, args)).result as Report;
+      await context.toolBox.call(tool, args);
     } catch (thrown) {
       const known = thrown instanceof EdgeError && ['run.interrupted', 'robot.no_path'].includes(thrown.code);
       if (context.signal.aborted || !known) throw thrown;
-      return {};
     }
   }
 
@@ -211,6 +250,17 @@ export class ForesightHarness implements Harness {
   #has({ toolBox }: RunContext, tool: string): boolean {
     return toolBox.specs().some(({ name }) => name === tool);
   }
+}
+
+/** The place that it drives to already, where it is still one. */
+function underWay({ target, stretches }: Position, places: readonly Place[]): Place | undefined {
+  if (!target || stretches >= STRETCHES_MAX) return undefined;
+  return places.find(({ x, y }) => Math.hypot(x - target.x, y - target.y) <= SAME_M);
+}
+
+/** Pictures of a run are blobs, named by what they are. */
+function hashOf(image: ToolImage | undefined): string | undefined {
+  return image && createHash('sha256').update(image.data).digest('hex');
 }
 
 function phase(context: RunContext, position: Position, reason: string): NewEvent {
