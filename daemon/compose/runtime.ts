@@ -102,6 +102,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       releaseRole: config.estop.release_role,
     },
     {
+      leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
       clock,
       runtime,
       control: runtime.control,

@@ -17,7 +17,8 @@ export function makeSafety(
 ): { readonly safety: SafetyDesk; readonly io: RobotIo } {
   const { estop, lease, zenoh, daemon } = config;
   const base = zenoh.prefix === '' ? daemon.name : zenoh.prefix;
-  const jog = jogOf(config, bus);
+  const spec = specOf(config);
+  const jog = spec && jogOf(config, spec, bus);
   const safety = new SafetyDesk(context, {
     times: { ttlMs: lease.ttl, ttlMsMax: Math.max(lease.ttl, lease.ttl_max) },
     topic: stopTopic(config),
@@ -27,6 +28,7 @@ export function makeSafety(
       ...(jog ? [jog.commands] : []),
       ...config.controllers.map(({ output }) => output),
     ],
+    spec,
     ...(jog ? { jog } : {}),
   });
   return { safety, io: io.sink ? { ...io, sink: safety.guard(io.sink) } : io };
@@ -45,11 +47,15 @@ export function jointGateSpec({ gate }: Config, joints: readonly string[]): Join
   });
 }
 
-function jogOf(config: Config, bus: SampleBus): SafetyOptions['jog'] {
-  const { gate, arm, ros } = config;
+/** Of the joints of the arm, in the order in which they are commanded. */
+function specOf(config: Config): JointGateSpec | undefined {
+  const { gate, arm } = config;
   const joints = gate.joints.length > 0 ? gate.joints : arm.joints;
-  const spec = gate.commands === '' || joints.length === 0 ? undefined : jointGateSpec(config, joints);
-  if (!spec) return undefined;
+  return joints.length === 0 ? undefined : jointGateSpec(config, joints);
+}
+
+function jogOf({ gate, arm, ros }: Config, spec: JointGateSpec, bus: SampleBus): SafetyOptions['jog'] {
+  if (gate.commands === '') return undefined;
   const states = arm.joint_states.startsWith('/')
     ? arm.joint_states
     : named(ros.namespace, `/${arm.joint_states}`);

@@ -2,6 +2,7 @@ import {
   type ArmState,
   type CellContext,
   EdgeError,
+  type JointTarget,
   type Manipulator,
   METHODS,
 } from '../../contract/core.ts';
@@ -16,9 +17,17 @@ export class ArmService {
   readonly #context: CellContext;
   readonly #arm: Manipulator | undefined;
   readonly #actuation: Actuation;
+  readonly #check: (points: readonly JointTarget[]) => void;
 
-  constructor(context: CellContext, arm: Manipulator | undefined, actuation: Actuation) {
+  /** `check` throws `command.refused` for a trajectory that leaves the limits of the joints. */
+  constructor(
+    context: CellContext,
+    arm: Manipulator | undefined,
+    actuation: Actuation,
+    check: (points: readonly JointTarget[]) => void = () => {},
+  ) {
     this.#context = context;
+    this.#check = check;
     this.#arm = arm;
     this.#actuation = actuation;
   }
@@ -30,6 +39,7 @@ export class ArmService {
     bus.handle(methods.armFollow, async (body, from) => {
       const arm = this.#required('follow trajectory');
       const { motionId, goal, traceparent } = parseTrajectory(body);
+      this.#check(goal.points);
       const told = { motion: 'follow', traceparent } as const;
       return this.#actuation.move(
         motionId,

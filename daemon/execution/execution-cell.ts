@@ -112,7 +112,7 @@ export class ExecutionCell implements Cell {
       connected: () => this.#link.state.connected,
       charge: () => this.#health.charge,
     });
-    this.#arm = new ArmService(context, arm, this.#actuation);
+    this.#arm = new ArmService(context, arm, this.#actuation, safety?.checkTrajectory);
     this.#link = new RobotLink(context, {
       ...parts,
       onSample: (sample) => this.#observe(sample),

@@ -63,6 +63,8 @@ export type HttpPorts = {
     body: unknown,
     caller: PolicyContext,
   ) => Promise<void>;
+  /** Leaves word of an emergency stop for the execution cell when that does not answer; absent: nobody takes it. */
+  readonly leaveStop?: (words: string) => void;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { METHODS } from '../../contract/index.ts';
-import type { HttpConfig } from '../../daemon/http/http-ports.ts';
+import { EdgeError, METHODS } from '../../contract/index.ts';
+import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { answerAll, executionStatus } from '../support/http-answers.ts';
 import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
@@ -25,9 +25,9 @@ const as = (principal: string, more: Record<string, string> = {}) => ({
 
 type Asked = { readonly method: string; readonly body: unknown };
 
-async function start(more: Partial<HttpConfig> = {}): Promise<Asked[]> {
+async function start(more: Partial<HttpConfig> = {}, ports: Partial<HttpPorts> = {}): Promise<Asked[]> {
   const asked: Asked[] = [];
-  rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals }, ...more });
+  rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals }, ...more }, ports);
   answerAll(rig);
   for (const [method, answer] of [...rig.answers])
     rig.answers.set(method, (body) => {
@@ -72,6 +72,26 @@ describe('the emergency stop by API', () => {
     expect(asked.map(({ body }) => (body as { source: string }).source)).toEqual([
       ...['cli', 'console', 'api', 'api', 'api', 'api'],
     ]);
+  });
+
+  it('is left as a file where the cell that stops the robot does not answer, and only then', async () => {
+    const left: string[] = [];
+    await start({}, { leaveStop: (words) => void left.push(words) });
+    const fails = (code: 'cell.unavailable' | 'robot.unreachable') =>
+      rig.answers.set(execution.estopEngage, () =>
+        Promise.reject(new EdgeError(code, { operation: 'x', subject: 'execution' })),
+      );
+    fails('cell.unavailable');
+    const answer = await rig.post('/v1/estop', { reason: 'smoke' }, as('vera'));
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      expect.objectContaining({ engaged: true, by: 'vera' }),
+    ]);
+    expect(left).toEqual(['vera (api): smoke']);
+    // It is engaged, and the robot has not confirmed it: the caller has to know.
+    fails('robot.unreachable');
+    expect(await status('/v1/estop', 'vera')).toBe(503);
+    expect(left).toHaveLength(1);
   });
 
   it('is in the status and in the figures', async () => {

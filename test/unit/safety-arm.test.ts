@@ -9,6 +9,7 @@ import {
   type JointGateSpec,
   jointOrder,
 } from '../../daemon/execution/safety/index.ts';
+import { checkTrajectory } from '../../daemon/execution/safety/trajectory-check.ts';
 import { decodeFloat64MultiArray, encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { readUrdf } from '../../formats/urdf/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -208,5 +209,44 @@ describe('joints under a person’s hand', () => {
     expect(jog.isMoving()).toBe(false);
     expect(sent.at(-1)![0]).toBeLessThan(1);
     expect(() => jog.jog({ elbow: 1 }, 3)).toThrow(expect.objectContaining({ code: 'command.refused' }));
+  });
+});
+
+describe('a trajectory', () => {
+  const spec = gateSpec(URDF, { ...WISHES, boxes: [{ kind: 'inside', min: [-1, -1, -1], max: [1, 1, 1] }] });
+  const at = (joint_1: number, timeFromStartMs: number) => ({
+    positions: { joint_1, wrist: 99 },
+    timeFromStartMs,
+  });
+
+  it('passes within limits, whatever joints of others it names', () => {
+    checkTrajectory(spec, [at(-2, 0), at(0, 1_400), at(2, 2_800)]);
+    checkTrajectory(spec, []);
+  });
+
+  it.each([
+    ['too far', [at(0, 0), at(2.1, 9_000)], /point 2: position of joint_1/],
+    ['too fast', [at(0, 0), at(1, 500)], /point 2: velocity of joint_1/],
+    ['in no time', [at(0, 100), at(1, 100)], /velocity/],
+    ['nowhere', [at(Number.NaN, 0)], /point 1: position/],
+  ])('is refused: %s', (_, points, message) => {
+    expect(() => checkTrajectory(spec, points)).toThrow(
+      expect.objectContaining({ code: 'command.refused', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('is refused where the tool would leave its workspace between two points', () => {
+    const chain = readUrdf(`<robot name="one"><link name="base_link"/><link name="a"/><link name="tool0"/>
+      <joint name="joint_1" type="revolute"><parent link="base_link"/><child link="a"/><axis xyz="0 0 1"/>
+        <limit lower="-2" upper="2" velocity="1.5" effort="20"/></joint>
+      <joint name="end" type="fixed"><origin xyz="1 0 0"/><parent link="a"/><child link="tool0"/></joint></robot>`);
+    const guarded = gateSpec(chain, {
+      ...WISHES,
+      boxes: [{ kind: 'keep_out', min: [0.8, -0.2, -1], max: [1.2, 0.2, 1] }],
+    });
+    checkTrajectory(guarded, [at(1.5, 0), at(0.5, 2_000)]);
+    expect(() => checkTrajectory(guarded, [at(1.5, 0), at(-1.5, 4_000)])).toThrow(
+      /point 2: the tool would be at/,
+    );
   });
 });

@@ -65,8 +65,10 @@ export class EmergencyStopper implements EmergencyStop {
       this.#deps.stop(`emergency stop by ${state.by}: ${state.reason}`),
       this.#write(state),
     ]);
-    if (written.status === 'rejected') throw incomplete('it was not written to disk', written.reason);
-    if (stopped.status === 'rejected') throw incomplete('standing still was not confirmed', stopped.reason);
+    if (written.status === 'rejected')
+      throw incomplete('it was not written to disk', written.reason, 'log.failed');
+    if (stopped.status === 'rejected')
+      throw incomplete('standing still was not confirmed', stopped.reason, 'robot.unreachable');
     return state;
   }
 
@@ -140,9 +142,9 @@ function worded(text: string, most: number): string {
     .slice(0, most);
 }
 
-function incomplete(what: string, cause: unknown): EdgeError {
-  const error = EdgeError.from(cause, 'internal.fault', 'emergency stop', 'robot');
-  return new EdgeError(error.code === 'internal.fault' ? 'robot.unreachable' : error.code, {
+function incomplete(what: string, cause: unknown, code: 'log.failed' | 'robot.unreachable'): EdgeError {
+  const error = EdgeError.from(cause, code, 'emergency stop', 'robot');
+  return new EdgeError(error.code, {
     operation: 'emergency stop',
     subject: 'robot',
     message: `the emergency stop is engaged, but ${what}: ${error.message}`,

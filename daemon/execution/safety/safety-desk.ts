@@ -2,6 +2,7 @@ import {
   type CellContext,
   EdgeError,
   type EStopState,
+  type JointTarget,
   type LeaseView,
   type Sample,
   type SampleSink,
@@ -12,6 +13,7 @@ import type { Actuation, LeaseTimes, Mover, Safety } from '../actuation.ts';
 import type { Drive } from '../drive.ts';
 import { ArmJog, type ArmJogParts } from './arm-jog.ts';
 import { EmergencyStopper } from './emergency-stopper.ts';
+import type { JointGateSpec } from './gate-spec.ts';
 import { SafetyWatch, SafetyWord } from './safety-word.ts';
 import { serveSafety } from './serve-safety.ts';
 import { StopFile } from './stop-file.ts';
@@ -20,6 +22,7 @@ import { StopSink } from './stop-sink.ts';
 import { StopStore } from './stop-store.ts';
 import { StopWays } from './stop-ways.ts';
 import { Teleoperation } from './teleoperation.ts';
+import { checkTrajectory } from './trajectory-check.ts';
 
 export type SafetyOptions = {
   readonly times: LeaseTimes;
@@ -28,6 +31,8 @@ export type SafetyOptions = {
   readonly key: string;
   /** Topics that move this robot, whatever they are called. */
   readonly commands: readonly string[];
+  /** Limits of the joints of the arm, where they are known. */
+  readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
   readonly jog?: Pick<ArmJogParts, 'spec' | 'states' | 'commands'> & {
     /** To whoever records it. */
@@ -121,6 +126,12 @@ export class SafetyDesk {
   readonly admit = (operation: string, subject: string): void => {
     if (!this.#actuation) throw new EdgeError('cell.unavailable', { operation, subject });
     this.#actuation.admit(operation, subject);
+  };
+
+  /** Throws `command.refused` for a trajectory that leaves the limits of `[gate]`; without them nothing is known. */
+  readonly checkTrajectory = (points: readonly JointTarget[]): void => {
+    const { spec } = this.#options;
+    if (spec) checkTrajectory(spec, points);
   };
 
   /** Every sample of the robot. */

@@ -45,19 +45,22 @@ export class WorkspaceGuard {
   /** How far the tool point is from where it may be, metres; 0 inside. */
   #depth(): number {
     this.#tool.place(this.#positions, this.#point);
-    let deepest = 0;
-    for (const box of this.#inside) {
-      for (let i = 0; i < 3; i++)
-        deepest = Math.max(deepest, box.min[i]! - this.#point[i]!, this.#point[i]! - box.max[i]!);
-    }
-    for (const box of this.#keepOut) {
-      let within = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < 3; i++)
-        within = Math.min(within, this.#point[i]! - box.min[i]!, box.max[i]! - this.#point[i]!);
-      deepest = Math.max(deepest, within);
-    }
-    return deepest;
+    return depthOf(this.#point, this.#inside, this.#keepOut);
   }
+}
+
+/** How far a point is from where it may be, metres; 0: it is there. */
+export function depthOf(point: ArrayLike<number>, inside: readonly Box[], keepOut: readonly Box[]): number {
+  let deepest = 0;
+  for (const box of inside) {
+    for (let i = 0; i < 3; i++) deepest = Math.max(deepest, box.min[i]! - point[i]!, point[i]! - box.max[i]!);
+  }
+  for (const box of keepOut) {
+    let within = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 3; i++) within = Math.min(within, point[i]! - box.min[i]!, box.max[i]! - point[i]!);
+    deepest = Math.max(deepest, within);
+  }
+  return deepest;
 }
 
 function grown({ min, max }: Box, by: number): Box {

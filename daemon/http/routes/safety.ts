@@ -7,6 +7,7 @@ import {
   LIMITS,
   METHODS,
   type TeleopCommand,
+  toWireTime,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { rolesOf } from '../access.ts';
@@ -83,6 +84,9 @@ const ORIGINS: ReadonlyMap<unknown, EStopSource> = new Map([
   ['console', 'console'],
 ]);
 
+/** The execution cell did not take it: it is gone, or deaf. */
+const AWAY: ReadonlySet<string> = new Set(['cell.unavailable', 'cell.restarted', 'deadline.exceeded']);
+
 /** Emergency stop, lease and teleoperation. */
 export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
   const { bus } = ports;
@@ -93,6 +97,18 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
     const { reason } = request.body as Static<typeof CancelBody>;
     const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
     return { source, by: callerOf(request).principal, reason: reason ?? '' };
+  };
+  /** A cell that is being started anew finds the file before it moves anything. */
+  const engage = async (stop: ReturnType<typeof order>): Promise<EStopState> => {
+    try {
+      return await ask<EStopState>(execution.estopEngage, stop, LIMITS.ROBOT_STOP_MS + 4_000);
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
+      if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
+      ports.leaveStop(`${stop.by} (${stop.source}): ${stop.reason}`);
+      const reason = `left as a file: ${error.message}`.slice(0, 512);
+      return { ...stop, engaged: true, since_ns: toWireTime(ports.clock.now()), reason };
+    }
   };
   const schema = (operationId: string, summary: string, body: object, answer: object) => ({
     schema: { operationId, summary, tags: ['safety'], body, response: { 200: answer, ...errors } },
@@ -120,7 +136,7 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
       CancelBody,
       EStopView,
     ),
-    (request) => ask<EStopState>(execution.estopEngage, order(request), LIMITS.ROBOT_STOP_MS + 4_000),
+    (request) => engage(order(request)),
   );
   app.post(
     '/v1/estop/release',
