@@ -4,9 +4,11 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import type { EdgeError, Policy } from '../../contract/index.ts';
+import { System2Queryables } from '../../daemon/execution/serving/system2-queryables.ts';
 import { VlaQueryable } from '../../daemon/execution/serving/vla-queryable.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { deskOf, specOf } from '../support/desk.ts';
+import { system2Door } from '../support/inference-doors.ts';
 import { freePort } from '../support/zenoh.ts';
 import { ZenohPeer } from '../support/zenoh-peer.ts';
 
@@ -100,4 +102,29 @@ describe.each(['hash', 'drive'])('a Python peer asking the policy "%s"', (name) 
     }
     expect(faults).toEqual([]);
   });
+});
+
+it('streams the answer of a model to a Python peer that asks for its pieces, and gives it whole to one that does not', async () => {
+  const door = system2Door(clock, (_request, { onDelta }) => {
+    for (const text of ['hel', 'lo ', 'there']) onDelta?.({ kind: 'text', text });
+    return { text: '' };
+  });
+  await new System2Queryables({ prefix: 'robot/words', clock, door }).attach(router);
+  const peer = new ZenohPeer('chat', endpoint, 'robot/words/ai/inference/chat');
+  expect(await peer.exited).toBe(0);
+  type Piece = { object: string; choices: { delta?: { content?: string }; message?: unknown }[] };
+  const [whole, pieces, last, refused, schema] = peer.lines as unknown as [
+    { answers: Piece[] },
+    { answers: Piece[] },
+    { last: Piece[] },
+    { error: object },
+    { schema: string },
+  ];
+  expect(whole.answers.map(({ object }) => object)).toEqual(['chat.completion']);
+  expect(pieces.answers.at(-1)?.object).toBe('chat.completion');
+  const words = pieces.answers.slice(0, -1).map(({ choices }) => choices[0]?.delta?.content ?? '');
+  expect(words.join('')).toBe('hello there');
+  expect(last.last.at(-1)?.object).toBe('chat.completion');
+  expect(refused.error).toMatchObject({ code: 'schema.invalid', subject: '/n' });
+  expect(schema.schema).toBe('ai/inference/chat');
 });

@@ -4,6 +4,7 @@ Each result is one line of JSON on standard output. Commands:
 
   vla ENDPOINT KEY SEED COUNT [json]   asks a policy COUNT times with random observations
   refused ENDPOINT KEY                 asks what must be refused
+  chat ENDPOINT KEY                    asks a model, whole and in pieces, and what must be refused
   ask ENDPOINT KEY SEED                asks on and on, also while nobody answers, until killed
   sub ENDPOINT KEYEXPR                 prints what it receives, until killed
   pub ENDPOINT KEY COUNT               publishes COUNT numbered messages of 1 KB, then one of 5 MB
@@ -93,6 +94,22 @@ def refused(session, key):
             say(error=msgpack.unpackb(reply.err.payload.to_bytes()) if reply.err is not None else None)
 
 
+def chat(session, key):
+    """A model in the words of the OpenAI API; pieces are answers of their own."""
+    question = {"messages": [{"role": "user", "content": "hi"}]}
+    both = dict(encoding=zenoh.Encoding.APPLICATION_JSON, timeout=20.0)
+    for body in (question, {**question, "stream": True}):
+        replies = session.get(key, payload=json.dumps(body), consolidation=zenoh.ConsolidationMode.NONE, **both)
+        say(answers=[json.loads(reply.ok.payload.to_bytes()) for reply in replies])
+    # Who does not ask for the pieces gets the whole answer.
+    replies = session.get(key, payload=json.dumps({**question, "stream": True}), **both)
+    say(last=[json.loads(reply.ok.payload.to_bytes()) for reply in replies])
+    for reply in session.get(key, payload=json.dumps({**question, "n": 2}), **both):
+        say(error=json.loads(reply.err.payload.to_bytes()))
+    [reply] = list(session.get(f"{key}/schema", timeout=10.0))
+    say(schema=json.loads(reply.ok.payload.to_bytes())["title"])
+
+
 def ask(session, key, seed):
     """One client for as long as it lives; says what became of each question."""
     random = numpy.random.default_rng(seed)
@@ -120,6 +137,8 @@ def main():
             say(done=True)
         elif command == "ask":
             ask(session, key, int(sys.argv[4]))
+        elif command == "chat":
+            chat(session, key)
         elif command == "refused":
             refused(session, key)
         elif command == "sub":
