@@ -46,6 +46,8 @@ export class LeRobotLine implements RemoteLine {
   readonly #subject: string;
   #outgoing: Outgoing | undefined;
   #connecting: Promise<Connection> | undefined;
+  /** The one that is being made; it may be loading its policy for minutes. */
+  #dialling: Connection | undefined;
   #connection: Connection | undefined;
   #retry: { readonly timer: Timer; readonly why: EdgeError } | undefined;
   #retryMs = RETRY_FIRST_MS;
@@ -130,10 +132,11 @@ export class LeRobotLine implements RemoteLine {
   async close(): Promise<void> {
     this.#closed = true;
     this.#retry?.timer.cancel();
-    const connection = this.#connection;
+    for (const connection of [this.#connection, this.#dialling]) {
+      connection?.calls.cancel();
+      connection?.client.close();
+    }
     this.#connection = undefined;
-    connection?.calls.cancel();
-    connection?.client.close();
     await this.#connecting?.catch(() => {});
   }
 
@@ -150,18 +153,21 @@ export class LeRobotLine implements RemoteLine {
   async #connect(): Promise<Connection> {
     const connection = this.#dial();
     const { calls, client } = connection;
+    this.#dialling = connection;
     try {
       await calls.reach(this.#options.connectMs);
       await calls.ready(undefined, this.#options.connectMs);
       await calls.instruct(writeSetup(this.#outgoing!.setup), LOAD_MS);
       if (this.#closed) throw this.#gone('closed');
     } catch (error) {
+      this.#dialling = undefined;
       calls.cancel();
       client.close();
       const why = this.#unavailable(error);
       this.#later(why);
       throw why;
     }
+    this.#dialling = undefined;
     this.#connection = connection;
     this.#retryMs = RETRY_FIRST_MS;
     calls.onLost(() => this.#lose(connection, this.#gone('the connection was cut')));

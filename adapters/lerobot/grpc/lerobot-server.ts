@@ -6,7 +6,7 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { EdgeError, type PolicyDesk } from '../../../contract/core.ts';
+import { EdgeError, LIMITS, type PolicyDesk } from '../../../contract/core.ts';
 import {
   sameToken,
   type WireServer,
@@ -25,7 +25,7 @@ export type LeRobotServerOptions = WireServerOptions & {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa?: Buffer };
   /** Addresses or networks whose clients need no token. Without a token, the only ones beside this host. */
   readonly trusted?: readonly string[];
-  /** One observation, pictures as the cameras give them; default 16 MiB: two of 1920 x 1080 are 12.4 MB. */
+  /** One observation, pictures as the cameras give them; default 32 MiB: five of 1920 x 1080. */
   readonly observationBytesMax?: number;
   /** How long `GetActions` waits for an observation, milliseconds; default 2000, as a stock server. */
   readonly waitMs?: number;
@@ -33,7 +33,7 @@ export type LeRobotServerOptions = WireServerOptions & {
   readonly similarity?: number;
 };
 
-const OBSERVATION_BYTES_MAX = 16 * 1024 * 1024;
+const OBSERVATION_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
 const WAIT_MS = 2_000;
 /** An observation whose end has not come by then is given up, milliseconds. */
 const UPLOAD_MS = 10_000;
@@ -57,7 +57,8 @@ export class LeRobotServer implements WireServer {
   readonly #options: LeRobotServerOptions;
   readonly #net: NetServer;
   readonly #grpc: Server;
-  readonly #sockets = new Set<Socket>();
+  /** By the address of the other side, which is what a call knows of its connection. */
+  readonly #sockets = new Map<string, Socket>();
   readonly #places: ClientPlaces;
   readonly #uploads = new UploadBudget(UPLOADS_BYTES_MAX);
   readonly #desk: PolicyDesk;
@@ -134,21 +135,21 @@ export class LeRobotServer implements WireServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
     this.#grpc.forceShutdown();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.values()) socket.destroy();
     await this.#places.close();
     await closed;
   }
 
   #accept(socket: Socket): void {
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.#sockets.add(socket);
+    this.#sockets.set(peer, socket);
     const first = this.#options.clock.after(FIRST_CALL_MS, () => {
       if (!this.#places.has(peer)) socket.destroy();
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       first.cancel();
-      this.#sockets.delete(socket);
+      this.#sockets.delete(peer);
       void this.#places.leave(peer);
     });
   }
@@ -224,10 +225,17 @@ export class LeRobotServer implements WireServer {
     call.on('error', () => end(new EdgeError('wire.refused', INCOMPLETE)));
   }
 
-  /** The connection of a call that may be made. Throws `api.unauthorised`. */
+  /** The connection of a call that may be made. Throws `api.unauthorised`, `api.forbidden`, `cell.unavailable`. */
   #admit(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'>): string {
     const { token, trusted = [] } = this.#options;
     const peer = call.getPeer();
+    // A call may outlive its connection by a moment; a place for it would be nobody's.
+    if (!this.#sockets.has(peer))
+      throw new EdgeError('cell.unavailable', {
+        operation: 'connect',
+        subject: peer,
+        message: 'the connection of this call is over',
+      });
     const host = peer.slice(0, peer.lastIndexOf(':'));
     if (this.#trusts(host)) return peer;
     if (token === undefined && trusted.length > 0 && !isLoopback(host))

@@ -7,6 +7,7 @@ import {
   type PolicyCaller,
   type PolicyDesk,
   type PolicySession,
+  withDeadline,
 } from '../../../contract/core.ts';
 import type { WireKeysFile } from '../wire/wire-keys.ts';
 import { observationOf, type Plan, planOf, stateOf } from './features.ts';
@@ -65,7 +66,9 @@ export class RobotSession {
   async ready(): Promise<void> {
     this.#filter = new ObservationFilter(this.#options.similarity);
     this.#newest = undefined;
-    await this.#policy?.session.reset();
+    if (!this.#policy) return;
+    const { clock, deadlineMs } = this.#options;
+    await withDeadline(clock, deadlineMs, this.#policy.session.reset(), 'reset', this.#caller.id);
   }
 
   /** Throws `wire.refused`, `model.not_found`, `model.bad_observation`, `cell.overloaded`. */
