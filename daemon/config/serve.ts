@@ -1,8 +1,9 @@
 import { LIMITS } from '../../contract/core.ts';
 import { flag, integer, quantity, text, texts } from './spec.ts';
 
+const PORT = /(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])/.source;
 /** `127.0.0.1:8000`, `[::1]:8000`, `robot.local:8000`. */
-const ADDRESS = /^(|(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5}))$/;
+const ADDRESS = new RegExp(`^(|(\\[[0-9a-fA-F:.]+\\]|[^\\s:/[\\]]+):${PORT})$`);
 
 const listen = (what: string, example: string) =>
   text('', `${what}, for example "${example}"; empty: not served`, {
