@@ -50,12 +50,15 @@ const BEGIN: Position = {
   judged: 0,
 };
 
+type Place = {
+  readonly place: string;
+  readonly x: number;
+  readonly y: number;
+  readonly unknown_m2: number;
+  readonly way_m: number;
+};
 type Report = Readonly<Record<string, unknown>> & {
-  readonly places?: readonly {
-    readonly place: string;
-    readonly unknown_m2: number;
-    readonly way_m: number;
-  }[];
+  readonly places?: readonly Place[];
   readonly next?: string;
 };
 type Judged = { readonly place: Place; readonly score: number };

@@ -48,9 +48,6 @@ export type ControllerView = {
   readonly scheduling: 'fifo' | 'other' | 'unknown';
 };
 
-/** Answer of `controller.list`. */
-export type ControllerListReply = { readonly controllers: readonly ControllerView[] };
-
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {
   readonly controller: string;

@@ -24,6 +24,8 @@ export type ControllerRun = {
   readonly seconds: number;
   /** A std_msgs/Bool of the robot: when it is true, the controller is stopped. */
   readonly until?: string;
+  /** The step of a plan that it serves, for the record. */
+  readonly plan_step?: string;
 };
 export type ControllerRunResult = {
   /** `stopped`: somebody or something else ended it, see `reason`. */

@@ -4,7 +4,7 @@ import { choice, flag, integer, quantity, texts } from './spec.ts';
 export const PLANNING_KEYS = {
   enabled: flag(true, 'plans can be asked for: the intent plan, the tools plan.make and plan.run'),
   subgoals: texts(
-    ['robot.navigate', 'robot.maneuver', 'arm.*', 'policy.run'],
+    ['robot.navigate', 'robot.maneuver', 'arm.*', 'controller.run'],
     'what steps of plans may be: tools by name or pattern, and types of intents such as "maze/find_exit"',
   ),
   steps_max: integer(16, 'steps of one plan', { min: 1, max: 64 }),

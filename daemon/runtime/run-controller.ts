@@ -31,7 +31,7 @@ export function controllerDeadlineMs(seconds: number): number {
  */
 export async function runController(
   port: ExecutionPort,
-  { controller, task, seconds, until }: ControllerRun,
+  { controller, task, seconds, until, plan_step }: ControllerRun,
   callId: string,
   signal: AbortSignal,
 ): Promise<ControllerRunResult> {
@@ -41,6 +41,7 @@ export async function runController(
     seconds,
     motionId: callId,
     ...(task === undefined ? {} : { task }),
+    ...(plan_step === undefined ? {} : { plan_step }),
   };
   const began = port.clock.monotonicMs();
   const told = (

@@ -31,9 +31,9 @@ function rig(models: Parameters<typeof modelRig>[0], local: readonly string[] = 
   const bus = new FakeBus(clock);
   const gate = new ShedGate(clock);
   const loop = { hz: 100, late: 0, state: 'running' as ControllerView['state'] };
-  bus.handle(METHODS.execution.controllerList, async () => ({
-    controllers: [{ name: 'arm', state: loop.state, hz: loop.hz, late_recent_ms: loop.late }],
-  }));
+  bus.handle(METHODS.execution.controllerList, async () => [
+    { name: 'arm', state: loop.state, hz: loop.hz, late_recent_ms: loop.late },
+  ]);
   const made = modelRig(models, { clock, shed: gate });
   for (const entry of made.router.entries) {
     // As the composition does for addresses of this host.

@@ -1,7 +1,6 @@
 import {
   type CellBus,
   type Clock,
-  type ControllerListReply,
   type ControllerView,
   METHODS,
   type NewEvent,
@@ -92,7 +91,7 @@ export class ShedWatch {
     if (idle || this.#looking) return;
     this.#looking = true;
     try {
-      const { controllers } = await this.#parts.bus.request<ControllerListReply>(
+      const controllers = await this.#parts.bus.request<readonly ControllerView[]>(
         'execution',
         METHODS.execution.controllerList,
         {},

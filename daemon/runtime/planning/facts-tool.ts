@@ -2,6 +2,7 @@ import {
   type ArmState,
   type CellBus,
   type Clock,
+  type ControllerView,
   type ExecutionStatus,
   LIMITS,
   METHODS,
@@ -30,21 +31,29 @@ export function factsTool({ robot, arm, bus, clock }: FactParts): Tool {
     name: 'robot.facts',
     description:
       'What is known of the world now, by the names that conditions of plans use: pose, motion, battery, signals, ' +
-      'joints of the arm. What is absent is not known.',
+      'joints of the arm, controllers. What is absent is not known.',
     input: Type.Object({}, closed),
     effect: 'read',
     replay: 'safe',
     deadlineMs: LIMITS.CELL_REQUEST_MS + 500,
     run: async () => {
       const quiet = <T>(asked: Promise<T>) => asked.catch(() => undefined);
-      const [state, joints, status] = await Promise.all([
+      const [state, joints, status, controllers] = await Promise.all([
         quiet<RobotState>(robot.state()),
         quiet<ArmState>(arm.state()),
         quiet(
           askExecution<ExecutionStatus>({ bus, clock }, METHODS.execution.status, {}, LIMITS.CELL_REQUEST_MS),
         ),
+        quiet(
+          askExecution<readonly ControllerView[]>(
+            { bus, clock },
+            METHODS.execution.controllerList,
+            {},
+            LIMITS.CELL_REQUEST_MS,
+          ),
+        ),
       ]);
-      return { result: { facts: worldFacts(state, joints, status?.mapCoverage) } };
+      return { result: { facts: worldFacts(state, joints, status?.mapCoverage, controllers ?? []) } };
     },
   });
 }

@@ -71,7 +71,7 @@ async function called(
   const { tool, args } = callOf(step, subgoal, context);
   try {
     const { result } = await context.toolBox.call(tool, args, { signal: watch.signal });
-    return watch.late || tookTooLong(result, step) ? late(step) : missedBy(result);
+    return watch.late || tookTooLong(result, step) ? late(step) : missedBy(result, step);
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
     if (watch.late) return late(step);
@@ -104,11 +104,13 @@ function callOf(
 }
 
 /** What a result says of itself; undefined: nothing against it. */
-function missedBy(result: Readonly<Record<string, unknown>>): string | undefined {
+function missedBy(result: Readonly<Record<string, unknown>>, { params }: PlanStep): string | undefined {
   const { outcome, status, message, reason } = result;
   const why = [message, reason].find((one) => typeof one === 'string' && one !== '');
   const said = why === undefined ? '' : `: ${String(why).slice(0, 200)}`;
   if (typeof outcome === 'string' && MISSED.has(outcome)) return `${outcome}${said}`;
+  // A policy that was to act until something is true, and it never was.
+  if (outcome === 'time_over' && params['until'] !== undefined) return `time_over${said}`;
   if (typeof status === 'string' && ['failed', 'cancelled'].includes(status)) return `${status}${said}`;
   return undefined;
 }

@@ -22,6 +22,7 @@ export function subgoalsOf(
   const never = (name: string) => NEVER.some((pattern) => matches(pattern, name));
   const there = (name: string) => {
     const group = name.split('.')[0]!;
+    if (group === 'controller') return controllersOf(world).length > 0;
     return (group !== 'robot' && group !== 'arm') || world[`${group}.connected`] === true;
   };
   const delegates = tools.some(({ name }) => name === 'run.delegate');
@@ -51,15 +52,19 @@ function narrowed(
   params: Readonly<Record<string, unknown>>,
   world: WorldFacts,
 ): Readonly<Record<string, unknown>> {
+  if (name === 'controller.run') {
+    const { plan_step: _ours, ...fields } = propertiesOf(params);
+    const controller = { type: 'string', enum: controllersOf(world) };
+    return { ...plain(params), properties: { ...fields, controller } };
+  }
   if (name !== 'arm.move') return params;
   const joints = Object.keys(world).flatMap((fact) => /^arm\.joints\.(.+)\.position$/.exec(fact)?.[1] ?? []);
   if (joints.length === 0) return params;
   const target = { type: 'number', minimum: -100, maximum: 100 };
-  const { properties, ...rest } = JSON.parse(JSON.stringify(params)) as Record<string, unknown>;
   return {
-    ...rest,
+    ...plain(params),
     properties: {
-      ...(properties as Record<string, unknown>),
+      ...propertiesOf(params),
       joints: {
         type: 'object',
         description: 'radians (metres for a joint that slides); joints that are absent stay',
@@ -69,4 +74,18 @@ function narrowed(
       },
     },
   };
+}
+
+/** Learned policies that may act here, as `robot.facts` tells them. */
+function controllersOf(world: WorldFacts): readonly string[] {
+  return Object.keys(world).flatMap((fact) => /^controllers\.(.+)\.state$/.exec(fact)?.[1] ?? []);
+}
+
+/** A schema without what only its library sees. */
+function plain(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
+}
+
+function propertiesOf(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return (plain(schema)['properties'] ?? {}) as Record<string, unknown>;
 }

@@ -1,4 +1,4 @@
-import type { ArmState, RobotState, WorldFacts } from '../../../contract/index.ts';
+import type { ArmState, ControllerView, RobotState, WorldFacts } from '../../../contract/index.ts';
 
 /** Facts that are kept; a robot with more signals than that is not planned for by all of them. */
 const FACTS_MAX = 256;
@@ -9,6 +9,7 @@ export function worldFacts(
   robot: RobotState | undefined,
   arm: ArmState | undefined,
   mapCoverage: number | undefined,
+  controllers: readonly ControllerView[] = [],
 ): WorldFacts {
   const facts: [string, number | boolean | string | undefined][] = [];
   if (robot) {
@@ -39,6 +40,7 @@ export function worldFacts(
       ),
     );
   }
+  for (const { name, state } of controllers) facts.push([`controllers.${name}.state`, state]);
   const known = facts.filter(([name, value]) => NAME.test(name) && isValue(value)).slice(0, FACTS_MAX);
   return Object.fromEntries(known) as WorldFacts;
 }

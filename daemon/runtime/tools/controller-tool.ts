@@ -15,6 +15,7 @@ export const ControllerRunArgs = Type.Object(
     task: Type.Optional(Words(1_024, 'in words, for policies that take it')),
     seconds: Seconds(0.1, SECONDS_MAX, 'at most this long, robot time'),
     until: Type.Optional(Topic('std_msgs/Bool of the robot; the controller is stopped when it is true')),
+    plan_step: Type.Optional(Words(128, 'step of a plan that it serves, for the record')),
   },
   closed,
 );
