@@ -1,73 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ActionChunk, Observation, Policy, PolicyCaller } from '../../contract/index.ts';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { Turns } from '../../daemon/execution/serving/turns.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
 import { deskOf, specOf } from '../support/desk.ts';
-
-const who = (id: string, wire: PolicyCaller['wire'] = 'zenoh'): PolicyCaller => ({
-  id,
-  wire,
-  principal: 'anonymous',
-});
-const see = (value: number): Observation => ({
-  tensors: { x: { shape: [1], data: Float32Array.of(value) } },
-  stamp: BigInt(value),
-});
-
-/** Answers when told to, in order; notes what it was asked and when an episode began. */
-class PuppetPolicy implements Policy {
-  readonly seen: string[] = [];
-  readonly open: { resolve(): void; reject(error: Error): void; deadlineMs: number }[] = [];
-  closed = 0;
-  hash = 'a'.repeat(64);
-  auto = false;
-
-  describe() {
-    return { name: 'puppet', hash: this.hash, inputs: { x: [1] }, output: [1, 1] as const, stepMs: 10 };
-  }
-
-  infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
-    const value = observation.tensors['x']!.data[0]!;
-    this.seen.push(String(value));
-    const chunk = {
-      actions: { shape: [1, 1], data: Float32Array.of(value) },
-      stepMs: 10,
-      stamp: observation.stamp,
-      policyHash: this.hash,
-    };
-    if (this.auto) return Promise.resolve(chunk);
-    return new Promise((resolve, reject) =>
-      this.open.push({ resolve: () => resolve(chunk), reject, deadlineMs }),
-    );
-  }
-
-  async close(): Promise<void> {
-    this.closed += 1;
-  }
-
-  answer(): void {
-    this.open.shift()!.resolve();
-  }
-}
-
-/** Adds up what it has seen since the last reset. */
-class Remembering extends PuppetPolicy {
-  #sum = 0;
-  override auto = true;
-
-  override async infer(observation: Observation, deadlineMs: number): Promise<ActionChunk> {
-    this.#sum += observation.tensors['x']!.data[0]!;
-    const chunk = await super.infer(observation, deadlineMs);
-    return { ...chunk, actions: { shape: [1, 1], data: Float32Array.of(this.#sum) } };
-  }
-
-  async reset(): Promise<void> {
-    this.seen.push('reset');
-    this.#sum = 0;
-  }
-}
 
 async function puppetDesk(more: Parameters<typeof specOf>[2] = {}) {
   const clock = new ManualClock();
@@ -366,40 +303,5 @@ describe('the policy desk', () => {
     policy.answer();
     await good;
     expect(desk.policies()[0]).toMatchObject({ calls: 3, failures: 1, p50Ms: 12, p99Ms: 12 });
-  });
-});
-
-describe('the door for callers that never say goodbye', () => {
-  it('keeps the memory of a caller while it comes again, by its session, and forgets it when it stays away', async () => {
-    const clock = new ManualClock();
-    const { door } = await deskOf(clock, [specOf('p', () => new Remembering())]);
-    const ask = async (id: string, value: number, session?: string, reset = false) =>
-      (
-        await door.infer(who(id), {
-          observation: see(value),
-          ...{ deadlineMs: 1_000, policy: undefined, prefix: undefined, call: undefined, session, reset },
-        })
-      ).actions.data[0];
-    expect(await ask('a', 1)).toBe(1);
-    expect(await ask('a', 1)).toBe(2);
-    expect(await ask('a', 1, 'other')).toBe(1);
-    expect(await ask('b', 5)).toBe(5);
-    expect(await ask('a', 1, undefined, true)).toBe(1);
-    await clock.advance(LIMITS.POLICY_CALLER_IDLE_MS + 20_000);
-    expect(await ask('a', 1)).toBe(1);
-    door.close();
-  });
-
-  it('finds a place for a newcomer where the others are idle', async () => {
-    const clock = new ManualClock();
-    const policy = new PuppetPolicy();
-    policy.auto = true;
-    const { door, desk } = await deskOf(clock, [specOf('p', () => policy, { sessionsMax: 2 })]);
-    const request = { observation: see(1), deadlineMs: 1_000, policy: undefined, prefix: undefined };
-    for (let i = 0; i < 20; i++) {
-      await door.infer(who(`caller-${i}`), { ...request, call: undefined, session: undefined, reset: false });
-    }
-    expect(desk.policies()[0]).toMatchObject({ calls: 20, sessions: 2 });
-    door.close();
   });
 });
