@@ -27,7 +27,8 @@ afterEach(async () => {
 
 const start = async (endpoint: string): Promise<TestDaemon> => {
   const daemon = await testDaemon(dir.path, {
-    ...{ AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1', AURAISON_DAEMON_NAME: 'robot7' },
+    // In lockstep the robot waits for a host that is busy: it stands because it was stopped, not for want of a scan.
+    ...{ AURAISON_SIM_PACE: 'lockstep', AURAISON_SIM_SPEED: '1', AURAISON_DAEMON_NAME: 'robot7' },
     ...{ AURAISON_ZENOH_ENABLED: 'true', AURAISON_ZENOH_MODE: 'router', AURAISON_ZENOH_LISTEN: endpoint },
   });
   closing.push(() => daemon.stop());
@@ -76,10 +77,14 @@ describe('the emergency stop of a running daemon', () => {
 
     // A run drives. It ends with the stop, an agent gets nowhere, and nothing goes on by a release.
     const { run } = await api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
-    await until(async () => {
-      const { robot } = await daemon.status();
-      return robot.available && robot.twist.linear > 0.1;
-    }, 'the run drives');
+    await until(
+      async () => {
+        const { robot } = await daemon.status();
+        return robot.available && robot.twist.linear > 0.1;
+      },
+      'the run drives',
+      120_000,
+    );
     await api.post('/v1/estop', { reason: 'a child' });
     expect((await finishedRun(api, run.run_id)).run.status).toBe('cancelled');
     const next = await api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
