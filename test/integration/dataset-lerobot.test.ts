@@ -220,12 +220,16 @@ describe('an export that is killed', () => {
       expect(view.data['index']!.slice(0, frames)).toEqual(Array.from({ length: frames }, (_, i) => i));
       for (const row of named) expect(row['tasks']).toEqual([`task ${Number(row['episode_index']) % 4}`]);
       const reader = await DatasetReader.open({ root: killed, parquet, clock, ffmpeg: testFfmpeg() });
-      expect(await reader.faults()).toEqual([]);
+      // Statistics may be of the batch that was not committed any more; the next export mends that.
+      expect((await reader.faults()).filter((fault) => !/stats\.json/.test(fault))).toEqual([]);
       if (total > 0)
         for await (const frame of reader.episode(total - 1).frames())
           expect(frame.images['observation.images.front']).toHaveLength(48 * 64 * 3);
       before = total;
     }
     expect(before).toBeGreaterThan(0);
+    await (await open(killed)).close();
+    const reader = await DatasetReader.open({ root: killed, parquet, clock, ffmpeg: testFfmpeg() });
+    expect(await reader.faults()).toEqual([]);
   });
 });

@@ -167,6 +167,33 @@ describe('an export that is cut short', () => {
     },
   );
 
+  it('just before info.json leaves statistics of too much; that is told, and the next export mends it', async () => {
+    await exportAll(episodes(0, 4));
+    const path = join(root, 'meta/info.json');
+    const whole = readFileSync(path, 'utf8');
+    const right = readFileSync(join(root, 'meta/stats.json'), 'utf8');
+    await exportAll(episodes(0, 6));
+    writeFileSync(path, whole);
+    expect((await (await reader()).faults()).join()).toMatch(
+      /stats.json is of 30 frames, the dataset has 20/,
+    );
+    await exportAll(episodes(0, 4));
+    expect(await (await reader()).faults()).toEqual([]);
+    expect(readFileSync(join(root, 'meta/stats.json'), 'utf8')).toBe(right);
+    expect(await exportAll(episodes(0, 6))).toMatchObject({ added: 2 });
+    expect(await (await reader()).faults()).toEqual([]);
+  });
+
+  it('by LeRobot’s own recorder, rows missing, is not written to', async () => {
+    await exportAll(episodes(0, 2));
+    const path = join(root, 'meta/info.json');
+    const info = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    writeFileSync(path, JSON.stringify({ ...info, total_episodes: 3 }));
+    const before = readdirSync(root, { recursive: true });
+    await expect(exportAll(episodes(0, 4))).rejects.toThrow(/tells 3 episodes, meta\/episodes holds 2/);
+    expect(readdirSync(root, { recursive: true })).toEqual(before);
+  });
+
   it('by Ctrl-C keeps the batches that are done', async () => {
     const abort = new AbortController();
     const writer = await open();

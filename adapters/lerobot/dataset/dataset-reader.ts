@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import {
   type Clock,
@@ -11,7 +11,7 @@ import {
 import { type EpisodeRow, readEpisodes, readSources, readTasks, type SourceNote } from './dataset-files.ts';
 import { decodeFrames } from './ffmpeg.ts';
 import { type DatasetInfo, invalid, readInfo, specOf } from './info.ts';
-import { fillPattern, INFO } from './layout.ts';
+import { fillPattern, INFO, STATS } from './layout.ts';
 
 /** Rows of a data file that are in memory at a time. */
 const ROWS_AT_ONCE = 4_096;
@@ -98,6 +98,11 @@ export class DatasetReader {
     }
     if (at !== this.info.total_frames)
       faults.push(`${INFO} tells ${this.info.total_frames} frames, the episodes have ${at}`);
+    const counted = await countOf(join(this.#options.root, STATS));
+    if (counted !== this.info.total_frames)
+      faults.push(
+        `${STATS} is of ${counted} frames, the dataset has ${this.info.total_frames}; the next export mends it`,
+      );
     return [...new Set(faults)];
   }
 
@@ -180,5 +185,15 @@ export class DatasetReader {
         message: `${INFO} names ${path}, which is outside of the dataset`,
       });
     return join(this.#options.root, inside);
+  }
+}
+
+/** Of how many frames the statistics are; 0 where there are none. */
+async function countOf(path: string): Promise<number> {
+  try {
+    const stats = JSON.parse(await readFile(path, 'utf8')) as Record<string, { count?: readonly number[] }>;
+    return stats['frame_index']?.count?.[0] ?? 0;
+  } catch {
+    return 0;
   }
 }

@@ -1,12 +1,11 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Clock,
-  type DatasetEpisode,
-  type DatasetSpec,
-  EdgeError,
-  type ParquetColumn,
-  type ParquetFiles,
+import type {
+  Clock,
+  DatasetEpisode,
+  DatasetSpec,
+  ParquetColumn,
+  ParquetFiles,
 } from '../../../contract/core.ts';
 import {
   type EpisodeRow,
@@ -37,6 +36,7 @@ import {
   WORK,
 } from './layout.ts';
 import { type FeatureStats, joinStats } from './statistics.ts';
+import { lockDataset, unlockDataset } from './writer-lock.ts';
 
 type Places = Pick<EpisodeRow, 'data' | 'meta'> & { readonly videos: Readonly<Record<string, FilePlace>> };
 
@@ -86,7 +86,7 @@ export class DatasetWriter {
   static async open(options: WriterOptions): Promise<DatasetWriter> {
     const { root, spec, parquet } = options;
     await makeFolder(join(root, WORK));
-    await lock(root);
+    await lockDataset(root);
     try {
       const known = await readInfo(root);
       if (known) checkSame(known, spec, root);
@@ -95,18 +95,26 @@ export class DatasetWriter {
       const codec = hasVideo ? (codecOf(known) ?? (await chooseCodec(ffmpeg, options.codec))) : 'h264';
       const info = known ?? emptyInfo(spec, hasVideo ? videoFacts(spec, codec) : undefined);
       const all = info.total_episodes > 0 ? await readEpisodes(root, parquet) : [];
+      const rows = all.filter(({ index }) => index < info.total_episodes);
+      // LeRobot's own recorder tells episodes in info.json before it writes their rows: it may be at work, or was killed.
+      if (rows.length !== info.total_episodes)
+        throw invalid(
+          root,
+          `info.json tells ${info.total_episodes} episodes, meta/episodes holds ${rows.length}`,
+        );
       const sources = await readSources(root);
       // Of a dataset that somebody else made nothing is removed.
       if (sources || !known) await sweep(root, known ? all : [], info.total_episodes);
-      const rows = all.filter(({ index }) => index < info.total_episodes);
-      return new DatasetWriter(options, codec, {
+      const writer = new DatasetWriter(options, codec, {
         info,
         rows,
         tasks: info.total_tasks > 0 ? (await readTasks(root, parquet)).slice(0, info.total_tasks) : [],
         sources: (sources ?? []).filter(({ episode }) => episode < info.total_episodes),
       });
+      if (sources && rows.length > 0) await writer.#mendStatistics();
+      return writer;
     } catch (error) {
-      await unlock(root);
+      await unlockDataset(root);
       throw error;
     }
   }
@@ -200,9 +208,16 @@ export class DatasetWriter {
   /** What was not committed is gone. */
   async close(): Promise<void> {
     await this.giveUp();
-    await unlock(this.#options.root);
+    await unlockDataset(this.#options.root);
     if (this.#info.total_episodes === 0)
       await rm(join(this.#options.root, WORK), { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** A kill just before `info.json` was replaced left statistics of one batch too many. */
+  async #mendStatistics(): Promise<void> {
+    const text = json(statsJson(this.#stats, this.#info.features));
+    const there = await readFile(join(this.#options.root, STATS), 'utf8').catch(() => '');
+    if (there !== text) await replaceText(this.#options.root, STATS, text);
   }
 
   async #begin(): Promise<EpisodeBatch> {
@@ -296,49 +311,6 @@ function checkSame(info: DatasetInfo, spec: DatasetSpec, root: string): void {
     `a dataset of another shape is there: ${words(known)}${others.length > 0 ? ` and ${others.join(', ')}` : ''}; these episodes have ${words(spec)}`,
     'export into another folder',
   );
-}
-
-async function lock(root: string): Promise<void> {
-  const path = join(root, WORK, 'writer');
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const handle = await open(path, 'wx');
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const pid = Number(await readFile(path, 'utf8').catch(() => ''));
-      if (pid > 0 && isAlive(pid))
-        throw new EdgeError('cell.overloaded', {
-          operation: 'export',
-          subject: root,
-          message: `process ${pid} writes this dataset`,
-          hint: `wait for it; where it is another program that got its number, remove ${path}`,
-        });
-      // What a killed writer left half goes with its lock.
-      await rm(join(root, WORK), { recursive: true, force: true, maxRetries: 5 });
-      await mkdir(join(root, WORK), { recursive: true });
-    }
-  }
-  throw new EdgeError('cell.overloaded', {
-    operation: 'export',
-    subject: root,
-    message: 'another process began to write this dataset',
-  });
-}
-
-async function unlock(root: string): Promise<void> {
-  await rm(join(root, WORK), { recursive: true, force: true, maxRetries: 5 });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function json(value: unknown): string {

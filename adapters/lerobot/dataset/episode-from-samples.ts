@@ -1,5 +1,5 @@
 import type { DatasetEpisode, DatasetFrame, DatasetSpec, EdgeError, Sample } from '../../../contract/core.ts';
-import { decodeImage } from '../../../formats/cdr/index.ts';
+import { decodeImage, IMAGE } from '../../../formats/cdr/index.ts';
 import { invalid } from './info.ts';
 import { pictureSize, toRgb } from './pictures.ts';
 import { type FramePlan, planFrames, type Track } from './resample.ts';
@@ -154,6 +154,8 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
       if (reader.topic === sample.topic && !reader.take(sample, time)) skipped[key] = (skipped[key] ?? 0) + 1;
     for (const [key, found] of images) {
       if (mapping.images[key]!.topic !== sample.topic) continue;
+      if (sample.type !== IMAGE)
+        throw invalid(recorded.source, `${sample.topic} is ${sample.type}; pictures are taken of ${IMAGE}`);
       const size = pictureSize(decodeImage(sample.bytes), sample.topic);
       if (found.size !== '' && found.size !== size)
         throw invalid(recorded.source, `${sample.topic} changes its size from ${found.size} to ${size}`);
