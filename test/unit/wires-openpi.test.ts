@@ -1,9 +1,8 @@
-import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import WebSocket, { WebSocketServer } from 'ws';
+import WebSocket from 'ws';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { connectOpenPi, OpenPiServer } from '../../adapters/lerobot/openpi/index.ts';
-import { cardOf, type RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
 import type { Clock, Observation, Policy } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack, NumpyArray } from '../../formats/msgpack/index.ts';
 import { policyConformance } from '../conformance/policy.ts';
@@ -64,6 +63,15 @@ async function raw(url: string, headers: Record<string, string> = {}) {
       }),
   };
 }
+
+/** The head of a request that becomes a WebSocket. */
+const upgradeOf = (host: string) =>
+  `${[
+    'GET / HTTP/1.1',
+    `host: ${host}`,
+    ...['connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'],
+    `sec-websocket-key: ${Buffer.alloc(16).toString('base64')}`,
+  ].join('\r\n')}\r\n\r\n`;
 
 const question = (state: number[], shade: number, more = {}) =>
   encodeMsgpack(
@@ -165,64 +173,6 @@ describe('openpi: our client at our server', () => {
         timeout: 20_000,
       })
       .toBe(16);
-  });
-});
-
-describe('openpi: our client and servers that misbehave', () => {
-  /** A server that answers each question with these messages. */
-  async function mad(...answers: (Uint8Array | string)[]) {
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-    server.on('connection', (ws) => {
-      ws.send(encodeMsgpack({}));
-      ws.on('message', () => {
-        for (const one of answers) ws.send(one);
-      });
-    });
-    await new Promise((resolve) => server.once('listening', resolve));
-    cleanups.push(async () => {
-      for (const client of server.clients) client.terminate();
-      server.close();
-    });
-    const description = new SeeingPolicy().describe();
-    const card = cardOf({ ...description, step_ms: 50, takes_task: true }, 'cd'.repeat(32)) as RemoteCard;
-    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const policy = await connectOpenPi({ url, policy: '', token: undefined, connectMs: 5_000, card, clock });
-    cleanups.push(() => policy.close());
-    return policy;
-  }
-  const chunk = (...values: number[]) =>
-    encodeMsgpack(
-      { actions: NumpyArray.float32([values.length / 4, 4], Float32Array.from(values)) },
-      { numpy: 'openpi' },
-    );
-
-  it.each([
-    ['NaN', chunk(1, 2, 3, 4, 5, 6, Number.NaN, 8), /NaN in action 1/],
-    ['another horizon', chunk(1, 2, 3, 4), /\[1, 4\] was answered, \[2, 4\]/],
-    ['no actions', encodeMsgpack({ state: 1 }), /has no actions; it has state/],
-    ['a list', encodeMsgpack([1]), /no map/],
-    ['a traceback', 'Traceback (most recent call last):\n  …\nKeyError: prompt', /KeyError: prompt/],
-  ])('takes no answer with %s', async (_, message, words) => {
-    const policy = await mad(message);
-    await expect(policy.infer(seen(1, 2), 5_000)).rejects.toMatchObject({
-      code: 'model.failed',
-      message: expect.stringMatching(words),
-    });
-  });
-
-  it('takes no bytes that are no MessagePack', async () => {
-    const policy = await mad(Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff));
-    await expect(policy.infer(seen(1, 2), 5_000)).rejects.toMatchObject({ code: 'model.failed' });
-  });
-
-  it('is never one answer behind a server that answers twice', async () => {
-    const policy = await mad(chunk(1, 2, 3, 4, 5, 6, 7, 8), chunk(0, 0, 0, 0, 0, 0, 0, 0));
-    for (let i = 0; i < 5; i++) {
-      const { actions } = await policy.infer(seen(1, 2), 20_000);
-      expect([...actions.data]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-      // The second answer arrives while nobody waits.
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   });
 });
 
@@ -338,9 +288,7 @@ describe('openpi: our server and strangers', () => {
     const { hostname, port } = new URL(url);
     const dead = connectTcp(Number(port), hostname);
     cleanups.push(async () => dead.destroy());
-    dead.write(
-      `GET / HTTP/1.1\r\nhost: ${hostname}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
-    );
+    dead.write(upgradeOf(hostname));
     await expect.poll(() => server.view().clients, { timeout: 20_000 }).toBe(1);
     await expect.poll(() => server.view().clients, { timeout: 20_000 }).toBe(0);
     const alive = await connect(url);
@@ -380,6 +328,21 @@ describe('openpi: our server and strangers', () => {
     await a.close();
     await expect.poll(() => server.view().clients, { timeout: 20_000 }).toBe(1);
     expect((await connect(url)).describe().name).toBe('hash');
+  });
+
+  it('ends although somebody who was turned away, and somebody who never asked, hold on', async () => {
+    const { url, server } = await serve({ hash: () => new HashPolicy() }, { token: 'secret-token' });
+    const { hostname, port } = new URL(url);
+    const holding = ['', 'GET / HTTP/1.1\r\n', `${upgradeOf(hostname)}`].map((head) => {
+      const socket = connectTcp({ port: Number(port), host: hostname, allowHalfOpen: true });
+      socket.on('error', () => {});
+      cleanups.push(async () => socket.destroy());
+      socket.write(head);
+      return socket;
+    });
+    await new Promise((resolve) => holding[2]!.once('data', resolve));
+    await server.close();
+    await server.close();
   });
 
   it('never sends an action that is not a number', async () => {

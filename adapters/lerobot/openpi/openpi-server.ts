@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { EdgeError, type PolicyDesk, type PolicySession, type Timer } from '../../../contract/core.ts';
@@ -16,6 +16,8 @@ import { OpenPiClient } from './openpi-client.ts';
 const PING_MS = 20_000;
 /** Its request for a connection must be complete by then, milliseconds. */
 const HEADERS_MS = 10_000;
+/** One that was turned away has this long to read why, milliseconds. */
+const FAREWELL_MS = 1_000;
 
 /**
  * The policies of a desk for clients of openpi. `ws://host:port/` is the default policy, `/<name>` another one. Each
@@ -25,6 +27,8 @@ export class OpenPiServer implements WireServer {
   readonly #desk: PolicyDesk;
   readonly #options: WireServerOptions;
   readonly #http: Server;
+  /** All of them: of one that was upgraded, or turned away, the HTTP server knows nothing any more. */
+  readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<WebSocket, OpenPiClient>();
   #pings: Timer | undefined;
   #questions = 0;
@@ -44,6 +48,10 @@ export class OpenPiServer implements WireServer {
     );
     // Sockets that never become clients are bounded too.
     this.#http.maxConnections = options.clientsMax + 16;
+    this.#http.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -71,10 +79,10 @@ export class OpenPiServer implements WireServer {
 
   async close(): Promise<void> {
     this.#pings?.cancel();
-    for (const socket of this.#clients.keys()) socket.terminate();
+    for (const client of this.#clients.keys()) client.terminate();
     await new Promise<void>((resolve) => {
       this.#http.close(() => resolve());
-      this.#http.closeAllConnections();
+      for (const socket of this.#sockets) socket.destroy();
     });
   }
 
@@ -109,6 +117,9 @@ export class OpenPiServer implements WireServer {
         ...['connection: close', 'content-type: text/plain', `content-length: ${Buffer.byteLength(body)}`],
       ];
       socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+      // It may read why; if it does not hang up by then, we do.
+      const timer = this.#options.clock.after(FAREWELL_MS, () => socket.destroy());
+      socket.once('close', () => timer.cancel());
       return;
     }
     // One per connection, since what a question may have depends on the policies there are now.
