@@ -20,8 +20,8 @@ const { values: flags } = parseArgs({
     load: { type: 'string', default: '2' },
     agents: { type: 'string', default: '5' },
     json: { type: 'boolean', default: false },
-    // For a look at what matters: flags of Node for the process that is measured.
-    flags: { type: 'string', default: '' },
+    // Of Node, for the process that is measured: those that a cell with controllers is started with.
+    flags: { type: 'string', default: '--max-semi-space-size=2 --single-threaded' },
   },
 });
 const BLOCK_MS = 15_000;

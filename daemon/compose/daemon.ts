@@ -43,6 +43,17 @@ const CELL_FLAGS = [
 ];
 
 /**
+ * Collecting garbage and compiling, an isolate waits for helper threads of the process. Those have no real-time class:
+ * under load a control step would wait for them, tens of milliseconds, whatever class its own thread has.
+ */
+const REAL_TIME_FLAGS = ['--single-threaded'];
+
+function flagsOf(name: CellName, { config }: Settings): readonly string[] {
+  const real = name === 'execution' && config.controllers.length > 0 && config.control.real_time > 0;
+  return real ? [...CELL_FLAGS, ...REAL_TIME_FLAGS] : CELL_FLAGS;
+}
+
+/**
  * The whole daemon, ready to start; `read` is how the configuration is read again. Throws `host.data_dir_in_use`
  * when another one has the data.
  */
@@ -62,7 +73,11 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
     spawn:
       config.daemon.cells === 'inline'
         ? inlineCell(held)
-        : forkCell(entry('../cell-main.ts'), () => [JSON.stringify(held.current)], CELL_FLAGS),
+        : forkCell(
+            entry('../cell-main.ts'),
+            () => [JSON.stringify(held.current)],
+            (name) => flagsOf(name, held.current),
+          ),
     notify,
     report,
     watchdogMs: watchdogPeriodMs(process.env, process.pid),

@@ -18,16 +18,16 @@ export type CarrierEvents = {
 
 export type SpawnCell = (name: CellName, events: CarrierEvents) => CellCarrier;
 
-/** Forks `entry` for a cell, with the arguments of that moment. Messages travel by structured clone, so bigint and typed arrays survive. */
+/** Forks `entry` for a cell, with the arguments and flags of that moment. Messages travel by structured clone, so bigint and typed arrays survive. */
 export function forkCell(
   entry: string,
   args: () => readonly string[],
-  execArgv: readonly string[],
+  execArgv: (name: CellName) => readonly string[],
 ): SpawnCell {
   return (name, events) => {
     const child: ChildProcess = fork(entry, [name, ...args()], {
       serialization: 'advanced',
-      execArgv: [...execArgv],
+      execArgv: [...execArgv(name)],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     let gone = false;
