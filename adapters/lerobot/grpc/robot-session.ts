@@ -13,7 +13,7 @@ import type { WireKeysFile } from '../wire/wire-keys.ts';
 import { observationOf, type Plan, planOf, stateOf } from './features.ts';
 import { type PolicySetup, readObservation, readSetup, writeActions } from './messages.ts';
 import { ObservationFilter } from './observation-filter.ts';
-import { PICKLE_LIMITS } from './pickle/index.ts';
+import { OBSERVATION_LIMITS } from './pickle/index.ts';
 
 export type SessionOptions = {
   readonly keys: WireKeysFile;
@@ -98,7 +98,7 @@ export class RobotSession {
   /** Keeps it where it is the newest that is to be inferred from. Throws `wire.refused`, `model.bad_observation`. */
   observe(bytes: Uint8Array): void {
     const { plan } = this.#instructedPolicy();
-    const limits = { ...PICKLE_LIMITS, bytesMax: this.#options.observationBytesMax };
+    const limits = { ...OBSERVATION_LIMITS, bytesMax: this.#options.observationBytesMax };
     const message = readObservation(bytes, limits);
     const state = stateOf(message, plan);
     if (!this.#filter.passes(message.timestep, message.mustGo, state)) return;

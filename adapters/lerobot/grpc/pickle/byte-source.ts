@@ -47,6 +47,7 @@ export class ByteSource {
   text(length: number): string {
     const from = this.at;
     const bytes = this.take(length);
+    if (length <= SHORT_BYTES_MAX && isAscii(bytes)) return String.fromCharCode(...bytes);
     try {
       return UTF8.decode(bytes);
     } catch {
@@ -73,3 +74,10 @@ export class ByteSource {
 }
 
 const LINE_BYTES_MAX = 256;
+/** Names are short and plain, and there are many: a decoder costs more than they do. */
+const SHORT_BYTES_MAX = 64;
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f) return false;
+  return true;
+}

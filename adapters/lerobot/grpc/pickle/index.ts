@@ -5,7 +5,7 @@ import { PickleReader } from './pickle-reader.ts';
 import type { PyValue } from './values.ts';
 
 export { readFloats, readPixels } from './elements.ts';
-export { PICKLE_LIMITS, type PickleLimits, SETUP_LIMITS } from './limits.ts';
+export { OBSERVATION_LIMITS, PICKLE_LIMITS, type PickleLimits, SETUP_LIMITS } from './limits.ts';
 export { PickleWriter } from './pickle-writer.ts';
 export * from './values.ts';
 

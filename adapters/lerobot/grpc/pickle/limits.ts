@@ -23,5 +23,11 @@ export const PICKLE_LIMITS: PickleLimits = {
   elementsMax: 8 * 1024 * 1024,
 };
 
+/**
+ * Of an observation that a stranger sent: a pickle of that many opcodes holds the thread for some 10 ms, and nobody's
+ * robot has thousands of joints.
+ */
+export const OBSERVATION_LIMITS: PickleLimits = { ...PICKLE_LIMITS, opcodesMax: 20_000, memoMax: 10_000 };
+
 /** Of the setup of a policy: names and shapes. */
 export const SETUP_LIMITS: PickleLimits = { ...PICKLE_LIMITS, bytesMax: 256 * 1024, opcodesMax: 20_000 };

@@ -197,8 +197,11 @@ export class PickleReader {
   }
 
   #popMany(count: number, at: number): PyValue[] {
-    const values = Array.from({ length: count }, () => this.#pop(at));
-    return values.reverse();
+    const from = this.#stack.length - count;
+    for (let i = Math.max(0, from); i < this.#stack.length; i++)
+      if (this.#stack[i] === MARK) throw refused('the stack is empty', at);
+    if (from < 0) throw refused('the stack is empty', at);
+    return this.#stack.splice(from) as PyValue[];
   }
 
   #popToMark(at: number): PyValue[] {
