@@ -32,8 +32,9 @@ export type VlaPolicyOptions = {
   readonly timeoutMs: number;
 };
 
-/** The other side needs a moment to say that it was late: its words are better than our silence, milliseconds. */
-const ANSWER_MS = 50;
+/** The other side is given a little less time than we have: its words are better than our silence. Milliseconds, and a share. */
+const ANSWER_MS = 20;
+const ANSWER_SHARE = 0.1;
 /** Sessions of one process; beyond it names repeat, and nobody has so many at a time. */
 let sessions = 0;
 
@@ -92,7 +93,7 @@ export class ZenohVlaPolicy implements Policy {
     const { payload, encoding } = encodeVlaRequest(
       {
         observation,
-        deadlineMs,
+        deadlineMs: deadlineMs - Math.min(ANSWER_MS, deadlineMs * ANSWER_SHARE),
         reset,
         prefix,
         session: this.#session,
@@ -105,7 +106,7 @@ export class ZenohVlaPolicy implements Policy {
     const asked = sessionOf(this.#options).query(this.#selector, {
       payload,
       encoding,
-      timeoutMs: deadlineMs + ANSWER_MS,
+      timeoutMs: deadlineMs,
       target: 'best_matching',
     });
     try {

@@ -187,7 +187,7 @@ function readTool(value: unknown, i: number): ModelTool {
       told['description'] === undefined
         ? ''
         : text(told['description'], `${path}/function/description`, 8_192),
-    parameters: asObject(
+    parameters: readSchema(
       told['parameters'] ?? { type: 'object', properties: {} },
       `${path}/function/parameters`,
     ),
@@ -217,7 +217,33 @@ function readFormat(value: unknown): ChatRequest['answerSchema'] {
   if (format['type'] !== 'json_schema')
     throw invalid('/response_format/type', 'text, json_object or json_schema');
   const told = asObject(format['json_schema'], '/response_format/json_schema');
-  return asObject(told['schema'], '/response_format/json_schema/schema');
+  return readSchema(told['schema'], '/response_format/json_schema/schema');
+}
+
+/** Characters of one schema, serialized, and how deep it may be. */
+const SCHEMA_CHARS_MAX = 65_536;
+const SCHEMA_DEPTH_MAX = 48;
+/** A stranger's regular expression, run on what a model says, could hold this process for hours. */
+const REFUSED = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef']);
+
+/** A JSON Schema of a stranger: what a model says is checked against it in this process. */
+function readSchema(value: unknown, path: string): Record<string, unknown> {
+  const schema = asObject(value, path);
+  walk(schema, path, 0);
+  if (JSON.stringify(schema).length > SCHEMA_CHARS_MAX)
+    throw invalid(path, `at most ${SCHEMA_CHARS_MAX} characters`);
+  return schema;
+}
+
+function walk(value: unknown, path: string, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > SCHEMA_DEPTH_MAX) throw invalid(path, `at most ${SCHEMA_DEPTH_MAX} levels`);
+  for (const [key, one] of Object.entries(value)) {
+    // A property may have such a name; a keyword has text, or a table of them.
+    const keyword = key === 'patternProperties' || typeof one === 'string';
+    if (REFUSED.has(key) && keyword) throw invalid(`${path}/${key}`, 'not in a schema from outside');
+    walk(one, path, depth + 1);
+  }
 }
 
 function asObject(value: unknown, path: string): Record<string, unknown> {

@@ -15,6 +15,9 @@ import { until } from '../support/until.ts';
 
 const GUEST = 'a-token-of-a-guest';
 
+const schemaFormat = (schema: object) => ({ type: 'json_schema', json_schema: { name: 's', schema } });
+const deep = (levels: number): object => (levels === 0 ? {} : { not: deep(levels - 1) });
+
 /** The API over models that say what `reply` says, with policies beside them. */
 async function inferenceRig(reply: ReplyOf) {
   const clock = new SystemClock();
@@ -265,6 +268,8 @@ describe('POST /v1/chat/completions, asked by the openai client', () => {
     ['/guided_choice', { messages, guided_choice: ['a'] }],
     ['/tool_choice', { messages, tool_choice: 'required' }],
     ['/max_tokens', { messages, max_tokens: '5' }],
+    ['/pattern', { messages, response_format: schemaFormat({ type: 'string', pattern: '^(a+)+$' }) }],
+    ['/schema', { messages, response_format: schemaFormat(deep(200)) }],
   ])('refuses a wish that it would not hear, naming %s', async (path, body) => {
     const refused = await rig.post('/v1/chat/completions', body);
     expect(refused.status).toBe(400);

@@ -37,4 +37,30 @@ describe('the door for callers that never say goodbye', () => {
     expect(desk.policies()[0]).toMatchObject({ calls: 20, sessions: 2 });
     door.close();
   });
+
+  it('answers by the deadline also where beginning anew takes for ever', async () => {
+    const clock = new ManualClock();
+    const policy = new Remembering();
+    const { door } = await deskOf(clock, [specOf('p', () => policy)]);
+    const ask = (reset: boolean) =>
+      door.infer(who('a'), {
+        observation: see(1),
+        ...{
+          deadlineMs: 100,
+          policy: undefined,
+          prefix: undefined,
+          call: undefined,
+          session: undefined,
+          reset,
+        },
+      });
+    await ask(false);
+    policy.reset = () => new Promise(() => {});
+    const asked = ask(true);
+    asked.catch(() => {});
+    await clock.advance(1);
+    await clock.advance(100);
+    await expect(asked).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    door.close();
+  });
 });

@@ -8,6 +8,7 @@ import {
   type PolicyDesk,
   type PolicySession,
   type Timer,
+  withDeadline,
 } from '../../../contract/core.ts';
 import type { VlaRequest } from '../../../formats/inference/index.ts';
 
@@ -61,12 +62,19 @@ export class PolicyDoor {
 
   /** As `PolicySession.infer`, and `model.not_found`. Settles by the deadline. */
   async infer(caller: PolicyCaller, request: VlaRequest): Promise<ActionChunk> {
-    const { observation, deadlineMs = DEADLINE_MS_DEFAULT, prefix, call } = request;
+    const { observation, prefix, call } = request;
+    let { deadlineMs = DEADLINE_MS_DEFAULT } = request;
     const kept = this.#find(caller, request);
     const cancel = call === undefined ? undefined : this.#cancellable(call);
     kept.open += 1;
     try {
-      if (request.reset) await kept.session.reset();
+      if (request.reset) {
+        // Beginning anew is part of the question: it has no time of its own.
+        const began = this.#clock.monotonicMs();
+        const policy = request.policy ?? 'default';
+        await withDeadline(this.#clock, deadlineMs, kept.session.reset(), 'reset policy', policy);
+        deadlineMs -= this.#clock.monotonicMs() - began;
+      }
       if (!prefix && !cancel) return await kept.session.infer(observation, deadlineMs);
       return await kept.session.infer(observation, deadlineMs, {
         ...(prefix ? { prefix } : {}),
