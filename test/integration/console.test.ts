@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Submitted } from '../../contract/index.ts';
+import type { EStopState, Submitted } from '../../contract/index.ts';
 import { finishedRun, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 /** The live page in a real browser, beside a real run. SCREENSHOT=file.png keeps a picture of it. */
@@ -79,6 +79,22 @@ describe('the live page', () => {
       async () => (await page.locator('body').innerText()).includes('succeeded'),
       'the page shows the end of the run',
     );
+  });
+
+  it('stops the robot for good, says by whom, and asks before it releases', async () => {
+    const state = () => daemon.api.get<EStopState>('/v1/estop');
+    await page.getByRole('button', { name: 'Emergency stop', exact: true }).click();
+    await until(async () => (await state()).engaged, 'it is engaged');
+    expect(await state()).toMatchObject({ source: 'console', by: 'operator' });
+    const release = page.getByRole('button', { name: 'Release emergency stop' });
+    await release.waitFor();
+    expect(await page.locator('#estop-note').innerText()).toContain('operator (console)');
+    page.once('dialog', (dialog) => void dialog.dismiss());
+    await release.click();
+    expect((await state()).engaged).toBe(true);
+    page.once('dialog', (dialog) => void dialog.accept());
+    await release.click();
+    await until(async () => !(await state()).engaged, 'it is released');
   });
 
   it('loads nothing from elsewhere and raises no error in the browser', () => {

@@ -194,10 +194,7 @@ describe('a robot that is driven', () => {
     expect(kinds).toContain('lease.granted');
     // A node of the robot presses the emergency stop: it stands, and is told nothing but to stand until a release.
     await onTheWay(daemon);
-    await peer('ros_estop.py', '/robot7/emergency_stop').line(
-      (line: { said?: boolean }) => line.said,
-      60_000,
-    );
+    await peer('ros_estop.py', '/robot7/emergency_stop').line<{ said: boolean }>((line) => line.said, 60_000);
     const engaged = await until(async () => {
       const state = await daemon.api.get<EStopState>('/v1/estop');
       return state.engaged && state;
