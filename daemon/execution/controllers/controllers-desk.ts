@@ -91,6 +91,7 @@ export class ControllersDesk {
   #delayMs = RESTART_FIRST_MS;
   #seen = { steps: 0, atMs: 0 };
   #told = '';
+  #lost = 0;
   #closed = false;
 
   constructor(deps: ControllersDeskDeps) {
@@ -170,11 +171,6 @@ export class ControllersDesk {
     this.#handle?.terminate();
     this.#handle = undefined;
     this.#looks?.cancel();
-  }
-
-  /** Steps that were done and lay unread until they were dropped from the record. */
-  get lost(): number {
-    return this.#shared.lost;
   }
 
   async #begin(
@@ -319,7 +315,12 @@ export class ControllersDesk {
 
   #everySecond(): void {
     for (const slot of this.#slots) this.#summarise(slot);
-    const { steps } = this.#shared;
+    const { steps, lost } = this.#shared;
+    if (lost !== this.#lost)
+      this.#deps.report('warn', 'control steps were not recorded: the cell did not keep up', {
+        lost: lost - this.#lost,
+      });
+    this.#lost = lost;
     const now = this.#deps.nowMs();
     // Steps are counted from the first action on: before it, there is nothing that could hang.
     const acting = this.#slots.some(({ run, counts }) => run && counts.steps > 0);
