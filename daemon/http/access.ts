@@ -16,6 +16,7 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/grants/:id/revoke',
   'POST /v1/chat/completions',
   'POST /v1/inference/plan',
+  'POST /v1/plans',
 ]);
 /** What an agent is told by a person, it believes: of the own tenant, and for operators. */
 const TELLS = 'POST /v1/questions/:questionId/answer';
