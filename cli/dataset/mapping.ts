@@ -21,7 +21,7 @@ const COMMANDS = '/forward_position_controller/commands';
 /** What a perception of the scene says, where it is recorded. */
 const ENVIRONMENT = '/environment_state';
 const APPLIED = '/auraison/actions/';
-const IMAGE = 'sensor_msgs/msg/Image';
+const PICTURES = ['sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'];
 
 /** Which topics become which features: as the flags say, and else as this house records them, by a look at one bag. */
 export async function mappingOf(path: string, flags: MappingFlags): Promise<EpisodeMapping> {
@@ -62,6 +62,7 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
       action: { ...sourceOf(action), ...names, maxAgeMs: Number(flags.actionMaxAge) / 1e6, isAction: true },
     },
     images: flags.cameras ? camerasOf(flags.camera, topics, maxAgeMs) : {},
+    decode: async (file) => (await import('../../adapters/images/sharp-decoder.ts')).decodePicture(file),
   };
 }
 
@@ -73,7 +74,11 @@ function camerasOf(
   const pairs =
     flags?.map((text) => pairOf(text, '--camera')) ??
     topics.flatMap(({ topic, type }): [string, string][] => {
-      const name = type === IMAGE ? /^\/camera\/(\w+)\/image_raw$/.exec(topic)?.[1] : undefined;
+      const [, name, packed] = /^\/camera\/(\w+)\/image_raw(\/compressed)?$/.exec(topic) ?? [];
+      if (!PICTURES.includes(type)) return [];
+      // Raw ones have not lost anything yet.
+      const isSecond = packed !== undefined && topics.some((other) => `${other.topic}/compressed` === topic);
+      if (isSecond) return [];
       return name === undefined ? [] : [[name, topic]];
     });
   return Object.fromEntries(

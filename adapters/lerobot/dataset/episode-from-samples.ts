@@ -1,7 +1,6 @@
 import type { DatasetEpisode, DatasetFrame, DatasetSpec, EdgeError, Sample } from '../../../contract/core.ts';
-import { decodeImage, IMAGE } from '../../../formats/cdr/index.ts';
 import { invalid } from './info.ts';
-import { pictureSize, toRgb } from './pictures.ts';
+import { type PictureDecoder, readPicture, sizeOf } from './pictures.ts';
 import { type FramePlan, planFrames, type Track } from './resample.ts';
 import { VectorReader } from './vector-reader.ts';
 
@@ -22,6 +21,8 @@ export type EpisodeMapping = {
   readonly slopMs: number;
   readonly vectors: Readonly<Record<string, FeatureSource>>;
   readonly images: Readonly<Record<string, FeatureSource>>;
+  /** Unpacks what cameras compress to (JPEG, PNG, WebP). Absent: only raw pictures are taken. */
+  readonly decode?: PictureDecoder;
   /** What the dataset has already: a recording with other joints or another size of pictures is refused. */
   readonly like?: DatasetSpec;
 };
@@ -154,9 +155,8 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
       if (reader.topic === sample.topic && !reader.take(sample, time)) skipped[key] = (skipped[key] ?? 0) + 1;
     for (const [key, found] of images) {
       if (mapping.images[key]!.topic !== sample.topic) continue;
-      if (sample.type !== IMAGE)
-        throw invalid(recorded.source, `${sample.topic} is ${sample.type}; pictures are taken of ${IMAGE}`);
-      const size = pictureSize(decodeImage(sample.bytes), sample.topic);
+      // A compressed picture costs its decoding: the first one tells the size, the others are checked when they are used.
+      const size = await sizeOf(sample, mapping.decode, found.size);
       if (found.size !== '' && found.size !== size)
         throw invalid(recorded.source, `${sample.topic} changes its size from ${found.size} to ${size}`);
       found.size = size;
@@ -201,18 +201,28 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
   };
 }
 
+type Camera = {
+  readonly topic: string;
+  times: readonly bigint[];
+  next: number;
+  readonly kept: Map<number, Sample>;
+  size: string;
+};
+
 /** Gives pictures by their number of each camera; numbers only rise. Reads the recording once for all cameras. */
 class PictureFeed {
   readonly #samples: AsyncIterator<Sample>;
-  readonly #cameras: Map<string, { topic: string; times: bigint[]; next: number; kept: Map<number, Sample> }>;
+  readonly #cameras: Map<string, Camera>;
+  readonly #mapping: EpisodeMapping;
   readonly #source: string;
   readonly #decoded = new Map<string, { index: number; rgb: Uint8Array }>();
 
   constructor(recorded: RecordedEpisode, mapping: EpisodeMapping) {
     this.#source = recorded.source;
+    this.#mapping = mapping;
     const cameras = Object.entries(mapping.images);
     this.#cameras = new Map(
-      cameras.map(([key, { topic }]) => [key, { topic, times: [], next: 0, kept: new Map() }]),
+      cameras.map(([key, { topic }]) => [key, { topic, times: [], next: 0, kept: new Map(), size: '' }]),
     );
     const topics = new Set(cameras.map(([, { topic }]) => topic));
     this.#samples = recorded.samples(topics)[Symbol.asyncIterator]();
@@ -228,7 +238,11 @@ class PictureFeed {
       if (done) throw invalid(this.#source, 'the recording changed while it was read');
       this.#keep(value);
     }
-    const rgb = toRgb(decodeImage(camera.kept.get(index)!.bytes));
+    const { rgb, width, height } = await readPicture(camera.kept.get(index)!, this.#mapping.decode);
+    const size = `${width}x${height}`;
+    camera.size ||= size;
+    if (size !== camera.size)
+      throw invalid(this.#source, `${camera.topic} changes its size from ${camera.size} to ${size}`);
     this.#decoded.set(key, { index, rgb });
     return rgb;
   }

@@ -1,5 +1,16 @@
-import { EdgeError } from '../../../contract/core.ts';
-import type { Image } from '../../../formats/cdr/index.ts';
+import { EdgeError, type Sample } from '../../../contract/core.ts';
+import {
+  COMPRESSED_IMAGE,
+  decodeCompressedImage,
+  decodeImage,
+  IMAGE,
+  type Image,
+} from '../../../formats/cdr/index.ts';
+
+/** rgb8 of a compressed picture, rows from the top. Rejects with `sample.malformed`. */
+export type PictureDecoder = (
+  file: Uint8Array,
+) => Promise<{ readonly data: Uint8Array; readonly width: number; readonly height: number }>;
 
 /** Bytes of a pixel and where in it red, green and blue are. */
 const LAYOUTS: Readonly<
@@ -16,8 +27,36 @@ const LAYOUTS: Readonly<
 /** 8K: beyond it a size is no picture's. */
 const SIDE_MAX = 8_192;
 
+/** A picture of a message, rgb8 of [height, width, 3]. Rejects with `sample.malformed`. */
+export async function readPicture(
+  { topic, type, bytes }: Sample,
+  decode: PictureDecoder | undefined,
+): Promise<{ readonly rgb: Uint8Array; readonly width: number; readonly height: number }> {
+  if (type === IMAGE) {
+    const image = decodeImage(bytes);
+    pictureSize(image, topic);
+    return { rgb: toRgb(image), width: image.width, height: image.height };
+  }
+  if (type !== COMPRESSED_IMAGE || !decode)
+    throw malformed(topic, `${type} is not what pictures are taken of`);
+  const { data, width, height } = await decode(decodeCompressedImage(bytes).data);
+  return { rgb: data, width, height };
+}
+
+/** `WIDTHxHEIGHT` of the picture in a message; of a compressed one `known`, where that is known. */
+export async function sizeOf(
+  sample: Sample,
+  decode: PictureDecoder | undefined,
+  known: string,
+): Promise<string> {
+  if (sample.type === IMAGE) return pictureSize(decodeImage(sample.bytes), sample.topic);
+  if (known !== '') return known;
+  const { width, height } = await readPicture(sample, decode);
+  return `${width}x${height}`;
+}
+
 /** `WIDTHxHEIGHT`. Throws `sample.malformed` for what cannot become rgb8. */
-export function pictureSize(image: Image, topic: string): string {
+function pictureSize(image: Image, topic: string): string {
   const { encoding, width, height, step, data } = image;
   const layout = LAYOUTS[encoding];
   if (!layout)
@@ -33,7 +72,7 @@ export function pictureSize(image: Image, topic: string): string {
 }
 
 /** rgb8 of [height, width, 3] without padding; of a picture that `pictureSize` took. */
-export function toRgb({ encoding, width, height, step, data }: Image): Uint8Array {
+function toRgb({ encoding, width, height, step, data }: Image): Uint8Array {
   const { bytes, order } = LAYOUTS[encoding]!;
   const rgb = new Uint8Array(width * height * 3);
   const isPlain = encoding === 'rgb8';
