@@ -18,10 +18,10 @@ const at = (...positions: number[]) => ({ positions });
 const anyLimits = fc
   .record({
     middle: fc.double({ min: -3, max: 3, noNaN: true }),
-    half: fc.double({ min: 0.02, max: 3, noNaN: true }),
-    velocity: fc.double({ min: 0.05, max: 5, noNaN: true }),
-    toAcceleration: fc.double({ min: 0.5, max: 30, noNaN: true }),
-    toJerk: fc.double({ min: 0.5, max: 60, noNaN: true }),
+    half: fc.double({ min: 0.001, max: 3, noNaN: true }),
+    velocity: fc.double({ min: 0.01, max: 20, noNaN: true }),
+    toAcceleration: fc.double({ min: 0.1, max: 200, noNaN: true }),
+    toJerk: fc.double({ min: 0.1, max: 500, noNaN: true }),
   })
   .map(({ middle, half, velocity, toAcceleration, toJerk }) => {
     const acceleration = velocity * toAcceleration;
@@ -66,14 +66,14 @@ describe('the joint gate', () => {
     const any = fc.tuple(
       anyLimits,
       fc.array(fc.tuple(anyAsked, fc.integer({ min: 1, max: 30 })), { minLength: 1, maxLength: 40 }),
-      fc.constantFrom(0.002, 0.01, 0.02, 0.05),
+      fc.constantFrom(0.001, 0.002, 0.01, 0.02, 0.05, 0.1),
       fc.double({ min: 0, max: 1, noNaN: true }),
       fc.constantFrom('clamp', 'refuse'),
     );
     fc.assert(
       fc.property(any, ([joint, asked, dt, share, mode]) => {
         const gate = makeJointGate(spec([joint], { mode: mode as 'clamp' }));
-        const start = joint.lower + share * (joint.upper - joint.lower);
+        const start = Math.min(joint.upper, joint.lower + share * (joint.upper - joint.lower));
         const sent = [start];
         const take = ({ applied }: { applied: Float64Array }) => sent.push(applied[0]!);
         for (const [q, times] of asked) {
@@ -95,6 +95,21 @@ describe('the joint gate', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it('keeps its velocity between two steps too, where jerk is quick and steps are slow', () => {
+    const joint = limits({
+      lower: -0.001,
+      upper: 0.001,
+      velocity: 0.01,
+      acceleration: 0.093_843_75,
+      jerk: 30,
+    });
+    const gate = makeJointGate(spec([joint]));
+    const sent = [-0.001];
+    const asked = [0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0];
+    for (const q of asked) sent.push(gate.apply([q], 0.01, at(-0.001)).applied[0]!);
+    expect(measured(sent, 0.01, joint).velocity).toBeLessThanOrEqual(1);
   });
 
   it('is as strict with steps that come irregularly', () => {

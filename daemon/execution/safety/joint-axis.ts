@@ -65,8 +65,9 @@ export class JointAxis {
     const target = this.clamped(asked);
     const drift = this.#drift(target, dt);
     if (this.#ride(target, drift, dt)) return;
-    this.#leap(this.#choose(target, drift, dt), dt);
-    if (!this.#holds()) this.brake(dt);
+    const jerk = this.#choose(target, drift, dt);
+    this.#leap(jerk, dt);
+    if (!this.#keepsSpeed(jerk) || !this.#holds()) this.brake(dt);
   }
 
   /** Thinks out a step of `dt` seconds on the quickest way to rest. */
@@ -197,6 +198,13 @@ export class JointAxis {
     if (was < 0 && a > 0 && this.velocity - (was * was) / (2 * j) < -vMax) return false;
     this.#stop.from(v, a, acceleration, jerk);
     return p + this.#stop.low >= this.#lower;
+  }
+
+  /** A velocity that has its peak within the step keeps its limit there too; only at its ends it is looked at else. */
+  #keepsSpeed(j: number): boolean {
+    const a = this.acceleration;
+    if (a * this.nextAcceleration >= 0) return true;
+    return Math.abs(this.velocity - (a * a) / (2 * j)) <= this.limits.velocity * (1 + ROUNDING);
   }
 
   /** The state after `dt` seconds of one jerk. */
