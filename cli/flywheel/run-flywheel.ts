@@ -1,7 +1,8 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/parquet-files.ts';
+import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
 import { DatasetWriter } from '../../adapters/lerobot/dataset/index.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import type { Task } from '../../apps/ar4-physical-ai/expert.ts';
@@ -9,8 +10,10 @@ import { SPEC } from '../../apps/ar4-physical-ai/flywheel/episode.ts';
 import { flywheel, type LoadedPolicy, type Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
 import { FEATURES } from '../../apps/ar4-physical-ai/observation.ts';
 import { type Clock, EdgeError } from '../../contract/core.ts';
+import { CAMERAS } from '../../sim/arm/arm-model.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
+import { ArmCameras } from '../../sim/arm/render/arm-cameras.ts';
 import { run, trainerPython } from './python-env.ts';
 import { type FlywheelReport, gainOf, reportSvg } from './report.ts';
 import { SimWorld } from './sim-world.ts';
@@ -42,9 +45,7 @@ const INFER_MS = 10_000;
 /** The whole flywheel in this process: physics, dataset, trainer (a child), policy. Answers what `results.json` holds. */
 export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelReport> {
   const { folder, task, seed, demos, evaluations, rounds, supervised, signal } = request;
-  if (request.fresh) await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const stages = Stages.open(folder, { task, seed, demos });
+  const stages = await Stages.open(folder, { task, seed, demos }, request.fresh);
   const clock = new SystemClock();
   const python = await trainerPython(request.python, join(TRAINER, 'requirements.txt'), signal, request.note);
   const parquet = new DuckParquetFiles();
@@ -84,12 +85,22 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
     const report = { task, seed, folder, rounds: results, gain_points: gainOf(results) };
     await writeFile(join(folder, 'results.json'), `${JSON.stringify(report, undefined, 2)}\n`);
     await writeFile(join(folder, 'results.svg'), reportSvg(report));
+    await writeFile(join(folder, 'table.jpg'), await pictureOf(simulation));
     return report;
   } finally {
     simulation.close();
     await writer.close();
     await parquet.close();
   }
+}
+
+/** What the front camera sees of the table as it was left. */
+async function pictureOf({ physics }: ArmSimulation): Promise<Uint8Array> {
+  const camera = CAMERAS.find(({ name }) => name === 'front')!;
+  const { rgb } = new ArmCameras().render(camera, physics);
+  const { width, height } = camera;
+  const picture = { kind: 'pixels', width, height, channels: 3, data: rgb } as const;
+  return (await new SharpEncoder().encode(picture, { sideMax: width, quality: 90 })).data;
 }
 
 async function train(
@@ -104,8 +115,8 @@ async function train(
   const counts = ['--episodes', String(episodes), '--seed', String(seed)];
   try {
     await run(python, [join(TRAINER, 'train.py'), ...args, ...counts], signal, (line) => {
-      const { epoch, epochs } = JSON.parse(line) as { epoch: number; epochs: number };
-      tell({ stage: 'train', round, done: epoch, of: epochs });
+      const told = epochOf(line);
+      if (told) tell({ stage: 'train', round, done: told.epoch, of: told.epochs });
     });
   } catch (cause) {
     if (signal.aborted) throw cause;
@@ -113,6 +124,15 @@ async function train(
     throw new EdgeError('model.failed', { operation: 'train', subject: path, message, cause });
   }
   return path;
+}
+
+/** A line of the trainer; undefined for what a library had to say. */
+function epochOf(line: string): { readonly epoch: number; readonly epochs: number } | undefined {
+  try {
+    return JSON.parse(line) as { epoch: number; epochs: number };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The policy as System 1 loads it, asked in process. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -68,6 +68,17 @@ describe(`the flywheel, family of starts ${SEED}`, () => {
     expect(again).toEqual(report);
     expect([...stages].filter((stage) => stage !== 'demonstrate')).toEqual([]);
     await expect(runFlywheel({ ...few, seed: SEED + 1 })).rejects.toMatchObject({ code: 'schema.invalid' });
+    // Nothing but a flywheel is ever emptied.
+    const other = join(folder, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'thesis.tex'), 'years of work');
+    await expect(runFlywheel({ ...few, folder: other, fresh: true })).rejects.toMatchObject({
+      code: 'schema.invalid',
+    });
+    expect(readFileSync(join(other, 'thesis.tex'), 'utf8')).toBe('years of work');
+    expect(readFileSync(join(few.folder, 'table.jpg')).subarray(0, 3)).toEqual(
+      Buffer.from([0xff, 0xd8, 0xff]),
+    );
   });
 
   it('ends where it is told to, and goes on from what it has', { timeout: 10 * MINUTES }, async () => {
