@@ -11,11 +11,10 @@ import { ExecutionPolicyDesk } from '../daemon/execution/serving/policy-desk.ts'
 import { PolicyDoor } from '../daemon/execution/serving/policy-door.ts';
 import { VlaQueryable } from '../daemon/execution/serving/vla-queryable.ts';
 import type { AskReport } from './support/queryable-asker.ts';
-import { randomObservation } from './support/random-observation.ts';
 
 /**
  * What it costs to ask `ai/inference/vla` over Zenoh from another process, beside a direct call to the same policy in
- * the same run: blocks of both take turns. The echo is what Zenoh itself takes for a round trip of such a size.
+ * that process: both take turns, one question at a time. The echo is what Zenoh itself takes for such a round trip.
  *
  * Usage: node bench/queryable.ts [--rounds 20] [--count 100] [--json]
  */
@@ -58,29 +57,18 @@ const keySpace = await NativeKeySpace.open({ mode: 'router', listen: [endpoint] 
 await new VlaQueryable({ prefix: 'bench', clock, desk, door: new PolicyDoor(desk, clock) }).attach(keySpace);
 await keySpace.queryable(`${KEY}-echo`, async ({ payload, encoding }) => ({ payload: payload!, encoding }));
 
-const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY]);
+const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY, DRIVE]);
 await once(asker, 'message');
 const [direct, asked, echo]: [number[], number[], number[]] = [[], [], []];
 let unequal = 0;
 for (let round = -1; round < rounds; round++) {
-  const seed = (round + 2) * 10_000;
-  const expected: string[] = [];
-  const own: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const observation = randomObservation(policy.describe(), seed + i);
-    const began = performance.now();
-    const { actions } = await policy.infer(observation, 5_000);
-    own.push(performance.now() - began);
-    const { data } = actions;
-    expected.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'));
-  }
-  asker.send({ seed, count });
+  asker.send({ seed: (round + 2) * 10_000, count });
   const [report] = (await once(asker, 'message')) as [AskReport];
-  unequal += report.actions.filter((bits, i) => bits !== expected[i]).length;
+  unequal += report.unequal;
   // The first round warms both sides up.
   if (round < 0) continue;
-  direct.push(...own);
-  asked.push(...report.ms);
+  direct.push(...report.directMs);
+  asked.push(...report.askedMs);
   echo.push(...report.echoMs);
 }
 asker.disconnect();
@@ -109,7 +97,7 @@ else {
   const line = (name: string, { p50, p99 }: { p50: number; p99: number }) =>
     console.log(`${name.padEnd(40)} p50 ${p50.toFixed(3)}  p99 ${p99.toFixed(3)}`);
   console.log(
-    `${asked.length} questions, ${rounds} blocks of each in turns, load ${loadavg()[0]!.toFixed(1)}; ms`,
+    `${asked.length} questions, asked, echoed and direct in turns, load ${loadavg()[0]!.toFixed(1)}; ms`,
   );
   line('direct call', figures.direct);
   line('over ai/inference/vla', figures.asked);

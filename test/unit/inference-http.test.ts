@@ -85,6 +85,12 @@ describe('POST /v1/chat/completions, asked by the openai client', () => {
     expect(parts.models.of('model.called').at(-1)).toMatchObject({ tenant: 'guests' });
   });
 
+  it('lists the models that can be asked for by name', async () => {
+    const names: string[] = [];
+    for await (const { id } of parts.client().models.list()) names.push(id);
+    expect(names).toEqual(['plain', 'eyes']);
+  });
+
   it('streams words and calls as they come, and the tokens where they are asked for', async () => {
     const call = { id: 'call-1', name: 'robot_drive', argumentsText: '{"metres":1}' };
     reply = (_request, { onDelta }) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QuotaRule } from '../../contract/index.ts';
+import { ChatDesk } from '../../daemon/runtime/chat/chat-desk.ts';
 import { LatestTime } from '../../daemon/runtime/governance/latest-time.ts';
 import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { QuotaHook } from '../../daemon/runtime/governance/quota-hook.ts';
@@ -28,12 +29,12 @@ function rigOf(rules: readonly QuotaRule[], price = 0) {
   };
   const rig = modelRig([model], { clock, budget: book, hookList: [new QuotaHook(book)] });
   const run = rig.router.forRun({ ...runOf(), emit })!;
-  const read = async () => {
+  const read = async (tenant = 'lab') => {
     const again = bookOf();
     await again.load(log.reader());
-    return again.quotas('lab');
+    return again.quotas(tenant);
   };
-  return { clock, book, model, run, read };
+  return { clock, book, model, run, read, emit, rig };
 }
 
 function runOf() {
@@ -100,5 +101,33 @@ describe('quotas of models', () => {
     abort.abort();
     await clock.advance(1);
     expect(await settled).toBe('run.cancelled');
+  });
+
+  it('count calls that belong to no run, on the account of who asked, also after a restart', async () => {
+    const rules: QuotaRule[] = [{ tenant: 'guests', metric: 'tokens', window: 'total', limit: 1_500 }];
+    const { rig, emit, model, clock, read } = rigOf(rules);
+    const chat = new ChatDesk({
+      models: rig.router.forRun,
+      names: () => ['m'],
+      clock,
+      ids: rig.router.options.ids,
+      emit,
+    });
+    const { messages, maxTokens, temperature } = request();
+    const ask = (tenant: string) =>
+      chat.complete(
+        {
+          caller: tenant,
+          context: { tenant, principal: 'p', roles: [], origin: 'zenoh' },
+          request: { messages, maxTokens, temperature, deadlineMs: 5_000 },
+          model: 'auto',
+        },
+        {},
+      );
+    await ask('guests');
+    await expect(ask('guests')).rejects.toMatchObject({ code: 'quota.exceeded' });
+    await ask('others');
+    expect(model.asked).toHaveLength(2);
+    expect(await read('guests')).toMatchObject([{ tenant: 'guests', used: 2_000, left: 0 }]);
   });
 });

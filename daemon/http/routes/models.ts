@@ -50,7 +50,20 @@ const ModelBox = Type.Object(
   },
   { ...closed, title: 'Model' },
 );
-const ModelsBox = Type.Object({ models: Type.Array(ModelBox) }, closed);
+/** Twice: as the clients of the OpenAI API list models, and with everything that is known of them. */
+const ListedBox = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal('model'),
+    created: Type.Integer(),
+    owned_by: Type.String(),
+  },
+  closed,
+);
+const ModelsBox = Type.Object(
+  { object: Type.Literal('list'), data: Type.Array(ListedBox), models: Type.Array(ModelBox) },
+  closed,
+);
 const TestBox = Type.Object(
   {
     model: Type.String(),
@@ -85,7 +98,11 @@ export function modelRoutes(app: FastifyInstance, { models }: HttpPorts): void {
         response: { 200: ModelsBox, ...errors },
       },
     },
-    async () => ({ models: ((await models?.refresh()) ?? []).map(modelBox) }),
+    async () => {
+      const views = (await models?.refresh()) ?? [];
+      const data = views.map(({ name, kind }) => ({ id: name, object: 'model', created: 0, owned_by: kind }));
+      return { object: 'list', data, models: views.map(modelBox) };
+    },
   );
 
   app.post(
