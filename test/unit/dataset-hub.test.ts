@@ -118,7 +118,9 @@ describe('pushing a dataset to a hub', () => {
       ['file', 'data/chunk-000/file-000.parquet'],
       ['file', 'meta/info.json'],
       ['lfsFile', 'videos/front/chunk-000/file-000.mp4'],
+      ['file', 'README.md'],
     ]);
+    expect(Buffer.from(String(lines[4]!.value['content']), 'base64').toString()).toContain('tags: [LeRobot]');
     expect(lines[3]!.value).toMatchObject({ oid: sha(VIDEO), size: VIDEO.length, algo: 'sha256' });
     expect(Buffer.from(String(lines[2]!.value['content']), 'base64').toString()).toBe('{}');
     const last = seen.at(-1)!;

@@ -8,6 +8,7 @@ import { CODEBASE_VERSION, WORK } from './layout.ts';
 /** One request of a few kilobytes, and one part of a file, milliseconds. */
 const REQUEST_MS = 60_000;
 const PART_MS = 600_000;
+const CARD = 'README.md';
 /** Of a file the hub looks at so much to tell how it wants it. */
 const SAMPLE_BYTES = 512;
 /** What the hub said to a refusal, in an error. */
@@ -72,9 +73,31 @@ export async function pushDataset(root: string, options: HubOptions): Promise<Pu
     }
     options.onFile?.(file);
   }
+  if (!files.some(({ path }) => path === CARD)) {
+    const content = Buffer.from(cardText(options.repo)).toString('base64');
+    lines.push({ key: 'file', value: { path: CARD, content, encoding: 'base64' } });
+  }
   const commit = await hub.commit(lines);
   await hub.tag(CODEBASE_VERSION);
   return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), commit };
+}
+
+/** What the hub shows of a dataset, and by what LeRobot's tools find it; one that lies in the folder is not replaced. */
+function cardText(repo: string): string {
+  return [
+    '---',
+    'task_categories: [robotics]',
+    'tags: [LeRobot]',
+    'configs:',
+    '  - config_name: default',
+    '    data_files: data/*/*.parquet',
+    '---',
+    '',
+    `# ${repo}`,
+    '',
+    'A LeRobotDataset v3, exported from recordings of a robot by Auraison Edge.',
+    '',
+  ].join('\n');
 }
 
 type Action = { readonly href: string; readonly header?: Readonly<Record<string, string>> };
