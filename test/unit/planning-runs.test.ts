@@ -352,3 +352,70 @@ describe('whoever only wants the plan', () => {
       await expect(deskOf(rig).infer(ask, PERSON, 100)).rejects.toMatchObject({ code: 'schema.invalid' });
   });
 });
+
+describe('a robot that is away', () => {
+  it('for a moment is waited for; one that stays away ends the plan, typed, and a model is not asked', async () => {
+    const rig = planRig(() => [drive(0.1)]);
+    await rig.cell.start();
+    const gone = new EdgeError('cell.unavailable', { operation: 'ask', subject: 'execution' });
+    rig.bus.down = gone;
+    await rig.cell.submit({ type: 'plan', params: { goal: 'go' } }, PERSON);
+    await rig.until(() => rig.of('tool.called').length >= 3, 'it looks again');
+    rig.bus.down = undefined;
+    await rig.finished();
+    expect(end(rig).status).toBe('succeeded');
+    const away = planRig(() => [drive(0.1)]);
+    await away.cell.start();
+    away.bus.down = gone;
+    await away.cell.submit({ type: 'plan', params: { goal: 'go' } }, PERSON);
+    await away.finished();
+    expect(end(away)).toMatchObject({ status: 'failed', error: { code: 'robot.unreachable' } });
+    expect(away.model.requests).toEqual([]);
+  });
+});
+
+describe('who asks with bad intent', () => {
+  const bad = (params: unknown, more: object = {}) => ({
+    goal: 'x',
+    dry_run: true,
+    subgoals: [{ name: 'a', description: 'b', params }],
+    ...more,
+  });
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['a pattern that never ends', bad({ type: 'string', pattern: '^(a+)+$' }), /pattern: not a word/],
+    [
+      'a pattern deep inside',
+      bad({ properties: { a: { anyOf: [{ pattern: 'x' }] } } }),
+      /pattern: not a word/,
+    ],
+    ['a reference', bad({ $ref: 'http://elsewhere/schema' }), /\$ref: not a word/],
+    ['names by pattern', bad({ patternProperties: { '(a+)+': {} } }), /patternProperties: not a word/],
+    ['a schema without end', bad(nested(12)), /too large a schema/],
+    ['something else than a schema', bad({ properties: { a: 7 } }), /no schema/],
+    [
+      'subgoals that would be carried out',
+      bad({}, { dry_run: false }),
+      /only of a plan that is not carried out/,
+    ],
+    [
+      'a world of its own that would be acted in',
+      { goal: 'x', world: { a: 1 } },
+      /only of a plan that is not/,
+    ],
+    ['nothing', {}, /goal: missing/],
+  ])('%s is refused, also where it comes as an intent', async (_name, params, message) => {
+    const rig = planRig(() => [drive(0.1)]);
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'plan', params }, PERSON);
+    await rig.finished();
+    expect(end(rig)).toMatchObject({
+      error: { code: 'schema.invalid', message: expect.stringMatching(message) },
+    });
+    expect(rig.model.requests).toEqual([]);
+  });
+});
+
+function nested(depth: number): object {
+  return depth === 0 ? { type: 'string' } : { properties: { a: nested(depth - 1) } };
+}

@@ -11,7 +11,8 @@ import {
   type RuntimeApi,
   withDeadline,
 } from '../../../contract/index.ts';
-import { type Plan, type PlanAsk, planAskChecker } from '../../../contract/plan.ts';
+import type { Plan } from '../../../contract/plan.ts';
+import { checkedAsk } from './plan-ask.ts';
 import { foldPlan, PLAN_KINDS } from './plan-view.ts';
 
 export const PLAN_INTENT = 'plan';
@@ -56,10 +57,11 @@ export class PlanDesk implements PlansApi {
   ): Promise<PlanReply> {
     const { clock, runtime } = this.#parts;
     const until = clock.monotonicMs() + deadlineMs;
+    const asked = typeof ask === 'object' && ask !== null && !Array.isArray(ask) ? ask : undefined;
+    // Whoever asks here wants the plan and nothing of it done.
     const params = {
-      ...checkedAsk(ask),
-      dry_run: true,
-      deadline_ms: Math.max(1, Math.min(600_000, deadlineMs)),
+      ...checkedAsk(asked ? { ...asked, dry_run: true } : ask),
+      deadline_ms: Math.max(1, Math.floor(Math.min(600_000, deadlineMs))),
     };
     const opened = this.open(params, who, options.traceparent);
     const { run } = await withDeadline(clock, deadlineMs, opened, 'plan', 'plan').catch((thrown: unknown) => {
@@ -148,18 +150,4 @@ export class PlanDesk implements PlansApi {
       retryable: false,
     });
   }
-}
-
-/** Throws `schema.invalid`. */
-function checkedAsk(raw: unknown): PlanAsk {
-  const ask = planAskChecker.parse(raw ?? {}, 'plan');
-  const refuse = (message: string): never => {
-    throw new EdgeError('schema.invalid', { operation: 'check plan', subject: 'plan', message });
-  };
-  if (ask.goal === undefined && ask.plan === undefined)
-    refuse('/goal: missing; say what is wanted, or give a plan');
-  if (ask.goal !== undefined && ask.goal.trim() === '') refuse('/goal: empty');
-  if ((ask.subgoals || ask.world) && ask.dry_run === false)
-    refuse('/subgoals: only of a plan that is not carried out (dry_run)');
-  return ask;
 }

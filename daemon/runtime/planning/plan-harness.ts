@@ -9,7 +9,7 @@ import type { PlanAsk, PlanStep } from '../../../contract/plan.ts';
 import { type Made, type MakerParts, PlanMaker } from './plan-maker.ts';
 import { ATTEMPTS_MAX, moveAfter } from './plan-moves.ts';
 import { BEGIN, type PlanPosition, replanned, withFailure } from './plan-position.ts';
-import { readFacts, runStep, type StepEnd } from './step-runner.ts';
+import { knownFacts, runStep, type StepEnd } from './step-runner.ts';
 import type { WatchParts } from './step-watch.ts';
 
 export type PlanHarnessParts = MakerParts & WatchParts;
@@ -124,7 +124,7 @@ export class PlanHarness implements Harness {
   ): Promise<{ readonly next: PlanPosition; readonly outcome?: RunOutcome }> {
     const { runId, signal } = context;
     await context.unpaused();
-    const offered = this.#maker.offered(context, await readFacts(context));
+    const offered = this.#maker.offered(context, await knownFacts(context));
     const subgoal = offered.find(({ name }) => name === step.subgoal);
     const end = await runStep(context, step, subgoal, this.#parts);
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'plan', subject: runId });

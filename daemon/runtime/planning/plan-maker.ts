@@ -13,9 +13,10 @@ import {
 import type { Plan, PlanAsk } from '../../../contract/plan.ts';
 import type { PolicyGate } from '../policy-gate.ts';
 import { LlmPlanner } from './llm-planner.ts';
+import { checkedAsk } from './plan-ask.ts';
 import { planFaults, withoutDone } from './plan-check.ts';
 import type { Failed, PlanPosition } from './plan-position.ts';
-import { readFacts } from './step-runner.ts';
+import { knownFacts } from './step-runner.ts';
 import { type Subgoal, subgoalsOf } from './subgoals.ts';
 
 export type PlanningRules = {
@@ -66,8 +67,9 @@ export class PlanMaker {
 
   /** Rejects as `Planner` does, and with `schema.invalid` for a plan of the caller that does not fit. */
   async make(context: RunContext, position: PlanPosition): Promise<Made | Refused> {
-    const ask = context.intent.params as PlanAsk;
-    const world = ask.world ?? (await readFacts(context));
+    // However it came: the intent may have been sent as any other.
+    const ask = checkedAsk(context.intent.params);
+    const world = ask.world ?? (await knownFacts(context));
     const subgoals = this.offered(context, world);
     const own = ask.plan !== undefined && position.revision === 0 ? ask.plan : undefined;
     const made = own

@@ -21,6 +21,9 @@ const MISSED: ReadonlySet<string> = new Set([
 /** The world may need a moment until it shows what was done: looks, and milliseconds between them. */
 const LOOKS_MAX = 5;
 const LOOK_MS = 200;
+/** A robot that cannot be asked may be back soon: its cell restarts within a second. */
+const PATIENCE_LOOKS = 20;
+const PATIENCE_MS = 500;
 /** Turns of promises in which a run that is not paused says so. */
 const TURNS = 12;
 
@@ -123,6 +126,22 @@ export async function readFacts(context: RunContext): Promise<WorldFacts> {
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
     return {};
+  }
+}
+
+/** The same, with patience for a robot that is away for a moment. Throws `robot.unreachable` where it stays away. */
+export async function knownFacts(context: RunContext): Promise<WorldFacts> {
+  for (let looks = 1; ; looks++) {
+    const facts = await readFacts(context);
+    if (Object.keys(facts).length > 0) return facts;
+    if (looks >= PATIENCE_LOOKS)
+      throw new EdgeError('robot.unreachable', {
+        operation: 'plan',
+        subject: 'robot',
+        message: 'nothing is known of the robot: it cannot be asked',
+      });
+    await pause(context.clock, PATIENCE_MS, context.signal);
+    if (context.signal.aborted) throw over(context);
   }
 }
 
