@@ -87,6 +87,8 @@ export class ActuationLease {
     } else if (current) {
       if (priority <= current.priority) throw held(holder, `${current.holder} has it`);
       await this.#lose('taken', `${holder} takes the lease of ${current.holder}`);
+      // Free for a moment: somebody else may have been quicker.
+      if (this.#state !== 'free') throw held(holder, 'another one took it in the same moment');
     }
     return this.#grant(holder, priority, ttlMs);
   }

@@ -48,6 +48,27 @@ describe('actuation lease', () => {
     expect(() => lease.renew(old.id)).toThrow('actuation lease');
   });
 
+  it.each([0, 1, 2, 3, 4, 5])(
+    'goes to one of two who come in the same moment (%i turns apart)',
+    async (turns) => {
+      let stopped = () => {};
+      const standing = new Promise<void>((resolve) => (stopped = resolve));
+      const { lease, log } = bench(() => standing);
+      await lease.acquire('agent', 20, 1_000);
+      const first = lease.acquire('teleoperation', 50, 1_000).catch(() => undefined);
+      const second = (async () => {
+        await standing;
+        for (let i = 0; i < turns; i++) await Promise.resolve();
+        return await lease.acquire('central', 40, 1_000).catch(() => undefined);
+      })();
+      stopped();
+      const granted = (await Promise.all([first, second])).filter((one) => one !== undefined);
+      expect(granted).toHaveLength(1);
+      expect(lease.current?.id).toBe(granted[0]!.id);
+      expect(log.filter((line) => line.startsWith('granted'))).toHaveLength(2);
+    },
+  );
+
   it('refuses everybody while the robot is being stopped', async () => {
     let stopped = () => {};
     const { lease, clock } = bench(() => new Promise((resolve) => (stopped = resolve)));
