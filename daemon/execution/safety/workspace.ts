@@ -1,43 +1,68 @@
-import type { ToolPoint } from '../../../formats/urdf/index.ts';
+import type { ToolChain, ToolPoint } from '../../../formats/urdf/index.ts';
 import type { Box, Workspace } from './gate-spec.ts';
 import type { JointAxis } from './joint-axis.ts';
 
-/** Places looked at on the way to rest, first and last included. */
-const LOOKS = 12;
-/** Air that is kept from the walls beside what is configured: between two looks the way may bulge, metres. */
+/** The tool is looked at this often on its way, metres, and at so many places at most. */
+const LOOK_M = 0.008;
+const LOOKS_MAX = 128;
+/** A joint on its way to rest is faster than in the mean, by this much at most. */
+const UNEVEN = 2;
+/** Air that is kept from the walls beside what is configured: between two looks the way may cut a corner, metres. */
 const MARGIN_M = 0.003;
 const ROUNDING_M = 1e-9;
 
 /**
- * Keeps the tool point where it may be: a step is allowed when the tool, at its end and on the way to rest from
- * there, is inside. A tool that is outside already may move, as long as it gets no further out.
+ * Keeps the tool point where it may be: a step is allowed when the tool is inside on the way to its end, and from
+ * there on the way to rest. A tool that is outside already may move, as long as it gets no further out.
  */
 export class WorkspaceGuard {
   readonly #tool: ToolPoint;
   readonly #axes: readonly JointAxis[];
   readonly #inside: readonly Box[];
   readonly #keepOut: readonly Box[];
+  /** How far the tool moves at most when a joint moves by one: metres per radian or metre. */
+  readonly #reach: Float64Array;
   readonly #positions: Float64Array;
   readonly #point = new Float64Array(3);
 
-  constructor({ inside, keepOut }: Workspace, tool: ToolPoint, axes: readonly JointAxis[]) {
+  constructor({ chain, inside, keepOut }: Workspace, tool: ToolPoint, axes: readonly JointAxis[]) {
     this.#tool = tool;
     this.#axes = axes;
     this.#inside = inside.map((box) => grown(box, -MARGIN_M));
     this.#keepOut = keepOut.map((box) => grown(box, MARGIN_M));
+    this.#reach = reachOf(chain, axes);
     this.#positions = new Float64Array(axes.length);
   }
 
   /** About the step that the joints have thought out. */
   allows(): boolean {
-    for (let i = 0; i < this.#axes.length; i++) this.#positions[i] = this.#axes[i]!.position;
-    const now = this.#depth();
+    const axes = this.#axes;
+    for (let i = 0; i < axes.length; i++) this.#positions[i] = axes[i]!.position;
+    const deepest = this.#depth() + ROUNDING_M;
+    let way = 0;
+    for (let i = 0; i < axes.length; i++)
+      way += this.#reach[i]! * Math.abs(axes[i]!.nextPosition - axes[i]!.position);
+    for (let look = 1, looks = looksOn(way); look <= looks; look++) {
+      for (let i = 0; i < axes.length; i++) {
+        const { position, nextPosition } = axes[i]!;
+        this.#positions[i] = position + ((nextPosition - position) * look) / looks;
+      }
+      if (this.#depth() > deepest) return false;
+    }
+    return this.#restsWithin(deepest);
+  }
+
+  #restsWithin(deepest: number): boolean {
+    const axes = this.#axes;
     let seconds = 0;
-    for (const axis of this.#axes) seconds = Math.max(seconds, axis.restSeconds());
-    for (let look = 0; look < LOOKS; look++) {
-      const at = (seconds * look) / (LOOKS - 1);
-      for (let i = 0; i < this.#axes.length; i++) this.#positions[i] = this.#axes[i]!.restPosition(at);
-      if (this.#depth() > now + ROUNDING_M) return false;
+    for (const axis of axes) seconds = Math.max(seconds, axis.restSeconds());
+    let way = 0;
+    for (let i = 0; i < axes.length; i++)
+      way += this.#reach[i]! * Math.abs(axes[i]!.restPosition(seconds) - axes[i]!.nextPosition);
+    for (let look = 1, looks = looksOn(way * UNEVEN); look <= looks; look++) {
+      for (let i = 0; i < axes.length; i++)
+        this.#positions[i] = axes[i]!.restPosition((seconds * look) / looks);
+      if (this.#depth() > deepest) return false;
     }
     return true;
   }
@@ -68,4 +93,22 @@ function grown({ min, max }: Box, by: number): Box {
     min: [min[0] - by, min[1] - by, min[2] - by],
     max: [max[0] + by, max[1] + by, max[2] + by],
   };
+}
+
+function looksOn(metres: number): number {
+  return Math.min(LOOKS_MAX, Math.max(1, Math.ceil(metres / LOOK_M)));
+}
+
+/** The stretched length of all that hangs on a joint bounds how far it carries the tool. */
+function reachOf({ links }: ToolChain, axes: readonly JointAxis[]): Float64Array {
+  const reach = new Float64Array(axes.length);
+  let length = 0;
+  for (const { kind, joint, multiplier, translation } of [...links].reverse()) {
+    const moved = axes[joint];
+    if (moved) reach[joint]! += Math.abs(multiplier) * (kind === 'slides' ? 1 : length);
+    if (moved && kind === 'slides')
+      length += Math.max(Math.abs(moved.limits.lower), Math.abs(moved.limits.upper));
+    length += Math.hypot(...translation);
+  }
+  return reach;
 }
