@@ -100,7 +100,8 @@ export class Rig {
   }
 }
 
-function untilAborted(signal: AbortSignal): Promise<MotionResult> {
+/** A motion that goes on until it is stopped. */
+export function untilAborted(signal: AbortSignal): Promise<MotionResult> {
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve({ ...RESULT, outcome: 'stopped' }), { once: true });
   });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LeaseView, METHODS } from '../../contract/index.ts';
-import { endRigs, Rig } from '../support/safety-rig.ts';
+import type { Mandate } from '../../daemon/execution/actuation.ts';
+import { endRigs, Rig, untilAborted } from '../support/safety-rig.ts';
 
 const { execution } = METHODS;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -114,5 +115,51 @@ describe('the lease by method', () => {
       code: 'schema.invalid',
     });
     expect(rig.steered).toEqual([]);
+  });
+});
+
+describe('motions', () => {
+  const started = (rig: Rig, id: string, mandate?: Mandate) => {
+    const leases: number[] = [];
+    const motion = rig.actuation.move(
+      id,
+      'runtime',
+      (signal, lease) => {
+        leases.push(lease);
+        return untilAborted(signal);
+      },
+      undefined,
+      mandate,
+    );
+    motion.catch(() => {});
+    return { motion, leases };
+  };
+  const POLICY: Mandate = { role: 'policy', holder: 'policy' };
+
+  it('of one holder share one lease, also when they begin at once, and give it back with the last', async () => {
+    const rig = new Rig();
+    const first = started(rig, 'a');
+    const second = started(rig, 'b');
+    await turn();
+    expect([first.leases, second.leases]).toEqual([[1], [1]]);
+    rig.actuation.cancel('a', 'enough');
+    await first.motion;
+    expect(rig.desk.word.lease).toBe(1);
+    rig.actuation.cancel('b', 'enough');
+    await second.motion;
+    expect(rig.desk.word.lease).toBe(0);
+  });
+
+  it('of a policy give way to an agent, and get nothing while that moves', async () => {
+    const rig = new Rig();
+    const policy = started(rig, 'p', POLICY);
+    await turn();
+    const agent = started(rig, 'a');
+    expect((await policy.motion).outcome).toBe('stopped');
+    await turn();
+    expect(agent.leases).toEqual([2]);
+    await expect(started(rig, 'q', POLICY).motion).rejects.toMatchObject({ code: 'lease.held' });
+    expect(rig.watch.mayMove(1)).toBe(false);
+    expect(rig.watch.mayMove(2)).toBe(true);
   });
 });
