@@ -98,6 +98,7 @@ export function policySpecs(config: Config, deps: PolicyMakerDeps): readonly Pol
 
 const DRIVE_ROW: PolicyRow = {
   ...{ name: DRIVE_POLICY, kind: 'onnx', path: '', url: '', policy: '', card: '', token_file: '' },
+  ...{ tls_ca: '', tls_cert: '', tls_key: '' },
   ...{ sha256: '', device: 'cpu', memory: 'own', timeout: 5_000, sessions: 256, queue: 8 },
 };
 

@@ -11,10 +11,15 @@ const DIVERGENCE_MAX = 1;
 export const REMOTE_MAKERS = {
   async lerobot(row, { clock }) {
     const { connectLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
-    const { url, policy, timeout } = row;
+    const { url, policy, timeout, tls_ca, tls_cert, tls_key } = row;
     return connectLeRobot({
       url,
       policy,
+      tls: {
+        ...(tls_ca === '' ? {} : { ca: tls_ca }),
+        ...(tls_cert === '' ? {} : { cert: tls_cert }),
+        ...(tls_key === '' ? {} : { key: tls_key }),
+      },
       token: tokenOf(row),
       connectMs: timeout,
       card: await cardFor(row),

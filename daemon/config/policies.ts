@@ -24,6 +24,12 @@ const POLICY_ROW_KEYS = {
   }),
   card: text('', 'file that says what the policy takes and gives, for servers that do not tell it'),
   token_file: text('', 'token for its server: a path, or credential:NAME'),
+  tls_ca: text(
+    '',
+    'kind lerobot over grpcs://: who signed its certificate, PEM; empty: whom this host trusts',
+  ),
+  tls_cert: text('', 'the same: what this robot shows, PEM'),
+  tls_key: text('', 'the private key of it, PEM'),
   sha256: text('', 'of the network; another one is refused. Empty: any', {
     match: /^(|[0-9a-f]{64})$/,
     expected: '64 hexadecimal digits, or ""',
