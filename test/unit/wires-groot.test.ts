@@ -39,7 +39,7 @@ function cardFor(policy: Policy): RemoteCard {
 }
 
 const connect = async (url: string, policy: Policy, token?: string) => {
-  const connected = await connectGroot({ url, token, connectMs: 5_000, card: cardFor(policy), clock });
+  const connected = await connectGroot({ url, token, connectMs: 90_000, card: cardFor(policy), clock });
   cleanups.push(() => connected.close());
   return connected;
 };
@@ -112,6 +112,10 @@ describe('GR00T: our client at our server', () => {
     const { port } = first.server.view();
     await first.server.close();
     await expect(policy.infer(seen(0, 0), 60_000)).rejects.toMatchObject({ code: 'model.unavailable' });
+    // Long before the time in which a server has to be there: it was told that nobody listens.
+    const begin = clock.monotonicMs();
+    await expect(policy.infer(seen(0, 0), 600_000)).rejects.toMatchObject({ code: 'model.unavailable' });
+    expect(clock.monotonicMs() - begin).toBeLessThan(60_000);
     await serve({ seeing: () => new SeeingPolicy() }, { port });
     await expect
       .poll(() => policy.infer(seen(0, 0), 5_000).then((chunk) => chunk.actions.data.length, String), {

@@ -14,7 +14,7 @@ import { isMap, type WireKeys } from '../wire/wire-keys.ts';
 import { actionsFrom, namedArrays } from '../wire/wire-observation.ts';
 import { actionRequest, formOfConfig, type GrootForm, readActions } from './groot-messages.ts';
 
-/** From one dialling to the next of a server that is not there, milliseconds; libzmq does it by itself. */
+/** A server that is not there is not dialled more often than this, milliseconds. */
 const REDIAL_MS = 250;
 /** A connection without life is closed after this, milliseconds. */
 const HEARTBEAT_MS = 2_000;
@@ -41,6 +41,8 @@ export class GrootLine implements RemoteLine {
   #socket: Request | undefined;
   #lose: ((error: Lost) => void) | undefined;
   #form: GrootForm | undefined;
+  /** When nobody was there, on the monotonic clock. */
+  #goneMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(address: GrootAddress, clock: Clock) {
@@ -89,6 +91,8 @@ export class GrootLine implements RemoteLine {
   drop(): void {
     const socket = this.#socket;
     this.#socket = undefined;
+    // Who answers there next may be of another generation.
+    this.#form = undefined;
     this.#lose?.(new Lost('the connection was given up'));
     this.#lose = undefined;
     socket?.close();
@@ -156,6 +160,8 @@ export class GrootLine implements RemoteLine {
 
   async #exchange(question: Uint8Array): Promise<Uint8Array> {
     if (this.#closed) throw this.#unavailable('closed');
+    // libzmq would dial on and on for one question; who asks often does it here, and not too often.
+    if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS) throw this.#unavailable('nobody listens there');
     const socket = this.#ready();
     const lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
@@ -192,12 +198,13 @@ export class GrootLine implements RemoteLine {
     return socket;
   }
 
-  /** A server that went away will not answer: its question fails now, not at the deadline. */
+  /** A server that went away, or is not there, will not answer: its question fails now, not at the deadline. */
   async #watch(socket: Request): Promise<void> {
     try {
       for await (const { type } of socket.events) {
-        if (type !== 'disconnect' || socket !== this.#socket) continue;
-        this.#lose?.(new Lost('the server went away'));
+        if ((type !== 'disconnect' && type !== 'connect:retry') || socket !== this.#socket) continue;
+        this.#goneMs = this.#clock.monotonicMs();
+        this.#lose?.(new Lost(type === 'disconnect' ? 'the server went away' : 'nobody listens there'));
         this.drop();
         return;
       }
