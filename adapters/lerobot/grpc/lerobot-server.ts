@@ -6,7 +6,7 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { EdgeError, LIMITS, type PolicyDesk } from '../../../contract/core.ts';
+import { EdgeError, LIMITS, type PolicyDesk, pause } from '../../../contract/core.ts';
 import {
   sameToken,
   type WireServer,
@@ -17,6 +17,7 @@ import { ClientPlaces } from './client-places.ts';
 import { listen } from './listen.ts';
 import { type Piece, PieceJoiner, UploadBudget } from './pieces.ts';
 import { cardMetadata, failure, hashMetadata } from './replies.ts';
+import type { RobotSession } from './robot-session.ts';
 import { type Bytes, type Empty, MESSAGE_BYTES_MAX, META, TRANSPORT_SERVICE } from './transport.ts';
 import { isLoopback, trustedHosts } from './trusted.ts';
 
@@ -37,6 +38,8 @@ const OBSERVATION_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
 const WAIT_MS = 2_000;
 /** An observation whose end has not come by then is given up, milliseconds. */
 const UPLOAD_MS = 10_000;
+/** How long a client waits that asks for actions and may not, milliseconds. */
+const REFUSAL_MS = 500;
 /** Of all clients together; what uploads may cost in memory. */
 const UPLOADS_BYTES_MAX = 128 * 1024 * 1024;
 /** A connection on which nobody made a call that may be made by then is cut, milliseconds. */
@@ -172,14 +175,25 @@ export class LeRobotServer implements WireServer {
   }
 
   async #actions(call: ServerUnaryCall<Empty, Bytes>): Promise<Bytes> {
-    const session = this.#places.going(this.#admit(call));
     const gone = new AbortController();
     call.on('cancelled', () => gone.abort());
-    const made = await session.actions(gone.signal);
+    const made = await (await this.#slowly(call, gone.signal)).actions(gone.signal);
     if (!made) return { data: Buffer.alloc(0) };
     this.#questions += 1;
     call.sendMetadata(hashMetadata(made.hash));
     return { data: Buffer.from(made.bytes.buffer, made.bytes.byteOffset, made.bytes.byteLength) };
+  }
+
+  /** Its session; who has none is told so after a while: a stock client asks again at once, for ever. */
+  async #slowly(call: ServerUnaryCall<Empty, Bytes>, signal: AbortSignal): Promise<RobotSession> {
+    try {
+      const session = this.#places.going(this.#admit(call));
+      session.checkInstructed();
+      return session;
+    } catch (error) {
+      await pause(this.#options.clock, REFUSAL_MS, signal);
+      throw error;
+    }
   }
 
   #observations(call: ServerReadableStream<Piece, Empty>, reply: sendUnaryData<Empty>): void {

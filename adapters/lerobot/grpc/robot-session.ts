@@ -95,6 +95,11 @@ export class RobotSession {
     }
   }
 
+  /** Throws `model.unavailable` where its client has not said what it wants. */
+  checkInstructed(): void {
+    this.#instructedPolicy();
+  }
+
   /** Keeps it where it is the newest that is to be inferred from. Throws `wire.refused`, `model.bad_observation`. */
   observe(bytes: Uint8Array): void {
     const { plan } = this.#instructedPolicy();
