@@ -12,7 +12,13 @@ import {
   type TopicSpec,
 } from '../../contract/core.ts';
 import { ALL_NAMES } from '../../sim/arm/arm-model.ts';
-import { ARM_COMMAND, ARM_TOPICS, CAMERA_TOPICS, TASK_RESET } from '../../sim/arm/arm-topics.ts';
+import {
+  ARM_COMMAND,
+  ARM_TOPICS,
+  ARM_TRAJECTORY,
+  CAMERA_TOPICS,
+  TASK_RESET,
+} from '../../sim/arm/arm-topics.ts';
 import type { HostedArm } from '../../sim/arm/hosted-arm.ts';
 import { SimArm } from '../../sim/arm/sim-arm.ts';
 import { stamped } from './stamped.ts';
@@ -66,7 +72,7 @@ export class ArmFacade {
       await this.#sink.advertise(topic);
     }
     await this.#source.open(
-      [ARM_COMMAND, TASK_RESET],
+      [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET],
       (sample) => this.#obey(sample),
       () => {},
     );

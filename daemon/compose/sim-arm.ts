@@ -1,6 +1,12 @@
 import { type CellContext, DEFAULT_QOS, type Manipulator, type Sample } from '../../contract/core.ts';
 import { TWIST } from '../../formats/cdr/index.ts';
-import { ARM_COMMAND, ARM_TOPICS, CAMERA_TOPICS, TASK_RESET } from '../../sim/arm/arm-topics.ts';
+import {
+  ARM_COMMAND,
+  ARM_TOPICS,
+  ARM_TRAJECTORY,
+  CAMERA_TOPICS,
+  TASK_RESET,
+} from '../../sim/arm/arm-topics.ts';
 import { SimArm } from '../../sim/arm/sim-arm.ts';
 import { SimRobot } from '../../sim/client.ts';
 import { socketPath } from '../paths.ts';
@@ -15,12 +21,12 @@ export function simArmIo({ config, dataDir }: Settings, { clock, report }: CellC
   const robot = new SimRobot({
     socket: socketPath(dataDir, 'sim.sock'),
     clock,
-    obeys: [ARM_COMMAND, TASK_RESET, NO_BASE],
+    obeys: [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET, NO_BASE],
     onFault: (error) => report('warn', error.message, { code: error.code }),
   });
   const cameras = config.sim.camera_rate > 0 ? Object.values(CAMERA_TOPICS) : [];
   // Who commands the arm does so by these topics, whoever it is; neither waits for anything.
-  for (const topic of [ARM_COMMAND, TASK_RESET]) void robot.advertise(topic);
+  for (const topic of [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET]) void robot.advertise(topic);
   return {
     source: robot,
     sink: {

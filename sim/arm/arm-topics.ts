@@ -1,6 +1,7 @@
 import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../../contract/core.ts';
 import { BOOL, CLOCK, FLOAT64_MULTI_ARRAY, IMAGE, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { CAMERAS } from './arm-model.ts';
+import { JOINT_TRAJECTORY } from './joint-trajectory.ts';
 
 export const POSE_ARRAY = 'geometry_msgs/msg/PoseArray';
 
@@ -25,6 +26,13 @@ export const CAMERA_TOPICS: Readonly<Record<string, TopicSpec>> = Object.fromEnt
 export const ARM_COMMAND: TopicSpec = {
   topic: '/forward_position_controller/commands',
   type: FLOAT64_MULTI_ARRAY,
+  qos: DEFAULT_QOS,
+};
+
+/** The topic of ros2_control's joint_trajectory_controller: followed on straight lines; a later command replaces it. */
+export const ARM_TRAJECTORY: TopicSpec = {
+  topic: '/joint_trajectory_controller/joint_trajectory',
+  type: JOINT_TRAJECTORY,
   qos: DEFAULT_QOS,
 };
 

@@ -7,11 +7,19 @@ import { armSamples, cameraSample, cubesSample, refereeSamples } from './arm-mes
 import { ARM_WINDOW_NS, CAMERAS } from './arm-model.ts';
 import { sceneSeed } from './arm-scene.ts';
 import { ArmSimulation } from './arm-simulation.ts';
-import { ARM_COMMAND, ARM_TOPICS, CAMERA_TOPICS, TASK_RESET } from './arm-topics.ts';
+import { ARM_COMMAND, ARM_TOPICS, ARM_TRAJECTORY, CAMERA_TOPICS, TASK_RESET } from './arm-topics.ts';
+import { type JointPath, jointPath } from './joint-path.ts';
+import { decodeJointTrajectory } from './joint-trajectory.ts';
 import { ArmCameras } from './render/arm-cameras.ts';
 
 const CUBES_EVERY_NS = 100_000_000n;
 const REFEREE_EVERY_NS = 1_000_000_000n;
+
+/** From the time of the last point of a trajectory to its being reached, milliseconds. */
+const ARRIVE_MS = 1_000;
+const OBEYED = [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET];
+
+type Following = { readonly joints: JointPath; readonly begun: Nanoseconds };
 
 export type HostedArmOptions = {
   readonly seed: number;
@@ -28,6 +36,8 @@ export class HostedArm implements HostedWorld {
   #pictures = 0;
   #told = '';
   #episode = 0;
+  /** A trajectory under way. */
+  #path: Following | undefined;
 
   private constructor(simulation: ArmSimulation, options: HostedArmOptions) {
     this.simulation = simulation;
@@ -52,20 +62,24 @@ export class HostedArm implements HostedWorld {
 
   obey(sample: Sample): string | undefined {
     const { topic, type, bytes } = sample;
+    if (topic === ARM_TRAJECTORY.topic && type === ARM_TRAJECTORY.type) return this.#follow(bytes);
     if (topic === ARM_COMMAND.topic && type === ARM_COMMAND.type) {
+      this.#path = undefined;
       return this.simulation.command(decodeFloat64MultiArray(bytes));
     }
     if (topic === TASK_RESET.topic && type === TASK_RESET.type) {
       const seed = new CdrReader(bytes, type).uint32();
       this.#episode++;
+      this.#path = undefined;
       this.simulation.reset(seed === 0 ? sceneSeed('training', this.#options.seed, this.#episode) : seed);
       return undefined;
     }
-    const message = `the arm obeys ${ARM_COMMAND.type} on ${ARM_COMMAND.topic} and ${TASK_RESET.type} on ${TASK_RESET.topic}`;
+    const message = `the arm obeys ${OBEYED.map((spec) => `${spec.type} on ${spec.topic}`).join(', ')}`;
     throw new EdgeError('robot.not_supported', { operation: 'obey', subject: topic, message });
   }
 
   brake(): void {
+    this.#path = undefined;
     this.simulation.brake();
   }
 
@@ -75,6 +89,7 @@ export class HostedArm implements HostedWorld {
 
   window(): Sample[] {
     const { simulation } = this;
+    if (this.#path) this.#advance(this.#path);
     simulation.window();
     const elapsed = simulation.time - EPOCH_NS;
     const samples = armSamples(simulation);
@@ -93,6 +108,24 @@ export class HostedArm implements HostedWorld {
 
   close(): void {
     this.simulation.close();
+  }
+
+  /** A trajectory that is refused pre-empts nothing. */
+  #follow(bytes: Uint8Array): string | undefined {
+    const points = decodeJointTrajectory(bytes);
+    try {
+      this.#path = { joints: jointPath(points, this.simulation.positions), begun: this.time };
+      return undefined;
+    } catch (error) {
+      return EdgeError.from(error, 'schema.invalid', 'obey', ARM_TRAJECTORY.topic).message;
+    }
+  }
+
+  /** Past its end the last point is commanded a little longer: drives take their time. */
+  #advance({ joints, begun }: Following): void {
+    const elapsedMs = Number(this.time - begun) / 1e6;
+    this.simulation.command(joints.at(elapsedMs));
+    if (elapsedMs > joints.lengthMs + ARRIVE_MS) this.#path = undefined;
   }
 
   #look(): Sample[] {
@@ -118,6 +151,6 @@ export function describeArm(
     publishes: Object.fromEntries(
       [...Object.values(ARM_TOPICS), ...cameras].map(({ topic, type }) => [topic, type]),
     ),
-    obeys: Object.fromEntries([ARM_COMMAND, TASK_RESET].map(({ topic, type }) => [topic, type])),
+    obeys: Object.fromEntries(OBEYED.map(({ topic, type }) => [topic, type])),
   };
 }

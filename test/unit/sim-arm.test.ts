@@ -4,12 +4,18 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { forward, inverseDown } from '../../apps/ar4-physical-ai/kinematics.ts';
 import { expertChain, SimWorld } from '../../cli/flywheel/sim-world.ts';
-import { decodeImage, decodeJointState, encodeFloat64MultiArray } from '../../formats/cdr/index.ts';
+import {
+  CdrWriter,
+  decodeImage,
+  decodeJointState,
+  encodeFloat64MultiArray,
+  writeHeader,
+} from '../../formats/cdr/index.ts';
 import { ALL_NAMES, ARM_JOINTS, CAMERAS, GRIPPER, HOME, JOINT_SPEED_MAX } from '../../sim/arm/arm-model.ts';
 import { makeScene, sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmServo } from '../../sim/arm/arm-servo.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
-import { ARM_COMMAND } from '../../sim/arm/arm-topics.ts';
+import { ARM_COMMAND, ARM_TRAJECTORY } from '../../sim/arm/arm-topics.ts';
 import { armUrdf } from '../../sim/arm/arm-urdf.ts';
 import { HostedArm } from '../../sim/arm/hosted-arm.ts';
 import { viewOf } from '../../sim/arm/render/arm-cameras.ts';
@@ -229,6 +235,52 @@ describe('the arm as a host serves it', () => {
     expect(new Set(picture.data).size).toBeGreaterThan(10);
     const odd = { topic: '/cmd_vel', type: 'geometry_msgs/msg/Twist', bytes, stamp: 0n, received: 0n };
     expect(() => arm.obey(odd)).toThrow(expect.objectContaining({ code: 'robot.not_supported' }));
+    arm.close();
+  });
+
+  it('follows a JointTrajectory, refuses one beyond its limits, and drops one for a newer command', async () => {
+    const arm = await HostedArm.create({ seed: 1, cameraHz: 0 });
+    const send = (names: string[], points: { at: number[]; ms: number }[]) => {
+      const writer = new CdrWriter(256);
+      writeHeader(writer, { stamp: 0n, frame_id: '' });
+      writer.uint32(names.length);
+      for (const name of names) writer.string(name);
+      writer.uint32(points.length);
+      for (const { at, ms } of points) {
+        for (const list of [at, [], [], []]) writer.sequence(Float64Array.from(list));
+        writer.int32(Math.floor(ms / 1_000));
+        writer.uint32((ms % 1_000) * 1e6);
+      }
+      const { topic, type } = ARM_TRAJECTORY;
+      return arm.obey({ topic, type, bytes: writer.finish(), stamp: 0n, received: 0n });
+    };
+    const pass = (windows: number) => {
+      for (let i = 0; i < windows; i++) arm.window();
+    };
+    expect(
+      send(
+        ['joint_1', 'gripper'],
+        [
+          { at: [0.2, 0.05], ms: 500 },
+          { at: [0.4, 0.03], ms: 1_000 },
+        ],
+      ),
+    ).toBeUndefined();
+    pass(200);
+    expect(arm.simulation.positions[0]).toBeCloseTo(0.4, 2);
+    expect(arm.simulation.positions[6]).toBeCloseTo(0.03, 2);
+    expect(send(['joint_3'], [{ at: [2], ms: 500 }])).toContain('joint_3');
+    expect(send(['elbow'], [{ at: [0], ms: 500 }])).toContain('elbow');
+    expect(send(['joint_1', 'joint_2'], [{ at: [0.1], ms: 500 }])).toContain('joint_2');
+    expect(send(['joint_1'], [{ at: [-1], ms: 20_000 }])).toBeUndefined();
+    pass(50);
+    const bytes = encodeFloat64MultiArray(Float64Array.from([0.4, ...HOME.slice(1)]));
+    const { topic, type } = ARM_COMMAND;
+    for (let i = 0; i < 100; i++) {
+      arm.obey({ topic, type, bytes, stamp: 0n, received: 0n });
+      arm.window();
+    }
+    expect(arm.simulation.positions[0]).toBeCloseTo(0.4, 2);
     arm.close();
   });
 });
