@@ -186,6 +186,8 @@ export const LIMITS = {
   COMMAND_EXPIRY_MS: 300,
   /** One policy inference payload over a queryable. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
+  /** One question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
+  INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
   /** Policies of one daemon. */
   POLICIES_MAX: 32,
   /** Questions that wait for one policy, of all callers together. */

@@ -30,7 +30,7 @@ await runZenohPeer(async (role, endpoint) => {
     async queryable(keyExpr, answer) {
       const handler = async (query: Query) => {
         const payload = query.payload()?.toBytes();
-        const given = await answer({ key: keyExpr, parameters: '', payload, encoding: '' });
+        const given = await answer({ key: keyExpr, parameters: '', payload, encoding: '' }, () => {});
         await query.reply(keyExpr, given.payload);
         await query.finalize();
       };

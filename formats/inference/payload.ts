@@ -1,4 +1,4 @@
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack } from '../msgpack/index.ts';
 
 export const MSGPACK = 'application/msgpack';
@@ -19,7 +19,8 @@ export function encodePayload(value: object, json: boolean): Payload {
 
 /** What a stranger sent, as JSON or MessagePack. Throws `model.bad_observation`. */
 export function parsePayload(payload: Uint8Array, encoding: string, bytesMax: number): unknown {
-  if (payload.byteLength > bytesMax) throw bad('/', `${payload.byteLength} bytes, the limit is ${bytesMax}`);
+  const max = isJson(encoding) ? Math.min(bytesMax, LIMITS.INFERENCE_JSON_BYTES_MAX) : bytesMax;
+  if (payload.byteLength > max) throw bad('/', `${payload.byteLength} bytes, the limit is ${max}`);
   try {
     if (isJson(encoding)) return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
     return decodeMsgpack(payload, { bigint: true });

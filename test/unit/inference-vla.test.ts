@@ -151,6 +151,19 @@ describe('ai/inference/vla', () => {
     }
   });
 
+  it('refuses large JSON before it is read, and takes as much as MessagePack', () => {
+    const data = new Uint8Array(3 * 1024 * 1024);
+    const large = { tensors: {}, images: { front: { shape: [1024, 1024, 3], dtype: 'uint8', data } } };
+    expect(decodeVlaRequest(encode(large), MSGPACK, 0n).observation.images!['front']!.data).toHaveLength(
+      data.length,
+    );
+    const text = json({
+      ...large,
+      images: { front: { ...large.images.front, data: Buffer.from(data).toString('base64') } },
+    });
+    expect(() => decodeVlaRequest(text, JSON_TYPE, 0n)).toThrow(/the limit is 2097152/);
+  });
+
   it.each([
     ['?a=1;caller=arm-7;b=2', 'arm-7'],
     ['caller=arm 7', 'anonymous'],

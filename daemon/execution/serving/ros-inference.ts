@@ -52,7 +52,7 @@ export async function serveRosInference(parts: RosInferenceParts): Promise<Serve
   };
   try {
     await serve('infer', 'Infer', LIMITS.POLICY_DEADLINE_MS_MAX, async (request) => {
-      const caller = { id: name(request['caller']), wire: 'ros' as const, principal: 'anonymous' };
+      const caller = { id: `ros/${name(request['caller'])}`, wire: 'ros' as const, principal: 'anonymous' };
       const chunk = await policies.infer(caller, inferRequest(request, clock.now()));
       // The check that actions are finite is that of the codec.
       chunkBody(chunk, false);

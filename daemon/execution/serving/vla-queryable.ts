@@ -69,7 +69,7 @@ export class VlaQueryable {
     const id =
       parameters === '' && attachment === undefined ? 'anonymous' : callerName(parameters, attachment);
     const asked = policy === undefined ? request : { ...request, policy: samePolicy(policy, request.policy) };
-    const chunk = await door.infer({ id, wire: 'zenoh', principal: 'anonymous' }, asked);
+    const chunk = await door.infer({ id: `zenoh/${id}`, wire: 'zenoh', principal: 'anonymous' }, asked);
     return encodeChunk(chunk, encoding);
   }
 }

@@ -91,7 +91,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const question: PolicyInferRequest = {
         ...asked,
         deadlineMs,
-        caller: { id: `${tenant}/${principal}`, wire: 'http', principal },
+        caller: { id: `http/${tenant}/${principal}`, wire: 'http', principal },
       };
       const { chunk } = await bus.request<PolicyInferReply>(
         'execution',
