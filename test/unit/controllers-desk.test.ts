@@ -1,160 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AppliedAction, EdgeError, type NewEvent, type Sample } from '../../contract/core.ts';
-import type { ControllerSpec } from '../../daemon/execution/controllers/controller-spec.ts';
-import {
-  ControllersDesk,
-  type ControllersDeskDeps,
-  type ControllersHandle,
-} from '../../daemon/execution/controllers/controllers-desk.ts';
-import { ControllersThread } from '../../daemon/execution/controllers/controllers-thread.ts';
-import type { StepGate } from '../../daemon/execution/controllers/gate-port.ts';
-import type { FromThread, ToThread } from '../../daemon/execution/controllers/messages.ts';
-import { SharedState } from '../../daemon/execution/controllers/shared-state.ts';
 import { SpeedGate } from '../../daemon/execution/controllers/speed-gate.ts';
-import {
-  CdrReader,
-  decodeFloat64MultiArray,
-  decodeTwist,
-  encodeJointState,
-} from '../../formats/cdr/index.ts';
+import { decodeFloat64MultiArray, decodeTwist } from '../../formats/cdr/index.ts';
 import { controllerSpec, inputSpec } from '../fakes/controller-spec.ts';
-import { FakePolicyDesk } from '../fakes/fake-policy-desk.ts';
-import { ManualClock } from '../fakes/manual-clock.ts';
+import { ControllersBench, joints } from '../support/controllers-bench.ts';
 
-const open: StepGate = {
-  reset() {},
-  apply: (asked) => ({ applied: asked, verdict: 'passed', reason: '' }),
-};
-
-/** Desk and thread in one, in virtual time: the thread takes a turn every millisecond. */
-class Bench {
-  readonly clock = new ManualClock();
-  readonly policies = new FakePolicyDesk(this.clock);
-  readonly sent: Sample[] = [];
-  readonly actions: AppliedAction[] = [];
-  readonly events: NewEvent[] = [];
-  readonly desk: ControllersDesk;
-  gate: StepGate = open;
-  spawned = 0;
-  connected = true;
-  publishing = true;
-  leaseHeld = false;
-  forbidden = '';
-  #ended: ((reason: string) => void)[] = [];
-  #signal = new AbortController();
-
-  constructor(
-    specs: readonly ControllerSpec[] = [controllerSpec()],
-    over: Partial<ControllersDeskDeps> = {},
-  ) {
-    const { clock } = this;
-    let ids = 0;
-    this.desk = new ControllersDesk({
-      clock,
-      nowMs: () => clock.monotonicMs(),
-      specs,
-      policies: this.policies,
-      decode: () => Promise.reject(new Error('no pictures here')),
-      spawn: (data) => this.#spawn(data.specs, data.shared),
-      schedule: async () => 'other',
-      advertise: async () => {},
-      send: (sample) => this.connected && this.sent.push(sample) > 0,
-      publish: (sample) => {
-        this.actions.push(JSON.parse(new CdrReader(sample.bytes, sample.type).string()) as AppliedAction);
-      },
-      note: (event) => this.events.push(event),
-      report: () => {},
-      newId: () => `motion-${++ids}`,
-      actuation: {
-        move: async (_id, _from, start) => {
-          if (this.leaseHeld)
-            throw new EdgeError('lease.held', { operation: 'acquire-lease', subject: 'policy' });
-          this.#signal = new AbortController();
-          return start(this.#signal.signal, 7);
-        },
-      },
-      ...over,
-    });
-    this.desk.start();
-  }
-
-  loseLease(reason: string): void {
-    this.#signal.abort(reason);
-  }
-
-  killThread(reason: string): void {
-    for (const ended of this.#ended) ended(reason);
-  }
-
-  async run(ms: number): Promise<void> {
-    for (let i = 0; i < ms; i++) {
-      if (this.publishing && i % 5 === 0) this.desk.observe(joints(this.clock.now()));
-      for (const turn of this.turns) turn();
-      await this.clock.advance(1);
-    }
-  }
-
-  readonly turns: (() => void)[] = [];
-
-  #spawn(specs: readonly ControllerSpec[], memory: SharedArrayBuffer): ControllersHandle {
-    this.spawned++;
-    const inbox: ToThread[] = [];
-    const outbox: FromThread[] = [];
-    let listen: (message: FromThread) => void = () => {};
-    const drain = () => {
-      for (let message = outbox.shift(); message; message = outbox.shift()) listen(message);
-    };
-    const thread = new ControllersThread({
-      specs,
-      shared: new SharedState(memory, specs),
-      makeGate: () => ({ reset: () => this.gate.reset(), apply: (...step) => this.gate.apply(...step) }),
-      receive: () => inbox.shift(),
-      post: (message) => outbox.push(structuredClone(message)),
-      nowMs: () => this.clock.monotonicMs(),
-      waitedMs: () => 0,
-      forbidden: () => this.forbidden,
-    });
-    outbox.push({ kind: 'ready', tid: 42 });
-    let alive = true;
-    this.turns.push(() => {
-      if (!alive) return;
-      thread.turn();
-      drain();
-    });
-    return {
-      post: (message) => inbox.push(structuredClone(message)),
-      onMessage: (hear) => {
-        listen = hear;
-      },
-      drain,
-      onExit: (ended) => this.#ended.push(ended),
-      terminate: () => {
-        alive = false;
-      },
-    };
-  }
-}
-
-function joints(time: bigint, position: readonly number[] = [0.1, 0.2], stamp = time): Sample {
-  const values = Float64Array.from(position);
-  const header = { stamp, frame_id: '' };
-  const none = new Float64Array(0);
-  const bytes = encodeJointState({
-    header,
-    name: ['a', 'b'],
-    position: values,
-    velocity: none,
-    effort: none,
-  });
-  return { topic: '/joint_states', type: 'sensor_msgs/msg/JointState', stamp, received: time, bytes };
-}
-
-let bench: Bench;
+let bench: ControllersBench;
 afterEach(() => bench.desk.close());
 
 describe('controllers desk', () => {
   it('runs a controller: questions to the policy, commands to the robot, every step recorded with where it comes from', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(20);
     expect(bench.desk.list()[0]).toMatchObject({ name: 'arm', state: 'idle', scheduling: 'other' });
     await bench.desk.begin({ controller: 'arm', task: 'pick', plan_step: 'step-3' }, 'runtime');
@@ -185,7 +40,7 @@ describe('controllers desk', () => {
   });
 
   it('tells the log when it begins and ends, and a summary each second', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm', seconds: 1.5 }, 'runtime');
     await bench.run(1_700);
@@ -200,7 +55,7 @@ describe('controllers desk', () => {
   });
 
   it('sends nothing any more from the moment on in which it is stopped or its lease is lost', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
@@ -220,7 +75,7 @@ describe('controllers desk', () => {
   });
 
   it('ends where the thread finds that it may not move any more, although nobody told the cell', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
@@ -234,7 +89,7 @@ describe('controllers desk', () => {
 
   it('a base stands in the same turn in which it is stopped', async () => {
     const output = { topic: '/cmd_vel', kind: 'twist', stamped: false, names: ['v', 'w'] } as const;
-    bench = new Bench([controllerSpec({ output, state: '' })]);
+    bench = new ControllersBench([controllerSpec({ output, state: '' })]);
     bench.gate = new SpeedGate({ most: [0.5, 1], changeMax: [5, 5] });
     bench.policies.make = () => 0.3;
     await bench.run(10);
@@ -246,7 +101,7 @@ describe('controllers desk', () => {
   });
 
   it('is refused without the lease, under a name that nobody has, and beside one with its output', async () => {
-    bench = new Bench([controllerSpec(), controllerSpec({ name: 'other' })]);
+    bench = new ControllersBench([controllerSpec(), controllerSpec({ name: 'other' })]);
     await bench.run(10);
     bench.leaseHeld = true;
     await expect(bench.desk.begin({ controller: 'arm' }, 'runtime')).rejects.toMatchObject({
@@ -266,7 +121,7 @@ describe('controllers desk', () => {
   });
 
   it('the same motion id is the same start', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     const order = { controller: 'arm', motionId: 'once' };
     await Promise.all([bench.desk.begin(order, 'runtime'), bench.desk.begin(order, 'runtime')]);
@@ -275,7 +130,7 @@ describe('controllers desk', () => {
   });
 
   it('does not begin with a policy that takes or gives something else', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     const { description } = bench.policies;
     bench.policies.description = { ...description, output: [50, 3] };
@@ -294,7 +149,7 @@ describe('controllers desk', () => {
   });
 
   it('a policy killed in mid-chunk: starves within a period of its last action, and recovers when it is back', async () => {
-    bench = new Bench([controllerSpec({ horizon: 10, inferTimeoutMs: 200 })]);
+    bench = new ControllersBench([controllerSpec({ horizon: 10, inferTimeoutMs: 200 })]);
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(500);
@@ -316,7 +171,7 @@ describe('controllers desk', () => {
   });
 
   it('a deaf policy is given up at its deadline and asked again', async () => {
-    bench = new Bench([controllerSpec({ horizon: 10, inferTimeoutMs: 100 })]);
+    bench = new ControllersBench([controllerSpec({ horizon: 10, inferTimeoutMs: 100 })]);
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(300);
@@ -329,7 +184,7 @@ describe('controllers desk', () => {
   });
 
   it('starves when an input stops coming or comes too old, and says which', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
@@ -351,7 +206,7 @@ describe('controllers desk', () => {
   });
 
   it('joints that are not a number are never shown to a policy, nor taken for measured', async () => {
-    bench = new Bench([controllerSpec({ horizon: 10 })]);
+    bench = new ControllersBench([controllerSpec({ horizon: 10 })]);
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
@@ -367,7 +222,7 @@ describe('controllers desk', () => {
   });
 
   it('records what was not sent as not applied: no robot, or a cell that is late', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(100);
@@ -390,7 +245,7 @@ describe('controllers desk', () => {
   });
 
   it('a refusal of the gate is one receipt while it lasts, and each step of it is recorded', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     bench.gate = {
       reset() {},
       apply: (asked) => ({ applied: asked.map(() => 0.5), verdict: 'refused', reason: 'position of b' }),
@@ -406,7 +261,7 @@ describe('controllers desk', () => {
   });
 
   it('a chunk of NaN is refused with a receipt and never applied', async () => {
-    bench = new Bench([controllerSpec({ horizon: 5 })]);
+    bench = new ControllersBench([controllerSpec({ horizon: 5 })]);
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
@@ -425,7 +280,7 @@ describe('controllers desk', () => {
   });
 
   it('a thread that dies is started anew; what ran has failed, and can be started again', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(100);
@@ -442,7 +297,7 @@ describe('controllers desk', () => {
   });
 
   it('a thread that takes no step any more is given up', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(100);
@@ -453,7 +308,7 @@ describe('controllers desk', () => {
   });
 
   it('gives a policy that takes it the actions that will be executed meanwhile', async () => {
-    bench = new Bench();
+    bench = new ControllersBench();
     bench.policies.description = { ...bench.policies.description, takesPrefix: true };
     bench.policies.delayMs = 100;
     await bench.run(10);
@@ -470,7 +325,7 @@ describe('controllers desk', () => {
       rateHz: 500,
       output: { ...controllerSpec().output, topic: '/fast' },
     });
-    bench = new Bench([controllerSpec({ rateHz: 50, inputs: [inputSpec()] }), fast]);
+    bench = new ControllersBench([controllerSpec({ rateHz: 50, inputs: [inputSpec()] }), fast]);
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.desk.begin({ controller: 'fast' }, 'runtime');
