@@ -46,14 +46,12 @@ export async function makeForesight(
       reasonMs: keys.reason_timeout,
     },
     egress: async ({ intent, runId }, subject, facts) => {
-      const { refusal, events } = await gate.ask(
-        {
-          ...{ point: 'egress', subject, context: intent.policy_ctx, runId },
-          facts: { ...facts, url: urls[subject] ?? '' },
-          about: { intent: intent.type },
-        },
-        runId,
-      );
+      // Not under the run: its record is of what it decided, and a replay sends nothing anywhere.
+      const { refusal, events } = await gate.ask({
+        ...{ point: 'egress', subject, context: intent.policy_ctx, runId },
+        facts: { ...facts, url: urls[subject] ?? '' },
+        about: { intent: intent.type },
+      });
       if (events.length > 0) await emit(events);
       if (refusal) throw refusal;
     },

@@ -4,6 +4,7 @@ import {
   EdgeError,
   type Harness,
   type IdSource,
+  type Nanoseconds,
   type PolicyHook,
 } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
@@ -20,7 +21,7 @@ export type Planning = {
   readonly harness: () => Harness;
 };
 
-export function rulesOf({ planning }: Pick<Config, 'planning'>): PlanningRules {
+export function rulesOf({ planning, models }: Pick<Config, 'planning' | 'models'>): PlanningRules {
   return {
     subgoals: planning.subgoals,
     stepsMax: planning.steps_max,
@@ -29,16 +30,25 @@ export function rulesOf({ planning }: Pick<Config, 'planning'>): PlanningRules {
     planMs: planning.timeout,
     answersMax: planning.answers_max,
     maxTokens: planning.max_tokens,
-    camera: planning.camera,
+    // By the configuration and not by who answers: a plan that is made again looks again.
+    camera: planning.camera === 'auto' && models.some(({ vision }) => vision) ? 'auto' : 'never',
     need: planning.prefer.length > 0 ? { prefer: planning.prefer } : {},
   };
 }
+
+export type PlanningParts = {
+  readonly hooks: readonly PolicyHook[];
+  readonly ids: IdSource;
+  readonly others: readonly Application[];
+  /** In place of that of the robot: a replay asks nobody, and what ended then is in the record. */
+  readonly robotTime?: () => Promise<Nanoseconds>;
+};
 
 /** Plans of this robot; undefined where the configuration wants none. `others`: whose intents may be steps. */
 export function makePlanning(
   config: Config,
   { clock, bus, emit }: Pick<CellContext, 'clock' | 'bus' | 'emit'>,
-  { hooks, ids, others }: { hooks: readonly PolicyHook[]; ids: IdSource; others: readonly Application[] },
+  { hooks, ids, others, robotTime }: PlanningParts,
 ): Planning | undefined {
   if (!config.planning.enabled) return undefined;
   const rules = rulesOf(config);
@@ -53,7 +63,7 @@ export function makePlanning(
         intents: others.flatMap(({ intents }) => intents),
         hooks: gate,
         note: (events) => emit(events),
-        robotTime: async () => (await robot.state()).time,
+        robotTime: robotTime ?? (async () => (await robot.state()).time),
       }),
   };
 }

@@ -38,7 +38,7 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
   const planning = makePlanning(
     settings.config,
     { ...reached, emit: async () => {} },
-    { hooks: [], ids, others: missions },
+    { hooks: [], ids, others: missions, robotTime: async () => 0n },
   );
   const apps: readonly Application[] = [...missions, ...(planning ? [planning.app] : [])];
   const house = makeTools(settings, reached, ids, apps);

@@ -86,6 +86,10 @@ describe('plans of a whole daemon', () => {
     expect([done.stderr, done.status]).toEqual(['', 0]);
     expect(done.stdout).toMatch(/step-1 +succeeded +robot\.maneuver/);
     expect(done.stdout).toMatch(/step-2 +succeeded/);
+    const [newest] = (await daemon.api.get<{ plans: Told[] }>('/v1/plans')).plans;
+    // Done again from the log alone: the same decisions, to the last byte.
+    const replayed = await cli('run', 'replay', newest!.run_id, '--json');
+    expect([replayed.status === 0 ? '' : replayed.stdout.slice(0, 3_000), replayed.status]).toEqual(['', 0]);
     const listed = await cli('plans');
     expect(listed.stdout).toMatch(/succeeded +2 +0 +look around/);
   }, 240_000);

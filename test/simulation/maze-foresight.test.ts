@@ -47,18 +47,19 @@ reason_timeout = "2 s"
   daemon = await testDaemon(join(folder.path, name), { AURAISON_CONFIG: file });
   const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
   const details = await finishedRun(daemon.api, run.run_id, RUN_MS);
-  const events = (await allEvents(daemon.api)).filter((event) => event.run_id === run.run_id);
+  const all = await allEvents(daemon.api);
+  const events = all.filter((event) => event.run_id === run.run_id);
   const called = events
     .filter((event): event is Extract<AgentEvent, { kind: 'tool.called' }> => event.kind === 'tool.called')
     .map(({ payload }) => payload.tool);
-  return { details, events, called };
+  return { details, all, events, called };
 }
 
 describe('the maze with foresight, services by their documented interface', () => {
   it('predicts, transfers, judges and drives to what looks best; the robot gets out', async () => {
     // The second place is always the better one: what is judged decides.
     reason.reply = (_body, count) => judged(count % 2 === 0 ? 9 : 2);
-    const { details, events, called } = await search('whole', 3);
+    const { details, all, events, called } = await search('whole', 3);
     expect([details.run.status, details.summary]).toMatchObject([
       'succeeded',
       { foresight: true, reached: true, judged: expect.any(Number) },
@@ -86,7 +87,7 @@ describe('the maze with foresight, services by their documented interface', () =
     const shown = Buffer.from(content[0]!.video_url!.url.split(',')[1]!, 'base64').toString('latin1');
     expect(shown).toMatch(/film 1$/);
     // What leaves the robot is judged as that.
-    expect(events.some((event) => event.kind === 'policy.decided' && event.payload.point === 'egress')).toBe(
+    expect(all.some((event) => event.kind === 'policy.decided' && event.payload.point === 'egress')).toBe(
       true,
     );
   }, 400_000);

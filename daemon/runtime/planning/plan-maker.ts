@@ -129,23 +129,31 @@ export class PlanMaker {
       answersMax: rules.answersMax,
       maxTokens: rules.maxTokens,
     });
-    return await planner.plan({
-      goal,
-      subgoals: subgoals.map(({ name, description, params }) => ({ name, description, params })),
-      world,
-      failed,
-      ...(images.length > 0 ? { images } : {}),
-      stepsMax: ask.steps_max ?? rules.stepsMax,
-      deadlineMs: ask.deadline_ms ?? rules.planMs,
-      need: { ...rules.need, ...(images.length > 0 ? { vision: true } : {}) },
-      signal: context.signal,
+    const plan = (shown: readonly ToolImage[]) =>
+      planner.plan({
+        goal,
+        subgoals: subgoals.map(({ name, description, params }) => ({ name, description, params })),
+        world,
+        failed,
+        ...(shown.length > 0 ? { images: shown } : {}),
+        stepsMax: ask.steps_max ?? rules.stepsMax,
+        deadlineMs: ask.deadline_ms ?? rules.planMs,
+        need: { ...rules.need, ...(shown.length > 0 ? { vision: true } : {}) },
+        signal: context.signal,
+      });
+    if (images.length === 0) return await plan([]);
+    return await plan(images).catch((thrown: unknown) => {
+      // Nobody who sees is there: a blind plan is better than none, but for who asked for pictures.
+      const away = thrown instanceof EdgeError && thrown.code === 'model.unavailable';
+      if (!away || ask.camera === true || context.signal.aborted) throw thrown;
+      return plan([]);
     });
   }
 
   /** What the camera sees, where the model understands it; a robot without one is planned for by its facts. */
   async #picture(context: RunContext, ask: PlanAsk): Promise<readonly ToolImage[]> {
     const { camera } = this.#parts.rules;
-    const wanted = ask.camera ?? (camera === 'auto' && context.model?.info.vision === true);
+    const wanted = ask.camera ?? camera === 'auto';
     if (!wanted || !context.toolBox.specs().some(({ name }) => name === 'robot.look')) return [];
     try {
       return (await context.toolBox.call('robot.look', {})).images ?? [];
@@ -169,13 +177,11 @@ export class PlanMaker {
       const subject = by === 'intent' ? 'run.delegate' : step.subgoal;
       const effect = toolBox.specs().find(({ name }) => name === subject)?.effect ?? 'actuate';
       const facts = by === 'intent' ? { intent: step.subgoal, params: step.params } : { ...step.params };
-      const verdict = await hooks.ask(
-        {
-          ...{ point: 'tool', subject, context: intent.policy_ctx, facts, runId },
-          about: { effect, intent: intent.type },
-        },
-        runId,
-      );
+      // Not under the run: what a run decides by is done again from its record, and this is asked of the policies of now.
+      const verdict = await hooks.ask({
+        ...{ point: 'tool', subject, context: intent.policy_ctx, facts, runId },
+        about: { effect, intent: intent.type },
+      });
       if (verdict.events.length > 0) await note(verdict.events);
       if (verdict.refusal && !verdict.approval)
         return { step, reason: `${verdict.refusal.code}: ${verdict.refusal.message}` };
