@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentEvent, Submitted } from '../../contract/index.ts';
 import { FakeCosmos, judged } from '../fakes/fake-cosmos.ts';
-import { allEvents, finishedRun, freshDir, type TestDaemon, testDaemon } from '../support/daemon.ts';
+import {
+  allEvents,
+  auraisonAsync,
+  finishedRun,
+  freshDir,
+  type TestDaemon,
+  testDaemon,
+} from '../support/daemon.ts';
 
 const RUN_MS = 300_000;
 const folder = freshDir('auraison-foresight');
@@ -26,8 +33,10 @@ afterEach(async () => {
 });
 afterAll(() => folder.remove());
 
+const configured = (name: string) => join(folder.path, `${name}.toml`);
+
 async function search(name: string, side: number) {
-  const file = join(folder.path, `${name}.toml`);
+  const file = configured(name);
   writeFileSync(
     file,
     `[sim]
@@ -86,6 +95,12 @@ describe('the maze with foresight, services by their documented interface', () =
     )[0]!.content;
     const shown = Buffer.from(content[0]!.video_url!.url.split(',')[1]!, 'base64').toString('latin1');
     expect(shown).toMatch(/film 1$/);
+    // Done again from the log alone, without any service: the same decisions.
+    const replayed = await auraisonAsync([
+      ...['run', 'replay', details.run.run_id, '--json', '--config', configured('whole')],
+      ...['--data-dir', daemon!.dataDir],
+    ]);
+    expect([replayed.status === 0 ? '' : replayed.stdout.slice(0, 2_000), replayed.status]).toEqual(['', 0]);
     // What leaves the robot is judged as that.
     expect(all.some((event) => event.kind === 'policy.decided' && event.payload.point === 'egress')).toBe(
       true,
