@@ -157,11 +157,15 @@ export class LeRobotServer implements WireServer {
     });
   }
 
+  /** A call of one message; what its work throws becomes a status. */
   #unary<Request, Response>(work: (call: ServerUnaryCall<Request, Response>) => Promise<Response>) {
     return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>): void => {
       work(call).then(
         (response) => reply(null, response),
-        (error: unknown) => this.#fail(error, call.getPeer(), reply),
+        (error: unknown) => {
+          // A client that hung up is no fault of anybody.
+          if (!call.cancelled) this.#fail(error, call.getPeer(), reply);
+        },
       );
     };
   }
