@@ -14,6 +14,7 @@ import type { FromThread, ThreadData } from '../execution/controllers/messages.t
 import type { JointGateSpec, SafetyWord } from '../execution/safety/index.ts';
 import type { Settings } from '../settings.ts';
 import type { ControllersThreadData, GateOf } from './controllers-main.ts';
+import { PictureProcess } from './picture-process.ts';
 import type { Policies } from './policies.ts';
 import { askRealTime } from './real-time.ts';
 
@@ -49,13 +50,14 @@ export function makeControllers(
   const gates = specs.map((spec) => gateOf(spec, config, parts));
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const nowMs = sharedMonotonic();
+  const pictures = new PictureProcess();
   const actuation: ConstructorParameters<typeof ControllersDesk>[0]['actuation'] = {
     move: (id, from, start) =>
       parts.actuation().move(id, from, start, undefined, { role: 'policy', holder: 'policy' }),
   };
   const desk = new ControllersDesk({
     ...{ clock, nowMs, specs, policies: parts.policies.desk, actuation, report },
-    decode: async (file) => (await import('../../adapters/images/sharp-decoder.ts')).decodePicture(file),
+    decode: (file) => pictures.decode(file),
     spawn: (data) => spawnControllers(data, gates, parts.word),
     schedule: async (tid) => {
       const got = await askRealTime(tid, config.control.real_time);
@@ -90,6 +92,7 @@ export function makeControllers(
     async close() {
       untap();
       await desk.close();
+      pictures.close();
     },
   };
 }

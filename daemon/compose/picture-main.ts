@@ -1,0 +1,16 @@
+/** Entry of the process that opens compressed pictures: foreign files meet a native decoder here and nowhere near the robot. */
+import { decodePicture } from '../../adapters/images/sharp-decoder.ts';
+import { EdgeError } from '../../contract/core.ts';
+import type { PictureAnswer, PictureQuestion } from './picture-process.ts';
+
+const send = (answer: PictureAnswer) => process.send!(answer, undefined, {}, () => {});
+
+process.on('message', ({ id, file }: PictureQuestion) => {
+  decodePicture(file).then(
+    (picture) => send({ id, picture }),
+    (thrown: unknown) => {
+      send({ id, error: EdgeError.from(thrown, 'sample.malformed', 'decode picture', 'picture').toBody() });
+    },
+  );
+});
+process.on('disconnect', () => process.exit(0));
