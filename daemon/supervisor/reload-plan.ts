@@ -21,6 +21,10 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   arm: ['execution'],
   control: ['execution'],
   controllers: ['execution'],
+  gate: ['execution'],
+  lease: ['execution'],
+  // The API asks for the role that releases it.
+  estop: ['execution', 'runtime'],
   ros: ['execution'],
   routes: ['execution'],
   zenoh: ['execution'],

@@ -14,6 +14,15 @@ describe('what a reload does', () => {
     expect(plan('[zenoh]\nmode = "peer"', '')).toEqual({ changed: [], restart: [], live: [], later: [] });
   });
 
+  it('starts the cell anew that keeps the limits, and whoever else asks for them', () => {
+    const limit = '[gate]\n[[gate.limits]]\nname = "joint_1"\nvelocity = 0.5\n';
+    expect(plan('', limit)).toMatchObject({ changed: ['gate'], restart: ['execution'] });
+    expect(plan('', '[lease]\nttl = "1 s"\n')).toMatchObject({ restart: ['execution'] });
+    expect(plan('', '[estop]\nrelease_role = "safety"\n')).toMatchObject({
+      restart: ['execution', 'runtime'],
+    });
+  });
+
   it('opens the Zenoh session again and restarts nobody for its policies and endpoints', () => {
     const rule = '[[zenoh.access]]\npermission = "allow"\nkeys = ["a/**"]\nmessages = ["put"]\n';
     expect(plan('', `[zenoh]\nlisten = ["tcp/127.0.0.1:7447"]\n${rule}`)).toEqual({
