@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -151,6 +151,26 @@ describe('a dataset that grew by three exports', () => {
       expect(k).toBe(12 + index);
     }
     expect(worst).toBeGreaterThan(28);
+  });
+});
+
+describe('a dataset of a stranger', () => {
+  it('with a playlist for a video has no other file read', async () => {
+    const hostile = join(folder, 'hostile');
+    const secret = join(folder, 'secret.mp4');
+    cpSync(root, hostile, { recursive: true });
+    const video = join(hostile, 'videos/observation.images.front/chunk-000/file-000.mp4');
+    cpSync(video, secret);
+    const lists = [
+      `#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nfile://${secret}\n#EXT-X-ENDLIST\n`,
+      `ffconcat version 1.0\nfile '${secret}'\n`,
+    ];
+    for (const text of lists) {
+      writeFileSync(video, text);
+      const reader = await DatasetReader.open({ root: hostile, parquet, clock, ffmpeg: testFfmpeg() });
+      const frames = reader.episode(0).frames()[Symbol.asyncIterator]();
+      await expect(frames.next()).rejects.toMatchObject({ code: 'tool.failed' });
+    }
   });
 });
 

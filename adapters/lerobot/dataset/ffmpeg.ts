@@ -106,7 +106,9 @@ export async function* decodeFrames(
   // Half a frame before it: a time is never exactly that of a picture.
   const seek = Math.max(0, from - 0.5 / fps).toFixed(6);
   const child = start(ffmpeg, [
-    ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-threads', '1', '-ss', seek, '-i', path, '-an'],
+    ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-threads', '1', '-ss', seek],
+    // A dataset may be a stranger's: what calls itself mp4 and is a playlist would have other files and hosts read.
+    ...['-protocol_whitelist', 'file', '-f', 'mov', '-i', path, '-an'],
     ...['-frames:v', String(count), '-fps_mode', 'passthrough', '-s', `${width}x${height}`],
     ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1'],
   ]);

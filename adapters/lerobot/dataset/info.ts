@@ -35,6 +35,9 @@ export type DatasetInfo = {
   readonly features: Readonly<Record<string, InfoFeature>>;
 };
 
+/** Sides of a picture, 8K: beyond it a size is no picture's, and would be memory for nothing. */
+const SIDE_MAX = 8_192;
+
 /** Columns that every dataset has, besides its features. */
 export const OWN_COLUMNS = ['timestamp', 'frame_index', 'episode_index', 'index', 'task_index'] as const;
 
@@ -108,7 +111,8 @@ export function specOf(info: DatasetInfo): {
   for (const [key, feature] of Object.entries(info.features)) {
     if ((OWN_COLUMNS as readonly string[]).includes(key)) continue;
     const [a, b, c] = feature.shape;
-    if (feature.dtype === 'video' && feature.shape.length === 3 && c === 3)
+    const isPicture = c === 3 && Math.min(a!, b!) > 0 && Math.max(a!, b!) <= SIDE_MAX;
+    if (feature.dtype === 'video' && feature.shape.length === 3 && isPicture)
       features[key] = { kind: 'video', height: a!, width: b! };
     else if (/^(?:float|int|uint)\d+$/.test(feature.dtype) && feature.shape.length === 1)
       features[key] = { kind: 'vector', names: namesOf(feature) };
