@@ -47,6 +47,8 @@ describe('what is loaded at the start', () => {
     'adapters/event-log/commit-worker.ts',
     'daemon/execution/recorder/recorder-main.ts',
     'daemon/compose/control-main.ts',
+    'daemon/compose/controllers-main.ts',
+    'daemon/compose/picture-main.ts',
     'daemon/compose/execution.ts',
     'daemon/compose/link.ts',
   ])('is light in %s', (entry) => {
