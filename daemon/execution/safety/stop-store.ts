@@ -32,7 +32,10 @@ export class StopStore {
 
   /** Durable when it settles. */
   async write(state: EStopState): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    // Not the data directory itself: where that is gone, nothing is to look as if it were there.
+    await mkdir(dirname(this.#path), { mode: 0o700 }).catch((thrown: NodeJS.ErrnoException) => {
+      if (thrown.code !== 'EEXIST') throw thrown;
+    });
     const temporary = `${this.#path}.tmp`;
     const file = await open(temporary, 'w', 0o600);
     try {
