@@ -1,11 +1,12 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
 import { DatasetReader } from '../../adapters/lerobot/dataset/index.ts';
 import type { ParquetFiles } from '../../contract/core.ts';
 import type { Settings } from '../../daemon/settings.ts';
 
 /** Runs with Parquet files open; they are closed whatever happens. */
 export async function withParquet<T>(work: (parquet: ParquetFiles) => Promise<T>): Promise<T> {
+  // DuckDB is large: only who needs it loads it.
+  const { DuckParquetFiles } = await import('../../adapters/ducklake/index.ts');
   const parquet = new DuckParquetFiles();
   try {
     return await work(parquet);

@@ -1,4 +1,4 @@
-import { LIMITS, type Twist2d } from '../../../contract/index.ts';
+import { LIMITS, type Twist2d } from '../../../contract/core.ts';
 
 const LASTS_NS = BigInt(LIMITS.COMMAND_EXPIRY_MS) * 1_000_000n;
 
