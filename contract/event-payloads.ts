@@ -201,7 +201,11 @@ export const EVENT_PAYLOADS = {
   ),
   'safety.stopped': Type.Object({ reason: Text(512, 'why'), source: Name('who stopped it') }, closed),
   'estop.engaged': Type.Object(
-    { source: Name('api, cli, console, zenoh, ros, file, agent'), by: Text(128, 'who'), reason: Text(512, 'why') },
+    {
+      source: Name('api, cli, console, zenoh, ros, file, agent'),
+      by: Text(128, 'who'),
+      reason: Text(512, 'why'),
+    },
     closed,
   ),
   'estop.released': Type.Object(
@@ -215,7 +219,10 @@ export const EVENT_PAYLOADS = {
       verdict: Type.Enum(['limited', 'refused']),
       reason: Text(128, 'which limit of which joint'),
       count: Count('control steps'),
-      asked: Type.Array(Type.Number(), { maxItems: 64, description: 'of the last of them; not a number is 0' }),
+      asked: Type.Array(Type.Number(), {
+        maxItems: 64,
+        description: 'of the last of them; not a number is 0',
+      }),
       applied: Type.Array(Type.Number(), { maxItems: 64, description: 'of the last of them' }),
     },
     closed,
