@@ -30,7 +30,8 @@ function loadedBy(entry: string): Map<string, readonly string[]> {
 }
 
 /** `typebox/guard` is five small files that compiled checks call. */
-const HEAVY = /^(typebox(?!\/guard$)|fastify|@fastify\/|prom-client|@duckdb\/|onnxruntime-node|rclnodejs|ws$|zeromq|@grpc\/)/;
+const HEAVY =
+  /^(typebox(?!\/guard$)|fastify|@fastify\/|prom-client|@duckdb\/|onnxruntime-node|rclnodejs|ws$|zeromq|@grpc\/)/;
 
 function heavy(entry: string, allowed: RegExp = /^$/): string[] {
   return [...loadedBy(entry)]
