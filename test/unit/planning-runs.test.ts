@@ -218,6 +218,34 @@ describe('a cut', () => {
     }
   }, 120_000);
 
+  it('at any moment leaves a plan that was only to be made uncarried', async () => {
+    const params = { goal: 'go', dry_run: true };
+    let cuts = 0;
+    for (let append = 1; append <= 14; append++) {
+      const robot = new FakeRobot({ cells: 4 });
+      const rig = planRig(script, { robot, cut: { append, when: 'after' } });
+      await Promise.race([
+        rig.cell.start().catch(() => {}),
+        rig.until(() => rig.dead, 'the cut').catch(() => {}),
+      ]);
+      if (rig.dead) continue;
+      await Promise.race([
+        rig.cell.submit({ type: 'plan', params }, PERSON).catch(() => {}),
+        rig.until(() => rig.dead, 'the cut').catch(() => {}),
+      ]);
+      await rig.until(() => rig.dead || rig.of('run.finished').length > 0, 'the end');
+      if (rig.of('intent.accepted').length === 0 || rig.of('run.finished').length > 0) continue;
+      cuts += 1;
+      const after = planRig(script, { robot, before: rig });
+      await after.cell.start();
+      await after.finished();
+      const { status, summary } = after.of('run.finished')[0]!.payload;
+      expect([append, status, drives(robot)]).toEqual([append, 'succeeded', []]);
+      expect(summary).toMatchObject({ plan: { steps: expect.any(Array) } });
+    }
+    expect(cuts).toBeGreaterThan(2);
+  }, 60_000);
+
   it('makes no second plan where the first one is in the log', async () => {
     const first = planRig(script, { cut: { append: 12, when: 'after' } });
     await first.cell.start();

@@ -42,8 +42,9 @@ export class PlanHarness implements Harness {
         if ('status' in made) return made;
         position = made;
         first = true;
-        if (ask.dry_run === true) return drawn(position);
       }
+      // Here and not where it was made: a run that was cut off comes back with its plan.
+      if (ask.dry_run === true) return drawn(position);
       const step = position.plan?.steps[position.at];
       if (!step) return reached(position);
       const resumed = first && context.resume?.phase === EXECUTING && position.attempt > 0;
