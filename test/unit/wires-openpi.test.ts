@@ -295,6 +295,23 @@ describe('openpi: our server and strangers', () => {
     expect(alive.describe().name).toBe('hash');
   });
 
+  it('hangs up on who asks for no WebSocket that it speaks, and serves the next one', async () => {
+    const { url, server, desk } = await serve({ hash: () => new HashPolicy() }, { clientsMax: 1 });
+    const { hostname, port } = new URL(url);
+    for (let i = 0; i < 20; i++) {
+      const socket = connectTcp(Number(port), hostname);
+      cleanups.push(async () => socket.destroy());
+      const over = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
+      // Each of them claims a place and then fails the handshake itself.
+      socket.write(upgradeOf(hostname).replace(/Sec-WebSocket-Key: .*/i, 'Sec-WebSocket-Key: short'));
+      socket.resume();
+      await over;
+    }
+    expect(desk.policies()[0]!.sessions).toBe(0);
+    expect(server.view()).toMatchObject({ clients: 0, refused: 20 });
+    expect((await connect(url)).describe().name).toBe('hash');
+  }, 20_000);
+
   it('does not compute what a client sends after it was told the end', async () => {
     const policy = new SeeingPolicy();
     const { url } = await serve({ seeing: () => policy });

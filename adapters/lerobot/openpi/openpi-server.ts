@@ -109,17 +109,7 @@ export class OpenPiServer implements WireServer {
     const name = `${request.socket.remoteAddress}:${request.socket.remotePort}`;
     const session = this.#admit(request, name);
     if (session instanceof EdgeError) {
-      this.#refused += 1;
-      this.#options.onFault(session, name);
-      const body = `${session.code}: ${session.message}\n`;
-      const lines = [
-        `HTTP/1.1 ${STATUS[session.code] ?? '503 Service Unavailable'}`,
-        ...['connection: close', 'content-type: text/plain', `content-length: ${Buffer.byteLength(body)}`],
-      ];
-      socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
-      // It may read why; if it does not hang up by then, we do.
-      const timer = this.#options.clock.after(FAREWELL_MS, () => socket.destroy());
-      socket.once('close', () => timer.cancel());
+      this.#turnAway(session, socket, name);
       return;
     }
     // One per connection, since what a question may have depends on the policies there are now.
@@ -129,8 +119,26 @@ export class OpenPiServer implements WireServer {
       perMessageDeflate: false,
       maxPayload: questionBytesMax(this.#desk),
     });
-    upgrader.on('wsClientError', () => void session.close());
+    // Who listens to this has to hang up as well: nobody else does, and the places for sockets are counted.
+    upgrader.on('wsClientError', (cause) => {
+      void session.close().catch(() => {});
+      this.#turnAway(refusal('wire.refused', name, cause.message), socket, name);
+    });
     upgrader.handleUpgrade(request, socket, head, (ws) => this.#serve(ws, session, name));
+  }
+
+  #turnAway(error: EdgeError, socket: Duplex, name: string): void {
+    this.#refused += 1;
+    this.#options.onFault(error, name);
+    const body = `${error.code}: ${error.message}\n`;
+    const lines = [
+      `HTTP/1.1 ${STATUS[error.code] ?? '503 Service Unavailable'}`,
+      ...['connection: close', 'content-type: text/plain', `content-length: ${Buffer.byteLength(body)}`],
+    ];
+    socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+    // It may read why; if it does not hang up by then, we do.
+    const timer = this.#options.clock.after(FAREWELL_MS, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
   }
 
   /** A place at the policy that the path names, or why there is none. */
@@ -191,10 +199,11 @@ const STATUS: Readonly<Record<string, string>> = {
   'api.unauthorised': '401 Unauthorized',
   'api.forbidden': '403 Forbidden',
   'model.not_found': '404 Not Found',
+  'wire.refused': '400 Bad Request',
 };
 
 function refusal(
-  code: 'api.unauthorised' | 'api.forbidden' | 'cell.overloaded',
+  code: 'api.unauthorised' | 'api.forbidden' | 'cell.overloaded' | 'wire.refused',
   subject: string,
   message: string,
 ): EdgeError {
