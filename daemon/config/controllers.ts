@@ -1,4 +1,5 @@
 import { type ControllerInputRow, readControllerInput, showControllerInput } from './controller-input.ts';
+import { type KeyFault, type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
 import { choice, flag, integer, type KeySpec, quantity, tables, text, texts } from './spec.ts';
 
 /** Controllers of one daemon, and numbers of one action. */
@@ -63,59 +64,23 @@ export type ControllerRow = {
     : never;
 };
 
-type Fault = (row: number | undefined, key: string, value: unknown, expected: string) => void;
-type Refuse = (key: string, value: unknown, expected: string) => void;
-
 /** The list `[[controllers]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
-export function readControllers(body: unknown, fault: Fault): readonly ControllerRow[] {
-  if (!Array.isArray(body)) {
-    fault(undefined, '', body, 'a list of tables: [[controllers]]');
-    return [];
-  }
-  if (body.length > CONTROLLERS_MAX) {
-    fault(undefined, '', body.length, `at most ${CONTROLLERS_MAX} controllers`);
-    return [];
-  }
-  const rows: ControllerRow[] = [];
-  for (const [index, row] of body.entries()) {
-    const read = readRow(row, (key, value, expected) => fault(index, key, value, expected));
-    if (read === undefined) continue;
-    if (rows.some(({ name }) => name === read.name))
-      fault(index, 'name', read.name, 'a name that no other controller has');
-    else rows.push(read);
-  }
-  return rows;
+export function readControllers(body: unknown, fault: RowFault): readonly ControllerRow[] {
+  return readNamedRows<ControllerRow>(body, CONTROLLERS, fault);
 }
 
-function readRow(row: unknown, fault: Refuse): ControllerRow | undefined {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    fault('', row, 'a table');
-    return undefined;
-  }
-  let faults = 0;
-  const refuse: Refuse = (key, value, expected) => {
-    faults += 1;
-    fault(key, value, expected);
-  };
-  const specs = CONTROLLER_ROW_KEYS as Record<string, KeySpec<unknown>>;
-  const values: Record<string, unknown> = {};
-  for (const [key, spec] of Object.entries(specs)) values[key] = spec.fallback;
-  for (const [key, value] of Object.entries(row)) {
-    const spec = Object.hasOwn(specs, key) ? specs[key] : undefined;
-    const read = spec?.read(value);
-    if (!read) refuse(key, value, `one of the keys ${Object.keys(specs).join(', ')}`);
-    else if (read.ok) values[key] = read.value;
-    else refuse(key, value, read.expected);
-  }
-  if (faults > 0) return undefined;
-  agree(values as ControllerRow, refuse);
-  return faults === 0 ? (values as ControllerRow) : undefined;
-}
+const CONTROLLERS: NamedRows<ControllerRow> = {
+  list: 'controllers',
+  one: 'controller',
+  max: CONTROLLERS_MAX,
+  keys: CONTROLLER_ROW_KEYS,
+  agree,
+};
 
 /** What single keys cannot know of each other. */
 function agree(
   { name, output, kind, joints, inputs, starvation, retract }: ControllerRow,
-  refuse: Refuse,
+  refuse: KeyFault,
 ): void {
   if (name === '') refuse('name', '', 'a value');
   if (output === '') refuse('output', '', 'the topic of the commands');

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../contract/core.ts';
+import { type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
 import { choice, flag, integer, type KeySpec, quantity, text } from './spec.ts';
 
 /** `[model]`: what all models share. */
@@ -97,62 +98,22 @@ export type ModelRow = {
 /**
  * The list `[[models]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out.
  */
-export function readModels(
-  body: unknown,
-  fault: (row: number | undefined, key: string, value: unknown, expected: string) => void,
-): readonly ModelRow[] {
-  if (!Array.isArray(body)) {
-    fault(undefined, '', body, 'a list of tables: [[models]]');
-    return [];
-  }
-  if (body.length > LIMITS.MODELS_MAX)
-    fault(undefined, '', body.length, `at most ${LIMITS.MODELS_MAX} models`);
-  const rows: ModelRow[] = [];
-  for (const [index, row] of body.entries()) {
-    const read = readRow(row, (key, value, expected) => fault(index, key, value, expected));
-    if (read === undefined) continue;
-    if (rows.some(({ name }) => name === read.name))
-      fault(index, 'name', read.name, 'a name that no other model has');
-    else rows.push(read);
-  }
-  return rows;
+export function readModels(body: unknown, fault: RowFault): readonly ModelRow[] {
+  return readNamedRows<ModelRow>(body, MODELS, fault);
 }
 
-function readRow(
-  row: unknown,
-  fault: (key: string, value: unknown, expected: string) => void,
-): ModelRow | undefined {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    fault('', row, 'a table');
-    return undefined;
-  }
-  let faults = 0;
-  const refuse = (key: string, value: unknown, expected: string) => {
-    faults += 1;
-    fault(key, value, expected);
-  };
-  const specs = MODEL_ROW_KEYS as Record<string, KeySpec<unknown>>;
-  const values: Record<string, unknown> = {};
-  for (const [key, spec] of Object.entries(specs)) values[key] = spec.fallback;
-  for (const [key, value] of Object.entries(row)) {
-    const spec = Object.hasOwn(specs, key) ? specs[key] : undefined;
-    if (!spec) {
-      const hint = /key|token|secret/.test(key) ? ': keys stand in a file, api_key_file' : '';
-      refuse(key, '', `one of the keys ${Object.keys(specs).join(', ')}${hint}`);
-      continue;
-    }
-    const read = spec.read(value);
-    if (read.ok) values[key] = read.value;
-    else refuse(key, value, read.expected);
-  }
-  const read = values as ModelRow;
-  if (faults === 0) {
-    for (const key of ['name', 'model'] as const) if (read[key] === '') refuse(key, '', 'a value');
-    if (read.kind === 'openai' && read.url === '') refuse('url', '', 'the address of the server');
-    if (read.kind === 'pi' && read.provider === '') refuse('provider', '', 'the name of a provider');
-  }
-  return faults === 0 ? read : undefined;
-}
+const MODELS: NamedRows<ModelRow> = {
+  list: 'models',
+  one: 'model',
+  max: LIMITS.MODELS_MAX,
+  keys: MODEL_ROW_KEYS,
+  hint: (key) => (/key|token|secret/.test(key) ? ': keys stand in a file, api_key_file' : ''),
+  agree(row, refuse) {
+    for (const key of ['name', 'model'] as const) if (row[key] === '') refuse(key, '', 'a value');
+    if (row.kind === 'openai' && row.url === '') refuse('url', '', 'the address of the server');
+    if (row.kind === 'pi' && row.provider === '') refuse('provider', '', 'the name of a provider');
+  },
+};
 
 /** A price. */
 function money(about: string): KeySpec<number> {

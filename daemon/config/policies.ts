@@ -1,4 +1,5 @@
 import { LIMITS } from '../../contract/core.ts';
+import { type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
 import { choice, integer, type KeySpec, quantity, text } from './spec.ts';
 
 /** Rows of `[[policies]]`: their keys, defaults and meaning. The first is the default policy. */
@@ -57,62 +58,24 @@ export type PolicyRow = {
     : never;
 };
 
-type Fault = (row: number | undefined, key: string, value: unknown, expected: string) => void;
-
 /** The list `[[policies]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
-export function readPolicies(body: unknown, fault: Fault): readonly PolicyRow[] {
-  if (!Array.isArray(body)) {
-    fault(undefined, '', body, 'a list of tables: [[policies]]');
-    return [];
-  }
-  if (body.length > LIMITS.POLICIES_MAX)
-    fault(undefined, '', body.length, `at most ${LIMITS.POLICIES_MAX} policies`);
-  const rows: PolicyRow[] = [];
-  for (const [index, row] of body.entries()) {
-    const read = readRow(row, (key, value, expected) => fault(index, key, value, expected));
-    if (read === undefined) continue;
-    if (rows.some(({ name }) => name === read.name))
-      fault(index, 'name', read.name, 'a name that no other policy has');
-    else rows.push(read);
-  }
-  return rows;
+export function readPolicies(body: unknown, fault: RowFault): readonly PolicyRow[] {
+  return readNamedRows<PolicyRow>(body, POLICIES, fault);
 }
 
-function readRow(
-  row: unknown,
-  fault: (key: string, value: unknown, expected: string) => void,
-): PolicyRow | undefined {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-    fault('', row, 'a table');
-    return undefined;
-  }
-  let faults = 0;
-  const refuse = (key: string, value: unknown, expected: string) => {
-    faults += 1;
-    fault(key, value, expected);
-  };
-  const specs = POLICY_ROW_KEYS as Record<string, KeySpec<unknown>>;
-  const values: Record<string, unknown> = {};
-  for (const [key, spec] of Object.entries(specs)) values[key] = spec.fallback;
-  for (const [key, value] of Object.entries(row)) {
-    const spec = Object.hasOwn(specs, key) ? specs[key] : undefined;
-    if (!spec) {
-      const hint = /token|secret|password/.test(key) ? ': tokens stand in a file, token_file' : '';
-      refuse(key, '', `one of the keys ${Object.keys(specs).join(', ')}${hint}`);
-      continue;
-    }
-    const read = spec.read(value);
-    if (read.ok) values[key] = read.value;
-    else refuse(key, value, read.expected);
-  }
-  const read = values as PolicyRow;
-  if (faults > 0) return undefined;
-  if (read.name === '') refuse('name', '', 'a value');
-  const byPath = read.kind === 'onnx' || read.kind === 'episode';
-  if (byPath && read.path === '') refuse('path', '', 'a file');
-  if (!byPath && read.url === '') refuse('url', '', 'the address of the server');
-  return faults === 0 ? read : undefined;
-}
+const POLICIES: NamedRows<PolicyRow> = {
+  list: 'policies',
+  one: 'policy',
+  max: LIMITS.POLICIES_MAX,
+  keys: POLICY_ROW_KEYS,
+  hint: (key) => (/token|secret|password/.test(key) ? ': tokens stand in a file, token_file' : ''),
+  agree({ name, kind, path, url }, refuse) {
+    if (name === '') refuse('name', '', 'a value');
+    const byPath = kind === 'onnx' || kind === 'episode';
+    if (byPath && path === '') refuse('path', '', 'a file');
+    if (!byPath && url === '') refuse('url', '', 'the address of the server');
+  },
+};
 
 /** The rows as a person would write them, for `config show`. */
 export function showPolicies(): string[] {
