@@ -28,6 +28,8 @@ export type QueueOptions = {
 /** `late`: made from an older observation than what is queued, or all of it is over. */
 export type PutResult = 'taken' | 'late' | 'early' | 'misshapen' | 'not_finite';
 
+/** One action is for this long at most, milliseconds: what lasts for ever has no expiry. */
+const STEP_MS_MAX = 10_000;
 /** Rounding of a division of two times, in steps. */
 const EPSILON = 1e-6;
 
@@ -175,7 +177,7 @@ export class ActionQueue {
   #fault({ actions, rows, stepMs, anchorMs }: QueuedChunk, nowMs: number): PutResult | undefined {
     const { dimension } = this.#options;
     const shaped = Number.isSafeInteger(rows) && rows > 0 && rows <= HORIZON_MAX;
-    if (!shaped || actions.length < rows * dimension || !(stepMs > 0) || !Number.isFinite(stepMs))
+    if (!shaped || actions.length < rows * dimension || !(stepMs > 0 && stepMs <= STEP_MS_MAX))
       return 'misshapen';
     if (!Number.isFinite(anchorMs)) return 'misshapen';
     if (anchorMs > nowMs + EPSILON) return 'early';

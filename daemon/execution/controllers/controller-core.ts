@@ -47,7 +47,7 @@ export type Answer = {
 
 export type AnswerTaken = { readonly chunk: number; readonly result: PutResult; readonly delayMs: number };
 
-/** Tells which input is too old now: its index, or -1. */
+/** Tells which input is too old now: its index, behind the last of them the measured joints, or -1. */
 export type StaleInput = (nowMs: number) => number;
 
 /**
@@ -123,6 +123,11 @@ export class ControllerCore {
     this.#chunks = 0;
     this.#retryMs = RETRY_FIRST_MS;
     this.#notBefore = -Infinity;
+    this.#gate.reset();
+  }
+
+  /** What was let through did not arrive: the next step begins as the first one does. */
+  anew(): void {
     this.#gate.reset();
   }
 

@@ -24,6 +24,9 @@ import type { SharedState, StepRecord } from './shared-state.ts';
 const ORIGINS_MAX = 256;
 /** A command that lay longer than this is not sent any more, milliseconds. */
 const STALE_COMMAND_MS = 100;
+/** What is refused for the same reason again is told this often at most, milliseconds; and so many reasons of it. */
+const REFUSED_MS = 1_000;
+const REFUSED_KINDS_MAX = 64;
 
 export type SlotDeps = {
   readonly clock: Clock;
@@ -70,7 +73,13 @@ export class ControllerSlot {
   readonly #asked = new Map<number, Origin>();
   readonly #origins = new Map<number, Origin>();
   readonly #reasons = new Map<number, string>([[0, '']]);
-  #refusing = '';
+  /** When a refusal for this reason was told last. */
+  readonly #refused = new Map<string, number>();
+  /** Newest joints, by our own clock. */
+  #jointsMs = -Infinity;
+  /** How often it was stopped, running or not, and what for. */
+  #stops = 0;
+  #stoppedFor = '';
   #sendable: { readonly record: StepRecord; readonly reason: string } | undefined;
 
   constructor(deps: SlotDeps) {
@@ -107,13 +116,10 @@ export class ControllerSlot {
       const atMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
       const positions = at.map((i) => state.position[i] ?? Number.NaN);
       // A message of other joints, or of a part of them, says nothing of where these are.
-      if (positions.every(Number.isFinite))
-        shared.joints(
-          index,
-          atMs,
-          positions,
-          at.map((i) => state.effort[i] ?? Number.NaN),
-        );
+      if (!positions.every(Number.isFinite)) return;
+      const efforts = at.map((i) => state.effort[i] ?? Number.NaN);
+      shared.joints(index, atMs, positions, efforts);
+      this.#jointsMs = atMs;
     } catch {
       // Unreadable joints are joints that did not come: they get too old, and that is declared.
     }
@@ -132,7 +138,7 @@ export class ControllerSlot {
     this.#counts = new RunCounts();
     this.#asked.clear();
     this.#origins.clear();
-    this.#refusing = '';
+    this.#refused.clear();
     this.#say('running', 'waiting for the first action');
     return new Promise((resolve) => {
       const limit =
@@ -161,7 +167,17 @@ export class ControllerSlot {
 
   /** Nothing of this controller reaches the robot after this returns. */
   stop(reason: string): void {
+    this.#stops++;
+    this.#stoppedFor = reason;
     this.#run?.settle('stopped', reason);
+  }
+
+  /** For whoever prepares a start: it is not to begin when it was stopped meanwhile. Undefined: it was not. */
+  get stops(): number {
+    return this.#stops;
+  }
+  stoppedSince(stops: number): string | undefined {
+    return this.#stops === stops ? undefined : this.#stoppedFor;
   }
 
   /** Another one will number its reasons anew. What ran has failed. */
@@ -223,8 +239,10 @@ export class ControllerSlot {
     const { nowMs, send, spec } = this.#deps;
     const late = nowMs() - record.timeMs > STALE_COMMAND_MS;
     const taken = !late && send(commandSample(spec, record.applied, this.#robotTime(record.timeMs)));
-    if (taken) this.#count(record, reason);
-    else
+    if (taken) {
+      this.#deps.shared.taken(this.#deps.index, record.timeMs);
+      this.#count(record, reason);
+    } else
       this.#count(
         { ...record, verdict: VERDICTS.indexOf('refused') },
         late ? 'sent too late' : 'not connected',
@@ -246,7 +264,7 @@ export class ControllerSlot {
       starved,
       clamped,
       refused,
-      stale: this.observations.stale(now),
+      stale: this.#stale(now),
       chunks,
       inference_p50_ms: delays.quantile(0.5, now),
       inference_p99_ms: delays.quantile(0.99, now),
@@ -307,11 +325,25 @@ export class ControllerSlot {
     if (verdict === 'refused') counts.refused++;
     if (verdict === 'starved' && this.#state !== 'starved') this.#say('starved', reason);
     if (verdict !== 'starved' && (this.#state === 'starved' || this.#reason !== '')) this.#say('running', '');
-    // One receipt when it begins to be refused for another reason, not one for each step.
-    if (verdict === 'refused' && this.#refusing !== reason)
-      this.#deps.refused(this.spec.name, this.#hash, reason);
-    this.#refusing = verdict === 'refused' ? reason : '';
+    if (verdict === 'refused') this.#tellRefused(reason);
     this.#deps.record(this.#action(step, verdict, reason));
+  }
+
+  /** One receipt a second for each reason, not one for each step. */
+  #tellRefused(reason: string): void {
+    const now = this.#deps.nowMs();
+    const told = this.#refused;
+    if (now - (told.get(reason) ?? -Infinity) < REFUSED_MS) return;
+    if (!told.has(reason) && told.size >= REFUSED_KINDS_MAX) return;
+    told.set(reason, now);
+    this.#deps.refused(this.spec.name, this.#hash, reason);
+  }
+
+  #stale(now: number): Record<string, number> {
+    const stale = this.observations.stale(now);
+    const { state, stateAgeMaxMs } = this.spec;
+    if (state !== '' && !(now - this.#jointsMs <= stateAgeMaxMs)) stale['joints'] = now - this.#jointsMs;
+    return stale;
   }
 
   #action(step: StepRecord, verdict: AppliedAction['verdict'], reason: string): AppliedAction {

@@ -184,11 +184,21 @@ export class ControllersDesk {
     const rival = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
     if (rival) throw refused(name, `${rival.spec.name} runs and commands ${output.topic}`);
     this.#deps.admit?.(slot.spec);
+    const stops = slot.stops;
+    const check = () => {
+      const stopped = slot.stoppedSince(stops);
+      if (stopped !== undefined) throw refused(name, `stopped before it began: ${stopped}`);
+      if (!this.#handle)
+        throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
+    };
     slot.inference.describe();
     await slot.inference.reset();
     await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });
+    check();
     await new Promise<void>((resolve, reject) => {
-      const motion = this.#deps.actuation.move(order.motionId, from, (signal, lease) => {
+      const motion = this.#deps.actuation.move(order.motionId, from, async (signal, lease) => {
+        // Whoever stopped it meanwhile has stopped it.
+        check();
         // While it waited for the lease another one may have taken its place.
         const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
         if (other) throw refused(name, `${other.spec.name} runs and commands ${output.topic}`);

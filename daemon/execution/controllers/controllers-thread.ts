@@ -12,6 +12,12 @@ const REASONS_MAX = 1_024;
 const IDLE_MS = 1_000;
 /** A step this near is due, milliseconds: to sleep for less is to be late. */
 const DUE_MS = 0.02;
+/**
+ * After this time without a command that the robot took, the gate begins anew: from the measured joints, and from
+ * standing where a base's own watchdog has stopped it meanwhile. Milliseconds.
+ */
+const UNTAKEN_POSITIONS_MS = 100;
+const UNTAKEN_SPEEDS_MS = 500;
 
 export type ControllersThreadDeps = {
   readonly specs: readonly ControllerSpec[];
@@ -37,6 +43,8 @@ type Seat = {
   run: number;
   lease: number;
   dueMs: number;
+  /** Of this run the first step that was to be sent; `Infinity`: none yet. */
+  firstMs: number;
 };
 
 /**
@@ -97,12 +105,21 @@ export class ControllersThread {
     if (spec.state !== '') {
       measured.known = nowMs - this.#deps.shared.readJoints(index, measured) <= spec.stateAgeMaxMs;
     }
+    if (this.#isUntaken(seat, nowMs)) core.anew();
     const step = core.step(nowMs, measured);
+    if (step.send) seat.firstMs = Math.min(seat.firstMs, nowMs);
     if (step.done) this.#record(seat, step, nowMs, lateMs, waitMs);
     const question = core.question(nowMs);
     if (!question) return;
     const { prefix } = question;
     this.#deps.post({ kind: 'question', index, run: seat.run, ...question }, [prefix.buffer]);
+  }
+
+  /** Robot or cell have not taken a command for a while: where the last ones would have led, nothing is. */
+  #isUntaken({ index, spec, firstMs, periodMs }: Seat, nowMs: number): boolean {
+    const most = spec.output.kind === 'positions' ? UNTAKEN_POSITIONS_MS : UNTAKEN_SPEEDS_MS;
+    const sinceMs = nowMs - Math.max(firstMs, this.#deps.shared.takenAt(index));
+    return sinceMs > Math.max(most, 3 * periodMs);
   }
 
   #forbidden({ index, run, lease }: Seat): string {
@@ -146,6 +163,7 @@ export class ControllersThread {
     seat.run = run;
     seat.lease = lease;
     seat.dueMs = this.#deps.nowMs();
+    seat.firstMs = Infinity;
     seat.core.begin();
   }
 
@@ -172,14 +190,14 @@ export class ControllersThread {
 }
 
 function seatOf(spec: ControllerSpec, index: number, { shared, makeGate }: ControllersThreadDeps): Seat {
+  const { length } = spec.output.names;
+  const measured = { positions: new Float64Array(length), efforts: new Float64Array(length), known: false };
   const stale = (nowMs: number) => {
     for (let i = 0; i < spec.inputs.length; i++) {
       if (!(nowMs - shared.measuredAt(index, i) <= spec.inputs[i]!.ageMaxMs)) return i;
     }
-    return -1;
+    return spec.state === '' || measured.known ? -1 : spec.inputs.length;
   };
-  const { length } = spec.output.names;
-  const measured = { positions: new Float64Array(length), efforts: new Float64Array(length), known: false };
   const core = new ControllerCore(spec, makeGate(spec), stale);
   const periodMs = 1000 / spec.rateHz;
   return { index, spec, core, measured, periodMs, run: 0, lease: 0, dueMs: Infinity };

@@ -37,8 +37,13 @@ export class Inference {
    * `model.not_found`, `model.unavailable` and `model.bad_observation`.
    */
   describe(): PolicyDescription {
+    return this.#checked(this.#open());
+  }
+
+  /** Also in the midst of a run: another policy may have come in its place, with its numbers in another order. */
+  #checked(session: PolicySession): PolicyDescription {
     const { spec, observations } = this.#deps;
-    const description = this.#open().describe();
+    const description = session.describe();
     observations.check(description);
     const [, dimension] = description.output;
     const { names } = spec.output;
@@ -76,7 +81,7 @@ export class Inference {
     try {
       const began = clock.monotonicMs();
       const session = this.#open();
-      const description = session.describe();
+      const description = this.#checked(session);
       const told = description.takesTask === false ? undefined : task;
       const observation = await withDeadline(
         clock,

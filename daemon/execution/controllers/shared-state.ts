@@ -119,6 +119,14 @@ export class SharedState {
     Atomics.add(this.#words, version, 1);
   }
 
+  /** The robot took the command of the step of that moment. */
+  taken(index: number, stepMs: number): void {
+    this.#numbers[(index + 1) * this.#block - 1] = stepMs;
+  }
+  takenAt(index: number): number {
+    return this.#numbers[(index + 1) * this.#block - 1]!;
+  }
+
   /** Returns when they were measured, monotonic milliseconds. */
   readJoints(index: number, into: Measured): number {
     const version = WORDS + index;
@@ -131,7 +139,8 @@ export class SharedState {
         into.efforts[j] = this.#numbers[at + 1 + this.#width + j]!;
       }
       const atMs = this.#numbers[at]!;
-      if (before % 2 === 0 && Atomics.load(this.#words, version) === before) return atMs;
+      // Adding nothing, not loading: on ARM a plain load may pass an atomic load that comes after it.
+      if (before % 2 === 0 && Atomics.add(this.#words, version, 0) === before) return atMs;
     }
     // The writer was stopped in the middle of it: four tries are a microsecond, and the next step is soon.
     return -Infinity;
@@ -208,5 +217,5 @@ export class SharedState {
 function layout(specs: readonly ControllerSpec[]): { width: number; inputs: number; block: number } {
   const width = Math.max(1, ...specs.map(({ output }) => output.names.length));
   const inputs = Math.max(1, ...specs.map((spec) => spec.inputs.length));
-  return { width, inputs, block: inputs + 1 + 2 * width };
+  return { width, inputs, block: inputs + 1 + 2 * width + 1 };
 }

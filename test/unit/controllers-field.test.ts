@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
+import { controllerSpec, inputSpec } from '../fakes/controller-spec.ts';
+import { ControllersBench, joints } from '../support/controllers-bench.ts';
+
+let bench: ControllersBench;
+afterEach(() => bench.desk.close());
+
+describe('controllers in the field', () => {
+  it('what is stopped while it is still being started does not begin', async () => {
+    const advertised = Promise.withResolvers<void>();
+    bench = new ControllersBench([controllerSpec()], { advertise: () => advertised.promise });
+    await bench.run(20);
+    const started = bench.desk.begin({ controller: 'arm' }, 'runtime');
+    const outcome = started.catch((error: unknown) => error);
+    await bench.run(5);
+    bench.desk.stop(undefined, 'robot.stop');
+    advertised.resolve();
+    await bench.run(200);
+    expect(await outcome).toMatchObject({
+      code: 'command.refused',
+      message: expect.stringMatching(/robot.stop/),
+    });
+    expect(bench.sent).toEqual([]);
+    expect(bench.desk.isMoving()).toBe(false);
+    // What is asked for afterwards begins.
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(200);
+    expect(bench.sent.length).toBeGreaterThan(0);
+  });
+
+  it('starves, and says so, when the joints are not measured any more, although the policy is shown nothing of them', async () => {
+    const picture = inputSpec({ topic: '/other', ageMaxMs: 100 });
+    bench = new ControllersBench([controllerSpec({ inputs: [picture] })]);
+    const show = () => bench.desk.observe({ ...joints(bench.clock.now()), topic: '/other' });
+    for (let i = 0; i < 60; i++) {
+      show();
+      await bench.run(5);
+      if (i === 3) await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    }
+    expect(bench.desk.list()[0]).toMatchObject({ state: 'running', stale: {} });
+    // The driver of the arm is gone; the camera is not.
+    bench.publishing = false;
+    for (let i = 0; i < 40; i++) {
+      show();
+      await bench.run(5);
+    }
+    const [view] = bench.desk.list();
+    expect(view).toMatchObject({ state: 'starved', reason: 'input joints is too old' });
+    expect(view!.stale['joints']).toBeGreaterThan(100);
+    const last = bench.policies.observed.length;
+    await bench.run(50);
+    expect(bench.policies.observed.length).toBe(last);
+  });
+
+  it('a policy that came in place of another one with its joints in another order moves nothing', async () => {
+    bench = new ControllersBench();
+    const { description } = bench.policies;
+    bench.policies.description = { ...description, actionNames: ['a', 'b'] };
+    await bench.run(20);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(300);
+    expect(bench.desk.list()[0]!.state).toBe('running');
+    const hash = 'b'.repeat(64);
+    bench.policies.description = { ...description, hash, actionNames: ['b', 'a'] };
+    await bench.run(3_000);
+    expect(bench.actions.some(({ policy_hash }) => policy_hash === hash)).toBe(false);
+    expect(bench.desk.list()[0]).toMatchObject({
+      state: 'starved',
+      reason: expect.stringMatching(/number 0 of an action is b/),
+    });
+  });
+
+  it('a robot that does not take commands for a while is not told to leap where they would have led', async () => {
+    bench = new ControllersBench();
+    let at = 0;
+    let began = true;
+    // As the joint gate: from where the joints are measured on, 1 rad/s.
+    bench.gate = {
+      reset: () => {
+        began = false;
+      },
+      apply: (_asked, dt, measured) => {
+        if (!began) at = measured.positions[0]!;
+        began = true;
+        at += dt;
+        return { applied: Float64Array.of(at, 0), verdict: 'passed', reason: '' };
+      },
+    };
+    await bench.run(20);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(300);
+    const before = bench.sent.length;
+    expect(before).toBeGreaterThan(10);
+    bench.connected = false;
+    await bench.run(2_000);
+    bench.connected = true;
+    await bench.run(30);
+    // It is measured at 0.1 all the while.
+    expect(decodeFloat64MultiArray(bench.sent[before]!.bytes)[0]).toBeLessThan(0.15);
+  });
+
+  it('a gate that refuses every other step writes an event a second, not fifty', async () => {
+    bench = new ControllersBench();
+    let steps = 0;
+    bench.gate = {
+      reset() {},
+      apply: (asked) =>
+        steps++ % 2 === 0
+          ? { applied: asked, verdict: 'refused', reason: 'not a number of a' }
+          : { applied: asked, verdict: 'passed', reason: '' },
+    };
+    await bench.run(20);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(3_000);
+    const told = bench.events.filter(({ kind }) => kind === 'command.refused').length;
+    expect(told).toBeGreaterThanOrEqual(2);
+    expect(told).toBeLessThanOrEqual(4);
+  });
+
+  it('an action that is to last for an hour is none', async () => {
+    bench = new ControllersBench();
+    bench.policies.description = { ...bench.policies.description, stepMs: 3_600_000 };
+    await bench.run(20);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(500);
+    expect(bench.sent).toEqual([]);
+  });
+});
