@@ -71,7 +71,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
       before.delete(spec.name);
       this.#served.set(spec.name, queue);
       if (!known) work.push(this.#warm(queue));
-      else if (spec.revision === undefined || known.spec.revision !== spec.revision)
+      else if (spec.revision === undefined || known.wanted.revision !== spec.revision)
         work.push(this.#swap(known, spec));
     }
     for (const [name, queue] of before) {
@@ -84,7 +84,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
   /** Makes a policy anew from where it came from, for example after its file changed. `model.not_found`, else as making it. */
   async reload(name: string): Promise<ServedPolicy> {
     const queue = this.#find(name);
-    await queue.swap(queue.spec);
+    await queue.swap(queue.wanted);
     return queue.view();
   }
 
@@ -116,7 +116,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     const { report } = this.#options;
     try {
       const { hash: before } = queue.view();
-      await queue.swap(spec);
+      if (!(await queue.swap(spec))) return;
       const { hash } = queue.view();
       report('info', `the policy ${spec.name} was swapped`, { before, hash });
     } catch (thrown) {

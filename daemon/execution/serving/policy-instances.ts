@@ -13,6 +13,10 @@ import type { Place, PolicySpec } from './served-policy.ts';
 const RETRY_MS = 1_000;
 /** Nobody waits longer for one that is to close, milliseconds. */
 const CLOSE_MS = 2_000;
+/** An instance of its own begins its first episode by then, milliseconds. */
+const BEGIN_MS = 30_000;
+/** Generation of one that is being reset for the session that gets it: nobody else may have it, nobody may ask it yet. */
+const CLAIMED = -1;
 
 type Loaded = { readonly policy: Policy; readonly description: PolicyDescription };
 type Own = { readonly policy: Policy; readonly generation: number };
@@ -30,6 +34,12 @@ export class PolicyInstances {
   /** Counts swaps: an instance of an older one is out of date. */
   #generation = 0;
   readonly #own = new Map<Place, Own>();
+  /** Under way for a session: who asks again meanwhile waits for the same. */
+  readonly #preparing = new Map<Place, Promise<Policy>>();
+  /** SHA-256 that each has to be of, by what was configured when it was made. */
+  readonly #pins = new WeakMap<Policy, string>();
+  /** Counts what was asked to take its place: the last one counts, in whichever order they come. */
+  #swaps = 0;
   /** Whose memory the serial instance holds. */
   #holder: Place | undefined;
   /** Closed when the question that may use them is over. */
@@ -62,7 +72,8 @@ export class PolicyInstances {
   }
 
   remembers(): boolean {
-    return this.#shared?.policy.reset !== undefined;
+    // The one that all share may have been given up; what a session has of its own still remembers.
+    return this.#own.size > 0 || this.#shared?.policy.reset !== undefined;
   }
 
   /** The instance for this place, where nothing has to be waited for. */
@@ -92,23 +103,44 @@ export class PolicyInstances {
       this.#holder = place;
       return policy;
     }
-    const old = this.#own.get(place);
-    if (old?.generation === this.#generation) return old.policy;
+    const own = this.#own.get(place);
+    if (own?.generation === this.#generation) return own.policy;
+    const known = this.#preparing.get(place);
+    if (known) return await known;
+    const preparing = this.#prepareOwn(place, policy).finally(() => this.#preparing.delete(place));
+    // Who asked may be gone by the time it fails.
+    preparing.catch(() => {});
+    this.#preparing.set(place, preparing);
+    return await preparing;
+  }
+
+  async #prepareOwn(place: Place, shared: Policy): Promise<Policy> {
     const generation = this.#generation;
-    const taken = [...this.#own.values()].some((one) => one.policy === policy);
-    const made = taken ? (await this.#make(this.#spec)).policy : policy;
+    const taken = [...this.#own.values()].some((one) => one.policy === shared);
+    const made = taken ? (await this.#make(this.#spec)).policy : shared;
+    const old = this.#own.get(place);
     if (old) this.#retire(old.policy);
+    if (!taken) await this.#begin(place, shared);
     if (place.closed || this.#closed) {
-      if (made !== policy) this.#retire(made);
-      throw new EdgeError('model.unavailable', {
-        operation: 'infer',
-        subject: this.#spec.name,
-        message: 'the session is closed',
-      });
+      this.#own.delete(place);
+      if (taken) void this.#end(made);
+      throw this.#over();
     }
-    if (made === policy) await policy.reset();
     this.#own.set(place, { policy: made, generation });
     return made;
+  }
+
+  /** The first session gets the instance that is there already, reset. */
+  async #begin(place: Place, shared: Policy): Promise<void> {
+    this.#own.set(place, { policy: shared, generation: CLAIMED });
+    const reset = Promise.resolve().then(() => shared.reset?.());
+    try {
+      await withDeadline(this.#clock, BEGIN_MS, reset, 'reset policy', this.#spec.name);
+    } catch (thrown) {
+      this.#own.delete(place);
+      if (thrown instanceof EdgeError && thrown.code === 'deadline.exceeded') this.giveUp(place, shared);
+      throw thrown;
+    }
   }
 
   /** The one that all share, or the first of a policy that remembers. */
@@ -116,7 +148,12 @@ export class PolicyInstances {
     if (this.#shared) return this.#shared;
     const failure = this.#failure;
     if (failure && this.#clock.monotonicMs() - failure.atMs < RETRY_MS) throw failure.error;
-    this.#loading ??= this.#load(this.#spec);
+    if (!this.#loading) {
+      const loading = this.#load(this.#spec).finally(() => {
+        if (this.#loading === loading) this.#loading = undefined;
+      });
+      this.#loading = loading;
+    }
     return await this.#loading;
   }
 
@@ -125,10 +162,18 @@ export class PolicyInstances {
     if (this.#spec.memory === 'serial') this.#holder = place;
   }
 
-  /** Rejects, and leaves everything as it is, where the new one cannot be made. */
-  async swap(spec: PolicySpec): Promise<void> {
+  /**
+   * Rejects, and leaves everything as it is, where the new one cannot be made. False: another one was asked for
+   * meanwhile, and that one counts.
+   */
+  async swap(spec: PolicySpec): Promise<boolean> {
+    this.#swaps += 1;
+    const mine = this.#swaps;
     const made = await this.#make(spec);
-    if (this.#closed) return this.#retire(made.policy);
+    if (this.#closed || mine !== this.#swaps) {
+      void this.#end(made.policy);
+      return false;
+    }
     const old = this.#shared;
     this.#spec = spec;
     this.#generation += 1;
@@ -139,6 +184,7 @@ export class PolicyInstances {
     this.#last = made.description;
     const inUse = new Set([...this.#own.values()].map(({ policy }) => policy));
     if (old && !inUse.has(old.policy)) this.#retire(old.policy);
+    return true;
   }
 
   /** It did not keep its promise to settle: nobody trusts it again. */
@@ -152,13 +198,13 @@ export class PolicyInstances {
     this.#retire(policy);
   }
 
-  /** What it answers has to be of the network that was pinned. Throws `model.failed`. */
-  checkChunk(chunk: ActionChunk): void {
-    const { sha256, name } = this.#spec;
+  /** What it answers has to be of the network that was pinned when it was made. Throws `model.failed`. */
+  checkChunk(policy: Policy, chunk: ActionChunk): void {
+    const sha256 = this.#pins.get(policy);
     if (sha256 === undefined || chunk.policyHash === sha256) return;
     throw new EdgeError('model.failed', {
       operation: 'infer',
-      subject: name,
+      subject: this.#spec.name,
       message: `the actions are of the network ${chunk.policyHash}, the configuration pins ${sha256}`,
       retryable: false,
     });
@@ -192,12 +238,14 @@ export class PolicyInstances {
   }
 
   async #load(spec: PolicySpec): Promise<Loaded> {
+    const generation = this.#generation;
     try {
       const loaded = await this.#make(spec);
       // A swap may have come before.
-      if (this.#shared) {
-        this.#retire(loaded.policy);
-        return this.#shared;
+      if (this.#closed || generation !== this.#generation) {
+        void this.#end(loaded.policy);
+        if (this.#closed) throw this.#over();
+        return await this.shared();
       }
       this.#shared = loaded;
       this.#last = loaded.description;
@@ -205,10 +253,8 @@ export class PolicyInstances {
       return loaded;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'model.unavailable', 'load policy', spec.name);
-      this.#failure = { error, atMs: this.#clock.monotonicMs() };
+      if (generation === this.#generation) this.#failure = { error, atMs: this.#clock.monotonicMs() };
       throw error;
-    } finally {
-      this.#loading = undefined;
     }
   }
 
@@ -228,15 +274,26 @@ export class PolicyInstances {
     });
     const told = { ...policy.describe(), name: spec.name };
     const description = policy.reset === undefined ? told : { ...told, remembers: true };
-    if (spec.sha256 === undefined || description.hash === spec.sha256) return { policy, description };
-    this.#retire(policy);
-    this.done();
+    if (spec.sha256 === undefined || description.hash === spec.sha256) {
+      if (spec.sha256 === undefined) this.#pins.delete(policy);
+      else this.#pins.set(policy, spec.sha256);
+      return { policy, description };
+    }
+    void this.#end(policy);
     throw new EdgeError('model.unavailable', {
       operation: 'load policy',
       subject: spec.name,
       message: `its SHA-256 is ${description.hash}, the configuration pins ${spec.sha256}`,
       hint: 'pin the network you trust: policies.sha256',
       retryable: false,
+    });
+  }
+
+  #over(): EdgeError {
+    return new EdgeError('model.unavailable', {
+      operation: 'infer',
+      subject: this.#spec.name,
+      message: 'the session is closed',
     });
   }
 

@@ -60,6 +60,7 @@ export class ServedPolicyQueue {
   readonly #places = new Set<Place>();
   readonly #latencies = new Latencies();
   #spec: PolicySpec;
+  #wanted: PolicySpec;
   #running: Job | undefined;
   #calls = 0;
   #failures = 0;
@@ -67,12 +68,14 @@ export class ServedPolicyQueue {
 
   constructor(spec: PolicySpec, clock: Clock) {
     this.#spec = spec;
+    this.#wanted = spec;
     this.#clock = clock;
     this.#instances = new PolicyInstances(spec, clock);
   }
 
-  get spec(): PolicySpec {
-    return this.#spec;
+  /** What it is, or is to become. */
+  get wanted(): PolicySpec {
+    return this.#wanted;
   }
 
   /** Throws `model.unavailable` while nobody knows what it is. */
@@ -145,7 +148,7 @@ export class ServedPolicyQueue {
         return policy.infer(observation, leftMs, options).then(
           (chunk) => {
             this.#latencies.add(this.#clock.monotonicMs() - began);
-            this.#instances.checkChunk(chunk);
+            this.#instances.checkChunk(policy, chunk);
             return chunk;
           },
           (error: unknown) => {
@@ -167,11 +170,21 @@ export class ServedPolicyQueue {
     await this.#ask(place, RESET_MS, (policy) => this.#instances.reset(place, policy), undefined);
   }
 
-  /** Another policy in its place, without failing a question. Rejects as `make` does; the former one goes on then. */
-  async swap(spec: PolicySpec): Promise<void> {
-    await this.#instances.swap(spec);
-    this.#spec = spec;
-    if (!this.#running) this.#instances.done();
+  /**
+   * Another policy in its place, without failing a question. Rejects as `make` does; the former one goes on then. Of
+   * several the one that was asked for last counts; false: this is not it.
+   */
+  async swap(spec: PolicySpec): Promise<boolean> {
+    this.#wanted = spec;
+    try {
+      if (!(await this.#instances.swap(spec))) return false;
+      this.#spec = spec;
+      if (!this.#running) this.#instances.done();
+      return true;
+    } catch (thrown) {
+      if (this.#wanted === spec) this.#wanted = this.#spec;
+      throw thrown;
+    }
   }
 
   async close(): Promise<void> {
