@@ -4,20 +4,21 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/parquet-files.ts';
 import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
 import { DatasetWriter } from '../../adapters/lerobot/dataset/index.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import type { Task } from '../../apps/ar4-physical-ai/expert.ts';
 import { SPEC } from '../../apps/ar4-physical-ai/flywheel/episode.ts';
-import { flywheel, type LoadedPolicy, type Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
-import { FEATURES } from '../../apps/ar4-physical-ai/observation.ts';
-import { type Clock, EdgeError } from '../../contract/core.ts';
+import { flywheel, type Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
+import { DirectPilot } from '../../apps/ar4-physical-ai/flywheel/pilot.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { CAMERAS } from '../../sim/arm/arm-model.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
 import { ArmCameras } from '../../sim/arm/render/arm-cameras.ts';
+import { loadPolicy } from './load-policy.ts';
 import { run, trainerPython } from './python-env.ts';
 import { type FlywheelReport, gainOf, reportSvg } from './report.ts';
 import { SimWorld } from './sim-world.ts';
 import { Stages } from './stages.ts';
+import { SystemOnePilot } from './system-one.ts';
 
 export type FlywheelRequest = {
   readonly folder: string;
@@ -39,8 +40,6 @@ const WORDS: Readonly<Record<Task, string>> = {
   pick_place: 'put the red cube on the blue target',
   reach: 'bring the open gripper over the red cube',
 };
-/** One inference in process takes a millisecond; a crowded host may take a thousand times longer. */
-const INFER_MS = 10_000;
 
 /** The whole flywheel in this process: physics, dataset, trainer (a child), policy. Answers what `results.json` holds. */
 export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelReport> {
@@ -65,6 +64,7 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
       { task: WORDS[task], demos, evaluations, rounds, supervised },
       {
         world,
+        pilots: { measure: new SystemOnePilot(world), supervise: new DirectPilot(world) },
         expert: world.expert,
         seeds: {
           training: (index) => sceneSeed('training', seed, index),
@@ -76,7 +76,7 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
           commit: () => writer.commit(),
         },
         train: (round, episodes) => train(request, python, root, round, episodes),
-        load: (path) => load(path, clock),
+        load: (path) => loadPolicy(path, clock),
         memory: stages,
         signal,
         tell: request.tell,
@@ -133,21 +133,4 @@ function epochOf(line: string): { readonly epoch: number; readonly epochs: numbe
   } catch {
     return undefined;
   }
-}
-
-/** The policy as System 1 loads it, asked in process. */
-async function load(path: string, clock: Clock): Promise<LoadedPolicy> {
-  const policy = await OnnxPolicy.load(path, clock);
-  return {
-    hash: policy.describe().hash,
-    answer: async ({ state, environment }) => {
-      const tensor = (values: readonly number[]) => ({
-        shape: [1, values.length],
-        data: Float32Array.from(values),
-      });
-      const tensors = { [FEATURES.state]: tensor(state), [FEATURES.environment]: tensor(environment) };
-      return (await policy.infer({ tensors, stamp: 0n }, INFER_MS)).actions.data;
-    },
-    close: () => policy.close(),
-  };
 }

@@ -3,7 +3,8 @@ import type { Expert } from '../expert.ts';
 import { HZ } from '../observation.ts';
 import { datasetEpisode, type EpisodeKind, sourceOf } from './episode.ts';
 import { supervise } from './intervene.ts';
-import { type Answer, type Rollout, rollOut } from './rollout.ts';
+import type { Answer, Pilot } from './pilot.ts';
+import { type Rollout, rollOut } from './rollout.ts';
 import { demonstration } from './teach.ts';
 import { type Rate, wilson } from './wilson.ts';
 import type { ArmWorld } from './world.ts';
@@ -26,6 +27,8 @@ export type LoadedPolicy = { readonly hash: string; readonly answer: Answer; clo
 /** What the flywheel works with. Everything that touches files, processes or the physics is behind it. */
 export type FlywheelParts = {
   readonly world: ArmWorld;
+  /** What policies act through when they are measured and when they are supervised. */
+  readonly pilots: { readonly measure: Pilot; readonly supervise: Pilot };
   readonly expert: Expert;
   /** Seeds of starts: those for training and those held out have none in common. */
   readonly seeds: { training(index: number): number; heldOut(index: number): number };
@@ -90,7 +93,7 @@ export async function flywheel(options: FlywheelOptions, parts: FlywheelParts): 
     const policy = await parts.load(path);
     try {
       const counts = { demonstrations: options.demos, interventions: corrected };
-      const known = remembered<RoundResult>(parts, `measure-${round}`, policy.hash);
+      const known = remembered<RoundResult>(parts, `measure-controlled-${round}`, policy.hash);
       const same = known?.rate.trials === options.evaluations;
       const result = same ? known : await measured(round, path, policy, counts, options, parts);
       results.push(result);
@@ -147,12 +150,12 @@ async function measured(
   { evaluations }: FlywheelOptions,
   parts: FlywheelParts,
 ): Promise<RoundResult> {
-  const { world, seeds, signal, memory, tell } = parts;
+  const { world, pilots, seeds, signal, memory, tell } = parts;
   const outcomes: (Rollout & { seed: number })[] = [];
   for (let i = 0; i < evaluations; i++) {
     await breath(signal);
     const seed = seeds.heldOut(i);
-    outcomes.push({ ...(await rollOut(world, policy.answer, seed)), seed });
+    outcomes.push({ ...(await rollOut(world, pilots.measure, policy.answer, seed)), seed });
     const successes = outcomes.filter(({ success }) => success).length;
     tell({ stage: 'measure', round, done: i + 1, of: evaluations, successes });
   }
@@ -168,7 +171,7 @@ async function measured(
     timeouts: outcomes.filter(({ end }) => end === 'timeout').length,
     failed_seeds: outcomes.filter(({ success }) => !success).map(({ seed }) => seed),
   };
-  await memory.write(`measure-${round}`, result);
+  await memory.write(`measure-controlled-${round}`, result);
   return result;
 }
 
@@ -179,7 +182,7 @@ async function correctedBy(
   { supervised, task }: FlywheelOptions,
   parts: FlywheelParts,
 ): Promise<Supervision> {
-  const { world, expert, seeds, dataset, memory, signal, tell } = parts;
+  const { world, pilots, expert, seeds, dataset, memory, signal, tell } = parts;
   const known = remembered<Supervision & { policy_sha256: string }>(parts, `supervise-${round}`, policy.hash);
   if (known) return known;
   const kind: EpisodeKind = 'intervention';
@@ -187,7 +190,7 @@ async function correctedBy(
   for (let i = 0; i < supervised; i++) {
     await breath(signal);
     const seed = seeds.training(SUPERVISED_FROM + round * ROUND_STARTS + i);
-    const result = await supervise(world, expert, policy, seed);
+    const result = await supervise(world, pilots.supervise, expert, policy, seed);
     counts[result.outcome]++;
     if (result.outcome === 'corrected' && !dataset.has(sourceOf({ kind, seed, policy: policy.hash }))) {
       await dataset.add(datasetEpisode(result.episode, task));

@@ -1,7 +1,8 @@
 import type { Expert } from '../expert.ts';
 import { type ArmView, HZ } from '../observation.ts';
 import type { Episode } from './episode.ts';
-import { type Answer, rollOut, type Watch } from './rollout.ts';
+import type { Answer, Pilot } from './pilot.ts';
+import { rollOut, type Watch } from './rollout.ts';
 import { demonstrate } from './teach.ts';
 import type { ArmWorld } from './world.ts';
 
@@ -36,13 +37,14 @@ export type Supervised =
  */
 export async function supervise(
   world: ArmWorld,
+  pilot: Pilot,
   expert: Expert,
   policy: { readonly hash: string; readonly answer: Answer },
   seed: number,
 ): Promise<Supervised> {
   world.reset(seed);
   const watch = supervisor(world.view());
-  const { success, steps } = await rollOut(world, policy.answer, seed, watch);
+  const { success, steps } = await rollOut(world, pilot, policy.answer, seed, watch);
   if (success) return { seed, outcome: 'alone' };
   const frames = demonstrate(world, expert);
   if (!frames) return { seed, outcome: 'lost' };

@@ -1,8 +1,6 @@
-import { type ArmView, EXECUTE, HZ, STATE_NAMES } from '../observation.ts';
+import { type ArmView, HZ } from '../observation.ts';
+import type { Answer, Pilot } from './pilot.ts';
 import type { ArmWorld } from './world.ts';
-
-/** A policy as it is measured: the coming actions, [CHUNK, 7] row-major, for what is seen now. */
-export type Answer = (view: ArmView) => Promise<Float32Array>;
 
 /** An episode is over by then, control steps: the expert takes five seconds. */
 export const EPISODE_STEPS_MAX = 12 * HZ;
@@ -21,30 +19,20 @@ export type Rollout = {
 /** Looks on after every control step; true: enough. */
 export type Watch = (view: ArmView, step: number) => boolean;
 
-/**
- * A policy from a start, with the semantics of System 1: of each chunk the first `EXECUTE` actions are carried out,
- * then the next is asked for. (Inference takes no simulated time here; the controllers' own tests delay it.)
- */
+/** A policy from a start, until it is done or will not be. */
 export async function rollOut(
   world: ArmWorld,
+  pilot: Pilot,
   answer: Answer,
   seed: number,
   watch?: Watch,
 ): Promise<Rollout> {
   world.reset(seed);
-  const width = STATE_NAMES.length;
-  let chunk: Float32Array | undefined;
-  let at = 0;
+  pilot.begin(answer);
   let still = 0;
   let before = world.view().state;
   for (let step = 1; step <= EPISODE_STEPS_MAX; step++) {
-    if (!chunk || at === EXECUTE) {
-      chunk = await answer(world.view());
-      at = 0;
-    }
-    world.command(chunk.subarray(at * width, (at + 1) * width));
-    at++;
-    world.step();
+    await pilot.step();
     if (world.success()) return { success: true, steps: step, end: 'success' };
     const view = world.view();
     if (watch?.(view, step)) return { success: false, steps: step, end: 'stopped' };
