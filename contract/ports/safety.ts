@@ -28,8 +28,8 @@ export interface EmergencyStop {
 
 /** Body of `lease.take`; the answer is a `LeaseView`. */
 export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
-/** Body of `lease.renew` and `lease.return`. */
-export type LeaseName = { readonly leaseId: number };
+/** Body of `lease.renew` and `lease.return`. `by`: who asks; where it is told, only the holder himself is heard. */
+export type LeaseName = { readonly leaseId: number; readonly by?: string };
 export type LeaseView = {
   readonly state: 'free' | 'held' | 'stopping';
   readonly lease_id?: number;
@@ -43,6 +43,8 @@ export type LeaseView = {
 /** Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for `LIMITS.COMMAND_EXPIRY_MS`. */
 export type TeleopCommand = {
   readonly leaseId: number;
+  /** As that of `LeaseName`. */
+  readonly by?: string;
   /** m/s forward and rad/s counter-clockwise. */
   readonly twist?: { readonly linear: number; readonly angular: number };
   /** Radians or metres by joint. */

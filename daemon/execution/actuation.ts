@@ -96,6 +96,7 @@ export class Actuation {
       clock: context.clock,
       word,
       safeStop: (reason) => this.#safeStop(reason),
+      contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
       onGranted: ({ id, holder, ttlMs, priority }) => {
         const role = roleOf(priority);
         const payload = { holder, ttl_ms: ttlMs, lease_id: id, ...(role ? { role } : {}) };
@@ -207,9 +208,24 @@ export class Actuation {
   async close(): Promise<void> {
     this.#closed = true;
     for (const { renewal } of this.#held.values()) renewal.cancel();
-    const moves = this.#motions.size > 0 || this.#movers.some((mover) => mover.isMoving());
-    if (moves) await this.#safeStop('the cell stops').catch(() => {});
+    // Who steers by hand has no motion, but the lease; and from here on he has none.
+    const leased = this.#lease.state !== 'free';
+    this.#lease.drop();
+    if (leased || this.#motions.size > 0 || this.#moversMove())
+      await this.#safeStop('the cell stops').catch(() => {});
     this.#lease.close();
+  }
+
+  /** All that may move the robot without a motion of ours; false: there was nothing. Rejects as `stop`. */
+  async stopMovers(reason: string): Promise<boolean> {
+    const moved = this.#moversMove();
+    const stops = this.#movers.map(
+      ({ stop }) =>
+        (why: string) =>
+          stop(why),
+    );
+    await this.#stopThem(stops, reason, 'stop');
+    return moved;
   }
 
   note(event: NewEvent): void {
@@ -269,15 +285,24 @@ export class Actuation {
   /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
   async #stopAll(reason: string, operation: string): Promise<void> {
     const doomed = [...this.#motions.values()];
-    const stopped = Promise.allSettled(this.#stops.map((stop) => stop(reason)));
     try {
-      const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, stopped, operation, 'robot');
-      const failed = ends.find((end) => end.status === 'rejected');
-      if (failed) throw failed.reason;
+      await this.#stopThem(this.#stops, reason, operation);
     } finally {
       // What a stop left running (it was being asked for at that moment) ends here.
       for (const { ends } of doomed) ends.abort(reason);
     }
+  }
+
+  async #stopThem(stops: readonly Stop[], reason: string, operation: string): Promise<void> {
+    // All of them in this very turn, also behind one that throws.
+    const stopped = Promise.allSettled(stops.map(async (stop) => stop(reason)));
+    const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, stopped, operation, 'robot');
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  #moversMove(): boolean {
+    return this.#movers.some((mover) => mover.isMoving());
   }
 }
 

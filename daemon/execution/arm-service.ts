@@ -60,13 +60,16 @@ export class ArmService {
       );
     });
     bus.handle(methods.armStop, async (body) => {
-      const arm = this.#required('stop');
       const { reason } = parseStop(body);
       this.#actuation.note({
         kind: 'safety.stopped',
         payload: { reason: `arm: ${reason}`.slice(0, 512), source: 'request' },
       });
-      await arm.stop(reason);
+      // Controllers and hands move the same joints, also of an arm that takes no trajectories.
+      const movers = this.#actuation.stopMovers(reason);
+      movers.catch(() => {});
+      await this.#arm?.stop(reason);
+      if (!(await movers)) this.#required('stop');
     });
   }
 

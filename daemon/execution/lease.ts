@@ -26,6 +26,8 @@ export type LeaseDeps = {
   readonly clock: Clock;
   /** Brings the actuators to their safe state; the next holder waits for it. Must settle by its own deadline. */
   safeStop(reason: string): Promise<void>;
+  /** Something moves without a lease that is not to move beside a holder of this priority. */
+  contested?(priority: number): boolean;
   onGranted(lease: Lease): void;
   onEnded(lease: Lease, how: LeaseEnd): void;
   /** Told in the same turn, so that control threads see it in their next step. */
@@ -88,9 +90,16 @@ export class ActuationLease {
       if (priority <= current.priority) throw held(holder, `${current.holder} has it`);
       await this.#lose('taken', `${holder} takes the lease of ${current.holder}`);
       // Free for a moment: somebody else may have been quicker.
-      if (this.#state !== 'free') throw held(holder, 'another one took it in the same moment');
+      this.#checkFree(holder);
+    } else if (this.#deps.contested?.(priority)) {
+      await this.#stand(`${holder} takes the lease`);
+      this.#checkFree(holder);
     }
     return this.#grant(holder, priority, ttlMs);
+  }
+
+  #checkFree(holder: string): void {
+    if (this.#state !== 'free') throw held(holder, 'another one took it in the same moment');
   }
 
   /** Rejects with `lease.lost` when the lease is no longer the current one. */
@@ -158,6 +167,10 @@ export class ActuationLease {
 
   async #lose(how: LeaseEnd, reason: string): Promise<void> {
     this.#end(how);
+    await this.#stand(reason);
+  }
+
+  async #stand(reason: string): Promise<void> {
     this.#state = 'stopping';
     try {
       await this.#deps.safeStop(reason);

@@ -125,7 +125,7 @@ describe('lease and teleoperation by API', () => {
     expect(await status('/v1/teleop', 'lena', { lease_id: 1, joints: { joint_1: 0.2 } })).toBe(200);
     expect(asked.map(({ body }) => body)).toEqual([
       { role: 'teleoperation', holder: 'lena/stick', ttlMs: 500 },
-      { leaseId: 1, joints: { joint_1: 0.2 } },
+      { leaseId: 1, by: 'lena', joints: { joint_1: 0.2 } },
     ]);
     for (const body of [{ role: 'agent' }, { role: 'policy' }, { ttl_ms: 1 }, { holder: '../x' }])
       expect(await status('/v1/lease', 'lena', body)).toBe(400);

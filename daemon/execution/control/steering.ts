@@ -6,12 +6,14 @@ const LASTS_NS = BigInt(LIMITS.COMMAND_EXPIRY_MS) * 1_000_000n;
 export class Steering {
   #twist: Twist2d | undefined;
   #lease = 0;
+  #from = 0n;
   #until = 0n;
 
   /** `now` is robot time, nanoseconds. */
   put(twist: Twist2d, lease: number, now: bigint): void {
     this.#twist = twist;
     this.#lease = lease;
+    this.#from = now;
     this.#until = now + LASTS_NS;
   }
 
@@ -21,7 +23,9 @@ export class Steering {
 
   /** Undefined: nobody steers, or may not any more. */
   at(now: bigint, mayMove: (lease: number) => boolean): Twist2d | undefined {
-    if (this.#twist && (now > this.#until || !mayMove(this.#lease))) this.#twist = undefined;
+    // A clock that was set back would let it last until that time is there again.
+    const over = now > this.#until || now < this.#from;
+    if (this.#twist && (over || !mayMove(this.#lease))) this.#twist = undefined;
     return this.#twist;
   }
 

@@ -200,5 +200,5 @@ function seatOf(spec: ControllerSpec, index: number, { shared, makeGate }: Contr
   };
   const core = new ControllerCore(spec, makeGate(spec), stale);
   const periodMs = 1000 / spec.rateHz;
-  return { index, spec, core, measured, periodMs, run: 0, lease: 0, dueMs: Infinity };
+  return { index, spec, core, measured, periodMs, run: 0, lease: 0, dueMs: Infinity, firstMs: Infinity };
 }

@@ -1,4 +1,11 @@
-import { type Clock, LIMITS, type NewEvent, type Sample, type Timer } from '../../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type NewEvent,
+  type Sample,
+  type Timer,
+} from '../../../contract/core.ts';
 import {
   decodeJointState,
   encodeFloat64MultiArray,
@@ -57,9 +64,13 @@ export class ArmJog implements Mover {
       this.#newest = { sample, atMs: this.#parts.clock.monotonicMs() };
   }
 
-  /** Joints that are not named stay. Throws `command.refused` for a joint that is none. */
+  /** Joints that are not named stay. Throws `command.refused` for a joint that is none, and while it is being stopped. */
   readonly jog = (joints: Readonly<Record<string, number>>, lease: number): void => {
     const { clock, spec } = this.#parts;
+    if (this.#atRest.length > 0)
+      throw new EdgeError('command.refused', {
+        ...{ operation: 'teleoperate', subject: 'arm', message: 'the arm is being stopped' },
+      });
     knownJoints(spec, Object.keys(joints));
     const begins = this.#timer === undefined;
     const measured = this.#measured();

@@ -112,14 +112,15 @@ export class SafetyDesk {
   start(actuation: Actuation, drive: Pick<Drive, 'steer'>): void {
     this.#actuation = actuation;
     const steer = drive.steer?.bind(drive);
-    const teleoperation = new Teleoperation({
-      ...{ actuation, steer, jog: this.#jog?.jog },
-      check: (operation, subject) => this.latch.check(operation, subject),
-    });
-    serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation });
-    this.#file.start((words) => {
-      this.#stopper.engage('file', this.#file.path, words).catch((error: unknown) => this.#fault(error));
-    });
+    const check = (operation: string, subject: string) => this.latch.check(operation, subject);
+    const teleoperation = new Teleoperation({ actuation, steer, jog: this.#jog?.jog, check });
+    serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation, check });
+    this.#file.start(
+      (words) => {
+        this.#stopper.engage('file', this.#file.path, words).catch((error: unknown) => this.#fault(error));
+      },
+      () => this.latch.engaged,
+    );
   }
 
   /** See `Actuation.admit`. Throws `cell.unavailable` before this cell has started. */

@@ -9,12 +9,15 @@ import {
 } from '../../../contract/core.ts';
 import type { Actuation } from '../actuation.ts';
 import { LEASE_PRIORITIES, LEASE_ROLES } from '../lease.ts';
+import { checkOwner } from './lease-owner.ts';
 import type { Teleoperation } from './teleoperation.ts';
 
 export type SafetyParts = {
   readonly actuation: Pick<Actuation, 'lease' | 'times'>;
   readonly stop: EmergencyStop;
   readonly teleoperation: Teleoperation;
+  /** Throws `estop.engaged`. */
+  check(operation: string, subject: string): void;
 };
 
 /** A lease that lives shorter is lost between two commands, milliseconds. */
@@ -37,22 +40,40 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
     return stop.release(source, by, reason);
   });
   bus.handle(methods.leaseState, async () => actuation.lease.view());
-  bus.handle(methods.leaseTake, (body) => take(actuation, body));
+  bus.handle(methods.leaseTake, (body) => take(parts, body));
   bus.handle(methods.leaseRenew, async (body) => {
-    actuation.lease.renew(idOf(body));
+    const id = idOf(body);
+    checkOwner(actuation.lease, id, body);
+    actuation.lease.renew(id);
     return actuation.lease.view();
   });
-  bus.handle(methods.leaseReturn, async (body) => giveBack(parts, idOf(body)));
+  bus.handle(methods.leaseReturn, async (body) => {
+    checkOwner(actuation.lease, idOf(body), body);
+    return giveBack(parts, idOf(body));
+  });
   bus.handle(methods.teleopCommand, async (body) => teleoperation.command(body));
 }
 
-async function take({ lease, times }: SafetyParts['actuation'], body: unknown): Promise<LeaseView> {
+async function take({ actuation, check }: SafetyParts, body: unknown): Promise<LeaseView> {
+  const { lease, times } = actuation;
   const { role, holder, ttlMs = times.ttlMs } = (body ?? {}) as Record<string, unknown>;
   if (!LEASE_ROLES.includes(role as LeaseRole)) throw bad('/role', `one of ${LEASE_ROLES.join(', ')}`);
   if (typeof holder !== 'string' || !HOLDER.test(holder)) throw bad('/holder', 'a name');
   const fits = typeof ttlMs === 'number' && ttlMs >= TTL_MS_MIN && ttlMs <= times.ttlMsMax;
   if (!fits) throw bad('/ttlMs', `${TTL_MS_MIN} to ${times.ttlMsMax} milliseconds`);
-  await lease.acquire(holder, LEASE_PRIORITIES[role as LeaseRole], Math.round(ttlMs as number));
+  // A release hands the robot to nobody, not to one who waited for it either.
+  check('take the lease', holder);
+  const { id } = await lease.acquire(
+    holder,
+    LEASE_PRIORITIES[role as LeaseRole],
+    Math.round(ttlMs as number),
+  );
+  try {
+    check('take the lease', holder);
+  } catch (thrown) {
+    lease.release(id);
+    throw thrown;
+  }
   return lease.view();
 }
 

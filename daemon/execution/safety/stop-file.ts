@@ -26,9 +26,12 @@ export class StopFile {
     return existsSync(this.path);
   }
 
-  /** `onFound` gets what is written in it, each time that it appears. */
-  start(onFound: (words: string) => void): void {
-    const look = () => this.#look(onFound);
+  /**
+   * `onFound` gets what is written in it, each time that it appears, and where it is there without being `heeded`: it
+   * was taken away and put back between two looks.
+   */
+  start(onFound: (words: string) => void, heeded: () => boolean = () => true): void {
+    const look = () => this.#look(onFound, heeded);
     this.#timer = this.#clock.every(LOOK_MS, look);
     try {
       this.#watcher = watch(this.#dir, { persistent: false }, (_event, name) => {
@@ -46,9 +49,9 @@ export class StopFile {
     this.#watcher?.close();
   }
 
-  #look(onFound: (words: string) => void): void {
+  #look(onFound: (words: string) => void, heeded: () => boolean): void {
     const { exists } = this;
-    const appeared = exists && !this.#told;
+    const appeared = exists && !(this.#told && heeded());
     this.#told = exists;
     if (appeared) onFound(words(this.path));
   }

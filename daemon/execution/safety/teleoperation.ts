@@ -1,6 +1,7 @@
 import { EdgeError, type LeaseRole, type TeleopCommand, type Twist2d } from '../../../contract/core.ts';
 import type { Actuation } from '../actuation.ts';
 import { roleOf } from '../lease.ts';
+import { checkOwner } from './lease-owner.ts';
 
 export type TeleoperationParts = {
   readonly actuation: Pick<Actuation, 'admit' | 'lease'>;
@@ -36,6 +37,7 @@ export class Teleoperation {
     const { leaseId, twist, joints } = commandOf(body);
     this.#parts.check('teleoperate', 'robot');
     this.#checkLease(leaseId);
+    checkOwner(this.#parts.actuation.lease, leaseId, body);
     if (twist) this.#steer(twist, leaseId);
     if (joints) {
       if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand: [gate] says how');

@@ -179,7 +179,7 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
   ] as const)
     app.post(path, schema(id, summary, LeaseBody, LeaseSchema), (request) => {
       const { lease_id } = request.body as Static<typeof LeaseBody>;
-      return ask<LeaseView>(method, { leaseId: lease_id });
+      return ask<LeaseView>(method, { leaseId: lease_id, by: callerOf(request).principal });
     });
   app.post(
     '/v1/teleop',
@@ -191,7 +191,7 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
     ),
     async (request) => {
       const { lease_id, ...rest } = request.body as Static<typeof TeleopBody>;
-      const body: TeleopCommand = { leaseId: lease_id, ...rest };
+      const body: TeleopCommand = { leaseId: lease_id, by: callerOf(request).principal, ...rest };
       await ask(execution.teleopCommand, body, LIMITS.COMMAND_EXPIRY_MS);
       return { ok: true };
     },

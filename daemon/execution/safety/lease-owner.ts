@@ -1,0 +1,19 @@
+import { EdgeError } from '../../../contract/core.ts';
+import type { ActuationLease } from '../lease.ts';
+
+/**
+ * The number of a lease is no secret: who asks (`by` of the body, where it is told) uses his own alone, or that of one
+ * of his programs. Throws `policy.denied`; for a lease that is not held nothing, that is told elsewhere.
+ */
+export function checkOwner(lease: Pick<ActuationLease, 'current'>, id: number, body: unknown): void {
+  const { by } = (body ?? {}) as Record<string, unknown>;
+  const { current } = lease;
+  if (by === undefined || current?.id !== id) return;
+  if (typeof by === 'string' && (current.holder === by || current.holder.startsWith(`${by}/`))) return;
+  throw new EdgeError('policy.denied', {
+    operation: 'use the lease',
+    subject: String(id),
+    message: `it is the lease of ${current.holder}`,
+    hint: 'take the lease yourself: POST /v1/lease, or auraison teleop',
+  });
+}
