@@ -68,13 +68,19 @@ function episodeRow(row: Readonly<Record<string, unknown>>, path: string): Episo
   };
 }
 
-/** The tasks by index. */
+/** A list with a gap as long as a number that a stranger wrote would be memory for nothing. */
+const TASKS_MAX = 1_000_000;
+
+/** The tasks by index. Throws `schema.invalid` for a task without words or with a number that is none. */
 export async function readTasks(root: string, parquet: ParquetFiles): Promise<string[]> {
   const tasks: string[] = [];
   for (const row of await parquet.read(join(root, TASKS))) {
     const text = Object.entries(row).find(([key]) => key !== 'task_index')?.[1];
     if (typeof text !== 'string') throw invalid(TASKS, 'a task without words');
-    tasks[Number(row['task_index'])] = text;
+    const index = Number(row['task_index']);
+    if (!Number.isSafeInteger(index) || index < 0 || index >= TASKS_MAX)
+      throw invalid(TASKS, `a task with the number ${String(row['task_index'])}`);
+    tasks[index] = text;
   }
   return tasks;
 }

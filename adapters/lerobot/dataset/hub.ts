@@ -13,6 +13,8 @@ const CARD = 'README.md';
 const SAMPLE_BYTES = 512;
 /** What the hub said to a refusal, in an error. */
 const ANSWER_CHARS_MAX = 300;
+/** Modes and addresses of all files of a dataset. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 export type HubFile = { readonly path: string; readonly bytes: number };
 
@@ -98,6 +100,20 @@ function cardText(repo: string): string {
     'A LeRobotDataset v3, exported from recordings of a robot by Auraison Edge.',
     '',
   ].join('\n');
+}
+
+type Answer = Pick<Response, 'ok' | 'status' | 'headers'> & { readonly text: string };
+
+/** Throws for an answer that is longer than any that is expected. */
+async function whole({ ok, status, headers, body }: Response): Promise<Answer> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`its answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    pieces.push(piece);
+  }
+  return { ok, status, headers, text: Buffer.concat(pieces).toString('utf8') };
 }
 
 type Action = { readonly href: string; readonly header?: Readonly<Record<string, string>> };
@@ -197,7 +213,7 @@ class Hub {
   }
 
   /** To a store that the hub named: our token is not for it. */
-  async #put(url: string, bytes: Buffer, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  async #put(url: string, bytes: Buffer, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return this.#fetch(
       url,
       { method: 'PUT', body: new Uint8Array(bytes), headers: { ...headers } },
@@ -226,7 +242,7 @@ class Hub {
     const { url, token } = this.#options;
     const target = new URL(path, url);
     const isHub = target.origin === new URL(url).origin;
-    const answer = await this.#fetch(
+    const { text } = await this.#fetch(
       target.href,
       {
         method,
@@ -236,7 +252,6 @@ class Hub {
       REQUEST_MS,
       also,
     );
-    const text = await answer.text();
     try {
       return JSON.parse(text) as unknown;
     } catch {
@@ -244,14 +259,15 @@ class Hub {
     }
   }
 
-  async #fetch(url: string, init: RequestInit, ms: number, also: readonly number[]): Promise<Response> {
+  /** The answer to its last byte: one that begins and never ends is late as well. */
+  async #fetch(url: string, init: RequestInit, ms: number, also: readonly number[]): Promise<Answer> {
     const { clock, signal } = this.#options;
     const abort = new AbortController();
     const both = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
     const { origin, pathname } = new URL(url);
-    let answer: Response;
+    let answer: Answer;
     try {
-      const asked = fetch(url, { ...init, signal: both });
+      const asked = fetch(url, { ...init, signal: both }).then(whole);
       answer = await withDeadline(clock, ms, asked, 'push dataset', `${origin}${pathname}`);
     } catch (error) {
       abort.abort();
@@ -260,7 +276,7 @@ class Hub {
       throw this.#fault(`${origin} does not answer: ${cause?.message ?? message}`, true);
     }
     if (answer.ok || also.includes(answer.status)) return answer;
-    const said = (await answer.text().catch(() => '')).slice(0, ANSWER_CHARS_MAX);
+    const said = answer.text.slice(0, ANSWER_CHARS_MAX);
     throw this.#fault(`${init.method} ${origin}${pathname}: ${answer.status} ${said}`, answer.status >= 500);
   }
 

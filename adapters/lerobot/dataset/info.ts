@@ -37,6 +37,10 @@ export type DatasetInfo = {
 
 /** Sides of a picture, 8K: beyond it a size is no picture's, and would be memory for nothing. */
 const SIDE_MAX = 8_192;
+/** Numbers of a vector, each of which gets a name; a robot has some dozens, a row of a dataset not much more. */
+const VECTOR_MAX = 65_536;
+/** Tables of names within tables. */
+const NAMES_DEPTH_MAX = 8;
 
 /** Columns that every dataset has, besides its features. */
 export const OWN_COLUMNS = ['timestamp', 'frame_index', 'episode_index', 'index', 'task_index'] as const;
@@ -114,7 +118,7 @@ export function specOf(info: DatasetInfo): {
     const isPicture = c === 3 && Math.min(a!, b!) > 0 && Math.max(a!, b!) <= SIDE_MAX;
     if (feature.dtype === 'video' && feature.shape.length === 3 && isPicture)
       features[key] = { kind: 'video', height: a!, width: b! };
-    else if (/^(?:float|int|uint)\d+$/.test(feature.dtype) && feature.shape.length === 1)
+    else if (/^(?:float|int|uint)\d+$/.test(feature.dtype) && feature.shape.length === 1 && a! <= VECTOR_MAX)
       features[key] = { kind: 'vector', names: namesOf(feature) };
     else others.push(key);
   }
@@ -124,12 +128,12 @@ export function specOf(info: DatasetInfo): {
 /** Names come as a list, as `{motors: [...]}` or `{axes: {...}}`, or not at all. */
 function namesOf({ names, shape }: InfoFeature): string[] {
   const size = shape[0]!;
-  const flat = (value: unknown): string[] => {
+  const flat = (value: unknown, depth = 0): string[] => {
     if (typeof value === 'string') return [value];
-    if (Array.isArray(value)) return value.flatMap(flat);
-    if (typeof value !== 'object' || value === null) return [];
-    const values = Object.values(value);
-    return values.every((v) => typeof v === 'number') ? Object.keys(value) : values.flatMap(flat);
+    if (typeof value !== 'object' || value === null || depth > NAMES_DEPTH_MAX) return [];
+    const values: unknown[] = Object.values(value);
+    const isNumbered = !Array.isArray(value) && values.every((v) => typeof v === 'number');
+    return isNumbered ? Object.keys(value) : values.flatMap((one) => flat(one, depth + 1));
   };
   const found = flat(names);
   return found.length === size ? found : Array.from({ length: size }, (_, i) => String(i));
