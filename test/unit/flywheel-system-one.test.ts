@@ -15,7 +15,7 @@ import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
 const PERIOD_MS = 10;
 const STEP_MS = 1000 / HZ;
 /** What counts as standing, radians or metres. */
-const HELD = 5e-3;
+const HELD = 1e-6;
 const SEED = sceneSeed('held_out', 1, 0);
 
 type Seen = { readonly ms: number; readonly verdict: Step['verdict']; readonly applied: readonly number[] };
@@ -75,7 +75,7 @@ describe('a learned policy through System 1 and the gate, in virtual time', () =
     expect(starved[0]!.ms).toBeLessThanOrEqual(asked.at(-1)! + CHUNK * STEP_MS);
     expect(starved.every(({ verdict }) => verdict === 'starved')).toBe(true);
     // It goes to rest within its limits, and there it stays; it is told so at every step.
-    const held = starved.filter(({ ms }) => ms > starved[0]!.ms + 500);
+    const held = starved.filter(({ ms }) => ms > starved[0]!.ms + 1_000);
     expect(held.length).toBeGreaterThan(50);
     for (const { applied } of held) {
       for (const [j, value] of applied.entries())

@@ -3,7 +3,7 @@ import type { ControllerSpec } from './controller-spec.ts';
 import { DelayWindow } from './delay-window.ts';
 import type { Gated, Measured, StepGate } from './gate-port.ts';
 import { paceOf } from './pacing.ts';
-import { starvedAction } from './starved-action.ts';
+import { type LastApplied, starvedAction } from './starved-action.ts';
 
 /** After a failed inference the next is asked for after this, doubled up to the second, milliseconds. */
 const RETRY_FIRST_MS = 50;
@@ -65,6 +65,11 @@ export class ControllerCore {
   readonly #step: Step;
   readonly #values: Float64Array;
   readonly #rates: Float64Array;
+  /**
+   * Where starving leads from: what was applied at first, then what was asked for. A gate that smooths may not be asked
+   * for what it let through itself: it would take its own motion for the goal's, and an arm that holds would creep.
+   */
+  readonly #starving: LastApplied;
   readonly #periodMs: number;
   #running = false;
   /** Something was applied in this run. */
@@ -99,6 +104,7 @@ export class ControllerCore {
     const memory = () => new Float64Array(dimension);
     this.#values = memory();
     this.#rates = memory();
+    this.#starving = { values: memory(), rates: this.#rates };
     this.#step = {
       done: false,
       send: false,
@@ -151,8 +157,12 @@ export class ControllerCore {
     if (step.chunk === 0) {
       step.reason = stale >= 0 ? `input ${this.#nameOf(stale)} is too old` : 'no action';
       if (!this.#acted) return step;
-      this.#starvedSince ??= nowMs - periodMs;
-      starvedAction(this.#spec, this, nowMs - this.#starvedSince, periodMs, step.asked);
+      if (this.#starvedSince === undefined) {
+        this.#starvedSince = nowMs - periodMs;
+        this.#starving.values.set(this.#values);
+      }
+      starvedAction(this.#spec, this.#starving, nowMs - this.#starvedSince, periodMs, step.asked);
+      this.#starving.values.set(step.asked);
     }
     const gated = this.#gate.apply(step.asked, periodMs / 1000, measured);
     step.send = gated.applied.length === this.#dimension;
