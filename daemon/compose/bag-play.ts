@@ -25,6 +25,8 @@ export type PlayParts = {
   keySpace(): KeySpace | undefined;
   /** Throws where nobody may move the robot now. */
   admit(operation: string, subject: string): void;
+  /** See `BagPlayerParts`. */
+  isCommand(topic: TopicSpec): boolean;
 };
 
 /** Discovery of a new publisher takes a subscriber up to this long, milliseconds. */
@@ -40,7 +42,7 @@ export function makePlayer(settings: Settings, context: CellContext, parts: Play
     target: async (options) => targetOf(options, settings, context, parts),
     pause: (ms) => pause(clock, ms),
     every: (ms, fire) => clock.every(ms, fire),
-    admit: parts.admit,
+    ...{ admit: parts.admit, isCommand: parts.isCommand },
   });
 }
 

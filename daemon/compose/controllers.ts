@@ -1,11 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { sharedMonotonic } from '../../adapters/clock/shared-monotonic.ts';
-import { type CellContext, EdgeError, IdSource, type SampleSink, toMs } from '../../contract/core.ts';
+import {
+  type CellContext,
+  EdgeError,
+  IdSource,
+  type Sample,
+  type SampleSink,
+  toMs,
+} from '../../contract/core.ts';
 import type { ControllerRow } from '../config/controllers.ts';
 import type { Config } from '../config.ts';
 import type { Actuation, Mover } from '../execution/actuation.ts';
-import type { SampleBus } from '../execution/bus/index.ts';
+import type { SampleBus, SampleOrigin } from '../execution/bus/index.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import { serveControllers } from '../execution/controllers/controller-requests.ts';
 import type { ControllerSpec } from '../execution/controllers/controller-spec.ts';
@@ -25,6 +32,8 @@ export type ControllersParts = {
   readonly sink: SampleSink | undefined;
   /** Topics that come back from the robot's side: what is sent there is recorded as it comes back. */
   readonly heard: readonly string[];
+  /** There is a robot: what this daemon itself puts on the bus, a recording that is played, is not what it measures. */
+  readonly hasRobot?: boolean;
   readonly word: SafetyWord;
   /** Limits of these joints, in this order; undefined where nobody gave any. */
   gateSpec(joints: readonly string[]): JointGateSpec | undefined;
@@ -85,7 +94,10 @@ export function makeControllers(
     },
   });
   serveControllers(cellBus, desk);
-  const untap = specs.length === 0 ? () => {} : bus.tap('controllers', (sample) => desk.observe(sample));
+  const hear = (sample: Sample, origin: SampleOrigin) => {
+    if (origin !== 'local' || parts.hasRobot !== true) desk.observe(sample);
+  };
+  const untap = specs.length === 0 ? () => {} : bus.tap('controllers', hear);
   return {
     mover: { isMoving: () => desk.isMoving(), stop: async (reason) => void desk.stop(undefined, reason) },
     start: () => desk.start(),

@@ -59,10 +59,11 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder: () => recorder,
     keySpace: () => zenoh?.keySpace(),
     admit: safety.admit,
+    isCommand: safety.isCommand,
   });
   const clips = offerClipService(settings, context, io.rosApi, recording);
   const controllers = makeControllers(settings, context, {
-    ...{ policies, bus, sink: io.sink, word: safety.word },
+    ...{ policies, bus, sink: io.sink, word: safety.word, hasRobot: io.source !== undefined },
     heard: io.topics.map(({ topic }) => topic),
     gateSpec: (joints) => jointGateSpec(config, joints),
     actuation: () => cell.actuation,

@@ -21,6 +21,8 @@ export type BagPlayerParts = {
   every(ms: number, fire: () => void): { cancel(): void };
   /** Before commands are played: throws where nobody may move the robot now. */
   admit?(operation: string, subject: string): void;
+  /** What this robot obeys, beside what any may; absent: only that. */
+  isCommand?(topic: TopicSpec): boolean;
 };
 
 /** Plays that are remembered, so that a client may still ask for the result. */
@@ -53,7 +55,7 @@ export class BagPlayer {
     const stops = this.#stops;
     try {
       const play = new BagPlay(String(this.#next++), options, this.#parts);
-      await play.begin(isCommand);
+      await play.begin(this.#parts.isCommand ?? isCommand);
       this.#plays.set(play.id, play);
       // The robot was stopped while the bag was opened: nothing of it has been played yet.
       if (options.allowCommands === true && this.#stops !== stops) await play.stop();

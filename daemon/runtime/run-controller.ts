@@ -57,14 +57,22 @@ export async function runController(
   });
   const stop = () =>
     askExecution(port, execution.controllerStop, { controller, reason: OVER }, LIMITS.ROBOT_STOP_MS);
-  await askExecution<ControllerView>(port, execution.controllerStart, order, START_MS).catch(
-    async (error: unknown) => {
-      // Refused is refused; whoever did not answer may have begun.
-      if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')
-        await stop();
-      throw error;
-    },
-  );
+  const cancelled = () =>
+    new EdgeError('run.cancelled', { operation: 'controller.run', subject: controller });
+  if (signal.aborted) throw cancelled();
+  // It is not waited for until it moves: what is stopped while it is being started does not begin.
+  const quit = () => void stop().catch(() => {});
+  signal.addEventListener('abort', quit, { once: true });
+  try {
+    await askExecution<ControllerView>(port, execution.controllerStart, order, START_MS);
+  } catch (error) {
+    // Refused is refused; whoever did not answer may have begun.
+    if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')
+      await stop();
+    throw signal.aborted ? cancelled() : error;
+  } finally {
+    signal.removeEventListener('abort', quit);
+  }
   try {
     for (;;) {
       const view = await viewOf(port, controller);
@@ -73,8 +81,7 @@ export async function runController(
       // It ended by itself: its time is over.
       if (view.state === 'idle') return told('time_over', view);
       await pause(port.clock, LOOK_MS, signal);
-      if (signal.aborted)
-        throw new EdgeError('run.cancelled', { operation: 'controller.run', subject: controller });
+      if (signal.aborted) throw cancelled();
     }
   } finally {
     await stop();

@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ControllerView } from '../../contract/core.ts';
+import { makeControllers } from '../../daemon/compose/controllers.ts';
+import { readConfig } from '../../daemon/config.ts';
+import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
+import { SafetyWord } from '../../daemon/execution/safety/index.ts';
 import { decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
 import { controllerSpec, inputSpec } from '../fakes/controller-spec.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { ControllersBench, joints } from '../support/controllers-bench.ts';
 
 let bench: ControllersBench;
@@ -125,5 +132,41 @@ describe('controllers in the field', () => {
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(500);
     expect(bench.sent).toEqual([]);
+  });
+});
+
+describe('what controllers take for measured', () => {
+  it.each([
+    [true, 'robot', true],
+    [true, 'zenoh', true],
+    // A recording that is played beside the robot tells where its joints were.
+    [true, 'local', false],
+    // Where there is no robot, it is all there is.
+    [false, 'local', true],
+  ] as const)('with a robot: %s, from %s: %s', async (hasRobot, origin, fresh) => {
+    const clock = new ManualClock();
+    const bus = new SampleBus({ clock, ledger: new Ledger() });
+    const cellBus = new FakeBus(clock);
+    const { config } = readConfig(
+      `[[controllers]]
+      name = "arm"
+      output = "/commands"
+      joints = ["a", "b"]
+      inputs = [{ name = "observation.state", topic = "/joint_states", age_max = "30 s" }]`,
+      'robot.toml',
+      {},
+    );
+    const controllers = makeControllers(
+      { config, dataDir: '' } as Parameters<typeof makeControllers>[0],
+      { clock, bus: cellBus, report: () => {} } as unknown as Parameters<typeof makeControllers>[1],
+      {
+        ...{ bus, hasRobot, word: new SafetyWord(), sink: undefined, heard: [] },
+        ...{ policies: { desk: {} as never }, gateSpec: () => undefined, actuation: () => ({}) as never },
+      },
+    );
+    bus.publish(joints(clock.now()), origin);
+    const [view] = await cellBus.request<ControllerView[]>('execution', 'controller.list', {});
+    expect(Object.keys(view!.stale).includes('observation.state')).toBe(!fresh);
+    await controllers.close();
   });
 });

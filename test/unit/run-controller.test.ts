@@ -14,11 +14,12 @@ function rig() {
     view: { name: 'pick_place', state: 'running', reason: '', steps: 40, starved: 2, policy_hash: 'abc' },
     done: false as boolean | number,
     refuses: undefined as EdgeError | undefined,
+    begins: undefined as Promise<void> | undefined,
   };
   const answers: Record<string, () => unknown> = {
     [execution.controllerStart]: () => {
       if (world.refuses) throw world.refuses;
-      return world.view;
+      return world.begins ? world.begins.then(() => world.view) : world.view;
     },
     [execution.controllerList]: () => [
       { name: 'other', state: 'idle' },
@@ -76,6 +77,19 @@ describe('a controller that a run lets act', () => {
     await clock.advance(150);
     await motion;
     expect(count(execution.controllerStop)).toBe(1);
+  });
+
+  it('is stopped at once when its run is cancelled while it is being started', async () => {
+    const { clock, world, asked, stop, result } = rig();
+    const begun = Promise.withResolvers<void>();
+    world.begins = begun.promise;
+    const motion = expect(result()).rejects.toMatchObject({ code: 'run.cancelled' });
+    await clock.advance(50);
+    stop.abort();
+    await clock.advance(1);
+    expect(asked.map(({ method }) => method)).toEqual([execution.controllerStart, execution.controllerStop]);
+    begun.reject(new EdgeError('command.refused', { operation: 'start', subject: 'pick_place' }));
+    await motion;
   });
 
   it('that is refused is not stopped: somebody else may have it; one that did not answer is', async () => {

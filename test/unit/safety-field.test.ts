@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type CellContext, type LeaseView, METHODS, type NewEvent } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
 import { ArmService } from '../../daemon/execution/arm-service.ts';
+import { BagPlayer, busSink, type PlayableBag } from '../../daemon/execution/bag-player.ts';
 import { Steering } from '../../daemon/execution/control/steering.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { ArmJog } from '../../daemon/execution/safety/arm-jog.ts';
@@ -178,6 +179,33 @@ describe('stops in the field', () => {
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
     jog.close();
+  });
+
+  it('a recording of a topic that this robot obeys is one of commands, whatever it is called', async () => {
+    const rig = new Rig(disk(), { commands: ['/arm/reference'] });
+    const type = 'std_msgs/msg/Float64MultiArray';
+    const qos = { reliability: 'reliable', durability: 'volatile', history: 'keep_last', depth: 1 } as const;
+    const names = ['/arm/reference', '/joint_states'];
+    const bag = {
+      ...{ prepare: async () => {}, begin: () => {}, close: async () => {}, finished: new Promise(() => {}) },
+      topics: () => names.map((topic) => ({ topic, type, qos })),
+      choose: () => new Set(names),
+      ...{ startNs: 0n, endNs: 0n, positionNs: 0n },
+    } as unknown as PlayableBag;
+    const sink = busSink(
+      () => {},
+      () => {},
+    );
+    const player = new BagPlayer({
+      open: async () => bag,
+      target: async () => ({ sink, reachesRobot: true, settleMs: 0 }),
+      pause: async () => {},
+      every: () => ({ cancel: () => {} }),
+      ...{ admit: rig.desk.admit, isCommand: rig.desk.isCommand },
+    });
+    const play = await player.start({ path: 'a', rate: 1, loop: false, startS: 0, topics: [] });
+    expect(play.withheld).toEqual(['/arm/reference']);
+    await player.close();
   });
 
   it('a command of a hand is over when the clock of the robot is set back', () => {

@@ -7,9 +7,11 @@ import {
   type Sample,
   type SampleSink,
   TOPICS,
+  type TopicSpec,
   toWireTime,
 } from '../../../contract/core.ts';
 import type { Actuation, LeaseTimes, Mover, Safety } from '../actuation.ts';
+import { isCommand } from '../command-topics.ts';
 import type { Drive } from '../drive.ts';
 import { ArmJog, type ArmJogParts } from './arm-jog.ts';
 import { EmergencyStopper } from './emergency-stopper.ts';
@@ -128,6 +130,10 @@ export class SafetyDesk {
     if (!this.#actuation) throw new EdgeError('cell.unavailable', { operation, subject });
     this.#actuation.admit(operation, subject);
   };
+
+  /** What this robot obeys, whatever the topic is called. */
+  readonly isCommand = (topic: Pick<TopicSpec, 'topic' | 'type'>): boolean =>
+    this.#options.commands.includes(topic.topic) || isCommand(topic);
 
   /** Throws `command.refused` for a trajectory that leaves the limits of `[gate]`; without them nothing is known. */
   readonly checkTrajectory = (points: readonly JointTarget[]): void => {
