@@ -6,7 +6,7 @@ import type { Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
 import { type FlywheelRequest, runFlywheel } from '../../cli/flywheel/run-flywheel.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 
-/** Physics, dataset, trainer, network and System 1's chunks, as `auraison flywheel` joins them. */
+/** Physics, dataset, trainer, network, the core of System 1 and the joint gate, as `auraison flywheel` joins them. */
 const SEED = 1;
 const MINUTES = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'auraison-flywheel-'));
