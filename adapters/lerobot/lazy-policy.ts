@@ -1,6 +1,7 @@
 import {
   type ActionChunk,
   type Clock,
+  EdgeError,
   type InferOptions,
   type Observation,
   type Policy,
@@ -30,16 +31,28 @@ export class LazyPolicy implements Policy {
   }
 
   async infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk> {
-    if (!this.#policy || this.#closed) {
-      this.#policy = this.#load();
-      this.#policy.catch(() => {
-        this.#policy = undefined;
+    if (this.#closed) throw this.#over();
+    if (!this.#policy) {
+      const loading = this.#load();
+      this.#policy = loading;
+      loading.catch(() => {
+        if (this.#policy === loading) this.#policy = undefined;
       });
     }
     const begin = this.#clock.monotonicMs();
     const policy = await withDeadline(this.#clock, deadlineMs, this.#policy, 'infer', this.#description.name);
     const left = Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin));
     return policy.infer(observation, left, options);
+  }
+
+  #over(): EdgeError {
+    const { name } = this.#description;
+    return new EdgeError('model.unavailable', {
+      operation: 'infer',
+      subject: name,
+      message: `${name}: closed`,
+      retryable: false,
+    });
   }
 
   async close(): Promise<void> {

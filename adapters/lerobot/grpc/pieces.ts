@@ -5,6 +5,9 @@ import { EdgeError } from '../../../contract/core.ts';
 /** What a stock client cuts into. */
 export const PIECE_BYTES = 2 * 1024 * 1024;
 
+/** Each costs memory besides its bytes; a stock client needs 16 for 32 MiB. */
+const PIECES_MAX = 1_024;
+
 export const TRANSFER = { begin: 1, middle: 2, end: 3 } as const;
 export type Piece = { readonly transfer_state: number; readonly data: Uint8Array };
 
@@ -61,6 +64,7 @@ export class PieceJoiner {
       throw refused(`transfer state ${state} is none of 1, 2, 3`);
     if (this.#bytes + data.byteLength > this.#bytesMax)
       throw refused(`more than ${this.#bytesMax} bytes in one observation`);
+    if (this.#pieces.length >= PIECES_MAX) throw refused(`more than ${PIECES_MAX} pieces in one observation`);
     this.#budget.take(data.byteLength);
     this.#bytes += data.byteLength;
     this.#pieces.push(data);

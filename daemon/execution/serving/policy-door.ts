@@ -19,6 +19,8 @@ const SWEEP_MS = 10_000;
 type Kept = {
   readonly session: PolicySession;
   readonly policy: string | undefined;
+  /** Whose it is. */
+  readonly caller: string;
   usedMs: number;
   open: number;
 };
@@ -118,6 +120,7 @@ export class PolicyDoor {
     const made: Kept = {
       session: this.#open(caller, policy),
       policy,
+      caller: `${caller.wire}\n${caller.id}`,
       usedMs: this.#clock.monotonicMs(),
       open: 0,
     };
@@ -136,16 +139,23 @@ export class PolicyDoor {
     }
   }
 
-  /** Ends the session that was idle for longest, of this policy or of any; false: all are in use. */
+  /**
+   * Ends an idle session, of this policy or of any: of the caller who has most of them the one that was idle for
+   * longest. Who opens many ends no episode of who has one. False: all are in use.
+   */
   #giveWay(policy: string | undefined): boolean {
-    let oldest: [string, Kept] | undefined;
+    const counts = new Map<string, number>();
+    for (const { caller } of this.#kept.values()) counts.set(caller, (counts.get(caller) ?? 0) + 1);
+    const goes = (one: Kept, other: Kept) =>
+      counts.get(other.caller)! - counts.get(one.caller)! || one.usedMs - other.usedMs;
+    let first: [string, Kept] | undefined;
     for (const entry of this.#kept) {
       const [, kept] = entry;
       if (kept.open > 0 || (policy !== undefined && kept.policy !== policy)) continue;
-      if (!oldest || kept.usedMs < oldest[1].usedMs) oldest = entry;
+      if (!first || goes(kept, first[1]) < 0) first = entry;
     }
-    if (oldest) this.#end(...oldest);
-    return oldest !== undefined;
+    if (first) this.#end(...first);
+    return first !== undefined;
   }
 
   #sweepIdle(): void {
