@@ -43,7 +43,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const qosEvents = io.rosQosEvents ?? (() => []);
   const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus, admit: safety.admit });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
-  const routes = makeRoutes(settings, context, bus, io);
+  const routes = makeRoutes(settings, context, bus, io, safety.commands);
   const intents = makeIntents(settings, context, io.rosApi);
   const policies = makePolicies(settings, context, () => zenoh?.keySpace());
   const serving = makeServing(settings, context, policies.desk);

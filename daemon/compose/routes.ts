@@ -11,6 +11,7 @@ export function makeRoutes(
   { clock, emit, report }: CellContext,
   bus: SampleBus,
   io: RobotIo,
+  commandTopics: readonly string[],
 ): Routes {
   const publishers = new Map<string, number>();
   // Who has no routes does not pay for the graph.
@@ -26,7 +27,7 @@ export function makeRoutes(
     prefix: config.zenoh.prefix,
     bus,
     sink: io.sink,
-    commandTopic: io.command.topic,
+    ...{ commandTopic: io.command.topic, commandTopics },
     emit,
     report,
     ...(config.routes.length > 0 ? { crashNote: new CrashNote(intakeFolder(dataDir)) } : {}),

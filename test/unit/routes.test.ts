@@ -164,6 +164,22 @@ describe('a route from Zenoh to ROS', () => {
     expect(rig.line('/cmd_vel')).toMatchObject({ received: 1, dropped: { denied: 1 } });
   });
 
+  it('does not move its joints either, past gate and lease', async () => {
+    const fabric = new MemoryFabric();
+    const rig = new RouteRig(`[[routes]]\nname = "in"\nfrom = "zenoh:**"\nto = "ros:/**"`, {
+      commandTopics: ['/forward_position_controller/commands'],
+    });
+    await rig.start(new MemoryKeySpace(rig.clock, fabric));
+    const sender = new MemoryKeySpace(rig.clock, fabric);
+    const encoding = 'application/cdr;std_msgs/msg/Float64MultiArray';
+    await sender.put('forward_position_controller/commands', cdr(1), { encoding });
+    await turns();
+    await rig.clock.advance(600);
+    expect(rig.sink.samples).toEqual([]);
+    expect(rig.sink.advertised).toEqual([]);
+    expect(rig.line('/forward_position_controller/commands')).toMatchObject({ dropped: { denied: 1 } });
+  });
+
   it('waits for a robot that is busy and counts what it cannot hold', async () => {
     const fabric = new MemoryFabric();
     const rig = new RouteRig(`${IN}depth = 10`);

@@ -38,6 +38,8 @@ export type RoutesParts = {
   /** The robot's middleware; without one, routes to `ros:` are down. */
   readonly sink: SampleSink | undefined;
   readonly commandTopic: string;
+  /** What moves this robot beside it: commands of joints, outputs of controllers. */
+  readonly commandTopics?: readonly string[];
   readonly emit: CellContext['emit'];
   readonly report: CellContext['report'];
   /** Where the ledger is noted for a process that is killed; left out: it is not. */
@@ -213,7 +215,7 @@ export class Routes {
   }
 
   #outlets(): Record<RouteSpec['to']['kind'], Outlet> {
-    const { clock, bus, sink, commandTopic } = this.#parts;
+    const { clock, bus, sink, commandTopic, commandTopics = [] } = this.#parts;
     return {
       zenoh: this.#zenoh,
       bus: new BusOutlet(bus),
@@ -221,7 +223,7 @@ export class Routes {
         ? new SinkOutlet({
             clock,
             sink,
-            commandTopic,
+            commands: [commandTopic, ...commandTopics],
             isConnected: () => this.#isRobotConnected(),
             onSend: (sample) => this.#remember(sample),
           })

@@ -13,8 +13,8 @@ export class SinkOutlet implements Outlet {
   readonly #clock: Clock;
   readonly #sink: SampleSink;
   readonly #isConnected: () => boolean;
-  /** The velocity command: it moves under the actuation lease, and never by a route. */
-  readonly #commandTopic: string;
+  /** What moves this robot: that is done under the actuation lease, and never by a route. */
+  readonly #commands: ReadonlySet<string>;
   readonly #onSend: (sample: Sample) => void;
   readonly #advertised = new Set<string>();
   readonly #failed = new Map<string, { readonly untilMs: number; readonly error: unknown }>();
@@ -22,14 +22,14 @@ export class SinkOutlet implements Outlet {
   constructor(parts: {
     readonly clock: Clock;
     readonly sink: SampleSink;
-    readonly commandTopic: string;
+    readonly commands: readonly string[];
     isConnected(): boolean;
     /** Told before each sample that goes. */
     onSend(sample: Sample): void;
   }) {
     this.#clock = parts.clock;
     this.#sink = parts.sink;
-    this.#commandTopic = parts.commandTopic;
+    this.#commands = new Set(parts.commands);
     this.#isConnected = () => parts.isConnected();
     this.#onSend = (sample) => parts.onSend(sample);
   }
@@ -37,7 +37,7 @@ export class SinkOutlet implements Outlet {
   prepare({ spec }: Route, lane: Lane, type: string): Promise<void> | undefined {
     const topic = `/${lane.target}`;
     // A command is refused where it is sent, a robot that is away is tried again with the next sample.
-    if (this.#advertised.has(topic) || topic === this.#commandTopic || !this.#isConnected()) return undefined;
+    if (this.#advertised.has(topic) || this.#commands.has(topic) || !this.#isConnected()) return undefined;
     const failed = this.#failed.get(topic);
     if (failed && this.#clock.monotonicMs() < failed.untilMs) return Promise.reject(failed.error);
     this.#advertised.add(topic);
@@ -61,7 +61,7 @@ export class SinkOutlet implements Outlet {
   }
 
   send(_route: Route, lane: Lane, sample: Sample): Sent {
-    if (sample.topic === this.#commandTopic) {
+    if (this.#commands.has(sample.topic)) {
       throw new EdgeError('command.refused', {
         operation: 'forward',
         subject: sample.topic,

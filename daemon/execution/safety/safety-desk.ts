@@ -131,6 +131,11 @@ export class SafetyDesk {
     this.#actuation.admit(operation, subject);
   };
 
+  /** Topics that move this robot. */
+  get commands(): readonly string[] {
+    return this.#options.commands;
+  }
+
   /** What this robot obeys, whatever the topic is called. */
   readonly isCommand = (topic: Pick<TopicSpec, 'topic' | 'type'>): boolean =>
     this.#options.commands.includes(topic.topic) || isCommand(topic);
