@@ -28,6 +28,7 @@ export function makeSafety(
       ...(jog ? [jog.commands] : []),
       ...config.controllers.map(({ output }) => output),
     ],
+    speeds: config.controllers.filter(({ kind }) => kind === 'velocities').map(({ output }) => output),
     spec,
     ...(jog ? { jog } : {}),
   });

@@ -9,7 +9,7 @@ import { Steering } from '../../daemon/execution/control/steering.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { ArmJog } from '../../daemon/execution/safety/arm-jog.ts';
 import { StopFile } from '../../daemon/execution/safety/stop-file.ts';
-import { encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
+import { encodeFloat64MultiArray, encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { disk, endRigs, Rig } from '../support/safety-rig.ts';
@@ -179,6 +179,22 @@ describe('stops in the field', () => {
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
     jog.close();
+  });
+
+  it('joints that are driven by velocity are told to stand by the emergency stop too', async () => {
+    const rig = new Rig(disk(), { commands: ['/speeds', '/places'], speeds: ['/speeds'] });
+    await rig.ask(execution.estopEngage, { source: 'api', by: 'max' });
+    const send = (topic: string, values: readonly number[]) => {
+      const stamp = rig.clock.now();
+      const bytes = encodeFloat64MultiArray(Float64Array.from(values));
+      const type = 'std_msgs/msg/Float64MultiArray';
+      rig.sink.offer({ topic, type, stamp, received: stamp, bytes });
+    };
+    send('/speeds', [0, 0.1]);
+    send('/places', [0, 0]);
+    expect(rig.sent).toEqual([]);
+    send('/speeds', [0, 0]);
+    expect(rig.sent).toHaveLength(1);
   });
 
   it('a recording of a topic that this robot obeys is one of commands, whatever it is called', async () => {

@@ -33,6 +33,8 @@ export type SafetyOptions = {
   readonly key: string;
   /** Topics that move this robot, whatever they are called. */
   readonly commands: readonly string[];
+  /** Those of them that are velocities of joints. */
+  readonly speeds?: readonly string[];
   /** Limits of the joints of the arm, where they are known. */
   readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
@@ -85,8 +87,8 @@ export class SafetyDesk {
 
   /** The same sink, which lets no command pass while the emergency stop is engaged. */
   guard(sink: SampleSink): SampleSink {
-    const { commands, jog } = this.#options;
-    this.#sink = new StopSink(sink, this.latch, commands);
+    const { commands, speeds, jog } = this.#options;
+    this.#sink = new StopSink(sink, this.latch, commands, speeds);
     if (jog) {
       const { clock } = this.#context;
       const watch = new SafetyWatch(this.word.buffer, clock);

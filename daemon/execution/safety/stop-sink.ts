@@ -1,4 +1,5 @@
 import type { Sample, SampleSink, TopicSpec } from '../../../contract/core.ts';
+import { decodeFloat64MultiArray, FLOAT64_MULTI_ARRAY } from '../../../formats/cdr/index.ts';
 import { isCommand } from '../command-topics.ts';
 import type { StopLatch } from './stop-latch.ts';
 
@@ -14,10 +15,20 @@ export class StopSink implements SampleSink {
   readonly #sink: SampleSink;
   readonly #latch: StopLatch;
   readonly #commands: ReadonlySet<string>;
+  readonly #speeds: ReadonlySet<string>;
   #withheld = 0;
 
-  /** `commands`: topics that move this robot, beside those that move any. */
-  constructor(sink: SampleSink, latch: StopLatch, commands: readonly string[]) {
+  /**
+   * `commands`: topics that move this robot, beside those that move any. `speeds`: those of them that are velocities
+   * of joints, of which zeros are standing still; of positions they are a place to go to.
+   */
+  constructor(
+    sink: SampleSink,
+    latch: StopLatch,
+    commands: readonly string[],
+    speeds: readonly string[] = [],
+  ) {
+    this.#speeds = new Set(speeds);
     this.#sink = sink;
     this.#latch = latch;
     this.#commands = new Set(commands);
@@ -33,13 +44,18 @@ export class StopSink implements SampleSink {
   }
 
   offer(sample: Sample): boolean {
-    if (!this.#latch.engaged || !this.#moves(sample) || isStanding(sample)) return this.#sink.offer(sample);
+    if (!this.#latch.engaged || !this.#moves(sample) || this.#stands(sample)) return this.#sink.offer(sample);
     this.#withheld++;
     return true;
   }
 
   close(): Promise<void> {
     return this.#sink.close();
+  }
+
+  #stands(sample: Sample): boolean {
+    if (isStanding(sample)) return true;
+    return this.#speeds.has(sample.topic) && sample.type === FLOAT64_MULTI_ARRAY && areZeros(sample.bytes);
   }
 
   #moves(sample: Sample): boolean {
@@ -55,4 +71,12 @@ function isStanding({ type, bytes }: Sample): boolean {
   if (from < HEADER_BYTES || bytes.byteLength - from < TWIST_BYTES) return false;
   for (let i = from; i < from + TWIST_BYTES; i++) if (bytes[i] !== 0) return false;
   return true;
+}
+
+function areZeros(bytes: Uint8Array): boolean {
+  try {
+    return decodeFloat64MultiArray(bytes).every((value) => value === 0);
+  } catch {
+    return false;
+  }
 }
