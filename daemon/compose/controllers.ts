@@ -89,7 +89,7 @@ export function makeControllers(
         operation: 'start controller',
         subject: spec.name,
         message: `nobody says what ${spec.output.names.join(', ')} may do`,
-        hint: 'limits from a URDF or from the configuration: [gate], see docs/control.md',
+        hint: 'limits from a URDF or from the configuration: [gate]; velocities not with gate.boxes; docs/safety.md',
       });
     },
   });
@@ -151,8 +151,11 @@ function gateOf(
   const spec = gateSpec(output.names);
   if (!spec) return undefined;
   if (output.kind === 'positions') return { kind: 'joints', spec };
+  // Where the tool is on its way to rest is worked out for positions alone.
+  if (spec.workspace) return undefined;
   const most = spec.joints.map(({ velocity }) => velocity);
-  return { kind: 'speeds', limits: { most, changeMax: spec.joints.map(({ acceleration }) => acceleration) } };
+  const changeMax = spec.joints.map(({ acceleration }) => acceleration);
+  return { kind: 'speeds', limits: { most, changeMax, within: spec.joints } };
 }
 
 /** Starts the thread of the controllers, with their gates. */

@@ -3,6 +3,7 @@ import type { ControllerView } from '../../contract/core.ts';
 import { makeControllers } from '../../daemon/compose/controllers.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
+import { SpeedGate } from '../../daemon/execution/controllers/speed-gate.ts';
 import { SafetyWord } from '../../daemon/execution/safety/index.ts';
 import { decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
 import { controllerSpec, inputSpec } from '../fakes/controller-spec.ts';
@@ -123,6 +124,35 @@ describe('controllers in the field', () => {
     const told = bench.events.filter(({ kind }) => kind === 'command.refused').length;
     expect(told).toBeGreaterThanOrEqual(2);
     expect(told).toBeLessThanOrEqual(4);
+  });
+
+  it('joints that are driven by velocity stop before the limits of their positions, and where they are not measured', () => {
+    const gate = new SpeedGate({ most: [1], changeMax: [4], within: [{ lower: -0.5, upper: 1 }] });
+    const measured = { positions: Float64Array.of(0), efforts: Float64Array.of(Number.NaN), known: true };
+    for (const [asked, limit] of [
+      [1, 1],
+      [-1, -0.5],
+    ] as const) {
+      let bit = false;
+      for (let i = 0; i < 500; i++) {
+        const { applied, reason } = gate.apply(Float64Array.of(asked), 0.01, measured);
+        bit ||= reason === 'position';
+        measured.positions[0]! += applied[0]! * 0.01;
+        expect(measured.positions[0]).toBeLessThanOrEqual(1);
+        expect(measured.positions[0]).toBeGreaterThanOrEqual(-0.5);
+      }
+      expect(bit).toBe(true);
+      expect(measured.positions[0]).toBeCloseTo(limit, 2);
+    }
+    measured.positions[0] = 0;
+    for (let i = 0; i < 20; i++) gate.apply(Float64Array.of(0.3), 0.01, measured);
+    measured.known = false;
+    const answers = Array.from({ length: 20 }, () => {
+      const { applied, verdict } = gate.apply(Float64Array.of(0.3), 0.01, measured);
+      return { speed: applied[0], verdict };
+    });
+    expect(answers[0]!.verdict).toBe('refused');
+    expect(answers.at(-1)!.speed).toBe(0);
   });
 
   it('an action that is to last for an hour is none', async () => {
