@@ -89,6 +89,8 @@ export function makeServing(
     if (address === '' || closed || mine !== generation) return;
     try {
       const server = await STARTS[wire](desk, await optionsOf(wire, address), serve);
+      // What is configured may be another by now, its token too: this one belongs to nobody.
+      if (closed || mine !== generation) return await server.close();
       open.set(wire, server);
       report('info', `policies are served to clients of ${wire}`, { address: addressOf(server.view()) });
     } catch (thrown) {

@@ -1,4 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { connectOpenPi } from '../../adapters/lerobot/openpi/index.ts';
@@ -85,6 +90,30 @@ describe('the servers of [serve]', () => {
     await new Promise((resolve) => taken.close(resolve));
     // The first of the two gets it.
     await expect.poll(async () => (await wires()).length, { timeout: 20_000 }).toBe(1);
+  });
+
+  it('never open by what was configured before they were ready', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'auraison-serve-'));
+    cleanups.push(async () => rmSync(folder, { recursive: true, force: true }));
+    const keys = join(folder, 'keys.json');
+    writeFileSync(keys, '{}');
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const lines = `openpi_listen = "127.0.0.1:${port}"\nopenpi_keys = "${keys}"`;
+    const { bus, wires, reports } = await serving(lines);
+    // The next try gets as far as its file of names, and no further before we write into it.
+    rmSync(keys);
+    execFileSync('mkfifo', [keys]);
+    const writer = await open(keys, 'w');
+    await new Promise((resolve) => taken.close(resolve));
+    bus.tell(TOPICS.configChanged, { sections: ['serve'], config: configOf('') });
+    await new Promise((resolve) => setImmediate(resolve));
+    await writer.writeFile('{}');
+    await writer.close();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(reports.filter((line) => line.startsWith('info'))).toEqual([]);
+    expect(await wires()).toEqual([]);
   });
 
   it('say what is wrong with a file of names or a token, and leave the others alone', async () => {
