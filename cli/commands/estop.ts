@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError, type EStopState } from '../../contract/core.ts';
@@ -34,8 +34,8 @@ export function addEstopCommands(program: Command): void {
       action(async ({ api, out, settings }, { reason }: { reason: string }) => {
         const file = stopFile(settings.dataDir);
         const removed = isLocal() && existsSync(file);
-        if (removed) rmSync(file);
-        const state = await api.post<EStopState>('/v1/estop/release', { reason }, ENGAGE_MS, ORIGIN);
+        const release = () => api.post<EStopState>('/v1/estop/release', { reason }, ENGAGE_MS, ORIGIN);
+        const state = await (removed ? withoutFile(file, release) : release());
         out.result(state, () => `${removed ? `${file} is removed; ` : ''}${stateText(state)}`);
         return state.engaged ? 1 : 0;
       }),
@@ -50,6 +50,23 @@ export function addEstopCommands(program: Command): void {
         return state.engaged ? 1 : 0;
       }),
     );
+}
+
+/**
+ * The file is a cause, so that it goes first. It comes back where nothing was released by that: perhaps it is all that
+ * holds a daemon which does not run now, or he who asked may not.
+ */
+export async function withoutFile<T>(file: string, release: () => Promise<T>): Promise<T> {
+  const aside = `${file}.lifted`;
+  renameSync(file, aside);
+  try {
+    const released = await release();
+    rmSync(aside, { recursive: true });
+    return released;
+  } catch (error) {
+    renameSync(aside, file);
+    throw error;
+  }
 }
 
 async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {

@@ -1,6 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { withoutFile } from '../../cli/commands/estop.ts';
 import { type CellContext, type LeaseView, METHODS, type NewEvent } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
 import { ArmService } from '../../daemon/execution/arm-service.ts';
@@ -179,6 +180,22 @@ describe('stops in the field', () => {
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
     jog.close();
+  });
+
+  it('a release that is refused leaves the file that holds the robot', async () => {
+    const dir = disk();
+    const file = join(dir, 'estop');
+    writeFileSync(file, 'the door is open');
+    const seen: boolean[] = [];
+    const refused = async () => {
+      seen.push(existsSync(file));
+      throw new Error('nobody answers');
+    };
+    await expect(withoutFile(file, refused)).rejects.toThrow('nobody answers');
+    expect(seen).toEqual([false]);
+    expect(readFileSync(file, 'utf8')).toBe('the door is open');
+    expect(await withoutFile(file, async () => 'released')).toBe('released');
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('joints that are driven by velocity are told to stand by the emergency stop too', async () => {
