@@ -1,4 +1,4 @@
-import type { LanguageModel, ModelRequest, PolicyHook, Robot } from '../../contract/index.ts';
+import type { LanguageModel, ModelRequest, PolicyHook, Robot, Tool } from '../../contract/index.ts';
 import { PlanHarness } from '../../daemon/runtime/planning/plan-harness.ts';
 import type { PlanningRules } from '../../daemon/runtime/planning/plan-maker.ts';
 import { plannerApp } from '../../daemon/runtime/planning/planner-app.ts';
@@ -39,6 +39,8 @@ export type PlanRigOptions = {
   readonly cut?: Cut;
   readonly model?: LanguageModel;
   readonly clock?: ManualClock;
+  /** Beside those of the house. */
+  readonly tools?: readonly Tool[];
 };
 
 /** A runtime whose only application is the planner; the model answers with the steps of its script, one plan a time. */
@@ -71,7 +73,7 @@ export function planRig(
     ...(cut ? { cut } : {}),
     options: {
       models: () => options.model ?? parsed,
-      tools: () => makeHouse(rig.bus, clock).tools,
+      tools: () => [...makeHouse(rig.bus, clock).tools, ...(options.tools ?? [])],
       harnesses: {
         flow: () =>
           new PlanHarness({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PolicyHook } from '../../contract/index.ts';
+import type { PolicyHook, Tool } from '../../contract/index.ts';
 import { EdgeError } from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -245,6 +245,72 @@ describe('a cut', () => {
     }
     expect(cuts).toBeGreaterThan(2);
   }, 60_000);
+
+  it('after another begins a step whose motion may have happened once again, and never more', async () => {
+    const one = () => [drive(0.1)];
+    let most = 0;
+    for (let first = 8; first <= 12; first++) {
+      for (let second = 1; second <= 16; second++) {
+        const robot = new FakeRobot({ cells: 4 });
+        let rig = planRig(one, { robot, cut: { append: first, when: 'before' } });
+        await rig.cell.start();
+        void rig.cell.submit({ type: 'plan', params: { goal: 'go' } }, PERSON).catch(() => {});
+        await rig.until(() => rig.dead || rig.of('run.finished').length > 0, 'the first cut');
+        if (rig.of('run.finished').length > 0) continue;
+        const before = rig;
+        rig = planRig(one, { robot, before, cut: { append: second, when: 'before' } });
+        await Promise.race([
+          rig.cell.start().catch(() => {}),
+          rig.until(() => rig.dead, 'the cut').catch(() => {}),
+        ]);
+        await rig.until(() => rig.dead || rig.of('run.finished').length > 0, 'the second cut');
+        if (!rig.dead || rig.of('run.finished').length > 0) continue;
+        const last = planRig(one, { robot, before: rig });
+        await last.cell.start();
+        await last.finished();
+        most = Math.max(most, drives(robot).length);
+      }
+    }
+    expect(most).toBe(2);
+  }, 60_000);
+
+  it('does not have a tool of somebody else do again what it may have done', async () => {
+    let ordered = 0;
+    const order: Tool = {
+      spec: {
+        ...{ name: 'lab.order', description: 'Orders a part', input: { type: 'object' }, origin: 'mcp' },
+        ...{ effect: 'actuate', replay: 'never', deadlineMs: 5_000 },
+      },
+      run: async () => {
+        ordered += 1;
+        return { result: { ok: true } };
+      },
+    };
+    const given = { tools: [order], rules: { subgoals: ['lab.*'] } };
+    const steps = () => [drive(0, { subgoal: 'lab.order', params: {} })];
+    let seen = 0;
+    for (let append = 8; append <= 14; append++) {
+      ordered = 0;
+      const rig = planRig(steps, { ...given, cut: { append, when: 'before' } });
+      await rig.cell.start();
+      void rig.cell.submit({ type: 'plan', params: { goal: 'order it' } }, PERSON).catch(() => {});
+      await rig.until(() => rig.dead || rig.of('run.finished').length > 0, 'the cut');
+      if (rig.of('run.finished').length > 0 || ordered === 0) continue;
+      const returned =
+        rig.of('tool.returned').filter(({ payload }) => payload.tool === 'lab.order').length > 0;
+      const after = planRig(steps, { ...given, before: rig });
+      await after.cell.start();
+      await after.finished();
+      if (!returned)
+        expect(end(after)).toMatchObject({
+          status: 'failed',
+          reason: expect.stringContaining('run.interrupted'),
+        });
+      seen += returned ? 0 : 1;
+      expect([append, ordered]).toEqual([append, 1]);
+    }
+    expect(seen).toBeGreaterThan(0);
+  });
 
   it('makes no second plan where the first one is in the log', async () => {
     const first = planRig(script, { cut: { append: 12, when: 'after' } });

@@ -132,9 +132,8 @@ export class PlanHarness implements Harness {
     const left = this.#canReplan(context) ? this.#replansMax(context) - position.replans : 0;
     // A pause stops what moves: that is no fault of the step, it is begun again when the run goes on.
     const paused = end.outcome === 'failed' && end.paused;
-    // So is a cut, once: what it left open says that it was interrupted.
-    const cut = resumed && end.outcome === 'failed' && end.reason.startsWith('run.interrupted');
-    const again = (paused || cut) && position.attempt < ATTEMPTS_MAX;
+    const again =
+      (paused && position.attempt < ATTEMPTS_MAX) || (resumed && mayBegin(context, position, step, end));
     const move = again ? 'again' : moveAfter(end.outcome, step.fallback, position.attempt, left);
     const over = ended(context, position, step, end, move === 'skip');
     switch (move) {
@@ -192,6 +191,16 @@ export class PlanHarness implements Harness {
   #canReplan({ model }: RunContext): boolean {
     return model !== undefined;
   }
+}
+
+/**
+ * A step that was cut off is begun again, once: what it left open says that it was interrupted. A motion of the robot
+ * that happened twice is seen and bounded; what a tool of somebody else did in the world is not for us to do again.
+ */
+function mayBegin({ toolBox }: RunContext, { attempt }: PlanPosition, step: PlanStep, end: StepEnd): boolean {
+  if (attempt > 1 || end.outcome !== 'failed' || !end.reason.startsWith('run.interrupted')) return false;
+  const tool = toolBox.specs().find(({ name }) => name === step.subgoal);
+  return tool === undefined || tool.origin === 'house';
 }
 
 function phase(context: RunContext, name: string, position: PlanPosition, reason: string): NewEvent {
