@@ -67,6 +67,13 @@ export async function governedPorts(): Promise<Partial<HttpPorts>> {
     approvals,
     governance,
     schedules: () => [],
+    chat: {
+      complete: async (_, { onDelta }) => {
+        onDelta?.({ kind: 'text', text: 'yes' });
+        const tokens = { tokensIn: 1, tokensOut: 1 };
+        return { text: 'yes', toolCalls: [], stopReason: 'stop', ...tokens, model: 'tiny', modelId: 'tiny' };
+      },
+    },
     questions: {
       questions: () => [],
       answerQuestion: async (id) => {

@@ -69,6 +69,13 @@ export function answerAll(rig: Rig): void {
   answer({ refused: {} }, execution.rosParams);
   answer({ state: 'active' }, execution.rosLifecycle);
   answer({ frames: [] }, execution.rosTf);
+  answer([CONTROLLER], execution.controllerList, execution.controllerStop);
+  answer(CONTROLLER, execution.controllerStart);
+  answer({ policies: [POLICY] }, execution.policyList);
+  answer(POLICY, execution.policyReload, execution.policyDescribe);
+  answer({ chunk: CHUNK }, execution.policyInfer);
+  answer({ cancelled: false }, execution.policyCancel);
+  answer({ wires: [WIRE] }, execution.wireList);
   answer({ columns: [], rows: [], truncated: false }, memory.query);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
@@ -81,6 +88,61 @@ const LEASE = {
   role: 'teleoperation',
   priority: 50,
   remaining_ms: 900,
+};
+
+const CONTROLLER = {
+  name: 'arm',
+  policy: 'pick',
+  policy_hash: 'a'.repeat(64),
+  hz: 50,
+  state: 'running',
+  reason: '',
+  steps: 10,
+  starved: 1,
+  clamped: 2,
+  refused: 0,
+  stale: { joints: Number.POSITIVE_INFINITY },
+  chunks: 3,
+  inference_p50_ms: 2,
+  inference_p99_ms: 3,
+  late_p99_ms: 0.1,
+  late_max_ms: 0.2,
+  late_net_p99_ms: 0.1,
+  scheduling: 'fifo',
+};
+
+const POLICY = {
+  name: 'pick',
+  hash: 'a'.repeat(64),
+  inputs: { state: [7] },
+  output: [16, 7],
+  stepMs: 50,
+  kind: 'onnx',
+  state: 'ready',
+  reason: '',
+  sessions: 1,
+  waiting: 0,
+  calls: 1,
+  failures: 0,
+  p50Ms: 1,
+  p99Ms: 2,
+};
+
+const CHUNK = {
+  actions: { shape: [1, 2], data: Float32Array.of(0.5, 1) },
+  stepMs: 50,
+  stamp: 1n,
+  policyHash: 'a'.repeat(64),
+};
+
+const WIRE = {
+  wire: 'openpi',
+  host: '127.0.0.1',
+  port: 8000,
+  clients: 0,
+  questions: 0,
+  failures: 0,
+  refused: 0,
 };
 
 const CLIP = {
