@@ -102,7 +102,7 @@ export class ExecutionCell implements Cell {
       onDown: (reason) => this.#controlDown(reason),
     });
     const { arm, safety, movers = [] } = parts;
-    const stops = [(reason: string) => this.#drive.stop(reason)];
+    const stops = [(reason: string) => this.#stopDrive(reason)];
     if (arm) stops.push((reason) => arm.stop(reason));
     this.#actuation = new Actuation(context, stops, [...movers, ...(safety?.movers() ?? [])], safety?.safety);
     this.#health = new RobotHealthView(context.clock);
@@ -258,6 +258,13 @@ export class ExecutionCell implements Cell {
     const news = fault?.message !== this.#policyFault?.message;
     this.#policyFault = fault;
     if (fault && news) void this.#degrade(fault);
+  }
+
+  /** By the emergency stop the base is told so here and now: its control thread may hang. */
+  #stopDrive(reason: string): Promise<void> {
+    if (this.#parts.safety?.latch.engaged)
+      this.#link.send({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
+    return this.#drive.stop(reason);
   }
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */

@@ -1,12 +1,17 @@
-import { describe, expect, it } from 'vitest';
-import type { CellContext, Sample, SampleSource } from '../../contract/index.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type CellContext, METHODS, type Sample, type SampleSource } from '../../contract/index.ts';
 import type { BagPlayer } from '../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
 import type { Drive } from '../../daemon/execution/drive.ts';
 import { ExecutionCell } from '../../daemon/execution/execution-cell.ts';
 import { Routes } from '../../daemon/execution/routes/index.ts';
+import { SafetyDesk } from '../../daemon/execution/safety/safety-desk.ts';
+import { decodeTwist } from '../../formats/cdr/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { disk, endRigs } from '../support/safety-rig.ts';
+
+afterEach(endRigs);
 
 const sample = (topic: string): Sample => ({
   topic,
@@ -17,7 +22,7 @@ const sample = (topic: string): Sample => ({
 });
 
 /** A cell whose control thread only notes what it hears. */
-async function cellWith(hasRobot: boolean) {
+async function cellWith(hasRobot: boolean, withSafety = false) {
   const clock = new ManualClock();
   const bus = new SampleBus({ clock, ledger: new Ledger() });
   const heard: string[] = [];
@@ -34,18 +39,35 @@ async function cellWith(hasRobot: boolean) {
     offer: ({ topic }: Sample) => void heard.push(topic),
     work: () => ({ name: 'control', done: 0, waiting: 0 }),
     close: () => {},
+    // It hangs.
+    ...{ stop: () => new Promise<void>(() => {}), state: () => new Promise<never>(() => {}) },
   } as unknown as Drive;
+  const sent: Sample[] = [];
+  const cellBus = new FakeBus(clock);
+  cellBus.broadcast = () => {};
   const context = {
     name: 'execution',
     clock,
-    bus: new FakeBus(clock),
+    ...{ bus: cellBus, dataDir: disk() },
     report: () => {},
     emit: async () => {},
   } as unknown as CellContext;
+  const safety = withSafety
+    ? new SafetyDesk(context, {
+        times: { ttlMs: 3_000, ttlMsMax: 60_000 },
+        ...{ topic: '', key: '', commands: ['/cmd_vel'] },
+      })
+    : undefined;
+  const sink = safety?.guard({
+    advertise: async () => {},
+    offer: (command) => sent.push(command) > 0,
+    close: async () => {},
+  });
   const cell = new ExecutionCell(context, {
+    safety,
     sourceKind: hasRobot ? 'ros' : 'none',
     source: hasRobot ? source : undefined,
-    sink: undefined,
+    sink,
     topics: [],
     command: { topic: '/cmd_vel', type: 'geometry_msgs/msg/Twist', qos: undefined as never },
     bus,
@@ -70,10 +92,18 @@ async function cellWith(hasRobot: boolean) {
     mapAreaM2: undefined,
   });
   await cell.start();
-  return { bus, heard, robotSays: (topic: string) => fromRobot(sample(topic)) };
+  return { bus, cellBus, sent, heard, robotSays: (topic: string) => fromRobot(sample(topic)) };
 }
 
 describe('execution cell', () => {
+  it('tells the base to stand in the turn of the emergency stop, also when its control thread hangs', async () => {
+    const { cellBus, sent } = await cellWith(true, true);
+    void cellBus.request('execution', METHODS.execution.estopEngage, { source: 'api', by: 'max' });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent.map(({ topic }) => topic)).toEqual(['/cmd_vel']);
+    expect(decodeTwist(sent[0]!.bytes)).toMatchObject({ linear: { x: 0 }, angular: { z: 0 } });
+  });
+
   it('lets no recording speak for a robot that is there', async () => {
     const { bus, heard, robotSays } = await cellWith(true);
     const onBus: string[] = [];
