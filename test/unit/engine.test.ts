@@ -345,6 +345,20 @@ describe('sleep', () => {
     await it.engine.stop();
   });
 
+  it('that was interrupted by a call and cannot be ended refuses that call at once', async () => {
+    const it = await ready({ memoryFloor: 1 });
+    const leave = await it.engine.enter(1_000, undefined);
+    const asleep = it.engine.sleep();
+    await it.later(500);
+    const comes = codeOf(it.model.complete(request({ deadlineMs: 600_000 })));
+    it.world.free = 0;
+    leave();
+    await it.later(1_000);
+    await asleep;
+    expect(await Promise.race([comes, it.later(1_000).then(() => 'it waits')])).toBe('model.unavailable');
+    await it.engine.stop();
+  });
+
   it('a caller that is gone waits no more', async () => {
     const it = await ready();
     await it.engine.sleep();

@@ -139,9 +139,7 @@ export class SupervisedEngine implements EngineApi {
   /** A call begins: it passes when the engine is awake, and wakes it where it sleeps. How to leave again. */
   async enter(ms: number, signal: AbortSignal | undefined): Promise<() => void> {
     if (this.#state === 'sleeping') {
-      this.#wakeUp().catch((thrown: unknown) => {
-        this.gate.refuse(EdgeError.from(thrown, 'model.unavailable', 'wake', this.#options.name));
-      });
+      this.#wakeForCalls();
     } else if (this.#state !== 'ready') throw this.#unavailable(this.#away());
     return await this.gate.enter(ms, signal);
   }
@@ -170,7 +168,7 @@ export class SupervisedEngine implements EngineApi {
       }
       if (this.#state === 'ready') this.#become('sleeping', `level ${sleepLevel}`);
       // Who came meanwhile wants it awake.
-      if (this.gate.waiting > 0) void this.#wakeUp().catch(() => {});
+      if (this.gate.waiting > 0) this.#wakeForCalls();
       return this.engine();
     });
   }
@@ -193,6 +191,13 @@ export class SupervisedEngine implements EngineApi {
       this.#idle?.cancel();
       this.start();
       return this.engine();
+    });
+  }
+
+  /** Where it cannot be woken the calls go to the next model, and do not wait for their deadline. */
+  #wakeForCalls(): void {
+    this.#wakeUp().catch((thrown: unknown) => {
+      this.gate.refuse(EdgeError.from(thrown, 'model.unavailable', 'wake', this.#options.name));
     });
   }
 
