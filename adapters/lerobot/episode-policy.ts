@@ -60,8 +60,12 @@ export class EpisodePolicy implements Policy {
     for await (const { vectors } of episode.frames()) {
       if (frames.length === FRAMES_MAX)
         throw unavailable(name, `the episode has more than ${FRAMES_MAX} frames`);
-      const joined = inputs.flatMap((key) => [...vectors[key]!]);
-      frames.push({ inputs: Float32Array.from(joined), action: vectors['action']! });
+      const joined = Float32Array.from(inputs.flatMap((key) => [...vectors[key]!]));
+      const action = vectors['action']!;
+      // No robot is given one of these, and nothing is near to one: a recording that holds some is spoiled.
+      if (![joined, action].every((numbers) => numbers.every(Number.isFinite)))
+        throw unavailable(name, `frame ${frames.length} of the episode holds a number that is not finite`);
+      frames.push({ inputs: joined, action });
     }
     if (frames.length === 0) throw unavailable(name, 'the episode has no frames');
     return new EpisodePolicy(options, frames);

@@ -33,6 +33,29 @@ function episode(values: readonly number[] = states): DatasetEpisode {
   };
 }
 
+describe('an episode that holds no numbers', () => {
+  it.each([
+    ['a state', Number.NaN, 0],
+    ['an action', 0, Number.POSITIVE_INFINITY],
+  ])('in %s is served by nobody', async (_, state, action) => {
+    const frames = async function* (): AsyncGenerator<DatasetFrame> {
+      for (const [time, odd] of [0, 1, 0].entries())
+        yield {
+          time,
+          vectors: {
+            'observation.state': Float32Array.of(odd ? state : 0, 1),
+            action: Float32Array.of(1, odd ? action : 0),
+          },
+          images: {},
+        };
+    };
+    await expect(load([], { ...episode(), frames })).rejects.toMatchObject({
+      code: 'model.unavailable',
+      message: expect.stringMatching(/frame 1 /),
+    });
+  });
+});
+
 const load = async (told: number[] = [], given = episode()) =>
   EpisodePolicy.load({
     ...{ name: 'recorded', spec, episode: given, divergenceMax: 1 },

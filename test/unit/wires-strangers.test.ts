@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { videoOf } from '../../adapters/cosmos/nim-client.ts';
 import { PieceJoiner, TRANSFER, UploadBudget } from '../../adapters/lerobot/grpc/pieces.ts';
 import { LazyPolicy } from '../../adapters/lerobot/lazy-policy.ts';
+import { cardOf } from '../../adapters/lerobot/wire/remote-card.ts';
 import type { PolicyDoor } from '../../daemon/execution/serving/policy-door.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
@@ -16,6 +17,30 @@ describe('pieces of an observation', () => {
         for (let i = 0; i < 100_000; i++) push();
       }).toThrow(expect.objectContaining({ code: 'wire.refused' }));
     }
+  });
+});
+
+describe('the card that a server tells', () => {
+  const card = { name: 'p', inputs: { x: [2] }, output: [8, 2], step_ms: 50 };
+
+  it.each([
+    ['actions for gigabytes', { output: [1, 2_000_000_000] }],
+    ['actions beyond any memory', { output: [9_007_199_254_740_991, 9_007_199_254_740_991] }],
+    ['inputs for gigabytes', { inputs: { x: [60_000, 60_000] } }],
+    [
+      'parts of less than nothing',
+      {
+        keys: {
+          actions: [
+            { key: 'a', size: -1 },
+            { key: 'b', size: 3 },
+          ],
+        },
+      },
+    ],
+  ])('with %s is none', (_, more) => {
+    expect(cardOf(card, 'ab')).toMatchObject({ description: { output: [8, 2] } });
+    expect(cardOf({ ...card, ...more }, 'ab')).toEqual(expect.any(String));
   });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { EdgeError, type PolicyDescription } from '../../../contract/core.ts';
+import { EdgeError, LIMITS, type PolicyDescription } from '../../../contract/core.ts';
 import { isMap, type WireKeysFile, wireKeysFault } from './wire-keys.ts';
 
 /** What a policy behind a server takes and gives, and its names there; from a file, or from a server of ours. */
@@ -69,13 +69,24 @@ export function cardBody(policy: PolicyDescription, keys: WireKeysFile): Record<
   };
 }
 
-function isShape(value: unknown): value is readonly number[] {
+/** Memory is made by these sizes, and a server may have told them: none is more than a message brings. */
+function isSized(value: unknown, elementsMax: number): value is readonly number[] {
   const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) > 0;
-  return Array.isArray(value) && value.length > 0 && value.length <= 8 && value.every(isSize);
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= 8 &&
+    value.every(isSize) &&
+    value.reduce((product: number, size: number) => product * size, 1) <= elementsMax
+  );
+}
+
+function isShape(value: unknown): value is readonly number[] {
+  return isSized(value, LIMITS.POLICY_PAYLOAD_BYTES_MAX / 4);
 }
 
 function isPicture(value: unknown): boolean {
-  return isShape(value) && value.length === 3 && value[2] === 3;
+  return isSized(value, LIMITS.POLICY_PAYLOAD_BYTES_MAX) && value.length === 3 && value[2] === 3;
 }
 
 function wrong(path: string, message: string, cause?: unknown): EdgeError {

@@ -101,7 +101,11 @@ function isParts(value: unknown): boolean {
   return (
     Array.isArray(value) &&
     value.every(
-      (part) => isMap(part) && typeof part['key'] === 'string' && Number.isSafeInteger(part['size']),
+      (part) =>
+        isMap(part) &&
+        typeof part['key'] === 'string' &&
+        Number.isSafeInteger(part['size']) &&
+        (part['size'] as number) > 0,
     )
   );
 }
