@@ -69,7 +69,8 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
   }
 }
 
-async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
+/** By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand. */
+export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
     const state = await api.post<EStopState>('/v1/estop', { reason }, ENGAGE_MS, ORIGIN);
     out.result(state, () => stateText(state));

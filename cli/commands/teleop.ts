@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type Clock, EdgeError, type LeaseView, pause } from '../../contract/core.ts';
 import type { ApiClient } from '../api-client.ts';
-import { action } from '../context.ts';
+import { action, type CommandContext } from '../context.ts';
 import { jointsOf, type Motion, Stick } from '../teleop/stick.ts';
+import { engage } from './estop.ts';
 
 /** A command counts for 300 ms: one that is lost may be missing. */
 const COMMAND_MS = 100;
@@ -35,7 +36,8 @@ export function addTeleopCommand(program: Command): void {
         '  auraison teleop\n  auraison teleop --linear 0.1 --seconds 2\n  auraison teleop --joint joint_1=0.3 gripper=0.04 --seconds 3',
     )
     .action(
-      action(async ({ api, out }, options: Options) => {
+      action(async (context, options: Options) => {
+        const { api, out } = context;
         const clock = new SystemClock();
         const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
         const id = lease.lease_id!;
@@ -43,7 +45,7 @@ export function addTeleopCommand(program: Command): void {
         try {
           const told = givenOf(options);
           if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
-          else sent = await byKeys(api, clock, id, options);
+          else sent = await byKeys(context, clock, id, options);
         } finally {
           await api.post('/v1/lease/return', { lease_id: id }).catch(() => {});
         }
@@ -62,7 +64,7 @@ function givenOf({ linear, angular, joint }: Options): Motion | undefined {
   };
 }
 
-async function byKeys(api: ApiClient, clock: Clock, id: number, options: Options): Promise<number> {
+async function byKeys(context: CommandContext, clock: Clock, id: number, options: Options): Promise<number> {
   if (!process.stdin.isTTY) {
     throw new EdgeError('schema.invalid', {
       operation: 'teleop',
@@ -71,16 +73,24 @@ async function byKeys(api: ApiClient, clock: Clock, id: number, options: Options
     });
   }
   const stick = new Stick(clock, numberOf(options.speed, '--speed'), numberOf(options.turn, '--turn'));
+  let stopping: Promise<unknown> | undefined;
   const onKey = (key: Buffer) => {
     if (stick.press(key.toString('latin1')) === 'estop')
-      api.post('/v1/estop', { reason: 'key e of auraison teleop' }).catch(() => {});
+      stopping ??= engage(context, 'key e of auraison teleop');
+    // Whether that could be done is told below, and meanwhile it is nobody's fault.
+    stopping?.catch(() => {});
   };
   process.stdin.setRawMode(true).resume().on('data', onKey);
   process.stderr.write('arrows or w a s d steer, space stops, e: emergency stop, q: end\n');
   try {
-    return await steer(api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
+    return await steer(context.api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
+  } catch (error) {
+    // What it stops refuses what came after it.
+    if (stopping) return 0;
+    throw error;
   } finally {
     process.stdin.off('data', onKey).setRawMode(false).pause();
+    await stopping;
   }
 }
 

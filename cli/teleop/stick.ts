@@ -18,6 +18,11 @@ const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>>
   '\u001b[C': [0, -1],
 };
 
+/** Control-C and control-D among them: they do not reach a program that reads raw keys as a signal. */
+const ENDS: ReadonlySet<string> = new Set(['q', 'e', '\u0003', '\u0004']);
+/** Who presses fast, or holds a key, is read in pieces of more than one. */
+const ONE_KEY = /\u001b\[[A-D]|[\s\S]/g;
+
 /** Keys as a stick: forward and turning hold each for as long as they are pressed again and again. */
 export class Stick {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
@@ -34,8 +39,14 @@ export class Stick {
     this.#turn = turn;
   }
 
-  /** What a person typed; what means nothing stops. */
-  press(key: string): 'estop' | undefined {
+  /** What a person typed, one key or several that came at once; what means nothing stops. */
+  press(typed: string): 'estop' | undefined {
+    const keys = typed.match(ONE_KEY) ?? [];
+    for (const key of keys) this.#press(key);
+    return keys.includes('e') ? 'estop' : undefined;
+  }
+
+  #press(key: string): void {
     const untilMs = this.#clock.monotonicMs() + PRESS_MS;
     const [linear, angular] = KEYS[key] ?? [0, 0];
     if (linear === 0 && angular === 0) {
@@ -44,9 +55,7 @@ export class Stick {
     }
     if (linear !== 0) this.#linear = { value: linear * this.#speed, untilMs };
     if (angular !== 0) this.#angular = { value: angular * this.#turn, untilMs };
-    // Control-C does not reach a program that reads raw keys as a signal.
-    this.#over = key === 'q' || key === '\u0003' || key === '\u0004' || key === 'e';
-    return key === 'e' ? 'estop' : undefined;
+    this.#over ||= ENDS.has(key);
   }
 
   /** Undefined: the person has ended it. */

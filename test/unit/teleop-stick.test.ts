@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { Stick } from '../../cli/teleop/stick.ts';
+
+const stick = () => new Stick({ monotonicMs: () => 0 }, 0.2, 0.8);
+
+describe('keys as a stick', () => {
+  it.each(['e', 'we', 'ee', 'e\u001b[A', '\u001b[Aew', 'qe'])('%j engages the emergency stop', (typed) => {
+    const keys = stick();
+    expect(keys.press(typed)).toBe('estop');
+    expect(keys.motion()).toBeUndefined();
+  });
+
+  it('several at once are each of them', () => {
+    const keys = stick();
+    expect(keys.press('w\u001b[D')).toBeUndefined();
+    expect(keys.motion()).toEqual({ twist: { linear: 0.2, angular: 0.8 } });
+    keys.press('ww ');
+    expect(keys.motion()).toEqual({ twist: { linear: 0, angular: 0 } });
+  });
+
+  it('what was ended stays ended, whatever is typed after it', () => {
+    const keys = stick();
+    keys.press('q');
+    keys.press('w');
+    expect(keys.motion()).toBeUndefined();
+  });
+});
