@@ -192,6 +192,7 @@ export class Actuation {
 
   /** Somebody asked for it. Rejects where standing still was not confirmed. */
   async stop(reason: string): Promise<void> {
+    this.#dismiss();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
     await this.#stopAll(reason, 'stop');
   }
@@ -219,6 +220,7 @@ export class Actuation {
   /** All that may move the robot without a motion of ours; false: there was nothing. Rejects as `stop`. */
   async stopMovers(reason: string): Promise<boolean> {
     const moved = this.#moversMove();
+    this.#dismiss();
     const stops = this.#movers.map(
       ({ stop }) =>
         (why: string) =>
@@ -299,6 +301,12 @@ export class Actuation {
     const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, stopped, operation, 'robot');
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
+  }
+
+  /** Who steers from outside takes the lease anew: his next command would undo the stop. Motions are ended themselves. */
+  #dismiss(): void {
+    const ours = [...this.#held.values()].some(({ lease }) => this.#lease.holds(lease.id));
+    if (!ours) this.#lease.drop();
   }
 
   #moversMove(): boolean {

@@ -57,6 +57,20 @@ describe('the lease in the field', () => {
     expect(mover.moves).toBe(false);
   });
 
+  it.each(['stop', 'stopMovers'] as const)(
+    'a %s is not undone by the next command of a hand',
+    async (what) => {
+      const rig = new Rig();
+      const { lease_id: leaseId } = await rig.ask<LeaseView>(execution.leaseTake, {
+        ...{ role: 'teleoperation', holder: 'vera', ttlMs: 1_000 },
+      });
+      await rig.actuation[what]('a child');
+      const command = { leaseId, twist: { linear: 0.1, angular: 0 } };
+      await expect(rig.ask(execution.teleopCommand, command)).rejects.toMatchObject({ code: 'lease.lost' });
+      expect(rig.steered).toEqual([]);
+    },
+  );
+
   it('an agent moves beside such a goal as before', async () => {
     const { actuation, mover } = rig();
     await actuation.lease.acquire('agent', LEASE_PRIORITIES.agent, 1_000);
