@@ -38,6 +38,30 @@ describe('the door for callers that never say goodbye', () => {
     door.close();
   });
 
+  it('can end a question whose name was used before, also while the former one is ending', async () => {
+    const clock = new ManualClock();
+    const policy = new PuppetPolicy();
+    const { door } = await deskOf(clock, [specOf('p', () => policy)]);
+    const ask = () => {
+      const asked = door.infer(who('a'), {
+        observation: see(1),
+        ...{ deadlineMs: 1_000, policy: undefined, prefix: undefined, call: 'mine' },
+        ...{ session: undefined, reset: false },
+      });
+      asked.catch(() => {});
+      return asked;
+    };
+    const first = ask();
+    await clock.advance(0);
+    expect(door.cancel('mine')).toBe(true);
+    const second = ask();
+    await expect(first).rejects.toMatchObject({ code: 'run.cancelled' });
+    await clock.advance(0);
+    expect(door.cancel('mine')).toBe(true);
+    await expect(second).rejects.toMatchObject({ code: 'run.cancelled' });
+    door.close();
+  });
+
   it('answers by the deadline also where beginning anew takes for ever', async () => {
     const clock = new ManualClock();
     const policy = new Remembering();

@@ -89,7 +89,8 @@ export class PolicyDoor {
     } finally {
       kept.open -= 1;
       kept.usedMs = this.#clock.monotonicMs();
-      if (call !== undefined) this.#calls.delete(call);
+      // By now another question may have this name.
+      if (call !== undefined && this.#calls.get(call) === cancel) this.#calls.delete(call);
     }
   }
 
