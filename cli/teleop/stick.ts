@@ -41,7 +41,7 @@ export class Stick {
 
   /** What a person typed, one key or several that came at once; what means nothing stops. */
   press(typed: string): 'estop' | undefined {
-    const keys = typed.match(ONE_KEY) ?? [];
+    const keys: readonly string[] = typed.match(ONE_KEY) ?? [];
     for (const key of keys) this.#press(key);
     return keys.includes('e') ? 'estop' : undefined;
   }

@@ -40,6 +40,7 @@ export class Rig {
   readonly bus = new FakeBus(this.clock);
   readonly events: NewEvent[] = [];
   readonly told: EStopState[] = [];
+  readonly reports: string[] = [];
   readonly stops: string[] = [];
   readonly sent: Sample[] = [];
   readonly steered: [number, number, number][] = [];
@@ -52,7 +53,8 @@ export class Rig {
 
   constructor(dir = disk(), more: Partial<SafetyOptions> = {}) {
     const context = {
-      ...{ name: 'execution', clock: this.clock, bus: this.bus, dataDir: dir, report: () => {} },
+      ...{ name: 'execution', clock: this.clock, bus: this.bus, dataDir: dir },
+      report: (_level: string, message: string) => void this.reports.push(message),
       emit: async (more: readonly NewEvent[]) => void this.events.push(...more),
     } as unknown as CellContext;
     this.bus.broadcast = (topic: string, body: unknown) => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { withoutFile } from '../../cli/commands/estop.ts';
 import { type CellContext, type LeaseView, METHODS, type NewEvent } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
@@ -194,6 +194,23 @@ describe('stops in the field', () => {
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
     jog.close();
+  });
+
+  it('a button that is held while the robot does not answer is told as a fault once in a while, not fifty times a second', async () => {
+    const rig = new Rig();
+    rig.onStop = () => Promise.reject(new Error('deaf'));
+    const bytes = Uint8Array.of(0, 1, 0, 0, 1);
+    for (let i = 0; i < 1_000; i++) {
+      const stamp = rig.clock.now();
+      const type = 'std_msgs/msg/Bool';
+      rig.desk.observe({ topic: '/emergency_stop', type, stamp, received: stamp, bytes });
+      await rig.clock.advance(20);
+    }
+    expect(rig.desk.latch.engaged).toBe(true);
+    // The disk takes its own time.
+    await vi.waitFor(() => expect(rig.reports.length).toBeGreaterThanOrEqual(1), 20_000);
+    await turn();
+    expect(rig.reports.length).toBeLessThanOrEqual(3);
   });
 
   it('a release that is refused leaves the file that holds the robot', async () => {

@@ -44,6 +44,9 @@ export type SafetyOptions = {
   };
 };
 
+/** The same fault is told this often at most, milliseconds. */
+const FAULT_MS = 10_000;
+
 /** Everything that keeps this robot from moving, made before anything that could move it. */
 export class SafetyDesk {
   readonly word = new SafetyWord();
@@ -57,6 +60,7 @@ export class SafetyDesk {
   #actuation: Actuation | undefined;
   #jog: ArmJog | undefined;
   #sink: StopSink | undefined;
+  #told = { message: '', atMs: -Infinity };
 
   constructor(context: CellContext, options: SafetyOptions) {
     const { clock, dataDir } = context;
@@ -183,6 +187,10 @@ export class SafetyDesk {
 
   #fault(thrown: unknown): void {
     const { code, message } = EdgeError.from(thrown, 'internal.fault', 'emergency stop', 'robot');
+    const nowMs = this.#context.clock.monotonicMs();
+    // A topic that says `true` fifty times a second is answered with the same fault as often.
+    if (this.#told.message === message && nowMs - this.#told.atMs < FAULT_MS) return;
+    this.#told = { message, atMs: nowMs };
     this.#context.report('error', message, { code });
   }
 }
