@@ -22,7 +22,10 @@ const env = {
 };
 
 /** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
-const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros'];
+const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros', 'inference-ros'];
+/** Of the others, those that go into the lane of ROS, so that both end at about the same time: learned policies. */
+const POLICY_FILES = ['lerobot', 'policy-training', 'dataset', 'flywheel', 'wires', 'daemon-arm', 'kills'];
+const FIRST_LANE = [...ROS_FILES, ...POLICY_FILES];
 
 if (what === 'all') await installPeers();
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
@@ -42,11 +45,15 @@ function some() {
 async function everything() {
   const unit = await lane('unit', ['--project', 'unit']);
   const lanes = await Promise.all([
-    lane('peers on ROS', ['--project', 'peers', ...ROS_FILES.map((name) => `test/integration/${name}`)]),
+    lane('peers on ROS, learned policies', [
+      '--project',
+      'peers',
+      ...FIRST_LANE.map((name) => `test/integration/${name}`),
+    ]),
     lane('other peers', [
       '--project',
       'peers',
-      ...ROS_FILES.map((name) => `--exclude=test/integration/${name}*`),
+      ...FIRST_LANE.map((name) => `--exclude=test/integration/${name}*`),
     ]),
   ]);
   return [unit, ...lanes].find((code) => code !== 0) ?? 0;
