@@ -41,7 +41,9 @@ export async function recordedEpisodes(dataDir: string): Promise<Recording[]> {
       bytes: info.bytes,
     });
   }
-  return found.sort((a, b) => (a.source < b.source ? -1 : 1));
+  // By time, and those of one moment by name: ids of the same millisecond have no order.
+  const key = ({ startNs = 0n, path }: Recording) => `${String(startNs).padStart(20, '0')} ${path}`;
+  return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 /** Bags as episodes: a folder with an `episode.json` keeps what that says. */

@@ -72,7 +72,9 @@ export class Episodes {
   }
 
   list(): EpisodeInfo[] {
-    const whole = [...this.#whole.values()].sort((a, b) => (a.episode_id < b.episode_id ? -1 : 1));
+    // By time, and those of one moment by name: ids of the same millisecond have no order.
+    const key = ({ start_ns, bag }: EpisodeInfo) => `${start_ns.padStart(20, '0')} ${bag}`;
+    const whole = [...this.#whole.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
     return this.#running ? [...whole, this.#running] : whole;
   }
 
