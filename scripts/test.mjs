@@ -23,9 +23,12 @@ const env = {
 
 /** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
 const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros', 'inference-ros'];
-/** Of the others, those that go into the lane of ROS, so that both end at about the same time: learned policies. */
-const POLICY_FILES = ['lerobot', 'policy-training', 'dataset', 'flywheel', 'wires', 'daemon-arm', 'kills'];
-const FIRST_LANE = [...ROS_FILES, ...POLICY_FILES];
+/** Of the others, those that go into the lane of ROS, so that both end at about the same time: models and policies. */
+const MODEL_FILES = [
+  ...['lerobot', 'policy-training', 'dataset', 'flywheel', 'wires', 'daemon-arm', 'kills'],
+  ...['models', 'engine', 'maze-real-model'],
+];
+const FIRST_LANE = [...ROS_FILES, ...MODEL_FILES];
 
 if (what === 'all') await installPeers();
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
@@ -45,7 +48,7 @@ function some() {
 async function everything() {
   const unit = await lane('unit', ['--project', 'unit']);
   const lanes = await Promise.all([
-    lane('peers on ROS, learned policies', [
+    lane('peers on ROS, models and policies', [
       '--project',
       'peers',
       ...FIRST_LANE.map((name) => `test/integration/${name}`),
