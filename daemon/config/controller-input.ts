@@ -1,4 +1,4 @@
-import { choice, type KeySpec, quantity, text, texts } from './spec.ts';
+import { choice, type KeySpec, quantity, type RowOf, text, texts } from './spec.ts';
 
 /** Rows of `inputs` of `[[controllers]]`: their keys, defaults and meaning. */
 export const CONTROLLER_INPUT_KEYS = {
@@ -21,13 +21,7 @@ export const CONTROLLER_INPUT_KEYS = {
   crop: pixels('part of the picture that is taken first: [x, y, width, height], pixels; empty: all of it'),
 } as const;
 
-export type ControllerInputRow = {
-  readonly [K in keyof typeof CONTROLLER_INPUT_KEYS]: (typeof CONTROLLER_INPUT_KEYS)[K] extends KeySpec<
-    infer T
-  >
-    ? T
-    : never;
-};
+export type ControllerInputRow = RowOf<typeof CONTROLLER_INPUT_KEYS>;
 
 type Read = { ok: true; value: ControllerInputRow } | { ok: false; expected: string };
 

@@ -1,6 +1,6 @@
 import { type ControllerInputRow, readControllerInput, showControllerInput } from './controller-input.ts';
 import { type KeyFault, type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
-import { choice, flag, integer, type KeySpec, quantity, tables, text, texts } from './spec.ts';
+import { choice, flag, integer, type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
 
 /** Controllers of one daemon, and numbers of one action. */
 const CONTROLLERS_MAX = 16;
@@ -58,11 +58,7 @@ const CONTROLLER_ROW_KEYS = {
   retract_speed: number(0.3, 'starvation retract: of each joint, rad/s or m/s', 0.001, 10),
 } as const;
 
-export type ControllerRow = {
-  readonly [K in keyof typeof CONTROLLER_ROW_KEYS]: (typeof CONTROLLER_ROW_KEYS)[K] extends KeySpec<infer T>
-    ? T
-    : never;
-};
+export type ControllerRow = RowOf<typeof CONTROLLER_ROW_KEYS>;
 
 /** The list `[[controllers]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
 export function readControllers(body: unknown, fault: RowFault): readonly ControllerRow[] {

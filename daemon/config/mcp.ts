@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/core.ts';
 import { isLoopbackHost } from './loopback.ts';
-import { choice, flag, type KeySpec, quantity, tables, text, texts } from './spec.ts';
+import { choice, flag, type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
 const DURATION = { min: 1, max: 3_600_000 };
@@ -61,7 +61,6 @@ const SERVER_KEYS = {
 
 export type McpRuleRow = RowOf<typeof RULE_KEYS>;
 export type McpServerRow = RowOf<typeof SERVER_KEYS>;
-type RowOf<S> = { readonly [K in keyof S]: S[K] extends KeySpec<infer T> ? T : never };
 
 const read = rowReader(SERVER_KEYS);
 

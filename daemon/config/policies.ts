@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/core.ts';
 import { type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
-import { choice, integer, type KeySpec, quantity, text } from './spec.ts';
+import { choice, integer, quantity, type RowOf, text } from './spec.ts';
 
 /** Rows of `[[policies]]`: their keys, defaults and meaning. The first is the default policy. */
 const POLICY_ROW_KEYS = {
@@ -52,11 +52,7 @@ const POLICY_ROW_KEYS = {
   }),
 } as const;
 
-export type PolicyRow = {
-  readonly [K in keyof typeof POLICY_ROW_KEYS]: (typeof POLICY_ROW_KEYS)[K] extends KeySpec<infer T>
-    ? T
-    : never;
-};
+export type PolicyRow = RowOf<typeof POLICY_ROW_KEYS>;
 
 /** The list `[[policies]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
 export function readPolicies(body: unknown, fault: RowFault): readonly PolicyRow[] {

@@ -13,6 +13,9 @@ export type KeySpec<T> = {
 };
 
 export type Spec = Readonly<Record<string, Readonly<Record<string, KeySpec<unknown>>>>>;
+/** The values of a table whose keys are described, such as a row of a list. */
+export type RowOf<S> = { readonly [K in keyof S]: S[K] extends KeySpec<infer T> ? T : never };
+
 export type ConfigOf<S extends Spec> = {
   readonly [Section in keyof S]: {
     readonly [Key in keyof S[Section]]: S[Section][Key] extends KeySpec<infer T> ? T : never;

@@ -1,4 +1,4 @@
-import { choice, flag, type KeySpec, quantity, texts } from './spec.ts';
+import { choice, flag, type KeySpec, quantity, type RowOf, texts } from './spec.ts';
 
 const FLOW = choice(['in', 'out', 'both'], 'both', 'from the other side of a link, to it, or both');
 const INTERFACES = texts([], 'network interfaces, for example ["wlan0"]; empty: all');
@@ -105,7 +105,6 @@ export const DELIVERY_KEYS = {
 } as const;
 
 type RowSpec = Readonly<Record<string, KeySpec<unknown>>>;
-type RowOf<S extends RowSpec> = { readonly [K in keyof S]: S[K] extends KeySpec<infer T> ? T : never };
 
 /** Reads a row by its keys; unknown ones are refused, absent ones have their default. */
 export function rowReader<const S extends RowSpec>(spec: S) {

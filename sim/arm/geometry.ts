@@ -40,12 +40,3 @@ export function rotate(matrix: ArrayLike<number>, v: Vec3): Vec3 {
     matrix[6]! * v[0] + matrix[7]! * v[1] + matrix[8]! * v[2],
   ];
 }
-
-/** The same by its transpose: from the outer frame into the inner. */
-export function rotateBack(matrix: ArrayLike<number>, v: Vec3): Vec3 {
-  return [
-    matrix[0]! * v[0] + matrix[3]! * v[1] + matrix[6]! * v[2],
-    matrix[1]! * v[0] + matrix[4]! * v[1] + matrix[7]! * v[2],
-    matrix[2]! * v[0] + matrix[5]! * v[1] + matrix[8]! * v[2],
-  ];
-}
