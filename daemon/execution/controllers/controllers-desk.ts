@@ -12,6 +12,7 @@ import {
   type Sample,
   type Timer,
   type TopicSpec,
+  withDeadline,
 } from '../../../contract/core.ts';
 import { actionSample, commandType } from './action-sample.ts';
 import { ControllerSlot } from './controller-slot.ts';
@@ -67,6 +68,8 @@ export interface ControllerLease {
   ): Promise<MotionResult>;
 }
 
+/** Policy and topic are ready by then, milliseconds: before whoever asked is told that nobody answered. */
+const BEGIN_MS = 14_000;
 /** What was done is told to the log this often, milliseconds. */
 const SUMMARY_MS = 1_000;
 /** A thread that takes no step for this long while a controller runs hangs, milliseconds. */
@@ -192,8 +195,11 @@ export class ControllersDesk {
         throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');
     };
     slot.inference.describe();
-    await slot.inference.reset();
-    await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });
+    const ready = async () => {
+      await slot.inference.reset();
+      await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });
+    };
+    await withDeadline(this.#deps.clock, BEGIN_MS, ready(), 'start controller', name);
     check();
     await new Promise<void>((resolve, reject) => {
       const motion = this.#deps.actuation.move(order.motionId, from, async (signal, lease) => {
