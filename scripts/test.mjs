@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
 
 const [what = 'all', ...rest] = process.argv.slice(2);
@@ -30,9 +31,12 @@ const MODEL_FILES = [
 ];
 const FIRST_LANE = [...ROS_FILES, ...MODEL_FILES];
 
+/** What failed in a lane, and what it said first: told again at the end, since two lanes print at once. */
+const failed = [];
 if (what === 'all') await installPeers();
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
 const status = what === 'all' && rest.length === 0 ? await everything() : some();
+for (const line of failed) say(line);
 say(
   `${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`,
 );
@@ -67,8 +71,16 @@ function lane(name, args) {
   return new Promise((resolve) => {
     const child = spawn(vitest, ['run', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     // Whole lines: two lanes print at once.
-    for (const stream of [child.stdout, child.stderr])
-      createInterface({ input: stream }).on('line', (line) => say(line));
+    for (const stream of [child.stdout, child.stderr]) {
+      let before = '';
+      createInterface({ input: stream }).on('line', (line) => {
+        say(line);
+        const text = stripVTControlCharacters(line).trim();
+        if (text.startsWith('FAIL ') && !failed.includes(text)) failed.push(text);
+        else if (before.startsWith('FAIL ') && text !== '') failed.push(`  ${text.slice(0, 400)}`);
+        before = text;
+      });
+    }
     child.on('error', () => resolve(127));
     child.on('close', (code) => {
       const seconds = ((Date.now() - started) / 1000).toFixed(0);

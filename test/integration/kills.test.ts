@@ -20,7 +20,7 @@ describe('a runtime cell that is killed at random points of its missions', () =>
   for (const { cast, points } of CASTS) {
     it(`does nothing twice, loses nothing and settles every run: ${cast}`, { timeout: 900_000 }, async () => {
       const seed = Date.now() % 1_000_000;
-      const campaign = await killTimes({ points, seed, folder: join(folder, cast), cast });
+      const campaign = await killTimes({ points, seed, folder: join(folder, `${cast} ${seed}`), cast });
       const verdict = judge(campaign);
       const { kills } = campaign.seen;
       const facts = `seed ${seed}, ${JSON.stringify({ kills, ...verdict, broken: [] })}`;

@@ -24,7 +24,8 @@ export class KillWorld {
   readonly deeds: Deed[] = [];
   readonly #random: Random;
   readonly #safe = new Set<string>();
-  #pose = { x: 0, y: 0, yaw: 0 };
+  /** At first where no mission goes: mission 0 goes to (0, 0), and a probe would find it done. */
+  #pose = { x: -1, y: -1, yaw: 0 };
   #motion: { readonly stop: () => void } | undefined;
 
   constructor(random: Random) {
