@@ -10,8 +10,8 @@ import { DiskWatch } from './support/disk-watch.ts';
 
 /**
  * Agents side by side with scripted models: what a step costs in our runtime, every event of it durable, beside bare
- * pi-agent-core, whether anybody starves, and whether memory grows. The limit of the machine: one page on this disk, asked all the while. A step waits for the disk
- * three times, one after the other: that the model is asked, that the tool is called, how that ended.
+ * pi-agent-core, whether anybody starves, and whether memory grows. The limit of the machine: one page on this disk,
+ * asked all the while. A step waits for the disk twice, one after the other: that the tool is called, how that ended.
  *
  * Usage: node bench/agents.ts [--minutes 1] [--agents 20] [--think 200] [--steps 60] [--json]
  * `--steps`: of one run; a longer conversation is a dearer one.

@@ -14,6 +14,8 @@ import {
   type PolicyContext,
 } from '../../contract/index.ts';
 import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
+import { ModelRouter } from '../../daemon/runtime/models/model-router.ts';
+import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { RuntimeCell } from '../../daemon/runtime/runtime-cell.ts';
 import { FakeBus, serveRobot } from '../../test/fakes/fake-bus.ts';
 import { FakeRobot } from '../../test/fakes/fake-robot.ts';
@@ -177,47 +179,45 @@ export async function ourFleet(options: {
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
   const until = performance.now() + warmMs + ms;
-  const models: ModelsOfRun = ({ runId, app, emit }): LanguageModel => {
-    let told = Promise.resolve();
-    return {
-      info: INFO,
-      health: async () => ({ ok: true, reason: '', queueDepth: 0 }),
-      close: async () => {},
-      // What the router of models writes down of each call is written down here too.
-      async complete(request): Promise<ModelAnswer> {
-        await told;
-        const callId = ids.next<string>();
-        const base = {
-          model: 'scripted',
-          purpose: request.purpose,
-          prompt_sha256: '0'.repeat(64),
-          parameters: {},
-        };
-        await emit([{ kind: 'model.called', run_id: runId, payload: { call_id: callId, ...base } }]);
-        // The model is asked when the log holds that it is: that wait is ours.
-        watch.asked(app.name);
-        await think(thinkMs);
-        const steps = request.messages.filter(({ role }) => role === 'assistant').length + 1;
-        const ends = steps > stepsPerRun || performance.now() >= until;
-        const call = { id: 'call', name: 'work_step', argumentsText: JSON.stringify({ n: steps }) };
-        watch.answered(app.name);
-        const counts = { tokens_in: 1, tokens_out: 1, duration_ms: 1 };
-        told = emit([
-          { kind: 'model.returned', run_id: runId, payload: { call_id: callId, ok: true, ...counts } },
-        ]);
-        told.catch(() => {});
-        return {
-          text: ends ? 'done' : '',
-          toolCalls: ends ? [] : [call],
-          stopReason: ends ? 'stop' : 'tool_calls',
-          tokensIn: 1,
-          tokensOut: 1,
-          model: 'scripted',
-          modelId: 'scripted',
-        };
+  const scripted = (agent: string): LanguageModel => ({
+    info: INFO,
+    health: async () => ({ ok: true, reason: '', queueDepth: 0 }),
+    close: async () => {},
+    async complete(request): Promise<ModelAnswer> {
+      watch.asked(agent);
+      await think(thinkMs);
+      const steps = request.messages.filter(({ role }) => role === 'assistant').length + 1;
+      const ends = steps > stepsPerRun || performance.now() >= until;
+      const call = { id: 'call', name: 'work_step', argumentsText: JSON.stringify({ n: steps }) };
+      watch.answered(agent);
+      return {
+        text: ends ? 'done' : '',
+        toolCalls: ends ? [] : [call],
+        stopReason: ends ? 'stop' : 'tool_calls',
+        tokensIn: 1,
+        tokensOut: 1,
+        model: 'scripted',
+        modelId: 'scripted',
+      };
+    },
+  });
+  // The router of the daemon, with its hooks, places and events; one for each agent, so that the watch knows whose it is.
+  const routers = new Map<string, ModelRouter>();
+  const routerOf = (agent: string): ModelRouter => {
+    const known = routers.get(agent);
+    if (known) return known;
+    const spec = { model: scripted(agent), kind: 'openai', url: '', places: 4, queueMs: 5_000, wake: false };
+    const router = new ModelRouter({
+      ...{ models: [spec], hooks: new PolicyGate([new OperatorRole()], clock), clock, ids, blobs: undefined },
+      ...{ budget: undefined, cacheBytes: 0, healthEveryMs: 0, report: () => {} },
+      emit: async (fresh) => {
+        await log.append(fresh);
       },
-    };
+    });
+    routers.set(agent, router);
+    return router;
   };
+  const models: ModelsOfRun = (run) => routerOf(run.app.name).forRun(run);
   const apps = Array.from({ length: agents }, (_, i) => agentOf(`agent-${i}`));
   const context: CellContext = {
     name: 'runtime',

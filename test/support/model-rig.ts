@@ -11,6 +11,8 @@ export type ModelRig = {
   readonly router: ModelRouter;
   /** Of runs and of the cell, in the order in which they became durable. */
   readonly events: NewEvent[];
+  /** Where the log of the run takes its time, or refuses. */
+  log: () => Promise<void>;
   run(runId?: string, abort?: AbortController): LanguageModel;
   of(kind: string): Record<string, unknown>[];
 };
@@ -27,6 +29,7 @@ export function modelRig(
   const clock = new ManualClock();
   const events: NewEvent[] = [];
   const emit = async (fresh: readonly NewEvent[]) => {
+    await rig.log();
     events.push(...fresh);
   };
   let counter = 0;
@@ -62,13 +65,15 @@ export function modelRig(
     targets: [],
     priority: 5,
   };
-  return {
+  const rig: ModelRig = {
     clock,
     router,
     events,
+    log: async () => {},
     run: (runId = 'run-1', abort = new AbortController()) =>
       router.forRun({ runId, intent, app: effectsApp(), signal: abort.signal, emit })!,
     of: (kind) =>
       events.filter((event) => event.kind === kind).map(({ payload }) => payload as Record<string, unknown>),
   };
+  return rig;
 }

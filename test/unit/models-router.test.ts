@@ -7,6 +7,11 @@ import { modelRig } from '../support/model-rig.ts';
 
 const says = (name: string, text = name) => new FakeLanguageModel(name, () => ({ text }));
 
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<ReturnType<typeof down>>((resolve) => {
+    signal.addEventListener('abort', () => resolve(down('cut off')), { once: true });
+  });
+
 /** Lets everything that needs no time come to its end. */
 const passing = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -292,16 +297,39 @@ describe('governance', () => {
     expect(only.asked).toEqual([]);
   });
 
-  it('the call is durable before a model is asked', async () => {
-    const seen: string[][] = [];
-    const rig = modelRig([
-      new FakeLanguageModel('m', () => {
-        seen.push(rig.events.map(({ kind }) => kind));
-        return { text: 'x' };
-      }),
+  it('a model is asked while the log writes that it is, and its answer waits for the log', async () => {
+    const only = says('m');
+    const rig = modelRig([only]);
+    const written = Promise.withResolvers<void>();
+    rig.log = () => written.promise;
+    let answered = false;
+    const call = rig.run().complete(request());
+    void call.then(() => {
+      answered = true;
+    });
+    await passing();
+    expect(only.asked).toHaveLength(1);
+    expect(answered).toBe(false);
+    written.resolve();
+    expect((await call).text).toBe('m');
+    await passing();
+    expect(rig.events.map(({ kind }) => kind).filter((kind) => kind !== 'model.state')).toEqual([
+      'model.called',
+      'model.returned',
     ]);
-    await rig.run().complete(request());
-    expect(seen).toEqual([['model.called']]);
+  });
+
+  it('a log that refuses the call ends it: no answer, nobody else is asked, and no model is blamed', async () => {
+    const slow = new FakeLanguageModel('slow', (_request, { signal }) => untilAborted(signal!));
+    const second = says('second');
+    const rig = modelRig([slow, second]);
+    rig.log = async () => {
+      throw new EdgeError('log.failed', { operation: 'append', subject: 'log', message: 'no room' });
+    };
+    await expect(rig.run().complete(request())).rejects.toMatchObject({ code: 'log.failed' });
+    expect(slow.seen[0]!.signal!.aborted).toBe(true);
+    expect(second.asked).toEqual([]);
+    expect(rig.router.models().map(({ state }) => state)).not.toContain('down');
   });
 
   it('costs are counted as configured, and are in the log', async () => {

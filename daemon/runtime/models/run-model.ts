@@ -45,8 +45,8 @@ const SPARE_MS = 250;
 
 /**
  * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
- * asked; the call is in the log before, its end is on its way there before anybody hears of it. Once a call of a tool was told no other model is asked: the
- * effect may have happened.
+ * asked; the log holds the call before its answer goes on, and its end is on its way there before anybody hears of it.
+ * Once a call of a tool was told no other model is asked: the effect may have happened.
  */
 export class RunModel implements LanguageModel {
   readonly info: ModelInfo;
@@ -216,6 +216,7 @@ export class RunModel implements LanguageModel {
     let give: (() => void) | undefined;
     let leave: (() => void) | undefined;
     let shed: AbortSignal | undefined;
+    let begun: Promise<void> | undefined;
     try {
       passed = entry.breaker.pass();
       // Somebody else tries it just now; who has no other choice tries as well.
@@ -226,23 +227,34 @@ export class RunModel implements LanguageModel {
       leave = await entry.shed?.enter({ queueMs, leftMs: left, lastOne }, call.signal);
       give = await entry.slots.take(this.#run.runId, Math.min(queueMs, this.#left(call)), call.signal);
       shed = entry.shed?.signal;
-      if (!this.#called.has(call)) await begin(entry);
-      this.#called.add(call);
+      const refused = new AbortController();
+      if (!this.#called.has(call)) begun = begin(entry).then(() => void this.#called.add(call));
+      begun?.catch(() => refused.abort());
       const key = answerKey(call.request, entry.name, model.info.modelId);
       const known = key === undefined ? undefined : this.#router.cache.find(key);
       if (known) {
+        await begun;
         for (const told of known.toolCalls) call.options.onDelta?.({ kind: 'tool_call', call: told });
         entry.breaker.letGo();
         return known;
       }
-      const work = model.complete(this.#request(call), this.#options(call, shed));
+      // It is asked while the log writes that it is; its answer waits for the log. Asking moves nothing.
+      const work = model.complete(this.#request(call), this.#options(call, [shed, begun && refused.signal]));
+      const both = Promise.all([work, begun]).then(([answer]) => answer);
       // A model settles by itself; one that breaks this promise does not take its place with it.
-      const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, work, 'complete', entry.name);
+      const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, both, 'complete', entry.name);
       if (key !== undefined) this.#router.cache.keep(key, answer);
       entry.figures.answered(answer, clock.monotonicMs() - began, model.info);
       this.#router.changed(entry, entry.answered());
       return { ...answer, model: entry.name };
-    } catch (thrown) {
+    } catch (failed) {
+      // A log that refuses the call says more than a model that was cut off for it.
+      const thrown = begun
+        ? await begun.then(
+            () => failed,
+            (refusal: unknown) => refusal,
+          )
+        : failed;
       // A call that gave way says nothing of its model.
       const gaveWay = shed?.aborted === true && !call.signal.aborted && !call.thrown;
       const error = gaveWay
@@ -321,7 +333,7 @@ export class RunModel implements LanguageModel {
     return { ...call.request, deadlineMs: this.#left(call) };
   }
 
-  #options(call: Call, shed?: AbortSignal): ModelOptions {
+  #options(call: Call, ends: readonly (AbortSignal | undefined)[]): ModelOptions {
     const { onDelta, traceparent } = call.options;
     const guarded = (delta: ModelDelta) => {
       if (delta.kind === 'tool_call') call.toldCall = true;
@@ -333,8 +345,9 @@ export class RunModel implements LanguageModel {
       }
     };
     const trace = traceparent ?? this.#run.intent.traceparent;
+    const others = ends.filter((end) => end !== undefined);
     return {
-      signal: shed ? AbortSignal.any([call.signal, shed]) : call.signal,
+      signal: others.length > 0 ? AbortSignal.any([call.signal, ...others]) : call.signal,
       onDelta: guarded,
       ...(trace === undefined ? {} : { traceparent: trace }),
     };
