@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   CELL_NAMES,
+  type ControllerView,
   type EngineView,
   type ExecutionStatus,
   type LeaseRole,
@@ -10,6 +11,7 @@ import {
   type TelemetryStats,
 } from '../../contract/index.ts';
 import type { CellView } from './cells-view.ts';
+import { ControllerMetrics } from './controller-metrics.ts';
 import { ModelMetrics } from './model-metrics.ts';
 import { PolicyMetrics, type PolicyViews } from './policy-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
@@ -55,6 +57,7 @@ export class Metrics {
   readonly #routes = new RouteMetrics(this.#gauge, this.#counter);
   readonly #models = new ModelMetrics(this.#gauge, this.#counter);
   readonly #policies = new PolicyMetrics(this.#gauge, this.#counter);
+  readonly #controllers = new ControllerMetrics(this.#gauge, this.#counter);
   readonly #telemetry = new TelemetryMetrics(this.#counter);
   readonly #logSeq = this.#gauge('log_seq', 'last durable event of the log', ['cell']);
   readonly #runs = this.#gauge('runs', 'runs by status', ['status']);
@@ -104,10 +107,12 @@ export class Metrics {
     telemetry: Readonly<Record<string, TelemetryStats>> = {},
     engine?: EngineView,
     policies?: PolicyViews,
+    controllers: readonly ControllerView[] = [],
   ): Promise<string> {
     this.#models.show(models);
     if (engine) this.#models.showEngine(engine);
     if (policies) this.#policies.show(policies);
+    this.#controllers.show(controllers);
     this.#telemetry.show(telemetry);
     for (const cell of cells) {
       const part = parts[cell.name];

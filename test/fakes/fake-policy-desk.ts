@@ -21,6 +21,8 @@ export class FakePolicyDesk implements PolicyDesk {
   opened = 0;
   resets = 0;
   readonly observed: { observation: Observation; options: InferOptions | undefined }[] = [];
+  /** What a reset waits for. */
+  resetting: () => Promise<void> = async () => {};
   make: (observation: Observation, i: number) => number = (_, i) => i;
   description: PolicyDescription = {
     name: 'fake',
@@ -59,7 +61,10 @@ export class FakePolicyDesk implements PolicyDesk {
         if (!this.alive) throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });
         return { actions: { shape: output, data }, stepMs, stamp: observation.stamp, policyHash: hash };
       },
-      reset: async () => void this.resets++,
+      reset: async () => {
+        this.resets++;
+        await this.resetting();
+      },
       close: async () => {
         open = false;
       },

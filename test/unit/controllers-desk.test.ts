@@ -54,6 +54,25 @@ describe('controllers desk', () => {
     expect(bench.desk.list()[0]).toMatchObject({ state: 'idle', reason: '1.5 s are over' });
   });
 
+  it('gives a policy that stays deaf 14 s to begin; one that wakes up later moves nothing', async () => {
+    bench = new ControllersBench();
+    await bench.run(10);
+    const woken = Promise.withResolvers<void>();
+    bench.policies.resetting = () => woken.promise;
+    const begun = bench.desk.begin({ controller: 'arm' }, 'runtime');
+    const refused = expect(begun).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    await bench.run(14_100);
+    await refused;
+    woken.resolve();
+    await bench.run(500);
+    expect(bench.sent).toEqual([]);
+    expect(bench.desk.list()[0]).toMatchObject({ state: 'idle', steps: 0 });
+    // And it can be started again.
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(200);
+    expect(bench.sent.length).toBeGreaterThan(10);
+  });
+
   it('sends nothing any more from the moment on in which it is stopped or its lease is lost', async () => {
     bench = new ControllersBench();
     await bench.run(10);

@@ -44,6 +44,25 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
+it('have their figures at /metrics, by name; what is not known is left out', async () => {
+  rig.answers.set(METHODS.execution.controllerList, async () => [{ ...view, late_max_ms: 4 }]);
+  const lines = (await (await rig.get('/metrics')).text()).split('\n');
+  expect(lines).toContain('auraison_controller_steps_total{controller="arm"} 10');
+  expect(lines).toContain('auraison_controller_starved_total{controller="arm"} 1');
+  expect(lines).toContain('auraison_controller_limited_total{controller="arm"} 2');
+  expect(lines).toContain('auraison_controller_running{controller="arm"} 1');
+  expect(lines).toContain('auraison_controller_inference_seconds{controller="arm",quantile="0.99"} 0.002');
+  expect(lines).toContain('auraison_controller_late_seconds{controller="arm",quantile="1",net="no"} 0.004');
+  expect(lines.filter((line) => line.startsWith('auraison_controller_late_seconds'))).toHaveLength(1);
+  // The scrape is whole while the cell that knows them is down.
+  rig.answers.set(METHODS.execution.controllerList, async () => {
+    throw new EdgeError('cell.unavailable', { operation: 'request', subject: 'execution' });
+  });
+  const later = await (await rig.get('/metrics')).text();
+  expect(later).toContain('auraison_cell_up');
+  expect(later).not.toContain('controller="arm"');
+});
+
 describe('controllers over the API', () => {
   it('are listed; what never came has no age, and what is not known is left out', async () => {
     rig.answers.set(METHODS.execution.controllerList, async () => [view]);

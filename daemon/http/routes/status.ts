@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { CellsView } from '../cells-view.ts';
+import { askControllers } from '../controller-metrics.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import type { LogReaders } from '../log-readers.ts';
 import type { Metrics } from '../metrics.ts';
@@ -68,14 +69,20 @@ export function statusRoutes(
       },
     },
     async (_request, reply) => {
+      const [parts, policies, controllers] = await Promise.all([
+        askCells(ports),
+        askPolicies(ports.bus),
+        askControllers(ports.bus),
+      ]);
       const text = await metrics.scrape(
-        await askCells(ports),
+        parts,
         cells.all(),
         logs.lastSeqs(),
         ports.models?.models(),
         ports.telemetry?.(),
         ports.engine?.engine(),
-        await askPolicies(ports.bus),
+        policies,
+        controllers,
       );
       return reply.type(metrics.contentType).send(text);
     },
