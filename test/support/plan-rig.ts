@@ -5,6 +5,7 @@ import { plannerApp } from '../../daemon/runtime/planning/planner-app.ts';
 import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { ScriptedModel } from '../fakes/scripted-model.ts';
 import { makeHouse } from './house.ts';
 import { type Cut, RuntimeRig } from './runtime-rig.ts';
@@ -72,6 +73,7 @@ export function planRig(
     ...(before ? { disk: before.disk } : {}),
     ...(cut ? { cut } : {}),
     options: {
+      blobs: new MemoryBlobStore(),
       models: () => options.model ?? parsed,
       tools: () => [...makeHouse(rig.bus, clock).tools, ...(options.tools ?? [])],
       harnesses: {
