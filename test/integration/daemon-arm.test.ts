@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
+import { type ControllerView, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
 import { AURAISON, freshDir, ROOT, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 const run = promisify(execFile);
@@ -11,6 +11,10 @@ const run = promisify(execFile);
 const LONG_MS = 280_000;
 /** Share of real time below which a host does not keep it. */
 const KEEPS_TIME = 0.95;
+/** A host whose control steps come later than a step, one in a hundred, does not keep it either. */
+const STEP_MS = 10;
+type Listed = { readonly controllers: readonly ControllerView[] };
+const isPicking = ({ name }: ControllerView) => name === 'pick_place';
 const dir = freshDir('auraison-arm');
 let daemon: TestDaemon;
 
@@ -43,6 +47,8 @@ describe('the arm of the example configuration', () => {
   }, async () => {
     const { api, dataDir } = daemon;
     await until(async () => (await api.get<{ connected: boolean }>('/v1/arm')).connected, 'the arm is there');
+    // Where this is tried again, the episode of the first try is still open.
+    await api.post('/v1/episodes/stop', { success: false }).catch(() => {});
     await api.post('/v1/episodes', { label: 'put the red cube on the blue target' });
     const params = { attempts: 6, seconds: 15 };
     const began = await times(daemon);
@@ -57,10 +63,15 @@ describe('the arm of the example configuration', () => {
     );
     const ended = await times(daemon);
     const kept = (ended.robotMs - began.robotMs) / (ended.wallMs - began.wallMs);
-    process.stdout.write(`robot time ran at ${kept.toFixed(2)} of the wall's: ${details.reason}\n`);
-    // A host that has no time for physics moves the arm in slow motion under a controller that does not: what that
-    // gives says nothing about the policy. What follows holds all the same.
-    if (kept > KEEPS_TIME) expect(details.summary).toMatchObject({ done: true, outcome: 'succeeded' });
+    const [arm] = (await api.get<Listed>('/v1/controllers')).controllers.filter(isPicking);
+    const { late_p99_ms: late = 0, inference_p99_ms: inference = 0 } = arm!;
+    process.stdout.write(
+      `robot time ran at ${kept.toFixed(2)} of the wall's, steps ${late} ms late and chunks ${inference} ms (p99): ${details.reason}\n`,
+    );
+    // A host that has no time for physics moves the arm in slow motion or in bursts under a controller that does not:
+    // what that gives says nothing about the policy. What follows holds all the same.
+    if (kept > KEEPS_TIME && late < STEP_MS)
+      expect(details.summary).toMatchObject({ done: true, outcome: 'succeeded' });
     expect(details.summary).toMatchObject({ policy_sha256: hashOf() });
     await api.post('/v1/episodes/stop', { success: true });
     // Nobody holds the arm any more.

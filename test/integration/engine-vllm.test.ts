@@ -121,9 +121,16 @@ describe('a real vLLM that the daemon runs', () => {
     if (told.plan)
       for (const { subgoal } of told.plan.steps) expect(subgoal).toMatch(/^robot\.(navigate|maneuver)$/);
     else expect([told.error?.code, told.error?.message]).toEqual(['model.failed', expect.any(String)]);
-    const metrics = await (await daemon.api.stream('/metrics')).text();
+    // Its figures come with the next look at its health.
+    const metrics = await until(
+      async () => {
+        const text = await (await daemon.api.stream('/metrics')).text();
+        return /model_cache_usage\{model="local"\}/.test(text) && text;
+      },
+      'the figures of the engine',
+      60_000,
+    );
     expect(metrics).toMatch(/engine_ready\{model="tiny",state="ready"\} 1/);
-    expect(metrics).toMatch(/model_cache_usage\{model="local"\}/);
 
     // This build of vLLM may have no sleep: it says so, typed, and serves on. Where it sleeps a call wakes it.
     const slept = await cli('engine', 'sleep', '--json');
