@@ -6,6 +6,7 @@ import {
   type FlowStep,
 } from '../../contract/index.ts';
 import { type ArmFacts, type ArmParams, ATTEMPTS, beginFacts, SECONDS } from './facts.ts';
+import { START } from './observation.ts';
 
 type Scope = FlowScope<ArmFacts, ArmParams>;
 type Step = FlowStep<ArmFacts>;
@@ -20,6 +21,10 @@ const attemptsLeft: FlowGuard<ArmFacts, ArmParams> = {
   name: 'attempts left',
   test: (facts, params) => facts.attempts < (params.attempts ?? ATTEMPTS),
 };
+
+/** The way back to the start, robot time, and the force with which the hand opens. */
+const BACK_S = 3;
+const EFFORT_N = 10;
 
 /** Another look at a robot that cannot be asked. */
 const PATIENCE = { times: 4, delayMs: 500, delayMsMax: 4_000 } as const;
@@ -55,6 +60,15 @@ async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
   };
 }
 
+/** Back to where the demonstrations began, before another attempt: from where one ended in failure the next does too. */
+async function goBack({ tools }: Scope): Promise<Step> {
+  // First the hand: what it holds on to lies on the table again.
+  const hand = await tools.call('arm.gripper', { opening_m: START.opening_m, effort_n: EFFORT_N });
+  if (hand['outcome'] === 'stopped') return { event: 'stopped', reason: 'the hand was stopped' };
+  const { outcome } = await tools.call('arm.move', { joints: START.joints, duration_s: BACK_S });
+  return { event: outcome === 'stopped' ? 'stopped' : 'back', reason: `back to the start: ${outcome}` };
+}
+
 function taskOf(type: string): { readonly controller: string; readonly until: string } {
   const task = TASKS[type];
   if (task) return task;
@@ -65,11 +79,12 @@ function taskOf(type: string): { readonly controller: string; readonly until: st
   });
 }
 
-/** One flow for every task: look, act, look again; stopped by somebody is no failure to try again. */
+/** One flow for every task: look, act, go back and look again; stopped by somebody is no failure to try again. */
 export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
   name: 'arm-task',
   start: 'look',
-  stepsMax: 50,
+  tools: ['arm.gripper', 'arm.move'],
+  stepsMax: 100,
   begin: beginFacts,
   states: {
     look: {
@@ -85,12 +100,19 @@ export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
       deadlineMs: 3_000_000,
       on: {
         done: 'done',
-        missed: [{ to: 'look', when: attemptsLeft }, { to: 'gave_up' }],
+        missed: [{ to: 'go_back', when: attemptsLeft }, { to: 'gave_up' }],
         // Somebody who may has taken the arm, or it was stopped: that is no failure to try again.
         stopped: 'gave_up',
         error: 'gave_up',
         deadline: 'gave_up',
       },
+    },
+    go_back: {
+      about: 'back to where the demonstrations began',
+      enter: goBack,
+      deadlineMs: 60_000,
+      // An arm without these motions, or one that was cut off in them, tries from where it is.
+      on: { back: 'look', stopped: 'gave_up', error: 'look', deadline: 'look' },
     },
     done: {
       about: 'the task is done',

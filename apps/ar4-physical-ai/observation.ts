@@ -30,6 +30,15 @@ export const FEATURES = {
   action: 'action',
 } as const;
 
+/**
+ * Where each demonstration began: radians and, for the opening between the fingers, metres. From elsewhere the policy
+ * has to find its way through what it never saw.
+ */
+export const START = {
+  joints: { joint_1: 0, joint_2: 0.15, joint_3: 0.1, joint_4: 0, joint_5: 1.3208, joint_6: 0 },
+  opening_m: 0.07,
+} as const;
+
 /** Frames of a dataset and steps of a policy, per second. */
 export const HZ = 20;
 /** Actions of one answer, and how many of them are carried out before the next. */

@@ -34,6 +34,9 @@ const NO_CLIPS: RunTools = {
   runController: async () => {
     throw new EdgeError('robot.not_supported', { operation: 'controller.run', subject: 'maze' });
   },
+  call: async (tool) => {
+    throw new EdgeError('tool.not_found', { operation: 'call', subject: tool });
+  },
 };
 
 /**

@@ -54,4 +54,9 @@ export interface RunTools {
    * `robot.not_supported` (no such controller) and those of a cell out of reach.
    */
   runController(order: ControllerRun): Promise<ControllerRunResult>;
+  /**
+   * Any tool that the flow names (`FlowDefinition.tools`), as an agent would call it, for example `arm.move` or
+   * `run.start`; its result. Arguments are checked strictly. Rejects as `ToolBox.call`.
+   */
+  call(tool: string, args: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>;
 }

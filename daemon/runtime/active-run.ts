@@ -244,6 +244,7 @@ export class ActiveRun {
     });
     this.#observed = guarded;
     const tools = this.#parts.tools(app);
+    const box = new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot });
     const emit = (events: readonly NewEvent[]) => this.#emit(events);
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
@@ -253,8 +254,8 @@ export class ActiveRun {
       signal,
       clock,
       robot: guarded,
-      tools: new GatedTools(gate, { bus, clock }, recording),
-      toolBox: new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot }),
+      tools: new GatedTools(gate, { bus, clock }, recording, box),
+      toolBox: box,
       model: this.#model(
         models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#post(events) }),
       ),

@@ -7,6 +7,7 @@ import {
   checker,
   LIMITS,
   type RunTools,
+  type ToolBox,
 } from '../../contract/index.ts';
 import { askClip, clipDeadlineMs } from './ask-clip.ts';
 import type { ExecutionPort } from './ask-execution.ts';
@@ -35,11 +36,25 @@ export class GatedTools implements RunTools {
   readonly recording: RunTools['recording'];
   readonly #gate: ToolGate;
   readonly #execution: ExecutionPort;
+  readonly #box: Pick<ToolBox, 'call'>;
 
-  constructor(gate: ToolGate, execution: ExecutionPort, recording: RunTools['recording']) {
+  constructor(
+    gate: ToolGate,
+    execution: ExecutionPort,
+    recording: RunTools['recording'],
+    box: Pick<ToolBox, 'call'>,
+  ) {
     this.#gate = gate;
     this.#execution = execution;
     this.recording = recording;
+    this.#box = box;
+  }
+
+  async call(
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.#box.call(tool, args)).result;
   }
 
   async clipRecording(order: ClipOrder): Promise<ClipReceipt> {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { armFlow, TASKS } from '../../apps/ar4-physical-ai/flow.ts';
 import { wilson } from '../../apps/ar4-physical-ai/flywheel/wilson.ts';
 import { application } from '../../apps/ar4-physical-ai/index.ts';
+import { START, STATE_NAMES } from '../../apps/ar4-physical-ai/observation.ts';
 import type {
   ControllerRun,
   ControllerRunResult,
@@ -9,13 +10,20 @@ import type {
   FlowState,
   RobotState,
 } from '../../contract/index.ts';
+import { HOME } from '../../sim/arm/arm-model.ts';
 
 type Scope = FlowScope<never, never>;
 
 /** The flow's own states, over a table whose referee says what it is told to. */
-async function play(type: string, results: ControllerRunResult['outcome'][], params: object = {}) {
+async function play(
+  type: string,
+  results: ControllerRunResult['outcome'][],
+  params: object = {},
+  arm = 'reached',
+) {
   let done = false;
   const asked: ControllerRun[] = [];
+  const called: string[] = [];
   let facts = armFlow.begin(params) as Record<string, unknown>;
   const scope = () =>
     ({
@@ -28,6 +36,10 @@ async function play(type: string, results: ControllerRunResult['outcome'][], par
       tools: {
         recording: 'off',
         clipRecording: () => Promise.reject(new Error('no clips')),
+        call: async (tool: string, args: object) => {
+          called.push(`${tool} ${JSON.stringify(args)}`);
+          return { outcome: arm };
+        },
         runController: async (order: ControllerRun) => {
           asked.push(order);
           const outcome = results.shift()!;
@@ -47,7 +59,8 @@ async function play(type: string, results: ControllerRunResult['outcome'][], par
   const visited = [state];
   for (let i = 0; i < 40; i++) {
     const node = armFlow.states[state]!;
-    if ('end' in node) return { asked, visited, end: node.end, ...node.conclude(facts as never, params) };
+    if ('end' in node)
+      return { asked, called, visited, end: node.end, ...node.conclude(facts as never, params) };
     const step = await (node as unknown as FlowState<never, never>).enter(scope());
     facts = Object.assign({}, facts, step.facts);
     const next = node.on[step.event]!;
@@ -79,6 +92,25 @@ describe('the application of the arm', () => {
     expect(bad).toMatchObject({ end: 'failed', score: 0, summary: { attempts: 2, outcome: 'time_over' } });
     expect(bad.asked).toHaveLength(2);
     expect(bad.asked[0]).toMatchObject({ seconds: 7 });
+  });
+
+  it('goes back to where demonstrations began before it tries again, the hand first', async () => {
+    const { called, visited, end } = await play('arm/pick_place', ['time_over', 'time_over', 'succeeded']);
+    expect(end).toBe('succeeded');
+    expect(visited).toEqual(['look', 'act', 'go_back', 'look', 'act', 'go_back', 'look', 'act', 'done']);
+    expect(called.slice(0, 2)).toEqual([
+      'arm.gripper {"opening_m":0.07,"effort_n":10}',
+      expect.stringMatching(/^arm.move .*"joint_5":1.3208.*"duration_s":3/),
+    ]);
+    expect(called).toHaveLength(4);
+    // Where the simulation puts the arm at the beginning of an episode.
+    expect([...Object.values(START.joints), START.opening_m]).toEqual([...HOME]);
+    expect(Object.keys(START.joints)).toEqual(STATE_NAMES.slice(0, 6));
+  });
+
+  it('does not go on when somebody stops it on the way back', async () => {
+    const { asked, end } = await play('arm/pick_place', ['time_over', 'succeeded'], {}, 'stopped');
+    expect([end, asked.length]).toEqual(['failed', 1]);
   });
 
   it('does not try again what somebody stopped', async () => {

@@ -36,8 +36,17 @@ HELD_OUT_SHARE = 0.05
 BATCH = 256
 
 
+def names_of(feature):
+    """What its numbers are, where somebody said so. None: names that are missing, or only places (0, 1, ...)."""
+    names = feature.get("names")
+    if not isinstance(names, list) or names == [str(i) for i in range(len(names))]:
+        return None
+    return names
+
+
 def read_dataset(folder):
-    """Frames in order: state, environment, action as float32, and the episode of each."""
+    """Frames in order: state, environment, action as float32, and the episode of each. Only what was committed: files
+    of an export that was killed may lie beside it."""
     root = pathlib.Path(folder)
     info = json.loads((root / "meta" / "info.json").read_text())
     if not str(info.get("codebase_version", "")).startswith("v3"):
@@ -48,6 +57,8 @@ def read_dataset(folder):
         for name, parts in columns.items():
             parts.append(np.array(table.column(name).to_pylist()))
     data = {name: np.concatenate(parts) for name, parts in columns.items()}
+    committed = data["episode_index"] < info["total_episodes"]
+    data = {name: values[committed] for name, values in data.items()}
     order = np.lexsort((data["frame_index"], data["episode_index"]))
     data = {name: values[order] for name, values in data.items()}
     vectors = [data[name].astype(np.float32) for name in (STATE, ENVIRONMENT, ACTION)]
@@ -218,6 +229,7 @@ def main():
     weights = fit((x - x_mean) / x_std, ((targets - y_mean) / y_std).astype(np.float32), args, generator)
     shapes = (state.shape[1], environment.shape[1], action.shape[1])
     export(args.out, weights, scaling, shapes, args.chunk, (action.min(0), action.max(0)))
+    names = names_of(info["features"][ACTION])
     digest = hashlib.sha256(pathlib.Path(args.out).read_bytes()).hexdigest()
     card = {
         "name": args.name,
@@ -225,7 +237,7 @@ def main():
         "inputs": {STATE: [1, shapes[0]], ENVIRONMENT: [1, shapes[1]]},
         "output": {"name": "actions", "shape": [args.chunk, shapes[2]]},
         "step_ms": 1000 / info["fps"],
-        "action_names": info["features"][ACTION]["names"],
+        **({"action_names": names} if names else {}),
     }
     pathlib.Path(args.out + ".json").write_text(json.dumps(card, indent=2) + "\n")
 

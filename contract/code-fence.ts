@@ -1,0 +1,15 @@
+const FENCE = '```';
+
+/**
+ * What stands in a code fence, where a text is nothing but one: models put JSON that they were asked for into such.
+ * Undefined where it is none. In one pass: the text is a stranger's, and a pattern that looks for the end from every
+ * blank takes hours for a long one. Pure.
+ */
+export function fencedText(text: string): string | undefined {
+  const body = text.trim();
+  const isFence = body.length >= 2 * FENCE.length && body.startsWith(FENCE) && body.endsWith(FENCE);
+  if (!isFence) return undefined;
+  // The name of a language, if there is one.
+  const inner = body.slice(FENCE.length, -FENCE.length).replace(/^[a-z_]+/, '');
+  return inner.trim();
+}

@@ -1,0 +1,98 @@
+import { Type } from 'typebox';
+import { expect, it } from 'vitest';
+import type { Application, EdgeError, FlowScope, PolicyHook } from '../../contract/index.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
+import { tool } from '../support/agent-apps.ts';
+import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+
+const closed = { additionalProperties: false } as const;
+const input = Type.Object({ grams: Type.Number({ minimum: 0 }) }, closed);
+
+/** A flow of one state that calls `name` with `args` and says what came of it. */
+function appOf(
+  name: string,
+  args: Record<string, unknown>,
+  tools: readonly string[] | undefined,
+): Application {
+  return {
+    ...{ name: 'scale', version: '1.0.0', description: 'scale', harness: 'flow', afterCut: 'resume' },
+    intents: [{ type: 'scale/go', description: 'go', params: Type.Object({}, closed) }],
+    deadlineMs: 60_000,
+    flow: {
+      name: 'scale',
+      start: 'weigh',
+      ...(tools.length > 0 ? { tools } : {}),
+      stepsMax: 10,
+      begin: () => ({ told: '' }),
+      states: {
+        weigh: {
+          about: 'calls',
+          deadlineMs: 30_000,
+          enter: async ({ tools: mine }: FlowScope) => {
+            const told = await mine.call(name, args).then(
+              (result) => JSON.stringify(result),
+              (error: unknown) => (error as EdgeError).code,
+            );
+            return { event: 'ok', reason: told, facts: { told } };
+          },
+          on: { ok: 'done', error: 'done', deadline: 'done' },
+        },
+        done: {
+          about: 'the end',
+          end: 'succeeded',
+          conclude: (facts) => ({ reason: 'done', summary: facts }),
+        },
+      },
+    },
+  };
+}
+
+async function told(
+  args: Record<string, unknown>,
+  tools: readonly string[] = ['lab.*'],
+  hooks: readonly PolicyHook[] = [],
+) {
+  const weighed: unknown[] = [];
+  const weigh = tool('lab.weigh', { input, effect: 'write', replay: 'never' }, async (given) => {
+    weighed.push(given);
+    return { result: { grams: given['grams'], heavy: true } };
+  });
+  const rig = new RuntimeRig({
+    apps: [appOf('lab.weigh', args, tools)],
+    robot: new FakeRobot({ cells: 2 }),
+    hooks,
+    options: { tools: () => [weigh] },
+  });
+  await rig.cell.start();
+  await rig.cell.submit({ type: 'scale/go' }, PERSON);
+  await rig.finished();
+  const answer = rig.of('run.finished')[0]!.payload.summary['told'];
+  const returned = rig.of('tool.returned').map(({ payload }) => payload.error?.code ?? payload.ok);
+  return { answer, weighed, returned };
+}
+
+it('a flow calls the tools that it names as an agent does: strictly, judged, in the log', async () => {
+  expect(await told({ grams: 5 })).toEqual({
+    answer: '{"grams":5,"heavy":true}',
+    weighed: [{ grams: 5 }],
+    returned: [true],
+  });
+  expect(await told({ grams: '5' })).toEqual({
+    answer: 'schema.invalid',
+    weighed: [],
+    returned: ['schema.invalid'],
+  });
+  const nobody: PolicyHook = {
+    name: 'nobody',
+    decide: async ({ point }) => ({ decision: point === 'tool' ? 'deny' : 'allow', reason: 'no' }),
+  };
+  expect(await told({ grams: 5 }, ['lab.weigh'], [nobody])).toMatchObject({
+    answer: 'policy.denied',
+    weighed: [],
+  });
+});
+
+it('what it does not name does not exist for it', async () => {
+  for (const tools of [[], ['arm.*']])
+    expect(await told({ grams: 5 }, tools)).toMatchObject({ answer: 'tool.not_found', weighed: [] });
+});
