@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {
   Clock,
@@ -209,8 +209,6 @@ export class DatasetWriter {
   async close(): Promise<void> {
     await this.giveUp();
     await unlockDataset(this.#options.root);
-    if (this.#info.total_episodes === 0)
-      await rm(join(this.#options.root, WORK), { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** A kill just before `info.json` was replaced left statistics of one batch too many. */
