@@ -64,6 +64,18 @@ describe('asynchronous inputs on one grid', () => {
     expect(planFrames({ state: track([]), camera: track([1]) }, { fps: 20, slopMs: 0 }).frames).toEqual([]);
   });
 
+  it('refuses a span of more frames than an episode has, at once', () => {
+    // The clock was set: from 1970 to now.
+    const times = [...every(50, 0, 500), ...every(50, 1_790_000_000_000, 1_790_000_001_000)];
+    const began = performance.now();
+    expect(() => planFrames({ state: track(times) }, { fps: 20, slopMs: 0 }, 'run-3')).toThrow(
+      'run-3: 1790000001 s at 20 fps, where an episode has 180000 frames at most',
+    );
+    expect(performance.now() - began).toBeLessThan(1_000);
+    const long = track([0, 8_999_950], 9_000_000);
+    expect(planFrames({ state: long }, { fps: 20, slopMs: 5 }).frames).toHaveLength(180_000);
+  });
+
   it('never uses what was not measured yet nor what is too old, and accounts for every frame of the grid', () => {
     const rising = fc
       .array(fc.integer({ min: 1, max: 180 }), { minLength: 1, maxLength: 60 })

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { DatasetEpisode, DatasetFrame, DatasetSpec, ParquetColumn } from '../../../contract/core.ts';
 import { type Ffmpeg, type VideoCodec, VideoEncoder } from './ffmpeg.ts';
 import { invalid, OWN_COLUMNS } from './info.ts';
+import { FRAMES_MAX } from './resample.ts';
 import { type FeatureStats, PictureStats, sampledFrames, vectorStats } from './statistics.ts';
 
 /** An episode of a batch, encoded. */
@@ -15,9 +16,6 @@ export type BatchEpisode = {
   readonly videoFrom: Readonly<Record<string, number>>;
   readonly stats: Readonly<Record<string, FeatureStats>>;
 };
-
-/** Frames of one episode: an hour at 50 Hz. Longer ones are no attempts. */
-const FRAMES_MAX = 180_000;
 
 /** Several episodes on their way into one data file and one video per camera. Not yet in the dataset. */
 export class EpisodeBatch {
@@ -104,9 +102,15 @@ export class EpisodeBatch {
     return added;
   }
 
-  /** Ends the videos. They are whole afterwards, by camera. */
+  /** Ends the videos. They are whole afterwards, by camera; where one cannot be ended, the batch is aborted. */
   async finishVideos(): Promise<readonly string[]> {
-    for (const encoder of this.#encoders.values()) await encoder.finish();
+    try {
+      for (const encoder of this.#encoders.values()) await encoder.finish();
+    } catch (error) {
+      // The encoders of the other cameras wait for pictures, and this process would wait for them.
+      await this.abort();
+      throw error;
+    }
     return [...this.#encoders.keys()];
   }
 

@@ -1,3 +1,8 @@
+import { invalid } from './info.ts';
+
+/** Frames of one episode: an hour at 50 Hz. Longer ones are no attempts. */
+export const FRAMES_MAX = 180_000;
+
 /** When one input was measured: nanoseconds, rising. */
 export type Track = {
   readonly times: readonly bigint[];
@@ -38,11 +43,13 @@ export type ResampleOptions = {
  * Puts asynchronous inputs on one grid. The grid begins when every input is there and ends when the first of them
  * ends. A frame at time t takes of what was measured the newest sample not later than t + slop; of what was
  * commanded the last one before the next frame, since the answer to an observation comes after it. A frame with an
- * input older than it may be is left out and told in `dropped`; nothing is repeated silently.
+ * input older than it may be is left out and told in `dropped`; nothing is repeated silently. Throws `schema.invalid`
+ * for a grid of more frames than an episode has: a clock that was set makes one of half a century.
  */
 export function planFrames(
   tracks: Readonly<Record<string, Track>>,
   { fps, slopMs }: ResampleOptions,
+  source = 'recording',
 ): FramePlan {
   const entries = Object.entries(tracks);
   if (entries.length === 0 || entries.some(([, { times }]) => times.length === 0))
@@ -52,6 +59,13 @@ export function planFrames(
   const grid = measured.length > 0 ? measured : entries;
   const begin = sorted(grid.map(([, { times }]) => times[0]!)).at(-1)!;
   const end = sorted(grid.map(([, { times }]) => times.at(-1)!))[0]! + slop;
+  const seconds = Number(end - begin) / 1e9;
+  if (seconds * fps > FRAMES_MAX)
+    throw invalid(
+      source,
+      `${Math.round(seconds)} s at ${fps} fps, where an episode has ${FRAMES_MAX} frames at most`,
+      'was the clock set while it was recorded?',
+    );
   const at = new Map(entries.map(([name]) => [name, -1]));
   const frames: PlannedFrame[] = [];
   const dropped: DroppedSpan[] = [];
