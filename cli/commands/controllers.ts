@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { ControllerView } from '../../contract/core.ts';
+import { type ControllerView, EdgeError } from '../../contract/core.ts';
 import { pause } from '../../contract/deadline.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
@@ -65,7 +65,7 @@ export function addControllerCommands(program: Command): void {
         const clock = new SystemClock();
         for (;;) {
           const { controllers } = await api.get<{ controllers: ControllerView[] }>('/v1/controllers');
-          const shown = controllers.filter((one) => name === undefined || one.name === name);
+          const shown = watched(controllers, name);
           out.result(shown, () => shown.map(line).join('\n'));
           const goesOn = shown.some(({ state }) => state === 'running' || state === 'starved');
           if (name !== undefined && !goesOn) return shown.some(({ state }) => state === 'failed') ? 1 : 0;
@@ -73,6 +73,22 @@ export function addControllerCommands(program: Command): void {
         }
       }),
     );
+}
+
+/** Those of this name; without one all. Throws `api.not_found` where a name was given and none has it. */
+export function watched(
+  controllers: readonly ControllerView[],
+  name: string | undefined,
+): readonly ControllerView[] {
+  const shown = controllers.filter((one) => name === undefined || one.name === name);
+  if (name === undefined || shown.length > 0) return shown;
+  const names = controllers.map((one) => one.name).join(', ');
+  throw new EdgeError('api.not_found', {
+    operation: 'watch controller',
+    subject: name.slice(0, 64),
+    message: `no controller ${name.slice(0, 64)}; there are: ${names || 'none'}`,
+    hint: '[[controllers]] in the configuration, see docs/control.md',
+  });
 }
 
 function controllersText(controllers: readonly ControllerView[]): string {

@@ -20,6 +20,9 @@ type Options = {
   readonly turn: string;
 };
 
+/** What of a terminal's input is used. */
+export type Keyboard = Pick<typeof process.stdin, 'isTTY' | 'setRawMode' | 'resume' | 'pause' | 'on' | 'off'>;
+
 export function addTeleopCommand(program: Command): void {
   program
     .command('teleop')
@@ -35,24 +38,26 @@ export function addTeleopCommand(program: Command): void {
       '\nKeys: arrows or w a s d steer, space stops, e engages the emergency stop, q ends.\n\nExamples:\n' +
         '  auraison teleop\n  auraison teleop --linear 0.1 --seconds 2\n  auraison teleop --joint joint_1=0.3 gripper=0.04 --seconds 3',
     )
-    .action(
-      action(async (context, options: Options) => {
-        const { api, out } = context;
-        const clock = new SystemClock();
-        const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
-        const id = lease.lease_id!;
-        let sent = 0;
-        try {
-          const told = givenOf(options);
-          if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
-          else sent = await byKeys(context, clock, id, options);
-        } finally {
-          await api.post('/v1/lease/return', { lease_id: id }).catch(() => {});
-        }
-        out.result({ commands: sent }, () => `${sent} commands; the lease is given back`);
-        return 0;
-      }),
-    );
+    .action(action((context, options: Options) => teleop(context, options, process.stdin)));
+}
+
+/** The exit code: 1 where key e engaged the emergency stop, and the robot was not confirmed to stand. */
+export async function teleop(context: CommandContext, options: Options, keyboard: Keyboard): Promise<number> {
+  const { api, out } = context;
+  const clock = new SystemClock();
+  const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
+  const id = lease.lease_id!;
+  let sent = 0;
+  let code = 0;
+  try {
+    const told = givenOf(options);
+    if (told) sent = await steer(api, clock, id, () => told, seconds(options.seconds));
+    else ({ sent, code } = await byKeys(context, clock, id, options, keyboard));
+  } finally {
+    await api.post('/v1/lease/return', { lease_id: id }).catch(() => {});
+  }
+  out.result({ commands: sent }, () => `${sent} commands; the lease is given back`);
+  return code;
 }
 
 /** Undefined: nothing is given, keys steer. */
@@ -64,8 +69,14 @@ function givenOf({ linear, angular, joint }: Options): Motion | undefined {
   };
 }
 
-async function byKeys(context: CommandContext, clock: Clock, id: number, options: Options): Promise<number> {
-  if (!process.stdin.isTTY) {
+async function byKeys(
+  context: CommandContext,
+  clock: Clock,
+  id: number,
+  options: Options,
+  keyboard: Keyboard,
+): Promise<{ readonly sent: number; readonly code: number }> {
+  if (!keyboard.isTTY) {
     throw new EdgeError('schema.invalid', {
       operation: 'teleop',
       subject: 'stdin',
@@ -73,25 +84,25 @@ async function byKeys(context: CommandContext, clock: Clock, id: number, options
     });
   }
   const stick = new Stick(clock, numberOf(options.speed, '--speed'), numberOf(options.turn, '--turn'));
-  let stopping: Promise<unknown> | undefined;
+  let stopping: Promise<number> | undefined;
+  let sent = 0;
   const onKey = (key: Buffer) => {
     if (stick.press(key.toString('latin1')) === 'estop')
       stopping ??= engage(context, 'key e of auraison teleop');
     // Whether that could be done is told below, and meanwhile it is nobody's fault.
     stopping?.catch(() => {});
   };
-  process.stdin.setRawMode(true).resume().on('data', onKey);
+  keyboard.setRawMode(true).resume().on('data', onKey);
   process.stderr.write('arrows or w a s d steer, space stops, e: emergency stop, q: end\n');
   try {
-    return await steer(context.api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
+    sent = await steer(context.api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
   } catch (error) {
     // What it stops refuses what came after it.
-    if (stopping) return 0;
-    throw error;
+    if (!stopping) throw error;
   } finally {
-    process.stdin.off('data', onKey).setRawMode(false).pause();
-    await stopping;
+    keyboard.off('data', onKey).setRawMode(false).pause();
   }
+  return { sent, code: (await stopping) ?? 0 };
 }
 
 /** Sends what `now` says until it says nothing, or time is over. */
