@@ -8,6 +8,7 @@ import {
   type Policy,
   type PolicyDescription,
 } from '../../contract/core.ts';
+import { isNamed } from './dataset/info.ts';
 import { checkObservation } from './observation-check.ts';
 
 /** Actions of one chunk. */
@@ -163,7 +164,7 @@ function describe({ name, spec }: EpisodeOptions, frames: readonly Frame[]): Pol
       : {}),
     output: [HORIZON, action.names.length],
     stepMs: 1_000 / spec.fps,
-    actionNames: action.names,
+    ...(isNamed(action.names) ? { actionNames: action.names } : {}),
     takesTask: true,
   };
 }

@@ -7,13 +7,14 @@ import {
   type EpisodeMapping,
   type ExportResult,
   exportEpisodes,
+  isNamed,
   mappingLike,
   readInfo,
   specOf,
   type VideoCodec,
 } from '../../adapters/lerobot/dataset/index.ts';
 import { type DatasetSpec, EdgeError } from '../../contract/core.ts';
-import { durationNs, momentNs, oneOf, words } from '../commands/bag/values.ts';
+import { durationNs, momentNs, oneOf, words, wrongValue } from '../commands/bag/values.ts';
 import { cancellable } from '../commands/bag/work.ts';
 import { action } from '../context.ts';
 import type { Output } from '../output.ts';
@@ -30,6 +31,7 @@ type Flags = {
   cameras: boolean;
   vector?: string[];
   names?: string;
+  actionNames?: string;
   maxAge: string;
   actionMaxAge: string;
   slop?: string;
@@ -63,8 +65,9 @@ export function addDatasetExport(dataset: Command): void {
     .option('--no-cameras', 'no pictures')
     .option(
       '--names <names>',
-      'of the numbers of state and action, with commas; default: as the joints are called',
+      'of the numbers of state and action, with commas; default: as the messages name them',
     )
+    .option('--action-names <names>', 'of those of the action, where they are others or in another order')
     .option('--max-age <duration>', 'a frame whose measurement is older is left out, and told', '200ms')
     .option('--action-max-age <duration>', 'the same of commands, which stand until the next one', '1s')
     .option(
@@ -121,7 +124,7 @@ function chosen(recordings: readonly Recording[], flags: Flags): Recording[] {
     labels: words(flags.label),
     sinceNs: moment(flags.since, '--since'),
     untilNs: moment(flags.until, '--until'),
-  }).slice(0, flags.limit === undefined ? undefined : Number(flags.limit));
+  }).slice(0, limitOf(flags.limit));
   if (found.length > 0) return found;
   throw new EdgeError('schema.invalid', {
     operation: 'dataset export',
@@ -129,6 +132,12 @@ function chosen(recordings: readonly Recording[], flags: Flags): Recording[] {
     message: `none of ${recordings.length} recordings fits`,
     hint: 'auraison dataset list shows the episodes there are',
   });
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw wrongValue('--limit', text, 'a whole number from 1 on');
 }
 
 async function exportAll(
@@ -170,6 +179,9 @@ async function exportAll(
   const episodes = episodesBy(mappingLike(found, like));
   return withParquet(async (parquet) => {
     const spec = await firstSpec(episodes, flags.robotType);
+    const { action: commands } = spec.features;
+    if (commands?.kind === 'vector' && !isNamed(commands.names))
+      out.note('auraison: nothing says what the numbers of the action are; --action-names would');
     const codec: VideoCodec | 'auto' = oneOf(flags.codec, ['auto', 'h264', 'av1'], '--codec');
     const writer = await DatasetWriter.open({ root, spec, parquet, clock: new SystemClock(), ffmpeg, codec });
     try {

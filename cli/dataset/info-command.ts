@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { isNamed } from '../../adapters/lerobot/dataset/index.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 import { withReader } from './parts.ts';
@@ -39,7 +40,7 @@ export function addDatasetInfo(dataset: Command): void {
                 Object.entries(spec.features).map(([key, f]) => [
                   key,
                   f.kind,
-                  f.kind === 'video' ? `${f.width} x ${f.height}` : f.names.join(' '),
+                  f.kind === 'video' ? `${f.width} x ${f.height}` : wordsOf(f.names),
                 ]),
               ),
               '',
@@ -54,6 +55,10 @@ export function addDatasetInfo(dataset: Command): void {
         }),
       ),
     );
+}
+
+function wordsOf(names: readonly string[]): string {
+  return isNamed(names) ? names.join(' ') : `${names.length} numbers, not named`;
 }
 
 function framesIn(dropped: unknown): number {

@@ -9,6 +9,7 @@ export type MappingFlags = {
   readonly camera?: readonly string[];
   readonly vector?: readonly string[];
   readonly names?: string;
+  readonly actionNames?: string;
   readonly maxAge: bigint;
   readonly actionMaxAge: bigint;
   readonly slop?: bigint | undefined;
@@ -44,13 +45,15 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
       applied.length > 1 ? `several of ${applied.join(', ')}` : `${COMMANDS} was not recorded`,
       '--action',
     );
-  const names = flags.names === undefined ? {} : { names: flags.names.split(',') };
+  const named = (text: string | undefined) => (text === undefined ? {} : { names: text.split(',') });
   const measured = (source: FeatureSource): FeatureSource => ({ ...source, maxAgeMs });
   return {
     fps,
     slopMs: flags.slop === undefined ? 100 / fps : Number(flags.slop) / 1e6,
     vectors: {
-      ...(state === undefined ? {} : { 'observation.state': measured({ ...sourceOf(state), ...names }) }),
+      ...(state === undefined
+        ? {}
+        : { 'observation.state': measured({ ...sourceOf(state), ...named(flags.names) }) }),
       ...Object.fromEntries(
         (flags.vector ?? (has(ENVIRONMENT) ? [`observation.environment_state=${ENVIRONMENT}`] : [])).map(
           (text) => {
@@ -59,7 +62,12 @@ export async function mappingOf(path: string, flags: MappingFlags): Promise<Epis
           },
         ),
       ),
-      action: { ...sourceOf(action), ...names, maxAgeMs: Number(flags.actionMaxAge) / 1e6, isAction: true },
+      action: {
+        ...sourceOf(action),
+        ...named(flags.actionNames ?? flags.names),
+        maxAgeMs: Number(flags.actionMaxAge) / 1e6,
+        isAction: true,
+      },
     },
     images: flags.cameras ? camerasOf(flags.camera, topics, maxAgeMs) : {},
     decode: async (file) => (await import('../../adapters/images/sharp-decoder.ts')).decodePicture(file),

@@ -79,7 +79,10 @@ describe('the arm of the example configuration', () => {
 
     const folder = join(dir.path, 'dataset');
     const vector = 'observation.environment_state=/environment_state';
+    // A list of commands names none of its numbers.
+    const names = 'joint_1,joint_2,joint_3,joint_4,joint_5,joint_6,gripper';
     const args = ['dataset', 'export', folder, '--no-cameras', '--robot-type', 'ar4', '--vector', vector];
+    args.push('--action-names', names);
     await run(AURAISON, ['--data-dir', dataDir, ...args, '--max-age', '2s', '--success-only'], { cwd: ROOT });
     const info = JSON.parse(readFileSync(join(folder, 'meta', 'info.json'), 'utf8')) as {
       total_episodes: number;

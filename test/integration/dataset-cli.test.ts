@@ -153,7 +153,8 @@ describe('recorded episodes', () => {
       tasks: { 'stack cube 0': 1, 'stack cube 2': 1 },
       features: {
         'observation.state': { kind: 'vector', names: JOINTS },
-        action: { kind: 'vector', names: JOINTS },
+        // Commands name none of their numbers.
+        action: { kind: 'vector', names: ['0', '1', '2', '3', '4', '5', '6'] },
         'observation.images.front': { kind: 'video', height: 48, width: 64 },
       },
     });
@@ -230,6 +231,9 @@ describe('recorded episodes', () => {
     });
     expect(await fails('dataset', 'export', out, '--state', '/other')).toMatchObject({
       message: expect.stringContaining('nothing of /other'),
+    });
+    expect(await fails('dataset', 'export', out, '--limit', 'abc')).toMatchObject({
+      message: '--limit abc: a whole number from 1 on expected',
     });
     expect(await fails('dataset', 'export', out, '--fps', '0')).toMatchObject({ code: 'schema.invalid' });
     expect(await fails('dataset', 'export', out, '--ffmpeg', join(folder, 'no-such'))).toMatchObject({

@@ -1,7 +1,15 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
@@ -91,6 +99,38 @@ describe('auraison policy', () => {
     await policy.close();
     expect(chunk.actions.shape).toEqual([16, 7]);
     expect(chunk.policyHash).toBe(trained.sha256);
+  });
+
+  it('learns from nothing that was not committed, and claims no names that nobody told', async () => {
+    const names = ['0', '1', '2', '3', '4', '5', '6'];
+    const unnamed: DatasetSpec = {
+      ...withEnvironment,
+      features: { ...withEnvironment.features, action: { kind: 'vector', names } },
+    };
+    const two = await dataset('two', unnamed, 2, 40);
+    const cut = await dataset('cut', unnamed, 4, 40);
+    copyFileSync(join(two, 'meta', 'info.json'), join(cut, 'meta', 'info.json'));
+    const trainers = [
+      join(here, '..', '..', 'apps', 'ar4-physical-ai', 'trainer', 'train.py'),
+      join(here, '..', '..', 'adapters', 'lerobot', 'trainers', 'act', 'train.py'),
+    ] as const;
+    const cards: unknown[] = [];
+    for (const root of [two, cut]) {
+      const out = join(folder, `${basename(root)}.onnx`);
+      const small = ['--steps', '50', '--hidden', '8'];
+      await run(lerobotPython(), [trainers[0], '--dataset', root, '--out', out, ...small], { env });
+      cards.push(JSON.parse(readFileSync(`${out}.json`, 'utf8')));
+    }
+    expect(cards[1]).toEqual(cards[0]);
+    expect(cards[0]).not.toHaveProperty('action_names');
+
+    const features = [{}, { names: null }, { names: ['0', '1'] }, { names: ['a', 'b'] }];
+    const asks =
+      'import json, runpy, sys; of = runpy.run_path(sys.argv[1])["names_of"]; print(json.dumps([of(one) for one in json.loads(sys.argv[2])]))';
+    for (const trainer of trainers) {
+      const { stdout } = await run(lerobotPython(), ['-c', asks, trainer, JSON.stringify(features)], { env });
+      expect(JSON.parse(stdout)).toEqual([null, null, null, ['a', 'b']]);
+    }
   });
 
   it('makes the environment of a trainer once, and Ctrl-C ends a training without a trace', async () => {

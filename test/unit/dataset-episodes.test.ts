@@ -63,7 +63,8 @@ describe('a recording as frames', () => {
     ];
     const own = await episode(samples).spec('r');
     expect(own.features['observation.state']).toEqual({ kind: 'vector', names: ['b', 'a'] });
-    expect(own.features['action']).toEqual({ kind: 'vector', names: ['b', 'a'] });
+    // Commands have an order of their own, and say no names.
+    expect(own.features['action']).toEqual({ kind: 'vector', names: ['0', '1'] });
     const like = mappingLike(mapping, {
       ...own,
       features: { ...own.features, 'observation.state': { kind: 'vector', names } },
@@ -73,6 +74,58 @@ describe('a recording as frames', () => {
       [3, 4],
       [5, 6],
     ]);
+  });
+
+  it('orders the numbers of a command as it was told to, and not as the joints of another message', async () => {
+    const joints = ['elbow', 'lift', 'pan'];
+    const samples = [0, 1].flatMap((k) => [
+      jointSample(at(100 * k), [k, k, k], joints),
+      commandSample(at(100 * k + 1), [1, 2, 3]),
+    ]);
+    const { action } = mapping.vectors;
+    const named = { ...mapping.vectors, action: { ...action!, names: ['pan', 'lift', 'elbow'] } };
+    const names = async (map: EpisodeMapping) => (await episode(samples, map).spec('r')).features['action'];
+    expect(await names(mapping)).toEqual({ kind: 'vector', names: ['0', '1', '2'] });
+    expect(await names({ ...mapping, vectors: named })).toEqual({
+      kind: 'vector',
+      names: ['pan', 'lift', 'elbow'],
+    });
+    // A dataset that has none goes on without; names that were given are not dropped for it.
+    const like = await episode(samples).spec('r');
+    expect(await names(mappingLike(mapping, like))).toEqual(like.features['action']);
+    expect(await names(mappingLike({ ...mapping, vectors: named }, like))).not.toEqual(
+      like.features['action'],
+    );
+  });
+
+  it.each([
+    ['a joint', [jointSample(at(100), [Number.NaN, 1], ['a', 'b'])], /joint_states: a is NaN/],
+    ['a command', [commandSample(at(150), [1, Number.POSITIVE_INFINITY])], /commands: number 1 is Infinity/],
+  ] as [string, Sample[], RegExp][])(
+    'is none where %s that was asked for is no number: nothing else is put in its place',
+    async (_, odd, words) => {
+      const samples = [
+        ...[0, 200, 300].map((ms) => jointSample(at(ms), [1, 2], ['a', 'b'])),
+        ...[1, 101, 201].map((ms) => commandSample(at(ms), [1, 2])),
+        ...odd,
+      ].sort((a, b) => Number(a.received - b.received));
+      await expect(episode(samples).length()).rejects.toMatchObject({
+        code: 'sample.malformed',
+        message: expect.stringMatching(words),
+      });
+    },
+  );
+
+  it('takes no offence at a joint without a number that was not asked for', async () => {
+    const samples = [
+      ...[0, 100].map((ms) => jointSample(at(ms), [1, 2, Number.NaN], ['a', 'b', 'wheel'])),
+      ...commands(2),
+    ];
+    const vectors = {
+      ...mapping.vectors,
+      'observation.state': { topic: '/joint_states', maxAgeMs: 500, names: ['a', 'b'] },
+    };
+    expect(await episode(samples, { ...mapping, vectors }).length()).toBe(2);
   });
 
   it('waits until every joint was named, and keeps what others did not say again', async () => {

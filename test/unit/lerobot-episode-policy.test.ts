@@ -68,6 +68,22 @@ const at = (value: number) => ({
 
 policyConformance('a recorded episode', () => load());
 
+describe('an episode of a dataset that names no actions', () => {
+  it('is a policy that names none, so that a controller goes by their number', async () => {
+    const unnamed: DatasetSpec = {
+      ...spec,
+      features: { ...spec.features, action: { kind: 'vector', names: ['0', '1'] } },
+    };
+    const policy = await EpisodePolicy.load({
+      ...{ name: 'recorded', spec: unnamed, episode: episode(), divergenceMax: 1 },
+      onDivergence: () => {},
+    });
+    expect(policy.describe()).toMatchObject({ output: [16, 2] });
+    expect(policy.describe()).not.toHaveProperty('actionNames');
+    expect((await load()).describe()).toMatchObject({ actionNames: ['a', 'b'] });
+  });
+});
+
 describe('a recorded episode', () => {
   it('answers what was done next, and stays where it ends', async () => {
     const policy = await load();

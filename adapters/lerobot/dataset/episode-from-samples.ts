@@ -9,7 +9,7 @@ export type FeatureSource = {
   readonly topic: string;
   /** An older sample is stale, milliseconds. */
   readonly maxAgeMs: number;
-  /** Of vectors: what its numbers are called. Absent: as the first message says. */
+  /** Of vectors: what its numbers are called. Absent: as the first message says; what says nothing has no names. */
   readonly names?: readonly string[];
   /** Of messages without a meaning of their own: paths of their numbers, for example `linear.x`. */
   readonly fields?: readonly string[];
@@ -31,7 +31,8 @@ export type EpisodeMapping = {
 export function mappingLike(mapping: EpisodeMapping, spec: DatasetSpec): EpisodeMapping {
   const vectors = Object.entries(mapping.vectors).map(([key, source]) => {
     const feature = spec.features[key];
-    return [key, feature?.kind === 'vector' ? { ...source, names: feature.names } : source] as const;
+    // Names that were given stay: where they are others than those of the dataset, it is not the same shape.
+    return [key, feature?.kind === 'vector' ? { names: feature.names, ...source } : source] as const;
   });
   return { ...mapping, vectors: Object.fromEntries(vectors), like: spec };
 }
@@ -176,25 +177,16 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
     if (times.length === 0) throw missing(recorded.source, key, topic);
     tracks[key] = { times, maxAgeMs, isAction: false };
   }
-  const stateNames = vectors.find(([, reader]) => reader.isNamed)?.[1].names;
   const features = Object.fromEntries([
-    ...vectors.map(
-      ([key, reader]) =>
-        [
-          key,
-          {
-            kind: 'vector',
-            names: reader.namesLike(mapping.vectors[key]!.isAction ? stateNames : undefined),
-          },
-        ] as const,
-    ),
+    // Of joints and commands each has its own order: what says no names gets none of another.
+    ...vectors.map(([key, reader]) => [key, { kind: 'vector', names: reader.names }] as const),
     ...[...images].map(([key, { size }]) => {
       const [width, height] = size.split('x').map(Number) as [number, number];
       return [key, { kind: 'video', height, width }] as const;
     }),
   ]);
   return {
-    plan: planFrames(tracks, mapping),
+    plan: planFrames(tracks, mapping, recorded.source),
     spec: { fps: mapping.fps, robotType: '', features },
     vectors: Object.fromEntries(vectors.map(([key, reader]) => [key, reader.rows])),
     skipped,

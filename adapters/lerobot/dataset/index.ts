@@ -11,7 +11,7 @@ export {
 export { type ExportProgress, type ExportResult, exportEpisodes } from './export-episodes.ts';
 export type { VideoCodec } from './ffmpeg.ts';
 export { datasetFiles, type HubFile, type HubOptions, type Pushed, pushDataset } from './hub.ts';
-export { type DatasetInfo, readInfo, specOf } from './info.ts';
+export { type DatasetInfo, isNamed, readInfo, specOf } from './info.ts';
 export { type DroppedSpan, type FramePlan, frameOffsetNs, planFrames, type Track } from './resample.ts';
 export { samplesOf, type TopicMap, topicsFor } from './samples-from-episode.ts';
 export { type FeatureStats, joinStats, PictureStats, vectorStats } from './statistics.ts';

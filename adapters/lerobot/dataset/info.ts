@@ -75,7 +75,11 @@ export function emptyInfo(spec: DatasetSpec, video: VideoFacts | undefined): Dat
 
 function infoFeature(feature: DatasetFeature, fps: number, video: VideoFacts | undefined): InfoFeature {
   if (feature.kind === 'vector')
-    return { dtype: 'float32', shape: [feature.names.length], names: feature.names };
+    return {
+      dtype: 'float32',
+      shape: [feature.names.length],
+      names: isNamed(feature.names) ? feature.names : null,
+    };
   const { height, width } = feature;
   return {
     dtype: 'video',
@@ -125,6 +129,16 @@ export function specOf(info: DatasetInfo): {
   return { spec: { fps: info.fps, robotType: info.robot_type ?? '', features }, others };
 }
 
+/** Names that claim nothing, for numbers that nobody named: their places. In info.json they are `null`. */
+export function placesOf(size: number): string[] {
+  return Array.from({ length: size }, (_, i) => String(i));
+}
+
+/** Whether somebody said what the numbers are. */
+export function isNamed(names: readonly string[]): boolean {
+  return names.some((name, i) => name !== String(i));
+}
+
 /** Names come as a list, as `{motors: [...]}` or `{axes: {...}}`, or not at all. */
 function namesOf({ names, shape }: InfoFeature): string[] {
   const size = shape[0]!;
@@ -136,7 +150,7 @@ function namesOf({ names, shape }: InfoFeature): string[] {
     return isNumbered ? Object.keys(value) : values.flatMap((one) => flat(one, depth + 1));
   };
   const found = flat(names);
-  return found.length === size ? found : Array.from({ length: size }, (_, i) => String(i));
+  return found.length === size ? found : placesOf(size);
 }
 
 /** Info of the dataset in a folder; undefined where there is none. Throws `schema.invalid` for another version or nonsense. */

@@ -2,6 +2,7 @@ import { EdgeError, type Sample } from '../../../contract/core.ts';
 import { decodeJointState } from '../../../formats/cdr/index.ts';
 import { decodeAny, type RosValue } from '../../../formats/ros2/index.ts';
 import type { FeatureSource } from './episode-from-samples.ts';
+import { isNamed, placesOf } from './info.ts';
 
 type Named = { readonly names: readonly string[] | undefined; readonly values: ArrayLike<number> };
 
@@ -17,23 +18,17 @@ export class VectorReader {
   readonly #subject: string;
   readonly #known = new Map<string, number>();
   #names: readonly string[] | undefined;
-  #hasOwnNames = false;
 
   constructor(source: FeatureSource, subject: string) {
     this.topic = source.topic;
     this.#source = source;
     this.#subject = subject;
     this.#names = source.names ?? source.fields;
-    this.#hasOwnNames = this.#names !== undefined;
   }
 
-  /** Whether the messages, or the configuration, say what the numbers are. */
-  get isNamed(): boolean {
-    return this.#hasOwnNames;
-  }
-
-  get names(): readonly string[] | undefined {
-    return this.#names;
+  /** As the messages or the operator name the numbers; where neither does, their places. */
+  get names(): readonly string[] {
+    return this.#names ?? placesOf(this.rows[0]?.length ?? 0);
   }
 
   /** Of the joints that were asked for, those that no message named. */
@@ -41,14 +36,10 @@ export class VectorReader {
     return this.#known.size === 0 ? [] : (this.#names ?? []).filter((name) => !this.#known.has(name));
   }
 
-  /** The names; of numbers that say none those of `other` where there are as many, else `0`, `1`, … */
-  namesLike(other: readonly string[] | undefined): readonly string[] {
-    const size = this.rows[0]?.length ?? 0;
-    if (this.#names?.length === size) return this.#names;
-    return other?.length === size ? other : Array.from({ length: size }, (_, i) => String(i));
-  }
-
-  /** False for one that is not later than the one before, or does not name all joints yet. Throws `sample.malformed`. */
+  /**
+   * False for one that is not later than the one before, or does not name all joints yet. Throws `sample.malformed`,
+   * also where a number that was asked for is none: the frame would get the one before it.
+   */
   take(sample: Sample, time: bigint): boolean {
     const { names, values } = this.#read(sample);
     if (names) return this.#takeNamed(names, values, time);
@@ -61,10 +52,7 @@ export class VectorReader {
 
   /** Messages may name joints in any order, and some of them at a time: of the others the last value stands. */
   #takeNamed(names: readonly string[], values: ArrayLike<number>, time: bigint): boolean {
-    if (!this.#names) {
-      this.#names = [...names];
-      this.#hasOwnNames = true;
-    }
+    this.#names ??= [...names];
     for (const [i, name] of names.entries()) this.#known.set(name, values[i]!);
     const row = this.#names.map((name) => this.#known.get(name));
     if (!this.#names.some((name) => names.includes(name))) return true; // of other joints; nobody asked for them
@@ -75,7 +63,11 @@ export class VectorReader {
   #push(row: Float32Array, time: bigint): boolean {
     const last = this.times.at(-1);
     if (last !== undefined && time <= last) return false;
-    if (!row.every(Number.isFinite)) return false;
+    const odd = row.findIndex((value) => !Number.isFinite(value));
+    if (odd >= 0) {
+      const name = isNamed(this.names) ? this.names[odd] : `number ${odd}`;
+      throw this.#malformed(`${name} is ${row[odd]}`);
+    }
     this.times.push(time);
     this.rows.push(row);
     return true;

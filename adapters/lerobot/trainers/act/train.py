@@ -26,6 +26,14 @@ def number(text):
     return float(text[:-1]) * UNITS[text[-1]] if text[-1] in UNITS else float(text)
 
 
+def names_of(feature):
+    """What its numbers are, where somebody said so. None: names that are missing, or only places (0, 1, ...)."""
+    names = feature.get("names")
+    if not isinstance(names, list) or names == [str(i) for i in range(len(names))]:
+        return None
+    return names
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", required=True)
@@ -77,12 +85,12 @@ def main():
                 sys.stderr.write(line)
         if child.wait() != 0:
             sys.exit(f"lerobot-train ended with {child.returncode}")
-        fps = json.loads((pathlib.Path(args.dataset) / "meta" / "info.json").read_text())["fps"]
-        names = json.loads((pathlib.Path(args.dataset) / "meta" / "info.json").read_text())["features"]["action"]["names"]
+        info = json.loads((pathlib.Path(args.dataset) / "meta" / "info.json").read_text())
+        names = names_of(info["features"]["action"])
         checkpoint = output / "checkpoints" / "last" / "pretrained_model"
         export = [sys.executable, str(pathlib.Path(__file__).with_name("export.py")), "--checkpoint", str(checkpoint)]
-        export += ["--out", args.out, "--name", args.name, "--step-ms", str(1000 / fps)]
-        if isinstance(names, list):
+        export += ["--out", args.out, "--name", args.name, "--step-ms", str(1000 / info["fps"])]
+        if names:
             export += ["--action-names", ",".join(names)]
         subprocess.run(export, check=True, env=environment)
     finally:
