@@ -11,6 +11,7 @@ import {
   type TopicSpec,
 } from '../../contract/core.ts';
 import { ApiLink } from './api-link.ts';
+import { ChannelNumbers } from './channel-numbers.ts';
 import { installedDefinition } from './definitions.ts';
 import { HostProcess } from './host-process.ts';
 import { learnDefinition } from './learn-definition.ts';
@@ -27,6 +28,9 @@ type Subscription = {
   readonly onSample: (sample: Sample) => void;
   readonly raw: Raw | undefined;
 };
+type StartProcess = (...life: ConstructorParameters<typeof HostProcess>) => HostProcess;
+
+const startHostProcess: StartProcess = (...life) => new HostProcess(...life);
 
 /**
  * The ROS node of this daemon, kept alive: its process is started again when it dies or hangs, with all
@@ -54,9 +58,8 @@ export class RosHost {
   #standby: HostProcess | undefined;
   #standbyReady = false;
   #standbyTimer: Timer | undefined;
-  #nextChannel = 0;
-  /** Channel numbers of topics that were let go: a number is 16 bits on the wire. */
-  readonly #freeChannels: number[] = [];
+  readonly #numbers: ChannelNumbers;
+  readonly #startProcess: StartProcess;
   #native: NativeLibrary | undefined;
   readonly #installed = new Map<string, string>();
   /** Told by publishers, of types that are not installed. */
@@ -69,9 +72,11 @@ export class RosHost {
   /** Events about quality of service, by topic and kind, since this adapter was made. */
   readonly qosEvents = new Map<string, QosEvent>();
 
-  constructor(options: RosOptions, clock: Clock) {
+  constructor(options: RosOptions, clock: Clock, startProcess: StartProcess = startHostProcess) {
     this.#options = options;
     this.#clock = clock;
+    this.#startProcess = startProcess;
+    this.#numbers = new ChannelNumbers(clock);
     this.#link = new ApiLink(clock);
     this.api = makeRosApi(this.#link, clock, (level, message) => options.report?.(level, message));
   }
@@ -169,27 +174,40 @@ export class RosHost {
 
   /** `raw` takes the bytes of a type whose package is not installed here; it needs the helper library. */
   async subscribe(spec: TopicSpec, onSample: (sample: Sample) => void, raw?: Raw): Promise<number> {
-    const channel = this.#freeChannels.shift() ?? this.#nextChannel++;
+    const channel = this.#numbers.take(spec.topic);
     this.#subscriptions.set(channel, { spec, onSample, raw });
     try {
       await this.#requestSubscribe(this.#current('subscribe', spec.topic), channel);
     } catch (error) {
-      this.#subscriptions.delete(channel);
+      // A host that was only late has it all the same, and would say it under the number of another topic.
+      this.unsubscribe(channel);
       throw error;
     }
     return channel;
   }
 
+  /** Subscribes a topic anew, under its number. Rejects as `subscribe` does; the next host has it all the same. */
+  async resubscribe(channel: number): Promise<void> {
+    const topic = this.#subscriptions.get(channel)?.spec.topic;
+    if (topic === undefined) return;
+    const host = this.#current('subscribe', topic);
+    host.forget(channel);
+    await this.#requestSubscribe(host, channel);
+  }
+
   unsubscribe(channel: number): void {
     if (!this.#subscriptions.delete(channel)) return;
     this.#process?.forget(channel);
-    // Samples on their way still carry the number: it rests until they must have come.
-    this.#clock.after(ROS_LIMITS.CHANNEL_REST_MS, () => this.#freeChannels.push(channel));
+    this.#numbers.release(channel);
   }
 
   async advertise(spec: TopicSpec): Promise<number> {
-    const channel = this.#nextChannel++;
-    await this.#requestAdvertise(this.#current('advertise', spec.topic), channel, spec, false);
+    const host = this.#current('advertise', spec.topic);
+    const channel = this.#numbers.take(spec.topic);
+    await this.#requestAdvertise(host, channel, spec, false).catch((error: unknown) => {
+      this.#numbers.release(channel);
+      throw error;
+    });
     this.#publications.set(channel, spec);
     this.#prepareStandby();
     return channel;
@@ -233,7 +251,7 @@ export class RosHost {
       useSimTime: this.#options.useSimTime ?? false,
       native: native !== undefined,
     };
-    const spawned = new HostProcess(place, start, this.#clock, {
+    const spawned: HostProcess = this.#startProcess(place, start, this.#clock, {
       onSample: (frame) => this.#onSample(frame),
       onApiNews: (news) => this.#link.news(news),
       onQosEvent: (event) => this.#onQosEvent(event),

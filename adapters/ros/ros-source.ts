@@ -26,10 +26,7 @@ export type RosSourceOptions = {
 /** Topics that discovery may add; a graph with more needs a narrower list. */
 const DISCOVERED_MAX = 512;
 
-type Bridged = {
-  /** Undefined while it is subscribed anew, or could not be. */ readonly channel: number | undefined;
-  readonly spec: TopicSpec;
-};
+type Bridged = { readonly channel: number; readonly spec: TopicSpec };
 
 /**
  * Topics of a ROS graph as samples: the configured ones, and those that discovery finds. A type whose package
@@ -93,22 +90,12 @@ export class RosSource implements SampleSource {
 
   /**
    * Subscribes one topic anew, for a subscription that hears nothing although somebody publishes; the other topics
-   * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again.
+   * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again; the next
+   * host has the topic all the same.
    */
   async resubscribe(topic: string): Promise<void> {
-    const before = this.#bridged.get(topic);
-    if (!before || this.#closed) return;
-    const place: Bridged = { channel: undefined, spec: before.spec };
-    this.#bridged.set(topic, place);
-    this.#letGo(before);
-    const channel = await this.#host.subscribe(
-      before.spec,
-      (sample) => this.#onSample(sample),
-      this.#rawOf(before.spec),
-    );
-    // Closed meanwhile, or discovery was quicker with another quality of service.
-    if (this.#bridged.get(topic) === place) this.#bridged.set(topic, { channel, spec: before.spec });
-    else this.#host.unsubscribe(channel);
+    const bridged = this.#bridged.get(topic);
+    if (bridged && !this.#closed) await this.#host.resubscribe(bridged.channel);
   }
 
   async close(): Promise<void> {
@@ -157,7 +144,7 @@ export class RosSource implements SampleSource {
     }
     if (before) {
       this.#bridged.delete(topic);
-      this.#letGo(before);
+      this.#host.unsubscribe(before.channel);
     }
     await this.#attempt({ topic, type, qos }, publishers);
   }
@@ -179,6 +166,8 @@ export class RosSource implements SampleSource {
   }
 
   async #bridge(spec: TopicSpec): Promise<void> {
+    // Opened once more: what is heard already is not heard twice.
+    if (this.#bridged.has(spec.topic)) return;
     // Told before the first sample: the recorder wants to know how a topic is offered.
     this.#options.onTopics?.([spec]);
     const channel = await this.#host.subscribe(spec, (sample) => this.#onSample(sample), this.#rawOf(spec));
@@ -190,10 +179,6 @@ export class RosSource implements SampleSource {
     if (this.#host.isInstalled(type)) return undefined;
     const definition = this.#host.definitionOf(type);
     return { headed: definition !== undefined && definitionHasHeader(definition) };
-  }
-
-  #letGo({ channel }: Bridged): void {
-    if (channel !== undefined) this.#host.unsubscribe(channel);
   }
 
   #postpone(topic: TopicSpec): void {
@@ -209,7 +194,7 @@ export class RosSource implements SampleSource {
   }
 
   #forget(): void {
-    for (const bridged of this.#bridged.values()) this.#letGo(bridged);
+    for (const { channel } of this.#bridged.values()) this.#host.unsubscribe(channel);
     this.#bridged.clear();
     this.#waiting.clear();
   }

@@ -42,6 +42,7 @@ export class RobotLink {
   /** Lost before it arrived, by topic, as far as the ledger has it. */
   readonly #lost = new Map<string, number>();
   readonly #commandIsHeard: boolean;
+  #sourceIsOpen = false;
   #stopped = false;
 
   constructor(context: CellContext, parts: RobotLinkParts) {
@@ -56,17 +57,10 @@ export class RobotLink {
 
   /** Opens source and sink; a robot that is not there is tried again, and the daemon goes on without. */
   async open(): Promise<void> {
-    const { source, sink, topics, command, bus, onSample } = this.#parts;
+    const { source, sink, command } = this.#parts;
     if (!source) return;
     try {
-      await source.open(
-        topics,
-        (sample) => {
-          bus.publish(sample, 'robot');
-          onSample(sample);
-        },
-        (state) => this.#changed(state),
-      );
+      await this.#openSource(source);
       await sink?.advertise(command);
       this.#changed(source.state());
     } catch (thrown) {
@@ -77,6 +71,21 @@ export class RobotLink {
       if (!error.retryable || this.#stopped) return;
       this.#retry = this.#context.clock.after(RETRY_MS, () => void this.open());
     }
+  }
+
+  /** Once: a sink that refuses is tried again without the source, or each sample would come twice. */
+  async #openSource(source: SampleSource): Promise<void> {
+    if (this.#sourceIsOpen) return;
+    const { topics, bus, onSample } = this.#parts;
+    await source.open(
+      topics,
+      (sample) => {
+        bus.publish(sample, 'robot');
+        onSample(sample);
+      },
+      (state) => this.#changed(state),
+    );
+    this.#sourceIsOpen = true;
   }
 
   /** Nothing is tried again from here on. */

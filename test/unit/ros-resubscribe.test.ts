@@ -11,6 +11,7 @@ class Host {
   /** Answers the next subscription only when told to. */
   gate: Promise<void> = Promise.resolve();
   #next = 0;
+  readonly #silent = new Set<number>();
   readonly ownNodes = new Set<string>();
 
   async start(): Promise<void> {}
@@ -29,14 +30,25 @@ class Host {
     return channel;
   }
 
+  /** As the real one: the number stays, and with it the topic. */
+  async resubscribe(channel: number): Promise<void> {
+    const { topic } = this.channels.get(channel)!.spec;
+    this.calls.push(`-${topic}`);
+    this.#silent.add(channel);
+    await this.gate;
+    if (this.refusal) throw this.refusal;
+    this.#silent.delete(channel);
+    this.calls.push(`+${topic}`);
+  }
+
   unsubscribe(channel: number): void {
     this.calls.push(`-${this.channels.get(channel)!.spec.topic}`);
     this.channels.delete(channel);
   }
 
   say(topic: string): void {
-    for (const { spec, onSample } of this.channels.values())
-      if (spec.topic === topic)
+    for (const [channel, { spec, onSample }] of this.channels)
+      if (spec.topic === topic && !this.#silent.has(channel))
         onSample({ topic, type: spec.type, stamp: 0n, received: 0n, bytes: new Uint8Array(8) });
   }
 }
@@ -59,6 +71,18 @@ async function opened() {
   host.calls.length = 0;
   return { host, source, heard };
 }
+
+it('a source that is opened once more hears each message once', async () => {
+  const { host, source, heard } = await opened();
+  await source.open(
+    [topic('/a'), topic('/b'), topic('/c')],
+    (sample) => heard.push(sample.topic),
+    () => {},
+  );
+  expect(host.calls).toEqual(['+/c']);
+  host.say('/a');
+  expect(heard).toEqual(['/a']);
+});
 
 describe('subscribing one topic of a ROS graph anew', () => {
   it('touches that topic alone, and hears it once for each message', async () => {
