@@ -17,6 +17,11 @@ import { ROS_LIMITS } from './options.ts';
 
 /** Goals that are to be cancelled when a host is there again. */
 const ORPHANS_MAX = 1_024;
+/**
+ * A goal that nobody holds and whose server is not seen is cancelled when it is seen again: so often a call waits
+ * for it, of `ROS_LIMITS.REQUEST_MS` each, ten minutes.
+ */
+const DISOWN_CALLS_MAX = 120;
 
 type Handlers = {
   accept(goal: MessageValue): boolean;
@@ -136,14 +141,17 @@ export class HostActions implements RosActions {
   }
 
   /** Cancelled until its server has heard it: through the next host too, when this one dies meanwhile. */
-  #disown(goalId: string, name: string): void {
+  #disown(goalId: string, name: string, callsLeft = DISOWN_CALLS_MAX): void {
     this.#cancel(goalId, name, ROS_LIMITS.REQUEST_MS).then(
       (cancelled) =>
         cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
       (error: unknown) => {
         const { code, message } = EdgeError.from(error, 'ros.failed', 'cancel a goal', name);
-        // A server that is not there executes nothing.
-        if (code === 'ros.not_found') return;
+        // The network may hide it; one that is really gone executes nothing, and nobody is alarmed.
+        if (code === 'ros.not_found') {
+          if (callsLeft > 1) this.#disown(goalId, name, callsLeft - 1);
+          return;
+        }
         this.#report('warn', `${name}: goal ${goalId} that nobody holds was not cancelled: ${message}`);
         if (code === 'ros.failed' && this.#orphans.size < ORPHANS_MAX) this.#orphans.set(goalId, name);
       },

@@ -35,6 +35,8 @@ export class MemoryRos {
   readonly dead = new Set<string>();
   /** Servers of these names answer no cancellation. */
   readonly deaf = new Set<string>();
+  /** Servers of these names live on where nobody sees them, as behind a network that is down. */
+  readonly #hidden = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -75,6 +77,20 @@ export class MemoryRos {
   /** The server is gone; whoever waits for a result of it is told. */
   vanish(name: string): void {
     this.#actions.delete(name);
+    this.#tellGone(name);
+  }
+
+  /** To others the server is gone; it goes on with its goals, and is seen again when told so. */
+  hide(name: string): void {
+    this.#hidden.add(name);
+    this.#tellGone(name);
+  }
+
+  show(name: string): void {
+    this.#hidden.delete(name);
+  }
+
+  #tellGone(name: string): void {
     for (const goal of this.#goals.values()) if (goal.name === name) goal.vanish();
   }
 
@@ -103,7 +119,7 @@ export class MemoryRos {
       goal,
       canceled: cancel.signal,
       feedback: (value) => {
-        if (!this.dead.has(name)) onFeedback?.(value);
+        if (!this.dead.has(name) && !this.#hidden.has(name)) onFeedback?.(value);
       },
     };
     void server.execute(served).then((result) => {
@@ -114,9 +130,10 @@ export class MemoryRos {
       goalId,
       result: told.promise,
       cancel: async (timeoutMs) => {
-        if (this.deaf.has(name)) await pause(this.#clock, timeoutMs);
+        const isDeaf = this.deaf.has(name) || this.#hidden.has(name);
+        if (isDeaf) await pause(this.#clock, timeoutMs);
         else cancel.abort('canceled by its client');
-        return !this.deaf.has(name);
+        return !isDeaf;
       },
     };
   }
@@ -141,7 +158,7 @@ export class MemoryRos {
     const until = this.#clock.monotonicMs() + options.timeoutMs;
     for (;;) {
       const server = among.get(name);
-      if (server) return server;
+      if (server && !this.#hidden.has(name)) return server;
       if (this.#clock.monotonicMs() >= until || options.signal?.aborted) {
         throw new EdgeError('ros.not_found', { operation: 'call', subject: name });
       }
@@ -150,7 +167,8 @@ export class MemoryRos {
   }
 
   #snapshot(): GraphSnapshot {
-    const actions = [...this.#actions].map(([name, { type }]) => ({ name, types: [type] }));
+    const seen = [...this.#actions].filter(([name]) => !this.#hidden.has(name));
+    const actions = seen.map(([name, { type }]) => ({ name, types: [type] }));
     return { nodes: [], topics: [], services: [], actions };
   }
 }

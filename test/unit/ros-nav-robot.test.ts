@@ -163,6 +163,71 @@ describe('a robot with Nav2', () => {
     expect(ros.cancelledOne.length).toBe(settled);
   });
 
+  it('cancels the goal of a server that the network hid, when it is seen again', async () => {
+    const { ros, nav2, robot } = await made();
+    const name = '/robot7/navigate_to_pose';
+    const motion = robot.navigate({ ...GOAL, pose: FAR }).catch((error: unknown) => error);
+    await nav2.run(1_000);
+    ros.hide(name);
+    await nav2.run(3_000);
+    expect(await motion).toMatchObject({ code: 'robot.unreachable' });
+    const hiddenAt = nav2.pose.x;
+    await nav2.run(2_000);
+    // It drives on for nobody.
+    expect(nav2.pose.x - hiddenAt).toBeGreaterThan(0.5);
+    expect(ros.cancelledOne).toEqual([]);
+    ros.show(name);
+    await nav2.run(2_000);
+    expect(ros.cancelledOne).toEqual([name]);
+    const endedAt = nav2.pose.x;
+    await nav2.run(5_000);
+    expect(nav2.pose.x).toBe(endedAt);
+    expect(ros.cancelledOne).toEqual([name]);
+  });
+
+  it('looks for a server that died no longer than it says', async () => {
+    const { clock, ros, nav2, robot } = await made();
+    const motion = robot.navigate({ ...GOAL, pose: FAR }).catch((error: unknown) => error);
+    await nav2.run(1_000);
+    ros.vanish('/robot7/navigate_to_pose');
+    await nav2.run(3_000);
+    expect(await motion).toMatchObject({ code: 'robot.unreachable' });
+    let calls = 0;
+    const { call } = ros.services;
+    ros.services.call = (...asked) => {
+      calls += 1;
+      return call(...asked);
+    };
+    await clock.advance(30_000);
+    expect(calls).toBeGreaterThan(25);
+    await clock.advance(600_000);
+    calls = 0;
+    await clock.advance(30_000);
+    expect(calls).toBe(0);
+  });
+
+  it('tells servers that are not seen to end their goals too when it is stopped', async () => {
+    const { ros, nav2, robot } = await made();
+    const name = '/robot7/navigate_to_pose';
+    const theirs = await ros.actions.send(
+      name,
+      'nav2_msgs/action/NavigateToPose',
+      { pose: { pose: { position: FAR, orientation: { x: 0, y: 0, z: 0, w: 1 } } } },
+      { timeoutMs: 1_000 },
+    );
+    await nav2.run(1_000);
+    theirs.result.catch(() => {});
+    const before = ros.cancelledAll.filter((cancelled) => cancelled === name).length;
+    ros.hide(name);
+    const stop = robot.stop('somebody is in the way');
+    await nav2.run(200);
+    ros.show(name);
+    await nav2.run(1_000);
+    await stop;
+    expect(ros.cancelledAll.filter((cancelled) => cancelled === name)).toHaveLength(before + 1);
+    expect(nav2.twist).toEqual(STOPPED);
+  });
+
   it('says that a stop was not obeyed', async () => {
     const { nav2, robot } = await made();
     nav2.runaway = true;

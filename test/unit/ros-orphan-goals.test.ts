@@ -82,9 +82,29 @@ it('a goal whose server was lost from sight is cancelled: it may be there all th
   await expect(result).rejects.toMatchObject({ code: 'robot.unreachable' });
   await turn();
   expect(only.cancels()).toHaveLength(1);
-  // One that is really gone executes nothing: no alarm about it.
+  // Nobody sees it within a call: no alarm, it may be gone for good; but it is looked for again.
   const gone = new EdgeError('ros.not_found', { operation: 'call', subject: '/spin', message: 'nobody' });
   only.cancels()[0]!.answer.reject(gone);
   await turn();
   expect(reports).toEqual([]);
+  expect(only.cancels()).toHaveLength(2);
+  only.cancels()[1]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
+  await turn();
+  expect(reports.at(-1)).toContain('was cancelled, nobody held it');
+});
+
+it('a goal whose server stays away is looked for so often, and not for ever', async () => {
+  const { link, sendGoal } = rig();
+  const only = fakeHost();
+  await link.attach(only.host);
+  const { goalId } = await sendGoal(only);
+  const error = new EdgeError('robot.unreachable', { operation: 'wait', subject: '/spin' });
+  link.news({ op: 'goalLost', goalId, error: error.toBody() });
+  await turn();
+  const gone = new EdgeError('ros.not_found', { operation: 'call', subject: '/spin' });
+  for (let i = 0; i < 200; i++) {
+    only.cancels().at(-1)!.answer.reject(gone);
+    await turn();
+  }
+  expect(only.cancels()).toHaveLength(120);
 });

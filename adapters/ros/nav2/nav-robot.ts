@@ -133,7 +133,7 @@ export class NavRobot implements Robot {
     const running = this.#running;
     running?.end('stopped', reason);
     const rest = this.#brake.engage();
-    await Promise.all([running?.settled, this.#endAll()]);
+    await Promise.all([running?.settled, this.#endAll(CANCEL_ALL_MS)]);
     if (!this.#running) this.#motion = 'stopped';
     if ((await rest) === 'moving') throw notAtRest(this.#options.velocity.topic);
   }
@@ -217,35 +217,28 @@ export class NavRobot implements Robot {
     return { outcome, message, pose, distance: distance - begun.distance, durationMs, time };
   }
 
+  /** Whether one of Nav2's servers is in the graph now; true where the graph cannot be asked. */
   async #offers(action: NavAction): Promise<boolean> {
-    const name = this.#name(action);
-    return (await this.#found()).includes(name);
-  }
-
-  /** Nav2's servers that are in the graph now; all of them where the graph cannot be asked. */
-  async #found(): Promise<readonly string[]> {
-    const ours = NAV_ACTIONS.map((action) => this.#name(action));
+    const ours = this.#name(action);
     try {
       const snapshot = this.#parts.graph.snapshot();
       const { actions } = await withDeadline(this.#parts.clock, GRAPH_MS, snapshot, 'snapshot', 'ros graph');
-      const offered = new Set(actions.map(({ name }) => name));
-      return ours.filter((name) => offered.has(name));
+      return actions.some(({ name }) => name === ours);
     } catch {
-      return ours;
+      return true;
     }
   }
 
-  async #endAll(): Promise<void> {
-    await this.#goals.cancelAll(await this.#found(), CANCEL_ALL_MS);
+  /** Those that are not in the graph are told too: the network may hide a Nav2 that drives on. */
+  #endAll(timeoutMs: number): Promise<void> {
+    const ours = NAV_ACTIONS.map((action) => this.#name(action));
+    return this.#goals.cancelAll(ours, timeoutMs);
   }
 
   /** A daemon that died left its goals with Nav2: nobody holds a lease for them any more. */
   async #endFormer(): Promise<void> {
     const rest = this.#brake.engage();
-    await this.#goals.cancelAll(
-      NAV_ACTIONS.map((action) => this.#name(action)),
-      FORMER_MS,
-    );
+    await this.#endAll(FORMER_MS);
     await rest;
   }
 
