@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { NewEvent } from '../../contract/core.ts';
 import { CrashNote } from '../../daemon/execution/routes/index.ts';
 import {
   cdr,
@@ -188,6 +189,9 @@ to = "bus:/*/map"
   });
 });
 
+const toldTopics = (events: readonly NewEvent[]) =>
+  events.flatMap((event) => (event.kind === 'losses.recorded' ? event.payload.topics : []));
+
 describe('the ledger of routes', () => {
   it('tells news only, and all of it at the end', async () => {
     const rig = new RouteRig(`${OUT}keep_every = 2`);
@@ -231,12 +235,79 @@ describe('the ledger of routes', () => {
     // Nobody closes anything: the process is gone. The next one reads its note.
     const next = await new RouteRig(OUT, { crashNote: new CrashNote(folder) }, rig.clock).start();
     await turns();
-    const told = [...rig.events, ...next.events].flatMap((e) =>
-      e.kind === 'losses.recorded' ? e.payload.topics : [],
-    );
-    expect(told).toEqual([
+    expect(toldTopics([...rig.events, ...next.events])).toEqual([
       { topic: '/a', received: 10, forwarded: 5, written: 0, dropped: { decimated: 5 } },
       { topic: '/a', received: 6, forwarded: 0, written: 0, dropped: { decimated: 3, crash: 3 } },
+    ]);
+    await next.routes.close();
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('tells again what the log refused, and nothing twice while the log is slow', async () => {
+    const taken: NewEvent[] = [];
+    const full = async () => {
+      throw new Error('the disk is full');
+    };
+    let log: () => Promise<void> = full;
+    const emit = async (events: readonly NewEvent[]) => {
+      await log();
+      taken.push(...events);
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'crash-note-'));
+    const rig = new RouteRig(OUT, { emit, crashNote: new CrashNote(folder) });
+    await rig.start(new MemoryKeySpace(rig.clock));
+    const told = () => toldTopics(taken).map(({ topic, received }) => [topic, received]);
+    for (let i = 0; i < 10; i++) rig.say('/a', cdr(i));
+    await turns();
+    await rig.clock.advance(10_500);
+    expect(told()).toEqual([]);
+    const written = Promise.withResolvers<void>();
+    log = () => written.promise;
+    // Three times the ledger is to be told while the log still writes.
+    await rig.clock.advance(30_000);
+    written.resolve();
+    await turns();
+    expect(told()).toEqual([['/a', 10]]);
+    rig.say('/a', cdr(10));
+    await turns();
+    await rig.clock.advance(10_500);
+    expect(told()).toEqual([
+      ['/a', 10],
+      ['/a', 1],
+    ]);
+    // What the log refuses at the end is left to the next life.
+    log = full;
+    for (let i = 0; i < 4; i++) rig.say('/a', cdr(i));
+    await turns();
+    await rig.routes.close();
+    const next = await new RouteRig(OUT, { crashNote: new CrashNote(folder) }).start();
+    await turns();
+    expect(toldTopics(next.events)).toMatchObject([{ topic: '/a', received: 4, forwarded: 4, dropped: {} }]);
+    await next.routes.close();
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('keeps what a killed life left until the log has it, over another kill too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crash-note-'));
+    const refuse = async () => {
+      throw new Error('the disk is full');
+    };
+    /** A life that is killed with samples of one topic in flight. */
+    const killed = async (topic: string, more: object) => {
+      const rig = new RouteRig(OUT, { crashNote: new CrashNote(folder), ...more });
+      const session = new MemoryKeySpace(rig.clock);
+      session.put = () => new Promise(() => {});
+      await rig.start(session);
+      for (let i = 0; i < 3; i++) rig.say(topic, cdr(i));
+      await rig.clock.advance(150);
+    };
+    await killed('/a', {});
+    await killed('/b', { emit: refuse });
+    const next = await new RouteRig(OUT, { crashNote: new CrashNote(folder) }).start();
+    await turns();
+    expect(toldTopics(next.events)).toEqual([
+      { topic: '/a', received: 3, forwarded: 0, written: 0, dropped: { crash: 3 } },
+      { topic: '/b', received: 3, forwarded: 0, written: 0, dropped: { crash: 3 } },
     ]);
     await next.routes.close();
     expect(existsSync(folder)).toBe(false);

@@ -1,6 +1,13 @@
 import type { EventPayload, LedgerLine, NewEvent } from '../../../contract/core.ts';
 
-type Told = { forwarded: number; readonly dropped: Record<string, number> };
+type Told = { readonly forwarded: number; readonly dropped: Readonly<Record<string, number>> };
+
+export type LedgerNews = {
+  /** One event per hop that has news. */
+  readonly events: NewEvent<'losses.recorded'>[];
+  /** The log has the events: they count as told from here on, not before. */
+  settle(): void;
+};
 
 /**
  * What of a route's ledger is in the log: each event tells the samples that were settled since the one before,
@@ -9,9 +16,10 @@ type Told = { forwarded: number; readonly dropped: Record<string, number> };
 export class LedgerTeller {
   readonly #told = new Map<string, Told>();
 
-  /** One event per hop that has news; they count as told from here on. */
-  news(lines: readonly LedgerLine[]): NewEvent<'losses.recorded'>[] {
+  /** What the log has to be told. Asked again before it is settled it would be told twice. */
+  news(lines: readonly LedgerLine[]): LedgerNews {
     const hops = new Map<string, EventPayload<'losses.recorded'>['topics'][number][]>();
+    const telling = new Map<string, Told>();
     for (const line of lines) {
       const { topic, hop, forwarded = 0, dropped } = line;
       if (hop === undefined) continue;
@@ -24,17 +32,20 @@ export class LedgerTeller {
         if (news <= 0) continue;
         fresh[reason] = news;
         lost += news;
-        told.dropped[reason] = count;
       }
       const passed = forwarded - told.forwarded;
       if (passed === 0 && lost === 0) continue;
-      told.forwarded = forwarded;
-      this.#told.set(key, told);
+      telling.set(key, { forwarded, dropped: { ...dropped } });
       const topics = hops.get(hop) ?? [];
       topics.push({ topic, received: passed + lost, forwarded: passed, written: 0, dropped: fresh });
       hops.set(hop, topics);
     }
-    return [...hops].map(([hop, topics]) => ({ kind: 'losses.recorded', payload: { hop, topics } }));
+    return {
+      events: [...hops].map(([hop, topics]) => ({ kind: 'losses.recorded', payload: { hop, topics } })),
+      settle: () => {
+        for (const [key, told] of telling) this.#told.set(key, told);
+      },
+    };
   }
 
   /** What is not told yet, what is in flight included; nothing counts as told by this. */

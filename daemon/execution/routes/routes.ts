@@ -85,6 +85,8 @@ export class Routes {
   readonly #beacons: Beacons;
   readonly #teller = new LedgerTeller();
   readonly #timers: Timer[] = [];
+  /** The ledger is on its way into the log. */
+  #telling: Promise<void> | undefined;
   #keySpace: KeySpace | undefined;
   #isRobotConnected: () => boolean = () => false;
   #onSessionLost: (lost: KeySpace, reason: string) => void = () => {};
@@ -127,11 +129,9 @@ export class Routes {
     const { clock, bus } = this.#parts;
     this.#untap = bus.tap('routes', (sample, origin) => this.#onBus(sample, origin));
     this.#lastLookMs = clock.monotonicMs();
-    const { crashNote } = this.#parts;
-    const crashed = crashNote?.take() ?? [];
-    if (crashed.length > 0) void this.#emit(crashed.map((payload) => ({ kind: 'losses.recorded', payload })));
+    void this.#tellLedger();
     this.#timers.push(
-      clock.every(NOTE_MS, () => crashNote?.write(this.#teller.untold(this.lines()))),
+      clock.every(NOTE_MS, () => this.#note()),
       clock.every(LOOK_MS, () => this.look()),
       clock.every(LIMITS.ROUTE_BEACON_MS, () => this.#beacons.tell(this.#senders)),
       clock.every(LIMITS.ROUTE_LEDGER_MS, () => void this.#tellLedger()),
@@ -210,8 +210,9 @@ export class Routes {
     await this.#settle();
     for (const { route } of this.#watched) route.close();
     this.#dispatcher.close();
+    await this.#telling;
     await this.#tellLedger();
-    this.#parts.crashNote?.close();
+    this.#parts.crashNote?.close(this.#teller.untold(this.lines()));
   }
 
   #outlets(): Record<RouteSpec['to']['kind'], Outlet> {
@@ -334,18 +335,39 @@ export class Routes {
     }
   }
 
-  async #tellLedger(): Promise<void> {
-    const news = this.#teller.news(this.lines());
-    if (news.length > 0) await this.#emit(news);
+  #note(): void {
+    this.#parts.crashNote?.write(this.#teller.untold(this.lines()));
   }
 
-  async #emit(events: readonly NewEvent[]): Promise<void> {
+  /** One at a time: what is on its way into the log is not told yet, and would be told twice. */
+  #tellLedger(): Promise<void> {
+    this.#telling ??= this.#tellNews().finally(() => {
+      this.#telling = undefined;
+    });
+    return this.#telling;
+  }
+
+  /** What the log refuses is not told, stays in the note, and is told the next time. */
+  async #tellNews(): Promise<void> {
+    const { crashNote } = this.#parts;
+    const former = crashNote?.former() ?? [];
+    const crashed = former.map((payload): NewEvent => ({ kind: 'losses.recorded', payload }));
+    if (crashed.length > 0 && (await this.#emit(crashed))) crashNote?.formerTold();
+    const { events, settle } = this.#teller.news(this.lines());
+    if (events.length > 0 && (await this.#emit(events))) settle();
+    if (crashed.length > 0 || events.length > 0) this.#note();
+  }
+
+  /** False where the log did not take it. */
+  async #emit(events: readonly NewEvent[]): Promise<boolean> {
     try {
       await this.#parts.emit(events);
+      return true;
     } catch (error) {
       this.#parts.report('warn', 'an event of the routes was not written', {
         error: error instanceof Error ? error.message : String(error),
       });
+      return false;
     }
   }
 }
