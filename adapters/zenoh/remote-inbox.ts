@@ -25,9 +25,9 @@ export class RemoteInbox {
 
   push(value: RemoteValue): void {
     this.#values.push(value);
-    this.#bytes += value.payload.byteLength;
+    this.#bytes += weightOf(value);
     while (this.#values.length > this.#depth || (this.#bytes > this.#bytesMax && this.#values.length > 1)) {
-      this.#bytes -= this.#values.shift()!.payload.byteLength;
+      this.#bytes -= weightOf(this.#values.shift()!);
       this.dropped += 1;
     }
     if (this.#busy) return;
@@ -49,7 +49,12 @@ export class RemoteInbox {
 
   #flush(max: number): void {
     const batch = this.#values.splice(0, max);
-    for (const value of batch) this.#bytes -= value.payload.byteLength;
+    for (const value of batch) this.#bytes -= weightOf(value);
     this.#post(batch, this.dropped);
   }
+}
+
+/** What a value keeps alive: strangers fill its attachment and its key too. As the native driver counts. */
+function weightOf({ key, payload, attachment }: RemoteValue): number {
+  return key.length + payload.byteLength + (attachment?.byteLength ?? 0);
 }

@@ -110,6 +110,22 @@ describe('values on their way to a reader', () => {
     inbox.drain();
     expect(keys).toEqual(['3']);
   });
+
+  it('weigh what strangers write beside the payload too: attachments and keys', async () => {
+    const keys: string[] = [];
+    const inbox = new RemoteInbox({ depth: 100, bytes: 1_000 }, (values) => {
+      keys.push(...values.map(({ key }) => key.slice(0, 4)));
+    });
+    inbox.push({ ...value(1), attachment: new Uint8Array(900) });
+    inbox.push({ ...value(2), attachment: new Uint8Array(900) });
+    expect(inbox.dropped).toBe(1);
+    inbox.push({ ...value(3), key: 'long'.repeat(200) });
+    expect(inbox.dropped).toBe(2);
+    inbox.push(value(4, 100));
+    expect(inbox.dropped).toBe(2);
+    inbox.drain();
+    expect(keys).toEqual(['long', '4']);
+  });
 });
 
 it('tickets: what a broken link takes with it is rejected and counted once; a late answer is nobody', async () => {
