@@ -18,6 +18,8 @@ import { untilWithdrawn } from './withdrawn.ts';
 const LOAD_MS = 20_000;
 /** TensorRT compiles the network when it is loaded, milliseconds. */
 const LOAD_COMPILED_MS = 300_000;
+/** A thread that was asked and is silent for so long, and for as long as its caller waits, is given up; milliseconds. */
+const SILENT_MS = 5_000;
 
 export type OnnxOptions = {
   /** In the order in which they are tried; the processor is always the last. */
@@ -35,7 +37,8 @@ type Open = { resolve(reply: OnnxReply): void; reject(error: Error): void };
 
 /**
  * An ONNX network as a Policy: observations as they are measured, actions in the units of the robot, scaled as its
- * card says. Its worker is made anew when it dies or stays deaf beyond a deadline.
+ * card says. Questions go to its worker one at a time. All callers share it: who is late costs nobody the worker, which
+ * is made anew when it dies or stays silent.
  */
 export class OnnxPolicy implements Policy {
   readonly #clock: Clock;
@@ -43,6 +46,8 @@ export class OnnxPolicy implements Policy {
   readonly #options: OnnxOptions;
   readonly #open = new Map<number, Open>();
   #worker: Worker | undefined;
+  /** The question before, answered or given up. */
+  #before: Promise<unknown> = Promise.resolve();
   #nextId = 1;
   #closed = false;
 
@@ -71,37 +76,31 @@ export class OnnxPolicy implements Policy {
     const { card, description } = this.#model;
     checkObservation(observation, description);
     this.#checkTask(observation.task);
-    const begin = this.#clock.monotonicMs();
-    const worker = await this.#ensureWorker();
-    const left = Math.max(0, deadlineMs - (this.#clock.monotonicMs() - begin));
-    const id = this.#nextId++;
-    const job: OnnxJob = {
-      id,
-      tensors: pick(observation.tensors, Object.keys(card.inputs)),
-      images: pick(observation.images ?? {}, Object.keys(card.images ?? {})),
-      task: observation.task,
-    };
-    const answer = new Promise<OnnxReply>((resolve, reject) => this.#open.set(id, { resolve, reject }));
-    worker.postMessage(job);
-    const reply = await withDeadline(
-      this.#clock,
-      left,
-      untilWithdrawn(answer, options.signal, card.name),
-      'infer',
-      card.name,
-    ).catch((error: unknown) => {
-      const known = this.#open.delete(id);
-      // A network that is late may be one that never returns: its thread is not trusted again.
-      if (known && !options.signal?.aborted) this.#drop(worker);
-      throw error;
-    });
-    if (reply.t !== 'done') throw failed(card.name, reply.t === 'error' ? reply.message : 'no result');
-    return {
-      actions: { shape: card.output.shape, data: reply.data },
-      stepMs: card.step_ms,
-      stamp: observation.stamp,
-      policyHash: description.hash,
-    };
+    const until = this.#clock.monotonicMs() + deadlineMs;
+    let question: Observation | undefined = observation;
+    const answered = this.#before
+      .then(() => question && this.#ensureWorker())
+      .then((worker) => worker && question && this.#ask(worker, question, until));
+    this.#before = answered.catch(() => {});
+    try {
+      const reply = await withDeadline(
+        this.#clock,
+        deadlineMs,
+        untilWithdrawn(answered, options.signal, card.name),
+        'infer',
+        card.name,
+      );
+      if (reply?.t !== 'done') throw failed(card.name, reply?.t === 'error' ? reply.message : 'no result');
+      return {
+        actions: { shape: card.output.shape, data: reply.data },
+        stepMs: card.step_ms,
+        stamp: observation.stamp,
+        policyHash: description.hash,
+      };
+    } finally {
+      // What nobody waits for any more is not computed, unless the thread is at it already.
+      question = undefined;
+    }
   }
 
   async close(): Promise<void> {
@@ -120,6 +119,26 @@ export class OnnxPolicy implements Policy {
       subject: card.name,
       message: `/task: the policy was trained for ${card.task.names.map((name) => `"${name}"`).join(', ')}`,
     });
+  }
+
+  /** Settles with its answer, or when the thread is given up. */
+  async #ask(worker: Worker, observation: Observation, until: number): Promise<OnnxReply> {
+    const { card } = this.#model;
+    const id = this.#nextId++;
+    const job: OnnxJob = {
+      id,
+      tensors: pick(observation.tensors, Object.keys(card.inputs)),
+      images: pick(observation.images ?? {}, Object.keys(card.images ?? {})),
+      task: observation.task,
+    };
+    const silentMs = Math.max(SILENT_MS, until - this.#clock.monotonicMs());
+    const silent = this.#clock.after(silentMs, () => this.#drop(worker));
+    try {
+      worker.postMessage(job);
+      return await new Promise<OnnxReply>((resolve, reject) => this.#open.set(id, { resolve, reject }));
+    } finally {
+      silent.cancel();
+    }
   }
 
   async #ensureWorker(): Promise<Worker> {

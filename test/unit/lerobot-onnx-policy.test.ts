@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
 import type { Clock } from '../../contract/index.ts';
@@ -52,27 +53,77 @@ describe('an ONNX policy', () => {
     });
   });
 
-  it('settles by the deadline and works again afterwards with a new thread', async () => {
-    // A deadline that is over before any thread can answer, on every machine.
-    const hasty = new SystemClock();
-    const over: Clock = {
-      now: () => hasty.now(),
-      monotonicMs: () => hasty.monotonicMs(),
-      every: (ms, fire) => hasty.every(ms, fire),
-      after(ms, fire) {
-        if (ms > 0) return hasty.after(ms, fire);
-        queueMicrotask(fire);
-        return { cancel() {} };
-      },
+  const zeros = { tensors: { x: { shape: [1, 4], data: new Float32Array(4) } }, stamp: 1n };
+
+  /** With the clock, and how often a thread has loaded the network. */
+  async function counted(hasty: Clock) {
+    const seen = { loads: 0 };
+    const onProvider = () => {
+      seen.loads += 1;
     };
-    const policy = await OnnxPolicy.load(tinyModel(directory), over);
-    const observation = { tensors: { x: { shape: [1, 4], data: new Float32Array(4) } }, stamp: 1n };
-    await expect(policy.infer(observation, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });
-    expect((await policy.infer(observation, 5_000)).actions.data).toHaveLength(4);
+    return { seen, policy: await OnnxPolicy.load(tinyModel(directory), hasty, { onProvider }) };
+  }
+
+  it('settles by the deadline, and costs nobody the thread that all share', async () => {
+    const { policy, seen } = await counted(hastyClock(new Set([0])));
+    for (let i = 0; i < 3; i++)
+      await expect(policy.infer(zeros, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    expect((await policy.infer(zeros, 10_000)).actions.data).toHaveLength(4);
+    expect(seen.loads).toBe(1);
     await policy.close();
-    await expect(policy.infer(observation, 1_000)).rejects.toMatchObject({ code: 'model.failed' });
+    await expect(policy.infer(zeros, 1_000)).rejects.toMatchObject({ code: 'model.failed' });
+  });
+
+  it('has another thread in place of one that stays silent; nobody waits for it beyond his deadline', async () => {
+    const over = new Set([0, 5_000]);
+    const { policy, seen } = await counted(hastyClock(over));
+    await expect(policy.infer(zeros, 1_000)).rejects.toMatchObject({
+      code: 'model.failed',
+      message: expect.stringMatching(/given up/),
+    });
+    over.delete(5_000);
+    await expect(policy.infer(zeros, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    expect(seen.loads).toBe(1);
+    expect((await policy.infer(zeros, 15_000)).actions.data).toHaveLength(4);
+    expect(seen.loads).toBe(2);
+    await policy.close();
+  });
+
+  it('computes nothing that nobody waits for any more: who is late again and again delays no other', async () => {
+    const posted = vi.spyOn(Worker.prototype, 'postMessage');
+    const { policy } = await counted(hastyClock(new Set([0])));
+    const late = Array.from({ length: 20 }, () => policy.infer(zeros, 0));
+    await Promise.all(late.map((one) => expect(one).rejects.toMatchObject({ code: 'deadline.exceeded' })));
+    expect((await policy.infer(zeros, 10_000)).actions.data).toHaveLength(4);
+    // The first of them was with the thread already.
+    expect(posted).toHaveBeenCalledTimes(2);
+    posted.mockRestore();
+    await policy.close();
   });
 });
+
+/** Timers of these lengths are over as soon as nothing goes on without the thread, before it can have answered. */
+function hastyClock(over: ReadonlySet<number>): Clock {
+  return {
+    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs(),
+    every: (ms, fire) => clock.every(ms, fire),
+    after(ms, fire) {
+      if (!over.has(ms)) return clock.after(ms, fire);
+      let live = true;
+      const soon = async () => {
+        for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+        if (live) fire();
+      };
+      void soon();
+      return {
+        cancel() {
+          live = false;
+        },
+      };
+    },
+  };
+}
 
 function garbage(): string {
   const bytes = 'this is no network';
