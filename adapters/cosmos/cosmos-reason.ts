@@ -1,4 +1,5 @@
 import {
+  type Clock,
   EdgeError,
   type ReasonAnswer,
   type ReasonAsk,
@@ -21,19 +22,21 @@ const VIDEO_FPS = 4;
  */
 export class CosmosReason implements WorldReasoner {
   readonly #client: NimClient;
+  readonly #clock: Clock;
   readonly #name: string;
   #model: string | undefined;
 
   constructor(options: Omit<NimOptions, 'runtime'>) {
     this.#client = new NimClient({ ...options, runtime: 'reasoner' });
+    this.#clock = options.clock;
     this.#name = options.name;
   }
 
   async reason(ask: ReasonAsk): Promise<ReasonAnswer> {
     const { prompt, images = [], video, answerSchema, maxTokens = TOKENS, seed, deadlineMs, signal } = ask;
     if (images.length > IMAGES_MAX) throw this.#broken(`${images.length} pictures, at most ${IMAGES_MAX}`);
-    const call = { deadlineMs, signal };
-    this.#model ??= await this.#served(call);
+    const until = this.#clock.monotonicMs() + deadlineMs;
+    this.#model ??= await this.#served({ deadlineMs, signal });
     const content = [
       ...images.map((image) => ({ type: 'image_url', image_url: { url: dataUrl(image, this.#name) } })),
       ...(video ? [{ type: 'video_url', video_url: { url: dataUrl(video, this.#name) } }] : []),
@@ -48,7 +51,8 @@ export class CosmosReason implements WorldReasoner {
       response_format: { type: 'json_schema', json_schema: { name: 'answer', schema: answerSchema } },
       ...(video ? { media_io_kwargs: { video: { fps: VIDEO_FPS } } } : {}),
     };
-    const answer = await this.#client.post('/v1/chat/completions', body, call).catch((thrown: unknown) => {
+    const left = { deadlineMs: until - this.#clock.monotonicMs(), signal };
+    const answer = await this.#client.post('/v1/chat/completions', body, left).catch((thrown: unknown) => {
       // Another model may be served by now.
       this.#model = undefined;
       throw thrown;

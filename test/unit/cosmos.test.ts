@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { CosmosPredict, CosmosReason, CosmosTransfer } from '../../adapters/cosmos/index.ts';
 import { mapPicture } from '../../apps/turtlebot-maze/map-picture.ts';
-import type { EdgeError, MapSnapshot } from '../../contract/index.ts';
+import type { Clock, EdgeError, MapSnapshot } from '../../contract/index.ts';
 import { FakeCosmos, film, generated, judged, type Reply } from '../fakes/fake-cosmos.ts';
 import { until } from '../support/until.ts';
 
@@ -183,6 +183,31 @@ describe('a reasoner', () => {
     const service = await fake('reasoner');
     service.reply = () => reply;
     expect(await codeOf(new CosmosReason(options(service.url)).reason(question))).toBe('model.failed');
+  });
+
+  it('has for all its requests together the time it was given', async () => {
+    const service = await fake('reasoner');
+    // By this clock each request takes a second.
+    let nowMs = 0;
+    const given: number[] = [];
+    const stepping: Clock = {
+      now: () => clock.now(),
+      monotonicMs: () => nowMs,
+      every: (ms, fire) => clock.every(ms, fire),
+      after(ms, fire) {
+        given.push(ms);
+        const timer = clock.after(ms, fire);
+        return {
+          cancel() {
+            nowMs += 1_000;
+            timer.cancel();
+          },
+        };
+      },
+    };
+    await new CosmosReason({ ...options(service.url), clock: stepping }).reason(question);
+    // Which models there are, which runtime it is (never more than 3 s), the question.
+    expect(given).toEqual([5_000, 3_000, 3_000]);
   });
 
   it('takes no more pictures than it does', async () => {
