@@ -39,7 +39,7 @@ const POLICY_ROW_KEYS = {
   memory: choice(
     ['own', 'serial'],
     'own',
-    'a policy that remembers its episode: one for each session, or one that is reset when another session has its turn',
+    'a policy that remembers its episode: one for each session, or one that is reset when another session has its turn (kind lerobot: serial by default)',
   ),
   timeout: quantity('duration', '5 s', 'reaching its server, and a question that names no deadline', {
     min: 1,
@@ -56,7 +56,13 @@ export type PolicyRow = RowOf<typeof POLICY_ROW_KEYS>;
 
 /** The list `[[policies]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
 export function readPolicies(body: unknown, fault: RowFault): readonly PolicyRow[] {
-  return readNamedRows<PolicyRow>(body, POLICIES, fault);
+  return readNamedRows<PolicyRow>(Array.isArray(body) ? body.map(withMemory) : body, POLICIES, fault);
+}
+
+/** A stock server of LeRobot has one state for all its clients: several of ours would mix up their episodes there. */
+function withMemory(row: unknown): unknown {
+  const { kind } = (row ?? {}) as { readonly kind?: unknown };
+  return kind === 'lerobot' ? { memory: 'serial', ...(row as object) } : row;
 }
 
 const POLICIES: NamedRows<PolicyRow> = {

@@ -24,6 +24,15 @@ describe('[[policies]]', () => {
     expect(read('').config.policies).toEqual([]);
   });
 
+  it('has one memory for all sessions at a server of LeRobot, unless it says otherwise', () => {
+    const row = '[[policies]]\nname = "act"\nkind = "lerobot"\nurl = "127.0.0.1:8080"\n';
+    expect(read(row)).toMatchObject({ faults: [], config: { policies: [{ memory: 'serial' }] } });
+    expect(read(`${row}memory = "own"`).config.policies).toMatchObject([{ memory: 'own' }]);
+    const other = '[[policies]]\nname = "pi0"\nkind = "openpi"\nurl = "ws://127.0.0.1:8000"\n';
+    expect(read(other).config.policies).toMatchObject([{ memory: 'own' }]);
+    expect(read('policies = [7]').faults.map(({ key }) => key)).not.toEqual([]);
+  });
+
   it.each([
     ['policies[1].path', '[[policies]]\nname = "a"'],
     ['policies[1].url', '[[policies]]\nname = "a"\nkind = "zenoh"'],
