@@ -28,16 +28,17 @@ export type PolicyMakerDeps = {
   readonly keySpace: () => KeySpace | undefined;
   readonly report: CellContext['report'];
 };
-export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps) => Promise<Policy>;
+/** As `PolicySpec.make`. */
+export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps, whole: boolean) => Promise<Policy>;
+
+/** TensorRT compiles a network when it is loaded, milliseconds. */
+const LOAD_COMPILED_MS = 320_000;
 
 /** How a policy of each kind is made. */
 const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
   ...REMOTE_MAKERS,
-  async onnx({ path, device }, { clock, report }) {
-    const { LazyPolicy } = await import('../../adapters/lerobot/lazy-policy.ts');
-    const { readModel } = await import('../../adapters/lerobot/model-card.ts');
+  async onnx({ path, device }, { clock, report }, whole) {
     const { OnnxPolicy } = await import('../../adapters/lerobot/onnx-policy.ts');
-    const { description } = await readModel(path);
     const options = {
       providers: device === 'cpu' ? [] : [device],
       onProvider: (provider: string, skipped: readonly { provider: string; why: string }[]) => {
@@ -45,7 +46,12 @@ const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
           report('warn', `${path}: ${one.provider} cannot be had`, { why: one.why, instead: provider });
       },
     };
-    return new LazyPolicy(description, clock, () => OnnxPolicy.load(path, clock, options));
+    const load = () => OnnxPolicy.load(path, clock, options);
+    // In the place of one that works comes only one that works; when the daemon starts nobody waits for networks.
+    if (whole) return load();
+    const { LazyPolicy } = await import('../../adapters/lerobot/lazy-policy.ts');
+    const { readModel } = await import('../../adapters/lerobot/model-card.ts');
+    return new LazyPolicy((await readModel(path)).description, clock, load);
   },
   async zenoh({ url, policy, timeout }, { clock, robot, keySpace }) {
     const { ZenohVlaPolicy } = await import('../../adapters/zenoh/vla-policy.ts');
@@ -107,7 +113,8 @@ function specOf(row: PolicyRow, deps: PolicyMakerDeps): PolicySpec {
     name: row.name,
     kind: row.kind,
     revision: canonicalJson(row),
-    make: () => MAKERS[row.kind](row, deps),
+    make: (whole = false) => MAKERS[row.kind](row, deps, whole),
+    ...(row.device === 'tensorrt' ? { loadMs: LOAD_COMPILED_MS } : {}),
     sha256: row.sha256 === '' ? undefined : row.sha256,
     memory: row.memory,
     sessionsMax: row.sessions,

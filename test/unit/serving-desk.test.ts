@@ -51,6 +51,19 @@ describe('turns at a policy', () => {
   });
 });
 
+describe('who may not have a turn yet', () => {
+  it('keeps the place in the line, and the order within it', () => {
+    const turns = new Turns<{ caller: string; first: boolean; at: number }>();
+    const callers = ['loop', 'a', 'b', 'a', 'b'];
+    for (const [at, caller] of callers.entries()) turns.push({ caller, first: caller === 'loop', at });
+    const next = (...not: string[]) => turns.shift(({ caller }) => !not.includes(caller))?.at;
+    expect([next('loop', 'a'), next('loop', 'a', 'b'), next('a'), next(), next(), next('b'), next()]).toEqual(
+      [...[2, undefined, 0, 1, 4, 3, undefined]],
+    );
+    expect(turns.size).toBe(0);
+  });
+});
+
 describe('the policy desk', () => {
   it('serves the control loop first and others in turns, whoever asks much', async () => {
     const { desk, policy, turn } = await puppetDesk();
@@ -187,6 +200,57 @@ describe('the policy desk', () => {
     expect(policy.seen).toEqual(['reset', '1', '1', 'reset', '1', '1', 'reset', '1']);
   });
 
+  it('gives one that is shared up where it does not begin an episode', async () => {
+    const clock = new ManualClock();
+    const made: Remembering[] = [];
+    class Deaf extends Remembering {
+      override reset(): Promise<void> {
+        return made[0] === this ? new Promise(() => {}) : super.reset();
+      }
+    }
+    const make = () => {
+      made.push(new Deaf());
+      return made.at(-1)!;
+    };
+    const { desk } = await deskOf(clock, [specOf('p', make, { memory: 'serial' })]);
+    const late = desk.open(who('a')).infer(see(1), 30_000);
+    late.catch(() => {});
+    const patient = desk.open(who('b')).infer(see(2), 20_000);
+    await clock.advance(5_250);
+    expect(made).toHaveLength(2);
+    await expect(late).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    expect((await patient).actions.data[0]).toBe(2);
+    expect(made.map(({ closed }) => closed)).toEqual([1, 0]);
+  });
+
+  it('takes no memory for that of a session whose episode began too late', async () => {
+    const clock = new ManualClock();
+    let begin = () => {};
+    let slow = false;
+    class Slow extends Remembering {
+      override async reset(): Promise<void> {
+        if (slow)
+          await new Promise<void>((resolve) => {
+            begin = resolve;
+          });
+        await super.reset();
+      }
+    }
+    const { desk } = await deskOf(clock, [specOf('p', () => new Slow(), { memory: 'serial' })]);
+    const [a, b] = [desk.open(who('a')), desk.open(who('b'))];
+    await a.infer(see(1), 1_000);
+    slow = true;
+    const late = a.reset();
+    late.catch(() => {});
+    await clock.advance(5_250);
+    await expect(late).rejects.toMatchObject({ code: 'deadline.exceeded' });
+    slow = false;
+    expect((await b.infer(see(10), 1_000)).actions.data[0]).toBe(10);
+    begin();
+    await clock.advance(0);
+    expect((await a.infer(see(1), 1_000)).actions.data[0]).toBe(1);
+  });
+
   it('refuses another network than the pinned one, and takes the pinned one', async () => {
     const clock = new ManualClock();
     const policy = new PuppetPolicy();
@@ -269,8 +333,10 @@ describe('the policy desk', () => {
     const session = desk.open(who('a'));
     const asked = session.infer(see(1), 1_000);
     asked.catch(() => {});
+    expect(session.describe()).toMatchObject({ hash: 'a'.repeat(64) });
     await desk.apply([]);
     await expect(asked).rejects.toMatchObject({ code: 'model.unavailable' });
+    expect(() => session.describe()).toThrow(expect.objectContaining({ code: 'model.unavailable' }));
     await expect(session.infer(see(1), 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
   });
 

@@ -45,6 +45,24 @@ describe('a policy in the place of another', () => {
     expect([b.closed, c.closed]).toEqual([1, 0]);
   });
 
+  it('is made as a whole before, with the time that its kind takes; the first one need not be', async () => {
+    const clock = new ManualClock();
+    const made: (boolean | undefined)[] = [];
+    const slow = later<PuppetPolicy>();
+    const [a, b] = [puppet('a'), puppet('b')];
+    const make = (policy: PuppetPolicy | Promise<PuppetPolicy>) => async (whole?: boolean) => {
+      made.push(whole);
+      return policy;
+    };
+    const { desk } = await deskOf(clock, [specOf('p', () => a, { make: make(a) })]);
+    const swapped = desk.apply([specOf('p', () => b, { make: make(slow.promise), loadMs: 300_000 })]);
+    await clock.advance(200_000);
+    slow.give(b);
+    await swapped;
+    expect(desk.policies()[0]!.hash).toBe(b.hash);
+    expect(made).toEqual([false, true]);
+  });
+
   it('does not come after all when its row was taken back meanwhile', async () => {
     const clock = new ManualClock();
     const slow = later<PuppetPolicy>();
@@ -124,6 +142,61 @@ describe('sessions of a policy that is slow to come', () => {
     await clock.advance(0);
     const sums = [a, b, a, b].map(async (session) => (await session.infer(see(1), 1_000)).actions.data[0]);
     expect(await Promise.all(sums)).toEqual([1, 11, 2, 12]);
+  });
+
+  it('hold nobody up while theirs is made, and have their answers in order', async () => {
+    const clock = new ManualClock();
+    const gate = later<void>();
+    let made = 0;
+    const make = async () => {
+      made += 1;
+      if (made > 1) await gate.promise;
+      return new Remembering();
+    };
+    const { desk } = await deskOf(clock, [specOf('p', make)]);
+    const [loop, stranger] = [desk.open(who('loop', 'control')), desk.open(who('s'))];
+    await loop.infer(see(1), 50);
+    const slow = [1, 2, 3].map((value) => stranger.infer(see(value), 30_000));
+    await clock.advance(0);
+    const quick = loop.infer(see(1), 50);
+    quick.catch(() => {});
+    await clock.advance(0);
+    await clock.advance(50);
+    expect((await quick).actions.data[0]).toBe(2);
+    gate.give();
+    const sums = (await Promise.all(slow)).map(({ actions }) => actions.data[0]);
+    expect(sums).toEqual([1, 3, 6]);
+    expect(made).toBe(2);
+  });
+
+  it('go on with what they have of their own while that of another is made anew', async () => {
+    const clock = new ManualClock();
+    let made = 0;
+    class Odd extends Remembering {
+      override infer(...args: Parameters<Remembering['infer']>) {
+        return args[0].stamp === 99n ? new Promise<never>(() => {}) : super.infer(...args);
+      }
+    }
+    const make = async () => {
+      made += 1;
+      return made > 2 ? new Promise<never>(() => {}) : new Odd();
+    };
+    const { desk } = await deskOf(clock, [specOf('p', make)]);
+    const [stranger, loop] = [desk.open(who('s')), desk.open(who('loop', 'control'))];
+    await stranger.infer(see(1), 50);
+    await loop.infer(see(1), 50);
+    const deaf = stranger.infer(see(99), 50);
+    deaf.catch(() => {});
+    await clock.advance(300);
+    const lost = stranger.infer(see(1), 20_000);
+    lost.catch(() => {});
+    await clock.advance(0);
+    const quick = loop.infer(see(1), 50);
+    quick.catch(() => {});
+    await clock.advance(0);
+    await clock.advance(50);
+    expect((await quick).actions.data[0]).toBe(2);
+    await desk.close();
   });
 
   it('begin anew when they ask for it, also while the first instance is gone', async () => {

@@ -49,7 +49,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     const queue = this.#find(policy);
     const place = queue.enter(caller);
     return {
-      describe: () => queue.describe(),
+      describe: () => queue.describe(place),
       infer: (observation, deadlineMs, options) => queue.infer(place, observation, deadlineMs, options),
       reset: () => queue.reset(place),
       close: async () => queue.leave(place),

@@ -35,15 +35,17 @@ export class PolicyInstances {
   #generation = 0;
   readonly #own = new Map<Place, Own>();
   /** Under way for a session: who asks again meanwhile waits for the same. */
-  readonly #preparing = new Map<Place, Promise<Policy>>();
+  readonly #preparing = new Map<Place, Promise<void>>();
   /** SHA-256 that each has to be of, by what was configured when it was made. */
   readonly #pins = new WeakMap<Policy, string>();
   /** Counts what was asked to take its place: the last one counts, in whichever order they come. */
   #swaps = 0;
   /** Whose memory the serial instance holds. */
   #holder: Place | undefined;
+  /** Counts turns: a reset that ends after its own says nothing of whose memory it is. */
+  #turn = 0;
   /** Closed when the question that may use them is over. */
-  #retired: Policy[] = [];
+  readonly #retired = new Set<Policy>();
   #last: PolicyDescription | undefined;
   #closed = false;
 
@@ -76,50 +78,38 @@ export class PolicyInstances {
     return this.#own.size > 0 || this.#shared?.policy.reset !== undefined;
   }
 
-  /** The instance for this place, where nothing has to be waited for. */
-  ready(place: Place): Policy | undefined {
-    const shared = this.#shared;
-    if (!shared) return undefined;
-    if (!shared.policy.reset) return shared.policy;
-    if (this.#spec.memory === 'own') {
-      const own = this.#own.get(place);
-      return own?.generation === this.#generation ? own.policy : undefined;
-    }
-    return this.#holder === place ? shared.policy : undefined;
-  }
-
-  /** The instance for this place, made or reset where that is needed; rejects by `until` on the monotonic clock. */
-  async of(place: Place, until: number): Promise<Policy> {
-    const leftMs = Math.max(1, until - this.#clock.monotonicMs());
-    return await withDeadline(this.#clock, leftMs, this.#prepare(place, leftMs), 'infer', this.#spec.name);
-  }
-
-  async #prepare(place: Place, leftMs: number): Promise<Policy> {
-    const { policy } = await this.shared();
-    if (!policy.reset) return policy;
-    if (this.#spec.memory === 'serial') {
-      this.#holder = undefined;
-      await withDeadline(this.#clock, leftMs, policy.reset(), 'reset policy', this.#spec.name);
-      this.#holder = place;
-      return policy;
-    }
+  /** The instance that this place may ask when its turn comes; undefined: `prepare` has to make it before. */
+  of(place: Place): Policy | undefined {
     const own = this.#own.get(place);
+    // Also while the one that all share, or that the next session gets, is being made anew.
     if (own?.generation === this.#generation) return own.policy;
+    const shared = this.#shared?.policy;
+    return shared?.reset && this.#spec.memory === 'own' ? undefined : shared;
+  }
+
+  /** Whether it is one that all share, with the memory of another session: it has to be reset in this one's turn. */
+  remembersAnother(place: Place, policy: Policy): boolean {
+    return policy.reset !== undefined && this.#spec.memory === 'serial' && this.#holder !== place;
+  }
+
+  /** Makes what `of` gives, outside of any turn. Rejects as making one does; settles by limits of its own. */
+  async prepare(place: Place): Promise<void> {
+    await this.shared();
+    const shared = this.#shared?.policy;
+    if (!shared?.reset || this.#spec.memory === 'serial' || this.of(place)) return;
     const known = this.#preparing.get(place);
     if (known) return await known;
-    const preparing = this.#prepareOwn(place, policy).finally(() => this.#preparing.delete(place));
-    // Who asked may be gone by the time it fails.
-    preparing.catch(() => {});
+    const preparing = this.#prepareOwn(place, shared).finally(() => this.#preparing.delete(place));
     this.#preparing.set(place, preparing);
-    return await preparing;
+    await preparing;
   }
 
-  async #prepareOwn(place: Place, shared: Policy): Promise<Policy> {
+  async #prepareOwn(place: Place, shared: Policy): Promise<void> {
     const generation = this.#generation;
     const taken = [...this.#own.values()].some((one) => one.policy === shared);
     const made = taken ? (await this.#make(this.#spec)).policy : shared;
     const old = this.#own.get(place);
-    if (old) this.#retire(old.policy);
+    if (old) this.#retired.add(old.policy);
     if (!taken) await this.#begin(place, shared);
     if (place.closed || this.#closed) {
       this.#own.delete(place);
@@ -127,7 +117,6 @@ export class PolicyInstances {
       throw this.#over();
     }
     this.#own.set(place, { policy: made, generation });
-    return made;
   }
 
   /** The first session gets the instance that is there already, reset. */
@@ -157,19 +146,22 @@ export class PolicyInstances {
     return await this.#loading;
   }
 
+  /** An episode of this place begins. In its turn. */
   async reset(place: Place, policy: Policy): Promise<void> {
+    const turn = this.#turn;
+    this.#holder = undefined;
     await policy.reset?.();
-    if (this.#spec.memory === 'serial') this.#holder = place;
+    if (turn === this.#turn && this.#shared?.policy === policy) this.#holder = place;
   }
 
   /**
-   * Rejects, and leaves everything as it is, where the new one cannot be made. False: another one was asked for
-   * meanwhile, and that one counts.
+   * Rejects, and leaves everything as it is, where the new one cannot be made, as a whole. False: another one was asked
+   * for meanwhile, and that one counts.
    */
   async swap(spec: PolicySpec): Promise<boolean> {
     this.#swaps += 1;
     const mine = this.#swaps;
-    const made = await this.#make(spec);
+    const made = await this.#make(spec, true);
     if (this.#closed || mine !== this.#swaps) {
       void this.#end(made.policy);
       return false;
@@ -183,7 +175,7 @@ export class PolicyInstances {
     this.#holder = undefined;
     this.#last = made.description;
     const inUse = new Set([...this.#own.values()].map(({ policy }) => policy));
-    if (old && !inUse.has(old.policy)) this.#retire(old.policy);
+    if (old && !inUse.has(old.policy)) this.#retired.add(old.policy);
     return true;
   }
 
@@ -194,8 +186,9 @@ export class PolicyInstances {
       this.#loading = undefined;
       this.#holder = undefined;
     }
-    this.#own.delete(place);
-    this.#retire(policy);
+    // By now this place may have another one.
+    if (this.#own.get(place)?.policy === policy) this.#own.delete(place);
+    this.#retired.add(policy);
   }
 
   /** What it answers has to be of the network that was pinned when it was made. Throws `model.failed`. */
@@ -215,15 +208,14 @@ export class PolicyInstances {
     this.#own.delete(place);
     if (this.#holder === place) this.#holder = undefined;
     // The first of them stays for whoever comes next.
-    if (own && own.policy !== this.#shared?.policy) this.#retire(own.policy);
+    if (own && own.policy !== this.#shared?.policy) this.#retired.add(own.policy);
   }
 
   /** A question is over: what was replaced meanwhile is closed. */
   done(): void {
-    if (this.#retired.length === 0) return;
-    const retired = this.#retired;
-    this.#retired = [];
-    for (const policy of retired) void this.#end(policy);
+    this.#turn += 1;
+    for (const policy of this.#retired) void this.#end(policy);
+    this.#retired.clear();
   }
 
   async close(): Promise<void> {
@@ -232,7 +224,7 @@ export class PolicyInstances {
     for (const { policy } of this.#own.values()) all.add(policy);
     if (this.#shared) all.add(this.#shared.policy);
     this.#own.clear();
-    this.#retired = [];
+    this.#retired.clear();
     this.#shared = undefined;
     await Promise.all([...all].map((policy) => this.#end(policy)));
   }
@@ -259,11 +251,11 @@ export class PolicyInstances {
   }
 
   /** Throws `model.unavailable` for a network that is another than the pinned one. */
-  async #make(spec: PolicySpec): Promise<Loaded> {
-    const making = Promise.resolve().then(() => spec.make());
+  async #make(spec: PolicySpec, whole = false): Promise<Loaded> {
+    const making = Promise.resolve().then(() => spec.make(whole));
     const policy = await withDeadline(
       this.#clock,
-      LIMITS.POLICY_LOAD_MS,
+      spec.loadMs ?? LIMITS.POLICY_LOAD_MS,
       making,
       'load policy',
       spec.name,
@@ -295,10 +287,6 @@ export class PolicyInstances {
       subject: this.#spec.name,
       message: 'the session is closed',
     });
-  }
-
-  #retire(policy: Policy): void {
-    this.#retired.push(policy);
   }
 
   async #end(policy: Policy): Promise<void> {

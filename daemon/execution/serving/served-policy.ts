@@ -20,8 +20,13 @@ export type PolicySpec = {
   readonly kind: string;
   /** The same one: it need not be swapped when the configuration is read anew. Absent: it always is. */
   readonly revision?: string;
-  /** Makes one; may load, connect, fail. Where a policy remembers it is called for each session. */
-  make(): Promise<Policy>;
+  /**
+   * Makes one; may load, connect, fail. `whole`: nothing that may fail is left for its first question. Where a policy
+   * remembers it is called for each session.
+   */
+  make(whole?: boolean): Promise<Policy>;
+  /** How long that may take, milliseconds; absent: `LIMITS.POLICY_LOAD_MS`. */
+  readonly loadMs?: number;
   /** SHA-256 that its description must have; undefined: any. */
   readonly sha256: string | undefined;
   /** For a policy that remembers: each session has one of its own, or all share one that is reset between them. */
@@ -39,6 +44,8 @@ type Job = {
   readonly first: boolean;
   readonly place: Place;
   readonly until: number;
+  /** An instance is being made for it. */
+  preparing: boolean;
   /** What is done when its turn comes; undefined once it was settled by other means. */
   work: ((policy: Policy, leftMs: number) => Promise<unknown>) | undefined;
   settle: (result: unknown, error: Error | undefined) => void;
@@ -50,8 +57,9 @@ const GRACE_MS = 250;
 const RESET_MS = 5_000;
 
 /**
- * One policy and who waits for it. One question at a time: the control loop's first, then the callers in turns. What
- * is late before it begins is never computed; a deaf policy is given up and made anew.
+ * One policy and who waits for it. One question at a time: the control loop's first, then the callers in turns. Who
+ * needs an instance that has to be made has no turn before. What is late before it begins is never computed; a deaf
+ * policy is given up and made anew.
  */
 export class ServedPolicyQueue {
   readonly #clock: Clock;
@@ -78,8 +86,9 @@ export class ServedPolicyQueue {
     return this.#wanted;
   }
 
-  /** Throws `model.unavailable` while nobody knows what it is. */
-  describe(): PolicyDescription {
+  /** Throws `model.unavailable` while nobody knows what it is, and to a place that is closed. */
+  describe(place: Place): PolicyDescription {
+    if (place.closed || this.#closed) throw this.#gone();
     return this.#instances.describe();
   }
 
@@ -179,7 +188,7 @@ export class ServedPolicyQueue {
     try {
       if (!(await this.#instances.swap(spec))) return false;
       this.#spec = spec;
-      if (!this.#running) this.#instances.done();
+      this.#goOn();
       return true;
     } catch (thrown) {
       if (this.#wanted === spec) this.#wanted = this.#spec;
@@ -215,6 +224,7 @@ export class ServedPolicyQueue {
         first: place.caller.wire === 'control',
         place,
         until: this.#clock.monotonicMs() + deadlineMs,
+        preparing: false,
         work,
         settle: (result, error) => {
           if (job.work === undefined) return;
@@ -233,7 +243,7 @@ export class ServedPolicyQueue {
       const onAbort = () => giveUp(cancelled(name));
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#turns.push(job);
-      if (!this.#running) this.#next();
+      if (this.#atHand(job) && !this.#running) this.#next();
     });
   }
 
@@ -252,10 +262,38 @@ export class ServedPolicyQueue {
     return undefined;
   }
 
+  /**
+   * Whether there is an instance for this one. Where not it is made while others have their turns: nobody waits for a
+   * stranger's. If that fails, so does the question.
+   */
+  #atHand(job: Job): boolean {
+    if (this.#instances.of(job.place)) return true;
+    if (job.preparing) return false;
+    job.preparing = true;
+    const over = () => {
+      job.preparing = false;
+      this.#goOn();
+    };
+    this.#instances.prepare(job.place).then(over, (thrown: unknown) => {
+      // By now it may have been asked of another instance.
+      if (this.#turns.remove(job))
+        job.settle(undefined, EdgeError.from(thrown, 'model.failed', 'infer', this.#spec.name));
+      over();
+    });
+    return false;
+  }
+
+  /** After something has changed outside of a turn. */
+  #goOn(): void {
+    if (this.#running) return;
+    this.#instances.done();
+    this.#next();
+  }
+
   /** The next one whose time is not over. */
   #next(): void {
     for (;;) {
-      const job = this.#turns.shift();
+      const job = this.#turns.shift((one) => this.#atHand(one));
       this.#running = job;
       if (!job) return;
       if (this.#clock.monotonicMs() < job.until) return void this.#run(job);
@@ -265,9 +303,11 @@ export class ServedPolicyQueue {
 
   async #run(job: Job): Promise<void> {
     const { place } = job;
-    let policy: Policy | undefined;
+    const policy = this.#instances.of(place)!;
     try {
-      policy = this.#instances.ready(place) ?? (await this.#instances.of(place, job.until));
+      // What it takes to begin is no matter of this question's deadline, which its own timer keeps.
+      if (this.#instances.remembersAnother(place, policy))
+        await this.#orDeaf(this.#instances.reset(place, policy), RESET_MS);
       const { work } = job;
       const leftMs = job.until - this.#clock.monotonicMs();
       if (work === undefined) return;
@@ -275,11 +315,11 @@ export class ServedPolicyQueue {
       const asked = work(policy, leftMs);
       job.settle(await this.#orDeaf(asked, leftMs), undefined);
     } catch (thrown) {
-      if (policy && thrown === DEAF) this.#instances.giveUp(place, policy);
+      if (thrown === DEAF) this.#instances.giveUp(place, policy);
       const { name } = this.#spec;
       job.settle(
         undefined,
-        thrown === DEAF ? this.#late(0) : EdgeError.from(thrown, 'model.failed', 'infer', name),
+        thrown === DEAF ? this.#late(RESET_MS) : EdgeError.from(thrown, 'model.failed', 'infer', name),
       );
     } finally {
       this.#instances.done();

@@ -26,17 +26,20 @@ export class Turns<T extends Waiting> {
     this.#size += 1;
   }
 
-  /** Whose turn it is; that caller comes last then. */
-  shift(): T | undefined {
-    const side = this.#first.size > 0 ? this.#first : this.#others;
-    const [next] = side;
-    if (next === undefined) return undefined;
-    const [caller, queue] = next;
-    const item = queue.shift()!;
-    side.delete(caller);
-    if (queue.length > 0) side.set(caller, queue);
-    this.#size -= 1;
-    return item;
+  /** Whose turn it is among those that `may` have one now; that caller comes last then. Who may not keeps its place. */
+  shift(may: (item: T) => boolean = () => true): T | undefined {
+    for (const side of [this.#first, this.#others]) {
+      for (const [caller, queue] of side) {
+        const at = queue.findIndex((item) => may(item));
+        if (at < 0) continue;
+        const [item] = queue.splice(at, 1);
+        side.delete(caller);
+        if (queue.length > 0) side.set(caller, queue);
+        this.#size -= 1;
+        return item;
+      }
+    }
+    return undefined;
   }
 
   /** False where it does not wait any more. */
