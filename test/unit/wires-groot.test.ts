@@ -8,6 +8,7 @@ import { decodeMsgpack, encodeMsgpack, NumpyArray } from '../../formats/msgpack/
 import { policyConformance } from '../conformance/policy.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
+import { specOf } from '../support/desk.ts';
 import { deskOf, serverOptions } from '../support/wire-desk.ts';
 
 const clock = new SystemClock();
@@ -28,7 +29,7 @@ async function serve(
     () => desk.close(),
     () => server.close(),
   );
-  return { server, url: `tcp://127.0.0.1:${server.view().port}`, faults: options.faults };
+  return { desk, server, url: `tcp://127.0.0.1:${server.view().port}`, faults: options.faults };
 }
 
 /** The card that a person would write for this policy. */
@@ -275,6 +276,17 @@ describe('GR00T: our server and strangers', () => {
     await big.send(['', new Uint8Array(4 * 1024 * 1024)]);
     expect((await raw(url)('get_action', flat)) as object).toHaveProperty('action.action');
     expect(server.view().clients).toBe(2);
+  });
+
+  it('goes on with a client whose policy was taken away and is configured again', async () => {
+    const { url, desk } = await serve({ seeing: () => new SeeingPolicy() });
+    const ask = raw(url);
+    expect((await ask('get_action', flat)) as object).toHaveProperty('action.action');
+    await desk.apply([]);
+    expect(await ask('get_action', flat)).toMatchObject({ error: expect.stringMatching(/not_found/) });
+    await desk.apply([specOf('seeing', () => new SeeingPolicy())]);
+    expect(await ask('reset')).toEqual({});
+    expect((await ask('get_action', flat)) as object).toHaveProperty('action.action');
   });
 
   it('serves as many clients as it may', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { writeObservation } from '../../adapters/lerobot/grpc/messages.ts';
-import type { Policy } from '../../contract/core.ts';
-import { SeeingPolicy } from '../fakes/seeing-policy.ts';
+import type { Observation, Policy, PolicyDescription } from '../../contract/core.ts';
+import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
+import { specOf } from '../support/desk.ts';
 import {
   eventually,
   type Given,
@@ -110,6 +111,37 @@ describe('LeRobot: our server, as a stock one', () => {
     const rest = { timestamp: 1, timestep: 0, mustGo: true, task: undefined };
     await client.observe(writeObservation({ ...rest, numbers, pictures }, HELPERS));
     expect(await client.actions()).toBeDefined();
+  });
+
+  it('goes on with a client whose policy was taken away and is configured again', async () => {
+    const { client, desk } = await begun();
+    const ask = async (step: number) => {
+      await client.observe(observation(step, step, { mustGo: true }));
+      return client.actions();
+    };
+    expect(await ask(0)).toHaveLength(2);
+    await desk.apply([]);
+    await expect(ask(1)).rejects.toMatchObject({ code: 5 });
+    await desk.apply([specOf('seeing', () => new SeeingPolicy())]);
+    expect(await ask(2)).toHaveLength(2);
+  });
+
+  it('reads observations for the policy that came in the place of another', async () => {
+    class Blind extends SeeingPolicy {
+      override describe(): PolicyDescription {
+        const { name, inputs, output, stepMs } = super.describe();
+        return { name, inputs, output, stepMs, hash: 'cd'.repeat(32) };
+      }
+      override infer(given: Observation) {
+        return super.infer({ ...given, images: seen(0, 0).images! });
+      }
+    }
+    const { client, desk } = await begun({}, { seeing: () => new Blind() });
+    await client.observe(observation(0, 1));
+    expect(await client.actions()).toHaveLength(2);
+    await desk.apply([specOf('seeing', () => new SeeingPolicy())]);
+    await client.observe(observation(1, 1, { mustGo: true }));
+    expect(await client.actions()).toHaveLength(2);
   });
 
   it('goes on with a client whose channel connected again, in a session of its own', async () => {

@@ -2,6 +2,7 @@ import { type Clock, EdgeError, type PolicyDescription, type PolicySession } fro
 import { checkObservation } from '../observation-check.ts';
 import { grootKeys, type WireKeys, type WireKeysFile } from '../wire/wire-keys.ts';
 import { namedActions, observationOf } from '../wire/wire-observation.ts';
+import { hashBehind } from '../wire/wire-server.ts';
 import {
   actionReply,
   batchOf,
@@ -19,14 +20,17 @@ export type GrootClientOptions = {
 
 /** One client at our GR00T server: its session, its generation, one question at a time. */
 export class GrootClient {
-  readonly #session: PolicySession;
+  readonly #open: () => PolicySession;
   readonly #options: GrootClientOptions;
+  #session: PolicySession;
   #form: GrootForm = 'tuple';
   #busy = false;
   #lastMs: number;
 
-  constructor(session: PolicySession, options: GrootClientOptions) {
-    this.#session = session;
+  /** Throws as `open` does: its session is there from the first on. */
+  constructor(open: () => PolicySession, options: GrootClientOptions) {
+    this.#open = open;
+    this.#session = open();
     this.#options = options;
     this.#lastMs = options.clock.monotonicMs();
   }
@@ -43,7 +47,8 @@ export class GrootClient {
   async action(data: Readonly<Record<string, unknown>>): Promise<unknown> {
     const { clock, deadlineMs } = this.#options;
     return this.#alone(async () => {
-      const policy = this.#session.describe();
+      const session = this.#living();
+      const policy = session.describe();
       const keys = this.#keys(policy);
       const observed = readObserved(data);
       this.#form = observed.form;
@@ -57,7 +62,7 @@ export class GrootClient {
       const values = withTask(observed.values, keys.task);
       const observation = observationOf(values, policy, keys, clock.now());
       checkObservation(observation, policy);
-      const { actions, policyHash, stepMs } = await this.#session.infer(observation, deadlineMs);
+      const { actions, policyHash, stepMs } = await session.infer(observation, deadlineMs);
       const arrays = namedActions(actions, keys, observed.batched ? [1] : []);
       return actionReply(observed, arrays, { policy_hash: policyHash, step_ms: stepMs });
     });
@@ -66,19 +71,28 @@ export class GrootClient {
   /** In the generation that this client has shown; the newer one before it has. */
   modalities(): unknown {
     this.#lastMs = this.#options.clock.monotonicMs();
-    const policy = this.#session.describe();
+    const policy = this.#living().describe();
     return modalityConfig(policy, this.#keys(policy), this.#form);
   }
 
   async reset(): Promise<unknown> {
     return this.#alone(async () => {
-      await this.#session.reset();
+      await this.#living().reset();
       return {};
     });
   }
 
   async close(): Promise<void> {
     await this.#session.close();
+  }
+
+  /** Another one where its policy was taken away: one of that name may be there by now. */
+  #living(): PolicySession {
+    if (hashBehind(this.#session) !== undefined) return this.#session;
+    // Left before the new one is entered: a desk counts its sessions.
+    void this.#session.close().catch(() => {});
+    this.#session = this.#open();
+    return this.#session;
   }
 
   #keys(policy: PolicyDescription): WireKeys {

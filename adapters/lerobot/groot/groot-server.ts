@@ -184,8 +184,8 @@ export class GrootServer implements WireServer {
       });
     }
     const principal = token === undefined ? 'anonymous' : 'token';
-    const session = this.#desk.open({ id: `groot/${name}`, wire: 'groot', principal });
-    const client = new GrootClient(session, options());
+    const caller = { id: `groot/${name}`, wire: 'groot', principal } as const;
+    const client = new GrootClient(() => this.#desk.open(caller), options());
     this.#clients.set(name, client);
     return client;
   }

@@ -10,6 +10,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import type { WireKeysFile } from '../wire/wire-keys.ts';
+import { hashBehind } from '../wire/wire-server.ts';
 import { observationOf, type Plan, planOf, stateOf } from './features.ts';
 import { type PolicySetup, readObservation, readSetup, writeActions } from './messages.ts';
 import { ObservationFilter } from './observation-filter.ts';
@@ -34,6 +35,13 @@ type Waiting = {
   readonly state: Float32Array | undefined;
 };
 type Asker = { resolve(waiting: Waiting | undefined): void };
+/** A session, and how observations are read for the policy that answers in it. */
+type Bound = {
+  readonly session: PolicySession;
+  readonly hash: string;
+  readonly plan: Plan;
+  readonly setup: PolicySetup;
+};
 
 /** Calls for actions that may wait at once: a client that was cut off leaves one behind. */
 const ASKERS_MAX = 4;
@@ -44,7 +52,8 @@ export class RobotSession {
   readonly #caller: PolicyCaller;
   readonly #options: SessionOptions;
   #filter: ObservationFilter;
-  #policy: { readonly session: PolicySession; readonly plan: Plan; readonly setup: PolicySetup } | undefined;
+  #setup: PolicySetup | undefined;
+  #policy: Bound | undefined;
   /** One place: a newer observation takes it. */
   #newest: Waiting | undefined;
   readonly #askers: Asker[] = [];
@@ -59,14 +68,15 @@ export class RobotSession {
 
   /** What its client said of itself: enough to go on after its connection was cut. */
   get setup(): PolicySetup | undefined {
-    return this.#policy?.setup;
+    return this.#setup;
   }
 
   /** The client begins: what it sent before is forgotten, what it was instructed stays. */
   async ready(): Promise<void> {
     this.#filter = new ObservationFilter(this.#options.similarity);
     this.#newest = undefined;
-    if (!this.#policy) return;
+    // Without a session that lives the next question begins one.
+    if (!this.#policy || hashBehind(this.#policy.session) === undefined) return;
     const { clock, deadlineMs } = this.#options;
     await withDeadline(clock, deadlineMs, this.#policy.session.reset(), 'reset', this.#caller.id);
   }
@@ -78,6 +88,12 @@ export class RobotSession {
 
   resume(setup: PolicySetup): void {
     this.#checkOpen();
+    this.#setup = undefined;
+    this.#bind(setup);
+    this.#setup = setup;
+  }
+
+  #bind(setup: PolicySetup): Bound {
     const before = this.#policy;
     this.#policy = undefined;
     this.#newest = undefined;
@@ -88,7 +104,10 @@ export class RobotSession {
     const name = pretrained === DEFAULT_POLICY ? this.#default() : pretrained;
     const session = this.#desk.open(this.#caller, name);
     try {
-      this.#policy = { session, plan: planOf(setup, session.describe(), this.#options.keys), setup };
+      const description = session.describe();
+      const plan = planOf(setup, description, this.#options.keys);
+      this.#policy = { session, hash: description.hash, plan, setup };
+      return this.#policy;
     } catch (error) {
       void session.close().catch(() => {});
       throw error;
@@ -119,10 +138,11 @@ export class RobotSession {
    * in time. Rejects as `PolicySession.infer`.
    */
   async actions(signal: AbortSignal): Promise<{ bytes: Uint8Array; hash: string } | undefined> {
-    const { session, setup } = this.#instructedPolicy();
-    const filter = this.#filter;
+    this.#instructedPolicy();
     const waiting = await this.#next(signal);
     if (!waiting || signal.aborted) return undefined;
+    const { session, setup } = this.#instructedPolicy();
+    const filter = this.#filter;
     filter.took(waiting.timestep, waiting.state);
     try {
       const chunk = await session.infer(waiting.observation, this.#options.deadlineMs, { signal });
@@ -169,9 +189,12 @@ export class RobotSession {
     });
   }
 
-  #instructedPolicy() {
+  /** Bound anew where its session is over, or another policy has come in the place of the one it was planned for. */
+  #instructedPolicy(): Bound {
     this.#checkOpen();
-    if (this.#policy) return this.#policy;
+    const bound = this.#policy;
+    if (bound && hashBehind(bound.session) === bound.hash) return bound;
+    if (this.#setup) return this.#bind(this.#setup);
     throw new EdgeError('model.unavailable', {
       operation: 'find session',
       subject: this.#caller.id,

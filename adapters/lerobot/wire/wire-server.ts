@@ -5,6 +5,7 @@ import {
   LIMITS,
   type PolicyDescription,
   type PolicyDesk,
+  type PolicySession,
   type WireServerView,
 } from '../../../contract/core.ts';
 import type { WireKeysFile } from './wire-keys.ts';
@@ -41,6 +42,15 @@ export type WireServer = {
 export function sameToken(given: string | undefined, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given ?? ''), digest(token)) && given !== undefined;
+}
+
+/** Of the policy that answers in this session; undefined: nobody knows it, or it was taken away and the session is over. */
+export function hashBehind(session: PolicySession): string | undefined {
+  try {
+    return session.describe().hash;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Beside its arrays an observation has names and a task; a foreign policy's extra keys are let pass. */
