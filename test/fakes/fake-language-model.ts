@@ -2,6 +2,7 @@ import {
   EdgeError,
   type LanguageModel,
   type ModelAnswer,
+  type ModelDelta,
   type ModelHealth,
   type ModelInfo,
   type ModelOptions,
@@ -41,7 +42,12 @@ export class FakeLanguageModel implements LanguageModel {
   async complete(request: ModelRequest, options: ModelOptions = {}): Promise<ModelAnswer> {
     this.asked.push(request);
     this.seen.push(options);
-    const reply = await this.#reply(request, options, this.asked.length);
+    let told = '';
+    const onDelta = (delta: ModelDelta) => {
+      if (delta.kind === 'text') told += delta.text;
+      options.onDelta?.(delta);
+    };
+    const reply = await this.#reply(request, { ...options, onDelta }, this.asked.length);
     if (reply.fail) {
       if (reply.toldCall) options.onDelta?.({ kind: 'tool_call', call: CALL });
       throw reply.fail;
@@ -57,7 +63,9 @@ export class FakeLanguageModel implements LanguageModel {
       firstTokenMs: 1,
       ...reply,
     };
-    if (answer.text !== '') options.onDelta?.({ kind: 'text', text: answer.text });
+    // What its script told piece by piece is not told again.
+    const rest = answer.text.startsWith(told) ? answer.text.slice(told.length) : answer.text;
+    if (rest !== '') options.onDelta?.({ kind: 'text', text: rest });
     for (const call of answer.toolCalls) options.onDelta?.({ kind: 'tool_call', call });
     return answer;
   }

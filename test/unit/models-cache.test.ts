@@ -35,6 +35,29 @@ describe('cache', () => {
     });
   });
 
+  it('tells a listener the words first, then the calls; one that throws ends the call, and no model is blamed', async () => {
+    const model = new FakeLanguageModel('m', () => ({
+      text: 'I drive',
+      toolCalls: [CALL],
+      stopReason: 'tool_calls',
+    }));
+    const rig = modelRig([model, says('second')]);
+    await rig.run().complete(sure);
+    const told: ModelDelta[] = [];
+    const { toolCalls } = await rig.run().complete(sure, { onDelta: (delta) => told.push(delta) });
+    expect(told).toEqual([
+      { kind: 'text', text: 'I drive' },
+      { kind: 'tool_call', call: toolCalls[0] },
+    ]);
+    const onDelta = () => {
+      throw new Error('listener');
+    };
+    await expect(rig.run().complete(sure, { onDelta })).rejects.toMatchObject({
+      message: expect.stringMatching(/listener/),
+    });
+    expect(rig.router.models()).toMatchObject([{ state: 'up', failures: 0 }, { calls: 0 }]);
+  });
+
   it.each<[string, Partial<ModelRequest>]>([
     ['another text', { messages: [{ role: 'user', text: 'other' }] }],
     [

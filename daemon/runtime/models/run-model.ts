@@ -14,6 +14,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import type { ModelsOfRun } from '../active-run.ts';
+import { HeldDeltas } from './held-deltas.ts';
 import { chooseModels } from './model-choice.ts';
 import type { ModelEntry } from './model-entry.ts';
 import { type Attempt, type CallNote, calledEvent, type Outcome, returnedEvent } from './model-events.ts';
@@ -28,6 +29,7 @@ type Call = {
   readonly request: ModelRequest;
   readonly options: ModelOptions;
   readonly signal: AbortSignal;
+  /** Its deadline counts from here. */
   readonly began: number;
   readonly attempts: Attempt[];
   /** Decisions of hooks that are not in the log yet. */
@@ -45,8 +47,8 @@ const SPARE_MS = 250;
 
 /**
  * The models as one run sees them: one after the other until one answers. Each is judged by the hooks before it is
- * asked; the log holds the call before its answer goes on, and its end is on its way there before anybody hears of it.
- * Once a call of a tool was told no other model is asked: the effect may have happened.
+ * asked; the log holds the call before a word of its answer goes on, and its end is on its way there before anybody has
+ * the whole. Once a call of a tool was told no other model is asked: the effect may have happened.
  */
 export class RunModel implements LanguageModel {
   readonly info: ModelInfo;
@@ -73,12 +75,15 @@ export class RunModel implements LanguageModel {
     const traceparent = traceparentOf({ runId, traceparent: intent.traceparent }, callId);
     const signal = options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal;
     const { tenant } = intent.policy_ctx;
+    // To wait for a quota is part of the deadline; it takes no time of a model, and is not paid for.
+    const began = clock.monotonicMs();
     if (budget) await withinQuota(budget, { tenant, callId, leftMs: request.deadlineMs, signal }, clock);
+    const admitted = clock.monotonicMs();
     const call: Call = {
       request,
       options: { ...options, traceparent },
       signal,
-      began: clock.monotonicMs(),
+      began,
       attempts: [],
       decided: [],
       toldCall: false,
@@ -90,20 +95,20 @@ export class RunModel implements LanguageModel {
       traceparent,
     };
     const hash = promptHash(request);
-    const began = async (entry: ModelEntry) => {
+    const begin = async (entry: ModelEntry) => {
       await emit([...call.decided.splice(0), calledEvent(note, entry.name, request, hash)]);
     };
     let outcome: Outcome;
     let error: EdgeError | undefined;
     try {
-      const { answer, entry } = await this.#ask(entries, call, began);
+      const { answer, entry } = await this.#ask(entries, call, begin);
       const costUsd = answer.cached ? 0 : costOf(answer, entry.spec.model.info);
       outcome = { ok: true, answer, costUsd };
     } catch (thrown) {
       error = EdgeError.from(thrown, 'model.failed', 'complete', 'models');
       outcome = { ok: false, error: error.toBody() };
     }
-    const took = clock.monotonicMs() - call.began;
+    const took = clock.monotonicMs() - admitted;
     const returned = await returnedEvent(note, outcome, took, call.attempts, blobs);
     // A call that no hook let through was none: only the decisions are in the log.
     this.#told = emit([...call.decided, ...(this.#wasCalled(call, outcome) ? [returned] : [])]);
@@ -228,23 +233,35 @@ export class RunModel implements LanguageModel {
       give = await entry.slots.take(this.#run.runId, Math.min(queueMs, this.#left(call)), call.signal);
       shed = entry.shed?.signal;
       const refused = new AbortController();
-      if (!this.#called.has(call)) begun = begin(entry).then(() => void this.#called.add(call));
+      const tell = this.#listener(call);
+      const held = new HeldDeltas(tell);
+      const open = () => {
+        this.#called.add(call);
+        held.open();
+      };
+      if (this.#called.has(call)) open();
+      else begun = begin(entry).then(open);
       begun?.catch(() => refused.abort());
       const key = answerKey(call.request, entry.name, model.info.modelId);
       const known = key === undefined ? undefined : this.#router.cache.find(key);
       if (known) {
         await begun;
-        for (const told of known.toolCalls) call.options.onDelta?.({ kind: 'tool_call', call: told });
+        if (known.text !== '') tell({ kind: 'text', text: known.text });
+        for (const told of known.toolCalls) tell({ kind: 'tool_call', call: told });
         entry.breaker.letGo();
         return known;
       }
       // It is asked while the log writes that it is; its answer waits for the log. Asking moves nothing.
-      const work = model.complete(this.#request(call), this.#options(call, [shed, begun && refused.signal]));
-      const both = Promise.all([work, begun]).then(([answer]) => answer);
+      const options = this.#options(call, held, [shed, begun && refused.signal]);
+      const work = model.complete(this.#request(call), options);
+      // A log that refuses ends it at once; one that is slow has no part in its deadline.
+      const ended = begun ? Promise.race([work, begun.then(() => work)]) : work;
       // A model settles by itself; one that breaks this promise does not take its place with it.
-      const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, both, 'complete', entry.name);
+      const answer = await withDeadline(clock, this.#left(call) + SPARE_MS, ended, 'complete', entry.name);
+      const tookMs = clock.monotonicMs() - began;
+      await begun;
       if (key !== undefined) this.#router.cache.keep(key, answer);
-      entry.figures.answered(answer, clock.monotonicMs() - began, model.info);
+      entry.figures.answered(answer, tookMs, model.info);
       this.#router.changed(entry, entry.answered());
       return { ...answer, model: entry.name };
     } catch (failed) {
@@ -333,22 +350,29 @@ export class RunModel implements LanguageModel {
     return { ...call.request, deadlineMs: this.#left(call) };
   }
 
-  #options(call: Call, ends: readonly (AbortSignal | undefined)[]): ModelOptions {
-    const { onDelta, traceparent } = call.options;
-    const guarded = (delta: ModelDelta) => {
-      if (delta.kind === 'tool_call') call.toldCall = true;
+  /** The listener of the caller; one that has thrown hears nothing more. */
+  #listener(call: Call): (delta: ModelDelta) => void {
+    return (delta) => {
+      if (call.thrown) throw call.thrown;
       try {
-        onDelta?.(delta);
+        call.options.onDelta?.(delta);
       } catch (thrown) {
-        call.thrown ??= EdgeError.from(thrown, 'model.failed', 'listen', call.request.purpose);
+        call.thrown = EdgeError.from(thrown, 'model.failed', 'listen', call.request.purpose);
         throw call.thrown;
       }
     };
-    const trace = traceparent ?? this.#run.intent.traceparent;
+  }
+
+  #options(call: Call, held: HeldDeltas, ends: readonly (AbortSignal | undefined)[]): ModelOptions {
+    const trace = call.options.traceparent ?? this.#run.intent.traceparent;
     const others = ends.filter((end) => end !== undefined);
     return {
       signal: others.length > 0 ? AbortSignal.any([call.signal, ...others]) : call.signal,
-      onDelta: guarded,
+      onDelta: (delta) => {
+        // From the moment that it is said, heard or not.
+        if (delta.kind === 'tool_call') call.toldCall = true;
+        held.take(delta);
+      },
       ...(trace === undefined ? {} : { traceparent: trace }),
     };
   }
