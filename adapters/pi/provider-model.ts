@@ -4,6 +4,7 @@ import {
   checker,
   EdgeError,
   type ErrorCode,
+  fencedText,
   type LanguageModel,
   LIMITS,
   type ModelAnswer,
@@ -152,10 +153,9 @@ export class PiProviderModel implements LanguageModel {
   }
 
   #json({ text, stopReason }: ModelAnswer, schema: Readonly<Record<string, unknown>>): unknown {
-    const fence = /^```[a-z]*\s*([\s\S]*?)\s*```$/.exec(text.trim());
     let value: unknown;
     try {
-      value = JSON.parse(fence?.[1] ?? text);
+      value = JSON.parse(fencedText(text) ?? text);
     } catch {
       const why = stopReason === 'length' ? 'it was cut off' : 'it is no JSON';
       throw this.#fault('model.failed', `the answer does not fit its schema: ${why}`);

@@ -2,6 +2,7 @@ import {
   type Checker,
   checker,
   EdgeError,
+  fencedText,
   type ModelRequest,
   type ModelToolCall,
 } from '../../contract/index.ts';
@@ -25,10 +26,9 @@ export class AnswerCheck {
 
   /** The answer by its schema. Throws `model.failed`. */
   json(text: string, schema: Readonly<Record<string, unknown>>, stopReason: string): unknown {
-    const fence = /^```[a-z]*\s*([\s\S]*?)\s*```$/.exec(text.trim());
     let value: unknown;
     try {
-      value = JSON.parse(fence?.[1] ?? text);
+      value = JSON.parse(fencedText(text) ?? text);
     } catch (cause) {
       const why = stopReason === 'length' ? 'it was cut at maxTokens' : 'it is no JSON';
       throw this.#broken(`the answer does not fit its schema: ${why}`, cause);

@@ -1,4 +1,4 @@
-import type { ModelRequest, ModelTool } from '../../contract/core.ts';
+import { fencedText, type ModelRequest, type ModelTool } from '../../contract/core.ts';
 
 /**
  * How calls of tools and answers by schema are asked for: `native` fields of the API, one JSON `schema`, or `text`.
@@ -8,6 +8,10 @@ import type { ModelRequest, ModelTool } from '../../contract/core.ts';
 export type JsonMode = 'auto' | 'native' | 'schema' | 'text';
 
 type Schema = Readonly<Record<string, unknown>>;
+
+/** Marks around a call that a model says as text. */
+const BEGIN = '<tool_call>';
+const END = '</tool_call>';
 
 /** Tools that a call may choose from. */
 export function offered({
@@ -79,21 +83,30 @@ export type ToldText = { readonly calls: readonly FoundCall[]; readonly text: st
 export function readToolText(answer: string, names: ReadonlySet<string>): ToldText {
   const none: ToldText = { calls: [], text: answer };
   const body = answer.trim();
-  const marked = [...body.matchAll(/<tool_call>([\s\S]*?)<\/tool_call>/g)];
+  const { marked, beside } = readMarks(body);
   if (marked.length > 0) {
-    if (body.replace(/<tool_call>[\s\S]*?<\/tool_call>/g, '').trim() !== '') return none;
-    return callsOf(
-      marked.map(([, inner]) => parsed(inner!)),
-      names,
-      none,
-    );
+    if (beside.trim() !== '') return none;
+    return callsOf(marked.map(parsed), names, none);
   }
-  const fence = /^```[a-z_]*\s*([\s\S]*?)\s*```$/.exec(body);
-  const value = parsed((fence?.[1] ?? body).replace(/^\[TOOL_CALLS\]\s*/, ''));
+  const value = parsed((fencedText(body) ?? body).replace(/^\[TOOL_CALLS\]\s*/, ''));
   if (isRecord(value) && Object.keys(value).length === 1 && typeof value['answer'] === 'string') {
     return { calls: [], text: value['answer'] };
   }
   return callsOf(Array.isArray(value) ? value : [value], names, none);
+}
+
+/** What stands between `<tool_call>` and the next `</tool_call>`, and all that stands beside. In one pass over the text. */
+function readMarks(text: string): { readonly marked: readonly string[]; readonly beside: string } {
+  const marked: string[] = [];
+  let beside = '';
+  for (let at = 0; ; ) {
+    const begin = text.indexOf(BEGIN, at);
+    const end = begin < 0 ? -1 : text.indexOf(END, begin + BEGIN.length);
+    if (end < 0) return { marked, beside: beside + text.slice(at) };
+    beside += text.slice(at, begin);
+    marked.push(text.slice(begin + BEGIN.length, end));
+    at = end + END.length;
+  }
 }
 
 function callsOf(values: readonly unknown[], names: ReadonlySet<string>, none: ToldText): ToldText {

@@ -74,6 +74,15 @@ describe('a model of a Pi provider', () => {
     });
   });
 
+  it('is not kept busy by an answer that is nearly a fence around JSON', async () => {
+    const text = `\`\`\`${' '.repeat(200_000)}x`;
+    await asked(say({ text }), (url) =>
+      expect(modelOf(url).complete(request({ answerSchema: { type: 'object' } }))).rejects.toMatchObject({
+        message: expect.stringMatching(/it is no JSON/),
+      }),
+    );
+  });
+
   it('says that a provider is away, and never tells its key', async () => {
     const away: Script = (_asked, response) => json(response, 503, { error: { message: 'no capacity' } });
     const refused: Script = (_asked, response) =>
