@@ -3,16 +3,24 @@ import { ChatDesk } from '../runtime/chat/chat-desk.ts';
 import { serveChats } from '../runtime/chat/chat-requests.ts';
 import { ChatSessions } from '../runtime/chat/chat-sessions.ts';
 import type { ModelRouter } from '../runtime/models/model-router.ts';
+import type { RuntimeCell } from '../runtime/runtime-cell.ts';
 
+export type ChatsParts = {
+  readonly runtime: Pick<RuntimeCell, 'append'>;
+  readonly models: ModelRouter;
+  readonly ids: IdSource;
+};
+
+/** `start` comes after that of the runtime: before, nobody knows what was spent. */
 export type Chats = { readonly desk: ChatDesk; start(): void; close(): void };
 
 /** Models for whoever asks from outside of runs: the API in this cell, the key space and ROS through the other. */
 export function makeChats(
-  { clock, bus, emit }: Pick<CellContext, 'clock' | 'bus' | 'emit'>,
-  models: ModelRouter,
-  ids: IdSource,
+  { clock, bus }: Pick<CellContext, 'clock' | 'bus'>,
+  { runtime, models, ids }: ChatsParts,
 ): Chats {
   const names = () => models.models().map(({ name }) => name);
+  const emit: RuntimeCell['append'] = (events) => runtime.append(events);
   const desk = new ChatDesk({ models: models.forRun, names, clock, ids, emit });
   const sessions = new ChatSessions(desk, clock);
   return {

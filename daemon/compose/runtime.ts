@@ -53,7 +53,6 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
     ...(engine ? { wrap: engine.wrap } : {}),
   });
-  const chats = makeChats(context, models, ids);
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
@@ -81,6 +80,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       flow: flowHarness(planning),
     }),
   });
+  const chats = makeChats(context, { runtime, models, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {
     runtime,
@@ -137,10 +137,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       await house.start();
       engine?.start();
       models.start();
-      chats.start();
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
+      // Now it is known what was spent.
+      chats.start();
       stops.start();
       mcpServers?.start();
       telemetry?.start();

@@ -188,6 +188,11 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return [{ name: 'events', done: this.#written, waiting }];
   }
 
+  /** Events of no run, such as calls of models from outside: whoever counts what runs do counts these as well. */
+  append(events: readonly NewEvent[]): Promise<void> {
+    return this.#append(events);
+  }
+
   async submit(request: unknown, context: PolicyContext): Promise<Submitted> {
     return await this.#submit(request, context, {});
   }

@@ -1,4 +1,4 @@
-import type { ChatEnd, ErrorBody, ModelDelta } from '../../contract/core.ts';
+import { type ChatEnd, EdgeError, type ErrorBody, type ModelDelta } from '../../contract/core.ts';
 
 /** What stands in each piece of one answer: `id` of the call, seconds since the epoch, the model that was asked for. */
 export type ChatHead = { readonly id: string; readonly created: number; readonly model: string };
@@ -29,6 +29,8 @@ export class ChunkWriter {
   readonly #head: ChatHead;
   #begun = false;
   #calls = 0;
+  /** Text that went out. */
+  #told = '';
 
   constructor(head: ChatHead) {
     this.#head = head;
@@ -38,6 +40,7 @@ export class ChunkWriter {
   delta(delta: ModelDelta): object | undefined {
     if (delta.kind !== 'tool_call') {
       if (delta.kind === 'thinking') return undefined;
+      this.#told += delta.text;
       return this.#chunk({ ...this.#role(), content: delta.text }, null);
     }
     const call = { index: this.#calls, ...callBody(delta.call) };
@@ -45,11 +48,31 @@ export class ChunkWriter {
     return this.#chunk({ ...this.#role(), tool_calls: [call] }, null);
   }
 
-  /** What ends the answer; with `usage` a last piece says what it cost. */
+  /**
+   * What ends the answer; with `usage` a last piece says what it cost. Throws `model.failed` where pieces went out that
+   * are none of it, as those of a model that broke off before another one answered: nobody can take them back.
+   */
   end(end: Good, usage: boolean): object[] {
-    const last = this.#chunk(this.#role(), end.stopReason);
-    if (!usage) return [last];
-    return [last, { ...this.#frame(), choices: [], usage: usageBody(end) }];
+    const rest = this.#rest(end);
+    const pieces: object[] = rest === '' ? [] : [this.#chunk({ ...this.#role(), content: rest }, null)];
+    pieces.push(this.#chunk(this.#role(), end.stopReason));
+    if (usage) pieces.push({ ...this.#frame(), choices: [], usage: usageBody(end) });
+    return pieces;
+  }
+
+  /** Text of the answer that did not go out yet. */
+  #rest({ text, toolCalls, model }: Good): string {
+    // Half a character is no text that can be kept: in the answer it is mended already.
+    const told = this.#told.toWellFormed();
+    if (text.startsWith(told)) return text.slice(told.length);
+    // Calls that a model said as text went out as words first; they are calls all the same.
+    if (text === '' && toolCalls.length > 0) return '';
+    throw new EdgeError('model.failed', {
+      operation: 'chat',
+      subject: model,
+      message: 'text came that is no part of the answer: a model broke off and another one went on',
+      hint: 'forget what came and ask again, or without stream',
+    });
   }
 
   #role(): object {

@@ -107,7 +107,7 @@ describe.each(['hash', 'drive'])('a Python peer asking the policy "%s"', (name) 
 it('streams the answer of a model to a Python peer that asks for its pieces, and gives it whole to one that does not', async () => {
   const door = system2Door(clock, (_request, { onDelta }) => {
     for (const text of ['hel', 'lo ', 'there']) onDelta?.({ kind: 'text', text });
-    return { text: '' };
+    return { text: 'hello there' };
   });
   await new System2Queryables({ prefix: 'robot/words', clock, door }).attach(router);
   const peer = new ZenohPeer('chat', endpoint, 'robot/words/ai/inference/chat');

@@ -96,7 +96,7 @@ describe('POST /v1/chat/completions, asked by the openai client', () => {
     reply = (_request, { onDelta }) => {
       for (const word of ['I ', 'drive']) onDelta?.({ kind: 'text', text: word });
       onDelta?.({ kind: 'thinking', text: 'hm' });
-      return { toolCalls: [call], stopReason: 'tool_calls' };
+      return { text: 'I drive', toolCalls: [call], stopReason: 'tool_calls' };
     };
     const tools = [
       {

@@ -89,7 +89,7 @@ describe('ai/inference/chat', () => {
         go = resolve;
       });
       onDelta?.({ kind: 'text', text: 'lo' });
-      return { text: '' };
+      return { text: 'hello' };
     });
     const seen: unknown[] = [];
     const replies = await ask(
@@ -108,6 +108,18 @@ describe('ai/inference/chat', () => {
       'chat.completion',
     ]);
     expect(read(replies.at(-2))).toMatchObject({ choices: [], usage: { total_tokens: 15 } });
+  });
+
+  it('ends a stream with an error where pieces went out that are none of the answer; whole it is good', async () => {
+    const { ask } = await system2Rig((_request, { onDelta }) => {
+      onDelta?.({ kind: 'text', text: 'I see h' });
+      return { text: 'a cube' };
+    });
+    const replies = await ask('chat', { messages, stream: true });
+    expect(replies.at(-1)).toMatchObject({ ok: false, error: { code: 'model.failed' } });
+    expect(read((await ask('chat', { messages }))[0])).toMatchObject({
+      choices: [{ message: { content: 'a cube' } }],
+    });
   });
 
   it('describes itself at a key of its own', async () => {

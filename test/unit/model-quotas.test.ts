@@ -1,17 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import type { QuotaRule } from '../../contract/index.ts';
-import { ChatDesk } from '../../daemon/runtime/chat/chat-desk.ts';
+import { makeChats } from '../../daemon/compose/chat.ts';
+import { Governance } from '../../daemon/runtime/governance/governance.ts';
+import { GrantBook } from '../../daemon/runtime/governance/grant-book.ts';
 import { LatestTime } from '../../daemon/runtime/governance/latest-time.ts';
 import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { QuotaHook } from '../../daemon/runtime/governance/quota-hook.ts';
 import { request } from '../conformance/language-model.ts';
 import { FakeLanguageModel } from '../fakes/fake-language-model.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { modelRig } from '../support/model-rig.ts';
+import { RuntimeRig } from '../support/runtime-rig.ts';
 
 const RUN = '018bcfe5-6800-7000-8000-0000000000aa';
 const MINUTE_NS = 1_700_000_040_000_000_000n;
+
+/** Lets everything that needs no time come to its end. */
+const passing = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A router whose calls go into a log that the quotas are folded from, as in the daemon. */
 function rigOf(rules: readonly QuotaRule[], price = 0) {
@@ -27,14 +34,43 @@ function rigOf(rules: readonly QuotaRule[], price = 0) {
   const emit = async (events: Parameters<MemoryEventLog['append']>[0]) => {
     book.observe(await log.append(events));
   };
-  const rig = modelRig([model], { clock, budget: book, hookList: [new QuotaHook(book)] });
-  const run = rig.router.forRun({ ...runOf(), emit })!;
+  const { router } = modelRig([model], { clock, budget: book, hookList: [new QuotaHook(book)] });
+  const run = router.forRun({ ...runOf(), emit })!;
   const read = async (tenant = 'lab') => {
     const again = bookOf();
     await again.load(log.reader());
     return again.quotas(tenant);
   };
-  return { clock, book, model, run, read, emit, rig };
+  return { clock, book, model, run, read };
+}
+
+/** The runtime cell with its quotas, and models and chats beside it as the daemon puts them together. */
+async function daemonOf(rules: readonly QuotaRule[]) {
+  const clock = new ManualClock(MINUTE_NS);
+  const time = new LatestTime(clock);
+  const quotas = new QuotaBook(rules, time, () => undefined);
+  const governance = new Governance({
+    policies: { view: () => ({}) as never, reload: async () => false },
+    quotas,
+    grants: new GrantBook({ ...{ robot: 'r', clock, time, report: () => {} }, keys: () => new Map() }),
+    localGrants: () => [],
+    rejudge: async () => ({}) as never,
+    onChange: () => {},
+    report: () => {},
+  });
+  const hooks = [new QuotaHook(quotas)];
+  const robot = new FakeRobot({ cells: 4, seed: 2 });
+  const { cell, context } = new RuntimeRig({ apps: [], robot, hooks, clock, options: { governance } });
+  const model = new FakeLanguageModel('m', () => ({ text: 'x', tokensIn: 1_000, tokensOut: 1_000 }));
+  const { router } = modelRig([model], { clock, budget: governance, hookList: hooks });
+  const chats = makeChats(context, { runtime: cell, models: router, ids: router.options.ids });
+  await cell.start();
+  const read = async (tenant: string) => {
+    const again = new QuotaBook(rules, new LatestTime(clock), () => undefined);
+    await again.load(context.log.reader());
+    return again.quotas(tenant);
+  };
+  return { desk: chats.desk, model, governance, read };
 }
 
 function runOf() {
@@ -65,6 +101,26 @@ describe('quotas of models', () => {
     await Promise.all(calls);
     expect(model.asked).toHaveLength(3);
     expect(await read()).toMatchObject([{ metric: 'model_calls', used: 1, left: 1 }]);
+  });
+
+  it('the wait for the next minute is part of the deadline of a call, and no time of a model', async () => {
+    const rules: QuotaRule[] = [
+      { tenant: 'lab', metric: 'model_calls', window: 'minute', limit: 1 },
+      { tenant: 'lab', metric: 'gpu_seconds', window: 'total', limit: 1_000 },
+    ];
+    const { clock, run, model, read } = rigOf(rules);
+    await run.complete(request());
+    const late = run.complete(request({ deadlineMs: 70_000 }));
+    for (let seconds = 0; seconds < 62; seconds++) {
+      await passing();
+      await clock.advance(1_000);
+    }
+    await late;
+    await passing();
+    expect(model.asked[1]!.deadlineMs).toBeLessThan(10_000);
+    const [calls, seconds] = await read();
+    expect(calls!.used).toBe(1);
+    expect(seconds!.used).toBeLessThan(2);
   });
 
   it('a call without the time to wait is refused, and nobody is asked', async () => {
@@ -105,17 +161,10 @@ describe('quotas of models', () => {
 
   it('count calls that belong to no run, on the account of who asked, also after a restart', async () => {
     const rules: QuotaRule[] = [{ tenant: 'guests', metric: 'tokens', window: 'total', limit: 1_500 }];
-    const { rig, emit, model, clock, read } = rigOf(rules);
-    const chat = new ChatDesk({
-      models: rig.router.forRun,
-      names: () => ['m'],
-      clock,
-      ids: rig.router.options.ids,
-      emit,
-    });
+    const { desk, model, governance, read } = await daemonOf(rules);
     const { messages, maxTokens, temperature } = request();
     const ask = (tenant: string) =>
-      chat.complete(
+      desk.complete(
         {
           caller: tenant,
           context: { tenant, principal: 'p', roles: [], origin: 'zenoh' },
@@ -128,6 +177,7 @@ describe('quotas of models', () => {
     await expect(ask('guests')).rejects.toMatchObject({ code: 'quota.exceeded' });
     await ask('others');
     expect(model.asked).toHaveLength(2);
-    expect(await read('guests')).toMatchObject([{ tenant: 'guests', used: 2_000, left: 0 }]);
+    expect(governance.quotas('guests')).toMatchObject([{ tenant: 'guests', used: 2_000, left: 0 }]);
+    expect(await read('guests')).toEqual(governance.quotas('guests'));
   });
 });

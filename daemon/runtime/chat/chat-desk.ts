@@ -19,6 +19,7 @@ export type ChatParts = {
   readonly names: () => readonly string[];
   readonly clock: Clock;
   readonly ids: IdSource;
+  /** Resolves when they are durable, and quotas have seen them. */
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
 };
 
@@ -56,17 +57,25 @@ export class ChatDesk implements ChatApi {
     chat: Chat,
     options: Pick<ModelOptions, 'onDelta' | 'signal' | 'traceparent'>,
   ): Promise<ModelAnswer> {
-    const { caller, request, model } = chat;
+    const { caller, context, request, model } = chat;
     this.#admit(caller);
     const end = new AbortController();
+    let told: Promise<void> = Promise.resolve();
+    const emit: ChatParts['emit'] = (events) => {
+      told = this.#parts.emit(events.map((event) => beside(event, context.tenant)));
+      return told;
+    };
     try {
-      const language = this.#parts.models(this.#run(chat, end.signal, options.traceparent));
+      const language = this.#parts.models(this.#run(chat, end.signal, options.traceparent, emit));
       if (!language) throw this.#none('no model is configured: [[models]], see docs/models.md');
       const need = {
         ...request.need,
         ...(model === 'auto' ? {} : { prefer: [this.#known(model)], only: true }),
       };
-      return await language.complete({ ...request, need, purpose: 'chat' }, options);
+      const answer = await language.complete({ ...request, need, purpose: 'chat' }, options);
+      // Of a run the next event would wait for the end of the call; here nothing follows it, so the answer does.
+      await told;
+      return answer;
     } finally {
       end.abort();
       this.#leave(caller);
@@ -114,8 +123,9 @@ export class ChatDesk implements ChatApi {
     { caller, context }: Chat,
     signal: AbortSignal,
     traceparent: string | undefined,
+    emit: ChatParts['emit'],
   ): Parameters<ModelsOfRun>[0] {
-    const { ids, emit } = this.#parts;
+    const { ids } = this.#parts;
     const intent: Intent = {
       intent_id: ids.next(),
       type: 'inference/chat',
@@ -125,13 +135,7 @@ export class ChatDesk implements ChatApi {
       priority: 5,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    return {
-      runId: this.#turn(caller),
-      intent,
-      app: APP,
-      signal,
-      emit: (events) => emit(events.map((event) => beside(event, context.tenant))),
-    };
+    return { runId: this.#turn(caller), intent, app: APP, signal, emit };
   }
 
   #turn(caller: string): string {
