@@ -1,18 +1,24 @@
 import type { DropReason, EventPayload } from '../../../contract/index.ts';
-import { writeAccount } from './intake.ts';
-import type { ThreadOptions } from './protocol.ts';
+import { type Reasons, type UntoldDrops, writeAccount } from './intake.ts';
+import type { Drops, ThreadOptions } from './protocol.ts';
 
-type Reasons = Partial<Record<DropReason, number>>;
+type Counts = ReadonlyMap<number, number>;
+type Losses = EventPayload<'losses.recorded'>;
 
 /**
  * The thread's book: what became of each sample since the last sealed segment, for the ledger beside the
- * data, and since the session began, for the count after a kill.
+ * data, and since the session began, for the count after a kill. What no ledger has told yet survives a kill
+ * in the account file.
  */
 export class Accounts {
   readonly #options: ThreadOptions;
   readonly #topics = new Map<number, string>();
   readonly #accounted = new Map<number, number>();
   #drops = new Map<string, Reasons>();
+  /** Drops in ledgers of segments that have no final name yet, by the path of the segment. */
+  readonly #closed = new Map<string, ReadonlyMap<string, Reasons>>();
+  /** Written by channel id since a segment was left: in files that are read after a kill. */
+  readonly #unread = new Map<number, number>();
   #through: number;
   #isInOrder = true;
   #firstSegment: number;
@@ -30,7 +36,15 @@ export class Accounts {
   moveTo(bag: string, firstSegment: number): void {
     this.#bag = bag;
     this.#firstSegment = firstSegment;
-    this.#through = firstSegment - 1;
+    this.settled(firstSegment);
+  }
+
+  /** All segments before this one are sealed, those that were left too: from here on in order again. */
+  settled(nextSegment: number): void {
+    add(this.#accounted, this.#unread);
+    this.#unread.clear();
+    this.#isInOrder = true;
+    this.#through = nextSegment - 1;
     this.#save();
   }
 
@@ -39,37 +53,48 @@ export class Accounts {
   }
 
   /** Samples that were in the queue and will not be written. */
-  dropQueued(reason: DropReason, counts: ReadonlyMap<number, number>): void {
-    for (const [id, count] of counts) {
-      this.drop(this.#topics.get(id) ?? '', reason, count);
-      this.#accounted.set(id, (this.#accounted.get(id) ?? 0) + count);
-    }
+  dropQueued(reason: DropReason, counts: Counts): void {
+    for (const [id, count] of counts) this.#drop({ topic: this.#topics.get(id) ?? '', reason, count });
+    add(this.#accounted, counts);
     this.#save();
   }
 
   /** Samples that never came into the queue. */
-  drop(topic: string, reason: DropReason, count: number): void {
+  drop(drops: readonly Drops[]): void {
+    for (const one of drops) this.#drop(one);
+    this.#save();
+  }
+
+  #drop({ topic, reason, count }: Drops): void {
     const reasons = this.#drops.get(topic) ?? {};
     reasons[reason] = (reasons[reason] ?? 0) + count;
     this.#drops.set(topic, reasons);
   }
 
   /** The ledger of a segment that ends now: its messages, and all drops since the one before. */
-  close(
-    bag: string,
-    segment: string,
-    written: Readonly<Record<string, number>>,
-  ): EventPayload<'losses.recorded'> {
+  close(bag: string, segment: string, written: Readonly<Record<string, number>>): Losses {
     const drops = this.#drops;
     this.#drops = new Map();
+    if (drops.size > 0) {
+      this.#closed.set(segment, drops);
+      this.#save();
+    }
     return { bag, segment, topics: ledgerTopics(written, drops) };
   }
 
+  /** The ledger is sure to be told, or was. */
+  told({ segment = '' }: Losses): void {
+    if (this.#closed.delete(segment)) this.#save();
+  }
+
   /** The drops of a ledger that will not be told, since its segment could not be ended: the next one tells them. */
-  putBack({ topics }: EventPayload<'losses.recorded'>): void {
+  putBack({ segment = '', topics }: Losses): void {
+    this.#closed.delete(segment);
     for (const { topic, dropped } of topics) {
-      for (const [reason, count] of Object.entries(dropped)) this.drop(topic, reason as DropReason, count);
+      for (const [reason, count] of Object.entries(dropped))
+        this.#drop({ topic, reason: reason as DropReason, count });
     }
+    this.#save();
   }
 
   /** Whether there are drops that no ledger has told yet. */
@@ -78,16 +103,17 @@ export class Accounts {
   }
 
   /** The segment is on disk under its final name: its messages are accounted for without reading it. */
-  sealed(segment: number, counts: ReadonlyMap<number, number>): void {
+  sealed(segment: number, counts: Counts): void {
+    add(this.#isInOrder ? this.#accounted : this.#unread, counts);
     if (!this.#isInOrder) return;
-    for (const [id, count] of counts) this.#accounted.set(id, (this.#accounted.get(id) ?? 0) + count);
     this.#through = segment;
     this.#save();
   }
 
-  /** A segment could not be finished; from here on the files are read to know what they hold. */
-  left(): void {
+  /** A segment with these could not be finished; until all is settled a kill has the files read. */
+  left(counts: Counts): void {
     this.#isInOrder = false;
+    add(this.#unread, counts);
   }
 
   #save(): void {
@@ -99,11 +125,24 @@ export class Accounts {
         through: this.#through,
         firstSegment: this.#firstSegment,
         accounted,
+        drops: this.#untold(),
       });
     } catch {
       // Memory is full: only the count after a kill suffers.
     }
   }
+
+  #untold(): UntoldDrops[] {
+    const closed = [...this.#closed].map(([segment, drops]) => ({
+      segment,
+      topics: Object.fromEntries(drops),
+    }));
+    return this.hasDrops ? [...closed, { topics: Object.fromEntries(this.#drops) }] : closed;
+  }
+}
+
+function add(sums: Map<number, number>, counts: Counts): void {
+  for (const [id, count] of counts) sums.set(id, (sums.get(id) ?? 0) + count);
 }
 
 export function ledgerTopics(

@@ -1,15 +1,15 @@
-import type { DropReason } from '../../../contract/index.ts';
+import type { DropReason, EventPayload } from '../../../contract/index.ts';
 import type { Ledger } from '../bus/index.ts';
-
-export type Drops = { readonly topic: string; readonly reason: DropReason; readonly count: number };
+import type { Drops } from './protocol.ts';
 
 /** Samples dropped before they reached the thread: counted at once, and told to it now and then, together. */
 export class DropBook {
   readonly #ledger: Ledger;
-  readonly #tell: (drops: Drops) => void;
+  readonly #tell: (drops: readonly Drops[]) => boolean;
   readonly #untold = new Map<string, Drops>();
 
-  constructor(ledger: Ledger, tell: (drops: Drops) => void) {
+  /** `tell`: false where there is nobody to be told; then they are told later. */
+  constructor(ledger: Ledger, tell: (drops: readonly Drops[]) => boolean) {
     this.#ledger = ledger;
     this.#tell = tell;
   }
@@ -21,8 +21,25 @@ export class DropBook {
     this.#untold.set(key, { topic, reason, count: (this.#untold.get(key)?.count ?? 0) + count });
   }
 
+  /** The thread is gone: what it held is neither written nor dropped in the ledger yet. */
+  dropInFlight(): void {
+    for (const { topic, received, written, dropped } of this.#ledger.lines()) {
+      const settled = Object.values(dropped).reduce((sum, count) => sum + count, written);
+      this.drop(topic, 'write_failed', received - settled);
+    }
+  }
+
+  /** What a former life lost was received once and never written. */
+  crashed({ topics }: EventPayload<'losses.recorded'>): void {
+    for (const { topic, dropped } of topics) {
+      const count = dropped['crash'] ?? 0;
+      if (count === 0) continue;
+      this.#ledger.received(topic, count);
+      this.#ledger.dropped(topic, 'crash', count);
+    }
+  }
+
   tell(): void {
-    for (const drops of this.#untold.values()) this.#tell(drops);
-    this.#untold.clear();
+    if (this.#untold.size > 0 && this.#tell([...this.#untold.values()])) this.#untold.clear();
   }
 }

@@ -14,13 +14,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { DropReason } from '../../../contract/index.ts';
 
 /**
  * The intake: how many samples of each topic were accepted, and how many of them were accounted for, in
  * files in memory (tmpfs) that survive this process but never block it like a disk would. After a kill, the
  * difference is what was lost, exactly. After a power cut it is gone, and the ledger knows only what the
- * segments hold. Three files per session: `.names` (one `id topic` a line) and `.accepted` (u64 by channel id)
- * by the main thread, `.account` (JSON) by the recorder thread.
+ * segments hold. Drops that no ledger beside the data has told yet lie there too. Three files per session:
+ * `.names` (one `id topic` a line) and `.accepted` (u64 by channel id) by the main thread, `.account` (JSON) by
+ * the recorder thread.
  */
 export type Account = {
   readonly bag: string;
@@ -30,6 +32,16 @@ export type Account = {
   readonly accounted: Readonly<Record<string, number>>;
   /** Where the segments of this session are, relative to the data directory. */
   readonly firstSegment: number;
+  /** Absent where an older version was killed. */
+  readonly drops?: readonly UntoldDrops[];
+};
+
+/** By reason. */
+export type Reasons = Partial<Record<DropReason, number>>;
+/** By topic. `segment`: its ledger tells them once it has its final name; undefined: none does yet. */
+export type UntoldDrops = {
+  readonly segment?: string;
+  readonly topics: Readonly<Record<string, Reasons>>;
 };
 
 export type Leftover = {
@@ -110,6 +122,15 @@ export function writeAccount(folder: string, session: string, account: Account):
   const path = join(folder, `${session}.account`);
   writeFileSync(`${path}.tmp`, JSON.stringify(account));
   renameSync(`${path}.tmp`, path);
+}
+
+/** What this session accepted is settled otherwise; the drops in its account stay for whoever reads leftovers next. */
+export function forgetAccepted(folder: string, session: string): void {
+  try {
+    writeFileSync(join(folder, `${session}.accepted`), '');
+  } catch {
+    removeIntake(folder, session);
+  }
 }
 
 /** With `isLast` the folder goes too, unless another session left something in it. */

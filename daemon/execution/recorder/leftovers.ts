@@ -1,6 +1,6 @@
-import { open, readdir, rename } from 'node:fs/promises';
+import { access, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EdgeError, type EventPayload } from '../../../contract/core.ts';
+import { type DropReason, EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
 import { ledgerTopics } from './accounts.ts';
 import {
@@ -15,7 +15,7 @@ import {
 } from './bag-folder.ts';
 import { FileHasher } from './file-hasher.ts';
 import { HandleReadable, syncFolder, writeAll } from './files.ts';
-import { type Leftover, readLeftovers, removeIntake } from './intake.ts';
+import { type Leftover, type Reasons, readLeftovers, removeIntake } from './intake.ts';
 import type { FromThread, Sealed, ThreadOptions } from './protocol.ts';
 import { ACTIVE } from './segment.ts';
 import { pendingTombstones } from './tombstones.ts';
@@ -31,14 +31,20 @@ type Repaired = {
 /**
  * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
  * counted from the intake, and events that may not have reached the log are told again. A file that cannot
- * be repaired is reported and stays as it is. To be called while no segment is being written.
+ * be repaired is reported and stays as it is; then this resolves to false. To be called while no segment is open.
  */
-export async function settleLeftovers(options: ThreadOptions, post: Post, isStart: boolean): Promise<void> {
+export async function settleLeftovers(
+  options: ThreadOptions,
+  post: Post,
+  isStart: boolean,
+): Promise<boolean> {
   const repaired: Repaired[] = [];
+  let isAll = true;
   for (const path of await unsealedSegments(options.dataDir)) {
     try {
       repaired.push(await repair(options, path));
     } catch (error) {
+      isAll = false;
       const { message } = EdgeError.from(error, 'recorder.failed', 'repair', path);
       post({ t: 'report', level: 'error', message: `segment ${path} could not be repaired: ${message}` });
     }
@@ -55,12 +61,13 @@ export async function settleLeftovers(options: ThreadOptions, post: Post, isStar
   }
   for (const losses of crashed.values()) post({ t: 'crashed', losses });
   // While running, a note belongs to events that are on their way to the log.
-  if (!isStart) return;
+  if (!isStart) return isAll;
   const told = new Set(repaired.map(({ path }) => path));
   for (const sealed of await pendingNotes(options.dataDir)) {
     if (!told.has(sealed.segment.path)) post({ t: 'sealed', ...sealed });
   }
   for (const tombstone of await pendingTombstones(options.dataDir)) post({ t: 'evicted', tombstone });
+  return isAll;
 }
 
 /** Makes the file whole under its unsealed name. */
@@ -136,7 +143,7 @@ export function sealedEvents(
   };
 }
 
-/** What a killed session accepted and neither wrote nor counted; undefined when nothing is missing. */
+/** What a killed session accepted and neither wrote nor told; undefined when nothing is missing. */
 async function lossesOf(
   dataDir: string,
   leftover: Leftover,
@@ -159,11 +166,33 @@ async function lossesOf(
       written.set(topic, (written.get(topic) ?? 0) + count);
     if (known) last = { path, counts };
   }
-  const drops = new Map<string, { crash: number }>();
+  const drops = await untoldDrops(dataDir, leftover);
   for (const [topic, accepted] of leftover.accepted) {
     const lost = accepted - (leftover.accounted.get(topic) ?? 0) - (written.get(topic) ?? 0);
-    if (lost > 0) drops.set(topic, { crash: lost });
+    if (lost > 0) drops.set(topic, { ...drops.get(topic), crash: lost });
   }
   if (drops.size === 0) return undefined;
   return { bag, segment: last?.path ?? `bags/${bag}`, topics: ledgerTopics(last?.counts ?? {}, drops) };
+}
+
+/** Drops of a killed session that no ledger tells: one in a segment with its final name does, by its note. */
+async function untoldDrops(dataDir: string, { account }: Leftover): Promise<Map<string, Reasons>> {
+  const drops = new Map<string, Reasons>();
+  for (const { segment, topics } of account.drops ?? []) {
+    if (segment !== undefined && (await isThere(join(dataDir, segment)))) continue;
+    for (const [topic, reasons] of Object.entries(topics)) {
+      const sums = { ...drops.get(topic) };
+      for (const [reason, count] of Object.entries(reasons) as [DropReason, number][])
+        sums[reason] = (sums[reason] ?? 0) + count;
+      drops.set(topic, sums);
+    }
+  }
+  return drops;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

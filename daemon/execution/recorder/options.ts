@@ -46,6 +46,8 @@ export type RecorderOptions = {
 export type RecorderListener = {
   onSealed?(segment: EventPayload<'segment.sealed'>): void;
   onEvicted?(tombstone: EventPayload<'segment.evicted'>): void;
+  /** It cannot record for now: what comes is dropped, what was recorded may be left unsealed for a while. */
+  onFailed?(): void;
 };
 
 export type RecorderStatus = {

@@ -15,6 +15,9 @@ export type ChannelDeclaration = {
   readonly qosProfiles: string;
 };
 
+/** Samples that never came as far as the thread. */
+export type Drops = { readonly topic: string; readonly reason: DropReason; readonly count: number };
+
 export type ThreadOptions = {
   readonly dataDir: string;
   readonly bag: string;
@@ -36,7 +39,7 @@ export type ToThread =
   | { readonly t: 'block'; readonly id: number; readonly memory: SharedArrayBuffer }
   /** The memory of this block will not come again. */
   | { readonly t: 'gone'; readonly id: number }
-  | { readonly t: 'drops'; readonly topic: string; readonly reason: DropReason; readonly count: number }
+  | { readonly t: 'drops'; readonly drops: readonly Drops[] }
   | { readonly t: 'note'; readonly name: string; readonly facts: Facts }
   /** Write and seal everything published so far, then answer `done`. */
   | { readonly t: 'seal'; readonly ask: number }

@@ -21,7 +21,7 @@ import { type ChannelEntry, ChannelTable } from './channel-table.ts';
 import type { ClipFile } from './clip-file.ts';
 import { DropBook } from './drop-book.ts';
 import { EventQueue } from './event-queue.ts';
-import { IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
+import { forgetAccepted, IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
 import {
   type RecorderListener,
   type RecorderOptions,
@@ -34,6 +34,8 @@ import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts'
 
 const READY_MS = 60_000;
 const SEGMENTS_LISTED_MAX = 1024;
+/** Samples may come in another order; one that is older by more than this tells that their clock was set back. */
+const STEP_BACK_NS = 1_000_000_000n;
 
 /**
  * The recorder as the execution cell sees it: takes every sample without blocking, and counts in the ledger
@@ -76,7 +78,7 @@ export class Recorder {
     this.#asks = new ThreadAsks(options.clock);
     this.#channels = new ChannelTable(options);
     this.#events = new EventQueue(options.emit, options.report);
-    this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', ...drops }));
+    this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', drops }));
   }
 
   /** Resolves when leftovers of a crash are repaired and samples can be taken. Rejects `recorder.failed`. */
@@ -96,7 +98,8 @@ export class Recorder {
   /** Takes a sample, or drops and counts it. Never blocks, never throws, keeps no reference to the bytes. */
   offer(sample: Sample): void {
     this.#options.ledger.received(sample.topic);
-    if (sample.received > this.#newestNs) this.#newestNs = sample.received;
+    const behindNs = this.#newestNs - sample.received;
+    if (behindNs < 0n || behindNs > STEP_BACK_NS) this.#newestNs = sample.received;
     const reason = this.#take(sample);
     if (reason) this.#drops.drop(sample.topic, reason);
   }
@@ -108,7 +111,7 @@ export class Recorder {
   }
 
   /** Metadata of each segment sealed from now on. */
-  readonly note = (name: string, facts: Facts): void => this.#post({ t: 'note', name, facts });
+  readonly note = (name: string, facts: Facts): void => void this.#post({ t: 'note', name, facts });
 
   /** Why the sample is not taken; undefined when it is. */
   #take(sample: Sample): DropReason | undefined {
@@ -140,7 +143,10 @@ export class Recorder {
     };
   }
 
-  /** Seals what was offered so far; resolves when the segment has its final name and its events are durable. */
+  /**
+   * Seals what was offered so far; resolves when the segment has its final name and its events are durable. Rejects
+   * `recorder.failed` while a segment is left that could not be sealed.
+   */
   async sealNow(): Promise<void> {
     if (!this.#worker) return;
     this.#drops.tell();
@@ -153,7 +159,7 @@ export class Recorder {
     this.#isPaused = isPaused;
   }
 
-  /** When the newest sample was received, by the clock of its source; 0 before the first. */
+  /** When the newest sample was received, by the clock of its source, which may be set back; 0 before the first. */
   get newestNs(): bigint {
     return this.#newestNs;
   }
@@ -163,7 +169,7 @@ export class Recorder {
     return this.#bag;
   }
 
-  /** Seals what was offered so far; what is offered after it resolved goes into this bag. Pause meanwhile. */
+  /** As `sealNow`; what is offered after it resolved goes into this bag. Pause meanwhile. */
   async useBag(bag: string): Promise<void> {
     this.#requireThread('use-bag');
     this.#drops.tell();
@@ -213,7 +219,9 @@ export class Recorder {
         // Whoever was left behind unsealed is repaired at the next start, which then knows what to expect.
         if (this.#state !== 'failed') removeIntake(this.#intakeDir, this.#session, true);
       } catch (error) {
-        this.#options.report('error', 'the recorder did not seal in time', { error: String(error) });
+        this.#options.report('error', 'the recorder did not seal all; the next start does', {
+          error: String(error),
+        });
       }
       this.#worker = undefined;
       await worker.terminate();
@@ -245,8 +253,10 @@ export class Recorder {
     for (const channel of this.#channels.all()) this.#announce(channel);
   }
 
-  #post(message: ToThread): void {
+  /** False where there is no thread. */
+  #post(message: ToThread): boolean {
     this.#worker?.postMessage(message);
+    return this.#worker !== undefined;
   }
 
   #addChannel(sample: Sample): ChannelEntry | undefined {
@@ -304,13 +314,13 @@ export class Recorder {
         this.#sealed(message);
         return;
       case 'crashed':
-        this.#crashed(message.losses);
+        this.#drops.crashed(message.losses);
         this.#events.add([{ kind: 'losses.recorded', payload: message.losses }]);
         return;
       case 'state':
-        if (message.state === 'failed') report('error', `recording failed: ${message.reason}`);
         this.#state = message.state;
         this.#reason = message.reason;
+        if (message.state === 'failed') this.#failed(`recording failed: ${message.reason}`);
         return;
       case 'report':
         report(message.level, message.message);
@@ -336,7 +346,7 @@ export class Recorder {
       -SEGMENTS_LISTED_MAX,
     );
     this.#sealedBytes += bytes;
-    if (losses && repaired) this.#crashed(losses);
+    if (losses && repaired) this.#drops.crashed(losses);
     if (!repaired) this.#live.add(path);
     for (const listener of this.#listeners) listener.onSealed?.(segment);
     const events: NewEvent[] = [{ kind: 'segment.sealed', payload: segment }];
@@ -357,14 +367,9 @@ export class Recorder {
     );
   }
 
-  /** What a former life lost was received once and never written. */
-  #crashed(losses: Extract<FromThread, { t: 'crashed' }>['losses']): void {
-    for (const { topic, dropped } of losses.topics) {
-      const count = dropped['crash'] ?? 0;
-      if (count === 0) continue;
-      this.#options.ledger.received(topic, count);
-      this.#options.ledger.dropped(topic, 'crash', count);
-    }
+  #failed(message: string, facts: Record<string, unknown> = {}): void {
+    this.#options.report('error', message, facts);
+    for (const listener of this.#listeners) listener.onFailed?.();
   }
 
   /** The thread is gone: what it held is lost and counted; a new one repairs the file and goes on. */
@@ -378,9 +383,9 @@ export class Recorder {
     this.#queuedBytes = 0;
     this.#state = 'failed';
     this.#reason = error.message;
-    this.#options.report('error', 'the recorder thread died', { error: error.stack ?? error.message });
-    this.#countInFlight();
-    removeIntake(this.#intakeDir, this.#session);
+    this.#failed('the recorder thread died', { error: error.stack ?? error.message });
+    this.#drops.dropInFlight();
+    forgetAccepted(this.#intakeDir, this.#session);
     const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');
     this.#asks.refuseAll(failed);
     if (this.#onDeath) this.#onDeath(failed);
@@ -388,12 +393,5 @@ export class Recorder {
       // A start that fails ends in another death, which tries again.
       void this.#startThread().catch(() => {});
     });
-  }
-
-  #countInFlight(): void {
-    for (const { topic, received, written, dropped } of this.#options.ledger.lines()) {
-      const lost = Object.values(dropped).reduce((sum, count) => sum + count, written);
-      this.#drops.drop(topic, 'write_failed', received - lost);
-    }
   }
 }

@@ -2,14 +2,16 @@ import { basename } from 'node:path';
 import { type Clock, type DropReason, EdgeError } from '../../../contract/core.ts';
 import { type ChunkBuilder, McapWriter, type Packed } from '../../../formats/mcap/index.ts';
 import { Accounts } from './accounts.ts';
-import { BagFolder, topicCounts, writeNote } from './bag-folder.ts';
+import { BagFolder, topicCounts } from './bag-folder.ts';
 import { BlockQueue } from './block-queue.ts';
 import { type Chore, doChore } from './chores.ts';
 import { ChunkLine } from './chunk-line.ts';
 import { DiskSpace } from './disk-space.ts';
-import { sealedEvents, settleLeftovers } from './leftovers.ts';
+import { type Failure, failureOf, unsealed } from './failure.ts';
+import { settleLeftovers } from './leftovers.ts';
 import { Packing } from './packing.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
+import { publishSegment } from './publish-segment.ts';
 import { Segment } from './segment.ts';
 import { ThreadChannels } from './thread-channels.ts';
 
@@ -22,7 +24,6 @@ const BUSY_MS = 100;
 
 type Open = { readonly segment: Segment; readonly number: number; readonly relative: string };
 type SealAsk = Extract<ToThread, { t: 'seal' | 'bag' }>;
-type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
 
 /**
  * The recorder thread: takes what the main thread published, writes it as chunks, syncs, rotates, seals.
@@ -86,7 +87,7 @@ export class RecordingThread {
         this.#accounts.addChannel(message.id, message.topic);
         return;
       case 'drops':
-        this.#accounts.drop(message.topic, message.reason, message.count);
+        this.#accounts.drop(message.drops);
         return;
       case 'block':
         this.#blockMs = this.#clock.monotonicMs();
@@ -158,12 +159,19 @@ export class RecordingThread {
       await this.#sealOpen();
       this.#tellDrops();
       for (const ask of asks) if (ask.t === 'bag') await this.#moveTo(ask.bag);
-      for (const { ask } of asks) void this.#closing.then(() => this.#post({ t: 'done', ask }));
+      for (const { ask } of asks) void this.#closing.then(() => this.#answer(ask));
     }
+  }
+
+  /** Whoever asked takes what is sealed for all there is: a segment that was left refuses it. */
+  #answer(ask: number): void {
+    if (!this.#hasLeftSegment) this.#post({ t: 'done', ask });
+    else this.#post({ t: 'refused', ask, error: unsealed(this.#folder.bag, this.#failure) });
   }
 
   async #moveTo(bag: string): Promise<void> {
     await this.#closing;
+    if (this.#hasLeftSegment) return;
     this.#folder = await BagFolder.open(this.#options.dataDir, bag);
     this.#accounts.moveTo(bag, this.#folder.nextNumber);
   }
@@ -227,7 +235,8 @@ export class RecordingThread {
     const segment = await Segment.create(absolute, this.#options.library, new McapWriter(), now);
     this.#open = { segment, number, relative };
     this.#post({ t: 'opened', path: relative });
-    this.#post({ t: 'state', state: 'recording', reason: '', bytes: segment.bytes });
+    // While it was made, the one before may have been left.
+    if (!this.#failure) this.#post({ t: 'state', state: 'recording', reason: '', bytes: segment.bytes });
     return this.#open;
   }
 
@@ -270,25 +279,38 @@ export class RecordingThread {
       this.#failure = { reason: 'disk_full', message: shortage, sinceMs: now };
       return;
     }
-    if (this.#hasLeftSegment) {
-      await this.#closing;
-      await settleLeftovers(this.#options, this.#post, false);
-      this.#folder = await BagFolder.open(this.#options.dataDir, this.#folder.bag);
-      this.#hasLeftSegment = false;
+    try {
+      if (this.#hasLeftSegment) await this.#settleLeft();
+    } catch (error) {
+      this.#failure = { ...failure, message: (error as Error).message, sinceMs: now };
+      return;
     }
     this.#failure = undefined;
     this.#post({ t: 'report', level: 'info', message: `recording again after: ${failure.message}` });
     this.#post({ t: 'state', state: 'recording', reason: '', bytes: 0 });
   }
 
+  /** The repair takes up every unsealed file: none may be open meanwhile, nor be written to after it. */
+  async #settleLeft(): Promise<void> {
+    await this.#sealOpen();
+    await this.#closing;
+    const isAll = await settleLeftovers(this.#options, this.#post, false);
+    this.#folder = await BagFolder.open(this.#options.dataDir, this.#folder.bag);
+    this.#hasLeftSegment = false;
+    if (isAll) this.#accounts.settled(this.#folder.nextNumber);
+  }
+
   /** `chunk`: it was to be written when it happened. */
   async #fail(error: unknown, chunk?: ChunkBuilder): Promise<void> {
-    const { code, message } = error as { code?: string; message: string };
-    const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'write_failed';
-    this.#failure = { reason, message, sinceMs: this.#clock.monotonicMs() };
-    this.#post({ t: 'state', state: 'failed', reason: message, bytes: 0 });
+    const { reason } = this.#failed(error);
     if (chunk && chunk.messages > 0) this.#dropChunk(chunk, reason);
     await this.#sealOpen();
+  }
+
+  #failed(error: unknown): Failure {
+    this.#failure = failureOf(error, this.#clock.monotonicMs());
+    this.#post({ t: 'state', state: 'failed', reason: this.#failure.message, bytes: 0 });
+    return this.#failure;
   }
 
   #dropChunk(chunk: ChunkBuilder, reason: DropReason): void {
@@ -318,43 +340,42 @@ export class RecordingThread {
   }
 
   async #finish(open: Open, losses: ReturnType<Accounts['close']>): Promise<void> {
-    const { bag } = this.#folder;
-    const { dataDir } = this.#options;
     const { segment, relative, number } = open;
+    const { dataDir } = this.#options;
+    const onProgress = () => this.#post({ t: 'progress' });
     try {
-      const sha256 = await segment.digest(() => this.#post({ t: 'progress' }));
-      const { summary, bytes } = segment;
-      const sealed = sealedEvents({ bag, path: relative, summary, bytes, sha256, repaired: false }, losses);
-      await writeNote(dataDir, sealed);
-      await segment.publish();
-      this.#accounts.sealed(number, summary.counts);
+      const sealed = await publishSegment(dataDir, relative, segment, losses, onProgress);
+      this.#accounts.told(losses);
+      this.#accounts.sealed(number, segment.summary.counts);
       this.#post({ t: 'sealed', ...sealed });
-      await this.#folder.enter(basename(relative), summary);
     } catch (error) {
       await this.#leave(open, losses, error);
+      return;
     }
+    // The segment is sealed and told whatever becomes of the list: the next one writes that again.
+    await this.#folder.enter(basename(relative), segment.summary).catch(({ message }: Error) => {
+      this.#post({ t: 'report', level: 'warn', message: `metadata.yaml lacks ${relative}: ${message}` });
+    });
   }
 
   /** Drops since the last segment, where none is open that would carry them. */
   #tellDrops(): void {
     if (!this.#accounts.hasDrops) return;
     const { bag } = this.#folder;
-    this.#post({ t: 'crashed', losses: this.#accounts.close(bag, `bags/${bag}`, {}) });
+    const losses = this.#accounts.close(bag, `bags/${bag}`, {});
+    this.#post({ t: 'crashed', losses });
+    this.#accounts.told(losses);
   }
 
   /** The segment stays under its unsealed name until there is space, or until the next start. */
   async #leave(open: Open, losses: ReturnType<Accounts['close']>, error: unknown): Promise<void> {
-    this.#accounts.left();
+    this.#accounts.left(open.segment.summary.counts);
     this.#accounts.putBack(losses);
     this.#hasLeftSegment = true;
     await open.segment.abandon();
-    const { message } = error as Error;
-    this.#post({
-      t: 'report',
-      level: 'warn',
-      message: `segment ${open.relative} is not sealed yet: ${message}`,
-    });
-    this.#failure ??= { reason: 'write_failed', message, sinceMs: this.#clock.monotonicMs() };
+    const message = `segment ${open.relative} is not sealed yet: ${(error as Error).message}`;
+    this.#post({ t: 'report', level: 'warn', message });
+    if (!this.#failure) this.#failed(error);
   }
 
   /** Blocks come fast: hashing now would take the processor from writing. What is left is done at the seal. */

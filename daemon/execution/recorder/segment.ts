@@ -28,6 +28,7 @@ export class Segment {
   readonly #hasher: FileHasher;
   #hashing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
+  #syncFault: unknown;
   #synced = 0;
   #syncingTo = 0;
 
@@ -110,8 +111,18 @@ export class Segment {
   async #syncNow(): Promise<void> {
     const upTo = this.#writer.offset;
     this.#syncingTo = upTo;
-    await this.#handle.datasync();
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      this.#syncFault = error;
+      throw error;
+    }
     this.#synced = upTo;
+  }
+
+  /** The kernel tells of lost pages once: a sync of the same handle after that succeeds and says nothing. */
+  #requireSynced(): void {
+    if (this.#syncFault !== undefined) throw this.#syncFault;
   }
 
   /** Hashes a little of what is written; false when there is nothing left to hash. */
@@ -124,15 +135,20 @@ export class Segment {
     return true;
   }
 
-  /** Writes losses, summary and footer and makes them durable. No write may follow. */
+  /**
+   * Writes losses, summary and footer and makes them durable. No write may follow. Rejects where a sync failed
+   * before: what the file holds is for the repair to find out.
+   */
   async end(
     losses: ReadonlyMap<string, string> | undefined,
     notes: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(),
   ): Promise<void> {
+    this.#requireSynced();
     for (const [name, facts] of notes) await this.#append(this.#writer.metadata(name, facts));
     if (losses) await this.#append(this.#writer.metadata('auraison.losses', losses));
     await this.#append(this.#writer.end());
     await this.#syncing?.catch(() => {});
+    this.#requireSynced();
     await this.#handle.sync();
     await this.#handle.close();
   }
@@ -143,10 +159,15 @@ export class Segment {
     return this.#hasher.digest(this.#writer.offset, onProgress);
   }
 
-  /** Gives the ended file its final name, durably. */
+  /** Gives the ended file its final name, durably; where that fails it keeps the one it has. */
   async publish(): Promise<void> {
     await rename(this.path + ACTIVE, this.path);
-    await syncFolder(dirname(this.path));
+    try {
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      await rename(this.path, this.path + ACTIVE);
+      throw error;
+    }
   }
 
   /** Lets go of a file that could not be ended; the repair takes it up later. */

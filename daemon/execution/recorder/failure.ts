@@ -1,0 +1,16 @@
+import { type DropReason, EdgeError, type ErrorBody } from '../../../contract/core.ts';
+
+/** Why the recorder thread cannot write, and since when it waits, milliseconds of the monotonic clock. */
+export type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
+
+/** `reason`: what samples that come meanwhile are counted as. */
+export function failureOf(error: unknown, sinceMs: number): Failure {
+  const { code, message } = error as { code?: string; message: string };
+  return { reason: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'write_failed', message, sinceMs };
+}
+
+/** Who has the recording sealed takes what is sealed for all there is: told while a segment is left. */
+export function unsealed(bag: string, failure: Failure | undefined): ErrorBody {
+  const message = `a segment is not sealed yet: ${failure?.message ?? ''}`;
+  return new EdgeError('recorder.failed', { operation: 'seal', subject: bag, message }).toBody();
+}
