@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClipInfo, payloadFault } from '../../contract/index.ts';
@@ -67,6 +67,35 @@ describe('a clip', () => {
     ]);
     expect(await numbersIn(join(dataDir, 'bags', asked.bag))).toEqual(range(169, 199));
     await second.stop();
+  });
+
+  it('holds the samples around its trigger also where their clock was set back before', async () => {
+    const { recording, start, stop } = makeRecording(dataDir);
+    await start();
+    for (let i = 0; i < 100; i++) recording.offer(sampleOf('/a', 7_200_000 + i));
+    for (let i = 0; i < 100; i++) recording.offer(sampleOf('/a', i));
+    const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 49, postMs: 0, wait: true });
+    expect(await numbersIn(join(dataDir, 'bags', clip.bag))).toEqual(range(50, 99));
+    await stop();
+  });
+
+  it('of which nothing is left at the next start is none', async () => {
+    const first = makeRecording(dataDir);
+    await first.start();
+    first.recording.offer(sampleOf('/a', 1));
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 30, postMs: 3_600_000 });
+    await first.stop();
+    rmSync(join(dataDir, 'bags', 'bag'), { recursive: true });
+
+    const second = makeRecording(dataDir);
+    await second.start();
+    const isTold = () => second.reports.join().includes(`clip ${asked.bag}: there is no clip`);
+    await until(isTold, 'the end of the clip');
+    expect(await second.recording.clips()).toEqual([]);
+    await second.stop();
+    expect(payloads(second.events, 'clip.recorded')).toEqual([]);
+    expect(readdirSync(join(dataDir, 'bags', '.clips'))).toEqual([]);
+    expect(existsSync(join(dataDir, 'bags', asked.bag))).toBe(false);
   });
 
   it('that was cut off while it was written is made anew; one that is whole is told again', async () => {

@@ -1,9 +1,19 @@
-import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { payloadFault } from '../../contract/index.ts';
+import type { RecorderOptions } from '../../daemon/execution/recorder/index.ts';
 import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
 import { makeRecording, numbersIn } from '../support/recording.ts';
+import { until } from '../support/until.ts';
 
 let dataDir: string;
 let remove: () => void;
@@ -12,7 +22,8 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-const make = () => makeRecording(dataDir, { mode: 'episode', recorder: { bag: 'idle' } });
+const make = (recorder: Partial<RecorderOptions> = {}) =>
+  makeRecording(dataDir, { mode: 'episode', recorder: { bag: 'idle', ...recorder } });
 const bagOf = (bag: string) => join(dataDir, 'bags', bag);
 
 describe('episodes', () => {
@@ -92,6 +103,42 @@ describe('episodes', () => {
       'discarded',
       'discarded',
     ]);
+  });
+
+  it('are none where their last segment cannot be sealed', async () => {
+    const { recording, events, start, stop } = make();
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'lost' });
+    recording.offer(sampleOf('/a', 1));
+    // A folder is in the way of the note beside the segment.
+    const inTheWay = join(bagOf(bag), `${bag}_0.mcap.sealed.json.tmp`);
+    mkdirSync(inTheWay);
+    await expect(recording.episodes.stop({})).rejects.toMatchObject({ code: 'recorder.failed' });
+    expect(recording.episodes.list()).toEqual([]);
+    expect(payloads(events, 'episode.discarded')).toMatchObject([{ bag }]);
+    expect(readdirSync(bagOf(bag)).filter((name) => name.startsWith('episode.'))).toEqual([]);
+    rmdirSync(inTheWay);
+    await stop();
+  });
+
+  it('are none where the recorder failed for a while', async () => {
+    const { recorder, recording, reports, start, stop } = make({ retryMs: 50 });
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'holed' });
+    const inTheWay = join(bagOf(bag), `${bag}_0.mcap.active`);
+    mkdirSync(inTheWay);
+    recording.offer(sampleOf('/a', 1));
+    await until(() => reports.join().includes('recording failed'), 'the recorder to fail');
+    await until(() => recorder.status().state === 'recording', 'the recorder to go on');
+    recording.offer(sampleOf('/a', 2));
+    await expect(recording.episodes.stop({})).rejects.toMatchObject({ code: 'recorder.failed' });
+    expect(recording.episodes.list()).toEqual([]);
+    expect(existsSync(join(bagOf(bag), 'episode.json'))).toBe(false);
+    const next = await recording.episodes.start({ label: 'sound' });
+    recording.offer(sampleOf('/a', 3));
+    expect(await recording.episodes.stop({})).toMatchObject({ bag: next.bag, messages: 1 });
+    rmdirSync(inTheWay);
+    await stop();
   });
 
   it('are refused in other modes, with the way to have them', async () => {

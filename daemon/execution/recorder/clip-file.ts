@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ClipInfo, EventPayload } from '../../../contract/index.ts';
+import { type ClipInfo, EdgeError, type EventPayload } from '../../../contract/core.ts';
 import {
   type Channel,
   ChunkBuilder,
@@ -32,7 +32,8 @@ const CHUNK_BYTES = 2 * 1024 * 1024;
 
 /**
  * Copies the span of a clip out of sealed segments into a bag of its own: whole and durable when this resolves,
- * or not there. A clip that is there already is left as it is.
+ * or not there. A clip that is there already is left as it is. Rejects `recorder.failed`, not to be tried again,
+ * where no sample of the span is left.
  */
 export async function cutClip(
   dataDir: string,
@@ -58,6 +59,10 @@ export async function cutClip(
   } finally {
     await handle.close();
   }
+  if (cut.writer.summary.messages === 0) {
+    await rm(folder, { recursive: true, force: true });
+    throw nothingLeft(info);
+  }
   await rename(part, join(folder, name));
   const path = `bags/${info.bag}/${name}`;
   const { summary, offset: bytes } = cut.writer;
@@ -78,6 +83,11 @@ export async function cutClip(
   await replaceFile(join(folder, CLIP_FILE), JSON.stringify(file));
   await syncFolder(join(dataDir, 'bags'));
   return file;
+}
+
+function nothingLeft({ bag }: ClipInfo): EdgeError {
+  const message = 'no sample of its time is on the disk';
+  return new EdgeError('recorder.failed', { operation: 'cut clip', subject: bag, message, retryable: false });
 }
 
 export function spanOf(info: ClipInfo): Span {

@@ -36,11 +36,17 @@ type Order = ClipInfo & { readonly source?: string };
 /** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
 const PATIENCE_MS = 2_000;
 const LOOK_MS = 20;
+/**
+ * A clip that fails is tried again this often, and the ring keeps its samples meanwhile. Not for ever: a ring that
+ * may not turn fills the disk.
+ */
+const TRIES_MAX = 20;
+const TRY_AGAIN_MS = 3_000;
 
 /**
  * Clips: the time around a trigger, cut out of what is recorded into a bag of its own. A request is
  * acknowledged when its order is durable; from then on it comes, also when the power fails before its end:
- * the order is carried out at the next start with what the disk then holds.
+ * the order is carried out at the next start with what the disk then holds. Where that is nothing there is no clip.
  */
 export class Clips {
   readonly #options: ClipsOptions;
@@ -58,14 +64,9 @@ export class Clips {
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
         const { source, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
-        const whole = this.#cut(info, source);
-        this.#pending.set(info.clip_id, { info, whole });
-        await whole.finally(() => this.#pending.delete(info.clip_id));
+        await this.#begin(info, () => this.#cut(info, source)).catch(() => {});
       } catch (error) {
-        this.#options.report('warn', 'a clip of a former life could not be made', {
-          name,
-          error: String(error),
-        });
+        this.#options.report('warn', 'an order of a clip cannot be read', { name, error: String(error) });
       }
     }
   }
@@ -102,12 +103,10 @@ export class Clips {
     const ordered = new Promise<boolean>((resolve) => {
       begin = resolve;
     });
-    const whole = ordered.then((go) => (go ? this.#carryOut(info) : info));
-    whole.catch((error: unknown) => {
-      this.#options.report('warn', `clip ${info.bag} is not made yet`, { error: String(error) });
-    });
-    this.#pending.set(info.clip_id, { info, whole });
-    void whole.catch(() => {}).then(() => this.#pending.delete(info.clip_id));
+    const latestMs = this.#latestMs(info);
+    const whole = this.#begin(info, async () =>
+      (await ordered) ? await this.#carryOut(info, latestMs) : info,
+    );
     try {
       await this.#order(info);
     } catch (error) {
@@ -116,6 +115,48 @@ export class Clips {
     }
     begin(true);
     return request.wait === true ? await whole : info;
+  }
+
+  /** What comes of the first try. Pending until it is made, or until it is left to the next start. */
+  #begin(info: ClipInfo, attempt: () => Promise<ClipInfo>): Promise<ClipInfo> {
+    const whole = attempt();
+    this.#pending.set(info.clip_id, { info, whole });
+    void this.#seeThrough(info, whole, attempt);
+    return whole;
+  }
+
+  async #seeThrough(
+    info: ClipInfo,
+    first: Promise<ClipInfo>,
+    attempt: () => Promise<ClipInfo>,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stopping;
+    let whole = first;
+    for (let tries = 1; !(await this.#isOver(info, whole, tries)); tries++) {
+      await pause(clock, TRY_AGAIN_MS, signal);
+      if (signal.aborted) break;
+      whole = attempt();
+      this.#pending.set(info.clip_id, { info, whole });
+    }
+    this.#pending.delete(info.clip_id);
+  }
+
+  /** Whether there is nothing more to try in this life. The order goes where no later one can do better. */
+  async #isOver(info: ClipInfo, whole: Promise<ClipInfo>, tries: number): Promise<boolean> {
+    try {
+      await whole;
+      return true;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'recorder.failed', 'record clip', info.bag);
+      const isEmpty = error.code === 'recorder.failed' && !error.retryable;
+      if (isEmpty) await unlink(this.#orderOf(info)).catch(() => {});
+      const isOver = isEmpty || tries === TRIES_MAX;
+      const what = isEmpty ? 'there is no clip' : 'is not made yet';
+      if (isOver || tries === 1)
+        this.#options.report('warn', `clip ${info.bag}: ${what}`, { error: error.message, tries });
+      return isOver;
+    }
   }
 
   /** The clip of a request that came before under the same id, of this life or a former. */
@@ -173,20 +214,23 @@ export class Clips {
     await recorder.tell([{ kind: 'clip.requested', payload }]);
   }
 
-  async #carryOut(info: ClipInfo): Promise<ClipInfo> {
-    await this.#untilOver(info);
+  async #carryOut(info: ClipInfo, latestMs: number): Promise<ClipInfo> {
+    await this.#untilOver(info, latestMs);
     if (this.#stopping.signal.aborted) return info;
     await this.#options.recorder.sealNow();
     return await this.#cut(info);
   }
 
+  #latestMs({ to_ns, trigger_ns }: ClipInfo): number {
+    const postMs = Number(BigInt(to_ns) - BigInt(trigger_ns)) / 1e6;
+    return this.#options.clock.monotonicMs() + postMs + PATIENCE_MS;
+  }
+
   /** Until a sample behind the end was recorded, or none came although it is time. */
-  async #untilOver(info: ClipInfo): Promise<void> {
+  async #untilOver(info: ClipInfo, latestMs: number): Promise<void> {
     const { clock, recorder } = this.#options;
-    const postMs = Number(BigInt(info.to_ns) - BigInt(info.trigger_ns)) / 1e6;
-    const latest = clock.monotonicMs() + postMs + PATIENCE_MS;
-    if (postMs === 0) return;
-    while (recorder.newestNs <= BigInt(info.to_ns) && clock.monotonicMs() < latest) {
+    if (info.to_ns === info.trigger_ns) return;
+    while (recorder.newestNs <= BigInt(info.to_ns) && clock.monotonicMs() < latestMs) {
       await pause(clock, LOOK_MS, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
     }

@@ -47,6 +47,8 @@ export class Episodes {
   readonly #options: EpisodesOptions;
   readonly #whole = new Map<string, EpisodeInfo>();
   #running: EpisodeInfo | undefined;
+  /** Since the last start: what came meanwhile is dropped. */
+  #hasFailed = false;
   #segments: Segment[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
@@ -56,6 +58,9 @@ export class Episodes {
     options.recorder.listen({
       onSealed: (segment) => {
         if (segment.bag === this.#running?.bag) this.#segments.push(segment);
+      },
+      onFailed: () => {
+        this.#hasFailed = true;
       },
     });
   }
@@ -94,6 +99,7 @@ export class Episodes {
       await mkdir(this.#folder(bag), { recursive: true });
       await syncFolder(join(this.#options.dataDir, 'bags'));
       await this.#write(bag, OPEN, info);
+      this.#hasFailed = false;
       await recorder.useBag(bag);
       await recorder.tell([{ kind: 'episode.started', payload: { episode_id: id, bag, label: info.label } }]);
       this.#segments = [];
@@ -109,10 +115,13 @@ export class Episodes {
       const running = this.#requireRunning('stop', order.episode_id);
       const { recorder } = this.#options;
       recorder.paused = true;
-      await recorder.sealNow();
+      await recorder.sealNow().catch((error: unknown) => {
+        if (!this.#hasFailed) throw error;
+      });
       this.#running = undefined;
       const segments = this.#segments;
-      if (recorder.status().state !== 'recording' || segments.some(({ repaired }) => repaired)) {
+      const isDamaged = this.#hasFailed || segments.some(({ repaired }) => repaired);
+      if (isDamaged || recorder.status().state !== 'recording') {
         await this.#settleInterrupted(running, 'the recorder failed while it was recorded');
         throw refused(
           'stop',

@@ -26,7 +26,10 @@ export type RetentionOptions = {
 type Kept = {
   readonly path: string;
   readonly bytes: number;
+  /** By the wall clock: for the order of what former lives left. */
   readonly sealedMs: number;
+  /** By the monotonic clock; of former lives, when it was found. */
+  readonly sinceMs: number;
   readonly endNs: bigint;
 };
 
@@ -82,6 +85,7 @@ export class Retention {
       path,
       bytes,
       sealedMs: Number(this.#options.clock.now() / 1_000_000n),
+      sinceMs: this.#options.clock.monotonicMs(),
       endNs: BigInt(end_ns),
     });
   }
@@ -112,16 +116,26 @@ export class Retention {
   async #turnRing({ bag, durationMs, bytesMax }: Extract<RetentionPolicy, { kind: 'ring' }>): Promise<void> {
     const { recorder } = this.#options;
     const ring = this.#kept.filter(({ path }) => bagOf(path) === bag);
-    const oldestNs = recorder.newestNs - BigInt(Math.round(durationMs * 1e6));
     let bytes = ring.reduce((sum, one) => sum + one.bytes, 0);
     const victims: string[] = [];
     for (const one of ring) {
-      const isDue = bytes > bytesMax || (recorder.newestNs > 0n && one.endNs < oldestNs);
+      const isDue = bytes > bytesMax || this.#isOld(one, durationMs);
       if (!isDue || this.#isNeeded(one) || victims.length === BATCH) break;
       victims.push(one.path);
       bytes -= one.bytes;
     }
     if (victims.length > 0) await recorder.evict({ paths: victims, reason: 'ring', isKept: false });
+  }
+
+  /**
+   * By the time of the samples, and by our own too: a clock of samples that is set makes nothing old that was sealed
+   * just now. What lies ahead of the newest sample is from before such a step back, and has only our own time.
+   */
+  #isOld({ endNs, sinceMs }: Kept, durationMs: number): boolean {
+    const { clock, recorder } = this.#options;
+    const { newestNs } = recorder;
+    if (newestNs === 0n || clock.monotonicMs() - sinceMs <= durationMs) return false;
+    return endNs > newestNs || endNs < newestNs - BigInt(Math.round(durationMs * 1e6));
   }
 
   async #keepQuota(bytesMax: number): Promise<void> {
@@ -167,6 +181,7 @@ export class Retention {
   /** Sealed files of all bags. The end of the messages is read where a ring needs it. */
   async #scan(): Promise<Kept[]> {
     const root = join(this.#options.dataDir, 'bags');
+    const sinceMs = this.#options.clock.monotonicMs();
     const rings = new Set(this.#options.policies.flatMap((one) => (one.kind === 'ring' ? [one.bag] : [])));
     const found: Kept[] = [];
     const bags = await readdir(root, { withFileTypes: true }).catch(() => []);
@@ -177,7 +192,8 @@ export class Retention {
         const { size, mtimeMs } = await stat(file);
         const summary = rings.has(bag) ? await readSummary(file).catch(() => undefined) : undefined;
         const path = `bags/${bag}/${name}`;
-        found.push({ path, bytes: size, sealedMs: mtimeMs, endNs: summary?.endTime ?? 0n });
+        const endNs = summary?.endTime ?? 0n;
+        found.push({ path, bytes: size, sealedMs: mtimeMs, sinceMs, endNs });
       }
     }
     return found;

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ClipInfo, EdgeError, IdSource, type NewEvent } from '../../contract/index.ts';
+import { Clips } from '../../daemon/execution/recording/clips.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { makeFolder } from '../support/recorder.ts';
+import { until } from '../support/until.ts';
+
+let dataDir: string;
+let remove: () => void;
+beforeEach(() => {
+  ({ dataDir, remove } = makeFolder());
+});
+afterEach(() => remove());
+
+const failed = (retryable: boolean) =>
+  new EdgeError('recorder.failed', { operation: 'cut clip', subject: 'clip', message: 'no luck', retryable });
+
+/** Clips of a recorder that fails while it has a fault. */
+function makeClips() {
+  const clock = new ManualClock();
+  const events: NewEvent[] = [];
+  const reports: string[] = [];
+  const state: { fault: Error | undefined; tries: number } = { fault: failed(true), tries: 0 };
+  const recorder = {
+    bag: 'bag',
+    newestNs: 1_700_000_000_000_000_000n,
+    sealNow: async () => {},
+    tell: async (told: readonly NewEvent[]) => void events.push(...told),
+    cutClip: async (info: ClipInfo) => {
+      state.tries += 1;
+      if (state.fault) throw state.fault;
+      const { bag } = info;
+      const facts = { sha256: '0'.repeat(64), bytes: 9, messages: 5, topics: {}, repaired: false };
+      const sealed = { bag, path: `bags/${bag}/${bag}_0.mcap`, start_ns: '1', end_ns: '2', ...facts };
+      return { info: { ...info, state: 'whole' as const }, sealed, sources: [] };
+    },
+  };
+  const ids = new IdSource(
+    () => 1_700_000_000_000,
+    (length) => randomBytes(length),
+  );
+  const report = (_level: string, message: string) => void reports.push(message);
+  const clips = new Clips({ clock, ids, dataDir, recorder, preMs: 100, postMs: 0, report });
+  /** Time passes, and promises that wait for the disk come to their end. */
+  const pass = async (ms: number) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(ms);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const orders = () => readdirSync(join(dataDir, 'bags', '.clips')).length;
+  return { clips, state, events, reports, pass, orders };
+}
+
+describe('a clip that fails', () => {
+  it('is tried again, and the ring keeps its samples until it is made', async () => {
+    const { clips, state, events, reports, pass, orders } = makeClips();
+    const asked = await clips.record({ trigger: 'api', reason: '' });
+    await until(() => reports.length === 1, 'the first try');
+    expect(clips.neededFromNs()).toBe(BigInt(asked.from_ns));
+    await pass(3_000);
+    expect(state.tries).toBe(2);
+    state.fault = undefined;
+    await pass(3_000);
+    await until(() => clips.neededFromNs() === undefined, 'the clip');
+    expect(events.map(({ kind }) => kind)).toEqual(['clip.requested', 'segment.sealed', 'clip.recorded']);
+    expect(orders()).toBe(0);
+  });
+
+  it('tells whoever waits for it at once', async () => {
+    const { clips, pass, state } = makeClips();
+    await expect(clips.record({ trigger: 'api', reason: '', wait: true })).rejects.toThrow('no luck');
+    state.fault = undefined;
+    await pass(3_000);
+    await until(() => clips.neededFromNs() === undefined, 'the clip');
+    expect(state.tries).toBe(2);
+  });
+
+  it('again and again is left to the next start: the ring has to turn', async () => {
+    const { clips, state, reports, pass, orders } = makeClips();
+    await clips.record({ trigger: 'api', reason: '' });
+    await until(() => reports.length === 1, 'the first try');
+    for (let n = 0; n < 30; n++) await pass(3_000);
+    expect(state.tries).toBe(20);
+    expect(reports).toHaveLength(2);
+    expect(clips.neededFromNs()).toBeUndefined();
+    expect(orders()).toBe(1);
+  });
+
+  it('for want of samples is none, and its order goes', async () => {
+    const { clips, state, events, reports, pass, orders } = makeClips();
+    state.fault = failed(false);
+    await clips.record({ trigger: 'api', reason: '' });
+    await until(() => clips.neededFromNs() === undefined, 'the end of it');
+    await pass(60_000);
+    expect(state.tries).toBe(1);
+    expect(reports).toEqual([expect.stringContaining('there is no clip')]);
+    expect(events.map(({ kind }) => kind)).toEqual(['clip.requested']);
+    expect(orders()).toBe(0);
+  });
+});
