@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
+import { loadNative } from '../../adapters/zenoh/native-loader.ts';
 import { type Declaration, EdgeError, type KeyValue } from '../../contract/index.ts';
 import { bytes, sleep, text } from '../support/key-values.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -183,5 +184,34 @@ describe('a receiver that stands still', () => {
       return read > at;
     }, 'a small value beside the stalled reader');
     expect(faults).toEqual([]);
+  });
+});
+
+describe('what strangers write beside the payload', () => {
+  it('counts in what a queue holds: attachments and keys', async () => {
+    const session = await loadNative().openSession(
+      {
+        mode: 'client',
+        listen: [],
+        connect: [endpoint],
+        overrides: [],
+        pinnedShmBytesMax: 0,
+        sharedMemoryBytes: 0,
+      },
+      () => {},
+    );
+    opened.push({ close: () => session.close().then(() => session.release()) });
+    // Nobody takes anything out: what the queue holds is what its limit lets it.
+    const held = async (key: string, attachment: Uint8Array | undefined) => {
+      const reader = session.reserve();
+      await session.declareSubscriber(reader, key, undefined, { depth: 100, bytes: 1_000 });
+      const publisher = await session.declarePublisher(key, undefined, false, 0, {});
+      for (let i = 0; i < 10; i++) session.put(publisher, bytes('x'), attachment, undefined);
+      await eventually(() => session.counters(reader)?.received === 10, 'ten values');
+      return session.counters(reader)?.queued;
+    };
+    expect(await held('beside/nothing', undefined)).toBe(10);
+    expect(await held('beside/attachment', new Uint8Array(400))).toBe(2);
+    expect(await held(`beside/${'long'.repeat(100)}`, undefined)).toBe(2);
   });
 });

@@ -175,7 +175,9 @@ impl Shared {
     }
 
     pub(crate) fn add_as(&self, id: u32, entity: Entity) -> u32 {
-        lock(&self.entities).insert(id, entity);
+        let before = lock(&self.entities).insert(id, entity);
+        // Destroyed outside of the lock: undeclaring sends messages.
+        drop(before);
         id
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use zenoh::bytes::ZBytes;
 use zenoh::query::{Query, Reply};
 use zenoh::sample::Sample;
 
@@ -43,13 +44,17 @@ pub enum Event {
 }
 
 impl Event {
-    /// Payload bytes this event keeps alive; what the byte limit of a queue counts.
+    /// Bytes this event keeps alive, whatever part of a message a stranger put them into; what the byte limit
+    /// of a queue counts.
     pub fn weight(&self) -> usize {
         match self {
-            Event::Sample(sample) => sample.payload().len(),
-            Event::Query { open, .. } => open.query.payload().map_or(0, |p| p.len()),
+            Event::Sample(sample) => sample_bytes(sample),
+            Event::Query { open: OpenQuery { query, .. }, .. } => {
+                let texts = query.key_expr().as_str().len() + query.parameters().as_str().len();
+                texts + length(query.payload()) + length(query.attachment())
+            }
             Event::Reply(reply) => match reply.result() {
-                Ok(sample) => sample.payload().len(),
+                Ok(sample) => sample_bytes(sample),
                 Err(error) => error.payload().len(),
             },
             _ => 0,
@@ -60,4 +65,12 @@ impl Event {
     pub fn droppable(&self) -> bool {
         matches!(self, Event::Sample(_))
     }
+}
+
+fn sample_bytes(sample: &Sample) -> usize {
+    sample.key_expr().as_str().len() + sample.payload().len() + length(sample.attachment())
+}
+
+fn length(bytes: Option<&ZBytes>) -> usize {
+    bytes.map_or(0, |bytes| bytes.len())
 }

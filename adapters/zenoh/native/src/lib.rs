@@ -12,6 +12,7 @@
 //! | `pump`      | which queues have something, the single wake-up, round-robin draining |
 //! | `wire`      | the byte layout of a batch                                            |
 //! | `lanes`     | one thread per priority for sends that may block                      |
+//! | `numbers`   | ids and tickets                                                       |
 //! | `session`   | open, close, drain, counters                                          |
 //! | `publishers`| publishers, plain and advanced, and sending                           |
 //! | `loans`     | memory that JavaScript fills and that is sent without a copy          |
@@ -23,6 +24,7 @@ mod entities;
 mod event;
 mod lanes;
 mod loans;
+mod numbers;
 mod options;
 mod publishers;
 mod pump;

@@ -1,6 +1,7 @@
 //! Memory that JavaScript fills and `put_allocated` sends without a copy: shared memory where its pool has
 //! room, else the heap. A loan ends by being sent, or by the collection of its buffer in JavaScript.
 
+use crate::numbers::Numbers;
 use crate::session::NativeSession;
 use crate::{fail, lock};
 use bytes::Bytes;
@@ -89,11 +90,20 @@ pub struct Loans {
 
 #[derive(Default)]
 struct Lent {
+    numbers: Numbers,
     memory: Mutex<HashMap<u32, Memory>>,
     heap_bytes: AtomicUsize,
 }
 
 impl Lent {
+    /// Under a number that no other loan has: JavaScript writes into what it names.
+    fn begin(&self, memory: Memory) -> u32 {
+        let mut lent = lock(&self.memory);
+        let id = self.numbers.next_free(|id| lent.contains_key(&id));
+        lent.insert(id, memory);
+        id
+    }
+
     fn end(&self, id: u32) -> Option<Memory> {
         let memory = lock(&self.memory).remove(&id)?;
         if let Memory::Heap(heap) = &memory {
@@ -165,9 +175,8 @@ impl NativeSession {
             Memory::Shared(memory) => (true, memory.as_mut().as_mut_ptr()),
             Memory::Heap(memory) => (false, memory.bytes.as_mut_ptr()),
         };
-        let id = self.shared.next_id();
         let lent = loans.lent.clone();
-        lock(&lent.memory).insert(id, memory);
+        let id = lent.begin(memory);
         // SAFETY: the memory stays where it is while its owner moves. It lives until the loan ends: by the
         // finalizer, when no view is left, or by `put_allocated`, before which the view is detached.
         let bytes = unsafe { BufferSlice::from_external(env, data, len, lent, move |_, lent| drop(lent.end(id)))? };

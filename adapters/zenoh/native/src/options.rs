@@ -49,7 +49,7 @@ impl Delivery {
 pub struct QueueLimits {
     /// Samples held for JavaScript before the oldest is dropped.
     pub depth: u32,
-    /// The same limit in payload bytes.
+    /// The same limit in bytes: payloads, attachments, keys.
     pub bytes: f64,
 }
 

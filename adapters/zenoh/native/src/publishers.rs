@@ -131,7 +131,7 @@ impl NativeSession {
             send(&sender).map_err(|e| fail("put", e))?;
             return Ok(0);
         }
-        let ticket = self.shared.next_id();
+        let ticket = self.shared.tickets.next();
         let work = move || send(&sender).map_err(|e| reason("put", e));
         self.shared.lanes.submit(priority, bytes, ticket, Box::new(work))?;
         Ok(ticket)

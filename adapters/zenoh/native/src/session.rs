@@ -4,6 +4,7 @@
 use crate::event::{Event, OpenQuery};
 use crate::lanes::Lanes;
 use crate::loans::Loans;
+use crate::numbers::Numbers;
 use crate::options::OpenOptions;
 use crate::pump::{Pump, Wake};
 use crate::queue::EntityQueue;
@@ -11,7 +12,7 @@ use crate::{config, entities::Entity, fail, lock, wire};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use zenoh::bytes::ZBytes;
 
@@ -26,16 +27,21 @@ pub struct Shared {
     pub entities: Mutex<HashMap<u32, Entity>>,
     /// Queries in the hands of JavaScript. Dropping one tells the asker that no reply will follow.
     pub queries: Mutex<HashMap<u32, OpenQuery>>,
-    next_id: AtomicU32,
+    ids: Numbers,
+    /// Of sends that may block: thousands a second, so that they come round within weeks.
+    pub tickets: Numbers,
     closed: AtomicBool,
     pinned_shm: Arc<AtomicUsize>,
     pinned_shm_max: usize,
 }
 
 impl Shared {
-    /// Never 0, which means "nobody" in tickets.
+    /// For an entity or a query: never one that either has.
     pub fn next_id(&self) -> u32 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
+        self.ids.next_free(|id| {
+            let is_entity = lock(&self.entities).contains_key(&id);
+            is_entity || lock(&self.queries).contains_key(&id)
+        })
     }
 
     pub fn check_open(&self) -> Result<()> {
@@ -82,7 +88,8 @@ pub async fn open_session(options: OpenOptions, wake: Wake) -> Result<NativeSess
             pump,
             entities: Mutex::default(),
             queries: Mutex::default(),
-            next_id: AtomicU32::new(1),
+            ids: Numbers::default(),
+            tickets: Numbers::default(),
             closed: AtomicBool::new(false),
             pinned_shm: Arc::default(),
             pinned_shm_max: options.pinned_shm_bytes_max as usize,
