@@ -1,6 +1,7 @@
 import {
   type Clock,
   EdgeError,
+  fencedText,
   type ReasonAnswer,
   type ReasonAsk,
   type ServiceHealth,
@@ -83,7 +84,7 @@ export class CosmosReason implements WorldReasoner {
     const text = said.replace(/^[\s\S]*<\/think>/, '').trim();
     let json: unknown;
     try {
-      json = JSON.parse(/^```[a-z]*\s*([\s\S]*?)\s*```$/.exec(text)?.[1] ?? text);
+      json = JSON.parse(fencedText(text) ?? text);
     } catch (cause) {
       throw this.#broken('the answer is no JSON', cause);
     }

@@ -15,6 +15,7 @@ import type { Clock } from '../../contract/ports/clock.ts';
 /** One policy that answers after a while: all numbers of action i are what `make` says. */
 export class FakePolicyDesk implements PolicyDesk {
   readonly #clock: Clock;
+  #round = 0;
   delayMs = 0;
   alive = true;
   deaf = false;
@@ -36,6 +37,11 @@ export class FakePolicyDesk implements PolicyDesk {
     this.#clock = clock;
   }
 
+  /** The policy is taken away and one of that name is there again: sessions of before are over. */
+  renew(): void {
+    this.#round++;
+  }
+
   policies(): readonly ServedPolicy[] {
     return [];
   }
@@ -45,8 +51,13 @@ export class FakePolicyDesk implements PolicyDesk {
       throw new EdgeError('model.not_found', { operation: 'find policy', subject: policy });
     this.opened++;
     let open = true;
+    const round = this.#round;
     return {
-      describe: () => this.description,
+      describe: () => {
+        if (!open || round !== this.#round)
+          throw new EdgeError('model.unavailable', { operation: 'describe', subject: 'fake' });
+        return this.description;
+      },
       infer: async (observation, _deadlineMs, options) => {
         if (!open || !this.alive)
           throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });

@@ -51,7 +51,10 @@ describe('the arm of the example configuration', () => {
     await api.post('/v1/episodes/stop', { success: false }).catch(() => {});
     await api.post('/v1/episodes', { label: 'put the red cube on the blue target' });
     const params = { attempts: 6, seconds: 15 };
-    const began = await times(daemon);
+    const began = await until(async () => {
+      const now = await times(daemon);
+      return now.robotMs > 0 && now;
+    }, 'the time of the robot');
     const { run: opened } = await api.post<Submitted>('/v1/intents', { type: 'arm/pick_place', params });
     const details = await until(
       async () => {

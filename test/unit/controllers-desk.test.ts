@@ -54,6 +54,21 @@ describe('controllers desk', () => {
     expect(bench.desk.list()[0]).toMatchObject({ state: 'idle', reason: '1.5 s are over' });
   });
 
+  it('begins again after its policy was taken away and came back while nothing ran', async () => {
+    bench = new ControllersBench();
+    await bench.run(10);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(100);
+    bench.desk.stop('arm', 'enough');
+    await bench.run(100);
+    bench.policies.renew();
+    bench.sent.length = 0;
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(200);
+    expect(bench.sent.length).toBeGreaterThan(10);
+    expect(bench.policies.opened).toBe(2);
+  });
+
   it('gives a policy that stays deaf 14 s to begin; one that wakes up later moves nothing', async () => {
     bench = new ControllersBench();
     await bench.run(10);

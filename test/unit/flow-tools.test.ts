@@ -9,11 +9,7 @@ const closed = { additionalProperties: false } as const;
 const input = Type.Object({ grams: Type.Number({ minimum: 0 }) }, closed);
 
 /** A flow of one state that calls `name` with `args` and says what came of it. */
-function appOf(
-  name: string,
-  args: Record<string, unknown>,
-  tools: readonly string[] | undefined,
-): Application {
+function appOf(name: string, args: Record<string, unknown>, tools: readonly string[]): Application {
   return {
     ...{ name: 'scale', version: '1.0.0', description: 'scale', harness: 'flow', afterCut: 'resume' },
     intents: [{ type: 'scale/go', description: 'go', params: Type.Object({}, closed) }],

@@ -37,7 +37,16 @@ export class Inference {
    * `model.not_found`, `model.unavailable` and `model.bad_observation`.
    */
   describe(): PolicyDescription {
-    return this.#checked(this.#open());
+    const known = this.#session;
+    try {
+      return this.#checked(this.#open());
+    } catch (thrown) {
+      // Its policy went away while nothing ran: one of that name may be there again.
+      const gone = thrown instanceof EdgeError && GONE.includes(thrown.code);
+      if (!known || !gone) throw thrown;
+      void this.close();
+      return this.#checked(this.#open());
+    }
   }
 
   /** Also in the midst of a run: another policy may have come in its place, with its numbers in another order. */
