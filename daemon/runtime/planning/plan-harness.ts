@@ -132,9 +132,12 @@ export class PlanHarness implements Harness {
     const left = this.#canReplan(context) ? this.#replansMax(context) - position.replans : 0;
     // A pause stops what moves: that is no fault of the step, it is begun again when the run goes on.
     const paused = end.outcome === 'failed' && end.paused;
-    const again =
-      (paused && position.attempt < ATTEMPTS_MAX) || (resumed && mayBegin(context, position, step, end));
-    const move = again ? 'again' : moveAfter(end.outcome, step.fallback, position.attempt, left);
+    const cut = isCut(end);
+    const again = (paused && position.attempt < ATTEMPTS_MAX) || (resumed && cut && position.attempt === 1);
+    // What somebody else's tool may have done is not done again: a retry would be just that.
+    const never = cut && !isOfHouse(context, step);
+    const fallback = never && step.fallback === 'retry' ? 'replan' : step.fallback;
+    const move = again && !never ? 'again' : moveAfter(end.outcome, fallback, position.attempt, left);
     const over = ended(context, position, step, end, move === 'skip');
     switch (move) {
       case 'next':
@@ -193,13 +196,17 @@ export class PlanHarness implements Harness {
   }
 }
 
+/** A step that was cut off is begun again, once: what it left open says that it was interrupted. */
+function isCut({ outcome, reason }: StepEnd): boolean {
+  return outcome === 'failed' && reason.startsWith('run.interrupted');
+}
+
 /**
- * A step that was cut off is begun again, once: what it left open says that it was interrupted. A motion of the robot
- * that happened twice is seen and bounded; what a tool of somebody else did in the world is not for us to do again.
+ * A motion of the robot that happened twice is seen and bounded; what a tool of somebody else did in the world is not
+ * for us to do again.
  */
-function mayBegin({ toolBox }: RunContext, { attempt }: PlanPosition, step: PlanStep, end: StepEnd): boolean {
-  if (attempt > 1 || end.outcome !== 'failed' || !end.reason.startsWith('run.interrupted')) return false;
-  const tool = toolBox.specs().find(({ name }) => name === step.subgoal);
+function isOfHouse({ toolBox }: RunContext, { subgoal }: PlanStep): boolean {
+  const tool = toolBox.specs().find(({ name }) => name === subgoal);
   return tool === undefined || tool.origin === 'house';
 }
 
