@@ -5,6 +5,7 @@ import { BuiltInJudge, CedarJudge, loadCedar, PolicyBook } from '../../adapters/
 import {
   canonicalJson,
   type Grant,
+  LIMITS,
   type NewEvent,
   type PolicyContext,
   type QuotaRule,
@@ -17,9 +18,11 @@ import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { QuotaHook } from '../../daemon/runtime/governance/quota-hook.ts';
 import { rejudge } from '../../daemon/runtime/governance/rejudge.ts';
 import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
+import { RunStore } from '../../daemon/runtime/run-store.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, MemoryLogDisk } from '../fakes/memory-event-log.ts';
-import { uuid } from '../support/tiny-log.ts';
+import { runEvents } from '../support/sample-events.ts';
+import { TinyLog, uuid } from '../support/tiny-log.ts';
 
 const PERSON: PolicyContext = { tenant: 'lab', principal: 'ada', roles: ['operator'], origin: 'cli' };
 const RUN = uuid(1);
@@ -70,18 +73,23 @@ describe('quotas', () => {
   it('are what the log says, wherever it was read from, and a clock that is set back renews nothing', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat(50), fc.integer({ min: -90_000, max: 90_000 })), { maxLength: 20 }),
+        fc.array(fc.tuple(fc.nat(50), fc.integer({ min: -90_000, max: 90_000 }), fc.nat(90_000)), {
+          maxLength: 20,
+        }),
         async (steps) => {
           const clock = new ManualClock();
           const disk = new MemoryLogDisk();
           const log = new MemoryEventLog({ cell: 'runtime', clock, disk });
           const live = new QuotaBook(rules, new LatestTime(clock), () => 'lab');
           let before = 0;
-          for (const [tokens, jump] of steps) {
+          for (const [tokens, jump, pass] of steps) {
             clock.jumpWall(BigInt(jump) * 1_000_000n);
             if (jump < 0) expect(live.quotas('lab')[1]!.used).toBeGreaterThanOrEqual(before);
+            await clock.advance(pass);
             live.observe(await log.append(spent(2, tokens)));
             before = live.quotas('lab')[1]!.used;
+            // What was spent this moment was spent in the window of this moment.
+            expect(before).toBeGreaterThanOrEqual(tokens);
           }
           const days = rules.map((rule) => ({ ...rule, window: 'total' as const }));
           const read = new QuotaBook(days, new LatestTime(clock), () => 'lab');
@@ -93,6 +101,39 @@ describe('quotas', () => {
       ),
       { numRuns: 30 },
     );
+  });
+
+  it('go on after the clock was set back: time renews them, and what is spent counts', async () => {
+    const clock = new ManualClock(1_700_000_040_000_000_000n);
+    const book = new QuotaBook(rules, new LatestTime(clock), () => 'lab');
+    const log = new MemoryEventLog({ cell: 'runtime', clock });
+    const ask = () =>
+      new QuotaHook(book).decide({ point: 'model', subject: 'm', context: PERSON, facts: {} });
+    clock.jumpWall(-HOUR);
+    await clock.advance(61_000);
+    book.observe(await log.append(spent(2, 100)));
+    expect(await ask()).toMatchObject({ decision: 'deny', code: 'quota.exceeded' });
+    await clock.advance(60_000);
+    expect((await ask()).decision).toBe('allow');
+    await log.close();
+  });
+
+  it('know whose runs of long ago were without reading them again', async () => {
+    const log = new TinyLog('runtime');
+    const runs = LIMITS.RUNS_REMEMBERED_MAX + 10;
+    for (let n = 0; n < runs; n++) for (const event of runEvents(20 * n, 1)) log.append(event);
+    const store = new RunStore(log.reader(), () => {});
+    await store.load();
+    const book = new QuotaBook(
+      [{ tenant: 'lab', metric: 'actuation_seconds', window: 'total', limit: 1_000 }],
+      new LatestTime(new ManualClock()),
+      (runId) => store.get(runId)?.intent.policy_ctx.tenant,
+    );
+    const before = log.reads;
+    await book.load(log.reader());
+    // Three events of each run count: four pages, and one that is empty.
+    expect(log.reads - before).toBeLessThanOrEqual(5);
+    expect(book.quotas('lab')[0]!.used).toBeCloseTo(runs * 0.0125, 3);
   });
 
   it('let no two intents through where one is left', async () => {

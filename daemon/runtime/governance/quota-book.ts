@@ -33,6 +33,8 @@ const READ_BATCH = 1_000;
 const RESERVED_MS = 10_000;
 /** Actuating calls under way that are remembered. */
 const OPEN_CALLS_MAX = 4_096;
+/** Runs whose tenant is remembered; for others it is asked again. */
+const RUNS_MAX = 4_096;
 /** Whose recordings are: the robot records for itself. */
 export const ROBOT_TENANT = 'local';
 const UNITS: Readonly<Record<QuotaMetric, string>> = {
@@ -52,8 +54,8 @@ type Reserved = { readonly tenant: string; readonly metric: QuotaMetric; readonl
 type Spent = { index: number; sum: number };
 
 /**
- * What was spent, folded from the logs: a restart forgets nothing. A clock that is set back goes on filling the
- * window that it had reached.
+ * What was spent, folded from the logs: a restart forgets nothing. A clock that is set back renews nothing and hides
+ * nothing: what is spent then counts in the window that time has reached, whatever is written on it.
  */
 export class QuotaBook implements Budget {
   readonly #time: LatestTime;
@@ -61,6 +63,7 @@ export class QuotaBook implements Budget {
   #rules: readonly QuotaRule[];
   readonly #spent = new Map<string, Spent>();
   readonly #actuating = new Set<string>();
+  readonly #tenantsOfRuns = new Map<string, string | undefined>();
   readonly #reserved = new Map<string, Reserved>();
 
   constructor(
@@ -78,25 +81,38 @@ export class QuotaBook implements Budget {
     const longest = Math.max(0, ...this.#rules.map(({ window }) => WINDOW_MS[window]));
     if (longest === 0) return reader.lastSeq();
     const since = Number.isFinite(longest) ? Math.floor(this.#time.ms() / longest) * longest : 0;
-    return await this.follow(reader, since === 0 ? 0 : firstSince(reader, since) - 1);
+    return await this.#read(reader, since === 0 ? 0 : firstSince(reader, since) - 1, true);
   }
 
-  /** Folds what a log holds after `cursor`; returns the position it read to. */
+  /** Folds what a log holds after `cursor`, which happened just now; returns the position it read to. */
   async follow(reader: EventReader, cursor: number): Promise<number> {
+    return await this.#read(reader, cursor, false);
+  }
+
+  async #read(reader: EventReader, cursor: number, past: boolean): Promise<number> {
     let at = cursor;
     for (;;) {
       const events = reader.read(at, READ_BATCH, { kinds: KINDS });
       if (events.length === 0) return Math.max(at, cursor);
-      this.observe(events);
+      this.#take(events, past ? 0 : this.#time.ms());
       at = events.at(-1)!.seq;
       // A log of months is long: the heart has to beat meanwhile.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
+  /** What happened just now. */
   observe(events: readonly AgentEvent[]): void {
+    this.#take(events, this.#time.ms());
+  }
+
+  /** Events count at their own time, milliseconds, but never before `leastMs`. */
+  #take(events: readonly AgentEvent[], leastMs: number): void {
     if (this.#rules.length === 0) return;
-    for (const event of events) this.#fold(event);
+    for (const event of events) {
+      if (!KINDS.includes(event.kind)) continue;
+      this.#fold(event, Math.max(leastMs, toMs(fromWireTime(event.ts))));
+    }
   }
 
   /** Until its `intent.accepted` is folded, an intent that was let through counts as a run; not for ever, it may be refused elsewhere. */
@@ -170,24 +186,26 @@ export class QuotaBook implements Budget {
     return [...new Set([...named, ...spending])].sort();
   }
 
-  #fold(event: AgentEvent): void {
+  #fold(event: AgentEvent, ms: number): void {
     switch (event.kind) {
       case 'intent.accepted': {
         const { intent } = event.payload;
+        const { tenant } = intent.policy_ctx;
         this.#reserved.delete(intent.intent_id);
-        this.#spend(intent.policy_ctx.tenant, 'runs', 1, event.ts);
+        if (event.run_id !== undefined) this.#remember(event.run_id, tenant);
+        this.#spend(tenant, 'runs', 1, ms);
         return;
       }
       case 'model.called':
         this.#reserved.delete(event.payload.call_id);
-        this.#spendOfRun(event, 'model_calls', 1);
+        this.#spendOfRun(event, 'model_calls', 1, ms);
         return;
       case 'model.returned': {
         if (event.payload.cached) return;
         const { tokens_in, tokens_out, duration_ms, cost_usd = 0 } = event.payload;
-        this.#spendOfRun(event, 'usd', cost_usd);
-        this.#spendOfRun(event, 'tokens', tokens_in + tokens_out);
-        this.#spendOfRun(event, 'gpu_seconds', duration_ms / 1_000);
+        this.#spendOfRun(event, 'usd', cost_usd, ms);
+        this.#spendOfRun(event, 'tokens', tokens_in + tokens_out, ms);
+        this.#spendOfRun(event, 'gpu_seconds', duration_ms / 1_000, ms);
         return;
       }
       case 'tool.called':
@@ -197,25 +215,37 @@ export class QuotaBook implements Budget {
         return;
       case 'tool.returned':
         if (this.#actuating.delete(event.payload.call_id))
-          this.#spendOfRun(event, 'actuation_seconds', event.payload.duration_ms / 1_000);
+          this.#spendOfRun(event, 'actuation_seconds', event.payload.duration_ms / 1_000, ms);
         return;
       case 'segment.sealed':
-        this.#spend(ROBOT_TENANT, 'recorded_bytes', event.payload.bytes, event.ts);
+        this.#spend(ROBOT_TENANT, 'recorded_bytes', event.payload.bytes, ms);
         return;
       default:
     }
   }
 
-  #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number): void {
-    const tenant = event.run_id === undefined ? payerOf(event) : this.#tenantOf(event.run_id);
-    if (tenant !== undefined) this.#spend(tenant, metric, amount, event.ts);
+  #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number, ms: number): void {
+    const tenant = event.run_id === undefined ? payerOf(event) : this.#tenantOfRun(event.run_id);
+    if (tenant !== undefined) this.#spend(tenant, metric, amount, ms);
   }
 
-  #spend(tenant: string, metric: QuotaMetric, amount: number, ts: string): void {
+  /** As its intent said, which was folded before: else all of a run of long ago may have to be read. */
+  #tenantOfRun(runId: string): string | undefined {
+    if (!this.#tenantsOfRuns.has(runId)) this.#remember(runId, this.#tenantOf(runId));
+    return this.#tenantsOfRuns.get(runId);
+  }
+
+  #remember(runId: string, tenant: string | undefined): void {
+    this.#tenantsOfRuns.set(runId, tenant);
+    const [oldest] = this.#tenantsOfRuns.keys();
+    if (this.#tenantsOfRuns.size > RUNS_MAX) this.#tenantsOfRuns.delete(oldest!);
+  }
+
+  #spend(tenant: string, metric: QuotaMetric, amount: number, ms: number): void {
     for (const rule of this.#rulesOf(tenant)) {
       if (rule.metric !== metric) continue;
       const key = keyOf({ ...rule, tenant });
-      const index = indexOf(toMs(fromWireTime(ts)), WINDOW_MS[rule.window]);
+      const index = indexOf(ms, WINDOW_MS[rule.window]);
       const spent = this.#spent.get(key) ?? { index, sum: 0 };
       if (index > spent.index) this.#spent.set(key, { index, sum: amount });
       else this.#spent.set(key, { index: spent.index, sum: spent.sum + amount });
