@@ -122,6 +122,7 @@ export class McpConnection {
         ...(outputSchema === undefined ? {} : { outputSchema }),
       }));
     } catch (thrown) {
+      this.#endIfForgotten(thrown);
       throw failure(thrown, 'list tools', config.name, this.#reason);
     }
   }
@@ -157,6 +158,7 @@ export class McpConnection {
       asked.catch(() => {});
       return await withDeadline(clock, deadlineMs, work, 'call', `mcp.${config.name}.${definition.name}`);
     } catch (thrown) {
+      this.#endIfForgotten(thrown);
       throw failure(thrown, 'call', `mcp.${config.name}.${definition.name}`, this.#reason);
     } finally {
       aborted.catch(() => {});
@@ -185,6 +187,11 @@ export class McpConnection {
     this.#closing = true;
     await this.#transport.close().catch(() => {});
     await this.#client.close().catch(() => {});
+  }
+
+  /** The session is opened by nobody again: who comes next makes another connection. */
+  #endIfForgotten(thrown: unknown): void {
+    if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('it does not know our session any more');
   }
 
   #fail(reason: string): void {
@@ -232,6 +239,12 @@ function httpTransport(
 function isLate(thrown: unknown): boolean {
   const code = (thrown as { code?: unknown }).code;
   return code === 'deadline.exceeded' || code === 'REQUEST_TIMEOUT';
+}
+
+/** A server that was restarted forgets its sessions: it says 404, as the protocol wants, or 400 with a word about it. */
+function isForgotten(thrown: unknown, session: string | undefined): boolean {
+  const { status, message } = thrown as { readonly status?: unknown; readonly message?: unknown };
+  return status === 404 ? session !== undefined : status === 400 && /session/i.test(String(message));
 }
 
 /** What a server or the SDK threw, as ours. */

@@ -170,7 +170,7 @@ export class McpServer {
         deadlineMs: spec.deadlineMs,
         traceparent,
       });
-      return answerOf(result, spec.name, config.resultBytesMax, output && ((value) => output.fault(value)));
+      return answerOf(result, spec.name, config.resultBytesMax, output);
     } catch (thrown) {
       const late = signal.aborted || (thrown instanceof EdgeError && thrown.code === 'deadline.exceeded');
       if (late) void connection.checkAlive();

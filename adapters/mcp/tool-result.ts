@@ -1,4 +1,4 @@
-import { EdgeError, LIMITS, type ToolAnswer, type ToolImage } from '../../contract/index.ts';
+import { type Checker, EdgeError, LIMITS, type ToolAnswer, type ToolImage } from '../../contract/index.ts';
 import { foreignText } from './foreign-text.ts';
 
 /** The parts of a result that are looked at; everything in it is a stranger's. */
@@ -7,8 +7,6 @@ export type ForeignResult = {
   readonly structuredContent?: unknown;
   readonly isError?: unknown;
 };
-
-type Check = (value: unknown) => string | undefined;
 
 /**
  * What a server answered, as an agent may have it: its text cut to size, its structure checked against the schema
@@ -19,7 +17,7 @@ export function answerOf(
   result: ForeignResult,
   name: string,
   bytesMax: number,
-  fault: Check | undefined,
+  promised: Checker<unknown> | undefined,
 ): ToolAnswer {
   const notes: string[] = [];
   const images: ToolImage[] = [];
@@ -37,13 +35,15 @@ export function answerOf(
     });
   }
   const structured = result.structuredContent;
-  if (fault && structured === undefined) throw lied(name, 'it promised structured content and gave none');
-  const problem = fault?.(structured);
-  if (problem !== undefined) throw lied(name, `its result does not fit the schema it promised: ${problem}`);
+  if (promised && structured === undefined) throw lied(name, 'it promised structured content and gave none');
   let room = bytesMax;
   if (structured !== undefined) {
+    // Before it is checked: a check takes longer the more they send.
     const bytes = Buffer.byteLength(JSON.stringify(structured) ?? '');
     if (bytes > bytesMax) throw lied(name, `its result has ${bytes} bytes, at most ${bytesMax} are taken`);
+    // Where it does not fit is not asked: who looks for that also matches patterns on what is too long for them.
+    if (promised && !promised.is(structured))
+      throw lied(name, 'its result does not fit the schema it promised');
     room -= bytes;
   }
   const text = cutBytes(foreignText(whole, whole.length + 6), room);

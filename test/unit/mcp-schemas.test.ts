@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { foreignText, markedDescription } from '../../adapters/mcp/foreign-text.ts';
 import { judgePattern } from '../../adapters/mcp/regex-safety.ts';
 import { fitsPattern } from '../../adapters/mcp/server-config.ts';
+import { answerOf } from '../../adapters/mcp/tool-result.ts';
 import { vetSchema } from '../../adapters/mcp/tool-schema.ts';
 import { checker } from '../../contract/index.ts';
 
@@ -196,6 +197,31 @@ describe('patterns of strangers', () => {
     );
     expect(judged).toBeGreaterThan(25);
   }, 120_000);
+});
+
+describe('results of foreign tools', () => {
+  const promised = taken(
+    object({
+      list: { type: 'array', items: { type: 'integer' }, uniqueItems: true },
+      text: { type: 'string', pattern: '^a*a*a*b$' },
+    }),
+  );
+  const answer = (structuredContent: unknown) =>
+    answerOf({ structuredContent }, 'go', 128 * 1024, promised).result['structured'];
+
+  it('are held to what was promised', () => {
+    expect(answer({ list: [1, 2], text: 'aab' })).toEqual({ list: [1, 2], text: 'aab' });
+    expect(() => answer({ list: [1, 'two'] })).toThrow(/does not fit the schema it promised/);
+    expect(() => answer(undefined)).toThrow(/gave none/);
+  });
+
+  it('cost no time that grows without end, however much they are and whatever was promised', () => {
+    const began = performance.now();
+    expect(() => answer({ list: Array(4_000_000).fill(1) })).toThrow(/bytes, at most 131072/);
+    expect(() => answer({ list: Array(60_000).fill(1) })).toThrow(/does not fit the schema it promised/);
+    expect(() => answer({ text: 'a'.repeat(4_000) })).toThrow(/does not fit the schema it promised/);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
 });
 
 describe('what servers say', () => {
