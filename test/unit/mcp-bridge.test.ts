@@ -2,6 +2,7 @@ import { type JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontex
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { Bridge } from '../../adapters/mcp/server/stdio-bridge.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { RUN_ID, TOKEN } from '../support/http-rig.ts';
 import { type McpServerRig, startMcpRig } from '../support/mcp-daemon-ports.ts';
 import { until } from '../support/until.ts';
@@ -77,4 +78,53 @@ describe('the stdio bridge', () => {
     expect((await answered(2)).error?.message).toContain('does not answer');
     expect(answers.filter(({ id }) => id === 2)).toHaveLength(1);
   });
+});
+
+/** A way to a daemon: one that answers, one that is gone, or one that dies when it has said that it will answer. */
+class FakeWay {
+  onmessage: ((message: JSONRPCMessage) => void) | undefined;
+  daemon: 'well' | 'gone' | 'dying';
+
+  constructor(daemon: FakeWay['daemon']) {
+    this.daemon = daemon;
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.daemon === 'gone') throw new Error('fetch failed');
+    const { id } = message as { id?: number };
+    if (this.daemon === 'well' && id !== undefined) this.onmessage?.({ jsonrpc: '2.0', id, result: {} });
+  }
+
+  async start(): Promise<void> {}
+  async close(): Promise<void> {}
+  async terminateSession(): Promise<void> {}
+}
+
+it('does not wait for a daemon that died while the session was opened again', async () => {
+  const clock = new ManualClock();
+  const ways: FakeWay[] = [];
+  const answers: Answer[] = [];
+  const bridge = new Bridge(
+    clock,
+    async (message) => void answers.push(message as unknown as Answer),
+    () => {
+      const way = new FakeWay(ways.length === 1 ? 'dying' : 'well');
+      ways.push(way);
+      return way as unknown as StreamableHTTPClientTransport;
+    },
+  );
+  const say = (id: number, method: string) =>
+    bridge.fromClient({ jsonrpc: '2.0', id, method, params: {} } as JSONRPCMessage);
+  await say(1, 'initialize');
+  ways[0]!.daemon = 'gone';
+  void say(2, 'tools/list');
+  await clock.advance(30_000);
+  expect(answers).toMatchObject([
+    { id: 1, result: {} },
+    { id: 2, error: { message: expect.stringContaining('does not answer') } },
+  ]);
+  await say(3, 'tools/list');
+  expect(answers[2]).toMatchObject({ id: 3, result: {} });
+  expect(ways).toHaveLength(3);
+  await bridge.close();
 });

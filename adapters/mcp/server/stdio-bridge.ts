@@ -1,9 +1,11 @@
 import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
-import type { Clock, Timer } from '../../../contract/index.ts';
+import { type Clock, type Timer, withDeadline } from '../../../contract/core.ts';
 
 /** How often a daemon is asked whether it lives while somebody waits for it, milliseconds. */
 const BEAT_MS = 3_000;
+/** A session is open again within this, milliseconds: a daemon that dies between head and body of its answer is silent. */
+const OPEN_MS = 3 * BEAT_MS;
 
 /** Where the daemon answers MCP, and what it is shown. Asked at each connection: the daemon may have been restarted. */
 export type Endpoint = () => { readonly url: URL; readonly token: string | undefined };
@@ -48,6 +50,7 @@ export async function bridgeStdio(endpoint: Endpoint, clock: Clock): Promise<num
 
 /** The two ends put together; `answer` writes to the client, `connect` makes a way to the daemon. */
 export class Bridge {
+  readonly #clock: Clock;
   readonly #answer: (message: JSONRPCMessage) => Promise<void>;
   readonly #connect: () => StreamableHTTPClientTransport;
   readonly #beat: Timer;
@@ -65,6 +68,7 @@ export class Bridge {
     answer: (message: JSONRPCMessage) => Promise<void>,
     connect: () => StreamableHTTPClientTransport,
   ) {
+    this.#clock = clock;
     this.#answer = answer;
     this.#connect = connect;
     // A daemon that dies ends a stream without a word: whoever waits is told by this.
@@ -124,14 +128,28 @@ export class Bridge {
     return this.#http!;
   }
 
-  /** As the client did: initialize, whose answer the client does not need again, then initialized. */
+  /** What is half open serves nobody: who comes next opens another one. */
   async #reopen(): Promise<void> {
     const opening = this.#opening;
     if (!opening) throw new Error('initialize comes first');
     const http = await this.#fresh();
     const id = `bridge-${++this.#ids}`;
+    try {
+      const opened = this.#greet(http, { ...opening, id } as JSONRPCMessage, id);
+      await withDeadline(this.#clock, OPEN_MS, opened, 'open session', 'daemon');
+    } catch (error) {
+      if (this.#http === http) this.#http = undefined;
+      await http.close().catch(() => {});
+      throw error;
+    } finally {
+      this.#own.delete(id);
+    }
+  }
+
+  /** As the client did: initialize, whose answer the client does not need again, then initialized. */
+  async #greet(http: StreamableHTTPClientTransport, opening: JSONRPCMessage, id: string): Promise<void> {
     const answered = new Promise<void>((resolve) => this.#own.set(id, resolve));
-    await http.send({ ...opening, id } as JSONRPCMessage);
+    await http.send(opening);
     await answered;
     await http.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   }
