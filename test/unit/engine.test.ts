@@ -2,9 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { argvOf, envOf } from '../../adapters/vllm/engine/engine-args.ts';
 import { freeMemory } from '../../adapters/vllm/engine/engine-memory.ts';
 import { EngineModel } from '../../adapters/vllm/engine/engine-model.ts';
+import { EngineProcess } from '../../adapters/vllm/engine/engine-process.ts';
 import { checkRevision, folderDigest } from '../../adapters/vllm/engine/engine-revision.ts';
 import {
   type EngineOptions,
@@ -15,6 +17,7 @@ import { EdgeError } from '../../contract/index.ts';
 import { request } from '../conformance/language-model.ts';
 import { FakeLanguageModel } from '../fakes/fake-language-model.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -185,6 +188,27 @@ describe('free memory', () => {
     writeFileSync(tool, '#!/bin/sh\necho "no devices" >&2\nexit 9\n', { mode: 0o755 });
     expect((await freeMemory(tool, meminfo)).kind).toBe('host');
     expect(await freeMemory(join(folder, 'none'), join(folder, 'none'))).toMatchObject({ kind: 'unknown' });
+  });
+});
+
+describe('the process of an engine', () => {
+  it('lives and ends where its note can be neither written nor removed: that is told', async () => {
+    const lines: string[] = [];
+    const life = new EngineProcess({
+      argv: [process.execPath, '-e', 'setInterval(() => {}, 1_000)'],
+      env: { PATH: process.env['PATH'] ?? '' },
+      stopMs: 1_000,
+      // A folder is no file, whoever writes: tests may run as root.
+      noteFile: mkdtempSync(join(folder, 'note-')),
+      clock: new SystemClock(),
+      onLine: (line) => void lines.push(line),
+    });
+    await until(() => lines.length > 0, 'the fault is told');
+    expect(lines).toEqual([expect.stringMatching(/cannot be noted.*EISDIR/)]);
+    expect(life.pid).toBeGreaterThan(1);
+    await life.stop();
+    await life.ended;
+    expect(lines.at(-1)).toMatch(/cannot be removed/);
   });
 });
 

@@ -15,6 +15,7 @@ export type EngineProcessParts = {
   /** Where the process is noted, so that one whose host was killed too is found at the next start. */
   readonly noteFile: string;
   readonly clock: Clock;
+  /** What it says, and what is wrong with its note. */
   readonly onLine: (line: string) => void;
 };
 
@@ -78,12 +79,25 @@ export class EngineProcess {
   #note(pid: number): void {
     this.#pid = pid;
     const { noteFile } = this.#parts;
-    mkdirSync(dirname(noteFile), { recursive: true, mode: 0o700 });
-    writeFileSync(noteFile, JSON.stringify({ pid, started: startOf(pid) }));
+    this.#attempt('its process cannot be noted, and is not found when its host is killed too', () => {
+      mkdirSync(dirname(noteFile), { recursive: true, mode: 0o700 });
+      writeFileSync(noteFile, JSON.stringify({ pid, started: startOf(pid) }));
+    });
   }
 
   #over(): void {
-    rmSync(this.#parts.noteFile, { force: true });
+    this.#attempt('the note of its process cannot be removed', () =>
+      rmSync(this.#parts.noteFile, { force: true }),
+    );
+  }
+
+  /** A full or broken disk costs the note: what is thrown in a listener would end this cell with all its runs. */
+  #attempt(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      this.#parts.onLine(`(${what}: ${(thrown as Error).message})`);
+    }
   }
 }
 
@@ -95,7 +109,11 @@ export function sweepNoted(noteFile: string): boolean {
   } catch {
     return false;
   }
-  rmSync(noteFile, { force: true });
+  try {
+    rmSync(noteFile, { force: true });
+  } catch {
+    // It may stay: another process has another beginning.
+  }
   const { pid, started } = noted;
   if (typeof pid !== 'number' || pid <= 1 || typeof started !== 'string' || started === '') return false;
   if (startOf(pid) !== started) return false;
