@@ -19,6 +19,9 @@ import { BoundRobot } from './flow/bound-robot.ts';
 import { safeCopy } from './json-safety.ts';
 import type { Answered, ImageNote, ToolGate } from './tool-gate.ts';
 
+/** Arguments for a tool of strangers up to which the place is told where they do not fit, characters of JSON. */
+const STRANGE_CHARS_MAX = 512;
+
 /** Schemas are compiled once, not once per run. */
 const compiled = new WeakMap<ToolSpec['input'], Checker<unknown>>();
 
@@ -60,7 +63,7 @@ export class GatedToolBox implements ToolBox {
     let plain: Record<string, unknown>;
     try {
       if (!known) throw this.#unknown(name);
-      plain = strict(args, known.input, name);
+      plain = strict(args, known.input, known.tool.spec);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
       await gate.refuse({ tool: name, args: shown(args), originId }, error);
@@ -138,12 +141,20 @@ function compile(schema: ToolSpec['input']): Checker<unknown> {
   return made;
 }
 
-/** Throws `schema.invalid` with the path. */
-function strict(args: unknown, input: Checker<unknown>, name: string): Record<string, unknown> {
+/**
+ * Throws `schema.invalid` with the path; with a schema of strangers only where the arguments are short: who looks for
+ * the place also matches patterns and duplicates in what is too long for them, and may not come to an end.
+ */
+function strict(
+  args: unknown,
+  input: Checker<unknown>,
+  { name, origin }: Pick<ToolSpec, 'name' | 'origin'>,
+): Record<string, unknown> {
   // Nothing at all stands for no arguments; null is a value, and never an object.
   const copy = safeCopy(args === undefined ? {} : args, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
-  const fault = input.fault(copy);
-  if (fault === undefined) return copy as Record<string, unknown>;
+  if (input.is(copy)) return copy as Record<string, unknown>;
+  const isLong = origin === 'mcp' && JSON.stringify(copy).length > STRANGE_CHARS_MAX;
+  const fault = isLong ? '/: it does not fit the schema of this tool' : (input.fault(copy) ?? '');
   throw new EdgeError('schema.invalid', { operation: 'check arguments', subject: name, message: fault });
 }
 

@@ -88,6 +88,32 @@ it('a flow calls the tools that it names as an agent does: strictly, judged, in 
   });
 });
 
+it('arguments that a schema of strangers cannot bear are refused at once, short ones with the place', async () => {
+  // As the schemas of foreign tools are taken: a pattern, and a length that it is meant for.
+  const strange = Type.Object({ name: Type.String({ pattern: '^a*a*a*a*b$', maxLength: 64 }) }, closed);
+  const named = tool('strange.greet', { input: strange, origin: 'mcp' }, async () => ({ result: {} }));
+  const call = async (name: string) => {
+    const rig = new RuntimeRig({
+      apps: [appOf('strange.greet', { name }, ['strange.*'])],
+      robot: new FakeRobot({ cells: 2 }),
+      options: { tools: () => [named] },
+    });
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'scale/go' }, PERSON);
+    await rig.finished();
+    return rig.of('tool.returned')[0]!.payload.error;
+  };
+  // Looking for the place in this takes hours.
+  expect(await call('a'.repeat(20_000))).toMatchObject({
+    code: 'schema.invalid',
+    message: '/: it does not fit the schema of this tool',
+  });
+  expect(await call('c')).toMatchObject({
+    code: 'schema.invalid',
+    message: expect.stringMatching(/^\/name: /),
+  });
+});
+
 it('what it does not name does not exist for it', async () => {
   for (const tools of [[], ['arm.*']])
     expect(await told({ grams: 5 }, tools)).toMatchObject({ answer: 'tool.not_found', weighed: [] });
