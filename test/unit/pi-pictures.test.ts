@@ -15,6 +15,7 @@ import { agentApp } from '../support/agent-apps.ts';
 import { makeHouse } from '../support/house.ts';
 import { openAiModel } from '../support/openai-model.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { until } from '../support/until.ts';
 
 beforeAll(async () => {
   await loadPi();
@@ -60,6 +61,8 @@ describe('a picture of robot.look', () => {
     });
     await rig.cell.start();
     await rig.cell.submit({ type: 'agent/go' }, PERSON);
+    // Server and encoder work in real time: the clock of the rig stands still meanwhile.
+    await until(() => rig.of('run.finished').length > 0, 'the end of the run');
     await rig.finished();
     expect(rig.of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded', reason: 'seen' });
     return { rig, blobs, messages: server.asked[1]!.body['messages'] as Message[] };
