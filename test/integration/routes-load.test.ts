@@ -142,7 +142,9 @@ it('resumes after kill -9 of the execution cell, and its ledger is honest about 
   const lines = await told();
   expect(isBalanced(lines as LedgerLine[])).toBe(true);
   const reasons = new Set(lines.flatMap(({ dropped }) => Object.keys(dropped)));
-  expect([...reasons].filter((reason) => reason !== 'crash' && reason !== 'middleware')).toEqual([]);
+  // The second life may hear the robot before its key space is open: that is counted too.
+  const honest = ['crash', 'middleware', 'not_connected'];
+  expect([...reasons].filter((reason) => !honest.includes(reason))).toEqual([]);
   for (const { topic } of topics) {
     const crash = lines.reduce(
       (all, line) => all + (line.topic === topic ? (line.dropped['crash'] ?? 0) : 0),
