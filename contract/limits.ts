@@ -194,6 +194,8 @@ export const LIMITS = {
   POLICY_QUEUE_MAX: 64,
   /** Loading a policy, or reaching the server that has it, milliseconds. */
   POLICY_LOAD_MS: 30_000,
+  /** The same for one that is compiled for its device first (TensorRT). */
+  POLICY_COMPILE_MS: 320_000,
   /** Longest that anybody may let a policy think about one question, milliseconds. */
   POLICY_DEADLINE_MS_MAX: 30_000,
   /** Sessions that queryables keep for callers that come again and never say goodbye, and how long, milliseconds. */

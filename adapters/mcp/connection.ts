@@ -244,7 +244,8 @@ function isLate(thrown: unknown): boolean {
 /** A server that was restarted forgets its sessions: it says 404, as the protocol wants, or 400 with a word about it. */
 function isForgotten(thrown: unknown, session: string | undefined): boolean {
   const { status, message } = thrown as { readonly status?: unknown; readonly message?: unknown };
-  return status === 404 ? session !== undefined : status === 400 && /session/i.test(String(message));
+  if (session === undefined) return false;
+  return status === 404 || (status === 400 && /session/i.test(String(message)));
 }
 
 /** What a server or the SDK threw, as ours. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, LIMITS } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 
@@ -64,7 +64,8 @@ export function addInferCommands(program: Command): void {
     .action(
       action(async ({ api, out }, name: string) => {
         const path = `/v1/inference/policies/${encodeURIComponent(name)}/reload`;
-        const policy = await api.post<Policy>(path, {}, 60_000);
+        // One that is compiled for its device takes minutes.
+        const policy = await api.post<Policy>(path, {}, LIMITS.POLICY_COMPILE_MS + 5_000);
         out.result(policy, () => `${policy.name} is ${policy.policy_hash}`);
         return 0;
       }),

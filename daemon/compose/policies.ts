@@ -4,6 +4,7 @@ import {
   type ConfigChange,
   canonicalJson,
   type KeySpace,
+  LIMITS,
   type Policy,
   TOPICS,
 } from '../../contract/core.ts';
@@ -30,9 +31,6 @@ export type PolicyMakerDeps = {
 };
 /** As `PolicySpec.make`. */
 export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps, whole: boolean) => Promise<Policy>;
-
-/** TensorRT compiles a network when it is loaded, milliseconds. */
-const LOAD_COMPILED_MS = 320_000;
 
 /** How a policy of each kind is made. */
 const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
@@ -114,7 +112,7 @@ function specOf(row: PolicyRow, deps: PolicyMakerDeps): PolicySpec {
     kind: row.kind,
     revision: canonicalJson(row),
     make: (whole = false) => MAKERS[row.kind](row, deps, whole),
-    ...(row.device === 'tensorrt' ? { loadMs: LOAD_COMPILED_MS } : {}),
+    ...(row.device === 'tensorrt' ? { loadMs: LIMITS.POLICY_COMPILE_MS } : {}),
     sha256: row.sha256 === '' ? undefined : row.sha256,
     memory: row.memory,
     sessionsMax: row.sessions,

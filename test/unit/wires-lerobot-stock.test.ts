@@ -144,6 +144,38 @@ describe('LeRobot: our server, as a stock one', () => {
     expect(await client.actions()).toHaveLength(2);
   });
 
+  it('answers the question that was under way when another policy came in its place', async () => {
+    let go = () => {};
+    let asked = () => {};
+    const under = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    class Slow extends SeeingPolicy {
+      override async infer(given: Observation) {
+        asked();
+        await new Promise<void>((resolve) => {
+          go = resolve;
+        });
+        return await super.infer(given);
+      }
+    }
+    class Other extends SeeingPolicy {
+      override describe(): PolicyDescription {
+        return { ...super.describe(), hash: 'ef'.repeat(32) };
+      }
+    }
+    const { client, desk } = await begun({ waitMs: 5_000 }, { seeing: () => new Slow() });
+    await client.observe(observation(0, 1));
+    const answer = client.actions();
+    await under;
+    await desk.apply([specOf('seeing', () => new Other())]);
+    // Its client goes on sending what it sees meanwhile.
+    await client.observe(observation(1, 2, { mustGo: true }));
+    go();
+    expect((await answer)![0]!.timestep).toBe(0);
+    expect((await client.actions())![0]!.timestep).toBe(1);
+  });
+
   it('goes on with a client whose channel connected again, in a session of its own', async () => {
     const { url, client } = await begun({ waitMs: 5_000 });
     await client.observe(observation(0, 1));

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { ChannelCredentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { type Clock, EdgeError, type Observation, type Tensor, type Timer } from '../../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  type Observation,
+  type Tensor,
+  type Timer,
+  withDeadline,
+} from '../../../contract/core.ts';
 import type { RemoteLine } from '../wire/remote-policy.ts';
 import { Calls } from './calls.ts';
 import { readActions, writeObservation, writeSetup } from './messages.ts';
@@ -26,6 +33,8 @@ const RETRY_MAX_MS = 2_000;
  * again at the next try.
  */
 const LOAD_MS = 600_000;
+/** A reset waits this long for a server that is not ready, and for its answer, milliseconds: together below 5 s. */
+const SOON_MS = 2_000;
 /** Observations are taken at once or, behind a dead connection, never, milliseconds. */
 const SILENT_MS = 1_000;
 /** Answers to questions of others, or given up ones, before the server is called mad. */
@@ -110,10 +119,11 @@ export class LeRobotLine implements RemoteLine {
     }
   }
 
+  /** Rejects soon while the server is not ready yet: who resets holds a turn that others wait for. */
   async reset(): Promise<void> {
-    const { calls } = await this.#connected();
+    const { calls } = await this.#soon();
     try {
-      await calls.ready(undefined, this.#options.connectMs);
+      await calls.ready(undefined, Math.min(this.#options.connectMs, SOON_MS));
     } catch (error) {
       throw this.#told(error);
     }
@@ -148,6 +158,17 @@ export class LeRobotLine implements RemoteLine {
       this.#connecting = undefined;
     });
     return this.#connecting;
+  }
+
+  /** Connecting goes on behind it: a server that is given up while it loads begins again at the next try. */
+  async #soon(): Promise<Connection> {
+    const ready = this.#connected();
+    return await withDeadline(this.#clock, SOON_MS, ready, 'reach policy', this.#subject).catch(
+      (thrown: unknown) => {
+        const isLate = thrown instanceof EdgeError && thrown.code === 'deadline.exceeded';
+        throw isLate ? this.#gone('it is not ready yet, and may be loading its policy', thrown) : thrown;
+      },
+    );
   }
 
   async #connect(): Promise<Connection> {

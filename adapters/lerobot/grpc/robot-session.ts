@@ -114,6 +114,15 @@ export class RobotSession {
     }
   }
 
+  /** Another policy came in its place: the session goes on, and with it the question that is under way. */
+  #planAnew(bound: Bound, hash: string): Bound {
+    const plan = planOf(bound.setup, bound.session.describe(), this.#options.keys);
+    this.#newest = undefined;
+    this.#filter = new ObservationFilter(this.#options.similarity);
+    this.#policy = { ...bound, hash, plan };
+    return this.#policy;
+  }
+
   /** Throws `model.unavailable` where its client has not said what it wants. */
   checkInstructed(): void {
     this.#instructedPolicy();
@@ -193,7 +202,9 @@ export class RobotSession {
   #instructedPolicy(): Bound {
     this.#checkOpen();
     const bound = this.#policy;
-    if (bound && hashBehind(bound.session) === bound.hash) return bound;
+    const hash = bound && hashBehind(bound.session);
+    if (bound && hash === bound.hash) return bound;
+    if (bound && hash !== undefined) return this.#planAnew(bound, hash);
     if (this.#setup) return this.#bind(this.#setup);
     throw new EdgeError('model.unavailable', {
       operation: 'find session',

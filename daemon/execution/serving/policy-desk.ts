@@ -84,7 +84,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
   /** Makes a policy anew from where it came from, for example after its file changed. `model.not_found`, else as making it. */
   async reload(name: string): Promise<ServedPolicy> {
     const queue = this.#find(name);
-    await queue.swap(queue.wanted);
+    await this.#swapTold(queue, queue.wanted);
     return queue.view();
   }
 
@@ -112,7 +112,12 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     if (state === 'failed') this.#options.report('warn', `the policy ${name} cannot be had: ${reason}`, {});
   }
 
-  async #swap(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
+  #swap(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
+    return this.#swapTold(queue, spec).catch(() => {});
+  }
+
+  /** How it ended is reported, also to nobody who waits for it any more. */
+  async #swapTold(queue: ServedPolicyQueue, spec: PolicySpec): Promise<void> {
     const { report } = this.#options;
     try {
       const { hash: before } = queue.view();
@@ -120,8 +125,10 @@ export class ExecutionPolicyDesk implements PolicyDesk {
       const { hash } = queue.view();
       report('info', `the policy ${spec.name} was swapped`, { before, hash });
     } catch (thrown) {
-      const { code, message, hint } = EdgeError.from(thrown, 'model.unavailable', 'swap policy', spec.name);
+      const error = EdgeError.from(thrown, 'model.unavailable', 'swap policy', spec.name);
+      const { code, message, hint } = error;
       report('warn', `the policy ${spec.name} stays as it is: ${message}`, { code, hint });
+      throw error;
     }
   }
 }

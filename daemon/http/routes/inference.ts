@@ -68,7 +68,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
     }),
     async (request) => {
       const { name } = request.params as Static<typeof NameParams>;
-      const spare = LIMITS.POLICY_LOAD_MS + SPARE_MS;
+      const spare = LIMITS.POLICY_COMPILE_MS + SPARE_MS;
       return servedBody(
         await bus.request<ServedPolicy>('execution', execution.policyReload, { name }, spare),
       );
