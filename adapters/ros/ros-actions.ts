@@ -147,11 +147,11 @@ export class HostActions implements RosActions {
         cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
       (error: unknown) => {
         const { code, message } = EdgeError.from(error, 'ros.failed', 'cancel a goal', name);
-        // The network may hide it; one that is really gone executes nothing, and nobody is alarmed.
-        if (code === 'ros.not_found') {
-          if (callsLeft > 1) this.#disown(goalId, name, callsLeft - 1);
-          return;
-        }
+        // The network may hide it, or swallow what it is told; one that is really gone executes nothing.
+        if ((code === 'ros.not_found' || code === 'deadline.exceeded') && callsLeft > 1)
+          return this.#disown(goalId, name, callsLeft - 1);
+        // Out of sight all the time: nobody is alarmed.
+        if (code === 'ros.not_found') return;
         this.#report('warn', `${name}: goal ${goalId} that nobody holds was not cancelled: ${message}`);
         if (code === 'ros.failed' && this.#orphans.size < ORPHANS_MAX) this.#orphans.set(goalId, name);
       },

@@ -64,10 +64,13 @@ async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
 async function goBack({ tools }: Scope): Promise<Step> {
   // First the hand: what it holds on to lies on the table again.
   const hand = await tools.call('arm.gripper', { opening_m: START.opening_m, effort_n: EFFORT_N });
-  if (hand['outcome'] === 'stopped') return { event: 'stopped', reason: 'the hand was stopped' };
+  if (isTaken(hand['outcome'])) return { event: 'stopped', reason: `the hand was ${hand['outcome']}` };
   const { outcome } = await tools.call('arm.move', { joints: START.joints, duration_s: BACK_S });
-  return { event: outcome === 'stopped' ? 'stopped' : 'back', reason: `back to the start: ${outcome}` };
+  return { event: isTaken(outcome) ? 'stopped' : 'back', reason: `back to the start: ${outcome}` };
 }
+
+/** Somebody else wanted the arm to stand, or to do something else. */
+const isTaken = (outcome: unknown): outcome is string => outcome === 'stopped' || outcome === 'preempted';
 
 function taskOf(type: string): { readonly controller: string; readonly until: string } {
   const task = TASKS[type];

@@ -53,8 +53,9 @@ export class GatedTools implements RunTools {
   async call(
     tool: string,
     args: Readonly<Record<string, unknown>>,
+    signal?: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>>> {
-    return (await this.#box.call(tool, args)).result;
+    return (await this.#box.call(tool, args, signal ? { signal } : {})).result;
   }
 
   async clipRecording(order: ClipOrder): Promise<ClipReceipt> {

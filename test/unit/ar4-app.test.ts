@@ -109,8 +109,10 @@ describe('the application of the arm', () => {
   });
 
   it('does not go on when somebody stops it on the way back', async () => {
-    const { asked, end } = await play('arm/pick_place', ['time_over', 'succeeded'], {}, 'stopped');
-    expect([end, asked.length]).toEqual(['failed', 1]);
+    for (const outcome of ['stopped', 'preempted']) {
+      const { asked, called, end } = await play('arm/pick_place', ['time_over', 'succeeded'], {}, outcome);
+      expect([end, asked.length, called.length]).toEqual(['failed', 1, 1]);
+    }
   });
 
   it('does not try again what somebody stopped', async () => {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { expect, it } from 'vitest';
-import type { Application, EdgeError, FlowScope, PolicyHook } from '../../contract/index.ts';
+import { type Application, EdgeError, type FlowScope, type PolicyHook } from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { tool } from '../support/agent-apps.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
@@ -112,6 +112,34 @@ it('arguments that a schema of strangers cannot bear are refused at once, short 
     code: 'schema.invalid',
     message: expect.stringMatching(/^\/name: /),
   });
+});
+
+it('a call ends with the state that asked for it: what outlived it would act beside the next', async () => {
+  let ended = '';
+  const slow = tool(
+    'lab.wait',
+    { effect: 'actuate', replay: 'never', deadlineMs: 50_000 },
+    async (_args, { signal }) => {
+      await new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      ended = 'ended';
+      throw new EdgeError('run.cancelled', { operation: 'wait', subject: 'lab.wait' });
+    },
+  );
+  // Its state may take 30 s.
+  const rig = new RuntimeRig({
+    apps: [appOf('lab.wait', {}, ['lab.*'])],
+    robot: new FakeRobot({ cells: 2 }),
+    options: { tools: () => [slow] },
+  });
+  await rig.cell.start();
+  await rig.cell.submit({ type: 'scale/go' }, PERSON);
+  await rig.until(() => ended !== '', 'the end of the call');
+  const { duration_ms } = rig.of('tool.returned')[0]!.payload;
+  expect(duration_ms).toBeGreaterThanOrEqual(29_000);
+  expect(duration_ms).toBeLessThan(45_000);
+  await rig.finished();
 });
 
 it('what it does not name does not exist for it', async () => {

@@ -69,6 +69,15 @@ describe('a clip that fails', () => {
     expect(orders()).toBe(0);
   });
 
+  it('keeps no new one from being ordered while it waits for its next try', async () => {
+    const { clips, reports, state, orders } = makeClips();
+    for (let n = 0; n < 20; n++) {
+      await clips.record({ trigger: 'api', reason: '' });
+      await until(() => reports.length === n + 1, 'the first try');
+    }
+    expect([state.tries, orders()]).toEqual([20, 20]);
+  });
+
   it('tells whoever waits for it at once', async () => {
     const { clips, pass, state } = makeClips();
     await expect(clips.record({ trigger: 'api', reason: '', wait: true })).rejects.toThrow('no luck');

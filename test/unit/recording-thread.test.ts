@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -73,6 +73,28 @@ describe('a segment that could not be sealed', () => {
       expect(await rig.seal()).toMatchObject({ t: 'refused' });
     }
     clear();
+    await rig.clock.advance(1_050);
+    expect(await rig.seal()).toMatchObject({ t: 'done' });
+    expectWhole(rig, 1);
+  });
+
+  it('refuses seals while its repair fails, and is repaired when that works again', async () => {
+    const rig = makeThread(dataDir);
+    await rig.start();
+    const clear = obstacle('bag/bag_0.mcap.sealed.json.tmp');
+    rig.offer();
+    expect(await rig.seal()).toMatchObject({ t: 'refused' });
+    clear();
+    const active = join(dataDir, 'bags', 'bag', 'bag_0.mcap.active');
+    // A file that cannot be read.
+    renameSync(active, join(dataDir, 'aside'));
+    mkdirSync(active);
+    for (let n = 0; n < 3; n++) {
+      await rig.clock.advance(1_050);
+      expect(await rig.seal()).toMatchObject({ t: 'refused' });
+    }
+    rmSync(active, { recursive: true });
+    renameSync(join(dataDir, 'aside'), active);
     await rig.clock.advance(1_050);
     expect(await rig.seal()).toMatchObject({ t: 'done' });
     expectWhole(rig, 1);

@@ -88,7 +88,13 @@ it('a goal whose server was lost from sight is cancelled: it may be there all th
   await turn();
   expect(reports).toEqual([]);
   expect(only.cancels()).toHaveLength(2);
-  only.cancels()[1]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
+  // It is seen again, and the network swallows what it is told.
+  const silent = new EdgeError('deadline.exceeded', { operation: 'cancel a goal', subject: '/spin' });
+  only.cancels()[1]!.answer.reject(silent);
+  await turn();
+  expect(reports).toEqual([]);
+  expect(only.cancels()).toHaveLength(3);
+  only.cancels()[2]!.answer.resolve({ return_code: 0, goals_canceling: [{}] });
   await turn();
   expect(reports.at(-1)).toContain('was cancelled, nobody held it');
 });

@@ -31,20 +31,20 @@ type Repaired = {
 /**
  * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
  * counted from the intake, and events that may not have reached the log are told again. A file that cannot
- * be repaired is reported and stays as it is; then this resolves to false. To be called while no segment is open.
+ * be repaired is reported and stays as it is; these paths are resolved to. To be called while no segment is open.
  */
 export async function settleLeftovers(
   options: ThreadOptions,
   post: Post,
   isStart: boolean,
-): Promise<boolean> {
+): Promise<readonly string[]> {
   const repaired: Repaired[] = [];
-  let isAll = true;
+  const broken: string[] = [];
   for (const path of await unsealedSegments(options.dataDir)) {
     try {
       repaired.push(await repair(options, path));
     } catch (error) {
-      isAll = false;
+      broken.push(path);
       const { message } = EdgeError.from(error, 'recorder.failed', 'repair', path);
       post({ t: 'report', level: 'error', message: `segment ${path} could not be repaired: ${message}` });
     }
@@ -61,13 +61,13 @@ export async function settleLeftovers(
   }
   for (const losses of crashed.values()) post({ t: 'crashed', losses });
   // While running, a note belongs to events that are on their way to the log.
-  if (!isStart) return isAll;
+  if (!isStart) return broken;
   const told = new Set(repaired.map(({ path }) => path));
   for (const sealed of await pendingNotes(options.dataDir)) {
     if (!told.has(sealed.segment.path)) post({ t: 'sealed', ...sealed });
   }
   for (const tombstone of await pendingTombstones(options.dataDir)) post({ t: 'evicted', tombstone });
-  return isAll;
+  return broken;
 }
 
 /** Makes the file whole under its unsealed name. */

@@ -12,6 +12,7 @@ import { settleLeftovers } from './leftovers.ts';
 import { Packing } from './packing.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { publishSegment } from './publish-segment.ts';
+import { Repairs } from './repairs.ts';
 import { Segment } from './segment.ts';
 import { ThreadChannels } from './thread-channels.ts';
 
@@ -50,6 +51,7 @@ export class RecordingThread {
   #isFlushDue = false;
   #isSealDue = false;
   #hasLeftSegment = false;
+  readonly #repairs = new Repairs();
   #blockMs = Number.NEGATIVE_INFINITY;
   #asks: SealAsk[] = [];
   #syncFault: unknown;
@@ -69,7 +71,7 @@ export class RecordingThread {
   async start(): Promise<void> {
     const { dataDir, bag, syncMs } = this.#options;
     this.#folder = await BagFolder.open(dataDir, bag);
-    await settleLeftovers(this.#options, this.#post, true);
+    this.#repairs.giveUp(await settleLeftovers(this.#options, this.#post, true));
     this.#folder = await BagFolder.open(dataDir, bag);
     this.#accounts = new Accounts(this.#options, this.#folder.nextNumber);
     for (const { channel } of this.#channels.values()) this.#accounts.addChannel(channel.id, channel.topic);
@@ -294,8 +296,9 @@ export class RecordingThread {
   async #settleLeft(): Promise<void> {
     await this.#sealOpen();
     await this.#closing;
-    const isAll = await settleLeftovers(this.#options, this.#post, false);
+    const broken = await settleLeftovers(this.#options, this.#post, false);
     this.#folder = await BagFolder.open(this.#options.dataDir, this.#folder.bag);
+    const isAll = this.#repairs.isAll(broken);
     this.#hasLeftSegment = false;
     if (isAll) this.#accounts.settled(this.#folder.nextNumber);
   }

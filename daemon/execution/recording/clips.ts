@@ -43,6 +43,10 @@ const LOOK_MS = 20;
 const TRIES_MAX = 20;
 const TRY_AGAIN_MS = 3_000;
 
+type Pending = { readonly info: ClipInfo; readonly whole: Promise<ClipInfo>; readonly isFirst: boolean };
+/** Clips that are being made or tried again. */
+const PENDING_MAX = 256;
+
 /**
  * Clips: the time around a trigger, cut out of what is recorded into a bag of its own. A request is
  * acknowledged when its order is durable; from then on it comes, also when the power fails before its end:
@@ -50,7 +54,7 @@ const TRY_AGAIN_MS = 3_000;
  */
 export class Clips {
   readonly #options: ClipsOptions;
-  readonly #pending = new Map<string, { readonly info: ClipInfo; readonly whole: Promise<ClipInfo> }>();
+  readonly #pending = new Map<string, Pending>();
   readonly #stopping = new AbortController();
 
   constructor(options: ClipsOptions) {
@@ -120,7 +124,7 @@ export class Clips {
   /** What comes of the first try. Pending until it is made, or until it is left to the next start. */
   #begin(info: ClipInfo, attempt: () => Promise<ClipInfo>): Promise<ClipInfo> {
     const whole = attempt();
-    this.#pending.set(info.clip_id, { info, whole });
+    this.#pending.set(info.clip_id, { info, whole, isFirst: true });
     void this.#seeThrough(info, whole, attempt);
     return whole;
   }
@@ -134,10 +138,11 @@ export class Clips {
     const { signal } = this.#stopping;
     let whole = first;
     for (let tries = 1; !(await this.#isOver(info, whole, tries)); tries++) {
+      this.#pending.set(info.clip_id, { info, whole, isFirst: false });
       await pause(clock, TRY_AGAIN_MS, signal);
       if (signal.aborted) break;
       whole = attempt();
-      this.#pending.set(info.clip_id, { info, whole });
+      this.#pending.set(info.clip_id, { info, whole, isFirst: false });
     }
     this.#pending.delete(info.clip_id);
   }
@@ -180,7 +185,9 @@ export class Clips {
       if (!(span >= 0 && span <= LIMITS.CLIP_SPAN_MS_MAX))
         throw fault('schema.invalid', `a span of 0 to ${LIMITS.CLIP_SPAN_MS_MAX} ms expected, not ${span}`);
     }
-    if (this.#pending.size >= LIMITS.CLIPS_PENDING_MAX)
+    // Those that failed wait for their next try, and keep nobody from the first.
+    const first = [...this.#pending.values()].filter(({ isFirst }) => isFirst).length;
+    if (first >= LIMITS.CLIPS_PENDING_MAX || this.#pending.size >= PENDING_MAX)
       throw fault('cell.overloaded', `${this.#pending.size} clips are being recorded`);
     const now = recorder.newestNs;
     if (now === 0n) throw fault('recorder.failed', 'nothing has been recorded yet');

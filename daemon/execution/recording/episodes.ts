@@ -147,7 +147,11 @@ export class Episodes {
       const info = whole ?? this.#requireRunning('discard', id);
       if (!whole) {
         this.#options.recorder.paused = true;
-        await this.#options.recorder.sealNow();
+        await this.#options.recorder.sealNow().catch((error: unknown) => {
+          // It goes on, and can be discarded when the segment is repaired.
+          this.#options.recorder.paused = false;
+          throw error;
+        });
         this.#running = undefined;
       }
       const gone: Gone = { episode_id: info.episode_id, reason: reason.slice(0, 512) };

@@ -14,6 +14,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { BoundRobot } from './bound-robot.ts';
+import { BoundTools } from './bound-tools.ts';
 import { checkFlow, FLOW_DEADLINE, FLOW_ERROR, isEnd } from './flow-check.ts';
 import { chooseMove, type FlowPosition, mergeFacts } from './flow-core.ts';
 
@@ -138,7 +139,7 @@ export class FlowHarness implements Harness {
       params: context.intent.params,
       intent: context.intent,
       robot: new BoundRobot(context.robot, signal),
-      tools: context.tools,
+      tools: new BoundTools(context.tools, signal),
       clock: context.clock,
       signal,
     };

@@ -1,0 +1,23 @@
+/** Tries to repair a segment that was left, one each `retryMs`, before the recording goes on without it. */
+const TRIES_MAX = 20;
+
+/** Which unsealed segments the recording waits for: not those of former lives, nor those tried often enough. */
+export class Repairs {
+  readonly #givenUp = new Set<string>();
+  #tries = 0;
+
+  /** They stay for the next start. */
+  giveUp(paths: readonly string[]): void {
+    for (const path of paths) this.#givenUp.add(path);
+    this.#tries = 0;
+  }
+
+  /** After a repair that could not have these: whether nothing of this life is left. Throws where it is to be tried again. */
+  isAll(broken: readonly string[]): boolean {
+    const left = broken.filter((path) => !this.#givenUp.has(path));
+    if (left.length > 0 && ++this.#tries < TRIES_MAX)
+      throw new Error(`segment ${left[0]} could not be repaired`);
+    this.giveUp(left);
+    return left.length === 0;
+  }
+}
