@@ -62,3 +62,18 @@ export class Remembering extends PuppetPolicy {
     this.#sum = 0;
   }
 }
+
+/** Policies that remember, in the order in which they are made; the first of them never begins an episode. */
+export function deafAtFirst(): { readonly made: readonly Remembering[]; readonly make: () => Remembering } {
+  const made: Remembering[] = [];
+  class Deaf extends Remembering {
+    override reset(): Promise<void> {
+      return made[0] === this ? new Promise(() => {}) : super.reset();
+    }
+  }
+  const make = () => {
+    made.push(new Deaf());
+    return made.at(-1)!;
+  };
+  return { made, make };
+}

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { Turns } from '../../daemon/execution/serving/turns.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import { PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
+import { deafAtFirst, PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
 import { deskOf, specOf } from '../support/desk.ts';
 
 async function puppetDesk(more: Parameters<typeof specOf>[2] = {}) {
@@ -202,16 +202,7 @@ describe('the policy desk', () => {
 
   it('gives one that is shared up where it does not begin an episode', async () => {
     const clock = new ManualClock();
-    const made: Remembering[] = [];
-    class Deaf extends Remembering {
-      override reset(): Promise<void> {
-        return made[0] === this ? new Promise(() => {}) : super.reset();
-      }
-    }
-    const make = () => {
-      made.push(new Deaf());
-      return made.at(-1)!;
-    };
+    const { made, make } = deafAtFirst();
     const { desk } = await deskOf(clock, [specOf('p', make, { memory: 'serial' })]);
     const late = desk.open(who('a')).infer(see(1), 30_000);
     late.catch(() => {});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../fakes/manual-clock.ts';
-import { PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
+import { deafAtFirst, PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
 import { deskOf, specOf } from '../support/desk.ts';
 
 function puppet(letter: string): PuppetPolicy {
@@ -222,16 +222,7 @@ describe('sessions of a policy that is slow to come', () => {
 
   it('are served by a new one where it never begins an episode', async () => {
     const clock = new ManualClock();
-    const made: Remembering[] = [];
-    class Deaf extends Remembering {
-      override reset(): Promise<void> {
-        return made[0] === this ? new Promise(() => {}) : super.reset();
-      }
-    }
-    const make = () => {
-      made.push(new Deaf());
-      return made.at(-1)!;
-    };
+    const { made, make } = deafAtFirst();
     const { desk } = await deskOf(clock, [specOf('p', make)]);
     const session = desk.open(who('a'));
     const late = session.infer(see(1), 100);
