@@ -8,7 +8,6 @@ export * from './canonical.ts';
 export * from './cell-messages.ts';
 export * from './cell-name.ts';
 export type * from './check.ts';
-export * from './code-fence.ts';
 export * from './deadline.ts';
 export * from './edge-error.ts';
 export type * from './errors.ts';

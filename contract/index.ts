@@ -3,7 +3,6 @@ export * from './canonical.ts';
 export * from './cell-messages.ts';
 export * from './cell-name.ts';
 export * from './check.ts';
-export * from './code-fence.ts';
 export * from './deadline.ts';
 export * from './errors.ts';
 export * from './event-hash.ts';

@@ -1,7 +1,6 @@
 import {
   type Clock,
   EdgeError,
-  fencedText,
   type ReasonAnswer,
   type ReasonAsk,
   type ServiceHealth,
@@ -9,6 +8,7 @@ import {
 } from '../../contract/core.ts';
 import { checker } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
+import { fencedText } from '../../formats/openai/index.ts';
 import { checkedPrompt, dataUrl, NimClient, type NimOptions } from './nim-client.ts';
 
 /** Pictures of one prompt, by default of the service. */

@@ -4,7 +4,6 @@ import {
   checker,
   EdgeError,
   type ErrorCode,
-  fencedText,
   type LanguageModel,
   LIMITS,
   type ModelAnswer,
@@ -16,6 +15,7 @@ import {
   toMs,
 } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
+import { fencedText } from '../../formats/openai/index.ts';
 import { toAnswer, toContext } from './provider-messages.ts';
 
 export type PiProviderOptions = {

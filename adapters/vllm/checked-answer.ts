@@ -2,11 +2,11 @@ import {
   type Checker,
   checker,
   EdgeError,
-  fencedText,
   type ModelRequest,
   type ModelToolCall,
 } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
+import { fencedText } from '../../formats/openai/index.ts';
 import { forced, offered } from './json-tools.ts';
 
 /** Compiled schemas of one model; a daemon has few, an MCP server may bring many. */

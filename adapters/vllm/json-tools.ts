@@ -1,4 +1,5 @@
-import { fencedText, type ModelRequest, type ModelTool } from '../../contract/core.ts';
+import type { ModelRequest, ModelTool } from '../../contract/core.ts';
+import { fencedText } from '../../formats/openai/index.ts';
 
 /**
  * How calls of tools and answers by schema are asked for: `native` fields of the API, one JSON `schema`, or `text`.

@@ -1,2 +1,3 @@
+export { fencedText } from './code-fence.ts';
 export { type ChatAsk, readChatAsk } from './read-request.ts';
 export { type ChatHead, ChunkWriter, chatErrorBody, completionBody } from './write-answer.ts';

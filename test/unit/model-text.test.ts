@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnswerCheck } from '../../adapters/vllm/checked-answer.ts';
 import { readToolText } from '../../adapters/vllm/json-tools.ts';
-import { fencedText, LIMITS } from '../../contract/index.ts';
+import { LIMITS } from '../../contract/index.ts';
+import { fencedText } from '../../formats/openai/index.ts';
 
 const NAMES = new Set(['drive']);
 const CALL = '{"name": "drive", "arguments": {"m": 2}}';
