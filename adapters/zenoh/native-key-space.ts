@@ -19,6 +19,7 @@ import { closed, fromNative } from './native-errors.ts';
 import { NativeGate } from './native-gate.ts';
 import { loadNative } from './native-loader.ts';
 import { giveBack, NativeLoans } from './native-loans.ts';
+import { openSession } from './native-open.ts';
 import { NativePublishers, type PublisherEntry } from './native-publishers.ts';
 import { type EventSink, NativePump } from './native-pump.ts';
 import { type QueryOptions, runQuery, serveQuery } from './native-queries.ts';
@@ -45,8 +46,6 @@ export type ZenohDeps = {
   readonly native?: NativeModule;
 };
 
-/** Opening does not wait for the other side, so a slow open is a fault of this host. */
-const OPEN_MS_MAX = 10_000;
 /** Declaring may have to wait for room on the link. */
 const DECLARE_MS_MAX = 5_000;
 /** The same behind a crowd of others. */
@@ -60,10 +59,6 @@ const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
 /** Unanswered queries per queryable; a further one is answered with `cell.overloaded` at once. */
 const QUERIES_OPEN_MAX = 256;
-/** Shared memory of senders that may wait for garbage collection here: half of Zenoh's pool of 16 MiB. */
-const PINNED_SHM_BYTES_MAX = 8 * 1024 * 1024;
-/** Room for 70 frames of 900 KB on their way to readers. */
-const SHARED_MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** The key space over the native driver. */
 export class NativeKeySpace implements KeySpace {
@@ -97,31 +92,11 @@ export class NativeKeySpace implements KeySpace {
   /** Throws `zenoh.unavailable` without a driver, `config.invalid` or `zenoh.failed` otherwise. */
   static async open(options: ZenohOptions, deps: ZenohDeps): Promise<NativeKeySpace> {
     const native = deps.native ?? loadNative();
-    const pump = new NativePump(deps.onFault ?? (() => {}));
-    const subject = [...(options.listen ?? []), ...(options.connect ?? [])].join(' ') || options.mode;
-    const opening = native.openSession(
-      {
-        mode: options.mode,
-        listen: [...(options.listen ?? [])],
-        connect: [...(options.connect ?? [])],
-        overrides: Object.entries(options.config ?? {}).map(([key, value]) => ({
-          key,
-          value: JSON.stringify(value),
-        })),
-        pinnedShmBytesMax: PINNED_SHM_BYTES_MAX,
-        sharedMemoryBytes: options.sharedMemoryBytes ?? SHARED_MEMORY_BYTES_DEFAULT,
-      },
-      pump.wake,
-    );
-    try {
-      const session = await withDeadline(deps.clock, OPEN_MS_MAX, opening, 'open Zenoh session', subject);
-      pump.attach(session);
-      return new NativeKeySpace(session, pump, deps, options.delivery);
-    } catch (error) {
-      // One that opens after all must not stay open unseen.
-      opening.then((late) => late.close().then(() => late.release())).catch(() => {});
-      throw fromNative(error, 'open Zenoh session', subject);
-    }
+    const onFault = deps.onFault ?? (() => {});
+    const pump = new NativePump(onFault);
+    const session = await openSession(native, options, pump.wake, { clock: deps.clock, onFault });
+    pump.attach(session);
+    return new NativeKeySpace(session, pump, deps, options.delivery);
   }
 
   id(): string {

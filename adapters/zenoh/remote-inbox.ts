@@ -1,16 +1,16 @@
 import type { RemoteValue } from './remote-messages.ts';
 
-/** Values per message to the main thread: as the native driver's batches. */
+/** Values per message to the daemon: as the native driver's batches. */
 const BATCH_VALUES_MAX = 256;
 
-/** What one subscription holds for a slow main thread; the oldest is dropped beyond its limits and counted. */
+/** What one subscription holds for a slow daemon; the oldest is dropped beyond its limits and counted. */
 export class RemoteInbox {
   readonly #depth: number;
   readonly #bytesMax: number;
   readonly #post: (values: RemoteValue[], dropped: number) => void;
   #values: RemoteValue[] = [];
   #bytes = 0;
-  /** A batch is with the main thread, or about to be sent. */
+  /** A batch is with the daemon, or about to be sent. */
   #busy = false;
   dropped = 0;
 
@@ -36,7 +36,7 @@ export class RemoteInbox {
     setImmediate(() => this.taken());
   }
 
-  /** The main thread is ready for the next batch. */
+  /** The daemon is ready for the next batch. */
   taken(): void {
     this.#busy = this.#values.length > 0;
     if (this.#busy) this.#flush(BATCH_VALUES_MAX);

@@ -17,7 +17,7 @@ import { keyExprFault } from './key-expr.ts';
 import { closed } from './native-errors.ts';
 import { type QueryOptions, splitSelector } from './native-queries.ts';
 import { RemoteLink } from './remote-link.ts';
-import type { FromWorker, RemoteDeclare } from './remote-messages.ts';
+import type { FromRemote, RemoteDeclare } from './remote-messages.ts';
 import { RemoteQueries, serveRemoteQuery } from './remote-queries.ts';
 import { congested, RemoteTickets } from './remote-tickets.ts';
 
@@ -55,7 +55,7 @@ const PRIORITY = {
   background: 7,
 } as const;
 
-type Sink = (message: FromWorker) => void;
+type Sink = (message: FromRemote) => void;
 type Entry = {
   readonly order: RemoteDeclare;
   readonly sink: Sink | undefined;
@@ -213,24 +213,20 @@ export class RemoteKeySpace implements KeySpace {
   ): Promise<void> {
     const fault = this.#refuse(operation, key) ?? this.#noRoom(operation, key, payload?.byteLength ?? 0);
     if (fault) return Promise.reject(fault);
-    // The caller may use its buffer again, and the thread needs one of its own.
-    const copy = payload && new Uint8Array(payload);
     return this.#tickets
-      .request(operation, key, copy?.byteLength ?? 0, (ticket) =>
-        this.#link.send(
-          {
-            op: 'put',
-            ticket,
-            key,
-            payload: copy,
-            encoding: options.encoding,
-            attachment: options.attachment && new Uint8Array(options.attachment),
-            priority: PRIORITY[options.priority ?? 'data'],
-            block: options.congestion === 'block',
-            express: options.express ?? false,
-          },
-          copy ? [copy.buffer] : [],
-        ),
+      .request(operation, key, payload?.byteLength ?? 0, (ticket) =>
+        // Written into the pipe's own memory before it returns: the caller may use its buffers again.
+        this.#link.send({
+          op: 'put',
+          ticket,
+          key,
+          payload,
+          encoding: options.encoding,
+          attachment: options.attachment,
+          priority: PRIORITY[options.priority ?? 'data'],
+          block: options.congestion === 'block',
+          express: options.express ?? false,
+        }),
       )
       .then(() => {});
   }
@@ -329,7 +325,7 @@ export class RemoteKeySpace implements KeySpace {
     this.#onFault(error);
   }
 
-  #onMessage(message: FromWorker): void {
+  #onMessage(message: FromRemote): void {
     switch (message.op) {
       case 'done':
         this.#tickets.settle(message);
@@ -379,7 +375,7 @@ function lostLink(operation: string, subject: string): EdgeError {
   });
 }
 
-function toKeyValue(value: Extract<FromWorker, { op: 'values' }>['values'][number]): KeyValue {
+function toKeyValue(value: Extract<FromRemote, { op: 'values' }>['values'][number]): KeyValue {
   const { key, payload, encoding, deleted, attachment } = value;
   const kind = deleted ? 'delete' : 'put';
   return { key, payload, encoding, kind, ...(attachment === undefined ? {} : { attachment }) };

@@ -1,32 +1,35 @@
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { type Clock, EdgeError, type Timer } from '../../contract/core.ts';
-import type { FromWorker, RemoteStart, ToWorker } from './remote-messages.ts';
+import type { FromRemote, RemoteStart, ToRemote } from './remote-messages.ts';
 import { probeBridge, unreachable } from './remote-probe.ts';
 
 const PROBE_MS_MAX = 2_000;
 /** From a bridge that accepts to a session with an id: loading zenoh-ts takes most of it. */
 const OPEN_MS_MAX = 8_000;
-/** Ticks of a second without a word of the thread. Ticks, not time: they stand still while we do. */
+/** Ticks of a second without a word of the process. Ticks, not time: they stand still while we do. */
 const SILENT_TICKS_MAX = 10;
 const TICK_MS = 1_000;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5_000;
 const CLOSE_MS_MAX = 1_000;
 
+const ENTRY = fileURLToPath(new URL('./remote-process-main.ts', import.meta.url));
+
 export type LinkEvents = {
   /** A session is there: declare everything, it knows nothing yet. */
   readonly onUp: (zid: string) => void;
   /** It is gone with all that was on its way; a new one is being made. Called once per `onUp`. */
   readonly onDown: (error: EdgeError) => void;
-  readonly onMessage: (message: Exclude<FromWorker, { op: 'up' | 'down' | 'alive' }>) => void;
+  readonly onMessage: (message: Exclude<FromRemote, { op: 'up' | 'down' | 'alive' }>) => void;
 };
 
-/** Keeps one thread with a session of zenoh-ts alive, and makes the next when it, or the bridge, dies. */
+/** Keeps one process with a session of zenoh-ts alive, and makes the next when it, or the bridge, dies. */
 export class RemoteLink {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #events: LinkEvents;
-  #worker: Worker | undefined;
+  #child: ChildProcess | undefined;
   #up = false;
   #closed = false;
   #retry: Timer | undefined;
@@ -51,13 +54,14 @@ export class RemoteLink {
     await this.#attempt();
     this.#ticks = this.#clock.every(TICK_MS, () => {
       this.#silent += 1;
-      if (this.#up && this.#silent > SILENT_TICKS_MAX) this.fail('the thread of zenoh-ts is stuck');
+      if (this.#up && this.#silent > SILENT_TICKS_MAX) this.fail('the process of zenoh-ts is stuck');
     });
   }
 
   /** Does nothing while there is no session: look at `up` first. */
-  send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    if (this.#up) this.#worker?.postMessage(message, transfer);
+  send(message: ToRemote): void {
+    // Where it cannot be told, its end is told by `exit`.
+    if (this.#up && this.#child?.connected) this.#child.send(message, () => {});
   }
 
   /** Gives this session up and makes a new one. */
@@ -73,12 +77,12 @@ export class RemoteLink {
     this.#closed = true;
     this.#retry?.cancel();
     this.#ticks?.cancel();
-    const worker = this.#worker;
-    if (!worker) return;
-    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     this.send({ op: 'close' });
     this.#up = false;
-    const late = this.#clock.after(CLOSE_MS_MAX, () => void worker.terminate());
+    const late = this.#clock.after(CLOSE_MS_MAX, () => child.kill('SIGKILL'));
     await exited;
     late.cancel();
   }
@@ -96,33 +100,30 @@ export class RemoteLink {
     await probeBridge(this.#url, this.#clock, PROBE_MS_MAX);
     if (this.#closed) return;
     const start: RemoteStart = { url: this.#url };
-    const worker = new Worker(new URL('./remote-worker-main.ts', import.meta.url), {
-      workerData: start,
-      name: 'zenoh-ts',
+    const child = fork(ENTRY, [JSON.stringify(start)], {
+      serialization: 'advanced',
+      execArgv: [],
       // What the library writes to the console is not for our logs.
-      stdout: true,
-      stderr: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    worker.stdout.resume();
-    worker.stderr.resume();
-    this.#worker = worker;
-    await this.#opened(worker);
+    this.#child = child;
+    await this.#opened(child);
   }
 
-  #opened(worker: Worker): Promise<void> {
+  #opened(child: ChildProcess): Promise<void> {
     return new Promise((resolve, reject) => {
       const give = (reason: string) => {
         late.cancel();
         reject(unreachable(this.#url, reason));
-        if (this.#worker !== worker) return;
+        if (this.#child !== child) return;
         if (this.#up) this.fail(reason);
         else this.#drop();
       };
       const late = this.#clock.after(OPEN_MS_MAX, () => give(`no session within ${OPEN_MS_MAX} ms`));
-      worker.on('error', (error) => give(EdgeError.from(error, 'zenoh.failed', 'run', this.#url).message));
-      worker.on('exit', () => give('the thread of zenoh-ts ended'));
-      worker.on('message', (message: FromWorker) => {
-        if (this.#worker !== worker || this.#closed) return;
+      child.on('error', (error) => give(EdgeError.from(error, 'zenoh.failed', 'run', this.#url).message));
+      child.on('exit', (code, signal) => give(`the process of zenoh-ts ended with ${signal ?? code}`));
+      child.on('message', (message: FromRemote) => {
+        if (this.#child !== child || this.#closed) return;
         this.#silent = 0;
         if (message.op === 'down') return give(message.reason);
         if (message.op === 'alive') return;
@@ -138,9 +139,9 @@ export class RemoteLink {
   }
 
   #drop(): void {
-    const worker = this.#worker;
-    this.#worker = undefined;
+    const child = this.#child;
+    this.#child = undefined;
     this.#up = false;
-    worker?.terminate().catch(() => {});
+    child?.kill('SIGKILL');
   }
 }

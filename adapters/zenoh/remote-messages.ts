@@ -1,8 +1,8 @@
-/** What `remote-link.ts` and the worker thread of zenoh-ts say to each other. */
+/** What `remote-link.ts` and the process of zenoh-ts say to each other. */
 
 export type RemoteStart = { readonly url: string };
 
-/** A value on its way to the main thread; the payload's buffer is its own. */
+/** A value on its way to the daemon. */
 export type RemoteValue = {
   readonly key: string;
   readonly payload: Uint8Array;
@@ -62,7 +62,7 @@ export type RemoteAnswer = {
   readonly attachment: Uint8Array | undefined;
 };
 
-export type ToWorker =
+export type ToRemote =
   | RemotePut
   | (RemoteDeclare & { readonly ticket: number })
   | { readonly op: 'undeclare'; readonly ticket: number; readonly id: number }
@@ -70,15 +70,15 @@ export type ToWorker =
   /** The asker's time is over. */
   | { readonly op: 'forget'; readonly id: number }
   | RemoteAnswer
-  /** The main thread has handled the last batch of this subscription: the next may come. */
+  /** The daemon has handled the last batch of this subscription: the next may come. */
   | { readonly op: 'taken'; readonly id: number }
   | { readonly op: 'close' };
 
-export type FromWorker =
+export type FromRemote =
   | { readonly op: 'up'; readonly zid: string }
-  /** Once a second: the thread itself is not stuck. */
+  /** Once a second: the process itself is not stuck. */
   | { readonly op: 'alive' }
-  /** The link is over; the thread ends. */
+  /** The link is over; the process ends. */
   | { readonly op: 'down'; readonly reason: string }
   | { readonly op: 'done'; readonly ticket: number; readonly error?: string; readonly dropped?: number }
   | {

@@ -12,7 +12,7 @@ import { decodeError, encodeError, silent } from './error-reply.ts';
 import { isKey } from './key-expr.ts';
 import type { QueryOptions } from './native-queries.ts';
 import type { RemoteLink } from './remote-link.ts';
-import type { FromWorker } from './remote-messages.ts';
+import type { FromRemote } from './remote-messages.ts';
 
 /** Replies to one query, as with the native driver. */
 const REPLIES_MAX = 4096;
@@ -87,7 +87,7 @@ export class RemoteQueries {
     });
   }
 
-  onMessage(message: Extract<FromWorker, { op: 'reply' | 'final' }>): void {
+  onMessage(message: Extract<FromRemote, { op: 'reply' | 'final' }>): void {
     const asked = this.#asked.get(message.id);
     if (!asked) return;
     if (message.op === 'reply') {
@@ -131,7 +131,7 @@ export async function serveRemoteQuery(
   link: RemoteLink,
   clock: Clock,
   { keyExpr, timeoutMs, answer }: RemoteService,
-  message: Extract<FromWorker, { op: 'query' }>,
+  message: Extract<FromRemote, { op: 'query' }>,
 ): Promise<void> {
   const { generation } = link;
   const { query: number, key, parameters, payload, encoding, attachment } = message;
@@ -159,7 +159,7 @@ export async function serveRemoteQuery(
   }
 }
 
-function toReply(message: Extract<FromWorker, { op: 'reply' }>, selector: string): Reply {
+function toReply(message: Extract<FromRemote, { op: 'reply' }>, selector: string): Reply {
   const { key, payload, encoding, deleted, attachment } = message.value;
   if (!message.ok) return { ok: false, error: decodeError(payload, encoding, selector) };
   const kind = deleted ? 'delete' : 'put';

@@ -20,30 +20,28 @@ import { type Clock, EdgeError, pause } from '../../contract/core.ts';
 import { encodeError } from './error-reply.ts';
 import { RemoteInbox } from './remote-inbox.ts';
 import type {
-  FromWorker,
+  FromRemote,
   RemoteAnswer,
   RemoteDeclare,
   RemoteGet,
   RemotePut,
   RemoteValue,
-  ToWorker,
+  ToRemote,
 } from './remote-messages.ts';
 import { RemoteOutbox } from './remote-outbox.ts';
 
-type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
+type Post = (message: FromRemote) => void;
 type Declared = { readonly entity: Subscriber | Queryable | LivelinessToken; readonly inbox?: RemoteInbox };
 
 /** Unanswered queries per queryable, as with the native driver. */
 const QUERIES_OPEN_MAX = 256;
 /** Bytes of replies kept for one query. */
 const REPLY_BYTES_MAX = 128 * 1024 * 1024;
-/** From here on a buffer is handed over instead of copied. */
-const TRANSFER_BYTES_MIN = 4 * 1024;
 /** The wire's numbers (`contract` has names; zenoh-ts has an enum of the same numbers). */
 const CONSOLIDATION_NONE = 1 as ConsolidationMode;
 const TARGET = { best_matching: 0, all: 1, all_complete: 2 } as const;
 
-/** One session of zenoh-ts, spoken to by messages. Lives in the worker thread. */
+/** One session of zenoh-ts, spoken to by messages. Lives in the process of zenoh-ts. */
 export class RemoteSession {
   readonly session: Session;
   readonly #socket: WebSocket;
@@ -72,7 +70,7 @@ export class RemoteSession {
     });
   }
 
-  handle(message: Exclude<ToWorker, { op: 'close' }>): void {
+  handle(message: Exclude<ToRemote, { op: 'close' }>): void {
     switch (message.op) {
       case 'put':
         this.#outbox.push(message);
@@ -131,7 +129,7 @@ export class RemoteSession {
     switch (order.op) {
       case 'subscribe': {
         const inbox = new RemoteInbox(order, (values, dropped) => {
-          this.#post({ op: 'values', id, values, dropped }, transferable(values));
+          this.#post({ op: 'values', id, values, dropped });
         });
         // Values may come before the answer to the declaration.
         const handler = (sample: Sample) => inbox.push(toValue(sample));
@@ -183,7 +181,7 @@ export class RemoteSession {
         return;
       }
       kept += 1;
-      this.#post({ op: 'reply', id, ok, value }, transferable([value]));
+      this.#post({ op: 'reply', id, ok, value });
     };
     const onFinal = () => {
       if (this.#gets.delete(id)) this.#post({ op: 'final', id, lost });
@@ -286,14 +284,6 @@ function toErrorValue(error: ReplyError): RemoteValue {
 
 function bytesOf(bytes: ZBytes | undefined): Uint8Array | undefined {
   return bytes?.toBytes();
-}
-
-/** Large payloads that own the whole of their buffer; the rest is copied by the structured clone. */
-function transferable(values: readonly RemoteValue[]): ArrayBuffer[] {
-  return values
-    .map(({ payload }) => payload)
-    .filter((p) => p.byteLength >= TRANSFER_BYTES_MIN && p.byteLength === p.buffer.byteLength)
-    .map((p) => p.buffer as ArrayBuffer);
 }
 
 function textOf(thrown: unknown): string {

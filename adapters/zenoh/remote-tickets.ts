@@ -1,7 +1,7 @@
 import { EdgeError } from '../../contract/core.ts';
-import { CONGESTED, type FromWorker } from './remote-messages.ts';
+import { CONGESTED, type FromRemote } from './remote-messages.ts';
 
-/** Bytes and values with the thread that have not reached the socket; above them a put is refused. */
+/** Bytes and values with the process of zenoh-ts that have not reached the socket; above them a put is refused. */
 const PUT_BYTES_MAX = 128 * 1024 * 1024;
 const PUTS_MAX = 65_536;
 
@@ -14,7 +14,7 @@ type Ticket = {
   readonly bytes: number | undefined;
 };
 
-/** What was asked of the thread and is not settled, and how much of it are values on their way. */
+/** What was asked of the process of zenoh-ts and is not settled, and how much of it are values on their way. */
 export class RemoteTickets {
   readonly #open = new Map<number, Ticket>();
   #next = 1;
@@ -45,7 +45,7 @@ export class RemoteTickets {
     return this.#bytes + bytes <= PUT_BYTES_MAX && this.#puts < PUTS_MAX;
   }
 
-  settle({ ticket, error, dropped }: Extract<FromWorker, { op: 'done' }>): void {
+  settle({ ticket, error, dropped }: Extract<FromRemote, { op: 'done' }>): void {
     const waiting = this.#open.get(ticket);
     if (!waiting) return;
     this.#open.delete(ticket);

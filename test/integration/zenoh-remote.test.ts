@@ -6,6 +6,7 @@ import { EdgeError, type KeySpace } from '../../contract/index.ts';
 import { keySpaceConformance } from '../conformance/key-space.ts';
 import { keySpaceSettle } from '../support/key-space-settle.ts';
 import { bytes, text } from '../support/key-values.ts';
+import { descendants, isAlive } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { freePort } from '../support/zenoh.ts';
 import { ZenohProgram } from '../support/zenoh-program.ts';
@@ -125,6 +126,23 @@ describe('zenoh-ts, when the bridge is not as it should be', () => {
       return replies.some((reply) => reply.ok);
     });
   });
+
+  it.each(['SIGKILL', 'SIGABRT', 'SIGSTOP'] as const)(
+    'loses the process of zenoh-ts by %s: another serves',
+    async (how) => {
+      const here = await session();
+      await here.queryable('lone/x', async () => ({ payload: bytes('x'), encoding: 'text/plain' }));
+      const [library] = descendants(process.pid).filter(({ command }) => /remote-process-main/.test(command));
+      process.kill(library!.pid, how);
+      await until(() => !here.status().connected, 'the driver to see it', WAIT_MS);
+      expect(faults.at(-1)).toMatchObject({ code: 'zenoh.failed' });
+      await eventually(async () => {
+        const replies = await here.query('lone/x', { timeoutMs: 2_000 }).catch(() => []);
+        return replies.some((reply) => reply.ok);
+      });
+      expect(isAlive(library!.pid)).toBe(false);
+    },
+  );
 
   it('cannot keep a publisher history: says so, instead of forgetting', async () => {
     const here = await session();

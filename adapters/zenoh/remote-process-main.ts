@@ -1,25 +1,29 @@
 /**
- * The thread of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
- * loops for dead sockets and writes to the console: here all that costs one thread, which is made anew, and
- * not the process that moves a robot.
+ * The process of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
+ * loops for dead sockets and writes to the console; a thread of it once ended the whole process by an abort of the
+ * engine. Here all that costs a process that is made anew, and not the one that moves a robot.
  */
-import { parentPort, workerData } from 'node:worker_threads';
 import { Config, open } from '@eclipse-zenoh/zenoh-ts';
 import { pause } from '../../contract/core.ts';
 import { SystemClock } from '../clock/system-clock.ts';
-import type { FromWorker, RemoteStart, ToWorker } from './remote-messages.ts';
+import { acknowledgeAtOnce } from './remote-acknowledge.ts';
+import type { FromRemote, RemoteStart, ToRemote } from './remote-messages.ts';
 import { RemoteSession } from './remote-session.ts';
 
-/** An answer of the bridge; below the deadline of the main thread, above what a busy host needs. */
+/** An answer of the bridge; below the deadline of the daemon, above what a busy host needs. */
 const RESPONSE_MS_MAX = 4_000;
 /** How long the bridge may say nothing before it is asked. */
 const SILENCE_MS = 1_000;
 const CLOSE_MS_MAX = 500;
 
-const { url } = workerData as RemoteStart;
-const port = parentPort!;
+const { url } = JSON.parse(process.argv[2]!) as RemoteStart;
 const clock = new SystemClock();
-const post = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+// Its failure has nobody to be told to: without the daemon this process ends.
+const post = (message: FromRemote) => void process.send!(message, undefined, undefined, () => {});
+
+// The daemon says when to end, by word or by its own end; Ctrl-C is for the daemon.
+process.on('SIGINT', () => {});
+process.on('disconnect', () => process.exit());
 
 let ended = false;
 function end(reason: string): void {
@@ -27,7 +31,7 @@ function end(reason: string): void {
   ended = true;
   remote?.drain();
   post({ op: 'down', reason });
-  // The main thread ends this one when it has read all of it.
+  // The daemon ends this process when it has read all of it.
 }
 
 process.on('unhandledRejection', (thrown) => end(thrown instanceof Error ? thrown.message : String(thrown)));
@@ -35,8 +39,10 @@ process.on('uncaughtException', (error) => end(error.message));
 
 let remote: RemoteSession | undefined;
 try {
+  const acknowledge = acknowledgeAtOnce();
   const session = await open(new Config(url, RESPONSE_MS_MAX));
   const socket = socketOf(session);
+  acknowledge(socket);
   socket.addEventListener('close', () => end('the bridge closed the connection'));
   remote = new RemoteSession(session, socket, clock, post);
   // Zenoh prints ids without leading zeros; zenoh-ts keeps them.
@@ -44,7 +50,7 @@ try {
     .zid()
     .toString()
     .replace(/^(0{2})+(?=..)/, '');
-  port.on('message', (message: ToWorker) => {
+  process.on('message', (message: ToRemote) => {
     if (message.op === 'close') void close();
     else remote!.handle(message);
   });
