@@ -37,6 +37,7 @@ const ALONE = ['daemon-arm'];
 const failed = [];
 if (what === 'all') await installPeers();
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
+const REPORTERS = ['--reporter=default', `--reporter=${join(root, 'scripts', 'unfinished-reporter.mjs')}`];
 const status = what === 'all' && rest.length === 0 ? await everything() : some();
 for (const line of failed) say(line);
 say(
@@ -47,7 +48,8 @@ process.exit(status ?? 1);
 /** What was asked for, in one go. */
 function some() {
   const projects = what === 'unit' ? ['--project', 'unit'] : [];
-  return spawnSync(vitest, ['run', ...projects, ...rest], { cwd: root, stdio: 'inherit', env }).status;
+  return spawnSync(vitest, ['run', ...REPORTERS, ...projects, ...rest], { cwd: root, stdio: 'inherit', env })
+    .status;
 }
 
 /** The quick ones first; then two lanes side by side, since tests with real peers mostly wait for them; then some alone. */
@@ -72,7 +74,11 @@ function inFolder(names) {
 function lane(name, args) {
   const started = Date.now();
   return new Promise((resolve) => {
-    const child = spawn(vitest, ['run', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(vitest, ['run', ...REPORTERS, ...args], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     // Whole lines: two lanes print at once.
     for (const stream of [child.stdout, child.stderr]) {
       let before = '';

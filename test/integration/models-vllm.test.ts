@@ -31,6 +31,8 @@ const PLAN = {
   required: ['steps', 'done'],
   additionalProperties: false,
 } as const;
+/** Random weights may end a text at any token; this one they cannot end before it is long. */
+const LONG = { type: 'string', minLength: 3_500 } as const;
 const DRIVE = {
   name: 'robot_drive',
   description: 'Drives.',
@@ -161,7 +163,9 @@ describe('a real vLLM with random weights', () => {
       stoppedAt = performance.now();
     };
     try {
-      const answer = await rig.run().complete(request(5, { maxTokens: 3_000 }), { onDelta: stop });
+      const answer = await rig
+        .run()
+        .complete(request(5, { answerSchema: LONG, maxTokens: 3_700 }), { onDelta: stop });
       // Generous for a loaded machine; on a quiet one below 1 s.
       expect(performance.now() - stoppedAt).toBeLessThan(8_000);
       expect(answer.model).toBe('far');
@@ -186,19 +190,21 @@ describe('a real vLLM with random weights', () => {
     });
     let words = 0;
     let stoppedAt = 0;
-    const answer = await rig.run().complete(request(3, { maxTokens: 3_000 }), {
-      onDelta: () => {
-        words += 1;
-        if (words !== 5) return;
-        server.signal('SIGSTOP');
-        stoppedAt = performance.now();
-      },
-    });
-    const noticed = performance.now() - stoppedAt;
-    expect(answer.model).toBe('far');
-    // Generous for a loaded machine; on a quiet one 0.95 s.
-    expect(noticed).toBeLessThan(6_000);
-    server.signal('SIGCONT');
+    const stop = () => {
+      words += 1;
+      if (words !== 5) return;
+      server.signal('SIGSTOP');
+      stoppedAt = performance.now();
+    };
+    try {
+      const long = request(3, { answerSchema: LONG, maxTokens: 3_700 });
+      const answer = await rig.run().complete(long, { onDelta: stop });
+      // Generous for a loaded machine; on a quiet one 0.95 s.
+      expect(performance.now() - stoppedAt).toBeLessThan(6_000);
+      expect(answer.model).toBe('far');
+    } finally {
+      server.signal('SIGCONT');
+    }
     await expect.poll(async () => (await near.health()).ok, { timeout: 60_000 }).toBe(true);
     await rig.router.refresh();
     expect(rig.router.models()[0]).toMatchObject({ name: 'near', state: 'up' });
