@@ -1,65 +1,25 @@
 /**
- * The live page of one robot. It only reads the API of the server it came from, writes text with
- * `textContent` (never markup), and keeps the token in this tab's session storage.
+ * The pages of one robot. They only read the API of the server they came from, write text with `textContent`
+ * (never markup), and keep the token in this tab's session storage. This file: the live page, and what is on all.
  */
-import { drawMap } from '/map-view.js';
+import { call, forever, read, refusalOf } from './api.js';
+import { showArm } from './arm-view.js';
+import { at, count, element, fill, link, number } from './elements.js';
+import { drawMap } from './map-view.js';
+import { addPage, shown, startPages } from './pages.js';
+import { routesPage } from './routes-page.js';
+import { runsPage } from './runs-page.js';
 
 const STATUS_MS = 1000;
 const MAP_MS = 2000;
+const ARM_MS = 250;
 const EVENTS_SHOWN = 80;
 const APPROVALS_MS = 2000;
-const KEY = 'auraison-token';
 
-const at = (id) => document.getElementById(id);
-let token = sessionStorage.getItem(KEY) ?? '';
 let pose;
+let hasArm = false;
 let cursor;
 
-async function call(path, options = {}) {
-  const headers = { ...(options.headers ?? {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(path, { ...options, headers, cache: 'no-store' });
-  if (response.status === 401) {
-    await askToken(token ? 'This token is wrong.' : '');
-    return call(path, options);
-  }
-  return response;
-}
-
-let asking;
-function askToken(note) {
-  asking ??= new Promise((resolve) => {
-    at('login-note').textContent = note;
-    at('login').showModal();
-    at('login').addEventListener(
-      'close',
-      () => {
-        token = at('token').value.trim();
-        at('token').value = '';
-        sessionStorage.setItem(KEY, token);
-        asking = undefined;
-        resolve();
-      },
-      { once: true },
-    );
-  });
-  return asking;
-}
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function fill(list, rows) {
-  list.replaceChildren(
-    ...rows.flatMap(([term, text, className]) => [element('dt', term), element('dd', text, className)]),
-  );
-}
-
-const number = (value, digits) => (typeof value === 'number' ? value.toFixed(digits) : '–');
-const count = (value) => (typeof value === 'number' ? value.toLocaleString() : '–');
 const missing = (part) => [['not available', part.reason ?? '', 'bad']];
 
 function showStatus(status) {
@@ -73,22 +33,47 @@ function showStatus(status) {
   if (status.robot.available) showStop(status.robot.estop);
 }
 
+/** The status knows runs until they are over; how the last one ended is asked for once. */
+let lastRun;
 function runRows(part) {
-  const runs = [...(part.runs ?? [])].sort((a, b) => (a.run_id < b.run_id ? 1 : -1));
-  const run = runs.find((one) => !['succeeded', 'failed', 'cancelled'].includes(one.status)) ?? runs[0];
-  if (!run) return [['run', 'none yet']];
+  const [run] = [...(part.runs ?? [])].sort((a, b) => (a.run_id < b.run_id ? 1 : -1));
+  if (run) {
+    lastRun = { run, phase: part.phases?.[run.run_id], asked: false };
+    return rowsOf(lastRun);
+  }
+  if (!lastRun)
+    return [
+      ['run', 'none under way'],
+      ['before', link('all runs', '#/runs')],
+    ];
+  if (!lastRun.asked) void askEnd(lastRun);
+  return rowsOf(lastRun);
+}
+
+async function askEnd(seen) {
+  seen.asked = true;
+  const ended = await read(`/v1/runs/${seen.run.run_id}`).catch(() => undefined);
+  if (ended) Object.assign(seen, { run: ended.run, phase: ended.phase });
+  else seen.asked = false;
+}
+
+function rowsOf({ run, phase }) {
   return [
-    ['run', run.run_id],
+    ['run', link(run.run_id, `#/runs/${run.run_id}`)],
     ['status', run.status, run.status === 'failed' ? 'bad' : ''],
-    ['phase', part.phases?.[run.run_id] ?? '–'],
+    ['phase', phase ?? '–'],
     ['attempt', String(run.attempt)],
   ];
 }
 
 function robotRows(robot) {
   const here = robot.pose;
+  const arm = robot.arm ? [armRow(robot.arm)] : [];
+  // An arm on a table has no base that could be missed.
+  if (robot.arm && !here && !robot.connected) return [...arm, ['base', 'none heard']];
   return [
     ['connected', robot.connected ? 'yes' : 'no', robot.connected ? 'ok' : 'bad'],
+    ...arm,
     ['pose', here ? `${number(here.x, 2)} m, ${number(here.y, 2)} m, ${number(here.yaw, 2)} rad` : 'unknown'],
     ['motion', robot.motion ?? '–'],
     ['speed', robot.twist ? `${number(robot.twist.linear, 2)} m/s` : '–'],
@@ -97,6 +82,9 @@ function robotRows(robot) {
     ['map known', typeof robot.map_coverage === 'number' ? `${number(robot.map_coverage * 100, 0)} %` : '–'],
   ];
 }
+
+const armRow = ({ connected, motion }) =>
+  connected ? ['arm', motion, 'ok'] : ['arm', 'not connected', 'bad'];
 
 function recorderRows(part) {
   return [
@@ -167,6 +155,17 @@ async function showMap() {
   at('map-note').textContent = drawn
     ? `${map.width} × ${map.height} cells of ${map.resolution} m`
     : 'no map yet';
+  at('map-panel').hidden = hasArm && !drawn;
+}
+
+/** As fast as it is pleasant to look at, while it is looked at. A robot without an arm is seldom asked again. */
+let armLooks = 0;
+async function lookAtArm() {
+  if (shown().name !== 'live' || document.hidden || (!hasArm && armLooks++ % 40 !== 0)) return;
+  const response = await call('/v1/arm/figure');
+  hasArm = response.status === 200;
+  if (hasArm) showArm(await response.json());
+  else at('arm-panel').hidden = true;
 }
 
 /** What waits for the word of a person. Kept as it is while nothing changed: a button must not move under a finger. */
@@ -234,17 +233,6 @@ async function answerQuestion(id, answer) {
   await showQuestions().catch(() => {});
 }
 
-/** Why a word was not taken; empty where it was. */
-async function refusalOf(path, body) {
-  const response = await call(path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  }).catch(() => undefined);
-  if (response?.ok) return '';
-  return (await response?.json().catch(() => undefined))?.message ?? 'the daemon does not answer';
-}
-
 function approvalItem(approval) {
   const item = document.createElement('li');
   const until = new Date(Number(BigInt(approval.expires_ts) / 1000000n)).toLocaleTimeString();
@@ -275,18 +263,6 @@ function answerButton(approval, decision, label) {
     if (said !== '') at('approvals-panel').hidden = false;
   });
   return button;
-}
-
-async function forever(task, everyMs, onState) {
-  for (;;) {
-    try {
-      await task();
-      onState?.(undefined);
-    } catch (error) {
-      onState?.(error);
-    }
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
-  }
 }
 
 at('stop').addEventListener('click', async () => {
@@ -326,12 +302,12 @@ function showStop(state) {
   at('estop-note').className = engaged ? 'bad' : '';
 }
 
+addPage('live');
+routesPage();
+runsPage();
+startPages();
 void forever(
-  async () => {
-    const response = await call('/v1/status');
-    if (!response.ok) throw new Error(`status: ${response.status}`);
-    showStatus(await response.json());
-  },
+  async () => showStatus(await read('/v1/status')),
   STATUS_MS,
   (error) => {
     at('link').textContent = error ? 'the daemon does not answer; trying again' : 'live';
@@ -339,6 +315,7 @@ void forever(
   },
 );
 void forever(showMap, MAP_MS);
+void forever(lookAtArm, ARM_MS);
 void forever(showApprovals, APPROVALS_MS);
 void forever(showQuestions, APPROVALS_MS);
 void forever(follow, STATUS_MS);

@@ -39,7 +39,7 @@ const READS: ReadonlySet<string> = new Set([
 const GUESTS: ReadonlySet<string> = new Set([
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
   ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
-  ...['GET /v1/robot/map', 'GET /metrics'],
+  ...['GET /v1/arm/figure', 'GET /v1/robot/map', 'GET /metrics'],
 ]);
 
 /**

@@ -81,6 +81,23 @@ describe('the live page', () => {
     );
   });
 
+  it('shows what the run did as a waterfall, and that nothing was lost on the way to the recorder', async () => {
+    await page.locator('#run a').click();
+    await page.locator('#run-spans tr').nth(3).waitFor();
+    const names = (await page.locator('#run-spans th').allInnerTexts()).join('\n');
+    for (const told of ['intent', 'invoke_agent', 'motion']) expect(names).toContain(told);
+    expect(await page.locator('#run-facts').innerText()).toContain('succeeded');
+    await picture(page, 'run');
+    await page.getByRole('link', { name: 'Routes' }).click();
+    const scan = page.locator('#topics tr', { hasText: '/scan' });
+    await scan.waitFor();
+    expect(await scan.innerText()).toMatch(/recorder/);
+    await until(async () => /balances|on the way/.test(await scan.innerText()), 'the ledger has its mark');
+    expect(await page.locator('#routes-empty').innerText()).toContain('No routes');
+    await page.getByRole('link', { name: 'Live' }).click();
+    await page.locator('#map').waitFor();
+  });
+
   it('stops the robot for good, says by whom, and asks before it releases', async () => {
     const state = () => daemon.api.get<EStopState>('/v1/estop');
     await page.getByRole('button', { name: 'Emergency stop', exact: true }).click();
@@ -101,6 +118,49 @@ describe('the live page', () => {
     expect(problems.filter((text) => !/401/.test(text))).toEqual([]);
   });
 });
+
+describe('the page of an arm', () => {
+  it('draws it from where its links are while it moves', async () => {
+    const dir = freshDir('console-arm');
+    const arm = await testDaemon(dir.path, { AURAISON_SIM_WORLD: 'arm', AURAISON_SIM_CAMERA_RATE: '0' });
+    const tab = await browser.newPage({ viewport: { width: 1280, height: 860 } });
+    try {
+      await tab.goto(arm.api.url);
+      await tab.locator('input[type=password]').fill(readFileSync(join(dir.path, 'token'), 'utf8').trim());
+      await tab.locator('input[type=password]').press('Enter');
+      const links = tab.locator('#arm-side .arm-links');
+      await links.waitFor();
+      const before = await links.getAttribute('points');
+      const joints = tab.locator('#arm-joints');
+      expect(await joints.innerText()).toMatch(/joint_1.*-170.0° to 170.0°/s);
+      const points = [{ positions: { joint_1: 0.5, joint_2: 0.4 }, time_from_start_ms: 1500 }];
+      await arm.api.post('/v1/arm/trajectory', { points });
+      await arm.api.post('/v1/arm/gripper', { opening_m: 0, effort_n: 5 });
+      const radians = async () => Number(/joint_1.*\((\S+) rad\)/.exec(await joints.innerText())?.[1]);
+      await until(
+        async () => Math.abs((await radians()) - 0.5) < 0.02,
+        'the first joint is shown at its goal',
+      );
+      await until(
+        async () => /gripper\s.*closed/.test(await joints.innerText()),
+        'the gripper is shown closed',
+      );
+      expect(await links.getAttribute('points')).not.toBe(before);
+      await tab.locator('#map-panel').waitFor({ state: 'hidden' });
+      await picture(tab, 'arm');
+    } finally {
+      await tab.close();
+      await arm.stop();
+      dir.remove();
+    }
+  });
+});
+
+/** SCREENSHOTS=folder keeps pictures of the other pages. */
+async function picture(tab: Page, name: string): Promise<void> {
+  const folder = process.env['SCREENSHOTS'];
+  if (folder) await tab.screenshot({ path: join(folder, `console-${name}.png`) });
+}
 
 /** How many different colours the map's canvas has. */
 function colours(page_: Page): Promise<number> {

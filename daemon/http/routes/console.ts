@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 
-const FILES = [
+const SCRIPTS = [
+  ...['console', 'api', 'elements', 'pages', 'map-view', 'arm-view'],
+  ...['routes-page', 'route-book', 'runs-page', 'trace-rows'],
+];
+const FILES: readonly (readonly [path: string, name: string, type: string])[] = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
-  ['/console.js', 'console.js', 'text/javascript; charset=utf-8'],
-  ['/map-view.js', 'map-view.js', 'text/javascript; charset=utf-8'],
   ['/console.css', 'console.css', 'text/css; charset=utf-8'],
-] as const;
+  ...SCRIPTS.map((name) => [`/${name}.js`, `${name}.js`, 'text/javascript; charset=utf-8'] as const),
+];
 
 /** The page may load and ask nothing but this server, run no inline code and be framed by nobody. */
 export const CONTENT_SECURITY_POLICY = [

@@ -3,23 +3,16 @@ import {
   EdgeError,
   LIMITS,
   METHODS,
-  type PolicyInferReply,
-  type PolicyInferRequest,
   type PolicyListReply,
   type ServedPolicy,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
-import {
-  chunkBody,
-  PLAN_SCHEMA,
-  servedBody,
-  VLA_SCHEMA,
-  vlaRequest,
-} from '../../../formats/inference/index.ts';
+import { PLAN_SCHEMA, servedBody } from '../../../formats/inference/index.ts';
 import { callerOf } from '../caller.ts';
 import { chatRoutes } from '../chat-stream.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
+import { vlaRoute } from './vla.ts';
 
 const closed = { additionalProperties: false } as const;
 const Any = Type.Object({}, { additionalProperties: true });
@@ -29,14 +22,13 @@ const NameParams = Type.Object(
 );
 const CallBody = Type.Object({ call: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
 const NoBody = Type.Object({}, closed);
-/** A question over HTTP names no deadline: this long, milliseconds; and the cell gets a little more to say that it was late. */
-const DEADLINE_MS = 1_000;
+/** The cell gets a little more to say that it was late, milliseconds. */
 const SPARE_MS = 1_000;
 const PLAN_MS = 60_000;
 
 /** Inference for programs on the robot and beside it: policies, plans, models. */
 export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
-  const { bus, clock } = ports;
+  const { bus } = ports;
   const { execution } = METHODS;
   const describe = (operationId: string, summary: string, more: object) => ({
     schema: { operationId, summary, tags: ['inference'], ...more },
@@ -75,33 +67,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
-    '/v1/inference/vla',
-    {
-      bodyLimit: LIMITS.POLICY_PAYLOAD_BYTES_MAX,
-      ...describe('inferVla', 'An observation in, an action chunk out', {
-        body: Type.Unsafe(VLA_SCHEMA.$defs.request),
-        response: { 200: Any, ...errors },
-      }),
-    },
-    async (request) => {
-      const { tenant, principal } = callerOf(request);
-      const asked = vlaRequest(request.body, clock.now());
-      const deadlineMs = asked.deadlineMs ?? DEADLINE_MS;
-      const question: PolicyInferRequest = {
-        ...asked,
-        deadlineMs,
-        caller: { id: `http/${tenant}/${principal}`, wire: 'http', principal },
-      };
-      const { chunk } = await bus.request<PolicyInferReply>(
-        'execution',
-        execution.policyInfer,
-        question,
-        deadlineMs + SPARE_MS,
-      );
-      return chunkBody(chunk, true);
-    },
-  );
+  vlaRoute(app, ports);
 
   app.post(
     '/v1/inference/vla/cancel',

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
+  type ArmFigure,
   type ArmState,
   type CancelRequest,
   type GripperGoal,
@@ -13,9 +14,10 @@ import {
   type TrajectoryGoal,
   toWireTime,
 } from '../../../contract/index.ts';
-import type { Static } from '../../../contract/schema-kit.ts';
+import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import {
+  ArmFigureView,
   ArmView,
   GripperBody,
   ManeuverBody,
@@ -113,6 +115,23 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
     },
     async () => armView(await bus.request<ArmState>('execution', execution.armState, {})),
+  );
+
+  app.get(
+    '/v1/arm/figure',
+    {
+      schema: {
+        operationId: 'getArmFigure',
+        summary: 'The arm as it can be drawn: joints, limits, where its links are; 204 where there is no arm',
+        tags: ['arm'],
+        querystring: NoQuery,
+        response: { 200: ArmFigureView, 204: Type.Null(), ...errors },
+      },
+    },
+    async (_request, reply) => {
+      const figure = await bus.request<ArmFigure | undefined>('execution', execution.armFigure, {});
+      return figure ?? reply.code(204).send();
+    },
   );
 
   app.post(

@@ -1,0 +1,94 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import {
+  EdgeError,
+  LIMITS,
+  METHODS,
+  type PolicyInferReply,
+  type PolicyInferRequest,
+} from '../../../contract/index.ts';
+import { Type } from '../../../contract/schema-kit.ts';
+import {
+  decodeVlaRequest,
+  encodeChunk,
+  JSON_ENCODING,
+  MSGPACK,
+  VLA_SCHEMA,
+  type VlaRequest,
+  vlaRequest,
+} from '../../../formats/inference/index.ts';
+import { callerOf } from '../caller.ts';
+import type { HttpPorts } from '../http-ports.ts';
+import { errors } from '../schemas.ts';
+
+const Any = Type.Object({}, { additionalProperties: true });
+/** A question over HTTP names no deadline: this long, milliseconds; and the cell gets a little more to say that it was late. */
+const DEADLINE_MS = 1_000;
+const SPARE_MS = 1_000;
+const MIB = 1024 * 1024;
+const JSON_BYTES_MAX = LIMITS.INFERENCE_JSON_BYTES_MAX;
+const MSGPACK_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
+
+/**
+ * `POST /v1/inference/vla`, with the two encodings of the key space and the limit of each: JSON for small questions,
+ * MessagePack for pictures. Long JSON is read in one go by the thread that runs agents.
+ */
+export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void {
+  void app.register(async (own) => {
+    const parseJson = own.getDefaultJsonParser('error', 'error');
+    own.addContentTypeParser(JSON_ENCODING, { parseAs: 'string', bodyLimit: JSON_BYTES_MAX }, parseJson);
+    own.addContentTypeParser(
+      MSGPACK,
+      { parseAs: 'buffer', bodyLimit: MSGPACK_BYTES_MAX },
+      async (_request: FastifyRequest, body: Buffer) => body,
+    );
+    own.post(
+      '/v1/inference/vla',
+      {
+        schema: {
+          operationId: 'inferVla',
+          summary: `An observation in, an action chunk out: at most ${JSON_BYTES_MAX / MIB} MiB as JSON, ${MSGPACK_BYTES_MAX / MIB} MiB as MessagePack`,
+          tags: ['inference'],
+          body: {
+            content: {
+              [JSON_ENCODING]: { schema: Type.Unsafe(VLA_SCHEMA.$defs.request) },
+              // Bytes; what is in them is checked when they are read.
+              [MSGPACK]: { schema: Type.Unsafe({}) },
+            },
+          },
+          response: { 200: Any, ...errors },
+        },
+        errorHandler: refuseTooLarge,
+      },
+      async (request, reply) => {
+        const { tenant, principal } = callerOf(request);
+        const packed = Buffer.isBuffer(request.body);
+        const asked = packed
+          ? decodeVlaRequest(request.body as Buffer, MSGPACK, clock.now())
+          : vlaRequest(request.body, clock.now());
+        const { chunk } = await ask(asked, `http/${tenant}/${principal}`, principal);
+        // The answer comes as the question did.
+        const { payload, encoding } = encodeChunk(chunk, packed ? MSGPACK : JSON_ENCODING);
+        return reply.type(encoding).send(payload);
+      },
+    );
+  });
+
+  function ask(asked: VlaRequest, id: string, principal: string): Promise<PolicyInferReply> {
+    const deadlineMs = asked.deadlineMs ?? DEADLINE_MS;
+    const caller = { id, wire: 'http', principal } as const;
+    const question: PolicyInferRequest = { ...asked, deadlineMs, caller };
+    const { policyInfer } = METHODS.execution;
+    return bus.request<PolicyInferReply>('execution', policyInfer, question, deadlineMs + SPARE_MS);
+  }
+}
+
+/** Says what the limits are; all else is for the handler of the server. */
+function refuseTooLarge(error: Error, request: FastifyRequest, _reply: FastifyReply): never {
+  if ((error as { code?: string }).code !== 'FST_ERR_CTP_BODY_TOO_LARGE') throw error;
+  throw new EdgeError('api.too_large', {
+    operation: `${request.method} ${request.routeOptions.url}`,
+    subject: 'request body',
+    message: `the request body is above the limit: ${JSON_BYTES_MAX / MIB} MiB as JSON, ${MSGPACK_BYTES_MAX / MIB} MiB as MessagePack`,
+    hint: 'send pictures as application/msgpack, see docs/inference.md',
+  });
+}
