@@ -8,17 +8,25 @@ import {
   type LakeCursor,
   type LakeInfo,
   type LakeRows,
+  type StepBatch,
+  type UnreadSegment,
 } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
 import { LakeQueries, type QueryOptions } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
 import { digestStatement } from './schema-sql.ts';
+import { StepWriter } from './step-writer.ts';
 import { TABLES } from './tables.ts';
 
 export type LakeOptions = EngineOptions & { readonly clock: Clock };
 
-type Open = { readonly engine: LakeEngine; readonly writer: LakeWriter; readonly queries: LakeQueries };
+type Open = {
+  readonly engine: LakeEngine;
+  readonly writer: LakeWriter;
+  readonly steps: StepWriter;
+  readonly queries: LakeQueries;
+};
 
 /**
  * The lakehouse on DuckLake with an embedded catalogue or, where its extension is not installed, the same
@@ -69,12 +77,25 @@ export class DuckLakeLake implements Lake {
     });
   }
 
+  unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]> {
+    return this.#inTurn(async () => this.#parts().steps.unread(topicsBegin, limit));
+  }
+
+  addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { steps, writer } = this.#parts();
+      const { isWanted, isCommitted } = await steps.add(segment, batch);
+      if (isCommitted) await writer.committed();
+      return isWanted;
+    });
+  }
+
   /** Rewrites small files into larger ones; also done now and then by `project`. */
   maintain(): Promise<void> {
     return this.#inTurn(async () => this.#parts().writer.maintain());
   }
 
-  /** SHA-256 over all rows of all tables; equal for equal rows, however they were written. */
+  /** SHA-256 over all rows that come from events; equal for equal rows, however they were written. */
   digest(): Promise<string> {
     return this.#inTurn(async () => {
       const hash = createHash('sha256');
@@ -121,9 +142,10 @@ export class DuckLakeLake implements Lake {
 async function openParts(options: LakeOptions): Promise<Open> {
   const engine = await LakeEngine.open(options);
   try {
-    const writer = new LakeWriter(engine);
+    const steps = new StepWriter(engine);
+    const writer = new LakeWriter(engine, steps);
     await writer.load();
-    return { engine, writer, queries: new LakeQueries(engine, options.clock) };
+    return { engine, writer, steps, queries: new LakeQueries(engine, options.clock) };
   } catch (thrown) {
     await engine.close();
     throw lakeFailed(thrown, 'lake.open', engine.info.path);

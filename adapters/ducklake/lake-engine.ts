@@ -73,6 +73,20 @@ export class LakeEngine {
     }
   }
 
+  /** BEGIN, work, files to the disk, COMMIT: what is committed can be read after a power cut. */
+  async transaction(operation: string, work: () => Promise<unknown>): Promise<void> {
+    const { writer, files, info } = this;
+    try {
+      await writer.run('BEGIN');
+      await work();
+      await files.syncNew();
+      await writer.run('COMMIT');
+    } catch (thrown) {
+      await writer.run('ROLLBACK').catch(() => {});
+      throw lakeFailed(thrown, operation, info.path);
+    }
+  }
+
   /**
    * Lets go of the files. Detaching first matters: after a commit that failed, DuckLake keeps its catalogue
    * open for the rest of the process otherwise. What detaching complains about (a full disk) is no loss.

@@ -2,13 +2,19 @@ import { type DuckDBAppender, DuckDBTimestampNanosecondsValue } from '@duckdb/no
 import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import type { LakeEngine } from './lake-engine.ts';
+import { withoutRepeats } from './repeats.ts';
 import { LAKE, quote } from './schema-sql.ts';
+import { ACTION_STEPS, STEP_TABLES } from './step-tables.ts';
+import type { StepWriter } from './step-writer.ts';
 import { type Column, EPOCHS, POSITION, TABLES, type Table, type Value } from './tables.ts';
 
 /** Projected batches between two rounds of maintenance: a few minutes of a busy robot. */
 const BATCHES_PER_MAINTENANCE = 256;
 /** Snapshots are kept for time travel this long; one commit makes one snapshot. */
 const SNAPSHOTS_KEPT = '1 HOUR';
+
+/** A file of which so much was deleted is written anew. */
+const DELETED_SHARE = 0.3;
 
 type End = { readonly seq: number; readonly hash: string };
 type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[] };
@@ -19,14 +25,16 @@ type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[
  */
 export class LakeWriter {
   readonly #engine: LakeEngine;
+  readonly #steps: StepWriter;
   /** The last event by cell and epoch. */
   readonly #ends = new Map<CellName, Map<string, End>>();
   readonly #current = new Map<CellName, string>();
   #ordinal = 0;
   #batches = 0;
 
-  constructor(engine: LakeEngine) {
+  constructor(engine: LakeEngine, steps: StepWriter) {
     this.#engine = engine;
+    this.#steps = steps;
   }
 
   /** Reads the cursors back; before anything else. */
@@ -57,10 +65,12 @@ export class LakeWriter {
     const epoch = this.#current.get(cell);
     if (epoch === undefined) return;
     const where = `WHERE cell = ${quote(cell)} AND epoch = ${quote(epoch)}`;
-    await this.#transaction('lake.forget', async () => {
-      for (const { name } of TABLES) await this.#engine.writer.run(`DELETE FROM ${LAKE}.${name} ${where}`);
+    await this.#engine.transaction('lake.forget', async () => {
+      for (const { name } of [...TABLES, ...STEP_TABLES])
+        await this.#engine.writer.run(`DELETE FROM ${LAKE}.${name} ${where}`);
     });
     this.#ends.get(cell)?.delete(epoch);
+    this.#steps.restart();
   }
 
   /** All of the batch that is new, or nothing. */
@@ -79,6 +89,11 @@ export class LakeWriter {
       this.#remember(cell, epoch, { seq, hash });
     }
     this.#current.set(cell, epoch);
+    await this.committed();
+  }
+
+  /** Counts a commit, of events or of steps; there is maintenance now and then. */
+  async committed(): Promise<void> {
     this.#batches += 1;
     if (this.#batches % BATCHES_PER_MAINTENANCE === 0) await this.maintain();
   }
@@ -90,9 +105,17 @@ export class LakeWriter {
   async maintain(): Promise<void> {
     const { writer, info, files } = this.#engine;
     if (info.kind !== 'ducklake') return;
-    await this.#transaction('lake.maintain', () => writer.run(`CALL ducklake_flush_inlined_data('${LAKE}')`));
-    await this.#transaction('lake.maintain', () =>
+    await this.#engine.transaction('lake.maintain', () =>
+      writer.run(`CALL ducklake_flush_inlined_data('${LAKE}')`),
+    );
+    await this.#engine.transaction('lake.maintain', () =>
       writer.run(`CALL ducklake_merge_adjacent_files('${LAKE}')`),
+    );
+    // Steps of evicted segments lie in their files until those are written anew.
+    await this.#engine.transaction('lake.maintain', () =>
+      writer.run(
+        `CALL ducklake_rewrite_data_files('${LAKE}', '${ACTION_STEPS.name}', delete_threshold => ${DELETED_SHARE})`,
+      ),
     );
     try {
       await writer.run(
@@ -109,15 +132,17 @@ export class LakeWriter {
     const { writer, info } = this.#engine;
     const newEpoch = !this.#ends.get(cell)?.has(epoch);
     const last = events.at(-1)!.seq;
-    await this.#transaction('lake.project', async () => {
+    await this.#engine.transaction('lake.project', async () => {
       if (newEpoch) {
         const position = [cell, epoch, 0];
         await this.#append({ table: EPOCHS, rows: [[...position, this.#ordinal + 1]] });
       }
       for (const table of TABLES) {
-        const rows = events.flatMap((e) => table.rows(e).map((values) => [cell, epoch, e.seq, ...values]));
+        const told = events.flatMap((e) => table.rows(e).map((values) => [cell, epoch, e.seq, ...values]));
+        const rows = await withoutRepeats(writer, table, told);
         if (rows.length > 0) await this.#append({ table, rows });
       }
+      await this.#steps.forgetEvicted(events);
       if (info.kind === 'ducklake') {
         const batch = JSON.stringify({ batch: `${cell}:${epoch}:${events[0]!.seq}`, last_seq: last });
         await writer.run(
@@ -127,20 +152,6 @@ export class LakeWriter {
       }
     });
     if (newEpoch) this.#ordinal += 1;
-  }
-
-  /** BEGIN, work, files to the disk, COMMIT: what is committed can be read after a power cut. */
-  async #transaction(operation: string, work: () => Promise<unknown>): Promise<void> {
-    const { writer, files, info } = this.#engine;
-    try {
-      await writer.run('BEGIN');
-      await work();
-      await files.syncNew();
-      await writer.run('COMMIT');
-    } catch (thrown) {
-      await writer.run('ROLLBACK').catch(() => {});
-      throw lakeFailed(thrown, operation, info.path);
-    }
   }
 
   async #append({ table, rows }: Rows): Promise<void> {

@@ -1,3 +1,4 @@
+import { STEP_TABLES } from './step-tables.ts';
 import { EPOCHS, POSITION, TABLES, type Table } from './tables.ts';
 
 /** The lake under this name in every connection, whatever stores it. */
@@ -55,11 +56,23 @@ FROM (SELECT DISTINCT ON (path) * FROM ${LAKE}.segments
 LEFT JOIN (SELECT bag, sum(dropped) AS dropped FROM ${LAKE}.losses GROUP BY bag) AS lost USING (bag)
 GROUP BY bag`,
   },
+  {
+    name: 'actions',
+    text: 'one row per recorded control step: what was applied, and where it came from',
+    sql: `SELECT stamp, controller, kind, names, action, asked, verdict, verdict = 'limited' AS clamped,
+  verdict = 'refused' AS refused, reason, chunk_id,
+  CASE WHEN observation_time IS NULL THEN [] ELSE [epoch_ns(observation_time)] END AS observation_ids,
+  observation_time, policy, policy_hash, plan_step, lease, run_id, motion_id, segment, cell, epoch, seq
+FROM ${LAKE}.action_steps LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS run_id
+  FROM ${LAKE}.tool_events WHERE kind = 'tool.called' GROUP BY call_id) AS caller USING (motion_id)`,
+  },
 ];
+
+const ALL_TABLES: readonly Table[] = [...TABLES, ...STEP_TABLES];
 
 /** Statements that make what is missing; documented, so that \`duckdb_columns()\` explains the lake. */
 export function createStatements(): string[] {
-  return [...[EPOCHS, ...TABLES].flatMap(createTable), ...VIEWS.flatMap(createView)];
+  return [...[EPOCHS, ...ALL_TABLES].flatMap(createTable), ...VIEWS.flatMap(createView)];
 }
 
 function createTable(table: Table): string[] {
@@ -82,8 +95,8 @@ function createView(view: View): string[] {
 /** Statements that add the columns a lake of an older version lacks; `there` are `table.column` names. */
 export function upgradeStatements(there: ReadonlySet<string>): string[] {
   const isThere = (table: Table) => there.has(`${table.name}.${POSITION[0]!.name}`);
-  const added = TABLES.filter((table) => !isThere(table));
-  const columns = TABLES.filter(isThere).flatMap((table) =>
+  const added = ALL_TABLES.filter((table) => !isThere(table));
+  const columns = ALL_TABLES.filter(isThere).flatMap((table) =>
     table.columns
       .filter((c) => c.before !== undefined && !there.has(`${table.name}.${c.name}`))
       .flatMap((c) => [

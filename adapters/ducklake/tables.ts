@@ -1,7 +1,9 @@
 import type { AgentEvent, EventKind, EventPayload } from '../../contract/index.ts';
 
 /** Types that DuckLake and plain DuckDB both store and that no string can poison (JSON can: it is validated). */
-export type ColumnType = 'VARCHAR' | 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'TIMESTAMP_NS';
+export type ColumnType =
+  | ('VARCHAR' | 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'TIMESTAMP_NS')
+  | ('VARCHAR[]' | 'DOUBLE[]');
 export type Column = {
   readonly name: string;
   readonly type: ColumnType;
@@ -19,6 +21,12 @@ export type Table = {
   readonly columns: readonly Column[];
   /** The values after the position columns. */
   readonly rows: (event: AgentEvent) => readonly (readonly Value[])[];
+  /**
+   * Events about a segment that may stand in the log twice, since a kill came before it was known that the log has
+   * them: a row of a segment (the column `of`) that equals the newest one with the same `key` in all columns but
+   * `ts` is the same telling. Rows that name no file are always told once.
+   */
+  readonly once?: { readonly of: string; readonly key: readonly string[] };
 };
 
 /** Position of the source event; the first columns of every table. */
@@ -113,6 +121,7 @@ export const TABLES: readonly Table[] = [
       column('repaired', 'BOOLEAN', 'closed by the repair after a crash'),
     ],
     rows: segmentRows,
+    once: { of: 'path', key: ['path'] },
   },
   {
     name: 'evictions',
@@ -127,6 +136,7 @@ export const TABLES: readonly Table[] = [
       column('topics', 'VARCHAR', 'JSON: messages by topic that nobody has any more'),
     ],
     rows: evictionRows,
+    once: { of: 'path', key: ['path'] },
   },
   {
     name: 'clips',
@@ -182,15 +192,16 @@ export const TABLES: readonly Table[] = [
       { ...column('forwarded', 'BIGINT', 'messages that a route handed on'), before: '0' },
     ],
     rows: lossRows,
+    once: { of: 'segment', key: ['segment', 'topic'] },
   },
 ];
 
-function column(name: string, type: ColumnType, text: string): Column {
+export function column(name: string, type: ColumnType, text: string): Column {
   return { name, type, text };
 }
 
 /** Nanoseconds of a wire time; NULL beyond what 64 bits hold (the year 2262). */
-function time(text: string | undefined): bigint | undefined {
+export function time(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   const ns = BigInt(text);
   return ns < 9_223_372_036_854_775_806n ? ns : undefined;

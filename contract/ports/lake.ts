@@ -1,5 +1,6 @@
 import type { AgentEvent } from '../agent-event.ts';
 import type { CellName } from '../cell-name.ts';
+import type { AppliedAction } from './controllers.ts';
 
 export type LakeRows = {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
@@ -22,6 +23,27 @@ export type LakeInfo = {
   readonly path: string;
 };
 
+/** A sealed segment that is still there and whose control steps the lake does not have; by the event of its sealing. */
+export type UnreadSegment = {
+  readonly cell: CellName;
+  readonly epoch: string;
+  readonly seq: number;
+  /** Relative to the data directory. */
+  readonly path: string;
+  readonly sha256: string;
+  /** Those of its topics that begin as was asked. */
+  readonly topics: readonly string[];
+};
+
+/** A piece of what a segment holds, by time. */
+export type StepBatch = {
+  /** Steps of this segment that were told before; 0 begins it anew, whatever was told of it. */
+  readonly from: number;
+  readonly steps: readonly AppliedAction[];
+  /** The last piece: then the segment is read. `fault`: why it could not be read whole, or empty. */
+  readonly end?: { readonly fault: string; readonly unreadable: number };
+};
+
 /**
  * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell
  * in one transaction, after the files are fsynced; what was already projected is skipped, so it may be called
@@ -30,6 +52,12 @@ export type LakeInfo = {
  * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
  * (the engine's message) or `deadline.exceeded`. `rebuild` drops every projection and its cursors; with a
  * cell, only those of the current log of that cell.
+ *
+ * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
+ * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
+ * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once. When a segment
+ * is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
+ * not wanted: the segment is gone, or was asked for again from its beginning.
  */
 export interface Lake {
   info(): LakeInfo;
@@ -37,5 +65,7 @@ export interface Lake {
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
   query(sql: string, options: { readonly limit: number; readonly timeoutMs: number }): Promise<LakeRows>;
   rebuild(cell?: CellName): Promise<void>;
+  unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
+  addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   cacheDirectory,
   DuckLakeLake,
@@ -5,8 +6,10 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
+import { openBag } from '../../adapters/rosbag/index.ts';
 import type { Cell, CellContext } from '../../contract/index.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
+import type { OpenSegment } from '../memory/step-reader.ts';
 import type { Settings } from '../settings.ts';
 
 /** The memory cell. Where DuckLake's extension is missing it is looked for in the background, once. */
@@ -16,6 +19,7 @@ export async function composeMemory({ config, dataDir }: Settings, context: Cell
   return new MemoryCell(context, {
     openLake: () => DuckLakeLake.open({ dataDir, clock, extensionDirectories }),
     openReader: (cell) => openEventReader(dataDir, cell),
+    openSegment: segmentMessages(dataDir),
     ...(config.lake.engine === 'duckdb'
       ? {}
       : {
@@ -26,4 +30,16 @@ export async function composeMemory({ config, dataDir }: Settings, context: Cell
           },
         }),
   });
+}
+
+/** Paths are relative to the data directory. */
+export function segmentMessages(dataDir: string): OpenSegment {
+  return async function* (path, topics, onDamage) {
+    const bag = await openBag(join(dataDir, path));
+    try {
+      yield* bag.messages({ topics, onDamage });
+    } finally {
+      await bag.close();
+    }
+  };
 }

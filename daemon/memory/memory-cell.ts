@@ -15,6 +15,7 @@ import {
 } from '../../contract/core.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
+import { type OpenSegment, StepReader } from './step-reader.ts';
 
 /** How often the logs are looked at when nobody says that they grew. */
 const POLL_MS = 2_000;
@@ -27,6 +28,8 @@ export type MemoryPorts = {
   openLake(): Promise<Lake>;
   /** A reader of the log of a cell; a log that is not there yet reads as empty. */
   readonly openReader: OpenReader;
+  /** Messages of a sealed segment. */
+  readonly openSegment: OpenSegment;
   /**
    * Tried once, in the background, when the lake came up as plain DuckDB: brings the DuckLake extension and
    * says whether opening the lake again would now give DuckLake. Absent: never tried.
@@ -45,6 +48,7 @@ export class MemoryCell implements Cell {
   readonly #context: CellContext;
   readonly #ports: MemoryPorts;
   readonly #projector: Projector;
+  readonly #steps: StepReader;
   readonly #pacer: Pacer;
   #lake: Lake | undefined;
   #waiters: Waiter[] = [];
@@ -60,6 +64,7 @@ export class MemoryCell implements Cell {
     this.#context = context;
     this.#ports = ports;
     this.#projector = new Projector(ports.openReader);
+    this.#steps = new StepReader(ports.openSegment, context.clock, context.report);
     this.#pacer = new Pacer(context.clock, POLL_MS);
   }
 
@@ -82,6 +87,7 @@ export class MemoryCell implements Cell {
     await this.#loop;
     this.#settle(undefined, stopping());
     this.#projector.close();
+    await this.#steps.drop();
     await this.#lake?.close();
     this.#lake = undefined;
   }
@@ -117,6 +123,8 @@ export class MemoryCell implements Cell {
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);
+      const isMore = await this.#steps.slice(lake, () => this.#stopped || this.#waiters.length > 0);
+      if (isMore) this.#pacer.grew();
     } catch (thrown) {
       await this.#failed(thrown);
       this.#settle(waiters, this.#degraded.get('lake') ?? stopping());
@@ -135,6 +143,7 @@ export class MemoryCell implements Cell {
     this.#reopen = false;
     const lake = this.#lake;
     this.#lake = undefined;
+    await this.#steps.drop();
     await lake?.close();
   }
 

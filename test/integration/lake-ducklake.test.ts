@@ -7,6 +7,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { cacheDirectory, DuckLakeLake, installDucklakeExtension } from '../../adapters/ducklake/index.ts';
 import type { AgentEvent, LakeRows } from '../../contract/index.ts';
 import { cursorOf, lakeConformance, logged } from '../conformance/lake.ts';
+import { evicted, lakeSegmentConformance, stepOf, stepSegment } from '../conformance/lake-segments.ts';
 import { runEvents, segmentEvents } from '../support/sample-events.ts';
 
 const clock = new SystemClock();
@@ -19,10 +20,12 @@ beforeAll(async () => {
   await installDucklakeExtension({ directory: cacheDirectory(), clock });
 }, 200_000);
 
-lakeConformance('DuckLake', async () => {
+const ducklake = async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'auraison-lake-'));
   return { open: () => openDuckLake(dataDir), dispose: () => rm(dataDir, { recursive: true, force: true }) };
-});
+};
+lakeConformance('DuckLake', ducklake);
+lakeSegmentConformance('DuckLake', ducklake);
 
 describe('DuckLake', () => {
   let dataDir: string;
@@ -108,6 +111,26 @@ describe('DuckLake', () => {
     await lake.close();
     const again = keep(await openDuckLake(dataDir));
     expect(await again.digest()).toBe(digest);
+  });
+
+  it('gives the disk back what the steps of evicted segments took', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    const sealed = [...stepSegment('ring', 1, 3000), ...stepSegment('ring', 2, 3000)];
+    const log = await logged('execution', [...sealed, evicted('ring', 1)]);
+    await lake.project('execution', log.slice(0, sealed.length));
+    for (const segment of await lake.unreadSegments('/auraison/actions/', 9)) {
+      const first = segment.path.endsWith('1.mcap') ? 0 : 3000;
+      const steps = Array.from({ length: 3000 }, (_, i) => stepOf(first + i));
+      await lake.addSteps(segment, { from: 0, steps, end: { fault: '', unreadable: 0 } });
+    }
+    await lake.maintain();
+    const rows = () =>
+      lake.query(`SELECT sum(data_file_size_bytes) FROM ducklake_list_files('lake', 'action_steps')`, ASK);
+    const before = Number((await rows()).rows[0]?.[0]);
+    await lake.project('execution', log);
+    await lake.maintain();
+    expect(Number((await rows()).rows[0]?.[0])).toBeLessThan(before * 0.7);
+    expect(await count(lake, 'actions')).toBe(3000);
   });
 
   it('works from another place when the data directory was moved', async () => {

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
 import { lakeConformance } from '../conformance/lake.ts';
+import { lakeSegmentConformance } from '../conformance/lake-segments.ts';
 
-lakeConformance('plain DuckDB', async () => {
+const plain = async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'auraison-lake-'));
   return {
     open: () => DuckLakeLake.open({ dataDir, extensionDirectories: [], clock: new SystemClock() }),
     dispose: () => rm(dataDir, { recursive: true, force: true }),
   };
-});
+};
+lakeConformance('plain DuckDB', plain);
+lakeSegmentConformance('plain DuckDB', plain);

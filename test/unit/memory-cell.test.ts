@@ -17,10 +17,13 @@ import {
   type MemoryStatus,
   type NewEvent,
 } from '../../contract/index.ts';
+import { segmentMessages } from '../../daemon/compose/memory.ts';
 import { MemoryCell, type MemoryPorts } from '../../daemon/memory/memory-cell.ts';
+import { stepOf } from '../conformance/lake-segments.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { MemoryEventLog, MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { runEvents, segmentEvents } from '../support/sample-events.ts';
+import { writeSteps } from '../support/step-segment.ts';
 
 const clock = new SystemClock();
 const { memory } = METHODS;
@@ -45,6 +48,7 @@ class Rig {
     this.cell = new MemoryCell(this.#context(), {
       openLake: () => this.#openLake(),
       openReader: (cell) => this.#reader(cell),
+      openSegment: async function* () {},
       ...more,
     });
   }
@@ -100,6 +104,8 @@ class Rig {
       cursors: () => lake.cursors(),
       query: (sql, options) => lake.query(sql, options),
       rebuild: (cell) => lake.rebuild(cell),
+      unreadSegments: (topicsBegin, limit) => lake.unreadSegments(topicsBegin, limit),
+      addSteps: (segment, batch) => lake.addSteps(segment, batch),
       close: () => lake.close(),
     };
   }
@@ -156,6 +162,26 @@ describe('memory cell', () => {
     await rig.cell.start();
     await rig.log('runtime').append(runEvents(1));
     await expect.poll(() => rig.count('SELECT count(*) FROM runs'), { timeout: 15_000 }).toBe(1);
+  });
+
+  it('shows the steps of controllers that a sealed segment holds, also those of before its restart', async () => {
+    const openSegment = segmentMessages(dataDir);
+    rig = new Rig(dataDir, { openSegment });
+    const steps = (from: number) => Array.from({ length: 3_000 }, (_, i) => stepOf(from + i));
+    const log = rig.log('execution');
+    await log.append([await writeSteps(dataDir, 'bags/a/a_0.mcap', steps(0))]);
+    await rig.cell.start();
+    const shown = () => rig.count('SELECT count(*) FROM actions');
+    await expect.poll(shown, { timeout: 10_000 }).toBe(3_000);
+    await rig.cell.stop();
+    const other = new Rig(dataDir, { openSegment });
+    for (const [cell, one] of rig.logs) other.logs.set(cell, one);
+    rig = other;
+    await log.append([await writeSteps(dataDir, 'bags/a/a_1.mcap', steps(3_000))]);
+    await rig.cell.start();
+    await expect.poll(shown, { timeout: 10_000 }).toBe(6_000);
+    await rig.ask(memory.rebuild);
+    await expect.poll(shown, { timeout: 10_000 }).toBe(6_000);
   });
 
   it('reports its lag and its lake', async () => {
@@ -322,6 +348,8 @@ it('opens the lake again when the extension arrived', async () => {
       cursors: () => lake.cursors(),
       query: (sql, options) => lake.query(sql, options),
       rebuild: (cell) => lake.rebuild(cell),
+      unreadSegments: (topicsBegin, limit) => lake.unreadSegments(topicsBegin, limit),
+      addSteps: (segment, batch) => lake.addSteps(segment, batch),
       close: () => lake.close(),
     };
   };

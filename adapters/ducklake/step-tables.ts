@@ -1,0 +1,57 @@
+import type { AppliedAction } from '../../contract/index.ts';
+import { column, type Table, time } from './tables.ts';
+
+/** What is read from segments, not from events: each row carries the position of the event that sealed its segment. */
+export const ACTION_STEPS: Table = {
+  name: 'action_steps',
+  text: 'every recorded control step, read from the sealed segments; the view actions names their runs',
+  columns: [
+    column('stamp', 'TIMESTAMP_NS', 'time of the robot at the step (simulation time in simulation)'),
+    column('controller', 'VARCHAR', 'of [[controllers]]'),
+    column('kind', 'VARCHAR', 'what the numbers are: positions, velocities or twist'),
+    column('names', 'VARCHAR[]', 'joints or axes, one for each number'),
+    column('action', 'DOUBLE[]', 'what was applied: rad or m, per second for velocities and twist'),
+    column('asked', 'DOUBLE[]', 'what was asked for, before the gate'),
+    column('verdict', 'VARCHAR', 'passed, limited, refused or starved'),
+    column('reason', 'VARCHAR', 'which limit bit, or why it was not sent'),
+    column('chunk_id', 'BIGINT', 'counts the chunks since the controller was started; 0: none, starvation'),
+    column('observation_time', 'TIMESTAMP_NS', 'stamp of the observation that the chunk was inferred from'),
+    column('policy', 'VARCHAR', 'name in the configuration; NULL: the default one'),
+    column('policy_hash', 'VARCHAR', 'SHA-256 of the policy'),
+    column('plan_step', 'VARCHAR', 'step of a plan that it served'),
+    column('lease', 'BIGINT', 'actuation lease, counted since the start of the cell'),
+    column('motion_id', 'VARCHAR', 'the start of the controller; of a run the call_id of its tool call'),
+    column('segment', 'VARCHAR', 'path of the MCAP file, relative to the data directory'),
+  ],
+  rows: () => [],
+};
+
+export const STEP_SEGMENTS: Table = {
+  name: 'step_segments',
+  text: 'segments whose control steps were read',
+  columns: [
+    column('path', 'VARCHAR', 'relative to the data directory'),
+    column('sha256', 'VARCHAR', 'of the file, as it was sealed'),
+    column('steps', 'BIGINT', 'steps that were taken from it'),
+    column('elsewhere', 'BIGINT', 'steps that another segment had told before'),
+    column('unreadable', 'BIGINT', 'messages on topics of control steps that are none'),
+    column('fault', 'VARCHAR', 'why it could not be read whole; NULL when it was'),
+    column('first_step', 'TIMESTAMP_NS', 'earliest step in it'),
+    column('last_step', 'TIMESTAMP_NS', 'latest step in it'),
+  ],
+  rows: () => [],
+};
+
+export const STEP_TABLES: readonly Table[] = [ACTION_STEPS, STEP_SEGMENTS];
+
+/** The values after the position columns, in their order; lists as they are. */
+export function stepValues(step: AppliedAction, segment: string) {
+  const { controller, kind, names, applied, asked, verdict, reason, chunk, lease } = step;
+  const known = (text: string) => (text === '' ? null : text);
+  const observed = step.observation_ns === '0' ? undefined : time(step.observation_ns);
+  return [
+    ...[time(step.time_ns) ?? null, controller, known(kind), names, applied, asked, verdict, known(reason)],
+    ...[BigInt(chunk), observed ?? null, known(step.policy), known(step.policy_hash), known(step.plan_step)],
+    ...[BigInt(lease), known(step.motion_id), segment],
+  ];
+}
