@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { EdgeError, type PolicyDescription } from '../../contract/core.ts';
+import { networkInputs } from './onnx-inputs.ts';
+import { type PrefixInputs, prefixInputs } from './onnx-prefix.ts';
 import { type FeatureScale, scaleFault } from './scaling.ts';
 
 /** The file beside a network that says what it takes and gives. */
@@ -44,6 +46,8 @@ export type ModelCard = {
 export type Model = {
   readonly bytes: Uint8Array;
   readonly card: ModelCard;
+  /** Of the network itself; its card does not tell. */
+  readonly prefix: PrefixInputs | undefined;
   readonly description: PolicyDescription;
 };
 
@@ -59,7 +63,10 @@ export async function readModel(path: string): Promise<Model> {
       'make the network and its card again, together',
     );
   }
-  return { bytes, card, description: describeCard(card) };
+  const prefix = prefixInputs(networkInputs(bytes), card);
+  if (typeof prefix === 'string') throw unavailable(path, prefix, 'docs/control.md names these inputs');
+  const description = { ...describeCard(card), ...(prefix ? { takesPrefix: true } : {}) };
+  return { bytes, card, prefix, description };
 }
 
 /** The names of the outputs that are asked for, in the order in which they stand in an action. */

@@ -34,6 +34,7 @@ export function emptyJob(card: ModelCard): Omit<OnnxJob, 'id'> {
       Object.entries(card.images ?? {}).map(([name, shape]) => [name, new Uint8Array(sizes(shape))]),
     ),
     task: card.task?.names[0],
+    prefix: undefined,
   };
 }
 

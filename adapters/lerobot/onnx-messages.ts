@@ -1,4 +1,5 @@
 import type { ModelCard } from './model-card.ts';
+import type { PrefixInputs } from './onnx-prefix.ts';
 
 /** Where a network may run. What is not there falls back to the next; the processor is always the last. */
 export type OnnxProvider = 'tensorrt' | 'cuda' | 'cpu';
@@ -7,6 +8,7 @@ export type OnnxProvider = 'tensorrt' | 'cuda' | 'cpu';
 export type OnnxStart = {
   readonly bytes: Uint8Array;
   readonly card: ModelCard;
+  readonly prefix: PrefixInputs | undefined;
   readonly providers: readonly OnnxProvider[];
   readonly threads: number;
 };
@@ -17,6 +19,8 @@ export type OnnxJob = {
   readonly tensors: Readonly<Record<string, Float32Array>>;
   readonly images: Readonly<Record<string, Uint8Array>>;
   readonly task: string | undefined;
+  /** [n, dimension] flat; undefined: nothing is fixed, or the network takes no prefix. */
+  readonly prefix: Float32Array | undefined;
 };
 
 export type OnnxReply =

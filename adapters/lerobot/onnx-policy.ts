@@ -12,6 +12,7 @@ import {
 import { type Model, readModel } from './model-card.ts';
 import { checkObservation } from './observation-check.ts';
 import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
+import { checkPrefix } from './onnx-prefix.ts';
 import { untilWithdrawn } from './withdrawn.ts';
 
 /** A cold disk and a large network; the daemon starts without the policy after this, milliseconds. */
@@ -76,11 +77,14 @@ export class OnnxPolicy implements Policy {
     const { card, description } = this.#model;
     checkObservation(observation, description);
     this.#checkTask(observation.task);
+    // Who gives one to a network that takes none is not refused: the port leaves it out there.
+    const prefix = this.#model.prefix ? options.prefix : undefined;
+    if (prefix) checkPrefix(prefix, card);
     const until = this.#clock.monotonicMs() + deadlineMs;
     let question: Observation | undefined = observation;
     const answered = this.#before
       .then(() => question && this.#ensureWorker())
-      .then((worker) => worker && question && this.#ask(worker, question, until));
+      .then((worker) => worker && question && this.#ask(worker, question, prefix?.data, until));
     this.#before = answered.catch(() => {});
     try {
       const reply = await withDeadline(
@@ -122,7 +126,12 @@ export class OnnxPolicy implements Policy {
   }
 
   /** Settles with its answer, or when the thread is given up. */
-  async #ask(worker: Worker, observation: Observation, until: number): Promise<OnnxReply> {
+  async #ask(
+    worker: Worker,
+    observation: Observation,
+    prefix: Float32Array | undefined,
+    until: number,
+  ): Promise<OnnxReply> {
     const { card } = this.#model;
     const id = this.#nextId++;
     const job: OnnxJob = {
@@ -130,6 +139,7 @@ export class OnnxPolicy implements Policy {
       tensors: pick(observation.tensors, Object.keys(card.inputs)),
       images: pick(observation.images ?? {}, Object.keys(card.images ?? {})),
       task: observation.task,
+      prefix,
     };
     const silentMs = Math.max(SILENT_MS, until - this.#clock.monotonicMs());
     const silent = this.#clock.after(silentMs, () => this.#drop(worker));
@@ -150,9 +160,9 @@ export class OnnxPolicy implements Policy {
   }
 
   #makeWorker(): Worker {
-    const { bytes, card } = this.#model;
+    const { bytes, card, prefix } = this.#model;
     const { providers = ['cpu'], threads = 1, onProvider } = this.#options;
-    const start: OnnxStart = { bytes, card, providers, threads };
+    const start: OnnxStart = { bytes, card, prefix, providers, threads };
     const worker = new Worker(new URL('./onnx-worker-main.ts', import.meta.url), {
       workerData: start,
       name: 'onnx',

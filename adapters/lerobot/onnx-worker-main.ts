@@ -4,8 +4,9 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { outputNames } from './model-card.ts';
 import { actionsOf, emptyJob, feedsOf } from './onnx-feeds.ts';
 import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
+import { keepPrefix, prefixFeeds } from './onnx-prefix.ts';
 
-const { bytes, card, providers, threads } = workerData as OnnxStart;
+const { bytes, card, prefix, providers, threads } = workerData as OnnxStart;
 const outputs = outputNames(card);
 const post = (reply: OnnxReply, transfer: ArrayBuffer[] = []) => parentPort!.postMessage(reply, transfer);
 
@@ -46,20 +47,23 @@ async function open(): Promise<{
 }
 
 async function infer(session: InferenceSession, job: Omit<OnnxJob, 'id'>): Promise<Float32Array> {
-  const feeds = Object.fromEntries(
+  const feeds: Record<string, Tensor> = Object.fromEntries(
     Object.entries(feedsOf(card, job)).map(([name, { shape, data }]) => [
       name,
       new Tensor('float32', data, [...shape]),
     ]),
   );
+  for (const [name, feed] of Object.entries(prefix ? prefixFeeds(prefix, card, job.prefix) : {}))
+    feeds[name] = new Tensor(feed.type, feed.data, [...feed.shape]);
   const results = await session.run(feeds, [...outputs]);
-  return actionsOf(
+  const actions = actionsOf(
     card,
     outputs.map((name) => {
       const { dims, data } = results[name]!;
       return { shape: dims, data: Float32Array.from(data as Float32Array) };
     }),
   );
+  return prefix ? keepPrefix(actions, prefix, card, job.prefix) : actions;
 }
 
 async function answer(session: InferenceSession, job: OnnxJob): Promise<void> {

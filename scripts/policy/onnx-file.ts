@@ -17,7 +17,12 @@ export type OnnxGraph = {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly constants: readonly OnnxTensor[];
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** `type` is a number of TensorProto.DataType; default: float32. */
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly type?: number;
+  }[];
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
 };
 
@@ -61,9 +66,9 @@ function tensorFields({ name, shape, data }: OnnxTensor): Uint8Array[] {
   ];
 }
 
-function valueFields({ name, shape }: { name: string; shape: readonly number[] }): Uint8Array[] {
+function valueFields({ name, shape, type = FLOAT }: OnnxGraph['inputs'][number]): Uint8Array[] {
   const dims = shape.map((size) => message(1, [number(1, size)]));
-  return [text(1, name), message(2, [message(1, [number(1, FLOAT), message(2, dims)])])];
+  return [text(1, name), message(2, [message(1, [number(1, type), message(2, dims)])])];
 }
 
 function varint(value: number): number[] {

@@ -5,7 +5,11 @@ network takes and gives plain units (radians, metres): scaling is inside of it, 
 differences to where the joints are. LeRobot's ACT is the full trainer (`auraison policy train`); this one needs ten
 seconds of one core.
 
-    python train.py --dataset DIR --out policy.onnx [--steps 5000] [--seed 1] [--chunk 16] [--hidden 256]
+    python train.py --dataset DIR --out policy.onnx [--steps 5000] [--seed 1] [--chunk 16] [--hidden 256] [--prefix 0]
+
+With `--prefix N` it learns to go on from the actions that are executed while it computes (training-time real-time
+chunking): of each example the first 0 to N actions are shown and not scored. The network then has the inputs
+`action_prefix` [1, N, width] and `prefix_length` [1].
 
 Prints one JSON object per epoch on standard output: {"epoch", "epochs", "loss", "held_out"}.
 """
@@ -61,7 +65,8 @@ def read_dataset(folder):
     data = {name: values[committed] for name, values in data.items()}
     order = np.lexsort((data["frame_index"], data["episode_index"]))
     data = {name: values[order] for name, values in data.items()}
-    vectors = [data[name].astype(np.float32) for name in (STATE, ENVIRONMENT, ACTION)]
+    # A vector of one number is a column of plain numbers.
+    vectors = [data[name].astype(np.float32).reshape(len(order), -1) for name in (STATE, ENVIRONMENT, ACTION)]
     return (*vectors, data["episode_index"].astype(np.int64), info)
 
 
@@ -108,10 +113,33 @@ def backward(weights, layers, gradient):
     return gradients
 
 
-def fit(x, y, args, generator):
+def with_prefix(x, y, scaling, width, rows, generator, jitter=0.0):
+    """For each example a prefix of 0 to `rows` actions: inputs with it beside them, targets, and which of these count.
+
+    Beside the inputs stand the prefix, zero where nothing is known, and what is known. It is noisy as they are: what a
+    robot executes was never shown. After a prefix arm actions are learned as differences to its last one, not to where
+    the joints are: so chunks meet, whatever was measured.
+    """
+    if rows == 0:
+        return x, y, np.ones(y.shape, bool)
+    mean, std = scaling
+    n, length = len(x), y.shape[1] // width
+    delays = generator.integers(0, rows + 1, n)
+    fixed = np.arange(length)[None, :] < delays[:, None]
+    known = fixed[:, :rows].astype(np.float32)
+    each = known.repeat(width, 1)
+    prefix = y[:, : rows * width] + (jitter * generator.standard_normal(each.shape)).astype(np.float32)
+    plain = (y * std + mean).reshape(n, length, width)
+    last = plain[np.arange(n), np.maximum(delays - 1, 0)] * (delays > 0)[:, None]
+    last[:, GRIPPER] = 0
+    shown = np.concatenate([x, prefix * each, known], 1)
+    return shown, y - np.tile(last, length).astype(np.float32) / std, ~fixed.repeat(width, 1)
+
+
+def fit(x, y, scaling, width, args, generator):
     """Huber loss, Adam, cosine decay. Every twentieth frame is held out, to see what is learned by heart."""
-    n, hidden = len(x), args.hidden
-    sizes = [x.shape[1], hidden, hidden, y.shape[1]]
+    n, hidden, prefix = len(x), args.hidden, args.prefix
+    sizes = [x.shape[1] + prefix * (width + 1), hidden, hidden, y.shape[1]]
     weights = []
     for a, b in zip(sizes, sizes[1:]):
         weights += [
@@ -126,26 +154,62 @@ def fit(x, y, args, generator):
     epochs = math.ceil(args.steps * BATCH / len(seen))
     steps = epochs * math.ceil(len(seen) / BATCH)
     for epoch in range(epochs):
-        total = 0.0
+        total, count = 0.0, 0
         generator.shuffle(seen)
         for start in range(0, len(seen), BATCH):
             rows = seen[start : start + BATCH]
             noisy = x[rows] + (args.jitter * generator.standard_normal((len(rows), x.shape[1]))).astype(np.float32)
-            layers = forward(weights, noisy)
-            off = layers[-1] - y[rows]
+            shown, wanted, scored = with_prefix(noisy, y[rows], scaling, width, prefix, generator, args.jitter)
+            layers = forward(weights, shown)
+            off = (layers[-1] - wanted) * scored
             # Huber with its knee at one deviation: a switch of phase is no outlier to chase.
             small = np.abs(off) < 1
+            count += int(scored.sum())
             total += float(np.where(small, 0.5 * off * off, np.abs(off) - 0.5).sum())
             gradient = np.where(small, off, np.sign(off)).astype(np.float32) / off.size
             scale = 0.5 * (1 + math.cos(math.pi * adam.step / steps))
             adam.update(backward(weights, layers, gradient), scale)
-        off = forward(weights, x[held])[-1] - y[held]
-        report = {"epoch": epoch + 1, "epochs": epochs, "loss": total / (len(seen) * y.shape[1]), "held_out": float(np.abs(off).mean())}
+        shown, wanted, scored = with_prefix(x[held], y[held], scaling, width, prefix, generator)
+        off = (forward(weights, shown)[-1] - wanted)[scored]
+        report = {"epoch": epoch + 1, "epochs": epochs, "loss": total / count, "held_out": float(np.abs(off).mean())}
         print(json.dumps(report), flush=True)
     return weights
 
 
-def export(path, weights, scaling, shapes, chunk, bounds):
+def prefix_nodes(rows, width, scaling):
+    """From `action_prefix` and `prefix_length` in plain units to what `with_prefix` shows: nodes, inputs, constants."""
+    y_mean, y_std = (values[: rows * width].reshape(rows, width) for values in scaling[2:])
+    tensors = {"prefix_mean": y_mean, "prefix_std": y_std}
+    integers = {"places": np.arange(rows), "zero": [0], "one": [1]}
+    integers |= {"as_rows": [rows, width], "as_row": [1, rows * width], "as_column": [rows, 1], "as_known": [1, rows]}
+    nodes = [
+        helper.make_node("Reshape", ["action_prefix", "as_rows"], ["fixed"]),
+        helper.make_node("Less", ["places", "prefix_length"], ["is_known"]),
+        helper.make_node("Cast", ["is_known"], ["known"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["known", "as_known"], ["known_row"]),
+        helper.make_node("Reshape", ["known", "as_column"], ["known_column"]),
+        helper.make_node("Sub", ["fixed", "joints"], ["fixed_differences"]),
+        helper.make_node("Sub", ["fixed_differences", "prefix_mean"], ["fixed_centred"]),
+        helper.make_node("Div", ["fixed_centred", "prefix_std"], ["fixed_scaled"]),
+        helper.make_node("Mul", ["fixed_scaled", "known_column"], ["fixed_known"]),
+        helper.make_node("Reshape", ["fixed_known", "as_row"], ["fixed_row"]),
+        helper.make_node("Concat", ["layer_x", "fixed_row", "known_row"], ["layer_0"], axis=1),
+        # Where the answer goes on from.
+        helper.make_node("Sub", ["prefix_length", "one"], ["before"]),
+        helper.make_node("Max", ["before", "zero"], ["place"]),
+        helper.make_node("Gather", ["fixed", "place"], ["last"], axis=0),
+        helper.make_node("Mul", ["last", "mask"], ["last_joints"]),
+        helper.make_node("Less", ["before", "zero"], ["is_free"]),
+        helper.make_node("Where", ["is_free", "joints", "last_joints"], ["here"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("action_prefix", TensorProto.FLOAT, [1, rows, width]),
+        helper.make_tensor_value_info("prefix_length", TensorProto.INT64, [1]),
+    ]
+    return nodes, inputs, tensors, integers
+
+
+def export(path, weights, scaling, shapes, chunk, bounds, prefix=0):
     """The network with its scaling, in plain units: state [1, 7], environment [1, 8] -> actions [chunk, 7].
 
     `bounds`: the least and the greatest of each number of the actions that were learned from. Beyond them nothing
@@ -161,8 +225,14 @@ def export(path, weights, scaling, shapes, chunk, bounds):
     nodes = [
         helper.make_node("Concat", [STATE, ENVIRONMENT], ["seen"], axis=1),
         helper.make_node("Sub", ["seen", "x_mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "x_std"], ["layer_0"]),
+        helper.make_node("Div", ["centred", "x_std"], ["layer_x" if prefix else "layer_0"]),
     ]
+    more_inputs, integers = [], {}
+    joints = helper.make_node("Mul", [STATE, "mask"], ["joints" if prefix else "here"])
+    if prefix:
+        more_nodes, more_inputs, more, integers = prefix_nodes(prefix, width, scaling)
+        nodes += [joints, *more_nodes]
+        tensors |= more
     last = "layer_0"
     for i in range(0, len(weights), 2):
         tensors |= {f"w_{i}": weights[i], f"b_{i}": weights[i + 1]}
@@ -176,19 +246,21 @@ def export(path, weights, scaling, shapes, chunk, bounds):
         helper.make_node("Mul", [last, "y_std"], ["scaled"]),
         helper.make_node("Add", ["scaled", "y_mean"], ["plain"]),
         helper.make_node("Reshape", ["plain", "shape"], ["differences"]),
-        helper.make_node("Mul", [STATE, "mask"], ["here"]),
+        *([] if prefix else [joints]),
         helper.make_node("Add", ["differences", "here"], ["free"]),
         helper.make_node("Max", ["free", "least"], ["above"]),
         helper.make_node("Min", ["above", "greatest"], ["actions"]),
     ]
     initializers = [numpy_helper.from_array(np.ascontiguousarray(v, np.float32), k) for k, v in tensors.items()]
-    initializers.append(numpy_helper.from_array(np.array([chunk, width], np.int64), "shape"))
+    integers = {"shape": [chunk, width], **integers}
+    initializers += [numpy_helper.from_array(np.array(v, np.int64), k) for k, v in integers.items()]
     graph = helper.make_graph(
         nodes,
         "chunk_mlp",
         [
             helper.make_tensor_value_info(STATE, TensorProto.FLOAT, [1, state]),
             helper.make_tensor_value_info(ENVIRONMENT, TensorProto.FLOAT, [1, environment]),
+            *more_inputs,
         ],
         [helper.make_tensor_value_info("actions", TensorProto.FLOAT, [chunk, width])],
         initializers,
@@ -206,11 +278,14 @@ def main():
     parser.add_argument("--steps", type=int, default=5000, help="gradient steps")
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--chunk", type=int, default=16)
+    parser.add_argument("--prefix", type=int, default=0, help="longest prefix that it is shown, in actions; 0: it takes none")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--jitter", type=float, default=0.01, help="noise on scaled inputs, deviations")
     parser.add_argument("--episodes", type=int, default=0, help="only the first so many; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if not 0 <= args.prefix < args.chunk:
+        parser.error(f"--prefix {args.prefix}: 0 to {args.chunk - 1} expected, one action at least has to be learned")
     generator = np.random.default_rng(args.seed)
     state, environment, action, episode, info = read_dataset(args.dataset)
     if args.episodes > 0:
@@ -226,9 +301,10 @@ def main():
     for values, floor in ((x, 1e-3), (targets, 1e-4)):
         scaling += [values.mean(0), np.maximum(values.std(0), floor)]
     x_mean, x_std, y_mean, y_std = scaling
-    weights = fit((x - x_mean) / x_std, ((targets - y_mean) / y_std).astype(np.float32), args, generator)
+    scaled = ((targets - y_mean) / y_std).astype(np.float32)
+    weights = fit((x - x_mean) / x_std, scaled, (y_mean, y_std), action.shape[1], args, generator)
     shapes = (state.shape[1], environment.shape[1], action.shape[1])
-    export(args.out, weights, scaling, shapes, args.chunk, (action.min(0), action.max(0)))
+    export(args.out, weights, scaling, shapes, args.chunk, (action.min(0), action.max(0)), args.prefix)
     names = names_of(info["features"][ACTION])
     digest = hashlib.sha256(pathlib.Path(args.out).read_bytes()).hexdigest()
     card = {
