@@ -1,5 +1,12 @@
 import { deserialize, serialize } from 'node:v8';
-import type { ErrorBody, GoalResult, GraphSnapshot, MessageValue } from '../../contract/core.ts';
+import {
+  ERROR_CODES,
+  type ErrorBody,
+  type GoalResult,
+  type GraphSnapshot,
+  type MessageValue,
+} from '../../contract/core.ts';
+import { brokenFrame } from './wire.ts';
 
 /**
  * What the adapter and its host say to each other about services, actions and the graph: values with bigint
@@ -76,6 +83,108 @@ export function encodeApi(value: ApiRequest | ApiWord | ApiNews): Buffer {
   return serialize(value);
 }
 
-export function decodeApi<T extends ApiRequest | ApiWord | ApiNews>(body: Uint8Array): T {
-  return deserialize(body) as T;
+/** Throws `ros.failed`, as the other two, for bytes that are not what they are read as. */
+export function decodeApiRequest(body: Uint8Array): ApiRequest {
+  const value = read(body);
+  if (!isRecord(value) || typeof value['id'] !== 'number') throw brokenFrame('a call has no number');
+  required(value['call'], CALLS, 'a call');
+  return value as ApiRequest;
+}
+
+export function decodeApiWord(body: Uint8Array): ApiWord {
+  return required(read(body), WORDS, 'a word') as ApiWord;
+}
+
+export function decodeApiNews(body: Uint8Array): ApiNews {
+  return required(read(body), NEWS, 'news') as ApiNews;
+}
+
+type Check = 'number' | 'string' | 'boolean' | ((value: unknown) => boolean);
+type Shapes<Op extends string = string> = Readonly<Record<Op, Readonly<Record<string, Check>>>>;
+
+/** What is ours in a frame. Values of messages are checked by their definitions, where they are used. */
+const SERVED = { server: 'number', name: 'string', type: 'string' } as const;
+const GOAL = { server: 'number', goalId: 'string' } as const;
+const CALLS: Shapes<ApiCall['op']> = {
+  call: { name: 'string', type: 'string', timeoutMs: 'number' },
+  serve: SERVED,
+  serveAction: SERVED,
+  unserve: { server: 'number' },
+  sendGoal: { goalId: 'string', name: 'string', type: 'string', timeoutMs: 'number' },
+  graph: {},
+};
+const WORDS: Shapes<ApiWord['op']> = {
+  abort: { id: 'number' },
+  answer: { server: 'number', request: 'number' },
+  accept: { ...GOAL, accepted: 'boolean' },
+  feedback: GOAL,
+  finish: GOAL,
+  watch: { on: 'boolean' },
+};
+const NEWS: Shapes<ApiNews['op']> = {
+  reply: { id: 'number' },
+  error: { id: 'number', error: isError },
+  request: { server: 'number', request: 'number' },
+  goal: GOAL,
+  execute: GOAL,
+  cancelled: GOAL,
+  goalFeedback: { goalId: 'string' },
+  goalResult: { goalId: 'string', result: isRecord },
+  goalLost: { goalId: 'string', error: isError },
+  graph: { graph: isGraph },
+};
+
+function read(body: Uint8Array): unknown {
+  try {
+    return deserialize(body);
+  } catch (cause) {
+    throw brokenFrame('a value cannot be read', cause);
+  }
+}
+
+function required(value: unknown, shapes: Shapes, what: string): unknown {
+  const op = isRecord(value) ? value['op'] : undefined;
+  if (!isRecord(value) || typeof op !== 'string' || !Object.hasOwn(shapes, op))
+    throw brokenFrame(`${what} of no known kind`);
+  for (const [field, check] of Object.entries(shapes[op]!)) {
+    const fits = typeof check === 'string' ? typeof value[field] === check : check(value[field]);
+    if (!fits) throw brokenFrame(`${what}, ${op}: ${field} is not what it should be`);
+  }
+  return value;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isError(value: unknown): boolean {
+  if (!isRecord(value) || !ERROR_CODES.includes(value['code'] as ErrorBody['code'])) return false;
+  return ['operation', 'subject', 'message'].every((field) => typeof value[field] === 'string');
+}
+
+function isGraph(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { nodes, topics, services, actions } = value;
+  return [nodes, services, actions].every((list) => each(list, isNamed)) && each(topics, isTopic);
+}
+
+function isNamed(value: unknown): boolean {
+  return isRecord(value) && typeof value['name'] === 'string';
+}
+
+function isTopic(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['topic'] !== 'string') return false;
+  return each(value['publishers'], isEndpoint) && each(value['subscribers'], isEndpoint);
+}
+
+function isEndpoint(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return typeof value['node'] === 'string' && typeof value['type'] === 'string' && isRecord(value['qos']);
+}
+
+/** Not `every`: that passes over holes, and a few bytes may say an array with four billion of them. */
+function each(list: unknown, fits: (one: unknown) => boolean): boolean {
+  if (!Array.isArray(list)) return false;
+  for (const one of list) if (!fits(one)) return false;
+  return true;
 }

@@ -7,7 +7,7 @@ import {
   type ApiNews,
   type ApiRequest,
   type ApiWord,
-  decodeApi,
+  decodeApiNews,
   encodeApi,
 } from './api-wire.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -211,7 +211,7 @@ export class HostProcess {
     this.#silentLooks = 0;
     if (kind === FRAME.sample) this.#events.onSample(decodeSample(body));
     else if (kind === FRAME.notice) this.#onNotice(decodeJson<Notice>(body));
-    else if (kind === FRAME.apiNews) this.#onApiNews(decodeApi<ApiNews>(body));
+    else if (kind === FRAME.apiNews) this.#onApiNews(decodeApiNews(body));
   }
 
   #onApiNews(news: ApiNews): void {

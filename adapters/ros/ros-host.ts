@@ -38,7 +38,7 @@ const startHostProcess: StartProcess = (...life) => new HostProcess(...life);
  */
 export class RosHost {
   readonly #options: RosOptions;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #publications = new Map<number, TopicSpec>();
   readonly #holders = new Set<object>();
@@ -74,7 +74,7 @@ export class RosHost {
 
   constructor(options: RosOptions, clock: Clock, startProcess: StartProcess = startHostProcess) {
     this.#options = options;
-    this.#clock = clock;
+    this.clock = clock;
     this.#startProcess = startProcess;
     this.#numbers = new ChannelNumbers(clock);
     this.#link = new ApiLink(clock);
@@ -101,7 +101,7 @@ export class RosHost {
   /** Has the publishers of a type that is not installed tell its definition; one that nobody told is not waited for again. */
   async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
     const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
-    const definition = await learnDefinition(this.api, this.#clock, spec, publishers, withinMs);
+    const definition = await learnDefinition(this.api, this.clock, spec, publishers, withinMs);
     if (definition === undefined) this.#untold.add(spec.type);
     else this.#learned.set(spec.type, definition);
   }
@@ -232,7 +232,7 @@ export class RosHost {
   async #first(): Promise<void> {
     // Before anything else: what is missing of ROS is said at once.
     const { env } = locateRos(this.#options);
-    this.#native ??= await prepareNative(this.#clock, env, this.#options.nativeDir);
+    this.#native ??= await prepareNative(this.clock, env, this.#options.nativeDir);
     if (this.#closed)
       throw new EdgeError('ros.failed', { operation: 'start', subject: 'ROS host', message: 'closed' });
     await this.#launch(this.#spawn());
@@ -251,7 +251,7 @@ export class RosHost {
       useSimTime: this.#options.useSimTime ?? false,
       native: native !== undefined,
     };
-    const spawned: HostProcess = this.#startProcess(place, start, this.#clock, {
+    const spawned: HostProcess = this.#startProcess(place, start, this.clock, {
       onSample: (frame) => this.#onSample(frame),
       onApiNews: (news) => this.#link.news(news),
       onQosEvent: (event) => this.#onQosEvent(event),
@@ -263,7 +263,7 @@ export class RosHost {
 
   /** Makes `started` the host in charge: a new one, or the standby, which has its guarded topics already. */
   async #launch(started: HostProcess): Promise<void> {
-    this.#startedAtMs = this.#clock.monotonicMs();
+    this.#startedAtMs = this.clock.monotonicMs();
     this.#process = started;
     await started.ready();
     // What moves the robot first: its stop is owed since the process before this one died.
@@ -310,7 +310,7 @@ export class RosHost {
     const guarded = [...this.#publications].filter(([, spec]) => stopMessage(spec.type) !== undefined);
     if (this.#closed || this.#options.standby === false || guarded.length === 0) return;
     this.#standbyTimer?.cancel();
-    this.#standbyTimer = this.#clock.after(delayMs, () => {
+    this.#standbyTimer = this.clock.after(delayMs, () => {
       if (this.#closed || !this.#connected) return;
       this.#standby ??= this.#spawn(`${this.#options.node ?? 'auraison_edge'}_standby`);
       const standby = this.#standby;
@@ -366,13 +366,13 @@ export class RosHost {
 
   #scheduleRestart(standby?: HostProcess): void {
     if (this.#closed) return;
-    const upMs = this.#clock.monotonicMs() - this.#startedAtMs;
+    const upMs = this.clock.monotonicMs() - this.#startedAtMs;
     if (upMs > LIMITS.RESTART_FORGET_MS) this.#delayMs = ROS_LIMITS.RESTART_FIRST_MS;
     const delayMs = standby ? 0 : this.#delayMs;
     this.#delayMs = Math.min(this.#delayMs * 2, LIMITS.RESTART_MAX_MS);
     this.#restarts += 1;
     this.#restartTimer?.cancel();
-    this.#restartTimer = this.#clock.after(delayMs, () => {
+    this.#restartTimer = this.clock.after(delayMs, () => {
       this.#restartTimer = undefined;
       const launched = standby ? this.#launch(standby) : this.#first();
       launched.catch((error: unknown) => {

@@ -5,9 +5,10 @@ import {
   type Sample,
   type SampleSource,
   type SourceState,
+  type Timer,
   type TopicSpec,
 } from '../../contract/core.ts';
-import { definitionHasHeader } from '../../formats/ros2/index.ts';
+import { DiscoveredTopics, definitionHasHeader } from '../../formats/ros2/index.ts';
 import { discoveredTopics, type FoundTopic, foundTopic, sameQos } from './discovery.ts';
 import type { RosHost } from './ros-host.ts';
 
@@ -21,10 +22,16 @@ export type RosSourceOptions = {
   readonly onFault?: (error: EdgeError) => void;
   /** Topics that are bridged from now on, with the quality of service they are heard with. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
+  /** Discovered topics that are not bridged any more, for nobody has published them for a while. */
+  readonly onReleased?: (topics: readonly string[]) => void;
+  /** How long a discovered topic is kept that nobody publishes, milliseconds; RELEASE_AFTER_MS if unset. */
+  readonly releaseAfterMs?: number;
 };
 
-/** Topics that discovery may add; a graph with more needs a narrower list. */
+/** Topics that discovery may add at a time; a graph with more needs a narrower list. */
 const DISCOVERED_MAX = 512;
+/** Faults that are remembered as told; then the oldest goes, and is told again if it comes again. */
+const TOLD_MAX = 1_024;
 
 type Bridged = { readonly channel: number; readonly spec: TopicSpec };
 
@@ -40,16 +47,22 @@ export class RosSource implements SampleSource {
   readonly #waiting = new Map<string, TopicSpec>();
   readonly #configured = new Set<string>();
   readonly #told = new Set<string>();
+  readonly #discovered: DiscoveredTopics;
+  /** A topic had no place at the last look: told once, until there was a look at which all had one. */
+  #crowded = false;
   #onSample: (sample: Sample) => void = () => {};
   #watch: { cancel(): void } | undefined;
   /** The newest graph not looked at yet; looks do not overlap. */
   #next: GraphSnapshot | undefined;
+  #last: GraphSnapshot | undefined;
+  #lookAgain: Timer | undefined;
   #looking = false;
   #closed = false;
 
   constructor(host: RosHost, options: RosSourceOptions = {}) {
     this.#host = host;
     this.#options = options;
+    this.#discovered = new DiscoveredTopics(DISCOVERED_MAX, options.releaseAfterMs);
   }
 
   async open(
@@ -109,14 +122,17 @@ export class RosSource implements SampleSource {
     this.#next = graph;
     if (this.#looking) return;
     this.#looking = true;
-    void this.#look().finally(() => {
-      this.#looking = false;
-    });
+    this.#look()
+      .catch((error: unknown) => this.#fault(EdgeError.from(error, 'ros.failed', 'look at', 'the ROS graph')))
+      .finally(() => {
+        this.#looking = false;
+      });
   }
 
   async #look(): Promise<void> {
     for (let graph = this.#next; graph && !this.#closed; graph = this.#next) {
       this.#next = undefined;
+      this.#last = graph;
       for (const topic of graph.topics) {
         const spec = this.#waiting.get(topic.topic);
         const found = spec && foundTopic(topic, this.#host.ownNodes);
@@ -126,27 +142,55 @@ export class RosSource implements SampleSource {
       const known = new Set([...this.#configured, ...(this.#options.except ?? [])]);
       const { discover = [], deny = [] } = this.#options;
       const rules = { allow: discover, deny, known, ownNodes: this.#host.ownNodes };
-      for (const found of discoveredTopics(graph, rules)) await this.#follow(found);
+      const found = discoveredTopics(graph, rules);
+      this.#release(found);
+      let refused: string | undefined;
+      for (const one of found) if (!(await this.#follow(one))) refused ??= one.topic;
+      this.#tellCrowded(refused);
     }
   }
 
-  /** Bridges what is new, and again what has publishers of other quality of service than before. */
-  async #follow(found: FoundTopic): Promise<void> {
-    const { topic, type, qos, publishers, otherTypes } = found;
+  /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
+  #release(found: readonly FoundTopic[]): void {
     if (this.#closed) return;
+    const { clock } = this.#host;
+    const published = new Set(found.map(({ topic }) => topic));
+    const released = this.#discovered.look(published, clock.monotonicMs());
+    for (const topic of released) this.#unbridge(topic);
+    if (released.length > 0) this.#options.onReleased?.(released);
+    this.#lookAgain?.cancel();
+    const dueMs = this.#discovered.nextDueMs();
+    if (dueMs === undefined) return;
+    this.#lookAgain = clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => {
+      const graph = this.#next ?? this.#last;
+      if (graph) this.#changed(graph);
+    });
+  }
+
+  /** False where there is no place. Bridges what is new, and anew what has publishers of another quality of service. */
+  async #follow(found: FoundTopic): Promise<boolean> {
+    const { topic, type, qos, publishers, otherTypes } = found;
+    if (this.#closed) return true;
     if (otherTypes.length > 0)
       this.#fault(failed(`${topic} is published as ${type} and as ${otherTypes.join(', ')}`, topic));
     const before = this.#bridged.get(topic);
-    if (before && before.spec.type === type && sameQos(before.spec.qos, qos)) return;
-    if (!before && this.#bridged.size - this.#configured.size >= DISCOVERED_MAX) {
-      this.#fault(failed(`discovery found more than ${DISCOVERED_MAX} topics; narrow ros.discover`, topic));
-      return;
-    }
+    if (before && before.spec.type === type && sameQos(before.spec.qos, qos)) return true;
     if (before) {
-      this.#bridged.delete(topic);
-      this.#host.unsubscribe(before.channel);
+      this.#unbridge(topic);
+      this.#discovered.delete(topic);
     }
+    if (this.#discovered.isFull) return false;
     await this.#attempt({ topic, type, qos }, publishers);
+    if (this.#bridged.has(topic)) this.#discovered.add(topic);
+    return true;
+  }
+
+  #tellCrowded(refused: string | undefined): void {
+    const wasCrowded = this.#crowded;
+    this.#crowded = refused !== undefined;
+    if (refused === undefined || wasCrowded) return;
+    const message = `discovery found more than ${DISCOVERED_MAX} topics at a time; narrow ros.discover`;
+    this.#options.onFault?.(failed(message, refused));
   }
 
   /** False when it has to be tried again; what is wrong has been told. */
@@ -189,14 +233,21 @@ export class RosSource implements SampleSource {
   #fault(error: EdgeError): void {
     const key = `${error.code} ${error.subject} ${error.message}`;
     if (this.#told.has(key)) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
     this.#told.add(key);
     this.#options.onFault?.(error);
   }
 
+  #unbridge(topic: string): void {
+    const bridged = this.#bridged.get(topic);
+    if (bridged && this.#bridged.delete(topic)) this.#host.unsubscribe(bridged.channel);
+  }
+
   #forget(): void {
-    for (const { channel } of this.#bridged.values()) this.#host.unsubscribe(channel);
-    this.#bridged.clear();
+    for (const topic of [...this.#bridged.keys()]) this.#unbridge(topic);
     this.#waiting.clear();
+    this.#discovered.clear();
+    this.#lookAgain?.cancel();
   }
 }
 

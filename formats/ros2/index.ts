@@ -1,5 +1,6 @@
 export * from './decode-any.ts';
 export * from './definitions.ts';
+export * from './discovered-topics.ts';
 export * from './encode-any.ts';
 export * from './header-stamp.ts';
 export * from './lifecycle.ts';

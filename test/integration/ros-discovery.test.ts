@@ -108,6 +108,52 @@ describe('discovery at run time', () => {
     );
   });
 
+  it('lets go of what nobody publishes any more, and bridges it again when it comes back', {
+    timeout: 120_000,
+  }, async () => {
+    const released: string[] = [];
+    const robot = await open([], {
+      discover: ['/found/**'],
+      releaseAfterMs: 1_500,
+      onReleased: (topics) => released.push(...topics),
+    });
+    const heard = async (topic: string, more: number) => {
+      const before = robot.of(topic).length;
+      await until(
+        () => robot.of(topic).length >= before + more,
+        () => JSON.stringify(robot.told),
+      );
+    };
+    const subscribers = async (topic: string) => {
+      const { topics } = await robot.ros.api.graph.snapshot();
+      return topics.find((found) => found.topic === topic)?.subscribers.length ?? 0;
+    };
+    const talk = (topic: string, node: string) =>
+      peer('publish', topic, STRING, '--node', node, '--hz', '10', '--count', '2000');
+    const gone = talk('/found/gone', 'short');
+    talk('/found/stays', 'long');
+    await heard('/found/gone', 3);
+    expect(await subscribers('/found/gone')).toBe(1);
+    await gone.close();
+    await until(
+      () => released.length > 0,
+      () => 'the topic is not released',
+    );
+    expect([released, robot.source.topics().map(({ topic }) => topic)]).toEqual([
+      ['/found/gone'],
+      ['/found/stays'],
+    ]);
+    expect(await subscribers('/found/gone')).toBe(0);
+    const sums = robot.source.state().lost;
+    talk('/found/gone', 'again');
+    await heard('/found/gone', 3);
+    await heard('/found/stays', 3);
+    expect(released).toEqual(['/found/gone']);
+    for (const [topic, lost] of Object.entries(sums)) {
+      if (lost > 0) expect(robot.source.state().lost[topic], topic).toBeGreaterThanOrEqual(lost);
+    }
+  });
+
   it('a type whose package is not installed is told, and its bytes come all the same', {
     timeout: 120_000,
   }, async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeApiNews, decodeApiRequest, decodeApiWord, encodeApi } from '../../adapters/ros/api-wire.ts';
 import { FrameReader } from '../../adapters/ros/frame-reader.ts';
 import {
   decodeJson,
@@ -86,5 +87,48 @@ describe('the frames between adapter and ROS host', () => {
     const reader = new FrameReader(() => {});
     expect(() => reader.push(Buffer.from('HTTP/1.1 200 OK'))).toThrow(/not made of frames/);
     expect(() => new FrameReader(() => {}).push(Buffer.alloc(8))).toThrow(/not made of frames/);
+  });
+});
+
+describe('calls between adapter and ROS host', () => {
+  const goalId = 'ab'.repeat(16);
+
+  it('come as they were sent, with large numbers and arrays', () => {
+    const call = { op: 'sendGoal', goalId, name: '/g', type: 'a/action/B', timeoutMs: 9 } as const;
+    const request = { id: 1, call: { ...call, goal: { n: -(2n ** 63n), data: Float32Array.of(1, 2) } } };
+    expect(decodeApiRequest(encodeApi(request))).toEqual(request);
+    const word = { op: 'answer', server: 1, request: 2 } as const;
+    expect(decodeApiWord(encodeApi(word))).toEqual(word);
+    const news = { op: 'reply', id: 3, value: undefined } as const;
+    expect(decodeApiNews(encodeApi(news))).toEqual(news);
+  });
+
+  it('are refused with a typed error where they are something else', () => {
+    const refused = expect.objectContaining({ code: 'ros.failed', operation: 'read frames' });
+    const error = { code: 'no.such', operation: '', subject: '', message: '' };
+    // A few bytes that say so: an array of four billion holes is not walked through.
+    const holes: unknown[] = [];
+    holes.length = 2 ** 32 - 1;
+    const graph = { nodes: holes, topics: [], services: [], actions: [] };
+    const wrong: unknown[] = [
+      undefined,
+      null,
+      7,
+      {},
+      { op: 'constructor' },
+      { op: 'reply', id: '3' },
+      { op: 'error', id: 3, error },
+      { op: 'goalResult', goalId },
+      { op: 'graph', graph },
+      { op: 'graph', graph: { ...graph, nodes: [], topics: [{ topic: '/a', publishers: [{}] }] } },
+    ];
+    for (const value of wrong) {
+      const bytes = encodeApi(value as never);
+      expect(() => decodeApiNews(bytes)).toThrow(refused);
+      expect(() => decodeApiWord(bytes)).toThrow(refused);
+      expect(() => decodeApiRequest(bytes)).toThrow(refused);
+    }
+    for (const bytes of [Buffer.of(), Buffer.from('junk'), encodeApi({ op: 'abort', id: 1 }).subarray(0, 9)])
+      expect(() => decodeApiWord(bytes)).toThrow(refused);
   });
 });

@@ -131,8 +131,9 @@ describe('ROS over Zenoh', () => {
     await other.liveliness(tokenOf({ ...token, entityId: '1', kind: 'MP', end }));
     const gid = new Uint8Array(16).fill(9);
     const key = dataKey(0, spec.topic, spec.type, hash);
-    return (n: number, bytes: Uint8Array) =>
+    const put = (n: number, bytes: Uint8Array) =>
       other.put(key, bytes, { attachment: makeAttachment(BigInt(n), 0n, gid) });
+    return Object.assign(put, { gone: () => other.close() });
   };
 
   it('counts gaps in the numbers of a publisher as lost, per topic', async () => {
@@ -251,6 +252,39 @@ describe('ROS over Zenoh', () => {
     expect(us.session.graph.now().topics.find(({ topic }) => topic === '/count')?.subscribers).toHaveLength(
       1,
     );
+  });
+
+  it('lets go of a discovered topic that nobody publishes any more, and keeps what it lost', async () => {
+    const us = await node('edge');
+    const released: string[] = [];
+    const samples: Sample[] = [];
+    const from = new RosZenohSource(us.session, {
+      discover: () => true,
+      onReleased: (topics) => released.push(...topics),
+      releaseAfterMs: 50,
+    });
+    ends.push(() => from.close());
+    await from.open(
+      [TEXT],
+      (sample) => samples.push(sample),
+      () => {},
+    );
+    const readers = () =>
+      us.session.graph.now().topics.flatMap(({ topic, subscribers }) => subscribers.map(() => topic));
+    for (const life of [1, 2]) {
+      const put = await foreign(COUNT, new TypeBook().hash(COUNT.type));
+      await until(() => readers().includes('/count'), 'the topic to be read');
+      await put(1, number(1));
+      await put(3, number(3));
+      await until(() => samples.length === 2 * life, 'what was sent');
+      await put.gone();
+      await until(() => released.length === life, 'the topic to be let go of');
+      await until(() => !readers().includes('/count'), 'its subscription to leave the graph');
+      expect(from.state().lost).toEqual({ '/count': life });
+    }
+    expect(released).toEqual(['/count', '/count']);
+    expect(readers()).toEqual(['/text']);
+    expect(us.reports).toEqual([]);
   });
 
   it('stops the robot when commands stay away, and at the end', async () => {

@@ -95,6 +95,18 @@ describe('the bus', () => {
     expect(bus.tapFaults()).toEqual({ bad: 1 });
   });
 
+  it('forgets topics that are gone, and what they cost in memory; the ledger keeps its counts', () => {
+    const { bus, ledger } = makeBus();
+    bus.publish(sampleOf('/gone', 0));
+    bus.publish({ ...sampleOf('/gone', 1), bytes: new Uint8Array(LIMITS.SAMPLE_BYTES_MAX + 1) });
+    bus.publish(sampleOf('/kept', 0));
+    bus.forget(['/gone', '/unknown']);
+    expect([bus.last('/gone'), Object.keys(bus.rates())]).toEqual([undefined, ['/kept']]);
+    expect(ledger.lines()).toMatchObject([{ topic: '/gone', received: 1, dropped: { too_large: 1 } }]);
+    bus.publish(sampleOf('/gone', 2));
+    expect(numbers([bus.last('/gone')!])).toEqual([2]);
+  });
+
   it('knows the rate of a topic, also after it fell silent', async () => {
     const { bus, clock } = makeBus();
     for (let i = 0; i < 150; i++) {

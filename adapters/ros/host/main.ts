@@ -9,7 +9,7 @@ import { totalmem } from 'node:os';
 import type { TopicSpec } from '../../../contract/index.ts';
 import { LIMITS } from '../../../contract/limits.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
-import { type ApiNews, type ApiRequest, type ApiWord, decodeApi, encodeApi } from '../api-wire.ts';
+import { type ApiNews, decodeApiRequest, decodeApiWord, encodeApi } from '../api-wire.ts';
 import { FrameReader } from '../frame-reader.ts';
 import { sweepSharedMemory } from '../shared-memory.ts';
 import {
@@ -179,13 +179,22 @@ function end(): void {
   });
 }
 
+/** A call that cannot be read is left to its deadline: the robot is not to lose its guard for it. */
+function hear(kind: number, body: Buffer): void {
+  try {
+    if (kind === FRAME.apiCall) api?.request(decodeApiRequest(body));
+    else if (kind === FRAME.apiWord) api?.word(decodeApiWord(body));
+  } catch (error) {
+    fault('read what the adapter asks', error);
+  }
+}
+
 const reader = new FrameReader((kind, body) => {
   if (kind === FRAME.control) obey(decodeJson<Control>(body));
   else if (kind === FRAME.publish) {
     const { channel, bytes } = decodePublish(body);
     session?.publish(channel, bytes);
-  } else if (kind === FRAME.apiCall) api?.request(decodeApi<ApiRequest>(body));
-  else if (kind === FRAME.apiWord) api?.word(decodeApi<ApiWord>(body));
+  } else hear(kind, body);
 });
 socket.on('data', (chunk: Buffer) => reader.push(chunk));
 socket.on('error', end);

@@ -52,7 +52,10 @@ export class RosSession {
   readonly #lost = new Map<string, number>();
   readonly #guardTimer: { cancel(): void };
   readonly #options: StartOptions;
-  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #subscriptions = new Map<
+    number,
+    { readonly topic: string; readonly subscription: Subscription }
+  >();
   #toldNoClock = false;
 
   constructor(vendor: Vendor, node: RosNode, clock: Clock, outlet: Outlet, options: StartOptions) {
@@ -93,13 +96,16 @@ export class RosSession {
         this.#node.createSubscription(type, spec.topic, { isRaw: true, qos }, onMessage, events),
       ),
     );
-    this.#subscriptions.set(channel, subscription);
+    this.#subscriptions.set(channel, { topic: spec.topic, subscription });
   }
 
   unsubscribe(channel: number): void {
-    const subscription = this.#subscriptions.get(channel);
+    const left = this.#subscriptions.get(channel);
+    if (!left) return;
     this.#subscriptions.delete(channel);
-    if (subscription) this.#guarded('unsubscribe', '', () => this.#node.destroySubscription(subscription));
+    // A count stays, for sums must not fall; names without one are not told for ever.
+    if (this.#lost.get(left.topic) === 0) this.#lost.delete(left.topic);
+    this.#guarded('unsubscribe', left.topic, () => this.#node.destroySubscription(left.subscription));
   }
 
   /** Throws `sample.unknown_type` or `ros.failed`. */

@@ -24,8 +24,17 @@ const RESULT_AGAIN_MS = 200;
 const RESULT_FAILURES_MAX = 10;
 /** What was sent before a result may be read after it, milliseconds. */
 const FEEDBACK_SETTLES_MS = 20;
-/** A goal whose acceptance was not heard is cancelled; the server has this long to say so, milliseconds. */
+/**
+ * A goal that nobody holds is cancelled until its server has heard it: each call waits this long for the server to be
+ * seen and to answer, the next begins so much later, for ten minutes, milliseconds.
+ */
 const DISOWN_MS = 5_000;
+const DISOWN_AGAIN_MS = 1_000;
+const DISOWN_FOR_MS = 600_000;
+/** Goals that are cancelled so at a time. */
+const DISOWNED_MAX = 1_024;
+/** What did not fit was not sent, and nobody was there who could have taken it. */
+const NEVER_SENT: ReadonlySet<string> = new Set(['ros.not_found', 'schema.invalid', 'sample.unknown_type']);
 
 const ENDED: Readonly<Record<number, GoalStatus>> = {
   [GOAL_STATUS.succeeded]: 'succeeded',
@@ -45,6 +54,7 @@ export class ActionClient {
   readonly #feedback = new Map<string, OnFeedback>();
   readonly #closing = new AbortController();
   #reader: Promise<TopicReader> | undefined;
+  #disowned = 0;
 
   constructor(
     session: RosZenohSession,
@@ -78,7 +88,7 @@ export class ActionClient {
     } catch (error) {
       this.#feedback.delete(goalId);
       // It may have been accepted all the same: a goal that nobody holds is not left running.
-      if (error instanceof EdgeError && error.code === 'deadline.exceeded') this.#disown(goalId);
+      if (!(error instanceof EdgeError && NEVER_SENT.has(error.code))) void this.#disown(goalId);
       throw error;
     }
     if (answer['accepted'] !== true) {
@@ -91,9 +101,9 @@ export class ActionClient {
       if (options.onFeedback) await pause(this.#session.clock, FEEDBACK_SETTLES_MS, this.#closing.signal);
       this.#feedback.delete(goalId);
     });
-    // Nobody has to be interested in the result.
-    result.catch(() => {});
-    return { goalId, result, cancel: (timeoutMs) => this.#cancel(goalId, timeoutMs) };
+    // The server may live and only the network have hidden it: it must not move on for nobody.
+    result.catch(() => void this.#disown(goalId));
+    return { goalId, result, cancel: (timeoutMs) => this.#cancel(goalId, { timeoutMs }) };
   }
 
   async close(): Promise<void> {
@@ -177,20 +187,45 @@ export class ActionClient {
     }
   }
 
-  async #cancel(goalId: string, timeoutMs: number): Promise<boolean> {
+  async #cancel(goalId: string, options: CallOptions): Promise<boolean> {
     const request = { goal_info: { goal_id: { uuid: goalBytes(goalId) } } };
-    const answer = await this.#call('cancel_goal', 'action_msgs/srv/CancelGoal', request, { timeoutMs });
+    const answer = await this.#call('cancel_goal', 'action_msgs/srv/CancelGoal', request, options);
     const canceling = answer['goals_canceling'] as { goal_id: { uuid: Uint8Array } }[];
     return answer['return_code'] === 0 && canceling.some(({ goal_id }) => goalText(goal_id.uuid) === goalId);
   }
 
-  #disown(goalId: string): void {
-    this.#cancel(goalId, DISOWN_MS).then(
-      (canceled) =>
-        canceled &&
-        this.#session.report('warn', `${this.#name}: goal ${goalId} was cancelled, nobody held it`),
-      () => {},
-    );
+  /** Nobody waits for this; it ends when we leave the graph. Never rejects. */
+  async #disown(goalId: string): Promise<void> {
+    const { clock } = this.#session;
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    if (this.#disowned >= DISOWNED_MAX)
+      return this.#tell(goalId, 'that nobody holds is not cancelled: there are too many');
+    this.#disowned += 1;
+    const untilMs = clock.monotonicMs() + DISOWN_FOR_MS;
+    let failure: unknown;
+    while (!signal.aborted) {
+      try {
+        const cancelled = await this.#cancel(goalId, { timeoutMs: DISOWN_MS, signal });
+        if (cancelled) this.#tell(goalId, 'was cancelled, nobody held it');
+        failure = undefined;
+        break;
+      } catch (error) {
+        failure = error;
+      }
+      if (clock.monotonicMs() >= untilMs) break;
+      // The network may hide the server, or swallow what it is told; one that is really gone executes nothing.
+      await pause(clock, DISOWN_AGAIN_MS, signal);
+    }
+    this.#disowned -= 1;
+    if (failure === undefined || signal.aborted) return;
+    // Out of sight all the time: nobody is alarmed.
+    if (failure instanceof EdgeError && failure.code === 'ros.not_found') return;
+    this.#tell(goalId, `that nobody holds was not cancelled: ${text(failure)}`);
+  }
+
+  #tell(goalId: string, what: string): void {
+    this.#session.report('warn', `${this.#name}: goal ${goalId} ${what}`);
   }
 
   #call(service: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {

@@ -4,8 +4,10 @@ import {
   type Sample,
   type SampleSource,
   type SourceState,
+  type Timer,
   type TopicSpec,
 } from '../../../contract/core.ts';
+import { DiscoveredTopics } from '../../../formats/ros2/discovered-topics.ts';
 import { qosForPublishers } from '../../../formats/ros2/qos.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
@@ -15,9 +17,13 @@ export type RosZenohSourceOptions = {
   readonly discover?: (topic: string) => boolean;
   /** Called with topics that discovery found, once they are read. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
+  /** Called with discovered topics that are read no more, for nobody has published them for a while. */
+  readonly onReleased?: (topics: readonly string[]) => void;
+  /** How long a discovered topic is kept that nobody publishes, milliseconds; RELEASE_AFTER_MS if unset. */
+  readonly releaseAfterMs?: number;
 };
 
-/** Topics that discovery may add; a graph with more needs a narrower list. */
+/** Topics that discovery may add at a time; a graph with more needs a narrower list. */
 const DISCOVERED_MAX = 1_000;
 /** As deep as the recorder wants it: a burst of a second at 1 kHz. */
 const DISCOVERED_DEPTH = 1_000;
@@ -30,15 +36,21 @@ export class RosZenohSource implements SampleSource {
   readonly #session: RosZenohSession;
   readonly #options: RosZenohSourceOptions;
   readonly #readers = new Map<string, TopicReader>();
+  readonly #discovered: DiscoveredTopics;
+  /** Lost by readers that were let go of: the sums of a topic never fall. */
+  readonly #lostBefore = new Map<string, number>();
   #watches: readonly { cancel(): void }[] = [];
+  #lookAgain: Timer | undefined;
   #onSample: ((sample: Sample) => void) | undefined;
   #connected = false;
-  #overflow = false;
+  /** A topic had no place at the last look: told once, until there was a look at which all had one. */
+  #crowded = false;
   #closed = false;
 
   constructor(session: RosZenohSession, options: RosZenohSourceOptions = {}) {
     this.#session = session;
     this.#options = options;
+    this.#discovered = new DiscoveredTopics(DISCOVERED_MAX, options.releaseAfterMs);
   }
 
   async open(
@@ -74,8 +86,9 @@ export class RosZenohSource implements SampleSource {
   }
 
   state(): SourceState {
-    const lost: Record<string, number> = {};
-    for (const [topic, reader] of this.#readers) if (reader.lost > 0) lost[topic] = reader.lost;
+    const lost: Record<string, number> = Object.fromEntries(this.#lostBefore);
+    for (const [topic, reader] of this.#readers)
+      if (reader.lost > 0) lost[topic] = (lost[topic] ?? 0) + reader.lost;
     if (this.#closed) return { connected: false, reason: 'closed', lost };
     const connected = this.#connected;
     const { domain } = this.#session.options;
@@ -86,6 +99,7 @@ export class RosZenohSource implements SampleSource {
     if (this.#closed) return;
     this.#closed = true;
     this.#connected = false;
+    this.#lookAgain?.cancel();
     for (const watch of this.#watches) watch.cancel();
     await Promise.all([...this.#readers.values()].map((reader) => reader.close()));
     await this.#session.release(this);
@@ -113,33 +127,64 @@ export class RosZenohSource implements SampleSource {
   #discover(graph: GraphSnapshot): void {
     const { discover } = this.#options;
     if (!discover || this.#closed) return;
-    for (const found of graph.topics) {
-      const type = found.publishers.at(0)?.type;
-      const isOurs = found.publishers.every(({ node }) => node === this.#session.nodeName);
-      if (type === undefined || !TYPE_NAME.test(type) || !TOPIC_NAME.test(found.topic)) continue;
-      if (isOurs || this.#readers.has(found.topic) || !discover(found.topic)) continue;
-      if (this.#readers.size >= DISCOVERED_MAX) {
-        this.#tooMany(found.topic);
-        return;
-      }
-      const offered = found.publishers.map(({ qos }) => qos);
-      const spec = { topic: found.topic, type, qos: qosForPublishers(offered, DISCOVERED_DEPTH) };
-      this.#read(spec).then(
-        () => this.#options.onTopics?.([spec]),
-        (error: unknown) => {
-          if (!this.#closed)
-            this.#session.report('error', `${found.topic}: could not be read: ${String(error)}`);
-        },
-      );
+    const found: TopicSpec[] = [];
+    for (const { topic, publishers } of graph.topics) {
+      const type = publishers.at(0)?.type;
+      const isOurs = publishers.every(({ node }) => node === this.#session.nodeName);
+      if (type === undefined || isOurs || !TYPE_NAME.test(type) || !TOPIC_NAME.test(topic)) continue;
+      const offered = publishers.map(({ qos }) => qos);
+      if (discover(topic)) found.push({ topic, type, qos: qosForPublishers(offered, DISCOVERED_DEPTH) });
     }
+    this.#release(found);
+    const fresh = found.filter(({ topic }) => !this.#readers.has(topic));
+    let refused: string | undefined;
+    for (const spec of fresh) {
+      if (this.#discovered.isFull) refused ??= spec.topic;
+      else this.#follow(spec);
+    }
+    if (refused !== undefined && !this.#crowded) this.#tellCrowded(refused);
+    this.#crowded = refused !== undefined;
   }
 
-  #tooMany(topic: string): void {
-    if (this.#overflow) return;
-    this.#overflow = true;
-    this.#session.report(
-      'error',
-      `${topic}: discovery found more than ${DISCOVERED_MAX} topics; narrow ros.discover`,
+  #follow(spec: TopicSpec): void {
+    this.#discovered.add(spec.topic);
+    this.#read(spec).then(
+      () => this.#options.onTopics?.([spec]),
+      (error: unknown) => {
+        this.#discovered.delete(spec.topic);
+        if (!this.#closed)
+          this.#session.report('error', `${spec.topic}: could not be read: ${String(error)}`);
+      },
     );
+  }
+
+  /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
+  #release(found: readonly TopicSpec[]): void {
+    const { clock, graph } = this.#session;
+    const released = this.#discovered.look(new Set(found.map(({ topic }) => topic)), clock.monotonicMs());
+    for (const topic of released) this.#drop(topic);
+    if (released.length > 0) this.#options.onReleased?.(released);
+    this.#lookAgain?.cancel();
+    const dueMs = this.#discovered.nextDueMs();
+    if (dueMs === undefined) return;
+    const waitMs = Math.max(0, dueMs - clock.monotonicMs());
+    this.#lookAgain = clock.after(waitMs, () => this.#discover(graph.now()));
+  }
+
+  #drop(topic: string): void {
+    const reader = this.#readers.get(topic);
+    if (!reader) return;
+    this.#readers.delete(topic);
+    // It takes nothing more from here on: its count is final.
+    const closing = reader.close();
+    if (reader.lost > 0) this.#lostBefore.set(topic, (this.#lostBefore.get(topic) ?? 0) + reader.lost);
+    closing.catch((error: unknown) =>
+      this.#session.report('warn', `${topic}: could not be let go of: ${String(error)}`),
+    );
+  }
+
+  #tellCrowded(topic: string): void {
+    const message = `discovery found more than ${DISCOVERED_MAX} topics at a time; narrow ros.discover`;
+    this.#session.report('error', `${topic}: ${message}`);
   }
 }

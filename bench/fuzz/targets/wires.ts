@@ -1,9 +1,12 @@
+import * as api from '../../../adapters/ros/api-wire.ts';
+import { discoveredTopics } from '../../../adapters/ros/discovery.ts';
 import { FrameReader as RosFrames } from '../../../adapters/ros/frame-reader.ts';
 import * as wire from '../../../adapters/ros/wire.ts';
 import { intersects, isKey, keyExprFault } from '../../../adapters/zenoh/key-expr.ts';
 import { makeAttachment, readAttachment, SequenceGaps } from '../../../adapters/zenoh/ros/attachment.ts';
 import { readToken, tokenOf } from '../../../adapters/zenoh/ros/names.ts';
 import { readQosText } from '../../../adapters/zenoh/ros/qos-text.ts';
+import { DEFAULT_QOS, EdgeError, type GraphSnapshot } from '../../../contract/core.ts';
 import { decodeNote, encodeNote } from '../../../daemon/execution/routes/note.ts';
 import {
   controlFrame,
@@ -130,6 +133,72 @@ const rosFrames: Target = {
   },
 };
 
+const error = {
+  code: 'ros.failed',
+  operation: 'o',
+  subject: 's',
+  message: 'm',
+  hint: '',
+  retryable: true,
+} as const;
+const goalId = 'ab'.repeat(16);
+const endpoint = { node: '/a', type: 'a/msg/B', qos: DEFAULT_QOS };
+const graph = {
+  nodes: [{ name: '/a', enclave: '/' }],
+  topics: [{ topic: '/t', types: ['a/msg/B'], publishers: [endpoint], subscribers: [] }],
+  services: [{ name: '/s', types: ['a/srv/B'] }],
+  actions: [],
+};
+const apiSeeds = [
+  { id: 1, call: { op: 'call', name: '/s', type: 'a/srv/B', request: { a: 1n, b: [1, 2] }, timeoutMs: 9 } },
+  { id: 2, call: { op: 'sendGoal', goalId, name: '/g', type: 'a/action/B', goal: {}, timeoutMs: 9 } },
+  { id: 3, call: { op: 'graph' } },
+  { op: 'answer', server: 1, request: 2, value: { data: Float32Array.of(1, 2) } },
+  { op: 'finish', server: 1, goalId, result: { status: 'aborted', result: {} } },
+  { op: 'reply', id: 4, value: { uuid: new Uint8Array(16), big: -(2n ** 63n) } },
+  { op: 'error', id: 5, error },
+  { op: 'goalLost', goalId, error },
+  { op: 'goalResult', goalId, result: { status: 'succeeded', result: { n: 1 } } },
+  { op: 'graph', graph },
+].map((value) => api.encodeApi(value as api.ApiNews));
+
+/** What its receivers do with a frame at once, on the word of its type. */
+const rosApi: Target = {
+  name: 'ros-api',
+  weight: 8,
+  make: (random) => mutate(random.pick(apiSeeds), random),
+  run(input) {
+    const readers = [api.decodeApiRequest, api.decodeApiWord, api.decodeApiNews];
+    const refusals: unknown[] = [];
+    for (const read of readers) {
+      try {
+        use(read(input));
+      } catch (refusal) {
+        if (!(refusal instanceof EdgeError)) throw refusal;
+        refusals.push(refusal);
+      }
+    }
+    if (refusals.length === readers.length) throw refusals[0];
+  },
+};
+
+function use(frame: api.ApiRequest | api.ApiWord | api.ApiNews): void {
+  if ('call' in frame) frame.call.op.at(0);
+  else if (frame.op === 'error' || frame.op === 'goalLost') EdgeError.fromBody(frame.error).toBody();
+  else if (frame.op === 'graph') foldOf(frame.graph);
+  else if ('goalId' in frame) frame.goalId.at(0);
+}
+
+function foldOf(found: GraphSnapshot): unknown {
+  found.nodes.map(({ name }) => name.at(0));
+  return discoveredTopics(found, {
+    allow: ['/**'],
+    deny: [],
+    known: new Set(),
+    ownNodes: new Set(['/edge']),
+  });
+}
+
 const sample = {
   topic: '/scan',
   type: 'sensor_msgs/msg/LaserScan',
@@ -155,4 +224,4 @@ const frames: Target = {
   },
 };
 
-export const wireTargets: readonly Target[] = [keyExpr, attachment, note, token, rosFrames, frames];
+export const wireTargets: readonly Target[] = [keyExpr, attachment, note, token, rosFrames, rosApi, frames];

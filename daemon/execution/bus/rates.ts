@@ -16,6 +16,10 @@ export class Rates {
     window.count += 1;
   }
 
+  forget(topic: string): void {
+    this.#topics.delete(topic);
+  }
+
   of(topic: string, nowMs: number): number {
     const window = this.#topics.get(topic);
     if (!window) return 0;

@@ -78,6 +78,14 @@ export class SampleBus {
     return this.#last.get(topic);
   }
 
+  /** Topics that are not there any more: neither their newest sample nor their rate is kept. */
+  forget(topics: readonly string[]): void {
+    for (const topic of topics) {
+      this.#last.delete(topic);
+      this.#rates.forget(topic);
+    }
+  }
+
   /** Messages per second by topic. */
   rates(): Record<string, number> {
     return this.#rates.all(this.#clock.monotonicMs());
