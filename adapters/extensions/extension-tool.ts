@@ -4,6 +4,7 @@ import {
   type ExtensionContent,
   type ExtensionTool,
   LIMITS,
+  plainSchema,
   type Tool,
   type ToolAnswer,
   type ToolImage,
@@ -40,11 +41,11 @@ export function toolOf(
   };
 }
 
-/** The schema as plain JSON, with every object of it closed. */
+/** The schema as plain JSON, its references followed, with every object of it closed. */
 function closed(schema: ToolSpec['input'], name: string): ToolSpec['input'] {
   let plain: Record<string, unknown>;
   try {
-    plain = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
+    plain = plainSchema(JSON.parse(JSON.stringify(schema)) as Record<string, unknown>) as typeof plain;
   } catch (cause) {
     throw failed(name, `its parameters are no JSON Schema: ${(cause as Error).message}`);
   }

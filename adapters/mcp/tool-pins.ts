@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { copyFile, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalJson, EdgeError } from '../../contract/index.ts';
 
@@ -31,7 +31,7 @@ type File = { readonly version: 1; readonly tools: Readonly<Record<string, Pin>>
  */
 export class ToolPins {
   readonly #path: string;
-  readonly #tools = new Map<string, Pin>();
+  #tools: ReadonlyMap<string, Pin> = new Map();
   #writing: Promise<void> = Promise.resolve();
   /** The file was there and could not be read. */
   readonly damaged: boolean;
@@ -49,11 +49,15 @@ export class ToolPins {
     return [...this.#tools.values()];
   }
 
-  /** Settles when it is durable; rejects with `log.failed`. */
+  /** Counts once it is durable, and not before; rejects with `log.failed`, and then all is as it was. */
   async set(pins: readonly Pin[]): Promise<void> {
     if (pins.length === 0) return;
-    for (const pin of pins) this.#tools.set(pin.definition.name, pin);
-    const written = this.#writing.then(() => this.#write());
+    const written = this.#writing.then(async () => {
+      const tools = new Map(this.#tools);
+      for (const pin of pins) tools.set(pin.definition.name, pin);
+      await this.#write(tools);
+      this.#tools = tools;
+    });
     this.#writing = written.catch(() => {});
     await written;
   }
@@ -68,33 +72,57 @@ export class ToolPins {
     try {
       const { version, tools } = JSON.parse(text) as File;
       if (version !== 1) return false;
+      const known = new Map<string, Pin>();
       for (const pin of Object.values(tools)) {
         if (hashOf(pin.definition) !== pin.sha256) return false;
-        this.#tools.set(pin.definition.name, pin);
+        known.set(pin.definition.name, pin);
       }
+      this.#tools = known;
       return true;
     } catch {
-      this.#tools.clear();
       return false;
     }
   }
 
-  async #write(): Promise<void> {
-    const file: File = { version: 1, tools: Object.fromEntries(this.#tools) };
+  async #write(tools: ReadonlyMap<string, Pin>): Promise<void> {
+    const file: File = { version: 1, tools: Object.fromEntries(tools) };
+    const draft = `${this.#path}.tmp`;
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      const draft = await open(`${this.#path}.tmp`, 'w', 0o600);
+      const handle = await open(draft, 'w', 0o600);
       try {
-        await draft.writeFile(JSON.stringify(file));
-        await draft.sync();
+        await handle.writeFile(JSON.stringify(file));
+        await handle.sync();
       } finally {
-        await draft.close();
+        await handle.close();
       }
-      await rename(`${this.#path}.tmp`, this.#path);
-      const folder = await open(dirname(this.#path), 'r');
-      await folder.sync().finally(() => folder.close());
+      await this.#putInPlace(draft);
     } catch (error) {
+      await rm(draft, { force: true }).catch(() => {});
       throw EdgeError.from(error, 'log.failed', 'pin tools', this.#path);
+    }
+  }
+
+  /** The file that was there comes back where the new one cannot be made to stay: what is told as failed is not there. */
+  async #putInPlace(draft: string): Promise<void> {
+    const before = `${this.#path}.before`;
+    const kept = await copyFile(this.#path, before).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return false;
+        throw error;
+      },
+    );
+    const folder = await open(dirname(this.#path), 'r');
+    try {
+      await rename(draft, this.#path);
+      await folder.sync().catch(async (error: unknown) => {
+        await (kept ? rename(before, this.#path) : rm(this.#path));
+        throw error;
+      });
+    } finally {
+      await folder.close();
+      await rm(before, { force: true }).catch(() => {});
     }
   }
 }

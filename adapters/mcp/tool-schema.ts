@@ -1,4 +1,4 @@
-import { checker, EdgeError, LIMITS } from '../../contract/index.ts';
+import { checker, EdgeError, LIMITS, plainSchema } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { foreignText } from './foreign-text.ts';
 import { judgePattern } from './regex-safety.ts';
@@ -13,8 +13,6 @@ const DIALECT =
   /^https?:\/\/json-schema\.org\/(?:draft\/2020-12|draft\/2019-09|draft-07|draft-06)\/schema#?$/;
 const DEPTH_MAX = 24;
 const NODES_MAX = 2_000;
-/** Sub-schemas that one check may visit once references are followed: stops small schemas that unfold to large ones. */
-const UNFOLDED_MAX = 20_000;
 const ENUM_MAX = 1_000;
 const NOTE_MAX = 256;
 const NAME = /^[\w$ .:@/+\-[\]]{1,128}$/;
@@ -24,8 +22,9 @@ const NOTES = new Set(['description', 'title', '$comment']);
 /** Values, not schemas. */
 const VALUES = new Set(['const', 'default', 'examples', 'enum', 'required', 'type', 'format', '$schema']);
 const DEPENDENT = new Set(['dependentRequired']);
-const BY_NAME = new Set(['properties', '$defs', 'definitions', 'dependentSchemas', 'patternProperties']);
+const BY_NAME = new Set(['properties', 'dependentSchemas', 'patternProperties']);
 const REFUSED = new Set([
+  '$ref',
   '$dynamicRef',
   '$dynamicAnchor',
   '$recursiveRef',
@@ -35,9 +34,9 @@ const REFUSED = new Set([
 ]);
 
 /**
- * Takes the schema of a stranger, or says why not. What is taken is plain, small, without references to elsewhere or
- * to itself, its patterns cannot explode, and our own checker compiles it. The root of arguments is closed unless
- * it says otherwise: a field that the server did not name is refused.
+ * Takes the schema of a stranger, or says why not. What is taken is plain, small, its references are followed (within
+ * itself, never to elsewhere or in a circle), its patterns cannot explode, and our own checker compiles it. The root of
+ * arguments is closed unless it says otherwise: a field that the server did not name is refused.
  */
 export function vetSchema(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
   const before = isObject(raw) ? known[role].get(raw) : undefined;
@@ -56,21 +55,22 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
     if (text === undefined || !isObject(raw)) throw no('it is no object');
     if (Buffer.byteLength(text) > LIMITS.MCP_SCHEMA_BYTES_MAX)
       throw no(`it has ${Buffer.byteLength(text)} bytes, at most ${LIMITS.MCP_SCHEMA_BYTES_MAX} are taken`);
-    const root = JSON.parse(text) as Json;
-    const dialect = root['$schema'];
+    const given = JSON.parse(text) as Json;
+    const dialect = given['$schema'];
     if (dialect !== undefined && !(typeof dialect === 'string' && DIALECT.test(dialect)))
       throw no('its $schema is not known');
+    // First of all: what a reference leads to is looked at where it stands then, wherever it came from.
+    const root = plainSchema(given);
+    if (!isObject(root)) throw no('its root is not of type object');
     delete root['$schema'];
     delete root['$id'];
     if (root['type'] !== 'object') throw no('its root is not of type object');
     const counter = { nodes: 0 };
     walk(root, '', 0, counter);
-    unfold(root, root, [], { visited: 0 });
     const open = [
       'additionalProperties',
       'unevaluatedProperties',
       'patternProperties',
-      '$ref',
       'allOf',
       'anyOf',
       'oneOf',
@@ -158,35 +158,6 @@ function limitPattern(schema: Json, pattern: unknown, path: string): void {
     typeof given === 'number' ? given : Number.POSITIVE_INFINITY,
     verdict.textMax,
   );
-}
-
-/** Follows references: each must be of this document, none may lead back to itself, and all together stay small. */
-function unfold(root: Json, schema: unknown, trail: readonly unknown[], seen: { visited: number }): void {
-  if (!isObject(schema)) {
-    if (Array.isArray(schema)) for (const one of schema) unfold(root, one, trail, seen);
-    return;
-  }
-  if (++seen.visited > UNFOLDED_MAX) throw no(`it unfolds to more than ${UNFOLDED_MAX} parts`);
-  if (trail.includes(schema)) throw no('it refers to itself');
-  const inner = [...trail, schema];
-  for (const [key, value] of Object.entries(schema)) {
-    if (key === '$ref') unfold(root, target(root, value), inner, seen);
-    else if (key === '$defs' || key === 'definitions' || VALUES.has(key) || NOTES.has(key)) continue;
-    else unfold(root, value, inner, seen);
-  }
-}
-
-function target(root: Json, ref: unknown): unknown {
-  if (typeof ref !== 'string' || !(ref === '#' || ref.startsWith('#/')))
-    throw no(`it refers to ${JSON.stringify(String(ref).slice(0, 64))}: only parts of itself are taken`);
-  let here: unknown = root;
-  for (const part of ref.split('/').slice(1)) {
-    const name = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, name))
-      throw no(`it refers to ${JSON.stringify(ref.slice(0, 64))}, which is not there`);
-    here = (here as Json)[name];
-  }
-  return here;
 }
 
 function isObject(value: unknown): value is Json {

@@ -4,6 +4,7 @@ import {
   LIMITS,
   type ModelMessage,
   type ModelTool,
+  plainSchema,
   type ToolImage,
 } from '../../contract/core.ts';
 
@@ -225,24 +226,27 @@ const SCHEMA_CHARS_MAX = 65_536;
 const SCHEMA_DEPTH_MAX = 48;
 /** A stranger's regular expression, run on what a model says, could hold this process for hours. */
 const REFUSED = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef']);
+const NONE: ReadonlySet<string> = new Set();
 
-/** A JSON Schema of a stranger: what a model says is checked against it in this process. */
+/** A JSON Schema of a stranger: what a model says is checked against it in this process, and models read it. */
 function readSchema(value: unknown, path: string): Record<string, unknown> {
-  const schema = asObject(value, path);
-  walk(schema, path, 0);
-  if (JSON.stringify(schema).length > SCHEMA_CHARS_MAX)
+  const given = asObject(value, path);
+  walk(given, path, 0, NONE);
+  if (JSON.stringify(given).length > SCHEMA_CHARS_MAX)
     throw invalid(path, `at most ${SCHEMA_CHARS_MAX} characters`);
+  const schema = asObject(plainSchema(given, path), path);
+  walk(schema, path, 0, REFUSED);
   return schema;
 }
 
-function walk(value: unknown, path: string, depth: number): void {
+function walk(value: unknown, path: string, depth: number, refused: ReadonlySet<string>): void {
   if (typeof value !== 'object' || value === null) return;
   if (depth > SCHEMA_DEPTH_MAX) throw invalid(path, `at most ${SCHEMA_DEPTH_MAX} levels`);
   for (const [key, one] of Object.entries(value)) {
     // A property may have such a name; a keyword has text, or a table of them.
     const keyword = key === 'patternProperties' || typeof one === 'string';
-    if (REFUSED.has(key) && keyword) throw invalid(`${path}/${key}`, 'not in a schema from outside');
-    walk(one, path, depth + 1);
+    if (refused.has(key) && keyword) throw invalid(`${path}/${key}`, 'not in a schema from outside');
+    walk(one, `${path}/${key}`, depth + 1, refused);
   }
 }
 

@@ -17,6 +17,7 @@ const paths = Object.fromEntries(
     .map((line) => line.split('=') as [string, string]),
 );
 const CONFORMANCE = join(ROOT, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+const MODELS = join(ROOT, 'test/peers/mcp_models.py');
 const PATH = process.env['PATH'] ?? '';
 
 /** Scenarios of the suite that ask for what this robot does not offer to MCP clients, and why. */
@@ -151,9 +152,9 @@ describe('servers of others', () => {
         allow: ['read_*', 'write_file', 'list_*'],
         deny: ['*_media_*'],
       }),
+      serverConfig('models', { command: { file: paths['python']!, args: [MODELS], env: { PATH } } }),
     ]);
-    await rig.servers.refresh('everything');
-    await rig.servers.refresh('files');
+    for (const server of ['everything', 'files', 'models']) await rig.servers.refresh(server);
   });
   afterAll(async () => {
     await rig.stop();
@@ -171,6 +172,39 @@ describe('servers of others', () => {
     await expect(rig.call('mcp.everything.get-sum', { a: '2', b: 40 })).rejects.toMatchObject({
       code: 'schema.invalid',
     });
+  });
+
+  it('a Python server whose arguments are pydantic models: references are followed, one to itself refused', async () => {
+    expect(rig.states('models')).toEqual({ drive: 'offered', feed: 'offered', climb: 'refused' });
+    const { reason } = rig.view('models').tools.find(({ tool }) => tool === 'climb')!;
+    expect(reason).toMatch(/^its schema is not taken: \/properties\/tree\/.*\$ref: .* refers to itself$/);
+    expect(JSON.stringify(rig.tool('mcp.models.drive').spec.input)).not.toMatch(/\$ref|\$defs/);
+    const at = { x: 1.5, y: -2 };
+    const via = [{ at, yaw: 1 }];
+    const driven = await rig.call('mcp.models.drive', {
+      goal: { at },
+      via,
+      speed: null,
+      back: null,
+      span: [0, 2],
+    });
+    expect(driven.result['structured']).toEqual({ at, yaw: 0 });
+    expect((await rig.call('mcp.models.feed', { pet: { kind: 'cat', lives: 9 } })).result['text']).toBe(
+      'cat',
+    );
+    for (const [tool, args] of [
+      ['drive', { goal: { at: { x: '1', y: 2 } } }],
+      ['drive', { goal: { at, yaw: 7 } }],
+      ['drive', { goal: { at }, back: {} }],
+      ['feed', { pet: { kind: 'cat', name: 'Rex' } }],
+    ] as const)
+      await expect(rig.call(`mcp.models.${tool}`, args)).rejects.toMatchObject({ code: 'schema.invalid' });
+  });
+
+  it('the schemas that unit tests know pydantic by are those that it writes', async () => {
+    const { stdout } = await run(paths['python']!, [MODELS, 'schemas']);
+    const known = readFileSync(join(ROOT, 'test/golden/mcp/pydantic-tools.json'), 'utf8');
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(known));
   });
 
   it('the file server: only the tools that are allowed, only within its folder', async () => {

@@ -72,7 +72,9 @@ describe('schemas of foreign tools', () => {
       [object({ a: { $ref: 'file:///etc/passwd' } }), 'only parts of itself'],
       [object({ a: { $ref: '#/$defs/none' } }), 'not there'],
       [object({ a: { $ref: '#' } }), 'refers to itself'],
+      [object({ a: { $ref: '#/$defs/none' } }), '/properties/a/$ref: '],
       [object({ a: { $dynamicRef: '#x' } }), 'not taken'],
+      [object({}, { 'x-more': { a: { $ref: 'file:///etc/passwd' } } }), '/x-more/a/$ref: this is not taken'],
       [object({ a: { $id: 'http://elsewhere/' } }), 'only the root'],
       [object({ a: { type: 'string', pattern: '(a+)+$' } }), 'repeats what repeats'],
       [object({ a: { type: 'string', pattern: '(a|a)*b' } }), 'repeats a choice'],
@@ -88,6 +90,37 @@ describe('schemas of foreign tools', () => {
     ] as const) {
       expect(reason(schema)).toContain(expected);
     }
+  });
+
+  it('are judged where references lead, wherever that lies: a value may hold a schema as well', () => {
+    const hidden = { type: 'string', pattern: '^(a+)+$', description: 'see\u200b this' };
+    for (const schema of [
+      object({ a: { $ref: '#/properties/b/default' }, b: { default: hidden } }),
+      object({ a: { $ref: '#/const' } }, { const: hidden }),
+      object({ a: { $ref: '#/examples/0' } }, { examples: [hidden] }),
+    ])
+      expect(reason(schema)).toBe('/properties/a/pattern: the pattern repeats what repeats');
+    const shown = vetSchema(
+      object({ a: { $ref: '#/examples/0' } }, { examples: [{ ...hidden, pattern: 'a' }] }),
+      'input',
+    );
+    expect(shown).toMatchObject({ ok: true, schema: { properties: { a: { description: 'see this' } } } });
+  });
+
+  it('come without references: what shows them to models and nests them need not know of any', () => {
+    const at = { $ref: '#/$defs/point', description: 'from' };
+    const $defs = { point: object({ x: { type: 'number' } }) };
+    expect(vetSchema(object({ at }, { $defs }), 'input')).toEqual({
+      ok: true,
+      schema: {
+        ...object({ at: { ...$defs.point, description: 'from' } }),
+        additionalProperties: false,
+      },
+    });
+    // The root as well: then it is closed as any other.
+    const check = taken({ $ref: '#/$defs/point', $defs });
+    expect([{ x: 1 }, { x: '1' }, { y: 1 }].map((value) => check.is(value))).toEqual([true, false, false]);
+    expect(reason({ $ref: '#/$defs/any', $defs: { any: true } })).toContain('not of type object');
   });
 
   it('are taken as real servers write them', () => {

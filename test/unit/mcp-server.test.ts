@@ -193,6 +193,39 @@ describe('the gate before /mcp', () => {
     expect(rig.endpoint.sessions).toBe(0);
   });
 
+  it('answers 400 to a request without its session where one is needed, and does nothing of it', async () => {
+    const opened = await post(INITIALIZE);
+    const session = opened.headers.get('mcp-session-id')!;
+    await opened.body?.cancel();
+    const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
+    const submit = {
+      ...{ jsonrpc: '2.0', id: 3, method: 'tools/call' },
+      params: { name: 'run_submit', arguments: { type: 'maze/find_exit' } },
+    };
+    const initialized = { jsonrpc: '2.0', method: 'notifications/initialized' };
+    const plain = (method: string) => fetch(`${rig.url}/mcp`, { method, headers: HEADERS });
+    for (const ask of [
+      ...[list, submit, initialized, [list, submit]].map((body) => () => post(body)),
+      () => post(submit, { 'mcp-protocol-version': '2025-11-25' }),
+      ...['GET', 'DELETE'].map((method) => () => plain(method)),
+    ]) {
+      const response = await ask();
+      expect(response.status).toBe(400);
+      expect(response.headers.get('content-type')).toContain('application/json');
+      expect(await response.json()).toMatchObject({
+        jsonrpc: '2.0',
+        id: null,
+        error: { code: -32_000, message: 'Bad Request: Mcp-Session-Id header is required' },
+      });
+    }
+    // Nobody was taken for the client whose session is open, which goes on.
+    expect(rig.robot.calls).toEqual([]);
+    expect(rig.endpoint.sessions).toBe(1);
+    const answer = await post(list, { 'mcp-session-id': session });
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toContain('run_submit');
+  });
+
   it('keeps so many sessions and no more: the one that rests longest goes', async () => {
     const open = async () => {
       const response = await post(INITIALIZE);

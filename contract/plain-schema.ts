@@ -1,0 +1,141 @@
+import { EdgeError } from './edge-error.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+type Work = { readonly root: Json; parts: number; chars: number; named: string; led: string };
+
+/** Sub-schemas below one another, and references one after another. */
+const DEPTH_MAX = 64;
+/** Sub-schemas that a schema may come to: small schemas can unfold to gigantic ones. */
+const PARTS_MAX = 4_000;
+/** Characters that it may come to: a large part is as large each time it is referred to. */
+const CHARS_MAX = 65_536;
+const SAID_MAX = 64;
+/** Characters of a place that are told at each end. */
+const PLACE_MAX = 60;
+
+/** Words that hold one schema, or a list of them, or schemas by name. What others hold is a value. */
+const SCHEMAS = new Set([
+  ...['additionalItems', 'additionalProperties', 'allOf', 'anyOf', 'contains', 'contentSchema', 'else', 'if'],
+  ...['items', 'not', 'oneOf', 'prefixItems', 'propertyNames', 'then'],
+  ...['unevaluatedItems', 'unevaluatedProperties'],
+]);
+const BY_NAME = new Set(['dependencies', 'dependentSchemas', 'patternProperties', 'properties']);
+/** What references led to, and names for it: nobody needs either once they are followed. */
+const LEFT_OUT = new Set(['$defs', 'definitions', 'discriminator']);
+/** Words that say nothing of what fits: they may stand beside a reference without a word for both. */
+const NOTES = new Set([
+  ...['$comment', '$id', '$schema', 'default', 'deprecated', 'description', 'examples', 'readOnly', 'title'],
+  'writeOnly',
+]);
+
+/**
+ * A JSON Schema without references: each is replaced by the part of the same document that it leads to, as writers of
+ * schemas put nested models (`{"$ref": "#/$defs/Pose"}`), and an `allOf` of one is that one. What checks, shows and
+ * nests it then needs no document round it. Takes JSON, never changes it. Throws `schema.invalid` that names the place
+ * below `path` where a reference leads elsewhere, nowhere or back to itself, or where it unfolds to a giant. Says
+ * nothing of the rest: who takes schemas of strangers judges what comes out of this.
+ */
+export function plainSchema(schema: Json, path = ''): Record<string, unknown> | boolean {
+  const work: Work = { root: schema, parts: 0, chars: 0, named: '', led: '' };
+  const plain = unfold(schema, path, 0, [], work);
+  // A name changes what the references below it mean.
+  if (work.named !== '' && work.led !== '') throw no(work.named, 'only the root may have a name');
+  return plain as Record<string, unknown> | boolean;
+}
+
+/** `trail`: the parts that references led to on the way here. */
+function unfold(value: unknown, path: string, depth: number, trail: readonly unknown[], work: Work): unknown {
+  if (!isObject(value)) {
+    count(value, path, work);
+    return value;
+  }
+  if (Math.max(depth, trail.length) > DEPTH_MAX) throw no(path, `it is nested deeper than ${DEPTH_MAX}`);
+  if (++work.parts > PARTS_MAX) throw no(path, `it unfolds to more than ${PARTS_MAX} parts`);
+  if (depth > 0 && typeof value['$id'] === 'string') work.named = `${path}/$id`;
+  const own: [string, unknown][] = [];
+  for (const [word, held] of Object.entries(value)) {
+    if (word === '$ref' || LEFT_OUT.has(word)) continue;
+    const here = `${path}/${word}`;
+    const each = (one: unknown, name: number | string) =>
+      unfold(one, `${here}/${name}`, depth + 1, trail, work);
+    if (BY_NAME.has(word) && isObject(held)) {
+      for (const name of Object.keys(held)) count(name, here, work);
+      own.push([
+        word,
+        Object.fromEntries(Object.entries(held).map(([name, one]) => [name, each(one, name)])),
+      ]);
+    } else if (!SCHEMAS.has(word)) {
+      count(word, here, work);
+      count(held, here, work);
+      own.push([word, held]);
+    } else if (Array.isArray(held)) own.push([word, held.map(each)]);
+    else own.push([word, unfold(held, here, depth + 1, trail, work)]);
+  }
+  const { allOf, ...others } = Object.fromEntries(own);
+  const single = Array.isArray(allOf) && allOf.length === 1;
+  const rest = single ? beside(others, allOf[0]) : Object.fromEntries(own);
+  if (!Object.hasOwn(value, '$ref')) return rest;
+  const here = `${path}/$ref`;
+  work.led = here;
+  const part = target(work.root, value['$ref'], here);
+  if (trail.includes(part)) throw no(here, `${said(value['$ref'])} refers to itself`);
+  return beside(rest, unfold(part, path, depth, [...trail, part], work));
+}
+
+/** A schema that fits what fits both. The notes of the one that refers are nearer to what is meant. */
+function beside(schema: unknown, other: unknown): unknown {
+  if (!isObject(schema)) return other;
+  const { type, ...rest } = schema;
+  const same = type === undefined || (isObject(other) && other['type'] === type);
+  if (!same || !Object.keys(rest).every((word) => NOTES.has(word))) {
+    const { allOf } = schema;
+    return { ...schema, allOf: [...(Array.isArray(allOf) ? allOf : []), other] };
+  }
+  if (isObject(other)) return { ...other, ...rest };
+  return Object.keys(rest).length === 0 ? other : { ...rest, allOf: [other] };
+}
+
+function target(root: Json, ref: unknown, path: string): unknown {
+  if (typeof ref !== 'string' || !(ref === '#' || ref.startsWith('#/')))
+    throw no(path, `it refers to ${said(ref)}: only parts of itself are taken`);
+  let here: unknown = root;
+  for (const part of ref.split('/').slice(1)) {
+    const name = decoded(part);
+    if (name === undefined || typeof here !== 'object' || here === null || !Object.hasOwn(here, name))
+      throw no(path, `it refers to ${said(ref)}, which is not there`);
+    here = (here as Json)[name];
+  }
+  if (!isObject(here) && typeof here !== 'boolean') throw no(path, `it refers to ${said(ref)}: no schema`);
+  return here;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
+  } catch {
+    return undefined;
+  }
+}
+
+function count(value: unknown, path: string, work: Work): void {
+  work.chars += JSON.stringify(value)?.length ?? 0;
+  if (work.chars > CHARS_MAX) throw no(path, `it unfolds to more than ${CHARS_MAX} characters`);
+}
+
+function said(ref: unknown): string {
+  return JSON.stringify(String(ref).slice(0, SAID_MAX));
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function no(path: string, message: string): EdgeError {
+  const long = path.length > 2 * PLACE_MAX;
+  const place = long ? `${path.slice(0, PLACE_MAX)}…${path.slice(-PLACE_MAX)}` : path || '/';
+  return new EdgeError('schema.invalid', {
+    operation: 'take schema',
+    subject: place,
+    message: `${place}: ${message}`,
+  });
+}
