@@ -7,6 +7,8 @@ import type { Settings } from '../daemon/settings.ts';
 /** `AURAISON_URL` and `AURAISON_TOKEN` lead to another daemon. */
 export type ApiEnv = Readonly<Record<string, string | undefined>>;
 
+export type Encoded = { readonly payload: Uint8Array; readonly encoding: string };
+
 export type ApiClient = {
   readonly url: string;
   get<T>(path: string): Promise<T>;
@@ -17,6 +19,8 @@ export type ApiClient = {
     headers?: Readonly<Record<string, string>>,
   ): Promise<T>;
   /** The raw response, for streams; the caller reads the body. */
+  /** In an encoding other than JSON, as it comes and as it is answered. */
+  postBytes(path: string, body: Encoded, timeoutMs: number): Promise<Encoded>;
   stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
 };
 
@@ -38,7 +42,11 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
   const call = async (
     method: string,
     path: string,
-    options: { body?: unknown; headers?: Readonly<Record<string, string>>; signal?: AbortSignal | undefined },
+    options: {
+      body?: string | Uint8Array<ArrayBuffer>;
+      headers?: Readonly<Record<string, string>>;
+      signal?: AbortSignal | undefined;
+    },
   ): Promise<Response> => {
     const url = address();
     const token = tokenFor(settings, env);
@@ -51,7 +59,7 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
           ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...options.headers,
         },
-        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.body === undefined ? {} : { body: options.body }),
         ...(options.signal ? { signal: options.signal } : {}),
       });
     } catch (cause) {
@@ -78,8 +86,18 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
       (await (await call('GET', path, { signal: AbortSignal.timeout(15_000) })).json()) as T,
     post: async <T>(path: string, body: unknown = {}, timeoutMs = 60_000, headers = {}) =>
       (await (
-        await call('POST', path, { body, headers, signal: AbortSignal.timeout(timeoutMs) })
+        await call('POST', path, {
+          body: JSON.stringify(body),
+          headers,
+          signal: AbortSignal.timeout(timeoutMs),
+        })
       ).json()) as T,
+    postBytes: async (path, { payload, encoding }, timeoutMs) => {
+      const headers = { 'content-type': encoding };
+      const body = new Uint8Array(payload);
+      const answer = await call('POST', path, { body, headers, signal: AbortSignal.timeout(timeoutMs) });
+      return { payload: await answer.bytes(), encoding: answer.headers.get('content-type') ?? '' };
+    },
     stream: (path, headers = {}, signal) => call('GET', path, { headers, signal }),
   };
 }

@@ -6,6 +6,7 @@ import type {
   LinkStatus,
   QuotaView,
   RobotState,
+  RunLoad,
   RunState,
   SegmentInfo,
   WireServerView,
@@ -32,6 +33,7 @@ export type Status = {
     readonly apps: readonly string[];
     readonly runs: readonly RunState[];
     readonly phases: Readonly<Record<string, string>>;
+    readonly load?: RunLoad;
   }>;
   readonly robot: Part<
     Omit<RobotState, 'time'> & {

@@ -7,6 +7,7 @@ import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { EStopState, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
+import type { RunLoad } from './run-load.ts';
 import type { RunState, RunStatus } from './run-state.ts';
 import type { LedgerLine } from './sample.ts';
 
@@ -24,6 +25,7 @@ export const METHODS = {
     robotCancel: 'robot.cancel',
     robotStop: 'robot.stop',
     armState: 'arm.state',
+    armFigure: 'arm.figure',
     armFollow: 'arm.follow',
     armGripper: 'arm.gripper',
     armStop: 'arm.stop',
@@ -164,23 +166,6 @@ export type RuntimeStatus = {
   readonly load?: RunLoad;
 };
 
-/** What runs and waits, and whether agents are held back. */
-export type RunLoad = {
-  readonly active: number;
-  readonly waiting: number;
-  /** Runs at a time, of all applications together; runs that others asked for do not count. */
-  readonly runsMax: number;
-  /** Why no further agent begins; undefined: nothing holds them back. */
-  readonly held: string | undefined;
-  /** What is measured, with its limit; a limit of 0 is none. */
-  readonly pressure: readonly {
-    readonly name: string;
-    /** Undefined where it cannot be read here. */
-    readonly value: number | undefined;
-    readonly limit: number;
-    readonly unit: string;
-  }[];
-};
 export type MemoryStatus = {
   readonly ready: boolean;
   readonly lake: LakeInfo | undefined;

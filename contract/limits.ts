@@ -184,9 +184,9 @@ export const LIMITS = {
   RESTART_FORGET_MS: 60_000,
   /** A velocity command older than this is not obeyed and the base stops, milliseconds. */
   COMMAND_EXPIRY_MS: 300,
-  /** One policy inference payload over a queryable. */
+  /** One policy inference payload, whichever door it comes by, as bytes: pictures of several cameras. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
-  /** One question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
+  /** One such question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
   INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
   /** Policies of one daemon. */
   POLICIES_MAX: 32,

@@ -38,8 +38,13 @@ export type PolicyBookParts = {
   readonly standing: (context: HookQuestion['context']) => Standing;
 };
 
+/** Policies for a job that takes a while: a reload meanwhile takes nothing from under it. */
+export type BorrowedJudge = { readonly judge: PolicyJudge; readonly giveBack: () => void };
+
 type Held = {
   readonly judge: PolicyJudge & { close(): void };
+  /** Those who judge by it; once it is no longer in force the last of them closes it. */
+  readonly users: Set<symbol>;
   readonly entities: EntityFile;
   readonly view: Omit<PolicyView, 'reload_error'>;
 };
@@ -68,8 +73,12 @@ export class PolicyBook implements PolicyHook {
     return this.#held.judge.sha256;
   }
 
-  get judge(): PolicyJudge {
-    return this.#held.judge;
+  /** What is in force now, until it is given back. */
+  borrow(): BorrowedJudge {
+    const held = this.#held;
+    const user = Symbol('user');
+    held.users.add(user);
+    return { judge: held.judge, giveBack: () => this.#leave(held, user) };
   }
 
   view(): PolicyView {
@@ -89,8 +98,13 @@ export class PolicyBook implements PolicyHook {
     this.#fault = undefined;
     const before = this.#held;
     this.#held = next;
-    before.judge.close();
+    this.#leave(before, IN_FORCE);
     return before.judge.sha256 !== next.judge.sha256;
+  }
+
+  /** Given back twice is no fault: what is closed may be in the hands of others already. */
+  #leave({ users, judge }: Held, user: symbol): void {
+    if (users.delete(user) && users.size === 0) judge.close();
   }
 
   async decide(question: HookQuestion): Promise<HookDecision> {
@@ -134,6 +148,9 @@ export class PolicyBook implements PolicyHook {
   }
 }
 
+/** Who uses the policies that are in force. */
+const IN_FORCE = Symbol('in force');
+
 const WARM_UP: PolicyRequest = {
   point: 'tool',
   principal: { tenant: 'local', id: 'nobody', roles: [], origin: 'run' },
@@ -158,7 +175,7 @@ async function load({ read, clock }: PolicyBookParts): Promise<Held> {
       policies: judge.policies,
       loaded_ts,
     };
-    return { judge, entities: known, view };
+    return { judge, users: new Set([IN_FORCE]), entities: known, view };
   }
   const texts = policies.length === 0 ? BUILT_IN : policies;
   const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities]);
@@ -172,7 +189,7 @@ async function load({ read, clock }: PolicyBookParts): Promise<Held> {
     policies: told,
     loaded_ts,
   };
-  return { judge, entities: known, view };
+  return { judge, users: new Set([IN_FORCE]), entities: known, view };
 }
 
 function filesOf(

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Task } from '../../apps/ar4-physical-ai/expert.ts';
 import type { Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
+import { CHUNK } from '../../apps/ar4-physical-ai/observation.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput, type Output } from '../output.ts';
 
@@ -11,6 +12,7 @@ type FlywheelFlags = GlobalOptions & {
   eval: number;
   rounds: number;
   interventions: number;
+  prefix: number;
   seed: number;
   folder?: string;
   python?: string;
@@ -30,13 +32,19 @@ export function addFlywheelCommand(program: Command): void {
     .option('--eval <count>', 'held-out starts that each policy is measured with', whole(1, 100_000), 100)
     .option('--rounds <count>', 'rounds of corrections', whole(0, 100), 1)
     .option('--interventions <count>', 'supervised starts of a round', whole(1, 100_000), 100)
+    .option(
+      '--prefix <count>',
+      'longest prefix that policies learn to go on from, in actions of 50 ms (real-time chunking); 0: none',
+      whole(0, CHUNK - 1),
+      0,
+    )
     .option('--seed <number>', 'family of starts, and seed of the trainer', whole(0, 65_535), 1)
     .option('--folder <path>', 'dataset, policies and results; a second start goes on there')
     .option('--python <path>', 'a Python with numpy, onnx and pyarrow; else one is made in the cache')
     .option('--fresh', 'empty the folder first')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison flywheel\n  auraison flywheel --demos 50 --rounds 2 --json\n  auraison policy eval …   for policies of any robot',
+      '\nExamples:\n  auraison flywheel\n  auraison flywheel --demos 50 --rounds 2 --json\n  auraison flywheel --prefix 8     policies that go on from what is executed meanwhile (docs/arm.md)\n  auraison policy eval …   for policies of any robot',
     )
     .action(async (_options: unknown, command: Command) => {
       const flags = command.optsWithGlobals<FlywheelFlags>();
@@ -55,8 +63,9 @@ async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
   const { reportText } = await import('../flywheel/report.ts');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const { task, seed, demos, rounds } = flags;
-  const folder = resolve(flags.folder ?? `flywheel-${task}-${demos}-${seed}`);
+  const { task, seed, demos, rounds, prefix } = flags;
+  const name = `flywheel-${task}-${demos}-${seed}${prefix > 0 ? `-prefix-${prefix}` : ''}`;
+  const folder = resolve(flags.folder ?? name);
   out.note(
     `flywheel: ${task}, ${demos} demonstrations, ${flags.eval} held-out starts, seed ${seed}, in ${folder}`,
   );
@@ -68,6 +77,7 @@ async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
     rounds,
     evaluations: flags.eval,
     supervised: flags.interventions,
+    prefix,
     python: flags.python,
     fresh: flags.fresh === true,
     signal: stop.signal,

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { EdgeError, LIMITS } from '../../contract/core.ts';
+import { chunkBody, decodeChunk, encodeVlaRequest, vlaRequest } from '../../formats/inference/index.ts';
+import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 
@@ -84,7 +87,7 @@ export function addInferCommands(program: Command): void {
           deadline_ms: options.timeout,
           ...(options.policy === undefined ? {} : { policy: options.policy }),
         };
-        const chunk = await api.post<Chunk>('/v1/inference/vla', body, options.timeout + SPARE_MS);
+        const chunk = await askVla(api, body, options.timeout + SPARE_MS);
         out.result(chunk, () => chunkText(chunk));
         return 0;
       }),
@@ -135,6 +138,16 @@ export function addInferCommands(program: Command): void {
         return 0;
       }),
     );
+}
+
+/** As JSON where it is small enough for that; with pictures of any size as MessagePack, as programs would. */
+async function askVla(api: ApiClient, body: Record<string, unknown>, timeoutMs: number): Promise<Chunk> {
+  const path = '/v1/inference/vla';
+  if (Buffer.byteLength(JSON.stringify(body)) <= LIMITS.INFERENCE_JSON_BYTES_MAX)
+    return api.post<Chunk>(path, body, timeoutMs);
+  const request = vlaRequest(body, new SystemClock().now());
+  const { payload, encoding } = await api.postBytes(path, encodeVlaRequest(request, false), timeoutMs);
+  return chunkBody(decodeChunk(payload, encoding), true) as Chunk;
 }
 
 function observationIn(file: string): Record<string, unknown> {

@@ -11,7 +11,7 @@ export function addQueryCommand(program: Command): void {
     .option('--csv', 'as CSV')
     .addHelpText(
       'after',
-      '\nExamples:\n  auraison query "show tables"\n  auraison query "select topic, sum(written) from losses group by topic"\n  auraison query "select phase, count(*) from events where kind = \'run.phase\' group by all" --json',
+      '\nExamples:\n  auraison query "show tables"\n  auraison query "select topic, sum(written) from losses group by topic"\n  auraison query "select stamp, action, policy, run_id from actions where clamped"\n  auraison query "select phase, count(*) from events where kind = \'run.phase\' group by all" --json',
     )
     .action(
       action(async ({ api, out }, sql: string, options: { limit: string; csv?: boolean }) => {

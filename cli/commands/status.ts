@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { LinkStatus, QuotaView } from '../../contract/index.ts';
+import type { LinkStatus, QuotaView, RunLoad } from '../../contract/index.ts';
 import { action } from '../context.ts';
 import { bytes, table } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -84,6 +84,12 @@ function quotaLines(quotas: readonly QuotaView[]): string[] {
   return told.length === 0 ? [] : [`${'quotas'.padEnd(10)}${told.join('; ')}`];
 }
 
+/** For example "; 1 waits for the log: disk full". */
+function unwrittenOf(load: RunLoad | undefined): string {
+  const [first, ...more] = load?.unwritten ?? [];
+  return first ? `; ${more.length + 1} waiting for the log: ${first.reason}` : '';
+}
+
 /** A line for each part; a part whose cell is down says so instead of hiding. */
 function partLines({
   robot,
@@ -114,7 +120,11 @@ function partLines({
         : 'not localised';
       return `${r.source.kind} ${r.connected ? 'connected' : `not connected ${r.source.reason}`}, ${r.motion ?? ''}, ${pose}${partsOf(r)}${r.degraded.length > 0 ? `; degraded: ${r.degraded.join('; ')}` : ''}`;
     }),
-    line('runs', runs, (r) => `${r.runs.length} open; applications: ${r.apps.join(', ')}`),
+    line(
+      'runs',
+      runs,
+      (r) => `${r.runs.length} open; applications: ${r.apps.join(', ')}${unwrittenOf(r.load)}`,
+    ),
     line(
       'recorder',
       recorder,

@@ -52,6 +52,8 @@ export type ControllerView = {
 export type AppliedAction = {
   readonly controller: string;
   readonly time_ns: string;
+  /** What its numbers are: joint positions, joint velocities, or forward and turning speed of a base. */
+  readonly kind: 'positions' | 'velocities' | 'twist';
   readonly names: readonly string[];
   readonly asked: readonly number[];
   readonly applied: readonly number[];
@@ -62,7 +64,11 @@ export type AppliedAction = {
   readonly chunk: number;
   /** Stamp of the observation behind it, nanoseconds. */
   readonly observation_ns: string;
+  /** Name in the configuration; empty: the default policy. */
+  readonly policy: string;
   readonly policy_hash: string;
   readonly plan_step: string;
+  /** Of the start that it belongs to; where a run started it, the id of its tool call. */
+  readonly motion_id: string;
   readonly lease: number;
 };

@@ -83,7 +83,10 @@ export interface FlowEnd<F extends Facts = Facts, P = Readonly<Record<string, un
 export interface FlowDefinition<F extends Facts = Facts, P = Readonly<Record<string, unknown>>> {
   readonly name: string;
   readonly start: string;
-  /** Tools that its states may call by name (`tools.call`), as an agent's are named; absent: none. */
+  /**
+   * Tools that its states may call by name (`tools.call`), as an agent's are named; absent: none. A name that nobody
+   * has is a fault at the load, or a warning where it may still come.
+   */
   readonly tools?: readonly string[];
   /** States that may be entered in one run; beyond it the run fails, since it goes in circles. */
   readonly stepsMax: number;

@@ -23,8 +23,13 @@ export type QuotaView = QuotaRule & {
  */
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
-  /** A call of models begins: it counts from now on, before the log says so. Throws `quota.exceeded`. */
-  beginCall(tenant: string, callId: string): void;
+  /**
+   * A call of models begins: it counts from now on, before the log says so, until `endCall`, or until the log tells of
+   * it. A caller that is lost holds it no longer than a minute beyond `withinMs`. Throws `quota.exceeded`.
+   */
+  beginCall(tenant: string, callId: string, withinMs: number): void;
+  /** It is over, or came to nothing. An id that is not known is no fault. */
+  endCall(callId: string): void;
   quotas(tenant?: string): readonly QuotaView[];
 }
 

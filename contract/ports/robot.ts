@@ -102,6 +102,33 @@ export type ArmState = {
   readonly connected: boolean;
 };
 
+/** An arm as it can be drawn: joints between their limits, and where they are by forward kinematics. */
+export type ArmFigure = {
+  readonly motion: ArmState['motion'];
+  readonly connected: boolean;
+  /** Radians, or metres where it slides. `position` is absent until it is told, limits where none are known. */
+  readonly joints: readonly {
+    readonly name: string;
+    readonly kind: 'turns' | 'slides' | 'unknown';
+    readonly position?: number;
+    readonly lower?: number;
+    readonly upper?: number;
+  }[];
+  /** Joint that opens the gripper, among `joints`; absent: none is known. */
+  readonly gripper?: string;
+  /** Link that the points are in. */
+  readonly frame: string;
+  /** Origins of the links from `frame` to the tool, metres; empty where they are not known. */
+  readonly points: readonly {
+    readonly link: string;
+    readonly x: number;
+    readonly y: number;
+    readonly z: number;
+  }[];
+  /** Why there are no points; else empty. */
+  readonly reason: string;
+};
+
 /**
  * A robot with an arm. One motion at a time, arm and gripper alike: a new one pre-empts the old, which settles
  * first. The same promises about stopping as `Robot`: an arm that stops holds its position.

@@ -56,7 +56,7 @@ export interface RunTools {
   runController(order: ControllerRun): Promise<ControllerRunResult>;
   /**
    * Any tool that the flow names (`FlowDefinition.tools`), as an agent would call it, for example `arm.move` or
-   * `run.start`; its result. Arguments are checked strictly. It ends with `signal`, and with the state that asked for
+   * `run.spawn`; its result. Arguments are checked strictly. It ends with `signal`, and with the state that asked for
    * it. Rejects as `ToolBox.call`.
    */
   call(

@@ -11,6 +11,7 @@ import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { serveRos } from '../execution/ros-requests.ts';
 import type { Settings } from '../settings.ts';
+import { makeArmFigure } from './arm-figure.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
@@ -40,6 +41,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const recording = makeRecording(settings, context, ledger, definitionOf);
   const recorder = recording?.recorder;
   io.onTopics?.((topics) => recorder?.declare(topics));
+  io.onReleased?.((topics) => bus.forget(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
   const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus, admit: safety.admit });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
@@ -93,6 +95,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       config.robot.source === 'sim' && config.sim.world === 'arm'
         ? makeSimArm(io, context)
         : makeArm(config, io, context),
+    figure: makeArmFigure(config),
     player,
     qosEvents,
     movers: [

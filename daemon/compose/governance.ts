@@ -1,6 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { CedarJudge, loadCedar, PolicyBook, readPolicySource } from '../../adapters/cedar/index.ts';
+import {
+  type BorrowedJudge,
+  CedarJudge,
+  loadCedar,
+  PolicyBook,
+  readPolicySource,
+} from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type CellContext,
@@ -83,7 +89,9 @@ async function rejudged(
   inForce: PolicyBook,
   { sinceMs, policies }: RejudgeRequest,
 ): Promise<Rejudged> {
-  const judge = policies && new CedarJudge(await loadCedar(), policies);
+  const { judge, giveBack } = policies
+    ? judgeOf(new CedarJudge(await loadCedar(), policies))
+    : inForce.borrow();
   const readers = (['runtime', 'link'] as const).flatMap((cell) => {
     try {
       return [openEventReader(dataDir, cell)];
@@ -93,11 +101,15 @@ async function rejudged(
   });
   const end = clock.monotonicMs() + REJUDGE_MS;
   try {
-    return await rejudge(readers, judge ?? inForce.judge, sinceMs, () => clock.monotonicMs() > end);
+    return await rejudge(readers, judge, sinceMs, () => clock.monotonicMs() > end);
   } finally {
     for (const reader of readers) reader.close();
-    judge?.close();
+    giveBack();
   }
+}
+
+function judgeOf(judge: CedarJudge): BorrowedJudge {
+  return { judge, giveBack: () => judge.close() };
 }
 
 /** Who shows which token. Throws `config.invalid` where a file cannot be read or two have the same token. */

@@ -26,6 +26,9 @@ import type { Settings } from '../settings.ts';
 import { rosZenohIo } from './ros-zenoh.ts';
 import { simArmIo } from './sim-arm.ts';
 
+/** Topics whose broken promises are remembered as told. */
+const QOS_TOLD_MAX = 1_024;
+
 /** The robot as the execution cell meets it, wherever it is. */
 export type RobotIo = {
   readonly source: SampleSource | undefined;
@@ -42,6 +45,8 @@ export type RobotIo = {
   readonly rosQosEvents?: () => readonly RosQosReport[];
   /** Called with topics that are heard from now on, as they are offered. */
   readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
+  /** Called with discovered topics that are heard no more, since nobody publishes them. */
+  readonly onReleased?: (listen: (topics: readonly string[]) => void) => void;
   /** Subscribes one topic anew that hears nothing. */
   readonly resubscribe?: (topic: string) => Promise<void>;
   /** Definition of a message type as the robot's own installation has it. */
@@ -111,8 +116,11 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
           hint,
         });
         // A promise that is missed again and again is counted, and told the first time.
-        if (kind === 'incompatible' || !told.has(`${topic} ${kind}`)) onFault(error);
-        told.add(`${topic} ${kind}`);
+        const key = `${topic} ${kind}`;
+        if (kind === 'incompatible' || !told.has(key)) onFault(error);
+        // Names come and go: the oldest makes room, and is told again if it comes again.
+        if (told.size >= QOS_TOLD_MAX && !told.has(key)) told.delete(told.keys().next().value!);
+        told.add(key);
       },
       env: config.ros.domain_id < 0 ? {} : { ROS_DOMAIN_ID: String(config.ros.domain_id) },
       report: (level, message) => report(level, message),
@@ -121,18 +129,23 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
   );
   const heard = heardTopics(config);
   let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
+  let onReleased: (topics: readonly string[]) => void = () => {};
   const source = new RosSource(host, {
     discover: config.ros.discover,
     deny: config.ros.deny,
     except: [heard.command.topic, ...config.controllers.map(({ output }) => output)],
     onFault,
     onTopics: (found) => onTopics(found),
+    onReleased: (gone) => onReleased(gone),
   });
   return {
     rosApi: host.api,
     rosQosEvents: () => [...host.qosEvents.values()],
     onTopics: (listen) => {
       onTopics = listen;
+    },
+    onReleased: (listen) => {
+      onReleased = listen;
     },
     definitionOf: (type) => host.definitionOf(type),
     resubscribe: (topic) => source.resubscribe(topic),

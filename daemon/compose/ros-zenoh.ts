@@ -13,7 +13,10 @@ import type { Config } from '../config.ts';
 import type { RobotIo } from './robot-io.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
-type RosZenohIo = Pick<RobotIo, 'source' | 'sink' | 'rosApi' | 'onTopics' | 'definitionOf' | 'rosQosEvents'>;
+type RosZenohIo = Pick<
+  RobotIo,
+  'source' | 'sink' | 'rosApi' | 'onTopics' | 'onReleased' | 'definitionOf' | 'rosQosEvents'
+>;
 
 /** A robot whose ROS nodes are on rmw_zenoh, reached without ROS on this host. */
 export function rosZenohIo(config: Config, { clock, report }: CellContext, command: string): RosZenohIo {
@@ -44,13 +47,18 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     { clock, open, types, report: (level, message) => report(level, message) },
   );
   let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
+  let onReleased: (topics: readonly string[]) => void = () => {};
   return {
     source: new RosZenohSource(session, {
       ...(discover.length > 0 ? { discover: admits } : {}),
       onTopics: (found) => onTopics(found),
+      onReleased: (gone) => onReleased(gone),
     }),
     onTopics: (listen) => {
       onTopics = listen;
+    },
+    onReleased: (listen) => {
+      onReleased = listen;
     },
     sink: new RosZenohSink(session),
     rosApi: new RosZenohApi(session),

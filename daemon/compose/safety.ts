@@ -63,7 +63,8 @@ function jogOf({ gate, arm, ros }: Config, spec: JointGateSpec, bus: SampleBus):
   return { spec, states, commands: gate.commands, publish: (sample) => bus.publish(sample) };
 }
 
-function readModel(path: string): UrdfModel {
+/** Throws `config.invalid` for a file that is not there or is no URDF. */
+export function readModel(path: string): UrdfModel {
   try {
     return readUrdf(readFileSync(path, 'utf8'));
   } catch (thrown) {

@@ -1,4 +1,5 @@
 import {
+  type ArmFigure,
   type ArmState,
   type Cell,
   type CellContext,
@@ -14,6 +15,7 @@ import {
   type WorkCounter,
 } from '../../contract/core.ts';
 import { Actuation, type Mover } from './actuation.ts';
+import type { ArmFigureView } from './arm-figure.ts';
 import { ArmService } from './arm-service.ts';
 import type { BagPlayer } from './bag-player.ts';
 import { serveBags } from './bag-requests.ts';
@@ -50,6 +52,8 @@ export type ExecutionParts = {
     events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
   ): Drive;
   readonly arm: (Manipulator & { observe(sample: Sample): void; close(): Promise<void> }) | undefined;
+  /** How the arm is drawn; undefined: this robot has none. */
+  readonly figure?: ArmFigureView | undefined;
   readonly player: BagPlayer;
   readonly qosEvents?: () => NonNullable<ExecutionStatus['qosEvents']>;
   /** What moves the robot beside drive and arm; every stop is for them too. */
@@ -248,9 +252,17 @@ export class ExecutionCell implements Cell {
     const { bus } = this.#context;
     const { player, recording } = this.#parts;
     bus.handle(METHODS.execution.status, async () => this.status());
+    bus.handle(METHODS.execution.armFigure, async () => this.#figure());
     serveRecording(bus, recording);
     serveBags(this.#context, player);
     serveLooking(bus, this.#parts.bus);
+  }
+
+  async #figure(): Promise<ArmFigure | undefined> {
+    const { figure } = this.#parts;
+    if (!figure) return undefined;
+    const state = await this.#arm.state();
+    return figure.of(state, this.#health.snapshot().joints, this.#link.state.connected);
   }
 
   /** A policy that cannot be loaded is told once, however often the thread is started. */

@@ -4,7 +4,6 @@ import {
   type CellBus,
   type Clock,
   EdgeError,
-  type ErrorBody,
   type Harness,
   type IdSource,
   type Intent,
@@ -18,11 +17,13 @@ import {
   type RunTools,
   type Timer,
   type Tool,
+  type UnwrittenRun,
   withDeadline,
 } from '../../contract/index.ts';
 import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
-import { HARNESS_KINDS } from './harness-kinds.ts';
+import { refuseForeign } from './harness-kinds.ts';
+import { finishedEvent, HeldEnd } from './held-end.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -101,6 +102,10 @@ export class ActiveRun {
   #done: Promise<void> | undefined;
   #observed: ObservedRobot | undefined;
   #torn: Error | undefined;
+  #posted: Promise<void> = Promise.resolve();
+  /** The log refused something of this attempt. */
+  #refused = false;
+  readonly #end: HeldEnd;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -113,6 +118,17 @@ export class ActiveRun {
       busy: () => this.#door?.busy === true,
       append: (events) => this.#append(events),
     });
+    this.#end = new HeldEnd({ ...parts, runId: this.#runId });
+  }
+
+  /** Somebody ended it, and nothing of that is in the log yet: also where the attempt is torn off. */
+  get ordered(): Ending | undefined {
+    return this.#ending?.why === 'shutdown' ? undefined : this.#ending;
+  }
+
+  /** Its end, while the log refuses it. */
+  get unwritten(): UnwrittenRun | undefined {
+    return this.#end.waiting;
   }
 
   /** It is being ended, or is over. */
@@ -120,21 +136,21 @@ export class ActiveRun {
     return this.#ending !== undefined || this.#leaving;
   }
 
-  /** Settles when the attempt is over and its end is durable; rejects only if that could not be written. */
+  /** Settles when the attempt is over and its end is durable; rejects where the log refused the attempt before. */
   run(): Promise<void> {
     this.#done ??= this.#execute();
     return this.#done;
   }
 
-  /** Aborts and waits for the end. */
+  /** Aborts and waits for the end; rejects where the log refuses it, though it is tried again. */
   async end(why: Ending['why'], reason: string): Promise<void> {
     this.#ending ??= { why, reason };
     this.#abort.abort(
       new EdgeError('run.cancelled', { operation: why, subject: this.#runId, message: reason }),
     );
-    if (why !== 'shutdown')
-      void this.#parts.endChildren?.(`the run that asked for it is over: ${reason}`).catch(() => {});
-    await this.#done;
+    if (why === 'shutdown') this.#end.giveUp();
+    else void this.#parts.endChildren?.(`the run that asked for it is over: ${reason}`).catch(() => {});
+    await Promise.race([this.#done, this.#end.refused]);
   }
 
   /** The robot stands and the pause is durable when this settles. What is under way ends as a stopped robot ends it. */
@@ -203,6 +219,10 @@ export class ActiveRun {
     if (this.#ending?.why === 'shutdown') return;
     this.#leaving = true;
     await this.#endChildren();
+    // What a log that refused has spoilt is done again from where the log is; an end that was reached is kept.
+    await this.#posted;
+    const isSpoilt = this.#torn !== undefined || (this.#refused && outcome.status !== 'succeeded');
+    if (this.#ending || !isSpoilt) this.#end.hold();
     await gate.close('the run is over');
     if (this.#ending) await this.#finishEnded(this.#ending);
     else await this.#finish(outcome, fault);
@@ -295,7 +315,7 @@ export class ActiveRun {
       hooks,
       journal: new ToolJournal(view.calls),
       signal: this.#abort.signal,
-      emit: (events) => this.#append(events),
+      emit: (events) => this.#end.note(events, (now) => this.#append(now)),
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
       stopRobot: (reason) => this.#stopRobot(reason),
@@ -306,9 +326,7 @@ export class ActiveRun {
 
   /** What the harness says goes under its own run and within its own kinds. */
   async #emit(events: readonly NewEvent[]): Promise<void> {
-    const subject = events.find(({ kind }) => !HARNESS_KINDS.has(kind))?.kind;
-    const message = `a harness may not write ${subject}`;
-    if (subject) throw new EdgeError('internal.fault', { operation: 'emit', subject, message });
+    refuseForeign(events);
     if (this.#abort.signal.aborted) throw this.#over();
     await this.#append(events.map((event) => ({ ...event, run_id: this.#runId })));
   }
@@ -316,24 +334,28 @@ export class ActiveRun {
   /** For who does not wait: what is refused tears the attempt off, since the log may take what comes behind it. */
   async #post(events: readonly NewEvent[]): Promise<void> {
     const appended = this.#append(events);
-    appended.catch((thrown: Error) => {
+    const noted = appended.catch((thrown: Error) => {
       this.#torn ??= thrown;
     });
+    const before = this.#posted;
+    this.#posted = noted.then(() => before);
     await appended;
   }
 
   async #append(events: readonly NewEvent[]): Promise<void> {
     if (this.#closed) throw this.#over();
     if (this.#torn) throw this.#torn;
-    await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
+    try {
+      await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
+    } catch (thrown) {
+      this.#refused = true;
+      throw thrown;
+    }
   }
 
   #over(): EdgeError {
-    return new EdgeError('run.cancelled', {
-      operation: 'emit',
-      subject: this.#runId,
-      message: 'the run is over',
-    });
+    const message = 'the run is over';
+    return new EdgeError('run.cancelled', { operation: 'emit', subject: this.#runId, message });
   }
 
   async #finishEnded(ending: Ending): Promise<void> {
@@ -345,21 +367,8 @@ export class ActiveRun {
 
   async #finish(outcome: RunOutcome, error?: EdgeError): Promise<void> {
     this.#leaving = true;
-    const body: { error?: ErrorBody } = error ? { error: error.toBody() } : {};
-    const score = outcome.score === undefined ? {} : { score: Math.min(1, Math.max(0, outcome.score)) };
-    await this.#append([
-      {
-        kind: 'run.finished',
-        run_id: this.#runId,
-        payload: {
-          status: outcome.status,
-          reason: outcome.reason.slice(0, 512),
-          ...score,
-          summary: { ...outcome.summary },
-          ...body,
-        },
-      },
-    ]);
+    if (!this.#end.holds) await this.#append([finishedEvent(this.#runId, outcome, error)]);
+    else await this.#end.write(this.#observed?.take() ?? [], outcome, error);
     this.#closed = true;
   }
 

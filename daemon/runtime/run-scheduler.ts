@@ -13,6 +13,7 @@ import {
   type RunTools,
   type Timer,
   toMs,
+  type UnwrittenRun,
   withDeadline,
 } from '../../contract/index.ts';
 import { ActiveRun, type RunParts } from './active-run.ts';
@@ -25,9 +26,8 @@ import { type Conditions, RunQueue, type Waiting } from './run-queue.ts';
 import { queueRules, type RunSharingRules } from './run-sharing.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunView } from './run-view.ts';
+import { TornRuns } from './torn-runs.ts';
 
-/** A run whose events the log refused (a full disk) is taken up again after this, milliseconds. */
-const UNWRITTEN_RETRY_MS = 3_000;
 /** How often waiting runs are looked at for what time alone changes. */
 const SWEEP_MS = 1_000;
 /** Why a run ends whose parent is over. */
@@ -68,12 +68,12 @@ export class RunScheduler {
   readonly #settling = new Map<string, Promise<void>>();
   #stopping = false;
   #sweeper: Timer | undefined;
-  /** Of runs that wait for a log that takes events again. */
-  readonly #retries = new Set<Timer>();
+  readonly #torn: TornRuns;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
     this.queue = new RunQueue(queueRules(parts.sharing, parts.loaded));
+    this.#torn = new TornRuns(parts.clock);
     this.#pressure = new PressureWatch(parts.sharing.gauges, parts.clock);
   }
 
@@ -144,13 +144,21 @@ export class RunScheduler {
     return this.#active.get(runId)?.messages;
   }
 
-  /** What a waiting run waits for; undefined: it does not wait. */
+  /** What a waiting run waits for, and one that the log refused; undefined: it does not wait. */
   why(runId: string): string | undefined {
+    const unwritten = this.#unwritten().find(({ run_id }) => run_id === runId);
+    if (unwritten) {
+      const { end, reason, tries } = unwritten;
+      const what = end === undefined ? 'waits for the log' : `${end}, and waits for the log to take its end`;
+      return `${what} (tried ${tries} times): ${reason}`.slice(0, 512);
+    }
     return this.queue.has(runId) ? this.queue.why(runId, this.#conditions(true)) : undefined;
   }
 
   load(): RunLoad {
+    const unwritten = this.#unwritten();
     return {
+      ...(unwritten.length === 0 ? {} : { unwritten }),
       active: this.#active.size,
       waiting: this.queue.size,
       runsMax: this.#parts.sharing.runsMax,
@@ -159,11 +167,17 @@ export class RunScheduler {
     };
   }
 
+  /** Runs that the log refused: their ends, and attempts that are done again. */
+  #unwritten(): readonly UnwrittenRun[] {
+    const ends = [...this.#active.values()].flatMap(({ unwritten }) => unwritten ?? []);
+    return [...ends, ...this.#torn.waiting()];
+  }
+
   /** Aborts what runs; it stays unfinished in the log. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sweeper?.cancel();
-    for (const retry of this.#retries) retry.cancel();
+    this.#torn.stop();
     await Promise.allSettled([...this.#active.values()].map((run) => run.end('shutdown', 'the cell stops')));
   }
 
@@ -203,7 +217,7 @@ export class RunScheduler {
   }
 
   /** Its slot is taken. */
-  #begin(view: RunView): void {
+  #begin(view: RunView): ActiveRun {
     const { loaded, store, sharing: _, ...parts } = this.#parts;
     const { app, harness } = loaded.get(view.app)!;
     const runId = view.state.run_id;
@@ -226,16 +240,13 @@ export class RunScheduler {
     });
     this.#active.set(runId, run);
     run.run().then(
-      () => {
-        this.#active.delete(runId);
-        this.queue.leave(runId);
-        this.#fill();
-      },
+      () => this.#over(runId),
       (thrown: unknown) => {
-        this.#unwritten(runId, thrown);
-        this.#retry(runId);
+        this.#tellUnwritten(runId, thrown);
+        this.#retry(runId, run, thrown);
       },
     );
+    return run;
   }
 
   /** Settles when they are over, at the latest by a deadline: what is deaf ends by itself later. */
@@ -255,17 +266,22 @@ export class RunScheduler {
   }
 
   /** The log refused a run: it keeps its slot, its robot stands, and it goes on when the log does. */
-  #retry(runId: string): void {
+  #retry(runId: string, run: ActiveRun, thrown: unknown): void {
     if (this.#stopping) return;
-    const timer = this.#parts.clock.after(UNWRITTEN_RETRY_MS, () => {
-      this.#retries.delete(timer);
-      this.#active.delete(runId);
+    this.#torn.hold(runId, thrown, () => {
       const view = this.#parts.store.get(runId);
-      if (view && !isFinished(view.state.status)) return this.#begin(view);
-      this.queue.leave(runId);
-      this.#fill();
+      if (!view || isFinished(view.state.status)) return this.#over(runId);
+      const next = this.#begin(view);
+      // Somebody ended it meanwhile, and was told that the log refused that: the order stands all the same.
+      if (run.ordered) next.end(run.ordered.why, run.ordered.reason).catch(() => {});
     });
-    this.#retries.add(timer);
+  }
+
+  #over(runId: string): void {
+    this.#active.delete(runId);
+    this.#torn.forget(runId);
+    this.queue.leave(runId);
+    this.#fill();
   }
 
   /** Its end could not be written: it waits on. */
@@ -283,7 +299,7 @@ export class RunScheduler {
       const message = `the deadline ${expires} passed before the run began`;
       const error = new EdgeError('intent.expired', { operation: 'start', subject: runId, message });
       this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) =>
-        this.#unwritten(runId, thrown),
+        this.#tellUnwritten(runId, thrown),
       );
     }
     this.#untie();
@@ -301,7 +317,9 @@ export class RunScheduler {
       subject: runId,
       message: 'it waits for runs that wait for it: each holds a slot or a key that the other needs',
     });
-    this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) => this.#unwritten(runId, thrown));
+    this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) =>
+      this.#tellUnwritten(runId, thrown),
+    );
   }
 
   /** The end of a run that was taken out of the queue; if it cannot be written the run waits on. */
@@ -344,7 +362,7 @@ export class RunScheduler {
   }
 
   /** The log refused the end: the run stays unfinished there and goes on later, at the latest after a restart. */
-  #unwritten(runId: string, thrown: unknown): void {
+  #tellUnwritten(runId: string, thrown: unknown): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
     this.#parts.report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
   }

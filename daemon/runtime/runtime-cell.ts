@@ -26,11 +26,12 @@ import {
 } from '../../contract/index.ts';
 import type { ModelsOfRun } from './active-run.ts';
 import { decisionText } from './decisions.ts';
-import { FlowHarness } from './flow/flow-harness.ts';
+import { checkFlowTools } from './flow/flow-tools-check.ts';
 import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Admitted, IntentDesk, intentBody, type Judged, keyOf, refusedEvent } from './intent-desk.ts';
+import { loadApps } from './load-apps.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
 import { PolicyGate } from './policy-gate.ts';
@@ -38,7 +39,7 @@ import { RobotProxy } from './robot-proxy.ts';
 import { RunControl } from './run-control.ts';
 import { messageEvent } from './run-message-event.ts';
 import type { Opening } from './run-opening.ts';
-import { type Loaded, RunScheduler } from './run-scheduler.ts';
+import { RunScheduler } from './run-scheduler.ts';
 import { DEFAULT_SHARING, type RunSharingRules } from './run-sharing.ts';
 import { RunStore, toDetails } from './run-store.ts';
 import type { RunView } from './run-view.ts';
@@ -75,6 +76,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #store: RunStore;
   readonly #scheduler: RunScheduler;
   readonly #apps: readonly string[];
+  readonly #checkFlows: () => void;
   /** Pause, resume, messages, sessions, forks. */
   readonly control: RunControlApi;
   /** Questions to people, and who may answer them. */
@@ -95,7 +97,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     this.#apps = options.apps.map((app) => app.name);
     const { clock, bus } = context;
     const { ids, robot } = options;
-    const loaded = load(options);
+    const loaded = loadApps(options);
     const hooks = new PolicyGate(options.hooks, clock);
     this.#hooks = hooks;
     this.#governance = options.governance;
@@ -118,7 +120,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       robot: new RobotProxy(bus, clock, ids),
       bus,
       recording: options.recording ?? 'off',
-      tools: (app) => toolsOf(app, [...subRuns, ...(options.tools?.(app) ?? [])]),
+      tools: (app) => toolsOf(app, house(app)),
       models: options.models,
       blobs: options.blobs,
       approvals: this.approvals,
@@ -138,6 +140,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
       cancel: (runId, reason) => scheduler.cancel(runId, reason),
     });
     const subRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
+    const house = (app: Application) => [...subRuns, ...(options.tools?.(app) ?? [])];
+    this.#checkFlows = () => {
+      for (const app of options.apps) checkFlowTools(app, house(app), context.report);
+    };
     this.control = new RunControl({
       store,
       scheduler,
@@ -150,7 +156,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
     });
   }
 
+  /** Throws `config.invalid` when a flow names a tool that nobody has. */
   async start(): Promise<void> {
+    this.#checkFlows();
     await this.#store.load();
     this.#context.bus.handle(METHODS.runtime.status, async () => this.status());
     await this.#beginGovernance();
@@ -280,6 +288,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       this.#scheduler.add(view);
       return { intent, run: view.state, duplicate: false };
     } finally {
+      this.#governance?.endIntent(admitted.intent.intent_id);
       this.#opening.set(name, (this.#opening.get(name) ?? 1) - 1);
     }
   }
@@ -299,10 +308,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return this.approvals.open(asked).events;
   }
 
-  /** Of a run that waits the reason is what it waits for. */
+  /** Of a run that waits the reason is what it waits for; of a pause, why it was ordered. */
   #details(view: RunView): RunDetails {
     const why = this.#scheduler.why(view.state.run_id);
-    return why === undefined || view.state.status !== 'queued'
+    return why === undefined || view.state.status === 'paused'
       ? toDetails(view)
       : { ...toDetails(view), reason: why };
   }
@@ -355,15 +364,6 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 }
 
-function load(options: RuntimeOptions): Map<string, Loaded> {
-  const loaded = new Map<string, Loaded>();
-  for (const app of options.apps) {
-    if (loaded.has(app.name)) throw broken(app, 'two applications have this name');
-    loaded.set(app.name, { app, harness: harnessOf(app, options) });
-  }
-  return loaded;
-}
-
 /** Throws `internal.fault` where the function of the application does. */
 function concurrencyKey({ app, intent }: Admitted): string | undefined {
   try {
@@ -374,18 +374,6 @@ function concurrencyKey({ app, intent }: Admitted): string | undefined {
   } catch (thrown) {
     throw EdgeError.from(thrown, 'internal.fault', 'concurrency key', app.name);
   }
-}
-
-function harnessOf(app: Application, options: RuntimeOptions): Harness {
-  const own = options.harnesses?.[app.harness];
-  if (own) return own(app);
-  if (app.harness !== 'flow') throw broken(app, `there is no ${app.harness} harness here`);
-  if (!app.flow) throw broken(app, 'its harness is flow and it has no flow');
-  return new FlowHarness(app.flow);
-}
-
-function broken(app: Application, message: string): EdgeError {
-  return new EdgeError('config.invalid', { operation: 'load application', subject: app.name, message });
 }
 
 function duplicate(intent: Intent): EdgeError {

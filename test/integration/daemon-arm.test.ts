@@ -80,6 +80,17 @@ describe('the arm of the example configuration', () => {
     // Nobody holds the arm any more.
     expect(await api.get('/v1/lease')).toMatchObject({ state: 'free' });
 
+    // The lake tells of each step who moved the arm, and by what.
+    const sql =
+      'SELECT run_id, policy_hash, count(*) FROM actions WHERE chunk_id > 0 AND len(action) = len(names) ' +
+      'AND len(observation_ids) = 1 GROUP BY ALL';
+    const told = await until(async () => {
+      const { rows } = await api.post<{ rows: [string, string, number][] }>('/v1/query', { sql });
+      return rows.length > 0 && rows;
+    }, 'the steps in the lake');
+    expect(told.every(([run, hash]) => run === opened.run_id && hash === hashOf())).toBe(true);
+    expect(told[0]![2]).toBeGreaterThan(100);
+
     const folder = join(dir.path, 'dataset');
     const vector = 'observation.environment_state=/environment_state';
     // A list of commands names none of its numbers.

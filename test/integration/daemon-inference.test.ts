@@ -102,6 +102,36 @@ describe('a daemon that is asked for inference', () => {
     expect([chat.status, chat.stdout.trim()]).toEqual([0, 'again']);
     const policies = await cli('policies');
     expect(policies.stdout).toMatch(/drive\s+onnx\s+ready/);
+    const { inputs } = read((await ask('vla?policy=drive'))[0]) as {
+      inputs: Record<string, number[]>;
+    };
+    const zeros = (shape: number[]) => Array<number>(shape.reduce((a, b) => a * b, 1)).fill(0.25);
+    const tensors = Object.fromEntries(
+      Object.entries(inputs).map(([name, shape]) => [name, { shape, dtype: 'float32', data: zeros(shape) }]),
+    );
+    const asked = async (body: object) => {
+      writeFileSync(join(data, 'observation.json'), JSON.stringify(body));
+      const { status, stdout } = await cli(
+        'vla',
+        join(data, 'observation.json'),
+        '--policy',
+        'drive',
+        '--json',
+      );
+      return { status, ...(JSON.parse(stdout) as object) };
+    };
+    expect(await asked({ tensors })).toMatchObject({ status: 0, actions: { dtype: 'float32' } });
+    // Above what is taken as JSON it goes as MessagePack: to the policy, which has no such input.
+    const front = {
+      width: 1_200,
+      height: 800,
+      encoding: 'rgb8',
+      data: Buffer.alloc(2_880_000).toString('base64'),
+    };
+    expect(await asked({ tensors, images: { front } })).toMatchObject({
+      status: 1,
+      error: { code: 'model.bad_observation', message: expect.stringContaining('front') },
+    });
   });
 
   it('takes a policy that is pinned without a restart, refuses another network, and fails no question meanwhile', async () => {

@@ -21,6 +21,7 @@ function request(name: string, rest: Partial<FlywheelRequest>): FlywheelRequest 
     evaluations: 100,
     rounds: 0,
     supervised: 150,
+    prefix: 0,
     python: undefined,
     fresh: false,
     signal: new AbortController().signal,

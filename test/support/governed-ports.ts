@@ -40,7 +40,7 @@ export async function governedPorts(): Promise<Partial<HttpPorts>> {
   );
   const governance = new Governance({
     ...{ policies, quotas, grants, localGrants: () => [], onChange: () => {}, report: () => {} },
-    rejudge: async ({ sinceMs }) => await rejudge([reader()], policies.judge, sinceMs),
+    rejudge: async ({ sinceMs }) => await rejudge([reader()], policies.borrow().judge, sinceMs),
   });
   const append = async (events: readonly NewEvent[]) => {
     const durable = await log.append(events);

@@ -62,6 +62,15 @@ export function answerAll(rig: Rig): void {
   answer(MOTION, execution.robotNavigate, execution.robotManeuver, execution.armFollow, execution.armGripper);
   const joint = { position: 0.1, velocity: undefined, effort: 2 };
   answer({ time: 1n, joints: { joint }, motion: 'idle', connected: true }, execution.armState);
+  const figure = {
+    motion: 'idle',
+    connected: true,
+    joints: [{ name: 'joint', kind: 'turns', position: 0.1 }],
+  };
+  answer(
+    { ...figure, frame: 'base_link', points: [{ link: 'tool', x: 0, y: 0, z: 1 }], reason: '' },
+    execution.armFigure,
+  );
   answer({ nodes: [], topics: [], services: [], actions: [], qosEvents: [] }, execution.rosGraph);
   answer({ sum: 3n }, execution.rosCall);
   answer(GOAL, execution.rosGoalSend, execution.rosGoalView);

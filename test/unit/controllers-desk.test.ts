@@ -12,7 +12,10 @@ describe('controllers desk', () => {
     bench = new ControllersBench();
     await bench.run(20);
     expect(bench.desk.list()[0]).toMatchObject({ name: 'arm', state: 'idle', scheduling: 'other' });
-    await bench.desk.begin({ controller: 'arm', task: 'pick', plan_step: 'step-3' }, 'runtime');
+    await bench.desk.begin(
+      { controller: 'arm', task: 'pick', plan_step: 'step-3', motionId: 'motion-3' },
+      'runtime',
+    );
     await bench.run(500);
     expect(bench.policies.resets).toBe(1);
     expect(bench.policies.observed[0]!.observation).toMatchObject({
@@ -26,11 +29,13 @@ describe('controllers desk', () => {
     expect(bench.actions.length).toBe(bench.sent.length);
     expect(first).toMatchObject({
       controller: 'arm',
+      kind: 'positions',
       names: ['a', 'b'],
       verdict: 'passed',
       chunk: 1,
       policy_hash: 'a'.repeat(64),
       plan_step: 'step-3',
+      motion_id: 'motion-3',
       lease: 7,
     });
     // The observation behind it is one that was there, measured before the step.

@@ -1,8 +1,20 @@
 import { Type } from 'typebox';
-import { expect, it } from 'vitest';
-import { type Application, EdgeError, type FlowScope, type PolicyHook } from '../../contract/index.ts';
+import { describe, expect, it } from 'vitest';
+import { application as arm } from '../../apps/ar4-physical-ai/index.ts';
+import { application as maze } from '../../apps/turtlebot-maze/index.ts';
+import {
+  type AgentDefinition,
+  type Application,
+  EdgeError,
+  type FlowScope,
+  type PolicyHook,
+} from '../../contract/index.ts';
+import { checkFlowTools } from '../../daemon/runtime/flow/flow-tools-check.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { tool } from '../support/agent-apps.ts';
+import { makeHouse } from '../support/house.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -140,6 +152,75 @@ it('a call ends with the state that asked for it: what outlived it would act bes
   expect(duration_ms).toBeGreaterThanOrEqual(29_000);
   expect(duration_ms).toBeLessThan(45_000);
   await rig.finished();
+});
+
+describe('a tool that a flow names and nobody has', () => {
+  const weigh = tool('lab.weigh', { input, effect: 'write', replay: 'never' }, async () => ({ result: {} }));
+  const rigOf = (tools: readonly string[], more: Partial<Application> = {}, house = [weigh]) =>
+    new RuntimeRig({
+      apps: [{ ...appOf('lab.weigh', {}, tools), ...more }],
+      robot: new FakeRobot({ cells: 2 }),
+      options: { tools: () => house },
+    });
+
+  it('is told at the load: nothing can bring it later', async () => {
+    const rig = rigOf(['lab.weigh', 'lab.wiegh', 'arm.move']);
+    await expect(rig.cell.start()).rejects.toMatchObject({
+      code: 'config.invalid',
+      operation: 'load flow',
+      subject: 'scale',
+      message: 'flow scale: no tool of scale is called lab.wiegh, arm.move',
+      hint: 'tools: lab.weigh',
+    });
+    expect(rig.cell.status().ready).toBe(false);
+    // Also where nothing of that kind is there: then it hears what is.
+    await expect(rigOf(['arm.move'], {}, []).cell.start()).rejects.toMatchObject({
+      hint: expect.stringMatching(/run\.spawn/),
+    });
+  });
+
+  it('is a warning where it may still come, with a server, an extension or a configuration', async () => {
+    const later = ['mcp.files.read', 'mcp.*', 'ext.count', 'world.predict', 'plan.make', 'lap.*'];
+    const rig = rigOf(['lab.weigh', ...later]);
+    await rig.cell.start();
+    expect(rig.reports).toEqual(
+      later.map(
+        (name) =>
+          `flow scale names a tool that is unknown at load: ${name} ` +
+          JSON.stringify({ app: 'scale', flow: 'scale', tool: name }),
+      ),
+    );
+  });
+
+  it('is none where the house, the application, a pattern or a server has it', async () => {
+    const files = tool('mcp.files.read', { input, origin: 'mcp' }, async () => ({ result: {} }));
+    const rig = rigOf(
+      ['lab.*', 'own.add', 'run.delegate', 'mcp.files.read'],
+      {
+        tools: [tool('own.add', { input }, async () => ({ result: {} }))],
+      },
+      [weigh, files],
+    );
+    await rig.cell.start();
+    expect(rig.reports).toEqual([]);
+  });
+
+  it('is not there in the applications of this house', () => {
+    const clock = new ManualClock();
+    const house = makeHouse(new FakeBus(clock), clock).tools;
+    const told: string[] = [];
+    for (const app of [arm, maze]) checkFlowTools(app, house, (_level, message) => told.push(message));
+    expect(arm.flow?.tools).toContain('arm.move');
+    expect(told).toEqual([]);
+  });
+
+  it('is also one that its agent does not name: a flow beside it has the tools of the agent', async () => {
+    const agent = { goal: () => 'go', prompt: () => '', tools: ['run.*'] } as unknown as AgentDefinition;
+    await expect(rigOf(['lab.weigh'], { agent }).cell.start()).rejects.toMatchObject({
+      code: 'config.invalid',
+      message: expect.stringMatching(/its agent, whose tools it has, does not name lab\.weigh$/),
+    });
+  });
 });
 
 it('what it does not name does not exist for it', async () => {

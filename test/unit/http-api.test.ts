@@ -250,7 +250,7 @@ describe('API', () => {
     expect(Object.keys(document.paths).sort()).toEqual([
       '/health',
       '/metrics',
-      '/v1/arm',
+      ...['/v1/arm', '/v1/arm/figure'],
       '/v1/arm/gripper',
       '/v1/arm/stop',
       '/v1/arm/trajectory',

@@ -287,6 +287,7 @@ describe('governance', () => {
         asked.push(tenant);
         throw new EdgeError('quota.exceeded', { operation: 'check', subject: tenant });
       },
+      endCall: () => {},
       quotas: () => [],
     };
     const only = says('only');

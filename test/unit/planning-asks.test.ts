@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EdgeError } from '../../contract/index.ts';
 import { PlanDesk } from '../../daemon/runtime/planning/plan-desk.ts';
@@ -63,6 +65,33 @@ describe('whoever only wants the plan', () => {
     });
   });
 
+  it('may describe its subgoals as pydantic does: models are held to them without references', async () => {
+    const { name, description, inputSchema } = (
+      JSON.parse(
+        readFileSync(join(import.meta.dirname, '..', 'golden', 'mcp', 'pydantic-tools.json'), 'utf8'),
+      ) as { name: string; description: string; inputSchema: { properties: Record<string, unknown> } }[]
+    )[0]!;
+    const { span: _tuple, ...properties } = inputSchema.properties;
+    const step = (x: unknown) => ({
+      ...{ subgoal: name, deadline_ms: 1_000, success: [], fallback: 'skip' },
+      params: { goal: { at: { x, y: 2 } }, back: null },
+    });
+    const rig = planRig((_request, count) => [step(count === 1 ? '1' : 1)]);
+    await rig.cell.start();
+    const ask = {
+      goal: 'drive',
+      world: { lamp: false },
+      subgoals: [{ name, description, params: { ...inputSchema, properties } }],
+    };
+    const { plan } = await settled(rig, deskOf(rig).infer(ask, PERSON, 10_000));
+    expect(plan.steps.map(({ params }) => params)).toEqual([step(1).params]);
+    // The first answer, with a text where a number belongs, was told its fault.
+    expect(rig.model.requests).toHaveLength(2);
+    expect(rig.model.requests[1]!.messages.at(-1)!.text).toMatch(/goal\/at\/x: .*number/);
+    for (const { answerSchema } of rig.model.requests)
+      expect(JSON.stringify(answerSchema)).not.toMatch(/\$ref|\$defs/);
+  });
+
   it('is answered by its deadline when the model is deaf, leaves no run behind, and the next one is served', async () => {
     let deaf = true;
     const rig = planRig(() => (deaf ? new Promise<never>(() => {}) : [drive(0.1)]));
@@ -109,7 +138,21 @@ describe('who asks with bad intent', () => {
       bad({ properties: { a: { anyOf: [{ pattern: 'x' }] } } }),
       /pattern: not a word/,
     ],
-    ['a reference', bad({ $ref: 'http://elsewhere/schema' }), /\$ref: not a word/],
+    [
+      'a reference to elsewhere',
+      bad({ $ref: 'http://elsewhere/schema' }),
+      /params\/\$ref: it refers to "http:\/\/elsewhere\/schema": only parts of itself/,
+    ],
+    [
+      'a reference in a circle',
+      bad({ $ref: '#/$defs/a', $defs: { a: { properties: { b: { $ref: '#/$defs/a' } } } } }),
+      /params\/properties\/b\/\$ref: "#\/\$defs\/a" refers to itself/,
+    ],
+    [
+      'a pattern behind a reference',
+      bad({ properties: { a: { $ref: '#/default' } }, default: { type: 'string', pattern: '^(a+)+$' } }),
+      /pattern: not a word/,
+    ],
     ['names by pattern', bad({ patternProperties: { '(a+)+': {} } }), /patternProperties: not a word/],
     ['a schema without end', bad(nested(12)), /too large a schema/],
     ['something else than a schema', bad({ properties: { a: 7 } }), /no schema/],

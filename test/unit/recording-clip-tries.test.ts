@@ -23,11 +23,17 @@ function makeClips() {
   const clock = new ManualClock();
   const events: NewEvent[] = [];
   const reports: string[] = [];
-  const state: { fault: Error | undefined; tries: number } = { fault: failed(true), tries: 0 };
+  const state: { fault: Error | undefined; sealFault: Error | undefined; tries: number; seals: number } = {
+    ...{ fault: failed(true), sealFault: undefined, tries: 0, seals: 0 },
+  };
   const recorder = {
     bag: 'bag',
     newestNs: 1_700_000_000_000_000_000n,
-    sealNow: async () => {},
+    arrivedSince: undefined,
+    sealNow: async () => {
+      state.seals += 1;
+      if (state.sealFault) throw state.sealFault;
+    },
     tell: async (told: readonly NewEvent[]) => void events.push(...told),
     cutClip: async (info: ClipInfo) => {
       state.tries += 1;
@@ -67,6 +73,22 @@ describe('a clip that fails', () => {
     await until(() => clips.neededFromNs() === undefined, 'the clip');
     expect(events.map(({ kind }) => kind)).toEqual(['clip.requested', 'segment.sealed', 'clip.recorded']);
     expect(orders()).toBe(0);
+  });
+
+  it('has what it needs sealed once, and again only where that failed', async () => {
+    const { clips, state, reports, pass } = makeClips();
+    state.sealFault = failed(true);
+    await clips.record({ trigger: 'api', reason: '' });
+    await until(() => reports.length === 1, 'the first try');
+    await pass(3_000);
+    expect([state.seals, state.tries]).toEqual([2, 0]);
+    state.sealFault = undefined;
+    for (let n = 0; n < 3; n++) await pass(3_000);
+    expect([state.seals, state.tries]).toEqual([3, 3]);
+    state.fault = undefined;
+    await pass(3_000);
+    await until(() => clips.neededFromNs() === undefined, 'the clip');
+    expect(state.seals).toBe(3);
   });
 
   it('keeps no new one from being ordered while it waits for its next try', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ClipInfo, payloadFault } from '../../contract/index.ts';
+import { type ClipInfo, payloadFault, type Sample } from '../../contract/index.ts';
 import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
 import { makeRecording, numbersIn } from '../support/recording.ts';
 import { until } from '../support/until.ts';
@@ -17,6 +17,12 @@ const range = (from: number, to: number) => Array.from({ length: to - from + 1 }
 const ring = (durationMs: number, bytesMax = 1 << 30) => [
   { kind: 'ring' as const, bag: 'bag', durationMs, bytesMax },
 ];
+
+/** A sample that says this number and was received at that millisecond. */
+function at(topic: string, number: number, ms: number): Sample {
+  const { stamp, received } = sampleOf(topic, ms);
+  return { ...sampleOf(topic, number), stamp, received };
+}
 
 describe('a clip', () => {
   it('holds exactly the samples from before to after its trigger, as a bag of its own', async () => {
@@ -76,6 +82,55 @@ describe('a clip', () => {
     for (let i = 0; i < 100; i++) recording.offer(sampleOf('/a', i));
     const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 49, postMs: 0, wait: true });
     expect(await numbersIn(join(dataDir, 'bags', clip.bag))).toEqual(range(50, 99));
+    await stop();
+  });
+
+  it('holds no older sample of the same times that came before their clock was set back', async () => {
+    // A former life recorded into the same bag, at the same times.
+    const former = makeRecording(dataDir);
+    await former.start();
+    for (let i = 0; i < 100; i++) former.recording.offer(at('/a', 90_000 + i, i));
+    await former.stop();
+    const { recording, recorder, start, stop } = makeRecording(dataDir);
+    await start();
+    for (let i = 0; i < 100; i++) recording.offer(at('/a', 1_000 + i, i));
+    recording.offer(at('/slow', 1_100, 95));
+    await recorder.sealNow();
+    for (let i = 0; i < 3_000; i++) recording.offer(at('/a', 2_000 + i, 100 + i));
+    // Set back by three seconds: the times from 70 on come again, in a segment that holds older ones as well.
+    for (let i = 70; i < 100; i++) recording.offer(at('/a', 5_000 + i, i));
+    recording.offer(at('/new', 6_000, 99));
+    const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 20, postMs: 0, wait: true });
+    expect((await numbersIn(join(dataDir, 'bags', clip.bag))).sort()).toEqual([
+      ...range(5_079, 5_099),
+      6_000,
+    ]);
+    await stop();
+  });
+
+  it('knows of a clock that was set back also at the next start', async () => {
+    const first = makeRecording(dataDir);
+    await first.start();
+    for (let i = 0; i < 3_000; i++) first.recording.offer(at('/a', 1_000 + i, i));
+    for (let i = 0; i < 50; i++) first.recording.offer(at('/a', 8_000 + i, i));
+    const more = { preMs: 9, postMs: 3_600_000 };
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', ...more });
+    await first.stop();
+    const second = makeRecording(dataDir);
+    await second.start();
+    expect(await numbersIn(join(dataDir, 'bags', asked.bag))).toEqual(range(8_040, 8_049));
+    await second.stop();
+  });
+
+  it('of two clocks in turn holds the samples of both', async () => {
+    const { recording, start, stop } = makeRecording(dataDir);
+    await start();
+    for (let i = 0; i < 50; i++) {
+      recording.offer(at('/late', 1_000 + i, i));
+      recording.offer(at('/a', 2_000 + i, 60_000 + i));
+    }
+    const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 29, postMs: 0, wait: true });
+    expect(await numbersIn(join(dataDir, 'bags', clip.bag))).toEqual(range(2_020, 2_049));
     await stop();
   });
 

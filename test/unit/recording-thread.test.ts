@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeFolder } from '../support/recorder.ts';
@@ -14,6 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  syncBuiltinESMExports();
   remove();
 });
 
@@ -180,6 +182,97 @@ describe('a sealed segment', () => {
     expectWhole(rig, 1);
     expect(rig.of('sealed')).toMatchObject([{ segment: { path: 'bags/bag/bag_0.mcap', repaired: true } }]);
     expect(readFileSync(join(dataDir, 'bags/bag/bag_0.mcap')).includes('auraison.repair')).toBe(true);
+  });
+});
+
+/**
+ * A disk that loses what it cannot sync, as Linux has it: only what was written since counts for the next sync. Which bytes
+ * of which file are not on it, by what was written and synced.
+ */
+async function forgetfulDisk(path: string) {
+  const probe = await open(join(dataDir, 'probe'), 'w');
+  const handles: Pick<FileHandle, 'sync' | 'datasync'> = Object.getPrototypeOf(probe);
+  await probe.close();
+  const fault = Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+  let failures = 0;
+  /** The file as it would be after a power cut. */
+  let kept = Buffer.alloc(0);
+  const dirty: [number, number][] = [];
+  const writev = fs.writevSync;
+  const inode = () => (fs.existsSync(path) ? fs.statSync(path).ino : -1);
+  vi.spyOn(fs, 'writevSync').mockImplementation((fd, buffers, position) => {
+    const bytes = writev(fd, buffers, position);
+    if (fs.fstatSync(fd).ino === inode()) dirty.push([position ?? 0, (position ?? 0) + bytes]);
+    return bytes;
+  });
+  syncBuiltinESMExports();
+  for (const name of ['sync', 'datasync'] as const) {
+    const real = handles[name];
+    vi.spyOn(handles, name).mockImplementation(async function (this: FileHandle) {
+      if ((await this.stat()).ino !== inode()) return await real.call(this);
+      const ranges = dirty.splice(0);
+      if (failures-- > 0) throw fault;
+      const now = readFileSync(path);
+      const next = Buffer.alloc(now.length);
+      kept.copy(next);
+      for (const [from, to] of ranges) now.copy(next, from, from, Math.min(to, now.length));
+      kept = next;
+    });
+  }
+  return {
+    fails: (times: number) => {
+      failures = times;
+    },
+    kept: () => kept,
+  };
+}
+
+describe('a segment of which a sync failed', () => {
+  const activeOf = () => join(dataDir, 'bags', 'bag', 'bag_0.mcap.active');
+
+  it.each([1, 3])(
+    'is on the disk whole after its repair, not only in memory (%i failures)',
+    async (times) => {
+      const rig = makeThread(dataDir);
+      const disk = await forgetfulDisk(activeOf());
+      await rig.start();
+      rig.offer();
+      await rig.clock.advance(50);
+      await until(() => disk.kept().length > 100, 'the first sync');
+      rig.offer(5_000);
+      await until(() => rig.of('written').length === 2, 'the second sample to be written');
+      disk.fails(times);
+      expect(await rig.seal()).toMatchObject({ t: 'refused' });
+      for (let tries = 1; tries < times; tries++) {
+        await rig.clock.advance(1_050);
+        expect(await rig.seal()).toMatchObject({ t: 'refused' });
+      }
+      await rig.clock.advance(1_050);
+      expect(await rig.seal()).toMatchObject({ t: 'done' });
+      expectWhole(rig, 2);
+      expect(disk.kept().equals(readFileSync(join(dataDir, 'bags/bag/bag_0.mcap')))).toBe(true);
+    },
+  );
+
+  it('holds no chunk that the disk lost: it is cut out', async () => {
+    const rig = makeThread(dataDir);
+    const disk = await forgetfulDisk(activeOf());
+    await rig.start();
+    rig.offer();
+    await rig.clock.advance(50);
+    await until(() => disk.kept().length > 100, 'the first sync');
+    rig.offer(5_000);
+    await until(() => rig.of('written').length === 2, 'the second sample to be written');
+    disk.fails(1);
+    expect(await rig.seal()).toMatchObject({ t: 'refused' });
+    // The pages were given up: what is read is what the disk has.
+    const file = await open(activeOf(), 'r+');
+    await file.write(Buffer.alloc(3_000, 7), 0, 3_000, disk.kept().length + 500);
+    await file.close();
+    await rig.clock.advance(1_050);
+    expect(await rig.seal()).toMatchObject({ t: 'done' });
+    expectWhole(rig, 1);
+    expect(rig.of('sealed')[0]!.losses).toMatchObject({ topics: [{ topic: '/a', written: 1 }] });
   });
 });
 

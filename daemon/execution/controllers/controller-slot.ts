@@ -351,6 +351,7 @@ export class ControllerSlot {
     return {
       controller: this.spec.name,
       time_ns: toWireTime(this.#robotTime(step.timeMs)),
+      kind: this.spec.output.kind,
       names: this.spec.output.names,
       asked: [...step.asked],
       applied: [...step.applied],
@@ -358,8 +359,10 @@ export class ControllerSlot {
       reason,
       chunk: step.chunk,
       observation_ns: toWireTime(origin?.observationNs ?? 0n),
+      policy: this.spec.policy,
       policy_hash: origin?.policyHash ?? this.#hash,
       plan_step: this.#run?.order.plan_step ?? '',
+      motion_id: this.#run?.order.motionId ?? '',
       lease: this.#run?.lease ?? 0,
     };
   }

@@ -1,4 +1,5 @@
-import { BagFolder } from './bag-folder.ts';
+import { isSegmentSince } from './arrival-order.ts';
+import { BagFolder, bagOf, segmentNumber } from './bag-folder.ts';
 import { cutClip, spanOf } from './clip-file.ts';
 import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
 import { evict } from './tombstones.ts';
@@ -15,10 +16,12 @@ export async function doChore(
   const onProgress = () => post({ t: 'progress' });
   if (chore.t === 'evict')
     return evict(dataDir, folder, chore, (tombstone) => post({ t: 'evicted', tombstone }), onProgress);
-  const { fromNs, toNs } = spanOf(chore.info);
+  const { info, source, since } = chore;
+  const { fromNs, toNs } = spanOf(info);
   const sources = folder.within(fromNs, toNs);
   // Ordered in a former life that recorded into another bag: what it is to hold lies there.
-  if (chore.source !== undefined && chore.source !== folder.bag)
-    sources.unshift(...(await BagFolder.open(dataDir, chore.source)).within(fromNs, toNs));
-  return cutClip(dataDir, chore.info, sources, library, onProgress);
+  if (source !== undefined && source !== folder.bag)
+    sources.unshift(...(await BagFolder.open(dataDir, source)).within(fromNs, toNs));
+  const wanted = sources.filter((path) => isSegmentSince(since, bagOf(path), segmentNumber(path) ?? 0));
+  return cutClip({ dataDir, info, sources: wanted, since }, library, onProgress);
 }

@@ -13,18 +13,24 @@ import {
   type Schema,
   writeMessageHead,
 } from '../../../formats/mcap/index.ts';
+import { type ArrivedSince, hasCome } from './arrival-order.ts';
 import { factsOf, topicCounts } from './bag-folder.ts';
 import { bagMetadata } from './bag-metadata.ts';
 import { HandleReadable, openForRead, replaceFile, syncFolder, writeAll } from './files.ts';
 
-/** A span of log times, both ends included. */
-export type Span = { readonly fromNs: bigint; readonly toNs: bigint };
+/** A span of log times, both ends included; where their clock was set back, of what came since then. */
+export type Span = {
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+  readonly since?: ArrivedSince | undefined;
+};
 /** What `clip.json` beside a clip says; it is written last: where it is, the clip is whole. */
 export type ClipFile = {
   readonly info: ClipInfo;
   readonly sealed: EventPayload<'segment.sealed'>;
   /** Segments that it was cut from, relative to the data directory. */
   readonly sources: readonly string[];
+  readonly since?: ArrivedSince | undefined;
 };
 
 const CLIP_FILE = 'clip.json';
@@ -36,9 +42,7 @@ const CHUNK_BYTES = 2 * 1024 * 1024;
  * where no sample of the span is left.
  */
 export async function cutClip(
-  dataDir: string,
-  info: ClipInfo,
-  sources: readonly string[],
+  { dataDir, info, sources, since }: Omit<ClipFile, 'sealed'> & { readonly dataDir: string },
   library: string,
   onProgress: () => void,
 ): Promise<ClipFile> {
@@ -53,7 +57,7 @@ export async function cutClip(
   const cut = new ClipWriter(handle.fd, onProgress);
   try {
     cut.begin(library);
-    for (const source of sources) await cut.copy(join(dataDir, source), spanOf(info));
+    for (const source of sources) await cut.copy(join(dataDir, source), { ...spanOf(info), since });
     cut.end(info);
     await handle.sync();
   } finally {
@@ -79,7 +83,7 @@ export async function cutClip(
     repaired: false,
   };
   const whole: ClipInfo = { ...info, state: 'whole', messages: summary.messages, bytes };
-  const file: ClipFile = { info: whole, sealed, sources };
+  const file: ClipFile = { info: whole, sealed, sources, since };
   await replaceFile(join(folder, CLIP_FILE), JSON.stringify(file));
   await syncFolder(join(dataDir, 'bags'));
   return file;
@@ -112,7 +116,8 @@ export async function readClips(dataDir: string): Promise<ClipFile[]> {
 /** The spans of this segment that are kept in clips. */
 export async function clipSpans(dataDir: string, segment: string): Promise<Span[]> {
   const clips = await readClips(dataDir);
-  return clips.filter(({ sources }) => sources.includes(segment)).map(({ info }) => spanOf(info));
+  const cut = clips.filter(({ sources }) => sources.includes(segment));
+  return cut.map(({ info, since }) => ({ ...spanOf(info), since }));
 }
 
 /** Messages of any files into one; channels that are the same are one. */
@@ -136,12 +141,12 @@ class ClipWriter {
     this.#write(this.writer.begin({ profile: 'ros2', library }));
   }
 
-  async copy(path: string, { fromNs, toNs }: Span): Promise<void> {
+  async copy(path: string, { fromNs, toNs, since }: Span): Promise<void> {
     const handle = await openForRead(path);
     try {
       const reader = await McapReader.open(new HandleReadable(handle, path));
       for await (const message of reader.messages({ startTime: fromNs, endTime: toNs + 1n }))
-        this.#add(message, reader.schemaOf(message.channel));
+        if (hasCome(since, message.message)) this.#add(message, reader.schemaOf(message.channel));
     } finally {
       await handle.close();
     }

@@ -57,6 +57,24 @@ export function writeAll(fd: number, buffers: readonly Uint8Array[], position: n
   }
 }
 
+const AGAIN_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Writes what a file holds from there on over itself. After a sync that failed the kernel takes its pages for written: a
+ * second sync succeeds and writes nothing, unless they are changed again.
+ */
+export async function writeAgain(handle: FileHandle, from: number, onProgress: () => void): Promise<void> {
+  const { size } = await handle.stat();
+  const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(AGAIN_BYTES, size - from)));
+  for (let at = from; at < size; ) {
+    const { bytesRead } = await handle.read(bytes, 0, Math.min(bytes.length, size - at), at);
+    if (bytesRead === 0) return;
+    writeAll(handle.fd, [bytes.subarray(0, bytesRead)], at);
+    at += bytesRead;
+    onProgress();
+  }
+}
+
 export function openForRead(path: string): Promise<FileHandle> {
   return open(path, 'r');
 }

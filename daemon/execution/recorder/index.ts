@@ -1,3 +1,4 @@
+export type { ArrivedSince } from './arrival-order.ts';
 export { bagName, bagOf, readSummary } from './bag-folder.ts';
 export { bagMetadata, qosProfiles, type SegmentFacts } from './bag-metadata.ts';
 export { type ClipFile, readClips } from './clip-file.ts';

@@ -14,9 +14,10 @@ import {
   writeNote,
 } from './bag-folder.ts';
 import { FileHasher } from './file-hasher.ts';
-import { HandleReadable, syncFolder, writeAll } from './files.ts';
+import { HandleReadable, syncFolder, writeAgain, writeAll } from './files.ts';
 import { type Leftover, type Reasons, readLeftovers, removeIntake } from './intake.ts';
 import type { FromThread, Sealed, ThreadOptions } from './protocol.ts';
+import { Repairs } from './repairs.ts';
 import { ACTIVE } from './segment.ts';
 import { pendingTombstones } from './tombstones.ts';
 
@@ -37,12 +38,13 @@ export async function settleLeftovers(
   options: ThreadOptions,
   post: Post,
   isStart: boolean,
+  repairs = new Repairs(),
 ): Promise<readonly string[]> {
   const repaired: Repaired[] = [];
   const broken: string[] = [];
   for (const path of await unsealedSegments(options.dataDir)) {
     try {
-      repaired.push(await repair(options, path));
+      repaired.push(await repair(options, path, repairs, post));
     } catch (error) {
       broken.push(path);
       const { message } = EdgeError.from(error, 'recorder.failed', 'repair', path);
@@ -71,10 +73,13 @@ export async function settleLeftovers(
 }
 
 /** Makes the file whole under its unsealed name. */
-async function repair(options: ThreadOptions, path: string): Promise<Repaired> {
+async function repair(options: ThreadOptions, path: string, repairs: Repairs, post: Post): Promise<Repaired> {
   const active = join(options.dataDir, path + ACTIVE);
   const handle = await open(active, 'r+');
   try {
+    const suspectFrom = repairs.suspectFrom(path);
+    // Before it is read: what is then found whole is what the sync below puts on the disk.
+    if (suspectFrom !== undefined) await writeAgain(handle, suspectFrom, () => post({ t: 'progress' }));
     const header = { profile: 'ros2', library: options.library };
     const plan = await planRepair(
       new HandleReadable(handle, path),
@@ -88,7 +93,13 @@ async function repair(options: ThreadOptions, path: string): Promise<Repaired> {
       bytes += plan.append.reduce((sum, buffer) => sum + buffer.length, 0);
       await handle.truncate(bytes);
     }
-    await handle.sync();
+    try {
+      await handle.sync();
+    } catch (error) {
+      repairs.suspect(path, 0);
+      throw error;
+    }
+    repairs.trust(path);
     const sha256 = await (await FileHasher.open(active)).digest(bytes);
     return { path, summary: plan.summary, bytes, sha256 };
   } finally {

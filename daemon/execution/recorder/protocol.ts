@@ -1,4 +1,5 @@
 import type { ClipInfo, DropReason, ErrorBody, EventPayload } from '../../../contract/index.ts';
+import type { ArrivedSince } from './arrival-order.ts';
 import type { Compression } from './packing.ts';
 import type { Eviction, Tombstone } from './tombstones.ts';
 
@@ -46,7 +47,13 @@ export type ToThread =
   /** The same, and what comes from now on goes into another bag. */
   | { readonly t: 'bag'; readonly ask: number; readonly bag: string }
   /** Cuts a clip out of the sealed segments of this bag, and of `source`; `done` carries a ClipFile. */
-  | { readonly t: 'clip'; readonly ask: number; readonly info: ClipInfo; readonly source?: string }
+  | {
+      readonly t: 'clip';
+      readonly ask: number;
+      readonly info: ClipInfo;
+      readonly source?: string;
+      readonly since: ArrivedSince | undefined;
+    }
   | ({ readonly t: 'evict'; readonly ask: number } & Eviction);
 
 /** Metadata of a segment: text by name. */
@@ -58,7 +65,8 @@ export type Sealed = {
 };
 
 export type FromThread =
-  | { readonly t: 'ready' }
+  /** `segment`: the number of the next. */
+  | { readonly t: 'ready'; readonly segment: number }
   /** Messages by channel that are in the file, and the bytes of the queue they used. */
   | { readonly t: 'written'; readonly counts: readonly (readonly [number, number])[]; readonly bytes: number }
   | {

@@ -14,6 +14,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
+import { ArrivalOrder, type ArrivedSince } from './arrival-order.ts';
 import { bagName, bagOf, removeNote } from './bag-folder.ts';
 import { type Block, roomFor } from './block.ts';
 import { BlockPool } from './block-pool.ts';
@@ -34,8 +35,6 @@ import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts'
 
 const READY_MS = 60_000;
 const SEGMENTS_LISTED_MAX = 1024;
-/** Samples may come in another order; one that is older by more than this tells that their clock was set back. */
-const STEP_BACK_NS = 1_000_000_000n;
 
 /**
  * The recorder as the execution cell sees it: takes every sample without blocking, and counts in the ledger
@@ -45,10 +44,10 @@ export class Recorder {
   readonly #options: RecorderOptions;
   #bag: string;
   #isPaused = false;
-  #newestNs = 0n;
   #intakeDir = '';
   readonly #pool: BlockPool;
   readonly #channels: ChannelTable;
+  readonly #order: ArrivalOrder;
   readonly #events: EventQueue;
   readonly #asks: ThreadAsks;
   readonly #listeners: RecorderListener[] = [];
@@ -77,11 +76,12 @@ export class Recorder {
     );
     this.#asks = new ThreadAsks(options.clock);
     this.#channels = new ChannelTable(options);
+    this.#order = new ArrivalOrder(options.clock, () => this.#channels.all());
     this.#events = new EventQueue(options.emit, options.report);
     this.#drops = new DropBook(options.ledger, (drops) => this.#post({ t: 'drops', drops }));
   }
 
-  /** Resolves when leftovers of a crash are repaired and samples can be taken. Rejects `recorder.failed`. */
+  /** Resolves when leftovers are repaired and samples can be taken. Rejects `recorder.failed`. */
   async start(): Promise<void> {
     await this.#startThread();
     this.#ticks = this.#options.clock.every(1_000, () => {
@@ -98,8 +98,7 @@ export class Recorder {
   /** Takes a sample, or drops and counts it. Never blocks, never throws, keeps no reference to the bytes. */
   offer(sample: Sample): void {
     this.#options.ledger.received(sample.topic);
-    const behindNs = this.#newestNs - sample.received;
-    if (behindNs < 0n || behindNs > STEP_BACK_NS) this.#newestNs = sample.received;
+    this.#order.take(sample.received);
     const reason = this.#take(sample);
     if (reason) this.#drops.drop(sample.topic, reason);
   }
@@ -159,9 +158,13 @@ export class Recorder {
     this.#isPaused = isPaused;
   }
 
-  /** When the newest sample was received, by the clock of its source, which may be set back; 0 before the first. */
+  /** As `ArrivalOrder`. */
   get newestNs(): bigint {
-    return this.#newestNs;
+    return this.#order.newestNs;
+  }
+
+  get arrivedSince(): ArrivedSince | undefined {
+    return this.#order.since;
   }
 
   /** Name of the recording. */
@@ -177,10 +180,10 @@ export class Recorder {
     this.#bag = bag;
   }
 
-  /** Cuts a clip out of the sealed segments of the bag and of `source`: whole and durable when it resolves. */
-  cutClip(info: ClipInfo, source = this.#bag): Promise<ClipFile> {
+  /** Cuts a clip out of the sealed segments of the bag and of `source`, of what came `since`: whole when it resolves. */
+  cutClip(info: ClipInfo, source = this.#bag, since?: ArrivedSince): Promise<ClipFile> {
     this.#requireThread('cut-clip');
-    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info, source }));
+    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info, source, since }));
   }
 
   /** Deletes sealed segments and tells the log so. */
@@ -287,6 +290,7 @@ export class Recorder {
       case 'ready':
         this.#state = 'recording';
         this.#reason = '';
+        this.#order.begins(this.#bag, message.segment);
         this.#onReady?.();
         return;
       case 'written':
@@ -342,9 +346,8 @@ export class Recorder {
 
   #sealed({ segment, losses }: Extract<FromThread, { t: 'sealed' }>): void {
     const { bag, path, sha256, bytes, messages, repaired } = segment;
-    this.#segments = [...this.#segments, { bag, path, sha256, bytes, messages, repaired }].slice(
-      -SEGMENTS_LISTED_MAX,
-    );
+    const listed = { bag, path, sha256, bytes, messages, repaired };
+    this.#segments = [...this.#segments, listed].slice(-SEGMENTS_LISTED_MAX);
     this.#sealedBytes += bytes;
     if (losses && repaired) this.#drops.crashed(losses);
     if (!repaired) this.#live.add(path);

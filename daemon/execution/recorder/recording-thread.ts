@@ -71,7 +71,7 @@ export class RecordingThread {
   async start(): Promise<void> {
     const { dataDir, bag, syncMs } = this.#options;
     this.#folder = await BagFolder.open(dataDir, bag);
-    this.#repairs.giveUp(await settleLeftovers(this.#options, this.#post, true));
+    this.#repairs.giveUp(await settleLeftovers(this.#options, this.#post, true, this.#repairs));
     this.#folder = await BagFolder.open(dataDir, bag);
     this.#accounts = new Accounts(this.#options, this.#folder.nextNumber);
     for (const { channel } of this.#channels.values()) this.#accounts.addChannel(channel.id, channel.topic);
@@ -79,7 +79,7 @@ export class RecordingThread {
       this.#isFlushDue = true;
       this.#kick();
     });
-    this.#post({ t: 'ready' });
+    this.#post({ t: 'ready', segment: this.#folder.nextNumber });
   }
 
   receive(message: ToThread): void {
@@ -296,7 +296,7 @@ export class RecordingThread {
   async #settleLeft(): Promise<void> {
     await this.#sealOpen();
     await this.#closing;
-    const broken = await settleLeftovers(this.#options, this.#post, false);
+    const broken = await settleLeftovers(this.#options, this.#post, false, this.#repairs);
     this.#folder = await BagFolder.open(this.#options.dataDir, this.#folder.bag);
     const isAll = this.#repairs.isAll(broken);
     this.#hasLeftSegment = false;
@@ -375,6 +375,7 @@ export class RecordingThread {
     this.#accounts.left(open.segment.summary.counts);
     this.#accounts.putBack(losses);
     this.#hasLeftSegment = true;
+    this.#repairs.suspect(open.relative, open.segment.suspectFrom);
     await open.segment.abandon();
     const message = `segment ${open.relative} is not sealed yet: ${(error as Error).message}`;
     this.#post({ t: 'report', level: 'warn', message });

@@ -4,7 +4,26 @@ const TRIES_MAX = 20;
 /** Which unsealed segments the recording waits for: not those of former lives, nor those tried often enough. */
 export class Repairs {
   readonly #givenUp = new Set<string>();
+  readonly #suspects = new Map<string, number>();
   #tries = 0;
+
+  /**
+   * A sync of this file failed: what lies behind the byte was marked as written and may be nowhere but in the memory of the
+   * kernel. Undefined: no sync failed.
+   */
+  suspect(path: string, fromByte: number | undefined): void {
+    if (fromByte === undefined) return;
+    this.#suspects.set(path, Math.min(fromByte, this.#suspects.get(path) ?? fromByte));
+  }
+
+  suspectFrom(path: string): number | undefined {
+    return this.#suspects.get(path);
+  }
+
+  /** It is synced, all of it. */
+  trust(path: string): void {
+    this.#suspects.delete(path);
+  }
 
   /** They stay for the next start. */
   giveUp(paths: readonly string[]): void {

@@ -117,7 +117,13 @@ export class Segment {
       this.#syncFault = error;
       throw error;
     }
-    this.#synced = upTo;
+    // After a failure success says nothing: see below.
+    if (this.#syncFault === undefined) this.#synced = upTo;
+  }
+
+  /** Where a sync failed: behind this byte nothing is known to be on the disk. */
+  get suspectFrom(): number | undefined {
+    return this.#syncFault === undefined ? undefined : this.#synced;
   }
 
   /** The kernel tells of lost pages once: a sync of the same handle after that succeeds and says nothing. */
@@ -149,7 +155,12 @@ export class Segment {
     await this.#append(this.#writer.end());
     await this.#syncing?.catch(() => {});
     this.#requireSynced();
-    await this.#handle.sync();
+    try {
+      await this.#handle.sync();
+    } catch (error) {
+      this.#syncFault = error;
+      throw error;
+    }
     await this.#handle.close();
   }
 

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { EventPayload } from '../../../contract/index.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
+import { hasCome } from './arrival-order.ts';
 import { BagFolder, factsOf, readSummary } from './bag-folder.ts';
 import { clipSpans, type Span } from './clip-file.ts';
 import { HandleReadable, openForRead, replaceFile, syncFolder } from './files.ts';
@@ -96,7 +97,7 @@ async function tombstoneOf(
   }
 }
 
-/** Messages by topic that lie in any of the spans, each counted once. */
+/** Messages by topic that lie in any of the spans, and came since it began, each counted once. */
 async function countWithin(reader: McapReader, spans: readonly Span[]): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   let from = 0n;
@@ -104,8 +105,11 @@ async function countWithin(reader: McapReader, spans: readonly Span[]): Promise<
     const startTime = span.fromNs > from ? span.fromNs : from;
     const endTime = span.toNs + 1n;
     if (endTime <= startTime) continue;
-    for await (const { channel } of reader.messages({ startTime, endTime }))
-      counts.set(channel.topic, (counts.get(channel.topic) ?? 0) + 1);
+    for await (const { channel, message } of reader.messages({ startTime, endTime })) {
+      const isIn = ({ fromNs, toNs, since }: Span) =>
+        message.logTime >= fromNs && message.logTime <= toNs && hasCome(since, message);
+      if (spans.some(isIn)) counts.set(channel.topic, (counts.get(channel.topic) ?? 0) + 1);
+    }
     from = endTime;
   }
   return counts;

@@ -11,6 +11,7 @@ import {
   toMs,
 } from '../../../contract/core.ts';
 import {
+  type ArrivedSince,
   bagName,
   type ClipFile,
   type Recorder,
@@ -23,15 +24,17 @@ export type ClipsOptions = {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly dataDir: string;
-  readonly recorder: Pick<Recorder, 'bag' | 'newestNs' | 'sealNow' | 'cutClip' | 'tell'>;
+  readonly recorder: Pick<Recorder, 'bag' | 'newestNs' | 'arrivedSince' | 'sealNow' | 'cutClip' | 'tell'>;
   /** Where a request says nothing, milliseconds. */
   readonly preMs: number;
   readonly postMs: number;
   readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
 };
 
-/** As it lies on the disk. `source`: the bag that was recorded when it was ordered; the next life has another. */
-type Order = ClipInfo & { readonly source?: string };
+/** Where its samples lie. `source`: the bag that was recorded when it was ordered; the next life has another. */
+type Where = { readonly source?: string | undefined; readonly since?: ArrivedSince | undefined };
+/** As it lies on the disk. */
+type Order = ClipInfo & Where;
 
 /** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
 const PATIENCE_MS = 2_000;
@@ -67,8 +70,8 @@ export class Clips {
     const names = await readdir(folder).catch(() => [] as string[]);
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
-        const { source, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
-        await this.#begin(info, () => this.#cut(info, source)).catch(() => {});
+        const { source, since, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
+        await this.#begin(info, () => this.#cut(info, { source, since })).catch(() => {});
       } catch (error) {
         this.#options.report('warn', 'an order of a clip cannot be read', { name, error: String(error) });
       }
@@ -107,12 +110,11 @@ export class Clips {
     const ordered = new Promise<boolean>((resolve) => {
       begin = resolve;
     });
-    const latestMs = this.#latestMs(info);
-    const whole = this.#begin(info, async () =>
-      (await ordered) ? await this.#carryOut(info, latestMs) : info,
-    );
+    const where: Where = { source: this.#options.recorder.bag, since: this.#options.recorder.arrivedSince };
+    const carryOut = this.#carrier(info, where);
+    const whole = this.#begin(info, async () => ((await ordered) ? await carryOut() : info));
     try {
-      await this.#order(info);
+      await this.#order(info, where);
     } catch (error) {
       begin(false);
       throw error;
@@ -207,11 +209,11 @@ export class Clips {
     };
   }
 
-  async #order(info: ClipInfo): Promise<void> {
+  async #order(info: ClipInfo, where: Where): Promise<void> {
     const { dataDir, recorder } = this.#options;
     await mkdir(this.#folder(), { recursive: true });
     await syncFolder(join(dataDir, 'bags'));
-    const order: Order = { ...info, source: recorder.bag };
+    const order: Order = { ...info, ...where };
     await replaceFile(this.#orderOf(info), JSON.stringify(order));
     const { clip_id, bag, trigger, reason, trigger_ns, from_ns, to_ns } = info;
     const ms = (ns: bigint) => Math.round(Number(ns) / 1e6);
@@ -221,11 +223,17 @@ export class Clips {
     await recorder.tell([{ kind: 'clip.requested', payload }]);
   }
 
-  async #carryOut(info: ClipInfo, latestMs: number): Promise<ClipInfo> {
-    await this.#untilOver(info, latestMs);
-    if (this.#stopping.signal.aborted) return info;
-    await this.#options.recorder.sealNow();
-    return await this.#cut(info);
+  /** What one try does. All that the clip needs is sealed once: a cut that failed needs no other segment. */
+  #carrier(info: ClipInfo, where: Where): () => Promise<ClipInfo> {
+    const latestMs = this.#latestMs(info);
+    let isSealed = false;
+    return async () => {
+      await this.#untilOver(info, latestMs);
+      if (this.#stopping.signal.aborted) return info;
+      if (!isSealed) await this.#options.recorder.sealNow();
+      isSealed = true;
+      return await this.#cut(info, where);
+    };
   }
 
   #latestMs({ to_ns, trigger_ns }: ClipInfo): number {
@@ -243,9 +251,9 @@ export class Clips {
     }
   }
 
-  async #cut(order: ClipInfo, source?: string): Promise<ClipInfo> {
+  async #cut(order: ClipInfo, { source, since }: Where): Promise<ClipInfo> {
     const { recorder } = this.#options;
-    const file = await recorder.cutClip(order, source);
+    const file = await recorder.cutClip(order, source, since);
     const { info, sealed } = file;
     const { clip_id, bag, trigger, reason, trigger_ns, messages, bytes } = info;
     const { start_ns, end_ns } = sealed;

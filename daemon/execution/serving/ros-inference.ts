@@ -101,11 +101,13 @@ async function closeAll(served: readonly Served[]): Promise<void> {
 
 /** Throws `model.bad_observation`, naming the field. */
 function inferRequest(request: MessageValue, now: Nanoseconds): VlaRequest {
-  const tensors = (request['tensors'] as readonly MessageValue[]).map(tensorOf);
   const names = request['image_names'] as readonly string[];
   const pictures = request['images'] as readonly MessageValue[];
   if (names.length !== pictures.length)
     throw bad('/image_names', `${names.length} names for ${pictures.length} pictures`);
+  const told = request['tensors'] as readonly MessageValue[];
+  refuseTooLarge([...told, ...pictures]);
+  const tensors = told.map(tensorOf);
   const images = pictures.map((picture, i) => [names[i]!, pictureOf(picture, `/images/${i}`)] as const);
   const stamp = nanosOf(request['stamp'] as { sec: number; nanosec: number });
   const deadlineMs = request['deadline_ms'] as number;
@@ -124,6 +126,18 @@ function inferRequest(request: MessageValue, now: Nanoseconds): VlaRequest {
     ...{ policy: text('policy'), session: text('session'), reset: request['reset'] === true },
     ...{ prefix: undefined, call: undefined },
   };
+}
+
+/** The limit of the other doors, before anything is copied. */
+function refuseTooLarge(parts: readonly MessageValue[]): void {
+  const bytes = parts.reduce((sum, { data }) => sum + bytesOf(data), 0);
+  const max = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
+  if (bytes > max) throw bad('/', `${bytes} bytes, the limit is ${max}`);
+}
+
+/** Of pixels and of float32, which some hand over as plain lists. */
+function bytesOf(data: unknown): number {
+  return ArrayBuffer.isView(data) ? data.byteLength : 4 * ((data as { length?: number }).length ?? 0);
 }
 
 function tensorOf({ name, shape, data }: MessageValue, i: number): readonly [string, Tensor] {

@@ -111,8 +111,17 @@ export class Governance implements GovernanceApi {
     this.#parts.quotas.check(tenant, metrics);
   }
 
-  beginCall(tenant: string, callId: string): void {
-    this.#parts.quotas.beginCall(tenant, callId);
+  beginCall(tenant: string, callId: string, withinMs: number): void {
+    this.#parts.quotas.beginCall(tenant, callId, withinMs);
+  }
+
+  endCall(callId: string): void {
+    this.#parts.quotas.endCall(callId);
+  }
+
+  /** An intent is in the log, or was refused: it holds no place in a quota any more. */
+  endIntent(intentId: string): void {
+    this.#parts.quotas.release(intentId);
   }
 
   quotas(tenant?: string): readonly QuotaView[] {

@@ -35,4 +35,9 @@ export class LatestTime {
   ms(): number {
     return toMs(this.now());
   }
+
+  /** By the clock that never steps. */
+  monotonicMs(): number {
+    return this.#clock.monotonicMs();
+  }
 }

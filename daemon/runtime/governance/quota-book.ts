@@ -29,8 +29,10 @@ const KINDS: readonly EventKind[] = [
   'segment.sealed',
 ];
 const READ_BATCH = 1_000;
-/** From a decision to its intent or call in the log, milliseconds. */
-const RESERVED_MS = 10_000;
+/** How long an intent may take from its decision into the log where nobody tells of its end, milliseconds. */
+const INTENT_RESERVED_MS = 300_000;
+/** Beyond the deadline of a call: the log may be slow. Then its caller is lost, milliseconds. */
+const CALL_RESERVED_SPARE_MS = 60_000;
 /** Actuating calls under way that are remembered. */
 const OPEN_CALLS_MAX = 4_096;
 /** Runs whose tenant is remembered; for others it is asked again. */
@@ -47,7 +49,10 @@ const UNITS: Readonly<Record<QuotaMetric, string>> = {
   recorded_bytes: 'bytes recorded',
 };
 
-/** What was let through and is not in the log yet, by the id of its intent or call. */
+/**
+ * What was let through and is not in the log yet, by the id of its intent or call: as many as wait at gates, which are
+ * bounded. `until`: by the clock that never steps.
+ */
 type Reserved = { readonly tenant: string; readonly metric: QuotaMetric; readonly until: number };
 
 /** What one tenant spent in one window; `index` counts windows since the epoch. */
@@ -115,20 +120,29 @@ export class QuotaBook implements Budget {
     }
   }
 
-  /** Until its `intent.accepted` is folded, an intent that was let through counts as a run; not for ever, it may be refused elsewhere. */
+  /** Until its `intent.accepted` is folded or `release`, an intent that was let through counts as a run. */
   reserve(intentId: string, tenant: string): void {
-    this.#reserve(intentId, tenant, 'runs');
+    this.#reserve(intentId, tenant, 'runs', INTENT_RESERVED_MS);
   }
 
-  beginCall(tenant: string, callId: string): void {
+  /** What was let through is settled: in the log, where it counts, or refused after all. */
+  release(id: string): void {
+    this.#reserved.delete(id);
+  }
+
+  beginCall(tenant: string, callId: string, withinMs: number): void {
     this.check(tenant, ['tokens', 'gpu_seconds', 'model_calls', 'usd']);
-    this.#reserve(callId, tenant, 'model_calls');
+    this.#reserve(callId, tenant, 'model_calls', withinMs + CALL_RESERVED_SPARE_MS);
   }
 
-  #reserve(id: string, tenant: string, metric: QuotaMetric): void {
-    const now = this.#time.ms();
+  endCall(callId: string): void {
+    this.release(callId);
+  }
+
+  #reserve(id: string, tenant: string, metric: QuotaMetric, forMs: number): void {
+    const now = this.#time.monotonicMs();
     for (const [old, { until }] of this.#reserved) if (until < now) this.#reserved.delete(old);
-    this.#reserved.set(id, { tenant, metric, until: now + RESERVED_MS });
+    this.#reserved.set(id, { tenant, metric, until: now + forMs });
   }
 
   check(tenant: string, metrics: readonly QuotaMetric[]): void {
@@ -158,14 +172,15 @@ export class QuotaBook implements Budget {
     const length = WINDOW_MS[rule.window];
     const spent = this.#spent.get(keyOf(rule));
     const index = Math.max(indexOf(now, length), spent?.index ?? 0);
-    const held = this.#held(rule, now);
+    const held = this.#held(rule);
     const used = (spent?.index === index ? spent.sum : 0) + held;
     const end = Number.isFinite(length) ? toWireTime(BigInt((index + 1) * length) * 1_000_000n) : undefined;
     const left = Math.max(0, round(rule.limit - used, rule.metric));
     return { ...rule, used: round(used, rule.metric), left, renews_ts: end };
   }
 
-  #held({ tenant, metric }: QuotaRule, now: number): number {
+  #held({ tenant, metric }: QuotaRule): number {
+    const now = this.#time.monotonicMs();
     const all = [...this.#reserved.values()];
     return all.filter((one) => one.tenant === tenant && one.metric === metric && one.until >= now).length;
   }

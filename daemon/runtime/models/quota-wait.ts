@@ -20,10 +20,11 @@ export async function withinQuota(
   clock: Clock,
 ): Promise<void> {
   const { tenant, callId, signal } = call;
-  const until = clock.monotonicMs() + Math.min(WAIT_MS_MAX, call.leftMs);
+  const began = clock.monotonicMs();
+  const until = began + Math.min(WAIT_MS_MAX, call.leftMs);
   for (;;) {
     try {
-      return budget.beginCall(tenant, callId);
+      return budget.beginCall(tenant, callId, Math.max(0, began + call.leftMs - clock.monotonicMs()));
     } catch (thrown) {
       const ms = renewsInMs(budget, tenant, clock);
       if (ms === undefined || clock.monotonicMs() + ms > until) throw thrown;

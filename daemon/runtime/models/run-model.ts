@@ -75,6 +75,7 @@ export class RunModel implements LanguageModel {
     const traceparent = traceparentOf({ runId, traceparent: intent.traceparent }, callId);
     const signal = options.signal ? AbortSignal.any([this.#run.signal, options.signal]) : this.#run.signal;
     const { tenant } = intent.policy_ctx;
+    const hash = promptHash(request);
     // To wait for a quota is part of the deadline; it takes no time of a model, and is not paid for.
     const began = clock.monotonicMs();
     if (budget) await withinQuota(budget, { tenant, callId, leftMs: request.deadlineMs, signal }, clock);
@@ -94,7 +95,6 @@ export class RunModel implements LanguageModel {
       runId,
       traceparent,
     };
-    const hash = promptHash(request);
     const begin = async (entry: ModelEntry) => {
       await emit([...call.decided.splice(0), calledEvent(note, entry.name, request, hash)]);
     };
@@ -107,6 +107,9 @@ export class RunModel implements LanguageModel {
     } catch (thrown) {
       error = EdgeError.from(thrown, 'model.failed', 'complete', 'models');
       outcome = { ok: false, error: error.toBody() };
+    } finally {
+      // In the log by now, or no call at all.
+      budget?.endCall(callId);
     }
     const took = clock.monotonicMs() - admitted;
     const returned = await returnedEvent(note, outcome, took, call.attempts, blobs);

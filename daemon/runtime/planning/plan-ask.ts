@@ -1,9 +1,9 @@
-import { EdgeError } from '../../../contract/index.ts';
+import { EdgeError, plainSchema } from '../../../contract/index.ts';
 import { type PlanAsk, planAskChecker } from '../../../contract/plan.ts';
 
 /**
- * Words of JSON Schema that a caller may describe its subgoals by. Patterns and references are not among them: the one
- * can be made to run for ever, the other to lead anywhere.
+ * Words of JSON Schema that a caller may describe its subgoals by. Patterns are not among them: they can be made to run
+ * for ever. References within one schema are followed before (`plainSchema`).
  */
 const WORDS: ReadonlySet<string> = new Set([
   ...[
@@ -18,14 +18,14 @@ const WORDS: ReadonlySet<string> = new Set([
     'const',
   ],
   ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength'],
-  ...['minProperties', 'maxProperties', 'anyOf', 'description', 'title'],
+  ...['minProperties', 'maxProperties', 'anyOf', 'default', 'description', 'title'],
 ]);
 const DEPTH_MAX = 8;
 const NODES_MAX = 256;
 
-/** What was asked, checked raw. Throws `schema.invalid` naming what is wrong. */
+/** What was asked, checked raw, its schemas without references. Throws `schema.invalid` naming what is wrong. */
 export function checkedAsk(raw: unknown): PlanAsk {
-  const ask = planAskChecker.parse(raw ?? {}, 'plan');
+  const ask = withPlainSubgoals(planAskChecker.parse(raw ?? {}, 'plan'));
   const fault = askFault(ask);
   if (fault === undefined) return ask;
   throw new EdgeError('schema.invalid', { operation: 'check plan', subject: 'plan', message: fault });
@@ -46,6 +46,16 @@ export function askFault({ goal, plan, dry_run, subgoals, world }: PlanAsk): str
   return undefined;
 }
 
+function withPlainSubgoals(ask: PlanAsk): PlanAsk {
+  if (!ask.subgoals) return ask;
+  const subgoals = ask.subgoals.map((one, index) => {
+    const params = plainSchema(one.params, `/subgoals/${index}/params`);
+    // One that takes anything is, as an object, one without words; one that takes nothing is refused as no schema.
+    return { ...one, params: (params === true ? {} : params) as typeof one.params };
+  });
+  return { ...ask, subgoals };
+}
+
 function schemaFault(
   schema: unknown,
   path: string,
@@ -54,7 +64,7 @@ function schemaFault(
 ): string | undefined {
   count.nodes += 1;
   if (depth > DEPTH_MAX || count.nodes > NODES_MAX) return `${path}: too large a schema`;
-  if (typeof schema === 'boolean') return undefined;
+  if (typeof schema === 'boolean' && depth > 0) return undefined;
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return `${path}: no schema`;
   for (const [word, value] of Object.entries(schema)) {
     if (!WORDS.has(word)) return `${path}/${word}: not a word that is understood here`;

@@ -86,7 +86,7 @@ export class PlanMaker {
 
   /** What a plan of this run may use, as things are now. */
   offered(context: RunContext, world: WorldFacts): readonly Subgoal[] {
-    const { subgoals } = context.intent.params as PlanAsk;
+    const { subgoals } = checkedAsk(context.intent.params);
     if (subgoals) return subgoals.map((spec) => ({ ...spec, by: 'tool' }));
     const { rules, intents } = this.#parts;
     return subgoalsOf(context.toolBox.specs(), intents, rules.subgoals, world);
