@@ -4,6 +4,8 @@ import { table } from '../output.ts';
 export type FlywheelReport = {
   readonly task: string;
   readonly seed: number;
+  /** Longest prefix that the policies learned to go on from, in actions; 0: they take none. */
+  readonly prefix: number;
   readonly folder: string;
   readonly rounds: readonly RoundResult[];
   /** Percentage points that the last round gained over the first. */

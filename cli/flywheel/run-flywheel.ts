@@ -28,6 +28,8 @@ export type FlywheelRequest = {
   readonly evaluations: number;
   readonly rounds: number;
   readonly supervised: number;
+  /** Longest prefix that the policies learn to go on from, in actions; 0: they take none. */
+  readonly prefix: number;
   readonly python: string | undefined;
   readonly fresh: boolean;
   readonly signal: AbortSignal;
@@ -43,8 +45,9 @@ const WORDS: Readonly<Record<Task, string>> = {
 
 /** The whole flywheel in this process: physics, dataset, trainer (a child), policy. Answers what `results.json` holds. */
 export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelReport> {
-  const { folder, task, seed, demos, evaluations, rounds, supervised, signal } = request;
-  const stages = await Stages.open(folder, { task, seed, demos }, request.fresh);
+  const { folder, task, seed, demos, evaluations, rounds, supervised, prefix, signal } = request;
+  const key = { task, seed, demos, ...(prefix > 0 ? { prefix } : {}) };
+  const stages = await Stages.open(folder, key, request.fresh);
   const clock = new SystemClock();
   const python = await trainerPython(request.python, join(TRAINER, 'requirements.txt'), signal, request.note);
   const parquet = new DuckParquetFiles();
@@ -82,7 +85,7 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
         tell: request.tell,
       },
     );
-    const report = { task, seed, folder, rounds: results, gain_points: gainOf(results) };
+    const report = { task, seed, prefix, folder, rounds: results, gain_points: gainOf(results) };
     await writeFile(join(folder, 'results.json'), `${JSON.stringify(report, undefined, 2)}\n`);
     await writeFile(join(folder, 'results.svg'), reportSvg(report));
     await writeFile(join(folder, 'table.jpg'), await pictureOf(simulation));
@@ -104,7 +107,7 @@ async function pictureOf({ physics }: ArmSimulation): Promise<Uint8Array> {
 }
 
 async function train(
-  { folder, task, seed, signal, tell }: FlywheelRequest,
+  { folder, task, seed, prefix, signal, tell }: FlywheelRequest,
   python: string,
   root: string,
   round: number,
@@ -112,7 +115,7 @@ async function train(
 ): Promise<string> {
   const path = join(folder, `policy-${round}.onnx`);
   const args = ['--dataset', root, '--out', path, '--name', `ar4-${task}-${round}`];
-  const counts = ['--episodes', String(episodes), '--seed', String(seed)];
+  const counts = ['--episodes', String(episodes), '--seed', String(seed), '--prefix', String(prefix)];
   try {
     await run(python, [join(TRAINER, 'train.py'), ...args, ...counts], signal, (line) => {
       const told = epochOf(line);

@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 
 /** What decides the data of a folder: other values need another folder. */
-export type FolderKey = { readonly task: string; readonly seed: number; readonly demos: number };
+export type FolderKey = {
+  readonly task: string;
+  readonly seed: number;
+  readonly demos: number;
+  /** Absent where policies take none. */
+  readonly prefix?: number;
+};
 
 const BOOK = 'flywheel.json';
 

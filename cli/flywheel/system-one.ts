@@ -37,7 +37,8 @@ export type SystemOneOptions = {
 /**
  * System 1 as the daemon runs it (its core, and the gate with the limits of the URDF, both with the defaults of the
  * configuration) between a policy and the simulated arm, in virtual time: equal policies and starts give equal bits.
- * An inference sees the table as it is when it is asked, and its answer comes `delayMs` later.
+ * An inference sees the table as it is when it is asked, is told what will be executed meanwhile, and its answer comes
+ * `delayMs` later.
  */
 export class SystemOnePilot implements Pilot {
   readonly #world: SimWorld;
@@ -92,11 +93,11 @@ export class SystemOnePilot implements Pilot {
     this.#nowMs += PERIOD_MS;
   }
 
-  async #ask({ id }: Question): Promise<void> {
+  async #ask({ id, prefix }: Question): Promise<void> {
     const delayMs = this.#options.delayMs(this.#nowMs);
     const { inferTimeoutMs } = this.#spec;
     const comes = delayMs <= inferTimeoutMs;
-    const actions = comes ? await this.#answer!(this.#world.view()) : undefined;
+    const actions = comes ? await this.#answer!(this.#world.view(), prefix) : undefined;
     this.#open.push({ id, dueMs: this.#nowMs + (comes ? delayMs : inferTimeoutMs), actions });
   }
 

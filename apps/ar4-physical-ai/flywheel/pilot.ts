@@ -1,8 +1,11 @@
 import { type ArmView, EXECUTE, STATE_NAMES } from '../observation.ts';
 import type { ArmWorld } from './world.ts';
 
-/** A policy as it is asked: the coming actions, [CHUNK, 7] row-major, for what is seen now. */
-export type Answer = (view: ArmView) => Promise<Float32Array>;
+/**
+ * A policy as it is asked: the coming actions, [CHUNK, 7] row-major, for what is seen now. `prefix`, [n, 7]: the first n
+ * of them are carried out whatever is answered; policies that take none leave it aside.
+ */
+export type Answer = (view: ArmView, prefix?: Float32Array) => Promise<Float32Array>;
 
 /** What stands between a policy and the arm, in lockstep with the physics. */
 export type Pilot = {
@@ -14,7 +17,7 @@ export type Pilot = {
 
 /**
  * Nothing between them: of each chunk the first `EXECUTE` actions are carried out as they are, each for 50 ms, then
- * the next is asked for. Inference takes no simulated time. What System 1 and its gate do to a policy is measured
+ * the next is asked for. Inference takes no simulated time, so there is never a prefix. What System 1 and its gate do to a policy is measured
  * against this.
  */
 export class DirectPilot implements Pilot {
