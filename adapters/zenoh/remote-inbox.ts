@@ -2,6 +2,8 @@ import type { RemoteValue } from './remote-messages.ts';
 
 /** Values per message to the daemon: as the native driver's batches. */
 const BATCH_VALUES_MAX = 256;
+/** Bytes after which a message ends: the daemon reads each in one piece. */
+const BATCH_BYTES_MAX = 1024 * 1024;
 
 /** What one subscription holds for a slow daemon; the oldest is dropped beyond its limits and counted. */
 export class RemoteInbox {
@@ -39,18 +41,23 @@ export class RemoteInbox {
   /** The daemon is ready for the next batch. */
   taken(): void {
     this.#busy = this.#values.length > 0;
-    if (this.#busy) this.#flush(BATCH_VALUES_MAX);
+    if (this.#busy) this.#flush();
   }
 
   /** The link is over: what came in is delivered all the same. */
   drain(): void {
-    while (this.#values.length > 0) this.#flush(BATCH_VALUES_MAX);
+    while (this.#values.length > 0) this.#flush();
   }
 
-  #flush(max: number): void {
-    const batch = this.#values.splice(0, max);
-    for (const value of batch) this.#bytes -= weightOf(value);
-    this.#post(batch, this.dropped);
+  #flush(): void {
+    let count = 0;
+    let bytes = 0;
+    while (count < Math.min(this.#values.length, BATCH_VALUES_MAX) && bytes < BATCH_BYTES_MAX) {
+      bytes += weightOf(this.#values[count]!);
+      count += 1;
+    }
+    this.#bytes -= bytes;
+    this.#post(this.#values.splice(0, count), this.dropped);
   }
 }
 

@@ -21,9 +21,11 @@ const clock = new SystemClock();
 // Its failure has nobody to be told to: without the daemon this process ends.
 const post = (message: FromRemote) => void process.send!(message, undefined, undefined, () => {});
 
-// The daemon says when to end, by word or by its own end; Ctrl-C is for the daemon.
-process.on('SIGINT', () => {});
+// The daemon says when to end, by word or by its own end: signals to the whole group are for the daemon, which still
+// has the robot's last words to send.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.on('disconnect', () => process.exit());
+if (!process.connected) process.exit();
 
 let ended = false;
 function end(reason: string): void {

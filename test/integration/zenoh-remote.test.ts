@@ -144,6 +144,15 @@ describe('zenoh-ts, when the bridge is not as it should be', () => {
     },
   );
 
+  it('hears no signal that is meant for the daemon', async () => {
+    const here = await session();
+    const [library] = descendants(process.pid).filter(({ command }) => /remote-process-main/.test(command));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(library!.pid, signal);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await here.put('last/words', bytes('stop'));
+    expect([isAlive(library!.pid), here.status().connected]).toEqual([true, true]);
+  });
+
   it('cannot keep a publisher history: says so, instead of forgetting', async () => {
     const here = await session();
     expect(await codeOf(here.put('a/b', bytes('x'), { cache: 5 }))).toBe('zenoh.failed');

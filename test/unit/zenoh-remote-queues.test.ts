@@ -98,6 +98,17 @@ describe('values on their way to a reader', () => {
     expect(got[2]).toEqual({ keys: ['10'], dropped: 5 });
   });
 
+  it('go in messages of about a mebibyte, however many wait', async () => {
+    const batches: number[] = [];
+    const inbox = new RemoteInbox({ depth: 100, bytes: 1 << 30 }, (values) => batches.push(values.length));
+    for (let i = 0; i < 7; i++) inbox.push(value(i, 400_000));
+    await turn();
+    inbox.taken();
+    inbox.push(value(7, 9_000_000));
+    inbox.drain();
+    expect(batches).toEqual([3, 3, 2]);
+  });
+
   it('are bounded by bytes too, but one value always fits', async () => {
     const keys: string[] = [];
     const inbox = new RemoteInbox({ depth: 100, bytes: 1_000 }, (values) => {

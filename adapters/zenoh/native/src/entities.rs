@@ -3,6 +3,7 @@
 use crate::event::{Event, OpenQuery};
 use crate::options::QueueLimits;
 use crate::publishers::Sender;
+use crate::queries::QUERY_LANE;
 use crate::queue::EntityQueue;
 use crate::session::{NativeSession, Shared};
 use crate::{fail, lock};
@@ -130,7 +131,11 @@ impl NativeSession {
             let handler = move |query: Query| {
                 let Some(shared) = weak.upgrade() else { return };
                 match OpenQuery::admit(query, &open, open_max) {
-                    Ok(open) => shared.push(&sink, Event::Query { id: shared.next_id(), open }),
+                    Ok(open) => {
+                        shared.push(&sink, Event::Query { id: shared.next_id(), open });
+                        // After JavaScript, so that it gets the core that is free.
+                        shared.lanes.expect(QUERY_LANE);
+                    }
                     Err(query) => shared.refuse(query),
                 }
             };

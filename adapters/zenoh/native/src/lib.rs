@@ -12,6 +12,7 @@
 //! | `pump`      | which queues have something, the single wake-up, round-robin draining |
 //! | `wire`      | the byte layout of a batch                                            |
 //! | `lanes`     | one thread per priority for sends that may block                      |
+//! | `expectation` | whether such a send is about to come                                |
 //! | `numbers`   | ids and tickets                                                       |
 //! | `session`   | open, close, drain, counters                                          |
 //! | `publishers`| publishers, plain and advanced, and sending                           |
@@ -22,6 +23,7 @@
 mod config;
 mod entities;
 mod event;
+mod expectation;
 mod lanes;
 mod loans;
 mod numbers;

@@ -19,7 +19,7 @@ use zenoh::query::{Query, Reply, Selector};
 use zenoh::Wait;
 
 /// Lane of queries and replies: they are small and somebody waits for each.
-const QUERY_LANE: u8 = 0;
+pub(crate) const QUERY_LANE: u8 = 0;
 
 /// An `ErrorBody` of the contract.
 const BUSY: &str = concat!(
@@ -33,6 +33,7 @@ fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDro
     let (last_pump, last_sink) = (pump.clone(), sink.clone());
     let count = Arc::new(AtomicU32::new(0));
     let total = count.clone();
+    let lanes = shared.lanes.clone();
     CallbackDrop {
         callback: move |reply: Reply| {
             if count.fetch_add(1, Ordering::Relaxed) < max {
@@ -42,6 +43,8 @@ fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDro
         drop: move || {
             let lost = total.load(Ordering::Relaxed).saturating_sub(max);
             last_pump.push(&last_sink, Event::GetDone { lost });
+            // Who was answered often asks again.
+            lanes.expect(QUERY_LANE);
         },
     }
 }

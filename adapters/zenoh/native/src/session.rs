@@ -22,7 +22,7 @@ const SLAB_COPY_MAX: usize = 4096;
 pub struct Shared {
     pub session: zenoh::Session,
     pub pump: Arc<Pump>,
-    pub lanes: Lanes,
+    pub lanes: Arc<Lanes>,
     pub loans: Loans,
     pub entities: Mutex<HashMap<u32, Entity>>,
     /// Queries in the hands of JavaScript. Dropping one tells the asker that no reply will follow.
@@ -83,7 +83,7 @@ pub async fn open_session(options: OpenOptions, wake: Wake) -> Result<NativeSess
     Ok(NativeSession {
         shared: Arc::new(Shared {
             session,
-            lanes: Lanes::new(pump.clone(), done),
+            lanes: Arc::new(Lanes::new(pump.clone(), done)),
             loans: Loans::new(options.shared_memory_bytes as usize),
             pump,
             entities: Mutex::default(),
