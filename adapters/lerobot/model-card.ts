@@ -63,7 +63,7 @@ export async function readModel(path: string): Promise<Model> {
       'make the network and its card again, together',
     );
   }
-  const prefix = prefixInputs(networkInputs(bytes), card);
+  const prefix = prefixInputs(networkInputs(bytes, path), card);
   if (typeof prefix === 'string') throw unavailable(path, prefix, 'docs/control.md names these inputs');
   const description = { ...describeCard(card), ...(prefix ? { takesPrefix: true } : {}) };
   return { bytes, card, prefix, description };

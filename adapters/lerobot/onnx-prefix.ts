@@ -46,14 +46,18 @@ export function prefixInputs(
     return `its network takes ${ACTIONS} and is not told how long it is: ${LENGTH} int64 [1] or ${MASK} float32 [1, ${card.output.shape[0]}] expected beside it`;
   const [horizon, dimension] = card.output.shape;
   const axes = bare(actions, 2) ?? [];
-  const [rows = horizon, width = dimension] = axes;
-  if (actions.type !== 'float32' || axes.length !== 2 || rows < 1 || rows > horizon || width !== dimension)
+  const [told = horizon, width = dimension] = axes;
+  const within = (rows: number) => rows >= 1 && rows <= horizon;
+  if (actions.type !== 'float32' || axes.length !== 2 || !within(told) || width !== dimension)
     return misfit(actions, `float32 [1, rows, ${dimension}] with 1 to ${horizon} rows`);
   if (length && !(bare(length, 0) && isOf(length, ['int64', 'int32', 'float32'])))
     return misfit(length, 'int64, int32 or float32 [1]');
   const places = mask && bare(mask, 1);
-  if (mask && !(places && (places[0] ?? rows) === rows && isOf(mask, ['float32', 'bool'])))
-    return misfit(mask, `float32 or bool [1, ${rows}]`);
+  // Where the actions leave it open the mask may say how many there are.
+  const rows = axes[0] ?? places?.[0] ?? horizon;
+  const marked = places && (places[0] ?? rows) === rows && within(rows);
+  if (mask && !(marked && isOf(mask, ['float32', 'bool'])))
+    return misfit(mask, `float32 or bool [1, ${within(rows) ? rows : horizon}]`);
   const batch = (one: NetworkInput, ...rest: number[]) =>
     (one.shape?.length ?? Infinity) > rest.length ? [1, ...rest] : rest;
   return {

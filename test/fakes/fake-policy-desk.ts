@@ -22,6 +22,8 @@ export class FakePolicyDesk implements PolicyDesk {
   opened = 0;
   resets = 0;
   readonly observed: { observation: Observation; options: InferOptions | undefined }[] = [];
+  /** Before an answer is made: another policy may come here, after its caller asked what it is. */
+  onAsked: () => void = () => {};
   /** What a reset waits for. */
   resetting: () => Promise<void> = async () => {};
   make: (observation: Observation, i: number) => number = (_, i) => i;
@@ -62,6 +64,7 @@ export class FakePolicyDesk implements PolicyDesk {
         if (!open || !this.alive)
           throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });
         if (this.deaf) return new Promise<ActionChunk>(() => {});
+        this.onAsked();
         this.observed.push({ observation, options });
         const { output, stepMs, hash } = this.description;
         const [horizon, dimension] = output;

@@ -106,19 +106,23 @@ policyConformance('ONNX, a network that takes a prefix', () =>
 
 describe('what an ONNX file says of its inputs', () => {
   it('names, types and shapes, of the networks that come with the house too', () => {
-    expect(networkInputs(onnxFile(goesOn([ACTIONS, LENGTH]), 'test'))).toEqual([
+    expect(networkInputs(onnxFile(goesOn([ACTIONS, LENGTH]), 'test'), 'a.onnx')).toEqual([
       { name: STATE, type: 'float32', shape: [1, 2] },
       { name: 'action_prefix', type: 'float32', shape: [1, ROWS, 2] },
       { name: 'prefix_length', type: 'int64', shape: [1] },
     ]);
-    expect(networkInputs(readFileSync(DRIVE)).map(({ name }) => name)).toEqual(['scan', 'goal', 'twist']);
+    expect(networkInputs(readFileSync(DRIVE), DRIVE).map(({ name }) => name)).toEqual([
+      'scan',
+      'goal',
+      'twist',
+    ]);
   });
 
   it('nothing where it is none, wherever it was cut', () => {
     const whole = onnxFile(goesOn([ACTIONS, LENGTH]), 'test');
     for (let length = 0; length < whole.length; length++)
-      expect(networkInputs(whole.subarray(0, length))).toEqual([]);
-    expect(networkInputs(new TextEncoder().encode('this is no network'))).toEqual([]);
+      expect(networkInputs(whole.subarray(0, length), 'a.onnx')).toEqual([]);
+    expect(networkInputs(new TextEncoder().encode('this is no network'), 'a.onnx')).toEqual([]);
   });
 });
 

@@ -33,6 +33,9 @@ export type Question = {
   readonly anchorMs: number;
   /** [n, dimension]: what will be executed before the answer is there. */
   readonly prefix: Float32Array<ArrayBuffer>;
+  /** Of the prefix: time between two of its rows, and the policy that made them. 0 and '' before the first chunk. */
+  readonly stepMs: number;
+  readonly policyHash: string;
 };
 
 export type Answer = {
@@ -197,7 +200,8 @@ export class ControllerCore {
     const id = ++this.#questions;
     this.#lastAnchor = anchorMs;
     this.#pending = { id, anchorMs, askedMs: nowMs };
-    return { id, anchorMs, prefix: this.#queue.ahead(nowMs, pace?.prefix ?? 0) };
+    const { stepMs, policyHash } = this.#queue;
+    return { id, anchorMs, prefix: this.#queue.ahead(nowMs, pace?.prefix ?? 0), stepMs, policyHash };
   }
 
   /** Undefined: nobody asked for it, or no more. */

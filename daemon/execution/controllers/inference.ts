@@ -2,6 +2,7 @@ import {
   type ActionChunk,
   type Clock,
   EdgeError,
+  type InferOptions,
   type PolicyDescription,
   type PolicyDesk,
   type PolicySession,
@@ -100,20 +101,46 @@ export class Inference {
         name,
       );
       const left = Math.max(1, ms - (clock.monotonicMs() - began));
-      const dimension = spec.output.names.length;
-      const { prefix } = question;
-      const fixed =
-        description.takesPrefix === true && prefix.length > 0
-          ? { prefix: { shape: [prefix.length / dimension, dimension], data: prefix } }
-          : {};
-      const answer = session.infer(observation, left, { signal, ...fixed });
+      const prefix = this.#prefix(question, description);
+      const answer = session.infer(observation, left, { signal, ...(prefix ? { prefix } : {}) });
       const chunk = await withDeadline(clock, left + 100, answer, 'infer', name);
+      // The hash is the network's: the same one with another card may have other steps.
+      if (chunk.policyHash !== description.hash || chunk.stepMs !== description.stepMs)
+        this.#checkOther(chunk, description, session, prefix !== undefined);
       return { chunk, observationNs: observation.stamp };
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'model.failed', 'infer', name);
       if (GONE.includes(error.code)) await this.close();
       throw error;
     }
+  }
+
+  /** Rows on another grid, or of another policy, are not what this one would go on from: it is told of none. */
+  #prefix(
+    { prefix, stepMs, policyHash }: Question,
+    description: PolicyDescription,
+  ): InferOptions['prefix'] | undefined {
+    const own = stepMs === description.stepMs && policyHash === description.hash;
+    if (description.takesPrefix !== true || !own || prefix.length === 0) return undefined;
+    const dimension = this.#deps.spec.output.names.length;
+    return { shape: [prefix.length / dimension, dimension], data: prefix };
+  }
+
+  /**
+   * Between its description and its answer another policy may have come in its place: what that one says of itself
+   * counts. A server behind a card of ours names its own network in each answer: there the description stays.
+   */
+  #checkOther(
+    { policyHash }: ActionChunk,
+    asked: PolicyDescription,
+    session: PolicySession,
+    hasPrefix: boolean,
+  ): void {
+    const { hash, name } = this.#checked(session);
+    if (!hasPrefix && (hash === policyHash || hash === asked.hash)) return;
+    // What is fixed in its answer was fixed for the other one; or nobody knows any more what its numbers are.
+    const message = `${name} was swapped while it was asked: ${asked.hash} was asked, ${policyHash} answered, ${hash} is there`;
+    throw new EdgeError('model.failed', { operation: 'infer', subject: this.#deps.spec.name, message });
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,8 @@ export type FromThread =
       readonly id: number;
       readonly anchorMs: number;
       readonly prefix: Float32Array<ArrayBuffer>;
+      readonly stepMs: number;
+      readonly policyHash: string;
     }
   | {
       readonly kind: 'chunk';
