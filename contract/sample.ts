@@ -57,6 +57,8 @@ export const DROP_REASONS = [
   'queue_full',
   'too_large',
   'malformed',
+  /** As many topics have been recorded since the recorder started as a file can tell apart. */
+  'no_channel',
   'decimated',
   'rate_limited',
   'disk_full',

@@ -62,6 +62,14 @@ export function foundTopic(
   return { topic, type, qos, publishers: same, otherTypes };
 }
 
+/** Whether anybody but us is in the graph. */
+export function holdsOthers({ nodes, topics }: GraphSnapshot, ownNodes: ReadonlySet<string>): boolean {
+  return (
+    nodes.some(({ name }) => !ownNodes.has(name)) ||
+    topics.some(({ publishers }) => publishers.some(({ node }) => !ownNodes.has(node)))
+  );
+}
+
 const MESSAGE_TYPE = /^\w+\/msg\/\w+$/;
 
 export function sameQos(a: Qos, b: Qos): boolean {

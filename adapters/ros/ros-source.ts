@@ -8,8 +8,8 @@ import {
   type Timer,
   type TopicSpec,
 } from '../../contract/core.ts';
-import { DiscoveredTopics, definitionHasHeader } from '../../formats/ros2/index.ts';
-import { discoveredTopics, type FoundTopic, foundTopic, sameQos } from './discovery.ts';
+import { DiscoveredTopics, definitionHasHeader, NAMES_EXHAUSTED } from '../../formats/ros2/index.ts';
+import { discoveredTopics, type FoundTopic, foundTopic, holdsOthers, sameQos } from './discovery.ts';
 import type { RosHost } from './ros-host.ts';
 
 export type RosSourceOptions = {
@@ -50,6 +50,7 @@ export class RosSource implements SampleSource {
   readonly #discovered: DiscoveredTopics;
   /** A topic had no place at the last look: told once, until there was a look at which all had one. */
   #crowded = false;
+  #toldNames = false;
   #onSample: (sample: Sample) => void = () => {};
   #watch: { cancel(): void } | undefined;
   /** The newest graph not looked at yet; looks do not overlap. */
@@ -85,7 +86,10 @@ export class RosSource implements SampleSource {
       throw error;
     }
     this.#host.onState((state) => {
-      if (!this.#closed) onState(state);
+      if (this.#closed) return;
+      if (!state.connected) this.#unsee();
+      else if (this.#next) this.#changed(this.#next);
+      onState(state);
     });
     onState(this.#host.state());
     if (this.#waiting.size > 0 || (this.#options.discover ?? []).length > 0)
@@ -120,17 +124,29 @@ export class RosSource implements SampleSource {
 
   #changed(graph: GraphSnapshot): void {
     this.#next = graph;
-    if (this.#looking) return;
+    // A topic that is bridged while a host starts would be asked for twice; it is looked at once the host is there.
+    if (this.#looking || !this.#host.state().connected) return;
     this.#looking = true;
     this.#look()
       .catch((error: unknown) => this.#fault(EdgeError.from(error, 'ros.failed', 'look at', 'the ROS graph')))
       .finally(() => {
         this.#looking = false;
+        // Told while the last look gave up.
+        if (this.#next && !this.#closed) this.#changed(this.#next);
       });
+  }
+
+  /** The host is gone: what it told of the graph says nothing any more, and the next one tells all of it anew. */
+  #unsee(): void {
+    this.#next = undefined;
+    this.#last = undefined;
+    this.#lookAgain?.cancel();
+    this.#discovered.pause(this.#host.clock.monotonicMs());
   }
 
   async #look(): Promise<void> {
     for (let graph = this.#next; graph && !this.#closed; graph = this.#next) {
+      if (!this.#host.state().connected) return;
       this.#next = undefined;
       this.#last = graph;
       for (const topic of graph.topics) {
@@ -143,22 +159,32 @@ export class RosSource implements SampleSource {
       const { discover = [], deny = [] } = this.#options;
       const rules = { allow: discover, deny, known, ownNodes: this.#host.ownNodes };
       const found = discoveredTopics(graph, rules);
-      this.#release(found);
+      // Its host ended while it was looked at.
+      if (this.#last !== graph) return;
+      this.#release(graph, found);
       let refused: string | undefined;
-      for (const one of found) if (!(await this.#follow(one))) refused ??= one.topic;
+      for (const one of found) {
+        if (!(await this.#follow(one))) refused ??= one.topic;
+        if (this.#last !== graph) return;
+      }
       this.#tellCrowded(refused);
     }
   }
 
   /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
-  #release(found: readonly FoundTopic[]): void {
+  #release(graph: GraphSnapshot, found: readonly FoundTopic[]): void {
     if (this.#closed) return;
-    const { clock } = this.#host;
+    const { clock, ownNodes } = this.#host;
+    this.#lookAgain?.cancel();
+    // A partition hides all of them at once: the topics stay subscribed, and its gap is counted as lost.
+    if (!holdsOthers(graph, ownNodes)) {
+      this.#discovered.pause(clock.monotonicMs());
+      return;
+    }
     const published = new Set(found.map(({ topic }) => topic));
     const released = this.#discovered.look(published, clock.monotonicMs());
     for (const topic of released) this.#unbridge(topic);
     if (released.length > 0) this.#options.onReleased?.(released);
-    this.#lookAgain?.cancel();
     const dueMs = this.#discovered.nextDueMs();
     if (dueMs === undefined) return;
     this.#lookAgain = clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => {
@@ -179,9 +205,14 @@ export class RosSource implements SampleSource {
       this.#unbridge(topic);
       this.#discovered.delete(topic);
     }
-    if (this.#discovered.isFull) return false;
+    const shortage = this.#discovered.shortage(topic, type);
+    if (shortage === 'places') return false;
+    if (shortage === 'names') {
+      this.#tellNames(topic);
+      return true;
+    }
     await this.#attempt({ topic, type, qos }, publishers);
-    if (this.#bridged.has(topic)) this.#discovered.add(topic);
+    if (this.#bridged.has(topic)) this.#discovered.add(topic, type);
     return true;
   }
 
@@ -191,6 +222,12 @@ export class RosSource implements SampleSource {
     if (refused === undefined || wasCrowded) return;
     const message = `discovery found more than ${DISCOVERED_MAX} topics at a time; narrow ros.discover`;
     this.#options.onFault?.(failed(message, refused));
+  }
+
+  #tellNames(refused: string): void {
+    if (this.#toldNames) return;
+    this.#toldNames = true;
+    this.#options.onFault?.(failed(NAMES_EXHAUSTED, refused));
   }
 
   /** False when it has to be tried again; what is wrong has been told. */

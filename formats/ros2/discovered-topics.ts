@@ -1,5 +1,15 @@
 /** How long a topic that nobody publishes keeps its place, milliseconds: a node that is started anew is back by then. */
 export const RELEASE_AFTER_MS = 60_000;
+/**
+ * Different names that discovery takes in the life of a source, a name once for each type. A place is given back; what
+ * was recorded and counted of a name stays in memory, and a recording has 65,535 channels. Robots have some hundreds.
+ */
+export const DISCOVERED_NAMES_MAX = 4_096;
+/** What is told of the first name that is not taken. */
+export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon began, and takes no other name; restart the daemon, and keep names that change with each start out by ros.deny`;
+
+/** What there is no more of. */
+export type DiscoveryShortage = 'places' | 'names';
 
 /**
  * The topics that discovery has added: so many places, and each is given back when nobody has published its topic for
@@ -10,17 +20,23 @@ export class DiscoveredTopics {
   readonly #releaseAfterMs: number;
   /** Since when nobody publishes it; undefined while somebody does. */
   readonly #absentSinceMs = new Map<string, number | undefined>();
+  /** Each topic and type that ever had a place. */
+  readonly #names = new Set<string>();
+  #pausedSinceMs: number | undefined;
 
   constructor(topicsMax: number, releaseAfterMs = RELEASE_AFTER_MS) {
     this.#topicsMax = topicsMax;
     this.#releaseAfterMs = releaseAfterMs;
   }
 
-  get isFull(): boolean {
-    return this.#absentSinceMs.size >= this.#topicsMax;
+  /** Why it cannot be added; undefined when it can. */
+  shortage(topic: string, type: string): DiscoveryShortage | undefined {
+    if (this.#names.size >= DISCOVERED_NAMES_MAX && !this.#names.has(`${topic} ${type}`)) return 'names';
+    return this.#absentSinceMs.size >= this.#topicsMax ? 'places' : undefined;
   }
 
-  add(topic: string): void {
+  add(topic: string, type: string): void {
+    this.#names.add(`${topic} ${type}`);
     this.#absentSinceMs.set(topic, undefined);
   }
 
@@ -32,8 +48,17 @@ export class DiscoveredTopics {
     this.#absentSinceMs.clear();
   }
 
+  /**
+   * The graph is not seen, or empty but for us: that is a link that broke, and of nobody it says that he is gone. Absence
+   * goes on with the next look.
+   */
+  pause(nowMs: number): void {
+    this.#pausedSinceMs ??= nowMs;
+  }
+
   /** Takes note of who is published now; what was not for long enough loses its place, and is returned. */
   look(published: ReadonlySet<string>, nowMs: number): string[] {
+    this.#resume(nowMs);
     const released: string[] = [];
     for (const [topic, sinceMs] of this.#absentSinceMs) {
       if (published.has(topic)) this.#absentSinceMs.set(topic, undefined);
@@ -46,11 +71,21 @@ export class DiscoveredTopics {
 
   /** When the next place may be given back: look again by then, although the graph has not changed. */
   nextDueMs(): number | undefined {
+    if (this.#pausedSinceMs !== undefined) return undefined;
     let dueMs: number | undefined;
     for (const sinceMs of this.#absentSinceMs.values()) {
       if (sinceMs !== undefined)
         dueMs = Math.min(dueMs ?? Number.POSITIVE_INFINITY, sinceMs + this.#releaseAfterMs);
     }
     return dueMs;
+  }
+
+  #resume(nowMs: number): void {
+    const pausedSinceMs = this.#pausedSinceMs;
+    if (pausedSinceMs === undefined) return;
+    this.#pausedSinceMs = undefined;
+    // Not begun anew: a robot of one node that starts again and again would keep all of its names.
+    for (const [topic, sinceMs] of this.#absentSinceMs)
+      if (sinceMs !== undefined) this.#absentSinceMs.set(topic, sinceMs + nowMs - pausedSinceMs);
   }
 }

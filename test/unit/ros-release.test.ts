@@ -3,8 +3,14 @@ import { RosSession } from '../../adapters/ros/host/session.ts';
 import type { Vendor } from '../../adapters/ros/host/vendor.ts';
 import type { RosHost } from '../../adapters/ros/ros-host.ts';
 import { RosSource } from '../../adapters/ros/ros-source.ts';
-import { DEFAULT_QOS, type EdgeError, type GraphSnapshot, type TopicSpec } from '../../contract/core.ts';
-import { DiscoveredTopics, RELEASE_AFTER_MS } from '../../formats/ros2/index.ts';
+import {
+  DEFAULT_QOS,
+  type EdgeError,
+  type GraphSnapshot,
+  type SourceState,
+  type TopicSpec,
+} from '../../contract/core.ts';
+import { DISCOVERED_NAMES_MAX, DiscoveredTopics, RELEASE_AFTER_MS } from '../../formats/ros2/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 const STRING = 'std_msgs/msg/String';
@@ -17,10 +23,13 @@ function rig(configured: readonly TopicSpec[] = []) {
   const calls: string[] = [];
   const topicOf = new Map<number, string>();
   const tells = new Set<(graph: GraphSnapshot) => void>();
+  let onState: (state: SourceState) => void = () => {};
+  let connected = true;
+  const state = () => ({ connected, reason: '', lost: {} });
   let next = 0;
   const host = {
     clock,
-    ownNodes: new Set<string>(),
+    ownNodes: new Set(['/us']),
     api: {
       graph: {
         watch: (tell: (graph: GraphSnapshot) => void) => {
@@ -33,8 +42,10 @@ function rig(configured: readonly TopicSpec[] = []) {
     release: async () => {},
     definitionOf: () => 'string data',
     isInstalled: () => true,
-    onState: () => {},
-    state: () => ({ connected: true, reason: '', lost: {} }),
+    onState: (listen: typeof onState) => {
+      onState = listen;
+    },
+    state,
     subscribe: async ({ topic }: TopicSpec) => {
       topicOf.set(next, topic);
       calls.push(`+${topic}`);
@@ -53,16 +64,20 @@ function rig(configured: readonly TopicSpec[] = []) {
     onReleased: (topics) => released.push(...topics),
   });
   /** The graph changes to this, and the source has time to follow. */
-  const publish = async (topics: readonly string[]) => {
+  const publish = async (topics: readonly string[], others = ['/them']) => {
     const publishers = [{ node: '/them', type: STRING, qos: DEFAULT_QOS }];
     const graph: GraphSnapshot = {
-      nodes: [],
+      nodes: ['/us', ...others].map((name) => ({ name, enclave: '' })),
       services: [],
       actions: [],
       topics: topics.map((topic) => ({ topic, types: [STRING], publishers, subscribers: [] })),
     };
     for (const tell of tells) tell(graph);
     await new Promise((resolve) => setImmediate(resolve));
+  };
+  const connect = (isConnected: boolean) => {
+    connected = isConnected;
+    onState(state());
   };
   const bridged = () => [...topicOf.values()].sort();
   const later = async (ms: number) => {
@@ -75,7 +90,7 @@ function rig(configured: readonly TopicSpec[] = []) {
       () => {},
       () => {},
     );
-  return { clock, source, open, calls, faults, released, publish, bridged, later };
+  return { clock, source, open, calls, faults, released, publish, connect, bridged, later };
 }
 
 describe('a discovered topic that nobody publishes', () => {
@@ -116,6 +131,51 @@ describe('a discovered topic that nobody publishes', () => {
     await publish([]);
     await later(2 * RELEASE_AFTER_MS);
     expect(bridged()).toEqual(['/kept']);
+  });
+
+  it('is kept while nobody but us is seen: that is a link that broke', async () => {
+    const { open, publish, later, calls, released } = rig();
+    await open();
+    await publish(['/a', '/b']);
+    await publish(['/b']);
+    await later(RELEASE_AFTER_MS - 10);
+    await publish([], []);
+    await later(10 * RELEASE_AFTER_MS);
+    expect(calls).toEqual(['+/a', '+/b']);
+    // What was seen to be absent before goes on where it was.
+    await publish(['/b']);
+    await later(9);
+    expect(released).toEqual([]);
+    await later(1);
+    expect(released).toEqual(['/a']);
+  });
+
+  it('is kept while the host is gone; what the new one sees is bridged when that is there', async () => {
+    const { open, publish, connect, later, calls, released } = rig();
+    await open();
+    await publish(['/a']);
+    await publish([]);
+    connect(false);
+    await later(10 * RELEASE_AFTER_MS);
+    await publish(['/a', '/b']);
+    expect([calls, released]).toEqual([['+/a'], []]);
+    connect(true);
+    await later(0);
+    expect(calls).toEqual(['+/a', '+/b']);
+    await later(10 * RELEASE_AFTER_MS);
+    expect(released).toEqual([]);
+  });
+
+  it('is left to the next host where this one ends while the graph is followed', async () => {
+    const { open, publish, connect, calls } = rig();
+    await open();
+    const following = publish(['/a', '/b']);
+    connect(false);
+    await following;
+    expect(calls).toEqual(['+/a']);
+    connect(true);
+    await publish(['/a', '/b']);
+    expect(calls).toEqual(['+/a', '+/b']);
   });
 
   it('is not looked at any more when the source is closed', async () => {
@@ -163,15 +223,33 @@ describe('places for discovered topics', () => {
   });
 });
 
+it('names that change for ever are not taken without end: told once, and known ones go on', async () => {
+  const { open, publish, later, faults, bridged } = rig();
+  await open();
+  for (let from = 0; from < DISCOVERED_NAMES_MAX; from += PLACES) {
+    await publish(names(PLACES, from));
+    await publish([]);
+    await later(RELEASE_AFTER_MS);
+  }
+  expect(faults).toEqual([]);
+  await publish(['/new', '/newer', ...names(2)]);
+  await publish(['/newest', ...names(2)]);
+  expect(bridged()).toEqual(names(2));
+  expect(faults.map(({ subject, message }) => [subject, message])).toEqual([
+    ['/new', expect.stringMatching(/4096 different topics.*restart.*ros\.deny/)],
+  ]);
+});
+
 it('places: what was absent for long is returned once, and its place is free', () => {
   const places = new DiscoveredTopics(2, 10);
-  places.add('/a');
-  places.add('/b');
-  expect([places.isFull, places.nextDueMs()]).toEqual([true, undefined]);
+  const isFull = () => places.shortage('/c', STRING) === 'places';
+  places.add('/a', STRING);
+  places.add('/b', STRING);
+  expect([isFull(), places.nextDueMs()]).toEqual([true, undefined]);
   expect(places.look(new Set(['/b']), 100)).toEqual([]);
   expect(places.nextDueMs()).toBe(110);
   expect(places.look(new Set(['/b']), 110)).toEqual(['/a']);
-  expect([places.isFull, places.nextDueMs()]).toEqual([false, undefined]);
+  expect([isFull(), places.nextDueMs()]).toEqual([false, undefined]);
   expect(places.look(new Set(), 200)).toEqual([]);
 });
 
@@ -205,4 +283,26 @@ describe('losses of a topic that is released', () => {
     heard.get('/lossy')!(Buffer.alloc(8));
     expect(session.lost()).toEqual({ '/lossy': 2 });
   });
+});
+
+it('a topic that is asked for twice under one number is heard once, and can be ended', () => {
+  const live = new Set<object>();
+  const node = {
+    createSubscription: () => {
+      const one = {};
+      live.add(one);
+      return one;
+    },
+    destroySubscription: (one: object) => live.delete(one),
+  };
+  const vendor = { rcl: { QoS: class {} }, events: {} } as unknown as Vendor;
+  const start = { node: 'edge', namespace: '', useSimTime: false, native: true };
+  const outlet = { notice: () => {}, sample: () => true };
+  const session = new RosSession(vendor, node as never, new ManualClock(), outlet, start);
+  const spec = { topic: '/a', type: 'acme_msgs/msg/A', qos: DEFAULT_QOS };
+  for (const id of [1, 2])
+    session.subscribe({ kind: 'subscribe', id, channel: 7, spec, raw: { headed: false } });
+  expect(live.size).toBe(1);
+  session.unsubscribe(7);
+  expect(live.size).toBe(0);
 });

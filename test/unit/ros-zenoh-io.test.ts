@@ -256,6 +256,8 @@ describe('ROS over Zenoh', () => {
 
   it('lets go of a discovered topic that nobody publishes any more, and keeps what it lost', async () => {
     const us = await node('edge');
+    // Somebody else stays: a graph without anybody is a link that broke, and releases nothing.
+    await node('robot');
     const released: string[] = [];
     const samples: Sample[] = [];
     const from = new RosZenohSource(us.session, {

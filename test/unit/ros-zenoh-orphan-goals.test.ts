@@ -95,6 +95,54 @@ it('a goal whose server was lost from sight is cancelled when it is seen again',
   expect(reports).toEqual([expect.stringContaining('was cancelled, nobody held it')]);
 });
 
+/** Lets the server answer the newest cancel with this, and time pass until the next is due. */
+async function answer({ clock, cancels }: ReturnType<typeof rig>, word: MessageValue) {
+  cancels().at(-1)!.answer.resolve(word);
+  await clock.advance(0);
+  await clock.advance(1_000);
+}
+const UNKNOWN = { return_code: 2, goals_canceling: [] };
+
+async function unheard(one: ReturnType<typeof rig>) {
+  const sent = one.client.send({}, soon);
+  one.of('send_goal')[0]!.answer.reject(refusal('deadline.exceeded'));
+  await expect(sent).rejects.toThrow();
+}
+
+it('a goal that its server does not know yet is cancelled once it has accepted it', async () => {
+  const one = rig();
+  await unheard(one);
+  for (let i = 0; i < 3; i++) await answer(one, UNKNOWN);
+  expect(one.reports).toEqual([]);
+  await answer(one, one.cancelled());
+  expect(one.cancels()).toHaveLength(4);
+  expect(one.reports).toEqual([expect.stringContaining('was cancelled, nobody held it')]);
+});
+
+it('a goal that its server does not know for a minute was never taken; one that has ended needs no cancel', async () => {
+  const one = rig();
+  await unheard(one);
+  for (let i = 0; i < 100; i++) await answer(one, UNKNOWN);
+  expect(one.cancels()).toHaveLength(61);
+  const other = rig();
+  await unheard(other);
+  await answer(other, { return_code: 3, goals_canceling: [] });
+  expect(other.cancels()).toHaveLength(1);
+  expect([...one.reports, ...other.reports]).toEqual([]);
+});
+
+it('a goal that its server refuses to cancel is told, once, and asked for again', async () => {
+  for (const code of [0, 1]) {
+    const one = rig();
+    await unheard(one);
+    for (let i = 0; i < 3; i++) await answer(one, { return_code: code, goals_canceling: [] });
+    expect(one.reports).toEqual([expect.stringContaining('its server refuses to cancel it')]);
+    await answer(one, one.cancelled());
+    expect(one.cancels()).toHaveLength(4);
+    expect(one.reports).toHaveLength(2);
+  }
+});
+
 it('a goal whose server stays away is looked for ten minutes, and alarms nobody', async () => {
   const { client, clock, of, cancels, reports } = rig();
   const sent = client.send({}, soon);

@@ -74,6 +74,8 @@ export class RosSession {
 
   /** Throws `sample.unknown_type` or `ros.failed` (HostFault). */
   subscribe({ channel, spec, raw }: Extract<Control, { kind: 'subscribe' }>): void {
+    // Asked for twice, each sample would come twice, and the first subscription could never be ended.
+    this.unsubscribe(channel);
     const type = raw ? this.#rawType(spec) : spec.type;
     const headed = raw?.headed ?? hasLeadingHeader(messageClass(this.#rcl, spec.type));
     this.#requireNative(spec);

@@ -31,6 +31,11 @@ const FEEDBACK_SETTLES_MS = 20;
 const DISOWN_MS = 5_000;
 const DISOWN_AGAIN_MS = 1_000;
 const DISOWN_FOR_MS = 600_000;
+/**
+ * A server that does not know the goal may still decide whether it accepts it: it is asked again for this long from its
+ * first such answer on, milliseconds. Later the goal was never taken, or is forgotten.
+ */
+const DISOWN_UNKNOWN_MS = 60_000;
 /** Goals that are cancelled so at a time. */
 const DISOWNED_MAX = 1_024;
 /** What did not fit was not sent, and nobody was there who could have taken it. */
@@ -41,6 +46,11 @@ const ENDED: Readonly<Record<number, GoalStatus>> = {
   [GOAL_STATUS.canceled]: 'canceled',
   [GOAL_STATUS.aborted]: 'aborted',
 };
+
+/** What a server said to a cancel, by `action_msgs/srv/CancelGoal`. */
+type CancelWord = 'canceling' | 'rejected' | 'unknown' | 'terminated';
+const CANCEL_REJECTED = 1;
+const CANCEL_TERMINATED = 3;
 
 type OnFeedback = (value: MessageValue) => void;
 
@@ -103,7 +113,11 @@ export class ActionClient {
     });
     // The server may live and only the network have hidden it: it must not move on for nobody.
     result.catch(() => void this.#disown(goalId));
-    return { goalId, result, cancel: (timeoutMs) => this.#cancel(goalId, { timeoutMs }) };
+    return {
+      goalId,
+      result,
+      cancel: async (timeoutMs) => (await this.#cancel(goalId, { timeoutMs })) === 'canceling',
+    };
   }
 
   async close(): Promise<void> {
@@ -187,11 +201,16 @@ export class ActionClient {
     }
   }
 
-  async #cancel(goalId: string, options: CallOptions): Promise<boolean> {
+  async #cancel(goalId: string, options: CallOptions): Promise<CancelWord> {
     const request = { goal_info: { goal_id: { uuid: goalBytes(goalId) } } };
     const answer = await this.#call('cancel_goal', 'action_msgs/srv/CancelGoal', request, options);
     const canceling = answer['goals_canceling'] as { goal_id: { uuid: Uint8Array } }[];
-    return answer['return_code'] === 0 && canceling.some(({ goal_id }) => goalText(goal_id.uuid) === goalId);
+    const code = answer['return_code'];
+    if (code === CANCEL_REJECTED) return 'rejected';
+    if (code === CANCEL_TERMINATED) return 'terminated';
+    const isOurs = canceling.some(({ goal_id }) => goalText(goal_id.uuid) === goalId);
+    if (code === 0) return isOurs ? 'canceling' : 'rejected';
+    return 'unknown';
   }
 
   /** Nobody waits for this; it ends when we leave the graph. Never rejects. */
@@ -203,13 +222,26 @@ export class ActionClient {
       return this.#tell(goalId, 'that nobody holds is not cancelled: there are too many');
     this.#disowned += 1;
     const untilMs = clock.monotonicMs() + DISOWN_FOR_MS;
+    let isTold = false;
+    let unknownUntilMs: number | undefined;
     let failure: unknown;
     while (!signal.aborted) {
       try {
-        const cancelled = await this.#cancel(goalId, { timeoutMs: DISOWN_MS, signal });
-        if (cancelled) this.#tell(goalId, 'was cancelled, nobody held it');
+        const word = await this.#cancel(goalId, { timeoutMs: DISOWN_MS, signal });
         failure = undefined;
-        break;
+        if (word === 'canceling') this.#tell(goalId, 'was cancelled, nobody held it');
+        if (word === 'canceling' || word === 'terminated') break;
+        if (word === 'rejected' && !isTold) {
+          isTold = true;
+          this.#tell(
+            goalId,
+            'that nobody holds runs on: its server refuses to cancel it, and is asked again',
+          );
+        }
+        if (word === 'unknown') {
+          unknownUntilMs ??= clock.monotonicMs() + DISOWN_UNKNOWN_MS;
+          if (clock.monotonicMs() >= unknownUntilMs) break;
+        }
       } catch (error) {
         failure = error;
       }

@@ -7,7 +7,7 @@ import {
   type Timer,
   type TopicSpec,
 } from '../../../contract/core.ts';
-import { DiscoveredTopics } from '../../../formats/ros2/discovered-topics.ts';
+import { DiscoveredTopics, NAMES_EXHAUSTED } from '../../../formats/ros2/discovered-topics.ts';
 import { qosForPublishers } from '../../../formats/ros2/qos.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
@@ -45,6 +45,7 @@ export class RosZenohSource implements SampleSource {
   #connected = false;
   /** A topic had no place at the last look: told once, until there was a look at which all had one. */
   #crowded = false;
+  #toldNames = false;
   #closed = false;
 
   constructor(session: RosZenohSession, options: RosZenohSourceOptions = {}) {
@@ -105,13 +106,17 @@ export class RosZenohSource implements SampleSource {
     await this.#session.release(this);
   }
 
-  async #read(spec: TopicSpec): Promise<void> {
-    if (this.#readers.has(spec.topic)) return;
+  /** False when it was let go of meanwhile: then the topic may have another reader, which is not touched. */
+  async #read(spec: TopicSpec): Promise<boolean> {
+    if (this.#readers.has(spec.topic)) return true;
     const reader = new TopicReader(this.#session, spec, (sample) => this.#onSample?.(sample));
     this.#readers.set(spec.topic, reader);
+    const isHeld = () => this.#readers.get(spec.topic) === reader;
     try {
       await reader.open();
+      return isHeld();
     } catch (error) {
+      if (!isHeld()) return false;
       this.#readers.delete(spec.topic);
       throw error;
     }
@@ -139,7 +144,9 @@ export class RosZenohSource implements SampleSource {
     const fresh = found.filter(({ topic }) => !this.#readers.has(topic));
     let refused: string | undefined;
     for (const spec of fresh) {
-      if (this.#discovered.isFull) refused ??= spec.topic;
+      const shortage = this.#discovered.shortage(spec.topic, spec.type);
+      if (shortage === 'places') refused ??= spec.topic;
+      else if (shortage === 'names') this.#tellNames(spec.topic);
       else this.#follow(spec);
     }
     if (refused !== undefined && !this.#crowded) this.#tellCrowded(refused);
@@ -147,9 +154,9 @@ export class RosZenohSource implements SampleSource {
   }
 
   #follow(spec: TopicSpec): void {
-    this.#discovered.add(spec.topic);
+    this.#discovered.add(spec.topic, spec.type);
     this.#read(spec).then(
-      () => this.#options.onTopics?.([spec]),
+      (isRead) => isRead && this.#options.onTopics?.([spec]),
       (error: unknown) => {
         this.#discovered.delete(spec.topic);
         if (!this.#closed)
@@ -161,10 +168,15 @@ export class RosZenohSource implements SampleSource {
   /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
   #release(found: readonly TopicSpec[]): void {
     const { clock, graph } = this.#session;
+    this.#lookAgain?.cancel();
+    // A link that broke hides all of them at once. They stay subscribed: its gap in their numbers is counted as lost.
+    if (found.length === 0 && this.#session.strangers() === 0) {
+      this.#discovered.pause(clock.monotonicMs());
+      return;
+    }
     const released = this.#discovered.look(new Set(found.map(({ topic }) => topic)), clock.monotonicMs());
     for (const topic of released) this.#drop(topic);
     if (released.length > 0) this.#options.onReleased?.(released);
-    this.#lookAgain?.cancel();
     const dueMs = this.#discovered.nextDueMs();
     if (dueMs === undefined) return;
     const waitMs = Math.max(0, dueMs - clock.monotonicMs());
@@ -186,5 +198,11 @@ export class RosZenohSource implements SampleSource {
   #tellCrowded(topic: string): void {
     const message = `discovery found more than ${DISCOVERED_MAX} topics at a time; narrow ros.discover`;
     this.#session.report('error', `${topic}: ${message}`);
+  }
+
+  #tellNames(topic: string): void {
+    if (this.#toldNames) return;
+    this.#toldNames = true;
+    this.#session.report('error', `${topic}: ${NAMES_EXHAUSTED}`);
   }
 }

@@ -1,4 +1,4 @@
-import { type CallOptions, EdgeError, type MessageValue, type Reply } from '../../../contract/core.ts';
+import { type CallOptions, EdgeError, type MessageValue, pause, type Reply } from '../../../contract/core.ts';
 import { makeAttachment, readAttachment } from './attachment.ts';
 import type { MessageCodec } from './message-codec.ts';
 import { dataKey, type Entity, NO_TYPE_HASH, nodeName } from './names.ts';
@@ -45,9 +45,15 @@ export class ServiceCaller {
     const server = await this.#serverOf(name, type, hash, options);
     const client = this.#client(name, type, server.entity.end!.hash);
     const leftMs = () => Math.max(1, untilMs - clock.monotonicMs());
-    const ask = this.#ask(name, type, payload, client, server, leftMs);
-    const answer = await settle(clock, { ...options, timeoutMs: leftMs() }, 'call a service', name, ask);
-    return this.#codec.decode(`${type}_Response`, answer);
+    let isSettled = false;
+    const isOver = () => isSettled || options.signal?.aborted === true;
+    try {
+      const ask = this.#ask(name, type, payload, client, server, leftMs, isOver);
+      const answer = await settle(clock, { ...options, timeoutMs: leftMs() }, 'call a service', name, ask);
+      return this.#codec.decode(`${type}_Response`, answer);
+    } finally {
+      isSettled = true;
+    }
   }
 
   /** True while some server of that name and type is in the graph. */
@@ -77,11 +83,13 @@ export class ServiceCaller {
     client: Client,
     server: Server,
     leftMs: () => number,
+    isOver: () => boolean,
   ): Promise<Uint8Array> {
     const { clock, options } = this.#session;
     const key = dataKey(options.domain, name, type, server.entity.end!.hash);
     const [space, endpoint] = await Promise.all([this.#session.space(), client.endpoint]);
-    for (;;) {
+    // Whoever gave up has told so: what is asked after that would have its effect behind his back.
+    while (!isOver()) {
       // Other requests of this client go on meanwhile.
       client.sequence += 1n;
       const { sequence } = client;
@@ -96,8 +104,9 @@ export class ServiceCaller {
       if (answer) return answer;
       if (replies.length > 0) throw refusal(replies, name);
       if (clock.monotonicMs() - server.sinceMs > SERVER_SETTLES_MS) throw unanswered(name);
-      await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+      await pause(clock, AGAIN_MS);
     }
+    throw unanswered(name);
   }
 
   async #serverOf(name: string, type: string, hash: string, options: CallOptions): Promise<Server> {

@@ -45,7 +45,8 @@ export class TopicReader {
   async open(): Promise<void> {
     try {
       await this.#subscribe(this.#own.hash ?? '*');
-      if (this.#own.hash !== undefined) await this.#announce(this.#own.hash);
+      // Closed meanwhile: nobody would take the token back.
+      if (this.#own.hash !== undefined && !this.#closed) await this.#announce(this.#own.hash);
     } catch (error) {
       await this.close();
       throw error;

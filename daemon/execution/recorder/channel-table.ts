@@ -12,6 +12,7 @@ export type ChannelEntry = {
   sequence: number;
 };
 
+/** A channel id has 16 bits in MCAP, and 0 is none of ours. */
 const CHANNELS_MAX = 65_535;
 
 /** Channel ids by topic and type, and what a channel's declaration says. A topic that changes its type gets another. */
@@ -22,6 +23,7 @@ export class ChannelTable {
   readonly #byTopic = new Map<string, ChannelEntry>();
   readonly #others = new Map<string, ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
+  #toldFull = false;
 
   constructor(options: Pick<RecorderOptions, 'definitionOf' | 'report'>) {
     this.#definitionOf = (type) => options.definitionOf?.(type) ?? schemaFor(type)?.data;
@@ -38,15 +40,26 @@ export class ChannelTable {
     return entry === undefined || entry.type === type ? entry : this.#others.get(`${topic}\n${type}`);
   }
 
-  /** Undefined when there are too many, or the name cannot be one of a topic. */
-  add({ topic, type }: Sample): ChannelEntry | undefined {
+  /** Or why it gets none: there are too many, or the name cannot be one of a topic. */
+  add({ topic, type }: Sample): ChannelEntry | 'no_channel' | 'malformed' {
+    if (topic.includes('\n')) return 'malformed';
     const id = this.#byId.size + 1;
-    if (id > CHANNELS_MAX || topic.includes('\n')) return undefined;
+    if (id > CHANNELS_MAX) {
+      this.#tellFull(topic);
+      return 'no_channel';
+    }
     const entry = { id, topic, type, sequence: 0 };
     if (this.#byTopic.has(topic)) this.#others.set(`${topic}\n${type}`, entry);
     else this.#byTopic.set(topic, entry);
     this.#byId.set(id, entry);
     return entry;
+  }
+
+  #tellFull(topic: string): void {
+    if (this.#toldFull) return;
+    this.#toldFull = true;
+    const hint = 'restart the daemon, and keep topics whose names change out by ros.deny';
+    this.#report('error', `${topic}: not recorded, all ${CHANNELS_MAX} channels are taken`, { hint });
   }
 
   topicOf(id: number): string {

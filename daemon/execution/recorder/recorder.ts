@@ -118,7 +118,7 @@ export class Recorder {
     if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
     if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) return 'too_large';
     const channel = this.#channels.find(sample) ?? this.#addChannel(sample);
-    if (!channel) return 'malformed';
+    if (typeof channel === 'string') return channel;
     if (!this.#append(sample, channel)) return 'queue_full';
     channel.sequence += 1;
     this.#queuedBytes += MESSAGE_HEAD_BYTES + sample.bytes.length;
@@ -262,9 +262,9 @@ export class Recorder {
     return this.#worker !== undefined;
   }
 
-  #addChannel(sample: Sample): ChannelEntry | undefined {
+  #addChannel(sample: Sample): ChannelEntry | DropReason {
     const channel = this.#channels.add(sample);
-    if (channel) this.#announce(channel);
+    if (typeof channel !== 'string') this.#announce(channel);
     return channel;
   }
 
