@@ -32,6 +32,8 @@ export type Status = {
     readonly ready: boolean;
     readonly apps: readonly string[];
     readonly runs: readonly RunState[];
+    /** Applications that take no intents, each with the reason. */
+    readonly refused?: Readonly<Record<string, string>>;
     readonly phases: Readonly<Record<string, string>>;
     readonly load?: RunLoad;
   }>;

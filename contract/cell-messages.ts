@@ -161,7 +161,10 @@ export type ExecutionStatus = {
 export type RuntimeStatus = {
   readonly ready: boolean;
   readonly runs: readonly RunState[];
+  /** Those that take intents. */
   readonly apps: readonly string[];
+  /** The others, each with the reason. */
+  readonly refused?: Readonly<Record<string, string>>;
   readonly phase: Readonly<Record<string, string>>;
   readonly load?: RunLoad;
 };

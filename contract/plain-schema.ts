@@ -1,7 +1,14 @@
 import { EdgeError } from './edge-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-type Work = { readonly root: Json; parts: number; chars: number; named: string; led: string };
+type Work = {
+  readonly root: Json;
+  readonly budget: SchemaBudget;
+  /** What each reference leads to, found once: a text may be long, and be met at every turn. */
+  readonly found: Map<string, unknown>;
+  named: string;
+  led: string;
+};
 
 /** Sub-schemas below one another, and references one after another. */
 const DEPTH_MAX = 64;
@@ -28,15 +35,62 @@ const NOTES = new Set([
   'writeOnly',
 ]);
 
+type BudgetLimits = {
+  readonly partsMax?: number;
+  readonly charsMax?: number;
+  readonly depthMax?: number;
+  /** Whose it is, as an error says it. */
+  readonly of?: string;
+  /** One that this one counts towards as well. */
+  readonly within?: SchemaBudget;
+};
+
+/**
+ * What schemas may come to while they are unfolded: all that are given the same one come to no more together. Who takes
+ * several schemas in one request gives them one, or the request could ask for as much work as it has schemas.
+ */
+export class SchemaBudget {
+  readonly depthMax: number;
+  readonly #limits: Required<Omit<BudgetLimits, 'within'>>;
+  readonly #within: SchemaBudget | undefined;
+  #parts = 0;
+  #chars = 0;
+
+  constructor({ within, ...limits }: BudgetLimits = {}) {
+    this.#limits = { partsMax: PARTS_MAX, charsMax: CHARS_MAX, depthMax: DEPTH_MAX, of: 'it', ...limits };
+    this.#within = within;
+    this.depthMax = this.#limits.depthMax;
+  }
+
+  /** Parts that were visited so far. */
+  get parts(): number {
+    return this.#parts;
+  }
+
+  /** Counts; says what is wrong where it was too much. */
+  spend(parts: number, chars: number): string | undefined {
+    const { of, partsMax, charsMax } = this.#limits;
+    this.#parts += parts;
+    this.#chars += chars;
+    if (this.#parts > partsMax) return `${of} unfolds to more than ${partsMax} parts`;
+    if (this.#chars > charsMax) return `${of} unfolds to more than ${charsMax} characters`;
+    return this.#within?.spend(parts, chars);
+  }
+}
+
 /**
  * A JSON Schema without references: each is replaced by the part of the same document that it leads to, as writers of
  * schemas put nested models (`{"$ref": "#/$defs/Pose"}`), and an `allOf` of one is that one. What checks, shows and
  * nests it then needs no document round it. Takes JSON, never changes it. Throws `schema.invalid` that names the place
- * below `path` where a reference leads elsewhere, nowhere or back to itself, or where it unfolds to a giant. Says
- * nothing of the rest: who takes schemas of strangers judges what comes out of this.
+ * below `path` where a reference leads elsewhere, nowhere or back to itself, or where it unfolds to a giant, that is
+ * past its `budget`. Says nothing of the rest: who takes schemas of strangers judges what comes out of this.
  */
-export function plainSchema(schema: Json, path = ''): Record<string, unknown> | boolean {
-  const work: Work = { root: schema, parts: 0, chars: 0, named: '', led: '' };
+export function plainSchema(
+  schema: Json,
+  path = '',
+  budget = new SchemaBudget(),
+): Record<string, unknown> | boolean {
+  const work: Work = { root: schema, budget, found: new Map(), named: '', led: '' };
   const plain = unfold(schema, path, 0, [], work);
   // A name changes what the references below it mean.
   if (work.named !== '' && work.led !== '') throw no(work.named, 'only the root may have a name');
@@ -49,8 +103,9 @@ function unfold(value: unknown, path: string, depth: number, trail: readonly unk
     count(value, path, work);
     return value;
   }
-  if (Math.max(depth, trail.length) > DEPTH_MAX) throw no(path, `it is nested deeper than ${DEPTH_MAX}`);
-  if (++work.parts > PARTS_MAX) throw no(path, `it unfolds to more than ${PARTS_MAX} parts`);
+  const { depthMax } = work.budget;
+  if (Math.max(depth, trail.length) > depthMax) throw no(path, `it is nested deeper than ${depthMax}`);
+  spend(1, 0, path, work);
   if (depth > 0 && typeof value['$id'] === 'string') work.named = `${path}/$id`;
   const own: [string, unknown][] = [];
   for (const [word, held] of Object.entries(value)) {
@@ -77,14 +132,17 @@ function unfold(value: unknown, path: string, depth: number, trail: readonly unk
   if (!Object.hasOwn(value, '$ref')) return rest;
   const here = `${path}/$ref`;
   work.led = here;
-  const part = target(work.root, value['$ref'], here);
+  const part = target(value['$ref'], here, work);
   if (trail.includes(part)) throw no(here, `${said(value['$ref'])} refers to itself`);
   return beside(rest, unfold(part, path, depth, [...trail, part], work));
 }
 
 /** A schema that fits what fits both. The notes of the one that refers are nearer to what is meant. */
 function beside(schema: unknown, other: unknown): unknown {
-  if (!isObject(schema)) return other;
+  if (schema === true) return other;
+  // Nothing fits nothing and something else.
+  if (schema === false) return false;
+  if (!isObject(schema)) return { allOf: [schema, other] };
   const { type, ...rest } = schema;
   const same = type === undefined || (isObject(other) && other['type'] === type);
   if (!same || !Object.keys(rest).every((word) => NOTES.has(word))) {
@@ -95,9 +153,16 @@ function beside(schema: unknown, other: unknown): unknown {
   return Object.keys(rest).length === 0 ? other : { ...rest, allOf: [other] };
 }
 
-function target(root: Json, ref: unknown, path: string): unknown {
+function target(ref: unknown, path: string, work: Work): unknown {
   if (typeof ref !== 'string' || !(ref === '#' || ref.startsWith('#/')))
     throw no(path, `it refers to ${said(ref)}: only parts of itself are taken`);
+  spend(0, ref.length, path, work);
+  const found = work.found.get(ref) ?? find(work.root, ref, path);
+  work.found.set(ref, found);
+  return found;
+}
+
+function find(root: Json, ref: string, path: string): unknown {
   let here: unknown = root;
   for (const part of ref.split('/').slice(1)) {
     const name = decoded(part);
@@ -118,8 +183,12 @@ function decoded(part: string): string | undefined {
 }
 
 function count(value: unknown, path: string, work: Work): void {
-  work.chars += JSON.stringify(value)?.length ?? 0;
-  if (work.chars > CHARS_MAX) throw no(path, `it unfolds to more than ${CHARS_MAX} characters`);
+  spend(0, JSON.stringify(value)?.length ?? 0, path, work);
+}
+
+function spend(parts: number, chars: number, path: string, work: Work): void {
+  const fault = work.budget.spend(parts, chars);
+  if (fault !== undefined) throw no(path, fault);
 }
 
 function said(ref: unknown): string {

@@ -41,15 +41,17 @@ export function toolOf(
   };
 }
 
-/** The schema as plain JSON, its references followed, with every object of it closed. */
+/** The schema as plain JSON, its references followed where they can be, with every object of it closed. */
 function closed(schema: ToolSpec['input'], name: string): ToolSpec['input'] {
-  let plain: Record<string, unknown>;
+  let given: unknown;
   try {
-    plain = plainSchema(JSON.parse(JSON.stringify(schema)) as Record<string, unknown>) as typeof plain;
+    given = JSON.parse(JSON.stringify(schema));
   } catch (cause) {
     throw failed(name, `its parameters are no JSON Schema: ${(cause as Error).message}`);
   }
-  if (plain['type'] !== 'object') throw failed(name, 'its parameters are not those of an object');
+  const plain = isObject(given) ? withoutReferences(given) : given;
+  if (!isObject(plain) || plain['type'] !== 'object')
+    throw failed(name, 'its parameters are not those of an object');
   const input = close(plain) as ToolSpec['input'];
   try {
     // Compiled now: a schema that cannot be is a fault of the load, not of the first call.
@@ -58,6 +60,22 @@ function closed(schema: ToolSpec['input'], name: string): ToolSpec['input'] {
     throw failed(name, `its parameters are no JSON Schema: ${(cause as Error).message}`);
   }
   return input;
+}
+
+/**
+ * What refers in a circle or by name, as `Type.Cyclic` does, stays as it is: the operator trusts it, and our checker
+ * follows it.
+ */
+function withoutReferences(given: Record<string, unknown>): unknown {
+  try {
+    return plainSchema(given);
+  } catch {
+    return given;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function close(node: unknown): unknown {

@@ -51,6 +51,9 @@ export class McpServer {
   #opening: Promise<McpConnection> | undefined;
   #listing: Promise<void> | undefined;
   #retry: Timer | undefined;
+  /** Of pins that could not be written. */
+  #again: Timer | undefined;
+  #unwritten = 0;
   #idle: Timer | undefined;
   #state: McpServerView['state'] = 'idle';
   #reason = '';
@@ -120,6 +123,7 @@ export class McpServer {
     this.#stopped = true;
     this.#watch.stop();
     this.#retry?.cancel();
+    this.#again?.cancel();
     this.#idle?.cancel();
     const opened = await this.#opening?.catch(() => undefined);
     await (this.#connection ?? opened)?.close();
@@ -249,8 +253,33 @@ export class McpServer {
   }
 
   async #takeTools(connection: McpConnection): Promise<void> {
-    const news = await this.#shelf.take(await connection.list());
+    const { news, unpinned } = await this.#shelf.take(await connection.list());
     for (const view of news) this.#tell(view);
+    this.#pinsWritten(unpinned);
+  }
+
+  /** Pins that cannot be written, as on a full disk, end no connection: what is pinned is used on, the rest is tried again. */
+  #pinsWritten(fault: EdgeError | undefined): void {
+    const { clock, degraded, recovered, report } = this.#parts;
+    const subject = `${this.subject}.pins`;
+    this.#again?.cancel();
+    if (!fault) {
+      if (this.#unwritten > 0) recovered(subject);
+      this.#unwritten = 0;
+      return;
+    }
+    if (this.#stopped) return;
+    const { code, message } = fault;
+    const wait = backOff(this.#unwritten++);
+    report('warn', 'what is allowed of an MCP server could not be written', {
+      ...{ server: this.name, reason: message, retry_ms: wait },
+    });
+    if (this.#unwritten === 1)
+      degraded(new EdgeError(code, { operation: 'pin tools', subject, message, cause: fault }));
+    this.#again = clock.after(wait, () => {
+      const taken = this.#connection ? this.#list() : this.#connect();
+      taken.catch(() => {});
+    });
   }
 
   /** Once more after the one that is under way, however often it is asked for. */
@@ -300,11 +329,7 @@ export class McpServer {
   #failed(reason: string): void {
     if (this.#stopped) return;
     const { clock } = this.#parts;
-    const wait = Math.min(
-      LIMITS.MCP_RETRY_MAX_MS,
-      LIMITS.MCP_RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10),
-    );
-    this.#failures++;
+    const wait = backOff(this.#failures++);
     this.#state = 'failed';
     this.#reason = reason;
     this.#notBefore = clock.monotonicMs() + wait;
@@ -335,4 +360,8 @@ export class McpServer {
   #failure(message: string): EdgeError {
     return new EdgeError('mcp.failed', { operation: 'call', subject: this.subject, message });
   }
+}
+
+function backOff(failures: number): number {
+  return Math.min(LIMITS.MCP_RETRY_MAX_MS, LIMITS.MCP_RETRY_FIRST_MS * 2 ** Math.min(failures, 10));
 }

@@ -1,4 +1,4 @@
-import { checker, EdgeError, LIMITS, plainSchema } from '../../contract/index.ts';
+import { checker, EdgeError, LIMITS, plainSchema, SchemaBudget } from '../../contract/index.ts';
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { foreignText } from './foreign-text.ts';
 import { judgePattern } from './regex-safety.ts';
@@ -11,10 +11,15 @@ type Json = Record<string, unknown>;
 
 const DIALECT =
   /^https?:\/\/json-schema\.org\/(?:draft\/2020-12|draft\/2019-09|draft-07|draft-06)\/schema#?$/;
-const DEPTH_MAX = 24;
-const NODES_MAX = 2_000;
+/** Once references are followed, as the next two. */
+const DEPTH_MAX = 64;
+/** Sub-schemas and characters once references are followed: small schemas can unfold to large ones. */
+const UNFOLDED_MAX = 8_000;
+const UNFOLDED_CHARS_MAX = 524_288;
 const ENUM_MAX = 1_000;
 const NOTE_MAX = 256;
+/** Levels of a document: at most two for each of its sub-schemas, and those of `$defs`. */
+const NOTES_DEPTH_MAX = 2 * DEPTH_MAX + 2;
 const NAME = /^[\w$ .:@/+\-[\]]{1,128}$/;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 /** Words for people: they reach a model, so they are cut and cleaned. */
@@ -60,13 +65,14 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
     if (dialect !== undefined && !(typeof dialect === 'string' && DIALECT.test(dialect)))
       throw no('its $schema is not known');
     // First of all: what a reference leads to is looked at where it stands then, wherever it came from.
-    const root = plainSchema(given);
+    cutNotes(given, 0);
+    const budget = new SchemaBudget({ partsMax: UNFOLDED_MAX, charsMax: UNFOLDED_CHARS_MAX });
+    const root = plainSchema(given, '', budget);
     if (!isObject(root)) throw no('its root is not of type object');
     delete root['$schema'];
     delete root['$id'];
     if (root['type'] !== 'object') throw no('its root is not of type object');
-    const counter = { nodes: 0 };
-    walk(root, '', 0, counter);
+    walk(root, '', 0, { nodes: 0 });
     const open = [
       'additionalProperties',
       'unevaluatedProperties',
@@ -91,12 +97,22 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
   }
 }
 
+/** Words for people, cut before each reference multiplies them. What is a value stays as it is. */
+function cutNotes(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null || depth > NOTES_DEPTH_MAX) return;
+  for (const [key, one] of Object.entries(value)) {
+    if (typeof one === 'string') {
+      if (NOTES.has(key)) (value as Json)[key] = foreignText(one, NOTE_MAX);
+    } else if (!VALUES.has(key)) cutNotes(one, depth + 1);
+  }
+}
+
 /** Checks and cleans every sub-schema in place. */
 function walk(schema: unknown, path: string, depth: number, counter: { nodes: number }): void {
   if (typeof schema === 'boolean') return;
   if (!isObject(schema)) throw no(`${path || '/'}: it is no schema`);
   if (depth > DEPTH_MAX) throw no(`it is nested deeper than ${DEPTH_MAX}`);
-  if (++counter.nodes > NODES_MAX) throw no(`it has more than ${NODES_MAX} parts`);
+  if (++counter.nodes > UNFOLDED_MAX) throw no(`it has more than ${UNFOLDED_MAX} parts`);
   for (const [key, value] of Object.entries(schema)) {
     const here = `${path}/${key.slice(0, 64)}`;
     if (FORBIDDEN.has(key) || REFUSED.has(key)) throw no(`${here}: this is not taken`);

@@ -1,7 +1,7 @@
 import {
   type Checker,
   checker,
-  type EdgeError,
+  EdgeError,
   LIMITS,
   type McpToolView,
   type ToolSpec,
@@ -26,6 +26,14 @@ type Entry = {
   readonly tool: ShelfTool | undefined;
 };
 
+/** What came of a listing. */
+export type Taken = {
+  /** What a person should hear of. */
+  readonly news: readonly McpToolView[];
+  /** Why new tools could not be pinned: they wait until a listing is taken whose pins are durable. */
+  readonly unpinned: EdgeError | undefined;
+};
+
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 /** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it anew. */
 const PINS_MAX = 4 * LIMITS.MCP_TOOLS_MAX;
@@ -40,6 +48,7 @@ export class ToolShelf {
   readonly #config: McpServerConfig;
   readonly #pins: ToolPins;
   #entries = new Map<string, Entry>();
+  #unpinned: EdgeError | undefined;
 
   /** What was allowed before is there at once, before the server was ever started. */
   constructor(config: McpServerConfig, pins: ToolPins) {
@@ -48,8 +57,9 @@ export class ToolShelf {
     this.#build(pins.all().map((pin) => pin.definition));
   }
 
+  /** False as well where something of it is to be taken once more. */
   get known(): boolean {
-    return this.#entries.size > 0;
+    return this.#entries.size > 0 && this.#unpinned === undefined;
   }
 
   views(): readonly McpToolView[] {
@@ -67,32 +77,42 @@ export class ToolShelf {
     throw this.#notOffered(name, entry?.view.reason || 'the server offers it no longer as it did');
   }
 
-  /** Takes a listing: new tools are pinned, or wait. Settles when that is durable; gives what a person should hear of. */
-  async take(definitions: readonly ToolDefinition[]): Promise<readonly McpToolView[]> {
+  /**
+   * Takes a listing: new tools are pinned, or wait; what changed is withdrawn at once. Settles when that is durable. Where
+   * it cannot be made so, what could not be pinned waits and all else holds.
+   */
+  async take(definitions: readonly ToolDefinition[]): Promise<Taken> {
     const before = this.#entries;
     const listed = definitions.slice(0, LIMITS.MCP_TOOLS_MAX);
     const fresh: ToolDefinition[] = [];
-    for (const [n, one] of listed.entries()) {
+    for (const one of listed) {
       // Hundreds of schemas take long to compile: who drives a robot on this thread comes between them.
-      if (n % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
       if (this.#view(one).state === 'offered' && this.#pins.get(one.name) === undefined) fresh.push(one);
     }
-    const room = Math.max(0, PINS_MAX - this.#pins.all().length);
-    const trusted = this.#config.trust === 'first_use' && !this.#pins.damaged;
-    await this.#pins.set(
-      fresh.slice(0, room).map(
-        (definition): Pin => ({
-          sha256: hashOf(definition),
-          definition,
-          state: trusted ? 'allowed' : 'waiting',
-        }),
-      ),
-    );
+    // Before the disk is waited for, which may be full: what is not as it was pinned is called no more.
     this.#build(listed);
-    return this.views().filter(
+    const room = Math.max(0, PINS_MAX - this.#pins.all().length);
+    this.#unpinned = await this.#pinned(fresh.slice(0, room));
+    this.#build(listed);
+    const news = this.views().filter(
       ({ tool, state, reason }) =>
         state !== 'offered' && state !== 'denied' && before.get(tool)?.view.reason !== reason,
     );
+    return { news, unpinned: this.#unpinned };
+  }
+
+  async #pinned(fresh: readonly ToolDefinition[]): Promise<EdgeError | undefined> {
+    const trusted = this.#config.trust === 'first_use' && !this.#pins.damaged;
+    const state = trusted ? 'allowed' : 'waiting';
+    try {
+      await this.#pins.set(
+        fresh.map((definition): Pin => ({ sha256: hashOf(definition), definition, state })),
+      );
+      return undefined;
+    } catch (thrown) {
+      return EdgeError.from(thrown, 'log.failed', 'pin tools', `mcp.${this.#config.name}`);
+    }
   }
 
   /** Pins what the server says now. False where there is no such tool. */
@@ -152,13 +172,17 @@ export class ToolShelf {
         reason: `what the server says of it changed: ${differences(pin.definition, definition)}`,
       };
     if (pin?.state !== 'allowed') {
-      const many = pin === undefined && this.#pins.all().length >= PINS_MAX;
-      const reason = many
-        ? `the server has offered ${PINS_MAX} other tools already: a person has to allow this one`
-        : 'a person has to allow it first';
+      const reason = this.#whyWaiting(pin);
       return { ...view, state: 'waiting', reason };
     }
     return view;
+  }
+
+  #whyWaiting(pin: Pin | undefined): string {
+    if (pin === undefined && this.#pins.all().length >= PINS_MAX)
+      return `the server has offered ${PINS_MAX} other tools already: a person has to allow this one`;
+    if (pin === undefined && this.#unpinned) return 'it cannot be pinned: what is allowed cannot be written';
+    return 'a person has to allow it first';
   }
 
   /** What can be said without knowing what was allowed. */

@@ -84,6 +84,11 @@ function quotaLines(quotas: readonly QuotaView[]): string[] {
   return told.length === 0 ? [] : [`${'quotas'.padEnd(10)}${told.join('; ')}`];
 }
 
+function refusedOf(refused: Readonly<Record<string, string>> = {}): string {
+  const told = Object.entries(refused).map(([app, reason]) => `${app} (${reason})`);
+  return told.length === 0 ? '' : `; refused: ${told.join(', ')}`;
+}
+
 /** For example "; 1 waits for the log: disk full". */
 function unwrittenOf(load: RunLoad | undefined): string {
   const [first, ...more] = load?.unwritten ?? [];
@@ -123,7 +128,8 @@ function partLines({
     line(
       'runs',
       runs,
-      (r) => `${r.runs.length} open; applications: ${r.apps.join(', ')}${unwrittenOf(r.load)}`,
+      (r) =>
+        `${r.runs.length} open; applications: ${r.apps.join(', ')}${refusedOf(r.refused)}${unwrittenOf(r.load)}`,
     ),
     line(
       'recorder',

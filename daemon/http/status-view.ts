@@ -99,6 +99,7 @@ export async function statusView(
     runs: map(runtime, (r) => ({
       ready: r.ready,
       apps: r.apps,
+      ...(r.refused ? { refused: r.refused } : {}),
       runs: r.runs,
       phases: r.phase,
       load: r.load,

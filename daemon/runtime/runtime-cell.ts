@@ -26,7 +26,7 @@ import {
 } from '../../contract/index.ts';
 import type { ModelsOfRun } from './active-run.ts';
 import { decisionText } from './decisions.ts';
-import { checkFlowTools } from './flow/flow-tools-check.ts';
+import { refusedApps } from './flow/flow-tools-check.ts';
 import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
 import { IdempotencyKeys } from './idempotency-keys.ts';
@@ -76,7 +76,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #store: RunStore;
   readonly #scheduler: RunScheduler;
   readonly #apps: readonly string[];
-  readonly #checkFlows: () => void;
+  readonly #checkApps: () => ReadonlyMap<string, EdgeError>;
+  /** Applications that cannot do their work; their intents are refused with the reason. */
+  #refused: ReadonlyMap<string, EdgeError> = new Map();
   /** Pause, resume, messages, sessions, forks. */
   readonly control: RunControlApi;
   /** Questions to people, and who may answer them. */
@@ -141,9 +143,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     });
     const subRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
     const house = (app: Application) => [...subRuns, ...(options.tools?.(app) ?? [])];
-    this.#checkFlows = () => {
-      for (const app of options.apps) checkFlowTools(app, house(app), context.report);
-    };
+    this.#checkApps = () => refusedApps(options.apps, house, context.report);
     this.control = new RunControl({
       store,
       scheduler,
@@ -156,10 +156,11 @@ export class RuntimeCell implements Cell, RuntimeApi {
     });
   }
 
-  /** Throws `config.invalid` when a flow names a tool that nobody has. */
   async start(): Promise<void> {
-    this.#checkFlows();
+    this.#refused = this.#checkApps();
     await this.#store.load();
+    const faults = [...this.#refused.values()].map((error) => ({ error: error.toBody() }));
+    if (faults.length > 0) await this.#append(faults.map((payload) => ({ kind: 'cell.degraded', payload })));
     this.#context.bus.handle(METHODS.runtime.status, async () => this.status());
     await this.#beginGovernance();
     await this.#scheduler.resume();
@@ -249,7 +250,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const phase: Record<string, string> = {};
     for (const view of unfinished) if (view.phase !== undefined) phase[view.state.run_id] = view.phase;
     const runs = unfinished.map((view) => view.state);
-    return { ready: this.#ready, runs, apps: this.#apps, phase, load: this.#scheduler.load() };
+    const apps = this.#apps.filter((name) => !this.#refused.has(name));
+    const refused = Object.fromEntries([...this.#refused].map(([name, { message }]) => [name, message]));
+    const more = this.#refused.size > 0 ? { refused } : {};
+    return { ready: this.#ready, runs, apps, ...more, phase, load: this.#scheduler.load() };
   }
 
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
@@ -257,6 +261,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const judging = this.#opening.get(name) ?? 0;
     let key: string | undefined;
     try {
+      const fault = this.#refused.get(name);
+      if (fault) throw fault;
       this.#desk.refuseExpired(admitted.intent);
       this.#scheduler.queue.reserve(name, judging);
       key = concurrencyKey(admitted);

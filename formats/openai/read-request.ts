@@ -5,6 +5,7 @@ import {
   type ModelMessage,
   type ModelTool,
   plainSchema,
+  SchemaBudget,
   type ToolImage,
 } from '../../contract/core.ts';
 
@@ -77,10 +78,14 @@ export function readChatAsk(body: unknown): ChatAsk {
   const deadlineMs = given['deadline_ms'] ?? DEADLINE_MS_DEFAULT;
   if (typeof deadlineMs !== 'number' || !(deadlineMs > 0 && deadlineMs <= LIMITS.CHAT_DEADLINE_MS_MAX))
     throw invalid('/deadline_ms', `milliseconds above 0, at most ${LIMITS.CHAT_DEADLINE_MS_MAX}`);
-  const answerSchema = readFormat(given['response_format']);
+  const budget = new SchemaBudget({
+    ...{ of: 'the request', partsMax: REQUEST_PARTS_MAX, charsMax: REQUEST_CHARS_MAX },
+  });
+  const answerSchema = readFormat(given['response_format'], budget);
   const model = text(given['model'] ?? 'auto', '/model', 128);
   const call = given['call'] === undefined ? undefined : text(given['call'], '/call', 64);
-  const listed = tools === undefined ? [] : list(tools, '/tools', TOOLS_MAX).map(readTool);
+  const listed =
+    tools === undefined ? [] : list(tools, '/tools', TOOLS_MAX).map((one, i) => readTool(one, i, budget));
   const toolChoice = readChoice(given['tool_choice'], listed);
   return {
     model,
@@ -174,7 +179,7 @@ function readCall(value: unknown, path: string) {
   };
 }
 
-function readTool(value: unknown, i: number): ModelTool {
+function readTool(value: unknown, i: number, budget: SchemaBudget): ModelTool {
   const path = `/tools/${i}`;
   const tool = asObject(value, path);
   if (tool['type'] !== 'function') throw invalid(`${path}/type`, 'function');
@@ -191,6 +196,7 @@ function readTool(value: unknown, i: number): ModelTool {
     parameters: readSchema(
       told['parameters'] ?? { type: 'object', properties: {} },
       `${path}/function/parameters`,
+      budget,
     ),
   };
 }
@@ -210,7 +216,7 @@ function readChoice(value: unknown, tools: readonly ModelTool[]): ChatRequest['t
   return { name };
 }
 
-function readFormat(value: unknown): ChatRequest['answerSchema'] {
+function readFormat(value: unknown, budget: SchemaBudget): ChatRequest['answerSchema'] {
   if (value === undefined) return undefined;
   const format = asObject(value, '/response_format');
   if (format['type'] === 'text') return undefined;
@@ -218,23 +224,26 @@ function readFormat(value: unknown): ChatRequest['answerSchema'] {
   if (format['type'] !== 'json_schema')
     throw invalid('/response_format/type', 'text, json_object or json_schema');
   const told = asObject(format['json_schema'], '/response_format/json_schema');
-  return readSchema(told['schema'], '/response_format/json_schema/schema');
+  return readSchema(told['schema'], '/response_format/json_schema/schema', budget);
 }
 
 /** Characters of one schema, serialized, and how deep it may be. */
 const SCHEMA_CHARS_MAX = 65_536;
 const SCHEMA_DEPTH_MAX = 48;
+/** Sub-schemas and characters that all schemas of a request unfold to: who reads it may drive a robot on this thread. */
+const REQUEST_PARTS_MAX = 16_000;
+const REQUEST_CHARS_MAX = 524_288;
 /** A stranger's regular expression, run on what a model says, could hold this process for hours. */
 const REFUSED = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef']);
 const NONE: ReadonlySet<string> = new Set();
 
 /** A JSON Schema of a stranger: what a model says is checked against it in this process, and models read it. */
-function readSchema(value: unknown, path: string): Record<string, unknown> {
+function readSchema(value: unknown, path: string, request: SchemaBudget): Record<string, unknown> {
   const given = asObject(value, path);
   walk(given, path, 0, NONE);
   if (JSON.stringify(given).length > SCHEMA_CHARS_MAX)
     throw invalid(path, `at most ${SCHEMA_CHARS_MAX} characters`);
-  const schema = asObject(plainSchema(given, path), path);
+  const schema = asObject(plainSchema(given, path, new SchemaBudget({ within: request })), path);
   walk(schema, path, 0, REFUSED);
   return schema;
 }

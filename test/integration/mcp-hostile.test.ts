@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -32,6 +32,23 @@ describe('hostile MCP servers', () => {
       () => 'no error',
       (error: { code?: string }) => error.code ?? String(error),
     );
+
+  it('whose pins cannot be written are not ended: what is pinned is served, the rest asked for again until they can', async () => {
+    const before = await with_(hostile('good', { deny: ['go'] }));
+    await before.stop();
+    const draft = join(dir.path, 'mcp', 'good.json.tmp');
+    mkdirSync(join(draft, 'in the way'), { recursive: true });
+    const r = await with_(hostile('good'));
+    expect(r.degraded).toMatchObject([{ code: 'log.failed', subject: 'mcp.good.pins' }]);
+    expect(r.states('good')).toMatchObject({ echo: 'offered', go: 'waiting' });
+    expect((await r.call('mcp.good.echo', { text: 'hello' })).result).toEqual({ text: 'hello' });
+    const { pid } = r.view('good');
+    rmSync(draft, { recursive: true });
+    await until(() => r.recovered.includes('mcp.good.pins'), 'the pins are written', 20_000);
+    expect(r.states('good')).toMatchObject({ echo: 'offered', go: 'offered' });
+    expect(r.view('good')).toMatchObject({ state: 'up', pid, restarts: 0 });
+    expect(r.degraded).toHaveLength(1);
+  });
 
   it('with lying, exploding and colliding schemas: those tools are refused and told, the others stay', async () => {
     const r = await with_(hostile('schemas'));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readChatAsk } from '../../formats/openai/index.ts';
+import { VisitCounter } from '../support/visit-counter.ts';
 
 const messages = [{ role: 'user', content: 'go' }];
 const POINT = { type: 'object', properties: { x: { type: 'number' } }, required: ['x'] };
@@ -47,5 +48,23 @@ describe('schemas of a chat', () => {
     expect(() => read(more)).toThrow(
       expect.objectContaining({ code: 'schema.invalid', message: expect.stringContaining(message) }),
     );
+  });
+
+  it('cost together what one request may, however many there are: each visit of a part is counted', () => {
+    const visits = new VisitCounter();
+    const fork = (to: number) => ({ anyOf: [{ $ref: `#/$defs/d${to}` }, { $ref: `#/$defs/d${to}` }] });
+    const $defs = Object.fromEntries(
+      Array.from({ length: 9 }, (_, i) => [`d${i}`, i === 8 ? { type: 'null' } : fork(i + 1)]),
+    );
+    const schema = { type: 'object', properties: { a: { $ref: '#/$defs/d0' } }, $defs };
+    const tools = (count: number) => ({
+      tools: Array.from({ length: count }, (_, i) => ({
+        ...{ type: 'function', function: { name: `t${i}`, parameters: visits.of(schema) } },
+      })),
+    });
+    expect(read(tools(4)).tools).toHaveLength(4);
+    visits.count = 0;
+    expect(() => read(tools(128))).toThrow('the request unfolds to more than 16000 parts');
+    expect(visits.count).toBeLessThan(24_000);
   });
 });

@@ -56,7 +56,7 @@ describe('a tool of an extension', () => {
     expect(rig.states).toEqual([{ extension: 'extensions/add.ts', state: 'loaded', reason: '' }]);
   });
 
-  it('may describe its arguments by references: they are followed, every object is closed, a circle is none', async () => {
+  it('may describe its arguments by references: they are followed, every object is closed, a circle stays', async () => {
     const tool = (name: string, defs: string) =>
       `pi.registerTool({ name: '${name}', description: 'd', parameters: { type: 'object',
         properties: { at: { allOf: [{ $ref: '#/$defs/P' }], default: {} } }, $defs: { P: ${defs} } },
@@ -64,19 +64,27 @@ describe('a tool of an extension', () => {
     const point = `{ type: 'object', properties: { x: { type: 'number' } } }`;
     const tree = `{ type: 'object', properties: { of: { $ref: '#/$defs/P' } } }`;
     folder.write('at.ts', `export default (pi) => { ${tool('at', point)} };`);
-    folder.write('tree.ts', `export default (pi) => { ${tool('tree', tree)} };`);
+    // As `Type.Cyclic` writes it: by name. It checks as it is.
+    const cyclic = `{ type: 'object', properties: { of: { $defs: { N: { $id: 'N', type: 'object',
+      properties: { of: { $ref: 'N' } } } }, $ref: 'N' } } }`;
+    folder.write('tree.ts', `export default (pi) => { ${tool('tree', tree)} ${tool('node', cyclic)} };`);
     const bad = ['{"at":{"x":"1"}}', '{"at":{"y":1}}', '{"y":1}'];
     const rig = await ran(
-      lines(...bad.map((raw) => calling('ext_at', raw)), calling('ext_at', '{"at":{"x":1}}')),
+      lines(
+        ...bad.map((raw) => calling('ext_at', raw)),
+        calling('ext_at', '{"at":{"x":1}}'),
+        ...['tree', 'node'].flatMap((name) =>
+          ['{"at":{"of":{"of":1}}}', '{"at":{"of":{"of":{}}}}'].map((raw) => calling(`ext_${name}`, raw)),
+        ),
+      ),
     );
     const answers = rig.rig.of('tool.returned').map(({ payload }) => payload);
     expect(answers.slice(0, 3).map(({ error }) => error?.code)).toEqual(bad.map(() => 'schema.invalid'));
     expect(answers[3]).toMatchObject({ tool: 'ext.at', ok: true });
-    expect(JSON.stringify(rig.host.tools('agent').map(({ spec }) => spec.input))).not.toContain('$ref');
-    expect(rig.states.find(({ extension }) => extension === 'extensions/tree.ts')).toMatchObject({
-      state: 'failed',
-      reason: expect.stringMatching(/\/properties\/at\/allOf\/0\/properties\/of\/\$ref: .* refers to itself/),
-    });
+    expect(answers.slice(4, 8).map(({ ok }) => ok)).toEqual([false, true, false, true]);
+    const [at] = rig.host.tools('agent').filter(({ spec }) => spec.name === 'ext.at');
+    expect(JSON.stringify(at!.spec.input)).not.toContain('$ref');
+    expect(rig.states.find(({ extension }) => extension === 'extensions/tree.ts')?.state).toBe('loaded');
   });
 
   it('is refused by a policy as any other', async () => {

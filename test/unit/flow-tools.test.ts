@@ -9,7 +9,7 @@ import {
   type FlowScope,
   type PolicyHook,
 } from '../../contract/index.ts';
-import { checkFlowTools } from '../../daemon/runtime/flow/flow-tools-check.ts';
+import { flowToolsFault } from '../../daemon/runtime/flow/flow-tools-check.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -163,20 +163,42 @@ describe('a tool that a flow names and nobody has', () => {
       options: { tools: () => house },
     });
 
-  it('is told at the load: nothing can bring it later', async () => {
-    const rig = rigOf(['lab.weigh', 'lab.wiegh', 'arm.move']);
-    await expect(rig.cell.start()).rejects.toMatchObject({
-      code: 'config.invalid',
-      operation: 'load flow',
-      subject: 'scale',
-      message: 'flow scale: no tool of scale is called lab.wiegh, arm.move',
+  it('is a fault of its application alone, told at the load: nothing can bring it later', async () => {
+    const bad = { ...appOf('lab.weigh', {}, ['lab.weigh', 'lab.wiegh', 'arm.move']), name: 'bad' };
+    const good = { ...appOf('lab.weigh', {}, ['lab.weigh']), name: 'good' };
+    const rig = new RuntimeRig({
+      apps: [bad, { ...good, intents: good.intents.map((one) => ({ ...one, type: 'good/go' })) }],
+      robot: new FakeRobot({ cells: 2 }),
+      options: { tools: () => [weigh] },
+    });
+    await rig.cell.start();
+    const message = 'flow scale: no tool of bad is called lab.wiegh, arm.move';
+    expect(rig.cell.status()).toMatchObject({ ready: true, apps: ['good'], refused: { bad: message } });
+    expect(rig.reports[0]).toContain(`application bad takes no intents: ${message}`);
+    expect(rig.of('cell.degraded')[0]?.payload.error).toMatchObject({
+      ...{ code: 'config.invalid', operation: 'load flow', subject: 'scale', message },
       hint: 'tools: lab.weigh',
     });
-    expect(rig.cell.status().ready).toBe(false);
-    // Also where nothing of that kind is there: then it hears what is.
-    await expect(rigOf(['arm.move'], {}, []).cell.start()).rejects.toMatchObject({
-      hint: expect.stringMatching(/run\.spawn/),
+    await expect(rig.cell.submit({ type: 'scale/go' }, PERSON)).rejects.toMatchObject({
+      ...{ code: 'config.invalid', message },
     });
+    expect(rig.of('intent.refused')).toHaveLength(1);
+    await rig.cell.submit({ type: 'good/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.finished')).toHaveLength(1);
+    // Also where nothing of that kind is there: then it hears what is.
+    const none = rigOf(['arm.move'], {}, []);
+    await none.cell.start();
+    expect(none.of('cell.degraded')[0]?.payload.error.hint).toMatch(/run\.spawn/);
+  });
+
+  it('is a warning where the flow is only what its application falls back to', () => {
+    const told: string[] = [];
+    const app: Application = { ...appOf('lab.weigh', {}, ['arm.move']), harness: 'pi' };
+    expect(flowToolsFault(app, [weigh], (level, message) => told.push(`${level}: ${message}`))).toBe(
+      undefined,
+    );
+    expect(told).toEqual(['warn: flow scale names a tool that is unknown at load: arm.move']);
   });
 
   it('is a warning where it may still come, with a server, an extension or a configuration', async () => {
@@ -209,17 +231,21 @@ describe('a tool that a flow names and nobody has', () => {
     const clock = new ManualClock();
     const house = makeHouse(new FakeBus(clock), clock).tools;
     const told: string[] = [];
-    for (const app of [arm, maze]) checkFlowTools(app, house, (_level, message) => told.push(message));
+    for (const app of [arm, maze]) {
+      const asFlow: Application = { ...app, harness: 'flow' };
+      expect(flowToolsFault(asFlow, house, (_level, message) => told.push(message))).toBe(undefined);
+    }
     expect(arm.flow?.tools).toContain('arm.move');
     expect(told).toEqual([]);
   });
 
   it('is also one that its agent does not name: a flow beside it has the tools of the agent', async () => {
     const agent = { goal: () => 'go', prompt: () => '', tools: ['run.*'] } as unknown as AgentDefinition;
-    await expect(rigOf(['lab.weigh'], { agent }).cell.start()).rejects.toMatchObject({
-      code: 'config.invalid',
-      message: expect.stringMatching(/its agent, whose tools it has, does not name lab\.weigh$/),
-    });
+    const rig = rigOf(['lab.weigh'], { agent });
+    await rig.cell.start();
+    expect(rig.cell.status().refused?.['scale']).toMatch(
+      /its agent, whose tools it has, does not name lab\.weigh$/,
+    );
   });
 });
 

@@ -104,8 +104,12 @@ describe('pins of tools', () => {
     const shelf = new ToolShelf(serverConfig('s'), new ToolPins(dir.path, 's'));
     block();
     for (let turn = 0; turn < 2; turn++) {
-      await expect(shelf.take([named('a')])).rejects.toMatchObject({ code: 'log.failed' });
+      expect((await shelf.take([named('a')])).unpinned).toMatchObject({ code: 'log.failed' });
       expect(shelf.tools()).toEqual([]);
+      expect(shelf.views()).toMatchObject([
+        { tool: 'a', state: 'waiting', reason: expect.stringMatching(/cannot be pinned/) },
+      ]);
+      expect(shelf.known).toBe(false);
     }
     unblock();
     await shelf.take([named('a')]);
@@ -117,5 +121,20 @@ describe('pins of tools', () => {
     await expect(shelf.allow('a')).rejects.toMatchObject({ code: 'log.failed' });
     await expect(shelf.take([named('a', 'changed')])).resolves.toBeDefined();
     expect(shelf.views()).toMatchObject([{ tool: 'a', state: 'changed' }]);
+  });
+
+  it('that cannot be written withdraw what changed all the same, and keep what holds', async () => {
+    const shelf = new ToolShelf(serverConfig('s'), new ToolPins(dir.path, 's'));
+    await shelf.take([named('kept'), named('turned')]);
+    const [kept, turned] = shelf.tools();
+    block();
+    const taken = await shelf.take([named('kept'), named('turned', 'now it deletes'), named('new')]);
+    expect(taken.unpinned).toMatchObject({ code: 'log.failed' });
+    expect(taken.news.map(({ tool, state }) => `${tool} ${state}`)).toEqual([
+      ...['turned changed', 'new waiting'],
+    ]);
+    expect(shelf.tools()).toEqual([kept]);
+    expect(() => shelf.confirm(kept!)).not.toThrow();
+    expect(() => shelf.confirm(turned!)).toThrow(expect.objectContaining({ code: 'mcp.failed' }));
   });
 });

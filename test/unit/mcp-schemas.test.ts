@@ -84,7 +84,7 @@ describe('schemas of foreign tools', () => {
       [object({ 'a"];process.exit()//': { type: 'string' } }), 'not taken'],
       [object({ a: { type: 'string', description: 'x'.repeat(70_000) } }), 'bytes'],
       [object({ a: { enum: Array.from({ length: 2_000 }, (_, i) => i) } }), 'at most'],
-      [nested(40), 'nested deeper'],
+      [nested(70), 'nested deeper'],
       [object({ a: { $ref: '#/$defs/d0' } }, { $defs: doubling }), 'unfolds'],
       [object({}, { $schema: 'https://evil.example/schema' }), '$schema'],
     ] as const) {
@@ -121,6 +121,25 @@ describe('schemas of foreign tools', () => {
     const check = taken({ $ref: '#/$defs/point', $defs });
     expect([{ x: 1 }, { x: '1' }, { y: 1 }].map((value) => check.is(value))).toEqual([true, false, false]);
     expect(reason({ $ref: '#/$defs/any', $defs: { any: true } })).toContain('not of type object');
+  });
+
+  it('are taken where references make many of a few parts, and long words about one are cut before', () => {
+    const P = object({ x: { type: 'number' } }, { description: 'a docstring. '.repeat(250) });
+    const many = (count: number, part: object) =>
+      object(Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, { $ref: '#/$defs/P' }])), {
+        $defs: { P: part },
+      });
+    expect(taken(many(30, P)).is({ p29: { x: 1 } })).toBe(true);
+    const wide = object(
+      Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x${i}`, { type: 'number' }])),
+    );
+    expect(taken(many(100, wide)).is({ p99: { x49: 1 } })).toBe(true);
+    expect(reason(many(200, wide))).toContain('unfolds to more than 8000 parts');
+    // What is a value stays as long as it is.
+    const value = { description: 'y'.repeat(400) };
+    expect(vetSchema(object({ a: { const: value } }), 'input')).toMatchObject({
+      schema: { properties: { a: { const: value } } },
+    });
   });
 
   it('are taken as real servers write them', () => {

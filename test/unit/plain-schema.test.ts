@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { vetSchema } from '../../adapters/mcp/tool-schema.ts';
 import { choiceSchema } from '../../adapters/vllm/json-tools.ts';
-import { checker, plainSchema, type TSchema } from '../../contract/index.ts';
+import { checker, plainSchema, SchemaBudget, type TSchema } from '../../contract/index.ts';
 
 type Json = Record<string, unknown>;
 type Listed = { name: string; description: string; inputSchema: Json; outputSchema: Json };
@@ -122,6 +122,31 @@ describe('a schema without references', () => {
     expect([{ x: 1 }, { x: 2 }, { x: '1' }, {}].map((value) => both.is(value))).toEqual([
       ...[true, false, false, false],
     ]);
+  });
+
+  it('takes nothing where nothing fits what stands beside one, and the other where anything does', () => {
+    expect(of({ $ref: '#/$defs/point', allOf: [false] })).toBe(false);
+    expect(of({ $ref: '#/$defs/point', allOf: [true] })).toEqual(POINT);
+    expect(plainSchema({ $ref: '#/$defs/none', title: 'No', $defs: { none: false } })).toEqual({
+      title: 'No',
+      allOf: [false],
+    });
+  });
+
+  it('comes to no more than is left of a budget that several share, and a long reference costs its length', () => {
+    const whole = new SchemaBudget({ of: 'the request', partsMax: 10 });
+    const schema = object({ a: { $ref: '#/$defs/point' }, b: { $ref: '#/$defs/point' } }, { $defs });
+    const one = () => plainSchema(schema, '/tools/0', new SchemaBudget({ within: whole }));
+    expect(one()).toEqual(object({ a: POINT, b: POINT }));
+    expect(whole.parts).toBe(7);
+    expect(one).toThrow('the request unfolds to more than 10 parts');
+    expect(whole.parts).toBe(11);
+    const long = 'x'.repeat(30_000);
+    const leaf = { anyOf: Array.from({ length: 1_900 }, () => ({ $ref: '#/$defs/to' })) };
+    const budget = new SchemaBudget();
+    const $to = { ...leaf, $defs: { to: { $ref: `#/$defs/${long}` }, [long]: { type: 'null' } } };
+    expect(() => plainSchema($to, '', budget)).toThrow('unfolds to more than 65536 characters');
+    expect(budget.parts).toBeLessThan(12);
   });
 
   it('keeps values and names that only look like references', () => {

@@ -1,4 +1,4 @@
-import { EdgeError, plainSchema } from '../../../contract/index.ts';
+import { EdgeError, plainSchema, SchemaBudget } from '../../../contract/index.ts';
 import { type PlanAsk, planAskChecker } from '../../../contract/plan.ts';
 
 /**
@@ -22,22 +22,31 @@ const WORDS: ReadonlySet<string> = new Set([
 ]);
 const DEPTH_MAX = 8;
 const NODES_MAX = 256;
+/** What subgoals may come to while references are followed, all together: a node may stand behind some references. */
+const UNFOLDED = { of: 'the plan', partsMax: 4 * NODES_MAX, depthMax: 2 * DEPTH_MAX };
 
 /** What was asked, checked raw, its schemas without references. Throws `schema.invalid` naming what is wrong. */
 export function checkedAsk(raw: unknown): PlanAsk {
-  const ask = withPlainSubgoals(planAskChecker.parse(raw ?? {}, 'plan'));
-  const fault = askFault(ask);
+  const parsed = planAskChecker.parse(raw ?? {}, 'plan');
+  // What is refused anyway is not unfolded first.
+  const early = wordsFault(parsed);
+  const ask = early === undefined ? withPlainSubgoals(parsed) : parsed;
+  const fault = early ?? subgoalsFault(ask);
   if (fault === undefined) return ask;
   throw new EdgeError('schema.invalid', { operation: 'check plan', subject: 'plan', message: fault });
 }
 
-/** What a schema alone cannot say of it. Pure. */
-export function askFault({ goal, plan, dry_run, subgoals, world }: PlanAsk): string | undefined {
+/** What a schema alone cannot say of it. */
+function wordsFault({ goal, plan, dry_run, subgoals, world }: PlanAsk): string | undefined {
   if (goal === undefined && plan === undefined) return '/goal: missing; say what is wanted, or give a plan';
   if (goal !== undefined && goal.trim() === '') return '/goal: empty';
   // Subgoals of a stranger are words; carried out they would be calls of tools by whatever name.
   if (subgoals && dry_run !== true) return '/subgoals: only of a plan that is not carried out (dry_run)';
   if (world && dry_run !== true) return '/world: only of a plan that is not carried out (dry_run)';
+  return undefined;
+}
+
+function subgoalsFault({ subgoals }: PlanAsk): string | undefined {
   const count = { nodes: 0 };
   for (const [index, { params }] of (subgoals ?? []).entries()) {
     const fault = schemaFault(params, `/subgoals/${index}/params`, 0, count);
@@ -48,8 +57,9 @@ export function askFault({ goal, plan, dry_run, subgoals, world }: PlanAsk): str
 
 function withPlainSubgoals(ask: PlanAsk): PlanAsk {
   if (!ask.subgoals) return ask;
+  const budget = new SchemaBudget(UNFOLDED);
   const subgoals = ask.subgoals.map((one, index) => {
-    const params = plainSchema(one.params, `/subgoals/${index}/params`);
+    const params = plainSchema(one.params, `/subgoals/${index}/params`, budget);
     // One that takes anything is, as an object, one without words; one that takes nothing is refused as no schema.
     return { ...one, params: (params === true ? {} : params) as typeof one.params };
   });

@@ -11,7 +11,7 @@ import {
   type RuntimeApi,
   withDeadline,
 } from '../../../contract/index.ts';
-import type { Plan } from '../../../contract/plan.ts';
+import type { Plan, PlanAsk } from '../../../contract/plan.ts';
 import { checkedAsk } from './plan-ask.ts';
 import { foldPlan, PLAN_KINDS } from './plan-view.ts';
 
@@ -38,7 +38,10 @@ export class PlanDesk implements PlansApi {
 
   /** Opens the run of a plan. Rejects as `RuntimeApi.submit`. */
   async open(ask: unknown, who: PolicyContext, traceparent?: string): Promise<RunDetails> {
-    const params = checkedAsk(ask);
+    return await this.#opened(checkedAsk(ask), who, traceparent);
+  }
+
+  async #opened(params: PlanAsk, who: PolicyContext, traceparent?: string): Promise<RunDetails> {
     const request = {
       type: PLAN_INTENT,
       params,
@@ -63,7 +66,7 @@ export class PlanDesk implements PlansApi {
       ...checkedAsk(asked ? { ...asked, dry_run: true } : ask),
       deadline_ms: Math.max(1, Math.floor(Math.min(600_000, deadlineMs))),
     };
-    const opened = this.open(params, who, options.traceparent);
+    const opened = this.#opened(params, who, options.traceparent);
     const { run } = await withDeadline(clock, deadlineMs, opened, 'plan', 'plan').catch((thrown: unknown) => {
       // It may come to be after all.
       opened.then(

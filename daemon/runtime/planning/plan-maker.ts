@@ -60,6 +60,8 @@ export type Refused = { readonly refused: Failed };
 /** Makes plans that can and may be carried out: by a model or as the caller wrote them, checked against world and policies. */
 export class PlanMaker {
   readonly #parts: MakerParts;
+  /** Of runs that go on: what was asked stays as it is, and is asked about again for each plan and step. */
+  readonly #asks = new WeakMap<object, PlanAsk>();
 
   constructor(parts: MakerParts) {
     this.#parts = parts;
@@ -67,8 +69,7 @@ export class PlanMaker {
 
   /** Rejects as `Planner` does, and with `schema.invalid` for a plan of the caller that does not fit. */
   async make(context: RunContext, position: PlanPosition): Promise<Made | Refused> {
-    // However it came: the intent may have been sent as any other.
-    const ask = checkedAsk(context.intent.params);
+    const ask = this.#ask(context);
     const world = ask.world ?? (await knownFacts(context));
     const subgoals = this.offered(context, world);
     const own = ask.plan !== undefined && position.revision === 0 ? ask.plan : undefined;
@@ -86,10 +87,19 @@ export class PlanMaker {
 
   /** What a plan of this run may use, as things are now. */
   offered(context: RunContext, world: WorldFacts): readonly Subgoal[] {
-    const { subgoals } = checkedAsk(context.intent.params);
+    const { subgoals } = this.#ask(context);
     if (subgoals) return subgoals.map((spec) => ({ ...spec, by: 'tool' }));
     const { rules, intents } = this.#parts;
     return subgoalsOf(context.toolBox.specs(), intents, rules.subgoals, world);
+  }
+
+  /** Checked here however it came, once: the intent may have been sent as any other. */
+  #ask({ intent: { params } }: RunContext): PlanAsk {
+    const known = this.#asks.get(params);
+    if (known) return known;
+    const ask = checkedAsk(params);
+    this.#asks.set(params, ask);
+    return ask;
   }
 
   #checked(plan: Plan, subgoals: readonly SubgoalSpec[], world: WorldFacts): Plan {
