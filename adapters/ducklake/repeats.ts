@@ -22,6 +22,7 @@ export async function withoutRepeats(
   const of = names.indexOf(once.of);
   const key = once.key.map((name) => names.indexOf(name));
   const same = names.flatMap((name, i) => (i >= POSITION.length && name !== 'ts' ? [i] : []));
+  const gone = once.gone === undefined ? -1 : names.indexOf(once.gone);
   const isAbout = (row: Row) => String(row[of] ?? '').endsWith(SEGMENT);
   const segments = [...new Set(rows.filter(isAbout).map((row) => String(row[of])))];
   if (segments.length === 0) return rows;
@@ -29,21 +30,26 @@ export async function withoutRepeats(
   const [cell, epoch] = rows[0]!;
   const told = (
     await connection.runAndReadAll(
-      `SELECT DISTINCT ON (${once.key.join(', ')}) ${names.map((name) => asText(table, name)).join(', ')} ` +
+      `SELECT ${names.map((name) => asText(table, name)).join(', ')} ` +
         `FROM ${LAKE}.${table.name} WHERE cell = ${quote(String(cell))} AND epoch = ${quote(String(epoch))} ` +
-        `AND ${once.of} IN (${segments.map(quote).join(', ')}) ORDER BY ${once.key.join(', ')}, seq DESC`,
+        `AND ${once.of} IN (${segments.map(quote).join(', ')}) ORDER BY seq`,
     )
   ).getRows() as readonly Row[];
   const textOf = (row: Row, columns: readonly number[]) =>
     JSON.stringify(columns.map((i) => (row[i] === undefined || row[i] === null ? null : String(row[i]))));
-  const newest = new Map(told.map((row) => [textOf(row, key), textOf(row, same)]));
-  return rows.filter((row) => {
-    if (!isAbout(row)) return true;
-    const text = textOf(row, same);
-    if (newest.get(textOf(row, key)) === text) return false;
-    newest.set(textOf(row, key), text);
+  // What was told of each key, since the segment went or came.
+  const known = new Map<string, { isGone: boolean; texts: Set<string> }>();
+  const isNew = (row: Row) => {
+    const [of, text] = [textOf(row, key), textOf(row, same)];
+    const isGone = gone >= 0 && Number(row[gone]) < 0;
+    const before = known.get(of);
+    if (before?.isGone !== isGone) known.set(of, { isGone, texts: new Set([text]) });
+    else if (before.texts.has(text)) return false;
+    else before.texts.add(text);
     return true;
-  });
+  };
+  for (const row of told) isNew(row);
+  return rows.filter((row) => !isAbout(row) || isNew(row));
 }
 
 /** Times as the nanoseconds that they are given as. */

@@ -26,6 +26,9 @@ const SEGMENTS = `${LAKE}.${STEP_SEGMENTS.name}`;
 /** Steps on their way; in memory, gone with the connection. */
 const STAGED = 'staged_steps';
 
+/** Segments of clips: of what is in them the recorder had another copy. */
+const CLIPPED = `SELECT path FROM ${LAKE}.segments WHERE bag IN (SELECT bag FROM ${LAKE}.clips)`;
+
 const TYPES: Readonly<Partial<Record<ColumnType, DuckDBType>>> = {
   VARCHAR,
   BIGINT,
@@ -176,6 +179,26 @@ export class StepWriter {
     }
   }
 
+  /**
+   * Leaves out the steps `s` of a segment that others have too. A start of a controller is known by its id. Older
+   * recordings do not tell it, and what they tell is the same in each session of a simulation: there only a clip
+   * repeats another recording, in all that a step tells.
+   */
+  async #notElsewhere(path: string): Promise<string> {
+    const found = await this.#engine.writer.runAndReadAll(
+      `SELECT epoch_ns(min(stamp)), epoch_ns(max(stamp)), ${quote(path)} IN (${CLIPPED}) FROM ${STAGED}`,
+    );
+    const [from, to, isClip] = found.getRows()[0]!;
+    const others = `SELECT * FROM ${STEPS} WHERE segment <> ${quote(path)}
+      AND stamp BETWEEN make_timestamp_ns(${from}) AND make_timestamp_ns(${to})`;
+    const all = ACTION_STEPS.columns.map(({ name }) => name).filter((name) => name !== 'segment');
+    return `
+      ANTI JOIN (${others} AND motion_id IS NOT NULL) a ON s.stamp = a.stamp AND s.controller = a.controller
+        AND s.lease = a.lease AND s.chunk_id = a.chunk_id AND s.motion_id = a.motion_id
+      ANTI JOIN (${others} AND motion_id IS NULL ${isClip ? '' : `AND segment IN (${CLIPPED})`}) o
+        ON ${all.map((name) => `s.${name} IS NOT DISTINCT FROM o.${name}`).join(' AND ')}`;
+  }
+
   async #commit(segment: UnreadSegment, reading: Reading, end: StepBatch['end']): Promise<void> {
     const { writer } = this.#engine;
     const { cell, epoch, seq, path, sha256 } = segment;
@@ -183,18 +206,9 @@ export class StepWriter {
     let taken = 0;
     await this.#engine.transaction('lake.read', async () => {
       if (reading.staged > 0) {
-        const found = await writer.runAndReadAll(
-          `SELECT epoch_ns(min(stamp)), epoch_ns(max(stamp)) FROM ${STAGED}`,
-        );
-        const [from, to] = found.getRows()[0]!;
         const columns = ACTION_STEPS.columns.map(({ name }) => `s.${name}`).join(', ');
         const told = await writer.run(
-          `INSERT INTO ${STEPS} SELECT ${position}, ${columns} FROM ${STAGED} s
-             ANTI JOIN (SELECT stamp, controller, motion_id, lease, chunk_id FROM ${STEPS}
-               WHERE segment <> ${quote(path)}
-                 AND stamp BETWEEN make_timestamp_ns(${from}) AND make_timestamp_ns(${to})) a
-             ON s.stamp = a.stamp AND s.controller = a.controller AND s.lease = a.lease
-               AND s.chunk_id = a.chunk_id AND s.motion_id IS NOT DISTINCT FROM a.motion_id`,
+          `INSERT INTO ${STEPS} SELECT ${position}, ${columns} FROM ${STAGED} s ${await this.#notElsewhere(path)}`,
         );
         taken = Number(told.rowsChanged);
       }

@@ -23,10 +23,11 @@ export type Table = {
   readonly rows: (event: AgentEvent) => readonly (readonly Value[])[];
   /**
    * Events about a segment that may stand in the log twice, since a kill came before it was known that the log has
-   * them: a row of a segment (the column `of`) that equals the newest one with the same `key` in all columns but
-   * `ts` is the same telling. Rows that name no file are always told once.
+   * them: a row of a segment (the column `of`) that equals an earlier one with the same `key` in all columns but
+   * `ts` is the same telling. Where the number in `gone` is below zero the segment went: a row after that is about
+   * another one under its path. Rows that name no file are always told once.
    */
-  readonly once?: { readonly of: string; readonly key: readonly string[] };
+  readonly once?: { readonly of: string; readonly key: readonly string[]; readonly gone?: string };
 };
 
 /** Position of the source event; the first columns of every table. */
@@ -192,7 +193,7 @@ export const TABLES: readonly Table[] = [
       { ...column('forwarded', 'BIGINT', 'messages that a route handed on'), before: '0' },
     ],
     rows: lossRows,
-    once: { of: 'segment', key: ['segment', 'topic'] },
+    once: { of: 'segment', key: ['segment', 'topic'], gone: 'written' },
   },
 ];
 

@@ -14,5 +14,5 @@ export {
 } from './copy-bag.ts';
 export { bagNameOf, type Imported, importBag } from './import-bag.ts';
 export { latchedBefore } from './latched.ts';
-export { bagFiles, bagNotes, openBag, openBags } from './open-bag.ts';
+export { bagFiles, bagNotes, openBag, openBags, openFile } from './open-bag.ts';
 export { matcherOf, wantedTopics } from './topic-patterns.ts';

@@ -55,8 +55,9 @@ export type StepBatch = {
  *
  * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
  * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once. When a segment
- * is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
+ * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once; one without a
+ * `motion_id`, which sessions of a simulation tell alike, only where one of the two is a clip. When a segment is
+ * evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
  * not wanted: the segment is gone, or was asked for again from its beginning.
  */
 export interface Lake {

@@ -6,7 +6,7 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { openBag } from '../../adapters/rosbag/index.ts';
+import { openFile } from '../../adapters/rosbag/index.ts';
 import type { Cell, CellContext } from '../../contract/index.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { OpenSegment } from '../memory/step-reader.ts';
@@ -32,10 +32,10 @@ export async function composeMemory({ config, dataDir }: Settings, context: Cell
   });
 }
 
-/** Paths are relative to the data directory. */
+/** Paths are relative to the data directory. What the file system says of a file passes as it is: see `OpenSegment`. */
 export function segmentMessages(dataDir: string): OpenSegment {
   return async function* (path, topics, onDamage) {
-    const bag = await openBag(join(dataDir, path));
+    const bag = await openFile(join(dataDir, path));
     try {
       yield* bag.messages({ topics, onDamage });
     } finally {

@@ -37,6 +37,9 @@ export type MemoryPorts = {
   upgrade?(): Promise<boolean>;
 };
 
+/** What is degraded when control steps do not get into a lake that takes everything else. */
+const STEPS = 'control steps';
+
 type Waiter = { resolve: (reply: LakeSyncReply) => void; reject: (error: unknown) => void; rebuild: boolean };
 
 /**
@@ -53,6 +56,8 @@ export class MemoryCell implements Cell {
   #lake: Lake | undefined;
   #waiters: Waiter[] = [];
   #failures = 0;
+  #stepFailures = 0;
+  #stepsDueMs = 0;
   #degraded = new Map<string, EdgeError>();
   #stopped = false;
   #reopen = false;
@@ -95,7 +100,8 @@ export class MemoryCell implements Cell {
   work(): readonly WorkCounter[] {
     // While the lake is known to be broken its work is not stalled, and a restart would not mend it.
     const waiting = this.#failures > 0 ? 0 : sum(Object.values(this.#projector.lag()));
-    return [{ name: 'projection', done: this.#projector.done, waiting }];
+    // Both are one loop: while it reads steps it does not stand still.
+    return [{ name: 'projection', done: this.#projector.done + this.#steps.looked, waiting }];
   }
 
   async #run(): Promise<void> {
@@ -123,11 +129,30 @@ export class MemoryCell implements Cell {
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);
-      const isMore = await this.#steps.slice(lake, () => this.#stopped || this.#waiters.length > 0);
-      if (isMore) this.#pacer.grew();
+      await this.#readSteps(lake);
     } catch (thrown) {
       await this.#failed(thrown);
       this.#settle(waiters, this.#degraded.get('lake') ?? stopping());
+    }
+  }
+
+  /** What fails here is apart: a lake that projects well stays open, and those who ask it are not interrupted. */
+  async #readSteps(lake: Lake): Promise<void> {
+    const { clock } = this.#context;
+    if (clock.monotonicMs() < this.#stepsDueMs) return;
+    try {
+      const isMore = await this.#steps.slice(lake, () => this.#stopped || this.#waiters.length > 0);
+      if (isMore) this.#pacer.grew();
+      this.#stepFailures = 0;
+      if (!this.#steps.isRefused) await this.#recovered(STEPS);
+    } catch (thrown) {
+      this.#stepFailures += 1;
+      this.#stepsDueMs = clock.monotonicMs() + backOff(this.#stepFailures);
+      // Said once: the next segment fails in other words.
+      if (this.#degraded.has(STEPS)) return;
+      const { code, operation, message, hint } = EdgeError.from(thrown, 'lake.failed', 'lake.read', STEPS);
+      const facts = { operation, subject: STEPS, message, hint, cause: thrown };
+      await this.#degrade(STEPS, new EdgeError(code, facts));
     }
   }
 

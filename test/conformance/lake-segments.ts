@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AppliedAction, Lake, NewEvent, UnreadSegment } from '../../contract/index.ts';
-import { runEvents, segmentEvents } from '../support/sample-events.ts';
+import { fixedId, runEvents, segmentEvents } from '../support/sample-events.ts';
 import { type LakeFixture, logged } from './lake.ts';
 
 const ASK = { limit: 1000, timeoutMs: 20_000 };
@@ -108,6 +108,24 @@ export function lakeSegmentConformance(name: string, makeFixture: () => Promise<
       },
     );
 
+    it.each([100, 1])(
+      'counts once what was told twice with something between, in batches of %i',
+      async (piece) => {
+        const [sealed, losses] = segmentEvents('hall', 1) as [NewEvent, NewEvent<'losses.recorded'>];
+        const later: NewEvent<'losses.recorded'> = {
+          kind: 'losses.recorded',
+          payload: {
+            ...losses.payload,
+            topics: [{ topic: '/scan', received: 3, written: 0, dropped: { crash: 3 } }],
+          },
+        };
+        await project([sealed, losses, later, sealed, losses, later], piece);
+        expect(await rows(`SELECT sum(received), sum(dropped) FROM losses WHERE topic = '/scan'`)).toEqual([
+          [93, 3],
+        ]);
+      },
+    );
+
     it('gives segments with steps to read, the oldest first, and those no more that are read or gone', async () => {
       expect(await unread()).toEqual([]);
       const events = [
@@ -211,6 +229,27 @@ export function lakeSegmentConformance(name: string, makeFixture: () => Promise<
       expect(await paths()).toEqual(['bags/clip/3.mcap']);
       await read('bags/clip/3.mcap', 2, 6);
       expect(await stamps()).toEqual([[2, 'clip/3.mcap'], [3, 'clip/3.mcap'], ...after]);
+    });
+
+    it('has each session of a simulation whose steps do not tell their start, and a clip of one once', async () => {
+      const older = (asked: number) => [0, 1].map((n) => stepOf(n, { motion_id: '', asked: [asked, 0] }));
+      const clip: NewEvent<'clip.recorded'> = {
+        kind: 'clip.recorded',
+        payload: {
+          ...{ clip_id: fixedId(1), bag: 'clip', trigger: 'api', reason: 'test', trigger_ns: '1' },
+          ...{ start_ns: '0', end_ns: '2', messages: 2, bytes: 3 },
+        },
+      };
+      const bags = ['one', 'two', 'same', 'clip'];
+      await project([...bags.flatMap((bag, n) => stepSegment(bag, n, 2)), clip]);
+      for (const [n, segment] of (await unread()).entries())
+        await lake.addSteps(segment, { from: 0, steps: older(n === 1 ? 5 : 4), end: END });
+      expect(await rows('SELECT path, steps, elsewhere FROM step_segments ORDER BY seq')).toEqual([
+        ['bags/one/0.mcap', 2, 0],
+        ['bags/two/1.mcap', 2, 0],
+        ['bags/same/2.mcap', 2, 0],
+        ['bags/clip/3.mcap', 0, 2],
+      ]);
     });
 
     it('wants no more of a segment that went while it was read', async () => {

@@ -37,6 +37,9 @@ class Rig {
   /** When set, opening the lake, or every projection, fails with it. */
   openFault: EdgeError | undefined;
   projectFault: EdgeError | undefined;
+  /** When set, the lake takes no control steps, or cannot say which it lacks. */
+  stepFault: Error | undefined;
+  unreadFault: Error | undefined;
   readFault = new Map<CellName, EdgeError>();
   opened = 0;
   lake: DuckLakeLake | undefined;
@@ -104,8 +107,14 @@ class Rig {
       cursors: () => lake.cursors(),
       query: (sql, options) => lake.query(sql, options),
       rebuild: (cell) => lake.rebuild(cell),
-      unreadSegments: (topicsBegin, limit) => lake.unreadSegments(topicsBegin, limit),
-      addSteps: (segment, batch) => lake.addSteps(segment, batch),
+      unreadSegments: async (topicsBegin, limit) => {
+        if (this.unreadFault) throw this.unreadFault;
+        return lake.unreadSegments(topicsBegin, limit);
+      },
+      addSteps: async (segment, batch) => {
+        if (this.stepFault) throw this.stepFault;
+        return lake.addSteps(segment, batch);
+      },
       close: () => lake.close(),
     };
   }
@@ -183,6 +192,32 @@ describe('memory cell', () => {
     await rig.ask(memory.rebuild);
     await expect.poll(shown, { timeout: 10_000 }).toBe(6_000);
   });
+
+  it('stays open and projects while steps cannot be written, says so once, and recovers', async () => {
+    rig = new Rig(dataDir, { openSegment: segmentMessages(dataDir) });
+    let asked = 0;
+    const get = () => (++asked < 5 ? new Error(`no table step_segments, ${asked}`) : undefined);
+    Object.defineProperty(rig, 'unreadFault', { get });
+    await rig.log('execution').append([await writeSteps(dataDir, 'bags/a/a_0.mcap', [stepOf(1)])]);
+    await rig.cell.start();
+    const status = () => rig.ask<MemoryStatus>(memory.status);
+    await expect.poll(async () => (await status()).reason, { timeout: 10_000 }).toContain('control steps');
+    expect(await status()).toMatchObject({ ready: true });
+    await rig.log('runtime').append(runEvents(1));
+    await rig.ask(memory.sync);
+    expect(await rig.count('SELECT count(*) FROM runs')).toBe(1);
+    await expect.poll(() => rig.count('SELECT count(*) FROM actions'), { timeout: 25_000 }).toBe(1);
+    await expect.poll(() => rig.ownKinds()).toEqual(['cell.degraded', 'cell.recovered']);
+    rig.stepFault = new Error('not these');
+    for (const n of [1, 2])
+      await rig.log('execution').append([await writeSteps(dataDir, `bags/a/a_${n}.mcap`, [stepOf(n + 1)])]);
+    await expect.poll(() => rig.ownKinds(), { timeout: 10_000 }).toHaveLength(3);
+    await rig.ask(memory.sync);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await rig.ask(memory.sync);
+    expect(rig.ownKinds()).toEqual(['cell.degraded', 'cell.recovered', 'cell.degraded']);
+    expect(rig.opened).toBe(1);
+  }, 60_000);
 
   it('reports its lag and its lake', async () => {
     await rig.cell.start();
@@ -342,16 +377,7 @@ it('opens the lake again when the extension arrived', async () => {
     opened += 1;
     const lake = await DuckLakeLake.open({ dataDir, extensionDirectories: [], clock });
     const info = { ...lake.info(), kind };
-    return {
-      info: () => info,
-      project: (cell, events) => lake.project(cell, events),
-      cursors: () => lake.cursors(),
-      query: (sql, options) => lake.query(sql, options),
-      rebuild: (cell) => lake.rebuild(cell),
-      unreadSegments: (topicsBegin, limit) => lake.unreadSegments(topicsBegin, limit),
-      addSteps: (segment, batch) => lake.addSteps(segment, batch),
-      close: () => lake.close(),
-    };
+    return Object.assign(lake, { info: () => info });
   };
   const upgrade = async () => {
     kind = 'ducklake';

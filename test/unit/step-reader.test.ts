@@ -1,14 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
-import type { NewEvent, Sample } from '../../contract/index.ts';
+import type { Lake, NewEvent, Sample, StepBatch } from '../../contract/index.ts';
 import { segmentMessages } from '../../daemon/compose/memory.ts';
 import { actionTopic } from '../../daemon/execution/controllers/action-sample.ts';
 import { appliedAction } from '../../daemon/memory/applied-action.ts';
-import { type OpenSegment, STEP_TOPICS, StepReader } from '../../daemon/memory/step-reader.ts';
+import { type OpenSegment, STEP_TOPICS, StepReader, WAITING_MAX } from '../../daemon/memory/step-reader.ts';
 import { CdrWriter } from '../../formats/cdr/index.ts';
 import { logged } from '../conformance/lake.ts';
 import { stepOf } from '../conformance/lake-segments.ts';
@@ -74,7 +74,7 @@ describe('steps of segments', () => {
     expect(reports).toEqual([]);
   });
 
-  it('of a damaged file are those that can be read, of a lost one none, and neither holds up the next', async () => {
+  it('of a damaged file are those that can be read, and neither it nor one that is not there holds up the next', async () => {
     const events = [
       await writeSteps(dataDir, 'bags/a/a_0.mcap', stepsOf(0, 2_000)),
       await writeSteps(dataDir, 'bags/a/a_1.mcap', stepsOf(2_000, 2_100)),
@@ -83,21 +83,32 @@ describe('steps of segments', () => {
     ];
     const path = (n: number) => join(dataDir, `bags/a/a_${n}.mcap`);
     truncateSync(path(0), Math.floor(readFileSync(path(0)).length / 2));
-    rmSync(path(1));
+    renameSync(path(1), `${path(1)}.away`);
     const bytes = readFileSync(path(2));
     const middle = Math.floor(bytes.length / 2);
     bytes.fill(0xff, middle, middle + 64);
     writeFileSync(path(2), bytes);
     await project(events);
-    expect(await all(readerOf())).toBe(false);
-    const [cut, gone, spoilt, whole] = await rows(READ);
+    const reader = readerOf();
+    expect(await all(reader)).toBe(false);
+    const [cut, spoilt, whole] = await rows(READ);
     for (const one of [cut, spoilt]) {
       expect(Number(one![1])).toBeGreaterThan(500);
       expect(Number(one![1])).toBeLessThan(2_000);
       expect(one![3]).toEqual(expect.any(String));
     }
-    expect(gone).toEqual(['bags/a/a_1.mcap', 0, 0, expect.stringContaining('cannot be opened')]);
     expect(whole).toEqual(['bags/a/a_3.mcap', 100, 0, null]);
+    expect(reports).toHaveLength(3);
+    // A disk that is not mounted has no file either: that is told once, and read when it is there.
+    await clock.advance(61_000);
+    expect(await all(reader)).toBe(false);
+    renameSync(`${path(1)}.away`, path(1));
+    await clock.advance(61_000);
+    expect(await all(reader)).toBe(false);
+    expect(await rows(READ)).toHaveLength(3);
+    await clock.advance(61_000);
+    expect(await all(reader)).toBe(false);
+    expect((await rows(READ))[1]).toEqual(['bags/a/a_1.mcap', 100, 0, null]);
     expect(reports).toHaveLength(3);
   });
 
@@ -135,8 +146,8 @@ describe('steps of segments', () => {
       return addSteps(segment, batch);
     };
     await expect(all(reader)).rejects.toThrow('not these');
-    await reader.drop();
     expect(await all(reader)).toBe(false);
+    expect(reader.isRefused).toBe(true);
     expect(await rows('SELECT min(action[1]), count(*) FROM actions')).toEqual([[10, 10]]);
   });
 
@@ -162,6 +173,113 @@ describe('steps of segments', () => {
     while (await all(reader));
     expect(await rows('SELECT count(*), count(DISTINCT stamp) FROM actions')).toEqual([[10_000, 10_000]]);
     expect([opened, closed]).toEqual([2, 2]);
+  });
+});
+
+describe('reading of steps', () => {
+  /** A lake with so many segments to read; what it was told. */
+  const lakeOf = (count: number, told: StepBatch[] = []) => {
+    const done = new Set<string>();
+    const all = Array.from({ length: count }, (_, n) => ({
+      ...{ cell: 'execution' as const, epoch: 'e', seq: n + 1, path: `bags/a/${n}.mcap`, sha256: '' },
+      topics: [actionTopic('arm')],
+    }));
+    return {
+      unreadSegments: async (_: string, limit: number) =>
+        all.filter(({ path }) => !done.has(path)).slice(0, limit),
+      addSteps: async ({ path }: { path: string }, batch: StepBatch) => {
+        told.push(batch);
+        if (batch.end) done.add(path);
+        return true;
+      },
+    } as unknown as Lake;
+  };
+  const sampleOf = (n: number): Sample => ({
+    ...{ topic: actionTopic('arm'), type: STRING, stamp: BigInt(n), received: BigInt(n) },
+    bytes: text(stepOf(n)),
+  });
+  const quiet = () => {};
+
+  it('tries each segment that cannot be opened once a while, however many there are', async () => {
+    const clock = new ManualClock();
+    let opened = 0;
+    const reader = new StepReader(
+      async function* () {
+        opened += 1;
+        yield* await Promise.reject<Sample[]>(new Error('ESTALE: stale file handle'));
+      },
+      clock,
+      quiet,
+    );
+    const lake = lakeOf(WAITING_MAX + 40);
+    const soon = () => opened > 2 * WAITING_MAX;
+    expect(await reader.slice(lake, soon)).toBe(false);
+    expect(await reader.slice(lake, soon)).toBe(false);
+    expect(opened).toBe(WAITING_MAX);
+    await clock.advance(61_000);
+    expect(await reader.slice(lake, soon)).toBe(false);
+    expect(opened).toBe(2 * WAITING_MAX);
+  });
+
+  it('does not wait for a slow disk, and goes on where it was', async () => {
+    const clock = new SystemClock();
+    const told: StepBatch[] = [];
+    const reader = new StepReader(
+      async function* () {
+        for (let n = 0; n < 10; n++) {
+          await new Promise((resolve) => setTimeout(resolve, n === 4 ? 1_500 : 30));
+          yield sampleOf(n);
+        }
+      },
+      clock,
+      quiet,
+    );
+    const lake = lakeOf(1, told);
+    let slices = 0;
+    for (let isMore = true; isMore; slices++) {
+      const since = clock.monotonicMs();
+      isMore = await reader.slice(lake, () => false);
+      expect(clock.monotonicMs() - since).toBeLessThan(1_200);
+    }
+    expect(slices).toBeGreaterThan(3);
+    expect(told.flatMap(({ steps }) => steps)).toEqual(stepsOf(0, 10));
+    expect(told.map(({ from }) => from)).toEqual([...new Set(told.map(({ from }) => from))]);
+    expect(reader.looked).toBe(10);
+  });
+
+  it('hands on what it has when somebody asks, and opens nothing beside a file that hangs', async () => {
+    const clock = new SystemClock();
+    const told: StepBatch[] = [];
+    let opened = 0;
+    let isAsked = false;
+    let wake = quiet;
+    const reader = new StepReader(
+      async function* () {
+        opened += 1;
+        for (let n = 0; n < 3; n++) yield sampleOf(n);
+        isAsked = true;
+        yield sampleOf(3);
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      },
+      clock,
+      quiet,
+    );
+    const lake = lakeOf(1, told);
+    expect(await reader.slice(lake, () => isAsked)).toBe(true);
+    expect(told.map(({ steps }) => steps.length)).toEqual([4]);
+    expect(await reader.slice(lake, () => false)).toBe(true);
+    await reader.drop();
+    expect(await reader.slice(lake, () => false)).toBe(true);
+    expect(opened).toBe(1);
+    wake();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    isAsked = false;
+    expect(await reader.slice(lake, () => isAsked)).toBe(true);
+    expect(opened).toBe(2);
+    wake();
+    await reader.drop();
   });
 });
 
