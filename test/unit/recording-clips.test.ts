@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClipInfo, payloadFault, type Sample } from '../../contract/index.ts';
 import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
@@ -100,6 +101,8 @@ describe('a clip', () => {
     // Set back by three seconds: the times from 70 on come again, in a segment that holds older ones as well.
     for (let i = 70; i < 100; i++) recording.offer(at('/a', 5_000 + i, i));
     recording.offer(at('/new', 6_000, 99));
+    // Until it is sure that no sample of the later clock comes any more.
+    await sleep(1_050);
     const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 20, postMs: 0, wait: true });
     expect((await numbersIn(join(dataDir, 'bags', clip.bag))).sort()).toEqual([
       ...range(5_079, 5_099),
@@ -113,6 +116,7 @@ describe('a clip', () => {
     await first.start();
     for (let i = 0; i < 3_000; i++) first.recording.offer(at('/a', 1_000 + i, i));
     for (let i = 0; i < 50; i++) first.recording.offer(at('/a', 8_000 + i, i));
+    await sleep(1_050);
     const more = { preMs: 9, postMs: 3_600_000 };
     const asked = await first.recording.clip({ trigger: 'api', reason: '', ...more });
     await first.stop();
@@ -131,6 +135,20 @@ describe('a clip', () => {
     }
     const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 29, postMs: 0, wait: true });
     expect(await numbersIn(join(dataDir, 'bags', clip.bag))).toEqual(range(2_020, 2_049));
+    recording.offer(at('/late', 1_050, 50));
+    const late = await recording.clip({ trigger: 'api', reason: '', preMs: 29, postMs: 0, wait: true });
+    expect(await numbersIn(join(dataDir, 'bags', late.bag))).toEqual(range(1_021, 1_050));
+    await stop();
+  });
+
+  it('holds what came before its trigger also after a sample from the future', async () => {
+    const { recording, start, stop } = makeRecording(dataDir);
+    await start();
+    for (let i = 0; i < 50; i++) recording.offer(at('/a', 1_000 + i, i));
+    recording.offer(at('/a', 9_000, 60_000));
+    for (let i = 50; i < 60; i++) recording.offer(at('/a', 1_000 + i, i));
+    const clip = await recording.clip({ trigger: 'api', reason: '', preMs: 29, postMs: 0, wait: true });
+    expect(await numbersIn(join(dataDir, 'bags', clip.bag))).toEqual(range(1_030, 1_059));
     await stop();
   });
 

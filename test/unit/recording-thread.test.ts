@@ -274,6 +274,21 @@ describe('a segment of which a sync failed', () => {
     expectWhole(rig, 1);
     expect(rig.of('sealed')[0]!.losses).toMatchObject({ topics: [{ topic: '/a', written: 1 }] });
   });
+
+  it('is written again by the next life, which knows nothing of it', async () => {
+    const killed = makeThread(dataDir, { session: 'killed' });
+    const disk = await forgetfulDisk(activeOf());
+    await killed.start();
+    killed.offer(5_000);
+    await until(() => killed.of('written').length === 1, 'the sample to be written');
+    disk.fails(1);
+    expect(await killed.seal()).toMatchObject({ t: 'refused' });
+
+    const next = makeThread(dataDir, { session: 'next' });
+    await next.start();
+    expectWhole(next, 1);
+    expect(disk.kept().equals(readFileSync(join(dataDir, 'bags/bag/bag_0.mcap')))).toBe(true);
+  });
 });
 
 describe('a thread that is killed', () => {

@@ -43,6 +43,8 @@ export async function settleLeftovers(
   const repaired: Repaired[] = [];
   const broken: string[] = [];
   for (const path of await unsealedSegments(options.dataDir)) {
+    // Whether a sync failed in that life nobody knows any more.
+    if (isStart) repairs.suspect(path, 0);
     try {
       repaired.push(await repair(options, path, repairs, post));
     } catch (error) {
@@ -75,17 +77,19 @@ export async function settleLeftovers(
 /** Makes the file whole under its unsealed name. */
 async function repair(options: ThreadOptions, path: string, repairs: Repairs, post: Post): Promise<Repaired> {
   const active = join(options.dataDir, path + ACTIVE);
+  const onProgress = () => post({ t: 'progress' });
   const handle = await open(active, 'r+');
   try {
     const suspectFrom = repairs.suspectFrom(path);
     // Before it is read: what is then found whole is what the sync below puts on the disk.
-    if (suspectFrom !== undefined) await writeAgain(handle, suspectFrom, () => post({ t: 'progress' }));
+    if (suspectFrom !== undefined) await writeAgain(handle, suspectFrom, onProgress);
     const header = { profile: 'ros2', library: options.library };
     const plan = await planRepair(
       new HandleReadable(handle, path),
       header,
       new Map([['session', options.session]]),
     );
+    onProgress();
     let bytes = plan.keepBytes;
     if (!plan.complete) {
       // Written over the damaged end before the rest is cut off: a kill in between loses nothing more.
@@ -100,7 +104,8 @@ async function repair(options: ThreadOptions, path: string, repairs: Repairs, po
       throw error;
     }
     repairs.trust(path);
-    const sha256 = await (await FileHasher.open(active)).digest(bytes);
+    onProgress();
+    const sha256 = await (await FileHasher.open(active)).digest(bytes, onProgress);
     return { path, summary: plan.summary, bytes, sha256 };
   } finally {
     await handle.close();

@@ -11,7 +11,6 @@ import {
   type Timer,
   type TopicSpec,
   toMs,
-  withDeadline,
 } from '../../../contract/core.ts';
 import { MESSAGE_HEAD_BYTES } from '../../../formats/mcap/index.ts';
 import { ArrivalOrder, type ArrivedSince } from './arrival-order.ts';
@@ -33,6 +32,7 @@ import type { Facts, FromThread, ToThread } from './protocol.ts';
 import { ThreadAsks } from './thread-asks.ts';
 import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts';
 
+/** Repairing what a former life left takes long on a slow disk, and tells as it goes on. */
 const READY_MS = 60_000;
 const SEGMENTS_LISTED_MAX = 1024;
 
@@ -251,7 +251,7 @@ export class Recorder {
       this.#onReady = resolve;
       this.#onDeath = reject;
     });
-    await withDeadline(clock, READY_MS, ready, 'start', 'recorder');
+    await this.#asks.within(READY_MS, ready, 'start', 'recorder');
     this.#intake = new IntakeCounter(this.#intakeDir, this.#session);
     for (const channel of this.#channels.all()) this.#announce(channel);
   }

@@ -1,4 +1,11 @@
-import { type Clock, EdgeError, type ErrorBody, LIMITS, type Timer } from '../../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  type ErrorBody,
+  LIMITS,
+  type Timer,
+  withDeadline,
+} from '../../../contract/core.ts';
 
 type Ask = {
   resolve(result: unknown): void;
@@ -45,6 +52,20 @@ export class ThreadAsks {
       if (!this.#asks.has(id)) return;
       if (this.#clock.monotonicMs() - this.#progressMs >= LIMITS.RECORDER_STALLED_MS) fail();
     });
+  }
+
+  /** As `withDeadline`, but each progress begins the time anew. */
+  async within<T>(ms: number, work: Promise<T>, operation: string, subject: string): Promise<T> {
+    this.progress();
+    for (;;) {
+      const heardMs = this.#progressMs;
+      const leftMs = heardMs + ms - this.#clock.monotonicMs();
+      try {
+        return await withDeadline(this.#clock, leftMs, work, operation, subject);
+      } catch (error) {
+        if (this.#progressMs === heardMs) throw error;
+      }
+    }
   }
 
   /** Everything that was asked for has been answered or has failed, also what was asked meanwhile. */
