@@ -4,26 +4,40 @@ import { at } from './elements.js';
 const KEY = 'auraison-token';
 let token = sessionStorage.getItem(KEY) ?? '';
 let asking;
+/** A daemon that hangs must not look like one that has nothing new to say. Its own stops are answered far sooner. */
+const ANSWER_MS = 10_000;
 
-export async function call(path, options = {}) {
+/** `answerMs`: how long the answer may take, with its body; `Infinity` for one that never ends. */
+export async function call(path, { answerMs = ANSWER_MS, ...options } = {}) {
   const used = token;
   const headers = { ...(options.headers ?? {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(path, { ...options, headers, cache: 'no-store' });
+  const signal = answerMs === Infinity ? undefined : AbortSignal.timeout(answerMs);
+  const response = await fetch(path, { ...options, headers, cache: 'no-store', signal }).catch((error) => {
+    throw told(error, answerMs);
+  });
   if (response.status === 401) {
     // An answer to the token before says nothing of the one that was given since.
     if (token === used) await askToken(token ? 'This token is wrong.' : '');
-    return call(path, options);
+    return call(path, { answerMs, ...options });
   }
   return response;
 }
 
 /** What a GET answers; throws an Error that says for a person why not. */
-export async function read(path) {
-  const response = await call(path);
-  if (response.ok) return response.json();
-  const told = await response.json().catch(() => undefined);
-  const hint = told?.hint ? ` (${told.hint})` : '';
-  throw new Error(told?.message ? `${told.message}${hint}` : `${path}: ${response.status}`);
+export async function read(path, answerMs = ANSWER_MS) {
+  const response = await call(path, { answerMs });
+  if (response.ok)
+    return response.json().catch((error) => {
+      throw told(error, answerMs);
+    });
+  const body = await response.json().catch(() => undefined);
+  const hint = body?.hint ? ` (${body.hint})` : '';
+  throw new Error(body?.message ? `${body.message}${hint}` : `${path}: ${response.status}`);
+}
+
+/** Browsers have words of their own for a time that is over. */
+function told(error, answerMs) {
+  return error?.name === 'TimeoutError' ? new Error(`no answer within ${answerMs / 1000} s`) : error;
 }
 
 /** Why a word was not taken; empty where it was. */

@@ -27,6 +27,12 @@ export function showArm(figure) {
   showJoints(joints, gripper);
 }
 
+/** What is drawn stays, told to be of before: no answer says nothing of where the arm is. */
+export function ageArm(why) {
+  say(at('arm-note'), `as last seen: ${why}`, 'bad');
+  at('arm-panel').classList.add('old');
+}
+
 /** The side view is the upright plane through base and tool: there an arm has its full length, wherever it points. */
 function showViews({ points, frame }, hand) {
   const reach = reachOf(points);

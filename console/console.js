@@ -3,7 +3,7 @@
  * (never markup), and keep the token in this tab's session storage. This file: the live page, and what is on all.
  */
 import { call, forever, read, refusalOf } from './api.js';
-import { showArm } from './arm-view.js';
+import { ageArm, showArm } from './arm-view.js';
 import { at, count, element, fill, link, number } from './elements.js';
 import { drawMap } from './map-view.js';
 import { addPage, shown, startPages } from './pages.js';
@@ -13,6 +13,8 @@ import { runsPage } from './runs-page.js';
 const STATUS_MS = 1000;
 const MAP_MS = 2000;
 const ARM_MS = 250;
+/** Drawn where it was, an arm looks as if it stood there. */
+const ARM_ANSWER_MS = 2000;
 const EVENTS_SHOWN = 80;
 const APPROVALS_MS = 2000;
 
@@ -119,10 +121,10 @@ function showEvent(event) {
 
 /** Reads the stream with fetch: EventSource cannot send a token. Comes back with the cursor of the last event. */
 async function follow() {
-  const response = await call(
-    `/v1/events?since=now`,
-    cursor ? { headers: { 'last-event-id': cursor } } : undefined,
-  );
+  const response = await call(`/v1/events?since=now`, {
+    answerMs: Infinity,
+    ...(cursor ? { headers: { 'last-event-id': cursor } } : {}),
+  });
   if (response.status === 400) cursor = undefined;
   if (!response.ok) throw new Error(`events: ${response.status}`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -162,10 +164,20 @@ async function showMap() {
 let armLooks = 0;
 async function lookAtArm() {
   if (shown().name !== 'live' || document.hidden || (!hasArm && armLooks++ % 40 !== 0)) return;
-  const response = await call('/v1/arm/figure');
-  hasArm = response.status === 200;
-  if (hasArm) showArm(await response.json());
-  else at('arm-panel').hidden = true;
+  try {
+    const response = await call('/v1/arm/figure', { answerMs: ARM_ANSWER_MS });
+    // Only an answer tells that there is no arm.
+    if (response.status === 204) {
+      hasArm = false;
+      at('arm-panel').hidden = true;
+      return;
+    }
+    if (response.status !== 200) throw new Error(`the daemon answers ${response.status}`);
+    showArm(await response.json());
+    hasArm = true;
+  } catch (error) {
+    if (hasArm) ageArm(error.message);
+  }
 }
 
 /** What waits for the word of a person. Kept as it is while nothing changed: a button must not move under a finger. */

@@ -114,17 +114,20 @@ function summary({ routes, topics }) {
   ].join('; ');
 }
 
-let looking = false;
+/** Who comes while one look is under way waits for that one: until there is news nothing is told to be new. */
+let looking;
 async function look() {
-  if (shown().name !== 'routes' || looking) return;
-  looking = true;
-  try {
-    told = book.take(await read('/v1/routes'), performance.now());
-    lookedAt = new Date();
-    narrow();
-  } finally {
-    looking = false;
-  }
+  if (shown().name !== 'routes') return;
+  looking ??= lookNow().finally(() => {
+    looking = undefined;
+  });
+  await looking;
+}
+
+async function lookNow() {
+  told = book.take(await read('/v1/routes'), performance.now());
+  lookedAt = new Date();
+  narrow();
 }
 
 function state(error) {

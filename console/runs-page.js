@@ -7,6 +7,8 @@ import { ticksOf, traceRows } from './trace-rows.js';
 const LOOK_MS = 2000;
 /** A trace is folded from the log by a process of its own: it is asked for seldom while a run is under way. */
 const TRACE_MS = 10_000;
+/** That process may have a long log to read. */
+const TRACE_ANSWER_MS = 60_000;
 const RUNS_MAX = 200;
 const ROWS_STEP = 500;
 const FINISHED = new Set(['succeeded', 'failed', 'cancelled']);
@@ -113,16 +115,20 @@ async function lookTrace(asked, finished) {
   tracing = true;
   at('trace-again').disabled = true;
   try {
-    const { spans } = await read(`/v1/runs/${encodeURIComponent(asked)}/trace`);
+    const { spans } = await read(`/v1/runs/${encodeURIComponent(asked)}/trace`, TRACE_ANSWER_MS);
     if (asked !== runId) return;
     trace = spans;
     showTrace();
   } catch (error) {
-    if (asked === runId) say(at('trace-note'), `no trace: ${error.message}`, 'bad');
-    if (trace === undefined) trace = [];
+    if (asked !== runId) return;
+    say(at('trace-note'), `no trace: ${error.message}`, 'bad');
+    trace ??= [];
   } finally {
-    tracedAtMs = performance.now();
-    tracedFinished = finished;
+    // Of another run by now: that one has not been asked for.
+    if (asked === runId) {
+      tracedAtMs = performance.now();
+      tracedFinished = finished;
+    }
     tracing = false;
     at('trace-again').disabled = false;
   }

@@ -129,6 +129,9 @@ export const LIMITS = {
   TOOL_PROBE_MS: 20_000,
   /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
   TOOL_RESULT_BYTES_MAX: 128 * 1024,
+  /** Pictures of one such result, which its event names; and characters of its own keys. */
+  TOOL_RESULT_IMAGES_MAX: 16,
+  TOOL_RESULT_KEY_CHARS_MAX: 256,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */
   EVENT_PAYLOAD_BYTES_MAX: 256 * 1024,
   /** One answer of a model to an agent, milliseconds. */
@@ -188,6 +191,11 @@ export const LIMITS = {
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
   /** One such question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
   INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
+  /** Values of the tensors of one such question: what its bytes hold as float32, whatever they travel as. */
+  POLICY_VALUES_MAX: 8 * 1024 * 1024,
+  /** A question over HTTP above this is large; so many of these are read or under way at a time, more are refused. */
+  INFERENCE_LARGE_BYTES: 2 * 1024 * 1024,
+  INFERENCE_LARGE_MAX: 4,
   /** Policies of one daemon. */
   POLICIES_MAX: 32,
   /** Questions that wait for one policy, of all callers together. */

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { Count, closed, Json, Name, Sha256, Text, Uuid } from './common.ts';
 import { ErrorBody } from './errors.ts';
 import { Intent } from './intent.ts';
+import { LIMITS } from './limits.ts';
 import { RunStatus } from './run-state.ts';
 import { WireTime } from './time.ts';
 
@@ -122,7 +123,7 @@ export const RUN_PAYLOADS = {
             { mime: Type.Enum(['image/jpeg', 'image/png']), sha256: Sha256, bytes: Count('bytes') },
             closed,
           ),
-          { maxItems: 16 },
+          { maxItems: LIMITS.TOOL_RESULT_IMAGES_MAX },
         ),
       ),
     },

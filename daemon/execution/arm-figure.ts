@@ -4,6 +4,8 @@ import { LinkPoints, type UrdfModel } from '../../formats/urdf/index.ts';
 export type FigureSpec = {
   /** Absent: nobody knows how the links hang together. */
   readonly model: UrdfModel | undefined;
+  /** Why not, where there is one that cannot be read. */
+  readonly fault?: string;
   readonly base: string;
   readonly tool: string;
   /** Joints in the order in which they are shown; empty: as they are told. */
@@ -73,8 +75,8 @@ export class ArmFigureView {
   }
 }
 
-function wayOf({ model, base, tool }: FigureSpec): { way: LinkPoints | undefined; reason: string } {
-  if (!model) return { way: undefined, reason: 'no URDF: gate.urdf names none' };
+function wayOf({ model, fault, base, tool }: FigureSpec): { way: LinkPoints | undefined; reason: string } {
+  if (!model) return { way: undefined, reason: fault ?? 'no URDF: gate.urdf names none' };
   try {
     return { way: new LinkPoints(model, base, tool), reason: '' };
   } catch (error) {

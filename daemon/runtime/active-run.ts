@@ -23,7 +23,7 @@ import {
 import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
 import { refuseForeign } from './harness-kinds.ts';
-import { finishedEvent, HeldEnd } from './held-end.ts';
+import { finishedEvent, HeldEnd, isMisfit } from './held-end.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -103,7 +103,7 @@ export class ActiveRun {
   #observed: ObservedRobot | undefined;
   #torn: Error | undefined;
   #posted: Promise<void> = Promise.resolve();
-  /** The log refused something of this attempt. */
+  /** The log refused something of this attempt that it would take at another time. */
   #refused = false;
   readonly #end: HeldEnd;
 
@@ -348,7 +348,7 @@ export class ActiveRun {
     try {
       await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
     } catch (thrown) {
-      this.#refused = true;
+      this.#refused ||= !isMisfit(thrown);
       throw thrown;
     }
   }

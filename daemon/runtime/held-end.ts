@@ -66,7 +66,8 @@ export class HeldEnd {
     try {
       await append(events);
     } catch (thrown) {
-      this.#owed.push(...events.filter(({ kind }) => kind === 'tool.returned'));
+      const ends = endsOf(events);
+      this.#owed.push(...(isMisfit(thrown) ? ends.map((end) => plainEnd(end, thrown)) : ends));
       throw thrown;
     }
   }
@@ -77,13 +78,20 @@ export class HeldEnd {
     const { status, reason } = outcome;
     const first = [...before, ...this.#owed];
     try {
-      await this.#write([...first, finishedEvent(runId, outcome, error)], status);
+      return await this.#write([...first, finishedEvent(runId, outcome, error)], status);
     } catch (thrown) {
-      if (!(thrown instanceof EdgeError && thrown.code === 'schema.invalid')) throw thrown;
+      if (!isMisfit(thrown)) throw thrown;
       // No log will ever take what it sums up: with that the run would be done again and again.
       const told = `${reason.slice(0, 256)} (what it sums up was left out: ${thrown.message})`;
       const plain = finishedEvent(runId, { status, reason: told, summary: {} }, error);
-      await this.#write([...first, plain], status);
+      try {
+        return await this.#write([...first, plain], status);
+      } catch (again) {
+        if (!isMisfit(again)) throw again;
+        // Then it is something that goes before the end. This much fits every log.
+        const ends = endsOf(this.#owed).map((end) => plainEnd(end, again));
+        await this.#write([...ends, plain], status);
+      }
     }
   }
 
@@ -124,6 +132,38 @@ export class HeldEnd {
       }),
     );
   }
+}
+
+/** No log will ever take what it was handed: another try is as futile as the first. */
+export function isMisfit(thrown: unknown): thrown is EdgeError {
+  return thrown instanceof EdgeError && thrown.code === 'schema.invalid';
+}
+
+type CallEnd = Extract<NewEvent, { kind: 'tool.returned' }>;
+
+/** The ends of calls that the log has heard of: a call that was refused together with its end needs none. */
+function endsOf(events: readonly NewEvent[]): CallEnd[] {
+  const unheard = new Set(
+    events.flatMap((event) => (event.kind === 'tool.called' ? [event.payload.call_id] : [])),
+  );
+  return events.filter(
+    (event): event is CallEnd => event.kind === 'tool.returned' && !unheard.has(event.payload.call_id),
+  );
+}
+
+/** The end of a call whose result fits no log: the call is over, and that is said without what it gave. */
+function plainEnd({ run_id, payload }: CallEnd, thrown: EdgeError): NewEvent {
+  const { call_id, tool, duration_ms, ok, error } = payload;
+  const fault = new EdgeError(thrown.code, {
+    operation: 'log result',
+    subject: tool,
+    message: `what it gave does not fit into the log: ${ok || !error ? thrown.message : error.message}`,
+  });
+  return {
+    kind: 'tool.returned',
+    ...(run_id === undefined ? {} : { run_id }),
+    payload: { call_id, tool, ok: false, error: fault.toBody(), duration_ms },
+  };
 }
 
 /** The event of an end. */

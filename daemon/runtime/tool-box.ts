@@ -104,7 +104,13 @@ export class GatedToolBox implements ToolBox {
   /** Pictures into the blob store before anything is said of them; results become what the log can hold. */
   async #kept({ result, images }: ToolAnswer, name: string): Promise<Answered> {
     const plain = safeCopy(result, LIMITS.TOOL_RESULT_BYTES_MAX, `result of ${name}`) as Answered['result'];
+    // What the log would refuse is refused here, before anything is kept: who called is told what is wrong.
+    const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
+    if (long !== undefined)
+      throw tooMuch(name, `a key of ${long.length} characters`, LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
     if (!images || images.length === 0) return { result: plain };
+    if (images.length > LIMITS.TOOL_RESULT_IMAGES_MAX)
+      throw tooMuch(name, `${images.length} pictures`, LIMITS.TOOL_RESULT_IMAGES_MAX);
     const { blobs } = this.#parts;
     if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
     const notes: ImageNote[] = [];
@@ -131,6 +137,14 @@ export class GatedToolBox implements ToolBox {
       hint: `tools: ${[...this.#tools.keys()].join(', ')}`.slice(0, 1024),
     });
   }
+}
+
+function tooMuch(name: string, what: string, most: number): EdgeError {
+  return new EdgeError('tool.failed', {
+    ...{ operation: 'keep result', subject: name, retryable: false },
+    message: `its result has ${what}, at most ${most} are allowed`,
+    hint: 'it was done, and only what it gave is left out: ask it for less at a time',
+  });
 }
 
 function compile(schema: ToolSpec['input']): Checker<unknown> {

@@ -1,4 +1,4 @@
-import type { PictureTensor, Tensor } from '../../contract/core.ts';
+import { LIMITS, type PictureTensor, type Tensor } from '../../contract/core.ts';
 import { asMap, bad, onlyKnown } from './payload.ts';
 
 const RANK_MAX = 8;
@@ -6,17 +6,25 @@ const FIELDS = ['shape', 'dtype', 'data'];
 /** A side of a picture; larger ones are a mistake. */
 const SIDE_MAX = 16_384;
 
-/** Throws `model.bad_observation`, naming the place: shape, type, length, NaN, infinity. */
-export function readTensor(value: unknown, path: string): Tensor {
+/**
+ * Throws `model.bad_observation`, naming the place: shape, type, length, NaN, infinity, more values than `valuesMax`.
+ * Who reads may be the thread that runs agents: what is too much is refused before any of it is converted.
+ */
+export function readTensor(value: unknown, path: string, valuesMax = LIMITS.POLICY_VALUES_MAX): Tensor {
   const fields = asMap(value, path);
   onlyKnown(fields, FIELDS, path);
   const sizes = readShape(fields['shape'], path);
   const count = sizes.reduce((product, size) => product * size, 1);
-  const data = floats(fields['data'], fields['dtype'], path);
-  if (data.length !== count)
-    throw bad(`${path}/data`, `holds ${data.length} values, the shape [${sizes.join(', ')}] needs ${count}`);
-  // Not findIndex: a callback per value would be most of the time that a question costs here.
-  for (let i = 0; i < data.length; i++) {
+  if (count > valuesMax)
+    throw bad(
+      `${path}/shape`,
+      `[${sizes.join(', ')}] makes more than the ${LIMITS.POLICY_VALUES_MAX} values that the tensors of a question may have together`,
+    );
+  const { dtype } = fields;
+  const data = floats(fields['data'], dtype, count, path);
+  // Integers always are. Not findIndex: a callback per value would be most of the time that a question costs here.
+  const whole = (dtype === 'uint8' || dtype === 'int32') && !Array.isArray(fields['data']);
+  for (let i = 0; !whole && i < data.length; i++) {
     if (!Number.isFinite(data[i]!))
       throw bad(`${path}/data/${i}`, `is ${data[i]}: observations must be finite`);
   }
@@ -61,31 +69,40 @@ function readShape(shape: unknown, path: string): number[] {
 }
 
 /** The types that can be sent; all become float32, the type of the port. */
-const READ: Readonly<Record<string, (view: DataView, count: number) => Float32Array>> = {
-  float32: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getFloat32(i * 4, true)),
-  float64: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getFloat64(i * 8, true)),
-  int32: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getInt32(i * 4, true)),
-  uint8: (view, count) => Float32Array.from({ length: count }, (_, i) => view.getUint8(i)),
-};
 const WIDTH: Readonly<Record<string, number>> = { float32: 4, float64: 8, int32: 4, uint8: 1 };
 
-function floats(data: unknown, dtype: unknown, path: string): Float32Array {
+function floats(data: unknown, dtype: unknown, count: number, path: string): Float32Array {
   const width = typeof dtype === 'string' && Object.hasOwn(WIDTH, dtype) ? WIDTH[dtype] : undefined;
   if (width === undefined) throw bad(`${path}/dtype`, `must be one of ${Object.keys(WIDTH).join(', ')}`);
   const bytes = typeof data === 'string' ? fromBase64(data, path) : data;
-  if (bytes instanceof Uint8Array) {
-    if (bytes.byteLength % width !== 0) throw bad(`${path}/data`, `is not a multiple of ${width} bytes`);
-    // The common case is one copy; a payload's offset is seldom a multiple of 4, so a view is impossible.
-    if (dtype === 'float32' && LITTLE) {
-      const copy = new Float32Array(bytes.byteLength / 4);
-      new Uint8Array(copy.buffer).set(bytes);
-      return copy;
-    }
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return READ[dtype as string]!(view, bytes.byteLength / width);
-  }
-  if (Array.isArray(data) && data.every((item) => typeof item === 'number')) return Float32Array.from(data);
-  throw bad(`${path}/data`, 'must be little-endian bytes, or a flat list of numbers');
+  const isList = Array.isArray(bytes);
+  if (!isList && !(bytes instanceof Uint8Array))
+    throw bad(`${path}/data`, 'must be little-endian bytes, or a flat list of numbers');
+  if (!isList && bytes.byteLength % width !== 0)
+    throw bad(`${path}/data`, `is not a multiple of ${width} bytes`);
+  // Before the conversion, which may take four times the bytes.
+  const held = isList ? bytes.length : bytes.byteLength / width;
+  if (held !== count) throw bad(`${path}/data`, `holds ${held} values, the shape needs ${count}`);
+  if (!isList) return converted(bytes, dtype as string);
+  if (!bytes.every((item) => typeof item === 'number'))
+    throw bad(`${path}/data`, 'must be little-endian bytes, or a flat list of numbers');
+  return new Float32Array(bytes as number[]);
+}
+
+/** Whole arrays at a time: a callback per value would hold the thread for a second where this takes milliseconds. */
+function converted(bytes: Uint8Array, dtype: string): Float32Array {
+  if (dtype === 'uint8') return new Float32Array(bytes);
+  // A payload's offset is seldom a multiple of the width, so a view is impossible.
+  const own = new Uint8Array(bytes);
+  if (!LITTLE) swap(own, WIDTH[dtype]!);
+  if (dtype === 'float32') return new Float32Array(own.buffer);
+  return new Float32Array(dtype === 'float64' ? new Float64Array(own.buffer) : new Int32Array(own.buffer));
+}
+
+function swap({ buffer }: Uint8Array<ArrayBuffer>, width: number): void {
+  const bytes = Buffer.from(buffer);
+  if (width === 8) bytes.swap64();
+  else bytes.swap32();
 }
 
 function pixels(data: unknown, path: string): Uint8Array {

@@ -55,7 +55,13 @@ export function decodeVlaRequest(payload: Uint8Array, encoding: string, now: Nan
 export function vlaRequest(value: unknown, now: Nanoseconds): VlaRequest {
   const root = asMap(value, '/');
   onlyKnown(root, FIELDS);
-  const tensors = root['tensors'] === undefined ? [] : named(root['tensors'], '/tensors', readTensor);
+  let left = LIMITS.POLICY_VALUES_MAX;
+  const read = (tensor: unknown, path: string) => {
+    const made = readTensor(tensor, path, left);
+    left -= made.data.length;
+    return made;
+  };
+  const tensors = root['tensors'] === undefined ? [] : named(root['tensors'], '/tensors', read);
   const images = root['images'] === undefined ? [] : named(root['images'], '/images', readPicture);
   if (tensors.length + images.length === 0) throw bad('/tensors', 'an observation of at least one input');
   const task = asText(root['task'], '/task', TASK_CHARS_MAX);
@@ -71,7 +77,7 @@ export function vlaRequest(value: unknown, now: Nanoseconds): VlaRequest {
     policy: asText(root['policy'], '/policy', NAME_CHARS_MAX, NAME),
     session: asText(root['session'], '/session', NAME_CHARS_MAX, NAME),
     reset: asFlag(root['reset'], '/reset') ?? false,
-    prefix: root['prefix'] === undefined ? undefined : readTensor(root['prefix'], '/prefix'),
+    prefix: root['prefix'] === undefined ? undefined : read(root['prefix'], '/prefix'),
     call: asText(root['call'], '/call', NAME_CHARS_MAX, NAME),
   };
 }

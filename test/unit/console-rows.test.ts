@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { LedgerLine, RouteStatus } from '../../contract/index.ts';
+import { makeArmFigure } from '../../daemon/compose/arm-figure.ts';
+import { readConfig } from '../../daemon/config.ts';
 import { ArmFigureView, type FigureSpec } from '../../daemon/execution/arm-figure.ts';
 import { LinkPoints, readUrdf } from '../../formats/urdf/index.ts';
 
@@ -209,5 +211,14 @@ describe('the figure of the arm', () => {
     const unknown = new ArmFigureView({ ...spec, model: undefined, gripper: 'jaw' }).of(undefined, all, true);
     expect(unknown.points).toEqual([]);
     expect(unknown.joints.at(-1)).toEqual({ name: 'jaw', kind: 'unknown' });
+  });
+
+  it('of a URDF that cannot be read is the bars and the reason: no cell fails to start for a drawing', () => {
+    const lines = '[arm]\nenabled = true\n[gate]\nurdf = "/nowhere/arm.urdf"\n';
+    const figure = makeArmFigure(readConfig(lines, 'robot.toml', {}).config)!;
+    expect(figure.of(undefined, all, true)).toMatchObject({
+      ...{ connected: true, points: [] },
+      reason: expect.stringMatching(/gate\.urdf: .*\/nowhere\/arm\.urdf/),
+    });
   });
 });

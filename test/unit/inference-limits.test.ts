@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { LIMITS, type MessageValue, type Observation, type RosServices } from '../../contract/index.ts';
@@ -104,6 +105,37 @@ describe('a question to a policy over HTTP', () => {
     const more = new Uint8Array(max + 1);
     more.set(body);
     expect((await ask(MSGPACK, more)).status).toBe(413);
+  });
+
+  it('is refused while four large ones are under way, and taken when one of them has gone', async () => {
+    const { host, hostname, port } = new URL(rig.url);
+    /** The head of a question, and the beginning of its body: what follows never comes. */
+    const begin = (length: string) =>
+      new Promise<Socket>((resolve) => {
+        const socket = connect(Number(port), hostname, () => {
+          const lines = [
+            'POST /v1/inference/vla HTTP/1.1',
+            `host: ${host}`,
+            `authorization: Bearer ${TOKEN}`,
+          ];
+          socket.write([...lines, `content-type: ${MSGPACK}`, length, '', '5\r\n'].join('\r\n'));
+          resolve(socket);
+        });
+      });
+    const large = Uint8Array.from(packedOf(2 * MIB + 1));
+    const statusOf = async () => (await ask(MSGPACK, large)).status;
+    const lengths = ['content-length: 3000000', 'transfer-encoding: chunked'];
+    const held = await Promise.all([...lengths, ...lengths].map(begin));
+    await expect.poll(statusOf).toBe(503);
+    const refused = await ask(MSGPACK, large);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await refused.json()).toMatchObject({ code: 'cell.overloaded', retryable: true });
+    expect((await ask('application/json', jsonOf(1_000))).status).toBe(200);
+    held[0]!.destroy();
+    await expect.poll(statusOf).toBe(200);
+    // A place is free again after each answer.
+    for (let i = 0; i < 6; i++) expect(await statusOf()).toBe(200);
+    for (const socket of held) socket.destroy();
   });
 
   it('is refused with its path where its MessagePack is none, or holds what no question has', async () => {

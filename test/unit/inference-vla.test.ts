@@ -4,6 +4,7 @@ import { ZenohVlaPolicy } from '../../adapters/zenoh/vla-policy.ts';
 import {
   type ActionChunk,
   EdgeError,
+  LIMITS,
   type Observation,
   type Policy,
   type Reply,
@@ -149,6 +150,43 @@ describe('ai/inference/vla', () => {
         decodeVlaRequest(encode({ tensors: {}, images: { front: { ...odd, data: pixels } } }), MSGPACK, 0n);
       expect(refuse).toThrow(expect.objectContaining({ code: 'model.bad_observation' }));
     }
+  });
+
+  it('reads each type as the same numbers, wherever in the payload its bytes lie', () => {
+    const values = [0, 1, 2.5, -3, 254];
+    const arrays = {
+      float32: Float32Array.from(values),
+      float64: Float64Array.from(values),
+      int32: Int32Array.from(values),
+      uint8: Uint8Array.from([0, 1, 2, 3, 254]),
+    };
+    for (const [dtype, typed] of Object.entries(arrays))
+      for (const task of ['', 'x', 'xx', 'xxx']) {
+        const bytes = new Uint8Array(typed.buffer);
+        const told = { task, tensors: { x: { shape: [5], dtype, data: bytes } } };
+        const { tensors } = decodeVlaRequest(encode(told), MSGPACK, 0n).observation;
+        expect([...tensors['x']!.data]).toEqual([...typed]);
+        const short = { tensors: { x: { shape: [6], dtype, data: bytes } } };
+        expect(() => decodeVlaRequest(encode(short), MSGPACK, 0n)).toThrow(/holds 5 values/);
+      }
+    for (const odd of [Number.NaN, Infinity, 1e300]) {
+      const data = new Uint8Array(Float64Array.of(1, odd).buffer);
+      const told = { tensors: { x: { shape: [2], dtype: 'float64', data } } };
+      expect(() => decodeVlaRequest(encode(told), MSGPACK, 0n)).toThrow(/x\/data\/1: .*finite/);
+    }
+  });
+
+  it('has so many values of all tensors together, and is refused before they are made', () => {
+    const half = LIMITS.POLICY_VALUES_MAX / 2;
+    const bytes = (count: number) => ({ shape: [count], dtype: 'uint8', data: new Uint8Array(count) });
+    const asked = (...counts: number[]) =>
+      encode({ tensors: Object.fromEntries(counts.map((count, i) => [`t${i}`, bytes(count)])) });
+    expect(decodeVlaRequest(asked(half, half), MSGPACK, 0n).observation.tensors['t1']!.data).toHaveLength(
+      half,
+    );
+    expect(() => decodeVlaRequest(asked(half, half, 1), MSGPACK, 0n)).toThrow(
+      /t2\/shape: .*more than the 8388608 values/,
+    );
   });
 
   it('refuses large JSON before it is read, and takes as much as MessagePack', () => {

@@ -33,7 +33,18 @@ const MSGPACK_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
  * MessagePack for pictures. Long JSON is read in one go by the thread that runs agents.
  */
 export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void {
+  let large = 0;
   void app.register(async (own) => {
+    // Before a byte of the body is kept: all connections together could hold gigabytes of it.
+    own.addHook('onRequest', async (request, reply) => {
+      if (!isLarge(request)) return;
+      if (large >= LIMITS.INFERENCE_LARGE_MAX) throw busy(request);
+      large += 1;
+      // Comes once, however the request ends: also where its caller hangs up in the middle of the body.
+      reply.raw.once('close', () => {
+        large -= 1;
+      });
+    });
     const parseJson = own.getDefaultJsonParser('error', 'error');
     own.addContentTypeParser(JSON_ENCODING, { parseAs: 'string', bodyLimit: JSON_BYTES_MAX }, parseJson);
     own.addContentTypeParser(
@@ -80,6 +91,23 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
     const { policyInfer } = METHODS.execution;
     return bus.request<PolicyInferReply>('execution', policyInfer, question, deadlineMs + SPARE_MS);
   }
+}
+
+/** By what it says of itself; a body that is sent in pieces of unknown length may become as long as any. */
+function isLarge({ headers }: FastifyRequest): boolean {
+  const length = headers['content-length'];
+  return length === undefined
+    ? headers['transfer-encoding'] !== undefined
+    : Number(length) > LIMITS.INFERENCE_LARGE_BYTES;
+}
+
+function busy(request: FastifyRequest): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: `${request.method} ${request.routeOptions.url}`,
+    subject: 'request body',
+    message: `${LIMITS.INFERENCE_LARGE_MAX} questions above ${LIMITS.INFERENCE_LARGE_BYTES / MIB} MiB are under way already`,
+    hint: 'ask again when one was answered; questions that tell their content-length and are shorter are taken',
+  });
 }
 
 /** Says what the limits are; all else is for the handler of the server. */

@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+/** How the pages of the console reach their server, without a page. */
+vi.stubGlobal('sessionStorage', { getItem: () => 'token' });
+const { call, read } = await import(join(import.meta.dirname, '..', '..', 'console', 'api.js'));
+
+type Asked = { signal: AbortSignal | undefined; headers: Record<string, string> };
+const asked: Asked[] = [];
+/** Gives up with the signal, as a browser does. */
+const deaf = (options: Asked) =>
+  new Promise((_, reject) => options.signal?.addEventListener('abort', () => reject(options.signal!.reason)));
+function answer(fetched: (options: Asked) => Promise<unknown>): void {
+  vi.stubGlobal('fetch', (_path: string, options: Asked) => {
+    asked.push(options);
+    return fetched(options);
+  });
+}
+
+describe('what a page asks', () => {
+  afterEach(() => void asked.splice(0));
+
+  it('has a time limit, and says so where nothing comes', async () => {
+    answer(deaf);
+    await expect(call('/v1/status', { answerMs: 20 })).rejects.toThrow('no answer within 0.02 s');
+    await expect(read('/v1/status', 20)).rejects.toThrow('no answer within 0.02 s');
+    answer(async ({ signal }) => ({ ok: true, json: () => deaf({ signal, headers: {} }) }));
+    await expect(read('/v1/status', 20)).rejects.toThrow('no answer within 0.02 s');
+  });
+
+  it('has it without being told, and none for what never ends', async () => {
+    answer(async () => ({ status: 200 }));
+    await call('/v1/status');
+    await call('/v1/events', { answerMs: Infinity, headers: { 'last-event-id': '7' } });
+    expect(asked.map(({ signal }) => signal instanceof AbortSignal)).toEqual([true, false]);
+    expect(asked[1]!.headers).toEqual({ 'last-event-id': '7', authorization: 'Bearer token' });
+    expect(asked[1]).not.toHaveProperty('answerMs');
+  });
+});
