@@ -193,7 +193,7 @@ export const LIMITS = {
   INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
   /** Values of the tensors of one such question: what its bytes hold as float32, whatever they travel as. */
   POLICY_VALUES_MAX: 8 * 1024 * 1024,
-  /** A question over HTTP above this is large; so many of these are read or under way at a time, more are refused. */
+  /** A question over HTTP above this is large; so many of these are read at a time, more are refused. */
   INFERENCE_LARGE_BYTES: 2 * 1024 * 1024,
   INFERENCE_LARGE_MAX: 4,
   /** Policies of one daemon. */

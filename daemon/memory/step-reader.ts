@@ -21,7 +21,7 @@ const SLICE_MS = 200;
 const RETRY_FIRST_MS = 60_000;
 const RETRY_MAX_MS = 900_000;
 /** Segments that wait for that. When there are so many, no other is begun: only these, when they are due. */
-export const WAITING_MAX = 256;
+export const WAITING_MAX = 1_024;
 /** A file that hangs is let go of without waiting for it any longer. */
 const LET_GO_MS = 1_000;
 

@@ -20,3 +20,22 @@ it('a thread that goes on telling may take longer than the time for its silence'
   const refused = asks.within(60_000, Promise.reject(new Error('no thread')), 'start', 'recorder');
   await expect(refused).rejects.toThrow('no thread');
 });
+
+it('a thread that is silent at its start is ended, so that the next can begin', async () => {
+  const clock = new ManualClock();
+  const asks = new ThreadAsks(clock);
+  let ended = 0;
+  const thread = {
+    async terminate() {
+      ended += 1;
+    },
+  };
+  await asks.ready(thread, Promise.resolve());
+  expect(ended).toBe(0);
+  const late = expect(asks.ready(thread, new Promise(() => {}))).rejects.toMatchObject({
+    code: 'deadline.exceeded',
+  });
+  await clock.advance(60_000);
+  await late;
+  expect(ended).toBe(1);
+});

@@ -58,6 +58,8 @@ export function writeAll(fd: number, buffers: readonly Uint8Array[], position: n
 }
 
 const AGAIN_BYTES = 4 * 1024 * 1024;
+/** Bytes after which it is synced: one sync of all of it could be silent for longer than a start may be. */
+const AGAIN_SYNC_BYTES = 16 * 1024 * 1024;
 
 /**
  * Writes what a file holds from there on over itself. After a sync that failed the kernel takes its pages for written: a
@@ -71,6 +73,7 @@ export async function writeAgain(handle: FileHandle, from: number, onProgress: (
     if (bytesRead === 0) return;
     writeAll(handle.fd, [bytes.subarray(0, bytesRead)], at);
     at += bytesRead;
+    if ((at - from) % AGAIN_SYNC_BYTES < bytesRead) await handle.datasync();
     onProgress();
   }
 }

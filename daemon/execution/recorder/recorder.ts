@@ -32,8 +32,6 @@ import type { Facts, FromThread, ToThread } from './protocol.ts';
 import { ThreadAsks } from './thread-asks.ts';
 import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts';
 
-/** Repairing what a former life left takes long on a slow disk, and tells as it goes on. */
-const READY_MS = 60_000;
 const SEGMENTS_LISTED_MAX = 1024;
 
 /**
@@ -251,7 +249,7 @@ export class Recorder {
       this.#onReady = resolve;
       this.#onDeath = reject;
     });
-    await this.#asks.within(READY_MS, ready, 'start', 'recorder');
+    await this.#asks.ready(worker, ready);
     this.#intake = new IntakeCounter(this.#intakeDir, this.#session);
     for (const channel of this.#channels.all()) this.#announce(channel);
   }

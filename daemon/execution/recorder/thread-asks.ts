@@ -7,6 +7,9 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 
+/** Repairing what a former life left takes long on a slow disk, and tells as it goes on. */
+const READY_MS = 60_000;
+
 type Ask = {
   resolve(result: unknown): void;
   reject(error: Error): void;
@@ -52,6 +55,16 @@ export class ThreadAsks {
       if (!this.#asks.has(id)) return;
       if (this.#clock.monotonicMs() - this.#progressMs >= LIMITS.RECORDER_STALLED_MS) fail();
     });
+  }
+
+  /** Ends a thread that is not ready in time: what is too late must not begin later, half known. Its end is told. */
+  async ready(thread: { terminate(): Promise<unknown> }, ready: Promise<void>): Promise<void> {
+    try {
+      await this.within(READY_MS, ready, 'start', 'recorder');
+    } catch (error) {
+      void thread.terminate();
+      throw error;
+    }
   }
 
   /** As `withDeadline`, but each progress begins the time anew. */

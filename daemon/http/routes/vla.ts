@@ -34,16 +34,24 @@ const MSGPACK_BYTES_MAX = LIMITS.POLICY_PAYLOAD_BYTES_MAX;
  */
 export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void {
   let large = 0;
+  const places = new WeakMap<FastifyRequest, () => void>();
   void app.register(async (own) => {
     // Before a byte of the body is kept: all connections together could hold gigabytes of it.
     own.addHook('onRequest', async (request, reply) => {
       if (!isLarge(request)) return;
       if (large >= LIMITS.INFERENCE_LARGE_MAX) throw busy(request);
       large += 1;
-      // Comes once, however the request ends: also where its caller hangs up in the middle of the body.
-      reply.raw.once('close', () => {
-        large -= 1;
-      });
+      const { socket } = request.raw;
+      let isHeld = true;
+      const leave = () => {
+        if (isHeld) large -= 1;
+        isHeld = false;
+        socket.off('close', leave);
+      };
+      places.set(request, leave);
+      // However it ends: refused, hung up in the middle of its body, or never its turn on a connection that ended.
+      reply.raw.once('close', leave);
+      socket.once('close', leave);
     });
     const parseJson = own.getDefaultJsonParser('error', 'error');
     own.addContentTypeParser(JSON_ENCODING, { parseAs: 'string', bodyLimit: JSON_BYTES_MAX }, parseJson);
@@ -76,6 +84,8 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
         const asked = packed
           ? decodeVlaRequest(request.body as Buffer, MSGPACK, clock.now())
           : vlaRequest(request.body, clock.now());
+        // From here on the desk of the policies says who waits.
+        places.get(request)?.();
         const { chunk } = await ask(asked, `http/${tenant}/${principal}`, principal);
         // The answer comes as the question did.
         const { payload, encoding } = encodeChunk(chunk, packed ? MSGPACK : JSON_ENCODING);
