@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EdgeError, type PolicyContext, type Question } from '../../contract/index.ts';
+import { launchBrowser } from '../support/browser.ts';
 import { governedPorts } from '../support/governed-ports.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
@@ -41,13 +41,7 @@ beforeAll(async () => {
   const ports = await governedPorts();
   rig = await startRig({ auth: { kind: 'token', token: TOKEN, principals } }, { ...ports, questions });
   answerAll(rig);
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    existsSync,
-  )!;
-  browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type ArmFigure, METHODS } from '../../contract/index.ts';
+import { launchBrowser } from '../support/browser.ts';
 import { answerAll, executionStatus } from '../support/http-answers.ts';
 import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
@@ -13,13 +13,7 @@ let page: Page;
 beforeAll(async () => {
   rig = await startRig();
   answerAll(rig);
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    existsSync,
-  )!;
-  browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

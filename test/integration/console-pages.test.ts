@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type ArmFigure, METHODS, type RouteStatus, type TraceSpan } from '../../contract/index.ts';
+import { launchBrowser } from '../support/browser.ts';
 import { answerAll, executionStatus } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
 
@@ -25,13 +25,7 @@ beforeAll(async () => {
   rig = await startRig({}, { replay });
   answerAll(rig);
   rig.answers.set(METHODS.execution.armFigure, async () => undefined);
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    existsSync,
-  )!;
-  browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EStopState, Submitted } from '../../contract/index.ts';
+import { launchBrowser } from '../support/browser.ts';
 import { finishedRun, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 
 /** The live page in a real browser, beside a real run. SCREENSHOT=file.png keeps a picture of it. */
@@ -14,21 +15,7 @@ const problems: string[] = [];
 
 beforeAll(async () => {
   daemon = await testDaemon(directory.path, { AURAISON_SIM_SEED: '3', AURAISON_SIM_SPEED: '15' });
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-    existsSync,
-  )!;
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launchBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());

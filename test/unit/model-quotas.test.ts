@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QuotaRule } from '../../contract/index.ts';
 import { makeChats } from '../../daemon/compose/chat.ts';
-import { Governance } from '../../daemon/runtime/governance/governance.ts';
-import { GrantBook } from '../../daemon/runtime/governance/grant-book.ts';
 import { LatestTime } from '../../daemon/runtime/governance/latest-time.ts';
 import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { QuotaHook } from '../../daemon/runtime/governance/quota-hook.ts';
@@ -12,6 +10,7 @@ import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog, MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { modelRig } from '../support/model-rig.ts';
+import { quotaGovernance } from '../support/quota-governance.ts';
 import { RuntimeRig } from '../support/runtime-rig.ts';
 
 const RUN = '018bcfe5-6800-7000-8000-0000000000aa';
@@ -49,15 +48,7 @@ async function daemonOf(rules: readonly QuotaRule[]) {
   const clock = new ManualClock(MINUTE_NS);
   const time = new LatestTime(clock);
   const quotas = new QuotaBook(rules, time, () => undefined);
-  const governance = new Governance({
-    policies: { view: () => ({}) as never, reload: async () => false },
-    quotas,
-    grants: new GrantBook({ ...{ robot: 'r', clock, time, report: () => {} }, keys: () => new Map() }),
-    localGrants: () => [],
-    rejudge: async () => ({}) as never,
-    onChange: () => {},
-    report: () => {},
-  });
+  const governance = quotaGovernance(clock, time, quotas);
   const hooks = [new QuotaHook(quotas)];
   const robot = new FakeRobot({ cells: 4, seed: 2 });
   const { cell, context } = new RuntimeRig({ apps: [], robot, hooks, clock, options: { governance } });

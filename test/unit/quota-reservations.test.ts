@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { NewEvent, PolicyHook, QuotaRule } from '../../contract/index.ts';
-import { Governance } from '../../daemon/runtime/governance/governance.ts';
-import { GrantBook } from '../../daemon/runtime/governance/grant-book.ts';
 import { LatestTime } from '../../daemon/runtime/governance/latest-time.ts';
 import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { QuotaHook } from '../../daemon/runtime/governance/quota-hook.ts';
@@ -11,6 +9,7 @@ import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
 import { modelRig } from '../support/model-rig.ts';
+import { quotaGovernance } from '../support/quota-governance.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { effectsApp, flowApp, oneState } from '../support/test-apps.ts';
 
@@ -105,15 +104,7 @@ describe('a place in a quota', () => {
     const time = new LatestTime(clock);
     const rules: QuotaRule[] = [{ tenant: '*', metric: 'runs', window: 'total', limit: 1 }];
     const quotas = new QuotaBook(rules, time, () => undefined);
-    const governance = new Governance({
-      policies: { view: () => ({}) as never, reload: async () => false },
-      quotas,
-      grants: new GrantBook({ ...{ robot: 'r', clock, time, report: () => {} }, keys: () => new Map() }),
-      localGrants: () => [],
-      rejudge: async () => ({}) as never,
-      onChange: () => {},
-      report: () => {},
-    });
+    const governance = quotaGovernance(clock, time, quotas);
     const state = { deny: true };
     const late: PolicyHook = {
       name: 'late',

@@ -230,17 +230,25 @@ async function forgetfulDisk(path: string) {
 describe('a segment of which a sync failed', () => {
   const activeOf = () => join(dataDir, 'bags', 'bag', 'bag_0.mcap.active');
 
+  /** One sample that is synced, and one that is only written. */
+  async function recordTwo(
+    rig: ReturnType<typeof makeThread>,
+    disk: Awaited<ReturnType<typeof forgetfulDisk>>,
+  ): Promise<void> {
+    await rig.start();
+    rig.offer();
+    await rig.clock.advance(50);
+    await until(() => disk.kept().length > 100, 'the first sync');
+    rig.offer(5_000);
+    await until(() => rig.of('written').length === 2, 'the second sample to be written');
+  }
+
   it.each([1, 3])(
     'is on the disk whole after its repair, not only in memory (%i failures)',
     async (times) => {
       const rig = makeThread(dataDir);
       const disk = await forgetfulDisk(activeOf());
-      await rig.start();
-      rig.offer();
-      await rig.clock.advance(50);
-      await until(() => disk.kept().length > 100, 'the first sync');
-      rig.offer(5_000);
-      await until(() => rig.of('written').length === 2, 'the second sample to be written');
+      await recordTwo(rig, disk);
       disk.fails(times);
       expect(await rig.seal()).toMatchObject({ t: 'refused' });
       for (let tries = 1; tries < times; tries++) {
@@ -257,12 +265,7 @@ describe('a segment of which a sync failed', () => {
   it('holds no chunk that the disk lost: it is cut out', async () => {
     const rig = makeThread(dataDir);
     const disk = await forgetfulDisk(activeOf());
-    await rig.start();
-    rig.offer();
-    await rig.clock.advance(50);
-    await until(() => disk.kept().length > 100, 'the first sync');
-    rig.offer(5_000);
-    await until(() => rig.of('written').length === 2, 'the second sample to be written');
+    await recordTwo(rig, disk);
     disk.fails(1);
     expect(await rig.seal()).toMatchObject({ t: 'refused' });
     // The pages were given up: what is read is what the disk has.
