@@ -96,9 +96,11 @@ function copyRate(): number {
 async function measure(line: Line) {
   const drivers = [PEER, OURS, ...OTHERS, ...(line.tcp ? [LIMIT] : [])].filter((d) => line.tcp || !d.tcpOnly);
   const runs = new Map(drivers.map((driver) => [driver.name, [] as Figures[]] as const));
-  // By turns, so that a neighbour who works for a while disturbs all alike.
+  // By turns, so that a neighbour who works for a while disturbs all alike; each time another one begins, so that
+  // none is always the one behind the same other.
   for (let i = 0; i < repeat; i++) {
-    for (const driver of drivers) {
+    const first = i % drivers.length;
+    for (const driver of [...drivers.slice(first), ...drivers.slice(0, first)]) {
       const all = runs.get(driver.name);
       if (!all) continue;
       try {

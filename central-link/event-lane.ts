@@ -7,7 +7,7 @@ import {
   LIMITS,
   type Receipt,
 } from '../contract/core.ts';
-import { cutBatch } from './batch.ts';
+import { bytesOf, cutBatch } from './batch.ts';
 
 export type Step =
   /** Nothing to do; central was not asked. */
@@ -18,6 +18,9 @@ export type Step =
       readonly receipt: Receipt | undefined;
       readonly batch: readonly AgentEvent[];
     };
+
+/** Of the largest push, with each that was taken: slow enough that few are lost by growing. */
+const GROWTH = 1.125;
 
 /**
  * One log on its way to central. Where it stands is never remembered here across a start: central's word is
@@ -35,7 +38,9 @@ export class EventLane {
   #sent = 0;
   #asked = false;
   #closed = false;
-  #eventsMax: number = LIMITS.LINK_BATCH_EVENTS_MAX;
+  #isPushing = false;
+  /** Halved where central or a slow line cannot take so much at once, and grown again with what is taken. */
+  #bytesMax: number = LIMITS.LINK_BATCH_BYTES_MAX;
 
   constructor(robot: string, cell: CellName, central: Central, openReader: (cell: CellName) => EventReader) {
     this.#robot = robot;
@@ -50,6 +55,11 @@ export class EventLane {
     return { sent: this.#sent, last: Math.max(this.#sent, this.#lastSeq()) };
   }
 
+  /** Whether the last step was to send something. */
+  get isPushing(): boolean {
+    return this.#isPushing;
+  }
+
   /** Central is asked again where it stands before anything else is sent. */
   askAgain(): void {
     this.#asked = false;
@@ -62,6 +72,7 @@ export class EventLane {
   async step(): Promise<Step> {
     const reader = this.#open();
     const epoch = this.#epochOf(reader);
+    this.#isPushing = false;
     if (epoch === undefined) return { kind: 'idle' };
     if (!this.#asked) {
       const receipt = await this.#central.watermark(this.#robot, epoch, this.name);
@@ -69,8 +80,9 @@ export class EventLane {
       this.#asked = true;
       return { kind: 'answered', receipt, batch: [] };
     }
-    const batch = cutBatch(reader, this.#sent, this.#eventsMax);
+    const batch = cutBatch(reader, this.#sent, this.#bytesMax);
     if (batch.length === 0) return { kind: 'idle' };
+    this.#isPushing = true;
     return this.#push(reader, epoch, batch);
   }
 
@@ -90,20 +102,27 @@ export class EventLane {
     } catch (error) {
       // An answer that got lost may still have been an acceptance: central is asked where it stands.
       this.#asked = false;
-      if (error instanceof EdgeError && error.code === 'api.too_large') {
-        if (events.length === 1)
-          throw this.#error('link.refused', `event ${events[0]!.seq}: ${error.message}`);
-        this.#eventsMax = Math.ceil(events.length / 2);
-        return { kind: 'answered', receipt: undefined, batch: [] };
-      }
+      if (!(error instanceof EdgeError)) throw error;
+      const isTooLarge = error.code === 'api.too_large';
+      if (isTooLarge && events.length === 1)
+        throw this.#error('link.refused', `event ${events[0]!.seq}: ${error.message}`);
+      if (isTooLarge || error.code === 'deadline.exceeded') this.#sendLess(events);
+      if (isTooLarge) return { kind: 'answered', receipt: undefined, batch: [] };
       throw error;
     }
+    this.#bytesMax = Math.min(LIMITS.LINK_BATCH_BYTES_MAX, Math.ceil(this.#bytesMax * GROWTH));
     const before = this.#sent;
     this.#follow(reader, epoch, receipt, events);
     if (this.#sent <= before) {
       throw this.#error('link.unreachable', `central took nothing: it still stands at ${this.#sent}`);
     }
     return { kind: 'answered', receipt, batch: events };
+  }
+
+  /** One event is always sent, however large. */
+  #sendLess(events: readonly AgentEvent[]): void {
+    const bytes = events.reduce((sum, event) => sum + bytesOf(event), 0);
+    this.#bytesMax = Math.floor(bytes / 2);
   }
 
   /** Takes central's word for where it stands, if the log agrees. */

@@ -23,6 +23,8 @@ type LaneState = {
   /** Told once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
+  /** The last push got no answer in its time. That central says where it stands is no sign then that it can be sent anything. */
+  isPushLost: boolean;
 };
 
 /**
@@ -53,6 +55,7 @@ export class LinkPump {
       fault: undefined,
       lateReason: '',
       answeredMs: 0,
+      isPushLost: false,
     }));
   }
 
@@ -123,11 +126,7 @@ export class LinkPump {
       if (step.kind === 'answered') {
         state.answeredMs = clock.monotonicMs();
         if (step.receipt) this.#book.note(step.receipt, step.batch);
-        this.#central.succeeded();
-        this.#tried = true;
-        this.#downSinceMs = undefined;
-        this.#state = 'connected';
-        this.#reason = '';
+        this.#answered(state, step.batch.length > 0);
       }
       state.backoff.succeeded();
       state.lateReason = '';
@@ -140,6 +139,17 @@ export class LinkPump {
     }
   }
 
+  #answered(state: LaneState, isPush: boolean): void {
+    const { sent, last } = state.lane.standing();
+    if (isPush || sent >= last) state.isPushLost = false;
+    this.#tried = true;
+    if (this.#lanes.some(({ isPushLost }) => isPushLost)) return;
+    this.#central.succeeded();
+    this.#downSinceMs = undefined;
+    this.#state = 'connected';
+    this.#reason = '';
+  }
+
   async #failed(state: LaneState, error: EdgeError): Promise<void> {
     const { clock, report } = this.#context;
     const lane = state.lane.name;
@@ -150,6 +160,7 @@ export class LinkPump {
         this.#downSinceMs ??= clock.monotonicMs();
         this.#state = 'disconnected';
         this.#reason = error.message;
+        state.isPushLost = state.lane.isPushing && error.code === 'deadline.exceeded';
         state.lane.askAgain();
         return;
       case 'later':
@@ -160,6 +171,7 @@ export class LinkPump {
         return;
       case 'stop':
         state.fault = error;
+        state.isPushLost = false;
         report('error', 'lane stands still', { lane, code: error.code, reason: error.message });
         await this.#emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
     }

@@ -25,6 +25,8 @@ export type OrderDeskOptions = {
 };
 
 const SUBMIT_MS = 8_000;
+/** So long after a submit without an answer it may still be taken: a disk that stalls is given up before. */
+const DOUBT_MS = 60_000;
 const CANCEL_MS = 10_000;
 /** Nothing was decided: the order stays where it is and is tried again. */
 const UNDECIDED: ReadonlySet<string> = new Set([
@@ -39,6 +41,10 @@ const UNDECIDED: ReadonlySet<string> = new Set([
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
   readonly #later = new Map<string, Backoff>();
+  /** Intents whose last submit got no answer, and since when: they may have been taken all the same. */
+  readonly #doubted = new Map<string, number>();
+  /** Intents that are not submitted again, and the cancellations that wait to see what became of them. */
+  readonly #cancelling = new Map<string, string>();
 
   constructor(options: OrderDeskOptions) {
     this.#options = options;
@@ -58,29 +64,41 @@ export class OrderDesk {
   /** Forgets orders that central does not ask for any more. */
   keepOnly(orders: readonly LinkOrder[]): void {
     const asked = new Set(orders.map(({ order_id }) => order_id));
-    for (const id of this.#later.keys()) if (!asked.has(id)) this.#later.delete(id);
+    for (const map of [this.#later, this.#doubted])
+      for (const id of map.keys()) if (!asked.has(id)) map.delete(id);
+    for (const [target, by] of this.#cancelling)
+      if (!asked.has(target) || !asked.has(by)) this.#cancelling.delete(target);
   }
 
   /** What to tell central; empty: not decided yet, or not its turn. Never rejects. */
   async settle(order: LinkOrder): Promise<readonly OrderReport[]> {
     const { clock, random } = this.#options;
     const { order_id } = order;
+    if (this.#cancelling.has(order_id)) return [];
     const backoff = this.#later.get(order_id) ?? new Backoff(random);
     if (backoff.restMs(clock.monotonicMs()) > 0) return [];
     try {
       const reports = await this.#do(order);
-      this.#later.delete(order_id);
+      this.#forget(order_id);
       return reports;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', order.kind, order_id);
       if (UNDECIDED.has(error.code)) {
         backoff.failed(clock.monotonicMs());
         this.#later.set(order_id, backoff);
+        if (order.kind === 'intent' && error.code === 'deadline.exceeded')
+          this.#doubted.set(order_id, clock.monotonicMs());
         return [];
       }
-      this.#later.delete(order_id);
+      this.#forget(order_id);
       return [{ order_id, state: 'refused', reason: error.message.slice(0, 512), error: error.toBody() }];
     }
+  }
+
+  #forget(orderId: string): void {
+    this.#later.delete(orderId);
+    this.#doubted.delete(orderId);
+    this.#cancelling.delete(orderId);
   }
 
   /** Ends of runs that central waits for. Rejects where the runtime does not answer. */
@@ -138,7 +156,8 @@ export class OrderDesk {
     const runId = isUuidv7(told) ? told : (await this.#runOf(target))?.run_id;
     const done = finished(order.order_id, 'done', String(reason).slice(0, 512));
     if (runId === undefined) {
-      this.#later.delete(target);
+      this.#requireNoDoubt(target, order.order_id);
+      this.#forget(target);
       return [
         {
           order_id: target,
@@ -150,7 +169,20 @@ export class OrderDesk {
     }
     const cancel: RunCancel = { runId, reason: done.reason };
     await this.#ask(METHODS.runtime.runCancel, cancel, CANCEL_MS);
+    this.#cancelling.delete(target);
     return [done];
+  }
+
+  /** Throws while a run may still come of a submit that nobody answered. */
+  #requireNoDoubt(target: string, by: string): void {
+    const sinceMs = this.#doubted.get(target);
+    if (sinceMs === undefined || this.#options.clock.monotonicMs() - sinceMs > DOUBT_MS) return;
+    this.#cancelling.set(target, by);
+    throw new EdgeError('deadline.exceeded', {
+      operation: 'cancel order',
+      subject: target,
+      message: 'whether the intent was taken is not known yet',
+    });
   }
 
   async #runOf(orderId: string): Promise<RunBrief | undefined> {

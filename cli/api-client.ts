@@ -4,7 +4,7 @@ import { EdgeError, type ErrorBody } from '../contract/core.ts';
 import { readSecret } from '../daemon/secrets.ts';
 import type { Settings } from '../daemon/settings.ts';
 
-/** `AURAISON_URL` and `AURAISON_TOKEN` lead to another daemon. */
+/** `AURAISON_URL` leads to another daemon, and `AURAISON_TOKEN` opens it: a token of this host is not its business. */
 export type ApiEnv = Readonly<Record<string, string | undefined>>;
 
 export type Encoded = { readonly payload: Uint8Array; readonly encoding: string };
@@ -33,12 +33,15 @@ export function apiAddress(dataDir: string): { url: string; pid: number } | unde
   }
 }
 
+/** Nobody listens at the address: no daemon refused, was late, or broke off in the middle. */
+export function nobodyListens({ cause }: EdgeError): boolean {
+  return ((cause as Error | undefined)?.cause as { code?: string } | undefined)?.code === 'ECONNREFUSED';
+}
+
 /** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
 export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiClient {
-  const { config, dataDir } = settings;
   // Asked at every call: the daemon may have been started since.
-  const address = () =>
-    env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
+  const address = () => addressOf(settings, env);
   const call = async (
     method: string,
     path: string,
@@ -103,16 +106,21 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
 }
 
 /** Where a client of another protocol finds the daemon, and the token it shows. Asked anew at each connection. */
-export function endpointOf(settings: Settings, path: string): { url: URL; token: string | undefined } {
-  const { config, dataDir } = settings;
-  const base =
-    process.env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
-  return { url: new URL(path, base), token: tokenFor(settings) };
+export function endpointOf(
+  settings: Settings,
+  path: string,
+  env: ApiEnv = process.env,
+): { url: URL; token: string | undefined } {
+  return { url: new URL(path, addressOf(settings, env)), token: tokenFor(settings, env) };
 }
 
-function tokenFor({ config, dataDir }: Settings, env: ApiEnv = process.env): string | undefined {
+function addressOf({ config, dataDir }: Settings, env: ApiEnv): string {
+  return env['AURAISON_URL'] ?? apiAddress(dataDir)?.url ?? `http://${config.api.host}:${config.api.port}`;
+}
+
+function tokenFor({ config, dataDir }: Settings, env: ApiEnv): string | undefined {
   if (env['AURAISON_TOKEN']) return env['AURAISON_TOKEN'];
-  if (config.api.auth === 'none') return undefined;
+  if (env['AURAISON_URL'] !== undefined || config.api.auth === 'none') return undefined;
   if (config.api.token_file !== '') return readSecret(config.api.token_file, 'api.token_file', process.env);
   try {
     return readFileSync(join(dataDir, 'token'), 'utf8').trim();
@@ -120,6 +128,9 @@ function tokenFor({ config, dataDir }: Settings, env: ApiEnv = process.env): str
     return undefined;
   }
 }
+
+/** A proxy says so where it does not reach the daemon. */
+const AWAY: ReadonlySet<number> = new Set([502, 503, 504]);
 
 async function errorOf(response: Response, operation: string): Promise<EdgeError> {
   const text = await response.text();
@@ -130,7 +141,7 @@ async function errorOf(response: Response, operation: string): Promise<EdgeError
   } catch {
     // not ours: said below as it came
   }
-  return new EdgeError('internal.fault', {
+  return new EdgeError(AWAY.has(response.status) ? 'cell.unavailable' : 'internal.fault', {
     operation,
     subject: response.url,
     message: `HTTP ${response.status}: ${text.slice(0, 200)}`,

@@ -1,4 +1,5 @@
 /** How the pages reach the server they came from. The token stays in this tab's session storage. */
+import { makeWay, whenFree } from './connections.js';
 import { at } from './elements.js';
 
 const KEY = 'auraison-token';
@@ -7,32 +8,44 @@ let asking;
 /** A daemon that hangs must not look like one that has nothing new to say. Its own stops are answered far sooner. */
 const ANSWER_MS = 10_000;
 
-/** `answerMs`: how long the answer may take, with its body; `Infinity` for one that never ends. */
-export async function call(path, { answerMs = ANSWER_MS, ...options } = {}) {
+/** `answerMs`: how long the answer may take, with its body. What only reads waits for its turn (`connections.js`). */
+export function call(path, options = {}) {
+  return options.method === undefined ? whenFree((signal) => ask(path, options, signal)) : ask(path, options);
+}
+
+/** A stop of any kind, or its end: nothing else of this browser keeps a connection from it. */
+export function callFirst(path, options = {}) {
+  return makeWay(() => ask(path, { method: 'POST', priority: 'high', ...options }));
+}
+
+/** What a GET answers; throws an Error that says for a person why not. */
+export function read(path, answerMs = ANSWER_MS) {
+  return whenFree(async (signal) => {
+    const response = await ask(path, { answerMs }, signal);
+    if (response.ok)
+      return await response.json().catch((error) => {
+        throw told(error, answerMs);
+      });
+    const body = await response.json().catch(() => undefined);
+    const hint = body?.hint ? ` (${body.hint})` : '';
+    throw new Error(body?.message ? `${body.message}${hint}` : `${path}: ${response.status}`);
+  });
+}
+
+async function ask(path, { answerMs = ANSWER_MS, ...options }, givenUp) {
   const used = token;
   const headers = { ...(options.headers ?? {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const signal = answerMs === Infinity ? undefined : AbortSignal.timeout(answerMs);
+  const late = AbortSignal.timeout(answerMs);
+  const signal = givenUp ? AbortSignal.any([late, givenUp]) : late;
   const response = await fetch(path, { ...options, headers, cache: 'no-store', signal }).catch((error) => {
     throw told(error, answerMs);
   });
   if (response.status === 401) {
     // An answer to the token before says nothing of the one that was given since.
     if (token === used) await askToken(token ? 'This token is wrong.' : '');
-    return call(path, { answerMs, ...options });
+    return ask(path, { answerMs, ...options }, givenUp);
   }
   return response;
-}
-
-/** What a GET answers; throws an Error that says for a person why not. */
-export async function read(path, answerMs = ANSWER_MS) {
-  const response = await call(path, { answerMs });
-  if (response.ok)
-    return response.json().catch((error) => {
-      throw told(error, answerMs);
-    });
-  const body = await response.json().catch(() => undefined);
-  const hint = body?.hint ? ` (${body.hint})` : '';
-  throw new Error(body?.message ? `${body.message}${hint}` : `${path}: ${response.status}`);
 }
 
 /** Browsers have words of their own for a time that is over. */

@@ -2,8 +2,9 @@
  * The pages of one robot. They only read the API of the server they came from, write text with `textContent`
  * (never markup), and keep the token in this tab's session storage. This file: the live page, and what is on all.
  */
-import { call, forever, read, refusalOf } from './api.js';
+import { call, callFirst, forever, read, refusalOf } from './api.js';
 import { ageArm, showArm } from './arm-view.js';
+import { letGo, shareConnections } from './connections.js';
 import { at, count, element, fill, link, number } from './elements.js';
 import { drawMap } from './map-view.js';
 import { addPage, shown, startPages } from './pages.js';
@@ -11,6 +12,7 @@ import { routesPage } from './routes-page.js';
 import { runsPage } from './runs-page.js';
 
 const STATUS_MS = 1000;
+const EVENTS_MS = 1000;
 const MAP_MS = 2000;
 const ARM_MS = 250;
 /** Drawn where it was, an arm looks as if it stood there. */
@@ -119,11 +121,10 @@ function showEvent(event) {
   while (at('events').childElementCount > EVENTS_SHOWN) at('events').lastElementChild.remove();
 }
 
-/** Reads the stream with fetch: EventSource cannot send a token. Comes back with the cursor of the last event. */
-async function follow() {
-  const response = await call(`/v1/events?since=now`, {
-    answerMs: Infinity,
-    ...(cursor ? { headers: { 'last-event-id': cursor } } : {}),
+/** Asks for what is new, up to now: a stream would hold a connection of the browser. Goes on from the last event. */
+async function lookAtEvents() {
+  const response = await call('/v1/events?follow=false&since=now', {
+    headers: { accept: 'text/event-stream', ...(cursor ? { 'last-event-id': cursor } : {}) },
   });
   if (response.status === 400) cursor = undefined;
   if (!response.ok) throw new Error(`events: ${response.status}`);
@@ -146,7 +147,7 @@ function take(message) {
       ?.slice(name.length + 2);
   const [id, data] = [field('id'), field('data')];
   if (id === undefined || data === undefined) return;
-  showEvent(JSON.parse(data));
+  if (field('event') === undefined) showEvent(JSON.parse(data));
   cursor = id;
 }
 
@@ -163,7 +164,7 @@ async function showMap() {
 /** As fast as it is pleasant to look at, while it is looked at. A robot without an arm is seldom asked again. */
 let armLooks = 0;
 async function lookAtArm() {
-  if (shown().name !== 'live' || document.hidden || (!hasArm && armLooks++ % 40 !== 0)) return;
+  if (shown().name !== 'live' || (!hasArm && armLooks++ % 40 !== 0)) return;
   try {
     const response = await call('/v1/arm/figure', { answerMs: ARM_ANSWER_MS });
     // Only an answer tells that there is no arm.
@@ -281,7 +282,7 @@ at('stop').addEventListener('click', async () => {
   const note = at('stop-note');
   note.textContent = 'stopping';
   note.className = '';
-  const response = await call('/v1/robot/stop', { method: 'POST' }).catch(() => undefined);
+  const response = await callFirst('/v1/robot/stop').catch(() => undefined);
   const time = new Date().toLocaleTimeString();
   // Stays until the next press: whoever pressed must not miss that nothing stopped.
   note.textContent = response?.ok ? `stopped at ${time}` : `NOT STOPPED at ${time}: use the emergency stop`;
@@ -293,10 +294,11 @@ let engaged = false;
 
 /** Engaged and released by the same button, which says what it would do; a release asks once more. */
 at('estop').addEventListener('click', async () => {
+  if (engaged) letGo();
   if (engaged && !confirm('Release the emergency stop? Nothing begins to move by it.')) return;
   const path = engaged ? '/v1/estop/release' : '/v1/estop';
   const body = JSON.stringify({ reason: 'button of the console' });
-  const response = await call(path, { method: 'POST', headers: CONSOLE, body }).catch(() => undefined);
+  const response = await callFirst(path, { headers: CONSOLE, body }).catch(() => undefined);
   const answer = await response?.json().catch(() => undefined);
   if (response?.ok) return showStop(answer);
   const said = answer?.message ?? 'the daemon does not answer: use the button of the robot itself';
@@ -314,6 +316,7 @@ function showStop(state) {
   at('estop-note').className = engaged ? 'bad' : '';
 }
 
+shareConnections();
 addPage('live');
 routesPage();
 runsPage();
@@ -330,7 +333,7 @@ void forever(showMap, MAP_MS);
 void forever(lookAtArm, ARM_MS);
 void forever(showApprovals, APPROVALS_MS);
 void forever(showQuestions, APPROVALS_MS);
-void forever(follow, STATUS_MS);
+void forever(lookAtEvents, EVENTS_MS);
 
 /** The plain values of a payload, for a line; the whole payload is the line's title. */
 function shortFacts(payload) {

@@ -109,6 +109,14 @@ export const EVENT_PAYLOADS = {
     },
     closed,
   ),
+  'blobs.evicted': Type.Object(
+    {
+      blobs: Count('files that are gone; the events that name them stay true'),
+      bytes: Count('their bytes'),
+      left_bytes: Count('bytes of the blobs that are left'),
+    },
+    closed,
+  ),
   'clip.requested': Type.Object(
     {
       clip_id: Uuid('UUIDv7'),

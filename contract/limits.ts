@@ -19,12 +19,16 @@ export const LIMITS = {
   ROUTES_IN_FLIGHT_BYTES_MAX: 64 * 1024 * 1024,
   /** Topics of one route; further ones are denied and counted. A wildcard must not cost without bound. */
   ROUTE_TOPICS_MAX: 512,
+  /** Different names that one route takes in its life: each may leave a publisher in ROS, which stays. */
+  ROUTE_NAMES_EVER_MAX: 4_096,
   /** Routes of one daemon. */
   ROUTES_MAX: 128,
   /** How often a sending route tells what it sent, milliseconds. */
   ROUTE_BEACON_MS: 1_000,
   /** Less than this behind what the other side sent is on its way, milliseconds. */
   ROUTE_BEHIND_MS: 2_000,
+  /** What has not come this long after the rebuild for it is lost, milliseconds; a slow link may need so long. */
+  ROUTE_LOST_MS: 30_000,
   /** A topic that came steadily and stands still this long is silent, milliseconds; so is a beacon. */
   ROUTE_SILENT_MS: 3_000,
   /** From one rebuild of a route to the next, milliseconds; doubles up to the second while nothing helps. */
@@ -62,6 +66,10 @@ export const LIMITS = {
   STREAMS_MAX: 64,
   /** Sockets the API keeps open at once, streams included. Above it the kernel's queue waits. */
   API_CONNECTIONS_MAX: 256,
+  /** Requests of one connection that are not answered yet; the next closes it. */
+  API_PIPELINED_MAX: 8,
+  /** A client that takes nothing of an answer for this long is cut; later than a stream says farewell, milliseconds. */
+  API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */
   API_HEADERS_MS: 10_000,
   /** A client that has not sent its whole request by then is cut, milliseconds. */

@@ -14,8 +14,8 @@ export const RUN_STATUSES = [
 export const RUN_TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {
   queued: ['running', 'paused', 'cancelled', 'failed'],
   running: ['waiting_approval', 'paused', 'succeeded', 'failed', 'cancelled', 'queued'],
-  waiting_approval: ['running', 'paused', 'failed', 'cancelled'],
-  paused: ['running', 'queued', 'failed', 'cancelled'],
+  waiting_approval: ['running', 'paused', 'succeeded', 'failed', 'cancelled'],
+  paused: ['running', 'queued', 'succeeded', 'failed', 'cancelled'],
   succeeded: [],
   failed: [],
   cancelled: [],

@@ -50,7 +50,16 @@ export const LATCHED_QOS: Qos = {
   depth: 1,
 };
 
-export type TopicSpec = { readonly topic: string; readonly type: string; readonly qos: Qos };
+export type TopicSpec = {
+  readonly topic: string;
+  readonly type: string;
+  readonly qos: Qos;
+  /**
+   * What is sent there are speeds of so many joints, which keep each until the next one: whoever carries them has to
+   * stop them, as it does a base. Velocities of a base are known by their type.
+   */
+  readonly speeds?: number;
+};
 
 /** Why a sample was not passed on. The loss ledger counts by these and nothing else. */
 export const DROP_REASONS = [

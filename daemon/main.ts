@@ -9,6 +9,12 @@ import { loadSettings } from './settings.ts';
 
 export async function runDaemon(configFile: string | undefined): Promise<void> {
   const read = () => loadSettings(configFile, process.env);
+  // Its process is told as soon as the data directory is locked, and a signal that nobody handles would kill it.
+  let early = false;
+  let reload = () => {
+    early = true;
+  };
+  process.on('SIGHUP', () => reload());
   const settings = read();
   // The data directory is locked first: a second daemon hears of that, not of its port.
   const daemon = makeDaemon(settings, read);
@@ -28,9 +34,11 @@ export async function runDaemon(configFile: string | undefined): Promise<void> {
   };
   process.on('SIGTERM', () => void stop());
   process.on('SIGINT', () => void stop());
-  process.on('SIGHUP', () => void daemon.reload());
   process.title = 'auraison-edge';
-  await daemon.start();
+  const started = daemon.start();
+  reload = () => void daemon.reload();
+  await started;
+  if (early) reload();
 }
 
 export function exitWith(error: unknown): never {

@@ -8,6 +8,13 @@ export type Settings = {
   readonly config: Config;
   readonly dataDir: string;
   readonly file: string | undefined;
+  /** Which start of the daemon this is; not there before it starts. */
+  readonly start?: {
+    /** Wire time. */
+    readonly ts: string;
+    /** `runs.auto_start` as it was then: a reload is no start. */
+    readonly autoStart: string;
+  };
 };
 
 type Env = Readonly<Record<string, string | undefined>>;

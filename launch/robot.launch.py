@@ -17,15 +17,24 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ARGUMENTS = [
     ('auraison', str(ROOT / 'bin' / 'auraison'), 'the auraison command'),
-    ('namespace', '', 'ROS namespace of the robot, without slashes around it'),
-    ('name', '', 'name of the robot; empty: the namespace, else "robot"'),
+    ('namespace', '', 'ROS namespace of the robot, without slashes around it; empty: as configured'),
+    ('name', '', 'name of the robot; empty: the namespace, else that of the configuration'),
     ('config', '', 'TOML file; empty: the usual places'),
     ('data_dir', '', 'where bags, events and the lakehouse live; empty: the default'),
-    ('source', 'ros', 'where the robot is: ros, sim or none'),
-    ('domain_id', '', 'ROS domain; empty: ROS_DOMAIN_ID, else 0'),
-    ('log_level', 'info', 'debug, info, warn or error'),
+    ('source', '', 'where the robot is: ros, ros_zenoh, sim or none; empty: as configured, ros without a configuration'),
+    ('domain_id', '', 'ROS domain; empty: as configured, else ROS_DOMAIN_ID, else 0'),
+    ('log_level', '', 'debug, info, warn or error; empty: as configured, else info'),
     ('respawn', 'true', 'start the daemon again when it dies'),
 ]
+
+
+def configured(config):
+    """Whether the daemon will read a file: the one that is named, or one of the usual places."""
+    if config or os.environ.get('AURAISON_CONFIG'):
+        return True
+    home = pathlib.Path(os.environ.get('XDG_CONFIG_HOME') or pathlib.Path.home() / '.config')
+    usual = (home / 'auraison-edge.toml', pathlib.Path('/etc/auraison-edge/auraison-edge.toml'))
+    return any(path.exists() for path in usual)
 
 
 def start(context):
@@ -37,13 +46,15 @@ def start(context):
         command += ['--config', value['config']]
     if value['data_dir']:
         command += ['--data-dir', value['data_dir']]
-    environment = {
-        'AURAISON_DAEMON_NAME': value['name'] or namespace or 'robot',
+    given = {
+        'AURAISON_DAEMON_NAME': value['name'] or namespace,
         'AURAISON_DAEMON_LOG_LEVEL': value['log_level'],
-        'AURAISON_ROBOT_SOURCE': value['source'],
+        'AURAISON_ROBOT_SOURCE': value['source'] or ('' if configured(value['config']) else 'ros'),
         'AURAISON_ROS_NAMESPACE': f'/{namespace}' if namespace else '',
-        'AURAISON_ROS_DOMAIN_ID': value['domain_id'] or os.environ.get('ROS_DOMAIN_ID', '0'),
+        'AURAISON_ROS_DOMAIN_ID': value['domain_id'],
     }
+    # To the daemon the environment wins over its file: what no argument says is left to the file.
+    environment = {name: text for name, text in given.items() if text}
     return [
         ExecuteProcess(
             cmd=command,

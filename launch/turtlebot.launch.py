@@ -28,7 +28,7 @@ ARGUMENTS = [
     ('params', '', 'parameters of Nav2; empty: those of nav2_bringup'),
     ('config', '', 'configuration of the daemon; empty: that of the robot beside this file'),
     ('data_dir', '', 'where bags, events and the lakehouse live; empty: the default'),
-    ('domain_id', '', 'ROS domain; empty: ROS_DOMAIN_ID, else 0'),
+    ('domain_id', '', 'ROS domain; empty: as configured, else ROS_DOMAIN_ID, else 0'),
 ]
 
 
@@ -65,7 +65,7 @@ def start(context):
         include(
             HERE / 'robot.launch.py',
             namespace=namespace,
-            name=namespace or value['robot'],
+            name=namespace or ('' if value['config'] else value['robot']),
             config=value['config'] or str(config),
             data_dir=value['data_dir'],
             domain_id=value['domain_id'],

@@ -24,12 +24,13 @@ const env = {
 
 /** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
 const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros', 'inference-ros'];
-/** Of the others, those that go into the lane of ROS, so that both end at about the same time: models and policies. */
+/** Of the others, those that go into the lane of ROS, so that both end at about the same time. */
 const MODEL_FILES = [
   ...['lerobot', 'policy-training', 'dataset', 'flywheel', 'wires', 'kills'],
   ...['models', 'engine', 'maze-real-model'],
 ];
-const FIRST_LANE = [...ROS_FILES, ...MODEL_FILES];
+const DISK_FILES = ['power-cut', 'bag-play'];
+const FIRST_LANE = [...ROS_FILES, ...MODEL_FILES, ...DISK_FILES];
 /** Physics, control and inference against the wall's clock: they have the machine for themselves, at the end. */
 const ALONE = ['daemon-arm'];
 
@@ -56,7 +57,7 @@ function some() {
 async function everything() {
   const unit = await lane('unit', ['--project', 'unit']);
   const lanes = await Promise.all([
-    lane('peers on ROS, models and policies', ['--project', 'peers', ...inFolder(FIRST_LANE)]),
+    lane('peers on ROS, models, policies and disks', ['--project', 'peers', ...inFolder(FIRST_LANE)]),
     lane('other peers', [
       '--project',
       'peers',

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type BlobStore, EdgeError } from '../../contract/core.ts';
+import { type BlobStore, type BlobTrim, type BlobTrimRules, EdgeError } from '../../contract/core.ts';
+import { names, trimBlobs } from './trim-blobs.ts';
 
 /** One blob; what is larger is a recording. */
 const BLOB_BYTES_MAX = 64 * 1024 * 1024;
@@ -17,6 +18,8 @@ export class FileBlobStore implements BlobStore {
   readonly #directory: string;
   /** Puts under way, by hash: the same bytes are written once. */
   readonly #putting = new Map<string, Promise<void>>();
+  /** Blobs being removed: a put of the same bytes waits for that and writes them anew. */
+  readonly #removing = new Map<string, Promise<unknown>>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -28,6 +31,7 @@ export class FileBlobStore implements BlobStore {
     // A copy: the caller may change its bytes while they are being written.
     const own = Uint8Array.from(bytes);
     const sha256 = hashOf(own);
+    await this.#removing.get(sha256);
     const under = this.#putting.get(sha256) ?? this.#write(sha256, own);
     this.#putting.set(sha256, under);
     try {
@@ -60,7 +64,7 @@ export class FileBlobStore implements BlobStore {
     });
   }
 
-  /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many. */
+  /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory cannot be read. */
   async sweep(nowMs: number): Promise<number> {
     let swept = 0;
     for (const folder of await names(this.#directory)) {
@@ -76,12 +80,25 @@ export class FileBlobStore implements BlobStore {
     return swept;
   }
 
+  /**
+   * Makes room: the blobs that nobody has put for the longest time go first. One that cannot be removed is counted and
+   * left. Throws `log.failed` where the directory cannot be read.
+   */
+  async trim(rules: BlobTrimRules): Promise<BlobTrim> {
+    try {
+      return await trimBlobs(this.#directory, rules, { putting: this.#putting, removing: this.#removing });
+    } catch (error) {
+      throw failed('trim', (error as Error).message, error);
+    }
+  }
+
   async #write(sha256: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(sha256);
     // What is there counts only when it is whole: a damaged file is replaced by its right bytes.
     const there = await this.get(sha256).catch(() => undefined);
+    const renewal = there ? await renew(path) : 'gone';
     const folder = dirname(path);
-    if (!there) {
+    if (renewal !== 'renewed') {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
       try {
@@ -89,7 +106,8 @@ export class FileBlobStore implements BlobStore {
         await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => {});
-        throw error;
+        // Somebody else's file that may not be touched holds the right bytes all the same.
+        if (renewal === 'gone') throw error;
       }
     }
     // Also for one that was there: whoever wrote it may have died before its name was durable.
@@ -112,6 +130,16 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** From now on it counts as put just now: the system notes the time of any change. */
+async function renew(path: string): Promise<'renewed' | 'gone' | 'refused'> {
+  try {
+    await chmod(path, 0o600);
+    return 'renewed';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'refused';
+  }
+}
+
 async function syncDirectory(path: string): Promise<void> {
   let directory: FileHandle | undefined;
   try {
@@ -120,10 +148,6 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory?.close();
   }
-}
-
-async function names(directory: string): Promise<string[]> {
-  return await readdir(directory).catch(() => []);
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -13,6 +13,7 @@ import {
 } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
 import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
+import { LakeMaintenance } from './lake-maintenance.ts';
 import { LakeQueries, type QueryOptions } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
 import { digestStatement } from './schema-sql.ts';
@@ -25,6 +26,7 @@ type Open = {
   readonly engine: LakeEngine;
   readonly writer: LakeWriter;
   readonly steps: StepWriter;
+  readonly maintenance: LakeMaintenance;
   readonly queries: LakeQueries;
 };
 
@@ -45,8 +47,9 @@ export class DuckLakeLake implements Lake {
     this.#info = open.engine.info;
   }
 
-  /** Opens or makes the lake; rejects with `lake.unavailable`. */
-  static async open(options: LakeOptions): Promise<DuckLakeLake> {
+  /** Opens or makes the lake; rejects with `lake.unavailable`. With `anew` what lies there is removed before. */
+  static async open(options: LakeOptions, anew = false): Promise<DuckLakeLake> {
+    if (anew) removeLake(options.dataDir);
     return new DuckLakeLake(options, await openParts(options));
   }
 
@@ -55,7 +58,11 @@ export class DuckLakeLake implements Lake {
   }
 
   project(cell: CellName, events: readonly AgentEvent[]): Promise<void> {
-    return this.#inTurn(async () => this.#parts().writer.project(cell, events));
+    return this.#inTurn(async () => {
+      const { writer, maintenance } = this.#parts();
+      await writer.project(cell, events);
+      await maintenance.committed();
+    });
   }
 
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>> {
@@ -83,16 +90,16 @@ export class DuckLakeLake implements Lake {
 
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean> {
     return this.#inTurn(async () => {
-      const { steps, writer } = this.#parts();
+      const { steps, maintenance } = this.#parts();
       const { isWanted, isCommitted } = await steps.add(segment, batch);
-      if (isCommitted) await writer.committed();
+      if (isCommitted) await maintenance.committed();
       return isWanted;
     });
   }
 
   /** Rewrites small files into larger ones; also done now and then by `project`. */
   maintain(): Promise<void> {
-    return this.#inTurn(async () => this.#parts().writer.maintain());
+    return this.#inTurn(async () => this.#parts().maintenance.run());
   }
 
   /** SHA-256 over all rows that come from events; equal for equal rows, however they were written. */
@@ -139,15 +146,12 @@ export class DuckLakeLake implements Lake {
   }
 }
 
-async function openParts(options: LakeOptions): Promise<Open> {
-  const engine = await LakeEngine.open(options);
-  try {
+function openParts(options: LakeOptions): Promise<Open> {
+  return LakeEngine.open(options, async (engine) => {
     const steps = new StepWriter(engine);
     const writer = new LakeWriter(engine, steps);
     await writer.load();
-    return { engine, writer, steps, queries: new LakeQueries(engine, options.clock) };
-  } catch (thrown) {
-    await engine.close();
-    throw lakeFailed(thrown, 'lake.open', engine.info.path);
-  }
+    const maintenance = new LakeMaintenance(engine, options.clock);
+    return { engine, writer, steps, maintenance, queries: new LakeQueries(engine, options.clock) };
+  });
 }

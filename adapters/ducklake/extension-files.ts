@@ -29,15 +29,36 @@ export function extensionFile(directory: string, platform: string): string {
   return join(directory, engineVersion(), platform, FILE);
 }
 
-/** Our own cache, shared by all data directories of this user. */
-export function cacheDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const base = env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  return join(base, 'auraison-edge', 'duckdb-extensions');
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Our own cache, shared by all data directories of this user; a system service is told where its own is. */
+export function cacheDirectory(env: Env = process.env): string {
+  return join(env['AURAISON_CACHE'] || userCache(env), 'duckdb-extensions');
 }
 
-/** Where an extension may already lie: beside the data, in our cache, where DuckDB's own INSTALL puts it. */
-export function searchDirectories(dataDir: string): string[] {
-  return [join(dataDir, 'extensions'), cacheDirectory(), join(homedir(), '.duckdb', 'extensions')];
+function userCache(env: Env): string {
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'auraison-edge');
+}
+
+/** Where an extension may already lie: beside the data, in our caches, where DuckDB's own INSTALL puts it. */
+export function searchDirectories(dataDir: string, env: Env = process.env): string[] {
+  const caches = [cacheDirectory(env), join(userCache(env), 'duckdb-extensions')];
+  return [besideData(dataDir), ...new Set(caches), join(homedir(), '.duckdb', 'extensions')];
+}
+
+/**
+ * Where to install it: a data directory that was named may be that of a daemon which runs as somebody else, with
+ * other caches; what lies beside the data it finds.
+ */
+export function installDirectory(
+  { dataDir, named }: { readonly dataDir: string; readonly named: boolean },
+  env: Env = process.env,
+): string {
+  return named ? besideData(dataDir) : cacheDirectory(env);
+}
+
+function besideData(dataDir: string): string {
+  return join(dataDir, 'extensions');
 }
 
 export function findExtension(directories: readonly string[], platform: string): string | undefined {

@@ -3,7 +3,7 @@ import { DuckLakeLake } from './ducklake-lake.ts';
 import { searchDirectories } from './extension-files.ts';
 
 export { DuckLakeLake, type LakeOptions } from './ducklake-lake.ts';
-export { cacheDirectory, searchDirectories } from './extension-files.ts';
+export { cacheDirectory, installDirectory, searchDirectories } from './extension-files.ts';
 export { type Installed, type InstallOptions, installDucklakeExtension } from './install-extension.ts';
 export { DuckParquetFiles } from './parquet-files.ts';
 

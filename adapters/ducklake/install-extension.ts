@@ -18,14 +18,16 @@ const PIP_MS = 120_000;
 export type InstallOptions = {
   /** Where to put it, in the layout of DuckDB's extension directories; also looked at first. */
   readonly directory: string;
+  /** Where it may lie too: then it is copied. */
+  readonly others?: readonly string[];
   readonly clock: Clock;
   readonly python?: string;
 };
-export type Installed = { readonly path: string; readonly from: 'present' | 'server' | 'wheel' };
+export type Installed = { readonly path: string; readonly from: 'present' | 'copy' | 'server' | 'wheel' };
 
 /**
- * Brings the DuckLake extension: nothing to do when it is there, else from DuckDB's server, else from the
- * Python wheel of the same version, which carries the same signed file. Takes seconds to two minutes, never
+ * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from
+ * DuckDB's server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two minutes, never
  * runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
  * before the file gets its name.
  */
@@ -35,6 +37,11 @@ export async function installDucklakeExtension(options: InstallOptions): Promise
   if (present !== undefined && (await loads(present)) === undefined)
     return { path: present, from: 'present' };
   const target = extensionFile(options.directory, platform);
+  const other = findExtension(options.others ?? [], platform);
+  if (other !== undefined && other !== target && (await loads(other)) === undefined) {
+    await put(other, target);
+    return { path: target, from: 'copy' };
+  }
   const scratch = mkdtempSync(join(tmpdir(), 'auraison-extension-'));
   try {
     const server = await fromServer(scratch, platform, options.clock);

@@ -1,11 +1,13 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { LakeInfo } from '../../contract/index.ts';
+import type { CellContext, LakeInfo } from '../../contract/index.ts';
 import { DataFiles, fsyncPath } from './data-files.ts';
 import { findExtension } from './extension-files.ts';
 import { isPassing, lakeFailed, lakeUnavailable } from './faults.ts';
+import { setFileOptions } from './file-options.ts';
 import { createStatements, LAKE, quote, upgradeStatements } from './schema-sql.ts';
+import { dropOldest, putBack, setAside } from './set-aside.ts';
 import { takeOver } from './take-over.ts';
 
 /** Memory and threads of the engine: a robot has other work to do. Larger sorts spill to the disk. */
@@ -13,13 +15,15 @@ const MEMORY_LIMIT = '256MB';
 const THREADS = '2';
 const SPILL_LIMIT = '1GB';
 /** Batches up to this many rows stand in the catalogue; larger ones become Parquet (34 ms against 13 ms). */
-const INLINE_ROWS = 100;
+export const INLINE_ROWS = 100;
 
 export type EngineOptions = {
   /** The lake lies in `<dataDir>/lake`. */
   readonly dataDir: string;
   /** Where to look for the DuckLake extension; empty means plain DuckDB. */
   readonly extensionDirectories: readonly string[];
+  /** What an operator should know: a lake put aside, one that is not taken over, failing maintenance. */
+  readonly report?: CellContext['report'];
 };
 
 /** The files of a lake. */
@@ -44,29 +48,36 @@ export class LakeEngine {
   readonly writer: DuckDBConnection;
   readonly info: LakeInfo;
   readonly files: DataFiles;
+  readonly report: CellContext['report'];
 
   /** For `open`: the parts of an engine that is ready. */
-  constructor(instance: DuckDBInstance, writer: DuckDBConnection, info: LakeInfo, files: DataFiles) {
+  constructor(
+    instance: DuckDBInstance,
+    writer: DuckDBConnection,
+    info: LakeInfo,
+    files: DataFiles,
+    report: CellContext['report'] = () => {},
+  ) {
     this.instance = instance;
     this.writer = writer;
     this.info = info;
     this.files = files;
+    this.report = report;
   }
 
   /**
-   * Rejects with `lake.unavailable` when another process has the lake or the disk refuses. A catalogue that
-   * cannot be read is moved aside with its files and a new lake begun: it can be rebuilt from the logs.
+   * Rejects with `lake.unavailable` when another process has the lake or the disk refuses. A lake that cannot be
+   * read, be it the catalogue or what `prepare` reads of it, is moved aside and a new one begun: it can be rebuilt
+   * from the logs.
    */
-  static async open(options: EngineOptions): Promise<LakeEngine> {
+  static async open<T>(options: EngineOptions, prepare: (engine: LakeEngine) => Promise<T>): Promise<T> {
     const { root } = lakePaths(options.dataDir);
     try {
-      return await tryOpen(options, '');
+      return await openWith(options, '', prepare);
     } catch (thrown) {
       if (isPassing(thrown)) throw unavailable(thrown, root);
-      const aside = setAside(root);
       try {
-        const reason = lakeFailed(thrown, 'lake.open', root).message.split('\n')[0];
-        return await tryOpen(options, `the old lake could not be read (${reason}) and lies in ${aside}; `);
+        return await beginAnew(options, firstLine(thrown, root), prepare);
       } catch (again) {
         throw unavailable(again, root);
       }
@@ -87,20 +98,65 @@ export class LakeEngine {
     }
   }
 
-  /**
-   * Lets go of the files. Detaching first matters: after a commit that failed, DuckLake keeps its catalogue
-   * open for the rest of the process otherwise. What detaching complains about (a full disk) is no loss.
-   */
-  async close(): Promise<void> {
-    await this.writer.run('ROLLBACK').catch(() => {});
-    await this.writer.run('USE memory').catch(() => {});
-    await this.writer.run(`DETACH ${LAKE}`).catch(() => {});
-    this.writer.closeSync();
-    this.instance.closeSync();
+  /** Lets go of the files. */
+  close(): Promise<void> {
+    return letGo(this.instance, this.writer);
   }
 }
 
-async function tryOpen(options: EngineOptions, prelude: string): Promise<LakeEngine> {
+/** A plain lake that cannot be moved into the DuckLake. */
+class NotTakenOver extends Error {}
+
+/** The lake is put back where a new one in its place fails too: then the fault is not in it. */
+async function beginAnew<T>(
+  options: EngineOptions,
+  reason: string,
+  prepare: (engine: LakeEngine) => Promise<T>,
+): Promise<T> {
+  const { root } = lakePaths(options.dataDir);
+  const aside = setAside(root);
+  const why =
+    `the old lake could not be read (${reason}) and lies in ${aside}; ` +
+    'it is filled anew from the logs, what is not in them any more is only there; ';
+  try {
+    const result = await openWith(options, why, prepare);
+    options.report?.('warn', why.slice(0, -2), { aside });
+    dropOldest(root);
+    return result;
+  } catch (thrown) {
+    putBack(root, aside);
+    throw thrown;
+  }
+}
+
+async function openWith<T>(
+  options: EngineOptions,
+  prelude: string,
+  prepare: (engine: LakeEngine) => Promise<T>,
+): Promise<T> {
+  const engine = await openEngine(options, prelude);
+  try {
+    return await prepare(engine);
+  } catch (thrown) {
+    await engine.close();
+    throw thrown;
+  }
+}
+
+/** Where the plain lake cannot be taken over it stays in use; the next start tries again. */
+async function openEngine(options: EngineOptions, prelude: string): Promise<LakeEngine> {
+  try {
+    return await tryOpen(options, prelude);
+  } catch (thrown) {
+    if (!(thrown instanceof NotTakenOver)) throw thrown;
+    const why = `the lake stays in plain DuckDB: it could not be taken over into DuckLake (${thrown.message})`;
+    const engine = await tryOpen(options, prelude, why);
+    options.report?.('warn', why);
+    return engine;
+  }
+}
+
+async function tryOpen(options: EngineOptions, prelude: string, plainWhy?: string): Promise<LakeEngine> {
   const paths = lakePaths(options.dataDir);
   mkdirSync(paths.root, { recursive: true });
   await fsyncPath(dirname(paths.root));
@@ -117,22 +173,48 @@ async function tryOpen(options: EngineOptions, prelude: string): Promise<LakeEng
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
+  const writer = await instance.connect();
   try {
-    const writer = await instance.connect();
-    const { kind, why } = await loadExtension(writer, options.extensionDirectories);
+    const { kind, why } =
+      plainWhy === undefined
+        ? await loadExtension(writer, options.extensionDirectories)
+        : { kind: 'duckdb' as const, why: plainWhy };
     await attach(writer, kind, paths);
     const files = new DataFiles(paths.files);
     await createTables(writer);
-    if (kind === 'ducklake' && existsSync(paths.plain)) await takeOver(writer, paths.plain, files);
+    if (kind === 'ducklake') {
+      await setFileOptions(writer);
+      if (existsSync(paths.plain)) await takePlainOver(writer, paths.plain, files);
+    }
     await files.syncNew();
     await fsyncPath(paths.root);
     await lockDown(writer, paths.root);
     const path = kind === 'ducklake' ? paths.catalog : paths.plain;
-    return new LakeEngine(instance, writer, { kind, why: prelude + why, path }, files);
+    return new LakeEngine(instance, writer, { kind, why: prelude + why, path }, files, options.report);
   } catch (thrown) {
-    instance.closeSync();
+    await letGo(instance, writer);
     throw thrown;
   }
+}
+
+async function takePlainOver(connection: DuckDBConnection, plain: string, files: DataFiles): Promise<void> {
+  try {
+    await takeOver(connection, plain, files);
+  } catch (thrown) {
+    throw new NotTakenOver(firstLine(thrown, plain), { cause: thrown });
+  }
+}
+
+/**
+ * Detaching first matters: after a commit that failed, DuckLake keeps its catalogue open for the rest of the
+ * process otherwise. What detaching complains about (a full disk) is no loss.
+ */
+async function letGo(instance: DuckDBInstance, connection: DuckDBConnection): Promise<void> {
+  await connection.run('ROLLBACK').catch(() => {});
+  await connection.run('USE memory').catch(() => {});
+  await connection.run(`DETACH ${LAKE}`).catch(() => {});
+  connection.closeSync();
+  instance.closeSync();
 }
 
 async function loadExtension(
@@ -150,7 +232,7 @@ async function loadExtension(
     await connection.run(`LOAD ${quote(path)}`);
     return { kind: 'ducklake', why: `DuckLake extension ${path}` };
   } catch (thrown) {
-    const reason = lakeFailed(thrown, 'lake.open', path).message.split('\n')[0];
+    const reason = firstLine(thrown, path);
     return { kind: 'duckdb', why: `the DuckLake extension ${path} does not load (${reason}): plain DuckDB` };
   }
 }
@@ -200,11 +282,8 @@ function unavailable(thrown: unknown, root: string) {
   return lakeUnavailable(root, message, hint, thrown);
 }
 
-function setAside(root: string): string {
-  let n = 1;
-  while (existsSync(`${root}.aside-${n}`)) n += 1;
-  renameSync(root, `${root}.aside-${n}`);
-  return `${root}.aside-${n}`;
+function firstLine(thrown: unknown, subject: string): string {
+  return lakeFailed(thrown, 'lake.open', subject).message.split('\n')[0] ?? '';
 }
 
 /** Removes the files of a lake that is closed. */

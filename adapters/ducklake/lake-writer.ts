@@ -1,20 +1,14 @@
 import { type DuckDBAppender, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
 import { type AgentEvent, type CellName, EdgeError, type LakeCursor } from '../../contract/core.ts';
-import { lakeFailed } from './faults.ts';
-import type { LakeEngine } from './lake-engine.ts';
+import { INLINE_ROWS, type LakeEngine } from './lake-engine.ts';
 import { withoutRepeats } from './repeats.ts';
 import { LAKE, quote } from './schema-sql.ts';
-import { ACTION_STEPS, STEP_TABLES } from './step-tables.ts';
+import { STEP_TABLES } from './step-tables.ts';
 import type { StepWriter } from './step-writer.ts';
 import { type Column, EPOCHS, POSITION, TABLES, type Table, type Value } from './tables.ts';
 
-/** Projected batches between two rounds of maintenance: a few minutes of a busy robot. */
-const BATCHES_PER_MAINTENANCE = 256;
-/** Snapshots are kept for time travel this long; one commit makes one snapshot. */
-const SNAPSHOTS_KEPT = '1 HOUR';
-
-/** A file of which so much was deleted is written anew. */
-const DELETED_SHARE = 0.3;
+/** Text that the engine takes at once: with much more a batch of large events is too much for its memory. */
+const APPENDED_CHARS = 8e6;
 
 type End = { readonly seq: number; readonly hash: string };
 type Rows = { readonly table: Table; readonly rows: readonly (readonly Value[])[] };
@@ -30,7 +24,6 @@ export class LakeWriter {
   readonly #ends = new Map<CellName, Map<string, End>>();
   readonly #current = new Map<CellName, string>();
   #ordinal = 0;
-  #batches = 0;
 
   constructor(engine: LakeEngine, steps: StepWriter) {
     this.#engine = engine;
@@ -89,43 +82,6 @@ export class LakeWriter {
       this.#remember(cell, epoch, { seq, hash });
     }
     this.#current.set(cell, epoch);
-    await this.committed();
-  }
-
-  /** Counts a commit, of events or of steps; there is maintenance now and then. */
-  async committed(): Promise<void> {
-    this.#batches += 1;
-    if (this.#batches % BATCHES_PER_MAINTENANCE === 0) await this.maintain();
-  }
-
-  /**
-   * Turns inlined rows into Parquet, joins small files, forgets old snapshots and removes the files that
-   * only they needed. Safe at any time; plain DuckDB needs none of it.
-   */
-  async maintain(): Promise<void> {
-    const { writer, info, files } = this.#engine;
-    if (info.kind !== 'ducklake') return;
-    await this.#engine.transaction('lake.maintain', () =>
-      writer.run(`CALL ducklake_flush_inlined_data('${LAKE}')`),
-    );
-    await this.#engine.transaction('lake.maintain', () =>
-      writer.run(`CALL ducklake_merge_adjacent_files('${LAKE}')`),
-    );
-    // Steps of evicted segments lie in their files until those are written anew.
-    await this.#engine.transaction('lake.maintain', () =>
-      writer.run(
-        `CALL ducklake_rewrite_data_files('${LAKE}', '${ACTION_STEPS.name}', delete_threshold => ${DELETED_SHARE})`,
-      ),
-    );
-    try {
-      await writer.run(
-        `CALL ducklake_expire_snapshots('${LAKE}', older_than => now() - INTERVAL ${SNAPSHOTS_KEPT})`,
-      );
-      await writer.run(`CALL ducklake_cleanup_old_files('${LAKE}', cleanup_all => true)`);
-      await files.syncNew();
-    } catch (thrown) {
-      throw lakeFailed(thrown, 'lake.maintain', info.path);
-    }
   }
 
   async #write(cell: CellName, epoch: string, events: readonly AgentEvent[]): Promise<void> {
@@ -157,10 +113,19 @@ export class LakeWriter {
   async #append({ table, rows }: Rows): Promise<void> {
     const appender = await this.#engine.writer.createAppender(table.name, 'main', LAKE);
     const columns = [...POSITION, ...table.columns];
+    let chars = 0;
+    let count = 0;
     try {
       for (const row of rows) {
         for (const [i, column] of columns.entries()) appendValue(appender, column, row[i]);
         appender.endRow();
+        for (const value of row) if (typeof value === 'string') chars += value.length;
+        count += 1;
+        // Few rows would stay in the catalogue, and with it in memory.
+        if (chars < APPENDED_CHARS || count <= INLINE_ROWS) continue;
+        appender.flushSync();
+        chars = 0;
+        count = 0;
       }
       appender.flushSync();
     } catch (thrown) {

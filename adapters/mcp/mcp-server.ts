@@ -50,6 +50,8 @@ export class McpServer {
   #connection: McpConnection | undefined;
   #opening: Promise<McpConnection> | undefined;
   #listing: Promise<void> | undefined;
+  /** The one after it, for all who ask meanwhile. */
+  #next: Promise<void> | undefined;
   #retry: Timer | undefined;
   /** Of pins that could not be written. */
   #again: Timer | undefined;
@@ -282,10 +284,17 @@ export class McpServer {
     });
   }
 
-  /** Once more after the one that is under way, however often it is asked for. */
+  /**
+   * What a listing under way answers, also that of a start, may be older than what is asked for: then once more after
+   * it, however often it is asked for.
+   */
   async #list(): Promise<void> {
     const { clock } = this.#parts;
-    if (this.#listing) return await this.#listing;
+    const before = this.#listing ?? this.#opening;
+    if (before) {
+      this.#next ??= this.#listAfter(before);
+      return await this.#next;
+    }
     const connection = this.#connection;
     if (!connection) return;
     this.#listing = this.#takeTools(connection).finally(() => {
@@ -297,6 +306,13 @@ export class McpServer {
       server: this.name,
       ms: Math.round(clock.monotonicMs() - began),
     });
+  }
+
+  async #listAfter(before: Promise<unknown>): Promise<void> {
+    await before.catch(() => {});
+    this.#next = undefined;
+    if (this.#connection && !this.#stopped) await this.#list();
+    else await before;
   }
 
   #tell({ tool, state, reason }: McpToolView): void {

@@ -8,8 +8,13 @@ const GRACE_MS = 1_000;
 export type ApiListener = {
   /** A host is there: what was served is served again. Rejecting ends this host. */
   onHost(host: HostProcess): Promise<void>;
-  onHostGone(reason: string): void;
-  onNews(news: ApiNews): void;
+  /** `attached`: calls went to it; else it ended while what was served was being served again. */
+  onHostGone(host: HostProcess, reason: string, attached: boolean): void;
+  /**
+   * `host` told it, also one to which no call goes yet. What is said to that goes back to `host`, never to the one
+   * after it: its numbers are those of one life of a host.
+   */
+  onNews(news: ApiNews, host: HostProcess): void;
 };
 
 /**
@@ -20,6 +25,8 @@ export class ApiLink {
   readonly #clock: Clock;
   readonly #listeners: ApiListener[] = [];
   #host: HostProcess | undefined;
+  /** It has been started, and is given what was served. */
+  #coming: HostProcess | undefined;
   #next = Promise.withResolvers<HostProcess>();
 
   constructor(clock: Clock) {
@@ -30,23 +37,28 @@ export class ApiLink {
     this.#listeners.push(listener);
   }
 
+  /** Rejects where something could not be served because the host ended meanwhile. */
   async attach(host: HostProcess): Promise<void> {
+    this.#coming = host;
     for (const listener of this.#listeners) await listener.onHost(host);
+    if (this.#coming !== host) throw ended();
+    this.#coming = undefined;
     this.#host = host;
     this.#next.resolve(host);
   }
 
   detach(host: HostProcess, reason: string): void {
-    const hadIt = this.#host === host;
-    if (hadIt) {
+    const attached = this.#host === host;
+    if (!attached && this.#coming !== host) return;
+    if (attached) {
       this.#host = undefined;
       this.#next = Promise.withResolvers<HostProcess>();
-    }
-    if (hadIt) for (const listener of this.#listeners) listener.onHostGone(reason);
+    } else this.#coming = undefined;
+    for (const listener of this.#listeners) listener.onHostGone(host, reason, attached);
   }
 
-  news(news: ApiNews): void {
-    for (const listener of this.#listeners) listener.onNews(news);
+  news(host: HostProcess, news: ApiNews): void {
+    for (const listener of this.#listeners) listener.onNews(news, host);
   }
 
   /** Rejects with the host's error, `ros.failed` when the host died, `deadline.exceeded`. */
@@ -77,17 +89,24 @@ export class ApiLink {
     }
   }
 
+  /** To whatever host runs. */
   word(word: ApiWord): void {
-    this.#host?.apiWord(word);
+    this.host?.apiWord(word);
   }
 
-  get attached(): boolean {
-    return this.#host !== undefined;
+  /** The one that runs, also while it is still given what was served. */
+  get host(): HostProcess | undefined {
+    return this.#host ?? this.#coming;
   }
 
   #ready(): Promise<HostProcess> {
     return this.#host ? Promise.resolve(this.#host) : this.#next.promise;
   }
+}
+
+function ended(): EdgeError {
+  const message = 'the ROS host ended while it was started';
+  return new EdgeError('ros.failed', { operation: 'start', subject: 'ROS host', message });
 }
 
 function abortedBy(

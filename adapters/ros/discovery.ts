@@ -71,7 +71,3 @@ export function holdsOthers({ nodes, topics }: GraphSnapshot, ownNodes: Readonly
 }
 
 const MESSAGE_TYPE = /^\w+\/msg\/\w+$/;
-
-export function sameQos(a: Qos, b: Qos): boolean {
-  return a.reliability === b.reliability && a.durability === b.durability;
-}

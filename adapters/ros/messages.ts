@@ -1,9 +1,11 @@
-import type { Nanoseconds, Twist2d } from '../../contract/index.ts';
+import type { Nanoseconds, TopicSpec, Twist2d } from '../../contract/index.ts';
 import {
   CdrReader,
   decodeOdometry,
+  encodeFloat64MultiArray,
   encodeTwist,
   encodeTwistStamped,
+  FLOAT64_MULTI_ARRAY,
   TWIST,
   TWIST_STAMPED,
   yawOf,
@@ -21,8 +23,9 @@ export function encodeVelocity(type: string, velocity: Twist2d, stamp: Nanosecon
   return encodeTwistStamped({ header: { stamp, frame_id: 'base_link' }, twist });
 }
 
-/** The message that stops a base listening to `type`; undefined for types that move nothing. */
-export function stopMessage(type: string): Uint8Array | undefined {
+/** The message that stops who listens to a topic, a base or joints; undefined where nothing has to be stopped. */
+export function stopMessage({ type, speeds }: Pick<TopicSpec, 'type' | 'speeds'>): Uint8Array | undefined {
+  if (type === FLOAT64_MULTI_ARRAY && speeds) return encodeFloat64MultiArray(new Float64Array(speeds));
   if (type !== TWIST && type !== TWIST_STAMPED) return undefined;
   return encodeVelocity(type, { linear: 0, angular: 0 }, 0n);
 }

@@ -32,7 +32,12 @@ type SentGoal = {
   readonly outcome: PromiseWithResolvers<GoalResult>;
   readonly onFeedback: ((value: MessageValue) => void) | undefined;
 };
-type OwnGoal = { readonly goal: MessageValue; readonly cancel: AbortController };
+type OwnGoal = {
+  readonly goal: MessageValue;
+  readonly cancel: AbortController;
+  /** Its client waits there. */
+  readonly host: HostProcess;
+};
 type Served = {
   readonly name: string;
   readonly type: string;
@@ -66,8 +71,11 @@ export class HostActions implements RosActions {
     this.#number = number;
     link.listen({
       onHost: (host) => this.#restore(host),
-      onHostGone: (reason) => this.#hostGone(reason),
-      onNews: (news) => this.#onNews(news),
+      onHostGone: (host, reason, attached) => {
+        if (attached) this.#loseSent(reason);
+        this.#abortGoalsOf(host);
+      },
+      onNews: (news, host) => this.#onNews(news, host),
     });
   }
 
@@ -119,9 +127,11 @@ export class HostActions implements RosActions {
       close: async () => {
         if (!this.#served.delete(server)) return;
         for (const { cancel } of served.goals.values()) cancel.abort('the action server closed');
-        if (!this.#link.attached) return;
-        const order = { op: 'unserve', server } as const;
-        await this.#link.call(order, ROS_LIMITS.REQUEST_MS, 'close an action', name).catch(() => {});
+        const { host } = this.#link;
+        if (!host) return;
+        const { answer, abort } = host.apiCall({ op: 'unserve', server });
+        const closed = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'close an action', name);
+        await closed.catch(abort);
       },
     };
   }
@@ -173,7 +183,7 @@ export class HostActions implements RosActions {
     }
   }
 
-  #hostGone(reason: string): void {
+  #loseSent(reason: string): void {
     for (const [goalId, { name, outcome }] of this.#sent) {
       this.#orphans.set(goalId, name);
       outcome.reject(
@@ -185,13 +195,19 @@ export class HostActions implements RosActions {
       );
     }
     this.#sent.clear();
+  }
+
+  #abortGoalsOf(gone: HostProcess): void {
     for (const { goals } of this.#served.values()) {
-      for (const { cancel } of goals.values()) cancel.abort('the ROS host ended; the client lost its goal');
-      goals.clear();
+      for (const [goalId, { host, cancel }] of goals) {
+        if (host !== gone) continue;
+        goals.delete(goalId);
+        cancel.abort('the ROS host ended; the client lost its goal');
+      }
     }
   }
 
-  #onNews(news: ApiNews): void {
+  #onNews(news: ApiNews, host: HostProcess): void {
     switch (news.op) {
       case 'goalFeedback':
         this.#guard(() => this.#sent.get(news.goalId)?.onFeedback?.(news.value));
@@ -209,7 +225,7 @@ export class HostActions implements RosActions {
         return;
       }
       case 'goal':
-        this.#asked(news.server, news.goalId, news.value);
+        this.#asked(news.server, news.goalId, news.value, host);
         return;
       case 'execute':
         this.#execute(news.server, news.goalId);
@@ -220,14 +236,14 @@ export class HostActions implements RosActions {
     }
   }
 
-  #asked(server: number, goalId: string, goal: MessageValue): void {
+  #asked(server: number, goalId: string, goal: MessageValue, host: HostProcess): void {
     const served = this.#served.get(server);
     let accepted = false;
     this.#guard(() => {
       accepted = served?.handlers.accept(goal) ?? false;
     });
-    if (accepted) served!.goals.set(goalId, { goal, cancel: new AbortController() });
-    this.#link.word({ op: 'accept', server, goalId, accepted });
+    if (accepted) served!.goals.set(goalId, { goal, cancel: new AbortController(), host });
+    host.apiWord({ op: 'accept', server, goalId, accepted });
   }
 
   #execute(server: number, goalId: string): void {
@@ -239,7 +255,7 @@ export class HostActions implements RosActions {
       goal: own.goal,
       canceled: own.cancel.signal,
       feedback: (value) => {
-        if (served.goals.get(goalId) === own) this.#link.word({ op: 'feedback', server, goalId, value });
+        if (served.goals.get(goalId) === own) own.host.apiWord({ op: 'feedback', server, goalId, value });
       },
     };
     Promise.resolve()
@@ -253,7 +269,7 @@ export class HostActions implements RosActions {
         // A goal of a host that died is not answered through the next one, which does not know it.
         if (served.goals.get(goalId) !== own) return;
         served.goals.delete(goalId);
-        this.#link.word({ op: 'finish', server, goalId, result });
+        own.host.apiWord({ op: 'finish', server, goalId, result });
       })
       .catch(() => {});
   }

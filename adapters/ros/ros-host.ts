@@ -253,7 +253,7 @@ export class RosHost {
     };
     const spawned: HostProcess = this.#startProcess(place, start, this.clock, {
       onSample: (frame) => this.#onSample(frame),
-      onApiNews: (news) => this.#link.news(news),
+      onApiNews: (news) => this.#link.news(spawned, news),
       onQosEvent: (event) => this.#onQosEvent(event),
       onEvent: (level, message) => this.#options.report?.(level, message),
       onExit: (reason) => (spawned === this.#standby ? this.#onStandbyExit() : this.#onExit(spawned, reason)),
@@ -299,15 +299,16 @@ export class RosHost {
   }
 
   #requestAdvertise(target: HostProcess, channel: number, spec: TopicSpec, standby: boolean): Promise<void> {
-    const stop = stopMessage(spec.type);
+    const stop = stopMessage(spec);
     const expiryMs = this.#options.commandExpiryMs ?? LIMITS.COMMAND_EXPIRY_MS;
-    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs, standby };
+    const bounded = spec.speeds !== undefined;
+    const guard = stop && { stop: Buffer.from(stop).toString('base64'), expiryMs, standby, bounded };
     return target.request({ kind: 'advertise', channel, spec, ...(guard ? { guard } : {}) });
   }
 
   /** Has a second process with all guarded topics, soon. Its failures are of no consequence; it is tried again. */
   #prepareStandby(delayMs: number = ROS_LIMITS.STANDBY_AFTER_MS): void {
-    const guarded = [...this.#publications].filter(([, spec]) => stopMessage(spec.type) !== undefined);
+    const guarded = [...this.#publications].filter(([, spec]) => stopMessage(spec) !== undefined);
     if (this.#closed || this.#options.standby === false || guarded.length === 0) return;
     this.#standbyTimer?.cancel();
     this.#standbyTimer = this.clock.after(delayMs, () => {

@@ -42,7 +42,7 @@ export class HostServices implements RosServices {
     link.listen({
       onHost: (host) => this.#restore(host),
       onHostGone: () => {},
-      onNews: (news) => this.#onNews(news),
+      onNews: (news, host) => this.#onNews(news, host),
     });
   }
 
@@ -72,10 +72,12 @@ export class HostServices implements RosServices {
     this.#served.set(server, { name, type, handle, timeoutMs });
     return {
       close: async () => {
-        if (!this.#served.delete(server) || !this.#link.attached) return;
-        const order = { op: 'unserve', server } as const;
+        const { host } = this.#link;
+        if (!this.#served.delete(server) || !host) return;
+        const { answer, abort } = host.apiCall({ op: 'unserve', server });
+        const closed = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'close a service', name);
         // A host that died meanwhile serves nothing any more: that is what was asked for.
-        await this.#link.call(order, ROS_LIMITS.REQUEST_MS, 'close a service', name).catch(() => {});
+        await closed.catch(abort);
       },
     };
   }
@@ -92,20 +94,20 @@ export class HostServices implements RosServices {
     }
   }
 
-  #onNews(news: ApiNews): void {
+  #onNews(news: ApiNews, host: HostProcess): void {
     if (news.op !== 'request') return;
     const served = this.#served.get(news.server);
     const { server, request } = news;
     if (!served) {
-      this.#link.word({ op: 'answer', server, request });
+      host.apiWord({ op: 'answer', server, request });
       return;
     }
     const { name, handle, timeoutMs } = served;
     const work = Promise.resolve().then(() => handle(news.value));
     withDeadline(this.#clock, timeoutMs, work, 'answer a service request', name)
-      .then((value) => this.#link.word({ op: 'answer', server, request, value }))
+      .then((value) => host.apiWord({ op: 'answer', server, request, value }))
       .catch((error: unknown) => {
-        this.#link.word({ op: 'answer', server, request });
+        host.apiWord({ op: 'answer', server, request });
         const why = error instanceof Error ? error.message : String(error);
         this.#report('error', `${name}: a request got no answer: ${why}`);
       });

@@ -9,7 +9,8 @@ import {
   type TopicSpec,
 } from '../../contract/core.ts';
 import { DiscoveredTopics, definitionHasHeader, NAMES_EXHAUSTED } from '../../formats/ros2/index.ts';
-import { discoveredTopics, type FoundTopic, foundTopic, holdsOthers, sameQos } from './discovery.ts';
+import { sameOffer } from '../../formats/ros2/qos.ts';
+import { discoveredTopics, type FoundTopic, foundTopic, holdsOthers } from './discovery.ts';
 import type { RosHost } from './ros-host.ts';
 
 export type RosSourceOptions = {
@@ -200,7 +201,7 @@ export class RosSource implements SampleSource {
     if (otherTypes.length > 0)
       this.#fault(failed(`${topic} is published as ${type} and as ${otherTypes.join(', ')}`, topic));
     const before = this.#bridged.get(topic);
-    if (before && before.spec.type === type && sameQos(before.spec.qos, qos)) return true;
+    if (before && before.spec.type === type && sameOffer(before.spec.qos, qos)) return true;
     if (before) {
       this.#unbridge(topic);
       this.#discovered.delete(topic);

@@ -57,7 +57,13 @@ export type Control =
       readonly channel: number;
       readonly spec: TopicSpec;
       /** For topics that move the robot: what stops it (base64 of the message) and when a command expires. */
-      readonly guard?: { readonly stop: string; readonly expiryMs: number; readonly standby: boolean };
+      readonly guard?: {
+        readonly stop: string;
+        readonly expiryMs: number;
+        readonly standby: boolean;
+        /** Others drive by it too: a stop that was heard is over. */
+        readonly bounded: boolean;
+      };
     }
   | { readonly kind: 'ping' }
   /** Stop what is guarded, now: the host in charge died and this one stands in for it. */

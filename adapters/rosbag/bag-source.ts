@@ -64,6 +64,8 @@ export class BagSource implements SampleSource {
   #seekNs: Nanoseconds | undefined;
   #nextNs: Nanoseconds = 0n;
   #messages = 0;
+  /** Of these, those that were played at their time: not what transient local topics held before it. */
+  #paced = 0;
   #bytes = 0;
   #loops = 0;
 
@@ -219,14 +221,16 @@ export class BagSource implements SampleSource {
     // The caller gets a turn after `open`, to declare topics before their first sample.
     await nextTurn();
     if (!pace.isPaused) pace.moveTo(startNs);
+    if (startNs > bag.endNs) return this.#beyondTheEnd(bag);
     const endNs = durationMs === undefined ? undefined : startNs + BigInt(Math.round(durationMs * 1e6));
     let shift = 0n;
     // The loop's last message and its first must not fall together: a millisecond lies between them.
-    const period = (endNs ?? bag.endNs) - startNs + 1_000_000n;
+    const overNs = endNs !== undefined && endNs < bag.endNs ? endNs : bag.endNs;
+    const period = overNs - startNs + 1_000_000n;
     let from = startNs;
     try {
       for (;;) {
-        const before = this.#messages;
+        const before = this.#paced;
         await this.#playFrom(bag, from, endNs, shift, onSample);
         if (this.#abort.signal.aborted) return undefined;
         if (this.#seekNs !== undefined) {
@@ -235,8 +239,10 @@ export class BagSource implements SampleSource {
           continue;
         }
         this.#loops += 1;
+        if (!loop || (this.#paced === before && from === startNs)) return undefined;
+        await this.#waitForTurn(startNs + period);
+        if (this.#isOver()) continue;
         shift += period;
-        if (!loop || (this.#messages === before && from === startNs)) return undefined;
         from = startNs;
         this.#nextNs = startNs;
         pace.moveTo(startNs);
@@ -244,6 +250,15 @@ export class BagSource implements SampleSource {
     } catch (error) {
       return EdgeError.from(error, 'bag.malformed', 'play-bag', this.#options.path);
     }
+  }
+
+  #beyondTheEnd({ startNs, endNs }: Bag): EdgeError {
+    const seconds = Number(endNs - startNs) / 1e9;
+    return new EdgeError('schema.invalid', {
+      operation: 'play-bag',
+      subject: this.#options.path,
+      message: `/start: the recording is over by then: it is ${seconds.toFixed(3)} s long`,
+    });
   }
 
   /** Until the end, or until a seek or the end of all is asked for. */
@@ -269,6 +284,7 @@ export class BagSource implements SampleSource {
       if (!this.#isOver()) await this.#waitForReceiver();
       if (this.#isOver()) return;
       this.#pace?.played(sample.received);
+      this.#paced += 1;
       give(sample);
     }
   }

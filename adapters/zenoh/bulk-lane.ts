@@ -1,4 +1,6 @@
 import type { KeySpace, PublishOptions } from '../../contract/core.ts';
+import { DeliveryRules } from './delivery.ts';
+import type { DeliveryRule } from './policy-types.ts';
 
 /**
  * A key space that sends values of low priority over a connection of their own. In one connection a small value
@@ -8,6 +10,7 @@ import type { KeySpace, PublishOptions } from '../../contract/core.ts';
 export class BulkLane implements KeySpace {
   readonly #main: KeySpace;
   readonly #bulk: KeySpace;
+  readonly #delivery: DeliveryRules;
   readonly subscribe: KeySpace['subscribe'];
   readonly query: KeySpace['query'];
   readonly queryable: KeySpace['queryable'];
@@ -16,9 +19,11 @@ export class BulkLane implements KeySpace {
   /** Absent where the driver has none: see the port. */
   readonly allocate?: NonNullable<KeySpace['allocate']>;
 
-  constructor(main: KeySpace, bulk: KeySpace) {
+  /** `delivery`: the rules that both connections apply; they decide what is of low priority. */
+  constructor(main: KeySpace, bulk: KeySpace, delivery?: readonly DeliveryRule[]) {
     this.#main = main;
     this.#bulk = bulk;
+    this.#delivery = new DeliveryRules(delivery);
     this.subscribe = main.subscribe.bind(main);
     this.query = main.query.bind(main);
     this.queryable = main.queryable.bind(main);
@@ -33,16 +38,19 @@ export class BulkLane implements KeySpace {
   }
 
   put(key: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
-    const { priority } = options;
-    const lane = priority === 'data_low' || priority === 'background' ? this.#bulk : this.#main;
-    return lane.put(key, payload, options);
+    return this.#laneOf(key, options).put(key, payload, options);
   }
 
   delete(key: string): Promise<void> {
-    return this.#main.delete(key);
+    return this.#laneOf(key, {}).delete(key);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#main.close(), this.#bulk.close()]);
+  }
+
+  #laneOf(key: string, options: PublishOptions): KeySpace {
+    const { priority } = this.#delivery.apply(key, options);
+    return priority === 'data_low' || priority === 'background' ? this.#bulk : this.#main;
   }
 }

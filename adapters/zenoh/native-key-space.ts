@@ -57,8 +57,9 @@ const CLOSE_MS_MAX = 2_000;
 const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 /** Bytes held for a slow reader; a depth alone would let 5 MB clouds take gigabytes. */
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
-/** Unanswered queries per queryable; a further one is answered with `cell.overloaded` at once. */
+/** Unanswered queries per queryable, and their bytes; a further one is answered with `cell.overloaded` at once. */
 const QUERIES_OPEN_MAX = 256;
+const QUERIES_OPEN_BYTES_MAX = 128 * 1024 * 1024;
 
 /** The key space over the native driver. */
 export class NativeKeySpace implements KeySpace {
@@ -171,7 +172,7 @@ export class NativeKeySpace implements KeySpace {
     answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options: { readonly complete?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<Declaration> {
-    const limits = { depth: QUERIES_OPEN_MAX, bytes: SUBSCRIPTION_BYTES_MAX };
+    const limits = { depth: QUERIES_OPEN_MAX, bytes: QUERIES_OPEN_BYTES_MAX };
     const complete = options.complete ?? false;
     const declare = (id: number) => this.#session.declareQueryable(id, keyExpr, complete, limits);
     return this.#declare('queryable', keyExpr, declare, (events) => {

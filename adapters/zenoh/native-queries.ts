@@ -16,8 +16,9 @@ import type { NativeGetOptions, NativeSession } from './native-types.ts';
 
 export type QueryOptions = Parameters<KeySpace['query']>[1];
 
-/** Replies to one query; further ones are counted and reported as one error reply. */
+/** Replies to one query, and their bytes; further ones are counted and reported as one error reply. */
 const REPLIES_MAX = 4096;
+const REPLIES_BYTES_MAX = 128 * 1024 * 1024;
 /** An answer that is not there by then is answered for: its asker has given up long before. */
 const ANSWER_MS_MAX = 60_000;
 /** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
@@ -48,6 +49,7 @@ export function runQuery(
     // Every one of their replies: who asks decides what is a duplicate.
     consolidation: 'none',
     repliesMax: REPLIES_MAX,
+    repliesBytesMax: REPLIES_BYTES_MAX,
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
   };
   const { onReply, signal } = options;
@@ -154,7 +156,7 @@ function tooMany(selector: string, lost: number) {
   return new EdgeError('zenoh.failed', {
     operation: 'query',
     subject: selector,
-    message: `${lost} replies above the limit of ${REPLIES_MAX} were not kept`,
+    message: `${lost} replies above the limits were not kept`,
     hint: 'ask for a narrower key expression',
   }).toBody();
 }

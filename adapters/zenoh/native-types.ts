@@ -17,6 +17,7 @@ export type NativeOpenOptions = {
 };
 
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
+/** Of what waits: samples, or queries that are not answered. */
 export type NativeLimits = { depth: number; bytes: number };
 export type NativeGetOptions = {
   timeoutMs: number;
@@ -26,6 +27,8 @@ export type NativeGetOptions = {
   express?: boolean;
   encoding?: string;
   repliesMax: number;
+  /** Ignored by drivers that were built before there was such a thing. */
+  repliesBytesMax: number;
 };
 export type NativeBatch = { slab: Uint8Array; large: Uint8Array[]; more: boolean };
 export type NativeAllocation = { id: number; shared: boolean; bytes: Uint8Array };
@@ -86,7 +89,7 @@ export type NativeSession = {
     attachment: Uint8Array | undefined,
     options: NativeGetOptions,
   ): number;
-  livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number): number;
+  livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number, repliesBytesMax: number): number;
   /** Answers and leaves the query open; absent in drivers that were built before there was such a thing. */
   replyPart?(
     query: number,

@@ -78,7 +78,7 @@ export async function openKeySpace(
   const keySpace =
     choice.driver === 'native'
       ? await openNative(options, deps)
-      : await RemoteKeySpace.open({ url: options.remoteUrl }, deps);
+      : await RemoteKeySpace.open({ url: options.remoteUrl, delivery: options.delivery }, deps);
   return { keySpace, choice };
 }
 
@@ -99,7 +99,8 @@ async function openNative(
   }
   const main = await NativeKeySpace.open(options, deps);
   try {
-    return new BulkLane(main, await NativeKeySpace.open({ ...options, mode: 'client', listen: [] }, deps));
+    const bulk = await NativeKeySpace.open({ ...options, mode: 'client', listen: [] }, deps);
+    return new BulkLane(main, bulk, options.delivery);
   } catch (error) {
     await main.close();
     throw error;

@@ -62,6 +62,6 @@ export class RemoteInbox {
 }
 
 /** What a value keeps alive: strangers fill its attachment and its key too. As the native driver counts. */
-function weightOf({ key, payload, attachment }: RemoteValue): number {
+export function weightOf({ key, payload, attachment }: RemoteValue): number {
   return key.length + payload.byteLength + (attachment?.byteLength ?? 0);
 }

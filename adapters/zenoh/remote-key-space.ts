@@ -13,9 +13,11 @@ import {
   type Subscription,
   withDeadline,
 } from '../../contract/core.ts';
+import { DeliveryRules } from './delivery.ts';
 import { keyExprFault } from './key-expr.ts';
 import { closed } from './native-errors.ts';
 import { type QueryOptions, splitSelector } from './native-queries.ts';
+import type { DeliveryRule } from './policy-types.ts';
 import { RemoteLink } from './remote-link.ts';
 import type { FromRemote, RemoteDeclare } from './remote-messages.ts';
 import { RemoteQueries, serveRemoteQuery } from './remote-queries.ts';
@@ -24,6 +26,7 @@ import { congested, RemoteTickets } from './remote-tickets.ts';
 export type RemoteOptions = {
   /** Of a `zenoh-bridge-remote-api`, for example `ws://127.0.0.1:10000`. */
   readonly url: string;
+  readonly delivery?: readonly DeliveryRule[] | undefined;
 };
 
 export type RemoteDeps = {
@@ -75,6 +78,7 @@ export class RemoteKeySpace implements KeySpace {
   readonly #entries = new Map<number, Entry>();
   readonly #tickets = new RemoteTickets();
   readonly #queries: RemoteQueries;
+  readonly #delivery: DeliveryRules;
   #zid = '';
   #next = 1;
   #closing: Promise<void> | undefined;
@@ -82,6 +86,7 @@ export class RemoteKeySpace implements KeySpace {
   private constructor(options: RemoteOptions, deps: RemoteDeps) {
     this.#clock = deps.clock;
     this.#onFault = deps.onFault ?? (() => {});
+    this.#delivery = new DeliveryRules(options.delivery);
     this.#link = new RemoteLink(options.url, deps.clock, {
       onUp: (zid) => this.#onUp(zid),
       onDown: (error) => this.#onDown(error),
@@ -213,6 +218,7 @@ export class RemoteKeySpace implements KeySpace {
   ): Promise<void> {
     const fault = this.#refuse(operation, key) ?? this.#noRoom(operation, key, payload?.byteLength ?? 0);
     if (fault) return Promise.reject(fault);
+    const { priority, congestion, express } = this.#delivery.apply(key, options);
     return this.#tickets
       .request(operation, key, payload?.byteLength ?? 0, (ticket) =>
         // Written into the pipe's own memory before it returns: the caller may use its buffers again.
@@ -223,9 +229,9 @@ export class RemoteKeySpace implements KeySpace {
           payload,
           encoding: options.encoding,
           attachment: options.attachment,
-          priority: PRIORITY[options.priority ?? 'data'],
-          block: options.congestion === 'block',
-          express: options.express ?? false,
+          priority: PRIORITY[priority ?? 'data'],
+          block: congestion === 'block',
+          express: express ?? false,
         }),
       )
       .then(() => {});

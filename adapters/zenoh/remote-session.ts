@@ -18,7 +18,7 @@ import {
 } from '@eclipse-zenoh/zenoh-ts';
 import { type Clock, EdgeError, pause } from '../../contract/core.ts';
 import { encodeError } from './error-reply.ts';
-import { RemoteInbox } from './remote-inbox.ts';
+import { RemoteInbox, weightOf } from './remote-inbox.ts';
 import type {
   FromRemote,
   RemoteAnswer,
@@ -29,14 +29,23 @@ import type {
   ToRemote,
 } from './remote-messages.ts';
 import { RemoteOutbox } from './remote-outbox.ts';
+import { RemoteRoom } from './remote-room.ts';
 
 type Post = (message: FromRemote) => void;
 type Declared = { readonly entity: Subscriber | Queryable | LivelinessToken; readonly inbox?: RemoteInbox };
+/** `room` is that of its queryable. */
+type OpenQuery = {
+  readonly query: Query;
+  readonly room: RemoteRoom;
+  readonly bytes: number;
+  sent: Promise<void>;
+};
 
-/** Unanswered queries per queryable, as with the native driver. */
+/** Unanswered queries per queryable, and their bytes, as with the native driver. */
 const QUERIES_OPEN_MAX = 256;
-/** Bytes of replies kept for one query. */
-const REPLY_BYTES_MAX = 128 * 1024 * 1024;
+const QUERIES_OPEN_BYTES_MAX = 128 * 1024 * 1024;
+/** Bytes of replies kept for one query, as with the native driver. */
+const REPLIES_BYTES_MAX = 128 * 1024 * 1024;
 /** The wire's numbers (`contract` has names; zenoh-ts has an enum of the same numbers). */
 const CONSOLIDATION_NONE = 1 as ConsolidationMode;
 const TARGET = { best_matching: 0, all: 1, all_complete: 2 } as const;
@@ -48,8 +57,8 @@ export class RemoteSession {
   readonly #post: Post;
   readonly #outbox: RemoteOutbox;
   readonly #declared = new Map<number, Declared>();
-  /** Queries that wait for their answer, and to which queryable they came. */
-  readonly #queries = new Map<number, { readonly query: Query; readonly id: number; sent: Promise<void> }>();
+  /** Queries that wait for their answer. */
+  readonly #queries = new Map<number, OpenQuery>();
   readonly #gets = new Set<number>();
   #nextQuery = 1;
   /** Counts messages of the bridge. */
@@ -136,7 +145,8 @@ export class RemoteSession {
         return { entity: await this.session.declareSubscriber(keyExpr, { handler }), inbox };
       }
       case 'queryable': {
-        const handler = (query: Query) => this.#ask(id, query);
+        const room = new RemoteRoom({ count: QUERIES_OPEN_MAX, bytes: QUERIES_OPEN_BYTES_MAX });
+        const handler = (query: Query) => this.#ask(id, room, query);
         return {
           entity: await this.session.declareQueryable(keyExpr, { complete: order.complete, handler }),
         };
@@ -167,21 +177,16 @@ export class RemoteSession {
 
   async #get(order: RemoteGet): Promise<void> {
     const { id } = order;
-    let kept = 0;
-    let bytes = 0;
+    // Never given back: the daemon holds all replies until the end.
+    const room = new RemoteRoom({ count: order.repliesMax, bytes: REPLIES_BYTES_MAX });
     let lost = 0;
     const onReply = (reply: Reply) => {
       if (!this.#gets.has(id)) return;
       const result = reply.result();
       const ok = !(result instanceof ReplyError);
       const value = ok ? toValue(result) : toErrorValue(result);
-      bytes += value.payload.byteLength;
-      if (kept >= order.repliesMax || bytes > REPLY_BYTES_MAX) {
-        lost += 1;
-        return;
-      }
-      kept += 1;
-      this.#post({ op: 'reply', id, ok, value });
+      if (room.take(weightOf(value))) this.#post({ op: 'reply', id, ok, value });
+      else lost += 1;
     };
     const onFinal = () => {
       if (this.#gets.delete(id)) this.#post({ op: 'final', id, lost });
@@ -206,41 +211,34 @@ export class RemoteSession {
     }
   }
 
-  #ask(id: number, query: Query): void {
+  #ask(id: number, room: RemoteRoom, query: Query): void {
+    const key = query.keyExpr().toString();
+    const parameters = query.parameters().toString();
+    const payload = bytesOf(query.payload());
+    const attachment = bytesOf(query.attachment());
     const encoding = query.encoding()?.toString() ?? '';
-    let open = 0;
-    for (const waiting of this.#queries.values()) if (waiting.id === id) open += 1;
-    if (open >= QUERIES_OPEN_MAX) {
-      const busy = new EdgeError('cell.overloaded', {
-        operation: 'answer query',
-        subject: query.keyExpr().toString(),
-        message: `${QUERIES_OPEN_MAX} queries wait for their answer already`,
-      });
-      const reply = encodeError(busy.toBody(), encoding);
+    const texts = key.length + parameters.length;
+    const bytes = texts + (payload?.byteLength ?? 0) + (attachment?.byteLength ?? 0);
+    if (!room.take(bytes)) {
+      const reply = encodeError(refusal(key, room.couldEverTake(bytes)).toBody(), encoding);
       void query
         .replyErr(reply.payload, { encoding: Encoding.fromString(reply.encoding) })
         .finally(() => query.finalize());
       return;
     }
     const number = this.#nextQuery++;
-    this.#queries.set(number, { query, id, sent: Promise.resolve() });
-    this.#post({
-      op: 'query',
-      id,
-      query: number,
-      key: query.keyExpr().toString(),
-      parameters: query.parameters().toString(),
-      payload: bytesOf(query.payload()),
-      encoding,
-      attachment: bytesOf(query.attachment()),
-    });
+    this.#queries.set(number, { query, room, bytes, sent: Promise.resolve() });
+    this.#post({ op: 'query', id, query: number, key, parameters, payload, encoding, attachment });
   }
 
   /** One after the other: answers to one query stay in order. */
   #answer(answer: RemoteAnswer): Promise<void> {
     const asked = this.#queries.get(answer.query);
-    if (answer.last) this.#queries.delete(answer.query);
     if (!asked) return Promise.resolve();
+    if (answer.last) {
+      this.#queries.delete(answer.query);
+      asked.room.giveBack(asked.bytes);
+    }
     asked.sent = asked.sent.then(() => this.#reply(asked.query, answer)).catch(() => {});
     return asked.sent;
   }
@@ -265,6 +263,17 @@ export class RemoteSession {
       ...(dropped === undefined ? {} : { dropped }),
     });
   }
+}
+
+/** Why a query is not taken, as the native driver says it. */
+function refusal(key: string, fits: boolean): EdgeError {
+  return new EdgeError(fits ? 'cell.overloaded' : 'sample.too_large', {
+    operation: 'answer query',
+    subject: key,
+    message: fits
+      ? 'too many queries, or too large ones, wait for an answer'
+      : 'the query is larger than all that may wait for an answer',
+  });
 }
 
 function toValue(sample: Sample): RemoteValue {

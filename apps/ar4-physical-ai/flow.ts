@@ -22,8 +22,8 @@ const attemptsLeft: FlowGuard<ArmFacts, ArmParams> = {
   test: (facts, params) => facts.attempts < (params.attempts ?? ATTEMPTS),
 };
 
-/** The way back to the start, robot time, and the force with which the hand opens. */
-const BACK_S = 3;
+/** The way back to the start, robot time: no joint is too fast for it from anywhere. And the force that opens the hand. */
+export const BACK_S = 3.2;
 const EFFORT_N = 10;
 
 /** Another look at a robot that cannot be asked. */

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError, type EStopState } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import { daemonOf, makeDirectory } from '../../daemon/supervisor/data-lock.ts';
+import { type ApiClient, nobodyListens } from '../api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 
 /** A person waits with a finger on the button: then the file has to do, milliseconds. */
@@ -69,7 +70,10 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
   }
 }
 
-/** By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand. */
+/**
+ * By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand. Throws
+ * where nothing was stopped: a daemon is there, and this data directory, where the file would be, is not its.
+ */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
     const state = await api.post<EStopState>('/v1/estop', { reason }, ENGAGE_MS, ORIGIN);
@@ -85,16 +89,61 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
       return 1;
     }
     if (!isLocal()) throw error;
-    const file = stopFile(settings.dataDir);
-    mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
-    writeFileSync(file, `${reason}\n`);
+    const { dataDir } = settings;
+    const runs = daemonRuns(dataDir);
+    if (runs === false && !nobodyListens(error))
+      throw notStopped(
+        error,
+        dataDir,
+        `what answers at ${api.url} did not do it, and ${dataDir} is not its data directory`,
+      );
+    const file = writeStopFile(dataDir, reason, error);
+    if (runs === undefined)
+      throw notStopped(error, dataDir, `${file} is written, but whether a daemon looks there cannot be seen`);
     out.note(`auraison: ${error.message}`);
-    out.result(
-      { engaged: true, file },
-      () => `engaged by the file ${file}: it holds, also before the daemon starts`,
+    out.result({ engaged: true, file, daemon: runs }, () =>
+      runs
+        ? `engaged by the file ${file}: it holds until it is released`
+        : `no daemon runs with ${dataDir}, so that nothing was stopped now; the file ${file} is written, and one that starts there finds it engaged`,
     );
     return 0;
   }
+}
+
+/** Whether a daemon looks at this directory; undefined where that cannot be found out. */
+function daemonRuns(dataDir: string): boolean | undefined {
+  try {
+    return daemonOf(dataDir) !== undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeStopFile(dataDir: string, reason: string, error: EdgeError): string {
+  const file = stopFile(dataDir);
+  const write = () => writeFileSync(file, `${reason}\n`);
+  try {
+    try {
+      write();
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+      makeDirectory(dataDir);
+      write();
+    }
+    return file;
+  } catch (thrown) {
+    throw notStopped(error, dataDir, `${file} cannot be written: ${(thrown as Error).message}`);
+  }
+}
+
+function notStopped(error: EdgeError, dataDir: string, why: string): EdgeError {
+  return new EdgeError(error.code, {
+    operation: 'engage',
+    subject: dataDir,
+    message: `NOT stopped: ${error.message}; ${why}`,
+    hint: "use the robot's own button; as for this command: run it with sudo where the daemon is a service, or with its --data-dir, or with its token in AURAISON_TOKEN",
+    cause: error,
+  });
 }
 
 async function stateOf(api: ApiClient): Promise<EStopState | undefined> {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { AgentEvent } from '../../contract/index.ts';
+import { type AgentEvent, EdgeError } from '../../contract/core.ts';
 import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 import { toJson } from '../output.ts';
@@ -48,8 +48,11 @@ export async function readOnce(
   for await (const line of lines(response)) if (line.startsWith('{')) print(JSON.parse(line) as AgentEvent);
 }
 
-/** Reads the stream and comes back from its cursor whenever the daemon is there again. */
-async function follow(
+/**
+ * Reads the stream and comes back from its cursor whenever the daemon is there again. Throws what asking again does
+ * not mend: a wrong kind, a cursor of another data directory, a token that opens nothing.
+ */
+export async function follow(
   api: ApiClient,
   path: string,
   after: string | undefined,
@@ -65,15 +68,18 @@ async function follow(
         ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
       });
       told = false;
+      let id = cursor;
       for await (const line of lines(response)) {
-        if (line.startsWith('id:')) cursor = line.slice(3).trim();
+        if (line.startsWith('id:')) id = line.slice(3).trim();
         else if (line.startsWith('data:')) {
           const data = JSON.parse(line.slice(5)) as AgentEvent;
           if (data.kind !== undefined) print(data);
+          // Only now: a stream may break off between the two.
+          cursor = id;
         }
       }
     } catch (error) {
-      if ((error as { code?: string }).code === 'api.unauthorised') throw error;
+      if (error instanceof EdgeError && !error.retryable) throw error;
       if (!told) note(`waiting for the daemon: ${(error as Error).message}`);
       told = true;
     }

@@ -2,6 +2,13 @@ import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { action } from '../context.ts';
 
+const FOUND = {
+  present: 'was there',
+  copy: 'copied from where it lay',
+  wheel: 'from the Python wheel',
+  server: 'from its server',
+};
+
 export function addLakeCommands(program: Command): void {
   const lake = program.command('lake').description('the lakehouse');
   lake
@@ -9,18 +16,39 @@ export function addLakeCommands(program: Command): void {
     .description(
       'bring the DuckLake extension, from its server or out of the Python wheel; used from the next start on',
     )
+    .addHelpText(
+      'after',
+      '\nInto the cache of who runs it; beside the data where a data directory is named, so that its daemon finds it.' +
+        '\n\nExamples:\n  auraison lake install\n  sudo auraison lake install --data-dir /var/lib/auraison-edge',
+    )
     .action(
-      action(async ({ out }) => {
-        const { cacheDirectory, installDucklakeExtension } = await import('../../adapters/ducklake/index.ts');
+      action(async ({ out, settings }) => {
+        const { installDirectory, installDucklakeExtension, searchDirectories } = await import(
+          '../../adapters/ducklake/index.ts'
+        );
+        const { dataDir, config } = settings;
         out.note('looking for the DuckLake extension (up to two minutes) ...');
         const installed = await installDucklakeExtension({
-          directory: cacheDirectory(),
+          directory: installDirectory({ dataDir, named: config.daemon.data_dir !== '' }),
+          others: searchDirectories(dataDir),
           clock: new SystemClock(),
         });
-        out.result(
-          installed,
-          () =>
-            `${installed.path} (${installed.from === 'present' ? 'was there' : `from ${installed.from === 'wheel' ? 'the Python wheel' : 'its server'}`})`,
+        out.result(installed, () => `${installed.path} (${FOUND[installed.from]})`);
+        return 0;
+      }),
+    );
+  lake
+    .command('rebuild')
+    .description('drop the lakehouse of the running daemon and fill it anew from the logs and recordings')
+    .addHelpText(
+      'after',
+      '\nAlso where the lake cannot be opened. Rows of logs that are not there any more are lost with it.',
+    )
+    .action(
+      action(async ({ api, out }) => {
+        const reply = await api.post<{ done: boolean }>('/v1/lake/rebuild');
+        out.result(reply, () =>
+          reply.done ? 'rebuilt' : 'being rebuilt; `auraison status` tells how far it is behind',
         );
         return 0;
       }),

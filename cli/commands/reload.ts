@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import type { Reloaded } from '../../daemon/compose/reload.ts';
+import { daemonOf } from '../../daemon/supervisor/data-lock.ts';
 import { action } from '../context.ts';
 
 /** Cells start one after the other, each may take its time. */
@@ -31,20 +32,14 @@ Examples:
     );
 }
 
-async function reload(dataDir: string): Promise<Reloaded> {
+export async function reload(dataDir: string): Promise<Reloaded> {
   const path = join(dataDir, 'run', 'reload.json');
   const before = stamp(path);
-  const pid = Number(read(join(dataDir, 'daemon.pid')));
+  const { pid } = ownerOf(dataDir);
   try {
-    if (!(pid > 0)) throw new Error('no daemon.pid');
     process.kill(pid, 'SIGHUP');
   } catch (cause) {
-    throw new EdgeError('cell.unavailable', {
-      operation: 'reload',
-      subject: dataDir,
-      message: `no daemon of this user runs with ${dataDir}: ${(cause as Error).message}`,
-      hint: 'start it with auraison up, or name its --data-dir; as a service: systemctl reload auraison-edge',
-    });
+    throw unreachable(dataDir, `the daemon with ${dataDir} cannot be told: ${(cause as Error).message}`);
   }
   for (const end = performance.now() + WAIT_MS; performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -55,6 +50,25 @@ async function reload(dataDir: string): Promise<Reloaded> {
     subject: `process ${pid}`,
     message: `the daemon did not say within ${WAIT_MS / 1000} s what came of it`,
     hint: 'auraison status shows its cells',
+  });
+}
+
+/** Only the lock says that a daemon runs: a number in a file may be that of anybody by now. */
+function ownerOf(dataDir: string): { readonly pid: number } {
+  const daemon = daemonOf(dataDir);
+  if (daemon === undefined) throw unreachable(dataDir, `no daemon runs with ${dataDir}`);
+  const { pid } = daemon;
+  if (pid === undefined)
+    throw unreachable(dataDir, `which process the daemon with ${dataDir} is, is not known`);
+  return { pid };
+}
+
+function unreachable(dataDir: string, message: string): EdgeError {
+  return new EdgeError('cell.unavailable', {
+    operation: 'reload',
+    subject: dataDir,
+    message,
+    hint: 'start it with auraison up, or name its --data-dir; as a service: sudo systemctl reload auraison-edge',
   });
 }
 

@@ -38,10 +38,14 @@ Exit codes: 0 identical, or changed by what was swapped; 3 it took another way; 
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ends.abort());
         // Only a simulation has something to put away; all else ends as processes do.
         if (options.sim !== true) ends.signal.addEventListener('abort', () => process.exit(130));
-        const outcome = await (await replayApi(settings)).replay(id, options, ends.signal);
-        const { drawDiff } = await import('../../daemon/runtime/replay/diff-text.ts');
-        out.result(outcome, () => replayText(outcome, (diff) => drawDiff(diff, columns(), out.colour)));
-        return outcome.verdict === 'diverged' ? 3 : 0;
+        try {
+          const outcome = await (await replayApi(settings)).replay(id, options, ends.signal);
+          const { drawDiff } = await import('../../daemon/runtime/replay/diff-text.ts');
+          out.result(outcome, () => replayText(outcome, (diff) => drawDiff(diff, columns(), out.colour)));
+          return outcome.verdict === 'diverged' ? 3 : 0;
+        } finally {
+          setImmediate(leave);
+        }
       }),
     );
   run
@@ -94,6 +98,11 @@ Examples:
     );
 }
 
+/** Calls that a replay leaves behind are never answered: their deadlines, minutes long, must not keep the process. */
+function leave(): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+}
+
 type ReplayFlags = { from?: string; model?: string; policy?: string; sim?: boolean };
 
 /** Loaded only here: the other commands need none of it. */
@@ -111,6 +120,7 @@ function replayText(
   draw: (diff: NonNullable<ReplayOutcome['diff']>) => string,
 ): string {
   const { run_id, verdict, message, from, attempts, lines, divergence, diff, swapped } = outcome;
+  const missing = outcome.missing_blobs ?? [];
   const head = [
     `run ${run_id}: ${verdict}`,
     `  ${message}`,
@@ -123,6 +133,10 @@ function replayText(
       ...(divergence.expected === undefined ? [] : [`    record  ${divergence.expected}`]),
       ...(divergence.actual === undefined ? [] : [`    replay  ${divergence.actual}`]),
     );
+  }
+  if (missing[0] !== undefined) {
+    const gone = missing.length === 1 ? '1 blob that is gone' : `${missing.length} blobs that are gone`;
+    head.push(`  without ${gone} (blobs.quota): ${missing[0]}${missing.length > 1 ? ', …' : ''}`);
   }
   if (diff) head.push('', draw(diff));
   return head.join('\n');

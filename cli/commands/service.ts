@@ -1,14 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
-import { showDefaults } from '../../daemon/config.ts';
+import { readConfig, showDefaults } from '../../daemon/config.ts';
 import { action } from '../context.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const UNIT = 'etc/systemd/system/auraison-edge.service';
 const CONFIG = 'etc/auraison-edge/auraison-edge.toml';
+/** The StateDirectory of the unit: commands have to look there too, whoever types them. */
+const DATA = '/var/lib/auraison-edge';
+const DATA_KEY = `data_dir = "${DATA}"`;
+/** What a unit hides from its processes, by the line that says so. */
+const HIDDEN: readonly (readonly [string, readonly string[]])[] = [
+  ['ProtectHome=yes', ['/home', '/root', '/run/user']],
+  ['PrivateTmp=yes', ['/tmp', '/var/tmp']],
+];
 
 export function addServiceCommands(program: Command): void {
   const service = program.command('service').description('run as a systemd service');
@@ -17,16 +25,18 @@ export function addServiceCommands(program: Command): void {
     .description('install the systemd unit and a first configuration file, then enable and start it')
     .option('--root <directory>', 'install into this directory instead of / and start nothing (for packages)')
     .option('--no-start', 'install and enable only')
+    .option('--force', 'also from where the unit does not see this installation: a drop-in of yours opens it')
     .addHelpText(
       'after',
-      '\nExamples:\n  sudo bin/auraison service install\n  auraison service install --root ./package',
+      '\nExamples:\n  sudo /opt/auraison-edge/bin/auraison service install\n  auraison service install --root ./package',
     )
     .action(
-      action(async ({ out }, options: { root?: string; start: boolean }) => {
-        const target = resolve(options.root ?? '/');
-        const files = [writeUnit(target), writeConfig(target)];
+      action(async ({ out }, options: { root?: string; start: boolean; force?: boolean }) => {
+        if (options.root === undefined && options.force !== true) requireReachable(ROOT);
+        const { files, notes } = installFiles(resolve(options.root ?? '/'));
+        for (const note of notes) out.note(`auraison: ${note}`);
         const steps = options.root === undefined ? enable(options.start) : [];
-        out.result({ files, steps }, () =>
+        out.result({ files, steps, notes }, () =>
           [...files.map((f) => `${f.state}  ${f.path}`), ...steps.map((s) => `done     ${s}`)].join('\n'),
         );
         return 0;
@@ -41,7 +51,7 @@ export function addServiceCommands(program: Command): void {
         const path = `/${UNIT}`;
         if (existsSync(path)) spawnSync('rm', ['-f', path]);
         systemctl('daemon-reload');
-        out.result({ removed: path }, () => `removed  ${path} (data stays in /var/lib/auraison-edge)`);
+        out.result({ removed: path }, () => `removed  ${path} (data stays in ${DATA})`);
         return 0;
       }),
     );
@@ -52,18 +62,46 @@ export function unitText(): string {
   return readFileSync(join(ROOT, 'systemd', 'auraison-edge.service'), 'utf8').replaceAll('@AURAISON@', ROOT);
 }
 
-function writeUnit(target: string): { path: string; state: string } {
-  const path = join(target, UNIT);
-  write(path, unitText(), 0o644);
-  return { path, state: 'written' };
+type Installed = { readonly path: string; readonly state: string };
+
+/** Throws `host.missing` where the unit would not see the installation, and so would never start. */
+export function requireReachable(root: string): void {
+  const unit = unitText().split('\n');
+  for (const [line, directories] of HIDDEN) {
+    const hiding = directories.find((directory) => isBelow(root, directory));
+    if (hiding === undefined || !unit.includes(line)) continue;
+    throw new EdgeError('host.missing', {
+      operation: 'service install',
+      subject: root,
+      message: `the service does not see what is below ${hiding} (${line}), and this installation is in ${root}`,
+      hint: `copy it first: sudo cp -a ${root} /opt/auraison-edge && sudo /opt/auraison-edge/bin/auraison service install; or open it by a drop-in and use --force`,
+    });
+  }
 }
 
-/** A configuration that is there is a person's work: it is never overwritten. */
-function writeConfig(target: string): { path: string; state: string } {
+function isBelow(path: string, directory: string): boolean {
+  const real = existsSync(directory) ? realpathSync(directory) : directory;
+  return [directory, real].some((one) => path === one || path.startsWith(`${one}/`));
+}
+
+/** The unit and a first configuration; `notes` say what a configuration that was there lacks. */
+export function installFiles(target: string): {
+  readonly files: readonly Installed[];
+  readonly notes: readonly string[];
+} {
+  const unit = join(target, UNIT);
+  write(unit, unitText(), 0o644);
+  const written = { path: unit, state: 'written' };
   const path = join(target, CONFIG);
-  if (existsSync(path)) return { path, state: 'kept   ' };
-  write(path, showDefaults(), 0o644);
-  return { path, state: 'written' };
+  if (!existsSync(path)) {
+    write(path, showDefaults().replace('data_dir = ""', DATA_KEY), 0o644);
+    return { files: [written, { path, state: 'written' }], notes: [] };
+  }
+  // A configuration that is there is a person's work: it is never overwritten.
+  const { config, faults } = readConfig(readFileSync(path, 'utf8'), path, {});
+  const lost = faults.length === 0 && config.daemon.data_dir === '';
+  const note = `${path} lacks ${DATA_KEY} below [daemon]: without it commands do not find the data of the service`;
+  return { files: [written, { path, state: 'kept   ' }], notes: lost ? [note] : [] };
 }
 
 function write(path: string, text: string, mode: number): void {

@@ -8,3 +8,27 @@ export interface BlobStore {
   put(bytes: Uint8Array): Promise<string>;
   get(sha256: string): Promise<Uint8Array | undefined>;
 }
+
+/** What making room for blobs did. */
+export type BlobTrim = {
+  /** Blobs that are gone, and their bytes. */
+  readonly removed: number;
+  readonly bytes: number;
+  /** Bytes of those that are left. */
+  readonly left: number;
+  /** Blobs that could not be removed, and why the first of them could not; empty where all could. */
+  readonly failed: number;
+  readonly fault: string;
+};
+
+/** Which blobs may go. */
+export type BlobTrimRules = {
+  /** At most this many bytes are left, where enough may go. */
+  readonly maxBytes: number;
+  /** Wall time, milliseconds: what was put between these two stays. */
+  readonly spareFromMs: number;
+  readonly spareToMs: number;
+  /** SHA-256 of blobs that stay. Asked only when there are too many bytes. */
+  readonly needed: () => ReadonlySet<string>;
+  readonly signal?: AbortSignal;
+};

@@ -77,6 +77,8 @@ export type ReplayOutcome = {
     readonly actual: string | undefined;
   };
   readonly diff?: RunDiff;
+  /** SHA-256 of what the record names and the replay could not have: pictures, long answers; see `blobs.quota`. */
+  readonly missing_blobs?: readonly string[];
 };
 
 /** One span of a run: a phase, a call of a tool or a model, an approval that was waited for. */

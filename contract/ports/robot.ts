@@ -76,7 +76,7 @@ export interface Robot {
   map(): Promise<MapSnapshot | undefined>;
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult>;
   maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult>;
-  /** Stops now. Safe to call at any time, any number of times. */
+  /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
 
@@ -136,13 +136,23 @@ export type ArmFigure = {
 export interface Manipulator {
   state(): Promise<ArmState>;
   /**
-   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
-   * a joint that this arm does not have and for times that do not grow.
+   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; what was not told
+   * of lately is left out. Absent: those of `state` are all there are.
    */
-  followTrajectory(points: readonly JointTarget[], signal?: AbortSignal): Promise<MotionResult>;
+  measured?(): ArmState['joints'];
+  /**
+   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
+   * a joint that this arm does not have and for times that do not grow. `check` is told where the joints are (`measured`) when
+   * it begins, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
+   */
+  followTrajectory(
+    points: readonly JointTarget[],
+    signal?: AbortSignal,
+    check?: (joints: ArmState['joints']) => void,
+  ): Promise<MotionResult>;
   /** Opening in metres, effort in newtons. A gripper that holds something before it is there has reached it. */
   gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult>;
-  /** Stops now. Safe to call at any time, any number of times. */
+  /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
 

@@ -24,6 +24,8 @@ export type RunFilter = {
   readonly app?: string;
   /** Only runs that this run asked for. */
   readonly parent?: string;
+  /** Only runs of this tenant. */
+  readonly tenant?: string;
   /** Newest first; at most this many, 100 where it is not given, 1000 at most. */
   readonly limit?: number;
   /** Only runs older than this run id. */

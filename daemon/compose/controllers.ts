@@ -7,6 +7,7 @@ import {
   IdSource,
   type Sample,
   type SampleSink,
+  type TopicSpec,
   toMs,
 } from '../../contract/core.ts';
 import type { ControllerRow } from '../config/controllers.ts';
@@ -14,6 +15,7 @@ import type { Config } from '../config.ts';
 import type { Actuation, Mover } from '../execution/actuation.ts';
 import type { SampleBus, SampleOrigin } from '../execution/bus/index.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
+import { commandTopic } from '../execution/controllers/action-sample.ts';
 import { serveControllers } from '../execution/controllers/controller-requests.ts';
 import type { ControllerSpec } from '../execution/controllers/controller-spec.ts';
 import { ControllersDesk, type ControllersHandle } from '../execution/controllers/controllers-desk.ts';
@@ -135,6 +137,18 @@ export function specOf(row: ControllerRow): ControllerSpec {
     retract: row.retract,
     retractSpeed: row.retract_speed,
   };
+}
+
+/**
+ * Topics that carry speeds of joints. One that carries positions as well is none: there zeros are a place to go to, and
+ * no stop.
+ */
+export function speedTopics({ controllers, gate }: Pick<Config, 'controllers' | 'gate'>): TopicSpec[] {
+  const outputs = controllers.map((row) => specOf(row).output);
+  const others = new Set(outputs.filter(({ kind }) => kind !== 'velocities').map(({ topic }) => topic));
+  return outputs
+    .filter(({ kind, topic }) => kind === 'velocities' && !others.has(topic) && topic !== gate.commands)
+    .map(commandTopic);
 }
 
 /** Undefined: nobody gave limits, and it is not let move. */

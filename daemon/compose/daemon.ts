@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
-import type { CellName } from '../../contract/index.ts';
+import { type CellName, toWireTime } from '../../contract/core.ts';
 import type { ToCell } from '../cell/wire.ts';
 import { cacheDirOf, socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
@@ -59,10 +59,11 @@ function flagsOf(name: CellName, { config }: Settings): readonly string[] {
  */
 export function makeDaemon(settings: Settings, read: () => Settings = () => settings): Daemon {
   const { config, dataDir } = settings;
-  const held = { current: settings };
   // Cells inherit it: without the transpiler in memory each of them is half as large and up sooner.
   process.env['NODE_COMPILE_CACHE'] ??= join(cacheDirOf(process.env), 'node-compile');
   const clock = new SystemClock();
+  const start = { ts: toWireTime(clock.now()), autoStart: config.runs.auto_start };
+  const held: { current: Settings } = { current: { ...settings, start } };
   const logger = pinoLogger(config.daemon.log_level, { robot: config.daemon.name });
   const lock = lockDataDir(dataDir, process.pid);
   mkdirSync(join(dataDir, 'run'), { recursive: true, mode: 0o700 });

@@ -15,7 +15,7 @@ import { makeArmFigure } from './arm-figure.ts';
 import { makePlayer } from './bag-play.ts';
 import { makeClockWatch } from './clock.ts';
 import type { ControlThreadData } from './control-main.ts';
-import { makeControllers } from './controllers.ts';
+import { makeControllers, speedTopics } from './controllers.ts';
 import { makeInference } from './inference.ts';
 import { makeIntents } from './intents.ts';
 import { makeArm, makeNav2Drive } from './nav2.ts';
@@ -34,7 +34,11 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const { config } = settings;
   const { clock } = context;
   const ledger = new Ledger();
-  const bus = new SampleBus({ clock, ledger });
+  const bus = new SampleBus({
+    ...{ clock, ledger },
+    onTapFault: (tap, error, times) =>
+      context.report('error', `${tap} failed at a sample`, { error: String(error), times }),
+  });
   const { safety, io } = makeSafety(settings, context, await makeRobotIo(settings, context), bus);
   const definitions = new Map<string, string>();
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
@@ -76,6 +80,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     sink: io.sink,
     topics: io.topics,
     command: io.command,
+    speeds: speedTopics(config),
     bus,
     ledger,
     recorder,
@@ -134,7 +139,7 @@ function spawnControl(
   lockstep: boolean,
   safety: SharedArrayBuffer,
 ): ControlHandle {
-  const { robot, control } = config;
+  const { robot, control, ros } = config;
   const limits = {
     ...DRIVE_LIMITS,
     linearMax: Math.min(DRIVE_LIMITS.linearMax, robot.speed_max),
@@ -145,7 +150,14 @@ function spawnControl(
     policy: control.policy,
     model: driveModelPath(config),
     options: {
-      control: { ...CONTROL_DEFAULTS, hz: control.rate, scanStaleMs: robot.sensor_age_max, lockstep },
+      control: {
+        ...CONTROL_DEFAULTS,
+        hz: control.rate,
+        scanStaleMs: robot.sensor_age_max,
+        lockstep,
+        simulated: ros.use_sim_time,
+        ownClock: robot.clock === 'own',
+      },
       limits,
       topics,
     },

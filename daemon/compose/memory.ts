@@ -17,7 +17,8 @@ export async function composeMemory({ config, dataDir }: Settings, context: Cell
   const { clock } = context;
   const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
   return new MemoryCell(context, {
-    openLake: () => DuckLakeLake.open({ dataDir, clock, extensionDirectories }),
+    openLake: (anew) =>
+      DuckLakeLake.open({ dataDir, clock, extensionDirectories, report: context.report }, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentMessages(dataDir),
     ...(config.lake.engine === 'duckdb'

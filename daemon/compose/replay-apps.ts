@@ -27,6 +27,8 @@ export type LoadedForReplay = {
   ) => { readonly app: Application; readonly harness: Harness } | undefined;
   readonly tools: readonly Tool[];
   readonly blobs: BlobStore;
+  /** SHA-256 of blobs that were asked for and are gone. */
+  readonly missing: ReadonlySet<string>;
 };
 
 /** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
@@ -41,9 +43,10 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
     { hooks: [], ids, others: missions, robotTime: async () => 0n },
   );
   const apps: readonly Application[] = [...missions, ...(planning ? [planning.app] : [])];
-  const house = makeTools(settings, reached, ids, apps);
+  const house = makeTools(settings, reached, ids, apps, () => new Set());
   // What a live model's calls would have kept is not kept: the record stays as it is.
-  const blobs = readOnly(house.blobs);
+  const missing = new Set<string>();
+  const blobs = readOnly(house.blobs, missing);
   const extensions = await extensionsForReplay(settings, clock, apps);
   const foresight = await makeForesight(settings, reached, { blobs, hooks: [] });
   const pi = piHarnesses({
@@ -65,6 +68,7 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
     },
     tools: [...house.tools, ...foresight],
     blobs,
+    missing,
   };
 }
 
@@ -97,7 +101,7 @@ function nobody({ dataDir }: Settings, clock: Clock): CellContext {
 }
 
 /** Reads what is there; keeps what is new in memory, bounded by the life of one replay. */
-function readOnly(blobs: BlobStore): BlobStore {
+function readOnly(blobs: BlobStore, missing: Set<string>): BlobStore {
   const own = new Map<string, Uint8Array>();
   return {
     put: async (bytes) => {
@@ -105,6 +109,10 @@ function readOnly(blobs: BlobStore): BlobStore {
       own.set(sha256, Uint8Array.from(bytes));
       return sha256;
     },
-    get: async (sha256) => own.get(sha256) ?? (await blobs.get(sha256)),
+    get: async (sha256) => {
+      const bytes = own.get(sha256) ?? (await blobs.get(sha256));
+      if (!bytes) missing.add(sha256);
+      return bytes;
+    },
   };
 }

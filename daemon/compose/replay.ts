@@ -36,15 +36,16 @@ export class FileReplayApi implements ReplayApi {
     return await this.#reading(async (reader) => {
       // Loaded only here: comparing and tracing need no application.
       const { loadedForReplay } = await import('./replay-apps.ts');
+      const { missing, ...loaded } = await loadedForReplay(this.#settings, this.#clock);
       const parts: ReplayParts = {
         reader,
         host: this.#clock,
-        ...(await loadedForReplay(this.#settings, this.#clock)),
+        ...loaded,
         sha256: (text) => createHash('sha256').update(text).digest('hex'),
       };
-      if (!swapsIn(request)) return await replayRun(parts, runId, request.from);
+      if (!swapsIn(request)) return withMissing(await replayRun(parts, runId, request.from), missing);
       const { swappedReplay } = await import('./replay-swaps.ts');
-      return await swappedReplay(this.#settings, parts, runId, request, signal);
+      return withMissing(await swappedReplay(this.#settings, parts, runId, request, signal), missing);
     });
   }
 
@@ -90,4 +91,9 @@ export class FileReplayApi implements ReplayApi {
       reader.close();
     }
   }
+}
+
+/** A replay without its pictures is another one: whoever reads the verdict is told. */
+function withMissing(outcome: ReplayOutcome, missing: ReadonlySet<string>): ReplayOutcome {
+  return missing.size === 0 ? outcome : { ...outcome, missing_blobs: [...missing] };
 }

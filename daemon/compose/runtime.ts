@@ -27,7 +27,7 @@ import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { ForkedReplayApi } from './replay-child.ts';
-import { makeSchedules } from './schedules.ts';
+import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
 import { makeTelemetry } from './telemetry.ts';
@@ -45,7 +45,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const planning = makePlanning(config, context, { hooks, ids, others: missions });
   const apps = [...missions, ...(planning ? [planning.app] : [])];
   await warmUp(apps, context.report);
-  const house = makeTools(settings, context, ids, apps);
+  const house = makeTools(settings, context, ids, apps, () => runtime.sessionBlobs());
   const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);
   const engine = await makeEngine(settings, context);
@@ -91,6 +91,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   });
   const telemetry = await makeTelemetry(settings, context);
   const schedules = await makeSchedules(settings, context, runtime);
+  const autoStart = makeAutoStart(settings, context, runtime);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
     {
@@ -99,6 +100,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       host: config.api.host,
       port: config.api.port || (await formerPort(address, config.api.host, context)),
       auth: await authOf(settings),
+      hostNames: config.api.host_names,
       releaseRole: config.estop.release_role,
     },
     {
@@ -145,12 +147,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       stops.start();
       mcpServers?.start();
       telemetry?.start();
+      house.blobs.start();
       const { url } = await http.start();
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
       await schedules?.start();
-      if (config.runs.auto_start !== '')
-        await autoStart(runtime, config.runs.auto_start, config.daemon.name, context);
+      await autoStart?.start();
     },
     async stop() {
       rmSync(address, { force: true });
@@ -165,6 +167,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         mcpServers?.stop(),
         robotMcp?.close(),
         schedules?.stop(),
+        autoStart?.stop(),
+        house.blobs.stop(),
         telemetry?.stop(),
         http.stop(),
       ]);
@@ -203,22 +207,4 @@ function announce(path: string, address: { url: string; pid: number }): void {
   mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
   writeFileSync(`${path}.tmp`, JSON.stringify(address));
   renameSync(`${path}.tmp`, path);
-}
-
-async function autoStart(
-  runtime: RuntimeCell,
-  type: string,
-  robot: string,
-  context: CellContext,
-): Promise<void> {
-  try {
-    // A restarted cell resumes its run from the log; only a fresh daemon asks anew.
-    if (context.attempt > 0) return;
-    await runtime.submit(
-      { type },
-      { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },
-    );
-  } catch (error) {
-    context.report('error', `runs.auto_start: ${(error as Error).message}`, { type });
-  }
 }

@@ -44,7 +44,8 @@ export function jointGateSpec({ gate }: Config, joints: readonly string[]): Join
   return gateSpec(gate.urdf === '' ? undefined : readModel(gate.urdf), {
     joints,
     ...{ base: gate.base, tool: gate.tool, mode: gate.mode, rateMax: gate.rate },
-    ...{ gapSeconds: gate.gap / 1000, rows: gate.limits, boxes: gate.boxes },
+    ...{ gapSeconds: gate.gap / 1000, startTolerance: gate.start_tolerance },
+    ...{ rows: gate.limits, boxes: gate.boxes },
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type RuntimeApi,
   TOPICS,
 } from '../../contract/core.ts';
+import { AutoStart } from '../runtime/schedule/auto-start.ts';
 import { type Schedule, ScheduleRunner } from '../runtime/schedule/schedule-runner.ts';
 import type { Settings } from '../settings.ts';
 
@@ -47,4 +48,16 @@ export async function makeSchedules(
     },
     schedules,
   );
+}
+
+/** What gives the robot its intent at each start of the daemon; undefined where it is given none. */
+export function makeAutoStart(
+  { config, start }: Settings,
+  { clock, log, report }: CellContext,
+  runtime: RuntimeApi,
+): AutoStart | undefined {
+  const type = config.runs.auto_start;
+  if (type === '' || type !== start?.autoStart) return undefined;
+  const robot = config.daemon.name;
+  return new AutoStart({ type, robot, started: start.ts, clock, runtime, reader: log.reader(), report });
 }

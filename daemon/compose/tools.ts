@@ -4,7 +4,6 @@ import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
 import { FolderShelf } from '../../adapters/skills/index.ts';
 import {
   type Application,
-  type BlobStore,
   type CellContext,
   type EventReader,
   type IdSource,
@@ -13,6 +12,7 @@ import {
   toMs,
 } from '../../contract/core.ts';
 import { ArmProxy } from '../runtime/arm-proxy.ts';
+import { BlobKeeper } from '../runtime/blob-keeper.ts';
 import { RobotProxy } from '../runtime/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
 import { matches } from '../runtime/tool-names.ts';
@@ -23,7 +23,7 @@ import type { Settings } from '../settings.ts';
 /** What this house offers to agents, beside what applications and MCP servers bring. */
 export type HouseTools = {
   readonly tools: readonly Tool[];
-  readonly blobs: BlobStore;
+  readonly blobs: BlobKeeper;
   readonly questions: QuestionDesk;
   /** By application; those with a folder. */
   readonly skills: ReadonlyMap<string, SkillShelf>;
@@ -41,6 +41,8 @@ export function makeTools(
   context: CellContext,
   ids: IdSource,
   apps: readonly Application[],
+  /** Blobs that stay, whatever their quota. */
+  needed: () => ReadonlySet<string>,
 ): HouseTools {
   const { clock, bus, log } = context;
   const { tools: keys } = settings.config;
@@ -50,7 +52,11 @@ export function makeTools(
   const appOf = new Map(apps.flatMap(({ name, intents }) => intents.map(({ type }) => [type, name])));
   const reader = log.reader();
   const questions = new QuestionDesk({ clock, reader, emit: context.emit });
-  const blobs = new FileBlobStore(join(settings.dataDir, 'blobs'));
+  const files = new FileBlobStore(join(settings.dataDir, 'blobs'));
+  const blobs = new BlobKeeper({
+    ...{ blobs: files, clock, needed, emit: context.emit, report: context.report },
+    quotaBytes: settings.config.blobs.quota,
+  });
   const tools = houseTools({
     robot: new RobotProxy(bus, clock, ids),
     arm: new ArmProxy(bus, clock, ids),
@@ -78,7 +84,7 @@ export function makeTools(
       for (const [app, shelf] of skills)
         for (const { path, problems } of shelf.faults())
           context.report('warn', `a skill of ${app} cannot be used: ${path}`, { app, path, problems });
-      await blobs.sweep(toMs(clock.now())).catch(() => 0);
+      await files.sweep(toMs(clock.now())).catch(() => 0);
       await questions.load();
     },
   };

@@ -1,10 +1,23 @@
 import { type ControllerInputRow, readControllerInput, showControllerInput } from './controller-input.ts';
 import { type KeyFault, type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
-import { choice, flag, integer, type KeySpec, quantity, type RowOf, tables, text, texts } from './spec.ts';
+import {
+  choice,
+  flag,
+  integer,
+  type KeySpec,
+  number,
+  quantity,
+  type RowOf,
+  tables,
+  text,
+  texts,
+} from './spec.ts';
 
 /** Controllers of one daemon, and numbers of one action. */
 const CONTROLLERS_MAX = 16;
 const DIMENSION_MAX = 64;
+/** A speed that is not renewed within 300 ms is followed by zeros (`LIMITS.COMMAND_EXPIRY_MS`). */
+const SPEED_RATE_MIN = 4;
 
 /** Rows of `[[controllers]]`: their keys, defaults and meaning. */
 const CONTROLLER_ROW_KEYS = {
@@ -75,12 +88,16 @@ const CONTROLLERS: NamedRows<ControllerRow> = {
 
 /** What single keys cannot know of each other. */
 function agree(
-  { name, output, kind, joints, inputs, starvation, retract }: ControllerRow,
+  { name, rate, output, kind, joints, inputs, starvation, retract }: ControllerRow,
   refuse: KeyFault,
 ): void {
   if (name === '') refuse('name', '', 'a value');
   if (output === '') refuse('output', '', 'the topic of the commands');
   if (inputs.length === 0) refuse('inputs', inputs, 'at least one input: [[controllers.inputs]]');
+  if (kind !== 'positions' && rate < SPEED_RATE_MIN) {
+    const why = 'a speed that is not renewed within 300 ms is followed by zeros';
+    refuse('rate', `${rate} Hz`, `at least ${SPEED_RATE_MIN} Hz beside kind = "${kind}": ${why}`);
+  }
   if (kind === 'twist') {
     if (joints.length > 0) refuse('joints', joints, 'none beside kind = "twist"');
     if (starvation === 'retract')
@@ -104,20 +121,6 @@ export function showControllers(): string[] {
       : [`# ${about}`, `# ${key} = ${shown}`],
   );
   return ['# [[controllers]]: what becomes of the actions of policies; any number of them', ...lines, ''];
-}
-
-function number(fallback: number, about: string, min: number, max: number): KeySpec<number> {
-  return {
-    kind: 'number',
-    fallback,
-    shown: String(fallback),
-    about,
-    fromText: Number,
-    read: (value) =>
-      typeof value === 'number' && value >= min && value <= max
-        ? { ok: true, value }
-        : { ok: false, expected: `a number from ${min} to ${max}` },
-  };
 }
 
 function numbers(about: string): KeySpec<readonly number[]> {

@@ -1,4 +1,4 @@
-import { choice, quantity, tables, text, texts } from './spec.ts';
+import { choice, number, quantity, tables, text, texts } from './spec.ts';
 
 const LIMITS = ['lower', 'upper', 'velocity', 'acceleration', 'jerk', 'effort'] as const;
 const FIELDS: readonly string[] = ['name', ...LIMITS];
@@ -31,6 +31,12 @@ export const GATE_KEYS = {
       min: 50,
       max: 60_000,
     },
+  ),
+  start_tolerance: number(
+    0.01,
+    'a trajectory may begin this far from where a joint is measured, radians or metres',
+    0,
+    0.5,
   ),
   commands: text(
     '/forward_position_controller/commands',

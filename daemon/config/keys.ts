@@ -14,7 +14,18 @@ import { MODEL_KEYS } from './models.ts';
 import { PLANNING_KEYS } from './planning.ts';
 import { RUNS_KEYS } from './runs.ts';
 import { SERVE_KEYS } from './serve.ts';
-import { type ConfigOf, choice, flag, integer, quantity, type Spec, tables, text, texts } from './spec.ts';
+import {
+  type ConfigOf,
+  choice,
+  flag,
+  integer,
+  type KeySpec,
+  quantity,
+  type Spec,
+  tables,
+  text,
+  texts,
+} from './spec.ts';
 import { TELEMETRY_KEYS } from './telemetry.ts';
 import { TOOLS_KEYS } from './tools.ts';
 import { readTrigger } from './trigger-row.ts';
@@ -29,6 +40,21 @@ export type RosTopic = {
 
 const secretFile = (about: string) =>
   text('', `${about}: a path, or credential:NAME for a systemd credential`);
+
+/** Whole names only: one that stands for many would let foreign web pages in under names of their own. */
+function hostNames(about: string): KeySpec<readonly string[]> {
+  const spec = texts([], about, {
+    match: /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i,
+    expected: 'names of hosts without scheme and port, for example ["robot7.local"]',
+  });
+  return {
+    ...spec,
+    read(value) {
+      const names = spec.read(value);
+      return names.ok ? { ok: true, value: names.value.map((name) => name.toLowerCase()) } : names;
+    },
+  };
+}
 
 /** Every key of the configuration file, its default and what it means. `auraison config show` prints this. */
 export const CONFIG_SPEC = {
@@ -47,6 +73,9 @@ export const CONFIG_SPEC = {
   api: {
     host: text('127.0.0.1', 'address the API listens on; loopback unless you know better'),
     port: integer(7601, 'port of the API; 0 picks a free one', { min: 0, max: 65535 }),
+    host_names: hostNames(
+      'names by which clients and reverse proxies address this robot, besides IP addresses and localhost',
+    ),
     auth: choice(['token', 'none'], 'token', 'none is allowed on loopback only'),
     token_file: secretFile('token of the API; empty: created in the data directory'),
   },
@@ -65,6 +94,11 @@ export const CONFIG_SPEC = {
     turn_max: quantity('angular_speed', '1.9 rad/s', 'fastest turn command', { max: 20 }),
     radius: quantity('length', '0.17 m', 'radius of the footprint, for planning', { min: 0.01, max: 5 }),
     sensor_age_max: quantity('duration', '500 ms', 'a scan or odometry older than this stops the robot'),
+    clock: choice(
+      ['shared', 'own'],
+      'shared',
+      'the clock that stamps scans and odometry: that of this host or synchronised with it; own: neither, see docs/safety.md',
+    ),
   },
   arm: {
     enabled: flag(
@@ -143,6 +177,13 @@ export const CONFIG_SPEC = {
     }),
     triggers: tables<TriggerSpec>('conditions that record a clip: [[recorder.triggers]]', readTrigger),
   },
+  blobs: {
+    quota: quantity(
+      'size',
+      '0 B',
+      'pictures and long answers that events name, all together; those not put for longest go first; 0 B: no limit',
+    ),
+  },
   lake: {
     engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
   },
@@ -193,7 +234,10 @@ export const CONFIG_SPEC = {
     namespace: text('', 'namespace of topics without a leading slash'),
     cmd_vel: text('/cmd_vel', 'velocity commands of the robot'),
     cmd_vel_stamped: flag(false, 'the robot listens to TwistStamped, as many do from Jazzy on'),
-    use_sim_time: flag(false, 'the node follows /clock, and samples are received by its time'),
+    use_sim_time: flag(
+      false,
+      'the robot is simulated: the node follows /clock, samples are received by its time, how late they come is not known',
+    ),
     discover: texts(
       [],
       'topics bridged as they appear in the graph, by patterns, for example ["/**"]; * is one part of a name, ** any',

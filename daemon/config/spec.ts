@@ -111,6 +111,20 @@ export function integer(
   };
 }
 
+export function number(fallback: number, about: string, min: number, max: number): KeySpec<number> {
+  return {
+    kind: 'number',
+    fallback,
+    shown: String(fallback),
+    about,
+    fromText: Number,
+    read: (value) =>
+      typeof value === 'number' && value >= min && value <= max
+        ? { ok: true, value }
+        : { ok: false, expected: `a number from ${min} to ${max}` },
+  };
+}
+
 export function flag(fallback: boolean, about: string): KeySpec<boolean> {
   return {
     kind: 'flag',
@@ -123,17 +137,22 @@ export function flag(fallback: boolean, about: string): KeySpec<boolean> {
   };
 }
 
-export function texts(fallback: readonly string[], about: string): KeySpec<readonly string[]> {
+export function texts(
+  fallback: readonly string[],
+  about: string,
+  pattern?: { match: RegExp; expected: string },
+): KeySpec<readonly string[]> {
   return {
     kind: 'texts',
     fallback,
     shown: JSON.stringify(fallback),
     about,
     fromText: (raw) => (raw === '' ? [] : raw.split(',').map((part) => part.trim())),
-    read: (value) =>
-      Array.isArray(value) && value.every((v) => typeof v === 'string')
-        ? { ok: true, value: value as string[] }
-        : { ok: false, expected: 'a list of texts, for example ["a", "b"]' },
+    read(value) {
+      const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
+      if (isList && value.every((v) => pattern?.match.test(v) ?? true)) return { ok: true, value };
+      return { ok: false, expected: pattern?.expected ?? 'a list of texts, for example ["a", "b"]' };
+    },
   };
 }
 

@@ -48,7 +48,13 @@ export type Safety = {
   readonly times?: LeaseTimes;
 };
 
-type Motion = { readonly from: CellName; readonly ends: AbortController; readonly holder: string };
+type Motion = {
+  readonly from: CellName;
+  readonly ends: AbortController;
+  readonly holder: string;
+  /** False while it waits for it. */
+  hasLease: boolean;
+};
 type Held = { readonly lease: Lease; readonly renewal: Timer };
 
 const AGENT: Mandate = { role: 'agent', holder: 'agent' };
@@ -95,7 +101,8 @@ export class Actuation {
     this.#lease = new ActuationLease({
       clock: context.clock,
       word,
-      safeStop: (reason) => this.#safeStop(reason),
+      // Not those that wait for the lease: the one that takes it from a weaker holder begins behind this stop.
+      safeStop: (reason) => this.#safeStop(reason, ({ hasLease }) => hasLease),
       contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
       onGranted: ({ id, holder, ttlMs, priority }) => {
         const role = roleOf(priority);
@@ -153,11 +160,13 @@ export class Actuation {
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
     // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
-    this.#motions.set(motionId, { from, ends, holder: mandate.holder });
+    const motion: Motion = { from, ends, holder: mandate.holder, hasLease: false };
+    this.#motions.set(motionId, motion);
     const began = this.#context.clock.monotonicMs();
     let outcome = 'internal.fault';
     try {
       const lease = await this.#take(mandate);
+      motion.hasLease = true;
       if (this.#closed) throw closing(motionId);
       // Both may have come while it waited for the lease.
       this.#latch.check('robot-motion', motionId);
@@ -279,20 +288,21 @@ export class Actuation {
     if (held) this.#lease.release(held.lease.id);
   }
 
-  async #safeStop(reason: string): Promise<void> {
+  async #safeStop(reason: string, ends: (motion: Motion) => boolean = () => true): Promise<void> {
     this.note({ kind: 'safety.stopped', payload: { reason, source: 'lease' } });
-    await this.#stopAll(reason, 'safe-stop');
+    await this.#stopAll(reason, 'safe-stop', ends);
   }
 
   /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
-  async #stopAll(reason: string, operation: string): Promise<void> {
-    const doomed = [...this.#motions.values()];
-    try {
-      await this.#stopThem(this.#stops, reason, operation);
-    } finally {
-      // What a stop left running (it was being asked for at that moment) ends here.
-      for (const { ends } of doomed) ends.abort(reason);
-    }
+  async #stopAll(
+    reason: string,
+    operation: string,
+    ends: (motion: Motion) => boolean = () => true,
+  ): Promise<void> {
+    const standing = this.#stopThem(this.#stops, reason, operation);
+    // In this very turn too: what waits behind a motion that ends now, or for the lease, must not begin meanwhile.
+    for (const motion of [...this.#motions.values()]) if (ends(motion)) motion.ends.abort(reason);
+    await standing;
   }
 
   async #stopThem(stops: readonly Stop[], reason: string, operation: string): Promise<void> {

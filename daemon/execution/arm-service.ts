@@ -17,14 +17,16 @@ export class ArmService {
   readonly #context: CellContext;
   readonly #arm: Manipulator | undefined;
   readonly #actuation: Actuation;
-  readonly #check: (points: readonly JointTarget[]) => void;
+  readonly #check: (points: readonly JointTarget[], joints: ArmState['joints']) => void;
+  /** Until the next stop of the arm: a motion that waits for the lease then does not begin behind it. */
+  #untilStop = new AbortController();
 
-  /** `check` throws `command.refused` for a trajectory that leaves the limits of the joints. */
+  /** `check` throws `command.refused` for a trajectory that from there leaves the limits of the joints. */
   constructor(
     context: CellContext,
     arm: Manipulator | undefined,
     actuation: Actuation,
-    check: (points: readonly JointTarget[]) => void = () => {},
+    check: (points: readonly JointTarget[], joints: ArmState['joints']) => void = () => {},
   ) {
     this.#context = context;
     this.#check = check;
@@ -39,12 +41,17 @@ export class ArmService {
     bus.handle(methods.armFollow, async (body, from) => {
       const arm = this.#required('follow trajectory');
       const { motionId, goal, traceparent } = parseTrajectory(body);
-      this.#check(goal.points);
+      const { signal: stopped } = this.#untilStop;
+      const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
+      // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
+      // the arm comes to rest further on: what is refused from there does not begin, and what it replaces is over.
+      const { joints, connected } = await arm.state();
+      if (connected) check(arm.measured?.() ?? joints);
       const told = { motion: 'follow', traceparent } as const;
       return this.#actuation.move(
         motionId,
         from,
-        (signal) => arm.followTrajectory(goal.points, signal),
+        (signal) => arm.followTrajectory(goal.points, AbortSignal.any([signal, stopped]), check),
         told,
       );
     });
@@ -52,10 +59,11 @@ export class ArmService {
       const arm = this.#required('gripper');
       const { motionId, goal, traceparent } = parseGripper(body);
       const told = { motion: 'gripper', traceparent } as const;
+      const { signal: stopped } = this.#untilStop;
       return this.#actuation.move(
         motionId,
         from,
-        (signal) => arm.gripper(goal.opening, goal.effort, signal),
+        (signal) => arm.gripper(goal.opening, goal.effort, AbortSignal.any([signal, stopped])),
         told,
       );
     });
@@ -68,7 +76,10 @@ export class ArmService {
       // Controllers and hands move the same joints, also of an arm that takes no trajectories.
       const movers = this.#actuation.stopMovers(reason);
       movers.catch(() => {});
-      await this.#arm?.stop(reason);
+      const rests = this.#arm?.stop(reason);
+      this.#untilStop.abort(reason);
+      this.#untilStop = new AbortController();
+      await rests;
       if (!(await movers)) this.#required('stop');
     });
   }

@@ -1,9 +1,13 @@
-import { type CellContext, METHODS } from '../../contract/core.ts';
+import { type CellContext, type EventPayload, METHODS } from '../../contract/core.ts';
 import { adoptBag } from './adopt-bag.ts';
 import type { BagPlayer, PlayOptions, PlayOrder } from './bag-player.ts';
 
 /** What other cells may ask about bags: play one, steer it, take an imported one into the log. */
-export function serveBags({ bus, dataDir, emit }: CellContext, player: BagPlayer): void {
+export function serveBags(
+  { bus, dataDir, emit }: CellContext,
+  player: BagPlayer,
+  onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
+): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
   bus.handle(bagPlay, async (body) => player.start(body as PlayOptions));
   bus.handle(bagPlayState, async (body) => player.state((body as { id: string }).id));
@@ -14,6 +18,7 @@ export function serveBags({ bus, dataDir, emit }: CellContext, player: BagPlayer
   });
   bus.handle(bagAdopt, async (body) => {
     const { bag, segments } = await adoptBag(dataDir, (body as { bag: string }).bag, emit);
+    for (const segment of segments) onAdopted(segment);
     return {
       bag,
       segments: segments.map(({ path, sha256, bytes, messages, repaired }) => ({

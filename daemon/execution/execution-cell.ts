@@ -42,6 +42,8 @@ export type ExecutionParts = {
   readonly sink: SampleSink | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
+  /** What carries speeds of joints; absent: nothing does. */
+  readonly speeds?: readonly TopicSpec[];
   readonly bus: SampleBus;
   readonly ledger: Ledger;
   readonly recorder: Recorder | undefined;
@@ -254,7 +256,7 @@ export class ExecutionCell implements Cell {
     bus.handle(METHODS.execution.status, async () => this.status());
     bus.handle(METHODS.execution.armFigure, async () => this.#figure());
     serveRecording(bus, recording);
-    serveBags(this.#context, player);
+    serveBags(this.#context, player, (segment) => recording?.adopted(segment));
     serveLooking(bus, this.#parts.bus);
   }
 

@@ -17,6 +17,8 @@ export type RobotLinkParts = {
   readonly sink: SampleSink | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
+  /** What carries speeds of joints. */
+  readonly speeds?: readonly TopicSpec[];
   readonly bus: SampleBus;
   /** Every sample of the robot, at once, after the bus has it. */
   onSample(sample: Sample): void;
@@ -62,6 +64,7 @@ export class RobotLink {
     try {
       await this.#openSource(source);
       await sink?.advertise(command);
+      if (sink) await this.#carrySpeeds(sink);
       this.#changed(source.state());
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'robot.unreachable', 'open robot', this.#parts.sourceKind);
@@ -86,6 +89,22 @@ export class RobotLink {
       (state) => this.#changed(state),
     );
     this.#sourceIsOpen = true;
+  }
+
+  /**
+   * From the start on, not from the first command on: an advertised speed is stopped by its sink, and joints
+   * may still be turning as the former life of this cell told them.
+   */
+  async #carrySpeeds(sink: SampleSink): Promise<void> {
+    for (const topic of this.#parts.speeds ?? []) {
+      try {
+        await sink.advertise(topic);
+      } catch (thrown) {
+        const error = EdgeError.from(thrown, 'robot.unreachable', 'advertise', topic.topic);
+        const facts = { code: error.code, reason: error.message };
+        this.#context.report('warn', `speeds of joints are not stopped on ${topic.topic}`, facts);
+      }
+    }
   }
 
   /** Nothing is tried again from here on. */

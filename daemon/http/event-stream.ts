@@ -75,7 +75,9 @@ async function give(options: StreamOptions, text: string): Promise<void> {
 }
 
 async function end(options: StreamOptions): Promise<StreamEnd> {
-  if (options.format === 'sse') await give(options, 'event: end\ndata: {}\n\n');
+  // Its id is there also where no event was: whoever asks again goes on from here.
+  const id = formatCursor(options.merge.cursor());
+  if (options.format === 'sse') await give(options, `event: end\nid: ${id}\ndata: {}\n\n`);
   return 'complete';
 }
 

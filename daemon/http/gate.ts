@@ -35,7 +35,7 @@ export class Gate {
     if (name === undefined || !(isIP(name) !== 0 || this.#names.has(name))) {
       throw forbidden(
         `Host ${(caller.host ?? 'none').slice(0, 200)} is no name of this robot`,
-        'use the IP address',
+        'use the IP address, or name it in api.host_names',
       );
     }
     if (caller.origin !== undefined && originHost(caller.origin) !== (caller.host ?? '').toLowerCase()) {

@@ -95,4 +95,6 @@ export type HttpConfig = {
   readonly releaseRole?: string;
   /** Names under which this host may be addressed, besides IP addresses and localhost. */
   readonly hostNames?: readonly string[];
+  /** How long an answer waits for a client that takes nothing of it; absent: `LIMITS.API_STALLED_MS`. */
+  readonly stalledMs?: number;
 };

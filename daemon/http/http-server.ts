@@ -5,6 +5,7 @@ import { EdgeError, LIMITS } from '../../contract/index.ts';
 import { checkAccess } from './access.ts';
 import { callerOf, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
+import { Connections } from './connections.ts';
 import { errorReply } from './error-reply.ts';
 import { Gate } from './gate.ts';
 import type { HttpConfig, HttpPorts } from './http-ports.ts';
@@ -64,6 +65,7 @@ export class HttpServer {
   readonly #methods = new Methods();
   readonly #streams: Streams;
   readonly #cells: CellsView;
+  readonly #connections = new Connections();
   #app: FastifyInstance | undefined;
 
   constructor(config: HttpConfig, ports: HttpPorts) {
@@ -127,6 +129,7 @@ export class HttpServer {
       logger: false,
       bodyLimit: LIMITS.API_BODY_BYTES_MAX,
       requestTimeout: LIMITS.API_REQUEST_MS,
+      connectionTimeout: this.#config.stalledMs ?? LIMITS.API_STALLED_MS,
       keepAliveTimeout: 5_000,
       forceCloseConnections: 'idle',
       exposeHeadRoutes: false,
@@ -147,6 +150,9 @@ export class HttpServer {
     app.addHook('onRoute', (route) =>
       this.#methods.add(route.url, Array.isArray(route.method) ? route.method : [route.method]),
     );
+    app.addHook('onRequest', async (request, reply) => {
+      if (!this.#connections.admit(request.raw, reply.raw)) reply.hijack();
+    });
     app.addHook('onRequest', async (request, reply) => this.#admit(request, reply));
     // No body is an empty object: where fields are required the answer names the first that is missing.
     app.addHook('preValidation', async (request) => {

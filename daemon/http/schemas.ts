@@ -37,7 +37,10 @@ const streamQuery = {
     Type.Array(Type.Enum(EVENT_KINDS), { maxItems: EVENT_KINDS.length, description: 'only these kinds' }),
   ),
   follow: Type.Optional(
-    Type.Boolean({ description: 'true (default): server-sent events, going on; false: NDJSON up to now' }),
+    Type.Boolean({
+      description:
+        'true (default): server-sent events, going on; false: up to now, as NDJSON or what Accept asks for',
+    }),
   ),
   cursor: Type.Optional(
     Type.String({

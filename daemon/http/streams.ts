@@ -43,6 +43,8 @@ export class Streams {
       });
     }
     const follow = wanted.follow ?? true;
+    const messages = follow || request.headers.accept?.includes('text/event-stream') === true;
+    const format = messages ? 'sse' : 'ndjson';
     const last = this.#logs.lastSeqs();
     const from = this.#from(request, wanted, last);
     const filter: ReadFilter = {
@@ -61,14 +63,14 @@ export class Streams {
     let end: StreamEnd = 'gone';
     try {
       reply.hijack();
-      reply.raw.writeHead(200, headers(follow, request.id));
+      reply.raw.writeHead(200, headers(format, request.id));
       reply.raw.flushHeaders();
       end = await streamEvents({
         clock: this.#ports.clock,
         logs: this.#logs,
         merge,
         sink: socketSink(reply, abort),
-        format: follow ? 'sse' : 'ndjson',
+        format,
         follow,
         ...(wanted.endWithRun ? { last: (event) => event.kind === 'run.finished' } : {}),
       });
@@ -123,9 +125,9 @@ export class Streams {
   }
 }
 
-function headers(follow: boolean, requestId: string): Record<string, string> {
+function headers(format: 'sse' | 'ndjson', requestId: string): Record<string, string> {
   return {
-    'content-type': follow ? 'text/event-stream; charset=utf-8' : 'application/x-ndjson; charset=utf-8',
+    'content-type': `${format === 'sse' ? 'text/event-stream' : 'application/x-ndjson'}; charset=utf-8`,
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
     'x-content-type-options': 'nosniff',

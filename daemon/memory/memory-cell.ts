@@ -24,8 +24,8 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 30_000;
 
 export type MemoryPorts = {
-  /** Opens the lake; may reject, then it is tried again. */
-  openLake(): Promise<Lake>;
+  /** Opens the lake, or drops what lies there and begins anew; may reject, then it is tried again. */
+  openLake(anew: boolean): Promise<Lake>;
   /** A reader of the log of a cell; a log that is not there yet reads as empty. */
   readonly openReader: OpenReader;
   /** Messages of a sealed segment. */
@@ -120,9 +120,10 @@ export class MemoryCell implements Cell {
     this.#waiters = [];
     try {
       if (this.#reopen) await this.#close();
-      if (!this.#lake) await this.#open();
+      const anew = waiters.some((waiter) => waiter.rebuild);
+      if (!this.#lake) await this.#open(anew);
+      else if (anew) await this.#lake.rebuild();
       const lake = this.#lake!;
-      if (waiters.some((waiter) => waiter.rebuild)) await lake.rebuild();
       const round = await this.#projector.round(lake, () => this.#stopped);
       for (const cell of round.disagreed)
         this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected anew`);
@@ -156,8 +157,8 @@ export class MemoryCell implements Cell {
     }
   }
 
-  async #open(): Promise<void> {
-    const lake = await this.#ports.openLake();
+  async #open(anew = false): Promise<void> {
+    const lake = await this.#ports.openLake(anew);
     this.#lake = lake;
     const info = lake.info();
     this.#context.report('info', `lake open: ${info.kind}`, { ...info });

@@ -23,7 +23,7 @@ import {
 import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
 import { refuseForeign } from './harness-kinds.ts';
-import { finishedEvent, HeldEnd, isMisfit } from './held-end.ts';
+import { HeldEnd, isCutOffBy, isMisfit } from './held-end.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -103,8 +103,8 @@ export class ActiveRun {
   #observed: ObservedRobot | undefined;
   #torn: Error | undefined;
   #posted: Promise<void> = Promise.resolve();
-  /** The log refused something of this attempt that it would take at another time. */
-  #refused = false;
+  /** Why the log refused something of this attempt that it would take at another time. */
+  #refused: Error | undefined;
   readonly #end: HeldEnd;
 
   constructor(parts: RunParts) {
@@ -215,16 +215,19 @@ export class ActiveRun {
     // Whatever was left moving ends, and stands still before the world hears that the run is over.
     const busy = gate.busy;
     gate.shut('the run is over');
+    // From here on a pause of what was done comes too late.
+    this.#leaving = outcome.status === 'succeeded';
     if (this.#ending || outcome.status !== 'succeeded' || busy) await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
     this.#leaving = true;
     await this.#endChildren();
     // What a log that refused has spoilt is done again from where the log is; an end that was reached is kept.
     await this.#posted;
-    const isSpoilt = this.#torn !== undefined || (this.#refused && outcome.status !== 'succeeded');
-    if (this.#ending || !isSpoilt) this.#end.hold();
+    const spoilt = this.#torn ?? (isCutOffBy(this.#refused, fault) ? this.#refused : undefined);
+    if (this.ordered || !spoilt) this.#end.hold();
     await gate.close('the run is over');
-    if (this.#ending) await this.#finishEnded(this.#ending);
+    if (this.ordered) await this.#finishEnded(this.ordered);
+    else if (spoilt) throw spoilt;
     else await this.#finish(outcome, fault);
   }
 
@@ -265,7 +268,6 @@ export class ActiveRun {
     this.#observed = guarded;
     const tools = this.#parts.tools(app);
     const box = new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot });
-    const emit = (events: readonly NewEvent[]) => this.#emit(events);
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
       runId: this.#runId,
@@ -284,7 +286,7 @@ export class ActiveRun {
       onMessage: (handler) => this.messages.onMessage(handler),
       unpaused: () => this.#pause.pass(signal),
       resume: attempt === 1 ? undefined : resume,
-      emit,
+      emit: (events) => this.#emit(events),
     };
   }
 
@@ -348,7 +350,7 @@ export class ActiveRun {
     try {
       await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
     } catch (thrown) {
-      this.#refused ||= !isMisfit(thrown);
+      if (!isMisfit(thrown)) this.#refused ??= thrown as Error;
       throw thrown;
     }
   }
@@ -367,8 +369,7 @@ export class ActiveRun {
 
   async #finish(outcome: RunOutcome, error?: EdgeError): Promise<void> {
     this.#leaving = true;
-    if (!this.#end.holds) await this.#append([finishedEvent(this.#runId, outcome, error)]);
-    else await this.#end.write(this.#observed?.take() ?? [], outcome, error);
+    await this.#end.write(this.#observed?.take() ?? [], outcome, error);
     this.#closed = true;
   }
 

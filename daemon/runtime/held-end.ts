@@ -53,11 +53,7 @@ export class HeldEnd {
     this.#holds = true;
   }
 
-  get holds(): boolean {
-    return this.#holds;
-  }
-
-  /** What calls come to. An end that the log refuses is not lost: the end of the run brings it along, if it is held. */
+  /** What calls come to. An end that the log refuses is not lost: the end of the run brings it along. */
   async note(
     events: readonly NewEvent[],
     append: (events: readonly NewEvent[]) => Promise<void>,
@@ -76,6 +72,7 @@ export class HeldEnd {
   async write(before: readonly NewEvent[], outcome: RunOutcome, error: EdgeError | undefined): Promise<void> {
     const { runId } = this.#parts;
     const { status, reason } = outcome;
+    this.hold();
     const first = [...before, ...this.#owed];
     try {
       return await this.#write([...first, finishedEvent(runId, outcome, error)], status);
@@ -141,6 +138,12 @@ export function isMisfit(thrown: unknown): thrown is EdgeError {
 
 type CallEnd = Extract<NewEvent, { kind: 'tool.returned' }>;
 
+/** Whether a refusal of the log ended the work: one that its asker was told of, and lived with, does not. */
+export function isCutOffBy(refused: Error | undefined, fault: EdgeError | undefined): boolean {
+  if (!refused || !fault) return false;
+  return fault === refused || fault.code === EdgeError.from(refused, 'log.failed', 'append', 'log').code;
+}
+
 /** The ends of calls that the log has heard of: a call that was refused together with its end needs none. */
 function endsOf(events: readonly NewEvent[]): CallEnd[] {
   const unheard = new Set(
@@ -167,7 +170,7 @@ function plainEnd({ run_id, payload }: CallEnd, thrown: EdgeError): NewEvent {
 }
 
 /** The event of an end. */
-export function finishedEvent(
+function finishedEvent(
   runId: string,
   { status, reason, score, summary }: RunOutcome,
   error: EdgeError | undefined,

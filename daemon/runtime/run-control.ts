@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   type AgentEvent,
+  type BlobStore,
   type Clock,
   canonicalJson,
   EdgeError,
@@ -25,6 +26,7 @@ import type { Opening } from './run-opening.ts';
 import type { RunScheduler } from './run-scheduler.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunView } from './run-view.ts';
+import { renewBlobs } from './session-blobs.ts';
 import { sessionView } from './session-view.ts';
 
 export type RunControlParts = {
@@ -36,8 +38,11 @@ export type RunControlParts = {
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly submit: (request: unknown, who: PolicyContext, opening: Opening) => Promise<Submitted>;
   readonly details: (view: RunView) => RunDetails;
+  readonly blobs: BlobStore | undefined;
 };
 
+/** Of a disk that does not answer: whoever forks a run is told, and nothing was begun. */
+const RENEW_MS = 30_000;
 /** Begins the reason of a run that is paused because the one that asked for it is. */
 const WITH_PARENT = 'with the run that asked for it: ';
 
@@ -153,7 +158,10 @@ export class RunControl implements RunControlApi {
     const key = `fork:${createHash('sha256').update(body).digest('hex')}`;
     const keyed = idempotencyKey === undefined ? request : { ...request, idempotency_key: key };
     const forkedFrom = { run_id: runId, entry_id: entryId };
-    return (await this.#parts.submit(keyed, who, { forkedFrom, messages })).run;
+    const { store, blobs, clock } = this.#parts;
+    const before = () =>
+      withDeadline(clock, RENEW_MS, renewBlobs(store.branch(forkedFrom), blobs), 'fork run', runId);
+    return (await this.#parts.submit(keyed, who, { forkedFrom, messages, before })).run;
   }
 
   tree(runId: string): readonly RunDetails[] {

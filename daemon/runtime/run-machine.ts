@@ -35,6 +35,8 @@ export const RUN_MACHINE: Readonly<Record<RunStatus, Row>> = {
     start: 'running',
     pause: 'paused',
     proceed: 'running',
+    // Its harness was done while a call of it still waited, or while it was paused: the end that the log has counts.
+    succeed: 'succeeded',
     fail: 'failed',
     cancel: 'cancelled',
   },
@@ -44,6 +46,7 @@ export const RUN_MACHINE: Readonly<Record<RunStatus, Row>> = {
     proceed: 'running',
     // It was paused before it began: back to those who wait.
     requeue: 'queued',
+    succeed: 'succeeded',
     fail: 'failed',
     cancel: 'cancelled',
   },

@@ -9,4 +9,6 @@ export type Opening = {
   readonly forkedFrom?: NonNullable<EventPayload<'run.queued'>['forked_from']>;
   /** What it is told before its first turn. */
   readonly messages?: readonly RunMessage[];
+  /** What is to be done before a new run is opened; not where its idempotency key has one. */
+  readonly before?: () => Promise<void>;
 };

@@ -33,8 +33,10 @@ export class RunPause {
     return this.#inTurn(async () => {
       if (this.#paused || this.#parts.over()) return;
       this.#gate.close();
-      await this.#parts.stopRobot();
       try {
+        await this.#parts.stopRobot();
+        // The run may have come to its end meanwhile: what is written now would stand before it in the log.
+        if (this.#parts.over()) return;
         await this.#parts.append([this.event('paused', 'running', reason)]);
         this.#paused = true;
         // A motion that was let through just before the door shut may have overtaken the stop.

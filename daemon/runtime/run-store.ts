@@ -128,6 +128,7 @@ export class RunStore {
       .filter((view) => filter.status === undefined || view.state.status === filter.status)
       .filter((view) => filter.app === undefined || view.app === filter.app)
       .filter((view) => filter.parent === undefined || view.state.parent_run_id === filter.parent)
+      .filter((view) => filter.tenant === undefined || view.intent.policy_ctx.tenant === filter.tenant)
       .filter((view) => filter.before === undefined || view.state.run_id < filter.before)
       .sort((a, b) => (a.state.run_id < b.state.run_id ? 1 : -1))
       .slice(0, limit)
@@ -156,17 +157,18 @@ export class RunStore {
       AgentEvent<'run.message'>
     >)
       messages.push({ ...payload.body, kind: payload.kind, messageId: payload.message_id } as SaidMessage);
-    const inherited = view.forkedFrom ? this.#branch(view.forkedFrom).length : 0;
+    const inherited = view.forkedFrom ? this.branch(view.forkedFrom).length : 0;
     return { session: this.session(view).map(entryOf), inherited, messages };
   }
 
   /** The events of the session of a run, those of the branch that it was forked from first. */
   session(view: RunView): AgentEvent<'session.entry'>[] {
     const own = [...this.events(view.state.run_id, ['session.entry'])] as AgentEvent<'session.entry'>[];
-    return view.forkedFrom ? [...this.#branch(view.forkedFrom), ...own] : own;
+    return view.forkedFrom ? [...this.branch(view.forkedFrom), ...own] : own;
   }
 
-  #branch(from: { run_id: string; entry_id: string }): AgentEvent<'session.entry'>[] {
+  /** The way from the root of a session to one of its entries. */
+  branch(from: { run_id: string; entry_id: string }): AgentEvent<'session.entry'>[] {
     const origin = this.get(from.run_id);
     if (!origin) return [];
     const all = new Map(this.session(origin).map((event) => [event.payload.entry_id, event]));

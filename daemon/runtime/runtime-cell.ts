@@ -43,6 +43,7 @@ import { RunScheduler } from './run-scheduler.ts';
 import { DEFAULT_SHARING, type RunSharingRules } from './run-sharing.ts';
 import { RunStore, toDetails } from './run-store.ts';
 import type { RunView } from './run-view.ts';
+import { blobsNamed } from './session-blobs.ts';
 import { subRunTools } from './sub-run-tools.ts';
 import { SubRuns } from './sub-runs.ts';
 import { toolsOf } from './tool-names.ts';
@@ -153,6 +154,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
       submit,
       append,
       details: (view) => this.#details(view),
+      blobs: options.blobs,
     });
   }
 
@@ -189,6 +191,11 @@ export class RuntimeCell implements Cell, RuntimeApi {
   /** Whose a run is; undefined where no such run is known. */
   tenantOf(runId: string): string | undefined {
     return this.#store.get(runId)?.intent.policy_ctx.tenant;
+  }
+
+  /** What the sessions of unfinished runs name, that of a forked run with what it inherited. */
+  sessionBlobs(): ReadonlySet<string> {
+    return blobsNamed(this.#store.unfinished().flatMap((view) => this.#store.session(view)));
   }
 
   /** A run that waits for its robot is not work of this cell; a run that could begin and an append are. */
@@ -271,6 +278,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     }
     this.#opening.set(name, judging + 1);
     try {
+      await opening.before?.();
       const judged = await this.#desk.judge(admitted);
       if (!judged.accepted) return await this.#refuse(request, judged.error, judged.events);
       const { intent } = judged;

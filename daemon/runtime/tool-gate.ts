@@ -85,8 +85,8 @@ export class ToolGate {
   /** Ends what is under way when the run does, also when the run ends well. */
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
-  /** Calls that are being written down or under way, by id: their tool. */
-  readonly #inFlight = new Map<string, string>();
+  /** Calls that are being written down or under way, by id: their tool, and when their work began. */
+  readonly #inFlight = new Map<string, { readonly tool: string; readonly began?: number }>();
   #closed = false;
   /** Something of this run may have moved the robot. */
   #moved = false;
@@ -168,9 +168,10 @@ export class ToolGate {
     this.shut(why);
     await this.#parts.approvals?.settled();
     await this.#settleAbandoned(why);
-    const left = [...this.#inFlight].map(([callId, tool]) => {
+    const now = this.#parts.clock.monotonicMs();
+    const left = [...this.#inFlight].map(([callId, { tool, began = now }]) => {
       const error = new EdgeError('run.cancelled', { operation: 'call', subject: tool, message: why });
-      return this.#log.returned(callId, tool, 0, { ok: false, error: error.toBody() });
+      return this.#log.returned(callId, tool, Math.max(0, now - began), { ok: false, error: error.toBody() });
     });
     this.#inFlight.clear();
     if (left.length > 0) await this.#parts.emit(left);
@@ -193,7 +194,7 @@ export class ToolGate {
    * never repeated: neither a `never` call, nor a `probe` call whose world cannot be asked.
    */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
-    this.#inFlight.set(call.callId, effect.tool);
+    this.#inFlight.set(call.callId, { tool: effect.tool });
     const refusal = await this.#forbiddenNow(effect, call);
     const known = await this.#askWorld(effect, call);
     if (!this.#inFlight.has(call.callId)) throw this.#cancelled(effect);
@@ -295,7 +296,7 @@ export class ToolGate {
       await this.#parts.emit([...events, called, answer]);
       throw refusal;
     }
-    this.#inFlight.set(callId, effect.tool);
+    this.#inFlight.set(callId, { tool: effect.tool });
     try {
       await this.#parts.emit([...events, called]);
     } catch (thrown) {
@@ -313,6 +314,7 @@ export class ToolGate {
     if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
     const began = clock.monotonicMs();
+    this.#inFlight.set(callId, { tool: effect.tool, began });
     this.#moved ||= effect.effect === 'actuate';
     const late = new AbortController();
     const work = Promise.resolve().then(() => {

@@ -1,25 +1,29 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { EdgeError } from '../../contract/core.ts';
 
+const LOCK = 'daemon.lock';
+const OWNER = 'daemon.pid';
 const SQLITE_BUSY = 5;
+/** Whoever only looks who has the lock holds it for a moment: nobody is refused for that, milliseconds. */
+const LOOK_MS = 200;
 
 /**
  * One daemon per data directory. The lock is a SQLite exclusive lock, so it ends with the process however
- * that ends, and no stale file has to be judged. Throws `host.data_dir_in_use`, or `host.missing` where
- * the directory cannot be written.
+ * that ends, and no stale file has to be judged. A program that takes the place of the daemon for a while names its
+ * `work`. Throws `host.data_dir_in_use`, or `host.missing` where the directory cannot be written.
  */
-export function lockDataDir(dataDir: string, pid: number): { release(): void } {
+export function lockDataDir(dataDir: string, pid: number, work?: string): { release(): void } {
   try {
     makeDirectory(dataDir);
   } catch (cause) {
     throw unusable(dataDir, cause);
   }
-  const who = join(dataDir, 'daemon.pid');
+  const who = join(dataDir, OWNER);
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(join(dataDir, 'daemon.lock'));
+    db = new DatabaseSync(join(dataDir, LOCK), { timeout: LOOK_MS });
     db.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     db?.close();
@@ -34,7 +38,7 @@ export function lockDataDir(dataDir: string, pid: number): { release(): void } {
     });
   }
   try {
-    writeFileSync(who, `${pid}\n`);
+    writeFileSync(who, work === undefined ? `${pid}\n` : `${pid} (${work})\n`);
   } catch (cause) {
     // It only names the owner to others; a full disk is no reason to leave the robot alone.
     if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') {
@@ -43,11 +47,51 @@ export function lockDataDir(dataDir: string, pid: number): { release(): void } {
     }
   }
   const held = db;
-  return { release: () => held.close() };
+  return {
+    release: () => {
+      try {
+        rmSync(who, { force: true });
+      } catch {
+        // It names nobody without the lock.
+      }
+      held.close();
+    },
+  };
+}
+
+/**
+ * The daemon that has this data directory now; its `pid` may be unknown. The lock says whether there is one: the file
+ * outlives a daemon that is killed, and its number may by now be that of a stranger. Throws `host.missing` where the
+ * lock cannot be looked at.
+ */
+export function daemonOf(dataDir: string): { readonly pid: number | undefined } | undefined {
+  const path = join(dataDir, LOCK);
+  let db: DatabaseSync | undefined;
+  try {
+    if (!statSync(path, { throwIfNoEntry: false })) return undefined;
+    db = new DatabaseSync(path, { readOnly: true });
+    db.exec('SELECT name FROM sqlite_schema');
+    return undefined;
+  } catch (cause) {
+    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY)
+      throw new EdgeError('host.missing', {
+        operation: 'look for the daemon',
+        subject: dataDir,
+        message: `whether a daemon runs with ${dataDir} cannot be seen: ${(cause as Error).message}`,
+        hint: 'run it as the user of that daemon, or with sudo where it is a service',
+        cause,
+      });
+  } finally {
+    db?.close();
+  }
+  const owner = join(dataDir, OWNER);
+  const [pid, work] = (existsSync(owner) ? readFileSync(owner, 'utf8') : '').trim().split(/ (.*)/);
+  if (work !== undefined) return undefined;
+  return { pid: Number(pid) > 0 ? Number(pid) : undefined };
 }
 
 /** With all its parents. Node's own recursion never ends where a parent is there but takes no children. */
-function makeDirectory(path: string): void {
+export function makeDirectory(path: string): void {
   if (existsSync(path) && statSync(path).isDirectory()) return;
   const parent = dirname(path);
   if (parent !== path) makeDirectory(parent);

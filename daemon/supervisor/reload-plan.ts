@@ -54,10 +54,16 @@ export function planReload(before: Sections, after: Sections): ReloadPlan {
     else if (section === 'robot' && keys.includes('source')) later.push('robot.source');
     // Each policy is swapped by itself: nobody's question fails, and the robot is not stopped for it.
     else if (section === 'policies' || section === 'serve') live.push(section);
-    else if (section === 'zenoh' && !keys.some((key) => ZENOH_PARTS.includes(key))) live.push(section);
+    else if (section === 'zenoh' && !isRosOverZenoh(before) && !keys.some((key) => ZENOH_PARTS.includes(key)))
+      live.push(section);
     else for (const cell of READERS[section] ?? ['runtime']) restart.add(cell);
   }
   return { changed, restart: ORDER.filter((cell) => restart.has(cell)), live, later };
+}
+
+/** The robot is on a Zenoh session of its own, which only a new execution cell opens again. */
+function isRosOverZenoh({ robot }: Sections): boolean {
+  return isTable(robot) && robot['source'] === 'ros_zenoh';
 }
 
 function changedKeys(before: unknown, after: unknown): string[] {

@@ -7,7 +7,10 @@ export type CellReport = {
   readonly name: CellName;
   readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
   readonly pid: number | undefined;
+  /** Since the daemon began, those that were ordered included. */
   readonly restarts: number;
+  /** Nobody ordered these, and it was not up for long since. */
+  readonly deathsInARow: number;
   readonly reason: string;
   readonly rssBytes: number;
   /** Milliseconds since the last heartbeat. */
@@ -60,6 +63,7 @@ export class SupervisedCell {
       state: this.#state,
       pid: this.#carrier?.pid,
       restarts: this.#restarts,
+      deathsInARow: this.#failures,
       reason: this.#reason,
       rssBytes: this.#rssBytes,
       beatAgeMs: Math.round(this.#options.clock.monotonicMs() - this.#liveness.lastBeatMs),

@@ -16,8 +16,8 @@ const FLUSH_MS = 500;
 /** Four heartbeats missed, milliseconds. */
 const DEAF_MS = 4 * LIMITS.HEARTBEAT_MS;
 
-/** Restarts after which a cell that is down is not expected to come back: half a minute of back-off. */
-const RESTARTS_UNTIL_HOPELESS = 7;
+/** Deaths in a row after which a cell that is down is not expected to come back: half a minute of back-off. */
+const DEATHS_UNTIL_HOPELESS = 7;
 
 /** Told to the service manager. */
 export type Notifier = {
@@ -48,8 +48,9 @@ export type SupervisorOptions = {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #cells = new Map<CellName, SupervisedCell>();
-  /** Requests on their way: asker and answerer, so that a death answers them. */
-  readonly #open = new Map<string, Request>();
+  /** Requests on their way: asker and answerer, so that a death answers them. By an id that is given once only. */
+  readonly #open = new Map<number, Request>();
+  #nextId = 1;
   readonly #timers: Timer[] = [];
   #stopping: Promise<void> | undefined;
 
@@ -157,16 +158,16 @@ export class Supervisor {
     else if (message.t === 'report')
       this.#options.report(message.level, from, message.message, message.facts);
     else if (message.t === 'request') this.#route({ ...message, from });
-    else if (message.t === 'response') this.#answer(message);
+    else if (message.t === 'response') this.#answer(from, message);
     else if (message.t === 'broadcast') {
       for (const [name, other] of this.#cells) if (name !== from) other.post({ ...message, from });
     }
   }
 
   #route(request: Request): void {
-    const target = this.#cells.get(request.to);
-    if (target?.post(request)) {
-      this.#open.set(`${request.from}/${request.id}`, request);
+    const id = this.#nextId++;
+    if (this.#cells.get(request.to)?.post({ ...request, id })) {
+      this.#open.set(id, request);
       return;
     }
     this.#refuse(
@@ -179,13 +180,15 @@ export class Supervisor {
     );
   }
 
-  #answer(response: Response): void {
-    this.#open.delete(`${response.to}/${response.id}`);
-    this.#cells.get(response.to)?.post(response);
+  /** An answer for a process that is gone goes nowhere: its successor counts its requests from the start again. */
+  #answer(from: CellName, response: Response): void {
+    const request = this.#open.get(response.id);
+    if (request?.to !== from) return;
+    this.#open.delete(response.id);
+    this.#cells.get(request.from)?.post({ ...response, id: request.id, to: request.from });
   }
 
   #refuse(request: Request, error: EdgeError): void {
-    this.#open.delete(`${request.from}/${request.id}`);
     this.#cells
       .get(request.from)
       ?.post({ t: 'response', id: request.id, to: request.from, ok: false, body: error.toBody() });
@@ -206,7 +209,9 @@ export class Supervisor {
 
   /** Askers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
   #settleOpen(dead: CellName): void {
-    for (const request of [...this.#open.values()]) {
+    for (const [id, request] of [...this.#open]) {
+      if (request.to !== dead && request.from !== dead) continue;
+      this.#open.delete(id);
       if (request.to === dead) {
         this.#refuse(
           request,
@@ -216,8 +221,6 @@ export class Supervisor {
             message: `the ${dead} cell went down while it worked on this`,
           }),
         );
-      } else if (request.from === dead) {
-        this.#open.delete(`${request.from}/${request.id}`);
       }
     }
   }
@@ -231,8 +234,8 @@ export class Supervisor {
    * the daemon anew; the other cells are not worth stopping the robot's.
    */
   #pingWatchdog(): void {
-    const { state, restarts } = this.#cells.get('execution')!.report();
-    if (state === 'up' || restarts <= RESTARTS_UNTIL_HOPELESS) this.#options.notify.watchdog();
+    const { state, deathsInARow } = this.#cells.get('execution')!.report();
+    if (state === 'up' || deathsInARow <= DEATHS_UNTIL_HOPELESS) this.#options.notify.watchdog();
   }
 
   /** One line for people: each cell and how it is. */

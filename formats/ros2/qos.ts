@@ -44,6 +44,11 @@ export function qosForPublishers(publishers: readonly Qos[], depth: number): Qos
   };
 }
 
+/** Whether a subscription of `a` is what `qosForPublishers` says for `b` as well. */
+export function sameOffer(a: Qos, b: Qos): boolean {
+  return a.reliability === b.reliability && a.durability === b.durability;
+}
+
 /** Policies as a person writes them, without what is default. */
 export function qosText(qos: Qos): string {
   const parts: string[] = [qos.reliability, qos.durability];

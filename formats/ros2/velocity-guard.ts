@@ -3,6 +3,18 @@
  * just being discovered hears nothing before its side of the match is made as well.
  */
 export const STOP_REPEATS = 20;
+/** Who is discovered later than this after a bounded stop began is somebody else's listener, milliseconds. */
+export const STOP_BOUND_MS = 5_000;
+
+export type GuardOptions = {
+  /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
+  readonly standby?: boolean;
+  /**
+   * Joints: other programs drive them by the same topic, and whoever begins to listen to it (a recorder, a person) must
+   * not halt them. A stop that was heard is over soon; a base is told to stand until we are told to move it.
+   */
+  readonly bounded?: boolean;
+};
 
 /**
  * Decides when the side nearest to the robot stops it: a moving command that was not renewed before it
@@ -11,15 +23,20 @@ export const STOP_REPEATS = 20;
  */
 export class VelocityGuard {
   readonly #expiryMs: number;
+  readonly #isBounded: boolean;
   #expiresAt: number | undefined;
   #stopsOwed: number;
-  /** We stopped it, or never moved it: until told to move, who newly listens is told to stand still. */
+  /** We stopped it, or never moved it: until told to move, or the bound is over, who newly listens is told to stand still. */
   #stopping: boolean;
+  /** When somebody was first there to hear the stop. */
+  #heardAt: number | undefined;
   #listeners = 0;
+  /** The most that heard our motion: as long as fewer hear the stop, the robot itself may be the one missing. */
+  #drove = 0;
 
-  /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
-  constructor(expiryMs: number, standby = false) {
+  constructor(expiryMs: number, { standby = false, bounded = false }: GuardOptions = {}) {
     this.#expiryMs = expiryMs;
+    this.#isBounded = bounded;
     this.#stopping = !standby;
     this.#stopsOwed = standby ? 0 : STOP_REPEATS;
   }
@@ -32,6 +49,7 @@ export class VelocityGuard {
   command(stops: boolean, nowMs: number): void {
     this.#stopsOwed = 0;
     this.#stopping = false;
+    if (!stops && !this.moving) this.#drove = this.#listeners;
     this.#expiresAt = stops ? undefined : nowMs + this.#expiryMs;
   }
 
@@ -45,17 +63,29 @@ export class VelocityGuard {
     this.#expiresAt = undefined;
     this.#stopping = true;
     this.#stopsOwed = STOP_REPEATS;
+    this.#heardAt = undefined;
   }
 
   /** True when the stop message has to be sent now. Without listeners a stop stays owed. */
   tick(nowMs: number, listeners: number): { readonly stop: boolean; readonly expired: boolean } {
+    if (this.moving) this.#drove = Math.max(this.#drove, listeners);
     const expired = this.#expiresAt !== undefined && nowMs >= this.#expiresAt;
     if (expired) this.adapterLost();
     // The first listener may be a recorder; the robot's base may be discovered after it.
     if (this.#stopping && listeners > this.#listeners) this.#stopsOwed = STOP_REPEATS;
     this.#listeners = listeners;
-    if (this.#stopsOwed === 0 || listeners === 0) return { stop: false, expired };
+    if (this.#stopsOwed === 0 || listeners === 0) {
+      this.#settle(nowMs);
+      return { stop: false, expired };
+    }
+    this.#heardAt ??= nowMs;
     this.#stopsOwed -= 1;
     return { stop: true, expired };
+  }
+
+  /** A bounded stop is over once it was heard by as many as heard the motion, and nobody can still be on the way. */
+  #settle(nowMs: number): void {
+    if (!this.#isBounded || this.#stopsOwed > 0 || this.#heardAt === undefined) return;
+    if (this.#listeners >= this.#drove && nowMs - this.#heardAt >= STOP_BOUND_MS) this.#stopping = false;
   }
 }

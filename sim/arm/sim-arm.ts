@@ -60,6 +60,8 @@ export class SimArm implements Manipulator {
   #state: ArmState['motion'] = 'idle';
   #motion: Motion | undefined;
   #settled: Promise<unknown> = Promise.resolve();
+  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  #stops = 0;
 
   constructor(clock: Clock, sink: Pick<SampleSink, 'offer'>) {
     this.#clock = clock;
@@ -81,20 +83,21 @@ export class SimArm implements Manipulator {
   }
 
   async state(): Promise<ArmState> {
-    const joints: Record<string, JointReading> = {};
-    if (this.#time !== undefined) {
-      ALL_NAMES.forEach((name, i) => {
-        const [position, velocity] = [this.#positions[i]!, this.#velocities[i]!];
-        joints[name] = { position, velocity, effort: this.#efforts[i]! };
-      });
-    }
-    return { time: this.#time, joints, motion: this.#state, connected: this.#connected };
+    return { time: this.#time, joints: this.#joints(), motion: this.#state, connected: this.#connected };
   }
 
-  async followTrajectory(points: readonly JointTarget[], signal?: AbortSignal): Promise<MotionResult> {
+  async followTrajectory(
+    points: readonly JointTarget[],
+    signal?: AbortSignal,
+    check?: (joints: ArmState['joints']) => void,
+  ): Promise<MotionResult> {
     // What cannot be asked pre-empts nothing.
     jointPath(points, this.#positions);
-    return this.#move('trajectory', (from) => jointPath(points, from), signal);
+    const begin = (from: Float64Array) => {
+      check?.(this.#joints());
+      return jointPath(points, from);
+    };
+    return this.#move('trajectory', begin, signal);
   }
 
   async gripper(opening: number, _effort: number, signal?: AbortSignal): Promise<MotionResult> {
@@ -110,6 +113,7 @@ export class SimArm implements Manipulator {
   }
 
   async stop(reason: string): Promise<void> {
+    this.#stops++;
     if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
     else if (this.#connected) this.#hold();
     await this.#settled;
@@ -117,8 +121,19 @@ export class SimArm implements Manipulator {
   }
 
   async close(): Promise<void> {
+    this.#stops++;
     if (this.#motion) this.#end({ outcome: 'stopped', message: 'the daemon stops' });
     await this.#settled;
+  }
+
+  #joints(): ArmState['joints'] {
+    const joints: Record<string, JointReading> = {};
+    if (this.#time === undefined) return joints;
+    for (const [i, name] of ALL_NAMES.entries()) {
+      const [position, velocity] = [this.#positions[i]!, this.#velocities[i]!];
+      joints[name] = { position, velocity, effort: this.#efforts[i]! };
+    }
+    return joints;
   }
 
   get #connected(): boolean {
@@ -130,13 +145,15 @@ export class SimArm implements Manipulator {
     pathFrom: (from: Float64Array) => JointPath,
     signal: AbortSignal | undefined,
   ): Promise<MotionResult> {
+    const stops = this.#stops;
     while (this.#motion) {
       this.#end({ outcome: 'preempted', message: 'another motion took over' });
       await this.#settled;
     }
     const begun = this.#time;
     if (begun === undefined || !this.#connected) throw unreachable(kind);
-    if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+    if (signal?.aborted || this.#stops !== stops)
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const motion: Motion = {
       begun,

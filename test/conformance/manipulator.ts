@@ -64,6 +64,21 @@ export function manipulatorConformance(name: string, make: () => Promise<Manipul
       expect(await at(0)).toBeCloseTo(0, 2);
     });
 
+    it('lets nobody begin whom its check refuses, from where the motion before it came to rest', async () => {
+      const before = arm.followTrajectory(LONG());
+      await underWay();
+      const seen: number[] = [];
+      const next = arm.followTrajectory(LONG(), undefined, (joints) => {
+        seen.push(joints[fixture.joints[0]]!.position);
+        throw new Error('not from there');
+      });
+      await expect(next).rejects.toThrow('not from there');
+      expect((await before).outcome).toBe('preempted');
+      expect(seen).toHaveLength(1);
+      expect(seen[0]).toBeCloseTo(await at(0), 2);
+      await rests();
+    });
+
     it('ends a motion on abort, at rest, and begins none whose signal was aborted before', async () => {
       const abort = new AbortController();
       const motion = arm.followTrajectory(LONG(), abort.signal);
@@ -92,6 +107,18 @@ export function manipulatorConformance(name: string, make: () => Promise<Manipul
       await rests();
       expect((await motion).outcome).toBe('stopped');
       await arm.stop('again');
+      expect((await arm.followTrajectory([point(500, 0, 0)])).outcome).toBe('reached');
+    });
+
+    it('stops what waits for another motion to end as well: it does not begin behind the stop', async () => {
+      const first = arm.followTrajectory(LONG());
+      await underWay();
+      const second = arm.followTrajectory(LONG());
+      const third = arm.gripper(0.05, 10);
+      await arm.stop('somebody is in the way');
+      const outcomes = [await first, await second, await third].map(({ outcome }) => outcome);
+      expect(outcomes).toEqual(['preempted', expect.stringMatching(/stopped|preempted/), 'stopped']);
+      await rests();
       expect((await arm.followTrajectory([point(500, 0, 0)])).outcome).toBe('reached');
     });
   });

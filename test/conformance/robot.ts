@@ -128,6 +128,22 @@ export function robotConformance(name: string, make: () => Promise<RobotFixture>
       expect((await robot.maneuver({ kind: 'spin', angle: 0.3 })).outcome).toBe('reached');
     });
 
+    it('stops what waits for another motion to end as well: it does not begin behind the stop', async () => {
+      const first = robot.navigate({ ...GOAL, pose: fixture.far });
+      await underWay();
+      const second = robot.navigate({ ...GOAL, pose: fixture.far });
+      const third = robot.maneuver({ kind: 'drive', distance: 0.3 });
+      await robot.stop('somebody is in the way');
+      expect(ENDED).toContain((await first).outcome);
+      expect(ENDED).toContain((await second).outcome);
+      expect((await third).outcome).toBe('stopped');
+      await stands();
+      const { distance } = await robot.state();
+      for (let i = 0; i < 20; i++) await fixture.turn();
+      expect((await robot.state()).distance - distance).toBeLessThan(0.05);
+      expect((await robot.maneuver({ kind: 'spin', angle: 0.3 })).outcome).toBe('reached');
+    });
+
     it('turns by an angle and drives by a distance', async () => {
       const from = (await robot.state()).pose!;
       expect((await robot.maneuver({ kind: 'spin', angle: 0.8 })).outcome).toBe('reached');

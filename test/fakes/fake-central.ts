@@ -1,10 +1,13 @@
 import {
   type AgentEvent,
   type Central,
+  type Clock,
   EdgeError,
   type ErrorCode,
   GENESIS_HASH,
+  LIMITS,
   type LinkBatch,
+  pause,
   type Receipt,
 } from '../../contract/index.ts';
 import { hashOf } from '../support/tiny-log.ts';
@@ -98,4 +101,34 @@ function check(batch: LinkBatch, refuse: (code: ErrorCode, message: string) => E
 
 function receipt(robot: string, epoch: string, lane: string, last: AgentEvent): Receipt {
   return { robot, epoch, lane, seq: last.seq, sha256: last.hash, signature: 'fake' };
+}
+
+/** Behind a line of so many bytes a millisecond; a push that takes longer than a request may is given up. */
+export class SlowCentral extends FakeCentral {
+  readonly #clock: Clock;
+  bytesPerMs = Number.POSITIVE_INFINITY;
+  bytesMost = Number.POSITIVE_INFINITY;
+  /** Pushes that were given up. */
+  given = 0;
+  largest = 0;
+
+  constructor(clock: Clock) {
+    super();
+    this.#clock = clock;
+  }
+
+  override async push(batch: LinkBatch): Promise<Receipt> {
+    const bytes = JSON.stringify(batch).length;
+    const ms = bytes / this.bytesPerMs;
+    const isGiven = ms > LIMITS.LINK_REQUEST_MS;
+    await pause(this.#clock, Math.min(ms, LIMITS.LINK_REQUEST_MS));
+    if (isGiven) {
+      this.given += 1;
+      throw new EdgeError('deadline.exceeded', { operation: 'push', subject: 'fake', message: 'too slow' });
+    }
+    if (bytes > this.bytesMost)
+      throw new EdgeError('api.too_large', { operation: 'push', subject: 'fake', message: 'too large' });
+    this.largest = Math.max(this.largest, bytes);
+    return await super.push(batch);
+  }
 }

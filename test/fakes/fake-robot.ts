@@ -49,6 +49,7 @@ export class FakeRobot implements Robot {
   #time = 1_000_000_000n;
   #distance = 0;
   #running: Running | undefined;
+  #stops = 0;
   #moving = false;
   /** Every order the robot was given, in order, for assertions. */
   readonly orders: string[] = [];
@@ -100,6 +101,7 @@ export class FakeRobot implements Robot {
 
   async stop(reason: string): Promise<void> {
     this.orders.push(`stop ${reason}`);
+    this.#stops++;
     await this.#end('stopped');
   }
 
@@ -114,11 +116,12 @@ export class FakeRobot implements Robot {
     signal: AbortSignal | undefined,
     perform: (running: Running) => Promise<[Outcome, string]>,
   ): Promise<MotionResult> {
+    const stops = this.#stops;
     while (this.#running) await this.#end('preempted');
     const from = { time: this.#time, distance: this.#distance };
     let finish = () => {};
     const running: Running = {
-      ends: signal?.aborted ? 'stopped' : undefined,
+      ends: signal?.aborted || this.#stops !== stops ? 'stopped' : undefined,
       done: new Promise((resolve) => {
         finish = resolve;
       }),

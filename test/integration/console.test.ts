@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +15,10 @@ let page: Page;
 const problems: string[] = [];
 
 beforeAll(async () => {
-  daemon = await testDaemon(directory.path, { AURAISON_SIM_SEED: '3', AURAISON_SIM_SPEED: '15' });
+  daemon = await testDaemon(directory.path, {
+    ...{ AURAISON_SIM_SEED: '3', AURAISON_SIM_SPEED: '15' },
+    AURAISON_API_HOST_NAMES: 'Robot7.local,robot-7.example',
+  });
   browser = await launchBrowser();
   page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
   page.on('console', (message) => {
@@ -47,6 +51,20 @@ describe('the live page', () => {
       async () => (await page.locator('body').innerText()).includes('execution'),
       'the page shows the cells',
     );
+  });
+
+  it('is found by the names that the configuration gives this robot', async () => {
+    const { hostname, port } = new URL(daemon.api.url);
+    const status = (host: string) =>
+      new Promise((resolve, reject) => {
+        const asked = { hostname, port, headers: { host } };
+        request(asked, (answer) => resolve(answer.resume().statusCode))
+          .on('error', reject)
+          .end();
+      });
+    expect(await status(`robot7.local:${port}`)).toBe(200);
+    expect(await status('robot-7.example')).toBe(200);
+    expect(await status('robot8.local')).toBe(403);
   });
 
   it('shows phase, cells, counts and a drawn map while the robot drives', async () => {

@@ -1,10 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import type { RunDetails } from '../../contract/index.ts';
-import { auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { daemonOf } from '../../daemon/supervisor/data-lock.ts';
+import { AURAISON, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { freePort } from '../support/zenoh.ts';
 
 /** A configuration that changes under a real daemon: its file is edited, and it is told by SIGHUP. */
@@ -99,4 +103,33 @@ describe('auraison reload', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('no daemon');
   });
+});
+
+it('a daemon that is told while it still starts lives, and reads its configuration again once it is up', async () => {
+  const data = join(folder.path, 'early');
+  // Signs of a daemon that was killed and has not let go of the port yet: the next one waits for that.
+  const former = createServer();
+  await new Promise<void>((resolve) => former.listen(0, '127.0.0.1', resolve));
+  const { port: taken } = former.address() as { port: number };
+  mkdirSync(join(data, 'run'), { recursive: true });
+  writeFileSync(join(data, 'run', 'api.json'), JSON.stringify({ url: `http://127.0.0.1:${taken}`, pid: 0 }));
+  const child = spawn(AURAISON, ['up', '--data-dir', data], {
+    stdio: 'ignore',
+    env: { ...process.env, AURAISON_API_PORT: String(taken), AURAISON_ZENOH_ENABLED: 'false' },
+  });
+  const exited = once(child, 'exit');
+  try {
+    const locked = await until(() => daemonOf(data)?.pid, 'it has its data directory');
+    expect(locked).toBe(child.pid);
+    child.kill('SIGHUP');
+    former.close();
+    const ended = () => child.exitCode ?? child.signalCode;
+    const told = () => existsSync(join(data, 'run', 'reload.json'));
+    await until(() => ended() !== null || told(), 'it read its configuration again, or ended');
+    expect(ended()).toBeNull();
+    expect(JSON.parse(readFileSync(join(data, 'run', 'reload.json'), 'utf8'))).toMatchObject({ ok: true });
+  } finally {
+    child.kill('SIGTERM');
+  }
+  expect(await exited).toEqual([0, null]);
 });

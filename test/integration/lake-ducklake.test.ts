@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, renameSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,6 +157,29 @@ describe('DuckLake', () => {
     expect(await fresh.cursors()).toEqual({});
     await fresh.project('runtime', events);
     expect(await fresh.digest()).toBe(digest);
+  });
+
+  it('puts a lake aside whose events cannot be read, and begins anew', async () => {
+    const lake = keep(await openDuckLake(dataDir));
+    await lake.project('runtime', events);
+    const digest = await lake.digest();
+    await lake.close();
+    const folder = join(dataDir, 'lake', 'files', 'main', 'events');
+    for (const file of readdirSync(folder)) rmSync(join(folder, file));
+    const fresh = keep(await openDuckLake(dataDir));
+    expect(fresh.info().why).toMatch(/could not be read .* lies in .*lake\.aside-1.*logs/);
+    await fresh.project('runtime', events);
+    expect(await fresh.digest()).toBe(digest);
+  });
+
+  it('keeps the three latest lakes that could not be read', async () => {
+    const asides = () => readdirSync(dataDir).filter((name) => name.includes('aside'));
+    for (let i = 0; i < 5; i++) {
+      await keep(await openDuckLake(dataDir)).close();
+      truncateSync(join(dataDir, 'lake', 'catalog.ducklake'), 5_000);
+    }
+    await keep(await openDuckLake(dataDir)).close();
+    expect(asides().sort()).toEqual(['lake.aside-3', 'lake.aside-4', 'lake.aside-5']);
   });
 
   it('falls back to plain DuckDB when the extension file is damaged', async () => {

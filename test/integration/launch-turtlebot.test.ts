@@ -32,7 +32,6 @@ describe('the launch file of TurtleBots', () => {
       cmd: [join(ROOT, 'bin/auraison'), 'up', '--config', config],
       additional_env: {
         AURAISON_DAEMON_NAME: 'robot7',
-        AURAISON_ROBOT_SOURCE: 'ros',
         AURAISON_ROS_NAMESPACE: '/robot7',
         AURAISON_ROS_DOMAIN_ID: '7',
       },
@@ -40,6 +39,16 @@ describe('the launch file of TurtleBots', () => {
     const read = readConfig(readFileSync(config, 'utf8'), config, {});
     expect(read.faults).toEqual([]);
     expect(read.config.robot).toMatchObject({ source: 'ros', navigator: 'nav2' });
+  });
+
+  it('is named after its kind, unless its own configuration says otherwise', () => {
+    const daemon = (...args: string[]) => launch('map:=/maps/hall.yaml', ...args).started[1];
+    expect(daemon('robot:=turtlebot3')).toMatchObject({
+      additional_env: { AURAISON_DAEMON_NAME: 'turtlebot3' },
+    });
+    const own = daemon('config:=/etc/auraison-edge/mine.toml');
+    expect(own?.['cmd']).toContain('/etc/auraison-edge/mine.toml');
+    expect(own?.['additional_env']).toEqual({});
   });
 
   it('makes a map instead of loading one, and says what is missing', () => {

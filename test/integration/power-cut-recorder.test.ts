@@ -44,8 +44,8 @@ describe.runIf(fault === undefined)('a power cut of a recorder', () => {
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
-  function record(mode: string, compression: string): void {
-    load = spawn(process.execPath, [script, disk.mountPoint, '0', mode, compression], {
+  function record(mode: string, compression: string, syncMs = 100): void {
+    load = spawn(process.execPath, [script, disk.mountPoint, '0', mode, compression, String(syncMs)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let rest = '';
@@ -97,8 +97,8 @@ describe.runIf(fault === undefined)('a power cut of a recorder', () => {
     }
   });
 
-  it('ring: each acknowledged clip is there and readable', async () => {
-    record('ring', 'none');
+  it('ring: each acknowledged clip is there and readable, whatever the sync interval is', async () => {
+    record('ring', 'none', 3_600_000);
     for (const how of CUTS) {
       const before = acknowledged.length;
       await until(() => acknowledged.length > before + 1);

@@ -31,10 +31,15 @@ async function recordAndKill(
   mode = 'continuous',
   compression = 'none',
   mark = /^ready$/m,
+  syncMs = 100,
 ): Promise<{ least: number; most: number; output: string }> {
-  const running = spawn(process.execPath, [script, dataDir, String(first), mode, compression], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const running = spawn(
+    process.execPath,
+    [script, dataDir, String(first), mode, compression, String(syncMs)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   child = running;
   let output = '';
   let isReady: () => void = () => {};
@@ -154,8 +159,9 @@ describe('a recorder killed in its other modes', () => {
     const acknowledged: string[] = [];
     // At the first acknowledgement, when its clip has not come to its end, and some time after it.
     for (const [life, ms] of [0, 900].entries()) {
-      const compression = life === 0 ? 'lz4' : 'none';
-      const { output } = await recordAndKill(life * 1_000_000, ms, 'ring', compression, /^clip \S+ \d+$/m);
+      const [compression, syncMs] = life === 0 ? (['lz4', 3_600_000] as const) : (['none', 100] as const);
+      const mark = /^clip \S+ \d+$/m;
+      const { output } = await recordAndKill(life * 1_000_000, ms, 'ring', compression, mark, syncMs);
       acknowledged.push(...[...output.matchAll(/clip (\S+) /g)].map(([, id]) => id!));
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(2);

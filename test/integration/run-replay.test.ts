@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -27,14 +27,16 @@ const explorer: Script = (asked, response, server) => {
   const there = JSON.stringify(asked.body['messages']).includes('run_finish with status succeeded');
   const args = { status: 'succeeded', reason: 'I am out' };
   const call = there ? { name: 'run_finish', args } : { name: 'maze_explore_frontier', args: {} };
-  return say({ calls: [call] })(asked, response, server);
+  // What it thinks the first time is too long for an event: it is kept as a blob.
+  const text = server.asked.length === 1 ? `${'x'.repeat(9_000)} `.repeat(7) : '';
+  return say({ text, calls: [call] })(asked, response, server);
 };
 /** Thinks first, which the other one never did. */
 const thinker: Script = say({ calls: [{ name: 'maze_list_frontiers', args: {} }] });
 
 async function start(harness: 'flow' | 'pi'): Promise<TestDaemon> {
   const model = (name: string, { url }: FakeOpenAi) =>
-    `[[models]]\nname = "${name}"\nurl = "${url}"\nmodel = "served/tiny"\n`;
+    `[[models]]\nname = "${name}"\nurl = "${url}"\nmodel = "served/tiny"\ncontext = 100000\n`;
   writeFileSync(
     config,
     `[sim]\nwidth = 2\nheight = 2\nseed = 3\n[apps]\nturtlebot_maze = "${harness}"\n[recorder]\nenabled = false\n` +
@@ -168,4 +170,16 @@ it('does an agent again without its model, or with another one', async () => {
   });
   expect(unknown.status).toBe(1);
   expect(unknown.stderr).toContain('first, second');
-}, 180_000);
+
+  // A quota, or a person, made room: the replay says what it had to do without.
+  rmSync(join(dataDir, 'blobs'), { recursive: true });
+  const without = await cli<ReplayOutcome>(['replay', agent], EXIT.differs);
+  expect(without.verdict).toBe('diverged');
+  expect(without.missing_blobs).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+  const text = await auraisonAsync(['run', 'replay', agent], {
+    AURAISON_CONFIG: config,
+    AURAISON_DAEMON_DATA_DIR: dataDir,
+  });
+  expect(text.stdout).toContain(`without 1 blob that is gone (blobs.quota): ${without.missing_blobs![0]}`);
+  // A replay that has told its verdict is over: no deadline of a call that it left behind keeps the process.
+}, 80_000);

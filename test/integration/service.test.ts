@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../daemon/config.ts';
 
 /** The unit by systemd's own tools, the install command into a directory, the launch file against a stub. */
 const root = join(import.meta.dirname, '..', '..');
@@ -50,17 +51,18 @@ describe('the systemd unit', () => {
 });
 
 describe('the launch file', () => {
-  const launch = (...args: string[]) =>
+  const launch = (env: Record<string, string>, ...args: string[]) =>
     JSON.parse(
       execFileSync(
         'python3',
         [join(root, 'test/peers/launch_run.py'), join(root, 'launch/robot.launch.py'), ...args],
-        { encoding: 'utf8' },
+        { encoding: 'utf8', env: { ...process.env, ...env } },
       ),
     ) as { cmd: string[]; additional_env: Record<string, string>; respawn: boolean }[];
 
   it('starts one daemon with namespace and parameters', () => {
     const [process_, ...others] = launch(
+      {},
       'namespace:=/robot7/',
       'config:=/tmp/a.toml',
       'data_dir:=/tmp/d',
@@ -72,13 +74,46 @@ describe('the launch file', () => {
       AURAISON_ROS_NAMESPACE: '/robot7',
       AURAISON_DAEMON_NAME: 'robot7',
       AURAISON_ROS_DOMAIN_ID: '42',
-      AURAISON_ROBOT_SOURCE: 'ros',
     });
     expect(process_!.respawn).toBe(true);
   });
 
+  const FILE = `
+[daemon]
+name = "robot7"
+log_level = "warn"
+[robot]
+source = "ros_zenoh"
+[ros]
+namespace = "/robot7"
+domain_id = 7
+`;
+  const settings = (env: Record<string, string>, ...args: string[]) => {
+    const file = join(directory, 'robot7.toml');
+    writeFileSync(file, FILE);
+    const [process_] = launch(env, ...args.map((arg) => arg.replace('FILE', file)));
+    const { daemon, robot, ros } = readConfig(FILE, file, process_!.additional_env).config;
+    return [daemon.name, daemon.log_level, robot.source, ros.namespace, ros.domain_id];
+  };
+
+  it('leaves to the file what no argument says', () => {
+    expect(settings({}, 'config:=FILE')).toEqual(['robot7', 'warn', 'ros_zenoh', '/robot7', 7]);
+    expect(settings({ ROS_DOMAIN_ID: '3' }, 'config:=FILE', 'log_level:=debug', 'source:=none')).toEqual([
+      ...['robot7', 'debug', 'none', '/robot7', 7],
+    ]);
+  });
+
+  it('leaves it to the file of the usual place as well, and takes ROS where there is none', () => {
+    const home = join(directory, 'home');
+    mkdirSync(home);
+    const env = { XDG_CONFIG_HOME: home };
+    expect(launch(env)[0]!.additional_env).toEqual({ AURAISON_ROBOT_SOURCE: 'ros' });
+    writeFileSync(join(home, 'auraison-edge.toml'), FILE);
+    expect(launch(env)[0]!.additional_env).toEqual({});
+  });
+
   it('hands over an environment that the configuration accepts', () => {
-    const [process_] = launch('source:=sim');
+    const [process_] = launch({}, 'source:=sim');
     const { status, stdout } = spawnSync(auraison, ['config', 'check', '--json'], {
       encoding: 'utf8',
       env: { ...process.env, ...process_!.additional_env },

@@ -7,7 +7,7 @@ const SOURCES = join(import.meta.dirname, '..', '..', 'adapters', 'zenoh', 'nati
 const rustc = spawnSync('rustc', ['--version']).status === 0;
 
 /** Parts of the addon that need neither Zenoh nor Node are tested where they are, by Rust's own harness. */
-it.skipIf(!rustc).each(['expectation'])('the addon: %s', (name) => {
+it.skipIf(!rustc).each(['expectation', 'room'])('the addon: %s', (name) => {
   const directory = freshDir('zenoh-native-units');
   const binary = join(directory.path, name);
   execFileSync('rustc', ['--edition', '2021', '--test', join(SOURCES, `${name}.rs`), '-o', binary], {

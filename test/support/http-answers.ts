@@ -86,6 +86,7 @@ export function answerAll(rig: Rig): void {
   answer({ cancelled: false }, execution.policyCancel);
   answer({ wires: [WIRE] }, execution.wireList);
   answer({ columns: [], rows: [], truncated: false }, memory.query);
+  answer({}, memory.rebuild);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
 

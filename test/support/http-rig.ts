@@ -6,6 +6,7 @@ import {
   intentRequestChecker,
   type NewEvent,
   type RunDetails,
+  type RunFilter,
   type RuntimeApi,
 } from '../../contract/index.ts';
 import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
@@ -72,9 +73,11 @@ export class TinyRuntime implements RuntimeApi {
     return details('cancelled').run;
   }
 
-  runs(filter?: unknown) {
+  runs(filter: RunFilter = {}) {
     this.calls.push({ runs: filter });
-    return [details(this.status_)];
+    const { tenant } = filter;
+    const all = [details(this.status_)];
+    return all.filter((one) => tenant === undefined || one.intent.policy_ctx.tenant === tenant);
   }
 
   run(runId: string) {

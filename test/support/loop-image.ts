@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,10 +19,13 @@ import { join } from 'node:path';
 export class LoopImage {
   readonly image: string;
   readonly mountPoint: string;
+  /** Where the journal begins in the image, in bytes. */
+  readonly #journalAt: number;
 
   private constructor(image: string, mountPoint: string) {
     this.image = image;
     this.mountPoint = mountPoint;
+    this.#journalAt = Number(tool('debugfs', ['-R', 'bmap <8> 0', image])) * blockSize(image);
   }
 
   /** Makes an ext4 of `megabytes` in `folder` and mounts it. */
@@ -38,9 +50,16 @@ export class LoopImage {
   /**
    * The image as it is while it is written, mounted elsewhere. The copy takes some milliseconds, so later
    * writes may be in it without earlier ones, as on a disk that reorders what it was not told to keep.
+   * A copy during which the journal's tail moved is taken again: it may hold a block from before its
+   * checkpoint beside a journal from after it, which no disk does that flushes when told to.
    */
   cutLive(folder: string, name: string): LoopImage {
-    return LoopImage.mount(folder, name, this.#copy(folder, name));
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const tail = this.#journalTail();
+      const copy = this.#copy(folder, name);
+      if (this.#journalTail() === tail) return LoopImage.mount(folder, name, copy);
+    }
+    throw new Error("the journal's tail moved during every copy: the host is too slow for this journal");
   }
 
   /** The image at one instant: the process that writes stands still until nothing moves any more. */
@@ -56,6 +75,19 @@ export class LoopImage {
       process.kill(pid, 'SIGCONT');
     }
     throw new Error('the image did not come to rest');
+  }
+
+  /** Sequence and block of the oldest transaction that a mount would replay (jbd2: s_sequence, s_start). */
+  #journalTail(): string {
+    const superblock = Buffer.alloc(32);
+    const file = openSync(this.image, 'r');
+    try {
+      readSync(file, superblock, 0, superblock.length, this.#journalAt);
+    } finally {
+      closeSync(file);
+    }
+    if (superblock.readUInt32BE(0) !== 0xc03b3998) throw new Error(`no journal at ${this.#journalAt}`);
+    return `${superblock.readUInt32BE(24)} ${superblock.readUInt32BE(28)}`;
   }
 
   #copy(folder: string, name: string): string {
@@ -98,7 +130,13 @@ export function loopMountFault(): string | undefined {
   }
 }
 
-function tool(command: string, args: readonly string[]): void {
-  const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PATH: path } });
+function blockSize(image: string): number {
+  const [, size] = /^Block size:\s*(\d+)$/m.exec(tool('dumpe2fs', ['-h', image])) ?? [];
+  if (size === undefined) throw new Error(`${image}: dumpe2fs says no block size`);
+  return Number(size);
+}
+
+function tool(command: string, args: readonly string[]): string {
+  const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
+  return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, encoding: 'utf8' });
 }

@@ -7,20 +7,21 @@ import { say } from './say.ts';
  * A process that records until it is killed. Before and after each sample it writes its count to stdout,
  * synchronously: the test knows within one sample what was received. Events go to `events.jsonl` as to a log.
  *
- * Usage: record-until-killed.ts DATA_DIR FIRST [MODE] [COMPRESSION]
+ * Usage: record-until-killed.ts DATA_DIR FIRST [MODE] [COMPRESSION] [SYNC_MS]
  * MODE continuous (default); ring: with a clip every 300 samples; episode: one after the other, each of 200 samples.
  */
-const [dataDir, first, mode = 'continuous', compression = 'none'] = process.argv.slice(2) as [
+const [dataDir, first, mode = 'continuous', compression = 'none', syncMs = '100'] = process.argv.slice(2) as [
   string,
   string,
   'continuous' | 'ring' | 'episode' | undefined,
   'none' | 'zstd' | 'lz4' | undefined,
+  string | undefined,
 ];
 const { recording: recorder, start } = makeRecording(dataDir, {
   mode,
   policies: mode === 'ring' ? [{ kind: 'ring', bag: 'bag', durationMs: 600, bytesMax: 1 << 30 }] : [],
   recorder: {
-    syncMs: 100,
+    syncMs: Number(syncMs),
     compression,
     bag: mode === 'episode' ? 'idle' : 'bag',
     segmentBytesMax: mode === 'ring' ? 300_000 : 4_000_000,

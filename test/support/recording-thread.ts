@@ -70,6 +70,11 @@ export function makeThread(dataDir: string, given: Partial<ThreadOptions> = {}) 
     thread.receive({ t: 'seal', ask });
     return answer(ask);
   };
+  const sync = () => {
+    const ask = ++asks;
+    thread.receive({ t: 'sync', ask });
+    return answer(ask);
+  };
   const useBag = (bag: string) => {
     const ask = ++asks;
     thread.receive({ t: 'bag', ask, bag });
@@ -80,5 +85,5 @@ export function makeThread(dataDir: string, given: Partial<ThreadOptions> = {}) 
     [...of('sealed'), ...of('crashed')]
       .flatMap(({ losses }) => losses?.topics ?? [])
       .reduce((sum, { dropped }) => sum + (dropped['queue_full'] ?? 0), 0);
-  return { clock, of, start, offer, drop, seal, useBag, toldDrops };
+  return { clock, of, start, offer, drop, seal, sync, useBag, toldDrops };
 }

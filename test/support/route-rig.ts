@@ -53,6 +53,8 @@ export class DeafKeySpace extends MemoryKeySpace {
   readonly #subscribed = new Map<symbol, string>();
   readonly declared: string[] = [];
   readonly undeclared: string[] = [];
+  /** Values that get lost on their way here. */
+  loses = (_value: KeyValue): boolean => false;
 
   deafen(keyExpr: string): void {
     for (const [id, expr] of this.#subscribed) if (expr === keyExpr) this.#deaf.add(id);
@@ -69,7 +71,8 @@ export class DeafKeySpace extends MemoryKeySpace {
     const inner = await super.subscribe(
       keyExpr,
       (values) => {
-        if (!this.#deaf.has(id)) onValues(values);
+        const heard = this.#deaf.has(id) ? [] : values.filter((value) => !this.loses(value));
+        if (heard.length > 0) onValues(heard);
       },
       options,
     );

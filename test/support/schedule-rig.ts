@@ -46,6 +46,8 @@ export class ScheduleLife {
   dead = false;
   /** What the runtime says to the next intents. */
   refusal: EdgeError | undefined;
+  /** What comes instead of its answers: the intents are in the log all the same. */
+  lost: EdgeError | undefined;
 
   constructor(clock: ManualClock, disk: MemoryLogDisk, specs: readonly ScheduleSpec[]) {
     disk.writer = undefined;
@@ -90,6 +92,12 @@ export class ScheduleLife {
   /** As strict as the runtime: one run per key of a principal, found in the log. */
   async #submit(request: unknown, policy_ctx: PolicyContext) {
     if (this.refusal) throw this.refusal;
+    const opened = await this.#opened(request, policy_ctx);
+    if (this.lost) throw this.lost;
+    return opened;
+  }
+
+  async #opened(request: unknown, policy_ctx: PolicyContext) {
     const { type, params = {}, priority = 5, idempotency_key, deadline } = request as IntentRequest;
     const known = intentsOf(this.#disk).find(
       ({ payload: { intent } }) =>

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutBatch } from '../../central-link/batch.ts';
 import { type AgentEvent, EdgeError, LIMITS, METHODS } from '../../contract/index.ts';
-import { FakeCentral, type Mood } from '../fakes/fake-central.ts';
+import { FakeCentral, type Mood, SlowCentral } from '../fakes/fake-central.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { makeLinkRig } from '../support/link-rig.ts';
 import { TinyLog } from '../support/tiny-log.ts';
@@ -11,8 +11,7 @@ import { TinyLog } from '../support/tiny-log.ts';
 const LANES = ['events.runtime', 'events.execution', 'events.memory', 'events.link'];
 const kinds = (events: readonly AgentEvent[]) => events.map((event) => event.kind);
 
-async function started(central: FakeCentral | undefined, fill = 0) {
-  const clock = new ManualClock();
+async function started(central: FakeCentral | undefined, fill = 0, clock = new ManualClock()) {
   const rig = makeLinkRig(clock, central);
   for (const log of Object.values(rig.logs)) log.fill(fill);
   await rig.cell.start();
@@ -242,6 +241,60 @@ describe('link cell', () => {
     await cell.stop();
   });
 
+  it('sends less at once over a line that takes long, more again when it can, and says when it is cut', async () => {
+    const clock = new ManualClock();
+    const central = new SlowCentral(clock);
+    const { clock: time, complete, own, logs, grew } = await started(central, 0, clock);
+    const pad = { phase: 'x', reason: '', facts: { pad: 'z'.repeat(100_000) } };
+    for (let n = 0; n < 60; n++) logs.runtime.append({ kind: 'run.phase', payload: pad });
+    // A push of 4 MB takes 16 s at this rate, and is given up after 10.
+    central.bytesPerMs = 250;
+    grew();
+    await time.advance(180_000);
+    complete();
+    expect(central.given).toBeLessThan(6);
+    // Nothing comes through although the question where it stands is answered: that is an outage.
+    central.bytesPerMs = 0.01;
+    for (let n = 0; n < 3; n++) logs.runtime.append({ kind: 'run.phase', payload: pad });
+    grew();
+    await time.advance(120_000);
+    const states = () =>
+      own.events.flatMap(({ kind, payload }) =>
+        kind === 'link.state' ? [(payload as { state: string }).state] : [],
+      );
+    expect(states()).toEqual(['connected', 'disconnected']);
+    central.bytesPerMs = 25_000;
+    for (let n = 0; n < 200; n++) logs.runtime.append({ kind: 'run.phase', payload: pad });
+    grew();
+    await time.advance(120_000);
+    complete();
+    expect(states()).toEqual(['connected', 'disconnected', 'connected']);
+    expect(central.largest).toBeGreaterThan(2_000_000);
+  });
+
+  it('is connected for the lanes that go on, where one stands still after a push that got no answer', async () => {
+    const clock = new ManualClock();
+    const central = new SlowCentral(clock);
+    const { clock: time, own, logs, grew } = await started(central, 3, clock);
+    await time.advance(1_000);
+    const pad = { phase: 'x', reason: '', facts: { pad: 'z'.repeat(100_000) } };
+    for (let n = 0; n < 3; n++) logs.runtime.append({ kind: 'run.phase', payload: pad });
+    central.bytesPerMs = 15;
+    grew();
+    await time.advance(15_000);
+    expect(central.given).toBeGreaterThan(0);
+    // And now it takes nothing of this size at all.
+    central.bytesPerMs = Number.POSITIVE_INFINITY;
+    central.bytesMost = 50_000;
+    await time.advance(60_000);
+    logs.memory.fill(5);
+    grew();
+    await time.advance(60_000);
+    expect(central.held('events.memory').length).toBe(logs.memory.events.length);
+    const states = own.events.filter(({ kind }) => kind === 'link.state').map(({ payload }) => payload);
+    expect(states.at(-1)).toMatchObject({ state: 'connected' });
+  });
+
   it('goes on without a log that cannot be read', async () => {
     const central = new FakeCentral();
     const { settle, logs, complete, clock, cell, ask } = await started(central, 10);
@@ -298,10 +351,14 @@ describe('cutBatch', () => {
         payload: { phase: 'x', reason: '', facts: { pad: 'z'.repeat(200_000) } },
       });
     }
-    const batch = cutBatch(log.reader(), 0, 500);
+    const { LINK_BATCH_BYTES_MAX: most } = LIMITS;
+    const batch = cutBatch(log.reader(), 0, most);
     expect(batch).toHaveLength(20);
-    expect(cutBatch(log.reader(), 39, 500)).toHaveLength(1);
-    expect(cutBatch(log.reader(), 40, 500)).toHaveLength(0);
-    expect(cutBatch(log.reader(), 5, 3).map((event) => event.seq)).toEqual([6, 7, 8]);
+    expect(cutBatch(log.reader(), 39, most)).toHaveLength(1);
+    expect(cutBatch(log.reader(), 40, most)).toHaveLength(0);
+    expect(cutBatch(log.reader(), 5, 700_000).map((event) => event.seq)).toEqual([6, 7, 8]);
+    expect(cutBatch(log.reader(), 5, 1).map((event) => event.seq)).toEqual([6]);
+    const small = new TinyLog('runtime').fill(2_000);
+    expect(cutBatch(small.reader(), 0, most)).toHaveLength(LIMITS.LINK_BATCH_EVENTS_MAX);
   });
 });

@@ -53,6 +53,16 @@ describe('configuration', () => {
       '[daemon]\ncells = "threads"',
       { line: 2, key: 'daemon.cells', expected: /"forked", "inline"/ },
     ],
+    [
+      'a clock that is none',
+      '[robot]\nclock = "ntp"',
+      { line: 2, key: 'robot.clock', expected: /"shared", "own"/ },
+    ],
+    [
+      'a name of a host with its port',
+      '[api]\nhost_names = ["robot7.local", "robot7.local:7601"]',
+      { line: 2, key: 'api.host_names', expected: /without scheme and port/ },
+    ],
     ['a table that is a value', 'api = 3', { line: 1, key: 'api', expected: /a table/ }],
     [
       'a bad topic',
@@ -78,6 +88,13 @@ describe('configuration', () => {
     const out = (type: string) => `[[ros.topics]]\ntopic = "/x"\ndirection = "out"\ntype = "${type}"`;
     expect(faultsOf(out('sensor_msgs/msg/LaserScan'))[0]!.expected).toMatch(/velocity command/);
     expect(faultsOf(out('geometry_msgs/msg/Twist'))).toEqual([]);
+  });
+
+  it('takes names of this host in any spelling, and nothing that stands for every name', () => {
+    const { config, faults } = readConfig('[api]\nhost_names = ["Robot7.local", "robot-7.example"]', 'f', {});
+    expect([config.api.host_names, faults]).toEqual([['robot7.local', 'robot-7.example'], []]);
+    for (const name of ['*', '*.example', '', 'http://robot7', '[::1]', 'a..b', '-a', 'robot7.local.'])
+      expect(faultsOf(`[api]\nhost_names = ["${name}"]`), name).toHaveLength(1);
   });
 
   it('names the line of a syntax error', () => {

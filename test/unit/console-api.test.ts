@@ -3,9 +3,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 /** How the pages of the console reach their server, without a page. */
 vi.stubGlobal('sessionStorage', { getItem: () => 'token' });
-const { call, read } = await import(join(import.meta.dirname, '..', '..', 'console', 'api.js'));
+vi.stubGlobal('document', { hidden: false });
+const { call, callFirst, read } = await import(join(import.meta.dirname, '..', '..', 'console', 'api.js'));
 
-type Asked = { signal: AbortSignal | undefined; headers: Record<string, string> };
+type Asked = { method?: string; signal: AbortSignal | undefined; headers: Record<string, string> };
 const asked: Asked[] = [];
 /** Gives up with the signal, as a browser does. */
 const deaf = (options: Asked) =>
@@ -28,12 +29,26 @@ describe('what a page asks', () => {
     await expect(read('/v1/status', 20)).rejects.toThrow('no answer within 0.02 s');
   });
 
-  it('has it without being told, and none for what never ends', async () => {
+  it('has it without being told, and shows its token', async () => {
     answer(async () => ({ status: 200 }));
     await call('/v1/status');
-    await call('/v1/events', { answerMs: Infinity, headers: { 'last-event-id': '7' } });
-    expect(asked.map(({ signal }) => signal instanceof AbortSignal)).toEqual([true, false]);
+    await call('/v1/events', { headers: { 'last-event-id': '7' } });
+    expect(asked.map(({ signal }) => signal instanceof AbortSignal)).toEqual([true, true]);
     expect(asked[1]!.headers).toEqual({ 'last-event-id': '7', authorization: 'Bearer token' });
     expect(asked[1]).not.toHaveProperty('answerMs');
+  });
+
+  it('makes way for a stop, and is asked again after it', async () => {
+    answer(({ method, signal }) => (method === 'POST' ? stopped.promise : deaf({ signal } as Asked)));
+    const stopped = Promise.withResolvers<object>();
+    const reading = read('/v1/status');
+    await expect.poll(() => asked.length).toBe(1);
+    const stopping = callFirst('/v1/estop');
+    await expect.poll(() => asked.map(({ method }) => method ?? 'GET')).toEqual(['GET', 'POST']);
+    expect(asked[0]!.signal!.aborted).toBe(true);
+    answer(async () => ({ ok: true, status: 200, json: async () => ({ robot_id: 'tb1' }) }));
+    stopped.resolve({ ok: true, status: 200 });
+    expect(await stopping).toMatchObject({ ok: true });
+    expect(await reading).toEqual({ robot_id: 'tb1' });
   });
 });

@@ -166,6 +166,7 @@ const CLEAR: Sensing = {
   obstacles: obstacles(),
   scanAgeMs: 50,
   odometryAgeMs: 20,
+  lateMs: 0,
   twist: { linear: 0, angular: 0 },
   bumped: false,
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { specOf } from '../../daemon/compose/controllers.ts';
+import { specOf, speedTopics } from '../../daemon/compose/controllers.ts';
 import { readConfig, showDefaults } from '../../daemon/config.ts';
 
 const GOOD = `
@@ -41,6 +41,23 @@ describe('[[controllers]]', () => {
     });
   });
 
+  it('names the topics that carry speeds of joints, but for those that carry positions too', () => {
+    const velocity = GOOD.replace('joints = ["a", "b"]', 'kind = "velocities"\njoints = ["a", "b"]');
+    const topics = (toml: string) => speedTopics(readConfig(toml, 'robot.toml', {}).config);
+    expect(topics(velocity)).toMatchObject([
+      { topic: '/commands', type: 'std_msgs/msg/Float64MultiArray', speeds: 2 },
+    ]);
+    expect(topics(GOOD)).toEqual([]);
+    expect(topics(velocity + GOOD.replace('name = "arm"', 'name = "other"'))).toEqual([]);
+    expect(topics(`${velocity}\n[gate]\ncommands = "/commands"`)).toEqual([]);
+  });
+
+  it('takes positions at any rate, and speeds as often as they have to be renewed', () => {
+    const slow = GOOD.replace('100 Hz', '1 Hz');
+    expect(faultsOf(slow)).toEqual([]);
+    expect(faultsOf(slow.replace('1 Hz"', '4 Hz"\nkind = "velocities"'))).toEqual([]);
+  });
+
   it('a base has two numbers and measures no joints', () => {
     const { config } = readConfig(GOOD.replace('joints = ["a", "b"]', 'kind = "twist"'), 'robot.toml', {});
     expect(specOf(config.controllers[0]!)).toMatchObject({
@@ -62,6 +79,18 @@ describe('[[controllers]]', () => {
       'joints = ["a"]\nstarvation = "retract"',
       'controllers[1].retract',
       '1 positions',
+    ],
+    [
+      'rate = "100 Hz"',
+      'rate = "3.9 Hz"\nkind = "velocities"',
+      'controllers[1].rate',
+      'at least 4 Hz beside kind = "velocities": a speed that is not renewed within 300 ms is followed by zeros',
+    ],
+    [
+      'rate = "100 Hz"\noutput = "/commands"\njoints = ["a", "b"]',
+      'rate = "2 Hz"\noutput = "/commands"\nkind = "twist"',
+      'controllers[1].rate',
+      'at least 4 Hz beside kind = "twist"',
     ],
     ['age_max = "80 ms"', 'age_max = 80', 'controllers[1].inputs', 'age_max = a duration'],
     ['age_max = "80 ms"', 'rate = "1 Hz"', 'controllers[1].inputs', 'not "rate"'],

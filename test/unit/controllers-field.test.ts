@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ControllerView } from '../../contract/core.ts';
+import type { ControllerView, TopicSpec } from '../../contract/core.ts';
 import { makeControllers } from '../../daemon/compose/controllers.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
@@ -106,6 +106,38 @@ describe('controllers in the field', () => {
     await bench.run(30);
     // It is measured at 0.1 all the while.
     expect(decodeFloat64MultiArray(bench.sent[before]!.bytes)[0]).toBeLessThan(0.15);
+  });
+
+  it('joints that were driven by velocity are told to stand until somebody takes it, for a while', async () => {
+    const advertised: TopicSpec[] = [];
+    const output = { topic: '/speeds', kind: 'velocities', stamped: false, names: ['a', 'b'] } as const;
+    bench = new ControllersBench([controllerSpec({ output })], {
+      advertise: async (topic) => void advertised.push(topic),
+    });
+    await bench.run(20);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    // Who carries the commands has to know that they are speeds, and of how many joints.
+    expect(advertised).toMatchObject([{ topic: '/speeds', speeds: 2 }]);
+    await bench.run(300);
+    expect([...decodeFloat64MultiArray(bench.sent.at(-1)!.bytes)]).not.toEqual([0, 0]);
+    bench.connected = false;
+    bench.desk.stop('arm', 'robot.stop');
+    await bench.run(200);
+    const before = bench.sent.length;
+    bench.connected = true;
+    await bench.run(2_000);
+    const after = bench.sent.slice(before).map(({ bytes }) => [...decodeFloat64MultiArray(bytes)]);
+    expect(after).toEqual([[0, 0]]);
+    // A robot that is away for good is not waited for.
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(100);
+    bench.connected = false;
+    bench.desk.stop('arm', 'robot.stop');
+    await bench.run(5_000);
+    const later = bench.sent.length;
+    bench.connected = true;
+    await bench.run(2_000);
+    expect(bench.sent.length).toBe(later);
   });
 
   it('a gate that refuses every other step writes an event a second, not fifty', async () => {

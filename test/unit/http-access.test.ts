@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { EdgeError, type PolicyContext } from '../../contract/index.ts';
+import { EdgeError, type PolicyContext, type RunDetails, type RunFilter } from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
 import { answerAll } from '../support/http-answers.ts';
 import { type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
+import { uuid } from '../support/tiny-log.ts';
 
 /** What tokens other than the robot's own open: an API that predates them took everybody for its operator. */
 let rig: Rig;
@@ -43,6 +44,7 @@ describe('who is no operator', () => {
     ['/v1/ros/services/call', { service: '/s', type: 'std_srvs/srv/Trigger', request: {} }],
     ['/v1/recorder/seal', {}],
     ['/v1/link/sync', {}],
+    ['/v1/lake/rebuild', {}],
     [`/v1/questions/${RUN_ID}/answer`, { answer: 'go left' }],
   ])('moves, records and calls nothing: %s', async (path, body) => {
     const asked = await start();
@@ -113,6 +115,27 @@ describe('a guest', () => {
       expect((await rig.get(path, as('guest'))).status).toBe(403);
     expect((await rig.post('/v1/query', { sql: 'select 1' }, as('guest'))).status).toBe(403);
     expect((await rig.post('/v1/robot/navigate', POSE, as('guest'))).status).toBe(403);
+  });
+
+  it('finds its own runs also where many of others are newer', async () => {
+    await start();
+    const [run] = rig.runtime.runs();
+    const ofTenant = (tenant: string, run_id: string) => ({
+      ...run!,
+      run: { ...run!.run, run_id },
+      intent: { ...run!.intent, policy_ctx: { ...run!.intent.policy_ctx, tenant } },
+    });
+    const all = [ofTenant('local', uuid(3)), ofTenant('local', uuid(2)), ofTenant('acme', uuid(1))];
+    rig.runtime.runs = ({ tenant, limit = 100 }: RunFilter = {}) =>
+      all
+        .filter((one) => (tenant ?? one.intent.policy_ctx.tenant) === one.intent.policy_ctx.tenant)
+        .slice(0, limit);
+    const listed = async (who?: string) => {
+      const answer = await rig.get('/v1/runs?limit=2', who === undefined ? {} : as(who));
+      return ((await answer.json()) as { runs: RunDetails[] }).runs.map((one) => one.run.run_id);
+    };
+    expect(await listed('guest')).toEqual([uuid(1)]);
+    expect(await listed()).toEqual([uuid(3), uuid(2)]);
   });
 
   it('stops the robot all the same', async () => {

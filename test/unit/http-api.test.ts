@@ -271,7 +271,7 @@ describe('API', () => {
       '/v1/inference/vla/cancel',
       '/v1/inference/wires',
       '/v1/intents',
-      ...['/v1/lease', '/v1/lease/renew', '/v1/lease/return'],
+      ...['/v1/lake/rebuild', '/v1/lease', '/v1/lease/renew', '/v1/lease/return'],
       '/v1/link/sync',
       '/v1/mcp/servers',
       '/v1/mcp/servers/{server}/allow',

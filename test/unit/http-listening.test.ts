@@ -34,6 +34,22 @@ describe('listening', () => {
     rmSync(dir, { recursive: true });
   });
 
+  it('answers to the names it was given, and says which key gives it one', async () => {
+    const rig = await startRig({ hostNames: ['robot7.local'] });
+    const { port } = new URL(rig.url);
+    const ask = (host: string) =>
+      new Promise<string>((resolve, reject) => {
+        const headers = { host, origin: `http://${host}`, authorization: `Bearer ${TOKEN}` };
+        httpGet({ port, host: '127.0.0.1', path: '/v1/runs', headers }, (response) => {
+          let text = `${response.statusCode} `;
+          response.on('data', (piece) => (text += piece)).on('end', () => resolve(text));
+        }).on('error', reject);
+      });
+    for (const host of [`robot7.local:${port}`, 'ROBOT7.local']) expect(await ask(host)).toMatch(/^200 /);
+    expect(await ask('robot8.local')).toMatch(/^403 .*api\.host_names/);
+    await rig.stop();
+  });
+
   it('goes without a token only on loopback', async () => {
     const rig = await startRig({ auth: { kind: 'none' } });
     expect((await fetch(`${rig.url}/v1/runs`)).status).toBe(200);

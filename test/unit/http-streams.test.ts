@@ -62,6 +62,26 @@ describe('event streams', () => {
     expect(JSON.parse((await reading)[0]!.data)).toEqual(event);
   });
 
+  it('gives what is new to one who asks now and then, without holding the connection', async () => {
+    fill(10);
+    const look = async (cursor?: string) => {
+      const response = await rig.get('/v1/events?follow=false&since=now', {
+        accept: 'text/event-stream',
+        ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
+      });
+      expect(response.headers.get('content-type')).toContain('text/event-stream');
+      return readSse(response, 99);
+    };
+    // Nothing happened yet, and the next look is to begin here all the same.
+    const [end, ...none] = await look();
+    expect([end!.event, none]).toEqual(['end', []]);
+    const appended = [1, 2].map((n) => rig.logs.memory.append(phase(n)));
+    const second = await look(end!.id);
+    expect(second.slice(0, -1).map(({ data }) => JSON.parse(data))).toEqual(appended);
+    expect((await look(second[0]!.id)).length).toBe(2);
+    expect((await look(second.at(-1)!.id)).map(({ event }) => event)).toEqual(['end']);
+  });
+
   it('filters by kind and run', async () => {
     fill(40);
     const other = uuid(44);

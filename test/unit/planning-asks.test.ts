@@ -8,6 +8,23 @@ import { drive, planRig } from '../support/plan-rig.ts';
 import { PERSON, type RuntimeRig } from '../support/runtime-rig.ts';
 
 const end = (rig: RuntimeRig) => rig.of('run.finished')[0]!.payload;
+
+/** Rejections that nobody takes while this goes on: each of them ends a cell. */
+async function strayRejections(work: () => Promise<void>): Promise<unknown[]> {
+  const stray: unknown[] = [];
+  const before = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (thrown) => stray.push(thrown));
+  try {
+    await work();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return stray;
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of before) process.on('unhandledRejection', listener);
+  }
+}
+
 const drives = (robot: FakeRobot) => robot.orders.filter((order) => order.startsWith('maneuver'));
 
 describe('whoever only wants the plan', () => {
@@ -103,6 +120,33 @@ describe('whoever only wants the plan', () => {
     await expect(settled(rig, deskOf(rig).infer({ goal: 'go' }, PERSON, 5_000))).resolves.toHaveProperty(
       'plan',
     );
+  });
+
+  it('brings nothing down where the run came too late and the log refuses that it is ended', async () => {
+    const rig = planRig(() => [drive(0.1)]);
+    await rig.cell.start();
+    const { cell, clock } = rig;
+    let cancels = 0;
+    const runtime = {
+      run: cell.run.bind(cell),
+      runs: cell.runs.bind(cell),
+      submit: async (...asked: Parameters<typeof cell.submit>) => {
+        await new Promise<void>((resolve) => void clock.after(2_000, resolve));
+        return await cell.submit(...asked);
+      },
+      cancel: async () => {
+        cancels += 1;
+        throw new EdgeError('log.failed', { operation: 'append', subject: 'runtime', message: 'disk full' });
+      },
+    };
+    const desk = new PlanDesk({ runtime, reader: rig.context.log.reader(), clock });
+    const stray = await strayRejections(async () => {
+      await expect(settled(rig, desk.infer({ goal: 'go' }, PERSON, 1_000))).rejects.toMatchObject({
+        code: 'deadline.exceeded',
+      });
+      await rig.until(() => cancels === 1, 'it is told to end');
+    });
+    expect(stray).toEqual([]);
   });
 
   it('hears why there is none, typed', async () => {

@@ -1,6 +1,9 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Sample } from '../../contract/index.ts';
 import { ChannelTable } from '../../daemon/execution/recorder/channel-table.ts';
+import { makeFolder, makeRecorder } from '../support/recorder.ts';
 
 const sampleOf = (topic: string): Sample => ({
   topic,
@@ -20,4 +23,19 @@ it('a topic beyond the channels of a file is told once and counted as such; a na
   expect(reports).toEqual([expect.stringMatching(/^\/a: not recorded/)]);
   expect(table.find(sampleOf('/t7'))).toMatchObject({ id: 7 });
   expect(table.add(sampleOf('/a\nb'))).toBe('malformed');
+});
+
+it('topics are recorded and counted also where the memory for the counts of a crash is gone', async () => {
+  const { dataDir, remove } = makeFolder();
+  const { recorder, ledger } = makeRecorder(dataDir, { intakeDir: join(dataDir, 'intake') });
+  mkdirSync(join(dataDir, 'intake'));
+  await recorder.start();
+  rmSync(join(dataDir, 'intake'), { recursive: true });
+  // More topics than the counts have room for at first.
+  for (let i = 0; i < 200; i++) recorder.offer(sampleOf(`/t${i}`));
+  await recorder.sealNow();
+  expect(ledger.lines().length).toBe(200);
+  expect(ledger.lines().every(({ received, written }) => received === 1 && written === 1)).toBe(true);
+  await recorder.stop();
+  remove();
 });

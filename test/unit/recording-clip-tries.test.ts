@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClipInfo, EdgeError, IdSource, type NewEvent } from '../../contract/index.ts';
@@ -23,13 +23,25 @@ function makeClips() {
   const clock = new ManualClock();
   const events: NewEvent[] = [];
   const reports: string[] = [];
-  const state: { fault: Error | undefined; sealFault: Error | undefined; tries: number; seals: number } = {
-    ...{ fault: failed(true), sealFault: undefined, tries: 0, seals: 0 },
+  type Fault = Error | undefined;
+  const state: {
+    fault: Fault;
+    syncFault: Fault;
+    sealFault: Fault;
+    syncing?: Promise<void>;
+    tries: number;
+    seals: number;
+  } = {
+    ...{ fault: failed(true), syncFault: undefined, sealFault: undefined, tries: 0, seals: 0 },
   };
   const recorder = {
     bag: 'bag',
     newestNs: 1_700_000_000_000_000_000n,
     arrivedSince: undefined,
+    syncNow: async () => {
+      await state.syncing;
+      if (state.syncFault) throw state.syncFault;
+    },
     sealNow: async () => {
       state.seals += 1;
       if (state.sealFault) throw state.sealFault;
@@ -49,7 +61,9 @@ function makeClips() {
     (length) => randomBytes(length),
   );
   const report = (_level: string, message: string) => void reports.push(message);
-  const clips = new Clips({ clock, ids, dataDir, recorder, preMs: 100, postMs: 0, report });
+  const cut: string[] = [];
+  const onCut = ({ path }: { path: string }) => void cut.push(path);
+  const clips = new Clips({ clock, ids, dataDir, recorder, preMs: 100, postMs: 0, onCut, report });
   /** Time passes, and promises that wait for the disk come to their end. */
   const pass = async (ms: number) => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -57,7 +71,7 @@ function makeClips() {
     await new Promise((resolve) => setImmediate(resolve));
   };
   const orders = () => readdirSync(join(dataDir, 'bags', '.clips')).length;
-  return { clips, state, events, reports, pass, orders };
+  return { clips, state, events, reports, cut, pass, orders };
 }
 
 describe('a clip that fails', () => {
@@ -118,6 +132,29 @@ describe('a clip that fails', () => {
     expect(reports).toHaveLength(2);
     expect(clips.neededFromNs()).toBeUndefined();
     expect(orders()).toBe(1);
+  });
+
+  it('is refused, and leaves no order, where what came before it cannot be made durable', async () => {
+    const { clips, state, events, orders } = makeClips();
+    mkdirSync(join(dataDir, 'bags', '.clips'), { recursive: true });
+    state.syncFault = failed(true);
+    await expect(clips.record({ trigger: 'api', reason: '' })).rejects.toThrow('no luck');
+    expect(clips.neededFromNs()).toBeUndefined();
+    expect([state.tries, orders(), events.length]).toEqual([0, 0, 0]);
+  });
+
+  it('that is asked for again meanwhile is answered when the first is', async () => {
+    const { clips, state } = makeClips();
+    const clipId = '01a2028d-0d9d-7000-8508-bc3e19789d7d';
+    const disk = Promise.withResolvers<void>();
+    state.syncing = disk.promise;
+    const request = { trigger: 'api', reason: '', clipId };
+    const refused = async (asked: Promise<unknown>) => await asked.then(() => 'made', String);
+    const asks = [request, request, { ...request, wait: true }].map((one) => refused(clips.record(one)));
+    await until(() => clips.neededFromNs() !== undefined, 'the first to wait for the disk');
+    disk.reject(failed(true));
+    for (const answer of await Promise.all(asks)) expect(answer).toContain('no luck');
+    expect(clips.neededFromNs()).toBeUndefined();
   });
 
   it('for want of samples is none, and its order goes', async () => {

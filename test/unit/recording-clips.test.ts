@@ -305,6 +305,29 @@ describe('a quota', () => {
   });
 });
 
+describe('a quota while it is recorded', () => {
+  it('counts clips and imported segments as they come', async () => {
+    const { recording, events, start, stop } = makeRecording(dataDir, {
+      policies: [{ kind: 'quota', bytesMax: 650_000 }],
+    });
+    await start();
+    recording.offer(sampleOf('/image', 0, 200_000));
+    for (let n = 0; n < 3; n++)
+      await recording.clip({ trigger: `t${n}`, reason: '', preMs: 10, postMs: 0, wait: true });
+    const evicted = () => payloads(events, 'segment.evicted').map(({ path, reason }) => `${path} ${reason}`);
+    await until(() => evicted().length === 1, 'the oldest to go');
+    expect(evicted()).toEqual(['bags/bag/bag_0.mcap quota']);
+    mkdirSync(join(dataDir, 'bags', 'imported'));
+    writeFileSync(join(dataDir, 'bags', 'imported', 'imported_0.mcap'), new Uint8Array(200_000));
+    const path = 'bags/imported/imported_0.mcap';
+    const facts = { sha256: '0'.repeat(64), messages: 1, topics: {}, repaired: false };
+    recording.adopted({ bag: 'imported', path, bytes: 200_000, start_ns: '1', end_ns: '2', ...facts });
+    await until(() => evicted().length === 2, 'the oldest clip to go');
+    expect(evicted()[1]).toContain('bags/clip-');
+    await stop();
+  });
+});
+
 describe('a condition', () => {
   const trigger = {
     name: 'high',

@@ -121,6 +121,72 @@ describe('episodes', () => {
     await stop();
   });
 
+  it('are whole when the order to stop is given again, where the disk refused it once', async () => {
+    const { recording, events, start, stop } = make();
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'kept' });
+    for (let i = 0; i < 5; i++) recording.offer(sampleOf('/a', i));
+    const inTheWay = join(bagOf(bag), 'episode.json.tmp');
+    mkdirSync(inTheWay);
+    await expect(recording.episodes.stop({ success: true })).rejects.toThrow();
+    rmdirSync(inTheWay);
+    expect(await recording.episodes.stop({ success: true })).toMatchObject({ bag, messages: 5 });
+    expect(payloads(events, 'episode.discarded')).toEqual([]);
+    await stop();
+    const next = make();
+    await next.start();
+    expect(next.recording.episodes.list()).toMatchObject([
+      { bag, label: 'kept', success: true, messages: 5 },
+    ]);
+    await next.stop();
+  });
+
+  it('are whole also where the disk was full for a while after they ended, or the daemon is stopped then', async () => {
+    const { recording, events, start, stop, reports } = make({ retryMs: 50 });
+    await start();
+    const failed = () => reports.filter((line) => line.includes('recording failed')).length;
+    for (const [n, label] of ['again', 'stopped'].entries()) {
+      const { bag } = await recording.episodes.start({ label });
+      recording.offer(sampleOf('/a', n));
+      const inTheWay = join(bagOf(bag), 'episode.json.tmp');
+      mkdirSync(inTheWay);
+      await expect(recording.episodes.stop({ success: true })).rejects.toThrow();
+      rmdirSync(inTheWay);
+      if (label === 'stopped') continue;
+      // The idle recorder fails as well, and recovers.
+      recording.recorder.paused = false;
+      const active = join(bagOf(bag), `${bag}_1.mcap.active`);
+      mkdirSync(active);
+      recording.recorder.offer(sampleOf('/a', 9));
+      recording.recorder.paused = true;
+      await until(() => failed() > 0, 'the recorder to fail');
+      rmdirSync(active);
+      await until(() => recording.recorder.status().state === 'recording', 'the recorder to go on');
+      expect(await recording.episodes.stop({})).toMatchObject({ bag, success: true, messages: 1 });
+    }
+    await stop();
+    expect(payloads(events, 'episode.discarded')).toEqual([]);
+    const next = make();
+    await next.start();
+    const labels = next.recording.episodes.list().map(({ label, success }) => `${label} ${success}`);
+    expect(labels.sort()).toEqual(['again true', 'stopped true']);
+    await next.stop();
+  });
+
+  it('go on where they could not be discarded', async () => {
+    const { recording, start, stop } = make();
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'kept' });
+    recording.offer(sampleOf('/a', 0));
+    const inTheWay = join(bagOf(bag), 'episode.discarded.json.tmp');
+    mkdirSync(inTheWay);
+    await expect(recording.episodes.discard({ reason: 'blurred' })).rejects.toThrow();
+    recording.offer(sampleOf('/a', 1));
+    rmdirSync(inTheWay);
+    expect(await recording.episodes.stop({})).toMatchObject({ bag, messages: 2 });
+    await stop();
+  });
+
   it('are none where the recorder failed for a while', async () => {
     const { recorder, recording, reports, start, stop } = make({ retryMs: 50 });
     await start();

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BagFolder } from '../../daemon/execution/recorder/bag-folder.ts';
@@ -27,6 +27,93 @@ describe('a recording whose process ends at the wrong moment', () => {
     await second.start();
     await second.stop();
     expect(await numbersIn(bagAt(asked.bag))).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+  });
+
+  it('has the clip that was acknowledged at that moment, long before the next sync', async () => {
+    const first = makeRecording(dataDir, { recorder: { syncMs: 3_600_000 } });
+    await first.start();
+    for (let i = 0; i < 100; i++) first.recording.offer(sampleOf('/a', i));
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 9, postMs: 3_600_000 });
+    // What a kill leaves.
+    const left = makeFolder();
+    cpSync(dataDir, left.dataDir, { recursive: true });
+    await first.stop();
+
+    const second = makeRecording(left.dataDir);
+    await second.start();
+    await second.stop();
+    expect(second.reports).toEqual([]);
+    const numbers = await numbersIn(join(left.dataDir, 'bags', asked.bag));
+    expect(numbers).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+    left.remove();
+  });
+
+  it('keeps the order of a clip while its segment cannot be repaired', async () => {
+    const first = makeRecording(dataDir, { recorder: { syncMs: 3_600_000 } });
+    await first.start();
+    for (let i = 0; i < 100; i++) {
+      first.recording.offer(sampleOf('/a', i));
+      if (i === 94) await first.recorder.sealNow();
+    }
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 9, postMs: 3_600_000 });
+    const left = makeFolder();
+    cpSync(dataDir, left.dataDir, { recursive: true });
+    await first.stop();
+
+    // A start at which the disk does not give the segment back.
+    const active = join(left.dataDir, 'bags', 'bag', 'bag_1.mcap.active');
+    renameSync(active, join(left.dataDir, 'aside'));
+    mkdirSync(active);
+    const second = makeRecording(left.dataDir);
+    await second.start();
+    await second.stop();
+    expect(payloads(second.events, 'clip.recorded')).toEqual([]);
+    rmSync(active, { recursive: true });
+    renameSync(join(left.dataDir, 'aside'), active);
+    const third = makeRecording(left.dataDir);
+    await third.start();
+    await third.stop();
+    const numbers = await numbersIn(join(left.dataDir, 'bags', asked.bag));
+    expect(numbers).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+    left.remove();
+  });
+
+  it('has the clip in the end of what there is, where a segment is never repaired', async () => {
+    const first = makeRecording(dataDir, { recorder: { syncMs: 3_600_000 } });
+    await first.start();
+    for (let i = 0; i < 100; i++) first.recording.offer(sampleOf('/a', i));
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 9, postMs: 3_600_000 });
+    await first.stop();
+    const recorded = { state: 'whole' as const, messages: 10 };
+    mkdirSync(join(bagAt('bag'), 'bag_900.mcap.active'));
+
+    const next = makeRecorder(dataDir);
+    await next.recorder.start();
+    const left = next.recorder.cutClip(asked, { left: 'waits' });
+    await expect(left).rejects.toMatchObject({ code: 'recorder.failed', retryable: true });
+    expect(await next.recorder.cutClip(asked, { left: 'last' })).toMatchObject({ info: recorded });
+    await next.recorder.stop();
+  });
+
+  it('tells what was deleted, also where its bag cannot be tidied at the next start', async () => {
+    const first = makeRecorder(dataDir, { bag: 'one' });
+    await first.recorder.start();
+    for (let i = 0; i < 2; i++) {
+      first.recorder.offer(sampleOf('/a', i));
+      await first.recorder.sealNow();
+    }
+    await first.recorder.stop();
+    const idle = await BagFolder.open(dataDir, 'idle');
+    const eviction = { paths: ['bags/one/one_0.mcap'], reason: 'quota', isKept: false } as const;
+    const obstacle = join(bagAt('one'), 'metadata.yaml.tmp');
+    mkdirSync(obstacle);
+    // Killed when the file was gone and nothing was told.
+    await expect(evict(dataDir, idle, eviction, () => {})).rejects.toThrow();
+    const second = makeRecorder(dataDir, { bag: 'idle' });
+    await second.recorder.start();
+    await second.recorder.stop();
+    expect(payloads(second.events, 'segment.evicted')).toMatchObject([{ path: 'bags/one/one_0.mcap' }]);
+    expect(readdirSync(bagAt('.evicted'))).toEqual([]);
   });
 
   it('leaves a note of an eviction until nothing of it is to be done', async () => {

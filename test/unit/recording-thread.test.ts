@@ -126,6 +126,27 @@ describe('a segment that could not be sealed', () => {
     expect(rig.toldDrops()).toBe(3);
   });
 
+  it('refuses whoever wants all of it durable: what its sync did not take may be nowhere', async () => {
+    const probe = await open(join(dataDir, 'probe'), 'w');
+    const handles: Pick<FileHandle, 'datasync'> = Object.getPrototypeOf(probe);
+    await probe.close();
+    const rig = makeThread(dataDir);
+    await rig.start();
+    rig.offer();
+    expect(await rig.sync()).toMatchObject({ t: 'done' });
+    rig.offer();
+    vi.spyOn(handles, 'datasync').mockImplementationOnce(() => Promise.reject(new Error('EIO: fdatasync')));
+    expect(await rig.sync()).toMatchObject({ t: 'refused' });
+    // The fault is heard by the recorder too: the segment is left, and no other is open.
+    await rig.clock.advance(50);
+    await until(() => rig.of('state').at(-1)?.state === 'failed', 'the segment to be left');
+    expect(await rig.sync()).toMatchObject({ t: 'refused', error: { code: 'recorder.failed' } });
+    await rig.clock.advance(1_050);
+    expect(await rig.sync()).toMatchObject({ t: 'done' });
+    await rig.seal();
+    expectWhole(rig, 2);
+  });
+
   it('refuses whoever has the recording sealed, or wants to go on in another bag', async () => {
     const rig = makeThread(dataDir);
     await rig.start();

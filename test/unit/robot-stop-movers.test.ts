@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type {
-  CellContext,
-  GoalHandle,
-  GoalResult,
-  MessageValue,
-  MotionResult,
-  NewEvent,
-  RosActions,
+import {
+  type CellContext,
+  type GoalHandle,
+  type GoalResult,
+  METHODS,
+  type MessageValue,
+  type MotionResult,
+  type NewEvent,
+  type RosActions,
 } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
+import { ArmService } from '../../daemon/execution/arm-service.ts';
 import { BagPlayer, busSink, type PlayableBag } from '../../daemon/execution/bag-player.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { RosGoals } from '../../daemon/execution/ros-goals.ts';
@@ -164,6 +166,100 @@ describe('a motion', () => {
     actuation.cancel('m', 'the caller hung up');
     await moved;
     expect(signals).toEqual([true]);
+  });
+});
+
+describe('a stop', () => {
+  /** The robot stands when the test says so, each stop by itself. */
+  function slow() {
+    const standing: (() => void)[] = [];
+    const made = rig();
+    const context = {
+      name: 'execution',
+      clock: made.clock,
+      bus: new FakeBus(made.clock),
+      report: () => {},
+      emit: async () => {},
+    } as unknown as CellContext;
+    const actuation = new Actuation(context, [() => new Promise((resolve) => standing.push(resolve))]);
+    const begun: boolean[] = [];
+    const start = async (signal: AbortSignal) => {
+      begun.push(signal.aborted);
+      return RESULT;
+    };
+    return { ...made, actuation, context, standing, begun, start };
+  }
+
+  it.each(['stop', 'emergency'] as const)(
+    'ends what moves and what waits at once, not when all of the robot stands (%s)',
+    async (how) => {
+      const { actuation, standing } = slow();
+      const signals: AbortSignal[] = [];
+      const end = Promise.withResolvers<MotionResult>();
+      const start = (signal: AbortSignal) => {
+        signals.push(signal);
+        return end.promise;
+      };
+      const motions = [actuation.move('a', 'runtime', start), actuation.move('b', 'runtime', start)];
+      await turn();
+      const stopped = actuation[how]('somebody is in the way');
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+      end.resolve(RESULT);
+      await Promise.all(motions);
+      for (const stand of standing) stand();
+      await stopped;
+    },
+  );
+
+  it('lets a motion that takes the lease from a weaker holder begin behind it', async () => {
+    const { actuation, standing, begun, start } = slow();
+    await actuation.lease.acquire('policy', LEASE_PRIORITIES.policy, 60_000);
+    const moved = actuation.move('m', 'runtime', start);
+    await turn();
+    expect(begun).toEqual([]);
+    standing[0]!();
+    await moved;
+    expect(begun).toEqual([false]);
+  });
+
+  it('that comes while a motion waits for the lease ends that motion too', async () => {
+    const { actuation, standing, begun, start } = slow();
+    await actuation.lease.acquire('policy', LEASE_PRIORITIES.policy, 60_000);
+    const moved = actuation.move('m', 'runtime', start);
+    await turn();
+    const stopped = actuation.stop('somebody is in the way');
+    standing[0]!();
+    await moved;
+    expect(begun).toEqual([true]);
+    standing[1]!();
+    await stopped;
+  });
+
+  it('of the arm ends a motion of the arm that waits for the lease', async () => {
+    const { actuation, context, standing, begun, start } = slow();
+    const follow = (_: unknown, signal: AbortSignal) => start(signal);
+    const arm = {
+      state: async () => ({ joints: {}, connected: false }),
+      followTrajectory: follow,
+      gripper: (_: number, ...rest: [number, AbortSignal]) => follow(...rest),
+    };
+    const bus = context.bus as unknown as FakeBus;
+    new ArmService(context, { ...arm, stop: async () => {} } as never, actuation).register();
+    const ask = (method: string, body: unknown) => bus.request('execution', method, body, 60_000);
+    for (const asked of ['first', 'second']) {
+      await actuation.lease.acquire('policy', LEASE_PRIORITIES.policy, 60_000);
+      const goal = { points: [{ positions: { j: 1 }, timeFromStartMs: 500 }] };
+      const moved = [
+        ask(METHODS.execution.armFollow, { motionId: `${asked} follow`, goal }),
+        ask(METHODS.execution.armGripper, { motionId: `${asked} grip`, goal: { opening: 0, effort: 1 } }),
+      ];
+      await turn();
+      if (asked === 'first') await ask(METHODS.execution.armStop, { reason: 'pinched' });
+      standing.pop()!();
+      await Promise.all(moved);
+    }
+    // What is asked for after the stop begins.
+    expect(begun).toEqual([true, true, false, false]);
   });
 });
 

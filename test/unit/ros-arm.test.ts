@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TrajectoryArm } from '../../adapters/ros/arm/trajectory-arm.ts';
+import { encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { manipulatorConformance } from '../conformance/manipulator.ts';
 import { FakeArm } from '../fakes/fake-arm.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -107,5 +108,59 @@ describe('an arm behind ros2_control', () => {
     await fake.run(2_500);
     expect(await motion).toMatchObject({ code: 'robot.unreachable' });
     expect((await arm.state()).motion).toBe('stopped');
+  });
+});
+
+describe('a lift that another controller drives, under an arm behind ros2_control', () => {
+  const measuredAt = (seen: unknown[]) => (joints: object) => void seen.push(joints);
+
+  async function onLift() {
+    const { clock, fake, arm } = await made();
+    const others = (positions: Readonly<Record<string, number>>) => {
+      const none = new Float64Array();
+      const bytes = encodeJointState({
+        header: { stamp: 9_000_000_000_000n, frame_id: '' },
+        ...{ name: Object.keys(positions), position: Float64Array.from(Object.values(positions)) },
+        ...{ velocity: none, effort: none },
+      });
+      const now = clock.now();
+      arm.observe({ topic: '/joint_states', type: JOINT_STATE, stamp: now, received: now, bytes });
+    };
+    return { clock, fake, arm, others };
+  }
+
+  it('is where it is told to be, for who looks at a trajectory, and no part of the arm', async () => {
+    const { fake, arm, others } = await onLift();
+    const { time } = await arm.state();
+    others({ lift: 0.4 });
+    expect(arm.measured()).toMatchObject({ lift: { position: 0.4 }, shoulder: { position: 0 } });
+    const state = await arm.state();
+    expect(Object.keys(state.joints).sort()).toEqual([...FakeArm.JOINTS].sort());
+    expect(state.time).toBe(time);
+    const seen: unknown[] = [];
+    const motion = arm.followTrajectory(POINTS, undefined, measuredAt(seen));
+    await fake.run(20);
+    expect(seen).toMatchObject([{ lift: { position: 0.4 } }]);
+    await fake.run(6_000);
+    expect(await motion).toMatchObject({ outcome: 'reached' });
+  });
+
+  it('is nowhere once nothing was told of it for a second, and the arm is there without it', async () => {
+    const { fake, arm, others } = await onLift();
+    others({ lift: 0.4 });
+    await fake.run(900);
+    expect(arm.measured()).toHaveProperty('lift');
+    await fake.run(200);
+    expect(arm.measured()).not.toHaveProperty('lift');
+    expect(await arm.state()).toMatchObject({ connected: true });
+  });
+
+  it('has room as soon as names that came before it are told no more', async () => {
+    const { fake, arm, others } = await onLift();
+    others(Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`ghost_${i}`, i])));
+    expect(Object.keys(arm.measured()).length).toBeLessThan(500);
+    await fake.run(1_100);
+    others({ lift: 0.4 });
+    expect(arm.measured()).toMatchObject({ lift: { position: 0.4 }, elbow: { position: 0 } });
   });
 });

@@ -7,6 +7,7 @@ import type { HostEvents, HostProcess } from '../../adapters/ros/host-process.ts
 import { ROS_LIMITS } from '../../adapters/ros/options.ts';
 import { RosHost } from '../../adapters/ros/ros-host.ts';
 import { DEFAULT_QOS, EdgeError, type TopicSpec } from '../../contract/index.ts';
+import { decodeFloat64MultiArray, FLOAT64_MULTI_ARRAY } from '../../formats/cdr/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 /** Looks like an installation of ROS with rclnodejs to whoever only looks for their files. */
@@ -19,6 +20,8 @@ for (const name of ['lib/librcl.so', 'package.json']) writeFileSync(join(directo
 class Life {
   /** What it was asked for, in order. */
   readonly asked: string[] = [];
+  /** Topics that it was told to guard, the numbers of their stops, and whether it stands by. */
+  readonly guarded: { topic: string; stop: number[]; standby: boolean; bounded: boolean }[] = [];
   refusal: EdgeError | undefined;
   readonly pid = 1;
   readonly lost = {};
@@ -31,12 +34,24 @@ class Life {
 
   async ready(): Promise<void> {}
   async close(): Promise<void> {}
+  halt(): void {}
   has(): boolean {
     return false;
   }
 
-  async request(asked: { kind: string; channel: number; spec: TopicSpec }): Promise<void> {
+  async request(asked: {
+    kind: string;
+    channel: number;
+    spec: TopicSpec;
+    guard?: { stop: string; standby: boolean; bounded: boolean };
+  }): Promise<void> {
     this.asked.push(`${asked.kind} ${asked.spec.topic} as ${asked.channel}`);
+    const { guard, spec } = asked;
+    if (guard) {
+      const stop = [...decodeFloat64MultiArray(Buffer.from(guard.stop, 'base64'))];
+      const { standby, bounded } = guard;
+      this.guarded.push({ topic: spec.topic, stop, standby, bounded });
+    }
     if (this.refusal) throw this.refusal;
   }
 
@@ -108,6 +123,21 @@ it('the number of a topic that was refused is given again after its rest', async
   await clock.advance(ROS_LIMITS.CHANNEL_REST_MS);
   expect(await host.subscribe(topic('/c'), () => {})).toBe(0);
   expect(await host.advertise(topic('/d'))).toBe(1);
+});
+
+it('joints that are driven by velocity are stopped by the host, by the one that stands by, and by the next', async () => {
+  const { clock, lives, host } = await started();
+  const joints = (name: string) => ({ ...topic(name), type: FLOAT64_MULTI_ARRAY });
+  await host.advertise({ ...joints('/speeds'), speeds: 3 });
+  // Of positions, zeros are a place to go to.
+  await host.advertise(joints('/positions'));
+  const guarded = { topic: '/speeds', stop: [0, 0, 0], standby: false, bounded: true };
+  expect(lives[0]!.guarded).toEqual([guarded]);
+  await clock.advance(ROS_LIMITS.STANDBY_AFTER_MS);
+  expect(lives[1]!.guarded).toEqual([{ ...guarded, standby: true }]);
+  lives[0]!.die();
+  await clock.advance(1_000);
+  expect(lives[1]!.guarded.at(-1)).toEqual(guarded);
 });
 
 it('there are as many numbers as the wire has', async () => {

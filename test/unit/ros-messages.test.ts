@@ -81,8 +81,8 @@ describe('velocity commands', () => {
   });
 
   it('have a stop, and other types have none', () => {
-    expect(stopMessage(TWIST)).toEqual(encodeVelocity(TWIST, { linear: 0, angular: 0 }, 0n));
-    expect(stopMessage('sensor_msgs/msg/LaserScan')).toBeUndefined();
+    expect(stopMessage({ type: TWIST })).toEqual(encodeVelocity(TWIST, { linear: 0, angular: 0 }, 0n));
+    expect(stopMessage({ type: 'sensor_msgs/msg/LaserScan' })).toBeUndefined();
   });
 });
 

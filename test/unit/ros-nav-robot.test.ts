@@ -243,6 +243,24 @@ describe('a robot with Nav2', () => {
     expect(nav2.commands.length).toBeGreaterThan(told);
   });
 
+  it('is stopped while a motion still waits for what a former life left: the stop is told as it was', async () => {
+    const clock = new ManualClock();
+    const ros = new MemoryRos(clock);
+    const nav2 = new FakeNav2(ros, clock, '/robot7');
+    const robot = new NavRobot({ clock, sink: nav2, ...ros }, OPTIONS);
+    nav2.emit = (sample) => robot.observe(sample);
+    ros.deaf.add('/robot7/spin');
+    nav2.tellMap();
+    await nav2.run(500);
+    const motion = robot.navigate({ ...GOAL, pose: FAR });
+    await nav2.run(900);
+    const stop = robot.stop('somebody is in the way').catch((error: unknown) => error);
+    await nav2.run(2_000);
+    expect(await stop).toBeUndefined();
+    expect(await motion).toMatchObject({ outcome: 'stopped' });
+    expect(nav2.accepted).toEqual([]);
+  });
+
   it('ends goals of other clients when it is stopped', async () => {
     const { ros, nav2, robot } = await made();
     const theirs = await ros.actions.send(

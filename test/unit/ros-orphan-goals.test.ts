@@ -78,7 +78,7 @@ it('a goal whose server was lost from sight is cancelled: it may be there all th
     subject: '/spin',
     message: 'vanished',
   });
-  link.news({ op: 'goalLost', goalId, error: error.toBody() });
+  link.news(only.host, { op: 'goalLost', goalId, error: error.toBody() });
   await expect(result).rejects.toMatchObject({ code: 'robot.unreachable' });
   await turn();
   expect(only.cancels()).toHaveLength(1);
@@ -105,7 +105,7 @@ it('a goal whose server stays away is looked for so often, and not for ever', as
   await link.attach(only.host);
   const { goalId } = await sendGoal(only);
   const error = new EdgeError('robot.unreachable', { operation: 'wait', subject: '/spin' });
-  link.news({ op: 'goalLost', goalId, error: error.toBody() });
+  link.news(only.host, { op: 'goalLost', goalId, error: error.toBody() });
   await turn();
   const gone = new EdgeError('ros.not_found', { operation: 'call', subject: '/spin' });
   for (let i = 0; i < 200; i++) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { STOP_REPEATS, VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
+import { STOP_BOUND_MS, STOP_REPEATS, VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
 
 const EXPIRY_MS = 300;
 
@@ -62,7 +62,7 @@ describe('the guard of a velocity topic', () => {
   });
 
   it('on standby owes nothing, until the host in charge is dead', () => {
-    const guard = new VelocityGuard(EXPIRY_MS, true);
+    const guard = new VelocityGuard(EXPIRY_MS, { standby: true });
     expect(stops(guard, 0, 1)).toBe(0);
     expect(stops(guard, 100, 2)).toBe(0);
     guard.halt();
@@ -77,5 +77,63 @@ describe('the guard of a velocity topic', () => {
     guard.adapterLost();
     guard.command(false, 21);
     expect(guard.tick(22, 1).stop).toBe(false);
+  });
+});
+
+describe('the guard of joints that others drive too', () => {
+  const bounded = { bounded: true };
+  const LATER = 10_000 + STOP_BOUND_MS;
+
+  it('does not halt them for who begins to listen long after the start', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    expect(stops(guard, 0, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, LATER, 1)).toBe(0);
+    expect(stops(guard, LATER + 100, 2)).toBe(0);
+    expect(stops(guard, LATER + 200, 1)).toBe(0);
+    expect(stops(guard, LATER + 300, 2)).toBe(0);
+  });
+
+  it('stops them still where a recorder was found a little before them, and however late they are found', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    expect(stops(guard, 0, 0)).toBe(0);
+    expect(stops(guard, LATER, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, LATER + STOP_BOUND_MS - 100, 2)).toBe(STOP_REPEATS);
+    expect(stops(guard, 2 * LATER, 2)).toBe(0);
+    expect(stops(guard, 2 * LATER + 100, 3)).toBe(0);
+  });
+
+  it('halts nobody later where a standby took over, or a command expired', () => {
+    const standby = new VelocityGuard(EXPIRY_MS, { ...bounded, standby: true });
+    expect(stops(standby, 0, 1)).toBe(0);
+    standby.halt();
+    const expiring = new VelocityGuard(EXPIRY_MS, bounded);
+    expiring.command(false, 0);
+    for (const guard of [standby, expiring]) {
+      expect(stops(guard, 1_000, 1)).toBe(STOP_REPEATS);
+      expect(stops(guard, LATER, 1)).toBe(0);
+      expect(stops(guard, LATER + 100, 2)).toBe(0);
+    }
+  });
+
+  it('stops them when they come back, if they were away when the command for them expired', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    guard.command(false, 0);
+    guard.tick(100, 2);
+    // The link breaks; a recorder here is left.
+    expect(stops(guard, 400, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, LATER, 1)).toBe(0);
+    expect(stops(guard, LATER + 100, 2)).toBe(STOP_REPEATS);
+    // Everybody who was told to move was told to stand.
+    expect(stops(guard, LATER + 200, 2)).toBe(0);
+    expect(stops(guard, LATER + 300, 3)).toBe(0);
+  });
+
+  it('begins anew with our first command', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    stops(guard, 0, 1);
+    stops(guard, LATER, 1);
+    guard.command(false, LATER + 100);
+    expect(stops(guard, LATER + 101, 2)).toBe(0);
+    expect(stops(guard, LATER + 100 + EXPIRY_MS, 2)).toBe(STOP_REPEATS);
   });
 });

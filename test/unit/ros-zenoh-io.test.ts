@@ -13,7 +13,12 @@ import {
   type SourceState,
   type TopicSpec,
 } from '../../contract/core.ts';
-import { encodeTwist } from '../../formats/cdr/index.ts';
+import {
+  decodeFloat64MultiArray,
+  encodeFloat64MultiArray,
+  encodeTwist,
+  FLOAT64_MULTI_ARRAY,
+} from '../../formats/cdr/index.ts';
 import { decodeAny, encodeAny, TypeBook } from '../../formats/ros2/index.ts';
 import { sampleIoConformance } from '../conformance/sample-io.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
@@ -307,6 +312,37 @@ describe('ROS over Zenoh', () => {
     await until(() => drive() && speeds.at(-1) === 0.5, 'the robot to drive again');
     await sink.close();
     await until(() => speeds.at(-1) === 0, 'the stop at the end');
+  });
+
+  it('stops joints that are driven by velocity as it does a base, and sends nothing to those driven by position', async () => {
+    const [us, arm] = [await node('edge'), await node('arm')];
+    const [speeds, positions]: [number[][], number[][]] = [[], []];
+    const at = (topic: string): TopicSpec => ({ topic, type: FLOAT64_MULTI_ARRAY, qos: DEFAULT_QOS });
+    const [velocity, position] = [{ ...at('/velocity'), speeds: 2 }, at('/position')];
+    for (const [spec, heard] of [
+      [velocity, speeds],
+      [position, positions],
+    ] as const) {
+      const reader = new TopicReader(arm.session, spec, ({ bytes }) =>
+        heard.push([...decodeFloat64MultiArray(bytes)]),
+      );
+      await reader.open();
+      ends.push(() => reader.close());
+    }
+    const sink = new RosZenohSink(us.session);
+    await sink.advertise(position);
+    await sink.advertise(velocity);
+    await until(() => `${speeds.at(-1)}` === '0,0', 'the stop that every start owes');
+    const move = (spec: TopicSpec) =>
+      sink.offer(sampleOf(spec, encodeFloat64MultiArray(Float64Array.of(0.5, 0))));
+    await until(() => move(position) && positions.length > 0, 'a position');
+    await until(() => move(velocity) && `${speeds.at(-1)}` === '0.5,0', 'the joints to move');
+    await until(() => `${speeds.at(-1)}` === '0,0', 'the stop after the last command');
+    expect(us.reports.join('\n')).toMatch(/\/velocity: command expired, stopped/);
+    await until(() => move(velocity) && `${speeds.at(-1)}` === '0.5,0', 'the joints to move again');
+    await sink.close();
+    await until(() => `${speeds.at(-1)}` === '0,0', 'the stop at the end');
+    expect(new Set(positions.map((values) => `${values}`))).toEqual(new Set(['0.5,0']));
   });
 
   it('does not publish a type without definition, and says so', async () => {

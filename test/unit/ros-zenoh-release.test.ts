@@ -3,7 +3,7 @@ import { makeAttachment } from '../../adapters/zenoh/ros/attachment.ts';
 import { RosZenohSession, RosZenohSource } from '../../adapters/zenoh/ros/index.ts';
 import { dataKey, tokenOf } from '../../adapters/zenoh/ros/names.ts';
 import { qosText } from '../../adapters/zenoh/ros/qos-text.ts';
-import { DEFAULT_QOS, type KeySpace } from '../../contract/core.ts';
+import { DEFAULT_QOS, type KeySpace, LATCHED_QOS, type TopicSpec } from '../../contract/core.ts';
 import { DISCOVERED_NAMES_MAX, encodeAny, RELEASE_AFTER_MS, TypeBook } from '../../formats/ros2/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
@@ -14,7 +14,10 @@ const TOLD_MS = 200;
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A source that reads all it finds, beside one node that is always there and others that come and go. */
-async function rig(gate: (count: number) => Promise<void> = async () => {}) {
+async function rig(
+  gate: (count: number) => Promise<void> = async () => {},
+  configured: readonly TopicSpec[] = [],
+) {
   const clock = new ManualClock();
   const fabric = new MemoryFabric();
   const types = new TypeBook(() => undefined);
@@ -42,26 +45,30 @@ async function rig(gate: (count: number) => Promise<void> = async () => {}) {
     onTopics: (topics) => told.push(...topics.map(({ topic }) => topic)),
   });
   const heard: string[] = [];
+  const heardTypes: string[] = [];
   await source.open(
-    [],
-    ({ topic }) => heard.push(topic),
+    configured,
+    ({ topic, type }) => {
+      heard.push(topic);
+      heardTypes.push(type);
+    },
     () => {},
   );
   const theirs = new MemoryKeySpace(clock, fabric);
   let id = 0;
-  const token = (node: string, topic?: string) =>
+  const token = (node: string, topic?: string, { type = TYPE, qos = DEFAULT_QOS }: Partial<TopicSpec> = {}) =>
     theirs.liveliness(
       tokenOf({
         ...{ domain: 0, zid: 'abc', nodeId: node, entityId: `${id++}`, enclave: '', namespace: '/', node },
         kind: topic === undefined ? 'NN' : 'MP',
         ...(topic === undefined
           ? {}
-          : { end: { name: topic, type: TYPE, hash: types.hash(TYPE), qos: qosText(DEFAULT_QOS) } }),
+          : { end: { name: topic, type, hash: types.hash(type), qos: qosText(qos) } }),
       }),
     );
-  const put = async (topic: string, n: number) => {
+  const put = async (topic: string, n: number, type = TYPE) => {
     const attachment = makeAttachment(BigInt(n), 0n, new Uint8Array(16).fill(9));
-    await theirs.put(dataKey(0, topic, TYPE, types.hash(TYPE)), encodeAny(TYPE, { data: n }), { attachment });
+    await theirs.put(dataKey(0, topic, type, types.hash(type)), encodeAny(type, { data: n }), { attachment });
     await tick();
   };
   const later = async (ms: number) => {
@@ -78,6 +85,7 @@ async function rig(gate: (count: number) => Promise<void> = async () => {}) {
     released,
     told,
     heard,
+    heardTypes,
     token,
     put,
     later,
@@ -161,4 +169,78 @@ it('names that change for ever are not taken without end: told once', async () =
   await later(TOLD_MS);
   expect(reports).toEqual([expect.stringMatching(/^\/new: .*4096 different topics.*restart.*ros\.deny/)]);
   expect(subscribed()).toBe(DISCOVERED_NAMES_MAX + 1);
+});
+
+const OTHER = 'std_msgs/msg/Int64';
+
+it('a topic that comes back as another type is read as that', async () => {
+  const { heardTypes, told, released, reports, readers, token, put, later } = await rig();
+  await token('base');
+  const before = await token('robot', '/count');
+  await later(TOLD_MS);
+  await put('/count', 1);
+  // Started anew: the old one is still seen when the new one comes.
+  const after = await token('robot', '/count', { type: OTHER });
+  await before.undeclare();
+  await later(TOLD_MS);
+  await put('/count', 2, OTHER);
+  // What is not published any more is not read any more.
+  await put('/count', 3);
+  expect(heardTypes).toEqual([TYPE, OTHER]);
+  expect([told, released, reports]).toEqual([['/count', '/count'], [], []]);
+  expect(readers()).toHaveLength(1);
+  // It is away for a while, and comes back once more as the first one.
+  await after.undeclare();
+  await later(RELEASE_AFTER_MS / 2);
+  await token('robot', '/count');
+  await later(TOLD_MS);
+  await put('/count', 4);
+  expect(heardTypes).toEqual([TYPE, OTHER, TYPE]);
+});
+
+it('a topic is read on as it was while somebody publishes that, and the other type is told', async () => {
+  const { session, heardTypes, subscribed, token, put, later } = await rig();
+  const before = await token('robot', '/count');
+  await later(TOLD_MS);
+  await token('other', '/count', { type: OTHER });
+  await later(TOLD_MS);
+  await put('/count', 1);
+  expect([heardTypes, subscribed()]).toEqual([[TYPE], 1]);
+  expect(session.peerFaults.reports()).toMatchObject([{ topic: '/count', kind: 'type', count: 1 }]);
+  await before.undeclare();
+  await later(TOLD_MS);
+  await put('/count', 2, OTHER);
+  expect(heardTypes).toEqual([TYPE, OTHER]);
+});
+
+it('a topic that comes back latched is asked for as latched, and the other way round', async () => {
+  const { session, told, readers, token, later } = await rig();
+  const latched = qosText({ ...LATCHED_QOS, depth: 1_000 });
+  const durabilities = () => readers().map((one) => (one.includes(latched) ? 'latched' : 'volatile'));
+  await token('base');
+  const before = await token('robot', '/count');
+  await later(TOLD_MS);
+  expect(durabilities()).toEqual(['volatile']);
+  await before.undeclare();
+  await token('robot', '/count', { qos: LATCHED_QOS });
+  await later(TOLD_MS);
+  expect(durabilities()).toEqual(['latched']);
+  // One that is not latched beside it: all of them offer no more than that.
+  await token('other', '/count');
+  await later(TOLD_MS);
+  expect(durabilities()).toEqual(['volatile']);
+  expect(told).toEqual(['/count', '/count', '/count']);
+  expect(session.peerFaults.reports()).toEqual([]);
+});
+
+it('a configured topic stays as it was configured', async () => {
+  const { heardTypes, told, subscribed, token, put, later, session } = await rig(undefined, [
+    { topic: '/count', type: TYPE, qos: DEFAULT_QOS },
+  ]);
+  await token('robot', '/count', { type: OTHER, qos: LATCHED_QOS });
+  await later(TOLD_MS);
+  await put('/count', 1, OTHER);
+  await put('/count', 2);
+  expect([heardTypes, told, subscribed()]).toEqual([[TYPE], [], 1]);
+  expect(session.peerFaults.reports()).toMatchObject([{ topic: '/count', kind: 'type' }]);
 });

@@ -5,10 +5,10 @@ import { zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { BagSource, bagInfo, openBag } from '../../adapters/rosbag/index.ts';
-import type { Sample } from '../../contract/index.ts';
+import { DEFAULT_QOS, type Sample } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { writeFile } from '../support/mcap-files.ts';
-import { makeFolder, sampleOf } from '../support/recorder.ts';
+import { makeFolder, makeRecorder, sampleOf } from '../support/recorder.ts';
 import { writeDb3 } from '../support/rosbag-files.ts';
 
 let folder: string;
@@ -190,6 +190,57 @@ describe('playing', () => {
     await source.close();
     expect(slow).toHaveLength(75);
     expect(new Set(slow.map(({ topic }) => topic))).toEqual(new Set(['/slow']));
+  });
+
+  it('is refused where it is to begin behind its end, and says how long it is', async () => {
+    const path = join(folder, 'a.db3');
+    writeDb3(path, samples);
+    const { found, result } = await play(path, { startOffsetMs: 60_000, loop: true });
+    expect(found).toEqual([]);
+    expect(result.fault).toMatchObject({ code: 'schema.invalid' });
+    expect(result.fault?.message).toContain('0.299 s long');
+  });
+
+  it('in a loop ends where nothing is left but what late subscribers are owed', async () => {
+    const { recorder } = makeRecorder(folder);
+    const qos = { ...DEFAULT_QOS, durability: 'transient_local' as const };
+    recorder.declare([{ topic: '/map', type: 'std_msgs/msg/UInt32', qos }]);
+    await recorder.start();
+    for (let i = 0; i < 100; i++) recorder.offer(sampleOf(i === 0 ? '/map' : '/a', i));
+    await recorder.stop();
+    const bag = join(folder, 'bags', 'bag');
+    const source = new BagSource({
+      ...{ clock: new SystemClock(), path: bag, rate: 'max', startOffsetMs: 50, loop: true },
+    });
+    const found: Sample[] = [];
+    await source.prepare();
+    source.begin(new Set(['/map']), (sample) => found.push(sample));
+    expect(await source.finished).toMatchObject({ messages: 1, loops: 1, fault: undefined });
+    await source.close();
+    expect(found.map(({ topic }) => topic)).toEqual(['/map']);
+  });
+
+  it('in a loop begins again no sooner than its recording ends', async () => {
+    const path = join(folder, 'a.db3');
+    // 10 ms of one topic in a recording of 100.
+    writeDb3(
+      path,
+      samples.slice(0, 101).map((sample, i) => ({ ...sample, topic: i < 10 ? '/early' : '/other' })),
+    );
+    const clock = new ManualClock();
+    // A part that is longer than the recording ends with it.
+    const source = new BagSource({ clock, path, rate: 1, loop: true, durationMs: 60_000 });
+    const at: number[] = [];
+    await source.prepare();
+    source.begin(new Set(['/early']), () => at.push(clock.monotonicMs()));
+    for (let i = 0; i < 150; i++) {
+      await clock.advance(1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await source.close();
+    expect(at.length).toBe(20);
+    expect(at[10]! - at[0]!).toBeGreaterThanOrEqual(99);
+    expect(at[10]! - at[0]!).toBeLessThanOrEqual(105);
   });
 
   it('in a loop goes on in time until it is closed', async () => {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { NewEvent } from '../../contract/core.ts';
+import type { KeyValue, NewEvent } from '../../contract/core.ts';
 import { CrashNote } from '../../daemon/execution/routes/index.ts';
 import {
   cdr,
@@ -90,6 +90,73 @@ to = "bus:/*/map"
     expect(goals.dropped.middleware).toBeGreaterThan(20);
     expect(goals.received).toBe(maps.received);
     expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  /** One route for all of a neighbour, whose /map comes once in a while. The second map gets lost. */
+  async function quietMap() {
+    const fabric = new MemoryFabric();
+    const sender = new RouteRig(OUT);
+    const rig = new RouteRig(
+      `[[routes]]\nname = "in"\nfrom = "zenoh:fleet/*/**"\nto = "bus:/*/**"`,
+      {},
+      sender.clock,
+    );
+    const theirs = new MemoryKeySpace(rig.clock, fabric);
+    await sender.start(theirs);
+    const session = new DeafKeySpace(rig.clock, fabric);
+    await rig.start(session);
+    const run = async (ms: number) => {
+      for (let at = 0; at < ms; at += 100) {
+        sender.say('/scan', cdr(at));
+        await turns(2);
+        await rig.clock.advance(100);
+      }
+    };
+    sender.say('/map', cdr(1));
+    await run(3_000);
+    const lost: KeyValue[] = [];
+    session.loses = (value) => value.key === 'fleet/r1/map' && lost.push(value) > 0;
+    sender.say('/map', cdr(2));
+    await run(200);
+    session.loses = () => false;
+    rig.events.length = 0;
+    session.undeclared.length = 0;
+    return { rig, sender, session, theirs, lost, run };
+  }
+
+  it('counts a last value that got lost, and does not rebuild the route for ever for it', async () => {
+    const { rig, sender, session, run } = await quietMap();
+    await run(3 * 60_000);
+    expect(rig.states()).toEqual(['in diverged', 'in rebuilt', 'in up']);
+    expect(session.undeclared.filter((expr) => !expr.startsWith('@'))).toEqual(['fleet/*/**']);
+    expect(rig.line('/r1/map')).toMatchObject({ received: 2, forwarded: 1, dropped: { middleware: 1 } });
+    // The next one is on time: what is counted is not counted again.
+    sender.say('/map', cdr(3));
+    await run(1_000);
+    expect(rig.line('/r1/map')).toMatchObject({ received: 3, forwarded: 2, dropped: { middleware: 1 } });
+    expect(rig.line('/r1/scan')!.dropped).toEqual({});
+  });
+
+  it('counts nothing as lost that comes with the rebuild', async () => {
+    const { rig, theirs, lost, run } = await quietMap();
+    for (let i = 0; i < 50 && rig.routes.status()[0]!.rebuilds === 0; i++) await run(100);
+    const { key, payload, encoding, attachment } = lost[0]!;
+    await theirs.put(key, payload, { encoding, attachment: attachment! });
+    await run(60_000);
+    expect(rig.states()).toEqual(['in diverged', 'in rebuilt', 'in up']);
+    expect(rig.line('/r1/map')).toMatchObject({ received: 2, forwarded: 2, dropped: {} });
+  });
+
+  it('keeps at a route that goes on losing what is sent', async () => {
+    const { rig, sender, session, run } = await quietMap();
+    session.loses = ({ key }) => key === 'fleet/r1/map';
+    for (let n = 3; n <= 12; n++) {
+      sender.say('/map', cdr(n));
+      await run(30_000);
+    }
+    await run(60_000);
+    expect(rig.routes.status()[0]!.rebuilds).toBeGreaterThan(5);
+    expect(rig.line('/r1/map')).toMatchObject({ received: 12, dropped: { middleware: 11 } });
   });
 
   it('notices that a living sender is heard no more, its beacons included', async () => {

@@ -45,7 +45,8 @@ class RefusingKeySpace extends DeafKeySpace {
 
 async function receiver(toml = IN) {
   const fabric = new MemoryFabric();
-  const rig = new RouteRig(toml);
+  const reports: string[] = [];
+  const rig = new RouteRig(toml, { report: (_level, message) => void reports.push(message) });
   const session = new RefusingKeySpace(rig.clock, fabric);
   const sender = new MemoryKeySpace(rig.clock, fabric);
   const put = (n: number, note: object = {}, key = 'fleet/r2/a') =>
@@ -61,7 +62,7 @@ async function receiver(toml = IN) {
       await turns(2);
     }
   };
-  return { fabric, rig, session, sender, put, heard, pass };
+  return { fabric, rig, session, sender, put, heard, pass, reports };
 }
 
 describe('a route that could not be declared', () => {
@@ -203,5 +204,87 @@ describe('what strangers say', () => {
     await turns();
     await pass(1_000);
     expect(heard().slice(before)).toEqual([4_242]);
+  });
+
+  /** So many names, each heard once, in waves that lie so far apart that the ones before may go. */
+  async function waves(
+    rig: RouteRig,
+    put: (n: number, note: object, key: string) => Promise<void>,
+    names: number,
+  ) {
+    for (let n = 0; n < names; n++) {
+      if (n % 512 === 0) {
+        await turns(2);
+        await rig.clock.advance(1_000);
+        rig.clock.skip(11 * 60_000);
+      }
+      await put(n, {}, `fleet/r8/a${n}`);
+      if (n % 64 === 63) await turns(2);
+    }
+    await turns(4);
+  }
+
+  it('under ever new names is not kept on the bus for ever', async () => {
+    const { rig, session, put } = await receiver(`[[routes]]
+name = "in"
+from = "zenoh:fleet/*/**"
+to = "bus:/*/**"
+`);
+    await rig.start(session);
+    // A name of the first wave that the robot publishes as well: the newest sample is not the stranger's to take away.
+    await put(0, {}, 'fleet/r8/a0');
+    await turns();
+    rig.say('/r8/a0', cdr(77));
+    rig.clock.skip(11 * 60_000);
+    await waves(rig, (n, note, key) => put(n, note, `${key}x`), 2_000);
+    const kept = Array.from({ length: 2_000 }, (_, n) => rig.bus.last(`/r8/a${n}x`)).filter((last) => last);
+    expect(kept.length).toBeLessThanOrEqual(512);
+    expect(Object.keys(rig.bus.rates()).length).toBeLessThanOrEqual(513);
+    expect(numberIn(rig.bus.last('/r8/a0')!.bytes)).toBe(77);
+  });
+
+  it('under ever new names makes so many topics of the robot and no more; the rest is denied, told once', async () => {
+    const { rig, session, put, heard, reports } = await receiver();
+    await rig.start(session);
+    await waves(rig, put, 4_200);
+    await rig.clock.advance(1_000);
+    expect(rig.sink.advertised).toHaveLength(4_096);
+    const { messages, dropped } = rig.routes.status()[0]!;
+    expect({ messages, dropped }).toEqual({ messages: 4_096, dropped: { denied: 104 } });
+    expect(reports.filter((message) => message.includes('4096'))).toHaveLength(1);
+    // A name that it knows is taken as ever.
+    rig.clock.skip(11 * 60_000);
+    await put(9_999, {}, 'fleet/r8/a7');
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(heard().at(-1)).toBe(9_999);
+  });
+});
+
+describe('a sending route that made room for other topics', () => {
+  it('goes on counting where it was: what gets lost after it is noticed', async () => {
+    const { fabric, rig, session } = await receiver();
+    const sender = new RouteRig(OUT, { robot: 'r2' }, rig.clock);
+    await rig.start(session);
+    await sender.start(new MemoryKeySpace(rig.clock, fabric));
+    for (let n = 1; n <= 10; n++) sender.say('/a', cdr(n));
+    await turns();
+    await rig.clock.advance(1_000);
+    for (let i = 0; i < 512; i++) {
+      if (i === 0) rig.clock.skip(11 * 60_000);
+      sender.say(`/b${i}`, cdr(i));
+      if (i % 64 === 63) await turns(2);
+    }
+    await turns(2);
+    await rig.clock.advance(1_000);
+    rig.clock.skip(11 * 60_000);
+    session.loses = ({ key }) => key === 'fleet/r2/a';
+    sender.say('/a', cdr(11));
+    await turns();
+    session.loses = () => false;
+    sender.say('/a', cdr(12));
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(rig.line('/r2/a')).toMatchObject({ received: 12, forwarded: 11, dropped: { middleware: 1 } });
   });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeError, type RunContext } from '../../contract/index.ts';
+import { EdgeError, type NewEvent, type RunContext } from '../../contract/index.ts';
 import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { ScriptedModel } from '../fakes/scripted-model.ts';
+import { agentApp } from '../support/agent-app.ts';
 import { rigOf } from '../support/agent-rig.ts';
-import { PERSON } from '../support/runtime-rig.ts';
+import { PERSON, type RuntimeRig } from '../support/runtime-rig.ts';
 
 const ASK = {
   ...{ messages: [{ role: 'user' as const, text: 'go' }], maxTokens: 10, temperature: 0 },
@@ -46,5 +47,61 @@ describe('a run whose log refused what nobody waited for', () => {
     expect(rig.of('model.returned')).toHaveLength(1);
     expect(rig.of('run.finished').map(({ payload }) => payload.reason)).toEqual(['attempt 2']);
     expect(rig.reports.join()).toMatch(/could not be written to its end.*disk full/);
+  });
+});
+
+/** The log of this rig refuses the first append with an event of this kind, and takes everything else. */
+function refusesOnce(rig: RuntimeRig, kind: NewEvent['kind']): void {
+  const { log } = rig.context;
+  const append = log.append.bind(log);
+  let refused = false;
+  log.append = async (events) => {
+    if (refused || !events.some((event) => event.kind === kind)) return await append(events);
+    refused = true;
+    throw FULL;
+  };
+}
+
+describe('a run whose log refused the end of one call', () => {
+  const works = async ({ robot, attempt }: RunContext) => {
+    const { outcome } = await robot.maneuver({ kind: 'wait', durationMs: 5 });
+    return { reason: `attempt ${attempt}: ${outcome}` };
+  };
+
+  it('has not failed by that: it goes on when the log takes events again, and no call is without its end', async () => {
+    const rig = rigOf({ agent: works });
+    refusesOnce(rig, 'tool.returned');
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'agent/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.finished').map(({ payload }) => payload)).toMatchObject([
+      { status: 'succeeded', reason: 'attempt 2: reached' },
+    ]);
+    const called = rig.of('tool.called').map(({ payload }) => payload.call_id);
+    const ended = rig.of('tool.returned').map(({ payload }) => payload.call_id);
+    expect(called.filter((id) => !ended.includes(id))).toEqual([]);
+    expect(rig.reports.join()).toMatch(/could not be written to its end.*disk full/);
+  });
+
+  it('is settled by the rule of its application where that does not resume', async () => {
+    const rig = rigOf({ agent: works }, { apps: [agentApp('agent', { afterCut: 'fail' })] });
+    refusesOnce(rig, 'tool.returned');
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'agent/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.finished').map(({ payload }) => payload.error?.code)).toEqual(['run.interrupted']);
+    expect(rig.of('tool.returned')).toHaveLength(1);
+  });
+
+  it('ends when somebody ends it meanwhile, and the call has its end', async () => {
+    const rig = rigOf({ agent: works });
+    refusesOnce(rig, 'tool.returned');
+    await rig.cell.start();
+    const { run } = await rig.cell.submit({ type: 'agent/go' }, PERSON);
+    await rig.until(() => rig.cell.status().load?.unwritten !== undefined, 'a refused attempt');
+    await rig.cell.cancel(run.run_id, 'enough').catch(() => {});
+    await rig.finished();
+    expect(rig.cell.run(run.run_id)).toMatchObject({ run: { status: 'cancelled' }, reason: 'enough' });
+    expect(rig.of('tool.returned')).toHaveLength(1);
   });
 });

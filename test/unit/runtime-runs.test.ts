@@ -381,13 +381,15 @@ describe('runs are what their events say', () => {
     const rig = new RuntimeRig({ apps: [app], robot: new FakeRobot({ cells: 2 }) });
     await rig.cell.start();
     const ids: string[] = [];
-    for (let i = 0; i < 5; i++) ids.push((await rig.cell.submit({ type: 'quick/go' }, PERSON)).run.run_id);
+    for (const tenant of ['lab', 'guests', 'lab', 'lab', 'lab'])
+      ids.push((await rig.cell.submit({ type: 'quick/go' }, { ...PERSON, tenant })).run.run_id);
     await rig.until(() => rig.cell.status().runs.length === 0, 'all ends');
     expect(rig.cell.runs().map(({ run }) => run.run_id)).toEqual([...ids].reverse());
     expect(rig.cell.runs({ limit: 2, before: ids[3]! }).map(({ run }) => run.run_id)).toEqual([
       ids[2],
       ids[1],
     ]);
+    expect(rig.cell.runs({ tenant: 'guests', limit: 1 }).map(({ run }) => run.run_id)).toEqual([ids[1]]);
     expect(rig.cell.runs({ status: 'failed' })).toEqual([]);
     expect(rig.cell.runs({ app: 'other' })).toEqual([]);
     expect(rig.cell.work()).toEqual([{ name: 'events', done: rig.events.length, waiting: 0 }]);

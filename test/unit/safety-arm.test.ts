@@ -9,7 +9,6 @@ import {
   type JointGateSpec,
   jointOrder,
 } from '../../daemon/execution/safety/index.ts';
-import { checkTrajectory } from '../../daemon/execution/safety/trajectory-check.ts';
 import { decodeFloat64MultiArray, encodeJointState, JOINT_STATE } from '../../formats/cdr/index.ts';
 import { readUrdf } from '../../formats/urdf/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
@@ -212,41 +211,88 @@ describe('joints under a person’s hand', () => {
   });
 });
 
-describe('a trajectory', () => {
-  const spec = gateSpec(URDF, { ...WISHES, boxes: [{ kind: 'inside', min: [-1, -1, -1], max: [1, 1, 1] }] });
-  const at = (joint_1: number, timeFromStartMs: number) => ({
-    positions: { joint_1, wrist: 99 },
-    timeFromStartMs,
-  });
+describe('joints that are let go of one by one', () => {
+  const joint = { lower: -3, upper: 3, velocity: 1, acceleration: 5, jerk: 50 };
 
-  it('passes within limits, whatever joints of others it names', () => {
-    checkTrajectory(spec, [at(-2, 0), at(0, 1_400), at(2, 2_800)]);
-    checkTrajectory(spec, []);
-  });
+  /** Two joints that are where the last command said, and how their commands went on. */
+  function hands(mode: 'clamp' | 'refuse') {
+    const clock = new ManualClock();
+    const rows = [
+      { name: 'j1', ...joint },
+      { name: 'j2', ...joint },
+    ];
+    const sent: [number, number][] = [[0, 0]];
+    const state = { moves: true };
+    const jog = new ArmJog({
+      ...{ clock, spec: gateSpec(undefined, { ...WISHES, mode, joints: ['j1', 'j2'], rows }) },
+      ...{ states: '/joint_states', commands: '/commands', note: () => {} },
+      mayMove: () => state.moves,
+      send: ({ bytes }) => {
+        const [first = 0, second = 0] = decodeFloat64MultiArray(bytes);
+        return sent.push([first, second]) > 0;
+      },
+    });
+    const none = new Float64Array(0);
+    const measure = () => {
+      const bytes = encodeJointState({
+        ...{ header: { stamp: 1n, frame_id: '' }, name: ['j1', 'j2'] },
+        ...{ position: Float64Array.from(sent.at(-1)!), velocity: none, effort: none },
+      });
+      jog.observe({ topic: '/joint_states', type: JOINT_STATE, stamp: 1n, received: 1n, bytes });
+    };
+    /** Commands so many steps of 20 ms long what `of` says of the joints where they are. */
+    const push = async (steps: number, of: (at: [number, number]) => Readonly<Record<string, number>>) => {
+      for (let i = 0; i < steps; i++) {
+        measure();
+        jog.jog(of(sent.at(-1)!), 1);
+        await clock.advance(20);
+      }
+    };
+    return { clock, sent, state, jog, measure, push };
+  }
 
   it.each([
-    ['too far', [at(0, 0), at(2.1, 9_000)], /point 2: position of joint_1/],
-    ['too fast', [at(0, 0), at(1, 500)], /point 2: velocity of joint_1/],
-    ['in no time', [at(0, 100), at(1, 100)], /velocity/],
-    ['nowhere', [at(Number.NaN, 0)], /point 1: position/],
-  ])('is refused: %s', (_, points, message) => {
-    expect(() => checkTrajectory(spec, points)).toThrow(
-      expect.objectContaining({ code: 'command.refused', message: expect.stringMatching(message) }),
-    );
+    ['clamp', 2.5],
+    ['refuse', 0.15],
+  ] as const)('rest while another one goes on as if nothing had happened: %s', async (mode, ahead) => {
+    const { sent, push } = hands(mode);
+    await push(40, ([j1, j2]) => ({ j1: j1 + ahead, j2: j2 - 0.15 }));
+    const [letGo] = sent.at(-1)!;
+    const from = sent.length;
+    await push(60, ([, j2]) => ({ j2: j2 - 0.15 }));
+    const [rests] = sent.at(-1)!;
+    expect(rests - letGo).toBeGreaterThan(0);
+    // The 300 ms that its last command counts, and the way that it takes to stop.
+    expect(rests - letGo).toBeLessThan(0.3 + 0.2);
+    for (let i = from; i < sent.length; i++) {
+      expect(sent[i]![1] - sent[i - 1]![1]).toBeLessThan(-0.01);
+      // The quickest way to rest does not turn back.
+      if (mode === 'clamp') expect(sent[i]![0]).toBeGreaterThanOrEqual(sent[i - 1]![0]);
+    }
+    await push(10, ([, j2]) => ({ j2: j2 - 0.15 }));
+    expect(sent.at(-1)![0]).toBe(rests);
   });
 
-  it('is refused where the tool would leave its workspace between two points', () => {
-    const chain = readUrdf(`<robot name="one"><link name="base_link"/><link name="a"/><link name="tool0"/>
-      <joint name="joint_1" type="revolute"><parent link="base_link"/><child link="a"/><axis xyz="0 0 1"/>
-        <limit lower="-2" upper="2" velocity="1.5" effort="20"/></joint>
-      <joint name="end" type="fixed"><origin xyz="1 0 0"/><parent link="a"/><child link="tool0"/></joint></robot>`);
-    const guarded = gateSpec(chain, {
-      ...WISHES,
-      boxes: [{ kind: 'keep_out', min: [0.8, -0.2, -1], max: [1.2, 0.2, 1] }],
-    });
-    checkTrajectory(guarded, [at(1.5, 0), at(0.5, 2_000)]);
-    expect(() => checkTrajectory(guarded, [at(1.5, 0), at(-1.5, 4_000)])).toThrow(
-      /point 2: the tool would be at/,
-    );
+  it('do not go on to where they were sent before everything was let go of', async () => {
+    const { sent, push, clock } = hands('clamp');
+    await push(25, () => ({ j1: 2.5 }));
+    // Long enough that a stop begins, too short for it to end.
+    await clock.advance(340);
+    const [stops] = sent.at(-1)!;
+    await push(100, () => ({ j2: 0.1 }));
+    expect(sent.at(-1)![0] - stops).toBeLessThan(0.2);
+    expect(sent.at(-1)![1]).toBeCloseTo(0.1, 3);
+  });
+
+  it('nor where the lease was gone for a moment', async () => {
+    const { sent, state, push } = hands('clamp');
+    await push(25, () => ({ j1: 2.5 }));
+    const [lost] = sent.at(-1)!;
+    state.moves = false;
+    await push(1, () => ({ j2: 0.1 }));
+    state.moves = true;
+    await push(100, () => ({ j2: 0.1 }));
+    expect(sent.at(-1)![0] - lost).toBeLessThan(0.25);
+    expect(sent.at(-1)![1]).toBeCloseTo(0.1, 3);
   });
 });

@@ -82,7 +82,11 @@ describe('the bus', () => {
   });
 
   it('keeps one bad tap from the others and says so', () => {
-    const { bus } = makeBus();
+    const told: string[] = [];
+    const bus = new SampleBus({
+      ...{ clock: new ManualClock(), ledger: new Ledger() },
+      onTapFault: (tap, error, times) => void told.push(`${tap} ${(error as Error).message} ${times}`),
+    });
     let seen = 0;
     bus.tap('bad', () => {
       throw new Error('defect');
@@ -93,6 +97,8 @@ describe('the bus', () => {
     bus.publish(sampleOf('/a', 0));
     expect(seen).toBe(1);
     expect(bus.tapFaults()).toEqual({ bad: 1 });
+    for (let n = 1; n < 150; n++) bus.publish(sampleOf('/a', n));
+    expect(told).toEqual(['bad defect 1', 'bad defect 10', 'bad defect 100']);
   });
 
   it('forgets topics that are gone, and what they cost in memory; the ledger keeps its counts', () => {

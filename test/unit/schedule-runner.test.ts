@@ -183,6 +183,70 @@ describe('an intent that is refused', () => {
   });
 });
 
+describe('a time that is due and has no run yet, where missed times are skipped', () => {
+  const NIGHTLY = spec({ cron: '0 1 * * *', missed: 'skip' });
+  const last = (disk: MemoryLogDisk) => firedOf(disk).at(-1);
+
+  /** The power goes between the time and its intent, and comes back after so long. */
+  async function cutFor(ms: number) {
+    const clock = clockAt('2026-05-01T00:59:55Z');
+    const disk = new MemoryLogDisk();
+    const first = await begin(clock, disk, NIGHTLY);
+    first.cut = { left: 0, written: true };
+    await pass(clock, 5_000);
+    expect(last(disk)).toMatchObject({ action: 'run', reason: 'due' });
+    first.kill();
+    clock.skip(ms);
+    const life = await begin(clock, disk, NIGHTLY);
+    await pass(clock, 3_000);
+    return { clock, disk, life };
+  }
+
+  it('is skipped when it is too late for it: what belongs to the night does not begin in the morning', async () => {
+    const { clock, disk, life } = await cutFor(8 * HOUR);
+    expect(intentsOf(disk)).toEqual([]);
+    expect(last(disk)).toMatchObject({ action: 'skipped', reason: 'missed: seen 480 min late' });
+    expect(iso(last(disk)!.due_ns)).toBe('2026-05-01T01:00:00Z');
+    expect(life.runner.views()[0]!.last).toMatchObject({ action: 'skipped' });
+    clock.jumpWall(BigInt(16 * HOUR - MINUTE) * NS_PER_MS);
+    await pass(clock, 2 * MINUTE);
+    expect(duesOf(disk)).toEqual(['2026-05-02T01:00:00Z']);
+  });
+
+  it('still opens its run when the daemon is back at once', async () => {
+    const { disk } = await cutFor(4_000);
+    expect(duesOf(disk)).toEqual(['2026-05-01T01:00:00Z']);
+  });
+
+  it('is skipped when the log refuses its intent for long, and the next time is served', async () => {
+    const clock = clockAt(START);
+    const disk = new MemoryLogDisk();
+    const life = await begin(clock, disk, spec({ missed: 'skip' }));
+    life.refusal = new EdgeError('log.failed', { operation: 'submit', subject: 'x', message: 'disk full' });
+    await pass(clock, 40 * MINUTE);
+    life.refusal = undefined;
+    await pass(clock, MINUTE);
+    expect(intentsOf(disk)).toEqual([]);
+    expect(last(disk)).toMatchObject({
+      action: 'skipped',
+      reason: expect.stringMatching(/^missed: seen 1. s/),
+    });
+    await pass(clock, HOUR);
+    expect(duesOf(disk)).toEqual(['2026-05-01T02:00:00Z']);
+  });
+
+  it('has its run where the log took the intent and the answer was lost', async () => {
+    const clock = clockAt('2026-05-01T00:59:55Z');
+    const disk = new MemoryLogDisk();
+    const life = await begin(clock, disk, NIGHTLY);
+    life.lost = new EdgeError('deadline.exceeded', { operation: 'submit', subject: 'x' });
+    await pass(clock, MINUTE);
+    expect(duesOf(disk)).toEqual(['2026-05-01T01:00:00Z']);
+    expect(last(disk)).toMatchObject({ action: 'run' });
+    expect(life.runner.views()[0]!.last).toMatchObject({ run_id: intentsOf(disk)[0]!.run_id });
+  });
+});
+
 describe('a clock that jumps', () => {
   it('forwards: what it jumped over is made up for by the rule for missed times', async () => {
     const clock = clockAt(START);

@@ -33,6 +33,26 @@ describe('what a reload does', () => {
     });
   });
 
+  it('starts the execution cell anew where the robot itself is reached over Zenoh: it holds a session of its own', () => {
+    const over = (host: string) => `[zenoh]\nmode = "client"\nconnect = ["tcp/${host}:7447"]\n`;
+    const robot = '[robot]\nsource = "ros_zenoh"\n';
+    expect(plan(`${robot}${over('a.local')}`, `${robot}${over('b.local')}`)).toEqual({
+      changed: ['zenoh'],
+      restart: ['execution'],
+      live: [],
+      later: [],
+    });
+    // A source that was changed counts from the next start: until then the former one is what runs.
+    expect(plan(`${robot}${over('a.local')}`, over('b.local'))).toMatchObject({
+      restart: ['execution'],
+      later: ['robot.source'],
+    });
+    expect(plan(over('a.local'), `${robot}${over('b.local')}`)).toMatchObject({
+      restart: [],
+      live: ['zenoh'],
+    });
+  });
+
   it('restarts the cells that read what changed, and no others', () => {
     expect(plan('', '[control]\nrate = "50 Hz"').restart).toEqual(['execution']);
     expect(plan('', '[zenoh]\nprefix = "fleet/7"').restart).toEqual(['execution']);

@@ -210,7 +210,7 @@ describe('the supervisor', () => {
     });
     expect(cells.received.at(-1)).toMatchObject({
       cell: 'execution',
-      message: { t: 'request', id: 7, body: 1n },
+      message: { t: 'request', method: 'robot.state', body: 1n },
     });
     cells.die('execution', 'signal SIGKILL');
     const answer = cells.received.filter((r) => r.message.t === 'response').at(-1);
@@ -229,6 +229,36 @@ describe('the supervisor', () => {
     expect(cells.received.filter((r) => r.message.t === 'response').at(-1)).toMatchObject({
       message: { id: 8, body: { code: 'cell.unavailable' } },
     });
+  });
+
+  it('gives the answer to a dead process to nobody: its successor asks other questions', async () => {
+    const { supervisor, cells, clock } = setup();
+    await supervisor.start();
+    const ask = (method: string) =>
+      cells.say('runtime', { t: 'request', id: 1, from: 'runtime', to: 'execution', method, body: {} });
+    const asked = () =>
+      cells.received.flatMap(({ cell, message }) =>
+        cell === 'execution' && message.t === 'request' ? [message] : [],
+      );
+    const answer = (n: number, body: string) =>
+      cells.say('execution', { t: 'response', id: asked()[n]!.id, to: 'runtime', ok: true, body });
+    const heard = () =>
+      cells.received.flatMap(({ cell, message }) =>
+        cell === 'runtime' && message.t === 'response' ? [`${message.id} ${message.body}`] : [],
+      );
+    ask('plan.infer');
+    cells.die('runtime', 'signal SIGKILL');
+    await clock.advance(1_000);
+    ask('estop.state');
+    expect(asked().map(({ method }) => method)).toEqual(['plan.infer', 'estop.state']);
+    answer(0, 'a plan');
+    expect(heard()).toEqual([]);
+    answer(1, 'released');
+    answer(1, 'released twice');
+    // Only who was asked may answer.
+    ask('robot.state');
+    cells.say('memory', { t: 'response', id: asked()[2]!.id, to: 'runtime', ok: true, body: 'forged' });
+    expect(heard()).toEqual(['1 released']);
   });
 
   it('kills what does not stop within the shutdown limit', async () => {
@@ -316,6 +346,22 @@ describe('the supervisor', () => {
     expect(then).toBeGreaterThan(40);
     await clock.advance(60_000);
     expect(meals()).toBe(then);
+  });
+
+  it('feeds the watchdog in a single restart, however often it was reloaded before', async () => {
+    const { supervisor, cells, clock, told } = setup();
+    await supervisor.start();
+    for (let n = 0; n < 20; n++) {
+      const renewed = supervisor.renew(['execution'], 'reload');
+      await clock.advance(1_000);
+      await renewed;
+    }
+    await clock.advance(4_900);
+    const before = told.filter((t) => t === 'watchdog').length;
+    cells.dying.add('execution');
+    cells.die('execution', 'signal SIGKILL');
+    await clock.advance(5_000);
+    expect(told.filter((t) => t === 'watchdog').length).toBe(before + 1);
   });
 
   it('feeds the watchdog while cells live', async () => {

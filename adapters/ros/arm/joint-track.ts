@@ -6,13 +6,22 @@ const SILENT_MS = 1_000;
 /** Below these a joint rests: radians or metres per second, and between two messages where no speed is told. */
 const STILL_SPEED = 0.01;
 const STILL_STEP = 0.001;
+/** Joints that are not of the arm: so many names are kept, those that came first for as long as they are told. */
+const OTHERS_MAX = 256;
 
-/** The joints of one arm, from sensor_msgs/JointState. Several publishers may share the topic, each with its joints. */
+type Told = JointReading & { readonly atMs: number };
+
+/**
+ * The joints of one arm, from sensor_msgs/JointState. Several publishers may share the topic, each with its joints:
+ * those that are not of the arm are in `measured` only.
+ */
 export class JointTrack {
   readonly #topic: string;
   readonly #names: readonly string[];
   readonly #clock: Clock;
-  readonly #joints = new Map<string, JointReading & { readonly atMs: number; readonly still: boolean }>();
+  readonly #joints = new Map<string, Told & { readonly still: boolean }>();
+  /** What else the robot has: a lift under the arm that another controller drives. */
+  readonly #others = new Map<string, Told>();
   #time: Nanoseconds | undefined;
 
   constructor(topic: string, names: readonly string[], clock: Clock) {
@@ -45,17 +54,16 @@ export class JointTrack {
 
   /** Every joint of the arm was told of within the last second. */
   get connected(): boolean {
-    const since = this.#clock.monotonicMs() - SILENT_MS;
-    return this.#names.every((name) => (this.#joints.get(name)?.atMs ?? -Infinity) > since);
+    return this.#names.every((name) => this.#fresh(this.#joints.get(name)));
   }
 
   get joints(): Readonly<Record<string, JointReading>> {
-    return Object.fromEntries(
-      [...this.#joints].map(([name, { position, velocity, effort }]) => [
-        name,
-        { position, velocity, effort },
-      ]),
-    );
+    return readings([...this.#joints]);
+  }
+
+  /** Every joint that was told of within the last second, whosever it is. */
+  get measured(): Readonly<Record<string, JointReading>> {
+    return readings([...this.#others, ...this.#joints].filter(([, told]) => this.#fresh(told)));
   }
 
   position(name: string): number | undefined {
@@ -74,18 +82,42 @@ export class JointTrack {
     const { header, name, position, velocity, effort } = decodeJointState(bytes);
     for (const [i, joint] of name.entries()) {
       const at = position[i];
-      if (at === undefined || !Number.isFinite(at) || !this.#names.includes(joint)) continue;
+      if (at === undefined || !Number.isFinite(at)) continue;
+      const atMs = this.#clock.monotonicMs();
       const speed = finite(velocity[i]);
+      if (!this.#names.includes(joint)) {
+        this.#keep(joint, { position: at, velocity: speed, effort: finite(effort[i]), atMs });
+        continue;
+      }
       const before = this.#joints.get(joint);
       const still =
         speed !== undefined
           ? Math.abs(speed) < STILL_SPEED
           : before !== undefined && Math.abs(at - before.position) < STILL_STEP;
       const reading = { position: at, velocity: speed, effort: finite(effort[i]), still };
-      this.#joints.set(joint, { ...reading, atMs: this.#clock.monotonicMs() });
+      this.#joints.set(joint, { ...reading, atMs });
       if (header.stamp > 0n) this.#time = header.stamp;
     }
   }
+
+  #keep(name: string, told: Told): void {
+    if (!this.#others.has(name) && this.#others.size >= OTHERS_MAX) {
+      for (const [other, { atMs }] of this.#others)
+        if (told.atMs - atMs >= SILENT_MS) this.#others.delete(other);
+      if (this.#others.size >= OTHERS_MAX) return;
+    }
+    this.#others.set(name, told);
+  }
+
+  #fresh(told: Told | undefined): boolean {
+    return told !== undefined && told.atMs > this.#clock.monotonicMs() - SILENT_MS;
+  }
+}
+
+function readings(told: readonly (readonly [string, Told])[]): Readonly<Record<string, JointReading>> {
+  return Object.fromEntries(
+    told.map(([name, { position, velocity, effort }]) => [name, { position, velocity, effort }]),
+  );
 }
 
 function finite(value: number | undefined): number | undefined {

@@ -67,6 +67,8 @@ export class TrajectoryArm implements Manipulator {
   readonly #goals: ActionGoals;
   #motion: ArmState['motion'] = 'idle';
   #running: MotionEnds | undefined;
+  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  #stops = 0;
   /** What a former life of this daemon asked of the arm is being ended. */
   #former: Promise<unknown> | undefined;
 
@@ -88,13 +90,23 @@ export class TrajectoryArm implements Manipulator {
     return { time: told, joints, motion: this.#motion, connected };
   }
 
-  async followTrajectory(points: readonly JointTarget[], signal?: AbortSignal): Promise<MotionResult> {
+  measured(): ArmState['joints'] {
+    return this.#track.measured;
+  }
+
+  async followTrajectory(
+    points: readonly JointTarget[],
+    signal?: AbortSignal,
+    check?: (joints: ArmState['joints']) => void,
+  ): Promise<MotionResult> {
     const { controller, joints } = this.#options;
     // What cannot be asked pre-empts nothing.
     if (this.#track.connected) trajectoryGoal(points, joints, (joint) => this.#track.position(joint));
     const lastMs = points.at(-1)?.timeFromStartMs ?? 0;
     const timeoutMs = lastMs * (1 + OVERTIME_SHARE) + OVERTIME_MS;
     return this.#move('follow trajectory', timeoutMs, signal, async (ends) => {
+      // In the turn in which the goal takes the joints that it leaves out from the same place.
+      check?.(this.#track.measured);
       const goal = trajectoryGoal(points, joints, (joint) => this.#track.position(joint));
       return this.#run(controller, FOLLOW_TRAJECTORY, goal, ends, trajectoryOutcome);
     });
@@ -115,6 +127,7 @@ export class TrajectoryArm implements Manipulator {
 
   /** Ends every goal of the controllers, also those of other clients. Rejects where joints still move. */
   async stop(reason: string): Promise<void> {
+    this.#stops++;
     const running = this.#running;
     running?.end('stopped', reason);
     const [rested] = await Promise.all([
@@ -128,6 +141,7 @@ export class TrajectoryArm implements Manipulator {
   }
 
   async close(): Promise<void> {
+    this.#stops++;
     this.#running?.end('stopped', 'the daemon stops');
     await this.#running?.settled;
     this.#goals.close();
@@ -139,13 +153,15 @@ export class TrajectoryArm implements Manipulator {
     signal: AbortSignal | undefined,
     perform: (ends: MotionEnds) => Promise<Outcome | { readonly ended: true }>,
   ): Promise<MotionResult> {
+    const stops = this.#stops;
     while (this.#running) {
       this.#running.end('preempted', 'another motion took over');
       await this.#running.settled;
     }
     if (!this.#track.connected) throw noJoints(operation, this.#options);
     const begun = this.#track.time;
-    if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+    if (signal?.aborted || this.#stops !== stops)
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
     const { clock } = this.#parts;
     const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);

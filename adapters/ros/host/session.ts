@@ -129,7 +129,7 @@ export class RosSession {
     this.#advertised.set(control.channel, {
       publisher,
       topic: spec.topic,
-      guard: control.guard && new VelocityGuard(control.guard.expiryMs, control.guard.standby),
+      guard: control.guard && new VelocityGuard(control.guard.expiryMs, control.guard),
       stop: Buffer.from(control.guard?.stop ?? '', 'base64'),
     });
   }

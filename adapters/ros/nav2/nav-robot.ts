@@ -71,6 +71,8 @@ export class NavRobot implements Robot {
   readonly #goals: ActionGoals;
   #motion: RobotState['motion'] = 'idle';
   #running: MotionEnds | undefined;
+  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  #stops = 0;
   /** What a former life of this daemon asked of the robot is being ended. */
   #former: Promise<unknown> | undefined;
   #observed = 0;
@@ -130,6 +132,7 @@ export class NavRobot implements Robot {
 
   /** Ends every goal of Nav2's servers, also those of other clients. Rejects where the robot still moves. */
   async stop(reason: string): Promise<void> {
+    this.#stops++;
     const running = this.#running;
     running?.end('stopped', reason);
     const rest = this.#brake.engage();
@@ -139,6 +142,7 @@ export class NavRobot implements Robot {
   }
 
   async close(): Promise<void> {
+    this.#stops++;
     this.#running?.end('stopped', 'the daemon stops');
     await this.#running?.settled;
     this.#brake.release();
@@ -151,13 +155,15 @@ export class NavRobot implements Robot {
     signal: AbortSignal | undefined,
     perform: (ends: MotionEnds) => Promise<Outcome | { readonly ended: true }>,
   ): Promise<MotionResult> {
+    const stops = this.#stops;
     while (this.#running) {
       this.#running.end('preempted', 'another motion took over');
       await this.#running.settled;
     }
     if (!this.#track.connected) throw noOdometry(operation, this.#options.topics.odometry);
     const begun = { time: this.#track.time, distance: this.#track.distance };
-    if (signal?.aborted) return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+    if (signal?.aborted || this.#stops !== stops)
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
     const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     // The brake goes on at once, not when the server has answered.
@@ -168,7 +174,8 @@ export class NavRobot implements Robot {
     let reached = false;
     try {
       await this.#former;
-      this.#brake.release();
+      // The brake that a stop put on meanwhile stays on: it tells the stop whether the base rests.
+      if (!ends.signal.aborted) this.#brake.release();
       const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
       rest = await this.#brake.engage();
       const outcome = 'ended' in end ? ends.outcome : end;

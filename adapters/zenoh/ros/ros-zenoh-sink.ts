@@ -1,5 +1,19 @@
-import { EdgeError, LIMITS, type Sample, type SampleSink, type TopicSpec } from '../../../contract/core.ts';
-import { encodeTwist, encodeTwistStamped, TWIST, TWIST_STAMPED } from '../../../formats/cdr/index.ts';
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type Sample,
+  type SampleSink,
+  type TopicSpec,
+} from '../../../contract/core.ts';
+import {
+  encodeFloat64MultiArray,
+  encodeTwist,
+  encodeTwistStamped,
+  FLOAT64_MULTI_ARRAY,
+  TWIST,
+  TWIST_STAMPED,
+} from '../../../formats/cdr/index.ts';
 import { VelocityGuard } from '../../../formats/ros2/velocity-guard.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicWriter } from './topic-writer.ts';
@@ -9,12 +23,15 @@ const GUARD_TICK_MS = 25;
 /** Six numbers of eight bytes. */
 const TWIST_BYTES = 48;
 
-type Written = { readonly writer: TopicWriter; readonly guard: VelocityGuard | undefined };
+/** What stops who listens to a topic. */
+type Stop = { message(): Uint8Array; is(message: Uint8Array): boolean };
+type Guarded = { readonly guard: VelocityGuard; readonly stop: Stop };
+type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undefined };
 
 /**
- * Samples as publications for ROS nodes on rmw_zenoh. Velocity topics (Twist, TwistStamped) are guarded here: a
- * command that is not renewed within `LIMITS.COMMAND_EXPIRY_MS` is answered by a stop, and so is every start and
- * the close, for what drove the robot before may have died without a word.
+ * Samples as publications for ROS nodes on rmw_zenoh. Velocity topics (Twist, TwistStamped, speeds of joints) are
+ * guarded here: a command that is not renewed within `LIMITS.COMMAND_EXPIRY_MS` is answered by a stop, and so is every
+ * start and the close, for what drove the robot before may have died without a word.
  */
 export class RosZenohSink implements SampleSink {
   readonly #session: RosZenohSession;
@@ -41,9 +58,9 @@ export class RosZenohSink implements SampleSink {
   offer(sample: Sample): boolean {
     const written = this.#written.get(sample.topic);
     if (!written || this.#closed) return false;
-    const { guard, writer } = written;
-    const stops = guard !== undefined && isStop(sample.bytes);
-    guard?.command(stops, this.#session.clock.monotonicMs());
+    const { guarded, writer } = written;
+    const stops = guarded?.stop.is(sample.bytes) ?? false;
+    guarded?.guard.command(stops, this.#session.clock.monotonicMs());
     return writer.offer(sample.bytes, { must: stops });
   }
 
@@ -51,8 +68,8 @@ export class RosZenohSink implements SampleSink {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    for (const [, { writer, guard }] of this.#written)
-      if (guard?.moving) writer.offer(this.#stop(writer.type), { must: true });
+    for (const { writer, guarded } of this.#written.values())
+      if (guarded?.guard.moving) writer.offer(guarded.stop.message(), { must: true });
     await Promise.all([...this.#written.values()].map(({ writer }) => writer.close()));
     await this.#session.release(this);
   }
@@ -71,31 +88,40 @@ export class RosZenohSink implements SampleSink {
         message: 'already closed',
       });
     }
-    const moves = topic.type === TWIST || topic.type === TWIST_STAMPED;
-    const guard = moves ? new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS) : undefined;
-    this.#written.set(topic.topic, { writer, guard });
-    if (guard) this.#timer ??= this.#session.clock.every(GUARD_TICK_MS, () => this.#tick());
+    const stop = stopOf(topic, this.#session.clock);
+    const bounded = topic.speeds !== undefined;
+    const guarded = stop && { stop, guard: new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS, { bounded }) };
+    this.#written.set(topic.topic, { writer, guarded });
+    if (guarded) this.#timer ??= this.#session.clock.every(GUARD_TICK_MS, () => this.#tick());
   }
 
   #tick(): void {
     const nowMs = this.#session.clock.monotonicMs();
-    for (const [topic, { writer, guard }] of this.#written) {
-      const due = guard?.tick(nowMs, writer.listeners);
+    for (const [topic, { writer, guarded }] of this.#written) {
+      if (!guarded) continue;
+      const { guard, stop } = guarded;
+      const due = guard.tick(nowMs, writer.listeners);
       // The link may be full just because the robot is driving away: a stop is not dropped there, nor forgotten.
-      if (due?.stop && !writer.offer(this.#stop(writer.type), { must: true })) guard?.halt();
-      if (due?.expired) this.#session.report('warn', `${topic}: command expired, stopped`);
+      if (due.stop && !writer.offer(stop.message(), { must: true })) guard.halt();
+      if (due.expired) this.#session.report('warn', `${topic}: command expired, stopped`);
     }
-  }
-
-  #stop(type: string): Uint8Array {
-    const still = { linear: { x: 0, y: 0, z: 0 }, angular: { x: 0, y: 0, z: 0 } };
-    if (type !== TWIST_STAMPED) return encodeTwist(still);
-    const stamp = this.#session.clock.now();
-    return encodeTwistStamped({ header: { stamp, frame_id: 'base_link' }, twist: still });
   }
 }
 
+/** Undefined where nothing has to be stopped. */
+function stopOf({ type, speeds }: TopicSpec, clock: Clock): Stop | undefined {
+  if (type === FLOAT64_MULTI_ARRAY && speeds) {
+    const still = encodeFloat64MultiArray(new Float64Array(speeds));
+    return { message: () => still, is: (message) => Buffer.compare(message, still) === 0 };
+  }
+  const twist = { linear: { x: 0, y: 0, z: 0 }, angular: { x: 0, y: 0, z: 0 } };
+  if (type === TWIST) return { message: () => encodeTwist(twist), is: isStanding };
+  if (type !== TWIST_STAMPED) return undefined;
+  const header = () => ({ stamp: clock.now(), frame_id: 'base_link' });
+  return { message: () => encodeTwistStamped({ header: header(), twist }), is: isStanding };
+}
+
 /** All six numbers at the end of the message are zero, stamped or not. */
-function isStop(bytes: Uint8Array): boolean {
+function isStanding(bytes: Uint8Array): boolean {
   return bytes.length >= 4 + TWIST_BYTES && bytes.subarray(-TWIST_BYTES).every((byte) => byte === 0);
 }

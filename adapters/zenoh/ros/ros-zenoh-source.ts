@@ -1,6 +1,7 @@
 import {
   EdgeError,
   type GraphSnapshot,
+  type GraphTopic,
   type Sample,
   type SampleSource,
   type SourceState,
@@ -8,7 +9,7 @@ import {
   type TopicSpec,
 } from '../../../contract/core.ts';
 import { DiscoveredTopics, NAMES_EXHAUSTED } from '../../../formats/ros2/discovered-topics.ts';
-import { qosForPublishers } from '../../../formats/ros2/qos.ts';
+import { qosForPublishers, sameOffer } from '../../../formats/ros2/qos.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
@@ -36,6 +37,7 @@ export class RosZenohSource implements SampleSource {
   readonly #session: RosZenohSession;
   readonly #options: RosZenohSourceOptions;
   readonly #readers = new Map<string, TopicReader>();
+  readonly #configured = new Set<string>();
   readonly #discovered: DiscoveredTopics;
   /** Lost by readers that were let go of: the sums of a topic never fall. */
   readonly #lostBefore = new Map<string, number>();
@@ -69,6 +71,7 @@ export class RosZenohSource implements SampleSource {
     await this.#session.start(this);
     this.#onSample = onSample;
     try {
+      for (const { topic } of topics) this.#configured.add(topic);
       await Promise.all(topics.map((topic) => this.#read(topic)));
     } catch (error) {
       await this.#forget();
@@ -109,7 +112,8 @@ export class RosZenohSource implements SampleSource {
   /** False when it was let go of meanwhile: then the topic may have another reader, which is not touched. */
   async #read(spec: TopicSpec): Promise<boolean> {
     if (this.#readers.has(spec.topic)) return true;
-    const reader = new TopicReader(this.#session, spec, (sample) => this.#onSample?.(sample));
+    const isDiscovered = !this.#configured.has(spec.topic);
+    const reader = new TopicReader(this.#session, spec, (sample) => this.#onSample?.(sample), isDiscovered);
     this.#readers.set(spec.topic, reader);
     const isHeld = () => this.#readers.get(spec.topic) === reader;
     try {
@@ -126,6 +130,7 @@ export class RosZenohSource implements SampleSource {
   async #forget(): Promise<void> {
     const readers = [...this.#readers.values()];
     this.#readers.clear();
+    this.#configured.clear();
     await Promise.all(readers.map((reader) => reader.close()));
   }
 
@@ -133,17 +138,24 @@ export class RosZenohSource implements SampleSource {
     const { discover } = this.#options;
     if (!discover || this.#closed) return;
     const found: TopicSpec[] = [];
-    for (const { topic, publishers } of graph.topics) {
-      const type = publishers.at(0)?.type;
-      const isOurs = publishers.every(({ node }) => node === this.#session.nodeName);
-      if (type === undefined || isOurs || !TYPE_NAME.test(type) || !TOPIC_NAME.test(topic)) continue;
-      const offered = publishers.map(({ qos }) => qos);
-      if (discover(topic)) found.push({ topic, type, qos: qosForPublishers(offered, DISCOVERED_DEPTH) });
+    for (const published of graph.topics) {
+      const { topic } = published;
+      if (this.#configured.has(topic) || !TOPIC_NAME.test(topic)) continue;
+      const spec = this.#offered(published);
+      if (spec && discover(topic)) found.push(spec);
     }
     this.#release(found);
-    const fresh = found.filter(({ topic }) => !this.#readers.has(topic));
     let refused: string | undefined;
-    for (const spec of fresh) {
+    for (const spec of found) {
+      const before = this.#readers.get(spec.topic);
+      if (before && before.spec.type === spec.type && sameOffer(before.spec.qos, spec.qos)) {
+        before.tellFaults();
+        continue;
+      }
+      if (before) {
+        this.#drop(spec.topic);
+        this.#discovered.delete(spec.topic);
+      }
       const shortage = this.#discovered.shortage(spec.topic, spec.type);
       if (shortage === 'places') refused ??= spec.topic;
       else if (shortage === 'names') this.#tellNames(spec.topic);
@@ -151,6 +163,21 @@ export class RosZenohSource implements SampleSource {
     }
     if (refused !== undefined && !this.#crowded) this.#tellCrowded(refused);
     this.#crowded = refused !== undefined;
+  }
+
+  /**
+   * As all of its publishers offer it; undefined where nobody but us does. It keeps the type that is read as long as
+   * somebody publishes that.
+   */
+  #offered({ topic, publishers }: GraphTopic): TopicSpec | undefined {
+    const theirs = publishers.filter(
+      ({ node, type }) => node !== this.#session.nodeName && TYPE_NAME.test(type),
+    );
+    const before = this.#readers.get(topic)?.spec.type;
+    const type = theirs.some((publisher) => publisher.type === before) ? before : theirs[0]?.type;
+    if (type === undefined) return undefined;
+    const same = theirs.filter((publisher) => publisher.type === type).map(({ qos }) => qos);
+    return { topic, type, qos: qosForPublishers(same, DISCOVERED_DEPTH) };
   }
 
   #follow(spec: TopicSpec): void {

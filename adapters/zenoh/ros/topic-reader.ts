@@ -3,6 +3,7 @@ import { definitionHasHeader, headerStamp } from '../../../formats/ros2/index.ts
 import { SequenceGaps } from './attachment.ts';
 import { dataKey, type Entity, NO_TYPE_HASH } from './names.ts';
 import { type OwnSide, peerFault } from './peer-check.ts';
+import type { PeerFault } from './peer-faults.ts';
 import type { OwnEndpoint, RosZenohSession } from './session.ts';
 
 /** Messages that may wait here, at least: what a history overwrites between two turns of the loop is lost. */
@@ -13,11 +14,12 @@ const DEPTH_MIN = 1024;
  * in place of its hash, and announced by the hash that its publisher tells.
  */
 export class TopicReader {
+  readonly spec: TopicSpec;
   readonly #session: RosZenohSession;
-  readonly #spec: TopicSpec;
   readonly #onSample: (sample: Sample) => void;
   readonly #own: OwnSide;
   readonly #leads: boolean;
+  readonly #isDiscovered: boolean;
   readonly #gaps = new SequenceGaps();
   readonly #subscriptions = new Map<string, Promise<Subscription>>();
   readonly #live: Subscription[] = [];
@@ -25,10 +27,19 @@ export class TopicReader {
   #watch: { cancel(): void } | undefined;
   #lost = 0;
   #closed = false;
+  /** Found at publishers that came since the last `tellFaults`. */
+  #faults: PeerFault[] = [];
 
-  constructor(session: RosZenohSession, spec: TopicSpec, onSample: (sample: Sample) => void) {
+  /** A discovered topic may be read anew as its publishers change: their faults are told when `tellFaults` is called. */
+  constructor(
+    session: RosZenohSession,
+    spec: TopicSpec,
+    onSample: (sample: Sample) => void,
+    isDiscovered = false,
+  ) {
+    this.spec = spec;
     this.#session = session;
-    this.#spec = spec;
+    this.#isDiscovered = isDiscovered;
     this.#onSample = onSample;
     const known = session.types.knows(spec.type);
     this.#leads = known && definitionHasHeader(session.types.definition(spec.type));
@@ -54,6 +65,13 @@ export class TopicReader {
     if (this.#closed) return;
     this.#watch = this.#session.graph.listen((entity, alive) => alive && this.#meet(entity));
     for (const entity of this.#session.graph.entities()) this.#meet(entity);
+    this.tellFaults();
+  }
+
+  /** It stays as it is read, whoever came meanwhile. */
+  tellFaults(): void {
+    for (const fault of this.#faults.splice(0))
+      this.#session.peerFaults.tell(this.spec.topic, 'in', this.spec.qos, fault);
   }
 
   /** Messages lost on their way here: gaps in the numbers of their publishers, what we were too slow for included. */
@@ -73,11 +91,12 @@ export class TopicReader {
 
   #meet(entity: Entity): void {
     const { end } = entity;
-    if (this.#closed || entity.kind !== 'MP' || end?.name !== this.#spec.topic || this.#session.isOwn(entity))
+    if (this.#closed || entity.kind !== 'MP' || end?.name !== this.spec.topic || this.#session.isOwn(entity))
       return;
-    if (end.type === this.#spec.type) this.#follow(end.hash);
+    if (end.type === this.spec.type) this.#follow(end.hash);
     const fault = peerFault(this.#own, entity);
-    if (fault) this.#session.peerFaults.tell(this.#spec.topic, 'in', this.#spec.qos, fault);
+    if (fault) this.#faults.push(fault);
+    if (!this.#isDiscovered) this.tellFaults();
   }
 
   /** A publisher of our type: the first hash of a type we do not know is ours, and Humble has a key of its own. */
@@ -86,7 +105,7 @@ export class TopicReader {
       if (!this.#endpoint) {
         this.#session.report(
           'warn',
-          `${this.#spec.topic}: ${this.#spec.type} (${hash}) has no definition on this host; its bytes are passed on and recorded as they are. Install its package, or put its files into a folder of ros.definitions`,
+          `${this.spec.topic}: ${this.spec.type} (${hash}) has no definition on this host; its bytes are passed on and recorded as they are. Install its package, or put its files into a folder of ros.definitions`,
         );
         this.#announce(hash).catch((error: unknown) => this.#failed('announce', error));
       }
@@ -96,14 +115,14 @@ export class TopicReader {
   }
 
   async #announce(hash: string): Promise<void> {
-    const { topic, type, qos } = this.#spec;
+    const { topic, type, qos } = this.spec;
     this.#endpoint = this.#session.announce('MS', topic, type, hash, qos);
     await this.#endpoint;
   }
 
   async #subscribe(hash: string): Promise<void> {
     if (this.#subscriptions.has(hash)) return;
-    const { topic, type, qos } = this.#spec;
+    const { topic, type, qos } = this.spec;
     const key = dataKey(this.#session.options.domain, topic, type, hash);
     const opening = this.#session.space().then((space) =>
       space.subscribe(key, (values) => this.#take(values), {
@@ -122,7 +141,7 @@ export class TopicReader {
 
   #take(values: readonly KeyValue[]): void {
     if (this.#closed) return;
-    const { topic, type } = this.#spec;
+    const { topic, type } = this.spec;
     const received = this.#session.clock.now();
     for (const { payload: bytes, attachment, kind } of values) {
       if (kind !== 'put') continue;
@@ -135,6 +154,6 @@ export class TopicReader {
   #failed(what: string, error: unknown): void {
     if (this.#closed) return;
     const why = error instanceof Error ? error.message : String(error);
-    this.#session.report('error', `${this.#spec.topic}: could not ${what} it: ${why}`);
+    this.#session.report('error', `${this.spec.topic}: could not ${what} it: ${why}`);
   }
 }

@@ -33,7 +33,7 @@ export async function adopt(
 async function enter({ dataDir }: Settings, api: ApiClient, bag: string): Promise<void> {
   let lock: { release(): void };
   try {
-    lock = lockDataDir(dataDir, process.pid);
+    lock = lockDataDir(dataDir, process.pid, 'bag import');
   } catch (error) {
     if (!(error instanceof EdgeError) || error.code !== 'host.data_dir_in_use') throw error;
     await api.post(`/v1/bags/${bag}/adopt`);

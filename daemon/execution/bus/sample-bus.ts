@@ -10,6 +10,8 @@ export type BusOptions = {
   readonly clock: Clock;
   /** Where samples that the bus itself refuses are counted. */
   readonly ledger: Ledger;
+  /** A tap threw at a sample; `times`: so often by now. Called for the first, the tenth, the hundredth and so on. */
+  readonly onTapFault?: (tap: string, error: unknown, times: number) => void;
 };
 
 /**
@@ -19,6 +21,7 @@ export type BusOptions = {
 export class SampleBus {
   readonly #clock: Clock;
   readonly #ledger: Ledger;
+  readonly #onTapFault: BusOptions['onTapFault'];
   readonly #rates = new Rates();
   readonly #subscriptions = new Set<Subscription>();
   readonly #taps = new Map<string, (sample: Sample, origin: SampleOrigin) => void>();
@@ -29,6 +32,7 @@ export class SampleBus {
   constructor(options: BusOptions) {
     this.#clock = options.clock;
     this.#ledger = options.ledger;
+    this.#onTapFault = options.onTapFault;
   }
 
   get published(): number {
@@ -47,14 +51,20 @@ export class SampleBus {
     for (const [name, tap] of this.#taps) {
       try {
         tap(sample, origin);
-      } catch {
+      } catch (error) {
         // A tap must not throw. One that does is a defect of its owner; the others still get the sample.
-        this.#tapFaults.set(name, (this.#tapFaults.get(name) ?? 0) + 1);
+        this.#faulted(name, error);
       }
     }
     for (const subscription of this.#subscriptions) {
       if (!subscription.topics || subscription.topics.has(sample.topic)) subscription.push(sample);
     }
+  }
+
+  #faulted(tap: string, error: unknown): void {
+    const times = (this.#tapFaults.get(tap) ?? 0) + 1;
+    this.#tapFaults.set(tap, times);
+    if (Number.isInteger(Math.log10(times))) this.#onTapFault?.(tap, error, times);
   }
 
   subscribe(options: SubscriptionOptions): Subscription {

@@ -11,7 +11,7 @@ import type {
   Twist2d,
 } from '../../../contract/index.ts';
 import { decodeBool, decodeLaserScan, decodeOdometry, decodeTf, yawOf } from '../../../formats/cdr/index.ts';
-import { between, IDENTITY } from '../navigation/geometry.ts';
+import { between, clamp, IDENTITY } from '../navigation/geometry.ts';
 import type { MotionInput } from '../navigation/motion.ts';
 import { Navigator } from '../navigation/navigator.ts';
 import { PathPlanner } from '../navigation/path-planner.ts';
@@ -80,7 +80,7 @@ export class ControlCore {
   readonly #mounts = new Map<string, Pose2d>();
   readonly #signals = new Signals();
   readonly #watch: SafetyWatch | undefined;
-  readonly #steering = new Steering();
+  readonly #steering: Steering;
   /** Under which the motion goes on. */
   #lease = 0;
   #bumped = false;
@@ -96,6 +96,7 @@ export class ControlCore {
     this.#watch = watch;
     this.#navigator = this.#makeNavigator();
     this.#loop = new ControlLoop(policy, clock, options.limits, options.control);
+    this.#steering = new Steering(options.control.lockstep ? undefined : () => clock.monotonicMs());
   }
 
   get counts(): CoreCounts {
@@ -117,17 +118,22 @@ export class ControlCore {
     }
   }
 
-  /** One control step at robot time `now`, nanoseconds. Never rejects. */
-  async tick(now: bigint): Promise<TickResult> {
+  /**
+   * One control step at robot time `now`, nanoseconds, which is `lateMs` behind that of the robot itself: so late do
+   * its samples come, all the while where `isOffset`. Never rejects.
+   */
+  async tick(now: bigint, lateMs = 0, isOffset = false): Promise<TickResult> {
     this.#now = now;
     this.#placeScan();
     const forbidden = this.#obey();
     const drive = this.#navigator.step(this.#input(now));
     const steered = this.#steered(now);
     const applied = await this.#loop.step(now, steered ? { kind: 'direct', twist: steered } : drive, {
-      obstacles: this.#look(now),
-      scanAgeMs: ageMs(now, this.#slam.scanStamp),
-      odometryAgeMs: ageMs(now, this.#slam.odometry.newest?.stamp),
+      obstacles: this.#look(now + BigInt(Math.round(lateMs * 1e6))),
+      scanAgeMs: ageMs(now, this.#slam.scanStamp) + lateMs,
+      odometryAgeMs: ageMs(now, this.#slam.odometry.newest?.stamp) + lateMs,
+      lateMs,
+      isOffset,
       twist: this.#twist(),
       bumped: this.#bumped,
     });
@@ -257,13 +263,16 @@ export class ControlCore {
     return this.#slam.odometry.newest?.twist ?? { linear: 0, angular: 0 };
   }
 
+  /** What was seen, from where the base is at the robot's own time `now`. */
   #look(now: bigint): LocalObstacles | undefined {
-    const stamp = this.#slam.scanStamp;
-    if (stamp === undefined) return undefined;
-    const then = this.#slam.odometry.at(stamp);
-    const here = this.#slam.odometry.at(now);
+    const { scanStamp, odometry, points } = this.#slam;
+    if (scanStamp === undefined) return undefined;
+    const { limits, control } = this.#options;
+    const then = odometry.at(scanStamp);
+    const going = fastest(this.#loop.applied, this.#twist(), limits);
+    const here = odometry.carriedOn(now, going, control.scanStaleMs / 1000);
     if (!then || !here) return undefined;
-    return this.#obstacles.fill(this.#slam.points, between(then, here));
+    return this.#obstacles.fill(points, between(then, here));
   }
 
   #onOdometry(bytes: Uint8Array): void {
@@ -332,6 +341,17 @@ export class ControlCore {
     }
     if (this.#laserFrame !== '') this.#slam.setMount(this.#mounts.get(this.#laserFrame) ?? IDENTITY);
   }
+}
+
+/**
+ * How fast a base may be going that was measured a while ago and has gained speed since: no obstacle is nearer than it
+ * looks from there. Measured speeds that it cannot have are not believed.
+ */
+function fastest(applied: Twist2d, measured: Twist2d, { linearMax, angularMax }: DriveLimits): Twist2d {
+  const was = clamp(measured.linear, -linearMax, linearMax);
+  const { linear } = applied;
+  const faster = linear > 0 ? Math.max(linear, was) : linear < 0 ? Math.min(linear, was) : was;
+  return { linear: faster, angular: clamp(measured.angular, -angularMax, angularMax) };
 }
 
 /** Either way: what is from the future is not from now. */

@@ -24,6 +24,10 @@ export type ControlOptions = {
   readonly inferDeadlineMs: number;
   /** The tick waits for inference: only where the world waits too (lockstep simulation). */
   readonly lockstep: boolean;
+  /** Robot time is that of a simulation: its stamps say nothing of how late they come. */
+  readonly simulated: boolean;
+  /** The clock of the robot is not that of this host, nor synchronised with it: a difference that stays is no lateness. */
+  readonly ownClock: boolean;
 };
 
 export const CONTROL_DEFAULTS: ControlOptions = {
@@ -32,6 +36,8 @@ export const CONTROL_DEFAULTS: ControlOptions = {
   scanStaleMs: 400,
   inferDeadlineMs: 250,
   lockstep: false,
+  simulated: false,
+  ownClock: false,
 };
 
 /** What is known around the robot at a control step; `obstacles` undefined before the first scan. */
@@ -39,6 +45,10 @@ export type Sensing = {
   readonly obstacles: LocalObstacles | undefined;
   readonly scanAgeMs: number;
   readonly odometryAgeMs: number;
+  /** How late samples come over their link, milliseconds: a part of both ages. */
+  readonly lateMs: number;
+  /** They have come about that late all the while: it looks like a difference of clocks. */
+  readonly isOffset?: boolean;
   readonly twist: Twist2d;
   readonly bumped: boolean;
 };
@@ -136,11 +146,19 @@ export class ControlLoop {
   }
 
   /** What keeps the base from being driven by its senses; empty when nothing does. */
-  #blind({ obstacles, scanAgeMs, odometryAgeMs }: Sensing): string {
+  #blind({ obstacles, scanAgeMs, odometryAgeMs, lateMs, isOffset }: Sensing): string {
     if (!obstacles) return 'the newest scan is missing';
     const { scanStaleMs } = this.#options;
-    if (!(scanAgeMs <= scanStaleMs)) return `the newest scan is ${Math.round(scanAgeMs)} ms old`;
-    if (!(odometryAgeMs <= scanStaleMs)) return `the newest odometry is ${Math.round(odometryAgeMs)} ms old`;
+    const old = (what: string, ageMs: number) => {
+      const late = `: samples come ${Math.round(lateMs)} ms late, or the clocks of robot and host differ`;
+      const cure = isOffset
+        ? ', by about as much all the while: synchronise them, or robot.clock = "own"'
+        : '';
+      const because = ageMs - lateMs <= scanStaleMs ? late + cure : '';
+      return `the newest ${what} is ${Math.round(ageMs)} ms old${because}`;
+    };
+    if (!(scanAgeMs <= scanStaleMs)) return old('scan', scanAgeMs);
+    if (!(odometryAgeMs <= scanStaleMs)) return old('odometry', odometryAgeMs);
     return '';
   }
 
@@ -203,11 +221,15 @@ export class ControlLoop {
     this.#refusing = true;
   }
 
-  /** Time since the last step, kept near the nominal so that a gap does not open the acceleration limits. */
+  /**
+   * Time since the last step, kept near the nominal so that a gap does not open the acceleration limits. Robot time may
+   * wait for samples that come late; the base does not wait, and has to brake meanwhile.
+   */
   #stepSeconds(now: bigint): number {
     const nominal = 1 / this.#options.hz;
     const since = this.#last === undefined ? nominal : Number(now - this.#last) / 1e9;
     this.#last = now;
+    if (since <= 0 && !this.#options.lockstep) return nominal;
     return Math.min(Math.max(since, 0), 2 * nominal);
   }
 }

@@ -1,13 +1,24 @@
 import { LIMITS, type Twist2d } from '../../../contract/core.ts';
 
-const LASTS_NS = BigInt(LIMITS.COMMAND_EXPIRY_MS) * 1_000_000n;
+const LASTS_MS = LIMITS.COMMAND_EXPIRY_MS;
+const LASTS_NS = BigInt(LASTS_MS) * 1_000_000n;
 
-/** A person at the stick: the newest velocity that was asked for, for as long as a command counts. */
+/**
+ * A person at the stick: the newest velocity that was asked for, for as long as a command counts, by robot time and by
+ * the time of this host. Robot time may wait for samples that come late; a person who let go has let go.
+ */
 export class Steering {
+  readonly #hostMs: () => number;
   #twist: Twist2d | undefined;
   #lease = 0;
   #from = 0n;
   #until = 0n;
+  #untilMs = 0;
+
+  /** `hostMs` is monotonic. Without it robot time alone counts: that of a world that waits for us. */
+  constructor(hostMs: () => number = () => 0) {
+    this.#hostMs = hostMs;
+  }
 
   /** `now` is robot time, nanoseconds. */
   put(twist: Twist2d, lease: number, now: bigint): void {
@@ -15,6 +26,7 @@ export class Steering {
     this.#lease = lease;
     this.#from = now;
     this.#until = now + LASTS_NS;
+    this.#untilMs = this.#hostMs() + LASTS_MS;
   }
 
   clear(): void {
@@ -24,7 +36,7 @@ export class Steering {
   /** Undefined: nobody steers, or may not any more. */
   at(now: bigint, mayMove: (lease: number) => boolean): Twist2d | undefined {
     // A clock that was set back would let it last until that time is there again.
-    const over = now > this.#until || now < this.#from;
+    const over = now > this.#until || now < this.#from || this.#hostMs() > this.#untilMs;
     if (this.#twist && (over || !mayMove(this.#lease))) this.#twist = undefined;
     return this.#twist;
   }

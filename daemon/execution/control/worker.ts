@@ -1,7 +1,16 @@
-import { type Clock, EdgeError, type ErrorBody, type Policy, type Timer } from '../../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  type ErrorBody,
+  type Policy,
+  type Sample,
+  type Timer,
+} from '../../../contract/core.ts';
 import type { SafetyWatch } from '../safety/safety-word.ts';
 import { CORE_DEFAULTS, ControlCore, type CoreOptions } from './control-core.ts';
 import type { Ask, ControlPort, FromControl, ToControl } from './messages.ts';
+import { roleOf } from './robot-topics.ts';
+import { SenseLateness } from './sense-lateness.ts';
 
 export type ControlWorkerDeps = {
   readonly policy: Policy;
@@ -33,13 +42,17 @@ class ControlThread {
   #ticks: Promise<void> = Promise.resolve();
   #ticking = false;
   #lastTick: bigint | undefined;
-  #newest: { stamp: bigint; at: number } | undefined;
+  /** What robot time goes by: the newest stamp, when it came by our own clock, and how late. */
+  #newest: { stamp: bigint; at: number; lateMs: number } | undefined;
+  #lateness: SenseLateness;
+  #hasSenses = false;
 
   constructor(port: ControlPort, deps: ControlWorkerDeps, closed: () => void) {
     this.#port = port;
     this.#deps = deps;
     this.#options = deps.options ?? CORE_DEFAULTS;
     this.#core = new ControlCore(deps.policy, deps.clock, this.#options, deps.watch);
+    this.#lateness = new SenseLateness(this.#options.control.ownClock);
     this.#closed = closed;
   }
 
@@ -59,7 +72,7 @@ class ControlThread {
     switch (message.kind) {
       case 'sample':
         this.#core.onSample(message.sample);
-        this.#noteTime(message.sample.stamp);
+        this.#noteTime(message.sample);
         break;
       case 'tick':
         this.#ticks = this.#ticks.then(() => this.#tick(message.id, message.time));
@@ -127,21 +140,37 @@ class ControlThread {
     const now = this.#newest.stamp + BigInt(Math.round(since * 1e6));
     // Carried on by this clock, time may have run ahead of a robot whose samples come late: it waits for them.
     if (this.#lastTick === undefined || now > this.#lastTick) this.#lastTick = now;
-    void this.#tick(undefined, this.#lastTick).finally(() => {
+    // Time that waits is ahead of the samples already, by so much of their lateness.
+    const aheadMs = Number(this.#lastTick - now) / 1e6;
+    const lateMs = Math.max(0, this.#newest.lateMs - aheadMs);
+    void this.#tick(undefined, this.#lastTick, lateMs).finally(() => {
       this.#ticking = false;
     });
   }
 
-  async #tick(id: number | undefined, time: bigint): Promise<void> {
-    const result = await this.#core.tick(time);
+  async #tick(id: number | undefined, time: bigint, lateMs = 0): Promise<void> {
+    const result = await this.#core.tick(time, lateMs, this.#lateness.isOffset);
     this.#send({ kind: 'ticked', id, result, counts: this.#core.counts });
   }
 
-  #noteTime(stamp: bigint): void {
+  #noteTime(sample: Sample): void {
+    const { stamp } = sample;
+    const { topics, control } = this.#options;
+    const role = roleOf(topics, sample.topic, sample.type);
+    const senses = role === 'scan' || role === 'odometry';
+    // The others may bear the time of their receipt: that of our clock, by which nothing is ever late.
+    if (!senses && this.#hasSenses) return;
+    this.#hasSenses ||= senses;
     const back = this.#newest && stamp <= this.#newest.stamp;
     // A second back is another run of the robot, less is reordering.
     if (back && this.#newest!.stamp - stamp < 1_000_000_000n) return;
-    if (back) this.#lastTick = undefined;
-    this.#newest = { stamp, at: this.#deps.clock.monotonicMs() };
+    if (back) {
+      this.#lastTick = undefined;
+      this.#lateness = new SenseLateness(control.ownClock);
+    }
+    const at = this.#deps.clock.monotonicMs();
+    // Simulated time goes at a rate of its own: what is received by another clock drifts away from it and is not late.
+    const lateMs = control.simulated || !senses ? 0 : this.#lateness.add(sample, at);
+    this.#newest = { stamp, at, lateMs };
   }
 }

@@ -1,4 +1,4 @@
-import type { AppliedAction, Sample } from '../../../contract/core.ts';
+import { type AppliedAction, DEFAULT_QOS, type Sample, type TopicSpec } from '../../../contract/core.ts';
 import {
   CdrWriter,
   encodeFloat64MultiArray,
@@ -27,9 +27,16 @@ export function actionSample(action: AppliedAction): Sample {
 }
 
 /** Type of the messages that a controller sends. */
-export function commandType({ kind, stamped }: ControllerSpec['output']): string {
+function commandType({ kind, stamped }: ControllerSpec['output']): string {
   if (kind !== 'twist') return FLOAT64_MULTI_ARRAY;
   return stamped ? TWIST_STAMPED : TWIST;
+}
+
+/** Where a controller sends them. */
+export function commandTopic(output: ControllerSpec['output']): TopicSpec {
+  const { topic, kind, names } = output;
+  const spec: TopicSpec = { topic, type: commandType(output), qos: DEFAULT_QOS };
+  return kind === 'velocities' ? { ...spec, speeds: names.length } : spec;
 }
 
 /** What goes to the robot; of a twist the numbers are metres per second forward, radians per second to the left. */

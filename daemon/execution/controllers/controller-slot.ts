@@ -1,5 +1,4 @@
 import {
-  type ActionChunk,
   type AppliedAction,
   type Clock,
   type ControllerOrder,
@@ -19,6 +18,7 @@ import type { FromThread, ToThread } from './messages.ts';
 import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
 import { RunCounts } from './run-counts.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
+import { StopSpeeds } from './stop-speeds.ts';
 
 /** Chunks whose origin is remembered: one more than can be queued at a time, with some to spare. */
 const ORIGINS_MAX = 256;
@@ -62,6 +62,7 @@ export class ControllerSlot {
   readonly #deps: SlotDeps;
   readonly observations: ObservationDesk;
   readonly inference: Inference;
+  readonly #standing: StopSpeeds;
   #counts = new RunCounts();
   #state: ControllerView['state'] = 'idle';
   #reason = '';
@@ -87,6 +88,7 @@ export class ControllerSlot {
     const { clock, spec, policies: desk, decode } = deps;
     this.observations = new ObservationDesk(spec, decode);
     this.inference = new Inference({ clock, spec, desk, observations: this.observations });
+    this.#standing = new StopSpeeds(clock);
   }
 
   get spec(): ControllerSpec {
@@ -159,13 +161,14 @@ export class ControllerSlot {
       const abort = () => settle('stopped', typeof signal.reason === 'string' ? signal.reason : 'stopped');
       this.#run = { number, order, lease, ends, beganMs, settle };
       if (signal.aborted) return abort();
+      this.#standing.cancel();
       signal.addEventListener('abort', abort, { once: true });
       shared.allow(index, number);
       tell({ kind: 'begin', index, run: number, lease });
     });
   }
 
-  /** Nothing of this controller reaches the robot after this returns. */
+  /** Nothing of this controller reaches the robot after this returns but speeds of zero. */
   stop(reason: string): void {
     this.#stops++;
     this.#stoppedFor = reason;
@@ -279,6 +282,7 @@ export class ControllerSlot {
   async close(): Promise<void> {
     this.stop('the cell stops');
     await this.inference.close();
+    this.#standing.cancel();
   }
 
   async #answer(run: Run, question: Extract<FromThread, { kind: 'question' }>): Promise<void> {
@@ -290,7 +294,7 @@ export class ControllerSlot {
       if (this.#run !== run) return;
       this.#remember(question.anchorMs, { observationNs, policyHash: chunk.policyHash });
       const actions = Float32Array.from(chunk.actions.data);
-      const [horizon, dimension] = shapeOf(chunk);
+      const [horizon = 0, dimension = 0] = chunk.actions.shape;
       const { stepMs, policyHash } = chunk;
       const answer = { index, run: run.number, id, stepMs, actions, horizon, dimension, policyHash };
       tell({ kind: 'answer', ...answer }, [actions.buffer]);
@@ -374,7 +378,8 @@ export class ControllerSlot {
     tell({ kind: 'end', index, run: number });
     this.#sendable = undefined;
     if (spec.output.kind === 'positions') return;
-    send(commandSample(spec, new Float64Array(spec.output.names.length), this.#robotTime(nowMs())));
+    const still = new Float64Array(spec.output.names.length);
+    this.#standing.stop(() => send(commandSample(spec, still, this.#robotTime(nowMs()))));
   }
 
   #say(state: ControllerView['state'], reason: string): void {
@@ -388,9 +393,4 @@ export class ControllerSlot {
     if (!time) return this.#deps.clock.now();
     return time.ns + BigInt(Math.round((ms - time.atMs) * 1e6));
   }
-}
-
-function shapeOf({ actions }: ActionChunk): [horizon: number, dimension: number] {
-  const [horizon = 0, dimension = 0] = actions.shape;
-  return [horizon, dimension];
 }

@@ -4,7 +4,6 @@ import {
   type Clock,
   type ControllerOrder,
   type ControllerView,
-  DEFAULT_QOS,
   EdgeError,
   type MotionResult,
   type NewEvent,
@@ -14,7 +13,7 @@ import {
   type TopicSpec,
   withDeadline,
 } from '../../../contract/core.ts';
-import { actionSample, commandType } from './action-sample.ts';
+import { actionSample, commandTopic } from './action-sample.ts';
 import { ControllerSlot } from './controller-slot.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
@@ -157,7 +156,7 @@ export class ControllersDesk {
     return this.#view(slot);
   }
 
-  /** One controller, or all; one that does not run stays as it is. Nothing of them is sent after this returns. */
+  /** One controller, or all; one that does not run stays as it is. Nothing of them is sent after this returns but zeros. */
   stop(name: string | undefined, reason: string): readonly ControllerView[] {
     const slots = name === undefined ? this.#slots : [this.#find(name)];
     for (const slot of slots) slot.stop(reason);
@@ -197,7 +196,7 @@ export class ControllersDesk {
     slot.inference.describe();
     const ready = async () => {
       await slot.inference.reset();
-      await this.#deps.advertise({ topic: output.topic, type: commandType(output), qos: DEFAULT_QOS });
+      await this.#deps.advertise(commandTopic(output));
     };
     await withDeadline(this.#deps.clock, BEGIN_MS, ready(), 'start controller', name);
     check();

@@ -38,6 +38,17 @@ export class OdometryTrack {
     this.#held = [];
   }
 
+  /**
+   * `base_link` in `odom` at a time after the newest sample, if it has gone on with `twist` since; for `seconds` at
+   * most. Where a robot must be expected, not where it is matched with a map.
+   */
+  carriedOn(stamp: bigint, twist: Twist2d, seconds: number): Pose2d | undefined {
+    const last = this.newest;
+    if (!last || stamp <= last.stamp) return this.at(stamp);
+    const dt = Math.min(Number(stamp - last.stamp) / 1e9, seconds);
+    return compose(last.pose, advance(twist, dt));
+  }
+
   /** `base_link` in `odom` at a time: interpolated, or carried on with the measured twist for a moment. */
   at(stamp: bigint): Pose2d | undefined {
     const last = this.newest;

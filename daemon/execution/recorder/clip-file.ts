@@ -24,6 +24,16 @@ export type Span = {
   readonly toNs: bigint;
   readonly since?: ArrivedSince | undefined;
 };
+/** Where the samples of a clip lie: beside the bag that is recorded now in `source`, all that came `since`. */
+export type ClipSource = {
+  readonly source?: string | undefined;
+  readonly since?: ArrivedSince | undefined;
+  /**
+   * A former life left the order: it may want segments that are not repaired yet, and `waits` for them, or is tried
+   * for the `last` time in this life and takes what there is.
+   */
+  readonly left?: 'waits' | 'last' | undefined;
+};
 /** What `clip.json` beside a clip says; it is written last: where it is, the clip is whole. */
 export type ClipFile = {
   readonly info: ClipInfo;

@@ -1,4 +1,4 @@
-import { type DropReason, EdgeError, type ErrorBody } from '../../../contract/core.ts';
+import { type DropReason, EdgeError } from '../../../contract/core.ts';
 
 /** Why the recorder thread cannot write, and since when it waits, milliseconds of the monotonic clock. */
 export type Failure = { readonly reason: DropReason; readonly message: string; readonly sinceMs: number };
@@ -10,7 +10,7 @@ export function failureOf(error: unknown, sinceMs: number): Failure {
 }
 
 /** Who has the recording sealed takes what is sealed for all there is: told while a segment is left. */
-export function unsealed(bag: string, failure: Failure | undefined): ErrorBody {
+export function unsealed(bag: string, failure: Failure | undefined): EdgeError {
   const message = `a segment is not sealed yet: ${failure?.message ?? ''}`;
-  return new EdgeError('recorder.failed', { operation: 'seal', subject: bag, message }).toBody();
+  return new EdgeError('recorder.failed', { operation: 'seal', subject: bag, message });
 }

@@ -83,8 +83,8 @@ export class IntakeCounter {
     this.#file = openSync(join(folder, `${session}.accepted`), 'w', 0o600);
   }
 
+  /** Never throws, as all of this but the constructor: what is recorded does not depend on the intake. */
   addChannel(id: number, topic: string): void {
-    appendFileSync(this.#names, `${id} ${topic}\n`);
     if (id >= this.#counts.length) {
       const larger = new BigUint64Array(Math.max(id + 1, this.#counts.length * 2));
       larger.set(this.#counts);
@@ -92,6 +92,11 @@ export class IntakeCounter {
       this.#bytes = new Uint8Array(larger.buffer);
     }
     this.#used = Math.max(this.#used, id + 1);
+    try {
+      appendFileSync(this.#names, `${id} ${topic}\n`);
+    } catch {
+      // Memory is full, or somebody removed the folder: after a kill this topic's loss would not be counted.
+    }
   }
 
   accept(id: number): void {
@@ -107,7 +112,7 @@ export class IntakeCounter {
     try {
       writeSync(this.#file, this.#bytes, 0, this.#used * 8, 0);
     } catch {
-      // Memory is full: the count after a kill would be too low. Nothing that is recorded depends on it.
+      // Memory is full: the count after a kill would be too low.
     }
   }
 

@@ -1,5 +1,6 @@
 import type { ClipInfo, DropReason, ErrorBody, EventPayload } from '../../../contract/index.ts';
 import type { ArrivedSince } from './arrival-order.ts';
+import type { ClipSource } from './clip-file.ts';
 import type { Compression } from './packing.ts';
 import type { Eviction, Tombstone } from './tombstones.ts';
 
@@ -44,7 +45,9 @@ export type ToThread =
   | { readonly t: 'note'; readonly name: string; readonly facts: Facts }
   /** Write and seal everything published so far, then answer `done`. */
   | { readonly t: 'seal'; readonly ask: number }
-  /** The same, and what comes from now on goes into another bag. */
+  /** Write and sync everything published so far, then answer `done`. */
+  | { readonly t: 'sync'; readonly ask: number }
+  /** As `seal`, and what comes from now on goes into another bag. */
   | { readonly t: 'bag'; readonly ask: number; readonly bag: string }
   /** Cuts a clip out of the sealed segments of this bag, and of `source`; `done` carries a ClipFile. */
   | {
@@ -53,6 +56,7 @@ export type ToThread =
       readonly info: ClipInfo;
       readonly source?: string;
       readonly since: ArrivedSince | undefined;
+      readonly left: ClipSource['left'];
     }
   | ({ readonly t: 'evict'; readonly ask: number } & Eviction);
 

@@ -18,7 +18,7 @@ import { bagName, bagOf, removeNote } from './bag-folder.ts';
 import { type Block, roomFor } from './block.ts';
 import { BlockPool } from './block-pool.ts';
 import { type ChannelEntry, ChannelTable } from './channel-table.ts';
-import type { ClipFile } from './clip-file.ts';
+import type { ClipFile, ClipSource } from './clip-file.ts';
 import { DropBook } from './drop-book.ts';
 import { EventQueue } from './event-queue.ts';
 import { forgetAccepted, IntakeCounter, intakeFolder, removeIntake } from './intake.ts';
@@ -33,15 +33,17 @@ import { ThreadAsks } from './thread-asks.ts';
 import { type Eviction, forgetTombstone, type Tombstone } from './tombstones.ts';
 
 const SEGMENTS_LISTED_MAX = 1024;
+const openedAt = (path: string) => ({ bag: bagOf(path), path });
 
 /**
- * The recorder as the execution cell sees it: takes every sample without blocking, and counts in the ledger
- * what becomes of it. Writing happens in a worker thread, which this class starts again if it dies.
+ * The recorder as its cell sees it: takes every sample without blocking, and counts in the ledger what becomes of
+ * it. Writing happens in a worker thread, which this class starts again if it dies.
  */
 export class Recorder {
+  /** While it is, samples are dropped and counted as `paused`. */
+  paused = false;
   readonly #options: RecorderOptions;
   #bag: string;
-  #isPaused = false;
   #intakeDir = '';
   readonly #pool: BlockPool;
   readonly #channels: ChannelTable;
@@ -112,7 +114,7 @@ export class Recorder {
 
   /** Why the sample is not taken; undefined when it is. */
   #take(sample: Sample): DropReason | undefined {
-    if (this.#isPaused) return 'paused';
+    if (this.paused) return 'paused';
     if (!this.#intake) return this.#state === 'failed' ? 'write_failed' : 'shutdown';
     if (sample.bytes.length > LIMITS.SAMPLE_BYTES_MAX) return 'too_large';
     const channel = this.#channels.find(sample) ?? this.#addChannel(sample);
@@ -151,9 +153,10 @@ export class Recorder {
     await this.#events.idle();
   }
 
-  /** While paused, samples are dropped and counted as `paused`. */
-  set paused(isPaused: boolean) {
-    this.#isPaused = isPaused;
+  /** Resolves when what was offered so far, and not dropped, is durable. Rejects as `sealNow`, and without a thread. */
+  async syncNow(): Promise<void> {
+    if (!this.#worker) this.#requireThread('sync');
+    await this.#asks.ask('sync', this.#bag, (ask) => this.#post({ t: 'sync', ask }));
   }
 
   /** As `ArrivalOrder`. */
@@ -179,9 +182,10 @@ export class Recorder {
   }
 
   /** Cuts a clip out of the sealed segments of the bag and of `source`, of what came `since`: whole when it resolves. */
-  cutClip(info: ClipInfo, source = this.#bag, since?: ArrivedSince): Promise<ClipFile> {
+  cutClip(info: ClipInfo, { source = this.#bag, since, left }: ClipSource): Promise<ClipFile> {
     this.#requireThread('cut-clip');
-    return this.#asks.ask('cut-clip', info.bag, (ask) => this.#post({ t: 'clip', ask, info, source, since }));
+    const post = (ask: number) => this.#post({ t: 'clip', ask, info, source, since, left });
+    return this.#asks.ask('cut-clip', info.bag, post);
   }
 
   /** Deletes sealed segments and tells the log so. */
@@ -305,9 +309,7 @@ export class Recorder {
         this.#pool.giveBack(message.id);
         return;
       case 'opened':
-        this.#events.add([
-          { kind: 'segment.opened', payload: { bag: bagOf(message.path), path: message.path } },
-        ]);
+        this.#events.add([{ kind: 'segment.opened', payload: openedAt(message.path) }]);
         return;
       case 'ended':
         this.#options.onEnded?.(message.path);
@@ -389,7 +391,7 @@ export class Recorder {
     forgetAccepted(this.#intakeDir, this.#session);
     const failed = EdgeError.from(error, 'recorder.failed', 'run', 'recorder thread');
     this.#asks.refuseAll(failed);
-    if (this.#onDeath) this.#onDeath(failed);
+    this.#onDeath?.(failed);
     this.#retry = this.#options.clock.after(this.#options.retryMs ?? 1_000, () => {
       // A start that fails ends in another death, which tries again.
       void this.#startThread().catch(() => {});

@@ -24,7 +24,7 @@ const SYNC_BYTES = 64 * 1024 * 1024;
 const BUSY_MS = 100;
 
 type Open = { readonly segment: Segment; readonly number: number; readonly relative: string };
-type SealAsk = Extract<ToThread, { t: 'seal' | 'bag' }>;
+type DueAsk = Extract<ToThread, { t: 'seal' | 'bag' | 'sync' }>;
 
 /**
  * The recorder thread: takes what the main thread published, writes it as chunks, syncs, rotates, seals.
@@ -49,12 +49,10 @@ export class RecordingThread {
   #isRunning = false;
   #isAgain = false;
   #isFlushDue = false;
-  #isSealDue = false;
   #hasLeftSegment = false;
   readonly #repairs = new Repairs();
   #blockMs = Number.NEGATIVE_INFINITY;
-  #asks: SealAsk[] = [];
-  #syncFault: unknown;
+  #asks: DueAsk[] = [];
 
   constructor(options: ThreadOptions, clock: Clock, post: (message: FromThread) => void) {
     this.#options = options;
@@ -103,8 +101,8 @@ export class RecordingThread {
         return;
       case 'seal':
       case 'bag':
+      case 'sync':
         this.#asks.push(message);
-        this.#isSealDue = true;
         break;
       case 'clip':
       case 'evict':
@@ -115,10 +113,8 @@ export class RecordingThread {
   }
 
   #kick(): void {
-    if (this.#isRunning) {
-      this.#isAgain = true;
-      return;
-    }
+    this.#isAgain = this.#isRunning;
+    if (this.#isRunning) return;
     this.#isRunning = true;
     void this.#run().finally(() => {
       this.#isRunning = false;
@@ -136,11 +132,9 @@ export class RecordingThread {
   }
 
   async #round(): Promise<void> {
-    const isFlush = this.#isFlushDue || this.#isSealDue;
-    const isSeal = this.#isSealDue;
-    const asks = isSeal ? this.#asks.splice(0) : [];
+    const asks = this.#asks.splice(0);
+    const isFlush = this.#isFlushDue || asks.length > 0;
     this.#isFlushDue = false;
-    this.#isSealDue = false;
     if (isFlush) await this.#checkDisk();
     if (isFlush) this.#queue.mark();
     while (this.#gather(isFlush)) {
@@ -151,24 +145,32 @@ export class RecordingThread {
     await this.#line.drain();
     this.#release();
     if (isFlush) this.#sync();
-    if (isSeal) {
-      if (this.#queue.hasMarked) {
-        // What the main thread published before it asked is not all taken yet: a channel is still to come.
-        this.#isSealDue = this.#isAgain = true;
-        this.#asks.unshift(...asks);
-        return;
-      }
-      await this.#sealOpen();
-      this.#tellDrops();
-      for (const ask of asks) if (ask.t === 'bag') await this.#moveTo(ask.bag);
-      for (const { ask } of asks) void this.#closing.then(() => this.#answer(ask));
-    }
+    if (asks.length > 0 && this.#queue.hasMarked) {
+      // What the main thread published before it asked is not all taken yet: a channel is still to come.
+      this.#isAgain = true;
+      this.#asks.unshift(...asks);
+    } else if (asks.length > 0) await this.#carryOut(asks);
   }
 
-  /** Whoever asked takes what is sealed for all there is: a segment that was left refuses it. */
-  #answer(ask: number): void {
-    if (!this.#hasLeftSegment) this.#post({ t: 'done', ask });
-    else this.#post({ t: 'refused', ask, error: unsealed(this.#folder.bag, this.#failure) });
+  async #carryOut(asks: readonly DueAsk[]): Promise<void> {
+    for (const one of asks) if (one.t === 'sync') await this.#reply(one, () => this.#syncAll());
+    const seals = asks.filter(({ t }) => t !== 'sync');
+    if (seals.length === 0) return;
+    await this.#sealOpen();
+    this.#tellDrops();
+    for (const ask of seals) if (ask.t === 'bag') await this.#moveTo(ask.bag);
+    for (const ask of seals)
+      void this.#closing.then(() => this.#reply(ask, async () => this.#requireNoneLeft()));
+  }
+
+  async #syncAll(): Promise<void> {
+    this.#requireNoneLeft();
+    await this.#open?.segment.syncWritten();
+  }
+
+  /** Whoever asked takes what is sealed, or synced, for all there is: a segment that was left refuses it. */
+  #requireNoneLeft(): void {
+    if (this.#hasLeftSegment) throw unsealed(this.#folder.bag, this.#failure);
   }
 
   async #moveTo(bag: string): Promise<void> {
@@ -180,25 +182,23 @@ export class RecordingThread {
 
   /** Beside the writing, behind the seals asked for before, one after the other. */
   #chore(message: Chore): void {
-    this.#closing = this.#closing.then(async () => {
-      try {
-        this.#post({
-          t: 'done',
-          ask: message.ask,
-          result: await doChore(message, this.#folder, this.#options, this.#post),
-        });
-      } catch (thrown) {
-        const error = EdgeError.from(thrown, 'recorder.failed', message.t, this.#folder.bag).toBody();
-        this.#post({ t: 'refused', ask: message.ask, error });
-      }
-    });
+    const work = () => doChore(message, this.#folder, this.#options, this.#post, this.#repairs.givenUp);
+    this.#closing = this.#closing.then(() => this.#reply(message, work));
+  }
+
+  async #reply({ t, ask }: Chore | DueAsk, work: () => Promise<unknown>): Promise<void> {
+    try {
+      this.#post({ t: 'done', ask, result: await work() });
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'recorder.failed', t, this.#folder.bag).toBody();
+      this.#post({ t: 'refused', ask, error });
+    }
   }
 
   /** Fills the chunk; false when there is nothing to write now. */
   #gather(isFlush: boolean): boolean {
-    const isKnown = (id: number) => this.#channels.has(id);
-    const { isBlocked } = this.#queue.fill(this.#line, isKnown, CHUNK_BYTES, isFlush);
-    if (isBlocked) this.#isAgain = true;
+    const filled = this.#queue.fill(this.#line, (id) => this.#channels.has(id), CHUNK_BYTES, isFlush);
+    if (filled.isBlocked) this.#isAgain = true;
     return this.#line.filling.messages > 0;
   }
 
@@ -248,21 +248,16 @@ export class RecordingThread {
     if (isDue) await this.#sealOpen();
   }
 
-  /** The sync runs beside the next writes; its failure is seen by the next round. */
+  /** The sync runs beside the next writes; its failure is seen by the next flush. */
   #sync(): void {
-    this.#open?.segment.sync().catch((error: unknown) => {
-      this.#syncFault = error;
-    });
+    this.#open?.segment.sync().catch(() => {});
   }
 
   /** Before a flush: a failed sync, an old segment, too little space, or space again after a failure. */
   async #checkDisk(): Promise<void> {
     const now = this.#clock.monotonicMs();
-    if (this.#syncFault !== undefined) {
-      const fault = this.#syncFault;
-      this.#syncFault = undefined;
-      await this.#fail(fault);
-    }
+    const fault = this.#open?.segment.syncFault;
+    if (fault !== undefined) await this.#fail(fault);
     if (this.#failure) {
       if (now - this.#failure.sinceMs >= this.#options.retryMs) await this.#retry(this.#failure, now);
       return;
@@ -328,12 +323,11 @@ export class RecordingThread {
     const open = this.#open;
     this.#open = undefined;
     if (!open) return;
-    const { bag } = this.#folder;
     const written = topicCounts(open.relative, open.segment.summary);
-    const losses = this.#accounts.close(bag, open.relative, written);
+    const losses = this.#accounts.close(this.#folder.bag, open.relative, written);
     try {
-      const told = new Map(losses.topics.map((line) => [line.topic, JSON.stringify(line)]));
-      await open.segment.end(told, this.#notes);
+      const told = losses.topics.map((line) => [line.topic, JSON.stringify(line)] as const);
+      await open.segment.end(new Map(told), this.#notes);
     } catch (error) {
       await this.#leave(open, losses, error);
       return;
@@ -344,10 +338,9 @@ export class RecordingThread {
 
   async #finish(open: Open, losses: ReturnType<Accounts['close']>): Promise<void> {
     const { segment, relative, number } = open;
-    const { dataDir } = this.#options;
     const onProgress = () => this.#post({ t: 'progress' });
     try {
-      const sealed = await publishSegment(dataDir, relative, segment, losses, onProgress);
+      const sealed = await publishSegment(this.#options.dataDir, relative, segment, losses, onProgress);
       this.#accounts.told(losses);
       this.#accounts.sealed(number, segment.summary.counts);
       this.#post({ t: 'sealed', ...sealed });

@@ -25,6 +25,11 @@ export class Repairs {
     this.#suspects.delete(path);
   }
 
+  /** Paths of segments that stay for the next start; some may be repaired since. */
+  get givenUp(): readonly string[] {
+    return [...this.#givenUp];
+  }
+
   /** They stay for the next start. */
   giveUp(paths: readonly string[]): void {
     for (const path of paths) this.#givenUp.add(path);

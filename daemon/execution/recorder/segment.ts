@@ -108,6 +108,14 @@ export class Segment {
     return this.#syncing;
   }
 
+  /** As `sync`, of all that is written now: also of what a sync under way does not cover. */
+  async syncWritten(): Promise<void> {
+    for (const upTo = this.#writer.offset; this.#synced < upTo; ) {
+      await this.sync();
+      this.#requireSynced();
+    }
+  }
+
   async #syncNow(): Promise<void> {
     const upTo = this.#writer.offset;
     this.#syncingTo = upTo;
@@ -124,6 +132,11 @@ export class Segment {
   /** Where a sync failed: behind this byte nothing is known to be on the disk. */
   get suspectFrom(): number | undefined {
     return this.#syncFault === undefined ? undefined : this.#synced;
+  }
+
+  /** Why a sync failed, whoever asked for it; undefined: none did. */
+  get syncFault(): unknown {
+    return this.#syncFault;
   }
 
   /** The kernel tells of lost pages once: a sync of the same handle after that succeeds and says nothing. */

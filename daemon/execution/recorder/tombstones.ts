@@ -125,17 +125,30 @@ export async function pendingTombstones(dataDir: string): Promise<Tombstone[]> {
   const found: Tombstone[] = [];
   const names = await readdir(folderOf(dataDir)).catch(() => [] as string[]);
   for (const name of names.filter((one) => one.endsWith('.json'))) {
+    const tombstone = await noteIn(join(folderOf(dataDir), name));
+    if (!tombstone) continue;
     try {
-      const tombstone = JSON.parse(await readFile(join(folderOf(dataDir), name), 'utf8')) as Tombstone;
       await unlink(join(dataDir, tombstone.path)).catch(ignoreMissing);
-      await tidyBag(dataDir, tombstone.bag);
-      found.push(tombstone);
     } catch {
-      // Cut off while it was written: the file it would tell of is still there.
-      await unlink(join(folderOf(dataDir), name)).catch(() => {});
+      // It is for the next start.
+      continue;
     }
+    // The file is gone, and that is told also where its bag cannot be tidied now.
+    await tidyBag(dataDir, tombstone.bag).catch(() => {});
+    found.push(tombstone);
   }
   return found;
+}
+
+/** Undefined where it cannot be read now, or was cut off while it was written: the file it would tell of is there. */
+async function noteIn(path: string): Promise<Tombstone | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as Tombstone);
+  } catch {
+    await unlink(path).catch(() => {});
+    return undefined;
+  }
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

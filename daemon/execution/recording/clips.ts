@@ -5,15 +5,16 @@ import {
   type ClipRequest,
   type Clock,
   EdgeError,
+  type EventPayload,
   type IdSource,
   LIMITS,
   pause,
   toMs,
 } from '../../../contract/core.ts';
 import {
-  type ArrivedSince,
   bagName,
   type ClipFile,
+  type ClipSource,
   type Recorder,
   readClips,
   replaceFile,
@@ -24,17 +25,20 @@ export type ClipsOptions = {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly dataDir: string;
-  readonly recorder: Pick<Recorder, 'bag' | 'newestNs' | 'arrivedSince' | 'sealNow' | 'cutClip' | 'tell'>;
+  readonly recorder: Pick<
+    Recorder,
+    'bag' | 'newestNs' | 'arrivedSince' | 'syncNow' | 'sealNow' | 'cutClip' | 'tell'
+  >;
   /** Where a request says nothing, milliseconds. */
   readonly preMs: number;
   readonly postMs: number;
+  /** A clip has come: a segment that no recorder sealed. */
+  readonly onCut: (segment: EventPayload<'segment.sealed'>) => void;
   readonly report: (level: 'info' | 'warn', message: string, facts?: Record<string, unknown>) => void;
 };
 
-/** Where its samples lie. `source`: the bag that was recorded when it was ordered; the next life has another. */
-type Where = { readonly source?: string | undefined; readonly since?: ArrivedSince | undefined };
-/** As it lies on the disk. */
-type Order = ClipInfo & Where;
+/** As it lies on the disk. `source`: the bag that was recorded when it was ordered; the next life has another. */
+type Order = ClipInfo & Pick<ClipSource, 'source' | 'since'>;
 
 /** How long a clip waits for samples of its end beyond the time itself: a source may have fallen silent. */
 const PATIENCE_MS = 2_000;
@@ -46,14 +50,22 @@ const LOOK_MS = 20;
 const TRIES_MAX = 20;
 const TRY_AGAIN_MS = 3_000;
 
-type Pending = { readonly info: ClipInfo; readonly whole: Promise<ClipInfo>; readonly isFirst: boolean };
+/** `sure`: its order, and what came before it, are durable. */
+type Pending = {
+  readonly info: ClipInfo;
+  readonly sure: Promise<void>;
+  readonly whole: Promise<ClipInfo>;
+  readonly isFirst: boolean;
+};
+/** One try, the first is 1. */
+type Attempt = (tries: number) => Promise<ClipInfo>;
 /** Clips that are being made or tried again. */
 const PENDING_MAX = 256;
 
 /**
  * Clips: the time around a trigger, cut out of what is recorded into a bag of its own. A request is
- * acknowledged when its order is durable; from then on it comes, also when the power fails before its end:
- * the order is carried out at the next start with what the disk then holds. Where that is nothing there is no clip.
+ * acknowledged when its order is durable and what was recorded up to its trigger; from then on it comes, also
+ * when the power fails before its end: the order is carried out at the next start with what the disk then holds.
  */
 export class Clips {
   readonly #options: ClipsOptions;
@@ -71,7 +83,9 @@ export class Clips {
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
         const { source, since, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
-        await this.#begin(info, () => this.#cut(info, { source, since })).catch(() => {});
+        const cut = (tries: number) =>
+          this.#cut(info, { source, since, left: tries < TRIES_MAX ? 'waits' : 'last' });
+        await this.#begin(info, Promise.resolve(), cut).catch(() => {});
       } catch (error) {
         this.#options.report('warn', 'an order of a clip cannot be read', { name, error: String(error) });
       }
@@ -105,46 +119,49 @@ export class Clips {
     const known = this.#pendingOf(request) ?? (await this.#onDisk(request)) ?? this.#pendingOf(request);
     if (known) return await known;
     const info = this.#plan(request);
-    // Reserved at once: the ring must not overwrite what this needs while the order becomes durable.
-    let begin: (go: boolean) => void = () => {};
-    const ordered = new Promise<boolean>((resolve) => {
-      begin = resolve;
-    });
-    const where: Where = { source: this.#options.recorder.bag, since: this.#options.recorder.arrivedSince };
+    const where: ClipSource = {
+      source: this.#options.recorder.bag,
+      since: this.#options.recorder.arrivedSince,
+    };
     const carryOut = this.#carrier(info, where);
-    const whole = this.#begin(info, async () => ((await ordered) ? await carryOut() : info));
-    try {
-      await this.#order(info, where);
-    } catch (error) {
-      begin(false);
-      throw error;
-    }
-    begin(true);
+    const sure = this.#makeSure(info, where);
+    // Reserved at once: the ring must not overwrite what this needs while it becomes durable.
+    const whole = this.#begin(info, sure, async () => {
+      const isOrdered = await sure.then(
+        () => true,
+        () => false,
+      );
+      return isOrdered ? await carryOut() : info;
+    });
+    await sure;
     return request.wait === true ? await whole : info;
   }
 
-  /** What comes of the first try. Pending until it is made, or until it is left to the next start. */
-  #begin(info: ClipInfo, attempt: () => Promise<ClipInfo>): Promise<ClipInfo> {
-    const whole = attempt();
-    this.#pending.set(info.clip_id, { info, whole, isFirst: true });
-    void this.#seeThrough(info, whole, attempt);
-    return whole;
+  async #makeSure(info: ClipInfo, where: ClipSource): Promise<void> {
+    await this.#options.recorder.syncNow();
+    await this.#order(info, where);
   }
 
-  async #seeThrough(
-    info: ClipInfo,
-    first: Promise<ClipInfo>,
-    attempt: () => Promise<ClipInfo>,
-  ): Promise<void> {
+  /** What comes of the first try. Pending until it is made, or until it is left to the next start. */
+  #begin(info: ClipInfo, sure: Promise<void>, attempt: Attempt): Promise<ClipInfo> {
+    const first: Pending = { info, sure, whole: attempt(1), isFirst: true };
+    this.#pending.set(info.clip_id, first);
+    void this.#seeThrough(first, attempt);
+    return first.whole;
+  }
+
+  async #seeThrough(first: Pending, attempt: Attempt): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#stopping;
-    let whole = first;
-    for (let tries = 1; !(await this.#isOver(info, whole, tries)); tries++) {
-      this.#pending.set(info.clip_id, { info, whole, isFirst: false });
+    const { info } = first;
+    let pending = first;
+    for (let tries = 1; !(await this.#isOver(info, pending.whole, tries)); tries++) {
+      pending = { ...pending, isFirst: false };
+      this.#pending.set(info.clip_id, pending);
       await pause(clock, TRY_AGAIN_MS, signal);
       if (signal.aborted) break;
-      whole = attempt();
-      this.#pending.set(info.clip_id, { info, whole, isFirst: false });
+      pending = { ...pending, whole: attempt(tries + 1) };
+      this.#pending.set(info.clip_id, pending);
     }
     this.#pending.delete(info.clip_id);
   }
@@ -167,9 +184,9 @@ export class Clips {
   }
 
   /** The clip of a request that came before under the same id, of this life or a former. */
-  #pendingOf({ clipId, wait }: ClipRequest): Promise<ClipInfo> | ClipInfo | undefined {
+  #pendingOf({ clipId, wait }: ClipRequest): Promise<ClipInfo> | undefined {
     const pending = clipId === undefined ? undefined : this.#pending.get(clipId);
-    return wait === true ? pending?.whole : pending?.info;
+    return pending?.sure.then(() => (wait === true ? pending.whole : pending.info));
   }
 
   async #onDisk({ clipId }: ClipRequest): Promise<ClipInfo | undefined> {
@@ -209,11 +226,12 @@ export class Clips {
     };
   }
 
-  async #order(info: ClipInfo, where: Where): Promise<void> {
+  async #order(info: ClipInfo, where: ClipSource): Promise<void> {
     const { dataDir, recorder } = this.#options;
     await mkdir(this.#folder(), { recursive: true });
     await syncFolder(join(dataDir, 'bags'));
-    const order: Order = { ...info, ...where };
+    const { source, since } = where;
+    const order: Order = { ...info, source, since };
     await replaceFile(this.#orderOf(info), JSON.stringify(order));
     const { clip_id, bag, trigger, reason, trigger_ns, from_ns, to_ns } = info;
     const ms = (ns: bigint) => Math.round(Number(ns) / 1e6);
@@ -224,7 +242,7 @@ export class Clips {
   }
 
   /** What one try does. All that the clip needs is sealed once: a cut that failed needs no other segment. */
-  #carrier(info: ClipInfo, where: Where): () => Promise<ClipInfo> {
+  #carrier(info: ClipInfo, where: ClipSource): () => Promise<ClipInfo> {
     const latestMs = this.#latestMs(info);
     let isSealed = false;
     return async () => {
@@ -251,10 +269,11 @@ export class Clips {
     }
   }
 
-  async #cut(order: ClipInfo, { source, since }: Where): Promise<ClipInfo> {
-    const { recorder } = this.#options;
-    const file = await recorder.cutClip(order, source, since);
+  async #cut(order: ClipInfo, where: ClipSource): Promise<ClipInfo> {
+    const { recorder, onCut } = this.#options;
+    const file = await recorder.cutClip(order, where);
     const { info, sealed } = file;
+    onCut(sealed);
     const { clip_id, bag, trigger, reason, trigger_ns, messages, bytes } = info;
     const { start_ns, end_ns } = sealed;
     const recorded = { clip_id, bag, trigger, reason, trigger_ns, start_ns, end_ns, messages, bytes };

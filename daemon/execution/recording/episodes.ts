@@ -50,6 +50,8 @@ export class Episodes {
   /** Since the last start: what came meanwhile is dropped. */
   #hasFailed = false;
   #segments: Segment[] = [];
+  /** What the running one is, whose recording ended well, and whose mark could not be written yet. */
+  #ended: EpisodeInfo | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: EpisodesOptions) {
@@ -103,6 +105,7 @@ export class Episodes {
       await recorder.useBag(bag);
       await recorder.tell([{ kind: 'episode.started', payload: { episode_id: id, bag, label: info.label } }]);
       this.#segments = [];
+      this.#ended = undefined;
       this.#running = info;
       recorder.paused = false;
       return info;
@@ -113,31 +116,38 @@ export class Episodes {
   stop(order: EpisodeOrder): Promise<EpisodeInfo> {
     return this.#inTurn(async () => {
       const running = this.#requireRunning('stop', order.episode_id);
-      const { recorder } = this.#options;
-      recorder.paused = true;
-      await recorder.sealNow().catch((error: unknown) => {
-        if (!this.#hasFailed) throw error;
-      });
-      this.#running = undefined;
-      const segments = this.#segments;
-      const isDamaged = this.#hasFailed || segments.some(({ repaired }) => repaired);
-      if (isDamaged || recorder.status().state !== 'recording') {
-        await this.#settleInterrupted(running, 'the recorder failed while it was recorded');
-        throw refused(
-          'stop',
-          'the recorder failed while the episode was recorded; it is none',
-          running.episode_id,
-        );
-      }
+      if (!this.#ended) await this.#endRecording(running);
       const info: EpisodeInfo = {
         ...running,
-        ...labelOf(order, running),
-        ...sumOf(segments),
+        ...labelOf(order, this.#ended ?? running),
+        ...sumOf(this.#segments),
         state: 'whole',
       };
-      await this.#settleWhole(await this.#commit(info, ['ended']));
+      this.#ended = info;
+      const file = await this.#commit(info, ['ended']);
+      // Not before: where it could not be written the order can be given again.
+      this.#running = undefined;
+      await this.#settleWhole(file);
       return info;
     });
+  }
+
+  /** Rejects where the recording failed: then there is no episode. */
+  async #endRecording(running: EpisodeInfo): Promise<void> {
+    const { recorder } = this.#options;
+    recorder.paused = true;
+    await recorder.sealNow().catch((error: unknown) => {
+      if (!this.#hasFailed) throw error;
+    });
+    const isDamaged = this.#hasFailed || this.#segments.some(({ repaired }) => repaired);
+    if (!isDamaged && recorder.status().state === 'recording') return;
+    await this.#settleInterrupted(running, 'the recorder failed while it was recorded');
+    this.#running = undefined;
+    throw refused(
+      'stop',
+      'the recorder failed while the episode was recorded; it is none',
+      running.episode_id,
+    );
   }
 
   /** Of the one being recorded, or of a whole one: its files go, the ledger counts them as discarded. */
@@ -145,20 +155,26 @@ export class Episodes {
     return this.#inTurn(async () => {
       const whole = id === undefined ? undefined : this.#whole.get(id);
       const info = whole ?? this.#requireRunning('discard', id);
-      if (!whole) {
-        this.#options.recorder.paused = true;
-        await this.#options.recorder.sealNow().catch((error: unknown) => {
-          // It goes on, and can be discarded when the segment is repaired.
-          this.#options.recorder.paused = false;
-          throw error;
-        });
-        this.#running = undefined;
-      }
       const gone: Gone = { episode_id: info.episode_id, reason: reason.slice(0, 512) };
-      await this.#write(info.bag, GONE, gone);
+      if (whole) await this.#write(info.bag, GONE, gone);
+      else await this.#endRunning(info, gone);
       this.#whole.delete(info.episode_id);
       await this.#finishDiscard(info.bag, gone);
     });
+  }
+
+  /** Where that fails it goes on, and can be discarded later. */
+  async #endRunning({ bag }: EpisodeInfo, gone: Gone): Promise<void> {
+    const { recorder } = this.#options;
+    recorder.paused = true;
+    try {
+      await recorder.sealNow();
+      await this.#write(bag, GONE, gone);
+      this.#running = undefined;
+    } catch (error) {
+      recorder.paused = this.#ended !== undefined;
+      throw error;
+    }
   }
 
   relabel(order: EpisodeOrder): Promise<EpisodeInfo> {
@@ -189,7 +205,8 @@ export class Episodes {
     if (!running) return;
     this.#options.recorder.paused = true;
     this.#running = undefined;
-    await this.#settleInterrupted(running, 'the daemon was stopped while it was recorded');
+    if (this.#ended) await this.#settleWhole(await this.#commit(this.#ended, ['ended']));
+    else await this.#settleInterrupted(running, 'the daemon was stopped while it was recorded');
   }
 
   async #commit(info: EpisodeInfo, untold: EpisodeFile['untold']): Promise<EpisodeFile> {

@@ -4,6 +4,7 @@ import {
   EdgeError,
   type EpisodeDiscard,
   type EpisodeOrder,
+  type EventPayload,
   METHODS,
   type RosServices,
   type Sample,
@@ -16,7 +17,7 @@ import { Retention, type RetentionOptions, type RetentionPolicy } from './retent
 import { TriggerWatch } from './trigger-watch.ts';
 
 export type RecordingMode = 'continuous' | 'ring' | 'episode';
-export type RecordingOptions = Omit<ClipsOptions, 'recorder'> &
+export type RecordingOptions = Omit<ClipsOptions, 'recorder' | 'onCut'> &
   Pick<RetentionOptions, 'mayEvict'> & {
     readonly mode: RecordingMode;
     readonly recorder: Recorder;
@@ -40,7 +41,7 @@ export class Recording {
     this.recorder = recorder;
     this.#mode = mode;
     this.#report = report;
-    this.#clips = new Clips(options);
+    this.#clips = new Clips({ ...options, onCut: (segment) => this.#retention.add(segment) });
     this.#episodes = mode === 'episode' ? new Episodes(options) : undefined;
     this.#retention = new Retention({
       ...options,
@@ -85,6 +86,11 @@ export class Recording {
         retryable: false,
       });
     return await this.#clips.record(request);
+  }
+
+  /** A segment that came otherwise, by an import: it counts for the quota. */
+  adopted(segment: EventPayload<'segment.sealed'>): void {
+    this.#retention.add(segment);
   }
 
   clips() {

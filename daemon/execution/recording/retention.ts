@@ -50,7 +50,7 @@ export class Retention {
   constructor(options: RetentionOptions) {
     this.#options = options;
     options.recorder.listen({
-      onSealed: (segment) => this.#add(segment),
+      onSealed: (segment) => this.add(segment),
       onEvicted: ({ path }) => {
         this.#kept = this.#kept.filter((one) => one.path !== path);
       },
@@ -79,7 +79,8 @@ export class Retention {
     return this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  #add({ path, bytes, end_ns }: EventPayload<'segment.sealed'>): void {
+  /** A segment is there: sealed, cut or imported. */
+  add({ path, bytes, end_ns }: EventPayload<'segment.sealed'>): void {
     if (this.#kept.some((one) => one.path === path)) return;
     this.#kept.push({
       path,

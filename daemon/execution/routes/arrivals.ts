@@ -6,12 +6,16 @@ type Key = {
   /** What the sender said at `sinceMs` that it had put; undefined when everything told has come. */
   target: number | undefined;
   sinceMs: number;
+  /** How far the sender was at a rebuild that was for this: no further one brings what came before. */
+  tried: number;
+  triedMs: number;
 };
 type Sender = { alive: boolean; heardMs: number; readonly keys: Map<string, Key> };
 
 const SENDERS_MAX = 64;
 /** No sender is so far ahead of what came: a number that jumps further is no number of samples, whoever wrote it. */
 const JUMP_MAX = 1_000_000;
+const UNTRIED = { tried: 0, triedMs: 0 };
 
 /**
  * What came on one route from each sender, against what that sender says it sent. Pure; times are monotonic
@@ -28,7 +32,7 @@ export class Arrivals {
     if (!sender) return 0;
     if (!known) {
       if (sender.keys.size < LIMITS.ROUTE_TOPICS_MAX)
-        sender.keys.set(key, { seen: seq, target: undefined, sinceMs: 0 });
+        sender.keys.set(key, { seen: seq, target: undefined, sinceMs: 0, ...UNTRIED });
       return 0;
     }
     const missed = Math.max(0, seq - known.seen - 1);
@@ -49,10 +53,10 @@ export class Arrivals {
       if (!known) {
         // What was sent before we listened is not owed to us.
         if (sender.keys.size < LIMITS.ROUTE_TOPICS_MAX)
-          sender.keys.set(key, { seen: count, target: undefined, sinceMs: 0 });
+          sender.keys.set(key, { seen: count, target: undefined, sinceMs: 0, ...UNTRIED });
       } else if (count - known.seen > JUMP_MAX) {
         known.seen = count;
-      } else if (known.target === undefined && count > known.seen) {
+      } else if (known.target === undefined && count > Math.max(known.seen, known.tried)) {
         known.target = count;
         known.sinceMs = nowMs;
       }
@@ -80,21 +84,45 @@ export class Arrivals {
     return false;
   }
 
-  /** Declared anew: what was missed meanwhile is lost, and is told by the next gap. */
+  /**
+   * Declared anew. What was due may still come, from whoever keeps it or over a slow link; if not, `givenUp` tells
+   * it, or the gap before the next sample.
+   */
   restart(nowMs: number): void {
     for (const sender of this.#senders.values()) {
       // Who lives says so again: its token and its beacon are asked for anew as well.
       sender.alive = false;
       sender.heardMs = nowMs;
-      for (const key of sender.keys.values()) key.target = undefined;
+      for (const key of sender.keys.values()) {
+        if (key.target === undefined) continue;
+        key.tried = key.target;
+        key.triedMs = nowMs;
+        key.target = undefined;
+      }
     }
+  }
+
+  /** How many samples did not come after a rebuild either, by key: they are lost. Each is told once. */
+  givenUp(nowMs: number): Map<string, number> {
+    const lost = new Map<string, number>();
+    for (const { keys } of this.#senders.values()) {
+      for (const [name, key] of keys) {
+        if (key.tried <= key.seen || nowMs - key.triedMs <= LIMITS.ROUTE_LOST_MS) continue;
+        lost.set(name, (lost.get(name) ?? 0) + key.tried - key.seen);
+        key.seen = key.tried;
+      }
+    }
+    return lost;
   }
 
   /** Time in which this process did not run is nobody's silence. */
   forgive(ms: number): void {
     for (const sender of this.#senders.values()) {
       sender.heardMs += ms;
-      for (const key of sender.keys.values()) key.sinceMs += ms;
+      for (const key of sender.keys.values()) {
+        key.sinceMs += ms;
+        key.triedMs += ms;
+      }
     }
   }
 

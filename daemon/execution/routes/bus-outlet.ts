@@ -7,6 +7,7 @@ import type { Outlet, Route } from './route.ts';
 /** Samples from the key space onto the bus of this daemon: recorded, and seen by whoever listens. */
 export class BusOutlet implements Outlet {
   readonly #bus: SampleBus;
+  readonly #newest = new WeakMap<Lane, Sample>();
 
   constructor(bus: SampleBus) {
     this.#bus = bus;
@@ -14,8 +15,15 @@ export class BusOutlet implements Outlet {
 
   prepare(): undefined {}
 
-  send(_route: Route, _lane: Lane, sample: Sample): Sent {
+  send(_route: Route, lane: Lane, sample: Sample): Sent {
+    this.#newest.set(lane, sample);
     this.#bus.publish(sample, 'zenoh');
     return 'done';
+  }
+
+  /** The bus forgets the topic, unless somebody else has published it since. */
+  release(lane: Lane): void {
+    const newest = this.#newest.get(lane);
+    if (newest && this.#bus.last(newest.topic) === newest) this.#bus.forget([newest.topic]);
   }
 }

@@ -85,6 +85,8 @@ export class Inlet {
 
   /** Brings what the driver dropped and what never came into the ledger. */
   countLosses(): void {
+    for (const [key, lost] of this.#arrivals.givenUp(this.#clock.monotonicMs()))
+      this.#gap(this.#topicOf(key), lost);
     let dropped = (this.#subscription?.dropped() ?? this.#droppedTold) - this.#droppedTold;
     this.#droppedTold += dropped;
     for (const [topic, gap] of this.#gaps) {
@@ -131,16 +133,24 @@ export class Inlet {
     // Who deletes a key says nothing that a topic could say.
     if (value.kind === 'delete') return;
     const note = decodeNote(value.attachment);
-    const topic = `/${this.route.knownTarget(key) ?? key}`;
+    const topic = this.#topicOf(key);
     if (note.source !== undefined && note.source !== this.#own && note.seq !== undefined) {
       const missed = this.#arrivals.came(note.source, key, note.seq);
-      if (missed > 0) this.#gaps.set(topic, (this.#gaps.get(topic) ?? 0) + missed);
+      if (missed > 0) this.#gap(topic, missed);
     }
     if (this.route.spec.to.kind === 'ros') this.#onTopic(topic);
     const received = this.#clock.now();
     const type = this.#typeOf(value, note);
     const sample: Sample = { topic, type, stamp: note.stamp ?? received, received, bytes: payload };
     this.route.offer(key, sample, note.source === this.#own ? 'echo' : refusal(sample));
+  }
+
+  #topicOf(key: string): string {
+    return `/${this.route.knownTarget(key) ?? key}`;
+  }
+
+  #gap(topic: string, missed: number): void {
+    this.#gaps.set(topic, (this.#gaps.get(topic) ?? 0) + missed);
   }
 
   #typeOf({ encoding }: KeyValue, note: Partial<Note>): string {

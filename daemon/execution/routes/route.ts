@@ -26,6 +26,8 @@ export type Outlet = {
   /** Undefined when `lane` can be sent to at once; else it waits for this. A rejection counts what waits as lost. */
   prepare(route: Route, lane: Lane, type: string): Promise<void> | undefined;
   send(route: Route, lane: Lane, sample: Sample): Sent;
+  /** The lane is idle and goes: what was kept for it may go too. */
+  release?(lane: Lane): void;
 };
 
 /** How the lanes share a transport, and the lane of Zenoh that their samples take. */
@@ -79,6 +81,10 @@ export class Route implements LaneOwner {
   readonly #entries = new Map<string, Entry>();
   /** Names that match and are not taken, so that they are matched once: never in the way of those that are. */
   readonly #denied = new Set<string>();
+  /** Every name that ever had a lane, and how many samples were sent under it before its lane made room. */
+  readonly #names = new Map<string, number>();
+  readonly #onNamesSpent: () => void;
+  #isSpentTold = false;
   readonly #rates = new Rates();
   #messages = 0;
   #bytes = 0;
@@ -94,6 +100,8 @@ export class Route implements LaneOwner {
       readonly outlet: Outlet;
       readonly robot: string;
       readonly prefix: string;
+      /** The first time that a name is refused because there were too many before it. */
+      onNamesSpent(): void;
     },
   ) {
     this.spec = spec;
@@ -101,6 +109,7 @@ export class Route implements LaneOwner {
     this.#clock = parts.clock;
     this.#dispatcher = parts.dispatcher;
     this.#outlet = parts.outlet;
+    this.#onNamesSpent = () => parts.onNamesSpent();
     this.#values = { robot: parts.robot, prefix: parts.prefix };
     this.#from = compilePattern(filled(spec.from.pattern, this.#values));
     this.#allow = spec.allow.map(compilePattern);
@@ -282,6 +291,7 @@ export class Route implements LaneOwner {
       if (name.length <= NAME_CHARS_MAX) this.#denied.add(name);
       return null;
     }
+    if (this.#isSpent(name)) return null;
     if (this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX && !this.#makeRoom()) return null;
     const limits = { samplesMax: this.spec.depth, bytesMax: LIMITS.ROUTE_QUEUE_BYTES_MAX };
     const { rateHz, rateMode, keepEvery } = this.spec;
@@ -292,8 +302,19 @@ export class Route implements LaneOwner {
       usedMs: this.#clock.monotonicMs(),
       held: undefined,
     };
+    // A receiver knows the numbers of this name: they go on where they were.
+    entry.lane.seq = this.#names.get(name) ?? 0;
+    this.#names.set(name, entry.lane.seq);
     this.#entries.set(name, entry);
     return entry;
+  }
+
+  /** Room is given back, but not all that a name has made elsewhere. */
+  #isSpent(name: string): boolean {
+    if (this.#names.size < LIMITS.ROUTE_NAMES_EVER_MAX || this.#names.has(name)) return false;
+    if (!this.#isSpentTold) this.#onNamesSpent();
+    this.#isSpentTold = true;
+    return true;
   }
 
   /** Topics come and go over the weeks: one that was not heard for long goes. False when all are in use. */
@@ -302,6 +323,8 @@ export class Route implements LaneOwner {
     for (const [name, { lane, held, usedMs }] of this.#entries) {
       if (nowMs - usedMs < IDLE_MS || held || lane.queued + lane.inFlight > 0 || lane.isPreparing) continue;
       this.#dispatcher.forget(lane);
+      this.#outlet.release?.(lane);
+      this.#names.set(name, lane.seq);
       this.#entries.delete(name);
       return true;
     }

@@ -101,7 +101,8 @@ export class Routes {
     const outlets = this.#outlets();
     this.#watched = parts.specs.map((spec) => {
       const outlet = outlets[spec.to.kind];
-      const route = new Route(spec, { ...parts, dispatcher: this.#dispatcher, outlet });
+      const onNamesSpent = () => parts.report('warn', namesSpent(spec.name));
+      const route = new Route(spec, { ...parts, dispatcher: this.#dispatcher, outlet, onNamesSpent });
       const arrivals = new Arrivals();
       const inlet =
         spec.from.kind === 'zenoh'
@@ -194,8 +195,8 @@ export class Routes {
     const late = nowMs - this.#lastLookMs - LOOK_MS;
     this.#lastLookMs = nowMs;
     for (const watched of this.#watched) {
-      watched.inlet?.countLosses();
       if (late > LATE_MS) this.#forgive(watched, late);
+      watched.inlet?.countLosses();
       this.#judge(watched, nowMs);
     }
   }
@@ -370,4 +371,8 @@ export class Routes {
       return false;
     }
   }
+}
+
+function namesSpent(route: string): string {
+  return `route ${route} has taken ${LIMITS.ROUTE_NAMES_EVER_MAX} different names since the daemon began, and denies every other; restart the daemon, and keep names that change all the time out by the route's deny`;
 }

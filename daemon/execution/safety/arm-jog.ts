@@ -44,10 +44,13 @@ export class ArmJog implements Mover {
   readonly #gate: JointGate;
   readonly #receipts: GateReceipts;
   readonly #target: Float64Array;
+  /** Until when the last command of each joint counts, monotonic milliseconds. */
+  readonly #untilMs: Float64Array;
+  /** 1 for each joint that nobody commands now. */
+  readonly #free: Uint8Array;
   #newest: { readonly sample: Sample; readonly atMs: number } | undefined;
   #timer: Timer | undefined;
   #lease = 0;
-  #untilMs = 0;
   #lastMs = 0;
   #atRest: (() => void)[] = [];
 
@@ -56,6 +59,8 @@ export class ArmJog implements Mover {
     this.#parts = parts;
     this.#gate = makeJointGate(spec);
     this.#target = new Float64Array(spec.joints.length);
+    this.#untilMs = new Float64Array(spec.joints.length).fill(-Infinity);
+    this.#free = new Uint8Array(spec.joints.length);
     this.#receipts = new GateReceipts({ clock, source: 'teleoperation', periodMs: RECEIPT_MS, note });
   }
 
@@ -64,7 +69,10 @@ export class ArmJog implements Mover {
       this.#newest = { sample, atMs: this.#parts.clock.monotonicMs() };
   }
 
-  /** Joints that are not named stay. Throws `command.refused` for a joint that is none, and while it is being stopped. */
+  /**
+   * A joint counts as commanded for `LIMITS.COMMAND_EXPIRY_MS` from when it was named; then it comes to rest, and those
+   * that are not named stay. Throws `command.refused` for a joint that is none, and while it is being stopped.
+   */
   readonly jog = (joints: Readonly<Record<string, number>>, lease: number): void => {
     const { clock, spec } = this.#parts;
     if (this.#atRest.length > 0)
@@ -73,14 +81,13 @@ export class ArmJog implements Mover {
       });
     knownJoints(spec, Object.keys(joints));
     const begins = this.#timer === undefined;
-    const measured = this.#measured();
     for (const [i, { name }] of spec.joints.entries()) {
       const asked = Object.hasOwn(joints, name) ? joints[name] : undefined;
-      if (asked !== undefined) this.#target[i] = asked;
-      else if (begins) this.#target[i] = measured?.positions[i] ?? Number.NaN;
+      if (asked === undefined) continue;
+      this.#target[i] = asked;
+      this.#untilMs[i] = clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
     }
     this.#lease = lease;
-    this.#untilMs = clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
     if (!begins) return;
     this.#gate.reset();
     this.#lastMs = clock.monotonicMs() - STEP_MS;
@@ -94,7 +101,7 @@ export class ArmJog implements Mover {
 
   /** Settles when the commands are at rest. */
   readonly stop = (): Promise<void> => {
-    this.#untilMs = 0;
+    this.#untilMs.fill(-Infinity);
     if (!this.#timer) return Promise.resolve();
     return new Promise((resolve) => this.#atRest.push(resolve));
   };
@@ -108,10 +115,16 @@ export class ArmJog implements Mover {
     const nowMs = clock.monotonicMs();
     const seconds = (nowMs - this.#lastMs) / 1000;
     this.#lastMs = nowMs;
-    const goesOn = nowMs <= this.#untilMs && mayMove(this.#lease);
+    for (let i = 0; i < this.#free.length; i++) this.#free[i] = nowMs <= this.#untilMs[i]! ? 0 : 1;
+    const goesOn = this.#free.includes(0) && mayMove(this.#lease);
+    // Nobody may move it now: then no joint goes on to an old target when another one is named next.
+    if (!goesOn) this.#untilMs.fill(-Infinity);
     const answer = goesOn
-      ? this.#gate.apply(this.#target, seconds, this.#measured())
+      ? this.#gate.apply(this.#target, seconds, this.#measured(), this.#free)
       : this.#gate.halt(seconds, 'nobody commands');
+    // What is written down as asked of a joint that nobody commands is where it is.
+    for (let i = 0; i < this.#free.length; i++)
+      if (this.#free[i] === 1) this.#target[i] = answer.applied[i] ?? Number.NaN;
     if (goesOn) this.#receipts.add(this.#target, answer);
     if (answer.applied.length > 0) this.#send(answer.applied);
     if (!goesOn && (this.#gate.atRest || answer.applied.length === 0)) this.#rest();
@@ -120,6 +133,7 @@ export class ArmJog implements Mover {
   #rest(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#untilMs.fill(-Infinity);
     this.#receipts.flush();
     for (const resolve of this.#atRest.splice(0)) resolve();
   }

@@ -37,6 +37,10 @@ export class EmergencyStopper implements EmergencyStop {
   #writing: Promise<void> = Promise.resolve();
   /** The stop of now: a topic that says it fifty times a second stops the robot once. */
   #stopping: Promise<EStopState> | undefined;
+  /** How often it was asked for: a release that had to wait sees by it that it was asked for again. */
+  #presses = 0;
+  /** One after the other: else one that failed could write over what another one said. */
+  #releasing: Promise<unknown> = Promise.resolve();
 
   constructor(deps: EmergencyStopperDeps) {
     this.#deps = deps;
@@ -47,6 +51,7 @@ export class EmergencyStopper implements EmergencyStop {
   }
 
   async engage(source: EStopSource, by: string, reason: string): Promise<EStopState> {
+    this.#presses++;
     const { latch, clock, note } = this.#deps;
     if (!latch.engaged) {
       const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
@@ -72,18 +77,27 @@ export class EmergencyStopper implements EmergencyStop {
     return state;
   }
 
+  /** What was asked for after this call is not released by it, whenever its turn comes. */
   async release(source: EStopSource, by: string, reason: string): Promise<EStopState> {
-    const { latch, note, causes } = this.#deps;
     if (!PERSONS.has(source)) throw this.#refuse(source, by);
+    const presses = this.#presses;
+    const released = this.#releasing.then(() => this.#release(source, by, reason, presses));
+    this.#releasing = released.catch(() => {});
+    return released;
+  }
+
+  async #release(source: EStopSource, by: string, reason: string, presses: number): Promise<EStopState> {
+    const { latch, note } = this.#deps;
     if (!latch.engaged) return latch.state;
-    this.#checkCauses(causes());
-    const before = latch.state;
+    this.#checkCauses(this.#causes(presses));
+    // From here on whoever asks for it is answered when it stands on disk behind this release, also who says it again.
+    this.#stopping = undefined;
     await this.#writeOrSay(RELEASED);
-    // Engaged anew while the disk worked, or the cause is back: then it stays, on disk too.
-    const again = latch.state !== before || causes().length > 0;
-    if (again) {
+    // Asked for anew while the disk worked, or a cause is back: then it stays, on disk too.
+    const found = this.#causes(presses);
+    if (found.length > 0) {
       await this.#write(latch.state);
-      this.#checkCauses([...causes(), 'it was engaged again']);
+      this.#checkCauses(found);
     }
     latch.set(RELEASED);
     note({
@@ -91,6 +105,11 @@ export class EmergencyStopper implements EmergencyStop {
       payload: { source, by: worded(by, 128), reason: worded(reason, 512) },
     });
     return latch.state;
+  }
+
+  /** Why a release that was asked for after so many presses may not be. */
+  #causes(presses: number): readonly string[] {
+    return [...this.#deps.causes(), ...(this.#presses === presses ? [] : ['it was engaged again'])];
   }
 
   async #writeOrSay(state: EStopState): Promise<void> {

@@ -15,6 +15,7 @@ export type GateWishes = {
   readonly mode: JointGateSpec['mode'];
   readonly rateMax: number;
   readonly gapSeconds: number;
+  readonly startTolerance?: number;
   readonly rows: readonly JointRow[];
   readonly boxes: readonly BoxRow[];
 };
@@ -32,7 +33,7 @@ const TO_ACCELERATION_SECONDS = 0.05;
  * looser than the URDF's, one that is missing.
  */
 export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): JointGateSpec {
-  const { joints, base, tool, mode, rateMax, gapSeconds, rows, boxes } = wishes;
+  const { joints, base, tool, mode, rateMax, gapSeconds, startTolerance, rows, boxes } = wishes;
   const stranger = model && rows.find(({ name }) => !model.joints.some((joint) => joint.name === name));
   if (stranger) throw bad('gate.limits', `${stranger.name} is no joint of ${model.name || 'the URDF'}`);
   if (boxes.length > 0 && !model)
@@ -52,6 +53,7 @@ export function gateSpec(model: UrdfModel | undefined, wishes: GateWishes): Join
       ),
     ),
     ...{ frame: base, mode, rateMax, gapSeconds },
+    ...(startTolerance === undefined ? {} : { startTolerance }),
     ...(workspace ? { workspace } : {}),
   };
 }

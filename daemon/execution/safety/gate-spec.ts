@@ -39,6 +39,8 @@ export type JointGateSpec = {
   readonly rateMax: number;
   /** After a gap this long the next command begins from the measured position, seconds. */
   readonly gapSeconds: number;
+  /** What a trajectory takes for the place where a joint is may be this far from it, radians or metres. */
+  readonly startTolerance?: number | undefined;
   readonly workspace?: Workspace | undefined;
 };
 

@@ -65,23 +65,29 @@ export class JointGate {
 
   /**
    * `asked`: positions in the order of the joints. `dtSeconds` since the last call. `measured` is needed for the
-   * first command, after a hold, a gap and a reset; without it then nothing is let through.
+   * first command, after a hold, a gap and a reset; without it then nothing is let through. `free`: other than 0 for a
+   * joint that nobody commands, whatever is asked of it: it goes to rest on the quickest way, and stays there.
    */
-  apply(asked: ArrayLike<number>, dtSeconds: number, measured: Measured | undefined): JointVerdict {
+  apply(
+    asked: ArrayLike<number>,
+    dtSeconds: number,
+    measured: Measured | undefined,
+    free?: ArrayLike<number>,
+  ): JointVerdict {
     const dt = this.#time(dtSeconds, measured);
     if (dt === 0) return this.#say('limited', 'rate', -1);
     if (!this.#begun) return this.#say('refused', 'no measured position', -1);
     if (asked.length !== this.#axes.length) return this.#brake(dt, 'wrong number of joints', -1);
-    const bad = this.#firstBad(asked, dt);
+    const bad = this.#firstBad(asked, dt, free);
     if (bad !== undefined) return bad;
-    const yields = this.#aim(asked, dt, measured);
+    const yields = this.#aim(asked, dt, measured, free);
     if (this.#guard && !this.#guard.allows()) {
       for (const axis of this.#axes) axis.brake(dt);
       this.#take();
       return this.#say(this.spec.mode === 'refuse' ? 'refused' : 'limited', 'workspace', -1);
     }
     this.#take();
-    return yields >= 0 ? this.#bite('effort', yields) : this.#judge(asked);
+    return yields >= 0 ? this.#bite('effort', yields) : this.#judge(asked, free);
   }
 
   /** Nobody asks, or nobody may: on the quickest way to rest, and there. */
@@ -129,12 +135,14 @@ export class JointGate {
   }
 
   /** Refuses what is no number, and in `refuse` mode what is out of limits; undefined: none of it. */
-  #firstBad(asked: ArrayLike<number>, dt: number): JointVerdict | undefined {
+  #firstBad(asked: ArrayLike<number>, dt: number, free?: ArrayLike<number>): JointVerdict | undefined {
     for (let i = 0; i < this.#axes.length; i++) {
+      if (free?.[i]) continue;
       if (!Number.isFinite(asked[i])) return this.#brake(dt, this.#reasons.get('not a number')![i]!, i);
     }
     if (this.spec.mode === 'clamp') return undefined;
     for (let i = 0; i < this.#axes.length; i++) {
+      if (free?.[i]) continue;
       const axis = this.#axes[i]!;
       const q = asked[i]!;
       if (Math.abs(axis.clamped(q) - q) > axis.near)
@@ -145,7 +153,12 @@ export class JointGate {
   }
 
   /** Thinks out the step of every joint. Answers the first joint that is pressed too hard, or -1. */
-  #aim(asked: ArrayLike<number>, dt: number, measured: Measured | undefined): number {
+  #aim(
+    asked: ArrayLike<number>,
+    dt: number,
+    measured: Measured | undefined,
+    free?: ArrayLike<number>,
+  ): number {
     let pressed = -1;
     for (let i = 0; i < this.#axes.length; i++) {
       const axis = this.#axes[i]!;
@@ -156,7 +169,10 @@ export class JointGate {
       if (yields && pressed < 0) pressed = i;
       if (yields && where !== undefined && Number.isFinite(where)) axis.aim(where, dt);
       else if (yields) axis.brake(dt);
-      else axis.aim(asked[i]!, dt);
+      else if (free?.[i]) {
+        axis.brake(dt);
+        axis.forget();
+      } else axis.aim(asked[i]!, dt);
     }
     return pressed;
   }
@@ -179,10 +195,11 @@ export class JointGate {
   }
 
   /** Which joint is furthest from what it was asked for, in its own measure, and by which limit. */
-  #judge(asked: ArrayLike<number>): JointVerdict {
+  #judge(asked: ArrayLike<number>, free?: ArrayLike<number>): JointVerdict {
     let worst = -1;
     let most = 1;
     for (let i = 0; i < this.#axes.length; i++) {
+      if (free?.[i]) continue;
       const axis = this.#axes[i]!;
       const off = Math.abs(asked[i]! - axis.position) / axis.near;
       if (off > most) {

@@ -1,4 +1,5 @@
 import {
+  type ArmState,
   type CellContext,
   EdgeError,
   type EStopState,
@@ -146,10 +147,10 @@ export class SafetyDesk {
   readonly isCommand = (topic: Pick<TopicSpec, 'topic' | 'type'>): boolean =>
     this.#options.commands.includes(topic.topic) || isCommand(topic);
 
-  /** Throws `command.refused` for a trajectory that leaves the limits of `[gate]`; without them nothing is known. */
-  readonly checkTrajectory = (points: readonly JointTarget[]): void => {
+  /** Throws `command.refused` for a trajectory that from there leaves the limits of `[gate]`; without them nothing is known. */
+  readonly checkTrajectory = (points: readonly JointTarget[], joints: ArmState['joints']): void => {
     const { spec } = this.#options;
-    if (spec) checkTrajectory(spec, points);
+    if (spec) checkTrajectory(spec, points, joints);
   };
 
   /** Every sample of the robot. */

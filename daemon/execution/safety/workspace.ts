@@ -1,5 +1,5 @@
 import type { ToolChain, ToolPoint } from '../../../formats/urdf/index.ts';
-import type { Box, Workspace } from './gate-spec.ts';
+import type { Box, JointLimits, Workspace } from './gate-spec.ts';
 import type { JointAxis } from './joint-axis.ts';
 
 /** The tool is looked at this often on its way, metres, and at so many places at most. */
@@ -9,6 +9,8 @@ const LOOKS_MAX = 128;
 const UNEVEN = 2;
 /** Air that is kept from the walls beside what is configured: between two looks the way may cut a corner, metres. */
 const MARGIN_M = 0.003;
+/** Two looks so near to each other miss nothing: a way into a box and out again is longer than its air on both sides. */
+export const NEXT_LOOK_M = 2 * MARGIN_M;
 const ROUNDING_M = 1e-9;
 
 /**
@@ -25,12 +27,16 @@ export class WorkspaceGuard {
   readonly #positions: Float64Array;
   readonly #point = new Float64Array(3);
 
-  constructor({ chain, inside, keepOut }: Workspace, tool: ToolPoint, axes: readonly JointAxis[]) {
+  constructor(workspace: Workspace, tool: ToolPoint, axes: readonly JointAxis[]) {
+    const { inside, keepOut } = withAir(workspace);
     this.#tool = tool;
     this.#axes = axes;
-    this.#inside = inside.map((box) => grown(box, -MARGIN_M));
-    this.#keepOut = keepOut.map((box) => grown(box, MARGIN_M));
-    this.#reach = reachOf(chain, axes);
+    this.#inside = inside;
+    this.#keepOut = keepOut;
+    this.#reach = reachOf(
+      workspace.chain,
+      axes.map(({ limits }) => limits),
+    );
     this.#positions = new Float64Array(axes.length);
   }
 
@@ -88,6 +94,14 @@ export function depthOf(point: ArrayLike<number>, inside: readonly Box[], keepOu
   return deepest;
 }
 
+/** The boxes with air before their walls. */
+export function withAir({ inside, keepOut }: Workspace): Pick<Workspace, 'inside' | 'keepOut'> {
+  return {
+    inside: inside.map((box) => grown(box, -MARGIN_M)),
+    keepOut: keepOut.map((box) => grown(box, MARGIN_M)),
+  };
+}
+
 function grown({ min, max }: Box, by: number): Box {
   return {
     min: [min[0] - by, min[1] - by, min[2] - by],
@@ -99,15 +113,17 @@ function looksOn(metres: number): number {
   return Math.min(LOOKS_MAX, Math.max(1, Math.ceil(metres / LOOK_M)));
 }
 
-/** The stretched length of all that hangs on a joint bounds how far it carries the tool. */
-function reachOf({ links }: ToolChain, axes: readonly JointAxis[]): Float64Array {
-  const reach = new Float64Array(axes.length);
+/**
+ * How far the tool moves at most when a joint moves by one: the stretched length of all that hangs on it. Joints in
+ * the order that the chain was made for.
+ */
+export function reachOf({ links }: ToolChain, joints: readonly JointLimits[]): Float64Array {
+  const reach = new Float64Array(joints.length);
   let length = 0;
   for (const { kind, joint, multiplier, translation } of [...links].reverse()) {
-    const moved = axes[joint];
+    const moved = joints[joint];
     if (moved) reach[joint]! += Math.abs(multiplier) * (kind === 'slides' ? 1 : length);
-    if (moved && kind === 'slides')
-      length += Math.max(Math.abs(moved.limits.lower), Math.abs(moved.limits.upper));
+    if (moved && kind === 'slides') length += Math.max(Math.abs(moved.lower), Math.abs(moved.upper));
     length += Math.hypot(...translation);
   }
   return reach;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 
 const SCRIPTS = [
-  ...['console', 'api', 'elements', 'pages', 'map-view', 'arm-view'],
+  ...['console', 'api', 'connections', 'elements', 'pages', 'map-view', 'arm-view'],
   ...['routes-page', 'route-book', 'runs-page', 'trace-rows'],
 ];
 const FILES: readonly (readonly [path: string, name: string, type: string])[] = [

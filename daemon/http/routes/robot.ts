@@ -1,9 +1,23 @@
 import type { FastifyInstance } from 'fastify';
-import { type LakeRows, LIMITS, type MapSnapshot, METHODS, toWireTime } from '../../../contract/index.ts';
+import {
+  EdgeError,
+  type LakeRows,
+  LIMITS,
+  type MapSnapshot,
+  METHODS,
+  toWireTime,
+} from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
 import { stopRobot } from '../stop-robot.ts';
+
+/** An answer is not kept waiting longer for a rebuilt lake; a log of days takes minutes. */
+const REBUILD_MS = 15_000;
+
+const RebuildView = Type.Object({
+  done: Type.Boolean({ description: 'false: it goes on; the status tells how far the lake is behind' }),
+});
 
 /** Orders and questions that other cells answer: robot and lakehouse. */
 export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
@@ -61,6 +75,28 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       const body = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS };
       // The lake has a deadline of its own; ours is later, so that its better message arrives.
       return bus.request<LakeRows>('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 2_000);
+    },
+  );
+
+  app.post(
+    '/v1/lake/rebuild',
+    {
+      schema: {
+        operationId: 'rebuildLake',
+        summary: 'Drop the lakehouse and fill it anew from the logs and recordings',
+        tags: ['memory'],
+        body: CancelBody,
+        response: { 200: RebuildView, ...errors },
+      },
+    },
+    async () => {
+      try {
+        await bus.request('memory', METHODS.memory.rebuild, {}, REBUILD_MS);
+        return { done: true };
+      } catch (thrown) {
+        if (thrown instanceof EdgeError && thrown.code === 'deadline.exceeded') return { done: false };
+        throw thrown;
+      }
     },
   );
 }

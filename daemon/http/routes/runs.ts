@@ -53,10 +53,8 @@ export function runRoutes(app: FastifyInstance, { runtime, clock }: HttpPorts): 
     },
     async (request) => {
       const { tenant } = callerOf(request);
-      const runs = runtime.runs(request.query as Static<typeof RunsQuery>);
-      return {
-        runs: tenant === 'local' ? runs : runs.filter((one) => one.intent.policy_ctx.tenant === tenant),
-      };
+      const wanted = request.query as Static<typeof RunsQuery>;
+      return { runs: runtime.runs(tenant === 'local' ? wanted : { ...wanted, tenant }) };
     },
   );
 

@@ -12,7 +12,9 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/index.ts';
+import { motionDeadlineMs } from '../robot-tools.ts';
 import type { LatestTime } from './latest-time.ts';
+import { MOTION_KINDS, OpenMotions } from './open-motions.ts';
 
 const WINDOW_MS: Readonly<Record<QuotaWindow, number>> = {
   minute: 60_000,
@@ -24,17 +26,16 @@ const KINDS: readonly EventKind[] = [
   'intent.accepted',
   'model.called',
   'model.returned',
-  'tool.called',
-  'tool.returned',
   'segment.sealed',
+  ...MOTION_KINDS,
 ];
 const READ_BATCH = 1_000;
 /** How long an intent may take from its decision into the log where nobody tells of its end, milliseconds. */
 const INTENT_RESERVED_MS = 300_000;
 /** Beyond the deadline of a call: the log may be slow. Then its caller is lost, milliseconds. */
 const CALL_RESERVED_SPARE_MS = 60_000;
-/** Actuating calls under way that are remembered. */
-const OPEN_CALLS_MAX = 4_096;
+/** The longest that a call may move the robot: a drive may take a day of robot time, milliseconds. */
+const MOTION_MS_MAX = motionDeadlineMs(86_400_000);
 /** Runs whose tenant is remembered; for others it is asked again. */
 const RUNS_MAX = 4_096;
 /** Whose recordings are: the robot records for itself. */
@@ -58,6 +59,9 @@ type Reserved = { readonly tenant: string; readonly metric: QuotaMetric; readonl
 /** What one tenant spent in one window; `index` counts windows since the epoch. */
 type Spent = { index: number; sum: number };
 
+/** When it was, milliseconds; undefined: the log dates it later than now, so the clock was wrong then. */
+type When = number | undefined;
+
 /**
  * What was spent, folded from the logs: a restart forgets nothing. A clock that is set back renews nothing and hides
  * nothing: what is spent then counts in the window that time has reached, whatever is written on it.
@@ -67,7 +71,9 @@ export class QuotaBook implements Budget {
   readonly #tenantOf: (runId: string) => string | undefined;
   #rules: readonly QuotaRule[];
   readonly #spent = new Map<string, Spent>();
-  readonly #actuating = new Set<string>();
+  readonly #motions = new OpenMotions();
+  /** What was spent nobody knows when, while the past is read. */
+  readonly #undated = new Map<string, { tenant: string; metric: QuotaMetric; sum: number }>();
   readonly #tenantsOfRuns = new Map<string, string | undefined>();
   readonly #reserved = new Map<string, Reserved>();
 
@@ -86,38 +92,42 @@ export class QuotaBook implements Budget {
     const longest = Math.max(0, ...this.#rules.map(({ window }) => WINDOW_MS[window]));
     if (longest === 0) return reader.lastSeq();
     const since = Number.isFinite(longest) ? Math.floor(this.#time.ms() / longest) * longest : 0;
-    return await this.#read(reader, since === 0 ? 0 : firstSince(reader, since) - 1, true);
+    const before = since === 0 ? 0 : firstSince(reader, since) - 1;
+    await this.#findMotions(reader, since, before);
+    const read = await readOn(reader, before, KINDS, (events) => {
+      const now = this.#time.ms();
+      for (const event of events) {
+        const ms = toMs(fromWireTime(event.ts));
+        this.#fold(event, ms > now ? undefined : ms);
+      }
+    });
+    // At the end: it would draw all that is read after it into the window of now.
+    for (const { tenant, metric, sum } of this.#undated.values())
+      this.#spend(tenant, metric, sum, this.#time.ms());
+    this.#undated.clear();
+    return read;
+  }
+
+  /** A motion that began before the window is paid for in the one it ends in. */
+  async #findMotions(reader: EventReader, since: number, before: number): Promise<void> {
+    if (before === 0 || !this.#rules.some(({ metric }) => metric === 'actuation_seconds')) return;
+    const first = firstSince(reader, since - MOTION_MS_MAX) - 1;
+    const take = (events: readonly AgentEvent[]) => {
+      for (const event of events) this.#motions.take(event);
+    };
+    await readOn(reader, first, MOTION_KINDS, take, before);
   }
 
   /** Folds what a log holds after `cursor`, which happened just now; returns the position it read to. */
   async follow(reader: EventReader, cursor: number): Promise<number> {
-    return await this.#read(reader, cursor, false);
+    return await readOn(reader, cursor, KINDS, (events) => this.observe(events));
   }
 
-  async #read(reader: EventReader, cursor: number, past: boolean): Promise<number> {
-    let at = cursor;
-    for (;;) {
-      const events = reader.read(at, READ_BATCH, { kinds: KINDS });
-      if (events.length === 0) return Math.max(at, cursor);
-      this.#take(events, past ? 0 : this.#time.ms());
-      at = events.at(-1)!.seq;
-      // A log of months is long: the heart has to beat meanwhile.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-
-  /** What happened just now. */
+  /** What happened just now, whatever is written on it. */
   observe(events: readonly AgentEvent[]): void {
-    this.#take(events, this.#time.ms());
-  }
-
-  /** Events count at their own time, milliseconds, but never before `leastMs`. */
-  #take(events: readonly AgentEvent[], leastMs: number): void {
     if (this.#rules.length === 0) return;
-    for (const event of events) {
-      if (!KINDS.includes(event.kind)) continue;
-      this.#fold(event, Math.max(leastMs, toMs(fromWireTime(event.ts))));
-    }
+    const now = this.#time.ms();
+    for (const event of events) if (KINDS.includes(event.kind)) this.#fold(event, now);
   }
 
   /** Until its `intent.accepted` is folded or `release`, an intent that was let through counts as a run. */
@@ -201,7 +211,7 @@ export class QuotaBook implements Budget {
     return [...new Set([...named, ...spending])].sort();
   }
 
-  #fold(event: AgentEvent, ms: number): void {
+  #fold(event: AgentEvent, ms: When): void {
     switch (event.kind) {
       case 'intent.accepted': {
         const { intent } = event.payload;
@@ -223,15 +233,13 @@ export class QuotaBook implements Budget {
         this.#spendOfRun(event, 'gpu_seconds', duration_ms / 1_000, ms);
         return;
       }
+      case 'run.started':
       case 'tool.called':
-        if (event.payload.effect !== 'actuate') return;
-        if (this.#actuating.size > OPEN_CALLS_MAX) this.#actuating.clear();
-        this.#actuating.add(event.payload.call_id);
+      case 'tool.returned': {
+        const moved = this.#motions.take(event);
+        if (moved > 0) this.#spendOfRun(event, 'actuation_seconds', moved / 1_000, ms);
         return;
-      case 'tool.returned':
-        if (this.#actuating.delete(event.payload.call_id))
-          this.#spendOfRun(event, 'actuation_seconds', event.payload.duration_ms / 1_000, ms);
-        return;
+      }
       case 'segment.sealed':
         this.#spend(ROBOT_TENANT, 'recorded_bytes', event.payload.bytes, ms);
         return;
@@ -239,7 +247,7 @@ export class QuotaBook implements Budget {
     }
   }
 
-  #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number, ms: number): void {
+  #spendOfRun(event: AgentEvent, metric: QuotaMetric, amount: number, ms: When): void {
     const tenant = event.run_id === undefined ? payerOf(event) : this.#tenantOfRun(event.run_id);
     if (tenant !== undefined) this.#spend(tenant, metric, amount, ms);
   }
@@ -256,7 +264,12 @@ export class QuotaBook implements Budget {
     if (this.#tenantsOfRuns.size > RUNS_MAX) this.#tenantsOfRuns.delete(oldest!);
   }
 
-  #spend(tenant: string, metric: QuotaMetric, amount: number, ms: number): void {
+  #spend(tenant: string, metric: QuotaMetric, amount: number, ms: When): void {
+    if (ms === undefined) {
+      const key = `${metric}|${tenant}`;
+      this.#undated.set(key, { tenant, metric, sum: amount + (this.#undated.get(key)?.sum ?? 0) });
+      return;
+    }
     for (const rule of this.#rulesOf(tenant)) {
       if (rule.metric !== metric) continue;
       const key = keyOf({ ...rule, tenant });
@@ -289,6 +302,26 @@ function round(value: number, metric: QuotaMetric): number {
 
 function iso(wire: string): string {
   return new Date(toMs(fromWireTime(wire))).toISOString().replace('.000Z', 'Z');
+}
+
+/** Hands over what a log holds after `cursor`, page by page, up to `last` or its end; returns the position read to. */
+async function readOn(
+  reader: EventReader,
+  cursor: number,
+  kinds: readonly EventKind[],
+  take: (events: readonly AgentEvent[]) => void,
+  last = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let at = cursor;
+  while (at < last) {
+    const events = reader.read(at, READ_BATCH, { kinds });
+    if (events.length === 0) break;
+    take(events.filter(({ seq }) => seq <= last));
+    at = events.at(-1)!.seq;
+    // A log of months is long: the heart has to beat meanwhile.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return at;
 }
 
 /** The sequence of the first event at or after a time, milliseconds; the log is in order, but for stepping clocks. */

@@ -69,10 +69,9 @@ export class PlanDesk implements PlansApi {
     const opened = this.#opened(params, who, options.traceparent);
     const { run } = await withDeadline(clock, deadlineMs, opened, 'plan', 'plan').catch((thrown: unknown) => {
       // It may come to be after all.
-      opened.then(
-        (late) => runtime.cancel(late.run.run_id, 'who asked does not wait any more'),
-        () => {},
-      );
+      opened
+        .then((late) => runtime.cancel(late.run.run_id, 'who asked does not wait any more'))
+        .catch(() => {});
       throw thrown;
     });
     const over = await this.#over(run.run_id, until, options.signal);

@@ -37,6 +37,8 @@ export class RecordedRobot implements Robot {
   #origin: { readonly clock: number; readonly record: number } | undefined;
   #lastTime: Nanoseconds | undefined;
   #skipped: Promise<void> | undefined;
+  /** The last map that was read is not here; the maps that build on it cannot be had either. */
+  #mapIsLost = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(parts: RecordedRobotParts) {
@@ -103,16 +105,21 @@ export class RecordedRobot implements Robot {
   async #decode(read: Read, wanted: boolean): Promise<unknown> {
     if (read.error) return undefined;
     const { value } = read;
-    if (value?.['lost'] !== undefined) {
+    const gone = () => {
+      if (read.what === 'map') this.#mapIsLost = true;
       if (wanted) throw lost(read.what);
       return undefined;
-    }
+    };
+    if (value?.['lost'] !== undefined) return gone();
     if (read.what === 'state') return decodeState(this.#memory, value);
+    // What builds on a map that is gone is gone with it; the next whole one is not.
+    if (this.#mapIsLost && (value === undefined || value['delta'] === true)) return gone();
     const blob = value?.['blob'];
-    if (typeof blob !== 'string') return decodeMap(this.#memory, value);
-    const bytes = await this.#parts.blobs?.get(blob);
-    if (!bytes) throw lost(read.what);
-    return decodeMap(this.#memory, { ...value, cells: Buffer.from(bytes).toString('base64') });
+    const bytes = typeof blob === 'string' ? await this.#parts.blobs?.get(blob) : undefined;
+    if (typeof blob === 'string' && !bytes) return gone();
+    this.#mapIsLost = false;
+    const cells = bytes ? { cells: Buffer.from(bytes).toString('base64') } : {};
+    return decodeMap(this.#memory, value && { ...value, ...cells });
   }
 
   /** The clock of the record goes on between two reads: how often was looked may hang on it. */

@@ -42,15 +42,23 @@ export function decideDue(
   const fresh = times.filter((dueMs) => !isDecided(dueMs));
   const due = fresh.map((dueMs, i): DueDecision => {
     const missed = i === 0 ? passed : 0;
-    const lateMs = nowMs - dueMs - jitterOf(spec, dueMs, robot);
-    const isLate = lateMs > LIMITS.SCHEDULE_LATE_MS;
-    if (isLate && spec.missed === 'skip') {
-      return { dueMs, action: 'skipped', missed, reason: `missed: seen ${seconds(lateMs)} late` };
-    }
-    const reason = isLate ? `made up for: seen ${seconds(lateMs)} late` : 'due';
-    return { dueMs, action: 'run', missed, reason };
+    const late = lateness(spec, dueMs, nowMs, robot);
+    if (late !== undefined && spec.missed === 'skip')
+      return { dueMs, action: 'skipped', missed, reason: `missed: ${late}` };
+    return { dueMs, action: 'run', missed, reason: late === undefined ? 'due' : `made up for: ${late}` };
   });
   return { due, upToMs: times.at(-1) };
+}
+
+/** By how much a time was missed, in words; undefined: it was not. */
+export function lateness(
+  spec: ScheduleSpec,
+  dueMs: number,
+  nowMs: number,
+  robot: string,
+): string | undefined {
+  const lateMs = nowMs - dueMs - jitterOf(spec, dueMs, robot);
+  return lateMs > LIMITS.SCHEDULE_LATE_MS ? `seen ${seconds(lateMs)} late` : undefined;
 }
 
 /** When to look again, milliseconds since the epoch; undefined: never again. */

@@ -4,10 +4,8 @@ import {
   EdgeError,
   type EventReader,
   fromWireTime,
-  isFinished,
   LIMITS,
   type NewEvent,
-  type RunStatus,
   type RuntimeApi,
   type ScheduleSpec,
   type ScheduleView,
@@ -16,8 +14,9 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/core.ts';
-import { type DueDecision, decideDue, nextLook } from './decide-due.ts';
+import { type DueDecision, decideDue, lateness, nextLook } from './decide-due.ts';
 import { type Fired, ScheduleBook, wireOf } from './schedule-book.ts';
+import { UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
 
 export type Schedule = { readonly spec: ScheduleSpec; readonly table: TimeTable };
 
@@ -44,11 +43,6 @@ const READ_BATCH = 1_000;
 const NEXT_SHOWN = 3;
 /** What is due and cannot be opened for now (a full disk, a cell that starts) is tried again, milliseconds. */
 const RETRY_MS = 3_000;
-const UNFINISHED: readonly RunStatus[] = ['queued', 'running', 'waiting_approval', 'paused'];
-/** Nothing was decided about the intent: another try may open it. Everything else is an answer. */
-const UNDECIDED: ReadonlySet<string> = new Set([
-  ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'log.failed', 'deadline.exceeded'],
-]);
 
 /**
  * Gives the robot its own intents in time. A time that is due is durable before its intent is; the intent carries
@@ -152,7 +146,7 @@ export class ScheduleRunner {
     if (clock.monotonicMs() < standing.retryMs) return;
     const { spec, table, book } = standing;
     try {
-      if (standing.pending && !(await this.#open(standing, standing.pending))) return;
+      if (standing.pending && !(await this.#settle(standing, standing.pending))) return;
       if (book.last?.fired.spec !== specText(spec)) await this.#know(standing);
       const nowMs = toMs(clock.now());
       const { due, upToMs } = decideDue(spec, table, book.position(nowMs), nowMs, robot);
@@ -183,14 +177,30 @@ export class ScheduleRunner {
   async #fire(standing: Standing, { dueMs, action, missed, reason }: DueDecision): Promise<void> {
     const { spec } = standing;
     const due_ns = wireOf(dueMs);
-    const busy = action === 'run' && spec.overlap === 'skip' ? this.#unfinishedRun(spec) : undefined;
+    const overlaps = action === 'run' && spec.overlap === 'skip';
+    const busy = overlaps ? unfinishedRuns(this.#parts.runtime, principalOf(spec))[0] : undefined;
     if (action === 'skipped' || busy !== undefined) {
-      const why = busy === undefined ? reason : `run ${busy} of an earlier time has not ended`;
+      const why = busy === undefined ? reason : `run ${busy.run.run_id} of an earlier time has not ended`;
       return await this.#write(standing, { due_ns, action: 'skipped', missed, reason: why });
     }
     await this.#write(standing, { due_ns, action: 'run', missed, reason });
     standing.pending = standing.book.last!.fired;
-    await this.#open(standing, standing.pending);
+    await this.#settle(standing, standing.pending);
+  }
+
+  /** True when the time is settled. A power cut or a log that refuses may have kept it until nobody wants its run. */
+  async #settle(standing: Standing, fired: Fired): Promise<boolean> {
+    const { spec, book } = standing;
+    const { clock, robot } = this.#parts;
+    const { due_ns } = fired;
+    const late = lateness(spec, toMs(fromWireTime(due_ns)), toMs(clock.now()), robot);
+    if (late === undefined || spec.missed !== 'skip') return await this.#open(standing, fired);
+    // Its intent may be in the log although the answer to it was lost.
+    standing.runId = this.#openedBy(spec, fired, book.last!.seq);
+    if (standing.runId === undefined)
+      await this.#write(standing, { due_ns, action: 'skipped', missed: 0, reason: `missed: ${late}` });
+    standing.pending = undefined;
+    return true;
   }
 
   /** True when the time is settled: it has its run, or the log says why not. */
@@ -238,19 +248,6 @@ export class ScheduleRunner {
     const payload: Fired = { schedule: spec.name, ...what, spec: specText(spec) };
     const [event] = await this.#parts.append([{ kind: 'schedule.fired', payload }]);
     book.take(event as AgentEvent<'schedule.fired'>);
-  }
-
-  #unfinishedRun(spec: ScheduleSpec): string | undefined {
-    for (const status of UNFINISHED) {
-      const found = this.#parts.runtime
-        .runs({ status, limit: LIMITS.RUNS_REMEMBERED_MAX })
-        .find(({ intent, run }) => {
-          const { origin, principal } = intent.policy_ctx;
-          return origin === 'schedule' && principal === principalOf(spec) && !isFinished(run.status);
-        });
-      if (found) return found.run.run_id;
-    }
-    return undefined;
   }
 
   /** The clock may jump meanwhile: nobody sleeps longer than it takes to notice. */

@@ -1,15 +1,15 @@
 //! Subscribers, queryables, liveliness tokens and subscribers.
 
-use crate::event::{Event, OpenQuery};
+use crate::event::{query_bytes, Event, OpenQuery};
 use crate::options::QueueLimits;
 use crate::publishers::Sender;
-use crate::queries::QUERY_LANE;
+use crate::queries::{BUSY, QUERY_LANE, TOO_LARGE};
 use crate::queue::EntityQueue;
+use crate::room::Room;
 use crate::session::{NativeSession, Shared};
 use crate::{fail, lock};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use zenoh::bytes::ZBytes;
 use zenoh::key_expr::KeyExpr;
@@ -119,24 +119,28 @@ impl NativeSession {
         .await
     }
 
-    /// `limits.depth` bounds the queries that are unanswered at any time; a further one gets an error
-    /// reply at once, so that its asker does not wait for a deadline.
+    /// `limits` bounds the queries that are unanswered at any time, by their number and by their bytes: each
+    /// keeps its payload until it is answered. A further one gets an error reply at once, so that its asker does
+    /// not wait for a deadline.
     #[napi]
     pub async fn declare_queryable(&self, id: u32, key_expr: String, complete: bool, limits: QueueLimits) -> Result<()> {
         let shared = self.shared.clone();
         off_thread(move || {
             let queue = shared.queue(id, &limits)?;
             let (weak, sink): (Weak<Shared>, _) = (Arc::downgrade(&shared), queue.clone());
-            let (open, open_max) = (Arc::new(AtomicUsize::new(0)), limits.depth as usize);
+            let room = Arc::new(Room::new(limits.depth as usize, limits.bytes as usize));
             let handler = move |query: Query| {
                 let Some(shared) = weak.upgrade() else { return };
-                match OpenQuery::admit(query, &open, open_max) {
+                match OpenQuery::admit(query, &room) {
                     Ok(open) => {
                         shared.push(&sink, Event::Query { id: shared.next_id(), open });
                         // After JavaScript, so that it gets the core that is free.
                         shared.lanes.expect(QUERY_LANE);
                     }
-                    Err(query) => shared.refuse(query),
+                    Err(query) => {
+                        let fits = room.could_ever_take(query_bytes(&query));
+                        shared.refuse(query, if fits { BUSY } else { TOO_LARGE });
+                    }
                 }
             };
             let builder = shared.session.declare_queryable(key(key_expr)?).complete(complete);

@@ -1,34 +1,56 @@
 //! What can wait in a queue for JavaScript.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::room::Room;
 use std::sync::Arc;
 use zenoh::bytes::ZBytes;
 use zenoh::query::{Query, Reply};
 use zenoh::sample::Sample;
 
 /// A query together with its place among the unanswered queries of its queryable.
+///
+/// The place goes first: dropping the query tells the asker, who may ask again at once.
 pub struct OpenQuery {
+    place: Place,
     pub query: Query,
-    _place: Place,
 }
 
 impl OpenQuery {
-    /// Gives the query back when `max` others are still open.
-    pub fn admit(query: Query, open: &Arc<AtomicUsize>, max: usize) -> Result<Self, Query> {
-        let admitted = open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < max).then_some(n + 1));
-        if admitted.is_err() {
+    /// Gives the query back when the others that are open leave no room for it.
+    pub fn admit(query: Query, room: &Arc<Room>) -> Result<Self, Query> {
+        let bytes = query_bytes(&query);
+        if !room.take(bytes) {
             return Err(query);
         }
-        Ok(Self { query, _place: Place(open.clone()) })
+        Ok(Self { place: Place { room: room.clone(), bytes }, query })
+    }
+
+    /// For who is about to answer: an asker that has its answer finds room for its next query.
+    pub fn vacate(self) -> Query {
+        drop(self.place);
+        bare(self.query)
     }
 }
 
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    room: Arc<Room>,
+    bytes: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.room.give_back(self.bytes);
     }
+}
+
+/// The query without what it brought: it can be answered, and keeps alive only its key and its parameters.
+pub fn bare(mut query: Query) -> Query {
+    if let Some(payload) = query.payload_mut() {
+        *payload = ZBytes::new();
+    }
+    if let Some(attachment) = query.attachment_mut() {
+        *attachment = ZBytes::new();
+    }
+    query
 }
 
 pub enum Event {
@@ -44,15 +66,11 @@ pub enum Event {
 }
 
 impl Event {
-    /// Bytes this event keeps alive, whatever part of a message a stranger put them into; what the byte limit
-    /// of a queue counts.
+    /// Bytes this event keeps alive, whatever part of a message a stranger put them into; what byte limits count.
     pub fn weight(&self) -> usize {
         match self {
             Event::Sample(sample) => sample_bytes(sample),
-            Event::Query { open: OpenQuery { query, .. }, .. } => {
-                let texts = query.key_expr().as_str().len() + query.parameters().as_str().len();
-                texts + length(query.payload()) + length(query.attachment())
-            }
+            Event::Query { open, .. } => query_bytes(&open.query),
             Event::Reply(reply) => match reply.result() {
                 Ok(sample) => sample_bytes(sample),
                 Err(error) => error.payload().len(),
@@ -65,6 +83,11 @@ impl Event {
     pub fn droppable(&self) -> bool {
         matches!(self, Event::Sample(_))
     }
+}
+
+pub fn query_bytes(query: &Query) -> usize {
+    let texts = query.key_expr().as_str().len() + query.parameters().as_str().len();
+    texts + length(query.payload()) + length(query.attachment())
 }
 
 fn sample_bytes(sample: &Sample) -> usize {

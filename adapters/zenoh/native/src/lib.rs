@@ -13,6 +13,7 @@
 //! | `wire`      | the byte layout of a batch                                            |
 //! | `lanes`     | one thread per priority for sends that may block                      |
 //! | `expectation` | whether such a send is about to come                                |
+//! | `room`      | how many things of how many bytes may wait                            |
 //! | `numbers`   | ids and tickets                                                       |
 //! | `session`   | open, close, drain, counters                                          |
 //! | `publishers`| publishers, plain and advanced, and sending                           |
@@ -32,6 +33,7 @@ mod publishers;
 mod pump;
 mod queries;
 mod queue;
+mod room;
 mod session;
 mod wire;
 

@@ -47,9 +47,9 @@ impl Delivery {
 
 #[napi(object)]
 pub struct QueueLimits {
-    /// Samples held for JavaScript before the oldest is dropped.
+    /// Samples held for JavaScript before the oldest is dropped; queries open before further ones are refused.
     pub depth: u32,
-    /// The same limit in bytes: payloads, attachments, keys.
+    /// The same limit in bytes: payloads, attachments, keys, parameters.
     pub bytes: f64,
 }
 
@@ -63,8 +63,9 @@ pub struct GetOptions {
     pub priority: Option<u8>,
     pub express: Option<bool>,
     pub encoding: Option<String>,
-    /// Replies kept for JavaScript; further ones are counted, not kept.
+    /// Replies kept for JavaScript, and their bytes together; further ones are counted, not kept.
     pub replies_max: u32,
+    pub replies_bytes_max: f64,
 }
 
 pub fn target(name: &str) -> napi::Result<QueryTarget> {

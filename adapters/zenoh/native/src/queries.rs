@@ -1,9 +1,10 @@
 //! Asking (get, liveliness get) and answering (reply, error reply, finish).
 
 use crate::entities::{key, owned, Entity};
-use crate::event::{Event, OpenQuery};
+use crate::event::{bare, query_bytes, Event, OpenQuery};
 use crate::options::{consolidation, target, GetOptions};
 use crate::queue::EntityQueue;
+use crate::room::Room;
 use crate::session::{NativeSession, Shared};
 use crate::{fail, lock};
 use napi::bindgen_prelude::*;
@@ -21,27 +22,35 @@ use zenoh::Wait;
 /// Lane of queries and replies: they are small and somebody waits for each.
 pub(crate) const QUERY_LANE: u8 = 0;
 
-/// An `ErrorBody` of the contract.
-const BUSY: &str = concat!(
+/// Refusals, each an `ErrorBody` of the contract.
+pub(crate) const BUSY: &str = concat!(
     r#"{"code":"cell.overloaded","operation":"query","subject":"queryable","#,
-    r#""message":"too many queries are waiting for an answer","hint":"ask again later","retryable":true}"#
+    r#""message":"too many queries, or too large ones, wait for an answer","hint":"ask again later","retryable":true}"#
+);
+pub(crate) const TOO_LARGE: &str = concat!(
+    r#"{"code":"sample.too_large","operation":"query","subject":"queryable","#,
+    r#""message":"the query is larger than all that may wait for an answer","hint":"send less","retryable":false}"#
 );
 
 /// The end of a get is when Zenoh drops its callback; that covers answered, timed out, cancelled, closed.
-fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDrop<impl Fn(Reply), impl FnMut()> {
+/// JavaScript holds all replies until then, so that `room` is never given back.
+fn collector(shared: &Shared, queue: &Arc<EntityQueue>, room: Room) -> CallbackDrop<impl Fn(Reply), impl FnMut()> {
     let (pump, sink) = (shared.pump.clone(), queue.clone());
     let (last_pump, last_sink) = (pump.clone(), sink.clone());
-    let count = Arc::new(AtomicU32::new(0));
-    let total = count.clone();
+    let lost = Arc::new(AtomicU32::new(0));
+    let lost_in_all = lost.clone();
     let lanes = shared.lanes.clone();
     CallbackDrop {
         callback: move |reply: Reply| {
-            if count.fetch_add(1, Ordering::Relaxed) < max {
-                pump.push(&sink, Event::Reply(reply));
+            let event = Event::Reply(reply);
+            if room.take(event.weight()) {
+                pump.push(&sink, event);
+            } else {
+                lost.fetch_add(1, Ordering::Relaxed);
             }
         },
         drop: move || {
-            let lost = total.load(Ordering::Relaxed).saturating_sub(max);
+            let lost = lost_in_all.load(Ordering::Relaxed);
             last_pump.push(&last_sink, Event::GetDone { lost });
             // Who was answered often asks again.
             lanes.expect(QUERY_LANE);
@@ -50,11 +59,13 @@ fn collector(shared: &Shared, queue: &Arc<EntityQueue>, max: u32) -> CallbackDro
 }
 
 impl Shared {
-    /// The queryable has too many unanswered queries.
-    pub fn refuse(&self, query: Query) {
-        let work = move || query.reply_err(BUSY).encoding(Encoding::APPLICATION_JSON).wait().map_err(|e| e.to_string());
+    /// The queryable has no room for it. Its payload is let go now, not when the answer has been sent.
+    pub fn refuse(&self, query: Query, why: &'static str) {
+        let query = bare(query);
+        let bytes = query_bytes(&query);
+        let work = move || query.reply_err(why).encoding(Encoding::APPLICATION_JSON).wait().map_err(|e| e.to_string());
         // When even this cannot be queued the query is dropped, which ends it for the asker as well.
-        let _ = self.lanes.submit(QUERY_LANE, 0, 0, Box::new(work));
+        let _ = self.lanes.submit(QUERY_LANE, bytes, 0, Box::new(work));
     }
 }
 
@@ -80,7 +91,8 @@ impl NativeSession {
         let (payload, attachment) = (payload.map(owned), attachment.map(owned));
         let bytes = payload.as_ref().map_or(0, |p| p.len());
         let (id, queue, cancel) = self.begin();
-        let handler = collector(&self.shared, &queue, options.replies_max);
+        let room = Room::new(options.replies_max as usize, options.replies_bytes_max as usize);
+        let handler = collector(&self.shared, &queue, room);
         let (session, token) = (self.shared.session.clone(), cancel.clone());
         let work = move || {
             let mut builder = session
@@ -104,11 +116,12 @@ impl NativeSession {
     }
 
     #[napi]
-    pub fn liveliness_get(&self, key_expr: String, timeout_ms: u32, replies_max: u32) -> Result<u32> {
+    pub fn liveliness_get(&self, key_expr: String, timeout_ms: u32, replies_max: u32, replies_bytes_max: f64) -> Result<u32> {
         self.shared.check_open()?;
         let key_expr = key(key_expr)?;
         let (id, queue, cancel) = self.begin();
-        let handler = collector(&self.shared, &queue, replies_max);
+        let room = Room::new(replies_max as usize, replies_bytes_max as usize);
+        let handler = collector(&self.shared, &queue, room);
         let (session, token) = (self.shared.session.clone(), cancel.clone());
         let work = move || {
             let liveliness = session.liveliness();
@@ -155,7 +168,8 @@ impl NativeSession {
         let bytes = payload.len();
         let (payload, attachment) = (owned(payload), attachment.map(owned));
         let work = move || {
-            let mut builder = open.query.reply(key_expr, payload).attachment(attachment);
+            let query = open.vacate();
+            let mut builder = query.reply(key_expr, payload).attachment(attachment);
             if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }
@@ -196,7 +210,8 @@ impl NativeSession {
         let open = self.take_query(query)?;
         let payload = owned(payload);
         let work = move || {
-            let mut builder = open.query.reply_err(payload);
+            let query = open.vacate();
+            let mut builder = query.reply_err(payload);
             if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }

@@ -1,0 +1,79 @@
+/**
+ * A browser has six connections to one robot, for all its tabs and windows. So no page holds one for long, pages that
+ * nobody sees ask nothing, and before a stop every page of this browser gives up what it waits for.
+ */
+
+/** A page that went away in the middle of its stop keeps nobody waiting longer. */
+const STOP_MS = 10_000;
+const stops = new Map();
+let others;
+let reading = new AbortController();
+let free = Promise.resolve();
+let setFree;
+
+/** To be called once, before anything is asked. */
+export function shareConnections() {
+  document.addEventListener('visibilitychange', turn);
+  others = new BroadcastChannel('auraison-stops');
+  others.addEventListener('message', ({ data }) => (data.begins ? begin(data.id) : end(data.id)));
+  turn();
+}
+
+/** Runs what only reads: when there is a connection for it, and from the start again when that was taken from it. */
+export async function whenFree(read) {
+  for (;;) {
+    await free;
+    const { signal } = reading;
+    try {
+      return await read(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
+
+/** Runs a stop, for which all pages of this browser make way. */
+export async function makeWay(stop) {
+  const id = `${performance.timeOrigin} ${performance.now()} ${Math.random()}`;
+  others?.postMessage({ id, begins: true });
+  begin(id);
+  try {
+    return await stop();
+  } finally {
+    others?.postMessage({ id, begins: false });
+    end(id);
+  }
+}
+
+/** Gives back the connections of this page, which is about to wait for a person. */
+export function letGo() {
+  reading.abort();
+  reading = new AbortController();
+}
+
+function begin(id) {
+  stops.set(
+    id,
+    setTimeout(() => end(id), STOP_MS),
+  );
+  turn();
+}
+
+function end(id) {
+  clearTimeout(stops.get(id));
+  stops.delete(id);
+  turn();
+}
+
+function turn() {
+  const mayRead = stops.size === 0 && !document.hidden;
+  if (mayRead) {
+    setFree?.();
+    setFree = undefined;
+  } else if (setFree === undefined) {
+    free = new Promise((resolve) => {
+      setFree = resolve;
+    });
+    letGo();
+  }
+}

@@ -1,0 +1,158 @@
+import {
+  type BlobStore,
+  type BlobTrim,
+  type BlobTrimRules,
+  type Clock,
+  EdgeError,
+  type NewEvent,
+  type Timer,
+  toMs,
+  withDeadline,
+} from '../../contract/core.ts';
+
+export type BlobKeeperParts = {
+  readonly blobs: BlobStore & { trim(rules: BlobTrimRules): Promise<BlobTrim> };
+  readonly clock: Clock;
+  /** Bytes; 0: no limit. */
+  readonly quotaBytes: number;
+  /** What the sessions of unfinished runs name. */
+  readonly needed: () => ReadonlySet<string>;
+  readonly emit: (events: readonly NewEvent[]) => Promise<unknown>;
+  report(level: 'warn', message: string, facts?: Readonly<Record<string, unknown>>): void;
+};
+
+/** How often it looks whether there is something to do, milliseconds. */
+const LOOK_MS = 60_000;
+/** Looking through all files is work: it is done after this part of the quota was put, and every so many looks. */
+const PUT_SHARE = 16;
+const LOOKS_MAX = 60;
+/** What was put this lately is spared, milliseconds: the event that names it may be on its way. */
+const SPARE_MS = 3_600_000;
+/** A trim that is not over after so many looks is told of: the disk does not answer, or is very slow. */
+const SLOW_LOOKS = 15;
+/** What is wrong is said again after this, milliseconds. */
+const SAY_AGAIN_MS = 86_400_000;
+/** Of a disk that does not answer; the trim ends by itself when it does. */
+const STOP_MS = 1_000;
+
+/**
+ * Keeps the blobs of this robot below their quota. The last hour stays, and what the sessions of unfinished runs
+ * name, even above it; then it says so.
+ */
+export class BlobKeeper implements BlobStore {
+  readonly #parts: BlobKeeperParts;
+  readonly #over = new AbortController();
+  #timer: Timer | undefined;
+  #putBytes = 0;
+  #looks = 0;
+  #trimming: Promise<void> | undefined;
+  /** How often it was looked since the trim began that is under way. */
+  #looksMeanwhile = 0;
+  /** Removed and not in the log yet. */
+  #untold = { blobs: 0, bytes: 0 };
+  readonly #said = new Map<string, number>();
+
+  constructor(parts: BlobKeeperParts) {
+    this.#parts = parts;
+  }
+
+  async put(bytes: Uint8Array): Promise<string> {
+    const sha256 = await this.#parts.blobs.put(bytes);
+    this.#putBytes += bytes.byteLength;
+    return sha256;
+  }
+
+  get(sha256: string): Promise<Uint8Array | undefined> {
+    return this.#parts.blobs.get(sha256);
+  }
+
+  start(): void {
+    if (this.#parts.quotaBytes === 0) return;
+    this.#looks = LOOKS_MAX;
+    this.#timer = this.#parts.clock.every(LOOK_MS, () => this.#look());
+  }
+
+  /** Settles within a second, also where the disk does not answer. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#over.abort();
+    if (!this.#trimming) return;
+    await withDeadline(this.#parts.clock, STOP_MS, this.#trimming, 'stop', 'blobs').catch(() => {});
+  }
+
+  #look(): void {
+    this.#looks += 1;
+    if (this.#trimming) {
+      this.#looksMeanwhile += 1;
+      if (this.#looksMeanwhile < SLOW_LOOKS) return;
+      const seconds = (this.#looksMeanwhile * LOOK_MS) / 1_000;
+      this.#say('blobs are being looked through for long: nothing is removed before that is over', {
+        seconds,
+      });
+      return;
+    }
+    const isDue = this.#putBytes >= this.#parts.quotaBytes / PUT_SHARE || this.#looks >= LOOKS_MAX;
+    if (!isDue) return;
+    this.#looks = 0;
+    this.#looksMeanwhile = 0;
+    this.#putBytes = 0;
+    this.#trimming = this.#trim().finally(() => {
+      this.#trimming = undefined;
+    });
+  }
+
+  async #trim(): Promise<void> {
+    const { blobs, clock, quotaBytes, needed } = this.#parts;
+    const nowMs = toMs(clock.now());
+    try {
+      const done = await blobs.trim({
+        maxBytes: quotaBytes,
+        spareFromMs: nowMs - SPARE_MS,
+        // What was put while the clock was ahead is not spared until that day comes.
+        spareToMs: nowMs + SPARE_MS,
+        needed,
+        signal: this.#over.signal,
+      });
+      if (this.#over.signal.aborted) return;
+      this.#judge(done);
+      await this.#tell(done);
+    } catch (thrown) {
+      const { code, message } = EdgeError.from(thrown, 'log.failed', 'trim', 'blobs');
+      this.#say('blobs could not be looked through', { code, message });
+    }
+  }
+
+  #judge({ left, failed, fault }: BlobTrim): void {
+    const { quotaBytes } = this.#parts;
+    if (failed > 0) this.#say('blobs could not be removed', { blobs: failed, fault });
+    if (left > quotaBytes)
+      this.#say('blobs are above their quota: what is left is new, or sessions of unfinished runs name it', {
+        left_bytes: left,
+        quota_bytes: quotaBytes,
+        hint: 'raise blobs.quota, or end runs that wait',
+      });
+  }
+
+  /** A log that takes nothing now gets the counts with the next trim. */
+  async #tell({ removed, bytes, left }: BlobTrim): Promise<void> {
+    const untold = { blobs: this.#untold.blobs + removed, bytes: this.#untold.bytes + bytes };
+    if (untold.blobs === 0) return;
+    this.#untold = untold;
+    try {
+      await this.#parts.emit([{ kind: 'blobs.evicted', payload: { ...untold, left_bytes: left } }]);
+      this.#untold = { blobs: 0, bytes: 0 };
+    } catch (thrown) {
+      const { code, message } = EdgeError.from(thrown, 'log.failed', 'append', 'blobs');
+      this.#say('that blobs were removed is not in the log yet', { code, message });
+    }
+  }
+
+  #say(message: string, facts: Readonly<Record<string, unknown>>): void {
+    if (this.#over.signal.aborted) return;
+    const now = this.#parts.clock.monotonicMs();
+    const last = this.#said.get(message);
+    if (last !== undefined && now - last < SAY_AGAIN_MS) return;
+    this.#said.set(message, now);
+    this.#parts.report('warn', message, facts);
+  }
+}

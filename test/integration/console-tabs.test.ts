@@ -1,0 +1,101 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { METHODS } from '../../contract/index.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { answerAll } from '../support/http-answers.ts';
+import { phase, type Rig, startRig } from '../support/http-rig.ts';
+
+/** Many pages of one robot in one browser, which has six connections to it for all of them. */
+const TABS = 7;
+const { execution } = METHODS;
+const STOPPED = { engaged: true, since_ns: '1', source: 'console', by: 'operator', reason: '' };
+let rig: Rig;
+let browser: Browser;
+let context: BrowserContext;
+let stops: string[];
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+beforeEach(async () => {
+  rig = await startRig({ auth: { kind: 'none' } });
+  answerAll(rig);
+  stops = [];
+  rig.answers.set(execution.estopEngage, async () => {
+    stops.push('estop');
+    return STOPPED;
+  });
+  rig.answers.set(execution.robotStop, async () => void stops.push('stop'));
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+  await rig.stop();
+});
+
+async function openTab(): Promise<Page> {
+  const page = await context.newPage();
+  const events = page.waitForResponse(/\/v1\/events/);
+  await page.goto(rig.url, { waitUntil: 'commit' });
+  await events;
+  await page.locator('#run a').waitFor({ timeout: 30_000 });
+  return page;
+}
+
+it('every one of seven pages is live, and stops at once', async () => {
+  const pages: Page[] = [];
+  for (let i = 0; i < TABS; i++) pages.push(await openTab());
+  const last = rig.logs.runtime.append(phase(77));
+  for (const page of pages) await page.locator('#events li', { hasText: 'phase=p77' }).waitFor();
+  expect(last.seq).toBe(1);
+  await pages[0]!.getByRole('button', { name: 'Emergency stop', exact: true }).click();
+  await pages[0]!.getByText('emergency stop by operator (console)').waitFor();
+  await pages[6]!.getByRole('button', { name: 'Stop robot' }).click();
+  await pages[6]!.getByText('stopped at').waitFor();
+  expect(stops).toEqual(['estop', 'stop']);
+});
+
+it('a stop waits for nothing that the pages are still waiting for', async () => {
+  const pages: Page[] = [];
+  for (let i = 0; i < TABS; i++) pages.push(await openTab());
+  let maps = 0;
+  rig.answers.set(execution.robotMap, () => {
+    maps++;
+    return new Promise(() => {});
+  });
+  // All connections of the browser wait for maps now, and the other questions for a connection.
+  await expect.poll(() => maps, { timeout: 10_000 }).toBe(6);
+  await pages[3]!.getByRole('button', { name: 'Emergency stop', exact: true }).click();
+  await pages[3]!.getByText('emergency stop by operator (console)').waitFor({ timeout: 5_000 });
+  expect(stops).toEqual(['estop']);
+  answerAll(rig);
+  for (const page of pages) await expect.poll(() => page.locator('#link').innerText()).toBe('live');
+});
+
+it('who looks elsewhere asks nothing, and finds all that came meanwhile', async () => {
+  const page = await openTab();
+  const events = page.locator('#events li');
+  rig.logs.runtime.append(phase(1));
+  await events.first().waitFor();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await look(page, false);
+  asked.length = 0;
+  const other = await openTab();
+  for (const n of [2, 3]) rig.logs.runtime.append(phase(n));
+  await other.locator('#events li', { hasText: 'phase=p3' }).waitFor();
+  expect(asked).toEqual([]);
+  await look(page, true);
+  await expect.poll(() => events.count()).toBe(3);
+  const told = await events.allInnerTexts();
+  expect(told.map((text) => /phase=(\w+)/.exec(text)![1])).toEqual(['p3', 'p2', 'p1']);
+});
+
+/** What a browser does with a page behind another. */
+async function look(page: Page, shown: boolean): Promise<void> {
+  await page.evaluate(`(() => {
+    Object.defineProperty(document, 'hidden', { get: () => ${!shown}, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  })()`);
+}

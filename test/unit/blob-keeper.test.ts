@@ -1,0 +1,157 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { BlobTrim, BlobTrimRules, NewEvent } from '../../contract/index.ts';
+import { toMs } from '../../contract/index.ts';
+import { BlobKeeper, type BlobKeeperParts } from '../../daemon/runtime/blob-keeper.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
+
+const MINUTE = 60_000;
+const QUOTA = 16_000;
+const NOTHING: BlobTrim = { removed: 0, bytes: 0, left: 0, failed: 0, fault: '' };
+
+describe('BlobKeeper', () => {
+  let clock: ManualClock;
+  let trims: BlobTrimRules[];
+  let answers: (BlobTrim | Error)[];
+  let events: NewEvent[];
+  let said: string[];
+  let refuses: boolean;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    [trims, answers, events, said, refuses] = [[], [], [], [], false];
+  });
+
+  function keeper(quotaBytes = QUOTA, instead?: BlobKeeperParts['blobs']): BlobKeeper {
+    const own = Object.assign(new MemoryBlobStore(), {
+      trim: async (rules: BlobTrimRules) => {
+        trims.push(rules);
+        const answer = answers.shift() ?? NOTHING;
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    });
+    return new BlobKeeper({
+      ...{ blobs: instead ?? own, clock, quotaBytes, needed: () => new Set(['a']) },
+      emit: async (more) => {
+        if (refuses) throw new Error('the disk is full');
+        events.push(...more);
+      },
+      report: (_, message) => void said.push(message),
+    });
+  }
+  const pass = async (ms: number) => {
+    await clock.advance(ms);
+  };
+
+  it('looks soon after the start, then after a part of the quota was put, and once an hour', async () => {
+    const it = keeper();
+    it.start();
+    await pass(MINUTE);
+    expect(trims.length).toBe(1);
+    await pass(MINUTE);
+    expect(trims.length).toBe(1);
+    await it.put(new Uint8Array(QUOTA / 16));
+    await pass(MINUTE);
+    expect(trims.length).toBe(2);
+    for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(trims.length).toBe(3);
+    expect(trims.every(({ maxBytes }) => maxBytes === QUOTA)).toBe(true);
+    await it.stop();
+    await pass(120 * MINUTE);
+    expect(trims.length).toBe(3);
+  });
+
+  it('spares the last hour, and what runs that are not over need', async () => {
+    const it = keeper();
+    const begun = toMs(clock.now());
+    it.start();
+    await pass(MINUTE);
+    expect(trims[0]).toMatchObject({ spareFromMs: begun - 59 * MINUTE, spareToMs: begun + 61 * MINUTE });
+    expect(trims[0]!.needed()).toEqual(new Set(['a']));
+    await it.stop();
+  });
+
+  it('tells what it removed, and what is wrong once a day', async () => {
+    answers = [
+      { ...NOTHING, removed: 3, bytes: 300, left: QUOTA - 1 },
+      { ...NOTHING, left: QUOTA + 1 },
+      { ...NOTHING, left: QUOTA + 1, failed: 2, fault: 'EPERM' },
+      new Error('EACCES: permission denied'),
+    ];
+    const it = keeper();
+    it.start();
+    for (let minute = 0; minute < 240; minute++) await pass(MINUTE);
+    expect(events).toEqual([
+      { kind: 'blobs.evicted', payload: { blobs: 3, bytes: 300, left_bytes: QUOTA - 1 } },
+    ]);
+    const above = 'blobs are above their quota: what is left is new, or sessions of unfinished runs name it';
+    expect(said).toEqual([above, 'blobs could not be removed', 'blobs could not be looked through']);
+    answers = Array.from({ length: 40 }, () => ({ ...NOTHING, left: QUOTA + 1 }));
+    for (let hour = 0; hour < 24; hour++) for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(said.filter((line) => line === above).length).toBe(2);
+    await it.stop();
+  });
+
+  it('tells with the next trim what the log did not take', async () => {
+    answers = [
+      { ...NOTHING, removed: 3, bytes: 300, left: 5 },
+      { ...NOTHING, removed: 1, bytes: 50, left: 4 },
+    ];
+    refuses = true;
+    const it = keeper();
+    it.start();
+    await pass(MINUTE);
+    refuses = false;
+    for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(events).toEqual([{ kind: 'blobs.evicted', payload: { blobs: 4, bytes: 350, left_bytes: 4 } }]);
+    await it.stop();
+  });
+
+  it('stops within a second while the disk does not answer, and says nothing after', async () => {
+    let answer: (done: BlobTrim) => void = () => {};
+    const deaf = Object.assign(new MemoryBlobStore(), {
+      trim: () => new Promise<BlobTrim>((resolve) => (answer = resolve)),
+    });
+    const it = keeper(QUOTA, deaf);
+    it.start();
+    await pass(MINUTE);
+    let stopped = false;
+    const stopping = it.stop().then(() => (stopped = true));
+    await pass(900);
+    expect(stopped).toBe(false);
+    await pass(200);
+    await stopping;
+    answer({ ...NOTHING, removed: 1, bytes: 1, left: QUOTA + 1 });
+    await pass(10);
+    expect([events, said]).toEqual([[], []]);
+  });
+
+  it('says that a disk does not answer, and goes on when it does', async () => {
+    const answers: ((done: BlobTrim) => void)[] = [];
+    const deaf = Object.assign(new MemoryBlobStore(), {
+      trim: () => new Promise<BlobTrim>((resolve) => answers.push(resolve)),
+    });
+    const it = keeper(QUOTA, deaf);
+    it.start();
+    for (let minute = 0; minute < 14; minute++) await pass(MINUTE);
+    expect(said).toEqual([]);
+    for (let minute = 0; minute < 60; minute++) await pass(MINUTE);
+    expect(said).toEqual(['blobs are being looked through for long: nothing is removed before that is over']);
+    answers[0]!(NOTHING);
+    await pass(MINUTE);
+    await pass(MINUTE);
+    expect(answers.length).toBe(2);
+    answers[1]!(NOTHING);
+    await it.stop();
+  });
+
+  it('does nothing without a quota', async () => {
+    const it = keeper(0);
+    it.start();
+    await it.put(new Uint8Array(1_000_000));
+    await pass(600 * MINUTE);
+    expect(trims).toEqual([]);
+    await it.stop();
+  });
+});

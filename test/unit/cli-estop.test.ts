@@ -1,0 +1,165 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { apiClient } from '../../cli/api-client.ts';
+import { engage } from '../../cli/commands/estop.ts';
+import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
+import type { CommandContext } from '../../cli/context.ts';
+import { EdgeError } from '../../contract/core.ts';
+import { loadSettings } from '../../daemon/settings.ts';
+import { lockDataDir } from '../../daemon/supervisor/data-lock.ts';
+import { type Rig, startRig } from '../support/http-rig.ts';
+
+let folder: string;
+let dataDir: string;
+const closing: (() => unknown)[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cli-estop-'));
+  dataDir = join(folder, 'data');
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const file = () => join(dataDir, 'estop');
+
+/** A person at the command line, whose data directory and idea of the port are these. */
+function person(port: number, env: Record<string, string> = {}) {
+  const told: string[] = [];
+  const settings = loadSettings(join(folder, 'robot.toml'), {
+    ...{ AURAISON_API_PORT: String(port), AURAISON_DAEMON_DATA_DIR: dataDir },
+  });
+  const out = {
+    result: (_: unknown, text: () => string) => void told.push(text()),
+    note: (text: string) => void told.push(text),
+  };
+  const context = { settings, out, api: apiClient(settings, env) } as unknown as CommandContext;
+  return { context, told };
+}
+
+beforeEach(() => writeFileSync(join(folder, 'robot.toml'), ''));
+
+/** The API of a daemon that keeps its data elsewhere, as a service does. */
+async function service(): Promise<Rig> {
+  const rig = await startRig();
+  closing.push(() => rig.stop());
+  return rig;
+}
+
+const portOf = ({ url }: Rig) => Number(new URL(url).port);
+
+/** A port where nobody listens: it was free a moment ago. */
+async function nobodysPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** As a daemon does that runs with this data directory. */
+function held(work?: string): void {
+  const lock = lockDataDir(dataDir, process.pid, work);
+  closing.push(() => lock.release());
+}
+
+describe('auraison estop', () => {
+  it('fails loudly where a daemon of another data directory refuses, and leaves nothing behind', async () => {
+    const port = portOf(await service());
+    const { context, told } = person(port);
+    const error = (await engage(context, 'a child').catch((thrown: unknown) => thrown)) as EdgeError;
+    expect(error).toBeInstanceOf(EdgeError);
+    expect(error.code).toBe('api.unauthorised');
+    expect(error.message).toContain('NOT stopped');
+    expect(error.message).toContain(`127.0.0.1:${port}`);
+    expect(error.message).toContain(`${dataDir} is not its data directory`);
+    for (const way of ['sudo', '--data-dir', 'AURAISON_TOKEN', 'button']) expect(error.hint).toContain(way);
+    expect(told).toEqual([]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  it('goes by the file where the token is wrong and the daemon of this directory runs', async () => {
+    const port = portOf(await service());
+    held();
+    const { context, told } = person(port, { AURAISON_TOKEN: 'of-yesterday' });
+    expect(await engage(context, 'a child')).toBe(0);
+    expect(readFileSync(file(), 'utf8')).toBe('a child\n');
+    expect(told.at(-1)).toContain(`engaged by the file ${file()}`);
+    expect(told.at(-1)).not.toContain('no daemon');
+  });
+
+  it('goes by the file where the daemon of this directory does not answer', async () => {
+    held();
+    const { context, told } = person(await nobodysPort());
+    expect(await engage(context, 'a child')).toBe(0);
+    expect(told.at(-1)).toContain(`engaged by the file ${file()}`);
+    expect(told.at(-1)).not.toContain('no daemon');
+  });
+
+  it.each([undefined, 'bag import'])(
+    'leaves word for the next daemon where none runs, and says that none does (held by %s)',
+    async (work) => {
+      if (work !== undefined) held(work);
+      const { context, told } = person(await nobodysPort());
+      expect(await engage(context, 'a child')).toBe(0);
+      expect(readFileSync(file(), 'utf8')).toBe('a child\n');
+      expect(told.at(-1)).toContain(`no daemon runs with ${dataDir}`);
+      expect(told.at(-1)).toContain(file());
+      expect(told.at(-1)).not.toContain('it holds');
+    },
+  );
+
+  // It is late, it lost its execution cell, it is another program.
+  it.each(['deadline.exceeded', 'cell.unavailable', 'internal.fault'] as const)(
+    'fails where somebody is there with %s who is not of this directory',
+    async (code) => {
+      mkdirSync(dataDir);
+      writeFileSync(join(dataDir, 'daemon.lock'), '');
+      const { context } = person(7601);
+      const fault = () => new EdgeError(code, { operation: 'POST /v1/estop', subject: 'execution' });
+      const api = { url: 'http://127.0.0.1:7601', post: async () => Promise.reject(fault()) };
+      const failing = { ...context, api: { ...api, get: api.post } } as unknown as CommandContext;
+      await expect(engage(failing, 'a child')).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining('NOT stopped'),
+      });
+    },
+  );
+
+  it('says what it could not do where the file cannot be written', async () => {
+    writeFileSync(dataDir, 'a file where a directory belongs');
+    const { context } = person(await nobodysPort());
+    await expect(engage(context, 'a child')).rejects.toMatchObject({
+      message: expect.stringContaining(`${file()} cannot be written`),
+      hint: expect.stringContaining('sudo'),
+    });
+  });
+
+  it('is as honest behind key e of teleop', async () => {
+    const { context } = person(portOf(await service()));
+    const { api } = context;
+    const post: typeof api.post = async <T>(path: string, ...more: [unknown?, number?]) =>
+      path === '/v1/estop' ? api.post<T>(path, ...more) : ({ lease_id: 7 } as T);
+    const keyboard = {
+      isTTY: true,
+      setRawMode: () => keyboard,
+      resume: () => keyboard,
+      pause: () => keyboard,
+      off: () => keyboard,
+      on: (_: string, listener: (key: Buffer) => void) => {
+        queueMicrotask(() => listener(Buffer.from('e')));
+        return keyboard;
+      },
+    };
+    const steering = { ...context, api: { url: api.url, get: api.get, post } } as unknown as CommandContext;
+    await expect(
+      teleop(steering, { speed: '0.2', turn: '0.8' }, keyboard as unknown as Keyboard),
+    ).rejects.toMatchObject({
+      code: 'api.unauthorised',
+      message: expect.stringContaining('NOT stopped'),
+    });
+  });
+});

@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type ChatApi, LIMITS, METHODS } from '../../contract/index.ts';
+import type { HttpPorts } from '../../daemon/http/http-ports.ts';
+import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
+
+/** Clients that ask and do not read: nobody keeps a place, or memory, without taking what was asked for. */
+let rig: Rig;
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await rig?.stop();
+});
+
+const get = (path: string, more = '') =>
+  `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${TOKEN}\r\n${more}\r\n`;
+
+async function open(text: string): Promise<Socket> {
+  const socket = connect(Number(new URL(rig.url).port), '127.0.0.1');
+  sockets.push(socket);
+  socket.pause();
+  await once(socket, 'connect');
+  socket.on('error', () => {});
+  socket.write(text);
+  return socket;
+}
+
+/** Everything until the server closes the connection. */
+function whole(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    socket.on('data', (piece) => pieces.push(piece));
+    socket.once('close', () => resolve(Buffer.concat(pieces).toString('latin1')));
+    socket.resume();
+  });
+}
+
+const bigRows = (count: number) => ({
+  columns: ['text'],
+  rows: Array.from({ length: count }, () => ['x'.repeat(60_000)]),
+  truncated: false,
+});
+
+describe('requests that come before the answer to the one before', () => {
+  it('are answered in their order, as many as are few', async () => {
+    rig = await startRig();
+    const some = Array.from({ length: LIMITS.API_PIPELINED_MAX - 1 }, () => get('/v1/runs')).join('');
+    const text = await whole(await open(some + get('/nowhere', 'Connection: close\r\n')));
+    const codes = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => code);
+    expect(codes).toEqual([...Array(LIMITS.API_PIPELINED_MAX - 1).fill('200'), '404']);
+  });
+
+  it('end the connection where they are many, and what is one too many is not done', async () => {
+    rig = await startRig();
+    await whole(await open(get('/v1/runs').repeat(100)));
+    expect(rig.runtime.calls.length).toBeLessThanOrEqual(LIMITS.API_PIPELINED_MAX);
+    expect((await rig.get('/health')).status).toBe(200);
+  });
+
+  it('leave places to others, also where nobody of those who asked has a token or reads', async () => {
+    rig = await startRig();
+    const much = 'GET /console.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(400);
+    await Promise.all(Array.from({ length: LIMITS.API_CONNECTIONS_MAX }, () => open(much)));
+    const status = async () => (await rig.get('/health').catch(() => undefined))?.status;
+    await expect.poll(status, { timeout: 30_000 }).toBe(200);
+  });
+});
+
+describe('an answer that waits for its reader', () => {
+  it('is given up when nothing of it is taken any more', async () => {
+    const ended = Promise.withResolvers<void>();
+    const chat: HttpPorts['chat'] = {
+      complete: (_ask: unknown, { onDelta, signal }: Parameters<ChatApi['complete']>[1]) => {
+        for (let i = 0; i < 300; i++) onDelta?.({ text: 'x'.repeat(60_000) } as never);
+        signal?.addEventListener('abort', () => ended.resolve());
+        return new Promise(() => {});
+      },
+    } as never;
+    rig = await startRig({ stalledMs: 300 }, { chat });
+    const body = JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: 'x' }] });
+    const head = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    const socket = await open(get('/v1/chat/completions', head).replace('GET', 'POST') + body);
+    await ended.promise;
+    expect(await whole(socket)).not.toContain('[DONE]');
+  });
+
+  it('comes whole to one who is slow but reads', async () => {
+    rig = await startRig({ stalledMs: 500 });
+    const rows = 200;
+    rig.answers.set(METHODS.memory.query, async () => bigRows(rows));
+    const body = '{"sql":"select 1"}';
+    const head = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    const socket = await open(get('/v1/query', head).replace('GET', 'POST') + body);
+    let taken = 0;
+    const closed = once(socket, 'close');
+    socket.on('data', (piece) => {
+      taken += piece.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 10);
+    });
+    socket.resume();
+    await closed;
+    expect(taken).toBeGreaterThan(rows * 60_000);
+  });
+
+  it('may take its time to be made, while nothing of it is there to be read', async () => {
+    rig = await startRig({ stalledMs: 200 });
+    const late = Promise.withResolvers<object>();
+    rig.answers.set(METHODS.memory.query, () => late.promise);
+    const asked = rig.post('/v1/query', { sql: 'select 1' });
+    // Who asks nothing is sent away after the same time: it has passed.
+    await whole(await open(''));
+    late.resolve({ columns: [], rows: [], truncated: false });
+    expect((await asked).status).toBe(200);
+  });
+});

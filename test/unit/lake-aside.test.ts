@@ -1,0 +1,29 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
+import { LakeEngine } from '../../adapters/ducklake/lake-engine.ts';
+import { logged } from '../conformance/lake.ts';
+import { runEvents } from '../support/sample-events.ts';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'lake-aside-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+it('a lake stays where it is when a new one in its place fails in the same way', async () => {
+  const options = { dataDir, extensionDirectories: [], clock: new SystemClock() };
+  const lake = await DuckLakeLake.open(options);
+  await lake.project('runtime', await logged('runtime', runEvents(1)));
+  const digest = await lake.digest();
+  await lake.close();
+  const opening = LakeEngine.open(options, () => Promise.reject(new Error('not the fault of the files')));
+  await expect(opening).rejects.toMatchObject({ code: 'lake.unavailable' });
+  expect(readdirSync(dataDir)).toEqual(['lake']);
+  const again = await DuckLakeLake.open(options);
+  expect(await again.digest()).toBe(digest);
+  await again.close();
+});
