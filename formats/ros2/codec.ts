@@ -1,5 +1,6 @@
 import { parse } from '@foxglove/rosmsg';
 import { EdgeError } from '../../contract/core.ts';
+import { refusal } from './definition-check.ts';
 import { schemaFor } from './definitions.ts';
 
 type MessageDefinition = ReturnType<typeof parse>[number];
@@ -83,6 +84,8 @@ export function elementBytesMin(codec: Codec, field: Field, depth = 0): number {
 }
 
 function compile(type: string, text: string): Codec {
+  const refused = refusal(text);
+  if (refused !== undefined) throw unusable(type, refused);
   let parsed: MessageDefinition[];
   try {
     parsed = parse(text, { ros2: true });

@@ -141,6 +141,20 @@ describe('encodeAny', () => {
     );
   });
 
+  it('refuses definitions that take for ever to be read, at once and with what is wrong', () => {
+    const bytes = Uint8Array.of(0, 1, 0, 0, 0);
+    const read = (definition: string) => () => decodeAny('a/msg/B', bytes, definition);
+    expect(read(`int8 ok\nint8 ${'a'.repeat(32)}B`)).toThrow(/line 2: a{32}B is no name of a field/);
+    expect(read(`int8 ${'A'.repeat(32)}b=1`)).toThrow(/line 1: A{32}b is no name/);
+    expect(read(`int8 a${'_0'.repeat(20)}_`)).toThrow(/is no name/);
+    expect(read(`int8 a=1${' '.repeat(5000)}\\`)).toThrow(/line 1 has 5009 characters; at most 4096/);
+    expect(read(`${'==\n'.repeat(1100)}int8 a`)).toThrow(/over 1024 types/);
+    expect(read(`int8 a\n#${'x'.repeat(300_000)}`)).toThrow(/300008 characters/);
+    // A long comment and names that only look odd are fine.
+    const odd = `# ${'x'.repeat(50_000)}\nint8 A_1_B2=3 # a__b c_\nint8 x_1y # a__b`;
+    expect(decodeAny('a/msg/B', Uint8Array.of(0, 1, 0, 0, 7), odd)).toEqual({ x_1y: 7 });
+  });
+
   it('fills what was left out from the definition, and takes plain arrays for typed ones', () => {
     expect(decodeAny('geometry_msgs/msg/Quaternion', encodeAny('geometry_msgs/msg/Quaternion', {}))).toEqual({
       x: 0,
