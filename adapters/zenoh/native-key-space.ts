@@ -94,7 +94,7 @@ export class NativeKeySpace implements KeySpace {
   static async open(options: ZenohOptions, deps: ZenohDeps): Promise<NativeKeySpace> {
     const native = deps.native ?? loadNative();
     const onFault = deps.onFault ?? (() => {});
-    const pump = new NativePump(onFault);
+    const pump = new NativePump(deps.clock, onFault);
     const session = await openSession(native, options, pump.wake, { clock: deps.clock, onFault });
     pump.attach(session);
     return new NativeKeySpace(session, pump, deps, options.delivery);

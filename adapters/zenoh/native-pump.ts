@@ -1,10 +1,13 @@
-import { EdgeError } from '../../contract/core.ts';
+import { type Clock, EdgeError } from '../../contract/core.ts';
+import { EagerLoop } from './eager-loop.ts';
 import { decodeBatch, EVENT, type NativeEvent } from './native-batch.ts';
 import { fromNative } from './native-errors.ts';
 import type { NativeSession } from './native-types.ts';
 
 /** Events per batch: bounds how long one drain holds the event loop (about 0.3 ms of small messages). */
 const BATCH_EVENTS_MAX = 256;
+/** How long the event loop stands still for an answer that is expected at once, in each of its rounds. */
+const LOOK_MICROS = 100;
 
 export type EventSink = (events: readonly NativeEvent[]) => void;
 type Ticket = { resolve: () => void; reject: (error: EdgeError) => void; subject: string };
@@ -14,6 +17,8 @@ type Ticket = { resolve: () => void; reject: (error: EdgeError) => void; subject
  * the event loop gets its turn before the next: a flood never starves timers and sockets.
  */
 export class NativePump {
+  /** Who asks through this session tells it when. */
+  readonly eager: EagerLoop;
   readonly #onFault: (error: EdgeError) => void;
   readonly #sinks = new Map<number, EventSink>();
   readonly #tickets = new Map<number, Ticket>();
@@ -21,7 +26,8 @@ export class NativePump {
   /** A wake-up may come while a further turn is already due. */
   #due = false;
 
-  constructor(onFault: (error: EdgeError) => void) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, onFault: (error: EdgeError) => void) {
+    this.eager = new EagerLoop({ clock, look: () => this.#look() });
     this.#onFault = onFault;
   }
 
@@ -58,6 +64,10 @@ export class NativePump {
   readonly wake = (): void => {
     if (!this.#due) this.#turn();
   };
+
+  #look(): void {
+    if (this.#session?.look?.(LOOK_MICROS) === true) this.wake();
+  }
 
   #turn(): void {
     this.#due = false;

@@ -56,7 +56,9 @@ export function runQuery(
   return new Promise((resolve) => {
     const replies: Reply[] = [];
     const id = session.get(keyExpr, parameters, options.payload, options.attachment, request);
+    const begun = pump.eager.begin();
     const finish = () => {
+      pump.eager.over(begun);
       timer.cancel();
       signal?.removeEventListener('abort', abort);
       pump.remove(id);

@@ -39,6 +39,8 @@ export type NativeSession = {
   zid(): string;
   info(): Promise<NativeInfo>;
   drain(max: number): NativeBatch | null;
+  /** Whether there is something to drain, now or within `micros`: blocks that long. Not in older builds. */
+  look?(micros: number): boolean;
   counters(id: number): NativeCounters | null;
   declarePublisher(
     key: string,

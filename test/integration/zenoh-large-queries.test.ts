@@ -42,7 +42,7 @@ async function eventually(check: () => boolean | Promise<boolean>, what: string)
 
 /** A session of the addon itself, so that its limits can be small. */
 async function openRaw(): Promise<{ session: NativeSession; pump: NativePump }> {
-  const pump = new NativePump((fault) => faults.push(fault));
+  const pump = new NativePump(clock, (fault) => faults.push(fault));
   const ends = { mode: 'client' as const, listen: [], connect: [endpoint], overrides: [] };
   const options = { ...ends, pinnedShmBytesMax: 0, sharedMemoryBytes: 0 };
   const session = await loadNative().openSession(options, pump.wake);

@@ -5,6 +5,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{bindgen_prelude::Unknown, Status};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Not weak: an open session keeps the process alive, as a listening socket does, until it is closed.
 pub type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, false, 0>;
@@ -80,6 +81,20 @@ impl Pump {
         let mut ready = lock(&self.ready);
         ready.armed = !ready.queues.is_empty();
         ready.armed
+    }
+
+    /// Whether something is there to be drained, now or within `time`. Yields all the while: who has work goes first.
+    pub fn look(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            if !lock(&self.ready).queues.is_empty() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Lets the event loop end. No wake-up follows.

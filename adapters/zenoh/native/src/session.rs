@@ -14,8 +14,11 @@ use napi_derive::napi;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use zenoh::bytes::ZBytes;
 
+/// Longest that JavaScript's thread looks at a time for something to drain.
+const LOOK_MICROS_MAX: u32 = 100;
 /// Below this a batch is copied: an external buffer costs more than the copy.
 const SLAB_COPY_MAX: usize = 4096;
 
@@ -114,6 +117,12 @@ impl NativeSession {
             routers: info.routers_zid().await.map(|z| z.to_string()).collect(),
             peers: info.peers_zid().await.map(|z| z.to_string()).collect(),
         })
+    }
+
+    /// Whether there is something to drain, now or within `micros`. Blocks that long, giving way to other threads.
+    #[napi]
+    pub fn look(&self, micros: u32) -> bool {
+        self.shared.pump.look(Duration::from_micros(micros.min(LOOK_MICROS_MAX).into()))
     }
 
     /// Takes up to `max` events out as one batch, or null when there is nothing. With `more` true the
