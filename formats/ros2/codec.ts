@@ -1,6 +1,6 @@
 import { parse } from '@foxglove/rosmsg';
 import { EdgeError } from '../../contract/core.ts';
-import { refusal } from './definition-check.ts';
+import { bareDefinition, DefinitionFault } from './definition-text.ts';
 import { schemaFor } from './definitions.ts';
 
 type MessageDefinition = ReturnType<typeof parse>[number];
@@ -33,11 +33,11 @@ export const SCALAR_BYTES: Readonly<Record<string, number>> = {
   duration: 8,
 };
 
-/** Definitions parsed and kept; a bag with more types than this parses some of them again. */
+/** Definitions parsed and kept, with what was wrong; a bag with more types than this parses some of them again. */
 const CODECS_MAX = 256;
 /** Deepest nesting of types; the deepest of common ROS messages is 6. */
 const DEPTH_MAX = 32;
-const codecs = new Map<string, Codec>();
+const codecs = new Map<string, Codec | EdgeError>();
 
 /** Throws `sample.unknown_type` where there is no definition, or one that this host cannot use. */
 export function codecOf(type: string, definition: string | undefined): Codec {
@@ -47,11 +47,13 @@ export function codecOf(type: string, definition: string | undefined): Codec {
     throw new EdgeError('sample.unknown_type', { operation: 'find-definition', subject: type, hint });
   }
   const key = `${type}\n${text}`;
-  const known = codecs.get(key);
-  if (known) return known;
-  const codec = compile(type, text);
-  if (codecs.size >= CODECS_MAX) codecs.delete(codecs.keys().next().value!);
-  codecs.set(key, codec);
+  let codec = codecs.get(key);
+  if (codec === undefined) {
+    codec = compiled(type, text);
+    if (codecs.size >= CODECS_MAX) codecs.delete(codecs.keys().next().value!);
+    codecs.set(key, codec);
+  }
+  if (codec instanceof EdgeError) throw codec;
   return codec;
 }
 
@@ -83,13 +85,21 @@ export function elementBytesMin(codec: Codec, field: Field, depth = 0): number {
   return bytes;
 }
 
+/** What cannot be used is known too: its messages go on coming. */
+function compiled(type: string, text: string): Codec | EdgeError {
+  try {
+    return compile(type, text);
+  } catch (error) {
+    return EdgeError.from(error, 'sample.unknown_type', 'parse-definition', type);
+  }
+}
+
 function compile(type: string, text: string): Codec {
-  const refused = refusal(text);
-  if (refused !== undefined) throw unusable(type, refused);
   let parsed: MessageDefinition[];
   try {
-    parsed = parse(text, { ros2: true });
+    parsed = parse(bareDefinition(text), { ros2: true });
   } catch (cause) {
+    if (cause instanceof DefinitionFault) throw unusable(type, cause.message);
     throw EdgeError.from(cause, 'sample.unknown_type', 'parse-definition', type);
   }
   const [root, ...rest] = parsed;

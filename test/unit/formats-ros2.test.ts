@@ -147,12 +147,22 @@ describe('encodeAny', () => {
     expect(read(`int8 ok\nint8 ${'a'.repeat(32)}B`)).toThrow(/line 2: a{32}B is no name of a field/);
     expect(read(`int8 ${'A'.repeat(32)}b=1`)).toThrow(/line 1: A{32}b is no name/);
     expect(read(`int8 a${'_0'.repeat(20)}_`)).toThrow(/is no name/);
+    expect(read(`int8 a}`)).toThrow(/line 1 is no field: int8 a}/);
+    expect(read(`int8 A`)).toThrow(/A is no name of a field/);
+    const many = Array.from({ length: 1000 }, (_, i) => `==\nMSG: a/T${i}\nint8 x`).join('\n');
+    expect(read(`int8 x\n${many}\n${'T1 y\n'.repeat(2000)}`)).toThrow(/fields beside 1001 types: too many/);
     expect(read(`int8 a=1${' '.repeat(5000)}\\`)).toThrow(/line 1 has 5009 characters; at most 4096/);
     expect(read(`${'==\n'.repeat(1100)}int8 a`)).toThrow(/over 1024 types/);
     expect(read(`int8 a\n#${'x'.repeat(300_000)}`)).toThrow(/300008 characters/);
     // A long comment and names that only look odd are fine.
     const odd = `# ${'x'.repeat(50_000)}\nint8 A_1_B2=3 # a__b c_\nint8 x_1y # a__b`;
-    expect(decodeAny('a/msg/B', Uint8Array.of(0, 1, 0, 0, 7), odd)).toEqual({ x_1y: 7 });
+    const seven = Uint8Array.of(0, 1, 0, 0, 7);
+    expect(decodeAny('a/msg/B', seven, odd)).toEqual({ x_1y: 7 });
+    // What a constant or a default says is nobody's business here, however long its escapes take to be looked at.
+    const octal = `'${'\\777'.repeat(40)}\\q'`;
+    const told = `string S=${octal}\nint8 x 5 # ${octal}`;
+    expect(decodeAny('a/msg/B', seven, told)).toEqual({ x: 7 });
+    expect(read(`string s ${octal}\nint8 x`)).toThrow(EdgeError);
   });
 
   it('fills what was left out from the definition, and takes plain arrays for typed ones', () => {
