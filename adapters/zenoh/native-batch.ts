@@ -1,7 +1,7 @@
 import type { NativeBatch } from './native-types.ts';
 
 /** Mirrors `native/src/wire.rs`, where the layout is drawn. The loader refuses an addon with another one. */
-export const WIRE_VERSION = 3;
+export const WIRE_VERSION = 4;
 
 export const EVENT = { sample: 1, query: 2, reply: 3, errorReply: 4, getDone: 5, sendDone: 6 } as const;
 const FLAG = { external: 1, attachment: 2, timestamp: 4, delete: 8, payload: 16, failed: 64 } as const;

@@ -57,7 +57,11 @@ export function runQuery(
     const replies: Reply[] = [];
     const id = session.get(keyExpr, parameters, options.payload, options.attachment, request);
     const begun = pump.eager.begin();
+    let ended = false;
     const finish = () => {
+      // Whoever is told of a reply may abort in the midst of it.
+      if (ended) return;
+      ended = true;
       pump.eager.over(begun);
       timer.cancel();
       signal?.removeEventListener('abort', abort);
@@ -82,6 +86,7 @@ export function runQuery(
     signal?.addEventListener('abort', abort, { once: true });
     pump.add(id, (events) => {
       for (const event of events) {
+        if (ended) return;
         if (event.type !== EVENT.getDone) {
           add(toReply(event, selector));
           continue;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EagerLoop } from '../../adapters/zenoh/eager-loop.ts';
+import { EVENT } from '../../adapters/zenoh/native-batch.ts';
+import type { EventSink } from '../../adapters/zenoh/native-pump.ts';
+import { runQuery } from '../../adapters/zenoh/native-queries.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 
 /** An event loop by hand: `rounds` goes round as long as somebody asks for it, `ms` each. */
 function loop() {
@@ -77,4 +81,25 @@ describe('the loop that does not fall asleep', () => {
     eager.begin();
     expect(state.turns).toEqual([]);
   });
+});
+
+it('a query that is given up in the midst of its replies is over once', async () => {
+  let sink: EventSink = () => {};
+  const over: number[] = [];
+  const pump = {
+    eager: { begin: () => 7, over: (begun: number) => void over.push(begun) },
+    add: (_: number, told: EventSink) => {
+      sink = told;
+    },
+    remove: () => {},
+  };
+  const session = { get: () => 1, undeclare: async () => {} };
+  const enough = new AbortController();
+  const options = { timeoutMs: 1_000, signal: enough.signal, onReply: () => enough.abort() };
+  const asked = runQuery(session as never, pump as never, new ManualClock(), 'a/**', options);
+  const event = { entity: 1, key: 'a/b', payload: new Uint8Array(1), encoding: '', aux: 0 };
+  const reply = { ...event, type: EVENT.reply };
+  sink([reply, reply, { ...event, type: EVENT.getDone }] as never);
+  expect(await asked).toHaveLength(1);
+  expect(over).toEqual([7]);
 });

@@ -36,14 +36,14 @@ it('refuses a driver with another batch layout', () => {
   const fake = join(empty, 'other.cjs');
   writeFileSync(fake, 'exports.version = () => ({ addon: "9", zenoh: "9", wire: 99 });');
   expect(reportZenohDriver({ AURAISON_ZENOH_NATIVE: fake }).why).toMatch(
-    /batch layout 99, this daemon reads 3/,
+    /batch layout 99, this daemon reads 4/,
   );
 });
 
 it('opens nothing without a driver: a typed error, no crash', async () => {
   const fault = new Error('[config] bad');
   const native = {
-    version: () => ({ addon: '', zenoh: '', wire: 3 }),
+    version: () => ({ addon: '', zenoh: '', wire: 4 }),
     openSession: () => Promise.reject(fault),
   };
   const opening = NativeKeySpace.open({ mode: 'peer' }, { clock: new SystemClock(), native });
