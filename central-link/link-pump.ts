@@ -164,6 +164,8 @@ export class LinkPump {
         state.lane.askAgain();
         return;
       case 'later':
+        // Nothing was lost on the way this time, and the other lanes may show that central is there.
+        state.isPushLost = false;
         state.backoff.failed(clock.monotonicMs());
         if (state.lateReason !== error.message)
           report('debug', 'lane waits', { lane, reason: error.message });

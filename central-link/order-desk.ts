@@ -58,7 +58,9 @@ export class OrderDesk {
   /** Milliseconds until the first of `orders` may be tried. */
   restMs(orders: readonly LinkOrder[]): number {
     const now = this.#options.clock.monotonicMs();
-    return Math.min(...orders.map(({ order_id }) => this.#later.get(order_id)?.restMs(now) ?? 0));
+    // An intent that waits for its cancellation is not tried: its time, long over, says nothing.
+    const tried = orders.filter(({ order_id }) => !this.#cancelling.has(order_id));
+    return Math.min(...tried.map(({ order_id }) => this.#later.get(order_id)?.restMs(now) ?? 0));
   }
 
   /** Forgets orders that central does not ask for any more. */

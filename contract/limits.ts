@@ -19,7 +19,7 @@ export const LIMITS = {
   ROUTES_IN_FLIGHT_BYTES_MAX: 64 * 1024 * 1024,
   /** Topics of one route; further ones are denied and counted. A wildcard must not cost without bound. */
   ROUTE_TOPICS_MAX: 512,
-  /** Different names that one route takes in its life: each may leave a publisher in ROS, which stays. */
+  /** Names that one route into ROS takes in its life: each may leave a publisher, which stays. Elsewhere: remembered ones. */
   ROUTE_NAMES_EVER_MAX: 4_096,
   /** Routes of one daemon. */
   ROUTES_MAX: 128,

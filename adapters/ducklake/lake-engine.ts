@@ -118,15 +118,21 @@ async function beginAnew<T>(
   const why =
     `the old lake could not be read (${reason}) and lies in ${aside}; ` +
     'it is filled anew from the logs, what is not in them any more is only there; ';
+  let result: T;
   try {
-    const result = await openWith(options, why, prepare);
-    options.report?.('warn', why.slice(0, -2), { aside });
-    dropOldest(root);
-    return result;
+    result = await openWith(options, why, prepare);
   } catch (thrown) {
     putBack(root, aside);
     throw thrown;
   }
+  options.report?.('warn', why.slice(0, -2), { aside });
+  try {
+    dropOldest(root);
+  } catch (thrown) {
+    // The new lake is open and stays so: this only costs room.
+    options.report?.('warn', `an old lake that lies aside could not be removed: ${firstLine(thrown, root)}`);
+  }
+  return result;
 }
 
 async function openWith<T>(

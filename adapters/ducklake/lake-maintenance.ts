@@ -11,6 +11,8 @@ const COMMITS_PER_ROUND = 256;
 const SNAPSHOTS_KEPT = '1 HOUR';
 /** A file of which so much was deleted is written anew. */
 const DELETED_SHARE = 0.3;
+/** Below the share that was asked for: its digits are a DECIMAL, which may be rounded up on its way to a DOUBLE. */
+const SHARE_MARGIN = 1e-9;
 /** Of such files those in which least is left, up to this much in one round; one in any case. */
 const REWRITTEN_BYTES = 32e6;
 /** Two files below this always fit into one. Larger ones would count as joins although they have no partner. */
@@ -137,7 +139,7 @@ export class LakeMaintenance {
     const share = row?.[0];
     if (typeof share !== 'number') return;
     await this.#call(
-      `ducklake_rewrite_data_files('${LAKE}', '${ACTION_STEPS.name}', delete_threshold => ${share})`,
+      `ducklake_rewrite_data_files('${LAKE}', '${ACTION_STEPS.name}', delete_threshold => ${share - SHARE_MARGIN})`,
     );
   }
 

@@ -295,6 +295,33 @@ describe('link cell', () => {
     expect(states.at(-1)).toMatchObject({ state: 'connected' });
   });
 
+  it('is connected for the lanes that go on, where one may not leave after a push that got no answer', async () => {
+    const clock = new ManualClock();
+    const central = new SlowCentral(clock);
+    const { clock: time, logs, grew, ask } = await started(central, 3, clock);
+    await time.advance(1_000);
+    logs.runtime.append({
+      kind: 'run.phase',
+      payload: { phase: 'x', reason: 'z'.repeat(300_000), facts: {} },
+    });
+    central.bytesPerMs = 15;
+    grew();
+    await time.advance(15_000);
+    expect(central.given).toBeGreaterThan(0);
+    expect(await ask(METHODS.link.status)).toMatchObject({ state: 'disconnected' });
+    const push = central.push.bind(central);
+    central.push = async (batch) => {
+      if (batch.lane !== 'events.runtime') return await push(batch);
+      throw new EdgeError('policy.denied', { operation: 'push', subject: batch.lane });
+    };
+    await time.advance(60_000);
+    logs.memory.fill(1);
+    grew();
+    await time.advance(5_000);
+    expect(central.held('events.memory')).toHaveLength(4);
+    expect(await ask(METHODS.link.status)).toMatchObject({ state: 'connected', reason: '' });
+  });
+
   it('goes on without a log that cannot be read', async () => {
     const central = new FakeCentral();
     const { settle, logs, complete, clock, cell, ask } = await started(central, 10);

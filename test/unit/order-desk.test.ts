@@ -28,6 +28,8 @@ it('a cancellation waits while nobody knows whether its intent was taken', async
   expect(opens).toBeDefined();
   await time.advance(60_000 - 1);
   expect(await desk.settle(cancel)).toEqual([]);
+  // Neither is tried at once: the intent not at all, its cancellation after a while.
+  expect(desk.restMs([intent, cancel])).toBeGreaterThan(0);
   // It is not put again meanwhile.
   opens = undefined;
   expect(await desk.settle(intent)).toEqual([]);

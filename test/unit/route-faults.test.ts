@@ -65,6 +65,24 @@ async function receiver(toml = IN) {
   return { fabric, rig, session, sender, put, heard, pass, reports };
 }
 
+/** So many names, each heard once, in waves that lie so far apart that the ones before may go. */
+async function waves(
+  rig: RouteRig,
+  put: (n: number, note: object, key: string) => Promise<void>,
+  names: number,
+) {
+  for (let n = 0; n < names; n++) {
+    if (n % 512 === 0) {
+      await turns(2);
+      await rig.clock.advance(1_000);
+      rig.clock.skip(11 * 60_000);
+    }
+    await put(n, {}, `fleet/r8/a${n}`);
+    if (n % 64 === 63) await turns(2);
+  }
+  await turns(4);
+}
+
 describe('a route that could not be declared', () => {
   it('hears each sample once after a try that failed half way', async () => {
     const { rig, session, put, heard, pass } = await receiver();
@@ -206,24 +224,6 @@ describe('what strangers say', () => {
     expect(heard().slice(before)).toEqual([4_242]);
   });
 
-  /** So many names, each heard once, in waves that lie so far apart that the ones before may go. */
-  async function waves(
-    rig: RouteRig,
-    put: (n: number, note: object, key: string) => Promise<void>,
-    names: number,
-  ) {
-    for (let n = 0; n < names; n++) {
-      if (n % 512 === 0) {
-        await turns(2);
-        await rig.clock.advance(1_000);
-        rig.clock.skip(11 * 60_000);
-      }
-      await put(n, {}, `fleet/r8/a${n}`);
-      if (n % 64 === 63) await turns(2);
-    }
-    await turns(4);
-  }
-
   it('under ever new names is not kept on the bus for ever', async () => {
     const { rig, session, put } = await receiver(`[[routes]]
 name = "in"
@@ -258,6 +258,45 @@ to = "bus:/*/**"
     await turns();
     await rig.clock.advance(1_000);
     expect(heard().at(-1)).toBe(9_999);
+  });
+});
+
+describe('names that come to nothing', () => {
+  it('of samples that are refused are counted, and take neither room nor the names of others', async () => {
+    const { rig, session, sender, put, heard } = await receiver();
+    await rig.start(session);
+    await put(1, {}, 'fleet/r8/known');
+    await turns();
+    await rig.clock.advance(1_000);
+    await waves(rig, (n, _note, key) => sender.put(`${key}/${n % 7}`, cdr(n)), 4_200);
+    await sender.put('fleet/r8/known', cdr(2));
+    await put(3, {}, 'fleet/r8/fresh');
+    await turns();
+    await rig.clock.advance(1_000);
+    expect(heard()).toEqual([1, 3]);
+    const { messages, topics, dropped } = rig.routes.status()[0]!;
+    expect({ messages, topics, dropped }).toEqual({ messages: 2, topics: 2, dropped: { malformed: 4_201 } });
+    expect(rig.line('/r8/known')).toMatchObject({ received: 2, forwarded: 1, dropped: { malformed: 1 } });
+    expect(isBalanced(rig.routes.lines())).toBe(true);
+  });
+
+  it('are denied where the route denies them, whatever else is wrong with the sample', async () => {
+    const { rig, session, sender } = await receiver(`${IN}deny = ["fleet/*/spam"]`);
+    await rig.start(session);
+    for (let n = 0; n < 3; n++) await sender.put('fleet/r2/spam', cdr(n));
+    await turns();
+    expect(rig.routes.status()[0]!.dropped).toEqual({ denied: 3 });
+  });
+
+  it('do not add up where nothing stays of them: out of ROS there is no last one', async () => {
+    const reports: string[] = [];
+    const rig = new RouteRig(OUT, { report: (_level, message) => void reports.push(message) });
+    await rig.start(new MemoryKeySpace(rig.clock, new MemoryFabric()));
+    await waves(rig, async (n, _note, key) => rig.say(`/${key}`, cdr(n)), 5_200);
+    await rig.clock.advance(1_000);
+    const { messages, dropped } = rig.routes.status()[0]!;
+    expect({ messages, dropped }).toEqual({ messages: 5_200, dropped: {} });
+    expect(reports.filter((message) => message.includes('4096'))).toEqual([]);
   });
 });
 

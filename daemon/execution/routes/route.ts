@@ -5,7 +5,6 @@ import {
   EdgeError,
   fillTemplate,
   LIMITS,
-  type PublishOptions,
   type RouteSpec,
   type RouteStatus,
   type Sample,
@@ -17,9 +16,8 @@ import { Canary } from './canary.ts';
 import type { Dispatcher, LaneOwner, Sent } from './dispatcher.ts';
 import { Lane } from './lane.ts';
 import { Limiter } from './limiter.ts';
+import { bySize, type Priority, WEIGHT } from './priority.ts';
 import { SteadyWatch } from './steady-watch.ts';
-
-export type Priority = NonNullable<PublishOptions['priority']>;
 
 /** Where the samples of a route go. */
 export type Outlet = {
@@ -30,19 +28,6 @@ export type Outlet = {
   release?(lane: Lane): void;
 };
 
-/** How the lanes share a transport, and the lane of Zenoh that their samples take. */
-const WEIGHT: Readonly<Record<Priority, number>> = {
-  real_time: 64,
-  interactive_high: 32,
-  interactive_low: 16,
-  data_high: 8,
-  data: 4,
-  data_low: 2,
-  background: 1,
-};
-/** Automatic priority by the size of a sample: state and commands, scans, images and clouds. */
-const SMALL_BYTES = 4 * 1024;
-const MEDIUM_BYTES = 256 * 1024;
 /** Why a sample that could not be sent is lost, by the code of the error; else its receiver is not there. */
 const REASON: Readonly<Record<string, DropReason>> = {
   'sample.unknown_type': 'malformed',
@@ -81,8 +66,8 @@ export class Route implements LaneOwner {
   readonly #entries = new Map<string, Entry>();
   /** Names that match and are not taken, so that they are matched once: never in the way of those that are. */
   readonly #denied = new Set<string>();
-  /** Every name that ever had a lane, and how many samples were sent under it before its lane made room. */
-  readonly #names = new Map<string, number>();
+  /** Names whose lane made room, the first to go first, and how many samples were sent under each. */
+  readonly #former = new Map<string, number>();
   readonly #onNamesSpent: () => void;
   #isSpentTold = false;
   readonly #rates = new Rates();
@@ -144,9 +129,11 @@ export class Route implements LaneOwner {
 
   /** Takes a sample that came under `name`; `sample.topic` is what the ledger calls it. Never throws. */
   offer(name: string, sample: Sample, refused?: DropReason): void {
-    const entry = this.#entryOf(name, sample.topic);
+    // What is refused makes no lane: strangers would use up the names of what can be sent.
+    const entry = refused ? this.#entries.get(name) : this.#entryOf(name, sample.topic);
+    const isTaken = entry !== undefined || (refused !== undefined && this.#takenAs(name) !== undefined);
     this.#received(sample.topic);
-    const reason = this.#closed ? 'shutdown' : entry === null ? 'denied' : refused;
+    const reason = this.#closed ? 'shutdown' : isTaken ? refused : 'denied';
     if (reason || !entry) {
       this.#drop(sample.topic, reason ?? 'denied');
       return;
@@ -280,19 +267,25 @@ export class Route implements LaneOwner {
     this.#closed = true;
   }
 
-  #entryOf(name: string, topic: string): Entry | null {
+  /** The name at the other end; undefined where the route does not take it, which is remembered. */
+  #takenAs(name: string): string | undefined {
+    if (this.#denied.has(name)) return undefined;
+    const target = this.#allows(name) ? this.targetOf(name) : undefined;
+    if (target && name.length <= NAME_CHARS_MAX) return target;
+    if (this.#denied.size >= LIMITS.ROUTE_TOPICS_MAX) this.#denied.clear();
+    if (name.length <= NAME_CHARS_MAX) this.#denied.add(name);
+    return undefined;
+  }
+
+  #entryOf(name: string, topic: string): Entry | undefined {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
-    if (this.#denied.has(name)) return null;
-    const target = this.#allows(name) ? this.targetOf(name) : undefined;
+    const target = this.#takenAs(name);
     // Names come from strangers: there is a line and a lane for so many of them, and no more.
-    if (target === undefined || target === '' || name.length > NAME_CHARS_MAX) {
-      if (this.#denied.size >= LIMITS.ROUTE_TOPICS_MAX) this.#denied.clear();
-      if (name.length <= NAME_CHARS_MAX) this.#denied.add(name);
-      return null;
-    }
-    if (this.#isSpent(name)) return null;
-    if (this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX && !this.#makeRoom()) return null;
+    if (target === undefined || this.#isSpent(name)) return undefined;
+    // A receiver knows the numbers of this name: they go on where they were.
+    const seq = this.#former.get(name) ?? 0;
+    if (this.#entries.size >= LIMITS.ROUTE_TOPICS_MAX && !this.#makeRoom()) return undefined;
     const limits = { samplesMax: this.spec.depth, bytesMax: LIMITS.ROUTE_QUEUE_BYTES_MAX };
     const { rateHz, rateMode, keepEvery } = this.spec;
     const entry: Entry = {
@@ -302,16 +295,16 @@ export class Route implements LaneOwner {
       usedMs: this.#clock.monotonicMs(),
       held: undefined,
     };
-    // A receiver knows the numbers of this name: they go on where they were.
-    entry.lane.seq = this.#names.get(name) ?? 0;
-    this.#names.set(name, entry.lane.seq);
+    entry.lane.seq = seq;
+    this.#former.delete(name);
     this.#entries.set(name, entry);
     return entry;
   }
 
-  /** Room is given back, but not all that a name has made elsewhere. */
+  /** Room is given back, but not what a name has made in ROS. */
   #isSpent(name: string): boolean {
-    if (this.#names.size < LIMITS.ROUTE_NAMES_EVER_MAX || this.#names.has(name)) return false;
+    if (this.spec.to.kind !== 'ros' || this.#former.has(name)) return false;
+    if (this.#entries.size + this.#former.size < LIMITS.ROUTE_NAMES_EVER_MAX) return false;
     if (!this.#isSpentTold) this.#onNamesSpent();
     this.#isSpentTold = true;
     return true;
@@ -324,8 +317,10 @@ export class Route implements LaneOwner {
       if (nowMs - usedMs < IDLE_MS || held || lane.queued + lane.inFlight > 0 || lane.isPreparing) continue;
       this.#dispatcher.forget(lane);
       this.#outlet.release?.(lane);
-      this.#names.set(name, lane.seq);
       this.#entries.delete(name);
+      this.#former.set(name, lane.seq);
+      const [oldest] = this.#former.keys();
+      if (this.#former.size > LIMITS.ROUTE_NAMES_EVER_MAX) this.#former.delete(oldest!);
       return true;
     }
     return false;
@@ -382,10 +377,6 @@ export class Route implements LaneOwner {
       ? topic
       : OTHER_TOPICS;
   }
-}
-
-function bySize(bytes: number): Priority {
-  return bytes <= SMALL_BYTES ? 'data_high' : bytes <= MEDIUM_BYTES ? 'data' : 'data_low';
 }
 
 /** Placeholders of the `from` end: those that are known before any sample. */
