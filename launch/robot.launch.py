@@ -8,6 +8,7 @@ it dies and is told to stop with SIGTERM, which stops the robot first and flushe
 
 import os
 import pathlib
+import re
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
@@ -21,20 +22,34 @@ ARGUMENTS = [
     ('name', '', 'name of the robot; empty: the namespace, else that of the configuration'),
     ('config', '', 'TOML file; empty: the usual places'),
     ('data_dir', '', 'where bags, events and the lakehouse live; empty: the default'),
-    ('source', '', 'where the robot is: ros, ros_zenoh, sim or none; empty: as configured, ros without a configuration'),
+    ('source', '', 'where the robot is: ros, ros_zenoh, sim or none; empty: as configured, else ros'),
     ('domain_id', '', 'ROS domain; empty: as configured, else ROS_DOMAIN_ID, else 0'),
     ('log_level', '', 'debug, info, warn or error; empty: as configured, else info'),
     ('respawn', 'true', 'start the daemon again when it dies'),
 ]
 
 
-def configured(config):
-    """Whether the daemon will read a file: the one that is named, or one of the usual places."""
-    if config or os.environ.get('AURAISON_CONFIG'):
+def names_source(config):
+    """Whether somebody else says where the robot is: the environment, or the file that the daemon will read."""
+    if os.environ.get('AURAISON_ROBOT_SOURCE'):
         return True
     home = pathlib.Path(os.environ.get('XDG_CONFIG_HOME') or pathlib.Path.home() / '.config')
     usual = (home / 'auraison-edge.toml', pathlib.Path('/etc/auraison-edge/auraison-edge.toml'))
-    return any(path.exists() for path in usual)
+    named = config or os.environ.get('AURAISON_CONFIG')
+    file = pathlib.Path(named) if named else next((path for path in usual if path.exists()), None)
+    try:
+        text = file.read_text(encoding='utf-8') if file else ''
+    except (OSError, UnicodeDecodeError):
+        return False
+    # The Python of older ROS has no reader of TOML.
+    section = ''
+    for line in text.splitlines():
+        if header := re.match(r'\s*\[+\s*"?([\w.-]+)"?\s*\]', line):
+            section = header[1]
+        key = {'': r'\s*robot\s*(\.\s*source\s*=|=\s*\{.*\bsource\b)', 'robot': r'\s*source\s*='}.get(section)
+        if key and re.match(key, line):
+            return True
+    return False
 
 
 def start(context):
@@ -49,7 +64,7 @@ def start(context):
     given = {
         'AURAISON_DAEMON_NAME': value['name'] or namespace,
         'AURAISON_DAEMON_LOG_LEVEL': value['log_level'],
-        'AURAISON_ROBOT_SOURCE': value['source'] or ('' if configured(value['config']) else 'ros'),
+        'AURAISON_ROBOT_SOURCE': value['source'] or ('' if names_source(value['config']) else 'ros'),
         'AURAISON_ROS_NAMESPACE': f'/{namespace}' if namespace else '',
         'AURAISON_ROS_DOMAIN_ID': value['domain_id'],
     }

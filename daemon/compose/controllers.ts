@@ -139,16 +139,10 @@ export function specOf(row: ControllerRow): ControllerSpec {
   };
 }
 
-/**
- * Topics that carry speeds of joints. One that carries positions as well is none: there zeros are a place to go to, and
- * no stop.
- */
-export function speedTopics({ controllers, gate }: Pick<Config, 'controllers' | 'gate'>): TopicSpec[] {
+/** Topics that carry speeds of joints. The configuration lets none of them carry positions as well. */
+export function speedTopics({ controllers }: Pick<Config, 'controllers'>): TopicSpec[] {
   const outputs = controllers.map((row) => specOf(row).output);
-  const others = new Set(outputs.filter(({ kind }) => kind !== 'velocities').map(({ topic }) => topic));
-  return outputs
-    .filter(({ kind, topic }) => kind === 'velocities' && !others.has(topic) && topic !== gate.commands)
-    .map(commandTopic);
+  return outputs.filter(({ kind }) => kind === 'velocities').map(commandTopic);
 }
 
 /** Undefined: nobody gave limits, and it is not let move. */

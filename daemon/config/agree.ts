@@ -17,6 +17,8 @@ export function disagreements({
   serve,
   engine,
   models,
+  controllers,
+  gate,
 }: Config & { readonly models?: readonly { readonly name: string }[] }): Disagreement[] {
   const found: Disagreement[] = [];
   const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
@@ -45,6 +47,14 @@ export function disagreements({
   if (arm.enabled && arm.joints.length === 0) {
     const expected = 'the names of the joints of the controller, for example ["joint1", "joint2"]';
     found.push({ path: ['arm', 'joints'], value: arm.joints, expected });
+  }
+  // Speeds are followed by zeros, and to joints that are told positions zeros are a place to go to.
+  for (const { name, output, kind } of controllers) {
+    const other = controllers.find((row) => row.output === output && row.kind !== 'velocities');
+    if (kind !== 'velocities' || !(other || output === gate.commands)) continue;
+    const who = other ? `controller ${other.name} sends ${other.kind}` : 'gate.commands sends positions';
+    const expected = `a topic of its own for the velocities of ${name}: ${who} there, and zeros would be a place to go to`;
+    found.push({ path: ['controllers', 'output'], value: output, expected });
   }
   for (const key of ['lerobot_listen', 'openpi_listen', 'groot_listen'] as const) {
     const address = serve[key];

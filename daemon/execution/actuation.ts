@@ -29,6 +29,8 @@ export type Mover = { isMoving(): boolean; readonly stop: Stop };
 export type MotionTold = {
   readonly motion: EventPayload<'motion.ended'>['motion'];
   readonly traceparent?: string | undefined;
+  /** Looks before the lease is taken: what it refuses ends nothing that moves. Cancels and stops are heard meanwhile. */
+  readonly before?: () => Promise<void>;
 };
 
 /** In whose name something moves. Motions of one holder share its lease. */
@@ -165,6 +167,7 @@ export class Actuation {
     const began = this.#context.clock.monotonicMs();
     let outcome = 'internal.fault';
     try {
+      await told?.before?.();
       const lease = await this.#take(mandate);
       motion.hasLease = true;
       if (this.#closed) throw closing(motionId);

@@ -45,9 +45,11 @@ export class ArmService {
       const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
       // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
       // the arm comes to rest further on: what is refused from there does not begin, and what it replaces is over.
-      const { joints, connected } = await arm.state();
-      if (connected) check(arm.measured?.() ?? joints);
-      const told = { motion: 'follow', traceparent } as const;
+      const before = async () => {
+        const { joints, connected } = await arm.state();
+        if (connected) check(arm.measured?.() ?? joints);
+      };
+      const told = { motion: 'follow', traceparent, before } as const;
       return this.#actuation.move(
         motionId,
         from,

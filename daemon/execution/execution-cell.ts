@@ -95,6 +95,8 @@ export class ExecutionCell implements Cell {
   #lastMapMs = -Infinity;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
+  /** Why the base stands though it may be asked to move; empty when nothing keeps it. */
+  #standing = '';
   #stopped = false;
   #ready = false;
 
@@ -282,7 +284,8 @@ export class ExecutionCell implements Cell {
   }
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */
-  #applied({ command, time, receipts }: TickResult): void {
+  #applied({ command, time, receipts, standing = '' }: TickResult): void {
+    this.#standing = standing;
     if (command) this.#link.send(command, time);
     this.#robot.record(receipts);
   }
@@ -320,6 +323,7 @@ export class ExecutionCell implements Cell {
     if (this.#policyFault) {
       found.push(`control: driving by ${this.#drive.status.policy} instead: ${this.#policyFault.message}`);
     }
+    if (this.#standing !== '') found.push(`control: the base stands: ${this.#standing}`);
     if (source && !this.#link.state.connected) found.push(`${sourceKind}: ${this.#link.state.reason}`);
     if (recorder?.status().state === 'failed') found.push(`recorder: ${recorder.status().reason}`);
     if (zenoh && !zenoh.status().connected) found.push(`zenoh: ${zenoh.status().reason}`);

@@ -48,7 +48,8 @@ describe('the launch file of TurtleBots', () => {
     });
     const own = daemon('config:=/etc/auraison-edge/mine.toml');
     expect(own?.['cmd']).toContain('/etc/auraison-edge/mine.toml');
-    expect(own?.['additional_env']).toEqual({});
+    // A file that cannot be read names no robot: a launch file never drives the simulation by itself.
+    expect(own?.['additional_env']).toEqual({ AURAISON_ROBOT_SOURCE: 'ros' });
   });
 
   it('makes a map instead of loading one, and says what is missing', () => {

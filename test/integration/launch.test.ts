@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { apiAddress } from '../../cli/api-client.ts';
@@ -64,6 +65,19 @@ async function up(described: Launched) {
 }
 
 describe('the daemon that the launch file describes', () => {
+  it.each([
+    ['[api]\nport = 1\n[recorder]\nsource = "bus"\n', 'ros'],
+    ['[robot]\n# source = "sim"\nname = "a"\n', 'ros'],
+    ['[api]\nport = 1\n[robot]\nname = "a"\nsource = "ros_zenoh"\n', undefined],
+    ['robot.source = "sim"\n', undefined],
+    ['robot = { name = "a", source = "sim" }\n', undefined],
+  ])('is where its configuration says, and else at the real robot: %j', (toml, source) => {
+    const file = join(directory.path, 'edge.toml');
+    writeFileSync(file, toml);
+    expect(launch(`config:=${file}`).additional_env['AURAISON_ROBOT_SOURCE']).toBe(source);
+    expect(launch(`config:=${file}`, 'source:=none').additional_env['AURAISON_ROBOT_SOURCE']).toBe('none');
+  });
+
   it('comes up in its namespace with the simulated robot, and ends on SIGTERM in time', async () => {
     const described = launch('source:=sim', 'namespace:=/robot7/', `data_dir:=${directory.path}/data`);
     const { child, status, exited } = await up(described);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Sample, Twist2d } from '../../contract/index.ts';
+import type { MotionResult, Sample, Twist2d } from '../../contract/index.ts';
 import { CORE_DEFAULTS } from '../../daemon/execution/control/control-core.ts';
 import type { FromControl, ToControl } from '../../daemon/execution/control/messages.ts';
 import { PursuitPolicy } from '../../daemon/execution/control/pursuit-policy.ts';
@@ -24,6 +24,9 @@ class Rig {
   readonly world: FlatWorld;
   readonly clock = new ManualClock();
   readonly stopped: string[] = [];
+  /** Why it stands, as of the last step. */
+  standing = '';
+  readonly answers: MotionResult[] = [];
   readonly commands: Twist2d[] = [];
   steers = true;
   hasBumper = false;
@@ -77,7 +80,9 @@ class Rig {
   }
 
   #hear(message: FromControl): void {
+    if (message.kind === 'answer') this.answers.push(message.value as MotionResult);
     if (message.kind !== 'ticked') return;
+    this.standing = message.result.standing ?? '';
     const { command, receipts } = message.result;
     if (command) {
       this.commands.push(command);
@@ -102,10 +107,12 @@ describe('a base whose senses come late', () => {
     expect(rig.world.contacts).toBe(0);
     expect(rig.last).toBe(0);
     expect(rig.stopped.length).toBeGreaterThan(0);
+    expect(rig.standing).toMatch(/samples come 600 ms late/);
     // The link is well again.
     const { driven } = rig.world;
     rig.lateMs = 10;
     await rig.run(3);
+    expect(rig.standing).toBe('');
     expect(rig.world.driven - driven).toBeGreaterThan(0.3);
   });
 
@@ -119,6 +126,23 @@ describe('a base whose senses come late', () => {
     expect(rig.world.driven).toBe(0);
     expect(rig.stopped).toEqual([
       expect.stringMatching(/^the newest scan is \d+ ms old: samples come 600 ms late, or /),
+    ]);
+  });
+
+  it('tells who asked it to go somewhere why it gets nowhere', async () => {
+    const rig = new Rig(4);
+    rig.steers = false;
+    await rig.run(1);
+    rig.lateMs = 600;
+    await rig.run(1);
+    const goal = { pose: { x: 1.5, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 60_000 };
+    rig.ask({ kind: 'ask', id: 1, ask: { op: 'navigate', motionId: 'm', goal, lease: 1 } });
+    await rig.run(12);
+    expect(rig.answers).toMatchObject([
+      {
+        outcome: 'stuck',
+        message: expect.stringMatching(/: the newest scan is .* samples come 600 ms late/),
+      },
     ]);
   });
 

@@ -41,15 +41,25 @@ describe('[[controllers]]', () => {
     });
   });
 
-  it('names the topics that carry speeds of joints, but for those that carry positions too', () => {
+  it('names the topics that carry speeds of joints, and refuses positions on them', () => {
     const velocity = GOOD.replace('joints = ["a", "b"]', 'kind = "velocities"\njoints = ["a", "b"]');
     const topics = (toml: string) => speedTopics(readConfig(toml, 'robot.toml', {}).config);
     expect(topics(velocity)).toMatchObject([
       { topic: '/commands', type: 'std_msgs/msg/Float64MultiArray', speeds: 2 },
     ]);
     expect(topics(GOOD)).toEqual([]);
-    expect(topics(velocity + GOOD.replace('name = "arm"', 'name = "other"'))).toEqual([]);
-    expect(topics(`${velocity}\n[gate]\ncommands = "/commands"`)).toEqual([]);
+    const both = velocity + GOOD.replace('name = "arm"', 'name = "other"');
+    expect(faultsOf(both)).toMatchObject([
+      {
+        key: 'controllers.output',
+        expected: expect.stringMatching(/controller other sends positions there/),
+      },
+    ]);
+    const beside = (topic: string) => `${velocity}\n[gate]\ncommands = "${topic}"`;
+    expect(faultsOf(beside('/commands'))).toMatchObject([
+      { key: 'controllers.output', expected: expect.stringMatching(/gate.commands sends positions there/) },
+    ]);
+    expect(faultsOf(beside('/others'))).toEqual([]);
   });
 
   it('takes positions at any rate, and speeds as often as they have to be renewed', () => {

@@ -261,6 +261,32 @@ describe('a stop', () => {
     // What is asked for after the stop begins.
     expect(begun).toEqual([true, true, false, false]);
   });
+
+  it.each(['stop', 'cancel'] as const)(
+    'of the robot right behind a motion of the arm ends it (%s)',
+    async (how) => {
+      const { actuation, context, standing, begun, start } = slow();
+      const arm = {
+        state: async () => ({ joints: {}, connected: false }),
+        followTrajectory: (_: unknown, signal: AbortSignal) => start(signal),
+        stop: async () => {},
+      };
+      let follow: (body: unknown, from: 'runtime') => unknown = () => {};
+      const handle = (method: string, answer: typeof follow) => {
+        if (method === METHODS.execution.armFollow) follow = answer;
+      };
+      new ArmService({ ...context, bus: { handle } } as never, arm as never, actuation).register();
+      const goal = { points: [{ positions: { j: 1 }, timeFromStartMs: 500 }] };
+      // Both were read in one piece: nothing that the first waits for comes between them.
+      const moved = follow({ motionId: 'm', goal }, 'runtime');
+      const stopped =
+        how === 'stop' ? actuation.stop('somebody is in the way') : actuation.cancel('m', 'hung up');
+      await moved;
+      expect(begun).toEqual([true]);
+      for (const stand of standing) stand();
+      await stopped;
+    },
+  );
 });
 
 describe('a play of commands', () => {

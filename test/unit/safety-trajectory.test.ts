@@ -209,11 +209,12 @@ describe('the start of a trajectory', () => {
     ).toThrow(refused(/point 2: velocity of j1/));
     expect(() => checkTrajectory(spec, [at(0, { j1: Infinity })], is({ j1: 3.13 }))).toThrow(refused(/j1/));
     // With an end to it, tightened by the configuration, a turn is a turn.
-    const rows = [{ name: 'j1', lower: -4, upper: 4 }];
-    const ended = gateSpec(endless, { ...WISHES, joints: ['j1'], rows });
-    expect(() => checkTrajectory(ended, [at(0, { j1: -3.15 }), on], is({ j1: 3.13 }))).toThrow(
-      refused(/6.280 away/),
-    );
+    for (const ends of [{ lower: -4, upper: 4 }, { upper: 4 }, { lower: -4 }]) {
+      const ended = gateSpec(endless, { ...WISHES, joints: ['j1'], rows: [{ name: 'j1', ...ends }] });
+      expect(() => checkTrajectory(ended, [at(0, { j1: -3.15 }), on], is({ j1: 3.13 }))).toThrow(
+        refused(/6.280 away/),
+      );
+    }
   });
 
   it('is a key of the configuration', () => {

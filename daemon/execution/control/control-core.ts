@@ -55,6 +55,8 @@ export type TickResult = {
   /** True while nothing moves and nothing is asked: a simulation may stand still until a motion begins. */
   readonly hold: boolean;
   readonly receipts: readonly Receipt[];
+  /** Why the base stands though it may be asked to move. */
+  readonly standing?: string;
 };
 
 export type CoreCounts = ControlCounts & {
@@ -88,6 +90,8 @@ export class ControlCore {
   #malformed = 0;
   #now = 0n;
   #stoppedLast = false;
+  /** What kept the motion of now from being carried out in its last step; empty when nothing did. */
+  #kept = '';
   #idleSteps = 0;
 
   /** Without a `watch` it moves whatever lease there is: for tests of the rest. */
@@ -141,7 +145,9 @@ export class ControlCore {
     this.#idleSteps = hold ? this.#idleSteps + 1 : 0;
     const command = this.#idleSteps > IDLE_COMMANDS ? undefined : applied.command;
     const receipts: Receipt[] = [...forbidden, ...applied.receipts];
-    return { time: now, command, hold, receipts };
+    const { standing } = this.#loop;
+    if (drive.kind !== 'halt') this.#kept = standing;
+    return { time: now, command, hold, receipts, ...(standing === '' ? {} : { standing }) };
   }
 
   /** No motion is active, the robot stands and knows where it is. */
@@ -230,6 +236,7 @@ export class ControlCore {
 
   #begin(id: string, lease: number, ask: () => void): Promise<MotionResult> {
     this.#lease = lease;
+    this.#kept = '';
     return new Promise((resolve) => {
       this.#motions.set(id, resolve);
       ask();
@@ -240,7 +247,9 @@ export class ControlCore {
     this.#stoppedLast = result.outcome === 'stopped';
     const resolve = this.#motions.get(id);
     this.#motions.delete(id);
-    resolve?.(result);
+    // The cause, where a motion only sees that it gets nowhere.
+    const gotNowhere = this.#kept !== '' && (result.outcome === 'stuck' || result.outcome === 'timeout');
+    resolve?.(gotNowhere ? { ...result, message: `${result.message}: ${this.#kept}` } : result);
   }
 
   #input(now: bigint): MotionInput {

@@ -108,6 +108,11 @@ export class ControlLoop {
     this.#gate = new CommandGate(limits);
   }
 
+  /** Why the base was let stand in the last step though it may be asked to move; empty when nothing keeps it. */
+  get standing(): string {
+    return this.#standing;
+  }
+
   get applied(): Twist2d {
     return this.#gate.applied;
   }

@@ -48,7 +48,12 @@ export function checkTrajectory(
       const slack = begins ? Math.max(ROUNDING, startTolerance) : ROUNDING;
       const fits = velocity * seconds * (1 + ROUNDING) + slack;
       const atOnce = begins && point.timeFromStartMs === 0;
-      if (Math.abs(at - known(from[j]!, name)) > fits && begins && upper - lower === Infinity) {
+      if (
+        Math.abs(at - known(from[j]!, name)) > fits &&
+        begins &&
+        lower === -Infinity &&
+        upper === Infinity
+      ) {
         const turned = nearestTurn(from[j]!, at);
         if (atOnce || Math.abs(at - turned) <= slack) from[j] = turned;
       }
