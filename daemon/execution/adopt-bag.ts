@@ -15,12 +15,14 @@ const NOTE_BYTES_MAX = 8 * 1024 * 1024;
 /**
  * Enters the segments of a bag that was put into the data directory as a whole (an import) into the log: each note
  * beside a segment is told as events and then removed. Twice is once: readers of the log know a segment by path
- * and hash. Throws `bag.malformed` for a bag that is not there, or a note that does not fit its segment.
+ * and hash. `onAdopted`: each when it is in the log, also where a later one fails. Throws `bag.malformed` for a bag
+ * that is not there, or a note that does not fit its segment.
  */
 export async function adoptBag(
   dataDir: string,
   bag: string,
   emit: (events: readonly NewEvent[]) => Promise<unknown>,
+  onAdopted: (segment: EventPayload<'segment.sealed'>) => void = () => {},
 ): Promise<Adopted> {
   const fault = (message: string, hint = '') =>
     new EdgeError('bag.malformed', { operation: 'adopt bag', subject: bag, message, hint });
@@ -45,6 +47,7 @@ export async function adoptBag(
       { kind: 'segment.sealed', payload: segment },
       ...(losses ? [{ kind: 'losses.recorded', payload: losses } as const] : []),
     ]);
+    onAdopted(segment);
     await unlink(path);
     segments.push(segment);
   }

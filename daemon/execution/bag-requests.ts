@@ -17,8 +17,7 @@ export function serveBags(
     return player.control(id, order);
   });
   bus.handle(bagAdopt, async (body) => {
-    const { bag, segments } = await adoptBag(dataDir, (body as { bag: string }).bag, emit);
-    for (const segment of segments) onAdopted(segment);
+    const { bag, segments } = await adoptBag(dataDir, (body as { bag: string }).bag, emit, onAdopted);
     return {
       bag,
       segments: segments.map(({ path, sha256, bytes, messages, repaired }) => ({

@@ -319,4 +319,22 @@ describe('an import', () => {
     expect(again).toMatchObject({ bag: 'x', already: true });
     await bag.close();
   });
+
+  it('tells of each segment that is in the log, also where a later one is refused', async () => {
+    const dataDir = join(folder, 'data');
+    mkdirSync(dataDir);
+    const bag = await openBags([await makeBag('a.mcap')]);
+    const { segments } = await importBag(bag, { dataDir, ...options });
+    writeFileSync(join(dataDir, `${segments[1]!.path}.sealed.json`), '{}');
+    const adopted: unknown[] = [];
+    const failing = adoptBag(
+      dataDir,
+      'x',
+      async () => {},
+      (segment) => adopted.push(segment),
+    );
+    await expect(failing).rejects.toMatchObject({ code: 'bag.malformed' });
+    expect(adopted).toEqual([segments[0]]);
+    await bag.close();
+  });
 });

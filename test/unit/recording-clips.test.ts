@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ClipInfo, payloadFault, type Sample } from '../../contract/index.ts';
 import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
 import { makeRecording, numbersIn } from '../support/recording.ts';
@@ -350,6 +350,19 @@ describe('a condition', () => {
     const told = payloads(events, 'clip.recorded').map(({ trigger: name, reason }) => `${name}: ${reason}`);
     expect(told.sort()).toEqual(['high: /a data = 101 > 100', 'high: /a data = 200 > 100']);
     expect(payloads(events, 'clip.requested')).toHaveLength(2);
+  });
+
+  it('records its clip also where the recorder cannot sync at that moment', async () => {
+    const { recorder, recording, events, reports, start, stop } = makeRecording(dataDir, {
+      triggers: [trigger],
+    });
+    await start();
+    vi.spyOn(recorder, 'syncNow').mockRejectedValueOnce(new Error('EIO'));
+    for (const i of range(0, 101)) recording.offer(sampleOf('/a', i));
+    await until(() => payloads(events, 'clip.recorded').length === 1, 'the clip');
+    await stop();
+    expect(reports.join()).toContain('not sure to come');
+    expect(payloads(events, 'clip.recorded')).toMatchObject([{ trigger: 'high', messages: 101 }]);
   });
 
   it('rests for its cool-down, and tells once what it cannot look at', async () => {

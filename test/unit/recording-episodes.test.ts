@@ -7,8 +7,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { payloadFault } from '../../contract/index.ts';
 import type { RecorderOptions } from '../../daemon/execution/recorder/index.ts';
 import { makeFolder, payloads, sampleOf } from '../support/recorder.ts';
@@ -20,11 +21,29 @@ let remove: () => void;
 beforeEach(() => {
   ({ dataDir, remove } = makeFolder());
 });
-afterEach(() => remove());
+afterEach(() => {
+  vi.restoreAllMocks();
+  remove();
+});
 
 const make = (recorder: Partial<RecorderOptions> = {}) =>
   makeRecording(dataDir, { mode: 'episode', recorder: { bag: 'idle', ...recorder } });
 const bagOf = (bag: string) => join(dataDir, 'bags', bag);
+
+/** So many syncs fail from the moment on that this file has its name. */
+async function failSyncsAfter(path: string, times: number) {
+  const probe = await open(join(dataDir, 'probe'), 'w');
+  const handles: Pick<FileHandle, 'sync'> = Object.getPrototypeOf(probe);
+  await probe.close();
+  const real = handles.sync;
+  let left = times;
+  let hasBegun = false;
+  vi.spyOn(handles, 'sync').mockImplementation(async function (this: FileHandle) {
+    hasBegun ||= existsSync(path);
+    if (hasBegun && left-- > 0) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+    return await real.call(this);
+  });
+}
 
 describe('episodes', () => {
   it('hold what came between start and stop, each in a bag of its own, with its label', async () => {
@@ -185,6 +204,63 @@ describe('episodes', () => {
     rmdirSync(inTheWay);
     expect(await recording.episodes.stop({})).toMatchObject({ bag, messages: 2 });
     await stop();
+  });
+
+  it('that could not be discarded, and are whole, are so at the next start', async () => {
+    const { recording, start, stop } = make();
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'kept' });
+    recording.offer(sampleOf('/a', 0));
+    // The mark has its name already when the disk refuses.
+    await failSyncsAfter(join(bagOf(bag), 'episode.discarded.json'), 1);
+    await expect(recording.episodes.discard({ reason: 'blurred' })).rejects.toThrow('EIO');
+    recording.offer(sampleOf('/a', 1));
+    expect(await recording.episodes.stop({})).toMatchObject({ bag, messages: 2 });
+    await stop();
+    const next = make();
+    await next.start();
+    expect(next.recording.episodes.list()).toMatchObject([{ bag, label: 'kept', messages: 2 }]);
+    await next.stop();
+  });
+
+  it('are never whole where the mark that they are discarded may still be on the disk', async () => {
+    const { recording, events, start, stop } = make();
+    await start();
+    const { bag } = await recording.episodes.start({ label: 'gone' });
+    recording.offer(sampleOf('/a', 0));
+    await failSyncsAfter(join(bagOf(bag), 'episode.discarded.json'), 2);
+    await expect(recording.episodes.discard({ reason: 'blurred' })).rejects.toThrow('EIO');
+    expect(recording.recorder.paused).toBe(true);
+    await expect(recording.episodes.stop({})).rejects.toThrow('discard it again');
+    await expect(recording.episodes.relabel({ label: 'kept' })).rejects.toThrow('discard it again');
+    await recording.episodes.discard({ reason: 'blurred' });
+    expect(existsSync(bagOf(bag))).toBe(false);
+    const next = await recording.episodes.start({});
+    recording.offer(sampleOf('/a', 1));
+    expect(await recording.episodes.stop({})).toMatchObject({ bag: next.bag, messages: 1 });
+    expect(payloads(events, 'episode.discarded')).toMatchObject([{ bag }]);
+    await stop();
+  });
+
+  it('have the label that was given after a stop that the disk refused', async () => {
+    const { recording, start, stop } = make();
+    await start();
+    for (const isRepeated of [true, false]) {
+      const { bag } = await recording.episodes.start({ label: 'a' });
+      recording.offer(sampleOf('/a', 0));
+      const inTheWay = join(bagOf(bag), 'episode.json.tmp');
+      mkdirSync(inTheWay);
+      await expect(recording.episodes.stop({ success: true })).rejects.toThrow();
+      rmdirSync(inTheWay);
+      await recording.episodes.relabel({ label: 'b' });
+      if (isRepeated) expect(await recording.episodes.stop({})).toMatchObject({ label: 'b', success: true });
+    }
+    await stop();
+    const next = make();
+    await next.start();
+    const labels = next.recording.episodes.list().map(({ label, success }) => `${label} ${success}`);
+    expect(labels).toEqual(['b true', 'b true']);
+    await next.stop();
   });
 
   it('are none where the recorder failed for a while', async () => {

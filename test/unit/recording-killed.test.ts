@@ -78,6 +78,39 @@ describe('a recording whose process ends at the wrong moment', () => {
     left.remove();
   });
 
+  it('keeps what the order of a clip waits for from a quota, in the bag of a former life', async () => {
+    const first = makeRecording(dataDir, { recorder: { bag: 'monday', syncMs: 3_600_000 } });
+    await first.start();
+    for (let i = 0; i < 100; i++) {
+      first.recording.offer(sampleOf('/a', i));
+      if (i === 89 || i === 94) await first.recorder.sealNow();
+    }
+    const asked = await first.recording.clip({ trigger: 'api', reason: '', preMs: 9, postMs: 3_600_000 });
+    const left = makeFolder();
+    cpSync(dataDir, left.dataDir, { recursive: true });
+    await first.stop();
+    const active = join(left.dataDir, 'bags', 'monday', 'monday_2.mcap.active');
+    renameSync(active, join(left.dataDir, 'aside'));
+    mkdirSync(active);
+    const second = makeRecording(left.dataDir, {
+      recorder: { bag: 'tuesday' },
+      policies: [{ kind: 'quota', bytesMax: 0 }],
+    });
+    await second.start();
+    await second.stop();
+    // What it does not need goes.
+    const gone = payloads(second.events, 'segment.evicted').map(({ path }) => path);
+    expect(gone).toEqual(['bags/monday/monday_0.mcap']);
+    rmSync(active, { recursive: true });
+    renameSync(join(left.dataDir, 'aside'), active);
+    const third = makeRecording(left.dataDir, { recorder: { bag: 'wednesday' } });
+    await third.start();
+    await third.stop();
+    const numbers = await numbersIn(join(left.dataDir, 'bags', asked.bag));
+    expect(numbers).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99]);
+    left.remove();
+  });
+
   it('has the clip in the end of what there is, where a segment is never repaired', async () => {
     const first = makeRecording(dataDir, { recorder: { syncMs: 3_600_000 } });
     await first.start();
@@ -160,6 +193,41 @@ describe('a recording whose process ends at the wrong moment', () => {
     );
     await expect(evicted).rejects.toThrow();
     expect(told).toEqual(['bags/bag/bag_0.mcap']);
+  });
+
+  it('deletes what it can beside a file that cannot be deleted, and says that trying again is no use', async () => {
+    const { recorder } = makeRecorder(dataDir);
+    await recorder.start();
+    for (let i = 0; i < 2; i++) {
+      recorder.offer(sampleOf('/a', i));
+      await recorder.sealNow();
+    }
+    await recorder.stop();
+    const told: string[] = [];
+    // Nor can the list of the bag be written.
+    mkdirSync(join(bagAt('bag'), 'metadata.yaml.tmp'));
+    const idle = await BagFolder.open(dataDir, 'idle');
+    const paths = ['bags/bag', 'bags/bag/bag_0.mcap'];
+    const evicted = evict(dataDir, idle, { paths, reason: 'quota', isKept: false }, ({ path }) =>
+      told.push(path),
+    );
+    await expect(evicted).rejects.toMatchObject({ subject: 'bags/bag', retryable: false });
+    expect(told).toEqual(['bags/bag/bag_0.mcap']);
+    expect(existsSync(join(bagAt('bag'), 'bag_0.mcap'))).toBe(false);
+  });
+
+  it('says of a file that is gone what was noted when it was not', async () => {
+    const { recorder } = makeRecorder(dataDir);
+    await recorder.start();
+    for (let i = 0; i < 2; i++) recorder.offer(sampleOf('/a', i));
+    await recorder.sealNow();
+    await recorder.stop();
+    const told: unknown[] = [];
+    const idle = await BagFolder.open(dataDir, 'idle');
+    const eviction = { paths: ['bags/bag/bag_0.mcap'], reason: 'quota', isKept: false } as const;
+    for (let n = 0; n < 2; n++) await evict(dataDir, idle, eviction, (tombstone) => told.push(tombstone));
+    expect(told[0]).toMatchObject({ messages: 2, topics: { '/a': 2 } });
+    expect(told[1]).toEqual(told[0]);
   });
 
   it('is not stopped in the middle of an eviction', async () => {

@@ -29,8 +29,8 @@ export type ClipSource = {
   readonly source?: string | undefined;
   readonly since?: ArrivedSince | undefined;
   /**
-   * A former life left the order: it may want segments that are not repaired yet, and `waits` for them, or is tried
-   * for the `last` time in this life and takes what there is.
+   * It may want segments that are not repaired yet (a former life left the order, or the recorder failed since), and
+   * `waits` for them, or takes what there is: it is the `last` try of this life, or wants none as far as one knows.
    */
   readonly left?: 'waits' | 'last' | undefined;
 };

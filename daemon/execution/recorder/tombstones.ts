@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { EventPayload } from '../../../contract/index.ts';
+import { EdgeError, type EventPayload } from '../../../contract/index.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
 import { hasCome } from './arrival-order.ts';
 import { BagFolder, factsOf, readSummary } from './bag-folder.ts';
@@ -23,7 +23,8 @@ const noteOf = (dataDir: string, path: string) =>
 /**
  * Deletes sealed segments: first a durable note of what goes, then the files, then they leave metadata.yaml, then
  * the events by whoever is told, then `forgetTombstone`. A kill in between is finished at the next start: as long
- * as anything is to do there is a note. `open` is the bag being recorded.
+ * as anything is to do there is a note. `open` is the bag being recorded. What is deleted is told, and what can be is
+ * deleted, whatever fails beside it. Rejects not to be tried again where a file could not be deleted.
  */
 export async function evict(
   dataDir: string,
@@ -34,22 +35,35 @@ export async function evict(
 ): Promise<void> {
   await mkdir(folderOf(dataDir), { recursive: true });
   const gone = new Map<string, Tombstone[]>();
+  const faults: EdgeError[] = [];
   try {
     for (const path of paths) {
       const tombstone = await tombstoneOf(dataDir, path, reason, isKept);
       await replaceFile(noteOf(dataDir, path), JSON.stringify(tombstone));
-      await unlink(join(dataDir, path)).catch(ignoreMissing);
-      gone.set(tombstone.bag, [...(gone.get(tombstone.bag) ?? []), tombstone]);
+      try {
+        await unlink(join(dataDir, path)).catch(ignoreMissing);
+        gone.set(tombstone.bag, [...(gone.get(tombstone.bag) ?? []), tombstone]);
+      } catch (error) {
+        faults.push(notDeleted(path, error as Error));
+      }
       onProgress();
     }
   } finally {
-    // Also what went before one that could not be deleted.
     for (const [bag, tombstones] of gone) {
-      if (bag === open.bag) await open.forget(tombstones.map(({ path }) => basename(path)));
-      else await tidyBag(dataDir, bag);
+      const names = tombstones.map(({ path }) => basename(path));
+      await (bag === open.bag ? open.forget(names) : tidyBag(dataDir, bag)).catch((error: unknown) =>
+        faults.push(EdgeError.from(error, 'recorder.failed', 'tidy bag', bag)),
+      );
       for (const tombstone of tombstones) tell(tombstone);
     }
   }
+  const [fault] = faults;
+  if (fault) throw fault;
+}
+
+function notDeleted(path: string, { message }: Error): EdgeError {
+  const operation = 'delete segment';
+  return new EdgeError('recorder.failed', { operation, subject: path, message, retryable: false });
 }
 
 /** Metadata of a bag that lost segments; a bag that has none any more goes. */
@@ -92,8 +106,9 @@ async function tombstoneOf(
       await handle.close();
     }
   } catch {
-    // Gone already, or damaged: nothing can be said about what it held.
-    return { bag, path, bytes: 0, messages: 0, reason, topics: {} };
+    // Gone already, or damaged: what was noted when it was not, else nothing can be said about what it held.
+    const noted = await noteIn(noteOf(dataDir, path));
+    return noted ?? { bag, path, bytes: 0, messages: 0, reason, topics: {} };
   }
 }
 

@@ -27,7 +27,7 @@ export type ClipsOptions = {
   readonly dataDir: string;
   readonly recorder: Pick<
     Recorder,
-    'bag' | 'newestNs' | 'arrivedSince' | 'syncNow' | 'sealNow' | 'cutClip' | 'tell'
+    'bag' | 'newestNs' | 'arrivedSince' | 'syncNow' | 'sealNow' | 'cutClip' | 'tell' | 'listen'
   >;
   /** Where a request says nothing, milliseconds. */
   readonly preMs: number;
@@ -50,9 +50,10 @@ const LOOK_MS = 20;
 const TRIES_MAX = 20;
 const TRY_AGAIN_MS = 3_000;
 
-/** `sure`: its order, and what came before it, are durable. */
+/** `source`: the bag that was recorded when it was ordered. `sure`: its order, and what came before it, are durable. */
 type Pending = {
   readonly info: ClipInfo;
+  readonly source: string | undefined;
   readonly sure: Promise<void>;
   readonly whole: Promise<ClipInfo>;
   readonly isFirst: boolean;
@@ -71,9 +72,16 @@ export class Clips {
   readonly #options: ClipsOptions;
   readonly #pending = new Map<string, Pending>();
   readonly #stopping = new AbortController();
+  /** How often the recorder failed: then a segment may have been left that a clip needs. */
+  #failures = 0;
 
   constructor(options: ClipsOptions) {
     this.#options = options;
+    options.recorder.listen({
+      onFailed: () => {
+        this.#failures += 1;
+      },
+    });
   }
 
   /** Carries out the orders that a former life left. To be called when the recorder has started. */
@@ -83,9 +91,8 @@ export class Clips {
     for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
       try {
         const { source, since, ...info } = JSON.parse(await readFile(join(folder, name), 'utf8')) as Order;
-        const cut = (tries: number) =>
-          this.#cut(info, { source, since, left: tries < TRIES_MAX ? 'waits' : 'last' });
-        await this.#begin(info, Promise.resolve(), cut).catch(() => {});
+        const cut = (tries: number) => this.#cut(info, { source, since, left: leftAt(tries) });
+        await this.#begin(info, source, Promise.resolve(), cut).catch(() => {});
       } catch (error) {
         this.#options.report('warn', 'an order of a clip cannot be read', { name, error: String(error) });
       }
@@ -98,9 +105,10 @@ export class Clips {
     await Promise.allSettled([...this.#pending.values()].map(({ whole }) => whole));
   }
 
-  /** The earliest time that a clip still needs; undefined when none is waiting. */
-  neededFromNs(): bigint | undefined {
-    const times = [...this.#pending.values()].map(({ info }) => BigInt(info.from_ns));
+  /** The earliest time that a clip still needs of a bag; undefined when none is waiting. */
+  neededFromNs(bag: string): bigint | undefined {
+    const isWaiting = ({ source }: Pending) => bag === source || bag === this.#options.recorder.bag;
+    const times = [...this.#pending.values()].filter(isWaiting).map(({ info }) => BigInt(info.from_ns));
     return times.reduce<bigint | undefined>(
       (least, ns) => (least === undefined || ns < least ? ns : least),
       undefined,
@@ -114,8 +122,11 @@ export class Clips {
     return [...whole, ...[...this.#pending.values()].map(({ info }) => info)];
   }
 
-  /** Rejects `schema.invalid`, `cell.overloaded`, or `recorder.failed` where nothing is recorded. */
-  async record(request: ClipRequest): Promise<ClipInfo> {
+  /**
+   * Rejects `schema.invalid`, `cell.overloaded`, or `recorder.failed` where nothing is recorded, or it cannot be made
+   * durable: then it does not come. `isSpent`: nobody will ask again, and it is made as well as it can be.
+   */
+  async record(request: ClipRequest, isSpent = false): Promise<ClipInfo> {
     const known = this.#pendingOf(request) ?? (await this.#onDisk(request)) ?? this.#pendingOf(request);
     if (known) return await known;
     const info = this.#plan(request);
@@ -124,27 +135,45 @@ export class Clips {
       since: this.#options.recorder.arrivedSince,
     };
     const carryOut = this.#carrier(info, where);
-    const sure = this.#makeSure(info, where);
+    const sure = this.#makeSure(info, where, isSpent);
     // Reserved at once: the ring must not overwrite what this needs while it becomes durable.
-    const whole = this.#begin(info, sure, async () => {
+    const whole = this.#begin(info, where.source, sure, async (tries) => {
       const isOrdered = await sure.then(
         () => true,
         () => false,
       );
-      return isOrdered ? await carryOut() : info;
+      return isOrdered ? await carryOut(tries) : info;
     });
     await sure;
     return request.wait === true ? await whole : info;
   }
 
-  async #makeSure(info: ClipInfo, where: ClipSource): Promise<void> {
-    await this.#options.recorder.syncNow();
-    await this.#order(info, where);
+  /** The order first: what came before may take long, and without an order a power cut leaves nothing of it. */
+  async #makeSure(info: ClipInfo, where: ClipSource, isSpent: boolean): Promise<void> {
+    const { recorder, report } = this.#options;
+    const order = () => this.#order(info, where);
+    for (const step of [order, () => recorder.syncNow(), () => this.#tellRequested(info)]) {
+      try {
+        await step();
+      } catch (error) {
+        if (!isSpent) {
+          await unlink(this.#orderOf(info)).catch(() => {});
+          throw error;
+        }
+        this.#failures += 1;
+        report('warn', `clip ${info.bag}: it is not sure to come`, { error: String(error) });
+      }
+    }
   }
 
   /** What comes of the first try. Pending until it is made, or until it is left to the next start. */
-  #begin(info: ClipInfo, sure: Promise<void>, attempt: Attempt): Promise<ClipInfo> {
-    const first: Pending = { info, sure, whole: attempt(1), isFirst: true };
+  #begin(
+    info: ClipInfo,
+    source: string | undefined,
+    sure: Promise<void>,
+    attempt: Attempt,
+  ): Promise<ClipInfo> {
+    const first: Pending = { info, source, sure, whole: attempt(1), isFirst: true };
     this.#pending.set(info.clip_id, first);
     void this.#seeThrough(first, attempt);
     return first.whole;
@@ -227,30 +256,38 @@ export class Clips {
   }
 
   async #order(info: ClipInfo, where: ClipSource): Promise<void> {
-    const { dataDir, recorder } = this.#options;
+    const { dataDir } = this.#options;
     await mkdir(this.#folder(), { recursive: true });
     await syncFolder(join(dataDir, 'bags'));
     const { source, since } = where;
     const order: Order = { ...info, source, since };
     await replaceFile(this.#orderOf(info), JSON.stringify(order));
+  }
+
+  async #tellRequested(info: ClipInfo): Promise<void> {
     const { clip_id, bag, trigger, reason, trigger_ns, from_ns, to_ns } = info;
     const ms = (ns: bigint) => Math.round(Number(ns) / 1e6);
     const pre_ms = ms(BigInt(trigger_ns) - BigInt(from_ns));
     const post_ms = ms(BigInt(to_ns) - BigInt(trigger_ns));
     const payload = { clip_id, bag, trigger, reason, trigger_ns, pre_ms, post_ms };
-    await recorder.tell([{ kind: 'clip.requested', payload }]);
+    await this.#options.recorder.tell([{ kind: 'clip.requested', payload }]);
   }
 
-  /** What one try does. All that the clip needs is sealed once: a cut that failed needs no other segment. */
-  #carrier(info: ClipInfo, where: ClipSource): () => Promise<ClipInfo> {
+  /**
+   * What one try does. All that the clip needs is sealed once: a cut that failed needs no other segment. Where the
+   * recorder, or that seal, failed meanwhile, a segment that is not repaired yet may be one of its own.
+   */
+  #carrier(info: ClipInfo, where: ClipSource): Attempt {
     const latestMs = this.#latestMs(info);
-    let isSealed = false;
-    return async () => {
+    const failures = this.#failures;
+    let sealedAt = 0;
+    return async (tries) => {
       await this.#untilOver(info, latestMs);
       if (this.#stopping.signal.aborted) return info;
-      if (!isSealed) await this.#options.recorder.sealNow();
-      isSealed = true;
-      return await this.#cut(info, where);
+      if (sealedAt === 0) await this.#options.recorder.sealNow();
+      sealedAt ||= tries;
+      const left = this.#failures > failures || sealedAt > 1 ? leftAt(tries) : 'last';
+      return await this.#cut(info, { ...where, left });
     };
   }
 
@@ -292,6 +329,11 @@ export class Clips {
   #orderOf(info: ClipInfo): string {
     return join(this.#folder(), `${info.clip_id}.json`);
   }
+}
+
+/** What a try does about segments that are not repaired yet. */
+function leftAt(tries: number): ClipSource['left'] {
+  return tries < TRIES_MAX ? 'waits' : 'last';
 }
 
 function viewOf({ info, sealed }: ClipFile): ClipInfo {

@@ -52,6 +52,8 @@ export class Episodes {
   #segments: Segment[] = [];
   /** What the running one is, whose recording ended well, and whose mark could not be written yet. */
   #ended: EpisodeInfo | undefined;
+  /** The mark that the running one is discarded may lie on the disk, and could not be taken away: it is never whole. */
+  #isDoomed = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: EpisodesOptions) {
@@ -106,6 +108,7 @@ export class Episodes {
       await recorder.tell([{ kind: 'episode.started', payload: { episode_id: id, bag, label: info.label } }]);
       this.#segments = [];
       this.#ended = undefined;
+      this.#isDoomed = false;
       this.#running = info;
       recorder.paused = false;
       return info;
@@ -115,7 +118,7 @@ export class Episodes {
   /** Resolves when the episode is whole and durable. When its recording failed it is none: `recorder.failed`. */
   stop(order: EpisodeOrder): Promise<EpisodeInfo> {
     return this.#inTurn(async () => {
-      const running = this.#requireRunning('stop', order.episode_id);
+      const running = this.#requireSound('stop', order.episode_id);
       if (!this.#ended) await this.#endRecording(running);
       const info: EpisodeInfo = {
         ...running,
@@ -156,23 +159,38 @@ export class Episodes {
       const whole = id === undefined ? undefined : this.#whole.get(id);
       const info = whole ?? this.#requireRunning('discard', id);
       const gone: Gone = { episode_id: info.episode_id, reason: reason.slice(0, 512) };
-      if (whole) await this.#write(info.bag, GONE, gone);
+      if (whole) await this.#markGone(info.bag, gone);
       else await this.#endRunning(info, gone);
       this.#whole.delete(info.episode_id);
       await this.#finishDiscard(info.bag, gone);
     });
   }
 
-  /** Where that fails it goes on, and can be discarded later. */
+  /** Where that fails it goes on, and can be discarded later; also where it cannot go on any more. */
   async #endRunning({ bag }: EpisodeInfo, gone: Gone): Promise<void> {
     const { recorder } = this.#options;
     recorder.paused = true;
     try {
       await recorder.sealNow();
-      await this.#write(bag, GONE, gone);
+      await this.#markGone(bag, gone, () => {
+        this.#isDoomed = true;
+      });
       this.#running = undefined;
     } catch (error) {
-      recorder.paused = this.#ended !== undefined;
+      recorder.paused = this.#ended !== undefined || this.#isDoomed;
+      throw error;
+    }
+  }
+
+  /** Where that fails there is no mark, or, where not even that is sure, `onUnsure` is told. */
+  async #markGone(bag: string, gone: Gone, onUnsure: () => void = () => {}): Promise<void> {
+    try {
+      await this.#write(bag, GONE, gone);
+    } catch (error) {
+      // It may have its name already: the next start would believe it.
+      await rm(join(this.#folder(bag), GONE), { force: true })
+        .then(() => syncFolder(this.#folder(bag)))
+        .catch(onUnsure);
       throw error;
     }
   }
@@ -185,8 +203,10 @@ export class Episodes {
         await this.#settleWhole(await this.#commit(info, ['relabelled']));
         return info;
       }
-      const running = this.#requireRunning('relabel', order.episode_id);
-      this.#running = { ...running, ...labelOf(order, running) };
+      const running = this.#requireSound('relabel', order.episode_id);
+      const label = labelOf(order, this.#ended ?? running);
+      this.#running = { ...running, ...label };
+      if (this.#ended) this.#ended = { ...this.#ended, ...label };
       await this.#write(running.bag, OPEN, this.#running);
       return this.#running;
     });
@@ -205,6 +225,8 @@ export class Episodes {
     if (!running) return;
     this.#options.recorder.paused = true;
     this.#running = undefined;
+    // The next start finds what the disk has of it.
+    if (this.#isDoomed) return;
     if (this.#ended) await this.#settleWhole(await this.#commit(this.#ended, ['ended']));
     else await this.#settleInterrupted(running, 'the daemon was stopped while it was recorded');
   }
@@ -277,6 +299,12 @@ export class Episodes {
       id === undefined ? 'no episode is being recorded' : 'there is no such episode',
       id ?? '',
     );
+  }
+
+  #requireSound(what: string, id: string | undefined): EpisodeInfo {
+    const running = this.#requireRunning(what, id);
+    if (!this.#isDoomed) return running;
+    throw refused(what, 'it is being discarded; discard it again', running.episode_id);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

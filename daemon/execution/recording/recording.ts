@@ -45,7 +45,7 @@ export class Recording {
     this.#episodes = mode === 'episode' ? new Episodes(options) : undefined;
     this.#retention = new Retention({
       ...options,
-      neededFromNs: () => this.#clips.neededFromNs(),
+      neededFromNs: (bag) => this.#clips.neededFromNs(bag),
       isWhole: (bag) => this.#episodes?.isEpisode(bag) ?? false,
       discard: async (bag) => this.#episodes?.discardBag(bag, 'recorder.quota'),
     });
@@ -75,8 +75,8 @@ export class Recording {
     await this.#episodes?.end();
   }
 
-  /** Rejects as `Clips.record`, and where nothing is kept that a clip could be cut from. */
-  async clip(request: ClipRequest) {
+  /** As `Clips.record`; rejects also where nothing is kept that a clip could be cut from. */
+  async clip(request: ClipRequest, isSpent = false) {
     if (this.#mode === 'episode')
       throw new EdgeError('recorder.failed', {
         operation: 'record clip',
@@ -85,7 +85,7 @@ export class Recording {
         hint: 'recorder.mode = "ring" or "continuous"',
         retryable: false,
       });
-    return await this.#clips.record(request);
+    return await this.#clips.record(request, isSpent);
   }
 
   /** A segment that came otherwise, by an import: it counts for the quota. */
@@ -109,7 +109,7 @@ export class Recording {
   }
 
   #fire(request: ClipRequest): void {
-    void this.clip(request).catch((error: unknown) => {
+    void this.clip(request, true).catch((error: unknown) => {
       this.#report('warn', `trigger ${request.trigger} fired and there is no clip`, { error: String(error) });
     });
   }

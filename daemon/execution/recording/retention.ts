@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, EventPayload } from '../../../contract/core.ts';
+import { type Clock, EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { bagOf, type Recorder, readSummary } from '../recorder/index.ts';
 
 /** `ring`: of one bag, by age and size. `quota`: of all recordings, by size. */
@@ -13,8 +13,8 @@ export type RetentionOptions = {
   readonly dataDir: string;
   readonly policies: readonly RetentionPolicy[];
   readonly recorder: Pick<Recorder, 'listen' | 'evict' | 'newestNs' | 'bag'>;
-  /** What is needed from this time on stays; undefined: nothing is. */
-  readonly neededFromNs: () => bigint | undefined;
+  /** What is needed of a bag from this time on stays; undefined: nothing is. */
+  readonly neededFromNs: (bag: string) => bigint | undefined;
   /** Whether a quota may delete a segment: not at all, as a loss, or because somebody else has it. */
   readonly mayEvict: (path: string) => 'no' | 'lost' | 'kept';
   /** Bags that are more than their segments: given away as a whole, by whoever knows how. */
@@ -37,11 +37,15 @@ type Kept = {
 const LOOK_MS = 1_000;
 /** Segments deleted in one go. */
 const BATCH = 64;
+/** One that could not be deleted is passed over for so long: else it stood for others at each look. */
+const STUCK_MS = 60_000;
 
 /** Deletes the oldest sealed segments when there is more than the policies allow. The open one stays. */
 export class Retention {
   readonly #options: RetentionOptions;
   #kept: Kept[] = [];
+  /** Until when those that could not be deleted are passed over, by the monotonic clock. */
+  readonly #stuck = new Map<string, number>();
   #timer: { cancel(): void } | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -53,6 +57,7 @@ export class Retention {
       onSealed: (segment) => this.add(segment),
       onEvicted: ({ path }) => {
         this.#kept = this.#kept.filter((one) => one.path !== path);
+        this.#stuck.delete(path);
       },
     });
   }
@@ -120,12 +125,14 @@ export class Retention {
     let bytes = ring.reduce((sum, one) => sum + one.bytes, 0);
     const victims: string[] = [];
     for (const one of ring) {
+      if (this.#isStuck(one)) continue;
       const isDue = bytes > bytesMax || this.#isOld(one, durationMs);
       if (!isDue || this.#isNeeded(one) || victims.length === BATCH) break;
       victims.push(one.path);
       bytes -= one.bytes;
     }
-    if (victims.length > 0) await recorder.evict({ paths: victims, reason: 'ring', isKept: false });
+    const eviction = { paths: victims, reason: 'ring', isKept: false } as const;
+    if (victims.length > 0) await this.#delete(victims, () => recorder.evict(eviction));
   }
 
   /**
@@ -146,6 +153,7 @@ export class Retention {
     let heldBack = 0;
     for (const one of [...this.#kept]) {
       if (over <= 0 || victims.lost.length + victims.kept.length >= BATCH) break;
+      if (this.#isStuck(one)) continue;
       const bag = bagOf(one.path);
       const word = mayEvict(one.path);
       if (word === 'no' || this.#isNeeded(one) || (isWhole(bag) && bag === recorder.bag)) {
@@ -156,12 +164,36 @@ export class Retention {
       if (isWhole(bag)) victims.bags.add(bag);
       else victims[word].push(one.path);
     }
-    for (const bag of victims.bags) await discard(bag);
+    for (const bag of victims.bags) {
+      const paths = this.#kept.map(({ path }) => path).filter((path) => bagOf(path) === bag);
+      await this.#delete(paths, () => discard(bag));
+    }
     for (const word of ['lost', 'kept'] as const) {
-      if (victims[word].length > 0)
-        await recorder.evict({ paths: victims[word], reason: 'quota', isKept: word === 'kept' });
+      const eviction = { paths: victims[word], reason: 'quota', isKept: word === 'kept' } as const;
+      if (victims[word].length > 0) await this.#delete(victims[word], () => recorder.evict(eviction));
     }
     this.#tell(over > 0 ? heldBack : 0);
+  }
+
+  /** Those that are still there after a fault that stays are told once. Rejects where trying again may help. */
+  async #delete(paths: readonly string[], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof EdgeError && error.retryable) throw error;
+      const left = this.#kept.map(({ path }) => path).filter((path) => paths.includes(path));
+      const untold = left.filter((path) => !this.#stuck.has(path));
+      if (untold.length > 0)
+        this.#options.report('warn', `${untold[0]} cannot be deleted: others go instead`, {
+          segments: untold.length,
+          error: String(error),
+        });
+      for (const path of left) this.#stuck.set(path, this.#options.clock.monotonicMs() + STUCK_MS);
+    }
+  }
+
+  #isStuck({ path }: Kept): boolean {
+    return (this.#stuck.get(path) ?? 0) > this.#options.clock.monotonicMs();
   }
 
   #tell(heldBack: number): void {
@@ -175,23 +207,26 @@ export class Retention {
   }
 
   #isNeeded({ path, endNs }: Kept): boolean {
-    const from = this.#options.neededFromNs();
-    return from !== undefined && bagOf(path) === this.#options.recorder.bag && endNs >= from;
+    const from = this.#options.neededFromNs(bagOf(path));
+    return from !== undefined && endNs >= from;
   }
 
-  /** Sealed files of all bags. The end of the messages is read where a ring needs it. */
+  /** Sealed files of all bags. The end of the messages is read where a ring or a clip needs it. */
   async #scan(): Promise<Kept[]> {
-    const root = join(this.#options.dataDir, 'bags');
-    const sinceMs = this.#options.clock.monotonicMs();
-    const rings = new Set(this.#options.policies.flatMap((one) => (one.kind === 'ring' ? [one.bag] : [])));
+    const { dataDir, clock, policies, recorder, neededFromNs } = this.#options;
+    const root = join(dataDir, 'bags');
+    const sinceMs = clock.monotonicMs();
+    const rings = policies.flatMap((one) => (one.kind === 'ring' ? [one.bag] : []));
+    const timed = [...rings, recorder.bag];
     const found: Kept[] = [];
     const bags = await readdir(root, { withFileTypes: true }).catch(() => []);
     for (const { name: bag } of bags.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
       const names = await readdir(join(root, bag)).catch(() => [] as string[]);
+      const isTimed = timed.includes(bag) || neededFromNs(bag) !== undefined;
       for (const name of names.filter((one) => one.endsWith('.mcap'))) {
         const file = join(root, bag, name);
         const { size, mtimeMs } = await stat(file);
-        const summary = rings.has(bag) ? await readSummary(file).catch(() => undefined) : undefined;
+        const summary = isTimed ? await readSummary(file).catch(() => undefined) : undefined;
         const path = `bags/${bag}/${name}`;
         const endNs = summary?.endTime ?? 0n;
         found.push({ path, bytes: size, sealedMs: mtimeMs, sinceMs, endNs });
