@@ -43,6 +43,8 @@ type Served = {
   readonly type: string;
   readonly handlers: Handlers;
   readonly goals: Map<string, OwnGoal>;
+  /** `serve` asks for it itself, also from a host that comes meanwhile: asked twice, that would abort its goals. */
+  isAsked: boolean;
 };
 
 /**
@@ -114,11 +116,12 @@ export class HostActions implements RosActions {
 
   async serve(name: string, type: string, handlers: Handlers): Promise<{ close(): Promise<void> }> {
     const server = this.#number();
-    const served: Served = { name, type, handlers, goals: new Map() };
+    const served: Served = { name, type, handlers, goals: new Map(), isAsked: true };
     this.#served.set(server, served);
     try {
       const order = { op: 'serveAction', server, name, type } as const;
       await this.#link.call(order, ROS_LIMITS.REQUEST_MS, 'serve an action', name);
+      served.isAsked = false;
     } catch (error) {
       this.#served.delete(server);
       throw error;
@@ -169,7 +172,8 @@ export class HostActions implements RosActions {
   }
 
   async #restore(host: HostProcess): Promise<void> {
-    for (const [server, { name, type }] of this.#served) {
+    for (const [server, { name, type, isAsked }] of this.#served) {
+      if (isAsked) continue;
       const { answer } = host.apiCall({ op: 'serveAction', server, name, type });
       const served = withDeadline(this.#clock, ROS_LIMITS.REQUEST_MS, answer, 'serve an action', name);
       await served.catch((error: unknown) => {

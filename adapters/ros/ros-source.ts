@@ -209,7 +209,8 @@ export class RosSource implements SampleSource {
     const shortage = this.#discovered.shortage(topic, type);
     if (shortage === 'places') return false;
     if (shortage === 'names') {
-      this.#tellNames(topic);
+      if (before) this.#loseName(topic);
+      else this.#tellNames(topic);
       return true;
     }
     await this.#attempt({ topic, type, qos }, publishers);
@@ -229,6 +230,12 @@ export class RosSource implements SampleSource {
     if (this.#toldNames) return;
     this.#toldNames = true;
     this.#options.onFault?.(failed(NAMES_EXHAUSTED, refused));
+  }
+
+  /** It was bridged as another type, which nobody publishes any more. */
+  #loseName(topic: string): void {
+    this.#options.onReleased?.([topic]);
+    this.#fault(failed(`it has another type now and is bridged no more: ${NAMES_EXHAUSTED}`, topic));
   }
 
   /** False when it has to be tried again; what is wrong has been told. */

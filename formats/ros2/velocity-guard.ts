@@ -5,6 +5,11 @@
 export const STOP_REPEATS = 20;
 /** Who is discovered later than this after a bounded stop began is somebody else's listener, milliseconds. */
 export const STOP_BOUND_MS = 5_000;
+/**
+ * A bounded stop ends this long after it was first heard, also where fewer listen than heard the motion, milliseconds:
+ * who is missing may only have passed by, and would keep it pending for ever.
+ */
+export const STOP_END_MS = 60_000;
 
 export type GuardOptions = {
   /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
@@ -83,9 +88,14 @@ export class VelocityGuard {
     return { stop: true, expired };
   }
 
-  /** A bounded stop is over once it was heard by as many as heard the motion, and nobody can still be on the way. */
+  /**
+   * A bounded stop is over once it was heard by as many as heard the motion, and nobody can still be on the way; in the
+   * end it is over with fewer of them.
+   */
   #settle(nowMs: number): void {
     if (!this.#isBounded || this.#stopsOwed > 0 || this.#heardAt === undefined) return;
-    if (this.#listeners >= this.#drove && nowMs - this.#heardAt >= STOP_BOUND_MS) this.#stopping = false;
+    const heardMs = nowMs - this.#heardAt;
+    const isComplete = this.#listeners >= this.#drove && heardMs >= STOP_BOUND_MS;
+    if (isComplete || (this.#listeners > 0 && heardMs >= STOP_END_MS)) this.#stopping = false;
   }
 }

@@ -114,3 +114,28 @@ it('a goal whose server stays away is looked for so often, and not for ever', as
   }
   expect(only.cancels()).toHaveLength(120);
 });
+
+it('an action that is served while no host is there is served once by the first, and anew by the next', async () => {
+  const { link, actions } = rig();
+  const [first, second] = [fakeHost(), fakeHost()];
+  const answerAll = async ({ calls }: typeof first) => {
+    await turn();
+    for (const { answer } of calls) answer.resolve(undefined);
+    await turn();
+  };
+  const ops = ({ calls }: typeof first) => calls.map(({ call }) => call.op);
+  const execute = async () => ({ status: 'succeeded', result: {} }) as const;
+  const serving = actions.serve('/spin', 'a/action/B', { accept: () => true, execute });
+  const attaching = link.attach(first.host);
+  await answerAll(first);
+  await attaching;
+  await answerAll(first);
+  await serving;
+  // Asked for a second time the host would abort the goals that run.
+  expect(ops(first)).toEqual(['serveAction']);
+  link.detach(first.host, 'killed');
+  const again = link.attach(second.host);
+  await answerAll(second);
+  await again;
+  expect(ops(second)).toEqual(['serveAction']);
+});

@@ -64,13 +64,13 @@ function rig(configured: readonly TopicSpec[] = []) {
     onReleased: (topics) => released.push(...topics),
   });
   /** The graph changes to this, and the source has time to follow. */
-  const publish = async (topics: readonly string[], others = ['/them']) => {
-    const publishers = [{ node: '/them', type: STRING, qos: DEFAULT_QOS }];
+  const publish = async (topics: readonly string[], others = ['/them'], type = STRING) => {
+    const publishers = [{ node: '/them', type, qos: DEFAULT_QOS }];
     const graph: GraphSnapshot = {
       nodes: ['/us', ...others].map((name) => ({ name, enclave: '' })),
       services: [],
       actions: [],
-      topics: topics.map((topic) => ({ topic, types: [STRING], publishers, subscribers: [] })),
+      topics: topics.map((topic) => ({ topic, types: [type], publishers, subscribers: [] })),
     };
     for (const tell of tells) tell(graph);
     await new Promise((resolve) => setImmediate(resolve));
@@ -224,7 +224,7 @@ describe('places for discovered topics', () => {
 });
 
 it('names that change for ever are not taken without end: told once, and known ones go on', async () => {
-  const { open, publish, later, faults, bridged } = rig();
+  const { open, publish, later, faults, bridged, released } = rig();
   await open();
   for (let from = 0; from < DISCOVERED_NAMES_MAX; from += PLACES) {
     await publish(names(PLACES, from));
@@ -238,6 +238,12 @@ it('names that change for ever are not taken without end: told once, and known o
   expect(faults.map(({ subject, message }) => [subject, message])).toEqual([
     ['/new', expect.stringMatching(/4096 different topics.*restart.*ros\.deny/)],
   ]);
+  // What is bridged has another type now, which is another name: it is told by its own.
+  released.length = 0;
+  for (let i = 0; i < 2; i++) await publish(names(2), undefined, 'std_msgs/msg/Int8');
+  expect([bridged(), released]).toEqual([[], names(2)]);
+  expect(faults.slice(1).map(({ subject }) => subject)).toEqual(names(2));
+  expect(faults[1]!.message).toMatch(/another type.*4096 different topics/);
 });
 
 it('places: what was absent for long is returned once, and its place is free', () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { STOP_BOUND_MS, STOP_REPEATS, VelocityGuard } from '../../adapters/ros/host/velocity-guard.ts';
+import {
+  STOP_BOUND_MS,
+  STOP_END_MS,
+  STOP_REPEATS,
+  VelocityGuard,
+} from '../../adapters/ros/host/velocity-guard.ts';
 
 const EXPIRY_MS = 300;
 
@@ -126,6 +131,27 @@ describe('the guard of joints that others drive too', () => {
     // Everybody who was told to move was told to stand.
     expect(stops(guard, LATER + 200, 2)).toBe(0);
     expect(stops(guard, LATER + 300, 3)).toBe(0);
+  });
+
+  it('does not halt them for who comes long after a listener that only passed by while they moved', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    guard.command(false, 0);
+    guard.tick(100, 2);
+    expect(stops(guard, 400, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, 399 + STOP_END_MS, 1, 1)).toBe(0);
+    expect(stops(guard, 400 + STOP_END_MS, 1, 1)).toBe(0);
+    expect(stops(guard, 500 + STOP_END_MS, 2)).toBe(0);
+  });
+
+  it('waits for them as long as it takes where nobody listens any more', () => {
+    const guard = new VelocityGuard(EXPIRY_MS, bounded);
+    guard.command(false, 0);
+    guard.tick(100, 2);
+    expect(stops(guard, 400, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, 500, 0)).toBe(0);
+    expect(stops(guard, 1_000 + STOP_END_MS, 0)).toBe(0);
+    expect(stops(guard, 2_000 + STOP_END_MS, 1)).toBe(STOP_REPEATS);
+    expect(stops(guard, 3_000 + STOP_END_MS, 2)).toBe(0);
   });
 
   it('begins anew with our first command', () => {

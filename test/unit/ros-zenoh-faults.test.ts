@@ -89,6 +89,27 @@ describe('nodes that do not agree with us', () => {
     expect(reports.length).toBeLessThan(20);
   });
 
+  it('in a type without definition are told once, however often the topic is read anew', async () => {
+    const { session, publisher, reports } = ros();
+    const GRIP: TopicSpec = { topic: '/grip', type: 'acme_msgs/msg/Grip', qos: DEFAULT_QOS };
+    await session.start(GRIP);
+    const publishes = (hash: string) => publisher({ name: GRIP.topic, type: GRIP.type, hash });
+    const read = async () => {
+      const reader = new TopicReader(session, GRIP, () => {});
+      await reader.open();
+      await turns();
+      await reader.close();
+    };
+    const first = await publishes('RIHS01_a');
+    for (let i = 0; i < 3; i++) await read();
+    expect(reports).toEqual([expect.stringContaining('(RIHS01_a) has no definition on this host')]);
+    await first.undeclare();
+    await publishes('RIHS01_b');
+    await turns();
+    await read();
+    expect(reports.slice(1)).toEqual([expect.stringContaining('(RIHS01_b)')]);
+  });
+
   it('are no topics under names that ROS does not have', async () => {
     const { clock, session, publisher } = ros();
     const found: string[] = [];

@@ -3,12 +3,19 @@ import { makeAttachment } from '../../adapters/zenoh/ros/attachment.ts';
 import { RosZenohSession, RosZenohSource } from '../../adapters/zenoh/ros/index.ts';
 import { dataKey, tokenOf } from '../../adapters/zenoh/ros/names.ts';
 import { qosText } from '../../adapters/zenoh/ros/qos-text.ts';
-import { DEFAULT_QOS, type KeySpace, LATCHED_QOS, type TopicSpec } from '../../contract/core.ts';
-import { DISCOVERED_NAMES_MAX, encodeAny, RELEASE_AFTER_MS, TypeBook } from '../../formats/ros2/index.ts';
+import { DEFAULT_QOS, type KeySpace, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../../contract/core.ts';
+import {
+  DISCOVERED_NAMES_MAX,
+  decodeAny,
+  encodeAny,
+  RELEASE_AFTER_MS,
+  TypeBook,
+} from '../../formats/ros2/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
 
 const TYPE = 'std_msgs/msg/UInt64';
+const OTHER = 'std_msgs/msg/Int64';
 /** Longer than a watcher of the graph waits for more changes. */
 const TOLD_MS = 200;
 const tick = () => new Promise((resolve) => setImmediate(resolve));
@@ -46,10 +53,12 @@ async function rig(
   });
   const heard: string[] = [];
   const heardTypes: string[] = [];
+  const numbers: unknown[] = [];
   await source.open(
     configured,
-    ({ topic, type }) => {
+    ({ topic, type, bytes }) => {
       heard.push(topic);
+      numbers.push(Number(decodeAny(type, bytes)['data']));
       heardTypes.push(type);
     },
     () => {},
@@ -68,7 +77,8 @@ async function rig(
     );
   const put = async (topic: string, n: number, type = TYPE) => {
     const attachment = makeAttachment(BigInt(n), 0n, new Uint8Array(16).fill(9));
-    await theirs.put(dataKey(0, topic, type, types.hash(type)), encodeAny(type, { data: n }), { attachment });
+    const key = dataKey(0, topic, type, types.hash(type));
+    await theirs.put(key, encodeAny(type, { data: n }), { attachment, cache: 10 });
     await tick();
   };
   const later = async (ms: number) => {
@@ -86,6 +96,7 @@ async function rig(
     told,
     heard,
     heardTypes,
+    numbers,
     token,
     put,
     later,
@@ -152,7 +163,7 @@ it('a reader that fails after it was released takes nothing from the one that ca
 });
 
 it('names that change for ever are not taken without end: told once', async () => {
-  const { reports, token, later, subscribed } = await rig();
+  const { reports, released, token, later, subscribed } = await rig();
   await token('base');
   for (let from = 0; from < DISCOVERED_NAMES_MAX; from += 512) {
     const some = [];
@@ -163,15 +174,25 @@ it('names that change for ever are not taken without end: told once', async () =
     await later(RELEASE_AFTER_MS);
   }
   expect(reports).toEqual([]);
-  for (const name of ['/new', '/newer', '/out_1']) await token('robot', name);
+  for (const name of ['/new', '/newer']) await token('robot', name);
+  const known = await token('robot', '/out_1');
   await later(TOLD_MS);
   await token('robot', '/newest');
   await later(TOLD_MS);
   expect(reports).toEqual([expect.stringMatching(/^\/new: .*4096 different topics.*restart.*ros\.deny/)]);
   expect(subscribed()).toBe(DISCOVERED_NAMES_MAX + 1);
+  // What is read has another type now, which is another name: it is let go of, and told by its own.
+  released.length = 0;
+  await known.undeclare();
+  await token('robot', '/out_1', { type: OTHER });
+  await later(TOLD_MS);
+  await token('robot', '/last');
+  await later(TOLD_MS);
+  expect(released).toEqual(['/out_1']);
+  expect(reports.slice(1)).toEqual([
+    expect.stringMatching(/^\/out_1: .*another type.*4096 different topics/),
+  ]);
 });
-
-const OTHER = 'std_msgs/msg/Int64';
 
 it('a topic that comes back as another type is read as that', async () => {
   const { heardTypes, told, released, reports, readers, token, put, later } = await rig();
@@ -213,7 +234,7 @@ it('a topic is read on as it was while somebody publishes that, and the other ty
   expect(heardTypes).toEqual([TYPE, OTHER]);
 });
 
-it('a topic that comes back latched is asked for as latched, and the other way round', async () => {
+it('a topic that comes back latched is asked for as latched, and stays so', async () => {
   const { session, told, readers, token, later } = await rig();
   const latched = qosText({ ...LATCHED_QOS, depth: 1_000 });
   const durabilities = () => readers().map((one) => (one.includes(latched) ? 'latched' : 'volatile'));
@@ -225,11 +246,11 @@ it('a topic that comes back latched is asked for as latched, and the other way r
   await token('robot', '/count', { qos: LATCHED_QOS });
   await later(TOLD_MS);
   expect(durabilities()).toEqual(['latched']);
-  // One that is not latched beside it: all of them offer no more than that.
+  // One that is not latched beside it: asked for again later, the cache would be recorded again.
   await token('other', '/count');
   await later(TOLD_MS);
-  expect(durabilities()).toEqual(['volatile']);
-  expect(told).toEqual(['/count', '/count', '/count']);
+  expect(durabilities()).toEqual(['latched']);
+  expect(told).toEqual(['/count', '/count']);
   expect(session.peerFaults.reports()).toEqual([]);
 });
 
@@ -243,4 +264,98 @@ it('a configured topic stays as it was configured', async () => {
   await put('/count', 2);
   expect([heardTypes, told, subscribed()]).toEqual([[TYPE], [], 1]);
   expect(session.peerFaults.reports()).toMatchObject([{ topic: '/count', kind: 'type' }]);
+});
+
+it('a topic is read on while publishers of another quality of service come and go', async () => {
+  const { source, session, numbers, told, readers, subscribed, token, put, later } = await rig();
+  await token('robot', '/tf');
+  await later(TOLD_MS);
+  const ours = readers();
+  await put('/tf', 1);
+  for (let i = 0; i < 3; i++) {
+    const passing = await token('other', '/tf', { qos: SENSOR_QOS });
+    await later(TOLD_MS);
+    await passing.undeclare();
+    await later(TOLD_MS);
+  }
+  await put('/tf', 4);
+  expect([numbers, source.state().lost]).toEqual([[1, 4], { '/tf': 2 }]);
+  expect([readers(), subscribed(), told]).toEqual([ours, 1, ['/tf']]);
+  expect(session.peerFaults.reports()).toEqual([]);
+});
+
+it('a latched topic is not asked for its cache again because somebody published it once', async () => {
+  const { numbers, subscribed, token, put, later } = await rig();
+  const once = await token('person', '/map');
+  await token('robot', '/map', { qos: LATCHED_QOS });
+  await put('/map', 1);
+  await later(TOLD_MS);
+  expect(numbers).toEqual([1]);
+  await once.undeclare();
+  await later(TOLD_MS);
+  expect([numbers, subscribed()]).toEqual([[1], 1]);
+});
+
+it('a topic that is latched from now on is read on without a gap, and each message once', async () => {
+  const opening = Promise.withResolvers<void>();
+  const { source, numbers, readers, token, put, later } = await rig(async (count) => {
+    if (count === 2) await opening.promise;
+  });
+  await put('/count', 1);
+  await token('other', '/count');
+  await later(TOLD_MS);
+  for (const n of [2, 4]) await put('/count', n);
+  const before = readers();
+  await token('robot', '/count', { qos: LATCHED_QOS });
+  await later(TOLD_MS);
+  await put('/count', 5);
+  expect([numbers, readers()]).toEqual([[2, 4, 5], before]);
+  opening.resolve();
+  await later(TOLD_MS);
+  // What the cache holds from before our time is new.
+  expect(numbers).toEqual([2, 4, 5, 1]);
+  for (const n of [6, 9]) await put('/count', n);
+  expect(numbers.slice(4)).toEqual([6, 9]);
+  expect(source.state().lost).toEqual({ '/count': 3 });
+  expect(readers()).toHaveLength(1);
+  expect(readers()).not.toEqual(before);
+});
+
+it('a topic that cannot be read as latched is read on as before, and tried again', async () => {
+  const { source, numbers, reports, readers, token, put, later } = await rig(async (count) => {
+    if (count === 2) throw new Error('refused');
+  });
+  await token('other', '/count');
+  await later(TOLD_MS);
+  const before = readers();
+  await token('robot', '/count', { qos: LATCHED_QOS });
+  await later(TOLD_MS);
+  await put('/count', 1);
+  expect([numbers, readers()]).toEqual([[1], before]);
+  expect(reports).toEqual([expect.stringMatching(/^\/count: could not be read: .*refused/)]);
+  await token('third');
+  await later(TOLD_MS);
+  await put('/count', 3);
+  expect([numbers, source.state().lost]).toEqual([[1, 3], { '/count': 1 }]);
+  expect(readers()).toHaveLength(1);
+  expect(readers()).not.toEqual(before);
+});
+
+it('a topic that is released while it is read anew leaves no token behind', async () => {
+  const opening = Promise.withResolvers<void>();
+  const { released, readers, token, later } = await rig(async (count) => {
+    if (count === 2) await opening.promise;
+  });
+  await token('base');
+  const topics = [await token('other', '/count')];
+  await later(TOLD_MS);
+  topics.push(await token('robot', '/count', { qos: LATCHED_QOS }));
+  await later(TOLD_MS);
+  for (const topic of topics) await topic.undeclare();
+  await later(TOLD_MS);
+  await later(RELEASE_AFTER_MS);
+  expect([released, readers()]).toEqual([['/count'], []]);
+  opening.resolve();
+  await later(TOLD_MS);
+  expect(readers()).toEqual([]);
 });

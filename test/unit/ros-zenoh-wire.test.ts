@@ -154,7 +154,7 @@ describe('ids and attachments', () => {
           for (const turn of next) {
             const left = queues.filter(({ waiting }) => waiting.length > 0);
             if (left.length === 0) break;
-            counted += gaps.take(left[turn % left.length]!.waiting.shift()!);
+            counted += gaps.take(left[turn % left.length]!.waiting.shift()!)!;
           }
           expect(counted).toBe(queues.reduce((sum, { missing }) => sum + missing, 0));
         },
@@ -165,8 +165,21 @@ describe('ids and attachments', () => {
   it('do not count a message that was overtaken, nor one out of a cache', () => {
     const gaps = new SequenceGaps();
     const gid = new Uint8Array(16).fill(3);
-    const counts = [5n, 8n, 6n, 7n, 7n, 2n, 9n].map((n) => gaps.take(makeAttachment(n, 0n, gid)));
+    const counts = [5n, 8n, 6n, 7n, 7n, 2n, 9n].map((n) => gaps.take(makeAttachment(n, 0n, gid))!);
     expect(counts.reduce((a, b) => a + b, 0)).toBe(0);
     expect(gaps.take(new Uint8Array(3))).toBe(0);
+  });
+
+  it('are followed over two readers: each message counts once, and a publisher that begins anew is heard', () => {
+    const gaps = new SequenceGaps();
+    const gid = new Uint8Array(16).fill(3);
+    const take = (n: bigint, life = 1n) => gaps.take(makeAttachment(n, life * 1_000_000_000n + n, gid));
+    expect([take(2n), take(5n)]).toEqual([0, 2]);
+    gaps.overlap();
+    expect([take(5n), take(6n), take(6n), take(1n)]).toEqual([undefined, 0, undefined, 0]);
+    gaps.endOverlap();
+    // Its cache, and what comes after it.
+    expect([1n, 2n, 5n, 6n, 7n, 9n].map((n) => take(n))).toEqual([0, undefined, undefined, undefined, 0, 1]);
+    expect([2n, 3n].map((n) => take(n, 20n))).not.toContain(undefined);
   });
 });

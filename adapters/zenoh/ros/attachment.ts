@@ -29,7 +29,16 @@ export function readAttachment(bytes: Uint8Array | undefined): Attachment | unde
   };
 }
 
-type Publisher = { readonly gid: Uint8Array; readonly first: number; last: number; missing: number };
+type Publisher = {
+  readonly gid: Uint8Array;
+  readonly first: number;
+  last: number;
+  missing: number;
+  /** When the last one was sent. */
+  stamp: number;
+  /** From the first to this one they were taken by a reader before: what a cache repeats of them is not new. */
+  taken: number;
+};
 /** Publishers of one topic whose numbering is followed; beyond it the one not heard for longest is forgotten. */
 const PUBLISHERS_MAX = 64;
 /** Nobody loses so many at once: a number that jumps further was made up, or its publisher numbers anew. */
@@ -43,25 +52,50 @@ const JUMP_MAX = 1_000_000;
 export class SequenceGaps {
   /** The one heard last is first. */
   readonly #publishers: Publisher[] = [];
+  #isOverlap = false;
 
-  /** The number of messages now known to be lost: more than before, fewer when a late one comes after all. */
-  take(attachment: Uint8Array): number {
+  /** From here on two readers hear the same messages: each counts once, for the one that hears it first. */
+  overlap(): void {
+    this.#isOverlap = true;
+  }
+
+  endOverlap(): void {
+    this.#isOverlap = false;
+    for (const publisher of this.#publishers) publisher.taken = publisher.last;
+  }
+
+  /**
+   * The number of messages now known to be lost: more than before, fewer when a late one comes after all. Undefined for
+   * a message that was taken already, by the other reader of an overlap or by the one before.
+   */
+  take(attachment: Uint8Array): number | undefined {
     if (!fits(attachment)) return 0;
     const sequence = low53(attachment);
     const publisher = this.#find(attachment);
     if (!publisher) {
       if (this.#publishers.length >= PUBLISHERS_MAX) this.#publishers.pop();
       const gid = attachment.slice(GID_AT, ATTACHMENT_BYTES);
-      this.#publishers.unshift({ gid, first: sequence, last: sequence, missing: 0 });
+      this.#publishers.unshift({
+        gid,
+        first: sequence,
+        last: sequence,
+        missing: 0,
+        stamp: coarseStamp(attachment),
+        taken: -1,
+      });
       return 0;
     }
     if (sequence > publisher.last) {
       const lost = sequence - publisher.last - 1;
       publisher.last = sequence;
+      publisher.stamp = coarseStamp(attachment);
       if (lost > JUMP_MAX) return 0;
       publisher.missing += lost;
       return lost;
     }
+    const isTaken = sequence >= publisher.first && (this.#isOverlap || sequence <= publisher.taken);
+    // One that was started anew under its old id begins at 1 again, later.
+    if (isTaken && coarseStamp(attachment) <= publisher.stamp) return undefined;
     // One that was overtaken is no loss; one from before our time, out of a cache, was never counted.
     if (publisher.missing === 0 || sequence === publisher.last || sequence < publisher.first) return 0;
     publisher.missing -= 1;
@@ -96,4 +130,10 @@ function sameGid(gid: Uint8Array, attachment: Uint8Array): boolean {
 function low53(b: Uint8Array): number {
   const low = b[0]! + b[1]! * 0x100 + b[2]! * 0x10000 + b[3]! * 0x1000000;
   return low + (b[4]! + b[5]! * 0x100 + (b[6]! & 0x1f) * 0x10000) * 0x100000000;
+}
+
+/** The source time in units of 65,536 ns: what a double holds exactly. */
+function coarseStamp(b: Uint8Array): number {
+  const low = b[10]! + b[11]! * 0x100 + b[12]! * 0x10000 + b[13]! * 0x1000000;
+  return low + (b[14]! + b[15]! * 0x100) * 0x100000000;
 }

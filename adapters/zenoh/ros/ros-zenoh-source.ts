@@ -9,7 +9,7 @@ import {
   type TopicSpec,
 } from '../../../contract/core.ts';
 import { DiscoveredTopics, NAMES_EXHAUSTED } from '../../../formats/ros2/discovered-topics.ts';
-import { qosForPublishers, sameOffer } from '../../../formats/ros2/qos.ts';
+import { qosForPublishers } from '../../../formats/ros2/qos.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
@@ -47,7 +47,8 @@ export class RosZenohSource implements SampleSource {
   #connected = false;
   /** A topic had no place at the last look: told once, until there was a look at which all had one. */
   #crowded = false;
-  #toldNames = false;
+  /** Topics that were told to have no name left: the first of those never read, and each that was read before. */
+  readonly #toldNames = new Set<string>();
   #closed = false;
 
   constructor(session: RosZenohSession, options: RosZenohSourceOptions = {}) {
@@ -109,11 +110,15 @@ export class RosZenohSource implements SampleSource {
     await this.#session.release(this);
   }
 
-  /** False when it was let go of meanwhile: then the topic may have another reader, which is not touched. */
-  async #read(spec: TopicSpec): Promise<boolean> {
-    if (this.#readers.has(spec.topic)) return true;
+  /**
+   * False when it was let go of meanwhile: then the topic may have another reader, which is not touched. It takes over
+   * from `before`, which reads on where this fails.
+   */
+  async #read(spec: TopicSpec, before?: TopicReader): Promise<boolean> {
+    if (!before && this.#readers.has(spec.topic)) return true;
     const isDiscovered = !this.#configured.has(spec.topic);
-    const reader = new TopicReader(this.#session, spec, (sample) => this.#onSample?.(sample), isDiscovered);
+    const onSample = (sample: Sample) => this.#onSample?.(sample);
+    const reader = new TopicReader(this.#session, spec, onSample, isDiscovered, before);
     this.#readers.set(spec.topic, reader);
     const isHeld = () => this.#readers.get(spec.topic) === reader;
     try {
@@ -121,7 +126,8 @@ export class RosZenohSource implements SampleSource {
       return isHeld();
     } catch (error) {
       if (!isHeld()) return false;
-      this.#readers.delete(spec.topic);
+      if (before) this.#readers.set(spec.topic, before);
+      else this.#readers.delete(spec.topic);
       throw error;
     }
   }
@@ -148,8 +154,9 @@ export class RosZenohSource implements SampleSource {
     let refused: string | undefined;
     for (const spec of found) {
       const before = this.#readers.get(spec.topic);
-      if (before && before.spec.type === spec.type && sameOffer(before.spec.qos, spec.qos)) {
-        before.tellFaults();
+      if (before?.spec.type === spec.type) {
+        if (before.spec.qos.durability === spec.qos.durability) before.tellFaults();
+        else this.#follow(spec, before);
         continue;
       }
       if (before) {
@@ -158,7 +165,7 @@ export class RosZenohSource implements SampleSource {
       }
       const shortage = this.#discovered.shortage(spec.topic, spec.type);
       if (shortage === 'places') refused ??= spec.topic;
-      else if (shortage === 'names') this.#tellNames(spec.topic);
+      else if (shortage === 'names') this.#refuseName(spec.topic, before !== undefined);
       else this.#follow(spec);
     }
     if (refused !== undefined && !this.#crowded) this.#tellCrowded(refused);
@@ -166,26 +173,30 @@ export class RosZenohSource implements SampleSource {
   }
 
   /**
-   * As all of its publishers offer it; undefined where nobody but us does. It keeps the type that is read as long as
-   * somebody publishes that.
+   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and of
+   * that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
+   * passes messages whatever a subscription asks for, so nothing is read anew for who comes and goes beside that one.
    */
   #offered({ topic, publishers }: GraphTopic): TopicSpec | undefined {
     const theirs = publishers.filter(
       ({ node, type }) => node !== this.#session.nodeName && TYPE_NAME.test(type),
     );
-    const before = this.#readers.get(topic)?.spec.type;
-    const type = theirs.some((publisher) => publisher.type === before) ? before : theirs[0]?.type;
+    const before = this.#readers.get(topic)?.spec;
+    const type = theirs.some((publisher) => publisher.type === before?.type) ? before?.type : theirs[0]?.type;
     if (type === undefined) return undefined;
     const same = theirs.filter((publisher) => publisher.type === type).map(({ qos }) => qos);
-    return { topic, type, qos: qosForPublishers(same, DISCOVERED_DEPTH) };
+    const offers = before?.type === type ? [before.qos, ...same] : same;
+    const isLatched = offers.some(({ durability }) => durability === 'transient_local');
+    const durability = isLatched ? 'transient_local' : 'volatile';
+    return { topic, type, qos: { ...qosForPublishers(same, DISCOVERED_DEPTH), durability } };
   }
 
-  #follow(spec: TopicSpec): void {
+  #follow(spec: TopicSpec, before?: TopicReader): void {
     this.#discovered.add(spec.topic, spec.type);
-    this.#read(spec).then(
+    this.#read(spec, before).then(
       (isRead) => isRead && this.#options.onTopics?.([spec]),
       (error: unknown) => {
-        this.#discovered.delete(spec.topic);
+        if (!before) this.#discovered.delete(spec.topic);
         if (!this.#closed)
           this.#session.report('error', `${spec.topic}: could not be read: ${String(error)}`);
       },
@@ -227,9 +238,12 @@ export class RosZenohSource implements SampleSource {
     this.#session.report('error', `${topic}: ${message}`);
   }
 
-  #tellNames(topic: string): void {
-    if (this.#toldNames) return;
-    this.#toldNames = true;
-    this.#session.report('error', `${topic}: ${NAMES_EXHAUSTED}`);
+  /** `wasRead`: as another type, which nobody publishes any more. */
+  #refuseName(topic: string, wasRead: boolean): void {
+    if (wasRead) this.#options.onReleased?.([topic]);
+    if (wasRead ? this.#toldNames.has(topic) : this.#toldNames.size > 0) return;
+    this.#toldNames.add(topic);
+    const what = wasRead ? 'it has another type now and is read no more: ' : '';
+    this.#session.report('error', `${topic}: ${what}${NAMES_EXHAUSTED}`);
   }
 }

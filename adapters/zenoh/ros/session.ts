@@ -25,6 +25,9 @@ export type RosZenohDeps = {
   readonly report: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
+/** Warnings remembered as told; then the oldest goes, and is told again if it comes again. */
+const TOLD_MAX = 1_024;
+
 /** An endpoint of ours as others see it: its token is declared, its id goes into the attachments. */
 export type OwnEndpoint = { readonly gid: Uint8Array; undeclare(): Promise<void> };
 
@@ -44,6 +47,7 @@ export class RosZenohSession {
   readonly report: RosZenohDeps['report'];
   readonly #open: () => Promise<KeySpace>;
   readonly #users = new Set<object>();
+  readonly #told = new Set<string>();
   #live: Promise<Live> | undefined;
   #zid = '';
   /** Ids of our node and its endpoints; rmw numbers both by one counter from 0. */
@@ -108,6 +112,14 @@ export class RosZenohSession {
   /** True for an entity of this very session. */
   isOwn(entity: Pick<Entity, 'zid'>): boolean {
     return entity.zid === this.#zid;
+  }
+
+  /** Topics are read anew as their publishers come and go: what was told of one is not told again. */
+  warnOnce(message: string): void {
+    if (this.#told.has(message)) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);
+    this.#told.add(message);
+    this.report('warn', message);
   }
 
   /** Nodes of others that are seen now. */

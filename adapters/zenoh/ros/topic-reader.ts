@@ -9,6 +9,15 @@ import type { OwnEndpoint, RosZenohSession } from './session.ts';
 /** Messages that may wait here, at least: what a history overwrites between two turns of the loop is lost. */
 const DEPTH_MIN = 1024;
 
+/** What is known of the messages of a topic. A reader that takes over goes on with it. */
+type Heard = {
+  readonly gaps: SequenceGaps;
+  /** Gaps in the numbers of the publishers. */
+  lost: number;
+  /** Dropped by the subscriptions of readers before this one. */
+  dropped: number;
+};
+
 /**
  * One topic read. Bytes pass as received. A type without definition on this host is read as well: by a wildcard
  * in place of its hash, and announced by the hash that its publisher tells.
@@ -20,24 +29,31 @@ export class TopicReader {
   readonly #own: OwnSide;
   readonly #leads: boolean;
   readonly #isDiscovered: boolean;
-  readonly #gaps = new SequenceGaps();
+  readonly #heard: Heard;
   readonly #subscriptions = new Map<string, Promise<Subscription>>();
   readonly #live: Subscription[] = [];
   #endpoint: Promise<OwnEndpoint> | undefined;
   #watch: { cancel(): void } | undefined;
-  #lost = 0;
+  /** Reads the topic until this one is open. */
+  #before: TopicReader | undefined;
   #closed = false;
   /** Found at publishers that came since the last `tellFaults`. */
   #faults: PeerFault[] = [];
 
-  /** A discovered topic may be read anew as its publishers change: their faults are told when `tellFaults` is called. */
+  /**
+   * A discovered topic may be read anew as its publishers change: their faults are told when `tellFaults` is called.
+   * `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
+   */
   constructor(
     session: RosZenohSession,
     spec: TopicSpec,
     onSample: (sample: Sample) => void,
     isDiscovered = false,
+    before?: TopicReader,
   ) {
     this.spec = spec;
+    this.#before = before;
+    this.#heard = before ? before.#heard : { gaps: new SequenceGaps(), lost: 0, dropped: 0 };
     this.#session = session;
     this.#isDiscovered = isDiscovered;
     this.#onSample = onSample;
@@ -52,13 +68,16 @@ export class TopicReader {
     };
   }
 
-  /** Throws what the key space throws; after that the reader is closed. */
+  /** Throws what the key space throws; after that the reader is closed, and the one before it reads on. */
   async open(): Promise<void> {
+    if (this.#before) this.#heard.gaps.overlap();
     try {
       await this.#subscribe(this.#own.hash ?? '*');
       // Closed meanwhile: nobody would take the token back.
       if (this.#own.hash !== undefined && !this.#closed) await this.#announce(this.#own.hash);
     } catch (error) {
+      this.#heard.gaps.endOverlap();
+      this.#before = undefined;
       await this.close();
       throw error;
     }
@@ -66,6 +85,7 @@ export class TopicReader {
     this.#watch = this.#session.graph.listen((entity, alive) => alive && this.#meet(entity));
     for (const entity of this.#session.graph.entities()) this.#meet(entity);
     this.tellFaults();
+    if (this.#before) await this.#takeOver();
   }
 
   /** It stays as it is read, whoever came meanwhile. */
@@ -76,17 +96,34 @@ export class TopicReader {
 
   /** Messages lost on their way here: gaps in the numbers of their publishers, what we were too slow for included. */
   get lost(): number {
-    let dropped = 0;
-    for (const subscription of this.#live) dropped += subscription.dropped();
     // Those without numbers are only missed by the subscription; those with numbers are in both counts.
-    return Math.max(this.#lost, dropped);
+    return Math.max(this.#heard.lost, this.#heard.dropped + this.#dropped);
+  }
+
+  get #dropped(): number {
+    let dropped = this.#before ? this.#before.#dropped : 0;
+    for (const subscription of this.#live) dropped += subscription.dropped();
+    return dropped;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch?.cancel();
+    const before = this.#before?.close();
     const opened = [...this.#subscriptions.values(), ...(this.#endpoint ? [this.#endpoint] : [])];
     await Promise.all(opened.map(async (one) => (await one.catch(() => undefined))?.undeclare()));
+    await before;
+  }
+
+  async #takeOver(): Promise<void> {
+    // Without a definition it is announced by now only: publishers shall not see the topic without a subscription.
+    await this.#endpoint?.catch(() => undefined);
+    const before = this.#before;
+    if (this.#closed || !before) return;
+    this.#heard.dropped += before.#dropped;
+    this.#before = undefined;
+    this.#heard.gaps.endOverlap();
+    before.close().catch((error: unknown) => this.#failed('close the reader before of', error));
   }
 
   #meet(entity: Entity): void {
@@ -95,7 +132,8 @@ export class TopicReader {
       return;
     if (end.type === this.spec.type) this.#follow(end.hash);
     const fault = peerFault(this.#own, entity);
-    if (fault) this.#faults.push(fault);
+    // What was discovered was asked for by nobody: that Zenoh passes it is enough.
+    if (fault && !(this.#isDiscovered && fault.kind === 'incompatible')) this.#faults.push(fault);
     if (!this.#isDiscovered) this.tellFaults();
   }
 
@@ -103,8 +141,7 @@ export class TopicReader {
   #follow(hash: string): void {
     if (this.#own.hash === undefined) {
       if (!this.#endpoint) {
-        this.#session.report(
-          'warn',
+        this.#session.warnOnce(
           `${this.spec.topic}: ${this.spec.type} (${hash}) has no definition on this host; its bytes are passed on and recorded as they are. Install its package, or put its files into a folder of ros.definitions`,
         );
         this.#announce(hash).catch((error: unknown) => this.#failed('announce', error));
@@ -145,7 +182,11 @@ export class TopicReader {
     const received = this.#session.clock.now();
     for (const { payload: bytes, attachment, kind } of values) {
       if (kind !== 'put') continue;
-      if (attachment) this.#lost += this.#gaps.take(attachment);
+      if (attachment) {
+        const lost = this.#heard.gaps.take(attachment);
+        if (lost === undefined) continue;
+        this.#heard.lost += lost;
+      }
       const stamp = this.#leads ? (headerStamp(type, bytes, true) ?? received) : received;
       this.#onSample({ topic, type, stamp, received, bytes });
     }
