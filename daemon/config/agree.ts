@@ -1,3 +1,4 @@
+import type { ControllerRow } from './controllers.ts';
 import type { Config } from './keys.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { listenAddress } from './serve.ts';
@@ -17,9 +18,12 @@ export function disagreements({
   serve,
   engine,
   models,
-  controllers,
+  controllers = [],
   gate,
-}: Config & { readonly models?: readonly { readonly name: string }[] }): Disagreement[] {
+}: Config & {
+  readonly models?: readonly { readonly name: string }[];
+  readonly controllers?: readonly ControllerRow[];
+}): Disagreement[] {
   const found: Disagreement[] = [];
   const overRos = robot.source === 'ros' || robot.source === 'ros_zenoh';
   if (robot.source === 'ros_zenoh' && !zenoh.enabled) {
