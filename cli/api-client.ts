@@ -33,9 +33,33 @@ export function apiAddress(dataDir: string): { url: string; pid: number } | unde
   }
 }
 
-/** Nobody listens at the address: no daemon refused, was late, or broke off in the middle. */
+/** Refused, or an address of this host that it does not have now: its interface is down. */
+const NOBODY: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EADDRNOTAVAIL',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+/** Nobody listens at an address of this host: no daemon refused, was late, or broke off in the middle. */
 export function nobodyListens({ cause }: EdgeError): boolean {
-  return ((cause as Error | undefined)?.cause as { code?: string } | undefined)?.code === 'ECONNREFUSED';
+  return NOBODY.has(((cause as Error | undefined)?.cause as { code?: string } | undefined)?.code);
+}
+
+/** How an answer that became an error came; its `cause`. */
+class Answered {
+  readonly status: number;
+  readonly ofDaemon: boolean;
+
+  constructor(status: number, ofDaemon: boolean) {
+    this.status = status;
+    this.ofDaemon = ofDaemon;
+  }
+}
+
+/** Something answered, but no daemon that refuses: a proxy before it, or one that is not well. */
+export function isAway({ cause }: EdgeError): boolean {
+  return cause instanceof Answered && (!cause.ofDaemon || cause.status >= 500);
 }
 
 /** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
@@ -137,7 +161,8 @@ async function errorOf(response: Response, operation: string): Promise<EdgeError
   try {
     const body = JSON.parse(text) as ErrorBody & { error?: ErrorBody };
     const error = body.error ?? body;
-    if (typeof error.code === 'string') return EdgeError.fromBody(error);
+    if (typeof error.code === 'string')
+      return EdgeError.fromBody(error, new Answered(response.status, typeof error.retryable === 'boolean'));
   } catch {
     // not ours: said below as it came
   }
@@ -145,5 +170,6 @@ async function errorOf(response: Response, operation: string): Promise<EdgeError
     operation,
     subject: response.url,
     message: `HTTP ${response.status}: ${text.slice(0, 200)}`,
+    cause: new Answered(response.status, false),
   });
 }

@@ -8,7 +8,10 @@ let asking;
 /** A daemon that hangs must not look like one that has nothing new to say. Its own stops are answered far sooner. */
 const ANSWER_MS = 10_000;
 
-/** `answerMs`: how long the answer may take, with its body. What only reads waits for its turn (`connections.js`). */
+/**
+ * `answerMs`: how long the answer may take, with its body. What only reads waits for its turn (`connections.js`), which
+ * may be hours: `headers` may be a function, which is called when it is asked.
+ */
 export function call(path, options = {}) {
   return options.method === undefined ? whenFree((signal) => ask(path, options, signal)) : ask(path, options);
 }
@@ -34,7 +37,11 @@ export function read(path, answerMs = ANSWER_MS) {
 
 async function ask(path, { answerMs = ANSWER_MS, ...options }, givenUp) {
   const used = token;
-  const headers = { ...(options.headers ?? {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const { headers: own } = options;
+  const headers = {
+    ...(typeof own === 'function' ? own() : own),
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+  };
   const late = AbortSignal.timeout(answerMs);
   const signal = givenUp ? AbortSignal.any([late, givenUp]) : late;
   const response = await fetch(path, { ...options, headers, cache: 'no-store', signal }).catch((error) => {

@@ -19,6 +19,10 @@ const ARM_MS = 250;
 const ARM_ANSWER_MS = 2000;
 const EVENTS_SHOWN = 80;
 const APPROVALS_MS = 2000;
+/** Who comes back after longer wants to know what is, and the robot has better to do than to tell of hours. */
+const AWAY_MS = 60_000;
+/** What the status tells. */
+const STATUS_PARTS = ['run', 'pose', 'data', 'cells', 'estop-note'];
 
 let pose;
 let hasArm = false;
@@ -124,7 +128,7 @@ function showEvent(event) {
 /** Asks for what is new, up to now: a stream would hold a connection of the browser. Goes on from the last event. */
 async function lookAtEvents() {
   const response = await call('/v1/events?follow=false&since=now', {
-    headers: { accept: 'text/event-stream', ...(cursor ? { 'last-event-id': cursor } : {}) },
+    headers: () => ({ accept: 'text/event-stream', ...(cursor ? { 'last-event-id': cursor } : {}) }),
   });
   if (response.status === 400) cursor = undefined;
   if (!response.ok) throw new Error(`events: ${response.status}`);
@@ -158,6 +162,7 @@ async function showMap() {
   at('map-note').textContent = drawn
     ? `${map.width} × ${map.height} cells of ${map.resolution} m`
     : 'no map yet';
+  at('map').classList.remove('old');
   at('map-panel').hidden = hasArm && !drawn;
 }
 
@@ -316,6 +321,23 @@ function showStop(state) {
   at('estop-note').className = engaged ? 'bad' : '';
 }
 
+let leftMs;
+/** What is drawn is of when somebody last looked, until there is an answer. */
+function turnAway() {
+  for (const id of [...STATUS_PARTS, 'map']) at(id).classList.add('old');
+  at('link').textContent = 'as last seen; asking the daemon';
+  at('link').className = '';
+  if (document.hidden) leftMs = Date.now();
+  else if (cursor !== undefined && Date.now() - leftMs > AWAY_MS) {
+    cursor = undefined;
+    const from = new Date(leftMs).toLocaleTimeString();
+    const gap = `… from ${from} to ${new Date().toLocaleTimeString()} nobody looked: auraison events`;
+    at('events').prepend(element('li', gap));
+  }
+}
+
+// Before anything is asked again.
+document.addEventListener('visibilitychange', turnAway);
 shareConnections();
 addPage('live');
 routesPage();
@@ -327,6 +349,7 @@ void forever(
   (error) => {
     at('link').textContent = error ? 'the daemon does not answer; trying again' : 'live';
     at('link').className = error ? 'bad' : 'ok';
+    if (!error) for (const id of STATUS_PARTS) at(id).classList.remove('old');
   },
 );
 void forever(showMap, MAP_MS);

@@ -45,7 +45,7 @@ export class FileBlobStore implements BlobStore {
   }
 
   async get(sha256: string): Promise<Uint8Array | undefined> {
-    if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+    if (!isHash(sha256)) return undefined;
     let bytes: Uint8Array;
     try {
       bytes = await readFile(this.#path(sha256));
@@ -62,6 +62,21 @@ export class FileBlobStore implements BlobStore {
       message: `${this.#path(sha256)} does not hold what its name says`,
       hint: 'the file was changed or the disk is failing; the event that names it stays true',
     });
+  }
+
+  /** One change of its file's metadata, and no more: a session names hundreds, and the disk may be slow. */
+  async renew(sha256: string): Promise<boolean> {
+    if (!isHash(sha256)) return false;
+    const path = this.#path(sha256);
+    const renewal = await renew(path);
+    if (renewal === 'refused') {
+      const bytes = await this.get(sha256);
+      if (bytes) await this.put(bytes);
+      return bytes !== undefined;
+    }
+    // A trim may have looked at its time before that.
+    await this.#removing.get(sha256);
+    return renewal === 'renewed' && (await stat(path).catch(() => undefined)) !== undefined;
   }
 
   /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory cannot be read. */
@@ -148,6 +163,10 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory?.close();
   }
+}
+
+function isHash(sha256: string): boolean {
+  return /^[0-9a-f]{64}$/.test(sha256);
 }
 
 function hashOf(bytes: Uint8Array): string {

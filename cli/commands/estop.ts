@@ -9,6 +9,9 @@ import { action, type CommandContext } from '../context.ts';
 /** A person waits with a finger on the button: then the file has to do, milliseconds. */
 const ENGAGE_MS = 6_000;
 const STATUS_MS = 3_000;
+/** What else stops a robot that was not stopped. */
+const OTHERWISE =
+  "use the robot's own button; as for this command: run it with sudo where the daemon is a service, or with its --data-dir, or with its token in AURAISON_TOKEN";
 /** Where it comes from, for the record. */
 const ORIGIN = { 'x-auraison-origin': 'cli' };
 
@@ -71,8 +74,10 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
 }
 
 /**
- * By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand. Throws
- * where nothing was stopped: a daemon is there, and this data directory, where the file would be, is not its.
+ * By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand; or nobody
+ * was found who could stop it, and the file waits for the next start. That nobody listens does not say that no daemon
+ * runs: the one that moves the robot may be between two starts of its API, or of another data directory. Throws where
+ * nothing was stopped and a daemon is there whose data directory, where the file would be, this is not.
  */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
@@ -101,12 +106,12 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
     if (runs === undefined)
       throw notStopped(error, dataDir, `${file} is written, but whether a daemon looks there cannot be seen`);
     out.note(`auraison: ${error.message}`);
-    out.result({ engaged: true, file, daemon: runs }, () =>
+    out.result({ engaged: runs, file, daemon: runs }, () =>
       runs
         ? `engaged by the file ${file}: it holds until it is released`
-        : `no daemon runs with ${dataDir}, so that nothing was stopped now; the file ${file} is written, and one that starts there finds it engaged`,
+        : `NOT stopped: no daemon runs with ${dataDir}; the file ${file} is written, and one that starts there finds it engaged\n  ${OTHERWISE}`,
     );
-    return 0;
+    return runs ? 0 : 1;
   }
 }
 
@@ -141,7 +146,7 @@ function notStopped(error: EdgeError, dataDir: string, why: string): EdgeError {
     operation: 'engage',
     subject: dataDir,
     message: `NOT stopped: ${error.message}; ${why}`,
-    hint: "use the robot's own button; as for this command: run it with sudo where the daemon is a service, or with its --data-dir, or with its token in AURAISON_TOKEN",
+    hint: OTHERWISE,
     cause: error,
   });
 }

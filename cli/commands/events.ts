@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type AgentEvent, EdgeError } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import { type ApiClient, isAway } from '../api-client.ts';
 import { action } from '../context.ts';
 import { toJson } from '../output.ts';
 
@@ -50,7 +50,8 @@ export async function readOnce(
 
 /**
  * Reads the stream and comes back from its cursor whenever the daemon is there again. Throws what asking again does
- * not mend: a wrong kind, a cursor of another data directory, a token that opens nothing.
+ * not mend: a wrong kind, a cursor of another data directory, a token that opens nothing. What a proxy says while the
+ * daemon starts anew is not its word.
  */
 export async function follow(
   api: ApiClient,
@@ -79,7 +80,7 @@ export async function follow(
         }
       }
     } catch (error) {
-      if (error instanceof EdgeError && !error.retryable) throw error;
+      if (error instanceof EdgeError && !error.retryable && !isAway(error)) throw error;
       if (!told) note(`waiting for the daemon: ${(error as Error).message}`);
       told = true;
     }

@@ -114,5 +114,6 @@ function readOnly(blobs: BlobStore, missing: Set<string>): BlobStore {
       if (!bytes) missing.add(sha256);
       return bytes;
     },
+    renew: async (sha256) => own.has(sha256) || (await blobs.get(sha256)) !== undefined,
   };
 }

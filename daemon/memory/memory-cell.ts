@@ -64,6 +64,7 @@ export class MemoryCell implements Cell {
   #upgradeTried = false;
   #loop: Promise<void> | undefined;
   #firstOpen: Promise<void> | undefined;
+  #rebuilding: Promise<LakeSyncReply> | undefined;
 
   constructor(context: CellContext, ports: MemoryPorts) {
     this.#context = context;
@@ -79,7 +80,7 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.status, () => this.#status());
     bus.handle(METHODS.memory.query, (body) => this.#query(body));
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
-    bus.handle(METHODS.memory.rebuild, () => this.#ask(true));
+    bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
     this.#firstOpen = this.#open().catch((error: unknown) => this.#failed(error));
     this.#loop = this.#run();
@@ -254,6 +255,14 @@ export class MemoryCell implements Cell {
     if (!lake) throw this.#degraded.get('lake') ?? stopping();
     const time = Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS);
     return lake.query(sql, { limit: Math.min(limit, LIMITS.LAKE_ROWS_MAX), timeoutMs: time });
+  }
+
+  /** Joins the one under way: who did not wait for its end and asks again must not drop what it has filled. */
+  #rebuild(): Promise<LakeSyncReply> {
+    this.#rebuilding ??= this.#ask(true).finally(() => {
+      this.#rebuilding = undefined;
+    });
+    return this.#rebuilding;
   }
 
   /** Settled by the next round that begins after now. */

@@ -23,7 +23,8 @@ import {
 import { endsOfOpenCalls } from './call-records.ts';
 import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
 import { refuseForeign } from './harness-kinds.ts';
-import { HeldEnd, isCutOffBy, isMisfit } from './held-end.ts';
+import { HeldEnd } from './held-end.ts';
+import { LogRefusals } from './log-refusals.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import type { PolicyGate } from './policy-gate.ts';
 import { BudgetedModel, type Purse } from './run-budget.ts';
@@ -103,8 +104,7 @@ export class ActiveRun {
   #observed: ObservedRobot | undefined;
   #torn: Error | undefined;
   #posted: Promise<void> = Promise.resolve();
-  /** Why the log refused something of this attempt that it would take at another time. */
-  #refused: Error | undefined;
+  readonly #refusals = new LogRefusals();
   readonly #end: HeldEnd;
 
   constructor(parts: RunParts) {
@@ -223,7 +223,7 @@ export class ActiveRun {
     await this.#endChildren();
     // What a log that refused has spoilt is done again from where the log is; an end that was reached is kept.
     await this.#posted;
-    const spoilt = this.#torn ?? (isCutOffBy(this.#refused, fault) ? this.#refused : undefined);
+    const spoilt = this.#torn ?? this.#refusals.cutOff(fault);
     if (this.ordered || !spoilt) this.#end.hold();
     await gate.close('the run is over');
     if (this.ordered) await this.#finishEnded(this.ordered);
@@ -350,8 +350,7 @@ export class ActiveRun {
     try {
       await this.#parts.append([...(this.#observed?.take() ?? []), ...events]);
     } catch (thrown) {
-      if (!isMisfit(thrown)) this.#refused ??= thrown as Error;
-      throw thrown;
+      throw this.#refusals.note(thrown, this.#runId);
     }
   }
 

@@ -66,6 +66,10 @@ export class BlobKeeper implements BlobStore {
     return this.#parts.blobs.get(sha256);
   }
 
+  renew(sha256: string): Promise<boolean> {
+    return this.#parts.blobs.renew(sha256);
+  }
+
   start(): void {
     if (this.#parts.quotaBytes === 0) return;
     this.#looks = LOOKS_MAX;

@@ -138,12 +138,6 @@ export function isMisfit(thrown: unknown): thrown is EdgeError {
 
 type CallEnd = Extract<NewEvent, { kind: 'tool.returned' }>;
 
-/** Whether a refusal of the log ended the work: one that its asker was told of, and lived with, does not. */
-export function isCutOffBy(refused: Error | undefined, fault: EdgeError | undefined): boolean {
-  if (!refused || !fault) return false;
-  return fault === refused || fault.code === EdgeError.from(refused, 'log.failed', 'append', 'log').code;
-}
-
 /** The ends of calls that the log has heard of: a call that was refused together with its end needs none. */
 function endsOf(events: readonly NewEvent[]): CallEnd[] {
   const unheard = new Set(

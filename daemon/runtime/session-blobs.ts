@@ -17,8 +17,8 @@ export function blobsNamed(entries: readonly Entry[]): ReadonlySet<string> {
 }
 
 /**
- * Puts the blobs that a branch names once more, so that none is removed while a run is forked from it; from then on
- * that run keeps them. Throws `run.interrupted` where an entry cannot be had any more; pictures may be gone.
+ * Counts the blobs that a branch names as put just now, so that none is removed while a run is forked from it; from then
+ * on that run keeps them. Throws `run.interrupted` where an entry cannot be had any more; pictures may be gone.
  */
 export async function renewBlobs(branch: readonly Entry[], blobs: BlobStore | undefined): Promise<void> {
   if (!blobs) return;
@@ -29,9 +29,8 @@ export async function renewBlobs(branch: readonly Entry[], blobs: BlobStore | un
     }),
   );
   for (const sha256 of blobsNamed(branch)) {
-    const bytes = await blobs.get(sha256).catch(() => undefined);
-    if (bytes) await blobs.put(bytes);
-    else if (entries.has(sha256))
+    const isThere = await blobs.renew(sha256).catch(() => false);
+    if (!isThere && entries.has(sha256))
       throw new EdgeError('run.interrupted', {
         operation: 'fork run',
         subject: entries.get(sha256)!,

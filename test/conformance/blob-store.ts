@@ -54,7 +54,9 @@ export function blobStoreConformance(name: string, makeFixture: () => Promise<Bl
     it('does not know what nobody put, nor what is no hash', async () => {
       const store = fixture.open();
       for (const name of ['ab'.repeat(32), '', '../../etc/passwd', `${'ab'.repeat(31)}/x`, 'AB'.repeat(32)])
-        expect(await store.get(name)).toBeUndefined();
+        expect([await store.get(name), await store.renew(name)]).toEqual([undefined, false]);
+      const sha256 = await store.put(text('known'));
+      expect(await fixture.open().renew(sha256)).toBe(true);
     });
 
     it('says that bytes are damaged instead of giving them, and takes them anew', async () => {

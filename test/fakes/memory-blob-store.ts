@@ -21,4 +21,8 @@ export class MemoryBlobStore implements BlobStore {
     if (createHash('sha256').update(bytes).digest('hex') === sha256) return Uint8Array.from(bytes);
     throw new EdgeError('log.damaged', { operation: 'get blob', subject: sha256 });
   }
+
+  async renew(sha256: string): Promise<boolean> {
+    return this.held.has(sha256);
+  }
 }

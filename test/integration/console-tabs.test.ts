@@ -92,6 +92,34 @@ it('who looks elsewhere asks nothing, and finds all that came meanwhile', async 
   expect(told.map((text) => /phase=(\w+)/.exec(text)![1])).toEqual(['p3', 'p2', 'p1']);
 });
 
+it('who looks elsewhere for long finds what is, and not all that was', async () => {
+  const page = await openTab();
+  const events = page.locator('#events li');
+  rig.logs.runtime.append(phase(1));
+  await events.first().waitFor();
+  await look(page, false);
+  for (const n of [2, 3]) rig.logs.runtime.append(phase(n));
+  await page.evaluate('{ const now = Date.now; Date.now = () => now() + 61_000; }');
+  const held: (() => Promise<void>)[] = [];
+  let holds = true;
+  await page.route('**/v1/status', (one) => (holds ? void held.push(() => one.continue()) : one.continue()));
+  const asked = page.waitForRequest(/\/v1\/events/);
+  await look(page, true);
+  const [link, pose] = [page.locator('#link'), page.locator('#pose')];
+  expect(await link.innerText()).toBe('as last seen; asking the daemon');
+  expect(await pose.getAttribute('class')).toContain('old');
+  expect((await asked).headers()['last-event-id']).toBeUndefined();
+  await (await asked).response();
+  rig.logs.runtime.append(phase(4));
+  await events.filter({ hasText: 'phase=p4' }).waitFor();
+  const told = (await events.allInnerTexts()).map((text) => /phase=(\w+)/.exec(text)?.[1] ?? text);
+  expect(told).toEqual(['p4', expect.stringContaining('nobody looked'), 'p1']);
+  holds = false;
+  await held[0]!();
+  await expect.poll(() => link.innerText()).toBe('live');
+  expect(await pose.getAttribute('class')).not.toContain('old');
+});
+
 /** What a browser does with a page behind another. */
 async function look(page: Page, shown: boolean): Promise<void> {
   await page.evaluate(`(() => {

@@ -87,6 +87,7 @@ describe('FileBlobStore', () => {
     const immutable = spawnSync('chattr', ['+i', path]).status === 0;
     try {
       expect(await store.put(new Uint8Array([7]))).toBe(sha256);
+      expect(await store.renew(sha256)).toBe(true);
       if (immutable) {
         expect(await store.trim(rules(0))).toMatchObject({ removed: 0, failed: 1, left: 1 });
         expect(readdirSync(join(dataDir, 'blobs', sha256.slice(0, 2)))).toEqual([sha256]);
@@ -121,8 +122,9 @@ describe('FileBlobStore', () => {
       expect(await left()).toEqual([false, false, true, true, true]);
     });
 
-    it('counts a blob that is put again as new', async () => {
-      await store.put(of(0));
+    it.each(['put', 'renewed'])('counts a blob that is %s again as new', async (how) => {
+      if (how === 'put') await store.put(of(0));
+      else expect(await store.renew(puts[0]!)).toBe(true);
       await store.trim(rules(3_000));
       expect(await left()).toEqual([true, false, false, true, true]);
       // And one that was removed is simply there again.
@@ -157,6 +159,15 @@ describe('FileBlobStore', () => {
       const again = puts.map((_, n) => store.put(of(n)));
       await Promise.all([...trims, ...again]);
       expect(await left()).toEqual([true, true, true, true, true]);
+    });
+
+    it('says of none that it is there which it removes meanwhile', async () => {
+      const since = Date.now();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const trims = Array.from({ length: 20 }, () => store.trim(rules(0, { spareFromMs: since })));
+      const renewed = await Promise.all(puts.map((sha256) => store.renew(sha256)));
+      await Promise.all(trims);
+      expect(await left()).toEqual(renewed);
     });
 
     it('ends when it is told to, and leaves alone what is no blob', async () => {

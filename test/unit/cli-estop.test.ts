@@ -29,15 +29,19 @@ const file = () => join(dataDir, 'estop');
 /** A person at the command line, whose data directory and idea of the port are these. */
 function person(port: number, env: Record<string, string> = {}) {
   const told: string[] = [];
+  const results: unknown[] = [];
   const settings = loadSettings(join(folder, 'robot.toml'), {
     ...{ AURAISON_API_PORT: String(port), AURAISON_DAEMON_DATA_DIR: dataDir },
   });
   const out = {
-    result: (_: unknown, text: () => string) => void told.push(text()),
+    result: (value: unknown, text: () => string) => {
+      results.push(value);
+      told.push(text());
+    },
     note: (text: string) => void told.push(text),
   };
   const context = { settings, out, api: apiClient(settings, env) } as unknown as CommandContext;
-  return { context, told };
+  return { context, told, results };
 }
 
 beforeEach(() => writeFileSync(join(folder, 'robot.toml'), ''));
@@ -93,22 +97,37 @@ describe('auraison estop', () => {
 
   it('goes by the file where the daemon of this directory does not answer', async () => {
     held();
-    const { context, told } = person(await nobodysPort());
+    const { context, told, results } = person(await nobodysPort());
     expect(await engage(context, 'a child')).toBe(0);
+    expect(results.at(-1)).toEqual({ engaged: true, file: file(), daemon: true });
     expect(told.at(-1)).toContain(`engaged by the file ${file()}`);
     expect(told.at(-1)).not.toContain('no daemon');
   });
 
   it.each([undefined, 'bag import'])(
-    'leaves word for the next daemon where none runs, and says that none does (held by %s)',
+    'leaves word for the next daemon where none is found, and does not say that anything stopped (held by %s)',
     async (work) => {
       if (work !== undefined) held(work);
-      const { context, told } = person(await nobodysPort());
-      expect(await engage(context, 'a child')).toBe(0);
+      const { context, told, results } = person(await nobodysPort());
+      expect(await engage(context, 'a child')).toBe(1);
+      expect(results).toEqual([{ engaged: false, file: file(), daemon: false }]);
       expect(readFileSync(file(), 'utf8')).toBe('a child\n');
-      expect(told.at(-1)).toContain(`no daemon runs with ${dataDir}`);
-      expect(told.at(-1)).toContain(file());
+      expect(told.at(-1)).toContain(`NOT stopped: no daemon runs with ${dataDir}`);
+      for (const way of [file(), 'button', 'sudo', '--data-dir']) expect(told.at(-1)).toContain(way);
       expect(told.at(-1)).not.toContain('it holds');
+    },
+  );
+
+  it.each(['EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH'])(
+    'leaves word also where the interface of the daemon is down: %s',
+    async (code) => {
+      const { context } = person(7601);
+      const cause = Object.assign(new TypeError('fetch failed'), { cause: { code } });
+      const fault = new EdgeError('cell.unavailable', { operation: 'POST', subject: 'api', cause });
+      const api = { url: 'http://10.0.0.7:7601', post: () => Promise.reject(fault) };
+      const cut = { ...context, api: { ...api, get: api.post } } as unknown as CommandContext;
+      expect(await engage(cut, 'a child')).toBe(1);
+      expect(readFileSync(file(), 'utf8')).toBe('a child\n');
     },
   );
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiClient } from '../../cli/api-client.ts';
 import { follow } from '../../cli/commands/events.ts';
 import { type AgentEvent, EdgeError, type ErrorCode } from '../../contract/index.ts';
@@ -39,6 +39,20 @@ describe('auraison events --follow', () => {
       expect(await followed('', undefined, answering([fault(code)]))).toMatchObject({ error: { code } });
     },
   );
+
+  it.each([
+    [500, '<html>oops</html>'],
+    [404, 'page not found'],
+    [403, '{"code":"blocked"}'],
+    [500, JSON.stringify(new EdgeError('internal.fault', { operation: 'GET', subject: 'r1' }).toBody())],
+  ])('goes on after a %s that is no refusal of the daemon: %s', async (status, body) => {
+    const refusal = new EdgeError('policy.denied', { operation: 'GET', subject: 'events' }).toBody();
+    const answers = [new Response(body, { status }), Response.json(refusal, { status: 403 })];
+    vi.stubGlobal('fetch', async () => answers.shift());
+    const { notes, error } = await followed('').finally(() => vi.unstubAllGlobals());
+    expect(notes).toHaveLength(1);
+    expect(error).toMatchObject({ code: 'policy.denied' });
+  });
 
   it('waits for a daemon that is away, late or full, and goes on where a stream broke off', async () => {
     const pieces = [`id: v1.1.0.0.0\ndata: ${event('p1')}\n\nid: v1.2.0.0.0\n`];

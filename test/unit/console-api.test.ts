@@ -38,6 +38,19 @@ describe('what a page asks', () => {
     expect(asked[1]).not.toHaveProperty('answerMs');
   });
 
+  it('says where it goes on when its turn has come, not when it began to wait for that', async () => {
+    answer(({ method, signal }) => (method === 'POST' ? stopped.promise : deaf({ signal } as Asked)));
+    const stopped = Promise.withResolvers<object>();
+    const stopping = callFirst('/v1/estop');
+    let at = 'old';
+    const reading = call('/v1/events', { headers: () => ({ 'last-event-id': at }) });
+    at = 'new';
+    answer(async () => ({ ok: true, status: 200 }));
+    stopped.resolve({ ok: true, status: 200 });
+    await Promise.all([stopping, reading]);
+    expect(asked.at(-1)!.headers).toEqual({ 'last-event-id': 'new', authorization: 'Bearer token' });
+  });
+
   it('makes way for a stop, and is asked again after it', async () => {
     answer(({ method, signal }) => (method === 'POST' ? stopped.promise : deaf({ signal } as Asked)));
     const stopped = Promise.withResolvers<object>();

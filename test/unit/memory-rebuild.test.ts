@@ -16,6 +16,7 @@ const { memory } = METHODS;
 let dataDir: string;
 let cell: MemoryCell;
 let fault: EdgeError | undefined;
+let lake: DuckLakeLake;
 const bus = new FakeBus(clock);
 const runs = async () => {
   const asked = bus.request<{ rows: unknown[][] }>(
@@ -44,7 +45,8 @@ beforeEach(async () => {
     openLake: async (anew) => {
       if (fault && !anew) throw fault;
       fault = undefined;
-      return DuckLakeLake.open(options, anew);
+      lake = await DuckLakeLake.open(options, anew);
+      return lake;
     },
     openReader: (name) => (name === 'runtime' ? runtime : none).reader(),
     openSegment: async function* () {},
@@ -63,4 +65,29 @@ it('is rebuilt when it is asked for, also where the lake cannot be opened', asyn
   expect(await runs()).toBe(1);
   await bus.request('memory', memory.rebuild, {}, 9_000);
   expect(await runs()).toBe(1);
+});
+
+it('is dropped once, however often it is asked for before it is filled; and again when that is over', async () => {
+  await cell.start();
+  await bus.request('memory', memory.sync, {}, 9_000);
+  const under = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const rebuild = lake.rebuild.bind(lake);
+  let dropped = 0;
+  lake.rebuild = async (of) => {
+    dropped += 1;
+    under.resolve();
+    await goOn.promise;
+    await rebuild(of);
+  };
+  const ask = () => bus.request('memory', memory.rebuild, {}, 9_000);
+  const first = ask();
+  await under.promise;
+  const again = ask();
+  goOn.resolve();
+  expect(await again).toEqual(await first);
+  await bus.request('memory', memory.sync, {}, 9_000);
+  expect([dropped, await runs()]).toEqual([1, 1]);
+  await ask();
+  expect([dropped, await runs()]).toEqual([2, 1]);
 });

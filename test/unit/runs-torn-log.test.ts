@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { EdgeError, type NewEvent, type RunContext } from '../../contract/index.ts';
 import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { ScriptedModel } from '../fakes/scripted-model.ts';
 import { agentApp } from '../support/agent-app.ts';
 import { rigOf } from '../support/agent-rig.ts';
-import { PERSON, type RuntimeRig } from '../support/runtime-rig.ts';
+import { drive, planRig } from '../support/plan-rig.ts';
+import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { flowApp, oneState } from '../support/test-apps.ts';
 
 const ASK = {
   ...{ messages: [{ role: 'user' as const, text: 'go' }], maxTokens: 10, temperature: 0 },
@@ -50,15 +53,17 @@ describe('a run whose log refused what nobody waited for', () => {
   });
 });
 
-/** The log of this rig refuses the first append with an event of this kind, and takes everything else. */
-function refusesOnce(rig: RuntimeRig, kind: NewEvent['kind']): void {
+/** The log of this rig refuses the first appends with the end of a call (of this tool), and takes everything else. */
+function refuses(rig: RuntimeRig, faults: EdgeError[] = [FULL], tool?: string): void {
   const { log } = rig.context;
   const append = log.append.bind(log);
-  let refused = false;
+  const left = [...faults];
+  const isEnd = (event: NewEvent) =>
+    event.kind === 'tool.returned' && (tool === undefined || event.payload.tool === tool);
   log.append = async (events) => {
-    if (refused || !events.some((event) => event.kind === kind)) return await append(events);
-    refused = true;
-    throw FULL;
+    const fault = events.some(isEnd) ? left.shift() : undefined;
+    if (fault) throw fault;
+    return await append(events);
   };
 }
 
@@ -70,7 +75,7 @@ describe('a run whose log refused the end of one call', () => {
 
   it('has not failed by that: it goes on when the log takes events again, and no call is without its end', async () => {
     const rig = rigOf({ agent: works });
-    refusesOnce(rig, 'tool.returned');
+    refuses(rig);
     await rig.cell.start();
     await rig.cell.submit({ type: 'agent/go' }, PERSON);
     await rig.finished();
@@ -83,9 +88,51 @@ describe('a run whose log refused the end of one call', () => {
     expect(rig.reports.join()).toMatch(/could not be written to its end.*disk full/);
   });
 
+  it('has not failed by that either where it lived with a refusal of another kind before', async () => {
+    const full = new EdgeError('cell.overloaded', { operation: 'log.append', subject: 'test' });
+    const stubborn = async (context: RunContext) => {
+      if (context.attempt === 1)
+        await context.robot.maneuver({ kind: 'wait', durationMs: 4 }).catch(() => {});
+      return await works(context);
+    };
+    const rig = rigOf({ agent: stubborn });
+    refuses(rig, [full, FULL]);
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'agent/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.finished').map(({ payload }) => payload)).toMatchObject([
+      { status: 'succeeded', reason: 'attempt 2: reached' },
+    ]);
+  });
+
+  it('is a flow that does not take its way for errors by that, and goes on where it was', async () => {
+    const flow = oneState(async ({ robot }) => {
+      const { outcome } = await robot.maneuver({ kind: 'wait', durationMs: 5 });
+      return { event: 'ok', reason: outcome };
+    });
+    const rig = new RuntimeRig({ apps: [flowApp('one', flow)], robot: new FakeRobot({ cells: 4 }) });
+    refuses(rig);
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'one/go' }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.started').map(({ payload }) => payload.attempt)).toEqual([1, 2]);
+    expect(rig.of('run.phase').map(({ payload }) => payload.phase)).toEqual(['work', 'done']);
+    expect(rig.of('run.finished')[0]!.payload.status).toBe('succeeded');
+  });
+
+  it('is a plan that has not failed in its step by that', async () => {
+    const rig = planRig(() => [drive(0.1)]);
+    refuses(rig, [FULL], 'robot.maneuver');
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'plan', params: { goal: 'go' } }, PERSON);
+    await rig.finished();
+    expect(rig.of('run.started').map(({ payload }) => payload.attempt)).toEqual([1, 2]);
+    expect(rig.of('run.finished')[0]!.payload).toMatchObject({ status: 'succeeded', summary: { done: 1 } });
+  });
+
   it('is settled by the rule of its application where that does not resume', async () => {
     const rig = rigOf({ agent: works }, { apps: [agentApp('agent', { afterCut: 'fail' })] });
-    refusesOnce(rig, 'tool.returned');
+    refuses(rig);
     await rig.cell.start();
     await rig.cell.submit({ type: 'agent/go' }, PERSON);
     await rig.finished();
@@ -95,7 +142,7 @@ describe('a run whose log refused the end of one call', () => {
 
   it('ends when somebody ends it meanwhile, and the call has its end', async () => {
     const rig = rigOf({ agent: works });
-    refusesOnce(rig, 'tool.returned');
+    refuses(rig);
     await rig.cell.start();
     const { run } = await rig.cell.submit({ type: 'agent/go' }, PERSON);
     await rig.until(() => rig.cell.status().load?.unwritten !== undefined, 'a refused attempt');

@@ -1,5 +1,6 @@
 import { EdgeError, pause, type RunContext, type WorldFacts } from '../../../contract/index.ts';
 import type { PlanStep } from '../../../contract/plan.ts';
+import { isRefusalOfLog } from '../log-refusals.ts';
 import type { StepOutcome } from './plan-moves.ts';
 import { allHold, factsOf, misses } from './predicates.ts';
 import { StepWatch, type WatchParts } from './step-watch.ts';
@@ -30,7 +31,7 @@ const TURNS = 12;
 /**
  * One step: what it is to reach may be true already; else its subgoal is called through the gate, which judges, logs
  * and bounds it; then the world is asked whether it is reached. A tool that failed while the world says that all is as
- * wanted has succeeded. Throws only where the run itself is over.
+ * wanted has succeeded. Throws only where the run itself is over, or is cut off by a log that refuses its events.
  */
 export async function runStep(
   context: RunContext,
@@ -76,7 +77,7 @@ async function called(
     const { result } = await context.toolBox.call(tool, args, { signal: watch.signal });
     return watch.late || tookTooLong(result, step) ? late(step) : missedBy(result, step);
   } catch (thrown) {
-    if (context.signal.aborted) throw thrown;
+    if (context.signal.aborted || isRefusalOfLog(thrown, context.runId)) throw thrown;
     if (watch.late) return late(step);
     const error = EdgeError.from(thrown, 'tool.failed', 'plan step', step.subgoal);
     return `${error.code}: ${error.message}`;
