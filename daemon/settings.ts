@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { EdgeError } from '../contract/core.ts';
+import { EdgeError, type Nanoseconds, toWireTime } from '../contract/core.ts';
 import { type Config, requireConfig } from './config.ts';
 import { configFileOf, dataDirOf } from './paths.ts';
 
@@ -9,13 +10,21 @@ export type Settings = {
   readonly dataDir: string;
   readonly file: string | undefined;
   /** Which start of the daemon this is; not there before it starts. */
-  readonly start?: {
-    /** Wire time. */
-    readonly ts: string;
-    /** `runs.auto_start` as it was then: a reload is no start. */
-    readonly autoStart: string;
-  };
+  readonly start?: DaemonStart;
 };
+
+export type DaemonStart = {
+  /** No other start has it: the clock of a host may begin anew at each boot. */
+  readonly name: string;
+  /** Wire time. */
+  readonly ts: string;
+  /** `runs.auto_start` as it was then: a reload is no start. */
+  readonly autoStart: string;
+};
+
+export function newStart(now: Nanoseconds, autoStart: string): DaemonStart {
+  return { name: randomBytes(8).toString('hex'), ts: toWireTime(now), autoStart };
+}
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
-import { type CellName, toWireTime } from '../../contract/core.ts';
+import type { CellName } from '../../contract/core.ts';
 import type { ToCell } from '../cell/wire.ts';
 import { cacheDirOf, socketPath } from '../paths.ts';
-import type { Settings } from '../settings.ts';
+import { newStart, type Settings } from '../settings.ts';
 import {
   type CarrierEvents,
   type CellCarrier,
@@ -62,7 +62,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
   // Cells inherit it: without the transpiler in memory each of them is half as large and up sooner.
   process.env['NODE_COMPILE_CACHE'] ??= join(cacheDirOf(process.env), 'node-compile');
   const clock = new SystemClock();
-  const start = { ts: toWireTime(clock.now()), autoStart: config.runs.auto_start };
+  const start = newStart(clock.now(), config.runs.auto_start);
   const held: { current: Settings } = { current: { ...settings, start } };
   const logger = pinoLogger(config.daemon.log_level, { robot: config.daemon.name });
   const lock = lockDataDir(dataDir, process.pid);

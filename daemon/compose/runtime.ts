@@ -91,7 +91,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   });
   const telemetry = await makeTelemetry(settings, context);
   const schedules = await makeSchedules(settings, context, runtime);
-  const autoStart = makeAutoStart(settings, context, runtime);
+  const autoStart = makeAutoStart(settings, context, runtime, apps);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
     {
@@ -152,7 +152,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
       await schedules?.start();
-      await autoStart?.start();
+      autoStart?.start();
     },
     async stop() {
       rmSync(address, { force: true });

@@ -1,6 +1,7 @@
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type AgentEvent,
+  type Application,
   type CellContext,
   EdgeError,
   type RuntimeApi,
@@ -55,9 +56,14 @@ export function makeAutoStart(
   { config, start }: Settings,
   { clock, log, report }: CellContext,
   runtime: RuntimeApi,
+  apps: readonly Application[],
 ): AutoStart | undefined {
   const type = config.runs.auto_start;
   if (type === '' || type !== start?.autoStart) return undefined;
-  const robot = config.daemon.name;
-  return new AutoStart({ type, robot, started: start.ts, clock, runtime, reader: log.reader(), report });
+  const app = apps.find(({ intents }) => intents.some((one) => one.type === type));
+  return new AutoStart({
+    ...{ type, robot: config.daemon.name, start: start.name, started: start.ts },
+    deadlineMs: app?.deadlineMs ?? Number.POSITIVE_INFINITY,
+    ...{ clock, runtime, reader: log.reader(), report },
+  });
 }

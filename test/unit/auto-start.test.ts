@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeError, type PolicyHook, toWireTime } from '../../contract/index.ts';
+import { EdgeError, type EventReader, type PolicyHook } from '../../contract/index.ts';
 import { AutoStart } from '../../daemon/runtime/schedule/auto-start.ts';
+import { newStart } from '../../daemon/settings.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { agentApp, agents, forever, type Work } from '../support/agent-app.ts';
 import { PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';
+import { uuid } from '../support/tiny-log.ts';
 
 const FULL = new EdgeError('log.failed', { operation: 'append', subject: 'disk', message: 'disk full' });
 
@@ -17,7 +19,10 @@ class Host {
   /** What the mission does in the next life of the cell. */
   work: Work = async () => ({});
   rig!: RuntimeRig;
+  /** The most rows that were read of one run at a time. */
+  rowsOfRun = 0;
   #start!: AutoStart;
+  #name = '';
   #started = '';
   #attempt = 0;
 
@@ -28,7 +33,9 @@ class Host {
   /** The daemon starts, after a power cut where one ran. */
   async daemon(): Promise<void> {
     await this.clock.advance(1_000);
-    this.#started = toWireTime(this.clock.now());
+    const { name, ts } = newStart(this.clock.now(), 'talk/go');
+    this.#name = name;
+    this.#started = ts;
     this.#attempt = 0;
     await this.#cell();
   }
@@ -42,8 +49,9 @@ class Host {
   async #cell(): Promise<void> {
     if (this.rig) await this.#start.stop();
     const { disk, clock, work } = this;
+    const { apps = [agentApp('talk')], ...more } = this.#more;
     this.rig = new RuntimeRig({
-      ...{ apps: [agentApp('talk')], robot: new FakeRobot({ cells: 4 }), disk, clock, ...this.#more },
+      ...{ apps, robot: new FakeRobot({ cells: 4 }), disk, clock, ...more },
       options: agents({ talk: work }),
     });
     const { cell, context } = this.rig;
@@ -51,16 +59,45 @@ class Host {
     await context.emit([{ kind: 'cell.started', payload: told }]);
     await cell.start();
     this.#start = new AutoStart({
-      ...{ type: 'talk/go', robot: 'robot', started: this.#started, clock, runtime: cell },
-      reader: context.log.reader(),
+      ...{ type: 'talk/go', robot: 'robot', start: this.#name, started: this.#started },
+      ...{ deadlineMs: apps[0]!.deadlineMs, clock, runtime: cell },
+      reader: this.#watched(context.log.reader()),
       report: (_level, message) => this.rig.reports.push(message),
     });
   }
 
-  /** What comes last in the start of a cell. */
+  #watched(reader: EventReader): Pick<EventReader, 'read'> {
+    return {
+      read: (after, limit, filter) => {
+        const events = reader.read(after, limit, filter);
+        if (filter?.runId !== undefined) this.rowsOfRun = Math.max(this.rowsOfRun, events.length);
+        return events;
+      },
+    };
+  }
+
+  /** What comes last in the start of a cell, which does not wait for it. */
   async send(): Promise<void> {
-    await this.#start.start();
+    this.#start.start();
     await this.passing(10_000);
+  }
+
+  /** Runs that somebody else asked for and that are over. */
+  async others(count: number): Promise<void> {
+    const { context } = this.rig;
+    for (let n = 1; n <= count; n++) {
+      const intent = {
+        ...{ intent_id: uuid(50_000 + n), type: 'talk/go', params: {} },
+        ...{ policy_ctx: PERSON, targets: [], priority: 5 },
+      };
+      const queued = { intent_id: intent.intent_id, app: 'talk', harness: 'pi' } as const;
+      const finished = { status: 'succeeded', reason: 'done', summary: {} } as const;
+      await context.emit([
+        { kind: 'intent.accepted', run_id: uuid(n), payload: { app: 'talk', intent } },
+        { kind: 'run.queued', run_id: uuid(n), payload: queued },
+        { kind: 'run.finished', run_id: uuid(n), payload: finished },
+      ]);
+    }
   }
 
   async passing(ms: number): Promise<void> {
@@ -197,5 +234,79 @@ describe('runs.auto_start', () => {
     await host.passing(10_000);
     await cancelled;
     expect(host.missions).toEqual(['cancelled']);
+  });
+
+  it('has a name that no other start has, whatever the clock shows', async () => {
+    const host = new Host();
+    const boot = host.clock.now();
+    for (let starts = 0; starts < 2; starts++) {
+      host.clock.jumpWall(boot - host.clock.now());
+      await host.daemon();
+      await host.send();
+    }
+    expect(host.missions).toEqual(['succeeded', 'succeeded']);
+  });
+
+  it('looks through what ended since the start page by page, and reads one row of each run', async () => {
+    const host = new Host();
+    await host.daemon();
+    await host.others(450);
+    await host.restart();
+    await host.send();
+    // The heart has to beat between two pages.
+    expect(host.missions).toEqual([]);
+    for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve));
+    await host.passing(1_000);
+    expect(host.missions).toEqual(['succeeded']);
+    expect(host.rowsOfRun).toBe(1);
+  });
+
+  it('begins none after the time of a mission that went on has run out, such as one that a person paused', async () => {
+    const host = new Host({ apps: [agentApp('talk', { deadlineMs: 60_000 })] });
+    host.work = forever;
+    await host.daemon();
+    await host.send();
+    const { run_id } = host.rig.of('intent.accepted')[0]!;
+    await host.rig.cell.control.pause(run_id!, 'somebody is at the robot');
+    await host.daemon();
+    await host.send();
+    expect(host.missions).toEqual(['paused']);
+    await host.passing(60_000);
+    expect(host.missions).toEqual(['failed']);
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual(['failed']);
+  });
+
+  it('stays denied until the next start of the daemon, although its cell starts anew and policies allow it', async () => {
+    let decision: 'allow' | 'deny' = 'deny';
+    const host = new Host({ hooks: [{ name: 'night', decide: async () => ({ decision, reason: '' }) }] });
+    await host.daemon();
+    await host.send();
+    decision = 'allow';
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual([]);
+    await host.daemon();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded']);
+  });
+
+  it('is sent although it was refused for now, or what somebody else asked for was denied', async () => {
+    const host = new Host();
+    await host.daemon();
+    const error = (code: 'cell.unavailable' | 'policy.denied') =>
+      new EdgeError(code, { operation: 'submit', subject: 'talk/go' }).toBody();
+    const judged = { hook: 'cedar', point: 'intent', subject: 'talk/go', decision: 'deny' } as const;
+    const request = { principal: { tenant: 'lab', id: 'ada', origin: 'cli' } };
+    await host.rig.context.emit([
+      { kind: 'intent.refused', payload: { type: 'talk/go', error: error('cell.unavailable') } },
+      { kind: 'policy.decided', payload: { ...judged, reason: '', duration_us: 1, request } },
+      { kind: 'intent.refused', payload: { type: 'talk/go', error: error('policy.denied') } },
+      { kind: 'intent.refused', payload: { type: 'talk/else', error: error('policy.denied') } },
+    ]);
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded']);
   });
 });

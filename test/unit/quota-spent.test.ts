@@ -43,6 +43,9 @@ class Lives {
   async start(): Promise<void> {
     this.#disk.writer = undefined;
     this.#log = new MemoryEventLog({ cell: 'runtime', clock: this.clock, disk: this.#disk });
+    // As the host of the cell does, before anything is read.
+    const told = { pid: 1, attempt: 0, reason: 'start', version: '1' };
+    await this.#log.append([{ kind: 'cell.started', payload: told }]);
     const time = new LatestTime(this.clock);
     this.#book = new QuotaBook(this.#rules, time, () => 'lab');
     const governance = quotaGovernance(this.clock, time, this.#book);
@@ -319,5 +322,64 @@ describe('quotas after a clock that was in the future', () => {
       { used: 2, left: 1, renews: '2026-05-07T00:00:00.000Z' },
       { used: 6, left: 94 },
     ]);
+  });
+});
+
+describe('quotas of a host that boots with the clock of its image', () => {
+  const IMAGE = at('2024-03-01T00:00:00Z');
+
+  /** Three runs a day for twenty days; then it is past ten in the morning of the last. */
+  async function used(): Promise<Lives> {
+    const lives = new Lives('2026-05-01T10:00:00Z', [ruled('runs', 'day', 10)]);
+    for (let day = 0; day < 20; day++) {
+      if (day > 0) await lives.clock.advance(24 * HOUR);
+      await lives.start();
+      for (let run = 0; run < 3; run++) await lives.emit(accepted(10 + 3 * day + run));
+    }
+    return lives;
+  }
+
+  it.each([
+    ['once', 1],
+    ['again and again', 4],
+  ])('%s count as before, also when it is set', async (_how, boots) => {
+    const lives = await used();
+    const right = lives.clock.now();
+    for (let boot = 0; boot < boots; boot++) {
+      lives.clock.jumpWall(IMAGE - lives.clock.now());
+      await lives.start();
+      expect(lives.quotas()).toEqual([{ used: 3, left: 7, renews: '2026-05-21T00:00:00.000Z' }]);
+      await lives.clock.advance(MINUTE);
+    }
+    lives.clock.jumpWall(right - lives.clock.now());
+    expect(lives.quotas()).toMatchObject([{ used: 3, left: 7 }]);
+  });
+
+  it('renew by the time that it was up, where nobody ever sets it', async () => {
+    const lives = await used();
+    const found: number[] = [];
+    for (let boot = 0; boot < 7; boot++) {
+      lives.clock.jumpWall(IMAGE - lives.clock.now());
+      await lives.start();
+      found.push(lives.quotas()[0]!.used);
+      for (let run = 0; run < 3; run++) await lives.emit(accepted(100 + 3 * boot + run));
+      await lives.clock.advance(8 * HOUR);
+      await lives.emit({ kind: 'cell.stopped', payload: { reason: 'off' } });
+    }
+    expect(found).toEqual([3, 6, 0, 3, 6, 0, 3]);
+  });
+
+  it('find what was spent on both sides of a boot of today', async () => {
+    for (let boots = 1; boots <= 12; boots++) {
+      const lives = await used();
+      const right = lives.clock.now();
+      lives.clock.jumpWall(IMAGE - lives.clock.now());
+      for (let boot = 0; boot < boots; boot++) await lives.start();
+      await lives.emit(accepted(80));
+      lives.clock.jumpWall(right - lives.clock.now());
+      await lives.emit(accepted(81));
+      await lives.start();
+      expect(lives.quotas()).toMatchObject([{ used: 5, left: 5 }]);
+    }
   });
 });

@@ -53,8 +53,7 @@ export class GrantBook {
   }
 
   load(reader: EventReader): void {
-    const last = reader.read(reader.lastSeq() - 1, 1)[0];
-    if (last) this.#parts.time.notBefore(fromWireTime(last.ts));
+    this.#parts.time.notBeforeLog(reader);
     for (let cursor = 0; ; ) {
       const events = reader.read(cursor, 1_000, { kinds: ['grant.state'] });
       if (events.length === 0) break;

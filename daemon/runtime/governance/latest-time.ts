@@ -1,4 +1,23 @@
-import { type Clock, type Nanoseconds, toMs } from '../../../contract/index.ts';
+import {
+  type AgentEvent,
+  type Clock,
+  type EventReader,
+  fromWireTime,
+  type Nanoseconds,
+  toMs,
+} from '../../../contract/index.ts';
+
+const READ_BATCH = 1_000;
+/** Before this software was. A host without a battery boots with the clock of its image, until somebody sets it. */
+const SET_SINCE = BigInt(Date.UTC(2025, 0, 1)) * 1_000_000n;
+
+/** More than this on a clock that nobody had set is a step of it, nanoseconds: a month. */
+const STEP = 31n * 86_400_000_000_000n;
+
+/** Whether a clock that shows this may have been set. */
+export function mayBeSet(moment: Nanoseconds): boolean {
+  return moment >= SET_SINCE;
+}
 
 /**
  * The later of what the wall clock shows and what it must show since a moment that is known, by the clock that never
@@ -15,7 +34,38 @@ export class LatestTime {
     this.#at = clock.monotonicMs();
   }
 
-  /** A moment that has certainly passed: of the last event in the log. */
+  /**
+   * What the log knew before this process wrote into it: the start of the cell is in there by now, and shows only what
+   * this clock shows. Of starts whose clock was never set counts how long they were, where one before was set.
+   */
+  notBeforeLog(reader: EventReader): void {
+    const starts: AgentEvent[] = [];
+    for (let cursor = 0; ; cursor = starts.at(-1)!.seq) {
+      const events = reader.read(cursor, READ_BATCH, { kinds: ['cell.started'] });
+      if (events.length === 0) break;
+      starts.push(...events);
+    }
+    const momentAt = (seq: number) => {
+      const event = seq > 0 ? reader.read(seq - 1, 1)[0] : undefined;
+      return event && fromWireTime(event.ts);
+    };
+    const newest = momentAt((starts.at(-1)?.seq ?? reader.lastSeq() + 1) - 1);
+    if (newest === undefined) return;
+    this.notBefore(newest);
+    let passed = 0n;
+    for (let index = starts.length - 1; index >= 0; index--) {
+      const end = momentAt(starts[index]!.seq - 1);
+      if (end === undefined) return;
+      if (mayBeSet(end)) {
+        this.notBefore(end + passed);
+        return;
+      }
+      const begun = starts[index - 1];
+      if (begun) passed += between(fromWireTime(begun.ts), end);
+    }
+  }
+
+  /** A moment that has certainly passed. */
   notBefore(moment: Nanoseconds): void {
     if (moment <= this.now()) return;
     this.#floor = moment;
@@ -40,4 +90,21 @@ export class LatestTime {
   monotonicMs(): number {
     return this.#clock.monotonicMs();
   }
+}
+
+/** When events of a log were, milliseconds, asked in their order: while no clock was set time passed all the same. */
+export function dating(): (event: AgentEvent) => number {
+  let moment = 0n;
+  let shown = 0n;
+  return ({ ts }) => {
+    const now = fromWireTime(ts);
+    if (mayBeSet(now) || !mayBeSet(moment)) moment = now;
+    else moment += between(shown, now);
+    shown = now;
+    return toMs(moment);
+  };
+}
+
+function between(from: Nanoseconds, to: Nanoseconds): Nanoseconds {
+  return to > from && to - from < STEP ? to - from : 0n;
 }

@@ -13,7 +13,7 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 import { motionDeadlineMs } from '../robot-tools.ts';
-import type { LatestTime } from './latest-time.ts';
+import { dating, type LatestTime, mayBeSet } from './latest-time.ts';
 import { MOTION_KINDS, OpenMotions } from './open-motions.ts';
 
 const WINDOW_MS: Readonly<Record<QuotaWindow, number>> = {
@@ -29,6 +29,8 @@ const KINDS: readonly EventKind[] = [
   'segment.sealed',
   ...MOTION_KINDS,
 ];
+/** Between its starts and stops it shows how much time passed on a clock that nobody had set. */
+const PAST_KINDS: readonly EventKind[] = [...KINDS, 'cell.started', 'cell.stopped'];
 const READ_BATCH = 1_000;
 /** How long an intent may take from its decision into the log where nobody tells of its end, milliseconds. */
 const INTENT_RESERVED_MS = 300_000;
@@ -94,10 +96,13 @@ export class QuotaBook implements Budget {
     const since = Number.isFinite(longest) ? Math.floor(this.#time.ms() / longest) * longest : 0;
     const before = since === 0 ? 0 : firstSince(reader, since) - 1;
     await this.#findMotions(reader, since, before);
-    const read = await readOn(reader, before, KINDS, (events) => {
+    const dated = dating();
+    // The last whose clock was set stands right before: what follows counts from there.
+    for (const event of before === 0 ? [] : reader.read(before - 1, 1)) dated(event);
+    const read = await readOn(reader, before, PAST_KINDS, (events) => {
       const now = this.#time.ms();
       for (const event of events) {
-        const ms = toMs(fromWireTime(event.ts));
+        const ms = dated(event);
         this.#fold(event, ms > now ? undefined : ms);
       }
     });
@@ -324,14 +329,19 @@ async function readOn(
   return at;
 }
 
-/** The sequence of the first event at or after a time, milliseconds; the log is in order, but for stepping clocks. */
+/**
+ * The sequence of the first event at or after a time, milliseconds, or of one before it; the log is in order, but for
+ * stepping clocks. What a clock wrote that nobody had set says nothing of what stands before it; what stands right
+ * before the one that is found was written by one that was set.
+ */
 function firstSince(reader: EventReader, ms: number): number {
   let low = 1;
   let high = reader.lastSeq() + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const event = reader.read(middle - 1, 1)[0];
-    if (event && toMs(fromWireTime(event.ts)) < ms) low = middle + 1;
+    const moment = event && fromWireTime(event.ts);
+    if (moment !== undefined && mayBeSet(moment) && toMs(moment) < ms) low = middle + 1;
     else high = middle;
   }
   return low;

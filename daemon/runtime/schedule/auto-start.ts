@@ -1,31 +1,17 @@
-import {
-  type AgentEvent,
-  type Clock,
-  EdgeError,
-  type EventReader,
-  fromWireTime,
-  type RunDetails,
-  type RuntimeApi,
-  type Timer,
-} from '../../../contract/core.ts';
-import { isOf, UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
+import { type Clock, EdgeError, type RuntimeApi, type Timer } from '../../../contract/core.ts';
+import { StartRecord, type StartRecordParts } from './start-record.ts';
+import { UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
 
-export type AutoStartParts = {
-  /** Type of the intent. */
-  readonly type: string;
-  readonly robot: string;
-  /** When the daemon started, as wire time: the name of this start. */
-  readonly started: string;
+export type AutoStartParts = StartRecordParts & {
+  /** The name of this start. */
+  readonly start: string;
   readonly clock: Clock;
-  readonly runtime: Pick<RuntimeApi, 'submit' | 'run' | 'runs'>;
-  /** Of the log of this cell; it is closed with the log. */
-  readonly reader: Pick<EventReader, 'read'>;
+  readonly runtime: Pick<RuntimeApi, 'submit' | 'runs'>;
   report(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>>): void;
 };
 
 /** Between two looks at a run that may stand for the one of this start, and between two tries, milliseconds. */
 const AGAIN_MS = 3_000;
-const READ_BATCH = 1_000;
 
 /**
  * Gives the robot one intent at each start of the daemon (`runs.auto_start`). A run of an earlier start that goes on
@@ -34,8 +20,7 @@ const READ_BATCH = 1_000;
  */
 export class AutoStart {
   readonly #parts: AutoStartParts;
-  /** Runs of earlier starts that were not over at this one; undefined: nobody has looked yet. */
-  #earlier: Set<string> | undefined;
+  readonly #record: StartRecord;
   #timer: Timer | undefined;
   #stopped = false;
   #told = false;
@@ -43,11 +28,12 @@ export class AutoStart {
 
   constructor(parts: AutoStartParts) {
     this.#parts = parts;
+    this.#record = new StartRecord(parts);
   }
 
-  /** After the runtime is up. Settles after the first try; never rejects. */
-  start(): Promise<void> {
-    return this.#wake();
+  /** After the runtime is up, which does not wait: there may be much to look through. */
+  start(): void {
+    this.#wake();
   }
 
   async stop(): Promise<void> {
@@ -56,27 +42,25 @@ export class AutoStart {
     await this.#looking;
   }
 
-  #wake(): Promise<void> {
+  #wake(): void {
     this.#looking = this.#look();
-    return this.#looking;
   }
 
+  /** Never rejects. */
   async #look(): Promise<void> {
     if (this.#stopped || (await this.#settled()) || this.#stopped) return;
-    this.#timer = this.#parts.clock.after(AGAIN_MS, () => void this.#wake());
+    this.#timer = this.#parts.clock.after(AGAIN_MS, () => this.#wake());
   }
 
   /** Whether this start has its run, or will have none. Never rejects. */
   async #settled(): Promise<boolean> {
-    const { type, robot, started, runtime, report } = this.#parts;
+    const { type, robot, start, runtime, report } = this.#parts;
     try {
-      this.#earlier ??= new Set(this.#endedSinceStart());
-      const open = unfinishedRuns(runtime, robot).filter(({ intent }) => intent.type === type);
-      for (const { run } of open) this.#earlier.add(run.run_id);
-      if (open.length > 0) return false;
-      if ([...this.#earlier].some((runId) => !wasCutOff(runtime.run(runId)))) return true;
+      // Before the log is read: what is over by now, it tells.
+      if (unfinishedRuns(runtime, robot).some(({ intent }) => intent.type === type)) return false;
+      if ((await this.#record.isSettled(() => this.#stopped)) || this.#stopped) return true;
       await runtime.submit(
-        { type, idempotency_key: `start ${started}` },
+        { type, idempotency_key: `start ${start}` },
         { tenant: 'local', principal: robot, roles: ['operator'], origin: 'schedule' },
       );
       return true;
@@ -89,43 +73,4 @@ export class AutoStart {
       return isFinal;
     }
   }
-
-  /** Runs of ours that ended since the daemon started, before anybody looked here: perhaps in an earlier process. */
-  *#endedSinceStart(): Generator<string> {
-    const { type, robot, runtime } = this.#parts;
-    const since = this.#startedAt();
-    if (since === undefined) return;
-    for (const event of this.#events('run.finished', since)) {
-      if (event.run_id === undefined) continue;
-      const { intent } = runtime.run(event.run_id);
-      if (intent.type === type && isOf(intent.policy_ctx, robot)) yield event.run_id;
-    }
-  }
-
-  /** Where the log stood when the daemon started: its starts of this cell are counted from 0. */
-  #startedAt(): number | undefined {
-    const started = fromWireTime(this.#parts.started);
-    let first: AgentEvent<'cell.started'> | undefined;
-    for (const event of [...this.#events('cell.started', 0)].reverse()) {
-      const isEarlier = event.payload.attempt >= (first?.payload.attempt ?? Infinity);
-      if (first && (isEarlier || fromWireTime(event.ts) < started)) break;
-      first = event;
-    }
-    return first?.seq;
-  }
-
-  *#events<K extends 'cell.started' | 'run.finished'>(kind: K, after: number): Generator<AgentEvent<K>> {
-    for (let cursor = after; ; ) {
-      const events = this.#parts.reader.read(cursor, READ_BATCH, { kinds: [kind] }) as AgentEvent<K>[];
-      if (events.length === 0) return;
-      yield* events;
-      cursor = events.at(-1)!.seq;
-    }
-  }
-}
-
-/** It did not come to an end of its own: it could not go on after a cut, or its time ran out meanwhile. */
-function wasCutOff({ run, error }: RunDetails): boolean {
-  if (error?.code === 'deadline.exceeded') return error.subject === run.run_id;
-  return error?.code === 'run.interrupted' || error?.code === 'intent.expired';
 }
