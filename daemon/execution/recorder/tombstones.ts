@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { EdgeError, type EventPayload } from '../../../contract/index.ts';
+import { EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
 import { hasCome } from './arrival-order.ts';
 import { BagFolder, factsOf, readSummary } from './bag-folder.ts';
