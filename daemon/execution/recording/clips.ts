@@ -119,7 +119,10 @@ export class Clips {
   async list(): Promise<ClipInfo[]> {
     const whole = (await readClips(this.#options.dataDir)).map(viewOf);
     whole.sort((a, b) => (a.clip_id < b.clip_id ? -1 : 1));
-    return [...whole, ...[...this.#pending.values()].map(({ info }) => info)];
+    const isWhole = new Set(whole.map(({ clip_id }) => clip_id));
+    // One that is whole is pending until it is told as well.
+    const pending = [...this.#pending.values()].filter(({ info }) => !isWhole.has(info.clip_id));
+    return [...whole, ...pending.map(({ info }) => info)];
   }
 
   /**
