@@ -117,12 +117,12 @@ export class Clips {
 
   /** Newest last; those that are still recorded at the end. */
   async list(): Promise<ClipInfo[]> {
+    // Looked at first: what becomes whole meanwhile is not missed.
+    const waiting = [...this.#pending.values()].map(({ info }) => info);
     const whole = (await readClips(this.#options.dataDir)).map(viewOf);
     whole.sort((a, b) => (a.clip_id < b.clip_id ? -1 : 1));
     const isWhole = new Set(whole.map(({ clip_id }) => clip_id));
-    // One that is whole is pending until it is told as well.
-    const pending = [...this.#pending.values()].filter(({ info }) => !isWhole.has(info.clip_id));
-    return [...whole, ...pending.map(({ info }) => info)];
+    return [...whole, ...waiting.filter(({ clip_id }) => !isWhole.has(clip_id))];
   }
 
   /**
