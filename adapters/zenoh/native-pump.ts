@@ -66,7 +66,7 @@ export class NativePump {
   };
 
   #look(): void {
-    if (this.#session?.look?.(LOOK_MICROS) === true) this.wake();
+    if (this.#session?.look(LOOK_MICROS)) this.wake();
   }
 
   #turn(): void {

@@ -118,7 +118,7 @@ export async function serveQuery(
   const key = isKey(keyExpr) ? keyExpr : event.key;
   let over = false;
   const part: AnswerPart = ({ payload, encoding, attachment }) => {
-    if (!over) session.replyPart?.(event.aux, key, payload, encoding, attachment);
+    if (!over) session.replyPart(event.aux, key, payload, encoding, attachment);
   };
   try {
     const work = Promise.resolve().then(() => answer(query, part));

@@ -27,7 +27,6 @@ export type NativeGetOptions = {
   express?: boolean;
   encoding?: string;
   repliesMax: number;
-  /** Ignored by drivers that were built before there was such a thing. */
   repliesBytesMax: number;
 };
 export type NativeBatch = { slab: Uint8Array; large: Uint8Array[]; more: boolean };
@@ -39,8 +38,8 @@ export type NativeSession = {
   zid(): string;
   info(): Promise<NativeInfo>;
   drain(max: number): NativeBatch | null;
-  /** Whether there is something to drain, now or within `micros`: blocks that long. Not in older builds. */
-  look?(micros: number): boolean;
+  /** Whether there is something to drain, now or within `micros`: blocks that long. */
+  look(micros: number): boolean;
   counters(id: number): NativeCounters | null;
   declarePublisher(
     key: string,
@@ -92,8 +91,8 @@ export type NativeSession = {
     options: NativeGetOptions,
   ): number;
   livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number, repliesBytesMax: number): number;
-  /** Answers and leaves the query open; absent in drivers that were built before there was such a thing. */
-  replyPart?(
+  /** Answers and leaves the query open. */
+  replyPart(
     query: number,
     key: string,
     payload: Uint8Array,

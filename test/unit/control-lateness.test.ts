@@ -99,6 +99,18 @@ async function driving(rig: Rig): Promise<Rig> {
   return rig;
 }
 
+/** It drives on undisturbed, and stands before the wall once its senses come too late. */
+async function drivesUntilLate(rig: Rig): Promise<void> {
+  await driving(rig);
+  await rig.run(3);
+  expect(rig.stopped).toEqual([]);
+  expect(rig.last).toBeGreaterThan(0.4);
+  rig.lateMs = 600;
+  await rig.run(8);
+  expect(rig.world.contacts).toBe(0);
+  expect(rig.last).toBe(0);
+}
+
 describe('a base whose senses come late', () => {
   it('stands, and says so, when the link becomes late by more than it may see', async () => {
     const rig = await driving(new Rig(4));
@@ -174,14 +186,7 @@ describe('a base whose senses come late', () => {
     async (_, ms) => {
       const rig = new Rig(8);
       rig.aheadMs = ms;
-      await driving(rig);
-      await rig.run(3);
-      expect(rig.stopped).toEqual([]);
-      expect(rig.last).toBeGreaterThan(0.4);
-      rig.lateMs = 600;
-      await rig.run(8);
-      expect(rig.world.contacts).toBe(0);
-      expect(rig.last).toBe(0);
+      await drivesUntilLate(rig);
     },
   );
 
@@ -231,14 +236,7 @@ describe('a base with a clock of its own', () => {
     async (_, ms) => {
       const rig = new Rig(8, { ownClock: true });
       rig.aheadMs = ms;
-      await driving(rig);
-      await rig.run(3);
-      expect(rig.stopped).toEqual([]);
-      expect(rig.last).toBeGreaterThan(0.4);
-      rig.lateMs = 600;
-      await rig.run(8);
-      expect(rig.world.contacts).toBe(0);
-      expect(rig.last).toBe(0);
+      await drivesUntilLate(rig);
     },
   );
 

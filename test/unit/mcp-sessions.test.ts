@@ -1,29 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freshDir, until } from '../support/daemon.ts';
+import { McpHttpServer } from '../support/mcp-http-server.ts';
 import { McpRig, serverConfig } from '../support/mcp-rig.ts';
 
 /** A foreign server over HTTP, of 2025, that keeps sessions and forgets them when it is restarted. */
-class SessionServer {
+class SessionServer extends McpHttpServer {
   readonly sessions = new Set<string>();
   /** What it says to a session that it does not know. */
   refusal = { status: 404, message: 'Session not found' };
   opened = 0;
   calls = 0;
-  readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
 
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => void this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`;
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const chunk of request) body += String(chunk);
     if (request.method !== 'POST') return void response.writeHead(405).end();

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freshDir, until } from '../support/daemon.ts';
+import { McpHttpServer } from '../support/mcp-http-server.ts';
 import { McpRig, serverConfig } from '../support/mcp-rig.ts';
 
 /** A foreign server over HTTP that takes its time to list its tools, and then tells what it had when it was asked. */
-class SlowServer {
+class SlowServer extends McpHttpServer {
   tools = ['one'];
   /** How often it was asked for its tools. */
   lists = 0;
@@ -13,17 +13,6 @@ class SlowServer {
   held: Promise<void> = Promise.resolve();
   release = () => {};
   readonly #streams: ServerResponse[] = [];
-  readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => void this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`;
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
 
   hold(): void {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -40,7 +29,7 @@ class SlowServer {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method === 'GET') {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
       this.#streams.push(response);
