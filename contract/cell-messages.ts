@@ -93,7 +93,7 @@ export const METHODS = {
 export const TOPICS = {
   /** A log grew: `{lastSeq}`; readers may look at once instead of at their next poll. */
   logGrew: 'log.grew',
-  /** A cell came up or went down: `{cell, up, reason}`; told by the supervisor. */
+  /** A cell came up or went down: `readonly CellReport[]`, one per cell; told by the supervisor. */
   cellState: 'cell.state',
   /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
   configChanged: 'config.changed',

@@ -7,6 +7,7 @@ export type * from './agent-event.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';
 export * from './cell-name.ts';
+export type * from './cell-report.ts';
 export type * from './check.ts';
 export * from './deadline.ts';
 export * from './edge-error.ts';

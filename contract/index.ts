@@ -2,6 +2,7 @@ export * from './agent-event.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';
 export * from './cell-name.ts';
+export type * from './cell-report.ts';
 export * from './check.ts';
 export * from './deadline.ts';
 export * from './errors.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
-import type { CellName } from '../../contract/core.ts';
+import type { CellName, CellReport } from '../../contract/core.ts';
 import type { ToCell } from '../cell/wire.ts';
 import { cacheDirOf, socketPath } from '../paths.ts';
 import { newStart, type Settings } from '../settings.ts';
@@ -16,7 +16,6 @@ import {
 import { lockDataDir } from '../supervisor/data-lock.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
-import type { CellReport } from '../supervisor/supervised-cell.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
 import { makeCellHost } from './cell-host.ts';
 import { type Reloaded, Reloader } from './reload.ts';

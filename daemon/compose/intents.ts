@@ -80,7 +80,8 @@ export function makeIntents(
     keySpaceUsers,
     start() {
       door.start();
-      if (rosIntents) offer(rosIntents);
+      // Who sees the action may send: at a start it is there once somebody takes its goals.
+      if (rosIntents) void door.opened.then(() => closed || offer(rosIntents));
     },
     async close() {
       closed = true;

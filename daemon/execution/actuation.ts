@@ -1,6 +1,7 @@
 import {
   type CellContext,
   type CellName,
+  type CellReport,
   EdgeError,
   type EventPayload,
   isUuidv7,
@@ -114,7 +115,7 @@ export class Actuation {
       onEnded: (lease, reason) =>
         this.note({ kind: 'lease.released', payload: { holder: lease.holder, reason } }),
     });
-    context.bus.onBroadcast(TOPICS.cellState, (body) => this.#cellsAre(body));
+    context.bus.onBroadcast(TOPICS.cellState, (body) => this.#cellsAre(body as readonly CellReport[]));
   }
 
   /** Others in this cell who command actuators (teleoperation, central) take the lease here. */
@@ -252,9 +253,9 @@ export class Actuation {
   }
 
   /** A robot does not drive on for somebody who is gone: it waits, standing, until it is asked anew. */
-  #cellsAre(reports: unknown): void {
+  #cellsAre(reports: readonly CellReport[]): void {
     const askers = new Set<unknown>([...this.#motions.values()].map(({ from }) => from));
-    for (const { name, state } of reports as readonly { name: string; state: string }[]) {
+    for (const { name, state } of reports) {
       const gone = state === 'down' || state === 'failed' || state === 'stopped';
       if (gone && askers.has(name)) this.#safeStop(`the ${name} cell is gone`).catch(() => {});
     }

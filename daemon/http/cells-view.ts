@@ -1,4 +1,4 @@
-import { CELL_NAMES, type CellName, TOPICS } from '../../contract/index.ts';
+import { CELL_NAMES, type CellName, type CellReport, TOPICS } from '../../contract/index.ts';
 import type { HttpPorts } from './http-ports.ts';
 
 /** One cell as the supervisor sees it. */
@@ -14,42 +14,44 @@ export type CellView = {
   readonly beat_gap_max_ms: number;
 };
 
+const UNKNOWN: Omit<CellView, 'name'> = {
+  state: 'unknown',
+  pid: undefined,
+  restarts: 0,
+  reason: '',
+  rss_bytes: 0,
+  beat_age_ms: 0,
+  beat_gap_max_ms: 0,
+};
+
 /** Remembers what the supervisor last told about the cells. `unknown` until it first speaks. */
 export class CellsView {
   readonly #cells = new Map<CellName, CellView>();
 
   constructor(bus: Pick<HttpPorts['bus'], 'onBroadcast'>) {
-    for (const name of CELL_NAMES) this.#cells.set(name, view(name, {}));
-    bus.onBroadcast(TOPICS.cellState, (body) => this.#told(body));
+    for (const name of CELL_NAMES) this.#cells.set(name, { ...UNKNOWN, name });
+    bus.onBroadcast(TOPICS.cellState, (body) => this.#told(body as readonly CellReport[]));
   }
 
   all(): readonly CellView[] {
     return CELL_NAMES.map((name) => this.#cells.get(name)!);
   }
 
-  #told(body: unknown): void {
-    for (const report of Array.isArray(body) ? body : [body]) {
-      if (typeof report !== 'object' || report === null) continue;
-      const facts = report as Record<string, unknown>;
-      const name = CELL_NAMES.find((cell) => cell === (facts['name'] ?? facts['cell']));
-      if (name) this.#cells.set(name, view(name, facts));
-    }
+  #told(reports: readonly CellReport[]): void {
+    for (const report of reports) this.#cells.set(report.name, view(report));
   }
 }
 
-function view(name: CellName, facts: Record<string, unknown>): CellView {
-  const number = (key: string) => (typeof facts[key] === 'number' ? facts[key] : undefined);
-  const up = facts['up'];
-  const state =
-    typeof facts['state'] === 'string' ? facts['state'] : up === undefined ? 'unknown' : up ? 'up' : 'down';
+function view(report: CellReport): CellView {
+  const { name, state, pid, restarts, reason, rssBytes, beatAgeMs, beatGapMaxMs } = report;
   return {
     name,
     state,
-    pid: number('pid'),
-    restarts: number('restarts') ?? 0,
-    reason: typeof facts['reason'] === 'string' ? facts['reason'] : '',
-    rss_bytes: number('rssBytes') ?? 0,
-    beat_age_ms: number('beatAgeMs') ?? 0,
-    beat_gap_max_ms: number('beatGapMaxMs') ?? 0,
+    pid,
+    restarts,
+    reason,
+    rss_bytes: rssBytes,
+    beat_age_ms: beatAgeMs,
+    beat_gap_max_ms: beatGapMaxMs,
   };
 }

@@ -1,23 +1,14 @@
-import { type CellName, type Clock, type ErrorBody, LIMITS, type Timer } from '../../contract/core.ts';
+import {
+  type CellName,
+  type CellReport,
+  type Clock,
+  type ErrorBody,
+  LIMITS,
+  type Timer,
+} from '../../contract/core.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
 import type { CellCarrier, SpawnCell } from './cell-process.ts';
 import { beat, judge, type Liveness, newborn, pardon, restartDelayMs } from './liveness.ts';
-
-export type CellReport = {
-  readonly name: CellName;
-  readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
-  readonly pid: number | undefined;
-  /** Since the daemon began, those that were ordered included. */
-  readonly restarts: number;
-  /** Nobody ordered these, and it was not up for long since. */
-  readonly deathsInARow: number;
-  readonly reason: string;
-  readonly rssBytes: number;
-  /** Milliseconds since the last heartbeat. */
-  readonly beatAgeMs: number;
-  /** Longest silence between two heartbeats since this process came up, milliseconds. */
-  readonly beatGapMaxMs: number;
-};
 
 export type SupervisedCellOptions = {
   readonly name: CellName;

@@ -1,7 +1,15 @@
-import { type CellName, type Clock, EdgeError, LIMITS, type Timer, TOPICS } from '../../contract/core.ts';
+import {
+  type CellName,
+  type CellReport,
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type Timer,
+  TOPICS,
+} from '../../contract/core.ts';
 import type { FromCell, Request, Response } from '../cell/wire.ts';
 import type { SpawnCell } from './cell-process.ts';
-import { type CellReport, SupervisedCell } from './supervised-cell.ts';
+import { SupervisedCell } from './supervised-cell.ts';
 
 /** Started first to last, stopped last to first. */
 export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime', 'link'];

@@ -11,6 +11,7 @@ import {
   StatusSchema,
   SubmittedView,
 } from '../../daemon/http/schemas.ts';
+import { cellReport } from '../support/cell-report.ts';
 import { executionStatus } from '../support/http-answers.ts';
 import { phase, type Rig, RUN_ID, startRig, TOKEN } from '../support/http-rig.ts';
 import { uuid } from '../support/tiny-log.ts';
@@ -150,9 +151,7 @@ describe('API', () => {
   it('shows what is up and why the rest is not', async () => {
     rig.answers.set(METHODS.execution.status, async () => executionStatus);
     rig.answers.set(METHODS.memory.status, () => new Promise(() => {}));
-    rig.tell(TOPICS.cellState, [
-      { name: 'memory', state: 'down', restarts: 3, reason: 'crash', rssBytes: 5 },
-    ]);
+    rig.tell(TOPICS.cellState, [cellReport('memory', 'down', { restarts: 3, reason: 'crash', rssBytes: 5 })]);
     const status = (await (await rig.get('/v1/status')).json()) as Record<string, Record<string, unknown>>;
     fits(StatusSchema, status);
     expect(status['robot']).toMatchObject({ available: true, time_ns: '12000000000', map_coverage: 0.25 });

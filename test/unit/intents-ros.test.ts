@@ -1,16 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
+  type CellContext,
   EdgeError,
   type GoalHandle,
   type GoalResult,
   type MessageValue,
   TOPICS,
 } from '../../contract/index.ts';
+import { makeIntents } from '../../daemon/compose/intents.ts';
 import { RosIntents } from '../../daemon/execution/intents/ros-intents.ts';
+import { loadSettings } from '../../daemon/settings.ts';
 import { builtInText } from '../../formats/ros2/definitions.ts';
 import { TypeBook } from '../../formats/ros2/index.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryRos } from '../fakes/memory-ros.ts';
+import { cellReport } from '../support/cell-report.ts';
 import { IntentsRig } from '../support/intents-rig.ts';
 
 const ACTION = '/r1/run_intent';
@@ -170,13 +176,25 @@ describe('a goal that opens no run', () => {
   });
 
   it('because the runtime is down is rejected, and the log says why', async () => {
-    rig.bus.tell(TOPICS.cellState, { cell: 'runtime', up: false });
+    rig.bus.tell(TOPICS.cellState, [cellReport('execution', 'up'), cellReport('runtime', 'down')]);
     rig.bus.down = new EdgeError('cell.unavailable', { operation: 'x', subject: 'runtime' });
     const { ended } = await send();
     expect(ended).toMatchObject([{ status: 'rejected' }]);
     expect(rig.events).toMatchObject([
       { kind: 'command.refused', payload: { error: { code: 'cell.unavailable' }, source: 'ros/run_intent' } },
     ]);
+  });
+
+  it('is accepted again as soon as the runtime is up, whatever question still waits for its former life', async () => {
+    rig.bus.deaf.add('run.briefs');
+    rig.bus.tell(TOPICS.cellState, [cellReport('runtime', 'down')]);
+    expect((await send()).ended).toMatchObject([{ status: 'rejected' }]);
+    rig.bus.tell(TOPICS.cellState, [cellReport('runtime', 'starting')]);
+    expect((await send()).ended).toMatchObject([{ status: 'rejected' }]);
+    await rig.pass(1_000);
+    rig.bus.tell(TOPICS.cellState, [cellReport('runtime', 'up')]);
+    await send();
+    expect(rig.opened).toHaveLength(1);
   });
 
   it('because no answer came is aborted, and the run that it opened all the same is cancelled', async () => {
@@ -193,6 +211,25 @@ describe('a goal that opens no run', () => {
     await rig.pass(3_000);
     expect(rig.cancelled).toEqual([rig.lastRun]);
   });
+});
+
+it('the action is offered once the runtime takes its goals, not before', async () => {
+  const clock = new ManualClock();
+  const bus = new FakeBus(clock);
+  const own = new MemoryRos(clock);
+  const context = { clock, bus, report: () => {}, emit: async () => {} } as unknown as CellContext;
+  const made = makeIntents(loadSettings(undefined, {}), context, own);
+  const send = async () => {
+    const sent = own.actions.send('/run_intent', TYPE, GOAL, { timeoutMs: 100 });
+    return (await Promise.allSettled([sent, clock.advance(200)]))[0];
+  };
+  made.start();
+  await clock.advance(10_000);
+  expect(await send()).toMatchObject({ status: 'rejected', reason: { code: 'ros.not_found' } });
+  bus.tell(TOPICS.cellState, [cellReport('runtime', 'up')]);
+  await clock.advance(1);
+  expect(await send()).toMatchObject({ status: 'fulfilled' });
+  await made.close();
 });
 
 describe('the interface', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import {
   type CellContext,
+  type CellReport,
   IdSource,
   METHODS,
   type MotionResult,
@@ -19,6 +20,7 @@ import { FakeBus } from '../fakes/fake-bus.ts';
 import { FlatRobot } from '../fakes/flat-robot.ts';
 import { FlatWorld, type Wall } from '../fakes/flat-world.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { cellReport } from '../support/cell-report.ts';
 
 const ROOM: Wall[] = [
   [0, 0, 4, 0],
@@ -208,9 +210,9 @@ describe('robot service', () => {
 
   it('stops the robot when the cell that moves it dies, and only then', async () => {
     const { ask, bus, calls, clock } = service();
-    const cells = (state: string) => [
-      { name: 'memory', state: 'down' },
-      { name: 'runtime', state },
+    const cells = (state: CellReport['state']) => [
+      cellReport('memory', 'down'),
+      cellReport('runtime', state),
     ];
     bus.tell(TOPICS.cellState, cells('down'));
     void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });

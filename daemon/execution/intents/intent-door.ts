@@ -1,5 +1,6 @@
 import {
   type CellBus,
+  type CellReport,
   type Clock,
   EdgeError,
   type IntentSubmit,
@@ -37,14 +38,18 @@ export class IntentDoor {
   #answeredMs = -Infinity;
   #probe: Timer | undefined;
   #probing = false;
+  #told: CellReport['state'] | undefined;
+  readonly #opened = Promise.withResolvers<void>();
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
     parts.bus.onBroadcast(TOPICS.cellState, (body) => {
-      const { cell, up } = body as { cell?: string; up?: boolean };
-      if (cell !== 'runtime') return;
-      if (up === false) this.#answeredMs = -Infinity;
-      else void this.#look();
+      const runtime = (body as readonly CellReport[]).find(({ name }) => name === 'runtime');
+      if (!runtime || runtime.state === this.#told) return;
+      this.#told = runtime.state;
+      // A question that was put before it came up may wait in vain for two seconds: nobody else shall.
+      if (runtime.state === 'up') this.#answered();
+      else this.#answeredMs = -Infinity;
     });
   }
 
@@ -57,9 +62,14 @@ export class IntentDoor {
     this.#probe?.cancel();
   }
 
-  /** The runtime has answered a moment ago. */
+  /** The runtime has answered a moment ago, or has just come up. */
   get isOpen(): boolean {
     return this.#parts.clock.monotonicMs() - this.#answeredMs < PROBE_MS * PROBES_MISSED_MAX;
+  }
+
+  /** Settles when the runtime is there for the first time. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
   }
 
   /**
@@ -111,12 +121,17 @@ export class IntentDoor {
   async #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
     try {
       const answer = await this.#parts.bus.request<T>('runtime', method, body, timeoutMs);
-      this.#answeredMs = this.#parts.clock.monotonicMs();
+      this.#answered();
       return answer;
     } catch (error) {
-      if (!isUnanswered(error)) this.#answeredMs = this.#parts.clock.monotonicMs();
+      if (!isUnanswered(error)) this.#answered();
       throw error;
     }
+  }
+
+  #answered(): void {
+    this.#answeredMs = this.#parts.clock.monotonicMs();
+    this.#opened.resolve();
   }
 
   async #look(): Promise<void> {
