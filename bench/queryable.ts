@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../adapters/lerobot/onnx-policy.ts';
 import { NativeKeySpace } from '../adapters/zenoh/native-key-space.ts';
+import { ZENOH_CELL_FLAGS } from '../daemon/compose/cell-flags.ts';
 import { ExecutionPolicyDesk } from '../daemon/execution/serving/policy-desk.ts';
 import { PolicyDoor } from '../daemon/execution/serving/policy-door.ts';
 import { VlaQueryable } from '../daemon/execution/serving/vla-queryable.ts';
@@ -16,16 +17,18 @@ import type { AskReport } from './support/queryable-asker.ts';
  * What it costs to ask `ai/inference/vla` over Zenoh from another process, beside a direct call to the same policy in
  * that process: both take turns, one question at a time. The echo is what Zenoh itself takes for such a round trip.
  *
- * Usage: node bench/queryable.ts [--rounds 20] [--count 100] [--json]
+ * Usage: node bench/queryable.ts [--rounds 50] [--warmup ROUNDS] [--count 100] [--json]
  */
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '50' },
+    // Both sides run for long where it counts: V8 compiles their code anew at some of the first twenty thousand.
+    warmup: { type: 'string', default: '200' },
     count: { type: 'string', default: '100' },
     json: { type: 'boolean', default: false },
   },
 });
-const [rounds, count] = [Number(flags.rounds), Number(flags.count)];
+const [rounds, warmup, count] = [Number(flags.rounds), Number(flags.warmup), Number(flags.count)];
 const DRIVE = join(import.meta.dirname, '../apps/turtlebot-maze/policy/drive.onnx');
 /** More than a direct call takes, at most, milliseconds. */
 const GOAL = { p50: 0.3, p99: 1 } as const;
@@ -57,15 +60,16 @@ const keySpace = await NativeKeySpace.open({ mode: 'router', listen: [endpoint] 
 await new VlaQueryable({ prefix: 'bench', clock, desk, door: new PolicyDoor(desk, clock) }).attach(keySpace);
 await keySpace.queryable(`${KEY}-echo`, async ({ payload, encoding }) => ({ payload: payload!, encoding }));
 
-const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY, DRIVE]);
+const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY, DRIVE], {
+  execArgv: [...ZENOH_CELL_FLAGS],
+});
 await once(asker, 'message');
 const [direct, asked, echo]: [number[], number[], number[]] = [[], [], []];
 let unequal = 0;
-for (let round = -1; round < rounds; round++) {
-  asker.send({ seed: (round + 2) * 10_000, count });
+for (let round = -warmup; round < rounds; round++) {
+  asker.send({ seed: (round + warmup + 1) * 10_000, count });
   const [report] = (await once(asker, 'message')) as [AskReport];
   unequal += report.unequal;
-  // The first round warms both sides up.
   if (round < 0) continue;
   direct.push(...report.directMs);
   asked.push(...report.askedMs);

@@ -103,7 +103,7 @@ export class ZenohVlaPolicy implements Policy {
       false,
     );
     this.#fresh = false;
-    const asked = sessionOf(this.#options).query(this.#selector, {
+    const asked = firstAnswer(sessionOf(this.#options), this.#selector, {
       payload,
       encoding,
       timeoutMs: deadlineMs,
@@ -153,6 +153,18 @@ function answerOf(replies: readonly Reply[], key: string): { payload: Uint8Array
 /** What says nothing of itself is as we asked. */
 function encodingOf(encoding: string): string {
   return isJson(encoding) ? encoding : MSGPACK;
+}
+
+/** Settles with the first answer; who answered says that it was all in a message of its own, which nobody waits for. */
+function firstAnswer(
+  space: KeySpace,
+  selector: string,
+  options: Parameters<KeySpace['query']>[1],
+): Promise<readonly Reply[]> {
+  return new Promise((resolve, reject) => {
+    const onReply = (reply: Reply) => reply.ok && resolve([reply]);
+    space.query(selector, { ...options, onReply }).then(resolve, reject);
+  });
 }
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, key: string): Promise<T> {

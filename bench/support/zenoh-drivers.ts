@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ZENOH_CELL_FLAGS } from '../../daemon/compose/cell-flags.ts';
 import { zenohPeers } from '../../test/support/zenoh.ts';
 
 /**
@@ -16,9 +17,10 @@ const here = (file: string) => join(import.meta.dirname, file);
 const python = zenohPeers().python;
 
 export const PEER: BenchDriver = { name: 'eclipse-zenoh', command: [python, here('zenoh_python_peer.py')] };
+/** With the flags of the cell that holds the session in a daemon. */
 export const OURS: BenchDriver = {
   name: 'native',
-  command: [process.execPath, here('zenoh-native-peer.ts')],
+  command: [process.execPath, ...ZENOH_CELL_FLAGS, here('zenoh-native-peer.ts')],
 };
 export const LIMIT: BenchDriver = {
   name: 'bare socket',

@@ -42,7 +42,7 @@ const ROLES: Record<PeerRole, (keySpace: KeySpace, options: PeerOptions) => Prom
       if (!reply?.ok || reply.value.payload.length !== bytes) throw new Error('no answer');
       if (i >= warmup) ms.push(performance.now() - begin);
     }
-    say({ ms });
+    say({ ms: ms.map((one) => Math.round(one * 1e4) / 1e4) });
   },
 
   async sink(keySpace, { bytes, count, warmup }) {

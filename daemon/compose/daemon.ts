@@ -17,6 +17,7 @@ import { lockDataDir } from '../supervisor/data-lock.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
+import { CELL_FLAGS, flagsOf } from './cell-flags.ts';
 import { makeCellHost } from './cell-host.ts';
 import { type Reloaded, Reloader } from './reload.ts';
 
@@ -32,25 +33,6 @@ export type Daemon = {
 
 /** The simulated robot ends at once when told; one that does not is killed, milliseconds. */
 const SIM_STOP_MS = 400;
-
-/** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. Threads inherit them. */
-const CELL_FLAGS = [
-  '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=2',
-  '--expose-gc',
-  `--import=${new URL('./shrink-heap.ts', import.meta.url)}`,
-];
-
-/**
- * Collecting garbage and compiling, an isolate waits for helper threads of the process. Those have no real-time class:
- * under load a control step would wait for them, tens of milliseconds, whatever class its own thread has.
- */
-const REAL_TIME_FLAGS = ['--single-threaded'];
-
-function flagsOf(name: CellName, { config }: Settings): readonly string[] {
-  const real = name === 'execution' && config.controllers.length > 0 && config.control.real_time > 0;
-  return real ? [...CELL_FLAGS, ...REAL_TIME_FLAGS] : CELL_FLAGS;
-}
 
 /**
  * The whole daemon, ready to start; `read` is how the configuration is read again. Throws `host.data_dir_in_use`
@@ -76,7 +58,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
         : forkCell(
             entry('../cell-main.ts'),
             () => [JSON.stringify(held.current)],
-            (name) => flagsOf(name, held.current),
+            (name) => flagsOf(name, held.current.config),
           ),
     notify,
     report,

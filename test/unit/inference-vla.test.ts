@@ -241,6 +241,13 @@ describe('ai/inference/vla', () => {
       await expect(policy.infer(observation, 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
     });
 
+    it('takes the first answer, and waits for nobody else at its key', async () => {
+      const { open, asker } = await connect([specOf('a', () => new HashPolicy())]);
+      const policy = await open();
+      await asker.queryable('*/ai/inference/vla', () => new Promise(() => {}));
+      expect(await policy.infer(observation, 1_000)).toEqual(await new HashPolicy().infer(observation));
+    });
+
     it('begins an episode with the first question and after each reset, and once more when that question failed', async () => {
       const seen: string[] = [];
       let fail = true;

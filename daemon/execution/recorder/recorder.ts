@@ -8,6 +8,7 @@ import {
   type NewEvent,
   type Sample,
   type SegmentInfo,
+  SMALL_THREAD,
   type Timer,
   type TopicSpec,
   toMs,
@@ -238,13 +239,12 @@ export class Recorder {
   }
 
   async #startThread(): Promise<void> {
-    const { clock } = this.#options;
     this.#intakeDir = this.#options.intakeDir ?? intakeFolder(this.#options.dataDir);
-    this.#session = `${toMs(clock.now())}-${randomBytes(6).toString('hex')}`;
+    this.#session = `${toMs(this.#options.clock.now())}-${randomBytes(6).toString('hex')}`;
     const life = { bag: this.#bag, session: this.#session, intakeDir: this.#intakeDir };
     const workerData = threadOptions(this.#options, life);
     const entry = this.#options.threadEntry ?? new URL('./recorder-main.ts', import.meta.url);
-    const worker = new Worker(entry, { workerData, name: 'recorder' });
+    const worker = new Worker(entry, { ...SMALL_THREAD, workerData, name: 'recorder' });
     this.#worker = worker;
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (error) => this.#died(worker, error as Error));
