@@ -23,6 +23,9 @@ export type OnnxJob = {
   readonly prefix: Float32Array | undefined;
 };
 
+/** What the thread is told. It ends when it has done what it is at. */
+export type OnnxOrder = OnnxJob | 'end';
+
 export type OnnxReply =
   | {
       readonly t: 'ready';

@@ -7,12 +7,11 @@ import {
   type Observation,
   type Policy,
   type PolicyDescription,
-  SMALL_THREAD,
   withDeadline,
 } from '../../contract/core.ts';
 import { type Model, readModel } from './model-card.ts';
 import { checkObservation } from './observation-check.ts';
-import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
+import type { OnnxJob, OnnxOrder, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
 import { checkPrefix } from './onnx-prefix.ts';
 import { untilWithdrawn } from './withdrawn.ts';
 
@@ -22,6 +21,8 @@ const LOAD_MS = 20_000;
 const LOAD_COMPILED_MS = 300_000;
 /** A thread that was asked and is silent for so long, and for as long as its caller waits, is given up; milliseconds. */
 const SILENT_MS = 5_000;
+/** A thread ends with the inference that it is at; nobody waits longer for it, milliseconds. */
+const END_MS = 5_000;
 
 export type OnnxOptions = {
   /** In the order in which they are tried; the processor is always the last. */
@@ -113,7 +114,8 @@ export class OnnxPolicy implements Policy {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#rejectAll('closed');
-    await worker?.terminate();
+    if (worker)
+      await withDeadline(this.#clock, END_MS, end(worker), 'close', this.#model.card.name).catch(() => {});
   }
 
   #checkTask(task: string | undefined): void {
@@ -134,6 +136,7 @@ export class OnnxPolicy implements Policy {
     until: number,
   ): Promise<OnnxReply> {
     const { card } = this.#model;
+    if (this.#closed) throw failed(card.name, 'closed');
     const id = this.#nextId++;
     const job: OnnxJob = {
       id,
@@ -165,7 +168,6 @@ export class OnnxPolicy implements Policy {
     const { providers = ['cpu'], threads = 1, onProvider } = this.#options;
     const start: OnnxStart = { bytes, card, prefix, providers, threads };
     const worker = new Worker(new URL('./onnx-worker-main.ts', import.meta.url), {
-      ...SMALL_THREAD,
       workerData: start,
       name: 'onnx',
     });
@@ -197,7 +199,7 @@ export class OnnxPolicy implements Policy {
   #drop(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
     this.#rejectAll('its thread was given up');
-    void worker.terminate();
+    void end(worker);
   }
 
   #rejectAll(message: string): void {
@@ -206,6 +208,17 @@ export class OnnxPolicy implements Policy {
       open.reject(failed(this.#model.card.name, message));
     }
   }
+}
+
+/**
+ * Asks it to end, and settles when it has. Never `terminate`: a thread that is stopped within ONNX Runtime takes the whole
+ * process with it (its binding throws where nothing may be thrown any more). One that is stuck there cannot be stopped at
+ * all; nothing waits for it.
+ */
+function end(worker: Worker): Promise<void> {
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  worker.postMessage('end' satisfies OnnxOrder);
+  return ended;
 }
 
 /** When each worker has loaded its network. */

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { outputNames } from './model-card.ts';
 import { actionsOf, emptyJob, feedsOf } from './onnx-feeds.ts';
-import type { OnnxJob, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
+import type { OnnxJob, OnnxOrder, OnnxProvider, OnnxReply, OnnxStart } from './onnx-messages.ts';
 import { keepPrefix, prefixFeeds } from './onnx-prefix.ts';
 
 const { bytes, card, prefix, providers, threads } = workerData as OnnxStart;
@@ -14,7 +14,10 @@ try {
   const { session, provider, skipped } = await open();
   // The first run allocates and, on a graphics card, compiles: nobody should wait for it with a robot in motion.
   await infer(session, emptyJob(card));
-  parentPort!.on('message', (job: OnnxJob) => void answer(session, job));
+  parentPort!.on('message', (order: OnnxOrder) => {
+    if (order === 'end') parentPort!.close();
+    else void answer(session, order);
+  });
   post({ t: 'ready', provider, skipped });
 } catch (error) {
   post({ t: 'failed', message: (error as Error).message });

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
@@ -99,6 +101,35 @@ describe('an ONNX policy', () => {
     expect(posted).toHaveBeenCalledTimes(2);
     posted.mockRestore();
     await policy.close();
+  });
+});
+
+describe('a process with ONNX policies', () => {
+  // A thread that is terminated within ONNX Runtime aborts its whole process: on a robot, the cell that drives it.
+  it('outlives policies that are closed while their networks are loaded and run', async () => {
+    const seed = Math.trunc(Math.random() * 2 ** 31);
+    const script = join(import.meta.dirname, '..', 'support', 'onnx-endings.ts');
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      script,
+      tinyModel(directory),
+      '150',
+      `${seed}`,
+    ]).catch((error) => {
+      throw new Error(`seed ${seed}`, { cause: error });
+    });
+    expect(stdout).toBe('100 policies ended\n');
+  }, 120_000);
+
+  it('is told at once that a policy was closed, asked in the same moment', async () => {
+    const policy = await OnnxPolicy.load(tinyModel(directory), clock);
+    const asked = policy.infer(
+      { tensors: { x: { shape: [1, 4], data: new Float32Array(4) } }, stamp: 1n },
+      60_000,
+    );
+    await Promise.all([
+      expect(asked).rejects.toMatchObject({ code: 'model.failed', message: expect.stringMatching(/closed/) }),
+      policy.close(),
+    ]);
   });
 });
 
