@@ -15,11 +15,12 @@ export function spawnInline(
 ): ControlHandle {
   const { port1, port2 } = new MessageChannel();
   const options = { ...CORE_DEFAULTS, control: { ...CORE_DEFAULTS.control, lockstep } };
-  void runControlWorker(port2 as unknown as ControlPort, { policy, clock, options });
+  const closed = runControlWorker(port2 as unknown as ControlPort, { policy, clock, options });
+  void closed.then(() => port2.close());
   return {
     port: port1 as unknown as ControlPort,
     terminate: () => port1.close(),
-    onExit: () => {},
+    onExit: (listen) => port1.once('close', () => listen('the port is closed')),
   };
 }
 
@@ -56,7 +57,7 @@ export class FlatRobot {
   async close(): Promise<void> {
     this.#open = false;
     this.#wake?.();
-    this.client.close();
+    await this.client.close();
     await this.#running;
   }
 

@@ -159,6 +159,29 @@ describe('control client', () => {
     expect(down).toHaveLength(1);
   });
 
+  it('closes a thread that then ends by itself; nothing terminates it amid an inference', async () => {
+    const { clock, client, threads } = bench();
+    threads[0]!.ready();
+    const closed = client.close();
+    expect(threads[0]!.told.at(-1)).toEqual({ kind: 'close' });
+    threads[0]!.exit('the thread ended with code 0');
+    await closed;
+    await clock.advance(20_000);
+    expect(threads[0]!.terminated).toBe(0);
+    expect(threads).toHaveLength(1);
+  });
+
+  it('terminates a thread that does not end within a second of its closing', async () => {
+    const { clock, client, threads } = bench();
+    threads[0]!.ready();
+    const closed = client.close();
+    await clock.advance(990);
+    expect(threads[0]!.terminated).toBe(0);
+    await clock.advance(10);
+    await closed;
+    expect(threads[0]!.terminated).toBe(1);
+  });
+
   it('starts again and again with growing delays when the thread cannot start', async () => {
     const clock = new ManualClock();
     const at: number[] = [];
@@ -176,7 +199,7 @@ describe('control client', () => {
     await clock.advance(20_000);
     expect(at.slice(0, 4)).toEqual([0, 100, 300, 700]);
     expect(at.length).toBeLessThan(12);
-    client.close();
+    await client.close();
     const before = at.length;
     await clock.advance(20_000);
     expect(at.length).toBe(before);
@@ -235,6 +258,6 @@ describe('control thread by its own clock', () => {
     expect(ticks.length).toBeGreaterThan(10);
     for (let i = 1; i < ticks.length; i++) expect(ticks[i]!.time).toBeGreaterThanOrEqual(ticks[i - 1]!.time);
     expect(client.status).toMatchObject({ policy: 'pursuit', hz: 20, restarts: 0 });
-    client.close();
+    await client.close();
   });
 });

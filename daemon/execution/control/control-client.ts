@@ -49,6 +49,9 @@ const READY_MS = 40_000;
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
 
+/** A thread that closes ends with the inference that it is at; later than this it is terminated, milliseconds. */
+const END_MS = 1_000;
+
 type Waiting = { resolve: (value: never) => void; reject: (error: EdgeError) => void; motion: boolean };
 
 /**
@@ -165,7 +168,8 @@ export class ControlClient {
     return this.#ask({ op: 'stop', reason });
   }
 
-  close(): void {
+  /** Settles when the thread has ended: by itself, its policy before it, or terminated when that takes too long. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#pings?.cancel();
@@ -173,8 +177,11 @@ export class ControlClient {
     this.#readyLimit?.cancel();
     this.#post({ kind: 'close' });
     this.#rejectAll('the cell stops');
-    this.#handle?.terminate();
+    const handle = this.#handle;
     this.#handle = undefined;
+    if (!handle) return;
+    const ended = new Promise<void>((resolve) => handle.onExit(() => resolve()));
+    await withDeadline(this.#deps.clock, END_MS, ended, 'close', 'control').catch(() => handle.terminate());
   }
 
   #ask<A extends Ask>(ask: A, ms?: number): Promise<Answers[A['op']]> {

@@ -48,8 +48,8 @@ export class ControlDrive implements Drive {
     return this.#control.tick(time);
   }
 
-  close(): void {
-    this.#control.close();
+  close(): Promise<void> {
+    return this.#control.close();
   }
 
   state(): Promise<RobotState> {
