@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../adapters/lerobot/onnx-policy.ts';
 import { NativeKeySpace } from '../adapters/zenoh/native-key-space.ts';
-import { CELL_FLAGS } from '../daemon/compose/cell-flags.ts';
+import { ZENOH_CELL_FLAGS } from '../daemon/compose/cell-flags.ts';
 import { ExecutionPolicyDesk } from '../daemon/execution/serving/policy-desk.ts';
 import { PolicyDoor } from '../daemon/execution/serving/policy-door.ts';
 import { VlaQueryable } from '../daemon/execution/serving/vla-queryable.ts';
@@ -61,7 +61,7 @@ await new VlaQueryable({ prefix: 'bench', clock, desk, door: new PolicyDoor(desk
 await keySpace.queryable(`${KEY}-echo`, async ({ payload, encoding }) => ({ payload: payload!, encoding }));
 
 const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY, DRIVE], {
-  execArgv: [...CELL_FLAGS],
+  execArgv: [...ZENOH_CELL_FLAGS],
 });
 await once(asker, 'message');
 const [direct, asked, echo]: [number[], number[], number[]] = [[], [], []];

@@ -304,3 +304,6 @@ export const LIMITS = {
   /** Models of one daemon. */
   MODELS_MAX: 64,
 } as const;
+
+/** Options of a thread that makes little garbage: a young heap of 2 MB (three such parts), whatever its process has. */
+export const SMALL_THREAD = { resourceLimits: { maxYoungGenerationSizeMb: 6 } } as const;

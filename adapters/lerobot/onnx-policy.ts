@@ -7,6 +7,7 @@ import {
   type Observation,
   type Policy,
   type PolicyDescription,
+  SMALL_THREAD,
   withDeadline,
 } from '../../contract/core.ts';
 import { type Model, readModel } from './model-card.ts';
@@ -168,6 +169,7 @@ export class OnnxPolicy implements Policy {
     const { providers = ['cpu'], threads = 1, onProvider } = this.#options;
     const start: OnnxStart = { bytes, card, prefix, providers, threads };
     const worker = new Worker(new URL('./onnx-worker-main.ts', import.meta.url), {
+      ...SMALL_THREAD,
       workerData: start,
       name: 'onnx',
     });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CELL_FLAGS } from '../../daemon/compose/cell-flags.ts';
+import { ZENOH_CELL_FLAGS } from '../../daemon/compose/cell-flags.ts';
 import { zenohPeers } from '../../test/support/zenoh.ts';
 
 /**
@@ -20,7 +20,7 @@ export const PEER: BenchDriver = { name: 'eclipse-zenoh', command: [python, here
 /** With the flags of the cell that holds the session in a daemon. */
 export const OURS: BenchDriver = {
   name: 'native',
-  command: [process.execPath, ...CELL_FLAGS, here('zenoh-native-peer.ts')],
+  command: [process.execPath, ...ZENOH_CELL_FLAGS, here('zenoh-native-peer.ts')],
 };
 export const LIMIT: BenchDriver = {
   name: 'bare socket',

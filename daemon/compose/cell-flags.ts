@@ -1,16 +1,21 @@
 import type { CellName } from '../../contract/core.ts';
 import type { Settings } from '../settings.ts';
 
-/**
- * Node flags of cells: a young heap of 2 MB is enough and keeps five processes small; threads inherit them. A larger one
- * gains nothing for queries and costs frames in shared memory an eighth (bench/README.md).
- */
-export const CELL_FLAGS = [
+const COMMON_FLAGS = [
   '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=2',
   '--expose-gc',
   `--import=${new URL('./shrink-heap.ts', import.meta.url)}`,
 ];
+
+/** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. Threads inherit them. */
+export const CELL_FLAGS = [...COMMON_FLAGS, '--max-semi-space-size=2'];
+
+/**
+ * Each collection of the young heap holds the event loop up for 0.2 to 0.4 ms, and a Zenoh query leaves 4 to 7 KB: with
+ * 2 MB that is one query in 250, on either side. Costs 6 MB. A greatest size would bind the threads of the cell too; they
+ * have their own (`SMALL_THREAD`).
+ */
+export const ZENOH_CELL_FLAGS = [...COMMON_FLAGS, '--min-semi-space-size=8'];
 
 /**
  * Collecting garbage and compiling, an isolate waits for helper threads of the process. Those have no real-time class:
@@ -19,6 +24,9 @@ export const CELL_FLAGS = [
 const REAL_TIME_FLAGS = ['--single-threaded'];
 
 export function flagsOf(name: CellName, config: Settings['config']): readonly string[] {
-  const real = name === 'execution' && config.controllers.length > 0 && config.control.real_time > 0;
-  return real ? [...CELL_FLAGS, ...REAL_TIME_FLAGS] : CELL_FLAGS;
+  if (name !== 'execution') return CELL_FLAGS;
+  const flags = config.zenoh.enabled ? ZENOH_CELL_FLAGS : CELL_FLAGS;
+  return config.controllers.length > 0 && config.control.real_time > 0
+    ? [...flags, ...REAL_TIME_FLAGS]
+    : flags;
 }

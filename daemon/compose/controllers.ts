@@ -7,6 +7,7 @@ import {
   IdSource,
   type Sample,
   type SampleSink,
+  SMALL_THREAD,
   type TopicSpec,
   toMs,
 } from '../../contract/core.ts';
@@ -177,6 +178,7 @@ export function spawnControllers(
   const worker = new Worker(new URL('./controllers-main.ts', import.meta.url), {
     workerData,
     transferList: [port2],
+    ...SMALL_THREAD,
     name: 'controllers',
   });
   let listen: (message: FromThread) => void = () => {};

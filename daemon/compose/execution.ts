@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Cell, CellContext } from '../../contract/core.ts';
+import { type Cell, type CellContext, SMALL_THREAD } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
@@ -164,6 +164,7 @@ function spawnControl(
     safety,
   };
   const worker = new Worker(new URL('./control-main.ts', import.meta.url), {
+    ...SMALL_THREAD,
     workerData: data,
     name: 'control',
   });

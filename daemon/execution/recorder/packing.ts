@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { SMALL_THREAD } from '../../../contract/core.ts';
 import type { Packed } from '../../../formats/mcap/index.ts';
 
 export type Compression = 'none' | 'zstd' | 'lz4';
@@ -35,7 +36,7 @@ export class Packing {
   #thread(): Worker {
     if (this.#worker) return this.#worker;
     const workerData: PackingData = { compression: this.#compression };
-    const options = { workerData, name: 'packing' };
+    const options = { ...SMALL_THREAD, workerData, name: 'packing' };
     const worker = new Worker(new URL('./packing-main.ts', import.meta.url), options);
     this.#worker = worker;
     worker.on('message', ({ id, bytes }: FromPacking) => {

@@ -8,6 +8,7 @@ import {
   type NewEvent,
   type Sample,
   type SegmentInfo,
+  SMALL_THREAD,
   type Timer,
   type TopicSpec,
   toMs,
@@ -243,7 +244,7 @@ export class Recorder {
     const life = { bag: this.#bag, session: this.#session, intakeDir: this.#intakeDir };
     const workerData = threadOptions(this.#options, life);
     const entry = this.#options.threadEntry ?? new URL('./recorder-main.ts', import.meta.url);
-    const worker = new Worker(entry, { workerData, name: 'recorder' });
+    const worker = new Worker(entry, { ...SMALL_THREAD, workerData, name: 'recorder' });
     this.#worker = worker;
     worker.on('message', (message: FromThread) => this.#receive(message));
     worker.on('error', (error) => this.#died(worker, error as Error));
