@@ -12,8 +12,8 @@ export const CELL_FLAGS = [...COMMON_FLAGS, '--max-semi-space-size=2'];
 
 /**
  * Each collection of the young heap holds the event loop up for 0.2 to 0.4 ms, and a Zenoh query leaves 4 to 7 KB: with
- * 2 MB that is one query in 250, on either side. Costs 6 MB. A greatest size would bind the threads of the cell too; they
- * have their own (`SMALL_THREAD`).
+ * 2 MB that is one query in 250, on either side. Large frames pay for it with 7 to 8% of their rate (bench/README.md). A
+ * greatest size would bind the threads of the cell too; they have their own (`SMALL_THREAD`).
  */
 export const ZENOH_CELL_FLAGS = [...COMMON_FLAGS, '--min-semi-space-size=8'];
 
