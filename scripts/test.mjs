@@ -1,7 +1,7 @@
 // npm test: installs the peers that the tests need (says what and how long), then runs everything.
 // npm run test:unit: the quick ones, which need none. Further arguments go to vitest.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,12 @@ import { stripVTControlCharacters } from 'node:util';
 import { install, root } from './install.mjs';
 
 const [what = 'all', ...rest] = process.argv.slice(2);
-const say = (text) => process.stdout.write(`${text}\n`);
+/** Where all that is said is kept too: set below, once it is known where. */
+let kept;
+const say = (text) => {
+  process.stdout.write(`${text}\n`);
+  if (kept !== undefined) appendFileSync(kept, `${stripVTControlCharacters(text)}\n`);
+};
 const begin = Date.now();
 const seconds = await install('all', say);
 if (seconds > 0) say(`packages installed in ${seconds.toFixed(1)} s`);
@@ -21,6 +26,14 @@ const env = {
     process.env.AURAISON_CACHE ??
     join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge'),
 };
+
+// Whoever sees only the end of it, or comes later, finds the whole there, and that of the run before.
+if (what === 'all' && rest.length === 0) {
+  kept = join(env.AURAISON_CACHE, 'npm-test.txt');
+  mkdirSync(env.AURAISON_CACHE, { recursive: true });
+  if (existsSync(kept)) renameSync(kept, join(env.AURAISON_CACHE, 'npm-test.1.txt'));
+  writeFileSync(kept, '');
+}
 
 /** Tests on ROS take turns among themselves: they share the machine's DDS. The others meanwhile take theirs. */
 const ROS_FILES = ['ros', 'routes', 'daemon-ros', 'daemon-intents-ros', 'bag-play-ros', 'inference-ros'];
@@ -44,6 +57,7 @@ for (const line of failed) say(line);
 say(
   `${what === 'unit' ? 'unit tests' : 'all tests'}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - begin) / 1000).toFixed(0)} s`,
 );
+if (kept !== undefined) say(`all that was said: ${kept}`);
 process.exit(status ?? 1);
 
 /** What was asked for, in one go. */
