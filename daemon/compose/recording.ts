@@ -77,8 +77,9 @@ function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
 }
 
 /**
- * Offers the clip service to ROS, again until it is: a session that is not open yet opens, while a package that is
- * missing does not appear by itself. What cannot be offered is told once, and the rest of the cell works on.
+ * Offers the clip service to ROS, again until it is: a session that is not open yet opens (at a start it never is, so
+ * that is told only if it lasts), while a package that is missing does not appear by itself. What cannot be offered is
+ * told once, and the rest of the cell works on.
  */
 export function offerClipService(
   { config }: Pick<Settings, 'config'>,
@@ -90,6 +91,7 @@ export function offerClipService(
   if (!ros || !recording || name === '' || config.recorder.mode === 'episode') return { async close() {} };
   let closed = false;
   let told = '';
+  let isFirst = true;
   let served: { close(): Promise<void> } | undefined;
   const offer = async (): Promise<void> => {
     try {
@@ -99,9 +101,13 @@ export function offerClipService(
     } catch (thrown) {
       const { code, message } = EdgeError.from(thrown, 'ros.failed', 'offer the service', name);
       if (closed) return;
-      if (message !== told) report('warn', `the ROS service ${name} is not offered: ${message}`, { code });
-      told = message;
-      if (code !== 'sample.unknown_type') clock.after(OFFER_AGAIN_MS, () => void (closed || offer()));
+      const passes = code !== 'sample.unknown_type';
+      if (message !== told && !(isFirst && passes)) {
+        report('warn', `the ROS service ${name} is not offered: ${message}`, { code });
+        told = message;
+      }
+      isFirst = false;
+      if (passes) clock.after(OFFER_AGAIN_MS, () => void (closed || offer()));
     }
   };
   void offer();

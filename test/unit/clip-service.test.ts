@@ -46,11 +46,21 @@ it('the clip service is offered again until its session is open, and told of onc
   expect(open()).toBe(0);
 });
 
+it('a clip service whose session opens within its second offer is no news', async () => {
+  const { clock, told, open } = offered([notOpen()]);
+  await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(2_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(open()).toBe(1);
+  expect(told).toEqual([]);
+});
+
 it('the clip service is not asked for again where its package is missing, nor after the end', async () => {
   const missing = new EdgeError('sample.unknown_type', { operation: 'serve', subject: 'x' });
   const without = offered([missing]);
   await without.clock.advance(60_000);
   expect(without.tries()).toBe(1);
+  expect(without.told).toHaveLength(1);
   const late = offered([notOpen()]);
   await late.clock.advance(1_000);
   await late.service.close();
