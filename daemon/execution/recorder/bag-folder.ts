@@ -8,6 +8,7 @@ import { ACTIVE } from './segment.ts';
 
 /** Suffix of the note beside a sealed segment whose events are not known to be in the log yet. */
 const NOTE = '.sealed.json';
+const METADATA = 'metadata.yaml';
 
 /** A bag on disk: `<dataDir>/bags/<bag>/<bag>_<n>.mcap` and metadata.yaml, which any ROS 2 tool opens. */
 export class BagFolder {
@@ -80,7 +81,7 @@ export class BagFolder {
   }
 
   async writeMetadata(): Promise<void> {
-    await replaceFile(join(this.path, 'metadata.yaml'), bagMetadata(this.#facts));
+    await replaceFile(join(this.path, METADATA), bagMetadata(this.#facts));
   }
 }
 
@@ -164,6 +165,20 @@ export async function pendingNotes(dataDir: string): Promise<Sealed[]> {
     }
   }
   return notes;
+}
+
+/** Bags whose metadata.yaml may lack sealed segments: it is not there, or their life ended before they were told. */
+export async function unlistedBags(dataDir: string): Promise<string[]> {
+  const isSealed = (name: string) => name.endsWith('.mcap') && segmentNumber(name) !== undefined;
+  const found: string[] = [];
+  const root = join(dataDir, 'bags');
+  for (const bag of (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
+    if (bag.name.startsWith('.')) continue;
+    const names = await readdir(join(root, bag.name));
+    const isListed = names.includes(METADATA) && !names.some((name) => name.endsWith(NOTE));
+    if (!isListed && names.some(isSealed)) found.push(bag.name);
+  }
+  return found;
 }
 
 async function inAllBags(

@@ -10,6 +10,7 @@ import {
   readSummary,
   segmentNumber,
   topicCounts,
+  unlistedBags,
   unsealedSegments,
   writeNote,
 } from './bag-folder.ts';
@@ -31,7 +32,8 @@ type Repaired = {
 
 /**
  * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
- * counted from the intake, and events that may not have reached the log are told again. A file that cannot
+ * counted from the intake, sealed ones that metadata.yaml may lack are entered, and events that may not have reached the
+ * log are told again. A file that cannot
  * be repaired is reported and stays as it is; these paths are resolved to. To be called while no segment is open.
  */
 export async function settleLeftovers(
@@ -67,11 +69,23 @@ export async function settleLeftovers(
   // While running, a note belongs to events that are on their way to the log.
   if (!isStart) return broken;
   const told = new Set(repaired.map(({ path }) => path));
+  for (const bag of await unlistedBags(options.dataDir)) await list(options.dataDir, bag, post);
   for (const sealed of await pendingNotes(options.dataDir)) {
     if (!told.has(sealed.segment.path)) post({ t: 'sealed', ...sealed });
   }
   for (const tombstone of await pendingTombstones(options.dataDir)) post({ t: 'evicted', tombstone });
   return broken;
+}
+
+/** Writes metadata.yaml of a bag as its segments are. A disk that refuses keeps nobody from recording. */
+async function list(dataDir: string, bag: string, post: Post): Promise<void> {
+  try {
+    await (await BagFolder.open(dataDir, bag)).writeMetadata();
+  } catch (error) {
+    const { message } = EdgeError.from(error, 'recorder.failed', 'write metadata.yaml', bag);
+    post({ t: 'report', level: 'warn', message: `metadata.yaml of ${bag} may lack segments: ${message}` });
+  }
+  post({ t: 'progress' });
 }
 
 /** Makes the file whole under its unsealed name. */

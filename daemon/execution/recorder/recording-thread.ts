@@ -10,7 +10,7 @@ import { DiskSpace } from './disk-space.ts';
 import { type Failure, failureOf, unsealed } from './failure.ts';
 import { settleLeftovers } from './leftovers.ts';
 import { Packing } from './packing.ts';
-import type { FromThread, ThreadOptions, ToThread } from './protocol.ts';
+import type { FromThread, Sealed, ThreadOptions, ToThread } from './protocol.ts';
 import { publishSegment } from './publish-segment.ts';
 import { Repairs } from './repairs.ts';
 import { Segment } from './segment.ts';
@@ -339,19 +339,20 @@ export class RecordingThread {
   async #finish(open: Open, losses: ReturnType<Accounts['close']>): Promise<void> {
     const { segment, relative, number } = open;
     const onProgress = () => this.#post({ t: 'progress' });
+    let sealed: Sealed;
     try {
-      const sealed = await publishSegment(this.#options.dataDir, relative, segment, losses, onProgress);
-      this.#accounts.told(losses);
-      this.#accounts.sealed(number, segment.summary.counts);
-      this.#post({ t: 'sealed', ...sealed });
+      sealed = await publishSegment(this.#options.dataDir, relative, segment, losses, onProgress);
     } catch (error) {
       await this.#leave(open, losses, error);
       return;
     }
-    // The segment is sealed and told whatever becomes of the list: the next one writes that again.
+    this.#accounts.told(losses);
+    this.#accounts.sealed(number, segment.summary.counts);
+    // Before it is told: its note stays until then, and by that a next life knows what the list may lack.
     await this.#folder.enter(basename(relative), segment.summary).catch(({ message }: Error) => {
       this.#post({ t: 'report', level: 'warn', message: `metadata.yaml lacks ${relative}: ${message}` });
     });
+    this.#post({ t: 'sealed', ...sealed });
   }
 
   /** Drops since the last segment, where none is open that would carry them. */
