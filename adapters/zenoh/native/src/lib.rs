@@ -15,6 +15,7 @@
 //! | `expectation` | whether such a send is about to come                                |
 //! | `room`      | how many things of how many bytes may wait                            |
 //! | `numbers`   | ids and tickets                                                       |
+//! | `threads`   | the threads of Zenoh                                                  |
 //! | `session`   | open, close, drain, counters                                          |
 //! | `publishers`| publishers, plain and advanced, and sending                           |
 //! | `loans`     | memory that JavaScript fills and that is sent without a copy          |
@@ -35,9 +36,16 @@ mod queries;
 mod queue;
 mod room;
 mod session;
+mod threads;
 mod wire;
 
 use napi_derive::napi;
+
+/// When the addon is loaded, on the thread of JavaScript.
+#[napi_derive::module_init]
+fn loaded() {
+    threads::settle();
+}
 
 /// What this addon is, for `auraison doctor`.
 #[napi(object)]
