@@ -8,7 +8,7 @@ use crate::numbers::Numbers;
 use crate::options::OpenOptions;
 use crate::pump::{Pump, Wake};
 use crate::queue::EntityQueue;
-use crate::{config, entities::Entity, fail, lock, wire};
+use crate::{config, entities::Entity, fail, lock, threads, wire};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::collections::HashMap;
@@ -79,6 +79,7 @@ pub struct QueueCounters {
 #[napi]
 pub async fn open_session(options: OpenOptions, wake: Wake) -> Result<NativeSession> {
     let config = config::build(&options)?;
+    threads::watch();
     let session = zenoh::open(config).await.map_err(|e| fail("open", e))?;
     let pump = Arc::new(Pump::new(wake));
     // Completions are bounded by the lanes, not by this queue.
