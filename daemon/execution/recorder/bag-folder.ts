@@ -167,18 +167,19 @@ export async function pendingNotes(dataDir: string): Promise<Sealed[]> {
   return notes;
 }
 
+/** Writes metadata.yaml of a bag as its segments are. */
+export async function relist(dataDir: string, bag: string): Promise<void> {
+  await (await BagFolder.open(dataDir, bag)).writeMetadata();
+}
+
 /** Bags whose metadata.yaml may lack sealed segments: it is not there, or their life ended before they were told. */
 export async function unlistedBags(dataDir: string): Promise<string[]> {
   const isSealed = (name: string) => name.endsWith('.mcap') && segmentNumber(name) !== undefined;
-  const found: string[] = [];
-  const root = join(dataDir, 'bags');
-  for (const bag of (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
-    if (bag.name.startsWith('.')) continue;
-    const names = await readdir(join(root, bag.name));
-    const isListed = names.includes(METADATA) && !names.some((name) => name.endsWith(NOTE));
-    if (!isListed && names.some(isSealed)) found.push(bag.name);
-  }
-  return found;
+  const isListed = (names: string[]) =>
+    names.includes(METADATA) && !names.some((name) => name.endsWith(NOTE));
+  return (await allBags(dataDir))
+    .filter(({ bag, names }) => !bag.startsWith('.') && !isListed(names) && names.some(isSealed))
+    .map(({ bag }) => bag);
 }
 
 async function inAllBags(
@@ -186,13 +187,20 @@ async function inAllBags(
   matches: (name: string) => boolean,
   cut: number,
 ): Promise<string[]> {
-  const found: string[] = [];
+  return (await allBags(dataDir)).flatMap(({ bag, names }) =>
+    names
+      .filter(matches)
+      .map((name) => name.slice(0, -cut))
+      .sort(byNumber)
+      .map((name) => `bags/${bag}/${name}`),
+  );
+}
+
+/** The folders of all bags and what lies in each. */
+async function allBags(dataDir: string): Promise<{ bag: string; names: string[] }[]> {
+  const found: { bag: string; names: string[] }[] = [];
   const root = join(dataDir, 'bags');
-  for (const bag of (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
-    const names = (await readdir(join(root, bag.name))).filter(matches);
-    for (const name of names.map((n) => n.slice(0, -cut)).sort(byNumber)) {
-      found.push(`bags/${bag.name}/${name}`);
-    }
-  }
+  for (const bag of (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory()))
+    found.push({ bag: bag.name, names: await readdir(join(root, bag.name)) });
   return found;
 }

@@ -4,10 +4,10 @@ import { type DropReason, EdgeError, type EventPayload } from '../../../contract
 import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
 import { ledgerTopics } from './accounts.ts';
 import {
-  BagFolder,
   bagOf,
   pendingNotes,
   readSummary,
+  relist,
   segmentNumber,
   topicCounts,
   unlistedBags,
@@ -32,9 +32,9 @@ type Repaired = {
 
 /**
  * What former lives left behind: unsealed segments are repaired and sealed, what was lost with them is
- * counted from the intake, sealed ones that metadata.yaml may lack are entered, and events that may not have reached the
- * log are told again. A file that cannot
- * be repaired is reported and stays as it is; these paths are resolved to. To be called while no segment is open.
+ * counted from the intake, sealed ones that metadata.yaml may lack are entered, and events that may not have reached
+ * the log are told again. A file that cannot be repaired is reported and stays as it is; these paths are resolved to.
+ * To be called while no segment is open.
  */
 export async function settleLeftovers(
   options: ThreadOptions,
@@ -77,10 +77,10 @@ export async function settleLeftovers(
   return broken;
 }
 
-/** Writes metadata.yaml of a bag as its segments are. A disk that refuses keeps nobody from recording. */
+/** Mends metadata.yaml of a bag. A disk that refuses keeps nobody from recording. */
 async function list(dataDir: string, bag: string, post: Post): Promise<void> {
   try {
-    await (await BagFolder.open(dataDir, bag)).writeMetadata();
+    await relist(dataDir, bag);
   } catch (error) {
     const { message } = EdgeError.from(error, 'recorder.failed', 'write metadata.yaml', bag);
     post({ t: 'report', level: 'warn', message: `metadata.yaml of ${bag} may lack segments: ${message}` });
@@ -138,8 +138,7 @@ async function seal(
   const final = join(options.dataDir, path);
   await rename(final + ACTIVE, final);
   await syncFolder(join(options.dataDir, 'bags', bag));
-  const folder = await BagFolder.open(options.dataDir, bag);
-  await folder.writeMetadata();
+  await relist(options.dataDir, bag);
   post({ t: 'sealed', ...sealed });
 }
 

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
 import { hasCome } from './arrival-order.ts';
-import { BagFolder, factsOf, readSummary } from './bag-folder.ts';
+import { type BagFolder, factsOf, readSummary, relist } from './bag-folder.ts';
 import { clipSpans, type Span } from './clip-file.ts';
 import { HandleReadable, openForRead, replaceFile, syncFolder } from './files.ts';
 
@@ -70,8 +70,7 @@ function notDeleted(path: string, { message }: Error): EdgeError {
 async function tidyBag(dataDir: string, bag: string): Promise<void> {
   const path = join(dataDir, 'bags', bag);
   const names = await readdir(path).catch(() => [] as string[]);
-  if (names.some((name) => name.includes('.mcap')))
-    await (await BagFolder.open(dataDir, bag)).writeMetadata();
+  if (names.some((name) => name.includes('.mcap'))) await relist(dataDir, bag);
   else {
     await rm(path, { recursive: true, force: true });
     await syncFolder(join(dataDir, 'bags'));
