@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract/index.ts';
+import { type Clock, EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract/index.ts';
 import type { Coordinator } from './coordinator.ts';
-import { readJson } from './http-body.ts';
+import { linger, readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
 import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
@@ -17,6 +17,7 @@ export type CentralServerOptions = {
   readonly token: string | undefined;
   readonly host: string;
   readonly port: number;
+  readonly clock: Pick<Clock, 'after'>;
   /** Told about defects; never about a token. */
   readonly report: (message: string, error: unknown) => void;
 };
@@ -100,11 +101,14 @@ export class CentralServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { status, body } = await this.#answer(request);
-    // A refused body above the limit is never read: the connection ends with the answer. A smaller one is
-    // let in, so that the robot reads why it was refused and not a broken connection.
+    // What was refused is let in, so that the robot reads why, and not a broken connection; above the limit only for a
+    // while, and the connection ends with the answer.
     if (!request.complete) {
-      if (status === 413) response.setHeader('connection', 'close');
-      else request.resume();
+      request.resume();
+      if (status === 413) {
+        linger(request, this.#options.clock);
+        response.setHeader('connection', 'close');
+      }
     }
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
     response.writeHead(status, {

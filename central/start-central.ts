@@ -66,6 +66,7 @@ export async function startCentral(options: CentralOptions): Promise<RunningCent
     token,
     host,
     port,
+    clock,
     report: options.report ?? (() => {}),
   });
   try {

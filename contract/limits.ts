@@ -68,6 +68,8 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Requests of one connection that are not answered yet; the next closes it. */
   API_PIPELINED_MAX: 8,
+  /** Whose body was refused may go on sending for so long while it finds the answer, milliseconds. */
+  API_LINGER_MS: 2_000,
   /** A client that takes nothing of an answer for this long is cut; later than a stream says farewell, milliseconds. */
   API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */

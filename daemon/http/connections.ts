@@ -1,10 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { LIMITS } from '../../contract/index.ts';
+import { type Clock, LIMITS } from '../../contract/index.ts';
 
 /** Keeps one connection from holding more than its share: of requests under way, and of answers nobody reads. */
 export class Connections {
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #underWay = new WeakMap<Socket, number>();
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#clock = clock;
+  }
 
   /** False: one request too many. The connection is closed then, and nothing more that it brought is to be done. */
   admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
@@ -22,5 +27,20 @@ export class Connections {
       if (socket.writableLength > 0) socket.destroy();
     });
     return true;
+  }
+
+  /**
+   * To be called before the last answer of a connection whose client is still sending. A socket that is closed with
+   * something unread resets the connection, and the client may lose the answer: what still comes is read and thrown
+   * away for `API_LINGER_MS`, or until the client has closed. No further request of it is done.
+   */
+  linger({ socket }: IncomingMessage): void {
+    this.#underWay.set(socket, Number.POSITIVE_INFINITY);
+    // How Node closes a connection behind its last answer.
+    socket.destroySoon = () => {
+      socket.end();
+      const cut = this.#clock.after(LIMITS.API_LINGER_MS, () => socket.destroy());
+      socket.once('close', () => cut.cancel());
+    };
   }
 }

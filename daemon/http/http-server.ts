@@ -65,7 +65,7 @@ export class HttpServer {
   readonly #methods = new Methods();
   readonly #streams: Streams;
   readonly #cells: CellsView;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   #app: FastifyInstance | undefined;
 
   constructor(config: HttpConfig, ports: HttpPorts) {
@@ -82,6 +82,7 @@ export class HttpServer {
     this.#gate = new Gate(config.auth, config.hostNames ?? []);
     this.#logs = new LogReaders(ports);
     this.#cells = new CellsView(ports.bus);
+    this.#connections = new Connections(ports.clock);
     this.#streams = new Streams(ports, this.#logs, this.#metrics);
   }
 
@@ -239,8 +240,11 @@ export class HttpServer {
     }
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
     if (status === 429 || status === 503) void reply.header('retry-after', '1');
-    // What is left of a body that was refused is never read: the connection ends with the answer.
-    if (status === 413) void reply.header('connection', 'close');
+    // What is left of a body that was refused is not taken: the connection ends with the answer.
+    if (status === 413) {
+      this.#connections.linger(request.raw);
+      void reply.header('connection', 'close');
+    }
     return reply
       .code(status)
       .header('x-request-id', request.id)

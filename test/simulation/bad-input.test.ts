@@ -154,8 +154,9 @@ describe('an intent', () => {
         answered++;
       }
     })();
-    const { status, sent } = await flood;
-    done = true;
+    const { status, sent } = await flood.finally(() => {
+      done = true;
+    });
     await others;
     console.log(
       `refused with ${status} after ${sent} of 104857600 bytes; ${answered} other requests meanwhile`,

@@ -153,6 +153,33 @@ describe('reference coordinator', () => {
     expect(answer).toContain('api.too_large');
   });
 
+  it.each([
+    ['Content-Length: 104857600', ''],
+    ['Transfer-Encoding: chunked', '10000\r\n'],
+  ])('tells one who looks only after it has sent for a while (%s)', async (length, before) => {
+    const socket = connect(Number(new URL(running.url).port), '127.0.0.1').pause();
+    const answer = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (data) => {
+        text += data;
+      });
+      socket.on('error', (error) => resolve(String(error)));
+      socket.on('close', () => resolve(text));
+    });
+    socket.write(
+      `POST /link/v1/push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${running.token}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`,
+    );
+    const block = `${before}${'x'.repeat(65_536)}${before === '' ? '' : '\r\n'}`;
+    // 16 MiB, twice what is taken, and not all in one packet.
+    for (let i = 0; i < 256; i++) {
+      socket.write(block);
+      if (i % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    socket.resume();
+    expect(await answer).toContain('"code":"api.too_large"');
+    expect(faults).toEqual([]);
+  });
+
   it('survives whatever is sent', async () => {
     const whole = batch(3);
     const mutation = fc.record({

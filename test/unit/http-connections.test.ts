@@ -67,6 +67,43 @@ describe('requests that come before the answer to the one before', () => {
   });
 });
 
+describe('a body that is too large', () => {
+  const post = (length: number) =>
+    get('/v1/intents', `Content-Type: application/json\r\nContent-Length: ${length}\r\n`);
+
+  it('is refused so that one who looks only when it has sent for a while finds the answer', async () => {
+    rig = await startRig();
+    const block = Buffer.alloc(65_536, 'x');
+    const socket = await open(post(64 * 1024 * 1024).replace('GET', 'POST'));
+    const failed = once(socket, 'error').then(([error]) => String(error));
+    // Without a pause it would all be in the first packet, and nothing unread when the connection is closed.
+    for (let i = 0; i < 40; i++) {
+      socket.write(block);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const text = await Promise.race([whole(socket), failed]);
+    expect(text).toContain('HTTP/1.1 413');
+    expect(text).toContain('"code":"api.too_large"');
+    expect(text.toLowerCase()).toContain('connection: close');
+  });
+
+  it('keeps its connection for a short while only, and nothing more that it brings is done', async () => {
+    rig = await startRig();
+    const length = LIMITS.API_BODY_BYTES_MAX + 1;
+    const socket = await open(post(length).replace('GET', 'POST'));
+    const began = performance.now();
+    const closed = once(socket, 'close');
+    socket.resume();
+    socket.write(Buffer.alloc(length, 'x'));
+    // Half-open on purpose: it is the server that has to end it.
+    const more = setInterval(() => socket.write(get('/v1/runs')), 20);
+    await closed.finally(() => clearInterval(more));
+    expect(performance.now() - began).toBeLessThan(LIMITS.API_LINGER_MS * 5);
+    expect(rig.runtime.calls).toEqual([]);
+    expect((await rig.get('/health')).status).toBe(200);
+  });
+});
+
 describe('an answer that waits for its reader', () => {
   it('is given up when nothing of it is taken any more', async () => {
     const ended = Promise.withResolvers<void>();
