@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { loadavg } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
@@ -15,7 +16,8 @@ import type { AskReport } from './support/queryable-asker.ts';
 
 /**
  * What it costs to ask `ai/inference/vla` over Zenoh from another process, beside a direct call to the same policy in
- * that process: both take turns, one question at a time. The echo is what Zenoh itself takes for such a round trip.
+ * that process: both take turns, one question at a time. The echo is what Zenoh itself takes for such a round trip. One
+ * process asks over a socket of the host (`unixsock-stream`), as a node on the robot can, one over TCP; by turns too.
  *
  * Usage: node bench/queryable.ts [--rounds 50] [--warmup ROUNDS] [--count 100] [--json]
  */
@@ -55,62 +57,75 @@ const desk = new ExecutionPolicyDesk({
   ],
 });
 await desk.start();
-const endpoint = `tcp/127.0.0.1:${await freePort()}`;
-const keySpace = await NativeKeySpace.open({ mode: 'router', listen: [endpoint] }, { clock });
+const folder = mkdtempSync(join(tmpdir(), 'queryable-'));
+const endpoints = {
+  unixsock: `unixsock-stream/${join(folder, 'zenoh.sock')}`,
+  tcp: `tcp/127.0.0.1:${await freePort()}`,
+};
+const listen = Object.values(endpoints);
+const keySpace = await NativeKeySpace.open({ mode: 'router', listen }, { clock });
 await new VlaQueryable({ prefix: 'bench', clock, desk, door: new PolicyDoor(desk, clock) }).attach(keySpace);
 await keySpace.queryable(`${KEY}-echo`, async ({ payload, encoding }) => ({ payload: payload!, encoding }));
 
-const asker = fork(join(import.meta.dirname, 'support/queryable-asker.ts'), [endpoint, KEY, DRIVE], {
-  execArgv: [...ZENOH_CELL_FLAGS],
-});
-await once(asker, 'message');
-const [direct, asked, echo]: [number[], number[], number[]] = [[], [], []];
+const askers = await Promise.all(
+  Object.entries(endpoints).map(async ([link, endpoint]) => {
+    const script = join(import.meta.dirname, 'support/queryable-asker.ts');
+    const process = fork(script, [endpoint, KEY, DRIVE], { execArgv: [...ZENOH_CELL_FLAGS] });
+    await once(process, 'message');
+    const [direct, asked, echo]: [number[], number[], number[]] = [[], [], []];
+    return { link, process, direct, asked, echo };
+  }),
+);
 let unequal = 0;
 for (let round = -warmup; round < rounds; round++) {
-  asker.send({ seed: (round + warmup + 1) * 10_000, count });
-  const [report] = (await once(asker, 'message')) as [AskReport];
-  unequal += report.unequal;
-  if (round < 0) continue;
-  direct.push(...report.directMs);
-  asked.push(...report.askedMs);
-  echo.push(...report.echoMs);
+  // Who comes first changes from round to round.
+  const turns = round % 2 === 0 ? askers : askers.toReversed();
+  for (const { process, direct, asked, echo } of turns) {
+    process.send({ seed: (round + warmup + 1) * 10_000, count });
+    const [report] = (await once(process, 'message')) as [AskReport];
+    unequal += report.unequal;
+    if (round < 0) continue;
+    direct.push(...report.directMs);
+    asked.push(...report.askedMs);
+    echo.push(...report.echoMs);
+  }
 }
-asker.disconnect();
+for (const { process } of askers) process.disconnect();
 await keySpace.close();
 await desk.close();
+rmSync(folder, { recursive: true });
 
-const figures = {
-  direct: quantiles(direct),
-  asked: quantiles(asked),
-  echo: quantiles(echo),
-  more: {
-    p50: quantiles(asked).p50 - quantiles(direct).p50,
-    p99: quantiles(asked).p99 - quantiles(direct).p99,
-  },
-  asked_to_direct: {
-    p50: quantiles(asked).p50 / quantiles(direct).p50,
-    p99: quantiles(asked).p99 / quantiles(direct).p99,
-  },
-  more_to_echo: { p50: (quantiles(asked).p50 - quantiles(direct).p50) / quantiles(echo).p50 },
-  questions: asked.length,
-  unequal,
-};
-const good = unequal === 0 && figures.more.p50 <= GOAL.p50 && figures.more.p99 <= GOAL.p99;
-if (flags.json) console.log(JSON.stringify(figures));
+const links = askers.map(({ link, ...lists }) => {
+  const [direct, asked, echo] = [quantiles(lists.direct), quantiles(lists.asked), quantiles(lists.echo)];
+  return {
+    link,
+    ...{ direct, asked, echo, questions: lists.asked.length },
+    more: { p50: asked.p50 - direct.p50, p99: asked.p99 - direct.p99 },
+    asked_to_direct: { p50: asked.p50 / direct.p50, p99: asked.p99 / direct.p99 },
+    more_to_echo: { p50: (asked.p50 - direct.p50) / echo.p50 },
+  };
+});
+const isGood = (more: { p50: number; p99: number }) => more.p50 <= GOAL.p50 && more.p99 <= GOAL.p99;
+// The goal is that of a node on the same host, by the fastest way that it has.
+const good = unequal === 0 && links.some(({ more }) => isGood(more));
+if (flags.json) console.log(JSON.stringify({ links, unequal }));
 else {
   const line = (name: string, { p50, p99 }: { p50: number; p99: number }) =>
-    console.log(`${name.padEnd(40)} p50 ${p50.toFixed(3)}  p99 ${p99.toFixed(3)}`);
+    console.log(`  ${name.padEnd(38)} p50 ${p50.toFixed(3)}  p99 ${p99.toFixed(3)}`);
   console.log(
-    `${asked.length} questions, asked, echoed and direct in turns, load ${loadavg()[0]!.toFixed(1)}; ms`,
+    `${rounds * count} questions over each link, asked, echoed and direct in turns, load ${loadavg()[0]!.toFixed(1)}; ms`,
   );
-  line('direct call', figures.direct);
-  line('over ai/inference/vla', figures.asked);
-  line('echo of Zenoh alone (the limit)', figures.echo);
-  line(`more than direct (goal ${GOAL.p50} / ${GOAL.p99})`, figures.more);
-  line('ratio to direct', figures.asked_to_direct);
-  console.log(`more than direct, in echoes: p50 ${figures.more_to_echo.p50.toFixed(2)}`);
+  for (const { link, direct, asked, echo, more, asked_to_direct, more_to_echo } of links) {
+    console.log(link);
+    line('direct call', direct);
+    line('over ai/inference/vla', asked);
+    line('echo of Zenoh alone (the limit)', echo);
+    line(`more than direct (goal ${GOAL.p50} / ${GOAL.p99})`, more);
+    line('ratio to direct', asked_to_direct);
+    console.log(`  more than direct, in echoes: p50 ${more_to_echo.p50.toFixed(2)}`);
+    console.log(`  ${isGood(more) ? 'within the goal' : 'NOT within the goal'}`);
+  }
   console.log(`actions with other bits: ${unequal}`);
-  console.log(good ? 'within the goal' : 'NOT within the goal');
 }
 process.exit(good ? 0 : 1);
 

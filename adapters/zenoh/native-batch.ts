@@ -1,7 +1,5 @@
-import type { NativeBatch } from './native-types.ts';
-
 /** Mirrors `native/src/wire.rs`, where the layout is drawn. The loader refuses an addon with another one. */
-export const WIRE_VERSION = 4;
+export const WIRE_VERSION = 5;
 
 export const EVENT = { sample: 1, query: 2, reply: 3, errorReply: 4, getDone: 5, sendDone: 6 } as const;
 const FLAG = { external: 1, attachment: 2, timestamp: 4, delete: 8, payload: 16, failed: 64 } as const;
@@ -25,20 +23,55 @@ export type NativeEvent = {
   readonly timestamp: bigint | undefined;
 };
 
+/** Up to this a batch is written into a room (`native/src/session.rs`). */
+const ROOM_BATCH_MAX = 4096;
+/** Each that holds on to a small payload keeps so much alive. */
+const ROOM_BYTES = 4 * ROOM_BATCH_MAX;
+const NONE: readonly Uint8Array[] = [];
+
+/** Bytes of batches, one after the other: a buffer for each would cost more than all else about a small one. */
+export class BatchRoom {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly slab: Buffer;
+  readonly view: DataView;
+  /** Where the next batch begins. */
+  at = 0;
+
+  constructor(bytes: Uint8Array<ArrayBuffer> = new Uint8Array(ROOM_BYTES)) {
+    const { buffer, byteOffset, byteLength } = bytes;
+    this.bytes = bytes;
+    this.slab = Buffer.from(buffer, byteOffset, byteLength);
+    this.view = new DataView(buffer, byteOffset, byteLength);
+  }
+
+  /** This one, or another where it has no room for any batch. */
+  ready(): BatchRoom {
+    return this.bytes.byteLength - this.at < ROOM_BATCH_MAX ? new BatchRoom() : this;
+  }
+}
+
 /**
- * Reads a batch. Payloads are views: small ones of the batch's buffer, large ones of memory owned by Zenoh;
- * neither is copied. They stay valid as long as somebody holds them, and are never to be written to.
+ * Reads the batch of `length` bytes at the room's place, and moves that on. Payloads are views: small ones of the room,
+ * large ones of memory owned by Zenoh; neither is copied. They stay valid as long as somebody holds them, and are never
+ * to be written to.
  */
-export function decodeBatch(batch: NativeBatch, onEvent: (event: NativeEvent) => void): void {
-  const { buffer, byteOffset, byteLength } = batch.slab;
-  const slab = Buffer.from(buffer, byteOffset, byteLength);
-  const view = new DataView(buffer, byteOffset, byteLength);
-  let at = 0;
+export function decodeBatch(
+  room: BatchRoom,
+  length: number,
+  onEvent: (event: NativeEvent) => void,
+  large: readonly Uint8Array[] = NONE,
+): void {
+  const { slab, view } = room;
+  const { buffer, byteOffset } = room.bytes;
+  let { at } = room;
+  const end = at + length;
+  // Who is told of an event may drain again.
+  room.at = end;
   let key = '';
   let encoding = '';
-  const bytes = (start: number, length: number) => new Uint8Array(buffer, byteOffset + start, length);
+  const bytes = (start: number, size: number) => new Uint8Array(buffer, byteOffset + start, size);
 
-  while (at < byteLength) {
+  while (at < end) {
     const type = view.getUint8(at);
     const flags = view.getUint8(at + 1);
     const keyLength = view.getUint32(at + 12, true);
@@ -63,7 +96,7 @@ export function decodeBatch(batch: NativeBatch, onEvent: (event: NativeEvent) =>
 
     let payload: Uint8Array | undefined;
     if (flags & FLAG.external) {
-      payload = batch.large[payloadLength];
+      payload = large[payloadLength];
     } else if (flags & FLAG.payload) {
       payload = bytes(cursor, payloadLength);
       cursor = align(cursor + payloadLength);

@@ -1,8 +1,8 @@
 import { type Clock, EdgeError } from '../../contract/core.ts';
 import { EagerLoop } from './eager-loop.ts';
-import { decodeBatch, EVENT, type NativeEvent } from './native-batch.ts';
+import { BatchRoom, decodeBatch, EVENT, type NativeEvent } from './native-batch.ts';
 import { fromNative } from './native-errors.ts';
-import type { NativeSession } from './native-types.ts';
+import type { NativeBatch, NativeSession } from './native-types.ts';
 
 /** Events per batch: bounds how long one drain holds the event loop (about 0.3 ms of small messages). */
 const BATCH_EVENTS_MAX = 256;
@@ -23,6 +23,7 @@ export class NativePump {
   readonly #sinks = new Map<number, EventSink>();
   readonly #tickets = new Map<number, Ticket>();
   #session: NativeSession | undefined;
+  #room = new BatchRoom();
   /** A wake-up may come while a further turn is already due. */
   #due = false;
 
@@ -71,15 +72,21 @@ export class NativePump {
 
   #turn(): void {
     this.#due = false;
-    const batch = this.#session?.drain(BATCH_EVENTS_MAX);
-    if (!batch) return;
-    if (batch.more) {
+    this.#room = this.#room.ready();
+    const taken = this.#session?.drain(BATCH_EVENTS_MAX, this.#room.bytes, this.#room.at) ?? 0;
+    if (taken === 0) return;
+    if (typeof taken === 'number') this.#read(this.#room, Math.abs(taken), taken < 0);
+    else this.#read(new BatchRoom(taken.slab), taken.slab.byteLength, taken.more, taken.large);
+  }
+
+  #read(room: BatchRoom, length: number, more: boolean, large?: NativeBatch['large']): void {
+    if (more) {
       this.#due = true;
       // Not a timer: it runs after the input and output that is already waiting.
       setImmediate(() => this.#turn());
     }
     let run: NativeEvent[] = [];
-    decodeBatch(batch, (event) => {
+    const add = (event: NativeEvent) => {
       if (event.type === EVENT.sendDone) {
         this.#settle(event);
         return;
@@ -89,7 +96,8 @@ export class NativePump {
         run = [];
       }
       run.push(event);
-    });
+    };
+    decodeBatch(room, length, add, large);
     if (run.length > 0) this.#deliver(run);
   }
 

@@ -12,7 +12,7 @@ import { decodeError, encodeError, silent } from './error-reply.ts';
 import { isKey } from './key-expr.ts';
 import { EVENT, type NativeEvent } from './native-batch.ts';
 import type { NativePump } from './native-pump.ts';
-import type { NativeGetOptions, NativeSession } from './native-types.ts';
+import type { NativeSession } from './native-types.ts';
 
 export type QueryOptions = Parameters<KeySpace['query']>[1];
 
@@ -43,19 +43,20 @@ export function runQuery(
 ): Promise<readonly Reply[]> {
   const { keyExpr, parameters } = splitSelector(selector);
   const timeoutMs = Math.min(Math.max(options.timeoutMs, 0), TIMEOUT_MS_MAX);
-  const request: NativeGetOptions = {
-    timeoutMs: Math.ceil(timeoutMs) + TIMEOUT_MARGIN_MS,
-    target: TARGET[options.target ?? 'all'],
-    // Every one of their replies: who asks decides what is a duplicate.
-    consolidation: 'none',
-    repliesMax: REPLIES_MAX,
-    repliesBytesMax: REPLIES_BYTES_MAX,
-    ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
-  };
   const { onReply, signal } = options;
   return new Promise((resolve) => {
     const replies: Reply[] = [];
-    const id = session.get(keyExpr, parameters, options.payload, options.attachment, request);
+    const id = session.get(
+      keyExpr,
+      parameters,
+      options.payload,
+      options.attachment,
+      options.encoding,
+      TARGET[options.target ?? 'all'],
+      Math.ceil(timeoutMs) + TIMEOUT_MARGIN_MS,
+      REPLIES_MAX,
+      REPLIES_BYTES_MAX,
+    );
     const begun = pump.eager.begin();
     let ended = false;
     const finish = () => {

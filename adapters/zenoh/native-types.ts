@@ -19,17 +19,8 @@ export type NativeOpenOptions = {
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
 /** Of what waits: samples, or queries that are not answered. */
 export type NativeLimits = { depth: number; bytes: number };
-export type NativeGetOptions = {
-  timeoutMs: number;
-  target: 'best' | 'all' | 'all-complete';
-  consolidation: 'auto' | 'none' | 'monotonic' | 'latest';
-  priority?: number;
-  express?: boolean;
-  encoding?: string;
-  repliesMax: number;
-  repliesBytesMax: number;
-};
-export type NativeBatch = { slab: Uint8Array; large: Uint8Array[]; more: boolean };
+export type NativeTarget = 'best' | 'all' | 'all-complete';
+export type NativeBatch = { slab: Uint8Array<ArrayBuffer>; large: Uint8Array[]; more: boolean };
 export type NativeAllocation = { id: number; shared: boolean; bytes: Uint8Array };
 export type NativeCounters = { received: number; dropped: number; delivered: number; queued: number };
 export type NativeInfo = { zid: string; routers: string[]; peers: string[] };
@@ -37,7 +28,11 @@ export type NativeInfo = { zid: string; routers: string[]; peers: string[] };
 export type NativeSession = {
   zid(): string;
   info(): Promise<NativeInfo>;
-  drain(max: number): NativeBatch | null;
+  /**
+   * A small batch is written into `room`, from `at` on; the result is its length then, below 0 where more is left, and 0
+   * where there is nothing.
+   */
+  drain(max: number, room: Uint8Array, at: number): number | NativeBatch;
   /** Whether there is something to drain, now or within `micros`: blocks that long. */
   look(micros: number): boolean;
   counters(id: number): NativeCounters | null;
@@ -88,7 +83,11 @@ export type NativeSession = {
     parameters: string,
     payload: Uint8Array | undefined,
     attachment: Uint8Array | undefined,
-    options: NativeGetOptions,
+    encoding: string | undefined,
+    target: NativeTarget,
+    timeoutMs: number,
+    repliesMax: number,
+    repliesBytesMax: number,
   ): number;
   livelinessGet(keyExpr: string, timeoutMs: number, repliesMax: number, repliesBytesMax: number): number;
   /** Answers and leaves the query open. */

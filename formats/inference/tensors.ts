@@ -14,7 +14,8 @@ export function readTensor(value: unknown, path: string, valuesMax = LIMITS.POLI
   const fields = asMap(value, path);
   onlyKnown(fields, FIELDS, path);
   const sizes = readShape(fields['shape'], path);
-  const count = sizes.reduce((product, size) => product * size, 1);
+  let count = 1;
+  for (const size of sizes) count *= size;
   if (count > valuesMax)
     throw bad(
       `${path}/shape`,
@@ -61,11 +62,14 @@ export function writePicture({ shape, data }: PictureTensor, json: boolean): obj
 function readShape(shape: unknown, path: string): number[] {
   if (!Array.isArray(shape) || shape.length > RANK_MAX)
     throw bad(`${path}/shape`, `must be a list of at most ${RANK_MAX} sizes`);
-  return shape.map((size, i) => {
+  const sizes: number[] = [];
+  for (const size of shape) {
     const number = typeof size === 'bigint' ? Number(size) : size;
-    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 1) return number;
-    throw bad(`${path}/shape/${i}`, 'must be an integer above 0');
-  });
+    if (!(Number.isSafeInteger(number) && number >= 1))
+      throw bad(`${path}/shape/${sizes.length}`, 'must be an integer above 0');
+    sizes.push(number);
+  }
+  return sizes;
 }
 
 /** The types that can be sent; all become float32, the type of the port. */

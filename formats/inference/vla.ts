@@ -61,15 +61,16 @@ export function vlaRequest(value: unknown, now: Nanoseconds): VlaRequest {
     left -= made.data.length;
     return made;
   };
-  const tensors = root['tensors'] === undefined ? [] : named(root['tensors'], '/tensors', read);
-  const images = root['images'] === undefined ? [] : named(root['images'], '/images', readPicture);
-  if (tensors.length + images.length === 0) throw bad('/tensors', 'an observation of at least one input');
+  const tensors = root['tensors'] === undefined ? {} : named(root['tensors'], '/tensors', read);
+  const images = root['images'] === undefined ? {} : named(root['images'], '/images', readPicture);
+  const hasImages = !isEmpty(images);
+  if (isEmpty(tensors) && !hasImages) throw bad('/tensors', 'an observation of at least one input');
   const task = asText(root['task'], '/task', TASK_CHARS_MAX);
   const observation: Observation = {
-    tensors: Object.fromEntries(tensors),
-    ...(images.length === 0 ? {} : { images: Object.fromEntries(images) }),
+    tensors,
     stamp: root['stamp'] === undefined ? now : stamp(root['stamp']),
-    ...(task === undefined ? {} : { task }),
+    ...(hasImages ? { images } : undefined),
+    ...(task === undefined ? undefined : { task }),
   };
   return {
     observation,
@@ -178,8 +179,8 @@ export function decodeDescription(payload: Uint8Array, encoding: string): Policy
     const images = root['images'];
     return {
       ...{ name, hash, stepMs: step, output: [output[0]!, output[1]!] as const },
-      inputs: Object.fromEntries(named(root['inputs'], '/inputs', sizes)),
-      ...(images === undefined ? {} : { images: Object.fromEntries(named(images, '/images', pictureSize)) }),
+      inputs: named(root['inputs'], '/inputs', sizes),
+      ...(images === undefined ? {} : { images: named(images, '/images', pictureSize) }),
       ...(names ? { actionNames: actionNames as string[] } : {}),
       ...(root['takes_prefix'] === true ? { takesPrefix: true } : {}),
       ...(root['takes_task'] === true ? { takesTask: true } : {}),
@@ -198,11 +199,27 @@ function asAnswer<T>(read: () => T): T {
   }
 }
 
-function named<T>(value: unknown, path: string, read: (value: unknown, path: string) => T): [string, T][] {
-  const entries = Object.entries(asMap(value, path));
-  if (entries.length > INPUTS_MAX)
-    throw bad(path, `must hold at most ${INPUTS_MAX} inputs, found ${entries.length}`);
-  return entries.map(([name, one]) => [name, read(one, `${path}/${name}`)]);
+function named<T>(
+  value: unknown,
+  path: string,
+  read: (value: unknown, path: string) => T,
+): Record<string, T> {
+  const map = asMap(value, path);
+  const names = Object.keys(map);
+  if (names.length > INPUTS_MAX)
+    throw bad(path, `must hold at most ${INPUTS_MAX} inputs, found ${names.length}`);
+  const made: Record<string, T> = {};
+  for (const name of names) {
+    // JSON may have it; set on an object it would be no key of it.
+    if (name === '__proto__') throw bad(`${path}/${name}`, 'is no name of an input');
+    made[name] = read(map[name], `${path}/${name}`);
+  }
+  return made;
+}
+
+function isEmpty(map: object): boolean {
+  for (const _ in map) return false;
+  return true;
 }
 
 function sizes(value: unknown, path: string): number[] {

@@ -134,10 +134,9 @@ it('keeps replies up to its bytes, and counts those beyond as lost', async () =>
     return { payload: new Uint8Array(100), encoding: '' };
   });
   const { session, pump } = await openRaw();
-  const options = { timeoutMs: MS, target: 'all', consolidation: 'none', repliesMax: 100 } as const;
   const ask = async (repliesBytesMax: number) => {
     const events: NativeEvent[] = [];
-    const id = session.get('answers', '', undefined, undefined, { ...options, repliesBytesMax });
+    const id = session.get('answers', '', undefined, undefined, undefined, 'all', MS, 100, repliesBytesMax);
     pump.add(id, (some) => events.push(...some));
     await eventually(() => events.at(-1)?.type === EVENT.getDone, 'the end of the query');
     const { aux: lost } = events.pop()!;

@@ -3,7 +3,7 @@
 use crate::fail;
 use napi_derive::napi;
 use zenoh::qos::{CongestionControl, Priority};
-use zenoh::query::{ConsolidationMode, QueryTarget};
+use zenoh::query::QueryTarget;
 
 /// A `key: value` pair of Zenoh's JSON5 configuration, e.g. `transport/link/tls/enable_mtls: true`.
 #[napi(object)]
@@ -53,37 +53,12 @@ pub struct QueueLimits {
     pub bytes: f64,
 }
 
-#[napi(object)]
-pub struct GetOptions {
-    pub timeout_ms: u32,
-    /// `best`, `all` or `all-complete`.
-    pub target: String,
-    /// `auto`, `none`, `monotonic` or `latest`.
-    pub consolidation: String,
-    pub priority: Option<u8>,
-    pub express: Option<bool>,
-    pub encoding: Option<String>,
-    /// Replies kept for JavaScript, and their bytes together; further ones are counted, not kept.
-    pub replies_max: u32,
-    pub replies_bytes_max: f64,
-}
-
-pub fn target(name: &str) -> napi::Result<QueryTarget> {
+pub fn query_target(name: &str) -> napi::Result<QueryTarget> {
     match name {
         "best" => Ok(QueryTarget::BestMatching),
         "all" => Ok(QueryTarget::All),
         "all-complete" => Ok(QueryTarget::AllComplete),
         other => Err(fail("invalid", format!("unknown query target '{other}'"))),
-    }
-}
-
-pub fn consolidation(name: &str) -> napi::Result<ConsolidationMode> {
-    match name {
-        "auto" => Ok(ConsolidationMode::Auto),
-        "none" => Ok(ConsolidationMode::None),
-        "monotonic" => Ok(ConsolidationMode::Monotonic),
-        "latest" => Ok(ConsolidationMode::Latest),
-        other => Err(fail("invalid", format!("unknown consolidation '{other}'"))),
     }
 }
 

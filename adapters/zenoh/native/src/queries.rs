@@ -2,7 +2,7 @@
 
 use crate::entities::{key, owned, Entity};
 use crate::event::{bare, query_bytes, Event, OpenQuery};
-use crate::options::{consolidation, target, GetOptions};
+use crate::options::query_target;
 use crate::queue::EntityQueue;
 use crate::room::Room;
 use crate::session::{NativeSession, Shared};
@@ -15,8 +15,7 @@ use std::time::Duration;
 use zenoh::bytes::Encoding;
 use zenoh::cancellation::CancellationToken;
 use zenoh::handlers::CallbackDrop;
-use zenoh::qos::Priority;
-use zenoh::query::{Query, Reply, Selector};
+use zenoh::query::{ConsolidationMode, Query, Reply, Selector};
 use zenoh::Wait;
 
 /// Lane of queries and replies: they are small and somebody waits for each.
@@ -71,43 +70,44 @@ impl Shared {
 
 #[napi]
 impl NativeSession {
-    /// Returns the id of the get; its replies and its end arrive through `drain`.
+    /// Returns the id of the get; its replies and its end arrive through `drain`: all of them, who asks decides what is a
+    /// duplicate. Of the replies so many, and so many bytes together, are kept for JavaScript; further ones are counted.
+    /// No object of options: reading one through the C interface takes longer than asking.
     #[napi]
+    #[allow(clippy::too_many_arguments)]
     pub fn get(
         &self,
         key_expr: String,
         parameters: String,
         payload: Option<&[u8]>,
         attachment: Option<&[u8]>,
-        options: GetOptions,
+        encoding: Option<String>,
+        target: String,
+        timeout_ms: u32,
+        replies_max: u32,
+        replies_bytes_max: f64,
     ) -> Result<u32> {
         self.shared.check_open()?;
         let key_expr = key(key_expr)?;
-        let (target, consolidation) = (target(&options.target)?, consolidation(&options.consolidation)?);
-        let priority = match options.priority {
-            None => Priority::DEFAULT,
-            Some(value) => Priority::try_from(value).map_err(|e| fail("invalid", e))?,
-        };
+        let target = query_target(&target)?;
         let (payload, attachment) = (payload.map(owned), attachment.map(owned));
         let bytes = payload.as_ref().map_or(0, |p| p.len());
         let (id, queue, cancel) = self.begin();
-        let room = Room::new(options.replies_max as usize, options.replies_bytes_max as usize);
+        let room = Room::new(replies_max as usize, replies_bytes_max as usize);
         let handler = collector(&self.shared, &queue, room);
         let (session, token) = (self.shared.session.clone(), cancel.clone());
         let work = move || {
             let mut builder = session
                 .get(Selector::owned(key_expr, parameters))
                 .target(target)
-                .consolidation(consolidation)
-                .timeout(Duration::from_millis(options.timeout_ms as u64))
-                .priority(priority)
-                .express(options.express.unwrap_or(false))
+                .consolidation(ConsolidationMode::None)
+                .timeout(Duration::from_millis(timeout_ms as u64))
                 .attachment(attachment)
                 .cancellation_token(token);
             if let Some(payload) = payload {
                 builder = builder.payload(payload);
             }
-            if let Some(encoding) = options.encoding {
+            if let Some(encoding) = encoding {
                 builder = builder.encoding(Encoding::from(encoding));
             }
             builder.with(handler).wait().map_err(|e| e.to_string())

@@ -19,7 +19,7 @@ use zenoh::bytes::ZBytes;
 
 /// Longest that JavaScript's thread looks at a time for something to drain.
 const LOOK_MICROS_MAX: u32 = 100;
-/// Below this a batch is copied: an external buffer costs more than the copy.
+/// Up to this a batch is copied into the room that JavaScript gives: a buffer of its own costs more than the copy.
 const SLAB_COPY_MAX: usize = 4096;
 
 pub struct Shared {
@@ -126,13 +126,20 @@ impl NativeSession {
         self.shared.pump.look(Duration::from_micros(micros.min(LOOK_MICROS_MAX).into()))
     }
 
-    /// Takes up to `max` events out as one batch, or null when there is nothing. With `more` true the
-    /// caller must come back, after other work had its turn: no wake-up follows.
+    /// Takes up to `max` events out as one batch. A small one is written into `room`, from `at` on: the result is its
+    /// length then, below 0 for `more`, 0 for nothing. Any other is an object. With `more` the caller must come back,
+    /// after other work had its turn: no wake-up follows.
     #[napi]
-    pub fn drain<'env>(&self, env: &'env Env, max: u32) -> Result<Option<Object<'env>>> {
+    pub fn drain<'env>(
+        &self,
+        env: &'env Env,
+        max: u32,
+        mut room: Uint8ArraySlice<'env>,
+        at: u32,
+    ) -> Result<Either<i32, Object<'env>>> {
         let (events, more) = self.shared.pump.drain(max as usize);
         if events.is_empty() {
-            return Ok(None);
+            return Ok(Either::A(0));
         }
         let mut batch = wire::Batch::with_capacity(events.len());
         for (entity, event) in events {
@@ -144,11 +151,15 @@ impl NativeSession {
         for id in batch.ended.drain(..) {
             lock(&self.shared.entities).remove(&id);
         }
-        let slab = if batch.slab.len() <= SLAB_COPY_MAX {
-            BufferSlice::copy_from(env, &batch.slab)?
-        } else {
-            BufferSlice::from_data(env, batch.slab)?
-        };
+        let length = batch.slab.len();
+        let at = at as usize;
+        if batch.large.is_empty() && length <= SLAB_COPY_MAX && at + length <= room.len() {
+            // SAFETY: JavaScript is standing in this very call: nobody else touches its memory.
+            let room = unsafe { room.as_mut() };
+            room[at..at + length].copy_from_slice(&batch.slab);
+            return Ok(Either::A(if more { -(length as i32) } else { length as i32 }));
+        }
+        let slab = BufferSlice::from_data(env, batch.slab)?;
         let mut large = env.create_array(batch.large.len() as u32)?;
         for (i, payload) in batch.large.into_iter().enumerate() {
             large.set(i as u32, &self.hand_over(env, payload)?)?;
@@ -157,7 +168,7 @@ impl NativeSession {
         result.set("slab", &slab)?;
         result.set("large", large)?;
         result.set("more", more)?;
-        Ok(Some(result))
+        Ok(Either::B(result))
     }
 
     /// A contiguous payload is passed by reference and kept until JavaScript collects the buffer. The

@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use zenoh::bytes::{Encoding, ZBytes};
 use zenoh::sample::{Sample, SampleKind};
 
-pub const WIRE_VERSION: u32 = 4;
+pub const WIRE_VERSION: u32 = 5;
 const HEAD: usize = 40;
 const SAME: u32 = u32::MAX;
 
