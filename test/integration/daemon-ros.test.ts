@@ -131,10 +131,14 @@ describe('the recording published by rclpy over Fast DDS', () => {
     const publisher = peer('ros_publish.py', recordingPath(env), '--speed', '1000');
     const sent = await publisher.line<Sent>(() => true, 120_000);
     const odometry = sent['/odom']!.count;
+    let seen: unknown;
     const line = await until(async () => {
-      const ledger = await ledgerOf(daemon);
-      return ledger.find((one) => one.topic === '/odom' && one.received >= odometry);
-    }, 'all odometry is in the ledger, lost or not');
+      const found = (await ledgerOf(daemon)).find((one) => one.topic === '/odom');
+      seen = found;
+      return found && found.received >= odometry ? found : undefined;
+    }, `all ${odometry} of odometry are in the ledger, lost or not`).catch((error: Error) => {
+      throw new Error(`${error.message}; at last ${JSON.stringify(seen)}`);
+    });
     expect(line.received).toBe(odometry);
     await daemon.api.post('/v1/recorder/seal');
     const { received, written, dropped } = accountOf(await allEvents(daemon.api));

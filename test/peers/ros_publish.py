@@ -20,6 +20,7 @@ from ros_types import message_class
 
 DISCOVERY_S = 20.0
 ACKNOWLEDGED_S = 20
+AFTER_BURST_S = 1.0
 
 
 def recorded_policies(profile: str) -> tuple[int, int]:
@@ -69,15 +70,29 @@ def main() -> None:
     # Our side of the match may be earlier than the other side's.
     time.sleep(0.3)
 
+    def publish(topic_id: int, data: bytes) -> None:
+        publishers[topic_id][0].publish(bytes(data))
+        sent[topic_id]["count"] += 1
+        sent[topic_id]["hash"].update(data)
+
+    # A reader learns of a loss by what comes after it: the last ones of best effort come when the burst is over.
+    order = "from messages order by timestamp, id"
+    last = {topic_id: row for row, topic_id in source.execute(f"select id, topic_id {order}")}
+    held = []
     began, first = time.monotonic(), None
-    for topic_id, stamp, data in source.execute("select topic_id, timestamp, data from messages order by timestamp, id"):
+    for row, topic_id, stamp, data in source.execute(f"select id, topic_id, timestamp, data {order}"):
         first = stamp if first is None else first
         wait = (stamp - first) / 1e9 / args.speed - (time.monotonic() - began)
         if wait > 0:
             time.sleep(wait)
-        publishers[topic_id][0].publish(bytes(data))
-        sent[topic_id]["count"] += 1
-        sent[topic_id]["hash"].update(data)
+        if row == last[topic_id] and not publishers[topic_id][1]:
+            held.append((topic_id, data))
+        else:
+            publish(topic_id, data)
+    if held:
+        time.sleep(AFTER_BURST_S)
+    for topic_id, data in held:
+        publish(topic_id, data)
     for publisher, reliable in publishers.values():
         if reliable:
             publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S))
