@@ -1,9 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Clock, EdgeError, type ErrorCode, LIMITS, type LinkReceipt } from '../contract/index.ts';
+import {
+  type Clock,
+  EdgeError,
+  type ErrorCode,
+  LIMITS,
+  type LinkReceipt,
+  linger,
+} from '../contract/index.ts';
 import type { Coordinator } from './coordinator.ts';
-import { linger, readJson } from './http-body.ts';
+import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
 import type { Operators } from './operators.ts';
 import type { OrderQueue } from './order-queue.ts';
@@ -17,7 +24,7 @@ export type CentralServerOptions = {
   readonly token: string | undefined;
   readonly host: string;
   readonly port: number;
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Clock;
   /** Told about defects; never about a token. */
   readonly report: (message: string, error: unknown) => void;
 };
@@ -106,7 +113,7 @@ export class CentralServer {
     if (!request.complete) {
       request.resume();
       if (status === 413) {
-        linger(request, this.#options.clock);
+        linger(request.socket, this.#options.clock, LIMITS.API_LINGER_MS);
         response.setHeader('connection', 'close');
       }
     }

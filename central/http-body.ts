@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type Clock, EdgeError, LIMITS } from '../contract/index.ts';
+import { EdgeError, LIMITS } from '../contract/index.ts';
 
 /**
  * Reads a JSON body. Refuses by its declared length before a byte is read, and by its real length while it
@@ -28,17 +28,4 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
 
 function refuse(code: 'schema.invalid' | 'api.too_large', message: string): EdgeError {
   return new EdgeError(code, { operation: 'read request', subject: 'request body', message });
-}
-
-/**
- * Before the last answer of a connection whose client is still sending: what still comes is read and thrown away for
- * `API_LINGER_MS`, or until the client has closed. Closed at once, it would be reset, and the answer may be lost.
- */
-export function linger({ socket }: IncomingMessage, clock: Pick<Clock, 'after'>): void {
-  // How Node closes a connection behind its last answer.
-  socket.destroySoon = () => {
-    socket.end();
-    const cut = clock.after(LIMITS.API_LINGER_MS, () => socket.destroy());
-    socket.once('close', () => cut.cancel());
-  };
 }

@@ -44,3 +44,24 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** What this needs of a socket of Node's. */
+type Lingering = {
+  destroySoon(): void;
+  end(): unknown;
+  destroy(): unknown;
+  once(event: 'close', listener: () => void): unknown;
+};
+
+/**
+ * Before the last answer of a connection whose client is still sending. Closed with something unread it would be reset,
+ * and the client may lose the answer: what still comes is read and thrown away for `ms`, or until the client has closed.
+ */
+export function linger(socket: Lingering, clock: Clock, ms: number): void {
+  // How Node closes a connection behind its last answer.
+  socket.destroySoon = () => {
+    socket.end();
+    const cut = clock.after(ms, () => socket.destroy());
+    socket.once('close', () => cut.cancel());
+  };
+}

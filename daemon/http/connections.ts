@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Clock, LIMITS } from '../../contract/index.ts';
+import { type Clock, LIMITS, linger } from '../../contract/index.ts';
 
 /** Keeps one connection from holding more than its share: of requests under way, and of answers nobody reads. */
 export class Connections {
-  readonly #clock: Pick<Clock, 'after'>;
+  readonly #clock: Clock;
   readonly #underWay = new WeakMap<Socket, number>();
 
-  constructor(clock: Pick<Clock, 'after'>) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 
@@ -29,18 +29,9 @@ export class Connections {
     return true;
   }
 
-  /**
-   * To be called before the last answer of a connection whose client is still sending. A socket that is closed with
-   * something unread resets the connection, and the client may lose the answer: what still comes is read and thrown
-   * away for `API_LINGER_MS`, or until the client has closed. No further request of it is done.
-   */
+  /** The answer that comes is the last of its connection, whose client is still sending. No further request is done. */
   linger({ socket }: IncomingMessage): void {
     this.#underWay.set(socket, Number.POSITIVE_INFINITY);
-    // How Node closes a connection behind its last answer.
-    socket.destroySoon = () => {
-      socket.end();
-      const cut = this.#clock.after(LIMITS.API_LINGER_MS, () => socket.destroy());
-      socket.once('close', () => cut.cancel());
-    };
+    linger(socket, this.#clock, LIMITS.API_LINGER_MS);
   }
 }
