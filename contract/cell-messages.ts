@@ -1,10 +1,11 @@
 import type { CellName } from './cell-name.ts';
 import type { ErrorBody } from './errors.ts';
 import type { PolicyContext } from './intent.ts';
+import type { MotionKind } from './motion/goals.ts';
 import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
-import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
+import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
 import type { EStopState, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunLoad } from './run-load.ts';
@@ -256,6 +257,14 @@ export type EpisodeInfo = {
   readonly segments: readonly { readonly path: string; readonly sha256: string }[];
 };
 
+/** Which method of the execution cell does which motion. */
+export const MOTION_METHODS = {
+  navigate: METHODS.execution.robotNavigate,
+  maneuver: METHODS.execution.robotManeuver,
+  follow: METHODS.execution.armFollow,
+  gripper: METHODS.execution.armGripper,
+} as const satisfies Readonly<Record<MotionKind, string>>;
+
 /** Body of `robot.navigate`, `robot.maneuver`, `arm.follow`, `arm.gripper`: `motionId` lets `robot.cancel` name it. */
 export type MotionRequest<G> = {
   readonly motionId: string;
@@ -263,10 +272,6 @@ export type MotionRequest<G> = {
   /** W3C trace context of the call that this motion serves. */
   readonly traceparent?: string;
 };
-
-/** Goals of `arm.follow` and `arm.gripper`: metres and newtons. */
-export type TrajectoryGoal = { readonly points: readonly JointTarget[] };
-export type GripperGoal = { readonly opening: number; readonly effort: number };
 
 /** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
 export type CancelRequest = { readonly motionId: string; readonly reason: string };

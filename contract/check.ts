@@ -22,8 +22,10 @@ export function checker<S extends TSchema>(schema: S): Checker<Static<S>> {
     compiled ??= Compile(schema) as unknown as Validator;
     return compiled;
   };
+  const branches = branchesOf(schema);
   const fault = (value: unknown): string | undefined => {
     if (validator().Check(value)) return undefined;
+    if (branches) return branches(value);
     const [, errors] = validator().Errors(value) as [boolean, Fault[]];
     return errors.length === 0 ? '/: does not fit its schema' : describe(best(errors), value);
   };
@@ -41,6 +43,29 @@ export function checker<S extends TSchema>(schema: S): Checker<Static<S>> {
         hint: 'see contract/schema for the JSON Schema files',
       });
     },
+  };
+}
+
+type Branch = { readonly properties?: Readonly<Record<string, { readonly const?: unknown }>> };
+
+/**
+ * Of a union whose members differ by one constant field, such as `kind`: what is wrong by the member that the value
+ * names. Complaints of the other members only hide it.
+ */
+function branchesOf(schema: TSchema): ((value: unknown) => string | undefined) | undefined {
+  const { anyOf } = schema as { readonly anyOf?: readonly (TSchema & Branch)[] };
+  const key = Object.entries(anyOf?.[0]?.properties ?? {}).find(([, field]) => 'const' in field)?.[0];
+  if (!anyOf || key === undefined) return undefined;
+  const named = new Map(anyOf.map((one) => [one.properties?.[key]?.const, checker(one)]));
+  if (named.size !== anyOf.length || named.has(undefined)) return undefined;
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return `/: must be object, found ${preview(value)}`;
+    const found = (value as Record<string, unknown>)[key];
+    const member = named.get(found);
+    return member
+      ? member.fault(value)
+      : `/${key}: must be one of ${[...named.keys()].join(', ')}, found ${preview(found)}`;
   };
 }
 

@@ -21,6 +21,7 @@ export type * from './intent.ts';
 export * from './limits.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';
+export * from './motion/core.ts';
 export * from './nanoseconds.ts';
 export * from './plain-schema.ts';
 export type * from './plan.ts';

@@ -1,3 +1,4 @@
+import type { GoalOf } from '../motion/goals.ts';
 import type { Nanoseconds } from '../time.ts';
 
 /** Position in metres and heading in radians (counter-clockwise from +x), in a named frame (REP-105). */
@@ -35,17 +36,11 @@ export type MapSnapshot = {
   readonly cells: Int8Array;
 };
 
-export type NavigateGoal = {
-  readonly pose: Pose2d;
-  /** Metres from the goal that count as reached. */
-  readonly tolerance: number;
-  /** Robot time the motion may take, milliseconds. */
-  readonly timeoutMs: number;
-  /** When true a `yaw` within 0.2 rad is part of the goal. */
-  readonly alignYaw?: boolean;
-  /** Places to pass in this order on the way there, each within `tolerance`; the time is that of the whole way. */
-  readonly via?: readonly Pose2d[];
-};
+/**
+ * A place in `map` and how near counts as reached, metres; `timeoutMs` of robot time for the whole way, `via` to pass
+ * each place in this order within `tolerance`. With `alignYaw` a heading within 0.2 rad is part of the goal.
+ */
+export type NavigateGoal = GoalOf<'navigate'>;
 
 export type MotionResult = {
   readonly outcome: 'reached' | 'no_path' | 'stuck' | 'timeout' | 'preempted' | 'stopped' | 'starved';
@@ -59,10 +54,7 @@ export type MotionResult = {
 };
 
 /** A recovery motion that needs no map. Distances in metres (negative is backwards), angles in radians. */
-export type Maneuver =
-  | { readonly kind: 'drive'; readonly distance: number }
-  | { readonly kind: 'spin'; readonly angle: number }
-  | { readonly kind: 'wait'; readonly durationMs: number };
+export type Maneuver = GoalOf<'maneuver'>;
 
 /**
  * A robot that can be sent somewhere. One motion at a time: a new one pre-empts the old, which settles first.
@@ -80,11 +72,11 @@ export interface Robot {
   stop(reason: string): Promise<void>;
 }
 
-/** Joint positions in radians or metres by joint name; one point in time. */
-export type JointTarget = {
-  readonly positions: Readonly<Record<string, number>>;
-  readonly timeFromStartMs: number;
-};
+/** Points in time order; each has positions in radians or metres by joint name. */
+export type TrajectoryGoal = GoalOf<'follow'>;
+export type JointTarget = TrajectoryGoal['points'][number];
+/** Opening in metres, effort in newtons. */
+export type GripperGoal = GoalOf<'gripper'>;
 
 /** One joint as sensor_msgs/JointState tells it: radians or metres, per second, newton metres or newtons. */
 export type JointReading = {

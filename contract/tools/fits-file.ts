@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { Build } from 'typebox/schema';
 import { ErrorBody } from '../errors.ts';
 import { EVENT_PAYLOADS } from '../event-payloads.ts';
+import { MOTION_GOALS } from '../motion/goals.ts';
 
 /**
  * Text of `contract/schema/fits.ts`: what the schema library compiles for these schemas, written down, so that
@@ -23,6 +24,22 @@ export function fitsFile(): string {
     '};',
     '',
     `export const ERROR_BODY_FITS: (value: unknown) => boolean = ${functionOf(ErrorBody)};`,
+    '',
+  ].join('\n');
+}
+
+/** Text of `contract/schema/motion-fits.ts`: the same for the goals of motions. */
+export function motionFitsFile(): string {
+  const goals = Object.entries(MOTION_GOALS).map(([kind, schema]) => `  ${kind}: ${functionOf(schema)},`);
+  return [
+    '// @ts-nocheck',
+    '// Made by `npm run schemas` from the schemas of the contract; a golden test holds it.',
+    "import { Guard } from 'typebox/guard';",
+    "import type { MotionKind } from '../motion/goals.ts';",
+    '',
+    'export const MOTION_FITS: Readonly<Record<MotionKind, (goal: unknown) => boolean>> = {',
+    ...goals,
+    '};',
     '',
   ].join('\n');
 }

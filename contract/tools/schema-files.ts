@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { AgentEvent } from '../agent-event.ts';
 import { ErrorBody } from '../errors.ts';
 import { Intent, IntentRequest } from '../intent.ts';
+import { MOTION_GOALS } from '../motion/goals.ts';
 import { ProjectionEvent } from '../projection-event.ts';
 import { RunState } from '../run-state.ts';
 import { Skill } from '../skill.ts';
@@ -16,6 +17,7 @@ const SCHEMAS: readonly [string, TSchema][] = [
   ['agent-event', AgentEvent],
   ['projection-event', ProjectionEvent],
   ['error', ErrorBody],
+  ...Object.entries(MOTION_GOALS).map(([kind, goal]): [string, TSchema] => [`motion-${kind}`, goal]),
 ];
 
 /** File name and text of each JSON Schema of the contract. */

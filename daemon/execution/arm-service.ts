@@ -1,13 +1,17 @@
 import {
   type ArmState,
   type CellContext,
+  type CellName,
   EdgeError,
   type JointTarget,
   type Manipulator,
   METHODS,
+  type MotionRequest,
+  type MotionResult,
+  type TrajectoryGoal,
 } from '../../contract/core.ts';
 import type { Actuation } from './actuation.ts';
-import { parseGripper, parseStop, parseTrajectory } from './robot-requests.ts';
+import { parseStop, withMotion } from './robot-requests.ts';
 
 /**
  * The arm as the other cells know it: the methods of `METHODS.execution.arm*`, each motion under the actuation
@@ -40,34 +44,20 @@ export class ArmService {
     bus.handle(methods.armState, () => this.#required('state').state());
     bus.handle(methods.armFollow, async (body, from) => {
       const arm = this.#required('follow trajectory');
-      const { motionId, goal, traceparent } = parseTrajectory(body);
-      const { signal: stopped } = this.#untilStop;
-      const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
-      // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
-      // the arm comes to rest further on: what is refused from there does not begin, and what it replaces is over.
-      const before = async () => {
-        const { joints, connected } = await arm.state();
-        if (connected) check(arm.measured?.() ?? joints);
-      };
-      const told = { motion: 'follow', traceparent, before } as const;
-      return this.#actuation.move(
-        motionId,
-        from,
-        (signal) => arm.followTrajectory(goal.points, AbortSignal.any([signal, stopped]), check),
-        told,
-      );
+      return withMotion('follow', body, (request) => this.#follow(arm, request, from));
     });
     bus.handle(methods.armGripper, async (body, from) => {
       const arm = this.#required('gripper');
-      const { motionId, goal, traceparent } = parseGripper(body);
-      const told = { motion: 'gripper', traceparent } as const;
-      const { signal: stopped } = this.#untilStop;
-      return this.#actuation.move(
-        motionId,
-        from,
-        (signal) => arm.gripper(goal.opening, goal.effort, AbortSignal.any([signal, stopped])),
-        told,
-      );
+      return withMotion('gripper', body, ({ motionId, goal, traceparent }) => {
+        const told = { motion: 'gripper', traceparent } as const;
+        const { signal: stopped } = this.#untilStop;
+        return this.#actuation.move(
+          motionId,
+          from,
+          (signal) => arm.gripper(goal.opening, goal.effort, AbortSignal.any([signal, stopped])),
+          told,
+        );
+      });
     });
     bus.handle(methods.armStop, async (body) => {
       const { reason } = parseStop(body);
@@ -84,6 +74,28 @@ export class ArmService {
       await rests;
       if (!(await movers)) this.#required('stop');
     });
+  }
+
+  #follow(
+    arm: Manipulator,
+    { motionId, goal, traceparent }: MotionRequest<TrajectoryGoal>,
+    from: CellName,
+  ): Promise<MotionResult> {
+    const { signal: stopped } = this.#untilStop;
+    const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
+    // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
+    // the arm comes to rest further on: what is refused from there does not begin, and what it replaces is over.
+    const before = async () => {
+      const { joints, connected } = await arm.state();
+      if (connected) check(arm.measured?.() ?? joints);
+    };
+    const told = { motion: 'follow', traceparent, before } as const;
+    return this.#actuation.move(
+      motionId,
+      from,
+      (signal) => arm.followTrajectory(goal.points, AbortSignal.any([signal, stopped]), check),
+      told,
+    );
   }
 
   /** Undefined where this robot has no arm. */

@@ -1,7 +1,7 @@
 import { type CellContext, METHODS, type Robot, type RobotState } from '../../contract/core.ts';
 import type { Actuation } from './actuation.ts';
 import type { Receipt } from './control/control-loop.ts';
-import { parseCancel, parseManeuver, parseNavigate, parseStop } from './robot-requests.ts';
+import { parseCancel, parseStop, withMotion } from './robot-requests.ts';
 
 export type RobotServiceParts = {
   readonly robot: Robot;
@@ -31,16 +31,18 @@ export class RobotService {
     const methods = METHODS.execution;
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
-    bus.handle(methods.robotNavigate, async (body, from) => {
-      const { motionId, goal, traceparent } = parseNavigate(body);
-      const told = { motion: 'navigate', traceparent } as const;
-      return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
-    });
-    bus.handle(methods.robotManeuver, async (body, from) => {
-      const { motionId, goal, traceparent } = parseManeuver(body);
-      const told = { motion: 'maneuver', traceparent } as const;
-      return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
-    });
+    bus.handle(methods.robotNavigate, async (body, from) =>
+      withMotion('navigate', body, ({ motionId, goal, traceparent }) => {
+        const told = { motion: 'navigate', traceparent } as const;
+        return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
+      }),
+    );
+    bus.handle(methods.robotManeuver, async (body, from) =>
+      withMotion('maneuver', body, ({ motionId, goal, traceparent }) => {
+        const told = { motion: 'maneuver', traceparent } as const;
+        return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
+      }),
+    );
     bus.handle(methods.robotCancel, async (body) => {
       const { motionId, reason } = parseCancel(body);
       actuation.cancel(motionId, reason);

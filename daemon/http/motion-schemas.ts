@@ -1,90 +1,9 @@
 import { WireTime } from '../../contract/index.ts';
 import { Type } from '../../contract/schema-kit.ts';
 
-/** Shapes of motions at the API; the execution cell checks them again, with the limits of the robot. */
+/** Shapes of the arm at the API; those of motions are `motionSchemas` of the contract. */
 
 const closed = { additionalProperties: false } as const;
-
-const Pose = Type.Object(
-  {
-    x: Type.Number({ minimum: -10_000, maximum: 10_000, description: 'metres in map' }),
-    y: Type.Number({ minimum: -10_000, maximum: 10_000, description: 'metres in map' }),
-    yaw: Type.Number({ minimum: -1_000, maximum: 1_000, description: 'radians, counter-clockwise from +x' }),
-  },
-  closed,
-);
-
-export const NavigateBody = Type.Object(
-  {
-    pose: Pose,
-    tolerance_m: Type.Optional(Type.Number({ minimum: 0.02, maximum: 10, description: 'default 0.25' })),
-    timeout_ms: Type.Optional(
-      Type.Number({ minimum: 1, maximum: 3_600_000, description: 'robot time; default 120000' }),
-    ),
-    align_yaw: Type.Optional(Type.Boolean({ description: 'the heading is part of the goal' })),
-    via: Type.Optional(Type.Array(Pose, { maxItems: 100, description: 'places to pass on the way' })),
-  },
-  closed,
-);
-
-export const ManeuverBody = Type.Union([
-  Type.Object(
-    {
-      kind: Type.Literal('drive'),
-      distance_m: Type.Number({ minimum: -5, maximum: 5, description: 'negative is backwards' }),
-    },
-    closed,
-  ),
-  Type.Object(
-    {
-      kind: Type.Literal('spin'),
-      angle_rad: Type.Number({ minimum: -25, maximum: 25, description: 'counter-clockwise' }),
-    },
-    closed,
-  ),
-  Type.Object(
-    { kind: Type.Literal('wait'), wait_ms: Type.Number({ minimum: 0, maximum: 3_600_000 }) },
-    closed,
-  ),
-]);
-
-export const TrajectoryBody = Type.Object(
-  {
-    points: Type.Array(
-      Type.Object(
-        {
-          positions: Type.Record(Type.String(), Type.Number({ minimum: -1_000, maximum: 1_000 }), {
-            description: 'radians or metres by joint name',
-          }),
-          time_from_start_ms: Type.Number({ minimum: 0, maximum: 3_600_000 }),
-        },
-        closed,
-      ),
-      { minItems: 1, maxItems: 10_000 },
-    ),
-  },
-  closed,
-);
-
-export const GripperBody = Type.Object(
-  {
-    opening_m: Type.Number({ minimum: 0, maximum: 1 }),
-    effort_n: Type.Number({ minimum: 0, maximum: 1_000, description: 'at most this force' }),
-  },
-  closed,
-);
-
-export const MotionView = Type.Object(
-  {
-    outcome: Type.Enum(['reached', 'no_path', 'stuck', 'timeout', 'preempted', 'stopped', 'starved']),
-    message: Type.String(),
-    pose: Type.Optional(Pose),
-    distance_m: Type.Number(),
-    duration_ms: Type.Number({ description: 'robot time' }),
-    time_ns: WireTime,
-  },
-  closed,
-);
 
 export const ArmFigureView = Type.Object(
   {

@@ -3,17 +3,19 @@ import {
   type CancelRequest,
   type CellBus,
   type Clock,
+  checkMotionResult,
   EdgeError,
+  type GoalOf,
   type IdSource,
   LIMITS,
   METHODS,
   type MotionRequest,
   type MotionResult,
-  type TrajectoryGoal,
+  motionDeadlineMs,
+  motionTimeMs,
   withDeadline,
 } from '../../contract/index.ts';
 import { askExecution } from './ask-execution.ts';
-import { checkMotionResult, motionDeadlineMs } from './robot-tools.ts';
 import { currentTraceparent } from './trace-scope.ts';
 
 /**
@@ -35,31 +37,29 @@ export class ArmProxy {
     return this.#ask<ArmState>(METHODS.execution.armState, {}, LIMITS.CELL_REQUEST_MS);
   }
 
-  /** Positions in radians or metres by joint, to be reached after `durationMs` of robot time. */
-  move(
-    positions: Readonly<Record<string, number>>,
-    durationMs: number,
+  follow(goal: GoalOf<'follow'>, signal: AbortSignal): Promise<MotionResult> {
+    return this.#move('follow', METHODS.execution.armFollow, goal, signal);
+  }
+
+  gripper(goal: GoalOf<'gripper'>, signal: AbortSignal): Promise<MotionResult> {
+    return this.#move('gripper', METHODS.execution.armGripper, goal, signal);
+  }
+
+  async #move<K extends 'follow' | 'gripper'>(
+    kind: K,
+    method: string,
+    goal: GoalOf<K>,
     signal: AbortSignal,
   ): Promise<MotionResult> {
-    const goal: TrajectoryGoal = { points: [{ positions, timeFromStartMs: durationMs }] };
-    return this.#move(METHODS.execution.armFollow, goal, durationMs, signal);
-  }
-
-  /** Opening in metres, effort in newtons. */
-  gripper(opening: number, effort: number, timeMs: number, signal: AbortSignal): Promise<MotionResult> {
-    return this.#move(METHODS.execution.armGripper, { opening, effort }, timeMs, signal);
-  }
-
-  async #move(method: string, goal: unknown, robotTimeMs: number, signal: AbortSignal) {
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: method, subject: 'arm' });
     const motionId = this.#ids.next();
     const traceparent = currentTraceparent();
-    const body: MotionRequest<unknown> = {
+    const body: MotionRequest<GoalOf<K>> = {
       motionId,
       goal,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    const motion = this.#ask<unknown>(method, body, motionDeadlineMs(robotTimeMs));
+    const motion = this.#ask<unknown>(method, body, motionDeadlineMs(motionTimeMs(kind, goal)));
     const onAbort = () => void this.#cancel(motionId, motion).catch(() => undefined);
     signal.addEventListener('abort', onAbort, { once: true });
     try {

@@ -2,6 +2,7 @@ import {
   type CancelRequest,
   type CellBus,
   type Clock,
+  checkMotionResult,
   EdgeError,
   type IdSource,
   LIMITS,
@@ -10,6 +11,8 @@ import {
   METHODS,
   type MotionRequest,
   type MotionResult,
+  maneuverTimeMs,
+  motionDeadlineMs,
   type Nanoseconds,
   type NavigateGoal,
   type Robot,
@@ -18,7 +21,6 @@ import {
   withDeadline,
 } from '../../contract/index.ts';
 import { askExecution } from './ask-execution.ts';
-import { checkMotionResult, maneuverTimeMs, motionDeadlineMs } from './robot-tools.ts';
 import { currentTraceparent } from './trace-scope.ts';
 
 /**

@@ -1,24 +1,21 @@
 import {
   type Clock,
+  checkGoal,
   EdgeError,
   type Maneuver,
   type MapSnapshot,
   type MotionResult,
-  type NavigateGoal,
-  type Robot,
-  type RobotState,
-} from '../../contract/index.ts';
-import { arrivedAt } from './robot-probes.ts';
-import {
-  checkGoal,
-  checkManeuver,
-  goalArgs,
   maneuverArgs,
   maneuverTimeMs,
   motionDeadlineMs,
+  type NavigateGoal,
+  navigateArgs,
+  type Robot,
+  type RobotState,
   resultFromLog,
   resultToLog,
-} from './robot-tools.ts';
+} from '../../contract/index.ts';
+import { arrivedAt } from './robot-probes.ts';
 import type { Effect, ToolGate } from './tool-gate.ts';
 
 type Motion = Effect<Readonly<Record<string, unknown>>>;
@@ -50,10 +47,10 @@ export class RunRobot implements Robot {
   }
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
-    const checked = checkGoal(goal);
+    const checked = checkGoal('navigate', goal);
     return await this.#motion(signal, {
       tool: 'robot.navigate',
-      args: goalArgs(checked),
+      args: navigateArgs(checked),
       effect: 'actuate',
       // A place can be asked for twice; whether the robot is there already, it can be asked.
       replay: 'probe',
@@ -67,7 +64,7 @@ export class RunRobot implements Robot {
   }
 
   async maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
-    const checked = checkManeuver(step);
+    const checked = checkGoal('maneuver', step);
     return await this.#motion(signal, {
       tool: 'robot.maneuver',
       args: maneuverArgs(checked),

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { MotionResult, NavigateGoal } from '../../contract/index.ts';
+import type { MotionKind, MotionResult, NavigateGoal } from '../../contract/index.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
 import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
-import { parseGripper, parseNavigate, parseTrajectory } from '../../daemon/execution/robot-requests.ts';
+import { withMotion } from '../../daemon/execution/robot-requests.ts';
 
 const HERE = { x: 0, y: 0, yaw: 0 };
 const result = (outcome: MotionResult['outcome']): MotionResult => ({
@@ -61,24 +61,40 @@ describe('the control thread as a robot', () => {
 });
 
 describe('requests for motions', () => {
-  it('take places on the way, trajectories and grippers, and refuse what is no number', () => {
-    const { alignYaw: _, ...goal } = GOAL;
-    expect(parseNavigate({ motionId: 'm', goal: { ...goal, via: VIA } }).goal.via).toEqual(VIA);
-    const bad = (work: () => unknown, subject: string) =>
-      expect(work).toThrow(expect.objectContaining({ code: 'schema.invalid', subject }));
-    bad(
-      () => parseNavigate({ motionId: 'm', goal: { ...goal, via: [{ x: '1', y: 0, yaw: 0 }] } }),
-      '/goal/via/0/x',
-    );
-    bad(() => parseNavigate({ motionId: 'm', goal: { ...goal, via: Array(101).fill(HERE) } }), '/goal/via');
-    const points = (positions: object) => ({
-      motionId: 'm',
-      goal: { points: [{ positions, timeFromStartMs: 1 }] },
+  const begun = async (kind: MotionKind, goal: unknown) => {
+    let taken: unknown;
+    await withMotion(kind, { motionId: 'm', goal }, async (request) => {
+      taken = request.goal;
+      return result('reached');
     });
-    expect(parseTrajectory(points({ a: 1 })).goal.points[0]!.positions).toEqual({ a: 1 });
-    bad(() => parseTrajectory(points({ a: Number.NaN })), '/goal/points/0/positions/a');
-    bad(() => parseTrajectory({ motionId: 'm', goal: { points: {} } }), '/goal/points');
-    bad(() => parseGripper({ motionId: 'm', goal: { opening: 9, effort: 1 } }), '/goal/opening');
+    return taken;
+  };
+
+  it('take places on the way, trajectories and grippers, and refuse what is no number', async () => {
+    const { alignYaw: _, ...goal } = GOAL;
+    expect(await begun('navigate', { ...goal, via: VIA })).toMatchObject({ via: VIA });
+    const bad = (kind: MotionKind, wrong: unknown, path: string) =>
+      expect(begun(kind, wrong)).rejects.toMatchObject({
+        code: 'schema.invalid',
+        subject: `/goal${path}`,
+      });
+    await bad('navigate', { ...goal, via: [{ x: '1', y: 0, yaw: 0 }] }, '/via/0/x');
+    await bad('navigate', { ...goal, via: Array(101).fill(HERE) }, '/via');
+    const points = (positions: object) => ({ points: [{ positions, timeFromStartMs: 1 }] });
+    expect(await begun('follow', points({ a: 1 }))).toEqual(points({ a: 1 }));
+    await bad('follow', points({ a: Number.NaN }), '/points/0/positions/a');
+    await bad('follow', { points: {} }, '/points');
+    await bad('gripper', { opening: 9, effort: 1 }, '/opening');
+    await bad('maneuver', { kind: 'jump' }, '/kind');
+  });
+
+  it('begin in the turn that they come in, so that a cancel behind them finds them', () => {
+    let taken = false;
+    void withMotion('maneuver', { motionId: 'm', goal: { kind: 'wait', durationMs: 1 } }, async () => {
+      taken = true;
+      return result('reached');
+    });
+    expect(taken).toBe(true);
   });
 });
 

@@ -3,38 +3,34 @@ import {
   type ArmFigure,
   type ArmState,
   type CancelRequest,
-  type GripperGoal,
+  type GoalOf,
+  type GripperArgs as GripperRequest,
+  goalOfGripper,
+  goalOfManeuver,
+  goalOfNavigateBody,
+  goalOfTrajectory,
   LIMITS,
-  type Maneuver,
+  type ManeuverArgs as ManeuverRequest,
   METHODS,
+  MOTION_METHODS,
+  type MotionKind,
   type MotionRequest,
   type MotionResult,
-  type NavigateGoal,
+  motionDeadlineMs,
+  motionSchemas,
+  motionTimeMs,
+  motionView,
+  type NavigateBody as NavigateRequest,
   type StopRequest,
-  type TrajectoryGoal,
+  type TrajectoryBody as TrajectoryRequest,
   toWireTime,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import {
-  ArmFigureView,
-  ArmView,
-  GripperBody,
-  ManeuverBody,
-  MotionView,
-  NavigateBody,
-  TrajectoryBody,
-} from '../motion-schemas.ts';
+import { ArmFigureView, ArmView } from '../motion-schemas.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
 
-/** Robot time may run slower than wall time: a motion is deaf after so many times its own limit, and this, milliseconds. */
-const DEAF_FACTOR = 4;
-const DEAF_MS = 5_000;
-/** Where the request sets no limit, milliseconds of robot time. */
-const NAVIGATE_MS = 120_000;
-const MANEUVER_MS = 120_000;
-const GRIPPER_MS = 20_000;
-const TOLERANCE_M = 0.25;
+const { NavigateBody, ManeuverArgs, TrajectoryBody, GripperArgs, MotionView } = motionSchemas;
 
 /**
  * Motions by a person or a program at the API: one request is one motion, under the actuation lease. Whoever
@@ -44,9 +40,9 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   const { execution } = METHODS;
 
-  const move = async (reply: FastifyReply, method: string, goal: unknown, robotTimeMs: number) => {
+  const move = async <K extends MotionKind>(reply: FastifyReply, kind: K, goal: GoalOf<K>) => {
     const motionId = `api-${ports.requestId()}`;
-    const body: MotionRequest<unknown> = { motionId, goal };
+    const body: MotionRequest<GoalOf<K>> = { motionId, goal };
     const hungUp = () => {
       if (reply.raw.writableFinished) return;
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
@@ -56,8 +52,8 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     };
     reply.raw.once('close', hungUp);
     try {
-      const deafMs = Math.ceil(robotTimeMs * DEAF_FACTOR + DEAF_MS);
-      return motionView(await bus.request<MotionResult>('execution', method, body, deafMs));
+      const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));
+      return motionView(await bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs));
     } finally {
       reply.raw.off('close', hungUp);
     }
@@ -75,32 +71,13 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       NavigateBody,
       MotionView,
     ),
-    async (request, reply) => {
-      const told = request.body as Static<typeof NavigateBody>;
-      const goal: NavigateGoal = {
-        pose: told.pose,
-        tolerance: told.tolerance_m ?? TOLERANCE_M,
-        timeoutMs: told.timeout_ms ?? NAVIGATE_MS,
-        ...(told.align_yaw === undefined ? {} : { alignYaw: told.align_yaw }),
-        ...(told.via === undefined ? {} : { via: told.via }),
-      };
-      return move(reply, execution.robotNavigate, goal, goal.timeoutMs);
-    },
+    (request, reply) => move(reply, 'navigate', goalOfNavigateBody(request.body as NavigateRequest)),
   );
 
   app.post(
     '/v1/robot/maneuver',
-    schema('maneuverRobot', 'Drive, turn or wait without a map', 'robot', ManeuverBody, MotionView),
-    async (request, reply) => {
-      const told = request.body as Static<typeof ManeuverBody>;
-      const goal: Maneuver =
-        told.kind === 'drive'
-          ? { kind: 'drive', distance: told.distance_m }
-          : told.kind === 'spin'
-            ? { kind: 'spin', angle: told.angle_rad }
-            : { kind: 'wait', durationMs: told.wait_ms };
-      return move(reply, execution.robotManeuver, goal, goal.kind === 'wait' ? goal.durationMs : MANEUVER_MS);
-    },
+    schema('maneuverRobot', 'Drive, turn or wait without a map', 'robot', ManeuverArgs, MotionView),
+    (request, reply) => move(reply, 'maneuver', goalOfManeuver(request.body as ManeuverRequest)),
   );
 
   app.get(
@@ -143,26 +120,13 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       TrajectoryBody,
       MotionView,
     ),
-    async (request, reply) => {
-      const { points } = request.body as Static<typeof TrajectoryBody>;
-      const goal: TrajectoryGoal = {
-        points: points.map(({ positions, time_from_start_ms }) => ({
-          positions,
-          timeFromStartMs: time_from_start_ms,
-        })),
-      };
-      return move(reply, execution.armFollow, goal, 2 * (goal.points.at(-1)?.timeFromStartMs ?? 0));
-    },
+    (request, reply) => move(reply, 'follow', goalOfTrajectory(request.body as TrajectoryRequest)),
   );
 
   app.post(
     '/v1/arm/gripper',
-    schema('moveGripper', 'Open or close the gripper', 'arm', GripperBody, MotionView),
-    async (request, reply) => {
-      const { opening_m, effort_n } = request.body as Static<typeof GripperBody>;
-      const goal: GripperGoal = { opening: opening_m, effort: effort_n };
-      return move(reply, execution.armGripper, goal, GRIPPER_MS);
-    },
+    schema('moveGripper', 'Open or close the gripper', 'arm', GripperArgs, MotionView),
+    (request, reply) => move(reply, 'gripper', goalOfGripper(request.body as GripperRequest)),
   );
 
   app.post(
@@ -175,16 +139,6 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       return { ok: true };
     },
   );
-}
-
-function motionView({ pose, distance, durationMs, time, ...told }: MotionResult): Static<typeof MotionView> {
-  return {
-    ...told,
-    ...(pose ? { pose } : {}),
-    distance_m: distance,
-    duration_ms: durationMs,
-    time_ns: toWireTime(time),
-  };
 }
 
 export function armView({ time, joints, ...told }: ArmState): Static<typeof ArmView> {

@@ -5,6 +5,7 @@ import {
   type EventKind,
   type EventReader,
   fromWireTime,
+  motionDeadlineMs,
   type QuotaMetric,
   type QuotaRule,
   type QuotaView,
@@ -12,7 +13,6 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/index.ts';
-import { motionDeadlineMs } from '../robot-tools.ts';
 import { dating, type LatestTime, mayBeSet } from './latest-time.ts';
 import { MOTION_KINDS, OpenMotions } from './open-motions.ts';
 

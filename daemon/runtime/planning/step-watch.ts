@@ -1,5 +1,10 @@
-import { type Clock, EdgeError, type Nanoseconds, type Timer } from '../../../contract/index.ts';
-import { motionDeadlineMs } from '../robot-tools.ts';
+import {
+  type Clock,
+  EdgeError,
+  motionDeadlineMs,
+  type Nanoseconds,
+  type Timer,
+} from '../../../contract/index.ts';
 
 /** Between two looks at the time of the robot, milliseconds. */
 const LOOK_MS = 250;

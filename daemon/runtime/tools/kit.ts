@@ -6,8 +6,6 @@ export const closed = { additionalProperties: false } as const;
 
 export const Metres = (minimum: number, maximum: number, description: string) =>
   Type.Number({ minimum, maximum, description: `${description}, metres` });
-export const Radians = (limit: number, description: string) =>
-  Type.Number({ minimum: -limit, maximum: limit, description: `${description}, radians` });
 export const Seconds = (minimum: number, maximum: number, description: string) =>
   Type.Number({ minimum, maximum, description: `${description}, seconds` });
 export const Words = (maxLength: number, description: string) =>
@@ -15,9 +13,6 @@ export const Words = (maxLength: number, description: string) =>
 /** A ROS name with its leading slash. */
 export const Topic = (description: string) =>
   Type.String({ pattern: '^/[A-Za-z0-9_~/]{1,255}$', maxLength: 256, description });
-
-/** Half a turn and a little: headings that a model writes as 3.15 are meant well. */
-export const YAW_MAX = 6.3;
 
 type Parts<S extends TSchema> = Omit<ToolSpec, 'input' | 'origin'> & {
   readonly input: S;

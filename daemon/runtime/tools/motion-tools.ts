@@ -1,75 +1,21 @@
 import {
   type Clock,
+  goalOfManeuver,
+  goalOfNavigateArgs,
   LIMITS,
+  MOTION_DEFAULTS,
+  maneuverTimeMs,
+  motionDeadlineMs,
+  motionSchemas,
   type Robot,
   type RobotState,
+  resultToLog,
   type Tool,
   toWireTime,
 } from '../../../contract/index.ts';
-import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { Type } from '../../../contract/schema-kit.ts';
 import { arrivedAt } from '../robot-probes.ts';
-import { maneuverTimeMs, motionDeadlineMs, resultToLog } from '../robot-tools.ts';
-import { closed, houseTool, Metres, Radians, rounded, Words, YAW_MAX } from './kit.ts';
-
-/** Where an agent may send a robot, metres from the origin of its map: the range of the execution cell. */
-const PLACE_M_MAX = 10_000;
-const TOLERANCE_M = 0.25;
-const TIMEOUT_MS = 120_000;
-
-const Navigate = Type.Object(
-  {
-    x: Metres(-PLACE_M_MAX, PLACE_M_MAX, 'goal in the map frame, along x'),
-    y: Metres(-PLACE_M_MAX, PLACE_M_MAX, 'goal in the map frame, along y'),
-    yaw: Type.Optional(Radians(YAW_MAX, 'heading at the goal, counter-clockwise from +x; absent: any')),
-    tolerance_m: Type.Optional(Metres(0.05, 5, `distance that counts as there; ${TOLERANCE_M} where absent`)),
-    timeout_ms: Type.Optional(
-      Type.Integer({
-        minimum: 1_000,
-        maximum: 3_600_000,
-        description: `robot time that the drive may take, milliseconds; ${TIMEOUT_MS} where absent`,
-      }),
-    ),
-  },
-  closed,
-);
-
-const Maneuver = Type.Union([
-  Type.Object(
-    {
-      kind: Type.Literal('drive'),
-      distance_m: Metres(-5, 5, 'straight ahead; negative is backwards'),
-    },
-    closed,
-  ),
-  Type.Object(
-    { kind: Type.Literal('spin'), angle_rad: Radians(25, 'on the spot, counter-clockwise') },
-    closed,
-  ),
-  Type.Object(
-    {
-      kind: Type.Literal('wait'),
-      wait_ms: Type.Integer({
-        minimum: 0,
-        maximum: 600_000,
-        description: 'stand still this long, milliseconds of robot time',
-      }),
-    },
-    closed,
-  ),
-]);
-
-const navigateGoal = ({ x, y, yaw, tolerance_m, timeout_ms }: Static<typeof Navigate>) => ({
-  pose: { x, y, yaw: yaw ?? 0 },
-  tolerance: tolerance_m ?? TOLERANCE_M,
-  timeoutMs: timeout_ms ?? TIMEOUT_MS,
-  ...(yaw === undefined ? {} : { alignYaw: true }),
-});
-
-function maneuver(args: Static<typeof Maneuver>) {
-  if (args.kind === 'drive') return { kind: args.kind, distance: args.distance_m };
-  if (args.kind === 'spin') return { kind: args.kind, angle: args.angle_rad };
-  return { kind: args.kind, durationMs: args.wait_ms };
-}
+import { closed, houseTool, rounded, Words } from './kit.ts';
 
 /** The base: drive somewhere, move a little, stop, and where it is. */
 export function motionTools(robot: Robot, clock: Clock): readonly Tool[] {
@@ -79,16 +25,16 @@ export function motionTools(robot: Robot, clock: Clock): readonly Tool[] {
       description:
         'Drives to a place of the map, round obstacles. Ends with an outcome: reached, no_path (another goal is ' +
         'needed), stuck (back out with robot.maneuver), timeout, preempted or stopped.',
-      input: Navigate,
+      input: motionSchemas.NavigateArgs,
       effect: 'actuate',
       replay: 'probe',
-      deadlineMs: motionDeadlineMs(TIMEOUT_MS),
-      callDeadlineMs: (args) => motionDeadlineMs(navigateGoal(args).timeoutMs),
+      deadlineMs: motionDeadlineMs(MOTION_DEFAULTS.NAVIGATE_MS),
+      callDeadlineMs: (args) => motionDeadlineMs(goalOfNavigateArgs(args).timeoutMs),
       run: async (args, { signal }) => ({
-        result: resultToLog(await robot.navigate(navigateGoal(args), signal)),
+        result: resultToLog(await robot.navigate(goalOfNavigateArgs(args), signal)),
       }),
       probe: async (args, { signal }) => {
-        const arrived = await arrivedAt(robot, navigateGoal(args), clock, signal);
+        const arrived = await arrivedAt(robot, goalOfNavigateArgs(args), clock, signal);
         return arrived && { result: resultToLog(arrived) };
       },
     }),
@@ -97,14 +43,14 @@ export function motionTools(robot: Robot, clock: Clock): readonly Tool[] {
       description:
         'A short motion without a map: drive straight, spin on the spot, or wait. For backing out where ' +
         'robot.navigate is stuck, and for turning to look.',
-      input: Maneuver,
+      input: motionSchemas.ManeuverArgs,
       effect: 'actuate',
       // Relative motions: one that may have happened cannot be told from one that did not.
       replay: 'never',
       deadlineMs: motionDeadlineMs(60_000),
-      callDeadlineMs: (args) => motionDeadlineMs(maneuverTimeMs(maneuver(args))),
+      callDeadlineMs: (args) => motionDeadlineMs(maneuverTimeMs(goalOfManeuver(args))),
       run: async (args, { signal }) => ({
-        result: resultToLog(await robot.maneuver(maneuver(args), signal)),
+        result: resultToLog(await robot.maneuver(goalOfManeuver(args), signal)),
       }),
     }),
     houseTool({

@@ -3,6 +3,7 @@ import {
   type Clock,
   EdgeError,
   LIMITS,
+  MOTION_LIMITS,
   type Robot,
   type Tool,
   toWireTime,
@@ -17,8 +18,6 @@ export type PlanParts = {
   /** Calls and returns of tools of a run, in order. */
   readonly history: (runId: string) => Iterable<AgentEvent>;
 };
-
-const PLACE_M_MAX = 10_000;
 
 const input = Type.Object(
   {
@@ -47,8 +46,16 @@ const input = Type.Object(
         ),
         Type.Object(
           {
-            x: Metres(-PLACE_M_MAX, PLACE_M_MAX, 'place in map that the robot has to be at'),
-            y: Metres(-PLACE_M_MAX, PLACE_M_MAX, 'place in map that the robot has to be at'),
+            x: Metres(
+              -MOTION_LIMITS.PLACE_M,
+              MOTION_LIMITS.PLACE_M,
+              'place in map that the robot has to be at',
+            ),
+            y: Metres(
+              -MOTION_LIMITS.PLACE_M,
+              MOTION_LIMITS.PLACE_M,
+              'place in map that the robot has to be at',
+            ),
             within_m: Metres(0.05, 100, 'distance that counts as there'),
           },
           closed,

@@ -1,0 +1,42 @@
+import { checker } from '../check.ts';
+import { EdgeError } from '../edge-error.ts';
+import type { MotionResult } from '../ports/robot.ts';
+import { badGoal } from './check.ts';
+import { type GoalOf, MOTION_GOALS, type MotionKind, MotionResult as ResultSchema } from './goals.ts';
+
+const checkers = {
+  navigate: checker(MOTION_GOALS.navigate),
+  maneuver: checker(MOTION_GOALS.maneuver),
+  follow: checker(MOTION_GOALS.follow),
+  gripper: checker(MOTION_GOALS.gripper),
+};
+const resultChecker = checker(ResultSchema);
+
+export function goalFault(kind: MotionKind, goal: unknown): string | undefined {
+  return checkers[kind].fault(goal);
+}
+
+/** Throws `schema.invalid`; NaN, strings and unknown fields never reach a robot. */
+export function checkGoal<K extends MotionKind>(kind: K, goal: unknown): GoalOf<K> {
+  const fault = goalFault(kind, goal);
+  if (fault === undefined) return goal as GoalOf<K>;
+  throw badGoal(kind, fault);
+}
+
+/** What came back from the robot, or `robot.unreachable` where it is no motion result. */
+export function checkMotionResult(value: unknown, operation: string): MotionResult {
+  const compact = (value as { pose?: unknown } | null)?.pose === undefined ? withoutPose(value) : value;
+  const fault = resultChecker.fault(compact);
+  if (fault === undefined) return value as MotionResult;
+  throw new EdgeError('robot.unreachable', {
+    operation,
+    subject: 'robot',
+    message: `the robot's answer is no motion result: ${fault}`,
+  });
+}
+
+function withoutPose(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const { pose: _pose, ...rest } = value as Record<string, unknown>;
+  return rest;
+}

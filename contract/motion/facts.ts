@@ -1,0 +1,45 @@
+import { maneuverArgs, navigateArgs } from './convert.ts';
+import type { GoalOf, MotionKind } from './goals.ts';
+
+/**
+ * What a policy judges of a motion: its kind, the frame that its numbers are in, and the numbers with their units in
+ * the names. The same facts whoever asks, and by whichever tool.
+ */
+export type MotionFacts = { readonly motion: string; readonly frame: string } & Readonly<
+  Record<string, unknown>
+>;
+
+const FACTS: { readonly [K in MotionKind]: (goal: GoalOf<K>) => MotionFacts } = {
+  navigate: (goal) => {
+    const {
+      x,
+      y,
+      via = [],
+      ...rest
+    } = navigateArgs(goal) as ReturnType<typeof navigateArgs> & {
+      via?: readonly unknown[];
+    };
+    return { motion: 'navigate', frame: 'map', x_m: x, y_m: y, via: via.length, ...rest };
+  },
+  maneuver: (step) => {
+    const { kind, ...rest } = maneuverArgs(step);
+    return { motion: kind, frame: 'base_link', ...rest };
+  },
+  follow: ({ points }) => ({
+    motion: 'follow',
+    frame: 'joints',
+    points: points.length,
+    joints: [...new Set(points.flatMap(({ positions }) => Object.keys(positions)))].sort(),
+    duration_ms: points.at(-1)?.timeFromStartMs ?? 0,
+  }),
+  gripper: ({ opening, effort }) => ({
+    motion: 'gripper',
+    frame: 'joints',
+    opening_m: opening,
+    effort_n: effort,
+  }),
+};
+
+export function motionFacts<K extends MotionKind>(kind: K, goal: GoalOf<K>): MotionFacts {
+  return FACTS[kind](goal);
+}
