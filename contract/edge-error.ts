@@ -47,6 +47,7 @@ export const ERROR_CATALOGUE = {
   'lease.lost': { retryable: true, text: 'the actuation lease expired or was taken' },
   'estop.engaged': { retryable: false, text: 'the emergency stop is engaged' },
   'command.refused': { retryable: false, text: 'the numeric gate refused a command' },
+  'command.expired': { retryable: true, text: 'the command came too late and was dropped' },
   'sample.malformed': { retryable: false, text: 'the bytes are not a message of the declared type' },
   'sample.unknown_type': { retryable: false, text: 'the message type has no definition on this host' },
   'sample.too_large': { retryable: false, text: 'the message is above the limit' },

@@ -197,6 +197,10 @@ export const LIMITS = {
   RESTART_FORGET_MS: 60_000,
   /** A velocity command older than this is not obeyed and the base stops, milliseconds. */
   COMMAND_EXPIRY_MS: 300,
+  /** The start of a motion is dropped when it arrives later than this after it was asked for, milliseconds. */
+  MOTION_EXPIRY_MS: 1_000,
+  /** A thread whose timer is late by this was frozen: what it commanded before is over, milliseconds. */
+  FROZEN_MS: 1_000,
   /** One policy inference payload, whichever door it comes by, as bytes: pictures of several cameras. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
   /** One such question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */

@@ -14,6 +14,8 @@ export type Sample = {
   /** When it entered this host, by the clock of the source (simulation time in simulation). */
   readonly received: Nanoseconds;
   readonly bytes: Uint8Array;
+  /** Of a command: until when it counts, `Clock.monotonicMs` of this host. Who gets it later drops it. A stop has none. */
+  readonly expiresAtMs?: number;
 };
 
 /** Quality of service of a topic, by the names of ROS 2. */

@@ -3,14 +3,14 @@ import { EdgeError, LIMITS, type Sample } from '../contract/core.ts';
 /**
  * Frames on a local stream socket between a cell and a process that owns a robot (simulation, ROS client).
  * Little endian: u32 length of the rest, u8 kind, then the body. Kind 1 is a sample: i64 stamp, i64
- * received, u16 topic length, u16 type length, topic, type (UTF-8), message bytes. Every other kind carries
+ * received, f64 expiry (NaN: none), u16 topic length, u16 type length, topic, type (UTF-8), message bytes. Every other kind carries
  * a body whose meaning the two ends agree on (JSON in UTF-8 for `CONTROL`).
  */
 export const FRAME_SAMPLE = 1;
 export const FRAME_CONTROL = 2;
 
 const HEADER = 5;
-const SAMPLE_HEADER = 20;
+const SAMPLE_HEADER = 28;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const names = new Map<string, Uint8Array>();
@@ -34,8 +34,9 @@ export function sampleFrameHead(sample: Sample): Uint8Array {
   view.setUint8(4, FRAME_SAMPLE);
   view.setBigInt64(5, sample.stamp, true);
   view.setBigInt64(13, sample.received, true);
-  view.setUint16(21, topic.length, true);
-  view.setUint16(23, type.length, true);
+  view.setFloat64(21, sample.expiresAtMs ?? Number.NaN, true);
+  view.setUint16(29, topic.length, true);
+  view.setUint16(31, type.length, true);
   head.set(topic, HEADER + SAMPLE_HEADER);
   head.set(type, HEADER + SAMPLE_HEADER + topic.length);
   return head;
@@ -55,15 +56,17 @@ export type Frame = { readonly kind: number; readonly body: Uint8Array };
 export function decodeSample(body: Uint8Array): Sample {
   if (body.length < SAMPLE_HEADER) throw malformed('the sample head is cut off');
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const topicEnd = SAMPLE_HEADER + view.getUint16(16, true);
-  const typeEnd = topicEnd + view.getUint16(18, true);
+  const topicEnd = SAMPLE_HEADER + view.getUint16(24, true);
+  const typeEnd = topicEnd + view.getUint16(26, true);
   if (typeEnd > body.length) throw malformed('the names are cut off');
+  const expiresAtMs = view.getFloat64(16, true);
   return {
     topic: decoder.decode(body.subarray(SAMPLE_HEADER, topicEnd)),
     type: decoder.decode(body.subarray(topicEnd, typeEnd)),
     stamp: view.getBigInt64(0, true),
     received: view.getBigInt64(8, true),
     bytes: body.subarray(typeEnd),
+    ...(Number.isNaN(expiresAtMs) ? {} : { expiresAtMs }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Clock, EdgeError, pause } from '../contract/core.ts';
+import { type Clock, EdgeError, hasExpired, pause } from '../contract/core.ts';
 import { HostClient } from './host-client.ts';
 import type { HostedWorld, Referee } from './hosted-world.ts';
 import { helloMessage, type Pace, type RobotDescription, refereeMessage } from './protocol.ts';
@@ -83,7 +83,12 @@ export class HostServer {
     simulation.brake();
     const client: HostClient = new HostClient(
       socket,
-      (sample) => (this.#client === client ? simulation.obey(sample) : 'another client has taken over'),
+      (sample) => {
+        if (this.#client !== client) return 'another client has taken over';
+        // It waited in a frozen process; a stop has no such time.
+        const late = hasExpired(sample.expiresAtMs, this.#options.clock.monotonicMs());
+        return late ? 'the command came too late' : simulation.obey(sample);
+      },
       () => {
         if (this.#client !== client) return;
         this.#client = undefined;

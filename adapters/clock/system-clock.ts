@@ -1,4 +1,7 @@
 import type { Clock, Nanoseconds, Timer } from '../../contract/index.ts';
+import { sharedMonotonic } from './shared-monotonic.ts';
+
+const monotonicMs = sharedMonotonic();
 
 /**
  * The host's clock: the one place that reads the wall clock and starts timers. `now` has the resolution of
@@ -19,7 +22,7 @@ export class SystemClock implements Clock {
   }
 
   monotonicMs(): number {
-    return performance.now();
+    return monotonicMs();
   }
 
   after(ms: number, fire: () => void): Timer {

@@ -163,11 +163,11 @@ export class HostProcess {
   }
 
   /** False when the host does not take it now. */
-  publish(channel: number, bytes: Uint8Array): boolean {
+  publish(channel: number, bytes: Uint8Array, expiresAtMs?: number): boolean {
     if (!this.#isReady || this.#socket.destroyed) return false;
     if (this.#socket.writableLength > ROS_LIMITS.OUTGOING_BYTES_MAX) return false;
     this.#socket.cork();
-    this.#socket.write(publishHead(channel, bytes.length));
+    this.#socket.write(publishHead(channel, bytes.length, expiresAtMs));
     this.#socket.write(bytes);
     this.#socket.uncork();
     return true;

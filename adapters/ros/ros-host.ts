@@ -214,8 +214,8 @@ export class RosHost {
   }
 
   /** False when it was not taken: no host, or one that does not keep up. */
-  publish(channel: number, bytes: Uint8Array): boolean {
-    return this.#connected && (this.#process?.publish(channel, bytes) ?? false);
+  publish(channel: number, bytes: Uint8Array, expiresAtMs?: number): boolean {
+    return this.#connected && (this.#process?.publish(channel, bytes, expiresAtMs) ?? false);
   }
 
   state(): SourceState {

@@ -23,7 +23,7 @@ export class RosSink implements SampleSink {
   offer(sample: Sample): boolean {
     const channel = this.#channels.get(sample.topic);
     if (channel === undefined || this.#closed) return false;
-    return this.#host.publish(channel, sample.bytes);
+    return this.#host.publish(channel, sample.bytes, sample.expiresAtMs);
   }
 
   async close(): Promise<void> {

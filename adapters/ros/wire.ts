@@ -123,17 +123,27 @@ export function decodeJson<T extends Control | Notice>(body: Uint8Array): T {
   }
 }
 
-/** The bytes before a published message; the message itself is written after it, uncopied. */
-export function publishHead(channel: number, messageBytes: number): Buffer {
-  const buffer = head(FRAME.publish, 2 + messageBytes, 2);
+const PUBLISH_HEAD_BYTES = 2 + 8;
+
+/**
+ * The bytes before a published message; the message itself is written after it, uncopied. `expiresAtMs` of a command,
+ * by the monotonic clock of the host; none is written as NaN.
+ */
+export function publishHead(channel: number, messageBytes: number, expiresAtMs = Number.NaN): Buffer {
+  const buffer = head(FRAME.publish, PUBLISH_HEAD_BYTES + messageBytes, PUBLISH_HEAD_BYTES);
   buffer.writeUInt16LE(channel, FRAME_HEAD_BYTES);
+  buffer.writeDoubleLE(expiresAtMs, FRAME_HEAD_BYTES + 2);
   return buffer;
 }
 
-/** Throws `ros.failed` for a body that is cut off. */
-export function decodePublish(body: Buffer): { channel: number; bytes: Buffer } {
-  if (body.length < 2) throw brokenFrame('a publication is cut off');
-  return { channel: body.readUInt16LE(0), bytes: body.subarray(2) };
+/** Throws `ros.failed` for a body that is cut off. `expiresAtMs` is NaN where the message always counts. */
+export function decodePublish(body: Buffer): { channel: number; expiresAtMs: number; bytes: Buffer } {
+  if (body.length < PUBLISH_HEAD_BYTES) throw brokenFrame('a publication is cut off');
+  return {
+    channel: body.readUInt16LE(0),
+    expiresAtMs: body.readDoubleLE(2),
+    bytes: body.subarray(PUBLISH_HEAD_BYTES),
+  };
 }
 
 /** The bytes before a sample; the message itself is written after it, uncopied. */

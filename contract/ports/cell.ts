@@ -10,8 +10,11 @@ export type WorkCounter = { readonly name: string; readonly done: number; readon
 export interface CellBus {
   /** Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side. */
   request<T>(to: CellName, method: string, body: unknown, timeoutMs?: number): Promise<T>;
-  /** Answers requests to this cell. One handler per method; a throw becomes the asker's error. */
-  handle(method: string, answer: (body: unknown, from: CellName) => Promise<unknown>): void;
+  /**
+   * Answers requests to this cell. One handler per method; a throw becomes the asker's error. `madeAtMs` is when it was
+   * asked, by `Clock.monotonicMs`: what moves something looks at it, since a request may have waited in a frozen process.
+   */
+  handle(method: string, answer: (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>): void;
   /** Tells every other cell, without an answer; lost if it is down. */
   broadcast(topic: string, body: unknown): void;
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void;

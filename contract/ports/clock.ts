@@ -11,7 +11,7 @@ export type Timer = { cancel(): void };
 export interface Clock {
   /** Nanoseconds since the Unix epoch. */
   now(): Nanoseconds;
-  /** Milliseconds since an arbitrary start, with fractions. */
+  /** Milliseconds of CLOCK_MONOTONIC with fractions: one line for all processes and threads of the host. */
   monotonicMs(): number;
   /** Calls `fire` once, not before `ms` have passed. A throwing `fire` is a defect of its owner. */
   after(ms: number, fire: () => void): Timer;

@@ -22,7 +22,10 @@ export class MessageBus implements CellBus {
   readonly #name: CellName;
   readonly #clock: Clock;
   readonly #post: (message: FromCell) => void;
-  readonly #handlers = new Map<string, (body: unknown, from: CellName) => Promise<unknown>>();
+  readonly #handlers = new Map<
+    string,
+    (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>
+  >();
   readonly #listeners = new Map<string, ((body: unknown, from: CellName) => void)[]>();
   readonly #open = new Map<number, Open>();
   #nextId = 1;
@@ -64,14 +67,25 @@ export class MessageBus implements CellBus {
       });
       this.#open.set(id, { method, to, timer, resolve: resolve as (value: unknown) => void, reject });
       try {
-        this.#post({ t: 'request', id, from: this.#name, to, method, body });
+        this.#post({
+          t: 'request',
+          id,
+          from: this.#name,
+          to,
+          method,
+          body,
+          madeAtMs: this.#clock.monotonicMs(),
+        });
       } catch (error) {
         this.#settle(id)?.reject(EdgeError.from(error, 'cell.unavailable', method, to));
       }
     });
   }
 
-  handle(method: string, answer: (body: unknown, from: CellName) => Promise<unknown>): void {
+  handle(
+    method: string,
+    answer: (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>,
+  ): void {
     if (this.#handlers.has(method))
       throw new EdgeError('internal.fault', {
         operation: 'handle',
@@ -130,7 +144,7 @@ export class MessageBus implements CellBus {
       return;
     }
     try {
-      const body = await handler(request.body, request.from);
+      const body = await handler(request.body, request.from, request.madeAtMs);
       reply(true, body);
     } catch (error) {
       reply(false, EdgeError.from(error, 'internal.fault', request.method, this.#name).toBody());

@@ -14,6 +14,8 @@ export type Request = {
   readonly to: CellName;
   readonly method: string;
   readonly body: unknown;
+  /** When it was asked, by the monotonic clock of the host, milliseconds. */
+  readonly madeAtMs: number;
 };
 export type Response = {
   readonly t: 'response';

@@ -230,6 +230,12 @@ export class Actuation {
     this.#lease.close();
   }
 
+  /** This cell was frozen for so long: what moved by its word has to be asked for again. A lease lives by its own time. */
+  frozen(forMs: number): void {
+    if (this.#motions.size === 0 && !this.#moversMove()) return;
+    this.#safeStop(`the execution cell stood still for ${forMs} ms`).catch(() => {});
+  }
+
   /** All that may move the robot without a motion of ours; false: there was nothing. Rejects as `stop`. */
   async stopMovers(reason: string): Promise<boolean> {
     const moved = this.#moversMove();

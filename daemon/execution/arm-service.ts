@@ -39,16 +39,16 @@ export class ArmService {
   }
 
   register(): void {
-    const { bus } = this.#context;
+    const { bus, clock } = this.#context;
     const methods = METHODS.execution;
     bus.handle(methods.armState, () => this.#required('state').state());
-    bus.handle(methods.armFollow, async (body, from) => {
+    bus.handle(methods.armFollow, async (body, from, madeAtMs) => {
       const arm = this.#required('follow trajectory');
-      return withMotion('follow', body, (request) => this.#follow(arm, request, from));
+      return withMotion('follow', body, { madeAtMs, clock }, (request) => this.#follow(arm, request, from));
     });
-    bus.handle(methods.armGripper, async (body, from) => {
+    bus.handle(methods.armGripper, async (body, from, madeAtMs) => {
       const arm = this.#required('gripper');
-      return withMotion('gripper', body, ({ motionId, goal, traceparent }) => {
+      return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
         const told = { motion: 'gripper', traceparent } as const;
         const { signal: stopped } = this.#untilStop;
         return this.#actuation.move(

@@ -11,10 +11,10 @@ export interface Drive extends Robot {
   offer(sample: Sample): void;
   work(): WorkCounter;
   /**
-   * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS`. False
+   * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS` from `madeAtMs` on. False
    * where nobody takes it now. Absent: this robot cannot be steered by hand from here.
    */
-  steer?(twist: Twist2d, lease: number): boolean;
+  steer?(twist: Twist2d, lease: number, madeAtMs: number): boolean;
   /** Only where simulated time waits for its controller. */
   tick?(time: bigint): Promise<TickResult>;
   /** Nothing is asked after it. The robot was stopped before, where it moved. */

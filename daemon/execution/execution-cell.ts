@@ -3,8 +3,11 @@ import {
   type ArmState,
   type Cell,
   type CellContext,
-  type EdgeError,
+  checkFresh,
+  EdgeError,
   type ExecutionStatus,
+  FreezeWatch,
+  LIMITS,
   type Manipulator,
   METHODS,
   type RobotState,
@@ -12,6 +15,7 @@ import {
   type SampleSink,
   type SampleSource,
   type TopicSpec,
+  type Twist2d,
   type WorkCounter,
 } from '../../contract/core.ts';
 import { Actuation, type Mover } from './actuation.ts';
@@ -93,6 +97,9 @@ export class ExecutionCell implements Cell {
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
+  /** When the last command that came too late was dropped. */
+  #lateMs = -Infinity;
+  readonly #freeze: FreezeWatch;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
   /** Why the base stands though it may be asked to move; empty when nothing keeps it. */
@@ -104,7 +111,7 @@ export class ExecutionCell implements Cell {
     this.#context = context;
     this.#parts = parts;
     this.#drive = parts.makeDrive({
-      onTick: (result) => this.#applied(result),
+      onTick: (result, madeAtMs) => this.#applied(result, madeAtMs),
       onWake: () => parts.lockstep?.wake(),
       onReady: (fault) => this.#controlReady(fault),
       onDown: (reason) => this.#controlDown(reason),
@@ -113,6 +120,7 @@ export class ExecutionCell implements Cell {
     const stops = [(reason: string) => this.#stopDrive(reason)];
     if (arm) stops.push((reason) => arm.stop(reason));
     this.#actuation = new Actuation(context, stops, [...movers, ...(safety?.movers() ?? [])], safety?.safety);
+    this.#freeze = new FreezeWatch(context.clock, (frozenMs) => this.#thawed(frozenMs));
     this.#health = new RobotHealthView(context.clock);
     this.#robot = new RobotService(context, {
       robot: this.#drive,
@@ -169,6 +177,8 @@ export class ExecutionCell implements Cell {
     if (this.#stopped) return;
     await this.#parts.safety?.advertise().catch((error: unknown) => this.#warn('joints by hand', error));
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
+    // In lockstep the world stood still too.
+    if (!lockstep) this.#freeze.start();
     // Nobody waits for the network: what lives on it comes when it can.
     void zenoh?.start();
     this.#ready = true;
@@ -178,6 +188,7 @@ export class ExecutionCell implements Cell {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#looks?.cancel();
+    this.#freeze.close();
     this.#link.stopTrying();
     // The robot first: everything else may take its time. One that is lost confirms nothing any more.
     await Promise.race([this.#actuation.close(), this.#link.untilLost()]);
@@ -284,10 +295,37 @@ export class ExecutionCell implements Cell {
   }
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */
-  #applied({ command, time, receipts, standing = '' }: TickResult): void {
+  #applied({ command, time, receipts, standing = '' }: TickResult, madeAtMs?: number): void {
     this.#standing = standing;
-    if (command) this.#link.send(command, time);
+    if (command && !this.#isLate(command, madeAtMs))
+      this.#link.send(
+        command,
+        time,
+        madeAtMs === undefined ? undefined : madeAtMs + LIMITS.COMMAND_EXPIRY_MS,
+      );
     this.#robot.record(receipts);
+  }
+
+  /** This thread was frozen, and the command waited for it. A stop is never late. */
+  #isLate({ linear, angular }: Twist2d, madeAtMs: number | undefined): boolean {
+    if (madeAtMs === undefined || (linear === 0 && angular === 0)) return false;
+    const nowMs = this.#context.clock.monotonicMs();
+    try {
+      checkFresh('drive', 'robot', madeAtMs, nowMs);
+      return false;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'command.expired', 'drive', 'robot').toBody();
+      // A queue of them is one finding.
+      if (nowMs - this.#lateMs > LIMITS.FROZEN_MS)
+        this.#actuation.note({ kind: 'command.refused', payload: { error, source: 'control' } });
+      this.#lateMs = nowMs;
+      return true;
+    }
+  }
+
+  /** What was under way when this cell was frozen is over: whoever wants it asks again. */
+  #thawed(frozenMs: number): void {
+    this.#actuation.frozen(frozenMs);
   }
 
   #controlDown(reason: string): void {

@@ -121,15 +121,20 @@ export class RobotLink {
     });
   }
 
-  /** False when there is nobody to take it. */
-  send(asked: Twist2d, time: bigint): boolean {
+  /** `expiresAtMs`: until when a command counts, by the clock of the host. False when there is nobody to take it. */
+  send(asked: Twist2d, time: bigint, expiresAtMs?: number): boolean {
     const { sink, command, bus } = this.#parts;
     if (!sink) return false;
     const { linear, angular } = this.#parts.stopped?.() ? { linear: 0, angular: 0 } : asked;
     const twist = { linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } };
     const header = { stamp: time, frame_id: 'base_link' };
     const bytes = command.type === TWIST_STAMPED ? encodeTwistStamped({ header, twist }) : encodeTwist(twist);
-    const sample: Sample = { topic: command.topic, type: command.type, stamp: time, received: time, bytes };
+    const moves = linear !== 0 || angular !== 0;
+    const sample: Sample = {
+      ...{ topic: command.topic, type: command.type, stamp: time, received: time, bytes },
+      // A stop counts whenever it comes. In lockstep the world waits for its command, however long that takes.
+      ...(moves && expiresAtMs !== undefined ? { expiresAtMs } : {}),
+    };
     const taken = sink.offer(sample);
     // A command topic that is bridged in comes back from the robot's side, with what others send there.
     if (taken && !this.#commandIsHeard) bus.publish(sample);

@@ -1,7 +1,10 @@
 import {
+  type Clock,
+  checkFresh,
   EdgeError,
   formatTraceparent,
   type GoalOf,
+  LIMITS,
   type MotionKind,
   type MotionRequest,
   type MotionResult,
@@ -12,17 +15,23 @@ import {
 
 const MOTION_FIELDS = ['motionId', 'goal', 'traceparent'];
 
+/** When a motion was asked for, and the clock that says what time it is now; both of the host. */
+export type AskedAt = { readonly madeAtMs: number; readonly clock: Pick<Clock, 'monotonicMs'> };
+
 /**
  * Begins a motion that another cell asks for, in this very turn. A goal that does not fit never reaches the robot:
- * the promise then rejects with `schema.invalid`, which names the field.
+ * the promise then rejects with `schema.invalid`, which names the field, and with `command.expired` for a request that
+ * waited in a frozen process.
  */
 export function withMotion<K extends MotionKind>(
   kind: K,
   body: unknown,
+  { madeAtMs, clock }: AskedAt,
   begin: (request: MotionRequest<GoalOf<K>>) => Promise<MotionResult>,
 ): Promise<MotionResult> {
   const { goal, ...rest } = fields(body, '/', MOTION_FIELDS);
   const request = named(rest);
+  checkFresh(`robot.${kind}`, 'robot', madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
   if (motionFits(kind, goal)) return begin({ ...request, goal });
   return motionRefusal(kind, goal).then((error) => {
     throw error;

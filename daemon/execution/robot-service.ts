@@ -26,19 +26,19 @@ export class RobotService {
   }
 
   register(): void {
-    const { bus } = this.#context;
+    const { bus, clock } = this.#context;
     const { robot, actuation } = this.#parts;
     const methods = METHODS.execution;
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
-    bus.handle(methods.robotNavigate, async (body, from) =>
-      withMotion('navigate', body, ({ motionId, goal, traceparent }) => {
+    bus.handle(methods.robotNavigate, async (body, from, madeAtMs) =>
+      withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
         const told = { motion: 'navigate', traceparent } as const;
         return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
       }),
     );
-    bus.handle(methods.robotManeuver, async (body, from) =>
-      withMotion('maneuver', body, ({ motionId, goal, traceparent }) => {
+    bus.handle(methods.robotManeuver, async (body, from, madeAtMs) =>
+      withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
         const told = { motion: 'maneuver', traceparent } as const;
         return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
       }),

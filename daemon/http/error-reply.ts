@@ -29,6 +29,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'lease.lost': 409,
   'estop.engaged': 409,
   'command.refused': 409,
+  'command.expired': 409,
   'robot.preempted': 409,
   'api.too_large': 413,
   'intent.unknown_type': 422,

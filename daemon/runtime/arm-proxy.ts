@@ -15,7 +15,7 @@ import {
   motionTimeMs,
   withDeadline,
 } from '../../contract/index.ts';
-import { askExecution } from './ask-execution.ts';
+import { askExecution, askMotion } from './ask-execution.ts';
 import { currentTraceparent } from './trace-scope.ts';
 
 /**
@@ -59,7 +59,8 @@ export class ArmProxy {
       goal,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    const motion = this.#ask<unknown>(method, body, motionDeadlineMs(motionTimeMs(kind, goal)));
+    const port = { bus: this.#bus, clock: this.#clock };
+    const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(motionTimeMs(kind, goal)), signal);
     const onAbort = () => void this.#cancel(motionId, motion).catch(() => undefined);
     signal.addEventListener('abort', onAbort, { once: true });
     try {

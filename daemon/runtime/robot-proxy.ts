@@ -20,7 +20,7 @@ import {
   type StopRequest,
   withDeadline,
 } from '../../contract/index.ts';
-import { askExecution } from './ask-execution.ts';
+import { askExecution, askMotion } from './ask-execution.ts';
 import { currentTraceparent } from './trace-scope.ts';
 
 /**
@@ -78,7 +78,8 @@ export class RobotProxy implements Robot {
     const motionId = this.#ids.next();
     const traceparent = currentTraceparent();
     const body: MotionRequest<unknown> = { motionId, goal, ...(traceparent ? { traceparent } : {}) };
-    const motion = this.#ask<unknown>(method, body, motionDeadlineMs(robotTimeMs));
+    const port = { bus: this.#bus, clock: this.#clock };
+    const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(robotTimeMs), signal);
     const settled = signal ? this.#abortable(motion, motionId, method, signal) : motion;
     const result = checkMotionResult(await settled, method);
     this.#lastTime = result.time;

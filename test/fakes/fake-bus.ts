@@ -12,7 +12,7 @@ import {
   type StopRequest,
 } from '../../contract/index.ts';
 
-type Handler = (body: unknown, from: CellName) => Promise<unknown>;
+type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>;
 
 /** A CellBus within one process: bodies are cloned as between processes, and deadlines hold. */
 export class FakeBus implements CellBus {
@@ -21,6 +21,8 @@ export class FakeBus implements CellBus {
   readonly #listeners: { topic: string; listen: (body: unknown, from: CellName) => void }[] = [];
   /** Methods that take requests and never answer. */
   readonly deaf = new Set<string>();
+  /** Requests are as old as this when they arrive, milliseconds: they waited in a frozen process. */
+  lateMs = 0;
   /** When set, every request fails with it, as with a dead cell. */
   down: EdgeError | undefined;
   /** Methods in the order they were asked. */
@@ -33,6 +35,7 @@ export class FakeBus implements CellBus {
   request<T>(to: CellName, method: string, body: unknown, timeoutMs = 5_000): Promise<T> {
     this.asked.push(method);
     if (this.down) return Promise.reject(this.down);
+    const madeAtMs = this.#clock.monotonicMs() - this.lateMs;
     return new Promise<T>((resolve, reject) => {
       const timer = this.#clock.after(timeoutMs, () =>
         reject(new EdgeError('deadline.exceeded', { operation: method, subject: to })),
@@ -40,7 +43,7 @@ export class FakeBus implements CellBus {
       if (this.deaf.has(method)) return;
       const handler = this.#handlers.get(method);
       const work = handler
-        ? Promise.resolve().then(() => handler(structuredClone(body), 'runtime'))
+        ? Promise.resolve().then(() => handler(structuredClone(body), 'runtime', madeAtMs))
         : Promise.reject(new EdgeError('cell.unavailable', { operation: method, subject: to }));
       work.then((answer) => resolve(structuredClone(answer) as T), reject).finally(() => timer.cancel());
     });

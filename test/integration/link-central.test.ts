@@ -33,7 +33,7 @@ const phase = (n: number): NewEvent => ({
 /** One robot: real logs on disk and the link cell, in this process. */
 class Edge {
   readonly logs = new Map<CellName, SqliteEventLog>();
-  readonly #handlers = new Map<string, (body: unknown, from: CellName) => Promise<unknown>>();
+  readonly #handlers = new Map<string, Parameters<CellContext['bus']['handle']>[1]>();
   readonly #listeners: ((body: unknown, from: CellName) => void)[] = [];
   cell!: LinkCell;
   written = 0;
@@ -76,7 +76,7 @@ class Edge {
   }
 
   async sync(timeoutMs = 4_000): Promise<LinkStatus> {
-    return (await this.#handlers.get(METHODS.link.sync)!({ timeoutMs }, 'runtime')) as LinkStatus;
+    return (await this.#handlers.get(METHODS.link.sync)!({ timeoutMs }, 'runtime', 0)) as LinkStatus;
   }
 
   /** Until central has acknowledged everything and the link has nothing more to write about it. */

@@ -21,7 +21,7 @@ export function makeLinkRig(clock: Clock, central: Central | undefined): LinkRig
     runtime: new TinyLog('runtime', 2_000),
     memory: new TinyLog('memory', 3_000),
   };
-  const handlers = new Map<string, (body: unknown, from: CellName) => Promise<unknown>>();
+  const handlers = new Map<string, Parameters<CellContext['bus']['handle']>[1]>();
   const listeners: ((body: unknown, from: CellName) => void)[] = [];
   const reports: string[] = [];
   const context: CellContext = {
@@ -54,6 +54,6 @@ export function makeLinkRig(clock: Clock, central: Central | undefined): LinkRig
     grew: () => {
       for (const listen of listeners) listen({ lastSeq: 1 }, 'runtime');
     },
-    ask: async (method, body) => (await handlers.get(method)!(body, 'runtime')) as LinkStatus,
+    ask: async (method, body) => (await handlers.get(method)!(body, 'runtime', 0)) as LinkStatus,
   };
 }

@@ -4,7 +4,9 @@ import { readConfig } from '../../daemon/config.ts';
 import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
 import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
 import { withMotion } from '../../daemon/execution/robot-requests.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
 
+const NOW = { madeAtMs: 0, clock: new ManualClock() };
 const HERE = { x: 0, y: 0, yaw: 0 };
 const result = (outcome: MotionResult['outcome']): MotionResult => ({
   outcome,
@@ -63,7 +65,7 @@ describe('the control thread as a robot', () => {
 describe('requests for motions', () => {
   const begun = async (kind: MotionKind, goal: unknown) => {
     let taken: unknown;
-    await withMotion(kind, { motionId: 'm', goal }, async (request) => {
+    await withMotion(kind, { motionId: 'm', goal }, NOW, async (request) => {
       taken = request.goal;
       return result('reached');
     });
@@ -90,7 +92,7 @@ describe('requests for motions', () => {
 
   it('begin in the turn that they come in, so that a cancel behind them finds them', () => {
     let taken = false;
-    void withMotion('maneuver', { motionId: 'm', goal: { kind: 'wait', durationMs: 1 } }, async () => {
+    void withMotion('maneuver', { motionId: 'm', goal: { kind: 'wait', durationMs: 1 } }, NOW, async () => {
       taken = true;
       return result('reached');
     });

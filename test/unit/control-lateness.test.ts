@@ -69,7 +69,13 @@ class Rig {
         const stamp = sample.topic === '/bumper' ? received : sample.stamp;
         this.#travelling.push({ at, sample: { ...sample, stamp, received } });
       }
-      if (this.steers) this.#tell({ kind: 'steer', twist: { linear: 1, angular: 0 }, lease: 1 });
+      if (this.steers)
+        this.#tell({
+          kind: 'steer',
+          twist: { linear: 1, angular: 0 },
+          lease: 1,
+          madeAtMs: this.clock.monotonicMs(),
+        });
       for (let i = 0; i < STEP_MS; i += 10) {
         await this.clock.advance(10);
         const now = this.clock.monotonicMs();

@@ -108,7 +108,7 @@ describe('a person who steers', () => {
   it('drives through the gate for as long as he says so', async () => {
     const rig = await steered();
     for (let i = 0; i < 20; i++) {
-      rig.core.steer({ linear: 5, angular: 0 }, 9);
+      rig.core.steer({ linear: 5, angular: 0 }, 9, rig.clock.monotonicMs());
       expect(await rig.step()).toBeLessThanOrEqual(DRIVE_LIMITS.linearMax);
     }
     expect(rig.world.twist.linear).toBeGreaterThan(0.3);
@@ -123,7 +123,7 @@ describe('a person who steers', () => {
   it('does not reach the wall, and drives nothing with somebody else’s lease or under the emergency stop', async () => {
     const rig = await steered();
     for (let i = 0; i < 30 * HZ; i++) {
-      rig.core.steer({ linear: 0.4, angular: 0 }, 9);
+      rig.core.steer({ linear: 0.4, angular: 0 }, 9, rig.clock.monotonicMs());
       await rig.step();
     }
     expect(rig.world.contacts).toBe(0);
@@ -135,7 +135,7 @@ describe('a person who steers', () => {
     for (const happen of [() => rig.word.grant(10, TTL_MS), stop]) {
       happen();
       for (let i = 0; i < HZ; i++) {
-        rig.core.steer({ linear: 0, angular: 1 }, 9);
+        rig.core.steer({ linear: 0, angular: 1 }, 9, rig.clock.monotonicMs());
         await rig.step();
       }
       expect(rig.world.twist.angular).toBeCloseTo(0, 2);

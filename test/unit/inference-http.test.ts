@@ -38,7 +38,7 @@ async function inferenceRig(reply: ReplyOf) {
   );
   const { desk, door } = await deskOf(clock, [specOf('hash', () => new HashPolicy())]);
   servePolicyRequests(
-    { handle: (method, answer) => void rig.answers.set(method, (body) => answer(body, 'runtime')) },
+    { handle: (method, answer) => void rig.answers.set(method, (body) => answer(body, 'runtime', 0)) },
     desk,
     door,
   );

@@ -64,7 +64,7 @@ describe('a question to a policy over HTTP', () => {
     parts = await deskWithPolicy();
     rig = await startRig();
     servePolicyRequests(
-      { handle: (method, answer) => void rig.answers.set(method, (body) => answer(body, 'runtime')) },
+      { handle: (method, answer) => void rig.answers.set(method, (body) => answer(body, 'runtime', 0)) },
       parts.desk,
       parts.door,
     );

@@ -29,6 +29,7 @@ const RUNS = 2_500;
 /** Calls that also go through a real server: a round trip each. */
 const HTTP_RUNS = 300;
 
+const NOW = { madeAtMs: 0, clock: new ManualClock() };
 const REACHED: MotionResult = {
   outcome: 'reached',
   pose: undefined,
@@ -199,7 +200,7 @@ describe('the API before the execution cell', () => {
     rig = await startRig();
     for (const kind of ['navigate', 'maneuver', 'follow', 'gripper'] as const)
       rig.answers.set(MOTION_METHODS[kind], (body) =>
-        withMotion(kind, body, async () => {
+        withMotion(kind, body, NOW, async () => {
           begun += 1;
           return REACHED;
         }),

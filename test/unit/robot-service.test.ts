@@ -172,6 +172,7 @@ describe('robot service', () => {
   it('moves under a lease that lives as long as the motion, however long that is', async () => {
     const { ask, kinds, clock, lease, settle } = service();
     const motion = ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
+    await clock.advance(0);
     await clock.advance(60_000);
     expect(lease.current?.holder).toBe('agent');
     settle(1);

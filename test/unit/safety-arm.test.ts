@@ -167,7 +167,7 @@ describe('joints under a person’s hand', () => {
     };
     const hold = async (joints: Readonly<Record<string, number>>, seconds: number) => {
       for (let t = 0; t < seconds; t += 0.1) {
-        jog.jog(joints, 3);
+        jog.jog(joints, 3, clock.monotonicMs());
         await clock.advance(100);
       }
     };
@@ -207,7 +207,9 @@ describe('joints under a person’s hand', () => {
     await stopped;
     expect(jog.isMoving()).toBe(false);
     expect(sent.at(-1)![0]).toBeLessThan(1);
-    expect(() => jog.jog({ elbow: 1 }, 3)).toThrow(expect.objectContaining({ code: 'command.refused' }));
+    expect(() => jog.jog({ elbow: 1 }, 3, clock.monotonicMs())).toThrow(
+      expect.objectContaining({ code: 'command.refused' }),
+    );
   });
 });
 
@@ -244,7 +246,7 @@ describe('joints that are let go of one by one', () => {
     const push = async (steps: number, of: (at: [number, number]) => Readonly<Record<string, number>>) => {
       for (let i = 0; i < steps; i++) {
         measure();
-        jog.jog(of(sent.at(-1)!), 1);
+        jog.jog(of(sent.at(-1)!), 1, clock.monotonicMs());
         await clock.advance(20);
       }
     };

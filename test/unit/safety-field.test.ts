@@ -177,7 +177,7 @@ describe('stops in the field', () => {
       for (let i = 0; i < steps; i++) {
         state();
         try {
-          jog.jog({ j: 1 }, 1);
+          jog.jog({ j: 1 }, 1, clock.monotonicMs());
         } catch {
           // Refused.
         }
@@ -189,7 +189,9 @@ describe('stops in the field', () => {
     void jog.stop().then(() => {
       stopped = true;
     });
-    expect(() => jog.jog({ j: 1 }, 1)).toThrow(expect.objectContaining({ code: 'command.refused' }));
+    expect(() => jog.jog({ j: 1 }, 1, clock.monotonicMs())).toThrow(
+      expect.objectContaining({ code: 'command.refused' }),
+    );
     for (let i = 0; i < 100 && !stopped; i++) await clock.advance(20);
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
@@ -275,7 +277,7 @@ describe('stops in the field', () => {
   it('a command of a hand is over when the clock of the robot is set back', () => {
     const steering = new Steering();
     const now = 1_000_000_000_000n;
-    steering.put({ linear: 0.5, angular: 0 }, 1, now);
+    steering.put({ linear: 0.5, angular: 0 }, 1, now, 0);
     expect(steering.at(now + 100_000_000n, () => true)).toBeDefined();
     expect(steering.at(now - 60_000_000_000n, () => true)).toBeUndefined();
   });

@@ -200,14 +200,8 @@ describe('the supervisor', () => {
   it('carries requests and answers, and answers for the dead at once', async () => {
     const { supervisor, cells } = setup();
     await supervisor.start();
-    cells.say('runtime', {
-      t: 'request',
-      id: 7,
-      from: 'runtime',
-      to: 'execution',
-      method: 'robot.state',
-      body: 1n,
-    });
+    const request = { t: 'request', from: 'runtime', to: 'execution', madeAtMs: 0 } as const;
+    cells.say('runtime', { ...request, id: 7, method: 'robot.state', body: 1n });
     expect(cells.received.at(-1)).toMatchObject({
       cell: 'execution',
       message: { t: 'request', method: 'robot.state', body: 1n },
@@ -218,14 +212,7 @@ describe('the supervisor', () => {
       cell: 'runtime',
       message: { t: 'response', id: 7, ok: false, body: { code: 'cell.restarted' } },
     });
-    cells.say('runtime', {
-      t: 'request',
-      id: 8,
-      from: 'runtime',
-      to: 'execution',
-      method: 'robot.state',
-      body: {},
-    });
+    cells.say('runtime', { ...request, id: 8, method: 'robot.state', body: {} });
     expect(cells.received.filter((r) => r.message.t === 'response').at(-1)).toMatchObject({
       message: { id: 8, body: { code: 'cell.unavailable' } },
     });
@@ -235,7 +222,15 @@ describe('the supervisor', () => {
     const { supervisor, cells, clock } = setup();
     await supervisor.start();
     const ask = (method: string) =>
-      cells.say('runtime', { t: 'request', id: 1, from: 'runtime', to: 'execution', method, body: {} });
+      cells.say('runtime', {
+        t: 'request',
+        id: 1,
+        from: 'runtime',
+        to: 'execution',
+        method,
+        body: {},
+        madeAtMs: 0,
+      });
     const asked = () =>
       cells.received.flatMap(({ cell, message }) =>
         cell === 'execution' && message.t === 'request' ? [message] : [],

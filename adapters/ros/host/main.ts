@@ -192,8 +192,8 @@ function hear(kind: number, body: Buffer): void {
 const reader = new FrameReader((kind, body) => {
   if (kind === FRAME.control) obey(decodeJson<Control>(body));
   else if (kind === FRAME.publish) {
-    const { channel, bytes } = decodePublish(body);
-    session?.publish(channel, bytes);
+    const { channel, expiresAtMs, bytes } = decodePublish(body);
+    session?.publish(channel, bytes, expiresAtMs);
   } else hear(kind, body);
 });
 socket.on('data', (chunk: Buffer) => reader.push(chunk));

@@ -50,6 +50,8 @@ export class RosSession {
   readonly #outlet: Outlet;
   readonly #advertised = new Map<number, Advertised>();
   readonly #lost = new Map<string, number>();
+  /** Commands that came too late since the last look, by topic. */
+  readonly #late = new Map<string, number>();
   readonly #guardTimer: { cancel(): void };
   readonly #options: StartOptions;
   readonly #subscriptions = new Map<
@@ -134,15 +136,29 @@ export class RosSession {
     });
   }
 
-  publish(channel: number, message: Buffer): void {
+  /** A command that comes after `expiresAtMs` is dropped: this process, or the adapter, was frozen. */
+  publish(channel: number, message: Buffer, expiresAtMs = Number.NaN): void {
     const target = this.#advertised.get(channel);
     if (!target) return;
+    if (this.#clock.monotonicMs() > expiresAtMs) {
+      this.#late.set(target.topic, (this.#late.get(target.topic) ?? 0) + 1);
+      return;
+    }
     target.guard?.command(message.equals(target.stop), this.#clock.monotonicMs());
     this.#guarded('publish', target.topic, () => target.publisher.publish(message));
   }
 
+  #reportLate(): void {
+    for (const [topic, count] of this.#late) {
+      const message = `${count} commands came too late and were dropped`;
+      this.#outlet.notice({ kind: 'event', level: 'warn', topic, message });
+    }
+    this.#late.clear();
+  }
+
   /** Stops what has to be stopped; called by the timer, and at once when the adapter is gone. */
   tick(): void {
+    this.#reportLate();
     for (const { guard, publisher, stop, topic } of this.#advertised.values()) {
       if (!guard) continue;
       const { stop: due, expired } = guard.tick(this.#clock.monotonicMs(), publisher.subscriptionCount);

@@ -1,6 +1,7 @@
 import {
   type Clock,
   EdgeError,
+  hasExpired,
   LIMITS,
   type Sample,
   type SampleSink,
@@ -56,6 +57,8 @@ export class RosZenohSink implements SampleSink {
   }
 
   offer(sample: Sample): boolean {
+    // This thread was frozen, and the command waited for it.
+    if (hasExpired(sample.expiresAtMs, this.#session.clock.monotonicMs())) return true;
     const written = this.#written.get(sample.topic);
     if (!written || this.#closed) return false;
     const { guarded, writer } = written;

@@ -31,7 +31,7 @@ export type ControlClientDeps = {
   spawn(): ControlHandle;
   readonly topics?: RobotTopics;
   /** Every control step: the command goes to the robot, the receipts to the log. */
-  onTick(result: TickResult): void;
+  onTick(result: TickResult, madeAtMs?: number): void;
   /** Simulation time may go on. */
   onWake(): void;
   /** A thread has its policy: the configured one, or another one because of `fault`. */
@@ -153,8 +153,8 @@ export class ControlClient {
   }
 
   /** False where there is no thread to take it. */
-  steer(twist: Twist2d, lease: number): boolean {
-    this.#post({ kind: 'steer', twist, lease });
+  steer(twist: Twist2d, lease: number, madeAtMs: number): boolean {
+    this.#post({ kind: 'steer', twist, lease, madeAtMs });
     return this.#handle !== undefined;
   }
 
@@ -246,7 +246,7 @@ export class ControlClient {
         this.#ticks++;
         this.#counts = message.counts;
         this.#delay = RESTART_FIRST_MS;
-        this.#deps.onTick(message.result);
+        this.#deps.onTick(message.result, message.madeAtMs);
         if (message.id !== undefined) this.#take(message.id)?.resolve(message.result as never);
         break;
       case 'wake':

@@ -166,8 +166,8 @@ export class ControlCore {
   }
 
   /** Somebody steers by hand: m/s and rad/s, through the same gate as everything else. */
-  steer(twist: Twist2d, lease: number): void {
-    this.#steering.put(twist, lease, this.#now);
+  steer(twist: Twist2d, lease: number, madeAtMs: number): void {
+    this.#steering.put(twist, lease, this.#now, madeAtMs);
   }
 
   cancel(id: string, reason: string): void {

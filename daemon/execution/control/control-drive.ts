@@ -86,8 +86,8 @@ export class ControlDrive implements Drive {
     return this.#control.stop(reason);
   }
 
-  steer(twist: Twist2d, lease: number): boolean {
-    return this.#control.steer(twist, lease);
+  steer(twist: Twist2d, lease: number, madeAtMs: number): boolean {
+    return this.#control.steer(twist, lease, madeAtMs);
   }
 
   #leg(

@@ -19,7 +19,13 @@ export type ToControl =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
   | { readonly kind: 'cancel'; readonly motionId: string; readonly reason: string }
   /** A person steers, under that lease. */
-  | { readonly kind: 'steer'; readonly twist: Twist2d; readonly lease: number }
+  | {
+      readonly kind: 'steer';
+      readonly twist: Twist2d;
+      readonly lease: number;
+      /** By the monotonic clock of the host, milliseconds. */
+      readonly madeAtMs: number;
+    }
   | { readonly kind: 'close' };
 
 /** Questions with one answer each; a motion is answered when it has settled. It goes on only under its `lease`. */
@@ -58,6 +64,8 @@ export type FromControl =
       readonly kind: 'ticked';
       readonly id: number | undefined;
       readonly result: TickResult;
+      /** By the clock of the host; undefined in lockstep, where the world waits for the command. */
+      readonly madeAtMs?: number;
       readonly counts: CoreCounts;
     }
   /** A motion begins after the last tick said `hold`: simulation time may go on. */

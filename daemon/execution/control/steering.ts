@@ -20,13 +20,13 @@ export class Steering {
     this.#hostMs = hostMs;
   }
 
-  /** `now` is robot time, nanoseconds. */
-  put(twist: Twist2d, lease: number, now: bigint): void {
+  /** `now` is robot time, nanoseconds; `madeAtMs` when the person asked, by the clock of the host. */
+  put(twist: Twist2d, lease: number, now: bigint, madeAtMs: number): void {
     this.#twist = twist;
     this.#lease = lease;
     this.#from = now;
     this.#until = now + LASTS_NS;
-    this.#untilMs = this.#hostMs() + LASTS_MS;
+    this.#untilMs = madeAtMs + LASTS_MS;
   }
 
   clear(): void {

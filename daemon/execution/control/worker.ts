@@ -2,6 +2,7 @@ import {
   type Clock,
   EdgeError,
   type ErrorBody,
+  FreezeWatch,
   type Policy,
   type Sample,
   type Timer,
@@ -46,6 +47,7 @@ class ControlThread {
   #newest: { stamp: bigint; at: number; lateMs: number } | undefined;
   #lateness: SenseLateness;
   #hasSenses = false;
+  readonly #freeze: FreezeWatch;
 
   constructor(port: ControlPort, deps: ControlWorkerDeps, closed: () => void) {
     this.#port = port;
@@ -54,12 +56,16 @@ class ControlThread {
     this.#core = new ControlCore(deps.policy, deps.clock, this.#options, deps.watch);
     this.#lateness = new SenseLateness(this.#options.control.ownClock);
     this.#closed = closed;
+    this.#freeze = new FreezeWatch(deps.clock, (frozenMs) => this.#thawed(frozenMs));
   }
 
   start(): void {
     this.#port.on('message', (message: ToControl) => this.#onMessage(message));
     const { hz, lockstep } = this.#options.control;
-    if (!lockstep) this.#timer = this.#deps.clock.every(1000 / hz, () => this.#tickByClock());
+    if (!lockstep) {
+      this.#freeze.start();
+      this.#timer = this.#deps.clock.every(1000 / hz, () => this.#tickByClock());
+    }
     const { policy, fault } = this.#deps;
     this.#send({ kind: 'ready', policy: policy.describe(), hz, ...(fault ? { fault } : {}) });
   }
@@ -84,9 +90,10 @@ class ControlThread {
         this.#waking(() => this.#core.cancel(message.motionId, message.reason));
         break;
       case 'steer':
-        this.#waking(() => this.#core.steer(message.twist, message.lease));
+        this.#waking(() => this.#core.steer(message.twist, message.lease, message.madeAtMs));
         break;
       case 'close':
+        this.#freeze.close();
         this.#timer?.cancel();
         void this.#deps.policy.close().finally(this.#closed);
         break;
@@ -132,8 +139,15 @@ class ControlThread {
     return result;
   }
 
+  /** A thread that was frozen does not go on where it was: the robot stands, and whoever wants more asks again. */
+  #thawed(frozenMs: number): void {
+    const reason = `the control thread stood still for ${frozenMs} ms`;
+    this.#waking(() => this.#core.stop(reason)).catch(() => undefined);
+  }
+
   /** A tick that was due while another waits is skipped: the next one sees newer samples. */
   #tickByClock(): void {
+    this.#freeze.look();
     if (this.#ticking || !this.#newest) return;
     this.#ticking = true;
     const since = this.#deps.clock.monotonicMs() - this.#newest.at;
@@ -150,7 +164,8 @@ class ControlThread {
 
   async #tick(id: number | undefined, time: bigint, lateMs = 0): Promise<void> {
     const result = await this.#core.tick(time, lateMs, this.#lateness.isOffset);
-    this.#send({ kind: 'ticked', id, result, counts: this.#core.counts });
+    const madeAt = this.#options.control.lockstep ? {} : { madeAtMs: this.#deps.clock.monotonicMs() };
+    this.#send({ kind: 'ticked', id, result, counts: this.#core.counts, ...madeAt });
   }
 
   #noteTime(sample: Sample): void {

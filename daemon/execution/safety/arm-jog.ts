@@ -70,10 +70,10 @@ export class ArmJog implements Mover {
   }
 
   /**
-   * A joint counts as commanded for `LIMITS.COMMAND_EXPIRY_MS` from when it was named; then it comes to rest, and those
+   * A joint counts as commanded for `LIMITS.COMMAND_EXPIRY_MS` from `madeAtMs` on; then it comes to rest, and those
    * that are not named stay. Throws `command.refused` for a joint that is none, and while it is being stopped.
    */
-  readonly jog = (joints: Readonly<Record<string, number>>, lease: number): void => {
+  readonly jog = (joints: Readonly<Record<string, number>>, lease: number, madeAtMs: number): void => {
     const { clock, spec } = this.#parts;
     if (this.#atRest.length > 0)
       throw new EdgeError('command.refused', {
@@ -85,7 +85,7 @@ export class ArmJog implements Mover {
       const asked = Object.hasOwn(joints, name) ? joints[name] : undefined;
       if (asked === undefined) continue;
       this.#target[i] = asked;
-      this.#untilMs[i] = clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
+      this.#untilMs[i] = madeAtMs + LIMITS.COMMAND_EXPIRY_MS;
     }
     this.#lease = lease;
     if (!begins) return;

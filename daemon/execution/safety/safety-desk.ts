@@ -122,7 +122,9 @@ export class SafetyDesk {
     this.#actuation = actuation;
     const steer = drive.steer?.bind(drive);
     const check = (operation: string, subject: string) => this.latch.check(operation, subject);
-    const teleoperation = new Teleoperation({ actuation, steer, jog: this.#jog?.jog, check });
+    const teleoperation = new Teleoperation({
+      ...{ clock: this.#context.clock, actuation, steer, jog: this.#jog?.jog, check },
+    });
     serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation, check });
     this.#file.start(
       (words) => {

@@ -51,7 +51,7 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
     checkOwner(actuation.lease, idOf(body), body);
     return giveBack(parts, idOf(body));
   });
-  bus.handle(methods.teleopCommand, async (body) => teleoperation.command(body));
+  bus.handle(methods.teleopCommand, async (body, _from, madeAtMs) => teleoperation.command(body, madeAtMs));
 }
 
 async function take({ actuation, check }: SafetyParts, body: unknown): Promise<LeaseView> {

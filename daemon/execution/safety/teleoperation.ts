@@ -1,14 +1,24 @@
-import { EdgeError, type LeaseRole, type TeleopCommand, type Twist2d } from '../../../contract/core.ts';
+import {
+  type Clock,
+  checkFresh,
+  EdgeError,
+  type LeaseRole,
+  type TeleopCommand,
+  type Twist2d,
+} from '../../../contract/core.ts';
 import type { Actuation } from '../actuation.ts';
 import { roleOf } from '../lease.ts';
 import { checkOwner } from './lease-owner.ts';
 
 export type TeleoperationParts = {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly actuation: Pick<Actuation, 'admit' | 'lease'>;
   /** Absent: this robot cannot be steered by hand from here. False: nobody takes it now. */
-  readonly steer?: ((twist: Twist2d, lease: number) => boolean) | undefined;
+  readonly steer?: ((twist: Twist2d, lease: number, madeAtMs: number) => boolean) | undefined;
   /** Absent: this robot has no arm that takes positions. */
-  readonly jog?: ((joints: Readonly<Record<string, number>>, lease: number) => void) | undefined;
+  readonly jog?:
+    | ((joints: Readonly<Record<string, number>>, lease: number, madeAtMs: number) => void)
+    | undefined;
   check(operation: string, subject: string): void;
 };
 
@@ -30,25 +40,27 @@ export class Teleoperation {
   }
 
   /**
-   * Throws `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer), `schema.invalid`,
+   * `madeAtMs` is when it was asked for, by the clock of the host: it counts from then on, not from its arrival.
+   * Throws `command.expired`, `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer), `schema.invalid`,
    * `robot.not_supported`, `robot.unreachable`, and for joints what the gate says of them.
    */
-  command(body: unknown): void {
+  command(body: unknown, madeAtMs: number): void {
     const { leaseId, twist, joints } = commandOf(body);
+    checkFresh('teleoperate', 'robot', madeAtMs, this.#parts.clock.monotonicMs());
     this.#parts.check('teleoperate', 'robot');
     this.#checkLease(leaseId);
     checkOwner(this.#parts.actuation.lease, leaseId, body);
-    if (twist) this.#steer(twist, leaseId);
+    if (twist) this.#steer(twist, leaseId, madeAtMs);
     if (joints) {
       if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand: [gate] says how');
-      this.#parts.jog(joints, leaseId);
+      this.#parts.jog(joints, leaseId, madeAtMs);
     }
   }
 
-  #steer(twist: Twist2d, leaseId: number): void {
+  #steer(twist: Twist2d, leaseId: number, madeAtMs: number): void {
     const { steer } = this.#parts;
     if (!steer) throw notSupported('this robot cannot be steered by hand from here');
-    if (steer(twist, leaseId)) return;
+    if (steer(twist, leaseId, madeAtMs)) return;
     throw new EdgeError('robot.unreachable', {
       operation: 'teleoperate',
       subject: 'robot',

@@ -3,6 +3,7 @@ import {
   EdgeError,
   type EStopSource,
   type EStopState,
+  FreezeWatch,
   type LeaseView,
   LIMITS,
   METHODS,
@@ -90,6 +91,12 @@ const AWAY: ReadonlySet<string> = new Set(['cell.unavailable', 'cell.restarted',
 /** Emergency stop, lease and teleoperation. */
 export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
   const { bus } = ports;
+  let thawedAtMs = -Infinity;
+  const freeze = new FreezeWatch(ports.clock, () => {
+    thawedAtMs = ports.clock.monotonicMs();
+  });
+  freeze.start();
+  app.addHook('onClose', async () => freeze.close());
   const { execution } = METHODS;
   const ask = <T>(method: string, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
     bus.request<T>('execution', method, body, ms);
@@ -191,11 +198,26 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
     ),
     async (request) => {
       const { lease_id, ...rest } = request.body as Static<typeof TeleopBody>;
+      checkNotThawed(ports, thawedAtMs);
       const body: TeleopCommand = { leaseId: lease_id, by: callerOf(request).principal, ...rest };
       await ask(execution.teleopCommand, body, LIMITS.COMMAND_EXPIRY_MS);
       return { ok: true };
     },
   );
+}
+
+/**
+ * A command that lay in a socket while this process was frozen bears the time of its reading. It cannot be told from a
+ * new one, so what comes right behind a freeze is refused; who still steers sends the next one at once.
+ */
+function checkNotThawed({ clock }: HttpPorts, thawedAtMs: number): void {
+  if (clock.monotonicMs() - thawedAtMs > LIMITS.COMMAND_EXPIRY_MS) return;
+  throw new EdgeError('command.expired', {
+    operation: 'teleoperate',
+    subject: 'robot',
+    message: 'this process stood still a moment ago, and the command may be old',
+    hint: 'send it again if it is still wanted',
+  });
 }
 
 /** Whose robot it is decides, and with the role for it. */

@@ -1,0 +1,38 @@
+import { LIMITS } from './limits.ts';
+import type { Clock, Timer } from './ports/clock.ts';
+
+/** How often the watch looks at the clock, milliseconds: far below `LIMITS.FROZEN_MS`. */
+const LOOK_MS = 100;
+
+/**
+ * Notices that this thread was frozen (SIGSTOP, a suspended host, a long block): its own timer comes late. Timers run
+ * before messages that waited, so whoever listens can stop things before an old message is read.
+ */
+export class FreezeWatch {
+  readonly #clock: Clock;
+  readonly #onThaw: (frozenMs: number) => void;
+  #timer: Timer | undefined;
+  #lookedMs = 0;
+
+  constructor(clock: Clock, onThaw: (frozenMs: number) => void) {
+    this.#clock = clock;
+    this.#onThaw = onThaw;
+  }
+
+  start(): void {
+    this.#lookedMs = this.#clock.monotonicMs();
+    this.#timer = this.#clock.every(LOOK_MS, () => this.look());
+  }
+
+  /** Also called by a thread that has a timer of its own. */
+  look(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const frozenMs = nowMs - this.#lookedMs - LOOK_MS;
+    this.#lookedMs = nowMs;
+    if (frozenMs > LIMITS.FROZEN_MS) this.#onThaw(Math.round(frozenMs));
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+}
