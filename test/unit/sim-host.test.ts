@@ -154,6 +154,26 @@ describe('the host of the simulated robot', () => {
     expect(newer.of('hello')).toHaveLength(1);
   });
 
+  it('drops a command that lay in a frozen process, says so, and takes the next one', async () => {
+    await serve();
+    const client = raw();
+    await until(() => client.of('tick').length === 1, 'the first tick');
+    for (let i = 0; i < 12; i++) {
+      client.command({ ...commandSample(0.4), expiresAtMs: clock.monotonicMs() - 1 });
+      await client.tock();
+    }
+    expect(simulation.truth.twist.linear).toBeCloseTo(0, 6);
+    expect(client.of('fault').at(-1)).toMatchObject({
+      code: 'command.refused',
+      message: expect.stringContaining('too late'),
+    });
+    for (let i = 0; i < 12; i++) {
+      client.command({ ...commandSample(0.4), expiresAtMs: clock.monotonicMs() + 60_000 });
+      await client.tock();
+    }
+    expect(simulation.truth.twist.linear).toBeGreaterThan(0.35);
+  });
+
   it('says why it refuses a command, counts it, and goes on', async () => {
     await serve();
     const client = raw();
