@@ -1,5 +1,6 @@
-import type { CellName } from '../../contract/core.ts';
+import { type CellName, LIMITS } from '../../contract/core.ts';
 import type { Settings } from '../settings.ts';
+import type { CellProcess } from '../supervisor/cell-process.ts';
 
 const COMMON_FLAGS = [
   '--disable-warning=ExperimentalWarning',
@@ -29,4 +30,9 @@ export function flagsOf(name: CellName, config: Settings['config']): readonly st
   return config.controllers.length > 0 && config.control.real_time > 0
     ? [...flags, ...REAL_TIME_FLAGS]
     : flags;
+}
+
+export function processOf(name: CellName, config: Settings['config']): CellProcess {
+  const flags = flagsOf(name, config);
+  return name === 'memory' ? { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX } : { flags };
 }
