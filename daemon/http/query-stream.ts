@@ -27,8 +27,8 @@ export function wantsLines(accept: string | undefined): boolean {
  */
 export async function queryLines(bus: HttpPorts['bus'], body: LakeQueryRequest): Promise<Readable> {
   const { read, readNext, readClose } = METHODS.memory;
-  const { readId, columns } = await bus.request<LakeReadReply>('memory', read, body, PAGE_MS);
-  const next = () => bus.request<LakePage>('memory', readNext, { readId }, PAGE_MS);
+  const { readId, columns } = await bus.request('memory', read, body, PAGE_MS);
+  const next = () => bus.request('memory', readNext, { readId }, PAGE_MS);
   const first = await next();
   const lines = Readable.from(toLines(columns, first, next), { objectMode: false, highWaterMark: 0 });
   // Closing what was read to its end is no error, and a client that went away waits for nothing.

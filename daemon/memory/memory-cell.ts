@@ -7,7 +7,6 @@ import {
   type LakeAsk,
   type LakeQueryRequest,
   type LakeReadReply,
-  type LakeReadRequest,
   type LakeRows,
   type LakeSyncReply,
   LIMITS,
@@ -86,8 +85,8 @@ export class MemoryCell implements Cell {
     bus.handle(METHODS.memory.status, () => this.#status());
     bus.handle(METHODS.memory.query, (body) => this.#query(body));
     bus.handle(METHODS.memory.read, (body) => this.#read(body));
-    bus.handle(METHODS.memory.readNext, (body) => this.#reads.next((body as LakeReadRequest).readId));
-    bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close((body as LakeReadRequest).readId));
+    bus.handle(METHODS.memory.readNext, (body) => this.#reads.next(body.readId));
+    bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close(body.readId));
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
@@ -252,12 +251,12 @@ export class MemoryCell implements Cell {
     return { ready: lake !== undefined && !this.#degraded.has('lake'), lake: lake?.info(), lag, reason };
   }
 
-  async #query(body: unknown): Promise<LakeRows> {
+  async #query(body: LakeQueryRequest): Promise<LakeRows> {
     const { sql, ...ask } = readAsk(body);
     return (await this.#ready()).query(sql, ask);
   }
 
-  async #read(body: unknown): Promise<LakeReadReply> {
+  async #read(body: LakeQueryRequest): Promise<LakeReadReply> {
     const { sql, ...ask } = readAsk(body);
     const reader = await (await this.#ready()).read(sql, ask);
     return this.#reads.add(reader);
@@ -295,7 +294,7 @@ export class MemoryCell implements Cell {
 }
 
 /** A question with every limit in it. Throws `schema.invalid`. */
-function readAsk(body: unknown): LakeAsk & { readonly sql: string } {
+function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
   const {
     sql,
     limit = 1_000,

@@ -9,6 +9,7 @@ import {
   METHODS,
   type MotionRequest,
   type MotionResult,
+  type OpenCallName,
   type TrajectoryGoal,
   withDeadline,
 } from '../../contract/index.ts';
@@ -50,7 +51,7 @@ export class ArmProxy {
     return this.#move(METHODS.execution.armGripper, { opening, effort }, timeMs, signal);
   }
 
-  async #move(method: string, goal: unknown, robotTimeMs: number, signal: AbortSignal) {
+  async #move(method: OpenCallName, goal: unknown, robotTimeMs: number, signal: AbortSignal) {
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: method, subject: 'arm' });
     const motionId = this.#ids.next();
     const traceparent = currentTraceparent();
@@ -83,7 +84,7 @@ export class ArmProxy {
     if (!stands) await this.#ask(METHODS.execution.armStop, reason, LIMITS.ROBOT_STOP_MS);
   }
 
-  #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
     return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

@@ -12,6 +12,7 @@ import {
   type MotionResult,
   type Nanoseconds,
   type NavigateGoal,
+  type OpenCallName,
   type Robot,
   type RobotState,
   type StopRequest,
@@ -67,7 +68,7 @@ export class RobotProxy implements Robot {
   }
 
   async #move(
-    method: string,
+    method: OpenCallName,
     goal: unknown,
     robotTimeMs: number,
     signal?: AbortSignal,
@@ -86,7 +87,7 @@ export class RobotProxy implements Robot {
   #abortable(
     motion: Promise<unknown>,
     motionId: string,
-    method: string,
+    method: OpenCallName,
     signal: AbortSignal,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -100,7 +101,7 @@ export class RobotProxy implements Robot {
     });
   }
 
-  async #cancel(motion: Promise<unknown>, motionId: string, method: string): Promise<unknown> {
+  async #cancel(motion: Promise<unknown>, motionId: string, method: OpenCallName): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
     this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
@@ -116,7 +117,7 @@ export class RobotProxy implements Robot {
     }
   }
 
-  #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
     return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

@@ -1,4 +1,4 @@
-import { type LakeRows, LIMITS, METHODS, withDeadline } from '../../../contract/index.ts';
+import { LIMITS, METHODS, withDeadline } from '../../../contract/index.ts';
 import type { RobotMcpPorts } from './server-ports.ts';
 
 export const BAGS_SQL =
@@ -14,7 +14,7 @@ export async function lakeRows(
   sql: string,
 ): Promise<readonly Record<string, unknown>[]> {
   const body = { sql, limit: 200, timeoutMs: LIMITS.CELL_REQUEST_MS, bytes: ANSWER_BYTES };
-  const asked = bus.request<LakeRows>('memory', METHODS.memory.query, body, LIMITS.CELL_REQUEST_MS + 500);
+  const asked = bus.request('memory', METHODS.memory.query, body, LIMITS.CELL_REQUEST_MS + 500);
   const answer = await withDeadline(clock, LIMITS.CELL_REQUEST_MS + 600, asked, 'lake.query', 'memory');
   return answer.rows.map((row) =>
     Object.fromEntries(answer.columns.map(({ name }, index) => [name, plain(row[index])])),

@@ -10,6 +10,7 @@ import {
   type MotionRequest,
   type MotionResult,
   type NavigateGoal,
+  type OpenCallName,
   type StopRequest,
   type TrajectoryGoal,
   toWireTime,
@@ -44,7 +45,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   const { execution } = METHODS;
 
-  const move = async (reply: FastifyReply, method: string, goal: unknown, robotTimeMs: number) => {
+  const move = async (reply: FastifyReply, method: OpenCallName, goal: unknown, robotTimeMs: number) => {
     const motionId = `api-${ports.requestId()}`;
     const body: MotionRequest<unknown> = { motionId, goal };
     const hungUp = () => {

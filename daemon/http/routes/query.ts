@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { type LakeQueryRequest, type LakeRows, LIMITS, METHODS } from '../../../contract/index.ts';
+import { type LakeQueryRequest, LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { NDJSON, queryLines, wantsLines } from '../query-stream.ts';
@@ -38,7 +38,7 @@ export function queryRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
       if (wantsLines(request.headers.accept))
         return reply.type(`${NDJSON}; charset=utf-8`).send(await queryLines(bus, body));
       // The lake has a deadline of its own; ours is later, so that its better message arrives.
-      return bus.request<LakeRows>('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 3_000);
+      return bus.request('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 3_000);
     },
   );
 }

@@ -6,6 +6,7 @@ import {
   type LeaseView,
   LIMITS,
   METHODS,
+  type OpenCallName,
   type TeleopCommand,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -91,7 +92,7 @@ const AWAY: ReadonlySet<string> = new Set(['cell.unavailable', 'cell.restarted',
 export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
   const { bus } = ports;
   const { execution } = METHODS;
-  const ask = <T>(method: string, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
+  const ask = <T>(method: OpenCallName, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
     bus.request<T>('execution', method, body, ms);
   const order = (request: FastifyRequest) => {
     const { reason } = request.body as Static<typeof CancelBody>;

@@ -29,7 +29,7 @@ export type LakeParts = { readonly bus: Pick<CellBus, 'request'>; readonly clock
 export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
   const ask = (sql: string, limit: number): Promise<LakeRows> => {
     const body: LakeQueryRequest = { sql, limit, timeoutMs: QUERY_MS, ...ASK_BYTES };
-    const asked = bus.request<LakeRows>('memory', METHODS.memory.query, body, QUERY_MS + 1_000);
+    const asked = bus.request('memory', METHODS.memory.query, body, QUERY_MS + 1_000);
     return withDeadline(clock, QUERY_MS + 1_100, asked, 'lake.query', 'memory');
   };
   return [
