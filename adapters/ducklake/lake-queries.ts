@@ -131,8 +131,25 @@ class StatementReader implements LakeReader {
     return this.#timed(async () => {
       const rows = this.#rows;
       if (!rows || this.#closed) throw stopped();
-      return rows.page(bytes);
+      const page = await rows.page(bytes);
+      if (page.end && !page.end.truncated) await this.#requireWhole();
+      return page;
     });
+  }
+
+  /** A stream that fails ends as one that is over; only its transaction knows. */
+  async #requireWhole(): Promise<void> {
+    try {
+      await this.#connection.run('SELECT 1');
+    } catch (cause) {
+      throw new EdgeError('lake.failed', {
+        operation: 'lake.query',
+        subject: this.#sql.slice(0, 200),
+        message: 'the statement failed in the middle of its rows, and the engine does not say why',
+        hint: 'memory, a cast or error(): ask for fewer rows, or for count(*) of it, which says why',
+        cause,
+      });
+    }
   }
 
   /** May be called twice; resolves when the engine has let go, which a deaf one may not do soon. */
@@ -146,6 +163,7 @@ class StatementReader implements LakeReader {
         // There was no transaction yet.
       })
       .then(() => {
+        this.#rows?.drop();
         this.#rows = undefined;
         this.#released.resolve();
       });
@@ -170,6 +188,11 @@ class StatementReader implements LakeReader {
     const doing = this.#work
       .catch(() => {})
       .then(work)
+      .then((done) => {
+        // What was interrupted may look as if it were over.
+        if (interrupter.fired) throw tooLate(this.#sql, timeoutMs);
+        return done;
+      })
       .catch((thrown: unknown) => {
         throw interrupter.fired
           ? tooLate(this.#sql, timeoutMs)

@@ -32,7 +32,14 @@ export function flagsOf(name: CellName, config: Settings['config']): readonly st
     : flags;
 }
 
+/**
+ * The allocator of DuckDB keeps addresses that it does not use, and those count against the limit: after one greedy
+ * statement the cell would have no room left. So it gives them back at once.
+ */
+const GIVE_BACK = { DUCKDB_JE_MALLOC_CONF: 'retain:false,dirty_decay_ms:0,muzzy_decay_ms:0' };
+
 export function processOf(name: CellName, config: Settings['config']): CellProcess {
   const flags = flagsOf(name, config);
-  return name === 'memory' ? { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX } : { flags };
+  if (name !== 'memory') return { flags };
+  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: GIVE_BACK };
 }

@@ -23,6 +23,8 @@ export type CellProcess = {
   readonly flags: readonly string[];
   /** Writable memory that the process may have; absent: no limit of ours. */
   readonly dataBytesMax?: number;
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 /** The shell sets the limit and becomes Node: the process id stays the same. A host that refuses runs without it. */
@@ -35,9 +37,10 @@ export function forkCell(
   processOf: (name: CellName) => CellProcess,
 ): SpawnCell {
   return (name, events) => {
-    const { flags, dataBytesMax } = processOf(name);
+    const { flags, dataBytesMax, env } = processOf(name);
     const child: ChildProcess = fork(entry, [name, ...args()], {
       serialization: 'advanced',
+      ...(env ? { env: { ...process.env, ...env } } : {}),
       ...(dataBytesMax === undefined
         ? { execArgv: [...flags] }
         : {

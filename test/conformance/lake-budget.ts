@@ -113,6 +113,32 @@ export function lakeBudgetConformance(name: string, makeFixture: () => Promise<L
       expect((await lake.query('SELECT 1', ASK)).rows).toEqual([[1]]);
     });
 
+    it('says that a statement failed in the middle of its rows', async () => {
+      const sql = "SELECT CASE WHEN range = 30000 THEN error('boom') ELSE range::VARCHAR END FROM range(40000)";
+      await expect(lake.query(sql, ASK)).rejects.toMatchObject({
+        code: 'lake.failed',
+        message: expect.stringMatching(/boom|in the middle of its rows/),
+      });
+      expect((await lake.query('SELECT 1', ASK)).rows).toEqual([[1]]);
+    });
+
+    it('holds no more of a large result than a piece of it', async () => {
+      const reader = await lake.read("SELECT repeat('x', 20000) FROM range(20000)", ASK);
+      const before = process.memoryUsage.rss();
+      let most = before;
+      let rows = 0;
+      for (let end = false; !end; ) {
+        const page = await reader.next(ANSWER);
+        rows += page.rows.length;
+        most = Math.max(most, process.memoryUsage.rss());
+        end = page.end !== undefined;
+      }
+      await reader.close();
+      expect(rows).toBe(20_000);
+      // 400 MB went through.
+      expect(most - before).toBeLessThan(300e6);
+    });
+
     it('lets other work be done between the pieces of a large answer', async () => {
       let turns = 0;
       let asking = true;
