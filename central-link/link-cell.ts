@@ -59,7 +59,7 @@ export class LinkCell implements Cell {
   async start(): Promise<void> {
     const { bus } = this.#context;
     bus.handle(METHODS.link.status, async () => this.status());
-    bus.handle(METHODS.link.sync, (body) => this.#sync((body ?? {}) as LinkSyncRequest));
+    bus.handle(METHODS.link.sync, (body) => this.#sync(body ?? {}));
     bus.onBroadcast(TOPICS.logGrew, () => this.#news.ring());
     if (this.#pump) this.#loop = this.#run(this.#pump);
     this.#orders?.start();

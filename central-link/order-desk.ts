@@ -1,9 +1,10 @@
 import {
   type ApprovalAnswer,
+  type CallAsk,
+  type CallReply,
   type CellBus,
   type Clock,
   EdgeError,
-  type GrantView,
   type IntentSubmit,
   isUuidv7,
   type LinkOrder,
@@ -13,6 +14,7 @@ import {
   type RunBrief,
   type RunBriefsRequest,
   type RunCancel,
+  type RuntimeCall,
 } from '../contract/core.ts';
 import { Backoff } from './backoff.ts';
 
@@ -106,7 +108,7 @@ export class OrderDesk {
   /** Ends of runs that central waits for. Rejects where the runtime does not answer. */
   async ended(open: readonly { order_id: string; run_id: string }[]): Promise<readonly OrderReport[]> {
     const runIds = open.map(({ run_id }) => run_id);
-    const runs = await this.#ask<readonly RunBrief[]>(METHODS.runtime.runBriefs, { runIds }, SUBMIT_MS);
+    const runs = await this.#ask(METHODS.runtime.runBriefs, { runIds }, SUBMIT_MS);
     return open.flatMap(({ order_id, run_id }) => {
       const run = runs.find((one) => one.run_id === run_id);
       // The log that knew it is gone: nobody will ever tell more about it.
@@ -142,7 +144,7 @@ export class OrderDesk {
   async #intent(order: LinkOrder): Promise<OrderReport> {
     const request = { ...order.body, idempotency_key: keyOf(order.order_id) };
     const body: IntentSubmit = { request, context: this.#context(order) };
-    const run = await this.#ask<RunBrief>(METHODS.runtime.intentSubmit, body, SUBMIT_MS);
+    const run = await this.#ask(METHODS.runtime.intentSubmit, body, SUBMIT_MS);
     return {
       order_id: order.order_id,
       state: 'accepted',
@@ -189,7 +191,7 @@ export class OrderDesk {
 
   async #runOf(orderId: string): Promise<RunBrief | undefined> {
     const { tenant } = this.#options;
-    const runs = await this.#ask<readonly RunBrief[]>(
+    const runs = await this.#ask(
       METHODS.runtime.runBriefs,
       { key: { tenant, origin: 'central', idempotency_key: keyOf(orderId) } } satisfies RunBriefsRequest,
       SUBMIT_MS,
@@ -209,11 +211,7 @@ export class OrderDesk {
 
   /** Taken for the signature in it, which is not central's: the runtime checks that, and for whom it is. */
   async #grant(order: LinkOrder): Promise<OrderReport> {
-    const { grant_id, state } = await this.#ask<GrantView>(
-      METHODS.runtime.grantInstall,
-      order.body,
-      SUBMIT_MS,
-    );
+    const { grant_id, state } = await this.#ask(METHODS.runtime.grantInstall, order.body, SUBMIT_MS);
     return finished(order.order_id, 'done', `grant ${grant_id} is ${state}`);
   }
 
@@ -227,8 +225,8 @@ export class OrderDesk {
     };
   }
 
-  #ask<T = unknown>(method: string, body: unknown, timeoutMs: number): Promise<T> {
-    return this.#options.bus.request<T>('runtime', method, body, timeoutMs);
+  #ask<N extends RuntimeCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
+    return this.#options.bus.request<N>('runtime', method, body, timeoutMs);
   }
 }
 

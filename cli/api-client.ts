@@ -18,9 +18,11 @@ export type ApiClient = {
     timeoutMs?: number,
     headers?: Readonly<Record<string, string>>,
   ): Promise<T>;
-  /** The raw response, for streams; the caller reads the body. */
+  /** Lines of JSON as they come. `timeoutMs` is for the whole of them. */
+  postLines(path: string, body: unknown, timeoutMs: number): AsyncGenerator<unknown>;
   /** In an encoding other than JSON, as it comes and as it is answered. */
   postBytes(path: string, body: Encoded, timeoutMs: number): Promise<Encoded>;
+  /** The raw response, for streams; the caller reads the body. */
   stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
 };
 
@@ -119,6 +121,19 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
           signal: AbortSignal.timeout(timeoutMs),
         })
       ).json()) as T,
+    postLines: async function* (path, body, timeoutMs) {
+      const response = await call('POST', path, {
+        body: JSON.stringify(body),
+        headers: { accept: 'application/x-ndjson' },
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      let rest = '';
+      for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield JSON.parse(line);
+      }
+    },
     postBytes: async (path, { payload, encoding }, timeoutMs) => {
       const headers = { 'content-type': encoding };
       const body = new Uint8Array(payload);

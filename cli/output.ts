@@ -51,7 +51,7 @@ export function failWith(error: unknown, json: boolean): number {
 /** Columns padded to their widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)),
+    rows.reduce((width, row) => Math.max(width, (row[i] ?? '').length), title.length),
   );
   const line = (cells: readonly string[]) =>
     cells

@@ -4,7 +4,7 @@ import type { PolicyContext } from './intent.ts';
 import type { MotionKind } from './motion/goals.ts';
 import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
-import type { LakeInfo } from './ports/lake.ts';
+import type { LakeAsk, LakeColumn, LakeInfo } from './ports/lake.ts';
 import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
 import type { EStopState, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
@@ -86,7 +86,15 @@ export const METHODS = {
     chatNext: 'infer.chat_next',
     chatCancel: 'infer.chat_cancel',
   },
-  memory: { status: 'memory.status', query: 'lake.query', sync: 'lake.sync', rebuild: 'lake.rebuild' },
+  memory: {
+    status: 'memory.status',
+    query: 'lake.query',
+    read: 'lake.read',
+    readNext: 'lake.read_next',
+    readClose: 'lake.read_close',
+    sync: 'lake.sync',
+    rebuild: 'lake.rebuild',
+  },
   link: { status: 'link.status', sync: 'link.sync' },
 } as const;
 
@@ -285,8 +293,13 @@ export type LinkSyncReply = LinkStatus & { readonly behind: number };
 /** Body of `robot.stop` (everything that moves) and of `arm.stop`. */
 export type StopRequest = { readonly reason: string };
 
-/** Body of `lake.query`: `limit` rows at most, `timeoutMs` for the engine; the answer is `LakeRows`. */
-export type LakeQueryRequest = { readonly sql: string; readonly limit?: number; readonly timeoutMs?: number };
+/** Body of `lake.query`, whose answer is `LakeRows`, and of `lake.read`; absent parts: the greatest that `LIMITS` allow. */
+export type LakeQueryRequest = { readonly sql: string } & Partial<LakeAsk>;
+
+/** Answer of `lake.read`: the statement is open until its last page, `lake.read_close` or a while without a question. */
+export type LakeReadReply = { readonly readId: string; readonly columns: readonly LakeColumn[] };
+/** Body of `lake.read_next`, whose answer is a `LakePage`, and of `lake.read_close`. */
+export type LakeReadRequest = { readonly readId: string };
 
 /**
  * Answer of `lake.sync` (what the logs held when it was asked is projected) and of `lake.rebuild` (and that

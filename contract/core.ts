@@ -4,6 +4,7 @@
  * time. Only who checks what strangers send (the API, intents, answers of central) imports `index.ts`.
  */
 export type * from './agent-event.ts';
+export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';
 export * from './cell-name.ts';

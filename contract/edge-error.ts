@@ -33,6 +33,7 @@ export const ERROR_CATALOGUE = {
   'mcp.failed': { retryable: true, text: 'an MCP server failed or lied' },
   'policy.invalid': { retryable: false, text: 'a policy cannot be parsed or does not fit its schema' },
   'replay.diverged': { retryable: false, text: 'the replay took another way than the recorded run' },
+  'limit.exceeded': { retryable: false, text: 'it is larger than its limit' },
   'deadline.exceeded': { retryable: true, text: 'no answer by the deadline' },
   'cell.unavailable': { retryable: true, text: 'the cell is not running' },
   'cell.restarted': { retryable: true, text: 'the cell restarted while it worked on this' },

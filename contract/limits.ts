@@ -240,6 +240,21 @@ export const LIMITS = {
   /** One query of the lakehouse, milliseconds, and the rows it may return. */
   LAKE_QUERY_MS: 30_000,
   LAKE_ROWS_MAX: 100_000,
+  /**
+   * Writable memory of the memory cell. The engine has a limit of its own (256 MB), which does not count the texts that
+   * one step of a statement makes; beyond this one it gets no memory, and the statement fails. A cell without work has
+   * 0.8 GB of it, 0.15 GB of that in use.
+   */
+  MEMORY_CELL_DATA_BYTES_MAX: 1536 * 1024 * 1024,
+  /** One answer of the lakehouse, bytes of its values as the engine holds them; counted before anything is converted. */
+  LAKE_ANSWER_BYTES_MAX: 4 * 1024 * 1024,
+  /** One value in it: four times the payload of an event. A longer text is cut with a mark. */
+  LAKE_VALUE_BYTES_MAX: 1024 * 1024,
+  /** One piece of a streamed answer, and all of its pieces. */
+  LAKE_PAGE_BYTES: 512 * 1024,
+  LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
+  /** A streamed answer from which nothing is fetched for this long is closed; a client of the API that takes nothing is cut before, milliseconds. */
+  LAKE_STREAM_IDLE_MS: 40_000,
   /** Events in one batch to central, and the bytes of it. */
   LINK_BATCH_EVENTS_MAX: 500,
   LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,

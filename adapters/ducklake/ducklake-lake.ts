@@ -5,8 +5,10 @@ import {
   type Clock,
   EdgeError,
   type Lake,
+  type LakeAsk,
   type LakeCursor,
   type LakeInfo,
+  type LakeReader,
   type LakeRows,
   type StepBatch,
   type UnreadSegment,
@@ -14,7 +16,7 @@ import {
 import { lakeFailed } from './faults.ts';
 import { type EngineOptions, LakeEngine, lakePaths, removeLake } from './lake-engine.ts';
 import { LakeMaintenance } from './lake-maintenance.ts';
-import { LakeQueries, type QueryOptions } from './lake-queries.ts';
+import { LakeQueries } from './lake-queries.ts';
 import { LakeWriter } from './lake-writer.ts';
 import { digestStatement } from './schema-sql.ts';
 import { StepWriter } from './step-writer.ts';
@@ -69,8 +71,12 @@ export class DuckLakeLake implements Lake {
     return this.#inTurn(async () => this.#parts().writer.cursors());
   }
 
-  async query(sql: string, options: QueryOptions): Promise<LakeRows> {
-    return this.#parts().queries.run(sql, options);
+  async query(sql: string, ask: LakeAsk): Promise<LakeRows> {
+    return this.#parts().queries.run(sql, ask);
+  }
+
+  async read(sql: string, ask: LakeAsk): Promise<LakeReader> {
+    return this.#parts().queries.open(sql, ask);
   }
 
   /** Without a cell also drops the rows of logs that are gone, and interrupts the queries that run. */

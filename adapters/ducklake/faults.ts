@@ -4,6 +4,7 @@ import { EdgeError } from '../../contract/core.ts';
 export function lakeFailed(thrown: unknown, operation: string, subject: string): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
   const message = (thrown instanceof Error ? thrown.message : String(thrown)).trim();
+  if (/out of memory/i.test(message)) return outOfMemory(message, operation, subject, thrown);
   const hint = /no space left|disk is full|ENOSPC/i.test(message)
     ? 'the disk is full: free some space; the projection goes on by itself'
     : '';
@@ -20,4 +21,13 @@ export function isPassing(thrown: unknown): boolean {
   return /set lock on file|no space left|disk is full|permission|too many open files|out of memory/i.test(
     text,
   );
+}
+
+/** The engine's own advice is to change settings, which are locked: its first line only. */
+function outOfMemory(message: string, operation: string, subject: string, cause: unknown): EdgeError {
+  return new EdgeError('lake.failed', {
+    ...{ operation, subject, cause },
+    message: message.split('\n')[0] ?? '',
+    hint: 'the statement needs more memory than the lakehouse has: select less, aggregate, or take parts of long texts',
+  });
 }

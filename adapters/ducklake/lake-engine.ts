@@ -14,6 +14,13 @@ import { takeOver } from './take-over.ts';
 const MEMORY_LIMIT = '256MB';
 const THREADS = '2';
 const SPILL_LIMIT = '1GB';
+/** Statements that are answered at the same time; they share the memory limit. */
+const READERS = 4;
+/**
+ * Of a streaming result the engine makes this much ahead. It counts a text by its place in the chunk only, so with its
+ * default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
+ */
+const AHEAD = '1KB';
 /** Batches up to this many rows stand in the catalogue; larger ones become Parquet (34 ms against 13 ms). */
 export const INLINE_ROWS = 100;
 
@@ -46,6 +53,8 @@ export class LakeEngine {
   readonly instance: DuckDBInstance;
   /** The one connection that writes. */
   readonly writer: DuckDBConnection;
+  /** Connections for statements of others; made before the settings are locked. */
+  readonly readers: readonly DuckDBConnection[];
   readonly info: LakeInfo;
   readonly files: DataFiles;
   readonly report: CellContext['report'];
@@ -54,12 +63,14 @@ export class LakeEngine {
   constructor(
     instance: DuckDBInstance,
     writer: DuckDBConnection,
+    readers: readonly DuckDBConnection[],
     info: LakeInfo,
     files: DataFiles,
     report: CellContext['report'] = () => {},
   ) {
     this.instance = instance;
     this.writer = writer;
+    this.readers = readers;
     this.info = info;
     this.files = files;
     this.report = report;
@@ -100,6 +111,7 @@ export class LakeEngine {
 
   /** Lets go of the files. */
   close(): Promise<void> {
+    for (const reader of this.readers) reader.closeSync();
     return letGo(this.instance, this.writer);
   }
 }
@@ -194,9 +206,17 @@ async function tryOpen(options: EngineOptions, prelude: string, plainWhy?: strin
     }
     await files.syncNew();
     await fsyncPath(paths.root);
+    const readers = await makeReaders(instance);
     await lockDown(writer, paths.root);
     const path = kind === 'ducklake' ? paths.catalog : paths.plain;
-    return new LakeEngine(instance, writer, { kind, why: prelude + why, path }, files, options.report);
+    return new LakeEngine(
+      instance,
+      writer,
+      readers,
+      { kind, why: prelude + why, path },
+      files,
+      options.report,
+    );
   } catch (thrown) {
     await letGo(instance, writer);
     throw thrown;
@@ -273,6 +293,16 @@ async function upgrades(connection: DuckDBConnection): Promise<string[]> {
     `SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE database_name = '${LAKE}'`,
   );
   return upgradeStatements(new Set(there.getRows().map(([name]) => String(name))));
+}
+
+async function makeReaders(instance: DuckDBInstance): Promise<DuckDBConnection[]> {
+  const readers: DuckDBConnection[] = [];
+  for (let i = 0; i < READERS; i++) {
+    const reader = await instance.connect();
+    readers.push(reader);
+    await reader.run(`SET streaming_buffer_size = '${AHEAD}'`);
+  }
+  return readers;
 }
 
 async function lockDown(connection: DuckDBConnection, root: string): Promise<void> {

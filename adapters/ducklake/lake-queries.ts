@@ -2,99 +2,209 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import {
   type Clock,
   EdgeError,
+  type LakeAsk,
+  type LakePage,
+  type LakeReader,
   type LakeRows,
   LIMITS,
   type Timer,
   withDeadline,
 } from '../../contract/core.ts';
 import { lakeFailed } from './faults.ts';
-import { jsonValue } from './json-values.ts';
 import type { LakeEngine } from './lake-engine.ts';
 import { checkReadOnly } from './read-only-statement.ts';
+import { RowReader } from './row-reader.ts';
 import { LAKE } from './schema-sql.ts';
 
-/** Queries at the same time; they share the engine's memory limit. More are refused, not queued. */
-const QUERIES_MAX = 4;
 /** How long the engine may take to notice an interrupt before we stop waiting for it, milliseconds. */
 const INTERRUPT_GRACE_MS = 2_000;
 const INTERRUPT_AGAIN_MS = 50;
 
-export type QueryOptions = { readonly limit: number; readonly timeoutMs: number };
-
-/** Answers read-only statements, each on a connection of its own. */
+/** Answers read-only statements, each on a connection of its own. More than there are connections are refused. */
 export class LakeQueries {
-  readonly #engine: LakeEngine;
   readonly #clock: Clock;
-  readonly #running = new Map<DuckDBConnection, Promise<unknown>>();
-
-  /** Connections that are being made. */
-  #connecting = 0;
+  readonly #places: number;
+  readonly #free: DuckDBConnection[];
+  readonly #open = new Set<StatementReader>();
   #stopping = false;
 
   constructor(engine: LakeEngine, clock: Clock) {
-    this.#engine = engine;
     this.#clock = clock;
+    this.#free = [...engine.readers];
+    this.#places = engine.readers.length;
   }
 
-  async run(sql: string, options: QueryOptions): Promise<LakeRows> {
-    if (this.#running.size + this.#connecting >= QUERIES_MAX) {
+  /** One answer within its bytes. */
+  async run(sql: string, ask: LakeAsk): Promise<LakeRows> {
+    const most = Math.min(ask.bytes ?? LIMITS.LAKE_ANSWER_BYTES_MAX, LIMITS.LAKE_ANSWER_BYTES_MAX);
+    const reader = await this.open(sql, ask);
+    try {
+      const { rows, bytes, cut, end } = await reader.next(most);
+      const reason = end ? end.reason : `${rows.length} rows fill the budget of ${most} bytes`;
+      return { columns: reader.columns, rows, bytes, cut, truncated: end?.truncated ?? true, reason };
+    } finally {
+      void reader.close();
+    }
+  }
+
+  /** Rejects with `cell.overloaded` where every connection is in use; the caller closes the reader. */
+  async open(sql: string, ask: LakeAsk): Promise<LakeReader> {
+    if (this.#stopping) throw stopped();
+    const connection = this.#free.pop();
+    if (!connection)
       throw new EdgeError('cell.overloaded', {
         operation: 'lake.query',
         subject: sql.slice(0, 200),
-        message: `${QUERIES_MAX} queries are running`,
+        message: `${this.#places} queries are running`,
         hint: 'try again when one has ended',
       });
+    const reader = new StatementReader(connection, this.#clock, sql, ask);
+    this.#open.add(reader);
+    void reader.released.then(() => {
+      this.#open.delete(reader);
+      this.#free.push(connection);
+    });
+    try {
+      await reader.begin();
+    } catch (thrown) {
+      void reader.close();
+      throw thrown;
     }
-    if (this.#stopping) throw stopped();
-    this.#connecting += 1;
-    const connection = await this.#engine.instance.connect().finally(() => {
-      this.#connecting -= 1;
-    });
-    const answer = this.#answer(connection, sql, options).finally(() => {
-      this.#running.delete(connection);
-      connection.closeSync();
-    });
-    this.#running.set(connection, answer);
-    const patience = options.timeoutMs + INTERRUPT_GRACE_MS;
-    return withDeadline(this.#clock, patience, answer, 'lake.query', sql.slice(0, 200));
+    return reader;
   }
 
   /** Interrupts what runs, refuses what comes, and waits until all have let go of the engine. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const interrupt = () => {
-      for (const connection of this.#running.keys()) connection.interrupt();
-    };
-    interrupt();
-    const again = this.#clock.every(INTERRUPT_AGAIN_MS, interrupt);
-    await Promise.allSettled(this.#running.values());
+    const readers = [...this.#open];
+    await Promise.all(readers.map((reader) => reader.abort()));
+  }
+}
+
+/** One statement on one connection, which is given back when its work is over. */
+class StatementReader implements LakeReader {
+  readonly #connection: DuckDBConnection;
+  readonly #clock: Clock;
+  readonly #sql: string;
+  readonly #ask: LakeAsk;
+  readonly #released = Promise.withResolvers<void>();
+  #rows: RowReader | undefined;
+  /** What the connection does now; one thing at a time. */
+  #work: Promise<unknown> = Promise.resolve();
+  #spentMs = 0;
+  #closed = false;
+
+  constructor(connection: DuckDBConnection, clock: Clock, sql: string, ask: LakeAsk) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#sql = sql;
+    this.#ask = ask;
+  }
+
+  get columns(): LakeReader['columns'] {
+    return this.#rows?.columns ?? [];
+  }
+
+  /** Settles when the connection can be used again. */
+  get released(): Promise<void> {
+    return this.#released.promise;
+  }
+
+  async begin(): Promise<void> {
+    const { limit, valueBytes = LIMITS.LAKE_VALUE_BYTES_MAX } = this.#ask;
+    await this.#timed(async () => {
+      const connection = this.#connection;
+      await connection.run(`USE ${LAKE}`);
+      await checkReadOnly(connection, this.#sql);
+      if (this.#closed) throw stopped();
+      // The second lock on the door: nothing in this transaction can write.
+      await connection.run('BEGIN TRANSACTION READ ONLY');
+      const result = await connection.stream(this.#sql);
+      this.#rows = new RowReader(result, {
+        rows: Math.max(1, Math.min(limit, LIMITS.LAKE_ROWS_MAX)),
+        valueBytes: Math.max(1, Math.min(valueBytes, LIMITS.LAKE_VALUE_BYTES_MAX)),
+      });
+    });
+  }
+
+  next(bytes: number): Promise<LakePage> {
+    return this.#timed(async () => {
+      const rows = this.#rows;
+      if (!rows || this.#closed) throw stopped();
+      const page = await rows.page(bytes);
+      if (page.end && !page.end.truncated) await this.#requireWhole();
+      return page;
+    });
+  }
+
+  /** A stream that fails ends as one that is over; only its transaction knows. */
+  async #requireWhole(): Promise<void> {
+    try {
+      await this.#connection.run('SELECT 1');
+    } catch (cause) {
+      throw new EdgeError('lake.failed', {
+        operation: 'lake.query',
+        subject: this.#sql.slice(0, 200),
+        message: 'the statement failed in the middle of its rows, and the engine does not say why',
+        hint: 'memory, a cast or error(): ask for fewer rows, or for count(*) of it, which says why',
+        cause,
+      });
+    }
+  }
+
+  /** May be called twice; resolves when the engine has let go, which a deaf one may not do soon. */
+  close(): Promise<void> {
+    if (this.#closed) return this.released;
+    this.#closed = true;
+    void this.#work
+      .catch(() => {})
+      .then(() => this.#connection.run('ROLLBACK'))
+      .catch(() => {
+        // There was no transaction yet.
+      })
+      .then(() => {
+        this.#rows?.drop();
+        this.#rows = undefined;
+        this.#released.resolve();
+      });
+    return this.released;
+  }
+
+  /** Interrupts what runs, as often as it takes. */
+  async abort(): Promise<void> {
+    const closed = this.close();
+    this.#connection.interrupt();
+    const again = this.#clock.every(INTERRUPT_AGAIN_MS, () => this.#connection.interrupt());
+    await closed;
     again.cancel();
   }
 
-  async #answer(connection: DuckDBConnection, sql: string, options: QueryOptions): Promise<LakeRows> {
-    const limit = Math.max(1, Math.min(options.limit, LIMITS.LAKE_ROWS_MAX));
-    const interrupter = new Interrupter(this.#clock, connection, options.timeoutMs);
-    try {
-      await connection.run(`USE ${LAKE}`);
-      await checkReadOnly(connection, sql);
-      if (this.#stopping) throw stopped();
-      // The second lock on the door: nothing in this transaction can write.
-      await connection.run('BEGIN TRANSACTION READ ONLY');
-      const reader = await connection.streamAndReadUntil(sql, limit + 1);
-      const rows = reader.convertRows(jsonValue);
-      const types = reader.columnTypes();
-      return {
-        columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
-        rows: rows.slice(0, limit),
-        truncated: rows.length > limit,
-      };
-    } catch (thrown) {
-      throw interrupter.fired
-        ? tooLate(sql, options.timeoutMs)
-        : lakeFailed(thrown, 'lake.query', sql.slice(0, 200));
-    } finally {
-      interrupter.cancel();
-    }
+  /** Runs `work` within what is left of the time of this statement; the time of its reader does not count. */
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#ask;
+    const start = this.#clock.monotonicMs();
+    const leftMs = Math.max(1, timeoutMs - this.#spentMs);
+    const interrupter = new Interrupter(this.#clock, this.#connection, leftMs);
+    const doing = this.#work
+      .catch(() => {})
+      .then(work)
+      .then((done) => {
+        // What was interrupted may look as if it were over.
+        if (interrupter.fired) throw tooLate(this.#sql, timeoutMs);
+        return done;
+      })
+      .catch((thrown: unknown) => {
+        throw interrupter.fired
+          ? tooLate(this.#sql, timeoutMs)
+          : lakeFailed(thrown, 'lake.query', this.#sql.slice(0, 200));
+      })
+      .finally(() => {
+        interrupter.cancel();
+        this.#spentMs += this.#clock.monotonicMs() - start;
+      });
+    this.#work = doing;
+    const patience = leftMs + INTERRUPT_GRACE_MS;
+    return withDeadline(this.#clock, patience, doing, 'lake.query', this.#sql.slice(0, 200));
   }
 }
 
@@ -122,7 +232,7 @@ function stopped(): EdgeError {
   return new EdgeError('lake.unavailable', {
     operation: 'lake.query',
     subject: LAKE,
-    message: 'the lake is being closed',
+    message: 'the statement is closed',
   });
 }
 

@@ -1,4 +1,5 @@
 import type { NewEvent } from '../agent-event.ts';
+import type { CallAsk, CallName, CallReply, CallTo, OpenCallName } from '../calls.ts';
 import type { CellName } from '../cell-name.ts';
 import type { Clock } from './clock.ts';
 import type { EventLog } from './event-log.ts';
@@ -6,16 +7,28 @@ import type { EventLog } from './event-log.ts';
 /** Work of a cell as its heartbeat reports it: `done` counts up, `waiting` says whether there is any to do. */
 export type WorkCounter = { readonly name: string; readonly done: number; readonly waiting: number };
 
-/** Requests to other cells. Both sides name methods in `contract/cell-messages.ts`. */
+/** Requests to other cells. `contract/calls.ts` says what each call asks and answers, and what it may cost. */
 export interface CellBus {
-  /** Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side. */
-  request<T>(to: CellName, method: string, body: unknown, timeoutMs?: number): Promise<T>;
+  /**
+   * Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side; with
+   * `limit.exceeded` where the question or its answer is larger than the budget of the call: it was not sent.
+   */
+  request<N extends CallName>(
+    to: CallTo<N>,
+    method: N,
+    body: CallAsk<N>,
+    timeoutMs?: number,
+  ): Promise<CallReply<N>>;
+  request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   /**
    * Answers requests to this cell. One handler per method; a throw becomes the asker's error. `madeAtMs` is when it was
    * asked, by `Clock.monotonicMs`: what moves something looks at it, since a request may have waited in a frozen process.
    */
-  handle(method: string, answer: (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>): void;
-  /** Tells every other cell, without an answer; lost if it is down. */
+  handle<N extends CallName>(
+    method: N,
+    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
+  ): void;
+  /** Tells every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be. */
   broadcast(topic: string, body: unknown): void;
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void;
 }

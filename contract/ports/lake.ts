@@ -2,11 +2,45 @@ import type { AgentEvent } from '../agent-event.ts';
 import type { CellName } from '../cell-name.ts';
 import type { AppliedAction } from './controllers.ts';
 
-export type LakeRows = {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly rows: readonly (readonly unknown[])[];
-  readonly truncated: boolean;
+export type LakeColumn = { readonly name: string; readonly type: string };
+
+/** What one question may cost; the greatest values stand in `LIMITS`. */
+export type LakeAsk = {
+  /** Rows. */
+  readonly limit: number;
+  /** Time of the engine, milliseconds. */
+  readonly timeoutMs: number;
+  /** Bytes of an answer; absent: `LAKE_ANSWER_BYTES_MAX`. */
+  readonly bytes?: number;
+  /** Bytes of one value; absent: `LAKE_VALUE_BYTES_MAX`. */
+  readonly valueBytes?: number;
 };
+
+export type LakeRows = {
+  readonly columns: readonly LakeColumn[];
+  readonly rows: readonly (readonly unknown[])[];
+  /** There are more rows; `reason` says which limit was met, and is empty otherwise. */
+  readonly truncated: boolean;
+  readonly reason: string;
+  /** Of the values in these rows, as the engine holds them. */
+  readonly bytes: number;
+  /** Values that were too long: the beginning of a text, or nothing of a nested value, and a mark. */
+  readonly cut: number;
+};
+
+/** Some of the rows of a statement; with `end`, the last of them. */
+export type LakePage = Pick<LakeRows, 'rows' | 'bytes' | 'cut'> & {
+  readonly end?: Pick<LakeRows, 'truncated' | 'reason'>;
+};
+
+/** An open statement. It holds one of few places: who opens it closes it, also after an error. */
+export interface LakeReader {
+  readonly columns: readonly LakeColumn[];
+  /** The next rows, up to `bytes` of values, but one row at least. Rejects as `query` does. */
+  next(bytes: number): Promise<LakePage>;
+  /** May be called twice; what runs is not interrupted. */
+  close(): Promise<void>;
+}
 
 /** How far one log is projected. `epoch` is the id of the log's first event: another one means another log. */
 export type LakeCursor = {
@@ -50,7 +84,9 @@ export type StepBatch = {
  * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
  * written), or begin at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
  * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
- * (the engine's message) or `deadline.exceeded`. `rebuild` drops every projection and its cursors; with a
+ * (the engine's message), `deadline.exceeded`, `cell.overloaded` (too many statements) or `limit.exceeded` (one row is
+ * larger than any answer may be); `read` hands the same rows out page by page. Bytes are counted before a value is
+ * converted: what is not handed out costs nothing. `rebuild` drops every projection and its cursors; with a
  * cell, only those of the current log of that cell.
  *
  * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
@@ -64,7 +100,8 @@ export interface Lake {
   info(): LakeInfo;
   project(cell: CellName, events: readonly AgentEvent[]): Promise<void>;
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
-  query(sql: string, options: { readonly limit: number; readonly timeoutMs: number }): Promise<LakeRows>;
+  query(sql: string, ask: LakeAsk): Promise<LakeRows>;
+  read(sql: string, ask: LakeAsk): Promise<LakeReader>;
   rebuild(cell?: CellName): Promise<void>;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;

@@ -7,11 +7,13 @@ import {
   type EventLog,
   type EventPayload,
   LIMITS,
+  REPORT_BYTES_MAX,
   type Timer,
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
 import { MessageBus } from './message-bus.ts';
+import { messageBytes } from './message-size.ts';
 import type { FromCell, StartOrder, ToCell } from './wire.ts';
 
 export type CellHostOptions = {
@@ -98,7 +100,7 @@ export class CellHost {
       dataDir,
       attempt: order.attempt,
       startReason: order.reason,
-      report: (level, text, facts = {}) => post({ t: 'report', level, message: text, facts }),
+      report: (level, text, facts = {}) => post({ t: 'report', level, ...reported(text, facts) }),
       emit: async (events) => {
         const appended = await log.append(events);
         const last = appended.at(-1);
@@ -154,4 +156,14 @@ export class CellHost {
       rssBytes: this.#options.rssBytes(),
     });
   }
+}
+
+/** One line for operators, however much its facts hold. */
+function reported(text: string, facts: Readonly<Record<string, unknown>>) {
+  const message = text.slice(0, REPORT_BYTES_MAX);
+  const bytes = messageBytes(facts, REPORT_BYTES_MAX);
+  return {
+    message,
+    facts: bytes > REPORT_BYTES_MAX ? { left_out: 'facts', above_bytes: REPORT_BYTES_MAX } : facts,
+  };
 }

@@ -1,12 +1,20 @@
 import {
+  BROADCAST_BYTES_MAX,
+  budgetOf,
+  type CallAsk,
+  type CallName,
+  type CallReply,
+  type CallTo,
   type CellBus,
   type CellName,
   type Clock,
   EdgeError,
   type ErrorBody,
   LIMITS,
+  type OpenCallName,
   type Timer,
 } from '../../contract/core.ts';
+import { messageBytes } from './message-size.ts';
 import type { Broadcast, FromCell, Request, Response } from './wire.ts';
 
 type Open = {
@@ -17,15 +25,17 @@ type Open = {
   reject(error: Error): void;
 };
 
-/** The CellBus of one cell over messages to the supervisor, which routes them. */
+type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>;
+
+/**
+ * The CellBus of one cell over messages to the supervisor, which routes them. What is larger than its budget
+ * is not sent: writing it would hold up this process, the supervisor and the other cell, and with them every heartbeat.
+ */
 export class MessageBus implements CellBus {
   readonly #name: CellName;
   readonly #clock: Clock;
   readonly #post: (message: FromCell) => void;
-  readonly #handlers = new Map<
-    string,
-    (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>
-  >();
+  readonly #handlers = new Map<string, Handler>();
   readonly #listeners = new Map<string, ((body: unknown, from: CellName) => void)[]>();
   readonly #open = new Map<number, Open>();
   #nextId = 1;
@@ -37,11 +47,18 @@ export class MessageBus implements CellBus {
     this.#post = post;
   }
 
+  request<N extends CallName>(
+    to: CallTo<N>,
+    method: N,
+    body: CallAsk<N>,
+    timeoutMs?: number,
+  ): Promise<CallReply<N>>;
+  request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   request<T>(
     to: CellName,
-    method: string,
+    method: CallName,
     body: unknown,
-    timeoutMs: number = LIMITS.CELL_REQUEST_MS,
+    timeoutMs = budgetOf(method).deadlineMs,
   ): Promise<T> {
     if (this.#closed) return Promise.reject(stopping(method, to));
     if (this.#open.size >= LIMITS.CELL_REQUESTS_OPEN_MAX) {
@@ -53,6 +70,8 @@ export class MessageBus implements CellBus {
         }),
       );
     }
+    const over = excess('question', body, budgetOf(method).askBytes, method, to);
+    if (over) return Promise.reject(over);
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
       const timer = this.#clock.after(timeoutMs, () => {
@@ -82,9 +101,9 @@ export class MessageBus implements CellBus {
     });
   }
 
-  handle(
-    method: string,
-    answer: (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>,
+  handle<N extends CallName>(
+    method: N,
+    answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
   ): void {
     if (this.#handlers.has(method))
       throw new EdgeError('internal.fault', {
@@ -92,11 +111,18 @@ export class MessageBus implements CellBus {
         subject: method,
         message: 'handled twice',
       });
-    this.#handlers.set(method, answer);
+    this.#handlers.set(method, answer as Handler);
   }
 
   broadcast(topic: string, body: unknown): void {
-    this.#post({ t: 'broadcast', from: this.#name, topic, body });
+    let fault = excess('broadcast', body, BROADCAST_BYTES_MAX, topic, this.#name);
+    try {
+      if (!fault) this.#post({ t: 'broadcast', from: this.#name, topic, body });
+    } catch (thrown) {
+      fault = EdgeError.from(thrown, 'internal.fault', topic, this.#name);
+    }
+    if (fault)
+      this.#post({ t: 'report', level: 'error', message: fault.message, facts: { ...fault.toBody() } });
   }
 
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void {
@@ -145,6 +171,8 @@ export class MessageBus implements CellBus {
     }
     try {
       const body = await handler(request.body, request.from, request.madeAtMs);
+      const over = excess('answer', body, budgetOf(request.method).replyBytes, request.method, this.#name);
+      if (over) throw over;
       reply(true, body);
     } catch (error) {
       reply(false, EdgeError.from(error, 'internal.fault', request.method, this.#name).toBody());
@@ -157,6 +185,32 @@ export class MessageBus implements CellBus {
     this.#open.delete(id);
     open.timer.cancel();
     return open;
+  }
+}
+
+/** Up to this many times the limit the size in the message is exact. */
+const MEASURED = 16;
+
+/** The error where `body` is larger than `most` bytes, or cannot be measured: nothing of it may be sent then. */
+function excess(
+  what: string,
+  body: unknown,
+  most: number,
+  operation: string,
+  subject: string,
+): EdgeError | undefined {
+  try {
+    if (messageBytes(body, most) <= most) return undefined;
+    const bytes = messageBytes(body, most * MEASURED);
+    const size = bytes > most * MEASURED ? `more than ${most * MEASURED}` : `about ${bytes}`;
+    return new EdgeError('limit.exceeded', {
+      operation,
+      subject,
+      message: `the ${what} ${operation} has ${size} bytes; at most ${most} cross a cell border`,
+      hint: 'ask for less at a time; what is large travels as a file or a blob',
+    });
+  } catch (thrown) {
+    return EdgeError.from(thrown, 'internal.fault', operation, subject);
   }
 }
 

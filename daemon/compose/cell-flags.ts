@@ -1,5 +1,6 @@
-import type { CellName } from '../../contract/core.ts';
+import { type CellName, LIMITS } from '../../contract/core.ts';
 import type { Settings } from '../settings.ts';
+import type { CellProcess } from '../supervisor/cell-process.ts';
 
 const COMMON_FLAGS = [
   '--disable-warning=ExperimentalWarning',
@@ -29,4 +30,16 @@ export function flagsOf(name: CellName, config: Settings['config']): readonly st
   return config.controllers.length > 0 && config.control.real_time > 0
     ? [...flags, ...REAL_TIME_FLAGS]
     : flags;
+}
+
+/**
+ * The allocator of DuckDB keeps addresses that it does not use, and those count against the limit: after one greedy
+ * statement the cell would have no room left. So it gives them back at once.
+ */
+const GIVE_BACK = { DUCKDB_JE_MALLOC_CONF: 'retain:false,dirty_decay_ms:0,muzzy_decay_ms:0' };
+
+export function processOf(name: CellName, config: Settings['config']): CellProcess {
+  const flags = flagsOf(name, config);
+  if (name !== 'memory') return { flags };
+  return { flags, dataBytesMax: LIMITS.MEMORY_CELL_DATA_BYTES_MAX, env: GIVE_BACK };
 }

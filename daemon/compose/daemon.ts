@@ -17,7 +17,7 @@ import { lockDataDir } from '../supervisor/data-lock.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
-import { CELL_FLAGS, flagsOf } from './cell-flags.ts';
+import { CELL_FLAGS, processOf } from './cell-flags.ts';
 import { makeCellHost } from './cell-host.ts';
 import { type Reloaded, Reloader } from './reload.ts';
 
@@ -58,7 +58,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
         : forkCell(
             entry('../cell-main.ts'),
             () => [JSON.stringify(held.current)],
-            (name) => flagsOf(name, held.current.config),
+            (name) => processOf(name, held.current.config),
           ),
     notify,
     report,

@@ -28,6 +28,7 @@ import { motionRoutes } from './routes/motions.ts';
 import { planRoutes } from './routes/plans.ts';
 import { playRoutes } from './routes/plays.ts';
 import { policyRoutes } from './routes/policy.ts';
+import { queryRoutes } from './routes/query.ts';
 import { questionRoutes } from './routes/questions.ts';
 import { recordingRoutes } from './routes/recording.ts';
 import { replayRoutes } from './routes/replay.ts';
@@ -170,6 +171,7 @@ export class HttpServer {
     replayRoutes(app, this.#ports);
     runControlRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
+    queryRoutes(app, this.#ports);
     robotRoutes(app, this.#ports);
     recordingRoutes(app, this.#ports);
     motionRoutes(app, this.#ports);

@@ -3,7 +3,6 @@ import {
   type CellBus,
   LIMITS,
   METHODS,
-  type PolicyListReply,
   type ServedPolicy,
   type WireServerView,
 } from '../../contract/index.ts';
@@ -18,11 +17,9 @@ export type PolicyViews = {
 
 export async function askPolicies(bus: Pick<CellBus, 'request'>): Promise<PolicyViews> {
   const { policyList, wireList } = METHODS.execution;
-  const ask = <T>(method: string, otherwise: T) =>
-    bus.request<T>('execution', method, {}, LIMITS.STATUS_PART_MS).catch(() => otherwise);
   const [{ policies }, { wires }] = await Promise.all([
-    ask<PolicyListReply>(policyList, { policies: [] }),
-    ask<{ wires: readonly WireServerView[] }>(wireList, { wires: [] }),
+    bus.request('execution', policyList, {}, LIMITS.STATUS_PART_MS).catch(() => ({ policies: [] })),
+    bus.request('execution', wireList, {}, LIMITS.STATUS_PART_MS).catch(() => ({ wires: [] })),
   ]);
   return { policies, wires };
 }

@@ -193,7 +193,12 @@ export const RowsView = Type.Object(
   {
     columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
     rows: Type.Array(Type.Array(Type.Unknown())),
-    truncated: Type.Boolean({ description: 'there are more rows than the limit' }),
+    truncated: Type.Boolean({ description: 'there are more rows' }),
+    reason: Type.String({ description: 'the limit or budget that left them out; empty where all are there' }),
+    bytes: Type.Integer({ description: 'of the values, as the lakehouse holds them' }),
+    cut: Type.Integer({
+      description: 'values that were too long: the beginning of a text, or nothing, and a mark',
+    }),
   },
   closed,
 );

@@ -54,12 +54,12 @@ export type StatusView = {
 
 /** Asks all cells at once, each with its own deadline. */
 export async function askCells(ports: HttpPorts): Promise<StatusParts> {
-  const ask = <T>(cell: 'execution' | 'memory' | 'link', method: string) =>
-    part(ports, method, ports.bus.request<T>(cell, method, {}, LIMITS.STATUS_PART_MS));
+  const ms = LIMITS.STATUS_PART_MS;
+  const { bus } = ports;
   const [execution, memory, link, runtime] = await Promise.all([
-    ask<ExecutionStatus>('execution', METHODS.execution.status),
-    ask<MemoryStatus>('memory', METHODS.memory.status),
-    ask<LinkStatus>('link', METHODS.link.status),
+    part(ports, METHODS.execution.status, bus.request('execution', METHODS.execution.status, {}, ms)),
+    part(ports, METHODS.memory.status, bus.request('memory', METHODS.memory.status, {}, ms)),
+    part(ports, METHODS.link.status, bus.request('link', METHODS.link.status, {}, ms)),
     part(
       ports,
       METHODS.runtime.status,

@@ -4,7 +4,9 @@ import {
   type CellName,
   EdgeError,
   type Lake,
+  type LakeAsk,
   type LakeQueryRequest,
+  type LakeReadReply,
   type LakeRows,
   type LakeSyncReply,
   LIMITS,
@@ -13,6 +15,7 @@ import {
   TOPICS,
   type WorkCounter,
 } from '../../contract/core.ts';
+import { LakeReads } from './lake-reads.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
@@ -53,6 +56,7 @@ export class MemoryCell implements Cell {
   readonly #projector: Projector;
   readonly #steps: StepReader;
   readonly #pacer: Pacer;
+  readonly #reads: LakeReads;
   #lake: Lake | undefined;
   #waiters: Waiter[] = [];
   #failures = 0;
@@ -72,6 +76,7 @@ export class MemoryCell implements Cell {
     this.#projector = new Projector(ports.openReader);
     this.#steps = new StepReader(ports.openSegment, context.clock, context.report);
     this.#pacer = new Pacer(context.clock, POLL_MS);
+    this.#reads = new LakeReads(context.clock);
   }
 
   /** Resolves at once: the lake opens in the background, and what needs it waits for that. */
@@ -79,6 +84,9 @@ export class MemoryCell implements Cell {
     const { bus } = this.#context;
     bus.handle(METHODS.memory.status, () => this.#status());
     bus.handle(METHODS.memory.query, (body) => this.#query(body));
+    bus.handle(METHODS.memory.read, (body) => this.#read(body));
+    bus.handle(METHODS.memory.readNext, (body) => this.#reads.next(body.readId));
+    bus.handle(METHODS.memory.readClose, async (body) => this.#reads.close(body.readId));
     bus.handle(METHODS.memory.sync, () => this.#ask(false));
     bus.handle(METHODS.memory.rebuild, () => this.#rebuild());
     bus.onBroadcast(TOPICS.logGrew, () => this.#pacer.grew());
@@ -93,6 +101,7 @@ export class MemoryCell implements Cell {
     await this.#loop;
     this.#settle(undefined, stopping());
     this.#projector.close();
+    this.#reads.closeAll();
     await this.#steps.drop();
     await this.#lake?.close();
     this.#lake = undefined;
@@ -242,19 +251,21 @@ export class MemoryCell implements Cell {
     return { ready: lake !== undefined && !this.#degraded.has('lake'), lake: lake?.info(), lag, reason };
   }
 
-  async #query(body: unknown): Promise<LakeRows> {
-    const { sql, limit = 1_000, timeoutMs = LIMITS.LAKE_QUERY_MS } = body as LakeQueryRequest;
-    if (typeof sql !== 'string' || !Number.isInteger(limit) || limit < 1 || !(timeoutMs > 0))
-      throw new EdgeError('schema.invalid', {
-        operation: 'lake.query',
-        subject: 'request',
-        message: '/: sql (text), limit (whole, from 1) and timeoutMs (above 0) expected',
-      });
+  async #query(body: LakeQueryRequest): Promise<LakeRows> {
+    const { sql, ...ask } = readAsk(body);
+    return (await this.#ready()).query(sql, ask);
+  }
+
+  async #read(body: LakeQueryRequest): Promise<LakeReadReply> {
+    const { sql, ...ask } = readAsk(body);
+    const reader = await (await this.#ready()).read(sql, ask);
+    return this.#reads.add(reader);
+  }
+
+  async #ready(): Promise<Lake> {
     await this.#firstOpen;
-    const lake = this.#lake;
-    if (!lake) throw this.#degraded.get('lake') ?? stopping();
-    const time = Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS);
-    return lake.query(sql, { limit: Math.min(limit, LIMITS.LAKE_ROWS_MAX), timeoutMs: time });
+    if (this.#lake) return this.#lake;
+    throw this.#degraded.get('lake') ?? stopping();
   }
 
   /** Joins the one under way: who did not wait for its end and asks again must not drop what it has filled. */
@@ -280,6 +291,32 @@ export class MemoryCell implements Cell {
       else waiter.reject(error);
     }
   }
+}
+
+/** A question with every limit in it. Throws `schema.invalid`. */
+function readAsk(body: LakeQueryRequest): LakeAsk & { readonly sql: string } {
+  const {
+    sql,
+    limit = 1_000,
+    timeoutMs = LIMITS.LAKE_QUERY_MS,
+    bytes,
+    valueBytes,
+  } = body as LakeQueryRequest;
+  const isCount = (value: number | undefined) =>
+    value === undefined || (Number.isInteger(value) && value >= 1);
+  if (typeof sql !== 'string' || ![limit, bytes, valueBytes].every(isCount) || !(timeoutMs > 0))
+    throw new EdgeError('schema.invalid', {
+      operation: 'lake.query',
+      subject: 'request',
+      message: '/: sql (text), limit, bytes, valueBytes (whole, from 1) and timeoutMs (above 0) expected',
+    });
+  return {
+    sql,
+    limit: Math.min(limit, LIMITS.LAKE_ROWS_MAX),
+    timeoutMs: Math.min(timeoutMs, LIMITS.LAKE_QUERY_MS),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(valueBytes === undefined ? {} : { valueBytes }),
+  };
 }
 
 function backOff(failures: number): number {

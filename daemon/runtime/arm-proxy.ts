@@ -13,6 +13,7 @@ import {
   type MotionResult,
   motionDeadlineMs,
   motionTimeMs,
+  type OpenCallName,
   withDeadline,
 } from '../../contract/index.ts';
 import { askExecution, askMotion } from './ask-execution.ts';
@@ -47,7 +48,7 @@ export class ArmProxy {
 
   async #move<K extends 'follow' | 'gripper'>(
     kind: K,
-    method: string,
+    method: OpenCallName,
     goal: GoalOf<K>,
     signal: AbortSignal,
   ): Promise<MotionResult> {
@@ -84,7 +85,7 @@ export class ArmProxy {
     if (!stands) await this.#ask(METHODS.execution.armStop, reason, LIMITS.ROBOT_STOP_MS);
   }
 
-  #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
     return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

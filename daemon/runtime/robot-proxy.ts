@@ -15,6 +15,7 @@ import {
   motionDeadlineMs,
   type Nanoseconds,
   type NavigateGoal,
+  type OpenCallName,
   type Robot,
   type RobotState,
   type StopRequest,
@@ -69,7 +70,7 @@ export class RobotProxy implements Robot {
   }
 
   async #move(
-    method: string,
+    method: OpenCallName,
     goal: unknown,
     robotTimeMs: number,
     signal?: AbortSignal,
@@ -89,7 +90,7 @@ export class RobotProxy implements Robot {
   #abortable(
     motion: Promise<unknown>,
     motionId: string,
-    method: string,
+    method: OpenCallName,
     signal: AbortSignal,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -103,7 +104,7 @@ export class RobotProxy implements Robot {
     });
   }
 
-  async #cancel(motion: Promise<unknown>, motionId: string, method: string): Promise<unknown> {
+  async #cancel(motion: Promise<unknown>, motionId: string, method: OpenCallName): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
     this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
@@ -119,7 +120,7 @@ export class RobotProxy implements Robot {
     }
   }
 
-  #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
     return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

@@ -1,12 +1,10 @@
 import {
   type CellBus,
   EdgeError,
-  type IntentSubmit,
   LIMITS,
   METHODS,
   type RunBrief,
   type RunBriefsRequest,
-  type RunCancel,
   type RunDetails,
   type RuntimeApi,
   traceparentOf,
@@ -22,18 +20,18 @@ export function serveRuntimeRequests(
 ): void {
   const { intentSubmit, runBriefs, runCancel } = METHODS.runtime;
   bus.handle(intentSubmit, async (body) => {
-    const { request, context } = body as IntentSubmit;
+    const { request, context } = body;
     const { run, duplicate } = await runtime.submit(request, context);
     return { ...briefOf(runtime.run(run.run_id)), duplicate } satisfies RunBrief;
   });
   bus.handle(runBriefs, async (body) => {
-    const { runIds, limit = 20, key } = body as RunBriefsRequest;
+    const { runIds, limit = 20, key } = body;
     if (key) return runtime.runs({ limit: LIMITS.RUNS_REMEMBERED_MAX }).filter(byKey(key)).map(briefOf);
     if (!runIds) return runtime.runs({ limit: Math.min(limit, BRIEFS_MAX) }).map(briefOf);
     return runIds.slice(0, BRIEFS_MAX).flatMap((runId) => known(runtime, runId));
   });
   bus.handle(runCancel, async (body) => {
-    const { runId, reason, of } = body as RunCancel;
+    const { runId, reason, of } = body;
     const { tenant, principal } = runtime.run(runId).intent.policy_ctx;
     if (of && (of.tenant !== tenant || of.principal !== principal)) {
       throw new EdgeError('policy.denied', {

@@ -18,16 +18,35 @@ export type CarrierEvents = {
 
 export type SpawnCell = (name: CellName, events: CarrierEvents) => CellCarrier;
 
+export type CellProcess = {
+  /** Flags of Node. */
+  readonly flags: readonly string[];
+  /** Writable memory that the process may have; absent: no limit of ours. */
+  readonly dataBytesMax?: number;
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+/** The shell sets the limit and becomes Node: the process id stays the same. A host that refuses runs without it. */
+const LIMITED = 'ulimit -d "$0" 2>/dev/null; exec "$@"';
+
 /** Forks `entry` for a cell, with the arguments and flags of that moment. Messages travel by structured clone, so bigint and typed arrays survive. */
 export function forkCell(
   entry: string,
   args: () => readonly string[],
-  execArgv: (name: CellName) => readonly string[],
+  processOf: (name: CellName) => CellProcess,
 ): SpawnCell {
   return (name, events) => {
+    const { flags, dataBytesMax, env } = processOf(name);
     const child: ChildProcess = fork(entry, [name, ...args()], {
       serialization: 'advanced',
-      execArgv: [...execArgv(name)],
+      ...(env ? { env: { ...process.env, ...env } } : {}),
+      ...(dataBytesMax === undefined
+        ? { execArgv: [...flags] }
+        : {
+            execPath: '/bin/sh',
+            execArgv: ['-c', LIMITED, String(Math.floor(dataBytesMax / 1024)), process.execPath, ...flags],
+          }),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     let gone = false;

@@ -102,13 +102,13 @@ describe('the message bus', () => {
 
   it('carries values both ways', async () => {
     const { asker, answerer } = pair();
-    answerer.handle('double', async (body) => (body as bigint) * 2n);
-    expect(await asker.request('execution', 'double', 21n)).toBe(42n);
+    answerer.handle('robot.state', async (body) => (body as bigint) * 2n);
+    expect(await asker.request('execution', 'robot.state', 21n)).toBe(42n);
   });
 
   it('carries the error of the other side whole', async () => {
     const { asker, answerer } = pair();
-    answerer.handle('fail', async () => {
+    answerer.handle('robot.map', async () => {
       throw new EdgeError('robot.no_path', {
         operation: 'navigate',
         subject: 'x',
@@ -116,7 +116,7 @@ describe('the message bus', () => {
         hint: 'look',
       });
     });
-    await expect(asker.request('execution', 'fail', {})).rejects.toMatchObject({
+    await expect(asker.request('execution', 'robot.map', {})).rejects.toMatchObject({
       code: 'robot.no_path',
       message: 'walled in',
       hint: 'look',
@@ -126,8 +126,8 @@ describe('the message bus', () => {
   it('settles by its deadline although nobody answers, and drops the late answer', async () => {
     const { asker, answerer, clock } = pair();
     let late: (value: unknown) => void = () => {};
-    answerer.handle('deaf', () => new Promise((resolve) => (late = resolve)));
-    const asked = asker.request('execution', 'deaf', {}, 1_000);
+    answerer.handle('robot.state', () => new Promise((resolve) => (late = resolve)));
+    const asked = asker.request('execution', 'robot.state', {}, 1_000);
     const settled = expect(asked).rejects.toMatchObject({ code: 'deadline.exceeded' });
     await clock.advance(1_001);
     await settled;
@@ -137,21 +137,23 @@ describe('the message bus', () => {
 
   it('refuses what the other cell does not answer, and what is open when it closes', async () => {
     const { asker, answerer } = pair();
-    await expect(asker.request('execution', 'nothing', {})).rejects.toMatchObject({
+    await expect(asker.request('execution', 'robot.stop', {})).rejects.toMatchObject({
       code: 'cell.unavailable',
     });
-    answerer.handle('deaf', () => new Promise(() => {}));
-    const asked = asker.request('execution', 'deaf', {});
+    answerer.handle('robot.state', () => new Promise(() => {}));
+    const asked = asker.request('execution', 'robot.state', {});
     asker.close();
     await expect(asked).rejects.toMatchObject({ code: 'cell.unavailable' });
   });
 
   it('holds a bounded number of open requests', async () => {
     const { asker, answerer } = pair();
-    answerer.handle('deaf', () => new Promise(() => {}));
-    const asked = Array.from({ length: 1_024 }, () => asker.request('execution', 'deaf', {}));
+    answerer.handle('robot.state', () => new Promise(() => {}));
+    const asked = Array.from({ length: 1_024 }, () => asker.request('execution', 'robot.state', {}));
     for (const one of asked) one.catch((error: ErrorBody) => error);
-    await expect(asker.request('execution', 'deaf', {})).rejects.toMatchObject({ code: 'cell.overloaded' });
+    await expect(asker.request('execution', 'robot.state', {})).rejects.toMatchObject({
+      code: 'cell.overloaded',
+    });
     asker.close();
   });
 });

@@ -311,15 +311,34 @@ describe('the lake', () => {
   it('gives a model no more than its limits, and says that there was more', async () => {
     const { bus, call } = rig();
     const rows = Array.from({ length: 40 }, (_, i) => [i, 'x'.repeat(3_000), 12n, Number.NaN, null]);
-    bus.handle(METHODS.memory.query, async () => ({
-      columns: [{ name: 'a', type: 'BIGINT' }],
-      rows,
-      truncated: false,
-    }));
+    const asked: unknown[] = [];
+    bus.handle(METHODS.memory.query, async (body) => {
+      asked.push(body);
+      return {
+        columns: [{ name: 'a', type: 'BIGINT' }],
+        rows,
+        truncated: false,
+        reason: '',
+        bytes: 0,
+        cut: 0,
+      };
+    });
     const result = await call('lake.query', { sql: 'SELECT 1' });
+    expect(asked).toEqual([
+      { sql: 'SELECT 1', limit: 50, timeoutMs: 15_000, bytes: 98_304, valueBytes: 8_000 },
+    ]);
     expect(result['more']).toBe(true);
     expect(JSON.stringify(result).length).toBeLessThan(60_000);
     expect(result.rows[0]!.slice(2)).toEqual(['12', 'NaN', null]);
+  });
+
+  it('says how long a text was that the lake had cut', async () => {
+    const { bus, call } = rig();
+    const long = `${'x'.repeat(8_000)}… (200000000 bytes, cut)`;
+    const answer = { columns: [], rows: [[long]], truncated: false, reason: '', bytes: 0, cut: 1 };
+    bus.handle(METHODS.memory.query, async () => answer);
+    const { rows } = await call('lake.query', { sql: 'SELECT 1' });
+    expect(rows).toEqual([[`${'x'.repeat(2_000)}… (200000000 bytes, cut)`]]);
   });
 
   it('is asked by whoever recalls for nothing but the runs of the tenant, whatever the words are', () => {

@@ -212,6 +212,7 @@ describe('API', () => {
         columns: [{ name: 'n', type: 'BIGINT' }],
         rows: [[9_007_199_254_740_993n], [Number.NaN], [new Uint8Array([1, 2])]],
         truncated: false,
+        ...{ reason: '', bytes: 24, cut: 0 },
       }),
     );
     const map = { time: 5n, width: 2, height: 1, resolution: 0.05, origin: { x: 0, y: 0 } };

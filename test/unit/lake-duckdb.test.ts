@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
 import { lakeConformance } from '../conformance/lake.ts';
+import { lakeBudgetConformance } from '../conformance/lake-budget.ts';
 import { lakeSegmentConformance } from '../conformance/lake-segments.ts';
 
 const plain = async () => {
@@ -15,3 +16,4 @@ const plain = async () => {
 };
 lakeConformance('plain DuckDB', plain);
 lakeSegmentConformance('plain DuckDB', plain);
+lakeBudgetConformance('plain DuckDB', plain);

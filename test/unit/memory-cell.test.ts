@@ -105,7 +105,8 @@ class Rig {
         return lake.project(cell, events);
       },
       cursors: () => lake.cursors(),
-      query: (sql, options) => lake.query(sql, options),
+      query: (sql, ask) => lake.query(sql, ask),
+      read: (sql, ask) => lake.read(sql, ask),
       rebuild: (cell) => lake.rebuild(cell),
       unreadSegments: async (topicsBegin, limit) => {
         if (this.unreadFault) throw this.unreadFault;

@@ -1,4 +1,6 @@
 import {
+  type CallAsk,
+  type CallReply,
   type CellBus,
   type CellReport,
   type Clock,
@@ -11,6 +13,7 @@ import {
   type RunBrief,
   type RunBriefsRequest,
   type RunCancel,
+  type RuntimeCall,
   type Timer,
   TOPICS,
 } from '../../../contract/core.ts';
@@ -84,7 +87,7 @@ export class IntentDoor {
       const leftMs = Math.max(1, endMs - clock.monotonicMs());
       const body: IntentSubmit = { request, context };
       try {
-        return await this.#ask<RunBrief>(METHODS.runtime.intentSubmit, body, leftMs);
+        return await this.#ask(METHODS.runtime.intentSubmit, body, leftMs);
       } catch (error) {
         if (!again || !isUnanswered(error) || clock.monotonicMs() + AGAIN_MS >= endMs) throw error;
         await pause(clock, AGAIN_MS);
@@ -93,12 +96,12 @@ export class IntentDoor {
   }
 
   briefs(request: RunBriefsRequest, timeoutMs: number): Promise<readonly RunBrief[]> {
-    return this.#ask<readonly RunBrief[]>(METHODS.runtime.runBriefs, request, timeoutMs);
+    return this.#ask(METHODS.runtime.runBriefs, request, timeoutMs);
   }
 
   /** Settles when the robot stands and the run has ended. */
   cancel(cancel: RunCancel): Promise<RunBrief> {
-    return this.#ask<RunBrief>(METHODS.runtime.runCancel, cancel, CANCEL_MS);
+    return this.#ask(METHODS.runtime.runCancel, cancel, CANCEL_MS);
   }
 
   /** Nobody wants it any more and its answer was lost: if it opened a run, that is cancelled when it is found. */
@@ -118,9 +121,9 @@ export class IntentDoor {
     }
   }
 
-  async #ask<T>(method: string, body: unknown, timeoutMs: number): Promise<T> {
+  async #ask<N extends RuntimeCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
     try {
-      const answer = await this.#parts.bus.request<T>('runtime', method, body, timeoutMs);
+      const answer = await this.#parts.bus.request<N>('runtime', method, body, timeoutMs);
       this.#answered();
       return answer;
     } catch (error) {

@@ -2,11 +2,9 @@ import {
   type CellBus,
   EdgeError,
   type ImageReply,
-  type ImageRequest,
   METHODS,
   type Sample,
   type ScanReply,
-  type ScanRequest,
 } from '../../../contract/core.ts';
 import {
   COMPRESSED_IMAGE,
@@ -31,12 +29,12 @@ type Newest = Pick<SampleBus, 'last' | 'rates'>;
  */
 export function serveLooking(bus: Pick<CellBus, 'handle'>, samples: Newest): void {
   bus.handle(METHODS.execution.newestImage, async (body) => {
-    const { topic, sideMax } = body as ImageRequest;
+    const { topic, sideMax } = body;
     const found = newestOf(samples, [IMAGE, COMPRESSED_IMAGE], topic, 'camera');
     return imageReply(found, Number.isFinite(sideMax) && sideMax >= 1 ? sideMax : 1);
   });
   bus.handle(METHODS.execution.newestScan, async (body): Promise<ScanReply> => {
-    const { topic } = body as ScanRequest;
+    const { topic } = body;
     const { sample, ...rest } = newestOf(samples, [LASER_SCAN], topic, 'laser scanner');
     if (sample.bytes.length > SCAN_BYTES_MAX) throw tooLarge(sample);
     return { ...rest, bytes: sample.bytes };

@@ -6,6 +6,7 @@ import {
   type EpisodeOrder,
   type EventPayload,
   METHODS,
+  type OpenCallName,
   type RosServices,
   type Sample,
   type TriggerSpec,
@@ -119,7 +120,7 @@ export class Recording {
 export function serveRecording(bus: Pick<CellBus, 'handle'>, recording: Recording | undefined): void {
   const { recordSeal, clipRecord, clipList } = METHODS.execution;
   const { episodeStart, episodeStop, episodeDiscard, episodeRelabel, episodeList } = METHODS.execution;
-  const handle = (method: string, answer: (recording: Recording, body: unknown) => unknown) =>
+  const handle = (method: OpenCallName, answer: (recording: Recording, body: unknown) => unknown) =>
     bus.handle(method, async (body) => {
       if (recording) return await answer(recording, body);
       throw new EdgeError('recorder.failed', {

@@ -3,9 +3,7 @@ import {
   METHODS,
   type PolicyDescribeRequest,
   type PolicyInferReply,
-  type PolicyInferRequest,
   type PolicyListReply,
-  type PolicyReloadRequest,
 } from '../../../contract/core.ts';
 import type { ExecutionPolicyDesk } from './policy-desk.ts';
 import type { PolicyDoor } from './policy-door.ts';
@@ -20,10 +18,9 @@ export function servePolicyRequests(
   bus.handle(policyCancel, async (body) => ({ cancelled: door.cancel((body as { call: string }).call) }));
   bus.handle(policyList, async () => ({ policies: desk.policies() }) satisfies PolicyListReply);
   bus.handle(policyDescribe, async (body) => door.describe((body as PolicyDescribeRequest).policy));
-  bus.handle(policyReload, async (body) => desk.reload((body as PolicyReloadRequest).name));
+  bus.handle(policyReload, async (body) => desk.reload(body.name));
   bus.handle(policyInfer, async (body) => {
-    const { caller, policy, session, reset, observation, deadlineMs, prefix, call } =
-      body as PolicyInferRequest;
+    const { caller, policy, session, reset, observation, deadlineMs, prefix, call } = body;
     const chunk = await door.infer(caller, {
       ...{ observation, deadlineMs, policy, session, prefix, call },
       reset: reset ?? false,

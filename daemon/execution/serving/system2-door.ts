@@ -1,7 +1,6 @@
 import {
   type CellBus,
   type ChatEnd,
-  type ChatNextReply,
   type ChatOpen,
   type Clock,
   EdgeError,
@@ -81,7 +80,7 @@ export class System2Door {
     const cancel = (reason: string) =>
       void bus.request('runtime', planCancel, { callId, reason }).catch(() => {});
     return this.#ask('plan', asker, deadlineMs, cancel, () =>
-      bus.request<PlanReply>('runtime', inferPlan, body, deadlineMs + SPARE_MS),
+      bus.request('runtime', inferPlan, body, deadlineMs + SPARE_MS),
     );
   }
 
@@ -101,12 +100,7 @@ export class System2Door {
     const { chatNext } = METHODS.runtime;
     for (;;) {
       const next = { callId, waitMs: FETCH_MS };
-      const { deltas, end } = await bus.request<ChatNextReply>(
-        'runtime',
-        chatNext,
-        next,
-        FETCH_MS + SPARE_MS,
-      );
+      const { deltas, end } = await bus.request('runtime', chatNext, next, FETCH_MS + SPARE_MS);
       // Who was told that it is over hears nothing more.
       if (over.aborted) throw cancelled('chat');
       for (const delta of deltas) onDelta(delta);

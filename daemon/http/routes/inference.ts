@@ -1,11 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import {
-  EdgeError,
-  LIMITS,
-  METHODS,
-  type PolicyListReply,
-  type ServedPolicy,
-} from '../../../contract/index.ts';
+import { EdgeError, LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { PLAN_SCHEMA, servedBody } from '../../../formats/inference/index.ts';
 import { callerOf } from '../caller.ts';
@@ -46,7 +40,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
     ),
     async () => {
-      const { policies } = await bus.request<PolicyListReply>('execution', execution.policyList, {});
+      const { policies } = await bus.request('execution', execution.policyList, {});
       return { policies: policies.map(servedBody) };
     },
   );
@@ -61,9 +55,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
     async (request) => {
       const { name } = request.params as Static<typeof NameParams>;
       const spare = LIMITS.POLICY_COMPILE_MS + SPARE_MS;
-      return servedBody(
-        await bus.request<ServedPolicy>('execution', execution.policyReload, { name }, spare),
-      );
+      return servedBody(await bus.request('execution', execution.policyReload, { name }, spare));
     },
   );
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { LIMITS, type LinkSyncReply, METHODS } from '../../../contract/index.ts';
+import { LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
@@ -40,7 +40,7 @@ export function linkRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     async (request) => {
       const { timeout_ms = LIMITS.LINK_REQUEST_MS } = request.body as Static<typeof SyncBody>;
       const ask = { timeoutMs: timeout_ms };
-      const { state, reason, behind, lanes } = await bus.request<LinkSyncReply>(
+      const { state, reason, behind, lanes } = await bus.request(
         'link',
         METHODS.link.sync,
         ask,

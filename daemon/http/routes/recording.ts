@@ -1,5 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import { type ClipInfo, type EpisodeInfo, LIMITS, METHODS, UUID_PATTERN } from '../../../contract/index.ts';
+import {
+  type ClipInfo,
+  type EpisodeInfo,
+  LIMITS,
+  METHODS,
+  type OpenCallName,
+  UUID_PATTERN,
+} from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
@@ -63,7 +70,7 @@ const EpisodeView = Type.Object(
 export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
   const { execution } = METHODS;
   // The recorder itself tells when it stands still; hashing a large segment may take its time.
-  const ask = <T>(method: string, body: unknown) =>
+  const ask = <T>(method: OpenCallName, body: unknown) =>
     bus.request<T>('execution', method, body, LIMITS.RECORDER_REQUEST_MS);
   const describe = (operationId: string, summary: string, more: object) => ({
     schema: { operationId, summary, tags: ['recorder'], ...more },

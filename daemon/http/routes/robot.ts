@@ -1,15 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import {
-  EdgeError,
-  type LakeRows,
-  LIMITS,
-  type MapSnapshot,
-  METHODS,
-  toWireTime,
-} from '../../../contract/index.ts';
+import { EdgeError, type MapSnapshot, METHODS, toWireTime } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
-import { CancelBody, Done, errors, MapView, NoQuery, QueryBody, RowsView } from '../schemas.ts';
+import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
 import { stopRobot } from '../stop-robot.ts';
 
 /** An answer is not kept waiting longer for a rebuilt lake; a log of days takes minutes. */
@@ -56,25 +49,6 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       if (!map) return reply.code(204).send();
       const { time, ...rest } = map;
       return { time_ns: toWireTime(time), ...rest };
-    },
-  );
-
-  app.post(
-    '/v1/query',
-    {
-      schema: {
-        operationId: 'query',
-        summary: 'One read-only SQL statement on the lakehouse',
-        tags: ['memory'],
-        body: QueryBody,
-        response: { 200: RowsView, ...errors },
-      },
-    },
-    async (request) => {
-      const { sql, limit = 1_000 } = request.body as Static<typeof QueryBody>;
-      const body = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS };
-      // The lake has a deadline of its own; ours is later, so that its better message arrives.
-      return bus.request<LakeRows>('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 2_000);
     },
   );
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import {
   METHODS,
+  type OpenCallName,
   type ParameterValue,
   type RosGoalView,
   type RosParamsRequest,
@@ -108,7 +109,7 @@ const GoalBox = Type.Object(
 
 /** The ROS graph of the robot. Thin: each endpoint is one question to the execution cell, behind the same gate. */
 export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
-  const ask = <T>(method: string, body: unknown, timeoutMs = TIMEOUT_MS) =>
+  const ask = <T>(method: OpenCallName, body: unknown, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
     bus.request<T>('execution', method, body, timeoutMs + 2_000);
   const methods = METHODS.execution;

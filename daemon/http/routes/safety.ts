@@ -7,6 +7,7 @@ import {
   type LeaseView,
   LIMITS,
   METHODS,
+  type OpenCallName,
   type TeleopCommand,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -98,7 +99,7 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
   freeze.start();
   app.addHook('onClose', async () => freeze.close());
   const { execution } = METHODS;
-  const ask = <T>(method: string, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
+  const ask = <T>(method: OpenCallName, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
     bus.request<T>('execution', method, body, ms);
   const order = (request: FastifyRequest) => {
     const { reason } = request.body as Static<typeof CancelBody>;

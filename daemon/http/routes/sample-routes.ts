@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, type ExecutionStatus, LIMITS, METHODS } from '../../../contract/index.ts';
+import { EdgeError, LIMITS, METHODS } from '../../../contract/index.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
 import { RoutesView } from './sample-route-schemas.ts';
@@ -18,12 +18,7 @@ export function sampleRouteRoutes(app: FastifyInstance, { bus }: HttpPorts): voi
       },
     },
     async () => {
-      const status = await bus.request<ExecutionStatus>(
-        'execution',
-        METHODS.execution.status,
-        {},
-        LIMITS.STATUS_PART_MS,
-      );
+      const status = await bus.request('execution', METHODS.execution.status, {}, LIMITS.STATUS_PART_MS);
       if (!status)
         throw new EdgeError('cell.unavailable', { operation: 'list routes', subject: 'execution' });
       const ledger = status.ledger.map(({ hop = 'recorder', forwarded = 0, ...line }) => ({

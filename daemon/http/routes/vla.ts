@@ -99,7 +99,7 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
     const caller = { id, wire: 'http', principal } as const;
     const question: PolicyInferRequest = { ...asked, deadlineMs, caller };
     const { policyInfer } = METHODS.execution;
-    return bus.request<PolicyInferReply>('execution', policyInfer, question, deadlineMs + SPARE_MS);
+    return bus.request('execution', policyInfer, question, deadlineMs + SPARE_MS);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { METHODS, type WireServerView } from '../../../contract/index.ts';
+import { METHODS } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery, WireSchema } from '../schemas.ts';
@@ -20,6 +20,6 @@ export function wireRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         response: { 200: Wires, ...errors },
       },
     },
-    async () => bus.request<{ wires: WireServerView[] }>('execution', METHODS.execution.wireList, {}),
+    async () => bus.request('execution', METHODS.execution.wireList, {}),
   );
 }

@@ -1,19 +1,13 @@
-import {
-  type CellBus,
-  type ChatCancel,
-  type ChatNext,
-  type ChatOpen,
-  METHODS,
-} from '../../../contract/core.ts';
+import { type CellBus, METHODS } from '../../../contract/core.ts';
 import type { ChatSessions } from './chat-sessions.ts';
 
 /** What the execution cell asks for nodes of the key space and of ROS. */
 export function serveChats(bus: Pick<CellBus, 'handle'>, chats: ChatSessions): void {
   const { chatOpen, chatNext, chatCancel } = METHODS.runtime;
   bus.handle(chatOpen, async (body) => {
-    chats.open(body as ChatOpen);
+    chats.open(body);
     return {};
   });
-  bus.handle(chatNext, async (body) => chats.next(body as ChatNext));
-  bus.handle(chatCancel, async (body) => chats.cancel(body as ChatCancel));
+  bus.handle(chatNext, async (body) => chats.next(body));
+  bus.handle(chatCancel, async (body) => chats.cancel(body));
 }

@@ -3,7 +3,6 @@ import {
   type CellBus,
   type Clock,
   type ControllerView,
-  type ExecutionStatus,
   LIMITS,
   METHODS,
   type Robot,
@@ -41,9 +40,7 @@ export function factsTool({ robot, arm, bus, clock }: FactParts): Tool {
       const [state, joints, status, controllers] = await Promise.all([
         quiet<RobotState>(robot.state()),
         quiet<ArmState>(arm.state()),
-        quiet(
-          askExecution<ExecutionStatus>({ bus, clock }, METHODS.execution.status, {}, LIMITS.CELL_REQUEST_MS),
-        ),
+        quiet(askExecution({ bus, clock }, METHODS.execution.status, {}, LIMITS.CELL_REQUEST_MS)),
         quiet(
           askExecution<readonly ControllerView[]>(
             { bus, clock },

@@ -1,10 +1,4 @@
-import {
-  type CellBus,
-  type ChatCancel,
-  EdgeError,
-  type InferPlan,
-  METHODS,
-} from '../../../contract/index.ts';
+import { type CellBus, EdgeError, METHODS } from '../../../contract/index.ts';
 import type { PlanDesk } from './plan-desk.ts';
 
 /** Longest that another cell may wait for a plan, milliseconds. */
@@ -14,7 +8,7 @@ const DEADLINE_MS_MAX = 600_000;
 export function servePlans(bus: Pick<CellBus, 'handle'>, desk: Pick<PlanDesk, 'infer'>): void {
   const open = new Map<string, AbortController>();
   bus.handle(METHODS.runtime.inferPlan, async (body) => {
-    const { ask, context, deadlineMs, callId, traceparent } = body as InferPlan;
+    const { ask, context, deadlineMs, callId, traceparent } = body;
     if (!(deadlineMs > 0)) {
       throw new EdgeError('deadline.exceeded', {
         operation: 'plan',
@@ -34,5 +28,5 @@ export function servePlans(bus: Pick<CellBus, 'handle'>, desk: Pick<PlanDesk, 'i
     }
   });
   // Who is gone already is no error.
-  bus.handle(METHODS.runtime.planCancel, async (body) => open.get((body as ChatCancel).callId)?.abort());
+  bus.handle(METHODS.runtime.planCancel, async (body) => open.get(body.callId)?.abort());
 }

@@ -2,6 +2,7 @@ import {
   type AgentEvent,
   type Application,
   type BlobStore,
+  type CellName,
   type Clock,
   canonicalJson,
   EdgeError,
@@ -245,7 +246,7 @@ function isClip(event: AgentEvent): boolean {
 
 /** Nobody is there. */
 export const NO_BUS: RunParts['bus'] = {
-  request: (_to, method) => Promise.reject(notHere(method)),
+  request: (_to: CellName, method: string) => Promise.reject(notHere(method)),
 };
 
 function notHere(subject: string): EdgeError {

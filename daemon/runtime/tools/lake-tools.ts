@@ -17,15 +17,19 @@ const ROWS_MAX = 500;
 const ROWS = 50;
 const BYTES_MAX = 48 * 1024;
 const CELL_CHARS_MAX = 2_000;
+/** What may cross from the lake for one answer: a statement comes from a model, and may come from what it read. */
+const ASK_BYTES = { bytes: 2 * BYTES_MAX, valueBytes: 4 * CELL_CHARS_MAX } as const;
 const QUERY_MS = 15_000;
+
+const CUT = /… \(\d+ bytes, cut\)$/;
 
 export type LakeParts = { readonly bus: Pick<CellBus, 'request'>; readonly clock: Clock };
 
 /** The lakehouse: one read-only statement, what was before, and what is worth knowing later. */
 export function lakeTools({ bus, clock }: LakeParts): readonly Tool[] {
   const ask = (sql: string, limit: number): Promise<LakeRows> => {
-    const body: LakeQueryRequest = { sql, limit, timeoutMs: QUERY_MS };
-    const asked = bus.request<LakeRows>('memory', METHODS.memory.query, body, QUERY_MS + 1_000);
+    const body: LakeQueryRequest = { sql, limit, timeoutMs: QUERY_MS, ...ASK_BYTES };
+    const asked = bus.request('memory', METHODS.memory.query, body, QUERY_MS + 1_000);
     return withDeadline(clock, QUERY_MS + 1_100, asked, 'lake.query', 'memory');
   };
   return [
@@ -135,9 +139,10 @@ function cell(value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint') return value.toString();
   const text = typeof value === 'string' ? value : (JSON.stringify(value, bigints) ?? '');
-  return text.length > CELL_CHARS_MAX
-    ? `${text.slice(0, CELL_CHARS_MAX)}… (${text.length} characters)`
-    : text;
+  if (text.length <= CELL_CHARS_MAX) return text;
+  // A text that the lake cut ends with its true length.
+  const mark = CUT.exec(text)?.[0] ?? `… (${text.length} characters)`;
+  return `${text.slice(0, CELL_CHARS_MAX)}${mark}`;
 }
 
 function bigints(_key: string, value: unknown): unknown {

@@ -1,14 +1,13 @@
 import {
+  type CallAsk,
   type CellBus,
   type Clock,
   EdgeError,
   type ImageEncoder,
-  type ImageReply,
   type ImageRequest,
   LIMITS,
   METHODS,
   type Robot,
-  type ScanReply,
   type ScanRequest,
   type Tool,
 } from '../../../contract/index.ts';
@@ -37,8 +36,8 @@ const LOOK_MS = 15_000;
 /** What the robot sees: its camera, its scanner, its map. */
 export function sightTools(parts: SightParts): readonly Tool[] {
   const { robot, bus, clock, images, image, topics } = parts;
-  const ask = <T>(method: string, body: unknown) =>
-    askExecution<T>({ bus, clock }, method, body, LIMITS.CELL_REQUEST_MS);
+  const ask = <N extends 'look.image' | 'look.scan'>(method: N, body: CallAsk<N>) =>
+    askExecution({ bus, clock }, method, body, LIMITS.CELL_REQUEST_MS);
   return [
     houseTool({
       name: 'robot.look',
@@ -54,7 +53,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       deadlineMs: LOOK_MS,
       run: async ({ topic = topics.camera }) => {
         const body: ImageRequest = { ...(topic === '' ? {} : { topic }), sideMax: image.sideMax };
-        const seen = await ask<ImageReply>(METHODS.execution.newestImage, body);
+        const seen = await ask(METHODS.execution.newestImage, body);
         const { mime, data, width, height, from } = await images.encode(seen.picture, image);
         const result = {
           topic: seen.topic,
@@ -92,7 +91,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       deadlineMs: LIMITS.CELL_REQUEST_MS + 500,
       run: async ({ sectors = SECTORS, topic = topics.scan }) => {
         const body: ScanRequest = topic === '' ? {} : { topic };
-        const seen = await ask<ScanReply>(METHODS.execution.newestScan, body);
+        const seen = await ask(METHODS.execution.newestScan, body);
         const scan = decodeLaserScan(seen.bytes);
         const ring = scanSectors(scan, sectors);
         const hits = ring.filter(({ nearest_m }) => nearest_m !== null);

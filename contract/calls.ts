@@ -1,0 +1,196 @@
+import type {
+  ApprovalAnswer,
+  ApprovalQuery,
+  ExecutionStatus,
+  ImageReply,
+  ImageRequest,
+  InferPlan,
+  IntentSubmit,
+  LakeQueryRequest,
+  LakeReadReply,
+  LakeReadRequest,
+  LakeSyncReply,
+  LinkStatus,
+  LinkSyncReply,
+  LinkSyncRequest,
+  METHODS,
+  MemoryStatus,
+  PlanReply,
+  RunBrief,
+  RunBriefsRequest,
+  RunCancel,
+  RuntimeStatus,
+  ScanReply,
+  ScanRequest,
+} from './cell-messages.ts';
+import type { CellName } from './cell-name.ts';
+import type {
+  ChatCancel,
+  ChatNext,
+  ChatNextReply,
+  ChatOpen,
+  PolicyInferReply,
+  PolicyInferRequest,
+  PolicyListReply,
+  PolicyReloadRequest,
+} from './inference-messages.ts';
+import { LIMITS } from './limits.ts';
+import type { Approval } from './ports/approvals.ts';
+import type { GrantView } from './ports/governance.ts';
+import type { LakePage, LakeRows } from './ports/lake.ts';
+import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
+
+/** What a call between cells may cost: the asker checks what it asks, the answerer what it answers. */
+export type CallBudget = {
+  readonly askBytes: number;
+  readonly replyBytes: number;
+  /** How long the asker waits where it says nothing else, milliseconds. */
+  readonly deadlineMs: number;
+};
+
+/** A call to a cell. `types` exists for the compiler only. */
+export type Call<To extends CellName, Ask, Reply> = CallBudget & {
+  readonly to: To;
+  readonly types?: (ask: Ask) => Reply;
+};
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Of most calls: a few fields each way; lists of what a robot has are larger. */
+const USUAL: CallBudget = { askBytes: 64 * KIB, replyBytes: MIB, deadlineMs: LIMITS.CELL_REQUEST_MS };
+/** Bodies of API requests that are passed on as they are, with what the cell adds. */
+const API_BODY = { askBytes: LIMITS.API_BODY_BYTES_MAX + 64 * KIB };
+const LIST = { replyBytes: 8 * MIB };
+/** One row may fill an answer of the lake; its values are counted there, here also what stands around them. */
+const ROWS = { askBytes: 256 * KIB, replyBytes: 4 * LIMITS.LAKE_ANSWER_BYTES_MAX };
+const PICTURES = { askBytes: 2 * LIMITS.CHAT_REQUEST_BYTES_MAX };
+
+const execution = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'execution', Ask, Reply> => ({
+  ...{ to: 'execution', ...USUAL, ...budget },
+});
+const runtime = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'runtime', Ask, Reply> => ({
+  ...{ to: 'runtime', ...USUAL, ...budget },
+});
+const memory = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'memory', Ask, Reply> => ({
+  ...{ to: 'memory', ...USUAL, ...budget },
+});
+const link = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'link', Ask, Reply> => ({
+  ...{ to: 'link', ...USUAL, ...budget },
+});
+
+type Nothing = Readonly<Record<string, never>>;
+/** The body is not declared here yet: both sides cast. */
+type Open = unknown;
+
+/** Every call between cells: who answers it, what is asked and answered, and its budget. Names are those of `METHODS`. */
+export const CALLS = {
+  'execution.status': execution<Nothing, ExecutionStatus>(LIST),
+  'robot.state': execution<Open, Open>(),
+  'robot.map': execution<Open, Open>({ replyBytes: LIMITS.SAMPLE_BYTES_MAX }),
+  'robot.navigate': execution<Open, Open>(),
+  'robot.maneuver': execution<Open, Open>(),
+  'robot.cancel': execution<Open, Open>(),
+  'robot.stop': execution<Open, Open>(),
+  'arm.state': execution<Open, Open>(),
+  'arm.figure': execution<Open, Open>(LIST),
+  'arm.follow': execution<Open, Open>({ askBytes: 4 * MIB }),
+  'arm.gripper': execution<Open, Open>(),
+  'arm.stop': execution<Open, Open>(),
+  'recorder.seal': execution<Open, Open>(),
+  'recorder.clip': execution<Open, Open>(),
+  'recorder.clips': execution<Open, Open>(LIST),
+  'episode.start': execution<Open, Open>(),
+  'episode.stop': execution<Open, Open>(),
+  'episode.discard': execution<Open, Open>(),
+  'episode.relabel': execution<Open, Open>(),
+  'episode.list': execution<Open, Open>(LIST),
+  'bag.play': execution<Open, Open>(API_BODY),
+  'bag.play_state': execution<Open, Open>(),
+  'bag.play_stop': execution<Open, Open>(),
+  'bag.play_control': execution<Open, Open>(),
+  'bag.adopt': execution<Open, Open>(),
+  'look.image': execution<ImageRequest, ImageReply>({ replyBytes: 20 * MIB }),
+  'look.scan': execution<ScanRequest, ScanReply>({ replyBytes: 2 * MIB }),
+  'ros.graph': execution<Open, Open>(LIST),
+  'ros.call': execution<Open, Open>({ ...API_BODY, ...LIST }),
+  'ros.goal_send': execution<Open, Open>({ ...API_BODY, ...LIST }),
+  'ros.goal_view': execution<Open, Open>(LIST),
+  'ros.goal_cancel': execution<Open, Open>(LIST),
+  'ros.params': execution<Open, Open>({ ...API_BODY, ...LIST }),
+  'ros.lifecycle': execution<Open, Open>(LIST),
+  'ros.tf': execution<Open, Open>(LIST),
+  'policy.list': execution<Nothing, PolicyListReply>(LIST),
+  'policy.infer': execution<PolicyInferRequest, PolicyInferReply>({
+    // As they came, or as the float32 values that a JSON question becomes.
+    askBytes: LIMITS.POLICY_PAYLOAD_BYTES_MAX + 4 * LIMITS.POLICY_VALUES_MAX,
+    ...LIST,
+  }),
+  'policy.describe': execution<Open, Open>(LIST),
+  'policy.reload': execution<PolicyReloadRequest, ServedPolicy>(),
+  'policy.cancel': execution<Open, Open>(),
+  'wire.list': execution<Nothing, { readonly wires: readonly WireServerView[] }>(),
+  'controller.list': execution<Open, Open>(LIST),
+  'controller.start': execution<Open, Open>(API_BODY),
+  'controller.stop': execution<Open, Open>(),
+  'lease.state': execution<Open, Open>(),
+  'lease.take': execution<Open, Open>(),
+  'lease.renew': execution<Open, Open>(),
+  'lease.return': execution<Open, Open>(),
+  'teleop.command': execution<Open, Open>(),
+  'estop.state': execution<Open, Open>(),
+  'estop.engage': execution<Open, Open>(),
+  'estop.release': execution<Open, Open>(),
+
+  'runtime.status': runtime<Nothing, RuntimeStatus>(LIST),
+  'intent.submit': runtime<IntentSubmit, RunBrief>(API_BODY),
+  'run.briefs': runtime<RunBriefsRequest, readonly RunBrief[]>({ replyBytes: 32 * MIB }),
+  'run.cancel': runtime<RunCancel, RunBrief>(),
+  'approval.list': runtime<ApprovalQuery, readonly Approval[]>(LIST),
+  'approval.answer': runtime<ApprovalAnswer, Approval>(),
+  'grant.install': runtime<unknown, GrantView>(API_BODY),
+  'infer.plan': runtime<InferPlan, PlanReply>(PICTURES),
+  'infer.plan_cancel': runtime<ChatCancel, void>(),
+  'infer.chat_open': runtime<ChatOpen, Nothing>(PICTURES),
+  'infer.chat_next': runtime<ChatNext, ChatNextReply>({ replyBytes: 4 * LIMITS.CHAT_UNREAD_BYTES_MAX }),
+  'infer.chat_cancel': runtime<ChatCancel, void>(),
+
+  'memory.status': memory<Nothing, MemoryStatus>(),
+  'lake.query': memory<LakeQueryRequest, LakeRows>(ROWS),
+  'lake.read': memory<LakeQueryRequest, LakeReadReply>(ROWS),
+  'lake.read_next': memory<LakeReadRequest, LakePage>(ROWS),
+  'lake.read_close': memory<LakeReadRequest, void>(),
+  'lake.sync': memory<Nothing, LakeSyncReply>(),
+  'lake.rebuild': memory<Nothing, LakeSyncReply>(),
+
+  'link.status': link<Nothing, LinkStatus>(),
+  'link.sync': link<LinkSyncRequest, LinkSyncReply>(),
+} as const;
+
+/** A broadcast: news that every cell hears, or the configuration. */
+export const BROADCAST_BYTES_MAX = 4 * MIB;
+/** Facts beside one line for operators. */
+export const REPORT_BYTES_MAX = 64 * KIB;
+
+export type CallName = keyof typeof CALLS;
+export type CallTo<N extends CallName> = (typeof CALLS)[N]['to'];
+type Types<N extends CallName> = NonNullable<(typeof CALLS)[N]['types']>;
+export type CallAsk<N extends CallName> = Parameters<Types<N>>[0];
+export type CallReply<N extends CallName> = ReturnType<Types<N>>;
+/** Calls that the runtime answers. */
+export type RuntimeCall = { [N in CallName]: CallTo<N> extends 'runtime' ? N : never }[CallName];
+/** Calls whose answer is not declared yet: the asker names its type. */
+export type OpenCallName = {
+  [N in CallName]: unknown extends CallReply<N> ? N : never;
+}[CallName];
+
+type Named = {
+  [C in keyof typeof METHODS]: (typeof METHODS)[C][keyof (typeof METHODS)[C]];
+}[keyof typeof METHODS];
+/** Does not compile where a name is in one of the two maps only. */
+export const CALL_OF: (name: Named) => CallName = (name) => name;
+
+/** The budget of a call by its name; one that is in no map (a test, an older cell) has the usual one. */
+export function budgetOf(name: string): CallBudget {
+  return Object.hasOwn(CALLS, name) ? CALLS[name as CallName] : USUAL;
+}

@@ -1,0 +1,83 @@
+import {
+  type Clock,
+  EdgeError,
+  type LakePage,
+  type LakeReader,
+  type LakeReadReply,
+  LIMITS,
+  type Timer,
+} from '../../contract/core.ts';
+
+type Open = { readonly reader: LakeReader; idle: Timer; bytes: number };
+
+/**
+ * Statements whose rows are fetched page by page by another cell. A page is small, so no answer holds up the process
+ * of either side; a statement from which nobody fetches is closed, so that its place is free again.
+ */
+export class LakeReads {
+  readonly #clock: Clock;
+  readonly #open = new Map<string, Open>();
+  #nextId = 1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(reader: LakeReader): LakeReadReply {
+    const readId = String(this.#nextId++);
+    this.#open.set(readId, { reader, idle: this.#idle(readId), bytes: 0 });
+    return { readId, columns: reader.columns };
+  }
+
+  /** Rejects with `lake.unavailable` where the statement is closed, and as the lake does. The last page closes it. */
+  async next(readId: unknown): Promise<LakePage> {
+    const open = this.#open.get(String(readId));
+    if (!open) throw gone(readId);
+    open.idle.cancel();
+    try {
+      const left = LIMITS.LAKE_STREAM_BYTES_MAX - open.bytes;
+      const page = await open.reader.next(Math.min(LIMITS.LAKE_PAGE_BYTES, left));
+      open.bytes += page.bytes;
+      if (page.end) return this.#closed(readId, page);
+      if (open.bytes < LIMITS.LAKE_STREAM_BYTES_MAX) return page;
+      const reason = `the budget of ${LIMITS.LAKE_STREAM_BYTES_MAX} bytes`;
+      return this.#closed(readId, { ...page, end: { truncated: true, reason } });
+    } catch (thrown) {
+      this.close(readId);
+      throw thrown;
+    } finally {
+      if (this.#open.has(String(readId))) open.idle = this.#idle(String(readId));
+    }
+  }
+
+  /** An unknown one is closed already. */
+  close(readId: unknown): void {
+    const open = this.#open.get(String(readId));
+    if (!open) return;
+    this.#open.delete(String(readId));
+    open.idle.cancel();
+    void open.reader.close();
+  }
+
+  closeAll(): void {
+    for (const readId of [...this.#open.keys()]) this.close(readId);
+  }
+
+  #closed(readId: unknown, page: LakePage): LakePage {
+    this.close(readId);
+    return page;
+  }
+
+  #idle(readId: string): Timer {
+    return this.#clock.after(LIMITS.LAKE_STREAM_IDLE_MS, () => this.close(readId));
+  }
+}
+
+function gone(readId: unknown): EdgeError {
+  return new EdgeError('lake.unavailable', {
+    operation: 'lake.read_next',
+    subject: String(readId).slice(0, 64),
+    message: 'this statement is closed: it was read to its end, or nothing was fetched from it for too long',
+    hint: 'ask again',
+  });
+}
