@@ -182,10 +182,17 @@ export const LIMITS = {
   CELL_REQUESTS_OPEN_MAX: 1024,
   /** How often a cell reports its work, milliseconds. */
   HEARTBEAT_MS: 250,
-  /** A cell silent for this long is killed and restarted, milliseconds. */
+  /** A cell silent for this long is killed and restarted; time in which the host starved it does not count, milliseconds. */
   HEARTBEAT_SILENT_MS: 2_000,
+  /** A cell silent for this long is killed although the host starved it: a robot cannot wait for ever, milliseconds. */
+  HEARTBEAT_STARVED_MS: 15_000,
+  /** The same two for a process that starts: it loads its code in one piece, perhaps from a cold disk, milliseconds. */
+  HEARTBEAT_BOOT_MS: 10_000,
+  HEARTBEAT_BOOT_STARVED_MS: 60_000,
   /** A cell whose work stands still although work waits is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,
+  /** The same where the host starves the threads that would do the work, milliseconds. */
+  WORK_STARVED_MS: 30_000,
   /** SIGTERM to exit of everything, milliseconds; systemd waits longer than this. */
   SHUTDOWN_MS: 5_000,
   /** The supervisor waits this long for one cell to start before it starts the next, milliseconds. */

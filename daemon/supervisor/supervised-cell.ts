@@ -4,18 +4,35 @@ import {
   type Clock,
   type ErrorBody,
   LIMITS,
+  type ProcessAccount,
+  type ProcessProbe,
   type Timer,
 } from '../../contract/core.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
 import type { CellCarrier, SpawnCell } from './cell-process.ts';
-import { beat, judge, type Liveness, newborn, pardon, restartDelayMs } from './liveness.ts';
+import {
+  beat,
+  isSuspicious,
+  judge,
+  type Liveness,
+  newborn,
+  observe,
+  pardon,
+  patienceOf,
+  restartDelayMs,
+} from './liveness.ts';
+import { starvedMs } from './starvation.ts';
 
 export type SupervisedCellOptions = {
   readonly name: CellName;
   readonly clock: Clock;
   readonly spawn: SpawnCell;
+  /** Tells a cell that hangs from one that the host starves. Absent: every silence counts against the cell. */
+  readonly probe?: ProcessProbe | undefined;
   onMessage(message: FromCell): void;
   onChange(report: CellReport): void;
+  /** Silent for long, most of it because the host starves it. Once per silence. */
+  onStarved?(silentMs: number, starvedMs: number): void;
 };
 
 /** Keeps one cell running: watches its heart, kills it when it is deaf, starts it again with back-off. */
@@ -32,6 +49,8 @@ export class SupervisedCell {
   #watch: Timer | undefined;
   #retry: Timer | undefined;
   #lastCheckMs = 0;
+  /** The heartbeat whose following silence was reported. */
+  #starvedSinceMs = -1;
   /** Why this process is being killed; its exit only says by which signal. */
   #killReason: string | undefined;
   #startWanted = false;
@@ -168,20 +187,38 @@ export class SupervisedCell {
 
   #check(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    const pausedMs = nowMs - this.#lastCheckMs - LIMITS.HEARTBEAT_MS;
+    const gapMs = nowMs - this.#lastCheckMs;
+    const lateMs = gapMs - LIMITS.HEARTBEAT_MS;
+    const pausedMs = lateMs > LIMITS.HEARTBEAT_MS ? lateMs : 0;
     this.#lastCheckMs = nowMs;
-    if (pausedMs > LIMITS.HEARTBEAT_MS) this.#liveness = pardon(this.#liveness, pausedMs);
-    const verdict = judge(this.#liveness, nowMs);
+    if (pausedMs > 0) this.#liveness = pardon(this.#liveness, pausedMs);
+    this.#liveness = observe(this.#liveness, { gapMs, countedMs: gapMs - pausedMs }, this.#look(nowMs));
+    const booting = this.#state === 'booting' || this.#state === 'starting';
+    const verdict = judge(this.#liveness, nowMs, patienceOf(booting));
     if (verdict.alive) {
+      this.#reportStarved(nowMs);
       if (this.#state === 'up' && nowMs - this.#upSinceMs > LIMITS.RESTART_FORGET_MS) this.#failures = 0;
       return;
     }
-    // A process that is only just booting reads a lot from a cold disk: it has longer.
-    const booting = this.#state === 'booting' || this.#state === 'starting';
-    if (booting && nowMs - this.#liveness.lastBeatMs < 5 * LIMITS.HEARTBEAT_SILENT_MS) return;
     this.#killReason = verdict.reason;
     this.#watch?.cancel();
     this.#carrier?.kill();
+  }
+
+  #reportStarved(nowMs: number): void {
+    const { lastBeatMs, starvation } = this.#liveness;
+    const silentMs = nowMs - lastBeatMs;
+    const starved = starvedMs(starvation);
+    if (silentMs <= LIMITS.HEARTBEAT_SILENT_MS || starved < silentMs / 2) return;
+    if (this.#starvedSinceMs === lastBeatMs) return;
+    this.#starvedSinceMs = lastBeatMs;
+    this.#options.onStarved?.(silentMs, starved);
+  }
+
+  #look(nowMs: number): ProcessAccount | undefined {
+    const pid = this.#carrier?.pid;
+    if (pid === undefined || !isSuspicious(this.#liveness, nowMs)) return undefined;
+    return this.#options.probe?.look(pid);
   }
 
   #exited(reason: string): void {
