@@ -70,6 +70,10 @@ export const LIMITS = {
   API_PIPELINED_MAX: 8,
   /** Whose body was refused may go on sending for so long while it finds the answer, milliseconds. */
   API_LINGER_MS: 2_000,
+  /** What a stop may bring with it, bytes, how long it is waited for, milliseconds, and the characters of its reason. */
+  STOP_BODY_BYTES_MAX: 16 * 1024,
+  STOP_BODY_MS: 100,
+  STOP_REASON_CHARS_MAX: 512,
   /** A client that takes nothing of an answer for this long is cut; later than a stream says farewell, milliseconds. */
   API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */

@@ -49,6 +49,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token: holds nothing of the robot. */
     open?: boolean;
+    /** Every token may, and nothing else of the request refuses it: the emergency stop. */
+    undeniable?: boolean;
   }
 }
 
@@ -191,7 +193,7 @@ export class HttpServer {
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
-    safetyRoutes(app, this.#ports, this.#config);
+    safetyRoutes(app, this.#ports, this.#config, this.#connections);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;
@@ -212,6 +214,7 @@ export class HttpServer {
     this.#gate.checkHost(caller);
     if (request.routeOptions.config.open === true) return;
     setCaller(request, this.#gate.checkToken(caller));
+    if (request.routeOptions.config.undeniable === true) return;
     checkAccess(request, callerOf(request), this.#ports);
   }
 
