@@ -64,8 +64,14 @@ export const LIMITS = {
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
-  /** Sockets the API keeps open at once, streams included. Above it the kernel's queue waits. */
+  /** Connections of clients with a token, streams included. Beyond it an idle one is closed, or the request refused. */
   API_CONNECTIONS_MAX: 256,
+  /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
+  API_STRANGERS_MAX: 128,
+  /** Those that come at the same time have this long to show their token before the oldest are closed, milliseconds. */
+  API_SHED_MS: 50,
+  /** Sockets of the API altogether: the two above, and as many as come within that time. Then the kernel refuses. */
+  API_SOCKETS_MAX: 1_024,
   /** Requests of one connection that are not answered yet; the next closes it. */
   API_PIPELINED_MAX: 8,
   /** Whose body was refused may go on sending for so long while it finds the answer, milliseconds. */
