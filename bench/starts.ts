@@ -114,7 +114,7 @@ if (!flags.json) {
       `${result.starts} starts beside ${load} processes that compute, load average up to ${result.load_average_max.toFixed(0)}`,
       `  healthy cells killed    ${result.healthy_cells_killed}     target 0`,
       `  not ready in time       ${result.not_ready}`,
-      `  silent, waited for      ${result.spared}     each would have been killed after 2 s`,
+      `  silent, waited for      ${result.spared}     for more than 2 s`,
       `  control threads again   ${result.control_threads_again}`,
       `  ready after             median ${seconds(result.ready_ms.median)}, most ${seconds(result.ready_ms.most)}`,
       ...result.deaths.map((death) => `  ${death}`),
