@@ -49,8 +49,8 @@ export class SupervisedCell {
   #watch: Timer | undefined;
   #retry: Timer | undefined;
   #lastCheckMs = 0;
-  /** The heartbeat whose following silence was reported. */
-  #starvedSinceMs = -1;
+  /** The host's part in this silence was reported. */
+  #isStarvedReported = false;
   /** Why this process is being killed; its exit only says by which signal. */
   #killReason: string | undefined;
   #startWanted = false;
@@ -86,6 +86,7 @@ export class SupervisedCell {
     this.#lastCheckMs = this.#options.clock.monotonicMs();
     this.#liveness = newborn(this.#lastCheckMs);
     this.#killReason = undefined;
+    this.#isStarvedReported = false;
     this.#change('booting', this.#reason);
     this.#carrier = this.#options.spawn(this.name, {
       onMessage: (message) => this.#receive(message),
@@ -165,6 +166,7 @@ export class SupervisedCell {
     if (message.t === 'heartbeat') {
       this.#liveness = beat(this.#liveness, this.#options.clock.monotonicMs(), message.work);
       this.#rssBytes = message.rssBytes;
+      this.#isStarvedReported = false;
     } else if (message.t === 'started') {
       // A cell that was told to stop while it started says both.
       if (this.#stopWanted || this.#renewing !== undefined) return;
@@ -210,8 +212,8 @@ export class SupervisedCell {
     const silentMs = nowMs - lastBeatMs;
     const starved = starvedMs(starvation);
     if (silentMs <= LIMITS.HEARTBEAT_SILENT_MS || starved < silentMs / 2) return;
-    if (this.#starvedSinceMs === lastBeatMs) return;
-    this.#starvedSinceMs = lastBeatMs;
+    if (this.#isStarvedReported) return;
+    this.#isStarvedReported = true;
     this.#options.onStarved?.(silentMs, starved);
   }
 

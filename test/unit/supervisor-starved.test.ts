@@ -29,6 +29,7 @@ const LOOK = LIMITS.HEARTBEAT_MS;
 async function killedAfter(
   life: Life | undefined,
   isStarting = false,
+  pausing = false,
 ): Promise<{ ms: number | undefined; warned: string[] }> {
   const clock = new ManualClock();
   const warned: string[] = [];
@@ -69,6 +70,8 @@ async function killedAfter(
   await clock.advance(1_000);
   beating = false;
   sinceMs = clock.monotonicMs();
+  // A starved host keeps the supervisor waiting too: its own pauses count for nobody.
+  if (pausing) for (let i = 0; i < 10; i++) await clock.advance(500).then(() => clock.skip(1_000));
   await clock.advance(70_000);
   if (killedMs !== undefined) expect(reason).toMatch(/^silent for \d+ ms/);
   return { ms: killedMs, warned };
@@ -138,6 +141,13 @@ describe('a cell that the host starves', () => {
     expect(warned).toEqual(['execution']);
     expect(ms).toBeGreaterThan(ALL - LOOK);
     expect(ms).toBeLessThanOrEqual(ALL + LOOK);
+  });
+
+  it('is reported once in a silence, also where the supervisor itself is kept waiting', async () => {
+    const life = { state: 'runnable', ran: 0.05, waited: 0.95, pressure: LOADED } as const;
+    const { ms, warned } = await killedAfter(life, false, true);
+    expect(warned).toEqual(['execution']);
+    expect(ms).toBeGreaterThan(ALL);
   });
 
   it('has longer while it starts, in its own time and altogether', async () => {
