@@ -42,14 +42,9 @@ const EngagedView = Type.Object(
   closed,
 );
 /** A description only: any body is taken, none too. */
-const EngageBody = Type.Object(
-  {
-    reason: Type.Optional(
-      Type.String({ description: `why, for the log; ${LIMITS.STOP_REASON_CHARS_MAX} characters are kept` }),
-    ),
-  },
-  { description: 'nothing in it refuses the stop: what is wrong with it comes back as a warning' },
-);
+const EngageBody = Type.Unknown({
+  description: `{"reason": text} for the log, of which ${LIMITS.STOP_REASON_CHARS_MAX} characters are kept. Nothing in the body refuses the stop: what is wrong with it comes back as a warning`,
+});
 
 const LeaseSchema = Type.Object(
   {
