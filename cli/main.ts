@@ -1,6 +1,4 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
-import { Command } from 'commander';
-import { VERSION } from '../daemon/version.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
@@ -42,30 +40,9 @@ import { addStatusCommand } from './commands/status.ts';
 import { addTeleopCommand } from './commands/teleop.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addZenohCommands } from './commands/zenoh.ts';
+import { makeProgram, runProgram } from './program.ts';
 
-const program = new Command('auraison')
-  .description(
-    'The daemon that makes a robot an agent: middleware, models, recorder and lakehouse in one process tree.',
-  )
-  .version(VERSION)
-  .option('--config <file>', 'configuration file (TOML)')
-  .option('--data-dir <directory>', 'data directory of the daemon')
-  .option('--json', 'results as JSON on standard output')
-  .showSuggestionAfterError()
-  .addHelpText(
-    'after',
-    `
-Examples:
-  auraison demo --seed 7 --once          a simulated robot finds its way out of a maze
-  auraison up --config robot.toml        run the daemon
-  auraison intent send maze/find_exit    ask for something
-  auraison events --follow               watch what happens
-  auraison query "select kind, count(*) from events group by all"
-  auraison doctor                        what this host has and lacks
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 77 not authorised, 78 wrong configuration.`,
-  );
-
+const program = makeProgram();
 for (const add of [
   addDemoCommand,
   addUpCommand,
@@ -111,9 +88,4 @@ for (const add of [
 ]) {
   add(program);
 }
-// A reader that has seen enough (head, less) closes the pipe: that is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-program.exitOverride((error) => {
-  process.exit(error.exitCode === 0 ? 0 : 2);
-});
-await program.parseAsync();
+await runProgram(program);

@@ -64,12 +64,22 @@ export const LIMITS = {
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
-  /** Sockets the API keeps open at once, streams included. Above it the kernel's queue waits. */
+  /** Connections of clients with a token, streams included. Beyond it an idle one is closed, or the request refused. */
   API_CONNECTIONS_MAX: 256,
+  /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
+  API_STRANGERS_MAX: 128,
+  /** Those that come at the same time have this long to show their token before the oldest are closed, milliseconds. */
+  API_SHED_MS: 50,
+  /** Sockets of the API altogether: the two above, and as many as come within that time. Then the kernel refuses. */
+  API_SOCKETS_MAX: 1_024,
   /** Requests of one connection that are not answered yet; the next closes it. */
   API_PIPELINED_MAX: 8,
   /** Whose body was refused may go on sending for so long while it finds the answer, milliseconds. */
   API_LINGER_MS: 2_000,
+  /** What a stop may bring with it, bytes, how long it is waited for, milliseconds, and the characters of its reason. */
+  STOP_BODY_BYTES_MAX: 16 * 1024,
+  STOP_BODY_MS: 100,
+  STOP_REASON_CHARS_MAX: 512,
   /** A client that takes nothing of an answer for this long is cut; later than a stream says farewell, milliseconds. */
   API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */
@@ -182,10 +192,17 @@ export const LIMITS = {
   CELL_REQUESTS_OPEN_MAX: 1024,
   /** How often a cell reports its work, milliseconds. */
   HEARTBEAT_MS: 250,
-  /** A cell silent for this long is killed and restarted, milliseconds. */
+  /** A cell silent for this long is killed and restarted; time in which the host starved it does not count, milliseconds. */
   HEARTBEAT_SILENT_MS: 2_000,
+  /** A cell silent for this long is killed although the host starved it: a robot cannot wait for ever, milliseconds. */
+  HEARTBEAT_STARVED_MS: 15_000,
+  /** The same two for a process that starts: it loads its code in one piece, perhaps from a cold disk, milliseconds. */
+  HEARTBEAT_BOOT_MS: 10_000,
+  HEARTBEAT_BOOT_STARVED_MS: 60_000,
   /** A cell whose work stands still although work waits is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,
+  /** The same where the host starves the threads that would do the work, milliseconds. */
+  WORK_STARVED_MS: 30_000,
   /** SIGTERM to exit of everything, milliseconds; systemd waits longer than this. */
   SHUTDOWN_MS: 5_000,
   /** The supervisor waits this long for one cell to start before it starts the next, milliseconds. */

@@ -1,8 +1,7 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { EdgeError, type EStopState } from '../../contract/core.ts';
-import { daemonOf, makeDirectory } from '../../daemon/supervisor/data-lock.ts';
+import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/core.ts';
 import { type ApiClient, nobodyListens } from '../api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 
@@ -37,7 +36,7 @@ export function addEstopCommands(program: Command): void {
     .action(
       action(async ({ api, out, settings }, { reason }: { reason: string }) => {
         const file = stopFile(settings.dataDir);
-        const removed = isLocal() && existsSync(file);
+        const removed = isLocal() && isThere(file);
         const release = () => api.post<EStopState>('/v1/estop/release', { reason }, ENGAGE_MS, ORIGIN);
         const state = await (removed ? withoutFile(file, release) : release());
         out.result(state, () => `${removed ? `${file} is removed; ` : ''}${stateText(state)}`);
@@ -81,7 +80,13 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
  */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
-    const state = await api.post<EStopState>('/v1/estop', { reason }, ENGAGE_MS, ORIGIN);
+    const { warnings = [], ...state } = await api.post<EStopAnswer>(
+      '/v1/estop',
+      { reason },
+      ENGAGE_MS,
+      ORIGIN,
+    );
+    for (const warning of warnings) out.note(`auraison: ${warning}`);
     out.result(state, () => stateText(state));
     return 0;
   } catch (thrown) {
@@ -95,14 +100,16 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
     }
     if (!isLocal()) throw error;
     const { dataDir } = settings;
-    const runs = daemonRuns(dataDir);
+    // SQLite is loaded only here: the person waits for the answer of the API.
+    const { daemonOf, makeDirectory } = await import('../../daemon/supervisor/data-lock.ts');
+    const runs = daemonRuns(dataDir, daemonOf);
     if (runs === false && !nobodyListens(error))
       throw notStopped(
         error,
         dataDir,
         `what answers at ${api.url} did not do it, and ${dataDir} is not its data directory`,
       );
-    const file = writeStopFile(dataDir, reason, error);
+    const file = writeStopFile(dataDir, reason, error, makeDirectory);
     if (runs === undefined)
       throw notStopped(error, dataDir, `${file} is written, but whether a daemon looks there cannot be seen`);
     out.note(`auraison: ${error.message}`);
@@ -116,7 +123,7 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
 }
 
 /** Whether a daemon looks at this directory; undefined where that cannot be found out. */
-function daemonRuns(dataDir: string): boolean | undefined {
+function daemonRuns(dataDir: string, daemonOf: (dataDir: string) => unknown): boolean | undefined {
   try {
     return daemonOf(dataDir) !== undefined;
   } catch {
@@ -124,7 +131,12 @@ function daemonRuns(dataDir: string): boolean | undefined {
   }
 }
 
-function writeStopFile(dataDir: string, reason: string, error: EdgeError): string {
+function writeStopFile(
+  dataDir: string,
+  reason: string,
+  error: EdgeError,
+  makeDirectory: (path: string) => void,
+): string {
   const file = stopFile(dataDir);
   const write = () => writeFileSync(file, `${reason}\n`);
   try {
@@ -161,6 +173,15 @@ async function stateOf(api: ApiClient): Promise<EStopState | undefined> {
 /** A file here says nothing to a daemon elsewhere. */
 function isLocal(): boolean {
   return process.env['AURAISON_URL'] === undefined;
+}
+
+/** Anything of that name holds the robot, also a link that leads nowhere. */
+function isThere(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function stopFile(dataDir: string): string {

@@ -27,6 +27,7 @@ export type * from './policy-desk.ts';
 export type * from './policy-hook.ts';
 export type * from './policy-judge.ts';
 export type * from './pressure-gauge.ts';
+export type * from './process-probe.ts';
 export type * from './questions.ts';
 export type * from './replay.ts';
 export type * from './robot.ts';

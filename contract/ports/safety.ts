@@ -13,6 +13,11 @@ export type EStopState = {
   readonly reason: string;
 };
 
+/** The answer to a stop: what the caller has to know besides that it was carried out. */
+export type StopWarnings = { readonly warnings?: readonly string[] };
+/** The answer to `estop.engage`. */
+export type EStopAnswer = EStopState & StopWarnings;
+
 /**
  * The software emergency stop. While it is engaged no command of anybody reaches an actuator, whatever lease he
  * has. It survives a restart of cell and daemon. Whoever sees a reason may engage it; only a person releases

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
+import { hostProbe } from '../../adapters/host-load/process-probe.ts';
 import { pinoLogger } from '../../adapters/logging/pino-logger.ts';
 import type { CellName, CellReport } from '../../contract/core.ts';
 import type { ToCell } from '../cell/wire.ts';
@@ -60,6 +61,7 @@ export function makeDaemon(settings: Settings, read: () => Settings = () => sett
             () => [JSON.stringify(held.current)],
             (name) => processOf(name, held.current.config),
           ),
+    probe: hostProbe(),
     notify,
     report,
     watchdogMs: watchdogPeriodMs(process.env, process.pid),

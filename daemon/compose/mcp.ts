@@ -115,7 +115,9 @@ export function makeRobotMcp(
     bus,
     who,
     openReader: () => openEventReader(dataDir, 'runtime'),
-    stopRobot: (reason) => stopRobot({ bus, runtime: parts.runtime, clock }, reason),
+    async stopRobot(reason) {
+      await stopRobot({ bus, runtime: parts.runtime, clock }, reason);
+    },
     async judge(tool, args, signal, waits) {
       const question = { point: 'tool', subject: tool, context: who, facts: { ...args } } as const;
       const { refusal, approval, events } = await gate.ask(question);

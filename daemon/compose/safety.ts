@@ -29,6 +29,7 @@ export function makeSafety(
       ...config.controllers.map(({ output }) => output),
     ],
     speeds: config.controllers.filter(({ kind }) => kind === 'velocities').map(({ output }) => output),
+    hasRobot: config.robot.source !== 'none',
     spec,
     ...(jog ? { jog } : {}),
   });

@@ -127,6 +127,7 @@ export class ExecutionCell implements Cell {
       actuation: this.#actuation,
       connected: () => this.#link.state.connected,
       charge: () => this.#health.charge,
+      hasRobot: parts.source !== undefined,
     });
     this.#arm = new ArmService(context, arm, this.#actuation, safety?.checkTrajectory);
     this.#link = new RobotLink(context, {
@@ -289,6 +290,8 @@ export class ExecutionCell implements Cell {
 
   /** By the emergency stop the base is told so here and now: its control thread may hang. */
   #stopDrive(reason: string): Promise<void> {
+    // Nothing would ever report that it stands; motions along a recording end by their own abort.
+    if (!this.#parts.source) return Promise.resolve();
     if (this.#parts.safety?.latch.engaged)
       this.#link.send({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
     return this.#drive.stop(reason);

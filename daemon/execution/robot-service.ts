@@ -2,6 +2,7 @@ import { type CellContext, METHODS, type Robot, type RobotState } from '../../co
 import type { Actuation } from './actuation.ts';
 import type { Receipt } from './control/control-loop.ts';
 import { parseCancel, parseStop, withMotion } from './robot-requests.ts';
+import { stopWarnings } from './safety/no-robot.ts';
 
 export type RobotServiceParts = {
   readonly robot: Robot;
@@ -10,6 +11,8 @@ export type RobotServiceParts = {
   connected(): boolean;
   /** Charge by the robot's own battery topic, 0 to 1, where it has one. */
   charge(): number | undefined;
+  /** False: this daemon has no robot to stop. Absent: it has one. */
+  readonly hasRobot?: boolean;
 };
 
 /**
@@ -47,7 +50,10 @@ export class RobotService {
       const { motionId, reason } = parseCancel(body);
       actuation.cancel(motionId, reason);
     });
-    bus.handle(methods.robotStop, async (body) => actuation.stop(parseStop(body).reason));
+    bus.handle(methods.robotStop, async (body) => {
+      await actuation.stop(parseStop(body).reason);
+      return stopWarnings(this.#parts.hasRobot ?? true);
+    });
   }
 
   async state(): Promise<RobotState> {

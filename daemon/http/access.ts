@@ -26,7 +26,7 @@ const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELE
 const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
 /** Nobody with a token of this house is kept from stopping the robot. */
 const STOPS: ReadonlySet<string> = new Set([
-  ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop', 'POST /v1/estop'],
+  ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop'],
 ]);
 /** Its handler asks for a role of its own. */
 const RELEASES = 'POST /v1/estop/release';

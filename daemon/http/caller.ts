@@ -15,6 +15,13 @@ export function setCaller(request: FastifyRequest, who: Who): void {
   known.set(request.raw, who);
 }
 
+/** Who shows a token, whatever else the request says. */
+export function principalOf(request: FastifyRequest): string {
+  const who = known.get(request.raw);
+  if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
+  return who.principal;
+}
+
 /**
  * Who asks through the API: from the token alone, never from the body. The header `x-auraison-grant` names the grant
  * under which somebody acts; `x-auraison-origin: cli` is a note for people.

@@ -1,27 +1,59 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Clock, LIMITS, linger } from '../../contract/index.ts';
+import { type Clock, LIMITS, linger, type Timer } from '../../contract/index.ts';
 
-/** Keeps one connection from holding more than its share: of requests under way, and of answers nobody reads. */
+type Connection = {
+  readonly address: string;
+  /** Somebody showed a token on it. Until then it is a stranger's. */
+  known: boolean;
+  underWay: number;
+};
+
+/**
+ * The connections of the API. Strangers have places of their own: where they are too many, the oldest of the address
+ * that has most of them gives up its place, so that whoever has a token, and the emergency stop, always finds one.
+ * No connection holds more than its share, of requests under way and of answers that nobody reads.
+ */
 export class Connections {
   readonly #clock: Clock;
-  readonly #underWay = new WeakMap<Socket, number>();
+  /** In the order in which they came. */
+  readonly #open = new Map<Socket, Connection>();
+  #strangers = 0;
+  #shedding: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** A connection was made. */
+  opened(socket: Socket): void {
+    const one: Connection = { address: socket.remoteAddress ?? '', known: false, underWay: 0 };
+    this.#open.set(socket, one);
+    this.#strangers++;
+    socket.once('close', () => {
+      this.#open.delete(socket);
+      if (!one.known) this.#strangers--;
+    });
+    if (this.#strangers <= LIMITS.API_STRANGERS_MAX) return;
+    // Not at once: of many that came together, one may be about to show its token.
+    this.#shedding ??= this.#clock.after(LIMITS.API_SHED_MS, () => this.#shed());
+  }
+
   /** False: one request too many. The connection is closed then, and nothing more that it brought is to be done. */
   admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
-    const count = (this.#underWay.get(socket) ?? 0) + 1;
-    if (count > LIMITS.API_PIPELINED_MAX) {
+    const one = this.#open.get(socket);
+    // It was closed while this request was on its way.
+    if (!one) return false;
+    one.underWay++;
+    if (one.underWay > LIMITS.API_PIPELINED_MAX) {
       // Requests of the same packet still come after this one: they find no place that was given back.
-      this.#underWay.set(socket, Number.POSITIVE_INFINITY);
+      one.underWay = Number.POSITIVE_INFINITY;
       socket.destroy();
       return false;
     }
-    this.#underWay.set(socket, count);
-    response.once('close', () => this.#underWay.set(socket, this.#underWay.get(socket)! - 1));
+    response.once('close', () => {
+      one.underWay--;
+    });
     // Node tells it when nothing moved, not even a part of what waits. An answer that is still made has time.
     response.on('timeout', () => {
       if (socket.writableLength > 0) socket.destroy();
@@ -29,9 +61,53 @@ export class Connections {
     return true;
   }
 
+  /**
+   * Its client showed a token: strangers do not cost it its place. False where all places of such clients are taken by
+   * requests under way.
+   */
+  known({ socket }: IncomingMessage): boolean {
+    const one = this.#open.get(socket);
+    if (!one || one.known) return true;
+    one.known = true;
+    this.#strangers--;
+    return this.#open.size - this.#strangers <= LIMITS.API_CONNECTIONS_MAX || this.#endIdle();
+  }
+
   /** The answer that comes is the last of its connection, whose client is still sending. No further request is done. */
   linger({ socket }: IncomingMessage): void {
-    this.#underWay.set(socket, Number.POSITIVE_INFINITY);
+    const one = this.#open.get(socket);
+    if (one) one.underWay = Number.POSITIVE_INFINITY;
     linger(socket, this.#clock, LIMITS.API_LINGER_MS);
+  }
+
+  close(): void {
+    this.#shedding?.cancel();
+  }
+
+  /** The oldest connection of a client with a token that asks nothing now. */
+  #endIdle(): boolean {
+    for (const [socket, { known, underWay }] of this.#open) {
+      if (!known || underWay > 0) continue;
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+
+  #shed(): void {
+    this.#shedding = undefined;
+    const byAddress = new Map<string, Socket[]>();
+    for (const [socket, { known, address }] of this.#open) {
+      if (known || socket.destroyed) continue;
+      const own = byAddress.get(address);
+      if (own) own.push(socket);
+      else byAddress.set(address, [socket]);
+    }
+    const lists = [...byAddress.values()];
+    let left = lists.reduce((sum, { length }) => sum + length, 0);
+    for (; left > LIMITS.API_STRANGERS_MAX; left--) {
+      const most = lists.reduce((a, b) => (b.length > a.length ? b : a));
+      most.shift()!.destroy();
+    }
   }
 }

@@ -50,6 +50,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token: holds nothing of the robot. */
     open?: boolean;
+    /** Every token may, and nothing else of the request refuses it: the emergency stop. */
+    undeniable?: boolean;
   }
 }
 
@@ -123,6 +125,7 @@ export class HttpServer {
       await app.close();
       cut.cancel();
     }
+    this.#connections.close();
     this.#logs.close();
   }
 
@@ -143,7 +146,8 @@ export class HttpServer {
       routerOptions: { maxParamLength: 128 },
       frameworkErrors: (error, request, reply) => void this.#answerError(error, request, reply),
     });
-    app.server.maxConnections = LIMITS.API_CONNECTIONS_MAX;
+    app.server.maxConnections = LIMITS.API_SOCKETS_MAX;
+    app.server.on('connection', (socket) => this.#connections.opened(socket));
     app.setValidatorCompiler(compileValidator);
     app.setSerializerCompiler(() => toJson);
     app.setReplySerializer(toJson);
@@ -193,7 +197,7 @@ export class HttpServer {
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);
     mcpRoutes(app, this.#ports);
-    safetyRoutes(app, this.#ports, this.#config);
+    safetyRoutes(app, this.#ports, this.#config, this.#connections);
     consoleRoutes(app, CONSOLE);
     await app.ready();
     return app;
@@ -214,6 +218,12 @@ export class HttpServer {
     this.#gate.checkHost(caller);
     if (request.routeOptions.config.open === true) return;
     setCaller(request, this.#gate.checkToken(caller));
+    const hasPlace = this.#connections.known(request.raw);
+    if (request.routeOptions.config.undeniable === true) return;
+    if (!hasPlace) {
+      void reply.header('connection', 'close');
+      throw tooManyConnections();
+    }
     checkAccess(request, callerOf(request), this.#ports);
   }
 
@@ -253,6 +263,15 @@ export class HttpServer {
       .type('application/json; charset=utf-8')
       .send(body);
   }
+}
+
+function tooManyConnections(): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    operation: 'open connection',
+    subject: 'api',
+    message: `${LIMITS.API_CONNECTIONS_MAX} connections have requests under way`,
+    hint: 'close event streams that nobody reads; the emergency stop is still taken',
+  });
 }
 
 function isLoopback(host: string): boolean {

@@ -1,4 +1,4 @@
-import { LIMITS, METHODS, type StopRequest, withDeadline } from '../../contract/index.ts';
+import { LIMITS, METHODS, type StopRequest, type StopWarnings, withDeadline } from '../../contract/index.ts';
 import type { HttpPorts } from './http-ports.ts';
 
 type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<HttpPorts['bus'], 'request'> };
@@ -7,7 +7,7 @@ type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<Htt
  * Somebody wants the robot to stand: it is stopped, and every run that could move it again is cancelled,
  * waiting ones included. Rejects where the stop was not confirmed; the runs are cancelled all the same.
  */
-export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: string): Promise<void> {
+export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: string): Promise<StopWarnings> {
   const { runs } = runtime.status();
   // Waiting runs first, and all of them before anything is awaited: none may take the place of another.
   const waitingFirst = [...runs].sort(
@@ -17,9 +17,10 @@ export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: stri
   const order: StopRequest = { reason };
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.
-    bus.request('execution', METHODS.execution.robotStop, order),
+    bus.request<StopWarnings | undefined>('execution', METHODS.execution.robotStop, order),
     // A run that is deaf cannot move the robot any more: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);
   if (stopped.status === 'rejected') throw stopped.reason;
+  return stopped.value ?? {};
 }

@@ -4,18 +4,35 @@ import {
   type Clock,
   type ErrorBody,
   LIMITS,
+  type ProcessAccount,
+  type ProcessProbe,
   type Timer,
 } from '../../contract/core.ts';
 import type { FromCell, ToCell } from '../cell/wire.ts';
 import type { CellCarrier, SpawnCell } from './cell-process.ts';
-import { beat, judge, type Liveness, newborn, pardon, restartDelayMs } from './liveness.ts';
+import {
+  beat,
+  isSuspicious,
+  judge,
+  type Liveness,
+  newborn,
+  observe,
+  pardon,
+  patienceOf,
+  restartDelayMs,
+} from './liveness.ts';
+import { starvedMs } from './starvation.ts';
 
 export type SupervisedCellOptions = {
   readonly name: CellName;
   readonly clock: Clock;
   readonly spawn: SpawnCell;
+  /** Tells a cell that hangs from one that the host starves. Absent: every silence counts against the cell. */
+  readonly probe?: ProcessProbe | undefined;
   onMessage(message: FromCell): void;
   onChange(report: CellReport): void;
+  /** Silent for long, most of it because the host starves it. Once per silence. */
+  onStarved?(silentMs: number, starvedMs: number): void;
 };
 
 /** Keeps one cell running: watches its heart, kills it when it is deaf, starts it again with back-off. */
@@ -32,6 +49,8 @@ export class SupervisedCell {
   #watch: Timer | undefined;
   #retry: Timer | undefined;
   #lastCheckMs = 0;
+  /** The host's part in this silence was reported. */
+  #isStarvedReported = false;
   /** Why this process is being killed; its exit only says by which signal. */
   #killReason: string | undefined;
   #startWanted = false;
@@ -67,6 +86,7 @@ export class SupervisedCell {
     this.#lastCheckMs = this.#options.clock.monotonicMs();
     this.#liveness = newborn(this.#lastCheckMs);
     this.#killReason = undefined;
+    this.#isStarvedReported = false;
     this.#change('booting', this.#reason);
     this.#carrier = this.#options.spawn(this.name, {
       onMessage: (message) => this.#receive(message),
@@ -146,6 +166,7 @@ export class SupervisedCell {
     if (message.t === 'heartbeat') {
       this.#liveness = beat(this.#liveness, this.#options.clock.monotonicMs(), message.work);
       this.#rssBytes = message.rssBytes;
+      this.#isStarvedReported = false;
     } else if (message.t === 'started') {
       // A cell that was told to stop while it started says both.
       if (this.#stopWanted || this.#renewing !== undefined) return;
@@ -168,20 +189,38 @@ export class SupervisedCell {
 
   #check(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    const pausedMs = nowMs - this.#lastCheckMs - LIMITS.HEARTBEAT_MS;
+    const gapMs = nowMs - this.#lastCheckMs;
+    const lateMs = gapMs - LIMITS.HEARTBEAT_MS;
+    const pausedMs = lateMs > LIMITS.HEARTBEAT_MS ? lateMs : 0;
     this.#lastCheckMs = nowMs;
-    if (pausedMs > LIMITS.HEARTBEAT_MS) this.#liveness = pardon(this.#liveness, pausedMs);
-    const verdict = judge(this.#liveness, nowMs);
+    if (pausedMs > 0) this.#liveness = pardon(this.#liveness, pausedMs);
+    this.#liveness = observe(this.#liveness, { gapMs, countedMs: gapMs - pausedMs }, this.#look(nowMs));
+    const booting = this.#state === 'booting' || this.#state === 'starting';
+    const verdict = judge(this.#liveness, nowMs, patienceOf(booting));
     if (verdict.alive) {
+      this.#reportStarved(nowMs);
       if (this.#state === 'up' && nowMs - this.#upSinceMs > LIMITS.RESTART_FORGET_MS) this.#failures = 0;
       return;
     }
-    // A process that is only just booting reads a lot from a cold disk: it has longer.
-    const booting = this.#state === 'booting' || this.#state === 'starting';
-    if (booting && nowMs - this.#liveness.lastBeatMs < 5 * LIMITS.HEARTBEAT_SILENT_MS) return;
     this.#killReason = verdict.reason;
     this.#watch?.cancel();
     this.#carrier?.kill();
+  }
+
+  #reportStarved(nowMs: number): void {
+    const { lastBeatMs, starvation } = this.#liveness;
+    const silentMs = nowMs - lastBeatMs;
+    const starved = starvedMs(starvation);
+    if (silentMs <= LIMITS.HEARTBEAT_SILENT_MS || starved < silentMs / 2) return;
+    if (this.#isStarvedReported) return;
+    this.#isStarvedReported = true;
+    this.#options.onStarved?.(silentMs, starved);
+  }
+
+  #look(nowMs: number): ProcessAccount | undefined {
+    const pid = this.#carrier?.pid;
+    if (pid === undefined || !isSuspicious(this.#liveness, nowMs)) return undefined;
+    return this.#options.probe?.look(pid);
   }
 
   #exited(reason: string): void {

@@ -4,6 +4,7 @@ import {
   type Clock,
   EdgeError,
   LIMITS,
+  type ProcessProbe,
   type Timer,
   TOPICS,
 } from '../../contract/core.ts';
@@ -46,6 +47,7 @@ export type Report = (
 export type SupervisorOptions = {
   readonly clock: Clock;
   readonly spawn: SpawnCell;
+  readonly probe?: ProcessProbe;
   readonly notify: Notifier;
   readonly report: Report;
   /** Half of what systemd waits for a ping; 0 without a watchdog. */
@@ -71,8 +73,14 @@ export class Supervisor {
           name,
           clock: options.clock,
           spawn: options.spawn,
+          probe: options.probe,
           onMessage: (message) => this.#receive(name, message),
           onChange: (report) => this.#changed(report),
+          onStarved: (silentMs, starvedMs) =>
+            options.report('warn', name, 'the host gives it too little processor time', {
+              silentMs: Math.round(silentMs),
+              starvedMs: Math.round(starvedMs),
+            }),
         }),
       );
     }

@@ -106,6 +106,41 @@ describe('control client', () => {
     expect(threads.length).toBe(2);
   });
 
+  it('counts an answer as work: an idle lockstep simulation has no ticks, and its thread may be slow', async () => {
+    const { clock, threads, down, client } = bench();
+    threads[0]!.ready();
+    const seen: number[] = [];
+    // Every ping is answered, 3 s late: within its deadline, and there is always one open.
+    const due: { atMs: number; id: number }[] = [];
+    for (let second = 1; second <= 30; second++) {
+      await clock.advance(1_000);
+      for (const m of threads[0]!.told.splice(0))
+        if (m.kind === 'ask' && m.ask.op === 'ping')
+          due.push({ atMs: clock.monotonicMs() + 3_000, id: m.id });
+      while (due[0] && due[0].atMs <= clock.monotonicMs())
+        threads[0]!.say({ kind: 'answer', id: due.shift()!.id, value: undefined });
+      const { done, waiting } = client.work();
+      expect(waiting).toBeGreaterThan(0);
+      seen.push(done);
+    }
+    expect(down).toEqual([]);
+    expect(client.status.ticks).toBe(0);
+    // From 4 s on it goes up every second.
+    expect(seen.slice(3)).toEqual(seen.slice(3).map((_, i) => i + 1));
+  });
+
+  it('owes no answer while a thread loads its policy, which has a limit of its own', async () => {
+    const { clock, threads, client } = bench();
+    for (let i = 0; i < 35; i++) {
+      client.state().catch(() => {});
+      await clock.advance(1_000);
+      expect(client.work().waiting).toBe(0);
+    }
+    threads[0]!.ready();
+    client.state().catch(() => {});
+    expect(client.work().waiting).toBeGreaterThan(0);
+  });
+
   it('waits for a thread that loads its policy, but not for ever', async () => {
     const { clock, threads, down, client } = bench();
     const state = client.state();

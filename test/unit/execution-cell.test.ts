@@ -55,7 +55,7 @@ async function cellWith(hasRobot: boolean, withSafety = false) {
   const safety = withSafety
     ? new SafetyDesk(context, {
         times: { ttlMs: 3_000, ttlMsMax: 60_000 },
-        ...{ topic: '', key: '', commands: ['/cmd_vel'] },
+        ...{ topic: '', key: '', commands: ['/cmd_vel'], hasRobot },
       })
     : undefined;
   const sink = safety?.guard({
@@ -102,6 +102,16 @@ describe('execution cell', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(sent.map(({ topic }) => topic)).toEqual(['/cmd_vel']);
     expect(decodeTwist(sent[0]!.bytes)).toMatchObject({ linear: { x: 0 }, angular: { z: 0 } });
+  });
+
+  it('answers a stop at once where no robot is connected, and says so', async () => {
+    const { cellBus } = await cellWith(false, true);
+    const warnings = [expect.stringContaining('no robot is connected')];
+    const { robotStop, estopEngage } = METHODS.execution;
+    expect(await cellBus.request('execution', robotStop, { reason: 'x' })).toEqual({ warnings });
+    expect(await cellBus.request('execution', estopEngage, { source: 'api', by: 'max' })).toMatchObject({
+      ...{ engaged: true, by: 'max', warnings },
+    });
   });
 
   it('lets no recording speak for a robot that is there', async () => {

@@ -67,6 +67,81 @@ describe('requests that come before the answer to the one before', () => {
   });
 });
 
+describe('places', () => {
+  const bare = () => open('');
+
+  it('are left for the emergency stop and for clients with a token, whatever strangers hold and renew', async () => {
+    rig = await startRig();
+    rig.answers.set(METHODS.execution.estopEngage, async (body) => ({
+      ...{ engaged: true, since_ns: '1' },
+      ...(body as object),
+    }));
+    await Promise.all(Array.from({ length: 300 }, bare));
+    // Slow ones, each of which comes again as soon as it is closed.
+    let renewed = 0;
+    let ends = false;
+    const loris = async (): Promise<void> => {
+      const socket = await open('POST /v1/estop HTTP/1.1\r\nHost: 127.0');
+      socket.resume();
+      socket.once('close', () => {
+        if (ends || ++renewed > 5_000) return;
+        loris().catch(() => {});
+      });
+    };
+    await Promise.all(Array.from({ length: 200 }, loris));
+    try {
+      for (let i = 0; i < 20; i++) {
+        const stopped = await rig.post('/v1/estop', { reason: `press ${i}` });
+        expect(stopped.status).toBe(200);
+        expect((await rig.get('/v1/runs')).status).toBe(200);
+        await Promise.all([bare(), loris()]);
+      }
+    } finally {
+      ends = true;
+    }
+  });
+
+  it('are taken from strangers only: a client with a token keeps its own', async () => {
+    rig = await startRig();
+    const operator = await open(get('/v1/runs'));
+    const answers: string[] = [];
+    operator.on('data', (piece) => answers.push(String(piece)));
+    operator.resume();
+    await expect.poll(() => answers.join('')).toContain('200 OK');
+    const strangers = await Promise.all(Array.from({ length: LIMITS.API_STRANGERS_MAX + 60 }, bare));
+    const closed = () => {
+      for (const one of strangers) one.resume();
+      return strangers.filter((one) => one.destroyed).length;
+    };
+    await expect.poll(closed, { timeout: 20_000 }).toBe(60);
+    // The oldest of them.
+    expect(strangers.slice(0, 60).every((one) => one.destroyed)).toBe(true);
+    operator.write(get('/nowhere'));
+    await expect.poll(() => answers.join('')).toContain('404 Not Found');
+  });
+
+  it('of clients with a token are bounded: an idle one gives way, a busy one does not, and a stop is taken', async () => {
+    rig = await startRig();
+    rig.answers.set(METHODS.execution.estopEngage, async () => ({
+      engaged: true,
+      since_ns: '1',
+      source: 'api',
+      by: 'x',
+      reason: '',
+    }));
+    const never = Promise.withResolvers<object>();
+    rig.answers.set(METHODS.memory.query, () => never.promise);
+    const body = '{"sql":"select 1"}';
+    const ask = get('/v1/query', `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`);
+    for (let i = 0; i < LIMITS.API_CONNECTIONS_MAX; i += 64)
+      await Promise.all(Array.from({ length: 64 }, () => open(ask.replace('GET', 'POST') + body)));
+    await expect.poll(async () => (await rig.get('/v1/runs')).status, { timeout: 20_000 }).toBe(503);
+    expect((await rig.post('/v1/estop', {})).status).toBe(200);
+    never.resolve({ columns: [], rows: [], truncated: false });
+    await expect.poll(async () => (await rig.get('/v1/runs')).status, { timeout: 20_000 }).toBe(200);
+  });
+});
+
 describe('a body that is too large', () => {
   const post = (length: number) =>
     get('/v1/intents', `Content-Type: application/json\r\nContent-Length: ${length}\r\n`);

@@ -48,7 +48,8 @@ describe('the emergency stop by API', () => {
     expect(asked.map(({ body }) => body)).toEqual(
       ['vera', 'sam', 'lena', 'guest'].map((by) => ({ source: 'api', by, reason: 'x' })),
     );
-    expect(await status('/v1/estop', 'vera', { by: 'lena', source: 'agent' })).toBe(400);
+    expect(await status('/v1/estop', 'vera', { by: 'lena', source: 'agent' })).toBe(200);
+    expect(asked.at(-1)?.body).toEqual({ source: 'api', by: 'vera', reason: '' });
     expect((await fetch(`${rig.url}/v1/estop`, { method: 'POST' })).status).toBe(401);
   });
 

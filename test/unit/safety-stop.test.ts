@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EdgeError, METHODS, type Sample } from '../../contract/index.ts';
@@ -111,6 +111,29 @@ describe('the emergency stop', () => {
     mkdirSync(join(dir, 'estop'));
     await rig.clock.advance(300);
     expect(rig.desk.latch.state).toMatchObject({ engaged: true, source: 'file', reason: '' });
+  });
+
+  it.each([null, undefined, 7, 'smoke', [], { reason: { a: 1 }, by: 4, source: [] }])(
+    'is engaged by another cell whatever it says: %j',
+    async (body) => {
+      const rig = new Rig();
+      await rig.ask(execution.estopEngage, body);
+      expect(rig.desk.latch.state).toMatchObject({ engaged: true, source: 'internal', by: 'unknown' });
+    },
+  );
+
+  it.each<[string, (path: string) => void]>([
+    ['a link that leads nowhere', (path) => symlinkSync('/nowhere/at/all', path)],
+    ['bytes that are no text', (path) => writeFileSync(path, new Uint8Array([0xff, 0, 0x80, 7]))],
+    ['a megabyte', (path) => writeFileSync(path, 'x'.repeat(1024 * 1024))],
+    ['something that may not be read', (path) => writeFileSync(path, 'smoke', { mode: 0 })],
+    ['half a character at the end of its first 512 bytes', (path) => writeFileSync(path, '€'.repeat(400))],
+  ])('is engaged by a file that is %s', async (_what, make) => {
+    const dir = disk();
+    const rig = new Rig(dir);
+    make(join(dir, 'estop'));
+    await rig.clock.advance(300);
+    expect(rig.desk.latch.state).toMatchObject({ engaged: true, source: 'file' });
   });
 
   it('is engaged by true on the topic, and not released while that is still said', async () => {

@@ -56,6 +56,19 @@ describe('what is loaded at the start', () => {
     expect(heavy(entry)).toEqual([]);
   });
 
+  it('is next to nothing for the emergency stop: a person waits for it', () => {
+    const all = [...loadedBy('cli/stop-main.ts').keys()];
+    const packages = all.filter((name) => !name.endsWith('.ts') && !name.startsWith('node:'));
+    expect(packages.filter((name) => !name.endsWith('.json')).sort()).toEqual([
+      'commander',
+      'smol-toml',
+      'typebox/guard',
+    ]);
+    expect(all).not.toContain('node:sqlite');
+    const everything = [...loadedBy('cli/main.ts').keys()].length;
+    expect(all.length).toBeLessThan(everything / 2);
+  });
+
   it('is DuckDB in the memory cell, and no schema library', () => {
     expect(heavy('daemon/compose/memory.ts', /^@duckdb\//)).toEqual([]);
     expect(loadedBy('daemon/compose/memory.ts').has('@duckdb/node-api')).toBe(true);

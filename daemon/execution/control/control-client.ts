@@ -73,6 +73,8 @@ export class ControlClient {
   #readyLimit: Timer | undefined;
   #counts: CoreCounts | undefined;
   #ticks = 0;
+  /** Of any kind, failures included: each shows that the thread works. */
+  #answers = 0;
   #policy = '';
   #hz = 0;
 
@@ -110,11 +112,15 @@ export class ControlClient {
     return this.#counts;
   }
 
-  /** Answers owed count as waiting, motions do not: they may take as long as the robot needs. */
+  /**
+   * Answers owed count as waiting, motions do not: they may take as long as the robot needs. What the thread has done
+   * are ticks and answers: an idle lockstep simulation has no ticks. A thread that loads its policy answers nothing
+   * and has a limit of its own.
+   */
   work(): WorkCounter {
     let waiting = 0;
-    for (const one of this.#waiting.values()) if (!one.motion) waiting++;
-    return { name: 'control', done: this.#ticks, waiting };
+    if (this.#isReady) for (const one of this.#waiting.values()) if (!one.motion) waiting++;
+    return { name: 'control', done: this.#ticks + this.#answers, waiting };
   }
 
   /** True for a sample that the control thread has a use for. */
@@ -253,9 +259,11 @@ export class ControlClient {
         this.#deps.onWake();
         break;
       case 'answer':
+        this.#answers++;
         this.#take(message.id)?.resolve(message.value as never);
         break;
       case 'failed':
+        this.#answers++;
         this.#take(message.id)?.reject(EdgeError.fromBody(message.error));
         break;
     }

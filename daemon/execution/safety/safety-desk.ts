@@ -36,6 +36,8 @@ export type SafetyOptions = {
   readonly commands: readonly string[];
   /** Those of them that are velocities of joints. */
   readonly speeds?: readonly string[];
+  /** False: this daemon has no robot to stop. Absent: it has one. */
+  readonly hasRobot?: boolean;
   /** Limits of the joints of the arm, where they are known. */
   readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
@@ -125,7 +127,8 @@ export class SafetyDesk {
     const teleoperation = new Teleoperation({
       ...{ clock: this.#context.clock, actuation, steer, jog: this.#jog?.jog, check },
     });
-    serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation, check });
+    const { hasRobot = true } = this.#options;
+    serveSafety(this.#context.bus, { actuation, stop: this.#stopper, teleoperation, check, hasRobot });
     this.#file.start(
       (words) => {
         this.#stopper.engage('file', this.#file.path, words).catch((error: unknown) => this.#fault(error));

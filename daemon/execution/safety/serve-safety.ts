@@ -2,6 +2,7 @@ import {
   type CellBus,
   EdgeError,
   type EmergencyStop,
+  type EStopAnswer,
   type EStopSource,
   type LeaseRole,
   type LeaseView,
@@ -10,12 +11,15 @@ import {
 import type { Actuation } from '../actuation.ts';
 import { LEASE_PRIORITIES, LEASE_ROLES } from '../lease.ts';
 import { checkOwner } from './lease-owner.ts';
+import { stopWarnings } from './no-robot.ts';
 import type { Teleoperation } from './teleoperation.ts';
 
 export type SafetyParts = {
   readonly actuation: Pick<Actuation, 'lease' | 'times'>;
   readonly stop: EmergencyStop;
   readonly teleoperation: Teleoperation;
+  /** False: this daemon has no robot to stop. */
+  readonly hasRobot: boolean;
   /** Throws `estop.engaged`. */
   check(operation: string, subject: string): void;
 };
@@ -33,7 +37,8 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
   bus.handle(methods.estopState, async () => stop.state());
   bus.handle(methods.estopEngage, async (body) => {
     const { source, by, reason } = orderOf(body);
-    return stop.engage(source, by, reason);
+    const state = await stop.engage(source, by, reason);
+    return { ...state, ...stopWarnings(parts.hasRobot) } satisfies EStopAnswer;
   });
   bus.handle(methods.estopRelease, async (body) => {
     const { source, by, reason } = orderOf(body);

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, type FSWatcher, openSync, readSync, statSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, lstatSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../../contract/core.ts';
 
@@ -23,7 +23,12 @@ export class StopFile {
   }
 
   get exists(): boolean {
-    return existsSync(this.path);
+    // Anything of that name counts, also a link that leads nowhere.
+    try {
+      return lstatSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return false;
+    }
   }
 
   /**

@@ -28,8 +28,8 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
     },
     async (request) => {
       const { reason } = request.body as Static<typeof CancelBody>;
-      await stopRobot(ports, reason ?? 'asked for through the API');
-      return { ok: true };
+      const { warnings } = await stopRobot(ports, reason ?? 'asked for through the API');
+      return { ok: true, ...(warnings ? { result: { warnings } } : {}) };
     },
   );
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import {
   EdgeError,
+  type EStopAnswer,
   type EStopSource,
   type EStopState,
   FreezeWatch,
@@ -13,24 +14,39 @@ import {
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { rolesOf } from '../access.ts';
-import { callerOf } from '../caller.ts';
+import { callerOf, principalOf } from '../caller.ts';
+import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
+import { readStopOrder } from '../stop-order.ts';
 
 const closed = { additionalProperties: false } as const;
 const LeaseId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const Speed = (description: string) => Type.Number({ minimum: -100, maximum: 100, description });
 
-export const EStopView = Type.Object(
+const stopFields = {
+  engaged: Type.Boolean(),
+  since_ns: Type.String({ description: 'wall clock, nanoseconds; empty while it is not engaged' }),
+  source: Type.String({ description: 'api, cli, console, zenoh, ros, file, agent or internal' }),
+  by: Type.String(),
+  reason: Type.String(),
+};
+export const EStopView = Type.Object(stopFields, closed);
+const EngagedView = Type.Object(
   {
-    engaged: Type.Boolean(),
-    since_ns: Type.String({ description: 'wall clock, nanoseconds; empty while it is not engaged' }),
-    source: Type.String({ description: 'api, cli, console, zenoh, ros, file, agent or internal' }),
-    by: Type.String(),
-    reason: Type.String(),
+    ...stopFields,
+    warnings: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'what was wrong with the request, or keeps the stop from being complete',
+      }),
+    ),
   },
   closed,
 );
+/** A description only: any body is taken, none too. */
+const EngageBody = Type.Unknown({
+  description: `{"reason": text} for the log, of which ${LIMITS.STOP_REASON_CHARS_MAX} characters are kept. Nothing in the body refuses the stop: what is wrong with it comes back as a warning`,
+});
 
 const LeaseSchema = Type.Object(
   {
@@ -86,11 +102,18 @@ const ORIGINS: ReadonlyMap<unknown, EStopSource> = new Map([
   ['console', 'console'],
 ]);
 
-/** The execution cell did not take it: it is gone, or deaf. */
-const AWAY: ReadonlySet<string> = new Set(['cell.unavailable', 'cell.restarted', 'deadline.exceeded']);
+/** The execution cell did not take it: it is gone, deaf, or asked too much. */
+const AWAY: ReadonlySet<string> = new Set([
+  ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
+]);
 
 /** Emergency stop, lease and teleoperation. */
-export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: HttpConfig): void {
+export function safetyRoutes(
+  app: FastifyInstance,
+  ports: HttpPorts,
+  config: HttpConfig,
+  connections: Pick<Connections, 'linger'>,
+): void {
   const { bus } = ports;
   let thawedAtMs = -Infinity;
   const freeze = new FreezeWatch(ports.clock, () => {
@@ -101,15 +124,14 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
   const { execution } = METHODS;
   const ask = <T>(method: OpenCallName, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
     bus.request<T>('execution', method, body, ms);
-  const order = (request: FastifyRequest) => {
-    const { reason } = request.body as Static<typeof CancelBody>;
+  const order = (request: FastifyRequest, reason = '') => {
     const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
-    return { source, by: callerOf(request).principal, reason: reason ?? '' };
+    return { source, by: principalOf(request), reason };
   };
   /** A cell that is being started anew finds the file before it moves anything. */
-  const engage = async (stop: ReturnType<typeof order>): Promise<EStopState> => {
+  const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
-      return await ask<EStopState>(execution.estopEngage, stop, LIMITS.ROBOT_STOP_MS + 4_000);
+      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.ROBOT_STOP_MS + 4_000);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
@@ -138,13 +160,30 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
   );
   app.post(
     '/v1/estop',
-    schema(
-      'engageEmergencyStop',
-      'Engage the emergency stop: nothing moves until a person releases it; may be repeated',
-      CancelBody,
-      EStopView,
-    ),
-    (request) => engage(order(request)),
+    {
+      ...schema(
+        'engageEmergencyStop',
+        'Engage the emergency stop: nothing moves until a person releases it; may be repeated',
+        EngageBody,
+        EngagedView,
+      ),
+      config: { undeniable: true },
+      // Here, before the body is looked at: none is refused, whatever it is and whatever its headers call it.
+      onRequest: async (request, reply) => {
+        const { reason, warnings, unread } = await readStopOrder(request.raw, ports.clock);
+        if (warnings.length > 0)
+          ports.report('warn', 'an emergency stop came with faults', { request: request.id, warnings });
+        if (unread) {
+          connections.linger(request.raw);
+          void reply.header('connection', 'close');
+        }
+        const answer = await engage(order(request, reason));
+        const all = [...warnings, ...(answer.warnings ?? [])];
+        return reply.send(all.length === 0 ? answer : { ...answer, warnings: all });
+      },
+    },
+    // It was answered above.
+    async () => undefined,
   );
   app.post(
     '/v1/estop/release',
@@ -156,7 +195,8 @@ export function safetyRoutes(app: FastifyInstance, ports: HttpPorts, config: Htt
     ),
     (request) => {
       checkRelease(request, ports, config.releaseRole ?? 'operator');
-      return ask<EStopState>(execution.estopRelease, order(request));
+      const { reason } = request.body as Static<typeof CancelBody>;
+      return ask<EStopState>(execution.estopRelease, order(request, reason));
     },
   );
   app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>

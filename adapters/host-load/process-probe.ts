@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ProcessAccount, ProcessProbe } from '../../contract/core.ts';
+
+/** Files under /proc; both throw where there is none. */
+type Proc = {
+  readonly readText: (path: string) => string;
+  readonly list: (path: string) => readonly string[];
+};
+
+const HOST: Proc = { readText: (path) => readFileSync(path, 'utf8'), list: (path) => readdirSync(path) };
+/** Ticks per second of the times in `stat`: 100 on every Linux that Node runs on. */
+const TICK_MS = 10;
+/** Threads of one process that are looked at; a process with more has some that run. */
+const THREADS_MAX = 64;
+
+/** Of this host, from /proc. Says nothing where there is none. */
+export function hostProbe(proc: Proc = HOST): ProcessProbe {
+  return {
+    look(pid) {
+      try {
+        return account(proc, pid);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function account(proc: Proc, pid: number): ProcessAccount {
+  const stat = statOf(proc.readText(`/proc/${pid}/task/${pid}/stat`));
+  const [ranNs, waitedNs] = maybe(() => numbers(proc.readText(`/proc/${pid}/task/${pid}/schedstat`))) ?? [];
+  return {
+    state: stat.state,
+    helpersRunnable: helpersRun(proc, pid),
+    cpuMs: ranNs === undefined ? stat.cpuMs : ranNs / 1e6,
+    waitedMs: waitedNs === undefined ? undefined : waitedNs / 1e6,
+    pressureMs: maybe(() => pressureOf(proc.readText('/proc/pressure/cpu'))),
+  };
+}
+
+function helpersRun(proc: Proc, pid: number): boolean {
+  const others = proc.list(`/proc/${pid}/task`).filter((thread) => thread !== String(pid));
+  return others.slice(0, THREADS_MAX).some((thread) =>
+    // One that ends meanwhile has nothing to run.
+    maybe(() => statOf(proc.readText(`/proc/${pid}/task/${thread}/stat`)).state === 'runnable'),
+  );
+}
+
+/** The name stands in brackets and may hold anything: fields are counted from the last bracket on. */
+function statOf(text: string): { readonly state: ProcessAccount['state']; readonly cpuMs: number } {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [user, system] = [Number(fields[11]), Number(fields[12])];
+  if (!Number.isFinite(user + system)) throw new Error('stat of a kernel that is not known');
+  return { state: stateOf(fields[0]!), cpuMs: (user + system) * TICK_MS };
+}
+
+function stateOf(letter: string): ProcessAccount['state'] {
+  switch (letter) {
+    case 'R':
+      return 'runnable';
+    case 'D':
+      return 'disk';
+    case 'T':
+    case 't':
+      return 'stopped';
+    case 'Z':
+    case 'X':
+      return 'dead';
+    default:
+      return 'sleeping';
+  }
+}
+
+/** Microseconds of `some`, which is the only line that counts for processors. */
+function pressureOf(text: string): number | undefined {
+  const found = /^some .*\btotal=(\d+)/m.exec(text);
+  return found ? Number(found[1]) / 1e3 : undefined;
+}
+
+function numbers(text: string): number[] {
+  const found = text.trim().split(' ').map(Number);
+  if (found.length < 2 || !found.every(Number.isFinite))
+    throw new Error('schedstat of a kernel that is not known');
+  return found;
+}
+
+function maybe<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

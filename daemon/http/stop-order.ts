@@ -1,0 +1,86 @@
+import type { IncomingMessage } from 'node:http';
+import { type Clock, LIMITS } from '../../contract/index.ts';
+
+/** What a stop says of itself. */
+export type StopOrder = {
+  /** One line for people; empty where it says nothing. */
+  readonly reason: string;
+  /** What was wrong with it. It is carried out all the same. */
+  readonly warnings: readonly string[];
+  /** Part of the body is still to come: the connection ends with the answer. */
+  readonly unread: boolean;
+};
+
+type Read = { readonly bytes: Buffer; readonly unread: string };
+
+/** Field names of a warning. */
+const NAMES_MAX = 5;
+const NAME_CHARS_MAX = 32;
+
+/**
+ * Reads what came with an order to stop, whatever it is: too long, not JSON, of another type, cut off, or nothing at
+ * all. Never rejects, and waits no longer than `STOP_BODY_MS`: a stop does not fail on its reason, nor wait for it.
+ */
+export async function readStopOrder(request: IncomingMessage, clock: Clock): Promise<StopOrder> {
+  const { bytes, unread } = await read(request, clock);
+  const { reason, warnings } = understand(new TextDecoder().decode(bytes));
+  const line = reason.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+  const most = LIMITS.STOP_REASON_CHARS_MAX;
+  return {
+    reason: line.slice(0, most).toWellFormed(),
+    warnings: [
+      ...(unread === '' ? [] : [unread]),
+      ...warnings,
+      ...(line.length > most ? [`/reason: cut to ${most} characters`] : []),
+    ],
+    unread: unread !== '',
+  };
+}
+
+function read(request: IncomingMessage, clock: Clock): Promise<Read> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    let size = 0;
+    const end = (unread: string) => {
+      timer.cancel();
+      request.off('data', take).off('end', whole).off('error', broken).off('close', broken);
+      request.pause();
+      resolve({ bytes: Buffer.concat(pieces), unread });
+    };
+    const take = (piece: Buffer) => {
+      const room = LIMITS.STOP_BODY_BYTES_MAX - size;
+      pieces.push(piece.subarray(0, room));
+      size += piece.length;
+      if (piece.length > room)
+        end(`the body is longer than ${LIMITS.STOP_BODY_BYTES_MAX} bytes: the rest was not read`);
+    };
+    const whole = () => end('');
+    const broken = () => end('the body broke off');
+    const timer = clock.after(LIMITS.STOP_BODY_MS, () => end('the body did not come in time'));
+    request.on('data', take).on('end', whole).on('error', broken).on('close', broken);
+  });
+}
+
+function understand(text: string): { reason: string; warnings: string[] } {
+  if (text.trim() === '') return { reason: '', warnings: [] };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { reason: text, warnings: ['/: not JSON; it is taken for the reason as it is'] };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return {
+      reason: typeof value === 'string' ? value : text,
+      warnings: ['/: a JSON object expected; it is taken for the reason as it is'],
+    };
+  const { reason, ...others } = value as Record<string, unknown>;
+  const names = Object.keys(others).map((name) => JSON.stringify(name.slice(0, NAME_CHARS_MAX)));
+  const warnings: string[] = [];
+  if (names.length > 0)
+    warnings.push(
+      `fields that mean nothing here: ${names.slice(0, NAMES_MAX).join(', ')}${names.length > NAMES_MAX ? ', …' : ''}`,
+    );
+  if (reason === undefined || typeof reason === 'string') return { reason: reason ?? '', warnings };
+  return { reason: JSON.stringify(reason), warnings: [...warnings, '/reason: text expected'] };
+}

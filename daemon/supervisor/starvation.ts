@@ -1,0 +1,75 @@
+import type { ProcessAccount } from '../../contract/core.ts';
+
+/** Between two looks at a process, milliseconds. */
+export type Between = {
+  /** Real time since the last look. */
+  readonly gapMs: number;
+  /** The part of it in which the observer itself ran: only that part counts as silence. */
+  readonly countedMs: number;
+};
+
+/** How much of a silence the host is to blame for. */
+export type Starvation = {
+  /** Waits that are over, milliseconds. */
+  readonly endedMs: number;
+  /** A wait for a processor that goes on: the kernel adds it to its account only at its end, milliseconds. */
+  readonly pendingMs: number;
+};
+
+export const NOT_STARVED: Starvation = { endedMs: 0, pendingMs: 0 };
+
+/** Share of the time in which some task waited for a processor; from here on the host counts as overloaded. */
+const OVERLOADED_SHARE = 0.5;
+/** Less than this share of an interval is nothing: the thread neither ran in it nor did a wait of it end. */
+const NOTHING_SHARE = 0.1;
+
+export function starvedMs({ endedMs, pendingMs }: Starvation): number {
+  return endedMs + pendingMs;
+}
+
+/**
+ * Folds in what happened between two looks. Excused is what the host did to the process: waits for a processor, the
+ * disk, and sleep while its own threads wait for a processor on an overloaded host. A thread that computes, sleeps on a
+ * quiet host, or is stopped by a signal has no excuse.
+ */
+export function starve(
+  before: Starvation,
+  { gapMs, countedMs }: Between,
+  last: ProcessAccount,
+  now: ProcessAccount,
+): Starvation {
+  const ended = (ms: number): Starvation => ({
+    // Never more than has passed, whatever the kernel counts.
+    endedMs: before.endedMs + clamp(ms, before.pendingMs + countedMs),
+    pendingMs: 0,
+  });
+  const ranMs = now.cpuMs - last.cpuMs;
+  const waitedMs = (now.waitedMs ?? 0) - (last.waitedMs ?? 0);
+  switch (now.state) {
+    case 'disk':
+      // Killing it gains nothing: no signal reaches it until the disk has answered.
+      return ended(before.pendingMs + countedMs);
+    case 'runnable': {
+      if (now.waitedMs === undefined) return ended(gapMs - ranMs);
+      const nothing = gapMs * NOTHING_SHARE;
+      if (ranMs >= nothing || waitedMs >= nothing) return ended(waitedMs);
+      const pendingMs = before.pendingMs + clamp(gapMs - ranMs, countedMs);
+      return { endedMs: before.endedMs, pendingMs };
+    }
+    case 'sleeping':
+      return ended(helpersStarve(gapMs, last, now) ? Math.max(waitedMs, countedMs) : waitedMs);
+    case 'stopped':
+    case 'dead':
+      return ended(waitedMs);
+  }
+}
+
+/** Threads of the process want to run, and the host is overloaded. */
+export function helpersStarve(gapMs: number, last: ProcessAccount, now: ProcessAccount): boolean {
+  if (!now.helpersRunnable || now.pressureMs === undefined || last.pressureMs === undefined) return false;
+  return now.pressureMs - last.pressureMs >= gapMs * OVERLOADED_SHARE;
+}
+
+function clamp(ms: number, most: number): number {
+  return Math.min(most, Math.max(0, ms));
+}
