@@ -152,6 +152,8 @@ export const LIMITS = {
   /** Pictures of one such result, which its event names; and characters of its own keys. */
   TOOL_RESULT_IMAGES_MAX: 16,
   TOOL_RESULT_KEY_CHARS_MAX: 256,
+  /** Tools of one run that the log lists; the list has to fit one event. */
+  RUN_TOOLS_MAX: 1_024,
   /** Payload of one event, serialized. Larger things are files that an event names by hash. */
   EVENT_PAYLOAD_BYTES_MAX: 256 * 1024,
   /** One answer of a model to an agent, milliseconds. */

@@ -130,6 +130,18 @@ export const RUN_PAYLOADS = {
     closed,
   ),
   /**
+   * The tools of an attempt, in the order in which its harness was given them. Written with the first event of the
+   * attempt; an attempt without tools has none.
+   */
+  'tools.offered': Type.Object(
+    {
+      names: Type.Array(Text(128, 'tool'), { maxItems: LIMITS.RUN_TOOLS_MAX }),
+      /** Descriptions, schemas and replay classes, in the same order, as a blob. */
+      definitions_sha256: Type.Optional(Sha256),
+    },
+    closed,
+  ),
+  /**
    * What a run saw of its robot: enough to decide the same again. Written with the first event that may depend on
    * it. A state holds what changed since the read before, a map only the cells that did; see docs/replay.md.
    */

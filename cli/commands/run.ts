@@ -130,6 +130,7 @@ function replayText(
   if (divergence) {
     head.push(
       `  first difference: ${divergence.class}, event ${divergence.entry}`,
+      `    ${divergence.words}`,
       ...(divergence.expected === undefined ? [] : [`    record  ${divergence.expected}`]),
       ...(divergence.actual === undefined ? [] : [`    replay  ${divergence.actual}`]),
     );

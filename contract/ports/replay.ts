@@ -29,6 +29,8 @@ export type RunDiff = {
   readonly identical: boolean;
   /** Index into `rows` of the first difference, and of the first of each class; of timing -1: see `timing`. */
   readonly first: number | undefined;
+  /** The first difference in words: step, tool and the path of the value that differs; undefined: there is none. */
+  readonly words: string | undefined;
   readonly classes: Readonly<Partial<Record<DifferenceClass, number>>>;
   readonly rows: readonly DiffRow[];
   /** Steps that took clearly longer or shorter, slowest change first. Times never make runs different. */
@@ -73,6 +75,8 @@ export type ReplayOutcome = {
     readonly event_id: string | undefined;
     readonly class: DifferenceClass;
     readonly message: string;
+    /** What differs, in words: step, tool and the path of the value. */
+    readonly words: string;
     readonly expected: string | undefined;
     readonly actual: string | undefined;
   };

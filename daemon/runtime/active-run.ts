@@ -26,8 +26,9 @@ import { refuseForeign } from './harness-kinds.ts';
 import { HeldEnd } from './held-end.ts';
 import { LogRefusals } from './log-refusals.ts';
 import { ObservedRobot } from './observed-robot.ts';
+import { offeredTools } from './offered-tools.ts';
 import type { PolicyGate } from './policy-gate.ts';
-import { BudgetedModel, type Purse } from './run-budget.ts';
+import { budgeted, type Purse } from './run-budget.ts';
 import { msLeftOf } from './run-deadline.ts';
 import { RunMessages } from './run-messages.ts';
 import { RunPause } from './run-pause.ts';
@@ -205,7 +206,7 @@ export class ActiveRun {
       await this.#pause.pass(this.#abort.signal);
       const refused = await approvals?.beforeFirstStep();
       if (refused) throw refused;
-      outcome = await this.#outcome(this.#context(attempt, gate));
+      outcome = await this.#outcome(await this.#context(attempt, gate));
       // A success while paused is told when the run goes on; only an end overtakes it.
       if (outcome.status === 'succeeded') await this.#pause.pass(this.#abort.signal).catch(() => {});
     } catch (thrown) {
@@ -256,17 +257,15 @@ export class ActiveRun {
     });
   }
 
-  #context(attempt: number, gate: ToolGate): RunContext {
-    const { view, app, clock, robot, bus, recording, models, blobs, told } = this.#parts;
+  async #context(attempt: number, gate: ToolGate): Promise<RunContext> {
+    const { view, app, clock, robot, bus, recording, models, blobs, told, purse } = this.#parts;
     const { signal } = this.#abort;
     const { intent } = view;
-    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal, clock), {
-      runId: this.#runId,
-      clock,
-      blobs,
-    });
-    this.#observed = guarded;
     const tools = this.#parts.tools(app);
+    const first = await offeredTools(this.#runId, tools, blobs);
+    const parts = { runId: this.#runId, clock, blobs, first };
+    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal, clock), parts);
+    this.#observed = guarded;
     const box = new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot });
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
@@ -278,8 +277,10 @@ export class ActiveRun {
       robot: guarded,
       tools: new GatedTools(gate, { bus, clock }, recording, box),
       toolBox: box,
-      model: this.#model(
+      model: budgeted(
         models?.({ runId: this.#runId, intent, app, signal, emit: (events) => this.#post(events) }),
+        view,
+        purse,
       ),
       session: told.session,
       inherited: told.inherited,
@@ -288,12 +289,6 @@ export class ActiveRun {
       resume: attempt === 1 ? undefined : resume,
       emit: (events) => this.#emit(events),
     };
-  }
-
-  #model(model: LanguageModel | undefined): LanguageModel | undefined {
-    const { view, purse } = this.#parts;
-    const free = view.budget.turns === undefined && view.budget.tokens === undefined;
-    return model && purse && !free ? new BudgetedModel(model, this.#runId, purse) : model;
   }
 
   #approvals(): RunApprovals | undefined {

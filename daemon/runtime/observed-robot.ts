@@ -28,6 +28,8 @@ export type ObservedParts = {
   readonly clock: Clock;
   /** For maps that are too large for an event; without it such a map cannot be replayed. */
   readonly blobs: BlobStore | undefined;
+  /** Events of this attempt that go before the first read. */
+  readonly first?: readonly NewEvent[];
 };
 
 /**
@@ -40,12 +42,14 @@ export class ObservedRobot implements Robot {
   readonly #parts: ObservedParts;
   readonly #began: number;
   #memory = new ObservedMemory();
+  #first: readonly NewEvent[];
   #waiting: { readonly read: Read; readonly bytes: number }[] = [];
   #waitingBytes = 0;
 
   constructor(robot: Robot, parts: ObservedParts) {
     this.#robot = robot;
     this.#parts = parts;
+    this.#first = parts.first ?? [];
     this.#began = parts.clock.monotonicMs();
   }
 
@@ -87,7 +91,8 @@ export class ObservedRobot implements Robot {
 
   /** What was read since the last time, as events; empty where nothing was. */
   take(): NewEvent[] {
-    const events: NewEvent[] = [];
+    const events: NewEvent[] = [...this.#first];
+    this.#first = [];
     let reads: Read[] = [];
     let size = 0;
     const close = () => {

@@ -60,6 +60,16 @@ export type Purse = {
   left(turns: number): Left;
 };
 
+/** The model as a run has it: counted where the run has a budget. */
+export function budgeted(
+  model: LanguageModel | undefined,
+  { state, budget }: Pick<RunView, 'state' | 'budget'>,
+  purse: Purse | undefined,
+): LanguageModel | undefined {
+  const free = budget.turns === undefined && budget.tokens === undefined;
+  return model && purse && !free ? new BudgetedModel(model, state.run_id, purse) : model;
+}
+
 /** A model for a run that has a budget: a call beyond it rejects with `run.budget`, an answer is cut to what is left. */
 export class BudgetedModel implements LanguageModel {
   readonly #model: LanguageModel;

@@ -56,6 +56,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'model.returned':
       return { ...view, spent: { ...view.spent, tokens: view.spent.tokens + tokensOf(event.payload) } };
     case 'run.message':
+    case 'tools.offered':
     case 'robot.observed':
     case 'motion.ended':
     case 'model.state':

@@ -205,6 +205,85 @@ describe('the difference of two runs', () => {
     expect(text).not.toContain('\u001b');
   });
 
+  it('is none where only random ids and wall times differ, wherever they stand', () => {
+    const run = (server: string, child: string, time: string): NewEvent[] => {
+      const [model, answer, ...rest] = step(1, 1);
+      const calls = [{ id: `chatcmpl-tool-${server}`, name: 'run_spawn', arguments: '{}' }];
+      const given = { run_id: child, status: 'queued', deadline: time };
+      return [
+        INTENT,
+        model!,
+        { ...answer!, payload: { ...answer!.payload, answer: { text: '', tool_calls: calls } } } as NewEvent,
+        ...rest.map((event) => {
+          if (event.kind === 'tool.returned')
+            return { ...event, payload: { ...event.payload, result: given } } as NewEvent;
+          if (event.kind !== 'session.entry') return event;
+          const entry = { type: 'message', text: JSON.stringify(given) };
+          return { ...event, payload: { ...event.payload, entry } } as NewEvent;
+        }),
+      ];
+    };
+    const a = run('9f8e', '018bcfe5-6800-7001-8202-aaaaaaaaaaaa', '1700000072500000000');
+    const b = run('1a2b', '018bcfe5-6899-7001-8202-bbbbbbbbbbbb', '1700000099100000000');
+    expect(diff(a, b)).toMatchObject({ identical: true, words: undefined });
+  });
+
+  it('is not hidden where two runs speak of different things by the same kind of id', () => {
+    const ids = ['018bcfe5-6800-7001-8202-aaaaaaaaaaaa', '018bcfe5-6800-7001-8202-bbbbbbbbbbbb'];
+    const run = (waited: number): NewEvent[] => {
+      const spawn = (n: number) =>
+        step(n, n).map((event) =>
+          event.kind === 'tool.returned'
+            ? { ...event, payload: { ...event.payload, result: { run_id: ids[n - 1] } } }
+            : event,
+        ) as NewEvent[];
+      const wait = step(3, 3).map((event) =>
+        event.kind === 'tool.called'
+          ? { ...event, payload: { ...event.payload, args: { run_ids: [ids[waited]] } } }
+          : event,
+      ) as NewEvent[];
+      return [INTENT, ...spawn(1), ...spawn(2), ...wait];
+    };
+    expect(diff(run(0), run(1)).words).toBe('call 3, t: argument run_ids.0 is "#id1" in a and "#id2" in b');
+  });
+
+  it.each([
+    [
+      'the arguments of a call',
+      'tool.called',
+      { args: { n: 7 } },
+      'call 2, t: argument n is 2 in a and 7 in b',
+    ],
+    ['the tool of a call', 'tool.called', { tool: 'u' }, 'a has call 2, t; b has call 2, u'],
+    [
+      'its result',
+      'tool.returned',
+      { result: {} },
+      'the result of call 2, t: result field n is 2 in a and missing in b',
+    ],
+    ['a phase', 'run.phase', { reason: 'tired' }, 'phase p2: reason is "after 2" in a and "tired" in b'],
+    [
+      'an answer',
+      'model.returned',
+      { answer: { text: 'no' } },
+      'the answer of model call 2: answer.text is "say 2" in a and "no" in b',
+    ],
+    [
+      'a decision',
+      'policy.decided',
+      { decision: 'deny' },
+      'the decision of rules at point tool: decision is "allow" in a and "deny" in b',
+    ],
+  ])('names the step and what differs: %s', (_what, kind, change, words) => {
+    const run = [INTENT, ...step(1, 1), ...step(2, 2), ...step(3, 3)];
+    const at = run.findLastIndex((event, index) => event.kind === kind && index <= 14);
+    const other = run.map((event, index) =>
+      index === at ? { ...event, payload: { ...event.payload, ...change } } : event,
+    ) as NewEvent[];
+    expect(diff(run, other).words).toBe(words);
+    expect(drawDiff(diff(run, other), 100, false).replaceAll(/\s+/g, ' ')).toContain(words);
+  });
+
   it('of two long and unlike runs stays quick enough to be asked for', () => {
     const many = (from: number) => [
       INTENT,

@@ -6,6 +6,8 @@ export class LineMemory {
   readonly calls = new Map<string, number>();
   readonly entries = new Map<string, number>();
   readonly models = new Map<string, number>();
+  /** Ids that stand in values, such as those of runs and messages. */
+  readonly ids = new Map<string, number>();
 }
 
 /**
@@ -13,6 +15,17 @@ export class LineMemory {
  * calls of models. Without ids and times. Undefined for what is no decision (waiting, observing, accounting).
  */
 export function comparedLine(event: AgentEvent, memory: LineMemory): string | undefined {
+  return lineOf(event, memory)
+    ?.replaceAll(ID, (id) => `#id${ordinal(memory.ids, id)}`)
+    .replaceAll(TIME, '#time');
+}
+
+/** A UUID, wherever it stands: also in a JSON text within a text. */
+const ID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
+/** Nanoseconds since the epoch as decimal digits, from 2014 to 2033: the form in which tools give wall times. */
+const TIME = /\b1[4-9][0-9]{17}\b/g;
+
+function lineOf(event: AgentEvent, memory: LineMemory): string | undefined {
   switch (event.kind) {
     case 'session.entry': {
       const { entry_id, parent_id, entry } = event.payload;
@@ -27,7 +40,13 @@ export function comparedLine(event: AgentEvent, memory: LineMemory): string | un
     case 'model.returned': {
       const { call_id, ok, answer, answer_sha256, error } = event.payload;
       const n = ordinal(memory.models, call_id);
-      return line('answer', { n, ok, answer, answer_sha256, error: error?.code });
+      return line('answer', {
+        n,
+        ok,
+        answer: withoutCallIds(answer),
+        answer_sha256,
+        error: error?.code,
+      });
     }
     case 'run.message': {
       const { kind, body } = event.payload;
@@ -55,6 +74,13 @@ function ordinal(known: Map<string, number>, id: string): number {
   if (found !== undefined) return found;
   known.set(id, known.size + 1);
   return known.size;
+}
+
+/** Servers give the calls of an answer ids of their own, often random ones: their order names them. */
+function withoutCallIds(answer: Readonly<Record<string, unknown>> | undefined): unknown {
+  const calls = answer?.['tool_calls'];
+  if (!Array.isArray(calls)) return answer;
+  return { ...answer, tool_calls: (calls as Record<string, unknown>[]).map(({ id: _, ...call }) => call) };
 }
 
 /** Entries name each other: by ordinal they do so in every run alike. When something was said is no part of it. */

@@ -1,4 +1,5 @@
 import type { DiffRow, RunDiff } from '../../../contract/index.ts';
+import { clipped, differences, printable, shortValue } from './line-words.ts';
 
 /** Equal lines that are shown before and after a difference. */
 const CONTEXT = 2;
@@ -26,6 +27,7 @@ export function drawDiff(diff: RunDiff, columns: number, colour: boolean): strin
     const first = diff.rows[diff.first!]!;
     lines.push(
       paint.strong(`first difference: ${first.class} (line ${first.a ?? first.b})`),
+      ...wrapped(diff.words ?? '', columns - 2).map((line) => clipped(`  ${line}`, columns)),
       ...fieldsOf(first, columns - 2, paint).map((line) => `  ${line}`),
       ...wrapped(
         `${changed} of ${diff.rows.length} lines differ; first of each: ${classesOf(diff)}`,
@@ -119,33 +121,10 @@ function fieldsOf(row: DiffRow, columns: number, paint: Colours): string[] {
   const shown = found.slice(0, FIELDS_MAX).map(({ path, left, right }) => {
     const name = clipped(printable(path), Math.floor(columns / 3));
     const each = Math.floor((columns - name.length - 5) / 2);
-    return `${name}: ${paint.left(short(left, each))} → ${paint.right(short(right, each))}`;
+    return `${name}: ${paint.left(shortValue(left, each))} → ${paint.right(shortValue(right, each))}`;
   });
   if (found.length > FIELDS_MAX) shown.push(`… and ${found.length - FIELDS_MAX} more fields`);
   return shown;
-}
-
-type Field = { readonly path: string; readonly left: unknown; readonly right: unknown };
-
-/** Paths at which two JSON values differ. */
-export function differences(left: unknown, right: unknown, path: string): Field[] {
-  if (JSON.stringify(left) === JSON.stringify(right)) return [];
-  if (!isTree(left) || !isTree(right) || Array.isArray(left) !== Array.isArray(right))
-    return [{ path: path === '' ? '/' : path, left, right }];
-  const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
-  return keys.flatMap((key) => differences(left[key], right[key], path === '' ? key : `${path}.${key}`));
-}
-
-function isTree(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function short(value: unknown, columns: number): string {
-  return clipped(printable(JSON.stringify(value) ?? '(nothing)'), Math.min(60, columns));
-}
-
-function clipped(text: string, columns: number): string {
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
 }
 
 /** Broken between words; what is left of a line is indented. */
@@ -158,9 +137,4 @@ function wrapped(text: string, columns: number): string[] {
     else lines.push(last === undefined ? word : `  ${word}`);
   }
   return lines;
-}
-
-/** What models and strangers say moves no cursor. */
-function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }

@@ -63,9 +63,7 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
     : events.findIndex((event) => event.event_id === from || nameIn(event) === from);
   const firstStart = events.findIndex((event) => event.kind === 'run.started');
   if (index >= 0 && index < events.length && firstStart >= 0) {
-    let at = Math.max(index, firstStart);
-    // Written together with what follows: no run ever stood between them.
-    while (at + 1 < events.length && isBetween(events[at]!)) at++;
+    const at = Math.max(index, firstStart);
     // Before its first phase a run has nothing to go on from: it begins.
     return events.slice(0, at + 1).some((event) => event.kind === 'run.phase') ? at + 1 : undefined;
   }
@@ -76,6 +74,34 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
     hint: `a number from 1 to ${events.length}, a phase, or an id that auraison runs events shows`,
   });
 }
+
+/**
+ * The place closest to `begin` at which a run can be entered as after a restart, and goes on as it did: a turn of an
+ * agent begins with its phase, and retries of a state with its first try. Undefined: only the beginning.
+ */
+export function knotBefore(events: readonly AgentEvent[], begin: number): number | undefined {
+  const isAgent = viewOf(events)?.state.harness === 'pi';
+  let from = begin;
+  // Written together with what follows: no run ever stood between them.
+  while (from < events.length && isBetween(events[from - 1]!)) from++;
+  let knot = from;
+  for (let at = from - 1; at >= 0; at--) {
+    const event = events[at]!;
+    if (isAgent && event.kind === 'session.entry') break;
+    if (event.kind !== 'run.phase') continue;
+    const { phase, previous, reason } = event.payload;
+    if (isAgent && phase === AGENT_PHASE) knot = at;
+    else if (previous === phase && /^retry \d+ of /.test(reason)) {
+      knot = at;
+      continue;
+    }
+    break;
+  }
+  return events.slice(0, knot).some((event) => event.kind === 'run.phase') ? knot : undefined;
+}
+
+/** Phase of an agent; each turn announces it. */
+const AGENT_PHASE = 'agent';
 
 const TOGETHER: ReadonlySet<EventKind> = new Set([
   'policy.decided',

@@ -41,6 +41,8 @@ export type ReplayAttemptParts = {
   /** What is expected to come. */
   readonly expected: readonly AgentEvent[];
   readonly cut: boolean;
+  /** Lines count from this event of the run on, an index; those before only have to come out as they were. */
+  readonly countFrom: number;
   readonly clock: ReplayClock;
   /** Real time. */
   readonly host: Clock;
@@ -65,6 +67,9 @@ export class ReplayAttempt {
   #cursor = 0;
   #appends = 0;
   #lines = 0;
+  /** What is given to the run once its harness has begun; undefined: it has. */
+  #later: (() => Promise<unknown>)[] | undefined;
+  #hasBegun = false;
   /** The run was cancelled here: it is again, once what it began is under way. */
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
@@ -72,6 +77,8 @@ export class ReplayAttempt {
   /** Why it was cancelled, if it was; and the last thing that it began before. */
   readonly #cancelled: string | undefined;
   readonly #lastBegin: number;
+  /** The last line before its end that is not the end of a call which an earlier cut left open. */
+  readonly #lastOpen: number;
 
   constructor(parts: ReplayAttemptParts) {
     this.#parts = parts;
@@ -86,8 +93,17 @@ export class ReplayAttempt {
       comparedLine(event, this.#actualMemory);
     }
     this.#texts = parts.expected.map((event) => (isGiven(event) ? undefined : comparedLine(event, memory)));
+    const { tools } = parts.run;
+    const asked: RunParts['tools'] = (app) => {
+      queueMicrotask(() => this.#begun());
+      return tools(app);
+    };
+    this.#lastOpen = expected.findLastIndex(
+      (event, at) => this.#texts[at] !== undefined && event.kind !== 'run.finished' && !isInterrupted(event),
+    );
     this.#run = new ActiveRun({
       ...parts.run,
+      tools: asked,
       clock: parts.clock,
       append: (events) => this.#append(events),
       report: () => {},
@@ -127,11 +143,7 @@ export class ReplayAttempt {
         since = host.monotonicMs();
         continue;
       }
-      if (this.#cancel !== undefined) {
-        void this.#run.end('cancel', this.#cancel).catch(() => {});
-        this.#cancel = undefined;
-        continue;
-      }
+      if (this.#cancelNow()) continue;
       if (clock.fireNext(this.#due())) continue;
       const quiet = host.monotonicMs() - since;
       if (quiet > IMPATIENT_MS && clock.fireNext(Number.MAX_SAFE_INTEGER, 'answers')) continue;
@@ -168,6 +180,27 @@ export class ReplayAttempt {
     if (this.#over) await new Promise<never>(() => {});
   }
 
+  /** The record says that the harness had begun: a pause that came then finds it begun here too. */
+  #give(what: () => Promise<unknown>): void {
+    if (this.#later) this.#later.push(what);
+    else void what().catch(() => {});
+  }
+
+  #begun(): void {
+    this.#hasBegun = true;
+    const later = this.#later ?? [];
+    this.#later = undefined;
+    for (const what of later) this.#give(what);
+  }
+
+  /** False where the record has no cancel here. */
+  #cancelNow(): boolean {
+    if (this.#cancel === undefined) return false;
+    void this.#run.end('cancel', this.#cancel).catch(() => {});
+    this.#cancel = undefined;
+    return true;
+  }
+
   /** Holds what the run wrote against the record. */
   #hold(event: NewEvent): void {
     const next = this.#next();
@@ -178,6 +211,8 @@ export class ReplayAttempt {
       return;
     }
     if (!next || next.text !== line) {
+      // In the record the cancel came before the run could write this.
+      if (this.#cancelNow()) throw new EdgeError('run.cancelled', { operation: 'replay', subject: 'run' });
       const message = next
         ? `${what(next.event)}: the record and the replay differ`
         : `the replay goes on with ${what(written)} where the record ends`;
@@ -185,7 +220,7 @@ export class ReplayAttempt {
       return;
     }
     this.#produced.push(written);
-    this.#lines++;
+    if (this.#parts.before.length + next.at >= this.#parts.countFrom) this.#lines++;
     this.#cursor = next.at + 1;
     this.#parts.clock.reach(this.#parts.clock.at(fromWireTime(next.event.ts)));
     this.#proceed();
@@ -200,13 +235,17 @@ export class ReplayAttempt {
       else if (isGiven(event)) this.#produced.push(event);
       else if (this.#texts[this.#cursor] !== undefined) break;
       else if (event.kind === 'run.status') this.#holdOrGo(event.payload);
+      else if (event.kind === 'tools.offered' && !this.#hasBegun) this.#later ??= [];
       this.#cursor++;
     }
     if (this.#cursor >= expected.length) {
       if (cut) this.#over ??= { kind: 'cut' };
       return;
     }
-    if (this.#cursor > this.#lastBegin) this.#cancel = this.#cancelled;
+    if (this.#cursor <= this.#lastBegin) return;
+    this.#cancel = this.#cancelled;
+    // Nothing was under way: the cancel came before the run could begin anything else.
+    if (this.#cursor > this.#lastOpen) this.#cancelNow();
   }
 
   #say(event: AgentEvent<'run.message'>): void {
@@ -219,8 +258,8 @@ export class ReplayAttempt {
   }
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
-    if (status === 'paused') void this.#run.pause(reason).catch(() => {});
-    else if (status === 'running' && previous === 'paused') void this.#run.proceed(reason).catch(() => {});
+    if (status === 'paused') this.#give(() => this.#run.pause(reason));
+    else if (status === 'running' && previous === 'paused') this.#give(() => this.#run.proceed(reason));
   }
 
   #ended(): void {
@@ -243,6 +282,12 @@ export class ReplayAttempt {
   }
 }
 
+/** The end of a call that an earlier cut left open; a run writes it by itself, and also when it is cancelled. */
+function isInterrupted({ kind, payload }: AgentEvent): boolean {
+  if (kind !== 'tool.returned') return false;
+  return (payload as EventPayload<'tool.returned'>).error?.code === 'run.interrupted';
+}
+
 /** A run that was cancelled begins none of these any more. */
 const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
   'tool.called',
@@ -258,10 +303,8 @@ const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
  */
 function isGiven(event: AgentEvent): boolean {
   if (event.kind === 'run.message') return true;
-  return event.kind === 'policy.decided' && GIVEN_POINTS.has(event.payload.point);
+  return event.kind === 'policy.decided' && event.payload.point !== 'tool';
 }
-
-const GIVEN_POINTS: ReadonlySet<string> = new Set(['approval', 'model']);
 
 /** The event as the log would hold it: at its place and time in the record. */
 function asWritten(event: NewEvent, runId: string, like: AgentEvent | undefined): AgentEvent {

@@ -18,16 +18,24 @@ import { decisionText } from '../decisions.ts';
 import { PolicyGate } from '../policy-gate.ts';
 import { RunStore } from '../run-store.ts';
 import type { RunView } from '../run-view.ts';
-import { subRunTools } from '../sub-run-tools.ts';
 import type { Instead } from '../tool-gate.ts';
-import { toolsOf } from '../tool-names.ts';
 import { sessionText } from './compared-line.ts';
+import { differenceInWords } from './line-words.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';
 import { RecordedDesk } from './recorded-desk.ts';
 import { recordedHooks, untimed } from './recorded-hooks.ts';
 import { RecordedModels } from './recorded-models.ts';
 import { RecordedRobot, readsBefore } from './recorded-robot.ts';
-import { findEntry, ReaderBefore, readRun, type Stretch, stretchesOf, viewOf } from './recorded-run.ts';
+import {
+  findEntry,
+  knotBefore,
+  ReaderBefore,
+  readRun,
+  type Stretch,
+  stretchesOf,
+  viewOf,
+} from './recorded-run.ts';
+import { recordedTools } from './recorded-tools.ts';
 import { type AttemptEnd, type Divergence, ReplayAttempt } from './replay-attempt.ts';
 import { ReplayClock } from './replay-clock.ts';
 import { classOf } from './run-diff.ts';
@@ -52,54 +60,124 @@ export type ReplayParts = {
 /**
  * Does a recorded run again with the answers of the record: every attempt of it, each up to the place where it was cut
  * off. Nothing is reached: no bus, no robot, no model, no tool. Throws `run.not_found`, `schema.invalid`.
+ *
+ * With `from` the attempt is done again from its start all the same, and the verdict is about what comes after the
+ * entry: so the run stands there as it stood then. Where the part before comes out otherwise, the run is entered as
+ * after a restart, with that part taken from the record.
  */
 export async function replayRun(parts: ReplayParts, runId: string, from?: string): Promise<ReplayOutcome> {
   const events = readRun(parts.reader, runId);
   const all = stretchesOf(events);
   if (all.length === 0) throw neverBegan(runId);
   const begin = from === undefined ? undefined : findEntry(events, from);
-  const stretches = begin === undefined ? all : rest(events, all, begin);
-  const first = begin ?? stretches[0]!.before.length;
-  const done: AgentEvent[] = [...events.slice(0, first)];
+  if (begin === undefined) return outcomeOf(parts, runId, events, await replayAll(parts, all, 0));
+  if (begin >= events.length) throw nothingAfter(begin);
+  const at = all.findLastIndex((stretch) => stretch.before.length < begin);
+  const whole = await replayAll(parts, all.slice(at), begin);
+  const early = whole.divergence && whole.divergence.entry <= begin ? whole.divergence : undefined;
+  const knot = early && knotBefore(events, begin);
+  if (!knot) return outcomeOf(parts, runId, events, whole);
+  const entered = outcomeOf(parts, runId, events, await replayAll(parts, enteredAt(events, all, knot), knot));
+  const note = `event ${early.entry}, before it, comes out otherwise: the run was entered at event ${knot + 1} as after a restart`;
+  return { ...entered, message: `${entered.message}; ${note}` };
+}
+
+type Replayed = {
+  /** Index of the event from which the lines count. */
+  readonly from: number;
+  readonly attempts: number;
+  readonly lines: number;
+  /** What was taken from the record before, and what was produced. */
+  readonly done: readonly AgentEvent[];
+  readonly divergence: Divergence | undefined;
+  /** Tools that the application has now and had not then. */
+  readonly newTools: ReadonlySet<string>;
+};
+
+async function replayAll(parts: ReplayParts, stretches: readonly Stretch[], from: number): Promise<Replayed> {
+  const first = stretches[0]!.before;
+  const done: AgentEvent[] = [...first];
+  const newTools = new Set<string>();
   let lines = 0;
   let divergence: Divergence | undefined;
   for (const stretch of stretches) {
-    const { end, attempt } = await replayStretch(parts, stretch, begin === stretch.before.length);
+    const { end, attempt } = await replayStretch(parts, stretch, from, newTools);
     lines += attempt.lines;
     done.push(...attempt.produced);
     if (end.kind !== 'diverged') continue;
     divergence = end.divergence;
     break;
   }
-  const digest = (list: readonly AgentEvent[]) => parts.sha256(decisionText(list) + sessionText(list));
+  return {
+    from: Math.max(from, first.length),
+    attempts: stretches.length,
+    lines,
+    done,
+    divergence,
+    newTools,
+  };
+}
+
+function outcomeOf(
+  { sha256 }: ReplayParts,
+  runId: string,
+  events: readonly AgentEvent[],
+  { from, attempts, lines, done, newTools, ...replayed }: Replayed,
+): ReplayOutcome {
+  const digest = (list: readonly AgentEvent[]) => sha256(decisionText(list) + sessionText(list));
   const recorded = digest(events);
-  const replayed = digest(done);
-  if (!divergence && recorded !== replayed) divergence = unlike(events.length);
+  const digested = digest(done);
+  const divergence = replayed.divergence ?? (recorded === digested ? undefined : unlike(events.length));
+  const message = divergence?.message ?? `${lines} lines came out as they were`;
+  const since =
+    newTools.size === 0 ? '' : `; tools that are new since were not offered: ${[...newTools].join(', ')}`;
   return {
     run_id: runId,
     verdict: divergence ? 'diverged' : 'identical',
-    message: divergence?.message ?? `${lines} lines came out as they were`,
-    from: first + 1,
-    attempts: stretches.length,
+    message: `${message}${since}`,
+    from: from + 1,
+    attempts,
     lines,
     recorded_sha256: recorded,
-    replayed_sha256: replayed,
+    replayed_sha256: digested,
     swapped: [],
-    ...(divergence
-      ? { divergence: { ...divergence, class: classOf(divergence.expected, divergence.actual) } }
-      : {}),
+    ...(divergence ? { divergence: { ...divergence, ...meaningOf(divergence) } } : {}),
   };
+}
+
+function meaningOf({ expected, actual }: Divergence) {
+  const words = differenceInWords(expected, actual, ['the record', 'the replay']);
+  return { class: classOf(expected, actual), words };
 }
 
 async function replayStretch(
   parts: ReplayParts,
   stretch: Stretch,
-  entered: boolean,
+  countFrom: number,
+  newTools: Set<string>,
 ): Promise<{ readonly end: AttemptEnd; readonly attempt: ReplayAttempt }> {
   const { before, events, cut } = stretch;
+  // Every attempt begins with this event: without it the stretch begins in the middle of one.
+  const entered = events[0]?.kind !== 'run.started';
   const clock = new ReplayClock(fromWireTime((events[0] ?? before.at(-1)!).ts));
-  const run = recordedParts(parts, stretch, entered, clock, () => attempt.expectsMore);
-  const attempt = new ReplayAttempt({ before, expected: events, cut, clock, host: parts.host, run });
+  const tools = await recordedTools(parts.tools, before, events, parts.blobs);
+  const run = recordedParts(
+    parts,
+    stretch,
+    { entered, tools: tools.ofApp },
+    clock,
+    () => attempt.expectsMore,
+  );
+  for (const name of tools.newSince(run.app)) newTools.add(name);
+  const attempt = new ReplayAttempt({
+    before,
+    expected: events,
+    cut,
+    countFrom,
+    clock,
+    host: parts.host,
+    run,
+  });
   return { end: await attempt.replay(), attempt };
 }
 
@@ -107,7 +185,7 @@ async function replayStretch(
 function recordedParts(
   parts: ReplayParts,
   { before, events }: Stretch,
-  entered: boolean,
+  { entered, tools }: { readonly entered: boolean; readonly tools: RunParts['tools'] },
   clock: ReplayClock,
   expectsMore: () => boolean,
 ): Omit<RunParts, 'append' | 'clock' | 'report'> {
@@ -135,7 +213,7 @@ function recordedParts(
     robot,
     bus: NO_BUS,
     recording: [...before, ...events].some(isClip) ? 'ring' : 'off',
-    tools: (of) => recordedTools(of, parts.tools, [...before, ...events]),
+    tools,
     models: models.ofRun,
     // Whether the budget let a call through is in the record: what it was spent on elsewhere is not.
     purse: { turns: () => 0, left: () => (models.hasMore ? FREE : SPENT) },
@@ -160,72 +238,17 @@ function answering(calls: RecordedCalls, clock: ReplayClock): Instead {
   };
 }
 
-/** Tools as they are now; one that is gone, or that a server out of reach offers, as the record knows it. */
-export function recordedTools(
-  app: Application,
-  house: readonly Tool[],
-  events: readonly AgentEvent[],
-): readonly Tool[] {
-  const known = toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
-  const names = new Set(known.map(({ spec }) => spec.name));
-  const gone: Tool[] = [];
-  const add = (spec: Pick<Tool['spec'], 'name' | 'description' | 'effect' | 'replay' | 'deadlineMs'>) => {
-    if (names.has(spec.name)) return;
-    names.add(spec.name);
-    // As a model is shown it: whoever was called by its own name is not told of a second time.
-    names.add(shown(spec.name));
-    const run = () => Promise.reject(notHere(spec.name));
-    gone.push({ spec: { ...spec, input: ANYTHING, origin: 'mcp' }, run });
-  };
-  for (const name of [...names]) names.add(shown(name));
-  const told = toldOf(events);
-  for (const event of events) {
-    if (event.kind !== 'tool.called' || names.has(event.payload.tool)) continue;
-    const { tool, effect, replay, deadline_ms: deadlineMs } = event.payload;
-    add({ name: tool, description: told.get(shown(tool)) ?? '', effect, replay, deadlineMs });
-  }
-  for (const [name, description] of told)
-    add({ name, description, effect: 'read', replay: 'never', deadlineMs: 1 });
-  return [...known, ...gone];
-}
-
-/** Tools that the session of an agent was told of, by the name a model sees, with their descriptions. */
-function toldOf(events: readonly AgentEvent[]): Map<string, string> {
-  const told = new Map<string, string>();
-  for (const event of events) {
-    if (event.kind !== 'session.entry') continue;
-    const message = event.payload.entry['message'] as { toolsAdded?: unknown } | undefined;
-    if (!Array.isArray(message?.toolsAdded)) continue;
-    for (const { name, description } of message.toolsAdded as { name: string; description: string }[])
-      told.set(String(name), String(description));
-  }
-  return told;
-}
-
-function shown(name: string): string {
-  return name.replace(/[^A-Za-z0-9_-]/g, '_');
-}
-
-/** Their calls are answered from the record: only what they are called and take is asked of them. */
-const NO_SUB_RUNS = {} as Parameters<typeof subRunTools>[0];
 const FREE = { turns: undefined, tokens: undefined };
 const SPENT = { turns: 0, tokens: 0 };
-const ANYTHING = { type: 'object' } as Tool['spec']['input'];
 
 /** The rest of a run after `begin`: the attempt it lies in goes on from there, the later ones follow whole. */
-function rest(events: readonly AgentEvent[], all: readonly Stretch[], begin: number): Stretch[] {
+function enteredAt(events: readonly AgentEvent[], all: readonly Stretch[], begin: number): Stretch[] {
   const at = all.findLastIndex((stretch) => stretch.before.length < begin);
-  const in_ = all[at]!;
-  const end = in_.before.length + in_.events.length;
-  const entered = { before: events.slice(0, begin), events: events.slice(begin, end), cut: in_.cut };
+  const { before, events: own, cut } = all[at]!;
+  const end = before.length + own.length;
+  const entered = { before: events.slice(0, begin), events: events.slice(begin, end), cut };
   const later = all.slice(at + 1);
-  if (entered.events.length > 0) return [entered, ...later];
-  if (later.length > 0) return later;
-  throw new EdgeError('schema.invalid', {
-    operation: 'replay',
-    subject: String(begin),
-    message: '--from: nothing comes after this entry',
-  });
+  return entered.events.length > 0 ? [entered, ...later] : later;
 }
 
 /** Throws `run.interrupted` where its application is not loaded. */
@@ -263,6 +286,14 @@ function neverBegan(runId: string): EdgeError {
     subject: runId,
     message: 'the run never began: there is nothing to do again',
     retryable: false,
+  });
+}
+
+function nothingAfter(begin: number): EdgeError {
+  return new EdgeError('schema.invalid', {
+    operation: 'replay',
+    subject: String(begin),
+    message: '--from: nothing comes after this entry',
   });
 }
 

@@ -1,6 +1,7 @@
 import type { AgentEvent, DifferenceClass, DiffRow, RunDiff, TimingRow } from '../../../contract/index.ts';
 import { aligned, type Line } from './align-lines.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
+import { differenceInWords } from './line-words.ts';
 
 /** A step counts as slower or faster from this factor and this many milliseconds on. */
 const TIMING_FACTOR = 1.5;
@@ -29,10 +30,19 @@ export function diffRuns(
     b: b.runId,
     identical: first < 0,
     first: first < 0 ? undefined : first,
+    words: first < 0 ? undefined : wordsOf(rows[first]!, rows[first + 1]),
     classes,
     rows,
     timing,
   };
+}
+
+/** A line of one run that is followed by one of the other run alone stands for the same step. */
+function wordsOf(row: DiffRow, next: DiffRow | undefined): string {
+  const alone =
+    row.right === undefined ? next?.left === undefined : row.left === undefined && next?.right === undefined;
+  const other = alone ? next : undefined;
+  return differenceInWords(row.left ?? other?.left, row.right ?? other?.right, ['a', 'b']);
 }
 
 /** What a difference between two lines is about. `left` and `right` are canonical lines. */

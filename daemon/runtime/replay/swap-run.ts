@@ -9,7 +9,7 @@ import {
   toMs,
   withDeadline,
 } from '../../../contract/index.ts';
-import { ActiveRun, type ModelsOfRun } from '../active-run.ts';
+import { ActiveRun, type ModelsOfRun, type RunParts } from '../active-run.ts';
 import { decisionText } from '../decisions.ts';
 import { PolicyGate } from '../policy-gate.ts';
 import { RunStore } from '../run-store.ts';
@@ -20,8 +20,9 @@ import { RecordedDesk } from './recorded-desk.ts';
 import { recordedHooks } from './recorded-hooks.ts';
 import { RecordedModels } from './recorded-models.ts';
 import { RecordedRobot } from './recorded-robot.ts';
-import { findEntry, ReaderBefore, readRun, stretchesOf, viewOf } from './recorded-run.ts';
-import { loadedApp, NO_BUS, type ReplayParts, recordedTools } from './replay-run.ts';
+import { findEntry, knotBefore, ReaderBefore, readRun, stretchesOf, viewOf } from './recorded-run.ts';
+import { recordedTools } from './recorded-tools.ts';
+import { loadedApp, NO_BUS, type ReplayParts } from './replay-run.ts';
 import { diffRuns } from './run-diff.ts';
 
 /** The longest that a run with something live in it is waited for, milliseconds. */
@@ -48,9 +49,11 @@ export async function swapRun(
   const events = readRun(parts.reader, runId);
   const start = stretchesOf(events)[0]?.before.length;
   if (start === undefined) throw new EdgeError('run.interrupted', { operation: 'replay', subject: runId });
-  const begin = (from === undefined ? undefined : findEntry(events, from)) ?? start;
-  const before = events.slice(0, begin);
-  const swapped = new SwappedRun(parts, before, events.slice(begin), swaps);
+  const entry = from === undefined ? undefined : findEntry(events, from);
+  const begin = (entry === undefined ? undefined : knotBefore(events, entry)) ?? start;
+  const [before, after] = [events.slice(0, begin), events.slice(begin)];
+  const tools = await recordedTools(parts.tools, before, after, parts.blobs);
+  const swapped = new SwappedRun(parts, before, after, tools.ofApp, swaps);
   const why = await swapped.run();
   const done = [...before, ...swapped.written];
   const diff = diffRuns({ runId, events }, { runId: `${runId} again`, events: done });
@@ -82,6 +85,7 @@ class SwappedRun {
     parts: ReplayParts,
     before: readonly AgentEvent[],
     events: readonly AgentEvent[],
+    tools: RunParts['tools'],
     swaps: Swaps,
   ) {
     this.#clock = parts.host;
@@ -107,7 +111,7 @@ class SwappedRun {
       robot: new RecordedRobot({ events, skip: 0, clock: undefined, blobs, expectsMore: () => true }),
       bus: NO_BUS,
       recording: 'off',
-      tools: (of) => recordedTools(of, parts.tools, [...before, ...events]),
+      tools,
       models: swaps.models?.(hooks) ?? recorded.ofRun,
       blobs,
       told: store.told(view),

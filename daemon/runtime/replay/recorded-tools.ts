@@ -1,0 +1,125 @@
+import {
+  type AgentEvent,
+  type Application,
+  type BlobStore,
+  EdgeError,
+  type Tool,
+  type ToolSpec,
+} from '../../../contract/index.ts';
+import { offeredSpecs } from '../offered-tools.ts';
+import { subRunTools } from '../sub-run-tools.ts';
+import { toolsOf } from '../tool-names.ts';
+import { ofKind } from './recorded-run.ts';
+
+/** Recorded answers come when they came: the deadline of a restored tool never ends one. Milliseconds. */
+const DEADLINE_MS = 86_400_000;
+
+export type RecordedTools = {
+  /** The tools that the attempt was offered, in that order. */
+  readonly ofApp: (app: Application) => readonly Tool[];
+  /** Tools that the application has now and did not have then. */
+  readonly newSince: (app: Application) => readonly string[];
+};
+
+/**
+ * The tools of an attempt: the names and their order are those of the record, the definitions are those of today. A tool
+ * that does not exist here, such as one of a server that a replay does not reach, is restored from the record. A tool
+ * that is new is not offered: nobody knows what the model would have done with it.
+ */
+export async function recordedTools(
+  house: readonly Tool[],
+  before: readonly AgentEvent[],
+  events: readonly AgentEvent[],
+  blobs: BlobStore | undefined,
+): Promise<RecordedTools> {
+  const today = (app: Application) => toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
+  const offered = ofKind(events, 'tools.offered')[0] ?? ofKind(before, 'tools.offered').at(-1);
+  const all = [...before, ...events];
+  if (!offered) return { ofApp: (app) => withMissing(today(app), all), newSince: () => [] };
+  const { names } = offered.payload;
+  const specs = new Map((await offeredSpecs(offered, blobs)).map((spec) => [spec.name, spec]));
+  const descriptions = descriptionsIn(all);
+  return {
+    ofApp: (app) => {
+      const known = new Map(today(app).map((tool) => [tool.spec.name, tool]));
+      return names.map((name) => {
+        const spec = specs.get(name) ?? specOf(name, all, descriptions);
+        return known.get(name) ?? restored(spec);
+      });
+    },
+    newSince: (app) =>
+      today(app)
+        .map(({ spec }) => spec.name)
+        .filter((name) => !names.includes(name)),
+  };
+}
+
+/** For records without the list of tools: the tools of today, then those that an agent of the record knew besides. */
+function withMissing(today: readonly Tool[], events: readonly AgentEvent[]): readonly Tool[] {
+  const names = new Set(today.flatMap(({ spec: { name } }) => [name, shown(name)]));
+  const descriptions = descriptionsIn(events);
+  const unknown = new Set(
+    ofKind(events, 'tool.returned').flatMap(({ payload: { call_id, error } }) =>
+      error?.code === 'tool.not_found' ? [call_id] : [],
+    ),
+  );
+  const added: Tool[] = [];
+  for (const { payload } of ofKind(events, 'tool.called')) {
+    const { tool, call_id, origin_id } = payload;
+    // A call without a name of the model's is one of a flow: it says nothing of what the agent was offered.
+    const isAgents = origin_id !== undefined || descriptions.has(shown(tool));
+    if (names.has(tool) || !isAgents || unknown.has(call_id)) continue;
+    added.push(restored(specOf(tool, events, descriptions)));
+    // A model sees it under this name, which is not another tool.
+    for (const name of [tool, shown(tool)]) names.add(name);
+  }
+  for (const name of descriptions.keys())
+    if (!names.has(name)) added.push(restored(specOf(name, events, descriptions)));
+  return [...today, ...added];
+}
+
+/** What calls and the session say of a tool whose definition is gone. */
+function specOf(
+  name: string,
+  events: readonly AgentEvent[],
+  descriptions: ReadonlyMap<string, string>,
+): ToolSpec {
+  const called = ofKind(events, 'tool.called').find(({ payload }) => payload.tool === name)?.payload;
+  return {
+    name,
+    description: descriptions.get(shown(name)) ?? '',
+    input: { type: 'object' } as ToolSpec['input'],
+    effect: called?.effect ?? 'read',
+    replay: called?.replay ?? 'never',
+    deadlineMs: DEADLINE_MS,
+    origin: 'mcp',
+  };
+}
+
+function restored(spec: ToolSpec): Tool {
+  const fault = new EdgeError('cell.unavailable', {
+    operation: 'replay',
+    subject: spec.name,
+    message: 'a replay reaches nobody',
+  });
+  return { spec: { ...spec, deadlineMs: DEADLINE_MS }, run: () => Promise.reject(fault) };
+}
+
+/** Descriptions in the sessions of agents, by the name that a model sees. */
+function descriptionsIn(events: readonly AgentEvent[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { payload } of ofKind(events, 'session.entry')) {
+    const message = payload.entry['message'] as { toolsAdded?: unknown } | undefined;
+    if (!Array.isArray(message?.toolsAdded)) continue;
+    for (const { name, description } of message.toolsAdded as { name: string; description: string }[])
+      found.set(String(name), String(description));
+  }
+  return found;
+}
+
+function shown(name: string): string {
+  return name.replace(/[^A-Za-z0-9_-]/g, '_');
+}
+
+/** Calls are answered from the record: only names and schemas of these tools are used. */
+const NO_SUB_RUNS = {} as Parameters<typeof subRunTools>[0];

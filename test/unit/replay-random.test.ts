@@ -1,0 +1,134 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadPi } from '../../adapters/pi/pi-library.ts';
+import type { AgentEvent } from '../../contract/index.ts';
+import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
+import { Random } from '../support/random.ts';
+import { type Mind, RandomRun, randomPlan } from '../support/random-runs.ts';
+
+beforeAll(async () => {
+  await loadPi();
+}, 60_000);
+
+/** The first seeds, and seeds whose runs were once replayed as different: cancelled, paused, judged, cut in odd places. */
+const SEEDS = [...Array.from({ length: 6 }, (_, i) => i + 1), 17, 23, 29, 87, 102, 206, 213, 557, 761, 1_023];
+
+async function carriedOut(seed: number, minds?: readonly Mind[]): Promise<RandomRun> {
+  const run = new RandomRun(randomPlan(new Random(seed), minds));
+  await run.carryOut();
+  return run;
+}
+
+/** Each run of a plan that began, with its events. */
+function runsOf(run: RandomRun): { readonly runId: string; readonly events: readonly AgentEvent[] }[] {
+  return run.runs
+    .map((runId) => ({ runId, events: run.events.filter((event) => event.run_id === runId) }))
+    .filter(({ events }) => events.some(({ kind }) => kind === 'run.started'));
+}
+
+describe('a random run', () => {
+  it.each(SEEDS)('of seed %i comes out as it was, whole and from each of its events', async (seed) => {
+    const run = await carriedOut(seed);
+    const parts = run.parts();
+    const different: unknown[] = [];
+    for (const { runId, events } of runsOf(run)) {
+      for (let n = 0; n < events.length; n++) {
+        const outcome = await replayRun(parts, runId, n === 0 ? undefined : String(n));
+        if (outcome.verdict !== 'identical') different.push({ seed, n, ...outcome.divergence });
+        else if (n > 0) expect(outcome.from, `seed ${seed}`).toBeLessThanOrEqual(Math.max(4, n + 1));
+      }
+    }
+    expect(different).toEqual([]);
+  });
+
+  it('is, over these seeds, of every kind that matters', async () => {
+    const seen = new Set<string>();
+    for (const seed of SEEDS) {
+      const run = await carriedOut(seed);
+      seen.add(run.plan.mind);
+      for (const event of run.events) {
+        if (event.kind === 'run.started' && event.payload.attempt > 1) seen.add('killed');
+        if (event.kind === 'run.message') seen.add(event.payload.kind);
+        if (event.kind === 'run.queued' && event.payload.forked_from) seen.add('forked');
+        if (event.kind === 'run.queued' && event.payload.parent_run_id) seen.add('asked for by a run');
+        if (event.kind === 'run.status') seen.add(event.payload.status);
+        if (event.kind === 'run.finished') seen.add(event.payload.status);
+        if (event.kind === 'run.phase' && event.payload.phase === 'degraded')
+          seen.add('carried on by a flow');
+        if (event.kind === 'tool.called') seen.add(event.payload.tool.split(/[./]/)[0]!);
+        if (event.kind === 'tool.returned' && event.payload.error) seen.add(event.payload.error.code);
+      }
+    }
+    const kinds = [
+      'agent',
+      'flow',
+      'degraded',
+      'killed',
+      'steer',
+      'follow_up',
+      'forked',
+      'asked for by a run',
+    ];
+    const ends = ['paused', 'cancelled', 'succeeded', 'carried on by a flow'];
+    const calls = ['do', 'ext', 'srv', 'run', 'robot', 'schema.invalid', 'tool.not_found', 'policy.denied'];
+    expect([...seen]).toEqual(expect.arrayContaining([...kinds, ...ends, ...calls, 'run.interrupted']));
+  }, 60_000);
+});
+
+describe('an answer that was changed in the record', () => {
+  /** The number of the event of the run that is changed, and of the first that depends on it. */
+  async function changed(seed: number, mind: Mind, kind: 'tool.returned' | 'model.returned') {
+    const run = await carriedOut(seed, [mind]);
+    const { runId, events } = runsOf(run)[0]!;
+    for (const [at, event] of events.entries()) {
+      const other = event.kind === kind ? otherAnswer(event) : undefined;
+      const after = events.findIndex((one, index) => index > at && depends(one, mind));
+      const isWhole = !events.slice(at, after).some((one) => one.kind === 'run.started');
+      if (!other || after < 0 || !isWhole) continue;
+      const index = run.events.indexOf(event);
+      run.rig.disk.events[index] = other;
+      return { run, runId, at, after };
+    }
+    return undefined;
+  }
+
+  const depends = ({ kind }: AgentEvent, mind: Mind) =>
+    kind === (mind === 'flow' ? 'run.phase' : 'session.entry');
+
+  /** Undefined for an answer that nothing depends on. */
+  function otherAnswer(event: AgentEvent): AgentEvent | undefined {
+    const { payload } = event as AgentEvent<'tool.returned' | 'model.returned'>;
+    if (!payload.ok) return undefined;
+    if (event.kind === 'model.returned')
+      return { ...event, payload: { ...event.payload, answer: { text: 'something else' } } } as AgentEvent;
+    if (event.kind !== 'tool.returned' || event.payload.result?.['n'] === undefined) return undefined;
+    const result = { ...event.payload.result, n: 77 };
+    return { ...event, payload: { ...event.payload, result } } as AgentEvent;
+  }
+
+  it.each([
+    ['agent', 'tool.returned', 77],
+    ['agent', 'model.returned', 'something else'],
+    ['flow', 'tool.returned', 77],
+  ] as const)(
+    'of a run of kind %s (%s) is found at the first event that depends on it',
+    async (mind, kind, value) => {
+      let found = 0;
+      for (let seed = 1; seed <= 16; seed++) {
+        const what = await changed(seed, mind, kind);
+        if (!what) continue;
+        const { run, runId, at, after } = what;
+        const parts = run.parts();
+        const whole = await replayRun(parts, runId);
+        expect({ seed, ...whole }).toMatchObject({ verdict: 'diverged', divergence: { entry: after + 1 } });
+        expect(whole.divergence!.actual, `seed ${seed}`).toContain(String(value));
+        expect(whole.divergence!.words).toContain(mind === 'flow' ? 'phase' : 'session entry');
+        // What comes before is untouched: from there on it is still found, and at the same place.
+        const from = await replayRun(parts, runId, String(at));
+        expect({ seed, ...from }).toMatchObject({ verdict: 'diverged', divergence: { entry: after + 1 } });
+        found++;
+      }
+      expect(found).toBeGreaterThan(3);
+    },
+    60_000,
+  );
+});
