@@ -11,6 +11,7 @@ import {
   ODOMETRY,
   TF_MESSAGE,
 } from '../../formats/cdr/index.ts';
+import { Random } from '../../sim/random.ts';
 import { FlatWorld, type Wall } from '../fakes/flat-world.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -131,5 +132,74 @@ describe('a robot whose sensors fail while it drives', () => {
     await rig.run(4);
     expect(rig.world.contacts).toBe(0);
     expect(Number.isFinite(rig.core.state().pose?.x)).toBe(true);
+  });
+});
+
+/** Keeps the ranges of the rays for which `keeps` holds, by their angle from straight ahead in degrees; the others say nothing. */
+function rays(keeps: (degrees: number, i: number) => boolean, nothing = Number.NaN) {
+  return (sample: Sample) =>
+    scan(sample, ({ ranges, angle_min, angle_increment }) => ({
+      ranges: ranges.map((range, i) => {
+        const angle = angle_min + i * angle_increment;
+        const degrees = (Math.atan2(Math.sin(angle), Math.cos(angle)) * 180) / Math.PI;
+        return keeps(degrees, i) ? range : nothing;
+      }),
+    }));
+}
+
+const ahead = (half: number) => (degrees: number) => Math.abs(degrees) <= half;
+
+describe('a lidar that does not see all around', () => {
+  it.each([Number.NaN, 0, -Infinity])('stands where rays ahead say %d, and says why', async (nothing) => {
+    const rig = await driving();
+    rig.spoil = rays((degrees) => Math.abs(degrees) > 30, nothing);
+    await rig.run(1.5);
+    expect(rig.world.twist.linear).toBe(0);
+    expect(rig.stopped).toHaveLength(1);
+    expect(rig.stopped[0]).toMatch(/lidar says nothing of where the base is to drive/);
+  });
+
+  it('drives where rays ahead say that nothing is within range', async () => {
+    const rig = await driving();
+    rig.spoil = rays((degrees) => Math.abs(degrees) > 30, Infinity);
+    await rig.run(1.5);
+    expect(rig.world.twist.linear).toBeGreaterThan(0.2);
+    expect(rig.stopped).toEqual([]);
+  });
+
+  it.each([270, 180, 140])('reaches a place ahead with a lidar of %i degrees', async (field) => {
+    const rig = new Rig();
+    rig.spoil = rays(ahead(field / 2));
+    await rig.run(1);
+    const goal = { pose: { x: 4, y: 0.3, yaw: 0 }, tolerance: 0.2, timeoutMs: 40_000 };
+    let outcome = '';
+    void rig.core.navigate('m', goal).then((result) => {
+      outcome = result.outcome;
+    });
+    for (let i = 0; i < 40 && outcome === ''; i++) await rig.run(1);
+    expect(outcome).toBe('reached');
+    expect(rig.world.contacts).toBe(0);
+  });
+
+  it('does not drive backwards with a lidar that looks forwards only, and says why', async () => {
+    const rig = new Rig();
+    rig.spoil = rays(ahead(90));
+    await rig.run(1);
+    const end = rig.core.maneuver('m', { kind: 'drive', distance: -0.5 });
+    await rig.run(8);
+    expect(await end).toMatchObject({
+      outcome: 'stuck',
+      message: expect.stringMatching(/lidar says nothing/),
+    });
+    expect(Math.abs((await end).distance)).toBeLessThan(0.01);
+  });
+
+  it('drives on when single rays are lost', async () => {
+    const rig = await driving();
+    const random = new Random(1, 'lost rays');
+    rig.spoil = rays(() => random.float() > 0.1);
+    await rig.run(4);
+    expect(rig.world.twist.linear).toBeGreaterThan(0.2);
+    expect(rig.stopped).toEqual([]);
   });
 });
