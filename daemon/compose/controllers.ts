@@ -130,6 +130,8 @@ export function specOf(row: ControllerRow): ControllerSpec {
     ensembleCoefficient: row.ensemble_coefficient,
     threshold: row.threshold,
     horizon: row.horizon,
+    horizonMaxMs: row.horizon_max,
+    outsideMax: row.outside_max,
     blend: row.blend,
     interpolate: row.interpolate,
     inferTimeoutMs: row.timeout,

@@ -137,6 +137,7 @@ describe('the thread of the controllers', () => {
 
   it('moves nothing any more when the stop word is set, whatever the main thread does', async () => {
     r = rig();
+    r.policies.make = () => 1.5;
     await start();
     await until(() => r.actions.length > 10);
     r.word.stop(true);
@@ -149,6 +150,7 @@ describe('the thread of the controllers', () => {
 
   it('moves nothing any more when the lease is another one', async () => {
     r = rig();
+    r.policies.make = () => 1.5;
     await start();
     await until(() => r.actions.length > 10);
     r.word.grant(2, 60_000);

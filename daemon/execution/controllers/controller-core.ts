@@ -63,7 +63,7 @@ export class ControllerCore {
   readonly #gate: StepGate;
   readonly #stale: StaleInput;
   readonly #queue: ActionQueue;
-  readonly #delays = new DelayWindow();
+  #delays = new DelayWindow();
   readonly #dimension: number;
   readonly #step: Step;
   readonly #values: Float64Array;
@@ -130,6 +130,10 @@ export class ControllerCore {
     this.#starvedSince = undefined;
     this.#lastMs = undefined;
     this.#chunks = 0;
+    // Another run may have another policy on another path: what the last one took says nothing of this one.
+    this.#delays = new DelayWindow();
+    this.#p99Ms = undefined;
+    this.#horizon = 0;
     this.#retryMs = RETRY_FIRST_MS;
     this.#notBefore = -Infinity;
     this.#gate.reset();
@@ -220,11 +224,13 @@ export class ControllerCore {
     const shaped = dimension === this.#dimension && actions.length === horizon * dimension;
     const paced = paceOf(this.#path(stepMs), this.#spec);
     // An answer that took longer than expected is used as far as it goes.
-    const rows = Math.min(horizon, Math.max(paced.horizon, Math.ceil(delayMs / stepMs) + 1));
+    const rows = Math.min(paced.most, Math.max(paced.horizon, Math.ceil(delayMs / stepMs) + 1));
     const chunk = this.#chunks + 1;
-    const result = shaped
-      ? this.#queue.put({ id: chunk, anchorMs, stepMs, actions, rows, policyHash, delayMs }, nowMs)
-      : 'misshapen';
+    const result = !shaped
+      ? 'misshapen'
+      : this.#isFarOutside(actions, rows)
+        ? 'far_outside'
+        : this.#queue.put({ id: chunk, anchorMs, stepMs, actions, rows, policyHash, delayMs }, nowMs);
     if (result === 'taken') {
       this.#chunks = chunk;
       this.#retryMs = RETRY_FIRST_MS;
@@ -239,6 +245,13 @@ export class ControllerCore {
     if (this.#pending?.id !== id) return;
     this.#pending = undefined;
     this.#backOff(nowMs);
+  }
+
+  #isFarOutside(actions: ArrayLike<number>, rows: number): boolean {
+    const { outsideMax } = this.#spec;
+    for (let row = 0; row < rows; row++)
+      if ((this.#gate.farOutside?.(actions, row * this.#dimension, outsideMax) ?? -1) >= 0) return true;
+    return false;
   }
 
   #backOff(nowMs: number): void {

@@ -16,6 +16,7 @@ import { VERDICTS } from './controllers-thread.ts';
 import { Inference } from './inference.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
+import { REFUSED_CHUNKS, RefusalLog } from './refusal-log.ts';
 import { RunCounts } from './run-counts.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
 import { StopSpeeds } from './stop-speeds.ts';
@@ -24,9 +25,6 @@ import { StopSpeeds } from './stop-speeds.ts';
 const ORIGINS_MAX = 256;
 /** A command that lay longer than this is not sent any more, milliseconds. */
 const STALE_COMMAND_MS = 100;
-/** What is refused for the same reason again is told this often at most, milliseconds; and so many reasons of it. */
-const REFUSED_MS = 1_000;
-const REFUSED_KINDS_MAX = 64;
 
 export type SlotDeps = {
   readonly clock: Clock;
@@ -74,8 +72,7 @@ export class ControllerSlot {
   readonly #asked = new Map<number, Origin>();
   readonly #origins = new Map<number, Origin>();
   readonly #reasons = new Map<number, string>([[0, '']]);
-  /** When a refusal for this reason was told last. */
-  readonly #refused = new Map<string, number>();
+  readonly #refusals = new RefusalLog();
   /** Newest joints, by our own clock. */
   #jointsMs = -Infinity;
   /** How often it was stopped, running or not, and what for. */
@@ -140,7 +137,7 @@ export class ControllerSlot {
     this.#counts = new RunCounts();
     this.#asked.clear();
     this.#origins.clear();
-    this.#refused.clear();
+    this.#refusals.clear();
     this.#say('running', 'waiting for the first action');
     return new Promise((resolve) => {
       const limit =
@@ -206,9 +203,10 @@ export class ControllerSlot {
     this.#counts.delays.add(delayMs, this.#deps.nowMs());
     if (result !== 'taken') {
       this.#counts.turnDown(result);
-      if (result === 'not_finite' || result === 'misshapen') {
-        this.#deps.refused(this.spec.name, policyHash, `a chunk that is ${result.replace('_', ' ')}`);
-      }
+      const refused = REFUSED_CHUNKS[result];
+      if (refused === undefined) return;
+      this.#tellRefused(refused, policyHash);
+      if (this.#state === 'starved' || this.#counts.chunks === 0) this.#say(this.#state, refused);
       return;
     }
     this.#counts.chunks = chunk;
@@ -255,7 +253,7 @@ export class ControllerSlot {
   view(): ControllerView {
     const { spec, nowMs } = this.#deps;
     const now = nowMs();
-    const { steps, starved, clamped, refused, chunks, delays, late, lateNet } = this.#counts;
+    const { steps, starved, clamped, refused, chunks, turnedDown, delays, late, lateNet } = this.#counts;
     return {
       name: spec.name,
       policy: spec.policy,
@@ -269,6 +267,7 @@ export class ControllerSlot {
       refused,
       stale: this.#stale(now),
       chunks,
+      turned_down: turnedDown,
       inference_p50_ms: delays.quantile(0.5, now),
       inference_p99_ms: delays.quantile(0.99, now),
       late_p99_ms: late.quantile(0.99),
@@ -333,14 +332,8 @@ export class ControllerSlot {
     this.#deps.record(this.#action(step, verdict, reason));
   }
 
-  /** One receipt a second for each reason, not one for each step. */
-  #tellRefused(reason: string): void {
-    const now = this.#deps.nowMs();
-    const told = this.#refused;
-    if (now - (told.get(reason) ?? -Infinity) < REFUSED_MS) return;
-    if (!told.has(reason) && told.size >= REFUSED_KINDS_MAX) return;
-    told.set(reason, now);
-    this.#deps.refused(this.spec.name, this.#hash, reason);
+  #tellRefused(reason: string, hash = this.#hash): void {
+    if (this.#refusals.isDue(reason, this.#deps.nowMs())) this.#deps.refused(this.spec.name, hash, reason);
   }
 
   #stale(now: number): Record<string, number> {

@@ -15,12 +15,13 @@ export class RunCounts {
   readonly delays = new DelayWindow();
   readonly late = new Lateness();
   readonly lateNet = new Lateness();
-  /** Chunks that were not taken, by why; since the last summary. */
+  /** Chunks that were not taken, by why: of this run, and since the last summary. */
+  readonly turnedDown: Record<string, number> = {};
   #turnedDown: Record<string, number> = {};
   #told = { steps: 0, starved: 0, clamped: 0, refused: 0, chunks: 0, failures: 0 };
 
   turnDown(why: string): void {
-    this.#turnedDown[why] = (this.#turnedDown[why] ?? 0) + 1;
+    for (const counts of [this.turnedDown, this.#turnedDown]) counts[why] = (counts[why] ?? 0) + 1;
   }
 
   /** What happened since the last call; undefined: nothing. */

@@ -29,6 +29,10 @@ export class SpeedGate implements StepGate {
     this.#applied.fill(0);
   }
 
+  farOutside(actions: ArrayLike<number>, at: number, share: number): number {
+    return this.#limits.most.findIndex((most, j) => Math.abs(actions[at + j]!) > most * (1 + 2 * share));
+  }
+
   apply(asked: Float64Array, dtSeconds: number, measured?: Measured): Gated {
     const { most, changeMax, within } = this.#limits;
     const applied = this.#applied;
