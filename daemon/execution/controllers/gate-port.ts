@@ -25,6 +25,10 @@ export interface StepGate {
    * -1: none. Called for chunks, before they are queued.
    */
   farOutside?(actions: ArrayLike<number>, at: number, share: number): number;
+  /** The run is over: the next step on the quickest way to rest within the limits. Absent: there is none, nothing is sent. */
+  readonly halt?: ((dtSeconds: number) => Gated) | undefined;
+  /** What was let through stands still. */
+  readonly atRest?: boolean;
   /** A run begins: what was let through before is over. */
   reset(): void;
 }
