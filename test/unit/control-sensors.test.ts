@@ -149,6 +149,62 @@ function rays(keeps: (degrees: number, i: number) => boolean, nothing = Number.N
 
 const ahead = (half: number) => (degrees: number) => Math.abs(degrees) <= half;
 
+describe('a stop', () => {
+  it('is answered when the base stands, not before', async () => {
+    const rig = await driving();
+    let answer = '';
+    rig.core.stop('enough').then(
+      () => (answer = 'stands'),
+      () => (answer = 'not confirmed'),
+    );
+    for (let i = 0; i < 40 && answer === ''; i++) {
+      await rig.run(0.05);
+      if (Math.abs(rig.world.twist.linear) > 0.01) expect(answer).toBe('');
+    }
+    expect(answer).toBe('stands');
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+  });
+
+  it.each([
+    ['has fallen silent', (sample: Sample) => (sample.type === ODOMETRY ? undefined : sample)],
+    ['says the same as a moment ago', undefined],
+  ])('is not confirmed by odometry that %s', async (_, spoil) => {
+    const rig = await driving();
+    let last: Sample | undefined;
+    rig.spoil =
+      spoil ??
+      ((sample) => {
+        if (sample.type !== ODOMETRY) return sample;
+        last ??= sample;
+        return last;
+      });
+    const refused = expect(rig.core.stop('enough')).rejects.toMatchObject({
+      code: 'robot.unreachable',
+      message: 'standing still was not confirmed within 3000 ms',
+    });
+    await rig.run(4);
+    await refused;
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+  });
+
+  it('is not confirmed by one old measurement of a base that had not begun to move', async () => {
+    const rig = new Rig();
+    await rig.run(1);
+    rig.spoil = (sample) => (sample.type === ODOMETRY ? undefined : sample);
+    void rig.core.navigate('m', { pose: { x: 6, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 60_000 });
+    await rig.run(0.2);
+    let answer = '';
+    rig.core.stop('enough').then(
+      () => (answer = 'stands'),
+      () => (answer = 'not confirmed'),
+    );
+    await rig.run(1);
+    expect(answer).toBe('');
+    await rig.run(3);
+    expect(answer).toBe('not confirmed');
+  });
+});
+
 describe('a lidar that does not see all around', () => {
   it.each([Number.NaN, 0, -Infinity])('stands where rays ahead say %d, and says why', async (nothing) => {
     const rig = await driving();
