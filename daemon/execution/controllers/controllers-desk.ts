@@ -368,12 +368,12 @@ export class ControllersDesk {
     if (this.#closed) return;
     const handle = this.#handle;
     this.#handle = undefined;
-    handle?.terminate();
     this.#scheduling = 'unknown';
     const message = `the thread of the controllers: ${reason}`;
     this.#deps.report('error', message);
     const error = new EdgeError('cell.restarted', { operation: 'control', subject: 'controllers', message });
     for (const slot of this.#slots) slot.threadEnded(error);
+    handle?.terminate();
     this.#restart?.cancel();
     this.#restart = this.#deps.clock.after(this.#delayMs, () => this.#spawn());
     this.#delayMs = Math.min(this.#delayMs * 2, RESTART_MAX_MS);
