@@ -123,6 +123,8 @@ export const LIMITS = {
   RUN_ATTEMPTS_MAX: 1_000,
   /** From an abort to a tool call letting go; a deaf one is left behind after it, its robot stopped, milliseconds. */
   RUN_SETTLE_MS: 1_500,
+  /** What was told to stop is measured to stand by then, or the answer says that it was not confirmed, milliseconds. */
+  STILL_WAIT_MS: 3_000,
   /** One order to stop the robot; after it the caller is answered and told that nothing confirmed it, milliseconds. */
   ROBOT_STOP_MS: 1_000,
   /** Schedules of one daemon. */

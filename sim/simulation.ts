@@ -15,6 +15,9 @@ import { WheelOdometry } from './wheel-odometry.ts';
 const SCAN_EVERY_NS = 100_000_000n;
 const EXIT_EVERY_NS = 1_000_000_000n;
 const WINDOW_S = Number(WINDOW_NS) / 1e9;
+/** Rays of the lidar that say nothing: around `centre`, by `halfWidth` to each side, radians in the frame of the sensor. */
+export type BlindSector = { readonly centre: number; readonly halfWidth: number };
+
 /** Slower than this is at rest, metres per second. */
 const AT_REST = 0.002;
 
@@ -34,6 +37,7 @@ export class Simulation implements HostedWorld {
   #state: WorldState;
   #exitTold: boolean | undefined;
   #refused = 0;
+  #blind: BlindSector | undefined;
 
   private constructor(arena: Arena, physics: Physics, seed: number) {
     this.arena = arena;
@@ -80,6 +84,11 @@ export class Simulation implements HostedWorld {
     const refusal = this.#drive.command(twist, this.#time);
     if (refusal !== undefined) this.#refused++;
     return refusal;
+  }
+
+  /** From the next scan on these rays are NaN, as of a lidar that is covered there; undefined: none are. */
+  blindLidar(sector: BlindSector | undefined): void {
+    this.#blind = sector;
   }
 
   obey(sample: Sample): string | undefined {
@@ -146,9 +155,17 @@ export class Simulation implements HostedWorld {
       const distance = distances[i]!;
       // Drawn for each ray, hit or not: what one ray sees does not change the noise of the others.
       const noise = LIDAR.noise * this.#lidarNoise.gaussian();
-      if (distance < 0 || distance > LIDAR.rangeMax) ranges[i] = Infinity;
+      if (this.#isBlind((i * 2 * Math.PI) / LIDAR.rays)) ranges[i] = Number.NaN;
+      else if (distance < 0 || distance > LIDAR.rangeMax) ranges[i] = Infinity;
       else ranges[i] = Math.min(LIDAR.rangeMax, Math.max(LIDAR.rangeMin, distance + noise));
     }
     return ranges;
+  }
+
+  #isBlind(angle: number): boolean {
+    if (!this.#blind) return false;
+    const { centre, halfWidth } = this.#blind;
+    const off = angle - centre;
+    return Math.abs(Math.atan2(Math.sin(off), Math.cos(off))) <= halfWidth;
   }
 }

@@ -36,6 +36,8 @@ export type ControllerView = {
   /** Inputs that are older than they may be now: name, milliseconds. */
   readonly stale: Readonly<Record<string, number>>;
   readonly chunks: number;
+  /** Chunks that were not taken: why (`late`, `early`, `misshapen`, `not_finite`, `far_outside`), and how many. */
+  readonly turned_down: Readonly<Record<string, number>>;
   /** Path of an inference, from measurement to chunk: milliseconds. */
   readonly inference_p50_ms: number | undefined;
   readonly inference_p99_ms: number | undefined;

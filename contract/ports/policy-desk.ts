@@ -19,6 +19,8 @@ export type PolicyCaller = {
  */
 export interface PolicySession {
   describe(): PolicyDescription;
+  /** Grows whenever another policy takes this place, also one that was here before. Absent: none ever does. */
+  generation?(): number;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
   /** This caller begins a new episode. */
   reset(): Promise<void>;

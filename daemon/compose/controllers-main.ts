@@ -42,6 +42,11 @@ function makeGate(spec: ControllerSpec): StepGate {
   return {
     apply: (asked: Float64Array, dtSeconds: number, measured: Measured) =>
       joints.apply(asked, dtSeconds, measured.known ? measured : undefined),
+    halt: (dtSeconds) => joints.halt(dtSeconds),
+    get atRest() {
+      return joints.atRest;
+    },
+    farOutside: (actions, at, share) => joints.farOutside(actions, at, share),
     reset: () => joints.reset(),
   };
 }

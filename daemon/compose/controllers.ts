@@ -38,6 +38,8 @@ export type ControllersParts = {
   /** There is a robot: what this daemon itself puts on the bus, a recording that is played, is not what it measures. */
   readonly hasRobot?: boolean;
   readonly word: SafetyWord;
+  /** Topic of the base's odometry; absent: `/odom`. */
+  readonly odometry?: string;
   /** Limits of these joints, in this order; undefined where nobody gave any. */
   gateSpec(joints: readonly string[]): JointGateSpec | undefined;
   readonly actuation: () => Actuation;
@@ -84,6 +86,8 @@ export function makeControllers(
       return true;
     },
     publish: (sample) => bus.publish(sample),
+    isStopped: () => parts.word.stopped,
+    ...(parts.odometry === undefined ? {} : { odometry: parts.odometry }),
     note: (event) => parts.actuation().note(event),
     newId: () => ids.next<string>(),
     admit: (spec) => {
@@ -102,7 +106,12 @@ export function makeControllers(
   };
   const untap = specs.length === 0 ? () => {} : bus.tap('controllers', hear);
   return {
-    mover: { isMoving: () => desk.isMoving(), stop: async (reason) => void desk.stop(undefined, reason) },
+    mover: {
+      isMoving: () => desk.isMoving(),
+      stop: async (reason) => {
+        await desk.stop(undefined, reason);
+      },
+    },
     start: () => desk.start(),
     async close() {
       untap();
@@ -130,6 +139,8 @@ export function specOf(row: ControllerRow): ControllerSpec {
     ensembleCoefficient: row.ensemble_coefficient,
     threshold: row.threshold,
     horizon: row.horizon,
+    horizonMaxMs: row.horizon_max,
+    outsideMax: row.outside_max,
     blend: row.blend,
     interpolate: row.interpolate,
     inferTimeoutMs: row.timeout,

@@ -71,6 +71,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const controllers = makeControllers(settings, context, {
     ...{ policies, bus, sink: io.sink, word: safety.word, hasRobot: io.source !== undefined },
     heard: io.topics.map(({ topic }) => topic),
+    odometry: io.robotTopics.odometry,
     gateSpec: (joints) => jointGateSpec(config, joints),
     actuation: () => cell.actuation,
   });

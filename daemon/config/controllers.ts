@@ -55,6 +55,18 @@ const CONTROLLER_ROW_KEYS = {
     min: 0,
     max: 1_024,
   }),
+  horizon_max: quantity(
+    'duration',
+    '1 s',
+    'no action is used later than this after the observation that it is made from',
+    { min: 10, max: 60_000 },
+  ),
+  outside_max: number(
+    2,
+    'an action further outside of its limits than this many times their range refuses its chunk',
+    0,
+    1_000,
+  ),
   blend: flag(true, 'a chunk that comes late takes over gradually, over as many steps as it was late'),
   interpolate: flag(true, 'between two positions of a policy that is slower than the controller'),
   timeout: quantity('duration', '2 s', 'one question to the policy', { min: 1, max: 60_000 }),

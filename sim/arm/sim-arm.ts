@@ -4,6 +4,7 @@ import {
   EdgeError,
   type JointReading,
   type JointTarget,
+  LIMITS,
   type Manipulator,
   type MotionResult,
   type Nanoseconds,
@@ -14,6 +15,7 @@ import {
 import { decodeJointState, encodeFloat64MultiArray } from '../../formats/cdr/index.ts';
 import { ALL_NAMES, GRIPPER } from './arm-model.ts';
 import { ARM_COMMAND, ARM_TOPICS } from './arm-topics.ts';
+import { BrakePath } from './brake-path.ts';
 import { type JointPath, jointPath } from './joint-path.ts';
 
 /** Joint states older than this mean that the arm is not there, milliseconds of the clock. */
@@ -28,8 +30,11 @@ const HOLDS_MS = 300;
 /** Beyond the time of its last point a motion may take half of it again and this, milliseconds of robot time. */
 const OVERTIME_MS = 5_000;
 const OVERTIME_SHARE = 0.5;
-/** A stopped arm rests by then, milliseconds of robot time. */
-const REST_MS = 800;
+/** It stands once its joints have been still for this long, milliseconds of robot time: it swings back a little. */
+const STANDS_MS = 100;
+/** Between two set points that the speed of a path is taken from, milliseconds. */
+const SPEED_OVER_MS = 10;
+const NOT_CONFIRMED = 'standing still was not confirmed';
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
@@ -39,7 +44,7 @@ type Motion = {
   readonly path: JointPath;
   readonly kind: 'trajectory' | 'gripper';
   /** Why it has to end, and since when; it ends when the arm rests. */
-  ending: { readonly outcome: Outcome; readonly since: Nanoseconds } | undefined;
+  ending: { readonly outcome: Outcome; readonly since: Nanoseconds; readonly brake: BrakePath } | undefined;
   stillSince: Nanoseconds | undefined;
   settle(outcome: Outcome): void;
 };
@@ -62,6 +67,12 @@ export class SimArm implements Manipulator {
   #settled: Promise<unknown> = Promise.resolve();
   /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
   #stops = 0;
+  /** Since when all joints have been still, by what is measured. */
+  #stillSince: Nanoseconds | undefined;
+  /** Whether it was seen to stand after the motion that ended last. */
+  #isConfirmed = true;
+  /** Whoever waits until it stands. */
+  readonly #standing = new Set<() => void>();
 
   constructor(clock: Clock, sink: Pick<SampleSink, 'offer'>) {
     this.#clock = clock;
@@ -79,7 +90,9 @@ export class SimArm implements Manipulator {
     this.#efforts = inOrder(told.effort);
     this.#time = sample.stamp;
     this.#heardMs = this.#clock.monotonicMs();
+    this.#stillSince = this.#isStill() ? (this.#stillSince ?? sample.stamp) : undefined;
     if (this.#motion) this.#advance(this.#motion, sample.stamp);
+    if (this.#stands) for (const stands of [...this.#standing]) stands();
   }
 
   async state(): Promise<ArmState> {
@@ -112,12 +125,16 @@ export class SimArm implements Manipulator {
     return this.#move('gripper', (from) => jointPath(points, from), signal);
   }
 
+  /** Rejects with `robot.unreachable` where nobody saw it stand within `LIMITS.STILL_WAIT_MS`. */
   async stop(reason: string): Promise<void> {
     this.#stops++;
+    const moved = this.#motion !== undefined;
     if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
-    else if (this.#connected) this.#hold();
     await this.#settled;
     this.#state = 'stopped';
+    // What is not a motion of ours is stopped by whoever moves it; the answer waits for it all the same.
+    const confirmed = moved ? this.#isConfirmed : await this.#untilItStands();
+    if (!confirmed) throw unconfirmed();
   }
 
   async close(): Promise<void> {
@@ -182,6 +199,7 @@ export class SimArm implements Manipulator {
       this.#finish(
         motion,
         motion.ending?.outcome ?? { outcome: 'starved', message: 'joint states fell silent' },
+        motion.ending === undefined,
       );
     });
   }
@@ -189,8 +207,10 @@ export class SimArm implements Manipulator {
   #advance(motion: Motion, now: Nanoseconds): void {
     const { ending, path, begun } = motion;
     if (ending) {
-      const late = Number(now - ending.since) / 1e6 > REST_MS;
-      if (this.#rests() || late) this.#finish(motion, ending.outcome);
+      const sinceMs = Number(now - ending.since) / 1e6;
+      this.#hold(ending.brake.at(sinceMs));
+      if (this.#stands) this.#finish(motion, ending.outcome);
+      else if (sinceMs >= LIMITS.STILL_WAIT_MS) this.#finish(motion, ending.outcome, false);
       return;
     }
     const elapsedMs = Number(now - begun) / 1e6;
@@ -215,32 +235,61 @@ export class SimArm implements Manipulator {
     }
     if (elapsedMs < path.lengthMs) return false;
     return (
-      this.#rests() &&
+      this.#isStill() &&
       this.#positions.every((value, i) => i === gripper || Math.abs(value - path.end[i]!) < NEAR)
     );
   }
 
-  #rests(): boolean {
+  get #stands(): boolean {
+    const since = this.#stillSince;
+    return since !== undefined && Number(this.#time! - since) / 1e6 >= STANDS_MS;
+  }
+
+  /** Whether it was seen to. An arm that is not there, or was not when it was last heard of, is nobody's to stop. */
+  #untilItStands(): Promise<boolean> {
+    if (this.#stands || !this.#connected) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const settle = (confirmed: boolean) => {
+        this.#standing.delete(stands);
+        limit.cancel();
+        resolve(confirmed);
+      };
+      const stands = () => settle(true);
+      const limit = this.#clock.after(LIMITS.STILL_WAIT_MS, () => settle(false));
+      this.#standing.add(stands);
+    });
+  }
+
+  #isStill(): boolean {
     return this.#velocities.every(
       (value, i) => Math.abs(value) < (i === ALL_NAMES.length - 1 ? STILL_GRIPPER : STILL),
     );
   }
 
-  /** Ends what is under way: the arm holds at once, and the motion settles when it rests. */
+  /** Ends what is under way: the arm loses its speed on the way it is on, and the motion settles when it stands. */
   #end(outcome: Outcome): void {
     const motion = this.#motion;
     if (!motion || motion.ending) return;
-    motion.ending = { outcome, since: this.#time! };
-    this.#hold();
-    if (!this.#connected) this.#finish(motion, outcome);
+    const { path, begun } = motion;
+    const ms = Number(this.#time! - begun) / 1e6;
+    const setPoints = path.at(ms);
+    const before = path.at(ms - SPEED_OVER_MS);
+    const speeds = setPoints.map((at, i) => ((at - before[i]!) * 1_000) / SPEED_OVER_MS);
+    this.#stillSince = undefined;
+    motion.ending = {
+      outcome,
+      since: this.#time!,
+      brake: new BrakePath(setPoints, speeds, this.#positions),
+    };
+    if (!this.#connected) this.#finish(motion, outcome, false);
+    else this.#hold(setPoints);
   }
 
-  /** Where it is now is where it shall stay; what the jaws hold stays held. */
-  #hold(): void {
-    const goal = this.#positions.slice();
+  /** What the jaws hold stays held. */
+  #hold(goal: Float64Array): void {
     const gripper = ALL_NAMES.length - 1;
     const squeezes = Math.abs(this.#efforts[gripper]!) > 1;
-    if (squeezes) goal[gripper] = Math.max(0, goal[gripper]! - GRIPPER.openingMax / 2);
+    if (squeezes) goal[gripper] = Math.max(0, this.#positions[gripper]! - GRIPPER.openingMax / 2);
     this.#command(goal, this.#time!);
   }
 
@@ -249,8 +298,10 @@ export class SimArm implements Manipulator {
     this.#sink.offer({ topic, type, stamp: now, received: now, bytes: encodeFloat64MultiArray(positions) });
   }
 
-  #finish(motion: Motion, outcome: Outcome): void {
+  #finish(motion: Motion, ended: Outcome, confirmed = true): void {
     if (this.#motion !== motion) return;
+    const outcome = confirmed ? ended : { ...ended, message: `${ended.message}; ${NOT_CONFIRMED}` };
+    this.#isConfirmed = confirmed;
     this.#motion = undefined;
     this.#state = outcome.outcome === 'reached' ? 'idle' : 'stopped';
     motion.settle(outcome);
@@ -261,6 +312,15 @@ export class SimArm implements Manipulator {
     const durationMs = Math.max(0, Number(time - begun) / 1e6);
     return { outcome, message, pose: undefined, distance: 0, durationMs, time };
   }
+}
+
+function unconfirmed(): EdgeError {
+  return new EdgeError('robot.unreachable', {
+    operation: 'stop',
+    subject: 'arm',
+    message: `${NOT_CONFIRMED} within ${LIMITS.STILL_WAIT_MS} ms`,
+    hint: 'look at the robot itself',
+  });
 }
 
 function unreachable(operation: string): EdgeError {

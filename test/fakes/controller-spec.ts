@@ -27,6 +27,8 @@ export function controllerSpec(over: Partial<ControllerSpec> = {}): ControllerSp
     ensembleCoefficient: 0.01,
     threshold: 0.5,
     horizon: 0,
+    horizonMaxMs: 1_000,
+    outsideMax: 2,
     blend: false,
     interpolate: false,
     inferTimeoutMs: 1_000,

@@ -27,13 +27,23 @@ export class FakePolicyDesk implements PolicyDesk {
   /** What a reset waits for. */
   resetting: () => Promise<void> = async () => {};
   make: (observation: Observation, i: number) => number = (_, i) => i;
-  description: PolicyDescription = {
+  #generation = 0;
+  #description: PolicyDescription = {
     name: 'fake',
     hash: 'a'.repeat(64),
     inputs: { 'observation.state': [1, 2] },
     output: [50, 2],
     stepMs: 20,
   };
+
+  get description(): PolicyDescription {
+    return this.#description;
+  }
+  /** Another policy takes the place. */
+  set description(description: PolicyDescription) {
+    this.#description = description;
+    this.#generation++;
+  }
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -60,6 +70,7 @@ export class FakePolicyDesk implements PolicyDesk {
           throw new EdgeError('model.unavailable', { operation: 'describe', subject: 'fake' });
         return this.description;
       },
+      generation: () => this.#generation,
       infer: async (observation, _deadlineMs, options) => {
         if (!open || !this.alive)
           throw new EdgeError('model.unavailable', { operation: 'infer', subject: 'fake' });

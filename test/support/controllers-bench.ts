@@ -19,6 +19,22 @@ const open: StepGate = {
   apply: (asked) => ({ applied: asked, verdict: 'passed', reason: '' }),
 };
 
+/** The gate of the moment; it has what that has. */
+function gateOf(gate: () => StepGate): StepGate {
+  return {
+    reset: () => gate().reset(),
+    apply: (...step) => gate().apply(...step),
+    farOutside: (...action) => gate().farOutside?.(...action) ?? -1,
+    get halt() {
+      const own = gate();
+      return own.halt && ((seconds: number) => own.halt!(seconds));
+    },
+    get atRest() {
+      return gate().atRest ?? true;
+    },
+  };
+}
+
 /** Desk and thread in one, in virtual time: the thread takes a turn every millisecond. */
 export class ControllersBench {
   readonly clock = new ManualClock();
@@ -100,7 +116,7 @@ export class ControllersBench {
     const thread = new ControllersThread({
       specs,
       shared: new SharedState(memory, specs),
-      makeGate: () => ({ reset: () => this.gate.reset(), apply: (...step) => this.gate.apply(...step) }),
+      makeGate: () => gateOf(() => this.gate),
       receive: () => inbox.shift(),
       post: (message) => outbox.push(structuredClone(message)),
       nowMs: () => this.clock.monotonicMs(),

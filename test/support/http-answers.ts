@@ -113,6 +113,7 @@ const CONTROLLER = {
   refused: 0,
   stale: { joints: Number.POSITIVE_INFINITY },
   chunks: 3,
+  turned_down: { late: 2 },
   inference_p50_ms: 2,
   inference_p99_ms: 3,
   late_p99_ms: 0.1,

@@ -70,6 +70,18 @@ function bench() {
 const GOAL = { pose: { x: 1, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000 };
 
 describe('control client', () => {
+  it('says that the robot has to stand before it terminates a thread that hangs, and lets that go out', async () => {
+    const { clock, threads, down } = bench();
+    threads[0]!.ready();
+    const seen: [number, number][] = [];
+    for (let i = 0; i < 1_200 && threads[0]!.terminated === 0; i++) {
+      await clock.advance(10);
+      seen.push([down.length, threads[0]!.terminated]);
+    }
+    expect(seen.at(-1)).toEqual([1, 1]);
+    expect(seen.filter(([told, ended]) => told === 1 && ended === 0).length).toBeGreaterThan(2);
+  });
+
   it('replaces a thread that ends: the robot is stopped first, what was asked rejects, new questions work', async () => {
     const { clock, threads, down, client } = bench();
     const motion = client.navigate('m', GOAL);

@@ -11,6 +11,7 @@ import {
   ODOMETRY,
   TF_MESSAGE,
 } from '../../formats/cdr/index.ts';
+import { Random } from '../../sim/random.ts';
 import { FlatWorld, type Wall } from '../fakes/flat-world.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -131,5 +132,130 @@ describe('a robot whose sensors fail while it drives', () => {
     await rig.run(4);
     expect(rig.world.contacts).toBe(0);
     expect(Number.isFinite(rig.core.state().pose?.x)).toBe(true);
+  });
+});
+
+/** Keeps the ranges of the rays for which `keeps` holds, by their angle from straight ahead in degrees; the others say nothing. */
+function rays(keeps: (degrees: number, i: number) => boolean, nothing = Number.NaN) {
+  return (sample: Sample) =>
+    scan(sample, ({ ranges, angle_min, angle_increment }) => ({
+      ranges: ranges.map((range, i) => {
+        const angle = angle_min + i * angle_increment;
+        const degrees = (Math.atan2(Math.sin(angle), Math.cos(angle)) * 180) / Math.PI;
+        return keeps(degrees, i) ? range : nothing;
+      }),
+    }));
+}
+
+const ahead = (half: number) => (degrees: number) => Math.abs(degrees) <= half;
+
+describe('a stop', () => {
+  it('is answered when the base stands, not before', async () => {
+    const rig = await driving();
+    let answer = '';
+    rig.core.stop('enough').then(
+      () => (answer = 'stands'),
+      () => (answer = 'not confirmed'),
+    );
+    for (let i = 0; i < 40 && answer === ''; i++) {
+      await rig.run(0.05);
+      if (Math.abs(rig.world.twist.linear) > 0.01) expect(answer).toBe('');
+    }
+    expect(answer).toBe('stands');
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+  });
+
+  it.each([
+    ['has fallen silent', (sample: Sample) => (sample.type === ODOMETRY ? undefined : sample)],
+    ['says the same as a moment ago', undefined],
+  ])('is not confirmed by odometry that %s', async (_, spoil) => {
+    const rig = await driving();
+    let last: Sample | undefined;
+    rig.spoil =
+      spoil ??
+      ((sample) => {
+        if (sample.type !== ODOMETRY) return sample;
+        last ??= sample;
+        return last;
+      });
+    const refused = expect(rig.core.stop('enough')).rejects.toMatchObject({
+      code: 'robot.unreachable',
+      message: 'standing still was not confirmed within 3000 ms',
+    });
+    await rig.run(4);
+    await refused;
+    expect(rig.world.twist).toEqual({ linear: 0, angular: 0 });
+  });
+
+  it('is not confirmed by one old measurement of a base that had not begun to move', async () => {
+    const rig = new Rig();
+    await rig.run(1);
+    rig.spoil = (sample) => (sample.type === ODOMETRY ? undefined : sample);
+    void rig.core.navigate('m', { pose: { x: 6, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 60_000 });
+    await rig.run(0.2);
+    let answer = '';
+    rig.core.stop('enough').then(
+      () => (answer = 'stands'),
+      () => (answer = 'not confirmed'),
+    );
+    await rig.run(1);
+    expect(answer).toBe('');
+    await rig.run(3);
+    expect(answer).toBe('not confirmed');
+  });
+});
+
+describe('a lidar that does not see all around', () => {
+  it.each([Number.NaN, 0, -Infinity])('stands where rays ahead say %d, and says why', async (nothing) => {
+    const rig = await driving();
+    rig.spoil = rays((degrees) => Math.abs(degrees) > 30, nothing);
+    await rig.run(1.5);
+    expect(rig.world.twist.linear).toBe(0);
+    expect(rig.stopped).toHaveLength(1);
+    expect(rig.stopped[0]).toMatch(/lidar says nothing of where the base is to drive/);
+  });
+
+  it('drives where rays ahead say that nothing is within range', async () => {
+    const rig = await driving();
+    rig.spoil = rays((degrees) => Math.abs(degrees) > 30, Infinity);
+    await rig.run(1.5);
+    expect(rig.world.twist.linear).toBeGreaterThan(0.2);
+    expect(rig.stopped).toEqual([]);
+  });
+
+  it.each([270, 180, 140])('reaches a place ahead with a lidar of %i degrees', async (field) => {
+    const rig = new Rig();
+    rig.spoil = rays(ahead(field / 2));
+    await rig.run(1);
+    const goal = { pose: { x: 4, y: 0.3, yaw: 0 }, tolerance: 0.2, timeoutMs: 40_000 };
+    let outcome = '';
+    void rig.core.navigate('m', goal).then((result) => {
+      outcome = result.outcome;
+    });
+    for (let i = 0; i < 40 && outcome === ''; i++) await rig.run(1);
+    expect(outcome).toBe('reached');
+    expect(rig.world.contacts).toBe(0);
+  });
+
+  it('does not drive backwards with a lidar that looks forwards only, and says why', async () => {
+    const rig = new Rig();
+    rig.spoil = rays(ahead(90));
+    await rig.run(1);
+    const end = rig.core.maneuver('m', { kind: 'drive', distance: -0.5 });
+    await rig.run(8);
+    expect(await end).toMatchObject({
+      outcome: 'stuck',
+      message: expect.stringMatching(/lidar says nothing/),
+    });
+    expect(Math.abs((await end).distance)).toBeLessThan(0.01);
+  });
+
+  it('drives on when single rays are lost', async () => {
+    const rig = await driving();
+    const random = new Random(1, 'lost rays');
+    rig.spoil = rays(() => random.float() > 0.1);
+    await rig.run(4);
+    expect(rig.world.twist.linear).toBeGreaterThan(0.2);
+    expect(rig.stopped).toEqual([]);
   });
 });

@@ -228,6 +228,61 @@ describe('controller core', () => {
     expect(steps.every(({ values }) => values.every(Number.isFinite))).toBe(true);
   });
 
+  it.each([1e30, -1e30, 60])('refuses a chunk that asks for %d as a whole, and starves', (value) => {
+    const limits = { most: [10, 10], changeMax: [100, 100] };
+    const output = { topic: '/cmd', kind: 'velocities', stamped: false, names: ['a', 'b'] } as const;
+    const bench = new Bench({ horizon: 10, output }, new SpeedGate(limits));
+    bench.make = () => 5;
+    bench.run(500);
+    bench.make = () => value;
+    const steps = bench.run(1_000);
+    expect(starved(steps)).toBeGreaterThan(50);
+    expect(Math.max(...steps.flatMap(({ values }) => values))).toBe(5);
+    expect(steps.at(-1)!.values).toEqual([0, 0]);
+  });
+
+  it('clamps what is outside of its limits by less', () => {
+    const limits = { most: [10, 10], changeMax: [100, 100] };
+    const output = { topic: '/cmd', kind: 'velocities', stamped: false, names: ['a', 'b'] } as const;
+    const bench = new Bench({ output }, new SpeedGate(limits));
+    bench.make = () => 15;
+    const steps = bench.run(1_000);
+    expect(starved(steps)).toBe(0);
+    expect(steps.at(-1)).toMatchObject({ verdict: 'limited', values: [10, 10] });
+  });
+
+  it.each([
+    [300, 1_000],
+    [450, 500],
+  ])(
+    'behind a path of %i ms a policy that dies acts for %i ms after its last observation',
+    (delayMs, most) => {
+      const bench = new Bench({ horizonMaxMs: most });
+      bench.horizon = 200;
+      bench.delayMs = delayMs;
+      bench.run(5_000);
+      bench.alive = false;
+      const seen = bench.asked.at(-1)!;
+      const acting = bench.run(5_000).filter(({ verdict }) => verdict !== 'starved');
+      expect(acting.at(-1)?.ms ?? 0).toBeLessThanOrEqual(seen + most);
+    },
+  );
+
+  it('a run does not begin with the delays of the one before', () => {
+    const bench = new Bench();
+    bench.horizon = 200;
+    bench.delayMs = 450;
+    bench.run(5_000);
+    bench.core.end();
+    bench.core.begin();
+    bench.delayMs = 0;
+    bench.run(40);
+    bench.alive = false;
+    const acting = bench.run(5_000).filter(({ verdict }) => verdict !== 'starved');
+    // Twice a path of nothing, half a second, and the steps of rounding.
+    expect(acting.length * PERIOD).toBeLessThan(600);
+  });
+
   it('does nothing after its end, and begins anew without what was before', () => {
     const bench = new Bench();
     bench.run(500);

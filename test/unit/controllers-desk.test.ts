@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { SpeedGate } from '../../daemon/execution/controllers/speed-gate.ts';
-import { decodeFloat64MultiArray, decodeTwist } from '../../formats/cdr/index.ts';
+import { decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
 import { controllerSpec, inputSpec } from '../fakes/controller-spec.ts';
 import { ControllersBench, joints } from '../support/controllers-bench.ts';
 
@@ -64,8 +63,9 @@ describe('controllers desk', () => {
     await bench.run(10);
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(100);
-    bench.desk.stop('arm', 'enough');
-    await bench.run(100);
+    const stood = bench.desk.stop('arm', 'enough');
+    await bench.run(200);
+    await stood;
     bench.policies.renew();
     bench.sent.length = 0;
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
@@ -99,8 +99,9 @@ describe('controllers desk', () => {
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
     await bench.run(200);
     const before = bench.sent.length;
-    bench.desk.stop('arm', 'a person said so');
-    await bench.run(100);
+    const stood = bench.desk.stop('arm', 'a person said so');
+    await bench.run(200);
+    await stood;
     expect(bench.sent.length).toBe(before);
     expect(bench.desk.list()[0]).toMatchObject({ state: 'stopped', reason: 'a person said so' });
     await bench.desk.begin({ controller: 'arm' }, 'runtime');
@@ -124,19 +125,6 @@ describe('controllers desk', () => {
     await bench.run(100);
     expect(bench.sent.length).toBe(before);
     expect(bench.desk.list()[0]).toMatchObject({ state: 'stopped', reason: 'the lease was not renewed' });
-  });
-
-  it('a base stands in the same turn in which it is stopped', async () => {
-    const output = { topic: '/cmd_vel', kind: 'twist', stamped: false, names: ['v', 'w'] } as const;
-    bench = new ControllersBench([controllerSpec({ output, state: '' })]);
-    bench.gate = new SpeedGate({ most: [0.5, 1], changeMax: [5, 5] });
-    bench.policies.make = () => 0.3;
-    await bench.run(10);
-    await bench.desk.begin({ controller: 'arm' }, 'runtime');
-    await bench.run(300);
-    expect(decodeTwist(bench.sent.at(-1)!.bytes).linear.x).toBeCloseTo(0.3, 5);
-    bench.desk.stop(undefined, 'stop');
-    expect(decodeTwist(bench.sent.at(-1)!.bytes)).toMatchObject({ linear: { x: 0 }, angular: { z: 0 } });
   });
 
   it('is refused without the lease, under a name that nobody has, and beside one with its output', async () => {

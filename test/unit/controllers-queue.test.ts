@@ -230,22 +230,38 @@ describe('pace', () => {
   const path = { periodMs: 10, stepMs: 20, horizon: 100, p99Ms: 30 };
 
   it('asks when the share of LeRobot is left, and earlier where the path is longer than that', () => {
-    const quick = paceOf(path, { threshold: 0.5, horizon: 20 });
+    const quick = paceOf(path, { threshold: 0.5, horizon: 20, horizonMaxMs: 2_000 });
     expect(quick).toMatchObject({ horizon: 20, refillMs: 200 });
-    const slow = paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 20 });
+    const slow = paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 20, horizonMaxMs: 2_000 });
     expect(slow.refillMs).toBe(400);
-    const longer = paceOf({ ...path, p99Ms: 300 }, { threshold: 0.1, horizon: 50 });
+    const longer = paceOf({ ...path, p99Ms: 300 }, { threshold: 0.1, horizon: 50, horizonMaxMs: 2_000 });
     expect(longer.refillMs).toBeCloseTo(1.25 * 300 + 40, 6);
   });
 
   it('takes as much of a chunk as the measured path needs, all of it before anything is measured', () => {
-    expect(paceOf({ ...path, p99Ms: undefined }, { threshold: 0.5, horizon: 0 }).horizon).toBe(100);
-    expect(paceOf(path, { threshold: 0.5, horizon: 0 }).horizon).toBe(30);
-    expect(paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 0 }).horizon).toBe(57);
-    expect(paceOf({ ...path, p99Ms: 5_000 }, { threshold: 0.5, horizon: 0 }).horizon).toBe(100);
+    expect(
+      paceOf({ ...path, p99Ms: undefined }, { threshold: 0.5, horizon: 0, horizonMaxMs: 2_000 }).horizon,
+    ).toBe(100);
+    expect(paceOf(path, { threshold: 0.5, horizon: 0, horizonMaxMs: 2_000 }).horizon).toBe(30);
+    expect(paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 0, horizonMaxMs: 2_000 }).horizon).toBe(
+      57,
+    );
+    expect(
+      paceOf({ ...path, p99Ms: 5_000 }, { threshold: 0.5, horizon: 0, horizonMaxMs: 2_000 }).horizon,
+    ).toBe(100);
+  });
+
+  it('takes no more than may be used after an observation, however long the path and whatever is asked for', () => {
+    for (const horizon of [0, 100])
+      for (const p99Ms of [undefined, 30, 5_000])
+        expect(
+          paceOf({ ...path, p99Ms }, { threshold: 0.5, horizon, horizonMaxMs: 500 }).horizon,
+        ).toBeLessThanOrEqual(25);
   });
 
   it('holds what will be executed before the answer is there', () => {
-    expect(paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 0 }).prefix).toBe(16);
+    expect(paceOf({ ...path, p99Ms: 300 }, { threshold: 0.5, horizon: 0, horizonMaxMs: 2_000 }).prefix).toBe(
+      16,
+    );
   });
 });

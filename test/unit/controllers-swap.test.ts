@@ -57,6 +57,24 @@ describe('a policy that is swapped while its controller runs', () => {
     });
   });
 
+  it('an answer of a policy that came and went within one question is not taken', async () => {
+    await begun(false);
+    const { policies } = bench;
+    const first = policies.description;
+    policies.onAsked = () => {
+      policies.onAsked = () => {};
+      // Its numbers may mean anything: nobody has checked them.
+      policies.description = { ...first, hash: OTHER, actionNames: ['b', 'a'] };
+      bench.clock.after(50, () => {
+        policies.description = first;
+      });
+    };
+    await bench.run(2_000);
+    expect(policies.description.hash).toBe('a'.repeat(64));
+    expect(bench.actions.filter(({ policy_hash }) => policy_hash === OTHER)).toEqual([]);
+    expect(bench.actions.at(-1)).toMatchObject({ policy_hash: 'a'.repeat(64), verdict: 'passed' });
+  });
+
   it('one that fits takes over with that very answer', async () => {
     await begun(false);
     swapUnderWay({ hash: OTHER, actionNames: ['a', 'b'] });

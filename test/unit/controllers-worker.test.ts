@@ -137,6 +137,7 @@ describe('the thread of the controllers', () => {
 
   it('moves nothing any more when the stop word is set, whatever the main thread does', async () => {
     r = rig();
+    r.policies.make = () => 1.5;
     await start();
     await until(() => r.actions.length > 10);
     r.word.stop(true);
@@ -149,13 +150,18 @@ describe('the thread of the controllers', () => {
 
   it('moves nothing any more when the lease is another one', async () => {
     r = rig();
+    r.policies.make = () => 1.5;
     await start();
     await until(() => r.actions.length > 10);
     r.word.grant(2, 60_000);
-    await pauseMs(100);
-    const before = r.sent.length;
+    // On its way to rest, as it had to be: 1 rad/s, 10 rad/s².
+    await until(() => r.actions.at(-1)!.reason === 'stopping');
+    await pauseMs(500);
+    const [last, before] = r.sent.slice(-2).map(({ bytes }) => decodeFloat64MultiArray(bytes)[0]!);
+    expect(Math.abs(last! - before!)).toBeLessThan(0.001);
+    const sent = r.sent.length;
     await pauseMs(200);
-    expect(r.sent.length).toBe(before);
+    expect(r.sent.length).toBe(sent);
   });
 
   it('is refused where nobody gave limits', async () => {
@@ -171,7 +177,9 @@ describe('the thread of the controllers', () => {
     r.policies.make = () => 1;
     await start();
     await until(() => r.actions.length > 50);
+    const seeing = clock.every(20, () => r.see());
     await r.cellBus.request('execution', 'controller.stop', { controller: 'arm', reason: 'enough' });
+    seeing.cancel();
     const before = r.sent.length;
     expect((await list())[0]).toMatchObject({ state: 'stopped', reason: 'enough' });
     await start();

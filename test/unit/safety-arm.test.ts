@@ -192,6 +192,18 @@ describe('joints under a person’s hand', () => {
     expect(sent).toHaveLength(rests);
   });
 
+  it('say of a stop that it was not confirmed where nobody measures the joints any more', async () => {
+    const { jog, measure, hold, clock } = rig();
+    measure([0.03, 0.5]);
+    await hold({ joint_1: 1 }, 0.3);
+    const refused = expect(jog.stop()).rejects.toMatchObject({
+      code: 'robot.unreachable',
+      message: 'standing still was not confirmed within 3000 ms',
+    });
+    await clock.advance(4_000);
+    await refused;
+  });
+
   it('come to rest when the lease is gone and at a stop, and do not move where nobody measures', async () => {
     const { sent, state, jog, measure, hold, clock } = rig();
     await hold({ joint_1: 1 }, 0.3);
@@ -202,11 +214,24 @@ describe('joints under a person’s hand', () => {
     await hold({ joint_1: 1 }, 0.3);
     expect(sent.length).toBeGreaterThan(5);
     state.moves = false;
-    const stopped = jog.stop();
-    await clock.advance(1_000);
-    await stopped;
+    let answer = '';
+    jog.stop().then(
+      () => (answer = 'stands'),
+      () => (answer = 'not confirmed'),
+    );
+    const swing = async (ms: number, by: number) => {
+      for (let i = 0; i < ms; i += 20) {
+        measure([0.03, 0.5 + (i % 40 === 0 ? by : 0)]);
+        await clock.advance(20);
+      }
+    };
+    await swing(800, 0.02);
     expect(jog.isMoving()).toBe(false);
     expect(sent.at(-1)![0]).toBeLessThan(1);
+    // The commands are at rest, the arm still swings.
+    expect(answer).toBe('');
+    await swing(200, 0);
+    expect(answer).toBe('stands');
     expect(() => jog.jog({ elbow: 1 }, 3, clock.monotonicMs())).toThrow(
       expect.objectContaining({ code: 'command.refused' }),
     );

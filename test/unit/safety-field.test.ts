@@ -192,7 +192,10 @@ describe('stops in the field', () => {
     expect(() => jog.jog({ j: 1 }, 1, clock.monotonicMs())).toThrow(
       expect.objectContaining({ code: 'command.refused' }),
     );
-    for (let i = 0; i < 100 && !stopped; i++) await clock.advance(20);
+    for (let i = 0; i < 100 && !stopped; i++) {
+      state();
+      await clock.advance(20);
+    }
     expect(stopped).toBe(true);
     expect(jog.isMoving()).toBe(false);
     jog.close();

@@ -75,6 +75,65 @@ describe('the simulated arm', () => {
     await close();
   });
 
+  /** The fastest joint of the physics in the time after an answer, radians per second. */
+  async function speedAfter(world: HostedArm, ms: number): Promise<number> {
+    let fastest = 0;
+    for (const until = world.time + BigInt(ms) * 1_000_000n; world.time < until; ) {
+      fastest = Math.max(fastest, ...world.simulation.physics.velocities().map(Math.abs));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return fastest;
+  }
+
+  const SWING = [{ positions: { joint_1: 2.5, joint_2: 1, joint_5: 0 }, timeFromStartMs: 2_600 }];
+
+  it.each([300, 500, 700, 900])('stands when a stop is answered, %i ms into a motion', async (ms) => {
+    const { arm, world, close } = await made();
+    const motion = arm.followTrajectory(SWING);
+    expect(await speedAfter(world, ms)).toBeGreaterThan(0.5);
+    await arm.stop('enough');
+    expect(await speedAfter(world, 600)).toBeLessThan(0.02);
+    expect((await motion).outcome).toBe('stopped');
+    await close();
+  });
+
+  it('stands when its motion is answered that an abort or another motion ended', async () => {
+    const { arm, world, close } = await made();
+    const ends = new AbortController();
+    const motion = arm.followTrajectory(SWING, ends.signal);
+    await speedAfter(world, 600);
+    ends.abort('taken over');
+    await motion;
+    expect(await speedAfter(world, 600)).toBeLessThan(0.02);
+    await close();
+  });
+
+  it('stands when a stop is answered although what moved it was not its own motion', async () => {
+    const { arm, world, close } = await made();
+    const goal = world.simulation.positions.slice();
+    goal[0] = 2;
+    world.simulation.command(goal);
+    expect(await speedAfter(world, 250)).toBeGreaterThan(0.5);
+    await arm.stop('enough');
+    expect(await speedAfter(world, 600)).toBeLessThan(0.02);
+    await close();
+  });
+
+  it('says when nobody saw it stand', async () => {
+    const { arm, world, freeze, close } = await made();
+    const motion = arm.followTrajectory(SWING);
+    await speedAfter(world, 500);
+    const stopped = arm.stop('enough');
+    freeze(true);
+    await expect(stopped).rejects.toMatchObject({
+      code: 'robot.unreachable',
+      message: expect.stringMatching(/standing still was not confirmed/),
+    });
+    expect((await motion).message).toBe('enough; standing still was not confirmed');
+    freeze(false);
+    await close();
+  });
+
   it('settles a motion as starved when joint states fall silent', async () => {
     const { arm, freeze, close } = await made();
     const motion = arm.followTrajectory([{ positions: { joint_1: 1 }, timeFromStartMs: 5_000 }]);

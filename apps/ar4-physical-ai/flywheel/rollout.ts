@@ -7,10 +7,12 @@ export const EPISODE_STEPS_MAX = 12 * HZ;
 /** Stuck: the joints moved less than this in sum, radians, within so many steps. */
 const STUCK_RADIANS = 0.02;
 const STUCK_STEPS = 2 * HZ;
+/** Done is what stays done for this long, control steps: a cube may roll off again, jaws may come back. */
+export const SUSTAINED_STEPS = HZ / 2;
 
 export type Rollout = {
   readonly success: boolean;
-  /** Control steps it took. */
+  /** Control steps it took; of a success, until it was done and stayed so. */
   readonly steps: number;
   /** Why it ended: done, stood still without being done, out of time, or because who watched has seen enough. */
   readonly end: 'success' | 'stuck' | 'timeout' | 'stopped';
@@ -30,12 +32,15 @@ export async function rollOut(
   world.reset(seed);
   pilot.begin(answer);
   let still = 0;
+  let held = 0;
   let before = world.view().state;
   for (let step = 1; step <= EPISODE_STEPS_MAX; step++) {
     await pilot.step();
-    if (world.success()) return { success: true, steps: step, end: 'success' };
+    held = world.success() ? held + 1 : 0;
+    if (held >= SUSTAINED_STEPS) return { success: true, steps: step - SUSTAINED_STEPS + 1, end: 'success' };
     const view = world.view();
-    if (watch?.(view, step)) return { success: false, steps: step, end: 'stopped' };
+    // Who watches lets it finish.
+    if (watch?.(view, step) && held === 0) return { success: false, steps: step, end: 'stopped' };
     const now = view.state;
     const moved = now.reduce((sum, value, i) => sum + Math.abs(value - before[i]!), 0);
     before = now;

@@ -2,7 +2,7 @@ import type { Twist2d } from '../../../contract/index.ts';
 import { clamp } from '../navigation/geometry.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import type { LocalObstacles } from './local-obstacles.ts';
-import { freeDistance, safeSpeed } from './proximity.ts';
+import { freeDistance, safeSpeed, seesWay } from './proximity.ts';
 
 export type GateVerdict = {
   /** What goes to the robot. Always finite and within the limits. */
@@ -11,6 +11,9 @@ export type GateVerdict = {
   /** Which limit bit, for the record; empty when passed. */
   readonly reason: string;
 };
+
+/** Why the base does not drive where the lidar does not see. */
+export const UNSEEN = 'unseen';
 
 /**
  * The numeric gate before the actuators: whatever is asked, what comes out is finite, within speed and
@@ -50,8 +53,8 @@ export class CommandGate {
     let reason = linear !== asked.linear || angular !== asked.angular ? 'speed' : '';
     const guarded = this.#guard(linear, angular, stepSeconds, obstacles, bumped);
     if (guarded !== linear) {
+      reason = obstacles && !seesWay(obstacles, linear, angular, o) ? UNSEEN : 'proximity';
       linear = guarded;
-      reason = 'proximity';
     }
     this.#approach(linear, angular, stepSeconds);
     if (reason === '' && (this.#linear !== linear || this.#angular !== angular)) reason = 'acceleration';
@@ -68,6 +71,7 @@ export class CommandGate {
     if (linear === 0) return 0;
     if (!obstacles) return 0;
     if (bumped && linear > 0) return 0;
+    if (!seesWay(obstacles, linear, angular, this.#limits)) return 0;
     const free = freeDistance(obstacles, linear, angular, this.#limits);
     const speed = safeSpeed(free, this.#limits.linearDecel, stepSeconds);
     return Math.sign(linear) * Math.min(Math.abs(linear), speed);

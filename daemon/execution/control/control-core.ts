@@ -1,14 +1,16 @@
-import type {
-  Clock,
-  Maneuver,
-  MapSnapshot,
-  MotionResult,
-  NavigateGoal,
-  Policy,
-  Pose2d,
-  RobotState,
-  Sample,
-  Twist2d,
+import {
+  type Clock,
+  EdgeError,
+  LIMITS,
+  type Maneuver,
+  type MapSnapshot,
+  type MotionResult,
+  type NavigateGoal,
+  type Policy,
+  type Pose2d,
+  type RobotState,
+  type Sample,
+  type Twist2d,
 } from '../../../contract/index.ts';
 import { decodeBool, decodeLaserScan, decodeOdometry, decodeTf, yawOf } from '../../../formats/cdr/index.ts';
 import { between, clamp, IDENTITY } from '../navigation/geometry.ts';
@@ -174,10 +176,12 @@ export class ControlCore {
     this.#navigator.cancel(id, reason);
   }
 
-  /** Resolves once the robot stands still. */
+  /** Resolves once the robot stands still; rejects with `robot.unreachable` where that could not be seen in time. */
   stop(reason: string): Promise<void> {
     this.#steering.clear();
-    return new Promise((resolve) => this.#navigator.stop(reason, resolve));
+    return new Promise((resolve, reject) =>
+      this.#navigator.stop(reason, (confirmed) => (confirmed ? resolve() : reject(unconfirmed()))),
+    );
   }
 
   state(): RobotState {
@@ -258,6 +262,8 @@ export class ControlCore {
       pose: this.#pose(now),
       odometry: this.#slam.odometry.at(now),
       twist: this.#twist(),
+      measuredAt: this.#slam.odometry.newest?.stamp,
+      isHalted: this.#loop.applied.linear === 0 && this.#loop.applied.angular === 0,
       distance: this.#slam.odometry.distance,
       bumped: this.#bumped,
       starvedMs: this.#loop.starvedMs(now),
@@ -361,6 +367,12 @@ function fastest(applied: Twist2d, measured: Twist2d, { linearMax, angularMax }:
   const { linear } = applied;
   const faster = linear > 0 ? Math.max(linear, was) : linear < 0 ? Math.min(linear, was) : was;
   return { linear: faster, angular: clamp(measured.angular, -angularMax, angularMax) };
+}
+
+function unconfirmed(): EdgeError {
+  const message = `standing still was not confirmed within ${LIMITS.STILL_WAIT_MS} ms`;
+  const hint = 'look at the robot itself; its odometry has to tell that it stands';
+  return new EdgeError('robot.unreachable', { operation: 'stop', subject: 'base', message, hint });
 }
 
 /** Either way: what is from the future is not from now. */

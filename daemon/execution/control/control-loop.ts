@@ -9,7 +9,7 @@ import {
 import type { Drive } from '../navigation/motion.ts';
 import type { LocalGoal } from '../navigation/path-follower.ts';
 import { ChunkQueue } from './chunk-queue.ts';
-import { CommandGate } from './command-gate.ts';
+import { CommandGate, UNSEEN } from './command-gate.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { driveObservation } from './drive-observation.ts';
 import type { LocalObstacles } from './local-obstacles.ts';
@@ -70,6 +70,11 @@ export type ControlCounts = {
   stale: number;
 };
 
+/** Steps in a row that the gate lets no wheel roll for want of sight before it is reported: a bend costs a few. */
+const UNSEEN_STEPS = 10;
+const UNSEEN_WHY =
+  'the lidar says nothing of where the base is to drive (no range, NaN, or below the least range)';
+
 const STAND: Twist2d = { linear: 0, angular: 0 };
 
 /**
@@ -95,6 +100,7 @@ export class ControlLoop {
   /** Grows when the queue is cleared: answers asked for before belong to another motion. */
   #epoch = 0;
   #sinceInference = 0;
+  #unseenSteps = 0;
   #starvedSince: bigint | undefined;
   #standing = '';
   #refusing = false;
@@ -140,10 +146,12 @@ export class ControlLoop {
       asked = (await this.#act(now, drive.goal, sensing)) ?? STAND;
       if (this.#starvedSince !== undefined) why = `starved: ${this.#failure || 'the policy is late'}`;
     }
+    const verdict = this.#gate.apply(asked, seconds, sensing.obstacles, sensing.bumped);
+    this.#unseenSteps = verdict.reason === UNSEEN ? this.#unseenSteps + 1 : 0;
+    if (why === '' && this.#unseenSteps >= UNSEEN_STEPS) why = UNSEEN_WHY;
     if (why !== '' && this.#standing === '')
       receipts.push({ kind: 'safety.stopped', reason: why, source: 'control' });
     this.#standing = why;
-    const verdict = this.#gate.apply(asked, seconds, sensing.obstacles, sensing.bumped);
     if (verdict.verdict === 'limited') this.counts.limited++;
     if (verdict.verdict === 'refused') this.#refuse(verdict.reason, receipts);
     else this.#refusing = false;

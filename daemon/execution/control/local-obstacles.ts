@@ -1,5 +1,6 @@
 import type { Pose2d } from '../../../contract/index.ts';
 import { RAY_HIT, type ScanPoints } from '../navigation/scan-points.ts';
+import { UnseenSectors } from '../navigation/unseen-sectors.ts';
 
 /** Points further than this do not matter to the next second of driving, metres. */
 const RELEVANT_M = 3.5;
@@ -12,6 +13,8 @@ export class LocalObstacles {
   count = 0;
   x = new Float64Array(0);
   y = new Float64Array(0);
+  /** Directions in which anything may stand. */
+  readonly unseen = new UnseenSectors();
 
   /** `moved` is `base_link` now as seen from `base_link` at the time of the scan. */
   fill(points: ScanPoints, moved: Pose2d): this {
@@ -32,6 +35,7 @@ export class LocalObstacles {
       count++;
     }
     this.count = count;
+    this.unseen.copyTurned(points.unseen, moved.yaw);
     return this;
   }
 }

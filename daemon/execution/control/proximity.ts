@@ -4,6 +4,8 @@ import type { LocalObstacles } from './local-obstacles.ts';
 /** How far ahead along the arc is looked, metres: more than the braking distance at full speed. */
 const LOOK_M = 0.6;
 const STEP_M = 0.02;
+/** Of the deceleration that the base is allowed; the rest is the reserve of what is planned with. */
+const BRAKING_SHARE = 0.7;
 const STEPS = Math.round(LOOK_M / STEP_M);
 const ARC_X = new Float64Array(STEPS + 1);
 const ARC_Y = new Float64Array(STEPS + 1);
@@ -42,6 +44,24 @@ export function freeDistance(
   return steps * STEP_M;
 }
 
+/**
+ * Whether the base may drive along (`linear`, `angular`) by what is seen: what is not seen counts as occupied. Looked at
+ * are the directions in which something just beyond the margin would be touched by driving straight on, and on the side
+ * that it turns to those that it faces before it can stand. Turning on the spot needs no sight.
+ */
+export function seesWay(
+  { unseen }: LocalObstacles,
+  linear: number,
+  angular: number,
+  limits: DriveLimits,
+): boolean {
+  if (linear === 0 || unseen.count === 0) return true;
+  const half = Math.asin(limits.radius / (limits.radius + limits.margin));
+  const ahead = linear > 0 ? 0 : Math.PI;
+  const turned = (angular * Math.abs(linear)) / (limits.linearDecel * BRAKING_SHARE);
+  return !unseen.touches(ahead - half + Math.min(0, turned), 2 * half + Math.abs(turned));
+}
+
 /** Where the centre is after each step; driving backwards mirrors the arc about the wheel axis. */
 function trace(curvature: number, direction: number): void {
   for (let k = 1; k <= STEPS; k++) {
@@ -56,7 +76,7 @@ function trace(curvature: number, direction: number): void {
 /** The speed from which the base still stops within `free` metres after one more control step. */
 export function safeSpeed(free: number, decel: number, stepSeconds: number): number {
   // v·dt + v²/(2a) = free, solved for v.
-  const a = decel * 0.7;
+  const a = decel * BRAKING_SHARE;
   const delay = a * stepSeconds;
   return Math.max(0, -delay + Math.sqrt(delay * delay + 2 * a * free));
 }

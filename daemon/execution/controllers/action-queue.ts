@@ -25,8 +25,11 @@ export type QueueOptions = {
   readonly interpolate: boolean;
 };
 
-/** `late`: made from an older observation than what is queued, or all of it is over. */
-export type PutResult = 'taken' | 'late' | 'early' | 'misshapen' | 'not_finite';
+/**
+ * `late`: made from an older observation than what is queued, or all of it is over. `far_outside`: an action is so far
+ * outside of its limits that its policy cannot mean it.
+ */
+export type PutResult = 'taken' | 'late' | 'early' | 'misshapen' | 'not_finite' | 'far_outside';
 
 /** One action is for this long at most, milliseconds: what lasts for ever has no expiry. */
 const STEP_MS_MAX = 10_000;

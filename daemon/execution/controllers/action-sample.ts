@@ -1,4 +1,11 @@
-import { type AppliedAction, DEFAULT_QOS, type Sample, type TopicSpec } from '../../../contract/core.ts';
+import {
+  type AppliedAction,
+  type ControllerOrder,
+  DEFAULT_QOS,
+  type Sample,
+  type TopicSpec,
+  toWireTime,
+} from '../../../contract/core.ts';
 import {
   CdrWriter,
   encodeFloat64MultiArray,
@@ -8,7 +15,9 @@ import {
   TWIST,
   TWIST_STAMPED,
 } from '../../../formats/cdr/index.ts';
+import type { Origin } from './chunk-origins.ts';
 import type { ControllerSpec } from './controller-spec.ts';
+import type { StepRecord } from './shared-state.ts';
 
 const STRING = 'std_msgs/msg/String';
 
@@ -37,6 +46,41 @@ export function commandTopic(output: ControllerSpec['output']): TopicSpec {
   const { topic, kind, names } = output;
   const spec: TopicSpec = { topic, type: commandType(output), qos: DEFAULT_QOS };
   return kind === 'velocities' ? { ...spec, speeds: names.length } : spec;
+}
+
+/** One step as it is recorded. */
+export function appliedAction(
+  { name, output, policy }: ControllerSpec,
+  step: StepRecord,
+  made: {
+    readonly verdict: AppliedAction['verdict'];
+    readonly reason: string;
+    /** Of the robot, nanoseconds. */
+    readonly time: bigint;
+    readonly origin: Origin | undefined;
+    readonly hash: string;
+    readonly order: ControllerOrder | undefined;
+    readonly lease: number;
+  },
+): AppliedAction {
+  const { verdict, reason, time, origin, hash, order, lease } = made;
+  return {
+    controller: name,
+    time_ns: toWireTime(time),
+    kind: output.kind,
+    names: output.names,
+    asked: [...step.asked],
+    applied: [...step.applied],
+    verdict,
+    reason,
+    chunk: step.chunk,
+    observation_ns: toWireTime(origin?.observationNs ?? 0n),
+    policy,
+    policy_hash: origin?.policyHash ?? hash,
+    plan_step: order?.plan_step ?? '',
+    motion_id: order?.motionId ?? '',
+    lease,
+  };
 }
 
 /** What goes to the robot; of a twist the numbers are metres per second forward, radians per second to the left. */

@@ -11,6 +11,9 @@ const RETRY_MAX_MS = 1_000;
 /** An answer that is later than its deadline by this was lost, milliseconds. */
 const LOST_MS = 1_000;
 
+/** Reason of the steps on the way to rest. */
+export const STOPPING = 'stopping';
+
 export type Verdict = Gated['verdict'] | 'starved';
 
 /** One control step. The same object and memory at every step. */
@@ -63,7 +66,7 @@ export class ControllerCore {
   readonly #gate: StepGate;
   readonly #stale: StaleInput;
   readonly #queue: ActionQueue;
-  readonly #delays = new DelayWindow();
+  #delays = new DelayWindow();
   readonly #dimension: number;
   readonly #step: Step;
   readonly #values: Float64Array;
@@ -75,6 +78,7 @@ export class ControllerCore {
   readonly #starving: LastApplied;
   readonly #periodMs: number;
   #running = false;
+  #braking = false;
   /** Something was applied in this run. */
   #acted = false;
   #lastMs: number | undefined;
@@ -123,13 +127,23 @@ export class ControllerCore {
     return this.#running;
   }
 
+  /** On its way to rest. */
+  get braking(): boolean {
+    return this.#braking;
+  }
+
   begin(): void {
     this.#running = true;
+    this.#braking = false;
     this.#forget();
     this.#acted = false;
     this.#starvedSince = undefined;
     this.#lastMs = undefined;
     this.#chunks = 0;
+    // Another run may have another policy on another path: what the last one took says nothing of this one.
+    this.#delays = new DelayWindow();
+    this.#p99Ms = undefined;
+    this.#horizon = 0;
     this.#retryMs = RETRY_FIRST_MS;
     this.#notBefore = -Infinity;
     this.#gate.reset();
@@ -142,7 +156,16 @@ export class ControllerCore {
 
   end(): void {
     this.#running = false;
+    this.#braking = false;
     this.#forget();
+  }
+
+  /** The next steps are on the way to rest, and the last of them ends it. Where nothing moves it is over now. */
+  brake(): void {
+    if (!this.#running || this.#braking) return;
+    this.#forget();
+    this.#braking = this.#acted && this.#gate.halt !== undefined;
+    if (!this.#braking) this.end();
   }
 
   step(nowMs: number, measured: Measured): Step {
@@ -154,6 +177,7 @@ export class ControllerCore {
     this.#lastMs = nowMs;
     // A gap does not open the limits of the gate: it counts as two periods at most.
     const periodMs = Math.min(Math.max(sinceLast, 0), 2 * this.#periodMs);
+    if (this.#braking) return this.#brakeStep(periodMs);
     const stale = this.#stale(nowMs);
     if (stale >= 0) this.#forget();
     step.chunk = this.#queue.at(nowMs, step.asked);
@@ -178,6 +202,20 @@ export class ControllerCore {
     return step;
   }
 
+  #brakeStep(periodMs: number): Step {
+    const step = this.#step;
+    const gated = this.#gate.halt!(periodMs / 1000);
+    step.send = gated.applied.length === this.#dimension;
+    step.done = step.send;
+    step.chunk = 0;
+    step.verdict = 'limited';
+    step.reason = STOPPING;
+    if (step.send) this.#applied(gated.applied, periodMs, false);
+    step.asked.set(step.applied);
+    if (!step.send || this.#gate.atRest !== false) this.end();
+    return step;
+  }
+
   /** What was applied by the last step, and how fast that changes, per second. */
   get values(): Float64Array {
     return this.#values;
@@ -188,7 +226,7 @@ export class ControllerCore {
 
   /** Asked after each step; undefined while there is nothing to ask. */
   question(nowMs: number): Question | undefined {
-    if (!this.#running || nowMs < this.#notBefore) return undefined;
+    if (!this.#running || this.#braking || nowMs < this.#notBefore) return undefined;
     const pending = this.#pending;
     if (pending && nowMs - pending.askedMs < this.#spec.inferTimeoutMs + LOST_MS) return undefined;
     if (this.#stale(nowMs) >= 0) return undefined;
@@ -220,11 +258,13 @@ export class ControllerCore {
     const shaped = dimension === this.#dimension && actions.length === horizon * dimension;
     const paced = paceOf(this.#path(stepMs), this.#spec);
     // An answer that took longer than expected is used as far as it goes.
-    const rows = Math.min(horizon, Math.max(paced.horizon, Math.ceil(delayMs / stepMs) + 1));
+    const rows = Math.min(paced.most, Math.max(paced.horizon, Math.ceil(delayMs / stepMs) + 1));
     const chunk = this.#chunks + 1;
-    const result = shaped
-      ? this.#queue.put({ id: chunk, anchorMs, stepMs, actions, rows, policyHash, delayMs }, nowMs)
-      : 'misshapen';
+    const result = !shaped
+      ? 'misshapen'
+      : this.#isFarOutside(actions, rows)
+        ? 'far_outside'
+        : this.#queue.put({ id: chunk, anchorMs, stepMs, actions, rows, policyHash, delayMs }, nowMs);
     if (result === 'taken') {
       this.#chunks = chunk;
       this.#retryMs = RETRY_FIRST_MS;
@@ -239,6 +279,13 @@ export class ControllerCore {
     if (this.#pending?.id !== id) return;
     this.#pending = undefined;
     this.#backOff(nowMs);
+  }
+
+  #isFarOutside(actions: ArrayLike<number>, rows: number): boolean {
+    const { outsideMax } = this.#spec;
+    for (let row = 0; row < rows; row++)
+      if ((this.#gate.farOutside?.(actions, row * this.#dimension, outsideMax) ?? -1) >= 0) return true;
+    return false;
   }
 
   #backOff(nowMs: number): void {

@@ -7,26 +7,24 @@ import {
   type MotionResult,
   type PolicyDesk,
   type Sample,
-  toWireTime,
 } from '../../../contract/core.ts';
-import { decodeJointState, JOINT_STATE } from '../../../formats/cdr/index.ts';
-import { commandSample } from './action-sample.ts';
+import { appliedAction, commandSample } from './action-sample.ts';
+import { ChunkOrigins } from './chunk-origins.ts';
+import { STOPPING } from './controller-core.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 import { VERDICTS } from './controllers-thread.ts';
 import { Inference } from './inference.ts';
+import { jointsOf, placeOf } from './measured-sample.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
+import { REFUSED_CHUNKS, RefusalLog } from './refusal-log.ts';
 import { RunCounts } from './run-counts.ts';
+import { NOT_CONFIRMED, notConfirmed, type Run, RunEnding } from './run-ending.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
 import { StopSpeeds } from './stop-speeds.ts';
 
-/** Chunks whose origin is remembered: one more than can be queued at a time, with some to spare. */
-const ORIGINS_MAX = 256;
 /** A command that lay longer than this is not sent any more, milliseconds. */
 const STALE_COMMAND_MS = 100;
-/** What is refused for the same reason again is told this often at most, milliseconds; and so many reasons of it. */
-const REFUSED_MS = 1_000;
-const REFUSED_KINDS_MAX = 64;
 
 export type SlotDeps = {
   readonly clock: Clock;
@@ -38,6 +36,10 @@ export type SlotDeps = {
   readonly policies: PolicyDesk;
   readonly decode: PictureDecoder;
   tell(message: ToThread, transfer?: readonly ArrayBuffer[]): void;
+  /** Topic of nav_msgs/Odometry by which a base is seen to stand. */
+  readonly odometry: string;
+  /** The emergency stop is engaged: no way to rest, what stands still at once. */
+  isStopped(): boolean;
   /** To the robot; false when it was not taken. */
   send(sample: Sample): boolean;
   /** The step goes to the record. */
@@ -45,17 +47,6 @@ export type SlotDeps = {
   refused(controller: string, policy: string, reason: string): void;
   onFault(error: EdgeError): void;
 };
-
-type Run = {
-  readonly number: number;
-  readonly order: ControllerOrder;
-  readonly lease: number;
-  readonly ends: AbortController;
-  readonly beganMs: number;
-  settle(outcome: MotionResult['outcome'], message: string): void;
-};
-
-type Origin = { readonly observationNs: bigint; readonly policyHash: string };
 
 /** The cell's side of one controller: what it is shown, its questions, its commands and its record. */
 export class ControllerSlot {
@@ -71,11 +62,9 @@ export class ControllerSlot {
   #runs = 0;
   /** Newest time of the robot, and when it came by our own clock. */
   #time: { readonly ns: bigint; readonly atMs: number } | undefined;
-  readonly #asked = new Map<number, Origin>();
-  readonly #origins = new Map<number, Origin>();
+  readonly #origins = new ChunkOrigins();
   readonly #reasons = new Map<number, string>([[0, '']]);
-  /** When a refusal for this reason was told last. */
-  readonly #refused = new Map<string, number>();
+  readonly #refusals = new RefusalLog();
   /** Newest joints, by our own clock. */
   #jointsMs = -Infinity;
   /** How often it was stopped, running or not, and what for. */
@@ -105,31 +94,27 @@ export class ControllerSlot {
   }
 
   observe(sample: Sample): void {
-    const { spec, shared, index, nowMs } = this.#deps;
+    const { spec, shared, index, nowMs, odometry } = this.#deps;
     const now = nowMs();
     this.observations.offer(sample, now, (input, atMs) => {
       shared.measured(index, input, atMs);
       this.#time = { ns: sample.received, atMs: now };
     });
-    if (spec.state === '' || sample.topic !== spec.state || sample.type !== JOINT_STATE) return;
-    try {
-      const state = decodeJointState(sample.bytes);
-      const at = spec.output.names.map((name) => state.name.indexOf(name));
-      const atMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
-      const positions = at.map((i) => state.position[i] ?? Number.NaN);
-      // A message of other joints, or of a part of them, says nothing of where these are.
-      if (!positions.every(Number.isFinite)) return;
-      const efforts = at.map((i) => state.effort[i] ?? Number.NaN);
-      shared.joints(index, atMs, positions, efforts);
-      this.#jointsMs = atMs;
-    } catch {
-      // Unreadable joints are joints that did not come: they get too old, and that is declared.
+    if (spec.output.kind === 'twist' && sample.topic === odometry) {
+      const place = placeOf(sample);
+      if (place) this.#run?.ending?.observe(place);
     }
+    const joints =
+      spec.state !== '' && sample.topic === spec.state ? jointsOf(sample, spec.output.names) : undefined;
+    if (!joints) return;
+    this.#jointsMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
+    shared.joints(index, this.#jointsMs, joints.positions, joints.efforts);
+    this.#run?.ending?.observe(joints.positions);
   }
 
   /**
-   * Runs until it is stopped, its time is over or `signal` aborts; nothing is sent any more when it resolves. The
-   * policy begins a new episode before.
+   * Runs until it is stopped, its time is over or `signal` aborts. Then it is brought to rest within the limits of its
+   * gate, and this resolves when the robot is measured to stand or `LIMITS.STILL_WAIT_MS` later, and says which.
    */
   async start(order: ControllerOrder, lease: number, signal: AbortSignal): Promise<MotionResult> {
     const { clock, shared, index, tell, nowMs } = this.#deps;
@@ -138,9 +123,8 @@ export class ControllerSlot {
     const ends = new AbortController();
     const beganMs = nowMs();
     this.#counts = new RunCounts();
-    this.#asked.clear();
     this.#origins.clear();
-    this.#refused.clear();
+    this.#refusals.clear();
     this.#say('running', 'waiting for the first action');
     return new Promise((resolve) => {
       const limit =
@@ -148,18 +132,37 @@ export class ControllerSlot {
           ? undefined
           : clock.after(order.seconds * 1000, () => settle('timeout', `${order.seconds} s are over`));
       const settle = (outcome: MotionResult['outcome'], message: string) => {
-        if (this.#run?.number !== number) return;
-        this.#run = undefined;
+        if (run.ending || this.#run !== run) return;
         limit?.cancel();
         signal.removeEventListener('abort', abort);
-        this.#halt(number);
         ends.abort();
         this.#say(outcome === 'timeout' ? 'idle' : 'stopped', message);
-        const time = this.#robotTime(nowMs());
-        resolve({ outcome, pose: undefined, distance: 0, durationMs: nowMs() - beganMs, time, message });
+        run.ending = new RunEnding({
+          ...{ clock, periodMs: 1000 / this.spec.rateHz, halt: () => this.#still() },
+          done: (confirmed) => {
+            this.#run = undefined;
+            run.stood.resolve(confirmed);
+            const told = confirmed ? message : `${message}; ${NOT_CONFIRMED}`;
+            const [time, durationMs] = [this.#robotTime(nowMs()), nowMs() - beganMs];
+            resolve({ outcome, pose: undefined, distance: 0, durationMs, time, message: told });
+          },
+        });
+        this.#halt(run);
       };
       const abort = () => settle('stopped', typeof signal.reason === 'string' ? signal.reason : 'stopped');
-      this.#run = { number, order, lease, ends, beganMs, settle };
+      const stood = Promise.withResolvers<boolean>();
+      const run: Run = {
+        number,
+        order,
+        lease,
+        ends,
+        beganMs,
+        hasSent: false,
+        ending: undefined,
+        stood,
+        settle,
+      };
+      this.#run = run;
       if (signal.aborted) return abort();
       this.#standing.cancel();
       signal.addEventListener('abort', abort, { once: true });
@@ -168,11 +171,17 @@ export class ControllerSlot {
     });
   }
 
-  /** Nothing of this controller reaches the robot after this returns but speeds of zero. */
-  stop(reason: string): void {
+  /**
+   * Nothing of this controller reaches the robot after this returns but its way to rest. Settles when the robot stands;
+   * rejects with `robot.unreachable` where that was not confirmed.
+   */
+  async stop(reason: string): Promise<void> {
     this.#stops++;
     this.#stoppedFor = reason;
-    this.#run?.settle('stopped', reason);
+    const run = this.#run;
+    run?.settle('stopped', reason);
+    if ((await run?.stood.promise) !== false) return;
+    throw notConfirmed(this.spec.name);
   }
 
   /** For whoever prepares a start: it is not to begin when it was stopped meanwhile. Undefined: it was not. */
@@ -187,13 +196,20 @@ export class ControllerSlot {
   threadEnded(error: EdgeError): void {
     this.#reasons.clear();
     this.#reasons.set(0, '');
-    if (!this.#run) return;
-    this.stop(error.message);
+    const run = this.#run;
+    if (!run) return;
+    run.settle('stopped', error.message);
+    run.ending?.halt();
     this.#say('failed', error.message);
   }
 
   onMessage(message: Extract<FromThread, { index: number }>): void {
     if (message.run !== this.#run?.number) return;
+    if (message.kind === 'rested') {
+      this.#run.ending?.halt();
+      return;
+    }
+    if (this.#run.ending) return;
     if (message.kind === 'question') {
       void this.#answer(this.#run, message);
       return;
@@ -206,16 +222,15 @@ export class ControllerSlot {
     this.#counts.delays.add(delayMs, this.#deps.nowMs());
     if (result !== 'taken') {
       this.#counts.turnDown(result);
-      if (result === 'not_finite' || result === 'misshapen') {
-        this.#deps.refused(this.spec.name, policyHash, `a chunk that is ${result.replace('_', ' ')}`);
-      }
+      const refused = REFUSED_CHUNKS[result];
+      if (refused === undefined) return;
+      this.#tellRefused(refused, policyHash);
+      if (this.#state === 'starved' || this.#counts.chunks === 0) this.#say(this.#state, refused);
       return;
     }
     this.#counts.chunks = chunk;
     this.#hash = policyHash;
-    const origin = this.#asked.get(message.anchorMs) ?? { observationNs: 0n, policyHash };
-    this.#origins.set(chunk, origin);
-    if (this.#origins.size > ORIGINS_MAX) this.#origins.delete(this.#origins.keys().next().value!);
+    this.#origins.became(chunk, message.anchorMs, policyHash);
   }
 
   onReason(id: number, text: string): void {
@@ -224,8 +239,12 @@ export class ControllerSlot {
 
   /** In order; `flush` sends the newest of them. */
   onStep(step: StepRecord): void {
-    if (step.run !== this.#run?.number) return;
+    const run = this.#run;
+    if (step.run !== run?.number) return;
     const reason = this.#reasons.get(step.reason) ?? '';
+    // What was thought out before the thread heard of its end is not sent any more.
+    if (run.ending && reason !== STOPPING) return;
+    run.ending?.stepped();
     this.#counts.late.add(step.lateMs);
     this.#counts.lateNet.add(step.lateNetMs);
     if (this.#sendable) this.#supersede();
@@ -243,6 +262,7 @@ export class ControllerSlot {
     const late = nowMs() - record.timeMs > STALE_COMMAND_MS;
     const taken = !late && send(commandSample(spec, record.applied, this.#robotTime(record.timeMs)));
     if (taken) {
+      this.#run.hasSent = true;
       this.#deps.shared.taken(this.#deps.index, record.timeMs);
       this.#count(record, reason);
     } else
@@ -255,7 +275,6 @@ export class ControllerSlot {
   view(): ControllerView {
     const { spec, nowMs } = this.#deps;
     const now = nowMs();
-    const { steps, starved, clamped, refused, chunks, delays, late, lateNet } = this.#counts;
     return {
       name: spec.name,
       policy: spec.policy,
@@ -263,24 +282,16 @@ export class ControllerSlot {
       hz: spec.rateHz,
       state: this.#state,
       reason: this.#reason,
-      steps,
-      starved,
-      clamped,
-      refused,
       stale: this.#stale(now),
-      chunks,
-      inference_p50_ms: delays.quantile(0.5, now),
-      inference_p99_ms: delays.quantile(0.99, now),
-      late_p99_ms: late.quantile(0.99),
-      late_max_ms: late.most,
-      late_net_p99_ms: lateNet.quantile(0.99),
-      late_recent_ms: late.recent(Math.ceil(spec.rateHz)),
+      ...this.#counts.view(now, spec.rateHz),
       scheduling: 'unknown',
     };
   }
 
   async close(): Promise<void> {
-    this.stop('the cell stops');
+    this.#run?.settle('stopped', 'the cell stops');
+    // What moves the robot was stopped before: here nobody waits.
+    this.#run?.ending?.finish(true);
     await this.inference.close();
     this.#standing.cancel();
   }
@@ -291,26 +302,21 @@ export class ControllerSlot {
     try {
       const { order, ends } = run;
       const { chunk, observationNs } = await this.inference.infer(question, order.task, ends.signal);
-      if (this.#run !== run) return;
-      this.#remember(question.anchorMs, { observationNs, policyHash: chunk.policyHash });
+      if (this.#run !== run || run.ending) return;
+      this.#origins.answered(question.anchorMs, { observationNs, policyHash: chunk.policyHash });
       const actions = Float32Array.from(chunk.actions.data);
       const [horizon = 0, dimension = 0] = chunk.actions.shape;
       const { stepMs, policyHash } = chunk;
       const answer = { index, run: run.number, id, stepMs, actions, horizon, dimension, policyHash };
       tell({ kind: 'answer', ...answer }, [actions.buffer]);
     } catch (thrown) {
-      if (this.#run !== run) return;
+      if (this.#run !== run || run.ending) return;
       this.#counts.failures++;
       const error = EdgeError.from(thrown, 'model.failed', 'infer', this.spec.name);
       if (this.#state === 'starved' || this.#counts.chunks === 0) this.#say(this.#state, error.message);
       this.#deps.onFault(error);
       tell({ kind: 'failed', index, run: run.number, id });
     }
-  }
-
-  #remember(anchorMs: number, origin: Origin): void {
-    this.#asked.set(anchorMs, origin);
-    if (this.#asked.size > ORIGINS_MAX) this.#asked.delete(this.#asked.keys().next().value!);
   }
 
   #supersede(): void {
@@ -327,20 +333,20 @@ export class ControllerSlot {
     if (verdict === 'starved') counts.starved++;
     if (verdict === 'limited') counts.clamped++;
     if (verdict === 'refused') counts.refused++;
-    if (verdict === 'starved' && this.#state !== 'starved') this.#say('starved', reason);
-    if (verdict !== 'starved' && (this.#state === 'starved' || this.#reason !== '')) this.#say('running', '');
+    const acts = this.#run?.ending === undefined;
+    if (acts && verdict === 'starved' && this.#state !== 'starved') this.#say('starved', reason);
+    if (acts && verdict !== 'starved' && (this.#state === 'starved' || this.#reason !== ''))
+      this.#say('running', '');
     if (verdict === 'refused') this.#tellRefused(reason);
-    this.#deps.record(this.#action(step, verdict, reason));
+    const { order, lease = 0 } = this.#run ?? {};
+    const made = { origin: this.#origins.of(step.chunk), hash: this.#hash, order, lease };
+    this.#deps.record(
+      appliedAction(this.spec, step, { verdict, reason, time: this.#robotTime(step.timeMs), ...made }),
+    );
   }
 
-  /** One receipt a second for each reason, not one for each step. */
-  #tellRefused(reason: string): void {
-    const now = this.#deps.nowMs();
-    const told = this.#refused;
-    if (now - (told.get(reason) ?? -Infinity) < REFUSED_MS) return;
-    if (!told.has(reason) && told.size >= REFUSED_KINDS_MAX) return;
-    told.set(reason, now);
-    this.#deps.refused(this.spec.name, this.#hash, reason);
+  #tellRefused(reason: string, hash = this.#hash): void {
+    if (this.#refusals.isDue(reason, this.#deps.nowMs())) this.#deps.refused(this.spec.name, hash, reason);
   }
 
   #stale(now: number): Record<string, number> {
@@ -350,32 +356,20 @@ export class ControllerSlot {
     return stale;
   }
 
-  #action(step: StepRecord, verdict: AppliedAction['verdict'], reason: string): AppliedAction {
-    const origin = this.#origins.get(step.chunk);
-    return {
-      controller: this.spec.name,
-      time_ns: toWireTime(this.#robotTime(step.timeMs)),
-      kind: this.spec.output.kind,
-      names: this.spec.output.names,
-      asked: [...step.asked],
-      applied: [...step.applied],
-      verdict,
-      reason,
-      chunk: step.chunk,
-      observation_ns: toWireTime(origin?.observationNs ?? 0n),
-      policy: this.spec.policy,
-      policy_hash: origin?.policyHash ?? this.#hash,
-      plan_step: this.#run?.order.plan_step ?? '',
-      motion_id: this.#run?.order.motionId ?? '',
-      lease: this.#run?.lease ?? 0,
-    };
+  /** Its thread brings it to rest. By the emergency stop, and where nothing moved, there is no way there. */
+  #halt(run: Run): void {
+    const { shared, index, tell, isStopped } = this.#deps;
+    const brakes = !isStopped();
+    shared.allow(index, 0);
+    tell({ kind: 'end', index, run: run.number, brakes });
+    this.#sendable = undefined;
+    if (!run.hasSent) run.ending?.finish(true);
+    else if (!brakes) run.ending?.halt();
   }
 
   /** Speeds are taken back here and now, whatever the thread does; a position is where it is. */
-  #halt(number: number): void {
-    const { shared, index, tell, send, spec, nowMs } = this.#deps;
-    shared.allow(index, 0);
-    tell({ kind: 'end', index, run: number });
+  #still(): void {
+    const { send, spec, nowMs } = this.#deps;
     this.#sendable = undefined;
     if (spec.output.kind === 'positions') return;
     const still = new Float64Array(spec.output.names.length);

@@ -47,6 +47,10 @@ export type ControllerSpec = {
   readonly threshold: number;
   /** Actions taken of one chunk; 0: as many as the measured delay asks for. */
   readonly horizon: number;
+  /** No action is used later than this after the observation that it is made from, milliseconds. */
+  readonly horizonMaxMs: number;
+  /** An action further outside of its limits than this many times their range refuses its chunk. */
+  readonly outsideMax: number;
   /** Chunks that come late take over gradually, over as many steps as they were late. */
   readonly blend: boolean;
   /** Between two actions of a policy that is slower than the controller: on the line between them, or the first. */

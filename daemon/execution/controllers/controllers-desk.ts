@@ -13,6 +13,7 @@ import {
   type TopicSpec,
   withDeadline,
 } from '../../../contract/core.ts';
+import { ROBOT_TOPICS } from '../control/robot-topics.ts';
 import { actionSample, commandTopic } from './action-sample.ts';
 import { ControllerSlot } from './controller-slot.ts';
 import type { ControllerSpec } from './controller-spec.ts';
@@ -45,6 +46,10 @@ export type ControllersDeskDeps = {
   schedule(tid: number): Promise<Scheduling>;
   advertise(topic: TopicSpec): Promise<void>;
   send(sample: Sample): boolean;
+  /** Topic of nav_msgs/Odometry by which a base is seen to stand; absent: `/odom`. */
+  readonly odometry?: string;
+  /** The emergency stop is engaged. Absent: it never is. */
+  isStopped?(): boolean;
   /** To the bus, for the recorder and whoever listens. */
   publish(sample: Sample): void;
   note(event: NewEvent): void;
@@ -106,6 +111,8 @@ export class ControllersDesk {
       (spec, index) =>
         new ControllerSlot({
           ...{ clock, spec, index, policies, decode, nowMs, send, shared: this.#shared },
+          odometry: deps.odometry ?? ROBOT_TOPICS.odometry,
+          isStopped: () => deps.isStopped?.() ?? false,
           tell: (message, transfer) => this.#tell(message, transfer),
           record: (action) => this.#record(action),
           refused: (controller, policy, reason) => this.#refused(controller, policy, reason),
@@ -156,10 +163,16 @@ export class ControllersDesk {
     return this.#view(slot);
   }
 
-  /** One controller, or all; one that does not run stays as it is. Nothing of them is sent after this returns but zeros. */
-  stop(name: string | undefined, reason: string): readonly ControllerView[] {
+  /**
+   * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way to
+   * rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed.
+   */
+  async stop(name: string | undefined, reason: string): Promise<readonly ControllerView[]> {
     const slots = name === undefined ? this.#slots : [this.#find(name)];
-    for (const slot of slots) slot.stop(reason);
+    // All of them in this very turn, and all of them to their end.
+    const ends = await Promise.allSettled(slots.map((slot) => slot.stop(reason)));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
     return slots.map((slot) => this.#view(slot));
   }
 
@@ -338,7 +351,7 @@ export class ControllersDesk {
     this.#lost = lost;
     const now = this.#deps.nowMs();
     // Steps are counted from the first action on: before it, there is nothing that could hang.
-    const acting = this.#slots.some(({ run, counts }) => run && counts.steps > 0);
+    const acting = this.#slots.some(({ run, counts }) => run && !run.ending && counts.steps > 0);
     if (!acting || steps !== this.#seen.steps) this.#seen = { steps, atMs: now };
     else if (now - this.#seen.atMs > HANGS_MS) this.#down(`it took no step for ${HANGS_MS} ms`);
   }
@@ -355,12 +368,12 @@ export class ControllersDesk {
     if (this.#closed) return;
     const handle = this.#handle;
     this.#handle = undefined;
-    handle?.terminate();
     this.#scheduling = 'unknown';
     const message = `the thread of the controllers: ${reason}`;
     this.#deps.report('error', message);
     const error = new EdgeError('cell.restarted', { operation: 'control', subject: 'controllers', message });
     for (const slot of this.#slots) slot.threadEnded(error);
+    handle?.terminate();
     this.#restart?.cancel();
     this.#restart = this.#deps.clock.after(this.#delayMs, () => this.#spawn());
     this.#delayMs = Math.min(this.#delayMs * 2, RESTART_MAX_MS);

@@ -1,3 +1,4 @@
+import { EMERGENCY_STOP } from '../safety/safety-word.ts';
 import { ControllerCore, type Step, type Verdict } from './controller-core.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 import type { Measured, StepGate } from './gate-port.ts';
@@ -96,19 +97,16 @@ export class ControllersThread {
     const { core, measured, periodMs, index, spec } = seat;
     const lateMs = Math.max(0, nowMs - seat.dueMs);
     seat.dueMs += periodMs * (1 + Math.floor(lateMs / periodMs));
-    const why = this.#forbidden(seat);
-    if (why !== '') {
-      core.end();
-      this.#deps.post({ kind: 'ended', index, run: seat.run, reason: why });
-      return;
-    }
+    this.#obey(seat);
+    if (!core.running) return;
     if (spec.state !== '') {
       measured.known = nowMs - this.#deps.shared.readJoints(index, measured) <= spec.stateAgeMaxMs;
     }
-    if (this.#isUntaken(seat, nowMs)) core.anew();
+    if (!core.braking && this.#isUntaken(seat, nowMs)) core.anew();
     const step = core.step(nowMs, measured);
     if (step.send) seat.firstMs = Math.min(seat.firstMs, nowMs);
     if (step.done) this.#record(seat, step, nowMs, lateMs, waitMs);
+    if (!core.running) this.#deps.post({ kind: 'rested', index, run: seat.run });
     const question = core.question(nowMs);
     if (!question) return;
     const { prefix } = question;
@@ -120,6 +118,21 @@ export class ControllersThread {
     const most = spec.output.kind === 'positions' ? UNTAKEN_POSITIONS_MS : UNTAKEN_SPEEDS_MS;
     const sinceMs = nowMs - Math.max(firstMs, this.#deps.shared.takenAt(index));
     return sinceMs > Math.max(most, 3 * periodMs);
+  }
+
+  /** Who may not move any more comes to rest; by the emergency stop nothing more of it is sent. */
+  #obey(seat: Seat): void {
+    const { core, index, run, lease } = seat;
+    const why = core.braking ? this.#deps.forbidden(lease) : this.#forbidden(seat);
+    if (why === '' || (core.braking && why !== EMERGENCY_STOP)) return;
+    if (!core.braking) this.#deps.post({ kind: 'ended', index, run, reason: why });
+    this.#end(seat, why !== EMERGENCY_STOP);
+  }
+
+  #end({ core, index, run }: Seat, brakes: boolean): void {
+    if (brakes) core.brake();
+    else core.end();
+    if (!core.running) this.#deps.post({ kind: 'rested', index, run });
   }
 
   #forbidden({ index, run, lease }: Seat): string {
@@ -170,7 +183,7 @@ export class ControllersThread {
   #tell(seat: Seat, message: Exclude<ToThread, { kind: 'close' | 'begin' }>): void {
     const { core, index, run } = seat;
     const nowMs = this.#deps.nowMs();
-    if (message.kind === 'end') core.end();
+    if (message.kind === 'end' && core.running) this.#end(seat, message.brakes);
     if (message.kind === 'failed') core.failed(message.id, nowMs);
     const taken = message.kind === 'answer' ? core.answer(message, nowMs) : undefined;
     if (!taken || message.kind !== 'answer') return;

@@ -20,6 +20,15 @@ export type Gated = {
  */
 export interface StepGate {
   apply(asked: Float64Array, dtSeconds: number, measured: Measured): Gated;
+  /**
+   * Which number of the action that begins at `at` is further outside of its limits than `share` times their range;
+   * -1: none. Called for chunks, before they are queued.
+   */
+  farOutside?(actions: ArrayLike<number>, at: number, share: number): number;
+  /** The run is over: the next step on the quickest way to rest within the limits. Absent: there is none, nothing is sent. */
+  readonly halt?: ((dtSeconds: number) => Gated) | undefined;
+  /** What was let through stands still. */
+  readonly atRest?: boolean;
   /** A run begins: what was let through before is over. */
   reset(): void;
 }

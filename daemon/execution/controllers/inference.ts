@@ -92,6 +92,7 @@ export class Inference {
       const began = clock.monotonicMs();
       const session = this.#open();
       const description = this.#checked(session);
+      const generation = session.generation?.() ?? 0;
       const told = description.takesTask === false ? undefined : task;
       const observation = await withDeadline(
         clock,
@@ -105,8 +106,9 @@ export class Inference {
       const answer = session.infer(observation, left, { signal, ...(prefix ? { prefix } : {}) });
       const chunk = await withDeadline(clock, left + 100, answer, 'infer', name);
       // The hash is the network's: the same one with another card may have other steps.
-      if (chunk.policyHash !== description.hash || chunk.stepMs !== description.stepMs)
-        this.#checkOther(chunk, description, session, prefix !== undefined);
+      const swaps = (session.generation?.() ?? 0) - generation;
+      if (swaps !== 0 || chunk.policyHash !== description.hash || chunk.stepMs !== description.stepMs)
+        this.#checkOther(chunk, description, session, { swaps, hasPrefix: prefix !== undefined });
       return { chunk, observationNs: observation.stamp };
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'model.failed', 'infer', name);
@@ -128,16 +130,18 @@ export class Inference {
 
   /**
    * Between its description and its answer another policy may have come in its place: what that one says of itself
-   * counts. A server behind a card of ours names its own network in each answer: there the description stays.
+   * counts. After a second swap nobody can say any more whose answer it is, also where the first policy is back. A server
+   * behind a card of ours names its own network in each answer: there the description stays, and nothing was swapped.
    */
   #checkOther(
     { policyHash }: ActionChunk,
     asked: PolicyDescription,
     session: PolicySession,
-    hasPrefix: boolean,
+    { swaps, hasPrefix }: { readonly swaps: number; readonly hasPrefix: boolean },
   ): void {
     const { hash, name } = this.#checked(session);
-    if (!hasPrefix && (hash === policyHash || hash === asked.hash)) return;
+    const fits = hash === policyHash || (swaps === 0 && hash === asked.hash);
+    if (!hasPrefix && swaps <= 1 && fits) return;
     // What is fixed in its answer was fixed for the other one; or nobody knows any more what its numbers are.
     const message = `${name} was swapped while it was asked: ${asked.hash} was asked, ${policyHash} answered, ${hash} is there`;
     throw new EdgeError('model.failed', { operation: 'infer', subject: this.#deps.spec.name, message });

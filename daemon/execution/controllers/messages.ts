@@ -4,7 +4,8 @@ import type { ControllerSpec } from './controller-spec.ts';
 /** What the thread of the controllers is told; `index` is that of the controller, `run` counts its starts. */
 export type ToThread =
   | { readonly kind: 'begin'; readonly index: number; readonly run: number; readonly lease: number }
-  | { readonly kind: 'end'; readonly index: number; readonly run: number }
+  /** `brakes`: on its way to rest first. */
+  | { readonly kind: 'end'; readonly index: number; readonly run: number; readonly brakes: boolean }
   | {
       readonly kind: 'answer';
       readonly index: number;
@@ -45,6 +46,8 @@ export type FromThread =
     }
   /** It may not move any more: the thread has ended it, and says why. */
   | { readonly kind: 'ended'; readonly index: number; readonly run: number; readonly reason: string }
+  /** It has no further steps on the way to rest. */
+  | { readonly kind: 'rested'; readonly index: number; readonly run: number }
   /** From here on records name this text by its number. */
   | { readonly kind: 'reason'; readonly id: number; readonly text: string };
 

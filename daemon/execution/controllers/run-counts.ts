@@ -1,6 +1,8 @@
-import type { EventPayload } from '../../../contract/core.ts';
+import type { ControllerView, EventPayload } from '../../../contract/core.ts';
 import { DelayWindow } from './delay-window.ts';
 import { Lateness } from './lateness.ts';
+
+type Elsewhere = 'name' | 'policy' | 'policy_hash' | 'hz' | 'state' | 'reason' | 'stale' | 'scheduling';
 
 /** What a controller did, since its start and since it was last told to the log. */
 export class RunCounts {
@@ -15,12 +17,27 @@ export class RunCounts {
   readonly delays = new DelayWindow();
   readonly late = new Lateness();
   readonly lateNet = new Lateness();
-  /** Chunks that were not taken, by why; since the last summary. */
+  /** Chunks that were not taken, by why: of this run, and since the last summary. */
+  readonly turnedDown: Record<string, number> = {};
   #turnedDown: Record<string, number> = {};
   #told = { steps: 0, starved: 0, clamped: 0, refused: 0, chunks: 0, failures: 0 };
 
   turnDown(why: string): void {
-    this.#turnedDown[why] = (this.#turnedDown[why] ?? 0) + 1;
+    for (const counts of [this.turnedDown, this.#turnedDown]) counts[why] = (counts[why] ?? 0) + 1;
+  }
+
+  /** Of this run until now. */
+  view(nowMs: number, rateHz: number): Omit<ControllerView, Elsewhere> {
+    const { steps, starved, clamped, refused, chunks, turnedDown, delays, late, lateNet } = this;
+    return {
+      ...{ steps, starved, clamped, refused, chunks, turned_down: { ...turnedDown } },
+      inference_p50_ms: delays.quantile(0.5, nowMs),
+      inference_p99_ms: delays.quantile(0.99, nowMs),
+      late_p99_ms: late.quantile(0.99),
+      late_max_ms: late.most,
+      late_net_p99_ms: lateNet.quantile(0.99),
+      late_recent_ms: late.recent(Math.ceil(rateHz)),
+    };
   }
 
   /** What happened since the last call; undefined: nothing. */

@@ -19,14 +19,28 @@ const STEPS_BEHIND = 2;
 export class SpeedGate implements StepGate {
   readonly #limits: SpeedLimits;
   readonly #applied: Float64Array;
+  readonly #still: Float64Array;
 
   constructor(limits: SpeedLimits) {
     this.#limits = limits;
     this.#applied = new Float64Array(limits.most.length);
+    this.#still = new Float64Array(limits.most.length);
   }
 
   reset(): void {
     this.#applied.fill(0);
+  }
+
+  halt(dtSeconds: number): Gated {
+    return this.apply(this.#still, dtSeconds);
+  }
+
+  get atRest(): boolean {
+    return this.#applied.every((speed) => speed === 0);
+  }
+
+  farOutside(actions: ArrayLike<number>, at: number, share: number): number {
+    return this.#limits.most.findIndex((most, j) => Math.abs(actions[at + j]!) > most * (1 + 2 * share));
   }
 
   apply(asked: Float64Array, dtSeconds: number, measured?: Measured): Gated {

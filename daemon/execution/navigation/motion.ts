@@ -10,6 +10,10 @@ export type MotionInput = {
   /** `base_link` in `odom`: continuous, so short motions are measured in it. */
   readonly odometry: Pose2d | undefined;
   readonly twist: Twist2d;
+  /** When the twist was measured, nanoseconds; absent: in each step anew. */
+  readonly measuredAt?: bigint | undefined;
+  /** What the base was told last is to stand. Absent: it is told so as soon as a motion ends. */
+  readonly isHalted?: boolean;
   /** Metres driven since the start, by odometry. */
   readonly distance: number;
   readonly bumped: boolean;

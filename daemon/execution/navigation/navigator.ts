@@ -1,4 +1,4 @@
-import type { Maneuver, MotionResult, NavigateGoal } from '../../../contract/index.ts';
+import { LIMITS, type Maneuver, type MotionResult, type NavigateGoal } from '../../../contract/index.ts';
 import { ManeuverMotion } from './maneuver-motion.ts';
 import { type Drive, elapsedMs, HALT, type Motion, type MotionEnd, type MotionInput } from './motion.ts';
 import { MOTION_TABLE, type MotionEffect, type MotionEvent, type MotionState } from './motion-table.ts';
@@ -10,12 +10,10 @@ export type MotionOrder =
   | { readonly id: string; readonly kind: 'navigate'; readonly goal: NavigateGoal }
   | { readonly id: string; readonly kind: 'maneuver'; readonly step: Maneuver };
 
-/** Standing still: measured twist below these for this many control steps in a row. */
+/** Standing still: measured twist below these in this many measurements in a row. */
 const STILL_M_S = 0.01;
 const STILL_RAD_S = 0.04;
 const STILL_STEPS = 2;
-/** A robot that cannot be seen to stand is answered for after this long, and the message says so. */
-const STILL_WAIT_MS = 3_000;
 
 type Running = { order: MotionOrder; motion: Motion; startedAt: bigint; distanceAt: number };
 type Ended = { running: Running; end: MotionEnd };
@@ -32,9 +30,11 @@ export class Navigator {
   #running: Running | undefined;
   #ended: Ended | undefined;
   #queued: MotionOrder | undefined;
-  #stops: (() => void)[] = [];
+  #stops: ((confirmed: boolean) => void)[] = [];
   #stoppingSince: bigint | undefined;
   #stillSteps = 0;
+  #stillAt: bigint | undefined;
+  #isConfirmed = true;
   #input: MotionInput | undefined;
 
   constructor(slam: Slam, planner: PathPlanner, settled: (id: string, result: MotionResult) => void) {
@@ -65,8 +65,8 @@ export class Navigator {
     }
   }
 
-  /** `standing` is called once the robot stands still. */
-  stop(reason: string, standing: () => void): void {
+  /** `standing` is called once the robot stands still, or with false where that could not be seen in time. */
+  stop(reason: string, standing: (confirmed: boolean) => void): void {
     this.#stops.push(standing);
     this.#dispatch('stop', { end: { outcome: 'stopped', message: reason } });
   }
@@ -151,7 +151,7 @@ export class Navigator {
     this.#ended = undefined;
     this.#stops = [];
     if (ended) this.#answer(ended.running.order.id, ended.end, ended.running);
-    for (const standing of stops) standing();
+    for (const standing of stops) standing(this.#isConfirmed);
   }
 
   #answer(id: string, end: MotionEnd, running?: Running): void {
@@ -169,11 +169,16 @@ export class Navigator {
 
   #watchStill(input: MotionInput): void {
     this.#stoppingSince ??= input.now;
-    const still = Math.abs(input.twist.linear) < STILL_M_S && Math.abs(input.twist.angular) < STILL_RAD_S;
-    this.#stillSteps = still ? this.#stillSteps + 1 : 0;
-    if (this.#stillSteps >= STILL_STEPS) {
+    const { twist, measuredAt = input.now, isHalted = true } = input;
+    const still = isHalted && Math.abs(twist.linear) < STILL_M_S && Math.abs(twist.angular) < STILL_RAD_S;
+    // One measurement that is looked at twice says nothing new.
+    if (!still) this.#stillSteps = 0;
+    else if (measuredAt !== this.#stillAt) this.#stillSteps++;
+    this.#stillAt = measuredAt;
+    this.#isConfirmed = this.#stillSteps >= STILL_STEPS;
+    if (this.#isConfirmed) {
       this.#dispatch('still');
-    } else if (elapsedMs(this.#stoppingSince, input.now) > STILL_WAIT_MS) {
+    } else if (elapsedMs(this.#stoppingSince, input.now) > LIMITS.STILL_WAIT_MS) {
       if (this.#ended) {
         const { running, end } = this.#ended;
         this.#ended = {

@@ -1,4 +1,5 @@
 import type { Pose2d } from '../../../contract/index.ts';
+import { UnseenSectors } from './unseen-sectors.ts';
 
 /** A planar range scan as measured, angles counter-clockwise in the frame of the sensor, metres. */
 export type RangeScan = {
@@ -10,7 +11,7 @@ export type RangeScan = {
   readonly ranges: ArrayLike<number>;
 };
 
-/** What a ray says. */
+/** What a ray says (REP-117). Invalid: NaN, below the least range, -Infinity. It says nothing, not that there is nothing. */
 export const RAY_INVALID = 0;
 /** Nothing within range: free as far as it is trusted. */
 export const RAY_FREE = 1;
@@ -53,6 +54,8 @@ export class ScanPoints {
   /** Unit normal towards the sensor; both zero where no surface could be fitted. */
   normalX = new Float64Array(0);
   normalY = new Float64Array(0);
+  /** Where it says nothing. */
+  readonly unseen = new UnseenSectors();
 
   /** Fills the buffers; `mount` is the sensor's pose in `base_link`. Rays that are NaN or too near are invalid. */
   fill(scan: RangeScan, mount: Pose2d): this {
@@ -63,6 +66,7 @@ export class ScanPoints {
     this.sensorY = mount.y;
     const far = Math.min(scan.rangeMax, HIT_MAX_M);
     const trust = Math.min(far, FREE_TRUST_M);
+    this.unseen.begin(scan.angleIncrement);
     for (let i = 0; i < count; i++) {
       const range = scan.ranges[i]!;
       let kind = RAY_INVALID;
@@ -75,11 +79,13 @@ export class ScanPoints {
         length = trust;
       }
       const angle = mount.yaw + scan.angleMin + i * scan.angleIncrement;
+      if (kind !== RAY_INVALID) this.unseen.see(angle);
       this.kind[i] = kind;
       this.range[i] = length;
       this.x[i] = mount.x + length * Math.cos(angle);
       this.y[i] = mount.y + length * Math.sin(angle);
     }
+    this.unseen.end();
     this.#fitNormals();
     return this;
   }

@@ -17,6 +17,7 @@ import { GateReceipts } from './gate-receipts.ts';
 import type { JointGateSpec, Measured } from './gate-spec.ts';
 import { type JointGate, makeJointGate } from './joint-gate.ts';
 import { knownJoints } from './joint-order.ts';
+import { RestWatch } from './rest-watch.ts';
 
 const STEP_MS = 20;
 /** Joint states older than this say nothing about where the arm is, milliseconds. */
@@ -52,7 +53,9 @@ export class ArmJog implements Mover {
   #timer: Timer | undefined;
   #lease = 0;
   #lastMs = 0;
-  #atRest: (() => void)[] = [];
+  /** After the last command, until the arm is measured to stand, or that was waited for long enough. */
+  #settling: { readonly rest: RestWatch; readonly limit: Timer } | undefined;
+  #waiting: ((confirmed: boolean) => void)[] = [];
 
   constructor(parts: ArmJogParts) {
     const { clock, spec, note } = parts;
@@ -65,8 +68,13 @@ export class ArmJog implements Mover {
   }
 
   observe(sample: Sample): void {
-    if (sample.topic === this.#parts.states && sample.type === JOINT_STATE)
-      this.#newest = { sample, atMs: this.#parts.clock.monotonicMs() };
+    if (sample.topic !== this.#parts.states || sample.type !== JOINT_STATE) return;
+    const atMs = this.#parts.clock.monotonicMs();
+    this.#newest = { sample, atMs };
+    if (!this.#settling) return;
+    const measured = this.#measured();
+    if (measured) this.#settling.rest.observe(measured.positions, atMs);
+    if (this.#settling.rest.rests) this.#settled(true);
   }
 
   /**
@@ -75,7 +83,7 @@ export class ArmJog implements Mover {
    */
   readonly jog = (joints: Readonly<Record<string, number>>, lease: number, madeAtMs: number): void => {
     const { clock, spec } = this.#parts;
-    if (this.#atRest.length > 0)
+    if (this.#waiting.length > 0)
       throw new EdgeError('command.refused', {
         ...{ operation: 'teleoperate', subject: 'arm', message: 'the arm is being stopped' },
       });
@@ -89,6 +97,8 @@ export class ArmJog implements Mover {
     }
     this.#lease = lease;
     if (!begins) return;
+    this.#settling?.limit.cancel();
+    this.#settling = undefined;
     this.#gate.reset();
     this.#lastMs = clock.monotonicMs() - STEP_MS;
     this.#timer = clock.every(STEP_MS, () => this.#step());
@@ -99,15 +109,20 @@ export class ArmJog implements Mover {
     return this.#timer !== undefined;
   }
 
-  /** Settles when the commands are at rest. */
-  readonly stop = (): Promise<void> => {
+  /**
+   * Settles when the commands are at rest and the joints are measured to stand. Rejects with `robot.unreachable` where that
+   * was not confirmed within `LIMITS.STILL_WAIT_MS` of the last command.
+   */
+  readonly stop = async (): Promise<void> => {
     this.#untilMs.fill(-Infinity);
-    if (!this.#timer) return Promise.resolve();
-    return new Promise((resolve) => this.#atRest.push(resolve));
+    if (!this.#timer && !this.#settling) return;
+    const confirmed = await new Promise<boolean>((resolve) => this.#waiting.push(resolve));
+    if (!confirmed) throw unconfirmed();
   };
 
   close(): void {
     this.#rest();
+    this.#settled(true);
   }
 
   #step(): void {
@@ -131,11 +146,19 @@ export class ArmJog implements Mover {
   }
 
   #rest(): void {
-    this.#timer?.cancel();
+    if (!this.#timer) return;
+    this.#timer.cancel();
     this.#timer = undefined;
+    const limit = this.#parts.clock.after(LIMITS.STILL_WAIT_MS, () => this.#settled(false));
+    this.#settling = { rest: new RestWatch(), limit };
     this.#untilMs.fill(-Infinity);
     this.#receipts.flush();
-    for (const resolve of this.#atRest.splice(0)) resolve();
+  }
+
+  #settled(confirmed: boolean): void {
+    this.#settling?.limit.cancel();
+    this.#settling = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve(confirmed);
   }
 
   #send(applied: Float64Array): void {
@@ -162,4 +185,10 @@ export class ArmJog implements Mover {
       return undefined;
     }
   }
+}
+
+function unconfirmed(): EdgeError {
+  const message = `standing still was not confirmed within ${LIMITS.STILL_WAIT_MS} ms`;
+  const hint = 'look at the robot itself; its joint states have to tell that it stands';
+  return new EdgeError('robot.unreachable', { operation: 'stop', subject: 'arm', message, hint });
 }

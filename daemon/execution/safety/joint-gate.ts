@@ -13,6 +13,8 @@ const EARLY = 0.5;
 const STEP_SECONDS_MAX = 0.1;
 /** A limit counts as the one that bit from this share of it on. */
 const BITES = 0.999;
+/** What a joint that turns without end may be asked for, radians to each side: a hundred turns. */
+const ENDLESS_RANGE = 200 * Math.PI;
 const NOTHING = new Float64Array(0);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -88,6 +90,20 @@ export class JointGate {
     }
     this.#take();
     return yields >= 0 ? this.#bite('effort', yields) : this.#judge(asked, free);
+  }
+
+  /**
+   * Which position of those that begin at `at` is further outside of its limits than `share` times their range; -1: none.
+   * A joint that turns without end has `ENDLESS_RANGE`.
+   */
+  farOutside(asked: ArrayLike<number>, at: number, share: number): number {
+    return this.spec.joints.findIndex(({ lower, upper }, i) => {
+      const range = Number.isFinite(upper - lower) ? upper - lower : ENDLESS_RANGE;
+      const low = Number.isFinite(lower) ? lower : -ENDLESS_RANGE;
+      const high = Number.isFinite(upper) ? upper : ENDLESS_RANGE;
+      const position = asked[at + i]!;
+      return position < low - share * range || position > high + share * range;
+    });
   }
 
   /** Nobody asks, or nobody may: on the quickest way to rest, and there. */

@@ -50,7 +50,8 @@ export class SafetyWord {
   }
 }
 
-export type Forbidden = '' | 'emergency stop' | 'the lease was lost' | 'the lease was not renewed';
+export const EMERGENCY_STOP = 'emergency stop';
+export type Forbidden = '' | typeof EMERGENCY_STOP | 'the lease was lost' | 'the lease was not renewed';
 
 /**
  * The same seen from a control thread. Its own clock decides when a lease is over that nobody renews: the main thread
@@ -75,7 +76,7 @@ export class SafetyWatch {
 
   /** Why not; empty: nothing is in the way. */
   why(lease: number): Forbidden {
-    if (Atomics.load(this.#slots, STOP) !== 0) return 'emergency stop';
+    if (Atomics.load(this.#slots, STOP) !== 0) return EMERGENCY_STOP;
     if (lease === 0 || Atomics.load(this.#slots, LEASE) !== lease) return 'the lease was lost';
     const beats = Atomics.load(this.#slots, BEATS);
     const nowMs = this.#clock.monotonicMs();

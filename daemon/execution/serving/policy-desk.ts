@@ -50,6 +50,7 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     const place = queue.enter(caller);
     return {
       describe: () => queue.describe(place),
+      generation: () => queue.generation,
       infer: (observation, deadlineMs, options) => queue.infer(place, observation, deadlineMs, options),
       reset: () => queue.reset(place),
       close: async () => queue.leave(place),

@@ -54,6 +54,11 @@ export class PolicyInstances {
     this.#clock = clock;
   }
 
+  /** How often another policy has come in the place of this one. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   describe(): PolicyDescription {
     if (this.#last) return this.#last;
     throw (

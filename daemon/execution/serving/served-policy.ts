@@ -92,6 +92,11 @@ export class ServedPolicyQueue {
     return this.#instances.describe();
   }
 
+  /** Counts swaps. */
+  get generation(): number {
+    return this.#instances.generation;
+  }
+
   /** Makes the policy, so that its description is known. Never rejects. */
   async warm(): Promise<void> {
     await this.#instances.shared().catch(() => {});

@@ -29,6 +29,9 @@ const View = Type.Object(
       { description: 'inputs that are too old now' },
     ),
     chunks: Count('chunks of actions taken'),
+    turned_down: Type.Record(Type.String(), Count('of them'), {
+      description: 'chunks that were not taken, by why: late, early, misshapen, not_finite, far_outside',
+    }),
     inference_p50_ms: Milliseconds('from an observation to its chunk'),
     inference_p99_ms: Milliseconds('the same, 99th percentile'),
     late_p99_ms: Milliseconds('lateness of steps'),
