@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { registryFault } from './registry.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
@@ -40,17 +41,20 @@ export async function install(what, say) {
   try {
     if (installed(what)) return 0;
     say(`installing packages from package-lock.json (${what === 'run' ? 'without' : 'with'} test tools) ...`);
-    // Not `npm ci`: it demands a lock entry for every platform of every optional package, and ours holds Linux.
     const flags = [
-      'install',
-      '--no-save',
+      'ci',
       '--ignore-scripts',
       '--no-audit',
       '--no-fund',
       '--loglevel=error',
+      // The lock file holds a hash of each package: what the cache has is good.
+      '--prefer-offline',
       ...(what === 'run' ? ['--omit=dev'] : []),
     ];
-    await npm(flags, say, begin);
+    const unreachable = await registryFault();
+    if (unreachable)
+      say(`  ${unreachable.registry} does not answer (${unreachable.reason}); trying the cache of npm`);
+    await npm(unreachable ? [...flags, '--offline'] : flags, say, begin, unreachable);
     writeFileSync(stamp(what), lockId());
   } finally {
     release();
@@ -58,23 +62,33 @@ export async function install(what, say) {
   return (Date.now() - begin) / 1000;
 }
 
-function npm(flags, say, begin) {
+function npm(flags, say, begin, unreachable) {
   return new Promise((resolve, reject) => {
     const child = spawn('npm', flags, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
     const ticker = setInterval(() => say(`  ... ${Math.round((Date.now() - begin) / 1000)} s`, true), 5000);
-    child.on('error', reject);
-    child.on('exit', (code) => {
+    child.on('error', (error) => {
+      clearInterval(ticker);
+      reject(
+        error.code === 'ENOENT' ? new Error('npm is not on PATH; install Node 20 or later with npm') : error,
+      );
+    });
+    child.on('close', (code) => {
       clearInterval(ticker);
       if (code === 0) resolve();
-      else
-        reject(
-          new Error(`npm install failed (exit ${code}). Is the npm registry reachable?\n${output.trim()}`),
-        );
+      else if (unreachable) reject(new Error(offlineMessage(unreachable)));
+      else reject(new Error(`npm ci failed (exit ${code}).\n${output.trim()}`));
     });
   });
+}
+
+function offlineMessage({ registry, reason }) {
+  return [
+    `packages are missing, and the npm registry ${registry} cannot be reached (${reason}).`,
+    '  Connect this host once, or name a registry that it can reach: npm config set registry <url>',
+  ].join('\n');
 }
 
 /** Two commands started at once install once. */
