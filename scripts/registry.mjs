@@ -33,10 +33,7 @@ function npmOutput(args, env, limitMs) {
   return new Promise((resolve) => {
     const child = spawn('npm', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-      child.stdout.on('data', (data) => {
-      stdout += data;
-      output += data;
-    });
+    child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
     const late = setTimeout(() => child.kill('SIGKILL'), limitMs);
     const end = (code) => {
