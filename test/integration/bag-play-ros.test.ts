@@ -52,7 +52,7 @@ async function played(
     );
     const heard = () => listener.lines.findLast((line) => 'topics' in (line as object)) as Heard | undefined;
     const { status, stdout, stderr } = await run;
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     await until(() => heard() && isEnough(heard()!), 'rclpy heard what was played', 20_000).catch(() => {});
     return { heard: heard()!.topics, state: JSON.parse(stdout) as { withheld: string[]; published: number } };
   } finally {

@@ -28,7 +28,7 @@ describe.each(['1', '10'])('a recording, played at %s× by the command line', (r
       '--data-dir',
       dataDir,
     ]);
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     const played = JSON.parse(stdout.trim().split('\n').at(-1)!) as Played;
     const source = await foreignView('rosbags', path);
     const count = Object.values(source.topics).reduce((sum, topic) => sum + topic.count, 0);

@@ -108,15 +108,18 @@ describe('execution cell', () => {
   it.each([
     ['sim', 7_000_000_000n],
     ['ros', undefined],
-  ] as const)('with %s, its last command is stamped by the clock of the recording', async (kind, robotTime) => {
-    const { cell, clock, sent, robotSays } = await cellWith(true, true, kind);
-    robotSays('/scan', 7_000_000_000n);
-    const stopped = cell.stop();
-    for (let i = 0; i < 200 && sent.length === 0; i++) await clock.advance(100);
-    expect(sent.map(({ received }) => received)).toEqual([robotTime ?? clock.now()]);
-    await clock.advance(60_000);
-    await stopped;
-  });
+  ] as const)(
+    'with %s, its last command is stamped by the clock of the recording',
+    async (kind, robotTime) => {
+      const { cell, clock, sent, robotSays } = await cellWith(true, true, kind);
+      robotSays('/scan', 7_000_000_000n);
+      const stopped = cell.stop();
+      for (let i = 0; i < 200 && sent.length === 0; i++) await clock.advance(100);
+      expect(sent.map(({ received }) => received)).toEqual([robotTime ?? clock.now()]);
+      await clock.advance(60_000);
+      await stopped;
+    },
+  );
 
   it('lets no recording speak for a robot that is there', async () => {
     const { bus, heard, robotSays } = await cellWith(true);
