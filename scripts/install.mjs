@@ -79,9 +79,20 @@ function npm(flags, say, begin, unreachable) {
       clearInterval(ticker);
       if (code === 0) resolve();
       else if (unreachable) reject(new Error(offlineMessage(unreachable)));
-      else reject(new Error(`npm ci failed (exit ${code}).\n${output.trim()}`));
+      else reject(new Error(`npm ci failed (exit ${code}).\n${output.trim()}${cacheHint(output)}`));
     });
   });
+}
+
+function notWritable({ message }) {
+  return `packages are missing, and this folder cannot be written (${message}).\n  Run npm start -- --install-only once as its owner.`;
+}
+
+/** npm names the file that it cannot write, not the key that moves its cache. */
+function cacheHint(output) {
+  return /\b(?:EACCES|EROFS|EPERM)\b/.test(output)
+    ? '\n  npm cannot write: give it a cache in another folder, npm_config_cache=/var/tmp/npm npm start'
+    : '';
 }
 
 function offlineMessage({ registry, reason }) {
@@ -98,7 +109,8 @@ async function takeLock(say) {
     try {
       mkdirSync(lock);
       return () => rmSync(lock, { recursive: true, force: true });
-    } catch {
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw new Error(notWritable(error));
       const age = ageSeconds(lock);
       if (age > 600) rmSync(lock, { recursive: true, force: true });
       if (i === 0) say('another installation is under way, waiting ...');

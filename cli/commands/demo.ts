@@ -38,7 +38,7 @@ export function addDemoCommand(program: Command): void {
     .option('--install-only', 'install what is missing and end')
     .addHelpText(
       'after',
-      '\nExamples:\n  npm start\n  npm start -- --seed 7 --speed 5\n  npm start -- --once --json --seed 3',
+      '\nExamples:\n  npm start\n  npm start -- --seed 7 --speed 5\n  bin/auraison demo --once --json --seed 3',
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<DemoOptions>();
