@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-// Generous: on a busy host a property over thousands of events takes its time. What hangs is told all the same.
+// Generous: on a busy host a property over thousands of events takes its time. What hangs is reported all the same.
 const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
 
-/** `unit` needs nothing but this checkout; `peers` needs what test/peers installs; see scripts/test.mjs. */
+/**
+ * `unit` needs nothing but this checkout; `peers` needs what test/peers installs. No test is retried where it
+ * stands: scripts/test.mjs repeats a failed file once, alone, at the end.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -18,8 +21,6 @@ export default defineConfig({
             'apps/**/*.test.ts',
           ],
           maxWorkers: 2,
-          // Beside a compiler on the second core, a deadline of a tenth of a second may pass. vitest tells it.
-          retry: 1,
         },
       },
       {
@@ -27,8 +28,6 @@ export default defineConfig({
           ...common,
           name: 'peers',
           include: ['test/integration/**/*.test.ts', 'test/simulation/**/*.test.ts'],
-          // DDS discovery, Python peers and 20 processes on two cores: once more before it counts. vitest tells it.
-          retry: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // Two cores: peers and daemons side by side would measure each other.

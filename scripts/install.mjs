@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { registryFault } from './registry.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
@@ -40,17 +41,20 @@ export async function install(what, say) {
   try {
     if (installed(what)) return 0;
     say(`installing packages from package-lock.json (${what === 'run' ? 'without' : 'with'} test tools) ...`);
-    // Not `npm ci`: it demands a lock entry for every platform of every optional package, and ours holds Linux.
     const flags = [
-      'install',
-      '--no-save',
+      'ci',
       '--ignore-scripts',
       '--no-audit',
       '--no-fund',
       '--loglevel=error',
+      // The lock file holds a hash of each package: what the cache has is good.
+      '--prefer-offline',
       ...(what === 'run' ? ['--omit=dev'] : []),
     ];
-    await npm(flags, say, begin);
+    const unreachable = await registryFault();
+    if (unreachable)
+      say(`  ${unreachable.registry} does not answer (${unreachable.reason}); trying the cache of npm`);
+    await npm(unreachable ? [...flags, '--offline'] : flags, say, begin, unreachable);
     writeFileSync(stamp(what), lockId());
   } finally {
     release();
@@ -58,23 +62,44 @@ export async function install(what, say) {
   return (Date.now() - begin) / 1000;
 }
 
-function npm(flags, say, begin) {
+function npm(flags, say, begin, unreachable) {
   return new Promise((resolve, reject) => {
     const child = spawn('npm', flags, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
     const ticker = setInterval(() => say(`  ... ${Math.round((Date.now() - begin) / 1000)} s`, true), 5000);
-    child.on('error', reject);
-    child.on('exit', (code) => {
+    child.on('error', (error) => {
+      clearInterval(ticker);
+      reject(
+        error.code === 'ENOENT' ? new Error('npm is not on PATH; install Node 20 or later with npm') : error,
+      );
+    });
+    child.on('close', (code) => {
       clearInterval(ticker);
       if (code === 0) resolve();
-      else
-        reject(
-          new Error(`npm install failed (exit ${code}). Is the npm registry reachable?\n${output.trim()}`),
-        );
+      else if (unreachable) reject(new Error(offlineMessage(unreachable)));
+      else reject(new Error(`npm ci failed (exit ${code}).\n${output.trim()}${cacheHint(output)}`));
     });
   });
+}
+
+function notWritable({ message }) {
+  return `packages are missing, and this folder cannot be written (${message}).\n  Run npm start -- --install-only once as its owner.`;
+}
+
+/** npm names the file that it cannot write, not the key that moves its cache. */
+function cacheHint(output) {
+  return /\b(?:EACCES|EROFS|EPERM)\b/.test(output)
+    ? '\n  npm cannot write: give it a cache in another folder, npm_config_cache=/var/tmp/npm npm start'
+    : '';
+}
+
+function offlineMessage({ registry, reason }) {
+  return [
+    `packages are missing, and the npm registry ${registry} cannot be reached (${reason}).`,
+    '  Connect this host once, or name a registry that it can reach: npm config set registry <url>',
+  ].join('\n');
 }
 
 /** Two commands started at once install once. */
@@ -84,7 +109,8 @@ async function takeLock(say) {
     try {
       mkdirSync(lock);
       return () => rmSync(lock, { recursive: true, force: true });
-    } catch {
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw new Error(notWritable(error));
       const age = ageSeconds(lock);
       if (age > 600) rmSync(lock, { recursive: true, force: true });
       if (i === 0) say('another installation is under way, waiting ...');

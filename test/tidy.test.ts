@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { outsidePaths } from './support/outside-paths.ts';
 
 /** Style is a test: the dependency rule, one room per vendor, file sizes, banned calls, no machine paths. */
 const root = join(import.meta.dirname, '..');
@@ -148,6 +149,42 @@ describe('files', () => {
         /(?:^|[\s"'`(=])\/(?:work|farm|root|home\/[a-z]+)\/|\b(?:TODO|FIXME|XXX)\b/.test(body) ? [name] : [],
       );
     expect(marks).toEqual([]);
+  });
+});
+
+describe('a clone with nothing beside it', () => {
+  it('is all that tests, scripts and benches read', () => {
+    const outside = files
+      .filter((name) => /^(?:test|scripts|bench|\.ci)\//.test(name) && name !== 'test/tidy.test.ts')
+      .filter((name) => name !== 'test/support/outside-paths.ts')
+      .flatMap((name) => readMaybe(name))
+      .flatMap(([name, body]) => outsidePaths(name, body));
+    expect(outside).toEqual([]);
+  });
+
+  it.each([
+    ['test/unit/a.test.ts', `join(import.meta.dirname, '..', '..', '..', 'data')`],
+    ['test/unit/a.test.ts', `new URL('../../../data/one.db3', import.meta.url)`],
+    ['test/unit/a.test.ts', `import { a } from '../../../other/a.ts';`],
+    ['test/integration/a.test.ts', `const real = join(ROOT, '..', 'data');`],
+    ['test/integration/a.test.ts', `const real = resolve(\n  root,\n  '../data',\n);`],
+    ['test/peers/a.sh', `cp "$here/../../../data" .`],
+    ['test/peers/a.sh', `cp "$repo/../data" .`],
+    ['.ci/run', `cd "$(dirname "$0")/../.."`],
+    ['test/peers/a.py', `Path(__file__).resolve().parents[3]`],
+    ['bench/a.ts', `// as in ../shared/data`],
+  ])('%s: %s is seen to leave it', (name, body) => {
+    expect(outsidePaths(name, body)).toHaveLength(1);
+  });
+
+  it.each([
+    ['test/unit/a.test.ts', `join(import.meta.dirname, '..', '..', 'docs')`],
+    ['test/unit/a.test.ts', `new URL('../../docs/a.md', import.meta.url)`],
+    ['.ci/run', `cd "$(dirname "$0")/.."`],
+    ['test/peers/a.sh', `here="$(cd "$(dirname "\${BASH_SOURCE[0]}")" && pwd)"; cat "$here/../../docs"`],
+    ['test/peers/a.py', `Path(__file__).resolve().parents[2]`],
+  ])('%s: %s stays inside', (name, body) => {
+    expect(outsidePaths(name, body)).toEqual([]);
   });
 });
 

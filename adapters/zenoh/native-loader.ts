@@ -23,7 +23,7 @@ type Found = { readonly module: NativeModule; readonly path: string; readonly wh
 
 const NATIVE_DIR = join(import.meta.dirname, 'native');
 const HINT =
-  'run `auraison zenoh build` (needs Rust), install the prebuilt package, or set AURAISON_ZENOH_NATIVE';
+  'run `auraison zenoh build` (needs Rust), or set AURAISON_ZENOH_NATIVE to a driver built elsewhere: docs/zenoh-policies.md';
 
 /**
  * Loads the addon from the first of: AURAISON_ZENOH_NATIVE, the prebuilt package of this platform, the cache

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
+import { hostFaults } from '../../daemon/config/on-host.ts';
 import { describeFault, readConfig, showDefaults } from '../../daemon/config.ts';
 import { configFileOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
@@ -12,11 +13,12 @@ export function addConfigCommands(program: Command): void {
   config
     .command('check [file]')
     .description(
-      'check a configuration file and the AURAISON_* variables; exit code 78 when something is wrong',
+      'check a configuration file, the AURAISON_* variables, and the files they name; exit code 78 when something is wrong',
     )
+    .option('--file-only', 'look at nothing of this host: the file is for another one')
     .addHelpText('after', '\nExample:\n  auraison config check /etc/auraison-edge/auraison-edge.toml')
     .action((file: string | undefined, _options, command: Command) =>
-      check(file, command.optsWithGlobals<GlobalOptions>()),
+      check(file, command.optsWithGlobals<GlobalOptions & { fileOnly?: boolean }>()),
     );
   config
     .command('show')
@@ -27,12 +29,20 @@ export function addConfigCommands(program: Command): void {
     });
 }
 
-function check(argument: string | undefined, options: GlobalOptions): void {
+function check(argument: string | undefined, options: GlobalOptions & { fileOnly?: boolean }): void {
+  const { fileOnly } = options;
   const out = makeOutput(options.json === true);
   try {
     const file = configFileOf(argument ?? options.config, process.env, existsSync);
     const source = file === undefined ? '' : read(file);
-    const { config, faults } = readConfig(source, file ?? '(defaults)', process.env);
+    const where = file ?? '(defaults)';
+    const found = readConfig(source, where, process.env);
+    const { config } = found;
+    // Values that are wrong say nothing about the host.
+    const faults =
+      found.faults.length > 0 || fileOnly
+        ? found.faults
+        : hostFaults(config, { source, file: where }, process.env);
     const value = { ok: faults.length === 0, file: file ?? null, faults, config };
     out.result(value, () =>
       faults.length === 0

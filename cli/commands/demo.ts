@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
+import { EdgeError } from '../../contract/core.ts';
 import { isPortFree } from '../../daemon/port-check.ts';
 import { type ApiClient, apiAddress, apiClient } from '../api-client.ts';
 import { definedOnly, type GlobalOptions, settingsOf } from '../context.ts';
-import { startDaemon } from '../demo/daemon-child.ts';
-import { Progress } from '../demo/progress.ts';
+import { type DaemonChild, startDaemon } from '../demo/daemon-child.ts';
+import { Mission } from '../demo/mission.ts';
 import { type Summary, summarize, summaryText } from '../demo/summary.ts';
 import { failWith, makeOutput, type Output, toJson } from '../output.ts';
 import type { Status } from '../status-view.ts';
@@ -20,9 +20,6 @@ type DemoOptions = GlobalOptions & {
   installOnly?: boolean;
   timeout: string;
 };
-
-/** The API is back long before that when its cell was killed. */
-const PATIENCE_MS = 30_000;
 
 export function addDemoCommand(program: Command): void {
   program
@@ -41,7 +38,7 @@ export function addDemoCommand(program: Command): void {
     .option('--install-only', 'install what is missing and end')
     .addHelpText(
       'after',
-      '\nExamples:\n  npm start\n  npm start -- --seed 7 --speed 5\n  npm start -- --once --json --seed 3',
+      '\nExamples:\n  npm start\n  npm start -- --seed 7 --speed 5\n  bin/auraison demo --once --json --seed 3',
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<DemoOptions>();
@@ -74,25 +71,24 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   out.note(
     `starting the daemon: maze ${config.sim.width}x${config.sim.height}, seed ${config.sim.seed}, data in ${dataDir}`,
   );
-  const begin = performance.now();
-  const daemon = await startDaemon({ dataDir, config: settings.file, env: overrides, timeoutMs: 30_000 });
-  const url = apiAddress(dataDir)!.url;
-  out.note(`ready in ${((performance.now() - begin) / 1000).toFixed(1)} s   ${url}`);
   const interrupted = onInterrupt();
-  const gone = daemon.ended.then((code) => {
-    throw new EdgeError('cell.unavailable', {
-      operation: 'demo',
-      subject: daemon.logFile,
-      message: `the daemon ended with exit code ${code} before it was told to`,
-      hint: `its log: ${daemon.logFile}`,
-    });
-  });
-  // Whoever waits hears of it; when nobody waits any more it is no fault.
-  gone.catch(() => {});
+  const begin = performance.now();
+  const start = () => startDaemon({ dataDir, config: settings.file, env: overrides, timeoutMs: 30_000 });
+  let daemon = await start();
+  // Its own daemon, whatever AURAISON_URL names.
+  const api = apiClient(settings, {});
+  const mission = new Mission(api, out);
   try {
-    const api = apiClient(settings);
+    if ((await mission.cancelLeftovers()) > 0) {
+      // The robot may have begun to drive for them: it starts where every run starts.
+      await daemon.stop();
+      daemon = await start();
+    }
+    const url = apiAddress(dataDir)!.url;
+    out.note(`ready in ${((performance.now() - begin) / 1000).toFixed(1)} s   ${url}`);
+    const gone = goneTooEarly(daemon);
     const summary = await Promise.race([
-      runMission(api, options, out, dataDir, url),
+      runMission(mission, api, options, out, dataDir, url),
       interrupted.then(() => undefined),
       gone,
     ]);
@@ -104,50 +100,39 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
     }
     return summary.reached ? 0 : 1;
   } finally {
+    await mission.cancelOpen();
     const code = await daemon.stop();
     if (code !== 0) out.note(`the daemon ended with exit code ${code}; its log: ${daemon.logFile}`);
   }
 }
 
+function goneTooEarly(daemon: DaemonChild): Promise<never> {
+  const gone = daemon.ended.then((code) => {
+    throw new EdgeError('cell.unavailable', {
+      operation: 'demo',
+      subject: daemon.logFile,
+      message: `the daemon ended with exit code ${code} before it was stopped`,
+      hint: `its log: ${daemon.logFile}`,
+    });
+  });
+  // The waiting command gets the error; when it no longer waits, the end is no fault.
+  gone.catch(() => {});
+  return gone;
+}
+
 async function runMission(
+  mission: Mission,
   api: ApiClient,
   options: DemoOptions,
   out: Output,
   dataDir: string,
   url: string,
 ): Promise<Summary> {
-  const sent = await api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
-  const runId = sent.run.run_id;
-  out.note(`intent "find the exit" accepted: run ${runId}\n`);
-  const progress = new Progress(
-    (text) => process.stderr.write(text),
-    process.stderr.isTTY === true && !out.json,
-  );
   const begin = performance.now();
-  const limitS = Number(options.timeout);
-  let details: RunDetails;
-  for (;;) {
-    details = await patiently(() => api.get<RunDetails>(`/v1/runs/${runId}`));
-    const elapsedS = (performance.now() - begin) / 1000;
-    if (!out.json)
-      progress.show({
-        status: await patiently(() => api.get<Status>('/v1/status')),
-        phase: details.phase ?? details.run.status,
-        elapsedS,
-      });
-    if (isFinished(details.run.status)) break;
-    if (elapsedS > limitS)
-      throw new EdgeError('deadline.exceeded', {
-        operation: 'demo',
-        subject: runId,
-        message: `the run did not end within ${limitS} s`,
-        hint: '--timeout <seconds>',
-      });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  const details = await mission.run(Number(options.timeout));
   const wallS = (performance.now() - begin) / 1000;
   await api.post('/v1/recorder/seal');
-  const events = await countEvents(api, runId);
+  const events = await countEvents(api, details.run.run_id);
   const summary = summarize(details, await api.get<Status>('/v1/status'), events);
   if (out.json) process.stdout.write(`${toJson(summary)}\n`);
   else
@@ -155,19 +140,6 @@ async function runMission(
       `${summaryText(summary, details, { wallS, url, dataDir, command: commandName(options) })}\n`,
     );
   return summary;
-}
-
-/** A cell that is being restarted is away for a moment: the run goes on, and so does whoever watches it. */
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof EdgeError) || !error.retryable || performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
 }
 
 async function countEvents(api: ApiClient, runId: string): Promise<number> {
@@ -181,8 +153,9 @@ function commandName(options: GlobalOptions): string {
   return `bin/auraison${options.dataDir === undefined ? '' : ` --data-dir ${options.dataDir}`}`;
 }
 
+/** Settles at the first signal. Further ones change nothing: stopping in order takes seconds at most. */
 function onInterrupt(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
 }

@@ -18,7 +18,7 @@ export function addZenohCommands(program: Command): void {
             operation: 'build the Zenoh driver',
             subject: `${process.platform}-${process.arch}`,
             message: error instanceof Error ? error.message : String(error),
-            hint: 'install Rust 1.89 or newer (rustup), or a prebuilt package: docs/zenoh.md',
+            hint: 'install Rust 1.89 or newer (rustup), or build the driver on another host: docs/zenoh-policies.md',
             cause: error,
           });
         }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
+import { daemonOf, makeDirectory, unusableDataDir } from '../../daemon/supervisor/data-lock.ts';
 import { apiAddress } from '../api-client.ts';
 
 export type DaemonChild = {
@@ -16,7 +17,8 @@ const ENTRY = join(import.meta.dirname, '..', '..', 'daemon', 'main.ts');
 
 /**
  * Starts the daemon as a process of its own and resolves when its API listens. Its log goes to a file in the
- * data directory. Throws what the daemon said when it did not come up.
+ * data directory; that of the start before is kept beside it. Throws what the daemon logged when it did not come
+ * up, `host.data_dir_in_use` where another one runs, `host.missing` where the directory cannot be written.
  */
 export async function startDaemon(options: {
   dataDir: string;
@@ -26,11 +28,10 @@ export async function startDaemon(options: {
   timeoutMs: number;
 }): Promise<DaemonChild> {
   const { dataDir, env } = options;
-  mkdirSync(join(dataDir, 'logs'), { recursive: true });
   const logFile = join(dataDir, 'logs', 'daemon.log');
   const address = join(dataDir, 'run', 'api.json');
   const before = apiAddress(dataDir)?.pid;
-  const log = openSync(logFile, 'w');
+  const log = openLog(dataDir, logFile);
   const args = [
     '--disable-warning=ExperimentalWarning',
     ENTRY,
@@ -60,6 +61,33 @@ export async function startDaemon(options: {
       return code;
     },
   };
+}
+
+/** A new file for each start. The log of a daemon that runs stays as it is: this start is refused before. */
+function openLog(dataDir: string, logFile: string): number {
+  try {
+    makeDirectory(join(dataDir, 'logs'));
+  } catch (cause) {
+    throw unusableDataDir(dataDir, cause);
+  }
+  const other = daemonOf(dataDir);
+  if (other) throw inUse(dataDir, other.pid);
+  try {
+    if (existsSync(logFile)) renameSync(logFile, join(dataDir, 'logs', 'daemon.1.log'));
+    // Never truncated: a daemon that starts at this moment may have opened it.
+    return openSync(logFile, 'a');
+  } catch (cause) {
+    throw unusableDataDir(dataDir, cause);
+  }
+}
+
+function inUse(dataDir: string, pid: number | undefined): EdgeError {
+  return new EdgeError('host.data_dir_in_use', {
+    operation: 'start daemon',
+    subject: dataDir,
+    message: `another daemon (process ${pid ?? 'unknown'}) uses ${dataDir}`,
+    hint: 'stop it (Ctrl-C where it was started), or give this one a directory of its own: --data-dir DIR',
+  });
 }
 
 async function untilListening(

@@ -2,25 +2,41 @@ import type { Status } from '../status-view.ts';
 
 export type Look = { readonly status: Status; readonly phase: string; readonly elapsedS: number };
 
-/** Live progress: redraws in place on a terminal, a line every two seconds elsewhere, silent with `--json`. */
+/** A terminal that does not say its width. */
+const COLUMNS = 80;
+/** Where the values begin, after two spaces and the label. */
+const INDENT = 12;
+const BAR_MAX = 30;
+
+/**
+ * Live progress: redraws in place on a terminal, a line every two seconds elsewhere, silent with `--json`. Lines are
+ * folded to the width of the terminal: one that wraps by itself would be counted wrongly and drawn over.
+ */
 export class Progress {
   readonly #write: (text: string) => void;
   readonly #live: boolean;
+  readonly #columns: () => number | undefined;
   #drawn = 0;
   #lastLineS = -10;
   #lastPhase = '';
 
-  constructor(write: (text: string) => void, live: boolean) {
+  constructor(
+    write: (text: string) => void,
+    live: boolean,
+    columns: () => number | undefined = () => undefined,
+  ) {
     this.#write = write;
     this.#live = live;
+    this.#columns = columns;
   }
 
   show(look: Look): void {
     if (this.#live) {
-      const lines = block(look);
-      this.#write(
-        `${this.#drawn > 0 ? `\x1b[${this.#drawn}A` : ''}${lines.map((line) => `\x1b[2K${line}\n`).join('')}`,
-      );
+      const columns = this.#columns() || COLUMNS;
+      const lines = block(look, columns).flatMap((line) => folded(line, columns));
+      // Up to the first line, and all below away: there may be fewer lines now.
+      const back = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[J` : '';
+      this.#write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
       this.#drawn = lines.length;
       return;
     }
@@ -51,16 +67,35 @@ function facts({ status, phase, elapsedS }: Look) {
   return { phase, elapsed: elapsedS.toFixed(1), pose, coverage, distance, bumps, ...counts };
 }
 
-function block(look: Look): string[] {
+/** Cut between values, which two spaces part; a value that is wider than the terminal is cut off. */
+function folded(line: string, columns: number): string[] {
+  const [label = '', ...values] = [line.slice(0, INDENT), ...line.slice(INDENT).split(/ {2,}/)];
+  const lines: string[] = [];
+  let current = label;
+  for (const value of values) {
+    const isFirst = current.length <= INDENT;
+    const longer = isFirst ? `${current}${value}` : `${current}  ${value}`;
+    if (isFirst || longer.length < columns) current = longer;
+    else {
+      lines.push(current);
+      current = `${' '.repeat(INDENT)}${value}`;
+    }
+  }
+  // The last column stays free: some terminals wrap as soon as it is written.
+  return [...lines, current].map((text) => text.slice(0, Math.max(1, columns - 1)));
+}
+
+function block(look: Look, columns: number): string[] {
   const f = facts(look);
-  const filled = Math.round(f.coverage * 30);
+  const width = Math.max(5, Math.min(BAR_MAX, columns - INDENT - ' 100 %'.length - 1));
+  const filled = Math.round(f.coverage * width);
   const cells = look.status.cells
     .map((c) => `${c.name} ${c.state === 'up' ? '●' : `○ ${c.state}`}`)
     .join('  ');
   return [
     `  phase     ${f.phase.padEnd(10)} ${f.elapsed} s`,
     `  pose      ${f.pose}   driven ${f.distance} m   bumps ${f.bumps}`,
-    `  map       ${'█'.repeat(filled)}${'░'.repeat(30 - filled)} ${(f.coverage * 100).toFixed(0)} %`,
+    `  map       ${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${(f.coverage * 100).toFixed(0)} %`,
     `  messages  ${f.rate}/s   received ${f.received}   written ${f.written}   lost ${f.dropped}`,
     `  cells     ${cells}`,
   ];

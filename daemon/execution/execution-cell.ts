@@ -104,6 +104,8 @@ export class ExecutionCell implements Cell {
   #policyFault: EdgeError | undefined;
   /** Why the base stands though it may be asked to move; empty when nothing keeps it. */
   #standing = '';
+  /** Time of a simulated robot's newest sample: its recording holds no wall clock. */
+  #lastSimulated: bigint | undefined;
   #stopped = false;
   #ready = false;
 
@@ -194,7 +196,7 @@ export class ExecutionCell implements Cell {
     // The robot first: everything else may take its time. One that is lost confirms nothing any more.
     await Promise.race([this.#actuation.close(), this.#link.untilLost()]);
     this.#parts.lockstep?.close();
-    this.#link.send({ linear: 0, angular: 0 }, this.#context.clock.now());
+    this.#link.send({ linear: 0, angular: 0 }, this.#lastSimulated ?? this.#context.clock.now());
     this.#parts.safety?.close();
     await this.#parts.player.close();
     this.#parts.clockWatch?.close();
@@ -257,6 +259,7 @@ export class ExecutionCell implements Cell {
   }
 
   #observe(sample: Sample): void {
+    if (this.#parts.sourceKind === 'sim') this.#lastSimulated = sample.received;
     this.#parts.clockWatch?.sample(sample);
     this.#parts.safety?.observe(sample);
     this.#drive.offer(sample);

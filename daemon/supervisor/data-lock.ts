@@ -18,7 +18,7 @@ export function lockDataDir(dataDir: string, pid: number, work?: string): { rele
   try {
     makeDirectory(dataDir);
   } catch (cause) {
-    throw unusable(dataDir, cause);
+    throw unusableDataDir(dataDir, cause);
   }
   const who = join(dataDir, OWNER);
   let db: DatabaseSync | undefined;
@@ -27,7 +27,7 @@ export function lockDataDir(dataDir: string, pid: number, work?: string): { rele
     db.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     db?.close();
-    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) throw unusable(dataDir, cause);
+    if ((cause as { errcode?: number }).errcode !== SQLITE_BUSY) throw unusableDataDir(dataDir, cause);
     const owner = existsSync(who) ? readFileSync(who, 'utf8').trim() : 'unknown';
     throw new EdgeError('host.data_dir_in_use', {
       operation: 'open data directory',
@@ -43,7 +43,7 @@ export function lockDataDir(dataDir: string, pid: number, work?: string): { rele
     // It only names the owner to others; a full disk is no reason to leave the robot alone.
     if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') {
       db.close();
-      throw unusable(dataDir, cause);
+      throw unusableDataDir(dataDir, cause);
     }
   }
   const held = db;
@@ -98,7 +98,8 @@ export function makeDirectory(path: string): void {
   mkdirSync(path, { mode: 0o750 });
 }
 
-function unusable(dataDir: string, cause: unknown): EdgeError {
+/** `host.missing`, naming the key that moves the directory. */
+export function unusableDataDir(dataDir: string, cause: unknown): EdgeError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const isFile = code === 'EEXIST' || code === 'ENOTDIR';
   return new EdgeError('host.missing', {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBag } from '../../adapters/rosbag/index.ts';
-import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
+import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
 import { auraisonAsync, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { syntheticDb3 } from '../support/synthetic-recording.ts';
 
 /** `auraison bag play --to ros` into a graph with a real rclpy node: what was recorded is what it hears. */
 const directory = freshDir('bag-play-ros');
@@ -15,7 +16,7 @@ const bag = new Map<string, { type: string; count: number; sha256: string }>();
 
 beforeAll(async () => {
   env = rosEnvironment();
-  path = recordingPath(env);
+  path = syntheticDb3();
   const hashes = new Map<string, ReturnType<typeof createHash>>();
   const opened = await openBag(path);
   for await (const { topic, type, bytes } of opened.messages()) {
@@ -51,7 +52,7 @@ async function played(
     );
     const heard = () => listener.lines.findLast((line) => 'topics' in (line as object)) as Heard | undefined;
     const { status, stdout, stderr } = await run;
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     await until(() => heard() && isEnough(heard()!), 'rclpy heard what was played', 20_000).catch(() => {});
     return { heard: heard()!.topics, state: JSON.parse(stdout) as { withheld: string[]; published: number } };
   } finally {

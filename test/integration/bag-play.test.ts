@@ -1,42 +1,22 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { SegmentInfo } from '../../contract/index.ts';
-import { auraisonAsync, freshDir, ROOT, testDaemon } from '../support/daemon.ts';
+import { auraisonAsync, freshDir, testDaemon } from '../support/daemon.ts';
 import { foreignView, readersPython } from '../support/readers.ts';
-import { sampleOf } from '../support/recorder.ts';
-import { writeDb3 } from '../support/rosbag-files.ts';
+import { syntheticRecording } from '../support/synthetic-recording.ts';
 
 /** `auraison bag play` as a user types it: through bus, recorder and lake of a real daemon. */
-const real = join(ROOT, '..', 'shared', 'data', 'neato-hallway');
 const directory = freshDir('bag-play');
 afterAll(() => directory.remove());
 
 type Played = { state: string; published: number; segments: SegmentInfo[] };
 
-/** The recording of a real robot; where it is absent, one of the same size made here. */
-function recording(): string {
-  if (existsSync(real)) return real;
-  console.warn('bag-play: ../shared/data/neato-hallway is absent; a generated bag takes its place');
-  const path = join(directory.path, 'generated.db3');
-  const samples = Array.from({ length: 2425 }, (_, i) => {
-    const time = 1_663_967_375_548_411_329n + BigInt(i) * 19_000_000n;
-    return {
-      ...sampleOf(['/scan', '/odom', '/tf'][i % 3]!, i, 300 + (i % 900)),
-      stamp: time,
-      received: time,
-    };
-  });
-  writeDb3(path, samples);
-  return path;
-}
-
-describe.each(['1', '10'])('a real recording, played at %s× by the command line', (rate) => {
+describe.each(['1', '10'])('a recording, played at %s× by the command line', (rate) => {
   it('is in the segments as in its source: counts, bytes and order by two foreign readers', {
     timeout: 180_000,
   }, async () => {
     readersPython();
-    const path = recording();
+    const path = syntheticRecording();
     const dataDir = join(directory.path, `rate-${rate}`);
     const { status, stdout, stderr } = await auraisonAsync([
       'bag',
@@ -48,7 +28,7 @@ describe.each(['1', '10'])('a real recording, played at %s× by the command line
       '--data-dir',
       dataDir,
     ]);
-    expect(status, stderr).toBe(0);
+    expect(status, `${stdout}${stderr}`).toBe(0);
     const played = JSON.parse(stdout.trim().split('\n').at(-1)!) as Played;
     const source = await foreignView('rosbags', path);
     const count = Object.values(source.topics).reduce((sum, topic) => sum + topic.count, 0);

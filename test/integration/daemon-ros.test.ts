@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { type EStopState, type LedgerLine, LIMITS, type Submitted } from '../../contract/index.ts';
-import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
+import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { descendants, isAlive } from '../support/processes.ts';
 import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 import { accountOf, bagsOf } from '../support/recordings.ts';
+import { RECORDED_MESSAGES, syntheticDb3 } from '../support/synthetic-recording.ts';
 
 /** The whole daemon on a real ROS 2: recorded, driven, killed, stopped, and without any ROS. */
 const INSTALL_MS = 15 * 60_000;
-const MESSAGES = 2_425;
 const SHARED_MEMORY = '/dev/shm';
 
 type Sent = Record<string, { type: string; count: number; sha256: string }>;
@@ -91,20 +91,13 @@ describe('the recording published by rclpy over Fast DDS', () => {
   it('is in the segments, complete and byte by byte', async () => {
     const daemon = await rosDaemon(TOML);
     await connected(daemon);
-    const publisher = peer(
-      'ros_publish.py',
-      recordingPath(env),
-      '--speed',
-      '10',
-      '--reliability',
-      'reliable',
-    );
+    const publisher = peer('ros_publish.py', syntheticDb3(), '--speed', '10', '--reliability', 'reliable');
     const sent = await publisher.line<Sent>(() => true, 120_000);
-    expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(MESSAGES);
+    expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(RECORDED_MESSAGES);
     await until(
       async () => {
         const lines = (await ledgerOf(daemon)).filter((line) => line.topic in sent);
-        return lines.reduce((sum, { written }) => sum + written, 0) === MESSAGES;
+        return lines.reduce((sum, { written }) => sum + written, 0) === RECORDED_MESSAGES;
       },
       'everything is written',
       30_000,
@@ -122,13 +115,17 @@ describe('the recording published by rclpy over Fast DDS', () => {
     const reader = openEventReader(daemon.dataDir, 'execution');
     const account = accountOf(reader.read(0, 10_000));
     reader.close();
-    expect(account).toEqual({ received: MESSAGES + ours, written: MESSAGES + ours, dropped: {} });
+    expect(account).toEqual({
+      received: RECORDED_MESSAGES + ours,
+      written: RECORDED_MESSAGES + ours,
+      dropped: {},
+    });
   });
 
   it('is counted in the ledger where a best-effort topic loses', async () => {
     const daemon = await rosDaemon(TOML);
     await connected(daemon);
-    const publisher = peer('ros_publish.py', recordingPath(env), '--speed', '1000');
+    const publisher = peer('ros_publish.py', syntheticDb3(), '--speed', '1000');
     const sent = await publisher.line<Sent>(() => true, 120_000);
     const odometry = sent['/odom']!.count;
     let seen: unknown;

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
@@ -6,9 +5,8 @@ import { BagSource } from '../../adapters/rosbag/index.ts';
 import { SampleBus } from '../../daemon/execution/bus/index.ts';
 import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 import { makeFolder, makeRecorder, payloads, sampleOf } from '../support/recorder.ts';
-import { writeDb3 } from '../support/rosbag-files.ts';
+import { RECORDED_MESSAGES, RECORDED_MS, syntheticRecording } from '../support/synthetic-recording.ts';
 
-const real = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'neato-hallway');
 let dataDir: string;
 let remove: () => void;
 beforeEach(() => {
@@ -16,23 +14,6 @@ beforeEach(() => {
   ({ dataDir, remove } = makeFolder());
 });
 afterEach(() => remove());
-
-/** The recording of a real robot; where it is absent, one of the same rates made here. */
-function recording(): string {
-  if (existsSync(real)) return real;
-  console.warn('recorder-readers: ../shared/data/neato-hallway is absent; a generated bag takes its place');
-  const path = join(dataDir, 'generated.db3');
-  const samples = Array.from({ length: 2425 }, (_, i) => {
-    const time = 1_663_967_375_548_411_329n + BigInt(i) * 19_000_000n;
-    return {
-      ...sampleOf(['/scan', '/odom', '/tf'][i % 3]!, i, 300 + (i % 900)),
-      stamp: time,
-      received: time,
-    };
-  });
-  writeDb3(path, samples);
-  return path;
-}
 
 /** Source, bus, recorder; returns the folder that the recorder made. */
 async function playThrough(path: string, rate: number) {
@@ -56,9 +37,9 @@ async function playThrough(path: string, rate: number) {
   return { folder: join(dataDir, 'bags', 'bag'), result, ledger, events, tookMs };
 }
 
-describe.each([1, 10])('the recording of a real robot, played at %i× through bus and recorder', (rate) => {
+describe.each([1, 10])('a recording, played at %i× through bus and recorder', (rate) => {
   it('reads back identical in counts, bytes and order with the Python mcap reader and rosbags', async () => {
-    const path = recording();
+    const path = syntheticRecording();
     const source = await foreignView('rosbags', path);
     const { folder, result, ledger, events, tookMs } = await playThrough(path, rate);
     expect(result.fault).toBeUndefined();
@@ -72,11 +53,9 @@ describe.each([1, 10])('the recording of a real robot, played at %i× through bu
     }
     const recorded = await foreignView('rosbags', folder);
     expect(recorded.message_count).toBe(source.message_count);
-    if (path === real) {
-      expect(result.messages).toBe(2425);
-      expect(recorded.qos).toEqual(source.qos);
-      expect(tookMs).toBeGreaterThan(46_200 / rate - 100);
-    }
+    expect(result.messages).toBe(RECORDED_MESSAGES);
+    expect(recorded.qos).toEqual(source.qos);
+    expect(tookMs).toBeGreaterThan(RECORDED_MS / rate - 100);
     const decoded = await foreignDecoded(folder);
     expect(Object.values(decoded).reduce((sum, count) => sum + count, 0)).toBe(result.messages);
   });

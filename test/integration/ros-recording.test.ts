@@ -10,7 +10,8 @@ import {
   SENSOR_QOS,
   type TopicSpec,
 } from '../../contract/index.ts';
-import { PythonPeer, type RosEnv, recordingPath, rosEnvironment } from '../peers/ros-peer.ts';
+import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
+import { RECORDED_MESSAGES, syntheticDb3 } from '../support/synthetic-recording.ts';
 
 const clock = new SystemClock();
 const INSTALL_MS = 15 * 60_000;
@@ -27,7 +28,6 @@ const TOPICS: readonly TopicSpec[] = [
   { topic: '/cmd_vel', type: 'geometry_msgs/msg/Twist', qos: DEFAULT_QOS },
   { topic: '/robot_description', type: 'std_msgs/msg/String', qos: LATCHED_QOS },
 ];
-const MESSAGES = 2_425;
 
 let env: RosEnv;
 beforeAll(() => {
@@ -49,7 +49,7 @@ async function receive(topics: readonly TopicSpec[], publisherArgs: readonly str
     },
     () => {},
   );
-  const publisher = new PythonPeer(env, 'ros_publish.py', [recordingPath(env), ...publisherArgs]);
+  const publisher = new PythonPeer(env, 'ros_publish.py', [syntheticDb3(), ...publisherArgs]);
   const sent = await publisher.line<Sent>(() => true, 60_000);
   // The last samples may still be on their way; losses are told with the heartbeat.
   await pause(clock, 800);
@@ -67,7 +67,7 @@ describe('the recording published by rclpy over Fast DDS', () => {
 
   it('arrives complete, byte by byte and in order', () => {
     const { sent, arrived, lost } = result;
-    expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(MESSAGES);
+    expect(Object.values(sent).reduce((sum, { count }) => sum + count, 0)).toBe(RECORDED_MESSAGES);
     for (const [topic, { count, sha256 }] of Object.entries(sent)) {
       expect({ topic, count: arrived.get(topic)?.count }).toEqual({ topic, count });
       expect({ topic, sha256: arrived.get(topic)?.hash.digest('hex') }).toEqual({ topic, sha256 });

@@ -1,16 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** Real ROS 2 peers for the tests: rclpy nodes of the installation that `ros.sh` makes. */
 const peers = fileURLToPath(new URL('.', import.meta.url));
-const recording = fileURLToPath(
-  new URL('../../../shared/data/neato-hallway/macfirst_floor_take_2_0.db3', import.meta.url),
-);
 
 export type RosEnv = Record<string, string>;
 
@@ -31,15 +27,6 @@ export function rosEnvironment(): RosEnv {
       new URL('../../adapters/ros/fastdds-profile.xml', import.meta.url),
     ),
   };
-}
-
-/** The real recording, or one of the same shape where the recorded data is not beside the repository. */
-export function recordingPath(env: RosEnv): string {
-  if (existsSync(recording)) return recording;
-  const path = join(mkdtempSync(join(tmpdir(), 'auraison-ros-')), 'synthetic.db3');
-  process.stderr.write(`ros: no recorded data beside the repository, writing a synthetic recording\n`);
-  execFileSync(env['PYTHON']!, [join(peers, 'ros_synthetic.py'), path], { env: { ...process.env, ...env } });
-  return path;
 }
 
 /** A Python process that prints JSON lines and ends when its stdin closes. */

@@ -13,16 +13,16 @@ import { disk, endRigs } from '../support/safety-rig.ts';
 
 afterEach(endRigs);
 
-const sample = (topic: string): Sample => ({
+const sample = (topic: string, time = 1n): Sample => ({
   topic,
   type: 'sensor_msgs/msg/LaserScan',
-  stamp: 1n,
-  received: 1n,
+  stamp: time,
+  received: time,
   bytes: new Uint8Array(4),
 });
 
 /** A cell whose control thread only notes what it hears. */
-async function cellWith(hasRobot: boolean, withSafety = false) {
+async function cellWith(hasRobot: boolean, withSafety = false, kind: 'ros' | 'sim' = 'ros') {
   const clock = new ManualClock();
   const bus = new SampleBus({ clock, ledger: new Ledger() });
   const heard: string[] = [];
@@ -65,7 +65,7 @@ async function cellWith(hasRobot: boolean, withSafety = false) {
   });
   const cell = new ExecutionCell(context, {
     safety,
-    sourceKind: hasRobot ? 'ros' : 'none',
+    sourceKind: hasRobot ? kind : 'none',
     source: hasRobot ? source : undefined,
     sink,
     topics: [],
@@ -92,7 +92,8 @@ async function cellWith(hasRobot: boolean, withSafety = false) {
     mapAreaM2: undefined,
   });
   await cell.start();
-  return { bus, cellBus, sent, heard, robotSays: (topic: string) => fromRobot(sample(topic)) };
+  const robotSays = (topic: string, time?: bigint) => fromRobot(sample(topic, time));
+  return { bus, cellBus, cell, clock, sent, heard, robotSays };
 }
 
 describe('execution cell', () => {
@@ -113,6 +114,22 @@ describe('execution cell', () => {
       ...{ engaged: true, by: 'max', warnings },
     });
   });
+
+  it.each([
+    ['sim', 7_000_000_000n],
+    ['ros', undefined],
+  ] as const)(
+    'with %s, its last command is stamped by the clock of the recording',
+    async (kind, robotTime) => {
+      const { cell, clock, sent, robotSays } = await cellWith(true, true, kind);
+      robotSays('/scan', 7_000_000_000n);
+      const stopped = cell.stop();
+      for (let i = 0; i < 200 && sent.length === 0; i++) await clock.advance(100);
+      expect(sent.map(({ received }) => received)).toEqual([robotTime ?? clock.now()]);
+      await clock.advance(60_000);
+      await stopped;
+    },
+  );
 
   it('lets no recording speak for a robot that is there', async () => {
     const { bus, heard, robotSays } = await cellWith(true);

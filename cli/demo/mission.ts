@@ -1,0 +1,100 @@
+import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
+import type { ApiClient } from '../api-client.ts';
+import type { Output } from '../output.ts';
+import type { Status } from '../status-view.ts';
+import { Progress } from './progress.ts';
+
+/** The intent that the demo sends. */
+const INTENT = 'maze/find_exit';
+/** The API is back long before that when its cell was killed. */
+const PATIENCE_MS = 30_000;
+/** The daemon stops the robot first and answers then; past this it is stopped all the same. */
+const CANCEL_MS = 5_000;
+const RUNS_MAX = 100;
+
+/** The one run of a demo: sent, watched to its end, cancelled where nobody waits for it any more. */
+export class Mission {
+  readonly #api: ApiClient;
+  readonly #out: Output;
+  #open: string | undefined;
+
+  constructor(api: ApiClient, out: Output) {
+    this.#api = api;
+    this.#out = out;
+  }
+
+  /**
+   * Cancels the runs that an earlier demo left open (it was killed) and says how many. They would drive first, in a
+   * maze that may be another one.
+   */
+  async cancelLeftovers(): Promise<number> {
+    const { runs } = await patiently(() =>
+      this.#api.get<{ runs: RunDetails[] }>(`/v1/runs?limit=${RUNS_MAX}`),
+    );
+    const open = runs.filter(({ run, intent }) => intent.type === INTENT && !isFinished(run.status));
+    for (const { run } of open) {
+      await this.#api.post(`/v1/runs/${run.run_id}/cancel`, undefined, CANCEL_MS);
+      this.#out.note(`run ${run.run_id} of an earlier start was still open: cancelled`);
+    }
+    return open.length;
+  }
+
+  /** Sends the intent and shows its progress; resolves with the finished run. */
+  async run(limitS: number): Promise<RunDetails> {
+    const sent = await this.#api.post<Submitted>('/v1/intents', { type: INTENT });
+    const runId = sent.run.run_id;
+    this.#open = runId;
+    this.#out.note(`intent "find the exit" accepted: run ${runId}\n`);
+    const progress = new Progress(
+      (text) => process.stderr.write(text),
+      process.stderr.isTTY === true && !this.#out.json,
+      () => process.stderr.columns,
+    );
+    const begin = performance.now();
+    for (;;) {
+      const details = await patiently(() => this.#api.get<RunDetails>(`/v1/runs/${runId}`));
+      const elapsedS = (performance.now() - begin) / 1000;
+      if (!this.#out.json) {
+        const status = await patiently(() => this.#api.get<Status>('/v1/status'));
+        progress.show({ status, phase: details.phase ?? details.run.status, elapsedS });
+      }
+      if (isFinished(details.run.status)) {
+        this.#open = undefined;
+        return details;
+      }
+      if (elapsedS > limitS)
+        throw new EdgeError('deadline.exceeded', {
+          operation: 'demo',
+          subject: runId,
+          message: `the run did not end within ${limitS} s`,
+          hint: '--timeout <seconds>',
+        });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  /** A run that nobody waits for any more must not go on at the next start. Never rejects. */
+  async cancelOpen(): Promise<void> {
+    const runId = this.#open;
+    if (runId === undefined) return;
+    this.#open = undefined;
+    try {
+      await this.#api.post(`/v1/runs/${runId}/cancel`, undefined, CANCEL_MS);
+    } catch {
+      // The daemon is gone: the next demo cancels it.
+    }
+  }
+}
+
+/** A cell that is being restarted is away for a moment: the run goes on, and so does its observer. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof EdgeError) || !error.retryable || performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}

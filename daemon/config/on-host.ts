@@ -1,0 +1,96 @@
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { EdgeError } from '../../contract/core.ts';
+import type { Config, ConfigFault } from '../config.ts';
+import { readSecret } from '../secrets.ts';
+import { lineOfKey, lineOfRowKey } from './toml-lines.ts';
+
+/** Lists of tables whose rows may name files, and where they stand in the configuration. */
+const ROWS = [
+  { name: 'models', of: ({ models }: Config): readonly object[] => models },
+  { name: 'policies', of: ({ policies }: Config): readonly object[] => policies },
+  { name: 'mcp.servers', of: ({ mcp }: Config): readonly object[] => mcp.servers },
+  { name: 'policy.principals', of: ({ policy }: Config): readonly object[] => policy.principals },
+];
+/** Public keys: others may read them. */
+const PUBLIC_FILES: ReadonlySet<string> = new Set(['link.key_file']);
+
+/**
+ * What a correct configuration cannot have on this host: a data directory that cannot be made, a file that is not
+ * there. What only another user may read or write is no fault: the daemon may run as that user. Nothing stays
+ * behind of the look.
+ */
+export function hostFaults(
+  config: Config,
+  { source, file }: { readonly source: string; readonly file: string },
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  const dataDir = config.daemon.data_dir;
+  const missing = dataDir === '' ? undefined : directoryFault(resolve(dataDir));
+  if (missing) {
+    const expected = `a directory that can be made and written here: ${missing}`;
+    const line = lineOfKey(source, ['daemon', 'data_dir']);
+    faults.push({ file, line, key: 'daemon.data_dir', value: JSON.stringify(dataDir), expected });
+  }
+  const check = (key: string, value: string, line: number | undefined) => {
+    const expected = fileFault(key, value, env);
+    if (expected !== undefined) faults.push({ file, line, key, value: JSON.stringify(value), expected });
+  };
+  for (const [section, keys] of Object.entries(config))
+    for (const [key, value] of filesOf(keys))
+      check(`${section}.${key}`, value, lineOfKey(source, [section, key]));
+  for (const { name, of } of ROWS)
+    for (const [index, row] of of(config).entries())
+      for (const [key, value] of filesOf(row))
+        check(`${name}[${index + 1}].${key}`, value, lineOfRowKey(source, name, index, key));
+  return faults;
+}
+
+/** Keys that name a file, as they are spelled in TOML. */
+function filesOf(keys: object): [string, string][] {
+  if (Array.isArray(keys)) return [];
+  return Object.entries(keys).flatMap(([key, value]): [string, string][] => {
+    const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return name.endsWith('_file') && typeof value === 'string' && value !== '' ? [[name, value]] : [];
+  });
+}
+
+function fileFault(
+  key: string,
+  value: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  // Credentials exist only inside of the unit.
+  if (value.startsWith('credential:') && !env['CREDENTIALS_DIRECTORY']) return undefined;
+  try {
+    if (PUBLIC_FILES.has(key)) accessSync(value, constants.R_OK);
+    else readSecret(value, key, env);
+    return undefined;
+  } catch (error) {
+    const { cause, message } = EdgeError.from(error, 'config.unreadable', 'read file', key);
+    const code = codeOf(cause) ?? codeOf(error);
+    if (code === 'EACCES' || code === 'EPERM') return undefined;
+    return code === 'ENOENT'
+      ? `a file that is there${isAbsolute(value) ? '' : ' (better an absolute path)'}`
+      : message;
+  }
+}
+
+/** Tries it in the closest folder that is there: access rights alone do not tell (/proc). */
+function directoryFault(path: string): string | undefined {
+  let parent = path;
+  while (!existsSync(parent) && dirname(parent) !== parent) parent = dirname(parent);
+  try {
+    rmdirSync(mkdtempSync(join(parent, '.auraison-check-')));
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EACCES' || code === 'EPERM') return undefined;
+    return code === 'ENOTDIR' ? `${parent} is a file` : `nothing can be made in ${parent} (${code ?? error})`;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
