@@ -111,6 +111,7 @@ describe('a route into a robot', () => {
     ['cmd_vel', TWIST, 0],
     ['fleet/r1/cmd_vel', TWIST, 1],
     ['fleet/r1/chatter', 'std_msgs/msg/String', 1],
+    ['fleet/r1/here', 'my_msgs/msg/Thing', 1],
   ])('over Zenoh by the key %s: %s goes %i times', async (to, type, count) => {
     const fabric = new MemoryFabric();
     const toml = `[[routes]]\nname = "out"\nfrom = "bus:/here"\nto = "zenoh:${to}"`;

@@ -61,6 +61,9 @@ const CLASSES: readonly (readonly [
   // The graph of the robot knows better than the sender.
   ['/disguised', 'sensor_msgs/msg/Image', 'command'],
   ['/half_known', 'sensor_msgs/msg/Image', 'unknown'],
+  // As keys of Zenoh these would reach other topics.
+  ['/**', 'sensor_msgs/msg/Image', 'unknown'],
+  ['/ui/0/cmd_vel/geometry_msgs::msg::dds_::Twist_/RIHS01_9c45', 'sensor_msgs/msg/Image', 'unknown'],
 ];
 const GRAPH: Readonly<Record<string, readonly string[]>> = {
   '/disguised': ['geometry_msgs/msg/TwistStamped'],

@@ -1,14 +1,6 @@
-import { EdgeError, type JointTarget, type MessageValue } from '../../../contract/core.ts';
+import { EdgeError, type JointTarget, type MessageValue, MOTION_LIMITS } from '../../../contract/core.ts';
 import type { DoorGate } from './door-gate.ts';
 import type { TopicClasses } from './topic-classes.ts';
-
-/** No goal is farther away, and no single motion longer, than a motion of this daemon may be: metres and radians. */
-const PLACE_M_MAX = 1e4;
-const DRIVE_M_MAX = 5;
-const SPIN_RAD_MAX = 8 * Math.PI;
-/** No gripper opens wider or presses harder, metres and newtons. */
-const OPENING_M_MAX = 1;
-const EFFORT_N_MAX = 1_000;
 
 /** Actions that work something out and move nothing. */
 const HARMLESS_ACTIONS: ReadonlySet<string> = new Set([
@@ -56,13 +48,16 @@ const MOVING_ACTIONS: ReadonlySet<string> = new Set([
 
 type Judge = (goal: MessageValue, gate: DoorGate) => void;
 
-/** Motions that others may ask the robot's own nodes for, with what each has to keep. Every other action is refused. */
+/**
+ * Motions that others may ask the robot's own nodes for, each within the limits of a motion of this daemon. Every other
+ * action is refused.
+ */
 const GATED_ACTIONS: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['control_msgs/action/FollowJointTrajectory', judgeTrajectory],
   ['control_msgs/action/GripperCommand', judgeGripper],
   ['nav2_msgs/action/NavigateToPose', (goal) => judgePose(at(goal, 'pose'))],
   ['nav2_msgs/action/NavigateThroughPoses', (goal) => judgePoses(goal)],
-  ['nav2_msgs/action/Spin', (goal) => within(goal, 'target_yaw', SPIN_RAD_MAX)],
+  ['nav2_msgs/action/Spin', (goal) => within(goal, 'target_yaw', MOTION_LIMITS.SPIN_RAD)],
   ['nav2_msgs/action/BackUp', judgeDrive],
   ['nav2_msgs/action/DriveOnHeading', judgeDrive],
 ]);
@@ -109,6 +104,8 @@ function judgeTrajectory(goal: MessageValue, gate: DoorGate): void {
   const trajectory = at(goal, 'trajectory');
   const joints = list(trajectory?.['joint_names']).map(String);
   const points = list(trajectory?.['points']) as readonly MessageValue[];
+  if (points.length > MOTION_LIMITS.POINTS || joints.length > MOTION_LIMITS.JOINTS)
+    throw fault('it has more points or joints than any motion of ours');
   const rows = points.map((point) => list(point['positions']).map(Number));
   const targets = points.map((point, i): JointTarget => {
     const { sec = 0, nanosec = 0 } = at(point, 'time_from_start') ?? {};
@@ -124,13 +121,13 @@ function judgeTrajectory(goal: MessageValue, gate: DoorGate): void {
 
 function judgeGripper(goal: MessageValue): void {
   const command = at(goal, 'command') ?? {};
-  within(command, 'position', OPENING_M_MAX);
-  within(command, 'max_effort', EFFORT_N_MAX);
+  within(command, 'position', MOTION_LIMITS.OPENING_M);
+  within(command, 'max_effort', MOTION_LIMITS.EFFORT_N);
 }
 
 function judgeDrive(goal: MessageValue, { speeds }: DoorGate): void {
   const target = at(goal, 'target') ?? {};
-  for (const axis of ['x', 'y', 'z']) within(target, axis, DRIVE_M_MAX);
+  for (const axis of ['x', 'y', 'z']) within(target, axis, MOTION_LIMITS.DRIVE_M);
   within(goal, 'speed', speeds.linearMax);
 }
 
@@ -144,7 +141,7 @@ function judgePoses(goal: MessageValue): void {
 /** A PoseStamped. */
 function judgePose(stamped: MessageValue | undefined): void {
   const position = at(at(stamped, 'pose'), 'position') ?? {};
-  for (const axis of ['x', 'y', 'z']) within(position, axis, PLACE_M_MAX);
+  for (const axis of ['x', 'y', 'z']) within(position, axis, MOTION_LIMITS.PLACE_M);
 }
 
 function within(value: MessageValue, field: string, most: number): void {

@@ -17,6 +17,8 @@ export type TopicClassesOptions = {
 const KEPT_MAX = 2_048;
 /** The state of joints by convention, in any namespace. */
 const JOINT_STATES = /(?:^|\/)joint_states$/;
+/** No topic of ROS has these. As a key of Zenoh they would reach topics under other names. */
+const ODD = /[*$#?]|::dds_::/;
 /** A key of rmw_zenoh: domain, name, type as DDS spells it, hash. */
 const ROS_KEY = /^\d{1,3}\/(.+)\/(\w+)::(\w+)::dds_::(\w+)_\/[^/]+$/;
 
@@ -68,6 +70,7 @@ export class TopicClasses {
    * name of a topic that this robot obeys, as zenoh-bridge-ros2dds carries it. Undefined: no robot hears the key.
    */
   classifyKey(key: string, type: string): TopicClass | undefined {
+    if (/[*$#?]/.test(key)) return 'unknown';
     const match = ROS_KEY.exec(key);
     if (match) return this.classify({ topic: `/${match[1]}`, type: `${match[2]}/${match[3]}/${match[4]}` });
     return this.#obeys.has(`/${key}`) ? this.classify({ topic: `/${key}`, type }) : undefined;
@@ -75,6 +78,7 @@ export class TopicClasses {
 
   #classify(topic: string, type: string): TopicClass {
     if (this.#obeys.has(topic)) return 'command';
+    if (ODD.test(topic)) return 'unknown';
     const named = this.named(topic);
     if (named === 'in full') return 'harmless';
     const types = [type, ...this.#graphTypes(topic)];
