@@ -57,7 +57,7 @@ describe('a route into a robot', () => {
       expect(rig.events).toContainEqual(
         expect.objectContaining({
           kind: 'command.refused',
-          payload: expect.objectContaining({ source: 'route:in' }) as object,
+          payload: expect.objectContaining({ source: 'route/in' }) as object,
         }),
       );
     },
@@ -92,7 +92,7 @@ describe('a route into a robot', () => {
       expect.objectContaining({
         kind: 'command.refused',
         payload: {
-          source: 'route:in',
+          source: 'route/in',
           error: expect.objectContaining({
             hint: expect.stringContaining('robot.harmless = ["/text"]'),
           }) as object,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NewEvent, Sample } from '../../contract/core.ts';
+import { payloadFits } from '../../contract/fits.ts';
 import {
   type AskerKind,
   type Door,
@@ -246,6 +247,7 @@ describe('the door', () => {
     });
     expect(decodeTwist(sink.samples[0]!.bytes)).toMatchObject({ linear: { x: 0.5 }, angular: { z: -1.5 } });
     expect(events.map(({ kind }) => kind)).toEqual(['gate.limited']);
+    expect(payloadFits('gate.limited', events[0]!.payload)).toBe(true);
   });
 
   it('lets a base come to rest that nobody holds any more, and never go faster', () => {
@@ -269,7 +271,7 @@ describe('the door', () => {
     expect(events[0]).toMatchObject({
       kind: 'command.refused',
       payload: {
-        source: 'route:in',
+        source: 'route/in',
         error: { message: expect.stringContaining('vera has the actuation lease') },
       },
     });
@@ -281,6 +283,7 @@ describe('the door', () => {
     // Names come from strangers: they do not fill the log.
     for (let i = 0; i < 2_000; i++) path.send(sampleOf(`/x${i}`, TWIST, twist(0.3, 0)));
     expect(events.length).toBeLessThan(300);
+    for (const event of events) expect(payloadFits(event.kind, event.payload)).toBe(true);
   });
 
   it('makes permits, and nothing else does', () => {

@@ -239,7 +239,7 @@ function isOurs({ kind }: Asker): boolean {
 }
 
 function nameOf({ kind, name }: Asker): string {
-  return name === '' ? kind : `${kind}:${name}`.slice(0, 128);
+  return name === '' ? kind : `${kind}/${name}`.slice(0, 128);
 }
 
 type Subject = Pick<TopicSpec, 'topic' | 'type'>;

@@ -5,6 +5,7 @@ const REPEAT_MS = 10_000;
 /** Askers, topics and causes that are counted apart; names come from strangers. */
 const KEYS_MAX = 256;
 const OTHERS = 'others';
+const MESSAGE_CHARS_MAX = 1_024;
 
 /** Events for what the door refused, at most one per cause and interval; each says how many came since the one before. */
 export class RefusalLog {
@@ -29,7 +30,8 @@ export class RefusalLog {
     const more = seen?.since ?? 0;
     this.#causes.set(key, { atMs: nowMs, since: 0 });
     const body = error.toBody();
-    const message = more > 0 ? `${body.message} (and ${more} more since the last report)` : body.message;
+    const also = more > 0 ? ` (and ${more} more since the last report)` : '';
+    const message = `${body.message.slice(0, MESSAGE_CHARS_MAX)}${also}`;
     this.#note({ kind: 'command.refused', payload: { error: { ...body, message }, source } });
   }
 }
