@@ -86,7 +86,7 @@ export class RobotSink {
 const GATE_PERIOD_MS = 1_000;
 
 /**
- * Everything that goes into a robot's middleware goes through here, whoever asks. In this order: is it a command at
+ * Everything that goes into a robot's middleware goes through here. In this order: is it a command at
  * all; the emergency stop; its time; the lease; the gate; then a permit and a receipt. The law is asked before, where
  * the motion is asked for (policies of the runtime cell), once for the life of a motion.
  */
