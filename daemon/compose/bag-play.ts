@@ -1,4 +1,3 @@
-import { sharedMonotonic } from '../../adapters/clock/shared-monotonic.ts';
 import { RosHost } from '../../adapters/ros/ros-host.ts';
 import { RosSink } from '../../adapters/ros/ros-sink.ts';
 import { BagSource, wantedTopics } from '../../adapters/rosbag/index.ts';
@@ -44,7 +43,7 @@ export function makePlayer(settings: Settings, context: CellContext, parts: Play
     target: async (options) => targetOf(options, settings, context, parts),
     pause: (ms) => pause(clock, ms),
     every: (ms, fire) => clock.every(ms, fire),
-    nowMs: sharedMonotonic(),
+    nowMs: () => clock.monotonicMs(),
     ...{ hold: parts.hold, topics: parts.door.topics, gate: parts.door.gate },
   });
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { sharedMonotonic } from '../../adapters/clock/shared-monotonic.ts';
 import { type CellContext, EdgeError } from '../../contract/core.ts';
 import { readUrdf, type UrdfModel } from '../../formats/urdf/index.ts';
 import type { Config } from '../config.ts';
@@ -62,7 +61,7 @@ export function makeSafety(
     ],
     speedsMax: { linearMax: config.robot.speed_max, angularMax: config.robot.turn_max },
     harmless: config.robot.harmless,
-    ...{ graphTypes: typesInGraph(config, io, () => desk?.door.topics.forget()), nowMs: sharedMonotonic() },
+    graphTypes: typesInGraph(config, io, () => desk?.door.topics.forget()),
     jointStates: jointStates(config),
     speeds: config.controllers.filter(({ kind }) => kind === 'velocities').map(({ output }) => output),
     spec,

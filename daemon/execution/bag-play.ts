@@ -1,4 +1,4 @@
-import { EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
+import { EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
 import type { BagPlayerParts, PlaySink, PlayTarget } from './bag-player.ts';
 import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
 import type { LeaseHold, Receipt, TopicClasses } from './door/index.ts';
@@ -90,6 +90,8 @@ export class BagPlay {
   #ended: { state: 'finished' | 'failed' | 'stopped'; reason: string; positionNs: bigint } | undefined;
   #withheld: readonly string[] = [];
   #names = new Map<string, string>();
+  /** Topics that are commands, as they are sent. */
+  readonly #commands = new Set<string>();
   #published = 0;
   // A bag that is closed tells nothing any more: what it said is kept.
   #total = 0;
@@ -201,7 +203,11 @@ export class BagPlay {
     const held = topics.filter((spec) => this.#isHeld([spec, asSent(spec)], classes));
     this.#withheld = held.map(({ topic }) => topic);
     const played = topics.filter((spec) => !held.includes(spec));
-    for (const spec of played) this.#names.set(spec.topic, asSent(spec).topic);
+    for (const spec of played) {
+      const sent = asSent(spec);
+      this.#names.set(spec.topic, sent.topic);
+      if (classes.classify(sent) === 'command') this.#commands.add(sent.topic);
+    }
     return played;
   }
 
@@ -217,14 +223,18 @@ export class BagPlay {
     return !allowed || !this.#parts.gate?.judges(asSent!.type);
   }
 
+  #expiry(): number {
+    return (this.#parts.nowMs?.() ?? Number.POSITIVE_INFINITY) + LIMITS.COMMAND_EXPIRY_MS;
+  }
+
   #give(given: Sample): void {
     const topic = this.#names.get(given.topic) ?? given.topic;
-    const sample = topic === given.topic ? given : { ...given, topic };
-    const madeAtMs = this.#parts.nowMs?.();
-    const times = madeAtMs === undefined ? {} : { madeAtMs };
+    const named = topic === given.topic ? given : { ...given, topic };
+    // What waits for a busy robot must not move it later.
+    const sample = this.#commands.has(topic) ? { ...named, expiresAtMs: this.#expiry() } : named;
     this.#queue!.add({
       sample,
-      send: () => this.#sink!.send(sample, times),
+      send: () => this.#sink!.send(sample),
       onSettled: (receipt) => this.#settled(receipt),
     });
   }

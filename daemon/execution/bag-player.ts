@@ -30,7 +30,7 @@ export type BagPlayerParts = {
   hold?(from: CellName): Promise<LeaseHold>;
   /** What the topics of this robot are; absent: their types alone decide. */
   readonly topics?: TopicClasses;
-  /** The host's monotonic clock, milliseconds: a command that waits for a busy robot expires. */
+  /** `Clock.monotonicMs`: a command that waits for a busy robot expires. Absent: it never does. */
   nowMs?(): number;
   /** Says which commands can be judged; absent: none. */
   readonly gate?: Pick<DoorGate, 'judges'>;

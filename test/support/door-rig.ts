@@ -3,7 +3,6 @@ import { Door, DoorGate, type DoorParts, TopicClasses } from '../../daemon/execu
 /** A door in the cell of a test: nobody has the lease, nothing is stopped, unless the test says so. */
 export function doorOf(parts: Pick<DoorParts, 'clock'> & Partial<DoorParts>): Door {
   return new Door({
-    nowMs: () => parts.clock.monotonicMs(),
     latch: { engaged: false },
     lease: () => undefined,
     topics: new TopicClasses({ obeys: ['/cmd_vel'] }),

@@ -163,11 +163,11 @@ describe('the door', () => {
       fc.asyncProperty(asked, async ({ spec, bytes, kind, held, shown, stopped, ageMs }) => {
         const [topic, type, found] = spec;
         const { clock, sink, robot, door } = rig({ stopped, lease: held });
-        const madeAtMs = clock.monotonicMs();
+        const expiresAtMs = clock.monotonicMs() + 300;
         await clock.advance(ageMs ?? 0);
         const path = door.path(robot, { kind, name: 'x' });
-        const times = ageMs === undefined ? {} : { madeAtMs };
-        const receipt = path.send(sampleOf(topic, type, bytes), { lease: shown, ...times });
+        const times = ageMs === undefined ? {} : { expiresAtMs };
+        const receipt = path.send({ ...sampleOf(topic, type, bytes), ...times }, { lease: shown });
         // What left is what the receipt says, and nothing that was refused left.
         expect(sink.samples).toEqual('sample' in receipt ? [receipt.sample] : []);
         const [left] = sink.samples;

@@ -7,14 +7,8 @@ import type { EdgeError, Sample } from '../../../contract/core.ts';
 export type AskerKind = 'drive' | 'arm' | 'controller' | 'teleoperation' | 'route' | 'play';
 export type Asker = { readonly kind: AskerKind; readonly name: string };
 
-/**
- * When a command was made and until when it counts, milliseconds of the host's monotonic clock (CLOCK_MONOTONIC): the
- * same in all processes of this host. Absent: it was made in this very turn.
- */
-export type CommandTimes = { readonly madeAtMs?: number; readonly expiresAtMs?: number };
-
-/** What an asker adds to a sample. `lease`: the lease that it is asked for under. */
-export type CommandTerms = CommandTimes & { readonly lease?: number | undefined };
+/** `lease`: the lease that a command is asked for under. Until when it counts, the sample says (`expiresAtMs`). */
+export type CommandTerms = { readonly lease?: number | undefined };
 
 export type Command = CommandTerms & { readonly sample: Sample; readonly asker: Asker };
 

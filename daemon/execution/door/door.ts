@@ -1,7 +1,7 @@
 import {
   type Clock,
   EdgeError,
-  LIMITS,
+  hasExpired,
   type NewEvent,
   type Sample,
   type SampleSink,
@@ -19,8 +19,6 @@ import type { TopicClasses } from './topic-classes.ts';
 
 export type DoorParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** The host's monotonic clock, milliseconds: the same in all processes. */
-  nowMs(): number;
   readonly latch: Pick<StopLatch, 'engaged'>;
   /** Undefined before this cell has started: nobody holds a lease. */
   lease(): Pick<ActuationLease, 'current'> | undefined;
@@ -115,7 +113,7 @@ export class Door {
     return this.#withheld;
   }
 
-  /** `terms` hold for all that it sends, unless a sample brings its own. */
+  /** `terms` hold for all that it sends, unless it brings others with a sample. */
   path(sink: RobotSink, asker: Asker, terms: CommandTerms = {}): DoorPath {
     const send = (sample: Sample, more?: CommandTerms) =>
       this.#ask(sink, { ...terms, ...more, sample, asker });
@@ -162,8 +160,9 @@ export class Door {
       this.#withheld++;
       return { verdict: 'refused', by: 'stop', error: engaged(sample) };
     }
-    const late = this.#lateMs(command);
-    if (late > 0) return this.#refuse(command, 'expiry', expired(sample, late));
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (hasExpired(sample.expiresAtMs, nowMs))
+      return this.#refuse(command, 'expiry', expired(sample, nowMs - sample.expiresAtMs!));
     if (lost) return this.#refuse(command, 'lease', lost);
     return this.#judge(sink, command);
   }
@@ -194,11 +193,6 @@ export class Door {
   #refuse({ asker }: Command, by: RefusedBy, error: EdgeError): Receipt {
     this.#refusals.add(nameOf(asker), by, error);
     return { verdict: 'refused', by, error };
-  }
-
-  /** Milliseconds since it expired; one that only says when it was made counts for `LIMITS.COMMAND_EXPIRY_MS`. */
-  #lateMs({ madeAtMs = Number.POSITIVE_INFINITY, expiresAtMs }: Command): number {
-    return this.#parts.nowMs() - (expiresAtMs ?? madeAtMs + LIMITS.COMMAND_EXPIRY_MS);
   }
 
   /**
@@ -268,8 +262,9 @@ function taken({ topic, type }: Subject, holder: string): EdgeError {
   );
 }
 
-function expired(subject: Subject, lateMs: number): EdgeError {
-  return refused(subject, `the command expired ${Math.ceil(lateMs)} ms ago`, '');
+function expired({ topic }: Subject, lateMs: number): EdgeError {
+  const message = `the command expired ${Math.ceil(lateMs)} ms ago`;
+  return new EdgeError('command.expired', { operation: 'command', subject: topic, message });
 }
 
 function engaged({ topic }: Subject): EdgeError {

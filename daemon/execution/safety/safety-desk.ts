@@ -50,8 +50,6 @@ export type SafetyOptions = {
   graphTypes?(topic: string): readonly string[];
   /** Topic of the measured joints of the arm; absent: none. */
   readonly jointStates?: string;
-  /** The host's monotonic clock, milliseconds; absent: that of this process. */
-  nowMs?(): number;
   /** Limits of the joints of the arm, where they are known. */
   readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
@@ -91,13 +89,12 @@ export class SafetyDesk {
     const store = new StopStore(dataDir);
     this.latch = new StopLatch(this.word, store.read(toWireTime(clock.now())));
     this.#measured = new MeasuredJoints(clock, options.jointStates ?? '');
-    const { commands, harmless, graphTypes, speeds, base, speedsMax = ANY_SPEED, spec, nowMs } = options;
+    const { commands, harmless, graphTypes, speeds, base, speedsMax = ANY_SPEED, spec } = options;
     const topics = new TopicClasses({ obeys: commands, harmless, graphTypes });
     const gate = new DoorGate({ speeds: speedsMax, base, joints: spec, measured: this.#measured.joints });
     this.calls = new DoorCalls(topics, gate);
     this.door = new Door({
       ...{ clock, topics, gate, speeds, latch: this.latch },
-      nowMs: () => nowMs?.() ?? clock.monotonicMs(),
       lease: () => this.#actuation?.lease,
       note: (event) => this.#actuation?.note(event),
     });
