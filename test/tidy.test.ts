@@ -236,3 +236,51 @@ describe('calls', () => {
     return line.trimStart().startsWith('*') || line.trimStart().startsWith('/') ? '' : line;
   }
 });
+
+describe('the door of the execution cell', () => {
+  const cell = sources.filter(
+    (name) => name.startsWith('daemon/execution/') || name.startsWith('daemon/compose/'),
+  );
+  /** Files outside the door whose code, comments aside, fits the pattern. */
+  const outside = (pattern: RegExp, except: readonly string[] = []) =>
+    cell.filter(
+      (name) =>
+        !name.startsWith('daemon/execution/door/') &&
+        !except.includes(name) &&
+        pattern.test((text.get(name) ?? '').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')),
+    );
+
+  it('is the only one that holds the sink of a robot: everything else has a path or a sink that takes permits', () => {
+    expect(outside(/\bSampleSink\b/)).toEqual([]);
+    // Where the adapters are made, each is put behind a RobotSink in the same expression.
+    const sinks = /new (?:RosSink|RosZenohSink|KeySpaceSink)\(/;
+    const makers = [
+      'daemon/compose/robot-io.ts',
+      'daemon/compose/ros-zenoh.ts',
+      'daemon/compose/bag-play.ts',
+    ];
+    expect(outside(sinks, makers)).toEqual([]);
+    const bare = makers.filter((name) =>
+      /(?<!new RobotSink\()new (?:RosSink|RosZenohSink|KeySpaceSink)\(/.test(text.get(name)!),
+    );
+    expect(bare).toEqual([]);
+  });
+
+  it('is the only one that makes permits', () => {
+    expect(outside(/\bnew Permit\(|\bnew Door\(/, ['daemon/execution/safety/safety-desk.ts'])).toEqual([]);
+  });
+
+  it('is asked before goals and calls of others reach the ROS graph', () => {
+    const callers = outside(/\bservices\.call\(|\bactions\.send\(/);
+    expect(callers).toEqual(['daemon/execution/ros-goals.ts', 'daemon/execution/ros-requests.ts']);
+    expect(text.get('daemon/execution/ros-requests.ts')).toMatch(/calls\.call\([\s\S]*services\.call\(/);
+  });
+
+  it('is asked before a value goes to a key of Zenoh', () => {
+    // Beacons go under a name of our own, which no robot hears.
+    expect(outside(/\.put\(\s*(?:lane|`)/)).toEqual([
+      'daemon/execution/routes/beacons.ts',
+      'daemon/execution/routes/zenoh-outlet.ts',
+    ]);
+  });
+});

@@ -4,6 +4,7 @@ import { BagSource, wantedTopics } from '../../adapters/rosbag/index.ts';
 import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
 import {
   type CellContext,
+  type CellName,
   EdgeError,
   type KeySpace,
   LATCHED_QOS,
@@ -14,6 +15,7 @@ import {
 import type { PlayableBag, PlayOptions } from '../execution/bag-play.ts';
 import { BagPlayer, busSink, type PlayTarget } from '../execution/bag-player.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
+import { type Door, type LeaseHold, RobotSink } from '../execution/door/index.ts';
 import type { Recorder } from '../execution/recorder/index.ts';
 import type { Settings } from '../settings.ts';
 
@@ -23,10 +25,9 @@ export type PlayParts = {
   readonly definitions: Map<string, string>;
   recorder(): Recorder | undefined;
   keySpace(): KeySpace | undefined;
-  /** Throws where nobody may move the robot now. */
-  admit(operation: string, subject: string): void;
+  readonly door: Door;
   /** See `BagPlayerParts`. */
-  isCommand(topic: TopicSpec): boolean;
+  hold(from: CellName): Promise<LeaseHold>;
 };
 
 /** Discovery of a new publisher takes a subscriber up to this long, milliseconds. */
@@ -42,7 +43,8 @@ export function makePlayer(settings: Settings, context: CellContext, parts: Play
     target: async (options) => targetOf(options, settings, context, parts),
     pause: (ms) => pause(clock, ms),
     every: (ms, fire) => clock.every(ms, fire),
-    ...{ admit: parts.admit, isCommand: parts.isCommand },
+    nowMs: () => clock.monotonicMs(),
+    ...{ hold: parts.hold, topics: parts.door.topics, gate: parts.door.gate },
   });
 }
 
@@ -132,7 +134,7 @@ async function targetOf(
       },
       clock,
     );
-    return { sink: new RosSink(host), reachesRobot: true, settleMs: ROS_SETTLE_MS };
+    return intoRobot(parts.door, new RobotSink(new RosSink(host)), ROS_SETTLE_MS);
   }
   if (options.to === 'zenoh') {
     const keySpace = parts.keySpace();
@@ -144,12 +146,17 @@ async function targetOf(
         hint: 'zenoh.enabled = true; auraison status tells why it is not connected',
       });
     }
-    const sink = new KeySpaceSink(keySpace, options.prefix ?? config.zenoh.prefix);
-    return { sink, reachesRobot: true, settleMs: ZENOH_SETTLE_MS };
+    const sink = new RobotSink(new KeySpaceSink(keySpace, options.prefix ?? config.zenoh.prefix));
+    return intoRobot(parts.door, sink, ZENOH_SETTLE_MS);
   }
   const sink = busSink(
     (sample) => parts.bus.publish(sample),
     (topics) => parts.recorder()?.declare(topics),
   );
-  return { sink, reachesRobot: config.robot.source !== 'none', settleMs: 0 };
+  return { sink: () => sink, reaches: config.robot.source === 'none' ? 'nobody' : 'bus', settleMs: 0 };
+}
+
+function intoRobot(door: Door, sink: RobotSink, settleMs: number): PlayTarget {
+  const asker = { kind: 'play', name: '' } as const;
+  return { sink: (lease) => door.path(sink, asker, { lease }), reaches: 'robot', settleMs };
 }

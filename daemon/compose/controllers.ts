@@ -6,7 +6,6 @@ import {
   EdgeError,
   IdSource,
   type Sample,
-  type SampleSink,
   SMALL_THREAD,
   type TopicSpec,
   toMs,
@@ -21,6 +20,7 @@ import { serveControllers } from '../execution/controllers/controller-requests.t
 import type { ControllerSpec } from '../execution/controllers/controller-spec.ts';
 import { ControllersDesk, type ControllersHandle } from '../execution/controllers/controllers-desk.ts';
 import type { FromThread, ThreadData } from '../execution/controllers/messages.ts';
+import type { DoorPath } from '../execution/door/index.ts';
 import type { JointGateSpec, SafetyWord } from '../execution/safety/index.ts';
 import type { Settings } from '../settings.ts';
 import type { ControllersThreadData, GateOf } from './controllers-main.ts';
@@ -31,8 +31,8 @@ import { askRealTime } from './real-time.ts';
 export type ControllersParts = {
   readonly policies: Pick<Policies, 'desk'>;
   readonly bus: SampleBus;
-  /** Lets no command pass while everything is to stand still. */
-  readonly sink: SampleSink | undefined;
+  /** The way of the controllers through the door. */
+  readonly path: DoorPath | undefined;
   /** Topics that come back from the robot's side: what is sent there is recorded as it comes back. */
   readonly heard: readonly string[];
   /** There is a robot: what this daemon itself puts on the bus, a recording that is played, is not what it measures. */
@@ -59,7 +59,7 @@ export function makeControllers(
 ): Controllers {
   const { clock, report, bus: cellBus } = context;
   const { config } = settings;
-  const { bus, sink, heard } = parts;
+  const { bus, path, heard } = parts;
   const specs = config.controllers.map(specOf);
   const gates = specs.map((spec) => gateOf(spec, config, parts));
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
@@ -79,10 +79,12 @@ export function makeControllers(
         report('info', 'the host does not grant the controllers a real-time class', { scheduling: got });
       return got;
     },
-    advertise: async (topic) => sink?.advertise(topic),
+    advertise: async (topic) => path?.advertise(topic),
     send: (sample) => {
-      if (!sink?.offer(sample)) return false;
-      if (!heard.includes(sample.topic)) bus.publish(sample);
+      const receipt = path?.send(sample);
+      if (receipt?.verdict === 'refused' && receipt.by === 'stop') return true;
+      if (!receipt || !('sample' in receipt)) return false;
+      if (!heard.includes(sample.topic)) bus.publish(receipt.sample);
       return true;
     },
     publish: (sample) => bus.publish(sample),

@@ -1,5 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import { type Cell, type CellContext, SMALL_THREAD } from '../../contract/core.ts';
+import {
+  type Cell,
+  type CellContext,
+  type CellName,
+  IdSource,
+  SMALL_THREAD,
+  toMs,
+} from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
@@ -7,6 +15,7 @@ import { ControlDrive } from '../execution/control/control-drive.ts';
 import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import type { RobotTopics } from '../execution/control/robot-topics.ts';
+import { holdLease } from '../execution/door/index.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { serveRos } from '../execution/ros-requests.ts';
@@ -39,7 +48,10 @@ export async function composeExecution(settings: Settings, context: CellContext)
     onTapFault: (tap, error, times) =>
       context.report('error', `${tap} failed at a sample`, { error: String(error), times }),
   });
-  const { safety, io } = makeSafety(settings, context, await makeRobotIo(settings, context), bus);
+  const io = await makeRobotIo(settings, context);
+  const { safety, path } = makeSafety(settings, context, io, bus);
+  const hold = (holder: string) => (from: CellName) => holdLease(cell.actuation, ids.next(), from, holder);
+  const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const definitions = new Map<string, string>();
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
   const recording = makeRecording(settings, context, ledger, definitionOf);
@@ -47,9 +59,12 @@ export async function composeExecution(settings: Settings, context: CellContext)
   io.onTopics?.((topics) => recorder?.declare(topics));
   io.onReleased?.((topics) => bus.forget(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
-  const rosGoals = serveRos(context, { api: io.rosApi, qosEvents, bus, admit: safety.admit });
+  const rosGoals = serveRos(context, {
+    ...{ api: io.rosApi, qosEvents, bus, calls: safety.calls },
+    ...{ admit: safety.admit, hold: hold('ros-goals') },
+  });
   const lockstep = io.world ? new LockstepLink(clock, io.world) : undefined;
-  const routes = makeRoutes(settings, context, bus, io, safety.commands);
+  const routes = makeRoutes(settings, context, bus, io, safety.door, path);
   const intents = makeIntents(settings, context, io.rosApi);
   const policies = makePolicies(settings, context, () => zenoh?.keySpace());
   const serving = makeServing(settings, context, policies.desk);
@@ -64,12 +79,12 @@ export async function composeExecution(settings: Settings, context: CellContext)
     definitions,
     recorder: () => recorder,
     keySpace: () => zenoh?.keySpace(),
-    admit: safety.admit,
-    isCommand: safety.isCommand,
+    ...{ door: safety.door, hold: hold('bag-play') },
   });
   const clips = offerClipService(settings, context, io.rosApi, recording);
   const controllers = makeControllers(settings, context, {
-    ...{ policies, bus, sink: io.sink, word: safety.word, hasRobot: io.source !== undefined },
+    ...{ policies, bus, word: safety.word, hasRobot: io.source !== undefined },
+    path: path({ kind: 'controller', name: '' }),
     heard: io.topics.map(({ topic }) => topic),
     odometry: io.robotTopics.odometry,
     gateSpec: (joints) => jointGateSpec(config, joints),
@@ -78,7 +93,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const cell: ExecutionCell = new ExecutionCell(context, {
     sourceKind: config.robot.source,
     source: io.source,
-    sink: io.sink,
+    sink: path({ kind: 'drive', name: '' }),
     topics: io.topics,
     command: io.command,
     speeds: speedTopics(config),
@@ -87,7 +102,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recorder,
     recording,
     makeDrive: (events) =>
-      makeNav2Drive(config, io, context, bus) ??
+      makeNav2Drive(config, io, context, bus, path({ kind: 'drive', name: 'nav2' })) ??
       new ControlDrive(
         new ControlClient({
           clock,
@@ -99,7 +114,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
       ),
     arm:
       config.robot.source === 'sim' && config.sim.world === 'arm'
-        ? makeSimArm(io, context)
+        ? makeSimArm(path({ kind: 'arm', name: '' }), context)
         : makeArm(config, io, context),
     figure: makeArmFigure(config),
     player,

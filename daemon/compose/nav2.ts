@@ -3,6 +3,7 @@ import { NavRobot } from '../../adapters/ros/nav2/nav-robot.ts';
 import type { CellContext, Sample } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
+import type { DoorPath } from '../execution/door/index.ts';
 import type { Drive } from '../execution/drive.ts';
 import { named, type RobotIo } from './robot-io.ts';
 
@@ -12,16 +13,18 @@ export function makeNav2Drive(
   io: RobotIo,
   { clock }: CellContext,
   bus: SampleBus,
+  path: DoorPath | undefined,
 ): Drive | undefined {
-  const { rosApi, sink, command, robotTopics } = io;
-  if (config.robot.navigator !== 'nav2' || !rosApi || !sink) return undefined;
+  const { rosApi, command, robotTopics } = io;
+  if (config.robot.navigator !== 'nav2' || !rosApi || !path) return undefined;
   const namespace = named(config.ros.namespace, '');
   // What was sent is recorded, once: a command topic that is bridged in comes back from the robot's side.
   const isHeard = io.topics.some(({ topic }) => topic === command.topic);
   const offer = (sample: Sample) => {
-    const taken = sink.offer(sample);
-    if (taken && !isHeard) bus.publish(sample);
-    return taken;
+    const receipt = path.send(sample);
+    const sent = 'sample' in receipt ? receipt.sample : undefined;
+    if (sent && !isHeard) bus.publish(sent);
+    return sent !== undefined;
   };
   const robot = new NavRobot(
     { clock, sink: { offer }, ...rosApi },

@@ -9,7 +9,6 @@ import {
   LATCHED_QOS,
   type RosApi,
   type RosQosReport,
-  type SampleSink,
   type SampleSource,
   SENSOR_QOS,
   type TopicSpec,
@@ -20,6 +19,7 @@ import { SimRobot } from '../../sim/client.ts';
 import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';
 import type { Config } from '../config.ts';
 import { ROBOT_TOPICS, type RobotTopics } from '../execution/control/robot-topics.ts';
+import { RobotSink } from '../execution/door/index.ts';
 import type { LockstepWorld } from '../execution/lockstep.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
@@ -32,9 +32,12 @@ const QOS_TOLD_MAX = 1_024;
 /** The robot as the execution cell meets it, wherever it is. */
 export type RobotIo = {
   readonly source: SampleSource | undefined;
-  readonly sink: SampleSink | undefined;
+  /** Takes permits of the door only. */
+  readonly sink: RobotSink | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
+  /** What moves it beside that, where it says so itself. */
+  readonly obeys?: readonly string[];
   readonly robotTopics: RobotTopics;
   /** Only a simulation in lockstep has one. */
   readonly world: LockstepWorld | undefined;
@@ -85,7 +88,7 @@ function simIo(settings: Settings, context: CellContext): Partial<RobotIo> {
   });
   return {
     source: robot,
-    sink: robot,
+    sink: new RobotSink(robot),
     topics: Object.values(SIM_TOPICS),
     command: CMD_VEL,
     world: config.sim.pace === 'lockstep' ? robot : undefined,
@@ -150,7 +153,7 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
     definitionOf: (type) => host.definitionOf(type),
     resubscribe: (topic) => source.resubscribe(topic),
     source,
-    sink: new RosSink(host),
+    sink: new RobotSink(new RosSink(host)),
     ...heard,
   };
 }

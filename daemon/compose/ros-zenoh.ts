@@ -10,6 +10,7 @@ import {
 import { type CellContext, compilePattern, type KeySpace, type TopicSpec } from '../../contract/core.ts';
 import { TypeBook } from '../../formats/ros2/index.ts';
 import type { Config } from '../config.ts';
+import { RobotSink } from '../execution/door/index.ts';
 import type { RobotIo } from './robot-io.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
@@ -60,7 +61,7 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     onReleased: (listen) => {
       onReleased = listen;
     },
-    sink: new RosZenohSink(session),
+    sink: new RobotSink(new RosZenohSink(session)),
     rosApi: new RosZenohApi(session),
     rosQosEvents: () => session.peerFaults.reports(),
     definitionOf: (type) => (types.knows(type) ? types.definition(type) : undefined),

@@ -1,5 +1,6 @@
 import type { CellContext } from '../../contract/core.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
+import type { Asker, Door, DoorPath } from '../execution/door/index.ts';
 import { intakeFolder } from '../execution/recorder/intake.ts';
 import { CrashNote, Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
@@ -11,7 +12,8 @@ export function makeRoutes(
   { clock, emit, report }: CellContext,
   bus: SampleBus,
   io: RobotIo,
-  commandTopics: readonly string[],
+  door: Door,
+  path: (asker: Asker) => DoorPath | undefined,
 ): Routes {
   const publishers = new Map<string, number>();
   // Who has no routes does not pay for the graph.
@@ -26,8 +28,8 @@ export function makeRoutes(
     robot: config.daemon.name,
     prefix: config.zenoh.prefix,
     bus,
-    sink: io.sink,
-    ...{ commandTopic: io.command.topic, commandTopics },
+    door,
+    ...(io.sink ? { robotPath: (name: string) => path({ kind: 'route', name })! } : {}),
     emit,
     report,
     ...(config.routes.length > 0 ? { crashNote: new CrashNote(intakeFolder(dataDir)) } : {}),

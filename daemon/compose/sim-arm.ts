@@ -9,6 +9,7 @@ import {
 } from '../../sim/arm/arm-topics.ts';
 import { SimArm } from '../../sim/arm/sim-arm.ts';
 import { SimRobot } from '../../sim/client.ts';
+import { type DoorPath, RobotSink } from '../execution/door/index.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
 import type { RobotIo } from './robot-io.ts';
@@ -29,11 +30,12 @@ export function simArmIo({ config, dataDir }: Settings, { clock, report }: CellC
   for (const topic of [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET]) void robot.advertise(topic);
   return {
     source: robot,
-    sink: {
+    sink: new RobotSink({
       advertise: (topic) => robot.advertise(topic),
       offer: (sample) => sample.topic !== NO_BASE.topic && robot.offer(sample),
       close: () => robot.close(),
-    },
+    }),
+    obeys: [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET].map(({ topic }) => topic),
     topics: [...Object.values(ARM_TOPICS), ...cameras],
     command: NO_BASE,
   };
@@ -41,8 +43,8 @@ export function simArmIo({ config, dataDir }: Settings, { clock, report }: CellC
 
 /** Its motions. */
 export function makeSimArm(
-  { sink }: RobotIo,
+  path: DoorPath | undefined,
   { clock }: CellContext,
 ): (Manipulator & { observe(sample: Sample): void; close(): Promise<void> }) | undefined {
-  return sink && new SimArm(clock, sink);
+  return path && new SimArm(clock, path);
 }

@@ -20,6 +20,7 @@ import {
   flag,
   integer,
   type KeySpec,
+  patterns,
   quantity,
   type Spec,
   tables,
@@ -98,6 +99,10 @@ export const CONFIG_SPEC = {
       ['shared', 'own'],
       'shared',
       'the clock that stamps scans and odometry: that of this host or synchronised with it; own: neither, see docs/safety.md',
+    ),
+    harmless: patterns(
+      [],
+      'topics, services and actions of the robot that move nothing, though their types do not say so; docs/routes.md',
     ),
   },
   arm: {

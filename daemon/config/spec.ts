@@ -1,3 +1,4 @@
+import { patternFault } from '../../contract/core.ts';
 import { parseQuantity, type QuantityKind } from './quantity.ts';
 
 /** What one key may hold. `read` gives the value in base units or says what was expected. */
@@ -152,6 +153,23 @@ export function texts(
       const isList = Array.isArray(value) && value.every((v) => typeof v === 'string');
       if (isList && value.every((v) => pattern?.match.test(v) ?? true)) return { ok: true, value };
       return { ok: false, expected: pattern?.expected ?? 'a list of texts, for example ["a", "b"]' };
+    },
+  };
+}
+
+/** Patterns over names of topics, services and actions; see contract/topic-pattern.ts. */
+export function patterns(fallback: readonly string[], about: string): KeySpec<readonly string[]> {
+  const spec = texts(fallback, about);
+  return {
+    ...spec,
+    read(value) {
+      const read = spec.read(value);
+      const expected = 'a list of names or patterns, for example ["/chatter", "/ui/**"]';
+      if (!read.ok) return { ok: false, expected };
+      const fault = read.value.map(patternFault).find((wrong) => wrong !== undefined);
+      const bare = read.value.find((text) => !text.startsWith('/'));
+      if (fault !== undefined) return { ok: false, expected: `${expected}; one of these ${fault}` };
+      return bare === undefined ? read : { ok: false, expected: `${expected}, each with a leading slash` };
     },
   };
 }

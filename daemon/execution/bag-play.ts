@@ -1,6 +1,7 @@
-import { EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
-import type { BagPlayerParts, PlayTarget } from './bag-player.ts';
+import { EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
+import type { BagPlayerParts, PlaySink, PlayTarget } from './bag-player.ts';
 import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
+import type { LeaseHold, Receipt, TopicClasses } from './door/index.ts';
 import { SinkQueue } from './sink-queue.ts';
 
 /** A bag being played, as the adapter that can read it offers it. */
@@ -49,7 +50,7 @@ export type PlayOptions = {
   readonly prefix?: string;
   /** Publishes the time of the bag on `/clock` so often, hertz; 0: not. */
   readonly clockHz?: number;
-  /** Plays what a robot obeys too, although one may hear it. */
+  /** Plays what a robot obeys too, under the actuation lease and through the gate. */
   readonly allowCommands?: boolean;
   /** Begins paused. */
   readonly paused?: boolean;
@@ -78,21 +79,29 @@ export class BagPlay {
   readonly id: string;
   readonly #options: PlayOptions;
   readonly #parts: BagPlayerParts;
+  readonly #hold: LeaseHold | undefined;
   #bag: PlayableBag | undefined;
   #target: PlayTarget | undefined;
+  #sink: PlaySink | undefined;
+  /** Commands that the door refused, and why the last one was. */
+  #refused = { count: 0, reason: '' };
   #queue: SinkQueue | undefined;
   #ticks: { cancel(): void } | undefined;
   #ended: { state: 'finished' | 'failed' | 'stopped'; reason: string; positionNs: bigint } | undefined;
   #withheld: readonly string[] = [];
   #names = new Map<string, string>();
+  /** Topics that are commands, as they are sent. */
+  readonly #commands = new Set<string>();
   #published = 0;
   // A bag that is closed tells nothing any more: what it said is kept.
   #total = 0;
   #startNs = 0n;
   #endNs = 0n;
 
-  constructor(id: string, options: PlayOptions, parts: BagPlayerParts) {
+  /** `hold`: the lease that commands are played under; given back at the end. */
+  constructor(id: string, options: PlayOptions, parts: BagPlayerParts, hold?: LeaseHold) {
     this.id = id;
+    this.#hold = hold;
     this.#options = options;
     this.#parts = parts;
   }
@@ -114,7 +123,7 @@ export class BagPlay {
   }
 
   /** Opens bag and target, tells the target its topics, and begins. What fails here leaves nothing open. */
-  async begin(isCommand: (topic: TopicSpec) => boolean): Promise<void> {
+  async begin(classes: TopicClasses): Promise<void> {
     const { topics, exclude = [], clockHz = 0, paused } = this.#options;
     const remaps = remapsOf(this.#options);
     const bag = await this.#parts.open(this.#options, () => this.#queue?.backlogBytes() ?? 0);
@@ -123,14 +132,14 @@ export class BagPlay {
       await bag.prepare();
       const chosen = bag.choose(topics, clockHz > 0 ? [...exclude, CLOCK_TOPIC.topic] : exclude);
       this.#target = await this.#parts.target(this.#options);
+      const sink = this.#target.sink(this.#hold?.lease);
+      this.#sink = sink;
       const played = this.#allowed(
         bag.topics().filter(({ topic }) => chosen.has(topic)),
         remaps,
-        isCommand,
+        classes,
       );
-      const { sink } = this.#target;
       this.#queue = new SinkQueue(
-        sink,
         (ms) => this.#parts.pause(ms),
         (error) => void this.#end('failed', error.message),
       );
@@ -141,12 +150,14 @@ export class BagPlay {
       this.#total = bag.total;
       if (paused) bag.pause();
       if (clockHz > 0)
-        this.#ticks = this.#parts.every(1000 / clockHz, () => sink.offer(clockSample(bag.positionNs)));
+        this.#ticks = this.#parts.every(1000 / clockHz, () => sink.send(clockSample(bag.positionNs)));
     } catch (error) {
       await bag.close();
-      await this.#target?.sink.close();
+      await this.#sink?.close();
       throw error;
     }
+    // A person takes the robot, or somebody stops it: a recording of commands would drive it on.
+    this.#hold?.signal.addEventListener('abort', () => void this.stop(), { once: true });
     void bag.finished.then(({ fault }) => this.#played(fault));
   }
 
@@ -166,7 +177,7 @@ export class BagPlay {
       rate: bag.rate,
       loops: bag.loops,
       withheld: this.#withheld,
-      reason: this.#ended?.reason ?? '',
+      reason: [this.#ended?.reason ?? '', this.#refusals()].filter((part) => part !== '').join('; '),
     };
   }
 
@@ -178,29 +189,60 @@ export class BagPlay {
     await this.#end('stopped', 'asked to');
   }
 
+  #refusals(): string {
+    const { count, reason } = this.#refused;
+    return count === 0 ? '' : `${count} commands were refused, the last one because ${reason}`;
+  }
+
   /** What may be played there, by its new name; what a robot might obey is withheld. */
-  #allowed(
-    topics: readonly TopicSpec[],
-    remaps: ReadonlyMap<string, string>,
-    isCommand: (t: TopicSpec) => boolean,
-  ) {
+  #allowed(topics: readonly TopicSpec[], remaps: ReadonlyMap<string, string>, classes: TopicClasses) {
     const bag = this.bag;
     this.#startNs = bag.startNs;
     this.#endNs = bag.endNs;
-    const isGuarded = this.#target!.reachesRobot && this.#options.allowCommands !== true;
     const asSent = (spec: TopicSpec) => ({ ...spec, topic: remaps.get(spec.topic) ?? spec.topic });
-    const held = topics.filter((spec) => isGuarded && (isCommand(spec) || isCommand(asSent(spec))));
+    const held = topics.filter((spec) => this.#isHeld([spec, asSent(spec)], classes));
     this.#withheld = held.map(({ topic }) => topic);
     const played = topics.filter((spec) => !held.includes(spec));
-    for (const spec of played) this.#names.set(spec.topic, asSent(spec).topic);
+    for (const spec of played) {
+      const sent = asSent(spec);
+      this.#names.set(spec.topic, sent.topic);
+      if (classes.classify(sent) === 'command') this.#commands.add(sent.topic);
+    }
     return played;
   }
 
-  #give(sample: Sample): void {
-    const topic = this.#names.get(sample.topic) ?? sample.topic;
-    this.#queue!.add(topic === sample.topic ? sample : { ...sample, topic }, () => {
-      this.#published += 1;
+  /** By the name in the bag and by that under which it is sent. */
+  #isHeld(specs: readonly TopicSpec[], classes: TopicClasses): boolean {
+    const { reaches } = this.#target!;
+    const allowed = this.#options.allowCommands === true;
+    if (reaches === 'nobody') return false;
+    if (reaches === 'bus') return !allowed && specs.some((spec) => classes.classify(spec) === 'command');
+    const [asSent] = specs.slice(-1);
+    if (classes.classify(asSent!) === 'unknown') return true;
+    if (!specs.some((spec) => classes.classify(spec) === 'command')) return false;
+    return !allowed || !this.#parts.gate?.judges(asSent!.type);
+  }
+
+  #expiry(): number {
+    return (this.#parts.nowMs?.() ?? Number.POSITIVE_INFINITY) + LIMITS.COMMAND_EXPIRY_MS;
+  }
+
+  #give(given: Sample): void {
+    const topic = this.#names.get(given.topic) ?? given.topic;
+    const named = topic === given.topic ? given : { ...given, topic };
+    // What waits for a busy robot must not move it later.
+    const sample = this.#commands.has(topic) ? { ...named, expiresAtMs: this.#expiry() } : named;
+    this.#queue!.add({
+      sample,
+      send: () => this.#sink!.send(sample),
+      onSettled: (receipt) => this.#settled(receipt),
     });
+  }
+
+  #settled(receipt: Receipt): void {
+    if (receipt.verdict === 'refused')
+      this.#refused = { count: this.#refused.count + 1, reason: receipt.error.message };
+    else this.#published += 1;
   }
 
   /** The bag is through: what the target has not taken yet is taken before the play is over. */
@@ -214,10 +256,11 @@ export class BagPlay {
     this.#ended = { state, reason, positionNs: this.bag.positionNs };
     this.#ticks?.cancel();
     this.#queue?.close();
+    this.#hold?.release();
     await this.bag.close();
     // Receivers get the last messages before their sender goes.
     if (state === 'finished') await this.#parts.pause(this.#settleMs);
-    await this.#target?.sink.close();
+    await this.#sink?.close();
   }
 }
 

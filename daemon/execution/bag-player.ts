@@ -1,14 +1,21 @@
-import { EdgeError, type Sample, type SampleSink, type TopicSpec } from '../../contract/core.ts';
+import { type CellName, EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
 import { BagPlay, type PlayableBag, type PlayOptions, type PlayState } from './bag-play.ts';
-import { isCommand } from './command-topics.ts';
+import { type DoorGate, type DoorPath, type LeaseHold, TopicClasses } from './door/index.ts';
 
 export type { PlayableBag, PlayOptions, PlayState } from './bag-play.ts';
 
-/** Where a play goes. `offer` may refuse for a while: the play waits. */
+/** What takes the samples of a play. It may be busy for a while: the play waits. */
+export type PlaySink = Pick<DoorPath, 'advertise' | 'send' | 'close'>;
+
+/** Where a play goes. */
 export type PlayTarget = {
-  readonly sink: SampleSink;
-  /** A robot may obey what arrives there: commands are withheld unless they are allowed by name. */
-  readonly reachesRobot: boolean;
+  /** `lease`: what commands are played under; absent: none are. */
+  sink(lease: number | undefined): PlaySink;
+  /**
+   * A robot may hear what arrives there. `bus`: only through others of this daemon, so commands are withheld; `robot`:
+   * its own middleware, so what nobody calls harmless is withheld too.
+   */
+  readonly reaches: 'nobody' | 'bus' | 'robot';
   /** Given to receivers to be found before the first message, and to take the last one, milliseconds. */
   readonly settleMs: number;
 };
@@ -19,10 +26,14 @@ export type BagPlayerParts = {
   /** Waits. */
   pause(ms: number): Promise<void>;
   every(ms: number, fire: () => void): { cancel(): void };
-  /** Before commands are played: throws where nobody may move the robot now. */
-  admit?(operation: string, subject: string): void;
-  /** What this robot obeys, beside what any may; absent: only that. */
-  isCommand?(topic: TopicSpec): boolean;
+  /** Takes the actuation lease before commands are played; rejects where nobody may move the robot now. */
+  hold?(from: CellName): Promise<LeaseHold>;
+  /** What the topics of this robot are; absent: their types alone decide. */
+  readonly topics?: TopicClasses;
+  /** `Clock.monotonicMs`: a command that waits for a busy robot expires. Absent: it never does. */
+  nowMs?(): number;
+  /** Says which commands can be judged; absent: none. */
+  readonly gate?: Pick<DoorGate, 'judges'>;
 };
 
 /** Plays that are remembered, so that a client may still ask for the result. */
@@ -41,7 +52,7 @@ export class BagPlayer {
   }
 
   /** Resolves when playing has begun; throws `bag.malformed` where the bag cannot be read, and the target's errors. */
-  async start(options: PlayOptions): Promise<PlayState> {
+  async start(options: PlayOptions, from: CellName = 'runtime'): Promise<PlayState> {
     if (this.#opening || this.playing() > 0) {
       throw new EdgeError('cell.overloaded', {
         operation: 'bag play',
@@ -50,17 +61,22 @@ export class BagPlayer {
         hint: 'wait for its end, or stop it',
       });
     }
-    if (options.allowCommands === true) this.#parts.admit?.('bag play', options.path);
     this.#opening = options;
     const stops = this.#stops;
+    let hold: LeaseHold | undefined;
     try {
-      const play = new BagPlay(String(this.#next++), options, this.#parts);
-      await play.begin(this.#parts.isCommand ?? isCommand);
+      hold = options.allowCommands === true ? await this.#parts.hold?.(from) : undefined;
+      const play = new BagPlay(String(this.#next++), options, this.#parts, hold);
+      await play.begin(this.#parts.topics ?? new TopicClasses());
       this.#plays.set(play.id, play);
       // The robot was stopped while the bag was opened: nothing of it has been played yet.
-      if (options.allowCommands === true && this.#stops !== stops) await play.stop();
+      const isStopped = this.#stops !== stops || hold?.signal.aborted === true;
+      if (options.allowCommands === true && isStopped) await play.stop();
       if (this.#plays.size > PLAYS_MAX) this.#plays.delete(this.#plays.keys().next().value!);
       return play.state();
+    } catch (error) {
+      hold?.release();
+      throw error;
     } finally {
       this.#opening = undefined;
     }
@@ -130,18 +146,18 @@ export type PlayOrder = {
   readonly rate?: number;
 };
 
-/** A sink that takes everything at once: the bus of this host. */
+/** Takes everything at once: the bus of this host. */
 export function busSink(
   publish: (sample: Sample) => void,
   declare: (topics: readonly TopicSpec[]) => void,
-): SampleSink {
+): PlaySink {
   return {
     async advertise(topic) {
       declare([topic]);
     },
-    offer(sample) {
+    send(sample) {
       publish(sample);
-      return true;
+      return { verdict: 'sent', sample };
     },
     async close() {},
   };

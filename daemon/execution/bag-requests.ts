@@ -9,7 +9,7 @@ export function serveBags(
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
-  bus.handle(bagPlay, async (body) => player.start(body as PlayOptions));
+  bus.handle(bagPlay, async (body, from) => player.start(body as PlayOptions, from));
   bus.handle(bagPlayState, async (body) => player.state((body as { id: string }).id));
   bus.handle(bagPlayStop, async (body) => player.stop((body as { id: string }).id));
   bus.handle(bagPlayControl, async (body) => {

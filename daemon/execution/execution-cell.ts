@@ -12,7 +12,6 @@ import {
   METHODS,
   type RobotState,
   type Sample,
-  type SampleSink,
   type SampleSource,
   type TopicSpec,
   type Twist2d,
@@ -27,6 +26,7 @@ import type { Ledger, SampleBus } from './bus/index.ts';
 import type { ClockWatch } from './clock/clock-watch.ts';
 import type { ControlClient } from './control/control-client.ts';
 import type { TickResult } from './control/control-core.ts';
+import type { DoorPath } from './door/index.ts';
 import type { Drive } from './drive.ts';
 import type { KeySpaceKeeper } from './key-space-keeper.ts';
 import type { Lockstep } from './lockstep.ts';
@@ -43,7 +43,8 @@ import type { SafetyDesk } from './safety/safety-desk.ts';
 export type ExecutionParts = {
   readonly sourceKind: 'sim' | 'ros' | 'ros_zenoh' | 'none';
   readonly source: SampleSource | undefined;
-  readonly sink: SampleSink | undefined;
+  /** The way of the base through the door. */
+  readonly sink: DoorPath | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
   /** What carries speeds of joints; absent: nothing does. */

@@ -2,7 +2,6 @@ import {
   type CellContext,
   EdgeError,
   type Sample,
-  type SampleSink,
   type SampleSource,
   type SourceState,
   type TopicSpec,
@@ -10,11 +9,13 @@ import {
 } from '../../contract/core.ts';
 import { encodeTwist, encodeTwistStamped, TWIST_STAMPED } from '../../formats/cdr/index.ts';
 import type { SampleBus } from './bus/index.ts';
+import type { DoorPath } from './door/index.ts';
 
 export type RobotLinkParts = {
   readonly sourceKind: string;
   readonly source: SampleSource | undefined;
-  readonly sink: SampleSink | undefined;
+  /** Through the door. */
+  readonly sink: Pick<DoorPath, 'advertise' | 'send' | 'close'> | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
   /** What carries speeds of joints. */
@@ -95,7 +96,7 @@ export class RobotLink {
    * From the start on, not from the first command on: an advertised speed is stopped by its sink, and joints
    * may still be turning as the former life of this cell told them.
    */
-  async #carrySpeeds(sink: SampleSink): Promise<void> {
+  async #carrySpeeds(sink: Pick<DoorPath, 'advertise'>): Promise<void> {
     for (const topic of this.#parts.speeds ?? []) {
       try {
         await sink.advertise(topic);
@@ -121,7 +122,10 @@ export class RobotLink {
     });
   }
 
-  /** `expiresAtMs`: until when a command counts, by the clock of the host. False when there is nobody to take it. */
+  /**
+   * `expiresAtMs`: until when a command counts, by the clock of the host. False when there is nobody to
+   * take it, or the door refused it.
+   */
   send(asked: Twist2d, time: bigint, expiresAtMs?: number): boolean {
     const { sink, command, bus } = this.#parts;
     if (!sink) return false;
@@ -135,10 +139,11 @@ export class RobotLink {
       // A stop counts whenever it comes. In lockstep the world waits for its command, however long that takes.
       ...(moves && expiresAtMs !== undefined ? { expiresAtMs } : {}),
     };
-    const taken = sink.offer(sample);
+    const receipt = sink.send(sample);
+    const sent = 'sample' in receipt ? receipt.sample : undefined;
     // A command topic that is bridged in comes back from the robot's side, with what others send there.
-    if (taken && !this.#commandIsHeard) bus.publish(sample);
-    return taken;
+    if (sent && !this.#commandIsHeard) bus.publish(sent);
+    return sent !== undefined;
   }
 
   /** What the middleware lost is received and dropped in the ledger: it was owed to us, although it never came. */
@@ -154,7 +159,7 @@ export class RobotLink {
   async close(): Promise<void> {
     const { source, sink } = this.#parts;
     await source?.close();
-    if (sink && (sink as unknown) !== source) await sink.close();
+    await sink?.close();
     this.countLosses();
   }
 

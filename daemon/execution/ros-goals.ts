@@ -16,7 +16,7 @@ const FEEDBACK_MAX = 100;
 const FEEDBACK_BYTES_MAX = 256 * 1024;
 const CANCEL_MS = 3_000;
 
-type Kept = { view: RosGoalView; readonly handle: GoalHandle };
+type Kept = { view: RosGoalView; readonly handle: GoalHandle; readonly ended: Promise<void> };
 type Sending = { readonly gaveUp: AbortController };
 
 /** Goals sent through the API, until somebody has read how they ended. */
@@ -55,6 +55,15 @@ export class RosGoals {
     const { goalId } = handle;
     const kept: Kept = {
       handle,
+      ended: handle.result.then(
+        ({ status, result }) => {
+          kept.view = { ...kept.view, state: status, result };
+        },
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          kept.view = { ...kept.view, state: 'lost', reason };
+        },
+      ),
       view: { goalId, action, type, state: 'running', reason: '', feedbackSeq: 0, feedback: [] },
     };
     this.#goals.set(goalId, kept);
@@ -71,25 +80,21 @@ export class RosGoals {
       kept.view = { ...kept.view, feedbackSeq, feedback };
     };
     for (const value of early) onFeedback(value);
-    const ended = handle.result.then(
-      ({ status, result }) => {
-        kept.view = { ...kept.view, state: status, result };
-      },
-      (error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        kept.view = { ...kept.view, state: 'lost', reason };
-      },
-    );
     // The stop and the acceptance crossed: it is not left running.
     if (signal.aborted) void handle.cancel(CANCEL_MS).catch(() => {});
     // A goal that was rejected has ended already: its first answer says so.
-    await Promise.race([ended, new Promise<void>((resolve) => void this.#clock.after(0, resolve))]);
+    await Promise.race([kept.ended, new Promise<void>((resolve) => void this.#clock.after(0, resolve))]);
     return kept.view;
   }
 
   view({ goalId, after = 0 }: RosGoalQuery): RosGoalView {
     const { view } = this.#find(goalId);
     return { ...view, feedback: view.feedback.filter(({ seq }) => seq > after) };
+  }
+
+  /** Settles when that goal is over, or its server was lost. */
+  ended(goalId: string): Promise<void> {
+    return this.#goals.get(goalId)?.ended ?? Promise.resolve();
   }
 
   async cancel(goalId: string, timeoutMs: number): Promise<boolean> {

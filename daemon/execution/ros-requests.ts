@@ -1,5 +1,6 @@
 import {
   type CellContext,
+  type CellName,
   EdgeError,
   METHODS,
   type MessageValue,
@@ -8,6 +9,7 @@ import {
   type RosGoalCancel,
   type RosGoalQuery,
   type RosGoalRequest,
+  type RosGoalView,
   type RosLifecycleRequest,
   type RosParamsRequest,
   type RosQosReport,
@@ -18,6 +20,7 @@ import { decodeTf } from '../../formats/cdr/index.ts';
 import { TfTree } from '../../formats/ros2/tf-tree.ts';
 import { checkRosValue } from '../../formats/ros2/value-check.ts';
 import type { SampleBus } from './bus/index.ts';
+import { DoorCalls, DoorGate, type LeaseHold, TopicClasses } from './door/index.ts';
 import { RosGoals } from './ros-goals.ts';
 
 export type RosParts = {
@@ -25,9 +28,15 @@ export type RosParts = {
   readonly api: RosApi | undefined;
   readonly qosEvents: () => readonly RosQosReport[];
   readonly bus: SampleBus;
-  /** Before a goal is sent: throws where nobody may move the robot now. */
+  /** Before a harmless goal is sent: throws while the emergency stop is engaged, or somebody has the robot alone. */
   admit?(operation: string, subject: string): void;
+  /** The lease for a goal that moves, for as long as it runs; rejects where nobody may move the robot now. */
+  hold?(from: CellName): Promise<LeaseHold>;
+  /** Judges goals and calls; absent: their types alone decide. */
+  readonly calls?: DoorCalls;
 };
+
+const NO_LIMITS = { linearMax: Number.POSITIVE_INFINITY, angularMax: Number.POSITIVE_INFINITY };
 
 const TF_TYPE = 'tf2_msgs/msg/TFMessage';
 
@@ -49,6 +58,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   const goals = parts.api && new RosGoals(parts.api.actions, clock);
   const api = () => parts.api ?? none();
   const desk = () => goals ?? none();
+  const calls = parts.calls ?? new DoorCalls(new TopicClasses(), new DoorGate({ speeds: NO_LIMITS }));
   bus.handle(methods.rosGraph, async () => ({
     ...(await api().graph.snapshot()),
     qosEvents: parts.qosEvents(),
@@ -56,13 +66,18 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   bus.handle(methods.rosCall, async (body) => {
     const { service, type, request, timeoutMs } = body as RosCallRequest;
     checkRosValue(request, '/request');
+    api();
+    calls.call(service, type);
     return plain(await api().services.call(service, type, request, { timeoutMs }));
   });
-  bus.handle(methods.rosGoalSend, async (body) => {
+  bus.handle(methods.rosGoalSend, async (body, from) => {
     const request = body as RosGoalRequest;
     checkRosValue(request.goal, '/goal');
+    const sender = desk();
     parts.admit?.('send a goal', request.action);
-    return plain(await desk().send(request));
+    const found = calls.goal(request.action, request.type, request.goal);
+    const hold = found === 'moves' ? await parts.hold?.(from) : undefined;
+    return plain(await (hold ? sendUnder(hold, sender, request) : sender.send(request)));
   });
   bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body as RosGoalQuery)));
   bus.handle(methods.rosGoalCancel, async (body) => {
@@ -84,6 +99,19 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     return { state: await lifecycle.change(node, transition, { timeoutMs }) };
   });
   return goals;
+}
+
+/** The lease is held until the goal is over; every stop cancels the goal, so that a lost lease ends it too. */
+async function sendUnder(hold: LeaseHold, goals: RosGoals, request: RosGoalRequest): Promise<RosGoalView> {
+  try {
+    const view = await goals.send(request);
+    void goals.ended(view.goalId).then(() => hold.release());
+    if (hold.signal.aborted && view.state === 'running') await goals.cancel(view.goalId, request.timeoutMs);
+    return view;
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
 }
 
 /** A transform that makes no tree is left out, and told once for each frame. */

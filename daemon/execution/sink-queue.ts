@@ -1,23 +1,25 @@
-import { EdgeError, type Sample, type SampleSink } from '../../contract/core.ts';
+import { EdgeError, type Sample } from '../../contract/core.ts';
+import type { Receipt } from './door/index.ts';
 
 const RETRY_MS = 2;
-/** A sink that takes nothing for this long is not there, milliseconds. */
+/** One that takes nothing for this long is not there, milliseconds. */
 const DEAF_MS = 10_000;
 
+type Waiting = { readonly sample: Sample; send(): Receipt; onSettled(receipt: Receipt): void };
+
 /**
- * Hands samples to a sink that may refuse for a while, in order and without losing one. While it holds anything its
- * backlog is infinite, so that whoever looks at it adds no more: it holds one sample, and what one turn brings.
+ * Hands samples to a receiver that may be busy for a while, in order and without losing one: what the door refuses is
+ * settled too. While it holds anything its backlog is infinite, so that a caller who looks at it adds no more: it holds
+ * one sample, and what one turn brings.
  */
 export class SinkQueue {
-  readonly #sink: SampleSink;
   readonly #pause: (ms: number) => Promise<void>;
   readonly #onDeaf: (error: EdgeError) => void;
-  readonly #waiting: { readonly sample: Sample; readonly onTaken: () => void }[] = [];
+  readonly #waiting: Waiting[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
 
-  constructor(sink: SampleSink, pause: (ms: number) => Promise<void>, onDeaf: (error: EdgeError) => void) {
-    this.#sink = sink;
+  constructor(pause: (ms: number) => Promise<void>, onDeaf: (error: EdgeError) => void) {
     this.#pause = pause;
     this.#onDeaf = onDeaf;
   }
@@ -26,12 +28,10 @@ export class SinkQueue {
     return this.#waiting.length > 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
-  add(sample: Sample, onTaken: () => void): void {
-    if (this.#waiting.length === 0 && this.#sink.offer(sample)) {
-      onTaken();
-      return;
-    }
-    this.#waiting.push({ sample, onTaken });
+  /** `send` is asked again while it is busy; `onSettled` is given the receipt that it ended with. */
+  add(next: Waiting): void {
+    if (this.#waiting.length === 0 && settled(next)) return;
+    this.#waiting.push(next);
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined;
     });
@@ -49,10 +49,9 @@ export class SinkQueue {
   async #drain(): Promise<void> {
     let refusedMs = 0;
     while (this.#waiting[0] && !this.#closed) {
-      const { sample, onTaken } = this.#waiting[0];
-      if (this.#sink.offer(sample)) {
+      const { sample } = this.#waiting[0];
+      if (settled(this.#waiting[0])) {
         this.#waiting.shift();
-        onTaken();
         refusedMs = 0;
         continue;
       }
@@ -69,4 +68,11 @@ export class SinkQueue {
       );
     }
   }
+}
+
+function settled(next: Waiting): boolean {
+  const receipt = next.send();
+  if (receipt.verdict === 'busy') return false;
+  next.onSettled(receipt);
+  return true;
 }

@@ -263,7 +263,10 @@ export const PlayBody = Type.Object(
       }),
     ),
     allow_commands: Type.Optional(
-      Type.Boolean({ description: 'play velocity and other commands too, although a robot may obey them' }),
+      Type.Boolean({
+        description:
+          'play velocities and trajectories too, under the actuation lease and within the limits of the robot',
+      }),
     ),
     paused: Type.Optional(Type.Boolean({ description: 'begin paused' })),
   },

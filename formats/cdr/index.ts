@@ -5,3 +5,4 @@ export * from './images.ts';
 export * from './multi-array.ts';
 export * from './navigation.ts';
 export * from './sensing.ts';
+export * from './trajectory.ts';

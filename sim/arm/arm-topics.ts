@@ -1,7 +1,13 @@
 import { DEFAULT_QOS, LATCHED_QOS, SENSOR_QOS, type TopicSpec } from '../../contract/core.ts';
-import { BOOL, CLOCK, FLOAT64_MULTI_ARRAY, IMAGE, JOINT_STATE } from '../../formats/cdr/index.ts';
+import {
+  BOOL,
+  CLOCK,
+  FLOAT64_MULTI_ARRAY,
+  IMAGE,
+  JOINT_STATE,
+  JOINT_TRAJECTORY,
+} from '../../formats/cdr/index.ts';
 import { CAMERAS } from './arm-model.ts';
-import { JOINT_TRAJECTORY } from './joint-trajectory.ts';
 
 export const POSE_ARRAY = 'geometry_msgs/msg/PoseArray';
 

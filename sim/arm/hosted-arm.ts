@@ -1,5 +1,5 @@
 import { EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
-import { CdrReader, decodeFloat64MultiArray } from '../../formats/cdr/index.ts';
+import { CdrReader, decodeFloat64MultiArray, decodeJointTrajectory } from '../../formats/cdr/index.ts';
 import type { HostedWorld, Referee } from '../hosted-world.ts';
 import type { Pace, RobotDescription } from '../protocol.ts';
 import { EPOCH_NS } from '../robot-model.ts';
@@ -9,7 +9,6 @@ import { sceneSeed } from './arm-scene.ts';
 import { ArmSimulation } from './arm-simulation.ts';
 import { ARM_COMMAND, ARM_TOPICS, ARM_TRAJECTORY, CAMERA_TOPICS, TASK_RESET } from './arm-topics.ts';
 import { type JointPath, jointPath } from './joint-path.ts';
-import { decodeJointTrajectory } from './joint-trajectory.ts';
 import { ArmCameras } from './render/arm-cameras.ts';
 
 const CUBES_EVERY_NS = 100_000_000n;
@@ -112,7 +111,7 @@ export class HostedArm implements HostedWorld {
 
   /** A trajectory that is refused pre-empts nothing. */
   #follow(bytes: Uint8Array): string | undefined {
-    const points = decodeJointTrajectory(bytes);
+    const { points } = decodeJointTrajectory(bytes);
     try {
       this.#path = { joints: jointPath(points, this.simulation.positions), begun: this.time };
       return undefined;

@@ -32,7 +32,7 @@ it('calls, goals, parameters, states and frames, and what discovery records', as
   const node = peer('serve');
   peer('publish', '/found/words', 'std_msgs/msg/String', '--node', 'words', '--latched', '--count', '7');
   const config = join(directory.path, 'robot.toml');
-  writeFileSync(config, '[ros]\ndiscover = ["/found/**"]\n');
+  writeFileSync(config, '[robot]\nharmless = ["/peer/**", "/absent"]\n[ros]\ndiscover = ["/found/**"]\n');
   const daemon: TestDaemon = await testDaemon(join(directory.path, 'data'), {
     ...env,
     AURAISON_CONFIG: config,

@@ -26,6 +26,7 @@ async function start(): Promise<{ daemon: TestDaemon; robot: ZenohRosPeer }> {
     config,
     `[robot]
 source = "ros_zenoh"
+harmless = ["/add_two_ints"]
 
 [zenoh]
 mode = "router"

@@ -68,8 +68,6 @@ async function routesOn(toml: string, keySpace: NativeKeySpace) {
     robot: 'r1',
     prefix: '',
     bus,
-    sink: undefined,
-    commandTopic: '/cmd_vel',
     emit: async (events: readonly NewEvent[]) => {
       for (const event of events)
         if (event.kind === 'route.state') states.push({ ...event.payload, atMs: clock.monotonicMs() });

@@ -75,6 +75,8 @@ const topic = (name: string) =>
 
 describe('routes between rclpy and eclipse-zenoh', () => {
   const TOML = `
+[robot]
+harmless = ["/goal/**", "/orders"]
 ${topic('/count/all')}${topic('/count/secret')}
 [[routes]]
 name = "all"

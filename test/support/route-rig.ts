@@ -12,9 +12,16 @@ import type {
 } from '../../contract/core.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
+import {
+  type Door,
+  RobotSink,
+  TopicClasses,
+  type TopicClassesOptions,
+} from '../../daemon/execution/door/index.ts';
 import { Routes, type RoutesParts } from '../../daemon/execution/routes/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryFabric, MemoryKeySpace } from '../fakes/memory-key-space.ts';
+import { doorOf } from './door-rig.ts';
 
 /** All topics of a robot out into the fleet, and those of the fleet in. */
 export const OUT = `[[routes]]
@@ -109,22 +116,32 @@ export class RouteRig {
   readonly clock: ManualClock;
   readonly bus: SampleBus;
   readonly sink = new NotingSink();
+  readonly robot = new RobotSink(this.sink);
+  /** By default a robot that obeys `/cmd_vel`, and says that everything else is harmless. */
+  readonly door: Door;
   readonly events: NewEvent[] = [];
   readonly routes: Routes;
   isRobotConnected = true;
   readonly lost: string[] = [];
 
-  constructor(toml: string, more: Partial<RoutesParts> = {}, clock = new ManualClock()) {
+  constructor(
+    toml: string,
+    more: Partial<RoutesParts> = {},
+    clock = new ManualClock(),
+    classes: TopicClassesOptions = {},
+  ) {
     this.clock = clock;
     this.bus = new SampleBus({ clock, ledger: new Ledger() });
+    const topics = new TopicClasses({ obeys: ['/cmd_vel'], harmless: ['/**'], ...classes });
+    this.door = doorOf({ clock, topics, note: (event) => void this.events.push(event) });
     this.routes = new Routes({
       clock,
       specs: routesOf(toml),
       robot: 'r1',
       prefix: 'fleet/r1',
       bus: this.bus,
-      sink: this.sink,
-      commandTopic: '/cmd_vel',
+      door: this.door,
+      robotPath: (name) => this.door.path(this.robot, { kind: 'route', name }),
       emit: async (events) => void this.events.push(...events),
       report: () => {},
       ...more,

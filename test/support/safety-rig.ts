@@ -7,10 +7,10 @@ import {
   type MotionResult,
   type NewEvent,
   type Sample,
-  type SampleSink,
   TOPICS,
 } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
+import { type DoorPath, RobotSink } from '../../daemon/execution/door/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../../daemon/execution/safety/safety-desk.ts';
 import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
@@ -45,7 +45,8 @@ export class Rig {
   readonly sent: Sample[] = [];
   readonly steered: [number, number, number][] = [];
   readonly desk: SafetyDesk;
-  readonly sink: SampleSink;
+  /** The way of the base through the door. */
+  readonly sink: DoorPath;
   readonly actuation: Actuation;
   readonly watch: SafetyWatch;
   /** How the robot answers a stop. */
@@ -65,7 +66,7 @@ export class Rig {
       ...{ topic: '/emergency_stop', key: 'r1/estop', commands: ['/cmd_vel'] },
       ...more,
     });
-    this.sink = this.desk.guard({
+    const robot = new RobotSink({
       advertise: async () => {},
       offer: (sample) => {
         this.sent.push(sample);
@@ -73,6 +74,8 @@ export class Rig {
       },
       close: async () => {},
     });
+    this.desk.guard(robot);
+    this.sink = this.desk.door.path(robot, { kind: 'drive', name: '' });
     const stop = async (reason: string) => {
       this.stops.push(reason);
       await this.onStop();

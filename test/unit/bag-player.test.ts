@@ -28,11 +28,12 @@ describe('bag player', () => {
     const player = new BagPlayer({
       open: async () => bag,
       target: async () => ({
-        sink: busSink(
-          () => {},
-          () => {},
-        ),
-        reachesRobot: false,
+        sink: () =>
+          busSink(
+            () => {},
+            () => {},
+          ),
+        reaches: 'nobody',
         settleMs: 0,
       }),
       pause: async () => {},

@@ -14,7 +14,7 @@ import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
 import type { KeySpace, Sample, TopicSpec } from '../../contract/index.ts';
 import { adoptBag } from '../../daemon/execution/adopt-bag.ts';
 import { BagPlayer, busSink, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
-import { isCommand } from '../../daemon/execution/command-topics.ts';
+import { type Receipt, TopicClasses } from '../../daemon/execution/door/index.ts';
 import { SinkQueue } from '../../daemon/execution/sink-queue.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { makeFolder } from '../support/recorder.ts';
@@ -125,9 +125,13 @@ const TWIST: TopicSpec = {
   qos: { reliability: 'reliable', durability: 'volatile', history: 'keep_last', depth: 1 },
 };
 
-function playerOf(reachesRobot: boolean) {
+function playerOf(reaches: 'nobody' | 'bus' | 'robot') {
   let begun: ReadonlySet<string> | undefined;
-  const topics = [TWIST, { ...TWIST, topic: '/scan', type: 'sensor_msgs/msg/LaserScan' }];
+  const topics = [
+    TWIST,
+    { ...TWIST, topic: '/scan', type: 'sensor_msgs/msg/LaserScan' },
+    { ...TWIST, topic: '/words', type: 'std_msgs/msg/String' },
+  ];
   const bag = {
     prepare: async () => {},
     begin: (wanted: ReadonlySet<string>) => {
@@ -147,7 +151,9 @@ function playerOf(reachesRobot: boolean) {
   );
   const player = new BagPlayer({
     open: async () => bag,
-    target: async () => ({ sink, reachesRobot, settleMs: 0 }),
+    target: async () => ({ sink: () => sink, reaches, settleMs: 0 }),
+    topics: new TopicClasses({ obeys: ['/cmd_vel'] }),
+    gate: { judges: (type) => type === TWIST.type },
     pause: async () => {},
     every: () => ({ cancel: () => {} }),
   });
@@ -156,39 +162,29 @@ function playerOf(reachesRobot: boolean) {
 
 describe('commands in a recording', () => {
   it.each([
-    [true, {}, ['/scan'], ['/base/velocity']],
-    [true, { allowCommands: true }, ['/base/velocity', '/scan'], []],
-    [false, {}, ['/base/velocity', '/scan'], []],
-    [true, { remap: ['/scan:=/cmd_vel'] }, [], ['/base/velocity', '/scan']],
-  ])('robot there: %s, options %j', async (reachesRobot, options, played, withheld) => {
-    const { player, begun } = playerOf(reachesRobot);
+    ['bus', {}, ['/scan', '/words'], ['/base/velocity']],
+    ['bus', { allowCommands: true }, ['/base/velocity', '/scan', '/words'], []],
+    ['nobody', {}, ['/base/velocity', '/scan', '/words'], []],
+    ['bus', { remap: ['/scan:=/cmd_vel'] }, ['/words'], ['/base/velocity', '/scan']],
+    // Into a robot nothing is played that nobody calls harmless, nor a command that no gate can judge.
+    ['robot', {}, ['/scan'], ['/base/velocity', '/words']],
+    ['robot', { allowCommands: true }, ['/base/velocity', '/scan'], ['/words']],
+    ['robot', { allowCommands: true, remap: ['/scan:=/cmd_vel'] }, ['/base/velocity'], ['/scan', '/words']],
+  ] as const)('a play that reaches %s, options %j', async (reaches, options, played, withheld) => {
+    const { player, begun } = playerOf(reaches);
     const state = await player.start({ ...OPTIONS, ...options });
     expect([begun(), state.withheld]).toEqual([played, withheld]);
   });
-
-  it.each(['/cmd_vel', '/robot1/cmd_vel', '/cmd_vel_nav', '/goal_pose', '/arm/commands'])(
-    '%s is one',
-    (topic) => {
-      expect(isCommand({ topic, type: 'std_msgs/msg/Empty' })).toBe(true);
-    },
-  );
-  it.each(['/scan', '/odom', '/commander/state', '/goals_done'])('%s is none', (topic) => {
-    expect(isCommand({ topic, type: 'nav_msgs/msg/Odometry' })).toBe(false);
-  });
 });
 
-describe('a sink that refuses for a while', () => {
+describe('a robot that is busy for a while', () => {
   it('is given everything in order; one that stays deaf ends the play', async () => {
     const taken: number[] = [];
     let refusals = 5;
-    const sink = {
-      advertise: async () => {},
-      close: async () => {},
-      offer: ({ bytes }: Sample) => refusals-- <= 0 && taken.push(bytes[0]!) > 0,
-    };
+    const send = (sample: Sample): Receipt =>
+      refusals-- > 0 ? { verdict: 'busy' } : { verdict: 'sent', sample };
     const faults: string[] = [];
     const queue = new SinkQueue(
-      sink,
       () => new Promise((resolve) => setImmediate(resolve)),
       (error) => faults.push(error.code),
     );
@@ -199,13 +195,19 @@ describe('a sink that refuses for a while', () => {
       received: 0n,
       bytes: new Uint8Array([n]),
     });
-    queue.add(sample(1), () => {});
+    const add = (n: number) =>
+      queue.add({
+        sample: sample(n),
+        send: () => send(sample(n)),
+        onSettled: (receipt) => void ('sample' in receipt && taken.push(receipt.sample.bytes[0]!)),
+      });
+    add(1);
     expect(queue.backlogBytes()).toBe(Number.POSITIVE_INFINITY);
-    queue.add(sample(2), () => {});
+    add(2);
     await queue.empty();
     expect([taken, faults]).toEqual([[1, 2], []]);
     refusals = Number.POSITIVE_INFINITY;
-    queue.add(sample(3), () => {});
+    add(3);
     await queue.empty();
     expect(faults).toEqual(['cell.unavailable']);
   });

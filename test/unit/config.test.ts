@@ -153,4 +153,18 @@ describe('lines of keys', () => {
     expect(lineOfKey(source, ['recorder', 'missing'])).toBe(4);
     expect(lineOfKey(source, ['nowhere'])).toBeUndefined();
   });
+
+  it('takes names and patterns for what moves nothing, and refuses what is none', () => {
+    const read = (harmless: string) => readConfig(`[robot]\nharmless = ${harmless}\n`, 'robot.toml', {});
+    expect(read('["/chatter", "/ui/**"]').config.robot.harmless).toEqual(['/chatter', '/ui/**']);
+    for (const [wrong, words] of [
+      ['"/chatter"', 'a list of names or patterns'],
+      ['["chatter"]', 'leading slash'],
+      ['["/a//b"]', 'empty chunk'],
+      ['["/a b"]', 'forbidden character'],
+    ] as const) {
+      const { faults } = read(wrong);
+      expect(faults).toMatchObject([{ key: 'robot.harmless', expected: expect.stringContaining(words) }]);
+    }
+  });
 });

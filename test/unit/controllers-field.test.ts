@@ -222,7 +222,7 @@ describe('what controllers take for measured', () => {
       { config, dataDir: '' } as Parameters<typeof makeControllers>[0],
       { clock, bus: cellBus, report: () => {} } as unknown as Parameters<typeof makeControllers>[1],
       {
-        ...{ bus, hasRobot, word: new SafetyWord(), sink: undefined, heard: [] },
+        ...{ bus, hasRobot, word: new SafetyWord(), path: undefined, heard: [] },
         ...{ policies: { desk: {} as never }, gateSpec: () => undefined, actuation: () => ({}) as never },
       },
     );

@@ -5,10 +5,12 @@ import { makeControllers } from '../../daemon/compose/controllers.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Actuation } from '../../daemon/execution/actuation.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
+import { RobotSink, TopicClasses } from '../../daemon/execution/door/index.ts';
 import { type JointGateSpec, SafetyWord } from '../../daemon/execution/safety/index.ts';
 import { CdrReader, decodeFloat64MultiArray, encodeJointState } from '../../formats/cdr/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { FakePolicyDesk } from '../fakes/fake-policy-desk.ts';
+import { doorOf } from '../support/door-rig.ts';
 
 const CONFIG = `
 [[controllers]]
@@ -68,11 +70,14 @@ function rig(gateSpec: () => JointGateSpec | undefined = () => gate) {
     {
       policies: { desk: policies as never },
       ...{ bus, word, heard: [] },
-      sink: {
-        advertise: async () => {},
-        offer: (sample) => sent.push(sample) > 0,
-        close: async () => {},
-      },
+      path: doorOf({ clock, topics: new TopicClasses({ obeys: [config.controllers[0]!.output] }) }).path(
+        new RobotSink({
+          advertise: async () => {},
+          offer: (sample) => sent.push(sample) > 0,
+          close: async () => {},
+        }),
+        { kind: 'controller', name: '' },
+      ),
       gateSpec,
       actuation: () => actuation,
     },

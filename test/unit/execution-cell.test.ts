@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type CellContext, METHODS, type Sample, type SampleSource } from '../../contract/index.ts';
 import type { BagPlayer } from '../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../daemon/execution/bus/index.ts';
+import { RobotSink } from '../../daemon/execution/door/index.ts';
 import type { Drive } from '../../daemon/execution/drive.ts';
 import { ExecutionCell } from '../../daemon/execution/execution-cell.ts';
 import { Routes } from '../../daemon/execution/routes/index.ts';
@@ -58,11 +59,12 @@ async function cellWith(hasRobot: boolean, withSafety = false, kind: 'ros' | 'si
         ...{ topic: '', key: '', commands: ['/cmd_vel'], hasRobot },
       })
     : undefined;
-  const sink = safety?.guard({
+  const robot = new RobotSink({
     advertise: async () => {},
     offer: (command) => sent.push(command) > 0,
     close: async () => {},
   });
+  const sink = safety?.door.path(robot, { kind: 'drive', name: '' });
   const cell = new ExecutionCell(context, {
     safety,
     sourceKind: hasRobot ? kind : 'none',
@@ -83,8 +85,6 @@ async function cellWith(hasRobot: boolean, withSafety = false, kind: 'ros' | 'si
       robot: 'r1',
       prefix: '',
       bus,
-      sink: undefined,
-      commandTopic: '/cmd_vel',
       emit: async () => {},
       report: () => {},
     }),

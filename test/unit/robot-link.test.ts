@@ -49,7 +49,7 @@ function rig(speeds: readonly TopicSpec[] = []) {
           throw new EdgeError('robot.not_supported', { operation: 'advertise', subject: topic });
         advertised.push(topic);
       },
-      offer: () => true,
+      send: (sample) => ({ verdict: 'sent', sample }),
       close: async () => {},
     },
     topics: [],

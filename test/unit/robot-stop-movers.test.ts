@@ -313,7 +313,7 @@ describe('a play of commands', () => {
     );
     const player = new BagPlayer({
       open: async () => bag,
-      target: async () => ({ sink, reachesRobot: true, settleMs: 0 }),
+      target: async () => ({ sink: () => sink, reaches: 'robot', settleMs: 0 }),
       pause: async () => {},
       every: () => ({ cancel: () => {} }),
     });

@@ -73,7 +73,7 @@ describe('what is sent into the ROS graph', () => {
     const { ask, reached } = desk();
     await ask(rosCall, {
       service: '/s',
-      type: 'a/srv/B',
+      type: 'nav_msgs/srv/GetPlan',
       request: { x: [1, -2.5e300], y: 'inf' },
       timeoutMs,
     });

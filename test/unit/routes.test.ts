@@ -166,8 +166,8 @@ describe('a route from Zenoh to ROS', () => {
 
   it('does not move its joints either, past gate and lease', async () => {
     const fabric = new MemoryFabric();
-    const rig = new RouteRig(`[[routes]]\nname = "in"\nfrom = "zenoh:**"\nto = "ros:/**"`, {
-      commandTopics: ['/forward_position_controller/commands'],
+    const rig = new RouteRig(`[[routes]]\nname = "in"\nfrom = "zenoh:**"\nto = "ros:/**"`, {}, undefined, {
+      obeys: ['/forward_position_controller/commands'],
     });
     await rig.start(new MemoryKeySpace(rig.clock, fabric));
     const sender = new MemoryKeySpace(rig.clock, fabric);

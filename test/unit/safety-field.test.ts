@@ -267,10 +267,10 @@ describe('stops in the field', () => {
     );
     const player = new BagPlayer({
       open: async () => bag,
-      target: async () => ({ sink, reachesRobot: true, settleMs: 0 }),
+      target: async () => ({ sink: () => sink, reaches: 'bus', settleMs: 0 }),
       pause: async () => {},
       every: () => ({ cancel: () => {} }),
-      ...{ admit: rig.desk.admit, isCommand: rig.desk.isCommand },
+      topics: rig.desk.door.topics,
     });
     const play = await player.start({ path: 'a', rate: 1, loop: false, startS: 0, topics: [] });
     expect(play.withheld).toEqual(['/arm/reference']);

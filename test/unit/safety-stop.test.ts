@@ -49,7 +49,7 @@ describe('the emergency stop', () => {
   });
 
   it('lets no command through, whoever sends it, but standing still', async () => {
-    const rig = new Rig();
+    const rig = new Rig(disk(), { commands: ['/cmd_vel', '/forward_position_controller/commands'] });
     const lidar: Sample = { ...twist(0), topic: '/scan', type: 'sensor_msgs/msg/LaserScan' };
     const joints: Sample = { ...lidar, topic: '/forward_position_controller/commands' };
     await rig.ask(execution.estopEngage, { source: 'cli', by: 'vera' });
@@ -61,6 +61,7 @@ describe('the emergency stop', () => {
         expect.objectContaining({ code: 'estop.engaged' }),
       );
     await rig.ask(execution.estopRelease, { source: 'cli', by: 'vera' });
+    await rig.ask(execution.leaseTake, { role: 'teleoperation', holder: 'vera' });
     rig.sink.offer(twist(0.3));
     expect(rig.sent).toHaveLength(3);
   });

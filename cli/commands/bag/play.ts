@@ -50,15 +50,16 @@ export function addPlayCommand(bag: Command): void {
     .option('--pause', 'begin paused')
     .option(
       '--allow-commands',
-      'also what a robot would obey (velocity, trajectories, goals), although one may hear it',
+      'also velocities and trajectories, under the actuation lease and within the limits of the robot',
     )
     .addHelpText(
       'after',
       `
 Plays into the running daemon, or starts one without a robot for as long as it takes. In a terminal: ${KEYS_HELP}.
 Topics go to ROS 2 in the quality of service they were recorded with. Transient local topics (/tf_static, maps) come
-first, also after --start. Commands to a robot are withheld, and named, unless --allow-commands is given; onto the
-bus of a daemon without a robot everything is played.
+first, also after --start. Where a robot may hear it, commands are withheld, and named, unless --allow-commands is given;
+into ROS and Zenoh so is what robot.harmless does not name and whose type may move something. Onto the bus of a daemon
+without a robot everything is played.
 
 Examples:
   auraison bag play ./neato-hallway --rate 10
@@ -122,7 +123,9 @@ async function play(api: ApiClient, request: object, out: Output): Promise<PlayS
   let state = await api.post<PlayState>('/v1/plays', request);
   const at = `/v1/plays/${state.play_id}`;
   if (state.withheld.length > 0) {
-    out.note(`not played, a robot might obey: ${state.withheld.join(' ')} (--allow-commands plays them)`);
+    out.note(
+      `not played, a robot might obey: ${state.withheld.join(' ')} (--allow-commands plays velocities and trajectories, robot.harmless names what moves nothing)`,
+    );
   }
   const onStop = () => void api.post(`${at}/stop`).catch(() => {});
   process.on('SIGINT', onStop);

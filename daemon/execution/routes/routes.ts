@@ -11,10 +11,10 @@ import {
   type RouteState,
   type RouteStatus,
   type Sample,
-  type SampleSink,
   type Timer,
 } from '../../../contract/core.ts';
 import type { SampleBus, SampleOrigin } from '../bus/index.ts';
+import type { Door, DoorPath } from '../door/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { Beacons } from './beacons.ts';
 import { BusOutlet } from './bus-outlet.ts';
@@ -35,11 +35,10 @@ export type RoutesParts = {
   readonly robot: string;
   readonly prefix: string;
   readonly bus: SampleBus;
-  /** The robot's middleware; without one, routes to `ros:` are down. */
-  readonly sink: SampleSink | undefined;
-  readonly commandTopic: string;
-  /** What moves this robot beside it: commands of joints, outputs of controllers. */
-  readonly commandTopics?: readonly string[];
+  /** The way of a route through the door into the robot's middleware; without one, routes to `ros:` are down. */
+  robotPath?(route: string): DoorPath;
+  /** Judges values for keys of Zenoh that a robot hears; absent: none is heard by one. */
+  readonly door?: Pick<Door, 'refusesKey'>;
   readonly emit: CellContext['emit'];
   readonly report: CellContext['report'];
   /** Where the ledger is noted for a process that is killed; left out: it is not. */
@@ -78,8 +77,9 @@ export class Routes {
    * bridge and changes when it restarts, and a session that was lost is replaced while its numbers go on.
    */
   readonly #source = randomUUID().replaceAll('-', '');
-  readonly #zenoh = new ZenohOutlet(this.#source, (lost, reason) => this.#onSessionLost(lost, reason));
+  readonly #zenoh: ZenohOutlet;
   readonly #echoes = new EchoMemory();
+  readonly #bus: BusOutlet;
   readonly #watched: Watched[];
   readonly #senders: readonly Route[];
   readonly #beacons: Beacons;
@@ -98,9 +98,14 @@ export class Routes {
     this.#parts = parts;
     const { clock } = parts;
     this.#dispatcher = new Dispatcher(clock);
-    const outlets = this.#outlets();
+    this.#bus = new BusOutlet(parts.bus);
+    this.#zenoh = new ZenohOutlet(
+      this.#source,
+      (lost, reason) => this.#onSessionLost(lost, reason),
+      ({ spec }, key, sample) => parts.door?.refusesKey(key, sample, { kind: 'route', name: spec.name }),
+    );
     this.#watched = parts.specs.map((spec) => {
-      const outlet = outlets[spec.to.kind];
+      const outlet = this.#outletOf(spec);
       const onNamesSpent = () => parts.report('warn', namesSpent(spec.name));
       const route = new Route(spec, { ...parts, dispatcher: this.#dispatcher, outlet, onNamesSpent });
       const arrivals = new Arrivals();
@@ -216,25 +221,22 @@ export class Routes {
     this.#parts.crashNote?.close(this.#teller.untold(this.lines()));
   }
 
-  #outlets(): Record<RouteSpec['to']['kind'], Outlet> {
-    const { clock, bus, sink, commandTopic, commandTopics = [] } = this.#parts;
+  #outletOf({ name, to }: RouteSpec): Outlet {
+    if (to.kind === 'zenoh') return this.#zenoh;
+    if (to.kind === 'bus') return this.#bus;
+    const path = this.#parts.robotPath?.(name);
+    if (path) {
+      return new SinkOutlet({
+        ...{ clock: this.#parts.clock, path },
+        isConnected: () => this.#isRobotConnected(),
+        onSend: (sample) => this.#remember(sample),
+      });
+    }
     return {
-      zenoh: this.#zenoh,
-      bus: new BusOutlet(bus),
-      ros: sink
-        ? new SinkOutlet({
-            clock,
-            sink,
-            commands: [commandTopic, ...commandTopics],
-            isConnected: () => this.#isRobotConnected(),
-            onSend: (sample) => this.#remember(sample),
-          })
-        : {
-            prepare: () => undefined,
-            send: (_route, lane) => {
-              throw new EdgeError('robot.unreachable', { operation: 'forward', subject: lane.target });
-            },
-          },
+      prepare: () => undefined,
+      send: (_route, lane) => {
+        throw new EdgeError('robot.unreachable', { operation: 'forward', subject: lane.target });
+      },
     };
   }
 
@@ -290,7 +292,7 @@ export class Routes {
       isProgress,
       keySpace: this.#keySpace,
       isRobotConnected: this.#isRobotConnected(),
-      hasSink: this.#parts.sink !== undefined,
+      hasSink: this.#parts.robotPath !== undefined,
       publishersOf: (topic) => this.#parts.publishersOf?.(topic),
       canResubscribe: this.#parts.resubscribe !== undefined,
     });

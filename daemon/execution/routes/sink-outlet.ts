@@ -1,4 +1,5 @@
-import { type Clock, EdgeError, pause, type Sample, type SampleSink } from '../../../contract/core.ts';
+import { type Clock, EdgeError, pause, type Sample } from '../../../contract/core.ts';
+import type { DoorPath } from '../door/index.ts';
 import type { Sent } from './dispatcher.ts';
 import type { Lane } from './lane.ts';
 import type { Outlet, Route } from './route.ts';
@@ -8,36 +9,36 @@ const DISCOVERY_MS = 500;
 /** A topic that could not be advertised is not tried again before, milliseconds. */
 const RETRY_MS = 5_000;
 
-/** Samples into the robot's middleware. Topics are advertised when their first sample comes, or ahead. */
+/**
+ * Samples into the robot's middleware, through the door. Topics are advertised when their first sample comes, or
+ * ahead; those that the door refuses never are.
+ */
 export class SinkOutlet implements Outlet {
   readonly #clock: Clock;
-  readonly #sink: SampleSink;
+  readonly #path: Pick<DoorPath, 'advertise' | 'refusal' | 'send'>;
   readonly #isConnected: () => boolean;
-  /** What moves this robot: that is done under the actuation lease, and never by a route. */
-  readonly #commands: ReadonlySet<string>;
   readonly #onSend: (sample: Sample) => void;
   readonly #advertised = new Set<string>();
   readonly #failed = new Map<string, { readonly untilMs: number; readonly error: unknown }>();
 
   constructor(parts: {
     readonly clock: Clock;
-    readonly sink: SampleSink;
-    readonly commands: readonly string[];
+    readonly path: Pick<DoorPath, 'advertise' | 'refusal' | 'send'>;
     isConnected(): boolean;
     /** Told before each sample that goes. */
     onSend(sample: Sample): void;
   }) {
     this.#clock = parts.clock;
-    this.#sink = parts.sink;
-    this.#commands = new Set(parts.commands);
+    this.#path = parts.path;
     this.#isConnected = () => parts.isConnected();
     this.#onSend = (sample) => parts.onSend(sample);
   }
 
   prepare({ spec }: Route, lane: Lane, type: string): Promise<void> | undefined {
     const topic = `/${lane.target}`;
-    // A command is refused where it is sent, a robot that is away is tried again with the next sample.
-    if (this.#advertised.has(topic) || this.#commands.has(topic) || !this.#isConnected()) return undefined;
+    // What the door refuses is refused where it is sent, a robot that is away is tried again with the next sample.
+    if (this.#advertised.has(topic) || !this.#isConnected()) return undefined;
+    if (this.#path.refusal({ topic, type })) return undefined;
     const failed = this.#failed.get(topic);
     if (failed && this.#clock.monotonicMs() < failed.untilMs) return Promise.reject(failed.error);
     this.#advertised.add(topic);
@@ -47,7 +48,7 @@ export class SinkOutlet implements Outlet {
       history: 'keep_last',
       depth: spec.depth,
     } as const;
-    return this.#sink.advertise({ topic, type, qos }).then(
+    return this.#path.advertise({ topic, type, qos }).then(
       () => {
         this.#failed.delete(topic);
         return pause(this.#clock, DISCOVERY_MS);
@@ -61,17 +62,11 @@ export class SinkOutlet implements Outlet {
   }
 
   send(_route: Route, lane: Lane, sample: Sample): Sent {
-    if (this.#commands.has(sample.topic)) {
-      throw new EdgeError('command.refused', {
-        operation: 'forward',
-        subject: sample.topic,
-        message: 'a route does not move the robot: that takes the actuation lease',
-        hint: 'send an intent, or route to another topic',
-      });
-    }
     if (this.#isConnected()) {
-      this.#onSend(sample);
-      return this.#sink.offer(sample) ? 'done' : 'busy';
+      if (!this.#path.refusal(sample)) this.#onSend(sample);
+      const receipt = this.#path.send(sample);
+      if (receipt.verdict === 'refused') throw receipt.error;
+      return receipt.verdict === 'busy' ? 'busy' : 'done';
     }
     throw new EdgeError('robot.unreachable', {
       operation: 'forward',

@@ -11,11 +11,20 @@ export class ZenohOutlet implements Outlet {
   #keySpace: KeySpace | undefined;
 
   readonly #onLost: (lost: KeySpace, reason: string) => void;
+  readonly #refuses: (route: Route, key: string, sample: Sample) => EdgeError | undefined;
 
-  /** `source`: what the notes say where samples come from. `onLost`: a session is closed, and not by us. */
-  constructor(source: string, onLost: (lost: KeySpace, reason: string) => void) {
+  /**
+   * `source`: what the notes say where samples come from. `onLost`: a session is closed, and not by us. `refuses`: why
+   * a value may not go to a key that a robot hears.
+   */
+  constructor(
+    source: string,
+    onLost: (lost: KeySpace, reason: string) => void,
+    refuses: (route: Route, key: string, sample: Sample) => EdgeError | undefined = () => undefined,
+  ) {
     this.#source = source;
     this.#onLost = onLost;
+    this.#refuses = refuses;
   }
 
   use(keySpace: KeySpace | undefined): void {
@@ -33,6 +42,8 @@ export class ZenohOutlet implements Outlet {
         message: 'no session is open',
       });
     }
+    const refused = this.#refuses(route, lane.target, sample);
+    if (refused) throw refused;
     lane.seq += 1;
     const { type, stamp, bytes } = sample;
     const { congestion, express } = route.spec;

@@ -6,13 +6,19 @@ import {
   type JointTarget,
   type LeaseView,
   type Sample,
-  type SampleSink,
   TOPICS,
-  type TopicSpec,
   toWireTime,
 } from '../../../contract/core.ts';
 import type { Actuation, LeaseTimes, Mover, Safety } from '../actuation.ts';
-import { isCommand } from '../command-topics.ts';
+import {
+  Door,
+  DoorCalls,
+  DoorGate,
+  type DoorPath,
+  MeasuredJoints,
+  type RobotSink,
+  TopicClasses,
+} from '../door/index.ts';
 import type { Drive } from '../drive.ts';
 import { ArmJog, type ArmJogParts } from './arm-jog.ts';
 import { EmergencyStopper } from './emergency-stopper.ts';
@@ -21,7 +27,6 @@ import { SafetyWatch, SafetyWord } from './safety-word.ts';
 import { serveSafety } from './serve-safety.ts';
 import { StopFile } from './stop-file.ts';
 import { StopLatch } from './stop-latch.ts';
-import { StopSink } from './stop-sink.ts';
 import { StopStore } from './stop-store.ts';
 import { StopWays } from './stop-ways.ts';
 import { Teleoperation } from './teleoperation.ts';
@@ -32,12 +37,21 @@ export type SafetyOptions = {
   /** ROS topic and key that engage the emergency stop; empty: none. */
   readonly topic: string;
   readonly key: string;
-  /** Topics that move this robot, whatever they are called. */
+  /** Topics and actions that move this robot, whatever they are called. */
   readonly commands: readonly string[];
-  /** Those of them that are velocities of joints. */
+  /** Those of them that are velocities of joints, and of the base. */
   readonly speeds?: readonly string[];
   /** False: this daemon has no robot to stop. Absent: it has one. */
   readonly hasRobot?: boolean;
+  readonly base?: readonly string[];
+  /** Fastest velocity of the base, m/s and rad/s; absent: any that is finite. */
+  readonly speedsMax?: { readonly linearMax: number; readonly angularMax: number };
+  /** `robot.harmless`: what others may send to this robot although its type does not say that it is harmless. */
+  readonly harmless?: readonly string[];
+  /** See `TopicClassesOptions`. */
+  graphTypes?(topic: string): readonly string[];
+  /** Topic of the measured joints of the arm; absent: none. */
+  readonly jointStates?: string;
   /** Limits of the joints of the arm, where they are known. */
   readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
@@ -47,13 +61,17 @@ export type SafetyOptions = {
   };
 };
 
-/** The same fault is told this often at most, milliseconds. */
+/** Minimum time between two reports of the same fault, milliseconds. */
 const FAULT_MS = 10_000;
+const ANY_SPEED = { linearMax: Number.POSITIVE_INFINITY, angularMax: Number.POSITIVE_INFINITY };
 
 /** Everything that keeps this robot from moving, made before anything that could move it. */
 export class SafetyDesk {
   readonly word = new SafetyWord();
   readonly latch: StopLatch;
+  /** What everything that goes to the robot passes. */
+  readonly door: Door;
+  readonly calls: DoorCalls;
   /** On the session of this robot. */
   readonly ways: StopWays;
   readonly #context: CellContext;
@@ -62,7 +80,8 @@ export class SafetyDesk {
   readonly #stopper: EmergencyStopper;
   #actuation: Actuation | undefined;
   #jog: ArmJog | undefined;
-  #sink: StopSink | undefined;
+  #jogPath: DoorPath | undefined;
+  readonly #measured: MeasuredJoints;
   #told = { message: '', atMs: -Infinity };
 
   constructor(context: CellContext, options: SafetyOptions) {
@@ -71,6 +90,16 @@ export class SafetyDesk {
     this.#options = options;
     const store = new StopStore(dataDir);
     this.latch = new StopLatch(this.word, store.read(toWireTime(clock.now())));
+    this.#measured = new MeasuredJoints(clock, options.jointStates ?? '');
+    const { commands, harmless, graphTypes, speeds, base, speedsMax = ANY_SPEED, spec } = options;
+    const topics = new TopicClasses({ obeys: commands, harmless, graphTypes });
+    const gate = new DoorGate({ speeds: speedsMax, base, joints: spec, measured: this.#measured.joints });
+    this.calls = new DoorCalls(topics, gate);
+    this.door = new Door({
+      ...{ clock, topics, gate, speeds, latch: this.latch },
+      lease: () => this.#actuation?.lease,
+      note: (event) => this.#actuation?.note(event),
+    });
     this.#file = new StopFile(dataDir, clock);
     this.#stopper = new EmergencyStopper({
       clock,
@@ -92,26 +121,24 @@ export class SafetyDesk {
     return { word: this.word, latch: this.latch, times: this.#options.times };
   }
 
-  /** The same sink, which lets no command pass while the emergency stop is engaged. */
-  guard(sink: SampleSink): SampleSink {
-    const { commands, speeds, jog } = this.#options;
-    this.#sink = new StopSink(sink, this.latch, commands, speeds);
-    if (jog) {
-      const { clock } = this.#context;
-      const watch = new SafetyWatch(this.word.buffer, clock);
-      const guarded = this.#sink;
-      this.#jog = new ArmJog({
-        ...{ clock, spec: jog.spec, states: jog.states, commands: jog.commands },
-        send: (sample) => {
-          if (this.latch.engaged || !guarded.offer(sample)) return false;
-          jog.publish(sample);
-          return true;
-        },
-        mayMove: (lease) => watch.mayMove(lease),
-        note: (event) => this.#actuation?.note(event),
-      });
-    }
-    return this.#sink;
+  /** The robot is there: its joints can be moved by hand where the configuration says how. */
+  guard(sink: RobotSink): void {
+    const { jog } = this.#options;
+    if (!jog) return;
+    const { clock } = this.#context;
+    const watch = new SafetyWatch(this.word.buffer, clock);
+    const path = this.door.path(sink, { kind: 'teleoperation', name: 'joints' });
+    this.#jogPath = path;
+    this.#jog = new ArmJog({
+      ...{ clock, spec: jog.spec, states: jog.states, commands: jog.commands },
+      send: (sample) => {
+        if (this.latch.engaged || !path.offer(sample)) return false;
+        jog.publish(sample);
+        return true;
+      },
+      mayMove: (lease) => watch.mayMove(lease),
+      note: (event) => this.#actuation?.note(event),
+    });
   }
 
   /** What moves under a person's hand; every stop is for it too. */
@@ -143,15 +170,6 @@ export class SafetyDesk {
     this.#actuation.admit(operation, subject);
   };
 
-  /** Topics that move this robot. */
-  get commands(): readonly string[] {
-    return this.#options.commands;
-  }
-
-  /** What this robot obeys, whatever the topic is called. */
-  readonly isCommand = (topic: Pick<TopicSpec, 'topic' | 'type'>): boolean =>
-    this.#options.commands.includes(topic.topic) || isCommand(topic);
-
   /** Throws `command.refused` for a trajectory that from there leaves the limits of `[gate]`; without them nothing is known. */
   readonly checkTrajectory = (points: readonly JointTarget[], joints: ArmState['joints']): void => {
     const { spec } = this.#options;
@@ -161,6 +179,7 @@ export class SafetyDesk {
   /** Every sample of the robot. */
   observe(sample: Sample): void {
     this.ways.observe(sample);
+    this.#measured.observe(sample);
     this.#jog?.observe(sample);
   }
 
@@ -168,7 +187,7 @@ export class SafetyDesk {
     return {
       estop: this.latch.state,
       lease: this.#actuation?.lease.view() ?? { state: 'free' },
-      withheld: this.#sink?.withheld ?? 0,
+      withheld: this.door.withheld,
     };
   }
 
@@ -181,9 +200,9 @@ export class SafetyDesk {
   /** Where commands of the joints go; once the robot is there. */
   async advertise(): Promise<void> {
     const { jog } = this.#options;
-    if (!jog || !this.#sink) return;
+    if (!jog || !this.#jogPath) return;
     const qos = { reliability: 'reliable', durability: 'volatile', history: 'keep_last', depth: 1 } as const;
-    await this.#sink.advertise({ topic: jog.commands, type: 'std_msgs/msg/Float64MultiArray', qos });
+    await this.#jogPath.advertise({ topic: jog.commands, type: 'std_msgs/msg/Float64MultiArray', qos });
   }
 
   close(): void {

@@ -1,0 +1,276 @@
+import {
+  type Clock,
+  EdgeError,
+  hasExpired,
+  type NewEvent,
+  type Sample,
+  type SampleSink,
+  type TopicSpec,
+} from '../../../contract/core.ts';
+import type { ActuationLease } from '../lease.ts';
+import { roleOf } from '../lease.ts';
+import { GateReceipts } from '../safety/gate-receipts.ts';
+import type { StopLatch } from '../safety/stop-latch.ts';
+import type { Asker, Command, CommandTerms, Receipt, RefusedBy } from './command.ts';
+import type { DoorGate } from './door-gate.ts';
+import { RefusalLog } from './refusal-log.ts';
+import { areZeros, isStanding } from './standing.ts';
+import type { TopicClasses } from './topic-classes.ts';
+
+export type DoorParts = {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly latch: Pick<StopLatch, 'engaged'>;
+  /** Undefined before this cell has started: nobody holds a lease. */
+  lease(): Pick<ActuationLease, 'current'> | undefined;
+  readonly topics: TopicClasses;
+  readonly gate: DoorGate;
+  /** Topics that carry velocities of joints, of which zeros are standing still. */
+  readonly speeds?: readonly string[] | undefined;
+  note(event: NewEvent): void;
+};
+
+/** The way of one asker to one robot. */
+export type DoorPath = {
+  /** Rejects with `command.refused` for what this asker never sends. */
+  advertise(topic: TopicSpec): Promise<void>;
+  /** Why samples of this topic never pass, whatever they hold; undefined: each is judged by itself. */
+  refusal(topic: Pick<TopicSpec, 'topic' | 'type'>): EdgeError | undefined;
+  send(sample: Sample, terms?: CommandTerms): Receipt;
+  /** The same for callers that only ask whether the robot was given it. Withheld by the emergency stop counts as taken. */
+  offer(sample: Sample): boolean;
+  /** Closes the sink behind it. */
+  close(): Promise<void>;
+};
+
+/** Only this file can name it: nothing else makes a permit. */
+const MAKER: unique symbol = Symbol('door');
+
+/** The word of the door that a sample may go to the robot. */
+export class Permit {
+  readonly #sample: Sample;
+
+  constructor(maker: typeof MAKER, sample: Sample) {
+    if (maker !== MAKER) throw new TypeError('only the door makes permits');
+    this.#sample = sample;
+  }
+
+  get sample(): Sample {
+    return this.#sample;
+  }
+}
+
+/** A robot's middleware as the rest of the cell has it: it takes permits, and nothing else. */
+export class RobotSink {
+  readonly #sink: SampleSink;
+
+  constructor(sink: SampleSink) {
+    this.#sink = sink;
+  }
+
+  advertise(topic: TopicSpec): Promise<void> {
+    return this.#sink.advertise(topic);
+  }
+
+  offer(permit: Permit): boolean {
+    if (!(permit instanceof Permit)) throw new TypeError('a robot takes permits of the door only');
+    return this.#sink.offer(permit.sample);
+  }
+
+  close(): Promise<void> {
+    return this.#sink.close();
+  }
+}
+
+const GATE_PERIOD_MS = 1_000;
+
+/**
+ * Everything that goes into a robot's middleware goes through here. In this order: is it a command at
+ * all; the emergency stop; its time; the lease; the gate; then a permit and a receipt. The law is asked before, where
+ * the motion is asked for (policies of the runtime cell), once for the life of a motion.
+ */
+export class Door {
+  readonly topics: TopicClasses;
+  readonly gate: DoorGate;
+  readonly #parts: DoorParts;
+  readonly #speeds: ReadonlySet<string>;
+  readonly #refusals: RefusalLog;
+  readonly #limits: GateReceipts;
+  #withheld = 0;
+
+  constructor(parts: DoorParts) {
+    const { clock, topics, gate, speeds = [] } = parts;
+    this.#parts = parts;
+    this.topics = topics;
+    this.gate = gate;
+    this.#speeds = new Set(speeds);
+    const note = (event: NewEvent) => parts.note(event);
+    this.#refusals = new RefusalLog(clock, note);
+    this.#limits = new GateReceipts({ clock, source: 'door', periodMs: GATE_PERIOD_MS, note });
+  }
+
+  /** Commands that the emergency stop kept from the robot, since the start. */
+  get withheld(): number {
+    return this.#withheld;
+  }
+
+  /** `terms` hold for all that it sends, unless it brings others with a sample. */
+  path(sink: RobotSink, asker: Asker, terms: CommandTerms = {}): DoorPath {
+    const send = (sample: Sample, more?: CommandTerms) =>
+      this.#ask(sink, { ...terms, ...more, sample, asker });
+    const refusal = (topic: Pick<TopicSpec, 'topic' | 'type'>) => this.#never(topic, asker, terms);
+    return {
+      refusal,
+      send,
+      advertise: async (topic) => {
+        const error = refusal(topic);
+        if (error) throw error;
+        await sink.advertise(topic);
+      },
+      offer: (sample) => {
+        const receipt = send(sample);
+        return receipt.verdict === 'refused' ? receipt.by === 'stop' : receipt.verdict !== 'busy';
+      },
+      close: () => sink.close(),
+    };
+  }
+
+  /**
+   * The same for a value at a key of Zenoh; undefined where it may pass. Nobody has a lease there, so a command never
+   * does, and a key that no robot hears always does.
+   */
+  refusesKey(key: string, sample: Sample, asker: Asker): EdgeError | undefined {
+    const found = this.topics.classifyKey(key, sample.type);
+    if (found === undefined || found === 'harmless') return undefined;
+    const spec = { topic: key, type: sample.type };
+    const error = found === 'unknown' ? unknown(spec) : leaseless(spec, asker);
+    this.#refusals.add(nameOf(asker), found === 'unknown' ? 'class' : 'lease', error);
+    return error;
+  }
+
+  #ask(sink: RobotSink, command: Command): Receipt {
+    const { sample, asker } = command;
+    const found = this.topics.classify(sample);
+    if (found === 'harmless') return this.#hand(sink, sample);
+    if (found === 'unknown') return this.#refuse(command, 'class', unknown(sample));
+    const lost = this.#leaseFault(command);
+    const stands = isStanding(sample) || (this.#speeds.has(sample.topic) && areZeros(sample));
+    // Our own loops may stop the robot at any time; a stranger that sends zeros would jam the person who drives.
+    if (stands && (isOurs(asker) || !lost)) return this.#hand(sink, sample);
+    if (this.#parts.latch.engaged) {
+      this.#withheld++;
+      return { verdict: 'refused', by: 'stop', error: engaged(sample) };
+    }
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (hasExpired(sample.expiresAtMs, nowMs))
+      return this.#refuse(command, 'expiry', expired(sample, nowMs - sample.expiresAtMs!));
+    if (lost) return this.#refuse(command, 'lease', lost);
+    return this.#judge(sink, command);
+  }
+
+  #judge(sink: RobotSink, command: Command): Receipt {
+    const { sample, asker } = command;
+    const answer = this.gate.judge(sample, isOurs(asker));
+    if (answer.verdict === 'refused') {
+      const { reason, hint = '' } = answer;
+      return this.#refuse(command, 'gate', refused(sample, reason, hint));
+    }
+    if (answer.verdict === 'passed') return this.#hand(sink, sample);
+    const { asked, applied, reason } = answer;
+    const handed = this.#hand(sink, answer.sample);
+    if (handed.verdict !== 'sent') return handed;
+    const verdict = { verdict: 'limited', reason, applied: Float64Array.from(applied), joint: -1 } as const;
+    this.#limits.add(asked, verdict);
+    return answer;
+  }
+
+  /** With a permit, which is made here and nowhere else. */
+  #hand(sink: RobotSink, sample: Sample): Receipt {
+    if (!sink.offer(new Permit(MAKER, sample))) return { verdict: 'busy' };
+    this.gate.sent(sample);
+    return { verdict: 'sent', sample };
+  }
+
+  #refuse({ asker }: Command, by: RefusedBy, error: EdgeError): Receipt {
+    this.#refusals.add(nameOf(asker), by, error);
+    return { verdict: 'refused', by, error };
+  }
+
+  /**
+   * Who carries the words of others needs the very lease that is held. Our own loops look at their lease in each step,
+   * and still have to bring the robot to rest after it: here it is only looked at whose turn it is.
+   */
+  #leaseFault({ asker, lease, sample }: Command): EdgeError | undefined {
+    const current = this.#parts.lease()?.current;
+    if (!isOurs(asker)) {
+      if (lease !== undefined && current?.id === lease) return undefined;
+      return current ? taken(sample, current.holder) : leaseless(sample, asker);
+    }
+    // Nobody has it: they come to rest. Of a base that is known by its velocity.
+    if (!current)
+      return asker.kind === 'drive' && !this.gate.slows(sample) ? leaseless(sample, asker) : undefined;
+    const role = roleOf(current.priority);
+    const theirs =
+      asker.kind === 'controller'
+        ? role === 'policy'
+        : asker.kind === 'teleoperation'
+          ? role === 'teleoperation' || role === 'central' || role === 'autonomy'
+          : role !== 'policy';
+    return theirs ? undefined : taken(sample, current.holder);
+  }
+
+  #never(topic: Pick<TopicSpec, 'topic' | 'type'>, asker: Asker, terms: CommandTerms): EdgeError | undefined {
+    if (isOurs(asker)) return undefined;
+    const found = this.topics.classify(topic);
+    if (found === 'harmless') return undefined;
+    if (found === 'unknown') return unknown(topic);
+    if (terms.lease === undefined) return leaseless(topic, asker);
+    return this.gate.judges(topic.type) ? undefined : refused(topic, `no gate can judge ${topic.type}`, '');
+  }
+}
+
+function isOurs({ kind }: Asker): boolean {
+  return kind !== 'route' && kind !== 'play';
+}
+
+function nameOf({ kind, name }: Asker): string {
+  return name === '' ? kind : `${kind}/${name}`.slice(0, 128);
+}
+
+type Subject = Pick<TopicSpec, 'topic' | 'type'>;
+
+function unknown({ topic, type }: Subject): EdgeError {
+  return refused(
+    { topic, type },
+    `nobody says that ${type} on ${topic} moves nothing`,
+    `if it is so: robot.harmless = ["${topic}"]; docs/routes.md`,
+  );
+}
+
+function leaseless({ topic, type }: Subject, { kind }: Asker): EdgeError {
+  return refused(
+    { topic, type },
+    `${type} on ${topic} moves the robot, and this ${kind} holds no actuation lease`,
+    kind === 'route' ? 'send an intent, or ask the API for the motion; docs/routes.md' : '',
+  );
+}
+
+function taken({ topic, type }: Subject, holder: string): EdgeError {
+  return refused(
+    { topic, type },
+    `${type} on ${topic} moves the robot, and ${holder} has the actuation lease`,
+    '',
+  );
+}
+
+function expired({ topic }: Subject, lateMs: number): EdgeError {
+  const message = `the command expired ${Math.ceil(lateMs)} ms ago`;
+  return new EdgeError('command.expired', { operation: 'command', subject: topic, message });
+}
+
+function engaged({ topic }: Subject): EdgeError {
+  return new EdgeError('estop.engaged', { operation: 'command', subject: topic });
+}
+
+function refused({ topic }: Subject, message: string, hint: string): EdgeError {
+  return new EdgeError('command.refused', { operation: 'command', subject: topic, message, hint });
+}
