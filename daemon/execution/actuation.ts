@@ -230,7 +230,11 @@ export class Actuation {
   }
 
   /** The motions of this run end and stand, or those of one kind; nothing of anybody else does. Rejects as `stop`. */
-  async stopRun(run: string, reason: string, isOf: (told: MotionTold) => boolean = () => true): Promise<void> {
+  async stopRun(
+    run: string,
+    reason: string,
+    isOf: (told: MotionTold) => boolean = () => true,
+  ): Promise<void> {
     const own: Which = ({ told }) => told?.run === run && isOf(told);
     if ([...this.#motions.values()].some(own))
       this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
@@ -318,11 +322,7 @@ export class Actuation {
   }
 
   /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
-  async #stopAll(
-    reason: string,
-    operation: string,
-    ends: Which = () => true,
-  ): Promise<void> {
+  async #stopAll(reason: string, operation: string, ends: Which = () => true): Promise<void> {
     const standing = this.#stopThem(this.#stops, reason, operation);
     // In this very turn too: what waits behind a motion that ends now, or for the lease, must not begin meanwhile.
     for (const motion of [...this.#motions.values()]) if (ends(motion)) motion.ends.abort(reason);
