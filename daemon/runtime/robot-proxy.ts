@@ -24,6 +24,8 @@ import { askExecution, askMotion } from './ask-execution.ts';
 import { currentCall } from './trace-scope.ts';
 import { whenFree } from './when-free.ts';
 
+type Named = { readonly motionId: string; readonly method: string; readonly run: string | undefined };
+
 /**
  * The robot of the execution cell, over the cell bus. Aborting a motion sends `robot.cancel` and waits for
  * the motion to settle; where that stays without an answer the robot is asked to stop. Motions are those of the run
@@ -99,22 +101,17 @@ export class RobotProxy implements Robot {
       const body: MotionRequest<unknown> = { motionId, goal, ...of };
       const port = { bus: this.#bus, clock: this.#clock };
       const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(robotTimeMs), signal);
-      return signal ? this.#abortable(motion, motionId, method, signal) : motion;
+      return signal ? this.#abortable(motion, { motionId, method, run }, signal) : motion;
     };
     const result = checkMotionResult(await whenFree(start, signal), method);
     this.#lastTime = result.time;
     return result;
   }
 
-  #abortable(
-    motion: Promise<unknown>,
-    motionId: string,
-    method: string,
-    signal: AbortSignal,
-  ): Promise<unknown> {
+  #abortable(motion: Promise<unknown>, named: Named, signal: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#cancel(motion, motionId, method).then(resolve, reject);
+        this.#cancel(motion, named).then(resolve, reject);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const forget = () => signal.removeEventListener('abort', onAbort);
@@ -123,7 +120,7 @@ export class RobotProxy implements Robot {
     });
   }
 
-  async #cancel(motion: Promise<unknown>, motionId: string, method: string): Promise<unknown> {
+  async #cancel(motion: Promise<unknown>, { motionId, method, run }: Named): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
     this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
@@ -131,7 +128,8 @@ export class RobotProxy implements Robot {
       return await withDeadline(this.#clock, LIMITS.ROBOT_STOP_MS, motion, method, 'robot');
     } catch (thrown) {
       if (!(thrown instanceof EdgeError) || thrown.code !== 'deadline.exceeded') throw thrown;
-      await this.stop('a cancelled motion did not settle');
+      const reason = 'a cancelled motion did not settle';
+      await (run === undefined ? this.stop(reason) : this.#stop({ reason, run }));
       return notBegun(
         this.#lastTime ?? 0n,
         'cancelled; the robot was stopped without an answer of the motion',

@@ -141,7 +141,12 @@ export class RunScheduler {
 
   load(): RunLoad {
     const unwritten = this.#unwritten();
+    const paused = this.#parts.store
+      .unfinished()
+      .filter(({ state }) => state.status === 'paused')
+      .map(({ state, reason }) => ({ run_id: state.run_id, reason }));
     return {
+      ...(paused.length === 0 ? {} : { paused }),
       ...(unwritten.length === 0 ? {} : { unwritten }),
       active: this.#active.size,
       waiting: this.queue.size,

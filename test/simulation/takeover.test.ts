@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EdgeError, type LeaseView, type RunDetails, type Submitted } from '../../contract/index.ts';
-import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
-import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
 import { seeded } from '../fakes/grid-world.ts';
+import { freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
+import { simHostPid } from '../support/processes.ts';
+import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
 
 /** A person takes the robot over from a mission; what moved is counted where it arrives, in the simulator. */
 const SEEDS = Array.from({ length: 15 }, (_, i) => i + 1);
@@ -37,17 +38,31 @@ const since = (ms: number, until = Infinity) =>
 const details = () => daemon.api.get<RunDetails>(`/v1/runs/${runId}`);
 const finished = ({ run }: RunDetails) => ['succeeded', 'failed', 'cancelled'].includes(run.status);
 
+/** The robot is back at the entrance of its maze. */
+async function newWorld(): Promise<void> {
+  const before = simHostPid(daemon.child.pid);
+  if (before !== undefined) process.kill(before, 'SIGKILL');
+  await until(async () => {
+    const now = simHostPid(daemon.child.pid);
+    const { robot } = await daemon.status();
+    return now !== undefined && now !== before && robot.available && robot.connected;
+  }, 'the simulator is back');
+}
+
 /** A mission that drives, a new one where the last has reached its exit. */
 async function driving(): Promise<void> {
-  if (runId !== '') {
-    const before = await details();
-    expect(before.run.status).not.toBe('failed');
-    if (finished(before)) runId = '';
+  if (runId !== '' && finished(await details())) {
+    await newWorld();
+    runId = '';
   }
-  if (runId === '')
-    runId = (await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' })).run.run_id;
+  if (runId === '') await submit();
   const from = Date.now();
   await until(() => since(from).some(moves), 'the robot drives');
+}
+
+async function submit(): Promise<void> {
+  const { run } = await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
+  runId = run.run_id;
 }
 
 const take = () => daemon.api.post<LeaseView>('/v1/lease', { ttl_ms: TTL_MS });
@@ -121,9 +136,10 @@ describe('a person who takes the robot over from a mission', () => {
   });
 
   it('is not disturbed by a mission that starts meanwhile: it waits', { timeout: 120_000 }, async () => {
+    await newWorld();
     const lease = await take();
     const granted = Date.now();
-    runId = (await daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' })).run.run_id;
+    await submit();
     await until(async () => (await details()).run.status === 'paused', 'the new run is paused');
     await paused(lease.holder);
     await wait(TTL_MS + LET_GO_MS);
@@ -131,27 +147,31 @@ describe('a person who takes the robot over from a mission', () => {
     await resume();
   });
 
-  it.each(['runtime', 'execution'] as const)('also when the %s cell is killed', {
-    timeout: 180_000,
-  }, async (cell) => {
-    await driving();
-    const lease = await take();
-    const granted = Date.now();
-    await steer(lease, 2);
-    await paused(lease.holder);
-    const pid = await daemon.pidOf(cell);
-    process.kill(pid, 'SIGKILL');
-    const killed = Date.now();
-    await until(async () => (await daemon.pidOf(cell)) !== pid, `the ${cell} cell is up again`);
-    await wait(TTL_MS + 2 * LET_GO_MS);
-    await paused(lease.holder);
-    expect(since(granted).filter(isAutonomous)).toEqual([]);
-    expect(since(killed + LET_GO_MS).filter(moves)).toEqual([]);
-    await until(async () => {
-      await resume();
-      return true;
-    }, 'resumed');
-  });
+  it.each(['runtime', 'execution'] as const)(
+    'also when the %s cell is killed',
+    {
+      timeout: 180_000,
+    },
+    async (cell) => {
+      await driving();
+      const lease = await take();
+      const granted = Date.now();
+      await steer(lease, 2);
+      await paused(lease.holder);
+      const pid = await daemon.pidOf(cell);
+      process.kill(pid, 'SIGKILL');
+      const killed = Date.now();
+      await until(async () => (await daemon.pidOf(cell)) !== pid, `the ${cell} cell is up again`);
+      await wait(TTL_MS + 2 * LET_GO_MS);
+      await paused(lease.holder);
+      expect(since(granted).filter(isAutonomous)).toEqual([]);
+      expect(since(killed + LET_GO_MS).filter(moves)).toEqual([]);
+      await until(async () => {
+        await resume();
+        return true;
+      }, 'resumed');
+    },
+  );
 
   it('keeps the lease when the run is cancelled', { timeout: 60_000 }, async () => {
     await driving();

@@ -75,7 +75,11 @@ const drives = (more: Parameters<typeof oneState>[1] = {}): Application =>
     }, more),
   );
 
-function rigOf(robot: Robot, options: Partial<RigOptions> & Pick<RigOptions, 'apps'>, resumeAfterMs?: number) {
+function rigOf(
+  robot: Robot,
+  options: Partial<RigOptions> & Pick<RigOptions, 'apps'>,
+  resumeAfterMs?: number,
+) {
   const rig = new RuntimeRig({ robot: new FakeRobot({ cells: 4 }), ...options });
   robot.serve(rig);
   const { bus, clock } = rig;
