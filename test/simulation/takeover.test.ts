@@ -9,7 +9,7 @@ import { notingCommands, type SimCommand, simCommands } from '../support/sim-com
 /** A person takes the robot over from a mission; what moved is counted where it arrives, in the simulator. */
 const SEEDS = Array.from({ length: 15 }, (_, i) => i + 1);
 /** A lease that nobody renews lives this long, milliseconds. */
-const TTL_MS = 700;
+const TTL_MS = 1_500;
 /** A hand that let go counts for 300 ms of robot time, and then the base brakes; milliseconds of this host. */
 const LET_GO_MS = 700;
 
