@@ -5,13 +5,8 @@ import type { MotionKind } from './motion/goals.ts';
 import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeInfo } from './ports/lake.ts';
-<<<<<<< HEAD
 import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
-import type { EStopState, LeaseView } from './ports/safety.ts';
-=======
-import type { ArmState, JointTarget, RobotHealth, RobotState } from './ports/robot.ts';
 import type { EStopState, LeaseRole, LeaseView } from './ports/safety.ts';
->>>>>>> c753735 (Lease: only its holder, its expiry, a higher rank and the emergency stop end it; the stop of a run ends the motions of that run)
 import type { RouteStatus } from './route.ts';
 import type { RunLoad } from './run-load.ts';
 import type { RunState, RunStatus } from './run-state.ts';

@@ -21,6 +21,8 @@ let runId = '';
 beforeAll(async () => {
   daemon = await testDaemon(join(directory.path, 'data'), {
     AURAISON_SIM_SPEED: '3',
+    AURAISON_SIM_WIDTH: '8',
+    AURAISON_SIM_HEIGHT: '8',
     ...notingCommands(file),
   });
 }, 120_000);
