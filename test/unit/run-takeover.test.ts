@@ -14,9 +14,11 @@ import {
   toWireTime,
 } from '../../contract/index.ts';
 import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { TakeoverWatch } from '../../daemon/runtime/takeover-watch.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { agentApp, agents, type Work } from '../support/agent-app.ts';
+import { replayParts } from '../support/replay-rig.ts';
 import { PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
@@ -102,7 +104,8 @@ const isPaused = (rig: RuntimeRig, runId: string) => () => rig.cell.run(runId).r
 describe('a run whose robot is taken over', () => {
   it('pauses with the name, waits for a person, and does its step again: no failure, no retry, no attempt', async () => {
     const robot = new Robot();
-    const { rig } = rigOf(robot, { apps: [drives({ deadlineMs: 10_000 })] });
+    const app = drives({ deadlineMs: 10_000 });
+    const { rig } = rigOf(robot, { apps: [app] });
     const runId = await begin(rig);
     await rig.until(() => robot.motions.length === 1, 'the drive');
     robot.take(rig);
@@ -112,6 +115,7 @@ describe('a run whose robot is taken over', () => {
     // Longer than the state may take: a pause is not its time.
     await passes(rig, 60_000);
     expect(rig.cell.run(runId)).toMatchObject({ run: { status: 'paused' }, reason: TAKEN });
+    expect(rig.cell.status().load?.paused).toEqual([{ run_id: runId, reason: TAKEN }]);
     expect(robot.motions).toHaveLength(1);
     await rig.cell.control.resume(runId);
     await rig.until(() => robot.motions.length === 2, 'the drive again');
@@ -126,6 +130,10 @@ describe('a run whose robot is taken over', () => {
     // Motions are those of the run, and so is each of its stops.
     expect(robot.motions.map(({ run }) => run)).toEqual([runId, runId]);
     expect(robot.stops.map(({ run }) => run)).toEqual(robot.stops.map(() => runId));
+    expect(rig.cell.status().load?.paused).toBeUndefined();
+    // Who took over is in the record of the call, so a replay goes the same way.
+    const outcome = await replayRun(replayParts(rig.disk, app), runId); console.log(JSON.stringify(outcome, (_k, v) => (typeof v === 'bigint' ? String(v) : v), 1).slice(0, 4000));
+    expect(outcome).toMatchObject({ verdict: 'identical' });
   });
 
   it('that starts while a person has the robot waits, also where it is resumed too early', async () => {
