@@ -132,7 +132,7 @@ describe('a run whose robot is taken over', () => {
     expect(robot.stops.map(({ run }) => run)).toEqual(robot.stops.map(() => runId));
     expect(rig.cell.status().load?.paused).toBeUndefined();
     // Who took over is in the record of the call, so a replay goes the same way.
-    const outcome = await replayRun(replayParts(rig.disk, app), runId); console.log(JSON.stringify(outcome, (_k, v) => (typeof v === 'bigint' ? String(v) : v), 1).slice(0, 4000));
+    const outcome = await replayRun(replayParts(rig.disk, app), runId);
     expect(outcome).toMatchObject({ verdict: 'identical' });
   });
 

@@ -68,6 +68,8 @@ export class ReplayAttempt {
   /** The run was cancelled here: it is again, once what it began is under way. */
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
+  /** Why the run pauses once the call that was under way then has returned: a pause holds calls that begin. */
+  #pauseDue: string | undefined;
 
   /** Why it was cancelled, if it was; and the last thing that it began before. */
   readonly #cancelled: string | undefined;
@@ -202,6 +204,10 @@ export class ReplayAttempt {
       else if (event.kind === 'run.status') this.#holdOrGo(event.payload);
       this.#cursor++;
     }
+    if (this.#pauseDue !== undefined && expected[this.#cursor]?.kind !== 'tool.returned') {
+      void this.#run.pause(this.#pauseDue).catch(() => {});
+      this.#pauseDue = undefined;
+    }
     if (this.#cursor >= expected.length) {
       if (cut) this.#over ??= { kind: 'cut' };
       return;
@@ -219,8 +225,10 @@ export class ReplayAttempt {
   }
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
-    if (status === 'paused') void this.#run.pause(reason).catch(() => {});
-    else if (status === 'running' && previous === 'paused') void this.#run.proceed(reason).catch(() => {});
+    if (status === 'paused') this.#pauseDue = reason;
+    else if (status !== 'running' || previous !== 'paused') return;
+    else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
+    else void this.#run.proceed(reason).catch(() => {});
   }
 
   #ended(): void {
