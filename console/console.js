@@ -46,7 +46,8 @@ let lastRun;
 function runRows(part) {
   const [run] = [...(part.runs ?? [])].sort((a, b) => (a.run_id < b.run_id ? 1 : -1));
   if (run) {
-    lastRun = { run, phase: part.phases?.[run.run_id], asked: false };
+    const reason = part.load?.paused?.find(({ run_id }) => run_id === run.run_id)?.reason;
+    lastRun = { run, phase: part.phases?.[run.run_id], reason, asked: false };
     return rowsOf(lastRun);
   }
   if (!lastRun)
@@ -65,10 +66,11 @@ async function askEnd(seen) {
   else seen.asked = false;
 }
 
-function rowsOf({ run, phase }) {
+function rowsOf({ run, phase, reason }) {
   return [
     ['run', link(run.run_id, `#/runs/${run.run_id}`)],
     ['status', run.status, run.status === 'failed' ? 'bad' : ''],
+    ...(reason ? [['paused', link(`${reason}: look and resume`, `#/runs/${run.run_id}`)]] : []),
     ['phase', phase ?? '–'],
     ['attempt', String(run.attempt)],
   ];

@@ -1,5 +1,5 @@
 /** Runs, the newest first, and one run with the waterfall of what it did. */
-import { forever, read } from './api.js';
+import { forever, read, refusalOf } from './api.js';
 import { at, count, drawn, duration, element, fill, link, say, timeOf } from './elements.js';
 import { addPage, shown } from './pages.js';
 import { ticksOf, traceRows } from './trace-rows.js';
@@ -31,6 +31,7 @@ function open(argument) {
     at('run-spans').replaceChildren();
     at('trace-legend').replaceChildren();
     for (const id of ['run-note', 'runs-note']) say(at(id), '');
+    at('run-resume').hidden = true;
     at('run-facts').replaceChildren();
     at('trace-table').hidden = true;
     at('trace-more').hidden = true;
@@ -97,6 +98,7 @@ function showRun({ run, app, intent, phase, queued_ts, started_ts, finished_ts, 
   const now = JSON.stringify([run, phase, finished_ts, reason]);
   if (now === showRun.shown && at('run-facts').childElementCount > 0) return;
   showRun.shown = now;
+  at('run-resume').hidden = run.status !== 'paused';
   fill(at('run-facts'), [
     ['run', run.run_id],
     ['status', run.status, lookOf(run.status)],
@@ -108,6 +110,17 @@ function showRun({ run, app, intent, phase, queued_ts, started_ts, finished_ts, 
     ...(reason ? [['reason', reason]] : []),
     ...(error ? [['error', error.message ?? String(error), 'bad']] : []),
   ]);
+}
+
+/** Also where a person took the robot over: it moves on its own from here on. */
+async function resume() {
+  const asked = runId;
+  at('run-resume').disabled = true;
+  const said = await refusalOf(`/v1/runs/${encodeURIComponent(asked)}/resume`, {});
+  at('run-resume').disabled = false;
+  if (asked !== runId) return;
+  say(at('run-note'), said === '' ? '' : `not resumed: ${said}`, said === '' ? '' : 'bad');
+  await look().catch(() => {});
 }
 
 async function lookTrace(asked, finished) {
@@ -210,6 +223,7 @@ function spanRow({ span, depth, startMs, lengthMs, open }, totalMs) {
 export function runsPage() {
   addPage('runs', open);
   at('trace-again').addEventListener('click', () => void lookTrace(runId, tracedFinished));
+  at('run-resume').addEventListener('click', () => void resume());
   at('trace-more').addEventListener('click', () => {
     rowsMax += ROWS_STEP;
     showTrace();

@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
 import type { LakeAsk, LakeColumn, LakeInfo } from './ports/lake.ts';
 import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
-import type { EStopState, LeaseView } from './ports/safety.ts';
+import type { EStopState, LeaseRole, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
 import type { RunLoad } from './run-load.ts';
 import type { RunState, RunStatus } from './run-state.ts';
@@ -108,6 +108,8 @@ export const TOPICS = {
   configChanged: 'config.changed',
   /** The emergency stop was engaged: `EStopState`. Told by the execution cell. */
   stopEngaged: 'estop.engaged',
+  /** A lease above the rank of an agent is being taken: `Takeover`. Sent by the execution cell before motions end. */
+  leaseTaken: 'lease.taken',
   /** Other policies are in force: `{sha256}`. */
   policyChanged: 'policy.changed',
 } as const;
@@ -277,6 +279,8 @@ export const MOTION_METHODS = {
 export type MotionRequest<G> = {
   readonly motionId: string;
   readonly goal: G;
+  /** The run that moves; its stop ends this motion. */
+  readonly run?: string;
   /** W3C trace context of the call that this motion serves. */
   readonly traceparent?: string;
 };
@@ -290,8 +294,11 @@ export type LinkSyncRequest = { readonly timeoutMs?: number };
 /** Answer of `link.sync`; `behind`: events that were logged when it was asked and are not acknowledged yet. */
 export type LinkSyncReply = LinkStatus & { readonly behind: number };
 
-/** Body of `robot.stop` (everything that moves) and of `arm.stop`. */
-export type StopRequest = { readonly reason: string };
+/**
+ * Body of `robot.stop` (everything that moves) and of `arm.stop`. With `run` only the motions of that run end. `role`:
+ * the rank of the caller, a person's where it is absent; it decides whose lease the stop ends.
+ */
+export type StopRequest = { readonly reason: string; readonly run?: string; readonly role?: LeaseRole };
 
 /** Body of `lake.query`, whose answer is `LakeRows`, and of `lake.read`; absent parts: the greatest that `LIMITS` allow. */
 export type LakeQueryRequest = { readonly sql: string } & Partial<LakeAsk>;

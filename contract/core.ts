@@ -39,6 +39,7 @@ export * from './run-status.ts';
 export * from './sample.ts';
 export type * from './schedule.ts';
 export type * from './skill.ts';
+export * from './takeover.ts';
 export type * from './time.ts';
 export type * from './tool-call.ts';
 export * from './topic-pattern.ts';

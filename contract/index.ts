@@ -32,6 +32,7 @@ export * from './sample.ts';
 export type * from './schedule.ts';
 export * from './schema-kit.ts';
 export * from './skill.ts';
+export * from './takeover.ts';
 export * from './time.ts';
 export * from './tool-call.ts';
 export * from './topic-pattern.ts';

@@ -14,6 +14,8 @@ export type RunLoad = {
     readonly limit: number;
     readonly unit: string;
   }[];
+  /** Paused runs, each with why, for example who took the robot over; absent where there are none. */
+  readonly paused?: readonly { readonly run_id: string; readonly reason: string }[];
   /** Runs that the log refused; absent where there are none. */
   readonly unwritten?: readonly UnwrittenRun[];
 };

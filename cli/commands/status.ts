@@ -89,6 +89,12 @@ function refusedOf(refused: Readonly<Record<string, string>> = {}): string {
   return told.length === 0 ? '' : `; refused: ${told.join(', ')}`;
 }
 
+/** For example "; paused: 01a2… taken over by vera (teleoperation)". */
+function pausedOf(load: RunLoad | undefined): string {
+  const told = (load?.paused ?? []).map(({ run_id, reason }) => `${run_id} ${reason}`);
+  return told.length === 0 ? '' : `; paused: ${told.join(', ')} (auraison runs resume)`;
+}
+
 /** For example "; 1 waits for the log: disk full". */
 function unwrittenOf(load: RunLoad | undefined): string {
   const [first, ...more] = load?.unwritten ?? [];
@@ -129,7 +135,7 @@ function partLines({
       'runs',
       runs,
       (r) =>
-        `${r.runs.length} open; applications: ${r.apps.join(', ')}${refusedOf(r.refused)}${unwrittenOf(r.load)}`,
+        `${r.runs.length} open; applications: ${r.apps.join(', ')}${refusedOf(r.refused)}${pausedOf(r.load)}${unwrittenOf(r.load)}`,
     ),
     line(
       'recorder',

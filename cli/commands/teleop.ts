@@ -117,10 +117,15 @@ async function steer(
   for (let sent = 0; ; sent++) {
     const motion = now();
     if (!motion || clock.monotonicMs() - beginMs > lastsSeconds * 1000) return sent;
-    await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000);
+    await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch(unlessStopped);
     if (sent % RENEW_EVERY === 0) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
     await pause(clock, COMMAND_MS);
   }
+}
+
+/** Somebody stops the robot at this moment. The lease stays, and the stick counts again when it stands. */
+function unlessStopped(thrown: unknown): void {
+  if (!(thrown instanceof EdgeError) || thrown.code !== 'robot.preempted') throw thrown;
 }
 
 function seconds(text: string | undefined): number {

@@ -20,6 +20,8 @@ export type ControllerOrder = {
   readonly seconds?: number;
   /** UUIDv7; asked again under the same id it is the same start. */
   readonly motionId?: string;
+  /** The run that moves; its stop ends this controller. */
+  readonly run?: string;
 };
 
 export type ControllerView = {

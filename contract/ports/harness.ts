@@ -40,6 +40,8 @@ export type RunContext = {
   onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
   /** Resolves at once unless the run is paused; then when it goes on. Rejects when it ends. Ask between two steps. */
   unpaused(): Promise<void>;
+  /** How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it never is. */
+  readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;
   /** Appends to the log; resolves when durable. */

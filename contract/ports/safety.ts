@@ -43,6 +43,21 @@ export type LeaseView = {
   readonly priority?: number;
   /** Milliseconds until it ends unless it is renewed. */
   readonly remaining_ms?: number;
+  /** The newest lease above the rank of an agent; absent: there was none since the cell started. */
+  readonly takeover?: Takeover;
+};
+
+/** How a lease ended. */
+export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
+
+/** Somebody of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
+export type Takeover = {
+  readonly holder: string;
+  readonly role: LeaseRole;
+  /** Wall clock nanoseconds as decimal text. */
+  readonly since_ns: string;
+  /** Absent while it is held. */
+  readonly end?: LeaseEnd;
 };
 
 /** Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for `LIMITS.COMMAND_EXPIRY_MS`. */

@@ -66,8 +66,8 @@ export function makeControllers(
   const nowMs = sharedMonotonic();
   const pictures = new PictureProcess();
   const actuation: ConstructorParameters<typeof ControllersDesk>[0]['actuation'] = {
-    move: (id, from, start) =>
-      parts.actuation().move(id, from, start, undefined, { role: 'policy', holder: 'policy' }),
+    move: (id, from, start, run) =>
+      parts.actuation().move(id, from, start, { run }, { role: 'policy', holder: 'policy' }),
   };
   const desk = new ControllersDesk({
     ...{ clock, nowMs, specs, policies: parts.policies.desk, actuation, report },

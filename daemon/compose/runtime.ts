@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
-import { type Cell, type CellContext, IdSource, toMs } from '../../contract/core.ts';
+import { type Cell, type CellContext, fromWireTime, IdSource, toMs } from '../../contract/core.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
@@ -13,6 +13,7 @@ import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { StopWatch } from '../runtime/stop-watch.ts';
+import { TakeoverWatch } from '../runtime/takeover-watch.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -32,6 +33,9 @@ import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
 import { makeTelemetry } from './telemetry.ts';
 import { makeTools } from './tools.ts';
+
+/** Events looked at for the newest that is not of the cell itself. */
+const LAST_EVENTS = 16;
 
 /** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
 export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
@@ -129,6 +133,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     },
   );
   const stops = new StopWatch({ bus, clock, runtime, report: context.report });
+  const { resume, resume_after } = config.lease;
+  const takeovers = new TakeoverWatch({
+    ...{ bus, clock, runs: runtime.control, report: context.report },
+    resumeAfterMs: resume === 'after' ? resume_after : undefined,
+  });
+  const lastEvent = lastEventOf(context);
   return {
     name: 'runtime',
     work: () => runtime.work(),
@@ -145,6 +155,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       // Now it is known what was spent.
       chats.start();
       stops.start();
+      takeovers.start(lastEvent);
       mcpServers?.start();
       telemetry?.start();
       house.blobs.start();
@@ -157,6 +168,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     async stop() {
       rmSync(address, { force: true });
       stops.close();
+      takeovers.close();
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
       const ended = runtime.stop();
@@ -188,6 +200,18 @@ async function authOf(settings: Settings): Promise<HttpAuth> {
     principals,
     token: await secrets.readOrCreate('token', () => randomBytes(32).toString('base64url')),
   };
+}
+
+/** Time of the newest event of an earlier life of this cell; 0: there is none. */
+function lastEventOf({ log }: CellContext): bigint {
+  const reader = log.reader();
+  try {
+    const newest = reader.read(Math.max(0, reader.lastSeq() - LAST_EVENTS), LAST_EVENTS);
+    const last = newest.findLast(({ kind }) => !kind.startsWith('cell.'));
+    return last ? fromWireTime(last.ts) : 0n;
+  } finally {
+    reader.close();
+  }
 }
 
 /** A free port was picked: after a crash of this cell its clients find the API where it was. */

@@ -1,4 +1,4 @@
-import { quantity } from './spec.ts';
+import { choice, quantity } from './spec.ts';
 
 /** `[lease]`: the right to command actuators. */
 export const LEASE_KEYS = {
@@ -10,4 +10,18 @@ export const LEASE_KEYS = {
     min: 200,
     max: 3_600_000,
   }),
+  resume: choice(
+    ['on_request', 'after'],
+    'on_request',
+    'when a run goes on that a takeover paused: a person resumes it, or it does so by itself after a lease that was given back',
+  ),
+  resume_after: quantity(
+    'duration',
+    '5 s',
+    'with resume = "after": how long after the lease was given back; never after one that was lost',
+    {
+      min: 0,
+      max: 3_600_000,
+    },
+  ),
 } as const;

@@ -4,15 +4,17 @@ import {
   type CellReport,
   EdgeError,
   type EventPayload,
+  isTakenOver,
   isUuidv7,
   type LeaseRole,
   type MotionResult,
   type NewEvent,
-  type Timer,
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
-import { ActuationLease, LEASE_PRIORITIES, type Lease, roleOf } from './lease.ts';
+import { ActuationLease, LEASE_PRIORITIES, roleOf } from './lease.ts';
+import { type Mandate, MotionLeases } from './motion-leases.ts';
+import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
 
@@ -28,14 +30,16 @@ export type Mover = { isMoving(): boolean; readonly stop: Stop };
 
 /** What the record says of a motion besides how it ended. */
 export type MotionTold = {
-  readonly motion: EventPayload<'motion.ended'>['motion'];
+  /** Absent: its end is not in the log by this. */
+  readonly motion?: EventPayload<'motion.ended'>['motion'];
+  /** The run that moves: its stop ends this motion. */
+  readonly run?: string | undefined;
   readonly traceparent?: string | undefined;
   /** Looks before the lease is taken: what it refuses ends nothing that moves. Cancels and stops are heard meanwhile. */
   readonly before?: () => Promise<void>;
 };
 
-/** In whose name something moves. Motions of one holder share its lease. */
-export type Mandate = { readonly role: LeaseRole; readonly holder: string };
+export type { Mandate };
 
 /** What the configuration says of leases. */
 export type LeaseTimes = {
@@ -54,11 +58,13 @@ export type Safety = {
 type Motion = {
   readonly from: CellName;
   readonly ends: AbortController;
+  readonly told: MotionTold | undefined;
   readonly holder: string;
+  readonly settled: Promise<void>;
   /** False while it waits for it. */
   hasLease: boolean;
 };
-type Held = { readonly lease: Lease; readonly renewal: Timer };
+type Which = (motion: Motion) => boolean;
 
 const AGENT: Mandate = { role: 'agent', holder: 'agent' };
 
@@ -74,11 +80,11 @@ export class Actuation {
   readonly #movers: readonly Mover[];
   readonly #lease: ActuationLease;
   readonly #motions = new Map<string, Motion>();
-  /** By holder; at most one of them is the current lease. */
-  readonly #held = new Map<string, Held>();
-  readonly #taking = new Map<string, Promise<Lease>>();
+  readonly #leases: MotionLeases;
   readonly #latch: StopLatch;
   readonly #times: LeaseTimes;
+  /** Stops of everything that are under way. */
+  #stopsUnderWay = 0;
   #closed = false;
 
   /** Every stop, whatever its cause, stops the `movers` too. */
@@ -107,6 +113,7 @@ export class Actuation {
       // Not those that wait for the lease: the one that takes it from a weaker holder begins behind this stop.
       safeStop: (reason) => this.#safeStop(reason, ({ hasLease }) => hasLease),
       contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
+      onTakeover: (takeover) => context.bus.broadcast(TOPICS.leaseTaken, takeover),
       onGranted: ({ id, holder, ttlMs, priority }) => {
         const role = roleOf(priority);
         const payload = { holder, ttl_ms: ttlMs, lease_id: id, ...(role ? { role } : {}) };
@@ -115,6 +122,7 @@ export class Actuation {
       onEnded: (lease, reason) =>
         this.note({ kind: 'lease.released', payload: { holder: lease.holder, reason } }),
     });
+    this.#leases = new MotionLeases(this.#lease, context.clock, times.ttlMs);
     context.bus.onBroadcast(TOPICS.cellState, (body) => this.#cellsAre(body as readonly CellReport[]));
   }
 
@@ -125,6 +133,11 @@ export class Actuation {
 
   get times(): LeaseTimes {
     return this.#times;
+  }
+
+  /** Somebody stops everything: what a holder of the lease commands meanwhile was asked for before the stop. */
+  get stopping(): boolean {
+    return this.#stopsUnderWay > 0;
   }
 
   /**
@@ -162,34 +175,37 @@ export class Actuation {
     }
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
+    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
     // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
-    const motion: Motion = { from, ends, holder: mandate.holder, hasLease: false };
+    const motion: Motion = { from, ends, told, holder: mandate.holder, settled, hasLease: false };
     this.#motions.set(motionId, motion);
     const began = this.#context.clock.monotonicMs();
     let outcome = 'internal.fault';
     try {
       await told?.before?.();
-      const lease = await this.#take(mandate);
+      const lease = await this.#leases.take(mandate);
       motion.hasLease = true;
       if (this.#closed) throw closing(motionId);
       // Both may have come while it waited for the lease.
       this.#latch.check('robot-motion', motionId);
       if (!this.#lease.holds(lease.id)) throw lost(motionId);
-      const result = await start(ends.signal, lease.id);
+      const result = preempted(await start(ends.signal, lease.id), ends.signal);
       outcome = result.outcome;
       return result;
     } catch (thrown) {
       if (thrown instanceof EdgeError) outcome = thrown.code;
       throw thrown;
     } finally {
-      if (told && isUuidv7(motionId)) this.#ended(motionId, told, outcome, began);
+      if (isUuidv7(motionId)) this.#ended(motionId, told ?? {}, outcome, began);
       this.#motions.delete(motionId);
       const goesOn = [...this.#motions.values()].some(({ holder }) => holder === mandate.holder);
-      if (!goesOn) this.#giveBack(mandate.holder);
+      if (!goesOn) this.#leases.giveBack(mandate.holder);
+      settle();
     }
   }
 
   #ended(motionId: string, { motion, traceparent }: MotionTold, outcome: string, began: number): void {
+    if (motion === undefined) return;
     const duration_ms = Math.max(0, this.#context.clock.monotonicMs() - began);
     const trace = traceparent === undefined ? {} : { traceparent };
     this.note({
@@ -203,11 +219,26 @@ export class Actuation {
     this.#motions.get(motionId)?.ends.abort(reason);
   }
 
-  /** Somebody asked for it. Rejects where standing still was not confirmed. */
-  async stop(reason: string): Promise<void> {
-    this.#dismiss();
+  /**
+   * Everything that moves is to stand; `role` is the rank of the caller. A lease that this may not end stays with its
+   * holder, whose next command moves the robot again. Rejects where standing still was not confirmed.
+   */
+  async stop(reason: string, role: LeaseRole = 'teleoperation'): Promise<void> {
+    this.#dismiss(role);
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
-    await this.#stopAll(reason, 'stop');
+    await this.#whileStopping(() => this.#stopAll(reason, 'stop'));
+  }
+
+  /** The motions of this run end and stand, or those of one kind; nothing of anybody else does. Rejects as `stop`. */
+  async stopRun(
+    run: string,
+    reason: string,
+    isOf: (told: MotionTold) => boolean = () => true,
+  ): Promise<void> {
+    const own: Which = ({ told }) => told?.run === run && isOf(told);
+    if ([...this.#motions.values()].some(own))
+      this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'request' } });
+    await this.#stopMotions(own, reason, 'stop');
   }
 
   /** The emergency stop was engaged: nothing begins any more, and what moves ends. Rejects as `stop`. */
@@ -221,7 +252,7 @@ export class Actuation {
   /** Everything stands when this settles, or `SAFE_STOP_MS` have passed. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { renewal } of this.#held.values()) renewal.cancel();
+    this.#leases.close();
     // Who steers by hand has no motion, but the lease; and from here on he has none.
     const leased = this.#lease.state !== 'free';
     this.#lease.drop();
@@ -237,15 +268,15 @@ export class Actuation {
   }
 
   /** All that may move the robot without a motion of ours; false: there was nothing. Rejects as `stop`. */
-  async stopMovers(reason: string): Promise<boolean> {
+  async stopMovers(reason: string, role: LeaseRole = 'teleoperation'): Promise<boolean> {
     const moved = this.#moversMove();
-    this.#dismiss();
+    this.#dismiss(role);
     const stops = this.#movers.map(
       ({ stop }) =>
         (why: string) =>
           stop(why),
     );
-    await this.#stopThem(stops, reason, 'stop');
+    await this.#whileStopping(() => this.#stopThem(stops, reason, 'stop'));
     return moved;
   }
 
@@ -263,52 +294,35 @@ export class Actuation {
     const askers = new Set<unknown>([...this.#motions.values()].map(({ from }) => from));
     for (const { name, state } of reports) {
       const gone = state === 'down' || state === 'failed' || state === 'stopped';
-      if (gone && askers.has(name)) this.#safeStop(`the ${name} cell is gone`).catch(() => {});
+      if (!gone || !askers.has(name)) continue;
+      const reason = `the ${name} cell is gone`;
+      this.note({ kind: 'safety.stopped', payload: { reason, source: 'lease' } });
+      this.#stopMotions(({ from }) => from === name, reason, 'safe-stop').catch(() => {});
     }
   }
 
-  /** Motions of one holder that begin at once take one lease, not one from each other. */
-  #take(mandate: Mandate): Promise<Lease> {
-    const { holder } = mandate;
-    const held = this.#held.get(holder);
-    if (held && this.#lease.holds(held.lease.id)) return Promise.resolve(held.lease);
-    let taking = this.#taking.get(holder);
-    if (!taking) {
-      taking = this.#acquire(mandate).finally(() => this.#taking.delete(holder));
-      this.#taking.set(holder, taking);
-    }
-    return taking;
+  /** While nobody else commands, the robot itself is asked to stand too, as by any stop. */
+  async #stopMotions(which: Which, reason: string, operation: string): Promise<void> {
+    const { current, state } = this.#lease;
+    const others =
+      state === 'stopping' ||
+      (current !== undefined && !this.#leases.holdsCurrent) ||
+      this.#moversMove() ||
+      [...this.#motions.values()].some((motion) => motion.hasLease && !which(motion));
+    if (!others) return await this.#stopAll(reason, operation, which);
+    const ending = [...this.#motions.values()].filter(which);
+    for (const { ends } of ending) ends.abort(reason);
+    const settled = Promise.all(ending.map((motion) => motion.settled));
+    await withDeadline(this.#context.clock, SAFE_STOP_MS, settled, operation, 'robot');
   }
 
-  async #acquire({ role, holder }: Mandate): Promise<Lease> {
-    const { ttlMs } = this.#times;
-    const lease = await this.#lease.acquire(holder, LEASE_PRIORITIES[role], ttlMs);
-    this.#held.get(holder)?.renewal.cancel();
-    const renewal = this.#context.clock.every(ttlMs / 3, () => {
-      if (this.#lease.holds(lease.id)) this.#lease.renew(lease.id);
-    });
-    this.#held.set(holder, { lease, renewal });
-    return lease;
-  }
-
-  #giveBack(holder: string): void {
-    const held = this.#held.get(holder);
-    this.#held.delete(holder);
-    held?.renewal.cancel();
-    if (held) this.#lease.release(held.lease.id);
-  }
-
-  async #safeStop(reason: string, ends: (motion: Motion) => boolean = () => true): Promise<void> {
+  async #safeStop(reason: string, ends: Which = () => true): Promise<void> {
     this.note({ kind: 'safety.stopped', payload: { reason, source: 'lease' } });
     await this.#stopAll(reason, 'safe-stop', ends);
   }
 
   /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
-  async #stopAll(
-    reason: string,
-    operation: string,
-    ends: (motion: Motion) => boolean = () => true,
-  ): Promise<void> {
+  async #stopAll(reason: string, operation: string, ends: Which = () => true): Promise<void> {
     const standing = this.#stopThem(this.#stops, reason, operation);
     // In this very turn too: what waits behind a motion that ends now, or for the lease, must not begin meanwhile.
     for (const motion of [...this.#motions.values()]) if (ends(motion)) motion.ends.abort(reason);
@@ -323,15 +337,32 @@ export class Actuation {
     if (failed) throw failed.reason;
   }
 
-  /** Who steers from outside takes the lease anew: his next command would undo the stop. Motions are ended themselves. */
-  #dismiss(): void {
-    const ours = [...this.#held.values()].some(({ lease }) => this.#lease.holds(lease.id));
-    if (!ours) this.#lease.drop();
+  async #whileStopping(stop: () => Promise<void>): Promise<void> {
+    this.#stopsUnderWay++;
+    try {
+      await stop();
+    } finally {
+      this.#stopsUnderWay--;
+    }
+  }
+
+  /** A lease of motions ends with them. */
+  #dismiss(role: LeaseRole): void {
+    const { current } = this.#lease;
+    if (!current || this.#leases.holdsCurrent) return;
+    const asker = { rank: LEASE_PRIORITIES[role], isHolder: false };
+    if (endsLease('stop', asker, current.priority)) this.#lease.drop();
   }
 
   #moversMove(): boolean {
     return this.#movers.some((mover) => mover.isMoving());
   }
+}
+
+/** A motion that a takeover ended says by whom. */
+function preempted(result: MotionResult, { reason }: AbortSignal): MotionResult {
+  if (result.outcome !== 'stopped' || !isTakenOver(reason)) return result;
+  return { ...result, outcome: 'preempted', message: reason };
 }
 
 function closing(motionId: string): EdgeError {

@@ -10,7 +10,7 @@ import {
   type MotionResult,
   type TrajectoryGoal,
 } from '../../contract/core.ts';
-import type { Actuation } from './actuation.ts';
+import type { Actuation, MotionTold } from './actuation.ts';
 import { parseStop, withMotion } from './robot-requests.ts';
 
 /**
@@ -48,8 +48,8 @@ export class ArmService {
     });
     bus.handle(methods.armGripper, async (body, from, madeAtMs) => {
       const arm = this.#required('gripper');
-      return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
-        const told = { motion: 'gripper', traceparent } as const;
+      return withMotion('gripper', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
+        const told = { motion: 'gripper', traceparent, run } as const;
         const { signal: stopped } = this.#untilStop;
         return this.#actuation.move(
           motionId,
@@ -60,13 +60,14 @@ export class ArmService {
       });
     });
     bus.handle(methods.armStop, async (body) => {
-      const { reason } = parseStop(body);
+      const { reason, run, role } = parseStop(body);
+      if (run !== undefined) return await this.#actuation.stopRun(run, `arm: ${reason}`, isOfArm);
       this.#actuation.note({
         kind: 'safety.stopped',
         payload: { reason: `arm: ${reason}`.slice(0, 512), source: 'request' },
       });
       // Controllers and hands move the same joints, also of an arm that takes no trajectories.
-      const movers = this.#actuation.stopMovers(reason);
+      const movers = this.#actuation.stopMovers(reason, role);
       movers.catch(() => {});
       const rests = this.#arm?.stop(reason);
       this.#untilStop.abort(reason);
@@ -78,7 +79,7 @@ export class ArmService {
 
   #follow(
     arm: Manipulator,
-    { motionId, goal, traceparent }: MotionRequest<TrajectoryGoal>,
+    { motionId, goal, traceparent, run }: MotionRequest<TrajectoryGoal>,
     from: CellName,
   ): Promise<MotionResult> {
     const { signal: stopped } = this.#untilStop;
@@ -89,7 +90,7 @@ export class ArmService {
       const { joints, connected } = await arm.state();
       if (connected) check(arm.measured?.() ?? joints);
     };
-    const told = { motion: 'follow', traceparent, before } as const;
+    const told = { motion: 'follow', traceparent, run, before } as const;
     return this.#actuation.move(
       motionId,
       from,
@@ -112,4 +113,8 @@ export class ArmService {
       hint: 'arm.enabled = true, with the names of its joints and of its controller',
     });
   }
+}
+
+function isOfArm({ motion }: MotionTold): boolean {
+  return motion === 'follow' || motion === 'gripper';
 }

@@ -1,4 +1,15 @@
-import { type Clock, EdgeError, type LeaseRole, type LeaseView, type Timer } from '../../contract/core.ts';
+import {
+  type Clock,
+  EdgeError,
+  type LeaseEnd,
+  type LeaseRole,
+  type LeaseView,
+  type Takeover,
+  type Timer,
+  takenOverBy,
+  toWireTime,
+} from '../../contract/core.ts';
+import { endsLease } from './safety/lease-rules.ts';
 import type { SafetyWord } from './safety/safety-word.ts';
 
 /** Who may command actuators, weakest first: a person at the robot outranks every program. */
@@ -10,7 +21,7 @@ export const LEASE_PRIORITIES = {
   teleoperation: 50,
 } as const satisfies Readonly<Record<LeaseRole, number>>;
 export const LEASE_ROLES = Object.keys(LEASE_PRIORITIES) as LeaseRole[];
-export type { LeaseRole };
+export type { LeaseEnd, LeaseRole };
 
 export type Lease = {
   readonly id: number;
@@ -20,14 +31,14 @@ export type Lease = {
   readonly ttlMs: number;
 };
 
-export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
-
 export type LeaseDeps = {
   readonly clock: Clock;
   /** Brings the actuators to their safe state; the next holder waits for it. Must settle by its own deadline. */
   safeStop(reason: string): Promise<void>;
   /** Something moves without a lease that is not to move beside a holder of this priority. */
   contested?(priority: number): boolean;
+  /** Somebody above the rank of an agent gets the lease next. Called before anything that moves is ended. */
+  onTakeover?(takeover: Takeover): void;
   onGranted(lease: Lease): void;
   onEnded(lease: Lease, how: LeaseEnd): void;
   /** Told in the same turn, so that control threads see it in their next step. */
@@ -49,6 +60,7 @@ export class ActuationLease {
   #timer: Timer | undefined;
   #endsMs = 0;
   #ids = 0;
+  #takeover: Takeover | undefined;
 
   constructor(deps: LeaseDeps) {
     this.#deps = deps;
@@ -64,7 +76,8 @@ export class ActuationLease {
 
   view(): LeaseView {
     const lease = this.#lease;
-    if (!lease) return { state: this.#state };
+    const takeover = this.#takeover ? { takeover: this.#takeover } : {};
+    if (!lease) return { state: this.#state, ...takeover };
     const { id, holder, priority } = lease;
     const role = roleOf(priority);
     return {
@@ -74,6 +87,7 @@ export class ActuationLease {
       ...(role ? { role } : {}),
       priority,
       remaining_ms: Math.max(0, Math.round(this.#endsMs - this.#deps.clock.monotonicMs())),
+      ...takeover,
     };
   }
 
@@ -87,15 +101,29 @@ export class ActuationLease {
     if (current && current.holder === holder && current.priority === priority) {
       this.#end('returned');
     } else if (current) {
-      if (priority <= current.priority) throw held(holder, `${current.holder} has it`);
-      await this.#lose('taken', `${holder} takes the lease of ${current.holder}`);
+      const asker = { rank: priority, isHolder: false };
+      if (!endsLease('take', asker, current.priority)) throw held(holder, `${current.holder} has it`);
+      const why = this.#announce(holder, priority);
+      await this.#lose('taken', why ?? `${holder} takes the lease of ${current.holder}`);
       // Free for a moment: somebody else may have been quicker.
       this.#checkFree(holder);
-    } else if (this.#deps.contested?.(priority)) {
-      await this.#stand(`${holder} takes the lease`);
-      this.#checkFree(holder);
+    } else {
+      const why = this.#announce(holder, priority);
+      if (this.#deps.contested?.(priority)) {
+        await this.#stand(why ?? `${holder} takes the lease`);
+        this.#checkFree(holder);
+      }
     }
     return this.#grant(holder, priority, ttlMs);
+  }
+
+  /** What runs are told when somebody above their rank takes the robot. Undefined: it is nobody of that kind. */
+  #announce(holder: string, priority: number): string | undefined {
+    const role = roleOf(priority);
+    if (priority <= LEASE_PRIORITIES.agent || role === undefined) return undefined;
+    this.#takeover = { holder, role, since_ns: toWireTime(this.#deps.clock.now()) };
+    this.#deps.onTakeover?.(this.#takeover);
+    return takenOverBy({ holder, role });
   }
 
   #checkFree(holder: string): void {
@@ -162,6 +190,7 @@ export class ActuationLease {
     this.#lease = undefined;
     this.#state = 'free';
     this.#deps.word?.revoke();
+    if (this.#takeover?.holder === lease.holder) this.#takeover = { ...this.#takeover, end: how };
     this.#deps.onEnded(lease, how);
   }
 

@@ -4,6 +4,7 @@ import {
   EdgeError,
   formatTraceparent,
   type GoalOf,
+  type LeaseRole,
   LIMITS,
   type MotionKind,
   type MotionRequest,
@@ -11,9 +12,11 @@ import {
   motionFits,
   motionRefusal,
   parseTraceparent,
+  type StopRequest,
 } from '../../contract/core.ts';
 
-const MOTION_FIELDS = ['motionId', 'goal', 'traceparent'];
+const MOTION_FIELDS = ['motionId', 'goal', 'traceparent', 'run'];
+const ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', 'teleoperation'];
 
 /** When a motion was asked for, and the clock that says what time it is now; both of the host. */
 export type AskedAt = { readonly madeAtMs: number; readonly clock: Pick<Clock, 'monotonicMs'> };
@@ -39,11 +42,16 @@ export function withMotion<K extends MotionKind>(
 }
 
 /** A trace context that is none is left out: it says who asked, and no motion depends on it. */
-function named(request: Record<string, unknown>): { motionId: string; traceparent?: string } {
+function named(request: Record<string, unknown>): { motionId: string; traceparent?: string; run?: string } {
   const motionId = text(request['motionId'], '/motionId');
   const given = request['traceparent'];
   const trace = typeof given === 'string' ? parseTraceparent(given) : undefined;
-  return { motionId, ...(trace ? { traceparent: formatTraceparent(trace) } : {}) };
+  const run = request['run'];
+  return {
+    motionId,
+    ...(trace ? { traceparent: formatTraceparent(trace) } : {}),
+    ...(run === undefined ? {} : { run: text(run, '/run') }),
+  };
 }
 
 /** `reason` may be left out. */
@@ -55,9 +63,15 @@ export function parseCancel(body: unknown): { motionId: string; reason: string }
   };
 }
 
-export function parseStop(body: unknown): { reason: string } {
-  const request = fields(body ?? {}, '/', ['reason']);
-  return { reason: optionalText(request['reason'], 'stop') };
+/** A run or a rank that is none of ours is left out: a stop does not fail on how it was asked for. */
+export function parseStop(body: unknown): StopRequest {
+  const request = fields(body ?? {}, '/', ['reason', 'run', 'role']);
+  const { run, role } = request;
+  return {
+    reason: optionalText(request['reason'], 'stop'),
+    ...(typeof run === 'string' && run !== '' ? { run } : {}),
+    ...(ROLES.includes(role as LeaseRole) ? { role: role as LeaseRole } : {}),
+  };
 }
 
 function fields(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {

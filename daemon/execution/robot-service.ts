@@ -35,14 +35,14 @@ export class RobotService {
     bus.handle(methods.robotState, () => this.state());
     bus.handle(methods.robotMap, () => robot.map());
     bus.handle(methods.robotNavigate, async (body, from, madeAtMs) =>
-      withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
-        const told = { motion: 'navigate', traceparent } as const;
+      withMotion('navigate', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
+        const told = { motion: 'navigate', traceparent, run } as const;
         return actuation.move(motionId, from, (signal) => robot.navigate(goal, signal), told);
       }),
     );
     bus.handle(methods.robotManeuver, async (body, from, madeAtMs) =>
-      withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent }) => {
-        const told = { motion: 'maneuver', traceparent } as const;
+      withMotion('maneuver', body, { madeAtMs, clock }, ({ motionId, goal, traceparent, run }) => {
+        const told = { motion: 'maneuver', traceparent, run } as const;
         return actuation.move(motionId, from, (signal) => robot.maneuver(goal, signal), told);
       }),
     );
@@ -51,7 +51,8 @@ export class RobotService {
       actuation.cancel(motionId, reason);
     });
     bus.handle(methods.robotStop, async (body) => {
-      await actuation.stop(parseStop(body).reason);
+      const { reason, run, role } = parseStop(body);
+      await (run === undefined ? actuation.stop(reason, role) : actuation.stopRun(run, reason));
       return stopWarnings(this.#parts.hasRobot ?? true);
     });
   }

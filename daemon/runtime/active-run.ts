@@ -1,83 +1,34 @@
 import {
-  type Application,
-  type BlobStore,
-  type CellBus,
-  type Clock,
   EdgeError,
-  type Harness,
-  type IdSource,
-  type Intent,
-  type LanguageModel,
   LIMITS,
-  type Nanoseconds,
   type NewEvent,
-  type Robot,
   type RunContext,
   type RunOutcome,
-  type RunTools,
   type Timer,
-  type Tool,
   type UnwrittenRun,
   withDeadline,
 } from '../../contract/index.ts';
 import { endsOfOpenCalls } from './call-records.ts';
-import { RunApprovals, type RunDesk } from './governance/run-approvals.ts';
+import { RunApprovals } from './governance/run-approvals.ts';
 import { refuseForeign } from './harness-kinds.ts';
 import { HeldEnd } from './held-end.ts';
 import { LogRefusals } from './log-refusals.ts';
 import { ObservedRobot } from './observed-robot.ts';
 import { offeredTools } from './offered-tools.ts';
-import type { PolicyGate } from './policy-gate.ts';
-import { budgeted, type Purse } from './run-budget.ts';
+import { budgeted } from './run-budget.ts';
 import { msLeftOf } from './run-deadline.ts';
 import { RunMessages } from './run-messages.ts';
+import type { RunParts } from './run-parts.ts';
 import { RunPause } from './run-pause.ts';
 import { refusalOf } from './run-refusal.ts';
 import { RunRobot } from './run-robot.ts';
-import type { Told } from './run-store.ts';
+import { RunTakeover } from './run-takeover.ts';
 import { GatedTools } from './run-tools.ts';
-import type { RunView } from './run-view.ts';
 import { GatedToolBox } from './tool-box.ts';
-import { type Instead, ToolGate } from './tool-gate.ts';
+import { ToolGate } from './tool-gate.ts';
 import { ToolJournal } from './tool-journal.ts';
 
-export type RunParts = {
-  readonly view: RunView;
-  readonly app: Application;
-  readonly harness: Harness;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly hooks: PolicyGate;
-  /** With the robot time of its newest answer. */
-  readonly robot: Robot & { lastTime(): Nanoseconds | undefined };
-  readonly bus: Pick<CellBus, 'request'>;
-  readonly recording: RunTools['recording'];
-  /** Tools that this application may have; asked once per attempt. */
-  readonly tools: (app: Application) => readonly Tool[];
-  readonly models: ModelsOfRun | undefined;
-  readonly blobs: BlobStore | undefined;
-  readonly told: Told;
-  /** What it may spend on models; absent: as much as it likes. */
-  readonly purse?: Purse;
-  /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
-  readonly endChildren?: (reason: string) => Promise<void>;
-  /** Where people are asked; without it what needs them is refused. */
-  readonly approvals?: RunDesk | undefined;
-  /** For a replay: answers calls in place of the world. */
-  readonly instead?: Instead;
-  /** Appends and folds; resolves when durable. */
-  readonly append: (events: readonly NewEvent[]) => Promise<void>;
-  readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
-};
-
-/** Models as one run sees them: judged by the hooks, counted against its tenant, in the log. */
-export type ModelsOfRun = (run: {
-  readonly runId: string;
-  readonly intent: Intent;
-  readonly app: Application;
-  readonly signal: AbortSignal;
-  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
-}) => LanguageModel | undefined;
+export type { ModelsOfRun, RunParts } from './run-parts.ts';
 
 type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
 
@@ -94,6 +45,7 @@ export class ActiveRun {
   readonly #parts: RunParts;
   readonly #abort = new AbortController();
   readonly #pause: RunPause;
+  readonly #takeover: RunTakeover;
   readonly messages: RunMessages;
   /** Of this attempt. */
   #door: ToolGate | undefined;
@@ -113,11 +65,18 @@ export class ActiveRun {
     this.messages = new RunMessages(parts.told.messages);
     this.#pause = new RunPause({
       runId: this.#runId,
+      clock: parts.clock,
       paused: parts.view.state.status === 'paused',
       over: () => this.ending,
       stopRobot: () => this.#safeState('the run is paused'),
       busy: () => this.#door?.busy === true,
       append: (events) => this.#append(events),
+    });
+    this.#takeover = new RunTakeover({
+      pause: this.#pause,
+      execution: parts,
+      moved: () => this.#door?.moved === true,
+      over: () => this.ending,
     });
     this.#end = new HeldEnd({ ...parts, runId: this.#runId });
   }
@@ -157,6 +116,11 @@ export class ActiveRun {
   /** The robot stands and the pause is durable when this settles. What is under way ends as a stopped robot ends it. */
   pause(reason: string): Promise<void> {
     return this.#pause.pause(reason);
+  }
+
+  /** Somebody of a higher rank has the robot: the run pauses, at once or where it would move. */
+  takenOver(reason: string): Promise<void> {
+    return this.#takeover.taken(reason);
   }
 
   proceed(reason: string): Promise<void> {
@@ -286,6 +250,7 @@ export class ActiveRun {
       inherited: told.inherited,
       onMessage: (handler) => this.messages.onMessage(handler),
       unpaused: () => this.#pause.pass(signal),
+      pausedMs: () => this.#pause.pausedMs,
       resume: attempt === 1 ? undefined : resume,
       emit: (events) => this.#emit(events),
     };
@@ -315,7 +280,11 @@ export class ActiveRun {
       emit: (events) => this.#end.note(events, (now) => this.#append(now)),
       robotTime: () => robot.lastTime(),
       unpaused: () => this.#pause.pass(this.#abort.signal),
+      pausedMs: () => this.#pause.pausedMs,
+      beforeMotion: () => this.#takeover.beforeMotion(),
+      waitForRobot: (refusal, signal) => this.#takeover.waitForRobot(refusal, signal),
       stopRobot: (reason) => this.#stopRobot(reason),
+      stopEverything: (reason) => this.#stopEverything(reason),
       approvals,
       instead: this.#parts.instead,
     });
@@ -385,6 +354,12 @@ export class ActiveRun {
         error: error.toBody(),
       });
     }
+  }
+
+  #stopEverything(reason: string): Promise<void> {
+    const { clock, robot } = this.#parts;
+    const stopped = robot.stopEverything?.(reason) ?? robot.stop(reason);
+    return withDeadline(clock, LIMITS.ROBOT_STOP_MS, stopped, 'robot.stop', 'robot');
   }
 
   #stopRobot(reason: string): Promise<void> {

@@ -14,10 +14,12 @@ import {
   motionDeadlineMs,
   motionTimeMs,
   type OpenCallName,
+  type StopRequest,
   withDeadline,
 } from '../../contract/index.ts';
 import { askExecution, askMotion } from './ask-execution.ts';
-import { currentTraceparent } from './trace-scope.ts';
+import { currentCall } from './trace-scope.ts';
+import { whenFree } from './when-free.ts';
 
 /**
  * The arm of the execution cell, over the cell bus. Aborting a motion cancels it there; one that does not settle
@@ -53,25 +55,26 @@ export class ArmProxy {
     signal: AbortSignal,
   ): Promise<MotionResult> {
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: method, subject: 'arm' });
-    const motionId = this.#ids.next();
-    const traceparent = currentTraceparent();
-    const body: MotionRequest<GoalOf<K>> = {
-      motionId,
-      goal,
-      ...(traceparent === undefined ? {} : { traceparent }),
+    const { traceparent, runId: run } = currentCall() ?? {};
+    const start = async () => {
+      const motionId = this.#ids.next();
+      const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
+      const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
+      const port = { bus: this.#bus, clock: this.#clock };
+      const timeoutMs = motionDeadlineMs(motionTimeMs(kind, goal));
+      const motion = askMotion<unknown>(port, method, body, timeoutMs, signal);
+      const onAbort = () => void this.#cancel(motionId, motion, run).catch(() => undefined);
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        return await motion;
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
     };
-    const port = { bus: this.#bus, clock: this.#clock };
-    const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(motionTimeMs(kind, goal)), signal);
-    const onAbort = () => void this.#cancel(motionId, motion).catch(() => undefined);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return checkMotionResult(await motion, method);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    return checkMotionResult(await whenFree(start, signal), method);
   }
 
-  async #cancel(motionId: string, motion: Promise<unknown>): Promise<void> {
+  async #cancel(motionId: string, motion: Promise<unknown>, run: string | undefined): Promise<void> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     this.#ask(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
     const settled = motion.then(
@@ -81,8 +84,11 @@ export class ArmProxy {
     const stands = await withDeadline(this.#clock, LIMITS.ROBOT_STOP_MS, settled, 'cancel', 'arm').catch(
       () => false,
     );
-    const reason = { reason: 'a cancelled motion did not settle' };
-    if (!stands) await this.#ask(METHODS.execution.armStop, reason, LIMITS.ROBOT_STOP_MS);
+    const order: StopRequest = {
+      reason: 'a cancelled motion did not settle',
+      ...(run === undefined ? { role: 'agent' } : { run }),
+    };
+    if (!stands) await this.#ask(METHODS.execution.armStop, order, LIMITS.ROBOT_STOP_MS);
   }
 
   #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {

@@ -50,6 +50,8 @@ export class DegradingHarness implements Harness {
         reason: `no model answers (${code}: ${message}): the flow carries on`.slice(0, 512),
       };
       await context.emit([{ kind: 'run.phase', run_id: context.runId, payload }]);
+      // A pause holds for the flow too, whoever ordered it.
+      await context.unpaused();
       return await this.#carry({ ...context, resume: undefined });
     }
   }

@@ -22,23 +22,34 @@ import {
   withDeadline,
 } from '../../contract/index.ts';
 import { askExecution, askMotion } from './ask-execution.ts';
-import { currentTraceparent } from './trace-scope.ts';
+import { currentCall } from './trace-scope.ts';
+import { whenFree } from './when-free.ts';
+
+type Named = { readonly motionId: string; readonly method: OpenCallName; readonly run: string | undefined };
 
 /**
  * The robot of the execution cell, over the cell bus. Aborting a motion sends `robot.cancel` and waits for
- * the motion to settle; where that stays without an answer the robot is told to stop altogether. Errors of
- * the bus (`cell.unavailable`, `cell.restarted`, `deadline.exceeded`) pass through as they are.
+ * the motion to settle; where that stays without an answer the robot is asked to stop. Motions are those of the run
+ * whose tool call asks for them, and wait while somebody of a higher rank has the robot. Errors of the bus (`cell.unavailable`, `cell.restarted`, `deadline.exceeded`) pass through as they are.
  */
 export class RobotProxy implements Robot {
   readonly #bus: CellBus;
   readonly #clock: Clock;
   readonly #ids: IdSource;
+  readonly #run: string | undefined;
   #lastTime: Nanoseconds | undefined;
 
-  constructor(bus: CellBus, clock: Clock, ids: IdSource) {
+  /** `run`: whose motions a stop ends; without it a stop is for everything that moves. */
+  constructor(bus: CellBus, clock: Clock, ids: IdSource, run?: string) {
     this.#bus = bus;
     this.#clock = clock;
     this.#ids = ids;
+    this.#run = run;
+  }
+
+  /** The same robot for one run. */
+  of(run: string): RobotProxy {
+    return new RobotProxy(this.#bus, this.#clock, this.#ids, run);
   }
 
   /** Robot time of the newest answer; undefined before the first. */
@@ -65,7 +76,15 @@ export class RobotProxy implements Robot {
   }
 
   async stop(reason: string): Promise<void> {
-    const body: StopRequest = { reason };
+    await this.#stop(this.#run === undefined ? { reason, role: 'agent' } : { reason, run: this.#run });
+  }
+
+  /** Everything that moves is to stand, whoever moves it. */
+  async stopEverything(reason: string): Promise<void> {
+    await this.#stop({ reason, role: 'agent' });
+  }
+
+  async #stop(body: StopRequest): Promise<void> {
     await this.#ask<unknown>(METHODS.execution.robotStop, body, LIMITS.ROBOT_STOP_MS);
   }
 
@@ -76,26 +95,24 @@ export class RobotProxy implements Robot {
     signal?: AbortSignal,
   ): Promise<MotionResult> {
     if (signal?.aborted) return notBegun(this.#lastTime ?? 0n);
-    const motionId = this.#ids.next();
-    const traceparent = currentTraceparent();
-    const body: MotionRequest<unknown> = { motionId, goal, ...(traceparent ? { traceparent } : {}) };
-    const port = { bus: this.#bus, clock: this.#clock };
-    const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(robotTimeMs), signal);
-    const settled = signal ? this.#abortable(motion, motionId, method, signal) : motion;
-    const result = checkMotionResult(await settled, method);
+    const { traceparent, runId: run } = currentCall() ?? {};
+    const start = () => {
+      const motionId = this.#ids.next();
+      const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
+      const body: MotionRequest<unknown> = { motionId, goal, ...of };
+      const port = { bus: this.#bus, clock: this.#clock };
+      const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(robotTimeMs), signal);
+      return signal ? this.#abortable(motion, { motionId, method, run }, signal) : motion;
+    };
+    const result = checkMotionResult(await whenFree(start, signal), method);
     this.#lastTime = result.time;
     return result;
   }
 
-  #abortable(
-    motion: Promise<unknown>,
-    motionId: string,
-    method: OpenCallName,
-    signal: AbortSignal,
-  ): Promise<unknown> {
+  #abortable(motion: Promise<unknown>, named: Named, signal: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#cancel(motion, motionId, method).then(resolve, reject);
+        this.#cancel(motion, named).then(resolve, reject);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const forget = () => signal.removeEventListener('abort', onAbort);
@@ -104,7 +121,7 @@ export class RobotProxy implements Robot {
     });
   }
 
-  async #cancel(motion: Promise<unknown>, motionId: string, method: OpenCallName): Promise<unknown> {
+  async #cancel(motion: Promise<unknown>, { motionId, method, run }: Named): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
     this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
@@ -112,7 +129,8 @@ export class RobotProxy implements Robot {
       return await withDeadline(this.#clock, LIMITS.ROBOT_STOP_MS, motion, method, 'robot');
     } catch (thrown) {
       if (!(thrown instanceof EdgeError) || thrown.code !== 'deadline.exceeded') throw thrown;
-      await this.stop('a cancelled motion did not settle');
+      const reason = 'a cancelled motion did not settle';
+      await (run === undefined ? this.stop(reason) : this.#stop({ reason, run }));
       return notBegun(
         this.#lastTime ?? 0n,
         'cancelled; the robot was stopped without an answer of the motion',

@@ -8,6 +8,7 @@ import {
   type ForkOptions,
   type IdSource,
   isFinished,
+  isTakenOver,
   LIMITS,
   type NewEvent,
   type PolicyContext,
@@ -67,15 +68,29 @@ export class RunControl implements RunControlApi {
     return this.#view(runId).state;
   }
 
-  async resume(runId: string): Promise<RunState> {
+  async resume(runId: string, reason = 'resumed'): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#unfinished(runId);
-    await scheduler.proceed(runId, 'resumed');
+    await scheduler.proceed(runId, reason);
     await this.#below(runId, async (child) => {
-      if (child.state.status !== 'paused' || !child.reason.startsWith(WITH_PARENT)) return;
+      const withIt = child.reason.startsWith(WITH_PARENT) || isTakenOver(child.reason);
+      if (child.state.status !== 'paused' || !withIt) return;
       await scheduler.proceed(child.state.run_id, 'resumed with the run that asked for it');
     });
     return this.#view(runId).state;
+  }
+
+  /** See `RunScheduler.takenOver`. */
+  async takenOver(reason: string): Promise<void> {
+    await this.#parts.scheduler.takenOver(reason);
+  }
+
+  /** Runs that a takeover paused, and that nobody has resumed. */
+  takenRuns(): readonly string[] {
+    return this.#parts.store
+      .unfinished()
+      .filter(({ state, reason }) => state.status === 'paused' && isTakenOver(reason))
+      .map(({ state }) => state.run_id);
   }
 
   async message(

@@ -10,6 +10,8 @@ import {
   type RobotState,
 } from '../../contract/index.ts';
 import { askExecution, type ExecutionPort } from './ask-execution.ts';
+import { currentCall } from './trace-scope.ts';
+import { whenFree } from './when-free.ts';
 
 /** How often signal and controller are looked at, milliseconds. */
 const LOOK_MS = 100;
@@ -36,10 +38,12 @@ export async function runController(
   signal: AbortSignal,
 ): Promise<ControllerRunResult> {
   const { execution } = METHODS;
+  const run = currentCall()?.runId;
   const order: ControllerOrder = {
     controller,
     seconds,
     motionId: callId,
+    ...(run === undefined ? {} : { run }),
     ...(task === undefined ? {} : { task }),
     ...(plan_step === undefined ? {} : { plan_step }),
   };
@@ -64,7 +68,10 @@ export async function runController(
   const quit = () => void stop().catch(() => {});
   signal.addEventListener('abort', quit, { once: true });
   try {
-    await askExecution<ControllerView>(port, execution.controllerStart, order, START_MS);
+    await whenFree(
+      () => askExecution<ControllerView>(port, execution.controllerStart, order, START_MS),
+      signal,
+    );
   } catch (error) {
     // Refused is refused; whoever did not answer may have begun.
     if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')

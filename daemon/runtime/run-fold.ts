@@ -38,7 +38,8 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
         phase: event.payload.phase,
         facts: event.payload.facts ?? {},
         calls: [],
-        reason: event.payload.reason,
+        // Of a paused run the reason stays why it is paused.
+        reason: view.state.status === 'paused' ? view.reason : event.payload.reason,
         state: at(view.state, event.event_id),
       };
     case 'run.status':

@@ -1,8 +1,9 @@
-import type { NewEvent } from '../../contract/index.ts';
+import type { Clock, NewEvent } from '../../contract/index.ts';
 import { PauseGate } from './pause-gate.ts';
 
 export type RunPauseParts = {
   readonly runId: string;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** The log says that the run is paused. */
   readonly paused: boolean;
   /** It is being ended: too late for a pause. */
@@ -17,12 +18,13 @@ export type RunPauseParts = {
 /** Pauses of one run and their ends, one after the other: the door shuts first, then the robot stands, then it is durable. */
 export class RunPause {
   readonly #parts: RunPauseParts;
-  readonly #gate = new PauseGate();
+  readonly #gate: PauseGate;
   #paused: boolean;
   #turns: Promise<void> = Promise.resolve();
 
   constructor(parts: RunPauseParts) {
     this.#parts = parts;
+    this.#gate = new PauseGate(parts.clock);
     this.#paused = parts.paused;
     if (this.#paused) this.#gate.close();
   }
@@ -58,6 +60,11 @@ export class RunPause {
 
   get shut(): boolean {
     return this.#gate.shut;
+  }
+
+  /** How long the run was paused so far, milliseconds. */
+  get pausedMs(): number {
+    return this.#gate.shutMs;
   }
 
   /** Resolves when the run is not paused; rejects with the reason of the signal. */

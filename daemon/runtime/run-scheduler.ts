@@ -1,31 +1,22 @@
 import {
-  type Application,
-  type CellBus,
-  type Clock,
   EdgeError,
   fromWireTime,
-  type Harness,
-  type IdSource,
   isFinished,
   LIMITS,
-  type NewEvent,
   type RunLoad,
-  type RunTools,
   type Timer,
   toMs,
   type UnwrittenRun,
   withDeadline,
 } from '../../contract/index.ts';
-import { ActiveRun, type RunParts } from './active-run.ts';
+import { ActiveRun } from './active-run.ts';
 import { endsOfOpenCalls } from './call-records.ts';
-import type { PolicyGate } from './policy-gate.ts';
 import { PressureWatch } from './pressure-watch.ts';
-import type { RobotProxy } from './robot-proxy.ts';
 import { leftOf } from './run-budget.ts';
 import { type Conditions, RunQueue, type Waiting } from './run-queue.ts';
-import { queueRules, type RunSharingRules } from './run-sharing.ts';
-import type { RunStore } from './run-store.ts';
+import { queueRules } from './run-sharing.ts';
 import type { RunView } from './run-view.ts';
+import type { SchedulerParts } from './scheduler-parts.ts';
 import { TornRuns } from './torn-runs.ts';
 
 /** How often waiting runs are looked at for what time alone changes. */
@@ -33,25 +24,7 @@ const SWEEP_MS = 1_000;
 /** Why a run ends whose parent is over. */
 const ORPHANED = 'the run that asked for it is over';
 
-export type Loaded = { readonly app: Application; readonly harness: Harness };
-
-export type SchedulerParts = {
-  readonly store: RunStore;
-  readonly loaded: ReadonlyMap<string, Loaded>;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly hooks: PolicyGate;
-  readonly robot: RobotProxy;
-  readonly bus: Pick<CellBus, 'request'>;
-  readonly recording: RunTools['recording'];
-  readonly tools: RunParts['tools'];
-  readonly models: RunParts['models'];
-  readonly blobs: RunParts['blobs'];
-  readonly approvals?: RunParts['approvals'];
-  readonly append: (events: readonly NewEvent[]) => Promise<void>;
-  readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
-  readonly sharing: RunSharingRules;
-};
+export type { Loaded, SchedulerParts } from './scheduler-parts.ts';
 
 /**
  * Begins runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
@@ -131,6 +104,17 @@ export class RunScheduler {
     }
   }
 
+  /** Somebody of a higher rank has the robot: runs under way pause, at once or where they would move. */
+  async takenOver(reason: string): Promise<void> {
+    const runs = [...this.#active].map(([runId, run]) =>
+      run.takenOver(reason).catch((thrown: unknown) => {
+        const error = EdgeError.from(thrown, 'log.failed', 'pause', runId).toBody();
+        this.#parts.report('a run that was taken over could not be paused', { run_id: runId, error });
+      }),
+    );
+    await Promise.all(runs);
+  }
+
   async proceed(runId: string, reason: string): Promise<void> {
     const run = this.#active.get(runId);
     if (run) return await run.proceed(reason);
@@ -157,7 +141,12 @@ export class RunScheduler {
 
   load(): RunLoad {
     const unwritten = this.#unwritten();
+    const paused = this.#parts.store
+      .unfinished()
+      .filter(({ state }) => state.status === 'paused')
+      .map(({ state, reason }) => ({ run_id: state.run_id, reason }));
     return {
+      ...(paused.length === 0 ? {} : { paused }),
       ...(unwritten.length === 0 ? {} : { unwritten }),
       active: this.#active.size,
       waiting: this.queue.size,
@@ -224,6 +213,7 @@ export class RunScheduler {
     const spent = (): RunView => store.get(runId) ?? view;
     const run = new ActiveRun({
       ...parts,
+      robot: parts.robot.of(runId),
       view,
       app,
       harness,
@@ -344,7 +334,11 @@ export class RunScheduler {
       message: `application ${view.app} is not loaded any more`,
       retryable: false,
     });
-    if (view.startedTs !== undefined) await this.#parts.robot.stop(error.message).catch(() => undefined);
+    if (view.startedTs !== undefined)
+      await this.#parts.robot
+        .of(view.state.run_id)
+        .stop(error.message)
+        .catch(() => undefined);
     await this.#parts.append(endsOfOpenCalls(view, error.message));
     await this.#settle(view.state.run_id, 'failed', error);
   }

@@ -12,7 +12,6 @@ import {
   type NewEvent,
   type PolicyContext,
   type PolicyHook,
-  type RunControlApi,
   type RunDetails,
   type RunFilter,
   type RunState,
@@ -81,7 +80,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   /** Applications that cannot do their work; their intents are refused with the reason. */
   #refused: ReadonlyMap<string, EdgeError> = new Map();
   /** Pause, resume, messages, sessions, forks. */
-  readonly control: RunControlApi;
+  readonly control: RunControl;
   /** Questions to people, and who may answer them. */
   readonly approvals: ApprovalDesk;
   readonly #governance: Governance | undefined;

@@ -1,78 +1,18 @@
-import {
-  type Clock,
-  EdgeError,
-  type ErrorBody,
-  type IdSource,
-  type Intent,
-  LIMITS,
-  type Nanoseconds,
-  type NewEvent,
-  withDeadline,
-} from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, LIMITS, type NewEvent, withDeadline } from '../../contract/index.ts';
 import { type Ask, CallEvents } from './call-events.ts';
 import { interruption, loggable, replayed } from './call-records.ts';
-import type { RunApprovals } from './governance/run-approvals.ts';
-import type { PolicyGate, Verdict } from './policy-gate.ts';
+import type { Verdict } from './policy-gate.ts';
 import type { CallView } from './run-view.ts';
-import type { ToolJournal } from './tool-journal.ts';
-import { inTrace } from './trace-scope.ts';
+import { withRunningDeadline } from './running-deadline.ts';
+import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
+import { type CallScope, inCall } from './trace-scope.ts';
 
-type Result = Readonly<Record<string, unknown>>;
-
-/** A picture as the log knows it; its bytes are a blob. */
-export type ImageNote = {
-  readonly mime: 'image/jpeg' | 'image/png';
-  readonly sha256: string;
-  readonly bytes: number;
-};
-
-/** What a call gave. Results are plain JSON: they are what the log holds. */
-export type Answered = { readonly result: Result; readonly images?: readonly ImageNote[] };
+export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
 
 /** What the world says of a call that was cut off. */
 type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown: string };
 
 const CHANGED = 'its tool has another replay class by now';
-
-/** One effect as the gate sees it. */
-export type Effect<R = Answered> = Ask & {
-  /** Does it. The signal aborts when the run does or the deadline is over; the id is that of the call, also when it is repeated. */
-  work(signal: AbortSignal, callId: string): Promise<R>;
-  /** Asks the world whether a call that was cut off has happened; its result if so. For `probe`. */
-  probe?(signal: AbortSignal, callId: string): Promise<R | undefined>;
-};
-
-/** Answers a call without doing it; `signal` ends the call as it would end the work. */
-export type Instead = ((
-  ask: { readonly tool: string; readonly args: Readonly<Record<string, unknown>> },
-  callId: string,
-  signal: AbortSignal,
-) => Promise<Answered> | undefined) & {
-  /** The record goes on after a cut here: its open calls were judged again. */
-  readonly judgedAgain?: boolean;
-};
-
-export type ToolGateParts = {
-  readonly runId: string;
-  readonly intent: Intent;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly hooks: PolicyGate;
-  readonly journal: ToolJournal;
-  readonly signal: AbortSignal;
-  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
-  readonly robotTime: () => Nanoseconds | undefined;
-  /** Resolves when the run is not paused. */
-  readonly unpaused: () => Promise<void>;
-  readonly stopRobot: (reason: string) => Promise<void>;
-  /** Where people can be asked; else what needs them is refused. */
-  readonly approvals?: RunApprovals | undefined;
-  /**
-   * What a call gives instead of being done: a replay answers from the record. Undefined for a call that is to be
-   * done. Where this part is given nothing is ever asked of the world.
-   */
-  readonly instead?: Instead | undefined;
-};
 
 /**
  * The one door to effects. A call is judged by the hooks and written down before it happens, is raced
@@ -102,6 +42,11 @@ export class ToolGate {
     return this.#inFlight.size > 0;
   }
 
+  /** Something of this attempt moves the robot, or has. */
+  get moved(): boolean {
+    return this.#moved;
+  }
+
   /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
   async unpaused(): Promise<void> {
     await this.#parts.unpaused().catch(() => {});
@@ -121,7 +66,7 @@ export class ToolGate {
   async callTool(effect: Effect): Promise<Answered> {
     const { journal } = this.#parts;
     if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
-    else await this.unpaused();
+    else await this.#ready(effect);
     this.#refuseClosed(effect);
     const known = journal.recall(effect.tool, effect.args, effect.originId);
     if (known.kind === 'answered') return replayed(known.call);
@@ -263,7 +208,7 @@ export class ToolGate {
       rest: this.#moved || effect.effect === 'actuate',
     });
     if (asked.refusal) return await this.#write(effect, asked.callId, { refusal: asked.refusal, events: [] });
-    await this.unpaused();
+    await this.#ready(effect);
     this.#refuseClosed(effect);
     // Much may have changed while a person thought: policies, grants, quotas.
     const { refusal, approval, events } = await this.#judge(effect);
@@ -274,7 +219,8 @@ export class ToolGate {
   async #stopFirst({ tool, args }: Effect): Promise<void> {
     const reason = typeof args['reason'] === 'string' ? args['reason'] : 'an agent asked for it';
     // Where it was not confirmed, the call itself tries again and says so.
-    await this.#parts.stopRobot(reason.slice(0, 256) || tool).catch(() => undefined);
+    const { stopRobot, stopEverything = stopRobot } = this.#parts;
+    await stopEverything(reason.slice(0, 256) || tool).catch(() => undefined);
   }
 
   async #judge(ask: Effect): Promise<Verdict> {
@@ -309,7 +255,7 @@ export class ToolGate {
   async #perform(effect: Effect, callId: string): Promise<Answered> {
     const { clock } = this.#parts;
     // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
-    await this.unpaused();
+    await this.#ready(effect);
     // The run may have been aborted, or be over, since the call was written down.
     if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
@@ -321,7 +267,7 @@ export class ToolGate {
       if (signal.aborted) throw this.#cancelled(effect);
       const ends = AbortSignal.any([signal, late.signal]);
       const recorded = this.#parts.instead?.(effect, callId, ends);
-      return recorded ?? inTrace(this.#log.traceparent(callId), () => effect.work(ends, callId));
+      return recorded ?? inCall(this.#scope(callId, ends), () => effect.work(ends, callId));
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
@@ -338,6 +284,22 @@ export class ToolGate {
     await this.#parts.emit([this.#log.returned(callId, effect.tool, duration, answer)]);
     if (!answer.ok) throw answer.thrown;
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
+  }
+
+  /** A stop waits for nothing. */
+  async #ready(effect: Effect): Promise<void> {
+    if (effect.effect === 'actuate' && !isStop(effect)) await this.#parts.beforeMotion?.();
+    await this.unpaused();
+  }
+
+  #scope(callId: string, ends: AbortSignal): CallScope {
+    const { runId, waitForRobot } = this.#parts;
+    const both = (signal: AbortSignal | undefined) => (signal ? AbortSignal.any([ends, signal]) : ends);
+    return {
+      traceparent: this.#log.traceparent(callId),
+      runId,
+      waitForRobot: waitForRobot && ((refusal, signal) => waitForRobot(refusal, both(signal))),
+    };
   }
 
   /** The daemon stops and the run does not: a call that may be repeated stays open, and is, under its id. */
@@ -358,7 +320,10 @@ export class ToolGate {
       const forget = () => signal.removeEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
-      withDeadline(clock, effect.deadlineMs, work, 'call', effect.tool).then(resolve, reject).finally(forget);
+      const time = { clock, pausedMs: this.#parts.pausedMs, unpaused: this.#parts.unpaused };
+      withRunningDeadline(time, effect.deadlineMs, work, 'call', effect.tool)
+        .then(resolve, reject)
+        .finally(forget);
     });
   }
 

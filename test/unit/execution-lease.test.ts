@@ -39,7 +39,7 @@ describe('actuation lease', () => {
     expect(log).toEqual([
       'granted agent',
       'taken agent',
-      'stopping: teleoperation takes the lease of agent',
+      'stopping: taken over by teleoperation (teleoperation)',
       'stopped',
       'granted teleoperation',
     ]);

@@ -271,14 +271,14 @@ describe('a stop', () => {
         followTrajectory: (_: unknown, signal: AbortSignal) => start(signal),
         stop: async () => {},
       };
-      let follow: (body: unknown, from: 'runtime') => unknown = () => {};
+      let follow: (body: unknown, from: 'runtime', madeAtMs: number) => unknown = () => {};
       const handle = (method: string, answer: typeof follow) => {
         if (method === METHODS.execution.armFollow) follow = answer;
       };
       new ArmService({ ...context, bus: { handle } } as never, arm as never, actuation).register();
       const goal = { points: [{ positions: { j: 1 }, timeFromStartMs: 500 }] };
       // Both were read in one piece: nothing that the first waits for comes between them.
-      const moved = follow({ motionId: 'm', goal }, 'runtime');
+      const moved = follow({ motionId: 'm', goal }, 'runtime', context.clock.monotonicMs());
       const stopped =
         how === 'stop' ? actuation.stop('somebody is in the way') : actuation.cancel('m', 'hung up');
       await moved;

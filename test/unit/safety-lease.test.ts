@@ -16,7 +16,10 @@ describe('the lease by method', () => {
     const motion = rig.move();
     await turn();
     const view = await take(rig, 'vera');
-    expect((await motion).outcome).toBe('stopped');
+    expect(await motion).toMatchObject({
+      outcome: 'preempted',
+      message: 'taken over by vera (teleoperation)',
+    });
     expect(view).toMatchObject({ state: 'held', holder: 'vera', role: 'teleoperation', priority: 50 });
     for (let i = 0; i < 50; i++)
       await expect(rig.move(`f${i}`)).rejects.toMatchObject({ code: 'lease.held' });
@@ -82,9 +85,9 @@ describe('the lease by method', () => {
   it('stops what moves when it is given back, and steers for no agent', async () => {
     const rig = new Rig();
     const { lease_id: id } = await take(rig, 'vera');
-    expect(await rig.ask(execution.leaseReturn, { leaseId: id })).toEqual({ state: 'free' });
+    expect(await rig.ask<LeaseView>(execution.leaseReturn, { leaseId: id })).toMatchObject({ state: 'free' });
     expect(rig.stops).toHaveLength(1);
-    expect(await rig.ask(execution.leaseReturn, { leaseId: id })).toEqual({ state: 'free' });
+    expect(await rig.ask<LeaseView>(execution.leaseReturn, { leaseId: id })).toMatchObject({ state: 'free' });
     const { lease_id: agents } = await take(rig, 'runs', 'agent');
     const command = { leaseId: agents, twist: { linear: 0.1, angular: 0 } };
     await expect(rig.ask(execution.teleopCommand, command)).rejects.toMatchObject({ code: 'policy.denied' });

@@ -4,7 +4,7 @@ import type { ControllersDesk } from './controllers-desk.ts';
 /** Longest that a controller may be asked to run at a time, seconds. */
 const SECONDS_MAX = 86_400;
 const TEXT_MAX = 4_096;
-const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId'];
+const KEYS = ['controller', 'task', 'plan_step', 'seconds', 'motionId', 'run'];
 
 /** The methods `controller.*` of the execution cell. */
 export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: ControllersDesk): void {
@@ -28,12 +28,14 @@ export function parseOrder(body: unknown): ControllerOrder {
     throw bad('/controller', 'must be the name of a controller');
   const told = { task: text(order['task'], '/task'), plan_step: text(order['plan_step'], '/plan_step') };
   const motionId = text(order['motionId'], '/motionId');
+  const run = text(order['run'], '/run');
   return {
     controller,
     ...(told.task === undefined ? {} : { task: told.task }),
     ...(told.plan_step === undefined ? {} : { plan_step: told.plan_step }),
     ...(seconds === undefined ? {} : { seconds: seconds as number }),
     ...(motionId === undefined ? {} : { motionId }),
+    ...(run === undefined ? {} : { run }),
   };
 }
 

@@ -69,6 +69,8 @@ export interface ControllerLease {
     motionId: string,
     from: CellName,
     start: (signal: AbortSignal, lease: number) => Promise<MotionResult>,
+    /** The run that asked for it. */
+    run?: string,
   ): Promise<MotionResult>;
 }
 
@@ -214,7 +216,7 @@ export class ControllersDesk {
     await withDeadline(this.#deps.clock, BEGIN_MS, ready(), 'start controller', name);
     check();
     await new Promise<void>((resolve, reject) => {
-      const motion = this.#deps.actuation.move(order.motionId, from, async (signal, lease) => {
+      const start = async (signal: AbortSignal, lease: number) => {
         // Whoever stopped it meanwhile has stopped it.
         check();
         // While it waited for the lease another one may have taken its place.
@@ -225,8 +227,8 @@ export class ControllersDesk {
         this.#state(slot, 'running', order.task ?? '');
         resolve();
         return ended;
-      });
-      motion.then(
+      };
+      this.#deps.actuation.move(order.motionId, from, start, order.run).then(
         ({ outcome, message }) => this.#state(slot, outcome, message),
         (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
       );

@@ -12,7 +12,7 @@ import { checkOwner } from './lease-owner.ts';
 
 export type TeleoperationParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  readonly actuation: Pick<Actuation, 'admit' | 'lease'>;
+  readonly actuation: Pick<Actuation, 'lease' | 'stopping'>;
   /** Absent: this robot cannot be steered by hand from here. False: nobody takes it now. */
   readonly steer?: ((twist: Twist2d, lease: number, madeAtMs: number) => boolean) | undefined;
   /** Absent: this robot has no arm that takes positions. */
@@ -42,7 +42,8 @@ export class Teleoperation {
   /**
    * `madeAtMs` is when it was asked for, by the clock of the host: it counts from then on, not from its arrival.
    * Throws `command.expired`, `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer), `schema.invalid`,
-   * `robot.not_supported`, `robot.unreachable`, and for joints what the gate says of them.
+   * `robot.preempted` (somebody stops the robot at this moment), `robot.not_supported`, `robot.unreachable`, and for joints
+   * what the gate says of them.
    */
   command(body: unknown, madeAtMs: number): void {
     const { leaseId, twist, joints } = commandOf(body);
@@ -50,6 +51,13 @@ export class Teleoperation {
     this.#parts.check('teleoperate', 'robot');
     this.#checkLease(leaseId);
     checkOwner(this.#parts.actuation.lease, leaseId, body);
+    if (this.#parts.actuation.stopping) {
+      throw new EdgeError('robot.preempted', {
+        operation: 'teleoperate',
+        subject: 'robot',
+        message: 'the robot is being stopped; the lease stays yours, and commands count again when it stands',
+      });
+    }
     if (twist) this.#steer(twist, leaseId, madeAtMs);
     if (joints) {
       if (!this.#parts.jog) throw notSupported('its joints cannot be moved by hand: [gate] says how');

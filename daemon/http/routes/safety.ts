@@ -56,6 +56,17 @@ const LeaseSchema = Type.Object(
     role: Type.Optional(Type.String()),
     priority: Type.Optional(Type.Integer()),
     remaining_ms: Type.Optional(Type.Number({ description: 'until it ends unless it is renewed' })),
+    takeover: Type.Optional(
+      Type.Object(
+        {
+          holder: Type.String(),
+          role: Type.String(),
+          since_ns: Type.String({ description: 'wall clock, nanoseconds' }),
+          end: Type.Optional(Type.Enum(['returned', 'expired', 'taken', 'stopped'])),
+        },
+        { ...closed, description: 'the newest lease above the rank of an agent, and how it ended' },
+      ),
+    ),
   },
   closed,
 );

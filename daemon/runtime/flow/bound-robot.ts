@@ -9,17 +9,24 @@ import type {
 
 /**
  * A robot whose motions end with the signal of one state or call, whether that remembers to pass it or not. Each
- * waits for `ready` before it begins, where it is given.
+ * waits for `ready` before it begins, where it is given, and `note` is told of each result.
  */
 export class BoundRobot implements Robot {
   readonly #robot: Robot;
   readonly #signal: AbortSignal;
   readonly #ready: (() => Promise<void>) | undefined;
+  readonly #note: (result: MotionResult) => void;
 
-  constructor(robot: Robot, signal: AbortSignal, ready?: () => Promise<void>) {
+  constructor(
+    robot: Robot,
+    signal: AbortSignal,
+    ready?: () => Promise<void>,
+    note: (result: MotionResult) => void = () => {},
+  ) {
     this.#robot = robot;
     this.#signal = signal;
     this.#ready = ready;
+    this.#note = note;
   }
 
   state(): Promise<RobotState> {
@@ -32,16 +39,21 @@ export class BoundRobot implements Robot {
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
     await this.#ready?.();
-    return this.#robot.navigate(goal, this.#both(signal));
+    return this.#noted(await this.#robot.navigate(goal, this.#both(signal)));
   }
 
   async maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
     await this.#ready?.();
-    return this.#robot.maneuver(step, this.#both(signal));
+    return this.#noted(await this.#robot.maneuver(step, this.#both(signal)));
   }
 
   stop(reason: string): Promise<void> {
     return this.#robot.stop(reason);
+  }
+
+  #noted(result: MotionResult): MotionResult {
+    this.#note(result);
+    return result;
   }
 
   #both(signal: AbortSignal | undefined): AbortSignal {

@@ -6,15 +6,24 @@ import type {
   RunTools,
 } from '../../../contract/index.ts';
 
-/** Tools whose calls by name end with the signal of one state, as motions do: what outlived it would act beside the next. */
+/**
+ * Tools whose calls by name end with the signal of one state, as motions do: what outlived it would act beside the next.
+ * `note` is told of each result.
+ */
 export class BoundTools implements RunTools {
   readonly recording: RunTools['recording'];
   readonly #tools: RunTools;
   readonly #signal: AbortSignal;
+  readonly #note: (result: Readonly<Record<string, unknown>>) => void;
 
-  constructor(tools: RunTools, signal: AbortSignal) {
+  constructor(
+    tools: RunTools,
+    signal: AbortSignal,
+    note: (result: Readonly<Record<string, unknown>>) => void = () => {},
+  ) {
     this.#tools = tools;
     this.#signal = signal;
+    this.#note = note;
     this.recording = tools.recording;
   }
 
@@ -22,16 +31,20 @@ export class BoundTools implements RunTools {
     return this.#tools.clipRecording(order);
   }
 
-  runController(order: ControllerRun): Promise<ControllerRunResult> {
-    return this.#tools.runController(order);
+  async runController(order: ControllerRun): Promise<ControllerRunResult> {
+    const result = await this.#tools.runController(order);
+    this.#note(result);
+    return result;
   }
 
-  call(
+  async call(
     tool: string,
     args: Readonly<Record<string, unknown>>,
     signal?: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>>> {
     const ends = signal ? AbortSignal.any([this.#signal, signal]) : this.#signal;
-    return this.#tools.call(tool, args, ends);
+    const result = await this.#tools.call(tool, args, ends);
+    this.#note(result);
+    return result;
   }
 }

@@ -5,6 +5,7 @@ import {
   type FlowState,
   type FlowStep,
   type Harness,
+  isTakenOver,
   LIMITS,
   type Nanoseconds,
   pause,
@@ -14,6 +15,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { isRefusalOfLog } from '../log-refusals.ts';
+import { withRunningDeadline } from '../running-deadline.ts';
 import { BoundRobot } from './bound-robot.ts';
 import { BoundTools } from './bound-tools.ts';
 import { checkFlow, FLOW_DEADLINE, FLOW_ERROR, isEnd } from './flow-check.ts';
@@ -103,12 +105,27 @@ export class FlowHarness implements Harness {
     ]);
   }
 
-  /** One state with its retries; each retry is entered, and announced, anew. */
+  /**
+   * One state with its retries; each retry is entered, and announced, anew. A state whose motion was taken over is
+   * entered again when the run goes on, as after a cut; that is no failure of it.
+   */
   async #enter(context: RunContext, position: FlowPosition, state: FlowState): Promise<FlowStep> {
     const { times, delayMs, delayMsMax } = state.retry ?? { times: 0, delayMs: 0, delayMsMax: 0 };
     for (let failures = 0; ; failures++) {
       const step = await this.#once(context, position, state);
-      const { fault } = step;
+      const { fault, takenOver } = step;
+      if (takenOver !== undefined && !context.signal.aborted) {
+        failures--;
+        await context.unpaused().catch(() => {});
+        if (context.signal.aborted) return step;
+        await this.#announce(context, {
+          ...position,
+          previous: position.state,
+          reason: `again: ${takenOver}`,
+          robotTime: undefined,
+        });
+        continue;
+      }
       if (!fault || context.signal.aborted) return step;
       if (step.event === FLOW_ERROR && fault.retryable && failures < times) {
         await pause(context.clock, Math.min(delayMs * 2 ** failures, delayMsMax), context.signal);
@@ -133,29 +150,34 @@ export class FlowHarness implements Harness {
     context: RunContext,
     position: FlowPosition,
     state: FlowState,
-  ): Promise<FlowStep & { readonly fault?: EdgeError }> {
+  ): Promise<FlowStep & { readonly fault?: EdgeError; readonly takenOver?: string }> {
     const over = new AbortController();
+    let taken: { readonly takenOver?: string } = {};
+    const note = ({ message, reason }: { readonly message?: unknown; readonly reason?: unknown }) => {
+      const takenOver = [message, reason].find(isTakenOver);
+      if (takenOver !== undefined) taken = { takenOver };
+    };
     const signal = AbortSignal.any([context.signal, over.signal]);
     const scope = {
       facts: position.facts,
       params: context.intent.params,
       intent: context.intent,
-      robot: new BoundRobot(context.robot, signal),
-      tools: new BoundTools(context.tools, signal),
+      robot: new BoundRobot(context.robot, signal, undefined, note),
+      tools: new BoundTools(context.tools, signal, note),
       clock: context.clock,
       signal,
     };
     const work = Promise.resolve().then(() => state.enter(scope));
     const name = `${this.#flow.name}.${position.state}`;
     try {
-      return await withDeadline(context.clock, state.deadlineMs, work, 'state', name);
+      return { ...(await withRunningDeadline(context, state.deadlineMs, work, 'state', name)), ...taken };
     } catch (thrown) {
       const fault = EdgeError.from(thrown, 'internal.fault', 'state', name);
       const late =
         fault.operation === 'state' && fault.subject === name && fault.code === 'deadline.exceeded';
       over.abort(fault);
       if (late) await this.#letGo(context, work, name);
-      return { event: late ? FLOW_DEADLINE : FLOW_ERROR, reason: fault.message, fault };
+      return { event: late ? FLOW_DEADLINE : FLOW_ERROR, reason: fault.message, fault, ...taken };
     }
   }
 

@@ -73,6 +73,8 @@ export class ReplayAttempt {
   /** The run was cancelled here: it is again, once what it began is under way. */
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
+  /** Why the run pauses once the call that was under way then has returned: a pause holds calls that begin. */
+  #pauseDue: string | undefined;
 
   /** Why it was cancelled, if it was; and the last thing that it began before. */
   readonly #cancelled: string | undefined;
@@ -238,6 +240,11 @@ export class ReplayAttempt {
       else if (event.kind === 'tools.offered' && !this.#hasBegun) this.#later ??= [];
       this.#cursor++;
     }
+    const due = this.#pauseDue;
+    if (due !== undefined && expected[this.#cursor]?.kind !== 'tool.returned') {
+      this.#give(() => this.#run.pause(due));
+      this.#pauseDue = undefined;
+    }
     if (this.#cursor >= expected.length) {
       if (cut) this.#over ??= { kind: 'cut' };
       return;
@@ -258,8 +265,10 @@ export class ReplayAttempt {
   }
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
-    if (status === 'paused') this.#give(() => this.#run.pause(reason));
-    else if (status === 'running' && previous === 'paused') this.#give(() => this.#run.proceed(reason));
+    if (status === 'paused') this.#pauseDue = reason;
+    else if (status !== 'running' || previous !== 'paused') return;
+    else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
+    else this.#give(() => this.#run.proceed(reason));
   }
 
   #ended(): void {

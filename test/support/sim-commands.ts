@@ -1,0 +1,33 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+const FILE = 'TEST_SIM_COMMANDS';
+
+/** A velocity command as it reached the simulator, metres and radians per second, whoever sent it. */
+export type SimCommand = { readonly atMs: number; readonly linear: number; readonly angular: number };
+
+/** Variables of a daemon whose simulator writes down each command that reaches it. */
+export function notingCommands(path: string): Readonly<Record<string, string>> {
+  return { [FILE]: path, NODE_OPTIONS: `--import=${pathToFileURL(import.meta.filename).href}` };
+}
+
+/** Those so far, in order. */
+export function simCommands(path: string): readonly SimCommand[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => {
+    const [atMs, linear, angular] = line.split(' ').map(Number) as [number, number, number];
+    return { atMs, linear, angular };
+  });
+}
+
+// This file is loaded into every process of the daemon; only the simulator has something to write down.
+const file = process.env[FILE];
+if (file !== undefined && process.argv[1]?.endsWith('sim/host.ts')) {
+  const { Simulation } = await import('../../sim/simulation.ts');
+  const command = Simulation.prototype.command;
+  Simulation.prototype.command = function (twist) {
+    appendFileSync(file, `${Date.now()} ${twist.linear} ${twist.angular}\n`);
+    return command.call(this, twist);
+  };
+}
