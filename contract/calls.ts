@@ -6,10 +6,6 @@ import type {
   ImageRequest,
   InferPlan,
   IntentSubmit,
-  LakeQueryRequest,
-  LakeReadReply,
-  LakeReadRequest,
-  LakeSyncReply,
   LinkStatus,
   LinkSyncReply,
   LinkSyncRequest,
@@ -34,6 +30,7 @@ import type {
   PolicyListReply,
   PolicyReloadRequest,
 } from './inference-messages.ts';
+import type { LakeQueryRequest, LakeReadReply, LakeReadRequest, LakeSyncReply } from './lake-messages.ts';
 import { LIMITS } from './limits.ts';
 import type { Approval } from './ports/approvals.ts';
 import type { GrantView } from './ports/governance.ts';

@@ -1,10 +1,9 @@
-import type { CellName } from './cell-name.ts';
 import type { ErrorBody } from './errors.ts';
 import type { PolicyContext } from './intent.ts';
 import type { MotionKind } from './motion/goals.ts';
 import type { Plan } from './plan.ts';
 import type { Picture } from './ports/image-encoder.ts';
-import type { LakeAsk, LakeColumn, LakeInfo } from './ports/lake.ts';
+import type { LakeInfo } from './ports/lake.ts';
 import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
 import type { EStopState, LeaseRole, LeaseView } from './ports/safety.ts';
 import type { RouteStatus } from './route.ts';
@@ -299,20 +298,6 @@ export type LinkSyncReply = LinkStatus & { readonly behind: number };
  * the rank of the caller, a person's where it is absent; it decides whose lease the stop ends.
  */
 export type StopRequest = { readonly reason: string; readonly run?: string; readonly role?: LeaseRole };
-
-/** Body of `lake.query`, whose answer is `LakeRows`, and of `lake.read`; absent parts: the greatest that `LIMITS` allow. */
-export type LakeQueryRequest = { readonly sql: string } & Partial<LakeAsk>;
-
-/** Answer of `lake.read`: the statement is open until its last page, `lake.read_close` or a while without a question. */
-export type LakeReadReply = { readonly readId: string; readonly columns: readonly LakeColumn[] };
-/** Body of `lake.read_next`, whose answer is a `LakePage`, and of `lake.read_close`. */
-export type LakeReadRequest = { readonly readId: string };
-
-/**
- * Answer of `lake.sync` (what the logs held when it was asked is projected) and of `lake.rebuild` (and that
- * again from nothing): the position reached in each log that exists.
- */
-export type LakeSyncReply = { readonly projected: Readonly<Partial<Record<CellName, number>>> };
 
 /** Body of `look.image`: the newest picture of a camera; absent topic: the only one there is, or the first by name. */
 export type ImageRequest = {

@@ -21,6 +21,7 @@ export * from './freeze-watch.ts';
 export * from './ids.ts';
 export type * from './inference-messages.ts';
 export type * from './intent.ts';
+export type * from './lake-messages.ts';
 export * from './limits.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';

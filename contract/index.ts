@@ -15,6 +15,7 @@ export * from './freeze-watch.ts';
 export * from './ids.ts';
 export type * from './inference-messages.ts';
 export * from './intent.ts';
+export type * from './lake-messages.ts';
 export * from './limits.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
