@@ -1,15 +1,21 @@
-import { type CellContext, type EventPayload, METHODS } from '../../contract/core.ts';
+import { type CellContext, checkFresh, type EventPayload, LIMITS, METHODS } from '../../contract/core.ts';
 import { adoptBag } from './adopt-bag.ts';
 import type { BagPlayer, PlayOptions, PlayOrder } from './bag-player.ts';
 
 /** What other cells may ask about bags: play one, steer it, take an imported one into the log. */
 export function serveBags(
-  { bus, dataDir, emit }: CellContext,
+  { bus, clock, dataDir, emit }: CellContext,
   player: BagPlayer,
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
-  bus.handle(bagPlay, async (body, from) => player.start(body as PlayOptions, from));
+  bus.handle(bagPlay, async (body, from, madeAtMs) => {
+    const options = body as PlayOptions;
+    // A play of commands that waited in a frozen process is no longer wanted.
+    if (options.allowCommands === true)
+      checkFresh('bag play', options.path, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
+    return player.start(options, from);
+  });
   bus.handle(bagPlayState, async (body) => player.state((body as { id: string }).id));
   bus.handle(bagPlayStop, async (body) => player.stop((body as { id: string }).id));
   bus.handle(bagPlayControl, async (body) => {

@@ -1,7 +1,9 @@
 import {
   type CellContext,
   type CellName,
+  checkFresh,
   EdgeError,
+  LIMITS,
   METHODS,
   type MessageValue,
   type RosApi,
@@ -70,12 +72,14 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     calls.call(service, type);
     return plain(await api().services.call(service, type, request, { timeoutMs }));
   });
-  bus.handle(methods.rosGoalSend, async (body, from) => {
+  bus.handle(methods.rosGoalSend, async (body, from, madeAtMs) => {
     const request = body as RosGoalRequest;
     checkRosValue(request.goal, '/goal');
     const sender = desk();
     parts.admit?.('send a goal', request.action);
     const found = calls.goal(request.action, request.type, request.goal);
+    if (found === 'moves')
+      checkFresh('send a goal', request.action, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
     const hold = found === 'moves' ? await parts.hold?.(from) : undefined;
     return plain(await (hold ? sendUnder(hold, sender, request) : sender.send(request)));
   });

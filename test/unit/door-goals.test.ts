@@ -173,6 +173,14 @@ describe('goals and calls of the ROS API', () => {
     expect(sent).toEqual([]);
   });
 
+  it('that waited in a frozen process are dropped', async () => {
+    const { rig, goal, sent } = desk();
+    rig.bus.lateMs = 1_500;
+    const spin = simple('nav2_msgs/action/Spin', '/spin', { target_yaw: 1 });
+    await expect(goal(spin)).rejects.toMatchObject({ code: 'command.expired' });
+    expect(sent).toEqual([]);
+  });
+
   it('that are harmless need no lease, and end with every stop all the same', async () => {
     const { rig, goals, goal, sent, cancelled } = desk();
     await goal(simple('example_interfaces/action/Fibonacci', '/count', { order: 5 }));
