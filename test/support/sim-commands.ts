@@ -4,7 +4,14 @@ import { pathToFileURL } from 'node:url';
 const FILE = 'TEST_SIM_COMMANDS';
 
 /** A velocity command as it reached the simulator, metres and radians per second, whoever sent it. */
-export type SimCommand = { readonly atMs: number; readonly linear: number; readonly angular: number };
+export type SimCommand = {
+  /** Of this host. */
+  readonly atMs: number;
+  /** Of the world, seconds: on a busy host it goes slower than asked. */
+  readonly worldS: number;
+  readonly linear: number;
+  readonly angular: number;
+};
 
 /** Variables of a daemon whose simulator writes down each command that reaches it. */
 export function notingCommands(path: string): Readonly<Record<string, string>> {
@@ -16,8 +23,8 @@ export function simCommands(path: string): readonly SimCommand[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => {
-    const [atMs, linear, angular] = line.split(' ').map(Number) as [number, number, number];
-    return { atMs, linear, angular };
+    const [atMs, worldS, linear, angular] = line.split(' ').map(Number) as [number, number, number, number];
+    return { atMs, worldS, linear, angular };
   });
 }
 
@@ -27,7 +34,8 @@ if (file !== undefined && process.argv[1]?.endsWith('sim/host.ts')) {
   const { Simulation } = await import('../../sim/simulation.ts');
   const command = Simulation.prototype.command;
   Simulation.prototype.command = function (twist) {
-    appendFileSync(file, `${Date.now()} ${twist.linear} ${twist.angular}\n`);
+    const worldS = Number(this.time) / 1e9;
+    appendFileSync(file, `${Date.now()} ${worldS} ${twist.linear} ${twist.angular}\n`);
     return command.call(this, twist);
   };
 }
