@@ -16,9 +16,9 @@ const DEADLINE_MS = 86_400_000;
 
 export type RecordedTools = {
   /** The tools that the attempt was offered, in that order. */
-  readonly ofApp: (app: Application) => readonly Tool[];
-  /** Tools that the application has now and did not have then. */
-  readonly newSince: (app: Application) => readonly string[];
+  readonly tools: readonly Tool[];
+  /** Names of tools that the application has now and did not have then. */
+  readonly newSince: readonly string[];
 };
 
 /**
@@ -27,30 +27,26 @@ export type RecordedTools = {
  * that is new is not offered: nobody knows what the model would have done with it.
  */
 export async function recordedTools(
-  house: readonly Tool[],
+  { tools: house, blobs }: { readonly tools: readonly Tool[]; readonly blobs: BlobStore | undefined },
+  app: Application,
   before: readonly AgentEvent[],
   events: readonly AgentEvent[],
-  blobs: BlobStore | undefined,
 ): Promise<RecordedTools> {
-  const today = (app: Application) => toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
+  const today = toolsOf(app, [...subRunTools(NO_SUB_RUNS), ...house]);
   const offered = ofKind(events, 'tools.offered')[0] ?? ofKind(before, 'tools.offered').at(-1);
   const all = [...before, ...events];
-  if (!offered) return { ofApp: (app) => withMissing(today(app), all), newSince: () => [] };
+  if (!offered) return { tools: withMissing(today, all), newSince: [] };
   const { names } = offered.payload;
-  const specs = new Map((await offeredSpecs(offered, blobs)).map((spec) => [spec.name, spec]));
+  const known = new Map(today.map((tool) => [tool.spec.name, tool]));
+  // Asked for only where it is needed: a blob that is gone is reported.
+  const isWhole = names.every((name) => known.has(name));
+  const specs = new Map((isWhole ? [] : await offeredSpecs(offered, blobs)).map((spec) => [spec.name, spec]));
   const descriptions = descriptionsIn(all);
   return {
-    ofApp: (app) => {
-      const known = new Map(today(app).map((tool) => [tool.spec.name, tool]));
-      return names.map((name) => {
-        const spec = specs.get(name) ?? specOf(name, all, descriptions);
-        return known.get(name) ?? restored(spec);
-      });
-    },
-    newSince: (app) =>
-      today(app)
-        .map(({ spec }) => spec.name)
-        .filter((name) => !names.includes(name)),
+    tools: names.map(
+      (name) => known.get(name) ?? restored(specs.get(name) ?? specOf(name, all, descriptions)),
+    ),
+    newSince: [...known.keys()].filter((name) => !names.includes(name)),
   };
 }
 

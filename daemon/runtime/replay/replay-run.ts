@@ -160,15 +160,10 @@ async function replayStretch(
   // Every attempt begins with this event: without it the stretch begins in the middle of one.
   const entered = events[0]?.kind !== 'run.started';
   const clock = new ReplayClock(fromWireTime((events[0] ?? before.at(-1)!).ts));
-  const tools = await recordedTools(parts.tools, before, events, parts.blobs);
-  const run = recordedParts(
-    parts,
-    stretch,
-    { entered, tools: tools.ofApp },
-    clock,
-    () => attempt.expectsMore,
-  );
-  for (const name of tools.newSince(run.app)) newTools.add(name);
+  const loaded = loadedApp(parts, viewOf(before)!);
+  const { tools, newSince } = await recordedTools(parts, loaded.app, before, events);
+  for (const name of newSince) newTools.add(name);
+  const run = recordedParts(parts, stretch, { entered, tools, ...loaded }, clock, () => attempt.expectsMore);
   const attempt = new ReplayAttempt({
     before,
     expected: events,
@@ -181,16 +176,17 @@ async function replayStretch(
   return { end: await attempt.replay(), attempt };
 }
 
+type Loaded = ReturnType<typeof loadedApp>;
+
 /** Everything that a run reaches, from the record. */
 function recordedParts(
   parts: ReplayParts,
   { before, events }: Stretch,
-  { entered, tools }: { readonly entered: boolean; readonly tools: RunParts['tools'] },
+  { entered, tools, app, harness }: Loaded & { readonly entered: boolean; readonly tools: readonly Tool[] },
   clock: ReplayClock,
   expectsMore: () => boolean,
 ): Omit<RunParts, 'append' | 'clock' | 'report'> {
   const view = viewOf(before)!;
-  const { app, harness } = loadedApp(parts, view);
   const calls = new RecordedCalls(before, events);
   const { blobs } = parts;
   // A stretch that begins in the middle of an attempt needs what that attempt saw before.
@@ -213,7 +209,7 @@ function recordedParts(
     robot,
     bus: NO_BUS,
     recording: [...before, ...events].some(isClip) ? 'ring' : 'off',
-    tools,
+    tools: () => tools,
     models: models.ofRun,
     // Whether the budget let a call through is in the record: what it was spent on elsewhere is not.
     purse: { turns: () => 0, left: () => (models.hasMore ? FREE : SPENT) },

@@ -6,10 +6,11 @@ import {
   type NewEvent,
   type PolicyHook,
   type ReplayOutcome,
+  type Tool,
   toMs,
   withDeadline,
 } from '../../../contract/index.ts';
-import { ActiveRun, type ModelsOfRun, type RunParts } from '../active-run.ts';
+import { ActiveRun, type ModelsOfRun } from '../active-run.ts';
 import { decisionText } from '../decisions.ts';
 import { PolicyGate } from '../policy-gate.ts';
 import { RunStore } from '../run-store.ts';
@@ -52,8 +53,8 @@ export async function swapRun(
   const entry = from === undefined ? undefined : findEntry(events, from);
   const begin = (entry === undefined ? undefined : knotBefore(events, entry)) ?? start;
   const [before, after] = [events.slice(0, begin), events.slice(begin)];
-  const tools = await recordedTools(parts.tools, before, after, parts.blobs);
-  const swapped = new SwappedRun(parts, before, after, tools.ofApp, swaps);
+  const { tools } = await recordedTools(parts, loadedApp(parts, viewOf(before)!).app, before, after);
+  const swapped = new SwappedRun(parts, before, after, tools, swaps);
   const why = await swapped.run();
   const done = [...before, ...swapped.written];
   const diff = diffRuns({ runId, events }, { runId: `${runId} again`, events: done });
@@ -85,7 +86,7 @@ class SwappedRun {
     parts: ReplayParts,
     before: readonly AgentEvent[],
     events: readonly AgentEvent[],
-    tools: RunParts['tools'],
+    tools: readonly Tool[],
     swaps: Swaps,
   ) {
     this.#clock = parts.host;
@@ -111,7 +112,7 @@ class SwappedRun {
       robot: new RecordedRobot({ events, skip: 0, clock: undefined, blobs, expectsMore: () => true }),
       bus: NO_BUS,
       recording: 'off',
-      tools,
+      tools: () => tools,
       models: swaps.models?.(hooks) ?? recorded.ofRun,
       blobs,
       told: store.told(view),
