@@ -22,7 +22,7 @@ import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { type Line, ScriptedModel, turnOf } from '../fakes/scripted-model.ts';
 import { agentApp, tool } from './agent-apps.ts';
-import type { Random } from './random.ts';
+import type { Nudge, Plan } from './random-plan.ts';
 import { modelsOf } from './recorded-models.ts';
 import { replayParts } from './replay-rig.ts';
 import { type Cut, PERSON, RuntimeRig } from './runtime-rig.ts';
@@ -31,107 +31,7 @@ import { flowApp } from './test-apps.ts';
 const closed = { additionalProperties: false } as const;
 const input = Type.Object({ n: Type.Integer({ minimum: 0, maximum: 9 }) }, closed);
 
-export type Mind = 'agent' | 'flow' | 'degraded';
 type Act = (scope: FlowScope) => Promise<Record<string, unknown>>;
-
-/** What happens to a run from outside, once its log has this many events. */
-type Nudge = {
-  readonly events: number;
-  readonly what: 'steer' | 'follow_up' | 'pause' | 'resume' | 'compact' | 'label';
-};
-
-export type Plan = {
-  readonly mind: Mind;
-  readonly turns: readonly (Line | 'fails')[];
-  readonly states: readonly (readonly string[])[];
-  readonly nudges: readonly Nudge[];
-  readonly cuts: readonly Cut[];
-  readonly judged: boolean;
-  readonly forked: boolean;
-  /** Events after which the run is cancelled. */
-  readonly cancelled: number | undefined;
-  readonly seed: number;
-};
-
-const TOOLS = [
-  'do.read',
-  'do.write',
-  'do.probe',
-  'do.break',
-  'do.picture',
-  'ext.note',
-  'srv.look',
-  'srv/look',
-];
-const ACTS = [
-  'look',
-  'map',
-  'drive',
-  'go',
-  'rest',
-  'read',
-  'ext',
-  'srv',
-  'fail',
-  'throw',
-  'wait',
-  'both',
-  'deaf',
-  'child',
-];
-
-/** One run and what befalls it. Everything follows from the numbers of `random`. */
-export function randomPlan(random: Random, minds: readonly Mind[] = ['agent', 'flow', 'degraded']): Plan {
-  const mind = random.one(minds);
-  const turns = random.list(1, 5, () => randomTurn(random));
-  if (mind === 'degraded') turns.push('fails');
-  const killed = random.chance(0.5);
-  return {
-    mind,
-    turns,
-    states: random.list(1, 4, () => random.list(0, 3, () => random.one(ACTS))),
-    nudges:
-      mind === 'agent' && random.chance(0.5)
-        ? random.list(1, 3, () => ({
-            events: random.below(30) + 3,
-            what: random.one(['steer', 'follow_up', 'pause', 'resume', 'compact', 'label'] as const),
-          }))
-        : [],
-    cuts: killed
-      ? random.list(1, 3, () => ({
-          append: random.below(25) + 4,
-          when: random.chance(0.5) ? ('before' as const) : ('after' as const),
-        }))
-      : [],
-    judged: random.chance(0.5),
-    forked: mind === 'agent' && random.chance(0.4),
-    cancelled: random.chance(0.1) ? random.below(30) + 4 : undefined,
-    seed: random.below(1_000) + 1,
-  };
-}
-
-function randomTurn(random: Random): Line | 'fails' {
-  if (random.chance(0.1)) return { text: 'thinking' };
-  return {
-    ...(random.chance(0.5) ? { text: `say ${random.below(9)}` } : {}),
-    ...(random.chance(0.1) ? { stop: 'length' as const } : {}),
-    calls: random.list(1, 2, () => randomCall(random)),
-  };
-}
-
-function randomCall(random: Random): { name: string; args?: unknown; raw?: string; id: string } {
-  // Servers give the same ids again, or random ones.
-  const id = random.chance(0.5) ? 'call_0' : `chatcmpl-${random.below(1e9).toString(36)}`;
-  const kind = random.below(12);
-  if (kind === 0) return { id, name: 'no_such_tool', args: { n: 1 } };
-  if (kind === 1) return { id, name: shown(random.one(TOOLS)), args: { n: 'one' } };
-  if (kind === 2) return { id, name: shown(random.one(TOOLS)), raw: '{"n":' };
-  if (kind === 3) return { id, name: 'run_delegate', args: { intent: 'hand/go', time_s: 60 } };
-  if (kind === 4) return { id, name: 'run_spawn', args: { intent: 'hand/go', time_s: 60 } };
-  return { id, name: shown(random.one(TOOLS)), args: { n: random.below(10) } };
-}
-
-const shown = (name: string) => name.replace(/[^A-Za-z0-9_-]/g, '_');
 
 /** The tools of the world of one run: of its application, of an extension, and of a server out of reach later. */
 function toolsOfWorld() {

@@ -3,7 +3,8 @@ import { loadPi } from '../../adapters/pi/pi-library.ts';
 import type { AgentEvent } from '../../contract/index.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { Random } from '../support/random.ts';
-import { type Mind, RandomRun, randomPlan } from '../support/random-runs.ts';
+import { type Mind, randomPlan } from '../support/random-plan.ts';
+import { RandomRun } from '../support/random-runs.ts';
 
 beforeAll(async () => {
   await loadPi();
