@@ -31,6 +31,8 @@ export type PolicyBookParts = {
   /** Reads the files; throws `policy.invalid` where it cannot. */
   readonly read: () => PolicySource;
   readonly standing: (context: HookQuestion['context']) => Standing;
+  /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
+  readonly base?: { readonly speedMax: number; readonly turnMax: number };
   /**
    * Where the last good policies are kept over restarts; `read` answers undefined where there are none. With it a fault
    * at the start is survived.
@@ -149,8 +151,20 @@ export class PolicyBook implements PolicyHook {
       robot: this.#parts.robot,
       ts_ms: toMs(this.#parts.clock.now()),
       about,
-      facts,
+      facts: this.#withSpeed(facts),
       entities: entitiesOf(this.#held, { principal: asking, resource }),
+    };
+  }
+
+  /** How fast a motion may become is for policies to limit, though no caller names it. */
+  #withSpeed(facts: HookQuestion['facts']): HookQuestion['facts'] {
+    const { base } = this.#parts;
+    const motion = facts['motion'];
+    if (!base || (motion !== 'navigate' && motion !== 'drive' && motion !== 'spin')) return facts;
+    return {
+      ...facts,
+      ...(motion === 'spin' ? {} : { speed_m_s: base.speedMax }),
+      ...(motion === 'drive' ? {} : { turn_rad_s: base.turnMax }),
     };
   }
 }

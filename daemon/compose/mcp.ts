@@ -7,6 +7,7 @@ import { OPERATOR } from '../http/caller.ts';
 import type { HttpPorts } from '../http/http-ports.ts';
 import { stopRobot } from '../http/stop-robot.ts';
 import type { ApprovalDesk } from '../runtime/governance/approval-desk.ts';
+import { motionFactsOf } from '../runtime/motion-law.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -117,7 +118,8 @@ export function makeRobotMcp(
     openReader: () => openEventReader(dataDir, 'runtime'),
     stopRobot: (reason) => stopRobot({ bus, runtime: parts.runtime, clock }, reason),
     async judge(tool, args, signal, waits) {
-      const question = { point: 'tool', subject: tool, context: who, facts: { ...args } } as const;
+      const facts = { ...args, ...motionFactsOf(tool, args) };
+      const question = { point: 'tool', subject: tool, context: who, facts } as const;
       const { refusal, approval, events } = await gate.ask(question);
       if (approval && approvals) {
         await approvals.hold({ ...question, terms: approval, events }, signal, waits);

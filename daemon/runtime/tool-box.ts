@@ -78,7 +78,9 @@ export class GatedToolBox implements ToolBox {
       clock,
       signal,
       traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
-      ...(robot ? { robot: new BoundRobot(robot, signal, () => gate.unpaused()) } : {}),
+      ...(robot
+        ? { robot: new BoundRobot(robot, signal, (kind, goal) => gate.allowMotion(spec.name, kind, goal)) }
+        : {}),
     });
     const answered = await gate.callTool({
       tool: spec.name,

@@ -1,0 +1,19 @@
+import { type Clock, LIMITS, withDeadline } from '../../contract/index.ts';
+
+/** Races the deadline of a call, and after an abort a short grace in which the work may settle by itself. */
+export function boundedCall<R>(
+  clock: Clock,
+  { tool, deadlineMs }: { readonly tool: string; readonly deadlineMs: number },
+  work: Promise<R>,
+  signal: AbortSignal,
+): Promise<R> {
+  return new Promise<R>((resolve, reject) => {
+    const onAbort = () => {
+      withDeadline(clock, LIMITS.RUN_SETTLE_MS, work, 'call', tool).then(resolve, reject);
+    };
+    const forget = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    withDeadline(clock, deadlineMs, work, 'call', tool).then(resolve, reject).finally(forget);
+  });
+}
