@@ -157,12 +157,13 @@ export function makeRobotMcp(
 }
 
 /**
- * In whose name an MCP client acts. Who shows the token of the robot is `mcp`, with the roles of the configuration;
- * others stay who they are, with those of their roles that the configuration lets through. No grants.
+ * In whose name an MCP client acts: whoever authenticated, as through any other way in; that it came by MCP is the origin.
+ * With the token of the robot the roles are those of the configuration; others keep those of their roles that the
+ * configuration lets through. No grants.
  */
 export function mcpCaller(caller: PolicyContext, allowed: readonly string[]): PolicyContext {
   const { tenant, principal, roles } = caller;
   const robot = principal === OPERATOR.principal && tenant === OPERATOR.tenant;
-  if (robot) return { tenant, principal: 'mcp', roles: [...allowed], origin: 'mcp' };
+  if (robot) return { tenant, principal, roles: [...allowed], origin: 'mcp' };
   return { tenant, principal, roles: roles.filter((role) => allowed.includes(role)), origin: 'mcp' };
 }
