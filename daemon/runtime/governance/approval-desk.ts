@@ -18,6 +18,7 @@ import {
   type Asked,
   answeredAlready,
   EXPIRED,
+  noSuchApproval,
   noteOf,
   type Outcome,
   sameQuestion,
@@ -398,8 +399,4 @@ export class ApprovalDesk implements ApprovalApi {
       this.#used.delete(note.approvalId);
     }
   }
-}
-
-function noSuchApproval(approvalId: string): EdgeError {
-  return new EdgeError('approval.not_found', { operation: 'answer', subject: approvalId.slice(0, 64) });
 }
