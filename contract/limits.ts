@@ -166,10 +166,17 @@ export const LIMITS = {
   AGENT_RESULT_CHARS: 16_000,
   /** The same call with the same result so often in a row is a circle: the run fails. */
   AGENT_SAME_CALLS_MAX: 8,
+  /** Answers in a row of which every call was refused or failed; then the model has failed. */
+  AGENT_REFUSED_MAX: 20,
   /** How long models that cannot be reached are asked again before a run fails, milliseconds. */
   AGENT_PATIENCE_MS: 60_000,
   /** The same where a flow stands by to carry the mission, milliseconds. */
   AGENT_PATIENCE_DEGRADING_MS: 3_000,
+  /** A flow that stands in for a model: first and longest time until the model is tried again, milliseconds. */
+  AGENT_RETURN_MS: 30_000,
+  AGENT_RETURN_MS_MAX: 600_000,
+  /** One try whether a model answers again, milliseconds. */
+  AGENT_RETURN_PROBE_MS: 10_000,
   /** From the start of a session to its extensions being ready, milliseconds. */
   AGENT_START_MS: 10_000,
   /** One hook of an extension, milliseconds; the session goes on without it. */

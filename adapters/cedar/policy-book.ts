@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type Clock,
   EdgeError,
@@ -11,19 +10,15 @@ import {
   toMs,
   toWireTime,
 } from '../../contract/core.ts';
-import { BUILT_IN, BuiltInJudge } from './built-in.ts';
-import { CedarJudge } from './cedar-judge.ts';
-import { NAMESPACE, resourceOf, userId } from './cedar-request.ts';
-import { EntityFile } from './entity-file.ts';
-import type { PolicyFile } from './policy-text.ts';
-import { loadCedar } from './wasm.ts';
-
-/** What the files hold at one moment. No policies: those that are built in. */
-export type PolicySource = {
-  readonly policies: readonly PolicyFile[];
-  /** `entities.json`; an empty text where there is none. */
-  readonly entities: PolicyFile;
-};
+import { resourceOf } from './cedar-request.ts';
+import {
+  closedPolicySet,
+  entitiesOf,
+  judgeWithEntities,
+  openPolicySet,
+  type PolicySet,
+  type PolicySource,
+} from './policy-set.ts';
 
 /** Roles and grant under which a context acts now, or why it does not. */
 export type Standing =
@@ -36,17 +31,27 @@ export type PolicyBookParts = {
   /** Reads the files; throws `policy.invalid` where it cannot. */
   readonly read: () => PolicySource;
   readonly standing: (context: HookQuestion['context']) => Standing;
+  /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
+  readonly base?: { readonly speedMax: number; readonly turnMax: number };
+  /**
+   * Where the last good policies are kept over restarts; `read` answers undefined where there are none. With it a fault
+   * at the start is survived.
+   */
+  readonly lastGood?: {
+    read(): PolicySource | undefined;
+    write(source: PolicySource): void;
+  };
+  /** The files are broken; `fallback` says what is in force instead. */
+  readonly onFault?: (error: EdgeError, fallback: string) => void;
 };
 
 /** Policies for a job that takes a while: a reload meanwhile takes nothing from under it. */
 export type BorrowedJudge = { readonly judge: PolicyJudge; readonly giveBack: () => void };
 
-type Held = {
-  readonly judge: PolicyJudge & { close(): void };
+type Held = PolicySet & {
   /** Those who judge by it; once it is no longer in force the last of them closes it. */
   readonly users: Set<symbol>;
-  readonly entities: EntityFile;
-  readonly view: Omit<PolicyView, 'reload_error'>;
+  readonly loadedTs: string;
 };
 
 /**
@@ -59,30 +64,42 @@ export class PolicyBook implements PolicyHook {
   #held: Held;
   #fault: string | undefined;
 
-  private constructor(parts: PolicyBookParts, held: Held) {
+  private constructor(parts: PolicyBookParts, held: Held, fault: string | undefined) {
     this.#parts = parts;
     this.#held = held;
+    this.#fault = fault;
   }
 
-  /** Throws `policy.invalid`: a robot whose policies cannot be read does not start without them. */
+  /**
+   * Rejects with `policy.invalid`, unless `lastGood` is given: a broken file must not take the stop and the API of a
+   * robot down. Then the last good policies are in force; where there are none, nothing is allowed but to read.
+   */
   static async open(parts: PolicyBookParts): Promise<PolicyBook> {
-    return new PolicyBook(parts, await load(parts));
+    try {
+      return new PolicyBook(parts, await load(parts), undefined);
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'policy.invalid', 'load', 'policies');
+      if (!parts.lastGood) throw error;
+      const { set, fallback } = await lastGood(parts);
+      parts.onFault?.(error, fallback);
+      return new PolicyBook(parts, hold(set, parts.clock), `${error.message}; in force: ${fallback}`);
+    }
   }
 
   get sha256(): string {
     return this.#held.judge.sha256;
   }
 
-  /** What is in force now, until it is given back. */
+  /** What is in force now, with its entities, until it is given back. */
   borrow(): BorrowedJudge {
     const held = this.#held;
     const user = Symbol('user');
     held.users.add(user);
-    return { judge: held.judge, giveBack: () => this.#leave(held, user) };
+    return { judge: judgeWithEntities(held), giveBack: () => this.#leave(held, user) };
   }
 
   view(): PolicyView {
-    return { ...this.#held.view, reload_error: this.#fault };
+    return { ...this.#held.view, loaded_ts: this.#held.loadedTs, reload_error: this.#fault };
   }
 
   /** True where other policies are in force now. Throws `policy.invalid`; then those before stay. */
@@ -92,7 +109,8 @@ export class PolicyBook implements PolicyHook {
       next = await load(this.#parts);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'policy.invalid', 'reload', 'policies');
-      this.#fault = error.message;
+      this.#fault = `${error.message}; in force: those before`;
+      this.#parts.onFault?.(error, 'those before');
       throw error;
     }
     this.#fault = undefined;
@@ -124,26 +142,29 @@ export class PolicyBook implements PolicyHook {
     const { tenant, principal, origin } = context;
     const roles = [...new Set(standing.roles)].sort();
     const resource = resourceOf(point, subject);
-    const uid = (type: string, id: string) => ({ type: `${NAMESPACE}::${type}`, id });
+    const grant = standing.grant === undefined ? {} : { grant: standing.grant };
+    const asking = { tenant, id: principal, roles, origin, ...grant };
     return {
       point,
-      principal: {
-        tenant,
-        id: principal,
-        roles,
-        origin,
-        ...(standing.grant === undefined ? {} : { grant: standing.grant }),
-      },
+      principal: asking,
       resource,
       robot: this.#parts.robot,
       ts_ms: toMs(this.#parts.clock.now()),
       about,
-      facts,
-      entities: this.#held.entities.reach([
-        uid('User', userId(tenant, principal)),
-        ...roles.map((role) => uid('Role', role)),
-        ...resource.parents.map((parent) => uid(parent.type, parent.id)),
-      ]),
+      facts: this.#withSpeed(facts),
+      entities: entitiesOf(this.#held, { principal: asking, resource }),
+    };
+  }
+
+  /** How fast a motion may become is for policies to limit, though no caller names it. */
+  #withSpeed(facts: HookQuestion['facts']): HookQuestion['facts'] {
+    const { base } = this.#parts;
+    const motion = facts['motion'];
+    if (!base || (motion !== 'navigate' && motion !== 'drive' && motion !== 'spin')) return facts;
+    return {
+      ...facts,
+      ...(motion === 'spin' ? {} : { speed_m_s: base.speedMax }),
+      ...(motion === 'drive' ? {} : { turn_rad_s: base.turnMax }),
     };
   }
 }
@@ -151,54 +172,23 @@ export class PolicyBook implements PolicyHook {
 /** Who uses the policies that are in force. */
 const IN_FORCE = Symbol('in force');
 
-const WARM_UP: PolicyRequest = {
-  point: 'tool',
-  principal: { tenant: 'local', id: 'nobody', roles: [], origin: 'run' },
-  resource: resourceOf('tool', 'warm.up'),
-  robot: 'robot',
-  ts_ms: 0,
-  about: { effect: 'read' },
-  facts: { number: 1, text: 'a', flag: true },
-  entities: [],
-};
-
-async function load({ read, clock }: PolicyBookParts): Promise<Held> {
-  const { policies, entities } = read();
-  const loaded_ts = toWireTime(clock.now());
-  const known = new EntityFile(entities.file, entities.text);
-  if (policies.length === 0 && entities.text === '') {
-    const judge = new BuiltInJudge();
-    const view = {
-      policy_sha256: judge.sha256,
-      built_in: true,
-      files: filesOf(BUILT_IN, judge.policies),
-      policies: judge.policies,
-      loaded_ts,
-    };
-    return { judge, users: new Set([IN_FORCE]), entities: known, view };
-  }
-  const texts = policies.length === 0 ? BUILT_IN : policies;
-  const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities]);
-  // The first question of all compiles much of Cedar: it is asked here, and nobody's deadline pays for it.
-  judge.judge(WARM_UP);
-  const told = judge.policies.map(({ id, effect, line }) => ({ id, effect, line }));
-  const view = {
-    policy_sha256: judge.sha256,
-    built_in: policies.length === 0,
-    files: filesOf(texts, told),
-    policies: told,
-    loaded_ts,
-  };
-  return { judge, users: new Set([IN_FORCE]), entities: known, view };
+async function load({ read, clock, lastGood: kept }: PolicyBookParts): Promise<Held> {
+  const source = read();
+  const held = hold(await openPolicySet(source), clock);
+  kept?.write(source);
+  return held;
 }
 
-function filesOf(
-  files: readonly PolicyFile[],
-  policies: readonly { readonly id: string }[],
-): PolicyView['files'] {
-  return files.map(({ file, text }) => ({
-    file,
-    sha256: createHash('sha256').update(text).digest('hex'),
-    policies: policies.filter(({ id }) => id.startsWith(`${file}#`)).length,
-  }));
+function hold(set: PolicySet, clock: Clock): Held {
+  return { ...set, users: new Set([IN_FORCE]), loadedTs: toWireTime(clock.now()) };
+}
+
+async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<{ set: PolicySet; fallback: string }> {
+  try {
+    const source = kept?.read();
+    if (source) return { set: await openPolicySet(source), fallback: 'the last good policies' };
+  } catch {
+    // A copy that is broken too is no copy.
+  }
+  return { set: closedPolicySet(), fallback: 'nothing but reading and stopping' };
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
-import type { PolicySource } from './policy-book.ts';
+import type { PolicySource } from './policy-set.ts';
 
 /** All policy files together, bytes. */
 const BYTES_MAX = 4 * 1024 * 1024;

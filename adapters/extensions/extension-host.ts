@@ -110,6 +110,7 @@ export class ExtensionHost implements ExtensionsApi {
     const { runId, intent, signal } = context;
     const session: OpenSession = {
       ...{ app, runId, intent, signal, doors: new Map(), view: undefined },
+      effects: effectsOf(context),
       say: (text, kind, extension) => {
         this.#parts.say({ runId, intent }, text, kind).catch((thrown: unknown) => {
           const error = wordsOf(thrown);
@@ -271,4 +272,10 @@ function twice(one: LoadedExtension, beside: readonly LoadedExtension[]): string
   const taken = new Set(beside.flatMap(({ tools }) => tools.map(({ spec }) => spec.name)));
   const found = one.tools.find(({ spec }) => taken.has(spec.name));
   return found && `another extension has a tool ${found.spec.name} already`;
+}
+
+/** What each tool of the run does to the world, by the name that a model and a hook see. */
+function effectsOf({ toolBox }: RunContext): ReadonlyMap<string, string> {
+  const specs = toolBox.specs();
+  return new Map(specs.map(({ name, effect }) => [name.replace(/[^A-Za-z0-9_-]/g, '_'), effect]));
 }

@@ -95,7 +95,8 @@ export class LoadedExtension {
     for (const [event, handlers] of this.#registered.hooks)
       door.on(
         event,
-        async (body: ExtensionEventBody) => await this.#hook(event, [...handlers], body, session),
+        async (body: ExtensionEventBody) =>
+          await this.#hook(event, [...handlers], withEffect(event, body, session), session),
       );
   }
 
@@ -222,4 +223,10 @@ export class LoadedExtension {
 
 function isLate(reason: unknown): boolean {
   return reason instanceof EdgeError && reason.code === 'deadline.exceeded';
+}
+
+/** A guard knows by its effect whether a call may move the robot, whatever its tool is named. */
+function withEffect(event: string, body: ExtensionEventBody, { effects }: OpenSession): ExtensionEventBody {
+  const effect = event === 'tool_call' ? effects?.get(String(body['toolName'])) : undefined;
+  return effect === undefined ? body : { ...body, effect };
 }

@@ -15,6 +15,8 @@ export type OpenSession = {
   readonly signal: AbortSignal;
   /** What an extension says to the run: durable and counted once. */
   readonly say: (text: string, kind: 'steer' | 'follow_up', extension: string) => void;
+  /** What the tools of the run do to the world, by the name that models see. */
+  readonly effects?: ReadonlyMap<string, string>;
   /** By extension. */
   readonly doors: Map<string, SessionDoor>;
   /** Pi's own view, once the session has begun. */

@@ -8,8 +8,21 @@ import {
   type ToolSpec,
 } from '../../contract/core.ts';
 
+/** Stopping is offered in every turn. */
+export const STOP = 'robot.stop';
+
+/** Tools of the house that an application adds to its agent beside its own; its choices know nothing of them. */
+const ADDED: ReadonlySet<string> = new Set([
+  'skill.load',
+  'run.spawn',
+  'run.wait',
+  'run.cancel',
+  'run.delegate',
+]);
+
 /**
- * What of its tools a model may choose in this turn, as the application says; undefined: all of them. Follows from the
+ * What of its tools a model may choose in this turn, as the application says; undefined: all of them. A choice never
+ * hides `robot.stop`, nor the tools that extensions, skills, sub-runs and MCP servers add. Follows from the
  * conversation alone, so that a replay asks the same. A choice that names no tool of the run is left out.
  */
 export function choicesOf(
@@ -26,7 +39,21 @@ export function choicesOf(
       ? [input ? { ...known, parameters: input as unknown as ModelTool['parameters'] } : known]
       : [];
   });
-  return choices && choices.length > 0 ? choices : undefined;
+  if (!choices || choices.length === 0) return undefined;
+  const chosen = new Set(choices.map(({ name }) => name));
+  const loaded = steps?.some(({ tool, ok }) => ok && tool === 'skill.load');
+  const always = tools.filter(({ name }) => {
+    const spec = specs.get(name);
+    if (!spec || chosen.has(name)) return false;
+    // A skill was loaded just now: a weak model would load it again and again.
+    if (spec.name === 'skill.load' && loaded) return false;
+    return spec.name === STOP || isAdded(spec);
+  });
+  return [...choices, ...always];
+}
+
+function isAdded({ name, origin }: ToolSpec): boolean {
+  return origin === 'extension' || origin === 'mcp' || ADDED.has(name);
 }
 
 function asked(

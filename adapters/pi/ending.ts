@@ -9,6 +9,11 @@ export type Message = { readonly role: string } & Readonly<Record<string, unknow
 /** Where a forked run begins: what is before it belongs to another run. */
 export const FORKED = 'auraison.forked';
 
+/** Where an agent goes on after a flow stood in for its model. */
+export const RETURNED = 'auraison.returned';
+export const LOOK_AGAIN =
+  'No model answered for a while, and a fixed program moved the robot meanwhile. It stands now. What you saw before may be out of date: look again, then go on.';
+
 /** Texts without a call in a row, where calls are required; then the run fails. */
 const TEXTS_MAX = 3;
 export const CHOOSE_A_TOOL = 'You have to choose one of your tools. When you are done, call run_finish.';
@@ -50,19 +55,23 @@ export function endingOf(
   entries: readonly Entry[],
   agent: Pick<AgentDefinition, 'turnsMax' | 'toolChoice'>,
 ): RunOutcome | undefined {
-  const messages = messagesOf(entries);
-  const standing = standingOf(messages);
+  const standing = standingOf(messagesOf(entries));
   if (standing.at === 'finished') return finishedBy(standing.result);
   const turns = turnsOf(entries);
+  // What led to a model being relieved does not count again once it is back.
+  const messages = messagesOf(entries.slice(1 + entries.findLastIndex(isReturn)));
   const texts = trailingTexts(messages);
   if (standing.at === 'text' && agent.toolChoice !== 'required') {
     const reason = standing.text.trim().slice(0, 512) || 'the agent had nothing more to say';
     return { status: 'succeeded', reason, summary: { turns, text: standing.text.slice(0, 4_096) } };
   }
-  if (texts >= TEXTS_MAX) return failed(`the model chose no tool ${texts} times in a row`, turns);
+  if (texts >= TEXTS_MAX) return failed(`the model chose no tool ${texts} times in a row`, turns, true);
   const same = sameCalls(messages);
   if (same >= LIMITS.AGENT_SAME_CALLS_MAX)
-    return failed(`the model made the same call ${same} times in a row, with the same result`, turns);
+    return failed(`the model made the same call ${same} times in a row, with the same result`, turns, true);
+  const refused = refusedAnswers(messages);
+  if (refused >= LIMITS.AGENT_REFUSED_MAX)
+    return failed(`every call of the model was refused or failed, ${refused} turns in a row`, turns, true);
   if (turns >= agent.turnsMax) return failed(`no end after ${turns} turns`, turns);
   return undefined;
 }
@@ -72,6 +81,10 @@ export function turnsOf(entries: readonly Entry[]): number {
   const from = entries.findLastIndex(({ type, customType }) => type === 'custom' && customType === FORKED);
   const own = messagesOf(entries.slice(from + 1));
   return own.filter((message) => message.role === 'assistant' && !isBroken(message)).length;
+}
+
+function isReturn({ type, customType }: Entry): boolean {
+  return type === 'custom' && customType === RETURNED;
 }
 
 export function messagesOf(entries: readonly Entry[]): Message[] {
@@ -114,6 +127,16 @@ function sameCalls(messages: readonly Message[]): number {
   return times;
 }
 
+/** Answers in a row, from the last, of which nothing was done. */
+function refusedAnswers(messages: readonly Message[]): number {
+  let answers = 0;
+  for (const message of messages.toReversed()) {
+    if (message.role === 'toolResult' && message['isError'] !== true) break;
+    if (message.role === 'assistant' && !isBroken(message)) answers++;
+  }
+  return answers;
+}
+
 function trailingTexts(messages: readonly Message[]): number {
   let texts = 0;
   for (const message of messages.toReversed()) {
@@ -123,8 +146,9 @@ function trailingTexts(messages: readonly Message[]): number {
   return texts;
 }
 
-function failed(reason: string, turns: number): RunOutcome {
-  return { status: 'failed', reason, summary: { turns } };
+/** `model`: the model is at fault, so that a flow that stands by may do better. */
+function failed(reason: string, turns: number, model = false): RunOutcome {
+  return { status: 'failed', reason, summary: { turns, ...(model ? { model_failed: true } : {}) } };
 }
 
 function finishResult(message: Message): Readonly<Record<string, unknown>> | undefined {

@@ -15,6 +15,7 @@ import {
   type ModelAnswer,
   type ModelNeed,
   type ModelRequest,
+  type ModelToolCall,
   pause,
   type RunContext,
   type ToolSpec,
@@ -22,6 +23,7 @@ import {
 } from '../../contract/core.ts';
 import { choicesOf } from './choices.ts';
 import type { PiLibrary } from './pi-library.ts';
+import { judgedCalls, type MaybeRefused } from './refusals.ts';
 import { heldArguments, toMessages } from './transcript.ts';
 
 /** The provider of all models in a session: the door to those of this house. */
@@ -124,7 +126,8 @@ export class ModelDoor {
       }, signal);
       // Pi makes room in a context that was too small and asks again: then nothing has failed.
       if (inSession) this.fault = undefined;
-      return whole(partial, answer, turn(), (name) => this.#shown(name));
+      const named = answer.toolCalls.map((call) => ({ ...call, name: this.#shown(call.name) }));
+      return whole(partial, answer, judgedCalls(named, request, this.#parts.tools), turn());
     } catch (thrown) {
       const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
       if (inSession) this.fault ??= fault;
@@ -174,6 +177,7 @@ export class ModelDoor {
       messages,
       ...(tools.length > 0 ? { tools, toolChoice: agent.toolChoice ?? 'auto' } : {}),
       ...(choices ? { choices } : {}),
+      uncheckedCalls: true,
       maxTokens: Math.min(maxTokens ?? this.#maxTokens(), this.#maxTokens()),
       temperature: inSession ? (agent.temperature ?? 0) : 0,
       deadlineMs: LIMITS.AGENT_MODEL_MS,
@@ -270,16 +274,17 @@ function tell(
 function whole(
   partial: AssistantMessage,
   answer: ModelAnswer,
+  toolCalls: readonly (ModelToolCall & MaybeRefused)[],
   turn: number,
-  shown: (name: string) => string,
 ): AssistantMessage {
   const content: AssistantMessage['content'] = [];
   if (answer.text !== '') content.push({ type: 'text', text: answer.text });
-  for (const [index, call] of answer.toolCalls.entries()) {
-    const held = heldArguments(call.argumentsText) as { arguments: Record<string, never> };
-    content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name: shown(call.name), ...held });
+  for (const [index, { name, argumentsText, refused }] of toolCalls.entries()) {
+    const held = heldArguments(argumentsText) as { arguments: Record<string, never> };
+    const kept = { ...held, ...(refused ? { refused } : {}) };
+    content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name, ...kept });
   }
-  const calls = answer.toolCalls.length > 0;
+  const calls = toolCalls.length > 0;
   const stopReason = answer.stopReason === 'length' ? 'length' : calls ? 'toolUse' : 'stop';
   Object.assign(partial, {
     content,

@@ -7,6 +7,7 @@ import {
   LIMITS,
   type RunContext,
   type RunOutcome,
+  type SessionEntry,
   type ToolSpec,
   toMs,
   withDeadline,
@@ -16,7 +17,9 @@ import {
   type Entry,
   endingOf,
   FORKED,
+  LOOK_AGAIN,
   messagesOf,
+  RETURNED,
   type Standing,
   standingOf,
   turnsOf,
@@ -24,7 +27,8 @@ import {
 import { ANY_MODEL, ModelDoor, PROVIDER } from './model-door.ts';
 import type { AgentInternals, PiLibrary } from './pi-library.ts';
 import { openSession } from './pi-session.ts';
-import { type CallResult, callTool, FINISH } from './pi-tools.ts';
+import { type CallResult, callTool, FINISH, refusedCall } from './pi-tools.ts';
+import { type MaybeRefused, refusalError } from './refusals.ts';
 import type { PiExtension } from './resources.ts';
 import { RunInbox } from './run-inbox.ts';
 import { SessionJournal } from './session-journal.ts';
@@ -107,6 +111,8 @@ export class PiRun {
     const forked = context.inherited > 0 && !own.some(({ entry }) => entry['customType'] === FORKED);
     this.#manager = await journal.open(pi, context.session, NOWHERE);
     if (forked) this.#manager.appendCustomEntry(FORKED, {});
+    const returned = this.#returns(own);
+    if (returned !== undefined) this.#manager.appendCustomEntry(RETURNED, { returned });
     this.#door = new ModelDoor({
       pi,
       context,
@@ -140,6 +146,19 @@ export class PiRun {
       now: () => toMs(context.clock.now()),
     });
     if (this.#parts.extensions.length > 0) await this.#bind();
+    if (returned !== undefined) this.#inbox.add(LOOK_AGAIN);
+  }
+
+  /** Which return from a flow this is, unless the session says it already. */
+  #returns(own: readonly SessionEntry[]): number | undefined {
+    const returned = this.#parts.context.resume?.facts['returned'];
+    if (typeof returned !== 'number') return undefined;
+    const said = own.some(
+      ({ entry }) =>
+        entry['customType'] === RETURNED &&
+        (entry['data'] as { readonly returned?: unknown } | undefined)?.returned === returned,
+    );
+    return said ? undefined : returned;
   }
 
   async #bind(): Promise<void> {
@@ -206,14 +225,13 @@ export class PiRun {
   async #call(name: string, callId: string, signal: AbortSignal | undefined): Promise<CallResult> {
     await this.#journal.post();
     const block = this.#findCall(callId);
-    const spec = this.#tools.get(name);
-    return await callTool(
-      this.#parts.context,
-      spec?.name ?? name,
-      block && argumentsOf(block),
-      callId,
-      signal,
-    );
+    const tool = this.#tools.get(name)?.name ?? name;
+    const args = block && argumentsOf(block);
+    const { refused } = (block ?? {}) as MaybeRefused;
+    if (!refused) return await callTool(this.#parts.context, tool, args, callId, signal);
+    const error = refusalError(refused, tool);
+    await this.#parts.context.toolBox.refuse(tool, args, error, callId);
+    return refusedCall(error);
   }
 
   /** Calls that a cut left without a result: the gate knows what became of them. */

@@ -30,8 +30,14 @@ export async function callTool(
     return { content: contentOf(answer), isError: false, result: answer.result };
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
-    return { content: [{ type: 'text', text: told(thrown, name) }], isError: true, result: undefined };
+    return refusedCall(EdgeError.from(thrown, 'tool.failed', 'call', name));
   }
+}
+
+/** A call that was refused or failed, as the model hears of it. */
+export function refusedCall({ code, message, hint }: EdgeError): CallResult {
+  const text = hint === '' ? `${code}: ${message}` : `${code}: ${message} (${hint})`;
+  return { content: [{ type: 'text', text }], isError: true, result: undefined };
 }
 
 function contentOf({ result, images = [] }: ToolAnswer): Content {
@@ -48,11 +54,6 @@ function contentOf({ result, images = [] }: ToolAnswer): Content {
       data: Buffer.from(data).toString('base64'),
     })),
   ];
-}
-
-function told(thrown: unknown, name: string): string {
-  const { code, message, hint } = EdgeError.from(thrown, 'tool.failed', 'call', name);
-  return hint === '' ? `${code}: ${message}` : `${code}: ${message} (${hint})`;
 }
 
 export type ToolParts = {

@@ -63,6 +63,11 @@ export class RunInbox {
     return { role: 'user', content: [{ type: 'text', text }], timestamp: this.#parts.now() };
   }
 
+  /** Says something of the house in the next prompt. */
+  add(text: string): void {
+    this.#waiting.push(this.message(text));
+  }
+
   steer(text: string): void {
     this.#parts.session.agent.steer(this.message(text));
   }

@@ -79,9 +79,9 @@ export type ToldText = { readonly calls: readonly FoundCall[]; readonly text: st
 
 /**
  * Calls in an answer that is nothing but calls: JSON, in a code fence or in `<tool_call>` marks. JSON within prose is
- * prose: a model that quotes what it saw asks for nothing. Names that were not offered are no calls. Pure.
+ * prose: a model that quotes what it saw asks for nothing. Names beyond `names` are no calls, where it is given. Pure.
  */
-export function readToolText(answer: string, names: ReadonlySet<string>): ToldText {
+export function readToolText(answer: string, names: ReadonlySet<string> | undefined): ToldText {
   const none: ToldText = { calls: [], text: answer };
   const body = answer.trim();
   const { marked, beside } = readMarks(body);
@@ -110,11 +110,15 @@ function readMarks(text: string): { readonly marked: readonly string[]; readonly
   }
 }
 
-function callsOf(values: readonly unknown[], names: ReadonlySet<string>, none: ToldText): ToldText {
+function callsOf(
+  values: readonly unknown[],
+  names: ReadonlySet<string> | undefined,
+  none: ToldText,
+): ToldText {
   const calls: FoundCall[] = [];
   for (const value of values) {
     const call = callOf(value);
-    if (call === undefined || !names.has(call.name)) return none;
+    if (call === undefined || names?.has(call.name) === false) return none;
     calls.push(call);
   }
   return calls.length === 0 ? none : { calls, text: '' };

@@ -15,7 +15,7 @@ import { boundedFetch } from './bounded-fetch.ts';
 import { CallWatch } from './call-watch.ts';
 import { AnswerCheck } from './checked-answer.ts';
 import { faultOf } from './faults.ts';
-import { type JsonMode, modeFor, offered, readToolText } from './json-tools.ts';
+import { forced, type JsonMode, modeFor, offered, readToolText } from './json-tools.ts';
 import { requestBody } from './request-body.ts';
 import { ServerHealth } from './server-health.ts';
 
@@ -179,7 +179,7 @@ export class OpenAiModel implements LanguageModel {
   #checked(request: ModelRequest, folded: FoldedAnswer, chunks: number): ModelAnswer {
     const { name, modelId } = this.info;
     const { calls, text, stopReason } = this.#withTextCalls(request, folded);
-    this.#check.calls(request, calls, stopReason);
+    if (request.uncheckedCalls !== true) this.#check.calls(request, calls, stopReason);
     const { answerSchema } = request;
     const json =
       answerSchema !== undefined && calls.length === 0
@@ -204,7 +204,8 @@ export class OpenAiModel implements LanguageModel {
   ): Pick<FoldedAnswer, 'calls' | 'text' | 'stopReason'> {
     const names = new Set(offered(request).map(({ name }) => name));
     if (calls.length > 0 || names.size === 0) return { calls, text, stopReason };
-    const told = readToolText(text, names);
+    // Where the caller checks, a call of an unknown tool counts as a call: the model is to learn that it was refused.
+    const told = readToolText(text, request.uncheckedCalls && forced(request) ? undefined : names);
     const found = told.calls.map((call) => ({ ...call, id: hex(this.#options.random(5)).slice(0, 9) }));
     return { calls: found, text: told.text, stopReason: found.length > 0 ? 'tool_calls' : stopReason };
   }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BuiltInJudge, CedarJudge, loadCedar, readPolicySource } from '../../adapters/cedar/index.ts';
+import { judgeWithEntities, openPolicySet, readPolicySource } from '../../adapters/cedar/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import {
   type AgentEvent,
@@ -185,12 +185,9 @@ export function addPolicyCommands(program: Command): void {
 
 async function judgeOf({ config }: Settings, folder: string | undefined): Promise<PolicyJudge> {
   const { dir, files } = config.policy;
-  const source = readPolicySource(folder ?? dir, folder === undefined ? files : []);
-  if (source.policies.length === 0) return new BuiltInJudge();
-  return new CedarJudge(
-    await loadCedar(),
-    source.policies,
-    source.entities.text === '' ? [] : [source.entities],
+  // By the loader of the daemon, entities included: what is fine here is fine there.
+  return judgeWithEntities(
+    await openPolicySet(readPolicySource(folder ?? dir, folder === undefined ? files : [])),
   );
 }
 

@@ -46,6 +46,11 @@ export type ModelRequest = {
   readonly choices?: readonly ModelTool[];
   /** Default `auto`. `required`: some tool has to be called. */
   readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly name: string };
+  /**
+   * True: calls come as the model made them, and the caller refuses what does not fit, so that the model learns why.
+   * Otherwise a forced answer that is no fitting call rejects with `model.failed`.
+   */
+  readonly uncheckedCalls?: boolean;
   /** JSON Schema the answer has to satisfy, enforced by the server and checked again here. */
   readonly answerSchema?: Readonly<Record<string, unknown>>;
   readonly maxTokens: number;

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { EdgeError } from '../edge-error.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
@@ -71,4 +72,6 @@ export interface ToolBox {
     args: unknown,
     options?: { readonly originId?: string; readonly signal?: AbortSignal },
   ): Promise<ToolAnswer>;
+  /** Writes down a call that is not made, with the reason that the model is given. */
+  refuse(name: string, args: unknown, error: EdgeError, originId?: string): Promise<void>;
 }

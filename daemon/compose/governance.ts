@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
   type BorrowedJudge,
-  CedarJudge,
-  loadCedar,
+  LastGoodPolicies,
+  openPolicySet,
   PolicyBook,
   readPolicySource,
 } from '../../adapters/cedar/index.ts';
@@ -36,16 +36,18 @@ export type ComposedGovernance = {
 
 /** Shorter than a request may take. */
 const REJUDGE_MS = 20_000;
+/** What helps against a broken policy or entity file. */
+const FIX = 'mend the file, run `auraison policy check`, then `auraison policy reload`';
 /** A grant is a few hundred bytes. */
 const GRANT_BYTES_MAX = 16 * 1024;
 
 /**
- * Policies, quotas and grants of the runtime cell. Throws `policy.invalid` or `config.invalid`: a robot whose rules
- * cannot be read does not start without them. `tenantOf` tells whose a run is.
+ * Policies, quotas and grants of the runtime cell. Throws `config.invalid` for keys and quotas; broken policy files
+ * are reported, and the last good ones stay in force. `tenantOf` gives the tenant of a run.
  */
 export async function makeGovernance(
   { config, dataDir }: Settings,
-  { clock, bus, report }: CellContext,
+  { clock, bus, report, emit }: CellContext,
   tenantOf: (runId: string) => string | undefined,
 ): Promise<ComposedGovernance> {
   const { policy } = config;
@@ -61,6 +63,17 @@ export async function makeGovernance(
     ...{ robot: config.daemon.name, clock },
     read: () => readPolicySource(policy.dir, policy.files),
     standing: (context) => grants.standing(context),
+    base: { speedMax: config.robot.speed_max, turnMax: config.robot.turn_max },
+    lastGood: new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), (error) =>
+      report('warn', 'the policies in force could not be kept for the next start', { error }),
+    ),
+    onFault: (error, fallback) => {
+      const body = { ...error.toBody(), hint: error.hint || FIX };
+      report('error', `the policies were not taken: ${error.message}; in force: ${fallback}`, {
+        error: body,
+      });
+      emit([{ kind: 'cell.degraded', payload: { error: body } }]).catch(() => {});
+    },
   });
   const quotas = new QuotaBook(policy.quotas, time, tenantOf);
   const elsewhere = policy.quotas.some(({ metric }) => metric === 'recorded_bytes')
@@ -89,9 +102,7 @@ async function rejudged(
   inForce: PolicyBook,
   { sinceMs, policies }: RejudgeRequest,
 ): Promise<Rejudged> {
-  const { judge, giveBack } = policies
-    ? judgeOf(new CedarJudge(await loadCedar(), policies))
-    : inForce.borrow();
+  const { judge, giveBack } = policies ? await borrowed(policies) : inForce.borrow();
   const readers = (['runtime', 'link'] as const).flatMap((cell) => {
     try {
       return [openEventReader(dataDir, cell)];
@@ -108,7 +119,9 @@ async function rejudged(
   }
 }
 
-function judgeOf(judge: CedarJudge): BorrowedJudge {
+/** Policies of a caller, with the entities that each question holds: those of then. */
+async function borrowed(policies: NonNullable<RejudgeRequest['policies']>): Promise<BorrowedJudge> {
+  const { judge } = await openPolicySet({ policies, entities: { file: 'entities.json', text: '' } });
   return { judge, giveBack: () => judge.close() };
 }
 

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { LinkCell } from '../../central-link/link-cell.ts';
 import { type Cell, type CellContext, type Central, EdgeError, TOPICS } from '../../contract/core.ts';
@@ -45,10 +46,14 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
 }
 
 /** Policies on data that leaves. Those that are built in allow it: a robot without policies of its own pays nothing. */
-async function guarded({ config }: Settings, context: CellContext, central: Central): Promise<Central> {
+async function guarded(
+  { config, dataDir }: Settings,
+  context: CellContext,
+  central: Central,
+): Promise<Central> {
   const { dir, files } = config.policy;
   if (dir === '' && files.length === 0) return central;
-  const [{ PolicyBook, readPolicySource }, { GuardedCentral }] = await Promise.all([
+  const [{ LastGoodPolicies, PolicyBook, readPolicySource }, { GuardedCentral }] = await Promise.all([
     import('../../adapters/cedar/index.ts'),
     import('../../central-link/guarded-central.ts'),
   ]);
@@ -57,6 +62,11 @@ async function guarded({ config }: Settings, context: CellContext, central: Cent
     ...{ robot, clock: context.clock },
     read: () => readPolicySource(dir, files),
     standing: ({ roles }) => ({ ok: true, roles }),
+    // The runtime keeps them, and reports a fault.
+    lastGood: {
+      read: () => new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), () => {}).read(),
+      write: () => {},
+    },
   });
   // The runtime says when they changed, and has told of faults.
   context.bus.onBroadcast(TOPICS.policyChanged, () => void hook.reload().catch(() => {}));

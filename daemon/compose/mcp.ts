@@ -7,6 +7,7 @@ import { OPERATOR } from '../http/caller.ts';
 import type { HttpPorts } from '../http/http-ports.ts';
 import { stopRobot } from '../http/stop-robot.ts';
 import type { ApprovalDesk } from '../runtime/governance/approval-desk.ts';
+import { motionFactsOf } from '../runtime/motion-law.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -119,7 +120,8 @@ export function makeRobotMcp(
       await stopRobot({ bus, runtime: parts.runtime, clock }, reason);
     },
     async judge(tool, args, signal, waits) {
-      const question = { point: 'tool', subject: tool, context: who, facts: { ...args } } as const;
+      const facts = { ...args, ...motionFactsOf(tool, args) };
+      const question = { point: 'tool', subject: tool, context: who, facts } as const;
       const { refusal, approval, events } = await gate.ask(question);
       if (approval && approvals) {
         await approvals.hold({ ...question, terms: approval, events }, signal, waits);
@@ -157,12 +159,13 @@ export function makeRobotMcp(
 }
 
 /**
- * In whose name an MCP client acts. Who shows the token of the robot is `mcp`, with the roles of the configuration;
- * others stay who they are, with those of their roles that the configuration lets through. No grants.
+ * In whose name an MCP client acts: whoever authenticated, as through any other way in; that it came by MCP is the origin.
+ * With the token of the robot the roles are those of the configuration; others keep those of their roles that the
+ * configuration lets through. No grants.
  */
 export function mcpCaller(caller: PolicyContext, allowed: readonly string[]): PolicyContext {
   const { tenant, principal, roles } = caller;
   const robot = principal === OPERATOR.principal && tenant === OPERATOR.tenant;
-  if (robot) return { tenant, principal: 'mcp', roles: [...allowed], origin: 'mcp' };
+  if (robot) return { tenant, principal, roles: [...allowed], origin: 'mcp' };
   return { tenant, principal, roles: roles.filter((role) => allowed.includes(role)), origin: 'mcp' };
 }

@@ -8,8 +8,10 @@ import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
+import { judgeMotion } from '../runtime/motion-law.ts';
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
+import { PolicyGate } from '../runtime/policy-gate.ts';
 import { RuntimeCell } from '../runtime/runtime-cell.ts';
 import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { StopWatch } from '../runtime/stop-watch.ts';
@@ -108,6 +110,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       releaseRole: config.estop.release_role,
     },
     {
+      judgeMotion: (kind, goal, who) =>
+        judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
       leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
       clock,
       runtime,

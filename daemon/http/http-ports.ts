@@ -9,9 +9,11 @@ import type {
   EngineApi,
   EventReader,
   ExtensionsApi,
+  GoalOf,
   GovernanceApi,
   McpServers,
   ModelsApi,
+  MotionKind,
   PlansApi,
   PolicyContext,
   QuestionApi,
@@ -65,6 +67,12 @@ export type HttpPorts = {
   ) => Promise<void>;
   /** Leaves word of an emergency stop for the execution cell when that does not answer; absent: nobody takes it. */
   readonly leaveStop?: (words: string) => void;
+  /** Asks the policies about a motion of the API; rejects with the refusal. Absent: nobody judges. */
+  readonly judgeMotion?: <K extends MotionKind>(
+    kind: K,
+    goal: GoalOf<K>,
+    context: PolicyContext,
+  ) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

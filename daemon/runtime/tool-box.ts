@@ -66,7 +66,7 @@ export class GatedToolBox implements ToolBox {
       plain = strict(args, known.input, known.tool.spec);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
-      await gate.refuse({ tool: name, args: shown(args), originId }, error);
+      await this.refuse(name, args, error, originId);
       throw error;
     }
     const { tool } = known;
@@ -78,7 +78,9 @@ export class GatedToolBox implements ToolBox {
       clock,
       signal,
       traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
-      ...(robot ? { robot: new BoundRobot(robot, signal, () => gate.unpaused()) } : {}),
+      ...(robot
+        ? { robot: new BoundRobot(robot, signal, (kind, goal) => gate.allowMotion(spec.name, kind, goal)) }
+        : {}),
     });
     const answered = await gate.callTool({
       tool: spec.name,
@@ -99,6 +101,10 @@ export class GatedToolBox implements ToolBox {
         : {}),
     });
     return await this.#whole(answered);
+  }
+
+  refuse(name: string, args: unknown, error: EdgeError, originId?: string): Promise<void> {
+    return this.#parts.gate.refuse({ tool: name, args: shown(args), originId }, error);
   }
 
   /** Pictures into the blob store before anything is said of them; results become what the log can hold. */

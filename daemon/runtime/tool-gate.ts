@@ -1,9 +1,18 @@
-import { EdgeError, type ErrorBody, LIMITS, type NewEvent, withDeadline } from '../../contract/index.ts';
+import {
+  EdgeError,
+  type ErrorBody,
+  type GoalOf,
+  LIMITS,
+  type MotionKind,
+  type NewEvent,
+  withDeadline,
+} from '../../contract/index.ts';
+import { boundedCall } from './bounded-call.ts';
 import { type Ask, CallEvents } from './call-events.ts';
 import { interruption, loggable, replayed } from './call-records.ts';
+import { judgeMotion, motionFactsOf } from './motion-law.ts';
 import type { Verdict } from './policy-gate.ts';
 import type { CallView } from './run-view.ts';
-import { withRunningDeadline } from './running-deadline.ts';
 import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 import { type CallScope, inCall } from './trace-scope.ts';
 
@@ -45,6 +54,17 @@ export class ToolGate {
   /** Something of this attempt moves the robot, or has. */
   get moved(): boolean {
     return this.#moved;
+  }
+
+  /**
+   * What a tool does in several steps waits here before each motion: policies judge the motion as its own action, and a
+   * paused run stands. Rejects with the refusal; a motion that a tool made in spite of it would have no robot.
+   */
+  async allowMotion<K extends MotionKind>(within: string, kind: K, goal: GoalOf<K>): Promise<void> {
+    const { hooks, emit, intent, runId } = this.#parts;
+    const run = { context: intent.policy_ctx, intent: intent.type, runId };
+    await judgeMotion(hooks, emit, { kind, goal, within, ...run });
+    await this.unpaused();
   }
 
   /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
@@ -230,7 +250,7 @@ export class ToolGate {
     const { runId, intent, hooks } = this.#parts;
     const about = { effect, intent: intent.type };
     const question = { point: 'tool', subject: tool, context: intent.policy_ctx } as const;
-    return hooks.ask({ ...question, facts: { ...args }, about, runId }, runId);
+    return hooks.ask({ ...question, facts: { ...args, ...motionFactsOf(tool, args) }, about, runId }, runId);
   }
 
   /** The call, and where it was refused its end. From here on it counts as under way: the end of the run is its end. */
@@ -271,7 +291,7 @@ export class ToolGate {
     });
     let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
     try {
-      answer = { ok: true, ...(await this.#bounded(effect, work, signal)) };
+      answer = { ok: true, ...(await boundedCall(this.#parts, effect, work, signal)) };
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
       late.abort(error);
@@ -307,24 +327,6 @@ export class ToolGate {
     const { aborted, reason } = this.#parts.signal;
     const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
     return stops && replay === 'safe' && effect !== 'actuate';
-  }
-
-  /** Races the deadline, and after an abort a short grace in which the work may settle by itself. */
-  async #bounded(effect: Effect, work: Promise<Answered>, signal: AbortSignal): Promise<Answered> {
-    const { clock } = this.#parts;
-    return await new Promise<Answered>((resolve, reject) => {
-      const onAbort = () => {
-        const grace = LIMITS.RUN_SETTLE_MS;
-        withDeadline(clock, grace, work, 'call', effect.tool).then(resolve, reject);
-      };
-      const forget = () => signal.removeEventListener('abort', onAbort);
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort, { once: true });
-      const time = { clock, pausedMs: this.#parts.pausedMs, unpaused: this.#parts.unpaused };
-      withRunningDeadline(time, effect.deadlineMs, work, 'call', effect.tool)
-        .then(resolve, reject)
-        .finally(forget);
-    });
   }
 
   /** After any failure of an actuating call the robot is told to stop before anybody hears of it. */

@@ -2,10 +2,11 @@ import type { Application, Tool } from '../../contract/index.ts';
 
 /**
  * The tools that exist for an application: its own, and of the house what its agent or its flow names. Its own go
- * first. What lies among its extensions is meant for its agent, named or not. Every agent can end its run.
+ * first. What lies among its extensions is meant for its agent, named or not. Every agent can stop the robot and end
+ * its run.
  */
 export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
-  const patterns = app.agent ? [...app.agent.tools, 'run.finish'] : (app.flow?.tools ?? []);
+  const patterns = app.agent ? [...app.agent.tools, 'robot.stop', 'run.finish'] : (app.flow?.tools ?? []);
   const chosen = [...(app.tools ?? []), ...house].filter(
     ({ spec }) =>
       (app.agent && spec.origin === 'extension') || patterns.some((pattern) => matches(pattern, spec.name)),

@@ -276,7 +276,7 @@ describe('a client of others, and a whole daemon', () => {
     expect(seen.wrong[0]).toBe(true);
     expect(seen.wrong[1]).toContain('schema.invalid');
     expect(seen.run.status).toBe('succeeded');
-    expect(seen.resource).toMatchObject({ origin: 'mcp', principal: 'mcp' });
+    expect(seen.resource).toMatchObject({ origin: 'mcp', principal: 'operator' });
     expect(seen.query[1]).toContain('42');
   }
 

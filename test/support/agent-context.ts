@@ -33,6 +33,7 @@ export class AgentContext {
   readonly context: RunContext;
   readonly calls: { readonly name: string; readonly args: unknown; readonly originId: string | undefined }[] =
     [];
+  readonly refused: { name: string; args: unknown; code: string; originId: string | undefined }[] = [];
   readonly abort = new AbortController();
   #handler: ((message: Said) => Promise<void>) | undefined;
 
@@ -46,6 +47,9 @@ export class AgentContext {
         if (!tool) throw new Error(`no tool ${name}`);
         const scope = { runId: 'run', callId: 'call', intent: {} as Intent, clock: this.clock, signal };
         return await tool.run(args as Record<string, unknown>, scope);
+      },
+      refuse: async (name, args, { code }, originId) => {
+        this.refused.push({ name, args, code, originId });
       },
     };
     this.context = {

@@ -52,14 +52,14 @@ describe('what an agent may choose next', () => {
     const choices = (last: readonly AgentStep[]) => {
       seen.push(last);
       return last.length === 0
-        ? [{ tool: 'robot.go' }, { tool: 'robot.unheard_of' }]
+        ? [{ tool: 'robot.go' }, { tool: 'robot.fall' }, { tool: 'robot.unheard_of' }]
         : [{ tool: 'run.finish', input: narrow }];
     };
     const script: Line[] = [{ calls: [{ name: 'robot_go' }, { name: 'robot_fall' }] }, done];
     const model = new ScriptedModel((_, count) => script[count - 1]!);
     const rig = await ran(agentApp([go, fall], { choices, toolChoice: 'required', tools: TOOLS }), model);
     await rig.finished();
-    expect(model.requests.map(shown)).toEqual([['robot_go'], ['run_finish']]);
+    expect(model.requests.map(shown)).toEqual([['robot_go', 'robot_fall'], ['run_finish']]);
     expect(model.requests[1]!.choices![0]!.parameters).toBe(narrow);
     for (const { tools } of model.requests)
       expect(tools!.map(({ name }) => name)).toEqual(['robot_go', 'robot_fall', 'run_finish']);
@@ -72,15 +72,16 @@ describe('what an agent may choose next', () => {
 
   it('is everything again when a person has said something, and when nothing of it exists', async () => {
     let context!: AgentContext;
+    const both = ['robot_go', 'run_finish'];
     const script: Line[] = [{ calls: [{ name: 'robot_go' }] }, { calls: [{ name: 'robot_go' }] }, done];
     const model = new ScriptedModel(async (_, count) => {
       if (count === 1) await context.say({ kind: 'steer', text: 'Enough.', messageId: 'm1' });
       return script[count - 1]!;
     });
     context = new AgentContext({ model, tools: [go, finish] });
-    const choices = () => [{ tool: 'robot.go' }];
+    const choices = () => [{ tool: 'robot.go' }, { tool: 'run.finish' }];
     await new PiHarness(agentApp([], { choices, toolChoice: 'required' })).execute(context.context);
-    expect(model.requests.map(shown)).toEqual([['robot_go'], undefined, ['robot_go']]);
+    expect(model.requests.map(shown)).toEqual([both, undefined, both]);
 
     const nobody = new ScriptedModel(() => done);
     const strange = agentApp([go], { choices: () => [{ tool: 'nothing' }], toolChoice: 'required' });

@@ -1,126 +1,12 @@
-import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { PolicyBook } from '../../adapters/cedar/index.ts';
-import type { HookDecision, HookQuestion, PolicyContext, PolicyHook, Tool } from '../../contract/index.ts';
-import { FakeRobot } from '../fakes/fake-robot.ts';
+import type { PolicyContext } from '../../contract/index.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
-import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
-import { flowApp, oneState } from '../support/test-apps.ts';
+import { AskFirst, rigOf, waiting } from '../support/approval-rig.ts';
+import { PERSON } from '../support/runtime-rig.ts';
 
 const LEAD: PolicyContext = { tenant: 'lab', principal: 'lena', roles: ['operator', 'lead'], origin: 'api' };
 const GUEST: PolicyContext = { ...LEAD, principal: 'gus', roles: [] };
-
-/** A hook that wants a person for one tool or intent, and lets operators answer what others asked. */
-class AskFirst implements PolicyHook {
-  readonly name = 'ask-first';
-  roles: readonly string[] = [];
-  timeoutMs = 60_000;
-  forbidAfter = false;
-  asked = 0;
-
-  readonly #subject: string;
-
-  constructor(subject: string) {
-    this.#subject = subject;
-  }
-
-  async decide({ point, subject, context, about }: HookQuestion): Promise<HookDecision> {
-    if (point === 'approval') {
-      const own = about?.['requester'] === context.principal;
-      const allow = context.roles.includes('operator') && !own;
-      return { decision: allow ? 'allow' : 'deny', reason: own ? 'their own' : 'no operator' };
-    }
-    if (subject !== this.#subject) return { decision: 'allow', reason: 'nothing to ask' };
-    if (this.asked++ > 0 && this.forbidAfter) return { decision: 'deny', reason: 'no more' };
-    return {
-      decision: 'needs_approval',
-      reason: 'people are near',
-      approval: { timeoutMs: this.timeoutMs, roles: this.roles },
-    };
-  }
-}
-
-function tool(name: string, effect: 'write' | 'actuate', calls: string[]): Tool {
-  return {
-    spec: {
-      name,
-      description: name,
-      input: Type.Object({ n: Type.Integer() }, { additionalProperties: false }),
-      effect,
-      replay: effect === 'actuate' ? 'never' : 'safe',
-      deadlineMs: 5_000,
-      origin: 'house',
-    },
-    run: async ({ n }, { callId }) => {
-      calls.push(`${name} ${n} ${callId}`);
-      return { result: { n: n as number } };
-    },
-  };
-}
-
-type Setup = {
-  hook?: AskFirst;
-  disk?: MemoryLogDisk;
-  cut?: Cut;
-  clock?: ManualClock;
-  calls?: string[];
-  deadlineMs?: number;
-};
-
-function rigOf({
-  hook = new AskFirst('gate.open'),
-  disk,
-  cut,
-  clock,
-  calls = [],
-  deadlineMs = 600_000,
-}: Setup) {
-  // The phase is a harness of its own: it calls the box as an agent does.
-  const app = {
-    ...flowApp(
-      'door',
-      oneState(async () => ({ event: 'ok', reason: '' })),
-    ),
-    harness: 'pi' as const,
-    deadlineMs,
-    agent: { instructions: 'x', tools: ['gate.open', 'note.write'], skills: [] } as never,
-    tools: [tool('gate.open', 'actuate', calls), tool('note.write', 'write', calls)],
-  };
-  const rig = new RuntimeRig({
-    apps: [app],
-    robot: new FakeRobot(),
-    hooks: [hook],
-    ...(disk ? { disk } : {}),
-    ...(cut ? { cut } : {}),
-    ...(clock ? { clock } : {}),
-    options: {
-      harnesses: {
-        pi: () => ({
-          kind: 'pi',
-          execute: async ({ toolBox }) => {
-            await toolBox.call('note.write', { n: 1 }, { originId: 'a' });
-            const answer = await toolBox
-              .call('gate.open', { n: 2 }, { originId: 'b' })
-              .then(({ result }) => `opened ${result['n']}`)
-              .catch((error: Error) => `refused: ${error.message}`);
-            await toolBox.call('note.write', { n: 3 }, { originId: 'c' });
-            return { status: 'succeeded', reason: answer, summary: {} };
-          },
-        }),
-      },
-    },
-  });
-  return { rig, hook, calls };
-}
-
-async function waiting(rig: RuntimeRig): Promise<string> {
-  await rig.until(
-    () => rig.cell.status().runs[0]?.status === 'waiting_approval',
-    'the run waits for a person',
-  );
-  return rig.cell.approvals.approvals()[0]!.approval_id;
-}
 
 describe('a call that a person has to agree to', () => {
   it('rests the robot, waits durably, and goes on with the word of somebody else', async () => {
@@ -339,34 +225,5 @@ describe('a process that dies while a person thinks', () => {
     expect(second.rig.of('approval.answered').map(({ payload }) => payload.decision)).toEqual(['expired']);
     await second.rig.finished();
     await second.rig.cell.stop();
-  });
-});
-
-describe('an answer is judged by policies', () => {
-  it('which may let people answer their own question', async () => {
-    const text = `permit (principal, action in [Auraison::Action::"intent", Auraison::Action::"answer"], resource);
-@approve("mind your fingers") permit (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"gate.open");
-permit (principal, action == Auraison::Action::"tool", resource in Auraison::Group::"note");`;
-    const clock = new ManualClock();
-    const book = await PolicyBook.open({
-      robot: 'robot',
-      clock,
-      read: () => ({ policies: [{ file: 'p.cedar', text }], entities: { file: 'e', text: '' } }),
-      standing: ({ roles }) => ({ ok: true, roles }),
-    });
-    const { rig } = rigOf({ hook: book as unknown as AskFirst, clock });
-    await rig.cell.start();
-    await rig.cell.submit({ type: 'door/go' }, PERSON);
-    const id = await waiting(rig);
-    await rig.cell.approvals.answer(id, 'allow', PERSON, '');
-    await rig.finished();
-    expect(rig.of('run.finished')[0]?.payload.reason).toBe('opened 2');
-    const judged = rig.of('policy.decided').find(({ payload }) => payload.point === 'approval')!.payload;
-    expect(judged).toMatchObject({
-      decision: 'allow',
-      policy_sha256: book.sha256,
-      determining: ['p.cedar#1'],
-    });
-    await rig.cell.stop();
   });
 });

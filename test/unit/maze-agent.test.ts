@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { application } from '../../apps/turtlebot-maze/index.ts';
-import { EdgeError, type LanguageModel, type ModelRequest } from '../../contract/index.ts';
+import { type Application, EdgeError, type LanguageModel, type ModelRequest } from '../../contract/index.ts';
 import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
@@ -16,10 +16,18 @@ beforeAll(async () => {
 
 const maze = { ...application, harness: 'pi' as const, tools: [...application.tools!, finish] };
 
-function rigOf(model: LanguageModel, robot: FakeRobot, before?: RuntimeRig, cut?: Cut): RuntimeRig {
+type More = {
+  readonly before?: RuntimeRig;
+  readonly cut?: Cut;
+  readonly app?: Application;
+  readonly returnMs?: number;
+};
+
+function rigOf(model: LanguageModel, robot: FakeRobot, { before, cut, app = maze, returnMs }: More = {}) {
   const blobs = new MemoryBlobStore();
+  const options = returnMs === undefined ? {} : { returnMs };
   return new RuntimeRig({
-    apps: [maze],
+    apps: [app],
     robot,
     ...(before ? { disk: before.disk, clock: before.clock } : {}),
     ...(cut ? { cut } : {}),
@@ -27,14 +35,14 @@ function rigOf(model: LanguageModel, robot: FakeRobot, before?: RuntimeRig, cut?
       models: () => model,
       blobs,
       harnesses: {
-        pi: (app) => new DegradingHarness(new PiHarness(app, { blobs, patienceMs: 0 }), app.flow!),
+        pi: (one) => new DegradingHarness(new PiHarness(one, { blobs, patienceMs: 0 }), one.flow!, options),
       },
     },
   });
 }
 
-async function ran(model: LanguageModel, robot = new FakeRobot({ seed: 5, cells: 5 })): Promise<RuntimeRig> {
-  const rig = rigOf(model, robot);
+async function ran(model: LanguageModel, robot = new FakeRobot({ seed: 5, cells: 5 }), more: More = {}) {
+  const rig = rigOf(model, robot, more);
   await rig.cell.start();
   await rig.cell.submit({ type: 'maze/find_exit' }, PERSON);
   await rig.finished();
@@ -88,7 +96,9 @@ describe('the maze application as an agent', () => {
         : { calls: [{ name: 'run_finish', args: { status: 'failed', reason: 'enough' } }] },
     );
     const robot = new FakeRobot({ seed: 5, cells: 5 });
-    const rig = await ran(model, robot);
+    // Without choices, so that the tool itself has to refuse.
+    const { choices: _, ...agent } = maze.agent!;
+    const rig = await ran(model, robot, { app: { ...maze, agent } });
     expect(robot.orders.filter((order) => order.startsWith('navigate'))).toEqual([]);
     const codes = rig.of('tool.returned').map(({ payload }) => payload.error?.code);
     expect(codes.slice(0, bad.length)).toEqual(bad.map(() => 'schema.invalid'));
@@ -110,6 +120,45 @@ describe('the maze application as an agent', () => {
     const degraded = phases.findIndex(({ phase }) => phase === 'degraded');
     expect(phases[degraded]?.reason).toMatch(/no model answers \(model\.unavailable: gone\)/);
     expect(phases[degraded + 1]?.phase).toBe('explore');
+    // Every later phase says so, and the robot stood before the flow decided anything.
+    for (const { reason } of phases.slice(degraded + 1))
+      expect(reason).toMatch(/^degraded, without a model: /);
+    const named = (kind: string, word: string) =>
+      rig.events.findIndex((event) => event.kind === kind && JSON.stringify(event.payload).includes(word));
+    const stop = named('tool.called', 'degraded: no model answers');
+    const phase = named('run.phase', '"phase":"degraded"');
+    expect(stop).toBeGreaterThan(0);
+    expect(stop).toBeLessThan(phase);
+  });
+
+  it('goes back to its agent by itself once a model answers again; the robot stands at each change', async () => {
+    let gone = true;
+    const purposes: string[] = [];
+    const model = new ScriptedModel((request) => {
+      purposes.push(request.purpose);
+      // Back at the second try.
+      if (purposes.filter((purpose) => purpose === 'return to agent').length >= 2) gone = false;
+      if (gone) throw new EdgeError('model.unavailable', { operation: 'complete', subject: 'm' });
+      return request.purpose === 'return to agent' ? { text: 'ready' } : obedient(request);
+    });
+    const robot = new FakeRobot({ seed: 5, cells: 5 });
+    const rig = await ran(model, robot, { returnMs: 0 });
+    const { status, summary, reason } = rig.of('run.finished')[0]!.payload;
+    expect([status, summary['degraded'], reason]).toEqual(['succeeded', undefined, 'as the robot says']);
+    const phases = rig.of('run.phase').map(({ payload }) => payload);
+    expect(phases.some(({ phase, previous }) => phase === 'agent' && previous === 'degraded')).toBe(true);
+    const stops = rig.of('tool.called').filter(({ payload }) => payload.tool === 'robot.stop');
+    expect(stops.length).toBeGreaterThanOrEqual(2);
+    // The model is asked to look again, and it has what it did before.
+    expect(JSON.stringify(model.requests.at(-1)!.messages)).toContain('look again');
+  });
+
+  it('is carried on by its flow when its model only talks, or calls what cannot be called', async () => {
+    for (const line of [{ text: 'Let us see.' }, { calls: [{ name: 'maze_fly', args: {} }] }]) {
+      const rig = await ran(new ScriptedModel(() => line));
+      const { status, reason } = rig.of('run.finished')[0]!.payload;
+      expect([status, reason]).toEqual(['succeeded', 'degraded, without a model: the exit is reached']);
+    }
   });
 
   it('is carried on by its flow when no model may be paid for any more', async () => {
@@ -129,13 +178,13 @@ describe('the maze application as an agent', () => {
     const dead = new ScriptedModel(() => {
       throw new EdgeError('model.unavailable', { operation: 'complete', subject: 'm' });
     });
-    const first = rigOf(dead, robot, undefined, { append: 14, when: 'after' });
+    const first = rigOf(dead, robot, { cut: { append: 14, when: 'after' } });
     await first.cell.start();
     void first.cell.submit({ type: 'maze/find_exit' }, PERSON).catch(() => undefined);
     await first.finished();
     expect(first.of('run.phase').some(({ payload }) => payload.phase === 'degraded')).toBe(true);
     const alive = new ScriptedModel(obedient);
-    const second = rigOf(alive, robot, first);
+    const second = rigOf(alive, robot, { before: first });
     await second.cell.start();
     await second.finished();
     expect(alive.requests).toEqual([]);

@@ -14,7 +14,7 @@ it('an MCP client acts in the name of its token, with no more roles than that ha
   const allowed = ['operator', 'lead'];
   expect(mcpCaller(who('operator', 'local', ['operator']), allowed)).toEqual({
     tenant: 'local',
-    principal: 'mcp',
+    principal: 'operator',
     roles: ['operator', 'lead'],
     origin: 'mcp',
   });

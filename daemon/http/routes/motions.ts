@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   type ArmFigure,
   type ArmState,
@@ -26,6 +26,7 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { ArmFigureView, ArmView } from '../motion-schemas.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
@@ -33,14 +34,20 @@ import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
 const { NavigateBody, ManeuverArgs, TrajectoryBody, GripperArgs, MotionView } = motionSchemas;
 
 /**
- * Motions by a person or a program at the API: one request is one motion, under the actuation lease. Whoever
- * hangs up before it is over cancels it.
+ * Motions by a person or a program at the API: one request is one motion, judged by the policies and under the
+ * actuation lease. A caller that hangs up before it is over cancels it.
  */
 export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   const { execution } = METHODS;
 
-  const move = async <K extends MotionKind>(reply: FastifyReply, kind: K, goal: GoalOf<K>) => {
+  const move = async <K extends MotionKind>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    kind: K,
+    goal: GoalOf<K>,
+  ) => {
+    await ports.judgeMotion?.(kind, goal, callerOf(request));
     const motionId = `api-${ports.requestId()}`;
     const body: MotionRequest<GoalOf<K>> = { motionId, goal };
     const hungUp = () => {
@@ -71,13 +78,13 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       NavigateBody,
       MotionView,
     ),
-    (request, reply) => move(reply, 'navigate', goalOfNavigateBody(request.body as NavigateRequest)),
+    (request, reply) => move(request, reply, 'navigate', goalOfNavigateBody(request.body as NavigateRequest)),
   );
 
   app.post(
     '/v1/robot/maneuver',
     schema('maneuverRobot', 'Drive, turn or wait without a map', 'robot', ManeuverArgs, MotionView),
-    (request, reply) => move(reply, 'maneuver', goalOfManeuver(request.body as ManeuverRequest)),
+    (request, reply) => move(request, reply, 'maneuver', goalOfManeuver(request.body as ManeuverRequest)),
   );
 
   app.get(
@@ -120,13 +127,13 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       TrajectoryBody,
       MotionView,
     ),
-    (request, reply) => move(reply, 'follow', goalOfTrajectory(request.body as TrajectoryRequest)),
+    (request, reply) => move(request, reply, 'follow', goalOfTrajectory(request.body as TrajectoryRequest)),
   );
 
   app.post(
     '/v1/arm/gripper',
     schema('moveGripper', 'Open or close the gripper', 'arm', GripperArgs, MotionView),
-    (request, reply) => move(reply, 'gripper', goalOfGripper(request.body as GripperRequest)),
+    (request, reply) => move(request, reply, 'gripper', goalOfGripper(request.body as GripperRequest)),
   );
 
   app.post(

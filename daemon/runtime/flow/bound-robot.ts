@@ -1,31 +1,35 @@
 import type {
+  GoalOf,
   Maneuver,
   MapSnapshot,
+  MotionKind,
   MotionResult,
   NavigateGoal,
   Robot,
   RobotState,
 } from '../../../contract/index.ts';
 
+export type MotionCheck = <K extends MotionKind>(kind: K, goal: GoalOf<K>) => Promise<void>;
+
 /**
  * A robot whose motions end with the signal of one state or call, whether that remembers to pass it or not. Each
- * waits for `ready` before it begins, where it is given, and `note` is told of each result.
+ * waits for `allow` before it starts, where it is given, and does not start where that rejects. `note` hears each result.
  */
 export class BoundRobot implements Robot {
   readonly #robot: Robot;
   readonly #signal: AbortSignal;
-  readonly #ready: (() => Promise<void>) | undefined;
+  readonly #allow: MotionCheck;
   readonly #note: (result: MotionResult) => void;
 
   constructor(
     robot: Robot,
     signal: AbortSignal,
-    ready?: () => Promise<void>,
+    allow: MotionCheck = async () => {},
     note: (result: MotionResult) => void = () => {},
   ) {
     this.#robot = robot;
     this.#signal = signal;
-    this.#ready = ready;
+    this.#allow = allow;
     this.#note = note;
   }
 
@@ -38,12 +42,12 @@ export class BoundRobot implements Robot {
   }
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
-    await this.#ready?.();
+    await this.#allow('navigate', goal);
     return this.#noted(await this.#robot.navigate(goal, this.#both(signal)));
   }
 
   async maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
-    await this.#ready?.();
+    await this.#allow('maneuver', step);
     return this.#noted(await this.#robot.maneuver(step, this.#both(signal)));
   }
 

@@ -18,6 +18,7 @@ import {
   type Asked,
   answeredAlready,
   EXPIRED,
+  noSuchApproval,
   noteOf,
   type Outcome,
   sameQuestion,
@@ -231,6 +232,8 @@ export class ApprovalDesk implements ApprovalApi {
   ): Promise<Approval> {
     const answered = ({ answer }: ApprovalNote) =>
       answer?.decision === decision && answer.by === who.principal;
+    // The border between tenants holds whatever a policy says: of others there is nothing to answer.
+    if (this.#notes.get(approvalId)?.tenant !== who.tenant) throw noSuchApproval(approvalId);
     const note = await this.#open(approvalId);
     if (note.answer) {
       if (answered(note)) return toApproval(note);
@@ -249,8 +252,7 @@ export class ApprovalDesk implements ApprovalApi {
   /** The question; it has its end in the log if its time is over. `events` are written down if it has one. */
   async #open(approvalId: string, events: readonly NewEvent[] = []): Promise<ApprovalNote> {
     const note = this.#notes.get(approvalId);
-    if (!note)
-      throw new EdgeError('approval.not_found', { operation: 'answer', subject: approvalId.slice(0, 64) });
+    if (!note) throw noSuchApproval(approvalId);
     if (note.answer) {
       if (events.length > 0) await this.#parts.append(events);
       return note;

@@ -129,3 +129,7 @@ export function answeredAlready(note: ApprovalNote): EdgeError {
     message: `it was answered already: ${note.answer?.decision ?? 'expired'}${by}`,
   });
 }
+
+export function noSuchApproval(approvalId: string): EdgeError {
+  return new EdgeError('approval.not_found', { operation: 'answer', subject: approvalId.slice(0, 64) });
+}

@@ -90,14 +90,8 @@ export class Governance implements GovernanceApi {
 
   async reload(): Promise<PolicyView> {
     const { policies, report, onChange } = this.#parts;
-    let changed: boolean;
-    try {
-      changed = await policies.reload();
-    } catch (thrown) {
-      const error = EdgeError.from(thrown, 'policy.invalid', 'reload', 'policies');
-      report('error', 'the policies were not taken; those before stay in force', { error: error.toBody() });
-      throw error;
-    }
+    // A fault is reported where the files are read.
+    const changed = await policies.reload();
     await this.#installLocal();
     const view = policies.view();
     if (changed) {

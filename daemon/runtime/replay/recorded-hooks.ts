@@ -6,6 +6,7 @@ import {
   LIMITS,
   type PolicyHook,
 } from '../../../contract/index.ts';
+import { isWithinTool } from '../motion-law.ts';
 import { ofKind } from './recorded-run.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
@@ -13,7 +14,9 @@ type Decided = AgentEvent<'policy.decided'>['payload'];
 
 /** The policy hooks of a record: each gives again what it gave, in the order in which it was asked. */
 export function recordedHooks(events: readonly AgentEvent[], clock?: ReplayClock): PolicyHook[] {
-  const decided = ofKind(events, 'policy.decided').map(({ payload }) => payload);
+  const decided = ofKind(events, 'policy.decided')
+    .map(({ payload }) => payload)
+    .filter((payload) => !isWithinTool(payload));
   const names = [...new Set(decided.map(({ hook }) => hook))];
   return names.map(
     (name) =>

@@ -8,6 +8,7 @@ import {
   pause,
 } from '../../../contract/index.ts';
 import { ActiveRun, type RunParts } from '../active-run.ts';
+import { isWithinTool } from '../motion-law.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
@@ -312,7 +313,9 @@ const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
  */
 function isGiven(event: AgentEvent): boolean {
   if (event.kind === 'run.message') return true;
-  return event.kind === 'policy.decided' && event.payload.point !== 'tool';
+  if (event.kind !== 'policy.decided') return false;
+  // A tool is answered from the record: the motions within it are not made again.
+  return event.payload.point !== 'tool' || isWithinTool(event.payload);
 }
 
 /** The event as the log would hold it: at its place and time in the record. */

@@ -2,7 +2,6 @@ import type { ExtensionApi } from '../../../contract/core.ts';
 
 /** So many drives a run may ask for, until a person gives it more. */
 const DRIVES = 3;
-const DRIVING = new Set(['robot_navigate', 'robot_maneuver', 'go_to']);
 
 /** An extension: copy it to `extensions/` of an application. Tool `ext.drives_left`, command `/drives 5`, two hooks. */
 export default function driveBudget(pi: ExtensionApi): void {
@@ -30,7 +29,8 @@ export default function driveBudget(pi: ExtensionApi): void {
   });
 
   pi.on('tool_call', (event, { runId }) => {
-    if (!DRIVING.has(String(event['toolName']))) return undefined;
+    // Whatever moves the robot counts, by whichever tool; a stop never does.
+    if (event['effect'] !== 'actuate' || event['toolName'] === 'robot_stop') return undefined;
     const drives = left.get(runId) ?? DRIVES;
     if (drives <= 0) return { block: true, reason: 'no drives left: ask a person' };
     left.set(runId, drives - 1);
