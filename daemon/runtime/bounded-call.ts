@@ -1,13 +1,13 @@
 import { type Clock, LIMITS, withDeadline } from '../../contract/index.ts';
 
 /** Races the deadline of a call, and after an abort a short grace in which the work may settle by itself. */
-export function boundedCall<R>(
+export async function boundedCall<R>(
   clock: Clock,
   { tool, deadlineMs }: { readonly tool: string; readonly deadlineMs: number },
   work: Promise<R>,
   signal: AbortSignal,
 ): Promise<R> {
-  return new Promise<R>((resolve, reject) => {
+  return await new Promise<R>((resolve, reject) => {
     const onAbort = () => {
       withDeadline(clock, LIMITS.RUN_SETTLE_MS, work, 'call', tool).then(resolve, reject);
     };
