@@ -2,13 +2,13 @@ import { LIMITS, withDeadline } from '../../contract/index.ts';
 import { type RunningTime, withRunningDeadline } from './running-deadline.ts';
 
 /** Races the deadline of a call, and after an abort a short grace in which the work may settle by itself. */
-export function boundedCall<R>(
+export async function boundedCall<R>(
   time: RunningTime,
   { tool, deadlineMs }: { readonly tool: string; readonly deadlineMs: number },
   work: Promise<R>,
   signal: AbortSignal,
 ): Promise<R> {
-  return new Promise<R>((resolve, reject) => {
+  return await new Promise<R>((resolve, reject) => {
     const onAbort = () => {
       withDeadline(time.clock, LIMITS.RUN_SETTLE_MS, work, 'call', tool).then(resolve, reject);
     };

@@ -16,6 +16,7 @@ import type { PolicyGate } from '../policy-gate.ts';
 import {
   type ApprovalNote,
   type Asked,
+  answerDenied,
   answeredAlready,
   EXPIRED,
   noSuchApproval,
@@ -280,17 +281,7 @@ export class ApprovalDesk implements ApprovalApi {
     const named = note.roles.length === 0 || note.roles.some((role) => roles.includes(role));
     if (!refusal && !approval && named) return events;
     await append(events);
-    const own = note.principal === who.principal && note.tenant === who.tenant;
-    throw new EdgeError('policy.denied', {
-      operation: 'answer',
-      subject: note.approvalId,
-      message: named
-        ? (refusal?.message ?? 'not allowed')
-        : `only who has the role ${note.roles.join(' or ')} may answer this`,
-      hint: own
-        ? 'nobody answers what was asked in their own name, unless a policy permits it: give people tokens of their own ([[policy.principals]]), or see docs/policies.md'
-        : 'auraison policy explain shows which policy decided',
-    });
+    throw answerDenied(note, who, named ? (refusal?.message ?? 'not allowed') : undefined);
   }
 
   async #write(

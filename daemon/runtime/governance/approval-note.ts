@@ -133,3 +133,16 @@ export function answeredAlready(note: ApprovalNote): EdgeError {
 export function noSuchApproval(approvalId: string): EdgeError {
   return new EdgeError('approval.not_found', { operation: 'answer', subject: approvalId.slice(0, 64) });
 }
+
+/** `why` of the policies; undefined: the caller lacks the role that the question names. */
+export function answerDenied(note: ApprovalNote, who: PolicyContext, why: string | undefined): EdgeError {
+  const own = note.principal === who.principal && note.tenant === who.tenant;
+  return new EdgeError('policy.denied', {
+    operation: 'answer',
+    subject: note.approvalId,
+    message: why ?? `only who has the role ${note.roles.join(' or ')} may answer this`,
+    hint: own
+      ? 'nobody answers what was asked in their own name, unless a policy permits it: give people tokens of their own ([[policy.principals]]), or see docs/policies.md'
+      : 'auraison policy explain shows which policy decided',
+  });
+}
