@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { EdgeError, type ErrorBody, type LakeColumn } from '../../contract/index.ts';
+import { EdgeError, type ErrorBody, type LakeColumn } from '../../contract/core.ts';
 import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 import { table, toJson } from '../output.ts';

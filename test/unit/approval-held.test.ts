@@ -3,7 +3,7 @@ import type { HookQuestion, PolicyContext, PolicyHook } from '../../contract/ind
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 
-const CLIENT: PolicyContext = { tenant: 'local', principal: 'mcp', roles: ['operator'], origin: 'mcp' };
+const CLIENT: PolicyContext = { tenant: PERSON.tenant, principal: 'mcp', roles: ['operator'], origin: 'mcp' };
 const QUESTION = {
   point: 'tool',
   subject: 'robot.stop_recording',

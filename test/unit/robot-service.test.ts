@@ -200,7 +200,7 @@ describe('robot service', () => {
     void ask(METHODS.execution.robotNavigate, { motionId: 'm1', goal: GOAL });
     await clock.advance(1);
     const taken = await lease.acquire('teleoperation', LEASE_PRIORITIES.teleoperation, 1_000);
-    const reason = 'teleoperation takes the lease of agent';
+    const reason = 'taken over by teleoperation (teleoperation)';
     expect(calls).toEqual(['navigate 1', `stop ${reason}`, `abort 1 ${reason}`]);
     expect(arm.stops).toEqual([reason]);
     expect(lease.holds(taken.id)).toBe(true);

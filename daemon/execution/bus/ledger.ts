@@ -1,4 +1,4 @@
-import type { DropReason, LedgerLine } from '../../../contract/index.ts';
+import type { DropReason, LedgerLine } from '../../../contract/core.ts';
 
 type Line = {
   received: number;

@@ -1,4 +1,4 @@
-import type { ActionChunk, Twist2d } from '../../../contract/index.ts';
+import type { ActionChunk, Twist2d } from '../../../contract/core.ts';
 
 /**
  * The actions still to be executed. A newer chunk replaces the rest of an older one; an action is given out

@@ -1,4 +1,4 @@
-import type { Twist2d } from '../../../contract/index.ts';
+import type { Twist2d } from '../../../contract/core.ts';
 import { clamp } from '../navigation/geometry.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import type { LocalObstacles } from './local-obstacles.ts';

@@ -11,7 +11,7 @@ import {
   type RobotState,
   type Sample,
   type Twist2d,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import { decodeBool, decodeLaserScan, decodeOdometry, decodeTf, yawOf } from '../../../formats/cdr/index.ts';
 import { between, clamp, IDENTITY } from '../navigation/geometry.ts';
 import type { MotionInput } from '../navigation/motion.ts';

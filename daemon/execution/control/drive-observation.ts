@@ -1,4 +1,4 @@
-import type { Observation, Twist2d } from '../../../contract/index.ts';
+import type { Observation, Twist2d } from '../../../contract/core.ts';
 import type { LocalGoal } from '../navigation/path-follower.ts';
 import type { LocalObstacles } from './local-obstacles.ts';
 import { GOAL_CLIP_M, SCAN_CLIP_M, SECTOR_RAD, SECTORS } from './pursuit.ts';

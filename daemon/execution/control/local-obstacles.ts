@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import { RAY_HIT, type ScanPoints } from '../navigation/scan-points.ts';
 import { UnseenSectors } from '../navigation/unseen-sectors.ts';
 

@@ -8,7 +8,7 @@ import type {
   RobotState,
   Sample,
   Twist2d,
-} from '../../../contract/index.ts';
+} from '../../../contract/core.ts';
 import type { CoreCounts, TickResult } from './control-core.ts';
 
 /** What the control thread is told. Messages arrive in the order they were sent, samples before their tick. */

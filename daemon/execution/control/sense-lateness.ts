@@ -1,4 +1,4 @@
-import type { Sample } from '../../../contract/index.ts';
+import type { Sample } from '../../../contract/core.ts';
 
 /** Clocks that are further apart are not synchronised, milliseconds: no link is that late. */
 const CLOCKS_AGREE_MS = 60_000;

@@ -1,4 +1,4 @@
-import type { Sample } from '../../../contract/index.ts';
+import type { Sample } from '../../../contract/core.ts';
 import { BOOL, CdrReader } from '../../../formats/cdr/index.ts';
 
 /** Topics of one value, told to applications with the robot's state. More than this is no longer small. */

@@ -4,6 +4,7 @@ import {
   type ControllerOrder,
   type ControllerView,
   EdgeError,
+  LIMITS,
   type MotionResult,
   type PolicyDesk,
   type Sample,
@@ -260,7 +261,9 @@ export class ControllerSlot {
     const { record, reason } = newest;
     const { nowMs, send, spec } = this.#deps;
     const late = nowMs() - record.timeMs > STALE_COMMAND_MS;
-    const taken = !late && send(commandSample(spec, record.applied, this.#robotTime(record.timeMs)));
+    const expiresAtMs = record.timeMs + LIMITS.COMMAND_EXPIRY_MS;
+    const sample = commandSample(spec, record.applied, this.#robotTime(record.timeMs));
+    const taken = !late && send({ ...sample, expiresAtMs });
     if (taken) {
       this.#run.hasSent = true;
       this.#deps.shared.taken(this.#deps.index, record.timeMs);

@@ -1,4 +1,4 @@
-import type { MapSnapshot } from '../../../contract/index.ts';
+import type { MapSnapshot } from '../../../contract/core.ts';
 
 /** Known cells and their share of the whole, for people who watch a map grow. */
 export type Coverage = { readonly known: number; readonly total: number; readonly share: number };

@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 
 /** Planar rigid motions, radians and metres, angles kept in (-pi, pi] so that long runs stay comparable. */
 export const IDENTITY: Pose2d = { x: 0, y: 0, yaw: 0 };

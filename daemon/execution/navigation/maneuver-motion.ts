@@ -1,4 +1,4 @@
-import type { Maneuver, Pose2d } from '../../../contract/index.ts';
+import type { Maneuver, Pose2d } from '../../../contract/core.ts';
 import { between, wrapAngle } from './geometry.ts';
 import { elapsedMs, ended, HALT, type Motion, type MotionInput, type MotionStep } from './motion.ts';
 

@@ -1,4 +1,4 @@
-import type { MotionResult, Pose2d, Twist2d } from '../../../contract/index.ts';
+import type { MotionResult, Pose2d, Twist2d } from '../../../contract/core.ts';
 import type { LocalGoal } from './path-follower.ts';
 
 /** What the robot measures at one control step; times and durations are robot time. */

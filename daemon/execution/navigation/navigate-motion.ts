@@ -1,4 +1,4 @@
-import type { NavigateGoal, Pose2d } from '../../../contract/index.ts';
+import type { NavigateGoal, Pose2d } from '../../../contract/core.ts';
 import { clamp, wrapAngle } from './geometry.ts';
 import { elapsedMs, ended, HALT, type Motion, type MotionInput, type MotionStep } from './motion.ts';
 import { PathFollower } from './path-follower.ts';

@@ -1,4 +1,4 @@
-import { LIMITS, type Maneuver, type MotionResult, type NavigateGoal } from '../../../contract/index.ts';
+import { LIMITS, type Maneuver, type MotionResult, type NavigateGoal } from '../../../contract/core.ts';
 import { ManeuverMotion } from './maneuver-motion.ts';
 import { type Drive, elapsedMs, HALT, type Motion, type MotionEnd, type MotionInput } from './motion.ts';
 import { MOTION_TABLE, type MotionEffect, type MotionEvent, type MotionState } from './motion-table.ts';

@@ -1,4 +1,4 @@
-import type { MapSnapshot, Nanoseconds, Pose2d } from '../../../contract/index.ts';
+import type { MapSnapshot, Nanoseconds, Pose2d } from '../../../contract/core.ts';
 import { emptyLayout, type GridLayout, grownLayout, moveCells } from './grid-layout.ts';
 import { IntList } from './int-list.ts';
 import { RAY_HIT, RAY_INVALID, type ScanPoints } from './scan-points.ts';

@@ -1,4 +1,4 @@
-import type { Pose2d, Twist2d } from '../../../contract/index.ts';
+import type { Pose2d, Twist2d } from '../../../contract/core.ts';
 import { between, compose, wrapAngle } from './geometry.ts';
 
 /** One odometry message: `base_link` in `odom`, and the measured twist. */

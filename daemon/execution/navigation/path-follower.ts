@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import type { ClearanceField } from './clearance-field.ts';
 import { cellAt } from './grid-layout.ts';
 import { lineIsClear, remainingLength } from './path.ts';

@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import { wrapAngle } from './geometry.ts';
 import { cellAt } from './grid-layout.ts';
 import type { OccupancyGrid } from './occupancy-grid.ts';

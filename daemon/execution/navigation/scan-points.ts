@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import { UnseenSectors } from './unseen-sectors.ts';
 
 /** A planar range scan as measured, angles counter-clockwise in the frame of the sensor, metres. */

@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import { ClearanceField } from './clearance-field.ts';
 import { between, compose, IDENTITY, inverse } from './geometry.ts';
 import { OccupancyGrid } from './occupancy-grid.ts';

@@ -1,4 +1,4 @@
-import type { Pose2d } from '../../../contract/index.ts';
+import type { Pose2d } from '../../../contract/core.ts';
 import { cellAt, columnOf, type GridLayout, moveCells, rowOf } from './grid-layout.ts';
 import { RAY_HIT, type ScanPoints } from './scan-points.ts';
 

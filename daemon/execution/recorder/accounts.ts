@@ -1,4 +1,4 @@
-import type { DropReason, EventPayload } from '../../../contract/index.ts';
+import type { DropReason, EventPayload } from '../../../contract/core.ts';
 import { type Reasons, type UntoldDrops, writeAccount } from './intake.ts';
 import type { Drops, ThreadOptions } from './protocol.ts';
 

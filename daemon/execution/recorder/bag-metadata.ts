@@ -1,4 +1,4 @@
-import type { Qos } from '../../../contract/index.ts';
+import type { Qos } from '../../../contract/core.ts';
 import {
   type BagTopicFacts,
   formatMetadata,

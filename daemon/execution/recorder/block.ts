@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Sample } from '../../../contract/index.ts';
+import type { Sample } from '../../../contract/core.ts';
 import {
   GAP_BYTES_MAX,
   gapBytes,

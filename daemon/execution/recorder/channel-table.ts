@@ -1,4 +1,4 @@
-import type { Qos, Sample, TopicSpec } from '../../../contract/index.ts';
+import type { Qos, Sample, TopicSpec } from '../../../contract/core.ts';
 import { schemaFor } from '../../../formats/ros2/index.ts';
 import { qosProfiles } from './bag-metadata.ts';
 import type { RecorderOptions } from './options.ts';

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { Clock } from '../../../contract/index.ts';
+import type { Clock } from '../../../contract/core.ts';
 
 /** How often free space is looked at while all is well, milliseconds. */
 const LOOK_MS = 1_000;

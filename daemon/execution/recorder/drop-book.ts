@@ -1,4 +1,4 @@
-import type { DropReason, EventPayload } from '../../../contract/index.ts';
+import type { DropReason, EventPayload } from '../../../contract/core.ts';
 import type { Ledger } from '../bus/index.ts';
 import type { Drops } from './protocol.ts';
 

@@ -1,4 +1,4 @@
-import type { NewEvent } from '../../../contract/index.ts';
+import type { NewEvent } from '../../../contract/core.ts';
 import type { RecorderOptions } from './options.ts';
 
 /** Hands events to the cell's log one batch at a time, in order. */

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { DropReason } from '../../../contract/index.ts';
+import type { DropReason } from '../../../contract/core.ts';
 
 /**
  * The intake: how many samples of each topic were accepted, and how many of them were accounted for, in

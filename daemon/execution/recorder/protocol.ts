@@ -1,4 +1,4 @@
-import type { ClipInfo, DropReason, ErrorBody, EventPayload } from '../../../contract/index.ts';
+import type { ClipInfo, DropReason, ErrorBody, EventPayload } from '../../../contract/core.ts';
 import type { ArrivedSince } from './arrival-order.ts';
 import type { ClipSource } from './clip-file.ts';
 import type { Compression } from './packing.ts';

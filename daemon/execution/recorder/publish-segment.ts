@@ -1,4 +1,4 @@
-import type { EventPayload } from '../../../contract/index.ts';
+import type { EventPayload } from '../../../contract/core.ts';
 import { bagOf, writeNote } from './bag-folder.ts';
 import { sealedEvents } from './leftovers.ts';
 import type { Sealed } from './protocol.ts';
