@@ -266,8 +266,11 @@ export class ReplayAttempt {
   }
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
-    if (status === 'paused') this.#pauseDue = reason;
-    else if (status !== 'running' || previous !== 'paused') return;
+    if (status === 'paused') {
+      // A pause holds calls that begin: one that came while a call was under way comes behind its return.
+      if (this.#next()?.event.kind === 'tool.returned') this.#pauseDue = reason;
+      else this.#give(() => this.#run.pause(reason));
+    } else if (status !== 'running' || previous !== 'paused') return;
     else if (this.#pauseDue !== undefined) this.#pauseDue = undefined;
     else this.#give(() => this.#run.proceed(reason));
   }
