@@ -11,7 +11,20 @@ beforeAll(async () => {
 }, 60_000);
 
 /** The first seeds, and seeds whose runs were once replayed as different: cancelled, paused, judged, cut in odd places. */
-const SEEDS = [...Array.from({ length: 6 }, (_, i) => i + 1), 17, 23, 29, 51, 87, 102, 206, 213, 557, 761, 1_023];
+const SEEDS = [
+  ...Array.from({ length: 6 }, (_, i) => i + 1),
+  17,
+  23,
+  29,
+  51,
+  87,
+  102,
+  206,
+  213,
+  557,
+  761,
+  1_023,
+];
 
 async function carriedOut(seed: number, minds?: readonly Mind[]): Promise<RandomRun> {
   const run = new RandomRun(randomPlan(new Random(seed), minds));
