@@ -11,6 +11,7 @@ import type {
   ExtensionsApi,
   GoalOf,
   GovernanceApi,
+  LeaseRole,
   McpServers,
   ModelsApi,
   MotionKind,
@@ -73,6 +74,8 @@ export type HttpPorts = {
     goal: GoalOf<K>,
     context: PolicyContext,
   ) => Promise<void>;
+  /** Asks the policies whether this caller may steer by hand; rejects with the refusal. Absent: nobody judges. */
+  readonly judgeTeleoperation?: (role: LeaseRole, context: PolicyContext) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

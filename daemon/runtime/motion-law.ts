@@ -7,6 +7,7 @@ import {
   goalOfManeuver,
   goalOfMove,
   goalOfNavigateArgs,
+  type LeaseRole,
   type ManeuverArgs,
   type MotionFacts,
   type MotionKind,
@@ -58,6 +59,31 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
   readonly runId?: string;
   readonly intent?: string;
 };
+
+/** The name by which policies speak of steering by hand: base, joints, or both. */
+export const TELEOPERATE = 'robot.teleoperate';
+
+/**
+ * Asks the policies whether somebody may take the lease that he steers under. Asked once: what he sends then is limited by
+ * the gate of the execution cell. Rejects as `judgeMotion`.
+ */
+export async function judgeTeleoperation(
+  hooks: Pick<PolicyGate, 'ask'>,
+  emit: (events: readonly NewEvent[]) => Promise<void>,
+  { role, context }: { readonly role: LeaseRole; readonly context: PolicyContext },
+): Promise<void> {
+  const facts = { motion: 'teleoperate', frame: 'base_link', role };
+  const question = {
+    point: 'tool',
+    subject: TELEOPERATE,
+    context,
+    facts,
+    about: { effect: 'actuate' },
+  } as const;
+  const { refusal, events } = await hooks.ask(question);
+  await emit(events);
+  if (refusal) throw refusal;
+}
 
 /**
  * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles; rejects

@@ -7,7 +7,7 @@ import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { application } from '../../apps/turtlebot-maze/index.ts';
 import type { Application, HookQuestion, PolicyContext, Tool } from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
-import { judgeMotion, motionFactsOf } from '../../daemon/runtime/motion-law.ts';
+import { judgeMotion, judgeTeleoperation, motionFactsOf } from '../../daemon/runtime/motion-law.ts';
 import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { motionTools } from '../../daemon/runtime/tools/motion-tools.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -130,6 +130,35 @@ describe('a policy that forbids motion', () => {
       facts: { motion: 'drive', frame: 'base_link', distance_m: 0.3, speed_m_s: 0.46 },
       principal: { tenant: 'lab', id: 'ada' },
     });
+  });
+
+  it('binds who takes the lease to steer by hand, before anybody loses it', async () => {
+    const book = await bookOf(NO_MOTION);
+    const asked: string[] = [];
+    const events: unknown[] = [];
+    const gate = new PolicyGate([book], new ManualClock());
+    const rig = await startRig(
+      {},
+      {
+        judgeTeleoperation: (role, context) =>
+          judgeTeleoperation(gate, async (more) => void events.push(...more), { role, context }),
+      },
+    );
+    rig.answers.set('lease.take', async () => {
+      asked.push('lease');
+      return { state: 'held', lease_id: 1 };
+    });
+    try {
+      const refused = await rig.post('/v1/lease', {});
+      expect(refused.status).toBe(403);
+      expect(await refused.json()).toMatchObject({ code: 'policy.denied' });
+      expect(asked).toEqual([]);
+      expect(events).toMatchObject([
+        { kind: 'policy.decided', payload: { subject: 'robot.teleoperate', decision: 'deny' } },
+      ]);
+    } finally {
+      await rig.stop();
+    }
   });
 
   it('binds the motions of the HTTP API', async () => {

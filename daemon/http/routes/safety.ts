@@ -221,9 +221,11 @@ export function safetyRoutes(
       TakeBody,
       LeaseSchema,
     ),
-    (request) => {
+    async (request) => {
       const { role = 'teleoperation', holder, ttl_ms } = request.body as Static<typeof TakeBody>;
-      const { principal } = callerOf(request);
+      const who = callerOf(request);
+      const { principal } = who;
+      await ports.judgeTeleoperation?.(role, who);
       const body = {
         role,
         holder: holder === undefined ? principal : `${principal}/${holder}`,
