@@ -33,7 +33,14 @@ const env = {
 // A reader who sees only the end, or comes later, finds the whole there, and that of the run before.
 if (what === 'all' && rest.length === 0) {
   kept = join(env.AURAISON_CACHE, 'npm-test.txt');
-  mkdirSync(env.AURAISON_CACHE, { recursive: true });
+  try {
+    mkdirSync(env.AURAISON_CACHE, { recursive: true });
+  } catch (error) {
+    console.error(
+      `the cache folder ${env.AURAISON_CACHE} cannot be made (${error.code}): set AURAISON_CACHE`,
+    );
+    process.exit(1);
+  }
   if (existsSync(kept)) renameSync(kept, join(env.AURAISON_CACHE, 'npm-test.1.txt'));
   writeFileSync(kept, '');
 }
@@ -42,6 +49,7 @@ if (what === 'all') {
   const failures = await installPeers(env, say);
   if (failures.length > 0) {
     say(`cannot test without: ${failures.join(', ')}. npm run test:unit needs none of them.`);
+    say(`0 passed, ${failures.length} failed`);
     process.exit(1);
   }
 }

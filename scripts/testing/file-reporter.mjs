@@ -1,5 +1,5 @@
 // A vitest reporter beside the default one. It writes which files passed and which failed as JSON to the path in
-// AURAISON_TEST_REPORT. vitest counts a file whose process died neither as passed nor as failed and does not name
+// TEST_REPORT_FILE. vitest counts a file whose process died neither as passed nor as failed and does not name
 // it: here it counts as failed, and is named with the test that ran at the time (or one of the few after it, since
 // the last words of a process may be lost with it).
 import { writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export default class FileReporter {
         `${error.message ?? error}${error.cause ? `: ${error.cause.message ?? error.cause}` : ''}`,
       );
     }
-    const path = process.env.AURAISON_TEST_REPORT;
+    const path = process.env.TEST_REPORT_FILE;
     if (!path) return;
     const outside = errors.map((error) => ({
       message: String(error.message ?? error),

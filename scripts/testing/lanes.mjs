@@ -55,7 +55,7 @@ export function runLane({ env, say, failed }, name, args) {
   return new Promise((resolve) => {
     const child = spawn(vitest, ['run', ...REPORTERS, ...args], {
       cwd: root,
-      env: { ...env, AURAISON_TEST_REPORT: report },
+      env: { ...env, TEST_REPORT_FILE: report },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Whole lines: two lanes print at once.

@@ -65,7 +65,9 @@ function totals(lanes, repeated) {
 
 /** The closing lines of a run; the last one holds the counts. */
 export function closingLines(verdict, seconds) {
-  const { unsteady, reasons, passed, failedTests, skipped } = verdict;
+  const { unsteady, reasons, passed, skipped } = verdict;
+  // A run that failed by something else than a test says so in its counts too.
+  const failedTests = Math.max(verdict.failedTests, reasons.length);
   return [
     ...unsteady.map((file) => `unsteady: ${file} failed in the run and passed alone`),
     ...reasons.map((reason) => `failed: ${reason}`),

@@ -30,7 +30,7 @@ export function endRigs(): void {
 /** A data directory that outlives cells. */
 export function disk(): string {
   const dir = mkdtempSync(join(tmpdir(), 'estop-'));
-  ends.push(() => rmSync(dir, { recursive: true, force: true }));
+  ends.push(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }));
   return dir;
 }
 
