@@ -5,6 +5,9 @@ import { EdgeError } from '../../contract/core.ts';
 import { daemonOf, makeDirectory, unusableDataDir } from '../../daemon/supervisor/data-lock.ts';
 import { apiAddress } from '../api-client.ts';
 
+/** How long a killed daemon may take to let go of its data directory, milliseconds. */
+const DYING_MS = 1_000;
+
 export type DaemonChild = {
   readonly pid: number;
   readonly logFile: string;
@@ -31,7 +34,7 @@ export async function startDaemon(options: {
   const logFile = join(dataDir, 'logs', 'daemon.log');
   const address = join(dataDir, 'run', 'api.json');
   const before = apiAddress(dataDir)?.pid;
-  const log = openLog(dataDir, logFile);
+  const log = await openLog(dataDir, logFile);
   const args = [
     '--disable-warning=ExperimentalWarning',
     ENTRY,
@@ -64,14 +67,18 @@ export async function startDaemon(options: {
 }
 
 /** A new file for each start. The log of a daemon that runs stays as it is: this start is refused before. */
-function openLog(dataDir: string, logFile: string): number {
+async function openLog(dataDir: string, logFile: string): Promise<number> {
   try {
     makeDirectory(join(dataDir, 'logs'));
   } catch (cause) {
     throw unusableDataDir(dataDir, cause);
   }
-  const other = daemonOf(dataDir);
-  if (other) throw inUse(dataDir, other.pid);
+  // A daemon that was killed a moment ago may hold its lock until the kernel has taken it down.
+  const end = performance.now() + DYING_MS;
+  for (let other = daemonOf(dataDir); other; other = daemonOf(dataDir)) {
+    if (performance.now() > end) throw inUse(dataDir, other.pid);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   try {
     if (existsSync(logFile)) renameSync(logFile, join(dataDir, 'logs', 'daemon.1.log'));
     // Never truncated: a daemon that starts at this moment may have opened it.
