@@ -8,6 +8,7 @@ import {
   type Manipulator,
   type MotionResult,
   type Nanoseconds,
+  NOT_CONFIRMED,
   type Sample,
   type SampleSink,
   type Timer,
@@ -34,7 +35,6 @@ const OVERTIME_SHARE = 0.5;
 const STANDS_MS = 100;
 /** Between two set points that the speed of a path is taken from, milliseconds. */
 const SPEED_OVER_MS = 10;
-const NOT_CONFIRMED = 'standing still was not confirmed';
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 

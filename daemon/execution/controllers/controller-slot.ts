@@ -6,6 +6,7 @@ import {
   EdgeError,
   LIMITS,
   type MotionResult,
+  NOT_CONFIRMED,
   type PolicyDesk,
   type Sample,
 } from '../../../contract/core.ts';
@@ -20,7 +21,7 @@ import type { FromThread, ToThread } from './messages.ts';
 import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
 import { REFUSED_CHUNKS, RefusalLog } from './refusal-log.ts';
 import { RunCounts } from './run-counts.ts';
-import { NOT_CONFIRMED, notConfirmed, type Run, RunEnding } from './run-ending.ts';
+import { notConfirmed, type Run, RunEnding } from './run-ending.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
 import { StopSpeeds } from './stop-speeds.ts';
 

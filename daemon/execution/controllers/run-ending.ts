@@ -4,6 +4,7 @@ import {
   EdgeError,
   LIMITS,
   type MotionResult,
+  NOT_CONFIRMED,
   type Timer,
 } from '../../../contract/core.ts';
 import { RestWatch } from '../safety/rest-watch.ts';
@@ -28,8 +29,6 @@ export type Run = {
   readonly stood: PromiseWithResolvers<boolean>;
   settle(outcome: MotionResult['outcome'], message: string): void;
 };
-
-export const NOT_CONFIRMED = 'standing still was not confirmed';
 
 export type RunEndingDeps = {
   readonly clock: Clock;

@@ -135,7 +135,7 @@ export function safetyRoutes(
   /** A cell that is being started anew finds the file before it moves anything. */
   const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
-      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.ROBOT_STOP_MS + 4_000);
+      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.CELL_REQUEST_MS);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
