@@ -230,7 +230,7 @@ describe('joints under a person’s hand', () => {
     expect(sent.at(-1)![0]).toBeLessThan(1);
     // The commands are at rest, the arm still swings.
     expect(answer).toBe('');
-    await swing(200, 0);
+    await swing(500, 0);
     expect(answer).toBe('stands');
     expect(() => jog.jog({ elbow: 1 }, 3, clock.monotonicMs())).toThrow(
       expect.objectContaining({ code: 'command.refused' }),

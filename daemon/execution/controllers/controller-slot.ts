@@ -104,14 +104,14 @@ export class ControllerSlot {
     });
     if (spec.output.kind === 'twist' && sample.topic === odometry) {
       const place = placeOf(sample);
-      if (place) this.#run?.ending?.observe(place);
+      if (place) this.#run?.ending?.observe(place.pose, place.speeds);
     }
     const joints =
       spec.state !== '' && sample.topic === spec.state ? jointsOf(sample, spec.output.names) : undefined;
     if (!joints) return;
     this.#jointsMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
     shared.joints(index, this.#jointsMs, joints.positions, joints.efforts);
-    this.#run?.ending?.observe(joints.positions);
+    this.#run?.ending?.observe(joints.positions, joints.velocities);
   }
 
   /**

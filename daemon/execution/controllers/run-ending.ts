@@ -60,9 +60,9 @@ export class RunEnding {
     this.#looks = deps.clock.every(LOOK_MS, () => this.#look());
   }
 
-  /** Joints, or the place of the base. */
-  observe(values: ArrayLike<number>): void {
-    this.#rest.observe(values, this.#deps.clock.monotonicMs());
+  /** Joints, or the place of the base, and how fast they move where that is measured. */
+  observe(values: ArrayLike<number>, speeds: readonly number[]): void {
+    this.#rest.observe(values, this.#deps.clock.monotonicMs(), speeds);
   }
 
   /** A step of the way to rest came. */

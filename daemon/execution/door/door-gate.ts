@@ -78,13 +78,13 @@ export class DoorGate {
     }
   }
 
-  /** Whether a velocity is no faster in any axis than the one before it: a base that comes to rest. */
+  /** Whether a velocity is no faster in any axis than the one before it, and reverses none: a base that comes to rest. */
   slows(sample: Sample): boolean {
     if (sample.type !== TWIST && sample.type !== TWIST_STAMPED) return false;
     const before = this.#last.get(sample.topic) ?? [0, 0, 0, 0, 0, 0];
     try {
       const now = numbersOf(twistOf(sample));
-      return now.every((value, i) => Math.abs(value) <= Math.abs(before[i]!));
+      return now.every((value, i) => value * before[i]! >= 0 && Math.abs(value) <= Math.abs(before[i]!));
     } catch {
       return false;
     }
