@@ -295,7 +295,10 @@ export class SimArm implements Manipulator {
 
   #command(positions: Float64Array, now: Nanoseconds): void {
     const { topic, type } = ARM_COMMAND;
-    this.#sink.offer({ topic, type, stamp: now, received: now, bytes: encodeFloat64MultiArray(positions) });
+    const bytes = encodeFloat64MultiArray(positions);
+    // Its simulation goes by the clock: a set point that waited somewhere is not obeyed later.
+    const expiresAtMs = this.#clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
+    this.#sink.offer({ topic, type, stamp: now, received: now, expiresAtMs, bytes });
   }
 
   #finish(motion: Motion, ended: Outcome, confirmed = true): void {

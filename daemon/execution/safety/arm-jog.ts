@@ -162,8 +162,10 @@ export class ArmJog implements Mover {
   }
 
   #send(applied: Float64Array): void {
-    const now = this.#parts.clock.now();
+    const { clock } = this.#parts;
+    const now = clock.now();
     this.#parts.send({
+      expiresAtMs: clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS,
       ...{ topic: this.#parts.commands, type: FLOAT64_MULTI_ARRAY, stamp: now, received: now },
       bytes: encodeFloat64MultiArray(applied),
     });
