@@ -27,6 +27,7 @@ export type * from './link-orders.ts';
 export type * from './link-wire.ts';
 export * from './motion/core.ts';
 export * from './nanoseconds.ts';
+export * from './not-confirmed.ts';
 export * from './plain-schema.ts';
 export type * from './plan.ts';
 export type * from './ports/index.ts';

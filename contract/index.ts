@@ -20,6 +20,7 @@ export * from './limits.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
 export * from './motion/index.ts';
+export * from './not-confirmed.ts';
 export * from './plain-schema.ts';
 export * from './plan.ts';
 export type * from './ports/index.ts';

@@ -125,8 +125,13 @@ export const LIMITS = {
   RUN_SETTLE_MS: 1_500,
   /** What was told to stop is measured to stand by then, or the answer says that it was not confirmed, milliseconds. */
   STILL_WAIT_MS: 3_000,
-  /** One order to stop the robot; after it the caller is answered and told that nothing confirmed it, milliseconds. */
-  ROBOT_STOP_MS: 1_000,
+  /**
+   * One order to stop the robot, milliseconds: longer than `STILL_WAIT_MS` and than the stop itself may take, so that
+   * the answer of the stop comes first. After it the caller is answered that nothing confirmed it.
+   */
+  ROBOT_STOP_MS: 4_500,
+  /** A motion that was cancelled has ended by then, or the robot is ordered to stand as well, milliseconds. */
+  MOTION_CANCEL_MS: 1_000,
   /** Schedules of one daemon. */
   SCHEDULES_MAX: 64,
   /** A due time that is seen later than this was missed, milliseconds: the daemon was down, or the clock jumped. */

@@ -22,7 +22,7 @@ export type GoalEnd = { readonly result: GoalResult } | { readonly ended: true }
 
 /** A server that is there takes or refuses a goal at once, milliseconds. */
 const ACCEPT_MS = 5_000;
-/** A server answers a cancellation, and ends the goal, within these, milliseconds: together below LIMITS.ROBOT_STOP_MS. */
+/** A server answers a cancellation, and ends the goal, within these, milliseconds: together below LIMITS.MOTION_CANCEL_MS. */
 const CANCEL_MS = 400;
 const ENDED_MS = 500;
 /**

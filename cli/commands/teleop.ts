@@ -10,6 +10,8 @@ import { engage } from './estop.ts';
 const COMMAND_MS = 100;
 const TTL_MS = 2_000;
 const RENEW_EVERY = 5;
+/** Commands may fail for this long in a row, milliseconds; then the robot cannot be steered from here. */
+const PATIENCE_MS = 3_000;
 
 type Options = {
   readonly linear?: string;
@@ -105,22 +107,39 @@ async function byKeys(
   return { sent, code: (await stopping) ?? 0 };
 }
 
-/** Sends what `now` says until it says nothing, or time is over. */
-async function steer(
-  api: ApiClient,
+/** Sends what `now` says until it says nothing, time is over, the lease is lost, or `PATIENCE_MS` of failures. */
+export async function steer(
+  api: Pick<ApiClient, 'post'>,
   clock: Clock,
   id: number,
   now: () => Motion | undefined,
   lastsSeconds: number,
 ): Promise<number> {
   const beginMs = clock.monotonicMs();
-  for (let sent = 0; ; sent++) {
+  let sent = 0;
+  let failingMs: number | undefined;
+  let renewed = false;
+  for (let tries = 0; ; tries++) {
     const motion = now();
     if (!motion || clock.monotonicMs() - beginMs > lastsSeconds * 1000) return sent;
-    await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch(unlessStopped);
-    if (sent % RENEW_EVERY === 0) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
+    if (tries % RENEW_EVERY === 0) renewed = false;
+    try {
+      await api.post('/v1/teleop', { lease_id: id, ...motion }, 1_000).catch(unlessStopped);
+      sent++;
+      if (!renewed) await api.post('/v1/lease/renew', { lease_id: id }, 1_000);
+      renewed = true;
+      failingMs = undefined;
+    } catch (thrown) {
+      failingMs ??= clock.monotonicMs();
+      if (!passes(thrown) || clock.monotonicMs() - failingMs >= PATIENCE_MS) throw thrown;
+    }
     await pause(clock, COMMAND_MS);
   }
+}
+
+/** One command was late or got lost: the next one may arrive. The lease does not come back. */
+function passes(thrown: unknown): boolean {
+  return thrown instanceof EdgeError && thrown.retryable && !thrown.code.startsWith('lease.');
 }
 
 /** Somebody stops the robot at this moment. The lease stays, and the stick counts again when it stands. */

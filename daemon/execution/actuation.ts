@@ -9,6 +9,7 @@ import {
   type LeaseRole,
   type MotionResult,
   type NewEvent,
+  NOT_CONFIRMED,
   TOPICS,
   withDeadline,
 } from '../../contract/core.ts';
@@ -60,7 +61,8 @@ type Motion = {
   readonly ends: AbortController;
   readonly told: MotionTold | undefined;
   readonly holder: string;
-  readonly settled: Promise<void>;
+  /** True: it ended, and nobody measured that it stands. */
+  readonly settled: Promise<boolean>;
   /** False while it waits for it. */
   hasLease: boolean;
 };
@@ -175,12 +177,13 @@ export class Actuation {
     }
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
-    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+    const { promise: settled, resolve: settle } = Promise.withResolvers<boolean>();
     // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
     const motion: Motion = { from, ends, told, holder: mandate.holder, settled, hasLease: false };
     this.#motions.set(motionId, motion);
     const began = this.#context.clock.monotonicMs();
     let outcome = 'internal.fault';
+    let unconfirmed = false;
     try {
       await told?.before?.();
       const lease = await this.#leases.take(mandate);
@@ -189,18 +192,21 @@ export class Actuation {
       // Both may have come while it waited for the lease.
       this.#latch.check('robot-motion', motionId);
       if (!this.#lease.holds(lease.id)) throw lost(motionId);
-      const result = preempted(await start(ends.signal, lease.id), ends.signal);
+      const ended = await start(ends.signal, lease.id);
+      unconfirmed = ended.message.includes(NOT_CONFIRMED);
+      const result = preempted(ended, ends.signal);
       outcome = result.outcome;
       return result;
     } catch (thrown) {
       if (thrown instanceof EdgeError) outcome = thrown.code;
+      unconfirmed = outcome === 'robot.unreachable';
       throw thrown;
     } finally {
       if (isUuidv7(motionId)) this.#ended(motionId, told ?? {}, outcome, began);
       this.#motions.delete(motionId);
       const goesOn = [...this.#motions.values()].some(({ holder }) => holder === mandate.holder);
       if (!goesOn) this.#leases.giveBack(mandate.holder);
-      settle();
+      settle(unconfirmed);
     }
   }
 
@@ -313,7 +319,9 @@ export class Actuation {
     const ending = [...this.#motions.values()].filter(which);
     for (const { ends } of ending) ends.abort(reason);
     const settled = Promise.all(ending.map((motion) => motion.settled));
-    await withDeadline(this.#context.clock, SAFE_STOP_MS, settled, operation, 'robot');
+    const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, settled, operation, 'robot');
+    if (ends.includes(true))
+      throw new EdgeError('robot.unreachable', { operation, subject: 'robot', message: NOT_CONFIRMED });
   }
 
   async #safeStop(reason: string, ends: Which = () => true): Promise<void> {

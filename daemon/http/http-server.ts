@@ -43,6 +43,7 @@ import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
 import { wireRoutes } from './routes/wires.ts';
 import { Streams } from './streams.ts';
+import { ThawGuard } from './thaw-guard.ts';
 import { toJson } from './to-json.ts';
 import { compileValidator } from './validation.ts';
 
@@ -164,6 +165,7 @@ export class HttpServer {
     app.addHook('preValidation', async (request) => {
       if (request.method === 'POST' && request.body === undefined) request.body = {};
     });
+    new ThawGuard(this.#ports.clock).watch(app);
     app.addHook('onResponse', async (request, reply) => {
       const route = request.routeOptions.url ?? 'unmatched';
       this.#metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1_000);

@@ -264,8 +264,7 @@ export const PlayBody = Type.Object(
     ),
     allow_commands: Type.Optional(
       Type.Boolean({
-        description:
-          'play velocities and trajectories too, under the actuation lease and within the limits of the robot',
+        description: 'play velocities too, under the actuation lease and within the limits of the robot',
       }),
     ),
     paused: Type.Optional(Type.Boolean({ description: 'begin paused' })),

@@ -23,7 +23,7 @@ const NAME_CHARS_MAX = 32;
  */
 export async function readStopOrder(request: IncomingMessage, clock: Clock): Promise<StopOrder> {
   const { bytes, unread } = await read(request, clock);
-  const { reason, warnings } = understand(new TextDecoder().decode(bytes));
+  const { reason, warnings } = understood(new TextDecoder().decode(bytes));
   const line = reason.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   const most = LIMITS.STOP_REASON_CHARS_MAX;
   return {
@@ -61,6 +61,15 @@ function read(request: IncomingMessage, clock: Clock): Promise<Read> {
   });
 }
 
+/** Whatever goes wrong with the words of an order, the order stands. */
+function understood(text: string): ReturnType<typeof understand> {
+  try {
+    return understand(text);
+  } catch {
+    return { reason: '', warnings: ['/: it could not be understood; the reason is left out'] };
+  }
+}
+
 function understand(text: string): { reason: string; warnings: string[] } {
   if (text.trim() === '') return { reason: '', warnings: [] };
   let value: unknown;
@@ -82,5 +91,6 @@ function understand(text: string): { reason: string; warnings: string[] } {
       `fields that mean nothing here: ${names.slice(0, NAMES_MAX).join(', ')}${names.length > NAMES_MAX ? ', …' : ''}`,
     );
   if (reason === undefined || typeof reason === 'string') return { reason: reason ?? '', warnings };
-  return { reason: JSON.stringify(reason), warnings: [...warnings, '/reason: text expected'] };
+  // Not as JSON: writing a value that is nested deeply overflows the stack.
+  return { reason: '', warnings: [...warnings, '/reason: text expected; it is left out'] };
 }

@@ -33,7 +33,7 @@ export type { ModelsOfRun, RunParts } from './run-parts.ts';
 type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
 
 /** From an abort to leaving a harness behind: its tool calls settle first, and they stop the robot. */
-const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.ROBOT_STOP_MS + 200;
+const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.MOTION_CANCEL_MS + 200;
 
 /**
  * One attempt at a run: from `run.started` to `run.finished`, whatever the harness does. On cancel and on

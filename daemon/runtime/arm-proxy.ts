@@ -76,12 +76,12 @@ export class ArmProxy {
 
   async #cancel(motionId: string, motion: Promise<unknown>, run: string | undefined): Promise<void> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
-    this.#ask(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
+    this.#ask(METHODS.execution.robotCancel, body, LIMITS.MOTION_CANCEL_MS).catch(() => undefined);
     const settled = motion.then(
       () => true,
       () => true,
     );
-    const stands = await withDeadline(this.#clock, LIMITS.ROBOT_STOP_MS, settled, 'cancel', 'arm').catch(
+    const stands = await withDeadline(this.#clock, LIMITS.MOTION_CANCEL_MS, settled, 'cancel', 'arm').catch(
       () => false,
     );
     const order: StopRequest = {

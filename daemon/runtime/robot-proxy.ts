@@ -124,9 +124,9 @@ export class RobotProxy implements Robot {
   async #cancel(motion: Promise<unknown>, { motionId, method, run }: Named): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
-    this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.ROBOT_STOP_MS).catch(() => undefined);
+    this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.MOTION_CANCEL_MS).catch(() => undefined);
     try {
-      return await withDeadline(this.#clock, LIMITS.ROBOT_STOP_MS, motion, method, 'robot');
+      return await withDeadline(this.#clock, LIMITS.MOTION_CANCEL_MS, motion, method, 'robot');
     } catch (thrown) {
       if (!(thrown instanceof EdgeError) || thrown.code !== 'deadline.exceeded') throw thrown;
       const reason = 'a cancelled motion did not settle';

@@ -28,8 +28,9 @@ export function controllerDeadlineMs(seconds: number): number {
 
 /**
  * Lets a controller act until its signal is true, it ends by itself, or its time is over; it is stopped before this
- * settles, whatever ends it. Rejects as `controller.start` does (an unknown controller, another holder of the robot),
- * with `run.cancelled` on abort, and with the errors of a cell out of reach.
+ * settles, whatever ends it; where that was not confirmed the reason says so. Rejects as `controller.start` does (an
+ * unknown controller, another holder of the robot), with `run.cancelled` on abort, and with the errors of a cell out of
+ * reach.
  */
 export async function runController(
   port: ExecutionPort,
@@ -80,7 +81,7 @@ export async function runController(
   } finally {
     signal.removeEventListener('abort', quit);
   }
-  try {
+  const act = async () => {
     for (;;) {
       const view = await viewOf(port, controller);
       if (until !== undefined && (await signalIs(port, until))) return told('succeeded', view);
@@ -90,9 +91,15 @@ export async function runController(
       await pause(port.clock, LOOK_MS, signal);
       if (signal.aborted) throw cancelled();
     }
-  } finally {
-    await stop();
-  }
+  };
+  const [ended] = await Promise.allSettled([act()]);
+  const [stopped] = await Promise.allSettled([stop()]);
+  if (ended.status === 'rejected') throw ended.reason;
+  if (stopped.status === 'fulfilled') return ended.value;
+  // What it did is done: an error here would have it done again.
+  const { message } = EdgeError.from(stopped.reason, 'robot.unreachable', 'stop', controller);
+  const reasons = [ended.value.reason, `its stop was not confirmed: ${message}`];
+  return { ...ended.value, reason: reasons.filter((part) => part !== '').join('; ') };
 }
 
 async function viewOf(port: ExecutionPort, name: string): Promise<ControllerView> {

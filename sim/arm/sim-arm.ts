@@ -8,6 +8,7 @@ import {
   type Manipulator,
   type MotionResult,
   type Nanoseconds,
+  NOT_CONFIRMED,
   type Sample,
   type SampleSink,
   type Timer,
@@ -34,7 +35,6 @@ const OVERTIME_SHARE = 0.5;
 const STANDS_MS = 100;
 /** Between two set points that the speed of a path is taken from, milliseconds. */
 const SPEED_OVER_MS = 10;
-const NOT_CONFIRMED = 'standing still was not confirmed';
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
@@ -295,7 +295,10 @@ export class SimArm implements Manipulator {
 
   #command(positions: Float64Array, now: Nanoseconds): void {
     const { topic, type } = ARM_COMMAND;
-    this.#sink.offer({ topic, type, stamp: now, received: now, bytes: encodeFloat64MultiArray(positions) });
+    const bytes = encodeFloat64MultiArray(positions);
+    // Its simulation goes by the clock: a set point that waited somewhere is not obeyed later.
+    const expiresAtMs = this.#clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
+    this.#sink.offer({ topic, type, stamp: now, received: now, expiresAtMs, bytes });
   }
 
   #finish(motion: Motion, ended: Outcome, confirmed = true): void {

@@ -97,7 +97,8 @@ export class ControllersBench {
 
   async run(ms: number): Promise<void> {
     for (let i = 0; i < ms; i++) {
-      if (this.publishing && i % 5 === 0) this.desk.observe(joints(this.clock.now()));
+      if (this.publishing && i % 5 === 0)
+        this.desk.observe(joints(this.clock.now(), undefined, undefined, [0, 0]));
       for (const turn of this.turns) turn();
       await this.clock.advance(1);
     }
@@ -144,7 +145,13 @@ export class ControllersBench {
   }
 }
 
-export function joints(time: bigint, position: readonly number[] = [0.1, 0.2], stamp = time): Sample {
+/** `velocity`: none where it is empty. */
+export function joints(
+  time: bigint,
+  position: readonly number[] = [0.1, 0.2],
+  stamp = time,
+  velocity: readonly number[] = [],
+): Sample {
   const values = Float64Array.from(position);
   const header = { stamp, frame_id: '' };
   const none = new Float64Array(0);
@@ -152,7 +159,7 @@ export function joints(time: bigint, position: readonly number[] = [0.1, 0.2], s
     header,
     name: ['a', 'b'],
     position: values,
-    velocity: none,
+    velocity: Float64Array.from(velocity),
     effort: none,
   });
   return { topic: '/joint_states', type: 'sensor_msgs/msg/JointState', stamp, received: time, bytes };

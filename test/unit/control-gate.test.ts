@@ -262,6 +262,24 @@ describe('control loop', () => {
     expect(command).toEqual({ linear: 0, angular: 0 });
   });
 
+  it.each([
+    [false, 400, 0],
+    [false, 250, 0.1],
+    [true, 400, 0.1],
+  ])(
+    'lockstep %s: after %d ms without a step it brakes from a speed of at least %d',
+    async (lockstep, ms, least) => {
+      const clock = new ManualClock();
+      const control = loop(new ScriptedPolicy(), lockstep, clock);
+      const drive: Drive = { kind: 'direct', twist: { linear: 0.2, angular: 0.5 } };
+      for (let i = 1; i <= 12; i++) await control.step(at(i), drive, CLEAR);
+      clock.skip(ms);
+      const { command } = await control.step(at(13), { kind: 'halt' }, CLEAR);
+      expect(command.linear).toBeGreaterThanOrEqual(least);
+      if (least === 0) expect(command).toEqual({ linear: 0, angular: 0 });
+    },
+  );
+
   it('gives up an inference that never comes and asks again', async () => {
     const policy = new ScriptedPolicy();
     const clock = new ManualClock();

@@ -152,7 +152,7 @@ describe('a controller that is stopped', () => {
     expect(bench.desk.list()[0]).toMatchObject({ state: 'stopped', reason: 'enough' });
     await follow(20);
     expect(stands).toBe(false);
-    await follow(900);
+    await follow(1_200);
     const way = bench.sent.slice(first - 2).map(({ bytes }) => decodeFloat64MultiArray(bytes)[0]!);
     const steps = way.slice(1).map((value, i) => (value - way[i]!) / 0.01);
     expect(steps[0]).toBeGreaterThan(0.5);

@@ -178,7 +178,7 @@ describe('the door', () => {
         if (stopped || (ageMs ?? 0) > 300) expect(stands).toBe(true);
         const ours = kind !== 'route' && kind !== 'play';
         if (!ours) expect(LEASES[held]?.id).toBe(shown);
-        if (!ours) expect([TWIST, JOINT_TRAJECTORY]).toContain(type);
+        if (!ours) expect(type).toBe(TWIST);
         // A person has the robot: what a policy decides does not pass, and without any lease the base only slows.
         if (held === 'person') expect(kind === 'controller' && !stands).toBe(false);
         if (held === 'policy' && ours) expect(kind === 'controller' || stands).toBe(true);
@@ -261,6 +261,19 @@ describe('the door', () => {
       ...['refused', 'sent', 'refused', 'sent', 'sent', 'refused'],
     ]);
     expect(sink.samples).toHaveLength(4);
+  });
+
+  it('lets a base brake whoever has the lease, and never turn round', () => {
+    const lease: { current: (typeof LEASES)[keyof typeof LEASES] } = { current: LEASES.agent };
+    const { clock, robot } = rig();
+    const path = doorOf({ clock, lease: () => lease }).path(robot, { kind: 'drive', name: '' });
+    const send = (x: number) => path.send(sampleOf('/cmd_vel', TWIST, twist(x, 0))).verdict;
+    expect(send(0.4)).toBe('sent');
+    lease.current = LEASES.policy;
+    expect([send(0.5), send(-0.4), send(0.3), send(-0.1), send(0.1), send(0)]).toEqual([
+      ...['refused', 'refused', 'sent', 'refused', 'sent', 'sent'],
+    ]);
+    expect(send(0.1)).toBe('refused');
   });
 
   it('reports a refusal that is repeated once in a while, and how many there were', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ControllerView, EdgeError, METHODS } from '../../contract/index.ts';
+import { type ControllerView, EdgeError, LIMITS, METHODS } from '../../contract/index.ts';
 import { runController } from '../../daemon/runtime/run-controller.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -15,6 +15,7 @@ function rig() {
     done: false as boolean | number,
     refuses: undefined as EdgeError | undefined,
     begins: undefined as Promise<void> | undefined,
+    stops: undefined as Promise<unknown> | undefined,
   };
   const answers: Record<string, () => unknown> = {
     [execution.controllerStart]: () => {
@@ -25,7 +26,7 @@ function rig() {
       { name: 'other', state: 'idle' },
       world.view as unknown as ControllerView,
     ],
-    [execution.controllerStop]: () => undefined,
+    [execution.controllerStop]: () => world.stops,
     [execution.robotState]: () => ({ signals: { '/task/success': world.done } }),
   };
   const bus = {
@@ -54,6 +55,26 @@ describe('a controller that a run lets act', () => {
       method: execution.controllerStart,
       body: { controller: 'pick_place', seconds: 20, motionId: 'call-1' },
     });
+  });
+
+  it('has succeeded also where its stop is answered late, or not at all', async () => {
+    const slow = rig();
+    slow.world.stops = new Promise((resolve) =>
+      slow.clock.after(LIMITS.STILL_WAIT_MS, () => resolve(undefined)),
+    );
+    slow.world.done = true;
+    const late = slow.result();
+    await slow.clock.advance(LIMITS.STILL_WAIT_MS);
+    expect(await late).toMatchObject({ outcome: 'succeeded', reason: '' });
+    const deaf = rig();
+    deaf.world.stops = new Promise(() => {});
+    deaf.world.done = true;
+    const never = deaf.result();
+    while (deaf.count(execution.controllerStop) === 0) await deaf.clock.advance(1);
+    await deaf.clock.advance(LIMITS.ROBOT_STOP_MS + 200);
+    const { outcome, reason } = await never;
+    expect(outcome).toBe('succeeded');
+    expect(reason).toContain('its stop was not confirmed');
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { NewEvent, Sample } from '../../contract/index.ts';
+import { LIMITS, type NewEvent, type Sample } from '../../contract/index.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { ArmJog } from '../../daemon/execution/safety/arm-jog.ts';
 import { GateReceipts } from '../../daemon/execution/safety/gate-receipts.ts';
@@ -144,12 +144,15 @@ describe('joints under a person’s hand', () => {
   function rig() {
     const clock = new ManualClock();
     const sent: number[][] = [];
+    /** For how long each of them counts, milliseconds. */
+    const lasts: number[] = [];
     const state = { moves: true };
     const jog = new ArmJog({
       ...{ clock, spec, states: '/joint_states', commands: '/commands', note: () => {} },
       mayMove: () => state.moves,
-      send: ({ bytes }) => {
+      send: ({ bytes, expiresAtMs = Infinity }) => {
         sent.push([...decodeFloat64MultiArray(bytes)]);
+        lasts.push(expiresAtMs - clock.monotonicMs());
         return true;
       },
     });
@@ -171,7 +174,7 @@ describe('joints under a person’s hand', () => {
         await clock.advance(100);
       }
     };
-    return { clock, sent, state, jog, measure, hold };
+    return { clock, sent, lasts, state, jog, measure, hold };
   }
 
   it('move from where they are, no faster than they may, and rest when nobody speaks', async () => {
@@ -190,6 +193,13 @@ describe('joints under a person’s hand', () => {
     const rests = sent.length;
     await clock.advance(1_000);
     expect(sent).toHaveLength(rests);
+  });
+
+  it('are commanded for as long as a command counts', async () => {
+    const { lasts, measure, hold } = rig();
+    measure([0.03, 0.5]);
+    await hold({ joint_1: 1 }, 0.3);
+    expect(new Set(lasts)).toEqual(new Set([LIMITS.COMMAND_EXPIRY_MS]));
   });
 
   it('say of a stop that it was not confirmed where nobody measures the joints any more', async () => {
@@ -230,7 +240,7 @@ describe('joints under a person’s hand', () => {
     expect(sent.at(-1)![0]).toBeLessThan(1);
     // The commands are at rest, the arm still swings.
     expect(answer).toBe('');
-    await swing(200, 0);
+    await swing(500, 0);
     expect(answer).toBe('stands');
     expect(() => jog.jog({ elbow: 1 }, 3, clock.monotonicMs())).toThrow(
       expect.objectContaining({ code: 'command.refused' }),

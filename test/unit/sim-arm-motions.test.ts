@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../contract/index.ts';
 import { HOME } from '../../sim/arm/arm-model.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { HostedArm } from '../../sim/arm/hosted-arm.ts';
@@ -10,7 +11,14 @@ import { ManualClock } from '../fakes/manual-clock.ts';
 async function made() {
   const clock = new ManualClock();
   const world = await HostedArm.create({ seed: 3, cameraHz: 0 });
-  const arm = new SimArm(clock, { offer: (sample) => world.obey(sample) === undefined });
+  /** For how long set points count, milliseconds. */
+  const lasts = new Set<number>();
+  const arm = new SimArm(clock, {
+    offer: (sample) => {
+      lasts.add((sample.expiresAtMs ?? Infinity) - clock.monotonicMs());
+      return world.obey(sample) === undefined;
+    },
+  });
   let closed = false;
   let frozen = false;
   const window = () => {
@@ -28,6 +36,7 @@ async function made() {
   return {
     arm,
     world,
+    lasts,
     freeze: (is: boolean) => {
       frozen = is;
     },
@@ -94,6 +103,13 @@ describe('the simulated arm', () => {
     await arm.stop('enough');
     expect(await speedAfter(world, 600)).toBeLessThan(0.02);
     expect((await motion).outcome).toBe('stopped');
+    await close();
+  });
+
+  it('sends set points that count no longer than any command', async () => {
+    const { arm, lasts, close } = await made();
+    await arm.gripper(0.02, 10);
+    expect([...lasts]).toEqual([LIMITS.COMMAND_EXPIRY_MS]);
     await close();
   });
 

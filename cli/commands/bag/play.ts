@@ -50,7 +50,7 @@ export function addPlayCommand(bag: Command): void {
     .option('--pause', 'begin paused')
     .option(
       '--allow-commands',
-      'also velocities and trajectories, under the actuation lease and within the limits of the robot',
+      'also velocities, under the actuation lease and within the limits of the robot',
     )
     .addHelpText(
       'after',
@@ -124,7 +124,7 @@ async function play(api: ApiClient, request: object, out: Output): Promise<PlayS
   const at = `/v1/plays/${state.play_id}`;
   if (state.withheld.length > 0) {
     out.note(
-      `not played, a robot might obey: ${state.withheld.join(' ')} (--allow-commands plays velocities and trajectories, robot.harmless names what moves nothing)`,
+      `not played, a robot might obey: ${state.withheld.join(' ')} (--allow-commands plays velocities, robot.harmless names what moves nothing)`,
     );
   }
   const onStop = () => void api.post(`${at}/stop`).catch(() => {});

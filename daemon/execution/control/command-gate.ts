@@ -32,6 +32,12 @@ export class CommandGate {
     return { linear: this.#linear, angular: this.#angular };
   }
 
+  /** The base stands, whatever was let through last: nothing was sent for longer than a command counts. */
+  reset(): void {
+    this.#linear = 0;
+    this.#angular = 0;
+  }
+
   /**
    * `stepSeconds` is the time since the last command; `obstacles` undefined means that nothing is known about
    * the surroundings, and then the base does not drive, it only turns or stands. `bumped`: not forwards.

@@ -2,6 +2,7 @@ import {
   type Clock,
   EdgeError,
   type ErrorBody,
+  LIMITS,
   type Policy,
   type Twist2d,
   withDeadline,
@@ -105,6 +106,7 @@ export class ControlLoop {
   #standing = '';
   #refusing = false;
   #last: bigint | undefined;
+  #lastMs = Infinity;
   #failure = '';
 
   constructor(policy: Policy, clock: Clock, limits: DriveLimits, options: ControlOptions = CONTROL_DEFAULTS) {
@@ -132,6 +134,7 @@ export class ControlLoop {
     this.counts.steps++;
     const receipts: Receipt[] = [];
     const seconds = this.#stepSeconds(now);
+    this.#forgetOldSpeed();
     let asked = STAND;
     let why = '';
     if (drive.kind !== 'goal') this.#forget();
@@ -232,6 +235,14 @@ export class ControlLoop {
       receipts.push({ kind: 'command.refused', error: error.toBody(), source: this.#policy.describe().name });
     }
     this.#refusing = true;
+  }
+
+  /** The last command expired: the base was stopped meanwhile, and does not brake from its speed once more. */
+  #forgetOldSpeed(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const expired = nowMs - this.#lastMs > LIMITS.COMMAND_EXPIRY_MS;
+    this.#lastMs = nowMs;
+    if (expired && !this.#options.lockstep) this.#gate.reset();
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   EdgeError,
   LIMITS,
   type MotionResult,
+  NOT_CONFIRMED,
   type PolicyDesk,
   type Sample,
 } from '../../../contract/core.ts';
@@ -20,7 +21,7 @@ import type { FromThread, ToThread } from './messages.ts';
 import { ObservationDesk, type PictureDecoder } from './observation-desk.ts';
 import { REFUSED_CHUNKS, RefusalLog } from './refusal-log.ts';
 import { RunCounts } from './run-counts.ts';
-import { NOT_CONFIRMED, notConfirmed, type Run, RunEnding } from './run-ending.ts';
+import { notConfirmed, type Run, RunEnding } from './run-ending.ts';
 import type { SharedState, StepRecord } from './shared-state.ts';
 import { StopSpeeds } from './stop-speeds.ts';
 
@@ -103,14 +104,14 @@ export class ControllerSlot {
     });
     if (spec.output.kind === 'twist' && sample.topic === odometry) {
       const place = placeOf(sample);
-      if (place) this.#run?.ending?.observe(place);
+      if (place) this.#run?.ending?.observe(place.pose, place.speeds);
     }
     const joints =
       spec.state !== '' && sample.topic === spec.state ? jointsOf(sample, spec.output.names) : undefined;
     if (!joints) return;
     this.#jointsMs = now - Math.abs(Number(sample.received - sample.stamp)) / 1e6;
     shared.joints(index, this.#jointsMs, joints.positions, joints.efforts);
-    this.#run?.ending?.observe(joints.positions);
+    this.#run?.ending?.observe(joints.positions, joints.velocities);
   }
 
   /**

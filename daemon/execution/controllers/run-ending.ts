@@ -4,6 +4,7 @@ import {
   EdgeError,
   LIMITS,
   type MotionResult,
+  NOT_CONFIRMED,
   type Timer,
 } from '../../../contract/core.ts';
 import { RestWatch } from '../safety/rest-watch.ts';
@@ -28,8 +29,6 @@ export type Run = {
   readonly stood: PromiseWithResolvers<boolean>;
   settle(outcome: MotionResult['outcome'], message: string): void;
 };
-
-export const NOT_CONFIRMED = 'standing still was not confirmed';
 
 export type RunEndingDeps = {
   readonly clock: Clock;
@@ -61,9 +60,9 @@ export class RunEnding {
     this.#looks = deps.clock.every(LOOK_MS, () => this.#look());
   }
 
-  /** Joints, or the place of the base. */
-  observe(values: ArrayLike<number>): void {
-    this.#rest.observe(values, this.#deps.clock.monotonicMs());
+  /** Joints, or the place of the base, and how fast they move where that is measured. */
+  observe(values: ArrayLike<number>, speeds: readonly number[]): void {
+    this.#rest.observe(values, this.#deps.clock.monotonicMs(), speeds);
   }
 
   /** A step of the way to rest came. */

@@ -58,19 +58,22 @@ export class DoorGate {
     this.#watched = new Set(parts.base);
   }
 
-  /** Whether commands of others of this type can be judged. */
+  /**
+   * Whether commands of others of this type can be judged. A trajectory cannot: its controller carries it out by itself,
+   * perhaps later (its stamp), and perhaps longer than the lease lasts under which it was said.
+   */
   judges(type: string): boolean {
-    return type === TWIST || type === TWIST_STAMPED || type === JOINT_TRAJECTORY;
+    return type === TWIST || type === TWIST_STAMPED;
   }
 
   /** `ours`: it passed the joint gate of one of our loops, which is stricter, and only has to be finite here. */
   judge(sample: Sample, ours: boolean): GateAnswer {
     try {
       if (sample.type === TWIST || sample.type === TWIST_STAMPED) return this.#velocity(sample);
-      if (ours && sample.type === FLOAT64_MULTI_ARRAY)
+      if (!ours) return { verdict: 'refused', reason: `no gate can judge ${sample.type}` };
+      if (sample.type === FLOAT64_MULTI_ARRAY)
         return decodeFloat64MultiArray(sample.bytes).every(Number.isFinite) ? PASSED : notFinite();
       if (sample.type === JOINT_TRAJECTORY) this.#trajectory(sample);
-      else if (!ours) return { verdict: 'refused', reason: `no gate can judge ${sample.type}` };
       return PASSED;
     } catch (thrown) {
       const { message, hint } = EdgeError.from(thrown, 'sample.malformed', 'judge', sample.topic);
@@ -78,13 +81,13 @@ export class DoorGate {
     }
   }
 
-  /** Whether a velocity is no faster in any axis than the one before it: a base that comes to rest. */
+  /** Whether a velocity is no faster in any axis than the one before it, and reverses none: a base that comes to rest. */
   slows(sample: Sample): boolean {
     if (sample.type !== TWIST && sample.type !== TWIST_STAMPED) return false;
     const before = this.#last.get(sample.topic) ?? [0, 0, 0, 0, 0, 0];
     try {
       const now = numbersOf(twistOf(sample));
-      return now.every((value, i) => Math.abs(value) <= Math.abs(before[i]!));
+      return now.every((value, i) => value * before[i]! >= 0 && Math.abs(value) <= Math.abs(before[i]!));
     } catch {
       return false;
     }

@@ -205,9 +205,10 @@ export class Door {
       if (lease !== undefined && current?.id === lease) return undefined;
       return current ? taken(sample, current.holder) : leaseless(sample, asker);
     }
-    // Nobody has it: they come to rest. Of a base that is known by its velocity.
-    if (!current)
-      return asker.kind === 'drive' && !this.gate.slows(sample) ? leaseless(sample, asker) : undefined;
+    // Braking is never refused, whoever has it. Of a base that is known by its velocity.
+    if (asker.kind === 'drive' && this.gate.slows(sample)) return undefined;
+    // Nobody has it: they come to rest.
+    if (!current) return asker.kind === 'drive' ? leaseless(sample, asker) : undefined;
     const role = roleOf(current.priority);
     const theirs =
       asker.kind === 'controller'

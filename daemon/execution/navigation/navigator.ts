@@ -1,4 +1,10 @@
-import { LIMITS, type Maneuver, type MotionResult, type NavigateGoal } from '../../../contract/core.ts';
+import {
+  LIMITS,
+  type Maneuver,
+  type MotionResult,
+  type NavigateGoal,
+  NOT_CONFIRMED,
+} from '../../../contract/core.ts';
 import { ManeuverMotion } from './maneuver-motion.ts';
 import { type Drive, elapsedMs, HALT, type Motion, type MotionEnd, type MotionInput } from './motion.ts';
 import { MOTION_TABLE, type MotionEffect, type MotionEvent, type MotionState } from './motion-table.ts';
@@ -183,7 +189,7 @@ export class Navigator {
         const { running, end } = this.#ended;
         this.#ended = {
           running,
-          end: { ...end, message: `${end.message}; standing still was not confirmed` },
+          end: { ...end, message: `${end.message}; ${NOT_CONFIRMED}` },
         };
       }
       this.#dispatch('still');

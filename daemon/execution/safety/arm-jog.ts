@@ -73,7 +73,7 @@ export class ArmJog implements Mover {
     this.#newest = { sample, atMs };
     if (!this.#settling) return;
     const measured = this.#measured();
-    if (measured) this.#settling.rest.observe(measured.positions, atMs);
+    if (measured) this.#settling.rest.observe(measured.positions, atMs, measured.velocities);
     if (this.#settling.rest.rests) this.#settled(true);
   }
 
@@ -162,23 +162,26 @@ export class ArmJog implements Mover {
   }
 
   #send(applied: Float64Array): void {
-    const now = this.#parts.clock.now();
+    const { clock } = this.#parts;
+    const now = clock.now();
     this.#parts.send({
+      expiresAtMs: clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS,
       ...{ topic: this.#parts.commands, type: FLOAT64_MULTI_ARRAY, stamp: now, received: now },
       bytes: encodeFloat64MultiArray(applied),
     });
   }
 
   /** Undefined: not every joint is told, or not lately. */
-  #measured(): Measured | undefined {
+  #measured(): (Measured & { readonly velocities: readonly number[] }) | undefined {
     const newest = this.#newest;
     if (!newest || this.#parts.clock.monotonicMs() - newest.atMs > MEASURED_MS_MAX) return undefined;
     try {
-      const { name, position, effort } = decodeJointState(newest.sample.bytes);
+      const { name, position, velocity, effort } = decodeJointState(newest.sample.bytes);
       const places = this.#parts.spec.joints.map((joint) => name.indexOf(joint.name));
       if (places.includes(-1)) return undefined;
       return {
         positions: places.map((at) => position[at] ?? Number.NaN),
+        velocities: places.map((at) => velocity[at] ?? Number.NaN),
         efforts: places.map((at) => effort[at] ?? Number.NaN),
       };
     } catch {

@@ -4,7 +4,6 @@ import {
   type EStopAnswer,
   type EStopSource,
   type EStopState,
-  FreezeWatch,
   type LeaseView,
   LIMITS,
   METHODS,
@@ -126,12 +125,6 @@ export function safetyRoutes(
   connections: Pick<Connections, 'linger'>,
 ): void {
   const { bus } = ports;
-  let thawedAtMs = -Infinity;
-  const freeze = new FreezeWatch(ports.clock, () => {
-    thawedAtMs = ports.clock.monotonicMs();
-  });
-  freeze.start();
-  app.addHook('onClose', async () => freeze.close());
   const { execution } = METHODS;
   const ask = <T>(method: OpenCallName, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
     bus.request<T>('execution', method, body, ms);
@@ -142,7 +135,7 @@ export function safetyRoutes(
   /** A cell that is being started anew finds the file before it moves anything. */
   const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
-      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.ROBOT_STOP_MS + 4_000);
+      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.CELL_REQUEST_MS);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
@@ -252,26 +245,11 @@ export function safetyRoutes(
     ),
     async (request) => {
       const { lease_id, ...rest } = request.body as Static<typeof TeleopBody>;
-      checkNotThawed(ports, thawedAtMs);
       const body: TeleopCommand = { leaseId: lease_id, by: callerOf(request).principal, ...rest };
       await ask(execution.teleopCommand, body, LIMITS.COMMAND_EXPIRY_MS);
       return { ok: true };
     },
   );
-}
-
-/**
- * A command that lay in a socket while this process was frozen bears the time of its reading. It cannot be told from a
- * new one, so what comes right behind a freeze is refused; who still steers sends the next one at once.
- */
-function checkNotThawed({ clock }: HttpPorts, thawedAtMs: number): void {
-  if (clock.monotonicMs() - thawedAtMs > LIMITS.COMMAND_EXPIRY_MS) return;
-  throw new EdgeError('command.expired', {
-    operation: 'teleoperate',
-    subject: 'robot',
-    message: 'this process stood still a moment ago, and the command may be old',
-    hint: 'send it again if it is still wanted',
-  });
 }
 
 /** Whose robot it is decides, and with the role for it. */

@@ -28,7 +28,7 @@ type Entry = FlowPosition & {
 };
 
 /** A deaf state is left behind this long after its deadline: its motions settle first. */
-const STATE_GRACE_MS = LIMITS.ROBOT_STOP_MS + LIMITS.RUN_SETTLE_MS;
+const STATE_GRACE_MS = LIMITS.MOTION_CANCEL_MS + LIMITS.RUN_SETTLE_MS;
 
 /**
  * Runs a flow definition. Each state that is entered is durable in the log (`run.phase`) with all that the

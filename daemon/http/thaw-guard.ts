@@ -1,0 +1,62 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Clock, EdgeError, FREEZE_LOOK_MS, FreezeWatch, LIMITS } from '../../contract/index.ts';
+
+/** How long the guard refuses after a freeze, milliseconds: what waited in sockets is read within it. */
+const REFUSE_MS = 100;
+/** A freeze of `COMMAND_EXPIRY_MS` is seen at least as this long, since it may begin between two looks. */
+const SHORTEST_MS = LIMITS.COMMAND_EXPIRY_MS - FREEZE_LOOK_MS;
+
+/** Orders that begin a motion. Stops, the emergency stop and the return of a lease are never too late. */
+const MOVES: ReadonlySet<string | undefined> = new Set([
+  '/v1/teleop',
+  '/v1/robot/navigate',
+  '/v1/robot/maneuver',
+  '/v1/arm/trajectory',
+  '/v1/arm/gripper',
+  '/v1/controllers/:name/start',
+  '/v1/ros/actions/goals',
+  '/v1/plays',
+  '/v1/plays/:id/resume',
+]);
+
+/**
+ * An order that lay in a socket while this process was frozen bears the time of its reading. It cannot be told from a
+ * new one, so an order to move that is read right after a freeze is refused.
+ */
+export class ThawGuard {
+  readonly #clock: Clock;
+  readonly #freeze: FreezeWatch;
+  #thawedAtMs = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#freeze = new FreezeWatch(
+      clock,
+      () => {
+        this.#thawedAtMs = clock.monotonicMs();
+      },
+      SHORTEST_MS,
+    );
+  }
+
+  /** Guards the routes of this server until it closes. */
+  watch(app: FastifyInstance): void {
+    this.#freeze.start();
+    app.addHook('onClose', async () => this.#freeze.close());
+    // The body is in, and was not looked at: what is late is late whatever it says.
+    app.addHook('preValidation', async (request) => this.#check(request));
+  }
+
+  #check({ method, routeOptions: { url } }: FastifyRequest): void {
+    if (method !== 'POST' || !MOVES.has(url)) return;
+    // The socket may be read before the timer of the watch.
+    this.#freeze.look();
+    if (this.#clock.monotonicMs() - this.#thawedAtMs >= REFUSE_MS) return;
+    throw new EdgeError('command.expired', {
+      operation: `POST ${url}`,
+      subject: 'robot',
+      message: 'this process stood still a moment ago, and the order may be old',
+      hint: 'send it again if it is still wanted',
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { answerAll } from '../support/http-answers.ts';
+import { type Rig, startRig } from '../support/http-rig.ts';
+
+let rig: Rig;
+afterEach(() => rig?.stop());
+
+async function start(): Promise<ManualClock> {
+  const clock = new ManualClock();
+  rig = await startRig({}, { clock });
+  answerAll(rig);
+  return clock;
+}
+
+const TELEOP = { lease_id: 1, twist: { linear: 0.1, angular: 0 } };
+const code = async (path: string, body: object) => {
+  const response = await rig.post(path, body);
+  const { code } = (await response.json()) as { code?: string };
+  return `${response.status} ${code ?? ''}`.trim();
+};
+
+describe('the API after its process was frozen', () => {
+  it('refuses what begins a motion, by whatever route it comes, for a moment', async () => {
+    const clock = await start();
+    expect(await code('/v1/teleop', TELEOP)).toBe('200');
+    clock.skip(400);
+    const orders: [string, object][] = [
+      ['/v1/teleop', TELEOP],
+      ['/v1/robot/navigate', { x: 1, y: 1 }],
+      ['/v1/robot/maneuver', { kind: 'wait', duration_ms: 100 }],
+      ['/v1/arm/trajectory', { joints: ['a'], points: [{ positions: [0], time_s: 1 }] }],
+      ['/v1/arm/gripper', { position: 0.01 }],
+      ['/v1/controllers/pick/start', {}],
+      ['/v1/ros/actions/goals', { action: '/a', type: 'a_msgs/action/A' }],
+      ['/v1/plays', { path: '/bag' }],
+    ];
+    for (const [path, body] of orders)
+      expect(`${path}: ${await code(path, body)}`).toBe(`${path}: 409 command.expired`);
+    clock.skip(99);
+    expect(await code('/v1/teleop', TELEOP)).toBe('409 command.expired');
+    clock.skip(1);
+    expect(await code('/v1/teleop', TELEOP)).toBe('200');
+  });
+
+  it('takes every stop, and what comes behind a short hang', async () => {
+    const clock = await start();
+    clock.skip(400);
+    expect(await code('/v1/estop', {})).toBe('200');
+    expect(await code('/v1/robot/stop', {})).toBe('200');
+    expect(await code('/v1/lease/return', { lease_id: 1 })).toBe('200');
+    clock.skip(1_000);
+    await clock.advance(200);
+    clock.skip(200);
+    expect(await code('/v1/teleop', TELEOP)).toBe('200');
+  });
+});
