@@ -108,7 +108,7 @@ export async function judgeMotion<K extends MotionKind>(
   } as const;
   const asked = runId === undefined ? question : { ...question, runId };
   const { refusal, approval, events } = await hooks.ask(asked, runId);
-  await emit(within === undefined ? events : events.map((event) => inside(event, within)));
+  await emit(within === undefined ? events : events.map((event) => decidedWithin(event, within)));
   if (!refusal) return;
   if (!approval) throw refusal;
   throw new EdgeError(refusal.code, {
@@ -125,7 +125,7 @@ function factsOf(kind: MotionKind, goal: GoalOf<MotionKind>): Record<string, unk
 }
 
 /** A decision about a motion within a tool names the tool, whichever hook made it: a replay tells it from a call. */
-function inside(event: NewEvent, within: string): NewEvent {
+export function decidedWithin(event: NewEvent, within: string): NewEvent {
   const payload = event.payload as EventPayload<'policy.decided'>;
   const request = payload.request ?? {};
   const about = { ...((request as { about?: object }).about ?? {}), within };
