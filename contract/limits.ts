@@ -286,8 +286,11 @@ export const LIMITS = {
   /** One piece of a streamed answer, and all of its pieces. */
   LAKE_PAGE_BYTES: 512 * 1024,
   LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
-  /** A streamed answer from which nothing is fetched for this long is closed; a client of the API that takes nothing is cut before, milliseconds. */
-  LAKE_STREAM_IDLE_MS: 40_000,
+  /** Streamed answers at a time: fewer than the lake has places for statements, so that slow clients leave some. */
+  LAKE_STREAMS_MAX: 2,
+  /** A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long, milliseconds. */
+  LAKE_STREAM_IDLE_MS: 5_000,
+  LAKE_STREAM_LIFE_MS: 5 * 60_000,
   /** Events in one batch to central, and the bytes of it. */
   LINK_BATCH_EVENTS_MAX: 500,
   LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,

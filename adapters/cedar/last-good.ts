@@ -1,40 +1,60 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { PolicySource } from './policy-set.ts';
 
-/** The last policies that could be used, as one file in the data directory, so that a restart has them. */
+/** Where policies are read from: `policy.dir` and `policy.files` of the configuration. */
+export type PolicyPlace = { readonly dir: string; readonly files: readonly string[] };
+
+type Kept = PolicySource & { readonly from: readonly string[] };
+
+/** The last policies of one place that could be used, as one file in the data directory, so that a restart has them. */
 export class LastGoodPolicies {
   readonly #path: string;
+  readonly #from: readonly string[];
   readonly #report: (message: string) => void;
   #written = '';
 
-  constructor(path: string, report: (message: string) => void) {
+  constructor(path: string, { dir, files }: PolicyPlace, report: (message: string) => void) {
     this.#path = path;
+    this.#from = [dir === '' ? '' : resolve(dir), ...files.map((file) => resolve(file))];
     this.#report = report;
   }
 
-  /** Undefined where there are none, or what is there is not whole. */
+  /** Undefined where there are none, where they are from another place, or where what is there is not whole. */
   read(): PolicySource | undefined {
     try {
-      const { policies, entities } = JSON.parse(readFileSync(this.#path, 'utf8')) as PolicySource;
+      const { policies, entities, from } = JSON.parse(readFileSync(this.#path, 'utf8')) as Kept;
+      if (JSON.stringify(from) !== JSON.stringify(this.#from)) return undefined;
       const files = [...policies, entities];
       const whole = files.every(({ file, text }) => typeof file === 'string' && typeof text === 'string');
-      return whole ? { policies, entities } : undefined;
+      return whole && policies.length > 0 ? { policies, entities } : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Whole or not at all. A full disk keeps no policies from being in force. */
-  write(source: PolicySource): void {
-    const text = JSON.stringify(source);
+  /** Whole or not at all. A full disk keeps no policies from being in force. The built-in ones are nobody's choice. */
+  write({ policies, entities }: PolicySource): void {
+    if (policies.length === 0) return;
+    const kept: Kept = { from: this.#from, policies, entities };
+    const text = JSON.stringify(kept);
     if (text === this.#written) return;
     const half = `${this.#path}.tmp`;
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       const file = openSync(half, 'w', 0o600);
       try {
-        writeSync(file, text);
+        // Writes all of it or throws; a single write may stop short on a full disk.
+        writeFileSync(file, text);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -43,6 +63,7 @@ export class LastGoodPolicies {
       this.#written = text;
     } catch (thrown) {
       this.#report((thrown as Error).message);
+      rmSync(half, { force: true });
     }
   }
 }

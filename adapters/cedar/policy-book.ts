@@ -34,8 +34,8 @@ export type PolicyBookParts = {
   /** The fastest that the gate lets the base drive (m/s) and turn (rad/s): a fact of every motion of the base. */
   readonly base?: { readonly speedMax: number; readonly turnMax: number };
   /**
-   * Where the last good policies are kept over restarts; `read` answers undefined where there are none. With it a fault
-   * at the start is survived.
+   * Where the last good policies are kept over restarts; `read` answers undefined where there are none of this folder.
+   * With it a fault at the start is survived.
    */
   readonly lastGood?: {
     read(): PolicySource | undefined;

@@ -89,6 +89,6 @@ export function invalid(file: string, line: number, id: string, message: string)
     operation: 'load policies',
     subject: `${file}:${line}`,
     message: `${file}:${line}: ${policy}${message}`,
-    hint: 'auraison policy check FILE; the words that policies may use are in docs/policies.md',
+    hint: 'auraison policy check --policy DIR; the words that policies may use are in docs/policies.md',
   });
 }

@@ -14,7 +14,7 @@ import { takeOver } from './take-over.ts';
 const MEMORY_LIMIT = '256MB';
 const THREADS = '2';
 const SPILL_LIMIT = '1GB';
-/** Statements that are answered at the same time; they share the memory limit. */
+/** Statements that are answered at the same time; they share the memory limit. Two more than LAKE_STREAMS_MAX. */
 const READERS = 4;
 /**
  * Of a streaming result the engine makes this much ahead. It counts a text by its place in the chunk only, so with its

@@ -21,7 +21,7 @@ import {
   type ToolSpec,
   toMs,
 } from '../../contract/core.ts';
-import { choicesOf } from './choices.ts';
+import { choicesOf, STOP } from './choices.ts';
 import type { PiLibrary } from './pi-library.ts';
 import { judgedCalls, type MaybeRefused } from './refusals.ts';
 import { heldArguments, toMessages } from './transcript.ts';
@@ -127,7 +127,8 @@ export class ModelDoor {
       // Pi makes room in a context that was too small and asks again: then nothing has failed.
       if (inSession) this.fault = undefined;
       const named = answer.toolCalls.map((call) => ({ ...call, name: this.#shown(call.name) }));
-      return whole(partial, answer, judgedCalls(named, request, this.#parts.tools), turn());
+      const stops = named.some(({ name }) => this.#parts.tools.get(name)?.name === STOP);
+      return whole(partial, answer, judgedCalls(named, request, this.#parts.tools), turn(), stops);
     } catch (thrown) {
       const fault = EdgeError.from(thrown, 'model.failed', 'complete', 'model');
       if (inSession) this.fault ??= fault;
@@ -276,6 +277,7 @@ function whole(
   answer: ModelAnswer,
   toolCalls: readonly (ModelToolCall & MaybeRefused)[],
   turn: number,
+  stops: boolean,
 ): AssistantMessage {
   const content: AssistantMessage['content'] = [];
   if (answer.text !== '') content.push({ type: 'text', text: answer.text });
@@ -285,7 +287,8 @@ function whole(
     content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name, ...kept });
   }
   const calls = toolCalls.length > 0;
-  const stopReason = answer.stopReason === 'length' ? 'length' : calls ? 'toolUse' : 'stop';
+  // Pi makes no call of an answer that was cut off. A stop is made, whatever was cut off of its arguments.
+  const stopReason = answer.stopReason === 'length' && !stops ? 'length' : calls ? 'toolUse' : 'stop';
   Object.assign(partial, {
     content,
     stopReason,

@@ -12,6 +12,9 @@ import { forced, offered } from './json-tools.ts';
 /** Compiled schemas of one model; a daemon has few, an MCP server may bring many. */
 const COMPILED_MAX = 256;
 
+/** As models see `robot.stop`. */
+const STOP = 'robot_stop';
+
 /**
  * Checks what a server promised to enforce. vLLM has answered a forced call with the arguments `true`, and a
  * constraint that a server does not know it ignores: an answer counts only when it fits.
@@ -54,6 +57,8 @@ export class AnswerCheck {
       if (tool === undefined) {
         throw this.#broken(`${name} was called where it was not offered`);
       }
+      // A stop is made whatever its arguments are.
+      if (name === STOP) continue;
       let value: unknown;
       try {
         value = JSON.parse(argumentsText);

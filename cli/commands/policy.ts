@@ -271,7 +271,7 @@ function explained(event: AgentEvent<'policy.decided'>): string {
 function viewText(view: PolicyView): string {
   return [
     `policies ${view.policy_sha256}${view.built_in ? ' (built in: nothing is configured)' : ''}, loaded ${iso(view.loaded_ts)}`,
-    ...(view.reload_error === undefined ? [] : [`NOT TAKEN at the last reload: ${view.reload_error}`]),
+    ...(view.reload_error === undefined ? [] : [`NOT TAKEN: ${view.reload_error}`]),
     table(
       ['POLICY', 'EFFECT', 'LINE'],
       view.policies.map(({ id, effect, line }) => [id, effect, String(line)]),

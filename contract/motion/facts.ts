@@ -9,6 +9,14 @@ export type MotionFacts = { readonly motion: string; readonly frame: string } & 
   Record<string, unknown>
 >;
 
+/** What lets the robot move and is no motion itself, by the name that policies have for it. */
+export type JudgedAction = {
+  readonly tool: 'robot.teleoperate' | 'controller.run' | 'ros.goal' | 'bag.play';
+  readonly facts: Readonly<Record<string, unknown>>;
+};
+
+type Places = readonly { readonly x: number; readonly y: number }[];
+
 const FACTS: { readonly [K in MotionKind]: (goal: GoalOf<K>) => MotionFacts } = {
   navigate: (goal) => {
     const {
@@ -16,10 +24,17 @@ const FACTS: { readonly [K in MotionKind]: (goal: GoalOf<K>) => MotionFacts } = 
       y,
       via = [],
       ...rest
-    } = navigateArgs(goal) as ReturnType<typeof navigateArgs> & {
-      via?: readonly unknown[];
+    } = navigateArgs(goal) as ReturnType<typeof navigateArgs> & { via?: Places };
+    // Where the robot is sent on the way counts like where it is sent.
+    const [xs, ys] = [
+      [x, ...via.map((place) => place.x)],
+      [y, ...via.map((place) => place.y)],
+    ];
+    const box = {
+      ...{ x_min_m: Math.min(...xs), x_max_m: Math.max(...xs) },
+      ...{ y_min_m: Math.min(...ys), y_max_m: Math.max(...ys) },
     };
-    return { motion: 'navigate', frame: 'map', x_m: x, y_m: y, via: via.length, ...rest };
+    return { motion: 'navigate', frame: 'map', x_m: x, y_m: y, ...box, via: via.length, ...rest };
   },
   maneuver: (step) => {
     const { kind, ...rest } = maneuverArgs(step);

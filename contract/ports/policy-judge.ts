@@ -53,6 +53,6 @@ export type PolicyView = {
   readonly policies: readonly { readonly id: string; readonly effect: string; readonly line: number }[];
   /** Wall time of the load, wire time. */
   readonly loaded_ts: string;
-  /** Why the last reload was refused; the policies before it are in force. */
+  /** Why the files of now are not in force, and what is instead: those before, the last good ones, or next to nothing. */
   readonly reload_error: string | undefined;
 };

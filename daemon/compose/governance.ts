@@ -64,7 +64,7 @@ export async function makeGovernance(
     read: () => readPolicySource(policy.dir, policy.files),
     standing: (context) => grants.standing(context),
     base: { speedMax: config.robot.speed_max, turnMax: config.robot.turn_max },
-    lastGood: new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), (error) =>
+    lastGood: new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), policy, (error) =>
       report('warn', 'the policies in force could not be kept for the next start', { error }),
     ),
     onFault: (error, fallback) => {

@@ -64,7 +64,8 @@ async function guarded(
     standing: ({ roles }) => ({ ok: true, roles }),
     // The runtime keeps them, and reports a fault.
     lastGood: {
-      read: () => new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), () => {}).read(),
+      read: () =>
+        new LastGoodPolicies(join(dataDir, 'policy', 'last-good.json'), { dir, files }, () => {}).read(),
       write: () => {},
     },
   });

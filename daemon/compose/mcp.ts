@@ -142,12 +142,12 @@ export function makeRobotMcp(
       report('error', message, facts),
     );
   };
-  // One for each token: nobody finds the session of somebody else. As many as there are tokens.
+  // One for each token and its roles: nobody finds the session of somebody else, or of roles that he has no more.
   const opened = new Map<string, Promise<McpEndpoint>>();
   return {
     async handle(request, response, body, caller) {
       const who = mcpCaller(caller, config.mcp.roles);
-      const key = JSON.stringify([who.tenant, who.principal]);
+      const key = endpointKey(who);
       const endpoint = opened.get(key) ?? open(who);
       opened.set(key, endpoint);
       await (await endpoint).handle(request, response, body);
@@ -156,6 +156,11 @@ export function makeRobotMcp(
       await Promise.all([...opened.values()].map(async (one) => await (await one).close()));
     },
   };
+}
+
+/** Callers with the same key share an endpoint, which judges all of them alike. */
+export function endpointKey({ tenant, principal, roles }: PolicyContext): string {
+  return JSON.stringify([tenant, principal, [...new Set(roles)].sort()]);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
-import { judgeMotion, judgeTeleoperation } from '../runtime/motion-law.ts';
+import { judgeAction, judgeMotion } from '../runtime/motion-law.ts';
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { PolicyGate } from '../runtime/policy-gate.ts';
@@ -112,8 +112,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     {
       judgeMotion: (kind, goal, who) =>
         judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
-      judgeTeleoperation: (role, who) =>
-        judgeTeleoperation(new PolicyGate(hooks, clock), context.emit, { role, context: who }),
+      judgeAction: (one, who) => judgeAction(new PolicyGate(hooks, clock), context.emit, one, who),
       leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
       clock,
       runtime,

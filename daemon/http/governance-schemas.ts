@@ -19,7 +19,7 @@ export const PolicySchema = Type.Object(
     ),
     loaded_ts: WireTime,
     reload_error: Type.Optional(
-      Type.String({ description: 'why the last reload was refused; those before are in force' }),
+      Type.String({ description: 'why the files of now are not in force, and what is instead' }),
     ),
   },
   { ...closed, title: 'Policy' },

@@ -11,7 +11,7 @@ import type {
   ExtensionsApi,
   GoalOf,
   GovernanceApi,
-  LeaseRole,
+  JudgedAction,
   McpServers,
   ModelsApi,
   MotionKind,
@@ -74,8 +74,8 @@ export type HttpPorts = {
     goal: GoalOf<K>,
     context: PolicyContext,
   ) => Promise<void>;
-  /** Asks the policies whether this caller may steer by hand; rejects with the refusal. Absent: nobody judges. */
-  readonly judgeTeleoperation?: (role: LeaseRole, context: PolicyContext) => Promise<void>;
+  /** Asks the policies about what lets the robot move and is no motion; rejects with the refusal. Absent: nobody judges. */
+  readonly judgeAction?: (action: JudgedAction, context: PolicyContext) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;
   /** Opens the log of a cell for reading; may throw while that log does not exist yet. */

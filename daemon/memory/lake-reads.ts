@@ -8,7 +8,7 @@ import {
   type Timer,
 } from '../../contract/core.ts';
 
-type Open = { readonly reader: LakeReader; idle: Timer; bytes: number };
+type Open = { readonly reader: LakeReader; readonly life: Timer; idle: Timer; bytes: number };
 
 /**
  * Statements whose rows are fetched page by page by another cell. A page is small, so no answer holds up the process
@@ -18,14 +18,27 @@ export class LakeReads {
   readonly #clock: Clock;
   readonly #open = new Map<string, Open>();
   #nextId = 1;
+  #opening = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  add(reader: LakeReader): LakeReadReply {
+  /** Rejects with `cell.overloaded` where others fetch already, and as `open` does. */
+  async open(open: () => Promise<LakeReader>): Promise<LakeReadReply> {
+    if (this.#open.size + this.#opening >= LIMITS.LAKE_STREAMS_MAX) throw tooMany();
+    this.#opening += 1;
+    try {
+      return this.#add(await open());
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  #add(reader: LakeReader): LakeReadReply {
     const readId = String(this.#nextId++);
-    this.#open.set(readId, { reader, idle: this.#idle(readId), bytes: 0 });
+    const life = this.#clock.after(LIMITS.LAKE_STREAM_LIFE_MS, () => this.close(readId));
+    this.#open.set(readId, { reader, life, idle: this.#idle(readId), bytes: 0 });
     return { readId, columns: reader.columns };
   }
 
@@ -56,6 +69,7 @@ export class LakeReads {
     if (!open) return;
     this.#open.delete(String(readId));
     open.idle.cancel();
+    open.life.cancel();
     void open.reader.close();
   }
 
@@ -73,11 +87,20 @@ export class LakeReads {
   }
 }
 
+function tooMany(): EdgeError {
+  return new EdgeError('cell.overloaded', {
+    ...{ operation: 'lake.read', subject: 'lake' },
+    message: `${LIMITS.LAKE_STREAMS_MAX} answers are being streamed`,
+    hint: 'try again when one has ended, or ask for the answer as JSON',
+  });
+}
+
 function gone(readId: unknown): EdgeError {
   return new EdgeError('lake.unavailable', {
     operation: 'lake.read_next',
     subject: String(readId).slice(0, 64),
-    message: 'this statement is closed: it was read to its end, or nothing was fetched from it for too long',
+    message:
+      'this statement is closed: it was read to its end, nothing was fetched from it for too long, or it lasted too long',
     hint: 'ask again',
   });
 }

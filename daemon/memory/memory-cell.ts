@@ -258,8 +258,8 @@ export class MemoryCell implements Cell {
 
   async #read(body: LakeQueryRequest): Promise<LakeReadReply> {
     const { sql, ...ask } = readAsk(body);
-    const reader = await (await this.#ready()).read(sql, ask);
-    return this.#reads.add(reader);
+    const lake = await this.#ready();
+    return await this.#reads.open(() => lake.read(sql, ask));
   }
 
   async #ready(): Promise<Lake> {

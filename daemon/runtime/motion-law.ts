@@ -7,7 +7,7 @@ import {
   goalOfManeuver,
   goalOfMove,
   goalOfNavigateArgs,
-  type LeaseRole,
+  type JudgedAction,
   type ManeuverArgs,
   type MotionFacts,
   type MotionKind,
@@ -60,29 +60,21 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
   readonly intent?: string;
 };
 
-/** The name by which policies speak of steering by hand: base, joints, or both. */
-export const TELEOPERATE = 'robot.teleoperate';
-
 /**
- * Asks the policies whether somebody may take the lease that he steers under. Asked once: what he sends then is limited by
- * the gate of the execution cell. Rejects as `judgeMotion`.
+ * Asks the policies about something that lets the robot move without being a motion: steering by hand, a controller, a
+ * goal of a ROS action, commands of a recording. Asked once, before it begins: what is commanded then is limited by the
+ * gate of the execution cell. Rejects as `judgeMotion`.
  */
-export async function judgeTeleoperation(
+export async function judgeAction(
   hooks: Pick<PolicyGate, 'ask'>,
   emit: (events: readonly NewEvent[]) => Promise<void>,
-  { role, context }: { readonly role: LeaseRole; readonly context: PolicyContext },
+  { tool, facts }: JudgedAction,
+  context: PolicyContext,
 ): Promise<void> {
-  const facts = { motion: 'teleoperate', frame: 'base_link', role };
-  const question = {
-    point: 'tool',
-    subject: TELEOPERATE,
-    context,
-    facts,
-    about: { effect: 'actuate' },
-  } as const;
-  const { refusal, events } = await hooks.ask(question);
+  const question = { point: 'tool', subject: tool, context, facts, about: { effect: 'actuate' } } as const;
+  const { refusal, approval, events } = await hooks.ask(question);
   await emit(events);
-  if (refusal) throw refusal;
+  if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
 }
 
 /**
@@ -108,13 +100,14 @@ export async function judgeMotion<K extends MotionKind>(
   } as const;
   const asked = runId === undefined ? question : { ...question, runId };
   const { refusal, approval, events } = await hooks.ask(asked, runId);
-  await emit(within === undefined ? events : events.map((event) => inside(event, within)));
-  if (!refusal) return;
-  if (!approval) throw refusal;
-  throw new EdgeError(refusal.code, {
-    ...{ operation: refusal.operation, subject: refusal.subject, message: refusal.message },
-    hint: 'no person is asked about a single motion: let a policy ask about the tool or the intent instead',
-  });
+  await emit(within === undefined ? events : events.map((event) => decidedWithin(event, within)));
+  if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
+}
+
+function nobodyIsAsked({ code, operation, subject, message }: EdgeError): EdgeError {
+  const hint =
+    'no person is asked about a single motion: let a policy ask about the tool or the intent instead';
+  return new EdgeError(code, { operation, subject, message, hint });
 }
 
 function factsOf(kind: MotionKind, goal: GoalOf<MotionKind>): Record<string, unknown> {
@@ -125,7 +118,7 @@ function factsOf(kind: MotionKind, goal: GoalOf<MotionKind>): Record<string, unk
 }
 
 /** A decision about a motion within a tool names the tool, whichever hook made it: a replay tells it from a call. */
-function inside(event: NewEvent, within: string): NewEvent {
+export function decidedWithin(event: NewEvent, within: string): NewEvent {
   const payload = event.payload as EventPayload<'policy.decided'>;
   const request = payload.request ?? {};
   const about = { ...((request as { about?: object }).about ?? {}), within };

@@ -37,6 +37,11 @@ export type ToolBoxParts = {
   readonly robot?: Robot;
 };
 
+/** The tool of this house that only stops. */
+const STOP = 'robot.stop';
+/** Of its reason this much is kept. */
+const STOP_REASON_CHARS = 256;
+
 /** The tools of one run: raw and strict arguments, then the one door to effects. */
 export class GatedToolBox implements ToolBox {
   readonly #parts: ToolBoxParts;
@@ -63,7 +68,7 @@ export class GatedToolBox implements ToolBox {
     let plain: Record<string, unknown>;
     try {
       if (!known) throw this.#unknown(name);
-      plain = strict(args, known.input, known.tool.spec);
+      plain = name === STOP ? stopArgs(args) : strict(args, known.input, known.tool.spec);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
       await this.refuse(name, args, error, originId);
@@ -151,6 +156,14 @@ function tooMuch(name: string, what: string, most: number): EdgeError {
     message: `its result has ${what}, at most ${most} are allowed`,
     hint: 'it was done, and only what it gave is left out: ask it for less at a time',
   });
+}
+
+/** Arguments stand between nobody and a robot that stops: a reason that can be logged is kept, and nothing else. */
+function stopArgs(args: unknown): Record<string, unknown> {
+  const reason =
+    typeof args === 'object' && args !== null ? (args as { reason?: unknown }).reason : undefined;
+  if (typeof reason !== 'string' || reason === '') return {};
+  return { reason: reason.slice(0, STOP_REASON_CHARS).toWellFormed() };
 }
 
 function compile(schema: ToolSpec['input']): Checker<unknown> {

@@ -10,7 +10,7 @@ import {
 import { boundedCall } from './bounded-call.ts';
 import { type Ask, CallEvents } from './call-events.ts';
 import { interruption, loggable, replayed } from './call-records.ts';
-import { judgeMotion, motionFactsOf } from './motion-law.ts';
+import { decidedWithin, judgeMotion, motionFactsOf } from './motion-law.ts';
 import type { Verdict } from './policy-gate.ts';
 import type { CallView } from './run-view.ts';
 import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
@@ -63,8 +63,13 @@ export class ToolGate {
   async allowMotion<K extends MotionKind>(within: string, kind: K, goal: GoalOf<K>): Promise<void> {
     const { hooks, emit, intent, runId } = this.#parts;
     const run = { context: intent.policy_ctx, intent: intent.type, runId };
-    await judgeMotion(hooks, emit, { kind, goal, within, ...run });
-    await this.unpaused();
+    let paused: number;
+    do {
+      paused = this.#pausedMs();
+      await judgeMotion(hooks, emit, { kind, goal, within, ...run });
+      await this.unpaused();
+      // A pause may take hours: policies, grants and quotas of before it do not count after it.
+    } while (this.#pausedMs() !== paused && !this.#signal.aborted);
   }
 
   /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
@@ -92,8 +97,9 @@ export class ToolGate {
     if (known.kind === 'answered') return replayed(known.call);
     if (known.kind === 'open') return await this.#again(effect, known.call);
     await this.#settleAbandoned('the run decided anew after the cut');
+    const paused = this.#pausedMs();
     const callId = await this.#open(effect, this.#parts.ids.next<string>());
-    return await this.#perform(effect, callId);
+    return await this.#perform(effect, callId, paused);
   }
 
   /** Writes down a call that never came as far as its tool: an unknown name, arguments that do not fit. */
@@ -160,10 +166,11 @@ export class ToolGate {
    */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
     this.#inFlight.set(call.callId, { tool: effect.tool });
+    const paused = this.#pausedMs();
     const refusal = await this.#forbiddenNow(effect, call);
     const known = await this.#askWorld(effect, call);
     if (!this.#inFlight.has(call.callId)) throw this.#cancelled(effect);
-    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId);
+    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId, paused);
     this.#inFlight.delete(call.callId);
     if (known !== 'not happened' && 'answer' in known) {
       await this.#parts.emit([this.#log.returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
@@ -272,12 +279,19 @@ export class ToolGate {
     return callId;
   }
 
-  async #perform(effect: Effect, callId: string): Promise<Answered> {
+  /** `judged`: how long the run was paused before the call was judged. */
+  async #perform(effect: Effect, callId: string, judged: number): Promise<Answered> {
     const { clock } = this.#parts;
-    // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
-    await this.#ready(effect);
-    // The run may have been aborted, or be over, since the call was written down.
-    if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
+    for (let paused = judged; ; ) {
+      // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
+      await this.#ready(effect);
+      // The run may have been aborted, or be over, since the call was written down.
+      if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
+      const now = this.#pausedMs();
+      if (now === paused || this.#signal.aborted || this.#parts.instead) break;
+      paused = now;
+      await this.#judgeAfterPause(effect, callId);
+    }
     const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
     const began = clock.monotonicMs();
     this.#inFlight.set(callId, { tool: effect.tool, began });
@@ -306,9 +320,27 @@ export class ToolGate {
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
   }
 
+  /** A call that was paused before it began: what was allowed then may be forbidden since. */
+  async #judgeAfterPause(effect: Effect, callId: string): Promise<void> {
+    const { approvals, emit } = this.#parts;
+    const { refusal, approval, events } = await this.#judge(effect);
+    // A replay pauses elsewhere: it takes these decisions as given, like those about motions within a tool.
+    if (events.length > 0) await emit(events.map((event) => decidedWithin(event, effect.tool)));
+    const agreed = approval !== undefined && approvals?.agreed(callId) === true;
+    if (!refusal || agreed || !this.#inFlight.delete(callId)) return;
+    const answer = this.#log.returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
+    await emit([answer]);
+    throw refusal;
+  }
+
+  #pausedMs(): number {
+    return this.#parts.pausedMs?.() ?? 0;
+  }
+
   /** A stop waits for nothing. */
   async #ready(effect: Effect): Promise<void> {
-    if (effect.effect === 'actuate' && !isStop(effect)) await this.#parts.beforeMotion?.();
+    if (isStop(effect)) return;
+    if (effect.effect === 'actuate') await this.#parts.beforeMotion?.();
     await this.unpaused();
   }
 

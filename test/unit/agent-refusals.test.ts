@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
+import { AnswerCheck } from '../../adapters/vllm/checked-answer.ts';
 import { application } from '../../apps/turtlebot-maze/index.ts';
 import type { Application, LanguageModel, ModelRequest, Tool } from '../../contract/index.ts';
 import { METHODS } from '../../contract/index.ts';
@@ -21,7 +22,7 @@ const closed = { additionalProperties: false } as const;
 const stop: Tool = tool(
   'robot.stop',
   {
-    input: Type.Object({ reason: Type.Optional(Type.String()) }, closed),
+    input: Type.Object({ reason: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })) }, closed),
     effect: 'actuate',
     origin: 'house',
   },
@@ -62,6 +63,45 @@ describe('a robot.stop of a model', () => {
     expect(chosen(model.requests[0]!)).toContain('robot_stop');
     expect(returned(rig)[0]).toEqual(['robot.stop', 'ok']);
     expect(rig.bus.asked).toContain(METHODS.execution.robotStop);
+  });
+
+  it.each([
+    ['a reason of 300 characters', { reason: 'x'.repeat(300) }, { reason: 'x'.repeat(256) }],
+    ['an empty reason', { reason: '' }, {}],
+    ['no text as a reason', { reason: null }, {}],
+    ['a field that it does not know', { reason: 'a child', urgency: 'high' }, { reason: 'a child' }],
+    ['broken JSON', '{"reason":', {}],
+    ['no object', '[1]', {}],
+  ])('stops the robot with %s', async (_what, args, logged) => {
+    const model = new ScriptedModel((_, count) =>
+      count === 1
+        ? { calls: [{ name: 'robot_stop', ...(typeof args === 'string' ? { raw: args } : { args }) }] }
+        : FAILED,
+    );
+    const rig = await ran(agentApp([]), model, [stop]);
+    expect(returned(rig)[0]).toEqual(['robot.stop', 'ok']);
+    expect(rig.of('tool.called')[0]!.payload.args).toEqual(logged);
+    expect(rig.bus.asked).toContain(METHODS.execution.robotStop);
+  });
+
+  it('stops the robot although the answer was cut off at its token limit', async () => {
+    const model = new ScriptedModel((_, count) =>
+      count === 1 ? { calls: [{ name: 'robot_stop', raw: '{"reason":"a ch' }], stop: 'length' } : FAILED,
+    );
+    const rig = await ran(agentApp([]), model, [stop]);
+    expect(returned(rig)[0]).toEqual(['robot.stop', 'ok']);
+  });
+
+  it('is not thrown away where a call was forced and its arguments do not fit', () => {
+    const offered = [
+      { name: 'robot_stop', description: '', parameters: { type: 'object', maxProperties: 0 } },
+    ];
+    const request = { messages: [], tools: offered, toolChoice: 'required' } as unknown as ModelRequest;
+    const check = new AnswerCheck('m');
+    for (const argumentsText of ['{"reason":', '{"reason":null}'])
+      expect(() =>
+        check.calls(request, [{ id: '1', name: 'robot_stop', argumentsText }], 'toolCalls'),
+      ).not.toThrow();
   });
 
   it('is there for an agent that does not name it, and no choice hides it', async () => {

@@ -33,7 +33,7 @@ it('closes a statement from which nothing is fetched for too long, and none that
   const clock = new ManualClock();
   const reads = new LakeReads(clock);
   const reader = new Endless();
-  const { readId } = reads.add(reader);
+  const { readId } = await reads.open(async () => reader);
   for (let i = 0; i < 3; i++) {
     await clock.advance(LIMITS.LAKE_STREAM_IDLE_MS - 1);
     await reads.next(readId);
@@ -44,10 +44,41 @@ it('closes a statement from which nothing is fetched for too long, and none that
   await expect(reads.next(readId)).rejects.toMatchObject({ code: 'lake.unavailable' });
 });
 
+it('closes a statement that lasts too long, though its rows are fetched', async () => {
+  const clock = new ManualClock();
+  const reads = new LakeReads(clock);
+  const reader = new Endless();
+  const { readId } = await reads.open(async () => reader);
+  const step = LIMITS.LAKE_STREAM_IDLE_MS / 2;
+  for (let ms = 0; ms < LIMITS.LAKE_STREAM_LIFE_MS - step; ms += step) {
+    await reads.next(readId);
+    await clock.advance(step);
+  }
+  expect(reader.closed).toBe(0);
+  await clock.advance(step);
+  expect(reader.closed).toBe(1);
+});
+
+it('leaves places of the lake to others, however many streams are asked for', async () => {
+  const reads = new LakeReads(new ManualClock());
+  const opened: Endless[] = [];
+  const open = () =>
+    reads.open(async () => {
+      opened.push(new Endless());
+      return opened.at(-1)!;
+    });
+  const asked = await Promise.allSettled(Array.from({ length: 8 }, open));
+  const taken = asked.filter(({ status }) => status === 'fulfilled');
+  expect([taken.length, opened.length]).toEqual([LIMITS.LAKE_STREAMS_MAX, LIMITS.LAKE_STREAMS_MAX]);
+  await expect(open()).rejects.toMatchObject({ code: 'cell.overloaded' });
+  reads.close('1');
+  await expect(open()).resolves.toMatchObject({ readId: '3' });
+});
+
 it('ends a stream at its budget and says so', async () => {
   const reads = new LakeReads(new ManualClock());
   const reader = new Endless();
-  const { readId } = reads.add(reader);
+  const { readId } = await reads.open(async () => reader);
   let bytes = 0;
   let page: LakePage;
   do {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { PolicyContext } from '../../contract/index.ts';
-import { mcpCaller } from '../../daemon/compose/mcp.ts';
+import { endpointKey, mcpCaller } from '../../daemon/compose/mcp.ts';
 
 const who = (principal: string, tenant: string, roles: string[]): PolicyContext => ({
   tenant,
@@ -31,4 +31,12 @@ it('an MCP client acts in the name of its token, with no more roles than that ha
     principal: 'operator',
     roles: [],
   });
+});
+
+it('a token whose roles changed has another endpoint: it is judged by the roles of now', () => {
+  const key = (roles: string[], tenant = 'local') => endpointKey(who('lena', tenant, roles));
+  expect(key(['lead', 'operator'])).toBe(key(['operator', 'lead', 'lead']));
+  expect(key(['lead'])).not.toBe(key(['lead', 'operator']));
+  expect(key(['lead'])).not.toBe(key([]));
+  expect(key(['lead'])).not.toBe(key(['lead'], 'acme'));
 });

@@ -91,6 +91,13 @@ for (const mode of ['legacy', 'auto'] as const) {
       expect(rig.judged).toEqual(['robot.state {}', 'bags.list {}']);
     });
 
+    it('stops the robot whatever arguments come with the order', async () => {
+      for (const args of [{ reason: 'x'.repeat(300) }, { reason: null }, { reason: '', urgency: 'high' }])
+        expect((await call('robot_stop', args)).structuredContent).toEqual({ stopped: true });
+      const words = 'asked for by an MCP client';
+      expect(rig.stopped).toEqual(['x'.repeat(256), words, words]);
+    });
+
     it('tells progress of a run that is waited for, and answers when it is over', async () => {
       const told: string[] = [];
       const waiting = client.callTool(

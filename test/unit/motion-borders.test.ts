@@ -239,6 +239,7 @@ it('a goal leads to arguments that lead to the goal again, and to facts with uni
   expect(goalOfManeuver(maneuverArgs(step))).toEqual(step);
   expect(motionFacts('navigate', goal)).toEqual({
     ...{ motion: 'navigate', frame: 'map', x_m: 1, y_m: -2, yaw: 0.5, via: 1 },
+    ...{ x_min_m: 0, x_max_m: 1, y_min_m: -2, y_max_m: 0 },
     ...{ tolerance_m: 0.3, timeout_ms: 9_000, align_yaw: false },
   });
   expect(motionFacts('maneuver', step)).toEqual({

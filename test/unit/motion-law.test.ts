@@ -5,9 +5,16 @@ import { PolicyBook } from '../../adapters/cedar/index.ts';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { application } from '../../apps/turtlebot-maze/index.ts';
-import type { Application, HookQuestion, PolicyContext, Tool } from '../../contract/index.ts';
+import {
+  type Application,
+  type HookQuestion,
+  METHODS,
+  type NewEvent,
+  type PolicyContext,
+  type Tool,
+} from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
-import { judgeMotion, judgeTeleoperation, motionFactsOf } from '../../daemon/runtime/motion-law.ts';
+import { judgeAction, judgeMotion, motionFactsOf } from '../../daemon/runtime/motion-law.ts';
 import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { motionTools } from '../../daemon/runtime/tools/motion-tools.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -132,29 +139,45 @@ describe('a policy that forbids motion', () => {
     });
   });
 
-  it('binds who takes the lease to steer by hand, before anybody loses it', async () => {
-    const book = await bookOf(NO_MOTION);
-    const asked: string[] = [];
-    const events: unknown[] = [];
+  it.each([
+    ['robot.teleoperate', '/v1/lease', {}, { role: 'teleoperation' }],
+    ['controller.run', '/v1/controllers/drive/start', { seconds: 5 }, { controller: 'drive', seconds: 5 }],
+    [
+      'ros.goal',
+      '/v1/ros/actions/goals',
+      { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose' },
+      { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose' },
+    ],
+    [
+      'bag.play',
+      '/v1/plays',
+      { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true },
+      { path: '/bags/a.mcap', rate: 1 },
+    ],
+  ])('binds %s of the HTTP API, before anything begins', async (tool, path, body, facts) => {
+    const book = await bookOf(`@id("all") permit (principal, action, resource);
+      @id("none") @reason("nothing moves") forbid (principal, action == Auraison::Action::"tool",
+        resource == Auraison::Tool::"${tool}");`);
+    const asked: unknown[] = [];
+    const events: NewEvent[] = [];
     const gate = new PolicyGate([book], new ManualClock());
-    const rig = await startRig(
-      {},
-      {
-        judgeTeleoperation: (role, context) =>
-          judgeTeleoperation(gate, async (more) => void events.push(...more), { role, context }),
-      },
-    );
-    rig.answers.set('lease.take', async () => {
-      asked.push('lease');
-      return { state: 'held', lease_id: 1 };
-    });
+    const judge: NonNullable<HttpPorts['judgeAction']> = (action, context) =>
+      judgeAction(gate, async (more) => void events.push(...more), action, context);
+    const rig = await startRig({}, { judgeAction: judge });
+    const { execution } = METHODS;
+    for (const method of [
+      ...[execution.leaseTake, execution.controllerStart, execution.rosGoalSend, execution.bagPlay],
+    ])
+      rig.answers.set(method, async (order) => {
+        asked.push(order);
+        return {};
+      });
     try {
-      const refused = await rig.post('/v1/lease', {});
-      expect(refused.status).toBe(403);
+      const refused = await rig.post(path, body);
       expect(await refused.json()).toMatchObject({ code: 'policy.denied' });
-      expect(asked).toEqual([]);
+      expect([refused.status, asked]).toEqual([403, []]);
       expect(events).toMatchObject([
-        { kind: 'policy.decided', payload: { subject: 'robot.teleoperate', decision: 'deny' } },
+        { kind: 'policy.decided', payload: { subject: tool, decision: 'deny', request: { facts } } },
       ]);
     } finally {
       await rig.stop();
@@ -201,7 +224,16 @@ describe('what a policy knows of a motion', () => {
       within: 'maze.go_to',
     });
     const args = { x: 3, y: -1, yaw: 0, tolerance_m: 0.2, timeout_ms: 60_000 };
-    const facts = { motion: 'navigate', frame: 'map', x_m: 3, y_m: -1, tolerance_m: 0.2, timeout_ms: 60_000 };
+    const box = { x_min_m: 3, x_max_m: 3, y_min_m: -1, y_max_m: -1 };
+    const facts = {
+      motion: 'navigate',
+      frame: 'map',
+      x_m: 3,
+      y_m: -1,
+      ...box,
+      tolerance_m: 0.2,
+      timeout_ms: 60_000,
+    };
     expect(asked[0]).toMatchObject({ subject: 'robot.navigate', facts, about: { within: 'maze.go_to' } });
     expect({ ...args, ...motionFactsOf('robot.navigate', args) }).toMatchObject(facts);
     expect(motionFactsOf('arm.gripper', { opening_m: 0.02, effort_n: 5 })).toMatchObject({ opening_m: 0.02 });
@@ -224,13 +256,16 @@ describe('the examples of docs/policies.md', () => {
     const drive = ask('robot.maneuver', { kind: 'drive', distance_m: 1 });
     const hall = ask('robot.navigate', { x: 9, y: 0 });
     const yard = ask('robot.navigate', { x: 11, y: 0 });
+    const through = ask('robot.navigate', { x: 1, y: 0, via: [{ x: 12, y: 3 }] });
     const arm = ask('arm.move', { joints: { shoulder: 1 } });
     const slow = await bookOf(example!);
     const fast = await bookOf(example!, { speedMax: 0.6, turnMax: 1 });
     const decisions = async (book: PolicyBook) =>
-      await Promise.all([drive, hall, yard, arm].map(async (one) => (await book.decide(one)).decision));
-    expect(await decisions(slow)).toEqual(['allow', 'allow', 'deny', 'needs_approval']);
-    expect(await decisions(fast)).toEqual(['deny', 'deny', 'deny', 'needs_approval']);
+      await Promise.all(
+        [drive, hall, yard, through, arm].map(async (one) => (await book.decide(one)).decision),
+      );
+    expect(await decisions(slow)).toEqual(['allow', 'allow', 'deny', 'deny', 'needs_approval']);
+    expect(await decisions(fast)).toEqual(['deny', 'deny', 'deny', 'deny', 'needs_approval']);
     const late = await fast.decide(drive);
     expect([late.reason, late.determining]).toEqual([
       expect.stringContaining('people are near'),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -25,14 +25,14 @@ function write(policy: string, entities?: string): void {
   if (entities !== undefined) writeFileSync(join(folder, 'entities.json'), entities);
 }
 
-async function start() {
+async function start(dir = folder) {
   const faults: { error: EdgeError; fallback: string }[] = [];
   const book = await PolicyBook.open({
     robot: 'tb1',
     clock: new ManualClock(),
-    read: () => readPolicySource(folder, []),
+    read: () => readPolicySource(dir, []),
     standing: ({ roles }) => ({ ok: true, roles }),
-    lastGood: new LastGoodPolicies(kept, () => {}),
+    lastGood: new LastGoodPolicies(kept, { dir, files: [] }, () => {}),
     onFault: (error, fallback) => faults.push({ error, fallback }),
   });
   return { book, faults };
@@ -89,6 +89,46 @@ describe('a broken policy or entity file', () => {
     write(POLICY, ENTITIES);
     expect(await book.reload()).toBe(true);
     expect((await book.decide(asks('actuate'))).decision).toBe('allow');
+  });
+
+  it.each(['no folder', 'another folder'])(
+    'after a start with %s is not saved by its policies',
+    async (what) => {
+      const other = join(folder, 'other');
+      mkdirSync(other);
+      writeFileSync(join(other, 'open.cedar'), '@id("all") permit (principal, action, resource);');
+      const before = await start(what === 'no folder' ? '' : other);
+      expect((await before.book.decide(asks('actuate', ['operator']))).decision).toBe('allow');
+      write('permit (');
+      const { book, faults } = await start();
+      expect(faults[0]?.fallback).toBe('nothing but reading and stopping');
+      expect((await book.decide(asks('actuate', ['operator']))).decision).toBe('deny');
+    },
+  );
+
+  it('a copy that cannot be written whole leaves the one before', () => {
+    const place = { dir: folder, files: [] };
+    const source = (text: string) => ({
+      policies: [{ file: 'site.cedar', text }],
+      entities: { file: 'entities.json', text: '' },
+    });
+    mkdirSync(join(folder, 'data'));
+    // A file system with a limit of its own for the size of files: what is larger is written in part.
+    const script = `
+      import { LastGoodPolicies } from './adapters/cedar/last-good.ts';
+      process.on('SIGXFSZ', () => {});
+      const kept = new LastGoodPolicies(${JSON.stringify(kept)}, ${JSON.stringify(place)}, (m) => console.log(m));
+      kept.write(${JSON.stringify(source(POLICY))});
+      kept.write(${JSON.stringify(source(POLICY + ' '.repeat(8_192)))});`;
+    const run = spawnSync(
+      'sh',
+      ['-c', 'ulimit -f 4; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      { encoding: 'utf8', env: { ...process.env, NODE_NO_WARNINGS: '1' } },
+    );
+    expect(run.stdout).toMatch(/EFBIG/);
+    const found = new LastGoodPolicies(kept, place, () => {}).read();
+    expect(found).toEqual(source(POLICY));
+    expect(existsSync(`${kept}.tmp`)).toBe(false);
   });
 
   it('is found by policy check, test and rejudge, which use the entities as the daemon does', () => {

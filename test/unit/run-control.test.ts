@@ -157,13 +157,17 @@ describe('a pause', () => {
   it('holds a motion that its hooks let through only after the robot had been stopped', async () => {
     const robot = new FakeRobot({ cells: 4 });
     let allow = () => {};
+    let isAsked = false;
     const hook: PolicyHook = {
       name: 'slow',
       decide: async ({ point }) => {
-        if (point === 'tool')
+        if (point === 'tool' && !isAsked) {
+          // Asked again after the pause, and not slow then.
+          isAsked = true;
           await new Promise<void>((resolve) => {
             allow = resolve;
           });
+        }
         return { decision: 'allow', reason: '' };
       },
     };

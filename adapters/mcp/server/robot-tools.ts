@@ -44,6 +44,8 @@ const ORDER_MS = LIMITS.CELL_REQUEST_MS + 500;
 const LOOK_MS = 200;
 /** Offered as they are made for agents. */
 const HOUSE = new Set(['robot.look', 'robot.scan', 'robot.map', 'arm.state', 'lake.query', 'memory.recall']);
+/** Of the reason of a stop this much is kept. */
+const STOP_REASON_CHARS = 256;
 const BAG = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
 
 type Parts<S extends TSchema> = Omit<RobotTool, 'input' | 'run' | 'judged' | 'destructive' | 'deadlineMs'> &
@@ -206,15 +208,17 @@ function orders({ bus, clock, stopRobot }: RobotMcpPorts): RobotTool[] {
       subject: 'robot.stop',
       title: 'Stop the robot',
       description: 'Stops the robot now and cancels every run. May be repeated.',
+      // Arguments stand between nobody and a robot that stops: what does not fit is left out.
       input: Type.Object(
-        { reason: Type.Optional(Type.String({ maxLength: 256, description: 'why, for the log' })) },
-        closed,
+        { reason: Type.Optional(Type.Unknown({ description: 'why, for the log; at most 256 characters' })) },
+        { additionalProperties: true },
       ),
       readOnly: false,
       judged: false,
       deadlineMs: 2 * ORDER_MS,
-      run: async ({ reason = 'asked for by an MCP client' }) => {
-        await stopRobot(reason);
+      run: async ({ reason }) => {
+        const words = typeof reason === 'string' ? reason.slice(0, STOP_REASON_CHARS) : '';
+        await stopRobot(words.toWellFormed() || 'asked for by an MCP client');
         return { stopped: true };
       },
     }),

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type ControllerOrder, type ControllerView, LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, errors, NoQuery } from '../schemas.ts';
 
@@ -55,7 +56,7 @@ const StartBody = Type.Object(
 );
 
 /** System 1: the controllers of this robot. What starts one has the lease as long as it runs; any stop ends it. */
-export function controllerRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   const { execution } = METHODS;
   const describe = (operationId: string, summary: string, more: object) => ({
     schema: { operationId, summary, tags: ['controllers'], ...more },
@@ -83,6 +84,8 @@ export function controllerRoutes(app: FastifyInstance, { bus }: HttpPorts): void
     async (request) => {
       const { name } = request.params as Static<typeof Params>;
       const order: ControllerOrder = { controller: name, ...(request.body as Static<typeof StartBody>) };
+      const facts = { motion: 'controller', ...order };
+      await judgeAction?.({ tool: 'controller.run', facts }, callerOf(request));
       return shown(
         await bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
       );

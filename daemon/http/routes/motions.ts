@@ -3,6 +3,7 @@ import {
   type ArmFigure,
   type ArmState,
   type CancelRequest,
+  EdgeError,
   type GoalOf,
   type GripperArgs as GripperRequest,
   goalOfGripper,
@@ -47,18 +48,30 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     kind: K,
     goal: GoalOf<K>,
   ) => {
-    await ports.judgeMotion?.(kind, goal, callerOf(request));
     const motionId = `api-${ports.requestId()}`;
     const body: MotionRequest<GoalOf<K>> = { motionId, goal };
+    let isJudged = false;
+    let isGone = false;
     const hungUp = () => {
       if (reply.raw.writableFinished) return;
+      isGone = true;
+      // Nothing to cancel yet: the motion does not begin.
+      if (!isJudged) return;
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {
         ports.report('warn', 'a motion whose caller hung up was not cancelled', { error: String(error) });
       });
     };
+    // Before the policies are asked: they take their time, and the caller may hang up meanwhile.
     reply.raw.once('close', hungUp);
     try {
+      await ports.judgeMotion?.(kind, goal, callerOf(request));
+      if (isGone || reply.raw.destroyed)
+        throw new EdgeError('run.cancelled', {
+          ...{ operation: kind, subject: 'robot' },
+          message: 'the caller hung up before the motion began',
+        });
+      isJudged = true;
       const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));
       return motionView(await bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs));
     } finally {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { METHODS } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody } from '../schemas.ts';
 
@@ -8,7 +9,7 @@ import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody 
 const START_MS = 60_000;
 
 /** Playing recordings: onto the bus of the execution cell, into ROS, into the key space. */
-export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   app.post(
     '/v1/plays',
     {
@@ -34,6 +35,11 @@ export function playRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         clockHz: clock_hz,
         allowCommands: allow_commands,
       };
+      if (allow_commands) {
+        const { path, rate, loop, topics, to = 'bus' } = order;
+        const facts = { motion: 'play', path, to, rate, loop, topics };
+        await judgeAction?.({ tool: 'bag.play', facts }, callerOf(request));
+      }
       return reply.code(201).send(await bus.request('execution', METHODS.execution.bagPlay, order, START_MS));
     },
   );

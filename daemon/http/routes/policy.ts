@@ -39,7 +39,7 @@ export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPo
     {
       schema: answer(
         'showPolicy',
-        'Policies in force: hash, files, ids; why the last reload was refused',
+        'Policies in force: hash, files, ids; why the files of now are not in force, and what is instead',
         PolicySchema,
       ),
     },

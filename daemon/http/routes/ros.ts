@@ -8,6 +8,7 @@ import {
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { checkRosValue } from '../../../formats/ros2/value-check.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
 
@@ -108,7 +109,7 @@ const GoalBox = Type.Object(
 );
 
 /** The ROS graph of the robot. Thin: each endpoint is one question to the execution cell, behind the same gate. */
-export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
+export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   const ask = <T>(method: OpenCallName, body: unknown, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
     bus.request<T>('execution', method, body, timeoutMs + 2_000);
@@ -165,6 +166,8 @@ export function rosRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     async (request, reply) => {
       const { action, type, goal = {}, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof GoalBody>;
       checkRosValue(goal, '/goal');
+      const facts = { motion: 'ros_goal', action, type };
+      await judgeAction?.({ tool: 'ros.goal', facts }, callerOf(request));
       const order = { action, type, goal, timeoutMs: timeout_ms };
       return reply.code(201).send(goalBox(await ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms)));
     },

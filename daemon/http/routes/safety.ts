@@ -218,7 +218,8 @@ export function safetyRoutes(
       const { role = 'teleoperation', holder, ttl_ms } = request.body as Static<typeof TakeBody>;
       const who = callerOf(request);
       const { principal } = who;
-      await ports.judgeTeleoperation?.(role, who);
+      const facts = { motion: 'teleoperate', frame: 'base_link', role };
+      await ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who);
       const body = {
         role,
         holder: holder === undefined ? principal : `${principal}/${holder}`,

@@ -23,6 +23,7 @@ import { RecordedModels } from './recorded-models.ts';
 import { RecordedRobot } from './recorded-robot.ts';
 import { findEntry, knotBefore, ReaderBefore, readRun, stretchesOf, viewOf } from './recorded-run.ts';
 import { recordedTools } from './recorded-tools.ts';
+import { RecordedWithin } from './recorded-within.ts';
 import { loadedApp, NO_BUS, type ReplayParts } from './replay-run.ts';
 import { diffRuns } from './run-diff.ts';
 
@@ -78,6 +79,10 @@ class SwappedRun {
   readonly #clock: Clock;
   readonly #run: ActiveRun;
   readonly #calls: RecordedCalls;
+  readonly #view: NonNullable<ReturnType<typeof viewOf>>;
+  readonly #motions: RecordedWithin;
+  /** Hooks in place of the recorded ones. */
+  readonly #judges: PolicyGate | undefined;
   readonly #end: Promise<string>;
   #resolve: (why: string) => void = () => {};
   #over = false;
@@ -94,10 +99,13 @@ class SwappedRun {
       this.#resolve = resolve;
     });
     this.#calls = new RecordedCalls(before, events);
+    this.#motions = new RecordedWithin([...before, ...events]);
     const view = viewOf(before)!;
+    this.#view = view;
     const { app, harness } = loadedApp(parts, view);
     const last = before.at(-1)!;
     const hooks = new PolicyGate(swaps.hooks ?? recordedHooks(events), parts.host);
+    this.#judges = swaps.hooks && hooks;
     const { blobs } = parts;
     const recorded = new RecordedModels({ events, clock: undefined, blobs, expectsMore: () => true });
     const store = new RunStore(new ReaderBefore(parts.reader, view.state.run_id, last.seq), () => {});
@@ -150,11 +158,22 @@ class SwappedRun {
     const known = this.#calls.takeAlike(ask);
     if (known?.returned) {
       const { returned } = known;
-      return Promise.resolve().then(() => answerOf(returned));
+      return this.#within(returned.call_id).then(() => answerOf(returned));
     }
     this.#finish(`it ends where the record does: nobody ever called ${ask.tool} with these arguments`);
     return new Promise<never>(() => {});
   };
+
+  /** What was decided about the motions within the call; other hooks are asked the same, and may refuse one. */
+  async #within(callId: string): Promise<void> {
+    const { run_id: runId } = this.#view.state;
+    const context = this.#view.intent.policy_ctx;
+    const { events, refusal } = this.#judges
+      ? await this.#motions.judged(callId, this.#judges, { context, runId })
+      : { events: this.#motions.given(callId), refusal: undefined };
+    if (events.length > 0) await this.#append(events, runId);
+    if (refusal) throw refusal;
+  }
 
   async #append(events: readonly NewEvent[], runId: string): Promise<void> {
     if (this.#over) return await new Promise<never>(() => {});
