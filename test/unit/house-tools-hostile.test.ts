@@ -231,7 +231,9 @@ describe('arguments of every tool of the house', () => {
         () => 1,
       ]) {
         const { code, reached } = await refused(tool.spec.name, args);
-        expect({ code, reached }, `${tool.spec.name} ${JSON.stringify(args)}`).toEqual(NO);
+        // A stop is made, whatever stands beside it.
+        if (tool.spec.name === 'robot.stop') expect(reached, JSON.stringify(args)).toBe(true);
+        else expect({ code, reached }, `${tool.spec.name} ${JSON.stringify(args)}`).toEqual(NO);
       }
     }
   });
@@ -245,7 +247,8 @@ describe('arguments of every tool of the house', () => {
     cycle['x'] = cycle;
     for (const { spec } of tools) {
       for (const args of [{ x: 'a'.repeat(40_000) }, deep, cycle, { x: Array(120_000).fill(1) }])
-        expect(await refused(spec.name, args), spec.name).toEqual(NO);
+        if (spec.name === 'robot.stop') expect((await refused(spec.name, args)).reached).toBe(true);
+        else expect(await refused(spec.name, args), spec.name).toEqual(NO);
     }
     expect(JSON.stringify(events).length).toBeLessThan(tools.length * 4 * 4_096);
   });
