@@ -252,7 +252,7 @@ describe('the arm of the robot', () => {
         if (!connected) throw new EdgeError('robot.unreachable', { operation: 'follow', subject: 'arm' });
         check?.(is({ j1: rests, j2: 0 }));
         began.push(points);
-        return { outcome: 'reached' } as MotionResult;
+        return { outcome: 'reached', message: '' } as MotionResult;
       },
     };
     const check = (points: readonly JointTarget[], joints: ArmState['joints']) =>
