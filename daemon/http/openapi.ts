@@ -46,8 +46,16 @@ function mustBeThere({ required = [], anyOf = [] }: BodySchema): boolean {
   return required.length > 0 || (anyOf.length > 0 && anyOf.every(mustBeThere));
 }
 
+/** Keys of a record are told as `propertyNames` too: the document keeps no `patternProperties`. */
 function plain(schema: FastifySchema | undefined): FastifySchema {
-  return JSON.parse(
-    JSON.stringify(schema ?? {}, (key, value) => (key === '$id' ? undefined : value)),
-  ) as FastifySchema;
+  const told = (key: string, value: unknown) => {
+    if (key === '$id') return undefined;
+    const pattern = Object.keys((value as { patternProperties?: object } | null)?.patternProperties ?? {})[0];
+    if (pattern === undefined || pattern === ANY_KEY) return value;
+    return { ...(value as object), propertyNames: { pattern } };
+  };
+  return JSON.parse(JSON.stringify(schema ?? {}, told)) as FastifySchema;
 }
+
+/** As a record of any keys has it. */
+const ANY_KEY = '^.*$';

@@ -71,6 +71,7 @@ describe('the API keeps what its document says', () => {
     );
     expect(output).toMatch(/No issues found|[0-9]+ passed/);
     expect(output).not.toMatch(/[0-9]+ (unique )?failures?/);
-    expect(rig.reports).toEqual([]);
+    // A stop is taken with any body, and what was wrong with it is reported.
+    expect(rig.reports.filter(({ message }) => message !== 'an emergency stop came with faults')).toEqual([]);
   }, 600_000);
 });

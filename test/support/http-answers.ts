@@ -85,7 +85,7 @@ export function answerAll(rig: Rig): void {
   answer({ chunk: CHUNK }, execution.policyInfer);
   answer({ cancelled: false }, execution.policyCancel);
   answer({ wires: [WIRE] }, execution.wireList);
-  answer({ columns: [], rows: [], truncated: false }, memory.query);
+  answer({ columns: [], rows: [], truncated: false, reason: '', bytes: 0, cut: 0 }, memory.query);
   answer({}, memory.rebuild);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
