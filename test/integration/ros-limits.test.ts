@@ -140,7 +140,7 @@ describe('best-effort images of 0.9 MB', () => {
   it('are lost without it, and each loss is counted', async () => {
     const { FASTRTPS_DEFAULT_PROFILES_FILE: _, ...bare } = env;
     const { sent, span, lost } = await flood(bare, 1_000);
-    expect(span).toBeGreaterThan(sent * 0.9);
+    expect(span).toBeGreaterThan(sent * 0.7);
     expect(lost).toBeGreaterThan(0);
   });
 });
