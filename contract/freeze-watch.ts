@@ -5,8 +5,8 @@ import type { Clock, Timer } from './ports/clock.ts';
 export const FREEZE_LOOK_MS = 100;
 
 /**
- * Notices that this thread was frozen (SIGSTOP, a suspended host, a long block): its own timer comes late. Timers run
- * before messages that waited, so whoever listens can stop things before an old message is read.
+ * Notices that this thread was frozen (SIGSTOP, a suspended host, a long block): its own timer comes late. A socket may
+ * still be read before that timer fires, so a guard of what came in calls `look` first.
  */
 export class FreezeWatch {
   readonly #clock: Clock;

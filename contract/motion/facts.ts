@@ -3,7 +3,7 @@ import type { GoalOf, MotionKind } from './goals.ts';
 
 /**
  * What a policy judges of a motion: its kind, the frame that its numbers are in, and the numbers with their units in
- * the names. The same facts whoever asks, and by whichever tool.
+ * the names. The same facts for every caller and every tool.
  */
 export type MotionFacts = { readonly motion: string; readonly frame: string } & Readonly<
   Record<string, unknown>

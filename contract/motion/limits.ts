@@ -1,5 +1,5 @@
 /**
- * Limits of every motion, whoever asks for it. They are plausibility limits of the protocol: what no robot of this
+ * Limits of every motion, for every caller. They are plausibility limits of the protocol: what no robot of this
  * kind is ever asked to do in one motion. The limits of one robot (speed, joints, workspace) are those of its gate.
  */
 export const MOTION_LIMITS = {

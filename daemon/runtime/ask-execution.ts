@@ -40,7 +40,7 @@ export function askExecution(
   return withDeadline(clock, timeoutMs + LATER_MS, asked, method, TO);
 }
 
-/** A motion whose request waited too long somewhere is asked for again so often: whoever asked still wants it. */
+/** How often a motion is asked for when its request came too late: the run still wants it. */
 const TRIES_MAX = 3;
 
 /** The same for a motion. The execution cell drops requests that come late: `command.expired` passes only after the last try. */
