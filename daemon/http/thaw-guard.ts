@@ -42,6 +42,11 @@ export class ThawGuard {
   /** Guards the routes of this server until it closes. */
   watch(app: FastifyInstance): void {
     this.#freeze.start();
+    // No order waits in a socket that is not open yet: a slow start is no freeze.
+    app.addHook('onListen', async () => {
+      this.#freeze.look();
+      this.#thawedAtMs = -Infinity;
+    });
     app.addHook('onClose', async () => this.#freeze.close());
     // The body is in, and was not looked at: what is late is late whatever it says.
     app.addHook('preValidation', async (request) => this.#check(request));

@@ -2,6 +2,7 @@ import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import {
   type CellName,
   EdgeError,
+  FREEZE_LOOK_MS,
   type Intent,
   intentRequestChecker,
   type NewEvent,
@@ -113,6 +114,22 @@ export type Rig = {
   stop(): Promise<void>;
 };
 
+/**
+ * Counts only time in which this process was awake. On a busy machine a test process stands still for long enough
+ * that the server would take the next order for an old one, as it should; `thaw-guard.test.ts` tests that.
+ */
+class AwakeClock extends SystemClock {
+  #hostMs = super.monotonicMs();
+  #awakeMs = this.#hostMs;
+
+  override monotonicMs(): number {
+    const hostMs = super.monotonicMs();
+    this.#awakeMs += Math.min(hostMs - this.#hostMs, FREEZE_LOOK_MS);
+    this.#hostMs = hostMs;
+    return this.#awakeMs;
+  }
+}
+
 export async function startRig(
   config: Partial<HttpConfig> = {},
   ports: Partial<HttpPorts> = {},
@@ -138,7 +155,7 @@ export async function startRig(
       ...config,
     },
     {
-      clock: new SystemClock(),
+      clock: new AwakeClock(),
       runtime,
       bus: {
         request: async <T>(to: CellName, method: string, body: unknown): Promise<T> => {
