@@ -124,7 +124,7 @@ export function lakeBudgetConformance(name: string, makeFixture: () => Promise<L
     });
 
     it('holds no more of a large result than a piece of it', async () => {
-      const reader = await lake.read("SELECT repeat('x', 20000) FROM range(20000)", ASK);
+      const reader = await lake.read("SELECT repeat('x', 20000) FROM range(40000)", ASK);
       const before = process.memoryUsage.rss();
       let most = before;
       let rows = 0;
@@ -135,9 +135,9 @@ export function lakeBudgetConformance(name: string, makeFixture: () => Promise<L
         end = page.end !== undefined;
       }
       await reader.close();
-      expect(rows).toBe(20_000);
-      // 400 MB went through.
-      expect(most - before).toBeLessThan(300e6);
+      expect(rows).toBe(40_000);
+      // 800 MB went through. What the collector has not taken yet depends on the load of the machine.
+      expect(most - before).toBeLessThan(500e6);
     });
 
     it('lets other work be done between the pieces of a large answer', async () => {

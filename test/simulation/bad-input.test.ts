@@ -81,9 +81,8 @@ describe('a host', () => {
     const { status, stderr } = up(environment, '--data-dir', dataDir);
     expect(status).toBe(1);
     expect(stderr).toContain(`another daemon (process ${daemon.child.pid}) uses ${dataDir}`);
-    expect(
-      (await daemon.status()).cells.every(({ restarts, state }) => restarts === 0 && state === 'up'),
-    ).toBe(true);
+    const touched = (await daemon.status()).cells.filter(({ restarts, state }) => restarts || state !== 'up');
+    expect(touched).toEqual([]);
   });
 
   it('whose data directory is a file, or below one', () => {

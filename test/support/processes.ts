@@ -68,3 +68,13 @@ export function openers(directory: string): number[] {
       }
     });
 }
+
+/** Names in /dev/shm that this process has mapped. */
+export function sharedMemoryOf(pid: number): string[] {
+  try {
+    const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
+    return [...new Set(Array.from(maps.matchAll(/ \/dev\/shm\/(\S+)/g), ([, name]) => name!))];
+  } catch {
+    return [];
+  }
+}
