@@ -35,14 +35,37 @@ function roomOf(name: string): string {
 const ROOT_ROOMS = ['daemon/compose', 'cli', 'bin', 'scripts', 'bench', 'test', 'vitest.config.ts'];
 const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/config'];
 
+/** The rooms of the runtime, lowest first; `daemon/runtime/README.md` says what lives in each. */
+const RUNTIME_ROOMS = [
+  ...['runs', 'law', 'trace', 'governance', 'gate', 'robot', 'tools', 'flow', 'intents', 'attempt', 'models'],
+  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'root'],
+];
+
+/** Cells: the execution cell, the runtime, the lake, the API, the link. */
+const CELLS = ['daemon/execution', 'daemon/runtime', 'daemon/memory', 'daemon/http', 'central-link'];
+
 /** What each room may import besides itself. `undefined`: anything. */
 function allowed(room: string): readonly string[] | undefined {
   if (ROOT_ROOMS.includes(room)) return undefined;
   if (room === 'contract') return [];
-  if (room === 'formats') return ['contract'];
+  if (room === 'formats' || room === 'history') return ['contract'];
+  if (room === 'io') return ['contract', 'formats'];
+  if (room.startsWith('apps/')) return ['contract', 'formats'];
+  // The client of the API starts a daemon as a process; it never loads one.
+  if (room === 'daemon/client') return ['contract', ...SUPERVISOR_ROOMS];
   // The daemon's own frame: the supervisor, what a cell is, the configuration. Never a cell, never an adapter.
   if (SUPERVISOR_ROOMS.includes(room)) return ['contract', ...SUPERVISOR_ROOMS, 'daemon/compose'];
-  return ['contract', 'formats'];
+  return ['contract', 'formats', 'io', 'history'];
+}
+
+/** What a room of the composition never imports, whatever else it may. */
+function forbidden(room: string, target: string): boolean {
+  if (room === 'cli')
+    return (
+      CELLS.includes(target) || target.startsWith('apps/') || ['scripts', 'test', 'bench'].includes(target)
+    );
+  if (room === 'daemon/compose') return ['cli', 'bin', 'scripts', 'test', 'bench'].includes(target);
+  return false;
 }
 
 /** Entry files of processes and worker threads make their own clock: nobody is there to inject one. */
@@ -82,11 +105,26 @@ describe('the dependency rule', () => {
       const room = roomOf(from);
       const may = allowed(room);
       if (isEntry(from) && target === 'adapters/clock') return [];
+      if (forbidden(room, target)) return [`${from} imports ${specifier} (${room} -> ${target})`];
       return target === room || may === undefined || may.includes(target) || target === 'package.json'
         ? []
         : [`${from} imports ${specifier} (${room} -> ${target})`];
     });
     expect(broken).toEqual([]);
+  });
+
+  it('has one direction within the runtime: a room imports only rooms named before it', () => {
+    const roomIn = (name: string) => (name.split('/').length > 3 ? name.split('/')[2]! : 'root');
+    const within = own.flatMap(({ from, specifier }) => {
+      const target = normalize(join(dirname(from), specifier));
+      return [from, target].every((name) => name.startsWith('daemon/runtime/')) ? [{ from, target }] : [];
+    });
+    const broken = within.filter(
+      ({ from, target }) => RUNTIME_ROOMS.indexOf(roomIn(target)) > RUNTIME_ROOMS.indexOf(roomIn(from)),
+    );
+    expect(broken).toEqual([]);
+    const unknown = within.filter(({ from }) => !RUNTIME_ROOMS.includes(roomIn(from)));
+    expect(unknown).toEqual([]);
   });
 
   it('lets each vendor package into exactly one room', () => {
@@ -95,8 +133,7 @@ describe('the dependency rule', () => {
       const room = roomOf(from);
       if (['test', 'bench', 'scripts', 'vitest.config.ts'].includes(room)) continue;
       const vendor = packageOf(specifier);
-      // Schemas are the contract's language: an application's own schema is written in it too.
-      if (vendor === 'typebox' && (room === 'contract' || room.startsWith('apps/'))) continue;
+      // Schemas are the contract's language; everybody else takes them from `contract/schema-kit.ts`.
       rooms.set(vendor, (rooms.get(vendor) ?? new Set()).add(room));
     }
     const spread = [...rooms]
@@ -104,6 +141,29 @@ describe('the dependency rule', () => {
       .map(([vendor, set]) => `${vendor}: ${[...set].join(', ')}`);
     expect(spread).toEqual([]);
     expect([...rooms.keys()].length).toBeGreaterThan(5);
+  });
+
+  it('lets one vendor into a room of adapters', () => {
+    const rooms = new Map<string, Set<string>>();
+    for (const { from, specifier } of vendors) {
+      const room = roomOf(from);
+      if (!room.startsWith('adapters/')) continue;
+      const vendor = packageOf(specifier);
+      const family = vendor.startsWith('@') ? vendor.split('/')[0]! : vendor;
+      rooms.set(room, (rooms.get(room) ?? new Set()).add(family));
+    }
+    const several = [...rooms].filter(([, set]) => set.size > 1);
+    // ROS names its publishers in Zenoh by an XXH128 hash: the one second package of an adapter.
+    expect(several).toEqual([['adapters/zenoh', new Set(['@eclipse-zenoh', 'hash-wasm'])]]);
+  });
+
+  it('is not passed by in a path that is no import', () => {
+    const strange = sources
+      .filter((name) => name.startsWith('cli/'))
+      .filter((name) =>
+        /['"](?:\.\.\/)+(?:apps|scripts|daemon\/(?:execution|runtime|memory|http))\b/.test(text.get(name)!),
+      );
+    expect(strange).toEqual([]);
   });
 
   it('keeps vendors and Node out of the contract', () => {
@@ -124,6 +184,33 @@ describe('files', () => {
       .map((name) => ({ name, lines: (text.get(name) ?? '').split('\n').length }))
       .filter(({ lines }) => lines > 401);
     expect(long).toEqual([]);
+  });
+
+  it('of the runtime lie in rooms, each with a README', () => {
+    const inRoom = (room: string) =>
+      sources.filter((name) => dirname(name) === `daemon/runtime${room === 'root' ? '' : `/${room}`}`);
+    const full = RUNTIME_ROOMS.map((room) => ({ room, files: inRoom(room).length })).filter(
+      ({ room, files: count }) => count > (room === 'root' ? 6 : 20),
+    );
+    expect(full).toEqual([]);
+    const silent = RUNTIME_ROOMS.filter(
+      (room) => room !== 'root' && !files.includes(`daemon/runtime/${room}/README.md`),
+    );
+    expect(silent).toEqual([]);
+  });
+
+  it('are introduced: every room opens with a README', () => {
+    const rooms = new Set(
+      sources.map(roomOf).filter((room) => !['vitest.config.ts', 'bin', 'docs'].includes(room)),
+    );
+    const folders = [
+      ...rooms,
+      ...sources
+        .map((name) => dirname(name))
+        .filter((name) => /^(?:formats|daemon\/(?:execution|runtime))\/[^/]+$/.test(name)),
+    ];
+    const silent = [...new Set(folders)].filter((room) => !files.includes(`${room}/README.md`));
+    expect(silent).toEqual([]);
   });
 
   it('have kebab-case names', () => {
@@ -192,7 +279,8 @@ describe('calls', () => {
   const rooms = (name: string) => roomOf(name);
   /** Places that may touch real time: the clock adapter, and code that is not the daemon. */
   const timeIsFree = (name: string) =>
-    ['test', 'bench', 'scripts', 'cli', 'bin'].includes(rooms(name)) || name.startsWith('adapters/clock/');
+    ['test', 'bench', 'scripts', 'cli', 'bin', 'daemon/client'].includes(rooms(name)) ||
+    name.startsWith('adapters/clock/');
 
   it('read no clock and start no timer outside the clock adapter', () => {
     const banned =
