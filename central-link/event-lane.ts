@@ -167,7 +167,7 @@ export class EventLane {
     return this.#reader;
   }
 
-  /** Read anew each time: a damaged log is set aside by its cell and a new one begins under the same name. */
+  /** Read again each time: a damaged log is set aside by its cell and a new one starts under the same name. */
   #epochOf(reader: EventReader): string | undefined {
     const first = reader.read(0, 1)[0];
     if (first && first.seq !== 1) throw this.#error('log.damaged', `the log begins at event ${first.seq}`);

@@ -144,7 +144,7 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
   };
 }
 
-/** Where a client of another protocol finds the daemon, and the token it shows. Asked anew at each connection. */
+/** Where a client of another protocol finds the daemon, and the token it shows. Asked again at each connection. */
 export function endpointOf(
   settings: Settings,
   path: string,

@@ -37,11 +37,11 @@ import type { GrantView } from './ports/governance.ts';
 import type { LakePage, LakeRows } from './ports/lake.ts';
 import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
 
-/** What a call between cells may cost: the asker checks what it asks, the answerer what it answers. */
+/** What a call between cells may cost: the caller checks what it asks, the answerer what it answers. */
 export type CallBudget = {
   readonly askBytes: number;
   readonly replyBytes: number;
-  /** How long the asker waits where it says nothing else, milliseconds. */
+  /** How long the caller waits where it says nothing else, milliseconds. */
   readonly deadlineMs: number;
 };
 
@@ -176,7 +176,7 @@ export type CallAsk<N extends CallName> = Parameters<Types<N>>[0];
 export type CallReply<N extends CallName> = ReturnType<Types<N>>;
 /** Calls that the runtime answers. */
 export type RuntimeCall = { [N in CallName]: CallTo<N> extends 'runtime' ? N : never }[CallName];
-/** Calls whose answer is not declared yet: the asker names its type. */
+/** Calls whose answer is not declared yet: the caller names its type. */
 export type OpenCallName = {
   [N in CallName]: unknown extends CallReply<N> ? N : never;
 }[CallName];

@@ -13,7 +13,7 @@ import type { LedgerLine } from './sample.ts';
 
 /**
  * Methods that cells answer, by the cell that answers. Bodies travel by structured clone (bigint and typed
- * arrays survive) and are typed here, so both sides agree. Robot motions are long: the asker passes a timeout.
+ * arrays survive) and are typed here, so both sides agree. Robot motions are long: the caller passes a timeout.
  */
 export const METHODS = {
   execution: {
@@ -103,7 +103,7 @@ export const TOPICS = {
   logGrew: 'log.grew',
   /** A cell came up or went down: `readonly CellReport[]`, one per cell; told by the supervisor. */
   cellState: 'cell.state',
-  /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
+  /** The configuration was read again: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
   configChanged: 'config.changed',
   /** The emergency stop was engaged: `EStopState`. Told by the execution cell. */
   stopEngaged: 'estop.engaged',

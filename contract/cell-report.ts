@@ -5,7 +5,7 @@ export type CellReport = {
   readonly name: CellName;
   readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
   readonly pid: number | undefined;
-  /** Since the daemon began, those that were ordered included. */
+  /** Since the daemon started, those that were ordered included. */
   readonly restarts: number;
   /** Nobody ordered these, and it was not up for long since. */
   readonly deathsInARow: number;

@@ -20,7 +20,7 @@ export type PolicyInferRequest = {
   readonly policy: string | undefined;
   /** Names an episode of this caller, where a policy remembers; undefined: the caller has one. */
   readonly session: string | undefined;
-  /** A new episode begins with this question. */
+  /** A new episode starts with this question. */
   readonly reset?: boolean;
   readonly observation: Observation;
   readonly deadlineMs: number | undefined;
@@ -44,7 +44,7 @@ export type ChatRequest = {
 };
 
 /**
- * Body of `infer.chat_open`: begins a call of a model within the rights and quotas of `context`. Fairness is among
+ * Body of `infer.chat_open`: starts a call of a model within the rights and quotas of `context`. Fairness is among
  * `caller`s. The answer is `{}`; what comes of it is fetched by `infer.chat_next`. Rejects with `schema.invalid`,
  * `cell.overloaded`, `model.unavailable`.
  */

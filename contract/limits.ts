@@ -98,7 +98,7 @@ export const LIMITS = {
   STREAM_FAREWELL_MS: 2_000,
   /** Events a stream reads from one log at a time: all that a reader may cost in memory. */
   STREAM_PAGE_EVENTS: 32,
-  /** Runs of one application that wait to begin. */
+  /** Runs of one application that wait to start. */
   RUN_QUEUE_MAX: 256,
   /** Generations below a run: it may ask for a run, that for another, and that for a last one. */
   RUN_DEPTH_MAX: 3,
@@ -202,7 +202,7 @@ export const LIMITS = {
   LOG_QUEUE_EVENTS_MAX: 65_536,
   /** Serialized payloads of those events; what a stalled disk may cost in memory. Refused the same way. */
   LOG_QUEUE_BYTES_MAX: 64 * 1024 * 1024,
-  /** Default time a message between cells may take before its asker gives up, milliseconds. */
+  /** Default time a message between cells may take before its caller gives up, milliseconds. */
   CELL_REQUEST_MS: 5_000,
   /** Requests one cell may have open at another. */
   CELL_REQUESTS_OPEN_MAX: 1024,
@@ -226,7 +226,7 @@ export const LIMITS = {
   /** First restart delay of a dead cell, milliseconds; doubles up to the next. */
   RESTART_FIRST_MS: 200,
   RESTART_MAX_MS: 30_000,
-  /** A cell that stayed up this long starts its back-off anew, milliseconds. */
+  /** A cell that stayed up this long starts its back-off again, milliseconds. */
   RESTART_FORGET_MS: 60_000,
   /** A velocity command older than this is not obeyed and the base stops, milliseconds. */
   COMMAND_EXPIRY_MS: 300,

@@ -17,7 +17,7 @@ export type RouteSpec = {
   readonly rateHz: number;
   /** `newest`: the newest sample at each turn; `spread`: the first that comes in time. */
   readonly rateMode: 'newest' | 'spread';
-  /** Every n-th sample of each topic goes on, beginning with the first. */
+  /** Every n-th sample of each topic goes on, starting with the first. */
   readonly keepEvery: number;
   /** `auto`: by the size of the samples, small ones first. */
   readonly priority: 'auto' | NonNullable<PublishOptions['priority']>;
@@ -33,7 +33,7 @@ export type RouteSpec = {
 
 /**
  * `up`: works, as far as can be told. `silent`: matched, but nothing comes. `diverged`: less comes than the other
- * side says it sent. `rebuilt`: just declared anew. `idle`: a steady topic
+ * side says it sent. `rebuilt`: just declared again. `idle`: a steady topic
  * stays away although everything was tried: it was stopped, and nothing is owed. `down`: one of its ends is not there.
  */
 export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down'] as const;

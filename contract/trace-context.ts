@@ -8,13 +8,13 @@ export type TraceContext = {
   readonly traceId: string;
   /** 16 hex digits, not all zero. */
   readonly spanId: string;
-  /** Whoever began the trace wants it to be kept. */
+  /** Whoever started the trace wants it to be kept. */
   readonly sampled: boolean;
 };
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** Undefined for what is no trace context: a trace is then begun anew, as the specification asks. */
+/** Undefined for what is no trace context: a trace is then started again, as the specification asks. */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const match = TRACEPARENT.exec(text ?? '');
   if (!match) return undefined;

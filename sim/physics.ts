@@ -21,7 +21,7 @@ export type WorldState = {
 
 /**
  * The physics: MuJoCo in this thread. Equal worlds and equal wheel speeds give equal bits. Views on the
- * engine's memory are taken anew for each call, since they detach when that memory grows.
+ * engine's memory are taken again for each call, since they detach when that memory grows.
  */
 export class Physics {
   readonly #engine: MainModule;

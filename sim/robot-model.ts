@@ -46,5 +46,5 @@ export const STEP_NS = 5_000_000n;
 export const WINDOW_NS = 50_000_000n;
 export const STEPS_PER_WINDOW = Number(WINDOW_NS / STEP_NS);
 export const STEP_S = Number(STEP_NS) / 1e9;
-/** Simulation time begins here (2025-01-01T00:00:00Z), so that equal runs have equal stamps. */
+/** Simulation time starts here (2025-01-01T00:00:00Z), so that equal runs have equal stamps. */
 export const EPOCH_NS = 1_735_689_600_000_000_000n;

@@ -18,7 +18,7 @@ export class FileBlobStore implements BlobStore {
   readonly #directory: string;
   /** Puts under way, by hash: the same bytes are written once. */
   readonly #putting = new Map<string, Promise<void>>();
-  /** Blobs being removed: a put of the same bytes waits for that and writes them anew. */
+  /** Blobs being removed: a put of the same bytes waits for that and writes them again. */
   readonly #removing = new Map<string, Promise<unknown>>();
 
   constructor(directory: string) {

@@ -1,6 +1,6 @@
 /**
- * A monotonic time line that all threads of this host share, milliseconds with fractions. `performance.now` begins
- * anew in every thread; it is laid over the host's own clock once, and read without allocating after that.
+ * A monotonic time line that all threads of this host share, milliseconds with fractions. `performance.now` starts
+ * again in every thread; it is laid over the host's own clock once, and read without allocating after that.
  */
 export function sharedMonotonic(): () => number {
   let offset = Number.POSITIVE_INFINITY;

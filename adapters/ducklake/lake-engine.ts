@@ -78,7 +78,7 @@ export class LakeEngine {
 
   /**
    * Rejects with `lake.unavailable` when another process has the lake or the disk refuses. A lake that cannot be
-   * read, be it the catalogue or what `prepare` reads of it, is moved aside and a new one begun: it can be rebuilt
+   * read, be it the catalogue or what `prepare` reads of it, is moved aside and a new one started: it can be rebuilt
    * from the logs.
    */
   static async open<T>(options: EngineOptions, prepare: (engine: LakeEngine) => Promise<T>): Promise<T> {
@@ -268,7 +268,7 @@ async function attach(
   kind: LakeInfo['kind'],
   paths: ReturnType<typeof lakePaths>,
 ): Promise<void> {
-  // The data path is told anew each time, so that a data directory can be moved or mounted elsewhere.
+  // The data path is told again each time, so that a data directory can be moved or mounted elsewhere.
   const target =
     kind === 'ducklake'
       ? `${quote(`ducklake:${paths.catalog}`)} AS ${LAKE} (DATA_PATH ${quote(`${paths.files}/`)}, ` +

@@ -8,7 +8,7 @@ type Row = readonly Value[];
 const SEGMENT = '.mcap';
 
 /**
- * Leaves out what the log tells a second time: see `Table.once`. `rows` begin with their position and are all of one
+ * Leaves out what the log tells a second time: see `Table.once`. `rows` start with their position and are all of one
  * log, in its order, behind everything that the lake has of it. So the outcome does not depend on the batches.
  */
 export async function withoutRepeats(

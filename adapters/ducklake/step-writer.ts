@@ -86,7 +86,7 @@ export class StepWriter {
     return found;
   }
 
-  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be told anew. */
+  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be told again. */
   async add(
     segment: UnreadSegment,
     { from, steps, end }: StepBatch,
@@ -101,7 +101,7 @@ export class StepWriter {
     return { isWanted: true, isCommitted: true };
   }
 
-  /** Rows were dropped: what is being read is begun anew. */
+  /** Rows were dropped: what is being read is started again. */
   restart(): void {
     this.#reading = undefined;
     this.#isIdle = false;

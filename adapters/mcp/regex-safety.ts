@@ -14,7 +14,7 @@ type Group = { readonly branches: readonly (readonly Atom[])[] };
 /**
  * Judges a regular expression that a stranger wrote, without running it. JavaScript backtracks: a repeat within a
  * repeat can take 2^n steps, k repeats beside each other n^k. Refused: back references, lookarounds, and repeats of
- * what can match in two ways. The slug `[a-z]+(-[a-z]+)*` is known to be harmless: each turn begins with a
+ * what can match in two ways. The slug `[a-z]+(-[a-z]+)*` is known to be harmless: each turn starts with a
  * character that cannot stand elsewhere in it.
  */
 export function judgePattern(pattern: string): PatternVerdict {
@@ -77,7 +77,7 @@ function ambiguity(group: Group): string | undefined {
   return undefined;
 }
 
-/** Each turn begins with one character that none of the rest can match. */
+/** Each turn starts with one character that none of the rest can match. */
 function marked([first, ...rest]: readonly Atom[]): boolean {
   if (!first || first.group || first.min !== 1 || first.max !== 1) return false;
   if (rest.some((atom) => atom.group !== undefined)) return false;

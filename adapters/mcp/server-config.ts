@@ -17,7 +17,7 @@ export type McpServerConfig = {
     readonly env: Readonly<Record<string, string>>;
     readonly folder?: string;
   };
-  /** Streamable HTTP. The token is read anew at each request, so that it may be replaced. */
+  /** Streamable HTTP. The token is read again at each request, so that it may be replaced. */
   readonly http?: {
     readonly url: string;
     readonly token?: () => string;

@@ -35,7 +35,7 @@ export type Taken = {
 };
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-/** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it anew. */
+/** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it again. */
 const PINS_MAX = 4 * LIMITS.MCP_TOOLS_MAX;
 /** What models can name. */
 const NAME_MAX = 64;

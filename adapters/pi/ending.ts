@@ -6,7 +6,7 @@ type Block = { readonly type: string } & Readonly<Record<string, unknown>>;
 export type Entry = Readonly<Record<string, unknown>> & { readonly type: string };
 export type Message = { readonly role: string } & Readonly<Record<string, unknown>>;
 
-/** Where a forked run begins: what is before it belongs to another run. */
+/** Where a forked run starts: what is before it belongs to another run. */
 export const FORKED = 'auraison.forked';
 
 /** Where an agent goes on after a flow stood in for its model. */

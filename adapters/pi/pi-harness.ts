@@ -32,7 +32,7 @@ export type PiHarnessOptions = {
 /**
  * Runs an application by a Pi session. Every entry of the session is in the log before anything acts or any model is
  * asked; after a cut the session is what the log says, calls without a result are asked for again under their ids, and
- * a half answer is asked for anew. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with `model.unavailable`,
+ * a half answer is asked for again. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with `model.unavailable`,
  * `model.failed` or `deadline.exceeded` when no model answers: that is for `DegradingHarness`, or the end of the run.
  */
 export class PiHarness implements Harness {

@@ -87,7 +87,7 @@ export function toAnswer(
     if (part.type !== 'toolCall') return [];
     const id = part.id === '' || seen.has(part.id) ? `${part.id}#${index}` : part.id;
     seen.add(id);
-    // Pi mends broken JSON; what the model really sent is for the gate to judge.
+    // Pi fixes broken JSON; what the model really sent is for the gate to judge.
     const told = raw.get(index);
     return [{ id, name: part.name, argumentsText: told?.trim() ? told : JSON.stringify(part.arguments) }];
   });

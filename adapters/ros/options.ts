@@ -40,7 +40,7 @@ export const ROS_LIMITS = {
   CLOSE_MS: 800,
   /** First restart of a dead host, milliseconds: a moving robot waits for its stop. Doubles up to LIMITS. */
   RESTART_FIRST_MS: 20,
-  /** The standby starts when the start of everything else is over, and anew after it died, milliseconds. */
+  /** The standby starts when the start of everything else is over, and again after it died, milliseconds. */
   STANDBY_AFTER_MS: 500,
   STANDBY_RETRY_MS: 5_000,
   /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */

@@ -186,7 +186,7 @@ export class RosHost {
     return channel;
   }
 
-  /** Subscribes a topic anew, under its number. Rejects as `subscribe` does; the next host has it all the same. */
+  /** Subscribes a topic again, under its number. Rejects as `subscribe` does; the next host has it all the same. */
   async resubscribe(channel: number): Promise<void> {
     const topic = this.#subscriptions.get(channel)?.spec.topic;
     if (topic === undefined) return;

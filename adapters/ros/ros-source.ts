@@ -107,7 +107,7 @@ export class RosSource implements SampleSource {
   }
 
   /**
-   * Subscribes one topic anew, for a subscription that hears nothing although somebody publishes; the other topics
+   * Subscribes one topic again, for a subscription that hears nothing although somebody publishes; the other topics
    * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again; the next
    * host has the topic all the same.
    */
@@ -137,7 +137,7 @@ export class RosSource implements SampleSource {
       });
   }
 
-  /** The host is gone: what it told of the graph says nothing any more, and the next one tells all of it anew. */
+  /** The host is gone: what it told of the graph says nothing any more, and the next one tells all of it again. */
   #unsee(): void {
     this.#next = undefined;
     this.#last = undefined;
@@ -194,7 +194,7 @@ export class RosSource implements SampleSource {
     });
   }
 
-  /** False where there is no place. Bridges what is new, and anew what has publishers of another quality of service. */
+  /** False where there is no place. Bridges what is new, and again what has publishers of another quality of service. */
   async #follow(found: FoundTopic): Promise<boolean> {
     const { topic, type, qos, publishers, otherTypes } = found;
     if (this.#closed) return true;

@@ -47,7 +47,7 @@ export type Control =
       readonly id: number;
       readonly channel: number;
       readonly spec: TopicSpec;
-      /** The type is not installed: its bytes are taken without it. Whether they begin with a std_msgs/Header. */
+      /** The type is not installed: its bytes are taken without it. Whether they start with a std_msgs/Header. */
       readonly raw?: { readonly headed: boolean };
     }
   | { readonly kind: 'unsubscribe'; readonly channel: number }

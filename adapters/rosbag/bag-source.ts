@@ -160,7 +160,7 @@ export class BagSource implements SampleSource {
     this.#look();
   }
 
-  /** Opens the bag; playing begins with the next turn of the event loop. No `topics` means all of them. */
+  /** Opens the bag; playing starts with the next turn of the event loop. No `topics` means all of them. */
   async open(
     topics: readonly TopicSpec[],
     onSample: (sample: Sample) => void,

@@ -12,7 +12,7 @@ export type WriterOptions = OutputOptions & {
   readonly target: string;
   readonly storage: 'mcap' | 'sqlite3';
   readonly isFolder: boolean;
-  /** The next file of a folder begins when one has this many bytes. */
+  /** The next file of a folder starts when one has this many bytes. */
   readonly splitBytes?: number;
   readonly customData?: Readonly<Record<string, string>>;
   /** Whether the target is there is asked at the end only: the content may decide. */

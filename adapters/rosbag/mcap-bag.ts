@@ -41,7 +41,7 @@ export class McapBag implements Bag {
     this.#channels = channelsOf(reader);
   }
 
-  /** Rejects with `mcap.malformed` when the file does not begin like one. */
+  /** Rejects with `mcap.malformed` when the file does not start like one. */
   static async open(path: string): Promise<McapBag> {
     const file = await FileReadable.open(path);
     try {

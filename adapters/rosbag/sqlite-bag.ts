@@ -134,7 +134,7 @@ export class SqliteBag implements Bag {
 
   #payload(data: unknown, where: string): Uint8Array {
     if (!(data instanceof Uint8Array)) throw malformed(this.path, `${where} holds no bytes`);
-    // CDR begins with a zero byte; this is the magic of a zstd frame (rosbag2 compression mode MESSAGE).
+    // CDR starts with a zero byte; this is the magic of a zstd frame (rosbag2 compression mode MESSAGE).
     const isZstd = data[0] === 0x28 && data[1] === 0xb5 && data[2] === 0x2f && data[3] === 0xfd;
     if (!isZstd) return data;
     try {

@@ -44,7 +44,7 @@ export function boundedFetch(limits: FetchLimits): typeof fetch {
 
 /**
  * A connection that was kept may be closed by its server just as the next request goes out (uvicorn, and vLLM with
- * it, after 5 s): that is no fault of the server, and asked on a new one it answers. Once, before any answer began.
+ * it, after 5 s): that is no fault of the server, and asked on a new one it answers. Once, before any answer started.
  */
 async function fetchAgain(input: string | URL | Request, init: RequestInit): Promise<Response> {
   try {

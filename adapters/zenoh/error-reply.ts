@@ -27,7 +27,7 @@ export function decodeError(payload: Uint8Array, encoding: string, subject: stri
     // Not ours: read it as text below.
   }
   const text = new TextDecoder().decode(payload.subarray(0, FOREIGN_TEXT_CHARS_MAX));
-  // The text that Zenoh itself gives when the asker's time is over.
+  // The text that Zenoh itself gives when the caller's time is over.
   if (text === 'Timeout') return silent(subject, 'the query timed out').toBody();
   return new EdgeError('zenoh.failed', {
     operation: 'query',

@@ -34,7 +34,7 @@ export class BatchRoom {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly slab: Buffer;
   readonly view: DataView;
-  /** Where the next batch begins. */
+  /** Where the next batch starts. */
   at = 0;
 
   constructor(bytes: Uint8Array<ArrayBuffer> = new Uint8Array(ROOM_BYTES)) {

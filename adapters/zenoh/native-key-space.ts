@@ -179,7 +179,7 @@ export class NativeKeySpace implements KeySpace {
       for (const event of events) {
         serveQuery(this.#session, this.#clock, keyExpr, event, answer, options.timeoutMs).catch(
           (error: unknown) => {
-            // The asker was told where possible; closing the session under an answer is no fault.
+            // The caller was told where possible; closing the session under an answer is no fault.
             if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
           },
         );

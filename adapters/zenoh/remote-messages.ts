@@ -67,7 +67,7 @@ export type ToRemote =
   | (RemoteDeclare & { readonly ticket: number })
   | { readonly op: 'undeclare'; readonly ticket: number; readonly id: number }
   | RemoteGet
-  /** The asker's time is over. */
+  /** The caller's time is over. */
   | { readonly op: 'forget'; readonly id: number }
   | RemoteAnswer
   /** The daemon has handled the last batch of this subscription: the next may come. */

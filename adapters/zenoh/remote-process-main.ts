@@ -1,7 +1,7 @@
 /**
  * The process of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
  * loops for dead sockets and writes to the console; a thread of it once ended the whole process by an abort of the
- * engine. Here all that costs a process that is made anew, and not the one that moves a robot.
+ * engine. Here all that costs a process that is made again, and not the one that moves a robot.
  */
 import { Config, open } from '@eclipse-zenoh/zenoh-ts';
 import { pause } from '../../contract/core.ts';

@@ -40,7 +40,7 @@ let sessions = 0;
 
 /**
  * A policy on another node of the key space, whoever serves `ai/inference/vla` there. What it takes is asked at
- * `connect`; a network that changes there is another policy: its actions are refused until it is asked anew.
+ * `connect`; a network that changes there is another policy: its actions are refused until it is asked again.
  */
 export class ZenohVlaPolicy implements Policy {
   readonly #options: VlaPolicyOptions;
@@ -115,7 +115,7 @@ export class ZenohVlaPolicy implements Policy {
       this.#check(chunk);
       return chunk;
     } catch (thrown) {
-      // Whether the other side began the episode is not known: it begins with the next question.
+      // Whether the other side started the episode is not known: it starts with the next question.
       if (reset) this.#fresh = true;
       throw thrown;
     }

@@ -60,7 +60,7 @@ async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
   };
 }
 
-/** Back to where the demonstrations began, before another attempt: from where one ended in failure the next does too. */
+/** Back to where the demonstrations started, before another attempt: from where one ended in failure the next does too. */
 async function goBack({ tools }: Scope): Promise<Step> {
   // First the hand: what it holds on to lies on the table again.
   const hand = await tools.call('arm.gripper', { opening_m: START.opening_m, effort_n: EFFORT_N });

@@ -40,7 +40,7 @@ export const application: Application = {
     { type: 'arm/reach', description: 'Bring the open gripper over the red cube', params },
   ],
   deadlineMs: 60 * 60 * 1000,
-  // What the policy did to the table before a cut is seen anew: the flow looks before it acts.
+  // What the policy did to the table before a cut is seen again: the flow looks before it acts.
   afterCut: 'resume',
   flow: armFlow,
   folder: import.meta.dirname,

@@ -31,7 +31,7 @@ export const FEATURES = {
 } as const;
 
 /**
- * Where each demonstration began: radians and, for the opening between the fingers, metres. From elsewhere the policy
+ * Where each demonstration started: radians and, for the opening between the fingers, metres. From elsewhere the policy
  * has to find its way through what it never saw.
  */
 export const START = {

@@ -1,6 +1,6 @@
 import { beginFacts, type MazeFacts } from './facts.ts';
 
-/** Runs whose searches are remembered; the oldest is forgotten, and begins to look anew. */
+/** Runs whose searches are remembered; the oldest is forgotten, and starts to look again. */
 const RUNS_MAX = 32;
 
 /**

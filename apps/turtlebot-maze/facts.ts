@@ -70,7 +70,7 @@ export function beginFacts(): MazeFacts {
   };
 }
 
-/** What one look at the robot adds. Counters that ran before this run began do not count. */
+/** What one look at the robot adds. Counters that ran before this run started do not count. */
 export function look(facts: MazeFacts, state: RobotState, exitSignal: string): Partial<MazeFacts> {
   const first = facts.began_ns === '';
   const began = first ? state.time.toString() : facts.began_ns;

@@ -104,7 +104,7 @@ export async function navigate(scope: Scope): Promise<Step> {
     result = await scope.robot.navigate(goal, scope.signal);
   } catch (thrown) {
     if (!(thrown instanceof EdgeError) || !thrown.retryable) throw thrown;
-    // The robot was away; when it is back its map may begin anew, so nothing planned before holds.
+    // The robot was away; when it is back its map may start again, so nothing planned before holds.
     const facts = { lost: lost + 1, target: null, leg: null, avoid: [], problem: thrown.code };
     return { event: 'lost', reason: thrown.message, facts };
   }

@@ -155,7 +155,7 @@ function bareTool() {
 export async function ourFleet(options: {
   readonly agents: number;
   readonly thinkMs: number;
-  /** Of one agent before it ends and begins anew: what a mission may have. */
+  /** Of one agent before it ends and starts again: what a mission may have. */
   readonly stepsPerRun: number;
   readonly warmMs: number;
   readonly ms: number;

@@ -80,7 +80,7 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   const mission = new Mission(api, out);
   try {
     if ((await mission.cancelLeftovers()) > 0) {
-      // The robot may have begun to drive for them: it starts where every run starts.
+      // The robot may have started to drive for them: it starts where every run starts.
       await daemon.stop();
       daemon = await start();
     }

@@ -50,8 +50,8 @@ export async function readOnce(
 
 /**
  * Reads the stream and comes back from its cursor whenever the daemon is there again. Throws what asking again does
- * not mend: a wrong kind, a cursor of another data directory, a token that opens nothing. What a proxy says while the
- * daemon starts anew is not its word.
+ * not fix: a wrong kind, a cursor of another data directory, a token that opens nothing. What a proxy says while the
+ * daemon starts again is not its word.
  */
 export async function follow(
   api: ApiClient,

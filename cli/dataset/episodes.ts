@@ -84,7 +84,7 @@ export function choose(recordings: readonly Recording[], choice: Choice): Record
   );
 }
 
-/** The samples of a bag. Opened anew each time: an export reads a recording twice. */
+/** The samples of a bag. Opened again each time: an export reads a recording twice. */
 export async function* samplesOfBag(path: string, topics: ReadonlySet<string>): AsyncGenerator<Sample> {
   const bag = await openBag(path);
   try {

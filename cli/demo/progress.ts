@@ -4,7 +4,7 @@ export type Look = { readonly status: Status; readonly phase: string; readonly e
 
 /** A terminal that does not say its width. */
 const COLUMNS = 80;
-/** Where the values begin, after two spaces and the label. */
+/** Where the values start, after two spaces and the label. */
 const INDENT = 12;
 const BAR_MAX = 30;
 

@@ -30,7 +30,7 @@ const HASH = 'measured';
 export type SystemOneOptions = {
   /** Simulated time from a question to its answer, milliseconds; `Infinity`: it never comes. Default: one policy step. */
   readonly delayMs?: (askedMs: number) => number;
-  /** Told of every control step: the same object each time; `ms` since the episode began. */
+  /** Told of every control step: the same object each time; `ms` since the episode started. */
   readonly onStep?: (step: Step, ms: number) => void;
 };
 

@@ -22,7 +22,7 @@ export type AgentDefinition = {
   /** Tools that exist for it, by name or pattern: `robot.navigate`, `robot.*`, `mcp.files.*`. */
   readonly tools: readonly string[];
   /**
-   * What makes sense next, given the calls of the last answer (none: it begins). Others of its tools stay known and
+   * What makes sense next, given the calls of the last answer (none: it starts). Others of its tools stay known and
    * cannot be chosen in this turn. Undefined, and whenever a person has said something: all tools. A guide for models
    * that wander; what may be done is decided by the gate and the policies. Pure.
    */

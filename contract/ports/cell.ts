@@ -21,7 +21,7 @@ export interface CellBus {
   ): Promise<CallReply<N>>;
   request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   /**
-   * Answers requests to this cell. One handler per method; a throw becomes the asker's error. `madeAtMs` is when it was
+   * Answers requests to this cell. One handler per method; a throw becomes the caller's error. `madeAtMs` is when it was
    * asked, by `Clock.monotonicMs`: what moves something looks at it, since a request may have waited in a frozen process.
    */
   handle<N extends CallName>(

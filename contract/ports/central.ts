@@ -2,7 +2,7 @@ import type { AgentEvent } from '../agent-event.ts';
 
 export type LinkBatch = {
   readonly robot: string;
-  /** A new epoch begins when a robot's log was lost or replaced; it is the event_id of the log's first event. */
+  /** A new epoch starts when a robot's log was lost or replaced; it is the event_id of the log's first event. */
   readonly epoch: string;
   /** One lane per cell log: `events.execution` and so on. */
   readonly lane: string;

@@ -4,7 +4,7 @@ export type EngineState = 'waiting' | 'starting' | 'ready' | 'sleeping' | 'faile
 export type EngineView = {
   /** Name of the model in `[[models]]` that it serves. */
   readonly engine: string;
-  /** `waiting`: for memory; `failed`: it will not be started again before somebody mended what the reason says. */
+  /** `waiting`: for memory; `failed`: it will not be started again before somebody fixed what the reason says. */
   readonly state: EngineState;
   readonly reason: string;
   readonly pid: number | undefined;
@@ -29,6 +29,6 @@ export interface EngineApi {
   /** Ends what it works on first, or rejects with `cell.overloaded` where that takes too long; `model.unavailable`. */
   sleep(): Promise<EngineView>;
   wake(): Promise<EngineView>;
-  /** Stops it and starts it anew; also one that failed. */
+  /** Stops it and starts it again; also one that failed. */
   restart(reason: string): Promise<EngineView>;
 }

@@ -124,7 +124,7 @@ export interface ExtensionsApi {
   extensions(): readonly ExtensionView[];
   /**
    * Reads the folder of an application again; isolated and failed ones get another chance. Runs under way keep what
-   * they began with. `api.not_found`.
+   * they started with. `api.not_found`.
    */
   reloadExtensions(app: string): Promise<readonly ExtensionView[]>;
 }

@@ -24,7 +24,7 @@ export type QuotaView = QuotaRule & {
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
   /**
-   * A call of models begins: it counts from now on, before the log says so, until `endCall`, or until the log tells of
+   * A call of models starts: it counts from now on, before the log says so, until `endCall`, or until the log tells of
    * it. A caller that is lost holds it no longer than a minute beyond `withinMs`. Throws `quota.exceeded`.
    */
   beginCall(tenant: string, callId: string, withinMs: number): void;

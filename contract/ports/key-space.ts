@@ -114,7 +114,7 @@ export interface KeySpace {
     answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options?: {
       readonly complete?: boolean;
-      /** How long `answer` may take, milliseconds; beyond it the asker is answered with `deadline.exceeded`. Default 60,000. */
+      /** How long `answer` may take, milliseconds; beyond it the caller is answered with `deadline.exceeded`. Default 60,000. */
       readonly timeoutMs?: number;
     },
   ): Promise<Declaration>;

@@ -24,7 +24,7 @@ export type LakeRows = {
   readonly reason: string;
   /** Of the values in these rows, as the engine holds them. */
   readonly bytes: number;
-  /** Values that were too long: the beginning of a text, or nothing of a nested value, and a mark. */
+  /** Values that were too long: the start of a text, or nothing of a nested value, and a mark. */
   readonly cut: number;
 };
 
@@ -65,13 +65,13 @@ export type UnreadSegment = {
   /** Relative to the data directory. */
   readonly path: string;
   readonly sha256: string;
-  /** Those of its topics that begin as was asked. */
+  /** Those of its topics that start as was asked. */
   readonly topics: readonly string[];
 };
 
 /** A piece of what a segment holds, by time. */
 export type StepBatch = {
-  /** Steps of this segment that were told before; 0 begins it anew, whatever was told of it. */
+  /** Steps of this segment that were told before; 0 starts it again, whatever was told of it. */
   readonly from: number;
   readonly steps: readonly AppliedAction[];
   /** The last piece: then the segment is read. `fault`: why it could not be read whole, or empty. */
@@ -82,7 +82,7 @@ export type StepBatch = {
  * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell
  * in one transaction, after the files are fsynced; what was already projected is skipped, so it may be called
  * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
- * written), or begin at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
+ * written), or start at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
  * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
  * (the engine's message), `deadline.exceeded`, `cell.overloaded` (too many statements) or `limit.exceeded` (one row is
  * larger than any answer may be); `read` hands the same rows out page by page. Bytes are counted before a value is
@@ -91,10 +91,10 @@ export type StepBatch = {
  *
  * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
  * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once; one without a
+ * before, it is started again. A step that another segment told (a clip is cut out of others) counts once; one without a
  * `motion_id`, which sessions of a simulation tell alike, only where one of the two is a clip. When a segment is
  * evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
- * not wanted: the segment is gone, or was asked for again from its beginning.
+ * not wanted: the segment is gone, or was asked for again from its start.
  */
 export interface Lake {
   info(): LakeInfo;

@@ -22,7 +22,7 @@ export interface PolicySession {
   /** Grows whenever another policy takes this place, also one that was here before. Absent: none ever does. */
   generation?(): number;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
-  /** This caller begins a new episode. */
+  /** This caller starts a new episode. */
   reset(): Promise<void>;
   /** Questions still waiting settle with `model.unavailable`. May be called twice. */
   close(): Promise<void>;
@@ -43,13 +43,13 @@ export type ServedPolicy = PolicyDescription & {
 
 /**
  * The policies of this robot, for every wire: one queue per policy, the control loop first, then callers in turn.
- * A question whose deadline is over before it begins is answered with `deadline.exceeded` and never computed.
+ * A question whose deadline is over before it starts is answered with `deadline.exceeded` and never computed.
  */
 export interface PolicyDesk {
   policies(): readonly ServedPolicy[];
   /**
    * Throws `model.not_found` (with the names there are) and `cell.overloaded` (too many sessions). Without a
-   * name the default policy. A policy that remembers is given to each session anew.
+   * name the default policy. A policy that remembers is given to each session again.
    */
   open(caller: PolicyCaller, policy?: string): PolicySession;
 }

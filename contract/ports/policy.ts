@@ -46,7 +46,7 @@ export type PolicyDescription = {
   readonly takesPrefix?: boolean;
   /** It wants the task in words. */
   readonly takesTask?: boolean;
-  /** What it answers depends on what it has seen since the episode began; see `Policy.reset`. */
+  /** What it answers depends on what it has seen since the episode started; see `Policy.reset`. */
   readonly remembers?: boolean;
 };
 
@@ -65,7 +65,7 @@ export type InferOptions = {
 export interface Policy {
   describe(): PolicyDescription;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
-  /** An episode begins: what the policy remembers of the last one is forgotten. Absent: it remembers nothing. */
+  /** An episode starts: what the policy remembers of the last one is forgotten. Absent: it remembers nothing. */
   reset?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ export interface PressureGauge {
   readonly name: string;
   /** Of the value and the limit, for people. */
   readonly unit: string;
-  /** Above it no further agent begins; 0: no limit. */
+  /** Above it no further agent starts; 0: no limit. */
   readonly limit: number;
   /** Quick, about once a second; never throws. Undefined where it cannot be told: that holds nobody back. */
   read(): number | undefined;

@@ -44,7 +44,7 @@ export type TimingRow = {
 };
 
 export type ReplayRequest = {
-  /** Where to begin: a number, an id or a phase; absent: at the beginning. */
+  /** Where to start: a number, an id or a phase; absent: at the start. */
   readonly from?: string;
   /** Asks this model of the configuration in place of the record. */
   readonly model?: string;
@@ -61,7 +61,7 @@ export type ReplayOutcome = {
   /** `identical`: byte for byte; `diverged`: it took another way; `changed`: something was swapped, see `diff`. */
   readonly verdict: 'identical' | 'diverged' | 'changed';
   readonly message: string;
-  /** Event of the run at which it began, from 1. */
+  /** Event of the run at which it started, from 1. */
   readonly from: number;
   readonly attempts: number;
   /** Lines that came out as they were. */

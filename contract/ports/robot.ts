@@ -135,7 +135,7 @@ export interface Manipulator {
   /**
    * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
    * a joint that this arm does not have and for times that do not grow. `check` is told where the joints are (`measured`) when
-   * it begins, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
+   * it starts, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
    */
   followTrajectory(
     points: readonly JointTarget[],

@@ -41,7 +41,7 @@ export type ReasonAnswer = {
 /**
  * Services that imagine and judge futures. Each call settles by its deadline, with `deadline.exceeded`,
  * `model.unavailable` (not there, busy, another runtime), `model.failed` (it refused the request, or answered with
- * something else), or `run.cancelled`. What may have begun is never asked for twice. `health` never rejects.
+ * something else), or `run.cancelled`. What may have started is never asked for twice. `health` never rejects.
  */
 export interface WorldPredictor {
   predict(ask: PredictAsk): Promise<VideoClip>;

@@ -68,7 +68,7 @@ export class CellHost {
       const making = this.#make(order);
       this.#making = making.catch(() => {});
       await making;
-      // Told to stop meanwhile: nothing begins any more.
+      // Told to stop meanwhile: nothing starts any more.
       if (this.#stopping) return;
       await this.#cell!.start();
       if (!this.#stopping) post({ t: 'started' });

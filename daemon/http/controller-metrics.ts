@@ -11,7 +11,7 @@ export async function askControllers(bus: Pick<CellBus, 'request'>): Promise<rea
     .catch(() => []);
 }
 
-/** Figures of the control loops. Labels are names of the configuration; counters begin anew with each start. */
+/** Figures of the control loops. Labels are names of the configuration; counters start again with each start. */
 export class ControllerMetrics {
   readonly #running: Gauge;
   readonly #late: Gauge;

@@ -55,7 +55,7 @@ export class SupervisedCell {
   #killReason: string | undefined;
   #startWanted = false;
   #stopWanted = false;
-  /** Why it is being started anew. */
+  /** Why it is being started again. */
   #renewing: string | undefined;
   #waiters: ((report: CellReport) => void)[] = [];
 
@@ -134,7 +134,7 @@ export class SupervisedCell {
   }
 
   /**
-   * Starts the cell anew in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
+   * Starts the cell again in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
    * Resolves as `start` does. One that is down comes back by itself.
    */
   async renew(reason: string, deadlineMs: number): Promise<CellReport> {

@@ -17,7 +17,7 @@ export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime
 
 /** From the order to stop to a robot that stands: ending the runs, which stop it, milliseconds. */
 const RUNTIME_STOP_MS = 3_000;
-/** A cell that is started anew has this long to flush and, if it moves the robot, to stop it, milliseconds. */
+/** A cell that is started again has this long to flush and, if it moves the robot, to stop it, milliseconds. */
 const RENEW_STOP_MS = LIMITS.SHUTDOWN_MS;
 /** Whoever comes late still gets this long to flush, milliseconds. */
 const FLUSH_MS = 500;
@@ -58,7 +58,7 @@ export type SupervisorOptions = {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #cells = new Map<CellName, SupervisedCell>();
-  /** Requests on their way: asker and answerer, so that a death answers them. By an id that is given once only. */
+  /** Requests on their way: caller and answerer, so that a death answers them. By an id that is given once only. */
   readonly #open = new Map<number, Request>();
   #nextId = 1;
   readonly #timers: Timer[] = [];
@@ -223,7 +223,7 @@ export class Supervisor {
     this.#options.notify.status(this.summary());
   }
 
-  /** Askers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
+  /** Callers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
   #settleOpen(dead: CellName): void {
     for (const [id, request] of [...this.#open]) {
       if (request.to !== dead && request.from !== dead) continue;
@@ -247,7 +247,7 @@ export class Supervisor {
 
   /**
    * Fed while the robot can be controlled. An execution cell that does not come back starves it, and systemd starts
-   * the daemon anew; the other cells are not worth stopping the robot's.
+   * the daemon again; the other cells are not worth stopping the robot's.
    */
   #pingWatchdog(): void {
     const { state, deathsInARow } = this.#cells.get('execution')!.report();

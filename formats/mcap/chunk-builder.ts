@@ -128,7 +128,7 @@ export class ChunkBuilder {
     return counts;
   }
 
-  /** The message index records; `offsets` receives where each channel's begins, relative to the first. */
+  /** The message index records; `offsets` receives where each channel's starts, relative to the first. */
   indexRecords(offsets: Map<number, number>): Uint8Array {
     const out = new ByteWriter(this.messages * 16 + 1024);
     for (const [channel, list] of this.#lists) {

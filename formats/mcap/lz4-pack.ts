@@ -8,7 +8,7 @@ const FRAME_HEAD = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 const HASH_BITS = 15;
 const MATCH_MIN = 4;
-/** The format wants the last 5 bytes as literals, and no match to begin in the last 12. */
+/** The format wants the last 5 bytes as literals, and no match to start in the last 12. */
 const LITERALS_LAST = 5;
 const MATCH_START_LAST = 12;
 const DISTANCE_MAX = 65_535;

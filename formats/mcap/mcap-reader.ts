@@ -66,7 +66,7 @@ export class McapReader {
     this.fault = fault;
   }
 
-  /** Rejects with `mcap.malformed` when the file does not begin like one, and with I/O errors. */
+  /** Rejects with `mcap.malformed` when the file does not start like one, and with I/O errors. */
   static async open(readable: Readable): Promise<McapReader> {
     const summary = await readSummary(readable);
     if (summary) return new McapReader(readable, summary, [], undefined);

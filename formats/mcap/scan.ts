@@ -39,7 +39,7 @@ type Indexing = { -readonly [K in keyof ChunkIndex]: ChunkIndex[K] } & {
 /**
  * Reads a file record by record, checks every chunk against its CRC and rebuilds what its summary would
  * say. Stops at the first fault; everything before it is in the result. Rejects only when reading fails or
- * the file does not begin like an MCAP file.
+ * the file does not start like an MCAP file.
  */
 export async function scan(readable: Readable): Promise<Scan> {
   const walk = new Walk(readable, await readable.size());

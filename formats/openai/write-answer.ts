@@ -62,7 +62,7 @@ export class ChunkWriter {
 
   /** Text of the answer that did not go out yet. */
   #rest({ text, toolCalls, model }: Good): string {
-    // Half a character is no text that can be kept: in the answer it is mended already.
+    // Half a character is no text that can be kept: in the answer it is fixed already.
     const told = this.#told.toWellFormed();
     if (text.startsWith(told)) return text.slice(told.length);
     // Calls that a model said as text went out as words first; they are calls all the same.

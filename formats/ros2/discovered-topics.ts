@@ -1,4 +1,4 @@
-/** How long a topic that nobody publishes keeps its place, milliseconds: a node that is started anew is back by then. */
+/** How long a topic that nobody publishes keeps its place, milliseconds: a node that is started again is back by then. */
 export const RELEASE_AFTER_MS = 60_000;
 /**
  * Different names that discovery takes in the life of a source, a name once for each type. A place is given back; what
@@ -84,7 +84,7 @@ export class DiscoveredTopics {
     const pausedSinceMs = this.#pausedSinceMs;
     if (pausedSinceMs === undefined) return;
     this.#pausedSinceMs = undefined;
-    // Not begun anew: a robot of one node that starts again and again would keep all of its names.
+    // Not started again: a robot of one node that starts again and again would keep all of its names.
     for (const [topic, sinceMs] of this.#absentSinceMs)
       if (sinceMs !== undefined) this.#absentSinceMs.set(topic, sinceMs + nowMs - pausedSinceMs);
   }

@@ -48,7 +48,7 @@ const PLACEHOLDER: FieldDescription = {
   type: { type_id: 3, capacity: 0, string_capacity: 0, nested_type_name: '' },
 };
 
-/** `type<=bound[array] name rest`; a rest that begins with `=` makes it a constant. */
+/** `type<=bound[array] name rest`; a rest that starts with `=` makes it a constant. */
 const LINE = /^([A-Za-z][\w/]*)(?:<=(\d+))?(?:\[(<=)?(\d*)\])?\s+([A-Za-z]\w*)\s*(.*)$/;
 
 /** The fields of one part of an interface of `pkg`. Throws `sample.unknown_type` where a line is no ROS definition. */

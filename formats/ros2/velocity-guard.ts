@@ -3,7 +3,7 @@
  * just being discovered hears nothing before its side of the match is made as well.
  */
 export const STOP_REPEATS = 20;
-/** Who is discovered later than this after a bounded stop began is somebody else's listener, milliseconds. */
+/** Who is discovered later than this after a bounded stop started is somebody else's listener, milliseconds. */
 export const STOP_BOUND_MS = 5_000;
 /**
  * A bounded stop ends this long after it was first heard, also where fewer listen than heard the motion, milliseconds:
@@ -15,7 +15,7 @@ export type GuardOptions = {
   /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
   readonly standby?: boolean;
   /**
-   * Joints: other programs drive them by the same topic, and whoever begins to listen to it (a recorder, a person) must
+   * Joints: other programs drive them by the same topic, and whoever starts to listen to it (a recorder, a person) must
    * not halt them. A stop that was heard is over soon; a base is told to stand until we are told to move it.
    */
   readonly bounded?: boolean;

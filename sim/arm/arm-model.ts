@@ -48,7 +48,7 @@ export const GRIPPER = {
   speedMax: 0.1,
   /** Between the jaws, newtons. */
   effortMax: 15,
-  /** Along the z axis of `tool0`: where the jaws begin and end, and the middle of what they hold. */
+  /** Along the z axis of `tool0`: where the jaws start and end, and the middle of what they hold. */
   jawsFrom: 0.04,
   jawsTo: 0.1,
   grasp: 0.085,
@@ -56,7 +56,7 @@ export const GRIPPER = {
 
 export const CUBE = { side: 0.04, mass: 0.05 } as const;
 
-/** Where an arm begins and rests: over the table, gripper downwards and open. */
+/** Where an arm starts and rests: over the table, gripper downwards and open. */
 export const HOME: readonly number[] = [0, 0.15, 0.1, 0, 1.3208, 0, GRIPPER.openingMax];
 
 export type CameraModel = {

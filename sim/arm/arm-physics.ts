@@ -27,7 +27,7 @@ export type FramePose = { readonly position: Vec3; readonly axes: Float64Array }
 
 /**
  * The physics of the arm: MuJoCo in this thread. Equal scenes and equal set points give equal bits. Views on the
- * engine's memory are taken anew for each call, since they detach when that memory grows.
+ * engine's memory are taken again for each call, since they detach when that memory grows.
  */
 export class ArmPhysics {
   readonly engine: MainModule;

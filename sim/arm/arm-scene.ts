@@ -4,7 +4,7 @@ import { CUBE } from './arm-model.ts';
 /** A cube on the table: its centre in `base_link`, metres, and its heading, radians. */
 export type CubePose = { readonly x: number; readonly y: number; readonly yaw: number };
 
-/** What an episode begins with: the cube to move, where it has to go, and others that are not asked for. */
+/** What an episode starts with: the cube to move, where it has to go, and others that are not asked for. */
 export type Scene = {
   readonly cube: CubePose;
   readonly target: { readonly x: number; readonly y: number };

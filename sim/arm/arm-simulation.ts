@@ -7,7 +7,7 @@ import { ArmServo } from './arm-servo.ts';
 import type { Vec3 } from './geometry.ts';
 
 const STEPS_PER_WINDOW = Number(ARM_WINDOW_NS / ARM_STEP_NS);
-/** The cubes come to rest before an episode begins, windows. */
+/** The cubes come to rest before an episode starts, windows. */
 const SETTLE_WINDOWS = 10;
 /** Joints slower than this are at rest, radians or metres per second. */
 const AT_REST = 0.02;

@@ -43,7 +43,7 @@ export class HostedArm implements HostedWorld {
     this.#options = options;
   }
 
-  /** Begins with start 0 of the family `seed`. Throws `sim.failed`. */
+  /** Starts with start 0 of the family `seed`. Throws `sim.failed`. */
   static async create(options: HostedArmOptions): Promise<HostedArm> {
     return new HostedArm(await ArmSimulation.create(sceneSeed('training', options.seed, 0)), options);
   }

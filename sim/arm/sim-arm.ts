@@ -26,7 +26,7 @@ const NEAR = 0.01;
 const NEAR_GRIPPER = 0.002;
 const STILL = 0.02;
 const STILL_GRIPPER = 0.002;
-/** Jaws that stand still for so long after they began hold something, milliseconds of robot time. */
+/** Jaws that stand still for so long after they started hold something, milliseconds of robot time. */
 const HOLDS_MS = 300;
 /** Beyond the time of its last point a motion may take half of it again and this, milliseconds of robot time. */
 const OVERTIME_MS = 5_000;
@@ -65,7 +65,7 @@ export class SimArm implements Manipulator {
   #state: ArmState['motion'] = 'idle';
   #motion: Motion | undefined;
   #settled: Promise<unknown> = Promise.resolve();
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** How often it was stopped: what waited for another motion to end meanwhile does not start. */
   #stops = 0;
   /** Since when all joints have been still, by what is measured. */
   #stillSince: Nanoseconds | undefined;

@@ -103,7 +103,7 @@ export class Bridge {
     await http?.close().catch(() => {});
   }
 
-  /** A session that the daemon does not know any more is opened anew, once. */
+  /** A session that the daemon does not know any more is opened again, once. */
   async #send(message: JSONRPCMessage): Promise<void> {
     try {
       // A way that is being opened has no session yet.

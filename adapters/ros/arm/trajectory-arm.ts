@@ -67,7 +67,7 @@ export class TrajectoryArm implements Manipulator {
   readonly #goals: ActionGoals;
   #motion: ArmState['motion'] = 'idle';
   #running: MotionEnds | undefined;
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** How often it was stopped: what waited for another motion to end meanwhile does not start. */
   #stops = 0;
   /** What a former life of this daemon asked of the arm is being ended. */
   #former: Promise<unknown> | undefined;

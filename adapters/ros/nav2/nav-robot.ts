@@ -71,7 +71,7 @@ export class NavRobot implements Robot {
   readonly #goals: ActionGoals;
   #motion: RobotState['motion'] = 'idle';
   #running: MotionEnds | undefined;
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** How often it was stopped: what waited for another motion to end meanwhile does not start. */
   #stops = 0;
   /** What a former life of this daemon asked of the robot is being ended. */
   #former: Promise<unknown> | undefined;

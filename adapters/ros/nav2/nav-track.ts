@@ -181,7 +181,7 @@ type RosPose = {
   };
 };
 
-/** Frame ids of ROS 1 days begin with a slash. */
+/** Frame ids of ROS 1 days start with a slash. */
 function bare(frame: string): string {
   return frame.replace(/^\//, '');
 }

@@ -112,7 +112,7 @@ export function sweepNoted(noteFile: string): boolean {
   try {
     rmSync(noteFile, { force: true });
   } catch {
-    // It may stay: another process has another beginning.
+    // It may stay: another process has another start.
   }
   const { pid, started } = noted;
   if (typeof pid !== 'number' || pid <= 1 || typeof started !== 'string' || started === '') return false;
@@ -129,7 +129,7 @@ function killGroup(pid: number): void {
   }
 }
 
-/** When a process began, in ticks since boot: a number that is used again has another one. Empty where nobody tells. */
+/** When a process started, in ticks since boot: a number that is used again has another one. Empty where nobody tells. */
 function startOf(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -55,7 +55,7 @@ const LOOK_MS = 500;
 const MEMORY_MS = 5_000;
 const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
-/** One that was ready for this long begins its back-off anew, milliseconds. */
+/** One that was ready for this long starts its back-off again, milliseconds. */
 const FORGET_MS = 60_000;
 /** What is under way may end before a sleep, milliseconds; loading weights back takes its time. */
 const DRAIN_MS = 30_000;
@@ -136,7 +136,7 @@ export class SupervisedEngine implements EngineApi {
     };
   }
 
-  /** A call begins: it passes when the engine is awake, and wakes it where it sleeps. How to leave again. */
+  /** A call starts: it passes when the engine is awake, and wakes it where it sleeps. How to leave again. */
   async enter(ms: number, signal: AbortSignal | undefined): Promise<() => void> {
     if (this.#state === 'sleeping') {
       this.#wakeForCalls();
@@ -254,7 +254,7 @@ export class SupervisedEngine implements EngineApi {
     }
   }
 
-  /** From admission to its end. `final`: only a person can mend it. */
+  /** From admission to its end. `final`: only a person can fix it. */
   async #live(signal: AbortSignal): Promise<{ readonly reason: string; readonly final?: boolean }> {
     const { name, model, revision, port } = this.#options;
     const { client, launch, ownEnv } = this.#parts;

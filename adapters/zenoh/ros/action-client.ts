@@ -26,7 +26,7 @@ const RESULT_FAILURES_MAX = 10;
 const FEEDBACK_SETTLES_MS = 20;
 /**
  * A goal that nobody holds is cancelled until its server has heard it: each call waits this long for the server to be
- * seen and to answer, the next begins so much later, for ten minutes, milliseconds.
+ * seen and to answer, the next starts so much later, for ten minutes, milliseconds.
  */
 const DISOWN_MS = 5_000;
 const DISOWN_AGAIN_MS = 1_000;

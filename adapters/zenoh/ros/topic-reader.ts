@@ -41,7 +41,7 @@ export class TopicReader {
   #faults: PeerFault[] = [];
 
   /**
-   * A discovered topic may be read anew as its publishers change: their faults are told when `tellFaults` is called.
+   * A discovered topic may be read again as its publishers change: their faults are told when `tellFaults` is called.
    * `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
    */
   constructor(

@@ -55,7 +55,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     const hungUp = () => {
       if (reply.raw.writableFinished) return;
       isGone = true;
-      // Nothing to cancel yet: the motion does not begin.
+      // Nothing to cancel yet: the motion does not start.
       if (!isJudged) return;
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {

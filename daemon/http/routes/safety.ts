@@ -132,7 +132,7 @@ export function safetyRoutes(
     const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
     return { source, by: principalOf(request), reason };
   };
-  /** A cell that is being started anew finds the file before it moves anything. */
+  /** A cell that is being started again finds the file before it moves anything. */
   const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
       return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.CELL_REQUEST_MS);
