@@ -20,7 +20,7 @@ type LaneState = {
   readonly lane: EventLane;
   readonly backoff: Backoff;
   fault: EdgeError | undefined;
-  /** Told once per outage of the lane's log, not at each try. */
+  /** Called once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
   /** The last push got no answer in its time. That central says where it stands is no sign then that it can be sent anything. */
@@ -29,7 +29,7 @@ type LaneState = {
 
 /**
  * One turn after the other over all lanes: each lane in order sends at most one batch per turn, so a long
- * backlog of one never starves the others. Knows whether central is there and tells it on change only.
+ * backlog of one never starves the others. Knows whether central is there and reports changes only.
  */
 export class LinkPump {
   readonly #context: CellContext;

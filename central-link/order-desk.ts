@@ -74,7 +74,7 @@ export class OrderDesk {
       if (!asked.has(target) || !asked.has(by)) this.#cancelling.delete(target);
   }
 
-  /** What to tell central; empty: not decided yet, or not its turn. Never rejects. */
+  /** What to report to central; empty: not decided yet, or not its turn. Never rejects. */
   async settle(order: LinkOrder): Promise<readonly OrderReport[]> {
     const { clock, random } = this.#options;
     const { order_id } = order;
@@ -111,7 +111,7 @@ export class OrderDesk {
     const runs = await this.#ask(METHODS.runtime.runBriefs, { runIds }, SUBMIT_MS);
     return open.flatMap(({ order_id, run_id }) => {
       const run = runs.find((one) => one.run_id === run_id);
-      // The log that knew it is gone: nobody will ever tell more about it.
+      // The log that knew it is gone: nothing more will ever be known about it.
       if (!run)
         return [finished(order_id, 'failed', 'this robot does not know the run any more: its log was lost')];
       const { status, reason, score, summary, error } = run;

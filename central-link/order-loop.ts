@@ -20,8 +20,8 @@ export type OrderLoopOptions = {
 type Open = { readonly order_id: string; readonly run_id: string };
 
 /**
- * Fetches orders, has them done, and tells what became of them, beside the pump of events. Central that is away
- * for days is normal: it keeps its orders, and what it was not told yet it is told then.
+ * Fetches orders, has them done, and reports their results, in parallel with the pump of events. Central that is away
+ * for days is normal: it keeps its orders, and results that were not reported yet are reported then.
  */
 export class OrderLoop {
   readonly #context: CellContext;
@@ -44,7 +44,7 @@ export class OrderLoop {
     this.#running = Promise.all([this.#fetching(), this.#watching()]);
   }
 
-  /** Does not wait for what is under way: it is asked for and told again at the next start. */
+  /** Does not wait for orders under way: they are fetched and reported again at the next start. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#options.downlink.close();
@@ -84,7 +84,7 @@ export class OrderLoop {
     }
   }
 
-  /** Ends of runs, told as soon as they are known. */
+  /** Ends of runs, reported as soon as they are known. */
   async #watching(): Promise<void> {
     const { clock } = this.#context;
     while (!this.#stop.signal.aborted) {

@@ -25,7 +25,7 @@ export type CentralServerOptions = {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
-  /** Told about defects; never about a token. */
+  /** Called with defects; the text never holds a token. */
   readonly report: (message: string, error: unknown) => void;
 };
 

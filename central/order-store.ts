@@ -91,7 +91,7 @@ export class OrderStore {
     return orders;
   }
 
-  /** Accepted, and how they ended was not told. */
+  /** Accepted, and their end was not reported yet. */
   open(robot: string, limit: number): { order_id: string; run_id: string }[] {
     const rows = this.#db
       .prepare(

@@ -26,7 +26,7 @@ export type ApiClient = {
   stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
 };
 
-/** Where the running daemon told that its API listens. */
+/** Address of the API, as the running daemon wrote it down. */
 export function apiAddress(dataDir: string): { url: string; pid: number } | undefined {
   try {
     return JSON.parse(readFileSync(join(dataDir, 'run', 'api.json'), 'utf8')) as { url: string; pid: number };

@@ -101,11 +101,11 @@ export const METHODS = {
 export const TOPICS = {
   /** A log grew: `{lastSeq}`; readers may look at once instead of at their next poll. */
   logGrew: 'log.grew',
-  /** A cell came up or went down: `readonly CellReport[]`, one per cell; told by the supervisor. */
+  /** A cell came up or went down: `readonly CellReport[]`, one per cell; sent by the supervisor. */
   cellState: 'cell.state',
-  /** The configuration was read again: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
+  /** The configuration was read again: `ConfigChange`; for what a running cell can take. Sent by the supervisor. */
   configChanged: 'config.changed',
-  /** The emergency stop was engaged: `EStopState`. Told by the execution cell. */
+  /** The emergency stop was engaged: `EStopState`. Sent by the execution cell. */
   stopEngaged: 'estop.engaged',
   /** A lease above the rank of an agent is being taken: `Takeover`. Sent by the execution cell before motions end. */
   leaseTaken: 'lease.taken',
@@ -193,7 +193,7 @@ export type LinkStatus = {
   readonly lanes: Readonly<
     Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
   >;
-  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be told. */
+  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be reported. */
   readonly downlink?: {
     readonly state: 'connected' | 'disconnected';
     readonly reason: string;
@@ -342,7 +342,7 @@ export type IntentSubmit = { readonly request: unknown; readonly context: Policy
 export type RunBriefsRequest = {
   readonly runIds?: readonly string[];
   readonly limit?: number;
-  /** The run that this key opened, of a principal or of whoever came from there, if it is among the newest. */
+  /** The run that this key opened, of a principal or of any caller from there, if it is among the newest. */
   readonly key?: { readonly tenant: string; readonly idempotency_key: string } & (
     | Pick<PolicyContext, 'principal'>
     | Pick<PolicyContext, 'origin'>
@@ -367,7 +367,7 @@ export type RunBrief = {
   readonly score?: number;
   readonly summary?: Readonly<Record<string, unknown>>;
   readonly error?: ErrorBody;
-  /** W3C trace context of the run, for whoever goes on with its trace. */
+  /** W3C trace context of the run, for a client that continues its trace. */
   readonly traceparent?: string;
   /** Only in the answer of `intent.submit`: the idempotency key had opened this run before. */
   readonly duplicate?: boolean;

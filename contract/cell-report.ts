@@ -1,6 +1,6 @@
 import type { CellName } from './cell-name.ts';
 
-/** A cell as the supervisor sees it. All of them are told by `cell.state`, whenever one comes up or goes down. */
+/** A cell as the supervisor sees it. `cell.state` carries all of them whenever one comes up or goes down. */
 export type CellReport = {
   readonly name: CellName;
   readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { Count, closed, Name, Text } from './common.ts';
 
 const Milliseconds = (description: string) => Type.Number({ minimum: 0, description });
-const PolicyHash = Text(128, 'SHA-256 of the policy, as it tells it; empty before its first answer');
+const PolicyHash = Text(128, 'SHA-256 of the policy, as it reports it; empty before its first answer');
 
 /** Payloads of what the controllers of the execution cell write. Part of `EVENT_PAYLOADS`. */
 export const CONTROL_PAYLOADS = {

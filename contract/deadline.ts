@@ -3,7 +3,7 @@ import type { Clock } from './ports/clock.ts';
 
 /**
  * Settles by `ms`, whatever `work` does: with its result, or with `deadline.exceeded`. The late result of
- * `work` is dropped; whoever holds a resource passes an AbortSignal as well. `work` may be deaf.
+ * `work` is dropped; a caller that holds a resource passes an AbortSignal as well. `work` may never answer.
  */
 export function withDeadline<T>(
   clock: Clock,

@@ -104,7 +104,7 @@ export const EVENT_PAYLOADS = {
       bytes: Count('bytes'),
       messages: Count('messages it held'),
       reason: Type.Enum(['ring', 'quota', 'discarded']),
-      /** What the ledger told as written and nobody has any more: not in a clip, not at central. */
+      /** What the ledger reported as written and nobody has any more: not in a clip, not at central. */
       topics: Type.Record(Type.String({ maxLength: 256 }), Count('messages')),
     },
     closed,

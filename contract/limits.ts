@@ -23,7 +23,7 @@ export const LIMITS = {
   ROUTE_NAMES_EVER_MAX: 4_096,
   /** Routes of one daemon. */
   ROUTES_MAX: 128,
-  /** How often a sending route tells what it sent, milliseconds. */
+  /** How often a sending route publishes its counts, milliseconds. */
   ROUTE_BEACON_MS: 1_000,
   /** Less than this behind what the other side sent is on its way, milliseconds. */
   ROUTE_BEHIND_MS: 2_000,
@@ -44,7 +44,7 @@ export const LIMITS = {
   RECORDER_QUEUE_BYTES_MAX: 256 * 1024 * 1024,
   /** Chunks being compressed at once. Beyond, or with much waiting, chunks are written as they are: no sample is lost to it. */
   RECORDER_CHUNKS_PACKED_MAX: 4,
-  /** A seal that makes no progress for this long has failed, milliseconds. A long one goes on telling. */
+  /** A seal that makes no progress for this long has failed, milliseconds. A long one keeps reporting progress. */
   RECORDER_STALLED_MS: 30_000,
   /** Asking for a seal, a clip or the end of an episode: hashing may take its time on a slow disk, milliseconds. */
   RECORDER_REQUEST_MS: 300_000,
@@ -60,7 +60,7 @@ export const LIMITS = {
   MCAP_READ_BYTES_MAX: 1024 * 1024 * 1024,
   /** One API request body. Intents are small; a 100 MB body is refused before it is read. */
   API_BODY_BYTES_MAX: 1024 * 1024,
-  /** Events waiting for one slow stream reader before it is told to reconnect from its cursor. */
+  /** Events waiting for one slow stream reader before it has to reconnect from its cursor. */
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
@@ -90,7 +90,7 @@ export const LIMITS = {
   STATUS_PART_MS: 1_000,
   /** A silent stream says that it lives, milliseconds. */
   STREAM_HEARTBEAT_MS: 15_000,
-  /** How often a stream looks at the logs when nobody told it that they grew, milliseconds. */
+  /** How often a stream looks at the logs without a notification that they grew, milliseconds. */
   STREAM_POLL_MS: 500,
   /** A stream reader that takes nothing for this long is sent away to its cursor, milliseconds. */
   STREAM_STALLED_MS: 30_000,
@@ -123,7 +123,7 @@ export const LIMITS = {
   RUN_ATTEMPTS_MAX: 1_000,
   /** From an abort to a tool call letting go; a deaf one is left behind after it, its robot stopped, milliseconds. */
   RUN_SETTLE_MS: 1_500,
-  /** What was told to stop is measured to stand by then, or the answer says that it was not confirmed, milliseconds. */
+  /** A stop is answered by then: measured to stand, or "not confirmed", milliseconds. */
   STILL_WAIT_MS: 3_000,
   /**
    * One order to stop the robot, milliseconds: longer than `STILL_WAIT_MS` and than the stop itself may take, so that
@@ -296,7 +296,7 @@ export const LIMITS = {
   LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,
   /** One request to central, milliseconds. */
   LINK_REQUEST_MS: 10_000,
-  /** How often the link looks at the logs when nobody told it that they grew, milliseconds. */
+  /** How often the link looks at the logs without a notification that they grew, milliseconds. */
   LINK_POLL_MS: 1_000,
   /** First and longest wait after central failed, milliseconds; doubles, half of it is chance. */
   LINK_RETRY_FIRST_MS: 500,

@@ -17,7 +17,7 @@ const PARTS_MAX = 4_000;
 /** Characters that it may come to: a large part is as large each time it is referred to. */
 const CHARS_MAX = 65_536;
 const SAID_MAX = 64;
-/** Characters of a place that are told at each end. */
+/** Characters of a place that are shown at each end. */
 const PLACE_MAX = 60;
 
 /** Words that hold one schema, or a list of them, or schemas by name. What others hold is a value. */

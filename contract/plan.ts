@@ -18,7 +18,7 @@ export const Predicate = Type.Object(
 );
 export type Predicate = Static<typeof Predicate>;
 
-/** One step: a contract between System 2, which wrote it, and whoever carries it out. */
+/** One step: a contract between System 2, which wrote it, and the executor. */
 export const PlanStep = Type.Object(
   {
     step_id: Name('of this step in its plan'),

@@ -32,7 +32,7 @@ export type RouteSpec = {
 };
 
 /**
- * `up`: works, as far as can be told. `silent`: matched, but nothing comes. `diverged`: less comes than the other
+ * `up`: works, as far as can be observed. `silent`: matched, but nothing comes. `diverged`: less comes than the other
  * side says it sent. `rebuilt`: just declared again. `idle`: a steady topic
  * stays away although everything was tried: it was stopped, and nothing is owed. `down`: one of its ends is not there.
  */

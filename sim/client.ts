@@ -21,7 +21,7 @@ export type SimRobotOptions = {
   /** The socket that `sim/host.ts` listens at. */
   readonly socket: string;
   readonly clock: Clock;
-  /** What this robot is told by; absent: velocities on /cmd_vel. */
+  /** The topic of its commands; absent: velocities on /cmd_vel. */
   readonly obeys?: readonly TopicSpec[];
   /** What a person should know: refused commands, a listener that failed. */
   readonly onFault?: (error: EdgeError) => void;

@@ -26,7 +26,7 @@ export type LinkEvents = {
   onEnd(reason: string): void;
 };
 
-/** One connection to the host, from the attempt to its end. Never throws; every end is told once. */
+/** One connection to the host, from the attempt to its end. Never throws; every end is reported once. */
 export class RobotLink {
   readonly #socket: Socket;
   readonly #reader = new FrameReader();

@@ -53,7 +53,7 @@ export class FileBlobStore implements BlobStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw failed('get', `${this.#path(sha256)}: ${(error as Error).message}`, error);
     }
-    // Not Node's Buffer: whoever compares or clones bytes must not have to know.
+    // Not Node's Buffer: code that compares or clones bytes need not handle it.
     const { buffer, byteOffset, byteLength } = bytes;
     if (hashOf(bytes) === sha256) return new Uint8Array(buffer, byteOffset, byteLength);
     throw new EdgeError('log.damaged', {
@@ -125,7 +125,7 @@ export class FileBlobStore implements BlobStore {
         if (renewal === 'gone') throw error;
       }
     }
-    // Also for one that was there: whoever wrote it may have died before its name was durable.
+    // Also for an existing blob: its writer may have died before the name was durable.
     for (const directory of [folder, this.#directory, dirname(this.#directory)])
       await syncDirectory(directory);
   }

@@ -6,7 +6,7 @@ import type { BlobTrim, BlobTrimRules } from '../../contract/core.ts';
 export type Work = {
   /** What is being put is left alone. */
   readonly putting: ReadonlyMap<string, unknown>;
-  /** What is being removed: whoever puts the same bytes waits for it. */
+  /** Blobs that are being removed: a put of the same bytes waits for that. */
   readonly removing: Map<string, Promise<unknown>>;
 };
 

@@ -55,7 +55,7 @@ type Held = PolicySet & {
 };
 
 /**
- * The policies in force, as a hook. A reload that fails changes nothing and is told in the view. A question is
+ * The policies in force, as a hook. A reload that fails changes nothing and is shown in the view. A question is
  * judged from what it holds itself, so the log can be judged again.
  */
 export class PolicyBook implements PolicyHook {

@@ -268,7 +268,7 @@ async function attach(
   kind: LakeInfo['kind'],
   paths: ReturnType<typeof lakePaths>,
 ): Promise<void> {
-  // The data path is told again each time, so that a data directory can be moved or mounted elsewhere.
+  // The data path is given again each time, so that a data directory can be moved or mounted elsewhere.
   const target =
     kind === 'ducklake'
       ? `${quote(`ducklake:${paths.catalog}`)} AS ${LAKE} (DATA_PATH ${quote(`${paths.files}/`)}, ` +

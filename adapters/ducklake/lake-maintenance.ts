@@ -41,7 +41,7 @@ export class LakeMaintenance {
     this.#clock = clock;
   }
 
-  /** Counts a commit, of events or of steps; there is a round now and then. A fault of it is told, not thrown. */
+  /** Counts a commit, of events or of steps; there is a round now and then. A fault of it is reported, not thrown. */
   async committed(): Promise<void> {
     this.#commits += 1;
     if (this.#commits % COMMITS_PER_ROUND !== 0) return;

@@ -38,7 +38,7 @@ const TYPES: Readonly<Partial<Record<ColumnType, DuckDBType>>> = {
 };
 const TYPE_LIST = ACTION_STEPS.columns.map(({ type }) => TYPES[type]!);
 
-/** What was told of the segment that is being read. */
+/** What the caller said about the segment that is being read. */
 type Reading = {
   readonly path: string;
   told: number;
@@ -86,7 +86,7 @@ export class StepWriter {
     return found;
   }
 
-  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be told again. */
+  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be read again. */
   async add(
     segment: UnreadSegment,
     { from, steps, end }: StepBatch,
@@ -181,8 +181,8 @@ export class StepWriter {
 
   /**
    * Leaves out the steps `s` of a segment that others have too. A start of a controller is known by its id. Older
-   * recordings do not tell it, and what they tell is the same in each session of a simulation: there only a clip
-   * repeats another recording, in all that a step tells.
+   * recordings do not hold it, and what they hold is the same in each session of a simulation: there only a clip
+   * repeats another recording, in all fields of a step.
    */
   async #notElsewhere(path: string): Promise<string> {
     const found = await this.#engine.writer.runAndReadAll(

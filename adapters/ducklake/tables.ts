@@ -24,8 +24,8 @@ export type Table = {
   /**
    * Events about a segment that may stand in the log twice, since a kill came before it was known that the log has
    * them: a row of a segment (the column `of`) that equals an earlier one with the same `key` in all columns but
-   * `ts` is the same telling. Where the number in `gone` is below zero the segment went: a row after that is about
-   * another one under its path. Rows that name no file are always told once.
+   * `ts` is the same row again. Where the number in `gone` is below zero the segment went: a row after that is about
+   * another one under its path. Rows that name no file never repeat.
    */
   readonly once?: { readonly of: string; readonly key: readonly string[]; readonly gone?: string };
 };

@@ -127,7 +127,7 @@ export class McpConnection {
     }
   }
 
-  /** Settles by the deadline and soon after an abort; the server is told of both. */
+  /** Settles by the deadline and soon after an abort; the server is notified of both. */
   async call(
     definition: ToolDefinition,
     args: Readonly<Record<string, unknown>>,

@@ -334,7 +334,7 @@ export class McpServer {
   }
 
   #ended(connection: McpConnection | undefined, reason: string): void {
-    // One that ends while it is made is told by who makes it.
+    // The end of one that is still being made is reported by its maker.
     if (!connection || this.#connection !== connection) return;
     this.#connection = undefined;
     this.#idle?.cancel();

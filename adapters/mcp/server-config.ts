@@ -34,7 +34,7 @@ export type McpServerConfig = {
   readonly resultBytesMax: number;
   /** Whether a tool that was never seen is taken, or waits until a person allows it. */
   readonly trust: 'first_use' | 'manual';
-  /** What the server is told when it wants to ask a person something: nothing, or the defaults it proposes itself. */
+  /** The answer to a server that wants to ask a person something: nothing, or the defaults it proposes itself. */
   readonly elicitation: 'refuse' | 'defaults';
   /** A server that nobody used for this long is stopped; 0: never. */
   readonly idleMs: number;

@@ -103,7 +103,7 @@ export class ToolPins {
     }
   }
 
-  /** The file that was there comes back where the new one cannot be made to stay: what is told as failed is not there. */
+  /** Where the new file cannot be made durable, the old one comes back: a change that is reported as failed did not happen. */
   async #putInPlace(draft: string): Promise<void> {
     const before = `${this.#path}.before`;
     const kept = await copyFile(this.#path, before).then(

@@ -91,7 +91,7 @@ export function messagesOf(entries: readonly Entry[]): Message[] {
   return entries.flatMap((entry) => (entry.type === 'message' ? [entry['message'] as Message] : []));
 }
 
-/** What `run.finish` was told, as an outcome. */
+/** The arguments of `run.finish`, as an outcome. */
 function finishedBy(result: Readonly<Record<string, unknown>>): RunOutcome {
   const { status, reason, score, summary, ...rest } = result;
   const number = typeof score === 'number' && score >= 0 && score <= 1 ? { score } : {};

@@ -250,7 +250,7 @@ function usage(input: number, output: number): AssistantMessage['usage'] {
   return { input, output, cacheRead: 0, cacheWrite: 0, totalTokens: input + output, cost };
 }
 
-/** Text as it comes, for whoever watches. */
+/** Text as it comes, for observers. */
 function tell(
   partial: AssistantMessage,
   stream: AssistantMessageEventStream,
@@ -269,7 +269,7 @@ function tell(
 }
 
 /**
- * The answer that counts: what the model gave in the end, not what was told on the way. Its calls get ids of their
+ * The answer that counts: what the model gave in the end, not what was streamed before. Its calls get ids of their
  * own, since servers give the same ones again, and a call is found by its id after a cut.
  */
 function whole(

@@ -17,7 +17,7 @@ export type PiHarnessOptions = {
   readonly blobs?: BlobStore | undefined;
   /** Blocks below the instructions of the agent, such as its skills; asked at each start of a run. */
   readonly promptBlocks?: (context: RunContext) => readonly string[] | Promise<readonly string[]>;
-  /** Extensions of the application, isolated by whoever gives them; asked at each start of a run. */
+  /** Extensions of the application, isolated by their provider; asked at each start of a run. */
   readonly extensions?: (context: RunContext) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
   /** The command of an extension that a person's words call; undefined: they are for the model. */
   readonly command?: (context: RunContext, text: string) => (() => Promise<void>) | undefined;

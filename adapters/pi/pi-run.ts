@@ -35,7 +35,7 @@ import { SessionJournal } from './session-journal.ts';
 import { modelNames } from './tool-naming.ts';
 import { argumentsOf } from './transcript.ts';
 
-/** Pi wants a folder; ours has nothing in it, and models are not told of it. */
+/** Pi wants a folder; ours has nothing in it, and models do not see it. */
 const NOWHERE = '/var/empty';
 
 export type PiRunParts = {

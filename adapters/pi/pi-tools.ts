@@ -15,8 +15,8 @@ export type CallResult = {
 export const FINISH = 'run.finish';
 
 /**
- * One call of a tool, with its arguments as the model sent them. A refused or failed call is a result: the model is
- * told why. Rejects only when the run is over.
+ * One call of a tool, with its arguments as the model sent them. A refused or failed call is a result: the model
+ * gets the reason. Rejects only when the run is over.
  */
 export async function callTool(
   context: Pick<RunContext, 'toolBox' | 'signal'>,

@@ -107,7 +107,7 @@ export class RunInbox {
     const { journal, manager, session } = this.#parts;
     const command = text?.startsWith('/') ? this.#parts.command(text) : undefined;
     if (command) {
-      // It counts before it runs: after a cut it is not run again. How it fares is told by whoever isolates it.
+      // It counts before it runs: after a cut it is not run again. Its result is reported by the code that isolates it.
       journal.tag(manager.appendCustomEntry(COMMAND, { text }), messageId);
       await journal.flush();
       return void command().catch(() => {});

@@ -71,7 +71,7 @@ export class SessionJournal {
 
   /**
    * Hands everything appended so far, and `more` after it, to the log. The log takes events in order, and when it
-   * fails it fails all that wait: whoever waits for a later event of this run has waited for these too. So a step
+   * fails it fails all that wait: a caller that waits for a later event of this run has waited for these too. So a step
    * costs no wait of its own where the gate or a model writes down what comes next.
    */
   post(more: readonly NewEvent[] = []): Promise<void> {

@@ -85,7 +85,7 @@ export function argumentsOf(block: Block): unknown {
   }
 }
 
-/** The arguments of a call as Pi holds them: an object that JSON can tell, and the text where it was none. */
+/** The arguments of a call as Pi holds them: an object that JSON can hold, and the text where it was none. */
 export function heldArguments(text: string): { arguments: Record<string, unknown> } & RawArguments {
   if (text.trim() === '') return { arguments: {} };
   try {
@@ -98,7 +98,7 @@ export function heldArguments(text: string): { arguments: Record<string, unknown
   return { arguments: {}, rawArguments: text };
 }
 
-/** Numbers beyond what JSON tells (1e999) and bottomless nesting are kept as text too. */
+/** Numbers beyond those of JSON (1e999) and bottomless nesting are kept as text too. */
 function isTold(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || typeof value !== 'object') return depth > 0;

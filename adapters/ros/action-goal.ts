@@ -73,7 +73,7 @@ export class ActionGoals {
     return { ended: true };
   }
 
-  /** Asks the servers to end every goal they have, whoever sent it; those that are not seen get the time to appear. */
+  /** Asks the servers to end every goal they have, from any client; those that are not seen get the time to appear. */
   async cancelAll(names: readonly string[], timeoutMs: number): Promise<void> {
     await Promise.all(names.map((name) => this.#cancelBy(name, EVERY_GOAL, timeoutMs)));
   }
@@ -145,7 +145,7 @@ export class ActionGoals {
     }
   }
 
-  /** Somebody may still execute a goal of ours: its server is told again until it hears. Nobody waits for this. */
+  /** Somebody may still execute a goal of ours: its server gets the request again until it answers. Nothing waits for this. */
   #owe(name: string, goalId: string): void {
     this.#owed.set(goalId, { name, tries: 0 });
     this.#owing ??= this.#clock.every(OWED_EVERY_MS, () => {

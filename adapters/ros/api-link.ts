@@ -11,7 +11,7 @@ export type ApiListener = {
   /** `attached`: calls went to it; else it ended while what was served was being served again. */
   onHostGone(host: HostProcess, reason: string, attached: boolean): void;
   /**
-   * `host` told it, also one to which no call goes yet. What is said to that goes back to `host`, never to the one
+   * Sent by `host`, also one to which no call goes yet. What is said to that goes back to `host`, never to the one
    * after it: its numbers are those of one life of a host.
    */
   onNews(news: ApiNews, host: HostProcess): void;

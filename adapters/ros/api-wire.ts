@@ -69,7 +69,7 @@ export type ApiNews =
     }
   /** A goal that waits for `accept`. */
   | { readonly op: 'goal'; readonly server: number; readonly goalId: string; readonly value: MessageValue }
-  /** The client has been told that its goal is accepted: execute it. */
+  /** The client knows that its goal is accepted: execute it. */
   | { readonly op: 'execute'; readonly server: number; readonly goalId: string }
   | { readonly op: 'cancelled'; readonly server: number; readonly goalId: string }
   | { readonly op: 'goalFeedback'; readonly goalId: string; readonly value: MessageValue }

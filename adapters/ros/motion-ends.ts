@@ -2,7 +2,7 @@ import type { Clock, EdgeError, MotionResult, Timer } from '../../contract/core.
 
 export type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
-/** Where robot time comes from, and whether the robot still tells anything. */
+/** Where robot time comes from, and whether the robot still reports anything. */
 export type RobotPulse = { readonly time: bigint; readonly connected: boolean };
 
 /** How often robot time and odometry are looked at, milliseconds. */

@@ -62,9 +62,9 @@ export class RosHost {
   readonly #startProcess: StartProcess;
   #native: NativeLibrary | undefined;
   readonly #installed = new Map<string, string>();
-  /** Told by publishers, of types that are not installed. */
+  /** Sent by publishers, of types that are not installed. */
   readonly #learned = new Map<string, string>();
-  /** Types that nobody told in time: their next topic does not wait as long. */
+  /** Types that no publisher sent in time: their next topic does not wait as long. */
   readonly #untold = new Set<string>();
   readonly #link: ApiLink;
   /** Services, actions, parameters, lifecycle and graph, through whatever host runs. */
@@ -93,12 +93,12 @@ export class RosHost {
     return this.#installedDefinition(type) !== undefined;
   }
 
-  /** The definition of a message type as this installation has it, or as a publisher of it told. */
+  /** The definition of a message type as this installation has it, or as a publisher of it sent it. */
   definitionOf(type: string): string | undefined {
     return this.#installedDefinition(type) ?? this.#learned.get(type);
   }
 
-  /** Has the publishers of a type that is not installed tell its definition; one that nobody told is not waited for again. */
+  /** Asks the publishers of a type that is not installed for its definition; one that nobody sent is not waited for again. */
   async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
     const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
     const definition = await learnDefinition(this.api, this.clock, spec, publishers, withinMs);
@@ -350,7 +350,7 @@ export class RosHost {
     }
     if (this.#process === gone) this.#process = undefined;
     this.#link.detach(gone, reason);
-    // A first start that fails is told to whoever asked for it; a host that once worked is brought back.
+    // A first start that fails is reported to its caller; a host that once worked is started again.
     if (this.#closed || (!this.#connected && this.#restarts === 0)) return;
     const standby = this.#standbyReady ? this.#standby : undefined;
     if (standby) this.#standby = undefined;

@@ -1,7 +1,7 @@
 import type { EdgeError, Nanoseconds } from '../../contract/core.ts';
 import type { Bag } from './bag.ts';
 
-/** What only reading every message tells about a topic. */
+/** Details of a topic that need every message to be read. */
 export type TopicDetails = {
   readonly topic: string;
   readonly messages: number;

@@ -10,7 +10,7 @@ export type BagFileInfo = {
   readonly storage: 'mcap' | 'sqlite3' | 'unreadable';
   readonly bytes: number;
   readonly messages: number;
-  /** Of its chunks; `none` for uncompressed ones. Empty where it is not told. */
+  /** Of its chunks; `none` for uncompressed ones. Empty where the file does not say. */
   readonly compression: readonly string[];
   readonly chunks: number;
   readonly attachments: readonly {

@@ -174,7 +174,7 @@ export class BagSource implements SampleSource {
     );
   }
 
-  /** Opens the bag, so that it can tell its topics; `begin` plays it. */
+  /** Opens the bag to learn its topics; `begin` plays it. */
   async prepare(): Promise<void> {
     this.#bag ??= await openBag(this.#options.path);
   }

@@ -43,7 +43,7 @@ const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
 const OF_THE_WHOLE = 'auraison.losses';
 
 /**
- * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and told in
+ * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and reported in
  * `faults`. Rejects with `run.cancelled` when `signal` aborts; the writer is the caller's to end or abort.
  */
 export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions = {}): Promise<CopyResult> {

@@ -1,7 +1,7 @@
 import { parseProfiles } from '../../formats/rosbag2/index.ts';
 import type { Bag, BagChannel, BagMessage } from './bag.ts';
 
-/** Of a topic whose depth is not told (before Iron) this many are kept at most. */
+/** Messages kept of a topic whose depth is unknown (recorded before Iron). */
 const UNKNOWN_DEPTH_MAX = 1000;
 
 /** How many messages a late subscriber of the channel is owed: 0 where it is not transient local. */

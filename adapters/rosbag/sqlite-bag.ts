@@ -152,7 +152,7 @@ function openReadOnly(path: string, isShort: boolean): DatabaseSync {
   url.searchParams.set('mode', 'ro');
   if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
   if (!isShort) return new DatabaseSync(url, { readOnly: true });
-  // SQLite refuses a file that is shorter than its header says, unless told not to protect the schema.
+  // SQLite refuses a file that is shorter than its header says, unless protection of the schema is switched off.
   const database = new DatabaseSync(url, { readOnly: true, defensive: false });
   database.exec('PRAGMA writable_schema = ON');
   return database;

@@ -15,7 +15,7 @@ export type FoldedAnswer = {
   readonly text: string;
   readonly calls: readonly ModelToolCall[];
   readonly stopReason: 'stop' | 'length' | 'tool_calls';
-  /** As the server counted; undefined where it told nothing usable. */
+  /** As the server counted; undefined where it reported nothing usable. */
   readonly tokensIn: number | undefined;
   readonly tokensOut: number | undefined;
   readonly modelId: string;
@@ -48,7 +48,7 @@ export class AnswerFold {
     return this.#id;
   }
 
-  /** Tokens told so far, as far as chunks are tokens. */
+  /** Tokens delivered so far, as far as chunks are tokens. */
   get chunks(): number {
     return this.#chunks;
   }
@@ -134,7 +134,7 @@ export class AnswerFold {
   #callPart(part: ToolPart): boolean {
     const { index = 0, id } = part;
     if (!Number.isSafeInteger(index) || index < 0) throw this.#broken('a call with an index that is none');
-    // Some servers put each call under index 0, told apart by its id: the last one under an index is meant.
+    // Some servers put each call under index 0 with different ids: the last one under an index is meant.
     const known = this.#calls.findLast((call) => call.index === index);
     const open =
       known === undefined || (typeof id === 'string' && id !== '' && known.id !== '' && id !== known.id)

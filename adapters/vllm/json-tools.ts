@@ -58,7 +58,7 @@ export function choiceSchema(request: ModelRequest): Schema | undefined {
 }
 
 /**
- * What a model without tools in its chat format is told about them: all of them, whichever may be called now, so that
+ * The prompt about tools for a model without tools in its chat format: all of them, whichever may be called now, so that
  * a conversation starts with the same words each time and servers need not read them again.
  */
 export function toolInstructions(request: ModelRequest): string | undefined {

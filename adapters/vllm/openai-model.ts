@@ -150,7 +150,7 @@ export class OpenAiModel implements LanguageModel {
       },
     });
     const fold = new AnswerFold(this.info.name, () => hex(random(5)).slice(0, 9));
-    // In these modes what looks like text may be a call: it is told when it is clear which.
+    // In these modes what looks like text may be a call: it is delivered when it is clear which.
     const late = mode !== 'native' && offered(request).length > 0;
     let firstTokenMs: number | undefined;
     for await (const chunk of stream) {

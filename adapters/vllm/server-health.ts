@@ -33,7 +33,7 @@ export class ServerHealth {
   }
 
   /**
-   * A count that grows with each step of its engine; undefined where it tells none. Asked apart from `probe`, whose
+   * A count that grows with each step of its engine; undefined where it reports none. Asked apart from `probe`, whose
    * question for sleep goes to the engine itself: one that hangs never answers it. Never rejects.
    */
   async steps(): Promise<number | undefined> {

@@ -38,7 +38,7 @@ export class EagerLoop {
     this.#next = next;
   }
 
-  /** A question goes out. Returns what `over` is to be told. */
+  /** A question goes out. Returns the argument for `over`. */
   begin(): number {
     const now = this.#clock.monotonicMs();
     this.#open += 1;

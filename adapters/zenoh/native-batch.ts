@@ -65,7 +65,7 @@ export function decodeBatch(
   const { buffer, byteOffset } = room.bytes;
   let { at } = room;
   const end = at + length;
-  // Who is told of an event may drain again.
+  // The callback of an event may drain again.
   room.at = end;
   let key = '';
   let encoding = '';

@@ -179,7 +179,7 @@ export class NativeKeySpace implements KeySpace {
       for (const event of events) {
         serveQuery(this.#session, this.#clock, keyExpr, event, answer, options.timeoutMs).catch(
           (error: unknown) => {
-            // The caller was told where possible; closing the session under an answer is no fault.
+            // The caller got the error where possible; closing the session under an answer is no fault.
             if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
           },
         );
@@ -279,7 +279,7 @@ export class NativeKeySpace implements KeySpace {
     return { id, keyExpr, undeclare };
   }
 
-  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is told in turn. */
+  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is notified in its turn. */
   async #undeclare(id: number, keyExpr: string): Promise<void> {
     const told = this.#gate
       .run(() => this.#session.undeclare(id))

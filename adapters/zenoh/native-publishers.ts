@@ -58,7 +58,7 @@ export class NativePublishers {
     return entry;
   }
 
-  /** One per key and depth, whatever else changes: two caches would tell latecomers everything twice. */
+  /** One per key and depth, whatever else changes: two caches would send everything twice to late joiners. */
   #cached(key: string, options: PublishOptions): PublisherEntry {
     const depth = Math.max(1, Math.min(Math.floor(options.cache ?? 1), CACHE_VALUES_MAX));
     const name = `${key}\0${depth}`;

@@ -17,7 +17,7 @@ type Ticket = { resolve: () => void; reject: (error: EdgeError) => void; subject
  * the event loop gets its turn before the next: a flood never starves timers and sockets.
  */
 export class NativePump {
-  /** Who asks through this session tells it when. */
+  /** Callers report each question through this session. */
   readonly eager: EagerLoop;
   readonly #onFault: (error: EdgeError) => void;
   readonly #sinks = new Map<number, EventSink>();

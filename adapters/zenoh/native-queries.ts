@@ -60,7 +60,7 @@ export function runQuery(
     const begun = pump.eager.begin();
     let ended = false;
     const finish = () => {
-      // Whoever is told of a reply may abort in the midst of it.
+      // The callback of a reply may abort the query.
       if (ended) return;
       ended = true;
       pump.eager.over(begun);

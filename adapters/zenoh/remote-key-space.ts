@@ -189,7 +189,7 @@ export class RemoteKeySpace implements KeySpace {
       else present.delete(message.key);
       onChange(message.key, message.alive);
     };
-    // Without a bridge nobody is seen; who is still there is told again when it is back.
+    // Without a bridge nobody is seen; tokens that still exist are reported again when it is back.
     const onDown = () => {
       const gone = [...present];
       present.clear();

@@ -60,7 +60,7 @@ export class RemoteLink {
 
   /** Does nothing while there is no session: look at `up` first. */
   send(message: ToRemote): void {
-    // Where it cannot be told, its end is told by `exit`.
+    // Where it cannot be reached, `exit` reports its end.
     if (this.#up && this.#child?.connected) this.#child.send(message, () => {});
   }
 

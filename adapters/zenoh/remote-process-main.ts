@@ -18,7 +18,7 @@ const CLOSE_MS_MAX = 500;
 
 const { url } = JSON.parse(process.argv[2]!) as RemoteStart;
 const clock = new SystemClock();
-// Its failure has nobody to be told to: without the daemon this process ends.
+// Nobody is left to report the failure to: without the daemon this process ends.
 const post = (message: FromRemote) => void process.send!(message, undefined, undefined, () => {});
 
 // The daemon says when to end, by word or by its own end: signals to the whole group are for the daemon, which still
@@ -62,7 +62,7 @@ try {
   end(error instanceof Error ? error.message : String(error));
 }
 
-/** A bridge that is stopped, not dead, keeps its socket open: only asking tells. */
+/** A bridge that is stopped, not dead, keeps its socket open: only a question shows it. */
 async function watch(): Promise<void> {
   while (!ended) {
     const before = remote!.heard;
@@ -87,7 +87,7 @@ async function close(): Promise<void> {
   process.exit();
 }
 
-/** zenoh-ts tells nobody that its socket has closed, nor how much waits in it; so we look for ourselves. */
+/** zenoh-ts does not report that its socket has closed, nor how much waits in it; so both are polled here. */
 function socketOf(session: unknown): WebSocket {
   const socket = (session as { inner?: { link?: { ws?: unknown } } }).inner?.link?.ws;
   if (!(socket instanceof WebSocket)) throw new Error('this version of zenoh-ts hides its socket');

@@ -39,7 +39,7 @@ const ANSWER_SHARE = 0.1;
 let sessions = 0;
 
 /**
- * A policy on another node of the key space, whoever serves `ai/inference/vla` there. What it takes is asked at
+ * A policy on another node of the key space that serves `ai/inference/vla`. What it takes is asked at
  * `connect`; a network that changes there is another policy: its actions are refused until it is asked again.
  */
 export class ZenohVlaPolicy implements Policy {

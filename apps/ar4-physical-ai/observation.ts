@@ -12,7 +12,7 @@ export const STATE_NAMES = [
   'gripper',
 ] as const;
 
-/** The heading of a cube counts by quarter turns, so it is told as sine and cosine of its fourfold. */
+/** The heading of a cube counts by quarter turns, so it is given as sine and cosine of four times the angle. */
 export const ENVIRONMENT_NAMES = [
   'cube_x',
   'cube_y',

@@ -18,7 +18,7 @@ type Report = {
 };
 
 /**
- * What makes sense next in a maze. Whoever only looks gets nowhere: after a look comes a drive, so that even a model
+ * What makes sense next in a maze. Looking alone gets nowhere: after a look comes a drive, so that even a model
  * that chooses blindly explores the maze; and the search ends when the house says that it is over. Pure.
  */
 export function mazeChoices(last: readonly AgentStep[]): readonly AgentChoice[] {

@@ -120,7 +120,7 @@ export const mazeTools: readonly Tool[] = [
     {
       name: 'maze.look',
       description:
-        'Tells whether the exit is reached, how far the robot has driven, and what is left to explore.',
+        'Reports whether the exit is reached, how far the robot has driven, and what is left to explore.',
       input: NO_ARGUMENTS,
       effect: 'read',
       replay: 'safe',

@@ -230,7 +230,7 @@ export class ForesightHarness implements Harness {
     }
   }
 
-  /** A drive that was cut off may have happened, and a place may be gone: the next look tells. */
+  /** A drive that was cut off may have happened, and a place may be gone: the next look shows. */
   async #drive(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<void> {
     try {
       await context.toolBox.call(tool, args);

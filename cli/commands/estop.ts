@@ -73,7 +73,7 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
 }
 
 /**
- * By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand; or nobody
+ * By the API, else by the file; says which. Exit code 1: engaged, and the robot was not confirmed to stand; or nobody
  * was found who could stop it, and the file waits for the next start. That nobody listens does not say that no daemon
  * runs: the one that moves the robot may be between two starts of its API, or of another data directory. Throws where
  * nothing was stopped and a daemon is there whose data directory, where the file would be, this is not.

@@ -48,7 +48,7 @@ export function addLakeCommands(program: Command): void {
       action(async ({ api, out }) => {
         const reply = await api.post<{ done: boolean }>('/v1/lake/rebuild');
         out.result(reply, () =>
-          reply.done ? 'rebuilt' : 'being rebuilt; `auraison status` tells how far it is behind',
+          reply.done ? 'rebuilt' : 'being rebuilt; `auraison status` shows how far it is behind',
         );
         return 0;
       }),

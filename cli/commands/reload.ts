@@ -39,7 +39,7 @@ export async function reload(dataDir: string): Promise<Reloaded> {
   try {
     process.kill(pid, 'SIGHUP');
   } catch (cause) {
-    throw unreachable(dataDir, `the daemon with ${dataDir} cannot be told: ${(cause as Error).message}`);
+    throw unreachable(dataDir, `the daemon with ${dataDir} cannot be reached: ${(cause as Error).message}`);
   }
   for (const end = performance.now() + WAIT_MS; performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));

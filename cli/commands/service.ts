@@ -9,7 +9,7 @@ import { action } from '../context.ts';
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const UNIT = 'etc/systemd/system/auraison-edge.service';
 const CONFIG = 'etc/auraison-edge/auraison-edge.toml';
-/** The StateDirectory of the unit: commands have to look there too, whoever types them. */
+/** The StateDirectory of the unit: commands of every user have to look there too. */
 const DATA = '/var/lib/auraison-edge';
 const DATA_KEY = `data_dir = "${DATA}"`;
 /** What a unit hides from its processes, by the line that says so. */

@@ -39,7 +39,7 @@ function statusText(status: Status, url: string): string {
   ].join('\n');
 }
 
-/** Battery, parts that tell of themselves and the arm, where the robot has them. */
+/** Battery, parts that report diagnostics, and the arm, where the robot has them. */
 function partsOf({ battery, health, arm, lease }: Extract<Status['robot'], { available: true }>): string {
   const unwell = health.diagnostics.filter(({ level }) => level !== 'ok').length;
   return [

@@ -91,7 +91,7 @@ async function byKeys(
   const onKey = (key: Buffer) => {
     if (stick.press(key.toString('latin1')) === 'estop')
       stopping ??= engage(context, 'key e of auraison teleop');
-    // Whether that could be done is told below, and meanwhile it is nobody's fault.
+    // Whether it worked is reported below; until then it is no error.
     stopping?.catch(() => {});
   };
   keyboard.setRawMode(true).resume().on('data', onKey);

@@ -68,7 +68,7 @@ export async function namedRecordings(paths: readonly string[]): Promise<Recordi
   throw new EdgeError('schema.invalid', {
     operation: 'dataset',
     subject: twice.path,
-    message: `two recordings are called ${twice.source}: a dataset tells its episodes by that`,
+    message: `two recordings are called ${twice.source}: a dataset distinguishes its episodes by that name`,
     hint: 'rename one',
   });
 }

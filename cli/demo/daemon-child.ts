@@ -11,7 +11,7 @@ const DYING_MS = 1_000;
 export type DaemonChild = {
   readonly pid: number;
   readonly logFile: string;
-  /** Settles with the exit code when the daemon is gone, whoever ended it. */
+  /** Settles with the exit code when the daemon is gone, for whatever reason. */
   readonly ended: Promise<number>;
   stop(): Promise<number>;
 };

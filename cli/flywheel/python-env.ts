@@ -48,7 +48,7 @@ export async function trainerPython(
   return python;
 }
 
-/** Runs a program to its end; each line of its output is told. Rejects with the last lines of what it complained. */
+/** Runs a program to its end; each line of its output is passed on. Rejects with the last lines of its error output. */
 export function run(
   program: string,
   args: readonly string[],

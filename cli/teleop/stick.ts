@@ -4,7 +4,7 @@ export type Motion =
   | { readonly twist: { readonly linear: number; readonly angular: number } }
   | { readonly joints: Readonly<Record<string, number>> };
 
-/** A terminal tells when a key is pressed, not when it is let go: each press counts for this long, milliseconds. */
+/** A terminal reports when a key is pressed, not when it is released: each press counts for this long, milliseconds. */
 const PRESS_MS = 400;
 
 const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>> = {

@@ -2,7 +2,7 @@ import type { Skill } from '../skill.ts';
 import type { ModelNeed } from './language-model.ts';
 import type { ToolSpec } from './tool.ts';
 
-/** One call of the last answer, as the agent was told of it. */
+/** One call of the last answer, as the agent saw it. */
 export type AgentStep = {
   readonly tool: string;
   readonly ok: boolean;

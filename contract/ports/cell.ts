@@ -28,7 +28,7 @@ export interface CellBus {
     method: N,
     answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
   ): void;
-  /** Tells every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be. */
+  /** Broadcasts to every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be. */
   broadcast(topic: string, body: unknown): void;
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void;
 }

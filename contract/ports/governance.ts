@@ -18,13 +18,13 @@ export type QuotaView = QuotaRule & {
 };
 
 /**
- * What a caller of models asks before a call and tells after it. `check` throws `quota.exceeded`, whose message says
- * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be told.
+ * What a caller of models asks before a call and reports after it. `check` throws `quota.exceeded`, whose message says
+ * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be reported.
  */
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
   /**
-   * A call of models starts: it counts from now on, before the log says so, until `endCall`, or until the log tells of
+   * A call of models starts: it counts from now on, before the log says so, until `endCall`, or until the log has
    * it. A caller that is lost holds it no longer than a minute beyond `withinMs`. Throws `quota.exceeded`.
    */
   beginCall(tenant: string, callId: string, withinMs: number): void;

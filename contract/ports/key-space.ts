@@ -103,7 +103,7 @@ export interface KeySpace {
       /** Whom to ask; default `all`. `all_complete`: queryables that declared themselves complete. */
       readonly target?: 'best_matching' | 'all' | 'all_complete';
       readonly timeoutMs: number;
-      /** Told of each reply as it comes; the promise has them all in the end. It must not throw. */
+      /** Called with each reply as it comes; the promise has them all in the end. It must not throw. */
       readonly onReply?: (reply: Reply) => void;
       /** Ends the query: it settles with what has come. */
       readonly signal?: AbortSignal;
@@ -120,7 +120,7 @@ export interface KeySpace {
   ): Promise<Declaration>;
   /** Declares a token that others see until it is undeclared or this session dies. */
   liveliness(key: string): Promise<Declaration>;
-  /** Tells tokens that match: the present ones first, then each change. */
+  /** Reports tokens that match: the present ones first, then each change. */
   watchLiveliness(keyExpr: string, onChange: (key: string, alive: boolean) => void): Promise<Declaration>;
   close(): Promise<void>;
 }

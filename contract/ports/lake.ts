@@ -46,7 +46,7 @@ export interface LakeReader {
 export type LakeCursor = {
   readonly epoch: string;
   readonly seq: number;
-  /** Hash of the event at `seq`: where the log has another one there, the lake does not tell its story. */
+  /** Hash of the event at `seq`: where the log has another one there, the rows of the lake do not belong to this log. */
   readonly hash: string;
 };
 
@@ -71,7 +71,7 @@ export type UnreadSegment = {
 
 /** A piece of what a segment holds, by time. */
 export type StepBatch = {
-  /** Steps of this segment that were told before; 0 starts it again, whatever was told of it. */
+  /** Steps of this segment that were added before; 0 starts it again, whatever was added. */
   readonly from: number;
   readonly steps: readonly AppliedAction[];
   /** The last piece: then the segment is read. `fault`: why it could not be read whole, or empty. */
@@ -91,8 +91,8 @@ export type StepBatch = {
  *
  * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
  * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is started again. A step that another segment told (a clip is cut out of others) counts once; one without a
- * `motion_id`, which sessions of a simulation tell alike, only where one of the two is a clip. When a segment is
+ * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one without a
+ * `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a clip. When a segment is
  * evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
  * not wanted: the segment is gone, or was asked for again from its start.
  */

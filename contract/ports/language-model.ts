@@ -62,7 +62,7 @@ export type ModelRequest = {
   readonly need?: ModelNeed;
 };
 
-/** What comes while a model answers. A tool call is told once, whole, when its arguments are. */
+/** What comes while a model answers. A tool call is delivered once, whole, when its arguments are complete. */
 export type ModelDelta =
   | { readonly kind: 'text' | 'thinking'; readonly text: string }
   | { readonly kind: 'tool_call'; readonly call: ModelToolCall };
@@ -80,7 +80,7 @@ export type ModelAnswer = {
   readonly modelId: string;
   /** Answered from the response cache. */
   readonly cached?: boolean;
-  /** From the request to the first token, milliseconds; absent where nobody could tell. */
+  /** From the request to the first token, milliseconds; absent where it could not be measured. */
   readonly firstTokenMs?: number;
 };
 
@@ -89,7 +89,7 @@ export type ModelPatience = { readonly retryAfterMs: number };
 
 export type ModelOptions = {
   readonly signal?: AbortSignal;
-  /** What it throws ends the call with `model.failed`. Text told before a fallback belongs to no answer. */
+  /** What it throws ends the call with `model.failed`. Text delivered before a fallback belongs to no answer. */
   readonly onDelta?: (delta: ModelDelta) => void;
   /** W3C trace context for the server. */
   readonly traceparent?: string;
@@ -106,7 +106,7 @@ export type ModelHealth = {
   readonly cacheUsage?: number;
 };
 
-/** What a model can do, as configured or told by its server. */
+/** What a model can do, as configured or as reported by its server. */
 export type ModelInfo = {
   readonly name: string;
   readonly modelId: string;
@@ -121,9 +121,9 @@ export type ModelInfo = {
 };
 
 /**
- * A System 2 model. `complete` settles by the deadline even when the server is deaf or a stream stalls:
- * `deadline.exceeded`, `model.unavailable`, `model.failed` or `run.cancelled`. After a tool call was told by
- * `onDelta` a broken stream is never asked again elsewhere: it rejects. `health` never rejects.
+ * A System 2 model. `complete` settles by the deadline even when the server does not answer or a stream stalls:
+ * `deadline.exceeded`, `model.unavailable`, `model.failed` or `run.cancelled`. After a tool call was delivered to
+ * `onDelta`, a broken stream is never retried on another server: it rejects. `health` never rejects.
  */
 export interface LanguageModel {
   readonly info: ModelInfo;

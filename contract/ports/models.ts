@@ -8,7 +8,7 @@ export type ModelView = ModelInfo & {
   /** `resting`: it failed and is asked last for a while. `unknown`: nobody has asked it yet. */
   readonly state: 'up' | 'down' | 'sleeping' | 'resting' | 'unknown';
   readonly reason: string;
-  /** As its server told last. */
+  /** As its server last reported it. */
   readonly health: ModelHealth | undefined;
   /** Calls of this daemon that it works on, and that wait here for a place. */
   readonly running: number;

@@ -5,7 +5,7 @@ export type PolicyWire = 'control' | 'zenoh' | 'ros' | 'http' | 'lerobot' | 'ope
 
 /** Who asks. Fairness is among callers of different `id`. */
 export type PolicyCaller = {
-  /** One connection or client, for example a peer address or a Zenoh id; `anonymous` where nobody can tell. */
+  /** One connection or client, for example a peer address or a Zenoh id; `anonymous` where that is not known. */
   readonly id: string;
   readonly wire: PolicyWire;
   /** Person or program by its token; `anonymous` where none was asked for. */

@@ -18,7 +18,7 @@ export type HookQuestion = {
 export type ApprovalTerms = {
   /** Wall time after which nobody having answered is a denial, milliseconds. */
   readonly timeoutMs: number;
-  /** Only who has one of these roles may answer; empty: whoever a policy lets. */
+  /** Only people with one of these roles may answer; empty: anybody whom a policy permits. */
   readonly roles: readonly string[];
 };
 

@@ -42,7 +42,7 @@ export type PolicyDescription = {
   readonly stepMs: number;
   /** What each number of an action is, for example a joint; absent: only the policy knows. */
   readonly actionNames?: readonly string[];
-  /** It can be told which of the coming actions are fixed already (`InferOptions.prefix`): real-time chunking. */
+  /** It takes the coming actions that are fixed already (`InferOptions.prefix`): real-time chunking. */
   readonly takesPrefix?: boolean;
   /** It wants the task in words. */
   readonly takesTask?: boolean;

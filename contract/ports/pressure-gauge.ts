@@ -5,6 +5,6 @@ export interface PressureGauge {
   readonly unit: string;
   /** Above it no further agent starts; 0: no limit. */
   readonly limit: number;
-  /** Quick, about once a second; never throws. Undefined where it cannot be told: that holds nobody back. */
+  /** Quick, about once a second; never throws. Undefined where it cannot be measured: nothing is held back then. */
   read(): number | undefined;
 }

@@ -7,7 +7,7 @@ export type Question = {
   readonly text: string;
   /** Where there are some, the answer is one of them. */
   readonly choices: readonly string[];
-  /** What counts when nobody answers in time; undefined: nothing does, and the run is told so. */
+  /** What counts when nobody answers in time; undefined: no answer, which the run learns. */
   readonly fallback: string | undefined;
   readonly tenant: string;
   readonly principal: string;

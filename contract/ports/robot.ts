@@ -78,7 +78,7 @@ export type JointTarget = TrajectoryGoal['points'][number];
 /** Opening in metres, effort in newtons. */
 export type GripperGoal = GoalOf<'gripper'>;
 
-/** One joint as sensor_msgs/JointState tells it: radians or metres, per second, newton metres or newtons. */
+/** One joint as sensor_msgs/JointState reports it: radians or metres, per second, newton metres or newtons. */
 export type JointReading = {
   readonly position: number;
   readonly velocity: number | undefined;
@@ -98,7 +98,7 @@ export type ArmState = {
 export type ArmFigure = {
   readonly motion: ArmState['motion'];
   readonly connected: boolean;
-  /** Radians, or metres where it slides. `position` is absent until it is told, limits where none are known. */
+  /** Radians, or metres where it slides. `position` is absent until it is reported, limits where none are known. */
   readonly joints: readonly {
     readonly name: string;
     readonly kind: 'turns' | 'slides' | 'unknown';
@@ -128,13 +128,13 @@ export type ArmFigure = {
 export interface Manipulator {
   state(): Promise<ArmState>;
   /**
-   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; what was not told
-   * of lately is left out. Absent: those of `state` are all there are.
+   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; joints without a recent report
+   * are left out. Absent: those of `state` are all there are.
    */
   measured?(): ArmState['joints'];
   /**
    * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
-   * a joint that this arm does not have and for times that do not grow. `check` is told where the joints are (`measured`) when
+   * a joint that this arm does not have and for times that do not grow. `check` gets the positions of the joints (`measured`) when
    * it starts, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
    */
   followTrajectory(
@@ -168,7 +168,7 @@ export type BatteryReading = {
   readonly status: 'unknown' | 'charging' | 'discharging' | 'not_charging' | 'full';
 };
 
-/** What the robot tells about itself beside where it is. */
+/** What the robot reports about itself besides its pose. */
 export type RobotHealth = {
   readonly battery: BatteryReading | undefined;
   /** Worst first, then by name. */

@@ -8,11 +8,11 @@ import type { Qos } from '../sample.ts';
 export type MessageValue = { readonly [field: string]: unknown };
 
 export type EndpointInfo = {
-  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not tell. */
+  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not say. */
   readonly node: string;
   readonly type: string;
   readonly qos: Qos;
-  /** RIHS01 hash of the type where the middleware tells it. */
+  /** RIHS01 hash of the type where the middleware gives it. */
   readonly typeHash?: string;
 };
 
@@ -70,7 +70,7 @@ export type GoalResult = { readonly status: GoalStatus; readonly result: Message
 export type GoalHandle = {
   /** UUID of the goal, 32 hexadecimal digits. */
   readonly goalId: string;
-  /** Settles when the server told the result; rejects `robot.unreachable` when the server vanished. */
+  /** Settles with the result of the server; rejects `robot.unreachable` when the server vanished. */
   readonly result: Promise<GoalResult>;
   /** Asks the server to cancel; settles when it answered (accepted or not), at the latest after `timeoutMs`. */
   cancel(timeoutMs: number): Promise<boolean>;
@@ -84,7 +84,7 @@ export type ServedGoal = {
   feedback(value: MessageValue): void;
 };
 
-/** Actions, both ways. Errors as in `RosServices`. A goal that was accepted and whose server dies is told. */
+/** Actions, both ways. Errors as in `RosServices`. The death of the server of an accepted goal is reported. */
 export interface RosActions {
   /** Resolves when the server accepted or rejected the goal. */
   send(

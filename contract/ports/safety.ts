@@ -20,7 +20,7 @@ export type EStopAnswer = EStopState & StopWarnings;
 
 /**
  * The software emergency stop. While it is engaged no command of anybody reaches an actuator, whatever lease he
- * has. It survives a restart of cell and daemon. Whoever sees a reason may engage it; only a person releases
+ * has. It survives a restart of cell and daemon. Anybody may engage it; only a person releases
  * it: a release from an agent, a policy, a topic or a key is refused with `policy.denied`.
  */
 export interface EmergencyStop {
@@ -33,7 +33,7 @@ export interface EmergencyStop {
 
 /** Body of `lease.take`; the answer is a `LeaseView`. */
 export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
-/** Body of `lease.renew` and `lease.return`. `by`: who asks; where it is told, only the holder himself is heard. */
+/** Body of `lease.renew` and `lease.return`. `by`: the caller; where it is given, only the holder may do this. */
 export type LeaseName = { readonly leaseId: number; readonly by?: string };
 export type LeaseView = {
   readonly state: 'free' | 'held' | 'stopping';

@@ -1,7 +1,7 @@
 import type { TraceSpan } from './replay.ts';
 
 /**
- * Where spans go. `export` takes finished spans and resolves when whoever keeps them has them; it rejects with
+ * Where spans go. `export` takes finished spans and resolves when the receiver has stored them; it rejects with
  * `link.unreachable` (again later: the same spans may come twice, under the same ids) or `link.refused` (never:
  * these spans are not taken). It settles by a deadline of its own. `close` lets go; it never rejects.
  */

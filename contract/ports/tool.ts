@@ -32,7 +32,7 @@ export type ToolScope = {
   readonly clock: Clock;
   /** Aborts when the run does or the deadline of the call is over. */
   readonly signal: AbortSignal;
-  /** W3C trace context of this call, for whoever works for it elsewhere. */
+  /** W3C trace context of this call, for the process that works for it elsewhere. */
   readonly traceparent?: string;
   /** The robot of this host, for tools of applications: what they do with it is part of this call and ends with it. */
   readonly robot?: Robot;

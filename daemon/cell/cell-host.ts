@@ -32,7 +32,7 @@ export type CellHostOptions = {
   compose(context: CellContext): Promise<Cell>;
 };
 
-/** A cell that is told to stop while it is made is given this long to be there, milliseconds. */
+/** A cell that gets the stop while it is made has this long to finish starting, milliseconds. */
 const MAKING_MS = 1_000;
 /** The last event and the end of the log; a disk that is deaf does not keep the process, milliseconds. */
 const LOG_CLOSE_MS = 1_000;
@@ -68,7 +68,7 @@ export class CellHost {
       const making = this.#make(order);
       this.#making = making.catch(() => {});
       await making;
-      // Told to stop meanwhile: nothing starts any more.
+      // Stopped in the meantime: nothing starts any more.
       if (this.#stopping) return;
       await this.#cell!.start();
       if (!this.#stopping) post({ t: 'started' });

@@ -14,7 +14,7 @@ export const PLANNING_KEYS = {
     max: 86_400_000,
   }),
   timeout: quantity('duration', '1 min', 'for making one plan', { min: 100, max: 600_000 }),
-  answers_max: integer(3, 'answers of models that are looked at for one plan: faults are told for the next', {
+  answers_max: integer(3, 'answers of models that are tried for one plan: each gets the faults of the one before', {
     min: 1,
     max: 8,
   }),

@@ -6,7 +6,7 @@ import type { HttpPorts } from './http-ports.ts';
 const OWNER = 'local';
 const OPERATOR_ROLE = 'operator';
 
-/** Their handlers ask the policies, or check a signature: in the name of the caller, whoever that is. */
+/** Their handlers ask the policies, or check a signature: in the name of the caller. */
 const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/intents',
   'POST /v1/runs/:id/messages',
@@ -18,9 +18,9 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/inference/plan',
   'POST /v1/plans',
 ]);
-/** What an agent is told by a person, it believes: of the own tenant, and for operators. */
+/** An agent believes what a person writes to it: only for operators, and within their own tenant. */
 const TELLS = 'POST /v1/questions/:questionId/answer';
-/** MCP judges each call itself, and what it tells is of this robot as a whole. */
+/** MCP judges each call itself, and what it returns is about this robot as a whole. */
 const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELETE /mcp']);
 /** A run that is ended or held is one that stands: everybody may do that to their own. */
 const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);

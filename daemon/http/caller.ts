@@ -4,13 +4,13 @@ import { EdgeError, type PolicyContext } from '../../contract/index.ts';
 /** Somebody with a token. */
 export type Who = { readonly principal: string; readonly tenant: string; readonly roles: readonly string[] };
 
-/** Whoever holds the token of the robot itself. */
+/** The holder of the token of the robot itself. */
 export const OPERATOR: Who = { principal: 'operator', tenant: 'local', roles: ['operator'] };
 
 const known = new WeakMap<object, Who>();
 const GRANT = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
-/** What the token told; called once per request, before its handler. */
+/** The identity that the token gives; called once per request, before its handler. */
 export function setCaller(request: FastifyRequest, who: Who): void {
   known.set(request.raw, who);
 }

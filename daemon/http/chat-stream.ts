@@ -37,7 +37,7 @@ export function chatRoutes(app: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** One request and its answer. Whoever hangs up ends the call of the model. */
+/** One request and its answer. A client that hangs up ends the call of the model. */
 class HttpChat {
   readonly #ports: HttpPorts;
   readonly #request: FastifyRequest;

@@ -11,7 +11,7 @@ type Connection = {
 
 /**
  * The connections of the API. Strangers have places of their own: where they are too many, the oldest of the address
- * that has most of them gives up its place, so that whoever has a token, and the emergency stop, always finds one.
+ * that has most of them gives up its place, so that a client with a token, and the emergency stop, always find one.
  * No connection holds more than its share, of requests under way and of answers that nobody reads.
  */
 export class Connections {
@@ -54,7 +54,7 @@ export class Connections {
     response.once('close', () => {
       one.underWay--;
     });
-    // Node tells it when nothing moved, not even a part of what waits. An answer that is still made has time.
+    // Node reports this when nothing moved, not even a part of what waits. An answer that is still made has time.
     response.on('timeout', () => {
       if (socket.writableLength > 0) socket.destroy();
     });

@@ -75,7 +75,7 @@ async function give(options: StreamOptions, text: string): Promise<void> {
 }
 
 async function end(options: StreamOptions): Promise<StreamEnd> {
-  // Its id is there also where no event was: whoever asks again goes on from here.
+  // Its id is there also where no event was: a client that reconnects goes on from here.
   const id = formatCursor(options.merge.cursor());
   if (options.format === 'sse') await give(options, `event: end\nid: ${id}\ndata: {}\n\n`);
   return 'complete';

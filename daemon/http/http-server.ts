@@ -111,7 +111,7 @@ export class HttpServer {
     return { url: `http://${name}:${address.port}` };
   }
 
-  /** A log of this very process grew; broadcasts of the bus tell about the others. */
+  /** A log of this very process grew; broadcasts of the bus report the others. */
   logGrew(): void {
     this.#logs.wake();
   }

@@ -49,7 +49,7 @@ export class LogReaders {
     return vector((cell) => this.with(cell, 0, (reader) => reader.lastSeq()));
   }
 
-  /** Tells all streams to look again. */
+  /** Makes all streams look again. */
   wake(): void {
     for (const listen of [...this.#listeners]) listen();
   }

@@ -141,7 +141,7 @@ export const StatusSchema = Type.Object(
         restarts: Type.Integer(),
         reason: Type.String(),
         rss_bytes: Type.Integer(),
-        beat_age_ms: Type.Integer({ description: 'since the last heartbeat, as last told' }),
+        beat_age_ms: Type.Integer({ description: 'since the last heartbeat, as last reported' }),
         beat_gap_max_ms: Type.Integer({ description: 'longest silence between heartbeats since it is up' }),
       }),
     ),

@@ -20,7 +20,7 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * An order that lay in a socket while this process was frozen bears the time of its reading. It cannot be told from a
+ * An order that lay in a socket while this process was frozen carries the time of its reading. It looks like a
  * new one, so an order to move that is read right after a freeze is refused.
  */
 export class ThawGuard {

@@ -28,7 +28,7 @@ const LET_GO_MS = 1_000;
 /**
  * Messages of a segment on these topics, by time. Throws `bag.malformed` or `mcap.malformed` where nothing more can
  * be read of it, ever; other errors pass, also that there is no file: a disk may be absent. Parts that cannot be read
- * are told to `onDamage` and left out.
+ * are reported to `onDamage` and left out.
  */
 export type OpenSegment = (
   path: string,

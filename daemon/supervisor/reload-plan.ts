@@ -28,7 +28,7 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   ros: ['execution'],
   routes: ['execution'],
   zenoh: ['execution'],
-  // The runtime tells its agents how this robot records.
+  // The prompts of agents say how this robot records.
   recorder: ['execution', 'runtime'],
   lake: ['memory'],
   link: ['link'],

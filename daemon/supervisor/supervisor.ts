@@ -19,7 +19,7 @@ export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime
 const RUNTIME_STOP_MS = 3_000;
 /** A cell that is started again has this long to flush and, if it moves the robot, to stop it, milliseconds. */
 const RENEW_STOP_MS = LIMITS.SHUTDOWN_MS;
-/** Whoever comes late still gets this long to flush, milliseconds. */
+/** A cell that stops late still gets this long to flush, milliseconds. */
 const FLUSH_MS = 500;
 
 /** Four heartbeats missed, milliseconds. */
@@ -28,7 +28,7 @@ const DEAF_MS = 4 * LIMITS.HEARTBEAT_MS;
 /** Deaths in a row after which a cell that is down is not expected to come back: half a minute of back-off. */
 const DEATHS_UNTIL_HOPELESS = 7;
 
-/** Told to the service manager. */
+/** Status text for the service manager. */
 export type Notifier = {
   ready(status: string): void;
   status(text: string): void;
@@ -119,7 +119,7 @@ export class Supervisor {
     });
   }
 
-  /** Tells every cell that is up. */
+  /** Sends to every cell that is up. */
   tell(topic: string, body: unknown): void {
     for (const cell of this.#cells.values()) cell.post({ t: 'broadcast', from: 'supervisor', topic, body });
   }
@@ -161,7 +161,7 @@ export class Supervisor {
   }
 
   /**
-   * For whoever leaves without waiting: cells that hang are killed. The others flush and end by themselves as
+   * For an exit without waiting: cells that hang are killed. The others flush and end by themselves as
    * soon as this process is gone.
    */
   abandon(): void {

@@ -1,6 +1,6 @@
 /**
- * What is asked and answered, as JSON Schema: for whoever asks `<key>/schema`, and in the document of the API. Written by
- * hand, so that nobody loads a schema library for it.
+ * Questions and answers as JSON Schema: for callers of `<key>/schema`, and in the document of the API. Written by
+ * hand, so that no process loads a schema library for it.
  */
 
 const shape = (rank: string) => ({

@@ -34,7 +34,7 @@ const FIELDS = [
   ...['policy', 'session', 'reset', 'prefix', 'call'],
 ];
 
-/** One question, whoever asks: a node of the key space, a ROS node, a program over HTTP. */
+/** One question, from any caller: a node of the key space, a ROS node, a program over HTTP. */
 export type VlaRequest = {
   readonly observation: Observation;
   readonly deadlineMs: number | undefined;

@@ -24,7 +24,7 @@ export type MessageFilter = {
   readonly startTime?: Nanoseconds;
   /** Exclusive. */
   readonly endTime?: Nanoseconds;
-  /** Told of each chunk that cannot be read; it is left out. Without it reading ends there with the error. */
+  /** Called for each chunk that cannot be read, which is left out. Without it reading ends there with the error. */
   readonly onDamage?: (fault: EdgeError) => void;
 };
 

@@ -30,7 +30,7 @@ export type Pending = {
   commit(): void;
 };
 
-/** The records of a chunk as they are to be written, compressed by whoever has the time for it. */
+/** The records of a chunk as they are to be written, compressed by a thread that has the time. */
 export type Packed = { readonly compression: 'zstd' | 'lz4'; readonly bytes: Uint8Array };
 
 /**

@@ -5,7 +5,7 @@ export const RELEASE_AFTER_MS = 60_000;
  * was recorded and counted of a name stays in memory, and a recording has 65,535 channels. Robots have some hundreds.
  */
 export const DISCOVERED_NAMES_MAX = 4_096;
-/** What is told of the first name that is not taken. */
+/** The report about the first name that is not taken. */
 export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon began, and takes no other name; restart the daemon, and keep names that change with each start out by ros.deny`;
 
 /** What there is no more of. */

@@ -25,7 +25,7 @@ export type FrameInfo = {
 const FRAMES_MAX = 4_096;
 
 /**
- * The tree of coordinate frames (REP-105) as /tf and /tf_static tell it: each frame has one parent, and its
+ * The tree of coordinate frames (REP-105) as /tf and /tf_static describe it: each frame has one parent, and its
  * newest transform counts. Pure; knows no time but the stamps.
  */
 export class TfTree {
@@ -67,7 +67,7 @@ export class TfTree {
 
   /**
    * The newest transform that puts points given in `source` into `target`. Throws `ros.not_found` for a frame
-   * that nobody told of, and for two that no chain of parents joins.
+  that was never published, and for two that no chain of parents joins.
    */
   lookup(target: string, source: string): Transform {
     const [to, from] = [this.#known(target), this.#known(source)];

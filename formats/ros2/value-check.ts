@@ -1,6 +1,6 @@
 import { EdgeError } from '../../contract/core.ts';
 
-/** No message of ROS is nested deeper, and deeper ones would exhaust the stack of whoever walks them. */
+/** No message of ROS is nested deeper, and deeper ones would exhaust the stack of the code that walks them. */
 const DEPTH_MAX = 64;
 
 /**

@@ -15,8 +15,8 @@ export type GuardOptions = {
   /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
   readonly standby?: boolean;
   /**
-   * Joints: other programs drive them by the same topic, and whoever starts to listen to it (a recorder, a person) must
-   * not halt them. A stop that was heard is over soon; a base is told to stand until we are told to move it.
+   * Joints: other programs drive them by the same topic, and a new subscriber (a recorder, a person) must
+   * not halt them. A stop that was heard is over soon; a base gets the command to stand until it is to move.
    */
   readonly bounded?: boolean;
 };
@@ -24,14 +24,14 @@ export type GuardOptions = {
 /**
  * Decides when the side nearest to the robot stops it: a moving command that was not renewed before it
  * expired, a lost adapter, and once after every start, because what drove the robot before may have died
- * without a word. Pure: time and listeners are told, sending is the caller's.
+ * without a word. Pure: the caller passes in time and listeners, and does the sending.
  */
 export class VelocityGuard {
   readonly #expiryMs: number;
   readonly #isBounded: boolean;
   #expiresAt: number | undefined;
   #stopsOwed: number;
-  /** We stopped it, or never moved it: until told to move, or the bound is over, who newly listens is told to stand still. */
+  /** We stopped it, or never moved it: until a command to move, or the end of the bound, new listeners get a command to stand. */
   #stopping: boolean;
   /** When somebody was first there to hear the stop. */
   #heardAt: number | undefined;

@@ -13,7 +13,7 @@ import type { ArmSimulation } from './arm-simulation.ts';
 import { ARM_TOPICS, CAMERA_TOPICS } from './arm-topics.ts';
 
 /**
- * What the policy of the reference application is told of the table, in this order: the cube's place (3), sine and
+ * What the policy of the reference application knows of the table, in this order: the cube's place (3), sine and
  * cosine of four times its heading, its target (3). Metres in `base_link`.
  */
 export function environmentOf({ cube, scene }: ArmSimulation): Float64Array {

@@ -38,7 +38,7 @@ const SPEED_OVER_MS = 10;
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
-/** What is under way: told of every joint state, it commands, and says when it is over. */
+/** What is under way: it gets every joint state, sends commands, and says when it is over. */
 type Motion = {
   readonly begun: Nanoseconds;
   readonly path: JointPath;
@@ -52,7 +52,7 @@ type Motion = {
 /**
  * The arm of the simulation as a Manipulator: our own interpolator, paced by the joint states, so that it keeps robot
  * time in lockstep and in realtime. A trajectory is on straight lines between its points; a gripper closes with the
- * force of its servo, whatever effort is asked for. Whoever owns the samples calls `observe`.
+ * force of its servo, whatever effort is asked for. The owner of the samples calls `observe`.
  */
 export class SimArm implements Manipulator {
   readonly #clock: Clock;
@@ -71,7 +71,7 @@ export class SimArm implements Manipulator {
   #stillSince: Nanoseconds | undefined;
   /** Whether it was seen to stand after the motion that ended last. */
   #isConfirmed = true;
-  /** Whoever waits until it stands. */
+  /** Callers that wait until it stands. */
   readonly #standing = new Set<() => void>();
 
   constructor(clock: Clock, sink: Pick<SampleSink, 'offer'>) {
@@ -132,7 +132,7 @@ export class SimArm implements Manipulator {
     if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
     await this.#settled;
     this.#state = 'stopped';
-    // What is not a motion of ours is stopped by whoever moves it; the answer waits for it all the same.
+    // What is not a motion of ours is stopped by its mover; the answer waits for it all the same.
     const confirmed = moved ? this.#isConfirmed : await this.#untilItStands();
     if (!confirmed) throw unconfirmed();
   }

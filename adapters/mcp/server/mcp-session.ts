@@ -102,7 +102,7 @@ async function callTool(
   }
 }
 
-/** Told to the client, so that it does not give up on a person who thinks. */
+/** Sent to the client, so that it does not give up while a person decides. */
 function waiting(call: McpCall): (approvalId: string) => void {
   return (approvalId) => call.progress(`waits for a person: approval ${approvalId}`);
 }

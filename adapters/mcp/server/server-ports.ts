@@ -45,7 +45,7 @@ export type McpCall = {
   readonly signal: AbortSignal;
   /** W3C trace context of the client, where it sent one. */
   readonly traceparent: string | undefined;
-  /** Tells the client how far it is, where it asked to know. */
+  /** Reports progress to the client, where it asked for that. */
   progress(message: string): void;
   /** Whether the abort was the word of the client, not the end of its connection. */
   cancelled(): boolean;

@@ -71,7 +71,7 @@ export class Bridge {
     this.#clock = clock;
     this.#answer = answer;
     this.#connect = connect;
-    // A daemon that dies ends a stream without a word: whoever waits is told by this.
+    // A daemon that dies ends a stream without an answer: this answers the waiting client.
     this.#beat = clock.every(BEAT_MS, () => void this.#check());
   }
 

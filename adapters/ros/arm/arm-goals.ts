@@ -12,7 +12,7 @@ const POINTS_MAX = 10_000;
 
 /**
  * Every point gets all joints, since controllers refuse a part of them: a joint that a point leaves out stays
- * where it was told to be before, or where it is. Empty tolerances are those of the controller.
+ * where it was last commanded to be, or where it is. Empty tolerances are those of the controller.
  */
 export function trajectoryGoal(
   points: readonly JointTarget[],

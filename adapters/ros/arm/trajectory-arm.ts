@@ -57,7 +57,7 @@ const CANCEL_ALL_MS = 400;
 
 /**
  * An arm behind ros2_control: FollowJointTrajectory, and GripperCommand or ParallelGripperCommand, whichever the
- * graph shows. A cancelled controller holds its position; joint states tell when the arm rests, before a motion
+ * graph shows. A cancelled controller holds its position; joint states show when the arm rests, before a motion
  * settles. `observe` has to be given the samples of the joint states.
  */
 export class TrajectoryArm implements Manipulator {
@@ -136,7 +136,7 @@ export class TrajectoryArm implements Manipulator {
       this.#goals.cancelAll(this.#servers(), CANCEL_ALL_MS),
     ]);
     if (!this.#running) this.#motion = 'stopped';
-    // Without joint states nobody can tell; that shows in `connected`.
+    // Without joint states that is unknown, which shows in `connected`.
     if (!rested && this.#track.connected) throw notAtRest(this.#options.jointStates);
   }
 
@@ -198,7 +198,7 @@ export class TrajectoryArm implements Manipulator {
     return 'ended' in end ? end : outcomeOf(end.result);
   }
 
-  /** True as soon as joint states from now on tell rest; false when they do not by the deadline. */
+  /** True as soon as joint states from now on show rest; false when they do not by the deadline. */
   #rest(): Promise<boolean> {
     const { clock } = this.#parts;
     const sinceMs = clock.monotonicMs();

@@ -36,7 +36,7 @@ export class ActionDesk {
     this.#tell = tell;
   }
 
-  /** True when the server accepted. Result and feedback are told. Errors as `RosActions.send`. */
+  /** True when the server accepted. Result and feedback are sent as they come. Errors as `RosActions.send`. */
   async send(
     goalId: string,
     name: string,

@@ -8,7 +8,7 @@ import type { HostNews, HostOrder } from './engine-messages.ts';
  * processor for nobody.
  */
 const LINE_MAX = 2_000;
-/** Lines in a second that are told; an engine that babbles costs no more. */
+/** Lines of the engine's log that are passed on per second; the rest is dropped. */
 const LINES_MAX = 200;
 const clock = new SystemClock();
 let child: ChildProcess | undefined;
@@ -83,7 +83,7 @@ process.on('message', (order: HostOrder) => {
     start(order);
   }
 });
-// Whoever asked for it died, or let go.
+// The cell that asked for it died, or closed the pipe.
 process.on('disconnect', () => {
   stopMs = 1_000;
   stop();

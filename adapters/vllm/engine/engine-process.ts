@@ -129,7 +129,7 @@ function killGroup(pid: number): void {
   }
 }
 
-/** When a process started, in ticks since boot: a number that is used again has another one. Empty where nobody tells. */
+/** When a process started, in ticks since boot: a number that is used again has another one. Empty where it is unknown. */
 function startOf(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -107,7 +107,7 @@ export class ActionClient {
       return { goalId, result: Promise.resolve(rejected), cancel: async () => false };
     }
     const result = this.#result(goalId).finally(async () => {
-      // Feedback that was sent before the result is told before it, although it came by another way.
+      // Feedback that was sent before the result is delivered before it, although it came by another way.
       if (options.onFeedback) await pause(this.#session.clock, FEEDBACK_SETTLES_MS, this.#closing.signal);
       this.#feedback.delete(goalId);
     });
@@ -246,7 +246,7 @@ export class ActionClient {
         failure = error;
       }
       if (clock.monotonicMs() >= untilMs) break;
-      // The network may hide the server, or swallow what it is told; one that is really gone executes nothing.
+      // The network may hide the server, or lose the request; one that is really gone executes nothing.
       await pause(clock, DISOWN_AGAIN_MS, signal);
     }
     this.#disowned -= 1;

@@ -144,7 +144,7 @@ export class ActionServer {
   }
 
   #execute(own: Goal, goal: MessageValue): void {
-    // One that was cancelled before it started is executed all the same: its result is the handler's to tell.
+    // One that was cancelled before it started is executed all the same: the handler reports its result.
     if (own.status === GOAL_STATUS.accepted) this.#turn(own, GOAL_STATUS.executing);
     const served: ServedGoal = {
       goalId: own.id,

@@ -12,7 +12,7 @@ const FAULTS_MAX = 256;
 /** Different things said of one topic in words; who writes the graph shall not fill our log. */
 const TOLD_MAX = 8;
 
-/** What nodes on rmw_zenoh and we cannot agree on, by topic, counted since the start, as an operator is told it. */
+/** What nodes on rmw_zenoh and we cannot agree on, by topic, counted since the start, in the words for operators. */
 export class PeerFaults {
   readonly #warn: (message: string) => void;
   readonly #reports = new Map<string, { report: RosQosReport; readonly told: Set<string> }>();

@@ -32,7 +32,7 @@ const DISCOVERED_DEPTH = 1_000;
 const TOPIC_NAME = /^(?:\/[A-Za-z_][A-Za-z0-9_]*)+$/;
 const TYPE_NAME = /^\w+\/\w+\/\w+$/;
 
-/** Topics of ROS nodes on rmw_zenoh as samples. Who is there is told by the graph, so a robot may come later. */
+/** Topics of ROS nodes on rmw_zenoh as samples. The graph says who is there, so a robot may come later. */
 export class RosZenohSource implements SampleSource {
   readonly #session: RosZenohSession;
   readonly #options: RosZenohSourceOptions;
@@ -45,9 +45,9 @@ export class RosZenohSource implements SampleSource {
   #lookAgain: Timer | undefined;
   #onSample: ((sample: Sample) => void) | undefined;
   #connected = false;
-  /** A topic had no place at the last look: told once, until there was a look at which all had one. */
+  /** A topic had no place at the last look: reported once, until there was a look at which all had one. */
   #crowded = false;
-  /** Topics that were told to have no name left: the first of those never read, and each that was read before. */
+  /** Topics that were reported to have no name left: the first of those never read, and each that was read before. */
   readonly #toldNames = new Set<string>();
   #closed = false;
 
@@ -132,7 +132,7 @@ export class RosZenohSource implements SampleSource {
     }
   }
 
-  /** Whoever tries again must not hear the first topics twice. */
+  /** A second try must not report the first topics twice. */
   async #forget(): Promise<void> {
     const readers = [...this.#readers.values()];
     this.#readers.clear();

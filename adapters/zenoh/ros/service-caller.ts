@@ -38,7 +38,7 @@ export class ServiceCaller {
   /** Errors as in `RosServices.call`. */
   async call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
     const { clock, types } = this.#session;
-    // What cannot be asked at all is told before anybody waits.
+    // A request that cannot be sent at all fails before anybody waits.
     const hash = types.hash(type);
     const payload = this.#codec.encode(`${type}_Request`, request);
     const untilMs = clock.monotonicMs() + options.timeoutMs;
@@ -88,7 +88,7 @@ export class ServiceCaller {
     const { clock, options } = this.#session;
     const key = dataKey(options.domain, name, type, server.entity.end!.hash);
     const [space, endpoint] = await Promise.all([this.#session.space(), client.endpoint]);
-    // Whoever gave up has told so: what is asked after that would have its effect behind his back.
+    // The caller gave up: a request sent after that would have an effect that it does not expect.
     while (!isOver()) {
       // Other requests of this client go on meanwhile.
       client.sequence += 1n;

@@ -25,7 +25,7 @@ export type RosZenohDeps = {
   readonly report: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
-/** Warnings remembered as told; then the oldest goes, and is told again if it comes again. */
+/** Warnings remembered as reported; beyond it the oldest is forgotten, and reported again if it comes again. */
 const TOLD_MAX = 1_024;
 
 /** An endpoint of ours as others see it: its token is declared, its id goes into the attachments. */
@@ -114,7 +114,7 @@ export class RosZenohSession {
     return entity.zid === this.#zid;
   }
 
-  /** Topics are read again as their publishers come and go: what was told of one is not told again. */
+  /** Topics are read again as their publishers come and go: a report about one is not repeated. */
   warnOnce(message: string): void {
     if (this.#told.has(message)) return;
     if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);

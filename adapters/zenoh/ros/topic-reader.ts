@@ -20,7 +20,7 @@ type Heard = {
 
 /**
  * One topic read. Bytes pass as received. A type without definition on this host is read as well: by a wildcard
- * in place of its hash, and announced by the hash that its publisher tells.
+ * in place of its hash, and announced by the hash of its publisher.
  */
 export class TopicReader {
   readonly spec: TopicSpec;
@@ -41,7 +41,7 @@ export class TopicReader {
   #faults: PeerFault[] = [];
 
   /**
-   * A discovered topic may be read again as its publishers change: their faults are told when `tellFaults` is called.
+   * A discovered topic may be read again as its publishers change: their faults are reported when `tellFaults` is called.
    * `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
    */
   constructor(
@@ -88,7 +88,7 @@ export class TopicReader {
     if (this.#before) await this.#takeOver();
   }
 
-  /** It stays as it is read, whoever came meanwhile. */
+  /** It stays as it is read, also when publishers join. */
   tellFaults(): void {
     for (const fault of this.#faults.splice(0))
       this.#session.peerFaults.tell(this.spec.topic, 'in', this.spec.qos, fault);

@@ -7,7 +7,7 @@ import type { OwnEndpoint, RosZenohSession } from './session.ts';
 /** Bytes that may wait for room on the link; above it a message is refused, for it would be old when it leaves. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const WAITING_MESSAGES_MAX = 256;
-/** Different failures told of one topic. */
+/** Different failures reported for one topic. */
 const TOLD_MAX = 16;
 
 /** A key that is published on, with the numbering of its endpoint. */

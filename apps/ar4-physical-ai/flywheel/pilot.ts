@@ -11,7 +11,7 @@ export type Answer = (view: ArmView, prefix?: Float32Array) => Promise<Float32Ar
 export type Pilot = {
   /** A new episode of this policy: nothing of before is left. The world is at its start. */
   begin(answer: Answer): void;
-  /** 50 ms of the world (one step of the policy) with what it is told in them. */
+  /** 50 ms of the world (one step of the policy) with the commands given in them. */
   step(): Promise<void>;
 };
 

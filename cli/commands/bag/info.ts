@@ -29,7 +29,7 @@ export function addInfoCommand(bag: Command): void {
       '--deep',
       'read every message (sizes, gaps, checksums), however large the bag; default below 256 MB',
     )
-    .option('--quick', 'only what the index tells')
+    .option('--quick', 'only what the index holds')
     .addHelpText(
       'after',
       `

@@ -71,7 +71,7 @@ export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpP
     {
       schema: {
         operationId: 'answerApproval',
-        summary: 'Agree or refuse; the run goes on or is told so. Policies say who may',
+        summary: 'Agree or refuse; the run goes on or gets the refusal. Policies say who may',
         tags: ['governance'],
         params: Params,
         body: Body,

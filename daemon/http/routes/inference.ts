@@ -91,7 +91,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** Aborts when whoever asked hangs up. */
+/** Aborts when the caller hangs up. */
 function untilGone(reply: FastifyReply): { readonly signal: AbortSignal; over(): void } {
   const abort = new AbortController();
   const gone = () => {

@@ -9,7 +9,7 @@ import { stopRobot } from '../stop-robot.ts';
 const REBUILD_MS = 15_000;
 
 const RebuildView = Type.Object({
-  done: Type.Boolean({ description: 'false: it goes on; the status tells how far the lake is behind' }),
+  done: Type.Boolean({ description: 'false: it goes on; the status shows how far the lake is behind' }),
 });
 
 /** Orders and questions that other cells answer: robot and lakehouse. */

@@ -147,7 +147,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
         request: value = {},
         timeout_ms = TIMEOUT_MS,
       } = request.body as Static<typeof CallBody>;
-      // Before it travels: what is nested too deep breaks whoever carries it.
+      // Before it travels: a value that is nested too deep breaks the process that carries it.
       checkRosValue(value, '/request');
       const order = { service, type, request: value, timeoutMs: timeout_ms };
       return { response: await ask(methods.rosCall, order, timeout_ms) };

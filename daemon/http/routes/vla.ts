@@ -116,7 +116,7 @@ function busy(request: FastifyRequest): EdgeError {
     operation: `${request.method} ${request.routeOptions.url}`,
     subject: 'request body',
     message: `${LIMITS.INFERENCE_LARGE_MAX} questions above ${LIMITS.INFERENCE_LARGE_BYTES / MIB} MiB are under way already`,
-    hint: 'ask again when one was answered; questions that tell their content-length and are shorter are taken',
+    hint: 'ask again when one was answered; questions with a content-length that are shorter are taken',
   });
 }
 
