@@ -170,7 +170,7 @@ export class EventLane {
   /** Read again each time: a damaged log is set aside by its cell and a new one starts under the same name. */
   #epochOf(reader: EventReader): string | undefined {
     const first = reader.read(0, 1)[0];
-    if (first && first.seq !== 1) throw this.#error('log.damaged', `the log begins at event ${first.seq}`);
+    if (first && first.seq !== 1) throw this.#error('log.damaged', `the log starts at event ${first.seq}`);
     if (first?.event_id !== this.#epoch) {
       this.#epoch = first?.event_id;
       this.#sent = 0;

@@ -49,7 +49,7 @@ function unusable(message: string, cause?: unknown): EdgeError {
     operation: 'open coordinator',
     subject: 'receipt key',
     message: `the receipt key cannot be used: ${message}`,
-    hint: 'restore it from a backup; without it old receipts cannot be told from forged ones',
+    hint: 'restore it from a backup; without it old receipts look like forged ones',
     cause,
   });
 }

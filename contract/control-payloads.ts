@@ -10,7 +10,7 @@ export const CONTROL_PAYLOADS = {
     {
       controller: Name('controller'),
       state: Text(64, 'running, or how it ended'),
-      reason: Text(512, 'the task where it begins, why where it ends'),
+      reason: Text(512, 'the task where it starts, why where it ends'),
       policy_hash: PolicyHash,
     },
     closed,
@@ -25,7 +25,7 @@ export const CONTROL_PAYLOADS = {
       clamped: Count('of them within the limits of the gate, and not as asked'),
       refused: Count('of them refused by the gate, or not sent'),
       chunks: Count('chunks taken'),
-      last_chunk: Count('number of the newest chunk since the controller began'),
+      last_chunk: Count('number of the newest chunk since the controller started'),
       failures: Count('questions without an answer'),
       turned_down: Type.Record(
         Type.String({ maxLength: 64 }),

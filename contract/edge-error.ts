@@ -11,7 +11,7 @@ export const ERROR_CATALOGUE = {
   'schema.invalid': { retryable: false, text: 'a value does not fit its schema' },
   'intent.unknown_type': { retryable: false, text: 'no application serves this intent type' },
   'intent.duplicate': { retryable: false, text: 'the idempotency key was used for another intent' },
-  'intent.expired': { retryable: false, text: 'the deadline passed before the run began' },
+  'intent.expired': { retryable: false, text: 'the deadline passed before the run started' },
   'run.not_found': { retryable: false, text: 'no such run' },
   'run.interrupted': { retryable: true, text: 'the run was cut off by a restart and could not go on' },
   'run.cancelled': { retryable: false, text: 'the run was cancelled' },

@@ -302,7 +302,7 @@ export class McpServer {
     });
     const began = clock.monotonicMs();
     await this.#listing;
-    this.#parts.report('debug', 'tools of an MCP server were listed anew', {
+    this.#parts.report('debug', 'tools of an MCP server were listed again', {
       server: this.name,
       ms: Math.round(clock.monotonicMs() - began),
     });

@@ -162,7 +162,7 @@ export class ToolShelf {
     const asModel = view.name!.replaceAll('.', '_');
     const other = taken.get(asModel);
     if (other !== undefined && other !== definition.name)
-      return { ...view, name: undefined, state: 'refused', reason: `models could not tell it from ${other}` };
+      return { ...view, name: undefined, state: 'refused', reason: `its name is too close to that of ${other}` };
     taken.set(asModel, definition.name);
     const pin = this.#pins.get(definition.name);
     if (pin && pin.sha256 !== view.sha256)

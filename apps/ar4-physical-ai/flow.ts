@@ -111,7 +111,7 @@ export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
       },
     },
     go_back: {
-      about: 'back to where the demonstrations began',
+      about: 'back to where the demonstrations started',
       enter: goBack,
       deadlineMs: 60_000,
       // An arm without these motions, or one that was cut off in them, tries from where it is.

@@ -31,7 +31,7 @@ export function addEstopCommands(program: Command): void {
     .action(action((context, { reason }: { reason: string }) => engage(context, reason)));
   estop
     .command('release')
-    .description('let the robot move again; nothing begins to move by it')
+    .description('let the robot move again; nothing starts to move by it')
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .action(
       action(async ({ api, out, settings }, { reason }: { reason: string }) => {

@@ -61,7 +61,7 @@ export function addInferCommands(program: Command): void {
   infer
     .command('reload <policy>')
     .description(
-      'make a policy anew from where it came from, for example after its file changed; no question fails',
+      'make a policy again from where it came from, for example after its file changed; no question fails',
     )
     .addHelpText('after', '\nExample:\n  auraison infer reload pick')
     .action(

@@ -39,7 +39,7 @@ export function addLakeCommands(program: Command): void {
     );
   lake
     .command('rebuild')
-    .description('drop the lakehouse of the running daemon and fill it anew from the logs and recordings')
+    .description('drop the lakehouse of the running daemon and fill it again from the logs and recordings')
     .addHelpText(
       'after',
       '\nAlso where the lake cannot be opened. Rows of logs that are not there any more are lost with it.',

@@ -16,7 +16,7 @@ export function addReloadCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Zenoh policies and endpoints count at once, in a session opened anew. Cells that read what changed start anew, one
+Zenoh policies and endpoints count at once, in a session opened again. Cells that read what changed start again, one
 after the other; runs go on afterwards. What only a new daemon can take is named.
 
 Examples:
@@ -85,7 +85,7 @@ function text(told: Reloaded): string {
   const lines = [
     told.changed.length === 0 ? 'nothing changed' : `changed: ${told.changed.join(', ')}`,
     ...(told.live.length > 0 ? [`taken by running cells: ${told.live.join(', ')}`] : []),
-    ...(told.restart.length > 0 ? [`started anew: ${told.restart.join(', ')}`] : []),
+    ...(told.restart.length > 0 ? [`restarted: ${told.restart.join(', ')}`] : []),
     ...(told.failed.length > 0 ? [`not up yet, tried on: ${told.failed.join(', ')}`] : []),
     ...(told.later.length > 0 ? [`needs a restart of the daemon: ${told.later.join(', ')}`] : []),
   ];

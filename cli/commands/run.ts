@@ -15,7 +15,7 @@ export function addRunCommands(program: Command): void {
   run
     .command('replay <run>')
     .description('do a recorded run again with the recorded answers; nothing is reached, nothing moves')
-    .option('--from <entry>', 'begin at this event: its number, its id, or the name of a phase')
+    .option('--from <entry>', 'start at this event: its number, its id, or the name of a phase')
     .option('--model <name>', 'ask this model instead of the record, and show what becomes of it')
     .option('--policy <directory>', 'judge each call by these policies instead, and show what becomes of it')
     .addOption(

@@ -31,6 +31,6 @@ export async function checkModels({ config }: Settings): Promise<Check> {
     name: 'models',
     state: some ? 'ok' : 'bad',
     detail: told.map(({ text }) => text).join('; '),
-    fix: some ? '' : 'start a server, or mend url and api_key_file of [[models]]: docs/models.md',
+    fix: some ? '' : 'start a server, or fix url and api_key_file of [[models]]: docs/models.md',
   };
 }

@@ -50,7 +50,7 @@ export class Stages {
         operation: 'flywheel',
         subject: folder,
         message: `${folder} holds a flywheel of ${JSON.stringify(book.key)}`,
-        hint: '--folder with another name, or --fresh to begin anew there',
+        hint: '--folder with another name, or --fresh to start again there',
       });
     }
     return new Stages(path, book);

@@ -54,7 +54,7 @@ export const EventsQuery = Type.Object(
   {
     ...streamQuery,
     run: Type.Optional(RunId),
-    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to begin without a cursor' })),
+    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to start without a cursor' })),
   },
   closed,
 );
@@ -197,7 +197,7 @@ export const RowsView = Type.Object(
     reason: Type.String({ description: 'the limit or budget that left them out; empty where all are there' }),
     bytes: Type.Integer({ description: 'of the values, as the lakehouse holds them' }),
     cut: Type.Integer({
-      description: 'values that were too long: the beginning of a text, or nothing, and a mark',
+      description: 'values that were too long: the start of a text, or nothing, and a mark',
     }),
   },
   closed,
@@ -267,7 +267,7 @@ export const PlayBody = Type.Object(
         description: 'play velocities too, under the actuation lease and within the limits of the robot',
       }),
     ),
-    paused: Type.Optional(Type.Boolean({ description: 'begin paused' })),
+    paused: Type.Optional(Type.Boolean({ description: 'start paused' })),
   },
   closed,
 );

@@ -136,7 +136,7 @@ export class MemoryCell implements Cell {
       const lake = this.#lake!;
       const round = await this.#projector.round(lake, () => this.#stopped);
       for (const cell of round.disagreed)
-        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected anew`);
+        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected again`);
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);

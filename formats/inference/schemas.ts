@@ -64,7 +64,7 @@ export const VLA_SCHEMA = {
         deadline_ms: { type: 'number', exclusiveMinimum: 0, maximum: 30_000, default: 1_000 },
         policy: { ...name, description: 'default: the first that is configured' },
         session: { ...name, description: 'an episode of this caller, where the policy remembers' },
-        reset: { type: 'boolean', description: 'a new episode begins with this question' },
+        reset: { type: 'boolean', description: 'a new episode starts with this question' },
         prefix: { ...tensor, description: '[n, dimension]: actions that are fixed already' },
         call: { ...name, description: 'unique name by which `vla/cancel?call=` ends it' },
       },

@@ -105,7 +105,7 @@ export class TfTree {
     const names = this.names();
     if (names.includes(frame)) return frame;
     const some = names.slice(0, 20).join(', ') || 'none';
-    throw notFound(name, `nobody told of the frame ${name}; known frames: ${some}`);
+    throw notFound(name, `nobody has published the frame ${name}; known frames: ${some}`);
   }
 }
 

@@ -170,7 +170,7 @@ export class SimArm implements Manipulator {
     const begun = this.#time;
     if (begun === undefined || !this.#connected) throw unreachable(kind);
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const motion: Motion = {
       begun,

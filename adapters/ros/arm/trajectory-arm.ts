@@ -161,7 +161,7 @@ export class TrajectoryArm implements Manipulator {
     if (!this.#track.connected) throw noJoints(operation, this.#options);
     const begun = this.#track.time;
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { clock } = this.#parts;
     const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);

@@ -89,7 +89,7 @@ export class ActionDesk {
     if (!cached.goals.delete(goalId)) return;
     const ended = ENDED[status];
     if (!ended) {
-      const fault = unreachable(name, 'the action server no longer knows the goal: it was started anew');
+      const fault = unreachable(name, 'the action server no longer knows the goal: it was started again');
       this.#tell({ op: 'goalLost', goalId, error: fault.body });
       return;
     }

@@ -163,7 +163,7 @@ export class NavRobot implements Robot {
     if (!this.#track.connected) throw noOdometry(operation, this.#options.topics.odometry);
     const begun = { time: this.#track.time, distance: this.#track.distance };
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     // The brake goes on at once, not when the server has answered.

@@ -24,7 +24,7 @@ export function addImportCommand(bag: Command): void {
     .addHelpText(
       'after',
       `
-What is written is read back and compared by counts and hash before it is there. The same content twice is told and
+What is written is read back and compared by counts and hash before it is there. The same content twice is reported and
 written once. With or without a running daemon; Ctrl-C or a kill leaves nothing half.
 
 Examples:

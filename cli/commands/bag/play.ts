@@ -47,7 +47,7 @@ export function addPlayCommand(bag: Command): void {
     .option('--remap <rules...>', 'under another name: /old:=/new')
     .option('--prefix <key>', 'of the Zenoh keys; default: zenoh.prefix of the configuration')
     .option('--clock [hz]', `publish the time of the bag on /clock, ${CLOCK_HZ} times a second by default`)
-    .option('--pause', 'begin paused')
+    .option('--pause', 'start paused')
     .option(
       '--allow-commands',
       'also velocities, under the actuation lease and within the limits of the robot',

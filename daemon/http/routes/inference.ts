@@ -47,7 +47,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
 
   app.post(
     '/v1/inference/policies/:name/reload',
-    describe('reloadInferencePolicy', 'Make a policy anew from where it came from; no question fails', {
+    describe('reloadInferencePolicy', 'Make a policy again from where it came from; no question fails', {
       params: NameParams,
       body: NoBody,
       response: { 200: Any, ...errors },

@@ -69,7 +69,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       if (isGone || reply.raw.destroyed)
         throw new EdgeError('run.cancelled', {
           ...{ operation: kind, subject: 'robot' },
-          message: 'the caller hung up before the motion began',
+          message: 'the caller hung up before the motion started',
         });
       isJudged = true;
       const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));

@@ -78,7 +78,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
 
   app.post(
     '/v1/recorder/seal',
-    describe('sealSegment', 'Seal the open segment of the recording and begin a new one', {
+    describe('sealSegment', 'Seal the open segment of the recording and start a new one', {
       body: CancelBody,
       response: { 200: Done, ...errors },
     }),

@@ -13,7 +13,7 @@ const Body = Type.Object(
     from: Type.Optional(
       Type.String({
         maxLength: 128,
-        description: 'number or id of an event, or a phase; absent: the beginning',
+        description: 'number or id of an event, or a phase; absent: the start',
       }),
     ),
     model: Type.Optional(

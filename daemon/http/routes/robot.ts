@@ -57,7 +57,7 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
     {
       schema: {
         operationId: 'rebuildLake',
-        summary: 'Drop the lakehouse and fill it anew from the logs and recordings',
+        summary: 'Drop the lakehouse and fill it again from the logs and recordings',
         tags: ['memory'],
         body: CancelBody,
         response: { 200: RebuildView, ...errors },

@@ -193,7 +193,7 @@ export function safetyRoutes(
     '/v1/estop/release',
     schema(
       'releaseEmergencyStop',
-      'Release the emergency stop; nothing begins to move by it',
+      'Release the emergency stop; nothing starts to move by it',
       CancelBody,
       EStopView,
     ),
