@@ -9,9 +9,9 @@ export type EngineView = {
   readonly reason: string;
   readonly pid: number | undefined;
   readonly restarts: number;
-  /** Of the model, as it was checked; empty where none was pinned. */
+  /** Revision of the model, as it was checked; empty where none is pinned. */
   readonly revision: string;
-  /** Calls of this daemon that it works on, and that wait for it to wake. */
+  /** Calls of this daemon under way, and calls that wait until it is awake. */
   readonly running: number;
   readonly waiting: number;
   readonly memory: {
@@ -19,14 +19,14 @@ export type EngineView = {
     readonly freeBytes: number | undefined;
     readonly floorBytes: number;
   };
-  /** The last lines that it wrote. */
+  /** The last lines of its output. */
   readonly log: readonly string[];
 };
 
 /** The engine for the API and the command line. Each order settles by a deadline of its own. */
 export interface EngineApi {
   engine(): EngineView;
-  /** Ends what it works on first, or rejects with `cell.overloaded` where that takes too long; `model.unavailable`. */
+  /** Finishes the calls under way first, or rejects with `cell.overloaded` where that takes too long; `model.unavailable`. */
   sleep(): Promise<EngineView>;
   wake(): Promise<EngineView>;
   /** Stops it and starts it again; also one that failed. */

@@ -25,8 +25,8 @@ export type Answer = {
 };
 
 /**
- * Sends an answer before the last one. Who asked gets them in order, each as soon as it comes; a query that is over
- * gets nothing more, without error. A driver that cannot send several leaves them out: the last answer is whole.
+ * Sends a partial answer before the last one. The caller gets them in order, each as soon as it comes. After the end of
+ * the query nothing is sent, without an error. A driver that supports only one answer drops them; the last one is complete.
  */
 export type AnswerPart = (part: Answer) => void;
 
@@ -64,7 +64,7 @@ export type SubscribeOptions = {
   readonly loan?: boolean;
 };
 
-/** Something declared; `undeclare` settles within a second and may be called twice. */
+/** A declared entity; `undeclare` settles within a second and may be called twice. */
 export type Declaration = { readonly keyExpr: string; undeclare(): Promise<void> };
 export type Subscription = Declaration & {
   /** Values dropped because the reader was slow. */ dropped(): number;
@@ -83,7 +83,7 @@ export interface KeySpace {
   put(key: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   /**
    * Memory that `put` of this very array sends without a copy, shared with readers on this host where possible.
-   * What it holds is undefined. `put` takes it, whatever comes of the put: the array is empty (detached) then. A
+   * What it holds is undefined. `put` takes it, even if the put fails: the array is empty (detached) then. A
    * driver without such memory leaves this out; any array can be put.
    */
   allocate?(bytes: number): Promise<Uint8Array>;

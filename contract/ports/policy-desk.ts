@@ -1,6 +1,6 @@
 import type { ActionChunk, InferOptions, Observation, PolicyDescription } from './policy.ts';
 
-/** By which way a caller came. `control` is the robot's own loop: it is served before any other. */
+/** The way a caller came. `control` is the robot's own loop, which is served first. */
 export type PolicyWire = 'control' | 'zenoh' | 'ros' | 'http' | 'lerobot' | 'openpi' | 'groot' | 'local';
 
 /** Who asks. Fairness is among callers of different `id`. */
@@ -13,13 +13,13 @@ export type PolicyCaller = {
 };
 
 /**
- * One caller's place at one policy. What one session does (a reset, a late question, an end) is never noticed
- * by another. `infer` rejects as `Policy.infer` does, and with `cell.overloaded` when this caller already has as
+ * One caller's place at one policy. What one session does (a reset, a late question, an end) does not affect
+ * another. `infer` rejects as `Policy.infer` does, and with `cell.overloaded` when this caller already has as
  * many questions waiting as it may. After `close` it rejects with `model.unavailable`.
  */
 export interface PolicySession {
   describe(): PolicyDescription;
-  /** Grows whenever another policy takes this place, also one that was here before. Absent: none ever does. */
+  /** Grows whenever the policy is swapped, also back to an earlier one. Absent: it is never swapped. */
   generation?(): number;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
   /** This caller starts a new episode. */
@@ -36,7 +36,7 @@ export type ServedPolicy = PolicyDescription & {
   readonly waiting: number;
   readonly calls: number;
   readonly failures: number;
-  /** Of the last calls, milliseconds; undefined before the first. */
+  /** Duration of the last calls, milliseconds; undefined before the first. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
 };
@@ -49,12 +49,12 @@ export interface PolicyDesk {
   policies(): readonly ServedPolicy[];
   /**
    * Throws `model.not_found` (with the names there are) and `cell.overloaded` (too many sessions). Without a
-   * name the default policy. A policy that remembers is given to each session again.
+   * name the default policy. A policy with memory is made once for each session.
    */
   open(caller: PolicyCaller, policy?: string): PolicySession;
 }
 
-/** One server for clients of another make. */
+/** One server for clients of another protocol. */
 export type WireServerView = {
   readonly wire: PolicyWire;
   readonly host: string;

@@ -17,7 +17,7 @@ export type Observation = {
   readonly task?: string;
   /** Of the oldest input. */
   readonly stamp: Nanoseconds;
-  /** Which sample each input was made of, for the record. */
+  /** The sample that each input was made of, for reports. */
   readonly sources?: Readonly<Record<string, { readonly topic: string; readonly stamp: Nanoseconds }>>;
 };
 
@@ -44,9 +44,9 @@ export type PolicyDescription = {
   readonly actionNames?: readonly string[];
   /** It takes the coming actions that are fixed already (`InferOptions.prefix`): real-time chunking. */
   readonly takesPrefix?: boolean;
-  /** It wants the task in words. */
+  /** It takes the task in words. */
   readonly takesTask?: boolean;
-  /** What it answers depends on what it has seen since the episode started; see `Policy.reset`. */
+  /** Its answers depend on earlier observations of the episode; see `Policy.reset`. */
   readonly remembers?: boolean;
 };
 
@@ -59,13 +59,13 @@ export type InferOptions = {
 /**
  * A System 1 policy. `infer` may take long: callers never wait for it in a control step. It rejects with
  * `model.bad_observation` (missing or misshapen tensor, NaN) or `model.failed`, and settles by `deadlineMs`
- * with `deadline.exceeded` even if the model is deaf. Calls are served one after the other in order.
+ * with `deadline.exceeded` even if the model never answers. Calls are served one after the other in order.
  * The same observation gives bit-equal actions.
  */
 export interface Policy {
   describe(): PolicyDescription;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
-  /** An episode starts: what the policy remembers of the last one is forgotten. Absent: it remembers nothing. */
+  /** An episode starts: the policy forgets the last one. Absent: it remembers nothing. */
   reset?(): Promise<void>;
   close(): Promise<void>;
 }

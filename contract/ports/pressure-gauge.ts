@@ -1,7 +1,7 @@
-/** One thing that can be too much for another agent: load of the host, requests that wait at a model. */
+/** One load that can hold back another agent: load of the host, requests that wait at a model. */
 export interface PressureGauge {
   readonly name: string;
-  /** Of the value and the limit, for people. */
+  /** Unit of the value and the limit, for people. */
   readonly unit: string;
   /** Above it no further agent starts; 0: no limit. */
   readonly limit: number;

@@ -68,7 +68,7 @@ export interface Robot {
   map(): Promise<MapSnapshot | undefined>;
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult>;
   maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult>;
-  /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
+  /** Stops now, including motions that still wait for another one to end. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
 
@@ -117,7 +117,7 @@ export type ArmFigure = {
     readonly y: number;
     readonly z: number;
   }[];
-  /** Why there are no points; else empty. */
+  /** Why there are no points; empty if there are some. */
   readonly reason: string;
 };
 
@@ -135,20 +135,20 @@ export interface Manipulator {
   /**
    * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
    * a joint that this arm does not have and for times that do not grow. `check` gets the positions of the joints (`measured`) when
-   * it starts, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
+   * it starts, after the pre-empted motion came to rest. If it throws, the call rejects with that error and nothing moves.
    */
   followTrajectory(
     points: readonly JointTarget[],
     signal?: AbortSignal,
     check?: (joints: ArmState['joints']) => void,
   ): Promise<MotionResult>;
-  /** Opening in metres, effort in newtons. A gripper that holds something before it is there has reached it. */
+  /** Opening in metres, effort in newtons. A gripper that meets an object on its way counts as reached. */
   gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult>;
   /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
 
-/** How well a part of the robot is, by the levels of diagnostic_msgs/DiagnosticStatus. */
+/** Health of a part of the robot, by the levels of diagnostic_msgs/DiagnosticStatus. */
 export type DiagnosticLevel = 'ok' | 'warn' | 'error' | 'stale';
 
 export type Diagnostic = {
@@ -158,12 +158,12 @@ export type Diagnostic = {
   readonly hardwareId: string;
 };
 
-/** sensor_msgs/BatteryState; what the robot does not measure is undefined. */
+/** sensor_msgs/BatteryState; values that the robot does not measure are undefined. */
 export type BatteryReading = {
   /** 0 to 1. */
   readonly charge: number | undefined;
   readonly voltage: number | undefined;
-  /** Amperes, negative while it is drained. */
+  /** Amperes, negative while it discharges. */
   readonly current: number | undefined;
   readonly status: 'unknown' | 'charging' | 'discharging' | 'not_charging' | 'full';
 };

@@ -1,7 +1,7 @@
 /** Who may command actuators. */
 export type LeaseRole = 'policy' | 'agent' | 'autonomy' | 'central' | 'teleoperation';
 
-/** By which way an emergency stop was called. */
+/** The way by which an emergency stop was requested. */
 export type EStopSource = 'api' | 'cli' | 'zenoh' | 'ros' | 'file' | 'agent' | 'console' | 'internal';
 
 export type EStopState = {
@@ -13,14 +13,13 @@ export type EStopState = {
   readonly reason: string;
 };
 
-/** The answer to a stop: what the caller has to know besides that it was carried out. */
+/** The answer to a stop: facts for the caller besides success. */
 export type StopWarnings = { readonly warnings?: readonly string[] };
 /** The answer to `estop.engage`. */
 export type EStopAnswer = EStopState & StopWarnings;
 
 /**
- * The software emergency stop. While it is engaged no command of anybody reaches an actuator, whatever lease he
- * has. It survives a restart of cell and daemon. Anybody may engage it; only a person releases
+ * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease. It survives a restart of cell and daemon. Anybody may engage it; only a person releases
  * it: a release from an agent, a policy, a topic or a key is refused with `policy.denied`.
  */
 export interface EmergencyStop {
@@ -50,7 +49,7 @@ export type LeaseView = {
 /** How a lease ended. */
 export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
 
-/** Somebody of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
+/** A caller of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
 export type Takeover = {
   readonly holder: string;
   readonly role: LeaseRole;
