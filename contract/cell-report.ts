@@ -5,9 +5,9 @@ export type CellReport = {
   readonly name: CellName;
   readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
   readonly pid: number | undefined;
-  /** Since the daemon started, those that were ordered included. */
+  /** Restarts since the daemon started, including requested ones. */
   readonly restarts: number;
-  /** Nobody ordered these, and it was not up for long since. */
+  /** Recent restarts that nobody requested. */
   readonly deathsInARow: number;
   readonly reason: string;
   readonly rssBytes: number;

@@ -4,7 +4,7 @@ import { Count, closed, Name, Text } from './common.ts';
 const Milliseconds = (description: string) => Type.Number({ minimum: 0, description });
 const PolicyHash = Text(128, 'SHA-256 of the policy, as it reports it; empty before its first answer');
 
-/** Payloads of what the controllers of the execution cell write. Part of `EVENT_PAYLOADS`. */
+/** Payloads of the events of controllers. Part of `EVENT_PAYLOADS`. */
 export const CONTROL_PAYLOADS = {
   'controller.state': Type.Object(
     {
@@ -15,7 +15,7 @@ export const CONTROL_PAYLOADS = {
     },
     closed,
   ),
-  /** What a controller did since the last of these; the steps themselves are samples of its own topic. */
+  /** What a controller did since the last event of this kind; the steps themselves are samples of its own topic. */
   'control.chunk': Type.Object(
     {
       controller: Name('controller'),

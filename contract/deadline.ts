@@ -45,7 +45,7 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** What this needs of a socket of Node's. */
+/** The part of Node's socket that is used here. */
 type Lingering = {
   destroySoon(): void;
   end(): unknown;
@@ -54,11 +54,11 @@ type Lingering = {
 };
 
 /**
- * Before the last answer of a connection whose client is still sending. Closed with something unread it would be reset,
- * and the client may lose the answer: what still comes is read and thrown away for `ms`, or until the client has closed.
+ * Before the last answer of a connection whose client is still sending. If it were closed with unread data, the kernel would
+ * reset it and the client might lose the answer. So incoming data is discarded for `ms`, or until the client has closed.
  */
 export function linger(socket: Lingering, clock: Clock, ms: number): void {
-  // How Node closes a connection behind its last answer.
+  // The way Node closes a connection after its last answer.
   socket.destroySoon = () => {
     socket.end();
     const cut = clock.after(ms, () => socket.destroy());

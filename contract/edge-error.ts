@@ -1,8 +1,8 @@
 import type { ErrorBody } from './errors.ts';
 
 /**
- * Every error code of the house, in one place. A code never changes its meaning; `retryable` is the default
- * that a thrower may narrow. Names are `subject.fault`.
+ * Every error code, in one place. A code never changes its meaning; `retryable` is the default,
+ * which the code that throws may narrow. Names are `subject.fault`.
  */
 export const ERROR_CATALOGUE = {
   'config.unreadable': { retryable: false, text: 'the configuration file cannot be read' },
@@ -144,7 +144,7 @@ export class EdgeError extends Error {
   }
 }
 
-/** What was thrown, in words. Foreign code may throw anything, also something that throws when it is read. */
+/** The message of a thrown value. Foreign code may throw anything, even a value that throws when it is read. */
 export function wordsOf(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown);

@@ -19,13 +19,13 @@ const OVER = /^call run_finish with status (succeeded|failed)$/;
 const BACK_OUT = 'call maze_back_out';
 
 export type ForesightOptions = {
-  /** Places of which the way is imagined in one round. */
+  /** Places whose way is predicted in one round. */
   readonly candidates: number;
-  /** Carries the search on, where a service is missing or late again and again; from its own phases also after a cut. */
+  /** The search without foresight, used where a service is missing or late again and again; after a cut it continues in its own phases. */
   readonly otherwise: Harness;
 };
 
-/** A place that was chosen is driven to in stretches: this many, then it is thought over. */
+/** A chosen place is driven to in stretches; after this many the choice is made again. */
 const STRETCHES_MAX = 6;
 /** Places move as the map grows: within this they are the same one, metres. */
 const SAME_M = 0.7;
@@ -64,9 +64,9 @@ type Report = Readonly<Record<string, unknown>> & {
 type Judged = { readonly place: Place; readonly score: number };
 
 /**
- * The maze with foresight: what is seen is carried on towards each of the best places (predict), made to look real
+ * The maze with foresight: the present view is continued towards each of the best places (predict), made to look real
  * (transfer), judged (reason), and the robot drives to the place that looks best (navigate). Every step is a call of a
- * tool: judged, bounded, in the log. A service that is away costs its part of a round, and no more.
+ * tool: judged, bounded, in the log. A missing service costs only its part of a round.
  */
 export class ForesightHarness implements Harness {
   readonly kind: Harness['kind'];

@@ -10,7 +10,7 @@ import { cacheDirOf } from '../../daemon/paths.ts';
 const TAIL_LINES = 12;
 
 /**
- * A Python with what the trainer needs: the one that is named, else an environment in the cache, made once per list
+ * A Python with the packages of the trainer: the configured one, else an environment in the cache, made once per list
  * of requirements. Rejects with `host.missing` where it cannot be made.
  */
 export async function trainerPython(

@@ -117,8 +117,8 @@ export class SystemOnePilot implements Pilot {
 }
 
 /**
- * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was shown as a goal that is held for
- * its 50 ms, and is held here: on the line to the next one it would come half a step early, and be another action.
+ * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was learned as a goal that is held for
+ * its 50 ms, and is held here too: interpolated to the next one it would come half a step early.
  */
 function armController(): ControllerSpec {
   const joints = [...STATE_NAMES];
