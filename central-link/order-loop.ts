@@ -75,7 +75,7 @@ export class OrderLoop {
           const reports = await desk.settle(order);
           if (reports.length > 0) await this.#tell(reports);
         }
-        // What is put off is asked for again at once by a central that has it: not as fast as this host can.
+        // Central offers postponed orders again at once: this limits the rate of requests.
         const restMs = orders.length > 0 ? Math.max(desk.restMs(orders), 50) : 0;
         if (restMs > 0) await pause(clock, Math.min(restMs, LIMITS.LINK_POLL_MS), this.#stop.signal);
       } catch (thrown) {
@@ -95,7 +95,7 @@ export class OrderLoop {
         const ended = await this.#options.desk.ended(open);
         for (let i = 0; i < ended.length; i += 16) await this.#tell(ended.slice(i, i + 16));
       } catch {
-        // The runtime or central is away: looked at again in a while.
+        // The runtime or central is away: tried again later.
       }
     }
   }

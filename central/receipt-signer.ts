@@ -8,7 +8,7 @@ import {
 } from 'node:crypto';
 import { EdgeError, type LinkKey, type LinkReceipt, type Receipt, receiptText } from '../contract/index.ts';
 
-/** Signs receipts with ed25519: the coordinator's word that can be checked by anybody with its public key. */
+/** Signs receipts with ed25519: anybody with the coordinator's public key can check them. */
 export class ReceiptSigner {
   readonly #private: KeyObject;
   readonly key: LinkKey;

@@ -11,7 +11,7 @@ import {
 import { DISCS } from './map-picture.ts';
 
 const PHASE = 'foresight';
-/** Rounds of one search; beyond it the search goes in circles. */
+/** Rounds of one search; beyond it the search loops. */
 const ROUNDS_MAX = 400;
 /** Rounds in a row without a judgement, after which the search goes on as it does without foresight. */
 const MISSES_MAX = 2;
@@ -79,7 +79,7 @@ export class ForesightHarness implements Harness {
 
   async execute(context: RunContext): Promise<RunOutcome> {
     const { resume } = context;
-    // Somebody else carries it on since before the cut.
+    // The other search had taken over before the cut.
     if (resume && resume.phase !== PHASE) return await this.#handOver(context, undefined);
     let position: Position = { ...BEGIN, ...(resume?.facts as Partial<Position> | undefined) };
     if (!this.#has(context, 'world.reason'))
@@ -216,7 +216,7 @@ export class ForesightHarness implements Harness {
     return { score: Number(score), blocked: blocked === true, why: String(why) };
   }
 
-  /** A call that may fail: what is missing is done without. Only the end of the run is not. */
+  /** A call that may fail: the search continues without its result. Only the end of the run is passed on. */
   async #tried(
     context: RunContext,
     tool: string,
@@ -261,7 +261,7 @@ function underWay({ target, stretches }: Position, places: readonly Place[]): Pl
   return places.find(({ x, y }) => Math.hypot(x - target.x, y - target.y) <= SAME_M);
 }
 
-/** Pictures of a run are blobs, named by what they are. */
+/** Pictures of a run are blobs, named by their hash. */
 function hashOf(image: ToolImage | undefined): string | undefined {
   return image && createHash('sha256').update(image.data).digest('hex');
 }

@@ -58,7 +58,7 @@ export function addFlywheelCommand(program: Command): void {
 }
 
 async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
-  // Physics, DuckDB and ONNX are heavy: no other command pays for them.
+  // Physics, DuckDB and ONNX are heavy: no other command loads them.
   const { runFlywheel } = await import('../flywheel/run-flywheel.ts');
   const { reportText } = await import('../flywheel/report.ts');
   const stop = new AbortController();

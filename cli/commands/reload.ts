@@ -53,7 +53,7 @@ export async function reload(dataDir: string): Promise<Reloaded> {
   });
 }
 
-/** Only the lock says that a daemon runs: a number in a file may be that of anybody by now. */
+/** Only the lock says that a daemon runs: the process id in a file may belong to another process by now. */
 function ownerOf(dataDir: string): { readonly pid: number } {
   const daemon = daemonOf(dataDir);
   if (daemon === undefined) throw unreachable(dataDir, `no daemon runs with ${dataDir}`);

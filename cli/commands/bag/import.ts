@@ -53,7 +53,7 @@ async function importOne(settings: Settings, api: ApiClient, out: Output, path: 
   return { ...viewOf(imported), source: path, in_catalogue: told };
 }
 
-/** Copies recordings into the data directory as one bag, or finds that their content is there. */
+/** Copies recordings into the data directory as one bag, or finds that their content is already there. */
 export async function take(
   settings: Settings,
   out: Output,

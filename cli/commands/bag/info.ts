@@ -16,7 +16,7 @@ import { bytes, type Output, table } from '../../output.ts';
 type Flags = { deep?: boolean; quick?: boolean };
 type View = BagInfo & { readonly details: BagDetails | undefined };
 
-/** Bags smaller than this are read whole for sizes and gaps without being asked: a second or less. */
+/** Bags smaller than this are read completely for sizes and gaps, also without the option: it takes a second or less. */
 const DEEP_BYTES_MAX = 256 * 1000 * 1000;
 
 export function addInfoCommand(bag: Command): void {
@@ -113,7 +113,7 @@ function ledgerOf(files: readonly BagFileInfo[]): Record<string, LedgerLine> | u
     try {
       line = JSON.parse(text) as LedgerLine;
     } catch {
-      continue; // a record of that name that is not ours
+      continue; // a record of that name from another program
     }
     const known = ledger[line.topic] ?? { topic: line.topic, received: 0, written: 0, dropped: {} };
     ledger[line.topic] = known;
