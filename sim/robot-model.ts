@@ -12,7 +12,7 @@ export const ROBOT = {
   /** Fastest commands; above them a command is refused, as a base's driver does. */
   linearMax: 0.46,
   angularMax: 1.9,
-  /** What the motors do by themselves, whatever the command asks. */
+  /** Limits of the motors, for any command. */
   linearAcceleration: 0.9,
   linearBraking: 1.5,
   angularAcceleration: 6,
@@ -33,7 +33,7 @@ export const LIDAR = {
 export const ODOMETRY_NOISE = {
   /** Share of the distance; wheels are never as large as their data sheet says. */
   distanceScale: 0.01,
-  /** Share of the turned angle; the separation neither. */
+  /** Share of the turned angle; the wheel separation differs too. */
   turnScale: 0.005,
   /** Radians per square root of a metre driven: the heading wanders. */
   headingPerMetre: 0.008,

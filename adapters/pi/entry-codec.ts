@@ -25,7 +25,7 @@ export async function toLog(entry: Json, blobs: BlobStore | undefined): Promise<
   return { type: pictured['type'], stored, text: headOf(pictured) };
 }
 
-/** The other way round. Rejects with `run.interrupted` when a blob is gone; a lost picture becomes a word. */
+/** The reverse. Rejects with `run.interrupted` when a blob is gone; a lost picture becomes a text. */
 export async function fromLog(
   logged: SessionEntry,
   index: number,

@@ -17,7 +17,7 @@ export type ResourceParts = {
   readonly extensions: readonly PiExtension[];
 };
 
-/** What a session of ours is made of: our prompt and the extensions we were given. Nothing is read from a home folder. */
+/** The resources of a session: its prompt and its extensions. Nothing is read from a home folder. */
 export async function ownResources(parts: ResourceParts): Promise<ResourceLoader> {
   const { systemPrompt } = parts;
   const extensions = await extensionsOf(parts);

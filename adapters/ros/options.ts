@@ -23,7 +23,7 @@ export type RosOptions = {
   readonly nativeDir?: string;
   /** Endpoints that do not fit, missed deadlines, lost publishers: each as it happens. */
   readonly onQosEvent?: (event: QosEvent) => void;
-  /** What the host has to say, for operators. */
+  /** Messages of the host for operators. */
   readonly report?: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
@@ -43,7 +43,7 @@ export const ROS_LIMITS = {
   /** The standby starts when the start of everything else is over, and again after it died, milliseconds. */
   STANDBY_AFTER_MS: 500,
   STANDBY_RETRY_MS: 5_000,
-  /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */
+  /** Outgoing bytes waiting for the host; above it commands are refused, since they would be old. */
   OUTGOING_BYTES_MAX: 1024 * 1024,
   /** Outgoing bytes waiting for the host; above that API calls are refused. A request with a map fits. */
   OUTGOING_API_BYTES_MAX: 32 * 1024 * 1024,

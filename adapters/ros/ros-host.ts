@@ -34,7 +34,7 @@ const startHostProcess: StartProcess = (...life) => new HostProcess(...life);
 
 /**
  * The ROS node of this daemon, kept alive: its process is started again when it dies or hangs, with all
- * topics it had. Shared by source and sink; it ends when both have let go of it.
+ * topics it had. Shared by source and sink; it ends when both have released it.
  */
 export class RosHost {
   readonly #options: RosOptions;
@@ -106,7 +106,7 @@ export class RosHost {
     else this.#learned.set(spec.type, definition);
   }
 
-  /** What to say about a type that is not installed: the package to install, and what is done without it. */
+  /** The report about a type that is not installed: the package to install, and what works without it. */
   unknownType(type: string): EdgeError {
     const [pkg = '', , name = ''] = type.split('/');
     const env = { ...process.env, ...this.#options.env };
@@ -179,7 +179,7 @@ export class RosHost {
     try {
       await this.#requestSubscribe(this.#current('subscribe', spec.topic), channel);
     } catch (error) {
-      // A host that was only late has it all the same, and would say it under the number of another topic.
+      // A host that was only late still has the topic, and would send it under the number of another one.
       this.unsubscribe(channel);
       throw error;
     }
@@ -272,7 +272,7 @@ export class RosHost {
     }
     for (const channel of this.#subscriptions.keys()) {
       await this.#requestSubscribe(started, channel).catch((error: unknown) => {
-        // One topic that cannot be had any more does not keep the others away.
+        // One topic that cannot be subscribed any more does not affect the others.
         if (!started.alive) throw error;
         this.#options.report?.('error', error instanceof Error ? error.message : String(error));
       });
@@ -290,7 +290,7 @@ export class RosHost {
   #onQosEvent(event: QosEvent): void {
     const key = `${event.topic} ${event.direction} ${event.kind}`;
     const count = (this.qosEvents.get(key)?.count ?? 0) + event.count;
-    // What is gone from the graph makes room: the table holds topics of this robot, not of its whole life.
+    // Topics that left the graph free their places: the table holds the present topics.
     if (this.qosEvents.size >= ROS_LIMITS.QOS_EVENTS_MAX && !this.qosEvents.has(key))
       this.qosEvents.delete(this.qosEvents.keys().next().value!);
     this.qosEvents.set(key, { ...event, count });

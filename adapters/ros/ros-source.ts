@@ -19,7 +19,7 @@ export type RosSourceOptions = {
   readonly deny?: readonly string[];
   /** Topics that are never discovered, for example those we command. */
   readonly except?: readonly string[];
-  /** A topic that cannot be had as it should; the others go on. Called once for each reason. */
+  /** A topic that cannot be subscribed as configured; the others go on. Called once for each reason. */
   readonly onFault?: (error: EdgeError) => void;
   /** Topics that are bridged from now on, with the quality of service they are heard with. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
@@ -172,7 +172,7 @@ export class RosSource implements SampleSource {
     }
   }
 
-  /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
+  /** Unsubscribes topics that nobody has published for long; the graph does not change when that time is over. */
   #release(graph: GraphSnapshot, found: readonly FoundTopic[]): void {
     if (this.#closed) return;
     const { clock, ownNodes } = this.#host;
@@ -255,7 +255,7 @@ export class RosSource implements SampleSource {
   }
 
   async #bridge(spec: TopicSpec): Promise<void> {
-    // Opened once more: what is heard already is not heard twice.
+    // Opened again: subscribed topics are not subscribed twice.
     if (this.#bridged.has(spec.topic)) return;
     // Reported before the first sample: the recorder wants to know how a topic is offered.
     this.#options.onTopics?.([spec]);

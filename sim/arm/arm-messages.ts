@@ -23,7 +23,7 @@ export function environmentOf({ cube, scene }: ArmSimulation): Float64Array {
   return Float64Array.of(...cube.position, Math.sin(4 * yaw), Math.cos(4 * yaw), target.x, target.y, 0);
 }
 
-/** What the arm's own sensors and its referee say at the end of a window. */
+/** Readings of the arm's sensors and its referee at the end of a window. */
 export function armSamples(simulation: ArmSimulation): Sample[] {
   const { time } = simulation;
   return [
@@ -33,7 +33,7 @@ export function armSamples(simulation: ArmSimulation): Sample[] {
   ];
 }
 
-/** What the referee of the table says: done, and over the cube. */
+/** State by the referee of the table: done, and over the cube. */
 export function refereeSamples({ time, success, reached }: ArmSimulation): Sample[] {
   return [
     sample(ARM_TOPICS.success, time, encodeBool(success)),

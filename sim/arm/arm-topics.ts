@@ -11,7 +11,7 @@ import { CAMERAS } from './arm-model.ts';
 
 export const POSE_ARRAY = 'geometry_msgs/msg/PoseArray';
 
-/** What the simulated arm publishes beside its cameras. */
+/** Topics of the simulated arm besides its cameras. */
 export const ARM_TOPICS = {
   clock: { topic: '/clock', type: CLOCK, qos: SENSOR_QOS },
   joints: { topic: '/joint_states', type: JOINT_STATE, qos: SENSOR_QOS },
@@ -28,7 +28,7 @@ export const CAMERA_TOPICS: Readonly<Record<string, TopicSpec>> = Object.fromEnt
   CAMERAS.map(({ name }) => [name, { topic: `/camera/${name}/image_raw`, type: IMAGE, qos: SENSOR_QOS }]),
 );
 
-/** What it obeys: positions in the order of `ALL_NAMES`, as ros2_control's forward_command_controller. */
+/** Its commands: positions in the order of `ALL_NAMES`, as ros2_control's forward_command_controller. */
 export const ARM_COMMAND: TopicSpec = {
   topic: '/forward_position_controller/commands',
   type: FLOAT64_MULTI_ARRAY,

@@ -120,7 +120,7 @@ export class HostedArm implements HostedWorld {
     }
   }
 
-  /** Past its end the last point is commanded a little longer: drives take their time. */
+  /** After the end the last point is commanded a little longer, since drives lag. */
   #advance({ joints, begun }: Following): void {
     const elapsedMs = Number(this.time - begun) / 1e6;
     this.simulation.command(joints.at(elapsedMs));

@@ -43,7 +43,7 @@ export class ApiSession {
     this.#actionServers = new ActionServers(rcl, node, tell);
   }
 
-  /** Answers every request, whatever becomes of it. */
+  /** Answers every request, also with an error. */
   request({ id, call }: ApiRequest): void {
     if (this.#open.size >= CALLS_OPEN_MAX) {
       const fault = new HostFault('ros.failed', call.op, 'ROS host', `${CALLS_OPEN_MAX} calls are open`);
@@ -130,7 +130,7 @@ export class ApiSession {
     try {
       graph = graphSnapshot(this.#rcl, this.#node);
     } catch (error) {
-      // A topic may go while it is read; the next look has it right.
+      // A topic may disappear during the read; the next look is right.
       this.#fault('read the graph', messageOf(error));
       return;
     }
