@@ -10,7 +10,7 @@ export type McpToolRule = {
 /** One foreign server, from the configuration. */
 export type McpServerConfig = {
   readonly name: string;
-  /** stdio: what is started. `env` is all that it gets of the environment. */
+  /** stdio: the program to start. `env` is its whole environment. */
   readonly command?: {
     readonly file: string;
     readonly args: readonly string[];
@@ -30,9 +30,9 @@ export type McpServerConfig = {
   readonly rules: readonly McpToolRule[];
   /** Where no rule fits. */
   readonly deadlineMs: number;
-  /** Of one result without its pictures. */
+  /** Size of one result without its pictures. */
   readonly resultBytesMax: number;
-  /** Whether a tool that was never seen is taken, or waits until a person allows it. */
+  /** Whether a new tool is accepted, or waits until a person allows it. */
   readonly trust: 'first_use' | 'manual';
   /** The answer to a server that wants to ask a person something: nothing, or the defaults it proposes itself. */
   readonly elicitation: 'refuse' | 'defaults';

@@ -25,7 +25,7 @@ export type NativeEvent = {
 
 /** Up to this a batch is written into a room (`native/src/session.rs`). */
 const ROOM_BATCH_MAX = 4096;
-/** Each that holds on to a small payload keeps so much alive. */
+/** Each small payload that is kept keeps this much memory alive. */
 const ROOM_BYTES = 4 * ROOM_BATCH_MAX;
 const NONE: readonly Uint8Array[] = [];
 
@@ -44,7 +44,7 @@ export class BatchRoom {
     this.view = new DataView(buffer, byteOffset, byteLength);
   }
 
-  /** This one, or another where it has no room for any batch. */
+  /** This buffer, or a new one if it has no room for a batch. */
   ready(): BatchRoom {
     return this.bytes.byteLength - this.at < ROOM_BATCH_MAX ? new BatchRoom() : this;
   }

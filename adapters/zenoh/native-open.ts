@@ -68,7 +68,7 @@ async function attempt(
   try {
     return await withDeadline(clock, OPEN_MS_MAX, opening, 'open Zenoh session', subject);
   } catch (error) {
-    // One that opens after all must not stay open unseen.
+    // A session that opens late must not stay open.
     opening.then((late) => late.close().then(() => late.release())).catch(() => {});
     throw fromNative(error, 'open Zenoh session', subject);
   }

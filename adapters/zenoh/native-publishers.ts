@@ -24,7 +24,7 @@ const PRIORITY = {
 
 export type PublisherEntry = { id: number | undefined; readonly ready: Promise<number> };
 
-/** One declared publisher per key and manner of sending. */
+/** One declared publisher per key and delivery. */
 export class NativePublishers {
   readonly #session: NativeSession;
   readonly #gate: NativeGate;

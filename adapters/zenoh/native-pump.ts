@@ -105,7 +105,7 @@ export class NativePump {
     // No sink: the entity was undeclared while its last events were on their way.
     const sink = this.#sinks.get(run[0]!.entity);
     if (!sink) {
-      // Who asks must not wait for somebody who is gone.
+      // The caller must not wait for a peer that is gone.
       for (const event of run) if (event.type === EVENT.query) this.#session?.finish(event.aux);
       return;
     }

@@ -17,7 +17,7 @@ export type NativeOpenOptions = {
 };
 
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
-/** Of what waits: samples, or queries that are not answered. */
+/** Limits of waiting samples, or of unanswered queries. */
 export type NativeLimits = { depth: number; bytes: number };
 export type NativeTarget = 'best' | 'all' | 'all-complete';
 export type NativeBatch = { slab: Uint8Array<ArrayBuffer>; large: Uint8Array[]; more: boolean };

@@ -1,4 +1,4 @@
-/** What `remote-link.ts` and the process of zenoh-ts say to each other. */
+/** Messages between `remote-link.ts` and the process of zenoh-ts. */
 
 export type RemoteStart = { readonly url: string };
 

@@ -1,7 +1,7 @@
 /**
  * The process of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
  * loops for dead sockets and writes to the console; a thread of it once ended the whole process by an abort of the
- * engine. Here all that costs a process that is made again, and not the one that moves a robot.
+ * engine. Here this costs only a process that can be restarted, not the one that moves a robot.
  */
 import { Config, open } from '@eclipse-zenoh/zenoh-ts';
 import { pause } from '../../contract/core.ts';
@@ -12,7 +12,7 @@ import { RemoteSession } from './remote-session.ts';
 
 /** An answer of the bridge; below the deadline of the daemon, above what a busy host needs. */
 const RESPONSE_MS_MAX = 4_000;
-/** How long the bridge may say nothing before it is asked. */
+/** How long the bridge may be silent before it is checked. */
 const SILENCE_MS = 1_000;
 const CLOSE_MS_MAX = 500;
 
@@ -72,7 +72,7 @@ async function watch(): Promise<void> {
     try {
       await remote!.session.info();
     } catch {
-      // What it sent meanwhile counts as an answer too.
+      // Anything it sent in the meantime counts as an answer too.
       if (remote!.heard === before) end(`the bridge has not answered for ${RESPONSE_MS_MAX} ms`);
     }
   }

@@ -43,7 +43,7 @@ export class GraphCache implements RosGraph {
     });
   }
 
-  /** Everything is gone: the session is. */
+  /** The session is gone, and with it all entities. */
   clear(): void {
     for (const token of [...this.#entities.keys()]) this.take(token, false);
     this.#telling?.cancel();

@@ -63,7 +63,7 @@ export class ServiceServer {
     }
   }
 
-  /** Leaves the graph first, so that nobody asks who is not answered any more. */
+  /** Leaves the graph first, so that no client sends a request that is not answered. */
   async close(): Promise<void> {
     await this.#endpoint?.undeclare();
     await this.#queryable?.undeclare();

@@ -21,7 +21,7 @@ export type RosZenohDeps = {
   /** Opens the key space; the session closes it. */
   readonly open: () => Promise<KeySpace>;
   readonly types: TypeBook;
-  /** What an operator should know: mismatching types, quality of service, answers that nobody got. */
+  /** Reports for operators: mismatching types, quality of service, undelivered answers. */
   readonly report: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
