@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type BlobStore, type BlobTrim, type BlobTrimRules, EdgeError } from '../../contract/core.ts';
 import { names, trimBlobs } from './trim-blobs.ts';
 
-/** One blob; what is larger is a recording. */
+/** Largest blob; larger data is a recording. */
 const BLOB_BYTES_MAX = 64 * 1024 * 1024;
 /** A temporary file this old belongs to a process that died, milliseconds. */
 const ORPHAN_AGE_MS = 3_600_000;
@@ -109,7 +109,7 @@ export class FileBlobStore implements BlobStore {
 
   async #write(sha256: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(sha256);
-    // What is there counts only when it is whole: a damaged file is replaced by its right bytes.
+    // An existing file counts only if it is whole: a damaged one is replaced.
     const there = await this.get(sha256).catch(() => undefined);
     const renewal = there ? await renew(path) : 'gone';
     const folder = dirname(path);
@@ -121,7 +121,7 @@ export class FileBlobStore implements BlobStore {
         await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => {});
-        // Somebody else's file that may not be touched holds the right bytes all the same.
+        // A file of another user holds the right bytes, although its time cannot be set.
         if (renewal === 'gone') throw error;
       }
     }
@@ -145,7 +145,7 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** From now on it counts as put just now: the system notes the time of any change. */
+/** Renews its age: the system records the time of any change. */
 async function renew(path: string): Promise<'renewed' | 'gone' | 'refused'> {
   try {
     await chmod(path, 0o600);

@@ -4,7 +4,7 @@
  */
 export function sharedMonotonic(): () => number {
   let offset = Number.POSITIVE_INFINITY;
-  // The smallest of a few is the one between whose two readings the least happened.
+  // The smallest of a few differences has the least delay between its two readings.
   for (let i = 0; i < 16; i++) {
     const local = performance.now();
     offset = Math.min(offset, Number(process.hrtime.bigint()) / 1e6 - local);

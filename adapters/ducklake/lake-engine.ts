@@ -17,7 +17,7 @@ const SPILL_LIMIT = '1GB';
 /** Statements that are answered at the same time; they share the memory limit. Two more than LAKE_STREAMS_MAX. */
 const READERS = 4;
 /**
- * Of a streaming result the engine makes this much ahead. It counts a text by its place in the chunk only, so with its
+ * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with its
  * default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
  */
 const AHEAD = '1KB';
@@ -29,7 +29,7 @@ export type EngineOptions = {
   readonly dataDir: string;
   /** Where to look for the DuckLake extension; empty means plain DuckDB. */
   readonly extensionDirectories: readonly string[];
-  /** What an operator should know: a lake put aside, one that is not taken over, failing maintenance. */
+  /** Reports for operators: a lake put aside, one that is not taken over, failing maintenance. */
   readonly report?: CellContext['report'];
 };
 
@@ -233,7 +233,7 @@ async function takePlainOver(connection: DuckDBConnection, plain: string, files:
 
 /**
  * Detaching first matters: after a commit that failed, DuckLake keeps its catalogue open for the rest of the
- * process otherwise. What detaching complains about (a full disk) is no loss.
+ * process otherwise. Errors of detaching (a full disk) do no harm.
  */
 async function letGo(instance: DuckDBInstance, connection: DuckDBConnection): Promise<void> {
   await connection.run('ROLLBACK').catch(() => {});

@@ -25,7 +25,7 @@ const CATALOG = `__ducklake_metadata_${LAKE}`;
 
 /**
  * Turns inlined rows into Parquet, joins small files, writes files again of which much was deleted, forgets old
- * snapshots and removes the files that only they needed. What fails of that does not hold up the rest. Safe at any
+ * snapshots and removes the files that only they needed. A failed step does not hold up the rest. Safe at any
  * time; plain DuckDB needs none of it.
  */
 export class LakeMaintenance {
@@ -41,7 +41,7 @@ export class LakeMaintenance {
     this.#clock = clock;
   }
 
-  /** Counts a commit, of events or of steps; there is a round now and then. A fault of it is reported, not thrown. */
+  /** Counts a commit of events or steps; starts a round now and then. A fault of it is reported, not thrown. */
   async committed(): Promise<void> {
     this.#commits += 1;
     if (this.#commits % COMMITS_PER_ROUND !== 0) return;
@@ -51,7 +51,7 @@ export class LakeMaintenance {
     this.#told = fault?.message ?? '';
   }
 
-  /** A round now; rejects with what failed first, when the rest is done. */
+  /** A round now; rejects with the first error, after the rest is done. */
   async run(): Promise<void> {
     const [fault] = await this.#round();
     if (fault) throw fault;

@@ -26,7 +26,7 @@ const SEGMENTS = `${LAKE}.${STEP_SEGMENTS.name}`;
 /** Steps on their way; in memory, gone with the connection. */
 const STAGED = 'staged_steps';
 
-/** Segments of clips: of what is in them the recorder had another copy. */
+/** Segments of clips: the recorder had another copy of their content. */
 const CLIPPED = `SELECT path FROM ${LAKE}.segments WHERE bag IN (SELECT bag FROM ${LAKE}.clips)`;
 
 const TYPES: Readonly<Partial<Record<ColumnType, DuckDBType>>> = {
@@ -56,7 +56,7 @@ type Reading = {
 export class StepWriter {
   readonly #engine: LakeEngine;
   #reading: Reading | undefined;
-  /** Nothing was sealed or evicted since there was nothing to read: asking again costs nothing. */
+  /** Nothing was sealed or evicted since the last empty answer: asking again costs nothing. */
   #isIdle = false;
 
   constructor(engine: LakeEngine) {
@@ -101,7 +101,7 @@ export class StepWriter {
     return { isWanted: true, isCommitted: true };
   }
 
-  /** Rows were dropped: what is being read is started again. */
+  /** Rows were dropped: the current segment is read again. */
   restart(): void {
     this.#reading = undefined;
     this.#isIdle = false;

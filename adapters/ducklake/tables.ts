@@ -281,7 +281,7 @@ function segmentRows(e: AgentEvent): Value[][] {
   return [[...file, time(p.start_ns), time(p.end_ns), json(p.topics), p.repaired]];
 }
 
-/** What was written is not there any more: a line that corrects those before it, so that sums stay exact. */
+/** Samples that were written and are gone: a line that corrects earlier ones, so that sums stay exact. */
 function correctionRows(e: AgentEvent, p: EventPayload<'segment.evicted'>): Value[][] {
   const why = p.reason === 'discarded' ? 'discarded' : 'evicted';
   return Object.entries(p.topics).map(([topic, count]) => {

@@ -12,7 +12,7 @@ export type TopicDetails = {
   readonly lastNs: Nanoseconds;
   /** Messages per second between its first and its last. */
   readonly hz: number;
-  /** Longest time without a message, and when it started. */
+  /** Longest time without a message, and its start. */
   readonly gapMs: number;
   readonly gapAtNs: Nanoseconds;
 };

@@ -9,7 +9,7 @@ export type BagTopic = {
   readonly definition: string | undefined;
 };
 
-/** A channel as the file describes it: what a copy has to keep. */
+/** A channel as the file describes it; a copy keeps all of it. */
 export type BagChannel = {
   readonly topic: string;
   readonly type: string;
@@ -31,7 +31,7 @@ export type BagMessage = {
   readonly bytes: Uint8Array;
 };
 
-/** What a file holds besides messages. */
+/** Records of a file besides messages. */
 export type BagExtra =
   | {
       readonly kind: 'attachment';

@@ -37,9 +37,9 @@ export type CopyResult = {
 
 const PROGRESS_MESSAGES = 512;
 const FAULTS_MAX = 100;
-/** Metadata records that describe the file they are in, not the recording: wrong in any copy. */
+/** Metadata records about their own file, not the recording: they would be wrong in a copy. */
 const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
-/** The ledger of a segment: true of all of its messages, not of some. */
+/** The ledger of a segment: valid only for all of its messages. */
 const OF_THE_WHOLE = 'auraison.losses';
 
 /**

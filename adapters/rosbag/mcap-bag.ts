@@ -8,7 +8,7 @@ import { PatchedReadable } from './patched-readable.ts';
 
 const RECORD_HEAD_BYTES = 9;
 
-/** One MCAP file, also one without footer: then what its repair would hold, without changing it. */
+/** One MCAP file, also one without footer: then with the content after a repair, without changing it. */
 export class McapBag implements Bag {
   readonly storage = 'mcap';
   readonly path: string;

@@ -15,7 +15,7 @@ export function setCaller(request: FastifyRequest, who: Who): void {
   known.set(request.raw, who);
 }
 
-/** Who shows a token, whatever else the request says. */
+/** The identity by the token alone. */
 export function principalOf(request: FastifyRequest): string {
   const who = known.get(request.raw);
   if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
@@ -23,12 +23,12 @@ export function principalOf(request: FastifyRequest): string {
 }
 
 /**
- * Who asks through the API: from the token alone, never from the body. The header `x-auraison-grant` names the grant
- * under which somebody acts; `x-auraison-origin: cli` is a note for people.
+ * The caller of the API: by the token alone, never by the body. The header `x-auraison-grant` names the grant
+ * under which the caller acts; `x-auraison-origin: cli` is a note for people.
  */
 export function callerOf(request: FastifyRequest): PolicyContext {
   const who = known.get(request.raw);
-  // Nobody is let in because somebody forgot to ask who it is.
+  // Throws if the caller was never determined, so that a forgotten check does not let a request in.
   if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
   const { principal, tenant, roles } = who;
   const { 'x-auraison-origin': origin, 'x-auraison-grant': grant } = request.headers;

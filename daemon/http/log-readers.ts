@@ -11,7 +11,7 @@ import type { HttpPorts } from './http-ports.ts';
 
 /**
  * One reader per log, shared by all streams, and the news that a log grew. A log that cannot be opened or
- * read counts as silent and is tried again at the next poll: a dead cell does not end the streams of others.
+ * read counts as empty and is tried again at the next poll: a dead cell does not end the streams of others.
  */
 export class LogReaders {
   readonly #ports: Pick<HttpPorts, 'openReader' | 'report'>;

@@ -114,7 +114,7 @@ const Part = Type.Object(
 );
 
 const Count = Type.Integer({ minimum: 0 });
-/** A server of policies for clients of another make. */
+/** A server of policies for clients of another protocol. */
 export const WireSchema = Type.Object(
   {
     wire: Type.String(),
@@ -213,7 +213,7 @@ export const asText = (types: readonly string[], description: string) => ({
 /** Every error answer of the API has this one shape. */
 export const errors = { '4xx': ErrorBody, '5xx': ErrorBody };
 
-/** A recording to be played; the path is one of the robot's own disk. */
+/** A recording to be played; the path is on the robot's own disk. */
 export const PlayBody = Type.Object(
   {
     path: Type.String({

@@ -120,7 +120,7 @@ const toolCalls = {
   },
 };
 
-/** Of `ai/inference/chat` and `POST /v1/chat/completions`: what of the OpenAI API is understood. */
+/** Of `ai/inference/chat` and `POST /v1/chat/completions`: the supported part of the OpenAI API. */
 export const CHAT_SCHEMA = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'ai/inference/chat',

@@ -35,8 +35,8 @@ class EntryList {
 }
 
 /**
- * Collects what a chunk record has to say about its content: size, CRC, time span, and where each message
- * stands. It reads the heads of the message records it is given and never touches or keeps their bytes.
+ * Collects the fields of a chunk record about its content: size, CRC, time span, and where each message
+ * stands. It reads the heads of message records and never touches or keeps their bytes.
  */
 export class ChunkBuilder {
   size = 0;

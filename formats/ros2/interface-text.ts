@@ -42,7 +42,7 @@ const SCALAR_IDS: Readonly<Record<string, number>> = {
   wstring: WSTRING,
 };
 
-/** An empty structure is none in IDL: it gets this member. */
+/** IDL has no empty structures: they get this member. */
 const PLACEHOLDER: FieldDescription = {
   name: 'structure_needs_at_least_one_member',
   type: { type_id: 3, capacity: 0, string_capacity: 0, nested_type_name: '' },

@@ -1,6 +1,6 @@
 import type { Qos } from '../../contract/core.ts';
 
-/** One policy that keeps a publisher and a subscriber apart: what each says, and what would join them. */
+/** One incompatible QoS policy of a publisher and a subscriber: both values, and a compatible one. */
 export type QosMismatch = {
   readonly policy: 'reliability' | 'durability' | 'deadline' | 'liveliness' | 'liveliness_lease';
   readonly offered: string;

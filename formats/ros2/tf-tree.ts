@@ -21,12 +21,12 @@ export type FrameInfo = {
   readonly rotation: Quaternion;
 };
 
-/** Frames of a robot with its sensors and joints are some hundred; above this somebody invents names. */
+/** Frames of a robot with its sensors and joints are some hundred; more means that names are being made up. */
 const FRAMES_MAX = 4_096;
 
 /**
  * The tree of coordinate frames (REP-105) as /tf and /tf_static describe it: each frame has one parent, and its
- * newest transform counts. Pure; knows no time but the stamps.
+ * newest transform counts. Pure; uses no clock, only stamps.
  */
 export class TfTree {
   readonly #frames = new Map<string, FrameInfo>();

@@ -107,7 +107,7 @@ export class TypeBook {
     return text === undefined ? undefined : { type: base, text };
   }
 
-  /** The text of one type alone; of a synthesised part it is written from what defines it. */
+  /** The text of one type alone; that of a synthesised part is generated. */
   #partText(name: string): string {
     const [pkg = '', kind = ''] = name.split('/');
     const file = this.#fileOf(name);

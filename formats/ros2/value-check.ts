@@ -4,8 +4,8 @@ import { EdgeError } from '../../contract/core.ts';
 const DEPTH_MAX = 64;
 
 /**
- * What somebody sends into the ROS graph, before anybody encodes it. JSON knows neither NaN nor infinity, but
- * `1e999` is read as one: a controller that is given it moves somewhere. Throws `schema.invalid`, naming the path.
+ * Checks a value for the ROS graph before it is encoded. JSON knows neither NaN nor infinity, but
+ * `1e999` is read as one: a controller would move somewhere. Throws `schema.invalid`, naming the path.
  */
 export function checkRosValue(value: unknown, path: string, depth = 0): void {
   if (typeof value === 'number' && !Number.isFinite(value)) throw bad(path, 'must be a finite number');

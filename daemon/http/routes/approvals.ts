@@ -44,7 +44,7 @@ const Body = Type.Object(
   closed,
 );
 
-/** What waits for the word of a person, and the word. */
+/** Approvals that wait for a person, and their answers. */
 export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpPorts): void {
   if (!approvals) return;
   app.get(

@@ -16,7 +16,7 @@ const NameParams = Type.Object(
 );
 const CallBody = Type.Object({ call: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
 const NoBody = Type.Object({}, closed);
-/** The cell gets a little more to say that it was late, milliseconds. */
+/** Extra time for the cell to report that it was late, milliseconds. */
 const SPARE_MS = 1_000;
 const PLAN_MS = 60_000;
 

@@ -62,7 +62,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
         ports.report('warn', 'a motion whose caller hung up was not cancelled', { error: String(error) });
       });
     };
-    // Before the policies are asked: they take their time, and the caller may hang up meanwhile.
+    // Set up before policies are asked: they take time, and the caller may hang up in between.
     reply.raw.once('close', hungUp);
     try {
       await ports.judgeMotion?.(kind, goal, callerOf(request));
