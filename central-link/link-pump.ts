@@ -23,7 +23,9 @@ type LaneState = {
   /** Called once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
-  /** The last push got no answer in its time. Then an answer about the position does not show that a push would succeed. */
+  /**
+   * The last push got no answer in its time. Then an answer about the position does not show that a push would succeed.
+   */
   isPushLost: boolean;
 };
 

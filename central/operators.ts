@@ -9,7 +9,9 @@ const TOKEN = /^[\x21-\x7e]{16,512}$/;
 /** The name of the holder of the token that the coordinator made. */
 export const SHARED = 'operator';
 
-/** People who give orders, each with a token of their own: on the robot nobody may answer an approval that they caused. */
+/**
+ * People who give orders, each with a token of their own: on the robot nobody may answer an approval that they caused.
+ */
 export class Operators {
   readonly #known: readonly { readonly name: string; readonly digest: Buffer }[];
 

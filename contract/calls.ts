@@ -37,7 +37,9 @@ import type { GrantView } from './ports/governance.ts';
 import type { LakePage, LakeRows } from './ports/lake.ts';
 import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
 
-/** The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer. */
+/**
+ * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
+ */
 export type CallBudget = {
   readonly askBytes: number;
   readonly replyBytes: number;
@@ -80,7 +82,10 @@ type Nothing = Readonly<Record<string, never>>;
 /** The body is not declared here yet: both sides cast. */
 type Open = unknown;
 
-/** Every call between cells: the cell that answers, the types of question and answer, and the budget. Names are those of `METHODS`. */
+/**
+ * Every call between cells: the cell that answers, the types of question and answer, and the budget. Names are those of
+ * `METHODS`.
+ */
 export const CALLS = {
   'execution.status': execution<Nothing, ExecutionStatus>(LIST),
   'robot.state': execution<Open, Open>(),

@@ -54,8 +54,9 @@ type Lingering = {
 };
 
 /**
- * Before the last answer of a connection whose client is still sending. If it were closed with unread data, the kernel would
- * reset it and the client might lose the answer. So incoming data is discarded for `ms`, or until the client has closed.
+ * Before the last answer of a connection whose client is still sending. If it were closed with unread data, the kernel
+ * would reset it and the client might lose the answer. So incoming data is discarded for `ms`, or until the client has
+ * closed.
  */
 export function linger(socket: Lingering, clock: Clock, ms: number): void {
   // The way Node closes a connection after its last answer.

@@ -3,8 +3,8 @@ import { LIMITS } from './limits.ts';
 
 /**
  * Commands carry the time when they were made, and expire. Both times are on the monotonic clock of the host
- * (CLOCK_MONOTONIC), milliseconds: `Clock.monotonicMs` is the same clock in every process and thread. A process that was
- * frozen finds old commands in its queues when it wakes up; it drops them.
+ * (CLOCK_MONOTONIC), milliseconds: `Clock.monotonicMs` is the same clock in every process and thread. A process that
+ * was frozen finds old commands in its queues when it wakes up; it drops them.
  */
 
 /** Throws `command.expired` for a command that was made too long ago, or without a time. */

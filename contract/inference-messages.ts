@@ -13,7 +13,10 @@ export type PolicyReloadRequest = { readonly name: string };
 /** Body of `policy.describe`; absent: the default policy. The answer is a `PolicyDescription`. */
 export type PolicyDescribeRequest = { readonly policy?: string };
 
-/** Body of `policy.infer`: one question to the desk from another cell. Rejects as `PolicySession.infer`, and `model.not_found`. */
+/**
+ * Body of `policy.infer`: one question to the desk from another cell. Rejects as `PolicySession.infer`, and
+ * `model.not_found`.
+ */
 export type PolicyInferRequest = {
   readonly caller: PolicyCaller;
   /** Undefined: the default policy. */

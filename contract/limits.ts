@@ -19,7 +19,10 @@ export const LIMITS = {
   ROUTES_IN_FLIGHT_BYTES_MAX: 64 * 1024 * 1024,
   /** Topics of one route; further ones are denied and counted. A wildcard must not cost without bound. */
   ROUTE_TOPICS_MAX: 512,
-  /** Names that one route into ROS accepts in its life, since each may leave a publisher. For other routes: names remembered. */
+  /**
+   * Names that one route into ROS accepts in its life, since each may leave a publisher. For other routes: names
+   * remembered.
+   */
   ROUTE_NAMES_EVER_MAX: 4_096,
   /** Routes of one daemon. */
   ROUTES_MAX: 128,
@@ -68,9 +71,14 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
-  /** Connections that come at the same time have this long to show their token before the oldest are closed, milliseconds. */
+  /**
+   * Connections that come at the same time have this long to show their token before the oldest are closed,
+   * milliseconds.
+   */
   API_SHED_MS: 50,
-  /** Sockets of the API in total: the two limits above, and those that come within that time. Then the kernel refuses. */
+  /**
+   * Sockets of the API in total: the two limits above, and those that come within that time. Then the kernel refuses.
+   */
   API_SOCKETS_MAX: 1_024,
   /** Requests of one connection that are not answered yet; the next closes it. */
   API_PIPELINED_MAX: 8,
@@ -106,7 +114,9 @@ export const LIMITS = {
   RUN_CHILDREN_MAX: 8,
   /** Runs that one run may open in its life. */
   RUN_CHILDREN_EVER_MAX: 64,
-  /** From the end of a run to the ends of the runs it opened; runs that do not answer are settled then, milliseconds. */
+  /**
+   * From the end of a run to the ends of the runs it opened; runs that do not answer are settled then, milliseconds.
+   */
   RUN_CHILDREN_SETTLE_MS: 6_000,
   /** Messages of people to a run: characters of one message, and messages that its harness has not taken yet. */
   RUN_MESSAGE_CHARS_MAX: 32_768,
@@ -208,7 +218,10 @@ export const LIMITS = {
   CELL_REQUESTS_OPEN_MAX: 1024,
   /** How often a cell reports its work, milliseconds. */
   HEARTBEAT_MS: 250,
-  /** A cell silent for this long is killed and restarted; time in which the host starved it does not count, milliseconds. */
+  /**
+   * A cell silent for this long is killed and restarted; time in which the host starved it does not count,
+   * milliseconds.
+   */
   HEARTBEAT_SILENT_MS: 2_000,
   /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
@@ -279,7 +292,9 @@ export const LIMITS = {
    * 0.8 GB, of which 0.15 GB are in use.
    */
   MEMORY_CELL_DATA_BYTES_MAX: 1536 * 1024 * 1024,
-  /** One answer of the lakehouse, bytes of its values as the engine holds them; counted before anything is converted. */
+  /**
+   * One answer of the lakehouse, bytes of its values as the engine holds them; counted before anything is converted.
+   */
   LAKE_ANSWER_BYTES_MAX: 4 * 1024 * 1024,
   /** One value in it: four times the payload of an event. A longer text is cut with a mark. */
   LAKE_VALUE_BYTES_MAX: 1024 * 1024,
@@ -288,7 +303,10 @@ export const LIMITS = {
   LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
   /** Streamed answers at a time: fewer than the lake has places for statements, so that slow clients leave some. */
   LAKE_STREAMS_MAX: 2,
-  /** A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long, milliseconds. */
+  /**
+   * A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long,
+   * milliseconds.
+   */
   LAKE_STREAM_IDLE_MS: 5_000,
   LAKE_STREAM_LIFE_MS: 5 * 60_000,
   /** Events in one batch to central, and the bytes of it. */
@@ -301,9 +319,14 @@ export const LIMITS = {
   /** First and longest wait after central failed, milliseconds; doubles; half of it is random. */
   LINK_RETRY_FIRST_MS: 500,
   LINK_RETRY_MAX_MS: 30_000,
-  /** Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier. */
+  /**
+   * Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier.
+   */
   LINK_RECEIPT_EVERY_MS: 1_000,
-  /** An outage of central shorter than this is no event: a flapping network would fill the log with itself, milliseconds. */
+  /**
+   * An outage of central shorter than this is no event: a flapping network would fill the log with itself,
+   * milliseconds.
+   */
   LINK_OUTAGE_MS: 5_000,
   /** An idle link asks central this often whether it still holds what it acknowledged, milliseconds. */
   LINK_PROBE_MS: 30_000,

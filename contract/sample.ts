@@ -14,7 +14,9 @@ export type Sample = {
   /** When it entered this host, by the clock of the source (simulation time in simulation). */
   readonly received: Nanoseconds;
   readonly bytes: Uint8Array;
-  /** Of a command: until when it counts, `Clock.monotonicMs` of this host. Who gets it later drops it. A stop has none. */
+  /**
+   * Of a command: until when it counts, `Clock.monotonicMs` of this host. Who gets it later drops it. A stop has none.
+   */
   readonly expiresAtMs?: number;
 };
 

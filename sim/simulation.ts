@@ -15,7 +15,10 @@ import { WheelOdometry } from './wheel-odometry.ts';
 const SCAN_EVERY_NS = 100_000_000n;
 const EXIT_EVERY_NS = 1_000_000_000n;
 const WINDOW_S = Number(WINDOW_NS) / 1e9;
-/** Rays of the lidar that give no range: around `centre`, by `halfWidth` to each side, radians in the frame of the sensor. */
+/**
+ * Rays of the lidar that give no range: around `centre`, by `halfWidth` to each side, radians in the frame of the
+ * sensor.
+ */
 export type BlindSector = { readonly centre: number; readonly halfWidth: number };
 
 /** Slower than this is at rest, metres per second. */

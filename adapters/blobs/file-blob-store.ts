@@ -79,7 +79,10 @@ export class FileBlobStore implements BlobStore {
     return renewal === 'renewed' && (await stat(path).catch(() => undefined)) !== undefined;
   }
 
-  /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory cannot be read. */
+  /**
+   * Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory
+   * cannot be read.
+   */
   async sweep(nowMs: number): Promise<number> {
     let swept = 0;
     for (const folder of await names(this.#directory)) {

@@ -10,7 +10,10 @@ const TYPES = ['User', 'Role', 'Group'].map((type) => `${NAMESPACE}::${type}`);
 type Uid = { readonly type: string; readonly id: string };
 type Entity = { readonly uid: Uid; readonly attrs: object; readonly parents: readonly Uid[] };
 
-/** `entities.json`: the roles of people, and the parents of entities. A question includes only the entities that it reaches. */
+/**
+ * `entities.json`: the roles of people, and the parents of entities. A question includes only the entities that it
+ * reaches.
+ */
 export class EntityFile {
   readonly #known = new Map<string, Entity>();
 

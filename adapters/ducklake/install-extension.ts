@@ -26,9 +26,9 @@ export type InstallOptions = {
 export type Installed = { readonly path: string; readonly from: 'present' | 'copy' | 'server' | 'wheel' };
 
 /**
- * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from
- * DuckDB's server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two minutes, never
- * runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
+ * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from DuckDB's
+ * server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two
+ * minutes, never runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
  * before the file gets its name.
  */
 export async function installDucklakeExtension(options: InstallOptions): Promise<Installed> {

@@ -17,8 +17,8 @@ const SPILL_LIMIT = '1GB';
 /** Statements that are answered at the same time; they share the memory limit. Two more than LAKE_STREAMS_MAX. */
 const READERS = 4;
 /**
- * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with its
- * default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
+ * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with
+ * its default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
  */
 const AHEAD = '1KB';
 /** Batches up to this many rows stand in the catalogue; larger ones become Parquet (34 ms against 13 ms). */

@@ -22,7 +22,7 @@ export type Table = {
   /** The values after the position columns. */
   readonly rows: (event: AgentEvent) => readonly (readonly Value[])[];
   /**
-   * Events about a segment that may stand in the log twice, since a kill came before it was known that the log has
+   * Events about a segment that may stand in the log twice, if the cell was killed before it knew that the log has
    * them: a row of a segment (the column `of`) that equals an earlier one with the same `key` in all columns but
    * `ts` is the same row again. Where the number in `gone` is below zero the segment went: a row after that is about
    * another one under its path. Rows that name no file never repeat.

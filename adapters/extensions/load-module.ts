@@ -8,7 +8,8 @@ let loads = 0;
 
 /**
  * The factory that a module exports by default, read again: Node's own type stripping, never its cache. What the module
- * imports beside itself is read again too. A module that was loaded stays in memory; only a changed one is loaded again.
+ * imports beside itself is read again too. A module that was loaded stays in memory; only a changed one is loaded
+ * again.
  */
 export async function loadModule(path: string): Promise<ExtensionFactory> {
   hook();

@@ -241,7 +241,10 @@ function isLate(thrown: unknown): boolean {
   return code === 'deadline.exceeded' || code === 'REQUEST_TIMEOUT';
 }
 
-/** A server that was restarted forgets its sessions: it answers 404, as the protocol requires, or 400 with a message about it. */
+/**
+ * A server that was restarted forgets its sessions: it answers 404, as the protocol requires, or 400 with a message
+ * about it.
+ */
 function isForgotten(thrown: unknown, session: string | undefined): boolean {
   const { status, message } = thrown as { readonly status?: unknown; readonly message?: unknown };
   if (session === undefined) return false;

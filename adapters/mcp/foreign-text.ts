@@ -1,6 +1,6 @@
 /**
- * Descriptions by a server reach a model. Characters that people do not see (controls, zero width, direction
- * overrides, tag characters, variation selectors) are taken out: they hide instructions from the person who allows a tool.
+ * Descriptions by a server reach a model. Characters that people do not see (controls, zero width, direction overrides,
+ * tag characters, variation selectors) are taken out: they hide instructions from the person who allows a tool.
  */
 const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Zl}\p{Zp}]|\p{Variation_Selector}/gu;
 

@@ -260,7 +260,10 @@ export class McpServer {
     this.#pinsWritten(unpinned);
   }
 
-  /** Pins that cannot be written, as on a full disk, end no connection: pinned tools stay in use, the rest is tried again. */
+  /**
+   * Pins that cannot be written, as on a full disk, end no connection: pinned tools stay in use, the rest is tried
+   * again.
+   */
   #pinsWritten(fault: EdgeError | undefined): void {
     const { clock, degraded, recovered, report } = this.#parts;
     const subject = `${this.subject}.pins`;

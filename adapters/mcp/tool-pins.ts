@@ -103,7 +103,10 @@ export class ToolPins {
     }
   }
 
-  /** Where the new file cannot be made durable, the old one comes back: a change that is reported as failed did not happen. */
+  /**
+   * Where the new file cannot be made durable, the old one comes back: a change that is reported as failed did not
+   * happen.
+   */
   async #putInPlace(draft: string): Promise<void> {
     const before = `${this.#path}.before`;
     const kept = await copyFile(this.#path, before).then(

@@ -35,7 +35,9 @@ export type Taken = {
 };
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-/** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it again. */
+/**
+ * Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it again.
+ */
 const PINS_MAX = 4 * LIMITS.MCP_TOOLS_MAX;
 /** What models can name. */
 const NAME_MAX = 64;
@@ -78,8 +80,8 @@ export class ToolShelf {
   }
 
   /**
-   * Takes a listing: new tools are pinned, or wait; changed tools are withdrawn at once. Settles when that is durable. If
-   * it cannot be made durable, unpinned tools wait and the rest stays.
+   * Takes a listing: new tools are pinned, or wait; changed tools are withdrawn at once. Settles when that is durable.
+   * If it cannot be made durable, unpinned tools wait and the rest stays.
    */
   async take(definitions: readonly ToolDefinition[]): Promise<Taken> {
     const before = this.#entries;
@@ -162,7 +164,12 @@ export class ToolShelf {
     const asModel = view.name!.replaceAll('.', '_');
     const other = taken.get(asModel);
     if (other !== undefined && other !== definition.name)
-      return { ...view, name: undefined, state: 'refused', reason: `its name is too close to that of ${other}` };
+      return {
+        ...view,
+        name: undefined,
+        state: 'refused',
+        reason: `its name is too close to that of ${other}`,
+      };
     taken.set(asModel, definition.name);
     const pin = this.#pins.get(definition.name);
     if (pin && pin.sha256 !== view.sha256)

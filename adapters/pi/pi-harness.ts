@@ -31,9 +31,10 @@ export type PiHarnessOptions = {
 
 /**
  * Runs an application by a Pi session. Every entry of the session is in the log before anything acts or any model is
- * asked; after a cut the session is restored from the log, calls without a result are asked for again under their ids, and
- * a half answer is asked for again. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with `model.unavailable`,
- * `model.failed` or `deadline.exceeded` when no model answers: then `DegradingHarness` takes over, or the run ends.
+ * asked; after a cut the session is restored from the log, calls without a result are asked for again under their ids,
+ * and a half answer is asked for again. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with
+ * `model.unavailable`, `model.failed` or `deadline.exceeded` when no model answers: then `DegradingHarness` takes over,
+ * or the run ends.
  */
 export class PiHarness implements Harness {
   readonly kind = 'pi';

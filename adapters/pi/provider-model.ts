@@ -165,7 +165,10 @@ export class PiProviderModel implements LanguageModel {
     throw this.#fault('model.failed', `the answer does not fit its schema: ${fault}`);
   }
 
-  /** The model as Pi's catalogue has it; a model newer than the catalogue gets the settings of another one of its provider. */
+  /**
+   * The model as Pi's catalogue has it; a model newer than the catalogue gets the settings of another one of its
+   * provider.
+   */
   async #described(): Promise<Model<string>> {
     if (this.#model) return this.#model;
     const { getModels } = await import('@earendil-works/pi-ai/compat');

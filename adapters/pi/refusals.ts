@@ -14,8 +14,8 @@ export type Refusal = { readonly code: ErrorCode; readonly message: string; read
 export type MaybeRefused = { readonly refused?: Refusal };
 
 /**
- * The calls of one answer that are executed. A call of `robot.stop` goes first, and nothing of the same answer moves the robot after it.
- * Calls beyond what may be chosen now are refused with the reason. Pure.
+ * The calls of one answer that are executed. A call of `robot.stop` goes first, and nothing of the same answer moves
+ * the robot after it. Calls beyond what may be chosen now are refused with the reason. Pure.
  */
 export function judgedCalls(
   calls: readonly ModelToolCall[],

@@ -1,7 +1,9 @@
 import type { Message, TranscriptContext } from '@earendil-works/pi-ai';
 import type { ModelMessage, ModelToolCall, ToolImage } from '../../contract/core.ts';
 
-/** Number of pictures that a model gets at a time, the newest ones. Each costs about as much context as a page of text. */
+/**
+ * Number of pictures that a model gets at a time, the newest ones. Each costs about as much context as a page of text.
+ */
 const IMAGES_MAX = 4;
 
 /** Deepest nesting of arguments that are kept as an object. */
@@ -12,7 +14,9 @@ type Block = { readonly type: string } & Readonly<Record<string, unknown>>;
 /** Kept with a call besides Pi's own fields: its arguments as the model sent them, where they are no object. */
 export type RawArguments = { readonly rawArguments?: string };
 
-/** The messages of a transcript in the format of the model port. `system` goes first; pictures only for models that see. */
+/**
+ * The messages of a transcript in the format of the model port. `system` goes first; pictures only for models that see.
+ */
 export function toMessages(
   system: string,
   { messages }: Pick<TranscriptContext, 'messages'>,

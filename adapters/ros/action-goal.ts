@@ -22,12 +22,16 @@ export type GoalEnd = { readonly result: GoalResult } | { readonly ended: true }
 
 /** A server that is there takes or refuses a goal at once, milliseconds. */
 const ACCEPT_MS = 5_000;
-/** A server answers a cancellation, and ends the goal, within these, milliseconds: together below LIMITS.MOTION_CANCEL_MS. */
+/**
+ * A server answers a cancellation, and ends the goal, within these, milliseconds: together below
+ * LIMITS.MOTION_CANCEL_MS.
+ */
 const CANCEL_MS = 400;
 const ENDED_MS = 500;
 /**
- * A cancellation that reached nobody is tried again, milliseconds and times: ten minutes. A network may hide a
- * server for longer than its lease, and a server that is seen again may still drive; looking for a dead one costs one query a second.
+ * A cancellation that reached nobody is tried again, milliseconds and times: ten minutes. A network may hide a server
+ * for longer than its lease, and a server that is seen again may still drive; looking for a dead one costs one query a
+ * second.
  */
 const OWED_EVERY_MS = 1_000;
 const OWED_TRIES_MAX = 600;
@@ -145,7 +149,10 @@ export class ActionGoals {
     }
   }
 
-  /** Somebody may still execute a goal of ours: its server gets the request again until it answers. Nothing waits for this. */
+  /**
+   * Somebody may still execute a goal of ours: its server gets the request again until it answers. Nothing waits for
+   * this.
+   */
   #owe(name: string, goalId: string): void {
     this.#owed.set(goalId, { name, tries: 0 });
     this.#owing ??= this.#clock.every(OWED_EVERY_MS, () => {

@@ -2,7 +2,9 @@ import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 import type { ApiCall, ApiNews, ApiWord } from './api-wire.ts';
 import type { HostProcess } from './host-process.ts';
 
-/** The host's own deadline comes first, so that its better message arrives; this one is for a host that does not answer. */
+/**
+ * The host's own deadline comes first, so that its better message arrives; this one is for a host that does not answer.
+ */
 const GRACE_MS = 1_000;
 
 export type ApiListener = {

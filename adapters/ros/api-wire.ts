@@ -102,7 +102,10 @@ export function decodeApiNews(body: Uint8Array): ApiNews {
 type Check = 'number' | 'string' | 'boolean' | ((value: unknown) => boolean);
 type Shapes<Op extends string = string> = Readonly<Record<Op, Readonly<Record<string, Check>>>>;
 
-/** The fields of a frame that are checked here. Values of messages are checked by their definitions, where they are used. */
+/**
+ * The fields of a frame that are checked here. Values of messages are checked by their definitions, where they are
+ * used.
+ */
 const SERVED = { server: 'number', name: 'string', type: 'string' } as const;
 const GOAL = { server: 'number', goalId: 'string' } as const;
 const CALLS: Shapes<ApiCall['op']> = {

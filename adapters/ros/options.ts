@@ -28,7 +28,10 @@ export type RosOptions = {
 };
 
 export const ROS_LIMITS = {
-  /** Publishers of a type that is not installed have this long to send its definition before the subscription, milliseconds. */
+  /**
+   * Publishers of a type that is not installed have this long to send its definition before the subscription,
+   * milliseconds.
+   */
   LEARN_MS: 5_000,
   /** Loading rclnodejs and joining the graph takes below a second; slow machines get this, milliseconds. */
   START_MS: 20_000,

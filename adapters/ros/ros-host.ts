@@ -98,7 +98,10 @@ export class RosHost {
     return this.#installedDefinition(type) ?? this.#learned.get(type);
   }
 
-  /** Asks the publishers of a type that is not installed for its definition; one that nobody sent is not waited for again. */
+  /**
+   * Asks the publishers of a type that is not installed for its definition; one that nobody sent is not waited for
+   * again.
+   */
   async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
     const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
     const definition = await learnDefinition(this.api, this.clock, spec, publishers, withinMs);

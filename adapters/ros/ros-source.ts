@@ -194,7 +194,9 @@ export class RosSource implements SampleSource {
     });
   }
 
-  /** False where there is no place. Bridges what is new, and again what has publishers of another quality of service. */
+  /**
+   * False where there is no place. Bridges what is new, and again what has publishers of another quality of service.
+   */
   async #follow(found: FoundTopic): Promise<boolean> {
     const { topic, type, qos, publishers, otherTypes } = found;
     if (this.#closed) return true;

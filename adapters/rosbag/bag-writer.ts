@@ -27,8 +27,8 @@ export type WrittenBag = { readonly path: string; readonly files: readonly Writt
 const PARTIAL = /^\.(.+)\.partial-(\d+)$/;
 
 /**
- * Writes a bag so that it is there as a whole or not at all: everything happens under a hidden name beside the
- * target, is made durable, and is renamed. The files of a killed writer are removed by the next writer of the same target.
+ * Writes a bag so that it is there as a whole or not at all: everything happens under a hidden name beside the target,
+ * is made durable, and is renamed. The files of a killed writer are removed by the next writer of the same target.
  */
 export class BagWriter {
   readonly #options: WriterOptions;

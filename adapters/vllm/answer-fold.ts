@@ -22,8 +22,8 @@ export type FoldedAnswer = {
 };
 
 /**
- * Folds the chunks of one stream. Everything that a server sends is checked here: the id of another answer in the middle, invalid
- * ends, calls under the same id, too many of them, too much text. Throws `model.failed`.
+ * Folds the chunks of one stream. Everything that a server sends is checked here: the id of another answer in the
+ * middle, invalid ends, calls under the same id, too many of them, too much text. Throws `model.failed`.
  */
 export class AnswerFold {
   readonly #subject: string;

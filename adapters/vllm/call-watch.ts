@@ -103,8 +103,8 @@ export class CallWatch {
   }
 
   /**
-   * Whether the engine works at all: its HTTP server may answer while it hangs. It has this call to work on, and where it
-   * has others first its steps show that.
+   * Whether the engine works at all: its HTTP server may answer while it hangs. It has this call to work on, and where
+   * it has others first its steps show that.
    */
   async #look(): Promise<void> {
     const steps = await this.#parts.steps();

@@ -16,8 +16,8 @@ const COMPILED_MAX = 256;
 const STOP = 'robot_stop';
 
 /**
- * Checks the constraints that a server promised to enforce. vLLM has answered a forced call with the arguments `true`, and servers
- * ignore unknown constraints: an answer counts only when it fits.
+ * Checks the constraints that a server promised to enforce. vLLM has answered a forced call with the arguments `true`,
+ * and servers ignore unknown constraints: an answer counts only when it fits.
  */
 export class AnswerCheck {
   readonly #subject: string;

@@ -58,8 +58,8 @@ export function choiceSchema(request: ModelRequest): Schema | undefined {
 }
 
 /**
- * The prompt about tools for a model without tools in its chat format: all of them, whichever may be called now, so that
- * a conversation starts with the same words each time and servers need not read them again.
+ * The prompt about tools for a model without tools in its chat format: all of them, whichever may be called now, so
+ * that a conversation starts with the same words each time and servers need not read them again.
  */
 export function toolInstructions(request: ModelRequest): string | undefined {
   const { choices: _now, ...ever } = request;

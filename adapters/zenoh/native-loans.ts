@@ -5,7 +5,9 @@ import type { NativeSession } from './native-types.ts';
 const EXTERNAL_BYTES_MIN = 16 * 1024;
 /** How long `allocate` waits for readers to give shared memory back before it takes the heap. */
 const ROOM_MS_MAX = 20;
-/** After it waited in vain it does not wait again for this long: readers keep everything, or there is no shared memory. */
+/**
+ * After it waited in vain it does not wait again for this long: readers keep everything, or there is no shared memory.
+ */
 const NO_ROOM_MS = 1_000;
 
 /** Memory on its way out; `buffer` keeps it until it is handed over. */

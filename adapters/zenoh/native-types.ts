@@ -29,8 +29,8 @@ export type NativeSession = {
   zid(): string;
   info(): Promise<NativeInfo>;
   /**
-   * A small batch is written into `room`, from `at` on; the result is its length then, below 0 where more is left, and 0
-   * where there is nothing.
+   * A small batch is written into `room`, from `at` on; the result is its length then, below 0 where more is left, and
+   * 0 where there is nothing.
    */
   drain(max: number, room: Uint8Array, at: number): number | NativeBatch;
   /** Whether there is something to drain, now or within `micros`: blocks that long. */

@@ -8,8 +8,8 @@ const DATA_MESSAGES = ['put', 'delete', 'query', 'reply'] as const;
 const FLOWS = { in: ['ingress'], out: ['egress'], both: ['ingress', 'egress'] } as const;
 
 /**
- * Policies in Zenoh's configuration format. Pure. Zenoh reads them when a session is opened and never again: a changed policy
- * opens a new session.
+ * Policies in Zenoh's configuration format. Pure. Zenoh reads them when a session is opened and never again: a changed
+ * policy opens a new session.
  */
 export function zenohSettings(policy: ZenohPolicy): ZenohSettings {
   return {

@@ -32,7 +32,10 @@ export type VlaPolicyOptions = {
   readonly timeoutMs: number;
 };
 
-/** The other side gets a little less time than remains here, so that its error arrives in time. Milliseconds, and a share. */
+/**
+ * The other side gets a little less time than remains here, so that its error arrives in time. Milliseconds, and a
+ * share.
+ */
 const ANSWER_MS = 20;
 const ANSWER_SHARE = 0.1;
 /** Sessions of one process; beyond it names repeat, and nobody has so many at a time. */

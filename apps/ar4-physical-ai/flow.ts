@@ -11,7 +11,10 @@ import { START } from './observation.ts';
 type Scope = FlowScope<ArmFacts, ArmParams>;
 type Step = FlowStep<ArmFacts>;
 
-/** The controller of each intent, and the signal of its success, which comes from sensors of the table, not from the policy. */
+/**
+ * The controller of each intent, and the signal of its success, which comes from sensors of the table, not from the
+ * policy.
+ */
 export const TASKS: Readonly<Record<string, { readonly controller: string; readonly until: string }>> = {
   'arm/pick_place': { controller: 'pick_place', until: '/task/success' },
   'arm/reach': { controller: 'reach', until: '/task/reached' },
@@ -22,7 +25,9 @@ const attemptsLeft: FlowGuard<ArmFacts, ArmParams> = {
   test: (facts, params) => facts.attempts < (params.attempts ?? ATTEMPTS),
 };
 
-/** The way back to the start, robot time: no joint is too fast for it from anywhere. And the force that opens the hand. */
+/**
+ * The way back to the start, robot time: no joint is too fast for it from anywhere. And the force that opens the hand.
+ */
 export const BACK_S = 3.2;
 const EFFORT_N = 10;
 
@@ -60,7 +65,9 @@ async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
   };
 }
 
-/** Back to where the demonstrations started, before another attempt: from where one ended in failure the next does too. */
+/**
+ * Back to where the demonstrations started, before another attempt: from where one ended in failure the next does too.
+ */
 async function goBack({ tools }: Scope): Promise<Step> {
   // Opens the hand first, so that an object in it lies on the table again.
   const hand = await tools.call('arm.gripper', { opening_m: START.opening_m, effort_n: EFFORT_N });

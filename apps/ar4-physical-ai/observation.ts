@@ -31,8 +31,8 @@ export const FEATURES = {
 } as const;
 
 /**
- * Where each demonstration started: radians and, for the opening between the fingers, metres. From any other start the policy
- * passes states that it has never seen.
+ * Where each demonstration started: radians and, for the opening between the fingers, metres. From any other start the
+ * policy passes states that it has never seen.
  */
 export const START = {
   joints: { joint_1: 0, joint_2: 0.15, joint_3: 0.1, joint_4: 0, joint_5: 1.3208, joint_6: 0 },

@@ -131,8 +131,8 @@ export const mazeTools: readonly Tool[] = [
 ];
 
 /**
- * The map as a picture, with the places as discs and where they are in `map`, metres: for the search with foresight, not for
- * models that choose by letter.
+ * The map as a picture, with the places as discs and where they are in `map`, metres: for the search with foresight,
+ * not for models that choose by letter.
  */
 export const pictureTool: Tool = {
   spec: {

@@ -21,7 +21,10 @@ const BACK_OUT = 'call maze_back_out';
 export type ForesightOptions = {
   /** Places whose way is predicted in one round. */
   readonly candidates: number;
-  /** The search without foresight, used where a service is missing or late again and again; after a cut it continues in its own phases. */
+  /**
+   * The search without foresight, used where a service is missing or late again and again; after a cut it continues in
+   * its own phases.
+   */
   readonly otherwise: Harness;
 };
 

@@ -201,7 +201,8 @@ export async function ourFleet(options: {
       };
     },
   });
-  // The router of the daemon, with its hooks, places and events; one for each agent, so that the watch knows whose it is.
+  // The router of the daemon, with its hooks, places and events; one for each agent, so that the watch knows whose it
+  // is.
   const routers = new Map<string, ModelRouter>();
   const routerOf = (agent: string): ModelRouter => {
     const known = routers.get(agent);

@@ -56,8 +56,8 @@ export function addEstopCommands(program: Command): void {
 }
 
 /**
- * The file keeps the stop engaged, so it is removed first. It is written again if the release failed: it may be all that
- * stops a daemon which does not run now, or the caller may lack the right.
+ * The file keeps the stop engaged, so it is removed first. It is written again if the release failed: it may be all
+ * that stops a daemon which does not run now, or the caller may lack the right.
  */
 export async function withoutFile<T>(file: string, release: () => Promise<T>): Promise<T> {
   const aside = `${file}.lifted`;
@@ -75,8 +75,8 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
 /**
  * By the API, else by the file; says which. Exit code 1: engaged, and the robot was not confirmed to stand; or no
  * daemon was found, and the file waits for the next start. That the API does not answer does not mean that no daemon
- * runs: its API may be restarting, or the daemon may use another data directory. Throws if
- * nothing was stopped and a daemon runs that uses another data directory than this one, where it would not see the file.
+ * runs: its API may be restarting, or the daemon may use another data directory. Throws if nothing was stopped and a
+ * daemon runs that uses another data directory than this one, where it would not see the file.
  */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {

@@ -107,7 +107,10 @@ async function byKeys(
   return { sent, code: (await stopping) ?? 0 };
 }
 
-/** Sends the command of `now` until that is undefined, time is over, the lease is lost, or commands failed for `PATIENCE_MS`. */
+/**
+ * Sends the command of `now` until that is undefined, time is over, the lease is lost, or commands failed for
+ * `PATIENCE_MS`.
+ */
 export async function steer(
   api: Pick<ApiClient, 'post'>,
   clock: Clock,

@@ -43,7 +43,10 @@ const WORDS: Readonly<Record<Task, string>> = {
   reach: 'bring the open gripper over the red cube',
 };
 
-/** The whole flywheel in this process: physics, dataset, trainer (a child), policy. Returns the content of `results.json`. */
+/**
+ * The whole flywheel in this process: physics, dataset, trainer (a child), policy. Returns the content of
+ * `results.json`.
+ */
 export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelReport> {
   const { folder, task, seed, demos, evaluations, rounds, supervised, prefix, signal } = request;
   const key = { task, seed, demos, ...(prefix > 0 ? { prefix } : {}) };

@@ -28,7 +28,9 @@ const STEPS = Math.round(STEP_MS / PERIOD_MS);
 const HASH = 'measured';
 
 export type SystemOneOptions = {
-  /** Simulated time from a question to its answer, milliseconds; `Infinity`: it never comes. Default: one policy step. */
+  /**
+   * Simulated time from a question to its answer, milliseconds; `Infinity`: it never comes. Default: one policy step.
+   */
   readonly delayMs?: (askedMs: number) => number;
   /** Called for every control step, with the same object each time; `ms` since the episode started. */
   readonly onStep?: (step: Step, ms: number) => void;
@@ -36,9 +38,9 @@ export type SystemOneOptions = {
 
 /**
  * System 1 as the daemon runs it (its core, and the gate with the limits of the URDF, both with the defaults of the
- * configuration) between a policy and the simulated arm, in virtual time: equal policies and starts give equal bits.
- * An inference sees the table as it is when it is asked, gets the actions that will be executed meanwhile, and its answer comes
- * `delayMs` later.
+ * configuration) between a policy and the simulated arm, in virtual time: equal policies and starts give equal bits. An
+ * inference sees the table as it is when it is asked, gets the actions that will be executed meanwhile, and its answer
+ * comes `delayMs` later.
  */
 export class SystemOnePilot implements Pilot {
   readonly #world: SimWorld;
@@ -117,8 +119,8 @@ export class SystemOnePilot implements Pilot {
 }
 
 /**
- * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was learned as a goal that is held for
- * its 50 ms, and is held here too: interpolated to the next one it would come half a step early.
+ * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was learned as a goal that is held
+ * for its 50 ms, and is held here too: interpolated to the next one it would come half a step early.
  */
 function armController(): ControllerSpec {
   const joints = [...STATE_NAMES];

@@ -22,9 +22,9 @@ export type AgentDefinition = {
   /** Tools that exist for it, by name or pattern: `robot.navigate`, `robot.*`, `mcp.files.*`. */
   readonly tools: readonly string[];
   /**
-   * What makes sense next, given the calls of the last answer (none: it starts). Its other tools stay known but
-   * cannot be chosen in this turn. All tools are offered when this is undefined, and whenever a person has written something. A guide for models
-   * that wander; what may be done is decided by the gate and the policies. Pure.
+   * What makes sense next, given the calls of the last answer (none: it starts). Its other tools stay known but cannot
+   * be chosen in this turn. All tools are offered when this is undefined, and whenever a person has written something.
+   * A guide for models that wander; what may be done is decided by the gate and the policies. Pure.
    */
   choices?(last: readonly AgentStep[]): readonly AgentChoice[] | undefined;
   readonly need?: ModelNeed;

@@ -22,7 +22,9 @@ export type RunSharing = {
   readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
-/** An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions. */
+/**
+ * An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions.
+ */
 export type Application = {
   readonly name: string;
   readonly version: string;

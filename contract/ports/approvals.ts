@@ -1,7 +1,9 @@
 import type { PolicyContext } from '../intent.ts';
 import type { HookPoint } from './policy-hook.ts';
 
-/** A question to a person. Durable: after a restart it still waits, with the time that is left. Times are wire times. */
+/**
+ * A question to a person. Durable: after a restart it still waits, with the time that is left. Times are wire times.
+ */
 export type Approval = {
   readonly approval_id: string;
   readonly run_id: string | undefined;
@@ -24,7 +26,10 @@ export type Approval = {
 export interface ApprovalApi {
   /** Waiting approvals, the oldest first; with `all` also the answered ones that are remembered, newest first. */
   approvals(filter?: { readonly all?: boolean }): readonly Approval[];
-  /** Settles when the answer is durable. `approval.not_found`, `approval.answered` (another answer stands), `policy.denied` (this principal may not). */
+  /**
+   * Settles when the answer is durable. `approval.not_found`, `approval.answered` (another answer stands),
+   * `policy.denied` (this principal may not).
+   */
   answer(
     approvalId: string,
     decision: 'allow' | 'deny',

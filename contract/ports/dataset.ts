@@ -1,4 +1,7 @@
-/** One value of each frame of a dataset, by the names of LeRobot: `observation.state`, `observation.images.front`, `action`. */
+/**
+ * One value of each frame of a dataset, by the names of LeRobot: `observation.state`, `observation.images.front`,
+ * `action`.
+ */
 export type DatasetFeature =
   | { readonly kind: 'vector'; readonly names: readonly string[] }
   | { readonly kind: 'video'; readonly height: number; readonly width: number };

@@ -6,7 +6,10 @@ import type { LinkOrders, OrderReport } from '../link-orders.ts';
  * are not signed).
  */
 export interface Downlink {
-  /** Answers at once if there are orders, else when one comes, or after `waitMs`. The signature of each order is checked. */
+  /**
+   * Answers at once if there are orders, else when one comes, or after `waitMs`. The signature of each order is
+   * checked.
+   */
   orders(robot: string, waitMs: number): Promise<LinkOrders>;
   /** Resolves when central holds them. */
   report(robot: string, reports: readonly OrderReport[]): Promise<void>;

@@ -26,7 +26,10 @@ export type EngineView = {
 /** The engine for the API and the command line. Each order settles by a deadline of its own. */
 export interface EngineApi {
   engine(): EngineView;
-  /** Finishes the calls under way first, or rejects with `cell.overloaded` where that takes too long; `model.unavailable`. */
+  /**
+   * Finishes the calls under way first, or rejects with `cell.overloaded` where that takes too long;
+   * `model.unavailable`.
+   */
   sleep(): Promise<EngineView>;
   wake(): Promise<EngineView>;
   /** Stops it and starts it again; also one that failed. */

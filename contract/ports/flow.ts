@@ -18,7 +18,9 @@ export type JsonValue =
  */
 export type Facts = { readonly [key: string]: JsonValue };
 
-/** What a state may use while it is active. `robot` and `tools` are gated and logged; nothing else may have an effect. */
+/**
+ * What a state may use while it is active. `robot` and `tools` are gated and logged; nothing else may have an effect.
+ */
 export type FlowScope<F extends Facts = Facts, P = Readonly<Record<string, unknown>>> = {
   readonly facts: F;
   readonly params: P;

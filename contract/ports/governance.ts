@@ -19,7 +19,8 @@ export type QuotaView = QuotaRule & {
 
 /**
  * What a caller of models asks before a call and reports after it. `check` throws `quota.exceeded`, whose message says
- * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be reported.
+ * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be
+ * reported.
  */
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
@@ -99,7 +100,10 @@ export interface GovernanceApi extends Budget {
    */
   rejudge(request: RejudgeRequest): Promise<Rejudged>;
   grants(): readonly GrantView[];
-  /** Settles when durable. `schema.invalid`, `policy.denied` for a signature of no configured key, and for an expired grant. */
+  /**
+   * Settles when durable. `schema.invalid`, `policy.denied` for a signature of no configured key, and for an expired
+   * grant.
+   */
   install(signed: unknown): Promise<GrantView>;
   /** `policy.denied` where this principal may not. */
   revoke(grantId: string, who: PolicyContext, reason: string): Promise<GrantView>;

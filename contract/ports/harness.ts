@@ -27,7 +27,10 @@ export type RunContext = {
   readonly tools: RunTools;
   /** The tools that a model may choose from: each call is judged, bounded and in the log. */
   readonly toolBox: ToolBox;
-  /** Models for this run: each call is judged, counted against its tenant, bounded and in the log. Undefined where none is configured. */
+  /**
+   * Models for this run: each call is judged, counted against its tenant, bounded and in the log. Undefined where none
+   * is configured.
+   */
   readonly model: LanguageModel | undefined;
   /** What the log holds of the session of this run, in order: entries as they were emitted by `session.entry`. */
   readonly session: readonly SessionEntry[];
@@ -40,7 +43,10 @@ export type RunContext = {
   onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
   /** Resolves at once unless the run is paused; then when it goes on. Rejects when it ends. Ask between two steps. */
   unpaused(): Promise<void>;
-  /** How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it cannot be paused. */
+  /**
+   * How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it cannot be
+   * paused.
+   */
   readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;

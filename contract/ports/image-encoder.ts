@@ -21,8 +21,8 @@ export type EncodedImage = ToolImage & {
 
 /**
  * Pictures for models. `encode` gives a JPEG whose longer side is at most `sideMax` pixels, never larger than the
- * picture was; `quality` is 1 to 100. The bytes of a compressed picture are not trusted: bytes that are no picture, or that
- * would unpack to more than a limit, reject with `sample.malformed`; no encoder on this host is `host.missing`.
+ * picture was; `quality` is 1 to 100. The bytes of a compressed picture are not trusted: bytes that are no picture, or
+ * that would unpack to more than a limit, reject with `sample.malformed`; no encoder on this host is `host.missing`.
  */
 export interface ImageEncoder {
   encode(

@@ -26,7 +26,8 @@ export type Answer = {
 
 /**
  * Sends a partial answer before the last one. The caller gets them in order, each as soon as it comes. After the end of
- * the query nothing is sent, without an error. A driver that supports only one answer drops them; the last one is complete.
+ * the query nothing is sent, without an error. A driver that supports only one answer drops them; the last one is
+ * complete.
  */
 export type AnswerPart = (part: Answer) => void;
 
@@ -93,7 +94,10 @@ export interface KeySpace {
     onValues: (values: readonly KeyValue[]) => void,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
-  /** Settles with all replies at the latest when `timeoutMs` is over; a silent queryable gives a `deadline.exceeded` reply. */
+  /**
+   * Settles with all replies at the latest when `timeoutMs` is over; a silent queryable gives a `deadline.exceeded`
+   * reply.
+   */
   query(
     selector: string,
     options: {
@@ -114,7 +118,10 @@ export interface KeySpace {
     answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options?: {
       readonly complete?: boolean;
-      /** How long `answer` may take, milliseconds; beyond it the caller is answered with `deadline.exceeded`. Default 60,000. */
+      /**
+       * How long `answer` may take, milliseconds; beyond it the caller is answered with `deadline.exceeded`. Default
+       * 60,000.
+       */
       readonly timeoutMs?: number;
     },
   ): Promise<Declaration>;

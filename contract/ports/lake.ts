@@ -46,7 +46,9 @@ export interface LakeReader {
 export type LakeCursor = {
   readonly epoch: string;
   readonly seq: number;
-  /** Hash of the event at `seq`: where the log has another one there, the rows of the lake do not belong to this log. */
+  /**
+   * Hash of the event at `seq`: where the log has another one there, the rows of the lake do not belong to this log.
+   */
   readonly hash: string;
 };
 
@@ -74,27 +76,28 @@ export type StepBatch = {
   /** Steps of this segment that were added before; 0 starts it again, whatever was added. */
   readonly from: number;
   readonly steps: readonly AppliedAction[];
-  /** Set with the last piece, after which the segment counts as read. `fault`: why parts could not be read, or empty. */
+  /**
+   * Set with the last piece, after which the segment counts as read. `fault`: why parts could not be read, or empty.
+   */
   readonly end?: { readonly fault: string; readonly unreadable: number };
 };
 
 /**
- * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell
- * in one transaction, after the files are fsynced; what was already projected is skipped, so it may be called
- * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
- * written), or start at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
- * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
- * (the engine's message), `deadline.exceeded`, `cell.overloaded` (too many statements) or `limit.exceeded` (one row is
- * larger than any answer may be); `read` returns the same rows page by page. Bytes are counted before a value is
- * converted: a value that is not returned costs nothing. `rebuild` drops every projection and its cursors; with a
- * cell, only those of the current log of that cell.
+ * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell in one
+ * transaction, after the files are fsynced; what was already projected is skipped, so it may be called again after any
+ * failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was written), or start at seq 1:
+ * another first event than the cursor's epoch is a new log of that cell, whose rows stand beside those of the old one.
+ * `query` takes one read-only statement and rejects with `lake.failed` (the engine's message), `deadline.exceeded`,
+ * `cell.overloaded` (too many statements) or `limit.exceeded` (one row is larger than any answer may be); `read`
+ * returns the same rows page by page. Bytes are counted before a value is converted: a value that is not returned costs
+ * nothing. `rebuild` drops every projection and its cursors; with a cell, only those of the current log of that cell.
  *
- * The content of segments is read separately: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
- * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one without a
- * `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a clip. When a segment is
- * evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
- * not wanted: the segment is gone, or was asked for again from its start.
+ * The content of segments is read separately: `unreadSegments` gives the oldest of them, `addSteps` takes the control
+ * steps of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
+ * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one
+ * without a `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a clip. When a
+ * segment is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the
+ * rest is not wanted: the segment is gone, or was asked for again from its start.
  */
 export interface Lake {
   info(): LakeInfo;

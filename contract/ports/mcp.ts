@@ -29,7 +29,9 @@ export type McpServerView = {
 /** Foreign MCP servers, as API and command line use them. */
 export interface McpServers {
   servers(): readonly McpServerView[];
-  /** Accepts the current description of a tool (absent: of all tools that wait or changed). Durable. `tool.not_found`. */
+  /**
+   * Accepts the current description of a tool (absent: of all tools that wait or changed). Durable. `tool.not_found`.
+   */
   allow(server: string, tool?: string): Promise<McpServerView>;
   /** Starts it, asks for its tools again. `tool.not_found` where there is no such server, `mcp.failed`. */
   refresh(server: string): Promise<McpServerView>;

@@ -31,7 +31,10 @@ export interface ModelsApi {
   models(): readonly ModelView[];
   /** Asks all servers how they are, then `models()`. Never rejects. */
   refresh(): Promise<readonly ModelView[]>;
-  /** One call without queue, cache and budget, for a person who checks whether it works. `model.not_found`, else as `complete`. */
+  /**
+   * One call without queue, cache and budget, for a person who checks whether it works. `model.not_found`, else as
+   * `complete`.
+   */
   test(name: string, request: ModelRequest): Promise<ModelTest>;
   /** `model.not_found`, `model.unavailable`. */
   wake(name: string): Promise<void>;

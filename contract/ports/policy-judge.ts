@@ -53,6 +53,9 @@ export type PolicyView = {
   readonly policies: readonly { readonly id: string; readonly effect: string; readonly line: number }[];
   /** Wall time of the load, wire time. */
   readonly loaded_ts: string;
-  /** Why the current files are not in force, and what is instead: the files before, the last good ones, or nearly nothing. */
+  /**
+   * Why the current files are not in force, and what is instead: the files before, the last good ones, or nearly
+   * nothing.
+   */
   readonly reload_error: string | undefined;
 };

@@ -52,7 +52,10 @@ export type PolicyDescription = {
 
 export type InferOptions = {
   readonly signal?: AbortSignal;
-  /** [n, dimension]: the first n actions from `stamp` on will be executed whatever is answered; only where `takesPrefix`. */
+  /**
+   * [n, dimension]: the first n actions from `stamp` on will be executed whatever is answered; only where
+   * `takesPrefix`.
+   */
   readonly prefix?: Tensor;
 };
 

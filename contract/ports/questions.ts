@@ -1,6 +1,9 @@
 import type { PolicyContext } from '../intent.ts';
 
-/** A question of a run to a person. Durable: after a restart it still waits, with the time that is left. Times are wire times. */
+/**
+ * A question of a run to a person. Durable: after a restart it still waits, with the time that is left. Times are wire
+ * times.
+ */
 export type Question = {
   readonly question_id: string;
   readonly run_id: string;

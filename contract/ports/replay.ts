@@ -58,7 +58,10 @@ export type ReplayRequest = {
 
 export type ReplayOutcome = {
   readonly run_id: string;
-  /** `identical`: byte for byte; `diverged`: it took another way; `changed`: a model or the policies were replaced, see `diff`. */
+  /**
+   * `identical`: byte for byte; `diverged`: it took another way; `changed`: a model or the policies were replaced, see
+   * `diff`.
+   */
   readonly verdict: 'identical' | 'diverged' | 'changed';
   readonly message: string;
   /** Event of the run at which it started, from 1. */

@@ -68,7 +68,9 @@ export interface Robot {
   map(): Promise<MapSnapshot | undefined>;
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult>;
   maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult>;
-  /** Stops now, including motions that still wait for another one to end. Safe to call at any time, any number of times. */
+  /**
+   * Stops now, including motions that still wait for another one to end. Safe to call at any time, any number of times.
+   */
   stop(reason: string): Promise<void>;
 }
 
@@ -128,14 +130,15 @@ export type ArmFigure = {
 export interface Manipulator {
   state(): Promise<ArmState>;
   /**
-   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; joints without a recent report
-   * are left out. Absent: those of `state` are all there are.
+   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; joints without a
+   * recent report are left out. Absent: those of `state` are all there are.
    */
   measured?(): ArmState['joints'];
   /**
-   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
-   * a joint that this arm does not have and for times that do not grow. `check` gets the positions of the joints (`measured`) when
-   * it starts, after the pre-empted motion came to rest. If it throws, the call rejects with that error and nothing moves.
+   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for a joint
+   * that this arm does not have and for times that do not grow. `check` gets the positions of the joints (`measured`)
+   * when it starts, after the pre-empted motion came to rest. If it throws, the call rejects with that error and
+   * nothing moves.
    */
   followTrajectory(
     points: readonly JointTarget[],

@@ -54,7 +54,10 @@ export type CallOptions = {
  */
 export interface RosServices {
   call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue>;
-  /** Answers until it is closed; a handler that throws or is later than `timeoutMs` gives the caller no answer, and is reported. */
+  /**
+   * Answers until it is closed; a handler that throws or is later than `timeoutMs` gives the caller no answer, and is
+   * reported.
+   */
   serve(
     name: string,
     type: string,
@@ -142,7 +145,9 @@ export type LifecycleState =
   | 'transitioning';
 export type LifecycleTransition = 'configure' | 'cleanup' | 'activate' | 'deactivate' | 'shutdown';
 
-/** Managed nodes, through their standard services. Errors as in `RosServices`; a refused transition is `ros.refused`. */
+/**
+ * Managed nodes, through their standard services. Errors as in `RosServices`; a refused transition is `ros.refused`.
+ */
 export interface RosLifecycle {
   state(node: string, options: CallOptions): Promise<LifecycleState>;
   /** Resolves with the state that was reached. */

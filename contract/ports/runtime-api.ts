@@ -56,7 +56,10 @@ export interface RuntimeApi {
   runs(filter?: RunFilter): readonly RunDetails[];
   /** Throws `run.not_found`. */
   run(runId: string): RunDetails;
-  /** The decisions of the run, one canonical JSON line each, without ids and times: equal runs give equal text. Throws `run.not_found`. */
+  /**
+   * The decisions of the run, one canonical JSON line each, without ids and times: equal runs give equal text. Throws
+   * `run.not_found`.
+   */
   decisions(runId: string): string;
   status(): RuntimeStatus;
 }

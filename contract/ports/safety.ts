@@ -19,12 +19,16 @@ export type StopWarnings = { readonly warnings?: readonly string[] };
 export type EStopAnswer = EStopState & StopWarnings;
 
 /**
- * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease. It survives a restart of cell and daemon. Anybody may engage it; only a person releases
- * it: a release from an agent, a policy, a topic or a key is refused with `policy.denied`.
+ * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease.
+ * It survives a restart of cell and daemon. Anybody may engage it; only a person releases it: a release from an agent,
+ * a policy, a topic or a key is refused with `policy.denied`.
  */
 export interface EmergencyStop {
   state(): EStopState;
-  /** Takes effect before it returns: the gate is closed in the same turn; resolves when the robot stands and it is durable. */
+  /**
+   * Takes effect before it returns: the gate is closed in the same turn; resolves when the robot stands and it is
+   * durable.
+   */
   engage(source: EStopSource, by: string, reason: string): Promise<EStopState>;
   /** Rejects with `policy.denied`, and with `command.refused` while a cause is still there (the file, the held key). */
   release(source: EStopSource, by: string, reason: string): Promise<EStopState>;
@@ -59,7 +63,10 @@ export type Takeover = {
   readonly end?: LeaseEnd;
 };
 
-/** Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for `LIMITS.COMMAND_EXPIRY_MS`. */
+/**
+ * Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for
+ * `LIMITS.COMMAND_EXPIRY_MS`.
+ */
 export type TeleopCommand = {
   readonly leaseId: number;
   /** As that of `LeaseName`. */

@@ -2,8 +2,9 @@ import type { TraceSpan } from './replay.ts';
 
 /**
  * Where spans go. `export` takes finished spans and resolves when the receiver has stored them; it rejects with
- * `link.unreachable` (try again later: the same spans may come twice, under the same ids) or `link.refused` (do not try again:
- * these spans are not accepted). It settles by a deadline of its own. `close` frees everything; it never rejects.
+ * `link.unreachable` (try again later: the same spans may come twice, under the same ids) or `link.refused` (do not try
+ * again: these spans are not accepted). It settles by a deadline of its own. `close` frees everything; it never
+ * rejects.
  */
 export interface SpanExporter {
   readonly name: string;

@@ -3,7 +3,9 @@
  * answer, whatever the clock of this host says. Never throws and never blocks for long.
  */
 export interface TimeTable {
-  /** The first time after `afterMs`, which is not counted; both in milliseconds since the epoch. Undefined: never again. */
+  /**
+   * The first time after `afterMs`, which is not counted; both in milliseconds since the epoch. Undefined: never again.
+   */
   next(afterMs: number): number | undefined;
 }
 

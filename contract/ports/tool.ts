@@ -13,7 +13,9 @@ export type ToolSpec = {
   readonly name: string;
   /** For the model: what it does, when to use it. */
   readonly description: string;
-  /** A closed object with units and ranges. Arguments are checked raw: nothing is coerced, unknown fields are refused. */
+  /**
+   * A closed object with units and ranges. Arguments are checked raw: nothing is coerced, unknown fields are refused.
+   */
   readonly input: TSchema;
   readonly output?: TSchema;
   readonly effect: 'read' | 'write' | 'actuate';

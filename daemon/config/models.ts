@@ -96,7 +96,8 @@ export type ModelRow = {
 };
 
 /**
- * The list `[[models]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is left out.
+ * The list `[[models]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is left
+ * out.
  */
 export function readModels(body: unknown, fault: RowFault): readonly ModelRow[] {
   return readNamedRows<ModelRow>(body, MODELS, fault);

@@ -1,6 +1,9 @@
 import type { KeySpec } from './spec.ts';
 
-/** What is wrong with a list of tables: the row (from 0; undefined: the whole list), its key, the value, what it should be. */
+/**
+ * What is wrong with a list of tables: the row (from 0; undefined: the whole list), its key, the value, what it should
+ * be.
+ */
 export type RowFault = (row: number | undefined, key: string, value: unknown, expected: string) => void;
 export type KeyFault = (key: string, value: unknown, expected: string) => void;
 

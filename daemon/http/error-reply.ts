@@ -1,8 +1,8 @@
 import { EdgeError, type ErrorBody, type ErrorCode } from '../../contract/index.ts';
 
 /**
- * HTTP status of every code: 4xx where another request would be answered (it asks for what is not here, or for what this
- * robot cannot do), 503 where the same request may be answered later, 500 where neither helps.
+ * HTTP status of every code: 4xx where another request would be answered (it asks for what is not here, or for what
+ * this robot cannot do), 503 where the same request may be answered later, 500 where neither helps.
  */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'schema.invalid': 400,

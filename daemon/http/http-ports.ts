@@ -74,7 +74,10 @@ export type HttpPorts = {
     goal: GoalOf<K>,
     context: PolicyContext,
   ) => Promise<void>;
-  /** Asks the policies about actions that let the robot move without being a motion; rejects with the refusal. Absent: no check. */
+  /**
+   * Asks the policies about actions that let the robot move without being a motion; rejects with the refusal. Absent:
+   * no check.
+   */
   readonly judgeAction?: (action: JudgedAction, context: PolicyContext) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;

@@ -124,7 +124,9 @@ export class Supervisor {
     for (const cell of this.#cells.values()) cell.post({ t: 'broadcast', from: 'supervisor', topic, body });
   }
 
-  /** One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does. */
+  /**
+   * One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does.
+   */
   async renew(names: readonly CellName[], reason: string): Promise<readonly CellReport[]> {
     const reports: CellReport[] = [];
     for (const name of names) {

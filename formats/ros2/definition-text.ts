@@ -1,7 +1,7 @@
 /**
  * Reads the text of a definition before `@foxglove/rosmsg` does, and passes on only the needed parts: types, bounds,
- * names and defaults. Definitions come with bags and from other hosts, and the parser's patterns take time that doubles with each
- * character of a name that they refuse, and triples with each octal escape of a constant.
+ * names and defaults. Definitions come with bags and from other hosts, and the parser's patterns take time that doubles
+ * with each character of a name that they refuse, and triples with each octal escape of a constant.
  */
 
 /** Characters of a definition with all of its parts; the longest of common ROS packages have some 120,000. */

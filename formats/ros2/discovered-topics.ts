@@ -49,14 +49,17 @@ export class DiscoveredTopics {
   }
 
   /**
-   * The graph is unavailable, or has no other node: the link broke, which does not mean that publishers are gone. Absence
-   * goes on with the next look.
+   * The graph is unavailable, or has no other node: the link broke, which does not mean that publishers are gone.
+   * Absence goes on with the next look.
    */
   pause(nowMs: number): void {
     this.#pausedSinceMs ??= nowMs;
   }
 
-  /** Records the topics that are published now. Topics without a publisher for long enough lose their place and are returned. */
+  /**
+   * Records the topics that are published now. Topics without a publisher for long enough lose their place and are
+   * returned.
+   */
   look(published: ReadonlySet<string>, nowMs: number): string[] {
     this.#resume(nowMs);
     const released: string[] = [];

@@ -7,7 +7,9 @@ export type QosMismatch = {
   readonly requested: string;
 };
 
-/** Why nothing flows from `offered` (a publisher) to `requested` (a subscriber), by the rules of DDS; empty: it flows. */
+/**
+ * Why nothing flows from `offered` (a publisher) to `requested` (a subscriber), by the rules of DDS; empty: it flows.
+ */
 export function qosMismatches(offered: Qos, requested: Qos): readonly QosMismatch[] {
   const found: QosMismatch[] = [];
   if (offered.reliability === 'best_effort' && requested.reliability === 'reliable')

@@ -4,7 +4,9 @@ import type { TransformStamped } from '../cdr/geometry.ts';
 export type Vector = { readonly x: number; readonly y: number; readonly z: number };
 export type Quaternion = Vector & { readonly w: number };
 
-/** A point in the frame asked from, put into the frame asked for: rotate by `rotation`, then add `translation` (metres). */
+/**
+ * A point in the frame asked from, put into the frame asked for: rotate by `rotation`, then add `translation` (metres).
+ */
 export type Transform = {
   readonly translation: Vector;
   readonly rotation: Quaternion;

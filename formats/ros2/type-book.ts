@@ -69,7 +69,9 @@ export class TypeBook {
     return { type_description: own, referenced_type_descriptions: referenced };
   }
 
-  /** The definition with its dependencies (`ros2msg`, as rosbag2 writes it) of a message or of a part. Throws as `hash`. */
+  /**
+   * The definition with its dependencies (`ros2msg`, as rosbag2 writes it) of a message or of a part. Throws as `hash`.
+   */
   definition(type: string): string {
     const known = this.#texts.get(type);
     if (known !== undefined) return known;

@@ -31,7 +31,10 @@ export class VelocityGuard {
   readonly #isBounded: boolean;
   #expiresAt: number | undefined;
   #stopsOwed: number;
-  /** We stopped it, or never moved it: until a command to move, or the end of the bound, new listeners get a command to stand. */
+  /**
+   * We stopped it, or never moved it: until a command to move, or the end of the bound, new listeners get a command to
+   * stand.
+   */
   #stopping: boolean;
   /** When the stop first had a listener. */
   #heardAt: number | undefined;

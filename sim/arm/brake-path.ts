@@ -3,7 +3,9 @@ import { ALL_NAMES, GRIPPER_NAME, JOINT_ACCELERATION_MAX } from './arm-model.ts'
 /** Share of the drives' limits: braking is planned with less, so that they can follow. */
 const SHARE = 0.8;
 const GRIPPER_DECELERATION = 0.8;
-/** If a set point is farther ahead of its joint than this, braking starts at the measured position, radians or metres. */
+/**
+ * If a set point is farther ahead of its joint than this, braking starts at the measured position, radians or metres.
+ */
 const AHEAD_MAX = 0.2;
 const AHEAD_MAX_GRIPPER = 0.01;
 

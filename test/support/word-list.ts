@@ -1,4 +1,6 @@
-/** A word that this project used in a sense of its own, and the usual words instead. CONTRIBUTING.md has the same list. */
+/**
+ * A word that this project used in a sense of its own, and the usual words instead. CONTRIBUTING.md has the same list.
+ */
 export type PrivateWord = { readonly word: string; readonly pattern: RegExp };
 
 export const PRIVATE_WORDS: readonly PrivateWord[] = [

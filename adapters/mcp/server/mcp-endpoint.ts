@@ -22,9 +22,9 @@ const SESSION = 'mcp-session-id';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /**
- * This robot as an MCP server over streamable HTTP, for clients of 2025 (sessions) and of 2026 (no sessions). Access
- * is checked before. The SDK is loaded with the first request.
- * Sessions are bounded: beyond the limit the one idle for longest is ended, and each ends after a time without requests.
+ * This robot as an MCP server over streamable HTTP, for clients of 2025 (sessions) and of 2026 (no sessions). Access is
+ * checked before. The SDK is loaded with the first request. Sessions are bounded: beyond the limit the one idle for
+ * longest is ended, and each ends after a time without requests.
  */
 export class McpEndpoint {
   readonly #clock: Clock;

@@ -184,7 +184,9 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
     }),
   ];
 
-  /** Settles when the run ends, the time is over, or the client stops waiting; a cancel of the client cancels the run. */
+  /**
+   * Settles when the run ends, the time is over, or the client stops waiting; a cancel of the client cancels the run.
+   */
   async function waitFor(runId: string, seconds: number, call: McpCall): Promise<void> {
     const end = clock.monotonicMs() + seconds * 1_000;
     let told = '';

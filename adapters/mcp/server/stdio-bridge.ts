@@ -4,7 +4,9 @@ import { type Clock, type Timer, withDeadline } from '../../../contract/core.ts'
 
 /** How often the daemon is checked while a client waits for it, milliseconds. */
 const BEAT_MS = 3_000;
-/** A session is open again within this, milliseconds: a daemon that dies between head and body of its answer is silent. */
+/**
+ * A session is open again within this, milliseconds: a daemon that dies between head and body of its answer is silent.
+ */
 const OPEN_MS = 3 * BEAT_MS;
 
 /** Address and token of the daemon's MCP endpoint. Read at each connection: the daemon may have been restarted. */
@@ -146,7 +148,7 @@ export class Bridge {
     }
   }
 
-  /** As the client did: initialize, whose answer the client does not need again, then initialized. */
+  /** Repeats the client's handshake: `initialize`, whose answer is dropped, then `initialized`. */
   async #greet(http: StreamableHTTPClientTransport, opening: JSONRPCMessage, id: string): Promise<void> {
     const answered = new Promise<void>((resolve) => this.#own.set(id, resolve));
     await http.send(opening);
@@ -154,7 +156,9 @@ export class Bridge {
     await http.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   }
 
-  /** A new connection to the daemon. Requests under way on the old one are answered with an error, and never sent twice. */
+  /**
+   * A new connection to the daemon. Requests under way on the old one are answered with an error, and never sent twice.
+   */
   async #fresh(): Promise<StreamableHTTPClientTransport> {
     const former = this.#http;
     this.#http = undefined;

@@ -3,8 +3,8 @@ import { type Clock, EdgeError } from '../../../contract/core.ts';
 type Waiting = { readonly go: () => void; readonly refuse: (error: EdgeError) => void };
 
 /**
- * The gate for calls to an engine. Closed while it sleeps or is away: a request to a sleeping engine would hang forever.
- * It counts calls under way, so that a sleep cuts none off.
+ * The gate for calls to an engine. Closed while it sleeps or is away: a request to a sleeping engine would hang
+ * forever. It counts calls under way, so that a sleep cuts none off.
  */
 export class EngineGate {
   readonly #clock: Clock;
@@ -42,7 +42,9 @@ export class EngineGate {
     for (const { refuse } of [...this.#waiting]) refuse(error);
   }
 
-  /** Passes when it is open; returns the function that leaves again. Rejects with `deadline.exceeded`, `run.cancelled`. */
+  /**
+   * Passes when it is open; returns the function that leaves again. Rejects with `deadline.exceeded`, `run.cancelled`.
+   */
   async enter(ms: number, signal: AbortSignal | undefined): Promise<() => void> {
     if (!this.#open) await this.#opened(ms, signal);
     this.#inside += 1;

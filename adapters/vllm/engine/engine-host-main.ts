@@ -4,8 +4,8 @@ import type { HostNews, HostOrder } from './engine-messages.ts';
 
 /**
  * A small process between the daemon and its engine. The engine and all that it starts are one process group; when the
- * cell that asked for it is gone, however it died, the group is ended, so that no orphaned engine keeps the memory of a graphics
- * processor.
+ * cell that asked for it is gone, however it died, the group is ended, so that no orphaned engine keeps the memory of a
+ * graphics processor.
  */
 const LINE_MAX = 2_000;
 /** Lines of the engine's log that are passed on per second; the rest is dropped. */

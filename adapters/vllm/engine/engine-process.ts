@@ -129,7 +129,9 @@ function killGroup(pid: number): void {
   }
 }
 
-/** Start of a process in ticks since boot, which distinguishes processes with the same id. Empty where it is unknown. */
+/**
+ * Start of a process in ticks since boot, which distinguishes processes with the same id. Empty where it is unknown.
+ */
 function startOf(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -173,8 +173,8 @@ export class RosZenohSource implements SampleSource {
   }
 
   /**
-   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and of
-   * that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
+   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and
+   * of that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
    * passes messages whatever a subscription asks for, so other publishers change nothing.
    */
   #offered({ topic, publishers }: GraphTopic): TopicSpec | undefined {

@@ -9,8 +9,8 @@ import { settle } from './settle.ts';
 /** Clients kept announced; beyond it the one unused for longest leaves the graph. */
 const CLIENTS_MAX = 128;
 /**
- * A server may announce itself a moment before its queryable is declared (zenoh-ros2-sdk does): an unanswered
- * request is sent again while its server is younger than this, milliseconds. Later it is not sent again: it may have been
+ * A server may announce itself a moment before its queryable is declared (zenoh-ros2-sdk does): an unanswered request
+ * is sent again while its server is younger than this, milliseconds. Later it is not sent again: it may have been
  * received, and a service is called once.
  */
 const SERVER_SETTLES_MS = 500;

@@ -41,8 +41,8 @@ export class TopicReader {
   #faults: PeerFault[] = [];
 
   /**
-   * A discovered topic may be read again as its publishers change: their faults are reported when `tellFaults` is called.
-   * `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
+   * A discovered topic may be read again as its publishers change: their faults are reported when `tellFaults` is
+   * called. `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
    */
   constructor(
     session: RosZenohSession,

@@ -24,16 +24,19 @@ function supervisor(start: ArmView): Watch {
   };
 }
 
-/** One start of the policy under supervision: it succeeded alone, or the expert took over; `episode` is the expert's part. */
+/**
+ * One start of the policy under supervision: it succeeded alone, or the expert took over; `episode` is the expert's
+ * part.
+ */
 export type Supervised =
   | { readonly seed: number; readonly outcome: 'alone' }
   | { readonly seed: number; readonly outcome: 'corrected'; readonly episode: Episode }
   | { readonly seed: number; readonly outcome: 'lost' };
 
 /**
- * Lets the policy act from a start. Where it is late or knocks the cube about, the expert takes over in the
- * state that it has reached and finishes the task. Only the expert's part is used for training
- * (S. Ross et al., 2011; takeovers as in HG-DAgger, M. Kelly et al., 2019). A state that the expert cannot finish is `lost`.
+ * Lets the policy act from a start. Where it is late or knocks the cube about, the expert takes over in the state that
+ * it has reached and finishes the task. Only the expert's part is used for training (S. Ross et al., 2011; takeovers as
+ * in HG-DAgger, M. Kelly et al., 2019). A state that the expert cannot finish is `lost`.
  */
 export async function supervise(
   world: ArmWorld,

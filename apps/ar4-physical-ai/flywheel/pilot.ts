@@ -2,8 +2,8 @@ import { type ArmView, EXECUTE, STATE_NAMES } from '../observation.ts';
 import type { ArmWorld } from './world.ts';
 
 /**
- * A policy as a function: the coming actions, [CHUNK, 7] row-major, for the present observation. `prefix`, [n, 7]: the first n
- * actions, which will be carried out in any case; policies without a prefix ignore it.
+ * A policy as a function: the coming actions, [CHUNK, 7] row-major, for the present observation. `prefix`, [n, 7]: the
+ * first n actions, which will be carried out in any case; policies without a prefix ignore it.
  */
 export type Answer = (view: ArmView, prefix?: Float32Array) => Promise<Float32Array>;
 
@@ -16,9 +16,9 @@ export type Pilot = {
 };
 
 /**
- * No layer: of each chunk the first `EXECUTE` actions are carried out as they are, each for 50 ms, then
- * the next is asked for. Inference takes no simulated time, so there is never a prefix. What System 1 and its gate do to a policy is measured
- * against this.
+ * No layer: of each chunk the first `EXECUTE` actions are carried out as they are, each for 50 ms, then the next is
+ * asked for. Inference takes no simulated time, so there is never a prefix. What System 1 and its gate do to a policy
+ * is measured against this.
  */
 export class DirectPilot implements Pilot {
   readonly #world: ArmWorld;

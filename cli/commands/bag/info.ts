@@ -16,7 +16,9 @@ import { bytes, type Output, table } from '../../output.ts';
 type Flags = { deep?: boolean; quick?: boolean };
 type View = BagInfo & { readonly details: BagDetails | undefined };
 
-/** Bags smaller than this are read completely for sizes and gaps, also without the option: it takes a second or less. */
+/**
+ * Bags smaller than this are read completely for sizes and gaps, also without the option: it takes a second or less.
+ */
 const DEEP_BYTES_MAX = 256 * 1000 * 1000;
 
 export function addInfoCommand(bag: Command): void {

@@ -55,7 +55,10 @@ const StartBody = Type.Object(
   closed,
 );
 
-/** System 1: the controllers of this robot. The caller that starts one has the lease as long as it runs; any stop ends it. */
+/**
+ * System 1: the controllers of this robot. The caller that starts one has the lease as long as it runs; any stop ends
+ * it.
+ */
 export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   const { execution } = METHODS;
   const describe = (operationId: string, summary: string, more: object) => ({

@@ -34,7 +34,10 @@ const Body = Type.Object(
 );
 const Answer = Type.Object({}, { additionalProperties: true });
 
-/** Models cost money and simulations need a processor: only operators of this robot may use them. Throws `policy.denied`. */
+/**
+ * Models cost money and simulations need a processor: only operators of this robot may use them. Throws
+ * `policy.denied`.
+ */
 function requireHouse({ tenant, roles }: PolicyContext, { from: _, ...swaps }: ReplayRequest): void {
   const operator = tenant === 'local' && roles.includes('operator');
   if (operator || Object.keys(swaps).length === 0) return;
