@@ -24,7 +24,7 @@ import type { AskReport } from './support/queryable-asker.ts';
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '50' },
-    // Both sides run for long where it counts: V8 compiles their code anew at some of the first twenty thousand.
+    // Both sides run for long where it counts: V8 compiles their code again at some of the first twenty thousand.
     warmup: { type: 'string', default: '200' },
     count: { type: 'string', default: '100' },
     json: { type: 'boolean', default: false },

@@ -13,7 +13,7 @@ import type { PeerOptions } from './support/zenoh-peer-roles.ts';
 const { values: flags } = parseArgs({
   options: {
     repeat: { type: 'string', default: '3' },
-    // A daemon is measured as it runs: V8 compiles its code anew at some of the first twenty thousand queries.
+    // A daemon is measured as it runs: V8 compiles its code again at some of the first twenty thousand queries.
     warmup: { type: 'string', default: '30000' },
     only: { type: 'string', default: 'query,small,shared,tcp' },
     json: { type: 'boolean', default: false },
@@ -98,7 +98,7 @@ function copyRate(): number {
 async function measure(line: Line) {
   const drivers = [PEER, OURS, ...OTHERS, ...(line.tcp ? [LIMIT] : [])].filter((d) => line.tcp || !d.tcpOnly);
   const runs = new Map(drivers.map((driver) => [driver.name, [] as Figures[]] as const));
-  // By turns, so that a neighbour who works for a while disturbs all alike; each time another one begins, so that
+  // By turns, so that a neighbour who works for a while disturbs all alike; each time another one starts, so that
   // none is always the one behind the same other.
   for (let i = 0; i < repeat; i++) {
     const first = i % drivers.length;

@@ -1,12 +1,12 @@
 import type { Clock } from '../contract/index.ts';
 
-/** Wakes who waits; a ring that comes while nobody waits is kept for the next who does. */
+/** Wakes waiting callers; a ring while nobody waits is kept for the next caller. */
 export class Alarm {
   #rung: 'no' | 'yes' | 'loud' = 'no';
   #wake: (() => void) | undefined;
   #deaf = false;
 
-  /** `loud` wakes also those who do not want to be woken by ordinary rings. */
+  /** `loud` also wakes callers that ignore ordinary rings. */
   ring(loud = false): void {
     if (loud || this.#rung === 'no') this.#rung = loud ? 'loud' : 'yes';
     if (loud || !this.#deaf) this.#wake?.();

@@ -1,8 +1,8 @@
 import { LIMITS } from '../contract/core.ts';
 
 /**
- * Waiting times after failures: doubling from the first to the longest, half of each left to chance, so that
- * a fleet whose coordinator comes back does not fall on it at once.
+ * Waiting times after failures: doubling from the first to the longest, half of each random, so that
+ * a fleet does not reconnect at the same moment.
  */
 export class Backoff {
   readonly #random: () => number;

@@ -3,7 +3,7 @@ import { type AgentEvent, type EventReader, LIMITS } from '../contract/core.ts';
 /** Events read from the log at once: large payloads must not pile up before the batch is cut. */
 const READ_EVENTS = 64;
 
-/** Of an event in a push. */
+/** Size of an event in a push. */
 export function bytesOf(event: AgentEvent): number {
   return Buffer.byteLength(JSON.stringify(event)) + 1;
 }

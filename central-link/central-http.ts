@@ -11,7 +11,7 @@ export type CentralHttpOptions = {
   /** http or https address of the coordinator; may end with a path. */
   readonly url: string;
   readonly clock: Clock;
-  /** Asked at every request, so that a token that was replaced is taken up. */
+  /** Read for every request, so that a replaced token is used. */
   readonly token?: () => string | undefined;
 };
 
@@ -57,7 +57,7 @@ export class CentralHttp {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body }),
-        // A redirect would carry the token to a place nobody configured.
+        // A redirect would send the token to an unconfigured server.
         redirect: 'error',
         signal: abort.signal,
       });
@@ -71,7 +71,7 @@ export class CentralHttp {
     }
   }
 
-  /** A refusal in the coordinator's words where they are words of LINK.md, else what the status says. */
+  /** The coordinator's error if it is one of LINK.md, else one for the HTTP status. */
   refusal(status: number, json: unknown): EdgeError {
     const said = linkRefusalChecker.is(json) ? json : undefined;
     const message = said ? said.message : `answers with status ${status} and no reason`;
@@ -120,7 +120,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** fetch hides what went wrong in a chain of causes: the innermost says it. */
+/** `fetch` hides the fault in a chain of causes: the innermost has it. */
 function reason(error: unknown): string {
   let inner = error;
   while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;

@@ -1,12 +1,12 @@
 import type { EdgeError } from '../contract/index.ts';
 
-/** What a failure of a step means. */
+/** Consequence of a failed step. */
 export type Verdict =
-  /** Nobody is there, or not for us: all lanes wait. */
+  /** Central is unreachable, or refuses this robot: all lanes wait. */
   | 'offline'
   /** This lane tries again later; the others go on. */
   | 'later'
-  /** This lane stands still until a person has looked. */
+  /** This lane is stopped until a person intervenes. */
   | 'stop';
 
 /** Pure; every error that a lane can throw has exactly one verdict. */

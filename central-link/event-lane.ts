@@ -12,19 +12,19 @@ import { bytesOf, cutBatch } from './batch.ts';
 export type Step =
   /** Nothing to do; central was not asked. */
   | { readonly kind: 'idle' }
-  /** Central answered; `batch` is what it was sent, empty where it was only asked where it stands. */
+  /** Central answered; `batch` is the events sent, empty if only the position was requested. */
   | {
       readonly kind: 'answered';
       readonly receipt: Receipt | undefined;
       readonly batch: readonly AgentEvent[];
     };
 
-/** Of the largest push, with each that was taken: slow enough that few are lost by growing. */
+/** Growth of the largest push after each success: slow enough that few pushes fail by it. */
 const GROWTH = 1.125;
 
 /**
- * One log on its way to central. Where it stands is never remembered here across a start: central's word is
- * asked for, checked against the log, and followed, whether it is ahead of what we knew or behind it (a
+ * One log on its way to central. The position is not stored here: after a start central is
+ * asked for it. It is checked against the log and used, whether it is ahead of the last known one or behind it (a
  * coordinator restored from a backup). The cursor is (robot, epoch, lane, seq, hash of that event).
  */
 export class EventLane {
@@ -39,7 +39,7 @@ export class EventLane {
   #asked = false;
   #closed = false;
   #isPushing = false;
-  /** Halved where central or a slow line cannot take so much at once, and grown again with what is taken. */
+  /** Halved where central or a slow line cannot take so much at once, and grown again with each accepted push. */
   #bytesMax: number = LIMITS.LINK_BATCH_BYTES_MAX;
 
   constructor(robot: string, cell: CellName, central: Central, openReader: (cell: CellName) => EventReader) {
@@ -60,7 +60,7 @@ export class EventLane {
     return this.#isPushing;
   }
 
-  /** Central is asked again where it stands before anything else is sent. */
+  /** Central is asked for its position before anything else is sent. */
   askAgain(): void {
     this.#asked = false;
   }
@@ -100,7 +100,7 @@ export class EventLane {
     try {
       receipt = await this.#central.push({ robot: this.#robot, epoch, lane: this.name, events });
     } catch (error) {
-      // An answer that got lost may still have been an acceptance: central is asked where it stands.
+      // If the answer was lost the push may have been accepted: central is asked for its position.
       this.#asked = false;
       if (!(error instanceof EdgeError)) throw error;
       const isTooLarge = error.code === 'api.too_large';
@@ -125,7 +125,7 @@ export class EventLane {
     this.#bytesMax = Math.floor(bytes / 2);
   }
 
-  /** Takes central's word for where it stands, if the log agrees. */
+  /** Uses the position that central reports, if the log agrees. */
   #follow(
     reader: EventReader,
     epoch: string,
@@ -167,10 +167,10 @@ export class EventLane {
     return this.#reader;
   }
 
-  /** Read anew each time: a damaged log is set aside by its cell and a new one begins under the same name. */
+  /** Read again each time: a damaged log is set aside by its cell and a new one starts under the same name. */
   #epochOf(reader: EventReader): string | undefined {
     const first = reader.read(0, 1)[0];
-    if (first && first.seq !== 1) throw this.#error('log.damaged', `the log begins at event ${first.seq}`);
+    if (first && first.seq !== 1) throw this.#error('log.damaged', `the log starts at event ${first.seq}`);
     if (first?.event_id !== this.#epoch) {
       this.#epoch = first?.event_id;
       this.#sent = 0;

@@ -16,7 +16,7 @@ export type GuardedCentralParts = {
 };
 
 /**
- * Central behind the policies on data that leaves the robot: asked before each batch. What is denied stays in its lane,
+ * Central behind the policies on data that leaves the robot: asked before each batch. A denied batch stays in its lane,
  * in order, and is tried again later; nothing is lost and nothing is skipped.
  */
 export class GuardedCentral implements Central {
@@ -58,7 +58,7 @@ export class GuardedCentral implements Central {
     return this.#parts.central.close();
   }
 
-  /** Once per change: a line for each batch would ship itself for ever. */
+  /** Once per change: a line for each batch would itself be shipped, forever. */
   async #note({ subject, point }: HookQuestion, answer: HookDecision): Promise<void> {
     const { decision, reason, policySha256, request, determining } = answer;
     const told = `${decision} ${policySha256} ${reason}`;
@@ -85,7 +85,7 @@ export class GuardedCentral implements Central {
   }
 }
 
-/** A hook that fails denies. The link turns again later: nobody can be asked here, so an approval is a denial. */
+/** A hook that fails denies. The link tries again later. Nobody can be asked here, so "needs approval" denies too. */
 async function decide(hook: PolicyHook, question: HookQuestion): Promise<HookDecision> {
   try {
     return await hook.decide(question);

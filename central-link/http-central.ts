@@ -13,7 +13,7 @@ export type HttpCentralOptions = CentralHttpOptions & {
   readonly publicKey?: string;
 };
 
-/** The coordinator over HTTP, by LINK.md. Believes no answer that it cannot check. */
+/** The coordinator over HTTP, by LINK.md. Trusts no answer that it cannot check. */
 export class HttpCentral implements Central {
   readonly #http: CentralHttp;
   readonly #keys: ReceiptKeys;

@@ -11,7 +11,7 @@ import { CentralHttp } from './central-http.ts';
 import { type HttpCentralOptions, publishedKey } from './http-central.ts';
 import { ReceiptKeys } from './receipt-keys.ts';
 
-/** Orders of the coordinator over HTTP, by LINK.md. One that is not signed for this robot is as if it were not there. */
+/** Orders of the coordinator over HTTP, by LINK.md. An order that is not signed for this robot is ignored. */
 export class HttpDownlink implements Downlink {
   readonly #http: CentralHttp;
   readonly #keys: ReceiptKeys;

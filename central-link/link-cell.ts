@@ -21,7 +21,7 @@ export type LinkOptions = {
   readonly robot: string;
   /** Undefined: no central is configured, the link is off. */
   readonly central: Central | undefined;
-  /** Undefined: central asks nothing of this robot. */
+  /** Undefined: central sends no orders to this robot. */
   readonly orders?: OrderLoop;
   /** Opens the log of a cell; may throw while it does not exist yet. */
   openReader(cell: CellName): EventReader;
@@ -71,7 +71,7 @@ export class LinkCell implements Cell {
     const quiet = this.#orders?.stop();
     await this.#central?.close();
     const { clock } = this.#context;
-    // A deaf coordinator must not hold up the end: its step is left behind, its answer asked for at next start.
+    // A coordinator that does not answer must not delay the stop: its step is abandoned, and checked at the next start.
     if (this.#loop) {
       await Promise.race([this.#loop, new Promise<void>((done) => void clock.after(STOP_STEP_MS, done))]);
     }
@@ -79,7 +79,7 @@ export class LinkCell implements Cell {
     await this.#pump?.close();
   }
 
-  /** Turns count as work: a link that waits for central is healthy, one that hangs by itself is not. */
+  /** Each turn counts as progress: a link that waits for central is healthy, one that hangs is not. */
   work(): readonly WorkCounter[] {
     return [{ name: 'link.turns', done: this.#turns, waiting: this.#busy && !this.#pump?.atCentral ? 1 : 0 }];
   }
@@ -108,7 +108,7 @@ export class LinkCell implements Cell {
     }
   }
 
-  /** Tries now, also lanes that stood still; answers when all logged by now is acknowledged or time is up. */
+  /** Tries now, including stopped lanes; answers when everything logged so far is acknowledged or time is up. */
   async #sync({ timeoutMs = LIMITS.CELL_REQUEST_MS - 1_000 }: LinkSyncRequest): Promise<LinkSyncReply> {
     const pump = this.#pump;
     if (!pump) return { ...this.status(), behind: 0 };

@@ -13,23 +13,25 @@ import { EventLane, type Step } from './event-lane.ts';
 import type { LinkOptions } from './link-cell.ts';
 import { ReceiptBook } from './receipt-book.ts';
 
-/** Runs first: what happened; then robot data; the link's own log last, so that it ships what shipping wrote. */
+/** Order of the lanes: runs first, then robot data, and the link's own log last, since shipping writes to it. */
 const LANE_ORDER: readonly CellName[] = ['runtime', 'execution', 'memory', 'link'];
 
 type LaneState = {
   readonly lane: EventLane;
   readonly backoff: Backoff;
   fault: EdgeError | undefined;
-  /** Told once per outage of the lane's log, not at each try. */
+  /** Called once per outage of the lane's log, not at each try. */
   lateReason: string;
   answeredMs: number;
-  /** The last push got no answer in its time. That central says where it stands is no sign then that it can be sent anything. */
+  /**
+   * The last push got no answer in its time. Then an answer about the position does not show that a push would succeed.
+   */
   isPushLost: boolean;
 };
 
 /**
  * One turn after the other over all lanes: each lane in order sends at most one batch per turn, so a long
- * backlog of one never starves the others. Knows whether central is there and tells it on change only.
+ * backlog of one never starves the others. Knows whether central is there and reports changes only.
  */
 export class LinkPump {
   readonly #context: CellContext;
@@ -40,7 +42,7 @@ export class LinkPump {
   #state: 'connected' | 'disconnected' = 'disconnected';
   #reason = 'not tried yet';
   #announced: 'connected' | 'disconnected' | undefined;
-  /** True while an answer of central is awaited: then standing still is not our fault. */
+  /** True while an answer of central is awaited: then no progress is no fault of the link. */
   atCentral = false;
   #tried = false;
   #downSinceMs: number | undefined;
@@ -59,7 +61,7 @@ export class LinkPump {
     }));
   }
 
-  /** True while central does not answer: then a growing log is no reason to try sooner. */
+  /** True while central does not answer: then a growing log does not trigger an earlier try. */
   get offline(): boolean {
     return this.#central.restMs(this.#context.clock.monotonicMs()) > 0;
   }
@@ -93,7 +95,7 @@ export class LinkPump {
     return { ready: true, state: this.#state, reason, lanes };
   }
 
-  /** A person asks: forgets all waiting times and faults. Central still refuses what it refused. */
+  /** For a request of a person: forgets all waiting times and faults. Central still refuses what it refused before. */
   retryNow(): void {
     this.#central.succeeded();
     for (const state of this.#lanes) {
@@ -196,7 +198,7 @@ export class LinkPump {
     if (due.length > 0 && (await this.#emit(due))) this.#book.wrote(due, now);
   }
 
-  /** The own log failing is no reason to stop shipping: what was not written is tried again next turn. */
+  /** The own log failing is no reason to stop shipping: failed writes are tried again next turn. */
   async #emit(events: Parameters<CellContext['emit']>[0]): Promise<boolean> {
     try {
       await this.#context.emit(events);

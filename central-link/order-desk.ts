@@ -27,25 +27,25 @@ export type OrderDeskOptions = {
 };
 
 const SUBMIT_MS = 8_000;
-/** So long after a submit without an answer it may still be taken: a disk that stalls is given up before. */
+/** For this long after a submit without an answer the intent may still be accepted. */
 const DOUBT_MS = 60_000;
 const CANCEL_MS = 10_000;
-/** Nothing was decided: the order stays where it is and is tried again. */
+/** Nothing was decided: the order stays and is tried again. */
 const UNDECIDED: ReadonlySet<string> = new Set([
   ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
   ...['log.failed', 'run.limit', 'quota.exceeded'],
 ]);
 
 /**
- * Does what central asks, through the runtime. It remembers nothing that matters: the key of an intent is its
- * order, so a repeated order finds its run, and central keeps an order until it has heard what became of it.
+ * Carries out the orders of central through the runtime. It needs no memory: the key of an intent is its
+ * order, so a repeated order finds its run, and central keeps an order until its result is reported.
  */
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
   readonly #later = new Map<string, Backoff>();
-  /** Intents whose last submit got no answer, and since when: they may have been taken all the same. */
+  /** Intents whose last submit got no answer, and since when: they may have been accepted. */
   readonly #doubted = new Map<string, number>();
-  /** Intents that are not submitted again, and the cancellations that wait to see what became of them. */
+  /** Intents that are not submitted again, and the cancellations that wait for their results. */
   readonly #cancelling = new Map<string, string>();
 
   constructor(options: OrderDeskOptions) {
@@ -60,12 +60,12 @@ export class OrderDesk {
   /** Milliseconds until the first of `orders` may be tried. */
   restMs(orders: readonly LinkOrder[]): number {
     const now = this.#options.clock.monotonicMs();
-    // An intent that waits for its cancellation is not tried: its time, long over, says nothing.
+    // An intent that waits for its cancellation is not tried again; its time does not count.
     const tried = orders.filter(({ order_id }) => !this.#cancelling.has(order_id));
     return Math.min(...tried.map(({ order_id }) => this.#later.get(order_id)?.restMs(now) ?? 0));
   }
 
-  /** Forgets orders that central does not ask for any more. */
+  /** Forgets orders that central no longer lists. */
   keepOnly(orders: readonly LinkOrder[]): void {
     const asked = new Set(orders.map(({ order_id }) => order_id));
     for (const map of [this.#later, this.#doubted])
@@ -74,7 +74,7 @@ export class OrderDesk {
       if (!asked.has(target) || !asked.has(by)) this.#cancelling.delete(target);
   }
 
-  /** What to tell central; empty: not decided yet, or not its turn. Never rejects. */
+  /** What to report to central; empty: not decided yet, or not its turn. Never rejects. */
   async settle(order: LinkOrder): Promise<readonly OrderReport[]> {
     const { clock, random } = this.#options;
     const { order_id } = order;
@@ -111,7 +111,7 @@ export class OrderDesk {
     const runs = await this.#ask(METHODS.runtime.runBriefs, { runIds }, SUBMIT_MS);
     return open.flatMap(({ order_id, run_id }) => {
       const run = runs.find((one) => one.run_id === run_id);
-      // The log that knew it is gone: nobody will ever tell more about it.
+      // The log that knew it is gone: nothing more will ever be known about it.
       if (!run)
         return [finished(order_id, 'failed', 'this robot does not know the run any more: its log was lost')];
       const { status, reason, score, summary, error } = run;
@@ -153,7 +153,7 @@ export class OrderDesk {
     };
   }
 
-  /** Also of an intent that was not taken yet: it never is then. */
+  /** Also for an intent that was not accepted yet: it never will be. */
   async #cancel(order: LinkOrder): Promise<readonly OrderReport[]> {
     const { order_id: target, run_id: told, reason = 'cancelled by central' } = order.body;
     if (!isUuidv7(target)) throw invalid('/order_id: the order to be cancelled');
@@ -177,7 +177,7 @@ export class OrderDesk {
     return [done];
   }
 
-  /** Throws while a run may still come of a submit that nobody answered. */
+  /** Throws while an unanswered submit may still open a run. */
   #requireNoDoubt(target: string, by: string): void {
     const sinceMs = this.#doubted.get(target);
     if (sinceMs === undefined || this.#options.clock.monotonicMs() - sinceMs > DOUBT_MS) return;
@@ -209,7 +209,7 @@ export class OrderDesk {
     return finished(order.order_id, 'done', `${decision} is taken`);
   }
 
-  /** Taken for the signature in it, which is not central's: the runtime checks that, and for whom it is. */
+  /** Accepted by the signature in it, which is not central's: the runtime checks it and its robot. */
   async #grant(order: LinkOrder): Promise<OrderReport> {
     const { grant_id, state } = await this.#ask(METHODS.runtime.grantInstall, order.body, SUBMIT_MS);
     return finished(order.order_id, 'done', `grant ${grant_id} is ${state}`);

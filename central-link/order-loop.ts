@@ -20,8 +20,8 @@ export type OrderLoopOptions = {
 type Open = { readonly order_id: string; readonly run_id: string };
 
 /**
- * Fetches orders, has them done, and tells what became of them, beside the pump of events. Central that is away
- * for days is normal: it keeps its orders, and what it was not told yet it is told then.
+ * Fetches orders, has them done, and reports their results, in parallel with the pump of events. Central that is away
+ * for days is normal: it keeps its orders, and results that were not reported yet are reported then.
  */
 export class OrderLoop {
   readonly #context: CellContext;
@@ -44,7 +44,7 @@ export class OrderLoop {
     this.#running = Promise.all([this.#fetching(), this.#watching()]);
   }
 
-  /** Does not wait for what is under way: it is asked for and told again at the next start. */
+  /** Does not wait for orders under way: they are fetched and reported again at the next start. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#options.downlink.close();
@@ -75,7 +75,7 @@ export class OrderLoop {
           const reports = await desk.settle(order);
           if (reports.length > 0) await this.#tell(reports);
         }
-        // What is put off is asked for again at once by a central that has it: not as fast as this host can.
+        // Central offers postponed orders again at once: this limits the rate of requests.
         const restMs = orders.length > 0 ? Math.max(desk.restMs(orders), 50) : 0;
         if (restMs > 0) await pause(clock, Math.min(restMs, LIMITS.LINK_POLL_MS), this.#stop.signal);
       } catch (thrown) {
@@ -84,7 +84,7 @@ export class OrderLoop {
     }
   }
 
-  /** Ends of runs, told as soon as they are known. */
+  /** Ends of runs, reported as soon as they are known. */
   async #watching(): Promise<void> {
     const { clock } = this.#context;
     while (!this.#stop.signal.aborted) {
@@ -95,7 +95,7 @@ export class OrderLoop {
         const ended = await this.#options.desk.ended(open);
         for (let i = 0; i < ended.length; i += 16) await this.#tell(ended.slice(i, i + 16));
       } catch {
-        // The runtime or central is away: looked at again in a while.
+        // The runtime or central is away: tried again later.
       }
     }
   }

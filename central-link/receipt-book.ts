@@ -6,8 +6,8 @@ export const OWN_LANE = 'events.link';
  * Decides which receipts are written to the link's log. A receipt covers everything before it, so of several
  * only the newest matters: at most one per lane and `LIMITS.LINK_RECEIPT_EVERY_MS`.
  *
- * The link ships its own log as well, and a receipt for that lane is an event of that lane: written without
- * thought, each would ask for the next for ever. So a receipt of the own lane is written only when it
+ * The link ships its own log as well, and a receipt for that lane is an event of that lane: otherwise
+ * each receipt would cause the next, forever. So a receipt of the own lane is written only when it
  * acknowledges something else than such receipts. Any event then causes at most one of them, and an idle
  * robot falls silent.
  */
@@ -15,7 +15,7 @@ export class ReceiptBook {
   readonly #waiting = new Map<string, Receipt>();
   readonly #written = new Map<string, { at: number; seq: number; sha256: string }>();
 
-  /** A receipt came for `batch`; an empty batch where it was only asked for. */
+  /** A receipt came for `batch`, which is empty if only the position was requested. */
   note(receipt: Receipt, batch: readonly AgentEvent[]): void {
     if (receipt.lane === OWN_LANE && batch.every(isOwnReceipt) && !this.#waiting.has(OWN_LANE)) return;
     const last = this.#written.get(receipt.lane);

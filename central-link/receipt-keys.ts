@@ -22,7 +22,7 @@ export class ReceiptKeys {
     const match = LINK_SIGNATURE.exec(signed);
     if (!match) return false;
     const [, keyId, signature] = match as unknown as [string, string, string];
-    // A key we have not seen: central was set up anew. Asked once per signature, never in a loop.
+    // An unknown key: central was set up again. Fetched once per signature, never in a loop.
     if (!this.#keys.has(keyId) && !this.#pinned) {
       const key = await this.#fetchKey();
       if (linkKeyChecker.is(key)) this.#add(key.public_key);

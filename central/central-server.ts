@@ -18,14 +18,14 @@ import type { OrderQueue } from './order-queue.ts';
 export type CentralServerOptions = {
   readonly coordinator: Coordinator;
   readonly orders: OrderQueue;
-  /** What those send who may give orders to robots. Undefined with `token`. */
+  /** The token of clients that may give orders to robots. Undefined with `token`. */
   readonly operators: Operators | undefined;
-  /** Undefined: no token is asked for; the caller keeps the address on loopback then. */
+  /** Undefined: no token is required; the caller must then use a loopback address. */
   readonly token: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
-  /** Told about defects; never about a token. */
+  /** Called with defects; the text never holds a token. */
   readonly report: (message: string, error: unknown) => void;
 };
 
@@ -42,7 +42,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 };
 
 type Answer = { readonly status: number; readonly body: string };
-/** `by`: whose token was shown, of those who give orders. */
+/** `by`: the operator whose token was sent. */
 type Endpoint = (
   request: IncomingMessage,
   query: URLSearchParams,
@@ -131,7 +131,7 @@ export class CentralServer {
     try {
       const [path = '', search = ''] = (request.url ?? '').split('?', 2);
       const endpoint = this.#endpoints.get(`${request.method} ${path}`);
-      // A robot may hand over and fetch, but order nothing of another robot.
+      // A robot may push and fetch, but give no orders to another robot.
       const by = path.startsWith('/orders/') ? this.#operator(request) : undefined;
       if (!path.startsWith('/orders/') && path !== '/health') this.#checkToken(request);
       if (!endpoint) {
@@ -171,7 +171,7 @@ export class CentralServer {
     throw unauthorised();
   }
 
-  /** Who gives the order; undefined where no token is asked for. */
+  /** The operator; undefined where no token is required. */
   #operator(request: IncomingMessage): string | undefined {
     const { operators } = this.#options;
     if (!operators) return undefined;

@@ -12,7 +12,7 @@ import type { ReceiptSigner } from './receipt-signer.ts';
 
 const EVENTS_MAX = 1_000;
 
-/** What the reference coordinator does, without HTTP: takes batches, signs receipts, gives events back. */
+/** The reference coordinator without HTTP: takes batches, signs receipts, gives events back. */
 export class Coordinator {
   readonly #store: LaneStore;
   readonly #signer: ReceiptSigner;

@@ -3,7 +3,7 @@ import { canonicalJson, EdgeError, type LaneKey, type LinkPush, type Receipt } f
 
 export type Held = Omit<Receipt, 'signature'>;
 
-/** Where a lane stands; carried by refusals, so that the robot knows from where to go on. */
+/** The position of a lane; part of refusals, so that the robot knows where to continue. */
 export class LaneRefusal extends Error {
   readonly error: EdgeError;
   readonly held: Held | undefined;
@@ -46,14 +46,14 @@ export class LaneStore {
     this.#db.exec(SCHEMA);
   }
 
-  /** What is held of a lane; undefined where nothing is. */
+  /** The position of a lane; undefined where nothing is stored. */
   held(key: LaneKey): Held | undefined {
     const row = this.#lane(key);
     return row && { ...key, seq: row.seq, sha256: row.sha256 };
   }
 
   /**
-   * Takes a batch that was checked by itself. What is held already is compared and not stored again. Throws
+   * Takes a checked batch. Events that are stored already are compared and not stored again. Throws
    * LaneRefusal with `link.gap` or `link.conflict`; nothing was stored then.
    */
   take(batch: LinkPush): Held {

@@ -3,13 +3,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EdgeError } from '../contract/index.ts';
 
-/** As `posted_by` of an order may be. */
+/** Allowed values of `posted_by` of an order. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 const TOKEN = /^[\x21-\x7e]{16,512}$/;
-/** Who shows the token that the coordinator made for itself. */
+/** The name of the holder of the token that the coordinator made. */
 export const SHARED = 'operator';
 
-/** People who give orders, each with a token of their own: on the robot nobody answers what they asked for themselves. */
+/**
+ * People who give orders, each with a token of their own: on the robot nobody may answer an approval that they caused.
+ */
 export class Operators {
   readonly #known: readonly { readonly name: string; readonly digest: Buffer }[];
 
@@ -30,7 +32,7 @@ export class Operators {
   /** Whose token it is. */
   find(token: string): string | undefined {
     const shown = digest(token);
-    // All are looked at, whichever it is.
+    // Compares with all of them, to take constant time.
     return this.#known.filter((one) => timingSafeEqual(one.digest, shown))[0]?.name;
   }
 }

@@ -22,7 +22,7 @@ const ROBOT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Robots that wait for orders at a time; more are answered at once. */
 const WAITING_MAX = 256;
 
-/** What people ask of robots, without HTTP: takes orders, signs them, hands them out, hears what became of them. */
+/** The queue of orders, without HTTP: takes orders, signs them, delivers them, and takes their results. */
 export class OrderQueue {
   readonly #store: OrderStore;
   readonly #signer: ReceiptSigner;
@@ -38,7 +38,7 @@ export class OrderQueue {
   }
 
   /**
-   * `by`: whose token was shown; an order is in no other name. Undefined where no token is asked for. Throws
+   * `by`: the operator whose token was sent; the order is in this name. Undefined where no token is required. Throws
    * `schema.invalid`, `api.forbidden`, `link.conflict` or `cell.overloaded`. Durable and signed when it returns.
    */
   post(body: unknown, by?: string): OrderView & { readonly duplicate: boolean } {
@@ -98,7 +98,7 @@ export class OrderQueue {
     return { orders: this.#store.list(robot, number(query, 'limit', 100, 1_000)) };
   }
 
-  /** Nobody waits any more; who did is answered. */
+  /** Answers all waiting robots. */
   close(): void {
     for (const one of [...this.#waiting]) one.wake();
   }
@@ -110,7 +110,7 @@ export class OrderQueue {
     };
   }
 
-  /** A robot finds the run of an order by it, however long ago that was. */
+  /** A robot finds the run of an order by it at any time. */
   #withRun(body: Record<string, unknown>): Record<string, unknown> {
     const target = body['order_id'];
     const run_id = isUuidv7(target) ? this.#store.find(target)?.run_id : undefined;

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { canonicalJson, EdgeError, LIMITS, type LinkOrder, type OrderReport } from '../contract/index.ts';
 
 export type OrderState = 'queued' | 'accepted' | 'refused' | 'finished';
-/** An order as people look at it. */
+/** An order as shown to people. */
 export type OrderView = Omit<LinkOrder, 'signature'> & {
   readonly state: OrderState;
   readonly run_id?: string;
@@ -33,7 +33,7 @@ const SCHEMA = `
 `;
 const COLUMNS = 'order_id, robot, kind, body, posted_by, posted_ns, signature, state, run_id, report';
 
-/** Which state may follow which; a report that comes again, or late, changes nothing. */
+/** Which state may follow which; a repeated or late report changes nothing. */
 const NEXT: Readonly<Record<OrderState, readonly OrderState[]>> = {
   queued: ['accepted', 'refused', 'finished'],
   accepted: ['finished'],
@@ -91,7 +91,7 @@ export class OrderStore {
     return orders;
   }
 
-  /** Accepted, and how they ended was not told. */
+  /** Accepted, and their end was not reported yet. */
   open(robot: string, limit: number): { order_id: string; run_id: string }[] {
     const rows = this.#db
       .prepare(
@@ -101,7 +101,7 @@ export class OrderStore {
     return rows.map((row) => ({ order_id: String(row['order_id']), run_id: String(row['run_id']) }));
   }
 
-  /** In one transaction. How many were this robot's, whether or not they said something new. */
+  /** In one transaction. Returns how many were this robot's, including repeated ones. */
   report(robot: string, reports: readonly OrderReport[]): number {
     let taken = 0;
     this.#db.exec('BEGIN IMMEDIATE');

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto';
 import { EdgeError, type LinkKey, type LinkReceipt, type Receipt, receiptText } from '../contract/index.ts';
 
-/** Signs receipts with ed25519: the coordinator's word that can be checked by anybody with its public key. */
+/** Signs receipts with ed25519: anybody with the coordinator's public key can check them. */
 export class ReceiptSigner {
   readonly #private: KeyObject;
   readonly key: LinkKey;
@@ -49,7 +49,7 @@ function unusable(message: string, cause?: unknown): EdgeError {
     operation: 'open coordinator',
     subject: 'receipt key',
     message: `the receipt key cannot be used: ${message}`,
-    hint: 'restore it from a backup; without it old receipts cannot be told from forged ones',
+    hint: 'restore it from a backup; without it old receipts look like forged ones',
     cause,
   });
 }

@@ -24,9 +24,9 @@ export type CentralOptions = {
 
 export type RunningCentral = {
   readonly url: string;
-  /** What robots send; undefined where none is asked for. */
+  /** The token of robots; undefined where none is required. */
   readonly token: string | undefined;
-  /** What those send who give orders to robots; undefined where none is asked for. */
+  /** The token of operators; undefined where none is required. */
   readonly operatorToken: string | undefined;
   stop(): Promise<void>;
 };

@@ -32,7 +32,7 @@ export function toJson(value: unknown, indent?: number): string {
   );
 }
 
-/** Prints an error as a person or a machine wants it, and gives the exit code. */
+/** Prints an error for people or machines, and returns the exit code. */
 export function failWith(error: unknown, json: boolean): number {
   const fault = EdgeError.from(error, 'internal.fault', 'auraison', '');
   if (json) process.stdout.write(`${toJson({ error: fault.toBody() })}\n`);

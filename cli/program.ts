@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../daemon/version.ts';
 
-/** The command line without its commands: what every one of them has in common. */
+/** The command line without its commands: the common part. */
 export function makeProgram(): Command {
   return new Command('auraison')
     .description(
@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 77 not authorised, 78 wrong configu
 
 /** Carries out what the arguments of this process ask for. */
 export async function runProgram(program: Command): Promise<void> {
-  // A reader that has seen enough (head, less) closes the pipe: that is no fault.
+  // A reader such as `head` or `less` may close the pipe early: that is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   program.exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);

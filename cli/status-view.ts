@@ -14,7 +14,7 @@ import type {
 
 type Part<T> = ({ readonly available: true } & T) | { readonly available: false; readonly reason: string };
 
-/** What `GET /v1/status` answers, as the command line reads it. */
+/** The answer of `GET /v1/status`, as the command line reads it. */
 export type Status = {
   readonly robot_id: string;
   readonly version: string;
@@ -66,7 +66,7 @@ export type Status = {
   readonly quotas?: readonly QuotaView[];
   /** In the order in which they are asked; absent where none is configured. */
   readonly models?: readonly { readonly name: string; readonly state: string; readonly reason: string }[];
-  /** Servers for clients of other makes; absent where none is open. */
+  /** Servers for clients of other protocols; absent where none is open. */
   readonly wires?: readonly WireServerView[];
   readonly control: Part<ExecutionStatus['control']>;
   readonly zenoh: Part<ExecutionStatus['zenoh']>;

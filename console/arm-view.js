@@ -217,14 +217,14 @@ const millimetres = (metres) => `${fixed(metres * 1000, 1)} mm`;
 
 function positionText(joint) {
   const { kind, position } = joint;
-  if (typeof position !== 'number') return 'not told';
+  if (typeof position !== 'number') return 'not reported';
   const end = endOf(joint);
   const said = kind === 'slides' ? millimetres(position) : `${degrees(position)} (${fixed(position, 3)} rad)`;
   return end ? `${said}, at its ${end} limit` : said;
 }
 
 function openingText({ position, upper }) {
-  if (typeof position !== 'number') return 'not told';
+  if (typeof position !== 'number') return 'not reported';
   const share = typeof upper === 'number' && upper > 0 ? position / upper : undefined;
   const word =
     share === undefined ? '' : share < END_SHARE ? ', closed' : share > 1 - END_SHARE ? ', open' : '';

@@ -302,7 +302,7 @@ let engaged = false;
 /** Engaged and released by the same button, which says what it would do; a release asks once more. */
 at('estop').addEventListener('click', async () => {
   if (engaged) letGo();
-  if (engaged && !confirm('Release the emergency stop? Nothing begins to move by it.')) return;
+  if (engaged && !confirm('Release the emergency stop? Nothing starts to move by it.')) return;
   const path = engaged ? '/v1/estop/release' : '/v1/estop';
   const body = JSON.stringify({ reason: 'button of the console' });
   const response = await callFirst(path, { headers: CONSOLE, body }).catch(() => undefined);

@@ -106,7 +106,7 @@ function verdictOf(state, { balance, losing }) {
 /** States of a newer daemon are looked at among the first. */
 const rank = (state) => (ORDER.includes(state) ? ORDER.indexOf(state) : 0);
 
-/** Counts of a process that was started anew begin at zero: there is no pace between two of them. */
+/** Counts of a process that was started again start at zero: there is no pace between two of them. */
 function pace(before, now, seconds, kept) {
   if (seconds < SECONDS_MIN) return kept;
   return before === undefined || seconds === undefined || now < before ? undefined : (now - before) / seconds;

@@ -49,7 +49,7 @@ const tables = {
 let told = { routes: [], topics: [] };
 let lookedAt;
 
-/** Rows are kept by name and moved, never made anew: a reader in the middle of one stays there. */
+/** Rows are kept by name and moved, never made again: a reader in the middle of one stays there. */
 function show(table, rows) {
   const names = new Set(rows.map(({ key }) => key));
   for (const [key, line] of table.kept) if (!names.has(key)) line.remove();

@@ -37,11 +37,13 @@ import type { GrantView } from './ports/governance.ts';
 import type { LakePage, LakeRows } from './ports/lake.ts';
 import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
 
-/** What a call between cells may cost: the asker checks what it asks, the answerer what it answers. */
+/**
+ * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
+ */
 export type CallBudget = {
   readonly askBytes: number;
   readonly replyBytes: number;
-  /** How long the asker waits where it says nothing else, milliseconds. */
+  /** How long the caller waits by default, milliseconds. */
   readonly deadlineMs: number;
 };
 
@@ -54,12 +56,12 @@ export type Call<To extends CellName, Ask, Reply> = CallBudget & {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Of most calls: a few fields each way; lists of what a robot has are larger. */
+/** Budget of most calls: a few fields each way; lists of what a robot has are larger. */
 const USUAL: CallBudget = { askBytes: 64 * KIB, replyBytes: MIB, deadlineMs: LIMITS.CELL_REQUEST_MS };
 /** Bodies of API requests that are passed on as they are, with what the cell adds. */
 const API_BODY = { askBytes: LIMITS.API_BODY_BYTES_MAX + 64 * KIB };
 const LIST = { replyBytes: 8 * MIB };
-/** One row may fill an answer of the lake; its values are counted there, here also what stands around them. */
+/** One row may fill an answer of the lake. The lake counts its values; this counts the message around them too. */
 const ROWS = { askBytes: 256 * KIB, replyBytes: 4 * LIMITS.LAKE_ANSWER_BYTES_MAX };
 const PICTURES = { askBytes: 2 * LIMITS.CHAT_REQUEST_BYTES_MAX };
 
@@ -80,7 +82,10 @@ type Nothing = Readonly<Record<string, never>>;
 /** The body is not declared here yet: both sides cast. */
 type Open = unknown;
 
-/** Every call between cells: who answers it, what is asked and answered, and its budget. Names are those of `METHODS`. */
+/**
+ * Every call between cells: the cell that answers, the types of question and answer, and the budget. Names are those of
+ * `METHODS`.
+ */
 export const CALLS = {
   'execution.status': execution<Nothing, ExecutionStatus>(LIST),
   'robot.state': execution<Open, Open>(),
@@ -119,7 +124,7 @@ export const CALLS = {
   'ros.tf': execution<Open, Open>(LIST),
   'policy.list': execution<Nothing, PolicyListReply>(LIST),
   'policy.infer': execution<PolicyInferRequest, PolicyInferReply>({
-    // As they came, or as the float32 values that a JSON question becomes.
+    // The bytes as received, or the float32 values of a JSON question.
     askBytes: LIMITS.POLICY_PAYLOAD_BYTES_MAX + 4 * LIMITS.POLICY_VALUES_MAX,
     ...LIST,
   }),
@@ -166,7 +171,7 @@ export const CALLS = {
 
 /** A broadcast: news that every cell hears, or the configuration. */
 export const BROADCAST_BYTES_MAX = 4 * MIB;
-/** Facts beside one line for operators. */
+/** Facts that come with one line for operators. */
 export const REPORT_BYTES_MAX = 64 * KIB;
 
 export type CallName = keyof typeof CALLS;
@@ -176,7 +181,7 @@ export type CallAsk<N extends CallName> = Parameters<Types<N>>[0];
 export type CallReply<N extends CallName> = ReturnType<Types<N>>;
 /** Calls that the runtime answers. */
 export type RuntimeCall = { [N in CallName]: CallTo<N> extends 'runtime' ? N : never }[CallName];
-/** Calls whose answer is not declared yet: the asker names its type. */
+/** Calls whose answer is not declared yet: the caller names its type. */
 export type OpenCallName = {
   [N in CallName]: unknown extends CallReply<N> ? N : never;
 }[CallName];
@@ -184,10 +189,10 @@ export type OpenCallName = {
 type Named = {
   [C in keyof typeof METHODS]: (typeof METHODS)[C][keyof (typeof METHODS)[C]];
 }[keyof typeof METHODS];
-/** Does not compile where a name is in one of the two maps only. */
+/** Does not compile if a name is in only one of the two maps. */
 export const CALL_OF: (name: Named) => CallName = (name) => name;
 
-/** The budget of a call by its name; one that is in no map (a test, an older cell) has the usual one. */
+/** The budget of a call by its name; an unknown name (a test, an older cell) has the usual budget. */
 export function budgetOf(name: string): CallBudget {
   return Object.hasOwn(CALLS, name) ? CALLS[name as CallName] : USUAL;
 }

@@ -13,7 +13,7 @@ import type { LedgerLine } from './sample.ts';
 
 /**
  * Methods that cells answer, by the cell that answers. Bodies travel by structured clone (bigint and typed
- * arrays survive) and are typed here, so both sides agree. Robot motions are long: the asker passes a timeout.
+ * arrays survive) and are typed here, so both sides agree. Robot motions are long: the caller passes a timeout.
  */
 export const METHODS = {
   execution: {
@@ -101,15 +101,15 @@ export const METHODS = {
 export const TOPICS = {
   /** A log grew: `{lastSeq}`; readers may look at once instead of at their next poll. */
   logGrew: 'log.grew',
-  /** A cell came up or went down: `readonly CellReport[]`, one per cell; told by the supervisor. */
+  /** A cell came up or went down: `readonly CellReport[]`, one per cell; sent by the supervisor. */
   cellState: 'cell.state',
-  /** The configuration was read anew: `ConfigChange`; for what a running cell can take. Told by the supervisor. */
+  /** The configuration was read again: `ConfigChange`; for what a running cell can take. Sent by the supervisor. */
   configChanged: 'config.changed',
-  /** The emergency stop was engaged: `EStopState`. Told by the execution cell. */
+  /** The emergency stop was engaged: `EStopState`. Sent by the execution cell. */
   stopEngaged: 'estop.engaged',
   /** A lease above the rank of an agent is being taken: `Takeover`. Sent by the execution cell before motions end. */
   leaseTaken: 'lease.taken',
-  /** Other policies are in force: `{sha256}`. */
+  /** The policies in force have changed: `{sha256}`. */
   policyChanged: 'policy.changed',
 } as const;
 
@@ -154,7 +154,7 @@ export type ExecutionStatus = {
   };
   readonly zenoh: { readonly driver: string; readonly connected: boolean; readonly reason: string };
   readonly routes?: readonly RouteStatus[];
-  /** Quality of service that did not fit or was not kept, where the robot is reached by ROS. */
+  /** Incompatible or missed quality of service, where the robot is reached by ROS. */
   readonly qosEvents?: readonly {
     readonly topic: string;
     readonly direction: 'in' | 'out';
@@ -162,7 +162,7 @@ export type ExecutionStatus = {
     readonly count: number;
   }[];
   readonly degraded: readonly string[];
-  /** Absent from a cell of before these. `withheld`: commands that did not reach the robot because of the stop. */
+  /** Absent in reports of older cells. `withheld`: commands that did not reach the robot because of the stop. */
   readonly estop?: EStopState;
   readonly lease?: LeaseView;
   readonly withheld?: number;
@@ -173,7 +173,7 @@ export type RuntimeStatus = {
   readonly runs: readonly RunState[];
   /** Those that take intents. */
   readonly apps: readonly string[];
-  /** The others, each with the reason. */
+  /** The other rows, each with the reason. */
   readonly refused?: Readonly<Record<string, string>>;
   readonly phase: Readonly<Record<string, string>>;
   readonly load?: RunLoad;
@@ -189,11 +189,11 @@ export type LinkStatus = {
   readonly ready: boolean;
   readonly state: 'off' | 'connected' | 'disconnected';
   readonly reason: string;
-  /** `sent`: last sequence that central acknowledged; `fault`: why this lane stands still until a person looked. */
+  /** `sent`: last sequence that central acknowledged; `fault`: why this lane is stopped until a person intervenes. */
   readonly lanes: Readonly<
     Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
   >;
-  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be told. */
+  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be reported. */
   readonly downlink?: {
     readonly state: 'connected' | 'disconnected';
     readonly reason: string;
@@ -211,23 +211,23 @@ export type ApprovalAnswer = {
   readonly reason: string;
 };
 
-/** Body of `recorder.clip`: what happened from `preMs` before now to `postMs` after; absent: as configured. */
+/** Body of `recorder.clip`: the time from `preMs` before now to `postMs` after it; absent: as configured. */
 export type ClipRequest = {
-  /** Who asks: `api`, `ros`, `agent`, the name of a condition. */
+  /** The source of the request: `api`, `ros`, `agent`, or the name of a condition. */
   readonly trigger: string;
   readonly reason: string;
-  /** Last part of the name of its bag; absent: the trigger. */
+  /** Last part of the name of its bag; default: the trigger. */
   readonly name?: string;
-  /** UUIDv7 that the clip gets. Asked again under the same id, it is the same clip. */
+  /** UUIDv7 of the clip. A repeated request with the same id gives the same clip. */
   readonly clipId?: string;
   readonly preMs?: number;
   readonly postMs?: number;
-  /** Answer only when the clip is whole; else as soon as it is sure to come, also through a power cut. */
+  /** True: answer when the clip is complete. Otherwise as soon as it will survive a power cut. */
   readonly wait?: boolean;
 };
 export type ClipInfo = {
   readonly clip_id: string;
-  /** The recording that is, or will be, the clip. */
+  /** The bag that holds the clip, now or later. */
   readonly bag: string;
   readonly state: 'recording' | 'whole';
   readonly trigger: string;
@@ -238,7 +238,7 @@ export type ClipInfo = {
   readonly to_ns: string;
   readonly messages: number;
   readonly bytes: number;
-  /** Its file, relative to the data directory, and the hash of it; once it is whole. */
+  /** Its file, relative to the data directory, and its hash; once it is complete. */
   readonly path?: string;
   readonly sha256?: string;
 };
@@ -257,7 +257,7 @@ export type EpisodeInfo = {
   readonly state: 'recording' | 'whole';
   readonly label: string;
   readonly success?: boolean;
-  /** Of the first and the last message; `0` while there is none. */
+  /** Time of the first and the last message; `0` while there is none. */
   readonly start_ns: string;
   readonly end_ns: string;
   readonly messages: number;
@@ -287,10 +287,10 @@ export type MotionRequest<G> = {
 /** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
 export type CancelRequest = { readonly motionId: string; readonly reason: string };
 
-/** Body of `link.sync`: settles when everything logged by now is acknowledged, or with what is by the deadline. */
+/** Body of `link.sync`: settles when everything logged before it is acknowledged, at the latest at the deadline. */
 export type LinkSyncRequest = { readonly timeoutMs?: number };
 
-/** Answer of `link.sync`; `behind`: events that were logged when it was asked and are not acknowledged yet. */
+/** Answer of `link.sync`; `behind`: events that were logged before the request and are not acknowledged yet. */
 export type LinkSyncReply = LinkStatus & { readonly behind: number };
 
 /**
@@ -318,10 +318,10 @@ export type ImageReply = {
   readonly frame: string;
   readonly time: bigint;
   readonly newest: bigint;
-  /** Of the camera, before it was made smaller; undefined for a compressed picture. */
+  /** Size of the camera's picture, before it was made smaller; undefined for a compressed picture. */
   readonly size: { readonly width: number; readonly height: number } | undefined;
   readonly picture: Picture;
-  /** Of a depth picture: what its brightest and darkest known pixels mean, metres. Black is unknown. */
+  /** For a depth picture: the distances of its brightest and darkest known pixels, metres. Black is unknown. */
   readonly depth?: { readonly near: number; readonly far: number };
 };
 
@@ -342,7 +342,7 @@ export type IntentSubmit = { readonly request: unknown; readonly context: Policy
 export type RunBriefsRequest = {
   readonly runIds?: readonly string[];
   readonly limit?: number;
-  /** The run that this key opened, of a principal or of whoever came from there, if it is among the newest. */
+  /** The run that this key opened, of a principal or of any caller from there, if it is among the newest. */
   readonly key?: { readonly tenant: string; readonly idempotency_key: string } & (
     | Pick<PolicyContext, 'principal'>
     | Pick<PolicyContext, 'origin'>
@@ -356,7 +356,7 @@ export type RunCancel = {
   readonly of?: Pick<PolicyContext, 'tenant' | 'principal'>;
 };
 
-/** A run as other cells and those behind them see it; names as on the wire. */
+/** A run as shown to other cells and their clients; names as on the wire. */
 export type RunBrief = {
   readonly run_id: string;
   readonly intent_id: string;
@@ -367,9 +367,9 @@ export type RunBrief = {
   readonly score?: number;
   readonly summary?: Readonly<Record<string, unknown>>;
   readonly error?: ErrorBody;
-  /** W3C trace context of the run, for whoever goes on with its trace. */
+  /** W3C trace context of the run, for a client that continues its trace. */
   readonly traceparent?: string;
-  /** Only in the answer of `intent.submit`: the idempotency key had opened this run before. */
+  /** Only in the answer of `intent.submit`: true if the idempotency key had already opened this run. */
   readonly duplicate?: boolean;
 };
 

@@ -1,13 +1,13 @@
 import type { CellName } from './cell-name.ts';
 
-/** A cell as the supervisor sees it. All of them are told by `cell.state`, whenever one comes up or goes down. */
+/** A cell as the supervisor sees it. `cell.state` carries all of them whenever one comes up or goes down. */
 export type CellReport = {
   readonly name: CellName;
   readonly state: 'down' | 'booting' | 'starting' | 'up' | 'failed' | 'stopping' | 'stopped';
   readonly pid: number | undefined;
-  /** Since the daemon began, those that were ordered included. */
+  /** Restarts since the daemon started, including requested ones. */
   readonly restarts: number;
-  /** Nobody ordered these, and it was not up for long since. */
+  /** Recent restarts that nobody requested. */
   readonly deathsInARow: number;
   readonly reason: string;
   readonly rssBytes: number;

@@ -49,8 +49,8 @@ export function checker<S extends TSchema>(schema: S): Checker<Static<S>> {
 type Branch = { readonly properties?: Readonly<Record<string, { readonly const?: unknown }>> };
 
 /**
- * Of a union whose members differ by one constant field, such as `kind`: what is wrong by the member that the value
- * names. Complaints of the other members only hide it.
+ * For a union whose members differ by one constant field, such as `kind`: the errors of the member that the value
+ * names. Errors of the other members would only hide them.
  */
 function branchesOf(schema: TSchema): ((value: unknown) => string | undefined) | undefined {
   const { anyOf } = schema as { readonly anyOf?: readonly (TSchema & Branch)[] };
@@ -71,7 +71,7 @@ function branchesOf(schema: TSchema): ((value: unknown) => string | undefined) |
 
 type Fault = { keyword: string; instancePath: string; message: string; params: Record<string, unknown> };
 
-/** Of a union's many complaints the deepest path says most. */
+/** Of the many errors of a union, the one with the deepest path says most. */
 function best(errors: Fault[]): Fault {
   const depth = (path: string) => path.split('/').length;
   const useful = errors.filter((e) => e.keyword !== 'anyOf' && e.keyword !== 'boolean');

@@ -2,20 +2,20 @@ import { Type } from 'typebox';
 import { Count, closed, Name, Text } from './common.ts';
 
 const Milliseconds = (description: string) => Type.Number({ minimum: 0, description });
-const PolicyHash = Text(128, 'SHA-256 of the policy, as it tells it; empty before its first answer');
+const PolicyHash = Text(128, 'SHA-256 of the policy, as it reports it; empty before its first answer');
 
-/** Payloads of what the controllers of the execution cell write. Part of `EVENT_PAYLOADS`. */
+/** Payloads of the events of controllers. Part of `EVENT_PAYLOADS`. */
 export const CONTROL_PAYLOADS = {
   'controller.state': Type.Object(
     {
       controller: Name('controller'),
       state: Text(64, 'running, or how it ended'),
-      reason: Text(512, 'the task where it begins, why where it ends'),
+      reason: Text(512, 'the task where it starts, why where it ends'),
       policy_hash: PolicyHash,
     },
     closed,
   ),
-  /** What a controller did since the last of these; the steps themselves are samples of its own topic. */
+  /** What a controller did since the last event of this kind; the steps themselves are samples of its own topic. */
   'control.chunk': Type.Object(
     {
       controller: Name('controller'),
@@ -25,7 +25,7 @@ export const CONTROL_PAYLOADS = {
       clamped: Count('of them within the limits of the gate, and not as asked'),
       refused: Count('of them refused by the gate, or not sent'),
       chunks: Count('chunks taken'),
-      last_chunk: Count('number of the newest chunk since the controller began'),
+      last_chunk: Count('number of the newest chunk since the controller started'),
       failures: Count('questions without an answer'),
       turned_down: Type.Record(
         Type.String({ maxLength: 64 }),

@@ -1,7 +1,7 @@
 /**
  * The contract without its schemas: errors, limits, times, ids, samples, messages, ports, and all of its types.
  * The schema library has some 670 modules: loading it costs a process or thread about 30 MB and 0.3 s of processor
- * time. Only who checks what strangers send (the API, intents, answers of central) imports `index.ts`.
+ * time. Only code that checks untrusted input (the API, intents, answers of central) imports `index.ts`.
  */
 export type * from './agent-event.ts';
 export * from './calls.ts';

@@ -3,7 +3,7 @@ import type { Clock } from './ports/clock.ts';
 
 /**
  * Settles by `ms`, whatever `work` does: with its result, or with `deadline.exceeded`. The late result of
- * `work` is dropped; whoever holds a resource passes an AbortSignal as well. `work` may be deaf.
+ * `work` is dropped; a caller that holds a resource passes an AbortSignal as well. `work` may never answer.
  */
 export function withDeadline<T>(
   clock: Clock,
@@ -45,7 +45,7 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** What this needs of a socket of Node's. */
+/** The part of Node's socket that is used here. */
 type Lingering = {
   destroySoon(): void;
   end(): unknown;
@@ -54,11 +54,12 @@ type Lingering = {
 };
 
 /**
- * Before the last answer of a connection whose client is still sending. Closed with something unread it would be reset,
- * and the client may lose the answer: what still comes is read and thrown away for `ms`, or until the client has closed.
+ * Before the last answer of a connection whose client is still sending. If it were closed with unread data, the kernel
+ * would reset it and the client might lose the answer. So incoming data is discarded for `ms`, or until the client has
+ * closed.
  */
 export function linger(socket: Lingering, clock: Clock, ms: number): void {
-  // How Node closes a connection behind its last answer.
+  // The way Node closes a connection after its last answer.
   socket.destroySoon = () => {
     socket.end();
     const cut = clock.after(ms, () => socket.destroy());

@@ -1,8 +1,8 @@
 import type { ErrorBody } from './errors.ts';
 
 /**
- * Every error code of the house, in one place. A code never changes its meaning; `retryable` is the default
- * that a thrower may narrow. Names are `subject.fault`.
+ * Every error code, in one place. A code never changes its meaning; `retryable` is the default,
+ * which the code that throws may narrow. Names are `subject.fault`.
  */
 export const ERROR_CATALOGUE = {
   'config.unreadable': { retryable: false, text: 'the configuration file cannot be read' },
@@ -11,7 +11,7 @@ export const ERROR_CATALOGUE = {
   'schema.invalid': { retryable: false, text: 'a value does not fit its schema' },
   'intent.unknown_type': { retryable: false, text: 'no application serves this intent type' },
   'intent.duplicate': { retryable: false, text: 'the idempotency key was used for another intent' },
-  'intent.expired': { retryable: false, text: 'the deadline passed before the run began' },
+  'intent.expired': { retryable: false, text: 'the deadline passed before the run started' },
   'run.not_found': { retryable: false, text: 'no such run' },
   'run.interrupted': { retryable: true, text: 'the run was cut off by a restart and could not go on' },
   'run.cancelled': { retryable: false, text: 'the run was cancelled' },
@@ -144,7 +144,7 @@ export class EdgeError extends Error {
   }
 }
 
-/** What was thrown, in words. Foreign code may throw anything, also something that throws when it is read. */
+/** The message of a thrown value. Foreign code may throw anything, even a value that throws when it is read. */
 export function wordsOf(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown);

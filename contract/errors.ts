@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { ERROR_CODES } from './edge-error.ts';
 
-/** Codes and class stand apart, so that small processes (hosts of robots) have them without loading schemas. */
+/** Codes and class are separate files, so that small processes (hosts of robots) need not load the schemas. */
 export * from './edge-error.ts';
 
 export const ErrorBody = Type.Object(

@@ -104,7 +104,7 @@ export const EVENT_PAYLOADS = {
       bytes: Count('bytes'),
       messages: Count('messages it held'),
       reason: Type.Enum(['ring', 'quota', 'discarded']),
-      /** What the ledger told as written and nobody has any more: not in a clip, not at central. */
+      /** Samples that the ledger reported as written and that are gone now: neither in a clip nor at central. */
       topics: Type.Record(Type.String({ maxLength: 256 }), Count('messages')),
     },
     closed,
@@ -196,7 +196,7 @@ export const EVENT_PAYLOADS = {
     { holder: Name('holder'), reason: Text(256, 'returned, expired, taken') },
     closed,
   ),
-  /** A motion of the robot or its arm is over, as the cell saw it that carried it out. */
+  /** A motion of the robot or its arm ended, as seen by the cell that carried it out. */
   'motion.ended': Type.Object(
     {
       motion_id: Uuid('UUIDv7'),
@@ -220,7 +220,7 @@ export const EVENT_PAYLOADS = {
     { source: Name('api, cli or console'), by: Text(128, 'who'), reason: Text(512, 'why') },
     closed,
   ),
-  /** What the joint gate held back, summed up: one per limit, joint and second at most. */
+  /** Summary of what the joint gate changed: at most one event per limit, joint and second. */
   'gate.limited': Type.Object(
     {
       source: Name('controller or teleoperation'),

@@ -2,7 +2,7 @@ import type { ErrorBody } from './errors.ts';
 import type { EventKind } from './event-payloads.ts';
 import { ERROR_BODY_FITS, PAYLOAD_FITS } from './schema/fits.ts';
 
-/** The same verdicts as the schemas give, from code that was made of them: nothing of the schema library runs. */
+/** The same verdicts as the schemas, from generated code: the schema library is not loaded. */
 
 export function isEventKind(kind: unknown): kind is EventKind {
   return typeof kind === 'string' && Object.hasOwn(PAYLOAD_FITS, kind);
@@ -12,7 +12,7 @@ export function payloadFits(kind: EventKind, payload: unknown): boolean {
   return PAYLOAD_FITS[kind](payload);
 }
 
-/** Why a payload does not fit, `path: problem`. Loads the schemas, so ask only when it does not. */
+/** Why a payload does not fit, `path: problem`. Loads the schemas, so call it only for a payload that does not fit. */
 export async function explainPayload(kind: EventKind, payload: unknown): Promise<string> {
   const { payloadFault } = await import('./agent-event.ts');
   return payloadFault(kind, payload) ?? '/: does not fit its schema';

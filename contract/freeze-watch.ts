@@ -6,7 +6,7 @@ export const FREEZE_LOOK_MS = 100;
 
 /**
  * Notices that this thread was frozen (SIGSTOP, a suspended host, a long block): its own timer comes late. A socket may
- * still be read before that timer fires, so a guard of what came in calls `look` first.
+ * be read before that timer fires, so a guard of incoming requests calls `look` first.
  */
 export class FreezeWatch {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class FreezeWatch {
   #timer: Timer | undefined;
   #lookedMs = 0;
 
-  /** A freeze counts when it is seen to be longer than `thresholdMs`; up to one look of it may not be seen. */
+  /** A freeze counts when it is measured as longer than `thresholdMs`. The measurement may be short by one look. */
   constructor(clock: Clock, onThaw: (frozenMs: number) => void, thresholdMs: number = LIMITS.FROZEN_MS) {
     this.#clock = clock;
     this.#onThaw = onThaw;

@@ -13,14 +13,17 @@ export type PolicyReloadRequest = { readonly name: string };
 /** Body of `policy.describe`; absent: the default policy. The answer is a `PolicyDescription`. */
 export type PolicyDescribeRequest = { readonly policy?: string };
 
-/** Body of `policy.infer`: one question to the desk from another cell. Rejects as `PolicySession.infer`, and `model.not_found`. */
+/**
+ * Body of `policy.infer`: one question to the desk from another cell. Rejects as `PolicySession.infer`, and
+ * `model.not_found`.
+ */
 export type PolicyInferRequest = {
   readonly caller: PolicyCaller;
   /** Undefined: the default policy. */
   readonly policy: string | undefined;
-  /** Names an episode of this caller, where a policy remembers; undefined: the caller has one. */
+  /** Names an episode of this caller, for policies with memory; undefined: the caller has only one. */
   readonly session: string | undefined;
-  /** A new episode begins with this question. */
+  /** A new episode starts with this question. */
   readonly reset?: boolean;
   readonly observation: Observation;
   readonly deadlineMs: number | undefined;
@@ -30,7 +33,7 @@ export type PolicyInferRequest = {
 };
 export type PolicyInferReply = { readonly chunk: ActionChunk };
 
-/** One call of a model from outside of any run, in the words of our port. */
+/** One call of a model from outside of any run, in the types of the port. */
 export type ChatRequest = {
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ModelTool[];
@@ -44,8 +47,8 @@ export type ChatRequest = {
 };
 
 /**
- * Body of `infer.chat_open`: begins a call of a model within the rights and quotas of `context`. Fairness is among
- * `caller`s. The answer is `{}`; what comes of it is fetched by `infer.chat_next`. Rejects with `schema.invalid`,
+ * Body of `infer.chat_open`: starts a call of a model within the rights and quotas of `context`. Fairness is among
+ * `caller`s. The answer is `{}`; its result is fetched by `infer.chat_next`. Rejects with `schema.invalid`,
  * `cell.overloaded`, `model.unavailable`.
  */
 export type ChatOpen = {
@@ -53,11 +56,11 @@ export type ChatOpen = {
   readonly caller: string;
   readonly context: PolicyContext;
   readonly request: ChatRequest;
-  /** Name of a configured model; `auto`: whichever fits. */
+  /** Name of a configured model; `auto`: any that fits. */
   readonly model: string;
 };
 
-/** Body of `infer.chat_next`: settles when there is something, or with nothing after `waitMs`. */
+/** Body of `infer.chat_next`: settles with what has come, or with nothing after `waitMs`. */
 export type ChatNext = { readonly callId: string; readonly waitMs: number };
 
 /** How it ended: by the answer, or by the error. */

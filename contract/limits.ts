@@ -4,7 +4,7 @@ export const LIMITS = {
   SAMPLE_BYTES_MAX: 64 * 1024 * 1024,
   /** Samples waiting for one bus subscriber. 250 ms of a 1 kHz topic plus cameras; then drop oldest, counted. */
   BUS_QUEUE_SAMPLES_MAX: 1024,
-  /** Bytes waiting for one bus subscriber; what a slow reader may cost in memory. */
+  /** Bytes waiting for one bus subscriber; the memory that a slow reader may use. */
   BUS_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
   /** Samples of one topic that wait for the transport of a route, by default; then drop oldest. 250 ms of 1 kHz. */
   ROUTE_QUEUE_SAMPLES: 256,
@@ -12,26 +12,29 @@ export const LIMITS = {
   ROUTE_QUEUE_BYTES_MAX: 32 * 1024 * 1024,
   /** Bytes of all topics of all routes that wait; beyond it the topic that holds most gives up its oldest. */
   ROUTES_QUEUE_BYTES_MAX: 128 * 1024 * 1024,
-  /** Samples and bytes of one topic that the transport holds at a time: what a reader that stands still may cost. */
+  /** Samples and bytes of one topic that the transport holds at a time: the cost of a reader that has stopped. */
   ROUTE_IN_FLIGHT_SAMPLES_MAX: 64,
   ROUTE_IN_FLIGHT_BYTES_MAX: 16 * 1024 * 1024,
   /** The same of all topics together. */
   ROUTES_IN_FLIGHT_BYTES_MAX: 64 * 1024 * 1024,
   /** Topics of one route; further ones are denied and counted. A wildcard must not cost without bound. */
   ROUTE_TOPICS_MAX: 512,
-  /** Names that one route into ROS takes in its life: each may leave a publisher, which stays. Elsewhere: remembered ones. */
+  /**
+   * Names that one route into ROS accepts in its life, since each may leave a publisher. For other routes: names
+   * remembered.
+   */
   ROUTE_NAMES_EVER_MAX: 4_096,
   /** Routes of one daemon. */
   ROUTES_MAX: 128,
-  /** How often a sending route tells what it sent, milliseconds. */
+  /** How often a sending route publishes its counts, milliseconds. */
   ROUTE_BEACON_MS: 1_000,
-  /** Less than this behind what the other side sent is on its way, milliseconds. */
+  /** A gap to the count of the other side that is younger than this is still in transit, milliseconds. */
   ROUTE_BEHIND_MS: 2_000,
-  /** What has not come this long after the rebuild for it is lost, milliseconds; a slow link may need so long. */
+  /** Samples that have not come this long after a rebuild count as lost, milliseconds; a slow link may need so long. */
   ROUTE_LOST_MS: 30_000,
   /** A topic that came steadily and stands still this long is silent, milliseconds; so is a beacon. */
   ROUTE_SILENT_MS: 3_000,
-  /** From one rebuild of a route to the next, milliseconds; doubles up to the second while nothing helps. */
+  /** Pause between two rebuilds of a route, milliseconds; doubles from the first value up to the second. */
   ROUTE_REBUILD_FIRST_MS: 5_000,
   ROUTE_REBUILD_MAX_MS: 60_000,
   /** A message that came from the key space this long ago or less is not sent back to it, milliseconds. */
@@ -42,15 +45,15 @@ export const LIMITS = {
   ROUTE_ATTACHMENT_BYTES_MAX: 1_024,
   /** Bytes handed to the recorder thread and not yet written; then the sample is dropped and counted. */
   RECORDER_QUEUE_BYTES_MAX: 256 * 1024 * 1024,
-  /** Chunks being compressed at once. Beyond, or with much waiting, chunks are written as they are: no sample is lost to it. */
+  /** Chunks being compressed at once. Beyond it chunks are written uncompressed, so that no sample is lost. */
   RECORDER_CHUNKS_PACKED_MAX: 4,
-  /** A seal that makes no progress for this long has failed, milliseconds. A long one goes on telling. */
+  /** A seal that makes no progress for this long has failed, milliseconds. A long one keeps reporting progress. */
   RECORDER_STALLED_MS: 30_000,
   /** Asking for a seal, a clip or the end of an episode: hashing may take its time on a slow disk, milliseconds. */
   RECORDER_REQUEST_MS: 300_000,
   /** Longest time before or after the trigger that a clip may ask for, milliseconds. */
   CLIP_SPAN_MS_MAX: 3_600_000,
-  /** Clips asked for and not whole yet; more are refused with `cell.overloaded`. */
+  /** Clips that are requested and not complete yet; more are refused with `cell.overloaded`. */
   CLIPS_PENDING_MAX: 16,
   /** Milliseconds beyond its end that a run waits for a clip; the clip comes, if later. */
   CLIP_TOOL_MS: 20_000,
@@ -60,7 +63,7 @@ export const LIMITS = {
   MCAP_READ_BYTES_MAX: 1024 * 1024 * 1024,
   /** One API request body. Intents are small; a 100 MB body is refused before it is read. */
   API_BODY_BYTES_MAX: 1024 * 1024,
-  /** Events waiting for one slow stream reader before it is told to reconnect from its cursor. */
+  /** Events waiting for one slow stream reader before it has to reconnect from its cursor. */
   STREAM_QUEUE_EVENTS_MAX: 1024,
   /** Simultaneous event streams of one daemon. */
   STREAMS_MAX: 64,
@@ -68,19 +71,24 @@ export const LIMITS = {
   API_CONNECTIONS_MAX: 256,
   /** Connections on which nobody has shown a token; beyond it the oldest are closed. A browser opens six. */
   API_STRANGERS_MAX: 128,
-  /** Those that come at the same time have this long to show their token before the oldest are closed, milliseconds. */
+  /**
+   * Connections that come at the same time have this long to show their token before the oldest are closed,
+   * milliseconds.
+   */
   API_SHED_MS: 50,
-  /** Sockets of the API altogether: the two above, and as many as come within that time. Then the kernel refuses. */
+  /**
+   * Sockets of the API in total: the two limits above, and those that come within that time. Then the kernel refuses.
+   */
   API_SOCKETS_MAX: 1_024,
   /** Requests of one connection that are not answered yet; the next closes it. */
   API_PIPELINED_MAX: 8,
-  /** Whose body was refused may go on sending for so long while it finds the answer, milliseconds. */
+  /** A client whose body was refused may keep sending for this long before its connection is closed, milliseconds. */
   API_LINGER_MS: 2_000,
-  /** What a stop may bring with it, bytes, how long it is waited for, milliseconds, and the characters of its reason. */
+  /** Body of a stop: bytes, milliseconds until it must be there, and characters of its reason. */
   STOP_BODY_BYTES_MAX: 16 * 1024,
   STOP_BODY_MS: 100,
   STOP_REASON_CHARS_MAX: 512,
-  /** A client that takes nothing of an answer for this long is cut; later than a stream says farewell, milliseconds. */
+  /** A client that takes nothing of an answer for this long is cut; longer than a stream waits, milliseconds. */
   API_STALLED_MS: 33_000,
   /** A client that has not sent its headers by then is cut, milliseconds. */
   API_HEADERS_MS: 10_000,
@@ -88,27 +96,29 @@ export const LIMITS = {
   API_REQUEST_MS: 30_000,
   /** One part of the status page; a cell that is later is shown as unavailable, milliseconds. */
   STATUS_PART_MS: 1_000,
-  /** A silent stream says that it lives, milliseconds. */
+  /** Interval of keep-alive messages on a silent stream, milliseconds. */
   STREAM_HEARTBEAT_MS: 15_000,
-  /** How often a stream looks at the logs when nobody told it that they grew, milliseconds. */
+  /** How often a stream looks at the logs without a notification that they grew, milliseconds. */
   STREAM_POLL_MS: 500,
-  /** A stream reader that takes nothing for this long is sent away to its cursor, milliseconds. */
+  /** A stream reader that takes nothing for this long is closed and has to reconnect from its cursor, milliseconds. */
   STREAM_STALLED_MS: 30_000,
-  /** What a stalled reader is given to take its farewell before its socket is closed, milliseconds. */
+  /** A stalled reader has this long to read the last message before its socket is closed, milliseconds. */
   STREAM_FAREWELL_MS: 2_000,
-  /** Events a stream reads from one log at a time: all that a reader may cost in memory. */
+  /** Events a stream reads from one log at a time: all the memory that a reader may use. */
   STREAM_PAGE_EVENTS: 32,
-  /** Runs of one application that wait to begin. */
+  /** Runs of one application that wait to start. */
   RUN_QUEUE_MAX: 256,
-  /** Generations below a run: it may ask for a run, that for another, and that for a last one. */
+  /** Depth of runs that open runs: child, grandchild, and one more. */
   RUN_DEPTH_MAX: 3,
-  /** Unfinished runs that one run has asked for. */
+  /** Unfinished runs that one run has opened. */
   RUN_CHILDREN_MAX: 8,
-  /** Runs that one run may ask for in its life. */
+  /** Runs that one run may open in its life. */
   RUN_CHILDREN_EVER_MAX: 64,
-  /** From the end of a run to the ends of the runs it asked for; what is deaf is settled after it, milliseconds. */
+  /**
+   * From the end of a run to the ends of the runs it opened; runs that do not answer are settled then, milliseconds.
+   */
   RUN_CHILDREN_SETTLE_MS: 6_000,
-  /** What people say to a run: characters of one message, and messages that its harness has not taken yet. */
+  /** Messages of people to a run: characters of one message, and messages that its harness has not taken yet. */
   RUN_MESSAGE_CHARS_MAX: 32_768,
   RUN_MESSAGES_WAITING_MAX: 64,
   /** A harness that has not taken a message by then takes it later: it is in the log, milliseconds. */
@@ -119,18 +129,18 @@ export const LIMITS = {
   IDEMPOTENCY_KEYS_MAX: 50_000,
   /** Attempts of a run that ended without any event of their own; then it is settled as `run.interrupted`. */
   RUN_IDLE_ATTEMPTS_MAX: 5,
-  /** Attempts of a run altogether; a run that was cut this often is settled as `run.interrupted`. */
+  /** Attempts of a run in total; a run that was cut this often is settled as `run.interrupted`. */
   RUN_ATTEMPTS_MAX: 1_000,
-  /** From an abort to a tool call letting go; a deaf one is left behind after it, its robot stopped, milliseconds. */
+  /** A tool call has this long to end after an abort; then it is abandoned and its robot stopped, milliseconds. */
   RUN_SETTLE_MS: 1_500,
-  /** What was told to stop is measured to stand by then, or the answer says that it was not confirmed, milliseconds. */
+  /** A stop is answered by then: measured to stand, or "not confirmed", milliseconds. */
   STILL_WAIT_MS: 3_000,
   /**
    * One order to stop the robot, milliseconds: longer than `STILL_WAIT_MS` and than the stop itself may take, so that
-   * the answer of the stop comes first. After it the caller is answered that nothing confirmed it.
+   * the answer of the stop comes first. After it the caller gets "not confirmed".
    */
   ROBOT_STOP_MS: 4_500,
-  /** A motion that was cancelled has ended by then, or the robot is ordered to stand as well, milliseconds. */
+  /** A motion that was cancelled has ended by then, or the robot gets a stop as well, milliseconds. */
   MOTION_CANCEL_MS: 1_000,
   /** Schedules of one daemon. */
   SCHEDULES_MAX: 64,
@@ -140,11 +150,11 @@ export const LIMITS = {
   SCHEDULE_LOOK_MS: 1_000,
   /** Times counted when much was missed; beyond it the count is "at least". */
   SCHEDULE_SCAN_MAX: 1_000,
-  /** Runs that `missed = "run_all"` makes up for, the newest; older times are counted as skipped. */
+  /** Missed runs that `missed = "run_all"` starts, the newest; older ones count as skipped. */
   SCHEDULE_MAKE_UP_MAX: 24,
   /** Due times remembered per schedule, so that a clock that was set back fires none of them again. */
   SCHEDULE_TIMES_MAX: 1_000,
-  /** What a flow knows, serialized: it travels in each `run.phase`. */
+  /** Facts of a flow, serialized: they are in each `run.phase`. */
   FLOW_FACTS_BYTES_MAX: 16 * 1024,
   /** Params of an intent, serialized. */
   INTENT_PARAMS_BYTES_MAX: 64 * 1024,
@@ -152,7 +162,7 @@ export const LIMITS = {
   TOOL_ARGS_BYTES_MAX: 32 * 1024,
   /** Questions to people that wait at a time; more are refused with `cell.overloaded`. */
   QUESTIONS_WAITING_MAX: 64,
-  /** Asking the world whether a call that was cut off has happened; cells restart meanwhile. Later: unknown, milliseconds. */
+  /** Time to find out whether an interrupted call has happened, while cells restart; later: unknown, milliseconds. */
   TOOL_PROBE_MS: 20_000,
   /** Result of one call of a tool, serialized; it travels in its `tool.returned`. Larger things are files or blobs. */
   TOOL_RESULT_BYTES_MAX: 128 * 1024,
@@ -167,9 +177,9 @@ export const LIMITS = {
   AGENT_MODEL_MS: 120_000,
   /** Tokens of one answer of a model to an agent, where its definition says nothing. */
   AGENT_ANSWER_TOKENS: 1_024,
-  /** Characters of a result that a model is shown; the log has the whole. */
+  /** Characters of a result that a model gets; the log has all of it. */
   AGENT_RESULT_CHARS: 16_000,
-  /** The same call with the same result so often in a row is a circle: the run fails. */
+  /** The same call with the same result so often in a row is a loop: the run fails. */
   AGENT_SAME_CALLS_MAX: 8,
   /** Answers in a row of which every call was refused or failed; then the model has failed. */
   AGENT_REFUSED_MAX: 20,
@@ -184,9 +194,9 @@ export const LIMITS = {
   AGENT_RETURN_PROBE_MS: 10_000,
   /** From the start of a session to its extensions being ready, milliseconds. */
   AGENT_START_MS: 10_000,
-  /** One hook of an extension, milliseconds; the session goes on without it. */
+  /** Deadline of one hook of an extension, milliseconds; then the session goes on without it. */
   EXTENSION_HOOK_MS: 2_000,
-  /** One command of an extension, and one call of a tool that says nothing else, milliseconds. */
+  /** Default deadline of a command of an extension and of a call of its tools, milliseconds. */
   EXTENSION_CALL_MS: 30_000,
   /** Reading and starting one extension, milliseconds. */
   EXTENSION_LOAD_MS: 5_000,
@@ -202,20 +212,23 @@ export const LIMITS = {
   LOG_QUEUE_EVENTS_MAX: 65_536,
   /** Serialized payloads of those events; what a stalled disk may cost in memory. Refused the same way. */
   LOG_QUEUE_BYTES_MAX: 64 * 1024 * 1024,
-  /** Default time a message between cells may take before its asker gives up, milliseconds. */
+  /** Default time a message between cells may take before its caller gives up, milliseconds. */
   CELL_REQUEST_MS: 5_000,
   /** Requests one cell may have open at another. */
   CELL_REQUESTS_OPEN_MAX: 1024,
   /** How often a cell reports its work, milliseconds. */
   HEARTBEAT_MS: 250,
-  /** A cell silent for this long is killed and restarted; time in which the host starved it does not count, milliseconds. */
+  /**
+   * A cell silent for this long is killed and restarted; time in which the host starved it does not count,
+   * milliseconds.
+   */
   HEARTBEAT_SILENT_MS: 2_000,
-  /** A cell silent for this long is killed although the host starved it: a robot cannot wait for ever, milliseconds. */
+  /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
-  /** The same two for a process that starts: it loads its code in one piece, perhaps from a cold disk, milliseconds. */
+  /** The same two for a process that starts, since it loads its code without a pause, milliseconds. */
   HEARTBEAT_BOOT_MS: 10_000,
   HEARTBEAT_BOOT_STARVED_MS: 60_000,
-  /** A cell whose work stands still although work waits is restarted after this, milliseconds. */
+  /** A cell with waiting work and no progress is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,
   /** The same where the host starves the threads that would do the work, milliseconds. */
   WORK_STARVED_MS: 30_000,
@@ -226,21 +239,21 @@ export const LIMITS = {
   /** First restart delay of a dead cell, milliseconds; doubles up to the next. */
   RESTART_FIRST_MS: 200,
   RESTART_MAX_MS: 30_000,
-  /** A cell that stayed up this long starts its back-off anew, milliseconds. */
+  /** A cell that stayed up this long starts its back-off again, milliseconds. */
   RESTART_FORGET_MS: 60_000,
   /** A velocity command older than this is not obeyed and the base stops, milliseconds. */
   COMMAND_EXPIRY_MS: 300,
   /** The start of a motion is dropped when it arrives later than this after it was asked for, milliseconds. */
   MOTION_EXPIRY_MS: 1_000,
-  /** A thread whose timer is late by this was frozen: what it commanded before is over, milliseconds. */
+  /** A thread whose timer is late by this was frozen: its earlier commands are void, milliseconds. */
   FROZEN_MS: 1_000,
-  /** One policy inference payload, whichever door it comes by, as bytes: pictures of several cameras. */
+  /** One question to a policy over any protocol, bytes: pictures of several cameras. */
   POLICY_PAYLOAD_BYTES_MAX: 32 * 1024 * 1024,
   /** One such question as JSON: reading it holds the thread that talks to the robot, some 10 ms per MiB of numbers. */
   INFERENCE_JSON_BYTES_MAX: 2 * 1024 * 1024,
-  /** Values of the tensors of one such question: what its bytes hold as float32, whatever they travel as. */
+  /** Values of the tensors of one such question, counted as float32 in any encoding. */
   POLICY_VALUES_MAX: 8 * 1024 * 1024,
-  /** A question over HTTP above this is large; so many of these are read at a time, more are refused. */
+  /** A question over HTTP above this is large. So many large ones are read at a time; more are refused. */
   INFERENCE_LARGE_BYTES: 2 * 1024 * 1024,
   INFERENCE_LARGE_MAX: 4,
   /** Policies of one daemon. */
@@ -249,11 +262,11 @@ export const LIMITS = {
   POLICY_QUEUE_MAX: 64,
   /** Loading a policy, or reaching the server that has it, milliseconds. */
   POLICY_LOAD_MS: 30_000,
-  /** The same for one that is compiled for its device first (TensorRT). */
+  /** The same for a policy that is first compiled for its device (TensorRT). */
   POLICY_COMPILE_MS: 320_000,
-  /** Longest that anybody may let a policy think about one question, milliseconds. */
+  /** Longest deadline of one question to a policy, milliseconds. */
   POLICY_DEADLINE_MS_MAX: 30_000,
-  /** Sessions that queryables keep for callers that come again and never say goodbye, and how long, milliseconds. */
+  /** Sessions that queryables keep for returning callers, and how long, milliseconds. */
   POLICY_CALLERS_MAX: 256,
   POLICY_CALLER_IDLE_MS: 60_000,
   /** Conversations with models that callers outside of runs have open; more are refused. */
@@ -262,7 +275,7 @@ export const LIMITS = {
   CHATS_PER_CALLER_MAX: 4,
   /** One request to a model from outside, with its pictures. */
   CHAT_REQUEST_BYTES_MAX: 8 * 1024 * 1024,
-  /** What a model said and its caller has not fetched; then the call ends. */
+  /** Output of a model that its caller has not fetched; beyond it the call ends. */
   CHAT_UNREAD_BYTES_MAX: 1024 * 1024,
   /** A caller that fetches nothing for this long is gone, milliseconds. */
   CHAT_UNREAD_MS: 30_000,
@@ -275,11 +288,13 @@ export const LIMITS = {
   LAKE_ROWS_MAX: 100_000,
   /**
    * Writable memory of the memory cell. The engine has a limit of its own (256 MB), which does not count the texts that
-   * one step of a statement makes; beyond this one it gets no memory, and the statement fails. A cell without work has
-   * 0.8 GB of it, 0.15 GB of that in use.
+   * one step of a statement makes; beyond this one allocations fail, and so does the statement. An idle cell has
+   * 0.8 GB, of which 0.15 GB are in use.
    */
   MEMORY_CELL_DATA_BYTES_MAX: 1536 * 1024 * 1024,
-  /** One answer of the lakehouse, bytes of its values as the engine holds them; counted before anything is converted. */
+  /**
+   * One answer of the lakehouse, bytes of its values as the engine holds them; counted before anything is converted.
+   */
   LAKE_ANSWER_BYTES_MAX: 4 * 1024 * 1024,
   /** One value in it: four times the payload of an event. A longer text is cut with a mark. */
   LAKE_VALUE_BYTES_MAX: 1024 * 1024,
@@ -288,7 +303,10 @@ export const LIMITS = {
   LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
   /** Streamed answers at a time: fewer than the lake has places for statements, so that slow clients leave some. */
   LAKE_STREAMS_MAX: 2,
-  /** A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long, milliseconds. */
+  /**
+   * A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long,
+   * milliseconds.
+   */
   LAKE_STREAM_IDLE_MS: 5_000,
   LAKE_STREAM_LIFE_MS: 5 * 60_000,
   /** Events in one batch to central, and the bytes of it. */
@@ -296,18 +314,23 @@ export const LIMITS = {
   LINK_BATCH_BYTES_MAX: 4 * 1024 * 1024,
   /** One request to central, milliseconds. */
   LINK_REQUEST_MS: 10_000,
-  /** How often the link looks at the logs when nobody told it that they grew, milliseconds. */
+  /** How often the link looks at the logs without a notification that they grew, milliseconds. */
   LINK_POLL_MS: 1_000,
-  /** First and longest wait after central failed, milliseconds; doubles, half of it is chance. */
+  /** First and longest wait after central failed, milliseconds; doubles; half of it is random. */
   LINK_RETRY_FIRST_MS: 500,
   LINK_RETRY_MAX_MS: 30_000,
-  /** Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier. */
+  /**
+   * Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier.
+   */
   LINK_RECEIPT_EVERY_MS: 1_000,
-  /** An outage of central shorter than this is no event: a flapping network would fill the log with itself, milliseconds. */
+  /**
+   * An outage of central shorter than this is no event: a flapping network would fill the log with itself,
+   * milliseconds.
+   */
   LINK_OUTAGE_MS: 5_000,
   /** An idle link asks central this often whether it still holds what it acknowledged, milliseconds. */
   LINK_PROBE_MS: 30_000,
-  /** Longest wait of one who asks for a sync with central, milliseconds. */
+  /** Longest wait of a caller for a sync with central, milliseconds. */
   LINK_SYNC_MS_MAX: 300_000,
   /** Longest that central keeps a robot waiting that asks for orders, milliseconds; shorter than a request. */
   LINK_ORDERS_WAIT_MS: 8_000,
@@ -320,7 +343,7 @@ export const LIMITS = {
   /** Servers of the Model Context Protocol that one daemon uses, and the tools it takes from one. */
   MCP_SERVERS_MAX: 32,
   MCP_TOOLS_MAX: 256,
-  /** Schema of one tool of such a server, and what it says of itself: it travels in every prompt. */
+  /** Schema and description of one tool of such a server: they are part of every prompt. */
   MCP_SCHEMA_BYTES_MAX: 64 * 1024,
   MCP_DESCRIPTION_CHARS_MAX: 1_024,
   /** One message of such a server; beyond it the connection is closed. Pictures come as base64. */
@@ -328,13 +351,13 @@ export const LIMITS = {
   /** One picture of a result, and how many of them are kept. */
   MCP_IMAGE_BYTES_MAX: 4 * 1024 * 1024,
   MCP_IMAGES_MAX: 4,
-  /** Messages within a second that nobody asked for; a server that sends more is cut off. */
+  /** Unsolicited messages within a second; a server that sends more is cut off. */
   MCP_UNASKED_PER_SECOND_MAX: 500,
   /** From the start of a server to its answer, one listing of its tools, and a ping, milliseconds. */
   MCP_CONNECT_MS: 20_000,
   MCP_LIST_MS: 10_000,
   MCP_PING_MS: 2_000,
-  /** Of its process, from the end of its input to SIGTERM, and from there to SIGKILL, milliseconds. */
+  /** Stop of its process: from the end of its input to SIGTERM, and from there to SIGKILL, milliseconds. */
   MCP_STOP_MS: 500,
   /** First and longest wait before a server that failed is started again, milliseconds. */
   MCP_RETRY_FIRST_MS: 500,
@@ -350,7 +373,7 @@ export const LIMITS = {
   CENTRAL_BODY_BYTES_MAX: 8 * 1024 * 1024,
   /** Text and arguments of one answer of a model: 1 MiB is some 250,000 tokens. */
   MODEL_ANSWER_BYTES_MAX: 1024 * 1024,
-  /** Bytes that a server may send for it: a streamed token costs some 300. */
+  /** Bytes that a server may send for one answer: a streamed token takes some 300. */
   MODEL_STREAM_BYTES_MAX: 64 * 1024 * 1024,
   /** Calls of tools in one answer. */
   MODEL_TOOL_CALLS_MAX: 32,
@@ -362,5 +385,5 @@ export const LIMITS = {
   MODELS_MAX: 64,
 } as const;
 
-/** Options of a thread that makes little garbage: a young heap of 2 MB (three such parts), whatever its process has. */
+/** Options of a thread that makes little garbage: a young heap of 2 MB (three such parts). */
 export const SMALL_THREAD = { resourceLimits: { maxYoungGenerationSizeMb: 6 } } as const;

@@ -5,7 +5,7 @@ import { closed, Json, Text, Uuid } from './common.ts';
 import { ErrorBody } from './errors.ts';
 import { WireTime } from './time.ts';
 
-/** What central asks of a robot, and what the robot answers; `central-link/LINK.md` is its prose. */
+/** Orders of central and the answers of the robot; described in `central-link/LINK.md`. */
 
 const Robot = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description: 'name of the robot' });
 const PostedBy = Type.String({
@@ -20,7 +20,7 @@ const PostedBy = Type.String({
 export const OrderKind = Type.Enum(['intent', 'cancel', 'approval', 'grant']);
 export type OrderKind = Static<typeof OrderKind>;
 
-/** What a person or program posts at central. The same `order_id` twice is one order. */
+/** An order as it is posted at central. The same `order_id` twice is one order. */
 export const OrderPost = Type.Object(
   {
     robot: Robot,
@@ -67,7 +67,7 @@ export const OrderReport = Type.Object(
     order_id: Uuid('UUIDv7'),
     state: Type.Enum(['accepted', 'refused', 'finished']),
     run_id: Type.Optional(Uuid('UUIDv7')),
-    /** How it finished: of an intent the status of its run, of the others `done`. */
+    /** How it finished: for an intent the status of its run, for others `done`. */
     status: Type.Optional(Type.Enum(['succeeded', 'failed', 'cancelled', 'done'])),
     reason: Text(512, 'why'),
     score: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
@@ -84,7 +84,7 @@ export const OrderReports = Type.Object(
 );
 export const orderReportsChecker = checker(OrderReports);
 
-/** Answer to reports: how many of them are held now, whether or not they were held before. */
+/** Answer to reports: how many of them central now holds, including those it held before. */
 export const OrderReportsTaken = Type.Object({ taken: Type.Integer({ minimum: 0 }) }, closed);
 export const orderReportsTakenChecker = checker(OrderReportsTaken);
 

@@ -7,7 +7,7 @@ import { LIMITS } from './limits.ts';
 import type { Receipt } from './ports/central.ts';
 import { WireTime } from './time.ts';
 
-/** What robot and coordinator say to each other; `central-link/LINK.md` is its prose. */
+/** Messages between robot and coordinator; described in `central-link/LINK.md`. */
 
 const lane = {
   robot: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', description: 'name of the robot' }),

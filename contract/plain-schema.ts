@@ -4,32 +4,32 @@ type Json = Readonly<Record<string, unknown>>;
 type Work = {
   readonly root: Json;
   readonly budget: SchemaBudget;
-  /** What each reference leads to, found once: a text may be long, and be met at every turn. */
+  /** The target of each reference, resolved once: its text may be long and used often. */
   readonly found: Map<string, unknown>;
   named: string;
   led: string;
 };
 
-/** Sub-schemas below one another, and references one after another. */
+/** Depth of sub-schemas, and length of a chain of references. */
 const DEPTH_MAX = 64;
-/** Sub-schemas that a schema may come to: small schemas can unfold to gigantic ones. */
+/** Sub-schemas of an unfolded schema: small schemas can unfold to gigantic ones. */
 const PARTS_MAX = 4_000;
-/** Characters that it may come to: a large part is as large each time it is referred to. */
+/** Characters of an unfolded schema: a large part counts each time it is referred to. */
 const CHARS_MAX = 65_536;
 const SAID_MAX = 64;
-/** Characters of a place that are told at each end. */
+/** Characters of a place that are shown at each end. */
 const PLACE_MAX = 60;
 
-/** Words that hold one schema, or a list of them, or schemas by name. What others hold is a value. */
+/** Keywords that hold one schema, a list of them, or schemas by name. Other keywords hold values. */
 const SCHEMAS = new Set([
   ...['additionalItems', 'additionalProperties', 'allOf', 'anyOf', 'contains', 'contentSchema', 'else', 'if'],
   ...['items', 'not', 'oneOf', 'prefixItems', 'propertyNames', 'then'],
   ...['unevaluatedItems', 'unevaluatedProperties'],
 ]);
 const BY_NAME = new Set(['dependencies', 'dependentSchemas', 'patternProperties', 'properties']);
-/** What references led to, and names for it: nobody needs either once they are followed. */
+/** Definitions and their names: not needed once references are followed. */
 const LEFT_OUT = new Set(['$defs', 'definitions', 'discriminator']);
-/** Words that say nothing of what fits: they may stand beside a reference without a word for both. */
+/** Keywords that do not restrict values: they may stand next to a reference. */
 const NOTES = new Set([
   ...['$comment', '$id', '$schema', 'default', 'deprecated', 'description', 'examples', 'readOnly', 'title'],
   'writeOnly',
@@ -39,15 +39,15 @@ type BudgetLimits = {
   readonly partsMax?: number;
   readonly charsMax?: number;
   readonly depthMax?: number;
-  /** Whose it is, as an error says it. */
+  /** The owner's name in errors. */
   readonly of?: string;
-  /** One that this one counts towards as well. */
+  /** A larger budget that this one counts towards as well. */
   readonly within?: SchemaBudget;
 };
 
 /**
- * What schemas may come to while they are unfolded: all that are given the same one come to no more together. Who takes
- * several schemas in one request gives them one, or the request could ask for as much work as it has schemas.
+ * Limit of the size of unfolded schemas, shared by all schemas that get the same budget. A request with several schemas
+ * uses one budget, or the work would grow with the number of schemas.
  */
 export class SchemaBudget {
   readonly depthMax: number;
@@ -67,7 +67,7 @@ export class SchemaBudget {
     return this.#parts;
   }
 
-  /** Counts; says what is wrong where it was too much. */
+  /** Counts one part. Returns the fault if the budget is exceeded. */
   spend(parts: number, chars: number): string | undefined {
     const { of, partsMax, charsMax } = this.#limits;
     this.#parts += parts;
@@ -82,8 +82,8 @@ export class SchemaBudget {
  * A JSON Schema without references: each is replaced by the part of the same document that it leads to, as writers of
  * schemas put nested models (`{"$ref": "#/$defs/Pose"}`), and an `allOf` of one is that one. What checks, shows and
  * nests it then needs no document round it. Takes JSON, never changes it. Throws `schema.invalid` that names the place
- * below `path` where a reference leads elsewhere, nowhere or back to itself, or where it unfolds to a giant, that is
- * past its `budget`. Says nothing of the rest: who takes schemas of strangers judges what comes out of this.
+ * below `path` where a reference leads elsewhere, nowhere or back to itself, or where it unfolds beyond
+ * its `budget`. Checks nothing else: callers that take foreign schemas judge the result.
  */
 export function plainSchema(
   schema: Json,
@@ -97,7 +97,7 @@ export function plainSchema(
   return plain as Record<string, unknown> | boolean;
 }
 
-/** `trail`: the parts that references led to on the way here. */
+/** `trail`: the references that were followed so far. */
 function unfold(value: unknown, path: string, depth: number, trail: readonly unknown[], work: Work): unknown {
   if (!isObject(value)) {
     count(value, path, work);
@@ -137,10 +137,10 @@ function unfold(value: unknown, path: string, depth: number, trail: readonly unk
   return beside(rest, unfold(part, path, depth, [...trail, part], work));
 }
 
-/** A schema that fits what fits both. The notes of the one that refers are nearer to what is meant. */
+/** A schema for values that fit both. The notes of the referring schema win. */
 function beside(schema: unknown, other: unknown): unknown {
   if (schema === true) return other;
-  // Nothing fits nothing and something else.
+  // `false` combined with anything is `false`.
   if (schema === false) return false;
   if (!isObject(schema)) return { allOf: [schema, other] };
   const { type, ...rest } = schema;

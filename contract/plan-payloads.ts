@@ -4,7 +4,7 @@ import { Plan } from './plan.ts';
 
 const Revision = Count('plans of this run so far: 0 is the first');
 
-/** Payloads of what the runtime cell writes of plans, of shedding and of its engine. Part of `EVENT_PAYLOADS`. */
+/** Payloads of events about plans, load shedding and the engine. Part of `EVENT_PAYLOADS`. */
 export const PLAN_PAYLOADS = {
   'plan.made': Type.Object(
     {
@@ -40,7 +40,7 @@ export const PLAN_PAYLOADS = {
       outcome: Type.Enum(['succeeded', 'already', 'failed', 'skipped']),
       reason: Text(512, 'why'),
       attempt: Type.Integer({ minimum: 1 }),
-      /** What its success predicates saw at the end, by fact; what was not known is absent. */
+      /** Values of the facts of its success predicates at the end; unknown facts are absent. */
       facts: Json,
     },
     closed,
@@ -59,7 +59,7 @@ export const PLAN_PAYLOADS = {
     {
       level: Type.Enum(['none', 'queue', 'fallback', 'cancel']),
       reason: Text(512, 'why'),
-      /** Of the control loop that decides: share of its period by which it is late, net of waits for a processor. */
+      /** Lateness of the control loop that decides, as a share of its period, without waits for a processor. */
       late: Type.Number({ minimum: 0 }),
       cancelled: Count('calls of models that were ended for it'),
     },

@@ -11,14 +11,14 @@ export const Predicate = Type.Object(
     fact: Text(128, 'name of a fact'),
     op: Type.Enum(['<', '<=', '==', '!=', '>=', '>', 'within']),
     value: Type.Union([Type.Number(), Type.Boolean(), Text(256, 'text')]),
-    /** Only of `within`: how far from `value` it may be. */
+    /** Only for `within`: allowed distance from `value`. */
     tolerance: Type.Optional(Type.Number({ minimum: 0 })),
   },
   closed,
 );
 export type Predicate = Static<typeof Predicate>;
 
-/** One step: a contract between System 2, which wrote it, and whoever carries it out. */
+/** One step: a contract between System 2, which wrote it, and the executor. */
 export const PlanStep = Type.Object(
   {
     step_id: Name('of this step in its plan'),
@@ -26,7 +26,7 @@ export const PlanStep = Type.Object(
     params: Json,
     /** Robot time it may take. */
     deadline_ms: Type.Integer({ minimum: 1, maximum: 86_400_000 }),
-    /** All of them true: the step succeeded. */
+    /** The step succeeded when all of them are true. */
     success: Type.Array(Predicate, { maxItems: 16 }),
     /** When it fails: try again, ask for another plan, skip it, or end the plan. */
     fallback: Type.Enum(['retry', 'replan', 'skip', 'abort']),

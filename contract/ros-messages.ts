@@ -14,7 +14,7 @@ export type RosGoalRequest = {
   readonly goal: MessageValue;
   readonly timeoutMs: number;
 };
-/** Feedback after `after` (a number of `feedbackSeq`); the newest hundred are kept. */
+/** Feedback with a `feedbackSeq` above `after`; the newest hundred are kept. */
 export type RosGoalQuery = { readonly goalId: string; readonly after?: number };
 export type RosGoalCancel = { readonly goalId: string; readonly timeoutMs: number };
 export type RosGoalView = {

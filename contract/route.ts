@@ -17,7 +17,7 @@ export type RouteSpec = {
   readonly rateHz: number;
   /** `newest`: the newest sample at each turn; `spread`: the first that comes in time. */
   readonly rateMode: 'newest' | 'spread';
-  /** Every n-th sample of each topic goes on, beginning with the first. */
+  /** Every n-th sample of each topic goes on, starting with the first. */
   readonly keepEvery: number;
   /** `auto`: by the size of the samples, small ones first. */
   readonly priority: 'auto' | NonNullable<PublishOptions['priority']>;
@@ -25,16 +25,16 @@ export type RouteSpec = {
   readonly express: boolean;
   /** Samples of one topic that wait for the transport; the oldest goes when there are more. */
   readonly depth: number;
-  /** Message type of what comes from a key space; empty: as the sender says. */
+  /** Type of messages from a key space; empty: the type that the sender gives. */
   readonly type: string;
   readonly reliability: Qos['reliability'];
   readonly durability: Qos['durability'];
 };
 
 /**
- * `up`: works, as far as can be told. `silent`: matched, but nothing comes. `diverged`: less comes than the other
- * side says it sent. `rebuilt`: just declared anew. `idle`: a steady topic
- * stays away although everything was tried: it was stopped, and nothing is owed. `down`: one of its ends is not there.
+ * `up`: works, as far as can be observed. `silent`: matched, but nothing comes. `diverged`: less comes than the other
+ * side says it sent. `rebuilt`: just declared again. `idle`: a steady topic does not come, although everything was
+ * tried: its sender stopped, and nothing is lost. `down`: one of its ends is not there.
  */
 export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down'] as const;
 export type RouteState = (typeof ROUTE_STATES)[number];
@@ -46,11 +46,11 @@ export type RouteStatus = {
   readonly state: RouteState;
   /** Why, for a person; empty when it is up. */
   readonly reason: string;
-  /** Samples and bytes that were handed to the other side. */
+  /** Samples and bytes that were passed to the other side. */
   readonly messages: number;
   readonly bytes: number;
   readonly messages_per_second: number;
-  /** Since the newest sample was handed on, milliseconds; null: none yet. */
+  /** Time since the newest sample was passed on, milliseconds; null: none yet. */
   readonly age_ms: number | null;
   readonly queued: number;
   readonly queued_bytes: number;

@@ -4,7 +4,7 @@ export type RunLoad = {
   readonly waiting: number;
   /** Runs at a time, of all applications together; runs that others asked for do not count. */
   readonly runsMax: number;
-  /** Why no further agent begins; undefined: nothing holds them back. */
+  /** Why no further agent starts; undefined: nothing holds them back. */
   readonly held: string | undefined;
   /** What is measured, with its limit; a limit of 0 is none. */
   readonly pressure: readonly {

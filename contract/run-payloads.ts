@@ -151,7 +151,7 @@ export const RUN_PAYLOADS = {
         Type.Object(
           {
             what: Type.Enum(['state', 'map']),
-            at_ms: Type.Number({ minimum: 0, description: 'milliseconds since the attempt began' }),
+            at_ms: Type.Number({ minimum: 0, description: 'milliseconds since the attempt started' }),
             value: Type.Optional(Json),
             error: Type.Optional(ErrorBody),
           },

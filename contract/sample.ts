@@ -2,7 +2,7 @@ import type { Nanoseconds } from './time.ts';
 
 /**
  * One message as received. `bytes` are the message as it travelled (CDR for ROS 2, 4 bytes of encapsulation
- * first). Whoever receives a Sample owns its bytes and never changes them; they may be shared.
+ * first). The receiver of a Sample owns its bytes and never changes them; they may be shared.
  */
 export type Sample = {
   /** ROS name with its leading slash, for example `/scan`. */
@@ -14,7 +14,9 @@ export type Sample = {
   /** When it entered this host, by the clock of the source (simulation time in simulation). */
   readonly received: Nanoseconds;
   readonly bytes: Uint8Array;
-  /** Of a command: until when it counts, `Clock.monotonicMs` of this host. Who gets it later drops it. A stop has none. */
+  /**
+   * Of a command: until when it counts, `Clock.monotonicMs` of this host. Who gets it later drops it. A stop has none.
+   */
   readonly expiresAtMs?: number;
 };
 
@@ -57,7 +59,7 @@ export type TopicSpec = {
   readonly type: string;
   readonly qos: Qos;
   /**
-   * What is sent there are speeds of so many joints, which keep each until the next one: whoever carries them has to
+   * What is sent there are speeds of so many joints, which keep each until the next one: the carrier has to
    * stop them, as it does a base. Velocities of a base are known by their type.
    */
   readonly speeds?: number;
@@ -68,7 +70,7 @@ export const DROP_REASONS = [
   'queue_full',
   'too_large',
   'malformed',
-  /** As many topics have been recorded since the recorder started as a file can tell apart. */
+  /** As many topics have been recorded since the recorder started as one file can number. */
   'no_channel',
   'decimated',
   'rate_limited',
@@ -88,7 +90,7 @@ export const DROP_REASONS = [
   'paused',
   /** It came from the side that it would be sent to: loops end here. */
   'echo',
-  /** Lost on the way to us, as the middleware tells: it never arrived, and is received only in this count. */
+  /** Lost on the way to us, as the middleware reports: it never arrived, and is received only in this count. */
   'middleware',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

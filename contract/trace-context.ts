@@ -1,20 +1,20 @@
 /**
  * W3C Trace Context (https://www.w3.org/TR/trace-context/), level 1: version 00, trace id, span id, flags.
  * Ids of spans are taken from ids of the log, so that a restart, a replay and an exporter in another process
- * all name the same span without telling each other.
+ * all name the same span without exchanging anything.
  */
 export type TraceContext = {
   /** 32 hex digits, not all zero. */
   readonly traceId: string;
   /** 16 hex digits, not all zero. */
   readonly spanId: string;
-  /** Whoever began the trace wants it to be kept. */
+  /** The client that started the trace wants it to be kept. */
   readonly sampled: boolean;
 };
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** Undefined for what is no trace context: a trace is then begun anew, as the specification asks. */
+/** Undefined for what is no trace context: a trace is then started again, as the specification asks. */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const match = TRACEPARENT.exec(text ?? '');
   if (!match) return undefined;
@@ -49,7 +49,7 @@ export function traceIdOf({ runId, traceparent }: TracedRun): string {
 }
 
 /**
- * The trace context to hand on from a step of a run (a tool call, a call of a model) to whoever works for it.
+ * The trace context to hand on from a step of a run (a tool call, a call of a model) to the process that works for it.
  * `stepId` is the UUIDv7 of the step.
  */
 export function traceparentOf(run: TracedRun, stepId: string): string {

@@ -25,7 +25,7 @@ export type Config = Tables & {
 /** Every section; the last are lists of tables. */
 const TABLES = [...Object.keys(CONFIG_SPEC), 'routes', 'schedules', 'models', 'policies', 'controllers'];
 
-/** One problem of a configuration, with everything needed to mend it. */
+/** One problem of a configuration, with everything needed to fix it. */
 export type ConfigFault = {
   readonly file: string;
   readonly line: number | undefined;
@@ -50,7 +50,7 @@ const SECRET_WORDS = /^(token|password|passwd|secret|api_key|apikey|private_key)
 
 /**
  * Makes the configuration from TOML text and environment variables (`AURAISON_<SECTION>_<KEY>`), over
- * defaults. All faults are collected, so that one look mends them all. Pure: reads no file.
+ * defaults. All faults are collected, so that one look fixes them all. Pure: reads no file.
  */
 export function readConfig(
   source: string,

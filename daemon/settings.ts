@@ -14,7 +14,7 @@ export type Settings = {
 };
 
 export type DaemonStart = {
-  /** No other start has it: the clock of a host may begin anew at each boot. */
+  /** No other start has it: the clock of a host may start again at each boot. */
   readonly name: string;
   /** Wire time. */
   readonly ts: string;

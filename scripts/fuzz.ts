@@ -78,7 +78,7 @@ type Outcome = {
   summary: { slowest: number; slowestMs: number };
 };
 
-/** Cases up to the end, or up to one that hung or killed its thread: the next stretch begins behind it. */
+/** Cases up to the end, or up to one that hung or killed its thread: the next stretch starts behind it. */
 function stretch(seed: number, from: number, to: number, files: string[]): Promise<Outcome> {
   const at = new SharedArrayBuffer(4);
   const place = new Int32Array(at);

@@ -21,9 +21,9 @@ export type SimRobotOptions = {
   /** The socket that `sim/host.ts` listens at. */
   readonly socket: string;
   readonly clock: Clock;
-  /** What this robot is told by; absent: velocities on /cmd_vel. */
+  /** The topic of its commands; absent: velocities on /cmd_vel. */
   readonly obeys?: readonly TopicSpec[];
-  /** What a person should know: refused commands, a listener that failed. */
+  /** Reports for operators: refused commands, a listener that failed. */
   readonly onFault?: (error: EdgeError) => void;
 };
 
@@ -31,8 +31,8 @@ export type SimRobotOptions = {
 export type TickListener = (time: Nanoseconds) => Promise<void> | void;
 
 /**
- * The simulated robot as a source and a sink. It connects in the background and again whenever the host went
- * away; `open` does not wait for it. In lockstep the world waits until the tick listener has settled: a
+ * The simulated robot as a source and a sink. It connects in the background, and again whenever the host is
+ * lost; `open` does not wait for it. In lockstep the world waits until the tick listener has settled: a
  * controller that holds, holds the time. Without a listener the world just goes on; one that throws is
  * reported and the world goes on too, and the robot brakes by its own watchdog.
  */
@@ -94,7 +94,7 @@ export class SimRobot implements SampleSource, SampleSink {
     this.#reason = 'closed';
   }
 
-  /** Throws `robot.not_supported` for what this robot does not obey. */
+  /** Throws `robot.not_supported` for commands that this robot does not have. */
   async advertise(topic: TopicSpec): Promise<void> {
     const { obeys = [CMD_VEL] } = this.#options;
     if (!obeys.some((known) => known.topic === topic.topic && known.type === topic.type)) {
@@ -114,12 +114,12 @@ export class SimRobot implements SampleSource, SampleSink {
     this.#listener = listener;
   }
 
-  /** The last word of the referee; undefined before the first connection. */
+  /** The last report of the referee; undefined before the first connection. */
   referee(): RefereeState | undefined {
     return this.#referee;
   }
 
-  /** What the robot said about itself; undefined before the first connection. */
+  /** The description of the robot; undefined before the first connection. */
   description(): RobotDescription | undefined {
     return this.#description;
   }

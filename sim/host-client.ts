@@ -15,10 +15,10 @@ import { faultMessage, parseTock, tickMessage } from './protocol.ts';
 
 /** Bytes waiting for a slow client; above it samples are dropped and counted. Some 800 windows. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
-/** What a client sends are commands; anything longer is no client of ours. */
+/** Clients send commands; a longer message comes from no valid client. */
 const FRAME_BYTES_MAX = 64 * 1024;
 
-/** The one who commands, as the host sees it: its connection. */
+/** The commanding client, as its connection. */
 export class HostClient {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(FRAME_BYTES_MAX);
@@ -30,7 +30,7 @@ export class HostClient {
   #faultTold = false;
   #gone = false;
 
-  /** `command` obeys, says why not, or throws what is wrong with the sample; `onGone` is called once. */
+  /** `command` obeys, returns the reason of a refusal, or throws for an invalid sample; `onGone` is called once. */
   constructor(
     socket: Socket,
     command: (sample: Sample) => string | undefined,

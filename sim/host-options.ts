@@ -8,7 +8,7 @@ export const USAGE = `usage: node sim/host.ts --socket PATH [--seed N] [--width 
 
 /** Mazes above this take longer to load than a cell waits. */
 const CELLS_MAX = 40;
-/** A slower world would look dead to its client. */
+/** A slower world would look stopped to its client. */
 const SPEED_MIN = 0.05;
 const SPEED_MAX = 1000;
 

@@ -4,9 +4,9 @@ import { HostClient } from './host-client.ts';
 import type { HostedWorld, Referee } from './hosted-world.ts';
 import { helloMessage, type Pace, type RobotDescription, refereeMessage } from './protocol.ts';
 
-/** Windows that may be made up for after a pause; beyond it time was lost and stays lost. */
+/** Windows that may be caught up after a pause; more stay lost. */
 const BEHIND_WINDOWS_MAX = 2;
-/** Short windows may be made up for over this time at least, milliseconds: a busy host is late by more than one. */
+/** Short windows may be caught up over this time at least, milliseconds: a busy host is late by more than one. */
 const BEHIND_MS = 100;
 
 export type HostOptions = {
@@ -79,13 +79,13 @@ export class HostServer {
   #accept(socket: Socket): void {
     const { simulation, description } = this.#options;
     this.#client?.close();
-    // Whatever the older one wanted, nobody answers for it now.
+    // Requests of the older client are not answered any more.
     simulation.brake();
     const client: HostClient = new HostClient(
       socket,
       (sample) => {
         if (this.#client !== client) return 'another client has taken over';
-        // It waited in a frozen process; a stop has no such time.
+        // It waited in a frozen process. A stop carries no expiry.
         const late = hasExpired(sample.expiresAtMs, this.#options.clock.monotonicMs());
         return late ? 'the command came too late' : simulation.obey(sample);
       },

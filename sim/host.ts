@@ -27,7 +27,7 @@ function sweep(path: string): Promise<void> {
   });
 }
 
-/** A pipe at standard input belongs to whoever started this; when it ends, they are gone. */
+/** A pipe at standard input belongs to the parent process; when it ends, the parent is gone. */
 function onOrphaned(end: () => void): void {
   const input = fstatSync(0);
   if (!input.isFIFO() && !input.isSocket()) return;
@@ -63,7 +63,7 @@ async function serve(args: HostArguments, socket: string): Promise<void> {
   process.once('SIGINT', end);
   onOrphaned(end);
   await sweep(socket);
-  // The robot obeys whoever connects, so nobody but this user may.
+  // The robot obeys every client that connects, so only this user may.
   process.umask(0o077);
   await server.listen(socket);
   await server.run();

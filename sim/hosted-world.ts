@@ -1,6 +1,6 @@
 import type { Nanoseconds, Sample } from '../contract/core.ts';
 
-/** What the referee of a world saw. */
+/** Report of the referee of a world. */
 export type Referee = {
   /** The task is done: the exit of the maze is reached, the cube lies on its target. */
   readonly reachedExit: boolean;
@@ -19,13 +19,13 @@ export type HostedWorld = {
   readonly atRest: boolean;
   readonly referee: Referee;
   /**
-   * A command for the next window: why it was refused, undefined when it was taken. Throws `robot.not_supported` for
-   * another topic than it obeys and `sample.malformed` for bytes that are no command.
+   * A command for the next window: returns the reason of a refusal, or undefined. Throws `robot.not_supported` for
+   * an unknown topic and `sample.malformed` for bytes that are no command.
    */
   obey(sample: Sample): string | undefined;
-  /** The one who commands is gone. */
+  /** The commanding client is gone. */
   brake(): void;
-  /** What a reader has to know first, whenever it comes. */
+  /** Latched samples: the first that a new reader gets. */
   latched(): Sample[];
   /** One window of physics, then what the sensors say at its end. Throws `sim.failed`. */
   window(): Sample[];

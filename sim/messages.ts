@@ -17,7 +17,7 @@ const RAY_ANGLE = (2 * Math.PI) / LIDAR.rays;
 const SCAN_TIME = 0.1;
 const NO_INTENSITIES = new Float32Array(0);
 
-/** Variances of x, y and yaw; what a planar robot does not have is marked as unknown by being large. */
+/** Variances of x, y and yaw; large values mark the axes that a planar robot does not have. */
 function covariance(x: number, y: number, yaw: number): Float64Array {
   const matrix = new Float64Array(36);
   const diagonal = [x, y, 1e6, 1e6, 1e6, yaw];

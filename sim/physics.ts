@@ -9,7 +9,7 @@ const QPOS_LEFT = 7;
 const QPOS_RIGHT = 8;
 const NO_BODY = -1;
 
-/** What can be read off the world after a step. Wheel angles in radians, force in newtons. */
+/** Readings of the world after a step. Wheel angles in radians, force in newtons. */
 export type WorldState = {
   /** `base_link` in `maze`. */
   readonly pose: Pose2d;
@@ -21,7 +21,7 @@ export type WorldState = {
 
 /**
  * The physics: MuJoCo in this thread. Equal worlds and equal wheel speeds give equal bits. Views on the
- * engine's memory are taken anew for each call, since they detach when that memory grows.
+ * engine's memory are taken again for each call, since they detach when that memory grows.
  */
 export class Physics {
   readonly #engine: MainModule;
@@ -109,7 +109,7 @@ export class Physics {
   /**
    * True distances of the lidar's rays in metres, -1 where nothing is within `LIDAR.rangeMax`; ray 0 looks along the
    * sensor's x axis, then counter-clockwise. The sensor is taken as level: a robot that nods when it brakes
-   * would else see the floor.
+   * would otherwise see the floor.
    */
   look(pose: Pose2d): Float64Array {
     const { laser } = ROBOT;

@@ -14,7 +14,7 @@ export type Pace = 'lockstep' | 'realtime';
 /** What the robot says about itself. Metres, radians, seconds. */
 export type RobotDescription = {
   readonly robot: string;
-  /** Changes when the host process is another one: simulation time then began anew. */
+  /** Changes when the host process is another one: simulation time then started again. */
   readonly instance: string;
   readonly seed: number;
   readonly pace: Pace;
@@ -66,7 +66,7 @@ export function helloMessage(time: Nanoseconds, description: RobotDescription): 
   return { kind: 'hello', time_ns: toWireTime(time), description };
 }
 
-/** `lost`: samples by topic that were dropped since the connection began, because the client was slow. */
+/** `lost`: samples by topic that were dropped since the connection started, because the client was slow. */
 export function tickMessage(time: Nanoseconds, lost: Readonly<Record<string, number>>): unknown {
   return { kind: 'tick', time_ns: toWireTime(time), lost };
 }

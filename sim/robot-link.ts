@@ -14,7 +14,7 @@ import { type HostMessage, parseHostMessage } from './protocol.ts';
 
 /** From connecting to the host's hello; it listens only once its world is loaded. */
 const HELLO_MS = 2_000;
-/** A host that owes something and says nothing for this long is hung; the slowest pace owes one window a second. */
+/** A host that owes a window and is silent for this long hangs; at the slowest pace one window is due each second. */
 const SILENT_MS = 5_000;
 /** Commands waiting for the socket; a thousand of them are minutes, and every one of them is too old. */
 const SEND_QUEUE_BYTES_MAX = 64 * 1024;
@@ -26,7 +26,7 @@ export type LinkEvents = {
   onEnd(reason: string): void;
 };
 
-/** One connection to the host, from the attempt to its end. Never throws; every end is told once. */
+/** One connection to the host, from the attempt to its end. Never throws; every end is reported once. */
 export class RobotLink {
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
@@ -56,7 +56,7 @@ export class RobotLink {
     this.#expect(SILENT_MS, 'the simulation is silent');
   }
 
-  /** False when the queue is full or there is nobody to send to. */
+  /** False when the queue is full or there is no connection. */
   send(sample: Sample): boolean {
     if (!this.greeted || this.#socket.writableLength > SEND_QUEUE_BYTES_MAX) return false;
     this.#socket.write(Buffer.concat([sampleFrameHead(sample), sample.bytes]));

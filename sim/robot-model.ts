@@ -12,7 +12,7 @@ export const ROBOT = {
   /** Fastest commands; above them a command is refused, as a base's driver does. */
   linearMax: 0.46,
   angularMax: 1.9,
-  /** What the motors do by themselves, whatever the command asks. */
+  /** Limits of the motors, for any command. */
   linearAcceleration: 0.9,
   linearBraking: 1.5,
   angularAcceleration: 6,
@@ -33,7 +33,7 @@ export const LIDAR = {
 export const ODOMETRY_NOISE = {
   /** Share of the distance; wheels are never as large as their data sheet says. */
   distanceScale: 0.01,
-  /** Share of the turned angle; the separation neither. */
+  /** Share of the turned angle; the wheel separation differs too. */
   turnScale: 0.005,
   /** Radians per square root of a metre driven: the heading wanders. */
   headingPerMetre: 0.008,
@@ -46,5 +46,5 @@ export const STEP_NS = 5_000_000n;
 export const WINDOW_NS = 50_000_000n;
 export const STEPS_PER_WINDOW = Number(WINDOW_NS / STEP_NS);
 export const STEP_S = Number(STEP_NS) / 1e9;
-/** Simulation time begins here (2025-01-01T00:00:00Z), so that equal runs have equal stamps. */
+/** Simulation time starts here (2025-01-01T00:00:00Z), so that equal runs have equal stamps. */
 export const EPOCH_NS = 1_735_689_600_000_000_000n;

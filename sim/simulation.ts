@@ -15,7 +15,10 @@ import { WheelOdometry } from './wheel-odometry.ts';
 const SCAN_EVERY_NS = 100_000_000n;
 const EXIT_EVERY_NS = 1_000_000_000n;
 const WINDOW_S = Number(WINDOW_NS) / 1e9;
-/** Rays of the lidar that say nothing: around `centre`, by `halfWidth` to each side, radians in the frame of the sensor. */
+/**
+ * Rays of the lidar that give no range: around `centre`, by `halfWidth` to each side, radians in the frame of the
+ * sensor.
+ */
 export type BlindSector = { readonly centre: number; readonly halfWidth: number };
 
 /** Slower than this is at rest, metres per second. */
@@ -100,12 +103,12 @@ export class Simulation implements HostedWorld {
     return this.command({ linear: linear.x, angular: angular.z });
   }
 
-  /** The one who commands is gone. */
+  /** The commanding client is gone. */
   brake(): void {
     this.#drive.brake();
   }
 
-  /** What a reader has to know first, whenever it comes: the mount of the lidar, and whether the exit is reached. */
+  /** Latched samples for a new reader: the mount of the lidar, and whether the exit is reached. */
   latched(): Sample[] {
     return [messages.tfStaticSample(this.#time), messages.exitSample(this.#time, this.referee.reachedExit)];
   }

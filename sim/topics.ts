@@ -12,7 +12,7 @@ export const SIM_TOPICS = {
   exitReached: { topic: '/maze/exit_reached', type: BOOL, qos: LATCHED_QOS },
   /** Speed of the hardest contact so far, m/s: what the referee would call a collision or a mere bump. */
   hardestContact: { topic: '/maze/hardest_contact', type: FLOAT32, qos: LATCHED_QOS },
-  /** For evaluation only; a robot that navigates by it navigates by nothing. */
+  /** For evaluation only; navigating by it would be cheating. */
   groundTruth: { topic: '/ground_truth/odom', type: ODOMETRY, qos: DEFAULT_QOS },
 } as const satisfies Readonly<Record<string, TopicSpec>>;
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type BlobStore, type BlobTrim, type BlobTrimRules, EdgeError } from '../../contract/core.ts';
 import { names, trimBlobs } from './trim-blobs.ts';
 
-/** One blob; what is larger is a recording. */
+/** Largest blob; larger data is a recording. */
 const BLOB_BYTES_MAX = 64 * 1024 * 1024;
 /** A temporary file this old belongs to a process that died, milliseconds. */
 const ORPHAN_AGE_MS = 3_600_000;
@@ -18,7 +18,7 @@ export class FileBlobStore implements BlobStore {
   readonly #directory: string;
   /** Puts under way, by hash: the same bytes are written once. */
   readonly #putting = new Map<string, Promise<void>>();
-  /** Blobs being removed: a put of the same bytes waits for that and writes them anew. */
+  /** Blobs being removed: a put of the same bytes waits for that and writes them again. */
   readonly #removing = new Map<string, Promise<unknown>>();
 
   constructor(directory: string) {
@@ -53,7 +53,7 @@ export class FileBlobStore implements BlobStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw failed('get', `${this.#path(sha256)}: ${(error as Error).message}`, error);
     }
-    // Not Node's Buffer: whoever compares or clones bytes must not have to know.
+    // Not Node's Buffer: code that compares or clones bytes need not handle it.
     const { buffer, byteOffset, byteLength } = bytes;
     if (hashOf(bytes) === sha256) return new Uint8Array(buffer, byteOffset, byteLength);
     throw new EdgeError('log.damaged', {
@@ -79,7 +79,10 @@ export class FileBlobStore implements BlobStore {
     return renewal === 'renewed' && (await stat(path).catch(() => undefined)) !== undefined;
   }
 
-  /** Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory cannot be read. */
+  /**
+   * Removes what processes that died left half written. `nowMs`: wall time. Returns how many; rejects where a directory
+   * cannot be read.
+   */
   async sweep(nowMs: number): Promise<number> {
     let swept = 0;
     for (const folder of await names(this.#directory)) {
@@ -109,7 +112,7 @@ export class FileBlobStore implements BlobStore {
 
   async #write(sha256: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(sha256);
-    // What is there counts only when it is whole: a damaged file is replaced by its right bytes.
+    // An existing file counts only if it is whole: a damaged one is replaced.
     const there = await this.get(sha256).catch(() => undefined);
     const renewal = there ? await renew(path) : 'gone';
     const folder = dirname(path);
@@ -121,11 +124,11 @@ export class FileBlobStore implements BlobStore {
         await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => {});
-        // Somebody else's file that may not be touched holds the right bytes all the same.
+        // A file of another user holds the right bytes, although its time cannot be set.
         if (renewal === 'gone') throw error;
       }
     }
-    // Also for one that was there: whoever wrote it may have died before its name was durable.
+    // Also for an existing blob: its writer may have died before the name was durable.
     for (const directory of [folder, this.#directory, dirname(this.#directory)])
       await syncDirectory(directory);
   }
@@ -145,7 +148,7 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** From now on it counts as put just now: the system notes the time of any change. */
+/** Renews its age: the system records the time of any change. */
 async function renew(path: string): Promise<'renewed' | 'gone' | 'refused'> {
   try {
     await chmod(path, 0o600);

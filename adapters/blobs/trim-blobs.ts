@@ -4,9 +4,9 @@ import type { BlobTrim, BlobTrimRules } from '../../contract/core.ts';
 
 /** Work of the same store on single blobs, by hash. */
 export type Work = {
-  /** What is being put is left alone. */
+  /** Blobs that are being put are left alone. */
   readonly putting: ReadonlyMap<string, unknown>;
-  /** What is being removed: whoever puts the same bytes waits for it. */
+  /** Blobs that are being removed: a put of the same bytes waits for that. */
   readonly removing: Map<string, Promise<unknown>>;
 };
 
@@ -14,7 +14,7 @@ export type Work = {
 type Found = { readonly sha256: string; readonly bytes: number; readonly putMs: number };
 
 /**
- * Removes the oldest blobs of a directory. What is no blob is left alone, what cannot be removed is counted; who
+ * Removes the oldest blobs of a directory. Other files are left alone, failed removals are counted; a process that
  * reads the directory or a file meanwhile sees it whole or not at all. Throws where the directory cannot be read.
  */
 export async function trimBlobs(directory: string, rules: BlobTrimRules, work: Work): Promise<BlobTrim> {
@@ -85,7 +85,7 @@ async function* blobsOf(directory: string, signal: AbortSignal | undefined): Asy
   }
 }
 
-/** What a directory holds; nothing where there is none. Throws what the file system throws. */
+/** Content of a directory; empty if it does not exist. Throws the errors of the file system. */
 export async function names(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

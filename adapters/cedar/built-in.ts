@@ -5,7 +5,7 @@ import { flatten } from './flatten.ts';
 import type { PolicyFile } from './policy-text.ts';
 
 const file = 'built-in';
-/** What is in force where no policy is configured, as Cedar. */
+/** The policies in force where none is configured, as Cedar text. */
 export const BUILT_IN: readonly PolicyFile[] = [
   { file, text: readFileSync(new URL('./built-in.cedar', import.meta.url), 'utf8') },
 ];
@@ -24,7 +24,7 @@ export class BuiltInJudge implements PolicyJudge {
 
   judge(request: PolicyRequest): PolicyVerdict {
     try {
-      // What cannot be judged there is refused here too.
+      // A question that cannot be judged there is refused here too.
       flatten(request.facts);
     } catch (thrown) {
       return { decision: 'deny', reason: `cannot be judged: ${(thrown as Error).message}`, determining: [] };

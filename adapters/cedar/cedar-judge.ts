@@ -12,12 +12,12 @@ import { invalid, lineAt, type ParsedPolicy, type PolicyFile, parsePolicies } fr
 import type { Cedar } from './wasm.ts';
 
 export const SCHEMA = readFileSync(new URL('./auraison.cedarschema', import.meta.url), 'utf8');
-/** How long a person is waited for where a policy does not say. */
+/** Default wait for the answer of a person. */
 const APPROVAL_MS = 5 * 60_000;
 const APPROVAL_MS_MAX = 7 * 24 * 3_600_000;
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Names under which Cedar keeps parsed sets; given back by `close`, since Cedar itself never forgets one. */
+/** Names under which Cedar keeps parsed sets; freed by `close`, since Cedar itself never frees one. */
 const free: string[] = [];
 let made = 0;
 
@@ -31,7 +31,7 @@ export class CedarJudge implements PolicyJudge {
   readonly #cedar: Cedar;
   readonly #slot: string;
 
-  /** Throws `policy.invalid` with file, line and policy id. `extra`: what else belongs to the hash. */
+  /** Throws `policy.invalid` with file, line and policy id. `extra`: further input of the hash. */
   constructor(cedar: Cedar, files: readonly PolicyFile[], extra: readonly PolicyFile[] = []) {
     this.#cedar = cedar;
     this.policies = parsePolicies(cedar, files);
@@ -57,7 +57,7 @@ export class CedarJudge implements PolicyJudge {
     }
   }
 
-  /** Lets go of the parsed set; it must not be asked any more. */
+  /** Frees the parsed set; it must not be used any more. */
   close(): void {
     this.#cedar.preparsePolicySet(this.#slot, { staticPolicies: {} });
     free.push(this.#slot);
@@ -65,7 +65,7 @@ export class CedarJudge implements PolicyJudge {
 
   #verdict({ decision, diagnostics }: Response): PolicyVerdict {
     const determining = [...diagnostics.reason].sort().slice(0, 64);
-    // Cedar passes over a policy that fails: a prohibition that was passed over would be none.
+    // Cedar skips a policy that fails; a skipped prohibition would permit, so a failure denies.
     const failed = diagnostics.errors[0];
     if (failed)
       return {

@@ -23,7 +23,7 @@ export function userId(tenant: string, principal: string): string {
   return `${tenant}:${principal}`;
 }
 
-/** Everything of the question in Cedar's words. Throws `schema.invalid` for what cannot be judged. Pure. */
+/** The question in Cedar's format. Throws `schema.invalid` if it cannot be judged. Pure. */
 export function cedarCall(request: PolicyRequest): Omit<Call, 'preparsedPolicySetId'> {
   const { principal, resource, point, robot } = request;
   const flat = flatten(request.facts);
@@ -81,7 +81,7 @@ function resourceAttributes({ point, about }: PolicyRequest): Record<string, Val
   };
 }
 
-/** Roles that the entities of the configuration give this very person. */
+/** Roles that the configured entities give to this person. */
 function parentsOf({ entities }: PolicyRequest, user: { type: string; id: string }): Entity['parents'] {
   return entities.flatMap((one) => {
     const { uid: known, parents } = one as unknown as Entity;

@@ -3,8 +3,8 @@ const WHOLE_MAX = 922_337_203_685_476n;
 
 /**
  * A number as Cedar's `decimal`: four digits after the point, rounded away from zero, so that a value beyond a limit
- * never looks as if it kept it. Taken from the shortest text of the number, not from its binary value: 1.1 is 1.1.
- * Undefined where it cannot be held: not finite, or too large.
+ * never looks as if it were within it. Taken from the shortest text of the number, not from its binary value: 1.1 is
+ * 1.1. Undefined where it cannot be held: not finite, or too large.
  */
 export function decimalOf(value: number): string | undefined {
   if (!Number.isFinite(value)) return undefined;

@@ -10,7 +10,10 @@ const TYPES = ['User', 'Role', 'Group'].map((type) => `${NAMESPACE}::${type}`);
 type Uid = { readonly type: string; readonly id: string };
 type Entity = { readonly uid: Uid; readonly attrs: object; readonly parents: readonly Uid[] };
 
-/** `entities.json`: who has which role, and what belongs to what. A question takes along only what it reaches. */
+/**
+ * `entities.json`: the roles of people, and the parents of entities. A question includes only the entities that it
+ * reaches.
+ */
 export class EntityFile {
   readonly #known = new Map<string, Entity>();
 
@@ -33,7 +36,7 @@ export class EntityFile {
     return this.#known.size;
   }
 
-  /** Everything that these belong to, however far. */
+  /** All ancestors of these. */
   reach(from: readonly Uid[]): readonly Entity[] {
     const found = new Map<string, Entity>();
     const open = [...from];
@@ -52,7 +55,7 @@ export class EntityFile {
     return [...found.values()];
   }
 
-  /** Cedar would refuse every question that reaches one: better said at the load. */
+  /** Cedar would refuse every question that reaches one, so it is reported at the load. */
   #refuseCircles(file: string): void {
     const state = new Map<string, 'open' | 'done'>();
     for (const start of this.#known.keys()) {

@@ -13,7 +13,7 @@ export type Flat = {
 
 /**
  * Free JSON by path, so that policies can be checked before they are used: a number is always a decimal, whatever a
- * model wrote. Throws `schema.invalid` for what cannot be judged: it is refused, never skipped.
+ * model wrote. Throws `schema.invalid` for values that cannot be judged: they are refused, never skipped.
  */
 export function flatten(facts: Readonly<Record<string, unknown>>): Flat {
   const flat: Flat = { numbers: new Map(), texts: new Map(), flags: new Map() };

@@ -16,7 +16,7 @@ export type PolicyPlace = { readonly dir: string; readonly files: readonly strin
 
 type Kept = PolicySource & { readonly from: readonly string[] };
 
-/** The last policies of one place that could be used, as one file in the data directory, so that a restart has them. */
+/** The last usable policies of one folder, as one file in the data directory, so that a restart has them. */
 export class LastGoodPolicies {
   readonly #path: string;
   readonly #from: readonly string[];
@@ -29,7 +29,7 @@ export class LastGoodPolicies {
     this.#report = report;
   }
 
-  /** Undefined where there are none, where they are from another place, or where what is there is not whole. */
+  /** Undefined if there are none, if they are from another folder, or if the file is incomplete. */
   read(): PolicySource | undefined {
     try {
       const { policies, entities, from } = JSON.parse(readFileSync(this.#path, 'utf8')) as Kept;
@@ -42,7 +42,7 @@ export class LastGoodPolicies {
     }
   }
 
-  /** Whole or not at all. A full disk keeps no policies from being in force. The built-in ones are nobody's choice. */
+  /** Written atomically. A full disk does not keep policies from being in force. The built-in ones are not stored. */
   write({ policies, entities }: PolicySource): void {
     if (policies.length === 0) return;
     const kept: Kept = { from: this.#from, policies, entities };

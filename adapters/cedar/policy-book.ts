@@ -45,17 +45,17 @@ export type PolicyBookParts = {
   readonly onFault?: (error: EdgeError, fallback: string) => void;
 };
 
-/** Policies for a job that takes a while: a reload meanwhile takes nothing from under it. */
+/** Policies for a longer job: a reload in the meantime does not affect it. */
 export type BorrowedJudge = { readonly judge: PolicyJudge; readonly giveBack: () => void };
 
 type Held = PolicySet & {
-  /** Those who judge by it; once it is no longer in force the last of them closes it. */
+  /** Number of users; once it is no longer in force the last user closes it. */
   readonly users: Set<symbol>;
   readonly loadedTs: string;
 };
 
 /**
- * The policies in force, as a hook. A reload that fails changes nothing and is told in the view. A question is
+ * The policies in force, as a hook. A reload that fails changes nothing and is shown in the view. A question is
  * judged from what it holds itself, so the log can be judged again.
  */
 export class PolicyBook implements PolicyHook {
@@ -72,7 +72,7 @@ export class PolicyBook implements PolicyHook {
 
   /**
    * Rejects with `policy.invalid`, unless `lastGood` is given: a broken file must not take the stop and the API of a
-   * robot down. Then the last good policies are in force; where there are none, nothing is allowed but to read.
+   * robot down. Then the last good policies are in force; without any, only reading is allowed.
    */
   static async open(parts: PolicyBookParts): Promise<PolicyBook> {
     try {
@@ -90,7 +90,7 @@ export class PolicyBook implements PolicyHook {
     return this.#held.judge.sha256;
   }
 
-  /** What is in force now, with its entities, until it is given back. */
+  /** The policies in force now, with their entities, until they are released. */
   borrow(): BorrowedJudge {
     const held = this.#held;
     const user = Symbol('user');
@@ -120,7 +120,7 @@ export class PolicyBook implements PolicyHook {
     return before.judge.sha256 !== next.judge.sha256;
   }
 
-  /** Given back twice is no fault: what is closed may be in the hands of others already. */
+  /** Releasing twice is no error. */
   #leave({ users, judge }: Held, user: symbol): void {
     if (users.delete(user) && users.size === 0) judge.close();
   }
@@ -156,7 +156,7 @@ export class PolicyBook implements PolicyHook {
     };
   }
 
-  /** How fast a motion may become is for policies to limit, though no caller names it. */
+  /** Adds the fastest possible speed of a motion, so that policies can limit it although no caller gives it. */
   #withSpeed(facts: HookQuestion['facts']): HookQuestion['facts'] {
     const { base } = this.#parts;
     const motion = facts['motion'];
@@ -169,7 +169,7 @@ export class PolicyBook implements PolicyHook {
   }
 }
 
-/** Who uses the policies that are in force. */
+/** Number of users of the policies in force. */
 const IN_FORCE = Symbol('in force');
 
 async function load({ read, clock, lastGood: kept }: PolicyBookParts): Promise<Held> {
@@ -188,7 +188,7 @@ async function lastGood({ lastGood: kept }: PolicyBookParts): Promise<{ set: Pol
     const source = kept?.read();
     if (source) return { set: await openPolicySet(source), fallback: 'the last good policies' };
   } catch {
-    // A copy that is broken too is no copy.
+    // A broken copy counts as none.
   }
   return { set: closedPolicySet(), fallback: 'nothing but reading and stopping' };
 }

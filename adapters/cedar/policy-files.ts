@@ -40,7 +40,7 @@ function readText(path: string, bytesMax: number): string {
     const { size } = statSync(path);
     if (size > bytesMax) throw new Error(`${path}: ${size} bytes, at most ${bytesMax} are read`);
     const bytes = readFileSync(path);
-    // A file that is no UTF-8 could say other things to its reader than to its author.
+    // A file that is not UTF-8 could be read differently than its author meant.
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   });
 }

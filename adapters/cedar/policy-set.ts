@@ -7,14 +7,14 @@ import { EntityFile } from './entity-file.ts';
 import type { PolicyFile } from './policy-text.ts';
 import { loadCedar } from './wasm.ts';
 
-/** What the files hold at one moment. No policies: those that are built in. */
+/** The content of the files. Without policies the built-in ones apply. */
 export type PolicySource = {
   readonly policies: readonly PolicyFile[];
   /** `entities.json`; an empty text where there is none. */
   readonly entities: PolicyFile;
 };
 
-/** Policies and entities together, checked: what a daemon judges by, and what `auraison policy` checks and tests. */
+/** Policies and entities together, checked: used by the daemon, and by the checks and tests of `auraison policy`. */
 export type PolicySet = {
   readonly judge: PolicyJudge & { close(): void };
   readonly entities: EntityFile;
@@ -47,7 +47,7 @@ export async function openPolicySet({ policies, entities }: PolicySource): Promi
   }
   const texts = policies.length === 0 ? BUILT_IN : policies;
   const judge = new CedarJudge(await loadCedar(), texts, entities.text === '' ? [] : [entities]);
-  // The first question of all compiles much of Cedar: it is asked here, and nobody's deadline pays for it.
+  // The first question of all compiles much of Cedar: it is asked here, so that no later question pays for it.
   judge.judge(WARM_UP);
   const listed = judge.policies.map(({ id, effect, line }) => ({ id, effect, line }));
   const view = {
@@ -80,7 +80,7 @@ export function closedPolicySet(): PolicySet {
   };
 }
 
-/** What of the entities a question takes along: everything that its principal and its resource belong to. */
+/** The entities of a question: all ancestors of its principal and its resource. */
 export function entitiesOf(
   { entities }: Pick<PolicySet, 'entities'>,
   { principal, resource }: Pick<PolicyRequest, 'principal' | 'resource'>,

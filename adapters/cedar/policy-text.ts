@@ -72,7 +72,7 @@ export function lineAt(text: string, offset: number): number {
 }
 
 function syntax(file: string, text: string, errors: readonly Detailed[]): EdgeError {
-  // The last of the related ones is where the reader stumbled first; the end of the file is rarely the fault.
+  // The last related position is the first fault; the end of the file is rarely the cause.
   const all = errors.flatMap((error) => [error, ...(error.related ?? [])]);
   const told = all
     .map((error) => ({ error, at: error.sourceLocations?.[0]?.start ?? text.length }))

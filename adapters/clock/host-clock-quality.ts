@@ -5,7 +5,7 @@ import type { ClockQuality } from '../../contract/core.ts';
 const TOOL_MS = 1_500;
 /** Answers of these tools are a page; more is a mistake. */
 const OUTPUT_BYTES_MAX = 64 * 1024;
-/** TAI is ahead of UTC by some 37 s; PTP tells offsets of its own scale, which need no such correction. */
+/** TAI is ahead of UTC by some 37 s; PTP reports offsets of its own scale, which need no such correction. */
 const PTP_SLAVE_STATES = new Set(['SLAVE', 'UNCALIBRATED']);
 
 export type RunTool = (command: string, args: readonly string[]) => Promise<string>;
@@ -28,7 +28,7 @@ export const runTool: RunTool = (command, args) =>
 
 /**
  * What the host says about its clock: PTP (`pmc`), then chrony (`chronyc tracking`), then systemd
- * (`timedatectl`), whoever answers first with a synchronised clock; else the best of what was said. Never
+ * (`timedatectl`), the first that reports a synchronised clock; else the best answer. Never
  * throws: a host that says nothing is `unknown` and not synchronised. Takes 4.5 s when every tool hangs.
  */
 export async function hostClockQuality(run: RunTool = runTool): Promise<ClockQuality> {

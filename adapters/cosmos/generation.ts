@@ -1,4 +1,4 @@
-/** How films are made: what all requests of one service share. */
+/** Settings of video generation, shared by all requests of one service. */
 export type Generation = {
   /** Tier of the model's table of shapes. */
   readonly resolution: '256' | '480' | '720';

@@ -264,7 +264,7 @@ export function videoOf(answer: Readonly<Record<string, unknown>>, subject: stri
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return refuse('b64_video is no base64');
   const data = new Uint8Array(Buffer.from(text, 'base64'));
   if (data.byteLength > VIDEO_BYTES_MAX) return refuse(`a film of ${data.byteLength} bytes`);
-  // ISO/IEC 14496-12: a file begins with a box of the type ftyp.
+  // ISO/IEC 14496-12: a file starts with a box of the type ftyp.
   if (Buffer.from(data.subarray(4, 8)).toString('latin1') !== 'ftyp')
     return refuse('b64_video is no MP4 file');
   return { mime: 'video/mp4', data };

@@ -27,7 +27,7 @@ export class ZoneOffsets {
     });
   }
 
-  /** The span that `ms` lies in. Its `from` is where the offset began, or long before `ms`. */
+  /** The span that `ms` lies in. Its `from` is where the offset started, or long before `ms`. */
   at(ms: number): ZoneSpan {
     const known = this.#spans.find(({ from, until }) => from <= ms && ms < until);
     if (known) return known;
@@ -41,7 +41,7 @@ export class ZoneOffsets {
     return span;
   }
 
-  /** Where the offset of `ms` begins (`step` negative) or ends, to the second. */
+  /** Where the offset of `ms` starts (`step` negative) or ends, to the second. */
   #edge(ms: number, step: number, offsetMs: number): number {
     let same = ms;
     for (let away = step; Math.abs(away) <= SPAN_MS_MAX; away += step) {

@@ -31,7 +31,7 @@ export function extensionFile(directory: string, platform: string): string {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Our own cache, shared by all data directories of this user; a system service is told where its own is. */
+/** Our own cache, shared by all data directories of this user; a system service has its own by configuration. */
 export function cacheDirectory(env: Env = process.env): string {
   return join(env['AURAISON_CACHE'] || userCache(env), 'duckdb-extensions');
 }

@@ -1,6 +1,6 @@
 import { EdgeError } from '../../contract/core.ts';
 
-/** What the engine threw, as `lake.failed` with the engine's own words. */
+/** An error of the engine as `lake.failed` with the engine's message. */
 export function lakeFailed(thrown: unknown, operation: string, subject: string): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
   const message = (thrown instanceof Error ? thrown.message : String(thrown)).trim();

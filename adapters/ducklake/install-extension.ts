@@ -10,7 +10,7 @@ import { enginePlatform, engineVersion, extensionFile, findExtension } from './e
 import { lakeFailed } from './faults.ts';
 import { quote } from './schema-sql.ts';
 
-/** A reachable server sends 12 MB in seconds; one that is deaf must not hold up an installation. */
+/** A reachable server sends 12 MB in seconds; one that does not answer must not hold up an installation. */
 const SERVER_MS = 15_000;
 /** pip resolves and fetches 12 MB. */
 const PIP_MS = 120_000;
@@ -26,9 +26,9 @@ export type InstallOptions = {
 export type Installed = { readonly path: string; readonly from: 'present' | 'copy' | 'server' | 'wheel' };
 
 /**
- * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from
- * DuckDB's server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two minutes, never
- * runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
+ * Brings the DuckLake extension: nothing to do when it is there, else a copy of what lies elsewhere, else from DuckDB's
+ * server, else from the Python wheel of the same version, which carries the same signed file. Takes seconds to two
+ * minutes, never runs at a start. Rejects with `host.missing`, saying what was tried. The engine checks the signature
  * before the file gets its name.
  */
 export async function installDucklakeExtension(options: InstallOptions): Promise<Installed> {
@@ -96,7 +96,7 @@ async function checked(path: string): Promise<Attempt> {
   return fault === undefined ? { path } : { fault };
 }
 
-/** `undefined` when the engine accepts file and signature, else its words. */
+/** `undefined` when the engine accepts file and signature, else its error. */
 async function loads(path: string): Promise<string | undefined> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   try {

@@ -17,8 +17,8 @@ const SPILL_LIMIT = '1GB';
 /** Statements that are answered at the same time; they share the memory limit. Two more than LAKE_STREAMS_MAX. */
 const READERS = 4;
 /**
- * Of a streaming result the engine makes this much ahead. It counts a text by its place in the chunk only, so with its
- * default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
+ * The engine computes this much of a streaming result ahead. It counts a text by its place in the chunk only, so with
+ * its default of 1 MB it holds 30 chunks, whatever they weigh; less than one chunk means one at a time.
  */
 const AHEAD = '1KB';
 /** Batches up to this many rows stand in the catalogue; larger ones become Parquet (34 ms against 13 ms). */
@@ -29,7 +29,7 @@ export type EngineOptions = {
   readonly dataDir: string;
   /** Where to look for the DuckLake extension; empty means plain DuckDB. */
   readonly extensionDirectories: readonly string[];
-  /** What an operator should know: a lake put aside, one that is not taken over, failing maintenance. */
+  /** Reports for operators: a lake put aside, one that is not taken over, failing maintenance. */
   readonly report?: CellContext['report'];
 };
 
@@ -78,7 +78,7 @@ export class LakeEngine {
 
   /**
    * Rejects with `lake.unavailable` when another process has the lake or the disk refuses. A lake that cannot be
-   * read, be it the catalogue or what `prepare` reads of it, is moved aside and a new one begun: it can be rebuilt
+   * read, be it the catalogue or what `prepare` reads of it, is moved aside and a new one started: it can be rebuilt
    * from the logs.
    */
   static async open<T>(options: EngineOptions, prepare: (engine: LakeEngine) => Promise<T>): Promise<T> {
@@ -129,7 +129,7 @@ async function beginAnew<T>(
   const aside = setAside(root);
   const why =
     `the old lake could not be read (${reason}) and lies in ${aside}; ` +
-    'it is filled anew from the logs, what is not in them any more is only there; ';
+    'it is filled again from the logs, what is not in them any more is only there; ';
   let result: T;
   try {
     result = await openWith(options, why, prepare);
@@ -233,7 +233,7 @@ async function takePlainOver(connection: DuckDBConnection, plain: string, files:
 
 /**
  * Detaching first matters: after a commit that failed, DuckLake keeps its catalogue open for the rest of the
- * process otherwise. What detaching complains about (a full disk) is no loss.
+ * process otherwise. Errors of detaching (a full disk) do no harm.
  */
 async function letGo(instance: DuckDBInstance, connection: DuckDBConnection): Promise<void> {
   await connection.run('ROLLBACK').catch(() => {});
@@ -268,7 +268,7 @@ async function attach(
   kind: LakeInfo['kind'],
   paths: ReturnType<typeof lakePaths>,
 ): Promise<void> {
-  // The data path is told anew each time, so that a data directory can be moved or mounted elsewhere.
+  // The data path is given again each time, so that a data directory can be moved or mounted elsewhere.
   const target =
     kind === 'ducklake'
       ? `${quote(`ducklake:${paths.catalog}`)} AS ${LAKE} (DATA_PATH ${quote(`${paths.files}/`)}, ` +

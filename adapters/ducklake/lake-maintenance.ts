@@ -9,7 +9,7 @@ import { ACTION_STEPS } from './step-tables.ts';
 const COMMITS_PER_ROUND = 256;
 /** Snapshots are kept for time travel this long; one commit makes one snapshot. */
 const SNAPSHOTS_KEPT = '1 HOUR';
-/** A file of which so much was deleted is written anew. */
+/** A file of which so much was deleted is written again. */
 const DELETED_SHARE = 0.3;
 /** Below the share that was asked for: its digits are a DECIMAL, which may be rounded up on its way to a DOUBLE. */
 const SHARE_MARGIN = 1e-9;
@@ -17,15 +17,15 @@ const SHARE_MARGIN = 1e-9;
 const REWRITTEN_BYTES = 32e6;
 /** Two files below this always fit into one. Larger ones would count as joins although they have no partner. */
 const JOINED_BELOW = (FILE_MB * 1e6) / 2;
-/** No join begins later than this in a round. Events wait meanwhile; the cell has 10 s for that. */
+/** No join starts later than this in a round. Events wait meanwhile; the cell has 10 s for that. */
 const JOIN_MS = 3_000;
 
 /** DuckLake keeps the catalogue of `lake` under this name. */
 const CATALOG = `__ducklake_metadata_${LAKE}`;
 
 /**
- * Turns inlined rows into Parquet, joins small files, writes files anew of which much was deleted, forgets old
- * snapshots and removes the files that only they needed. What fails of that does not hold up the rest. Safe at any
+ * Turns inlined rows into Parquet, joins small files, writes files again of which much was deleted, forgets old
+ * snapshots and removes the files that only they needed. A failed step does not hold up the rest. Safe at any
  * time; plain DuckDB needs none of it.
  */
 export class LakeMaintenance {
@@ -41,7 +41,7 @@ export class LakeMaintenance {
     this.#clock = clock;
   }
 
-  /** Counts a commit, of events or of steps; there is a round now and then. A fault of it is told, not thrown. */
+  /** Counts a commit of events or steps; starts a round now and then. A fault of it is reported, not thrown. */
   async committed(): Promise<void> {
     this.#commits += 1;
     if (this.#commits % COMMITS_PER_ROUND !== 0) return;
@@ -51,7 +51,7 @@ export class LakeMaintenance {
     this.#told = fault?.message ?? '';
   }
 
-  /** A round now; rejects with what failed first, when the rest is done. */
+  /** A round now; rejects with the first error, after the rest is done. */
   async run(): Promise<void> {
     const [fault] = await this.#round();
     if (fault) throw fault;
@@ -101,7 +101,7 @@ export class LakeMaintenance {
     }
   }
 
-  /** Tables with small files, beginning after the one that had its turn last. */
+  /** Tables with small files, start after the one that had its turn last. */
   async #joinable(): Promise<string[]> {
     const found = await this.#rows(
       `SELECT t.table_name FROM ${CATALOG}.ducklake_data_file f JOIN ${CATALOG}.ducklake_table t USING (table_id)
@@ -122,7 +122,7 @@ export class LakeMaintenance {
     return joined.length > 0;
   }
 
-  /** Steps of evicted segments lie in their files until those are written anew. */
+  /** Steps of evicted segments lie in their files until those are written again. */
   async #rewriteSteps(): Promise<void> {
     // The function knows no bound but the share: the lowest one whose files are not too much for one round.
     const [row] = await this.#rows(

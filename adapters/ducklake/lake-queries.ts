@@ -73,7 +73,7 @@ export class LakeQueries {
     return reader;
   }
 
-  /** Interrupts what runs, refuses what comes, and waits until all have let go of the engine. */
+  /** Interrupts running statements, refuses new ones, and waits until the engine is free. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const readers = [...this.#open];
@@ -89,7 +89,7 @@ class StatementReader implements LakeReader {
   readonly #ask: LakeAsk;
   readonly #released = Promise.withResolvers<void>();
   #rows: RowReader | undefined;
-  /** What the connection does now; one thing at a time. */
+  /** The current work of the connection; one job at a time. */
   #work: Promise<unknown> = Promise.resolve();
   #spentMs = 0;
   #closed = false;
@@ -117,7 +117,7 @@ class StatementReader implements LakeReader {
       await connection.run(`USE ${LAKE}`);
       await checkReadOnly(connection, this.#sql);
       if (this.#closed) throw stopped();
-      // The second lock on the door: nothing in this transaction can write.
+      // A second protection: nothing in this transaction can write.
       await connection.run('BEGIN TRANSACTION READ ONLY');
       const result = await connection.stream(this.#sql);
       this.#rows = new RowReader(result, {
@@ -152,7 +152,7 @@ class StatementReader implements LakeReader {
     }
   }
 
-  /** May be called twice; resolves when the engine has let go, which a deaf one may not do soon. */
+  /** May be called twice; resolves when the engine is free, which may take long if it does not react. */
   close(): Promise<void> {
     if (this.#closed) return this.released;
     this.#closed = true;
@@ -170,7 +170,7 @@ class StatementReader implements LakeReader {
     return this.released;
   }
 
-  /** Interrupts what runs, as often as it takes. */
+  /** Interrupts the running statement, repeatedly if needed. */
   async abort(): Promise<void> {
     const closed = this.close();
     this.#connection.interrupt();
@@ -189,7 +189,7 @@ class StatementReader implements LakeReader {
       .catch(() => {})
       .then(work)
       .then((done) => {
-        // What was interrupted may look as if it were over.
+        // An interrupted statement may look as if it were finished.
         if (interrupter.fired) throw tooLate(this.#sql, timeoutMs);
         return done;
       })

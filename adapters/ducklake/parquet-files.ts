@@ -19,7 +19,7 @@ import { fsyncPath } from './data-files.ts';
 import { lakeFailed } from './faults.ts';
 import { quote } from './schema-sql.ts';
 
-/** A dataset is exported beside a working robot. */
+/** Limits of the engine, since datasets are exported while the robot works. */
 const MEMORY_LIMIT = '256MB';
 /** Rows of one vector of the engine. */
 const CHUNK_ROWS = 2_048;

@@ -4,11 +4,11 @@ import { POSITION, type Table, type Value } from './tables.ts';
 
 type Row = readonly Value[];
 
-/** What only a file of a recording is called; a ledger line may also name a bag, and then tells something new. */
+/** What only a file of a recording is called; a ledger line may also name a bag, and then adds something new. */
 const SEGMENT = '.mcap';
 
 /**
- * Leaves out what the log tells a second time: see `Table.once`. `rows` begin with their position and are all of one
+ * Leaves out what the log holds a second time: see `Table.once`. `rows` start with their position and are all of one
  * log, in its order, behind everything that the lake has of it. So the outcome does not depend on the batches.
  */
 export async function withoutRepeats(
@@ -37,7 +37,7 @@ export async function withoutRepeats(
   ).getRows() as readonly Row[];
   const textOf = (row: Row, columns: readonly number[]) =>
     JSON.stringify(columns.map((i) => (row[i] === undefined || row[i] === null ? null : String(row[i]))));
-  // What was told of each key, since the segment went or came.
+  // The rows of each key, since the segment went or came.
   const known = new Map<string, { isGone: boolean; texts: Set<string> }>();
   const isNew = (row: Row) => {
     const [of, text] = [textOf(row, key), textOf(row, same)];

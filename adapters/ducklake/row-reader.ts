@@ -24,7 +24,7 @@ type Chunk = {
 
 /**
  * Takes the rows of one streaming result, page by page. Every value is measured in the engine's memory first, so
- * what is not handed out is never converted: a value of 200 MB costs this thread no more than its mark.
+ * a value that is not returned is never converted: a value of 200 MB costs this thread no more than its mark.
  */
 export class RowReader {
   readonly columns: LakeColumns;
@@ -105,7 +105,7 @@ export class RowReader {
     return chunk.sizes.map((column) => column.bytes(this.#at, this.#limits.valueBytes));
   }
 
-  /** What is handed out of a value of this size: a text is cut, a nested value is left out. */
+  /** The returned part of a value of this size: a text is cut, a nested value is left out. */
   #cost(column: number, size: number): number {
     const { valueBytes } = this.#limits;
     if (size <= valueBytes) return size;

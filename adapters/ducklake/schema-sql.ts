@@ -70,7 +70,7 @@ FROM ${LAKE}.action_steps LEFT JOIN (SELECT call_id AS motion_id, any_value(run_
 
 const ALL_TABLES: readonly Table[] = [...TABLES, ...STEP_TABLES];
 
-/** Statements that make what is missing; documented, so that \`duckdb_columns()\` explains the lake. */
+/** Statements that create missing tables; with comments, so that \`duckdb_columns()\` explains the lake. */
 export function createStatements(): string[] {
   return [...[EPOCHS, ...ALL_TABLES].flatMap(createTable), ...VIEWS.flatMap(createView)];
 }

@@ -4,14 +4,14 @@ import { basename, dirname } from 'node:path';
 /** Lakes that could not be read are kept for a look; of more than this the oldest goes. */
 const KEPT = 3;
 
-/** Moves the folder of a lake away; where it lies then. */
+/** Moves the folder of a lake away; returns its new place. */
 export function setAside(root: string): string {
   const aside = `${root}.aside-${Math.max(0, ...numbers(root)) + 1}`;
   renameSync(root, aside);
   return aside;
 }
 
-/** What followed was no better: it goes, and the lake is where it was. */
+/** The new lake failed too: it is removed, and the old one is put back. */
 export function putBack(root: string, aside: string): void {
   rmSync(root, { recursive: true, force: true });
   renameSync(aside, root);

@@ -26,7 +26,7 @@ const SEGMENTS = `${LAKE}.${STEP_SEGMENTS.name}`;
 /** Steps on their way; in memory, gone with the connection. */
 const STAGED = 'staged_steps';
 
-/** Segments of clips: of what is in them the recorder had another copy. */
+/** Segments of clips: the recorder had another copy of their content. */
 const CLIPPED = `SELECT path FROM ${LAKE}.segments WHERE bag IN (SELECT bag FROM ${LAKE}.clips)`;
 
 const TYPES: Readonly<Partial<Record<ColumnType, DuckDBType>>> = {
@@ -38,7 +38,7 @@ const TYPES: Readonly<Partial<Record<ColumnType, DuckDBType>>> = {
 };
 const TYPE_LIST = ACTION_STEPS.columns.map(({ type }) => TYPES[type]!);
 
-/** What was told of the segment that is being read. */
+/** What the caller said about the segment that is being read. */
 type Reading = {
   readonly path: string;
   told: number;
@@ -56,7 +56,7 @@ type Reading = {
 export class StepWriter {
   readonly #engine: LakeEngine;
   #reading: Reading | undefined;
-  /** Nothing was sealed or evicted since there was nothing to read: asking again costs nothing. */
+  /** Nothing was sealed or evicted since the last empty answer: asking again costs nothing. */
   #isIdle = false;
 
   constructor(engine: LakeEngine) {
@@ -86,7 +86,7 @@ export class StepWriter {
     return found;
   }
 
-  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be told anew. */
+  /** `isWanted`: false where the rest of the segment is not, since it is gone, or has to be read again. */
   async add(
     segment: UnreadSegment,
     { from, steps, end }: StepBatch,
@@ -101,7 +101,7 @@ export class StepWriter {
     return { isWanted: true, isCommitted: true };
   }
 
-  /** Rows were dropped: what is being read is begun anew. */
+  /** Rows were dropped: the current segment is read again. */
   restart(): void {
     this.#reading = undefined;
     this.#isIdle = false;
@@ -181,8 +181,8 @@ export class StepWriter {
 
   /**
    * Leaves out the steps `s` of a segment that others have too. A start of a controller is known by its id. Older
-   * recordings do not tell it, and what they tell is the same in each session of a simulation: there only a clip
-   * repeats another recording, in all that a step tells.
+   * recordings do not hold it, and what they hold is the same in each session of a simulation: there only a clip
+   * repeats another recording, in all fields of a step.
    */
   async #notElsewhere(path: string): Promise<string> {
     const found = await this.#engine.writer.runAndReadAll(

@@ -22,10 +22,10 @@ export type Table = {
   /** The values after the position columns. */
   readonly rows: (event: AgentEvent) => readonly (readonly Value[])[];
   /**
-   * Events about a segment that may stand in the log twice, since a kill came before it was known that the log has
+   * Events about a segment that may stand in the log twice, if the cell was killed before it knew that the log has
    * them: a row of a segment (the column `of`) that equals an earlier one with the same `key` in all columns but
-   * `ts` is the same telling. Where the number in `gone` is below zero the segment went: a row after that is about
-   * another one under its path. Rows that name no file are always told once.
+   * `ts` is the same row again. Where the number in `gone` is below zero the segment went: a row after that is about
+   * another one under its path. Rows that name no file never repeat.
    */
   readonly once?: { readonly of: string; readonly key: readonly string[]; readonly gone?: string };
 };
@@ -281,7 +281,7 @@ function segmentRows(e: AgentEvent): Value[][] {
   return [[...file, time(p.start_ns), time(p.end_ns), json(p.topics), p.repaired]];
 }
 
-/** What was written is not there any more: a line that corrects those before it, so that sums stay exact. */
+/** Samples that were written and are gone: a line that corrects earlier ones, so that sums stay exact. */
 function correctionRows(e: AgentEvent, p: EventPayload<'segment.evicted'>): Value[][] {
   const why = p.reason === 'discarded' ? 'discarded' : 'evicted';
   return Object.entries(p.topics).map(([topic, count]) => {

@@ -21,7 +21,7 @@ export function checkTail(path: string, cell: CellName, head: LogHead): void {
       operation: 'log.open',
       subject: path,
       message: `${path}: ${fault.message}`,
-      hint: 'run `auraison log verify`, keep the file as evidence, move it aside to begin a new log',
+      hint: 'run `auraison log verify`, keep the file as evidence, move it aside to start a new log',
     });
   } finally {
     reader.close();

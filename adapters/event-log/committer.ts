@@ -2,7 +2,7 @@ import type { Draft } from './draft.ts';
 import type { Committed, LogHead } from './log-store.ts';
 
 /**
- * Whoever waits for the disk: the caller's thread or one of its own. One call at a time. Rejects with an
+ * The thread that waits for the disk: the caller's or one of its own. One call at a time. Rejects with an
  * EdgeError; once `dead` it only rejects, and its owner opens another.
  */
 export interface Committer {

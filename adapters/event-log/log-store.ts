@@ -134,7 +134,7 @@ export class LogStore {
     this.#lastHash = (last?.['hash'] as string | undefined) ?? this.#genesis;
   }
 
-  /** Leaves no half transaction behind; a connection that failed in an unknown way is opened anew. */
+  /** Leaves no half transaction behind; a connection that failed in an unknown way is opened again. */
   #recover(thrown: unknown): void {
     try {
       if (this.#database?.isTransaction) this.#database.exec('ROLLBACK');

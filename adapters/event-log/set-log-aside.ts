@@ -7,7 +7,7 @@ import { fsyncPath } from './log-schema.ts';
 
 /**
  * The repair that an operator asks for when a log cannot be trusted: renames the file and what belongs to it
- * to `<path>.aside-<n>` and returns that name. Nothing is deleted; the next start begins a new epoch. Throws
+ * to `<path>.aside-<n>` and returns that name. Nothing is deleted; the next start starts a new epoch. Throws
  * `host.data_dir_in_use` while a daemon writes it, `log.failed` when there is nothing to move.
  */
 export function setLogAside(path: string): string {

@@ -27,7 +27,7 @@ export function isDamage(thrown: unknown): boolean {
 export function damaged(path: string, operation: string, message: string, cause?: unknown): LogFault {
   const hint =
     'copy the file if you need its rows, then move it (with its -wal file) aside: ' +
-    'the cell begins a new log with a new epoch, and central keeps what it already has';
+    'the cell starts a new log with a new epoch, and central keeps what it already has';
   return new LogFault('log.damaged', operation, path, `${path}: ${message}`, hint, cause);
 }
 

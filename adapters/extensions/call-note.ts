@@ -56,7 +56,7 @@ export class CallNote {
     this.#hashes.set(key, sha256);
   }
 
-  /** Begins `work` under the name of an extension, and keeps the name until what it gave has settled or is given up. */
+  /** Starts `work` under the name of an extension, and keeps the name until what it gave has settled or is given up. */
   begin<T>(key: string, work: () => T): { readonly result: T; readonly over: () => void } {
     const before = this.#running;
     this.#running = key;

@@ -19,7 +19,7 @@ import { type OpenSession, owner, type SessionDoor } from './session-scope.ts';
 export type HostParts = {
   readonly apps: readonly Pick<Application, 'name' | 'folder'>[];
   readonly clock: Clock;
-  /** What is being called, for whoever comes after the death of this process; undefined: nobody does. */
+  /** What is being called, for the successor after the death of this process; undefined: there is none. */
   readonly note?: CallNote | undefined;
   readonly emit: (event: NewEvent<'extension.state'>) => void;
   readonly report: ExtensionParts['report'];

@@ -7,8 +7,9 @@ let hooked = false;
 let loads = 0;
 
 /**
- * The factory that a module exports by default, read anew: Node's own type stripping, never its cache. What the module
- * imports beside itself is read anew too. A module that was loaded stays in memory; only a changed one is loaded again.
+ * The factory that a module exports by default, read again: Node's own type stripping, never its cache. What the module
+ * imports beside itself is read again too. A module that was loaded stays in memory; only a changed one is loaded
+ * again.
  */
 export async function loadModule(path: string): Promise<ExtensionFactory> {
   hook();

@@ -176,7 +176,7 @@ export class LoadedExtension {
       this.#inARow.delete(what);
       return answer;
     } catch (thrown) {
-      // Who was told to stop may fail at it.
+      // An extension may fail while it stops.
       const told = signal.aborted && !isLate(signal.reason);
       if (!told) this.#count(what, thrown);
       throw thrown;

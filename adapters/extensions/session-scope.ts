@@ -19,7 +19,7 @@ export type OpenSession = {
   readonly effects?: ReadonlyMap<string, string>;
   /** By extension. */
   readonly doors: Map<string, SessionDoor>;
-  /** Pi's own view, once the session has begun. */
+  /** Pi's own view, once the session has started. */
   view: Readonly<Record<string, unknown>> | undefined;
 };
 

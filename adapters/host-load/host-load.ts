@@ -16,7 +16,7 @@ const HOST: Sources = {
   cores: availableParallelism(),
 };
 
-/** Runnable and blocked tasks per core, averaged over a minute. Not told on Windows. */
+/** Runnable and blocked tasks per core, averaged over a minute. Not available on Windows. */
 export function cpuLoad(limit: number, { load, cores }: Sources = HOST): PressureGauge {
   return {
     name: 'load of the host',

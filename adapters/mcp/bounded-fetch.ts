@@ -12,14 +12,14 @@ export function boundedFetch(bytesMax: number): FetchLike {
     const bounded = response.body.pipeThrough(counter(bytesMax, stream));
     const { status, statusText, headers } = response;
     const answer = new Response(bounded, { status, statusText, headers });
-    // The SDK compares it with what it asked for.
+    // The SDK compares it with its request.
     Object.defineProperty(answer, 'url', { value: response.url });
     Object.defineProperty(answer, 'redirected', { value: response.redirected });
     return answer;
   };
 }
 
-/** Counts what came since the last empty line (of a stream) or at all. */
+/** Counts bytes since the last empty line of a stream, or all bytes. */
 function counter(bytesMax: number, stream: boolean): TransformStream<Uint8Array, Uint8Array> {
   let bytes = 0;
   let ended = false;

@@ -13,11 +13,11 @@ export type ConnectionParts = {
   readonly config: McpServerConfig;
   readonly clock: Clock;
   readonly version: string;
-  /** Speak as of 2025 at once, without asking for more first: some servers end on what they do not know. */
+  /** Uses the protocol of 2025 at once, without negotiation: some servers exit on unknown requests. */
   readonly legacy: boolean;
   readonly onStderr: (line: string) => void;
   readonly onListChanged: () => void;
-  /** Once; why it ended. Not after `close`. */
+  /** Called once with the reason of the end; not after `close`. */
   readonly onEnd: (reason: string) => void;
 };
 
@@ -27,7 +27,7 @@ export type CallOptions = {
   readonly traceparent: string | undefined;
 };
 
-/** A stranger's schema is never compiled by the SDK: what counts is checked by us, before and after. */
+/** The SDK never compiles a foreign schema: arguments and results are checked here, before and after the call. */
 const UNCHECKED: jsonSchemaValidator = {
   getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
 };
@@ -127,7 +127,7 @@ export class McpConnection {
     }
   }
 
-  /** Settles by the deadline and soon after an abort; the server is told of both. */
+  /** Settles by the deadline and soon after an abort; the server is notified of both. */
   async call(
     definition: ToolDefinition,
     args: Readonly<Record<string, unknown>>,
@@ -166,7 +166,7 @@ export class McpConnection {
     }
   }
 
-  /** Closes it where a question that every server knows is not answered: a deaf server is replaced, not waited for. */
+  /** Closes the connection if a request that every server knows is not answered: an unresponsive server is replaced. */
   async checkAlive(): Promise<void> {
     const { clock, config } = this.#parts;
     const timeout = LIMITS.MCP_PING_MS;
@@ -189,13 +189,13 @@ export class McpConnection {
     await this.#client.close().catch(() => {});
   }
 
-  /** The session is opened by nobody again: who comes next makes another connection. */
+  /** This session is not opened again: the next caller makes another connection. */
   #endIfForgotten(thrown: unknown): void {
     if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('it does not know our session any more');
   }
 
   #fail(reason: string): void {
-    // What comes after it is noise.
+    // Messages after it are ignored.
     this.#broken = true;
     this.#reason = reason;
     void this.#transport.close().catch(() => {});
@@ -241,14 +241,17 @@ function isLate(thrown: unknown): boolean {
   return code === 'deadline.exceeded' || code === 'REQUEST_TIMEOUT';
 }
 
-/** A server that was restarted forgets its sessions: it says 404, as the protocol wants, or 400 with a word about it. */
+/**
+ * A server that was restarted forgets its sessions: it answers 404, as the protocol requires, or 400 with a message
+ * about it.
+ */
 function isForgotten(thrown: unknown, session: string | undefined): boolean {
   const { status, message } = thrown as { readonly status?: unknown; readonly message?: unknown };
   if (session === undefined) return false;
   return status === 404 || (status === 400 && /session/i.test(String(message)));
 }
 
-/** What a server or the SDK threw, as ours. */
+/** An error of a server or the SDK as an EdgeError. */
 function failure(thrown: unknown, operation: string, subject: string, reason: string): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

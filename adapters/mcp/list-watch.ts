@@ -5,8 +5,8 @@ const FIRST_MS = 500;
 const LONGEST_MS = 60_000;
 
 /**
- * A server that says that its tools changed is asked for them: at once, and the more often it says so the later, so
- * that one which says it without end fills neither the log nor the disk. After a quiet minute it is as at first.
+ * A server that says that its tools changed is asked for them at once. The delay grows with each such message, so
+ * that endless messages fill neither the log nor the disk. After a quiet minute the delay is reset.
  */
 export class ListWatch {
   readonly #clock: Clock;

@@ -31,7 +31,7 @@ export type McpServerParts = {
     message: string,
     facts: Record<string, unknown>,
   ) => void;
-  /** For the log: what does not work and what works again. */
+  /** Reports failures and recoveries, for the log. */
   readonly degraded: (error: EdgeError) => void;
   readonly recovered: (subject: string) => void;
 };
@@ -50,7 +50,7 @@ export class McpServer {
   #connection: McpConnection | undefined;
   #opening: Promise<McpConnection> | undefined;
   #listing: Promise<void> | undefined;
-  /** The one after it, for all who ask meanwhile. */
+  /** The listing after it, shared by all callers in the meantime. */
   #next: Promise<void> | undefined;
   #retry: Timer | undefined;
   /** Of pins that could not be written. */
@@ -85,7 +85,7 @@ export class McpServer {
     return `mcp.${this.name}`;
   }
 
-  /** Starts it in the background where its tools are not known yet; it stays away where they are. */
+  /** Starts it in the background if its tools are not known yet; otherwise it is started at its first call. */
   begin(): void {
     if (this.#shelf.known || this.#parts.config.apps.length === 0) return;
     void this.#connect().catch(() => {});
@@ -166,7 +166,7 @@ export class McpServer {
   ): Promise<ToolAnswer> {
     const { config } = this.#parts;
     const connection = await this.#connect();
-    // The server may have been started just now, and its tools may not be what they were.
+    // The server may just have been started, and its tools may have changed.
     this.#shelf.confirm(shelved);
     const { definition, output, spec } = shelved;
     const { signal, intent, traceparent = intent.traceparent } = scope;
@@ -226,7 +226,7 @@ export class McpServer {
     return opened;
   }
 
-  /** Some servers of 2025 end when they are asked for more: they are started again and asked for nothing. */
+  /** Some servers of 2025 exit on an unknown request: they are restarted without negotiation. */
   async #dial(): Promise<McpConnection> {
     try {
       return await this.#attempt();
@@ -260,7 +260,10 @@ export class McpServer {
     this.#pinsWritten(unpinned);
   }
 
-  /** Pins that cannot be written, as on a full disk, end no connection: what is pinned is used on, the rest is tried again. */
+  /**
+   * Pins that cannot be written, as on a full disk, end no connection: pinned tools stay in use, the rest is tried
+   * again.
+   */
   #pinsWritten(fault: EdgeError | undefined): void {
     const { clock, degraded, recovered, report } = this.#parts;
     const subject = `${this.subject}.pins`;
@@ -285,8 +288,8 @@ export class McpServer {
   }
 
   /**
-   * What a listing under way answers, also that of a start, may be older than what is asked for: then once more after
-   * it, however often it is asked for.
+   * The result of a listing under way, also that of a start, may be too old: then one more follows
+   * it, for any number of requests.
    */
   async #list(): Promise<void> {
     const { clock } = this.#parts;
@@ -302,7 +305,7 @@ export class McpServer {
     });
     const began = clock.monotonicMs();
     await this.#listing;
-    this.#parts.report('debug', 'tools of an MCP server were listed anew', {
+    this.#parts.report('debug', 'tools of an MCP server were listed again', {
       server: this.name,
       ms: Math.round(clock.monotonicMs() - began),
     });
@@ -334,7 +337,7 @@ export class McpServer {
   }
 
   #ended(connection: McpConnection | undefined, reason: string): void {
-    // One that ends while it is made is told by who makes it.
+    // The end of one that is still being made is reported by its maker.
     if (!connection || this.#connection !== connection) return;
     this.#connection = undefined;
     this.#idle?.cancel();
@@ -352,7 +355,7 @@ export class McpServer {
     this.#parts.report('warn', 'an MCP server failed', { server: this.name, reason, retry_ms: wait });
     if (this.#failures === 1) this.#parts.degraded(this.#failure(reason));
     this.#retry?.cancel();
-    // Whose tools are known is started when one of them is called.
+    // A server with known tools is started when one of them is called.
     if (this.#shelf.known) return;
     this.#retry = clock.after(wait, () => {
       this.#notBefore = 0;

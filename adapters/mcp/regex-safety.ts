@@ -3,7 +3,7 @@ const BOUNDED_MAX = 64;
 const LENGTH_MAX = 512;
 const ASCII = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code));
 
-/** What a pattern may cost: texts up to `textMax` characters are matched within some ten million steps. */
+/** The cost that a pattern may have: texts up to `textMax` characters are matched within some ten million steps. */
 export type PatternVerdict =
   | { readonly ok: true; readonly textMax: number }
   | { readonly ok: false; readonly reason: string };
@@ -12,9 +12,9 @@ type Atom = { readonly source: string; readonly min: number; readonly max: numbe
 type Group = { readonly branches: readonly (readonly Atom[])[] };
 
 /**
- * Judges a regular expression that a stranger wrote, without running it. JavaScript backtracks: a repeat within a
- * repeat can take 2^n steps, k repeats beside each other n^k. Refused: back references, lookarounds, and repeats of
- * what can match in two ways. The slug `[a-z]+(-[a-z]+)*` is known to be harmless: each turn begins with a
+ * Judges an untrusted regular expression without running it. JavaScript backtracks: a repeat within a
+ * repeat can take 2^n steps, k repeats after one another n^k. Refused: back references, lookarounds, and repeats of
+ * groups that can match in two ways. The slug `[a-z]+(-[a-z]+)*` is known to be harmless: each turn starts with a
  * character that cannot stand elsewhere in it.
  */
 export function judgePattern(pattern: string): PatternVerdict {
@@ -32,7 +32,7 @@ export function judgePattern(pattern: string): PatternVerdict {
   }
   const fault = ambiguity(group);
   if (fault !== undefined) return refused(fault);
-  // Bounded repeats beside each other multiply: `a?` thirty times is 2^30 ways.
+  // Bounded repeats after one another multiply: `a?` thirty times is 2^30 ways.
   const ways = choices(group);
   if (ways > BOUNDED_MAX ** 3) return refused('has too many bounded repeats beside each other');
   const bounded = ways > BOUNDED_MAX ** 2 ? 2 : ways > BOUNDED_MAX ? 1 : 0;
@@ -47,7 +47,7 @@ function refused(reason: string): PatternVerdict {
   return { ok: false, reason };
 }
 
-/** Of the repeats that lie one after another in the worst branch. */
+/** Number of unbounded repeats after one another in the worst branch. */
 function degree(group: Group): number {
   const of = (atom: Atom): number => (atom.max > BOUNDED_MAX ? 1 : 0) + (atom.group ? degree(atom.group) : 0);
   return Math.max(0, ...group.branches.map((atoms) => atoms.reduce((sum, atom) => sum + of(atom), 0)));
@@ -77,7 +77,7 @@ function ambiguity(group: Group): string | undefined {
   return undefined;
 }
 
-/** Each turn begins with one character that none of the rest can match. */
+/** Each turn starts with one character that none of the rest can match. */
 function marked([first, ...rest]: readonly Atom[]): boolean {
   if (!first || first.group || first.min !== 1 || first.max !== 1) return false;
   if (rest.some((atom) => atom.group !== undefined)) return false;
@@ -89,7 +89,7 @@ function marked([first, ...rest]: readonly Atom[]): boolean {
   return marks.length > 0 && marks.every((mark) => !others.some((other) => other.test(mark)));
 }
 
-/** Reads a pattern, known to be valid, into its repeats. Throws what is not taken. */
+/** Reads a pattern, known to be valid, into its repeats. Throws for anything unsupported. */
 class Reader {
   readonly #text: string;
   #at = 0;

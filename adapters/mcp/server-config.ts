@@ -10,14 +10,14 @@ export type McpToolRule = {
 /** One foreign server, from the configuration. */
 export type McpServerConfig = {
   readonly name: string;
-  /** stdio: what is started. `env` is all that it gets of the environment. */
+  /** stdio: the program to start. `env` is its whole environment. */
   readonly command?: {
     readonly file: string;
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly folder?: string;
   };
-  /** Streamable HTTP. The token is read anew at each request, so that it may be replaced. */
+  /** Streamable HTTP. The token is read again at each request, so that it may be replaced. */
   readonly http?: {
     readonly url: string;
     readonly token?: () => string;
@@ -30,11 +30,11 @@ export type McpServerConfig = {
   readonly rules: readonly McpToolRule[];
   /** Where no rule fits. */
   readonly deadlineMs: number;
-  /** Of one result without its pictures. */
+  /** Size of one result without its pictures. */
   readonly resultBytesMax: number;
-  /** Whether a tool that was never seen is taken, or waits until a person allows it. */
+  /** Whether a new tool is accepted, or waits until a person allows it. */
   readonly trust: 'first_use' | 'manual';
-  /** What the server is told when it wants to ask a person something: nothing, or the defaults it proposes itself. */
+  /** The answer to a server that wants to ask a person something: nothing, or the defaults it proposes itself. */
   readonly elicitation: 'refuse' | 'defaults';
   /** A server that nobody used for this long is stopped; 0: never. */
   readonly idleMs: number;

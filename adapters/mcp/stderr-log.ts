@@ -1,7 +1,7 @@
 import { type Clock, LIMITS } from '../../contract/index.ts';
 import { foreignText } from './foreign-text.ts';
 
-/** What servers write to stderr, for the log of this daemon: so many lines a minute, the rest is counted. */
+/** Output of servers on stderr for the log of this daemon: a limited number of lines a minute, the rest is counted. */
 export class StderrLog {
   readonly #clock: Clock;
   readonly #write: (line: string, facts: Record<string, unknown>) => void;

@@ -17,8 +17,8 @@ const LEASH = 'read -r _; kill -s KILL -- "-$1"';
 
 /**
  * A server as a child process: JSON lines on its input and output. It leads a process group of its own, which ends
- * with this connection, whatever it forked, and with the daemon, however that ends. What is written to it waits in
- * memory only up to one message limit; then the server counts as deaf and is closed.
+ * with this connection, whatever it forked, and with the daemon, however that ends. Messages to it wait in
+ * memory up to the limit of one message; then the server counts as unresponsive and is closed.
  */
 export class StdioTransport implements Transport {
   readonly #parts: StdioParts;
@@ -105,7 +105,7 @@ export class StdioTransport implements Transport {
     this.#tell();
   }
 
-  /** Nothing of the group is left, not even what the server forked and forgot. */
+  /** Nothing of the process group is left, including orphans of the server. */
   #sweep(): void {
     const child = this.#child;
     if (child?.pid !== undefined) kill(child.pid, 'SIGKILL');
@@ -118,7 +118,7 @@ export class StdioTransport implements Transport {
   async #exited(how: string): Promise<void> {
     if (this.#closing) return;
     this.onerror?.(new Error(`the server ended: ${how}`));
-    // What it said last is still in the pipe.
+    // Its last output is still in the pipe.
     await pause(this.#parts.clock, 20);
     await this.close();
   }

@@ -4,7 +4,7 @@ import { copyFile, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalJson, EdgeError } from '../../contract/index.ts';
 
-/** What a server says of one tool, as it came. */
+/** The description of one tool by its server, as received. */
 export type ToolDefinition = {
   readonly name: string;
   readonly description: string;
@@ -26,8 +26,8 @@ export function hashOf(definition: ToolDefinition): string {
 type File = { readonly version: 1; readonly tools: Readonly<Record<string, Pin>> };
 
 /**
- * What was allowed of the tools of one server: their definitions by hash, in a file. A server that says something
- * else later does not get it past this. A file that cannot be read is no reason to trust: everything waits then.
+ * The allowed tools of one server: the hashes of their definitions, in a file. A changed definition is
+ * not accepted. If the file cannot be read nothing is trusted: everything waits.
  */
 export class ToolPins {
   readonly #path: string;
@@ -49,7 +49,7 @@ export class ToolPins {
     return [...this.#tools.values()];
   }
 
-  /** Counts once it is durable, and not before; rejects with `log.failed`, and then all is as it was. */
+  /** Takes effect once it is durable; rejects with `log.failed`, and then nothing has changed. */
   async set(pins: readonly Pin[]): Promise<void> {
     if (pins.length === 0) return;
     const written = this.#writing.then(async () => {
@@ -103,7 +103,10 @@ export class ToolPins {
     }
   }
 
-  /** The file that was there comes back where the new one cannot be made to stay: what is told as failed is not there. */
+  /**
+   * Where the new file cannot be made durable, the old one comes back: a change that is reported as failed did not
+   * happen.
+   */
   async #putInPlace(draft: string): Promise<void> {
     const before = `${this.#path}.before`;
     const kept = await copyFile(this.#path, before).then(

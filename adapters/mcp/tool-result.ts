@@ -1,7 +1,7 @@
 import { type Checker, EdgeError, LIMITS, type ToolAnswer, type ToolImage } from '../../contract/index.ts';
 import { foreignText } from './foreign-text.ts';
 
-/** The parts of a result that are looked at; everything in it is a stranger's. */
+/** The parts of a result that are used; nothing in it is trusted. */
 export type ForeignResult = {
   readonly content?: unknown;
   readonly structuredContent?: unknown;
@@ -9,8 +9,8 @@ export type ForeignResult = {
 };
 
 /**
- * What a server answered, as an agent may have it: its text cut to size, its structure checked against the schema
- * it promised, its pictures by their bytes, not by their word. Throws `tool.failed` where the server says that the
+ * The answer of a server, made safe for an agent: its text is cut to size, its structure checked against the
+ * promised schema, and the type of pictures taken from their bytes. Throws `tool.failed` where the server says that the
  * tool failed, `mcp.failed` where it broke its promise.
  */
 export function answerOf(
@@ -41,7 +41,7 @@ export function answerOf(
     // Before it is checked: a check takes longer the more they send.
     const bytes = Buffer.byteLength(JSON.stringify(structured) ?? '');
     if (bytes > bytesMax) throw lied(name, `its result has ${bytes} bytes, at most ${bytesMax} are taken`);
-    // Where it does not fit is not asked: who looks for that also matches patterns on what is too long for them.
+    // The place of the fault is not searched: that would match patterns on texts that are too long for them.
     if (promised && !promised.is(structured))
       throw lied(name, 'its result does not fit the schema it promised');
     room -= bytes;
@@ -72,7 +72,7 @@ function takeResource(resource: unknown, texts: string[], notes: string[]): void
   else notes.push(`left out: ${foreignText(String(uri), 256)}`);
 }
 
-/** What a picture is, is in its first bytes. */
+/** The first bytes of a picture give its type. */
 function takeImage(data: unknown, images: ToolImage[], notes: string[]): void {
   if (images.length >= LIMITS.MCP_IMAGES_MAX) return void notes.push('left out: a further picture');
   if (typeof data !== 'string' || data.length > (LIMITS.MCP_IMAGE_BYTES_MAX * 4) / 3)

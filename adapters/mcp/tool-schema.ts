@@ -22,7 +22,7 @@ const NOTE_MAX = 256;
 const NOTES_DEPTH_MAX = 2 * DEPTH_MAX + 2;
 const NAME = /^[\w$ .:@/+\-[\]]{1,128}$/;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
-/** Words for people: they reach a model, so they are cut and cleaned. */
+/** Texts for people: they reach a model, so they are cut and cleaned. */
 const NOTES = new Set(['description', 'title', '$comment']);
 /** Values, not schemas. */
 const VALUES = new Set(['const', 'default', 'examples', 'enum', 'required', 'type', 'format', '$schema']);
@@ -39,7 +39,7 @@ const REFUSED = new Set([
 ]);
 
 /**
- * Takes the schema of a stranger, or says why not. What is taken is plain, small, its references are followed (within
+ * Accepts a foreign schema, or says why not. An accepted schema is plain and small, its references are followed (within
  * itself, never to elsewhere or in a circle), its patterns cannot explode, and our own checker compiles it. The root of
  * arguments is closed unless it says otherwise: a field that the server did not name is refused.
  */
@@ -51,7 +51,7 @@ export function vetSchema(raw: unknown, role: 'input' | 'output'): SchemaVerdict
   return verdict;
 }
 
-/** Compiling costs a millisecond or two: what was judged once is not judged again. */
+/** Compiling costs a millisecond or two: a schema is judged only once. */
 const known = { input: new WeakMap<Json, SchemaVerdict>(), output: new WeakMap<Json, SchemaVerdict>() };
 
 function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
@@ -64,7 +64,7 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
     const dialect = given['$schema'];
     if (dialect !== undefined && !(typeof dialect === 'string' && DIALECT.test(dialect)))
       throw no('its $schema is not known');
-    // First of all: what a reference leads to is looked at where it stands then, wherever it came from.
+    // First, so that the target of a reference is checked in its new place.
     cutNotes(given, 0);
     const budget = new SchemaBudget({ partsMax: UNFOLDED_MAX, charsMax: UNFOLDED_CHARS_MAX });
     const root = plainSchema(given, '', budget);
@@ -97,7 +97,7 @@ function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
   }
 }
 
-/** Words for people, cut before each reference multiplies them. What is a value stays as it is. */
+/** Texts for people, cut before references multiply them. Values stay unchanged. */
 function cutNotes(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null || depth > NOTES_DEPTH_MAX) return;
   for (const [key, one] of Object.entries(value)) {

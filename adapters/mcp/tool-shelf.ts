@@ -28,21 +28,23 @@ type Entry = {
 
 /** What came of a listing. */
 export type Taken = {
-  /** What a person should hear of. */
+  /** Reports for people. */
   readonly news: readonly McpToolView[];
   /** Why new tools could not be pinned: they wait until a listing is taken whose pins are durable. */
   readonly unpinned: EdgeError | undefined;
 };
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-/** Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it anew. */
+/**
+ * Definitions that are kept of one server, also of tools that it offers no longer; forgetting one would trust it again.
+ */
 const PINS_MAX = 4 * LIMITS.MCP_TOOLS_MAX;
 /** What models can name. */
 const NAME_MAX = 64;
 
 /**
- * The tools of one server: what it offers, what of it is taken and why the rest is not. A definition is taken as it
- * was pinned; one that changed is not offered until a person allowed it, or the server says again what it said.
+ * The tools of one server: those it offers, those accepted, and why the rest is not. A definition is used as it
+ * was pinned; a changed one is not offered until a person allows it, or the server returns to the old one.
  */
 export class ToolShelf {
   readonly #config: McpServerConfig;
@@ -50,14 +52,14 @@ export class ToolShelf {
   #entries = new Map<string, Entry>();
   #unpinned: EdgeError | undefined;
 
-  /** What was allowed before is there at once, before the server was ever started. */
+  /** Tools that were allowed before are available at once, before the server is started. */
   constructor(config: McpServerConfig, pins: ToolPins) {
     this.#config = config;
     this.#pins = pins;
     this.#build(pins.all().map((pin) => pin.definition));
   }
 
-  /** False as well where something of it is to be taken once more. */
+  /** False also if a part of the listing has to be taken again. */
   get known(): boolean {
     return this.#entries.size > 0 && this.#unpinned === undefined;
   }
@@ -70,7 +72,7 @@ export class ToolShelf {
     return [...this.#entries.values()].flatMap(({ tool }) => tool ?? []);
   }
 
-  /** Throws `mcp.failed` where a tool is not what it was when the caller saw it. */
+  /** Throws `mcp.failed` if a tool has changed since the caller saw it. */
   confirm({ definition: { name }, sha256 }: ShelfTool): void {
     const entry = this.#entries.get(name);
     if (entry?.tool?.sha256 === sha256) return;
@@ -78,19 +80,19 @@ export class ToolShelf {
   }
 
   /**
-   * Takes a listing: new tools are pinned, or wait; what changed is withdrawn at once. Settles when that is durable. Where
-   * it cannot be made so, what could not be pinned waits and all else holds.
+   * Takes a listing: new tools are pinned, or wait; changed tools are withdrawn at once. Settles when that is durable.
+   * If it cannot be made durable, unpinned tools wait and the rest stays.
    */
   async take(definitions: readonly ToolDefinition[]): Promise<Taken> {
     const before = this.#entries;
     const listed = definitions.slice(0, LIMITS.MCP_TOOLS_MAX);
     const fresh: ToolDefinition[] = [];
     for (const one of listed) {
-      // Hundreds of schemas take long to compile: who drives a robot on this thread comes between them.
+      // Hundreds of schemas take long to compile: other work of this thread runs between them.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#view(one).state === 'offered' && this.#pins.get(one.name) === undefined) fresh.push(one);
     }
-    // Before the disk is waited for, which may be full: what is not as it was pinned is called no more.
+    // Before waiting for the disk, which may be full: tools that differ from their pin are no longer called.
     this.#build(listed);
     const room = Math.max(0, PINS_MAX - this.#pins.all().length);
     this.#unpinned = await this.#pinned(fresh.slice(0, room));
@@ -162,7 +164,12 @@ export class ToolShelf {
     const asModel = view.name!.replaceAll('.', '_');
     const other = taken.get(asModel);
     if (other !== undefined && other !== definition.name)
-      return { ...view, name: undefined, state: 'refused', reason: `models could not tell it from ${other}` };
+      return {
+        ...view,
+        name: undefined,
+        state: 'refused',
+        reason: `its name is too close to that of ${other}`,
+      };
     taken.set(asModel, definition.name);
     const pin = this.#pins.get(definition.name);
     if (pin && pin.sha256 !== view.sha256)
@@ -185,7 +192,7 @@ export class ToolShelf {
     return 'a person has to allow it first';
   }
 
-  /** What can be said without knowing what was allowed. */
+  /** The part of the verdict that does not depend on permissions. */
   #view(definition: ToolDefinition): McpToolView {
     const { config } = { config: this.#config };
     const tool = foreignText(String(definition.name), 128);

@@ -5,7 +5,7 @@ type Handler = NonNullable<Transport['onmessage']>;
 
 /**
  * Counts what a server sends without being asked: notifications, requests, noise. One that sends more than the
- * limit within a second gets `flood` once; what comes after it is not handed on.
+ * limit within a second gets `flood` once; later messages are not passed on.
  */
 export class Unasked {
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class Unasked {
     this.#flood = flood;
   }
 
-  /** Puts itself before whatever the SDK sets as the transport's `onmessage`. */
+  /** Wraps the `onmessage` that the SDK sets on the transport. */
   guard(transport: Transport): void {
     let handler: Handler | undefined;
     const guarded = ((message, extra) => {
@@ -29,7 +29,7 @@ export class Unasked {
     Object.defineProperty(transport, 'onmessage', {
       get: () => (handler ? guarded : undefined),
       set: (next: Handler | undefined) => {
-        // A handler that was read from here and is put back is still the one inside.
+        // A handler that was read here and set again is not wrapped twice.
         if (next !== guarded) handler = next;
       },
     });

@@ -11,7 +11,7 @@ import {
 /** Stopping is offered in every turn. */
 export const STOP = 'robot.stop';
 
-/** Tools of the house that an application adds to its agent beside its own; its choices know nothing of them. */
+/** Built-in tools that every agent has besides those of its application; the application's choices do not list them. */
 const ADDED: ReadonlySet<string> = new Set([
   'skill.load',
   'run.spawn',
@@ -21,9 +21,9 @@ const ADDED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What of its tools a model may choose in this turn, as the application says; undefined: all of them. A choice never
- * hides `robot.stop`, nor the tools that extensions, skills, sub-runs and MCP servers add. Follows from the
- * conversation alone, so that a replay asks the same. A choice that names no tool of the run is left out.
+ * The tools that a model may choose in this turn, as the application decides; undefined: all of them. A choice never
+ * hides `robot.stop`, nor the tools that extensions, skills, sub-runs and MCP servers add. Depends only on the
+ * conversation, so that a replay makes the same requests. A choice that names no tool of the run is left out.
  */
 export function choicesOf(
   agent: Pick<AgentDefinition, 'choices'>,
@@ -45,7 +45,7 @@ export function choicesOf(
   const always = tools.filter(({ name }) => {
     const spec = specs.get(name);
     if (!spec || chosen.has(name)) return false;
-    // A skill was loaded just now: a weak model would load it again and again.
+    // A skill that was just loaded is not offered again: a weak model would load it again and again.
     if (spec.name === 'skill.load' && loaded) return false;
     return spec.name === STOP || isAdded(spec);
   });
@@ -85,7 +85,7 @@ function lastSteps(
   });
 }
 
-/** Results of tools are objects; what is none are the words of a failure. */
+/** Results of tools are objects; anything else is the text of a failure. */
 function parsed(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);

@@ -2,14 +2,14 @@ import { type AgentDefinition, canonicalJson, LIMITS, type RunOutcome } from '..
 
 type Block = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-/** What of an entry of a session matters for where the run stands. */
+/** The fields of a session entry that determine the state of the run. */
 export type Entry = Readonly<Record<string, unknown>> & { readonly type: string };
 export type Message = { readonly role: string } & Readonly<Record<string, unknown>>;
 
-/** Where a forked run begins: what is before it belongs to another run. */
+/** The start of a forked run: entries before it belong to another run. */
 export const FORKED = 'auraison.forked';
 
-/** Where an agent goes on after a flow stood in for its model. */
+/** The point where an agent continues after a flow replaced it. */
 export const RETURNED = 'auraison.returned';
 export const LOOK_AGAIN =
   'No model answered for a while, and a fixed program moved the robot meanwhile. It stands now. What you saw before may be out of date: look again, then go on.';
@@ -18,19 +18,19 @@ export const LOOK_AGAIN =
 const TEXTS_MAX = 3;
 export const CHOOSE_A_TOOL = 'You have to choose one of your tools. When you are done, call run_finish.';
 
-/** Where a session stands: what has to happen next. */
+/** State of a session: what has to happen next. */
 export type Standing =
   | { readonly at: 'new' }
   /** Calls of the last answer that have no result. */
   | { readonly at: 'calls'; readonly calls: readonly Block[]; readonly cutShort: boolean }
   /** A model may be asked. */
   | { readonly at: 'turn' }
-  /** The last answer failed or was broken off: it does not count. */
+  /** True if the last answer failed or was cut off: it does not count. */
   | { readonly at: 'failed' }
   | { readonly at: 'text'; readonly text: string }
   | { readonly at: 'finished'; readonly result: Readonly<Record<string, unknown>> };
 
-/** Where the messages of a session, in order, leave it. Pure. */
+/** The state after the messages of a session, in order. Pure. */
 export function standingOf(messages: readonly Message[]): Standing {
   const said = messages.filter(({ role }) => role !== 'system');
   const last = said.at(-1);
@@ -58,7 +58,7 @@ export function endingOf(
   const standing = standingOf(messagesOf(entries));
   if (standing.at === 'finished') return finishedBy(standing.result);
   const turns = turnsOf(entries);
-  // What led to a model being relieved does not count again once it is back.
+  // Failures before a flow took over do not count again once the model is back.
   const messages = messagesOf(entries.slice(1 + entries.findLastIndex(isReturn)));
   const texts = trailingTexts(messages);
   if (standing.at === 'text' && agent.toolChoice !== 'required') {
@@ -91,7 +91,7 @@ export function messagesOf(entries: readonly Entry[]): Message[] {
   return entries.flatMap((entry) => (entry.type === 'message' ? [entry['message'] as Message] : []));
 }
 
-/** What `run.finish` was told, as an outcome. */
+/** The arguments of `run.finish`, as an outcome. */
 function finishedBy(result: Readonly<Record<string, unknown>>): RunOutcome {
   const { status, reason, score, summary, ...rest } = result;
   const number = typeof score === 'number' && score >= 0 && score <= 1 ? { score } : {};
@@ -127,7 +127,7 @@ function sameCalls(messages: readonly Message[]): number {
   return times;
 }
 
-/** Answers in a row, from the last, of which nothing was done. */
+/** The number of last answers in a row without any executed call. */
 function refusedAnswers(messages: readonly Message[]): number {
   let answers = 0;
   for (const message of messages.toReversed()) {
@@ -146,7 +146,7 @@ function trailingTexts(messages: readonly Message[]): number {
   return texts;
 }
 
-/** `model`: the model is at fault, so that a flow that stands by may do better. */
+/** `model`: the model is at fault, so a flow may take over. */
 function failed(reason: string, turns: number, model = false): RunOutcome {
   return { status: 'failed', reason, summary: { turns, ...(model ? { model_failed: true } : {}) } };
 }

@@ -9,7 +9,9 @@ const HEAD_CHARS = 200;
 /** Times in a session are logical, one second per entry from here: the events around the entries say when. */
 const EPOCH_MS = 1_700_000_000_000;
 
-/** A Pi entry as the log holds it: without ids (the event has them), without times, pictures by the hash of their blob. */
+/**
+ * A Pi entry as the log holds it: without ids (the event has them), without times, pictures by the hash of their blob.
+ */
 export async function toLog(entry: Json, blobs: BlobStore | undefined): Promise<Json> {
   const { id: _id, parentId: _parent, timestamp: _time, ...rest } = plain(entry);
   const timeless = withoutTime(rest);
@@ -25,7 +27,7 @@ export async function toLog(entry: Json, blobs: BlobStore | undefined): Promise<
   return { type: pictured['type'], stored, text: headOf(pictured) };
 }
 
-/** The other way round. Rejects with `run.interrupted` when a blob is gone; a lost picture becomes a word. */
+/** The reverse. Rejects with `run.interrupted` when a blob is gone; a lost picture becomes a text. */
 export async function fromLog(
   logged: SessionEntry,
   index: number,

@@ -26,9 +26,9 @@ import type { PiLibrary } from './pi-library.ts';
 import { judgedCalls, type MaybeRefused } from './refusals.ts';
 import { heldArguments, toMessages } from './transcript.ts';
 
-/** The provider of all models in a session: the door to those of this house. */
+/** The provider of all models in a session: it routes to the models of this daemon. */
 export const PROVIDER = 'auraison';
-/** The model of a session that has chosen none: what fits the need of the agent. */
+/** The default model of a session: any that fits the needs of the agent. */
 export const ANY_MODEL = 'any';
 
 const CWD = /\s*<cwd>[^<]*<\/cwd>/;
@@ -44,7 +44,7 @@ export type DoorParts = {
   readonly agent: AgentDefinition;
   /** Tools by the names that models see. */
   readonly tools: ReadonlyMap<string, ToolSpec>;
-  /** The entries so far are on their way into the log, before what the model writes there. */
+  /** Appends the entries so far to the log, before the events of the model call. */
   readonly settle: () => Promise<void>;
   /** How long models that fail are asked again, milliseconds. */
   readonly patienceMs: number;
@@ -54,19 +54,19 @@ export type DoorParts = {
 
 /**
  * Pi asks for models here, and nowhere else. A failed call is asked again for a while: until an answer is whole
- * none of its tool calls has happened. What fails in the end is `fault`, and ends the run.
+ * none of its tool calls has happened. The final failure is `fault`, and ends the run.
  */
 export class ModelDoor {
   readonly #parts: DoorParts;
   fault: EdgeError | undefined;
-  /** What a person wants a summary to look at. */
+  /** Instructions of a person for a summary. */
   focus: string | undefined;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
   }
 
-  /** A model of the configuration, or any, as Pi knows models. */
+  /** A configured model, or `auto`, in Pi's format. */
   describe(name: string): Model<string> {
     const { info } = this.#parts.model;
     return {
@@ -124,7 +124,7 @@ export class ModelDoor {
           },
         });
       }, signal);
-      // Pi makes room in a context that was too small and asks again: then nothing has failed.
+      // Pi shortens a context that was too large and asks again: then nothing has failed.
       if (inSession) this.fault = undefined;
       const named = answer.toolCalls.map((call) => ({ ...call, name: this.#shown(call.name) }));
       const stops = named.some(({ name }) => this.#parts.tools.get(name)?.name === STOP);
@@ -152,7 +152,7 @@ export class ModelDoor {
     }
   }
 
-  /** The conversation is too long for the model: asking again is no help, a summary is. */
+  /** The conversation is too long for the model: a retry does not help, a summary does. */
   #overflows({ message }: EdgeError): boolean {
     const { pi, context } = this.#parts;
     const said = emptyAnswer(this.describe(ANY_MODEL), toMs(context.clock.now()));
@@ -166,7 +166,7 @@ export class ModelDoor {
     maxTokens: number | undefined,
   ): ModelRequest {
     const { agent, pi, model: door } = this.#parts;
-    // Pi names its folder; ours is nowhere.
+    // Pi mentions its folder in the prompt; there is none here.
     const system = pi.ai.getCurrentSystemPrompt(transcript.messages).replace(CWD, '').trim();
     const messages = toMessages(system, transcript, door.info.vision);
     const tools = inSession ? this.#tools(pi.ai.getCurrentTools(transcript.messages)) : [];
@@ -187,7 +187,7 @@ export class ModelDoor {
     };
   }
 
-  /** Pi holds tools without their schemas, so that it can neither check nor coerce; models get the true ones. */
+  /** Pi holds tools without their schemas, so that it can neither check nor coerce; models get the real schemas. */
   #tools(declared: readonly Tool[]): NonNullable<ModelRequest['tools']> {
     return declared.map(({ name, description, parameters }) => {
       const spec = this.#parts.tools.get(name);
@@ -250,7 +250,7 @@ function usage(input: number, output: number): AssistantMessage['usage'] {
   return { input, output, cacheRead: 0, cacheWrite: 0, totalTokens: input + output, cost };
 }
 
-/** Text as it comes, for whoever watches. */
+/** Text as it comes, for observers. */
 function tell(
   partial: AssistantMessage,
   stream: AssistantMessageEventStream,
@@ -269,7 +269,7 @@ function tell(
 }
 
 /**
- * The answer that counts: what the model gave in the end, not what was told on the way. Its calls get ids of their
+ * The answer that counts: the final answer of the model, not what was streamed before. Its calls get ids of their
  * own, since servers give the same ones again, and a call is found by its id after a cut.
  */
 function whole(
@@ -287,7 +287,7 @@ function whole(
     content.push({ type: 'toolCall', id: `call_${turn}_${index + 1}`, name, ...kept });
   }
   const calls = toolCalls.length > 0;
-  // Pi makes no call of an answer that was cut off. A stop is made, whatever was cut off of its arguments.
+  // Pi makes no call of an answer that was cut off. A stop is executed even if its arguments were cut off.
   const stopReason = answer.stopReason === 'length' && !stops ? 'length' : calls ? 'toolUse' : 'stop';
   Object.assign(partial, {
     content,

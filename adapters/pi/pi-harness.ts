@@ -17,9 +17,9 @@ export type PiHarnessOptions = {
   readonly blobs?: BlobStore | undefined;
   /** Blocks below the instructions of the agent, such as its skills; asked at each start of a run. */
   readonly promptBlocks?: (context: RunContext) => readonly string[] | Promise<readonly string[]>;
-  /** Extensions of the application, isolated by whoever gives them; asked at each start of a run. */
+  /** Extensions of the application, isolated by their provider; asked at each start of a run. */
   readonly extensions?: (context: RunContext) => readonly PiExtension[] | Promise<readonly PiExtension[]>;
-  /** The command of an extension that a person's words call; undefined: they are for the model. */
+  /** The command of an extension that a message calls; undefined: the message is for the model. */
   readonly command?: (context: RunContext, text: string) => (() => Promise<void>) | undefined;
   /** A session has ended: nothing of its extensions is called any more. */
   readonly released?: (context: RunContext) => void;
@@ -31,9 +31,10 @@ export type PiHarnessOptions = {
 
 /**
  * Runs an application by a Pi session. Every entry of the session is in the log before anything acts or any model is
- * asked; after a cut the session is what the log says, calls without a result are asked for again under their ids, and
- * a half answer is asked for anew. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with `model.unavailable`,
- * `model.failed` or `deadline.exceeded` when no model answers: that is for `DegradingHarness`, or the end of the run.
+ * asked; after a cut the session is restored from the log, calls without a result are asked for again under their ids,
+ * and a half answer is asked for again. Pi is loaded by `loadPi`, at the latest with the first run. Rejects with
+ * `model.unavailable`, `model.failed` or `deadline.exceeded` when no model answers: then `DegradingHarness` takes over,
+ * or the run ends.
  */
 export class PiHarness implements Harness {
   readonly kind = 'pi';
@@ -84,7 +85,7 @@ export class PiHarness implements Harness {
   }
 }
 
-/** A session may be deaf; an abort is not. */
+/** A session may not react; an abort always settles. */
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason as Error);

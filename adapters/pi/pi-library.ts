@@ -5,9 +5,9 @@ import { EdgeError } from '../../contract/core.ts';
 export type PiLibrary = { readonly coding: typeof Coding; readonly ai: typeof Ai };
 
 /**
- * What this room uses of Pi beside its published interface: the one method through which every entry of a session
- * goes, and the loop that goes on from what a session holds. Pi is pinned to one exact version; `checkInternals`
- * says at once, and not in mid-mission, when another one has lost them.
+ * The parts of Pi used here besides its published interface: the one method through which every entry of a session
+ * goes, and the loop that continues a session. Pi is pinned to one exact version; `checkInternals`
+ * fails at the start, not during a mission, if another version lacks them.
  */
 export type SessionInternals = {
   _appendEntry(entry: Record<string, unknown> & { id: string; parentId: string | null }): void;
@@ -21,7 +21,7 @@ let loading: Promise<PiLibrary> | undefined;
 
 /**
  * Loads Pi once: about a second and 95 MB, several seconds on a slow host, in which this thread does little else. So
- * a daemon with agents loads it while its cell starts, and not in mid-mission. Rejects with `host.missing`.
+ * a daemon with agents loads it while its cell starts, not during a mission. Rejects with `host.missing`.
  */
 export function loadPi(): Promise<PiLibrary> {
   loading ??= load().catch((thrown: unknown) => {
@@ -32,7 +32,7 @@ export function loadPi(): Promise<PiLibrary> {
 }
 
 async function load(): Promise<PiLibrary> {
-  // In parts, the smaller first: what waits for this thread, such as a heartbeat, has its turn between them.
+  // Loaded in parts, the smaller first, so that other work of this thread, such as a heartbeat, runs between them.
   const ai = await import('@earendil-works/pi-ai');
   await new Promise<void>((resolve) => setImmediate(resolve));
   const coding = await import('@earendil-works/pi-coding-agent');

@@ -35,7 +35,7 @@ import { SessionJournal } from './session-journal.ts';
 import { modelNames } from './tool-naming.ts';
 import { argumentsOf } from './transcript.ts';
 
-/** Pi wants a folder; ours has nothing in it, and models are not told of it. */
+/** Pi needs a folder; this one is empty, and models do not see it. */
 const NOWHERE = '/var/empty';
 
 export type PiRunParts = {
@@ -52,7 +52,7 @@ export type PiRunParts = {
   readonly patienceMs: number;
 };
 
-/** One attempt at a run by a Pi session. What the session says next follows from its entries alone. */
+/** One attempt at a run by a Pi session. The next step of the session depends only on its entries. */
 export class PiRun {
   readonly #parts: PiRunParts;
   readonly #journal: SessionJournal;
@@ -78,7 +78,7 @@ export class PiRun {
   async run(): Promise<RunOutcome> {
     const { context } = this.#parts;
     await this.#open();
-    // What was said before this attempt is handed over now.
+    // Messages from before this attempt are delivered now.
     context.onMessage((message) => this.#inbox.take(message));
     await new Promise((resolve) => setImmediate(resolve));
     for (let seen = -1; ; ) {
@@ -93,20 +93,20 @@ export class PiRun {
     }
   }
 
-  /** Lets go of everything; the session is not heard any more. */
+  /** Releases everything; events of the session are ignored from now on. */
   abandon(): void {
     this.#journal.close();
     try {
       this.#session?.dispose();
     } catch {
-      // A session that cannot be disposed of is left behind: it has no door to anything.
+      // A session that cannot be disposed of is abandoned: it has access to nothing.
     }
   }
 
   async #open(): Promise<void> {
     const { pi, context, model, agent, patienceMs } = this.#parts;
     const journal = this.#journal;
-    // Said once: an attempt that was cut off may have said it, whether or not it came to a phase.
+    // Sent once: an attempt that was cut off may have sent it already.
     const own = context.session.slice(context.inherited);
     const forked = context.inherited > 0 && !own.some(({ entry }) => entry['customType'] === FORKED);
     this.#manager = await journal.open(pi, context.session, NOWHERE);
@@ -149,7 +149,7 @@ export class PiRun {
     if (returned !== undefined) this.#inbox.add(LOOK_AGAIN);
   }
 
-  /** Which return from a flow this is, unless the session says it already. */
+  /** The number of this return from a flow, unless the session already has it. */
   #returns(own: readonly SessionEntry[]): number | undefined {
     const returned = this.#parts.context.resume?.facts['returned'];
     if (typeof returned !== 'number') return undefined;
@@ -184,7 +184,7 @@ export class PiRun {
     await this.#inbox.during(() => internals._runAgentPrompt([...said, ...nudge]));
   }
 
-  /** How the run ends by what the session holds, unless somebody has said something. */
+  /** The end of the run by the content of the session, unless a new message came. */
   #outcome(): RunOutcome | undefined {
     if (this.#ending) return this.#ending;
     const ending = endingOf(this.#entries(), this.#parts.agent);
@@ -197,7 +197,7 @@ export class PiRun {
     return outcome;
   }
 
-  /** Before a model is asked: what people said counts, and where the run is stands in the log with the entries. */
+  /** Before a model is asked, messages of people are taken in, and the phase of the run is logged with the entries. */
   async #beforeRequest(): Promise<void> {
     const { context } = this.#parts;
     await context.unpaused();
@@ -234,11 +234,11 @@ export class PiRun {
     return refusedCall(error);
   }
 
-  /** Calls that a cut left without a result: the gate knows what became of them. */
+  /** Calls that a cut left without a result: the gate knows their results. */
   async #settleCalls({ calls, cutShort }: Extract<Standing, { at: 'calls' }>): Promise<void> {
     const { context } = this.#parts;
     await this.#journal.flush();
-    // Somebody who forks and says something else does not want these calls.
+    // A fork with a new message does not want these calls.
     const dropped = context.resume === undefined && this.#inbox.busy;
     for (const block of calls) {
       context.signal.throwIfAborted();

@@ -3,11 +3,11 @@ import { EdgeError, LIMITS, type RunContext, type ToolAnswer, type ToolSpec } fr
 
 type Content = Awaited<ReturnType<ToolDefinition['execute']>>['content'];
 
-/** How one call ended, as the model hears of it. */
+/** The result of one call, as the model gets it. */
 export type CallResult = {
   readonly content: Content;
   readonly isError: boolean;
-  /** What the tool gave, for those whose result means something to the run. */
+  /** The result of the tool, for tools whose result matters to the run. */
   readonly result: Readonly<Record<string, unknown>> | undefined;
 };
 
@@ -15,8 +15,8 @@ export type CallResult = {
 export const FINISH = 'run.finish';
 
 /**
- * One call of a tool, with its arguments as the model sent them. A refused or failed call is a result: the model is
- * told why. Rejects only when the run is over.
+ * One call of a tool, with its arguments as the model sent them. A refused or failed call is a result: the model
+ * gets the reason. Rejects only when the run is over.
  */
 export async function callTool(
   context: Pick<RunContext, 'toolBox' | 'signal'>,
@@ -34,7 +34,7 @@ export async function callTool(
   }
 }
 
-/** A call that was refused or failed, as the model hears of it. */
+/** A call that was refused or failed, as the model gets it. */
 export function refusedCall({ code, message, hint }: EdgeError): CallResult {
   const text = hint === '' ? `${code}: ${message}` : `${code}: ${message} (${hint})`;
   return { content: [{ type: 'text', text }], isError: true, result: undefined };
@@ -60,13 +60,13 @@ export type ToolParts = {
   readonly pi: { readonly object: ToolDefinition['parameters'] };
   /** Tools by the names that models see. */
   readonly specs: ReadonlyMap<string, ToolSpec>;
-  /** Does the call that has this id. */
+  /** Executes the call with this id. */
   readonly call: (name: string, callId: string, signal: AbortSignal | undefined) => Promise<CallResult>;
 };
 
 /**
  * Tools as Pi takes them. Their parameters say only that they are an object: Pi would coerce what it checks (null
- * becomes 0, "15" becomes 15). Models get the true schemas by the door, and the gate checks what they sent.
+ * becomes 0, "15" becomes 15). Models get the real schemas from `ModelDoor`, and the gate checks the arguments.
  */
 export function toolDefinitions({ pi, specs, call }: ToolParts): ToolDefinition[] {
   return [...specs].map(([name, spec]) => ({
@@ -77,7 +77,7 @@ export function toolDefinitions({ pi, specs, call }: ToolParts): ToolDefinition[
     executionMode: 'sequential',
     execute: async (callId, _coerced, signal) => {
       const { content, isError, result } = await call(name, callId, signal);
-      // Pi knows a failure by its being thrown.
+      // Pi expects a failure to be thrown.
       if (isError) throw new Error(content.map((part) => (part.type === 'text' ? part.text : '')).join('\n'));
       const finished = spec.name === FINISH;
       return { content, details: finished ? { result } : {}, ...(finished ? { terminate: true } : {}) };

@@ -2,7 +2,7 @@ import type { AssistantMessage, Context, Message, Model, Tool } from '@earendil-
 import type { ModelAnswer, ModelMessage, ModelRequest, ModelToolCall } from '../../contract/core.ts';
 import { heldArguments } from './transcript.ts';
 
-/** A request of ours as Pi's providers take it. `now`: milliseconds, which they do not send. */
+/** A request in the format of Pi's providers. `now`: milliseconds, which they do not send. */
 export function toContext(request: ModelRequest, model: Model<string>, now: number): Context {
   const { messages, tools: all = [], choices: tools = all, answerSchema } = request;
   const system = messages.filter(({ role }) => role === 'system').map(({ text }) => text);
@@ -74,7 +74,7 @@ function toMessage(
   return [answer];
 }
 
-/** What a provider said, as an answer of ours. `raw`: arguments as they came, by the place of their call. */
+/** The answer of a provider in the format of the port. `raw`: arguments as they came, by the place of their call. */
 export function toAnswer(
   message: AssistantMessage,
   raw: ReadonlyMap<number, string>,
@@ -87,7 +87,7 @@ export function toAnswer(
     if (part.type !== 'toolCall') return [];
     const id = part.id === '' || seen.has(part.id) ? `${part.id}#${index}` : part.id;
     seen.add(id);
-    // Pi mends broken JSON; what the model really sent is for the gate to judge.
+    // Pi fixes broken JSON; the gate judges the text that the model sent.
     const told = raw.get(index);
     return [{ id, name: part.name, argumentsText: told?.trim() ? told : JSON.stringify(part.arguments) }];
   });

@@ -20,7 +20,7 @@ import { toAnswer, toContext } from './provider-messages.ts';
 
 export type PiProviderOptions = {
   readonly info: ModelInfo;
-  /** As Pi names it: anthropic, openai, google, mistral, groq … */
+  /** The provider's name in Pi: anthropic, openai, google, mistral, groq … */
   readonly provider: string;
   readonly apiKey: string | undefined;
   /** Another address than the provider's own, such as a gateway. */
@@ -31,11 +31,11 @@ export type PiProviderOptions = {
   readonly stallMs: number;
 };
 
-/** What providers say when they cannot be reached or are full: another try or another model may do. */
+/** Errors of providers that cannot be reached or are overloaded: a retry or another model may succeed. */
 const AWAY =
   /ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|socket|network|connection|fetch failed|terminated|overloaded|rate.?limit|\b(?:408|429|500|502|503|504|529)\b/i;
 
-/** A model of one of Pi's providers. Calls settle as the port says, whatever the client of the provider does. */
+/** A model of one of Pi's providers. Calls settle as the port requires, even if the client of the provider does not. */
 export class PiProviderModel implements LanguageModel {
   readonly info: ModelInfo;
   readonly #options: PiProviderOptions;
@@ -91,7 +91,7 @@ export class PiProviderModel implements LanguageModel {
     });
   }
 
-  /** By the last call: asking a provider costs money. */
+  /** Health by the last call, since a check would cost money. */
   async health(): Promise<ModelHealth> {
     const reason = this.#closed ? 'closed' : (this.#last?.message ?? '');
     return { ok: reason === '', reason, queueDepth: this.#open.size };
@@ -147,7 +147,7 @@ export class PiProviderModel implements LanguageModel {
   #refuseFailed({ stopReason, errorMessage = 'the provider said nothing more' }: AssistantMessage): void {
     if (stopReason !== 'error' && stopReason !== 'aborted') return;
     const { apiKey } = this.#options;
-    // A provider may quote what it was sent.
+    // A provider may quote the request in its error.
     const message = apiKey ? errorMessage.replaceAll(apiKey, '***') : errorMessage;
     throw this.#fault(AWAY.test(message) ? 'model.unavailable' : 'model.failed', message.slice(0, 1_024));
   }
@@ -165,7 +165,10 @@ export class PiProviderModel implements LanguageModel {
     throw this.#fault('model.failed', `the answer does not fit its schema: ${fault}`);
   }
 
-  /** The model as Pi's catalogue has it; one that is newer than the catalogue takes after another of its provider. */
+  /**
+   * The model as Pi's catalogue has it; a model newer than the catalogue gets the settings of another one of its
+   * provider.
+   */
   async #described(): Promise<Model<string>> {
     if (this.#model) return this.#model;
     const { getModels } = await import('@earendil-works/pi-ai/compat');

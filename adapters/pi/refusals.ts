@@ -9,13 +9,13 @@ import {
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { STOP } from './choices.ts';
 
-/** Why a call of an answer is not made. It stands in the session beside the call, so that a cut changes nothing. */
+/** Why a call of an answer is not made. It is stored in the session with the call, so that a cut changes nothing. */
 export type Refusal = { readonly code: ErrorCode; readonly message: string; readonly hint: string };
 export type MaybeRefused = { readonly refused?: Refusal };
 
 /**
- * One answer as it counts. A call of `robot.stop` goes first, and nothing of the same answer moves the robot after it.
- * Calls beyond what may be chosen now are refused with the reason. Pure.
+ * The calls of one answer that are executed. A call of `robot.stop` goes first, and nothing of the same answer moves
+ * the robot after it. Calls beyond what may be chosen now are refused with the reason. Pure.
  */
 export function judgedCalls(
   calls: readonly ModelToolCall[],
@@ -50,7 +50,7 @@ function refusalOf(
   return { code: 'schema.invalid', message: `the arguments cannot be chosen in this turn: ${fault}`, hint };
 }
 
-/** Text that is no JSON is the business of the tool box, which refuses it too. */
+/** Text that is no JSON is refused by the tool box. */
 function faultOf(schema: Readonly<Record<string, unknown>>, argumentsText: string): string | undefined {
   let args: unknown;
   try {

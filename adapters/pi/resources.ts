@@ -6,7 +6,7 @@ import type {
 } from '@earendil-works/pi-coding-agent';
 import type { PiLibrary } from './pi-library.ts';
 
-/** Extensions of an application as Pi takes them: factories, isolated by whoever gives them. */
+/** Extensions of an application as Pi takes them: factories, isolated by their provider. */
 export type PiExtension = InlineExtension;
 
 export type ResourceParts = {
@@ -17,7 +17,7 @@ export type ResourceParts = {
   readonly extensions: readonly PiExtension[];
 };
 
-/** What a session of ours is made of: our prompt and the extensions we were given. Nothing is read from a home folder. */
+/** The resources of a session: its prompt and its extensions. Nothing is read from a home folder. */
 export async function ownResources(parts: ResourceParts): Promise<ResourceLoader> {
   const { systemPrompt } = parts;
   const extensions = await extensionsOf(parts);
@@ -37,7 +37,7 @@ export async function ownResources(parts: ResourceParts): Promise<ResourceLoader
   };
 }
 
-/** Pi makes extensions of factories; its loader is told to look for nothing else. */
+/** Pi makes extensions of factories; its loader is configured to look for nothing else. */
 async function extensionsOf(parts: ResourceParts): Promise<LoadExtensionsResult> {
   const { coding } = parts.pi;
   if (parts.extensions.length === 0)

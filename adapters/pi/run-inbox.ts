@@ -12,25 +12,25 @@ export type InboxParts = {
   readonly manager: SessionManager;
   readonly session: AgentSession;
   readonly door: ModelDoor;
-  /** The command of an extension that words call; undefined: they are for the model. */
+  /** The command of an extension that a message calls; undefined: the message is for the model. */
   readonly command: (text: string) => (() => Promise<void>) | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 };
 
-/** What a person asks to be kept of the conversation, tokens; the rest becomes the summary. */
+/** Tokens of the conversation that a person wants to keep; the rest becomes the summary. */
 const KEEP_TOKENS = 1_000;
 const COMMAND = 'auraison.command';
 const NOT_COMPACTED = 'auraison.not_compacted';
 
-/** What people say to a run, on its way into the session. Each message counts once, also over restarts. */
+/** Messages of people to a run, on their way into the session. Each message counts once, also over restarts. */
 export class RunInbox {
   readonly #parts: InboxParts;
   readonly #known: Set<string>;
   readonly #waiting: UserMessage[] = [];
   readonly #compact: (Said & { kind: 'compact' })[] = [];
   #running = false;
-  /** Fewer than usual while a person wants a compaction. */
+  /** Smaller while a person requests a compaction. */
   keepTokens: number | undefined;
 
   constructor(parts: InboxParts) {
@@ -39,7 +39,7 @@ export class RunInbox {
     this.#known = new Set(entries.flatMap(({ messageId }) => messageId ?? []));
   }
 
-  /** Somebody has said something that is not in the session yet. */
+  /** True if a message is not in the session yet. */
   get busy(): boolean {
     return this.#waiting.length > 0 || this.#parts.session.agent.hasQueuedMessages();
   }
@@ -63,7 +63,7 @@ export class RunInbox {
     return { role: 'user', content: [{ type: 'text', text }], timestamp: this.#parts.now() };
   }
 
-  /** Says something of the house in the next prompt. */
+  /** Adds a notice of the daemon to the next prompt. */
   add(text: string): void {
     this.#waiting.push(this.message(text));
   }
@@ -84,7 +84,7 @@ export class RunInbox {
     }
   }
 
-  /** Between two turns: summaries that were asked for. A model that fails leaves the conversation as it is. */
+  /** Between two turns: makes the requested summaries. A model that fails leaves the conversation as it is. */
   async settle(): Promise<void> {
     const { door, manager, session, journal } = this.#parts;
     for (const { messageId, text } of this.#compact.splice(0)) {
@@ -107,7 +107,7 @@ export class RunInbox {
     const { journal, manager, session } = this.#parts;
     const command = text?.startsWith('/') ? this.#parts.command(text) : undefined;
     if (command) {
-      // It counts before it runs: after a cut it is not run again. How it fares is told by whoever isolates it.
+      // It counts before it runs: after a cut it is not run again. Its result is reported by the code that isolates it.
       journal.tag(manager.appendCustomEntry(COMMAND, { text }), messageId);
       await journal.flush();
       return void command().catch(() => {});
@@ -134,7 +134,7 @@ export class RunInbox {
         message: `the session has no entry ${entryId}`,
       });
     journal.tag(manager.appendLabelChange(entryId, text === '' ? undefined : text), messageId);
-    // Nothing waits for a label; it is in the log as a message already.
+    // Nothing waits for a label; it is already in the log as a message.
     journal.flush().catch(() => {});
   }
 }

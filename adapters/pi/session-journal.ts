@@ -12,8 +12,8 @@ import type { PiLibrary, SessionInternals } from './pi-library.ts';
 type Entry = Record<string, unknown> & { id: string; parentId: string | null };
 
 /**
- * Pi's session tree with the log as its truth: every entry gets the next number as its id, and `flush` makes
- * durable what was appended since. Nothing acts and nobody asks a model before that.
+ * Pi's session tree, stored in the log: every entry gets the next number as its id, and `flush` makes
+ * durable what was appended since. No tool and no model is called before that.
  */
 export class SessionJournal {
   readonly #context: Pick<RunContext, 'runId' | 'emit'>;
@@ -23,7 +23,7 @@ export class SessionJournal {
   #posting: Promise<void> = Promise.resolve();
   readonly #unsettled = new Set<Promise<void>>();
   #closed = false;
-  /** Said messages by the message of Pi that carries them: their ids are written into the entry. */
+  /** Messages of people by the message of Pi that carries them: their ids are written into the entry. */
   readonly said = new WeakMap<object, string>();
 
   constructor(context: Pick<RunContext, 'runId' | 'emit'>, blobs: BlobStore | undefined) {
@@ -63,16 +63,16 @@ export class SessionJournal {
     };
   }
 
-  /** Notes on an entry which said message it came from; before it is flushed. */
+  /** Records on an entry the message that it came from, before it is flushed. */
   tag(entryId: string, messageId: string): void {
     const entry = this.#pending.find(({ id }) => id === entryId);
     if (entry) entry['messageId'] = messageId;
   }
 
   /**
-   * Hands everything appended so far, and `more` after it, to the log. The log takes events in order, and when it
-   * fails it fails all that wait: whoever waits for a later event of this run has waited for these too. So a step
-   * costs no wait of its own where the gate or a model writes down what comes next.
+   * Passes everything appended so far, and `more` after it, to the log. The log takes events in order, and when it
+   * fails it fails all that wait: a caller that waits for a later event of this run has waited for these too. So a step
+   * adds no wait where the gate or a model logs the next event.
    */
   post(more: readonly NewEvent[] = []): Promise<void> {
     const posted = this.#posting.then(() => this.#hand(more));
@@ -86,7 +86,7 @@ export class SessionJournal {
     await Promise.all(this.#unsettled);
   }
 
-  /** What is appended from here on is lost: the run is over. */
+  /** Later entries are dropped: the run is over. */
   close(): void {
     this.#closed = true;
   }
@@ -113,7 +113,7 @@ export class SessionJournal {
     }
   }
 
-  /** What could not be written is still to be written: a later flush must not skip it. */
+  /** Entries that could not be written are still due: a later flush must not skip them. */
   #putBack(entries: readonly Entry[]): void {
     this.#pending.push(...entries);
     this.#pending.sort((a, b) => numberOf(a.id) - numberOf(b.id));

@@ -1,4 +1,4 @@
-/** Servers of models take these and no more. */
+/** Names that servers of models accept. */
 const NAME_CHARS_MAX = 64;
 
 /**

@@ -1,18 +1,22 @@
 import type { Message, TranscriptContext } from '@earendil-works/pi-ai';
 import type { ModelMessage, ModelToolCall, ToolImage } from '../../contract/core.ts';
 
-/** Pictures that a model is shown at a time: the newest. Each costs about as much context as a page of text. */
+/**
+ * Number of pictures that a model gets at a time, the newest ones. Each costs about as much context as a page of text.
+ */
 const IMAGES_MAX = 4;
 
-/** Nesting of arguments that are held as an object. */
+/** Deepest nesting of arguments that are kept as an object. */
 const DEPTH_MAX = 32;
 
 type Block = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-/** What of a call is kept beside Pi's own fields: its arguments as the model sent them, where they are no object. */
+/** Kept with a call besides Pi's own fields: its arguments as the model sent them, where they are no object. */
 export type RawArguments = { readonly rawArguments?: string };
 
-/** The messages of a transcript as our models take them. `system` goes first; pictures only for models that see. */
+/**
+ * The messages of a transcript in the format of the model port. `system` goes first; pictures only for models that see.
+ */
 export function toMessages(
   system: string,
   { messages }: Pick<TranscriptContext, 'messages'>,
@@ -85,7 +89,7 @@ export function argumentsOf(block: Block): unknown {
   }
 }
 
-/** The arguments of a call as Pi holds them: an object that JSON can tell, and the text where it was none. */
+/** The arguments of a call as Pi holds them: an object that JSON can hold, and the text where it was none. */
 export function heldArguments(text: string): { arguments: Record<string, unknown> } & RawArguments {
   if (text.trim() === '') return { arguments: {} };
   try {
@@ -98,7 +102,7 @@ export function heldArguments(text: string): { arguments: Record<string, unknown
   return { arguments: {}, rawArguments: text };
 }
 
-/** Numbers beyond what JSON tells (1e999) and bottomless nesting are kept as text too. */
+/** Numbers beyond those of JSON (1e999) and bottomless nesting are kept as text too. */
 function isTold(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || typeof value !== 'object') return depth > 0;

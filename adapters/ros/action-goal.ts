@@ -17,17 +17,21 @@ export type ActionGoal = {
   onFeedback?(value: MessageValue): void;
 };
 
-/** What became of a goal: its result, or that it was ended because `ends` aborted. */
+/** The end of a goal: its result, or that it was ended because `ends` aborted. */
 export type GoalEnd = { readonly result: GoalResult } | { readonly ended: true };
 
 /** A server that is there takes or refuses a goal at once, milliseconds. */
 const ACCEPT_MS = 5_000;
-/** A server answers a cancellation, and ends the goal, within these, milliseconds: together below LIMITS.MOTION_CANCEL_MS. */
+/**
+ * A server answers a cancellation, and ends the goal, within these, milliseconds: together below
+ * LIMITS.MOTION_CANCEL_MS.
+ */
 const CANCEL_MS = 400;
 const ENDED_MS = 500;
 /**
- * A cancellation that reached nobody is tried again, milliseconds and times: ten minutes. A network may hide a
- * server for longer than its lease, and one that is seen again still drives; one that died costs a look a second.
+ * A cancellation that reached nobody is tried again, milliseconds and times: ten minutes. A network may hide a server
+ * for longer than its lease, and a server that is seen again may still drive; looking for a dead one costs one query a
+ * second.
  */
 const OWED_EVERY_MS = 1_000;
 const OWED_TRIES_MAX = 600;
@@ -45,7 +49,7 @@ export type ActionPorts = { readonly actions: RosActions; readonly services: Ros
 export class ActionGoals {
   readonly #ports: ActionPorts;
   readonly #clock: Clock;
-  /** Goals somebody may still execute: by their id, so that a late word never hits a newer goal. */
+  /** Goals that a server may still execute, by id, so that a late message never affects a newer goal. */
   readonly #owed = new Map<string, { readonly name: string; tries: number }>();
   #owing: { cancel(): void } | undefined;
 
@@ -73,7 +77,7 @@ export class ActionGoals {
     return { ended: true };
   }
 
-  /** Asks the servers to end every goal they have, whoever sent it; those that are not seen get the time to appear. */
+  /** Asks the servers to end every goal they have, from any client; those that are not seen get the time to appear. */
   async cancelAll(names: readonly string[], timeoutMs: number): Promise<void> {
     await Promise.all(names.map((name) => this.#cancelBy(name, EVERY_GOAL, timeoutMs)));
   }
@@ -99,7 +103,7 @@ export class ActionGoals {
       late.result.catch(() => {});
       if (!(await late.cancel(CANCEL_MS).catch(() => false))) this.#owe(asked.name, late.goalId);
     });
-    // Refused, or nobody there: nothing moves by it. Later than this it is cancelled behind our back.
+    // Refused, or nobody there: nothing moves by it. After this time it is cancelled in the background.
     await withDeadline(this.#clock, CANCEL_MS + ENDED_MS, cancelled, 'cancel', asked.name).catch(() => {});
     return undefined;
   }
@@ -109,7 +113,7 @@ export class ActionGoals {
       const result = await handle.result;
       if (result.status !== 'rejected') return result;
     } catch (thrown) {
-      // The server may live and only our client have died: it must not drive on for nobody.
+      // The server may be alive although our client died: it must not drive on without an owner.
       if (!(await this.#cancelBy(asked.name, handle.goalId, CANCEL_MS))) this.#owe(asked.name, handle.goalId);
       throw unreachable(asked, thrown);
     }
@@ -131,7 +135,7 @@ export class ActionGoals {
     if (!(await ended)) this.#owe(name, handle.goalId);
   }
 
-  /** True when the server answered, whatever it knows of that goal. One that is not seen may execute it all the same. */
+  /** True when the server answered, with any answer. A server that is not seen may still execute the goal. */
   async #cancelBy(name: string, goalId: string, timeoutMs: number): Promise<boolean> {
     const uuid = Uint8Array.from({ length: 16 }, (_, i) =>
       Number.parseInt(goalId.slice(2 * i, 2 * i + 2), 16),
@@ -145,7 +149,10 @@ export class ActionGoals {
     }
   }
 
-  /** Somebody may still execute a goal of ours: its server is told again until it hears. Nobody waits for this. */
+  /**
+   * Somebody may still execute a goal of ours: its server gets the request again until it answers. Nothing waits for
+   * this.
+   */
   #owe(name: string, goalId: string): void {
     this.#owed.set(goalId, { name, tries: 0 });
     this.#owing ??= this.#clock.every(OWED_EVERY_MS, () => {

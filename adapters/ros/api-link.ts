@@ -2,7 +2,9 @@ import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 import type { ApiCall, ApiNews, ApiWord } from './api-wire.ts';
 import type { HostProcess } from './host-process.ts';
 
-/** The host's own deadline comes first, so that its better message arrives; this one is for a deaf host. */
+/**
+ * The host's own deadline comes first, so that its better message arrives; this one is for a host that does not answer.
+ */
 const GRACE_MS = 1_000;
 
 export type ApiListener = {
@@ -11,7 +13,7 @@ export type ApiListener = {
   /** `attached`: calls went to it; else it ended while what was served was being served again. */
   onHostGone(host: HostProcess, reason: string, attached: boolean): void;
   /**
-   * `host` told it, also one to which no call goes yet. What is said to that goes back to `host`, never to the one
+   * Sent by `host`, also one to which no call goes yet. What is said to that goes back to `host`, never to the one
    * after it: its numbers are those of one life of a host.
    */
   onNews(news: ApiNews, host: HostProcess): void;

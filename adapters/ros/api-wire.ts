@@ -38,7 +38,7 @@ export type ApiCall =
 
 /** Adapter to host, unanswered. */
 export type ApiWord =
-  /** The caller gave up: whatever comes is dropped. */
+  /** The caller gave up: any answer is dropped. */
   | { readonly op: 'abort'; readonly id: number }
   /** Without a value the caller of our service gets no answer. */
   | {
@@ -69,7 +69,7 @@ export type ApiNews =
     }
   /** A goal that waits for `accept`. */
   | { readonly op: 'goal'; readonly server: number; readonly goalId: string; readonly value: MessageValue }
-  /** The client has been told that its goal is accepted: execute it. */
+  /** The client knows that its goal is accepted: execute it. */
   | { readonly op: 'execute'; readonly server: number; readonly goalId: string }
   | { readonly op: 'cancelled'; readonly server: number; readonly goalId: string }
   | { readonly op: 'goalFeedback'; readonly goalId: string; readonly value: MessageValue }
@@ -102,7 +102,10 @@ export function decodeApiNews(body: Uint8Array): ApiNews {
 type Check = 'number' | 'string' | 'boolean' | ((value: unknown) => boolean);
 type Shapes<Op extends string = string> = Readonly<Record<Op, Readonly<Record<string, Check>>>>;
 
-/** What is ours in a frame. Values of messages are checked by their definitions, where they are used. */
+/**
+ * The fields of a frame that are checked here. Values of messages are checked by their definitions, where they are
+ * used.
+ */
 const SERVED = { server: 'number', name: 'string', type: 'string' } as const;
 const GOAL = { server: 'number', goalId: 'string' } as const;
 const CALLS: Shapes<ApiCall['op']> = {

@@ -7,7 +7,7 @@ import {
 } from '../../contract/core.ts';
 import { qosForPublishers } from '../../formats/ros2/qos.ts';
 
-/** Which topics of the graph are bridged. Deny wins; topics with a part that begins with `_` are hidden. */
+/** Which topics of the graph are bridged. Deny wins; topics with a part that starts with `_` are hidden. */
 export type DiscoveryRules = {
   /** Patterns of `contract/topic-pattern.ts`: `*` stands for one part of a name, `**` for any number of them. */
   readonly allow: readonly string[];

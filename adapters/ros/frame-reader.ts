@@ -11,7 +11,7 @@ const FRAME_BYTES_MAX = LIMITS.SAMPLE_BYTES_MAX + 1024;
 export class FrameReader {
   readonly #onFrame: (kind: number, body: Buffer) => void;
   #rest: Buffer = Buffer.alloc(0);
-  /** A frame longer than the chunk it began in, gathered here. */
+  /** A frame longer than the chunk it started in, gathered here. */
   #gathering: Buffer | undefined;
   #gathered = 0;
 

@@ -19,8 +19,8 @@ type Source = { readonly type_name: string; readonly encoding: string; readonly 
 /**
  * The definition of a type that is not installed here, asked of the nodes that publish it (since Jazzy each
  * offers `~/get_type_description`), as rosbag2 writes it. A publisher may be known before the name of its node, and
- * the node before its services: while they may still tell they are asked again, for `withinMs` at most. Undefined
- * where none of them tells; never throws.
+ * the node before its services: while they may still answer they are asked again, for `withinMs` at most. Undefined
+ * where none of them answers; never throws.
  */
 export async function learnDefinition(
   { services, graph }: Pick<RosApi, 'services' | 'graph'>,
@@ -41,7 +41,7 @@ export async function learnDefinition(
   }
 }
 
-/** `later`: somebody who could tell has no name yet, or did not answer. */
+/** `later`: a node that could answer has no name yet, or did not answer. */
 async function ask(
   services: Pick<RosServices, 'call'>,
   type: string,
@@ -62,7 +62,7 @@ async function ask(
       const definition = joinSources(type, answer['type_sources'] as readonly Source[]);
       if (answer['successful'] === true && definition !== undefined) return definition;
     } catch {
-      // The next one may tell; without any the bytes are recorded all the same.
+      // The next one may answer; without any the bytes are recorded all the same.
       isOpen = true;
     }
   }

@@ -2,13 +2,15 @@ import type { Clock, EdgeError, MotionResult, Timer } from '../../contract/core.
 
 export type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
-/** Where robot time comes from, and whether the robot still tells anything. */
+/** Where robot time comes from, and whether the robot still reports anything. */
 export type RobotPulse = { readonly time: bigint; readonly connected: boolean };
 
 /** How often robot time and odometry are looked at, milliseconds. */
 const LOOK_MS = 50;
 
-/** What may end a motion from outside: its asker, its time, another motion, a robot that fell silent. First one counts. */
+/**
+ * What may end a motion from outside: its caller, its time, another motion, a robot that fell silent. First one counts.
+ */
 export class MotionEnds {
   readonly #ending = new AbortController();
   readonly #settling = Promise.withResolvers<void>();

@@ -26,7 +26,7 @@ export function driveStep(start: PlanarOdometry, now: PlanarOdometry, distance: 
   return { done, command: done ? STILL : command, progress: Math.abs(along) };
 }
 
-/** Turning by `angle` radians; `turned` is the sum so far, since a heading alone cannot tell full turns. */
+/** Turning by `angle` radians; `turned` is the sum so far, since a heading alone does not show full turns. */
 export function spinStep(turned: number, angle: number): MotionStep {
   const remaining = angle - turned;
   const done = Math.abs(remaining) < SPIN_TOLERANCE || Math.sign(remaining) !== Math.sign(angle);

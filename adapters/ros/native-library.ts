@@ -36,7 +36,7 @@ export async function prepareNative(
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     await compile(clock, compiler, draft, env);
-    // Another process may have made the same file: whoever renames last wins with the same bytes.
+    // Another process may have made the same file: the last rename wins with the same bytes.
     renameSync(draft, path);
     return { path };
   } catch (error) {

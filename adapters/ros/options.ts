@@ -23,12 +23,15 @@ export type RosOptions = {
   readonly nativeDir?: string;
   /** Endpoints that do not fit, missed deadlines, lost publishers: each as it happens. */
   readonly onQosEvent?: (event: QosEvent) => void;
-  /** What the host has to say, for operators. */
+  /** Messages of the host for operators. */
   readonly report?: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
 export const ROS_LIMITS = {
-  /** Publishers of a type that is not installed are waited for to tell its definition, before it is heard, milliseconds. */
+  /**
+   * Publishers of a type that is not installed have this long to send its definition before the subscription,
+   * milliseconds.
+   */
   LEARN_MS: 5_000,
   /** Loading rclnodejs and joining the graph takes below a second; slow machines get this, milliseconds. */
   START_MS: 20_000,
@@ -40,10 +43,10 @@ export const ROS_LIMITS = {
   CLOSE_MS: 800,
   /** First restart of a dead host, milliseconds: a moving robot waits for its stop. Doubles up to LIMITS. */
   RESTART_FIRST_MS: 20,
-  /** The standby starts when the start of everything else is over, and anew after it died, milliseconds. */
+  /** The standby starts when the start of everything else is over, and again after it died, milliseconds. */
   STANDBY_AFTER_MS: 500,
   STANDBY_RETRY_MS: 5_000,
-  /** Outgoing bytes waiting for the host; above that commands are refused, for they would be old. */
+  /** Outgoing bytes waiting for the host; above it commands are refused, since they would be old. */
   OUTGOING_BYTES_MAX: 1024 * 1024,
   /** Outgoing bytes waiting for the host; above that API calls are refused. A request with a map fits. */
   OUTGOING_API_BYTES_MAX: 32 * 1024 * 1024,

@@ -49,7 +49,7 @@ type Served = {
 
 /**
  * Actions over the ROS host. What is served comes back with every new host. The goals of a host that died are
- * told, both ways: ours are aborted, those we sent reject and are cancelled through the next host, since nobody
+ * reported, both ways: ours are aborted, those we sent reject and are cancelled through the next host, since nobody
  * watches over them any more.
  */
 export class HostActions implements RosActions {
@@ -139,7 +139,7 @@ export class HostActions implements RosActions {
     };
   }
 
-  /** The standard service of every action server, which takes a goal's UUID whoever sent it. */
+  /** The standard service of every action server, which takes the UUID of a goal from any client. */
   async #cancel(goalId: string, name: string, timeoutMs: number): Promise<boolean> {
     const uuid = Uint8Array.from(Buffer.from(goalId, 'hex'));
     const order = {
@@ -160,7 +160,7 @@ export class HostActions implements RosActions {
         cancelled && this.#report('warn', `${name}: goal ${goalId} was cancelled, nobody held it`),
       (error: unknown) => {
         const { code, message } = EdgeError.from(error, 'ros.failed', 'cancel a goal', name);
-        // The network may hide it, or swallow what it is told; one that is really gone executes nothing.
+        // The network may hide it, or lose the request; one that is really gone executes nothing.
         if ((code === 'ros.not_found' || code === 'deadline.exceeded') && callsLeft > 1)
           return this.#disown(goalId, name, callsLeft - 1);
         // Out of sight all the time: nobody is alarmed.

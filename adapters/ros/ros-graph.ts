@@ -2,7 +2,7 @@ import type { Clock, GraphSnapshot, RosGraph } from '../../contract/core.ts';
 import type { ApiLink } from './api-link.ts';
 import { ROS_LIMITS } from './options.ts';
 
-/** The graph as the ROS host sees it; a host that is started anew sees it anew. */
+/** The graph as the ROS host sees it; a host that is started again sees it again. */
 export class HostGraph implements RosGraph {
   readonly #link: ApiLink;
   readonly #clock: Clock;

@@ -34,7 +34,7 @@ const startHostProcess: StartProcess = (...life) => new HostProcess(...life);
 
 /**
  * The ROS node of this daemon, kept alive: its process is started again when it dies or hangs, with all
- * topics it had. Shared by source and sink; it ends when both have let go of it.
+ * topics it had. Shared by source and sink; it ends when both have released it.
  */
 export class RosHost {
   readonly #options: RosOptions;
@@ -62,9 +62,9 @@ export class RosHost {
   readonly #startProcess: StartProcess;
   #native: NativeLibrary | undefined;
   readonly #installed = new Map<string, string>();
-  /** Told by publishers, of types that are not installed. */
+  /** Sent by publishers, of types that are not installed. */
   readonly #learned = new Map<string, string>();
-  /** Types that nobody told in time: their next topic does not wait as long. */
+  /** Types that no publisher sent in time: their next topic does not wait as long. */
   readonly #untold = new Set<string>();
   readonly #link: ApiLink;
   /** Services, actions, parameters, lifecycle and graph, through whatever host runs. */
@@ -93,12 +93,15 @@ export class RosHost {
     return this.#installedDefinition(type) !== undefined;
   }
 
-  /** The definition of a message type as this installation has it, or as a publisher of it told. */
+  /** The definition of a message type as this installation has it, or as a publisher of it sent it. */
   definitionOf(type: string): string | undefined {
     return this.#installedDefinition(type) ?? this.#learned.get(type);
   }
 
-  /** Has the publishers of a type that is not installed tell its definition; one that nobody told is not waited for again. */
+  /**
+   * Asks the publishers of a type that is not installed for its definition; one that nobody sent is not waited for
+   * again.
+   */
   async learn(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<void> {
     const withinMs = this.#untold.has(spec.type) ? 0 : ROS_LIMITS.LEARN_MS;
     const definition = await learnDefinition(this.api, this.clock, spec, publishers, withinMs);
@@ -106,7 +109,7 @@ export class RosHost {
     else this.#learned.set(spec.type, definition);
   }
 
-  /** What to say about a type that is not installed: the package to install, and what is done without it. */
+  /** The report about a type that is not installed: the package to install, and what works without it. */
   unknownType(type: string): EdgeError {
     const [pkg = '', , name = ''] = type.split('/');
     const env = { ...process.env, ...this.#options.env };
@@ -179,14 +182,14 @@ export class RosHost {
     try {
       await this.#requestSubscribe(this.#current('subscribe', spec.topic), channel);
     } catch (error) {
-      // A host that was only late has it all the same, and would say it under the number of another topic.
+      // A host that was only late still has the topic, and would send it under the number of another one.
       this.unsubscribe(channel);
       throw error;
     }
     return channel;
   }
 
-  /** Subscribes a topic anew, under its number. Rejects as `subscribe` does; the next host has it all the same. */
+  /** Subscribes a topic again, under its number. Rejects as `subscribe` does; the next host has it all the same. */
   async resubscribe(channel: number): Promise<void> {
     const topic = this.#subscriptions.get(channel)?.spec.topic;
     if (topic === undefined) return;
@@ -272,7 +275,7 @@ export class RosHost {
     }
     for (const channel of this.#subscriptions.keys()) {
       await this.#requestSubscribe(started, channel).catch((error: unknown) => {
-        // One topic that cannot be had any more does not keep the others away.
+        // One topic that cannot be subscribed any more does not affect the others.
         if (!started.alive) throw error;
         this.#options.report?.('error', error instanceof Error ? error.message : String(error));
       });
@@ -290,7 +293,7 @@ export class RosHost {
   #onQosEvent(event: QosEvent): void {
     const key = `${event.topic} ${event.direction} ${event.kind}`;
     const count = (this.qosEvents.get(key)?.count ?? 0) + event.count;
-    // What is gone from the graph makes room: the table holds topics of this robot, not of its whole life.
+    // Topics that left the graph free their places: the table holds the present topics.
     if (this.qosEvents.size >= ROS_LIMITS.QOS_EVENTS_MAX && !this.qosEvents.has(key))
       this.qosEvents.delete(this.qosEvents.keys().next().value!);
     this.qosEvents.set(key, { ...event, count });
@@ -350,7 +353,7 @@ export class RosHost {
     }
     if (this.#process === gone) this.#process = undefined;
     this.#link.detach(gone, reason);
-    // A first start that fails is told to whoever asked for it; a host that once worked is brought back.
+    // A first start that fails is reported to its caller; a host that once worked is started again.
     if (this.#closed || (!this.#connected && this.#restarts === 0)) return;
     const standby = this.#standbyReady ? this.#standby : undefined;
     if (standby) this.#standby = undefined;

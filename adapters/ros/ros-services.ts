@@ -18,7 +18,7 @@ type Served = {
   readonly timeoutMs: number;
 };
 
-/** How long a handler of ours may take unless it is told otherwise, milliseconds. */
+/** How long a handler of ours may take by default, milliseconds. */
 const HANDLER_MS = 10_000;
 
 /** Services over the ROS host. What is served comes back with every new host. */

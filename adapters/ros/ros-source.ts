@@ -19,7 +19,7 @@ export type RosSourceOptions = {
   readonly deny?: readonly string[];
   /** Topics that are never discovered, for example those we command. */
   readonly except?: readonly string[];
-  /** A topic that cannot be had as it should; the others go on. Told once for each reason. */
+  /** A topic that cannot be subscribed as configured; the others go on. Called once for each reason. */
   readonly onFault?: (error: EdgeError) => void;
   /** Topics that are bridged from now on, with the quality of service they are heard with. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
@@ -31,14 +31,14 @@ export type RosSourceOptions = {
 
 /** Topics that discovery may add at a time; a graph with more needs a narrower list. */
 const DISCOVERED_MAX = 512;
-/** Faults that are remembered as told; then the oldest goes, and is told again if it comes again. */
+/** Faults that are remembered as reported; beyond it the oldest is forgotten, and reported again if it comes again. */
 const TOLD_MAX = 1_024;
 
 type Bridged = { readonly channel: number; readonly spec: TopicSpec };
 
 /**
  * Topics of a ROS graph as samples: the configured ones, and those that discovery finds. A type whose package
- * is not installed is told, and its bytes are taken all the same once somebody publishes it.
+ * is not installed is reported, and its bytes are taken all the same once a node publishes it.
  */
 export class RosSource implements SampleSource {
   readonly #host: RosHost;
@@ -49,7 +49,7 @@ export class RosSource implements SampleSource {
   readonly #configured = new Set<string>();
   readonly #told = new Set<string>();
   readonly #discovered: DiscoveredTopics;
-  /** A topic had no place at the last look: told once, until there was a look at which all had one. */
+  /** A topic had no place at the last look: reported once, until there was a look at which all had one. */
   #crowded = false;
   #toldNames = false;
   #onSample: (sample: Sample) => void = () => {};
@@ -82,7 +82,7 @@ export class RosSource implements SampleSource {
         else await this.#bridge(topic);
       }
     } catch (error) {
-      // Whoever tries again must not hear the first topics twice.
+      // A second try must not report the first topics twice.
       this.#forget();
       throw error;
     }
@@ -107,7 +107,7 @@ export class RosSource implements SampleSource {
   }
 
   /**
-   * Subscribes one topic anew, for a subscription that hears nothing although somebody publishes; the other topics
+   * Subscribes one topic again, for a subscription that hears nothing although somebody publishes; the other topics
    * are not touched. Nothing for a topic that is not bridged. Throws `ros.failed` and may be called again; the next
    * host has the topic all the same.
    */
@@ -132,12 +132,12 @@ export class RosSource implements SampleSource {
       .catch((error: unknown) => this.#fault(EdgeError.from(error, 'ros.failed', 'look at', 'the ROS graph')))
       .finally(() => {
         this.#looking = false;
-        // Told while the last look gave up.
+        // Reported while the last look gave up.
         if (this.#next && !this.#closed) this.#changed(this.#next);
       });
   }
 
-  /** The host is gone: what it told of the graph says nothing any more, and the next one tells all of it anew. */
+  /** The host is gone: its report of the graph is void, and the next one reports all of it again. */
   #unsee(): void {
     this.#next = undefined;
     this.#last = undefined;
@@ -172,7 +172,7 @@ export class RosSource implements SampleSource {
     }
   }
 
-  /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
+  /** Unsubscribes topics that nobody has published for long; the graph does not change when that time is over. */
   #release(graph: GraphSnapshot, found: readonly FoundTopic[]): void {
     if (this.#closed) return;
     const { clock, ownNodes } = this.#host;
@@ -194,7 +194,9 @@ export class RosSource implements SampleSource {
     });
   }
 
-  /** False where there is no place. Bridges what is new, and anew what has publishers of another quality of service. */
+  /**
+   * False where there is no place. Bridges what is new, and again what has publishers of another quality of service.
+   */
   async #follow(found: FoundTopic): Promise<boolean> {
     const { topic, type, qos, publishers, otherTypes } = found;
     if (this.#closed) return true;
@@ -238,7 +240,7 @@ export class RosSource implements SampleSource {
     this.#fault(failed(`it has another type now and is bridged no more: ${NAMES_EXHAUSTED}`, topic));
   }
 
-  /** False when it has to be tried again; what is wrong has been told. */
+  /** False when it has to be tried again; the fault has been reported. */
   async #attempt(spec: TopicSpec, publishers: readonly EndpointInfo[]): Promise<boolean> {
     try {
       if (this.#host.definitionOf(spec.type) === undefined) {
@@ -255,9 +257,9 @@ export class RosSource implements SampleSource {
   }
 
   async #bridge(spec: TopicSpec): Promise<void> {
-    // Opened once more: what is heard already is not heard twice.
+    // Opened again: subscribed topics are not subscribed twice.
     if (this.#bridged.has(spec.topic)) return;
-    // Told before the first sample: the recorder wants to know how a topic is offered.
+    // Reported before the first sample: the recorder wants to know how a topic is offered.
     this.#options.onTopics?.([spec]);
     const channel = await this.#host.subscribe(spec, (sample) => this.#onSample(sample), this.#rawOf(spec));
     this.#bridged.set(spec.topic, { channel, spec });

@@ -15,7 +15,7 @@ const CHECK_MS = 2_000;
 
 /**
  * Removes the Fast DDS segments (up to 32 MiB each) that killed processes left behind, and says how many.
- * A segment is removed only by whoever gets its lock: the lock is the kernel's, so that owners in other
+ * A segment is removed only by the process that gets its lock: the lock is the kernel's, so that owners in other
  * containers count as well. Never throws; without the `flock` command nothing is removed.
  */
 export function sweepSharedMemory(nowMs: number, folder = SHARED_MEMORY): number {

@@ -25,7 +25,7 @@ export type StartOptions = {
 };
 
 /**
- * Something that quality of service is about. `incompatible` names who does not fit: nothing flows between the
+ * An event about quality of service. `incompatible` names the incompatible nodes: nothing flows between the
  * two. `deadline` and `liveliness` count what a publisher or subscriber missed, `type` endpoints of another type.
  */
 export type QosEvent = {
@@ -47,7 +47,7 @@ export type Control =
       readonly id: number;
       readonly channel: number;
       readonly spec: TopicSpec;
-      /** The type is not installed: its bytes are taken without it. Whether they begin with a std_msgs/Header. */
+      /** The type is not installed: its bytes are taken without it. Whether they start with a std_msgs/Header. */
       readonly raw?: { readonly headed: boolean };
     }
   | { readonly kind: 'unsubscribe'; readonly channel: number }
@@ -109,7 +109,7 @@ export function encodeFrame(kind: number, body: Buffer): Buffer {
   return Buffer.concat([head(kind, body.length, 0), body]);
 }
 
-/** `ros.failed`: the other end does not speak this language (any more); the connection is of no use. */
+/** `ros.failed`: the other end does not follow this protocol (any more); the connection is of no use. */
 export function brokenFrame(message: string, cause?: unknown): EdgeError {
   return new EdgeError('ros.failed', { operation: 'read frames', subject: 'ROS host', message, cause });
 }

@@ -1,7 +1,7 @@
 import type { EdgeError, Nanoseconds } from '../../contract/core.ts';
 import type { Bag } from './bag.ts';
 
-/** What only reading every message tells about a topic. */
+/** Details of a topic that need every message to be read. */
 export type TopicDetails = {
   readonly topic: string;
   readonly messages: number;
@@ -12,7 +12,7 @@ export type TopicDetails = {
   readonly lastNs: Nanoseconds;
   /** Messages per second between its first and its last. */
   readonly hz: number;
-  /** Longest time without a message, and when it began. */
+  /** Longest time without a message, and its start. */
   readonly gapMs: number;
   readonly gapAtNs: Nanoseconds;
 };

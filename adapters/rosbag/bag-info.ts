@@ -10,7 +10,7 @@ export type BagFileInfo = {
   readonly storage: 'mcap' | 'sqlite3' | 'unreadable';
   readonly bytes: number;
   readonly messages: number;
-  /** Of its chunks; `none` for uncompressed ones. Empty where it is not told. */
+  /** Compression of its chunks; `none` for uncompressed ones. Empty where the file does not say. */
   readonly compression: readonly string[];
   readonly chunks: number;
   readonly attachments: readonly {
@@ -21,7 +21,7 @@ export type BagFileInfo = {
   readonly metadata: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Why the file cannot be read completely. */
   readonly fault: ErrorBody | undefined;
-  /** What a repair of the file finds, where it is not complete. */
+  /** Result of a repair of the file, if it is not complete. */
   readonly recoverable:
     | { readonly messages: number; readonly ofCutChunk: number; readonly lostBytes: number }
     | undefined;
@@ -35,13 +35,13 @@ export type BagInfo = {
   readonly bytes: number;
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
-  /** Of metadata.yaml, where there is one. */
+  /** Version of metadata.yaml, if there is one. */
   readonly notes: BagNotes | undefined;
-  /** What is wrong with metadata.yaml: unreadable, or it names files that are not there. */
+  /** The fault of metadata.yaml: unreadable, or it names missing files. */
   readonly notesFault: ErrorBody | undefined;
 };
 
-/** What a bag holds. A file that cannot be read is listed with its fault; rejects only when there is none. */
+/** The content of a bag. A file that cannot be read is listed with its fault; rejects only if there is no file. */
 export async function bagInfo(path: string): Promise<BagInfo> {
   const files: BagFileInfo[] = [];
   const topics = new Map<string, BagTopic>();

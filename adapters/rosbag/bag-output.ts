@@ -6,7 +6,7 @@ export type OutputOptions = {
   readonly compression?: Compression;
   /** A chunk is written when it has this many bytes. */
   readonly chunkBytes?: number;
-  /** What the file says wrote it. */
+  /** Name of the writing program, for the file. */
   readonly library?: string;
 };
 
@@ -42,7 +42,7 @@ export interface BagFileOutput {
   abort(): Promise<void>;
 }
 
-/** Counts what goes into a file, for its metadata. */
+/** Counts the messages of a file, for its metadata. */
 export class Tally {
   readonly #topics = new Map<
     string,

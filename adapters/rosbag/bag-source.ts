@@ -25,7 +25,7 @@ export type BagSourceOptions = {
   readonly startOffsetMs?: number;
   /** Plays this much of the recording at most, milliseconds. */
   readonly durationMs?: number;
-  /** Bytes that the receiver has taken and not worked off; playing waits while it is above `backlogBytesMax`. */
+  /** Bytes that the receiver has not processed yet; playing waits while it is above `backlogBytesMax`. */
   readonly backlogBytes?: () => number;
   readonly backlogBytesMax?: number;
 };
@@ -42,7 +42,7 @@ export type PlayResult = {
 const EARLY_MS = 0.5;
 const BACKLOG_BYTES_MAX = 32 * 1024 * 1024;
 const BACKLOG_PAUSE_MS = 2;
-/** A wait is looked at again after this, so that a clock that was set never holds a playback, milliseconds. */
+/** A wait is checked again after this, so that a clock that was set never holds a playback, milliseconds. */
 const WAIT_MS_MAX = 60_000;
 /** Messages between two turns of the event loop when nothing else makes it turn. */
 const TURN_MESSAGES = 64;
@@ -64,7 +64,7 @@ export class BagSource implements SampleSource {
   #seekNs: Nanoseconds | undefined;
   #nextNs: Nanoseconds = 0n;
   #messages = 0;
-  /** Of these, those that were played at their time: not what transient local topics held before it. */
+  /** Messages of these that were played at their time, without the earlier ones of transient local topics. */
   #paced = 0;
   #bytes = 0;
   #loops = 0;
@@ -78,7 +78,7 @@ export class BagSource implements SampleSource {
     });
   }
 
-  /** The topics of the bag; after `open`. Those that do not say how they were offered get the default. */
+  /** The topics of the bag; after `open`. Topics without recorded QoS get the default. */
   topics(): TopicSpec[] {
     return (this.#bag?.topics ?? []).map(({ topic, type, qos }) => ({
       topic,
@@ -87,7 +87,7 @@ export class BagSource implements SampleSource {
     }));
   }
 
-  /** The topics that say how they were offered; after `open`. For `Recorder.declare`. */
+  /** The topics with recorded QoS; after `open`. For `Recorder.declare`. */
   offers(): TopicSpec[] {
     return (this.#bag?.topics ?? []).flatMap(({ topic, type, qos }) => (qos ? [{ topic, type, qos }] : []));
   }
@@ -97,7 +97,7 @@ export class BagSource implements SampleSource {
     return this.#bag?.topics.find((topic) => topic.type === type && topic.definition)?.definition;
   }
 
-  /** How many messages a late subscriber of the topic is owed; 0 where it is not transient local. After `open`. */
+  /** How many messages a late subscriber of the topic gets; 0 where it is not transient local. After `open`. */
   latchedDepth(topic: string): number {
     const channels = (this.#bag?.channels ?? []).filter((channel) => channel.topic === topic);
     return Math.max(0, ...channels.map(latchedDepth));
@@ -117,7 +117,7 @@ export class BagSource implements SampleSource {
     return this.#bag?.endNs ?? 0n;
   }
 
-  /** Where playing is, in the time of the bag. */
+  /** Position of the playback, in the time of the bag. */
   get positionNs(): Nanoseconds {
     return this.#pace?.positionNs(this.#nextNs) ?? this.startNs;
   }
@@ -160,7 +160,7 @@ export class BagSource implements SampleSource {
     this.#look();
   }
 
-  /** Opens the bag; playing begins with the next turn of the event loop. No `topics` means all of them. */
+  /** Opens the bag; playing starts with the next turn of the event loop. No `topics` means all of them. */
   async open(
     topics: readonly TopicSpec[],
     onSample: (sample: Sample) => void,
@@ -174,7 +174,7 @@ export class BagSource implements SampleSource {
     );
   }
 
-  /** Opens the bag, so that it can tell its topics; `begin` plays it. */
+  /** Opens the bag to learn its topics; `begin` plays it. */
   async prepare(): Promise<void> {
     this.#bag ??= await openBag(this.#options.path);
   }
@@ -261,7 +261,7 @@ export class BagSource implements SampleSource {
     });
   }
 
-  /** Until the end, or until a seek or the end of all is asked for. */
+  /** Until the end, or until a seek or a stop is requested. */
   async #playFrom(
     bag: Bag,
     startNs: bigint,
@@ -293,14 +293,14 @@ export class BagSource implements SampleSource {
     return this.#abort.signal.aborted || this.#seekNs !== undefined;
   }
 
-  /** Whatever waits looks again at pace, seek and end. */
+  /** Wakes every wait, to check pace, seek and end again. */
   #look(): void {
     const waiting = this.#wake;
     this.#wake = new AbortController();
     waiting.abort();
   }
 
-  /** Until the message is due by the pace of the recording; one that is late is played at once. */
+  /** Waits until the message is due by the pace of the recording; a late one is played at once. */
   async #waitForTurn(time: Nanoseconds): Promise<void> {
     const { clock } = this.#options;
     const pace = this.#pace!;

@@ -12,23 +12,23 @@ export type WriterOptions = OutputOptions & {
   readonly target: string;
   readonly storage: 'mcap' | 'sqlite3';
   readonly isFolder: boolean;
-  /** The next file of a folder begins when one has this many bytes. */
+  /** The next file of a folder starts when one has this many bytes. */
   readonly splitBytes?: number;
   readonly customData?: Readonly<Record<string, string>>;
-  /** Whether the target is there is asked at the end only: the content may decide. */
+  /** The existence of the target is checked only at the end: its name may depend on the content. */
   readonly mayExist?: boolean;
-  /** Where it is written until it is whole, on the file system of the target; else beside it. */
+  /** Folder for the unfinished bag, on the file system of the target; default: next to it. */
   readonly workFolder?: string;
 };
 
 export type WrittenBag = { readonly path: string; readonly files: readonly WrittenFile[] };
 
-/** What a bag is called while it is written: hidden, beside its place, with the process that writes it. */
+/** Name of an unfinished bag: hidden, next to its target, with the id of the writing process. */
 const PARTIAL = /^\.(.+)\.partial-(\d+)$/;
 
 /**
- * Writes a bag so that it is there as a whole or not at all: everything happens under a hidden name beside the
- * target, is made durable, and is renamed. What a killed writer of the same target left is removed by the next.
+ * Writes a bag so that it is there as a whole or not at all: everything happens under a hidden name beside the target,
+ * is made durable, and is renamed. The files of a killed writer are removed by the next writer of the same target.
  */
 export class BagWriter {
   readonly #options: WriterOptions;

@@ -9,7 +9,7 @@ export type BagTopic = {
   readonly definition: string | undefined;
 };
 
-/** A channel as the file describes it: what a copy has to keep. */
+/** A channel as the file describes it; a copy keeps all of it. */
 export type BagChannel = {
   readonly topic: string;
   readonly type: string;
@@ -31,7 +31,7 @@ export type BagMessage = {
   readonly bytes: Uint8Array;
 };
 
-/** What a file holds besides messages. */
+/** Records of a file besides messages. */
 export type BagExtra =
   | {
       readonly kind: 'attachment';
@@ -49,7 +49,7 @@ export type BagFilter = {
   readonly startNs?: Nanoseconds | undefined;
   /** Exclusive. */
   readonly endNs?: Nanoseconds | undefined;
-  /** Told of each part that cannot be read and is left out; without it reading ends there with the error. */
+  /** Called for each part that cannot be read, which is left out; without it reading ends there with the error. */
   readonly onDamage?: ((fault: EdgeError) => void) | undefined;
 };
 
@@ -66,7 +66,7 @@ export interface Bag {
   readonly startNs: Nanoseconds;
   readonly endNs: Nanoseconds;
   readonly bytes: number;
-  /** What is wrong with the file as far as opening it tells: it is cut off, or not sealed yet. */
+  /** What is wrong with the file as far as opening it shows: it is cut off, or not sealed yet. */
   readonly fault: EdgeError | undefined;
   /** As the bag has them, nothing decoded. */
   records(filter?: BagFilter): AsyncGenerator<BagMessage>;

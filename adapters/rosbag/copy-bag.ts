@@ -37,13 +37,13 @@ export type CopyResult = {
 
 const PROGRESS_MESSAGES = 512;
 const FAULTS_MAX = 100;
-/** Metadata records that describe the file they are in, not the recording: wrong in any copy. */
+/** Metadata records about their own file, not the recording: they would be wrong in a copy. */
 const OF_THE_FILE = new Set(['rosbag2', 'auraison.repair']);
-/** The ledger of a segment: true of all of its messages, not of some. */
+/** The ledger of a segment: valid only for all of its messages. */
 const OF_THE_WHOLE = 'auraison.losses';
 
 /**
- * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and told in
+ * Copies messages as they are: bytes, times, channels, definitions. What cannot be read is left out and reported in
  * `faults`. Rejects with `run.cancelled` when `signal` aborts; the writer is the caller's to end or abort.
  */
 export async function copyBag(bag: Bag, writer: BagWriter, options: CopyOptions = {}): Promise<CopyResult> {

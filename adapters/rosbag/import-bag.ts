@@ -22,7 +22,7 @@ export type ImportOptions = Pick<CopyOptions, 'signal' | 'onProgress'> & {
 
 export type Imported = {
   readonly bag: string;
-  /** The content was taken in before, under this name; nothing was written. */
+  /** The content was imported before, under this name; nothing was written. */
   readonly already: boolean;
   readonly messages: number;
   readonly contentSha256: string;
@@ -32,7 +32,7 @@ export type Imported = {
 
 /** Beside the segments of an imported bag: what it is and where it came from. */
 const RECORD = 'import.json';
-/** Within `bags`, and a level deeper than anybody looks for recordings. */
+/** Within `bags`, one level deeper than recordings are searched. */
 const WORK_FOLDER = '.import';
 /** The note of a segment whose events are not in the log yet; the recorder knows it by this name too. */
 export const SEALED_NOTE = '.sealed.json';
@@ -42,7 +42,7 @@ type ImportRecord = { readonly source: string; readonly contentSha256: string; r
 /**
  * Takes a recording into the data directory as a bag of its own: MCAP segments with metadata.yaml, read back and
  * compared by counts and content hash before it gets its name, and with a note per segment of the events that are
- * owed to the log. A kill at any point leaves nothing, or a whole bag with its notes. Rejects with `bag.exists`
+ * still to be logged. A kill at any point leaves nothing, or a whole bag with its notes. Rejects with `bag.exists`
  * for a name that is taken, `bag.malformed` when what was written does not read back, `run.cancelled`.
  */
 export async function importBag(bag: Bag, options: ImportOptions): Promise<Imported> {
@@ -108,7 +108,7 @@ async function bagWithContent(bags: string, contentSha256: string): Promise<stri
   return undefined;
 }
 
-/** Reads back what was written, checksums included. */
+/** Reads the written files back, including checksums. */
 async function verify(folder: string, { messages, contentSha256 }: CopyResult): Promise<void> {
   const written = await openBag(folder);
   try {

@@ -1,10 +1,10 @@
 import { parseProfiles } from '../../formats/rosbag2/index.ts';
 import type { Bag, BagChannel, BagMessage } from './bag.ts';
 
-/** Of a topic whose depth is not told (before Iron) this many are kept at most. */
+/** Messages kept of a topic whose depth is unknown (recorded before Iron). */
 const UNKNOWN_DEPTH_MAX = 1000;
 
-/** How many messages a late subscriber of the channel is owed: 0 where it is not transient local. */
+/** How many messages a late subscriber of the channel gets: 0 where it is not transient local. */
 export function latchedDepth({ topic, metadata }: BagChannel): number {
   const profiles = parseProfiles(metadata.get('offered_qos_profiles') ?? '').filter(
     ({ durability }) => durability === 'transient_local',
@@ -16,7 +16,7 @@ export function latchedDepth({ topic, metadata }: BagChannel): number {
 }
 
 /**
- * What a subscriber that comes at `startNs` would be given of the transient local topics: their last messages
+ * The messages of transient local topics that a subscriber at `startNs` would get: their last messages
  * before it, oldest first. Other topics are not read where the file has an index.
  */
 export async function latchedBefore(

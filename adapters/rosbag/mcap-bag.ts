@@ -8,7 +8,7 @@ import { PatchedReadable } from './patched-readable.ts';
 
 const RECORD_HEAD_BYTES = 9;
 
-/** One MCAP file, also one without footer: then what its repair would hold, without changing it. */
+/** One MCAP file, also one without footer: then with the content after a repair, without changing it. */
 export class McapBag implements Bag {
   readonly storage = 'mcap';
   readonly path: string;
@@ -41,7 +41,7 @@ export class McapBag implements Bag {
     this.#channels = channelsOf(reader);
   }
 
-  /** Rejects with `mcap.malformed` when the file does not begin like one. */
+  /** Rejects with `mcap.malformed` when the file does not start like one. */
   static async open(path: string): Promise<McapBag> {
     const file = await FileReadable.open(path);
     try {

@@ -80,7 +80,7 @@ async function refuseUnlessFile(path: string): Promise<void> {
   throw new EdgeError('bag.malformed', { operation: 'open-bag', subject: path, message: 'it is not a file' });
 }
 
-/** Opens one file. Rejects with what the file system says where it does not give it: that may pass. */
+/** Opens one file. Rejects with the error of the file system, which may be temporary. */
 export async function openFile(path: string): Promise<Bag> {
   await refuseUnlessFile(path);
   return basename(path).endsWith('.db3') ? SqliteBag.open(path) : McapBag.open(path);

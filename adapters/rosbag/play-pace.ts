@@ -1,8 +1,9 @@
 import type { Clock, Nanoseconds } from '../../contract/core.ts';
 
 /**
- * Where a playback is in the time of the bag, and when a message is due: a line from an anchor, set anew by each
- * pause, seek and change of rate. Rate 0 is as fast as the receiver takes it; then the last message tells the time.
+ * The position of a playback in the time of the bag, and when a message is due: linear from an anchor, set again by
+ * each pause, seek and change of rate. Rate 0 is as fast as the receiver takes it; then the last message gives the
+ * time.
  */
 export class PlayPace {
   readonly #clock: Clock;

@@ -134,7 +134,7 @@ export class SqliteBag implements Bag {
 
   #payload(data: unknown, where: string): Uint8Array {
     if (!(data instanceof Uint8Array)) throw malformed(this.path, `${where} holds no bytes`);
-    // CDR begins with a zero byte; this is the magic of a zstd frame (rosbag2 compression mode MESSAGE).
+    // CDR starts with a zero byte; this is the magic of a zstd frame (rosbag2 compression mode MESSAGE).
     const isZstd = data[0] === 0x28 && data[1] === 0xb5 && data[2] === 0x2f && data[3] === 0xfd;
     if (!isZstd) return data;
     try {
@@ -152,7 +152,7 @@ function openReadOnly(path: string, isShort: boolean): DatabaseSync {
   url.searchParams.set('mode', 'ro');
   if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
   if (!isShort) return new DatabaseSync(url, { readOnly: true });
-  // SQLite refuses a file that is shorter than its header says, unless told not to protect the schema.
+  // SQLite refuses a file that is shorter than its header says, unless protection of the schema is switched off.
   const database = new DatabaseSync(url, { readOnly: true, defensive: false });
   database.exec('PRAGMA writable_schema = ON');
   return database;

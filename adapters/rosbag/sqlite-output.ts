@@ -40,7 +40,7 @@ export class SqliteOutput implements BagFileOutput {
   /** Makes the file; it must not be there yet. */
   static async create(path: string): Promise<SqliteOutput> {
     await (await open(path, 'wx', 0o644)).close();
-    // A file that is thrown away if it does not become whole needs no journal.
+    // An incomplete file is deleted, so it needs no journal.
     const database = new DatabaseSync(path);
     database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; ${TABLES}; BEGIN`);
     return new SqliteOutput(path, database);

@@ -3,7 +3,7 @@ import { EdgeError } from '../../contract/core.ts';
 /**
  * The topics of a bag that are wanted: those that fit one of `include` (none: all) and none of `exclude`. In a
  * pattern `*` stands for any characters, slashes too, and `?` for one; a leading slash may be left out. Throws
- * `schema.invalid` for an `include` that fits nothing, naming what there is. Undefined: all of them.
+ * `schema.invalid` for an `include` without a match, with the list of topics. Undefined: all of them.
  */
 export function wantedTopics(
   topics: readonly { readonly topic: string }[],

@@ -33,7 +33,7 @@ export class FileSecrets implements Secrets {
     const found = await this.read(name);
     if (found !== undefined) return found;
     this.#create(this.#path(name), make());
-    // Two processes may have come here at once: the file that is there is the secret, whoever made it.
+    // Two processes may have come here at once: the file that is there is the secret, whichever process made it.
     const kept = await this.read(name);
     if (kept === undefined) throw unusable(this.#path(name), 'vanished while it was made');
     return kept;

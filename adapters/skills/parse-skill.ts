@@ -70,7 +70,7 @@ function nameProblems(fields: FrontMatter, folder: string): string[] {
   const problems: string[] = [];
   if (points(name) > NAME_MAX) problems.push(`name: ${points(name)} characters, at most ${NAME_MAX}`);
   if (name !== name.toLowerCase()) problems.push('name: must be lower case');
-  if (name.startsWith('-') || name.endsWith('-')) problems.push('name: must not begin or end with a hyphen');
+  if (name.startsWith('-') || name.endsWith('-')) problems.push('name: must not start or end with a hyphen');
   if (name.includes('--')) problems.push('name: must not have two hyphens in a row');
   if (!/^[\p{L}\p{N}-]*$/u.test(name)) problems.push('name: letters, digits and hyphens only');
   if (folder.normalize('NFKC') !== name)

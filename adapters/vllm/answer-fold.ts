@@ -3,7 +3,7 @@ import { EdgeError, LIMITS, type ModelDelta, type ModelToolCall } from '../../co
 
 type Chunk = OpenAI.Chat.ChatCompletionChunk;
 type Choice = Chunk['choices'][number];
-/** Fields that some servers add for what a model thinks before it speaks. */
+/** Fields that some servers add for the reasoning of a model before its answer. */
 type Delta = OpenAI.Chat.ChatCompletionChunk.Choice.Delta & {
   readonly reasoning?: unknown;
   readonly reasoning_content?: unknown;
@@ -15,15 +15,15 @@ export type FoldedAnswer = {
   readonly text: string;
   readonly calls: readonly ModelToolCall[];
   readonly stopReason: 'stop' | 'length' | 'tool_calls';
-  /** As the server counted; undefined where it told nothing usable. */
+  /** As the server counted; undefined where it reported nothing usable. */
   readonly tokensIn: number | undefined;
   readonly tokensOut: number | undefined;
   readonly modelId: string;
 };
 
 /**
- * Folds the chunks of one stream. Whatever a server sends is checked here: another answer's id in the middle, ends
- * that are none, calls under the same id, too many of them, too much text. Throws `model.failed`.
+ * Folds the chunks of one stream. Everything that a server sends is checked here: the id of another answer in the
+ * middle, invalid ends, calls under the same id, too many of them, too much text. Throws `model.failed`.
  */
 export class AnswerFold {
   readonly #subject: string;
@@ -48,12 +48,12 @@ export class AnswerFold {
     return this.#id;
   }
 
-  /** Tokens told so far, as far as chunks are tokens. */
+  /** Tokens delivered so far, as far as chunks are tokens. */
   get chunks(): number {
     return this.#chunks;
   }
 
-  /** What it brought; empty: nothing that counts as a sign of life. `finished` does. */
+  /** The new content; empty: nothing that counts as progress. `finished` does. */
   take(chunk: Chunk): { readonly deltas: readonly ModelDelta[]; readonly alive: boolean } {
     if (typeof chunk !== 'object' || chunk === null) throw this.#broken('an event that is no object');
     this.#identify(chunk);
@@ -82,7 +82,7 @@ export class AnswerFold {
     return { deltas, alive };
   }
 
-  /** The stream is over. A stream without an end is a broken one: what it said is not the whole. */
+  /** The stream is over. A stream without an end is broken: its content is incomplete. */
   end(): FoldedAnswer {
     if (this.#finish === undefined) throw this.#broken('a stream that ends in the middle');
     const stopReason = this.#stopReason(this.#finish);
@@ -134,7 +134,7 @@ export class AnswerFold {
   #callPart(part: ToolPart): boolean {
     const { index = 0, id } = part;
     if (!Number.isSafeInteger(index) || index < 0) throw this.#broken('a call with an index that is none');
-    // Some servers put each call under index 0, told apart by its id: the last one under an index is meant.
+    // Some servers put each call under index 0 with different ids: the last one under an index is meant.
     const known = this.#calls.findLast((call) => call.index === index);
     const open =
       known === undefined || (typeof id === 'string' && id !== '' && known.id !== '' && id !== known.id)
@@ -148,7 +148,7 @@ export class AnswerFold {
       open.argumentsText += this.#grow(args);
       grown = true;
     } else if (typeof args === 'object' && args !== null) {
-      // Not by the book, but said clearly.
+      // Not as specified, but unambiguous.
       open.argumentsText += this.#grow(JSON.stringify(args));
       grown = true;
     }

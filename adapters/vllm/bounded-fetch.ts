@@ -8,12 +8,12 @@ export type FetchLimits = {
   readonly subject: string;
 };
 
-/** How a connection ends under a request that got no answer. */
+/** Errors of a connection that ended under a request without an answer. */
 const CUT: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 /**
- * `fetch` that takes no more than it was asked for: an answer of another kind is refused before it is read, one that
- * is too large is cut while it comes, and no redirect is followed, for the key would go along.
+ * `fetch` with limits: an answer of another kind is refused before it is read, one that
+ * is too large is cut while it comes, and no redirect is followed, since the key would go along.
  */
 export function boundedFetch(limits: FetchLimits): typeof fetch {
   const { bytesMax, contentType, subject } = limits;
@@ -44,7 +44,7 @@ export function boundedFetch(limits: FetchLimits): typeof fetch {
 
 /**
  * A connection that was kept may be closed by its server just as the next request goes out (uvicorn, and vLLM with
- * it, after 5 s): that is no fault of the server, and asked on a new one it answers. Once, before any answer began.
+ * it, after 5 s): this is no fault of the server, and a new connection works. Retried once, before any answer started.
  */
 async function fetchAgain(input: string | URL | Request, init: RequestInit): Promise<Response> {
   try {

@@ -1,13 +1,13 @@
 import { type Clock, EdgeError, type ModelHealth, type Timer } from '../../contract/core.ts';
 
 export type WatchTimes = {
-  /** No token for this long: the server is asked whether it lives. Milliseconds, as all here. */
+  /** Without a token for this long the server's health is checked. Milliseconds, as all times here. */
   readonly silenceMs: number;
   /** From the request to the first token. */
   readonly firstTokenMs: number;
   /** Between two tokens. */
   readonly stallMs: number;
-  /** An engine with work that takes no step for this long hangs, however well its front is. */
+  /** An engine with work and no step for this long hangs, even if its HTTP server answers. */
   readonly hangMs: number;
   /** The whole call. */
   readonly deadlineMs: number;
@@ -19,21 +19,21 @@ export type WatchParts = {
   readonly subject: string;
   /** Settles soon and never rejects; undefined where the server cannot be asked. */
   readonly probe: () => Promise<ModelHealth | undefined>;
-  /** A count that grows as the engine works; the same promise. */
+  /** A count that grows as the engine works; settles and never rejects as well. */
   readonly steps: () => Promise<number | undefined>;
   readonly fail: (error: EdgeError) => void;
 };
 
 const TICK_MS = 50;
-/** Looks at the engine in the time in which it is found hanging. */
+/** Number of looks at the engine until it counts as hanging. */
 const LOOKS = 6;
 const LOOK_MS_MAX = 1_000;
-/** A tick that is later than this was our own loop standing still: no fault of the server. */
+/** A tick later than this means that our own event loop was blocked: no fault of the server. */
 const TICK_MS_MAX = 150;
 
 /**
- * Looks after one call: first token, gaps between tokens, and beside them whether the server lives at all. A server
- * that sleeps or stands still does not refuse a request, it says nothing; its health says more, and sooner.
+ * Watches one call: first token, gaps between tokens, and the health of the server. A server
+ * that sleeps or hangs does not refuse a request but stays silent; its health shows this sooner.
  */
 export class CallWatch {
   readonly #parts: WatchParts;
@@ -95,7 +95,7 @@ export class CallWatch {
 
   async #probe(): Promise<void> {
     const health = await this.#parts.probe();
-    // An answer that came meanwhile is better than any health.
+    // An answer that came in the meantime counts more than health.
     if (health && !health.ok && this.#quietMs >= this.#parts.times.silenceMs) {
       return this.#fail('model.unavailable', `the server is silent: ${health.reason}`);
     }
@@ -103,14 +103,14 @@ export class CallWatch {
   }
 
   /**
-   * Whether the engine works at all: its front may be well while it hangs. It has this call to work on, and where it
-   * has others first its steps show that.
+   * Whether the engine works at all: its HTTP server may answer while it hangs. It has this call to work on, and where
+   * it has others first its steps show that.
    */
   async #look(): Promise<void> {
     const steps = await this.#parts.steps();
     const { hangMs } = this.#parts.times;
     this.#looking = false;
-    // A token that came meanwhile says more.
+    // A token that came in the meantime counts more.
     if (steps === undefined || this.#quietMs < this.#parts.times.silenceMs) return;
     this.#lookAtMs = this.#quietMs + Math.min(LOOK_MS_MAX, hangMs / LOOKS);
     if (this.#stepped?.steps !== steps) this.#stepped = { quietMs: this.#quietMs, steps };

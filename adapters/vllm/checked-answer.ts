@@ -16,8 +16,8 @@ const COMPILED_MAX = 256;
 const STOP = 'robot_stop';
 
 /**
- * Checks what a server promised to enforce. vLLM has answered a forced call with the arguments `true`, and a
- * constraint that a server does not know it ignores: an answer counts only when it fits.
+ * Checks the constraints that a server promised to enforce. vLLM has answered a forced call with the arguments `true`,
+ * and servers ignore unknown constraints: an answer counts only when it fits.
  */
 export class AnswerCheck {
   readonly #subject: string;
@@ -41,7 +41,7 @@ export class AnswerCheck {
     return value;
   }
 
-  /** Where a call was forced there has to be one, of the tools offered, with arguments that fit. */
+  /** A forced call has to be there, of an offered tool, with arguments that fit. */
   calls(request: ModelRequest, calls: readonly ModelToolCall[], stopReason: string): void {
     if (!forced(request)) return;
     const tools = offered(request);
@@ -57,7 +57,7 @@ export class AnswerCheck {
       if (tool === undefined) {
         throw this.#broken(`${name} was called where it was not offered`);
       }
-      // A stop is made whatever its arguments are.
+      // A stop is executed with any arguments.
       if (name === STOP) continue;
       let value: unknown;
       try {
@@ -87,7 +87,7 @@ export class AnswerCheck {
     try {
       return check.fault(value);
     } catch (cause) {
-      // A value nested so deep that nobody can look at it.
+      // A value that is nested too deeply.
       throw this.#broken(`the answer cannot be checked: ${(cause as Error).message}`, cause);
     }
   }

@@ -1,11 +1,11 @@
 import OpenAI from 'openai';
 import { EdgeError, type ModelPatience } from '../../contract/core.ts';
 
-/** A server that asks for more patience than this is taken for one that is down, milliseconds. */
+/** A server with a longer `retry-after` than this counts as down, milliseconds. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
 const MESSAGE_MAX = 400;
 
-/** What a request broke on, in words of this house. `key` never appears in them. */
+/** The fault of a request as an EdgeError. `key` never appears in it. */
 export function faultOf(thrown: unknown, subject: string, key: string | undefined): EdgeError {
   const own = ownFault(thrown);
   if (own) return own;
@@ -46,7 +46,7 @@ function isNetwork(thrown: unknown): boolean {
   return thrown instanceof TypeError && /terminated|fetch failed|network/i.test(thrown.message);
 }
 
-/** The system's word for a broken connection lies some causes deep. */
+/** The system's code for a broken connection is some causes deep. */
 function network(thrown: unknown): { text: string; hint: string } {
   let error: unknown = thrown;
   let code = '';

@@ -30,7 +30,7 @@ export function forced({ toolChoice = 'auto' }: ModelRequest): boolean {
   return toolChoice === 'required' || typeof toolChoice === 'object';
 }
 
-/** What a mode comes to for one request. */
+/** The effect of a mode on one request. */
 export function modeFor(request: ModelRequest, mode: JsonMode): Exclude<JsonMode, 'auto'> {
   if (mode !== 'auto') return mode;
   return forced(request) && offered(request).length > 0 ? 'schema' : 'native';
@@ -58,8 +58,8 @@ export function choiceSchema(request: ModelRequest): Schema | undefined {
 }
 
 /**
- * What a model without tools in its chat format is told about them: all of them, whichever may be called now, so that
- * a conversation begins with the same words each time and servers need not read them again.
+ * The prompt about tools for a model without tools in its chat format: all of them, whichever may be called now, so
+ * that a conversation starts with the same words each time and servers need not read them again.
  */
 export function toolInstructions(request: ModelRequest): string | undefined {
   const { choices: _now, ...ever } = request;
@@ -79,7 +79,7 @@ export type ToldText = { readonly calls: readonly FoundCall[]; readonly text: st
 
 /**
  * Calls in an answer that is nothing but calls: JSON, in a code fence or in `<tool_call>` marks. JSON within prose is
- * prose: a model that quotes what it saw asks for nothing. Names beyond `names` are no calls, where it is given. Pure.
+ * prose: a model that quotes calls nothing. Names beyond `names` are no calls, where it is given. Pure.
  */
 export function readToolText(answer: string, names: ReadonlySet<string> | undefined): ToldText {
   const none: ToldText = { calls: [], text: answer };
@@ -96,7 +96,7 @@ export function readToolText(answer: string, names: ReadonlySet<string> | undefi
   return callsOf(Array.isArray(value) ? value : [value], names, none);
 }
 
-/** What stands between `<tool_call>` and the next `</tool_call>`, and all that stands beside. In one pass over the text. */
+/** The text between `<tool_call>` and the next `</tool_call>`, and the text outside. In one pass over the text. */
 function readMarks(text: string): { readonly marked: readonly string[]; readonly beside: string } {
   const marked: string[] = [];
   let beside = '';

@@ -23,7 +23,7 @@ export type OpenAiModelOptions = {
   readonly info: ModelInfo;
   /** Of the API, with `/v1`. */
   readonly url: string;
-  /** Undefined: the server asks for none. */
+  /** Undefined: the server requires none. */
   readonly apiKey: string | undefined;
   readonly jsonMode: JsonMode;
   /** Whether the server is asked for its health while it is silent. */
@@ -43,7 +43,7 @@ export type OpenAiModelOptions = {
   readonly random: (length: number) => Uint8Array;
 };
 
-/** A model behind any OpenAI-compatible server; vLLM first, llama.cpp and others by the same words. */
+/** A model behind any OpenAI-compatible server; vLLM first, llama.cpp and others by the same API. */
 export class OpenAiModel implements LanguageModel {
   readonly info: ModelInfo;
   readonly #options: OpenAiModelOptions;
@@ -92,7 +92,7 @@ export class OpenAiModel implements LanguageModel {
         abort.abort();
         end();
       };
-      // Whatever the stream does, and even if it never lets go: the first of these settles the call.
+      // Even if the stream never ends, the first of these settles the call.
       const fail = (error: EdgeError) => settle(() => reject(error));
       const onAbort = () => fail(this.#fault('run.cancelled', 'the call was cancelled'));
       const watch = new CallWatch({
@@ -122,7 +122,7 @@ export class OpenAiModel implements LanguageModel {
     return this.#health.wake(this.#options.times.wakeMs);
   }
 
-  /** Frees what the weights take, where the server can; `wake` brings them back. */
+  /** Frees the memory of the weights, where the server can; `wake` brings them back. */
   sleep(): Promise<void> {
     return this.#health.sleep(this.#options.times.wakeMs);
   }
@@ -150,7 +150,7 @@ export class OpenAiModel implements LanguageModel {
       },
     });
     const fold = new AnswerFold(this.info.name, () => hex(random(5)).slice(0, 9));
-    // In these modes what looks like text may be a call: it is told when it is clear which.
+    // In these modes what looks like text may be a call: it is delivered when it is clear which.
     const late = mode !== 'native' && offered(request).length > 0;
     let firstTokenMs: number | undefined;
     for await (const chunk of stream) {
@@ -197,7 +197,7 @@ export class OpenAiModel implements LanguageModel {
     };
   }
 
-  /** Small models, and servers without a parser for their model, say their calls as text. */
+  /** Small models, and servers without a parser for their model, send their calls as text. */
   #withTextCalls(
     request: ModelRequest,
     { calls, text, stopReason }: FoldedAnswer,

@@ -8,7 +8,7 @@ type Part = OpenAI.Chat.ChatCompletionContentPart;
 
 /**
  * One request as an OpenAI-compatible server takes it. Constraints go by `response_format`: vLLM takes the older
- * `guided_json` and its kin without a word and ignores them. Pure.
+ * `guided_json` and similar fields silently and ignores them. Pure.
  */
 export function requestBody(
   request: ModelRequest,
@@ -62,7 +62,7 @@ function nativeMessages(message: ModelMessage): Message[] {
     return [{ role, content: text, ...(calls.length > 0 ? { tool_calls: calls } : {}) }];
   }
   const result: Message = { role: 'tool', tool_call_id: message.callId ?? '', content: text };
-  // The API has no pictures in results: they follow as what a person shows.
+  // The API has no pictures in results: they follow as a user message.
   if (images.length === 0) return [result];
   return [result, { role: 'user', content: withImages('Pictures of this result:', images) }];
 }

@@ -3,7 +3,7 @@ export type ServerFigures = {
   readonly running?: number;
   /** Share of the cache for attention that is taken, 0 to 1. */
   readonly cacheUsage?: number;
-  /** Grows with each step of the engine, whoever it works for; its value says nothing. */
+  /** Grows with each step of the engine, for any client; only its changes mean something. */
   readonly steps?: number;
 };
 

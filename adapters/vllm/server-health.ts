@@ -14,7 +14,7 @@ export type ServerAddress = {
 type Answer = { readonly status: number; readonly text: string };
 
 /**
- * What a server says of itself beside its API: `/health`, `/is_sleeping`, `/load`, `/metrics`, as vLLM and
+ * Health of a server besides its API: `/health`, `/is_sleeping`, `/load`, `/metrics`, as vLLM and
  * llama.cpp have them. One that lacks all of these is alive as long as it answers anything at all.
  */
 export class ServerHealth {
@@ -33,7 +33,7 @@ export class ServerHealth {
   }
 
   /**
-   * A count that grows with each step of its engine; undefined where it tells none. Asked apart from `probe`, whose
+   * A count that grows with each step of its engine; undefined where it reports none. Asked apart from `probe`, whose
    * question for sleep goes to the engine itself: one that hangs never answers it. Never rejects.
    */
   async steps(): Promise<number | undefined> {
@@ -100,7 +100,7 @@ export class ServerHealth {
       if (answer === undefined || answer.status !== 200) return false;
       return (JSON.parse(answer.text) as { is_sleeping?: unknown }).is_sleeping === true;
     } catch {
-      // Whether it lives is the other question.
+      // Health is a separate question.
       return false;
     }
   }
@@ -123,7 +123,7 @@ export class ServerHealth {
   async #get(path: string): Promise<Answer | undefined> {
     if (this.#absent.has(path)) return undefined;
     const answer = await this.#ask(`${this.#root}${path}`, this.#probeMs);
-    // A path behind another key or of another kind of server is as good as none.
+    // A path behind another key, or of another kind of server, counts as missing.
     if (![401, 403, 404, 405, 501].includes(answer.status)) return answer;
     this.#absent.add(path);
     return undefined;

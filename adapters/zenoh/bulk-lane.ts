@@ -29,7 +29,7 @@ export class BulkLane implements KeySpace {
     this.queryable = main.queryable.bind(main);
     this.liveliness = main.liveliness.bind(main);
     this.watchLiveliness = main.watchLiveliness.bind(main);
-    // Who fills memory in place sends what is large.
+    // Values that are filled in place are large ones.
     if (bulk.allocate) this.allocate = bulk.allocate.bind(bulk);
   }
 

@@ -5,7 +5,7 @@ import type { DeliveryRule } from './policy-types.ts';
 /** Keys whose rule is remembered; a robot has some hundred. */
 const KEYS_MAX = 4096;
 
-/** Applies the configured way of sending to what a sender asked for. */
+/** Applies the configured delivery to the options of a sender. */
 export class DeliveryRules {
   readonly #rules: readonly DeliveryRule[];
   readonly #known = new Map<string, DeliveryRule | undefined>();

@@ -4,18 +4,18 @@ import type { Clock } from '../../contract/core.ts';
  * Keeps the event loop from falling asleep while an answer is expected at once.
  *
  * A thread that sleeps takes 50 us and more to wake up. Where answers have lately come within `WINDOW_MS` the loop
- * goes round until the next is there, at most that long: everything else that is due has its turn in each round.
+ * spins until the next is there, at most that long; all other work that is due runs in each turn.
  * Two answers in a row that do not come in time end it, until answers are that soon again.
  */
 
-/** How soon an answer has to come to count as expected, and how long the loop goes round for one. */
+/** How soon an answer has to come to count as expected, and how long the loop spins for one. */
 const WINDOW_MS = 1;
-/** Answers in time, in a row, before the loop goes round for what has not come yet. */
+/** Answers in time, in a row, before the loop spins for an answer. */
 const SURE = 3;
 const SCORE_MAX = 6;
 
 export type EagerLoopOptions = {
-  /** Looks for what is expected, for some microseconds, giving way to other threads. */
+  /** Looks for the expected answer for some microseconds, yielding to other threads. */
   readonly look: () => void;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Calls back in the next round of the event loop. */
@@ -27,7 +27,7 @@ export class EagerLoop {
   readonly #clock: EagerLoopOptions['clock'];
   readonly #next: (turn: () => void) => void;
   #score = 0;
-  /** Questions whose answers are not there. */
+  /** Number of open questions. */
   #open = 0;
   #until = 0;
   #round = false;
@@ -38,7 +38,7 @@ export class EagerLoop {
     this.#next = next;
   }
 
-  /** A question goes out. Returns what `over` is to be told. */
+  /** A question goes out. Returns the argument for `over`. */
   begin(): number {
     const now = this.#clock.monotonicMs();
     this.#open += 1;

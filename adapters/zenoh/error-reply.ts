@@ -2,7 +2,7 @@ import { EdgeError, type ErrorBody, isErrorBody } from '../../contract/core.ts';
 import { isJson, JSON_ENCODING, MSGPACK } from '../../formats/inference/index.ts';
 import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
 
-/** A stranger's error text is quoted, but not without bound. */
+/** A foreign error text is quoted up to a limit. */
 const FOREIGN_TEXT_CHARS_MAX = 1000;
 
 /** A typed error as the payload of an error reply, in the encoding the query was asked in. */
@@ -16,7 +16,7 @@ export function encodeError(
   return { payload: encodeMsgpack(body), encoding: MSGPACK };
 }
 
-/** The typed error in an error reply. What a stranger sent as text becomes `zenoh.failed` with that text. */
+/** The typed error in an error reply. A foreign error becomes `zenoh.failed` with its text. */
 export function decodeError(payload: Uint8Array, encoding: string, subject: string): ErrorBody {
   try {
     const value: unknown = isJson(encoding)
@@ -27,7 +27,7 @@ export function decodeError(payload: Uint8Array, encoding: string, subject: stri
     // Not ours: read it as text below.
   }
   const text = new TextDecoder().decode(payload.subarray(0, FOREIGN_TEXT_CHARS_MAX));
-  // The text that Zenoh itself gives when the asker's time is over.
+  // The text that Zenoh itself gives when the caller's time is over.
   if (text === 'Timeout') return silent(subject, 'the query timed out').toBody();
   return new EdgeError('zenoh.failed', {
     operation: 'query',

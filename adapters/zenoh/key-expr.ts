@@ -46,7 +46,7 @@ function chunksMeet(a: readonly string[], i: number, b: readonly string[], j: nu
   return chunkMeets(x, y) && chunksMeet(a, i + 1, b, j + 1);
 }
 
-/** Chunks that begin with `@` are met by no wildcard: so Zenoh hides its administration space. */
+/** Chunks that start with `@` are met by no wildcard: so Zenoh hides its administration space. */
 function verbatim(chunk: string): boolean {
   return chunk.startsWith('@');
 }

@@ -20,7 +20,7 @@ export class KeySpaceSink implements SampleSink {
 
   async advertise(_topic: TopicSpec): Promise<void> {}
 
-  /** False while much is under way, and for good when the key space refused a value. */
+  /** False while too much is under way, and forever after the key space refused a value. */
   offer({ topic, type, bytes }: Sample): boolean {
     if (this.#closed || this.#failed || this.#open.size >= PUTS_OPEN_MAX) return false;
     if (this.#openBytes > 0 && this.#openBytes + bytes.length > PUT_BYTES_OPEN_MAX) return false;

@@ -25,7 +25,7 @@ export type NativeEvent = {
 
 /** Up to this a batch is written into a room (`native/src/session.rs`). */
 const ROOM_BATCH_MAX = 4096;
-/** Each that holds on to a small payload keeps so much alive. */
+/** Each small payload that is kept keeps this much memory alive. */
 const ROOM_BYTES = 4 * ROOM_BATCH_MAX;
 const NONE: readonly Uint8Array[] = [];
 
@@ -34,7 +34,7 @@ export class BatchRoom {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly slab: Buffer;
   readonly view: DataView;
-  /** Where the next batch begins. */
+  /** Where the next batch starts. */
   at = 0;
 
   constructor(bytes: Uint8Array<ArrayBuffer> = new Uint8Array(ROOM_BYTES)) {
@@ -44,7 +44,7 @@ export class BatchRoom {
     this.view = new DataView(buffer, byteOffset, byteLength);
   }
 
-  /** This one, or another where it has no room for any batch. */
+  /** This buffer, or a new one if it has no room for a batch. */
   ready(): BatchRoom {
     return this.bytes.byteLength - this.at < ROOM_BATCH_MAX ? new BatchRoom() : this;
   }
@@ -65,7 +65,7 @@ export function decodeBatch(
   const { buffer, byteOffset } = room.bytes;
   let { at } = room;
   const end = at + length;
-  // Who is told of an event may drain again.
+  // The callback of an event may drain again.
   room.at = end;
   let key = '';
   let encoding = '';

@@ -7,7 +7,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   busy: 'cell.overloaded',
 };
 
-/** Turns what the addon threw into the typed error. */
+/** Turns an error of the addon into a typed error. */
 export function fromNative(thrown: unknown, operation: string, subject: string): EdgeError {
   if (thrown instanceof EdgeError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,7 +1,7 @@
 /** Declarations under way at a time. Each holds a thread of the addon; Zenoh does them one after the other anyway. */
 const WIDTH = 8;
 
-/** Lets a crowd through a few at a time, first come first served. */
+/** Runs a few jobs at a time, first come first served. */
 export class NativeGate {
   readonly #waiting: (() => void)[] = [];
   #next = 0;
@@ -18,7 +18,7 @@ export class NativeGate {
     }
   }
 
-  /** The place goes to the next who waits, if anybody does. */
+  /** The place goes to the next waiting job, if there is one. */
   #leave(): void {
     const next = this.#waiting[this.#next];
     if (next === undefined) {

@@ -50,7 +50,7 @@ export type ZenohDeps = {
 const DECLARE_MS_MAX = 5_000;
 /** The same behind a crowd of others. */
 const DECLARE_QUEUED_MS_MAX = 60_000;
-/** The port promises a second; what is not through by then goes on by itself. */
+/** The port promises a second; unfinished work continues in the background. */
 const UNDECLARE_MS_MAX = 1_000;
 const CLOSE_MS_MAX = 2_000;
 /** Values held for a slow reader. 250 ms of a 1 kHz topic plus cameras, as on the sample bus. */
@@ -71,7 +71,7 @@ export class NativeKeySpace implements KeySpace {
   readonly #loans: NativeLoans;
   readonly #gate = new NativeGate();
   readonly #delivery: DeliveryRules;
-  /** Called at close, so that nobody waits for a session that is gone. */
+  /** Called at close, so that no call waits for a session that is gone. */
   readonly #abandon = new Set<(error: EdgeError) => void>();
   #closing: Promise<void> | undefined;
 
@@ -135,7 +135,7 @@ export class NativeKeySpace implements KeySpace {
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const limits = { depth: options.depth ?? SUBSCRIPTION_DEPTH_DEFAULT, bytes: SUBSCRIPTION_BYTES_MAX };
-    // All that a publisher keeps: its cache has the depth that was agreed on.
+    // The whole cache of a publisher, with its configured depth.
     const history = options.history === true ? 0 : undefined;
     const declare = (id: number) => this.#session.declareSubscriber(id, keyExpr, history, limits);
     const { id, ...declared } = await this.#declare('subscribe', keyExpr, declare, (events) => {
@@ -179,7 +179,7 @@ export class NativeKeySpace implements KeySpace {
       for (const event of events) {
         serveQuery(this.#session, this.#clock, keyExpr, event, answer, options.timeoutMs).catch(
           (error: unknown) => {
-            // The asker was told where possible; closing the session under an answer is no fault.
+            // The caller got the error where possible; closing the session under an answer is no fault.
             if (!this.#closing) this.#onFault(fromNative(error, 'answer query', keyExpr));
           },
         );
@@ -195,7 +195,7 @@ export class NativeKeySpace implements KeySpace {
     keyExpr: string,
     onChange: (key: string, alive: boolean) => void,
   ): Promise<Declaration> {
-    // Changes are few and each counts: the depth is only there so that nothing is without bound.
+    // Changes are few and each counts: the depth is only an upper bound.
     const limits = { depth: 65_536, bytes: SUBSCRIPTION_BYTES_MAX };
     const declare = (id: number) => this.#session.declareLivelinessSubscriber(id, keyExpr, true, limits);
     return this.#declare('watch liveliness', keyExpr, declare, (events) => {
@@ -265,7 +265,7 @@ export class NativeKeySpace implements KeySpace {
     } catch (error) {
       isLate = true;
       this.#pump.remove(id);
-      // One that comes about after all must not stay declared unseen.
+      // A late declaration must not stay.
       made?.then(() => this.#session.undeclare(id)).catch(() => {});
       throw error;
     }
@@ -279,7 +279,7 @@ export class NativeKeySpace implements KeySpace {
     return { id, keyExpr, undeclare };
   }
 
-  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is told in turn. */
+  /** Settles within a second; nothing comes to the sink of `id` any more, and the network is notified in its turn. */
   async #undeclare(id: number, keyExpr: string): Promise<void> {
     const told = this.#gate
       .run(() => this.#session.undeclare(id))
@@ -294,7 +294,7 @@ export class NativeKeySpace implements KeySpace {
     return this.#settled(operation, subject, () => withDeadline(this.#clock, ms, work(), operation, subject));
   }
 
-  /** One promise for each, no race: a query a tenth of a millisecond after the other is what this is for. */
+  /** One promise for each, without a race: queries may follow each other within a tenth of a millisecond. */
   #settled<T>(operation: string, subject: string, work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#closing) throw closed(operation, subject);

@@ -7,7 +7,7 @@ import { EdgeError } from '../../contract/core.ts';
 import { WIRE_VERSION } from './native-batch.ts';
 import type { NativeModule } from './native-types.ts';
 
-/** What `auraison doctor` prints about Zenoh. */
+/** The line of `auraison doctor` about Zenoh. */
 export type ZenohDriverReport = {
   readonly driver: 'native' | 'none';
   readonly path: string | undefined;

@@ -1,11 +1,13 @@
 import type { Clock } from '../../contract/core.ts';
 import type { NativeSession } from './native-types.ts';
 
-/** From this size on the addon hands payloads over by reference (`native/src/wire.rs`). */
+/** From this size on the addon passes payloads by reference (`native/src/wire.rs`). */
 const EXTERNAL_BYTES_MIN = 16 * 1024;
 /** How long `allocate` waits for readers to give shared memory back before it takes the heap. */
 const ROOM_MS_MAX = 20;
-/** After it waited in vain it does not wait again for this long: readers that keep all, or no shared memory at all. */
+/**
+ * After it waited in vain it does not wait again for this long: readers keep everything, or there is no shared memory.
+ */
 const NO_ROOM_MS = 1_000;
 
 /** Memory on its way out; `buffer` keeps it until it is handed over. */

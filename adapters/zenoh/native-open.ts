@@ -13,7 +13,7 @@ const SHARED_MEMORY = 'transport/shared_memory/enabled';
 
 /**
  * Opens a session. Where /dev/shm has no room for the few pages that a session needs to share memory at all, it is
- * opened without: values are copied, `onFault` is told, and the robot goes on.
+ * opened without: values are copied, `onFault` is called, and the robot goes on.
  */
 export async function openSession(
   native: NativeModule,
@@ -68,7 +68,7 @@ async function attempt(
   try {
     return await withDeadline(clock, OPEN_MS_MAX, opening, 'open Zenoh session', subject);
   } catch (error) {
-    // One that opens after all must not stay open unseen.
+    // A session that opens late must not stay open.
     opening.then((late) => late.close().then(() => late.release())).catch(() => {});
     throw fromNative(error, 'open Zenoh session', subject);
   }

@@ -24,7 +24,7 @@ const PRIORITY = {
 
 export type PublisherEntry = { id: number | undefined; readonly ready: Promise<number> };
 
-/** One declared publisher per key and manner of sending. */
+/** One declared publisher per key and delivery. */
 export class NativePublishers {
   readonly #session: NativeSession;
   readonly #gate: NativeGate;
@@ -58,7 +58,7 @@ export class NativePublishers {
     return entry;
   }
 
-  /** One per key and depth, whatever else changes: two caches would tell latecomers everything twice. */
+  /** One per key and depth, whatever else changes: two caches would send everything twice to late joiners. */
   #cached(key: string, options: PublishOptions): PublisherEntry {
     const depth = Math.max(1, Math.min(Math.floor(options.cache ?? 1), CACHE_VALUES_MAX));
     const name = `${key}\0${depth}`;

@@ -17,7 +17,7 @@ type Ticket = { resolve: () => void; reject: (error: EdgeError) => void; subject
  * the event loop gets its turn before the next: a flood never starves timers and sockets.
  */
 export class NativePump {
-  /** Who asks through this session tells it when. */
+  /** Callers report each question through this session. */
   readonly eager: EagerLoop;
   readonly #onFault: (error: EdgeError) => void;
   readonly #sinks = new Map<number, EventSink>();
@@ -105,7 +105,7 @@ export class NativePump {
     // No sink: the entity was undeclared while its last events were on their way.
     const sink = this.#sinks.get(run[0]!.entity);
     if (!sink) {
-      // Who asks must not wait for somebody who is gone.
+      // The caller must not wait for a peer that is gone.
       for (const event of run) if (event.type === EVENT.query) this.#session?.finish(event.aux);
       return;
     }

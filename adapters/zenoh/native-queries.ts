@@ -19,7 +19,7 @@ export type QueryOptions = Parameters<KeySpace['query']>[1];
 /** Replies to one query, and their bytes; further ones are counted and reported as one error reply. */
 const REPLIES_MAX = 4096;
 const REPLIES_BYTES_MAX = 128 * 1024 * 1024;
-/** An answer that is not there by then is answered for: its asker has given up long before. */
+/** If there is no answer by then an error is sent: the caller has given up long before. */
 const ANSWER_MS_MAX = 60_000;
 /** Zenoh's own timeout is later than ours, so that one place decides: our clock. */
 const TIMEOUT_MARGIN_MS = 1_000;
@@ -60,7 +60,7 @@ export function runQuery(
     const begun = pump.eager.begin();
     let ended = false;
     const finish = () => {
-      // Whoever is told of a reply may abort in the midst of it.
+      // The callback of a reply may abort the query.
       if (ended) return;
       ended = true;
       pump.eager.over(begun);

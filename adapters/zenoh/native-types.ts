@@ -17,7 +17,7 @@ export type NativeOpenOptions = {
 };
 
 export type NativeDelivery = { priority?: number; express?: boolean; bestEffort?: boolean };
-/** Of what waits: samples, or queries that are not answered. */
+/** Limits of waiting samples, or of unanswered queries. */
 export type NativeLimits = { depth: number; bytes: number };
 export type NativeTarget = 'best' | 'all' | 'all-complete';
 export type NativeBatch = { slab: Uint8Array<ArrayBuffer>; large: Uint8Array[]; more: boolean };
@@ -29,8 +29,8 @@ export type NativeSession = {
   zid(): string;
   info(): Promise<NativeInfo>;
   /**
-   * A small batch is written into `room`, from `at` on; the result is its length then, below 0 where more is left, and 0
-   * where there is nothing.
+   * A small batch is written into `room`, from `at` on; the result is its length then, below 0 where more is left, and
+   * 0 where there is nothing.
    */
   drain(max: number, room: Uint8Array, at: number): number | NativeBatch;
   /** Whether there is something to drain, now or within `micros`: blocks that long. */

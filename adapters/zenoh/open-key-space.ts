@@ -13,7 +13,7 @@ export type DriverOptions = {
   readonly remoteUrl: string;
   /**
    * Names of configured policies (certificates, access, limits) that only the native driver applies. With any of
-   * them no bridge is used: it would go on without what somebody relies on.
+   * them no bridge is used: it would silently ignore them.
    */
   readonly nativeOnly: readonly string[];
 };
@@ -22,13 +22,13 @@ export type DriverOptions = {
 export type DriverChoice = {
   readonly driver: 'native' | 'remote' | 'none';
   readonly why: string;
-  /** What to do; empty when one runs. */
+  /** A hint; empty when a driver runs. */
   readonly fix: string;
 };
 
 const PROBE_MS_MAX = 2_000;
 
-/** Looks what is here: `auto` takes the native driver, and where there is none a bridge that answers. */
+/** Looks for drivers: `auto` takes the native driver, and where there is none a bridge that answers. */
 export async function chooseDriver(options: DriverOptions, clock: Clock): Promise<DriverChoice> {
   const { driver, remoteUrl } = options;
   const native = driver === 'remote' ? undefined : reportZenohDriver();

@@ -16,7 +16,7 @@ export const ACCESS_MESSAGES = [
 /** `in`: what comes from the other side of a link; `out`: what goes to it. */
 export type Flow = 'in' | 'out' | 'both';
 
-/** PEM texts. `mutual`: whoever connects must show a certificate of the same authority too. */
+/** PEM texts. `mutual`: every client must show a certificate of the same authority too. */
 export type ZenohTls = {
   readonly ca?: string;
   readonly certificate?: string;

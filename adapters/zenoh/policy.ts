@@ -3,13 +3,13 @@ import type { AccessRule, DownsamplingRule, SizeLimitRule, ZenohPolicy, ZenohTls
 /** Zenoh's own configuration, by path. */
 export type ZenohSettings = Readonly<Record<string, unknown>>;
 
-/** What a rule without an own list is about: everything that carries data. */
+/** The default messages of a rule: everything that carries data. */
 const DATA_MESSAGES = ['put', 'delete', 'query', 'reply'] as const;
 const FLOWS = { in: ['ingress'], out: ['egress'], both: ['ingress', 'egress'] } as const;
 
 /**
- * Policies in Zenoh's words. Pure. Zenoh reads them when a session is opened and never again: a changed policy
- * opens a new session.
+ * Policies in Zenoh's configuration format. Pure. Zenoh reads them when a session is opened and never again: a changed
+ * policy opens a new session.
  */
 export function zenohSettings(policy: ZenohPolicy): ZenohSettings {
   return {
@@ -23,7 +23,7 @@ export function zenohSettings(policy: ZenohPolicy): ZenohSettings {
   };
 }
 
-/** One certificate for both directions: who listens shows it, and who connects does where `mutual` asks for it. */
+/** One certificate for both directions: listeners show it, and clients do if `mutual` is set. */
 function tlsSettings(tls: ZenohTls): ZenohSettings {
   const path = (name: string) => `transport/link/tls/${name}`;
   const own =

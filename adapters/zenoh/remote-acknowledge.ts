@@ -5,10 +5,10 @@ import type { Socket } from 'node:net';
 const PONG = Uint8Array.of(0x8a, 0x80, 0, 0, 0, 0);
 
 /**
- * Has what arrives acknowledged at once. The bridge leaves Nagle's algorithm on: a small message behind another,
- * such as the end of a query behind its reply, waits there until the first is acknowledged, and the kernel here
- * does that only after 40 ms unless something goes the other way. So something goes: 6 bytes, once per turn of the
- * event loop in which anything came. Call it before the connection is made; gives what to call with its WebSocket.
+ * Makes the kernel acknowledge received data at once. The bridge leaves Nagle's algorithm on: a small message behind
+ * another, such as the end of a query behind its reply, waits there until the first is acknowledged, and the kernel
+ * here does that only after 40 ms unless something goes the other way. So 6 bytes are sent, once per turn of the event
+ * loop in which anything came. Call it before the connection is made; gives what to call with its WebSocket.
  */
 export function acknowledgeAtOnce(): (webSocket: WebSocket) => void {
   let wire: Socket | undefined;

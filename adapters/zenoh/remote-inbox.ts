@@ -44,7 +44,7 @@ export class RemoteInbox {
     if (this.#busy) this.#flush();
   }
 
-  /** The link is over: what came in is delivered all the same. */
+  /** The link ended: values that arrived are delivered. */
   drain(): void {
     while (this.#values.length > 0) this.#flush();
   }
@@ -61,7 +61,7 @@ export class RemoteInbox {
   }
 }
 
-/** What a value keeps alive: strangers fill its attachment and its key too. As the native driver counts. */
+/** The memory of a value: other nodes fill its attachment and key too. As the native driver counts. */
 export function weightOf({ key, payload, attachment }: RemoteValue): number {
   return key.length + payload.byteLength + (attachment?.byteLength ?? 0);
 }

@@ -24,7 +24,7 @@ import { RemoteQueries, serveRemoteQuery } from './remote-queries.ts';
 import { congested, RemoteTickets } from './remote-tickets.ts';
 
 export type RemoteOptions = {
-  /** Of a `zenoh-bridge-remote-api`, for example `ws://127.0.0.1:10000`. */
+  /** Address of a `zenoh-bridge-remote-api`, for example `ws://127.0.0.1:10000`. */
   readonly url: string;
   readonly delivery?: readonly DeliveryRule[] | undefined;
 };
@@ -44,7 +44,7 @@ export type RemoteStatus = {
 
 const DECLARE_MS_MAX = 5_000;
 const UNDECLARE_MS_MAX = 1_000;
-/** An answer that is not there by then is answered for: its asker has given up long before. */
+/** If there is no answer by then an error is sent: the caller has given up long before. */
 const ANSWER_MS_DEFAULT = 60_000;
 const SUBSCRIPTION_DEPTH_DEFAULT = 1024;
 const SUBSCRIPTION_BYTES_MAX = 128 * 1024 * 1024;
@@ -67,7 +67,7 @@ type Entry = {
 };
 /**
  * The key space over a remote-api bridge, for hosts where the native driver cannot be built. It declares
- * locally: what was declared stays declared while the bridge is away, and is declared again when it is back.
+ * locally: declarations survive while the bridge is away, and are made again when it is back.
  * A put without a bridge rejects with `zenoh.failed`. Publishers' caches and their history are not in the
  * remote API: `cache` and `history` reject with `zenoh.failed`.
  */
@@ -189,7 +189,7 @@ export class RemoteKeySpace implements KeySpace {
       else present.delete(message.key);
       onChange(message.key, message.alive);
     };
-    // Without a bridge nobody is seen; who is still there is told anew when it is back.
+    // Without a bridge nobody is seen; tokens that still exist are reported again when it is back.
     const onDown = () => {
       const gone = [...present];
       present.clear();
@@ -317,7 +317,7 @@ export class RemoteKeySpace implements KeySpace {
     const again = this.#zid !== '';
     this.#zid = zid;
     if (!again) return;
-    // All or nothing: a session that does not take one of them is not kept.
+    // All or nothing: a session that refuses one of them is closed.
     Promise.all([...this.#entries.values()].map(({ order }) => this.#tell('declare again', order))).catch(
       (error: unknown) => {
         if (this.#link.up) this.#link.fail(error instanceof Error ? error.message : String(error));

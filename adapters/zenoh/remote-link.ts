@@ -7,7 +7,7 @@ import { probeBridge, unreachable } from './remote-probe.ts';
 const PROBE_MS_MAX = 2_000;
 /** From a bridge that accepts to a session with an id: loading zenoh-ts takes most of it. */
 const OPEN_MS_MAX = 8_000;
-/** Ticks of a second without a word of the process. Ticks, not time: they stand still while we do. */
+/** Seconds without a message of the process, counted in ticks, which stop while this process is stopped. */
 const SILENT_TICKS_MAX = 10;
 const TICK_MS = 1_000;
 const RETRY_MS_MIN = 200;
@@ -19,7 +19,7 @@ const ENTRY = fileURLToPath(new URL('./remote-process-main.ts', import.meta.url)
 export type LinkEvents = {
   /** A session is there: declare everything, it knows nothing yet. */
   readonly onUp: (zid: string) => void;
-  /** It is gone with all that was on its way; a new one is being made. Called once per `onUp`. */
+  /** The session is gone with everything in transit; a new one is being made. Called once per `onUp`. */
   readonly onDown: (error: EdgeError) => void;
   readonly onMessage: (message: Exclude<FromRemote, { op: 'up' | 'down' | 'alive' }>) => void;
 };
@@ -60,7 +60,7 @@ export class RemoteLink {
 
   /** Does nothing while there is no session: look at `up` first. */
   send(message: ToRemote): void {
-    // Where it cannot be told, its end is told by `exit`.
+    // Where it cannot be reached, `exit` reports its end.
     if (this.#up && this.#child?.connected) this.#child.send(message, () => {});
   }
 
@@ -103,7 +103,7 @@ export class RemoteLink {
     const child = fork(ENTRY, [JSON.stringify(start)], {
       serialization: 'advanced',
       execArgv: [],
-      // What the library writes to the console is not for our logs.
+      // Output of the library does not go into the log.
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child = child;

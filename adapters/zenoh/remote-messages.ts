@@ -1,4 +1,4 @@
-/** What `remote-link.ts` and the process of zenoh-ts say to each other. */
+/** Messages between `remote-link.ts` and the process of zenoh-ts. */
 
 export type RemoteStart = { readonly url: string };
 
@@ -67,7 +67,7 @@ export type ToRemote =
   | (RemoteDeclare & { readonly ticket: number })
   | { readonly op: 'undeclare'; readonly ticket: number; readonly id: number }
   | RemoteGet
-  /** The asker's time is over. */
+  /** The caller's time is over. */
   | { readonly op: 'forget'; readonly id: number }
   | RemoteAnswer
   /** The daemon has handled the last batch of this subscription: the next may come. */

@@ -43,7 +43,7 @@ export class RemoteOutbox {
   async #run(): Promise<void> {
     this.#running = true;
     for (;;) {
-      // First the room, then the choice: what became urgent meanwhile goes first.
+      // Waits for room first and chooses then, so that values that became urgent go first.
       while (this.#outlet.bufferedBytes() > SOCKET_BYTES_MAX) await this.#outlet.later();
       const put = this.#next();
       if (!put) break;

@@ -1,7 +1,7 @@
 /**
  * The process of zenoh-ts. The library rejects promises that nobody can catch, retries without end, waits in
  * loops for dead sockets and writes to the console; a thread of it once ended the whole process by an abort of the
- * engine. Here all that costs a process that is made anew, and not the one that moves a robot.
+ * engine. Here this costs only a process that can be restarted, not the one that moves a robot.
  */
 import { Config, open } from '@eclipse-zenoh/zenoh-ts';
 import { pause } from '../../contract/core.ts';
@@ -12,13 +12,13 @@ import { RemoteSession } from './remote-session.ts';
 
 /** An answer of the bridge; below the deadline of the daemon, above what a busy host needs. */
 const RESPONSE_MS_MAX = 4_000;
-/** How long the bridge may say nothing before it is asked. */
+/** How long the bridge may be silent before it is checked. */
 const SILENCE_MS = 1_000;
 const CLOSE_MS_MAX = 500;
 
 const { url } = JSON.parse(process.argv[2]!) as RemoteStart;
 const clock = new SystemClock();
-// Its failure has nobody to be told to: without the daemon this process ends.
+// Nobody is left to report the failure to: without the daemon this process ends.
 const post = (message: FromRemote) => void process.send!(message, undefined, undefined, () => {});
 
 // The daemon says when to end, by word or by its own end: signals to the whole group are for the daemon, which still
@@ -62,7 +62,7 @@ try {
   end(error instanceof Error ? error.message : String(error));
 }
 
-/** A bridge that is stopped, not dead, keeps its socket open: only asking tells. */
+/** A bridge that is stopped, not dead, keeps its socket open: only a question shows it. */
 async function watch(): Promise<void> {
   while (!ended) {
     const before = remote!.heard;
@@ -72,7 +72,7 @@ async function watch(): Promise<void> {
     try {
       await remote!.session.info();
     } catch {
-      // What it sent meanwhile counts as an answer too.
+      // Anything it sent in the meantime counts as an answer too.
       if (remote!.heard === before) end(`the bridge has not answered for ${RESPONSE_MS_MAX} ms`);
     }
   }
@@ -87,7 +87,7 @@ async function close(): Promise<void> {
   process.exit();
 }
 
-/** zenoh-ts tells nobody that its socket has closed, nor how much waits in it; so we look for ourselves. */
+/** zenoh-ts does not report that its socket has closed, nor how much waits in it; so both are polled here. */
 function socketOf(session: unknown): WebSocket {
   const socket = (session as { inner?: { link?: { ws?: unknown } } }).inner?.link?.ws;
   if (!(socket instanceof WebSocket)) throw new Error('this version of zenoh-ts hides its socket');

@@ -49,7 +49,7 @@ export class RemoteQueries {
     this.#clock = clock;
   }
 
-  /** Settles by its deadline whatever the bridge does; rejects with `zenoh.failed` without a bridge. */
+  /** Always settles by its deadline; rejects with `zenoh.failed` without a bridge. */
   ask(id: number, selector: string, options: QueryOptions): Promise<readonly Reply[]> {
     if (!this.#link.up) {
       const message = 'the bridge is away; the driver reconnects by itself';
@@ -97,7 +97,7 @@ export class RemoteQueries {
     } else this.#end(message.id, message.lost > 0 ? tooMany(asked.selector, message.lost) : undefined);
   }
 
-  /** The session is gone: what has come is given, with the error; nothing has, or we are closed: the error. */
+  /** The session is gone: replies so far are returned with the error; without replies, or if closed, only the error. */
   endAll(error: EdgeError): void {
     for (const [id, { replies, timer, unhear, reject }] of [...this.#asked]) {
       if (replies.length > 0 && error.code !== 'zenoh.closed') {

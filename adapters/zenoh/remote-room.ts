@@ -1,4 +1,4 @@
-/** Room for so many things of so many bytes together. Mirrors `native/src/room.rs`. */
+/** A limit by number and total bytes. Mirrors `native/src/room.rs`. */
 export class RemoteRoom {
   readonly #countMax: number;
   readonly #bytesMax: number;
@@ -24,7 +24,7 @@ export class RemoteRoom {
     this.#bytes -= bytes;
   }
 
-  /** False: it is too large even where nothing else is. */
+  /** False: it is too large even for an empty room. */
   couldEverTake(bytes: number): boolean {
     return bytes <= this.#bytesMax;
   }

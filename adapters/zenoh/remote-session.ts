@@ -50,7 +50,7 @@ const REPLIES_BYTES_MAX = 128 * 1024 * 1024;
 const CONSOLIDATION_NONE = 1 as ConsolidationMode;
 const TARGET = { best_matching: 0, all: 1, all_complete: 2 } as const;
 
-/** One session of zenoh-ts, spoken to by messages. Lives in the process of zenoh-ts. */
+/** One session of zenoh-ts, controlled by messages. Lives in the process of zenoh-ts. */
 export class RemoteSession {
   readonly session: Session;
   readonly #socket: WebSocket;
@@ -110,7 +110,7 @@ export class RemoteSession {
   }
 
   async #send(put: RemotePut): Promise<void> {
-    // A closed socket would swallow it without a word.
+    // A closed socket would drop it silently.
     if (!this.#open()) throw new Error('the connection to the bridge is closed');
     const options = {
       priority: put.priority as Priority,
@@ -265,7 +265,7 @@ export class RemoteSession {
   }
 }
 
-/** Why a query is not taken, as the native driver says it. */
+/** Why a query is refused, in the words of the native driver. */
 function refusal(key: string, fits: boolean): EdgeError {
   return new EdgeError(fits ? 'cell.overloaded' : 'sample.too_large', {
     operation: 'answer query',

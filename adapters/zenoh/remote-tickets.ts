@@ -14,7 +14,7 @@ type Ticket = {
   readonly bytes: number | undefined;
 };
 
-/** What was asked of the process of zenoh-ts and is not settled, and how much of it are values on their way. */
+/** Open requests to the process of zenoh-ts, and the values in transit among them. */
 export class RemoteTickets {
   readonly #open = new Map<number, Ticket>();
   #next = 1;

@@ -21,26 +21,29 @@ import {
 export type VlaPolicyOptions = {
   /** The session now; undefined while there is none. */
   readonly keySpace: () => KeySpace | undefined;
-  /** Of the queryable, for example `robot/gpu-1/ai/inference/vla`. */
+  /** Key of the queryable, for example `robot/gpu-1/ai/inference/vla`. */
   readonly key: string;
   /** One of the policies there; undefined: its default. */
   readonly policy: string | undefined;
-  /** As whom we ask: fairness there is among names. */
+  /** Name of this caller: fairness there is among names. */
   readonly caller: string;
   readonly clock: Clock;
   /** One answer about what it is, milliseconds. */
   readonly timeoutMs: number;
 };
 
-/** The other side is given a little less time than we have: its words are better than our silence. Milliseconds, and a share. */
+/**
+ * The other side gets a little less time than remains here, so that its error arrives in time. Milliseconds, and a
+ * share.
+ */
 const ANSWER_MS = 20;
 const ANSWER_SHARE = 0.1;
 /** Sessions of one process; beyond it names repeat, and nobody has so many at a time. */
 let sessions = 0;
 
 /**
- * A policy on another node of the key space, whoever serves `ai/inference/vla` there. What it takes is asked at
- * `connect`; a network that changes there is another policy: its actions are refused until it is asked anew.
+ * A policy on another node of the key space that serves `ai/inference/vla`. What it takes is asked at
+ * `connect`; a network that changes there is another policy: its actions are refused until it is asked again.
  */
 export class ZenohVlaPolicy implements Policy {
   readonly #options: VlaPolicyOptions;
@@ -49,7 +52,7 @@ export class ZenohVlaPolicy implements Policy {
   #description: PolicyDescription;
   #fresh = true;
   #closed = false;
-  /** Present where the policy there remembers. */
+  /** Present if the policy there has memory. */
   readonly reset?: () => Promise<void>;
 
   private constructor(options: VlaPolicyOptions, selector: string, description: PolicyDescription) {
@@ -64,7 +67,7 @@ export class ZenohVlaPolicy implements Policy {
     };
   }
 
-  /** Throws `model.unavailable` while nobody answers there, and what the other side refuses with. */
+  /** Throws `model.unavailable` while nobody answers there, and the refusals of the other side. */
   static async connect(options: VlaPolicyOptions): Promise<ZenohVlaPolicy> {
     const { key, policy, caller, timeoutMs } = options;
     const selector = `${key}?caller=${caller}${policy === undefined ? '' : `;policy=${policy}`}`;
@@ -115,7 +118,7 @@ export class ZenohVlaPolicy implements Policy {
       this.#check(chunk);
       return chunk;
     } catch (thrown) {
-      // Whether the other side began the episode is not known: it begins with the next question.
+      // Whether the other side started the episode is not known: it starts with the next question.
       if (reset) this.#fresh = true;
       throw thrown;
     }
@@ -150,7 +153,7 @@ function answerOf(replies: readonly Reply[], key: string): { payload: Uint8Array
   throw unavailable(key, 'nobody answers at this key');
 }
 
-/** What says nothing of itself is as we asked. */
+/** Missing fields are as requested. */
 function encodingOf(encoding: string): string {
   return isJson(encoding) ? encoding : MSGPACK;
 }

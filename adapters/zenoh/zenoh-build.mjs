@@ -28,7 +28,7 @@ export function buildZenohDriver(say, env = process.env) {
     const seconds = () => Math.round((Date.now() - begin) / 1000);
     const ticker = setInterval(() => {
       // Not all crates of the lock file are for this platform; the last step, linking, is the longest.
-      const part = compiled === 0 ? '' : `, ${Math.min(compiled, crates)} of about ${crates} crates begun`;
+      const part = compiled === 0 ? '' : `, ${Math.min(compiled, crates)} of about ${crates} crates started`;
       say(`  ... ${seconds()} s${part}`);
     }, TICK_MS);
     createInterface({ input: child.stderr }).on('line', (line) => {

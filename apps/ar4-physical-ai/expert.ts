@@ -4,7 +4,7 @@ import { type ArmView, cubeYaw, HZ } from './observation.ts';
 /** What the expert is asked for. */
 export type Task = 'pick_place' | 'reach';
 
-/** Which part of the task a view belongs to; a view alone decides, so anybody can be taken over from anywhere. */
+/** Which part of the task a view belongs to; only the view decides, so the expert can take over in any state. */
 export type ExpertPhase = 'approach' | 'grasp' | 'open' | 'carry' | 'release' | 'retreat' | 'done';
 
 export type ExpertStep = {
@@ -109,7 +109,7 @@ function pickPlaceGoal(view: ArmView, tool: readonly [number, number, number]): 
   return { phase: 'approach', at: funnel(tool, [x, y], GRASP_Z, overCube, [x, y]), yaw, opening: OPEN };
 }
 
-/** The cube is where it belongs: let go of it, and go up. */
+/** The cube is at its place: let go of it and move up. */
 function leaveGoal(
   view: ArmView,
   tool: readonly [number, number, number],
@@ -128,7 +128,7 @@ function leaveGoal(
   };
 }
 
-/** Down over `goal` only as near as it is; sideways only as high as it has to be. */
+/** Moves down only near `goal`, and sideways only as high as needed. */
 function funnel(
   tool: readonly [number, number, number],
   goal: readonly [number, number],

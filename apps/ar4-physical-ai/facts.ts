@@ -1,6 +1,6 @@
 /** What the arm's flow knows; written into the log with every state it enters. */
 export type ArmFacts = {
-  /** Times the policy was let act. */
+  /** Number of attempts of the policy. */
   readonly attempts: number;
   readonly done: boolean;
   /** How the last attempt ended, and why. */
@@ -12,14 +12,14 @@ export type ArmFacts = {
   readonly seconds: number;
 };
 
-/** Parameters of `arm/pick_place` and `arm/reach`, as their schema lets them in. */
+/** Parameters of `arm/pick_place` and `arm/reach` after their check. */
 export type ArmParams = {
   readonly seconds?: number;
   readonly attempts?: number;
   readonly controller?: string;
 };
 
-/** An attempt of the simulated arm takes five seconds; a slow host, or a slow arm, four times that. */
+/** The simulated arm takes five seconds for an attempt; four times that allows for a slow host or arm. */
 export const SECONDS = 20;
 export const ATTEMPTS = 3;
 

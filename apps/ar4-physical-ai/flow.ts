@@ -11,7 +11,10 @@ import { START } from './observation.ts';
 type Scope = FlowScope<ArmFacts, ArmParams>;
 type Step = FlowStep<ArmFacts>;
 
-/** What each intent lets act, and the signal that says that it is done: sensors of the table, not of the policy. */
+/**
+ * The controller of each intent, and the signal of its success, which comes from sensors of the table, not from the
+ * policy.
+ */
 export const TASKS: Readonly<Record<string, { readonly controller: string; readonly until: string }>> = {
   'arm/pick_place': { controller: 'pick_place', until: '/task/success' },
   'arm/reach': { controller: 'reach', until: '/task/reached' },
@@ -22,7 +25,9 @@ const attemptsLeft: FlowGuard<ArmFacts, ArmParams> = {
   test: (facts, params) => facts.attempts < (params.attempts ?? ATTEMPTS),
 };
 
-/** The way back to the start, robot time: no joint is too fast for it from anywhere. And the force that opens the hand. */
+/**
+ * The way back to the start, robot time: no joint is too fast for it from anywhere. And the force that opens the hand.
+ */
 export const BACK_S = 3.2;
 const EFFORT_N = 10;
 
@@ -37,7 +42,7 @@ async function look({ robot, intent }: Scope): Promise<Step> {
   return { event: done ? 'done' : 'open', reason, facts: { done }, robotTime: state.time };
 }
 
-/** Lets the learned policy move the arm until the table says that it is done, or the time is over. */
+/** Lets the learned policy move the arm until the sensors of the table report success, or the time is over. */
 async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
   const { controller, until } = taskOf(intent.type);
   const seconds = params.seconds ?? SECONDS;
@@ -60,16 +65,18 @@ async function act({ facts, params, tools, intent }: Scope): Promise<Step> {
   };
 }
 
-/** Back to where the demonstrations began, before another attempt: from where one ended in failure the next does too. */
+/**
+ * Back to where the demonstrations started, before another attempt: from where one ended in failure the next does too.
+ */
 async function goBack({ tools }: Scope): Promise<Step> {
-  // First the hand: what it holds on to lies on the table again.
+  // Opens the hand first, so that an object in it lies on the table again.
   const hand = await tools.call('arm.gripper', { opening_m: START.opening_m, effort_n: EFFORT_N });
   if (isTaken(hand['outcome'])) return { event: 'stopped', reason: `the hand was ${hand['outcome']}` };
   const { outcome } = await tools.call('arm.move', { joints: START.joints, duration_s: BACK_S });
   return { event: isTaken(outcome) ? 'stopped' : 'back', reason: `back to the start: ${outcome}` };
 }
 
-/** Somebody else wanted the arm to stand, or to do something else. */
+/** Another caller stopped the arm, or moved it. */
 const isTaken = (outcome: unknown): outcome is string => outcome === 'stopped' || outcome === 'preempted';
 
 function taskOf(type: string): { readonly controller: string; readonly until: string } {
@@ -82,7 +89,7 @@ function taskOf(type: string): { readonly controller: string; readonly until: st
   });
 }
 
-/** One flow for every task: look, act, go back and look again; stopped by somebody is no failure to try again. */
+/** One flow for every task: look, act, go back and look again. A stop by a person is not tried again. */
 export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
   name: 'arm-task',
   start: 'look',
@@ -104,14 +111,14 @@ export const armFlow: FlowDefinition<ArmFacts, ArmParams> = {
       on: {
         done: 'done',
         missed: [{ to: 'go_back', when: attemptsLeft }, { to: 'gave_up' }],
-        // Somebody who may has taken the arm, or it was stopped: that is no failure to try again.
+        // The arm was taken over or stopped: this is not tried again.
         stopped: 'gave_up',
         error: 'gave_up',
         deadline: 'gave_up',
       },
     },
     go_back: {
-      about: 'back to where the demonstrations began',
+      about: 'back to where the demonstrations started',
       enter: goBack,
       deadlineMs: 60_000,
       // An arm without these motions, or one that was cut off in them, tries from where it is.

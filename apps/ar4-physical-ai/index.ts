@@ -29,7 +29,7 @@ const params = Type.Object(
   { additionalProperties: false },
 );
 
-/** A six-axis arm of the class of the AR4 does by a learned policy what it was shown. */
+/** A six-axis arm of the AR4 class repeats a shown task with a learned policy. */
 export const application: Application = {
   name: 'ar4-physical-ai',
   version: '0.1.0',
@@ -40,7 +40,7 @@ export const application: Application = {
     { type: 'arm/reach', description: 'Bring the open gripper over the red cube', params },
   ],
   deadlineMs: 60 * 60 * 1000,
-  // What the policy did to the table before a cut is seen anew: the flow looks before it acts.
+  // After a cut the flow sees the state of the table, since it looks before it acts.
   afterCut: 'resume',
   flow: armFlow,
   folder: import.meta.dirname,

@@ -2,7 +2,7 @@
  * Forward and inverse kinematics of a chain of revolute joints, as URDF describes one. Metres and radians in the
  * base frame of the chain; rotations are row-major 3x3.
  */
-/** A joint whose limits are one and the same stands still. */
+/** A joint with equal limits does not move. */
 export type ChainJoint = {
   readonly xyz: readonly [number, number, number];
   readonly rpy: readonly [number, number, number];
@@ -23,7 +23,7 @@ const DAMPING = 1e-4;
 const ITERATIONS_MAX = 60;
 const TOLERANCE_M = 1e-4;
 const TOLERANCE_RAD = 1e-3;
-/** A radian and this many metres are one and the same to the solver. */
+/** The solver weighs a radian like this many metres. */
 const RADIAN_M = 0.15;
 const STEP_MAX_RAD = 0.3;
 

@@ -1,5 +1,5 @@
 /**
- * What the policy of this application sees, and what it commands; by these names it stands in datasets, model cards
+ * Observations and actions of the policy of this application, by their names in datasets, model cards
  * and controllers. Metres and radians in `base_link`.
  */
 export const STATE_NAMES = [
@@ -12,7 +12,7 @@ export const STATE_NAMES = [
   'gripper',
 ] as const;
 
-/** The heading of a cube counts by quarter turns, so it is told as sine and cosine of its fourfold. */
+/** The heading of a cube counts by quarter turns, so it is given as sine and cosine of four times the angle. */
 export const ENVIRONMENT_NAMES = [
   'cube_x',
   'cube_y',
@@ -31,8 +31,8 @@ export const FEATURES = {
 } as const;
 
 /**
- * Where each demonstration began: radians and, for the opening between the fingers, metres. From elsewhere the policy
- * has to find its way through what it never saw.
+ * Where each demonstration started: radians and, for the opening between the fingers, metres. From any other start the
+ * policy passes states that it has never seen.
  */
 export const START = {
   joints: { joint_1: 0, joint_2: 0.15, joint_3: 0.1, joint_4: 0, joint_5: 1.3208, joint_6: 0 },
@@ -41,7 +41,7 @@ export const START = {
 
 /** Frames of a dataset and steps of a policy, per second. */
 export const HZ = 20;
-/** Actions of one answer, and how many of them are carried out before the next. */
+/** Actions of one answer, and the number that is carried out before the next answer. */
 export const CHUNK = 16;
 export const EXECUTE = 8;
 

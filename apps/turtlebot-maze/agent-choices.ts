@@ -7,7 +7,7 @@ const LOOK: AgentChoice = { tool: 'maze.look' };
 const BACK_OUT: AgentChoice = { tool: 'maze.back_out' };
 const READS: readonly string[] = [LIST.tool, LOOK.tool, 'robot.stop', 'skill.load'];
 
-/** What `next` of a result says when there is nothing left to do. */
+/** The value of `next` when nothing is left to do. */
 const OVER = /^call run_finish with status (succeeded|failed)$/;
 const REASON_CHARS = 120;
 
@@ -18,8 +18,8 @@ type Report = {
 };
 
 /**
- * What makes sense next in a maze. Whoever only looks gets nowhere: after a look comes a drive, so that even a model
- * that chooses blindly explores the maze; and the search ends when the house says that it is over. Pure.
+ * What makes sense next in a maze. Looking alone gets nowhere: after a look comes a drive, so that even a model
+ * that chooses blindly explores the maze; and the search ends when the application says so. Pure.
  */
 export function mazeChoices(last: readonly AgentStep[]): readonly AgentChoice[] {
   const step = last.at(-1);
@@ -35,7 +35,7 @@ export function mazeChoices(last: readonly AgentStep[]): readonly AgentChoice[] 
   return away.length > 0 ? [BACK_OUT, LIST] : [EXPLORE, LIST, LOOK];
 }
 
-/** The same tools, with nothing left open that is known. */
+/** The same tools, with narrower schemas where values are known. */
 function finish(status: 'succeeded' | 'failed'): AgentChoice {
   const reason = Type.String({ minLength: 1, maxLength: REASON_CHARS });
   return {

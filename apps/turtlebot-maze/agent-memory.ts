@@ -1,11 +1,11 @@
 import { beginFacts, type MazeFacts } from './facts.ts';
 
-/** Runs whose searches are remembered; the oldest is forgotten, and begins to look anew. */
+/** Runs whose searches are remembered; the oldest is forgotten and starts over. */
 const RUNS_MAX = 32;
 
 /**
- * What an agent's search knows between two calls: where it was stuck, where it is heading. A restart forgets it, and
- * nothing depends on it but how well it chooses.
+ * What an agent's search knows between two calls: where it was stuck, where it is heading. A restart forgets it,
+ * which only makes its choices worse.
  */
 const runs = new Map<string, MazeFacts>();
 

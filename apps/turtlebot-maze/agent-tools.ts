@@ -25,7 +25,7 @@ const LETTERS = ['A', 'B', 'C', 'D'] as const;
 const DRIVE_MS = 900_000;
 const LOOK_MS = 90_000;
 
-/** Clips are the flow's business: an agent has a tool of the house for them. */
+/** The flow makes clips; an agent has the tool `clip_recording` for them. */
 const NO_CLIPS: RunTools = {
   recording: 'off',
   clipRecording: async () => {
@@ -40,8 +40,8 @@ const NO_CLIPS: RunTools = {
 };
 
 /**
- * What an agent can do in a maze. Each tool is one choice without arithmetic: where the numbers are, the house does
- * them, as it does for the flow. Places go by letters that `maze.list_frontiers` gives.
+ * What an agent can do in a maze. Each tool is one choice without arithmetic: the code computes the numbers,
+ * as it does for the flow. Places have letters that `maze.list_frontiers` gives.
  */
 export const mazeTools: readonly Tool[] = [
   mazeTool(
@@ -120,7 +120,7 @@ export const mazeTools: readonly Tool[] = [
     {
       name: 'maze.look',
       description:
-        'Tells whether the exit is reached, how far the robot has driven, and what is left to explore.',
+        'Reports whether the exit is reached, how far the robot has driven, and what is left to explore.',
       input: NO_ARGUMENTS,
       effect: 'read',
       replay: 'safe',
@@ -131,8 +131,8 @@ export const mazeTools: readonly Tool[] = [
 ];
 
 /**
- * The map as a picture, with the places as discs and where they are in `map`, metres: for who looks ahead, not for
- * models that choose by letter.
+ * The map as a picture, with the places as discs and where they are in `map`, metres: for the search with foresight,
+ * not for models that choose by letter.
  */
 export const pictureTool: Tool = {
   spec: {
@@ -191,7 +191,7 @@ function mazeTool(
   };
 }
 
-/** The states of the flow, entered one by one at the word of an agent. */
+/** The states of the flow, entered one by one as an agent asks. */
 class Search {
   readonly #scope: Scope;
   readonly #runId: string;
@@ -234,7 +234,7 @@ class Search {
     this.#facts = { ...this.#facts, target, leg };
   }
 
-  /** What every call ends with: is it the exit, and what should come next. */
+  /** The end of every result: whether it is the exit, and the usual next step. */
   async report(): Promise<Readonly<Record<string, unknown>>> {
     const { event, reason } = await this.step(explore);
     const { exit, distance_m, bumps, open_m2, failures, problem } = this.#facts;

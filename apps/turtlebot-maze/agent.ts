@@ -3,7 +3,7 @@ import { mazeChoices } from './agent-choices.ts';
 import { MAX_BUMPS, MAX_DURATION_S, type MazeParams } from './facts.ts';
 
 /**
- * The same mission for an agent: the choices are its own, the driving is the house's. The tools are few and simple,
+ * The same mission for an agent: it makes the choices, and the code does the driving. The tools are few and simple,
  * and each result names the usual next one, so that a very small model can do it too.
  */
 export const mazeAgent: AgentDefinition = {

@@ -5,11 +5,11 @@ import { centreOf } from './grid.ts';
 import { rimPlaces } from './rim.ts';
 import { pathTo } from './travel.ts';
 
-/** Added to every drive, metres: what turning and deciding cost, so that a gain next door does not divide by nothing. */
+/** Cost added to every drive for turning and deciding, metres; it also avoids a division by zero for near goals. */
 const OVERHEAD_M = 1;
 /** A target that is already under way is kept unless another is this much better. */
 const LOYALTY = 1.3;
-/** Frontiers move as the map grows: within this they are the same one, metres. */
+/** Frontiers move as the map grows: within this distance they are the same one, metres. */
 const SAME_M = 0.7;
 /** A drive is cut into stretches of this length, metres, since the map grows meanwhile. */
 const LEG_M = 2.5;
@@ -21,7 +21,7 @@ export type Choice = {
 
 /**
  * The frontier with the best ratio of unknown floor to driving, as metres squared per metre, and the first
- * stretch towards it. Undefined when none is left that is not to be avoided. Pure.
+ * stretch towards it. Undefined when all that are left are to be avoided. Pure.
  */
 export function chooseGoal(
   map: MapSnapshot,
@@ -51,8 +51,8 @@ export function rankGoals(
 }
 
 /**
- * Where to go when no frontier is left: the outermost place that is not to be avoided. Those that the robot
- * already stands at are returned as `been`. Pure.
+ * Where to go when no frontier is left: the outermost place that is not to be avoided. Places where the robot
+ * already is are returned as `been`. Pure.
  */
 export function chooseRim(
   map: MapSnapshot,

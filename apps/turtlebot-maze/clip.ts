@@ -1,15 +1,15 @@
 import { EdgeError, type FlowScope, type Nanoseconds } from '../../contract/index.ts';
 import type { MazeFacts, MazeParams } from './facts.ts';
 
-/** What a person wants to see of a bump or a drive that got stuck, seconds of recording. */
+/** Seconds of recording around a bump or a drive that got stuck. */
 const PRE_S = 8;
 const POST_S = 1;
 /** Robot time between two clips: a robot in a corner bumps again and again. */
 const REST_NS = 30_000_000_000n;
 
 /**
- * Keeps what led to a mishap, where it would be overwritten: in a ring. Whether it worked is in the log and
- * changes no decision. Returns what to remember.
+ * Keeps a clip of a mishap if the recorder is a ring, which would overwrite it. The result is in the log and
+ * changes no decision. Returns the facts to remember.
  */
 export async function clipOf(
   { tools, facts }: FlowScope<MazeFacts, MazeParams>,

@@ -24,7 +24,7 @@ export type MazeFacts = {
   readonly avoid: readonly Place[];
   readonly plans: number;
   readonly legs: number;
-  /** Failures in a row, and recoveries altogether. */
+  /** Failures in a row, and recoveries in total. */
   readonly failures: number;
   readonly recoveries: number;
   /** Times the robot could not be asked. */
@@ -34,7 +34,7 @@ export type MazeFacts = {
   readonly clipped_ns?: string;
 };
 
-/** Parameters of `maze/find_exit`, as its schema lets them in. */
+/** Parameters of `maze/find_exit` after their check. */
 export type MazeParams = { readonly max_duration_s?: number; readonly max_bumps?: number };
 
 export const MAX_DURATION_S = 3_600;
@@ -43,7 +43,7 @@ export const MAX_BUMPS = 100;
 export const FAILURES_MAX = 8;
 /** Times the robot may be out of reach in one run. */
 export const LOST_MAX = 40;
-/** Places to avoid that are kept: what the facts may hold. */
+/** Places to avoid that are kept, limited by the size of facts. */
 export const AVOID_MAX = 24;
 
 export function beginFacts(): MazeFacts {
@@ -70,7 +70,7 @@ export function beginFacts(): MazeFacts {
   };
 }
 
-/** What one look at the robot adds. Counters that ran before this run began do not count. */
+/** What one look at the robot adds. Counters that ran before this run started do not count. */
 export function look(facts: MazeFacts, state: RobotState, exitSignal: string): Partial<MazeFacts> {
   const first = facts.began_ns === '';
   const began = first ? state.time.toString() : facts.began_ns;

@@ -84,7 +84,7 @@ export const mazeFlow: FlowDefinition<MazeFacts, MazeParams> = {
   },
 };
 
-/** What people want to know at the end; `duration_s` is robot time. */
+/** Summary at the end; `duration_s` is robot time. */
 function summary(facts: MazeFacts) {
   return {
     reached: facts.exit,

@@ -11,7 +11,7 @@ import {
 import { DISCS } from './map-picture.ts';
 
 const PHASE = 'foresight';
-/** Rounds of one search; beyond it the search goes in circles. */
+/** Rounds of one search; beyond it the search loops. */
 const ROUNDS_MAX = 400;
 /** Rounds in a row without a judgement, after which the search goes on as it does without foresight. */
 const MISSES_MAX = 2;
@@ -19,13 +19,16 @@ const OVER = /^call run_finish with status (succeeded|failed)$/;
 const BACK_OUT = 'call maze_back_out';
 
 export type ForesightOptions = {
-  /** Places of which the way is imagined in one round. */
+  /** Places whose way is predicted in one round. */
   readonly candidates: number;
-  /** Carries the search on, where a service is missing or late again and again; from its own phases also after a cut. */
+  /**
+   * The search without foresight, used where a service is missing or late again and again; after a cut it continues in
+   * its own phases.
+   */
   readonly otherwise: Harness;
 };
 
-/** A place that was chosen is driven to in stretches: this many, then it is thought over. */
+/** A chosen place is driven to in stretches; after this many the choice is made again. */
 const STRETCHES_MAX = 6;
 /** Places move as the map grows: within this they are the same one, metres. */
 const SAME_M = 0.7;
@@ -64,9 +67,9 @@ type Report = Readonly<Record<string, unknown>> & {
 type Judged = { readonly place: Place; readonly score: number };
 
 /**
- * The maze with foresight: what is seen is carried on towards each of the best places (predict), made to look real
+ * The maze with foresight: the present view is continued towards each of the best places (predict), made to look real
  * (transfer), judged (reason), and the robot drives to the place that looks best (navigate). Every step is a call of a
- * tool: judged, bounded, in the log. A service that is away costs its part of a round, and no more.
+ * tool: judged, bounded, in the log. A missing service costs only its part of a round.
  */
 export class ForesightHarness implements Harness {
   readonly kind: Harness['kind'];
@@ -79,7 +82,7 @@ export class ForesightHarness implements Harness {
 
   async execute(context: RunContext): Promise<RunOutcome> {
     const { resume } = context;
-    // Somebody else carries it on since before the cut.
+    // The other search had taken over before the cut.
     if (resume && resume.phase !== PHASE) return await this.#handOver(context, undefined);
     let position: Position = { ...BEGIN, ...(resume?.facts as Partial<Position> | undefined) };
     if (!this.#has(context, 'world.reason'))
@@ -216,7 +219,7 @@ export class ForesightHarness implements Harness {
     return { score: Number(score), blocked: blocked === true, why: String(why) };
   }
 
-  /** A call that may fail: what is missing is done without. Only the end of the run is not. */
+  /** A call that may fail: the search continues without its result. Only the end of the run is passed on. */
   async #tried(
     context: RunContext,
     tool: string,
@@ -230,7 +233,7 @@ export class ForesightHarness implements Harness {
     }
   }
 
-  /** A drive that was cut off may have happened, and a place may be gone: the next look tells. */
+  /** A drive that was cut off may have happened, and a place may be gone: the next look shows. */
   async #drive(context: RunContext, tool: string, args: Readonly<Record<string, unknown>>): Promise<void> {
     try {
       await context.toolBox.call(tool, args);
@@ -261,7 +264,7 @@ function underWay({ target, stretches }: Position, places: readonly Place[]): Pl
   return places.find(({ x, y }) => Math.hypot(x - target.x, y - target.y) <= SAME_M);
 }
 
-/** Pictures of a run are blobs, named by what they are. */
+/** Pictures of a run are blobs, named by their hash. */
 function hashOf(image: ToolImage | undefined): string | undefined {
   return image && createHash('sha256').update(image.data).digest('hex');
 }

@@ -104,7 +104,7 @@ export async function navigate(scope: Scope): Promise<Step> {
     result = await scope.robot.navigate(goal, scope.signal);
   } catch (thrown) {
     if (!(thrown instanceof EdgeError) || !thrown.retryable) throw thrown;
-    // The robot was away; when it is back its map may begin anew, so nothing planned before holds.
+    // The robot was away; when it is back its map may start again, so nothing planned before holds.
     const facts = { lost: lost + 1, target: null, leg: null, avoid: [], problem: thrown.code };
     return { event: 'lost', reason: thrown.message, facts };
   }
@@ -129,7 +129,7 @@ export async function navigate(scope: Scope): Promise<Step> {
   return { event: 'blocked', reason, ...time, facts: { ...facts, target: null, avoid } };
 }
 
-/** Gets free and looks around: back, then a turn, wider with each failure in a row. */
+/** Frees the robot and looks around: back, then a turn, wider with each failure in a row. */
 export async function recover(scope: Scope): Promise<Step> {
   const { failures, recoveries, problem } = scope.facts;
   const back = -0.1 - 0.05 * Math.min(failures, 3);
@@ -160,8 +160,8 @@ async function attempt(move: () => Promise<MotionResult>): Promise<string> {
 }
 
 /**
- * The robot with a pose and a map. Waits for it without a word in the log: how long a start takes is no
- * decision. Throws what kept it from being seen when that takes too long.
+ * The robot with a pose and a map. Waits for both without logging: the duration of a start is no
+ * decision. Throws the last error when that takes too long.
  */
 export async function seen(scope: Pick<Scope, 'robot' | 'clock' | 'signal'>): Promise<Seen> {
   const until = scope.clock.monotonicMs() + READY_MS;

@@ -155,7 +155,7 @@ function bareTool() {
 export async function ourFleet(options: {
   readonly agents: number;
   readonly thinkMs: number;
-  /** Of one agent before it ends and begins anew: what a mission may have. */
+  /** Of one agent before it ends and starts again: what a mission may have. */
   readonly stepsPerRun: number;
   readonly warmMs: number;
   readonly ms: number;
@@ -201,7 +201,8 @@ export async function ourFleet(options: {
       };
     },
   });
-  // The router of the daemon, with its hooks, places and events; one for each agent, so that the watch knows whose it is.
+  // The router of the daemon, with its hooks, places and events; one for each agent, so that the watch knows whose it
+  // is.
   const routers = new Map<string, ModelRouter>();
   const routerOf = (agent: string): ModelRouter => {
     const known = routers.get(agent);

@@ -24,7 +24,7 @@ export function addApprovalsCommands(program: Command): void {
   for (const decision of ['allow', 'deny'] as const) {
     approvals
       .command(`${decision} <approval>`)
-      .description(decision === 'allow' ? 'agree: the run goes on' : 'refuse: the run is told so')
+      .description(decision === 'allow' ? 'agree: the run goes on' : 'refuse: the run gets the refusal')
       .option('--reason <text>', 'why, for the log', '')
       .addHelpText('after', `\nExample:\n  auraison approvals ${decision} 0198c2f0 --reason "nobody is near"`)
       .action(

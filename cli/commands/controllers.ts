@@ -75,7 +75,7 @@ export function addControllerCommands(program: Command): void {
     );
 }
 
-/** Those of this name; without one all. Throws `api.not_found` where a name was given and none has it. */
+/** The controllers of this name, or all without a name. Throws `api.not_found` for an unknown name. */
 export function watched(
   controllers: readonly ControllerView[],
   name: string | undefined,

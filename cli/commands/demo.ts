@@ -75,12 +75,12 @@ async function demo(options: DemoOptions, out: Output): Promise<number> {
   const begin = performance.now();
   const start = () => startDaemon({ dataDir, config: settings.file, env: overrides, timeoutMs: 30_000 });
   let daemon = await start();
-  // Its own daemon, whatever AURAISON_URL names.
+  // Its own daemon, also where AURAISON_URL is set.
   const api = apiClient(settings, {});
   const mission = new Mission(api, out);
   try {
     if ((await mission.cancelLeftovers()) > 0) {
-      // The robot may have begun to drive for them: it starts where every run starts.
+      // The robot may have started to drive for them: it starts where every run starts.
       await daemon.stop();
       daemon = await start();
     }
@@ -115,7 +115,7 @@ function goneTooEarly(daemon: DaemonChild): Promise<never> {
       hint: `its log: ${daemon.logFile}`,
     });
   });
-  // The waiting command gets the error; when it no longer waits, the end is no fault.
+  // The waiting command gets the error; when it no longer waits, the end is no error.
   gone.catch(() => {});
   return gone;
 }

@@ -7,7 +7,7 @@ const MARK = { ok: 'ok     ', absent: 'absent ', bad: 'BAD    ' } as const;
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .description('what this host has and lacks, why, and how to mend it; exit code 1 when something is bad')
+    .description('what this host has and lacks, why, and how to fix it; exit code 1 when something is bad')
     .addHelpText(
       'after',
       '\nAbsent parts are optional: the daemon runs without them and says so.\n\nExample:\n  auraison doctor --json',

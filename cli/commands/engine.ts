@@ -37,7 +37,7 @@ export function addEngineCommands(program: Command): void {
   for (const [order, about] of [
     ['sleep', 'end its calls, then give its memory back until somebody asks'],
     ['wake', 'bring its weights back'],
-    ['restart', 'stop it and start it anew, also after it failed'],
+    ['restart', 'stop it and start it again, also after it failed'],
   ] as const) {
     engine
       .command(order)

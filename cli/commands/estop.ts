@@ -5,13 +5,13 @@ import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/cor
 import { type ApiClient, nobodyListens } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 
-/** A person waits with a finger on the button: then the file has to do, milliseconds. */
+/** Longest wait for the API, milliseconds; then the file is used, since a person is waiting. */
 const ENGAGE_MS = 6_000;
 const STATUS_MS = 3_000;
-/** What else stops a robot that was not stopped. */
+/** Other ways to stop a robot that was not stopped. */
 const OTHERWISE =
   "use the robot's own button; as for this command: run it with sudo where the daemon is a service, or with its --data-dir, or with its token in AURAISON_TOKEN";
-/** Where it comes from, for the record. */
+/** The source of the stop, for the log. */
 const ORIGIN = { 'x-auraison-origin': 'cli' };
 
 export function addEstopCommands(program: Command): void {
@@ -31,7 +31,7 @@ export function addEstopCommands(program: Command): void {
     .action(action((context, { reason }: { reason: string }) => engage(context, reason)));
   estop
     .command('release')
-    .description('let the robot move again; nothing begins to move by it')
+    .description('let the robot move again; nothing starts to move by it')
     .option('--reason <text>', 'why, for the log', 'asked for on the command line')
     .action(
       action(async ({ api, out, settings }, { reason }: { reason: string }) => {
@@ -56,8 +56,8 @@ export function addEstopCommands(program: Command): void {
 }
 
 /**
- * The file is a cause, so that it goes first. It comes back where nothing was released by that: perhaps it is all that
- * holds a daemon which does not run now, or he who asked may not.
+ * The file keeps the stop engaged, so it is removed first. It is written again if the release failed: it may be all
+ * that stops a daemon which does not run now, or the caller may lack the right.
  */
 export async function withoutFile<T>(file: string, release: () => Promise<T>): Promise<T> {
   const aside = `${file}.lifted`;
@@ -73,10 +73,10 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
 }
 
 /**
- * By the API, else by the file; tells which. Exit code 1: engaged, and the robot was not confirmed to stand; or nobody
- * was found who could stop it, and the file waits for the next start. That nobody listens does not say that no daemon
- * runs: the one that moves the robot may be between two starts of its API, or of another data directory. Throws where
- * nothing was stopped and a daemon is there whose data directory, where the file would be, this is not.
+ * By the API, else by the file; says which. Exit code 1: engaged, and the robot was not confirmed to stand; or no
+ * daemon was found, and the file waits for the next start. That the API does not answer does not mean that no daemon
+ * runs: its API may be restarting, or the daemon may use another data directory. Throws if nothing was stopped and a
+ * daemon runs that uses another data directory than this one, where it would not see the file.
  */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
@@ -91,7 +91,7 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
     return 0;
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
-    // It may be engaged all the same, and only the robot has not confirmed that it stands.
+    // It may be engaged although the robot has not been confirmed to stand.
     const state = await stateOf(api);
     if (state?.engaged) {
       out.note(`auraison: ${error.message}`);
@@ -170,12 +170,12 @@ async function stateOf(api: ApiClient): Promise<EStopState | undefined> {
   return Promise.race([api.get<EStopState>('/v1/estop').catch(() => undefined), late]);
 }
 
-/** A file here says nothing to a daemon elsewhere. */
+/** A daemon on another host does not see a file here. */
 function isLocal(): boolean {
   return process.env['AURAISON_URL'] === undefined;
 }
 
-/** Anything of that name holds the robot, also a link that leads nowhere. */
+/** Anything of that name stops the robot, even a dangling link. */
 function isThere(file: string): boolean {
   try {
     return lstatSync(file, { throwIfNoEntry: false }) !== undefined;

@@ -49,9 +49,9 @@ export async function readOnce(
 }
 
 /**
- * Reads the stream and comes back from its cursor whenever the daemon is there again. Throws what asking again does
- * not mend: a wrong kind, a cursor of another data directory, a token that opens nothing. What a proxy says while the
- * daemon starts anew is not its word.
+ * Reads the stream and comes back from its cursor whenever the daemon is there again. Throws errors that a retry does
+ * not fix: a wrong kind, a cursor of another data directory, a token that opens nothing. Errors of a proxy while the
+ * daemon restarts do not count.
  */
 export async function follow(
   api: ApiClient,
@@ -75,7 +75,7 @@ export async function follow(
         else if (line.startsWith('data:')) {
           const data = JSON.parse(line.slice(5)) as AgentEvent;
           if (data.kind !== undefined) print(data);
-          // Only now: a stream may break off between the two.
+          // Set only now: a stream may break off between the two lines.
           cursor = id;
         }
       }

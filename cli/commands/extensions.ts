@@ -21,7 +21,7 @@ export function addExtensionsCommands(program: Command): void {
     .action(action(async ({ api, out }) => show(await api.get<Answer>('/v1/extensions'), out)));
   extensions
     .command('reload <application>')
-    .description('read them again; runs under way keep what they began with')
+    .description('read them again; runs under way keep what they started with')
     .addHelpText('after', '\nExample:\n  auraison extensions reload turtlebot-maze')
     .action(
       action(async ({ api, out }, name: string) =>
@@ -30,7 +30,7 @@ export function addExtensionsCommands(program: Command): void {
     );
 }
 
-/** 1 where one is not as its owner wants it. */
+/** Exit code 1 if an extension is not in the requested state. */
 function show(answer: Answer, out: { result(value: unknown, text: () => string): void }): number {
   out.result(answer, () => listText(answer.extensions));
   return answer.extensions.some(({ state, reason }) => state !== 'loaded' || reason !== '') ? 1 : 0;

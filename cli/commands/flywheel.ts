@@ -56,7 +56,7 @@ export function addFlywheelCommand(program: Command): void {
 }
 
 async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
-  // Physics, DuckDB and ONNX are heavy: no other command pays for them.
+  // Physics, DuckDB and ONNX are heavy: no other command loads them.
   const { runFlywheel } = await import('../../daemon/compose/flywheel/run-flywheel.ts');
   const { reportText } = await import('../flywheel/report-text.ts');
   const stop = new AbortController();

@@ -61,13 +61,13 @@ export function addInferCommands(program: Command): void {
   infer
     .command('reload <policy>')
     .description(
-      'make a policy anew from where it came from, for example after its file changed; no question fails',
+      'make a policy again from where it came from, for example after its file changed; no question fails',
     )
     .addHelpText('after', '\nExample:\n  auraison infer reload pick')
     .action(
       action(async ({ api, out }, name: string) => {
         const path = `/v1/inference/policies/${encodeURIComponent(name)}/reload`;
-        // One that is compiled for its device takes minutes.
+        // A policy that is compiled for its device takes minutes.
         const policy = await api.post<Policy>(path, {}, LIMITS.POLICY_COMPILE_MS + 5_000);
         out.result(policy, () => `${policy.name} is ${policy.policy_hash}`);
         return 0;
@@ -140,7 +140,7 @@ export function addInferCommands(program: Command): void {
     );
 }
 
-/** As JSON where it is small enough for that; with pictures of any size as MessagePack, as programs would. */
+/** As JSON if it is small enough; as MessagePack with pictures of any size. */
 async function askVla(api: ApiClient, body: Record<string, unknown>, timeoutMs: number): Promise<Chunk> {
   const path = '/v1/inference/vla';
   if (Buffer.byteLength(JSON.stringify(body)) <= LIMITS.INFERENCE_JSON_BYTES_MAX)

@@ -39,7 +39,7 @@ export function addLakeCommands(program: Command): void {
     );
   lake
     .command('rebuild')
-    .description('drop the lakehouse of the running daemon and fill it anew from the logs and recordings')
+    .description('drop the lakehouse of the running daemon and fill it again from the logs and recordings')
     .addHelpText(
       'after',
       '\nAlso where the lake cannot be opened. Rows of logs that are not there any more are lost with it.',
@@ -48,7 +48,7 @@ export function addLakeCommands(program: Command): void {
       action(async ({ api, out }) => {
         const reply = await api.post<{ done: boolean }>('/v1/lake/rebuild');
         out.result(reply, () =>
-          reply.done ? 'rebuilt' : 'being rebuilt; `auraison status` tells how far it is behind',
+          reply.done ? 'rebuilt' : 'being rebuilt; `auraison status` shows how far it is behind',
         );
         return 0;
       }),

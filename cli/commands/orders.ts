@@ -18,7 +18,7 @@ type Sent = At & {
 
 const REQUEST_MS = 10_000;
 
-/** What operators ask of robots through the coordinator, from wherever they are. */
+/** Orders of operators to robots through the coordinator. */
 export function addOrdersCommands(program: Command): void {
   const orders = program
     .command('orders')

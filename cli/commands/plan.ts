@@ -4,7 +4,7 @@ import { EdgeError, type PlanView } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 
-/** What the API tells of a plan. */
+/** A plan as the API returns it. */
 type Told = Omit<PlanView, 'made'> & { readonly plan?: unknown; readonly model?: string };
 
 type Options = {

@@ -185,7 +185,7 @@ export function addPolicyCommands(program: Command): void {
 
 async function judgeOf({ config }: Settings, folder: string | undefined): Promise<PolicyJudge> {
   const { dir, files } = config.policy;
-  // By the loader of the daemon, entities included: what is fine here is fine there.
+  // Uses the loader of the daemon, including entities, so the daemon accepts exactly the same files.
   return judgeWithEntities(
     await openPolicySet(readPolicySource(folder ?? dir, folder === undefined ? files : [])),
   );

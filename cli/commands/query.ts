@@ -4,7 +4,7 @@ import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { table, toJson } from '../output.ts';
 
-/** A statement has 30 s of the lake; the rest is for the way of its rows, milliseconds. */
+/** A statement has 30 s of the lake; the rest is for the transfer of its rows, milliseconds. */
 const QUERY_MS = 120_000;
 
 type End = {
@@ -59,7 +59,7 @@ export function addQueryCommand(program: Command): void {
 const rowsOf = (api: ApiClient, sql: string, limit: number) =>
   api.postLines('/v1/query', { sql, limit }, QUERY_MS);
 
-/** Calls `take` for each row, in order, and gives what was said at the end. */
+/** Calls `take` for each row, in order, and returns the closing message. */
 async function each(
   lines: AsyncGenerator<unknown>,
   take: (row: readonly unknown[]) => Promise<void>,

@@ -22,7 +22,7 @@ export function addQuestionsCommands(program: Command): void {
     );
   questions
     .command('answer <question> <answer>')
-    .description('answer a question by its id, or by the beginning of it where only one waits that begins so')
+    .description('answer a question by its id, or by the start of it where only one waits that starts so')
     .addHelpText('after', '\nExample:\n  auraison questions answer 0198c2f0 yes')
     .action(
       action(async ({ api, out }, wanted: string, answer: string) => {

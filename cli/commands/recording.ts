@@ -59,7 +59,7 @@ function addEpisodeCommands(program: Command): void {
       .option('--success', 'it was achieved')
       .option('--failure', 'it was not');
   labelled(episode.command('start'))
-    .description('begin an episode')
+    .description('start an episode')
     .action(
       action(async ({ api, out }, options: LabelOptions) => {
         const begun = await api.post<EpisodeInfo>('/v1/episodes', labelOf(options));

@@ -16,7 +16,7 @@ export function addReloadCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Zenoh policies and endpoints count at once, in a session opened anew. Cells that read what changed start anew, one
+Zenoh policies and endpoints count at once, in a session opened again. Cells that read what changed start again, one
 after the other; runs go on afterwards. What only a new daemon can take is named.
 
 Examples:
@@ -39,7 +39,7 @@ export async function reload(dataDir: string): Promise<Reloaded> {
   try {
     process.kill(pid, 'SIGHUP');
   } catch (cause) {
-    throw unreachable(dataDir, `the daemon with ${dataDir} cannot be told: ${(cause as Error).message}`);
+    throw unreachable(dataDir, `the daemon with ${dataDir} cannot be reached: ${(cause as Error).message}`);
   }
   for (const end = performance.now() + WAIT_MS; performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -53,7 +53,7 @@ export async function reload(dataDir: string): Promise<Reloaded> {
   });
 }
 
-/** Only the lock says that a daemon runs: a number in a file may be that of anybody by now. */
+/** Only the lock says that a daemon runs: the process id in a file may belong to another process by now. */
 function ownerOf(dataDir: string): { readonly pid: number } {
   const daemon = daemonOf(dataDir);
   if (daemon === undefined) throw unreachable(dataDir, `no daemon runs with ${dataDir}`);
@@ -85,7 +85,7 @@ function text(told: Reloaded): string {
   const lines = [
     told.changed.length === 0 ? 'nothing changed' : `changed: ${told.changed.join(', ')}`,
     ...(told.live.length > 0 ? [`taken by running cells: ${told.live.join(', ')}`] : []),
-    ...(told.restart.length > 0 ? [`started anew: ${told.restart.join(', ')}`] : []),
+    ...(told.restart.length > 0 ? [`restarted: ${told.restart.join(', ')}`] : []),
     ...(told.failed.length > 0 ? [`not up yet, tried on: ${told.failed.join(', ')}`] : []),
     ...(told.later.length > 0 ? [`needs a restart of the daemon: ${told.later.join(', ')}`] : []),
   ];

@@ -204,7 +204,7 @@ async function follow({ api, out }: CommandContext, sent: Goal, feedback: boolea
   let goal = sent;
   let cancelling = false;
   const onInterrupt = () => {
-    // The second time the person does not want to wait for the server.
+    // After the second Ctrl-C the server is not waited for.
     if (cancelling) process.exit(130);
     cancelling = true;
     out.note('cancelling ...');

@@ -50,7 +50,7 @@ function addMessages(runs: Command): void {
   say(
     runs
       .command('steer <run> <text>')
-      .description('tell an agent something before its next turn')
+      .description('send an agent a message before its next turn')
       .addHelpText(
         'after',
         '\nExample:\n  auraison runs steer 0199… "the left door is closed, take the right one"',
@@ -60,7 +60,7 @@ function addMessages(runs: Command): void {
   say(
     runs
       .command('follow-up <run> <text>')
-      .description('tell an agent what to do when it would otherwise stop')
+      .description('send an agent a message for when it would otherwise stop')
       .addHelpText('after', '\nExample:\n  auraison runs follow-up 0199… "then drive back to the start"'),
     ([text]) => ({ kind: 'follow_up', text }),
   );
@@ -108,7 +108,7 @@ function addSessions(runs: Command): void {
   runs
     .command('fork <run> <entry>')
     .description('a new run that goes on from an entry of the session of this one')
-    .option('--text <text>', 'what the new run is told first')
+    .option('--text <text>', 'first message for the new run')
     .option('--model <name>', 'model of the new run')
     .option('--key <text>', 'idempotency key: the same fork twice is one run')
     .addHelpText(

@@ -7,7 +7,7 @@ import { action } from '../context.ts';
 
 const COLUMNS = 100;
 
-/** What can be done with a run that was: from the log files, whether the daemon runs or not. */
+/** Commands for past runs: they read the log files, whether the daemon runs or not. */
 export function addRunCommands(program: Command): void {
   const run = program
     .command('run')
@@ -15,7 +15,7 @@ export function addRunCommands(program: Command): void {
   run
     .command('replay <run>')
     .description('do a recorded run again with the recorded answers; nothing is reached, nothing moves')
-    .option('--from <entry>', 'begin at this event: its number, its id, or the name of a phase')
+    .option('--from <entry>', 'start at this event: its number, its id, or the name of a phase')
     .option('--model <name>', 'ask this model instead of the record, and show what becomes of it')
     .option('--policy <directory>', 'judge each call by these policies instead, and show what becomes of it')
     .addOption(
@@ -36,7 +36,7 @@ Exit codes: 0 identical, or changed by what was swapped; 3 it took another way; 
       action(async ({ settings, out }, id: string, options: ReplayFlags) => {
         const ends = new AbortController();
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ends.abort());
-        // Only a simulation has something to put away; all else ends as processes do.
+        // Only a simulation needs cleanup.
         if (options.sim !== true) ends.signal.addEventListener('abort', () => process.exit(130));
         try {
           const outcome = await (await replayApi(settings)).replay(id, options, ends.signal);
@@ -98,7 +98,7 @@ Examples:
     );
 }
 
-/** Calls that a replay leaves behind are never answered: their deadlines, minutes long, must not keep the process. */
+/** Calls that a replay abandons are never answered: their deadlines of minutes must not keep the process alive. */
 function leave(): void {
   process.stdout.write('', () => process.stderr.write('', () => process.exit()));
 }

@@ -36,7 +36,7 @@ function schedulesText(schedules: readonly ScheduleView[]): string {
   );
 }
 
-/** As the clock on the wall of the schedule shows it. */
+/** In the time zone of the schedule. */
 function inZone(ns: string, timeZone: string): string {
   const time = new Date(Number(BigInt(ns) / 1_000_000n));
   return time.toLocaleString('sv-SE', { timeZone, timeZoneName: 'short' });

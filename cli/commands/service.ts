@@ -9,10 +9,10 @@ import { action } from '../context.ts';
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const UNIT = 'etc/systemd/system/auraison-edge.service';
 const CONFIG = 'etc/auraison-edge/auraison-edge.toml';
-/** The StateDirectory of the unit: commands have to look there too, whoever types them. */
+/** The StateDirectory of the unit: commands of every user have to look there too. */
 const DATA = '/var/lib/auraison-edge';
 const DATA_KEY = `data_dir = "${DATA}"`;
-/** What a unit hides from its processes, by the line that says so. */
+/** Folders that a unit hides from its processes, by the setting that does so. */
 const HIDDEN: readonly (readonly [string, readonly string[]])[] = [
   ['ProtectHome=yes', ['/home', '/root', '/run/user']],
   ['PrivateTmp=yes', ['/tmp', '/var/tmp']],
@@ -57,7 +57,7 @@ export function addServiceCommands(program: Command): void {
     );
 }
 
-/** The unit with the place of this installation in it. */
+/** The unit with the path of this installation. */
 export function unitText(): string {
   return readFileSync(join(ROOT, 'systemd', 'auraison-edge.service'), 'utf8').replaceAll('@AURAISON@', ROOT);
 }
@@ -84,7 +84,7 @@ function isBelow(path: string, directory: string): boolean {
   return [directory, real].some((one) => path === one || path.startsWith(`${one}/`));
 }
 
-/** The unit and a first configuration; `notes` say what a configuration that was there lacks. */
+/** The unit and a first configuration; `notes` say what an existing configuration lacks. */
 export function installFiles(target: string): {
   readonly files: readonly Installed[];
   readonly notes: readonly string[];
@@ -97,7 +97,7 @@ export function installFiles(target: string): {
     write(path, showDefaults().replace('data_dir = ""', DATA_KEY), 0o644);
     return { files: [written, { path, state: 'written' }], notes: [] };
   }
-  // A configuration that is there is a person's work: it is never overwritten.
+  // An existing configuration is never overwritten.
   const { config, faults } = readConfig(readFileSync(path, 'utf8'), path, {});
   const lost = faults.length === 0 && config.daemon.data_dir === '';
   const note = `${path} lacks ${DATA_KEY} below [daemon]: without it commands do not find the data of the service`;

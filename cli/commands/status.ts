@@ -39,7 +39,7 @@ function statusText(status: Status, url: string): string {
   ].join('\n');
 }
 
-/** Battery, parts that tell of themselves and the arm, where the robot has them. */
+/** Battery, parts that report diagnostics, and the arm, where the robot has them. */
 function partsOf({ battery, health, arm, lease }: Extract<Status['robot'], { available: true }>): string {
   const unwell = health.diagnostics.filter(({ level }) => level !== 'ok').length;
   return [
@@ -50,7 +50,7 @@ function partsOf({ battery, health, arm, lease }: Extract<Status['robot'], { ava
   ].join('');
 }
 
-/** What central has of each log, for example "events.runtime 118 of 120". */
+/** Progress of central for each log, for example "events.runtime 118 of 120". */
 function lanes({ lanes: found }: LinkStatus): string[] {
   return Object.entries(found).map(
     ([name, { sent, last, fault }]) =>
@@ -144,7 +144,7 @@ function partLines({
         `${r.state}${r.reason === '' ? '' : ` (${r.reason})`}, received ${r.received} = written ${r.written} + dropped ${r.dropped}, ${r.messages_per_second.toFixed(0)} messages/s, ${r.segments.length} segments`,
     ),
     line('control', control, (c) =>
-      // Where the robot navigates by itself there are no steps of ours.
+      // A robot with its own navigation has no control steps here.
       c.hz === 0
         ? c.policy
         : `${c.hz} Hz ${c.policy}, ${c.ticks} steps, starved ${c.starved}, refused ${c.refused}`,

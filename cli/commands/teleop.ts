@@ -6,7 +6,7 @@ import { action, type CommandContext } from '../context.ts';
 import { jointsOf, type Motion, Stick } from '../teleop/stick.ts';
 import { engage } from './estop.ts';
 
-/** A command counts for 300 ms: one that is lost may be missing. */
+/** A command counts for 300 ms, so one may get lost. */
 const COMMAND_MS = 100;
 const TTL_MS = 2_000;
 const RENEW_EVERY = 5;
@@ -22,7 +22,7 @@ type Options = {
   readonly turn: string;
 };
 
-/** What of a terminal's input is used. */
+/** The part of a terminal's input that is used. */
 export type Keyboard = Pick<typeof process.stdin, 'isTTY' | 'setRawMode' | 'resume' | 'pause' | 'on' | 'off'>;
 
 export function addTeleopCommand(program: Command): void {
@@ -62,7 +62,7 @@ export async function teleop(context: CommandContext, options: Options, keyboard
   return code;
 }
 
-/** Undefined: nothing is given, keys steer. */
+/** Undefined: no fixed command, keys steer. */
 function givenOf({ linear, angular, joint }: Options): Motion | undefined {
   if (joint !== undefined && joint.length > 0) return { joints: jointsOf(joint) };
   if (linear === undefined && angular === undefined) return undefined;
@@ -91,7 +91,7 @@ async function byKeys(
   const onKey = (key: Buffer) => {
     if (stick.press(key.toString('latin1')) === 'estop')
       stopping ??= engage(context, 'key e of auraison teleop');
-    // Whether that could be done is told below, and meanwhile it is nobody's fault.
+    // Whether it worked is reported below; until then it is no error.
     stopping?.catch(() => {});
   };
   keyboard.setRawMode(true).resume().on('data', onKey);
@@ -99,7 +99,7 @@ async function byKeys(
   try {
     sent = await steer(context.api, clock, id, () => stick.motion(), Number.POSITIVE_INFINITY);
   } catch (error) {
-    // What it stops refuses what came after it.
+    // A stop refuses the commands that came after it.
     if (!stopping) throw error;
   } finally {
     keyboard.off('data', onKey).setRawMode(false).pause();
@@ -107,7 +107,10 @@ async function byKeys(
   return { sent, code: (await stopping) ?? 0 };
 }
 
-/** Sends what `now` says until it says nothing, time is over, the lease is lost, or `PATIENCE_MS` of failures. */
+/**
+ * Sends the command of `now` until that is undefined, time is over, the lease is lost, or commands failed for
+ * `PATIENCE_MS`.
+ */
 export async function steer(
   api: Pick<ApiClient, 'post'>,
   clock: Clock,
@@ -142,7 +145,7 @@ function passes(thrown: unknown): boolean {
   return thrown instanceof EdgeError && thrown.retryable && !thrown.code.startsWith('lease.');
 }
 
-/** Somebody stops the robot at this moment. The lease stays, and the stick counts again when it stands. */
+/** The robot is being stopped. The lease stays, and keys count again when the robot stands. */
 function unlessStopped(thrown: unknown): void {
   if (!(thrown instanceof EdgeError) || thrown.code !== 'robot.preempted') throw thrown;
 }

@@ -68,7 +68,7 @@ export async function namedRecordings(paths: readonly string[]): Promise<Recordi
   throw new EdgeError('schema.invalid', {
     operation: 'dataset',
     subject: twice.path,
-    message: `two recordings are called ${twice.source}: a dataset tells its episodes by that`,
+    message: `two recordings are called ${twice.source}: a dataset distinguishes its episodes by that name`,
     hint: 'rename one',
   });
 }
@@ -84,7 +84,7 @@ export function choose(recordings: readonly Recording[], choice: Choice): Record
   );
 }
 
-/** The samples of a bag. Opened anew each time: an export reads a recording twice. */
+/** The samples of a bag. Opened again each time: an export reads a recording twice. */
 export async function* samplesOfBag(path: string, topics: ReadonlySet<string>): AsyncGenerator<Sample> {
   const bag = await openBag(path);
   try {

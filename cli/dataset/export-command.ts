@@ -68,7 +68,7 @@ export function addDatasetExport(dataset: Command): void {
       'of the numbers of state and action, with commas; default: as the messages name them',
     )
     .option('--action-names <names>', 'of those of the action, where they are others or in another order')
-    .option('--max-age <duration>', 'a frame whose measurement is older is left out, and told', '200ms')
+    .option('--max-age <duration>', 'a frame whose measurement is older is left out and reported', '200ms')
     .option('--action-max-age <duration>', 'the same of commands, which stand until the next one', '1s')
     .option(
       '--slop <duration>',
@@ -77,8 +77,8 @@ export function addDatasetExport(dataset: Command): void {
     .option('--task <words>', 'the task of all of them; default: the label of each')
     .option('--success-only', 'only episodes that are marked as a success')
     .option('--label <labels...>', 'only these labels')
-    .option('--since <time>', 'only episodes that began then or later (ISO time, or seconds since 1970)')
-    .option('--until <time>', 'only episodes that began before')
+    .option('--since <time>', 'only episodes that started then or later (ISO time, or seconds since 1970)')
+    .option('--until <time>', 'only episodes that started before')
     .option('--limit <n>', 'at most so many, the oldest')
     .option('--codec <codec>', 'auto, h264 or av1', 'auto')
     .option('--batch <n>', 'episodes that become part of the dataset at once', '50')
@@ -203,7 +203,7 @@ async function exportAll(
   });
 }
 
-/** Of the first that can be read: a spoiled one is told when its turn comes. */
+/** Of the first that can be read: a damaged one is reported when its turn comes. */
 async function firstSpec(episodes: readonly EpisodeFromSamples[], robotType: string): Promise<DatasetSpec> {
   let fault: unknown;
   for (const episode of episodes) {
@@ -222,7 +222,7 @@ function textOf(root: string, result: Awaited<ReturnType<typeof exportAll>>): st
     `${root}: ${added} episodes (${frames} frames) added, ${total} in all`,
     ...(already > 0 ? [`${already} were in it already`] : []),
     ...(dropped > 0
-      ? [`${dropped} frames left out: an input was too old (meta/auraison.json tells which)`]
+      ? [`${dropped} frames left out: an input was too old (meta/auraison.json lists them)`]
       : []),
     ...(refused.length > 0 ? [`${refused.length} recordings left out`] : []),
     ...(cancelled ? ['cancelled; export again to go on'] : []),

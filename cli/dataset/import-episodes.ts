@@ -5,7 +5,7 @@ import { importBag } from '../../adapters/rosbag/index.ts';
 import { type EpisodeInfo, type EventPayload, IdSource } from '../../contract/core.ts';
 import { EpisodeBag } from './episode-bag.ts';
 
-/** A dataset does not tell when it was recorded: the same dataset gives the same times, so it is taken in once. */
+/** A dataset does not hold the time of its recording: the same dataset gives the same times, so it is taken in once. */
 const NO_TIME_NS = 1_577_836_800_000_000_000n;
 
 export type ImportedEpisode = { readonly episode: number; readonly bag: string; readonly already: boolean };
@@ -50,7 +50,7 @@ export async function importEpisode(
   return { episode: index, bag: imported.bag, already: imported.already };
 }
 
-/** As the recorder marks an episode that is whole; its event is owed to the log and told at the next start. */
+/** As the recorder marks an episode that is whole; its event is still to be logged, which happens at the next start. */
 function markOf(
   bag: string,
   id: string,

@@ -19,12 +19,12 @@ export type MappingFlags = {
 
 const STATE = '/joint_states';
 const COMMANDS = '/forward_position_controller/commands';
-/** What a perception of the scene says, where it is recorded. */
+/** Topics of scene perception, where they are recorded. */
 const ENVIRONMENT = '/environment_state';
 const APPLIED = '/auraison/actions/';
 const PICTURES = ['sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'];
 
-/** Which topics become which features: as the flags say, and else as this house records them, by a look at one bag. */
+/** Which topics become which features: by the flags, else by the usual topics of this daemon, found in one bag. */
 export async function mappingOf(path: string, flags: MappingFlags): Promise<EpisodeMapping> {
   const bag = await openBag(path);
   const topics = bag.topics.filter(({ messages }) => messages > 0);
@@ -84,7 +84,7 @@ function camerasOf(
     topics.flatMap(({ topic, type }): [string, string][] => {
       const [, name, packed] = /^\/camera\/(\w+)\/image_raw(\/compressed)?$/.exec(topic) ?? [];
       if (!PICTURES.includes(type)) return [];
-      // Raw ones have not lost anything yet.
+      // Raw pictures have no compression loss.
       const isSecond = packed !== undefined && topics.some((other) => `${other.topic}/compressed` === topic);
       if (isSecond) return [];
       return name === undefined ? [] : [[name, topic]];

@@ -5,7 +5,7 @@ import type { Settings } from '../../daemon/settings.ts';
 
 /** Runs with Parquet files open; they are closed whatever happens. */
 export async function withParquet<T>(work: (parquet: ParquetFiles) => Promise<T>): Promise<T> {
-  // DuckDB is large: only who needs it loads it.
+  // DuckDB is large: only commands that need it load it.
   const { DuckParquetFiles } = await import('../../adapters/ducklake/index.ts');
   const parquet = new DuckParquetFiles();
   try {

@@ -15,7 +15,7 @@ export function addDatasetPush(dataset: Command): void {
   dataset
     .command('push <folder> <repository>')
     .description('a dataset to a hub (dataset.hub_url, token in dataset.hub_token_file or HF_TOKEN)')
-    .option('--dry-run', 'only tell what would be sent')
+    .option('--dry-run', 'only print what would be sent')
     .option('--private', 'where the repository has to be made')
     .option('--revision <branch>', 'branch', 'main')
     .addHelpText('after', '\nExample:\n  auraison dataset push ./picks my-lab/ar4-picks --private')

@@ -8,11 +8,11 @@ import { Progress } from './progress.ts';
 const INTENT = 'maze/find_exit';
 /** The API is back long before that when its cell was killed. */
 const PATIENCE_MS = 30_000;
-/** The daemon stops the robot first and answers then; past this it is stopped all the same. */
+/** The daemon stops the robot first and then answers; after this time it is stopped in any case. */
 const CANCEL_MS = 5_000;
 const RUNS_MAX = 100;
 
-/** The one run of a demo: sent, watched to its end, cancelled where nobody waits for it any more. */
+/** The one run of a demo: sent, watched to its end, and cancelled when nobody waits for it any more. */
 export class Mission {
   readonly #api: ApiClient;
   readonly #out: Output;

@@ -2,9 +2,9 @@ import type { Status } from '../status-view.ts';
 
 export type Look = { readonly status: Status; readonly phase: string; readonly elapsedS: number };
 
-/** A terminal that does not say its width. */
+/** Width of a terminal that does not report one. */
 const COLUMNS = 80;
-/** Where the values begin, after two spaces and the label. */
+/** Where the values start, after two spaces and the label. */
 const INDENT = 12;
 const BAR_MAX = 30;
 
@@ -34,7 +34,7 @@ export class Progress {
     if (this.#live) {
       const columns = this.#columns() || COLUMNS;
       const lines = block(look, columns).flatMap((line) => folded(line, columns));
-      // Up to the first line, and all below away: there may be fewer lines now.
+      // Moves up to the first line and clears everything below, since there may be fewer lines now.
       const back = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[J` : '';
       this.#write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
       this.#drawn = lines.length;
@@ -67,7 +67,7 @@ function facts({ status, phase, elapsedS }: Look) {
   return { phase, elapsed: elapsedS.toFixed(1), pose, coverage, distance, bumps, ...counts };
 }
 
-/** Cut between values, which two spaces part; a value that is wider than the terminal is cut off. */
+/** Folded between values, which two spaces separate; a value wider than the terminal is cut off. */
 function folded(line: string, columns: number): string[] {
   const [label = '', ...values] = [line.slice(0, INDENT), ...line.slice(INDENT).split(/ {2,}/)];
   const lines: string[] = [];

@@ -23,7 +23,7 @@ import { bytes } from '../output.ts';
 
 export type Check = {
   readonly name: string;
-  /** `ok`; `absent`: an optional part is not there and the daemon runs without; `bad`: needs mending. */
+  /** `ok`; `absent`: an optional part is not there and the daemon runs without; `bad`: has to be fixed. */
   readonly state: 'ok' | 'absent' | 'bad';
   readonly detail: string;
   readonly fix: string;
@@ -43,7 +43,7 @@ export function checkNode(): Check {
       };
 }
 
-/** Room, and what a durable write costs here: every acknowledgement waits for one. */
+/** Free space, and the time of a durable write: every acknowledgement waits for one. */
 export function checkDataDir({ dataDir, config }: Settings): Check {
   try {
     mkdirSync(dataDir, { recursive: true });
@@ -98,7 +98,7 @@ export async function checkZenoh({ config }: Settings): Promise<Check> {
   return checkZenohMemory(config.zenoh.shared_memory, about);
 }
 
-/** The pool is taken when first needed: a /dev/shm that is too small shows only under load. */
+/** The pool is allocated at first use: a /dev/shm that is too small shows only under load. */
 function checkZenohMemory(pool: number, about: string): Check {
   if (pool === 0) return ok('zenoh', `${about}; no shared memory (zenoh.shared_memory)`);
   const free = existsSync('/dev/shm') ? statfsSync('/dev/shm') : { bavail: 0, bsize: 0 };

@@ -19,7 +19,7 @@ export function checkMcp({ config }: Settings): Check {
       name,
       state: 'bad',
       detail: faults.join('; '),
-      fix: 'mend [[mcp.servers]], or install what it names',
+      fix: 'fix [[mcp.servers]], or install what it names',
     };
   }
   const unused = idle.length === 0 ? '' : `; no application may use ${idle.join(', ')}`;

@@ -3,7 +3,7 @@ import { modelSpec } from '../../daemon/compose/models.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Check } from './checks.ts';
 
-/** Whether the configured models can be reached from here, each by its own server's word. */
+/** Whether the configured models can be reached from here, by asking each server. */
 export async function checkModels({ config }: Settings): Promise<Check> {
   if (config.models.length === 0) {
     return {
@@ -25,12 +25,12 @@ export async function checkModels({ config }: Settings): Promise<Check> {
       }
     }),
   );
-  // One that answers is enough to work; none is not.
+  // One that answers is enough.
   const some = told.some(({ ok }) => ok);
   return {
     name: 'models',
     state: some ? 'ok' : 'bad',
     detail: told.map(({ text }) => text).join('; '),
-    fix: some ? '' : 'start a server, or mend url and api_key_file of [[models]]: docs/models.md',
+    fix: some ? '' : 'start a server, or fix url and api_key_file of [[models]]: docs/models.md',
   };
 }

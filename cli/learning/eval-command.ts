@@ -64,7 +64,7 @@ Example:
           throw new EdgeError('tool.failed', {
             operation: 'policy eval',
             subject: program,
-            message: `${done} trials were told, ${trials} were asked for: a rate of them would mislead`,
+            message: `${done} trials were reported, ${trials} were requested: a rate of them would mislead`,
           });
         const { rate, low, high } = wilson(successes, done);
         const view = { policy: wanted, path: network, trials: done, successes, rate, low, high };

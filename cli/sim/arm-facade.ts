@@ -27,7 +27,7 @@ export const FOLLOW = '/joint_trajectory_controller/follow_joint_trajectory';
 export const GRIPPER_COMMAND = '/gripper_controller/gripper_cmd';
 const FOLLOW_TYPE = 'control_msgs/action/FollowJointTrajectory';
 const GRIPPER_TYPE = 'control_msgs/action/GripperCommand';
-/** Time that may be made up for after a pause, milliseconds. */
+/** Simulated time that may be caught up after a pause, milliseconds. */
 const BEHIND_MS = 100;
 /** Of control_msgs/FollowJointTrajectory. */
 const INVALID_GOAL = -1;
@@ -42,9 +42,9 @@ export type FacadeOptions = {
 };
 
 /**
- * The simulated arm as ROS 2 sees an arm behind ros2_control: joint states, pictures and the table's referee as
- * topics, position commands and resets as topics, FollowJointTrajectory and GripperCommand as actions. It runs by the
- * clock, in this process; stamps are wall time.
+ * The simulated arm with the ROS 2 interface of an arm behind ros2_control: joint states, pictures and the table's
+ * referee as topics, position commands and resets as topics, FollowJointTrajectory and GripperCommand as actions. It
+ * runs by the clock, in this process; stamps are wall time.
  */
 export class ArmFacade {
   readonly #options: FacadeOptions;

@@ -4,7 +4,7 @@ import { ARM_TOPICS, CAMERA_TOPICS } from '../../sim/arm/arm-topics.ts';
 const NS_PER_S = 1_000_000_000n;
 /** Encapsulation, then the stamp of the header. */
 const STAMP_AT = 4;
-/** Messages that begin with a header. */
+/** Messages that start with a header. */
 const HEADED = new Set(
   [ARM_TOPICS.joints, ARM_TOPICS.cubes, ...Object.values(CAMERA_TOPICS)].map(({ type }) => type),
 );

@@ -4,7 +4,7 @@ export type Motion =
   | { readonly twist: { readonly linear: number; readonly angular: number } }
   | { readonly joints: Readonly<Record<string, number>> };
 
-/** A terminal tells when a key is pressed, not when it is let go: each press counts for this long, milliseconds. */
+/** A terminal reports when a key is pressed, not when it is released: each press counts for this long, milliseconds. */
 const PRESS_MS = 400;
 
 const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>> = {
@@ -20,10 +20,10 @@ const KEYS: Readonly<Record<string, readonly [linear: number, angular: number]>>
 
 /** Control-C and control-D among them: they do not reach a program that reads raw keys as a signal. */
 const ENDS: ReadonlySet<string> = new Set(['q', 'e', '\u0003', '\u0004']);
-/** Who presses fast, or holds a key, is read in pieces of more than one. */
+/** Fast key presses, or a held key, arrive several at a time. */
 const ONE_KEY = /\u001b\[[A-D]|[\s\S]/g;
 
-/** Keys as a stick: forward and turning hold each for as long as they are pressed again and again. */
+/** Keys as a joystick: forward and turning each hold as long as their keys repeat. */
 export class Stick {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #speed: number;
@@ -39,7 +39,7 @@ export class Stick {
     this.#turn = turn;
   }
 
-  /** What a person typed, one key or several that came at once; what means nothing stops. */
+  /** Keys as typed, one or several at once; an unknown key stops. */
   press(typed: string): 'estop' | undefined {
     const keys: readonly string[] = typed.match(ONE_KEY) ?? [];
     for (const key of keys) this.#press(key);

@@ -2,12 +2,12 @@ import { EdgeError } from '../edge-error.ts';
 import { MOTION_FITS } from '../schema/motion-fits.ts';
 import type { GoalOf, MotionKind } from './goals.ts';
 
-/** Checks goals by code that was made of their schemas: nothing of the schema library runs. */
+/** Checks goals by code that was generated from their schemas; the schema library is not loaded. */
 export function motionFits<K extends MotionKind>(kind: K, goal: unknown): goal is GoalOf<K> {
   return MOTION_FITS[kind](goal);
 }
 
-/** Why a goal does not fit. Loads the schemas, so ask only when it does not. */
+/** Why a goal does not fit. Loads the schemas, so call it only for a goal that does not fit. */
 export async function motionRefusal(kind: MotionKind, goal: unknown): Promise<EdgeError> {
   const { goalFault } = await import('./checkers.ts');
   return badGoal(kind, goalFault(kind, goal));

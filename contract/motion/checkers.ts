@@ -23,7 +23,7 @@ export function checkGoal<K extends MotionKind>(kind: K, goal: unknown): GoalOf<
   throw badGoal(kind, fault);
 }
 
-/** What came back from the robot, or `robot.unreachable` where it is no motion result. */
+/** The result from the robot. Throws `robot.unreachable` if it is no motion result. */
 export function checkMotionResult(value: unknown, operation: string): MotionResult {
   const compact = (value as { pose?: unknown } | null)?.pose === undefined ? withoutPose(value) : value;
   const fault = resultChecker.fault(compact);

@@ -9,7 +9,7 @@ export type MotionFacts = { readonly motion: string; readonly frame: string } & 
   Record<string, unknown>
 >;
 
-/** What lets the robot move and is no motion itself, by the name that policies have for it. */
+/** Actions that let the robot move without being a motion, by their names in policies. */
 export type JudgedAction = {
   readonly tool: 'robot.teleoperate' | 'controller.run' | 'ros.goal' | 'bag.play';
   readonly facts: Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ const FACTS: { readonly [K in MotionKind]: (goal: GoalOf<K>) => MotionFacts } = 
       via = [],
       ...rest
     } = navigateArgs(goal) as ReturnType<typeof navigateArgs> & { via?: Places };
-    // Where the robot is sent on the way counts like where it is sent.
+    // Places on the way count like the goal.
     const [xs, ys] = [
       [x, ...via.map((place) => place.x)],
       [y, ...via.map((place) => place.y)],

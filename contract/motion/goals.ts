@@ -141,7 +141,7 @@ export const MotionResult = Type.Object(
 );
 
 export type MotionKind = keyof typeof MOTION_GOALS;
-/** A goal of that motion: nothing of it is changed by who gets it. */
+/** A goal of that motion; receivers do not change it. */
 export type GoalOf<K extends MotionKind> = Frozen<Static<(typeof MOTION_GOALS)[K]>>;
 
 export type Frozen<T> = T extends readonly (infer E)[]

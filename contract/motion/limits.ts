@@ -1,16 +1,16 @@
 /**
- * Limits of every motion, for every caller. They are plausibility limits of the protocol: what no robot of this
- * kind is ever asked to do in one motion. The limits of one robot (speed, joints, workspace) are those of its gate.
+ * Limits of every motion, for every caller. They are plausibility limits of the protocol: values that no robot of this
+ * kind needs in one motion. The limits of one robot (speed, joints, workspace) are those of its gate.
  */
 export const MOTION_LIMITS = {
   /** Distance of a goal from the origin of `map`, metres. */
   PLACE_M: 10_000,
   /** A heading of more than a turn was meant in degrees, radians. */
   YAW_RAD: 6.3,
-  /** Distance from the goal that counts as reached, metres. A base does not resolve less. */
+  /** Distance from the goal that counts as reached, metres. Bases are not more precise. */
   TOLERANCE_M_MIN: 0.02,
   TOLERANCE_M_MAX: 10,
-  /** Robot time of one motion, milliseconds. What takes longer than an hour is several motions. */
+  /** Robot time of one motion, milliseconds. Anything longer than an hour is several motions. */
   TIMEOUT_MS_MAX: 3_600_000,
   /** Places to pass on the way of one drive. */
   VIA: 100,
@@ -23,7 +23,7 @@ export const MOTION_LIMITS = {
   /** Points of one trajectory, and joints of one arm. */
   POINTS: 10_000,
   JOINTS: 64,
-  /** Position of a joint, radians or metres: sixteen turns of one that turns for ever. */
+  /** Position of a joint, radians or metres: sixteen turns of a joint without ends. */
   JOINT: 100,
   /** Time for a move to one set of joint positions, milliseconds. */
   MOVE_MS_MIN: 200,
@@ -33,7 +33,7 @@ export const MOTION_LIMITS = {
   EFFORT_N: 1_000,
 } as const;
 
-/** What a motion is given where the request does not say. */
+/** Defaults of a motion. */
 export const MOTION_DEFAULTS = {
   TOLERANCE_M: 0.25,
   NAVIGATE_MS: 120_000,

@@ -32,8 +32,8 @@ export function maneuverTimeMs(step: GoalOf<'maneuver'>): number {
 }
 
 /**
- * Wall time after which a motion counts as deaf, milliseconds. Robot time may run slower than wall time: a simulation
- * on a busy host reaches a quarter of real time.
+ * Wall time after which a motion counts as unresponsive, milliseconds. Robot time may run slower than wall time: a
+ * simulation on a busy host reaches a quarter of real time.
  */
 export function motionDeadlineMs(robotTimeMs: number): number {
   return Math.ceil(robotTimeMs * 4 + 5_000);

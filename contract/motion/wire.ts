@@ -20,7 +20,7 @@ import {
 import { MOTION_DEFAULTS, MOTION_LIMITS } from './limits.ts';
 
 /**
- * Motions as people, models and programs write them: units stand in the names, and what has a default may be left
+ * Motions as people, models and programs write them: units stand in the names, and fields with a default may be left
  * out. The fields are those of the goals, so a value that one border refuses is refused by all of them.
  */
 const closed = { additionalProperties: false } as const;
@@ -87,7 +87,7 @@ export const TrajectoryBody = Type.Object(
 export const GripperArgs = Type.Object({ opening_m: Opening, effort_n: Effort }, closed);
 
 const finite = Type.Number();
-/** How a motion ended, at the API. A measured pose is not held to the range of goals. */
+/** How a motion ended, at the API. A measured pose may be outside of the range of goals. */
 export const MotionView = Type.Object(
   {
     outcome: Type.Enum([...MOTION_OUTCOMES]),

@@ -2,11 +2,11 @@ import type { Skill } from '../skill.ts';
 import type { ModelNeed } from './language-model.ts';
 import type { ToolSpec } from './tool.ts';
 
-/** One call of the last answer, as the agent was told of it. */
+/** One call of the last answer, as the agent saw it. */
 export type AgentStep = {
   readonly tool: string;
   readonly ok: boolean;
-  /** What the tool gave; the words of its failure where it did not. */
+  /** The result of the tool, or the message of its failure. */
   readonly result: unknown;
 };
 
@@ -22,9 +22,9 @@ export type AgentDefinition = {
   /** Tools that exist for it, by name or pattern: `robot.navigate`, `robot.*`, `mcp.files.*`. */
   readonly tools: readonly string[];
   /**
-   * What makes sense next, given the calls of the last answer (none: it begins). Others of its tools stay known and
-   * cannot be chosen in this turn. Undefined, and whenever a person has said something: all tools. A guide for models
-   * that wander; what may be done is decided by the gate and the policies. Pure.
+   * What makes sense next, given the calls of the last answer (none: it starts). Its other tools stay known but cannot
+   * be chosen in this turn. All tools are offered when this is undefined, and whenever a person has written something.
+   * A guide for models that wander; what may be done is decided by the gate and the policies. Pure.
    */
   choices?(last: readonly AgentStep[]): readonly AgentChoice[] | undefined;
   readonly need?: ModelNeed;

@@ -10,11 +10,11 @@ export type IntentSpec = {
   readonly params: TSchema;
 };
 
-/** How runs of one application stand beside each other and beside others. */
+/** How many runs of one application run at once, wait, and start. */
 export type RunSharing = {
-  /** Runs at a time; 1 where it is not given. */
+  /** Runs at a time; default 1. */
   readonly runsMax?: number;
-  /** Runs that wait; `LIMITS.RUN_QUEUE_MAX` where it is not given. Beyond it an intent is refused with `run.limit`. */
+  /** Runs that wait; default `LIMITS.RUN_QUEUE_MAX`. Beyond it an intent is refused with `run.limit`. */
   readonly queueMax?: number;
   /** Runs with the same key never run at the same time, whatever their application. Pure; default: no key. */
   concurrencyKey?(params: Readonly<Record<string, unknown>>): string | undefined;
@@ -22,7 +22,9 @@ export type RunSharing = {
   readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
-/** An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions. */
+/**
+ * An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions.
+ */
 export type Application = {
   readonly name: string;
   readonly version: string;
@@ -35,12 +37,12 @@ export type Application = {
   readonly afterCut: 'resume' | 'fail';
   /** For the flow harness. */
   readonly flow?: FlowDefinition;
-  /** For the pi harness. With a `flow` beside it, that carries the mission when no model can be reached. */
+  /** For the pi harness. If there is a `flow` too, the flow takes over the mission while no model can be reached. */
   readonly agent?: AgentDefinition;
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   /** Its folder, absolute: `SKILL.md`, `skills/<name>/SKILL.md`, `extensions/*.ts`. Absent: it has none. */
   readonly folder?: string;
-  /** How its runs share: see `RunSharing`. */
+  /** Limits of its runs: see `RunSharing`. */
   readonly sharing?: RunSharing;
 };

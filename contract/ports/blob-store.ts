@@ -1,5 +1,5 @@
 /**
- * Bytes too large for an event, named by what they are. `put` resolves when they are durable and may be called
+ * Bytes too large for an event, named by their hash. `put` resolves when they are durable and may be called
  * twice with the same bytes; it rejects with `log.failed`. `get` checks the hash: damaged bytes are `log.damaged`,
  * unknown ones `undefined`. `renew` counts a blob as put just now, without reading it; false where it is unknown.
  */
@@ -10,23 +10,23 @@ export interface BlobStore {
   renew(sha256: string): Promise<boolean>;
 }
 
-/** What making room for blobs did. */
+/** The result of making room for blobs. */
 export type BlobTrim = {
-  /** Blobs that are gone, and their bytes. */
+  /** Blobs that were deleted, and their bytes. */
   readonly removed: number;
   readonly bytes: number;
   /** Bytes of those that are left. */
   readonly left: number;
-  /** Blobs that could not be removed, and why the first of them could not; empty where all could. */
+  /** Blobs that could not be removed, and why the first could not; empty if all could. */
   readonly failed: number;
   readonly fault: string;
 };
 
 /** Which blobs may go. */
 export type BlobTrimRules = {
-  /** At most this many bytes are left, where enough may go. */
+  /** At most this many bytes are left, as far as blobs may be deleted. */
   readonly maxBytes: number;
-  /** Wall time, milliseconds: what was put between these two stays. */
+  /** Wall time, milliseconds: blobs put between these two times stay. */
   readonly spareFromMs: number;
   readonly spareToMs: number;
   /** SHA-256 of blobs that stay. Asked only when there are too many bytes. */

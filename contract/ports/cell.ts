@@ -7,7 +7,10 @@ import type { EventLog } from './event-log.ts';
 /** Work of a cell as its heartbeat reports it: `done` counts up, `waiting` says whether there is any to do. */
 export type WorkCounter = { readonly name: string; readonly done: number; readonly waiting: number };
 
-/** Requests to other cells. `contract/calls.ts` says what each call asks and answers, and what it may cost. */
+/**
+ * Requests to other cells. `contract/calls.ts` says the question, the answer, the deadline and the budget in bytes of
+ * each call.
+ */
 export interface CellBus {
   /**
    * Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side; with
@@ -21,14 +24,17 @@ export interface CellBus {
   ): Promise<CallReply<N>>;
   request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   /**
-   * Answers requests to this cell. One handler per method; a throw becomes the asker's error. `madeAtMs` is when it was
-   * asked, by `Clock.monotonicMs`: what moves something looks at it, since a request may have waited in a frozen process.
+   * Answers requests to this cell. One handler per method; a throw becomes the caller's error. `madeAtMs` is when the
+   * request was made, by `Clock.monotonicMs`. A handler that moves something checks it, since a request may have waited
+   * in a frozen process.
    */
   handle<N extends CallName>(
     method: N,
     answer: (body: CallAsk<N>, from: CellName, madeAtMs: number) => Promise<CallReply<N>>,
   ): void;
-  /** Tells every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be. */
+  /**
+   * Broadcasts to every other cell, without an answer; lost if it is down, and if it is larger than a broadcast may be.
+   */
   broadcast(topic: string, body: unknown): void;
   onBroadcast(topic: string, listen: (body: unknown, from: CellName) => void): void;
 }

@@ -2,14 +2,14 @@ import type { AgentEvent } from '../agent-event.ts';
 
 export type LinkBatch = {
   readonly robot: string;
-  /** A new epoch begins when a robot's log was lost or replaced; it is the event_id of the log's first event. */
+  /** A new epoch starts when a robot's log was lost or replaced; it is the event_id of the log's first event. */
   readonly epoch: string;
   /** One lane per cell log: `events.execution` and so on. */
   readonly lane: string;
   readonly events: readonly AgentEvent[];
 };
 
-/** Central's signed word that it holds everything of the lane up to and including `seq`. */
+/** Central's signed statement that it holds everything of the lane up to and including `seq`. */
 export type Receipt = {
   readonly robot: string;
   readonly epoch: string;
@@ -22,7 +22,7 @@ export type Receipt = {
 /**
  * The coordinator as the edge sees it. `push` may be repeated with the same or overlapping batches: central
  * keeps each event once and answers with its watermark. Rejects with `link.unreachable`, `deadline.exceeded`,
- * `api.unauthorised` (try again later), `link.gap` (ask for the watermark and go on from there),
+ * `api.unauthorised` (try again later), `link.gap` (ask for the watermark and continue there),
  * `api.too_large` (send less at once), `link.conflict` or `link.refused` (never try again, a person has to look).
  * An event that was refused was not stored; one whose answer got lost may have been.
  */

@@ -15,6 +15,6 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `fire` once, not before `ms` have passed. A throwing `fire` is a defect of its owner. */
   after(ms: number, fire: () => void): Timer;
-  /** Calls `fire` every `ms` until cancelled; a late tick is not made up for. */
+  /** Calls `fire` every `ms` until cancelled; missed ticks are not caught up. */
   every(ms: number, fire: () => void): Timer;
 }

@@ -12,7 +12,7 @@ export type Aggregation =
 /** Body of `controller.start`; it runs until it is stopped, its lease is lost, or `seconds` have passed. */
 export type ControllerOrder = {
   readonly controller: string;
-  /** In words, for policies that take it. */
+  /** The task in words, for policies that take one. */
   readonly task?: string;
   /** The step of a plan that it serves, for the record. */
   readonly plan_step?: string;
@@ -35,7 +35,7 @@ export type ControllerView = {
   readonly starved: number;
   readonly clamped: number;
   readonly refused: number;
-  /** Inputs that are older than they may be now: name, milliseconds. */
+  /** Inputs that are too old now: name and age, milliseconds. */
   readonly stale: Readonly<Record<string, number>>;
   readonly chunks: number;
   /** Chunks that were not taken: why (`late`, `early`, `misshapen`, `not_finite`, `far_outside`), and how many. */
@@ -43,11 +43,11 @@ export type ControllerView = {
   /** Path of an inference, from measurement to chunk: milliseconds. */
   readonly inference_p50_ms: number | undefined;
   readonly inference_p99_ms: number | undefined;
-  /** Lateness of control steps, milliseconds, and net of what the thread waited for a processor. */
+  /** Lateness of control steps, milliseconds; net: without the time that the thread waited for a processor. */
   readonly late_p99_ms: number | undefined;
   readonly late_max_ms: number | undefined;
   readonly late_net_p99_ms: number | undefined;
-  /** Greatest lateness of about the last second, as it was felt: models give way by it. */
+  /** Greatest lateness within about the last second, waits included: models give way by it. */
   readonly late_recent_ms?: number | undefined;
   readonly scheduling: 'fifo' | 'other' | 'unknown';
 };
@@ -56,13 +56,13 @@ export type ControllerView = {
 export type AppliedAction = {
   readonly controller: string;
   readonly time_ns: string;
-  /** What its numbers are: joint positions, joint velocities, or forward and turning speed of a base. */
+  /** Meaning of the numbers: joint positions, joint velocities, or forward and turning speed of a base. */
   readonly kind: 'positions' | 'velocities' | 'twist';
   readonly names: readonly string[];
   readonly asked: readonly number[];
   readonly applied: readonly number[];
   readonly verdict: 'passed' | 'limited' | 'refused' | 'starved';
-  /** Which limit bit; empty when it passed. */
+  /** The limit that changed the values; empty when they passed unchanged. */
   readonly reason: string;
   /** Counts chunks of this controller since it started; 0: none, starvation. */
   readonly chunk: number;
@@ -72,7 +72,7 @@ export type AppliedAction = {
   readonly policy: string;
   readonly policy_hash: string;
   readonly plan_step: string;
-  /** Of the start that it belongs to; where a run started it, the id of its tool call. */
+  /** Id of the start that it belongs to; where a run started it, the id of the tool call. */
   readonly motion_id: string;
   readonly lease: number;
 };

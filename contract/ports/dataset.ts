@@ -1,4 +1,7 @@
-/** One value of each frame of a dataset, by the names of LeRobot: `observation.state`, `observation.images.front`, `action`. */
+/**
+ * One value of each frame of a dataset, by the names of LeRobot: `observation.state`, `observation.images.front`,
+ * `action`.
+ */
 export type DatasetFeature =
   | { readonly kind: 'vector'; readonly names: readonly string[] }
   | { readonly kind: 'video'; readonly height: number; readonly width: number };
@@ -18,14 +21,14 @@ export type DatasetFrame = {
 
 export type DatasetEpisode = {
   readonly task: string;
-  /** Which recording it is from, for the record. */
+  /** The recording that it is made of, for reports. */
   readonly source: string;
   readonly success?: boolean;
   /** Frames that `frames` gives; it may read the recording once. Rejects as `frames` throws. */
   length(): Promise<number>;
-  /** May be asked more than once. Throws what the recording is spoiled with. */
+  /** May be asked more than once. Throws if the recording is damaged. */
   frames(): AsyncIterable<DatasetFrame>;
-  /** After `frames` ended: what was left out of the recording, for the record. */
+  /** After `frames` ended: what was left out of the recording, for reports. */
   notes?(): Readonly<Record<string, unknown>>;
 };
 

@@ -4,14 +4,14 @@ export type EngineState = 'waiting' | 'starting' | 'ready' | 'sleeping' | 'faile
 export type EngineView = {
   /** Name of the model in `[[models]]` that it serves. */
   readonly engine: string;
-  /** `waiting`: for memory; `failed`: it will not be started again before somebody mended what the reason says. */
+  /** `waiting`: for memory; `failed`: it will not be started again before somebody fixed what the reason says. */
   readonly state: EngineState;
   readonly reason: string;
   readonly pid: number | undefined;
   readonly restarts: number;
-  /** Of the model, as it was checked; empty where none was pinned. */
+  /** Revision of the model, as it was checked; empty where none is pinned. */
   readonly revision: string;
-  /** Calls of this daemon that it works on, and that wait for it to wake. */
+  /** Calls of this daemon under way, and calls that wait until it is awake. */
   readonly running: number;
   readonly waiting: number;
   readonly memory: {
@@ -19,16 +19,19 @@ export type EngineView = {
     readonly freeBytes: number | undefined;
     readonly floorBytes: number;
   };
-  /** The last lines that it wrote. */
+  /** The last lines of its output. */
   readonly log: readonly string[];
 };
 
 /** The engine for the API and the command line. Each order settles by a deadline of its own. */
 export interface EngineApi {
   engine(): EngineView;
-  /** Ends what it works on first, or rejects with `cell.overloaded` where that takes too long; `model.unavailable`. */
+  /**
+   * Finishes the calls under way first, or rejects with `cell.overloaded` where that takes too long;
+   * `model.unavailable`.
+   */
   sleep(): Promise<EngineView>;
   wake(): Promise<EngineView>;
-  /** Stops it and starts it anew; also one that failed. */
+  /** Stops it and starts it again; also one that failed. */
   restart(reason: string): Promise<EngineView>;
 }

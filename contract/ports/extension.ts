@@ -5,7 +5,7 @@ import type { ToolSpec } from './tool.ts';
 
 /**
  * What a module under `extensions/` of an application exports by default. Called once for each load, with the part of
- * Pi's ExtensionAPI that means something on a robot; everything else is refused by name.
+ * Pi's ExtensionAPI that is supported here; everything else is refused by name.
  */
 export type ExtensionFactory = (pi: ExtensionApi) => void | Promise<void>;
 
@@ -25,13 +25,13 @@ export interface ExtensionApi {
       handler(args: string, context: ExtensionContext): Promise<void> | void;
     },
   ): void;
-  /** Says something to the run whose hook, tool or command is running; durable, and counted once. */
+  /** Sends a message to the run whose hook, tool or command is running; durable, and counted once. */
   sendUserMessage(text: string, options?: { readonly deliverAs?: 'steer' | 'followUp' }): void;
   /** Keeps something in the session; models do not see it. */
   appendEntry(customType: string, data?: unknown): void;
 }
 
-/** Hooks that a session here has. What they may answer: see docs/extensions.md. */
+/** Hooks that a session has. docs/extensions.md describes their answers. */
 export type ExtensionEvent =
   | 'session_start'
   | 'session_shutdown'
@@ -91,7 +91,7 @@ export type ExtensionContext = {
   readonly signal: AbortSignal | undefined;
   /** The robot, for tools that say `effect: 'actuate'`: what they do with it is part of the call. */
   readonly robot: Robot | undefined;
-  /** `notify` goes to the log of the daemon; there is nobody to ask. */
+  /** `notify` writes to the log of the daemon; questions have nobody to answer them. */
   readonly ui: { notify(message: string, kind?: 'info' | 'warning' | 'error'): void };
   /** Read only; undefined outside of a session. */
   readonly sessionManager:
@@ -109,7 +109,7 @@ export type ExtensionView = {
   /** Relative to the folder of the application. */
   readonly extension: string;
   readonly state: 'loaded' | 'failed' | 'isolated';
-  /** Why it is in this state; of a loaded one whose new version is broken: what is wrong with that. */
+  /** Why it is in this state. If it is loaded and its new version is broken: the fault of that version. */
   readonly reason: string;
   readonly tools: readonly string[];
   readonly commands: readonly string[];
@@ -123,8 +123,8 @@ export type ExtensionView = {
 export interface ExtensionsApi {
   extensions(): readonly ExtensionView[];
   /**
-   * Reads the folder of an application again; isolated and failed ones get another chance. Runs under way keep what
-   * they began with. `api.not_found`.
+   * Reads the folder of an application again; isolated and failed extensions are tried again. Runs under way keep what
+   * they started with. `api.not_found`.
    */
   reloadExtensions(app: string): Promise<readonly ExtensionView[]>;
 }

@@ -13,12 +13,14 @@ export type JsonValue =
   | { readonly [key: string]: JsonValue };
 
 /**
- * What a flow knows: small, plain JSON, written into the log with each state that is entered, so that a run
- * which was cut off goes on with exactly this. Times are decimal strings under keys that end in `_ns`.
+ * What a flow knows: small, plain JSON. It is logged with each state that is entered, so that a run
+ * that was cut off continues with exactly these facts. Times are decimal strings under keys that end in `_ns`.
  */
 export type Facts = { readonly [key: string]: JsonValue };
 
-/** What a state may use while it is active. `robot` and `tools` are gated and logged; nothing else may have an effect. */
+/**
+ * What a state may use while it is active. `robot` and `tools` are gated and logged; nothing else may have an effect.
+ */
 export type FlowScope<F extends Facts = Facts, P = Readonly<Record<string, unknown>>> = {
   readonly facts: F;
   readonly params: P;
@@ -84,11 +86,11 @@ export interface FlowDefinition<F extends Facts = Facts, P = Readonly<Record<str
   readonly name: string;
   readonly start: string;
   /**
-   * Tools that its states may call by name (`tools.call`), as an agent's are named; absent: none. A name that nobody
-   * has is a fault at the load, or a warning where it may still come.
+   * Tools that its states may call by name (`tools.call`), as an agent's are named; absent: none. An unknown
+   * name is an error when the flow is loaded, or a warning where the tool may still appear.
    */
   readonly tools?: readonly string[];
-  /** States that may be entered in one run; beyond it the run fails, since it goes in circles. */
+  /** States that may be entered in one run; beyond it the run fails: it loops. */
   readonly stepsMax: number;
   /** What the flow knows before its first state. Pure. */
   begin(params: P): F;

@@ -18,17 +18,18 @@ export type QuotaView = QuotaRule & {
 };
 
 /**
- * What a caller of models asks before a call and tells after it. `check` throws `quota.exceeded`, whose message says
- * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be told.
+ * What a caller of models asks before a call and reports after it. `check` throws `quota.exceeded`, whose message says
+ * what is left and when it renews. What was spent is folded from the log (`model.returned`): nothing has to be
+ * reported.
  */
 export interface Budget {
   check(tenant: string, metrics: readonly QuotaMetric[]): void;
   /**
-   * A call of models begins: it counts from now on, before the log says so, until `endCall`, or until the log tells of
+   * A call of models starts: it counts from now on, before the log says so, until `endCall`, or until the log has
    * it. A caller that is lost holds it no longer than a minute beyond `withinMs`. Throws `quota.exceeded`.
    */
   beginCall(tenant: string, callId: string, withinMs: number): void;
-  /** It is over, or came to nothing. An id that is not known is no fault. */
+  /** The call ended, or did not happen. An unknown id is no error. */
   endCall(callId: string): void;
   quotas(tenant?: string): readonly QuotaView[];
 }
@@ -50,19 +51,19 @@ export type SignedGrant = { readonly grant: Grant; readonly key_id: string; read
 
 export type GrantView = Grant & {
   readonly state: 'live' | 'expired' | 'revoked';
-  /** Milliseconds that are left; 0 when it is over. */
+  /** Remaining milliseconds; 0 when it has expired. */
   readonly left_ms: number;
 };
 
-/** What is judged again, and by what. */
+/** Which decisions are judged again, and by which policies. */
 export type RejudgeRequest = {
   /** Decisions since then, milliseconds since the epoch. */
   readonly sinceMs: number;
-  /** Cedar files; those in force where there are none. */
+  /** Cedar files; absent: those in force. */
   readonly policies?: readonly { readonly file: string; readonly text: string }[];
 };
 
-/** A decision that would be another one. */
+/** A decision that would now be different. */
 export type Difference = {
   readonly event_id: string;
   readonly ts: string;
@@ -81,7 +82,7 @@ export type Rejudged = {
   readonly different: number;
   /** Decisions whose question is not in the log: of other hooks, of older versions, too large to keep. */
   readonly not_judged: number;
-  /** False where its time was over before the end of the log. */
+  /** False if the time limit came before the end of the log. */
   readonly whole: boolean;
   readonly differences: readonly Difference[];
 };
@@ -91,15 +92,18 @@ export interface GovernanceApi extends Budget {
   policy(): PolicyView;
   /** Reads the files again. A fault keeps what is in force and rejects with `policy.invalid`. */
   reload(): Promise<PolicyView>;
-  /** Roles under which somebody acts now, with those of the grant that is named; none where it does not hold. */
+  /** The roles of a caller now, with those of the named grant; none of the grant's if it is not valid. */
   rolesOf(who: PolicyContext): readonly string[];
   /**
-   * Judges the history again; changes nothing. One at a time (`cell.overloaded`), and as far as it comes in 20 s.
+   * Judges past decisions again; changes nothing. One at a time (`cell.overloaded`), for 20 s at most.
    * Rejects with `policy.invalid`.
    */
   rejudge(request: RejudgeRequest): Promise<Rejudged>;
   grants(): readonly GrantView[];
-  /** Settles when durable. `schema.invalid`, `policy.denied` for a signature that no configured key made or that is over. */
+  /**
+   * Settles when durable. `schema.invalid`, `policy.denied` for a signature of no configured key, and for an expired
+   * grant.
+   */
   install(signed: unknown): Promise<GrantView>;
   /** `policy.denied` where this principal may not. */
   revoke(grantId: string, who: PolicyContext, reason: string): Promise<GrantView>;

@@ -7,14 +7,14 @@ import type { RunMessage } from './run-control.ts';
 import type { RunTools } from './run-tools.ts';
 import type { ToolBox } from './tool.ts';
 
-/** One entry of a session tree as it is in the log. Pictures stand in it by the hash of their blob. */
+/** One entry of a session tree as it is in the log. Pictures are referred to by the hash of their blob. */
 export type SessionEntry = {
   readonly entryId: string;
   readonly parentId: string | undefined;
   readonly entry: Readonly<Record<string, unknown>>;
 };
 
-/** What a run may use. Every effect goes through `robot` or `tools`, which hook, log and bound it. */
+/** What a run may use. Every effect goes through `robot` or `tools`, which apply policies, log it and limit it. */
 export type RunContext = {
   readonly runId: string;
   readonly intent: Intent;
@@ -27,20 +27,26 @@ export type RunContext = {
   readonly tools: RunTools;
   /** The tools that a model may choose from: each call is judged, bounded and in the log. */
   readonly toolBox: ToolBox;
-  /** Models for this run: each call is judged, counted against its tenant, bounded and in the log. Undefined where none is configured. */
+  /**
+   * Models for this run: each call is judged, counted against its tenant, bounded and in the log. Undefined where none
+   * is configured.
+   */
   readonly model: LanguageModel | undefined;
   /** What the log holds of the session of this run, in order: entries as they were emitted by `session.entry`. */
   readonly session: readonly SessionEntry[];
   /** How many of them, from the first, belong to the run that this one was forked from. */
   readonly inherited: number;
   /**
-   * Takes what people say to the run. A harness that does not call this takes nothing. What was said before is
-   * handed over at once; the handler settles when the message counts.
+   * Registers a handler for messages of people to the run. A harness that does not call this takes none. Earlier
+   * messages are delivered at once; the handler settles when the message counts.
    */
   onMessage(handler: (message: RunMessage & { readonly messageId: string }) => Promise<void>): void;
   /** Resolves at once unless the run is paused; then when it goes on. Rejects when it ends. Ask between two steps. */
   unpaused(): Promise<void>;
-  /** How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it never is. */
+  /**
+   * How long this attempt was paused so far, milliseconds: deadlines of steps leave it out. Absent: it cannot be
+   * paused.
+   */
   readonly pausedMs?: () => number;
   /** Where an earlier attempt was cut off; undefined on the first. */
   readonly resume: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> } | undefined;

@@ -15,14 +15,14 @@ export type Picture =
 export type EncodedImage = ToolImage & {
   readonly width: number;
   readonly height: number;
-  /** Of the picture before it was made smaller. */
+  /** Size of the picture before it was made smaller. */
   readonly from: { readonly width: number; readonly height: number };
 };
 
 /**
  * Pictures for models. `encode` gives a JPEG whose longer side is at most `sideMax` pixels, never larger than the
- * picture was; `quality` is 1 to 100. The bytes of a compressed picture come from strangers: what is no picture, or
- * would unpack to more than a limit, rejects with `sample.malformed`; no encoder on this host is `host.missing`.
+ * picture was; `quality` is 1 to 100. The bytes of a compressed picture are not trusted: bytes that are no picture, or
+ * that would unpack to more than a limit, reject with `sample.malformed`; no encoder on this host is `host.missing`.
  */
 export interface ImageEncoder {
   encode(

@@ -25,8 +25,9 @@ export type Answer = {
 };
 
 /**
- * Sends an answer before the last one. Who asked gets them in order, each as soon as it comes; a query that is over
- * gets nothing more, without error. A driver that cannot send several leaves them out: the last answer is whole.
+ * Sends a partial answer before the last one. The caller gets them in order, each as soon as it comes. After the end of
+ * the query nothing is sent, without an error. A driver that supports only one answer drops them; the last one is
+ * complete.
  */
 export type AnswerPart = (part: Answer) => void;
 
@@ -64,7 +65,7 @@ export type SubscribeOptions = {
   readonly loan?: boolean;
 };
 
-/** Something declared; `undeclare` settles within a second and may be called twice. */
+/** A declared entity; `undeclare` settles within a second and may be called twice. */
 export type Declaration = { readonly keyExpr: string; undeclare(): Promise<void> };
 export type Subscription = Declaration & {
   /** Values dropped because the reader was slow. */ dropped(): number;
@@ -83,7 +84,7 @@ export interface KeySpace {
   put(key: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   /**
    * Memory that `put` of this very array sends without a copy, shared with readers on this host where possible.
-   * What it holds is undefined. `put` takes it, whatever comes of the put: the array is empty (detached) then. A
+   * What it holds is undefined. `put` takes it, even if the put fails: the array is empty (detached) then. A
    * driver without such memory leaves this out; any array can be put.
    */
   allocate?(bytes: number): Promise<Uint8Array>;
@@ -93,7 +94,10 @@ export interface KeySpace {
     onValues: (values: readonly KeyValue[]) => void,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
-  /** Settles with all replies at the latest when `timeoutMs` is over; a silent queryable gives a `deadline.exceeded` reply. */
+  /**
+   * Settles with all replies at the latest when `timeoutMs` is over; a silent queryable gives a `deadline.exceeded`
+   * reply.
+   */
   query(
     selector: string,
     options: {
@@ -103,7 +107,7 @@ export interface KeySpace {
       /** Whom to ask; default `all`. `all_complete`: queryables that declared themselves complete. */
       readonly target?: 'best_matching' | 'all' | 'all_complete';
       readonly timeoutMs: number;
-      /** Told of each reply as it comes; the promise has them all in the end. It must not throw. */
+      /** Called with each reply as it comes; the promise has them all in the end. It must not throw. */
       readonly onReply?: (reply: Reply) => void;
       /** Ends the query: it settles with what has come. */
       readonly signal?: AbortSignal;
@@ -114,13 +118,16 @@ export interface KeySpace {
     answer: (query: Query, part: AnswerPart) => Promise<Answer>,
     options?: {
       readonly complete?: boolean;
-      /** How long `answer` may take, milliseconds; beyond it the asker is answered with `deadline.exceeded`. Default 60,000. */
+      /**
+       * How long `answer` may take, milliseconds; beyond it the caller is answered with `deadline.exceeded`. Default
+       * 60,000.
+       */
       readonly timeoutMs?: number;
     },
   ): Promise<Declaration>;
   /** Declares a token that others see until it is undeclared or this session dies. */
   liveliness(key: string): Promise<Declaration>;
-  /** Tells tokens that match: the present ones first, then each change. */
+  /** Reports tokens that match: the present ones first, then each change. */
   watchLiveliness(keyExpr: string, onChange: (key: string, alive: boolean) => void): Promise<Declaration>;
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { AppliedAction } from './controllers.ts';
 
 export type LakeColumn = { readonly name: string; readonly type: string };
 
-/** What one question may cost; the greatest values stand in `LIMITS`. */
+/** Limits of one statement; the greatest values are in `LIMITS`. */
 export type LakeAsk = {
   /** Rows. */
   readonly limit: number;
@@ -19,12 +19,12 @@ export type LakeAsk = {
 export type LakeRows = {
   readonly columns: readonly LakeColumn[];
   readonly rows: readonly (readonly unknown[])[];
-  /** There are more rows; `reason` says which limit was met, and is empty otherwise. */
+  /** True if there are more rows; `reason` says which limit was reached, and is empty otherwise. */
   readonly truncated: boolean;
   readonly reason: string;
-  /** Of the values in these rows, as the engine holds them. */
+  /** Size of the values in these rows, as the engine holds them. */
   readonly bytes: number;
-  /** Values that were too long: the beginning of a text, or nothing of a nested value, and a mark. */
+  /** Number of values that were too long. Of a text its start is returned, of a nested value nothing, with a mark. */
   readonly cut: number;
 };
 
@@ -33,12 +33,12 @@ export type LakePage = Pick<LakeRows, 'rows' | 'bytes' | 'cut'> & {
   readonly end?: Pick<LakeRows, 'truncated' | 'reason'>;
 };
 
-/** An open statement. It holds one of few places: who opens it closes it, also after an error. */
+/** An open statement. Only a few may be open: the caller that opens one closes it, also after an error. */
 export interface LakeReader {
   readonly columns: readonly LakeColumn[];
   /** The next rows, up to `bytes` of values, but one row at least. Rejects as `query` does. */
   next(bytes: number): Promise<LakePage>;
-  /** May be called twice; what runs is not interrupted. */
+  /** May be called twice; a running statement is not interrupted. */
   close(): Promise<void>;
 }
 
@@ -46,7 +46,9 @@ export interface LakeReader {
 export type LakeCursor = {
   readonly epoch: string;
   readonly seq: number;
-  /** Hash of the event at `seq`: where the log has another one there, the lake does not tell its story. */
+  /**
+   * Hash of the event at `seq`: where the log has another one there, the rows of the lake do not belong to this log.
+   */
   readonly hash: string;
 };
 
@@ -65,36 +67,37 @@ export type UnreadSegment = {
   /** Relative to the data directory. */
   readonly path: string;
   readonly sha256: string;
-  /** Those of its topics that begin as was asked. */
+  /** Its topics that start with the requested prefix. */
   readonly topics: readonly string[];
 };
 
-/** A piece of what a segment holds, by time. */
+/** Part of the content of a segment, by time. */
 export type StepBatch = {
-  /** Steps of this segment that were told before; 0 begins it anew, whatever was told of it. */
+  /** Steps of this segment that were added before; 0 starts it again, whatever was added. */
   readonly from: number;
   readonly steps: readonly AppliedAction[];
-  /** The last piece: then the segment is read. `fault`: why it could not be read whole, or empty. */
+  /**
+   * Set with the last piece, after which the segment counts as read. `fault`: why parts could not be read, or empty.
+   */
   readonly end?: { readonly fault: string; readonly unreadable: number };
 };
 
 /**
- * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell
- * in one transaction, after the files are fsynced; what was already projected is skipped, so it may be called
- * again after any failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was
- * written), or begin at seq 1: another first event than the cursor's epoch is a new log of that cell, whose
- * rows stand beside those of the old one. `query` takes one read-only statement and rejects with `lake.failed`
- * (the engine's message), `deadline.exceeded`, `cell.overloaded` (too many statements) or `limit.exceeded` (one row is
- * larger than any answer may be); `read` hands the same rows out page by page. Bytes are counted before a value is
- * converted: what is not handed out costs nothing. `rebuild` drops every projection and its cursors; with a
- * cell, only those of the current log of that cell.
+ * The lakehouse: read models of the logs. `project` writes the rows of a batch and the new cursor of its cell in one
+ * transaction, after the files are fsynced; what was already projected is skipped, so it may be called again after any
+ * failure. Events must continue the cursor without a gap (else `lake.failed`, nothing was written), or start at seq 1:
+ * another first event than the cursor's epoch is a new log of that cell, whose rows stand beside those of the old one.
+ * `query` takes one read-only statement and rejects with `lake.failed` (the engine's message), `deadline.exceeded`,
+ * `cell.overloaded` (too many statements) or `limit.exceeded` (one row is larger than any answer may be); `read`
+ * returns the same rows page by page. Bytes are counted before a value is converted: a value that is not returned costs
+ * nothing. `rebuild` drops every projection and its cursors; with a cell, only those of the current log of that cell.
  *
- * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
- * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
- * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once; one without a
- * `motion_id`, which sessions of a simulation tell alike, only where one of the two is a clip. When a segment is
- * evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the rest is
- * not wanted: the segment is gone, or was asked for again from its beginning.
+ * The content of segments is read separately: `unreadSegments` gives the oldest of them, `addSteps` takes the control
+ * steps of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
+ * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one
+ * without a `motion_id`, which is alike in all sessions of a simulation, only where one of the two is a clip. When a
+ * segment is evicted its steps go with it, unless another segment has them too. `addSteps` resolves to false where the
+ * rest is not wanted: the segment is gone, or was asked for again from its start.
  */
 export interface Lake {
   info(): LakeInfo;

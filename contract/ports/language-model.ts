@@ -1,6 +1,6 @@
 import type { ToolImage } from './tool.ts';
 
-/** One call that a model asked for. `argumentsText` is as it came: it may be no JSON at all. */
+/** One call that a model asked for. `argumentsText` is the text as received: it may not be JSON. */
 export type ModelToolCall = {
   readonly id: string;
   readonly name: string;
@@ -12,9 +12,9 @@ export type ModelMessage = {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly text: string;
   readonly images?: readonly ToolImage[];
-  /** Of an assistant: what it asked for. */
+  /** For an assistant: the tool calls it asked for. */
   readonly toolCalls?: readonly ModelToolCall[];
-  /** Of a tool: the call it answers. */
+  /** For a tool: the call it answers. */
   readonly callId?: string;
 };
 
@@ -25,7 +25,7 @@ export type ModelTool = {
   readonly parameters: Readonly<Record<string, unknown>>;
 };
 
-/** What a call needs of a model; a router chooses by it. Absent: no matter. */
+/** What a call needs of a model; a router chooses by it. Absent: no requirement. */
 export type ModelNeed = {
   /** Names to try, in this order, before any other that fits; with `only` no other. */
   readonly prefer?: readonly string[];
@@ -42,7 +42,7 @@ export type ModelNeed = {
 export type ModelRequest = {
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ModelTool[];
-  /** Those of `tools` that may be called now, by schemas that may be narrower. Absent: all of them. */
+  /** Tools of `tools` that may be called now, with schemas that may be narrower. Absent: all of them. */
   readonly choices?: readonly ModelTool[];
   /** Default `auto`. `required`: some tool has to be called. */
   readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly name: string };
@@ -62,7 +62,7 @@ export type ModelRequest = {
   readonly need?: ModelNeed;
 };
 
-/** What comes while a model answers. A tool call is told once, whole, when its arguments are. */
+/** What comes while a model answers. A tool call is delivered once, whole, when its arguments are complete. */
 export type ModelDelta =
   | { readonly kind: 'text' | 'thinking'; readonly text: string }
   | { readonly kind: 'tool_call'; readonly call: ModelToolCall };
@@ -80,16 +80,16 @@ export type ModelAnswer = {
   readonly modelId: string;
   /** Answered from the response cache. */
   readonly cached?: boolean;
-  /** From the request to the first token, milliseconds; absent where nobody could tell. */
+  /** From the request to the first token, milliseconds; absent where it could not be measured. */
   readonly firstTokenMs?: number;
 };
 
-/** Cause of a `model.unavailable` whose server said when to come again. */
+/** Cause of a `model.unavailable` whose server said when to retry. */
 export type ModelPatience = { readonly retryAfterMs: number };
 
 export type ModelOptions = {
   readonly signal?: AbortSignal;
-  /** What it throws ends the call with `model.failed`. Text told before a fallback belongs to no answer. */
+  /** If it throws, the call ends with `model.failed`. Text delivered before a fallback belongs to no answer. */
   readonly onDelta?: (delta: ModelDelta) => void;
   /** W3C trace context for the server. */
   readonly traceparent?: string;
@@ -106,7 +106,7 @@ export type ModelHealth = {
   readonly cacheUsage?: number;
 };
 
-/** What a model can do, as configured or told by its server. */
+/** What a model can do, as configured or as reported by its server. */
 export type ModelInfo = {
   readonly name: string;
   readonly modelId: string;
@@ -115,15 +115,15 @@ export type ModelInfo = {
   /** Tokens of context. */
   readonly context: number;
   readonly latency: 'low' | 'any';
-  /** US dollars per million tokens; 0 for one of our own. */
+  /** US dollars per million tokens; 0 for a local one. */
   readonly costIn: number;
   readonly costOut: number;
 };
 
 /**
- * A System 2 model. `complete` settles by the deadline even when the server is deaf or a stream stalls:
- * `deadline.exceeded`, `model.unavailable`, `model.failed` or `run.cancelled`. After a tool call was told by
- * `onDelta` a broken stream is never asked again elsewhere: it rejects. `health` never rejects.
+ * A System 2 model. `complete` settles by the deadline even when the server does not answer or a stream stalls:
+ * `deadline.exceeded`, `model.unavailable`, `model.failed` or `run.cancelled`. After a tool call was delivered to
+ * `onDelta`, a broken stream is never retried on another server: it rejects. `health` never rejects.
  */
 export interface LanguageModel {
   readonly info: ModelInfo;

@@ -2,23 +2,23 @@
 export type McpToolView = {
   /** As its server names it. */
   readonly tool: string;
-  /** As agents name it; undefined where it is refused. */
+  /** Its name for agents; undefined where it is refused. */
   readonly name: string | undefined;
   readonly state: 'offered' | 'denied' | 'refused' | 'waiting' | 'changed';
   /** Why it is not offered; empty when it is. */
   readonly reason: string;
   readonly effect: 'read' | 'write' | 'actuate';
-  /** Hash of what the server says of it now: name, description, schemas. */
+  /** Hash of its description by the server now: name, description, schemas. */
   readonly sha256: string;
 };
 
 export type McpServerView = {
   readonly server: string;
   readonly kind: 'stdio' | 'http';
-  /** `idle`: not started, or stopped because nobody used it; its tools are known from before. */
+  /** `idle`: not started, or stopped because nobody used it; its tools are known from an earlier start. */
   readonly state: 'idle' | 'starting' | 'up' | 'failed';
   readonly reason: string;
-  /** As it says of itself; empty before it was started once. */
+  /** The version that it reports; empty before its first start. */
   readonly version: string;
   readonly pid: number | undefined;
   readonly restarts: number;
@@ -29,7 +29,9 @@ export type McpServerView = {
 /** Foreign MCP servers, as API and command line use them. */
 export interface McpServers {
   servers(): readonly McpServerView[];
-  /** Takes what a server says of a tool (absent: of all that wait or changed) as it is now. Durable. `tool.not_found`. */
+  /**
+   * Accepts the current description of a tool (absent: of all tools that wait or changed). Durable. `tool.not_found`.
+   */
   allow(server: string, tool?: string): Promise<McpServerView>;
   /** Starts it, asks for its tools again. `tool.not_found` where there is no such server, `mcp.failed`. */
   refresh(server: string): Promise<McpServerView>;

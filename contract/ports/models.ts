@@ -5,12 +5,12 @@ export type ModelView = ModelInfo & {
   readonly kind: string;
   /** Without anything secret. */
   readonly url: string;
-  /** `resting`: it failed and is asked last for a while. `unknown`: nobody has asked it yet. */
+  /** `resting`: it failed and is tried last for a while. `unknown`: it was not used yet. */
   readonly state: 'up' | 'down' | 'sleeping' | 'resting' | 'unknown';
   readonly reason: string;
-  /** As its server told last. */
+  /** As its server last reported it. */
   readonly health: ModelHealth | undefined;
-  /** Calls of this daemon that it works on, and that wait here for a place. */
+  /** Calls of this daemon under way at its server, and calls that wait here. */
   readonly running: number;
   readonly waiting: number;
   readonly places: number;
@@ -31,7 +31,10 @@ export interface ModelsApi {
   models(): readonly ModelView[];
   /** Asks all servers how they are, then `models()`. Never rejects. */
   refresh(): Promise<readonly ModelView[]>;
-  /** One call past queue, cache and budget, for a person who looks whether it works. `model.not_found`, else as `complete`. */
+  /**
+   * One call without queue, cache and budget, for a person who checks whether it works. `model.not_found`, else as
+   * `complete`.
+   */
   test(name: string, request: ModelRequest): Promise<ModelTest>;
   /** `model.not_found`, `model.unavailable`. */
   wake(name: string): Promise<void>;

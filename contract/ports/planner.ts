@@ -6,7 +6,7 @@ import type { ModelNeed } from './language-model.ts';
 import type { RunDetails } from './runtime-api.ts';
 import type { ToolImage } from './tool.ts';
 
-/** A subgoal that somebody here can carry out. */
+/** A subgoal that this robot can carry out. */
 export type SubgoalSpec = {
   readonly name: string;
   readonly description: string;
@@ -48,7 +48,7 @@ export interface Planner {
   plan(request: PlanRequest): Promise<PlanAnswer>;
 }
 
-/** One step of a plan as people look at it. */
+/** One step of a plan as shown to people. */
 export type StepView = {
   readonly step_id: string;
   readonly subgoal: string;
@@ -60,7 +60,7 @@ export type StepView = {
   readonly attempt: number;
 };
 
-/** A plan as people look at it: the one that is followed now, step by step. */
+/** A plan as shown to people: the one that is followed now, step by step. */
 export type PlanView = {
   readonly run_id: string;
   readonly status: string;
@@ -80,7 +80,7 @@ export interface PlansApi {
   /** Opens the run of a plan. `ask` is a `PlanAsk`, checked raw. Rejects as `RuntimeApi.submit`. */
   open(ask: unknown, who: PolicyContext, traceparent?: string): Promise<RunDetails>;
   /**
-   * Makes a plan and waits for it; nobody carries it out. Rejects with `deadline.exceeded` by the deadline,
+   * Makes a plan and waits for it; it is not carried out. Rejects with `deadline.exceeded` by the deadline,
    * `run.cancelled` when the signal aborts, and as `Planner`.
    */
   infer(

@@ -7,18 +7,18 @@ export type HookQuestion = {
   readonly point: HookPoint;
   readonly subject: string;
   readonly context: PolicyContext;
-  /** Of a tool its arguments, of an intent its request: what may hold anything that somebody sent. */
+  /** The arguments of a tool, or the request of an intent. The content is not trusted. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** What this house says of it, never a stranger: effect of a tool, intent of its run. Plain texts. */
+  /** What the daemon itself knows: effect of a tool, intent of its run. Plain, trusted texts. */
   readonly about?: Readonly<Record<string, string>>;
   readonly runId?: string;
 };
 
-/** How a person is asked, where a policy says that one has to be. */
+/** How a person is asked, where a policy requires that. */
 export type ApprovalTerms = {
-  /** Wall time after which nobody having answered is a denial, milliseconds. */
+  /** Wall time without an answer that counts as a denial, milliseconds. */
   readonly timeoutMs: number;
-  /** Only who has one of these roles may answer; empty: whoever a policy lets. */
+  /** Only people with one of these roles may answer; empty: anybody whom a policy permits. */
   readonly roles: readonly string[];
 };
 
@@ -26,11 +26,11 @@ export type HookDecision = {
   readonly decision: 'allow' | 'deny' | 'needs_approval';
   /** Without times and ids: equal questions give equal reasons. */
   readonly reason: string;
-  /** Code of the refusal, where it is more than a denial. */
+  /** Code of the refusal, where it is not `policy.denied`. */
   readonly code?: 'quota.exceeded' | 'lease.lost';
   /** Hash of the policies that judged. */
   readonly policySha256?: string;
-  /** What was judged, whole: enough to judge it again under other policies. */
+  /** The complete question: enough to judge it again under other policies. */
   readonly request?: Readonly<Record<string, unknown>>;
   /** Ids of the policies that decided. */
   readonly determining?: readonly string[];

@@ -1,11 +1,11 @@
 import type { PolicyContext } from '../intent.ts';
 import type { ApprovalTerms, HookPoint } from './policy-hook.ts';
 
-/** A thing that policies speak of, with what it belongs to. Types without the namespace. */
+/** An entity that policies refer to, with its parents. Types without the namespace. */
 export type PolicyEntity = { readonly type: string; readonly id: string };
 
 /**
- * One question as policies see it, and as the log keeps it: everything that was looked at is in it, so that it can be
+ * One question as policies see it and as the log keeps it. It holds everything that was considered, so that it can be
  * judged again years later under other policies. Plain JSON.
  */
 export type PolicyRequest = {
@@ -25,7 +25,7 @@ export type PolicyRequest = {
   readonly ts_ms: number;
   readonly about: Readonly<Record<string, string>>;
   readonly facts: Readonly<Record<string, unknown>>;
-  /** Entities of the configuration that the question reaches, in Cedar's JSON: what roles and groups belong to. */
+  /** Entities of the configuration that the question reaches, in Cedar's JSON: the parents of roles and groups. */
   readonly entities: readonly Readonly<Record<string, unknown>>[];
 };
 
@@ -38,7 +38,7 @@ export type PolicyVerdict = {
 
 /** A set of policies that was parsed and checked. `judge` is pure, does not wait, and denies where it fails. */
 export interface PolicyJudge {
-  /** Over names and texts of all files. */
+  /** Hash of the names and texts of all files. */
   readonly sha256: string;
   judge(request: PolicyRequest): PolicyVerdict;
 }
@@ -47,12 +47,15 @@ export type PolicyFileView = { readonly file: string; readonly sha256: string; r
 
 export type PolicyView = {
   readonly policy_sha256: string;
-  /** True where no file is configured: operators may, others may not. */
+  /** True where no file is configured: operators may act, others may not. */
   readonly built_in: boolean;
   readonly files: readonly PolicyFileView[];
   readonly policies: readonly { readonly id: string; readonly effect: string; readonly line: number }[];
   /** Wall time of the load, wire time. */
   readonly loaded_ts: string;
-  /** Why the files of now are not in force, and what is instead: those before, the last good ones, or next to nothing. */
+  /**
+   * Why the current files are not in force, and what is instead: the files before, the last good ones, or nearly
+   * nothing.
+   */
   readonly reload_error: string | undefined;
 };

@@ -17,7 +17,7 @@ export type Observation = {
   readonly task?: string;
   /** Of the oldest input. */
   readonly stamp: Nanoseconds;
-  /** Which sample each input was made of, for the record. */
+  /** The sample that each input was made of, for reports. */
   readonly sources?: Readonly<Record<string, { readonly topic: string; readonly stamp: Nanoseconds }>>;
 };
 
@@ -42,30 +42,33 @@ export type PolicyDescription = {
   readonly stepMs: number;
   /** What each number of an action is, for example a joint; absent: only the policy knows. */
   readonly actionNames?: readonly string[];
-  /** It can be told which of the coming actions are fixed already (`InferOptions.prefix`): real-time chunking. */
+  /** It takes the coming actions that are fixed already (`InferOptions.prefix`): real-time chunking. */
   readonly takesPrefix?: boolean;
-  /** It wants the task in words. */
+  /** It takes the task in words. */
   readonly takesTask?: boolean;
-  /** What it answers depends on what it has seen since the episode began; see `Policy.reset`. */
+  /** Its answers depend on earlier observations of the episode; see `Policy.reset`. */
   readonly remembers?: boolean;
 };
 
 export type InferOptions = {
   readonly signal?: AbortSignal;
-  /** [n, dimension]: the first n actions from `stamp` on will be executed whatever is answered; only where `takesPrefix`. */
+  /**
+   * [n, dimension]: the first n actions from `stamp` on will be executed whatever is answered; only where
+   * `takesPrefix`.
+   */
   readonly prefix?: Tensor;
 };
 
 /**
  * A System 1 policy. `infer` may take long: callers never wait for it in a control step. It rejects with
  * `model.bad_observation` (missing or misshapen tensor, NaN) or `model.failed`, and settles by `deadlineMs`
- * with `deadline.exceeded` even if the model is deaf. Calls are served one after the other in order.
+ * with `deadline.exceeded` even if the model never answers. Calls are served one after the other in order.
  * The same observation gives bit-equal actions.
  */
 export interface Policy {
   describe(): PolicyDescription;
   infer(observation: Observation, deadlineMs: number, options?: InferOptions): Promise<ActionChunk>;
-  /** An episode begins: what the policy remembers of the last one is forgotten. Absent: it remembers nothing. */
+  /** An episode starts: the policy forgets the last one. Absent: it remembers nothing. */
   reset?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,13 +1,16 @@
 import type { PolicyContext } from '../intent.ts';
 
-/** A question of a run to a person. Durable: a restart asks on, with the time that is left. Times are wire times. */
+/**
+ * A question of a run to a person. Durable: after a restart it still waits, with the time that is left. Times are wire
+ * times.
+ */
 export type Question = {
   readonly question_id: string;
   readonly run_id: string;
   readonly text: string;
-  /** Where there are some, the answer is one of them. */
+  /** If there are choices, the answer is one of them. */
   readonly choices: readonly string[];
-  /** What counts when nobody answers in time; undefined: nothing does, and the run is told so. */
+  /** What counts when nobody answers in time; undefined: no answer, which the run learns. */
   readonly fallback: string | undefined;
   readonly tenant: string;
   readonly principal: string;
@@ -20,7 +23,7 @@ export type Question = {
 
 /** Questions as the API, the command line and central use them. */
 export interface QuestionApi {
-  /** Waiting ones, the oldest first; with `all` also the settled ones that are remembered, newest first. */
+  /** Waiting questions, the oldest first; with `all` also the settled ones that are remembered, newest first. */
   questions(filter?: { readonly all?: boolean }): readonly Question[];
   /**
    * Settles when the answer is durable; the same answer again is no error. `question.not_found`,

@@ -1,4 +1,4 @@
-/** Where two runs first differ, by what differs. */
+/** The first place where two runs differ, by kind of difference. */
 export type DifferenceClass =
   | 'intent'
   | 'policy'
@@ -44,13 +44,13 @@ export type TimingRow = {
 };
 
 export type ReplayRequest = {
-  /** Where to begin: a number, an id or a phase; absent: at the beginning. */
+  /** Where to start: a number, an id or a phase; absent: at the start. */
   readonly from?: string;
   /** Asks this model of the configuration in place of the record. */
   readonly model?: string;
   /** Judges each call by the policies of this directory in place of the record. */
   readonly policy?: string;
-  /** The same, with policies as Cedar text. */
+  /** As `policies`, given as Cedar text. */
   readonly policies?: string;
   /** Carries calls out on a fresh simulation in place of the record. */
   readonly sim?: boolean;
@@ -58,13 +58,16 @@ export type ReplayRequest = {
 
 export type ReplayOutcome = {
   readonly run_id: string;
-  /** `identical`: byte for byte; `diverged`: it took another way; `changed`: something was swapped, see `diff`. */
+  /**
+   * `identical`: byte for byte; `diverged`: it took another way; `changed`: a model or the policies were replaced, see
+   * `diff`.
+   */
   readonly verdict: 'identical' | 'diverged' | 'changed';
   readonly message: string;
-  /** Event of the run at which it began, from 1. */
+  /** Event of the run at which it started, from 1. */
   readonly from: number;
   readonly attempts: number;
-  /** Lines that came out as they were. */
+  /** Lines that are equal to those of the record. */
   readonly lines: number;
   /** SHA-256 of decisions and session of the record and of the replay. */
   readonly recorded_sha256: string;
@@ -85,7 +88,7 @@ export type ReplayOutcome = {
   readonly missing_blobs?: readonly string[];
 };
 
-/** One span of a run: a phase, a call of a tool or a model, an approval that was waited for. */
+/** One span of a run: a phase, a call of a tool or a model, a wait for an approval. */
 export type TraceSpan = {
   readonly name: string;
   readonly kind: 'intent' | 'run' | 'phase' | 'tool' | 'model' | 'approval' | 'motion';
@@ -102,12 +105,12 @@ export type TraceSpan = {
 };
 
 /**
- * Looking back at runs that were. Reads logs only; a replay runs in a process of its own, which holds no bus and no
+ * Replay and comparison of past runs. Reads logs only; a replay runs in a process of its own, which holds no bus and no
  * robot. Rejects with `run.not_found`, `schema.invalid` and, for a replay that does not come to an end,
  * `deadline.exceeded`.
  */
 export interface ReplayApi {
-  /** `signal` ends it: nobody waits for it any more. */
+  /** `signal` ends it when its caller no longer waits. */
   replay(runId: string, request: ReplayRequest, signal?: AbortSignal): Promise<ReplayOutcome>;
   diff(a: string, b: string): Promise<RunDiff>;
   trace(runId: string): Promise<readonly TraceSpan[]>;

@@ -68,7 +68,9 @@ export interface Robot {
   map(): Promise<MapSnapshot | undefined>;
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult>;
   maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult>;
-  /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
+  /**
+   * Stops now, including motions that still wait for another one to end. Safe to call at any time, any number of times.
+   */
   stop(reason: string): Promise<void>;
 }
 
@@ -78,7 +80,7 @@ export type JointTarget = TrajectoryGoal['points'][number];
 /** Opening in metres, effort in newtons. */
 export type GripperGoal = GoalOf<'gripper'>;
 
-/** One joint as sensor_msgs/JointState tells it: radians or metres, per second, newton metres or newtons. */
+/** One joint as sensor_msgs/JointState reports it: radians or metres, per second, newton metres or newtons. */
 export type JointReading = {
   readonly position: number;
   readonly velocity: number | undefined;
@@ -98,7 +100,7 @@ export type ArmState = {
 export type ArmFigure = {
   readonly motion: ArmState['motion'];
   readonly connected: boolean;
-  /** Radians, or metres where it slides. `position` is absent until it is told, limits where none are known. */
+  /** Radians, or metres where it slides. `position` is absent until it is reported, limits where none are known. */
   readonly joints: readonly {
     readonly name: string;
     readonly kind: 'turns' | 'slides' | 'unknown';
@@ -117,7 +119,7 @@ export type ArmFigure = {
     readonly y: number;
     readonly z: number;
   }[];
-  /** Why there are no points; else empty. */
+  /** Why there are no points; empty if there are some. */
   readonly reason: string;
 };
 
@@ -128,27 +130,28 @@ export type ArmFigure = {
 export interface Manipulator {
   state(): Promise<ArmState>;
   /**
-   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; what was not told
-   * of lately is left out. Absent: those of `state` are all there are.
+   * Where joints are as of now, with those that are not of the arm but may carry it, such as a lift; joints without a
+   * recent report are left out. Absent: those of `state` are all there are.
    */
   measured?(): ArmState['joints'];
   /**
-   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for
-   * a joint that this arm does not have and for times that do not grow. `check` is told where the joints are (`measured`) when
-   * it begins, after what it pre-empted came to rest: what it throws is what this rejects with, and nothing moves.
+   * Points in time order, each with all joints of the arm or a part of them. Rejects with `schema.invalid` for a joint
+   * that this arm does not have and for times that do not grow. `check` gets the positions of the joints (`measured`)
+   * when it starts, after the pre-empted motion came to rest. If it throws, the call rejects with that error and
+   * nothing moves.
    */
   followTrajectory(
     points: readonly JointTarget[],
     signal?: AbortSignal,
     check?: (joints: ArmState['joints']) => void,
   ): Promise<MotionResult>;
-  /** Opening in metres, effort in newtons. A gripper that holds something before it is there has reached it. */
+  /** Opening in metres, effort in newtons. A gripper that meets an object on its way counts as reached. */
   gripper(opening: number, effort: number, signal?: AbortSignal): Promise<MotionResult>;
   /** Stops now: also what still waits for another motion to end. Safe to call at any time, any number of times. */
   stop(reason: string): Promise<void>;
 }
 
-/** How well a part of the robot is, by the levels of diagnostic_msgs/DiagnosticStatus. */
+/** Health of a part of the robot, by the levels of diagnostic_msgs/DiagnosticStatus. */
 export type DiagnosticLevel = 'ok' | 'warn' | 'error' | 'stale';
 
 export type Diagnostic = {
@@ -158,17 +161,17 @@ export type Diagnostic = {
   readonly hardwareId: string;
 };
 
-/** sensor_msgs/BatteryState; what the robot does not measure is undefined. */
+/** sensor_msgs/BatteryState; values that the robot does not measure are undefined. */
 export type BatteryReading = {
   /** 0 to 1. */
   readonly charge: number | undefined;
   readonly voltage: number | undefined;
-  /** Amperes, negative while it is drained. */
+  /** Amperes, negative while it discharges. */
   readonly current: number | undefined;
   readonly status: 'unknown' | 'charging' | 'discharging' | 'not_charging' | 'full';
 };
 
-/** What the robot tells about itself beside where it is. */
+/** What the robot reports about itself besides its pose. */
 export type RobotHealth = {
   readonly battery: BatteryReading | undefined;
   /** Worst first, then by name. */

@@ -8,11 +8,11 @@ import type { Qos } from '../sample.ts';
 export type MessageValue = { readonly [field: string]: unknown };
 
 export type EndpointInfo = {
-  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not tell. */
+  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not say. */
   readonly node: string;
   readonly type: string;
   readonly qos: Qos;
-  /** RIHS01 hash of the type where the middleware tells it. */
+  /** RIHS01 hash of the type where the middleware gives it. */
   readonly typeHash?: string;
 };
 
@@ -54,7 +54,10 @@ export type CallOptions = {
  */
 export interface RosServices {
   call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue>;
-  /** Answers until it is closed; a handler that throws or is later than `timeoutMs` gives the caller no answer, and is reported. */
+  /**
+   * Answers until it is closed; a handler that throws or is later than `timeoutMs` gives the caller no answer, and is
+   * reported.
+   */
   serve(
     name: string,
     type: string,
@@ -70,7 +73,7 @@ export type GoalResult = { readonly status: GoalStatus; readonly result: Message
 export type GoalHandle = {
   /** UUID of the goal, 32 hexadecimal digits. */
   readonly goalId: string;
-  /** Settles when the server told the result; rejects `robot.unreachable` when the server vanished. */
+  /** Settles with the result of the server; rejects `robot.unreachable` when the server vanished. */
   readonly result: Promise<GoalResult>;
   /** Asks the server to cancel; settles when it answered (accepted or not), at the latest after `timeoutMs`. */
   cancel(timeoutMs: number): Promise<boolean>;
@@ -84,7 +87,7 @@ export type ServedGoal = {
   feedback(value: MessageValue): void;
 };
 
-/** Actions, both ways. Errors as in `RosServices`. A goal that was accepted and whose server dies is told. */
+/** Actions, both ways. Errors as in `RosServices`. The death of the server of an accepted goal is reported. */
 export interface RosActions {
   /** Resolves when the server accepted or rejected the goal. */
   send(
@@ -142,7 +145,9 @@ export type LifecycleState =
   | 'transitioning';
 export type LifecycleTransition = 'configure' | 'cleanup' | 'activate' | 'deactivate' | 'shutdown';
 
-/** Managed nodes, through their standard services. Errors as in `RosServices`; a refused transition is `ros.refused`. */
+/**
+ * Managed nodes, through their standard services. Errors as in `RosServices`; a refused transition is `ros.refused`.
+ */
 export interface RosLifecycle {
   state(node: string, options: CallOptions): Promise<LifecycleState>;
   /** Resolves with the state that was reached. */

@@ -2,11 +2,11 @@ import type { PolicyContext } from '../intent.ts';
 import type { RunState } from '../run-state.ts';
 import type { RunDetails } from './runtime-api.ts';
 
-/** What can be said to a run that is under way. */
+/** A message to a run that is under way. */
 export type RunMessage =
   /** Between two turns, before the next call of a model. */
   | { readonly kind: 'steer'; readonly text: string }
-  /** When the agent would otherwise stop. */
+  /** When the agent would otherwise finish. */
   | { readonly kind: 'follow_up'; readonly text: string }
   /** From the next turn on. */
   | { readonly kind: 'model'; readonly model: string }
@@ -19,7 +19,7 @@ export type SessionEntryView = {
   readonly parent_id: string | undefined;
   readonly kind: string;
   readonly ts: string;
-  /** First line of what it says, cut. */
+  /** First line of its text, shortened. */
   readonly text: string;
   readonly label: string | undefined;
   /** Where the run stands: the next entry hangs below this one. */
@@ -29,14 +29,14 @@ export type SessionEntryView = {
 export type ForkOptions = {
   readonly text?: string;
   readonly model?: string;
-  /** The same fork asked for twice under one key is one run. */
+  /** Repeating a fork under the same key gives the same run. */
   readonly idempotencyKey?: string;
 };
 
-/** Control of runs that are under way or were. Every call is durable before it is answered, and may be repeated. */
+/** Control of runs, current and past. Every call is durable before it is answered, and may be repeated. */
 export interface RunControlApi {
   /**
-   * Stops the robot, then holds the run where it is, and the runs that it asked for; a paused run keeps its slot, its
+   * Stops the robot, then pauses the run and the runs that it opened. A paused run keeps its slot, its
    * deadline goes on, and it stays paused over a restart. A run that waits is held where it waits.
    * `run.not_found`, `run.finished`.
    */
@@ -45,7 +45,7 @@ export interface RunControlApi {
   resume(runId: string): Promise<RunState>;
   /**
    * `run.not_supported` where the harness of the run does not take this kind, `run.finished`, `policy.denied`,
-   * `cell.overloaded` where too much waits to be taken. Said twice under one `messageId` it counts once.
+   * `cell.overloaded` where too much waits to be taken. A message sent twice under one `messageId` counts once.
    */
   message(
     runId: string,
@@ -57,6 +57,6 @@ export interface RunControlApi {
   session(runId: string): readonly SessionEntryView[];
   /** Opens a new run that goes on from an entry of a run's session, with another message where one is given. */
   fork(runId: string, entryId: string, who: PolicyContext, options?: ForkOptions): Promise<RunState>;
-  /** A run and those it asked for, parents before children. */
+  /** A run and the runs it opened, parents before children. */
   tree(runId: string): readonly RunDetails[];
 }

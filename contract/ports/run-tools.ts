@@ -1,4 +1,4 @@
-/** What `clip_recording` takes: seconds before now and after now, as the recorder sees time. */
+/** Arguments of `clip_recording`: seconds before now and after now, as the recorder sees time. */
 export type ClipOrder = {
   /** Last part of the name of the bag: letters, digits, `.`, `_`, `-`, at most 48. */
   readonly name?: string;
@@ -15,10 +15,10 @@ export type ClipReceipt = {
   readonly messages: number;
 };
 
-/** What `controller.run` takes: a controller of the configuration, and when it has done enough. */
+/** Arguments of `controller.run`: a controller of the configuration, and when it is done. */
 export type ControllerRun = {
   readonly controller: string;
-  /** In words, for policies that take it. */
+  /** The task in words, for policies that take one. */
   readonly task?: string;
   /** At most this long, robot time; 0.1 to 600. */
   readonly seconds: number;
@@ -28,7 +28,7 @@ export type ControllerRun = {
   readonly plan_step?: string;
 };
 export type ControllerRunResult = {
-  /** `stopped`: somebody or something else ended it, see `reason`. */
+  /** `stopped`: something else ended it, see `reason`. */
   readonly outcome: 'succeeded' | 'time_over' | 'stopped';
   readonly reason: string;
   readonly steps: number;
@@ -38,20 +38,20 @@ export type ControllerRunResult = {
   readonly seconds: number;
 };
 
-/** What a run may use beside its robot. Each call is judged by the policy hooks, bounded, and in the log. */
+/** Tools of a run besides its robot. Each call is judged by the policy hooks, bounded, and in the log. */
 export interface RunTools {
-  /** How this robot records: in a `ring` what is not made a clip is gone after a while; `off` and `episode` have none. */
+  /** How this robot records: a `ring` keeps only clips for long; `off` and `episode` have none. */
   readonly recording: 'off' | 'continuous' | 'ring' | 'episode';
   /**
    * The tool `clip_recording`: keeps what is recorded around now as a bag of its own, and returns when that is
    * durable. A call that was cut off is repeated under its id and is the same clip. Rejects with an EdgeError:
-   * `schema.invalid`, `policy.denied`, `recorder.failed`, `cell.overloaded`, and those of a cell out of reach.
+   * `schema.invalid`, `policy.denied`, `recorder.failed`, `cell.overloaded`, and those of an unreachable cell.
    */
   clipRecording(order: ClipOrder): Promise<ClipReceipt>;
   /**
    * The tool `controller.run`: a learned policy acts, and the robot stands before this settles. A call that was cut
    * off is not repeated. Rejects as `controller.start` does, and with `policy.denied`, `run.cancelled`,
-   * `robot.not_supported` (no such controller) and those of a cell out of reach.
+   * `robot.not_supported` (no such controller) and those of an unreachable cell.
    */
   runController(order: ControllerRun): Promise<ControllerRunResult>;
   /**

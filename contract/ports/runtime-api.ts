@@ -3,17 +3,17 @@ import type { ErrorBody } from '../errors.ts';
 import type { Intent, PolicyContext } from '../intent.ts';
 import type { RunState, RunStatus } from '../run-state.ts';
 
-/** A run as people and clients see it. Times are wire times (nanoseconds, decimal). */
+/** A run as shown to people and clients. Times are wire times (nanoseconds, decimal). */
 export type RunDetails = {
   readonly run: RunState;
   readonly intent: Intent;
   readonly app: string;
-  /** State of the graph it is in, or ended in. */
+  /** State of the flow that it is in, or ended in. */
   readonly phase: string | undefined;
   readonly queued_ts: string;
   readonly started_ts: string | undefined;
   readonly finished_ts: string | undefined;
-  /** Why it stands as it does: of a waiting run what it waits for, of a finished run the outcome. */
+  /** Reason of its status: for a waiting run what it waits for, for a finished run the outcome. */
   readonly reason: string;
   readonly summary: Readonly<Record<string, unknown>> | undefined;
   readonly error: ErrorBody | undefined;
@@ -22,11 +22,11 @@ export type RunDetails = {
 export type RunFilter = {
   readonly status?: RunStatus;
   readonly app?: string;
-  /** Only runs that this run asked for. */
+  /** Only runs that this run opened. */
   readonly parent?: string;
   /** Only runs of this tenant. */
   readonly tenant?: string;
-  /** Newest first; at most this many, 100 where it is not given, 1000 at most. */
+  /** Newest first; at most this many, 100 by default, 1000 at most. */
   readonly limit?: number;
   /** Only runs older than this run id. */
   readonly before?: string;
@@ -35,7 +35,7 @@ export type RunFilter = {
 export type Submitted = {
   readonly intent: Intent;
   readonly run: RunState;
-  /** True where the idempotency key had opened this run before. */
+  /** True if the idempotency key had already opened this run. */
   readonly duplicate: boolean;
 };
 
@@ -45,7 +45,7 @@ export type Submitted = {
  */
 export interface RuntimeApi {
   /**
-   * Opens a run. `request` is checked raw and strictly, so hand over what came from outside as it is.
+   * Opens a run. `request` is checked strictly: pass it on unchanged, as it was received.
    * Resolves when intent and run are durable. Rejects with `schema.invalid` (message names the path),
    * `intent.unknown_type`, `intent.duplicate`, `intent.expired`, `policy.denied`, `policy.needs_approval`,
    * `run.limit`, `cell.overloaded` or `log.failed`; nothing was opened then.
@@ -56,7 +56,10 @@ export interface RuntimeApi {
   runs(filter?: RunFilter): readonly RunDetails[];
   /** Throws `run.not_found`. */
   run(runId: string): RunDetails;
-  /** What was decided, one canonical JSON line each, without ids and times: equal runs give equal text. Throws `run.not_found`. */
+  /**
+   * The decisions of the run, one canonical JSON line each, without ids and times: equal runs give equal text. Throws
+   * `run.not_found`.
+   */
   decisions(runId: string): string;
   status(): RuntimeStatus;
 }

@@ -1,7 +1,7 @@
 /** Who may command actuators. */
 export type LeaseRole = 'policy' | 'agent' | 'autonomy' | 'central' | 'teleoperation';
 
-/** By which way an emergency stop was called. */
+/** The way by which an emergency stop was requested. */
 export type EStopSource = 'api' | 'cli' | 'zenoh' | 'ros' | 'file' | 'agent' | 'console' | 'internal';
 
 export type EStopState = {
@@ -13,19 +13,22 @@ export type EStopState = {
   readonly reason: string;
 };
 
-/** The answer to a stop: what the caller has to know besides that it was carried out. */
+/** The answer to a stop: facts for the caller besides success. */
 export type StopWarnings = { readonly warnings?: readonly string[] };
 /** The answer to `estop.engage`. */
 export type EStopAnswer = EStopState & StopWarnings;
 
 /**
- * The software emergency stop. While it is engaged no command of anybody reaches an actuator, whatever lease he
- * has. It survives a restart of cell and daemon. Whoever sees a reason may engage it; only a person releases
- * it: a release from an agent, a policy, a topic or a key is refused with `policy.denied`.
+ * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease.
+ * It survives a restart of cell and daemon. Anybody may engage it; only a person releases it: a release from an agent,
+ * a policy, a topic or a key is refused with `policy.denied`.
  */
 export interface EmergencyStop {
   state(): EStopState;
-  /** Takes effect before it returns: the gate is closed in the same turn; resolves when the robot stands and it is durable. */
+  /**
+   * Takes effect before it returns: the gate is closed in the same turn; resolves when the robot stands and it is
+   * durable.
+   */
   engage(source: EStopSource, by: string, reason: string): Promise<EStopState>;
   /** Rejects with `policy.denied`, and with `command.refused` while a cause is still there (the file, the held key). */
   release(source: EStopSource, by: string, reason: string): Promise<EStopState>;
@@ -33,7 +36,7 @@ export interface EmergencyStop {
 
 /** Body of `lease.take`; the answer is a `LeaseView`. */
 export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
-/** Body of `lease.renew` and `lease.return`. `by`: who asks; where it is told, only the holder himself is heard. */
+/** Body of `lease.renew` and `lease.return`. `by`: the caller; where it is given, only the holder may do this. */
 export type LeaseName = { readonly leaseId: number; readonly by?: string };
 export type LeaseView = {
   readonly state: 'free' | 'held' | 'stopping';
@@ -50,7 +53,7 @@ export type LeaseView = {
 /** How a lease ended. */
 export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
 
-/** Somebody of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
+/** A caller of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
 export type Takeover = {
   readonly holder: string;
   readonly role: LeaseRole;
@@ -60,7 +63,10 @@ export type Takeover = {
   readonly end?: LeaseEnd;
 };
 
-/** Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for `LIMITS.COMMAND_EXPIRY_MS`. */
+/**
+ * Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for
+ * `LIMITS.COMMAND_EXPIRY_MS`.
+ */
 export type TeleopCommand = {
   readonly leaseId: number;
   /** As that of `LeaseName`. */

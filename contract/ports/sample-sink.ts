@@ -4,7 +4,7 @@ import type { Sample, TopicSpec } from '../sample.ts';
  * Where samples go: a robot's topics, a simulation. `offer` never blocks and never throws: it returns false
  * when the sample was not taken (queue full, not connected), and the caller counts it. Sinks that move
  * something carry their own watchdog: without a fresh command within `LIMITS.COMMAND_EXPIRY_MS` the robot is
- * stopped by the side that is nearest to it. Which topics those are is told by their type or by `TopicSpec.speeds`.
+ * stopped by the side nearest to it. Their type or `TopicSpec.speeds` says which topics those are.
  */
 export interface SampleSink {
   advertise(topic: TopicSpec): Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * Runs a command of an application apart from the daemon. Settles by `timeoutMs`: the process group is then
+ * Runs a command of an application isolated from the daemon. Settles by `timeoutMs`: the process group is then
  * killed and the result says so. Output beyond `outputBytesMax` is cut, and the result says so.
  */
 export interface Sandbox {

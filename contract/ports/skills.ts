@@ -1,6 +1,6 @@
 import type { LoadedSkill } from './agent.ts';
 
-/** A package that was found and is no skill, with everything that is wrong with it. */
+/** A package that is not a valid skill, with all its faults. */
 export type SkillFault = { readonly path: string; readonly problems: readonly string[] };
 
 export type SkillFile = {
@@ -17,7 +17,7 @@ export type SkillFile = {
 export interface SkillShelf {
   /** Sorted by name. */
   skills(): readonly LoadedSkill[];
-  /** What looked like a skill and is none. */
+  /** Packages that are not valid skills. */
   faults(): readonly SkillFault[];
   /** Files of a skill beside its SKILL.md, relative to its folder, sorted; bounded. Empty for an unknown skill. */
   files(name: string): Promise<readonly string[]>;

@@ -1,9 +1,10 @@
 import type { TraceSpan } from './replay.ts';
 
 /**
- * Where spans go. `export` takes finished spans and resolves when whoever keeps them has them; it rejects with
- * `link.unreachable` (again later: the same spans may come twice, under the same ids) or `link.refused` (never:
- * these spans are not taken). It settles by a deadline of its own. `close` lets go; it never rejects.
+ * Where spans go. `export` takes finished spans and resolves when the receiver has stored them; it rejects with
+ * `link.unreachable` (try again later: the same spans may come twice, under the same ids) or `link.refused` (do not try
+ * again: these spans are not accepted). It settles by a deadline of its own. `close` frees everything; it never
+ * rejects.
  */
 export interface SpanExporter {
   readonly name: string;
@@ -14,7 +15,7 @@ export interface SpanExporter {
 /** What became of the spans of one cell since its start. */
 export type TelemetryStats = {
   readonly exported: number;
-  /** Older than they are kept for, or refused. */
+  /** Spans dropped because they were too old, or refused. */
   readonly dropped: number;
   readonly failures: number;
 };

@@ -4,16 +4,18 @@ import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
 
-/** A picture as a tool hands it to a model. */
+/** A picture as a tool returns it to a model. */
 export type ToolImage = { readonly mime: 'image/jpeg' | 'image/png'; readonly data: Uint8Array };
 
-/** What everybody may know of a tool. */
+/** The description of a tool. */
 export type ToolSpec = {
-  /** `group.verb`, for example `robot.navigate`. Models see `_` where a `.` stands. */
+  /** `group.verb`, for example `robot.navigate`. Models see `_` instead of `.`. */
   readonly name: string;
   /** For the model: what it does, when to use it. */
   readonly description: string;
-  /** A closed object with units and ranges. Arguments are checked raw: nothing is coerced, unknown fields are refused. */
+  /**
+   * A closed object with units and ranges. Arguments are checked raw: nothing is coerced, unknown fields are refused.
+   */
   readonly input: TSchema;
   readonly output?: TSchema;
   readonly effect: 'read' | 'write' | 'actuate';
@@ -26,13 +28,13 @@ export type ToolSpec = {
 
 export type ToolScope = {
   readonly runId: string;
-  /** Of this call; the same when a `safe` call is repeated after a cut. */
+  /** Id of this call; the same when a `safe` call is repeated after a cut. */
   readonly callId: string;
   readonly intent: Intent;
   readonly clock: Clock;
   /** Aborts when the run does or the deadline of the call is over. */
   readonly signal: AbortSignal;
-  /** W3C trace context of this call, for whoever works for it elsewhere. */
+  /** W3C trace context of this call, for the process that works for it elsewhere. */
   readonly traceparent?: string;
   /** The robot of this host, for tools of applications: what they do with it is part of this call and ends with it. */
   readonly robot?: Robot;
@@ -46,8 +48,8 @@ export type ToolAnswer = {
 
 /**
  * One ability of an agent. `run` is called only with arguments that fit `spec.input`, after the policy hooks, with
- * the call durable in the log; it may throw (an EdgeError keeps its code) and may be deaf: it is raced against its
- * deadline, and an actuating one that fails stops the robot before anybody hears of it.
+ * the call durable in the log; it may throw (an EdgeError keeps its code) and may never settle: it is raced against its
+ * deadline, and an actuating one that fails stops the robot before the caller gets the failure.
  */
 export interface Tool {
   readonly spec: ToolSpec;
@@ -72,6 +74,6 @@ export interface ToolBox {
     args: unknown,
     options?: { readonly originId?: string; readonly signal?: AbortSignal },
   ): Promise<ToolAnswer>;
-  /** Writes down a call that is not made, with the reason that the model is given. */
+  /** Logs a call that is not made, with the reason that the model gets. */
   refuse(name: string, args: unknown, error: EdgeError, originId?: string): Promise<void>;
 }

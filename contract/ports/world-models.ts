@@ -1,26 +1,26 @@
 import type { ToolImage } from './tool.ts';
 
-/** A film as such services take and give it. */
+/** A video as such services take and return it. */
 export type VideoClip = { readonly mime: 'video/mp4'; readonly data: Uint8Array };
 
 export type ServiceHealth = { readonly ok: boolean; readonly reason: string };
 
 type Ask = {
-  /** What is to be seen, in words. */
+  /** The scene to generate, in words. */
   readonly prompt: string;
   readonly seed?: number;
-  /** Wall time, milliseconds. Generation takes minutes: there is no sign of life before its end. */
+  /** Wall time, milliseconds. Generation takes minutes: there is no progress report before its end. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
 };
 
 export type PredictAsk = Ask & {
-  /** What is seen now: a picture, or a film that is carried on. */
+  /** The present view: a picture, or a video to continue. */
   readonly from: ToolImage | VideoClip;
 };
 export type TransferAsk = Ask & {
   readonly video: VideoClip;
-  /** What has to stay as it is. */
+  /** What has to stay unchanged. */
   readonly control: 'edge' | 'blur';
 };
 export type ReasonAsk = Ask & {
@@ -39,9 +39,9 @@ export type ReasonAnswer = {
 };
 
 /**
- * Services that imagine and judge futures. Each call settles by its deadline, with `deadline.exceeded`,
+ * Services that generate and judge possible futures. Each call settles by its deadline, with `deadline.exceeded`,
  * `model.unavailable` (not there, busy, another runtime), `model.failed` (it refused the request, or answered with
- * something else), or `run.cancelled`. What may have begun is never asked for twice. `health` never rejects.
+ * something else), or `run.cancelled`. A request that may have started is never repeated. `health` never rejects.
  */
 export interface WorldPredictor {
   predict(ask: PredictAsk): Promise<VideoClip>;

@@ -22,7 +22,7 @@ export type CellHostOptions = {
   readonly dataDir: string;
   readonly version: string;
   readonly pid: number;
-  /** The simulated world that this cell meets: what repeats its runs. */
+  /** The simulated world that this cell meets: what makes its runs repeatable. */
   readonly sim?: EventPayload<'cell.started'>['sim'];
   readonly post: (message: FromCell) => void;
   readonly rssBytes: () => number;
@@ -32,9 +32,9 @@ export type CellHostOptions = {
   compose(context: CellContext): Promise<Cell>;
 };
 
-/** A cell that is told to stop while it is made is given this long to be there, milliseconds. */
+/** A cell that gets the stop while it is made has this long to finish starting, milliseconds. */
 const MAKING_MS = 1_000;
-/** The last event and the end of the log; a disk that is deaf does not keep the process, milliseconds. */
+/** The last event and the end of the log; a disk that does not respond does not keep the process, milliseconds. */
 const LOG_CLOSE_MS = 1_000;
 
 /** Carries one cell: starts and stops it on order, beats its heart, routes its messages. */
@@ -45,7 +45,7 @@ export class CellHost {
   #log: EventLog | undefined;
   #heart: Timer | undefined;
   #stopping: Promise<void> | undefined;
-  /** Settles when the cell is made, or will not be; never rejects. */
+  /** Settles when the cell is made, or cannot be; never rejects. */
   #making: Promise<void> | undefined;
 
   constructor(options: CellHostOptions) {
@@ -68,7 +68,7 @@ export class CellHost {
       const making = this.#make(order);
       this.#making = making.catch(() => {});
       await making;
-      // Told to stop meanwhile: nothing begins any more.
+      // Stopped in the meantime: nothing starts any more.
       if (this.#stopping) return;
       await this.#cell!.start();
       if (!this.#stopping) post({ t: 'started' });
@@ -109,7 +109,7 @@ export class CellHost {
     };
   }
 
-  /** Stops the cell although nobody is left who carries messages: no answer is waited for. */
+  /** Stops the cell without a supervisor to carry messages: no answer is waited for. */
   orphaned(): Promise<void> {
     this.#bus.close();
     return this.stop('the supervisor is gone');

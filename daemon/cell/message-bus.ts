@@ -145,7 +145,7 @@ export class MessageBus implements CellBus {
     else open.reject(EdgeError.fromBody(message.body as ErrorBody));
   }
 
-  /** Rejects what is still open and what is asked later; used when the cell ends or nobody is left to ask. */
+  /** Rejects open and later requests; used when the cell ends or the supervisor is gone. */
   close(): void {
     this.#closed = true;
     for (const id of [...this.#open.keys()]) {

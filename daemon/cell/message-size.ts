@@ -1,8 +1,8 @@
-/** What stands around a value in a message, about. */
+/** Approximate overhead of a value in a message. */
 const FRAME_BYTES = 4;
 
 /**
- * About the bytes that `value` takes in a message, without writing it: a walk over what is there, in which bytes and
+ * About the bytes that `value` takes in a message, without writing it: it walks over the value; bytes and
  * texts count by their length. It ends above `most`, so an endless or circular value costs no more than a large one.
  */
 export function messageBytes(value: unknown, most: number): number {

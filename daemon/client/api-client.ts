@@ -4,7 +4,7 @@ import { EdgeError, type ErrorBody } from '../../contract/core.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
-/** `AURAISON_URL` leads to another daemon, and `AURAISON_TOKEN` opens it: a token of this host is not its business. */
+/** `AURAISON_URL` names another daemon, and `AURAISON_TOKEN` its token: a token of this host is never sent there. */
 export type ApiEnv = Readonly<Record<string, string | undefined>>;
 
 export type Encoded = { readonly payload: Uint8Array; readonly encoding: string };
@@ -20,13 +20,13 @@ export type ApiClient = {
   ): Promise<T>;
   /** Lines of JSON as they come. `timeoutMs` is for the whole of them. */
   postLines(path: string, body: unknown, timeoutMs: number): AsyncGenerator<unknown>;
-  /** In an encoding other than JSON, as it comes and as it is answered. */
+  /** A request and its answer in an encoding other than JSON. */
   postBytes(path: string, body: Encoded, timeoutMs: number): Promise<Encoded>;
   /** The raw response, for streams; the caller reads the body. */
   stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response>;
 };
 
-/** Where the running daemon told that its API listens. */
+/** Address of the API, as the running daemon wrote it down. */
 export function apiAddress(dataDir: string): { url: string; pid: number } | undefined {
   try {
     return JSON.parse(readFileSync(join(dataDir, 'run', 'api.json'), 'utf8')) as { url: string; pid: number };
@@ -43,12 +43,12 @@ const NOBODY: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
 ]);
 
-/** Nobody listens at an address of this host: no daemon refused, was late, or broke off in the middle. */
+/** No process listens at an address of this host, so no daemon can have taken the request. */
 export function nobodyListens({ cause }: EdgeError): boolean {
   return NOBODY.has(((cause as Error | undefined)?.cause as { code?: string } | undefined)?.code);
 }
 
-/** How an answer that became an error came; its `cause`. */
+/** Details of the HTTP answer behind an error; its `cause`. */
 class Answered {
   readonly status: number;
   readonly ofDaemon: boolean;
@@ -59,14 +59,14 @@ class Answered {
   }
 }
 
-/** Something answered, but no daemon that refuses: a proxy before it, or one that is not well. */
+/** The answer is not a refusal by a daemon: it comes from a proxy, or from a failing daemon. */
 export function isAway({ cause }: EdgeError): boolean {
   return cause instanceof Answered && (!cause.ofDaemon || cause.status >= 500);
 }
 
 /** A client of the daemon that uses this data directory (or of AURAISON_URL with AURAISON_TOKEN). */
 export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiClient {
-  // Asked at every call: the daemon may have been started since.
+  // Read at every call: the daemon may have started in the meantime.
   const address = () => addressOf(settings, env);
   const call = async (
     method: string,
@@ -144,7 +144,7 @@ export function apiClient(settings: Settings, env: ApiEnv = process.env): ApiCli
   };
 }
 
-/** Where a client of another protocol finds the daemon, and the token it shows. Asked anew at each connection. */
+/** Where a client of another protocol finds the daemon, and the token it shows. Read again for each connection. */
 export function endpointOf(
   settings: Settings,
   path: string,
@@ -168,7 +168,7 @@ function tokenFor({ config, dataDir }: Settings, env: ApiEnv): string | undefine
   }
 }
 
-/** A proxy says so where it does not reach the daemon. */
+/** Status of a proxy that does not reach the daemon. */
 const AWAY: ReadonlySet<number> = new Set([502, 503, 504]);
 
 async function errorOf(response: Response, operation: string): Promise<EdgeError> {
@@ -179,7 +179,7 @@ async function errorOf(response: Response, operation: string): Promise<EdgeError
     if (typeof error.code === 'string')
       return EdgeError.fromBody(error, new Answered(response.status, typeof error.retryable === 'boolean'));
   } catch {
-    // not ours: said below as it came
+    // not one of our errors: reported below as received
   }
   return new EdgeError(AWAY.has(response.status) ? 'cell.unavailable' : 'internal.fault', {
     operation,

@@ -5,13 +5,13 @@ import { EdgeError } from '../../contract/core.ts';
 import { daemonOf, makeDirectory, unusableDataDir } from '../supervisor/data-lock.ts';
 import { apiAddress } from './api-client.ts';
 
-/** How long a killed daemon may take to let go of its data directory, milliseconds. */
+/** How long a killed daemon may take to release its data directory, milliseconds. */
 const DYING_MS = 1_000;
 
 export type DaemonChild = {
   readonly pid: number;
   readonly logFile: string;
-  /** Settles with the exit code when the daemon is gone, whoever ended it. */
+  /** Settles with the exit code when the daemon is gone, for whatever reason. */
   readonly ended: Promise<number>;
   stop(): Promise<number>;
 };
@@ -26,7 +26,7 @@ const ENTRY = join(import.meta.dirname, '..', 'main.ts');
 export async function startDaemon(options: {
   dataDir: string;
   config: string | undefined;
-  /** Over that of this process; undefined takes a variable away. */
+  /** Added to the environment of this process; undefined removes a variable. */
   env: Readonly<Record<string, string | undefined>>;
   timeoutMs: number;
 }): Promise<DaemonChild> {
@@ -40,7 +40,7 @@ export async function startDaemon(options: {
     ENTRY,
     ...(options.config === undefined ? [] : ['--config', options.config]),
   ];
-  // A group of its own: Ctrl-C reaches this command first, which then stops the daemon in order.
+  // A process group of its own: Ctrl-C reaches this command first, which then stops the daemon in order.
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', log],
     env: { ...process.env, AURAISON_DAEMON_DATA_DIR: dataDir, ...env },
@@ -66,14 +66,14 @@ export async function startDaemon(options: {
   };
 }
 
-/** A new file for each start. The log of a daemon that runs stays as it is: this start is refused before. */
+/** A new file for each start. The log of a daemon that runs stays as it is: this start is refused before that. */
 async function openLog(dataDir: string, logFile: string): Promise<number> {
   try {
     makeDirectory(join(dataDir, 'logs'));
   } catch (cause) {
     throw unusableDataDir(dataDir, cause);
   }
-  // A daemon that was killed a moment ago may hold its lock until the kernel has taken it down.
+  // A daemon that was killed a moment ago may hold its lock until the kernel has ended it.
   const end = performance.now() + DYING_MS;
   for (let other = daemonOf(dataDir); other; other = daemonOf(dataDir)) {
     if (performance.now() > end) throw inUse(dataDir, other.pid);

@@ -52,7 +52,7 @@ export function disagreements({
     const expected = 'the names of the joints of the controller, for example ["joint1", "joint2"]';
     found.push({ path: ['arm', 'joints'], value: arm.joints, expected });
   }
-  // Speeds are followed by zeros, and to joints that are told positions zeros are a place to go to.
+  // Speeds are followed by zeros, and joints that take positions would go to zero.
   for (const { name, output, kind } of controllers) {
     const other = controllers.find((row) => row.output === output && row.kind !== 'velocities');
     if (kind !== 'velocities' || !(other || output === gate.commands)) continue;

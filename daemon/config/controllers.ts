@@ -85,7 +85,10 @@ const CONTROLLER_ROW_KEYS = {
 
 export type ControllerRow = RowOf<typeof CONTROLLER_ROW_KEYS>;
 
-/** The list `[[controllers]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
+/**
+ * The list `[[controllers]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is
+ * left out.
+ */
 export function readControllers(body: unknown, fault: RowFault): readonly ControllerRow[] {
   return readNamedRows<ControllerRow>(body, CONTROLLERS, fault);
 }

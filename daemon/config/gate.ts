@@ -26,7 +26,7 @@ export const GATE_KEYS = {
   gap: quantity(
     'duration',
     '500 ms',
-    'after this long without a command the next begins at the measured position',
+    'after this long without a command the next starts at the measured position',
     {
       min: 50,
       max: 60_000,
@@ -34,7 +34,7 @@ export const GATE_KEYS = {
   ),
   start_tolerance: number(
     0.01,
-    'a trajectory may begin this far from where a joint is measured, radians or metres',
+    'a trajectory may start this far from where a joint is measured, radians or metres',
     0,
     0.5,
   ),

@@ -17,7 +17,7 @@ export type PrincipalRow = {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
-/** Principals of ways in: who had the name of one would be taken for it. */
+/** Reserved principals: a person with such a name would be taken for the daemon's own interface. */
 const OWN = /^(operator|mcp|ros|zenoh|(central|schedule)(\/.*)?)$/;
 
 /** Who may do what, and how much of it. */

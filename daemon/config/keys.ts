@@ -170,7 +170,7 @@ export const CONFIG_SPEC = {
     evict_unsynced: flag(false, 'a quota may delete what central has not acknowledged'),
     ring_duration: quantity('duration', '60 s', 'the ring keeps this much', { min: 1_000 }),
     ring_size: quantity('size', '1 GiB', 'the ring is never larger than this', { min: 65_536 }),
-    clip_pre: quantity('duration', '10 s', 'a clip begins this long before its trigger', {
+    clip_pre: quantity('duration', '10 s', 'a clip starts this long before its trigger', {
       max: LIMITS.CLIP_SPAN_MS_MAX,
     }),
     clip_post: quantity('duration', '5 s', 'a clip ends this long after its trigger', {

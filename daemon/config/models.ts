@@ -78,7 +78,7 @@ const MODEL_ROW_KEYS = {
   hang: quantity(
     'duration',
     '0 s',
-    'an engine with work that takes no step for this long hangs (vLLM tells its steps); "0 s": 600 ms with latency "low", else 10 s',
+    'an engine with work that takes no step for this long hangs (vLLM reports its steps); "0 s": 600 ms with latency "low", else 10 s',
     { max: 3_600_000 },
   ),
   timeout: quantity('duration', '2 min', 'one call, at most', TIME),
@@ -96,7 +96,8 @@ export type ModelRow = {
 };
 
 /**
- * The list `[[models]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out.
+ * The list `[[models]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is left
+ * out.
  */
 export function readModels(body: unknown, fault: RowFault): readonly ModelRow[] {
   return readNamedRows<ModelRow>(body, MODELS, fault);

@@ -1,6 +1,9 @@
 import type { KeySpec } from './spec.ts';
 
-/** What is wrong with a list of tables: the row (from 0; undefined: the whole list), its key, the value, what it should be. */
+/**
+ * What is wrong with a list of tables: the row (from 0; undefined: the whole list), its key, the value, what it should
+ * be.
+ */
 export type RowFault = (row: number | undefined, key: string, value: unknown, expected: string) => void;
 export type KeyFault = (key: string, value: unknown, expected: string) => void;
 
@@ -11,13 +14,13 @@ export type NamedRows<Row extends { readonly name: string }> = {
   readonly one: string;
   readonly max: number;
   readonly keys: Readonly<Record<string, unknown>>;
-  /** What an unknown key is told besides the known ones. */
+  /** Added to the fault of an unknown key, after the known keys. */
   hint?(key: string): string;
   /** What single keys cannot know of each other; only rows whose keys are all right are shown to it. */
   agree(row: Row, refuse: KeyFault): void;
 };
 
-/** Faults are told row by row; a row with one is left out. */
+/** Faults are reported row by row; a row with one is left out. */
 export function readNamedRows<Row extends { readonly name: string }>(
   body: unknown,
   rows: NamedRows<Row>,

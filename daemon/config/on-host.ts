@@ -77,7 +77,7 @@ function fileFault(
   }
 }
 
-/** Tries it in the closest folder that is there: access rights alone do not tell (/proc). */
+/** Tries it in the closest folder that is there: access rights alone do not show it (/proc). */
 function directoryFault(path: string): string | undefined {
   let parent = path;
   while (!existsSync(parent) && dirname(parent) !== parent) parent = dirname(parent);

@@ -14,10 +14,14 @@ export const PLANNING_KEYS = {
     max: 86_400_000,
   }),
   timeout: quantity('duration', '1 min', 'for making one plan', { min: 100, max: 600_000 }),
-  answers_max: integer(3, 'answers of models that are looked at for one plan: faults are told for the next', {
-    min: 1,
-    max: 8,
-  }),
+  answers_max: integer(
+    3,
+    'answers of models that are tried for one plan: each gets the faults of the one before',
+    {
+      min: 1,
+      max: 8,
+    },
+  ),
   max_tokens: integer(2_048, 'tokens of one answer', { min: 64, max: 65_536 }),
   camera: choice(['auto', 'never'], 'auto', 'auto: a model that sees is shown what the camera sees'),
   prefer: texts([], 'names of [[models]] that are asked first'),

@@ -23,7 +23,10 @@ const POLICY_ROW_KEYS = {
     match: /^[A-Za-z0-9._/:-]{0,256}$/,
     expected: 'a name',
   }),
-  card: text('', 'file that says what the policy takes and gives, for servers that do not tell it'),
+  card: text(
+    '',
+    'file that says what the policy takes and gives, for servers that do not describe themselves',
+  ),
   token_file: text('', 'token for its server: a path, or credential:NAME'),
   tls_ca: text(
     '',
@@ -54,7 +57,10 @@ const POLICY_ROW_KEYS = {
 
 export type PolicyRow = RowOf<typeof POLICY_ROW_KEYS>;
 
-/** The list `[[policies]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left out. */
+/**
+ * The list `[[policies]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is left
+ * out.
+ */
 export function readPolicies(body: unknown, fault: RowFault): readonly PolicyRow[] {
   return readNamedRows<PolicyRow>(Array.isArray(body) ? body.map(withMemory) : body, POLICIES, fault);
 }

@@ -64,7 +64,7 @@ export const ROUTE_KEYS = {
 export type RowFault = { readonly key: string; readonly value: unknown; readonly expected: string };
 type Row = { readonly [K in keyof typeof ROUTE_KEYS]: (typeof ROUTE_KEYS)[K]['fallback'] };
 
-/** One row. Faults are told through `fault`; undefined when there are any. */
+/** One row. Faults are reported through `fault`; undefined when there are any. */
 export function readRoute(
   row: Record<string, unknown>,
   fault: (fault: RowFault) => void,

@@ -22,17 +22,17 @@ export const RUNS_KEYS = {
   }),
   model_queue_max: integer(
     8,
-    'no further agent begins while more requests than this wait at the models; 0: no limit',
+    'no further agent starts while more requests than this wait at the models; 0: no limit',
     { min: 0, max: 100_000 },
   ),
   load_max: integer(
     8,
-    'no further agent begins while the load of the last minute, per core, is above this; 0: no limit',
+    'no further agent starts while the load of the last minute, per core, is above this; 0: no limit',
     { min: 0, max: 10_000 },
   ),
   memory_pressure_max: integer(
     20,
-    'no further agent begins while tasks wait for memory for more than this share of the time (PSI some, 10 s), percent; 0: no limit',
+    'no further agent starts while tasks wait for memory for more than this share of the time (PSI some, 10 s), percent; 0: no limit',
     { min: 0, max: 100 },
   ),
   pressure_wait: quantity(

@@ -59,7 +59,7 @@ function readSchedule(row: Record<string, unknown>): Result {
 }
 
 /**
- * The list `[[schedules]]`. Faults are told row by row (from 0; undefined: the whole list); a row with one is left
+ * The list `[[schedules]]`. Faults are reported row by row (from 0; undefined: the whole list); a row with one is left
  * out. What cron understands beyond the look of an expression is found where it is read.
  */
 export function readSchedules(

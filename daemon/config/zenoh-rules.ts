@@ -14,7 +14,7 @@ const MESSAGES = [
   'declare_liveliness_subscriber',
 ] as const;
 
-/** A list of key expressions; what is not one is told before a session is opened with it. */
+/** A list of key expressions; an entry that is not one is reported before a session is opened with it. */
 function keys(fallback: readonly string[], about: string): KeySpec<readonly string[]> {
   const spec = texts(fallback, about);
   return {

@@ -6,7 +6,7 @@ import type { HttpPorts } from './http-ports.ts';
 const OWNER = 'local';
 const OPERATOR_ROLE = 'operator';
 
-/** Their handlers ask the policies, or check a signature: in the name of the caller, whoever that is. */
+/** Their handlers ask the policies, or check a signature: in the name of the caller. */
 const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/intents',
   'POST /v1/runs/:id/messages',
@@ -18,13 +18,13 @@ const JUDGED: ReadonlySet<string> = new Set([
   'POST /v1/inference/plan',
   'POST /v1/plans',
 ]);
-/** What an agent is told by a person, it believes: of the own tenant, and for operators. */
+/** An agent believes what a person writes to it: only for operators, and within their own tenant. */
 const TELLS = 'POST /v1/questions/:questionId/answer';
-/** MCP judges each call itself, and what it tells is of this robot as a whole. */
+/** MCP judges each call itself, and what it returns is about this robot as a whole. */
 const JUDGED_HERE: ReadonlySet<string> = new Set(['GET /mcp', 'POST /mcp', 'DELETE /mcp']);
-/** A run that is ended or held is one that stands: everybody may do that to their own. */
+/** Cancelling or pausing a run stops the robot: every caller may do that to its own runs. */
 const STOPS_RUN: ReadonlySet<string> = new Set(['POST /v1/runs/:id/cancel', 'POST /v1/runs/:id/pause']);
-/** Nobody with a token of this house is kept from stopping the robot. */
+/** Every token of this robot may stop it. */
 const STOPS: ReadonlySet<string> = new Set([
   ...['POST /v1/robot/stop', 'POST /v1/arm/stop', 'POST /v1/controllers/:name/stop'],
 ]);
@@ -35,7 +35,7 @@ const READS: ReadonlySet<string> = new Set([
   ...['POST /v1/query', 'POST /v1/policy/rejudge'],
   ...['POST /v1/inference/vla', 'POST /v1/inference/vla/cancel'],
 ]);
-/** What a tenant that is a guest sees; its handlers show what is the caller's own, or is nobody's. */
+/** Paths that a guest tenant sees; their handlers show only the caller's own data, and data of no one. */
 const GUESTS: ReadonlySet<string> = new Set([
   ...['GET /v1/runs', 'GET /v1/approvals', 'GET /v1/questions', 'GET /v1/quotas', 'GET /v1/grants'],
   ...['GET /v1/policy', 'GET /v1/skills', 'GET /v1/models', 'GET /v1/schedules', 'GET /v1/arm'],
@@ -43,8 +43,8 @@ const GUESTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a token opens, beside what policies say. Direct control (motions, recordings, ROS, tools of others) is an
- * operator's of this robot; who has another token reads, stops, and asks for what policies are asked about. A
+ * The rights of a token, besides policies. Direct control (motions, recordings, ROS, tools of others) is an
+ * operator's of this robot; other tokens may read, stop, and request anything that policies judge. A
  * guest, of another tenant, sees and touches its own runs and nothing of anybody else's. A route that is in none
  * of the lists is closed to both.
  */
@@ -74,7 +74,7 @@ export function checkAccess(
   });
 }
 
-/** Under a grant only what that gives counts. */
+/** Under a grant only its roles count. */
 export function rolesOf(
   who: PolicyContext,
   { governance }: { readonly governance?: HttpPorts['governance'] | undefined },
@@ -86,7 +86,7 @@ function ofRun(url: string): boolean {
   return url.startsWith('/v1/runs/:id');
 }
 
-/** Runs of others are as if they were not there. Throws `run.not_found`. */
+/** Runs of others do not exist for the caller. Throws `run.not_found`. */
 function ownRun(request: FastifyRequest, who: PolicyContext, runtime: HttpPorts['runtime']): void {
   for (const id of Object.values(request.params as Record<string, string>)) {
     if (runtime.run(id).intent.policy_ctx.tenant !== who.tenant)

@@ -4,18 +4,18 @@ import { EdgeError, type PolicyContext } from '../../contract/index.ts';
 /** Somebody with a token. */
 export type Who = { readonly principal: string; readonly tenant: string; readonly roles: readonly string[] };
 
-/** Whoever holds the token of the robot itself. */
+/** The holder of the token of the robot itself. */
 export const OPERATOR: Who = { principal: 'operator', tenant: 'local', roles: ['operator'] };
 
 const known = new WeakMap<object, Who>();
 const GRANT = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
-/** What the token told; called once per request, before its handler. */
+/** The identity that the token gives; called once per request, before its handler. */
 export function setCaller(request: FastifyRequest, who: Who): void {
   known.set(request.raw, who);
 }
 
-/** Who shows a token, whatever else the request says. */
+/** The identity by the token alone. */
 export function principalOf(request: FastifyRequest): string {
   const who = known.get(request.raw);
   if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
@@ -23,12 +23,12 @@ export function principalOf(request: FastifyRequest): string {
 }
 
 /**
- * Who asks through the API: from the token alone, never from the body. The header `x-auraison-grant` names the grant
- * under which somebody acts; `x-auraison-origin: cli` is a note for people.
+ * The caller of the API: by the token alone, never by the body. The header `x-auraison-grant` names the grant
+ * under which the caller acts; `x-auraison-origin: cli` is a note for people.
  */
 export function callerOf(request: FastifyRequest): PolicyContext {
   const who = known.get(request.raw);
-  // Nobody is let in because somebody forgot to ask who it is.
+  // Throws if the caller was never determined, so that a forgotten check does not let a request in.
   if (!who) throw new EdgeError('api.unauthorised', { operation: 'authorise', subject: 'caller' });
   const { principal, tenant, roles } = who;
   const { 'x-auraison-origin': origin, 'x-auraison-grant': grant } = request.headers;

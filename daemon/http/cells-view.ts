@@ -9,7 +9,7 @@ export type CellView = {
   readonly restarts: number;
   readonly reason: string;
   readonly rss_bytes: number;
-  /** Since the last heartbeat when the supervisor last told, and the longest silence since it is up. */
+  /** Time since the last heartbeat at the last report of the supervisor, and the longest silence since it is up. */
   readonly beat_age_ms: number;
   readonly beat_gap_max_ms: number;
 };
@@ -24,7 +24,7 @@ const UNKNOWN: Omit<CellView, 'name'> = {
   beat_gap_max_ms: 0,
 };
 
-/** Remembers what the supervisor last told about the cells. `unknown` until it first speaks. */
+/** Remembers the last report of the supervisor about the cells. `unknown` until the first one. */
 export class CellsView {
   readonly #cells = new Map<CellName, CellView>();
 

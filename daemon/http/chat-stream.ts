@@ -37,7 +37,7 @@ export function chatRoutes(app: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** One request and its answer. Whoever hangs up ends the call of the model. */
+/** One request and its answer. A client that hangs up ends the call of the model. */
 class HttpChat {
   readonly #ports: HttpPorts;
   readonly #request: FastifyRequest;
@@ -60,7 +60,7 @@ class HttpChat {
     return completionBody({ ...this.#head(), model: answer.model }, { ok: true, ...answer });
   }
 
-  /** The status is decided by the first piece: what fails before it is an error as any other. */
+  /** The status is decided by the first piece: a failure before it is an ordinary error. */
   async stream(): Promise<FastifyReply> {
     const writer = new ChunkWriter(this.#head());
     try {
@@ -114,7 +114,7 @@ class HttpChat {
         'x-request-id': this.#request.id,
       });
     }
-    // An answer has at most MODEL_ANSWER_BYTES_MAX: a slow reader costs no more than that.
+    // An answer has at most MODEL_ANSWER_BYTES_MAX: a slow reader needs no more memory than that.
     if (!raw.destroyed) raw.write(`data: ${JSON.stringify(piece)}\n\n`);
   }
 

@@ -4,14 +4,14 @@ import { type Clock, LIMITS, linger, type Timer } from '../../contract/index.ts'
 
 type Connection = {
   readonly address: string;
-  /** Somebody showed a token on it. Until then it is a stranger's. */
+  /** True after a valid token. Until then the connection is anonymous. */
   known: boolean;
   underWay: number;
 };
 
 /**
- * The connections of the API. Strangers have places of their own: where they are too many, the oldest of the address
- * that has most of them gives up its place, so that whoever has a token, and the emergency stop, always finds one.
+ * The connections of the API. Anonymous connections have a limit of their own: beyond it the oldest of the address
+ * with the most connections is closed, so that a client with a token, and the emergency stop, always find one.
  * No connection holds more than its share, of requests under way and of answers that nobody reads.
  */
 export class Connections {
@@ -35,18 +35,18 @@ export class Connections {
       if (!one.known) this.#strangers--;
     });
     if (this.#strangers <= LIMITS.API_STRANGERS_MAX) return;
-    // Not at once: of many that came together, one may be about to show its token.
+    // Not at once: one of many new connections may be about to send its token.
     this.#shedding ??= this.#clock.after(LIMITS.API_SHED_MS, () => this.#shed());
   }
 
-  /** False: one request too many. The connection is closed then, and nothing more that it brought is to be done. */
+  /** False: one request too many. The connection is closed then, and its remaining requests are ignored. */
   admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const one = this.#open.get(socket);
     // It was closed while this request was on its way.
     if (!one) return false;
     one.underWay++;
     if (one.underWay > LIMITS.API_PIPELINED_MAX) {
-      // Requests of the same packet still come after this one: they find no place that was given back.
+      // Requests of the same packet still come after this one: they must not use the freed place.
       one.underWay = Number.POSITIVE_INFINITY;
       socket.destroy();
       return false;
@@ -54,7 +54,7 @@ export class Connections {
     response.once('close', () => {
       one.underWay--;
     });
-    // Node tells it when nothing moved, not even a part of what waits. An answer that is still made has time.
+    // Node reports this when nothing moved, not even a part of what waits. An answer that is still made has time.
     response.on('timeout', () => {
       if (socket.writableLength > 0) socket.destroy();
     });

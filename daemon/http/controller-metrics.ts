@@ -3,7 +3,7 @@ import { type CellBus, type ControllerView, LIMITS, METHODS } from '../../contra
 
 type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
 
-/** Asked of the execution cell at each scrape; what it cannot tell is empty. */
+/** Asked of the execution cell at each scrape; values it does not have are empty. */
 export async function askControllers(bus: Pick<CellBus, 'request'>): Promise<readonly ControllerView[]> {
   const { controllerList } = METHODS.execution;
   return bus
@@ -11,7 +11,7 @@ export async function askControllers(bus: Pick<CellBus, 'request'>): Promise<rea
     .catch(() => []);
 }
 
-/** Figures of the control loops. Labels are names of the configuration; counters begin anew with each start. */
+/** Figures of the control loops. Labels are names of the configuration; counters start again with each start. */
 export class ControllerMetrics {
   readonly #running: Gauge;
   readonly #late: Gauge;

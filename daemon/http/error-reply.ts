@@ -1,8 +1,8 @@
 import { EdgeError, type ErrorBody, type ErrorCode } from '../../contract/index.ts';
 
 /**
- * HTTP status of every code: 4xx where another request would be answered (it asks for what is not here, or for what this
- * robot cannot do), 503 where the same request may be answered later, 500 where neither helps.
+ * HTTP status of every code: 4xx where another request would be answered (it asks for what is not here, or for what
+ * this robot cannot do), 503 where the same request may be answered later, 500 where neither helps.
  */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'schema.invalid': 400,
@@ -101,8 +101,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
 export type ErrorReply = { readonly status: number; readonly body: ErrorBody; readonly defect: boolean };
 
 /**
- * Turns whatever was thrown into the answer of the API. Only an EdgeError speaks for itself; anything else
- * is a defect of ours, whose text stays inside (`defect` tells the caller to report it).
+ * Turns any error into the answer of the API. Only an EdgeError is passed on; anything else
+ * is a defect of ours, whose text stays inside (`defect` asks the caller to report it).
  */
 export function errorReply(thrown: unknown, operation: string, requestId: string): ErrorReply {
   if (thrown instanceof EdgeError) {

@@ -25,7 +25,7 @@ export function parseCursor(text: string): Cursor {
       operation: 'read cursor',
       subject: 'Last-Event-ID',
       message: `/: an id of an earlier event of this stream expected, found ${JSON.stringify(text.slice(0, 80))}`,
-      hint: 'leave it out to start at the beginning',
+      hint: 'leave it out to start at the start',
     });
   }
   return vector((_, index) => numbers[index]!);

@@ -3,7 +3,7 @@ import { formatCursor } from './event-cursor.ts';
 import type { EventMerge } from './event-merge.ts';
 import type { LogReaders } from './log-readers.ts';
 
-/** Where a stream goes. `write` says false when the reader has to be waited for. */
+/** The target of a stream. `write` returns false when the caller has to wait for the reader. */
 export type StreamSink = {
   write(text: string): boolean;
   /** Settles when the reader has taken what was written, or has gone. */
@@ -18,9 +18,9 @@ export type StreamOptions = {
   readonly merge: EventMerge;
   readonly sink: StreamSink;
   readonly format: 'sse' | 'ndjson';
-  /** Goes on as the logs grow; else it ends when all was given. */
+  /** True: continues as the logs grow. Otherwise the stream ends after the last event. */
   readonly follow: boolean;
-  /** The stream ends after an event for which this is true and what else is there then. */
+  /** The stream ends after an event for which this is true, and after the events that are there by then. */
   readonly last?: (event: AgentEvent) => boolean;
 };
 
@@ -31,7 +31,7 @@ const TURN_EVENTS = 128;
 
 /**
  * Gives a reader its events, each once and in order, as fast as it takes them and no faster. A reader that
- * takes nothing for `LIMITS.STREAM_STALLED_MS` is sent away; it comes back with its cursor and misses nothing.
+ * takes nothing for `LIMITS.STREAM_STALLED_MS` is disconnected; it reconnects with its cursor and misses nothing.
  */
 export async function streamEvents(options: StreamOptions): Promise<StreamEnd> {
   const { clock, logs, merge, sink, format, follow } = options;
@@ -45,7 +45,7 @@ export async function streamEvents(options: StreamOptions): Promise<StreamEnd> {
         await give(options, frame(event, merge, format));
         silentSince = clock.monotonicMs();
         if (options.last?.(event)) {
-          // Another cell may have written about the same thing: give what is there, then end.
+          // Another cell may have logged related events: sends those that are there, then ends.
           ending = true;
           merge.refresh();
         }
@@ -75,7 +75,7 @@ async function give(options: StreamOptions, text: string): Promise<void> {
 }
 
 async function end(options: StreamOptions): Promise<StreamEnd> {
-  // Its id is there also where no event was: whoever asks again goes on from here.
+  // It has an id even without an event: a client that reconnects goes on from here.
   const id = formatCursor(options.merge.cursor());
   if (options.format === 'sse') await give(options, `event: end\nid: ${id}\ndata: {}\n\n`);
   return 'complete';

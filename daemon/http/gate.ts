@@ -26,7 +26,7 @@ export class Gate {
   }
 
   /**
-   * Refuses names that are not ours: a page of a foreign site can make its own name point to this address
+   * Refuses foreign host names: a page of a foreign site can make its own name point to this address
    * (DNS rebinding), but it cannot make the browser send another Host. Also refuses foreign origins.
    */
   checkHost(caller: Caller): void {
@@ -51,7 +51,7 @@ export class Gate {
     if (this.#known === undefined) return OPERATOR;
     const match = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(caller.authorization ?? '');
     const shown = digest(match?.[1] ?? '');
-    // All are looked at, whichever it is.
+    // Compares with all of them, to take constant time.
     const found = this.#known.filter((one) => timingSafeEqual(shown, one.digest))[0];
     if (match && found) return found.who;
     throw new EdgeError('api.unauthorised', {

@@ -27,7 +27,7 @@ import type {
 } from '../../contract/index.ts';
 import type { Who } from './caller.ts';
 
-/** All the API calls. It owns no state of the robot: every answer comes from one of these. */
+/** Everything that the API calls. It owns no state of the robot: every answer comes from one of these. */
 export type HttpPorts = {
   readonly clock: Clock;
   readonly runtime: RuntimeApi;
@@ -35,7 +35,7 @@ export type HttpPorts = {
   readonly control?: RunControlApi;
   /** Questions of runs to people; undefined: no run can ask any. */
   readonly questions?: QuestionApi;
-  /** What waits for the word of a person. */
+  /** Approvals that wait for a person. */
   readonly approvals?: ApprovalApi;
   /** Policies, quotas, grants. */
   readonly governance?: GovernanceApi;
@@ -43,7 +43,7 @@ export type HttpPorts = {
   readonly skills?: ReadonlyMap<string, SkillShelf>;
   /** Modules in the folders of applications; undefined: they are off. */
   readonly extensions?: ExtensionsApi;
-  /** Looking back at runs; undefined: not here. */
+  /** Replay and comparison of runs; undefined: not available. */
   readonly replay?: ReplayApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
@@ -55,7 +55,7 @@ export type HttpPorts = {
   readonly engine?: EngineApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
-  /** What became of spans, by exporter and cell; absent: none are exported. */
+  /** Counts of spans, by exporter and cell; absent: none are exported. */
   readonly telemetry?: () => Readonly<Record<string, TelemetryStats>>;
   /** Foreign MCP servers; undefined: none is configured. */
   readonly mcpServers?: McpServers;
@@ -66,15 +66,18 @@ export type HttpPorts = {
     body: unknown,
     caller: PolicyContext,
   ) => Promise<void>;
-  /** Leaves word of an emergency stop for the execution cell when that does not answer; absent: nobody takes it. */
+  /** Writes the stop file for the execution cell when that does not answer; absent: there is no such way. */
   readonly leaveStop?: (words: string) => void;
-  /** Asks the policies about a motion of the API; rejects with the refusal. Absent: nobody judges. */
+  /** Asks the policies about a motion of the API; rejects with the refusal. Absent: no check. */
   readonly judgeMotion?: <K extends MotionKind>(
     kind: K,
     goal: GoalOf<K>,
     context: PolicyContext,
   ) => Promise<void>;
-  /** Asks the policies about what lets the robot move and is no motion; rejects with the refusal. Absent: nobody judges. */
+  /**
+   * Asks the policies about actions that let the robot move without being a motion; rejects with the refusal. Absent:
+   * no check.
+   */
   readonly judgeAction?: (action: JudgedAction, context: PolicyContext) => Promise<void>;
   /** The other cells; a cell that is down rejects and its part of the answer says so. */
   readonly bus: Pick<CellBus, 'request' | 'onBroadcast'>;

@@ -51,7 +51,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token: holds nothing of the robot. */
     open?: boolean;
-    /** Every token may, and nothing else of the request refuses it: the emergency stop. */
+    /** Allowed for every token, with any body: the emergency stop. */
     undeniable?: boolean;
   }
 }
@@ -111,7 +111,7 @@ export class HttpServer {
     return { url: `http://${name}:${address.port}` };
   }
 
-  /** A log of this very process grew; broadcasts of the bus tell about the others. */
+  /** A log of this very process grew; broadcasts of the bus report the others. */
   logGrew(): void {
     this.#logs.wake();
   }
@@ -254,7 +254,7 @@ export class HttpServer {
     }
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
     if (status === 429 || status === 503) void reply.header('retry-after', '1');
-    // What is left of a body that was refused is not taken: the connection ends with the answer.
+    // The rest of a refused body is not read: the connection ends with the answer.
     if (status === 413) {
       this.#connections.linger(request.raw);
       void reply.header('connection', 'close');

@@ -11,7 +11,7 @@ import type { HttpPorts } from './http-ports.ts';
 
 /**
  * One reader per log, shared by all streams, and the news that a log grew. A log that cannot be opened or
- * read counts as silent and is tried again at the next poll: a dead cell does not end the streams of others.
+ * read counts as empty and is tried again at the next poll: a dead cell does not end the streams of others.
  */
 export class LogReaders {
   readonly #ports: Pick<HttpPorts, 'openReader' | 'report'>;
@@ -49,7 +49,7 @@ export class LogReaders {
     return vector((cell) => this.with(cell, 0, (reader) => reader.lastSeq()));
   }
 
-  /** Tells all streams to look again. */
+  /** Makes all streams look again. */
   wake(): void {
     for (const listen of [...this.#listeners]) listen();
   }

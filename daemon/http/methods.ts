@@ -1,4 +1,4 @@
-/** Which methods each path knows, so that a wrong method is told from a wrong path. */
+/** Which methods each path knows, to distinguish a wrong method from a wrong path. */
 export class Methods {
   readonly #routes: { pattern: RegExp; methods: Set<string>; url: string }[] = [];
 

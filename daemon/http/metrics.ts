@@ -162,7 +162,7 @@ export class Metrics {
   }
 }
 
-/** A counter whose value is counted elsewhere. */
+/** A counter with a value from elsewhere. */
 function set(counter: Counter, value: number, labels: Record<string, string> = {}): void {
   if (Object.keys(labels).length === 0) counter.reset();
   else counter.remove(labels);

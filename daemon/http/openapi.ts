@@ -16,7 +16,7 @@ export async function openApi(app: FastifyInstance, version: string): Promise<vo
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
-    // A path is told apart from its documents: `$id` of the contract would be read as a base address there.
+    // A path is kept apart from its documents: `$id` of the contract would be read as a base address there.
     transform: ({ schema, url }) => ({ schema: plain(schema), url }),
     transformObject: (document) => {
       const { openapiObject } = document as { openapiObject: ApiDocument };
@@ -46,7 +46,7 @@ function mustBeThere({ required = [], anyOf = [] }: BodySchema): boolean {
   return required.length > 0 || (anyOf.length > 0 && anyOf.every(mustBeThere));
 }
 
-/** Keys of a record are told as `propertyNames` too: the document keeps no `patternProperties`. */
+/** Keys of a record are described as `propertyNames` too: the document keeps no `patternProperties`. */
 function plain(schema: FastifySchema | undefined): FastifySchema {
   const told = (key: string, value: unknown) => {
     if (key === '$id') return undefined;

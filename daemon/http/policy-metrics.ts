@@ -9,7 +9,7 @@ import {
 
 type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
 
-/** What is asked of the execution cell at each scrape; what it cannot tell is empty. */
+/** Asked of the execution cell at each scrape; values it does not have are empty. */
 export type PolicyViews = {
   readonly policies: readonly ServedPolicy[];
   readonly wires: readonly WireServerView[];

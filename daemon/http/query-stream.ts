@@ -10,12 +10,12 @@ import {
 import type { HttpPorts } from './http-ports.ts';
 import { toJson } from './to-json.ts';
 
-/** A page has what is left of the time of the statement; ours is later, so that the better message arrives. */
+/** A page has the remaining time of the statement; the deadline here is later, so that the better error arrives. */
 const PAGE_MS = LIMITS.LAKE_QUERY_MS + 3_000;
 
 export const NDJSON = 'application/x-ndjson';
 
-/** Whether an Accept header asks for lines. JSON is the answer for everybody else. */
+/** Whether an Accept header asks for lines. Otherwise the answer is JSON. */
 export function wantsLines(accept: string | undefined): boolean {
   return accept?.split(',').some((one) => one.split(';')[0]?.trim().toLowerCase() === NDJSON) ?? false;
 }

@@ -27,7 +27,7 @@ export class RouteMetrics {
       'route',
       'reason',
     ]);
-    this.#rebuilds = counter('route_rebuilds_total', 'times the route was declared anew', ['route']);
+    this.#rebuilds = counter('route_rebuilds_total', 'times the route was declared again', ['route']);
   }
 
   show(routes: readonly RouteStatus[]): void {

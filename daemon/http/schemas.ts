@@ -54,7 +54,7 @@ export const EventsQuery = Type.Object(
   {
     ...streamQuery,
     run: Type.Optional(RunId),
-    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to begin without a cursor' })),
+    since: Type.Optional(Type.Enum(['start', 'now'], { description: 'where to start without a cursor' })),
   },
   closed,
 );
@@ -114,7 +114,7 @@ const Part = Type.Object(
 );
 
 const Count = Type.Integer({ minimum: 0 });
-/** A server of policies for clients of another make. */
+/** A server of policies for clients of another protocol. */
 export const WireSchema = Type.Object(
   {
     wire: Type.String(),
@@ -141,7 +141,7 @@ export const StatusSchema = Type.Object(
         restarts: Type.Integer(),
         reason: Type.String(),
         rss_bytes: Type.Integer(),
-        beat_age_ms: Type.Integer({ description: 'since the last heartbeat, as last told' }),
+        beat_age_ms: Type.Integer({ description: 'since the last heartbeat, as last reported' }),
         beat_gap_max_ms: Type.Integer({ description: 'longest silence between heartbeats since it is up' }),
       }),
     ),
@@ -197,7 +197,7 @@ export const RowsView = Type.Object(
     reason: Type.String({ description: 'the limit or budget that left them out; empty where all are there' }),
     bytes: Type.Integer({ description: 'of the values, as the lakehouse holds them' }),
     cut: Type.Integer({
-      description: 'values that were too long: the beginning of a text, or nothing, and a mark',
+      description: 'values that were too long: the start of a text, or nothing, and a mark',
     }),
   },
   closed,
@@ -213,7 +213,7 @@ export const asText = (types: readonly string[], description: string) => ({
 /** Every error answer of the API has this one shape. */
 export const errors = { '4xx': ErrorBody, '5xx': ErrorBody };
 
-/** A recording to be played; the path is one of the robot's own disk. */
+/** A recording to be played; the path is on the robot's own disk. */
 export const PlayBody = Type.Object(
   {
     path: Type.String({
@@ -267,7 +267,7 @@ export const PlayBody = Type.Object(
         description: 'play velocities too, under the actuation lease and within the limits of the robot',
       }),
     ),
-    paused: Type.Optional(Type.Boolean({ description: 'begin paused' })),
+    paused: Type.Optional(Type.Boolean({ description: 'start paused' })),
   },
   closed,
 );

@@ -19,7 +19,7 @@ import type { LogReaders } from './log-readers.ts';
 import { askPolicies } from './policy-metrics.ts';
 import { armView } from './routes/motions.ts';
 
-/** A part of the status: there, or the reason why not. One dead cell never hides the others. */
+/** A part of the status, or the reason why it is missing. One dead cell never hides the others. */
 export type Part<T> =
   | ({ readonly available: true } & T)
   | { readonly available: false; readonly reason: string };
@@ -31,7 +31,7 @@ export type StatusParts = {
   readonly link: Part<LinkStatus>;
 };
 
-/** What `GET /v1/status` answers; names as on the wire. */
+/** The answer of `GET /v1/status`; names as on the wire. */
 export type StatusView = {
   readonly robot_id: string;
   readonly version: string;
@@ -45,10 +45,10 @@ export type StatusView = {
   readonly zenoh: Part<object>;
   readonly lake: Part<object>;
   readonly link: Part<object>;
-  /** What tenants have spent; absent where no quota is configured. */
+  /** Use of quotas by tenant; absent where no quota is configured. */
   readonly quotas?: readonly QuotaView[];
   readonly models?: readonly Pick<ModelView, 'name' | 'state' | 'reason'>[];
-  /** Servers for clients of other makes; absent where none is open. */
+  /** Servers for clients of other protocols; absent where none is open. */
   readonly wires?: readonly WireServerView[];
 };
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { type Clock, LIMITS } from '../../contract/index.ts';
 
-/** What a stop says of itself. */
+/** The content of a stop request. */
 export type StopOrder = {
-  /** One line for people; empty where it says nothing. */
+  /** The reason, one line for people; may be empty. */
   readonly reason: string;
-  /** What was wrong with it. It is carried out all the same. */
+  /** Faults of the request. The stop is carried out all the same. */
   readonly warnings: readonly string[];
   /** Part of the body is still to come: the connection ends with the answer. */
   readonly unread: boolean;
@@ -18,8 +18,8 @@ const NAMES_MAX = 5;
 const NAME_CHARS_MAX = 32;
 
 /**
- * Reads what came with an order to stop, whatever it is: too long, not JSON, of another type, cut off, or nothing at
- * all. Never rejects, and waits no longer than `STOP_BODY_MS`: a stop does not fail on its reason, nor wait for it.
+ * Reads the body of a stop request in any form: too long, not JSON, of another type, cut off, or
+ * empty. Never rejects, and waits no longer than `STOP_BODY_MS`: a stop does not fail on its reason, nor wait for it.
  */
 export async function readStopOrder(request: IncomingMessage, clock: Clock): Promise<StopOrder> {
   const { bytes, unread } = await read(request, clock);
@@ -61,7 +61,7 @@ function read(request: IncomingMessage, clock: Clock): Promise<Read> {
   });
 }
 
-/** Whatever goes wrong with the words of an order, the order stands. */
+/** A fault in the body never cancels the stop. */
 function understood(text: string): ReturnType<typeof understand> {
   try {
     return understand(text);

@@ -4,7 +4,7 @@ import type { HttpPorts } from './http-ports.ts';
 type StopPorts = Pick<HttpPorts, 'runtime' | 'clock'> & { readonly bus: Pick<HttpPorts['bus'], 'request'> };
 
 /**
- * Somebody wants the robot to stand: it is stopped, and every run that could move it again is cancelled,
+ * Stops the robot: it is stopped, and every run that could move it again is cancelled,
  * waiting ones included. Rejects where the stop was not confirmed; the runs are cancelled all the same.
  */
 export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: string): Promise<StopWarnings> {
@@ -18,7 +18,7 @@ export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: stri
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.
     bus.request<StopWarnings | undefined>('execution', METHODS.execution.robotStop, order),
-    // A run that is deaf cannot move the robot any more: its calls are refused.
+    // A run that does not react cannot move the robot any more: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);
   if (stopped.status === 'rejected') throw stopped.reason;

@@ -118,7 +118,7 @@ export class Streams {
         operation: 'stream events',
         subject: 'Last-Event-ID',
         message: `/: the cursor is ahead of the ${cell} log: it belongs to another data directory`,
-        hint: 'leave it out to start at the beginning',
+        hint: 'leave it out to start at the start',
       });
     }
     return cursor;

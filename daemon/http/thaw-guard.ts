@@ -3,10 +3,10 @@ import { type Clock, EdgeError, FREEZE_LOOK_MS, FreezeWatch, LIMITS } from '../.
 
 /** How long the guard refuses after a freeze, milliseconds: what waited in sockets is read within it. */
 const REFUSE_MS = 100;
-/** A freeze of `COMMAND_EXPIRY_MS` is seen at least as this long, since it may begin between two looks. */
+/** A freeze of `COMMAND_EXPIRY_MS` is seen at least as this long, since it may start between two looks. */
 const SHORTEST_MS = LIMITS.COMMAND_EXPIRY_MS - FREEZE_LOOK_MS;
 
-/** Orders that begin a motion. Stops, the emergency stop and the return of a lease are never too late. */
+/** Orders that start a motion. Stops, the emergency stop and the return of a lease are never too late. */
 const MOVES: ReadonlySet<string | undefined> = new Set([
   '/v1/teleop',
   '/v1/robot/navigate',
@@ -20,7 +20,7 @@ const MOVES: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * An order that lay in a socket while this process was frozen bears the time of its reading. It cannot be told from a
+ * An order that lay in a socket while this process was frozen carries the time of its reading. It looks like a
  * new one, so an order to move that is read right after a freeze is refused.
  */
 export class ThawGuard {

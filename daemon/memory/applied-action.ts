@@ -13,8 +13,8 @@ const VERDICTS: ReadonlySet<unknown> = new Set(['passed', 'limited', 'refused', 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The control step in a message; undefined where it is none: recordings come from anywhere. What older recordings do
- * not tell yet (policy, kind, motion) is empty.
+ * The control step in a message; undefined where it is none: recordings come from anywhere. Fields that older
+ * recordings do not hold yet (policy, kind, motion) are empty.
  */
 export function appliedAction(type: string, bytes: Uint8Array): AppliedAction | undefined {
   if (type !== TYPE || bytes.length > BYTES_MAX) return undefined;

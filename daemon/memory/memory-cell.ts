@@ -27,7 +27,7 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 30_000;
 
 export type MemoryPorts = {
-  /** Opens the lake, or drops what lies there and begins anew; may reject, then it is tried again. */
+  /** Opens the lake, or drops what lies there and starts again; may reject, then it is tried again. */
   openLake(anew: boolean): Promise<Lake>;
   /** A reader of the log of a cell; a log that is not there yet reads as empty. */
   readonly openReader: OpenReader;
@@ -108,7 +108,7 @@ export class MemoryCell implements Cell {
   }
 
   work(): readonly WorkCounter[] {
-    // While the lake is known to be broken its work is not stalled, and a restart would not mend it.
+    // While the lake is known to be broken its work is not stalled, and a restart would not fix it.
     const waiting = this.#failures > 0 ? 0 : sum(Object.values(this.#projector.lag()));
     // Both are one loop: while it reads steps it does not stand still.
     return [{ name: 'projection', done: this.#projector.done + this.#steps.looked, waiting }];
@@ -124,7 +124,7 @@ export class MemoryCell implements Cell {
     }
   }
 
-  /** One round, with what was asked before it began. Never rejects. */
+  /** One round, with what was asked before it started. Never rejects. */
   async #turn(): Promise<void> {
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -136,7 +136,7 @@ export class MemoryCell implements Cell {
       const lake = this.#lake!;
       const round = await this.#projector.round(lake, () => this.#stopped);
       for (const cell of round.disagreed)
-        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected anew`);
+        this.#context.report('warn', `the lake disagreed with the log of ${cell}: projected again`);
       await this.#recovered('lake');
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);
@@ -199,7 +199,7 @@ export class MemoryCell implements Cell {
     );
   }
 
-  /** The lake failed: it is closed and opened anew after a while. */
+  /** The lake failed: it is closed and opened again after a while. */
   async #failed(thrown: unknown): Promise<void> {
     const error = EdgeError.from(thrown, 'lake.failed', 'lake.project', 'lake');
     this.#failures += 1;
@@ -276,7 +276,7 @@ export class MemoryCell implements Cell {
     return this.#rebuilding;
   }
 
-  /** Settled by the next round that begins after now. */
+  /** Settled by the next round that starts after now. */
   #ask(rebuild: boolean): Promise<LakeSyncReply> {
     if (this.#stopped) return Promise.reject(stopping());
     return new Promise((resolve, reject) => {

@@ -19,13 +19,13 @@ export type Round = {
   readonly projected: Readonly<Partial<Record<CellName, number>>>;
   /** Logs that could not be read; the others were projected all the same. */
   readonly faults: ReadonlyMap<CellName, EdgeError>;
-  /** Cells whose rows were dropped and projected anew, since the lake told another story than their log. */
+  /** Cells whose rows were dropped and projected again, since the lake did not match their log. */
   readonly disagreed: readonly CellName[];
 };
 
 /**
  * Carries events from the logs of all cells into the lake, in order, batch after batch. A log that is not
- * there is empty; a log with another first event is a new one and read from its beginning.
+ * there is empty; a log with another first event is a new one and read from its start.
  */
 export class Projector {
   readonly #openReader: OpenReader;
@@ -148,7 +148,7 @@ export class Projector {
   }
 }
 
-/** A fault of one log, told apart from a fault of the lake. */
+/** A fault of one log, as opposed to a fault of the lake. */
 class LogUnreadable extends Error {
   readonly fault: EdgeError;
 

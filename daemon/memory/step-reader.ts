@@ -20,7 +20,7 @@ const SLICE_MS = 200;
 /** A segment that failed is tried again after this, doubling up to the next; meanwhile others are read. */
 const RETRY_FIRST_MS = 60_000;
 const RETRY_MAX_MS = 900_000;
-/** Segments that wait for that. When there are so many, no other is begun: only these, when they are due. */
+/** Segments that wait for that. When there are so many, no other is started: only these, when they are due. */
 export const WAITING_MAX = 1_024;
 /** A file that hangs is let go of without waiting for it any longer. */
 const LET_GO_MS = 1_000;
@@ -28,7 +28,7 @@ const LET_GO_MS = 1_000;
 /**
  * Messages of a segment on these topics, by time. Throws `bag.malformed` or `mcap.malformed` where nothing more can
  * be read of it, ever; other errors pass, also that there is no file: a disk may be absent. Parts that cannot be read
- * are told to `onDamage` and left out.
+ * are reported to `onDamage` and left out.
  */
 export type OpenSegment = (
   path: string,
@@ -100,7 +100,7 @@ export class StepReader {
     }
   }
 
-  /** Lets go of the segment that is open; it is begun anew. */
+  /** Lets go of the segment that is open; it is started again. */
   async drop(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
@@ -194,7 +194,7 @@ export class StepReader {
     return false;
   }
 
-  /** There is room: a segment is only begun where there is. */
+  /** There is room: a segment is only started where there is. */
   #wait({ path }: UnreadSegment, isRefused: boolean): number {
     const tries = (this.#waiting.get(path)?.tries ?? 0) + 1;
     const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (tries - 1));

@@ -6,7 +6,9 @@ import { EdgeError } from '../../contract/core.ts';
 const LOCK = 'daemon.lock';
 const OWNER = 'daemon.pid';
 const SQLITE_BUSY = 5;
-/** Whoever only looks who has the lock holds it for a moment: nobody is refused for that, milliseconds. */
+/**
+ * A process that only looks for the holder takes the lock for a moment; a start waits this long for it, milliseconds.
+ */
 const LOOK_MS = 200;
 
 /**

@@ -34,7 +34,7 @@ export type Verdict = { readonly alive: true } | { readonly alive: false; readon
 export type Patience = {
   /** Of its own time: the host is not to blame for it. */
   readonly ownMs: number;
-  /** Altogether, whoever is to blame. */
+  /** In total, for whatever reason. */
   readonly allMs: number;
 };
 

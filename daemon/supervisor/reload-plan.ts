@@ -5,7 +5,7 @@ type Sections = Readonly<Record<string, unknown>>;
 export type ReloadPlan = {
   /** Sections whose keys changed. */
   readonly changed: readonly string[];
-  /** Cells that take the change by starting anew, in the order in which they start. */
+  /** Cells that take the change by starting again, in the order in which they start. */
   readonly restart: readonly CellName[];
   /** Sections that running cells take as they are. */
   readonly live: readonly string[];
@@ -28,7 +28,7 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   ros: ['execution'],
   routes: ['execution'],
   zenoh: ['execution'],
-  // The runtime tells its agents how this robot records.
+  // The prompts of agents say how this robot records.
   recorder: ['execution', 'runtime'],
   lake: ['memory'],
   link: ['link'],

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import type { Notifier } from './supervisor.ts';
 
 /**
- * Tells systemd through its own `systemd-notify` (Node has no datagram unix sockets). Silent where there is
- * no NOTIFY_SOCKET. The unit sets `NotifyAccess=all`, since the teller is a child of the daemon.
+ * Notifies systemd through its own `systemd-notify` (Node has no datagram unix sockets). Silent where there is
+ * no NOTIFY_SOCKET. The unit sets `NotifyAccess=all`, since the notifying process is a child of the daemon.
  */
 export function systemdNotifier(env: Readonly<Record<string, string | undefined>>, pid: number): Notifier {
   const socket = env['NOTIFY_SOCKET'];
@@ -16,7 +16,7 @@ export function systemdNotifier(env: Readonly<Record<string, string | undefined>
   return {
     ready: (status) => tell('--ready', `--status=${status}`),
     status: (text) => tell(`--status=${text}`),
-    // Microseconds of CLOCK_MONOTONIC: systemd tells this reload from one before by them.
+    // Microseconds of CLOCK_MONOTONIC: systemd distinguishes reloads by them.
     reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     watchdog: () => tell('WATCHDOG=1'),
     stopping: () => tell('STOPPING=1'),

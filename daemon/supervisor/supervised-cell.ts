@@ -27,7 +27,7 @@ export type SupervisedCellOptions = {
   readonly name: CellName;
   readonly clock: Clock;
   readonly spawn: SpawnCell;
-  /** Tells a cell that hangs from one that the host starves. Absent: every silence counts against the cell. */
+  /** Distinguishes a cell that hangs from one that the host starves. Absent: every silence counts against the cell. */
   readonly probe?: ProcessProbe | undefined;
   onMessage(message: FromCell): void;
   onChange(report: CellReport): void;
@@ -55,7 +55,7 @@ export class SupervisedCell {
   #killReason: string | undefined;
   #startWanted = false;
   #stopWanted = false;
-  /** Why it is being started anew. */
+  /** Why it is being started again. */
   #renewing: string | undefined;
   #waiters: ((report: CellReport) => void)[] = [];
 
@@ -134,7 +134,7 @@ export class SupervisedCell {
   }
 
   /**
-   * Starts the cell anew in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
+   * Starts the cell again in a process of its own, at once: it is asked to stop first and killed after `deadlineMs`.
    * Resolves as `start` does. One that is down comes back by itself.
    */
   async renew(reason: string, deadlineMs: number): Promise<CellReport> {
@@ -144,7 +144,7 @@ export class SupervisedCell {
     const timer = this.#options.clock.after(deadlineMs, () => {
       if (this.#carrier === old) old.kill();
     });
-    // Whoever waits for its end waits for its start from there on.
+    // A caller that waits for its end waits for its start from here on.
     const up = new Promise<CellReport>((resolve) => this.#waiters.push(resolve));
     this.#change('stopping', reason);
     this.#watch?.cancel();
@@ -168,7 +168,7 @@ export class SupervisedCell {
       this.#rssBytes = message.rssBytes;
       this.#isStarvedReported = false;
     } else if (message.t === 'started') {
-      // A cell that was told to stop while it started says both.
+      // A cell that got the stop while it started reports both.
       if (this.#stopWanted || this.#renewing !== undefined) return;
       this.#upSinceMs = this.#options.clock.monotonicMs();
       this.#liveness = { ...this.#liveness, gapMaxMs: 0 };
@@ -242,12 +242,12 @@ export class SupervisedCell {
     this.#failures++;
     this.#restarts++;
     this.#change('down', why);
-    // Whoever waits for the first start goes on without this cell.
+    // Callers that wait for the first start go on without this cell.
     this.#tellWaiters();
     this.#retry = this.#options.clock.after(restartDelayMs(this.#failures), () => this.boot());
   }
 
-  /** A booted process is told to start when starting is wanted. */
+  /** A booted process gets the command to start when a start is wanted. */
   booted(): void {
     if (this.#state === 'booting' && this.#startWanted) this.#order();
   }

@@ -17,9 +17,9 @@ export const START_ORDER: readonly CellName[] = ['execution', 'memory', 'runtime
 
 /** From the order to stop to a robot that stands: ending the runs, which stop it, milliseconds. */
 const RUNTIME_STOP_MS = 3_000;
-/** A cell that is started anew has this long to flush and, if it moves the robot, to stop it, milliseconds. */
+/** A cell that is started again has this long to flush and, if it moves the robot, to stop it, milliseconds. */
 const RENEW_STOP_MS = LIMITS.SHUTDOWN_MS;
-/** Whoever comes late still gets this long to flush, milliseconds. */
+/** A cell that stops late still gets this long to flush, milliseconds. */
 const FLUSH_MS = 500;
 
 /** Four heartbeats missed, milliseconds. */
@@ -28,7 +28,7 @@ const DEAF_MS = 4 * LIMITS.HEARTBEAT_MS;
 /** Deaths in a row after which a cell that is down is not expected to come back: half a minute of back-off. */
 const DEATHS_UNTIL_HOPELESS = 7;
 
-/** Told to the service manager. */
+/** Status text for the service manager. */
 export type Notifier = {
   ready(status: string): void;
   status(text: string): void;
@@ -58,7 +58,7 @@ export type SupervisorOptions = {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #cells = new Map<CellName, SupervisedCell>();
-  /** Requests on their way: asker and answerer, so that a death answers them. By an id that is given once only. */
+  /** Requests on their way: caller and answerer, so that a death answers them. By an id that is given once only. */
   readonly #open = new Map<number, Request>();
   #nextId = 1;
   readonly #timers: Timer[] = [];
@@ -119,12 +119,14 @@ export class Supervisor {
     });
   }
 
-  /** Tells every cell that is up. */
+  /** Sends to every cell that is up. */
   tell(topic: string, body: unknown): void {
     for (const cell of this.#cells.values()) cell.post({ t: 'broadcast', from: 'supervisor', topic, body });
   }
 
-  /** One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does. */
+  /**
+   * One cell after the other, so that what does not change goes on meanwhile. The robot stands while execution does.
+   */
   async renew(names: readonly CellName[], reason: string): Promise<readonly CellReport[]> {
     const reports: CellReport[] = [];
     for (const name of names) {
@@ -161,7 +163,7 @@ export class Supervisor {
   }
 
   /**
-   * For whoever leaves without waiting: cells that hang are killed. The others flush and end by themselves as
+   * For an exit without waiting: cells that hang are killed. The others flush and end by themselves as
    * soon as this process is gone.
    */
   abandon(): void {
@@ -223,7 +225,7 @@ export class Supervisor {
     this.#options.notify.status(this.summary());
   }
 
-  /** Askers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
+  /** Callers of a dead cell get their answer now, not at their deadline; requests of the dead are forgotten. */
   #settleOpen(dead: CellName): void {
     for (const [id, request] of [...this.#open]) {
       if (request.to !== dead && request.from !== dead) continue;
@@ -247,7 +249,7 @@ export class Supervisor {
 
   /**
    * Fed while the robot can be controlled. An execution cell that does not come back starves it, and systemd starts
-   * the daemon anew; the other cells are not worth stopping the robot's.
+   * the daemon again; the other cells are not worth stopping the robot's.
    */
   #pingWatchdog(): void {
     const { state, deathsInARow } = this.#cells.get('execution')!.report();

@@ -16,7 +16,7 @@ export function encodeFloat64MultiArray(values: Float64Array): Uint8Array {
   return writer.finish();
 }
 
-/** Its numbers, whatever its dimensions say of how to read them. */
+/** Its numbers as a flat list, for any dimensions. */
 export function decodeFloat64MultiArray(bytes: Uint8Array): Float64Array {
   const reader = new CdrReader(bytes, FLOAT64_MULTI_ARRAY);
   skipLayout(reader);

@@ -8,14 +8,14 @@ export const JOINT_TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory';
 /** The least that a name takes, and a point: four empty lists and a duration. */
 const NAME_BYTES_MIN = 4;
 const POINT_BYTES_MIN = 24;
-/** Joints times points: more than any robot takes, and what a stranger's message may cost in memory. */
+/** Joints times points: more than any robot needs; limits the memory of a message. */
 const TARGETS_MAX = 1_000_000;
 
 export type JointTrajectory = {
   readonly joints: readonly string[];
   /** A joint without a position in a point is NaN there, so that a check of the points refuses it. */
   readonly points: readonly JointTarget[];
-  /** Of each point in the order of the joints, radians or metres per second; empty where it says none. */
+  /** Of each point in the order of the joints, radians or metres per second; empty if there are none. */
   readonly velocities: readonly Float64Array[];
   /** Accelerations and efforts included. */
   readonly allFinite: boolean;

@@ -17,7 +17,7 @@ export function encodePayload(value: object, json: boolean): Payload {
     : { payload: encodeMsgpack(value), encoding: MSGPACK };
 }
 
-/** What a stranger sent, as JSON or MessagePack. Throws `model.bad_observation`. */
+/** An untrusted payload as JSON or MessagePack. Throws `model.bad_observation`. */
 export function parsePayload(payload: Uint8Array, encoding: string, bytesMax: number): unknown {
   const max = isJson(encoding) ? Math.min(bytesMax, LIMITS.INFERENCE_JSON_BYTES_MAX) : bytesMax;
   if (payload.byteLength > max) throw bad('/', `${payload.byteLength} bytes, the limit is ${max}`);
@@ -36,7 +36,7 @@ export function asMap(value: unknown, path: string): Record<string, unknown> {
   throw bad(path, 'must be a map');
 }
 
-/** Throws for a key that nobody knows: a typing error must not be a question that means something else. */
+/** Throws for an unknown key: a typing error must not change the meaning of a question. */
 export function onlyKnown(map: Record<string, unknown>, known: readonly string[], path = ''): void {
   for (const name in map)
     if (!known.includes(name)) throw bad(`${path}/${name}`, `unknown field; known are ${known.join(', ')}`);

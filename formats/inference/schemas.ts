@@ -1,6 +1,6 @@
 /**
- * What is asked and answered, as JSON Schema: for whoever asks `<key>/schema`, and in the document of the API. Written by
- * hand, so that nobody loads a schema library for it.
+ * Questions and answers as JSON Schema: for callers of `<key>/schema`, and in the document of the API. Written by
+ * hand, so that no process loads a schema library for it.
  */
 
 const shape = (rank: string) => ({
@@ -64,7 +64,7 @@ export const VLA_SCHEMA = {
         deadline_ms: { type: 'number', exclusiveMinimum: 0, maximum: 30_000, default: 1_000 },
         policy: { ...name, description: 'default: the first that is configured' },
         session: { ...name, description: 'an episode of this caller, where the policy remembers' },
-        reset: { type: 'boolean', description: 'a new episode begins with this question' },
+        reset: { type: 'boolean', description: 'a new episode starts with this question' },
         prefix: { ...tensor, description: '[n, dimension]: actions that are fixed already' },
         call: { ...name, description: 'unique name by which `vla/cancel?call=` ends it' },
       },
@@ -120,7 +120,7 @@ const toolCalls = {
   },
 };
 
-/** Of `ai/inference/chat` and `POST /v1/chat/completions`: what of the OpenAI API is understood. */
+/** Of `ai/inference/chat` and `POST /v1/chat/completions`: the supported part of the OpenAI API. */
 export const CHAT_SCHEMA = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'ai/inference/chat',

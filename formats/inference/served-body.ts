@@ -1,7 +1,7 @@
 import type { ServedPolicy } from '../../contract/core.ts';
 import { descriptionBody } from './vla.ts';
 
-/** One policy as people and programs see it, names as on the wire. */
+/** One policy as shown to clients, names as on the wire. */
 export function servedBody(served: ServedPolicy): Record<string, unknown> {
   const { kind, state, reason, sessions, waiting, calls, failures, p50Ms, p99Ms } = served;
   return {

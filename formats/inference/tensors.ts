@@ -8,7 +8,7 @@ const SIDE_MAX = 16_384;
 
 /**
  * Throws `model.bad_observation`, naming the place: shape, type, length, NaN, infinity, more values than `valuesMax`.
- * Who reads may be the thread that runs agents: what is too much is refused before any of it is converted.
+ * The reading thread may be the one that runs agents: too large tensors are refused before any conversion.
  */
 export function readTensor(value: unknown, path: string, valuesMax = LIMITS.POLICY_VALUES_MAX): Tensor {
   const fields = asMap(value, path);
@@ -72,7 +72,7 @@ function readShape(shape: unknown, path: string): number[] {
   return sizes;
 }
 
-/** The types that can be sent; all become float32, the type of the port. */
+/** The types on the wire; all become float32, the type of the port. */
 const WIDTH: Readonly<Record<string, number>> = { float32: 4, float64: 8, int32: 4, uint8: 1 };
 
 function floats(data: unknown, dtype: unknown, count: number, path: string): Float32Array {

@@ -34,7 +34,7 @@ const FIELDS = [
   ...['policy', 'session', 'reset', 'prefix', 'call'],
 ];
 
-/** One question, whoever asks: a node of the key space, a ROS node, a program over HTTP. */
+/** One question, from any caller: a node of the key space, a ROS node, a program over HTTP. */
 export type VlaRequest = {
   readonly observation: Observation;
   readonly deadlineMs: number | undefined;
@@ -51,7 +51,7 @@ export function decodeVlaRequest(payload: Uint8Array, encoding: string, now: Nan
   return vlaRequest(parsePayload(payload, encoding, LIMITS.POLICY_PAYLOAD_BYTES_MAX), now);
 }
 
-/** The same of a value that was parsed before. */
+/** The same for a parsed value. */
 export function vlaRequest(value: unknown, now: Nanoseconds): VlaRequest {
   const root = asMap(value, '/');
   onlyKnown(root, FIELDS);
@@ -106,7 +106,7 @@ export function encodeVlaRequest(request: VlaRequest, json: boolean): Payload {
   );
 }
 
-/** An action chunk as it travels. JSON numbers are the exact values of the floats. Throws `model.failed` for NaN. */
+/** An action chunk on the wire. JSON numbers are the exact values of the floats. Throws `model.failed` for NaN. */
 export function chunkBody(chunk: ActionChunk, json: boolean): object {
   const { data } = chunk.actions;
   for (let i = 0; i < data.length; i++) {
@@ -131,7 +131,7 @@ export function encodeChunk(chunk: ActionChunk, queryEncoding: string): Payload 
   return encodePayload(chunkBody(chunk, json), json);
 }
 
-/** The answer of a stranger. Throws `model.failed`, naming the field. */
+/** Reads an untrusted answer. Throws `model.failed`, naming the field. */
 export function decodeChunk(payload: Uint8Array, encoding: string): ActionChunk {
   return asAnswer(() => {
     const root = asMap(parsePayload(payload, encoding, LIMITS.POLICY_PAYLOAD_BYTES_MAX), '/');
@@ -145,7 +145,7 @@ export function decodeChunk(payload: Uint8Array, encoding: string): ActionChunk 
   });
 }
 
-/** What a policy takes and gives, as it travels. */
+/** The description of a policy on the wire. */
 export function descriptionBody(description: PolicyDescription): object {
   const { name, hash, inputs, images, output, stepMs } = description;
   const { actionNames, takesPrefix, takesTask, remembers } = description;
@@ -189,7 +189,7 @@ export function decodeDescription(payload: Uint8Array, encoding: string): Policy
   });
 }
 
-/** The same faults, of one who answers. */
+/** The same faults, as faults of the answering side. */
 function asAnswer<T>(read: () => T): T {
   try {
     return read();
@@ -210,7 +210,7 @@ function named<T>(
     throw bad(path, `must hold at most ${INPUTS_MAX} inputs, found ${names.length}`);
   const made: Record<string, T> = {};
   for (const name of names) {
-    // JSON may have it; set on an object it would be no key of it.
+    // JSON may contain `__proto__`; assigned to an object it would not become a key.
     if (name === '__proto__') throw bad(`${path}/${name}`, 'is no name of an input');
     made[name] = read(map[name], `${path}/${name}`);
   }

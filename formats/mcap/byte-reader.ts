@@ -42,7 +42,7 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#claim(8), true);
   }
 
-  /** A u64 that has to be a size or an offset: above 2^53 it is a fault. */
+  /** A u64 that is a size or an offset: above 2^53 it is an error. */
   size(): number {
     const value = this.u64();
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.fault(`a size of ${value} bytes`, 8);
@@ -76,7 +76,7 @@ export class ByteReader {
     return map;
   }
 
-  /** Calls `element` until the bytes that the u32 in front announces are used up. */
+  /** Calls `element` until the bytes announced by the leading u32 are read. */
   sized32(element: (inner: ByteReader) => void): void {
     const length = this.u32();
     const inner = new ByteReader(this.raw(length), this.offset - length, this.#subject);

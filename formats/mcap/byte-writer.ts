@@ -68,7 +68,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** What `fill` writes, with its length as u32 in front. */
+  /** The output of `fill`, with its length as a leading u32. */
   sized32(fill: () => void): this {
     const at = this.#at;
     this.u32(0);

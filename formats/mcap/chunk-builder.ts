@@ -35,8 +35,8 @@ class EntryList {
 }
 
 /**
- * Collects what a chunk record has to say about its content: size, CRC, time span, and where each message
- * stands. It reads the heads of the message records it is given and never touches or keeps their bytes.
+ * Collects the fields of a chunk record about its content: size, CRC, time span, and where each message
+ * stands. It reads the heads of message records and never touches or keeps their bytes.
  */
 export class ChunkBuilder {
   size = 0;
@@ -128,7 +128,7 @@ export class ChunkBuilder {
     return counts;
   }
 
-  /** The message index records; `offsets` receives where each channel's begins, relative to the first. */
+  /** The message index records; `offsets` receives where each channel's starts, relative to the first. */
   indexRecords(offsets: Map<number, number>): Uint8Array {
     const out = new ByteWriter(this.messages * 16 + 1024);
     for (const [channel, list] of this.#lists) {

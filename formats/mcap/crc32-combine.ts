@@ -1,6 +1,6 @@
 /**
  * The CRC-32 of two pieces end to end from the CRC-32 of each: crc(AB) = crc(A)·x^(8·|B|) + crc(B) in GF(2)
- * modulo the polynomial of zlib, bits reflected. So a piece is read once, by whoever has it in the cache.
+ * modulo the polynomial of zlib, bits reflected. So a piece is read once, by the reader that has it in its cache.
  */
 const POLYNOMIAL = 0xedb88320;
 /** x^0 in reflected order. */

@@ -8,7 +8,7 @@ const FRAME_HEAD = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 const HASH_BITS = 15;
 const MATCH_MIN = 4;
-/** The format wants the last 5 bytes as literals, and no match to begin in the last 12. */
+/** The format wants the last 5 bytes as literals, and no match to start in the last 12. */
 const LITERALS_LAST = 5;
 const MATCH_START_LAST = 12;
 const DISTANCE_MAX = 65_535;
@@ -28,7 +28,7 @@ export function compressLz4(parts: readonly Uint8Array[]): Uint8Array {
     const length = compressBlock(block, room);
     if (length > 0) view.setUint32(at, length, true);
     else {
-      // It does not get smaller: stored as it is.
+      // Incompressible: stored as it is.
       view.setUint32(at, (block.length | 0x80000000) >>> 0, true);
       room.set(block);
     }
@@ -69,7 +69,7 @@ function compressBlock(input: Uint8Array, output: Uint8Array): number {
     const candidate = heads[slot]!;
     heads[slot] = at;
     if (candidate < 0 || at - candidate > DISTANCE_MAX || view.getInt32(candidate, true) !== word) {
-      // The longer nothing matches the wider the steps: what cannot be compressed costs little.
+      // Steps grow while nothing matches, so that incompressible data costs little.
       at += 1 + (misses++ >> 6);
       continue;
     }

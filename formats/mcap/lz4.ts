@@ -1,7 +1,7 @@
 import { malformed } from './malformed.ts';
 
 const FRAME_MAGIC = 0x184d2204;
-/** A byte of LZ4 becomes 255 bytes at the very most: what declares more than that is not given the memory. */
+/** A byte of LZ4 becomes at most 255 bytes: no memory is allocated for a larger declared size. */
 const RATIO_MAX = 255;
 
 /**

@@ -1,6 +1,6 @@
 import { EdgeError } from '../../contract/core.ts';
 
-/** `mcap.malformed`, naming the file (or what stands for it) and the byte where it went wrong. */
+/** `mcap.malformed`, naming the file (or its stand-in) and the byte of the fault. */
 export function malformed(subject: string, offset: number, fault: string, cause?: unknown): EdgeError {
   return new EdgeError('mcap.malformed', {
     operation: 'read-mcap',

@@ -24,17 +24,17 @@ export type MessageFilter = {
   readonly startTime?: Nanoseconds;
   /** Exclusive. */
   readonly endTime?: Nanoseconds;
-  /** Told of each chunk that cannot be read; it is left out. Without it reading ends there with the error. */
+  /** Called for each chunk that cannot be read, which is left out. Without it reading ends there with the error. */
   readonly onDamage?: (fault: EdgeError) => void;
 };
 
-/** Messages sorted by time that the merge draws from: of one chunk, or of a piece of the loose ones. */
+/** A run of messages sorted by time, for the merge: of one chunk, or of a piece of the loose ones. */
 type Run = { bytes: Uint8Array; base: number; spans: { time: bigint; span: RecordSpan }[]; next: number };
 
 /** Something that becomes a run when the time of its first message has come. */
 type Piece = {
   readonly startTime: bigint;
-  /** Where it stands in the file. */
+  /** Its position in the file. */
   readonly at: number;
   readonly size: number;
   open(): Promise<Run>;
@@ -44,7 +44,7 @@ type Piece = {
 const LOOSE_PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reads a file by its index; without one (or with `fault` set: cut off) by what a scan found. Bounded: it
+ * Reads a file by its index; without one (or with `fault` set: cut off) by the result of a scan. Bounded: it
  * holds the chunks that overlap in time, at most LIMITS.MCAP_READ_BYTES_MAX.
  */
 export class McapReader {
@@ -66,7 +66,7 @@ export class McapReader {
     this.fault = fault;
   }
 
-  /** Rejects with `mcap.malformed` when the file does not begin like one, and with I/O errors. */
+  /** Rejects with `mcap.malformed` when the file does not start like one, and with I/O errors. */
   static async open(readable: Readable): Promise<McapReader> {
     const summary = await readSummary(readable);
     if (summary) return new McapReader(readable, summary, [], undefined);
@@ -80,7 +80,7 @@ export class McapReader {
 
   /**
    * Messages by log time; those of the same time in the order of the file. Throws `mcap.malformed` at the
-   * first chunk that is not what the index says, after everything before it in time.
+   * first chunk that differs from the index, after everything before it in time.
    */
   async *messages(filter: MessageFilter = {}): AsyncGenerator<ReadMessage> {
     const pieces = this.#pieces(this.#wanted(filter), filter);
@@ -123,7 +123,7 @@ export class McapReader {
     }
   }
 
-  /** What may hold a wanted message, in the order of its first. */
+  /** Parts that may hold a wanted message, in the order of their first message. */
   #pieces(wanted: ReadonlySet<number>, filter: MessageFilter): Piece[] {
     const chunks = this.summary.chunks
       .filter((chunk) => overlaps(chunk, filter) && this.#mayHold(chunk, wanted))

@@ -30,7 +30,7 @@ export type Pending = {
   commit(): void;
 };
 
-/** The records of a chunk as they are to be written, compressed by whoever has the time for it. */
+/** The records of a chunk as they are to be written, compressed by a thread that has the time. */
 export type Packed = { readonly compression: 'zstd' | 'lz4'; readonly bytes: Uint8Array };
 
 /**
@@ -42,7 +42,7 @@ export class McapWriter {
   #offset: number;
   #ended = false;
 
-  /** With `summary` and `offset` it goes on where a scan of an unfinished file ended (see repair). */
+  /** With `summary` and `offset` it continues at the end of a scan of an unfinished file (see repair). */
   constructor(summary = new Summary(), offset = 0) {
     this.summary = summary;
     this.#offset = offset;

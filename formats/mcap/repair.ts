@@ -6,13 +6,13 @@ import { type ChunkIndex, type Header, MAGIC, OP, RECORD_HEAD_BYTES } from './re
 import { type Scan, scan } from './scan.ts';
 import type { Summary } from './summary.ts';
 
-/** What makes an unfinished file whole: write `append` at `keepBytes`, cut the file behind it, fsync. */
+/** The steps that complete an unfinished file: write `append` at `keepBytes`, cut the file behind it, fsync. */
 export type Repair = {
   /** True: the file is complete and nothing is to be done. */
   readonly complete: boolean;
   readonly keepBytes: number;
   readonly append: readonly Uint8Array[];
-  /** Of the file as it will be. */
+  /** Of the repaired file. */
   readonly summary: Summary;
   /** Messages taken out of a chunk that was cut off. */
   readonly salvaged: number;
@@ -100,11 +100,11 @@ function beginAgain(
   return { complete: false, keepBytes: 0, append, summary, salvaged: 0, lostBytes, reason };
 }
 
-/** What of the last, unfinished chunk can be written again, and up to where the file stays as it is. */
+/** The part of the last, unfinished chunk that can be rewritten, and the position up to which the file is unchanged. */
 async function salvage(readable: Readable, size: number, found: Scan) {
   const contents = new ChunkBuilder();
   if (found.unindexed && hasMore(found, found.unindexed)) {
-    // A foreign writer without indexes, or a damaged one: what stands behind the chunk is not cut off for it.
+    // A foreign writer without indexes, or a damaged one: data after the chunk is kept.
     const bytes = await cutChunk(readable, found.goodEnd, size);
     if (bytes) contents.add(wholeMessages(bytes, found.summary));
     return { keepBytes: found.goodEnd, contents, salvaged: contents.messages };

@@ -6,7 +6,7 @@ import type { Readable } from './readable.ts';
 import { type Chunk, type ChunkIndex, MAGIC, OP, RECORD_HEAD_BYTES, TAIL_BYTES } from './records.ts';
 import { Summary } from './summary.ts';
 
-/** What a walk through a file from its first byte found. */
+/** The result of a walk through a file from its first byte. */
 export type Scan = {
   readonly summary: Summary;
   /** A header record was read. */
@@ -37,9 +37,9 @@ type Indexing = { -readonly [K in keyof ChunkIndex]: ChunkIndex[K] } & {
 };
 
 /**
- * Reads a file record by record, checks every chunk against its CRC and rebuilds what its summary would
- * say. Stops at the first fault; everything before it is in the result. Rejects only when reading fails or
- * the file does not begin like an MCAP file.
+ * Reads a file record by record, checks every chunk against its CRC and rebuilds its
+ * summary. Stops at the first fault; everything before it is in the result. Rejects only when reading fails or
+ * the file does not start like an MCAP file.
  */
 export async function scan(readable: Readable): Promise<Scan> {
   const walk = new Walk(readable, await readable.size());

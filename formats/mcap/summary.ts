@@ -20,7 +20,7 @@ import {
   type Schema,
 } from './records.ts';
 
-/** What the end of a file tells about its data section; grows while the file is written or scanned. */
+/** What the end of a file says about its data section; grows while the file is written or scanned. */
 export class Summary {
   readonly schemas = new Map<number, Schema>();
   readonly channels = new Map<number, Channel>();

@@ -20,12 +20,12 @@ export type DecodeOptions = {
 
 /**
  * One value. Byte strings are views into `bytes`. Throws `sample.malformed`: cut short, trailing bytes, extension
- * types, more values or depth than the limits, keys that are neither text nor number nor bytes, arrays that lie.
+ * types, more values or depth than the limits, keys that are neither text nor number nor bytes, inconsistent arrays.
  */
 export function decodeMsgpack(bytes: Uint8Array, options: DecodeOptions = {}): unknown {
   const { numpy, bigint = false } = options;
   scan(bytes, { ...MSGPACK_LIMITS, ...options.limits });
-  // Of a Buffer, `slice` would be a view: what is handed out is plain.
+  // `slice` of a Buffer would be a view, so the result is a plain array.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let value: unknown;
   try {
@@ -39,7 +39,7 @@ export function decodeMsgpack(bytes: Uint8Array, options: DecodeOptions = {}): u
 /** No extension is known, timestamps included; the scan has refused them before. */
 const NO_EXTENSIONS = new ExtensionCodec();
 
-/** Kept: making one costs more than decoding a small message. They cope with being entered twice, and with faults. */
+/** Kept: making one costs more than decoding a small message. They are reentrant and survive errors. */
 const EXACT = new Decoder({ useBigInt64: true, extensionCodec: NO_EXTENSIONS, mapKeyConverter: keyOf });
 const ROUNDED = new Decoder({ useBigInt64: false, extensionCodec: NO_EXTENSIONS, mapKeyConverter: keyOf });
 

@@ -3,9 +3,9 @@ import type { NumpyDialect } from './decode.ts';
 import { encodeNpy } from './npy.ts';
 import { NumpyArray } from './numpy-array.ts';
 
-/** Kept: making one costs more than encoding a small message. It copes with being entered twice. */
+/** Kept: making one costs more than encoding a small message. It is reentrant. */
 let encoder = new Encoder();
-/** What one large message made it grow to is not kept. */
+/** It is replaced after it has grown for a large message. */
 const KEPT_BYTES_MAX = 1024 * 1024;
 
 function encode(value: unknown): Uint8Array {

@@ -1,8 +1,8 @@
 const FENCE = '```';
 
 /**
- * What stands in a code fence, where a text is nothing but one: models put JSON that they were asked for into such.
- * Undefined where it is none. In one pass: the text is a stranger's, and a pattern that looks for the end from every
+ * The content of a code fence, if the whole text is one: models often wrap requested JSON in a fence.
+ * Undefined otherwise. In one pass: the text is untrusted, and a pattern that looks for the end from every
  * blank takes hours for a long one. Pure.
  */
 export function fencedText(text: string): string | undefined {

@@ -9,15 +9,15 @@ import {
   type ToolImage,
 } from '../../contract/core.ts';
 
-/** A request of the OpenAI API (`POST /v1/chat/completions`), in the words of our port. */
+/** A request of the OpenAI API (`POST /v1/chat/completions`), in the types of the port. */
 export type ChatAsk = {
   readonly request: ChatRequest;
-  /** As it was asked for; `auto`: whichever model fits. */
+  /** As it was asked for; `auto`: any model that fits. */
   readonly model: string;
   readonly stream: boolean;
-  /** A last piece with the tokens, as `stream_options.include_usage` asks for. */
+  /** True: a last piece has the token counts (`stream_options.include_usage`). */
   readonly usage: boolean;
-  /** Name under which it can be cancelled, where its way in has no connection to close. */
+  /** Name for cancelling it, where there is no connection to close. */
   readonly call: string | undefined;
 };
 
@@ -28,12 +28,12 @@ const TOKENS_MAX = 131_072;
 const TOKENS_DEFAULT = 1_024;
 const DEADLINE_MS_DEFAULT = 60_000;
 
-/** Fields that mean something here. `deadline_ms` and `call` are ours: they are no part of that API. */
+/** Supported fields. `deadline_ms` and `call` are extensions of that API. */
 const READ = new Set([
   ...['messages', 'model', 'max_tokens', 'max_completion_tokens', 'temperature', 'seed', 'stream'],
   ...['stream_options', 'tools', 'tool_choice', 'response_format', 'deadline_ms', 'call'],
 ]);
-/** Fields that change nothing of an answer. */
+/** Fields that do not affect an answer. */
 const IGNORED = new Set([
   'user',
   'metadata',
@@ -43,7 +43,7 @@ const IGNORED = new Set([
   'prompt_cache_key',
   'parallel_tool_calls',
 ]);
-/** Fields whose default we keep to, and which cannot be had otherwise: a wish that is not heard is refused. */
+/** Fields that are supported only with their default: other values are refused. */
 const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   n: [1],
   top_p: [1],
@@ -160,7 +160,7 @@ function readContent(value: unknown, path: string, mayLack: boolean): { words: s
   return { words: words.join('\n'), images };
 }
 
-/** Only what is in the request itself: this robot fetches nothing from addresses that somebody gives it. */
+/** Only pictures in the request itself: this robot fetches nothing from addresses in requests. */
 function readImage(value: unknown, path: string): ToolImage {
   const { url } = asObject(value, path);
   const data =
@@ -230,14 +230,14 @@ function readFormat(value: unknown, budget: SchemaBudget): ChatRequest['answerSc
 /** Characters of one schema, serialized, and how deep it may be. */
 const SCHEMA_CHARS_MAX = 65_536;
 const SCHEMA_DEPTH_MAX = 48;
-/** Sub-schemas and characters that all schemas of a request unfold to: who reads it may drive a robot on this thread. */
+/** Sub-schemas and characters that all schemas of a request unfold to: the same thread may drive a robot. */
 const REQUEST_PARTS_MAX = 16_000;
 const REQUEST_CHARS_MAX = 524_288;
-/** A stranger's regular expression, run on what a model says, could hold this process for hours. */
+/** An untrusted regular expression on the text of a model could block this process for hours. */
 const REFUSED = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef']);
 const NONE: ReadonlySet<string> = new Set();
 
-/** A JSON Schema of a stranger: what a model says is checked against it in this process, and models read it. */
+/** An untrusted JSON Schema: answers of models are checked against it in this process, and models read it. */
 function readSchema(value: unknown, path: string, request: SchemaBudget): Record<string, unknown> {
   const given = asObject(value, path);
   walk(given, path, 0, NONE);

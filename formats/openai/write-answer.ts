@@ -1,6 +1,6 @@
 import { type ChatEnd, EdgeError, type ErrorBody, type ModelDelta } from '../../contract/core.ts';
 
-/** What stands in each piece of one answer: `id` of the call, seconds since the epoch, the model that was asked for. */
+/** Fields of each piece of one answer: `id` of the call, seconds since the epoch, the model that was asked for. */
 export type ChatHead = { readonly id: string; readonly created: number; readonly model: string };
 
 type Good = Extract<ChatEnd, { readonly ok: true }>;
@@ -62,10 +62,10 @@ export class ChunkWriter {
 
   /** Text of the answer that did not go out yet. */
   #rest({ text, toolCalls, model }: Good): string {
-    // Half a character is no text that can be kept: in the answer it is mended already.
+    // Half a character is no text that can be kept: in the answer it is fixed already.
     const told = this.#told.toWellFormed();
     if (text.startsWith(told)) return text.slice(told.length);
-    // Calls that a model said as text went out as words first; they are calls all the same.
+    // Calls that a model sent as text were streamed as text first; they are calls all the same.
     if (text === '' && toolCalls.length > 0) return '';
     throw new EdgeError('model.failed', {
       operation: 'chat',
@@ -91,7 +91,7 @@ export class ChunkWriter {
   }
 }
 
-/** What a client of that API reads of an error. Ours stands in it whole. */
+/** An error in the format of that API. It contains the whole EdgeError. */
 export function chatErrorBody(error: ErrorBody): object {
   return { error: { ...error, message: error.message, type: typeOf(error.code), param: null } };
 }

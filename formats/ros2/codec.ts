@@ -33,7 +33,7 @@ export const SCALAR_BYTES: Readonly<Record<string, number>> = {
   duration: 8,
 };
 
-/** Definitions parsed and kept, with what was wrong; a bag with more types than this parses some of them again. */
+/** Parsed definitions that are kept, with their faults; a bag with more types than this parses some of them again. */
 const CODECS_MAX = 256;
 /** Deepest nesting of types; the deepest of common ROS messages is 6. */
 const DEPTH_MAX = 32;
@@ -85,7 +85,7 @@ export function elementBytesMin(codec: Codec, field: Field, depth = 0): number {
   return bytes;
 }
 
-/** What cannot be used is known too: its messages go on coming. */
+/** Unusable definitions are kept too, since their messages keep coming. */
 function compiled(type: string, text: string): Codec | EdgeError {
   try {
     return compile(type, text);

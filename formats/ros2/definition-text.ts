@@ -1,7 +1,7 @@
 /**
- * Reads the text of a definition before `@foxglove/rosmsg` does, and leaves it what is needed of it: types, bounds,
- * names and defaults. Definitions come with bags and from other hosts, and the parser's patterns take time that doubles with each
- * character of a name that they refuse, and triples with each octal escape of a constant.
+ * Reads the text of a definition before `@foxglove/rosmsg` does, and passes on only the needed parts: types, bounds,
+ * names and defaults. Definitions come with bags and from other hosts, and the parser's patterns take time that doubles
+ * with each character of a name that they refuse, and triples with each octal escape of a constant.
  */
 
 /** Characters of a definition with all of its parts; the longest of common ROS packages have some 120,000. */
@@ -24,7 +24,7 @@ const CONSTANT = /^[A-Z][A-Z0-9_]*$/;
 /** Why a definition is not parsed, in words that go on after its type. */
 export class DefinitionFault extends Error {}
 
-/** The definition without comments and constants, and without defaults that take for ever. Throws `DefinitionFault`. */
+/** The definition without comments and constants, and without defaults that take too long. Throws `DefinitionFault`. */
 export function bareDefinition(text: string): string {
   if (text.length > TEXT_MAX)
     throw new DefinitionFault(`the definition has ${text.length} characters; at most ${TEXT_MAX} are read`);

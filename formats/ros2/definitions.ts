@@ -55,7 +55,7 @@ export function schemaFor(type: string): MessageSchema | undefined {
 
 const headed = new Map<string, boolean>();
 
-/** Whether messages of this type begin with a std_msgs/Header; false for a type this host does not know. */
+/** Whether messages of this type start with a std_msgs/Header; false for a type this host does not know. */
 export function hasHeader(type: string): boolean {
   const known = headed.get(type);
   if (known !== undefined) return known;
@@ -66,7 +66,7 @@ export function hasHeader(type: string): boolean {
   return leads;
 }
 
-/** Whether messages of a definition text begin with a std_msgs/Header. */
+/** Whether messages of a definition text start with a std_msgs/Header. */
 export function definitionHasHeader(definition: string): boolean {
   const first = fieldsOf(definition.split(/^=+$/m, 1)[0] ?? '')[0];
   return first === 'std_msgs/Header' || first === 'Header' || first === 'std_msgs/msg/Header';

@@ -1,14 +1,14 @@
-/** How long a topic that nobody publishes keeps its place, milliseconds: a node that is started anew is back by then. */
+/** How long a topic that nobody publishes keeps its place, milliseconds: a restarted node is back by then. */
 export const RELEASE_AFTER_MS = 60_000;
 /**
  * Different names that discovery takes in the life of a source, a name once for each type. A place is given back; what
  * was recorded and counted of a name stays in memory, and a recording has 65,535 channels. Robots have some hundreds.
  */
 export const DISCOVERED_NAMES_MAX = 4_096;
-/** What is told of the first name that is not taken. */
-export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon began, and takes no other name; restart the daemon, and keep names that change with each start out by ros.deny`;
+/** The report about the first name that is not taken. */
+export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon started, and takes no other name; restart the daemon, and keep names that change with each start out by ros.deny`;
 
-/** What there is no more of. */
+/** The resource that is used up. */
 export type DiscoveryShortage = 'places' | 'names';
 
 /**
@@ -49,14 +49,17 @@ export class DiscoveredTopics {
   }
 
   /**
-   * The graph is not seen, or empty but for us: that is a link that broke, and of nobody it says that he is gone. Absence
-   * goes on with the next look.
+   * The graph is unavailable, or has no other node: the link broke, which does not mean that publishers are gone.
+   * Absence goes on with the next look.
    */
   pause(nowMs: number): void {
     this.#pausedSinceMs ??= nowMs;
   }
 
-  /** Takes note of who is published now; what was not for long enough loses its place, and is returned. */
+  /**
+   * Records the topics that are published now. Topics without a publisher for long enough lose their place and are
+   * returned.
+   */
   look(published: ReadonlySet<string>, nowMs: number): string[] {
     this.#resume(nowMs);
     const released: string[] = [];
@@ -84,7 +87,7 @@ export class DiscoveredTopics {
     const pausedSinceMs = this.#pausedSinceMs;
     if (pausedSinceMs === undefined) return;
     this.#pausedSinceMs = undefined;
-    // Not begun anew: a robot of one node that starts again and again would keep all of its names.
+    // The time is not restarted: a single node that restarts again and again would keep all of its names.
     for (const [topic, sinceMs] of this.#absentSinceMs)
       if (sinceMs !== undefined) this.#absentSinceMs.set(topic, sinceMs + nowMs - pausedSinceMs);
   }

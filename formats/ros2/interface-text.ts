@@ -42,13 +42,13 @@ const SCALAR_IDS: Readonly<Record<string, number>> = {
   wstring: WSTRING,
 };
 
-/** An empty structure is none in IDL: it gets this member. */
+/** IDL has no empty structures: they get this member. */
 const PLACEHOLDER: FieldDescription = {
   name: 'structure_needs_at_least_one_member',
   type: { type_id: 3, capacity: 0, string_capacity: 0, nested_type_name: '' },
 };
 
-/** `type<=bound[array] name rest`; a rest that begins with `=` makes it a constant. */
+/** `type<=bound[array] name rest`; a rest that starts with `=` makes it a constant. */
 const LINE = /^([A-Za-z][\w/]*)(?:<=(\d+))?(?:\[(<=)?(\d*)\])?\s+([A-Za-z]\w*)\s*(.*)$/;
 
 /** The fields of one part of an interface of `pkg`. Throws `sample.unknown_type` where a line is no ROS definition. */

@@ -1,13 +1,15 @@
 import type { Qos } from '../../contract/core.ts';
 
-/** One policy that keeps a publisher and a subscriber apart: what each says, and what would join them. */
+/** One incompatible QoS policy of a publisher and a subscriber: both values, and a compatible one. */
 export type QosMismatch = {
   readonly policy: 'reliability' | 'durability' | 'deadline' | 'liveliness' | 'liveliness_lease';
   readonly offered: string;
   readonly requested: string;
 };
 
-/** Why nothing flows from `offered` (a publisher) to `requested` (a subscriber), by the rules of DDS; empty: it flows. */
+/**
+ * Why nothing flows from `offered` (a publisher) to `requested` (a subscriber), by the rules of DDS; empty: it flows.
+ */
 export function qosMismatches(offered: Qos, requested: Qos): readonly QosMismatch[] {
   const found: QosMismatch[] = [];
   if (offered.reliability === 'best_effort' && requested.reliability === 'reliable')

@@ -4,7 +4,9 @@ import type { TransformStamped } from '../cdr/geometry.ts';
 export type Vector = { readonly x: number; readonly y: number; readonly z: number };
 export type Quaternion = Vector & { readonly w: number };
 
-/** A point in the frame asked from, put into the frame asked for: rotate by `rotation`, then add `translation` (metres). */
+/**
+ * A point in the frame asked from, put into the frame asked for: rotate by `rotation`, then add `translation` (metres).
+ */
 export type Transform = {
   readonly translation: Vector;
   readonly rotation: Quaternion;
@@ -21,12 +23,12 @@ export type FrameInfo = {
   readonly rotation: Quaternion;
 };
 
-/** Frames of a robot with its sensors and joints are some hundred; above this somebody invents names. */
+/** Frames of a robot with its sensors and joints are some hundred; more means that names are being made up. */
 const FRAMES_MAX = 4_096;
 
 /**
- * The tree of coordinate frames (REP-105) as /tf and /tf_static tell it: each frame has one parent, and its
- * newest transform counts. Pure; knows no time but the stamps.
+ * The tree of coordinate frames (REP-105) as /tf and /tf_static describe it: each frame has one parent, and its
+ * newest transform counts. Pure; uses no clock, only stamps.
  */
 export class TfTree {
   readonly #frames = new Map<string, FrameInfo>();
@@ -67,7 +69,7 @@ export class TfTree {
 
   /**
    * The newest transform that puts points given in `source` into `target`. Throws `ros.not_found` for a frame
-   * that nobody told of, and for two that no chain of parents joins.
+  that was never published, and for two that no chain of parents joins.
    */
   lookup(target: string, source: string): Transform {
     const [to, from] = [this.#known(target), this.#known(source)];
@@ -105,7 +107,7 @@ export class TfTree {
     const names = this.names();
     if (names.includes(frame)) return frame;
     const some = names.slice(0, 20).join(', ') || 'none';
-    throw notFound(name, `nobody told of the frame ${name}; known frames: ${some}`);
+    throw notFound(name, `nobody has published the frame ${name}; known frames: ${some}`);
   }
 }
 

@@ -69,7 +69,9 @@ export class TypeBook {
     return { type_description: own, referenced_type_descriptions: referenced };
   }
 
-  /** The definition with its dependencies (`ros2msg`, as rosbag2 writes it) of a message or of a part. Throws as `hash`. */
+  /**
+   * The definition with its dependencies (`ros2msg`, as rosbag2 writes it) of a message or of a part. Throws as `hash`.
+   */
   definition(type: string): string {
     const known = this.#texts.get(type);
     if (known !== undefined) return known;
@@ -107,7 +109,7 @@ export class TypeBook {
     return text === undefined ? undefined : { type: base, text };
   }
 
-  /** The text of one type alone; of a synthesised part it is written from what defines it. */
+  /** The text of one type alone; that of a synthesised part is generated. */
   #partText(name: string): string {
     const [pkg = '', kind = ''] = name.split('/');
     const file = this.#fileOf(name);

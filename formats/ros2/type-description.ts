@@ -11,7 +11,7 @@ const UUID = 'unique_identifier_msgs/msg/UUID';
 const TIME = 'builtin_interfaces/msg/Time';
 const EVENT_INFO = 'service_msgs/msg/ServiceEventInfo';
 
-/** What one definition file declares: a message itself, a service or action with the parts that follow from it. */
+/** The types of one definition file: a message itself, a service or action with the parts that follow from it. */
 export function individualTypes(type: string, text: string): IndividualType[] {
   const [pkg = '', kind = ''] = type.split('/');
   if (kind === 'srv') {

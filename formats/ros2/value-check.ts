@@ -1,11 +1,11 @@
 import { EdgeError } from '../../contract/core.ts';
 
-/** No message of ROS is nested deeper, and deeper ones would exhaust the stack of whoever walks them. */
+/** No message of ROS is nested deeper, and deeper ones would exhaust the stack of the code that walks them. */
 const DEPTH_MAX = 64;
 
 /**
- * What somebody sends into the ROS graph, before anybody encodes it. JSON knows neither NaN nor infinity, but
- * `1e999` is read as one: a controller that is given it moves somewhere. Throws `schema.invalid`, naming the path.
+ * Checks a value for the ROS graph before it is encoded. JSON knows neither NaN nor infinity, but
+ * `1e999` is read as one: a controller would move somewhere. Throws `schema.invalid`, naming the path.
  */
 export function checkRosValue(value: unknown, path: string, depth = 0): void {
   if (typeof value === 'number' && !Number.isFinite(value)) throw bad(path, 'must be a finite number');

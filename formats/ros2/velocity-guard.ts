@@ -3,11 +3,11 @@
  * just being discovered hears nothing before its side of the match is made as well.
  */
 export const STOP_REPEATS = 20;
-/** Who is discovered later than this after a bounded stop began is somebody else's listener, milliseconds. */
+/** A listener that is discovered later than this after the start of a bounded stop is not the robot, milliseconds. */
 export const STOP_BOUND_MS = 5_000;
 /**
  * A bounded stop ends this long after it was first heard, also where fewer listen than heard the motion, milliseconds:
- * who is missing may only have passed by, and would keep it pending for ever.
+ * a missing listener may have left for good, and the stop would stay pending forever.
  */
 export const STOP_END_MS = 60_000;
 
@@ -15,25 +15,28 @@ export type GuardOptions = {
   /** A guard on standby owes no stop: its robot may be driven by the host in charge. */
   readonly standby?: boolean;
   /**
-   * Joints: other programs drive them by the same topic, and whoever begins to listen to it (a recorder, a person) must
-   * not halt them. A stop that was heard is over soon; a base is told to stand until we are told to move it.
+   * Joints: other programs drive them by the same topic, and a new subscriber (a recorder, a person) must
+   * not halt them. A stop that was heard is over soon; a base gets the command to stand until it is to move.
    */
   readonly bounded?: boolean;
 };
 
 /**
  * Decides when the side nearest to the robot stops it: a moving command that was not renewed before it
- * expired, a lost adapter, and once after every start, because what drove the robot before may have died
- * without a word. Pure: time and listeners are told, sending is the caller's.
+ * expired, a lost adapter, and once after every start, because the former controller of the robot may have
+ * died. Pure: the caller passes in time and listeners, and does the sending.
  */
 export class VelocityGuard {
   readonly #expiryMs: number;
   readonly #isBounded: boolean;
   #expiresAt: number | undefined;
   #stopsOwed: number;
-  /** We stopped it, or never moved it: until told to move, or the bound is over, who newly listens is told to stand still. */
+  /**
+   * We stopped it, or never moved it: until a command to move, or the end of the bound, new listeners get a command to
+   * stand.
+   */
   #stopping: boolean;
-  /** When somebody was first there to hear the stop. */
+  /** When the stop first had a listener. */
   #heardAt: number | undefined;
   #listeners = 0;
   /** The most that heard our motion: as long as fewer hear the stop, the robot itself may be the one missing. */
@@ -50,7 +53,7 @@ export class VelocityGuard {
     return this.#expiresAt !== undefined;
   }
 
-  /** A command is about to be sent. A stop needs no watching; a motion does, and it settles what was owed. */
+  /** A command is about to be sent. A stop needs no watching; a motion does, and it replaces a pending stop. */
   command(stops: boolean, nowMs: number): void {
     this.#stopsOwed = 0;
     this.#stopping = false;
@@ -58,12 +61,12 @@ export class VelocityGuard {
     this.#expiresAt = stops ? undefined : nowMs + this.#expiryMs;
   }
 
-  /** The adapter is gone: whatever it asked for last no longer counts. */
+  /** The adapter is gone: its last command no longer counts. */
   adapterLost(): void {
     if (this.#expiresAt !== undefined) this.halt();
   }
 
-  /** Whatever moved the robot, here or in a host that died: it is stopped from now on. */
+  /** From now on the robot is stopped, whatever moved it before. */
   halt(): void {
     this.#expiresAt = undefined;
     this.#stopping = true;
@@ -71,7 +74,7 @@ export class VelocityGuard {
     this.#heardAt = undefined;
   }
 
-  /** True when the stop message has to be sent now. Without listeners a stop stays owed. */
+  /** True when the stop message has to be sent now. Without listeners a stop stays pending. */
   tick(nowMs: number, listeners: number): { readonly stop: boolean; readonly expired: boolean } {
     if (this.moving) this.#drove = Math.max(this.#drove, listeners);
     const expired = this.#expiresAt !== undefined && nowMs >= this.#expiresAt;

@@ -25,7 +25,7 @@ export type BagMetadata = {
   readonly rosDistro?: string;
 };
 
-/** What of a foreign metadata.yaml is of use to a reader; the files themselves are the truth about the rest. */
+/** The useful part of a foreign metadata.yaml; the rest is taken from the files themselves. */
 export type BagNotes = {
   readonly version: number;
   readonly storage: string;

@@ -17,7 +17,7 @@ const NAMES = {
 } as const;
 type Policy = keyof typeof NAMES;
 
-/** As the bag has it: what is unlimited is written in several ways, and readers compare the words. */
+/** As written in the bag: unlimited values have several spellings, and readers compare texts. */
 type Duration = { readonly sec: bigint; readonly nsec: bigint };
 
 /** One offered profile, in the words of rosbag2. */
@@ -38,7 +38,7 @@ const PROFILES_MAX = 256;
 /** rmw's infinite duration, as seconds; releases before Iron wrote 2147483647. */
 const INFINITE_SECONDS = 2_147_483_647n;
 
-/** The offered profiles as channel metadata, a topics row or metadata.yaml has them. Text that is none gives []. */
+/** The offered profiles as channel metadata, a topics row or metadata.yaml has them. Invalid text gives []. */
 export function parseProfiles(yaml: string): QosProfile[] {
   if (yaml.trim() === '') return [];
   try {

@@ -28,6 +28,6 @@ export type UrdfModel = {
   readonly name: string;
   readonly links: readonly string[];
   readonly joints: readonly UrdfJoint[];
-  /** The link that is nobody's child. */
+  /** The link without a parent. */
   readonly root: string;
 };

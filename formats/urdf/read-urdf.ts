@@ -12,8 +12,8 @@ const XACRO_HINT = 'expand it first: xacro robot.urdf.xacro > robot.urdf';
 type Node = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the kinematic part of a URDF; what is only to be looked at is left out. Throws `schema.invalid` with the
- * element that is wrong: no XML, xacro that nobody expanded, numbers that are none, links that are no tree.
+ * Reads the kinematic part of a URDF; visual parts are left out. Throws `schema.invalid` with the
+ * element that is wrong: no XML, unexpanded xacro, invalid numbers, links that form no tree.
  */
 export function readUrdf(text: string): UrdfModel {
   const robot = robotOf(text);

@@ -13,7 +13,7 @@ import type { ArmSimulation } from './arm-simulation.ts';
 import { ARM_TOPICS, CAMERA_TOPICS } from './arm-topics.ts';
 
 /**
- * What the policy of the reference application is told of the table, in this order: the cube's place (3), sine and
+ * What the policy of the reference application knows of the table, in this order: the cube's place (3), sine and
  * cosine of four times its heading, its target (3). Metres in `base_link`.
  */
 export function environmentOf({ cube, scene }: ArmSimulation): Float64Array {
@@ -23,7 +23,7 @@ export function environmentOf({ cube, scene }: ArmSimulation): Float64Array {
   return Float64Array.of(...cube.position, Math.sin(4 * yaw), Math.cos(4 * yaw), target.x, target.y, 0);
 }
 
-/** What the arm's own sensors and its referee say at the end of a window. */
+/** Readings of the arm's sensors and its referee at the end of a window. */
 export function armSamples(simulation: ArmSimulation): Sample[] {
   const { time } = simulation;
   return [
@@ -33,7 +33,7 @@ export function armSamples(simulation: ArmSimulation): Sample[] {
   ];
 }
 
-/** What the referee of the table says: done, and over the cube. */
+/** State by the referee of the table: done, and over the cube. */
 export function refereeSamples({ time, success, reached }: ArmSimulation): Sample[] {
   return [
     sample(ARM_TOPICS.success, time, encodeBool(success)),

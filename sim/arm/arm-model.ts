@@ -20,9 +20,9 @@ export type ArmJoint = {
 const DEGREE = Math.PI / 180;
 const QUARTER = Math.PI / 2;
 
-/** 60 degrees per second: what the stepper drivers are set to. */
+/** 60 degrees per second: the setting of the stepper drivers. */
 export const JOINT_SPEED_MAX = 60 * DEGREE;
-/** What the drives ramp with. The driver's planner asks for less; firmware allows this. */
+/** Acceleration of the drives. The driver's planner uses less; the firmware allows this. */
 export const JOINT_ACCELERATION_MAX = 6;
 /** Torque at a joint, behind its gear, newton metres. */
 export const JOINT_EFFORT_MAX = 40;
@@ -44,11 +44,11 @@ export const ALL_NAMES: readonly string[] = [...JOINT_NAMES, GRIPPER_NAME];
 /** A parallel gripper on the flange; `gripper` is the opening between its jaws. */
 export const GRIPPER = {
   openingMax: 0.07,
-  /** Of the opening, metres per second. */
+  /** Speed of the opening, metres per second. */
   speedMax: 0.1,
   /** Between the jaws, newtons. */
   effortMax: 15,
-  /** Along the z axis of `tool0`: where the jaws begin and end, and the middle of what they hold. */
+  /** Along the z axis of `tool0`: where the jaws start and end, and the middle of what they hold. */
   jawsFrom: 0.04,
   jawsTo: 0.1,
   grasp: 0.085,
@@ -56,7 +56,7 @@ export const GRIPPER = {
 
 export const CUBE = { side: 0.04, mass: 0.05 } as const;
 
-/** Where an arm begins and rests: over the table, gripper downwards and open. */
+/** Where an arm starts and rests: over the table, gripper downwards and open. */
 export const HOME: readonly number[] = [0, 0.15, 0.1, 0, 1.3208, 0, GRIPPER.openingMax];
 
 export type CameraModel = {

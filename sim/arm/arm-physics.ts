@@ -11,7 +11,7 @@ const JOINTS = ARM_JOINTS.length;
 const QPOS_JAWS = JOINTS;
 const QPOS_CUBES = JOINTS + 2;
 const QVEL_CUBES = JOINTS + 2;
-/** No cube gets there by itself: the world has come apart. */
+/** A cube beyond this means that the simulation has become unstable. */
 const FAR = 50;
 
 export type CubeState = {
@@ -27,7 +27,7 @@ export type FramePose = { readonly position: Vec3; readonly axes: Float64Array }
 
 /**
  * The physics of the arm: MuJoCo in this thread. Equal scenes and equal set points give equal bits. Views on the
- * engine's memory are taken anew for each call, since they detach when that memory grows.
+ * engine's memory are taken again for each call, since they detach when that memory grows.
  */
 export class ArmPhysics {
   readonly engine: MainModule;
@@ -80,7 +80,7 @@ export class ArmPhysics {
     this.engine.mj_step(this.model, this.data);
   }
 
-  /** Six angles and the opening. Throws `sim.failed` when the world has come apart. */
+  /** Six angles and the opening. Throws `sim.failed` when the simulation has become unstable. */
   positions(): Float64Array {
     const q = this.data.qpos as Float64Array;
     const values = Float64Array.from(q.subarray(0, JOINTS + 1));
@@ -104,7 +104,7 @@ export class ArmPhysics {
     return Float64Array.from((this.data.actuator_force as Float64Array).subarray(0, JOINTS + 1));
   }
 
-  /** Cube 0 is the one that is asked for. Throws `sim.failed` where one is not in this world any more. */
+  /** Cube 0 is the one that is asked for. Throws `sim.failed` for a cube that has left the world. */
   cube(index: number): CubeState {
     const q = this.data.qpos as Float64Array;
     const v = this.data.qvel as Float64Array;

@@ -4,7 +4,7 @@ import { CUBE } from './arm-model.ts';
 /** A cube on the table: its centre in `base_link`, metres, and its heading, radians. */
 export type CubePose = { readonly x: number; readonly y: number; readonly yaw: number };
 
-/** What an episode begins with: the cube to move, where it has to go, and others that are not asked for. */
+/** The start of an episode: the cube to move, its target, and other cubes. */
 export type Scene = {
   readonly cube: CubePose;
   readonly target: { readonly x: number; readonly y: number };
@@ -15,7 +15,7 @@ export type Scene = {
 const NEAR = 0.33;
 const FAR = 0.44;
 const SIDE = 0.6;
-/** From the cube to its target at least: an episode is no episode where nothing has to be moved. */
+/** Least distance from the cube to its target, so that there is something to move. */
 const APART = 0.12;
 const YAW_MAX = 0.5;
 /** Where the other cubes lie: beside the sector, out of the way of the jaws. */
@@ -23,7 +23,7 @@ const OTHERS_FROM = 0.95;
 const OTHERS_TO = 1.25;
 export const OTHER_CUBES = 2;
 
-/** Seeds of starts that nothing is ever learned from have this bit; all others do not. */
+/** This bit marks the seeds of held-out starts, which are never used for training. */
 const HELD_OUT = 0x8000_0000;
 
 /** The seed of start `index` of a family, for training or held out: the two kinds have no seed in common. */

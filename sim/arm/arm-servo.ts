@@ -10,7 +10,7 @@ import {
 
 const EXPIRY_NS = msToNs(LIMITS.COMMAND_EXPIRY_MS);
 const STEP_S = Number(ARM_STEP_NS) / 1e9;
-/** Of the opening, metres per second squared. */
+/** Acceleration of the opening, metres per second squared. */
 const GRIPPER_ACCELERATION_MAX = 1;
 
 /** Bounds of each value of a command, in the order of `ALL_NAMES`. */
@@ -26,8 +26,8 @@ const BOUNDS = [
 
 /**
  * The drives' own controller: takes position commands, keeps speed and acceleration, and comes to rest where it is
- * when no command came for `LIMITS.COMMAND_EXPIRY_MS` of simulation time. What is beyond a joint's end is taken as
- * its end, as drives do; what is no number or of another length is refused, and renews nothing.
+ * when no command came for `LIMITS.COMMAND_EXPIRY_MS` of simulation time. A position beyond a joint's end is set to
+ * its end, as drives do. A command with NaN or of another length is refused and renews nothing.
  */
 export class ArmServo {
   readonly #points: Float64Array;

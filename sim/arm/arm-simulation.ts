@@ -7,12 +7,12 @@ import { ArmServo } from './arm-servo.ts';
 import type { Vec3 } from './geometry.ts';
 
 const STEPS_PER_WINDOW = Number(ARM_WINDOW_NS / ARM_STEP_NS);
-/** The cubes come to rest before an episode begins, windows. */
+/** The cubes come to rest before an episode starts, windows. */
 const SETTLE_WINDOWS = 10;
 /** Joints slower than this are at rest, radians or metres per second. */
 const AT_REST = 0.02;
 
-/** What counts as done, metres: the cube's centre over the middle of its target, at rest, the jaws away from it. */
+/** Tolerances of success, metres: the cube's centre over the middle of its target, at rest, the jaws away from it. */
 const TARGET_TOLERANCE = 0.03;
 const LYING = 0.012;
 const CUBE_AT_REST = 0.02;
@@ -82,7 +82,7 @@ export class ArmSimulation {
     return [position[0] + axes[2]! * grasp, position[1] + axes[5]! * grasp, position[2] + axes[8]! * grasp];
   }
 
-  /** The cube lies on its target and nobody holds it. */
+  /** The cube lies on its target and is not held. */
   get success(): boolean {
     const { position, speed } = this.cube;
     const [x, y, z] = position;

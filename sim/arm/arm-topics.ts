@@ -11,11 +11,11 @@ import { CAMERAS } from './arm-model.ts';
 
 export const POSE_ARRAY = 'geometry_msgs/msg/PoseArray';
 
-/** What the simulated arm publishes beside its cameras. */
+/** Topics of the simulated arm besides its cameras. */
 export const ARM_TOPICS = {
   clock: { topic: '/clock', type: CLOCK, qos: SENSOR_QOS },
   joints: { topic: '/joint_states', type: JOINT_STATE, qos: SENSOR_QOS },
-  /** What a perception of the table would tell a policy: the cube, and where it has to go. */
+  /** What a perception of the table would give a policy: the cube, and where it has to go. */
   environment: { topic: '/environment_state', type: FLOAT64_MULTI_ARRAY, qos: SENSOR_QOS },
   /** For evaluation only: the cube that is asked for, its target, the others. */
   cubes: { topic: '/ground_truth/cubes', type: POSE_ARRAY, qos: SENSOR_QOS },
@@ -28,7 +28,7 @@ export const CAMERA_TOPICS: Readonly<Record<string, TopicSpec>> = Object.fromEnt
   CAMERAS.map(({ name }) => [name, { topic: `/camera/${name}/image_raw`, type: IMAGE, qos: SENSOR_QOS }]),
 );
 
-/** What it obeys: positions in the order of `ALL_NAMES`, as ros2_control's forward_command_controller. */
+/** Its commands: positions in the order of `ALL_NAMES`, as ros2_control's forward_command_controller. */
 export const ARM_COMMAND: TopicSpec = {
   topic: '/forward_position_controller/commands',
   type: FLOAT64_MULTI_ARRAY,
@@ -42,5 +42,5 @@ export const ARM_TRAJECTORY: TopicSpec = {
   qos: DEFAULT_QOS,
 };
 
-/** A new episode: the start of this seed, 0 for the next start of the family. For whoever teaches or measures. */
+/** A new episode: the start of this seed, 0 for the next start of the family. For training and evaluation. */
 export const TASK_RESET: TopicSpec = { topic: '/task/reset', type: 'std_msgs/msg/UInt32', qos: DEFAULT_QOS };

@@ -32,7 +32,7 @@ const SHAPES: Readonly<Record<string, string>> = {
 
 /**
  * The arm on its table as MJCF. Joints hold themselves against gravity as geared steppers do, so that a position
- * servo leaves no droop; cubes have free joints and are placed by whoever begins an episode.
+ * servo leaves no droop; cubes have free joints and are placed at the start of an episode.
  */
 export function armWorldXml(): string {
   return `<mujoco model="ar4">

@@ -1,9 +1,11 @@
 import { ALL_NAMES, GRIPPER_NAME, JOINT_ACCELERATION_MAX } from './arm-model.ts';
 
-/** Of what the drives could do: braking is planned with less, so that they follow it. */
+/** Share of the drives' limits: braking is planned with less, so that they can follow. */
 const SHARE = 0.8;
 const GRIPPER_DECELERATION = 0.8;
-/** A set point that is farther ahead of its joint than this is not gone on from, radians or metres: something is in the way. */
+/**
+ * If a set point is farther ahead of its joint than this, braking starts at the measured position, radians or metres.
+ */
 const AHEAD_MAX = 0.2;
 const AHEAD_MAX_GRIPPER = 0.01;
 

@@ -43,7 +43,7 @@ export class HostedArm implements HostedWorld {
     this.#options = options;
   }
 
-  /** Begins with start 0 of the family `seed`. Throws `sim.failed`. */
+  /** Starts with start 0 of the family `seed`. Throws `sim.failed`. */
   static async create(options: HostedArmOptions): Promise<HostedArm> {
     return new HostedArm(await ArmSimulation.create(sceneSeed('training', options.seed, 0)), options);
   }
@@ -120,7 +120,7 @@ export class HostedArm implements HostedWorld {
     }
   }
 
-  /** Past its end the last point is commanded a little longer: drives take their time. */
+  /** After the end the last point is commanded a little longer, since drives lag. */
   #advance({ joints, begun }: Following): void {
     const elapsedMs = Number(this.time - begun) / 1e6;
     this.simulation.command(joints.at(elapsedMs));

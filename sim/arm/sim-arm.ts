@@ -26,7 +26,7 @@ const NEAR = 0.01;
 const NEAR_GRIPPER = 0.002;
 const STILL = 0.02;
 const STILL_GRIPPER = 0.002;
-/** Jaws that stand still for so long after they began hold something, milliseconds of robot time. */
+/** Jaws that stand still for so long after they started hold something, milliseconds of robot time. */
 const HOLDS_MS = 300;
 /** Beyond the time of its last point a motion may take half of it again and this, milliseconds of robot time. */
 const OVERTIME_MS = 5_000;
@@ -38,7 +38,7 @@ const SPEED_OVER_MS = 10;
 
 type Outcome = Pick<MotionResult, 'outcome' | 'message'>;
 
-/** What is under way: told of every joint state, it commands, and says when it is over. */
+/** What is under way: it gets every joint state, sends commands, and says when it is over. */
 type Motion = {
   readonly begun: Nanoseconds;
   readonly path: JointPath;
@@ -52,7 +52,7 @@ type Motion = {
 /**
  * The arm of the simulation as a Manipulator: our own interpolator, paced by the joint states, so that it keeps robot
  * time in lockstep and in realtime. A trajectory is on straight lines between its points; a gripper closes with the
- * force of its servo, whatever effort is asked for. Whoever owns the samples calls `observe`.
+ * force of its servo, whatever effort is asked for. The owner of the samples calls `observe`.
  */
 export class SimArm implements Manipulator {
   readonly #clock: Clock;
@@ -65,13 +65,13 @@ export class SimArm implements Manipulator {
   #state: ArmState['motion'] = 'idle';
   #motion: Motion | undefined;
   #settled: Promise<unknown> = Promise.resolve();
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** Count of stops: a motion that waited for another one during a stop does not start. */
   #stops = 0;
   /** Since when all joints have been still, by what is measured. */
   #stillSince: Nanoseconds | undefined;
   /** Whether it was seen to stand after the motion that ended last. */
   #isConfirmed = true;
-  /** Whoever waits until it stands. */
+  /** Callers that wait until it stands. */
   readonly #standing = new Set<() => void>();
 
   constructor(clock: Clock, sink: Pick<SampleSink, 'offer'>) {
@@ -104,7 +104,7 @@ export class SimArm implements Manipulator {
     signal?: AbortSignal,
     check?: (joints: ArmState['joints']) => void,
   ): Promise<MotionResult> {
-    // What cannot be asked pre-empts nothing.
+    // A motion that is refused pre-empts nothing.
     jointPath(points, this.#positions);
     const begin = (from: Float64Array) => {
       check?.(this.#joints());
@@ -132,7 +132,7 @@ export class SimArm implements Manipulator {
     if (this.#motion) this.#end({ outcome: 'stopped', message: reason });
     await this.#settled;
     this.#state = 'stopped';
-    // What is not a motion of ours is stopped by whoever moves it; the answer waits for it all the same.
+    // What is not a motion of ours is stopped by its mover; the answer waits for it all the same.
     const confirmed = moved ? this.#isConfirmed : await this.#untilItStands();
     if (!confirmed) throw unconfirmed();
   }
@@ -170,7 +170,7 @@ export class SimArm implements Manipulator {
     const begun = this.#time;
     if (begun === undefined || !this.#connected) throw unreachable(kind);
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const motion: Motion = {
       begun,
@@ -192,7 +192,7 @@ export class SimArm implements Manipulator {
     return this.#result(begun, outcome);
   }
 
-  /** Without joint states nothing advances: then nobody knows, and nobody waits longer. */
+  /** Without joint states nothing advances: then the state is unknown, and the wait ends. */
   #watch(motion: Motion): Timer {
     return this.#clock.every(SILENT_MS / 4, () => {
       if (this.#motion !== motion || this.#connected) return;
@@ -230,7 +230,7 @@ export class SimArm implements Manipulator {
     if (kind === 'gripper') {
       motion.stillSince = jawsStill ? (motion.stillSince ?? now) : undefined;
       const stillMs = motion.stillSince === undefined ? 0 : Number(now - motion.stillSince) / 1e6;
-      // What holds something is squeezed for as long as its set point takes to get there.
+      // A gripper with an object keeps squeezing until its set point is reached.
       return jawsStill && (open || (stillMs > HOLDS_MS && elapsedMs > path.lengthMs));
     }
     if (elapsedMs < path.lengthMs) return false;
@@ -245,7 +245,7 @@ export class SimArm implements Manipulator {
     return since !== undefined && Number(this.#time! - since) / 1e6 >= STANDS_MS;
   }
 
-  /** Whether it was seen to. An arm that is not there, or was not when it was last heard of, is nobody's to stop. */
+  /** Whether it was measured to stand. An arm that is not connected needs no stop. */
   #untilItStands(): Promise<boolean> {
     if (this.#stands || !this.#connected) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -266,7 +266,7 @@ export class SimArm implements Manipulator {
     );
   }
 
-  /** Ends what is under way: the arm loses its speed on the way it is on, and the motion settles when it stands. */
+  /** Ends the motion: the arm brakes along its path, and the motion settles when it stands. */
   #end(outcome: Outcome): void {
     const motion = this.#motion;
     if (!motion || motion.ending) return;
@@ -285,7 +285,7 @@ export class SimArm implements Manipulator {
     else this.#hold(setPoints);
   }
 
-  /** What the jaws hold stays held. */
+  /** The jaws keep holding an object. */
   #hold(goal: Float64Array): void {
     const gripper = ALL_NAMES.length - 1;
     const squeezes = Math.abs(this.#efforts[gripper]!) > 1;
@@ -296,7 +296,7 @@ export class SimArm implements Manipulator {
   #command(positions: Float64Array, now: Nanoseconds): void {
     const { topic, type } = ARM_COMMAND;
     const bytes = encodeFloat64MultiArray(positions);
-    // Its simulation goes by the clock: a set point that waited somewhere is not obeyed later.
+    // The simulation runs by the clock: a set point that was delayed is not obeyed later.
     const expiresAtMs = this.#clock.monotonicMs() + LIMITS.COMMAND_EXPIRY_MS;
     this.#sink.offer({ topic, type, stamp: now, received: now, expiresAtMs, bytes });
   }

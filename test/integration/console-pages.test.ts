@@ -299,7 +299,7 @@ it('the arm is drawn from where its links are, with its gripper, its bars and it
     '90.0°',
     '(1.571 rad)',
     'at its lower limit',
-    'not told',
+    'not reported',
     '35.0 mm',
     '0.0 mm to 70.0 mm',
     '-170.0° to 170.0°',

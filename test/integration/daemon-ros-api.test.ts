@@ -113,7 +113,10 @@ it('calls, goals, parameters, states and frames, and what discovery records', as
     /\/found\/words +offers +\/words +reliable, transient_local/,
   );
   const none = cli('ros', 'tf', 'map', 'base_link');
-  expect([none.status, none.stderr]).toEqual([1, expect.stringContaining('nobody told of the frame map')]);
+  expect([none.status, none.stderr]).toEqual([
+    1,
+    expect.stringContaining('nobody has published the frame map'),
+  ]);
 
   await until(async () => {
     const { recorder } = await daemon.status();

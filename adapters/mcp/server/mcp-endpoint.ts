@@ -22,9 +22,9 @@ const SESSION = 'mcp-session-id';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /**
- * This robot as an MCP server over streamable HTTP, for clients of 2025 (sessions) and of 2026 (no sessions). Who
- * may come is decided before. The SDK is loaded with the first request: nobody who asks for nothing pays for it.
- * Sessions are bounded: of too many the one that rests longest is ended, and each ends when it rested long enough.
+ * This robot as an MCP server over streamable HTTP, for clients of 2025 (sessions) and of 2026 (no sessions). Access is
+ * checked before. The SDK is loaded with the first request. Sessions are bounded: beyond the limit the one idle for
+ * longest is ended, and each ends after a time without requests.
  */
 export class McpEndpoint {
   readonly #clock: Clock;
@@ -71,7 +71,7 @@ export class McpEndpoint {
     }
   };
 
-  /** Ends every session; runs that somebody waited for go on. */
+  /** Ends every session; runs that clients waited for go on. */
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.allSettled([

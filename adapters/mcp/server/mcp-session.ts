@@ -23,12 +23,12 @@ export type SessionParts = {
   readonly sdk: Sdk;
   readonly clock: Clock;
   readonly offer: McpOffer;
-  /** The whole endpoint is going down: what is cut then was cancelled by nobody. */
+  /** The whole endpoint is stopping: calls cut off by that were not cancelled by a client. */
   readonly closing: () => boolean;
   readonly modern: boolean;
 };
 
-/** A server of the SDK for one session or request, with what the offer holds behind it. */
+/** A server of the SDK for one session or request, with the tools and resources of the offer. */
 export function mcpSession(parts: SessionParts): Server {
   const { sdk, offer } = parts;
   const { name, version, instructions } = offer;
@@ -85,7 +85,7 @@ async function callTool(
   const { clock, offer } = parts;
   try {
     const size = Buffer.byteLength(JSON.stringify(args));
-    // Arguments stand between nobody and a robot that stops.
+    // A stop is never refused because of its arguments.
     if (size > LIMITS.TOOL_ARGS_BYTES_MAX && tool.subject !== 'robot.stop')
       throw invalid(tool.name, `/: ${size} bytes, at most ${LIMITS.TOOL_ARGS_BYTES_MAX}`);
     const fault = compile(tool.input).fault(args);
@@ -102,7 +102,7 @@ async function callTool(
   }
 }
 
-/** Told to the client, so that it does not give up on a person who thinks. */
+/** Sent to the client, so that it does not give up while a person decides. */
 function waiting(call: McpCall): (approvalId: string) => void {
   return (approvalId) => call.progress(`waits for a person: approval ${approvalId}`);
 }
@@ -120,7 +120,7 @@ function callOf(context: ServerContext, { closing, modern, sdk }: SessionParts):
       const params = { progressToken: token, progress: ++progress, message: message.slice(0, 512) };
       notify({ method: 'notifications/progress', params }).catch(() => {});
     },
-    // A connection that broke is no order. The newer protocol says by it that nobody waits any more.
+    // A broken connection is no cancel. In the newer protocol it means that nobody waits any more.
     cancelled: () => !closing() && (modern || !(signal.reason instanceof sdk.SdkError)),
   };
 }

@@ -9,7 +9,7 @@ type Template = {
   readonly mimeType: string;
 };
 
-/** What a server of ours offers; the robot's own, or what a test puts in its place. */
+/** The tools and resources of a server; the robot's, or those of a test. */
 export type McpOffer = {
   readonly name: string;
   readonly version: string;
@@ -23,7 +23,7 @@ export type McpOffer = {
     | { readonly uri: string; readonly mimeType: string; readonly text: string }
     | { readonly uri: string; readonly mimeType: string; readonly blob: string }
   >;
-  /** Before a tool that says so; a person may have to agree first. Rejects where it may not be called. */
+  /** Called before a tool that requires it; a person may have to agree first. Rejects if the call is not allowed. */
   readonly judge: RobotMcpPorts['judge'];
 };
 

@@ -13,7 +13,7 @@ const JSON_TYPE = 'application/json';
 const EVENTS = 200;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What MCP clients may read besides calling tools. */
+/** Resources that MCP clients may read. */
 export const RESOURCES: readonly ResourceView[] = [
   {
     uri: 'robot://description',
@@ -49,7 +49,7 @@ export const TEMPLATES = [
 
 type Content = { readonly uri: string; readonly mimeType: string; readonly text: string };
 
-/** Throws `api.not_found` for what is not there, and what the ports throw. */
+/** Throws `api.not_found` for an unknown resource, and the errors of the ports. */
 export async function readResource(uri: string, ports: RobotMcpPorts): Promise<Content> {
   const json = (value: unknown): Content => ({ uri, mimeType: JSON_TYPE, text: toText(value) });
   const run = /^robot:\/\/runs\/([^/]+)(?:\/(events|decisions))?$/.exec(uri);
@@ -89,7 +89,7 @@ function newest({ openReader }: RobotMcpPorts, runId: string | undefined): unkno
   }
 }
 
-/** Whole numbers beyond what JSON holds are text; and it ends somewhere. */
+/** Integers beyond the range of JSON numbers are text; the depth is limited. */
 function toText(value: unknown): string {
   const text =
     JSON.stringify(value, (_key, one: unknown) => (typeof one === 'bigint' ? one.toString() : one)) ?? 'null';

@@ -42,9 +42,9 @@ const WAIT_S_MAX = LIMITS.MCP_WAIT_MS_MAX / 1_000;
 const ORDER_MS = LIMITS.CELL_REQUEST_MS + 500;
 /** How often a run that is waited for is looked at, milliseconds. */
 const LOOK_MS = 200;
-/** Offered as they are made for agents. */
+/** Tools offered as they are to agents. */
 const HOUSE = new Set(['robot.look', 'robot.scan', 'robot.map', 'arm.state', 'lake.query', 'memory.recall']);
-/** Of the reason of a stop this much is kept. */
+/** Characters of a stop's reason that are kept. */
 const STOP_REASON_CHARS = 256;
 const BAG = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$';
 
@@ -184,7 +184,9 @@ function runTools({ runtime, clock, who, approvals }: RobotMcpPorts): RobotTool[
     }),
   ];
 
-  /** Settles when the run is over, the time is, or the client does not wait any more; its cancel cancels the run. */
+  /**
+   * Settles when the run ends, the time is over, or the client stops waiting; a cancel of the client cancels the run.
+   */
   async function waitFor(runId: string, seconds: number, call: McpCall): Promise<void> {
     const end = clock.monotonicMs() + seconds * 1_000;
     let told = '';
@@ -208,7 +210,7 @@ function orders({ bus, clock, stopRobot }: RobotMcpPorts): RobotTool[] {
       subject: 'robot.stop',
       title: 'Stop the robot',
       description: 'Stops the robot now and cancels every run. May be repeated.',
-      // Arguments stand between nobody and a robot that stops: what does not fit is left out.
+      // A stop is never refused because of its arguments: invalid ones are left out.
       input: Type.Object(
         { reason: Type.Optional(Type.Unknown({ description: 'why, for the log; at most 256 characters' })) },
         { additionalProperties: true },
@@ -316,7 +318,7 @@ function recordings(ports: RobotMcpPorts): RobotTool[] {
   ];
 }
 
-/** A reading tool of the house, called without a run. */
+/** A built-in reading tool, called without a run. */
 function houseTool({ spec, run, deadlineMs }: Tool, { clock, ids, who }: RobotMcpPorts): RobotTool {
   return {
     name: spec.name.replaceAll('.', '_'),

@@ -9,7 +9,7 @@ import type {
   Tool,
 } from '../../../contract/index.ts';
 
-/** All that this robot as an MCP server calls. It owns nothing: every answer comes from one of these. */
+/** Everything that this robot calls as an MCP server. It owns nothing: every answer comes from one of these. */
 export type RobotMcpPorts = {
   readonly robot: string;
   readonly version: string;
@@ -17,9 +17,9 @@ export type RobotMcpPorts = {
   readonly ids: IdSource;
   readonly runtime: RuntimeApi;
   readonly bus: Pick<CellBus, 'request'>;
-  /** Who comes by MCP, for intents and policies; its origin is `mcp`. */
+  /** The MCP client, for intents and policies; its origin is `mcp`. */
   readonly who: PolicyContext;
-  /** Reading tools of the house that are offered as they are: robot.look, lake.query. */
+  /** Built-in reading tools that are offered unchanged: robot.look, lake.query. */
   readonly houseTools: () => readonly Tool[];
   readonly approvals?: Pick<ApprovalApi, 'approvals'> | undefined;
   /** The log of the runtime cell. */
@@ -27,8 +27,8 @@ export type RobotMcpPorts = {
   /** Stops the robot and every run. */
   stopRobot(reason: string): Promise<void>;
   /**
-   * Asks the policies about a call and writes down what they say. Where they want a person it is held until one has
-   * answered; `waits` hears of that, with the id of the question. Rejects with `policy.denied`, and with the reason
+   * Asks the policies about a call and logs the decision. If they require a person the call waits for the
+   * answer; `waits` is called with the id of the question. Rejects with `policy.denied`, and with the reason
    * of the signal.
    */
   judge(
@@ -45,8 +45,8 @@ export type McpCall = {
   readonly signal: AbortSignal;
   /** W3C trace context of the client, where it sent one. */
   readonly traceparent: string | undefined;
-  /** Tells the client how far it is, where it asked to know. */
+  /** Reports progress to the client, where it asked for that. */
   progress(message: string): void;
-  /** Whether the abort was the word of the client, not the end of its connection. */
+  /** Whether the client requested the abort, as opposed to the end of its connection. */
   cancelled(): boolean;
 };

@@ -2,12 +2,14 @@ import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontex
 
 import { type Clock, type Timer, withDeadline } from '../../../contract/core.ts';
 
-/** How often a daemon is asked whether it lives while somebody waits for it, milliseconds. */
+/** How often the daemon is checked while a client waits for it, milliseconds. */
 const BEAT_MS = 3_000;
-/** A session is open again within this, milliseconds: a daemon that dies between head and body of its answer is silent. */
+/**
+ * A session is open again within this, milliseconds: a daemon that dies between head and body of its answer is silent.
+ */
 const OPEN_MS = 3 * BEAT_MS;
 
-/** Where the daemon answers MCP, and what it is shown. Asked at each connection: the daemon may have been restarted. */
+/** Address and token of the daemon's MCP endpoint. Read at each connection: the daemon may have been restarted. */
 export type Endpoint = () => { readonly url: URL; readonly token: string | undefined };
 
 type Request = {
@@ -19,7 +21,7 @@ type Request = {
 /**
  * Carries MCP between standard input and output and the daemon's `/mcp`. Speaks the protocol of 2025, which every
  * client that starts servers knows. When the daemon comes back after a restart the session is opened again as the
- * client opened it; what was under way then is answered with an error, and never sent twice. Resolves with an exit
+ * client opened it; requests under way are answered with an error, and never sent twice. Resolves with an exit
  * code when the input ends.
  */
 export async function bridgeStdio(endpoint: Endpoint, clock: Clock): Promise<number> {
@@ -48,13 +50,13 @@ export async function bridgeStdio(endpoint: Endpoint, clock: Clock): Promise<num
   return code;
 }
 
-/** The two ends put together; `answer` writes to the client, `connect` makes a way to the daemon. */
+/** Connects the two ends; `answer` writes to the client, `connect` opens a connection to the daemon. */
 export class Bridge {
   readonly #clock: Clock;
   readonly #answer: (message: JSONRPCMessage) => Promise<void>;
   readonly #connect: () => StreamableHTTPClientTransport;
   readonly #beat: Timer;
-  /** What the client waits for, by id; `sent` once the daemon took it. */
+  /** Requests of the client, by id; `sent` once the daemon took it. */
   readonly #waiting = new Map<string | number, { readonly method: string; sent: boolean }>();
   /** Questions of the bridge itself. */
   readonly #own = new Map<string, () => void>();
@@ -71,7 +73,7 @@ export class Bridge {
     this.#clock = clock;
     this.#answer = answer;
     this.#connect = connect;
-    // A daemon that dies ends a stream without a word: whoever waits is told by this.
+    // A daemon that dies ends a stream without an answer: this answers the waiting client.
     this.#beat = clock.every(BEAT_MS, () => void this.#check());
   }
 
@@ -103,10 +105,10 @@ export class Bridge {
     await http?.close().catch(() => {});
   }
 
-  /** A session that the daemon does not know any more is opened anew, once. */
+  /** A session that the daemon does not know any more is opened again, once. */
   async #send(message: JSONRPCMessage): Promise<void> {
     try {
-      // A way that is being opened has no session yet.
+      // A connection that is being opened has no session yet.
       await this.#again;
       await (this.#http ?? (await this.#reopened())).send(message);
     } catch (error) {
@@ -128,7 +130,7 @@ export class Bridge {
     return this.#http!;
   }
 
-  /** What is half open serves nobody: who comes next opens another one. */
+  /** A half-open connection is of no use: the next request opens another one. */
   async #reopen(): Promise<void> {
     const opening = this.#opening;
     if (!opening) throw new Error('initialize comes first');
@@ -146,7 +148,7 @@ export class Bridge {
     }
   }
 
-  /** As the client did: initialize, whose answer the client does not need again, then initialized. */
+  /** Repeats the client's handshake: `initialize`, whose answer is dropped, then `initialized`. */
   async #greet(http: StreamableHTTPClientTransport, opening: JSONRPCMessage, id: string): Promise<void> {
     const answered = new Promise<void>((resolve) => this.#own.set(id, resolve));
     await http.send(opening);
@@ -154,7 +156,9 @@ export class Bridge {
     await http.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
   }
 
-  /** A new way to the daemon. What was under way on the old one is answered: it is never sent twice. */
+  /**
+   * A new connection to the daemon. Requests under way on the old one are answered with an error, and never sent twice.
+   */
   async #fresh(): Promise<StreamableHTTPClientTransport> {
     const former = this.#http;
     this.#http = undefined;

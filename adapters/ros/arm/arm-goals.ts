@@ -12,7 +12,7 @@ const POINTS_MAX = 10_000;
 
 /**
  * Every point gets all joints, since controllers refuse a part of them: a joint that a point leaves out stays
- * where it was told to be before, or where it is. Empty tolerances are those of the controller.
+ * where it was last commanded to be, or where it is. Empty tolerances are those of the controller.
  */
 export function trajectoryGoal(
   points: readonly JointTarget[],
@@ -34,7 +34,7 @@ export function trajectoryGoal(
     }
     const whole = joints.map((joint) => last.get(joint) ?? now(joint));
     if (whole.includes(undefined))
-      throw bad(`points/${i}/positions`, 'a joint that was never told of is left out');
+      throw bad(`points/${i}/positions`, 'a joint that was never reported is left out');
     return {
       positions: whole,
       velocities: [],
@@ -54,7 +54,7 @@ export function gripperGoal(type: string, joint: string, opening: number, effort
 const TRAJECTORY_CODES: Readonly<Record<number, Outcome>> = {
   [-1]: { outcome: 'no_path', message: 'the controller refuses the trajectory' },
   [-2]: { outcome: 'no_path', message: 'the controller has other joints' },
-  [-3]: { outcome: 'no_path', message: 'the trajectory begins in the past' },
+  [-3]: { outcome: 'no_path', message: 'the trajectory starts in the past' },
   [-4]: { outcome: 'stuck', message: 'the arm left the path' },
   [-5]: { outcome: 'stuck', message: 'the arm did not arrive' },
 };

@@ -3,10 +3,10 @@ import { decodeJointState, JOINT_STATE } from '../../../formats/cdr/index.ts';
 
 /** Joint states older than this mean that the arm is not there, milliseconds. */
 const SILENT_MS = 1_000;
-/** Below these a joint rests: radians or metres per second, and between two messages where no speed is told. */
+/** Below these a joint rests: radians or metres per second, and between two messages without speeds. */
 const STILL_SPEED = 0.01;
 const STILL_STEP = 0.001;
-/** Joints that are not of the arm: so many names are kept, those that came first for as long as they are told. */
+/** Joints that are not of the arm: so many names are kept, those that came first for as long as they are reported. */
 const OTHERS_MAX = 256;
 
 type Told = JointReading & { readonly atMs: number };
@@ -52,7 +52,7 @@ export class JointTrack {
     return this.#time ?? this.#clock.now();
   }
 
-  /** Every joint of the arm was told of within the last second. */
+  /** Every joint of the arm was reported within the last second. */
   get connected(): boolean {
     return this.#names.every((name) => this.#fresh(this.#joints.get(name)));
   }
@@ -61,7 +61,7 @@ export class JointTrack {
     return readings([...this.#joints]);
   }
 
-  /** Every joint that was told of within the last second, whosever it is. */
+  /** Every joint that was reported within the last second, also those of others. */
   get measured(): Readonly<Record<string, JointReading>> {
     return readings([...this.#others, ...this.#joints].filter(([, told]) => this.#fresh(told)));
   }
@@ -70,7 +70,7 @@ export class JointTrack {
     return this.#joints.get(name)?.position;
   }
 
-  /** What was told after `sinceMs` (monotonic) shows every joint at rest. */
+  /** What was reported after `sinceMs` (monotonic) shows every joint at rest. */
   stillSince(sinceMs: number): boolean {
     return this.#names.every((name) => {
       const joint = this.#joints.get(name);

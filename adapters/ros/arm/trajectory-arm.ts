@@ -57,7 +57,7 @@ const CANCEL_ALL_MS = 400;
 
 /**
  * An arm behind ros2_control: FollowJointTrajectory, and GripperCommand or ParallelGripperCommand, whichever the
- * graph shows. A cancelled controller holds its position; joint states tell when the arm rests, before a motion
+ * graph shows. A cancelled controller holds its position; joint states show when the arm rests, before a motion
  * settles. `observe` has to be given the samples of the joint states.
  */
 export class TrajectoryArm implements Manipulator {
@@ -67,7 +67,7 @@ export class TrajectoryArm implements Manipulator {
   readonly #goals: ActionGoals;
   #motion: ArmState['motion'] = 'idle';
   #running: MotionEnds | undefined;
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** How often it was stopped: what waited for another motion to end meanwhile does not start. */
   #stops = 0;
   /** What a former life of this daemon asked of the arm is being ended. */
   #former: Promise<unknown> | undefined;
@@ -136,7 +136,7 @@ export class TrajectoryArm implements Manipulator {
       this.#goals.cancelAll(this.#servers(), CANCEL_ALL_MS),
     ]);
     if (!this.#running) this.#motion = 'stopped';
-    // Without joint states nobody can tell; that shows in `connected`.
+    // Without joint states that is unknown, which shows in `connected`.
     if (!rested && this.#track.connected) throw notAtRest(this.#options.jointStates);
   }
 
@@ -161,7 +161,7 @@ export class TrajectoryArm implements Manipulator {
     if (!this.#track.connected) throw noJoints(operation, this.#options);
     const begun = this.#track.time;
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { clock } = this.#parts;
     const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
@@ -198,7 +198,7 @@ export class TrajectoryArm implements Manipulator {
     return 'ended' in end ? end : outcomeOf(end.result);
   }
 
-  /** True as soon as joint states from now on tell rest; false when they do not by the deadline. */
+  /** True as soon as joint states from now on show rest; false when they do not by the deadline. */
   #rest(): Promise<boolean> {
     const { clock } = this.#parts;
     const sinceMs = clock.monotonicMs();

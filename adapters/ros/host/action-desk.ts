@@ -36,7 +36,7 @@ export class ActionDesk {
     this.#tell = tell;
   }
 
-  /** True when the server accepted. Result and feedback are told. Errors as `RosActions.send`. */
+  /** True when the server accepted. Result and feedback are sent as they come. Errors as `RosActions.send`. */
   async send(
     goalId: string,
     name: string,
@@ -89,7 +89,7 @@ export class ActionDesk {
     if (!cached.goals.delete(goalId)) return;
     const ended = ENDED[status];
     if (!ended) {
-      const fault = unreachable(name, 'the action server no longer knows the goal: it was started anew');
+      const fault = unreachable(name, 'the action server no longer knows the goal: it was started again');
       this.#tell({ op: 'goalLost', goalId, error: fault.body });
       return;
     }

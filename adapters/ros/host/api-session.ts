@@ -7,7 +7,7 @@ import { graphSnapshot } from './graph-view.ts';
 import { ServiceDesk } from './service-desk.ts';
 import type { Rclnodejs, Node as RosNode } from './vendor.ts';
 
-/** How often a watched graph is compared with what was told, milliseconds. The port allows ten times a second. */
+/** How often a watched graph is compared with the last report, milliseconds. The port allows ten times a second. */
 const GRAPH_LOOK_MS = 200;
 /** Calls of the adapter that are open at once; above it a call is refused. */
 const CALLS_OPEN_MAX = 1024;
@@ -43,7 +43,7 @@ export class ApiSession {
     this.#actionServers = new ActionServers(rcl, node, tell);
   }
 
-  /** Answers every request, whatever becomes of it. */
+  /** Answers every request, also with an error. */
   request({ id, call }: ApiRequest): void {
     if (this.#open.size >= CALLS_OPEN_MAX) {
       const fault = new HostFault('ros.failed', call.op, 'ROS host', `${CALLS_OPEN_MAX} calls are open`);
@@ -65,7 +65,7 @@ export class ApiSession {
       this.#obey(word);
     } catch (error) {
       this.#fault(word.op, error);
-      // Whoever waits at our service or goal is not left without an end.
+      // A client that waits for our service or goal gets an end.
       if (word.op === 'finish')
         this.#actionServers.finish(word.server, word.goalId, { status: 'aborted', result: {} });
       if (word.op === 'answer') this.#services.answer(word.server, word.request, undefined);
@@ -130,7 +130,7 @@ export class ApiSession {
     try {
       graph = graphSnapshot(this.#rcl, this.#node);
     } catch (error) {
-      // A topic may go while it is read; the next look has it right.
+      // A topic may disappear during the read; the next look is right.
       this.#fault('read the graph', messageOf(error));
       return;
     }

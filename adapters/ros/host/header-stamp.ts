@@ -1,7 +1,7 @@
 import type { Nanoseconds } from '../../../contract/index.ts';
 import type { MessageClass } from './vendor.ts';
 
-/** Whether messages of this class begin with a std_msgs/Header, whose stamp then lies at bytes 4 to 12. */
+/** Whether messages of this class start with a std_msgs/Header, whose stamp then lies at bytes 4 to 12. */
 export function hasLeadingHeader(message: MessageClass): boolean {
   const first = message.ROSMessageDef?.fields[0]?.type;
   return first !== undefined && first.pkgName === 'std_msgs' && first.type === 'Header' && !first.isArray;

@@ -201,7 +201,7 @@ socket.on('error', end);
 socket.on('close', end);
 socket.on('end', end);
 process.on('SIGINT', () => {});
-// systemd signals the whole group: the adapter, told as well, ends this process in order.
+// systemd signals the whole group: the adapter gets the signal too and ends this process in order.
 process.on('SIGTERM', () => {
   if (socket.destroyed) end();
 });

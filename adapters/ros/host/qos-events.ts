@@ -19,7 +19,7 @@ const POLICIES: Readonly<Record<number, string>> = {
 /** Who an endpoint belongs to is known a little later than that it does not fit, milliseconds. */
 const NAMES_MS = 500;
 
-/** Callbacks that tell what the middleware notices about quality of service; undefined before Jazzy. */
+/** Callbacks for what the middleware notices about quality of service; undefined before Jazzy. */
 export function qosCallbacks(
   events: EventClasses,
   node: RosNode,
@@ -53,7 +53,7 @@ export function qosCallbacks(
         const { message, hint, others } = explain(node, spec, direction, event);
         send('incompatible', changed(event), message, hint, others);
       } catch {
-        // The node went away meanwhile, and nobody is left to be told.
+        // The node went away meanwhile, and there is nobody left to notify.
       }
     });
   callbacks.incompatibleType = (event) =>

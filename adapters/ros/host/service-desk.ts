@@ -10,7 +10,7 @@ import type { Client, Qos, Rclnodejs, Node as RosNode, ServiceClass, ServiceResp
 const LOOK_MS = 20;
 /** Clients kept for the next call; discovery takes longer than most calls. The oldest idle one goes. */
 const CLIENTS_MAX = 64;
-/** Requests of others that wait for our handlers; above it they get no answer, which is told. */
+/** Requests of others that wait for our handlers; above it they get no answer, which is reported. */
 const REQUESTS_OPEN_MAX = 1024;
 
 /**

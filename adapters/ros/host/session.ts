@@ -76,7 +76,7 @@ export class RosSession {
 
   /** Throws `sample.unknown_type` or `ros.failed` (HostFault). */
   subscribe({ channel, spec, raw }: Extract<Control, { kind: 'subscribe' }>): void {
-    // Asked for twice, each sample would come twice, and the first subscription could never be ended.
+    // A second subscription would deliver each sample twice, and the first one could never be ended.
     this.unsubscribe(channel);
     const type = raw ? this.#rawType(spec) : spec.type;
     const headed = raw?.headed ?? hasLeadingHeader(messageClass(this.#rcl, spec.type));
@@ -107,7 +107,7 @@ export class RosSession {
     const left = this.#subscriptions.get(channel);
     if (!left) return;
     this.#subscriptions.delete(channel);
-    // A count stays, for sums must not fall; names without one are not told for ever.
+    // Counts are kept, since sums must not decrease; names without one are not reported for ever.
     if (this.#lost.get(left.topic) === 0) this.#lost.delete(left.topic);
     this.#guarded('unsubscribe', left.topic, () => this.#node.destroySubscription(left.subscription));
   }
@@ -204,7 +204,7 @@ export class RosSession {
     throw new HostFault('sample.unknown_type', 'subscribe', spec.type, 'no helper library on this host');
   }
 
-  /** Policies that cannot be applied are told; the others hold. */
+  /** Policies that cannot be applied are reported; the others hold. */
   #requireNative({ topic, qos }: TopicSpec): void {
     if (this.#options.native || !needsNative(qos)) return;
     const message =

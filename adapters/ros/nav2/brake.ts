@@ -7,23 +7,23 @@ const STOP_EVERY_MS = 50;
 const STOPS_MIN = 3;
 /** A base that is not at rest by then is reported as moving, milliseconds; below LIMITS.ROBOT_STOP_MS. */
 const REST_BY_MS = 800;
-/** A base that still moves goes on being told to stop for this long, milliseconds. */
+/** A base that still moves gets zero velocity for this long, milliseconds. */
 const BRAKE_MS_MAX = 10_000;
 
 export type BrakeParts = {
   readonly clock: Clock;
   /** Sends a velocity; false when nobody takes it. */
   send(twist: Twist2d): boolean;
-  /** Odometry that came after that time tells no motion. */
+  /** Odometry that came after that time shows no motion. */
   stillSince(sinceMs: number): boolean;
   /** Odometry arrives. */
   connected(): boolean;
 };
 
-/** How a stop ended: at rest by odometry; told to stop, without odometry to see it; or still moving. */
+/** How a stop ended: at rest by odometry; stop sent, without odometry to confirm it; or still moving. */
 export type Rest = 'at_rest' | 'unseen' | 'moving';
 
-/** Brings a base to rest by zero velocity, and tells whether its odometry agrees. */
+/** Brings a base to rest by zero velocity, and says whether its odometry agrees. */
 export class Brake {
   readonly #parts: BrakeParts;
   #engaged: { readonly rest: Promise<Rest>; release(): void } | undefined;

@@ -90,7 +90,7 @@ function poseStamped(pose: Pose2d, frame: string): MessageValue {
   };
 }
 
-/** Codes of nav2_msgs in Jazzy by their meaning for whoever asked; the rest of a hundred is its family. */
+/** Codes of nav2_msgs in Jazzy by their meaning for the caller; the rest of a hundred is its family. */
 const CODES: Readonly<Record<number, readonly [MotionResult['outcome'], string]>> = {
   101: ['stuck', 'the controller does not exist'],
   102: ['stuck', 'the controller has no transform'],
@@ -122,7 +122,7 @@ const PLANNER_FAMILY_MAX = 399;
 const PLANNER_FAMILY_MIN = 200;
 const THROUGH_POSES_MIN = 300;
 
-/** What a result of Nav2 says; `canceled` here means by somebody else. Humble tells no codes. */
+/** What a result of Nav2 says; `canceled` here means by somebody else. Humble sends no codes. */
 export function outcomeOf({ status, result }: GoalResult): Outcome {
   if (status === 'succeeded') return { outcome: 'reached', message: '' };
   if (status === 'canceled') return { outcome: 'preempted', message: 'another client cancelled the goal' };

@@ -50,17 +50,17 @@ export type NavRobotParts = {
   readonly actions: RosActions;
 };
 
-/** What discovery knows is told at once, milliseconds. */
+/** What discovery already knows is reported at once, milliseconds. */
 const GRAPH_MS = 1_000;
-/** Servers have to be found before they can be told to end what a former life of ours asked of them, milliseconds. */
+/** Servers have to be found before they can be asked to end the goals of a former life of this daemon, milliseconds. */
 const FORMER_MS = 1_500;
 const CANCEL_ALL_MS = 400;
-/** Navigators tell feedback at each tick of their tree, behaviours ten times a second, milliseconds. */
+/** Navigators send feedback at each tick of their tree, behaviours ten times a second, milliseconds. */
 const FEEDBACK_SILENT_MS = 1_500;
 
 /**
  * A robot that navigates by Nav2: goals, cancellation and behaviours over ROS 2 actions, state from odometry and
- * localisation. Whatever ends a motion, its goal is cancelled and zero velocity is sent until odometry tells rest,
+ * localisation. Whatever ends a motion, its goal is cancelled and zero velocity is sent until odometry shows rest,
  * before the motion settles. `observe` has to be given the samples of its topics.
  */
 export class NavRobot implements Robot {
@@ -71,7 +71,7 @@ export class NavRobot implements Robot {
   readonly #goals: ActionGoals;
   #motion: RobotState['motion'] = 'idle';
   #running: MotionEnds | undefined;
-  /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
+  /** How often it was stopped: what waited for another motion to end meanwhile does not start. */
   #stops = 0;
   /** What a former life of this daemon asked of the robot is being ended. */
   #former: Promise<unknown> | undefined;
@@ -163,7 +163,7 @@ export class NavRobot implements Robot {
     if (!this.#track.connected) throw noOdometry(operation, this.#options.topics.odometry);
     const begun = { time: this.#track.time, distance: this.#track.distance };
     if (signal?.aborted || this.#stops !== stops)
-      return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
+      return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     // The brake goes on at once, not when the server has answered.
@@ -174,7 +174,7 @@ export class NavRobot implements Robot {
     let reached = false;
     try {
       await this.#former;
-      // The brake that a stop put on meanwhile stays on: it tells the stop whether the base rests.
+      // The brake that a stop put on meanwhile stays on: it reports to the stop whether the base rests.
       if (!ends.signal.aborted) this.#brake.release();
       const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
       rest = await this.#brake.engage();
@@ -194,7 +194,7 @@ export class NavRobot implements Robot {
   async #order({ action, goal }: NavOrder, ends: MotionEnds): Promise<Outcome | { readonly ended: true }> {
     const name = this.#name(action);
     const { clock } = this.#parts;
-    // Discovery tells of a dead server after its lease, 20 s; the base may drive on by its last command until then.
+    // Discovery reports a dead server after its lease, 20 s; the base may drive on by its last command until then.
     let heardAtMs = Infinity;
     ends.watch(() => {
       if (clock.monotonicMs() - heardAtMs > FEEDBACK_SILENT_MS) ends.fail(silent(name));
@@ -236,7 +236,7 @@ export class NavRobot implements Robot {
     }
   }
 
-  /** Those that are not in the graph are told too: the network may hide a Nav2 that drives on. */
+  /** Those that are not in the graph get the request too: the network may hide a Nav2 that drives on. */
   #endAll(timeoutMs: number): Promise<void> {
     const ours = NAV_ACTIONS.map((action) => this.#name(action));
     return this.#goals.cancelAll(ours, timeoutMs);

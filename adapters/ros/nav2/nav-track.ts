@@ -13,7 +13,7 @@ import { turnBetween } from '../motion.ts';
 export type NavTopics = {
   /** nav_msgs/msg/Odometry. */
   readonly odometry: string;
-  /** tf2_msgs/msg/TFMessage, where the localisation tells `map` to `odom`. */
+  /** tf2_msgs/msg/TFMessage, where the localisation sends `map` to `odom`. */
   readonly tf: string;
   /** nav_msgs/msg/OccupancyGrid. */
   readonly map: string;
@@ -24,7 +24,7 @@ export type NavTopics = {
 const POSE_STAMPED = 'geometry_msgs/msg/PoseWithCovarianceStamped';
 /** Odometry older than this means that the robot is not there, milliseconds. */
 const ODOMETRY_SILENT_MS = 1_000;
-/** Below these the robot stands: what wheel encoders tell of a base at rest, metres and radians per second. */
+/** Below these the robot stands: what wheel encoders report of a base at rest, metres and radians per second. */
 const STILL_LINEAR = 0.015;
 const STILL_ANGULAR = 0.05;
 /** Scalar topics kept as signals; a graph has thousands only by mistake. */
@@ -102,7 +102,7 @@ export class NavTrack {
     return this.#clock.monotonicMs() - this.#observedAtMs < ODOMETRY_SILENT_MS;
   }
 
-  /** Odometry that came after `sinceMs` (monotonic) tells no motion. */
+  /** Odometry that came after `sinceMs` (monotonic) shows no motion. */
   stillSince(sinceMs: number): boolean {
     const { linear, angular } = this.twist;
     const still = Math.abs(linear) < STILL_LINEAR && Math.abs(angular) < STILL_ANGULAR;
@@ -181,7 +181,7 @@ type RosPose = {
   };
 };
 
-/** Frame ids of ROS 1 days begin with a slash. */
+/** Frame ids of ROS 1 days start with a slash. */
 function bare(frame: string): string {
   return frame.replace(/^\//, '');
 }

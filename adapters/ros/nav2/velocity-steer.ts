@@ -10,7 +10,7 @@ const STILL: Twist2d = { linear: 0, angular: 0 };
 
 /**
  * A recovery motion by velocity commands and odometry, for robots without Nav2's behaviours. It sees no
- * obstacles: it is slow, short, and ends when odometry tells no progress. The caller brakes when this settles.
+ * obstacles: it is slow, short, and ends when odometry shows no progress. The caller brakes when this settles.
  * Commands that stay away are answered by a stop in the ROS host, whatever became of this process.
  */
 export function steer(

@@ -14,7 +14,7 @@ export type EngineCommand = {
 /** What every program needs to run at all. Keys and tokens of the daemon are not among them. */
 const ALWAYS = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR', 'USER', 'XDG_CACHE_HOME'];
 
-/** The words of the command, filled in. Throws `config.invalid` for a placeholder that stands for nothing. */
+/** The words of the command, filled in. Throws `config.invalid` for an unknown placeholder. */
 export function argvOf({ command, model, revision, port, name }: EngineCommand): readonly string[] {
   const values: Readonly<Record<string, string>> = { model, revision, port: String(port), name };
   // A folder is pinned here, by its digest; the server would not know what to do with it.
@@ -40,7 +40,7 @@ export function argvOf({ command, model, revision, port, name }: EngineCommand):
   );
 }
 
-/** The environment of the engine: what is named, and what every program needs. */
+/** The environment of the engine: the configured variables, and those every program needs. */
 export function envOf(
   { env }: Pick<EngineCommand, 'env'>,
   own: Readonly<Record<string, string | undefined>>,

@@ -4,7 +4,7 @@ import { boundedText } from '../bounded-text.ts';
 const ASK_MS = 5_000;
 const BODY_MAX = 1024 * 1024;
 
-/** The few words that are spoken with an engine beside its API. Every one settles by its deadline. */
+/** The few requests to an engine besides its API. Each settles by its deadline. */
 export class EngineClient {
   readonly #root: string;
   readonly #clock: Clock;

@@ -3,8 +3,8 @@ import { type Clock, EdgeError } from '../../../contract/core.ts';
 type Waiting = { readonly go: () => void; readonly refuse: (error: EdgeError) => void };
 
 /**
- * Where calls pass to an engine. Shut while it sleeps or is away: a request to a sleeping engine would hang for ever.
- * It counts who is inside, so that nobody is cut off by a sleep.
+ * The gate for calls to an engine. Closed while it sleeps or is away: a request to a sleeping engine would hang
+ * forever. It counts calls under way, so that a sleep cuts none off.
  */
 export class EngineGate {
   readonly #clock: Clock;
@@ -33,7 +33,7 @@ export class EngineGate {
     for (const { go } of [...this.#waiting]) go();
   }
 
-  /** Nobody passes any more. Who waits goes on waiting, or is refused by `refuse`. */
+  /** Closes the gate. Waiting calls keep waiting, or are refused by `refuse`. */
   shut(): void {
     this.#open = false;
   }
@@ -42,7 +42,9 @@ export class EngineGate {
     for (const { refuse } of [...this.#waiting]) refuse(error);
   }
 
-  /** Passes when it is open; how to leave again. `deadline.exceeded`, `run.cancelled`. */
+  /**
+   * Passes when it is open; returns the function that leaves again. Rejects with `deadline.exceeded`, `run.cancelled`.
+   */
   async enter(ms: number, signal: AbortSignal | undefined): Promise<() => void> {
     if (!this.#open) await this.#opened(ms, signal);
     this.#inside += 1;
@@ -56,7 +58,7 @@ export class EngineGate {
     };
   }
 
-  /** Resolves when nobody is inside; false after `ms`. */
+  /** Resolves when no call is under way; false after `ms`. */
   empty(ms: number): Promise<boolean> {
     if (this.#inside === 0) return Promise.resolve(true);
     return new Promise((resolve) => {

@@ -4,11 +4,11 @@ import type { HostNews, HostOrder } from './engine-messages.ts';
 
 /**
  * A small process between the daemon and its engine. The engine and all that it starts are one process group; when the
- * cell that asked for it is gone, however it died, the group is ended: no engine keeps the memory of a graphics
- * processor for nobody.
+ * cell that asked for it is gone, however it died, the group is ended, so that no orphaned engine keeps the memory of a
+ * graphics processor.
  */
 const LINE_MAX = 2_000;
-/** Lines in a second that are told; an engine that babbles costs no more. */
+/** Lines of the engine's log that are passed on per second; the rest is dropped. */
 const LINES_MAX = 200;
 const clock = new SystemClock();
 let child: ChildProcess | undefined;
@@ -53,7 +53,7 @@ function follow(stream: NodeJS.ReadableStream): void {
   stream.on('error', () => {});
 }
 
-/** The front is gone: what it started goes with it. */
+/** The main process is gone: its children are ended with it. */
 function end(reason: string): void {
   signal('SIGKILL');
   tell({ kind: 'exit', reason });
@@ -83,7 +83,7 @@ process.on('message', (order: HostOrder) => {
     start(order);
   }
 });
-// Whoever asked for it died, or let go.
+// The cell that asked for it died, or closed the pipe.
 process.on('disconnect', () => {
   stopMs = 1_000;
   stop();

@@ -1,4 +1,4 @@
-/** What the cell tells the host of its engine, and back. */
+/** Messages between the cell and the host of its engine. */
 export type HostOrder =
   | {
       readonly kind: 'start';

@@ -40,7 +40,7 @@ export class EngineModel implements LanguageModel {
   async health(): Promise<ModelHealth> {
     const { state, reason, gate } = this.#engine;
     if (state === 'ready') return await this.#model.health();
-    // Not asked itself: some words with a sleeping engine hang. The next call wakes it, so it is worth one.
+    // Not asked: some requests to a sleeping engine hang. The next call wakes it, so it counts as available.
     if (state === 'sleeping') return { ok: true, reason: 'it sleeps', queueDepth: gate.waiting };
     return { ok: false, reason: `engine ${state}: ${reason}`, queueDepth: 0 };
   }

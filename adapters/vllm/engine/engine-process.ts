@@ -15,7 +15,7 @@ export type EngineProcessParts = {
   /** Where the process is noted, so that one whose host was killed too is found at the next start. */
   readonly noteFile: string;
   readonly clock: Clock;
-  /** What it says, and what is wrong with its note. */
+  /** Output of the engine, and faults of its note. */
   readonly onLine: (line: string) => void;
 };
 
@@ -91,7 +91,7 @@ export class EngineProcess {
     );
   }
 
-  /** A full or broken disk costs the note: what is thrown in a listener would end this cell with all its runs. */
+  /** Without space the note is not written: an error thrown in this listener would end the cell with all its runs. */
   #attempt(what: string, work: () => void): void {
     try {
       work();
@@ -112,7 +112,7 @@ export function sweepNoted(noteFile: string): boolean {
   try {
     rmSync(noteFile, { force: true });
   } catch {
-    // It may stay: another process has another beginning.
+    // The note may stay: another process has another start time.
   }
   const { pid, started } = noted;
   if (typeof pid !== 'number' || pid <= 1 || typeof started !== 'string' || started === '') return false;
@@ -129,7 +129,9 @@ function killGroup(pid: number): void {
   }
 }
 
-/** When a process began, in ticks since boot: a number that is used again has another one. Empty where nobody tells. */
+/**
+ * Start of a process in ticks since boot, which distinguishes processes with the same id. Empty where it is unknown.
+ */
 function startOf(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

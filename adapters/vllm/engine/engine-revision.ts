@@ -11,8 +11,8 @@ const FILES_MAX = 10_000;
 
 /**
  * Checks that the model is the one that was pinned, before it is started. A folder is pinned by the digest of all its
- * files, a model of a hub by its commit: branches move. Answers what it is. Throws `config.invalid` for a pin that pins
- * nothing, `model.unavailable` for a model that is another one or not there.
+ * files, a model of a hub by its commit: branches move. Returns the revision. Throws `config.invalid` for an invalid
+ * pin, `model.unavailable` for a model that differs or is missing.
  */
 export async function checkRevision(model: string, pinned: string): Promise<string> {
   const folder = await folderOf(model);

@@ -18,12 +18,12 @@ export type EngineOptions = EngineCommand & {
   readonly memoryFloor: number;
   readonly startMs: number;
   readonly stopMs: number;
-  /** Nobody asked for this long: it sleeps; 0: never. */
+  /** Without calls for this long it sleeps; 0: never. */
   readonly sleepAfterMs: number;
   readonly sleepLevel: 1 | 2;
 };
 
-/** A life of the engine, as `EngineProcess` is one. */
+/** One process of the engine, such as `EngineProcess`. */
 export type EngineLife = {
   readonly pid: number | undefined;
   readonly ended: Promise<string>;
@@ -39,7 +39,7 @@ export type EngineParts = {
     onLine: (line: string) => void,
   ) => EngineLife;
   readonly memory: () => Promise<FreeMemory>;
-  /** Checks the pin; answers what the model is. */
+  /** Checks the pin; returns the revision of the model. */
   readonly revision: (model: string, pinned: string) => Promise<string>;
   readonly ownEnv: Readonly<Record<string, string | undefined>>;
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
@@ -55,16 +55,16 @@ const LOOK_MS = 500;
 const MEMORY_MS = 5_000;
 const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
-/** One that was ready for this long begins its back-off anew, milliseconds. */
+/** After being ready for this long its back-off is reset, milliseconds. */
 const FORGET_MS = 60_000;
-/** What is under way may end before a sleep, milliseconds; loading weights back takes its time. */
+/** Calls under way have this long to end before a sleep, milliseconds; loading weights back takes long. */
 const DRAIN_MS = 30_000;
 const WAKE_MS = 180_000;
 const LOG_LINES = 200;
 
 /**
  * A model server that this daemon runs: admitted by memory, checked against its pin, started, watched, restarted with
- * back-off, put to sleep and woken. Whatever becomes of it never rejects into the cell: calls are refused, typed, and
+ * back-off, put to sleep and woken. Its failures never end the cell: calls are refused with a typed error, and
  * the next model is asked.
  */
 export class SupervisedEngine implements EngineApi {
@@ -136,7 +136,7 @@ export class SupervisedEngine implements EngineApi {
     };
   }
 
-  /** A call begins: it passes when the engine is awake, and wakes it where it sleeps. How to leave again. */
+  /** A call starts: it passes when the engine is awake, and wakes it where it sleeps. How to leave again. */
   async enter(ms: number, signal: AbortSignal | undefined): Promise<() => void> {
     if (this.#state === 'sleeping') {
       this.#wakeForCalls();
@@ -150,7 +150,7 @@ export class SupervisedEngine implements EngineApi {
       if (this.#state !== 'ready') throw this.#unavailable(this.#away());
       const { client } = this.#parts;
       const { sleepLevel } = this.#options;
-      // From here on calls wait; those inside come to their end.
+      // From here on calls wait; those under way finish.
       this.gate.shut();
       if (!(await this.gate.empty(DRAIN_MS))) {
         this.gate.open();
@@ -167,7 +167,7 @@ export class SupervisedEngine implements EngineApi {
         throw thrown;
       }
       if (this.#state === 'ready') this.#become('sleeping', `level ${sleepLevel}`);
-      // Who came meanwhile wants it awake.
+      // Calls that came in the meantime want it awake.
       if (this.gate.waiting > 0) this.#wakeForCalls();
       return this.engine();
     });
@@ -201,7 +201,7 @@ export class SupervisedEngine implements EngineApi {
     });
   }
 
-  /** One wish to wake at a time. */
+  /** One wake-up at a time. */
   #wakeUp(): Promise<void> {
     this.#waking ??= this.#inTurn(async () => {
       if (this.#state !== 'sleeping') return;
@@ -224,7 +224,7 @@ export class SupervisedEngine implements EngineApi {
     if (this.#state !== 'ready' || busy || quietMs < this.#options.sleepAfterMs) return;
     this.sleep().catch((thrown: unknown) => {
       this.#parts.report('warn', 'the engine does not sleep', { error: (thrown as Error).message });
-      // Not again at once: one that cannot sleep is not asked all the time.
+      // Not tried again at once: an engine that cannot sleep is not asked all the time.
       this.gate.lastMs = clock.monotonicMs();
     });
   }
@@ -254,7 +254,7 @@ export class SupervisedEngine implements EngineApi {
     }
   }
 
-  /** From admission to its end. `final`: only a person can mend it. */
+  /** From admission to its end. `final`: only a person can fix it. */
   async #live(signal: AbortSignal): Promise<{ readonly reason: string; readonly final?: boolean }> {
     const { name, model, revision, port } = this.#options;
     const { client, launch, ownEnv } = this.#parts;
@@ -287,7 +287,7 @@ export class SupervisedEngine implements EngineApi {
     try {
       const fault = await this.#ready(AbortSignal.any([signal, ended.signal]));
       if (fault) {
-        // Why it ended says more than that it did.
+        // The reason of its end says more than the end.
         return ended.signal.aborted ? { reason: await end } : fault;
       }
       if (signal.aborted) return { reason: 'stopped' };
@@ -318,7 +318,7 @@ export class SupervisedEngine implements EngineApi {
     return `${mib(freeBytes)} MiB are free ${where}, ${mib(memoryFloor)} MiB are needed`;
   }
 
-  /** Why it did not come up; undefined when it is ready. */
+  /** Why it did not start; undefined when it is ready. */
   async #ready(
     signal: AbortSignal,
   ): Promise<{ readonly reason: string; readonly final?: boolean } | undefined> {

@@ -15,30 +15,30 @@ import type { ServiceCaller } from './service-caller.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
-/** A result is asked for in one query of at most this length, milliseconds; longer goals are asked for again. */
+/** Longest query for a result, milliseconds; for longer goals it is repeated. */
 const RESULT_QUERY_MS = 3_600_000;
-/** A server that leaves the graph may be a link that broke: it is given this long to come back, milliseconds. */
+/** A server that leaves the graph may be a link that broke: it has this long to come back, milliseconds. */
 const SERVER_GONE_MS = 2_000;
-/** Between two requests for a result that failed, milliseconds, and how many in a row are borne. */
+/** Between two requests for a result that failed, milliseconds, and how many in a row are tolerated. */
 const RESULT_AGAIN_MS = 200;
 const RESULT_FAILURES_MAX = 10;
 /** What was sent before a result may be read after it, milliseconds. */
 const FEEDBACK_SETTLES_MS = 20;
 /**
  * A goal that nobody holds is cancelled until its server has heard it: each call waits this long for the server to be
- * seen and to answer, the next begins so much later, for ten minutes, milliseconds.
+ * seen and to answer, the next starts so much later, for ten minutes, milliseconds.
  */
 const DISOWN_MS = 5_000;
 const DISOWN_AGAIN_MS = 1_000;
 const DISOWN_FOR_MS = 600_000;
 /**
  * A server that does not know the goal may still decide whether it accepts it: it is asked again for this long from its
- * first such answer on, milliseconds. Later the goal was never taken, or is forgotten.
+ * first such answer on, milliseconds. After that the goal was never accepted, or is forgotten.
  */
 const DISOWN_UNKNOWN_MS = 60_000;
-/** Goals that are cancelled so at a time. */
+/** Goals that are cancelled this way at a time. */
 const DISOWNED_MAX = 1_024;
-/** What did not fit was not sent, and nobody was there who could have taken it. */
+/** A goal that did not fit was not sent, and no server was there to take it. */
 const NEVER_SENT: ReadonlySet<string> = new Set(['ros.not_found', 'schema.invalid', 'sample.unknown_type']);
 
 const ENDED: Readonly<Record<number, GoalStatus>> = {
@@ -47,7 +47,7 @@ const ENDED: Readonly<Record<number, GoalStatus>> = {
   [GOAL_STATUS.aborted]: 'aborted',
 };
 
-/** What a server said to a cancel, by `action_msgs/srv/CancelGoal`. */
+/** Answer of a server to a cancel, by `action_msgs/srv/CancelGoal`. */
 type CancelWord = 'canceling' | 'rejected' | 'unknown' | 'terminated';
 const CANCEL_REJECTED = 1;
 const CANCEL_TERMINATED = 3;
@@ -89,7 +89,7 @@ export class ActionClient {
     const request = { goal_id: { uuid: goalBytes(goalId) }, goal };
     let answer: MessageValue;
     if (options.onFeedback) {
-      // Heard from the first message on: who subscribes after the acceptance misses what came with it.
+      // Subscribed before the goal is sent: otherwise the first feedback could be missed.
       await this.#hear();
       this.#feedback.set(goalId, options.onFeedback);
     }
@@ -107,7 +107,7 @@ export class ActionClient {
       return { goalId, result: Promise.resolve(rejected), cancel: async () => false };
     }
     const result = this.#result(goalId).finally(async () => {
-      // Feedback that was sent before the result is told before it, although it came by another way.
+      // Feedback that was sent before the result is delivered before it, although it came by another way.
       if (options.onFeedback) await pause(this.#session.clock, FEEDBACK_SETTLES_MS, this.#closing.signal);
       this.#feedback.delete(goalId);
     });
@@ -246,7 +246,7 @@ export class ActionClient {
         failure = error;
       }
       if (clock.monotonicMs() >= untilMs) break;
-      // The network may hide the server, or swallow what it is told; one that is really gone executes nothing.
+      // The network may hide the server, or lose the request; one that is really gone executes nothing.
       await pause(clock, DISOWN_AGAIN_MS, signal);
     }
     this.#disowned -= 1;

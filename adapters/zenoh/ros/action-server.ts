@@ -12,11 +12,11 @@ import { ServiceServer } from './service-server.ts';
 import type { RosZenohSession } from './session.ts';
 import { TopicWriter } from './topic-writer.ts';
 
-/** Results of ended goals are kept this long for who asks late, milliseconds, as rclcpp keeps them. */
+/** Results of ended goals are kept this long for late requests, milliseconds, as in rclcpp. */
 const RESULT_KEPT_MS = 15 * 60_000;
 /** Goals held, running and ended; a new one is refused while all of them run. */
 const GOALS_MAX = 256;
-/** A goal may run for days; who asks for its result is answered when it ends, milliseconds. */
+/** A goal may run for days; a request for its result is answered when it ends, milliseconds. */
 const RESULT_ANSWER_MS = 7 * 24 * 3_600_000;
 
 export type ActionHandlers = {
@@ -86,7 +86,7 @@ export class ActionServer {
         (request) => this.#onResult(request),
         { timeoutMs: RESULT_ANSWER_MS },
       ),
-      // The last to come: who sees it may send.
+      // Declared last: clients that see it may send.
       new ServiceServer(session, codec, part('send_goal'), `${type}_SendGoal`, async (request) =>
         this.#onGoal(request),
       ),
@@ -144,7 +144,7 @@ export class ActionServer {
   }
 
   #execute(own: Goal, goal: MessageValue): void {
-    // One that was cancelled before it began is executed all the same: its result is the handler's to tell.
+    // One that was cancelled before it started is executed all the same: the handler reports its result.
     if (own.status === GOAL_STATUS.accepted) this.#turn(own, GOAL_STATUS.executing);
     const served: ServedGoal = {
       goalId: own.id,

@@ -1,5 +1,5 @@
 /**
- * The attachment of every message, request and reply: sequence number (int64 LE, a publisher begins at 1), source
+ * The attachment of every message, request and reply: sequence number (int64 LE, a publisher starts at 1), source
  * time (int64 LE, nanoseconds since 1970), a byte with the length of the id, the id of the publisher (GID).
  */
 export const GID_BYTES = 16;
@@ -41,12 +41,14 @@ type Publisher = {
 };
 /** Publishers of one topic whose numbering is followed; beyond it the one not heard for longest is forgotten. */
 const PUBLISHERS_MAX = 64;
-/** Nobody loses so many at once: a number that jumps further was made up, or its publisher numbers anew. */
+/**
+ * Nobody loses so many at once: a larger jump means that the number is invalid, or that the publisher started again.
+ */
 const JUMP_MAX = 1_000_000;
 
 /**
- * Follows the numbers of all publishers of a topic and counts what is missing between them. What came before
- * the first message we got, or after the last, nobody knows. Called for each message, so nothing is allocated
+ * Follows the numbers of all publishers of a topic and counts what is missing between them. Losses before
+ * the first received message, or after the last one, are unknown. Called for each message, so nothing is allocated
  * but for a publisher that was never heard before.
  */
 export class SequenceGaps {
@@ -94,9 +96,9 @@ export class SequenceGaps {
       return lost;
     }
     const isTaken = sequence >= publisher.first && (this.#isOverlap || sequence <= publisher.taken);
-    // One that was started anew under its old id begins at 1 again, later.
+    // One that was started again under its old id starts at 1 again, later.
     if (isTaken && coarseStamp(attachment) <= publisher.stamp) return undefined;
-    // One that was overtaken is no loss; one from before our time, out of a cache, was never counted.
+    // A message that was overtaken is no loss; one from a cache was never counted.
     if (publisher.missing === 0 || sequence === publisher.last || sequence < publisher.first) return 0;
     publisher.missing -= 1;
     return -1;

@@ -7,7 +7,7 @@ export function goalText(uuid: ArrayLike<number>): string {
   return Buffer.from(Uint8Array.from(uuid)).toString('hex');
 }
 
-/** goal_id.uuid of a `unique_identifier_msgs/UUID goal_id` that begins a message, without decoding the rest. */
+/** goal_id.uuid of a `unique_identifier_msgs/UUID goal_id` that starts a message, without decoding the rest. */
 export function leadingGoalId(message: Uint8Array): string | undefined {
   const at = 4;
   return message.length >= at + 16 ? goalText(message.subarray(at, at + 16)) : undefined;

@@ -2,9 +2,9 @@ import type { Clock, EndpointInfo, GraphSnapshot, RosGraph } from '../../../cont
 import { type Entity, nodeName, readToken } from './names.ts';
 import { readQosText } from './qos-text.ts';
 
-/** Changes come in bursts (a node has a dozen endpoints): watchers are told at most this often, milliseconds. */
+/** Changes come in bursts (a node has a dozen endpoints): watchers are notified at most this often, milliseconds. */
 const TELL_EVERY_MS = 100;
-/** Entities held; a graph larger than this is no robot's, and whoever writes it shall not take our memory. */
+/** Entities held; a larger graph is not that of a robot, and must not exhaust memory. */
 const ENTITIES_MAX = 20_000;
 /** Names of ROS have at most 255 characters, of which a token holds five; Zenoh would pass 64 KiB. */
 const TOKEN_CHARS_MAX = 2_048;
@@ -28,7 +28,7 @@ export class GraphCache implements RosGraph {
     this.#onFault = onFault;
   }
 
-  /** What the liveliness subscription tells. */
+  /** What the liveliness subscription reports. */
   take(token: string, alive: boolean): void {
     if (token.length > TOKEN_CHARS_MAX) return;
     const entity = alive ? readToken(token) : this.#entities.get(token);
@@ -43,7 +43,7 @@ export class GraphCache implements RosGraph {
     });
   }
 
-  /** Everything is gone: the session is. */
+  /** The session is gone, and with it all entities. */
   clear(): void {
     for (const token of [...this.#entities.keys()]) this.take(token, false);
     this.#telling?.cancel();

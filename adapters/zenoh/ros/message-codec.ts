@@ -1,7 +1,7 @@
 import { EdgeError, type MessageValue } from '../../../contract/core.ts';
 import { decodeAny, encodeAny, type TypeBook } from '../../../formats/ros2/index.ts';
 
-/** Values to CDR and back, for services, actions and all that stands on them. */
+/** Values to CDR and back, for services and actions. */
 export class MessageCodec {
   readonly #types: TypeBook;
 

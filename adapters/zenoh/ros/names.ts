@@ -58,7 +58,7 @@ export function tokenOf(entity: Entity): string {
   return own.join('/');
 }
 
-/** Undefined for what is no token of this version: a graph holds what strangers write. */
+/** Undefined if it is no token of this version: other nodes may write anything. */
 export function readToken(token: string): Entity | undefined {
   const chunks = token.split('/');
   const [space, domain = '', zid = '', nodeId = '', entityId = '', kind = ''] = chunks;

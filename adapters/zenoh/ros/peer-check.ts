@@ -4,7 +4,7 @@ import { type Entity, NO_TYPE_HASH, nodeName } from './names.ts';
 import type { PeerFault } from './peer-faults.ts';
 import { readQosText } from './qos-text.ts';
 
-/** What an endpoint of ours is: the side it stands on decides who offers and who asks. */
+/** Kind of an endpoint of this node: it decides which side offers and which requests. */
 export type OwnSide = {
   readonly side: 'subscription' | 'publisher';
   readonly topic: string;
@@ -14,7 +14,7 @@ export type OwnSide = {
   readonly qos: Qos;
 };
 
-/** What is wrong between an endpoint of ours and one of another node on the same topic; undefined: nothing. */
+/** The incompatibility between an endpoint of this node and one of another node on the same topic; undefined: none. */
 export function peerFault(own: OwnSide, other: Entity): PeerFault | undefined {
   const { end } = other;
   if (!end) return undefined;

@@ -1,6 +1,6 @@
 import type { Qos, RosQosReport } from '../../../contract/core.ts';
 
-/** What keeps an endpoint of ours and one of another node apart. */
+/** An incompatibility between an endpoint of this node and one of another node. */
 export type PeerFault = {
   readonly kind: 'incompatible' | 'type';
   readonly message: string;
@@ -9,10 +9,10 @@ export type PeerFault = {
 
 /** Faults held; beyond it the oldest goes. */
 const FAULTS_MAX = 256;
-/** Different things said of one topic in words; who writes the graph shall not fill our log. */
+/** Different messages about one topic; other nodes must not fill our log. */
 const TOLD_MAX = 8;
 
-/** What nodes on rmw_zenoh and we cannot agree on, by topic, counted since the start, as an operator is told it. */
+/** Incompatibilities with nodes on rmw_zenoh, by topic, counted since the start, in the words for operators. */
 export class PeerFaults {
   readonly #warn: (message: string) => void;
   readonly #reports = new Map<string, { report: RosQosReport; readonly told: Set<string> }>();

@@ -11,7 +11,7 @@ const TRANSIENT_LOCAL = '1';
 const KEEP_ALL = '2';
 const MANUAL_BY_TOPIC = '3';
 const DEPTH_DEFAULT = 42;
-/** What rmw calls an infinite duration, seconds. */
+/** The infinite duration of rmw, seconds. */
 const INFINITE_S = 9_223_372_036;
 
 /** The profile that ROS 2 gives services, and topics that say nothing. */
@@ -31,7 +31,7 @@ export function qosText(qos: Qos): string {
   return `${reliability}:${durability}:${history}:${duration(qos.deadlineMs)}:${duration(qos.lifespanMs)}:${liveliness},${lease}`;
 }
 
-/** Whatever cannot be read is the default: a stranger's text is no reason to lose an endpoint. */
+/** Unreadable text gives the default, so that the endpoint is not lost. */
 export function readQosText(text: string): Qos {
   const [reliability, durability, history = '', deadline = '', lifespan = '', liveliness = ''] =
     text.split(':');

@@ -22,7 +22,7 @@ export class RosZenohServices implements RosServices {
     try {
       return await this.#caller.call(this.#absolute(name), type, request, options);
     } catch (error) {
-      // Who asked a server that failed gets no answer in ROS; here it is told so before the deadline, by its name.
+      // In ROS the client of a server that failed gets no answer; here it gets an error before the deadline.
       if (!(error instanceof EdgeError) || error.code !== 'ros.failed') throw error;
       throw new EdgeError('deadline.exceeded', {
         operation: error.operation,

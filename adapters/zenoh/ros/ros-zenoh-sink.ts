@@ -24,7 +24,7 @@ const GUARD_TICK_MS = 25;
 /** Six numbers of eight bytes. */
 const TWIST_BYTES = 48;
 
-/** What stops who listens to a topic. */
+/** The message that stops the subscribers of a topic. */
 type Stop = { message(): Uint8Array; is(message: Uint8Array): boolean };
 type Guarded = { readonly guard: VelocityGuard; readonly stop: Stop };
 type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undefined };
@@ -32,7 +32,7 @@ type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undef
 /**
  * Samples as publications for ROS nodes on rmw_zenoh. Velocity topics (Twist, TwistStamped, speeds of joints) are
  * guarded here: a command that is not renewed within `LIMITS.COMMAND_EXPIRY_MS` is answered by a stop, and so is every
- * start and the close, for what drove the robot before may have died without a word.
+ * start and the close, since the former controller of the robot may have died.
  */
 export class RosZenohSink implements SampleSink {
   readonly #session: RosZenohSession;
@@ -82,7 +82,7 @@ export class RosZenohSink implements SampleSink {
     const writer = new TopicWriter(this.#session, topic);
     await writer.open();
     if (this.#closed) {
-      // Closed while the topic was declared: nobody would undeclare it any more.
+      // Closed while the topic was declared: it is undeclared here.
       await writer.close();
       await this.#session.release(this);
       throw new EdgeError('ros.failed', {
@@ -104,7 +104,7 @@ export class RosZenohSink implements SampleSink {
       if (!guarded) continue;
       const { guard, stop } = guarded;
       const due = guard.tick(nowMs, writer.listeners);
-      // The link may be full just because the robot is driving away: a stop is not dropped there, nor forgotten.
+      // The link may be full because the robot is driving away: a stop is never dropped.
       if (due.stop && !writer.offer(stop.message(), { must: true })) guard.halt();
       if (due.expired) this.#session.report('warn', `${topic}: command expired, stopped`);
     }

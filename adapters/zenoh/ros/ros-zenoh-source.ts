@@ -14,7 +14,7 @@ import type { RosZenohSession } from './session.ts';
 import { TopicReader } from './topic-reader.ts';
 
 export type RosZenohSourceOptions = {
-  /** Also reads every other topic of the graph that this admits, as soon as somebody publishes it. */
+  /** Also reads every other topic of the graph that matches, as soon as it is published. */
   readonly discover?: (topic: string) => boolean;
   /** Called with topics that discovery found, once they are read. */
   readonly onTopics?: (topics: readonly TopicSpec[]) => void;
@@ -28,26 +28,26 @@ export type RosZenohSourceOptions = {
 const DISCOVERED_MAX = 1_000;
 /** As deep as the recorder wants it: a burst of a second at 1 kHz. */
 const DISCOVERED_DEPTH = 1_000;
-/** Tokens are written by strangers: what is no name of ROS may be a wildcard, and is not subscribed to. */
+/** Tokens come from other nodes: an invalid name of ROS may be a wildcard, and is not subscribed to. */
 const TOPIC_NAME = /^(?:\/[A-Za-z_][A-Za-z0-9_]*)+$/;
 const TYPE_NAME = /^\w+\/\w+\/\w+$/;
 
-/** Topics of ROS nodes on rmw_zenoh as samples. Who is there is told by the graph, so a robot may come later. */
+/** Topics of ROS nodes on rmw_zenoh as samples. The graph says who is there, so a robot may come later. */
 export class RosZenohSource implements SampleSource {
   readonly #session: RosZenohSession;
   readonly #options: RosZenohSourceOptions;
   readonly #readers = new Map<string, TopicReader>();
   readonly #configured = new Set<string>();
   readonly #discovered: DiscoveredTopics;
-  /** Lost by readers that were let go of: the sums of a topic never fall. */
+  /** Losses of closed readers, since the sums of a topic never decrease. */
   readonly #lostBefore = new Map<string, number>();
   #watches: readonly { cancel(): void }[] = [];
   #lookAgain: Timer | undefined;
   #onSample: ((sample: Sample) => void) | undefined;
   #connected = false;
-  /** A topic had no place at the last look: told once, until there was a look at which all had one. */
+  /** A topic had no place at the last look: reported once, until there was a look at which all had one. */
   #crowded = false;
-  /** Topics that were told to have no name left: the first of those never read, and each that was read before. */
+  /** Topics that were reported to have no name left: the first of those never read, and each that was read before. */
   readonly #toldNames = new Set<string>();
   #closed = false;
 
@@ -132,7 +132,7 @@ export class RosZenohSource implements SampleSource {
     }
   }
 
-  /** Whoever tries again must not hear the first topics twice. */
+  /** A second try must not report the first topics twice. */
   async #forget(): Promise<void> {
     const readers = [...this.#readers.values()];
     this.#readers.clear();
@@ -173,9 +173,9 @@ export class RosZenohSource implements SampleSource {
   }
 
   /**
-   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and of
-   * that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
-   * passes messages whatever a subscription asks for, so nothing is read anew for who comes and goes beside that one.
+   * Undefined where nobody but us publishes it. It keeps the type that is read as long as somebody publishes that, and
+   * of that type it is latched once one of its publishers is: a cache that is asked for again is recorded again. Zenoh
+   * passes messages whatever a subscription asks for, so other publishers change nothing.
    */
   #offered({ topic, publishers }: GraphTopic): TopicSpec | undefined {
     const theirs = publishers.filter(
@@ -203,7 +203,7 @@ export class RosZenohSource implements SampleSource {
     );
   }
 
-  /** Lets go of what nobody has published for long; the graph does not change when that time is over. */
+  /** Unsubscribes topics that nobody has published for long; the graph does not change when that time is over. */
   #release(found: readonly TopicSpec[]): void {
     const { clock, graph } = this.#session;
     this.#lookAgain?.cancel();
@@ -225,7 +225,7 @@ export class RosZenohSource implements SampleSource {
     const reader = this.#readers.get(topic);
     if (!reader) return;
     this.#readers.delete(topic);
-    // It takes nothing more from here on: its count is final.
+    // It accepts nothing more: its count is final.
     const closing = reader.close();
     if (reader.lost > 0) this.#lostBefore.set(topic, (this.#lostBefore.get(topic) ?? 0) + reader.lost);
     closing.catch((error: unknown) =>

@@ -9,9 +9,9 @@ import { settle } from './settle.ts';
 /** Clients kept announced; beyond it the one unused for longest leaves the graph. */
 const CLIENTS_MAX = 128;
 /**
- * A server may announce itself a moment before its queryable is declared (zenoh-ros2-sdk does): an unanswered
- * request is sent again while its server is younger than this, milliseconds. Later it is not: it may have been
- * heard, and a service is called once.
+ * A server may announce itself a moment before its queryable is declared (zenoh-ros2-sdk does): an unanswered request
+ * is sent again while its server is younger than this, milliseconds. Later it is not sent again: it may have been
+ * received, and a service is called once.
  */
 const SERVER_SETTLES_MS = 500;
 const AGAIN_MS = 50;
@@ -38,7 +38,7 @@ export class ServiceCaller {
   /** Errors as in `RosServices.call`. */
   async call(name: string, type: string, request: MessageValue, options: CallOptions): Promise<MessageValue> {
     const { clock, types } = this.#session;
-    // What cannot be asked at all is told before anybody waits.
+    // A request that cannot be sent at all fails before anybody waits.
     const hash = types.hash(type);
     const payload = this.#codec.encode(`${type}_Request`, request);
     const untilMs = clock.monotonicMs() + options.timeoutMs;
@@ -88,7 +88,7 @@ export class ServiceCaller {
     const { clock, options } = this.#session;
     const key = dataKey(options.domain, name, type, server.entity.end!.hash);
     const [space, endpoint] = await Promise.all([this.#session.space(), client.endpoint]);
-    // Whoever gave up has told so: what is asked after that would have its effect behind his back.
+    // The caller gave up: a request sent after that would have an effect that it does not expect.
     while (!isOver()) {
       // Other requests of this client go on meanwhile.
       client.sequence += 1n;

@@ -12,7 +12,7 @@ import { dataKey } from './names.ts';
 import { ROS_DEFAULT_QOS } from './qos-text.ts';
 import type { OwnEndpoint, RosZenohSession } from './session.ts';
 
-/** How long a handler may take unless it is told otherwise, milliseconds. */
+/** How long a handler may take by default, milliseconds. */
 const HANDLER_MS = 10_000;
 const ANSWER_MARGIN_MS = 1_000;
 
@@ -63,13 +63,13 @@ export class ServiceServer {
     }
   }
 
-  /** Leaves the graph first, so that nobody asks who is not answered any more. */
+  /** Leaves the graph first, so that no client sends a request that is not answered. */
   async close(): Promise<void> {
     await this.#endpoint?.undeclare();
     await this.#queryable?.undeclare();
   }
 
-  /** Whoever asks gets the reason of a failure; a node on rmw_zenoh logs it and waits on. */
+  /** The client gets the reason of a failure; a node on rmw_zenoh logs it and waits on. */
   async #answer({ payload, attachment }: Query): Promise<Answer> {
     try {
       const asked = readAttachment(attachment);

@@ -21,11 +21,11 @@ export type RosZenohDeps = {
   /** Opens the key space; the session closes it. */
   readonly open: () => Promise<KeySpace>;
   readonly types: TypeBook;
-  /** What an operator should know: mismatching types, quality of service, answers that nobody got. */
+  /** Reports for operators: mismatching types, quality of service, undelivered answers. */
   readonly report: (level: 'info' | 'warn' | 'error', message: string) => void;
 };
 
-/** Warnings remembered as told; then the oldest goes, and is told again if it comes again. */
+/** Warnings remembered as reported; beyond it the oldest is forgotten, and reported again if it comes again. */
 const TOLD_MAX = 1_024;
 
 /** An endpoint of ours as others see it: its token is declared, its id goes into the attachments. */
@@ -36,7 +36,7 @@ type Live = { readonly space: KeySpace; readonly gidOf: GidOf; readonly declared
 /**
  * A ROS 2 node over a Zenoh session, by the conventions of rmw_zenoh: what its source, sink, services and
  * actions share. It is open while somebody uses it. Zenoh itself keeps a session alive over lost connections
- * and declares everything anew on the other side.
+ * and declares everything again on the other side.
  */
 export class RosZenohSession {
   readonly options: RosZenohOptions;
@@ -76,7 +76,7 @@ export class RosZenohSession {
     try {
       return (await live).space;
     } catch (error) {
-      // Another user may have joined anew meanwhile.
+      // Another user may have joined again meanwhile.
       if (this.#live === live) this.#live = undefined;
       this.#users.delete(user);
       throw error;
@@ -114,7 +114,7 @@ export class RosZenohSession {
     return entity.zid === this.#zid;
   }
 
-  /** Topics are read anew as their publishers come and go: what was told of one is not told again. */
+  /** Topics are read again as their publishers come and go: a report about one is not repeated. */
   warnOnce(message: string): void {
     if (this.#told.has(message)) return;
     if (this.#told.size >= TOLD_MAX) this.#told.delete(this.#told.keys().next().value!);

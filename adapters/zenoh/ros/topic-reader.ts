@@ -9,7 +9,7 @@ import type { OwnEndpoint, RosZenohSession } from './session.ts';
 /** Messages that may wait here, at least: what a history overwrites between two turns of the loop is lost. */
 const DEPTH_MIN = 1024;
 
-/** What is known of the messages of a topic. A reader that takes over goes on with it. */
+/** Counts of the messages of a topic. A new reader continues them. */
 type Heard = {
   readonly gaps: SequenceGaps;
   /** Gaps in the numbers of the publishers. */
@@ -20,7 +20,7 @@ type Heard = {
 
 /**
  * One topic read. Bytes pass as received. A type without definition on this host is read as well: by a wildcard
- * in place of its hash, and announced by the hash that its publisher tells.
+ * in place of its hash, and announced by the hash of its publisher.
  */
 export class TopicReader {
   readonly spec: TopicSpec;
@@ -41,8 +41,8 @@ export class TopicReader {
   #faults: PeerFault[] = [];
 
   /**
-   * A discovered topic may be read anew as its publishers change: their faults are told when `tellFaults` is called.
-   * `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
+   * A discovered topic may be read again as its publishers change: their faults are reported when `tellFaults` is
+   * called. `before` reads the same type of the topic: this one takes over from it once it is open, and closes it.
    */
   constructor(
     session: RosZenohSession,
@@ -73,7 +73,7 @@ export class TopicReader {
     if (this.#before) this.#heard.gaps.overlap();
     try {
       await this.#subscribe(this.#own.hash ?? '*');
-      // Closed meanwhile: nobody would take the token back.
+      // Closed in the meantime: the token is withdrawn here.
       if (this.#own.hash !== undefined && !this.#closed) await this.#announce(this.#own.hash);
     } catch (error) {
       this.#heard.gaps.endOverlap();
@@ -88,7 +88,7 @@ export class TopicReader {
     if (this.#before) await this.#takeOver();
   }
 
-  /** It stays as it is read, whoever came meanwhile. */
+  /** It stays as it is read, also when publishers join. */
   tellFaults(): void {
     for (const fault of this.#faults.splice(0))
       this.#session.peerFaults.tell(this.spec.topic, 'in', this.spec.qos, fault);
@@ -132,7 +132,7 @@ export class TopicReader {
       return;
     if (end.type === this.spec.type) this.#follow(end.hash);
     const fault = peerFault(this.#own, entity);
-    // What was discovered was asked for by nobody: that Zenoh passes it is enough.
+    // Nobody configured a discovered topic: it is enough that Zenoh delivers it.
     if (fault && !(this.#isDiscovered && fault.kind === 'incompatible')) this.#faults.push(fault);
     if (!this.#isDiscovered) this.tellFaults();
   }

@@ -4,10 +4,10 @@ import { dataKey, type Entity, NO_TYPE_HASH } from './names.ts';
 import { type OwnSide, peerFault } from './peer-check.ts';
 import type { OwnEndpoint, RosZenohSession } from './session.ts';
 
-/** Bytes that may wait for room on the link; above it a message is refused, for it would be old when it leaves. */
+/** Bytes that may wait for room on the link; above it a message is refused, since it would be old when it is sent. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const WAITING_MESSAGES_MAX = 256;
-/** Different failures told of one topic. */
+/** Different failures reported for one topic. */
 const TOLD_MAX = 16;
 
 /** A key that is published on, with the numbering of its endpoint. */
@@ -27,7 +27,7 @@ export class TopicWriter {
   #waiting = 0;
   #closed = false;
 
-  /** Throws `sample.unknown_type`: what cannot be hashed has no key that anybody listens to. */
+  /** Throws `sample.unknown_type`: without a hash there is no key that subscribers use. */
   constructor(session: RosZenohSession, { topic, type, qos }: TopicSpec) {
     this.#session = session;
     this.#own = { side: 'publisher', topic, type, hash: session.types.hash(type), qos };

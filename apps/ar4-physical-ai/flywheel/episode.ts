@@ -1,7 +1,7 @@
 import type { DatasetEpisode, DatasetFrame, DatasetSpec } from '../../../contract/index.ts';
 import { ENVIRONMENT_NAMES, FEATURES, HZ, STATE_NAMES } from '../observation.ts';
 
-/** One control step as it is learned from: what was seen, and what the teacher did about it. */
+/** One control step for training: the observation, and the action of the teacher. */
 export type Frame = {
   readonly state: readonly number[];
   readonly environment: readonly number[];
@@ -15,7 +15,7 @@ export type Episode = {
   readonly kind: EpisodeKind;
   /** The start. */
   readonly seed: number;
-  /** Of an intervention: the policy that was taken over from, and the step of the episode at which it was. */
+  /** For an intervention: the policy that was taken over from, and the step of the takeover. */
   readonly policy?: string;
   readonly from?: number;
   readonly frames: readonly Frame[];
@@ -32,12 +32,12 @@ export const SPEC: DatasetSpec = {
   },
 };
 
-/** Where an episode is from, in one line; equal episodes have equal lines. */
+/** The source of an episode in one line; equal episodes have equal lines. */
 export function sourceOf({ kind, seed, policy }: Pick<Episode, 'kind' | 'seed' | 'policy'>): string {
   return policy === undefined ? `${kind} seed ${seed}` : `${kind} seed ${seed} policy ${policy}`;
 }
 
-/** An episode as a dataset takes it, with where it is from and, of an intervention, when the expert took over. */
+/** An episode for a dataset, with its source and, for an intervention, the time of the takeover. */
 export function datasetEpisode(episode: Episode, task: string): DatasetEpisode {
   const { kind, from, frames } = episode;
   return {

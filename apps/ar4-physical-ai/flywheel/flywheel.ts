@@ -24,10 +24,10 @@ export type FlywheelOptions = {
 
 export type LoadedPolicy = { readonly hash: string; readonly answer: Answer; close(): Promise<void> };
 
-/** What the flywheel works with. Everything that touches files, processes or the physics is behind it. */
+/** Dependencies of the flywheel: everything that touches files, processes or the physics. */
 export type FlywheelParts = {
   readonly world: ArmWorld;
-  /** What policies act through when they are measured and when they are supervised. */
+  /** The way policies act while they are measured and while they are supervised. */
   readonly pilots: { readonly measure: Pilot; readonly supervise: Pilot };
   readonly expert: Expert;
   /** Seeds of starts: those for training and those held out have none in common. */
@@ -35,13 +35,13 @@ export type FlywheelParts = {
   readonly dataset: {
     has(source: string): boolean;
     add(episode: DatasetEpisode): Promise<void>;
-    /** What was added is there for good. */
+    /** Added episodes are durable. */
     commit(): Promise<void>;
   };
   /** Trains on the first `episodes` of the dataset; answers where the policy is. */
   train(round: number, episodes: number): Promise<string>;
   load(path: string): Promise<LoadedPolicy>;
-  /** Results of stages that are done already, by name: what was written is found again by a later start. */
+  /** Results of finished stages by name; a later start finds them again. */
   readonly memory: { read(stage: string): unknown; write(stage: string, result: unknown): Promise<void> };
   readonly signal: AbortSignal;
   tell(progress: Progress): void;
@@ -58,13 +58,13 @@ export type Progress = {
 
 export type RoundResult = {
   readonly round: number;
-  /** In the dataset that this policy learned from. */
+  /** Episodes in the dataset of this policy. */
   readonly demonstrations: number;
   readonly interventions: number;
   readonly policy: string;
   readonly policy_sha256: string;
   readonly rate: Rate;
-  /** Of the successes, seconds of robot time. */
+  /** Mean time of the successes, seconds of robot time. */
   readonly mean_s: number;
   readonly stuck: number;
   readonly timeouts: number;
@@ -77,7 +77,7 @@ type Supervision = { readonly alone: number; readonly corrected: number; readonl
 /** Starts for corrections lie far beyond those for demonstrations. */
 const SUPERVISED_FROM = 1_000_000;
 const ROUND_STARTS = 100_000;
-/** Episodes of one commit: what a kill may cost. */
+/** Episodes of one commit: at most this many are lost by a kill. */
 const BATCH = 50;
 
 /**
@@ -212,7 +212,7 @@ function remembered<T extends { policy_sha256: string }>(
   return known?.policy_sha256 === hash ? known : undefined;
 }
 
-/** Physics holds the thread: between two episodes signals and timers get their turn. */
+/** Physics blocks the thread: signals and timers run between two episodes. */
 async function breath(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
   if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'flywheel', subject: 'flywheel' });

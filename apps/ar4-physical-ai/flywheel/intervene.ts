@@ -6,14 +6,14 @@ import { rollOut, type Watch } from './rollout.ts';
 import { demonstrate } from './teach.ts';
 import type { ArmWorld } from './world.ts';
 
-/** The expert holds the cube after 1.7 s and is done after 5; who watches a policy waits a little longer than that. */
+/** The expert holds the cube after 1.7 s and is done after 5; the supervisor of a policy waits a little longer. */
 const PICK_STEPS = 2.7 * HZ;
 const DONE_STEPS = 6.5 * HZ;
 /** A cube that is higher than this was picked up; one that moved further than this without it was knocked, metres. */
 const PICKED_Z = 0.03;
 const KNOCKED_M = 0.02;
 
-/** Who watches over a policy, and when he has seen enough: it is late, or it does harm. */
+/** The supervisor of a policy. It intervenes when the policy is late or does harm. */
 function supervisor(start: ArmView): Watch {
   const [x, y] = start.environment as [number, number];
   let picked = false;
@@ -24,16 +24,19 @@ function supervisor(start: ArmView): Watch {
   };
 }
 
-/** One start of the policy under supervision: it did it alone, or the expert took over; `episode` is what he did. */
+/**
+ * One start of the policy under supervision: it succeeded alone, or the expert took over; `episode` is the expert's
+ * part.
+ */
 export type Supervised =
   | { readonly seed: number; readonly outcome: 'alone' }
   | { readonly seed: number; readonly outcome: 'corrected'; readonly episode: Episode }
   | { readonly seed: number; readonly outcome: 'lost' };
 
 /**
- * Lets the policy act from a start. Where it is late or knocks the cube about, the expert takes over from the very
- * state it has got into and finishes the task: that is what is learned from, and nothing of what the policy did
- * (S. Ross et al., 2011; takeovers as in HG-DAgger, M. Kelly et al., 2019). A world beyond help is `lost`.
+ * Lets the policy act from a start. Where it is late or knocks the cube about, the expert takes over in the state that
+ * it has reached and finishes the task. Only the expert's part is used for training (S. Ross et al., 2011; takeovers as
+ * in HG-DAgger, M. Kelly et al., 2019). A state that the expert cannot finish is `lost`.
  */
 export async function supervise(
   world: ArmWorld,

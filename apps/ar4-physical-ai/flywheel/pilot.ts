@@ -2,23 +2,23 @@ import { type ArmView, EXECUTE, STATE_NAMES } from '../observation.ts';
 import type { ArmWorld } from './world.ts';
 
 /**
- * A policy as it is asked: the coming actions, [CHUNK, 7] row-major, for what is seen now. `prefix`, [n, 7]: the first n
- * of them are carried out whatever is answered; policies that take none leave it aside.
+ * A policy as a function: the coming actions, [CHUNK, 7] row-major, for the present observation. `prefix`, [n, 7]: the
+ * first n actions, which will be carried out in any case; policies without a prefix ignore it.
  */
 export type Answer = (view: ArmView, prefix?: Float32Array) => Promise<Float32Array>;
 
-/** What stands between a policy and the arm, in lockstep with the physics. */
+/** The layer between a policy and the arm, in lockstep with the physics. */
 export type Pilot = {
-  /** A new episode of this policy: nothing of before is left. The world is at its start. */
+  /** Starts a new episode of this policy without memory of the last one. The world is at its start. */
   begin(answer: Answer): void;
-  /** 50 ms of the world (one step of the policy) with what it is told in them. */
+  /** 50 ms of the world (one step of the policy) with the commands given in them. */
   step(): Promise<void>;
 };
 
 /**
- * Nothing between them: of each chunk the first `EXECUTE` actions are carried out as they are, each for 50 ms, then
- * the next is asked for. Inference takes no simulated time, so there is never a prefix. What System 1 and its gate do to a policy is measured
- * against this.
+ * No layer: of each chunk the first `EXECUTE` actions are carried out as they are, each for 50 ms, then the next is
+ * asked for. Inference takes no simulated time, so there is never a prefix. What System 1 and its gate do to a policy
+ * is measured against this.
  */
 export class DirectPilot implements Pilot {
   readonly #world: ArmWorld;

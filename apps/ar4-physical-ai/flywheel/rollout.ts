@@ -7,21 +7,21 @@ export const EPISODE_STEPS_MAX = 12 * HZ;
 /** Stuck: the joints moved less than this in sum, radians, within so many steps. */
 const STUCK_RADIANS = 0.02;
 const STUCK_STEPS = 2 * HZ;
-/** Done is what stays done for this long, control steps: a cube may roll off again, jaws may come back. */
+/** A success has to last this long, control steps: a cube may roll off again, jaws may come back. */
 export const SUSTAINED_STEPS = HZ / 2;
 
 export type Rollout = {
   readonly success: boolean;
-  /** Control steps it took; of a success, until it was done and stayed so. */
+  /** Control steps it took; for a success, until it was done and stayed so. */
   readonly steps: number;
-  /** Why it ended: done, stood still without being done, out of time, or because who watched has seen enough. */
+  /** Why it ended: done, stood still without being done, out of time, or ended by the supervisor. */
   readonly end: 'success' | 'stuck' | 'timeout' | 'stopped';
 };
 
-/** Looks on after every control step; true: enough. */
+/** Called after every control step; true ends the episode. */
 export type Watch = (view: ArmView, step: number) => boolean;
 
-/** A policy from a start, until it is done or will not be. */
+/** Runs a policy from a start until it succeeds or fails. */
 export async function rollOut(
   world: ArmWorld,
   pilot: Pilot,

@@ -15,7 +15,7 @@ export function demonstration(world: ArmWorld, expert: Expert, seed: number): Ep
   return frames && { kind: 'demonstration', seed, frames };
 }
 
-/** The expert from here on until it succeeded; undefined where it did not. */
+/** Lets the expert finish the task; undefined where it fails. */
 export function demonstrate(world: ArmWorld, expert: Expert): Frame[] | undefined {
   const frames: Frame[] = [];
   let left = TEACH_STEPS_MAX;

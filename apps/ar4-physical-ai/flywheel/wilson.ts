@@ -15,7 +15,7 @@ export function wilson(successes: number, trials: number): Rate {
   const scale = 1 + Z ** 2 / trials;
   const centre = (share + Z ** 2 / (2 * trials)) / scale;
   const half = (Z / scale) * Math.sqrt((share * (1 - share)) / trials + Z ** 2 / (4 * trials ** 2));
-  // At the ends rounding would leave the possible.
+  // At the ends rounding could leave the range from 0 to 1.
   const low = successes === 0 ? 0 : centre - half;
   const high = successes === trials ? 1 : centre + half;
   return { successes, trials, low, high };

@@ -1,7 +1,7 @@
 import type { ArmView } from '../observation.ts';
 
 /**
- * The arm at its table, as this application meets it while it teaches and measures: control steps of 50 ms, nothing
+ * The arm at its table, for training and evaluation: control steps of 50 ms, nothing
  * else. A start is a seed.
  */
 export type ArmWorld = {
@@ -12,6 +12,6 @@ export type ArmWorld = {
   command(action: ArrayLike<number>): void;
   /** One control step of physics. */
   step(): void;
-  /** What the task asks for is done. */
+  /** The task is done. */
   success(): boolean;
 };

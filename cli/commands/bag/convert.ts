@@ -12,7 +12,7 @@ export function addConvertCommand(bag: Command): void {
     .option('--storage <kind>', 'mcap or sqlite3, for a folder; default: as the first input')
     .option('--compression <kind>', 'none, zstd or lz4; of MCAP', 'none')
     .option('--chunk-size <size>', 'of MCAP, for example 1MiB; default 4 MiB')
-    .option('--split-size <size>', 'in a folder, the next file begins after this much, for example 2GiB')
+    .option('--split-size <size>', 'in a folder, the next file starts after this much, for example 2GiB')
     .option('--topics <patterns...>', 'only these; * stands for anything')
     .option('--exclude <patterns...>', 'not these')
     .addHelpText(

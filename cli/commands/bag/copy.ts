@@ -28,7 +28,7 @@ export type CopyFlags = {
   readonly splitSize?: string;
 };
 
-/** Copies `inputs` in time order into `target`, or leaves nothing there. Answers the exit code. */
+/** Copies `inputs` in time order into `target`, or leaves nothing there. Returns the exit code. */
 export async function copyInto(
   out: Output,
   inputs: readonly string[],
@@ -135,7 +135,7 @@ function report(out: Output, { path, files }: WrittenBag, copied: CopyResult): n
   return 0;
 }
 
-/** What of a damaged input is missing; the copy itself is whole. */
+/** The parts of a damaged input that are missing; the copy itself is complete. */
 export function tellFaults(out: Output, faults: readonly EdgeError[]): void {
   for (const fault of faults)
     out.note(`auraison: ${fault.subject}: ${fault.message}; what can be read was copied`);

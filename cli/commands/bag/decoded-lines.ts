@@ -20,7 +20,7 @@ export class LineMaker {
     this.#options = options;
   }
 
-  /** Throws `sample.unknown_type` and `sample.malformed` with what to do about it. */
+  /** Throws `sample.unknown_type` and `sample.malformed` with a hint. */
   lines(message: BagMessage): string {
     return this.#options.format === 'csv' ? this.#csv(message) : `${this.#json(message)}\n`;
   }
@@ -127,7 +127,7 @@ function noField(found: unknown, path: string, step: string, topic: string): Edg
   });
 }
 
-/** As the JSON mapping of protobuf: bytes are base64, 64-bit integers and what is no number are text. */
+/** As the JSON mapping of protobuf: bytes are base64, 64-bit integers, NaN and infinities are text. */
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);

@@ -24,7 +24,7 @@ export function addImportCommand(bag: Command): void {
     .addHelpText(
       'after',
       `
-What is written is read back and compared by counts and hash before it is there. The same content twice is told and
+What is written is read back and compared by counts and hash before it is there. The same content twice is reported and
 written once. With or without a running daemon; Ctrl-C or a kill leaves nothing half.
 
 Examples:
@@ -53,7 +53,7 @@ async function importOne(settings: Settings, api: ApiClient, out: Output, path: 
   return { ...viewOf(imported), source: path, in_catalogue: told };
 }
 
-/** Copies recordings into the data directory as one bag, or finds that their content is there. */
+/** Copies recordings into the data directory as one bag, or finds that their content is already there. */
 export async function take(
   settings: Settings,
   out: Output,

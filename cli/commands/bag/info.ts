@@ -16,7 +16,9 @@ import { bytes, type Output, table } from '../../output.ts';
 type Flags = { deep?: boolean; quick?: boolean };
 type View = BagInfo & { readonly details: BagDetails | undefined };
 
-/** Bags smaller than this are read whole for sizes and gaps without being asked: a second or less. */
+/**
+ * Bags smaller than this are read completely for sizes and gaps, also without the option: it takes a second or less.
+ */
 const DEEP_BYTES_MAX = 256 * 1000 * 1000;
 
 export function addInfoCommand(bag: Command): void {
@@ -29,7 +31,7 @@ export function addInfoCommand(bag: Command): void {
       '--deep',
       'read every message (sizes, gaps, checksums), however large the bag; default below 256 MB',
     )
-    .option('--quick', 'only what the index tells')
+    .option('--quick', 'only what the index holds')
     .addHelpText(
       'after',
       `
@@ -113,7 +115,7 @@ function ledgerOf(files: readonly BagFileInfo[]): Record<string, LedgerLine> | u
     try {
       line = JSON.parse(text) as LedgerLine;
     } catch {
-      continue; // a record of that name that is not ours
+      continue; // a record of that name from another program
     }
     const known = ledger[line.topic] ?? { topic: line.topic, received: 0, written: 0, dropped: {} };
     ledger[line.topic] = known;

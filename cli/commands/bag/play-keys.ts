@@ -1,4 +1,4 @@
-/** What a person may do to a play from the terminal. */
+/** Keys that control a playback from the terminal. */
 export type PlayKey =
   | { readonly action: 'toggle' }
   | { readonly action: 'skip'; readonly seconds: number }
@@ -21,7 +21,7 @@ export function keyOf(input: string): PlayKey | undefined {
   return KEYS[input];
 }
 
-/** Reads single keys where standard input is a terminal; the answer gives the terminal back. */
+/** Reads single keys where standard input is a terminal; the returned function restores the terminal. */
 export function listenForKeys(onKey: (key: PlayKey) => void): () => void {
   const { stdin } = process;
   if (!stdin.isTTY) return () => {};

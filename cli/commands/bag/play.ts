@@ -27,7 +27,7 @@ type Flags = {
 
 const LOOK_MS = 100;
 const NOTE_MS = 2_000;
-/** As rosbag2 does when it is not told how often. */
+/** The default rate of rosbag2. */
 const CLOCK_HZ = 40;
 
 export function addPlayCommand(bag: Command): void {
@@ -46,8 +46,8 @@ export function addPlayCommand(bag: Command): void {
     .option('--exclude <patterns...>', 'not these')
     .option('--remap <rules...>', 'under another name: /old:=/new')
     .option('--prefix <key>', 'of the Zenoh keys; default: zenoh.prefix of the configuration')
-    .option('--clock [hz]', `publish the time of the bag on /clock, ${CLOCK_HZ} times a second if not told`)
-    .option('--pause', 'begin paused')
+    .option('--clock [hz]', `publish the time of the bag on /clock, ${CLOCK_HZ} times a second by default`)
+    .option('--pause', 'start paused')
     .option(
       '--allow-commands',
       'also velocities, under the actuation lease and within the limits of the robot',

@@ -102,7 +102,7 @@ async function bagBytes({ dataDir }: Settings): Promise<number> {
   return total;
 }
 
-/** Until the time is over, enough is there, or a person has had enough. */
+/** Until the time is over, the size is reached, or Ctrl-C. */
 async function until(ms: number | undefined, isEnough: () => Promise<boolean>): Promise<void> {
   let isStopped = false;
   const stop = () => {

@@ -34,7 +34,7 @@ export async function cancellable<T>(
   }
 }
 
-/** Tells on standard error how far a copy is, once a second; nothing for short ones. */
+/** Prints the progress of a copy on standard error, once a second; nothing for short ones. */
 export function progressNotes(out: Output, startNs: bigint, endNs: bigint) {
   let last = performance.now();
   return ({ messages, bytes, timeNs }: { messages: number; bytes: number; timeNs: bigint }) => {

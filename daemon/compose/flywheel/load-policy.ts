@@ -18,7 +18,7 @@ export async function loadPolicy(path: string, clock: Clock): Promise<LoadedPoli
         data: Float32Array.from(values),
       });
       const tensors = { [FEATURES.state]: tensor(state), [FEATURES.environment]: tensor(environment) };
-      // As System 1 does it: only those are told that take one, and only where something is fixed.
+      // As in System 1: only policies that take a prefix get one, and only where actions are already fixed.
       const fixed =
         takesPrefix === true && prefix && prefix.length > 0
           ? { prefix: { shape: [prefix.length / STATE_NAMES.length, STATE_NAMES.length], data: prefix } }

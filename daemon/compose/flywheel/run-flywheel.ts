@@ -47,7 +47,10 @@ const WORDS: Readonly<Record<Task, string>> = {
   reach: 'bring the open gripper over the red cube',
 };
 
-/** The whole flywheel in this process: physics, dataset, trainer (a child), policy. Answers what `results.json` holds. */
+/**
+ * The whole flywheel in this process: physics, dataset, trainer (a child), policy. Returns the content of
+ * `results.json`.
+ */
 export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelReport> {
   const { folder, task, seed, demos, evaluations, rounds, supervised, prefix, signal } = request;
   const key = { task, seed, demos, ...(prefix > 0 ? { prefix } : {}) };
@@ -110,7 +113,7 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
   }
 }
 
-/** What the front camera sees of the table as it was left. */
+/** The picture of the front camera after the last episode. */
 async function pictureOf({ physics }: ArmSimulation): Promise<Uint8Array> {
   const camera = CAMERAS.find(({ name }) => name === 'front')!;
   const { rgb } = new ArmCameras().render(camera, physics);
@@ -148,7 +151,7 @@ async function train(
   return path;
 }
 
-/** A line of the trainer; undefined for what a library had to say. */
+/** A line of the trainer; undefined for output of libraries. */
 function epochOf(line: string): { readonly epoch: number; readonly epochs: number } | undefined {
   try {
     return JSON.parse(line) as { epoch: number; epochs: number };

@@ -18,7 +18,7 @@ export function expertChain(): Chain {
   return { joints, tip: GRIPPER.grasp };
 }
 
-/** The simulated arm in this process, without sockets: what the flywheel teaches and measures in. */
+/** The simulated arm in this process, without sockets: used by the flywheel for training and evaluation. */
 export class SimWorld implements ArmWorld {
   readonly simulation: ArmSimulation;
   readonly expert: Expert;

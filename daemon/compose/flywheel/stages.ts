@@ -3,7 +3,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EdgeError } from '../../../contract/core.ts';
 
-/** What decides the data of a folder: other values need another folder. */
+/** Settings that determine the data of a folder: other values need another folder. */
 export type FolderKey = {
   readonly task: string;
   readonly seed: number;
@@ -16,7 +16,7 @@ const BOOK = 'flywheel.json';
 
 type Book = { readonly key: FolderKey; readonly stages: Record<string, unknown> };
 
-/** Results of the stages of one flywheel, in a file of its folder: whole or not there, through any kill. */
+/** Results of the stages of one flywheel, in a file of its folder, written atomically. */
 export class Stages {
   readonly #path: string;
   readonly #book: Book;
@@ -28,7 +28,7 @@ export class Stages {
 
   /**
    * Makes the folder where it is not there. Throws `schema.invalid` where it belongs to a flywheel with other data, or
-   * holds other things. `fresh`: what a flywheel left there is removed first, and never anything else.
+   * holds other things. `fresh`: files of an earlier flywheel are removed first, and nothing else.
    */
   static async open(folder: string, key: FolderKey, fresh = false): Promise<Stages> {
     const path = join(folder, BOOK);
@@ -50,7 +50,7 @@ export class Stages {
         operation: 'flywheel',
         subject: folder,
         message: `${folder} holds a flywheel of ${JSON.stringify(book.key)}`,
-        hint: '--folder with another name, or --fresh to begin anew there',
+        hint: '--folder with another name, or --fresh to start again there',
       });
     }
     return new Stages(path, book);

@@ -20,21 +20,23 @@ const URDF = join(import.meta.dirname, '..', '..', '..', 'sim', 'arm', 'ar4.urdf
 const PERIOD_MS = Number(ARM_WINDOW_NS) / 1e6;
 const STEP_MS = 1000 / HZ;
 const STEPS = Math.round(STEP_MS / PERIOD_MS);
-/** Every policy of the flywheel is asked alone: whose chunk it is need not be told apart. */
+/** Every policy of the flywheel is asked alone: so it is always clear whose chunk it is. */
 const HASH = 'measured';
 
 export type SystemOneOptions = {
-  /** Simulated time from a question to its answer, milliseconds; `Infinity`: it never comes. Default: one policy step. */
+  /**
+   * Simulated time from a question to its answer, milliseconds; `Infinity`: it never comes. Default: one policy step.
+   */
   readonly delayMs?: (askedMs: number) => number;
-  /** Told of every control step: the same object each time; `ms` since the episode began. */
+  /** Called for every control step, with the same object each time; `ms` since the episode started. */
   readonly onStep?: (step: Step, ms: number) => void;
 };
 
 /**
  * System 1 as the daemon runs it (its core, and the gate with the limits of the URDF, both with the defaults of the
- * configuration) between a policy and the simulated arm, in virtual time: equal policies and starts give equal bits.
- * An inference sees the table as it is when it is asked, is told what will be executed meanwhile, and its answer comes
- * `delayMs` later.
+ * configuration) between a policy and the simulated arm, in virtual time: equal policies and starts give equal bits. An
+ * inference sees the table as it is when it is asked, gets the actions that will be executed meanwhile, and its answer
+ * comes `delayMs` later.
  */
 export class SystemOnePilot implements Pilot {
   readonly #world: SimWorld;
@@ -113,8 +115,8 @@ export class SystemOnePilot implements Pilot {
 }
 
 /**
- * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was shown as a goal that is held for
- * its 50 ms, and is held here: on the line to the next one it would come half a step early, and be another action.
+ * The controller of docs/examples/ar4.toml, at the rate of the physics. An action was learned as a goal that is held
+ * for its 50 ms, and is held here too: interpolated to the next one it would come half a step early.
  */
 function armController(): ControllerSpec {
   const joints = [...STATE_NAMES];

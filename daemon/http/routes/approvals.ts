@@ -44,7 +44,7 @@ const Body = Type.Object(
   closed,
 );
 
-/** What waits for the word of a person, and the word. */
+/** Approvals that wait for a person, and their answers. */
 export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpPorts): void {
   if (!approvals) return;
   app.get(
@@ -71,7 +71,7 @@ export function approvalRoutes(app: FastifyInstance, { approvals, clock }: HttpP
     {
       schema: {
         operationId: 'answerApproval',
-        summary: 'Agree or refuse; the run goes on or is told so. Policies say who may',
+        summary: 'Agree or refuse; the run goes on or gets the refusal. Policies say who may',
         tags: ['governance'],
         params: Params,
         body: Body,

@@ -6,7 +6,7 @@ import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, errors, NoQuery } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
-/** The lease may have to be taken from somebody, and the robot brought to rest before, milliseconds. */
+/** Time to take the lease from its holder and to bring the robot to rest, milliseconds. */
 const START_MS = 15_000;
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
@@ -55,7 +55,10 @@ const StartBody = Type.Object(
   closed,
 );
 
-/** System 1: the controllers of this robot. What starts one has the lease as long as it runs; any stop ends it. */
+/**
+ * System 1: the controllers of this robot. The caller that starts one has the lease as long as it runs; any stop ends
+ * it.
+ */
 export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   const { execution } = METHODS;
   const describe = (operationId: string, summary: string, more: object) => ({
@@ -114,7 +117,7 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
   );
 }
 
-/** JSON knows no infinity, and leaves out what is not known. */
+/** JSON has no infinity; unknown values are left out. */
 function shown({ stale, ...view }: ControllerView): Static<typeof View> {
   const ages = Object.entries(stale).map(([name, age]) => [name, Number.isFinite(age) ? age : null]);
   const known = Object.entries(view).filter(([, value]) => value !== undefined);

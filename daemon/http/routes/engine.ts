@@ -59,7 +59,7 @@ export function engineRoutes(app: FastifyInstance, { engine }: HttpPorts): void 
     '/v1/engine/:order',
     {
       schema: {
-        ...describe('orderEngine', 'Have it sleep when its calls are over, wake, or start anew'),
+        ...describe('orderEngine', 'Have it sleep when its calls are over, wake, or start again'),
         params: Order,
         body: NoBody,
         response: { 200: EngineBox, ...errors },

@@ -16,7 +16,7 @@ const NameParams = Type.Object(
 );
 const CallBody = Type.Object({ call: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
 const NoBody = Type.Object({}, closed);
-/** The cell gets a little more to say that it was late, milliseconds. */
+/** Extra time for the cell to report that it was late, milliseconds. */
 const SPARE_MS = 1_000;
 const PLAN_MS = 60_000;
 
@@ -47,7 +47,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
 
   app.post(
     '/v1/inference/policies/:name/reload',
-    describe('reloadInferencePolicy', 'Make a policy anew from where it came from; no question fails', {
+    describe('reloadInferencePolicy', 'Make a policy again from where it came from; no question fails', {
       params: NameParams,
       body: NoBody,
       response: { 200: Any, ...errors },
@@ -91,7 +91,7 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** Aborts when whoever asked hangs up. */
+/** Aborts when the caller hangs up. */
 function untilGone(reply: FastifyReply): { readonly signal: AbortSignal; over(): void } {
   const abort = new AbortController();
   const gone = () => {

@@ -59,7 +59,7 @@ export function mcpRoutes(app: FastifyInstance, ports: HttpPorts): void {
     app.route({
       method: ['GET', 'POST', 'DELETE'],
       url: '/mcp',
-      // Spoken by the rules of another protocol: no part of our document.
+      // Follows another protocol: not part of the API document.
       schema: { hide: true },
       // Some clients declare JSON where there is no body.
       onRequest: async ({ method, raw }) => {

@@ -50,7 +50,7 @@ const ModelBox = Type.Object(
   },
   { ...closed, title: 'Model' },
 );
-/** Twice: as the clients of the OpenAI API list models, and with everything that is known of them. */
+/** The list has two parts: for clients of the OpenAI API, and with all details. */
 const ListedBox = Type.Object(
   {
     id: Type.String(),
@@ -78,7 +78,7 @@ const TestBox = Type.Object(
   closed,
 );
 
-/** Models that agents use: how they are, and whether one works. */
+/** Models that agents use: their health, and a test. */
 export function modelRoutes(app: FastifyInstance, { models }: HttpPorts): void {
   const describe = (operationId: string, summary: string) => ({ operationId, summary, tags: ['models'] });
   const api = () => {

@@ -55,21 +55,21 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
     const hungUp = () => {
       if (reply.raw.writableFinished) return;
       isGone = true;
-      // Nothing to cancel yet: the motion does not begin.
+      // Nothing to cancel yet: the motion does not start.
       if (!isJudged) return;
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {
         ports.report('warn', 'a motion whose caller hung up was not cancelled', { error: String(error) });
       });
     };
-    // Before the policies are asked: they take their time, and the caller may hang up meanwhile.
+    // Set up before policies are asked: they take time, and the caller may hang up in between.
     reply.raw.once('close', hungUp);
     try {
       await ports.judgeMotion?.(kind, goal, callerOf(request));
       if (isGone || reply.raw.destroyed)
         throw new EdgeError('run.cancelled', {
           ...{ operation: kind, subject: 'robot' },
-          message: 'the caller hung up before the motion began',
+          message: 'the caller hung up before the motion started',
         });
       isJudged = true;
       const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));

@@ -47,7 +47,7 @@ const Params = Type.Object(
   { runId: Type.String({ pattern: '^[0-9a-f-]{36}$', description: 'run of the plan' }) },
   closed,
 );
-/** Where the caller says nothing, milliseconds. */
+/** Default time limit, milliseconds. */
 const ASK_MS = 60_000;
 
 /** Plans: made only (`dry_run`, answered with the plan), or made and carried out (answered with the run). */

@@ -22,7 +22,7 @@ const GrantParams = Type.Object(
   closed,
 );
 const RevokeBody = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 512 })) }, closed);
-/** Policies in force, what is left of quotas, and grants. */
+/** Policies in force, remaining quotas, and grants. */
 export function policyRoutes(app: FastifyInstance, { governance, clock }: HttpPorts): void {
   if (!governance) return;
   const settle = <T>(work: Promise<T>, operation: string) =>

@@ -37,7 +37,7 @@ export function queryRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
       const body: LakeQueryRequest = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS };
       if (wantsLines(request.headers.accept))
         return reply.type(`${NDJSON}; charset=utf-8`).send(await queryLines(bus, body));
-      // The lake has a deadline of its own; ours is later, so that its better message arrives.
+      // The lake has a deadline of its own; the one here is later, so that its better message arrives.
       return bus.request('memory', METHODS.memory.query, body, LIMITS.LAKE_QUERY_MS + 3_000);
     },
   );

@@ -36,7 +36,7 @@ const Params = Type.Object(
   closed,
 );
 
-/** What runs ask people, and what people say. */
+/** Questions of runs to people, and the answers. */
 export function questionRoutes(app: FastifyInstance, { questions }: HttpPorts): void {
   app.get(
     '/v1/questions',

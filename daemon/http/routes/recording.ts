@@ -69,7 +69,7 @@ const EpisodeView = Type.Object(
 /** Seals, clips and episodes of the recorder. */
 export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
   const { execution } = METHODS;
-  // The recorder itself tells when it stands still; hashing a large segment may take its time.
+  // The recorder itself reports when it makes no progress; hashing a large segment may take its time.
   const ask = <T>(method: OpenCallName, body: unknown) =>
     bus.request<T>('execution', method, body, LIMITS.RECORDER_REQUEST_MS);
   const describe = (operationId: string, summary: string, more: object) => ({
@@ -78,7 +78,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
 
   app.post(
     '/v1/recorder/seal',
-    describe('sealSegment', 'Seal the open segment of the recording and begin a new one', {
+    describe('sealSegment', 'Seal the open segment of the recording and start a new one', {
       body: CancelBody,
       response: { 200: Done, ...errors },
     }),

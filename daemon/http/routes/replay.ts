@@ -13,7 +13,7 @@ const Body = Type.Object(
     from: Type.Optional(
       Type.String({
         maxLength: 128,
-        description: 'number or id of an event, or a phase; absent: the beginning',
+        description: 'number or id of an event, or a phase; absent: the start',
       }),
     ),
     model: Type.Optional(
@@ -34,7 +34,10 @@ const Body = Type.Object(
 );
 const Answer = Type.Object({}, { additionalProperties: true });
 
-/** Models cost money and simulations a processor: an operator of this robot has them. Throws `policy.denied`. */
+/**
+ * Models cost money and simulations need a processor: only operators of this robot may use them. Throws
+ * `policy.denied`.
+ */
 function requireHouse({ tenant, roles }: PolicyContext, { from: _, ...swaps }: ReplayRequest): void {
   const operator = tenant === 'local' && roles.includes('operator');
   if (operator || Object.keys(swaps).length === 0) return;
@@ -45,7 +48,7 @@ function requireHouse({ tenant, roles }: PolicyContext, { from: _, ...swaps }: R
   });
 }
 
-/** Looking back at runs. Each request is answered by a process of its own, which reads the log and reaches nothing. */
+/** Replay of runs. Each request is answered by a process of its own, which reads the log and has no other access. */
 export function replayRoutes(app: FastifyInstance, { replay }: HttpPorts): void {
   if (!replay) return;
   app.post(
@@ -64,7 +67,7 @@ export function replayRoutes(app: FastifyInstance, { replay }: HttpPorts): void 
       const { id } = request.params as { id: string };
       const body = request.body as ReplayRequest;
       requireHouse(callerOf(request), body);
-      // It may take as long as a mission: who goes away has it ended.
+      // It may take as long as a mission: it ends when the client disconnects.
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       return await replay.replay(id, body, gone.signal);

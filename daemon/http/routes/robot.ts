@@ -5,14 +5,14 @@ import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
 import { stopRobot } from '../stop-robot.ts';
 
-/** An answer is not kept waiting longer for a rebuilt lake; a log of days takes minutes. */
+/** Longest wait for a rebuilt lake; a log of days takes minutes. */
 const REBUILD_MS = 15_000;
 
 const RebuildView = Type.Object({
-  done: Type.Boolean({ description: 'false: it goes on; the status tells how far the lake is behind' }),
+  done: Type.Boolean({ description: 'false: it goes on; the status shows how far the lake is behind' }),
 });
 
-/** Orders and questions that other cells answer: robot and lakehouse. */
+/** Requests that other cells answer: robot and lakehouse. */
 export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
   const { bus } = ports;
   app.post(
@@ -57,7 +57,7 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
     {
       schema: {
         operationId: 'rebuildLake',
-        summary: 'Drop the lakehouse and fill it anew from the logs and recordings',
+        summary: 'Drop the lakehouse and fill it again from the logs and recordings',
         tags: ['memory'],
         body: CancelBody,
         response: { 200: RebuildView, ...errors },

@@ -65,7 +65,7 @@ const ParamName = Type.String({ pattern: '^[A-Za-z0-9_./-]{1,256}$', description
 const ParamsQuery = Type.Object(
   {
     node: Name,
-    /** So many that they fit into the head of a request. */
+    /** As many as fit into the head of a request. */
     name: Type.Optional(Type.Array(ParamName, { maxItems: 32 })),
     timeout_ms: Timeout,
   },
@@ -108,7 +108,7 @@ const GoalBox = Type.Object(
   closed,
 );
 
-/** The ROS graph of the robot. Thin: each endpoint is one question to the execution cell, behind the same gate. */
+/** The ROS graph of the robot. Each endpoint is one request to the execution cell, behind the same gate. */
 export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
   const ask = <T>(method: OpenCallName, body: unknown, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
@@ -147,7 +147,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
         request: value = {},
         timeout_ms = TIMEOUT_MS,
       } = request.body as Static<typeof CallBody>;
-      // Before it travels: what is nested too deep breaks whoever carries it.
+      // Before it travels: a value that is nested too deep breaks the process that carries it.
       checkRosValue(value, '/request');
       const order = { service, type, request: value, timeoutMs: timeout_ms };
       return { response: await ask(methods.rosCall, order, timeout_ms) };

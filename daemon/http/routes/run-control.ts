@@ -38,7 +38,7 @@ const MessageBody = Type.Union(
 const ForkBody = Type.Object(
   {
     entry_id: entryId,
-    text: Type.Optional(text('what the new run is told first')),
+    text: Type.Optional(text('first message for the new run')),
     model: Type.Optional(model),
     idempotency_key: Type.Optional(
       Type.String({ minLength: 1, maxLength: 128, description: 'the same fork twice is one run' }),

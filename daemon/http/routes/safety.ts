@@ -42,7 +42,7 @@ const EngagedView = Type.Object(
   },
   closed,
 );
-/** A description only: any body is taken, none too. */
+/** For the document only: any body is accepted, or none. */
 const EngageBody = Type.Unknown({
   description: `{"reason": text} for the log, of which ${LIMITS.STOP_REASON_CHARS_MAX} characters are kept. Nothing in the body refuses the stop: what is wrong with it comes back as a warning`,
 });
@@ -106,13 +106,13 @@ const TeleopBody = Type.Object(
   closed,
 );
 
-/** What a caller says of himself in a header: a note for people, and never the source `agent` or a topic. */
+/** The caller's own note in a header: for people only, and never the source `agent` or a topic. */
 const ORIGINS: ReadonlyMap<unknown, EStopSource> = new Map([
   ['cli', 'cli'],
   ['console', 'console'],
 ]);
 
-/** The execution cell did not take it: it is gone, deaf, or asked too much. */
+/** The execution cell did not take it: it is down, unresponsive, or overloaded. */
 const AWAY: ReadonlySet<string> = new Set([
   ...['cell.unavailable', 'cell.restarted', 'cell.overloaded', 'deadline.exceeded'],
 ]);
@@ -132,7 +132,7 @@ export function safetyRoutes(
     const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
     return { source, by: principalOf(request), reason };
   };
-  /** A cell that is being started anew finds the file before it moves anything. */
+  /** A cell that restarts finds the file before it moves anything. */
   const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
       return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.CELL_REQUEST_MS);
@@ -172,7 +172,7 @@ export function safetyRoutes(
         EngagedView,
       ),
       config: { undeniable: true },
-      // Here, before the body is looked at: none is refused, whatever it is and whatever its headers call it.
+      // Here, before the body is read: no body is refused, of any content and type.
       onRequest: async (request, reply) => {
         const { reason, warnings, unread } = await readStopOrder(request.raw, ports.clock);
         if (warnings.length > 0)
@@ -193,7 +193,7 @@ export function safetyRoutes(
     '/v1/estop/release',
     schema(
       'releaseEmergencyStop',
-      'Release the emergency stop; nothing begins to move by it',
+      'Release the emergency stop; nothing starts to move by it',
       CancelBody,
       EStopView,
     ),
@@ -253,7 +253,7 @@ export function safetyRoutes(
   );
 }
 
-/** Whose robot it is decides, and with the role for it. */
+/** Only the owning tenant may do this, with the required role. */
 function checkRelease(request: FastifyRequest, ports: HttpPorts, role: string): void {
   const who = callerOf(request);
   if (who.tenant === 'local' && rolesOf(who, ports).includes(role)) return;

@@ -31,7 +31,7 @@ const ScheduleView = Type.Object(
   { title: 'Schedule' },
 );
 
-/** Intents that the robot gives itself. */
+/** Intents by schedule. */
 export function scheduleRoutes(app: FastifyInstance, { schedules }: HttpPorts): void {
   app.get(
     '/v1/schedules',

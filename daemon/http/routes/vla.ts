@@ -21,7 +21,7 @@ import type { HttpPorts } from '../http-ports.ts';
 import { errors } from '../schemas.ts';
 
 const Any = Type.Object({}, { additionalProperties: true });
-/** A question over HTTP names no deadline: this long, milliseconds; and the cell gets a little more to say that it was late. */
+/** Deadline of a question over HTTP, milliseconds, and the extra time for the cell to report that it was late. */
 const DEADLINE_MS = 1_000;
 const SPARE_MS = 1_000;
 const MIB = 1024 * 1024;
@@ -36,7 +36,7 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
   let large = 0;
   const places = new WeakMap<FastifyRequest, () => void>();
   void app.register(async (own) => {
-    // Before a byte of the body is kept: all connections together could hold gigabytes of it.
+    // Checked before the body is read: all connections together could hold gigabytes.
     own.addHook('onRequest', async (request, reply) => {
       if (!isLarge(request)) return;
       if (large >= LIMITS.INFERENCE_LARGE_MAX) throw busy(request);
@@ -49,7 +49,7 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
         socket.off('close', leave);
       };
       places.set(request, leave);
-      // However it ends: refused, hung up in the middle of its body, or never its turn on a connection that ended.
+      // For every end: refused, disconnected within its body, or closed before its turn.
       reply.raw.once('close', leave);
       socket.once('close', leave);
     });
@@ -70,7 +70,7 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
           body: {
             content: {
               [JSON_ENCODING]: { schema: Type.Unsafe(VLA_SCHEMA.$defs.request) },
-              // Bytes; what is in them is checked when they are read.
+              // Bytes, which are checked when they are decoded.
               [MSGPACK]: { schema: Type.Unsafe({}) },
             },
           },
@@ -84,10 +84,10 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
         const asked = packed
           ? decodeVlaRequest(request.body as Buffer, MSGPACK, clock.now())
           : vlaRequest(request.body, clock.now());
-        // From here on the desk of the policies says who waits.
+        // From here on the policy desk decides the order.
         places.get(request)?.();
         const { chunk } = await ask(asked, `http/${tenant}/${principal}`, principal);
-        // The answer comes as the question did.
+        // The answer has the encoding of the question.
         const { payload, encoding } = encodeChunk(chunk, packed ? MSGPACK : JSON_ENCODING);
         return reply.type(encoding).send(payload);
       },
@@ -103,7 +103,7 @@ export function vlaRoute(app: FastifyInstance, { bus, clock }: HttpPorts): void 
   }
 }
 
-/** By what it says of itself; a body that is sent in pieces of unknown length may become as long as any. */
+/** By its content-length; a chunked body counts as large. */
 function isLarge({ headers }: FastifyRequest): boolean {
   const length = headers['content-length'];
   return length === undefined
@@ -116,11 +116,11 @@ function busy(request: FastifyRequest): EdgeError {
     operation: `${request.method} ${request.routeOptions.url}`,
     subject: 'request body',
     message: `${LIMITS.INFERENCE_LARGE_MAX} questions above ${LIMITS.INFERENCE_LARGE_BYTES / MIB} MiB are under way already`,
-    hint: 'ask again when one was answered; questions that tell their content-length and are shorter are taken',
+    hint: 'ask again when one was answered; questions with a content-length that are shorter are taken',
   });
 }
 
-/** Says what the limits are; all else is for the handler of the server. */
+/** Adds the limits to the error; other errors go to the handler of the server. */
 function refuseTooLarge(error: Error, request: FastifyRequest, _reply: FastifyReply): never {
   if ((error as { code?: string }).code !== 'FST_ERR_CTP_BODY_TOO_LARGE') throw error;
   throw new EdgeError('api.too_large', {

@@ -7,7 +7,7 @@ import { errors, NoQuery, WireSchema } from '../schemas.ts';
 const closed = { additionalProperties: false } as const;
 const Wires = Type.Object({ wires: Type.Array(WireSchema) }, closed);
 
-/** Servers for clients of other makes: `[serve]`. */
+/** Servers for clients of other protocols: `[serve]`. */
 export function wireRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
   app.get(
     '/v1/inference/wires',

@@ -114,7 +114,7 @@ export function sightTools(parts: SightParts): readonly Tool[] {
       name: 'robot.map',
       description:
         'The map in few words: how much is known, and the frontiers, edges of the known free floor where ' +
-        'unexplored space begins, the nearest first. Drive to one with robot.navigate to see more.',
+        'unexplored space starts, the nearest first. Drive to one with robot.navigate to see more.',
       input: Type.Object({}, closed),
       effect: 'read',
       replay: 'safe',

@@ -17,12 +17,12 @@ export type Frame = { readonly rgb: Uint8Array; readonly depth: Float32Array };
 
 const NEAR = 0.01;
 const BACKGROUND = [176, 190, 204] as const;
-/** Towards the light, and how bright what is turned away from it still is. */
+/** Direction of the light, and the brightness of surfaces turned away from it. */
 const LIGHT = normalize([0.4, -0.5, 0.9]);
 const AMBIENT = 0.55;
 
 /**
- * What a camera sees, by a z-buffer: solid colours, one light, no shadows. Whole in itself: equal shapes give equal
+ * What a camera sees, by a z-buffer: solid colours, one light, no shadows. Needs no library: equal shapes give equal
  * bytes on every machine that computes doubles.
  */
 export class Rasterizer {
@@ -75,7 +75,7 @@ export class Rasterizer {
     }
   }
 
-  /** What of a triangle is before the camera: nothing, itself, or one or two others. */
+  /** The part of a triangle before the camera: none, all, or one or two triangles. */
   #fillClipped(c: Float64Array, focal: number, colour: readonly number[]): void {
     const out = this.#clipped;
     let count = 0;

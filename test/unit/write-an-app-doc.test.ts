@@ -1,0 +1,59 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { application } from '../../docs/examples/apps/patrol.ts';
+import { FakeRobot } from '../fakes/fake-robot.ts';
+import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const page = readFileSync(join(ROOT, 'docs/write-an-app.md'), 'utf8');
+
+async function patrol(robot: FakeRobot, params: Record<string, unknown>) {
+  const rig = new RuntimeRig({ apps: [application], robot });
+  await rig.cell.start();
+  const { run } = await rig.cell.submit({ type: 'patrol/drive', params }, PERSON);
+  await rig.finished();
+  return { rig, run: rig.cell.run(run.run_id) };
+}
+
+describe('docs/write-an-app.md', () => {
+  it('shows the example file as it is', () => {
+    const example = readFileSync(join(ROOT, 'docs/examples/apps/patrol.ts'), 'utf8');
+    expect(page).toContain(`\`\`\`ts\n${example}\`\`\``);
+  });
+
+  it('has an example that drives the robot there and back', async () => {
+    const robot = new FakeRobot({ seed: 1, cells: 4 });
+    const { pose } = await robot.state();
+    const { x, y } = pose!;
+    const { run, rig } = await patrol(robot, {
+      dock: { x_m: x, y_m: y },
+      place: { x_m: x, y_m: y + 1 },
+      laps: 2,
+    });
+    expect(rig.reports).toEqual([]);
+    expect(run).toMatchObject({ reason: '2 laps', run: { status: 'succeeded', score: 1 } });
+    expect(robot.orders.filter((order) => order.includes('navigate')).length).toBe(4);
+  });
+
+  it('has an example that gives up where the way is blocked', async () => {
+    const { run } = await patrol(new FakeRobot({ seed: 1, cells: 4, stuckShare: 1 }), {
+      dock: { x_m: 2, y_m: 2 },
+      place: { x_m: 4, y_m: 2 },
+      laps: 1,
+    });
+    expect(run).toMatchObject({ phase: 'gave_up', run: { status: 'failed' } });
+  });
+
+  it('names only files that exist', () => {
+    const named = [
+      ...page.matchAll(
+        /`((?:apps|contract|daemon|docs|test|scripts)\/[\w./-]+\.\w+|(?:apps|docs)\/[\w./-]+)`/g,
+      ),
+    ]
+      .map(([, path]) => path!)
+      .filter((path) => !path.startsWith('apps/patrol'));
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
