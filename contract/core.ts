@@ -3,6 +3,8 @@
  * The schema library has some 670 modules: loading it costs a process or thread about 30 MB and 0.3 s of processor
  * time. Only code that checks untrusted input (the API, intents, answers of central) imports `index.ts`.
  */
+
+export * from './action-sources.ts';
 export type * from './agent-event.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
@@ -13,6 +15,7 @@ export type * from './check.ts';
 export * from './deadline.ts';
 export * from './edge-error.ts';
 export type * from './errors.ts';
+export * from './event-domains.ts';
 export * from './event-hash.ts';
 export type * from './event-payloads.ts';
 export * from './expiry.ts';

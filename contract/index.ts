@@ -1,3 +1,4 @@
+export * from './action-sources.ts';
 export * from './agent-event.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
@@ -7,6 +8,7 @@ export type * from './cell-report.ts';
 export * from './check.ts';
 export * from './deadline.ts';
 export * from './errors.ts';
+export * from './event-domains.ts';
 export * from './event-hash.ts';
 export * from './event-payloads.ts';
 export * from './expiry.ts';

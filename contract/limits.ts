@@ -322,7 +322,7 @@ export const LIMITS = {
   /**
    * Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier.
    */
-  LINK_RECEIPT_EVERY_MS: 1_000,
+  LINK_RECEIPT_EVERY_MS: 10_000,
   /**
    * An outage of central shorter than this is no event: a flapping network would fill the log with itself,
    * milliseconds.

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
+import { checkpointsOf } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
@@ -41,6 +42,14 @@ export class SqliteEventReader implements EventReader {
     });
   }
 
+  cutThrough(): number {
+    return this.#guard('log.read', () => {
+      this.#replaced();
+      const database = this.#connection();
+      return database ? (checkpointsOf(database).at(-1)?.through ?? 0) : 0;
+    });
+  }
+
   close(): void {
     this.#closed = true;
     this.#disconnect();
@@ -55,7 +64,7 @@ export class SqliteEventReader implements EventReader {
     for (const row of statement.iterate(...values) as Iterable<EventRow>) {
       events.push(eventOf(row, this.#cell));
       bytes += row.payload.length;
-      if (bytes >= READ_BYTES_MAX) break;
+      if (bytes >= Math.min(READ_BYTES_MAX, filter.bytesMax ?? READ_BYTES_MAX)) break;
     }
     return events;
   }

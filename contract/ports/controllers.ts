@@ -54,6 +54,7 @@ export type ControllerView = {
 
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {
+  /** A controller of the configuration, or one of `ACTION_SOURCES`. */
   readonly controller: string;
   readonly time_ns: string;
   /** Meaning of the numbers: joint positions, joint velocities, or forward and turning speed of a base. */
@@ -74,5 +75,7 @@ export type AppliedAction = {
   readonly plan_step: string;
   /** Id of the start that it belongs to; where a run started it, the id of the tool call. */
   readonly motion_id: string;
+  /** The run that moves; absent where none does, and where only its call is known. */
+  readonly run_id?: string;
   readonly lease: number;
 };

@@ -92,6 +92,9 @@ export type StepBatch = {
  * returns the same rows page by page. Bytes are counted before a value is converted: a value that is not returned costs
  * nothing. `rebuild` drops every projection and its cursors; with a cell, only those of the current log of that cell.
  *
+ * Events up to `cutThrough` may be missing: they were removed from the log. `rebuild` with `keepThrough` keeps the rows
+ * of such events, which no log can give again.
+ *
  * The content of segments is read separately: `unreadSegments` gives the oldest of them, `addSteps` takes the control
  * steps of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
  * before, it is started again. A step that came with another segment (a clip is cut out of others) counts once; one
@@ -101,11 +104,11 @@ export type StepBatch = {
  */
 export interface Lake {
   info(): LakeInfo;
-  project(cell: CellName, events: readonly AgentEvent[]): Promise<void>;
+  project(cell: CellName, events: readonly AgentEvent[], cutThrough?: number): Promise<void>;
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
   query(sql: string, ask: LakeAsk): Promise<LakeRows>;
   read(sql: string, ask: LakeAsk): Promise<LakeReader>;
-  rebuild(cell?: CellName): Promise<void>;
+  rebuild(cell?: CellName, keepThrough?: number): Promise<void>;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
   close(): Promise<void>;
