@@ -37,6 +37,7 @@ export type * from './ports/index.ts';
 export * from './principals.ts';
 export type * from './projection-event.ts';
 export * from './quotas.ts';
+export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';
 export type * from './run-load.ts';

@@ -29,6 +29,7 @@ export type * from './ports/index.ts';
 export * from './principals.ts';
 export * from './projection-event.ts';
 export * from './quotas.ts';
+export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';
 export * from './run-load.ts';
