@@ -4,6 +4,7 @@
  * time. Only who checks what strangers send (the API, intents, answers of central) imports `index.ts`.
  */
 export type * from './agent-event.ts';
+export type * from './apps/index.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';

@@ -1,4 +1,5 @@
 export * from './agent-event.ts';
+export * from './apps/index.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';
