@@ -13,9 +13,9 @@ import {
   type ModelInfo,
   type PolicyContext,
 } from '../../contract/index.ts';
-import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
+import type { ModelsOfRun } from '../../daemon/runtime/attempt/active-run.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { ModelRouter } from '../../daemon/runtime/models/model-router.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { RuntimeCell } from '../../daemon/runtime/runtime-cell.ts';
 import { FakeBus, serveRobot } from '../../test/fakes/fake-bus.ts';
 import { FakeRobot } from '../../test/fakes/fake-robot.ts';

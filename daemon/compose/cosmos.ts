@@ -2,7 +2,7 @@ import { pictureTool } from '../../apps/turtlebot-maze/agent-tools.ts';
 import { ForesightHarness } from '../../apps/turtlebot-maze/foresight.ts';
 import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import type { Application, BlobStore, CellContext, Harness, PolicyHook, Tool } from '../../contract/core.ts';
-import { PolicyGate } from '../runtime/policy-gate.ts';
+import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { foresightTools } from '../runtime/tools/foresight-tools.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';

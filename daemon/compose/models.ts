@@ -9,10 +9,10 @@ import type {
   PolicyHook,
 } from '../../contract/core.ts';
 import type { ModelRow } from '../config/models.ts';
+import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import type { ModelSpec } from '../runtime/models/model-entry.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
 import type { ShedGate } from '../runtime/models/shed-gate.ts';
-import { PolicyGate } from '../runtime/policy-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 

@@ -7,7 +7,7 @@ import {
   LIMITS,
   type RunContext,
 } from '../../contract/core.ts';
-import { DegradingHarness } from '../runtime/degrading-harness.ts';
+import { DegradingHarness } from '../runtime/flow/degrading-harness.ts';
 
 export type AgentParts = {
   readonly blobs: BlobStore | undefined;

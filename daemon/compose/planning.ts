@@ -9,11 +9,11 @@ import {
 } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { FlowHarness } from '../runtime/flow/flow-harness.ts';
+import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { PlanHarness } from '../runtime/planning/plan-harness.ts';
 import type { PlanningRules } from '../runtime/planning/plan-maker.ts';
 import { PLANNER, plannerApp } from '../runtime/planning/planner-app.ts';
-import { PolicyGate } from '../runtime/policy-gate.ts';
-import { RobotProxy } from '../runtime/robot-proxy.ts';
+import { RobotProxy } from '../runtime/robot/robot-proxy.ts';
 
 export type Planning = {
   /** The application that serves the intent `plan`. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { IdSource, toMs } from '../../contract/core.ts';
-import type { ModelsOfRun } from '../runtime/active-run.ts';
+import type { ModelsOfRun } from '../runtime/attempt/active-run.ts';
+import type { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
-import type { PolicyGate } from '../runtime/policy-gate.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
 import type { Settings } from '../settings.ts';
 import { modelSpec } from './models.ts';

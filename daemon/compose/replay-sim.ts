@@ -15,11 +15,11 @@ import {
   type RunDetails,
   type Submitted,
 } from '../../contract/core.ts';
-import { decisionText } from '../runtime/decisions.ts';
 import { sessionText } from '../runtime/replay/compared-line.ts';
 import { readRun } from '../runtime/replay/recorded-run.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
 import { diffRuns } from '../runtime/replay/run-diff.ts';
+import { decisionText } from '../runtime/runs/decisions.ts';
 import { loadSettings, type Settings } from '../settings.ts';
 import { type SimWorld, simEnvironment, writeSimConfig } from './replay-sim-config.ts';
 

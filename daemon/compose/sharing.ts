@@ -1,6 +1,6 @@
 import { cpuLoad, memoryPressure } from '../../adapters/host-load/host-load.ts';
 import type { PressureGauge } from '../../contract/core.ts';
-import type { RunSharingRules } from '../runtime/run-sharing.ts';
+import type { RunSharingRules } from '../runtime/queue/run-sharing.ts';
 import type { Settings } from '../settings.ts';
 
 /** How runs share this host. `modelQueue`: requests that wait at the models; undefined where nobody can tell. */

@@ -11,12 +11,12 @@ import {
   type Tool,
   toMs,
 } from '../../contract/core.ts';
-import { ArmProxy } from '../runtime/arm-proxy.ts';
 import { BlobKeeper } from '../runtime/blob-keeper.ts';
-import { RobotProxy } from '../runtime/robot-proxy.ts';
+import { matches } from '../runtime/gate/tool-names.ts';
+import { houseTools } from '../runtime/house-tools.ts';
+import { ArmProxy } from '../runtime/robot/arm-proxy.ts';
+import { RobotProxy } from '../runtime/robot/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
-import { matches } from '../runtime/tool-names.ts';
-import { houseTools } from '../runtime/tools/house-tools.ts';
 import { QuestionDesk } from '../runtime/tools/question-desk.ts';
 import type { Settings } from '../settings.ts';
 

@@ -23,29 +23,36 @@ import {
   type Tool,
   type WorkCounter,
 } from '../../contract/index.ts';
-import type { ModelsOfRun } from './active-run.ts';
-import { decisionText } from './decisions.ts';
+import type { ModelsOfRun } from './attempt/active-run.ts';
+import { RunControl } from './control/run-control.ts';
+import { subRunTools } from './control/sub-run-tools.ts';
+import { SubRuns } from './control/sub-runs.ts';
 import { refusedApps } from './flow/flow-tools-check.ts';
+import { toolsOf } from './gate/tool-names.ts';
 import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
-import { IdempotencyKeys } from './idempotency-keys.ts';
-import { type Admitted, IntentDesk, intentBody, type Judged, keyOf, refusedEvent } from './intent-desk.ts';
-import { loadApps } from './load-apps.ts';
+import { IdempotencyKeys } from './intents/idempotency-keys.ts';
+import {
+  type Admitted,
+  IntentDesk,
+  intentBody,
+  type Judged,
+  keyOf,
+  refusedEvent,
+} from './intents/intent-desk.ts';
+import { PolicyGate } from './law/policy-gate.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
-import { PolicyGate } from './policy-gate.ts';
-import { RobotProxy } from './robot-proxy.ts';
-import { RunControl } from './run-control.ts';
-import { messageEvent } from './run-message-event.ts';
-import type { Opening } from './run-opening.ts';
-import { RunScheduler } from './run-scheduler.ts';
-import { DEFAULT_SHARING, type RunSharingRules } from './run-sharing.ts';
-import { RunStore, toDetails } from './run-store.ts';
-import type { RunView } from './run-view.ts';
-import { blobsNamed } from './session-blobs.ts';
-import { subRunTools } from './sub-run-tools.ts';
-import { SubRuns } from './sub-runs.ts';
-import { toolsOf } from './tool-names.ts';
+import { loadApps } from './queue/load-apps.ts';
+import { RunScheduler } from './queue/run-scheduler.ts';
+import { DEFAULT_SHARING, type RunSharingRules } from './queue/run-sharing.ts';
+import { RobotProxy } from './robot/robot-proxy.ts';
+import { decisionText } from './runs/decisions.ts';
+import { messageEvent } from './runs/run-message-event.ts';
+import type { Opening } from './runs/run-opening.ts';
+import { RunStore, toDetails } from './runs/run-store.ts';
+import type { RunView } from './runs/run-view.ts';
+import { blobsNamed } from './runs/session-blobs.ts';
 
 export type RuntimeOptions = {
   /** Name of this robot, as `targets` of intents name it. */

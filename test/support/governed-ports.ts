@@ -8,7 +8,7 @@ import { GrantBook } from '../../daemon/runtime/governance/grant-book.ts';
 import { LatestTime } from '../../daemon/runtime/governance/latest-time.ts';
 import { QuotaBook } from '../../daemon/runtime/governance/quota-book.ts';
 import { rejudge } from '../../daemon/runtime/governance/rejudge.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
 import { RUN_ID } from './http-rig.ts';

@@ -6,9 +6,9 @@ import {
   type Picture,
   type Tool,
 } from '../../contract/index.ts';
-import { ArmProxy } from '../../daemon/runtime/arm-proxy.ts';
-import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
-import { houseTools } from '../../daemon/runtime/tools/house-tools.ts';
+import { houseTools } from '../../daemon/runtime/house-tools.ts';
+import { ArmProxy } from '../../daemon/runtime/robot/arm-proxy.ts';
+import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
 import { QuestionDesk } from '../../daemon/runtime/tools/question-desk.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';

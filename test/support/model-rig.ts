@@ -1,7 +1,7 @@
 import { IdSource, type LanguageModel, type NewEvent, type PolicyHook } from '../../contract/index.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import type { ModelSpec } from '../../daemon/runtime/models/model-entry.ts';
 import { ModelRouter, type RouterOptions } from '../../daemon/runtime/models/model-router.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { PERSON } from './runtime-rig.ts';
 import { effectsApp } from './test-apps.ts';

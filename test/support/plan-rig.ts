@@ -1,8 +1,8 @@
 import type { LanguageModel, ModelRequest, PolicyHook, Robot, Tool } from '../../contract/index.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { PlanHarness } from '../../daemon/runtime/planning/plan-harness.ts';
 import type { PlanningRules } from '../../daemon/runtime/planning/plan-maker.ts';
 import { plannerApp } from '../../daemon/runtime/planning/planner-app.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';

@@ -12,10 +12,10 @@ import {
   pause,
   type Tool,
 } from '../../contract/index.ts';
-import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
-import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import type { ModelsOfRun } from '../../daemon/runtime/attempt/active-run.ts';
+import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { FlowHarness } from '../../daemon/runtime/flow/flow-harness.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import type { ReplayParts } from '../../daemon/runtime/replay/replay-run.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';

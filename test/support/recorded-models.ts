@@ -1,7 +1,7 @@
 import { type BlobStore, IdSource, type LanguageModel, toMs } from '../../contract/index.ts';
-import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
+import type { ModelsOfRun } from '../../daemon/runtime/attempt/active-run.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { ModelRouter } from '../../daemon/runtime/models/model-router.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 /** One model behind the router, so that the log has its calls and answers. */

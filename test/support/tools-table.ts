@@ -1,6 +1,6 @@
 import type { Tool } from '../../contract/index.ts';
-import { subRunTools } from '../../daemon/runtime/sub-run-tools.ts';
-import type { SubRuns } from '../../daemon/runtime/sub-runs.ts';
+import { subRunTools } from '../../daemon/runtime/control/sub-run-tools.ts';
+import type { SubRuns } from '../../daemon/runtime/control/sub-runs.ts';
 import { houseSpecs } from './house.ts';
 
 type Schema = {

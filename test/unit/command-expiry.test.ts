@@ -16,7 +16,7 @@ import {
 } from '../../contract/index.ts';
 import { Steering } from '../../daemon/execution/control/steering.ts';
 import { withMotion } from '../../daemon/execution/robot-requests.ts';
-import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
+import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
 import { encodeTwist, TWIST } from '../../formats/cdr/index.ts';
 import { decodeSample, sampleFrameHead } from '../../formats/sample-frame.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';

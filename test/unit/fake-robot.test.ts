@@ -1,5 +1,5 @@
 import { IdSource, type Robot } from '../../contract/index.ts';
-import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
+import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
 import { type RobotFixture, robotConformance } from '../conformance/robot.ts';
 import { FakeBus, serveRobot } from '../fakes/fake-bus.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cpuLoad, memoryPressure, someOf } from '../../adapters/host-load/host-load.ts';
-import { PressureWatch } from '../../daemon/runtime/pressure-watch.ts';
+import { PressureWatch } from '../../daemon/runtime/queue/pressure-watch.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 const PSI =

@@ -3,7 +3,7 @@ import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { application } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, EdgeError, type LanguageModel, type ModelRequest } from '../../contract/index.ts';
-import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { type Line, ScriptedModel } from '../fakes/scripted-model.ts';

@@ -14,8 +14,8 @@ import {
   type Tool,
 } from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
-import { judgeAction, judgeMotion, motionFactsOf } from '../../daemon/runtime/motion-law.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
+import { judgeAction, judgeMotion, motionFactsOf } from '../../daemon/runtime/law/motion-law.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { motionTools } from '../../daemon/runtime/tools/motion-tools.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';

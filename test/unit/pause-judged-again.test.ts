@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type EventPayload, IdSource, type Intent, type NewEvent } from '../../contract/index.ts';
-import { isWithinTool } from '../../daemon/runtime/motion-law.ts';
-import { PauseGate } from '../../daemon/runtime/pause-gate.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
-import { type Effect, ToolGate } from '../../daemon/runtime/tool-gate.ts';
-import { ToolJournal } from '../../daemon/runtime/tool-journal.ts';
+import { PauseGate } from '../../daemon/runtime/attempt/pause-gate.ts';
+import { type Effect, ToolGate } from '../../daemon/runtime/gate/tool-gate.ts';
+import { ToolJournal } from '../../daemon/runtime/gate/tool-journal.ts';
+import { isWithinTool } from '../../daemon/runtime/law/motion-law.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 /** A gate whose policies a test changes, and a run that it pauses as soon as something was judged. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunContext } from '../../contract/index.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
 import { PlanHarness } from '../../daemon/runtime/planning/plan-harness.ts';
 import { plannerApp } from '../../daemon/runtime/planning/planner-app.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
 import { FakeLanguageModel } from '../fakes/fake-language-model.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentEvent, MapSnapshot } from '../../contract/index.ts';
-import { encodeMap, ObservedMemory } from '../../daemon/runtime/replay/observed-codec.ts';
 import { RecordedRobot } from '../../daemon/runtime/replay/recorded-robot.ts';
+import { encodeMap, ObservedMemory } from '../../daemon/runtime/robot/observed-codec.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 
 /** Maps of one run as its record holds them: each as what changed, those named in `blobs` by their hash. */

@@ -4,7 +4,7 @@ import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, EdgeError, type ModelRequest, type Tool } from '../../contract/index.ts';
-import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';

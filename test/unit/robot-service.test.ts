@@ -14,7 +14,7 @@ import { Actuation } from '../../daemon/execution/actuation.ts';
 import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { RobotService } from '../../daemon/execution/robot-service.ts';
-import { RobotProxy } from '../../daemon/runtime/robot-proxy.ts';
+import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
 import { robotConformance } from '../conformance/robot.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { FlatRobot } from '../fakes/flat-robot.ts';

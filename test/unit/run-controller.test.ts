@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ControllerView, EdgeError, LIMITS, METHODS } from '../../contract/index.ts';
-import { runController } from '../../daemon/runtime/run-controller.ts';
+import { runController } from '../../daemon/runtime/robot/run-controller.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
 const { execution } = METHODS;

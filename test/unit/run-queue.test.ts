@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { knotted } from '../../daemon/runtime/run-knots.ts';
+import { knotted } from '../../daemon/runtime/queue/run-knots.ts';
 import {
   type Conditions,
   type QueueRules,
   RunQueue,
   type Share,
   type Waiting,
-} from '../../daemon/runtime/run-queue.ts';
+} from '../../daemon/runtime/queue/run-queue.ts';
 
 const free = (nowMs: number, more: Partial<Conditions> = {}): Conditions => ({
   nowMs,

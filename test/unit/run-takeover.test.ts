@@ -13,9 +13,9 @@ import {
   takenOverBy,
   toWireTime,
 } from '../../contract/index.ts';
-import { DegradingHarness } from '../../daemon/runtime/degrading-harness.ts';
+import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
-import { TakeoverWatch } from '../../daemon/runtime/takeover-watch.ts';
+import { TakeoverWatch } from '../../daemon/runtime/robot/takeover-watch.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { agentApp, agents, type Work } from '../support/agent-app.ts';
 import { replayParts } from '../support/replay-rig.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AgentEvent, METHODS } from '../../contract/index.ts';
-import { foldRun } from '../../daemon/runtime/run-fold.ts';
-import type { RunView } from '../../daemon/runtime/run-view.ts';
+import { foldRun } from '../../daemon/runtime/runs/run-fold.ts';
+import type { RunView } from '../../daemon/runtime/runs/run-view.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { agentApp, agents, forever, type Work } from '../support/agent-app.ts';
 import { PERSON, type RigOptions, RuntimeRig } from '../support/runtime-rig.ts';

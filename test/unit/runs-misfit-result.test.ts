@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EdgeError, type NewEvent, type ToolAnswer } from '../../contract/index.ts';
-import { HeldEnd } from '../../daemon/runtime/held-end.ts';
+import { HeldEnd } from '../../daemon/runtime/runs/held-end.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';

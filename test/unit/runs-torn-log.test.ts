@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EdgeError, type NewEvent, type RunContext } from '../../contract/index.ts';
-import type { ModelsOfRun } from '../../daemon/runtime/active-run.ts';
+import type { ModelsOfRun } from '../../daemon/runtime/attempt/active-run.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { ScriptedModel } from '../fakes/scripted-model.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventReader } from '../../contract/index.ts';
-import { RunStore } from '../../daemon/runtime/run-store.ts';
+import { RunStore } from '../../daemon/runtime/runs/run-store.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { effectsApp } from '../support/test-apps.ts';

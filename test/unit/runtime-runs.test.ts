@@ -8,9 +8,9 @@ import {
   RUN_STATUSES,
   RUN_TRANSITIONS,
 } from '../../contract/index.ts';
-import { decisionLine } from '../../daemon/runtime/decisions.ts';
-import { foldRun } from '../../daemon/runtime/run-fold.ts';
-import { RUN_MACHINE } from '../../daemon/runtime/run-machine.ts';
+import { decisionLine } from '../../daemon/runtime/runs/decisions.ts';
+import { foldRun } from '../../daemon/runtime/runs/run-fold.ts';
+import { RUN_MACHINE } from '../../daemon/runtime/runs/run-machine.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EdgeError, type EStopState, IdSource, type Intent, METHODS, TOPICS } from '../../contract/index.ts';
-import { PolicyGate } from '../../daemon/runtime/policy-gate.ts';
-import { StopWatch, type StopWatchParts } from '../../daemon/runtime/stop-watch.ts';
-import { type Effect, ToolGate, type ToolGateParts } from '../../daemon/runtime/tool-gate.ts';
-import { ToolJournal } from '../../daemon/runtime/tool-journal.ts';
+import { type Effect, ToolGate, type ToolGateParts } from '../../daemon/runtime/gate/tool-gate.ts';
+import { ToolJournal } from '../../daemon/runtime/gate/tool-journal.ts';
+import { PolicyGate } from '../../daemon/runtime/law/policy-gate.ts';
+import { StopWatch, type StopWatchParts } from '../../daemon/runtime/robot/stop-watch.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 

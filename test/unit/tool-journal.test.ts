@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CallView } from '../../daemon/runtime/run-view.ts';
-import { ToolJournal } from '../../daemon/runtime/tool-journal.ts';
+import { ToolJournal } from '../../daemon/runtime/gate/tool-journal.ts';
+import type { CallView } from '../../daemon/runtime/runs/run-view.ts';
 
 const call = (callId: string, args: string, answered: boolean): CallView => ({
   callId,

@@ -11,7 +11,7 @@ import {
   type ModelOptions,
   type NewEvent,
 } from '../../../contract/core.ts';
-import type { ModelsOfRun } from '../active-run.ts';
+import type { ModelsOfRun } from '../attempt/active-run.ts';
 
 export type ChatParts = {
   readonly models: ModelsOfRun;

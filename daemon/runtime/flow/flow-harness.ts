@@ -14,8 +14,8 @@ import {
   toWireTime,
   withDeadline,
 } from '../../../contract/index.ts';
-import { isRefusalOfLog } from '../log-refusals.ts';
-import { withRunningDeadline } from '../running-deadline.ts';
+import { withRunningDeadline } from '../gate/running-deadline.ts';
+import { isRefusalOfLog } from '../runs/log-refusals.ts';
 import { BoundRobot } from './bound-robot.ts';
 import { BoundTools } from './bound-tools.ts';
 import { checkFlow, FLOW_DEADLINE, FLOW_ERROR, isEnd } from './flow-check.ts';

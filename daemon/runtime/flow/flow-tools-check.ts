@@ -1,5 +1,5 @@
 import { type Application, type CellContext, EdgeError, type Tool } from '../../../contract/index.ts';
-import { matches, toolsOf } from '../tool-names.ts';
+import { matches, toolsOf } from '../gate/tool-names.ts';
 
 /** Groups of tools that come after the load, or with a configuration: extensions, MCP servers, plans, foresight. */
 const LATER: ReadonlySet<string> = new Set(['ext', 'mcp', 'plan', 'world']);

@@ -12,7 +12,7 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/index.ts';
-import type { PolicyGate } from '../policy-gate.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
 import {
   type ApprovalNote,
   type Asked,

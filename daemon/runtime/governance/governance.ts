@@ -12,7 +12,7 @@ import type {
   RejudgeRequest,
 } from '../../../contract/index.ts';
 import { EdgeError } from '../../../contract/index.ts';
-import type { PolicyGate } from '../policy-gate.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
 import type { GrantBook } from './grant-book.ts';
 import type { QuotaBook } from './quota-book.ts';
 import type { SpentElsewhere } from './spent-elsewhere.ts';

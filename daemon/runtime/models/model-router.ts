@@ -12,8 +12,8 @@ import {
   type NewEvent,
   type Timer,
 } from '../../../contract/core.ts';
-import type { ModelsOfRun } from '../active-run.ts';
-import type { PolicyGate } from '../policy-gate.ts';
+import type { ModelsOfRun } from '../attempt/active-run.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { ModelEntry, type ModelSpec, type StateChange } from './model-entry.ts';
 import { RunModel } from './run-model.ts';

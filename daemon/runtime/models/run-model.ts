@@ -13,7 +13,7 @@ import {
   traceparentOf,
   withDeadline,
 } from '../../../contract/core.ts';
-import type { ModelsOfRun } from '../active-run.ts';
+import type { ModelsOfRun } from '../attempt/active-run.ts';
 import { HeldDeltas } from './held-deltas.ts';
 import { chooseModels } from './model-choice.ts';
 import type { ModelEntry } from './model-entry.ts';

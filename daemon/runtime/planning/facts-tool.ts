@@ -10,7 +10,7 @@ import {
   type Tool,
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
-import { askExecution } from '../ask-execution.ts';
+import { askExecution } from '../robot/ask-execution.ts';
 import { closed, houseTool } from '../tools/kit.ts';
 import { worldFacts } from './world-facts.ts';
 

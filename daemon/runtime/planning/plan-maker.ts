@@ -11,7 +11,7 @@ import {
   type WorldFacts,
 } from '../../../contract/index.ts';
 import type { Plan, PlanAsk } from '../../../contract/plan.ts';
-import type { PolicyGate } from '../policy-gate.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
 import { LlmPlanner } from './llm-planner.ts';
 import { checkedAsk } from './plan-ask.ts';
 import { planFaults, withoutDone } from './plan-check.ts';

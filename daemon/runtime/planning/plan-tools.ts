@@ -1,7 +1,7 @@
 import type { Tool } from '../../../contract/index.ts';
 import { Plan } from '../../../contract/plan.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
-import type { SubRuns } from '../sub-runs.ts';
+import type { SubRuns } from '../control/sub-runs.ts';
 import { closed, Seconds, Words } from '../tools/kit.ts';
 import { PLAN_INTENT } from './plan-desk.ts';
 

@@ -1,6 +1,6 @@
 import { EdgeError, pause, type RunContext, type WorldFacts } from '../../../contract/index.ts';
 import type { PlanStep } from '../../../contract/plan.ts';
-import { isRefusalOfLog } from '../log-refusals.ts';
+import { isRefusalOfLog } from '../runs/log-refusals.ts';
 import type { StepOutcome } from './plan-moves.ts';
 import { allHold, factsOf, misses } from './predicates.ts';
 import { StepWatch, type WatchParts } from './step-watch.ts';

@@ -1,5 +1,5 @@
 import type { IntentSpec, SubgoalSpec, ToolSpec, WorldFacts } from '../../../contract/index.ts';
-import { matches } from '../tool-names.ts';
+import { matches } from '../gate/tool-names.ts';
 
 /** A subgoal and who carries it out: a tool of the run, or an application by its intent. */
 export type Subgoal = SubgoalSpec & { readonly by: 'tool' | 'intent' };

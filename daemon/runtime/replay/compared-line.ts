@@ -1,5 +1,5 @@
 import { type AgentEvent, canonicalJson } from '../../../contract/index.ts';
-import { decisionLine, timeless } from '../decisions.ts';
+import { decisionLine, timeless } from '../runs/decisions.ts';
 
 /** What two runs have seen so far: ids become ordinals, so that equal runs give equal lines. */
 export class LineMemory {

@@ -5,7 +5,7 @@ import {
   type EventPayload,
   IdSource,
 } from '../../../contract/index.ts';
-import type { Answered } from '../tool-gate.ts';
+import type { Answered } from '../gate/tool-gate.ts';
 
 export type Asked = {
   readonly tool: string;

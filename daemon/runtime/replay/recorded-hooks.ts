@@ -6,7 +6,7 @@ import {
   LIMITS,
   type PolicyHook,
 } from '../../../contract/index.ts';
-import { isWithinTool } from '../motion-law.ts';
+import { isWithinTool } from '../law/motion-law.ts';
 import { ofKind } from './recorded-run.ts';
 import type { ReplayClock } from './replay-clock.ts';
 

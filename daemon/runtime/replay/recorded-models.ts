@@ -12,7 +12,7 @@ import {
   type ModelToolCall,
   type NewEvent,
 } from '../../../contract/index.ts';
-import type { ModelsOfRun } from '../active-run.ts';
+import type { ModelsOfRun } from '../attempt/active-run.ts';
 import { promptHash } from '../models/prompt-hash.ts';
 import type { ReplayClock } from './replay-clock.ts';
 

@@ -9,7 +9,7 @@ import {
   type Robot,
   type RobotState,
 } from '../../../contract/index.ts';
-import { decodeMap, decodeState, ObservedMemory } from './observed-codec.ts';
+import { decodeMap, decodeState, ObservedMemory } from '../robot/observed-codec.ts';
 import type { ReplayClock } from './replay-clock.ts';
 
 type Read = EventPayload<'robot.observed'>['reads'][number];

@@ -5,8 +5,8 @@ import {
   type EventReader,
   type ReadFilter,
 } from '../../../contract/index.ts';
-import { foldRun } from '../run-fold.ts';
-import type { RunView } from '../run-view.ts';
+import { foldRun } from '../runs/run-fold.ts';
+import type { RunView } from '../runs/run-view.ts';
 
 const READ_BATCH = 1_000;
 /** A run of more events than this is not held in memory: some 10 million steps are no mission. */

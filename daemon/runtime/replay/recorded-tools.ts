@@ -6,9 +6,9 @@ import {
   type Tool,
   type ToolSpec,
 } from '../../../contract/index.ts';
-import { offeredSpecs } from '../offered-tools.ts';
-import { subRunTools } from '../sub-run-tools.ts';
-import { toolsOf } from '../tool-names.ts';
+import { offeredSpecs } from '../attempt/offered-tools.ts';
+import { subRunTools } from '../control/sub-run-tools.ts';
+import { toolsOf } from '../gate/tool-names.ts';
 import { ofKind } from './recorded-run.ts';
 
 /** Recorded answers come when they came: the deadline of a restored tool never ends one. Milliseconds. */

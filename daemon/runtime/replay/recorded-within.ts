@@ -1,6 +1,6 @@
 import type { AgentEvent, NewEvent, PolicyContext } from '../../../contract/index.ts';
-import { decidedWithin, isWithinTool } from '../motion-law.ts';
-import type { PolicyGate } from '../policy-gate.ts';
+import { decidedWithin, isWithinTool } from '../law/motion-law.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
 
 type Decided = AgentEvent<'policy.decided'>;
 type Request = {

@@ -7,8 +7,8 @@ import {
   type NewEvent,
   pause,
 } from '../../../contract/index.ts';
-import { ActiveRun, type RunParts } from '../active-run.ts';
-import { isWithinTool } from '../motion-law.ts';
+import { ActiveRun, type RunParts } from '../attempt/active-run.ts';
+import { isWithinTool } from '../law/motion-law.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
 import type { ReplayClock } from './replay-clock.ts';
 

@@ -13,12 +13,12 @@ import {
   type Tool,
   toMs,
 } from '../../../contract/index.ts';
-import type { RunParts } from '../active-run.ts';
-import { decisionText } from '../decisions.ts';
-import { PolicyGate } from '../policy-gate.ts';
-import { RunStore } from '../run-store.ts';
-import type { RunView } from '../run-view.ts';
-import type { Instead } from '../tool-gate.ts';
+import type { RunParts } from '../attempt/active-run.ts';
+import type { Instead } from '../gate/tool-gate.ts';
+import { PolicyGate } from '../law/policy-gate.ts';
+import { decisionText } from '../runs/decisions.ts';
+import { RunStore } from '../runs/run-store.ts';
+import type { RunView } from '../runs/run-view.ts';
 import { sessionText } from './compared-line.ts';
 import { differenceInWords } from './line-words.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';

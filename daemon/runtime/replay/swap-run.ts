@@ -10,11 +10,11 @@ import {
   toMs,
   withDeadline,
 } from '../../../contract/index.ts';
-import { ActiveRun, type ModelsOfRun } from '../active-run.ts';
-import { decisionText } from '../decisions.ts';
-import { PolicyGate } from '../policy-gate.ts';
-import { RunStore } from '../run-store.ts';
-import type { Instead } from '../tool-gate.ts';
+import { ActiveRun, type ModelsOfRun } from '../attempt/active-run.ts';
+import type { Instead } from '../gate/tool-gate.ts';
+import { PolicyGate } from '../law/policy-gate.ts';
+import { decisionText } from '../runs/decisions.ts';
+import { RunStore } from '../runs/run-store.ts';
 import { sessionText } from './compared-line.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';
 import { RecordedDesk } from './recorded-desk.ts';

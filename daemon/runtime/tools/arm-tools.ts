@@ -10,8 +10,8 @@ import {
   type Tool,
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
-import type { ArmProxy } from '../arm-proxy.ts';
-import { jointsAt } from '../robot-probes.ts';
+import type { ArmProxy } from '../robot/arm-proxy.ts';
+import { jointsAt } from '../robot/robot-probes.ts';
 import { closed, houseTool } from './kit.ts';
 
 /** The arm: joints, gripper, and where they are. */

@@ -1,6 +1,6 @@
 import type { CellBus, Clock, Tool } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
-import { controllerDeadlineMs, runController } from '../run-controller.ts';
+import { controllerDeadlineMs, runController } from '../robot/run-controller.ts';
 import { closed, houseTool, Seconds, Topic, Words } from './kit.ts';
 
 const SECONDS_MAX = 600;

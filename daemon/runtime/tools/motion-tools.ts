@@ -14,7 +14,7 @@ import {
   toWireTime,
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
-import { arrivedAt } from '../robot-probes.ts';
+import { arrivedAt } from '../robot/robot-probes.ts';
 import { closed, houseTool, rounded, Words } from './kit.ts';
 
 /** The base: drive somewhere, move a little, stop, and where it is. */

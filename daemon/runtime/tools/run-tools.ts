@@ -1,6 +1,6 @@
 import { type CellBus, type Clock, LIMITS, type Tool } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
-import { askClip, clipDeadlineMs } from '../ask-clip.ts';
+import { askClip, clipDeadlineMs } from '../robot/ask-clip.ts';
 import { closed, houseTool, Seconds, Words } from './kit.ts';
 
 const AFTER_S_MAX = 600;

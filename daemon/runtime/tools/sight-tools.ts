@@ -13,7 +13,7 @@ import {
 } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import { decodeLaserScan } from '../../../formats/cdr/index.ts';
-import { askExecution } from '../ask-execution.ts';
+import { askExecution } from '../robot/ask-execution.ts';
 import { closed, houseTool, rounded, Topic } from './kit.ts';
 import { summarizeMap } from './map-summary.ts';
 import { scanSectors } from './scan-summary.ts';

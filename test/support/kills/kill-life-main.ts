@@ -14,7 +14,7 @@ import {
   type NewEvent,
   type PolicyContext,
 } from '../../../contract/index.ts';
-import type { ModelsOfRun } from '../../../daemon/runtime/active-run.ts';
+import type { ModelsOfRun } from '../../../daemon/runtime/attempt/active-run.ts';
 import { RuntimeCell } from '../../../daemon/runtime/runtime-cell.ts';
 import { OperatorRole } from '../../fakes/operator-role.ts';
 import { ScriptedModel } from '../../fakes/scripted-model.ts';

@@ -1,0 +1,66 @@
+import type {
+  Application,
+  BlobStore,
+  CellBus,
+  Clock,
+  Harness,
+  IdSource,
+  Intent,
+  LanguageModel,
+  Nanoseconds,
+  NewEvent,
+  Robot,
+  RunTools,
+  Tool,
+} from '../../../contract/index.ts';
+import type { Instead } from '../gate/tool-gate.ts';
+import type { RunDesk } from '../governance/run-approvals.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
+import type { Purse } from '../runs/run-budget.ts';
+import type { Told } from '../runs/run-store.ts';
+import type { RunView } from '../runs/run-view.ts';
+
+export type RunParts = {
+  readonly view: RunView;
+  readonly app: Application;
+  readonly harness: Harness;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly hooks: PolicyGate;
+  /** The robot as this run commands it. */
+  readonly robot: RobotOfRun;
+  readonly bus: Pick<CellBus, 'request'>;
+  readonly recording: RunTools['recording'];
+  /** Tools that this application may have; asked once per attempt. */
+  readonly tools: (app: Application) => readonly Tool[];
+  readonly models: ModelsOfRun | undefined;
+  readonly blobs: BlobStore | undefined;
+  readonly told: Told;
+  /** What it may spend on models; absent: as much as it likes. */
+  readonly purse?: Purse;
+  /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
+  readonly endChildren?: (reason: string) => Promise<void>;
+  /** Where people are asked; without it what needs them is refused. */
+  readonly approvals?: RunDesk | undefined;
+  /** For a replay: answers calls in place of the world. */
+  readonly instead?: Instead;
+  /** Appends and folds; resolves when durable. */
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+  readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
+};
+
+/** Models as one run sees them: judged by the hooks, counted against its tenant, in the log. */
+export type ModelsOfRun = (run: {
+  readonly runId: string;
+  readonly intent: Intent;
+  readonly app: Application;
+  readonly signal: AbortSignal;
+  readonly emit: (events: readonly NewEvent[]) => Promise<void>;
+}) => LanguageModel | undefined;
+
+export type RobotOfRun = Robot & {
+  /** Robot time of its newest answer. */
+  lastTime(): Nanoseconds | undefined;
+  /** Makes everything stand; `stop` ends what this run moves. Absent: they are the same. */
+  stopEverything?(reason: string): Promise<void>;
+};

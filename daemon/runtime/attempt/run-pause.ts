@@ -1,0 +1,85 @@
+import type { Clock, NewEvent } from '../../../contract/index.ts';
+import { PauseGate } from './pause-gate.ts';
+
+export type RunPauseParts = {
+  readonly runId: string;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** The log says that the run is paused. */
+  readonly paused: boolean;
+  /** It is being ended: too late for a pause. */
+  readonly over: () => boolean;
+  /** Best effort; settles. */
+  readonly stopRobot: () => Promise<void>;
+  /** Calls are under way. */
+  readonly busy: () => boolean;
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+};
+
+/** Pauses of one run and their ends, one after the other: the door shuts first, then the robot stands, then it is durable. */
+export class RunPause {
+  readonly #parts: RunPauseParts;
+  readonly #gate: PauseGate;
+  #paused: boolean;
+  #turns: Promise<void> = Promise.resolve();
+
+  constructor(parts: RunPauseParts) {
+    this.#parts = parts;
+    this.#gate = new PauseGate(parts.clock);
+    this.#paused = parts.paused;
+    if (this.#paused) this.#gate.close();
+  }
+
+  /** Rejects when it could not be written; the run goes on then. */
+  pause(reason: string): Promise<void> {
+    this.#gate.close();
+    return this.#inTurn(async () => {
+      if (this.#paused || this.#parts.over()) return;
+      this.#gate.close();
+      try {
+        await this.#parts.stopRobot();
+        // The run may have come to its end meanwhile: what is written now would stand before it in the log.
+        if (this.#parts.over()) return;
+        await this.#parts.append([this.event('paused', 'running', reason)]);
+        this.#paused = true;
+        // A motion that was let through just before the door shut may have overtaken the stop.
+        if (this.#parts.busy()) await this.#parts.stopRobot();
+      } finally {
+        if (!this.#paused) this.#gate.open();
+      }
+    });
+  }
+
+  proceed(reason: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#paused || this.#parts.over()) return;
+      await this.#parts.append([this.event('running', 'paused', reason)]);
+      this.#paused = false;
+      this.#gate.open();
+    });
+  }
+
+  get shut(): boolean {
+    return this.#gate.shut;
+  }
+
+  /** How long the run was paused so far, milliseconds. */
+  get pausedMs(): number {
+    return this.#gate.shutMs;
+  }
+
+  /** Resolves when the run is not paused; rejects with the reason of the signal. */
+  pass(signal: AbortSignal): Promise<void> {
+    return this.#gate.pass(signal);
+  }
+
+  event(status: 'paused' | 'running', previous: 'paused' | 'running', reason: string): NewEvent {
+    const payload = { status, previous, reason: reason.slice(0, 512) };
+    return { kind: 'run.status', run_id: this.#parts.runId, payload };
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turns.then(work);
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+}

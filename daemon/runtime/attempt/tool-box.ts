@@ -1,0 +1,201 @@
+import {
+  type BlobStore,
+  type Checker,
+  type Clock,
+  checker,
+  EdgeError,
+  type Intent,
+  LIMITS,
+  type Robot,
+  type Tool,
+  type ToolAnswer,
+  type ToolBox,
+  type ToolImage,
+  type ToolScope,
+  type ToolSpec,
+  traceparentOf,
+} from '../../../contract/index.ts';
+import { BoundRobot } from '../flow/bound-robot.ts';
+import type { Answered, ImageNote, ToolGate } from '../gate/tool-gate.ts';
+import { safeCopy } from '../intents/json-safety.ts';
+
+/** Arguments for a tool of strangers up to which the place is told where they do not fit, characters of JSON. */
+const STRANGE_CHARS_MAX = 512;
+
+/** Schemas are compiled once, not once per run. */
+const compiled = new WeakMap<ToolSpec['input'], Checker<unknown>>();
+
+export type ToolBoxParts = {
+  readonly runId: string;
+  readonly intent: Intent;
+  readonly clock: Clock;
+  readonly gate: ToolGate;
+  /** Where pictures go; without it a tool that gives some fails. */
+  readonly blobs: BlobStore | undefined;
+  readonly tools: readonly Tool[];
+  /** For tools of applications. */
+  readonly robot?: Robot;
+};
+
+/** The tool of this house that only stops. */
+const STOP = 'robot.stop';
+/** Of its reason this much is kept. */
+const STOP_REASON_CHARS = 256;
+
+/** The tools of one run: raw and strict arguments, then the one door to effects. */
+export class GatedToolBox implements ToolBox {
+  readonly #parts: ToolBoxParts;
+  readonly #tools = new Map<string, { readonly tool: Tool; readonly input: Checker<unknown> }>();
+
+  constructor(parts: ToolBoxParts) {
+    this.#parts = parts;
+    for (const tool of parts.tools)
+      this.#tools.set(tool.spec.name, { tool, input: compile(tool.spec.input) });
+  }
+
+  specs(): readonly ToolSpec[] {
+    return [...this.#tools.values()].map(({ tool }) => tool.spec);
+  }
+
+  async call(
+    name: string,
+    args: unknown,
+    options: { readonly originId?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<ToolAnswer> {
+    const { gate, runId, intent, clock, robot } = this.#parts;
+    const { originId } = options;
+    const known = this.#tools.get(name);
+    let plain: Record<string, unknown>;
+    try {
+      if (!known) throw this.#unknown(name);
+      plain = name === STOP ? stopArgs(args) : strict(args, known.input, known.tool.spec);
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'schema.invalid', 'call', name);
+      await this.refuse(name, args, error, originId);
+      throw error;
+    }
+    const { tool } = known;
+    const { spec } = tool;
+    const scope = (signal: AbortSignal, callId: string): ToolScope => ({
+      runId,
+      callId,
+      intent,
+      clock,
+      signal,
+      traceparent: traceparentOf({ runId, traceparent: intent.traceparent }, callId),
+      ...(robot
+        ? { robot: new BoundRobot(robot, signal, (kind, goal) => gate.allowMotion(spec.name, kind, goal)) }
+        : {}),
+    });
+    const answered = await gate.callTool({
+      tool: spec.name,
+      args: plain,
+      effect: spec.effect,
+      replay: spec.replay === 'probe' && !tool.probe ? 'never' : spec.replay,
+      deadlineMs: tool.deadlineMs?.(plain) ?? spec.deadlineMs,
+      originId,
+      signal: options.signal,
+      work: async (signal, callId) => await this.#kept(await tool.run(plain, scope(signal, callId)), name),
+      ...(tool.probe
+        ? {
+            probe: async (signal: AbortSignal, callId: string) => {
+              const happened = await tool.probe!(plain, scope(signal, callId));
+              return happened && (await this.#kept(happened, name));
+            },
+          }
+        : {}),
+    });
+    return await this.#whole(answered);
+  }
+
+  refuse(name: string, args: unknown, error: EdgeError, originId?: string): Promise<void> {
+    return this.#parts.gate.refuse({ tool: name, args: shown(args), originId }, error);
+  }
+
+  /** Pictures into the blob store before anything is said of them; results become what the log can hold. */
+  async #kept({ result, images }: ToolAnswer, name: string): Promise<Answered> {
+    const plain = safeCopy(result, LIMITS.TOOL_RESULT_BYTES_MAX, `result of ${name}`) as Answered['result'];
+    // What the log would refuse is refused here, before anything is kept: who called is told what is wrong.
+    const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
+    if (long !== undefined)
+      throw tooMuch(name, `a key of ${long.length} characters`, LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
+    if (!images || images.length === 0) return { result: plain };
+    if (images.length > LIMITS.TOOL_RESULT_IMAGES_MAX)
+      throw tooMuch(name, `${images.length} pictures`, LIMITS.TOOL_RESULT_IMAGES_MAX);
+    const { blobs } = this.#parts;
+    if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
+    const notes: ImageNote[] = [];
+    for (const { mime, data } of images)
+      notes.push({ mime, sha256: await blobs.put(data), bytes: data.byteLength });
+    return { result: plain, images: notes };
+  }
+
+  async #whole({ result, images }: Answered): Promise<ToolAnswer> {
+    if (!images) return { result };
+    const found: ToolImage[] = [];
+    for (const { mime, sha256 } of images) {
+      const data = await this.#parts.blobs?.get(sha256);
+      if (data) found.push({ mime, data });
+    }
+    return { result, images: found };
+  }
+
+  #unknown(name: string): EdgeError {
+    return new EdgeError('tool.not_found', {
+      operation: 'call',
+      subject: name.slice(0, 128),
+      message: `there is no tool ${name.slice(0, 128)} here`,
+      hint: `tools: ${[...this.#tools.keys()].join(', ')}`.slice(0, 1024),
+    });
+  }
+}
+
+function tooMuch(name: string, what: string, most: number): EdgeError {
+  return new EdgeError('tool.failed', {
+    ...{ operation: 'keep result', subject: name, retryable: false },
+    message: `its result has ${what}, at most ${most} are allowed`,
+    hint: 'it was done, and only what it gave is left out: ask it for less at a time',
+  });
+}
+
+/** Arguments stand between nobody and a robot that stops: a reason that can be logged is kept, and nothing else. */
+function stopArgs(args: unknown): Record<string, unknown> {
+  const reason =
+    typeof args === 'object' && args !== null ? (args as { reason?: unknown }).reason : undefined;
+  if (typeof reason !== 'string' || reason === '') return {};
+  return { reason: reason.slice(0, STOP_REASON_CHARS).toWellFormed() };
+}
+
+function compile(schema: ToolSpec['input']): Checker<unknown> {
+  const known = compiled.get(schema);
+  if (known) return known;
+  const made = checker(schema);
+  compiled.set(schema, made);
+  return made;
+}
+
+/**
+ * Throws `schema.invalid` with the path; with a schema of strangers only where the arguments are short: who looks for
+ * the place also matches patterns and duplicates in what is too long for them, and may not come to an end.
+ */
+function strict(
+  args: unknown,
+  input: Checker<unknown>,
+  { name, origin }: Pick<ToolSpec, 'name' | 'origin'>,
+): Record<string, unknown> {
+  // Nothing at all stands for no arguments; null is a value, and never an object.
+  const copy = safeCopy(args === undefined ? {} : args, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
+  if (input.is(copy)) return copy as Record<string, unknown>;
+  const isLong = origin === 'mcp' && JSON.stringify(copy).length > STRANGE_CHARS_MAX;
+  const fault = isLong ? '/: it does not fit the schema of this tool' : (input.fault(copy) ?? '');
+  throw new EdgeError('schema.invalid', { operation: 'check arguments', subject: name, message: fault });
+}
+
+/** What the log shows of arguments that no tool has seen. */
+function shown(args: unknown): Record<string, unknown> {
+  try {
+    return safeCopy(args ?? {}, LIMITS.TOOL_ARGS_BYTES_MAX, 'arguments') as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}

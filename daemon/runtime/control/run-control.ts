@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import {
+  type AgentEvent,
+  type BlobStore,
+  type Clock,
+  canonicalJson,
+  EdgeError,
+  type ForkOptions,
+  type IdSource,
+  isFinished,
+  isTakenOver,
+  LIMITS,
+  type NewEvent,
+  type PolicyContext,
+  type RunControlApi,
+  type RunDetails,
+  type RunMessage,
+  type RunState,
+  type SessionEntryView,
+  type Submitted,
+  withDeadline,
+} from '../../../contract/index.ts';
+import type { PolicyGate } from '../law/policy-gate.ts';
+import type { RunScheduler } from '../queue/run-scheduler.ts';
+import { messageEvent } from '../runs/run-message-event.ts';
+import type { SaidMessage } from '../runs/run-messages.ts';
+import type { Opening } from '../runs/run-opening.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import type { RunView } from '../runs/run-view.ts';
+import { renewBlobs } from '../runs/session-blobs.ts';
+import { sessionView } from '../runs/session-view.ts';
+
+export type RunControlParts = {
+  readonly store: RunStore;
+  readonly scheduler: RunScheduler;
+  readonly hooks: PolicyGate;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly append: (events: readonly NewEvent[]) => Promise<void>;
+  readonly submit: (request: unknown, who: PolicyContext, opening: Opening) => Promise<Submitted>;
+  readonly details: (view: RunView) => RunDetails;
+  readonly blobs: BlobStore | undefined;
+};
+
+/** Of a disk that does not answer: whoever forks a run is told, and nothing was begun. */
+const RENEW_MS = 30_000;
+/** Begins the reason of a run that is paused because the one that asked for it is. */
+const WITH_PARENT = 'with the run that asked for it: ';
+
+/** Control of runs: what people say to them and do with them. Nothing is answered before it is durable. */
+export class RunControl implements RunControlApi {
+  readonly #parts: RunControlParts;
+  /** Messages on their way, by run. */
+  readonly #saying = new Map<string, number>();
+  /** Those of them whose sender named them, by run and id: said again meanwhile they are the same message. */
+  readonly #named = new Map<string, Promise<RunState>>();
+
+  constructor(parts: RunControlParts) {
+    this.#parts = parts;
+  }
+
+  async pause(runId: string, reason: string): Promise<RunState> {
+    const { scheduler } = this.#parts;
+    this.#unfinished(runId);
+    // The run itself first: it begins nothing more, and none of those it asked for begins while it is paused.
+    await scheduler.pause(runId, reason);
+    await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`));
+    return this.#view(runId).state;
+  }
+
+  async resume(runId: string, reason = 'resumed'): Promise<RunState> {
+    const { scheduler } = this.#parts;
+    this.#unfinished(runId);
+    await scheduler.proceed(runId, reason);
+    await this.#below(runId, async (child) => {
+      const withIt = child.reason.startsWith(WITH_PARENT) || isTakenOver(child.reason);
+      if (child.state.status !== 'paused' || !withIt) return;
+      await scheduler.proceed(child.state.run_id, 'resumed with the run that asked for it');
+    });
+    return this.#view(runId).state;
+  }
+
+  /** See `RunScheduler.takenOver`. */
+  async takenOver(reason: string): Promise<void> {
+    await this.#parts.scheduler.takenOver(reason);
+  }
+
+  /** Runs that a takeover paused, and that nobody has resumed. */
+  takenRuns(): readonly string[] {
+    return this.#parts.store
+      .unfinished()
+      .filter(({ state, reason }) => state.status === 'paused' && isTakenOver(reason))
+      .map(({ state }) => state.run_id);
+  }
+
+  async message(
+    runId: string,
+    message: RunMessage,
+    who: PolicyContext,
+    options: { readonly messageId?: string } = {},
+  ): Promise<RunState> {
+    const { messageId } = options;
+    if (messageId === undefined) return await this.#message(runId, message, this.#parts.ids.next(), who);
+    const name = `${runId} ${messageId}`;
+    const under = this.#named.get(name);
+    if (under) return await under;
+    const view = this.#view(runId);
+    if (this.#said(runId, messageId)) return view.state;
+    const saying = this.#message(runId, message, messageId, who).finally(() => this.#named.delete(name));
+    this.#named.set(name, saying);
+    return await saying;
+  }
+
+  async #message(
+    runId: string,
+    message: RunMessage,
+    messageId: string,
+    who: PolicyContext,
+  ): Promise<RunState> {
+    const view = this.#view(runId);
+    this.#unfinished(runId);
+    checkLength(message, runId);
+    this.#refuseUntaken(view, message);
+    this.#refuseBeyond(runId);
+    this.#saying.set(runId, (this.#saying.get(runId) ?? 0) + 1);
+    try {
+      return await this.#say(view, message, messageId, who);
+    } finally {
+      const left = (this.#saying.get(runId) ?? 1) - 1;
+      if (left > 0) this.#saying.set(runId, left);
+      else this.#saying.delete(runId);
+    }
+  }
+
+  async #say(view: RunView, message: RunMessage, messageId: string, who: PolicyContext): Promise<RunState> {
+    const { hooks, append, scheduler, clock } = this.#parts;
+    const runId = view.state.run_id;
+    const facts = { run_id: runId, type: view.intent.type, message: { ...message } };
+    const verdict = await hooks.ask(
+      { point: 'intent', subject: `message ${runId}`, context: who, facts },
+      runId,
+    );
+    if (verdict.refusal) {
+      await append(verdict.events);
+      throw verdict.refusal;
+    }
+    this.#unfinished(runId);
+    await append([...verdict.events, messageEvent(runId, messageId, message, who)]);
+    const said: SaidMessage = { ...message, messageId };
+    const taken = scheduler.messages(runId)?.deliver(said);
+    await this.#taken(taken, runId, clock);
+    return this.#view(runId).state;
+  }
+
+  session(runId: string): readonly SessionEntryView[] {
+    return sessionView(this.#parts.store.session(this.#view(runId)));
+  }
+
+  async fork(
+    runId: string,
+    entryId: string,
+    who: PolicyContext,
+    { text, model, idempotencyKey }: ForkOptions = {},
+  ): Promise<RunState> {
+    const { intent } = this.#entry(runId, entryId);
+    const messages: RunMessage[] = [];
+    if (model !== undefined) messages.push({ kind: 'model', model });
+    if (text !== undefined) messages.push({ kind: 'steer', text });
+    for (const message of messages) checkLength(message, runId);
+    const { type, params, targets, priority } = intent;
+    const request = { type, params, targets, priority };
+    const body = canonicalJson({ runId, entryId, messages, idempotencyKey });
+    const key = `fork:${createHash('sha256').update(body).digest('hex')}`;
+    const keyed = idempotencyKey === undefined ? request : { ...request, idempotency_key: key };
+    const forkedFrom = { run_id: runId, entry_id: entryId };
+    const { store, blobs, clock } = this.#parts;
+    const before = () =>
+      withDeadline(clock, RENEW_MS, renewBlobs(store.branch(forkedFrom), blobs), 'fork run', runId);
+    return (await this.#parts.submit(keyed, who, { forkedFrom, messages, before })).run;
+  }
+
+  tree(runId: string): readonly RunDetails[] {
+    const { store, details } = this.#parts;
+    const found = [this.#view(runId)];
+    for (const view of found) found.push(...store.children(view.state.run_id));
+    return found.map(details);
+  }
+
+  /** Every unfinished run below this one, nearest first. */
+  async #below(runId: string, work: (child: RunView) => Promise<void>): Promise<void> {
+    const children = this.#parts.store.children(runId).filter(({ state }) => !isFinished(state.status));
+    await Promise.all(
+      children.map(async (child) => {
+        await work(child);
+        await this.#below(child.state.run_id, work);
+      }),
+    );
+  }
+
+  #view(runId: string): RunView {
+    const view = this.#parts.store.get(runId);
+    if (view) return view;
+    throw new EdgeError('run.not_found', { operation: 'find run', subject: runId });
+  }
+
+  #unfinished(runId: string): void {
+    const { state } = this.#view(runId);
+    if (!isFinished(state.status)) return;
+    throw new EdgeError('run.finished', {
+      operation: 'control run',
+      subject: runId,
+      message: `the run is over: ${state.status}`,
+    });
+  }
+
+  #entry(runId: string, entryId: string): RunView {
+    const view = this.#view(runId);
+    if (this.#parts.store.session(view).some(({ payload }) => payload.entry_id === entryId)) return view;
+    throw new EdgeError('run.not_found', {
+      operation: 'fork',
+      subject: runId,
+      message: `the session of this run has no entry ${entryId.slice(0, 128)}`,
+      hint: `auraison runs session ${runId}`,
+    });
+  }
+
+  #said(runId: string, messageId: string): boolean {
+    const said = this.#parts.store.events(runId, ['run.message']) as Iterable<AgentEvent<'run.message'>>;
+    for (const { payload } of said) if (payload.message_id === messageId) return true;
+    return false;
+  }
+
+  /** A flow takes nothing unless it said so; an agent that is about to begin will. */
+  #refuseUntaken(view: RunView, { kind }: RunMessage): void {
+    const runId = view.state.run_id;
+    const messages = this.#parts.scheduler.messages(runId);
+    if (messages?.taken || view.state.harness !== 'flow') return;
+    throw new EdgeError('run.not_supported', {
+      operation: 'message',
+      subject: runId,
+      message: `the ${view.state.harness} harness of this run takes no ${kind}`,
+    });
+  }
+
+  /** What is on its way into the log counts, and of a run that has not begun all that it was told. */
+  #refuseBeyond(runId: string): void {
+    const { scheduler, store } = this.#parts;
+    const untaken = scheduler.messages(runId)?.untaken ?? [...store.events(runId, ['run.message'])].length;
+    if (untaken + (this.#saying.get(runId) ?? 0) < LIMITS.RUN_MESSAGES_WAITING_MAX) return;
+    throw new EdgeError('cell.overloaded', {
+      operation: 'message',
+      subject: runId,
+      message: `${LIMITS.RUN_MESSAGES_WAITING_MAX} messages wait for the harness of this run`,
+    });
+  }
+
+  /** The harness's word, if it comes soon: the message is in the log and counts later otherwise. */
+  async #taken(taken: Promise<void> | undefined, runId: string, clock: Clock): Promise<void> {
+    if (!taken) return;
+    await withDeadline(clock, LIMITS.RUN_MESSAGE_MS, taken, 'message', runId).catch((thrown: unknown) => {
+      const error = EdgeError.from(thrown, 'run.not_supported', 'message', runId);
+      if (error.code !== 'deadline.exceeded') throw error;
+    });
+  }
+}
+
+function checkLength(message: RunMessage, runId: string): void {
+  const said = 'model' in message ? message.model : (message.text ?? '');
+  if (said.length <= LIMITS.RUN_MESSAGE_CHARS_MAX) return;
+  throw new EdgeError('schema.invalid', {
+    operation: 'message',
+    subject: runId,
+    message: `/text: ${said.length} characters, at most ${LIMITS.RUN_MESSAGE_CHARS_MAX} are allowed`,
+  });
+}

@@ -1,0 +1,41 @@
+import { EdgeError, type NewEvent } from '../../../contract/index.ts';
+import type { CallView, RunView } from '../runs/run-view.ts';
+import type { Answered } from './tool-gate.ts';
+
+/** A name that a model made up, as a name. */
+export function loggable(tool: string): string {
+  const name = tool.replace(/[^A-Za-z0-9._/-]/g, '_').slice(0, 128);
+  return /^[A-Za-z0-9]/.test(name) ? name : `unknown${name}`.slice(0, 128);
+}
+
+export function replayed(call: CallView): Answered {
+  if (call.answer?.ok) {
+    const { result, images } = call.answer;
+    return images ? { result, images } : { result };
+  }
+  throw call.answer ? EdgeError.fromBody(call.answer.error) : interruption(call, 'it has no answer');
+}
+
+export function interruption(call: CallView, why: string): EdgeError {
+  return new EdgeError('run.interrupted', {
+    operation: 'call',
+    subject: call.tool,
+    message: `the call was cut off by a restart: ${why}`,
+    retryable: false,
+  });
+}
+
+/** Ends for the calls that a cut left open, of a run that does not go on: nobody will ask what became of them. */
+export function endsOfOpenCalls({ state, calls }: RunView, why: string): NewEvent[] {
+  return calls
+    .filter(({ answer }) => answer === undefined)
+    .map((call) => {
+      const { callId: call_id, tool } = call;
+      const error = interruption(call, why).toBody();
+      return {
+        kind: 'tool.returned',
+        run_id: state.run_id,
+        payload: { call_id, tool, ok: false, error, duration_ms: 0 },
+      };
+    });
+}

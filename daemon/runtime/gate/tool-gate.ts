@@ -1,0 +1,395 @@
+import {
+  EdgeError,
+  type ErrorBody,
+  type GoalOf,
+  LIMITS,
+  type MotionKind,
+  type NewEvent,
+  withDeadline,
+} from '../../../contract/index.ts';
+import { decidedWithin, judgeMotion, motionFactsOf } from '../law/motion-law.ts';
+import type { Verdict } from '../law/policy-gate.ts';
+import type { CallView } from '../runs/run-view.ts';
+import { type CallScope, inCall } from '../trace/trace-scope.ts';
+import { boundedCall } from './bounded-call.ts';
+import { type Ask, CallEvents } from './call-events.ts';
+import { interruption, loggable, replayed } from './call-records.ts';
+import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
+
+export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
+
+/** What the world says of a call that was cut off. */
+type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown: string };
+
+const CHANGED = 'its tool has another replay class by now';
+
+/**
+ * The one door to effects. A call is judged by the hooks and written down before it happens, is raced
+ * against its deadline, and its end is written down before the caller hears of it. When an actuating call
+ * does not settle in time the robot is stopped first. Failures reject with an EdgeError and are in the log.
+ */
+export class ToolGate {
+  readonly #parts: ToolGateParts;
+  readonly #log: CallEvents;
+  /** Ends what is under way when the run does, also when the run ends well. */
+  readonly #over = new AbortController();
+  readonly #signal: AbortSignal;
+  /** Calls that are being written down or under way, by id: their tool, and when their work began. */
+  readonly #inFlight = new Map<string, { readonly tool: string; readonly began?: number }>();
+  #closed = false;
+  /** Something of this run may have moved the robot. */
+  #moved = false;
+
+  constructor(parts: ToolGateParts) {
+    this.#parts = parts;
+    this.#log = new CallEvents(parts);
+    this.#signal = AbortSignal.any([parts.signal, this.#over.signal]);
+  }
+
+  /** Calls are under way, or about to be. */
+  get busy(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
+  /** Something of this attempt moves the robot, or has. */
+  get moved(): boolean {
+    return this.#moved;
+  }
+
+  /**
+   * What a tool does in several steps waits here before each motion: policies judge the motion as its own action, and a
+   * paused run stands. Rejects with the refusal; a motion that a tool made in spite of it would have no robot.
+   */
+  async allowMotion<K extends MotionKind>(within: string, kind: K, goal: GoalOf<K>): Promise<void> {
+    const { hooks, emit, intent, runId } = this.#parts;
+    const run = { context: intent.policy_ctx, intent: intent.type, runId };
+    let paused: number;
+    do {
+      paused = this.#pausedMs();
+      await judgeMotion(hooks, emit, { kind, goal, within, ...run });
+      await this.unpaused();
+      // A pause may take hours: policies, grants and quotas of before it do not count after it.
+    } while (this.#pausedMs() !== paused && !this.#signal.aborted);
+  }
+
+  /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
+  async unpaused(): Promise<void> {
+    await this.#parts.unpaused().catch(() => {});
+  }
+
+  /** For effects without pictures. */
+  async call(effect: Effect<Result>): Promise<Result> {
+    const { probe, ...ask } = effect;
+    const wrapped: Effect = {
+      ...ask,
+      work: async (signal, callId) => ({ result: await effect.work(signal, callId) }),
+      ...(probe ? { probe: (signal, callId) => probe(signal, callId).then((r) => r && { result: r }) } : {}),
+    };
+    return (await this.callTool(wrapped)).result;
+  }
+
+  async callTool(effect: Effect): Promise<Answered> {
+    const { journal } = this.#parts;
+    if (isStop(effect) && !this.#parts.instead) await this.#stopFirst(effect);
+    else await this.#ready(effect);
+    this.#refuseClosed(effect);
+    const known = journal.recall(effect.tool, effect.args, effect.originId);
+    if (known.kind === 'answered') return replayed(known.call);
+    if (known.kind === 'open') return await this.#again(effect, known.call);
+    await this.#settleAbandoned('the run decided anew after the cut');
+    const paused = this.#pausedMs();
+    const callId = await this.#open(effect, this.#parts.ids.next<string>());
+    return await this.#perform(effect, callId, paused);
+  }
+
+  /** Writes down a call that never came as far as its tool: an unknown name, arguments that do not fit. */
+  async refuse(ask: Pick<Ask, 'tool' | 'args' | 'originId'>, error: EdgeError): Promise<void> {
+    const { journal } = this.#parts;
+    this.#refuseClosed(ask);
+    const tool = loggable(ask.tool);
+    const known = journal.recall(tool, ask.args, ask.originId);
+    if (known.kind === 'answered') return;
+    const callId = known.kind === 'open' ? known.call.callId : this.#parts.ids.next<string>();
+    const called = this.#log.called(callId, { ...ask, tool, effect: 'read', replay: 'safe', deadlineMs: 1 });
+    const answer = this.#log.returned(callId, tool, 0, { ok: false, error: error.toBody() });
+    await this.#parts.emit(known.kind === 'open' ? [answer] : [called, answer]);
+  }
+
+  /** Writes down an effect that had to happen first, such as a stop. Nothing is written once the run is over. */
+  async note(tool: string, args: Readonly<Record<string, unknown>>, effect: Effect['effect']): Promise<void> {
+    if (this.#signal.aborted) return;
+    const callId = this.#parts.ids.next<string>();
+    await this.#parts.emit([
+      this.#log.called(callId, { tool, args, effect, replay: 'safe', deadlineMs: 1 }),
+      this.#log.returned(callId, tool, 0, { ok: true, result: {} }),
+    ]);
+  }
+
+  /** Refuses all that comes later, and aborts what is under way: from here on nothing of this run begins. */
+  shut(why: string): void {
+    this.#closed = true;
+    if (!this.#over.signal.aborted)
+      this.#over.abort(
+        new EdgeError('run.cancelled', { operation: 'close', subject: this.#parts.runId, message: why }),
+      );
+  }
+
+  /** Ends every call that has no end yet. What is deaf is no longer heard. */
+  async close(why: string): Promise<void> {
+    this.shut(why);
+    await this.#parts.approvals?.settled();
+    await this.#settleAbandoned(why);
+    const now = this.#parts.clock.monotonicMs();
+    const left = [...this.#inFlight].map(([callId, { tool, began = now }]) => {
+      const error = new EdgeError('run.cancelled', { operation: 'call', subject: tool, message: why });
+      return this.#log.returned(callId, tool, Math.max(0, now - began), { ok: false, error: error.toBody() });
+    });
+    this.#inFlight.clear();
+    if (left.length > 0) await this.#parts.emit(left);
+  }
+
+  /** Writes an end for every call that a cut left open and that nobody will repeat. */
+  async #settleAbandoned(why: string): Promise<void> {
+    const open = this.#parts.journal.abandon();
+    if (open.length > 0) await this.#parts.emit(open.map((call) => this.#interrupted(call, why)));
+  }
+
+  /** The end of a call that was cut off and must not be repeated. */
+  #interrupted(call: CallView, why: string): NewEvent {
+    const error = interruption(call, why).toBody();
+    return this.#log.returned(call.callId, call.tool, 0, { ok: false, error });
+  }
+
+  /**
+   * A call that was cut off: its class says what may happen to it. What is not known to have not happened is
+   * never repeated: neither a `never` call, nor a `probe` call whose world cannot be asked.
+   */
+  async #again(effect: Effect, call: CallView): Promise<Answered> {
+    this.#inFlight.set(call.callId, { tool: effect.tool });
+    const paused = this.#pausedMs();
+    const refusal = await this.#forbiddenNow(effect, call);
+    const known = await this.#askWorld(effect, call);
+    if (!this.#inFlight.has(call.callId)) throw this.#cancelled(effect);
+    if (known === 'not happened' && !refusal) return await this.#perform(effect, call.callId, paused);
+    this.#inFlight.delete(call.callId);
+    if (known !== 'not happened' && 'answer' in known) {
+      await this.#parts.emit([this.#log.returned(call.callId, call.tool, 0, { ok: true, ...known.answer })]);
+      return known.answer;
+    }
+    const error = known === 'not happened' ? refusal! : interruption(call, known.unknown);
+    const fault = await this.#safe(effect, error);
+    await this.#parts.emit([
+      this.#log.returned(call.callId, call.tool, 0, { ok: false, error: fault.toBody() }),
+    ]);
+    throw fault;
+  }
+
+  /** What was allowed before the cut may be forbidden since: policies, grants and quotas are asked again. */
+  async #forbiddenNow(effect: Effect, { callId, replay }: CallView): Promise<EdgeError | undefined> {
+    const { approvals, emit, instead } = this.#parts;
+    if (replay === 'never' || instead?.judgedAgain === false) return undefined;
+    const { refusal, approval, events } = await this.#judge(effect);
+    if (events.length > 0) await emit(events);
+    // A replay has the answers of then, and one that a person gave holds.
+    const agreed = approval !== undefined && approvals?.agreed(callId) === true;
+    return instead || agreed ? undefined : refusal;
+  }
+
+  /** The class that the call was made under holds, whatever the tool says of itself by now. */
+  async #askWorld(effect: Effect, call: CallView): Promise<Known> {
+    // How it ended then is in the record.
+    if (this.#parts.instead && call.replay !== 'never') return 'not happened';
+    if (call.replay === 'never') return { unknown: 'it may have happened and is never repeated' };
+    if (call.replay === 'safe') return effect.replay === 'safe' ? 'not happened' : { unknown: CHANGED };
+    if (!effect.probe) return { unknown: CHANGED };
+    const { clock } = this.#parts;
+    const signal = this.#signal;
+    const late = new AbortController();
+    try {
+      const asked = Promise.resolve().then(() =>
+        effect.probe!(AbortSignal.any([signal, late.signal]), call.callId),
+      );
+      const answer = await withDeadline(clock, LIMITS.TOOL_PROBE_MS, asked, 'probe', effect.tool);
+      return answer === undefined ? 'not happened' : { answer };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'tool.failed', 'probe', effect.tool);
+      late.abort(error);
+      if (signal.aborted) throw this.#cancelled(effect);
+      return { unknown: `whether it happened cannot be asked (${error.message})` };
+    }
+  }
+
+  /**
+   * Hooks, where they want it a person, then the durable word that the call is going to happen. A denial is written
+   * down in one go. Answers the id of the call: one that a person was asked for before a cut has it from there.
+   */
+  async #open(effect: Effect, freshId: string): Promise<string> {
+    const verdict = await this.#judge(effect);
+    const { approvals } = this.#parts;
+    if (!verdict.approval || !approvals) return await this.#write(effect, freshId, verdict);
+    const { tool, args } = effect;
+    const signal = effect.signal ? AbortSignal.any([this.#over.signal, effect.signal]) : this.#over.signal;
+    const asked = await approvals.ask({
+      ...{ point: 'tool', subject: tool, facts: args, terms: verdict.approval },
+      ...{ callId: freshId, events: verdict.events, signal },
+      rest: this.#moved || effect.effect === 'actuate',
+    });
+    if (asked.refusal) return await this.#write(effect, asked.callId, { refusal: asked.refusal, events: [] });
+    await this.#ready(effect);
+    this.#refuseClosed(effect);
+    // Much may have changed while a person thought: policies, grants, quotas.
+    const { refusal, approval, events } = await this.#judge(effect);
+    return await this.#write(effect, asked.callId, { refusal: approval ? undefined : refusal, events });
+  }
+
+  /** The robot stands before anything is judged, written down or waited for; what follows is the record of it. */
+  async #stopFirst({ tool, args }: Effect): Promise<void> {
+    const reason = typeof args['reason'] === 'string' ? args['reason'] : 'an agent asked for it';
+    // Where it was not confirmed, the call itself tries again and says so.
+    const { stopRobot, stopEverything = stopRobot } = this.#parts;
+    await stopEverything(reason.slice(0, 256) || tool).catch(() => undefined);
+  }
+
+  async #judge(ask: Effect): Promise<Verdict> {
+    const { tool, args, effect } = ask;
+    // No policy, quota or person stands between an agent and a robot that stops.
+    if (isStop(ask)) return { refusal: undefined, events: [] };
+    const { runId, intent, hooks } = this.#parts;
+    const about = { effect, intent: intent.type };
+    const question = { point: 'tool', subject: tool, context: intent.policy_ctx } as const;
+    return hooks.ask({ ...question, facts: { ...args, ...motionFactsOf(tool, args) }, about, runId }, runId);
+  }
+
+  /** The call, and where it was refused its end. From here on it counts as under way: the end of the run is its end. */
+  async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
+    this.#refuseClosed(effect);
+    const called = this.#log.called(callId, effect);
+    if (refusal) {
+      const answer = this.#log.returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
+      await this.#parts.emit([...events, called, answer]);
+      throw refusal;
+    }
+    this.#inFlight.set(callId, { tool: effect.tool });
+    try {
+      await this.#parts.emit([...events, called]);
+    } catch (thrown) {
+      this.#inFlight.delete(callId);
+      throw thrown;
+    }
+    return callId;
+  }
+
+  /** `judged`: how long the run was paused before the call was judged. */
+  async #perform(effect: Effect, callId: string, judged: number): Promise<Answered> {
+    const { clock } = this.#parts;
+    for (let paused = judged; ; ) {
+      // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
+      await this.#ready(effect);
+      // The run may have been aborted, or be over, since the call was written down.
+      if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
+      const now = this.#pausedMs();
+      if (now === paused || this.#signal.aborted || this.#parts.instead) break;
+      paused = now;
+      await this.#judgeAfterPause(effect, callId);
+    }
+    const signal = effect.signal ? AbortSignal.any([this.#signal, effect.signal]) : this.#signal;
+    const began = clock.monotonicMs();
+    this.#inFlight.set(callId, { tool: effect.tool, began });
+    this.#moved ||= effect.effect === 'actuate';
+    const late = new AbortController();
+    const work = Promise.resolve().then(() => {
+      if (signal.aborted) throw this.#cancelled(effect);
+      const ends = AbortSignal.any([signal, late.signal]);
+      const recorded = this.#parts.instead?.(effect, callId, ends);
+      return recorded ?? inCall(this.#scope(callId, ends), () => effect.work(ends, callId));
+    });
+    let answer: ({ ok: true } & Answered) | { ok: false; error: ErrorBody; thrown: EdgeError };
+    try {
+      answer = { ok: true, ...(await boundedCall(this.#parts, effect, work, signal)) };
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'tool.failed', 'call', effect.tool);
+      late.abort(error);
+      if (this.#goesOn(effect) && this.#inFlight.delete(callId)) throw error;
+      const fault = await this.#safe(effect, error);
+      answer = { ok: false, error: fault.toBody(), thrown: fault };
+    }
+    if (!this.#inFlight.delete(callId)) throw this.#cancelled(effect);
+    const duration = Math.max(0, clock.monotonicMs() - began);
+    await this.#parts.emit([this.#log.returned(callId, effect.tool, duration, answer)]);
+    if (!answer.ok) throw answer.thrown;
+    return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
+  }
+
+  /** A call that was paused before it began: what was allowed then may be forbidden since. */
+  async #judgeAfterPause(effect: Effect, callId: string): Promise<void> {
+    const { approvals, emit } = this.#parts;
+    const { refusal, approval, events } = await this.#judge(effect);
+    // A replay pauses elsewhere: it takes these decisions as given, like those about motions within a tool.
+    if (events.length > 0) await emit(events.map((event) => decidedWithin(event, effect.tool)));
+    const agreed = approval !== undefined && approvals?.agreed(callId) === true;
+    if (!refusal || agreed || !this.#inFlight.delete(callId)) return;
+    const answer = this.#log.returned(callId, effect.tool, 0, { ok: false, error: refusal.toBody() });
+    await emit([answer]);
+    throw refusal;
+  }
+
+  #pausedMs(): number {
+    return this.#parts.pausedMs?.() ?? 0;
+  }
+
+  /** A stop waits for nothing. */
+  async #ready(effect: Effect): Promise<void> {
+    if (isStop(effect)) return;
+    if (effect.effect === 'actuate') await this.#parts.beforeMotion?.();
+    await this.unpaused();
+  }
+
+  #scope(callId: string, ends: AbortSignal): CallScope {
+    const { runId, waitForRobot } = this.#parts;
+    const both = (signal: AbortSignal | undefined) => (signal ? AbortSignal.any([ends, signal]) : ends);
+    return {
+      traceparent: this.#log.traceparent(callId),
+      runId,
+      waitForRobot: waitForRobot && ((refusal, signal) => waitForRobot(refusal, both(signal))),
+    };
+  }
+
+  /** The daemon stops and the run does not: a call that may be repeated stays open, and is, under its id. */
+  #goesOn({ replay, effect }: Effect): boolean {
+    const { aborted, reason } = this.#parts.signal;
+    const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
+    return stops && replay === 'safe' && effect !== 'actuate';
+  }
+
+  /** After any failure of an actuating call the robot is told to stop before anybody hears of it. */
+  async #safe(effect: Effect, error: EdgeError): Promise<EdgeError> {
+    if (effect.effect !== 'actuate') return error;
+    try {
+      await this.#parts.stopRobot(`${effect.tool}: ${error.code}`);
+      return error;
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      return new EdgeError(error.code, {
+        operation: error.operation,
+        subject: error.subject,
+        message: `${error.message}; the robot did not confirm the stop: ${why}`,
+        hint: error.hint,
+        retryable: error.retryable,
+        cause: error,
+      });
+    }
+  }
+
+  #refuseClosed(effect: Pick<Effect, 'tool'>): void {
+    if (this.#signal.aborted || this.#closed) throw this.#cancelled(effect);
+  }
+
+  #cancelled(effect: Pick<Effect, 'tool'>): EdgeError {
+    return new EdgeError('run.cancelled', { operation: 'call', subject: effect.tool });
+  }
+}
+
+/** The tool of this house that only stops; tools of others have other names. */
+function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
+  return tool === 'robot.stop';
+}

@@ -1,0 +1,23 @@
+import type { Application, Tool } from '../../../contract/index.ts';
+
+/**
+ * The tools that exist for an application: its own, and of the house what its agent or its flow names. Its own go
+ * first. What lies among its extensions is meant for its agent, named or not. Every agent can stop the robot and end
+ * its run.
+ */
+export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
+  const patterns = app.agent ? [...app.agent.tools, 'robot.stop', 'run.finish'] : (app.flow?.tools ?? []);
+  const chosen = [...(app.tools ?? []), ...house].filter(
+    ({ spec }) =>
+      (app.agent && spec.origin === 'extension') || patterns.some((pattern) => matches(pattern, spec.name)),
+  );
+  const byName = new Map<string, Tool>();
+  for (const tool of chosen) if (!byName.has(tool.spec.name)) byName.set(tool.spec.name, tool);
+  return [...byName.values()];
+}
+
+/** `robot.*` is every tool of that group, `*` every tool. */
+export function matches(pattern: string, name: string): boolean {
+  if (!pattern.endsWith('*')) return pattern === name;
+  return name.startsWith(pattern.slice(0, -1));
+}

@@ -1,0 +1,40 @@
+import type { AgentEvent, CellBus, Clock, Intent, Robot, SkillShelf, Tool } from '../../contract/index.ts';
+import { factsTool } from './planning/facts-tool.ts';
+import type { ArmProxy } from './robot/arm-proxy.ts';
+import { armTools } from './tools/arm-tools.ts';
+import { controllerTool } from './tools/controller-tool.ts';
+import { lakeTools } from './tools/lake-tools.ts';
+import { motionTools } from './tools/motion-tools.ts';
+import { personTool } from './tools/person-tool.ts';
+import { planTool } from './tools/plan-tool.ts';
+import type { QuestionDesk } from './tools/question-desk.ts';
+import { runTools } from './tools/run-tools.ts';
+import { type SightParts, sightTools } from './tools/sight-tools.ts';
+import { skillTool } from './tools/skill-tool.ts';
+
+export type HouseParts = Omit<SightParts, 'robot'> & {
+  readonly robot: Robot;
+  readonly arm: ArmProxy;
+  readonly bus: Pick<CellBus, 'request'>;
+  readonly clock: Clock;
+  readonly desk: QuestionDesk;
+  readonly history: (runId: string) => Iterable<AgentEvent>;
+  readonly shelfOf: (intent: Intent) => SkillShelf | undefined;
+};
+
+/** Every tool of this house, each described in docs/tools.md. Which of them an agent has, its definition says. */
+export function houseTools(parts: HouseParts): readonly Tool[] {
+  const { robot, arm, bus, clock, desk, shelfOf } = parts;
+  return [
+    ...motionTools(robot, clock),
+    ...sightTools(parts),
+    factsTool({ robot, arm, bus, clock }),
+    ...armTools(arm, clock),
+    controllerTool({ bus, clock }),
+    ...lakeTools(parts),
+    ...runTools(bus, clock),
+    planTool(parts),
+    personTool(desk),
+    skillTool(shelfOf),
+  ];
+}

@@ -1,0 +1,166 @@
+import {
+  type ApprovalTerms,
+  type Clock,
+  canonicalJson,
+  EdgeError,
+  type HookDecision,
+  type HookQuestion,
+  LIMITS,
+  type NewEvent,
+  type PolicyHook,
+  withDeadline,
+} from '../../../contract/index.ts';
+
+export type Verdict = {
+  /** Why not; undefined when every hook allowed it. */
+  readonly refusal: EdgeError | undefined;
+  /** One `policy.decided` per hook that was asked, to be logged with what it judged. */
+  readonly events: readonly NewEvent[];
+  /** Set where nothing but the word of a person is missing. */
+  readonly approval?: ApprovalTerms & { readonly reason: string };
+};
+
+/** Where a hook wants a person and does not say how. */
+const PLAIN_TERMS: ApprovalTerms = { timeoutMs: 5 * 60_000, roles: [] };
+/** A request that is larger is logged without its facts: the call itself has them. */
+const REQUEST_BYTES_MAX = 64 * 1024;
+
+const DECISIONS = new Set(['allow', 'deny', 'needs_approval']);
+
+/**
+ * Asks the policy hooks in their order; the first that denies decides, and a person is asked only for what none denies. A hook that throws, is late or
+ * answers with anything but a decision denies. Hooks get a copy of the facts: they judge, they do not change.
+ */
+export class PolicyGate {
+  readonly #hooks: readonly PolicyHook[];
+  readonly #clock: Clock;
+
+  constructor(hooks: readonly PolicyHook[], clock: Clock) {
+    this.#hooks = hooks;
+    this.#clock = clock;
+  }
+
+  /** Never rejects. */
+  async ask(question: HookQuestion, runId?: string): Promise<Verdict> {
+    const events: NewEvent[] = [];
+    let asks: (ApprovalTerms & { reason: string }) | undefined;
+    let first: EdgeError | undefined;
+    for (const hook of this.#hooks) {
+      const began = this.#clock.monotonicMs();
+      const answer = await this.#decision(hook, question);
+      const took = this.#clock.monotonicMs() - began;
+      events.push({
+        kind: 'policy.decided',
+        ...(runId === undefined ? {} : { run_id: runId }),
+        payload: {
+          hook: hook.name,
+          point: question.point,
+          subject: question.subject.slice(0, 256),
+          decision: answer.decision,
+          reason: answer.reason.slice(0, 512),
+          duration_us: Math.max(0, Math.round(took * 1000)),
+          ...noted(answer),
+        },
+      });
+      if (answer.decision === 'deny') return { refusal: refusal(hook, question, answer), events };
+      if (answer.decision === 'needs_approval') {
+        // Later hooks are heard all the same: nobody is asked for what another one forbids.
+        first ??= refusal(hook, question, answer);
+        asks = stricter(asks, answer);
+      }
+    }
+    return asks ? { refusal: first, events, approval: asks } : { refusal: undefined, events };
+  }
+
+  async #decision(hook: PolicyHook, question: HookQuestion): Promise<HookDecision> {
+    const began = this.#clock.monotonicMs();
+    try {
+      // The call itself may throw before it returns a promise: keep it inside the race.
+      const asked = Promise.resolve().then(() => hook.decide(structuredClone(question)));
+      const answer: unknown = await withDeadline(
+        this.#clock,
+        LIMITS.POLICY_HOOK_MS,
+        asked,
+        'policy-hook',
+        hook.name,
+      );
+      // A hook that held this thread has kept the timer from firing: it is late all the same.
+      if (this.#clock.monotonicMs() - began > LIMITS.POLICY_HOOK_MS) throw tooLate(hook);
+      return checked(answer);
+    } catch (thrown) {
+      const late = thrown instanceof EdgeError && thrown.code === 'deadline.exceeded';
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      return {
+        decision: 'deny',
+        reason: late
+          ? `the hook gave no answer within ${LIMITS.POLICY_HOOK_MS} ms`
+          : `the hook failed: ${message}`,
+      };
+    }
+  }
+}
+
+function checked(answer: unknown): HookDecision {
+  const given = (answer ?? {}) as Partial<HookDecision>;
+  const { decision, reason } = given;
+  if (typeof decision !== 'string' || !DECISIONS.has(decision)) {
+    return { decision: 'deny', reason: 'the hook did not answer with a decision' };
+  }
+  return { ...given, decision, reason: typeof reason === 'string' ? reason : '' };
+}
+
+/** Several hooks that want a person: the shorter wait, and only roles that both name. */
+function stricter(known: (ApprovalTerms & { reason: string }) | undefined, answer: HookDecision) {
+  const next = answer.approval ?? PLAIN_TERMS;
+  if (!known) return { ...next, reason: answer.reason };
+  const either = known.roles.length === 0 ? next.roles : known.roles;
+  const both = known.roles.filter((role) => next.roles.includes(role));
+  const roles = known.roles.length === 0 || next.roles.length === 0 ? either : both;
+  return {
+    timeoutMs: Math.min(known.timeoutMs, next.timeoutMs),
+    // Nobody can have a name that is no role: both hooks cannot be satisfied by one person.
+    roles: roles.length === 0 && either.length > 0 ? ['nobody'] : roles,
+    reason: `${known.reason}; ${answer.reason}`,
+  };
+}
+
+/** What the log keeps of a decision beyond its outcome. What a hook says is data: what does not fit is left out. */
+function noted({ policySha256, request, determining }: HookDecision): object {
+  return {
+    ...(typeof policySha256 === 'string' && /^[0-9a-f]{64}$/.test(policySha256)
+      ? { policy_sha256: policySha256 }
+      : {}),
+    ...(request === undefined ? {} : { request: bounded(request) }),
+    ...(Array.isArray(determining)
+      ? { determining: determining.slice(0, 64).map((id) => String(id).slice(0, 256)) }
+      : {}),
+  };
+}
+
+function bounded(request: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  try {
+    if (Buffer.byteLength(canonicalJson(request)) <= REQUEST_BYTES_MAX) return { ...request };
+  } catch {
+    // No JSON: the facts are what a stranger sent.
+  }
+  const { facts: _, ...rest } = request;
+  try {
+    const text = canonicalJson(rest);
+    return Buffer.byteLength(text) <= REQUEST_BYTES_MAX ? { ...rest, facts_left_out: true } : {};
+  } catch {
+    return {};
+  }
+}
+
+function tooLate(hook: PolicyHook): EdgeError {
+  return new EdgeError('deadline.exceeded', { operation: 'policy-hook', subject: hook.name });
+}
+
+function refusal(hook: PolicyHook, question: HookQuestion, answer: HookDecision): EdgeError {
+  const code = answer.decision === 'deny' ? (answer.code ?? 'policy.denied') : 'policy.needs_approval';
+  return new EdgeError(code, {
+    operation: `policy-${question.point}`,
+    subject: question.subject,
+    message: `${hook.name}: ${answer.reason === '' ? answer.decision : answer.reason}`,
+  });
+}

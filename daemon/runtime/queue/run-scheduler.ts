@@ -1,0 +1,393 @@
+import {
+  EdgeError,
+  fromWireTime,
+  isFinished,
+  LIMITS,
+  type RunLoad,
+  type Timer,
+  toMs,
+  type UnwrittenRun,
+  withDeadline,
+} from '../../../contract/index.ts';
+import { ActiveRun } from '../attempt/active-run.ts';
+import { endsOfOpenCalls } from '../gate/call-records.ts';
+import { leftOf } from '../runs/run-budget.ts';
+import type { RunView } from '../runs/run-view.ts';
+import { PressureWatch } from './pressure-watch.ts';
+import { type Conditions, RunQueue, type Waiting } from './run-queue.ts';
+import { queueRules } from './run-sharing.ts';
+import type { SchedulerParts } from './scheduler-parts.ts';
+import { TornRuns } from './torn-runs.ts';
+
+/** How often waiting runs are looked at for what time alone changes. */
+const SWEEP_MS = 1_000;
+/** Why a run ends whose parent is over. */
+const ORPHANED = 'the run that asked for it is over';
+
+export type { Loaded, SchedulerParts } from './scheduler-parts.ts';
+
+/**
+ * Begins runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
+ * cut off take their slots before anything new begins.
+ */
+export class RunScheduler {
+  readonly queue: RunQueue;
+  readonly #parts: SchedulerParts;
+  readonly #pressure: PressureWatch;
+  readonly #active = new Map<string, ActiveRun>();
+  /** Waiting runs whose pause is on its way into the log. */
+  readonly #holding = new Set<string>();
+  /** Runs that end without having begun: their ends are on their way into the log. */
+  readonly #settling = new Map<string, Promise<void>>();
+  #stopping = false;
+  #sweeper: Timer | undefined;
+  readonly #torn: TornRuns;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+    this.queue = new RunQueue(queueRules(parts.sharing, parts.loaded));
+    this.#torn = new TornRuns(parts.clock);
+    this.#pressure = new PressureWatch(parts.sharing.gauges, parts.clock);
+  }
+
+  /** Takes up what the log left unfinished. */
+  async resume(): Promise<void> {
+    const { store, loaded } = this.#parts;
+    const now = this.#parts.clock.monotonicMs();
+    for (const view of store.lives())
+      if (view.startedTs !== undefined) this.queue.began(view.app, this.#monotonic(view.startedTs), now);
+    const views = store.unfinished();
+    for (const view of views) {
+      if (!loaded.has(view.app)) await this.#settleHomeless(view);
+      else if (view.startedTs === undefined) this.queue.add(this.#waiting(view));
+      else this.#enter(view);
+    }
+    for (const view of views) if (this.queue.holds(view.state.run_id)) this.#begin(view);
+    for (const view of views) await this.#endOrphan(view);
+    this.#fill();
+    this.#sweeper = this.#parts.clock.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** A run that is durable in the log. Its parent may have ended while it was being opened. */
+  add(view: RunView): void {
+    this.queue.add(this.#waiting(view));
+    const parent = view.state.parent_run_id;
+    if (parent !== undefined && !this.goesOn(parent))
+      void this.cancel(view.state.run_id, ORPHANED).catch(() => {});
+    else this.#fill();
+  }
+
+  /** Whether a run is under way and not about to end. */
+  goesOn(runId: string): boolean {
+    return this.#active.get(runId)?.ending === false;
+  }
+
+  /** Ends a run, and those it asked for, and settles when its end is durable. */
+  async cancel(runId: string, reason: string): Promise<void> {
+    if (this.queue.remove(runId)) {
+      const error = new EdgeError('run.cancelled', { operation: 'cancel', subject: runId, message: reason });
+      return await this.#settleOrPutBack(runId, 'cancelled', error);
+    }
+    await (this.#settling.get(runId) ?? this.#active.get(runId)?.end('cancel', reason));
+  }
+
+  /** The robot stands and the pause is durable when this settles; of a run that waits, the pause. */
+  async pause(runId: string, reason: string): Promise<void> {
+    const run = this.#active.get(runId);
+    if (run) return await run.pause(reason);
+    if (!this.queue.has(runId) || this.#parts.store.get(runId)?.state.status === 'paused') return;
+    this.#holding.add(runId);
+    try {
+      await this.#status(runId, 'paused', 'queued', reason);
+    } finally {
+      this.#holding.delete(runId);
+    }
+  }
+
+  /** Somebody of a higher rank has the robot: runs under way pause, at once or where they would move. */
+  async takenOver(reason: string): Promise<void> {
+    const runs = [...this.#active].map(([runId, run]) =>
+      run.takenOver(reason).catch((thrown: unknown) => {
+        const error = EdgeError.from(thrown, 'log.failed', 'pause', runId).toBody();
+        this.#parts.report('a run that was taken over could not be paused', { run_id: runId, error });
+      }),
+    );
+    await Promise.all(runs);
+  }
+
+  async proceed(runId: string, reason: string): Promise<void> {
+    const run = this.#active.get(runId);
+    if (run) return await run.proceed(reason);
+    if (!this.queue.has(runId) || this.#parts.store.get(runId)?.state.status !== 'paused') return;
+    await this.#status(runId, 'queued', 'paused', reason);
+    this.#fill();
+  }
+
+  /** What people say to runs, of a run that is under way. */
+  messages(runId: string): ActiveRun['messages'] | undefined {
+    return this.#active.get(runId)?.messages;
+  }
+
+  /** What a waiting run waits for, and one that the log refused; undefined: it does not wait. */
+  why(runId: string): string | undefined {
+    const unwritten = this.#unwritten().find(({ run_id }) => run_id === runId);
+    if (unwritten) {
+      const { end, reason, tries } = unwritten;
+      const what = end === undefined ? 'waits for the log' : `${end}, and waits for the log to take its end`;
+      return `${what} (tried ${tries} times): ${reason}`.slice(0, 512);
+    }
+    return this.queue.has(runId) ? this.queue.why(runId, this.#conditions(true)) : undefined;
+  }
+
+  load(): RunLoad {
+    const unwritten = this.#unwritten();
+    const paused = this.#parts.store
+      .unfinished()
+      .filter(({ state }) => state.status === 'paused')
+      .map(({ state, reason }) => ({ run_id: state.run_id, reason }));
+    return {
+      ...(paused.length === 0 ? {} : { paused }),
+      ...(unwritten.length === 0 ? {} : { unwritten }),
+      active: this.#active.size,
+      waiting: this.queue.size,
+      runsMax: this.#parts.sharing.runsMax,
+      held: this.#pressure.held(),
+      pressure: this.#pressure.readings(),
+    };
+  }
+
+  /** Runs that the log refused: their ends, and attempts that are done again. */
+  #unwritten(): readonly UnwrittenRun[] {
+    const ends = [...this.#active.values()].flatMap(({ unwritten }) => unwritten ?? []);
+    return [...ends, ...this.#torn.waiting()];
+  }
+
+  /** Aborts what runs; it stays unfinished in the log. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sweeper?.cancel();
+    this.#torn.stop();
+    await Promise.allSettled([...this.#active.values()].map((run) => run.end('shutdown', 'the cell stops')));
+  }
+
+  /** Runs that could begin at this moment and have not: more than none for long means that this cell hangs. */
+  startable(): number {
+    return this.#stopping ? 0 : this.queue.startable(this.#conditions());
+  }
+
+  #conditions(look = false): Conditions {
+    return {
+      nowMs: this.#parts.clock.monotonicMs(),
+      held: (runId) => this.#held(runId),
+      pressure: look || this.queue.waitingAgent() ? this.#pressure.held() : undefined,
+    };
+  }
+
+  #held(runId: string): string | undefined {
+    const { store } = this.#parts;
+    const view = store.get(runId);
+    if (!view) return undefined;
+    if (this.#holding.has(runId) || view.state.status === 'paused') return 'for somebody to go on with it';
+    const paused = store.ancestors(view).find((id) => store.get(id)?.state.status === 'paused');
+    return paused === undefined ? undefined : `run ${paused}, which asked for it, is paused`;
+  }
+
+  #fill(): void {
+    while (!this.#stopping) {
+      const next = this.queue.take(this.#conditions());
+      if (!next) return;
+      const view = this.#parts.store.get(next.runId);
+      if (view) this.#begin(view);
+    }
+  }
+
+  #enter(view: RunView): void {
+    this.queue.enter(this.#waiting(view));
+  }
+
+  /** Its slot is taken. */
+  #begin(view: RunView): ActiveRun {
+    const { loaded, store, sharing: _, ...parts } = this.#parts;
+    const { app, harness } = loaded.get(view.app)!;
+    const runId = view.state.run_id;
+    const spent = (): RunView => store.get(runId) ?? view;
+    const run = new ActiveRun({
+      ...parts,
+      robot: parts.robot.of(runId),
+      view,
+      app,
+      harness,
+      told: store.told(view),
+      purse: {
+        turns: () => spent().spent.turns,
+        left: (turns) => {
+          const now = spent();
+          const made = { ...now.spent, turns: Math.max(turns, now.spent.turns) };
+          return leftOf({ ...now, spent: made }, (of) => store.children(of.state.run_id));
+        },
+      },
+      endChildren: (reason) => this.#endChildren(runId, reason),
+    });
+    this.#active.set(runId, run);
+    run.run().then(
+      () => this.#over(runId),
+      (thrown: unknown) => {
+        this.#tellUnwritten(runId, thrown);
+        this.#retry(runId, run, thrown);
+      },
+    );
+    return run;
+  }
+
+  /** Settles when they are over, at the latest by a deadline: what is deaf ends by itself later. */
+  async #endChildren(runId: string, reason: string): Promise<void> {
+    const open = this.#parts.store.children(runId).filter(({ state }) => !isFinished(state.status));
+    if (open.length === 0) return;
+    const ends = Promise.allSettled(open.map(({ state }) => this.cancel(state.run_id, reason)));
+    await withDeadline(this.#parts.clock, LIMITS.RUN_CHILDREN_SETTLE_MS, ends, 'cancel', runId);
+  }
+
+  /** A cut may have come between the end of a run and that of one it had asked for. */
+  async #endOrphan(view: RunView): Promise<void> {
+    const parent = view.state.parent_run_id;
+    if (parent === undefined || isFinished(this.#parts.store.get(view.state.run_id)!.state.status)) return;
+    const status = this.#parts.store.get(parent)?.state.status;
+    if (status === undefined || isFinished(status)) await this.cancel(view.state.run_id, ORPHANED);
+  }
+
+  /** The log refused a run: it keeps its slot, its robot stands, and it goes on when the log does. */
+  #retry(runId: string, run: ActiveRun, thrown: unknown): void {
+    if (this.#stopping) return;
+    this.#torn.hold(runId, thrown, () => {
+      const view = this.#parts.store.get(runId);
+      if (!view || isFinished(view.state.status)) return this.#over(runId);
+      const next = this.#begin(view);
+      // Somebody ended it meanwhile, and was told that the log refused that: the order stands all the same.
+      if (run.ordered) next.end(run.ordered.why, run.ordered.reason).catch(() => {});
+    });
+  }
+
+  #over(runId: string): void {
+    this.#active.delete(runId);
+    this.#torn.forget(runId);
+    this.queue.leave(runId);
+    this.#fill();
+  }
+
+  /** Its end could not be written: it waits on. */
+  #putBack(runId: string): void {
+    const view = this.#parts.store.get(runId);
+    if (view && !isFinished(view.state.status)) this.queue.add(this.#waiting(view));
+  }
+
+  /**
+   * Once a second: runs whose deadline passed while they waited end now, not when their turn would have come; those
+   * that wait for themselves end, one at a time; and time itself may have opened a limit.
+   */
+  #sweep(): void {
+    for (const { runId, expires } of this.queue.takeExpired(this.#parts.clock.now())) {
+      const message = `the deadline ${expires} passed before the run began`;
+      const error = new EdgeError('intent.expired', { operation: 'start', subject: runId, message });
+      this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) =>
+        this.#tellUnwritten(runId, thrown),
+      );
+    }
+    this.#untie();
+    this.#fill();
+  }
+
+  #untie(): void {
+    const parents = new Map(
+      [...this.#active.keys()].map((id) => [id, this.#parts.store.get(id)?.state.parent_run_id]),
+    );
+    const runId = this.queue.knot(this.#conditions(), parents);
+    if (runId === undefined || !this.queue.remove(runId)) return;
+    const error = new EdgeError('run.limit', {
+      operation: 'start',
+      subject: runId,
+      message: 'it waits for runs that wait for it: each holds a slot or a key that the other needs',
+    });
+    this.#settleOrPutBack(runId, 'failed', error).catch((thrown: unknown) =>
+      this.#tellUnwritten(runId, thrown),
+    );
+  }
+
+  /** The end of a run that was taken out of the queue; if it cannot be written the run waits on. */
+  async #settleOrPutBack(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
+    const settling = this.#settle(runId, status, error);
+    this.#settling.set(runId, settling);
+    try {
+      await settling;
+    } catch (thrown) {
+      this.#putBack(runId);
+      throw thrown;
+    } finally {
+      this.#settling.delete(runId);
+    }
+  }
+
+  /** The application of this run is not loaded any more. */
+  async #settleHomeless(view: RunView): Promise<void> {
+    const error = new EdgeError('run.interrupted', {
+      operation: 'resume',
+      subject: view.app,
+      message: `application ${view.app} is not loaded any more`,
+      retryable: false,
+    });
+    if (view.startedTs !== undefined)
+      await this.#parts.robot
+        .of(view.state.run_id)
+        .stop(error.message)
+        .catch(() => undefined);
+    await this.#parts.append(endsOfOpenCalls(view, error.message));
+    await this.#settle(view.state.run_id, 'failed', error);
+  }
+
+  /** The end of a run that does not run. */
+  async #settle(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
+    const reason = error.message.slice(0, 512);
+    await this.#parts.append([
+      {
+        kind: 'run.finished',
+        run_id: runId,
+        payload: { status, reason, summary: {}, error: error.toBody() },
+      },
+    ]);
+  }
+
+  /** The log refused the end: the run stays unfinished there and goes on later, at the latest after a restart. */
+  #tellUnwritten(runId: string, thrown: unknown): void {
+    const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
+    this.#parts.report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
+  }
+
+  async #status(
+    runId: string,
+    status: 'paused' | 'queued',
+    previous: 'paused' | 'queued',
+    reason: string,
+  ): Promise<void> {
+    const payload = { status, previous, reason: reason.slice(0, 512) };
+    await this.#parts.append([{ kind: 'run.status', run_id: runId, payload }]);
+  }
+
+  #waiting(view: RunView): Waiting {
+    const { deadline, priority } = view.intent;
+    return {
+      runId: view.state.run_id,
+      app: view.app,
+      key: view.concurrencyKey,
+      agent: view.state.harness === 'pi',
+      ancestors: this.#parts.store.ancestors(view),
+      priority,
+      sinceMs: this.#monotonic(view.queuedTs),
+      expires: deadline === undefined ? undefined : fromWireTime(deadline),
+    };
+  }
+
+  /** A wall time of the log on the time line of this process; a time in the future counts as now. */
+  #monotonic(ts: string): number {
+    const { clock } = this.#parts;
+    return clock.monotonicMs() - Math.max(0, toMs(clock.now() - fromWireTime(ts)));
+  }
+}

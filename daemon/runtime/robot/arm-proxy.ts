@@ -1,0 +1,97 @@
+import {
+  type ArmState,
+  type CancelRequest,
+  type CellBus,
+  type Clock,
+  checkMotionResult,
+  EdgeError,
+  type GoalOf,
+  type IdSource,
+  LIMITS,
+  METHODS,
+  type MotionRequest,
+  type MotionResult,
+  motionDeadlineMs,
+  motionTimeMs,
+  type OpenCallName,
+  type StopRequest,
+  withDeadline,
+} from '../../../contract/index.ts';
+import { currentCall } from '../trace/trace-scope.ts';
+import { askExecution, askMotion } from './ask-execution.ts';
+import { whenFree } from './when-free.ts';
+
+/**
+ * The arm of the execution cell, over the cell bus. Aborting a motion cancels it there; one that does not settle
+ * then is told to stop. Errors of the bus and of the arm (`robot.not_supported` without one) pass through.
+ */
+export class ArmProxy {
+  readonly #bus: Pick<CellBus, 'request'>;
+  readonly #clock: Clock;
+  readonly #ids: IdSource;
+
+  constructor(bus: Pick<CellBus, 'request'>, clock: Clock, ids: IdSource) {
+    this.#bus = bus;
+    this.#clock = clock;
+    this.#ids = ids;
+  }
+
+  state(): Promise<ArmState> {
+    return this.#ask<ArmState>(METHODS.execution.armState, {}, LIMITS.CELL_REQUEST_MS);
+  }
+
+  follow(goal: GoalOf<'follow'>, signal: AbortSignal): Promise<MotionResult> {
+    return this.#move('follow', METHODS.execution.armFollow, goal, signal);
+  }
+
+  gripper(goal: GoalOf<'gripper'>, signal: AbortSignal): Promise<MotionResult> {
+    return this.#move('gripper', METHODS.execution.armGripper, goal, signal);
+  }
+
+  async #move<K extends 'follow' | 'gripper'>(
+    kind: K,
+    method: OpenCallName,
+    goal: GoalOf<K>,
+    signal: AbortSignal,
+  ): Promise<MotionResult> {
+    if (signal.aborted) throw new EdgeError('run.cancelled', { operation: method, subject: 'arm' });
+    const { traceparent, runId: run } = currentCall() ?? {};
+    const start = async () => {
+      const motionId = this.#ids.next();
+      const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
+      const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
+      const port = { bus: this.#bus, clock: this.#clock };
+      const timeoutMs = motionDeadlineMs(motionTimeMs(kind, goal));
+      const motion = askMotion<unknown>(port, method, body, timeoutMs, signal);
+      const onAbort = () => void this.#cancel(motionId, motion, run).catch(() => undefined);
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        return await motion;
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
+    };
+    return checkMotionResult(await whenFree(start, signal), method);
+  }
+
+  async #cancel(motionId: string, motion: Promise<unknown>, run: string | undefined): Promise<void> {
+    const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
+    this.#ask(METHODS.execution.robotCancel, body, LIMITS.MOTION_CANCEL_MS).catch(() => undefined);
+    const settled = motion.then(
+      () => true,
+      () => true,
+    );
+    const stands = await withDeadline(this.#clock, LIMITS.MOTION_CANCEL_MS, settled, 'cancel', 'arm').catch(
+      () => false,
+    );
+    const order: StopRequest = {
+      reason: 'a cancelled motion did not settle',
+      ...(run === undefined ? { role: 'agent' } : { run }),
+    };
+    if (!stands) await this.#ask(METHODS.execution.armStop, order, LIMITS.ROBOT_STOP_MS);
+  }
+
+  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
+    return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
+  }
+}

@@ -1,0 +1,62 @@
+import {
+  type CallAsk,
+  type CallName,
+  type CallReply,
+  type CallTo,
+  type CellBus,
+  type Clock,
+  EdgeError,
+  type OpenCallName,
+  withDeadline,
+} from '../../../contract/index.ts';
+
+const TO = 'execution';
+/** The bus keeps its own deadline; ours is a little later and holds even if the bus is deaf. */
+const LATER_MS = 100;
+
+type ExecutionCall = { [N in CallName]: CallTo<N> extends typeof TO ? N : never }[CallName];
+export type ExecutionPort = { readonly bus: Pick<CellBus, 'request'>; readonly clock: Clock };
+
+/** Asks the execution cell. Errors of the bus (`cell.unavailable`, `cell.restarted`, `deadline.exceeded`) pass through. */
+export function askExecution<N extends ExecutionCall>(
+  port: ExecutionPort,
+  method: N,
+  body: CallAsk<N>,
+  timeoutMs: number,
+): Promise<CallReply<N>>;
+export function askExecution<T>(
+  port: ExecutionPort,
+  method: OpenCallName,
+  body: unknown,
+  timeoutMs: number,
+): Promise<T>;
+export function askExecution(
+  { bus, clock }: ExecutionPort,
+  method: OpenCallName,
+  body: unknown,
+  timeoutMs: number,
+): Promise<unknown> {
+  const asked = bus.request(TO, method, body, timeoutMs);
+  return withDeadline(clock, timeoutMs + LATER_MS, asked, method, TO);
+}
+
+/** How often a motion is asked for when its request came too late: the run still wants it. */
+const TRIES_MAX = 3;
+
+/** The same for a motion. The execution cell drops requests that come late: `command.expired` passes only after the last try. */
+export async function askMotion<T>(
+  port: ExecutionPort,
+  method: OpenCallName,
+  body: unknown,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await askExecution<T>(port, method, body, timeoutMs);
+    } catch (thrown) {
+      const late = thrown instanceof EdgeError && thrown.code === 'command.expired';
+      if (!late || tries >= TRIES_MAX || signal?.aborted) throw thrown;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { RunMessage } from '../../../contract/index.ts';
+
+export type SaidMessage = RunMessage & { readonly messageId: string };
+type Handler = (message: SaidMessage) => Promise<void>;
+
+/** What was said to a run, on its way to the harness: in order, one after the other, the earlier ones first. */
+export class RunMessages {
+  #handler: Handler | undefined;
+  #waiting: SaidMessage[];
+  #untaken = 0;
+  #last: Promise<void> = Promise.resolve();
+  /** What came once never comes again: it may be told by the log and by who said it. */
+  readonly #known: Set<string>;
+
+  /** `said`: what the log holds already; a harness that knows some of them by id leaves them out. */
+  constructor(said: readonly SaidMessage[]) {
+    this.#waiting = [...said];
+    this.#known = new Set(said.map(({ messageId }) => messageId));
+  }
+
+  /** The harness takes messages. */
+  get taken(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  /** Messages that the harness has not taken yet. */
+  get untaken(): number {
+    return this.#waiting.length + this.#untaken;
+  }
+
+  onMessage(handler: Handler): void {
+    this.#handler = handler;
+    for (const message of this.#waiting.splice(0)) void this.#hand(message, handler).catch(() => {});
+  }
+
+  /** Settles when the harness has taken it; rejects with what the harness says to it. */
+  deliver(message: SaidMessage): Promise<void> {
+    if (this.#known.has(message.messageId)) return Promise.resolve();
+    this.#known.add(message.messageId);
+    if (this.#handler) return this.#hand(message, this.#handler);
+    this.#waiting.push(message);
+    return Promise.resolve();
+  }
+
+  #hand(message: SaidMessage, handler: Handler): Promise<void> {
+    this.#untaken++;
+    const taken = this.#last.then(() => handler(message));
+    this.#last = taken.catch(() => {}).finally(() => this.#untaken--);
+    return taken;
+  }
+}
