@@ -24,8 +24,6 @@ export type PackageParsers = {
   ): { readonly ok: true; readonly body: string } | { readonly ok: false; readonly problem: string };
   /** What is wrong with a SKILL.md in a folder of that name. */
   skillProblems(text: string, folder: string): readonly string[];
-  /** Whether this is a time table; what is wrong otherwise. */
-  cronFault(cron: string, timeZone: string): string | undefined;
 };
 
 export type JudgeParts = {
@@ -46,7 +44,7 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   if (!manifest.ok) return manifest;
   const app = manifest.value;
   const faults = [
-    ...manifestFaults(app, parts.parsers, manifest.lineOf),
+    ...manifestFaults(app, manifest.lineOf),
     ...folderFaults(app, files, manifest.lineOf),
     ...files.flatMap((file) => contentFaults(file, parts.parsers)),
   ];
@@ -83,7 +81,7 @@ function readManifest(files: readonly PackageFile[], { toml }: PackageParsers): 
 
 type LineOf = (path: readonly string[]) => number | undefined;
 
-function manifestFaults(app: AppManifest, { cronFault }: PackageParsers, lineOf: LineOf): AppFault[] {
+function manifestFaults(app: AppManifest, lineOf: LineOf): AppFault[] {
   const faults: AppFault[] = [];
   const fault = (path: readonly string[], key: string, problem: string) =>
     faults.push(faultAt('app.toml', lineOf(path), key, problem));
@@ -98,23 +96,28 @@ function manifestFaults(app: AppManifest, { cronFault }: PackageParsers, lineOf:
     const key = `mcp[${index + 1}]`;
     if ((row.command === undefined) === (row.url === undefined))
       fault(['mcp', `${index}`], key, 'command or url is expected, one of them');
+    if (row.url !== undefined && !isReachable(row.url))
+      fault(
+        ['mcp', `${index}`, 'url'],
+        `${key}.url`,
+        'https is expected; over http only this host is reached',
+      );
     if (app.mcp!.findIndex(({ name }) => name === row.name) !== index)
       fault(['mcp', `${index}`, 'name'], `${key}.name`, `"${row.name}" is there twice`);
-  });
-  app.schedules?.forEach((row, index) => {
-    const key = `schedules[${index + 1}]`;
-    if (!types.includes(row.intent))
-      fault(
-        ['schedules', `${index}`, 'intent'],
-        `${key}.intent`,
-        `is none of its intents: ${types.join(', ')}`,
-      );
-    const wrong = cronFault(row.cron, row.time_zone ?? 'UTC');
-    if (wrong !== undefined) fault(['schedules', `${index}`, 'cron'], `${key}.cron`, wrong);
   });
   if (app.harness === 'flow' && app.model)
     fault(['model'], 'model', 'is for harness = "pi"; a flow asks no model');
   return faults;
+}
+
+/** An address that may be asked: over http only this host. */
+function isReachable(text: string): boolean {
+  try {
+    const { protocol, hostname } = new URL(text);
+    return protocol === 'https:' || /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  } catch {
+    return false;
+  }
 }
 
 /** What the manifest says it has is there, and what is there is said. */

@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { APP_LIMITS, type AppPackage } from '../../contract/apps/index.ts';
 import { EdgeError } from '../../contract/core.ts';
-import { SIGNATURE_FILE } from './package-files.ts';
+import { digestOf, readPackageFiles, SIGNATURE_FILE } from './package-files.ts';
 
 /** One installed package, as `apps/lock.json` of the data directory pins it. */
 export type LockRow = {
@@ -93,7 +93,9 @@ export class PackageStore {
   /** Keeps a copy of this version; its folder. */
   keep(pkg: AppPackage): string {
     const folder = this.versionFolder(pkg.digest);
-    if (this.hasVersion(pkg.digest)) return folder;
+    // What was changed there by hand is written anew: a run works with what its digest says.
+    const there = this.hasVersion(pkg.digest) ? readPackageFiles(folder) : undefined;
+    if (there?.ok && digestOf(there.files) === pkg.digest) return folder;
     const fresh = `${folder}.${process.pid}`;
     rmSync(fresh, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true });

@@ -100,17 +100,6 @@ const McpRow = Type.Object(
   closed,
 );
 
-const ScheduleRow = Type.Object(
-  {
-    name: Type.String({ pattern: ENTRY }),
-    cron: Text(128, 'five fields, or six with seconds first'),
-    time_zone: Type.Optional(Text(64, 'IANA name; UTC where absent')),
-    intent: Type.String({ pattern: INTENT, description: 'one of its intents' }),
-    params: Type.Optional(Toml),
-  },
-  closed,
-);
-
 /** What an `app.toml` holds. Unknown keys are refused. */
 export const AppManifest = Type.Object(
   {
@@ -136,7 +125,6 @@ export const AppManifest = Type.Object(
     sharing: Type.Optional(SharingRow),
     intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),
     mcp: Type.Optional(Type.Array(McpRow, { maxItems: 8 })),
-    schedules: Type.Optional(Type.Array(ScheduleRow, { maxItems: 32 })),
   },
   { ...closed, title: 'AppManifest' },
 );

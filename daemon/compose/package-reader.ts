@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { readTimeTable } from '../../adapters/cron/cron-time-table.ts';
 import {
   type FilesResult,
   judgePackage,
@@ -98,14 +97,6 @@ const PARSERS: PackageParsers = {
   skillProblems(text, folder) {
     const verdict = parseSkill(text, folder);
     return verdict.ok ? [] : verdict.problems;
-  },
-  cronFault(cron, timeZone) {
-    try {
-      readTimeTable(cron, timeZone);
-      return undefined;
-    } catch (thrown) {
-      return (thrown as Error).message;
-    }
   },
 };
 

@@ -14,7 +14,7 @@ import {
   pause,
 } from '../../../contract/index.ts';
 import { flowFaults } from '../flow/flow-check.ts';
-import { matches } from '../tool-names.ts';
+import { matches } from '../gate/tool-names.ts';
 import { filled, type Known, picked, referencesIn, valueAt } from './references.ts';
 
 export type FlowFault = { readonly path: readonly string[]; readonly problem: string };
