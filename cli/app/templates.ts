@@ -58,24 +58,24 @@ const FLOW = `# Each step is in the log before it begins; after a power cut the 
 steps:
   - id: forward
     tool: robot.maneuver
-    args: { kind: drive, distance: "{/params/metres}" }
+    args: { kind: drive, distance_m: "{/params/metres}" }
     on_error: blocked
   - id: look
     wait: 1 s
   - id: turn
     tool: robot.maneuver
-    args: { kind: spin, angle: 3.1416 }
+    args: { kind: spin, angle_rad: 3.1416 }
     on_error: blocked
   - id: home
     tool: robot.maneuver
-    args: { kind: drive, distance: "{/params/metres}" }
+    args: { kind: drive, distance_m: "{/params/metres}" }
     on_error: blocked
   - id: done
     end: succeeded
     reason: "drove {/params/metres} m and back"
   - id: blocked
     end: failed
-    reason: something is in the way
+    reason: "did not get there: {/error/message}"
 `;
 
 function agentManifest(name: string): string {
@@ -98,7 +98,7 @@ turns = 20
 
 const AGENT = `You steer a small robot.
 
-Drive with robot_maneuver: {"kind": "drive", "distance": metres} or {"kind": "spin", "angle": radians}.
+Drive with robot_maneuver: {"kind": "drive", "distance_m": metres} or {"kind": "spin", "angle_rad": radians}.
 Look where you are with robot_state before and after you drive.
 When you have done what you were asked for, call run_finish with status "succeeded" and say how far you drove.
 When the robot is stuck, call run_finish with status "failed" and say what was in the way.

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PackageStore } from '../../adapters/packages/index.ts';
 import { APP_LIMITS } from '../../contract/apps/manifest.ts';
@@ -137,6 +137,9 @@ export class PackageShelf {
       reason: reason.slice(0, REASON_MAX),
     });
     if (!existsSync(folder)) return bad('the folder is not there');
+    // What was named in the configuration may be a link; what lies in it may not lead elsewhere.
+    if (!this.#dirs.includes(folder) && lstatSync(folder).isSymbolicLink())
+      return bad('the folder is a link; name its target in [apps] dirs, or copy it');
     let read: ReadPackage;
     try {
       read = readPackage(folder, this.#rules);

@@ -176,13 +176,11 @@ export class Packages implements AppsApi {
       ...gone.map(([, was]) => goneEvent((JSON.parse(was) as [string])[0])),
     ];
     if (events.length === 0) return;
-    await this.#context
-      .emit(events)
-      .catch((error: Error) =>
-        this.#context.report('error', 'what became of packages could not be logged', {
-          error: error.message,
-        }),
-      );
+    await this.#context.emit(events).catch((error: Error) =>
+      this.#context.report('error', 'what became of packages could not be logged', {
+        error: error.message,
+      }),
+    );
   }
 }
 

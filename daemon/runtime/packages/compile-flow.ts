@@ -15,6 +15,7 @@ import {
 } from '../../../contract/index.ts';
 import { flowFaults } from '../flow/flow-check.ts';
 import { matches } from '../gate/tool-names.ts';
+import { isAnyRefusalOfLog } from '../runs/log-refusals.ts';
 import { filled, type Known, picked, referencesIn, valueAt } from './references.ts';
 
 export type FlowFault = { readonly path: readonly string[]; readonly problem: string };
@@ -112,13 +113,14 @@ function stepFaults({ steps }: FlowFile, { tools, params }: CompileParts): FlowF
     });
     for (const [root, name] of referencesIn(step)) {
       if (root === 'params' && name !== undefined && params.has(name)) continue;
+      if (root === 'error' && ['step', 'code', 'message'].includes(name ?? '')) continue;
       if (root === 'steps' && steps.some((one) => one.id === name && toolOf(one) !== undefined)) continue;
       const problem =
         root === 'params'
           ? `{/params/${name ?? ''}} is no parameter of an intent: ${[...params].join(', ') || 'there are none'}`
           : root === 'steps'
             ? `{/steps/${name ?? ''}} is no step with a result`
-            : `{/${root}} leads nowhere; references begin with /params or /steps`;
+            : `{/${root}} leads nowhere; references begin with /params, /steps or /error`;
       faults.push({ path: ['steps', `${index}`], problem });
     }
   });
@@ -165,7 +167,11 @@ function targetsOf(step: FlowFileStep): readonly (readonly [string, string])[] {
   ];
 }
 
-type Own = Facts & { readonly steps?: Facts; readonly counts?: Readonly<Record<string, number>> };
+type Own = Facts & {
+  readonly steps?: Facts;
+  readonly error?: Facts;
+  readonly counts?: Readonly<Record<string, number>>;
+};
 
 class Compiler {
   readonly #file: FlowFile;
@@ -206,8 +212,11 @@ class Compiler {
         ],
       ];
     const deadlineMs = step.deadline === undefined ? undefined : durationMs(step.deadline);
-    const failing = step.on_error === undefined ? {} : { error: step.on_error, deadline: step.on_error };
-    const enter = (scope: FlowScope) => this.#act(step, scope, deadlineMs);
+    const failing =
+      step.on_error === undefined
+        ? {}
+        : { error: step.on_error, deadline: step.on_error, failed: step.on_error };
+    const enter = (scope: FlowScope) => this.#tried(step, scope, deadlineMs);
     const retry = step.retries === undefined ? {} : { retry: { times: step.retries, ...RETRY } };
     const last = deadlineMs ?? (step.ask === undefined ? this.#parts.deadlineMs : ASK_MS);
     const grace = step.ask === undefined ? 0 : WAIT_GRACE_MS;
@@ -238,7 +247,22 @@ class Compiler {
   }
 
   #known(facts: Facts, params: Readonly<Record<string, unknown>>): Known {
-    return { params: { ...this.#parts.defaults, ...params }, steps: (facts as Own).steps ?? {} };
+    const { steps = {}, error = { message: 'see the log' } } = facts as Own;
+    return { params: { ...this.#parts.defaults, ...params }, steps, error };
+  }
+
+  /** Where a step says what follows an error, that is known there as {/error/message}. */
+  async #tried(step: FlowFileStep, scope: FlowScope, deadlineMs: number | undefined): Promise<FlowStep> {
+    try {
+      return await this.#act(step, scope, deadlineMs);
+    } catch (thrown) {
+      const { code, message } = EdgeError.from(thrown, 'internal.fault', 'step', step.id);
+      // Retries, aborts and a log that refuses are the engine's.
+      const isEngines = step.retries !== undefined || scope.signal.aborted || isAnyRefusalOfLog(thrown);
+      if (step.on_error === undefined || isEngines) throw thrown;
+      const error = { step: step.id, code, message: message.slice(0, 400) };
+      return { event: 'failed', reason: message, facts: { error } };
+    }
   }
 
   async #act(step: FlowFileStep, scope: FlowScope, deadlineMs: number | undefined): Promise<FlowStep> {

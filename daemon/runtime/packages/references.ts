@@ -2,8 +2,8 @@ import { EdgeError, type JsonValue } from '../../../contract/index.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What references may lead to: the parameters of the intent, and results of steps. */
-export type Known = { readonly params: Json; readonly steps: Json };
+/** What references may lead to: the parameters of the intent, results of steps, the last error. */
+export type Known = { readonly params: Json; readonly steps: Json; readonly error?: Json };
 
 const REFERENCE = /\{(\/[^{}\s]{1,200})\}/g;
 
