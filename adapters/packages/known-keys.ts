@@ -19,6 +19,8 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const squash = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const same = known.find((one) => squash(one) === squash(name));
   if (same !== undefined) return same;
+  const begun = known.find((one) => one.length > 2 && (one.startsWith(name) || name.startsWith(one)));
+  if (begun !== undefined) return begun;
   const near = known.map((one) => ({ one, off: distance(one, name) })).sort((a, b) => a.off - b.off)[0];
   return near && near.off <= Math.min(2, Math.floor(name.length / 3)) ? near.one : undefined;
 }

@@ -11,7 +11,7 @@ export type FilesResult =
 
 /** What stands beside a package and is no part of it: hidden files and what npm installed. */
 function isLeftOut(name: string): boolean {
-  return name.startsWith('.') || name === 'node_modules';
+  return (name.startsWith('.') && name !== '.' && name !== '..') || name === 'node_modules';
 }
 
 /**
