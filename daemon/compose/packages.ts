@@ -9,6 +9,7 @@ import {
   type Timer,
   TOPICS,
   type Tool,
+  withDeadline,
 } from '../../contract/core.ts';
 import type { Settings } from '../settings.ts';
 import { keyOf } from './package-key.ts';
@@ -16,6 +17,8 @@ import { packageMcp } from './package-mcp.ts';
 import { builtInView, PackageShelf } from './package-shelf.ts';
 import { watchedStamp } from './package-stamp.ts';
 
+/** How long the servers of packages may take to say their tools before nothing waits for them, milliseconds. */
+const MCP_READY_MS = 3_000;
 /** How often folders are looked at for what changed, milliseconds. */
 const WATCH_MS = 2_000;
 
@@ -71,6 +74,7 @@ export class Packages implements AppsApi {
 
   /** Before runs go on: servers of all that may be used. */
   async ready(apps: readonly Application[]): Promise<void> {
+    const fresh: Promise<unknown>[] = [];
     for (const app of apps) {
       const key = keyOf(app);
       if (app.digest === undefined || this.#mcp.has(key)) continue;
@@ -78,7 +82,11 @@ export class Packages implements AppsApi {
       if (!servers) continue;
       this.#mcp.set(key, servers);
       servers.start();
+      fresh.push(...servers.servers().map(({ name }) => servers.refresh(name)));
     }
+    // What its tools are is known before its first run, unless a server is slow: then they come later.
+    const known = Promise.allSettled(fresh);
+    await withDeadline(this.#context.clock, MCP_READY_MS, known, 'list tools', 'packages').catch(() => {});
   }
 
   async start(takers: AppTakers): Promise<void> {
