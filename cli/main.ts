@@ -1,4 +1,5 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
+import { addAppCommands } from './commands/app.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addRunsCommands,
   addQuestionsCommands,
   addSkillsCommands,
+  addAppCommands,
   addExtensionsCommands,
   addFlywheelCommand,
   addSimCommands,

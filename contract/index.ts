@@ -1,5 +1,6 @@
 export * from './action-sources.ts';
 export * from './agent-event.ts';
+export * from './apps/index.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';

@@ -24,6 +24,8 @@ export const RUN_PAYLOADS = {
       forked_from: Type.Optional(
         Type.Object({ run_id: Uuid('UUIDv7'), entry_id: Text(128, 'entry of its session') }, closed),
       ),
+      /** The package of its application in the version that it begins with, and keeps. */
+      package: Type.Optional(Type.Object({ version: Text(64, 'semantic version'), digest: Sha256 }, closed)),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
       /** What a run that another one asked for may spend; its time is the deadline of its intent. */
       budget: Type.Optional(
@@ -285,6 +287,17 @@ export const RUN_PAYLOADS = {
       missed: Count('times that passed unseen before this one'),
       reason: Text(512, 'why'),
       spec: Type.Optional(Text(512, 'cron expression and time zone')),
+    },
+    closed,
+  ),
+  /** An application package: what became of it when its folder was read. */
+  'app.state': Type.Object(
+    {
+      app: Name('application'),
+      version: Text(64, 'semantic version; empty where it could not be read'),
+      digest: Type.Optional(Sha256),
+      state: Type.Enum(['loaded', 'bad', 'removed']),
+      reason: Text(512, 'why'),
     },
     closed,
   ),

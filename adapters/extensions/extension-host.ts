@@ -47,15 +47,29 @@ export class ExtensionHost implements ExtensionsApi {
   readonly #loaded = new Map<string, readonly LoadedExtension[]>();
   readonly #missing = new Map<string, readonly Missing[]>();
   readonly #sessions = new Map<string, OpenSession>();
+  #apps: HostParts['apps'];
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
+    this.#apps = parts.apps;
   }
 
   /** Before the first run. An extension that is broken is a state, never an error. */
   async start(): Promise<void> {
-    for (const { name } of this.#parts.apps) await this.#read(name, false);
+    for (const { name } of this.#apps) await this.#read(name, false);
+  }
+
+  /** From now on these are the applications; settles when what is new was read. Sessions keep what they began with. */
+  async takeApps(apps: HostParts['apps']): Promise<void> {
+    const before = new Set(this.#apps.map(({ name }) => name));
+    this.#apps = apps;
+    for (const name of before) {
+      if (apps.some((app) => app.name === name)) continue;
+      this.#loaded.delete(name);
+      this.#missing.delete(name);
+    }
+    for (const { name } of apps) if (!before.has(name)) await this.#read(name, false);
   }
 
   stop(): void {
@@ -63,7 +77,7 @@ export class ExtensionHost implements ExtensionsApi {
   }
 
   extensions(): readonly ExtensionView[] {
-    return this.#parts.apps.flatMap(({ name }) => [
+    return this.#apps.flatMap(({ name }) => [
       ...(this.#loaded.get(name) ?? []).map((one) => one.view()),
       ...(this.#missing.get(name) ?? []).map((one) => ({
         ...{ app: name, tools: [], commands: [], hooks: [], faults: 0 },
@@ -73,7 +87,7 @@ export class ExtensionHost implements ExtensionsApi {
   }
 
   async reloadExtensions(app: string): Promise<readonly ExtensionView[]> {
-    if (!this.#parts.apps.some(({ name }) => name === app))
+    if (!this.#apps.some(({ name }) => name === app))
       throw new EdgeError('api.not_found', {
         operation: 'reload extensions',
         subject: app.slice(0, 128),
@@ -85,7 +99,7 @@ export class ExtensionHost implements ExtensionsApi {
 
   /** The configuration was read again: what has changed is too. */
   async refresh(): Promise<void> {
-    for (const { name } of this.#parts.apps) await this.#read(name, false);
+    for (const { name } of this.#apps) await this.#read(name, false);
   }
 
   /** An error that nobody caught: true where an extension has left it behind, and it was counted against it. */
@@ -161,7 +175,7 @@ export class ExtensionHost implements ExtensionsApi {
   }
 
   async #readNow(app: string, again: boolean): Promise<void> {
-    const folder = this.#parts.apps.find(({ name }) => name === app)?.folder;
+    const folder = this.#apps.find(({ name }) => name === app)?.folder;
     if (folder === undefined) return;
     const before = this.#loaded.get(app) ?? [];
     let found: ReturnType<typeof readExtensionFolder>;

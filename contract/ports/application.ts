@@ -45,4 +45,8 @@ export type Application = {
   readonly folder?: string;
   /** Limits of its runs: see `RunSharing`. */
   readonly sharing?: RunSharing;
+  /** What one run may spend on models where nobody gives it less. */
+  readonly budget?: { readonly turns?: number; readonly tokens?: number };
+  /** SHA-256 of the package that it was made of; absent: it is built in. */
+  readonly digest?: string;
 };

@@ -8,6 +8,9 @@ export type RunDetails = {
   readonly run: RunState;
   readonly intent: Intent;
   readonly app: string;
+  /** Of a package: the version that it started with and keeps, and the SHA-256 of its files. */
+  readonly app_version?: string;
+  readonly app_digest?: string;
   /** State of the flow that it is in, or ended in. */
   readonly phase: string | undefined;
   readonly queued_ts: string;

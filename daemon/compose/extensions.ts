@@ -11,6 +11,7 @@ import {
 } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import type { Settings } from '../settings.ts';
+import { keyOf } from './package-key.ts';
 import type { AgentParts } from './pi.ts';
 import { onStray } from './stray-errors.ts';
 
@@ -25,8 +26,8 @@ export async function makeExtensions(
   control: () => RunControlApi,
 ): Promise<ExtensionHost | undefined> {
   const { clock, bus, emit, report } = context;
-  const placed = placedApps(config, apps);
-  if (!config.apps.extensions || !placed.some(({ folder }) => folder !== undefined)) return undefined;
+  const placed = extensionFolders(config, apps);
+  if (!config.apps.extensions) return undefined;
   const { CallNote, ExtensionHost } = await import('../../adapters/extensions/index.ts');
   const host = new ExtensionHost({
     ...{ apps: placed, clock, report },
@@ -55,9 +56,9 @@ export async function makeExtensions(
 export async function extensionsForReplay(
   { config }: Settings,
   clock: Clock,
-  apps: HostParts['apps'],
+  apps: readonly Application[],
 ): Promise<ExtensionHost | undefined> {
-  const placed = placedApps(config, apps);
+  const placed = extensionFolders(config, apps);
   if (!config.apps.extensions || !placed.some(hasExtensions)) return undefined;
   const { ExtensionHost } = await import('../../adapters/extensions/index.ts');
   const nobody = { emit: () => {}, report: () => {}, say: async () => {} };
@@ -67,9 +68,14 @@ export async function extensionsForReplay(
 }
 
 /** Where an operator has a folder of his own for an application, its extensions are there: the installation may be read-only. */
-function placedApps({ apps: { folder } }: Config, apps: HostParts['apps']): HostParts['apps'] {
-  if (folder === '') return apps;
-  return apps.map((app) => {
+export function extensionFolders(
+  { apps: { folder } }: Pick<Config, 'apps'>,
+  apps: readonly Application[],
+): HostParts['apps'] {
+  const placed = new Map(apps.map((app) => [keyOf(app), app]));
+  return [...placed].map(([name, { folder: its }]) => {
+    const app = { name, ...(its === undefined ? {} : { folder: its }) };
+    if (folder === '') return app;
     const own = join(folder, app.name);
     return existsSync(own) ? { name: app.name, folder: own } : app;
   });
@@ -91,8 +97,8 @@ export function harnessParts(
   if (!host) return {};
   return {
     // They use a few methods of Pi's API by its names; its types are overloads for each event.
-    extensions: ({ name }, context) => host.open(name, context) as unknown as readonly PiExtension[],
-    command: ({ name }, { runId }, text) => host.command(name, runId, text),
+    extensions: (app, context) => host.open(keyOf(app), context) as unknown as readonly PiExtension[],
+    command: (app, { runId }, text) => host.command(keyOf(app), runId, text),
     released: ({ runId }) => host.release(runId),
   };
 }

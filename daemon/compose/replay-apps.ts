@@ -15,6 +15,8 @@ import type { Settings } from '../settings.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
 import { missionsOf } from './missions.ts';
+import { keyOf } from './package-key.ts';
+import { PackageShelf } from './package-shelf.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { makeTools } from './tools.ts';
@@ -32,7 +34,12 @@ export type LoadedForReplay = {
 };
 
 /** Applications, harnesses and definitions of tools as the daemon would load them now, with nobody behind them. */
-export async function loadedForReplay(settings: Settings, clock: Clock): Promise<LoadedForReplay> {
+export async function loadedForReplay(
+  settings: Settings,
+  clock: Clock,
+  /** The package of the run, in the version that it had. */
+  of?: { readonly name: string; readonly digest: string },
+): Promise<LoadedForReplay> {
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const reached = nobody(settings, clock);
   // Nobody is asked what is allowed and nothing is written: what was decided then is in the record.
@@ -42,7 +49,12 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
     { ...reached, emit: async () => {} },
     { hooks: [], ids, others: missions, robotTime: async () => 0n },
   );
-  const apps: readonly Application[] = [...missions, ...(planning ? [planning.app] : [])];
+  const kept = of && new PackageShelf(settings, []).version(of.name, of.digest);
+  const apps: readonly Application[] = [
+    ...missions,
+    ...(planning ? [planning.app] : []),
+    ...(kept ? [kept] : []),
+  ];
   const house = makeTools(settings, reached, ids, apps, () => new Set());
   // What a live model's calls would have kept is not kept: the record stays as it is.
   const missing = new Set<string>();
@@ -60,7 +72,7 @@ export async function loadedForReplay(settings: Settings, clock: Clock): Promise
     load: (name, kind) => {
       const found = apps.find((app) => app.name === name);
       if (!found) return undefined;
-      const own = [...(found.tools ?? []), ...(extensions?.tools(name) ?? [])];
+      const own = [...(found.tools ?? []), ...(extensions?.tools(keyOf(found)) ?? [])];
       const app = withHarness({ ...found, tools: own }, kind);
       const flows = app.flow !== undefined || name === planning?.app.name;
       if (kind === 'flow') return flows ? { app, harness: harnesses.flow(app) } : undefined;

@@ -36,7 +36,11 @@ export class FileReplayApi implements ReplayApi {
     return await this.#reading(async (reader) => {
       // Loaded only here: comparing and tracing need no application.
       const { loadedForReplay } = await import('./replay-apps.ts');
-      const { missing, ...loaded } = await loadedForReplay(this.#settings, this.#clock);
+      const { missing, ...loaded } = await loadedForReplay(
+        this.#settings,
+        this.#clock,
+        packageOf(reader, runId),
+      );
       const parts: ReplayParts = {
         reader,
         host: this.#clock,
@@ -91,6 +95,14 @@ export class FileReplayApi implements ReplayApi {
       reader.close();
     }
   }
+}
+
+/** The package that a run began with; undefined of an application that came with the daemon. */
+function packageOf(reader: EventReader, runId: string): { name: string; digest: string } | undefined {
+  const [queued] = reader.read(0, 1, { runId, kinds: ['run.queued'] });
+  if (queued?.kind !== 'run.queued') return undefined;
+  const { app: name, package: pkg } = queued.payload;
+  return pkg && { name, digest: pkg.digest };
 }
 
 /** A replay without its pictures is another one: whoever reads the verdict is told. */

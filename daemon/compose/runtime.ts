@@ -3,7 +3,14 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
 import { FileSecrets } from '../../adapters/secrets/file-secrets.ts';
-import { type Cell, type CellContext, fromWireTime, IdSource, toMs } from '../../contract/core.ts';
+import {
+  type Application,
+  type Cell,
+  type CellContext,
+  fromWireTime,
+  IdSource,
+  toMs,
+} from '../../contract/core.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
@@ -22,11 +29,13 @@ import { VERSION } from '../version.ts';
 import { makeChats } from './chat.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { makeEngine } from './engine.ts';
-import { harnessParts, makeExtensions } from './extensions.ts';
+import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
+import { keyOf } from './package-key.ts';
+import { Packages } from './packages.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { ForkedReplayApi } from './replay-child.ts';
@@ -49,9 +58,14 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
   const missions = withForesight(missionsOf(config), settings);
   const planning = makePlanning(config, context, { hooks, ids, others: missions });
-  const apps = [...missions, ...(planning ? [planning.app] : [])];
+  const builtIn = [...missions, ...(planning ? [planning.app] : [])];
+  const packages = new Packages(settings, context, builtIn);
+  const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
-  const house = makeTools(settings, context, ids, apps, () => runtime.sessionBlobs());
+  const house = makeTools(
+    ...([settings, context, ids, apps, () => runtime.sessionBlobs()] as const),
+    (runId) => runtime.apps.of(runId),
+  );
   const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);
   const engine = await makeEngine(settings, context);
@@ -72,10 +86,13 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     tools: (app) => [
       ...house.tools,
       ...foresight,
-      ...(extensions?.tools(app.name) ?? []),
+      ...(extensions?.tools(keyOf(app)) ?? []),
+      ...packages.tools(app),
       ...(mcpServers?.tools(app.name) ?? []),
     ],
     blobs: house.blobs,
+    versionOf: (name, digest) => packages.versionOf(name, digest),
+    readyVersions: (used) => ready([...apps, ...used]),
     harnesses: foresightHarnesses(settings, {
       ...piHarnesses({
         blobs: house.blobs,
@@ -86,6 +103,15 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       flow: flowHarness(planning),
     }),
   });
+  const ready = async (used: readonly Application[]) => {
+    await warmUp(used, context.report);
+    await extensions?.takeApps(extensionFolders(config, used));
+    await packages.ready(used);
+  };
+  const take = (now: readonly Application[]) => {
+    runtime.apps.take(now);
+    house.takeApps(now);
+  };
   const chats = makeChats(context, { runtime, models, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
   const robotMcp = makeRobotMcp(settings, context, {
@@ -123,6 +149,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       questions: house.questions,
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
+      apps: packages,
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
       chat: chats.desk,
@@ -157,6 +184,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
+      await packages.start({ ready, take, inUse: () => runtime.apps.inUse() });
       // Now it is known what was spent.
       chats.start();
       stops.start();
@@ -181,6 +209,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => engine?.stop()),
         ended.finally(() => extensions?.stop()),
+        ended.finally(() => packages.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),
         schedules?.stop(),

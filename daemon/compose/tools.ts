@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
 import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
-import { FolderShelf } from '../../adapters/skills/index.ts';
 import {
   type Application,
   type CellContext,
@@ -19,14 +18,17 @@ import { RobotProxy } from '../runtime/robot/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
 import { QuestionDesk } from '../runtime/tools/question-desk.ts';
 import type { Settings } from '../settings.ts';
+import { SkillShelves } from './skill-shelves.ts';
 
 /** What this house offers to agents, beside what applications and MCP servers bring. */
 export type HouseTools = {
   readonly tools: readonly Tool[];
   readonly blobs: BlobKeeper;
   readonly questions: QuestionDesk;
-  /** By application; those with a folder. */
+  /** By application of today; those with a folder. */
   readonly skills: ReadonlyMap<string, SkillShelf>;
+  /** From now on these are the applications. */
+  takeApps(apps: readonly Application[]): void;
   /** The part of the prompt that names the skills of an application; undefined: it has none. */
   skillsBlock(app: Application): string | undefined;
   /** Before runs go on: questions of the log, left-overs of dead processes, skills that are none. */
@@ -43,13 +45,13 @@ export function makeTools(
   apps: readonly Application[],
   /** Blobs that stay, whatever their quota. */
   needed: () => ReadonlySet<string>,
+  /** The application of a run in its version; absent: that of today that serves its intent. */
+  appOfRun: (runId: string) => Application | undefined = () => undefined,
 ): HouseTools {
   const { clock, bus, log } = context;
   const { tools: keys } = settings.config;
-  const skills = new Map<string, SkillShelf>();
-  for (const { name, folder } of apps)
-    if (folder !== undefined) skills.set(name, new FolderShelf(name, folder));
-  const appOf = new Map(apps.flatMap(({ name, intents }) => intents.map(({ type }) => [type, name])));
+  const shelves = new SkillShelves();
+  shelves.take(apps);
   const reader = log.reader();
   const questions = new QuestionDesk({ clock, reader, emit: context.emit });
   const files = new FileBlobStore(join(settings.dataDir, 'blobs'));
@@ -67,21 +69,23 @@ export function makeTools(
     topics: { camera: keys.camera_topic, scan: keys.scan_topic },
     desk: questions,
     history: (runId) => historyOf(reader, runId),
-    shelfOf: ({ type }) => skills.get(appOf.get(type) ?? ''),
+    shelfOf: ({ intent, runId }) => shelves.of(appOfRun(runId) ?? shelves.serving(intent.type)),
   });
   return {
     tools,
     blobs,
     questions,
-    skills,
-    skillsBlock: ({ name, agent }) => {
-      const shelf = skills.get(name);
+    skills: shelves.today,
+    takeApps: (now) => shelves.take(now),
+    skillsBlock: (app) => {
+      const { agent } = app;
+      const shelf = shelves.of(app);
       // What cannot be loaded is not offered.
       const loads = agent?.tools.some((pattern) => matches(pattern, 'skill.load')) ?? false;
       return loads && shelf ? advertiseSkills(shelf) : undefined;
     },
     async start() {
-      for (const [app, shelf] of skills)
+      for (const [app, shelf] of shelves.today)
         for (const { path, problems } of shelf.faults())
           context.report('warn', `a skill of ${app} cannot be used: ${path}`, { app, path, problems });
       await files.sweep(toMs(clock.now())).catch(() => 0);

@@ -1,6 +1,8 @@
-import { choice, flag, text } from './spec.ts';
+import { choice, flag, text, texts } from './spec.ts';
 
-/** Who runs the applications of this house. */
+const ABSOLUTE = { match: /^\/.+$/, expected: 'absolute paths, for example ["/etc/auraison/apps"]' };
+
+/** Who runs the applications of this house, and where those of others are. */
 export const APPS_KEYS = {
   turtlebot_maze: choice(
     ['flow', 'pi'],
@@ -13,4 +15,16 @@ export const APPS_KEYS = {
     'where yours are: <folder>/<application>/extensions/*.ts instead of those beside the application, for example "/etc/auraison/apps"',
     { match: /^(|\/.*)$/, expected: 'an absolute path, or ""' },
   ),
+  dirs: texts(
+    [],
+    'folders with application packages: each is a package (it has an app.toml) or holds packages; see docs/write-an-app.md',
+    ABSOLUTE,
+  ),
+  watch: flag(true, 'packages that changed are read again without being asked'),
+  trusted_keys: texts(
+    [],
+    'files with public Ed25519 keys (PEM) whose signatures of packages count; a key is named by its file name without the ending',
+    ABSOLUTE,
+  ),
+  require_signed: flag(false, 'packages without such a signature are not taken'),
 } as const;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
   ApprovalApi,
+  AppsApi,
   CellBus,
   CellContext,
   CellName,
@@ -43,6 +44,8 @@ export type HttpPorts = {
   readonly skills?: ReadonlyMap<string, SkillShelf>;
   /** Modules in the folders of applications; undefined: they are off. */
   readonly extensions?: ExtensionsApi;
+  /** Applications and their packages; absent: not available. */
+  readonly apps?: AppsApi;
   /** Replay and comparison of runs; undefined: not available. */
   readonly replay?: ReplayApi;
   /** Undefined: nothing is scheduled. */

@@ -14,6 +14,7 @@ import { Methods } from './methods.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { appRoutes } from './routes/apps.ts';
 import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { controllerRoutes } from './routes/controllers.ts';
@@ -195,6 +196,7 @@ export class HttpServer {
     questionRoutes(app, this.#ports);
     skillRoutes(app, this.#ports);
     extensionRoutes(app, this.#ports);
+    appRoutes(app, this.#ports);
     approvalRoutes(app, this.#ports);
     policyRoutes(app, this.#ports);
     bagRoutes(app, this.#ports);

@@ -87,6 +87,8 @@ export const RunDetailsView = Type.Object(
     run: RunState,
     intent: Intent,
     app: Type.String(),
+    app_version: Type.Optional(Type.String({ description: 'of a package: the version that it began with' })),
+    app_digest: Type.Optional(Type.String({ description: 'SHA-256 of the files of that version' })),
     phase: Type.Optional(Type.String()),
     queued_ts: WireTime,
     started_ts: Type.Optional(WireTime),

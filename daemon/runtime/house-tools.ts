@@ -1,4 +1,4 @@
-import type { AgentEvent, CellBus, Clock, Intent, Robot, SkillShelf, Tool } from '../../contract/index.ts';
+import type { AgentEvent, CellBus, Clock, Robot, Tool } from '../../contract/index.ts';
 import { factsTool } from './planning/facts-tool.ts';
 import type { ArmProxy } from './robot/arm-proxy.ts';
 import { armTools } from './tools/arm-tools.ts';
@@ -19,7 +19,7 @@ export type HouseParts = Omit<SightParts, 'robot'> & {
   readonly clock: Clock;
   readonly desk: QuestionDesk;
   readonly history: (runId: string) => Iterable<AgentEvent>;
-  readonly shelfOf: (intent: Intent) => SkillShelf | undefined;
+  readonly shelfOf: Parameters<typeof skillTool>[0];
 };
 
 /** Every tool of this house, each described in docs/tools.md. Which of them an agent has, its definition says. */

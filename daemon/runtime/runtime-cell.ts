@@ -30,7 +30,8 @@ import { refusedApps } from './flow/flow-tools-check.ts';
 import { toolsOf } from './gate/tool-names.ts';
 import { ApprovalDesk } from './governance/approval-desk.ts';
 import type { Governance } from './governance/governance.ts';
-import { IdempotencyKeys } from './intents/idempotency-keys.ts';
+import { concurrencyKey } from './intents/concurrency-key.ts';
+import { duplicate, IdempotencyKeys } from './intents/idempotency-keys.ts';
 import {
   type Admitted,
   concurrencyKey,
@@ -44,9 +45,10 @@ import {
 import { PolicyGate } from './law/policy-gate.ts';
 import { planTools } from './planning/plan-tools.ts';
 import { PLANNER } from './planning/planner-app.ts';
-import { loadApps } from './queue/load-apps.ts';
+import { LoadedApps, type LoadParts } from './queue/loaded-apps.ts';
 import { RunScheduler } from './queue/run-scheduler.ts';
 import { DEFAULT_SHARING, type RunSharingRules } from './queue/run-sharing.ts';
+import { RuntimeApps } from './queue/runtime-apps.ts';
 import { RobotProxy } from './robot/robot-proxy.ts';
 import { decisionText } from './runs/decisions.ts';
 import { messageEvent } from './runs/run-message-event.ts';
@@ -63,6 +65,9 @@ export type RuntimeOptions = {
   readonly ids: IdSource;
   /** For applications whose harness is not `flow`. */
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
+  readonly versionOf?: LoadParts['versionOf'];
+  /** Before unfinished runs go on: their applications, some of them in versions that are not of today. */
+  readonly readyVersions?: (apps: readonly Application[]) => Promise<void>;
   /** How the execution cell records; `off` where it is not given. */
   readonly recording?: RunTools['recording'];
   /** Tools beside those of the applications themselves: of this house, of MCP servers. Asked at each start of a run. */
@@ -83,10 +88,9 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #keys = new IdempotencyKeys<Submitted>();
   readonly #store: RunStore;
   readonly #scheduler: RunScheduler;
-  readonly #apps: readonly string[];
-  readonly #checkApps: () => ReadonlyMap<string, EdgeError>;
-  /** Applications that cannot do their work; their intents are refused with the reason. */
-  #refused: ReadonlyMap<string, EdgeError> = new Map();
+  /** Applications of today, and those of runs. */
+  readonly apps: RuntimeApps;
+  readonly #readyVersions: RuntimeOptions['readyVersions'];
   /** Pause, resume, messages, sessions, forks. */
   readonly control: RunControl;
   /** Questions to people, and who may answer them. */
@@ -104,10 +108,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
   constructor(context: CellContext, options: RuntimeOptions) {
     this.#context = context;
     this.#ids = options.ids;
-    this.#apps = options.apps.map((app) => app.name);
     const { clock, bus } = context;
     const { ids, robot } = options;
-    const loaded = loadApps(options);
+    const loaded = new LoadedApps(options);
+    this.#readyVersions = options.readyVersions;
     const hooks = new PolicyGate(options.hooks, clock);
     this.#hooks = hooks;
     this.#governance = options.governance;
@@ -144,14 +148,15 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const children = new SubRuns({
       store,
       clock,
-      app: (name) => loaded.get(name)?.app,
+      app: (name) => loaded.get(name),
       goesOn: (runId) => scheduler.goesOn(runId),
       submit,
       cancel: (runId, reason) => scheduler.cancel(runId, reason),
     });
     const subRuns = [...subRunTools(children), ...(loaded.has(PLANNER) ? planTools(children) : [])];
     const house = (app: Application) => [...subRuns, ...(options.tools?.(app) ?? [])];
-    this.#checkApps = () => refusedApps(options.apps, house, context.report);
+    const check = () => refusedApps(loaded.apps(), house, context.report);
+    this.apps = new RuntimeApps({ loaded, desk: this.#desk, store, check });
     this.control = new RunControl({
       store,
       scheduler,
@@ -166,9 +171,10 @@ export class RuntimeCell implements Cell, RuntimeApi {
   }
 
   async start(): Promise<void> {
-    this.#refused = this.#checkApps();
     await this.#store.load();
-    const faults = [...this.#refused.values()].map((error) => ({ error: error.toBody() }));
+    await this.#readyVersions?.(this.apps.inUse());
+    this.apps.check();
+    const faults = [...this.apps.refused.values()].map((error) => ({ error: error.toBody() }));
     if (faults.length > 0) await this.#append(faults.map((payload) => ({ kind: 'cell.degraded', payload })));
     this.#context.bus.handle(METHODS.runtime.status, async () => this.status());
     await this.#beginGovernance();
@@ -264,18 +270,18 @@ export class RuntimeCell implements Cell, RuntimeApi {
     const phase: Record<string, string> = {};
     for (const view of unfinished) if (view.phase !== undefined) phase[view.state.run_id] = view.phase;
     const runs = unfinished.map((view) => view.state);
-    const apps = this.#apps.filter((name) => !this.#refused.has(name));
-    const refused = Object.fromEntries([...this.#refused].map(([name, { message }]) => [name, message]));
-    const more = this.#refused.size > 0 ? { refused } : {};
+    const apps = this.apps.names();
+    const refused = Object.fromEntries([...this.apps.refused].map(([name, { message }]) => [name, message]));
+    const more = this.apps.refused.size > 0 ? { refused } : {};
     return { ready: this.#ready, runs, apps, ...more, phase, load: this.#scheduler.load() };
   }
 
   async #open(request: unknown, admitted: Admitted, opening: Opening): Promise<Submitted> {
-    const { name, harness } = admitted.app;
+    const { name, harness, version, digest } = admitted.app;
     const judging = this.#opening.get(name) ?? 0;
     let key: string | undefined;
     try {
-      const fault = this.#refused.get(name);
+      const fault = this.apps.refused.get(name);
       if (fault) throw fault;
       this.#desk.refuseExpired(admitted.intent);
       this.#scheduler.queue.reserve(name, judging);
@@ -290,11 +296,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
       if (!judged.accepted) return await this.#refuse(request, judged.error, judged.events);
       const { intent } = judged;
       const runId = this.#ids.next<string>();
-      const { parent, budget, forkedFrom, messages = [] } = opening;
+      const { parent, budget = admitted.app.budget, forkedFrom, messages = [] } = opening;
       const queued = {
         ...{ intent_id: intent.intent_id, app: name, harness },
         ...(parent === undefined ? {} : { parent_run_id: parent }),
         ...(budget === undefined ? {} : { budget }),
+        ...(digest === undefined ? {} : { package: { version, digest } }),
         ...(forkedFrom === undefined ? {} : { forked_from: forkedFrom }),
         ...(key === undefined ? {} : { concurrency_key: key }),
       };

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../../contract/index.ts';
+import { EdgeError, type Intent, LIMITS } from '../../../contract/index.ts';
 
 type Entry<T> = { readonly body: string; readonly runId?: string; readonly opening?: Promise<T> };
 
@@ -46,4 +46,14 @@ export class IdempotencyKeys<T> {
       this.#entries.delete(oldest);
     }
   }
+}
+
+/** The refusal of a key that was used for something else. */
+export function duplicate(intent: Intent): EdgeError {
+  return new EdgeError('intent.duplicate', {
+    operation: 'submit',
+    subject: intent.type,
+    message: `/idempotency_key: ${intent.idempotency_key} was used for another intent`,
+    hint: 'use a new key for a new intent',
+  });
 }

@@ -46,7 +46,7 @@ export class IntentDesk {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #hooks: PolicyGate;
-  readonly #served = new Map<string, { readonly app: Application; readonly params: Checker<unknown> }>();
+  #served: ReadonlyMap<string, { readonly app: Application; readonly params: Checker<unknown> }> = new Map();
 
   constructor(
     parts: {
@@ -61,13 +61,20 @@ export class IntentDesk {
     this.#clock = parts.clock;
     this.#ids = parts.ids;
     this.#hooks = parts.hooks;
+    this.serve(apps);
+  }
+
+  /** From now on these serve intents. Throws `config.invalid`, and nothing has changed then. */
+  serve(apps: readonly Application[]): void {
+    const served = new Map<string, { readonly app: Application; readonly params: Checker<unknown> }>();
     for (const app of apps) {
       for (const spec of app.intents) {
-        const other = this.#served.get(spec.type);
+        const other = served.get(spec.type);
         if (other) throw twice(spec.type, other.app.name, app.name);
-        this.#served.set(spec.type, { app, params: checker(spec.params) });
+        served.set(spec.type, { app, params: checker(spec.params) });
       }
     }
+    this.#served = served;
   }
 
   /** Throws `schema.invalid` or `intent.unknown_type`. */

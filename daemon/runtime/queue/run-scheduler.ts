@@ -24,7 +24,7 @@ const SWEEP_MS = 1_000;
 /** Why a run ends whose parent is over. */
 const ORPHANED = 'the run that asked for it is over';
 
-export type { Loaded, SchedulerParts } from './scheduler-parts.ts';
+export type { SchedulerParts } from './scheduler-parts.ts';
 
 /**
  * Begins runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
@@ -58,7 +58,7 @@ export class RunScheduler {
       if (view.startedTs !== undefined) this.queue.began(view.app, this.#monotonic(view.startedTs), now);
     const views = store.unfinished();
     for (const view of views) {
-      if (!loaded.has(view.app)) await this.#settleHomeless(view);
+      if (!loaded.of(view)) await this.#settleHomeless(view);
       else if (view.startedTs === undefined) this.queue.add(this.#waiting(view));
       else this.#enter(view);
     }
@@ -208,7 +208,7 @@ export class RunScheduler {
   /** Its slot is taken. */
   #begin(view: RunView): ActiveRun {
     const { loaded, store, sharing: _, ...parts } = this.#parts;
-    const { app, harness } = loaded.get(view.app)!;
+    const { app, harness } = loaded.of(view)!;
     const runId = view.state.run_id;
     const spent = (): RunView => store.get(runId) ?? view;
     const run = new ActiveRun({
@@ -331,7 +331,10 @@ export class RunScheduler {
     const error = new EdgeError('run.interrupted', {
       operation: 'resume',
       subject: view.app,
-      message: `application ${view.app} is not loaded any more`,
+      message:
+        view.digest === undefined
+          ? `application ${view.app} is not loaded any more`
+          : `application ${view.app} is not here in the version that the run began with (${view.digest.slice(0, 12)})`,
       retryable: false,
     });
     if (view.startedTs !== undefined)

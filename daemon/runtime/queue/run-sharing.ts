@@ -1,6 +1,6 @@
 import { type Application, LIMITS, type PressureGauge } from '../../../contract/index.ts';
+import type { LoadedApps } from './loaded-apps.ts';
 import type { QueueRules, Share } from './run-queue.ts';
-import type { Loaded } from './run-scheduler.ts';
 
 /** How runs share this host, as configured; applications may say otherwise for themselves. */
 export type RunSharingRules = {
@@ -26,12 +26,19 @@ export const DEFAULT_SHARING: RunSharingRules = {
   gauges: [],
 };
 
-export function queueRules(rules: RunSharingRules, loaded: ReadonlyMap<string, Loaded>): QueueRules {
-  const shares = new Map<string, Share>();
-  for (const [name, { app }] of loaded) shares.set(name, shareOf(app, rules));
+/** Asked at each decision: applications come and go. */
+export function queueRules(rules: RunSharingRules, loaded: Pick<LoadedApps, 'get'>): QueueRules {
   const stranger: Share = { runsMax: rules.runsPerApp, queueMax: rules.queuePerApp };
   const { runsMax, agingMs, pressureWaitMs } = rules;
-  return { share: (app) => shares.get(app) ?? stranger, runsMax, agingMs, pressureWaitMs };
+  return {
+    share: (name) => {
+      const app = loaded.get(name);
+      return app ? shareOf(app, rules) : stranger;
+    },
+    runsMax,
+    agingMs,
+    pressureWaitMs,
+  };
 }
 
 function shareOf({ sharing }: Application, rules: RunSharingRules): Share {

@@ -1,23 +1,14 @@
-import type {
-  Application,
-  CellBus,
-  Clock,
-  Harness,
-  IdSource,
-  NewEvent,
-  RunTools,
-} from '../../../contract/index.ts';
+import type { CellBus, Clock, IdSource, NewEvent, RunTools } from '../../../contract/index.ts';
 import type { RunParts } from '../attempt/run-parts.ts';
 import type { PolicyGate } from '../law/policy-gate.ts';
 import type { RobotProxy } from '../robot/robot-proxy.ts';
 import type { RunStore } from '../runs/run-store.ts';
+import type { LoadedApps } from './loaded-apps.ts';
 import type { RunSharingRules } from './run-sharing.ts';
-
-export type Loaded = { readonly app: Application; readonly harness: Harness };
 
 export type SchedulerParts = {
   readonly store: RunStore;
-  readonly loaded: ReadonlyMap<string, Loaded>;
+  readonly loaded: LoadedApps;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly hooks: PolicyGate;

@@ -34,3 +34,13 @@ export function isRefusalOfLog(thrown: unknown, runId: string): boolean {
   }
   return false;
 }
+
+/** Whether an error is one by which the log refused anything, of whichever run. */
+export function isAnyRefusalOfLog(thrown: unknown): boolean {
+  let error = thrown;
+  for (let depth = 0; depth < CAUSES_MAX && error instanceof EdgeError; depth++) {
+    if (refusedIn.has(error)) return true;
+    error = error.cause;
+  }
+  return false;
+}

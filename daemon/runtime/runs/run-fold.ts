@@ -73,6 +73,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'question.answered':
     case 'grant.state':
     case 'schedule.fired':
+    case 'app.state':
     case 'extension.state':
     case 'intent.refused':
     case 'policy.decided':
@@ -130,6 +131,8 @@ function opened(event: AgentEvent<'intent.accepted'>): RunView | undefined {
     },
     intent: event.payload.intent,
     app: event.payload.app,
+    version: undefined,
+    digest: undefined,
     concurrencyKey: undefined,
     forkedFrom: undefined,
     budget: {},
@@ -152,6 +155,8 @@ function queued(view: RunView, payload: EventPayload<'run.queued'>): RunView {
   return {
     ...view,
     app: payload.app,
+    version: payload.package?.version,
+    digest: payload.package?.digest,
     concurrencyKey: payload.concurrency_key,
     forkedFrom: payload.forked_from,
     budget: payload.budget ?? {},

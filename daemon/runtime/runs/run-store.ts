@@ -224,6 +224,8 @@ export function toDetails(view: RunView): RunDetails {
     run: view.state,
     intent: view.intent,
     app: view.app,
+    ...(view.version === undefined ? {} : { app_version: view.version }),
+    ...(view.digest === undefined ? {} : { app_digest: view.digest }),
     phase: view.phase,
     queued_ts: view.queuedTs,
     started_ts: view.startedTs,

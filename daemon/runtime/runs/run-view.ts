@@ -29,6 +29,9 @@ export type RunView = {
   readonly state: RunState;
   readonly intent: Intent;
   readonly app: string;
+  /** Of a package: the version that it began with. */
+  readonly version: string | undefined;
+  readonly digest: string | undefined;
   readonly concurrencyKey: string | undefined;
   readonly forkedFrom: EventPayload<'run.queued'>['forked_from'];
   /** What it may spend, where another run asked for it. */

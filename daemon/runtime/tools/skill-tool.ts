@@ -1,9 +1,11 @@
-import { EdgeError, type Intent, type SkillShelf, type Tool } from '../../../contract/index.ts';
+import { EdgeError, type SkillShelf, type Tool, type ToolScope } from '../../../contract/index.ts';
 import { Type } from '../../../contract/schema-kit.ts';
 import { closed, houseTool, Words } from './kit.ts';
 
-/** Loads what the prompt only advertises. `shelfOf` gives the skills of the application that serves an intent. */
-export function skillTool(shelfOf: (intent: Intent) => SkillShelf | undefined): Tool {
+/** Loads what the prompt only advertises. `shelfOf` gives the skills of the application of a run. */
+export function skillTool(
+  shelfOf: (run: Pick<ToolScope, 'intent' | 'runId'>) => SkillShelf | undefined,
+): Tool {
   return houseTool({
     name: 'skill.load',
     description:
@@ -21,8 +23,8 @@ export function skillTool(shelfOf: (intent: Intent) => SkillShelf | undefined): 
     effect: 'read',
     replay: 'safe',
     deadlineMs: 5_000,
-    run: async ({ name, file }, { intent }) => {
-      const shelf = shelfOf(intent);
+    run: async ({ name, file }, scope) => {
+      const shelf = shelfOf(scope);
       const skill = shelf?.skills().find((one) => one.name === name);
       if (!shelf || !skill) {
         throw new EdgeError('skill.invalid', {

@@ -1,0 +1,4 @@
+export * from './flow-file.ts';
+export * from './manifest.ts';
+export * from './package.ts';
+export * from './params.ts';

@@ -1,0 +1,132 @@
+import { type Static, Type } from 'typebox';
+import { checker } from '../check.ts';
+import { closed, Text } from '../common.ts';
+
+/** Limits of one application package. What is larger is refused before it is read whole. */
+export const APP_LIMITS = {
+  FILES_MAX: 512,
+  FILE_BYTES_MAX: 4 * 1024 * 1024,
+  BYTES_MAX: 16 * 1024 * 1024,
+  /** Of a tarball, as it is sent. */
+  ARCHIVE_BYTES_MAX: 16 * 1024 * 1024,
+  DEPTH_MAX: 8,
+  PATH_CHARS_MAX: 200,
+  TEXT_BYTES_MAX: 256 * 1024,
+  /** Folders in one of `[apps] dirs`. */
+  FOLDERS_MAX: 64,
+  /** Versions that are kept for runs and replays, beside those in use. */
+  VERSIONS_KEPT: 16,
+} as const;
+
+export const APP_NAME = '^[a-z][a-z0-9]*(-[a-z0-9]+)*$';
+const SEMVER =
+  '^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?(\\+[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?$';
+const INTENT = '^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)+$';
+const ENTRY = '^[a-z0-9][a-z0-9_.-]{0,63}$';
+
+/** A time with its unit: `"90 s"`. */
+export const Duration = Type.String({
+  pattern: '^(0|[1-9][0-9]{0,6})(\\.[0-9]{1,3})? ?(ms|s|min|h)$',
+  description: 'a time with its unit, for example "90 s"',
+});
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 };
+
+/** Milliseconds of a `Duration`. */
+export function durationMs(text: string): number {
+  const [, number = '0', unit = 'ms'] = /^([0-9.]+) ?(ms|s|min|h)$/.exec(text) ?? [];
+  return Number(number) * UNITS_MS[unit]!;
+}
+
+const Toml = Type.Record(Type.String({ maxLength: 128 }), Type.Unknown());
+
+const IntentRow = Type.Object(
+  {
+    type: Type.String({ pattern: INTENT, maxLength: 128, description: 'for example "patrol/legs"' }),
+    description: Text(1_024, 'what it asks for'),
+    /** JSON Schema of an object; see `paramsFault`. */
+    params: Type.Optional(Toml),
+    /** First message of an agent; `{/params/metres}` stands for a parameter. */
+    prompt: Type.Optional(Text(4_096, 'first message of the agent')),
+  },
+  closed,
+);
+
+const ModelRow = Type.Object(
+  {
+    prefer: Type.Optional(Type.Array(Text(128, 'model'), { maxItems: 16 })),
+    only: Type.Optional(Type.Boolean({ description: 'no other model than those of prefer' })),
+    vision: Type.Optional(Type.Boolean()),
+    context: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'tokens' })),
+    max_tokens: Type.Optional(Type.Integer({ minimum: 16, maximum: 1_000_000 })),
+    temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
+    tool_choice: Type.Optional(Type.Enum(['auto', 'required'])),
+  },
+  closed,
+);
+
+const BudgetRow = Type.Object(
+  {
+    turns: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10_000, description: 'calls of models in one run' }),
+    ),
+    tokens: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'tokens in and out in one run' }),
+    ),
+  },
+  closed,
+);
+
+const SharingRow = Type.Object(
+  {
+    runs_max: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'runs at a time' })),
+    queue_max: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000, description: 'runs that wait' })),
+  },
+  closed,
+);
+
+const McpRow = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$', description: 'its tools are mcp.NAME.tool' }),
+    command: Type.Optional(
+      Text(512, 'program; "./x" is a file of the package, "node" is the one of the daemon'),
+    ),
+    args: Type.Optional(Type.Array(Text(512, 'argument; "./x" is a file of the package'), { maxItems: 32 })),
+    url: Type.Optional(Type.String({ pattern: '^https?://\\S+$', maxLength: 512 })),
+    allow: Type.Optional(Type.Array(Text(128, 'tool or pattern'), { maxItems: 64 })),
+    deadline: Type.Optional(Duration),
+    effect: Type.Optional(Type.Enum(['read', 'write', 'actuate'])),
+  },
+  closed,
+);
+
+/** What an `app.toml` holds. Unknown keys are refused. */
+export const AppManifest = Type.Object(
+  {
+    name: Type.String({ pattern: APP_NAME, maxLength: 48, description: 'lower-case words with dashes' }),
+    version: Type.String({
+      pattern: SEMVER,
+      maxLength: 64,
+      description: 'semantic version, for example 0.1.0',
+    }),
+    description: Text(1_024, 'what it does'),
+    harness: Type.Enum(['flow', 'pi']),
+    /** By name or pattern. */
+    tools: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_.-]*\\*?$', maxLength: 128 }), { maxItems: 128 }),
+    ),
+    deadline: Type.Optional(Duration),
+    after_cut: Type.Optional(Type.Enum(['resume', 'fail'])),
+    /** What it says it has; checked against its folders. */
+    skills: Type.Optional(Type.Array(Type.String({ pattern: ENTRY }), { maxItems: 64 })),
+    extensions: Type.Optional(Type.Array(Type.String({ pattern: ENTRY }), { maxItems: 64 })),
+    model: Type.Optional(ModelRow),
+    budget: Type.Optional(BudgetRow),
+    sharing: Type.Optional(SharingRow),
+    intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),
+    mcp: Type.Optional(Type.Array(McpRow, { maxItems: 8 })),
+  },
+  { ...closed, title: 'AppManifest' },
+);
+export type AppManifest = Static<typeof AppManifest>;
+export const appManifestChecker = checker(AppManifest);

@@ -1,0 +1,56 @@
+import type { FlowFile } from './flow-file.ts';
+import type { AppManifest } from './manifest.ts';
+
+/** What is wrong with a package, with everything needed to mend it. */
+export type AppFault = {
+  /** Relative to the folder of the package. */
+  readonly file: string;
+  readonly line?: number;
+  readonly key?: string;
+  /** What is wrong and what to do. */
+  readonly problem: string;
+};
+
+/** One file of a package. `path` is relative, with `/`. */
+export type PackageFile = { readonly path: string; readonly bytes: Uint8Array };
+
+/** An application as its files say it, read and checked; nothing of it has run. */
+export type AppPackage = {
+  readonly manifest: AppManifest;
+  /** Body of AGENT.md; of the pi harness. */
+  readonly instructions?: string;
+  /** flow.yaml; of the flow harness, or where a model fails. */
+  readonly flow?: FlowFile;
+  /** SHA-256 over its sorted paths and contents, without its signature. */
+  readonly digest: string;
+  /** Name of the trusted key that signed it; absent: nobody did. */
+  readonly signedBy?: string;
+  readonly files: readonly PackageFile[];
+};
+
+/** Where a package comes from, as `auraison app list` shows it. */
+export type AppSource = 'built-in' | 'folder' | 'installed';
+
+/** One application as people look at it. */
+export type AppView = {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly harness: 'pi' | 'flow' | 'remote';
+  readonly source: AppSource;
+  /** Folder, as configured or installed; empty for what is built in. */
+  readonly folder: string;
+  /** Empty for what is built in. */
+  readonly digest: string;
+  readonly signed_by: string;
+  /** `bad`: it is not offered; of one whose new version is bad, the former goes on, and `reason` says so. */
+  readonly state: 'loaded' | 'bad';
+  readonly reason: string;
+  readonly intents: readonly string[];
+};
+
+export interface AppsApi {
+  apps(): readonly AppView[];
+  /** Reads all folders again. Runs under way keep what they began with. */
+  reloadApps(): Promise<readonly AppView[]>;
+}

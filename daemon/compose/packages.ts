@@ -1,0 +1,223 @@
+import type { McpServers } from '../../adapters/mcp/index.ts';
+import {
+  type Application,
+  type AppsApi,
+  type AppView,
+  type CellContext,
+  EdgeError,
+  type NewEvent,
+  type Timer,
+  TOPICS,
+  type Tool,
+  withDeadline,
+} from '../../contract/core.ts';
+import type { Settings } from '../settings.ts';
+import { keyOf } from './package-key.ts';
+import { packageMcp } from './package-mcp.ts';
+import { builtInView, PackageShelf } from './package-shelf.ts';
+import { watchedStamp } from './package-stamp.ts';
+
+/** How long the servers of packages may take to say their tools before nothing waits for them, milliseconds. */
+const MCP_READY_MS = 3_000;
+/** How often folders are looked at for what changed, milliseconds. */
+const WATCH_MS = 2_000;
+
+/** What has to know of applications that come and go. Each keeps what runs began with. */
+export type AppTakers = {
+  /** Before anything can use them: those of today, and those of runs. */
+  ready(apps: readonly Application[]): Promise<void>;
+  /** From now on these are those of today. Throws `config.invalid`, then nothing changed. */
+  take(today: readonly Application[]): void;
+  /** Those of runs that are not over. */
+  inUse(): readonly Application[];
+};
+
+/** Application packages in the runtime cell: read at start, read again when they change. */
+export class Packages implements AppsApi {
+  readonly #settings: Settings;
+  readonly #context: CellContext;
+  readonly #builtIn: readonly Application[];
+  readonly #shelf: PackageShelf;
+  readonly #mcp = new Map<string, McpServers>();
+  #takers: AppTakers | undefined;
+  #told: ReadonlyMap<string, string> = new Map();
+  #timer: Timer | undefined;
+  #stamp = '';
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: Settings, context: CellContext, builtIn: readonly Application[]) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#builtIn = builtIn;
+    this.#shelf = new PackageShelf(settings, builtIn);
+    this.#shelf.read();
+  }
+
+  /** Those of today. */
+  today(): readonly Application[] {
+    return this.#shelf.apps.map(({ app }) => app);
+  }
+
+  /** A version that was kept; undefined: it is gone. */
+  versionOf(name: string, digest: string): Application | undefined {
+    return this.#shelf.version(name, digest);
+  }
+
+  /** Tools of the MCP servers that a package brings. */
+  tools(app: Application): readonly Tool[] {
+    return this.#mcp.get(keyOf(app))?.tools(app.name) ?? [];
+  }
+
+  apps(): readonly AppView[] {
+    return [...this.#builtIn.map(builtInView), ...this.#shelf.views()];
+  }
+
+  /** Before runs go on: servers of all that may be used. */
+  async ready(apps: readonly Application[]): Promise<void> {
+    const fresh: Promise<unknown>[] = [];
+    for (const app of apps) {
+      const key = keyOf(app);
+      if (app.digest === undefined || this.#mcp.has(key)) continue;
+      const servers = await packageMcp(app, this.#settings, this.#context);
+      if (!servers) continue;
+      this.#mcp.set(key, servers);
+      servers.start();
+      fresh.push(...servers.servers().map(({ name }) => servers.refresh(name)));
+    }
+    // What its tools are is known before its first run, unless a server is slow: then they come later.
+    const known = Promise.allSettled(fresh);
+    await withDeadline(this.#context.clock, MCP_READY_MS, known, 'list tools', 'packages').catch(() => {});
+  }
+
+  async start(takers: AppTakers): Promise<void> {
+    this.#takers = takers;
+    await this.#tell();
+    const { bus, clock } = this.#context;
+    bus.onBroadcast(TOPICS.configChanged, () => void this.reloadApps().catch(() => {}));
+    if (!this.#settings.config.apps.watch) return;
+    this.#stamp = this.#lookedAt();
+    this.#timer = clock.every(WATCH_MS, () => this.#look());
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#last.catch(() => {});
+    await Promise.all([...this.#mcp.values()].map((servers) => servers.stop()));
+  }
+
+  /** One after the other. */
+  reloadApps(): Promise<readonly AppView[]> {
+    const done = this.#last.then(() => this.#reload());
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(): Promise<readonly AppView[]> {
+    const takers = this.#takers;
+    if (!takers) return this.apps();
+    const before = this.today();
+    this.#shelf.read();
+    const today = this.today();
+    // The former ones stay ready until nothing can begin with them any more.
+    await takers.ready([...today, ...before, ...takers.inUse()]);
+    takers.take([...this.#builtIn, ...today]);
+    const used = [...today, ...takers.inUse()];
+    await takers.ready(used);
+    await this.#forget(used);
+    await this.#tell();
+    return this.apps();
+  }
+
+  async #forget(used: readonly Application[]): Promise<void> {
+    const keys = new Set(used.map(keyOf));
+    for (const [key, servers] of this.#mcp) {
+      if (keys.has(key)) continue;
+      this.#mcp.delete(key);
+      await servers.stop();
+    }
+    try {
+      this.#shelf.trim(used.flatMap(({ digest }) => digest ?? []));
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', 'trim', 'apps').message;
+      this.#context.report('warn', 'old versions of packages could not be deleted', { error });
+    }
+  }
+
+  /** A change that is still being written is seen twice: it counts when two looks in a row saw the same. */
+  #look(): void {
+    const now = this.#lookedAt();
+    const settled = now === this.#seen;
+    this.#seen = now;
+    if (!settled || now === this.#stamp) return;
+    this.#stamp = now;
+    void this.reloadApps().catch((thrown: unknown) =>
+      this.#context.report('error', 'packages could not be read again', {
+        error: EdgeError.from(thrown, 'internal.fault', 'reload', 'apps').message,
+      }),
+    );
+  }
+  #seen = '';
+
+  #lookedAt(): string {
+    const { config, dataDir } = this.#settings;
+    return watchedStamp(config.apps.dirs, dataDir);
+  }
+
+  /** Each change once, in the log of events and in that of the daemon. Never rejects. */
+  async #tell(): Promise<void> {
+    const views = this.#shelf.views();
+    const now = new Map(
+      views.map((view) => [
+        `${view.folder}`,
+        JSON.stringify([view.name, view.digest, view.state, view.reason]),
+      ]),
+    );
+    const changed = views.filter(({ folder }) => this.#told.get(folder) !== now.get(folder));
+    const gone = [...this.#told].filter(([folder]) => !now.has(folder));
+    this.#told = now;
+    for (const { name, folder, state, reason } of changed) {
+      if (reason !== '') this.#context.report('error', `application package ${name}: ${reason}`, { folder });
+      else this.#context.report('info', `application package ${name} is ${state}`, { folder });
+    }
+    const events: NewEvent[] = [
+      ...changed.map(stateEvent),
+      ...gone.map(([, was]) => goneEvent((JSON.parse(was) as [string])[0])),
+    ];
+    if (events.length === 0) return;
+    await this.#context.emit(events).catch((error: Error) =>
+      this.#context.report('error', 'what became of packages could not be logged', {
+        error: error.message,
+      }),
+    );
+  }
+}
+
+function stateEvent({ name, version, digest, state, reason }: AppView): NewEvent<'app.state'> {
+  const isBad = state === 'bad' || reason !== '';
+  return {
+    kind: 'app.state',
+    payload: {
+      app: nameOf(name),
+      version,
+      ...(digest === '' ? {} : { digest }),
+      state: isBad ? 'bad' : 'loaded',
+      reason: reason.slice(0, 512),
+    },
+  };
+}
+
+function goneEvent(name: string): NewEvent<'app.state'> {
+  const payload = {
+    app: nameOf(name),
+    version: '',
+    state: 'removed',
+    reason: 'it is not there any more',
+  } as const;
+  return { kind: 'app.state', payload };
+}
+
+/** The folder of a bad package may have any name. */
+function nameOf(text: string): string {
+  const plain = text.replace(/[^A-Za-z0-9._/-]/g, '_').replace(/^[^A-Za-z0-9]+/, '');
+  return plain.slice(0, 128) || 'unnamed';
+}

@@ -1,0 +1,146 @@
+import { type AppManifest, type AppPackage, closedParams } from '../../../contract/apps/index.ts';
+import {
+  type AgentDefinition,
+  type AppFault,
+  type Application,
+  durationMs,
+  type IntentSpec,
+  type ModelNeed,
+  Type,
+} from '../../../contract/index.ts';
+import { compileFlow, type FlowFault } from './compile-flow.ts';
+import { filled, referencesIn } from './references.ts';
+
+/** Of a package that sets none, milliseconds. */
+const DEADLINE_MS = 60 * 60 * 1_000;
+const TURNS_MAX = 200;
+
+export type MadeApplication =
+  | { readonly ok: true; readonly app: Application }
+  | { readonly ok: false; readonly faults: readonly (AppFault & { readonly path?: readonly string[] })[] };
+
+/**
+ * The application that a package describes. `folder`: where its files lie, for its skills and extensions. Pure: its
+ * files were checked before, and this finds what only the whole can show, such as a step whose tool is not named.
+ */
+export function applicationOf(pkg: AppPackage, folder: string): MadeApplication {
+  const { manifest } = pkg;
+  const { name, version, description, harness, intents, tools = [], deadline, sharing, budget } = manifest;
+  const deadlineMs = deadline === undefined ? DEADLINE_MS : durationMs(deadline);
+  const defaults = defaultsOf(manifest);
+  if (typeof defaults === 'string')
+    return { ok: false, faults: [{ file: 'app.toml', key: 'intents', problem: defaults }] };
+  const params = paramNames(manifest);
+  const flow = pkg.flow && compileFlow(pkg.flow, { name, tools, defaults, params, deadlineMs });
+  const faults = [
+    ...(flow?.ok === false ? flow.faults.map(flowFault) : []),
+    ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
+    ...promptFaults(manifest, params),
+  ];
+  if (faults.length > 0) return { ok: false, faults };
+  return {
+    ok: true,
+    app: {
+      ...{ name, version, description, harness, deadlineMs, folder },
+      afterCut: manifest.after_cut ?? 'resume',
+      intents: intents.map(specOf),
+      ...(flow?.ok ? { flow: flow.flow } : {}),
+      ...(pkg.instructions === undefined ? {} : { agent: agentOf(manifest, pkg.instructions, defaults) }),
+      ...(sharing ? { sharing: sharingOf(sharing) } : {}),
+      ...(budget ? { budget } : {}),
+      digest: pkg.digest,
+    },
+  };
+}
+
+function agentOf(
+  { intents, tools = [], model = {}, budget }: AppManifest,
+  instructions: string,
+  defaults: Readonly<Record<string, unknown>>,
+): AgentDefinition {
+  const { prefer, only, vision, context } = model;
+  const need: ModelNeed = {
+    tools: true,
+    ...(prefer ? { prefer } : {}),
+    ...(only === undefined ? {} : { only }),
+    ...(vision === undefined ? {} : { vision }),
+    ...(context === undefined ? {} : { context }),
+  };
+  // Which intent it was is not said with the parameters: of several, the one whose parameters these can be.
+  const promptOf = (params: Readonly<Record<string, unknown>>) => {
+    const names = Object.keys(params);
+    const intent =
+      intents.find((one) => names.every((name) => Object.hasOwn(propertiesOf(one), name))) ?? intents[0]!;
+    const all = { ...defaults, ...params };
+    const words = intent.prompt ?? `${intent.description}\nParameters: ${JSON.stringify(params)}`;
+    return String(
+      intent.prompt === undefined ? words : filled(` ${words}`, { params: all, steps: {} }),
+    ).trim();
+  };
+  return {
+    instructions,
+    prompt: promptOf,
+    tools,
+    need,
+    turnsMax: budget?.turns ?? TURNS_MAX,
+    toolChoice: model.tool_choice ?? 'auto',
+    ...(model.max_tokens === undefined ? {} : { maxTokens: model.max_tokens }),
+    ...(model.temperature === undefined ? {} : { temperature: model.temperature }),
+  };
+}
+
+type IntentRow = AppManifest['intents'][number];
+
+function specOf(row: IntentRow): IntentSpec {
+  const { type, description } = row;
+  const schema = closedParams({ type: 'object', ...row.params });
+  return { type, description, params: Type.Unsafe(schema) };
+}
+
+function propertiesOf({ params }: IntentRow): Readonly<Record<string, { readonly default?: unknown }>> {
+  return (params?.['properties'] ?? {}) as Readonly<Record<string, { readonly default?: unknown }>>;
+}
+
+function paramNames({ intents }: AppManifest): ReadonlySet<string> {
+  return new Set(intents.flatMap((intent) => Object.keys(propertiesOf(intent))));
+}
+
+/** Values of parameters that are not given, or what contradicts itself. */
+function defaultsOf({ intents }: AppManifest): Readonly<Record<string, unknown>> | string {
+  const found: Record<string, unknown> = {};
+  for (const intent of intents) {
+    for (const [name, { default: value }] of Object.entries(propertiesOf(intent))) {
+      if (value === undefined) continue;
+      if (Object.hasOwn(found, name) && JSON.stringify(found[name]) !== JSON.stringify(value))
+        return `the parameter ${name} has two defaults; give it one, or two names`;
+      found[name] = value;
+    }
+  }
+  return found;
+}
+
+function promptFaults({ intents }: AppManifest, params: ReadonlySet<string>): AppFault[] {
+  return intents.flatMap(({ prompt }, index) =>
+    referencesIn(prompt)
+      .filter(([root, name]) => root !== 'params' || name === undefined || !params.has(name))
+      .map((parts) => ({
+        file: 'app.toml',
+        key: `intents[${index + 1}].prompt`,
+        problem: `{/${parts.join('/')}} is no parameter of an intent: ${[...params].join(', ') || 'there are none'}`,
+      })),
+  );
+}
+
+function sharingOf({
+  runs_max,
+  queue_max,
+}: NonNullable<AppManifest['sharing']>): NonNullable<Application['sharing']> {
+  return {
+    ...(runs_max === undefined ? {} : { runsMax: runs_max }),
+    ...(queue_max === undefined ? {} : { queueMax: queue_max }),
+  };
+}
+
+function flowFault({ path, problem }: FlowFault): AppFault & { readonly path: readonly string[] } {
+  return { file: 'flow.yaml', path, problem };
+}

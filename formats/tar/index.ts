@@ -1,0 +1,2 @@
+export { readTar, type TarFile, type TarLimits, type TarResult } from './tar-reader.ts';
+export { writeTar } from './tar-writer.ts';
