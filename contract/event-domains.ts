@@ -31,6 +31,7 @@ const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'question.answered': 'orchestration',
   'schedule.fired': 'orchestration',
   'extension.state': 'orchestration',
+  'app.state': 'orchestration',
   'plan.made': 'orchestration',
   'plan.step_started': 'orchestration',
   'plan.step_ended': 'orchestration',

@@ -10,9 +10,9 @@ import {
   type RunDetails,
   type Submitted,
 } from '../../contract/core.ts';
+import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
+import { startDaemon } from '../../daemon/client/daemon-child.ts';
 import { loadSettings, type Settings } from '../../daemon/settings.ts';
-import { type ApiClient, apiClient } from '../api-client.ts';
-import { startDaemon } from '../demo/daemon-child.ts';
 import { type AppCase, casesOf } from './cases.ts';
 import { faultsText, type GoodPackage } from './read.ts';
 

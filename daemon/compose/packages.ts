@@ -82,7 +82,7 @@ export class Packages implements AppsApi {
       if (!servers) continue;
       this.#mcp.set(key, servers);
       servers.start();
-      fresh.push(...servers.servers().map(({ name }) => servers.refresh(name)));
+      fresh.push(...servers.servers().map(({ server }) => servers.refresh(server)));
     }
     // What its tools are is known before its first run, unless a server is slow: then they come later.
     const known = Promise.allSettled(fresh);

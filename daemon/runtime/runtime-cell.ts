@@ -34,8 +34,6 @@ import { concurrencyKey } from './intents/concurrency-key.ts';
 import { duplicate, IdempotencyKeys } from './intents/idempotency-keys.ts';
 import {
   type Admitted,
-  concurrencyKey,
-  duplicate,
   IntentDesk,
   intentBody,
   type Judged,
