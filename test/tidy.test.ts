@@ -35,6 +35,12 @@ function roomOf(name: string): string {
 const ROOT_ROOMS = ['daemon/compose', 'cli', 'bin', 'scripts', 'bench', 'test', 'vitest.config.ts'];
 const SUPERVISOR_ROOMS = ['daemon', 'daemon/cell', 'daemon/supervisor', 'daemon/config'];
 
+/** The rooms of the runtime, lowest first; `daemon/runtime/README.md` says what lives in each. */
+const RUNTIME_ROOMS = [
+  ...['runs', 'law', 'trace', 'governance', 'gate', 'robot', 'tools', 'flow', 'intents', 'attempt', 'models'],
+  ...['queue', 'control', 'planning', 'chat', 'replay', 'schedule', 'skills', 'root'],
+];
+
 /** What each room may import besides itself. `undefined`: anything. */
 function allowed(room: string): readonly string[] | undefined {
   if (ROOT_ROOMS.includes(room)) return undefined;
@@ -89,6 +95,20 @@ describe('the dependency rule', () => {
     expect(broken).toEqual([]);
   });
 
+  it('has one direction within the runtime: a room imports only rooms named before it', () => {
+    const roomIn = (name: string) => (name.split('/').length > 3 ? name.split('/')[2]! : 'root');
+    const within = own.flatMap(({ from, specifier }) => {
+      const target = normalize(join(dirname(from), specifier));
+      return [from, target].every((name) => name.startsWith('daemon/runtime/')) ? [{ from, target }] : [];
+    });
+    const broken = within.filter(
+      ({ from, target }) => RUNTIME_ROOMS.indexOf(roomIn(target)) > RUNTIME_ROOMS.indexOf(roomIn(from)),
+    );
+    expect(broken).toEqual([]);
+    const unknown = within.filter(({ from }) => !RUNTIME_ROOMS.includes(roomIn(from)));
+    expect(unknown).toEqual([]);
+  });
+
   it('lets each vendor package into exactly one room', () => {
     const rooms = new Map<string, Set<string>>();
     for (const { from, specifier } of vendors) {
@@ -124,6 +144,19 @@ describe('files', () => {
       .map((name) => ({ name, lines: (text.get(name) ?? '').split('\n').length }))
       .filter(({ lines }) => lines > 401);
     expect(long).toEqual([]);
+  });
+
+  it('of the runtime lie in rooms, each with a README', () => {
+    const inRoom = (room: string) =>
+      sources.filter((name) => dirname(name) === `daemon/runtime${room === 'root' ? '' : `/${room}`}`);
+    const full = RUNTIME_ROOMS.map((room) => ({ room, files: inRoom(room).length })).filter(
+      ({ room, files: count }) => count > (room === 'root' ? 6 : 20),
+    );
+    expect(full).toEqual([]);
+    const silent = RUNTIME_ROOMS.filter(
+      (room) => room !== 'root' && !files.includes(`daemon/runtime/${room}/README.md`),
+    );
+    expect(silent).toEqual([]);
   });
 
   it('have kebab-case names', () => {

@@ -6,7 +6,6 @@ import {
   EdgeError,
   type Harness,
   type IdSource,
-  type Intent,
   isFinished,
   METHODS,
   type NewEvent,
@@ -34,6 +33,8 @@ import type { Governance } from './governance/governance.ts';
 import { IdempotencyKeys } from './intents/idempotency-keys.ts';
 import {
   type Admitted,
+  concurrencyKey,
+  duplicate,
   IntentDesk,
   intentBody,
   type Judged,
@@ -382,25 +383,4 @@ export class RuntimeCell implements Cell, RuntimeApi {
       this.#appending--;
     }
   }
-}
-
-/** Throws `internal.fault` where the function of the application does. */
-function concurrencyKey({ app, intent }: Admitted): string | undefined {
-  try {
-    const key: unknown = app.sharing?.concurrencyKey?.(intent.params);
-    if (key === undefined || key === '') return undefined;
-    if (typeof key === 'string') return key.slice(0, 256);
-    throw new Error(`concurrencyKey gave ${typeof key} where text is expected`);
-  } catch (thrown) {
-    throw EdgeError.from(thrown, 'internal.fault', 'concurrency key', app.name);
-  }
-}
-
-function duplicate(intent: Intent): EdgeError {
-  return new EdgeError('intent.duplicate', {
-    operation: 'submit',
-    subject: intent.type,
-    message: `/idempotency_key: ${intent.idempotency_key} was used for another intent`,
-    hint: 'use a new key for a new intent',
-  });
 }

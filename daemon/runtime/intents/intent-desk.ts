@@ -171,3 +171,25 @@ function twice(type: string, first: string, second: string): EdgeError {
     message: `intent type ${type} is served by both ${first} and ${second}`,
   });
 }
+
+/** Throws `internal.fault` where the function of the application does. */
+export function concurrencyKey({ app, intent }: Admitted): string | undefined {
+  try {
+    const key: unknown = app.sharing?.concurrencyKey?.(intent.params);
+    if (key === undefined || key === '') return undefined;
+    if (typeof key === 'string') return key.slice(0, 256);
+    throw new Error(`concurrencyKey gave ${typeof key} where text is expected`);
+  } catch (thrown) {
+    throw EdgeError.from(thrown, 'internal.fault', 'concurrency key', app.name);
+  }
+}
+
+/** The error of a key that was used for another intent. */
+export function duplicate(intent: Intent): EdgeError {
+  return new EdgeError('intent.duplicate', {
+    operation: 'submit',
+    subject: intent.type,
+    message: `/idempotency_key: ${intent.idempotency_key} was used for another intent`,
+    hint: 'use a new key for a new intent',
+  });
+}
