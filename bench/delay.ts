@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { sharedMonotonic } from '../adapters/clock/shared-monotonic.ts';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
-import { serveLeRobot } from '../adapters/lerobot/grpc/index.ts';
+import { serveLeRobot } from '../adapters/lerobot/index.ts';
 import { pause } from '../contract/deadline.ts';
 import type { ActionChunk, MotionResult, Observation, Policy, PolicyDescription } from '../contract/index.ts';
 import { spawnControllers } from '../daemon/compose/controllers.ts';

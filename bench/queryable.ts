@@ -6,7 +6,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SystemClock } from '../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../adapters/onnx/onnx-policy.ts';
 import { NativeKeySpace } from '../adapters/zenoh/native-key-space.ts';
 import { ZENOH_CELL_FLAGS } from '../daemon/compose/cell-flags.ts';
 import { ExecutionPolicyDesk } from '../daemon/execution/serving/policy-desk.ts';

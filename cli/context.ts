@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { type ApiClient, apiClient } from '../daemon/client/api-client.ts';
 import { loadSettings, type Settings } from '../daemon/settings.ts';
-import { type ApiClient, apiClient } from './api-client.ts';
 import { failWith, makeOutput, type Output } from './output.ts';
 
 export type GlobalOptions = { readonly config?: string; readonly dataDir?: string; readonly json?: boolean };

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildZenohDriver } from './zenoh-build.mjs';
+import { buildZenohDriver } from '../adapters/zenoh/zenoh-build.mjs';
 
 const native = join(dirname(fileURLToPath(import.meta.url)), '../adapters/zenoh/native');
 /** Machine field of an ELF header. */

@@ -1,8 +1,8 @@
 import { type EdgeError, LIMITS, type Nanoseconds, type Sample } from '../../contract/core.ts';
 import { type Channel, decodeRecord, McapReader, planRepair, type Repair } from '../../formats/mcap/index.ts';
 import { parseProfiles, qosOf } from '../../formats/rosbag2/index.ts';
+import { FileReadable } from '../../io/file-readable.ts';
 import type { Bag, BagChannel, BagExtra, BagFilter, BagMessage, BagTopic } from './bag.ts';
-import { FileReadable } from './file-readable.ts';
 import { malformed } from './malformed.ts';
 import { PatchedReadable } from './patched-readable.ts';
 

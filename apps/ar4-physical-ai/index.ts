@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import type { Application } from '../../contract/index.ts';
+import { Type } from '../../contract/schema-kit.ts';
 import { ATTEMPTS, SECONDS } from './facts.ts';
 import { armFlow } from './flow.ts';
 

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import type { AgentChoice, AgentStep } from '../../contract/index.ts';
+import { Type } from '../../contract/schema-kit.ts';
 
 const EXPLORE: AgentChoice = { tool: 'maze.explore_frontier' };
 const LIST: AgentChoice = { tool: 'maze.list_frontiers' };

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   EdgeError,
   type FlowScope,
@@ -8,6 +7,7 @@ import {
   type ToolScope,
   type ToolSpec,
 } from '../../contract/index.ts';
+import { Type } from '../../contract/schema-kit.ts';
 import { recall, remember } from './agent-memory.ts';
 import { type Choice, rankGoals } from './choose-goal.ts';
 import { FAILURES_MAX, type MazeFacts, type MazeParams, round } from './facts.ts';

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import type { Application } from '../../contract/index.ts';
+import { Type } from '../../contract/schema-kit.ts';
 import { mazeAgent } from './agent.ts';
 import { mazeTools } from './agent-tools.ts';
 import { MAX_BUMPS, MAX_DURATION_S } from './facts.ts';

@@ -3,7 +3,7 @@
  * many bytes, and the same policy directly in its own process, one after the other.
  */
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import { ZenohVlaPolicy } from '../../adapters/zenoh/vla-policy.ts';
 import type { ActionChunk } from '../../contract/core.ts';

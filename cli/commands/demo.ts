@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
+import { type ApiClient, apiAddress, apiClient } from '../../daemon/client/api-client.ts';
+import { type DaemonChild, startDaemon } from '../../daemon/client/daemon-child.ts';
 import { isPortFree } from '../../daemon/port-check.ts';
-import { type ApiClient, apiAddress, apiClient } from '../api-client.ts';
 import { definedOnly, type GlobalOptions, settingsOf } from '../context.ts';
-import { type DaemonChild, startDaemon } from '../demo/daemon-child.ts';
 import { Mission } from '../demo/mission.ts';
 import { type Summary, summarize, summaryText } from '../demo/summary.ts';
 import { failWith, makeOutput, type Output, toJson } from '../output.ts';

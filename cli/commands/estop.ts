@@ -2,7 +2,7 @@ import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/core.ts';
-import { type ApiClient, nobodyListens } from '../api-client.ts';
+import { type ApiClient, nobodyListens } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 
 /** A person waits with a finger on the button: then the file has to do, milliseconds. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type AgentEvent, EdgeError } from '../../contract/core.ts';
-import { type ApiClient, isAway } from '../api-client.ts';
+import { type ApiClient, isAway } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { toJson } from '../output.ts';
 

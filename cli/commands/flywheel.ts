@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Task } from '../../apps/ar4-physical-ai/expert.ts';
-import type { Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
-import { CHUNK } from '../../apps/ar4-physical-ai/observation.ts';
+import { PREFIX_MAX, type Progress, type Task } from '../../daemon/compose/flywheel/terms.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput, type Output } from '../output.ts';
 
@@ -35,7 +33,7 @@ export function addFlywheelCommand(program: Command): void {
     .option(
       '--prefix <count>',
       'longest prefix that policies learn to go on from, in actions of 50 ms (real-time chunking); 0: none',
-      whole(0, CHUNK - 1),
+      whole(0, PREFIX_MAX),
       0,
     )
     .option('--seed <number>', 'family of starts, and seed of the trainer', whole(0, 65_535), 1)
@@ -59,8 +57,8 @@ export function addFlywheelCommand(program: Command): void {
 
 async function turn(flags: FlywheelFlags, out: Output): Promise<void> {
   // Physics, DuckDB and ONNX are heavy: no other command pays for them.
-  const { runFlywheel } = await import('../flywheel/run-flywheel.ts');
-  const { reportText } = await import('../flywheel/report.ts');
+  const { runFlywheel } = await import('../../daemon/compose/flywheel/run-flywheel.ts');
+  const { reportText } = await import('../flywheel/report-text.ts');
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const { task, seed, demos, rounds, prefix } = flags;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { EdgeError, LIMITS } from '../../contract/core.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { chunkBody, decodeChunk, encodeVlaRequest, vlaRequest } from '../../formats/inference/index.ts';
-import type { ApiClient } from '../api-client.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 

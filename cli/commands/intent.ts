@@ -6,7 +6,7 @@ import {
   type RunDetails,
   type Submitted,
 } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 
 type SendOptions = { params?: string; key?: string; priority?: string; wait?: boolean };

@@ -21,7 +21,7 @@ Examples:
     .action(
       action(async ({ settings }) => {
         const { bridgeStdio } = await import('../../adapters/mcp/server/stdio-bridge.ts');
-        const { endpointOf } = await import('../api-client.ts');
+        const { endpointOf } = await import('../../daemon/client/api-client.ts');
         const { SystemClock } = await import('../../adapters/clock/system-clock.ts');
         return await bridgeStdio(() => endpointOf(settings, '/mcp'), new SystemClock());
       }),

@@ -10,8 +10,8 @@ import {
   type PolicyView,
   type QuotaView,
 } from '../../contract/core.ts';
-import { rejudge, requestOf } from '../../daemon/runtime/governance/rejudge.ts';
 import type { Settings } from '../../daemon/settings.ts';
+import { rejudge, requestOf } from '../../history/rejudge.ts';
 import { action } from '../context.ts';
 import { addEvalCommand } from '../learning/eval-command.ts';
 import { addShelfCommands } from '../learning/shelf-commands.ts';

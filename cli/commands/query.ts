@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EdgeError, type ErrorBody, type LakeColumn } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action } from '../context.ts';
 import { table, toJson } from '../output.ts';
 

@@ -40,7 +40,7 @@ Exit codes: 0 identical, or changed by what was swapped; 3 it took another way; 
         if (options.sim !== true) ends.signal.addEventListener('abort', () => process.exit(130));
         try {
           const outcome = await (await replayApi(settings)).replay(id, options, ends.signal);
-          const { drawDiff } = await import('../../daemon/runtime/replay/diff-text.ts');
+          const { drawDiff } = await import('../../history/diff-text.ts');
           out.result(outcome, () => replayText(outcome, (diff) => drawDiff(diff, columns(), out.colour)));
           return outcome.verdict === 'diverged' ? 3 : 0;
         } finally {
@@ -63,7 +63,7 @@ Exit codes: 0 equal, 3 different, 1 failed.`,
     .action(
       action(async ({ settings, out }, a: string, b: string) => {
         const diff = await (await replayApi(settings)).diff(a, b);
-        const { drawDiff } = await import('../../daemon/runtime/replay/diff-text.ts');
+        const { drawDiff } = await import('../../history/diff-text.ts');
         out.result(diff, () => drawDiff(diff, columns(), out.colour));
         return diff.identical ? 0 : 3;
       }),
@@ -82,8 +82,8 @@ Examples:
     .action(
       action(async ({ settings, out }, id: string, options: { svg?: string }) => {
         const spans = await (await replayApi(settings)).trace(id);
-        const { drawTraceText } = await import('../../daemon/runtime/trace/waterfall.ts');
-        const { drawTraceSvg } = await import('../../daemon/runtime/trace/trace-svg.ts');
+        const { drawTraceText } = await import('../../history/waterfall.ts');
+        const { drawTraceSvg } = await import('../../history/trace-svg.ts');
         if (options.svg === undefined) {
           out.result(spans, () => drawTraceText(spans, columns()));
           return 0;

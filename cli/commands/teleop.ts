@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { type Clock, EdgeError, type LeaseView, pause } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import { action, type CommandContext } from '../context.ts';
 import { jointsOf, type Motion, Stick } from '../teleop/stick.ts';
 import { engage } from './estop.ts';

@@ -10,7 +10,7 @@ export function addZenohCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  auraison zenoh build && auraison doctor')
     .action(
       action(async ({ out }) => {
-        const { buildZenohDriver } = await import('../../scripts/zenoh-build.mjs');
+        const { buildZenohDriver } = await import('../../adapters/zenoh/zenoh-build.mjs');
         try {
           await buildZenohDriver((text) => process.stderr.write(`${text}\n`));
         } catch (error) {

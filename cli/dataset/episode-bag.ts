@@ -1,4 +1,4 @@
-import { samplesOf, type TopicMap, topicsFor } from '../../adapters/lerobot/dataset/index.ts';
+import { samplesOf, type TopicMap, topicsFor } from '../../adapters/lerobot-dataset/index.ts';
 import type {
   Bag,
   BagChannel,

@@ -12,7 +12,7 @@ import {
   readInfo,
   specOf,
   type VideoCodec,
-} from '../../adapters/lerobot/dataset/index.ts';
+} from '../../adapters/lerobot-dataset/index.ts';
 import { type DatasetSpec, EdgeError } from '../../contract/core.ts';
 import { durationNs, momentNs, oneOf, words, wrongValue } from '../commands/bag/values.ts';
 import { cancellable } from '../commands/bag/work.ts';

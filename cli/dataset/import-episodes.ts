@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
-import type { DatasetReader } from '../../adapters/lerobot/dataset/index.ts';
+import type { DatasetReader } from '../../adapters/lerobot-dataset/index.ts';
 import { importBag } from '../../adapters/rosbag/index.ts';
 import { type EpisodeInfo, type EventPayload, IdSource } from '../../contract/core.ts';
 import { EpisodeBag } from './episode-bag.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { isNamed } from '../../adapters/lerobot/dataset/index.ts';
+import { isNamed } from '../../adapters/lerobot-dataset/index.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 import { withReader } from './parts.ts';

@@ -1,4 +1,4 @@
-import type { EpisodeMapping, FeatureSource } from '../../adapters/lerobot/dataset/index.ts';
+import type { EpisodeMapping, FeatureSource } from '../../adapters/lerobot-dataset/index.ts';
 import { openBag } from '../../adapters/rosbag/index.ts';
 import { EdgeError } from '../../contract/core.ts';
 

@@ -1,5 +1,5 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { DatasetReader } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetReader } from '../../adapters/lerobot-dataset/index.ts';
 import type { ParquetFiles } from '../../contract/core.ts';
 import type { Settings } from '../../daemon/settings.ts';
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { datasetFiles, pushDataset } from '../../adapters/lerobot/dataset/index.ts';
+import { datasetFiles, pushDataset } from '../../adapters/lerobot-dataset/index.ts';
 import { EdgeError } from '../../contract/core.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import { cancellable } from '../commands/bag/work.ts';

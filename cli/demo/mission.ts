@@ -1,5 +1,5 @@
 import { EdgeError, isFinished, type RunDetails, type Submitted } from '../../contract/core.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { ApiClient } from '../../daemon/client/api-client.ts';
 import type { Output } from '../output.ts';
 import type { Status } from '../status-view.ts';
 import { Progress } from './progress.ts';

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { locateRos } from '../../adapters/ros/locate.ts';
 import { chooseDriver } from '../../adapters/zenoh/open-key-space.ts';
 import { EdgeError } from '../../contract/core.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { runChild, wilson } from '../../adapters/lerobot/training/index.ts';
+import { runChild, wilson } from '../../adapters/onnx/training/index.ts';
 import { EdgeError } from '../../contract/core.ts';
 import { durationNs } from '../commands/bag/values.ts';
 import { cancellable } from '../commands/bag/work.ts';

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { ensureEnv, runChild } from '../../adapters/lerobot/training/index.ts';
+import { ensureEnv, runChild } from '../../adapters/onnx/training/index.ts';
+import { environmentsDir, trainerFolder } from '../../daemon/compose/trainers.ts';
 import { cancellable } from '../commands/bag/work.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
-import { environmentsDir, shelfOf, trainerFolder } from './parts.ts';
+import { shelfOf } from './parts.ts';
 
 /** A checkpoint of some hundred megabytes on a slow machine, milliseconds. */
 const EXPORT_MS = 30 * 60_000;
@@ -71,7 +72,7 @@ export function addShelfCommands(policy: Command): void {
               flags.python ??
               (await ensureEnv({
                 requirements: join(trainer, 'requirements.txt'),
-                cacheDir: environmentsDir(),
+                cacheDir: environmentsDir(process.env),
                 python: settings.config.dataset.python || 'python3',
                 clock,
                 signal,

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { readInfo } from '../../adapters/lerobot/dataset/index.ts';
-import { checkPolicyName, datasetHash, train } from '../../adapters/lerobot/training/index.ts';
+import { readInfo } from '../../adapters/lerobot-dataset/index.ts';
+import { checkPolicyName, datasetHash, train } from '../../adapters/onnx/training/index.ts';
 import { EdgeError } from '../../contract/core.ts';
+import { environmentsDir, trainerFolder } from '../../daemon/compose/trainers.ts';
 import { durationNs } from '../commands/bag/values.ts';
 import { cancellable } from '../commands/bag/work.ts';
 import { action } from '../context.ts';
-import { environmentsDir, settingsIn, shelfOf, trainerFolder } from './parts.ts';
+import { settingsIn, shelfOf } from './parts.ts';
 
 type Flags = {
   dataset: string;
@@ -63,7 +64,7 @@ Examples:
               settings: { name, ...chosen },
               ...(flags.python === undefined ? {} : { ownPython: flags.python }),
               python: settings.config.dataset.python || 'python3',
-              cacheDir: environmentsDir(),
+              cacheDir: environmentsDir(process.env),
               limitMs: Number(durationNs(flags.limit, '--limit')) / 1e6,
               clock: new SystemClock(),
               signal,

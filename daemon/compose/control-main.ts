@@ -1,7 +1,7 @@
 /** Entry of the control thread: mapping, navigation, the control loop and its policy. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { EdgeError, type ErrorBody, type Policy } from '../../contract/core.ts';
 import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';

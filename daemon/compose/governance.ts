@@ -17,6 +17,7 @@ import {
   type RejudgeRequest,
   TOPICS,
 } from '../../contract/core.ts';
+import { rejudge } from '../../history/rejudge.ts';
 import type { Who } from '../http/caller.ts';
 import { Governance } from '../runtime/governance/governance.ts';
 import { GrantBook } from '../runtime/governance/grant-book.ts';
@@ -24,7 +25,6 @@ import { grantKey } from '../runtime/governance/grant-signature.ts';
 import { LatestTime } from '../runtime/governance/latest-time.ts';
 import { QuotaBook } from '../runtime/governance/quota-book.ts';
 import { QuotaHook } from '../runtime/governance/quota-hook.ts';
-import { rejudge } from '../runtime/governance/rejudge.ts';
 import { SpentElsewhere } from '../runtime/governance/spent-elsewhere.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';

@@ -36,7 +36,7 @@ export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps, whole: boolean
 const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
   ...REMOTE_MAKERS,
   async onnx({ path, device }, { clock, report }, whole) {
-    const { OnnxPolicy } = await import('../../adapters/lerobot/onnx-policy.ts');
+    const { OnnxPolicy } = await import('../../adapters/onnx/onnx-policy.ts');
     const options = {
       providers: device === 'cpu' ? [] : [device],
       onProvider: (provider: string, skipped: readonly { provider: string; why: string }[]) => {
@@ -47,8 +47,8 @@ const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {
     const load = () => OnnxPolicy.load(path, clock, options);
     // In the place of one that works comes only one that works; when the daemon starts nobody waits for networks.
     if (whole) return load();
-    const { LazyPolicy } = await import('../../adapters/lerobot/lazy-policy.ts');
-    const { readModel } = await import('../../adapters/lerobot/model-card.ts');
+    const { LazyPolicy } = await import('../../formats/policy-wire/lazy-policy.ts');
+    const { readModel } = await import('../../adapters/onnx/model-card.ts');
     return new LazyPolicy((await readModel(path)).description, clock, load);
   },
   async zenoh({ url, policy, timeout }, { clock, robot, keySpace }) {

@@ -1,5 +1,5 @@
-import type { RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
 import { EdgeError } from '../../contract/core.ts';
+import type { RemoteCard } from '../../formats/policy-wire/remote-card.ts';
 import type { PolicyRow } from '../config/policies.ts';
 import { readSecret } from '../secrets.ts';
 import type { PolicyMaker } from './policies.ts';
@@ -10,7 +10,7 @@ const DIVERGENCE_MAX = 1;
 /** Policies behind servers of other makes, and recorded ones; packages are loaded where a row asks for them. */
 export const REMOTE_MAKERS = {
   async lerobot(row, { clock }) {
-    const { connectLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
+    const { connectLeRobot } = await import('../../adapters/lerobot/index.ts');
     const { url, policy, timeout, tls_ca, tls_cert, tls_key } = row;
     return connectLeRobot({
       url,
@@ -27,7 +27,7 @@ export const REMOTE_MAKERS = {
     });
   },
   async openpi(row, { clock }) {
-    const { connectOpenPi } = await import('../../adapters/lerobot/openpi/index.ts');
+    const { connectOpenPi } = await import('../../adapters/openpi/index.ts');
     const { url, policy, timeout } = row;
     return connectOpenPi({
       url,
@@ -39,13 +39,13 @@ export const REMOTE_MAKERS = {
     });
   },
   async groot(row, { clock }) {
-    const { connectGroot } = await import('../../adapters/lerobot/groot/index.ts');
+    const { connectGroot } = await import('../../adapters/groot/index.ts');
     const { url, timeout } = row;
     return connectGroot({ url, token: tokenOf(row), connectMs: timeout, card: await cardFor(row), clock });
   },
   async episode({ name, path, policy }, { clock, report }) {
-    const { EpisodePolicy } = await import('../../adapters/lerobot/episode-policy.ts');
-    const { DatasetReader } = await import('../../adapters/lerobot/dataset/dataset-reader.ts');
+    const { EpisodePolicy } = await import('../../adapters/lerobot-dataset/episode-policy.ts');
+    const { DatasetReader } = await import('../../adapters/lerobot-dataset/dataset-reader.ts');
     const { DuckParquetFiles } = await import('../../adapters/ducklake/parquet-files.ts');
     const parquet = new DuckParquetFiles();
     try {
@@ -71,6 +71,6 @@ function tokenOf({ name, token_file }: PolicyRow): string | undefined {
 
 async function cardFor({ card }: PolicyRow): Promise<RemoteCard | undefined> {
   if (card === '') return undefined;
-  const { readRemoteCard } = await import('../../adapters/lerobot/wire/remote-card.ts');
+  const { readRemoteCard } = await import('../../io/remote-card-file.ts');
   return readRemoteCard(card);
 }

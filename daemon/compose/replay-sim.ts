@@ -3,8 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { type ApiClient, apiClient } from '../../cli/api-client.ts';
-import { startDaemon } from '../../cli/demo/daemon-child.ts';
 import {
   type AgentEvent,
   EdgeError,
@@ -15,6 +13,8 @@ import {
   type RunDetails,
   type Submitted,
 } from '../../contract/core.ts';
+import { type ApiClient, apiClient } from '../client/api-client.ts';
+import { startDaemon } from '../client/daemon-child.ts';
 import { sessionText } from '../runtime/replay/compared-line.ts';
 import { readRun } from '../runtime/replay/recorded-run.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';

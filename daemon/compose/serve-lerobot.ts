@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { LeRobotServerOptions } from '../../adapters/lerobot/grpc/index.ts';
+import type { LeRobotServerOptions } from '../../adapters/lerobot/index.ts';
 import { EdgeError } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { readSecret } from '../secrets.ts';

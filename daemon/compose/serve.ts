@@ -1,10 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { type WireKeysFile, wireKeysFault } from '../../adapters/lerobot/wire/wire-keys.ts';
-import type {
-  WireServer,
-  WireServerOptions,
-  WireServerView,
-} from '../../adapters/lerobot/wire/wire-server.ts';
 import {
   type CellContext,
   type ConfigChange,
@@ -13,6 +7,8 @@ import {
   type PolicyDesk,
   TOPICS,
 } from '../../contract/core.ts';
+import { type WireKeysFile, wireKeysFault } from '../../formats/policy-wire/wire-keys.ts';
+import type { WireServer, WireServerOptions, WireServerView } from '../../formats/policy-wire/wire-server.ts';
 import { listenAddress } from '../config/serve.ts';
 import type { Config } from '../config.ts';
 import { readSecret } from '../secrets.ts';
@@ -25,15 +21,15 @@ type Start = (desk: PolicyDesk, options: WireServerOptions, serve: Config['serve
 /** Packages are loaded where an address asks for them. */
 const STARTS: Readonly<Record<Wire, Start>> = {
   async lerobot(desk, options, serve) {
-    const { serveLeRobot } = await import('../../adapters/lerobot/grpc/index.ts');
+    const { serveLeRobot } = await import('../../adapters/lerobot/index.ts');
     return serveLeRobot(desk, { ...options, ...leRobotOptions(serve) });
   },
   async openpi(desk, options) {
-    const { OpenPiServer } = await import('../../adapters/lerobot/openpi/index.ts');
+    const { OpenPiServer } = await import('../../adapters/openpi/index.ts');
     return OpenPiServer.start(desk, options);
   },
   async groot(desk, options) {
-    const { GrootServer } = await import('../../adapters/lerobot/groot/index.ts');
+    const { GrootServer } = await import('../../adapters/groot/index.ts');
     return GrootServer.start(desk, options);
   },
 };

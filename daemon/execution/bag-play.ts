@@ -1,4 +1,5 @@
 import { EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
+import type { PlayState } from '../../contract/play-state.ts';
 import type { BagPlayerParts, PlaySink, PlayTarget } from './bag-player.ts';
 import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
 import type { LeaseHold, Receipt, TopicClasses } from './door/index.ts';
@@ -54,24 +55,6 @@ export type PlayOptions = {
   readonly allowCommands?: boolean;
   /** Begins paused. */
   readonly paused?: boolean;
-};
-
-export type PlayState = {
-  readonly play_id: string;
-  readonly path: string;
-  readonly to: 'bus' | 'ros' | 'zenoh';
-  readonly state: 'playing' | 'paused' | 'finished' | 'failed' | 'stopped';
-  /** Of the topics that are played, once through the bag. */
-  readonly messages: number;
-  readonly published: number;
-  /** From the start of the bag, seconds. */
-  readonly position_s: number;
-  readonly duration_s: number;
-  readonly rate: number;
-  readonly loops: number;
-  /** Topics that are not played because a robot might obey them. */
-  readonly withheld: readonly string[];
-  readonly reason: string;
 };
 
 /** One playback, from its first message to the last that was taken. */

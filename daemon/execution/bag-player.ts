@@ -1,8 +1,9 @@
 import { type CellName, EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
-import { BagPlay, type PlayableBag, type PlayOptions, type PlayState } from './bag-play.ts';
+import type { PlayState } from '../../contract/play-state.ts';
+import { BagPlay, type PlayableBag, type PlayOptions } from './bag-play.ts';
 import { type DoorGate, type DoorPath, type LeaseHold, TopicClasses } from './door/index.ts';
 
-export type { PlayableBag, PlayOptions, PlayState } from './bag-play.ts';
+export type { PlayableBag, PlayOptions } from './bag-play.ts';
 
 /** What takes the samples of a play. It may be busy for a while: the play waits. */
 export type PlaySink = Pick<DoorPath, 'advertise' | 'send' | 'close'>;

@@ -1,5 +1,5 @@
 import { type CellContext, checkFresh, type EventPayload, LIMITS, METHODS } from '../../contract/core.ts';
-import { adoptBag } from './adopt-bag.ts';
+import { adoptBag } from '../../io/adopt-bag.ts';
 import type { BagPlayer, PlayOptions, PlayOrder } from './bag-player.ts';
 
 /** What other cells may ask about bags: play one, steer it, take an imported one into the log. */

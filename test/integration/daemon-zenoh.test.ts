@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { freePort } from '../support/zenoh.ts';
 import { type PeerLine, ZenohPeer } from '../support/zenoh-peer.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
-import { DatasetReader } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetReader } from '../../adapters/lerobot-dataset/index.ts';
 import { BagWriter } from '../../adapters/rosbag/index.ts';
 import type { DatasetFrame, Sample } from '../../contract/core.ts';
 import { schemaFor } from '../../formats/ros2/index.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
-import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot-dataset/index.ts';
 import type { DatasetSpec } from '../../contract/core.ts';
 import {
   JOINTS,

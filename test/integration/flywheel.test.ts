@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
-import { type FlywheelRequest, runFlywheel } from '../../cli/flywheel/run-flywheel.ts';
+import { type FlywheelRequest, runFlywheel } from '../../daemon/compose/flywheel/run-flywheel.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 
 /** Physics, dataset, trainer, network, the core of System 1 and the joint gate, as `auraison flywheel` joins them. */

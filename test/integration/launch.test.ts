@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { apiAddress } from '../../cli/api-client.ts';
+import { apiAddress } from '../../daemon/client/api-client.ts';
 import { auraison, freshDir, ROOT, until } from '../support/daemon.ts';
 import { descendants, isAlive } from '../support/processes.ts';
 

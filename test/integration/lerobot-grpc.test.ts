@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/grpc/index.ts';
-import { cardOf } from '../../adapters/lerobot/wire/remote-card.ts';
-import type { WireServer } from '../../adapters/lerobot/wire/wire-server.ts';
+import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/index.ts';
 import type { ActionChunk, EdgeError, Observation, Policy, PolicyDescription } from '../../contract/core.ts';
+import { cardOf } from '../../formats/policy-wire/remote-card.ts';
+import type { WireServer } from '../../formats/policy-wire/wire-server.ts';
 import { policyConformance } from '../conformance/policy.ts';
 import {
   type ActCase,

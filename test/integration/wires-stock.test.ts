@@ -1,9 +1,9 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectGroot, GrootServer } from '../../adapters/lerobot/groot/index.ts';
-import { connectOpenPi, OpenPiServer } from '../../adapters/lerobot/openpi/index.ts';
-import { cardOf, type RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
-import type { WireServer } from '../../adapters/lerobot/wire/wire-server.ts';
+import { connectGroot, GrootServer } from '../../adapters/groot/index.ts';
+import { connectOpenPi, OpenPiServer } from '../../adapters/openpi/index.ts';
+import { cardOf, type RemoteCard } from '../../formats/policy-wire/remote-card.ts';
+import type { WireServer } from '../../formats/policy-wire/wire-server.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 import { deskOf, serverOptions } from '../support/wire-desk.ts';
 import { type PeerReply, WiresPeer, wiresPython } from '../support/wires-peer.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { NativeKeySpace } from '../../adapters/zenoh/native-key-space.ts';
 import type { EdgeError, Policy } from '../../contract/index.ts';
 import { System2Queryables } from '../../daemon/execution/serving/system2-queryables.ts';

@@ -2,10 +2,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiClient, apiClient } from '../../cli/api-client.ts';
-import { type DaemonChild, startDaemon } from '../../cli/demo/daemon-child.ts';
 import type { Status } from '../../cli/status-view.ts';
 import type { AgentEvent, RunDetails } from '../../contract/index.ts';
+import { type ApiClient, apiClient } from '../../daemon/client/api-client.ts';
+import { type DaemonChild, startDaemon } from '../../daemon/client/daemon-child.ts';
 import { loadSettings, type Settings } from '../../daemon/settings.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');

@@ -1,7 +1,7 @@
 /** Exports episodes into the folder of its first argument until it is killed. */
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
-import { DatasetWriter, exportEpisodes } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetWriter, exportEpisodes } from '../../adapters/lerobot-dataset/index.ts';
 import { madeEpisode, withCamera } from './datasets.ts';
 
 const [root = '', ffmpeg = ''] = process.argv.slice(2);

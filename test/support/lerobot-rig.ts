@@ -1,10 +1,10 @@
 import { ChannelCredentials, type Metadata, type ServiceError, Metadata as Words } from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/grpc/index.ts';
-import { readActions, writeObservation, writeSetup } from '../../adapters/lerobot/grpc/messages.ts';
-import { type Piece, piecesOf } from '../../adapters/lerobot/grpc/pieces.ts';
-import { makeTransportClient, type TransportClient } from '../../adapters/lerobot/grpc/transport.ts';
+import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/index.ts';
+import { readActions, writeObservation, writeSetup } from '../../adapters/lerobot/messages.ts';
+import { type Piece, piecesOf } from '../../adapters/lerobot/pieces.ts';
+import { makeTransportClient, type TransportClient } from '../../adapters/lerobot/transport.ts';
 import { type Observation, type Policy, pause } from '../../contract/core.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { SeeingPolicy } from '../fakes/seeing-policy.ts';

@@ -1,6 +1,6 @@
 /** Closes policies while their networks are loaded or asked, again and again; says how often at the end. */
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { seeded } from '../../scripts/policy/random.ts';
 
 const [path, times, seed] = process.argv.slice(2);

@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentEvent } from '../../contract/index.ts';
-import { HandleReadable } from '../../daemon/execution/recorder/files.ts';
 import { decodeOdometry } from '../../formats/cdr/index.ts';
 import { McapReader } from '../../formats/mcap/index.ts';
+import { HandleReadable } from '../../io/file-readable.ts';
 import { foreignView } from './readers.ts';
 
 export type Account = {

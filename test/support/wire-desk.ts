@@ -1,7 +1,7 @@
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { WireServerOptions } from '../../adapters/lerobot/wire/wire-server.ts';
 import type { EdgeError, Policy } from '../../contract/core.ts';
 import type { ExecutionPolicyDesk } from '../../daemon/execution/serving/policy-desk.ts';
+import type { WireServerOptions } from '../../formats/policy-wire/wire-server.ts';
 import { deskOf as knownDesk, specOf } from './desk.ts';
 
 const clock = new SystemClock();

@@ -12,10 +12,10 @@ import {
 } from '../../adapters/rosbag/index.ts';
 import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
 import type { KeySpace, Sample, TopicSpec } from '../../contract/index.ts';
-import { adoptBag } from '../../daemon/execution/adopt-bag.ts';
 import { BagPlayer, busSink, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
 import { type Receipt, TopicClasses } from '../../daemon/execution/door/index.ts';
 import { SinkQueue } from '../../daemon/execution/sink-queue.ts';
+import { adoptBag } from '../../io/adopt-bag.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { makeFolder } from '../support/recorder.ts';
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { apiClient, endpointOf } from '../../cli/api-client.ts';
+import { apiClient, endpointOf } from '../../daemon/client/api-client.ts';
 import { loadSettings } from '../../daemon/settings.ts';
 
 let dataDir: string;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { apiClient } from '../../cli/api-client.ts';
 import { follow } from '../../cli/commands/events.ts';
 import { type AgentEvent, EdgeError, type ErrorCode } from '../../contract/index.ts';
+import { apiClient } from '../../daemon/client/api-client.ts';
 import { loadSettings } from '../../daemon/settings.ts';
 import { phase, type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 

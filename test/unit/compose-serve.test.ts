@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectOpenPi } from '../../adapters/lerobot/openpi/index.ts';
+import { connectOpenPi } from '../../adapters/openpi/index.ts';
 import { type Clock, METHODS, TOPICS, type WireServerView } from '../../contract/index.ts';
 import { makeServing } from '../../daemon/compose/serve.ts';
 import { type Config, readConfig } from '../../daemon/config.ts';

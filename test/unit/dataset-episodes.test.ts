@@ -5,7 +5,7 @@ import {
   EpisodeFromSamples,
   type EpisodeMapping,
   mappingLike,
-} from '../../adapters/lerobot/dataset/index.ts';
+} from '../../adapters/lerobot-dataset/index.ts';
 import type { DatasetFrame, Sample } from '../../contract/core.ts';
 import { encodeCompressedImage } from '../../formats/cdr/index.ts';
 import { encodeAny } from '../../formats/ros2/index.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ExportResult } from '../../adapters/lerobot/dataset/index.ts';
+import type { ExportResult } from '../../adapters/lerobot-dataset/index.ts';
 import { BagWriter } from '../../adapters/rosbag/index.ts';
 import type { Sample } from '../../contract/core.ts';
 import { schemaFor } from '../../formats/ros2/index.ts';

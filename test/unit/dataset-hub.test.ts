@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { datasetFiles, pushDataset } from '../../adapters/lerobot/dataset/index.ts';
+import { datasetFiles, pushDataset } from '../../adapters/lerobot-dataset/index.ts';
 
 type Seen = { method: string; path: string; token: string | undefined; body: string };
 let root: string;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
-import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot-dataset/index.ts';
 import { recordedEpisodes } from '../../cli/dataset/episodes.ts';
 import { importEpisode } from '../../cli/dataset/import-episodes.ts';
 import { payloadFault } from '../../contract/index.ts';

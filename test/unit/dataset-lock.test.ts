@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDataset, unlockDataset } from '../../adapters/lerobot/dataset/writer-lock.ts';
+import { lockDataset, unlockDataset } from '../../adapters/lerobot-dataset/writer-lock.ts';
 
 /** No process has it: Linux gives numbers up to 4194304. */
 const DEAD = '4194999';

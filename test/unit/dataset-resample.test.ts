@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { frameOffsetNs, planFrames, type Track } from '../../adapters/lerobot/dataset/index.ts';
+import { frameOffsetNs, planFrames, type Track } from '../../adapters/lerobot-dataset/index.ts';
 
 const MS = 1_000_000n;
 const track = (times: readonly number[], maxAgeMs = 200, isAction = false): Track => ({

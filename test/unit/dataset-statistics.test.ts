@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { joinStats, PictureStats, vectorStats } from '../../adapters/lerobot/dataset/index.ts';
+import { joinStats, PictureStats, vectorStats } from '../../adapters/lerobot-dataset/index.ts';
 
 describe('statistics of features', () => {
   it('are those of the numbers, the deviation that of the population', () => {

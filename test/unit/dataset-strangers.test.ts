@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { readTasks } from '../../adapters/lerobot/dataset/dataset-files.ts';
-import { pushDataset } from '../../adapters/lerobot/dataset/index.ts';
-import { emptyInfo, readInfo, specOf } from '../../adapters/lerobot/dataset/info.ts';
+import { readTasks } from '../../adapters/lerobot-dataset/dataset-files.ts';
+import { pushDataset } from '../../adapters/lerobot-dataset/index.ts';
+import { emptyInfo, readInfo, specOf } from '../../adapters/lerobot-dataset/info.ts';
 import type { Clock, ParquetFiles } from '../../contract/core.ts';
 
 let root: string;

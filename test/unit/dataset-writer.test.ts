@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckParquetFiles } from '../../adapters/ducklake/index.ts';
-import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot/dataset/index.ts';
+import { DatasetReader, DatasetWriter, exportEpisodes } from '../../adapters/lerobot-dataset/index.ts';
 import type { DatasetEpisode, DatasetSpec, EdgeError, ParquetFiles } from '../../contract/core.ts';
 import { madeEpisode, SPEC } from '../support/datasets.ts';
 

@@ -13,9 +13,9 @@ import {
   HZ,
   STATE_NAMES,
 } from '../../apps/ar4-physical-ai/observation.ts';
-import { loadPolicy } from '../../cli/flywheel/load-policy.ts';
-import { SimWorld } from '../../cli/flywheel/sim-world.ts';
-import { SystemOnePilot } from '../../cli/flywheel/system-one.ts';
+import { loadPolicy } from '../../daemon/compose/flywheel/load-policy.ts';
+import { SimWorld } from '../../daemon/compose/flywheel/sim-world.ts';
+import { SystemOnePilot } from '../../daemon/compose/flywheel/system-one.ts';
 import type { Step } from '../../daemon/execution/controllers/controller-core.ts';
 import { onnxFile } from '../../scripts/policy/onnx-file.ts';
 import { ARM_JOINTS, GRIPPER, JOINT_SPEED_MAX } from '../../sim/arm/arm-model.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EpisodePolicy } from '../../adapters/lerobot/episode-policy.ts';
+import { EpisodePolicy } from '../../adapters/lerobot-dataset/episode-policy.ts';
 import type { DatasetEpisode, DatasetFrame, DatasetSpec } from '../../contract/core.ts';
 import { policyConformance } from '../conformance/policy.ts';
 

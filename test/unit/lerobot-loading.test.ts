@@ -1,7 +1,7 @@
 import { Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
 import { afterEach, expect, it } from 'vitest';
-import { connectLeRobot } from '../../adapters/lerobot/grpc/connect.ts';
-import { TRANSPORT_SERVICE } from '../../adapters/lerobot/grpc/transport.ts';
+import { connectLeRobot } from '../../adapters/lerobot/connect.ts';
+import { TRANSPORT_SERVICE } from '../../adapters/lerobot/transport.ts';
 import type { Policy } from '../../contract/core.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { clock, eventually } from '../support/lerobot-rig.ts';

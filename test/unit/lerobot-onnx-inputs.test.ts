@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ModelCard, readModel } from '../../adapters/lerobot/model-card.ts';
-import { type NetworkInput, networkInputs } from '../../adapters/lerobot/onnx-inputs.ts';
-import { prefixInputs } from '../../adapters/lerobot/onnx-prefix.ts';
+import { type ModelCard, readModel } from '../../adapters/onnx/model-card.ts';
+import { type NetworkInput, networkInputs } from '../../adapters/onnx/onnx-inputs.ts';
+import { prefixInputs } from '../../adapters/onnx/onnx-prefix.ts';
 import { type OnnxGraph, onnxFile } from '../../scripts/policy/onnx-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'inputs-'));

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import type { Clock } from '../../contract/index.ts';
 import { PursuitPolicy } from '../../daemon/execution/control/pursuit-policy.ts';
 import { policyConformance } from '../conformance/policy.ts';

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { ModelCard } from '../../adapters/lerobot/model-card.ts';
-import { OnnxPolicy } from '../../adapters/lerobot/onnx-policy.ts';
+import type { ModelCard } from '../../adapters/onnx/model-card.ts';
+import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import {
   type FeatureScale,
   normalize,
   pictureToPlanes,
   scaleFault,
   unnormalize,
-} from '../../adapters/lerobot/scaling.ts';
+} from '../../adapters/onnx/scaling.ts';
 import { type OnnxGraph, onnxFile } from '../../scripts/policy/onnx-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'onnx-card-'));

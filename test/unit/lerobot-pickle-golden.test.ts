@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readActions, readObservation, readSetup } from '../../adapters/lerobot/grpc/messages.ts';
-import { isPy, type PyValue, readFloats } from '../../adapters/lerobot/grpc/pickle/index.ts';
+import { readActions, readObservation, readSetup } from '../../adapters/lerobot/messages.ts';
+import { isPy, type PyValue, readFloats } from '../../adapters/lerobot/pickle/index.ts';
 
 /** Written by Python, numpy and torch themselves: test/peers/lerobot/pickles.py. */
 const golden = (name: string) =>

@@ -11,7 +11,7 @@ import {
   writeActions,
   writeObservation,
   writeSetup,
-} from '../../adapters/lerobot/grpc/messages.ts';
+} from '../../adapters/lerobot/messages.ts';
 import {
   isPy,
   PICKLE_LIMITS,
@@ -19,7 +19,7 @@ import {
   readFloats,
   readPickle,
   readPixels,
-} from '../../adapters/lerobot/grpc/pickle/index.ts';
+} from '../../adapters/lerobot/pickle/index.ts';
 
 const HELPERS = 'lerobot.async_inference.helpers';
 const directory = mkdtempSync(join(tmpdir(), 'pickle-'));

@@ -18,7 +18,7 @@ import {
   type TrainOptions,
   train,
   wilson,
-} from '../../adapters/lerobot/training/index.ts';
+} from '../../adapters/onnx/training/index.ts';
 import { until } from '../support/until.ts';
 
 const drive = join(import.meta.dirname, '..', '..', 'apps', 'turtlebot-maze', 'policy', 'drive.onnx');

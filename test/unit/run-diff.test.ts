@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AgentEvent, DifferenceClass, NewEvent } from '../../contract/index.ts';
-import { drawDiff } from '../../daemon/runtime/replay/diff-text.ts';
 import { diffRuns } from '../../daemon/runtime/replay/run-diff.ts';
+import { drawDiff } from '../../history/diff-text.ts';
 
 const RUN = '018bcfe5-6800-7001-8202-020202020202';
 

@@ -62,7 +62,7 @@ manipulatorConformance('the simulated arm', async () => {
 describe('the simulated arm', () => {
   it('grasps: jaws that meet a cube have reached it, and keep it when the arm is stopped', async () => {
     const { arm, world, close } = await made();
-    const { SimWorld } = await import('../../cli/flywheel/sim-world.ts');
+    const { SimWorld } = await import('../../daemon/compose/flywheel/sim-world.ts');
     const { simulation } = world;
     simulation.reset(sceneSeed('training', 3, 0));
     const expert = new SimWorld(simulation, 'pick_place').expert;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { forward, inverseDown } from '../../apps/ar4-physical-ai/kinematics.ts';
-import { expertChain, SimWorld } from '../../cli/flywheel/sim-world.ts';
+import { expertChain, SimWorld } from '../../daemon/compose/flywheel/sim-world.ts';
 import {
   CdrWriter,
   decodeImage,

@@ -75,8 +75,8 @@ describe('what is loaded at the start', () => {
   });
 
   it('is ONNX in the thread of the policy, and no schema library', () => {
-    expect(heavy('adapters/lerobot/onnx-worker-main.ts', /^onnxruntime-node/)).toEqual([]);
-    expect(loadedBy('adapters/lerobot/onnx-worker-main.ts').has('onnxruntime-node')).toBe(true);
+    expect(heavy('adapters/onnx/onnx-worker-main.ts', /^onnxruntime-node/)).toEqual([]);
+    expect(loadedBy('adapters/onnx/onnx-worker-main.ts').has('onnxruntime-node')).toBe(true);
   });
 
   it('finds what there is to find', () => {

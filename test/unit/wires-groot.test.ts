@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Dealer, Reply, Request } from 'zeromq';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectGroot, GrootServer } from '../../adapters/lerobot/groot/index.ts';
-import { cardOf, type RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
+import { connectGroot, GrootServer } from '../../adapters/groot/index.ts';
 import type { Observation, Policy } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack, NumpyArray } from '../../formats/msgpack/index.ts';
+import { cardOf, type RemoteCard } from '../../formats/policy-wire/remote-card.ts';
 import { policyConformance } from '../conformance/policy.ts';
 import { HashPolicy } from '../fakes/hash-policy.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';

@@ -12,18 +12,18 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/grpc/index.ts';
+import { connectLeRobot, serveLeRobot } from '../../adapters/lerobot/index.ts';
 import {
   readObservation,
   readSetup,
   type TimedAction,
   writeActions,
-} from '../../adapters/lerobot/grpc/messages.ts';
-import { PickleWriter } from '../../adapters/lerobot/grpc/pickle/index.ts';
-import type { Piece } from '../../adapters/lerobot/grpc/pieces.ts';
-import { TRANSPORT_SERVICE } from '../../adapters/lerobot/grpc/transport.ts';
-import { cardOf } from '../../adapters/lerobot/wire/remote-card.ts';
+} from '../../adapters/lerobot/messages.ts';
+import { PickleWriter } from '../../adapters/lerobot/pickle/index.ts';
+import type { Piece } from '../../adapters/lerobot/pieces.ts';
+import { TRANSPORT_SERVICE } from '../../adapters/lerobot/transport.ts';
 import type { Observation } from '../../contract/core.ts';
+import { cardOf } from '../../formats/policy-wire/remote-card.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 import { StallingProxy } from '../support/model-servers.ts';
 import { deskOf, serverOptions } from '../support/wire-desk.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeObservation } from '../../adapters/lerobot/grpc/messages.ts';
+import { writeObservation } from '../../adapters/lerobot/messages.ts';
 import type { Observation, Policy, PolicyDescription } from '../../contract/core.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 import { specOf } from '../support/desk.ts';

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { GrootServer } from '../../adapters/lerobot/groot/index.ts';
-import { serveLeRobot } from '../../adapters/lerobot/grpc/index.ts';
-import { OpenPiServer } from '../../adapters/lerobot/openpi/index.ts';
-import type { WireServer } from '../../adapters/lerobot/wire/wire-server.ts';
+import { GrootServer } from '../../adapters/groot/index.ts';
+import { serveLeRobot } from '../../adapters/lerobot/index.ts';
+import { OpenPiServer } from '../../adapters/openpi/index.ts';
 import { REMOTE_MAKERS } from '../../daemon/compose/remote-policies.ts';
 import { readConfig } from '../../daemon/config.ts';
+import type { WireServer } from '../../formats/policy-wire/wire-server.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 import { deskOf, serverOptions } from '../support/wire-desk.ts';
 

@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectOpenPi } from '../../adapters/lerobot/openpi/index.ts';
-import { cardOf, type RemoteCard } from '../../adapters/lerobot/wire/remote-card.ts';
+import { connectOpenPi } from '../../adapters/openpi/index.ts';
 import { encodeMsgpack, NumpyArray } from '../../formats/msgpack/index.ts';
+import { cardOf, type RemoteCard } from '../../formats/policy-wire/remote-card.ts';
 import { SeeingPolicy, seen } from '../fakes/seeing-policy.ts';
 
 const clock = new SystemClock();

@@ -2,7 +2,7 @@ import { connect as connectTcp } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import { connectOpenPi, OpenPiServer } from '../../adapters/lerobot/openpi/index.ts';
+import { connectOpenPi, OpenPiServer } from '../../adapters/openpi/index.ts';
 import type { Clock, Observation, Policy } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack, NumpyArray } from '../../formats/msgpack/index.ts';
 import { policyConformance } from '../conformance/policy.ts';

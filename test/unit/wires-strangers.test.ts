@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { videoOf } from '../../adapters/cosmos/nim-client.ts';
-import { PieceJoiner, TRANSFER, UploadBudget } from '../../adapters/lerobot/grpc/pieces.ts';
-import { LazyPolicy } from '../../adapters/lerobot/lazy-policy.ts';
-import { cardOf } from '../../adapters/lerobot/wire/remote-card.ts';
+import { PieceJoiner, TRANSFER, UploadBudget } from '../../adapters/lerobot/pieces.ts';
 import type { PolicyDoor } from '../../daemon/execution/serving/policy-door.ts';
+import { LazyPolicy } from '../../formats/policy-wire/lazy-policy.ts';
+import { cardOf } from '../../formats/policy-wire/remote-card.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { PuppetPolicy, Remembering, see, who } from '../fakes/puppet-policy.ts';
 import { deskOf, specOf } from '../support/desk.ts';

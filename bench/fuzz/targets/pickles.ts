@@ -7,15 +7,15 @@ import {
   writeActions,
   writeObservation,
   writeSetup,
-} from '../../../adapters/lerobot/grpc/messages.ts';
+} from '../../../adapters/lerobot/messages.ts';
 import {
   isPy,
   type PyValue,
   readFloats,
   readPickle,
   readPixels,
-} from '../../../adapters/lerobot/grpc/pickle/index.ts';
-import { OPCODES } from '../../../adapters/lerobot/grpc/pickle/opcodes.ts';
+} from '../../../adapters/lerobot/pickle/index.ts';
+import { OPCODES } from '../../../adapters/lerobot/pickle/opcodes.ts';
 import { mutate } from '../mutate.ts';
 import type { Random } from '../random.ts';
 import type { Target } from '../target.ts';

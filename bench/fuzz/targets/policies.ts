@@ -1,7 +1,4 @@
-import { readObserved, withTask } from '../../../adapters/lerobot/groot/groot-messages.ts';
-import { checkObservation } from '../../../adapters/lerobot/observation-check.ts';
-import { grootKeys, isMap, openpiKeys } from '../../../adapters/lerobot/wire/wire-keys.ts';
-import { actionsFrom, observationOf } from '../../../adapters/lerobot/wire/wire-observation.ts';
+import { readObserved, withTask } from '../../../adapters/groot/groot-messages.ts';
 import type { PolicyDescription } from '../../../contract/core.ts';
 import {
   decodeMsgpack,
@@ -9,6 +6,9 @@ import {
   NumpyArray,
   type NumpyDialect,
 } from '../../../formats/msgpack/index.ts';
+import { checkObservation } from '../../../formats/policy-wire/observation-check.ts';
+import { grootKeys, isMap, openpiKeys } from '../../../formats/policy-wire/wire-keys.ts';
+import { actionsFrom, observationOf } from '../../../formats/policy-wire/wire-observation.ts';
 import { mutate } from '../mutate.ts';
 import type { Target } from '../target.ts';
 

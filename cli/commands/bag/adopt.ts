@@ -1,10 +1,10 @@
 import { SystemClock } from '../../../adapters/clock/system-clock.ts';
 import { openEventLog } from '../../../adapters/event-log/index.ts';
 import { EdgeError } from '../../../contract/core.ts';
-import { adoptBag } from '../../../daemon/execution/adopt-bag.ts';
+import type { ApiClient } from '../../../daemon/client/api-client.ts';
 import type { Settings } from '../../../daemon/settings.ts';
 import { lockDataDir } from '../../../daemon/supervisor/data-lock.ts';
-import type { ApiClient } from '../../api-client.ts';
+import { adoptBag } from '../../../io/adopt-bag.ts';
 import type { Output } from '../../output.ts';
 
 /**

@@ -1,6 +1,6 @@
+import type { ApiClient } from '../../../daemon/client/api-client.ts';
+import { startDaemon } from '../../../daemon/client/daemon-child.ts';
 import type { Settings } from '../../../daemon/settings.ts';
-import type { ApiClient } from '../../api-client.ts';
-import { startDaemon } from '../../demo/daemon-child.ts';
 
 export async function answers(api: ApiClient): Promise<boolean> {
   try {

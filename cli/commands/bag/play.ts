@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { PlayState } from '../../../daemon/execution/bag-player.ts';
-import type { ApiClient } from '../../api-client.ts';
+import type { PlayState } from '../../../contract/play-state.ts';
+import type { ApiClient } from '../../../daemon/client/api-client.ts';
 import { action } from '../../context.ts';
 import type { Output } from '../../output.ts';
 import { daemonIfNone } from './own-daemon.ts';

@@ -1,5 +1,5 @@
 import type { SegmentInfo } from '../../../contract/core.ts';
-import type { ApiClient } from '../../api-client.ts';
+import type { ApiClient } from '../../../daemon/client/api-client.ts';
 import { bytes } from '../../output.ts';
 
 export async function seal(api: ApiClient): Promise<readonly SegmentInfo[]> {

@@ -1,8 +1,9 @@
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Channel, McapReader, type Summary } from '../../../formats/mcap/index.ts';
+import { HandleReadable } from '../../../io/file-readable.ts';
 import { bagMetadata, type SegmentFacts } from './bag-metadata.ts';
-import { HandleReadable, replaceFile, syncFolder } from './files.ts';
+import { replaceFile, syncFolder } from './files.ts';
 import type { Sealed } from './protocol.ts';
 import { ACTIVE } from './segment.ts';
 

@@ -13,10 +13,11 @@ import {
   type Schema,
   writeMessageHead,
 } from '../../../formats/mcap/index.ts';
+import { HandleReadable } from '../../../io/file-readable.ts';
 import { type ArrivedSince, hasCome } from './arrival-order.ts';
 import { factsOf, topicCounts } from './bag-folder.ts';
 import { bagMetadata } from './bag-metadata.ts';
-import { HandleReadable, openForRead, replaceFile, syncFolder, writeAll } from './files.ts';
+import { openForRead, replaceFile, syncFolder, writeAll } from './files.ts';
 
 /** A span of log times, both ends included; where their clock was set back, of what came since then. */
 export type Span = {

@@ -1,40 +1,6 @@
 import { writevSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EdgeError } from '../../../contract/core.ts';
-import type { Readable } from '../../../formats/mcap/index.ts';
-
-/** Random access to an open file for the MCAP code. */
-export class HandleReadable implements Readable {
-  readonly subject: string;
-  readonly #handle: FileHandle;
-
-  constructor(handle: FileHandle, subject: string) {
-    this.#handle = handle;
-    this.subject = subject;
-  }
-
-  async size(): Promise<number> {
-    return (await this.#handle.stat()).size;
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const { bytesRead } = await this.#handle.read(bytes, done, length - done, offset + done);
-      if (bytesRead === 0) {
-        throw new EdgeError('mcap.malformed', {
-          operation: 'read-mcap',
-          subject: this.subject,
-          message: `at byte ${offset + done}: the file ends`,
-        });
-      }
-      done += bytesRead;
-    }
-    return bytes;
-  }
-}
 
 /**
  * Writes all of `buffers` at `position`, whatever a single call takes. Blocks: the recorder thread has nothing

@@ -2,6 +2,7 @@ import { access, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DropReason, EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { planRepair, type Summary } from '../../../formats/mcap/index.ts';
+import { HandleReadable } from '../../../io/file-readable.ts';
 import { ledgerTopics } from './accounts.ts';
 import {
   bagOf,
@@ -15,7 +16,7 @@ import {
   writeNote,
 } from './bag-folder.ts';
 import { FileHasher } from './file-hasher.ts';
-import { HandleReadable, syncFolder, writeAgain, writeAll } from './files.ts';
+import { syncFolder, writeAgain, writeAll } from './files.ts';
 import { type Leftover, type Reasons, readLeftovers, removeIntake } from './intake.ts';
 import type { FromThread, Sealed, ThreadOptions } from './protocol.ts';
 import { Repairs } from './repairs.ts';

@@ -2,10 +2,11 @@ import { mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EdgeError, type EventPayload } from '../../../contract/core.ts';
 import { McapReader } from '../../../formats/mcap/index.ts';
+import { HandleReadable } from '../../../io/file-readable.ts';
 import { hasCome } from './arrival-order.ts';
 import { type BagFolder, factsOf, readSummary, relist } from './bag-folder.ts';
 import { clipSpans, type Span } from './clip-file.ts';
-import { HandleReadable, openForRead, replaceFile, syncFolder } from './files.ts';
+import { openForRead, replaceFile, syncFolder } from './files.ts';
 
 export type Tombstone = EventPayload<'segment.evicted'>;
 /** `isKept`: somebody has the samples all the same (central acknowledged them), the ledger stays as it is. */

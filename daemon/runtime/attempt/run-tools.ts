@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   type ClipOrder,
   type ClipReceipt,
@@ -9,6 +8,7 @@ import {
   type RunTools,
   type ToolBox,
 } from '../../../contract/index.ts';
+import { Type } from '../../../contract/schema-kit.ts';
 import type { ToolGate } from '../gate/tool-gate.ts';
 import { askClip, clipDeadlineMs } from '../robot/ask-clip.ts';
 import type { ExecutionPort } from '../robot/ask-execution.ts';

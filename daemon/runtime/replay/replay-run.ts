@@ -13,6 +13,7 @@ import {
   type Tool,
   toMs,
 } from '../../../contract/index.ts';
+import { differenceInWords } from '../../../history/line-words.ts';
 import type { RunParts } from '../attempt/active-run.ts';
 import type { Instead } from '../gate/tool-gate.ts';
 import { PolicyGate } from '../law/policy-gate.ts';
@@ -20,7 +21,6 @@ import { decisionText } from '../runs/decisions.ts';
 import { RunStore } from '../runs/run-store.ts';
 import type { RunView } from '../runs/run-view.ts';
 import { sessionText } from './compared-line.ts';
-import { differenceInWords } from './line-words.ts';
 import { answerOf, RecordedCalls, RecordedIds } from './recorded-calls.ts';
 import { RecordedDesk } from './recorded-desk.ts';
 import { recordedHooks, untimed } from './recorded-hooks.ts';

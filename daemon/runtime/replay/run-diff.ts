@@ -1,7 +1,7 @@
 import type { AgentEvent, DifferenceClass, DiffRow, RunDiff, TimingRow } from '../../../contract/index.ts';
+import { differenceInWords } from '../../../history/line-words.ts';
 import { aligned, type Line } from './align-lines.ts';
 import { comparedLine, LineMemory } from './compared-line.ts';
-import { differenceInWords } from './line-words.ts';
 
 /** A step counts as slower or faster from this factor and this many milliseconds on. */
 const TIMING_FACTOR = 1.5;
