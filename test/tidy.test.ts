@@ -143,6 +143,29 @@ describe('the dependency rule', () => {
     expect([...rooms.keys()].length).toBeGreaterThan(5);
   });
 
+  it('lets one vendor into a room of adapters', () => {
+    const rooms = new Map<string, Set<string>>();
+    for (const { from, specifier } of vendors) {
+      const room = roomOf(from);
+      if (!room.startsWith('adapters/')) continue;
+      const vendor = packageOf(specifier);
+      const family = vendor.startsWith('@') ? vendor.split('/')[0]! : vendor;
+      rooms.set(room, (rooms.get(room) ?? new Set()).add(family));
+    }
+    const several = [...rooms].filter(([, set]) => set.size > 1);
+    // ROS names its publishers in Zenoh by an XXH128 hash: the one second package of an adapter.
+    expect(several).toEqual([['adapters/zenoh', new Set(['@eclipse-zenoh', 'hash-wasm'])]]);
+  });
+
+  it('is not passed by in a path that is no import', () => {
+    const strange = sources
+      .filter((name) => name.startsWith('cli/'))
+      .filter((name) =>
+        /['"](?:\.\.\/)+(?:apps|scripts|daemon\/(?:execution|runtime|memory|http))\b/.test(text.get(name)!),
+      );
+    expect(strange).toEqual([]);
+  });
+
   it('keeps vendors and Node out of the contract', () => {
     const strangers = imports.filter(
       (i) =>
@@ -173,6 +196,20 @@ describe('files', () => {
     const silent = RUNTIME_ROOMS.filter(
       (room) => room !== 'root' && !files.includes(`daemon/runtime/${room}/README.md`),
     );
+    expect(silent).toEqual([]);
+  });
+
+  it('are introduced: every room opens with a README', () => {
+    const rooms = new Set(
+      sources.map(roomOf).filter((room) => !['vitest.config.ts', 'bin', 'docs'].includes(room)),
+    );
+    const folders = [
+      ...rooms,
+      ...sources
+        .map((name) => dirname(name))
+        .filter((name) => /^(?:formats|daemon\/(?:execution|runtime))\/[^/]+$/.test(name)),
+    ];
+    const silent = [...new Set(folders)].filter((room) => !files.includes(`${room}/README.md`));
     expect(silent).toEqual([]);
   });
 

@@ -3,7 +3,6 @@ import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { EdgeError, type FlowDefinition, type FlowState } from '../../contract/index.ts';
 import { flowFaults } from '../../daemon/runtime/flow/flow-check.ts';
 import { chooseMove, mergeFacts } from '../../daemon/runtime/flow/flow-core.ts';
-import { drawMermaid, drawText } from '../../daemon/runtime/flow/flow-drawing.ts';
 import { FlowHarness } from '../../daemon/runtime/flow/flow-harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
@@ -187,20 +186,5 @@ describe('a flow that runs', () => {
     const { run, rig } = await go(flow({ a: work({ ok: 'a', end: 'z' }), z: end }));
     expect(run.reason).toMatch(/no end after 10 states/);
     expect(rig.of('run.phase')).toHaveLength(11);
-  });
-});
-
-describe('drawings', () => {
-  it('show every state and every transition of the maze flow', () => {
-    const mermaid = drawMermaid(maze.flow!, 'navigate');
-    expect(mermaid).toMatch(/^stateDiagram-v2\n {2}\[\*\] --> explore\n/);
-    expect(mermaid).toContain('navigate --> recover : blocked');
-    expect(mermaid).toContain('plan --> gave_up : exhausted [8 failures in a row]');
-    expect(mermaid).toContain('done --> [*] : succeeded');
-    expect(mermaid).toContain('class navigate here');
-    const text = drawText(maze.flow!, 'navigate');
-    for (const name of Object.keys(maze.flow!.states)) expect(text).toContain(name);
-    expect(text).toContain('▶ navigate');
-    expect(text).toMatch(/exit +─▶ done/);
   });
 });

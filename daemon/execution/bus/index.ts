@@ -1,4 +1,3 @@
 export { Ledger } from './ledger.ts';
 export { Rates } from './rates.ts';
 export { SampleBus, type SampleOrigin } from './sample-bus.ts';
-export { Subscription, type SubscriptionOptions } from './subscription.ts';

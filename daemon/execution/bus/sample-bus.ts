@@ -1,7 +1,6 @@
 import { type Clock, LIMITS, type Sample } from '../../../contract/core.ts';
 import type { Ledger } from './ledger.ts';
 import { Rates } from './rates.ts';
-import { Subscription, type SubscriptionOptions } from './subscription.ts';
 
 /** Where a sample came from: the robot's middleware, the key space, or this daemon. Loops are cut by it. */
 export type SampleOrigin = 'robot' | 'zenoh' | 'local';
@@ -16,14 +15,13 @@ export type BusOptions = {
 
 /**
  * The sample bus of the execution cell: sources publish, everybody else listens. `publish` never blocks and
- * never throws; the bytes are shared by all readers and never changed. Order is kept per publisher.
+ * never throws; the bytes are shared by all taps and never changed. Order is kept per publisher.
  */
 export class SampleBus {
   readonly #clock: Clock;
   readonly #ledger: Ledger;
   readonly #onTapFault: BusOptions['onTapFault'];
   readonly #rates = new Rates();
-  readonly #subscriptions = new Set<Subscription>();
   readonly #taps = new Map<string, (sample: Sample, origin: SampleOrigin) => void>();
   readonly #tapFaults = new Map<string, number>();
   readonly #last = new Map<string, Sample>();
@@ -56,21 +54,12 @@ export class SampleBus {
         this.#faulted(name, error);
       }
     }
-    for (const subscription of this.#subscriptions) {
-      if (!subscription.topics || subscription.topics.has(sample.topic)) subscription.push(sample);
-    }
   }
 
   #faulted(tap: string, error: unknown): void {
     const times = (this.#tapFaults.get(tap) ?? 0) + 1;
     this.#tapFaults.set(tap, times);
     if (Number.isInteger(Math.log10(times))) this.#onTapFault?.(tap, error, times);
-  }
-
-  subscribe(options: SubscriptionOptions): Subscription {
-    const subscription = new Subscription(options, () => this.#subscriptions.delete(subscription));
-    this.#subscriptions.add(subscription);
-    return subscription;
   }
 
   /**
@@ -103,21 +92,6 @@ export class SampleBus {
 
   messagesPerSecond(): number {
     return this.#rates.total(this.#clock.monotonicMs());
-  }
-
-  /** Queues and losses of each reader, for status and metrics. */
-  readers(): {
-    name: string;
-    queued: number;
-    queuedBytes: number;
-    dropped: ReturnType<Subscription['dropped']>;
-  }[] {
-    return [...this.#subscriptions].map((s) => ({
-      name: s.name,
-      queued: s.queued,
-      queuedBytes: s.queuedBytes,
-      dropped: s.dropped(),
-    }));
   }
 
   /** How often each tap threw; empty in a healthy daemon. */
