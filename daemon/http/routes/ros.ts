@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import {
+  type CallAsk,
+  type ExecutionCall,
   METHODS,
-  type OpenCallName,
+  type MessageValue,
   type ParameterValue,
   type RosGoalView,
   type RosParamsRequest,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { checkRosValue } from '../../../formats/ros2/value-check.ts';
+import { askExecution } from '../ask-execution.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
@@ -110,9 +113,9 @@ const GoalBox = Type.Object(
 
 /** The ROS graph of the robot. Thin: each endpoint is one question to the execution cell, behind the same gate. */
 export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
-  const ask = <T>(method: OpenCallName, body: unknown, timeoutMs = TIMEOUT_MS) =>
+  const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
-    bus.request<T>('execution', method, body, timeoutMs + 2_000);
+    askExecution(bus, method, body, timeoutMs + 2_000);
   const methods = METHODS.execution;
   const describe = (operationId: string, summary: string) => ({ operationId, summary, tags: ['ros'] });
 
@@ -126,7 +129,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       },
     },
     async () => {
-      const { qosEvents, ...graph } = await ask<{ qosEvents: unknown }>(methods.rosGraph, {});
+      const { qosEvents, ...graph } = await ask(methods.rosGraph, {});
       return { ...graph, qos_events: qosEvents };
     },
   );
@@ -149,7 +152,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       } = request.body as Static<typeof CallBody>;
       // Before it travels: what is nested too deep breaks whoever carries it.
       checkRosValue(value, '/request');
-      const order = { service, type, request: value, timeoutMs: timeout_ms };
+      const order = { service, type, request: value as MessageValue, timeoutMs: timeout_ms };
       return { response: await ask(methods.rosCall, order, timeout_ms) };
     },
   );
@@ -168,8 +171,8 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       checkRosValue(goal, '/goal');
       const facts = { motion: 'ros_goal', action, type };
       await judgeAction?.({ tool: 'ros.goal', facts }, callerOf(request));
-      const order = { action, type, goal, timeoutMs: timeout_ms };
-      return reply.code(201).send(goalBox(await ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms)));
+      const order = { action, type, goal: goal as MessageValue, timeoutMs: timeout_ms };
+      return reply.code(201).send(goalBox(await ask(methods.rosGoalSend, order, timeout_ms)));
     },
   );
 
@@ -186,7 +189,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
     async (request) => {
       const { id } = request.params as Static<typeof GoalParams>;
       const { after = 0 } = request.query as Static<typeof GoalQuery>;
-      return goalBox(await ask<RosGoalView>(methods.rosGoalView, { goalId: id, after }));
+      return goalBox(await ask(methods.rosGoalView, { goalId: id, after }));
     },
   );
 
@@ -283,7 +286,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
         response: { 200: Anything, ...errors },
       },
     },
-    async (request) => ask(methods.rosTf, request.query),
+    async (request) => ask(methods.rosTf, request.query as Static<typeof TfQuery>),
   );
 }
 
