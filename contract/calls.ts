@@ -1,6 +1,12 @@
+import type { BagAdopted, PlayNamed, PlayOptions, PlayOrder, PlayState } from './bag-messages.ts';
 import type {
   ApprovalAnswer,
   ApprovalQuery,
+  ClipInfo,
+  ClipRequest,
+  EpisodeDiscard,
+  EpisodeInfo,
+  EpisodeOrder,
   ExecutionStatus,
   ImageReply,
   ImageRequest,
@@ -18,6 +24,7 @@ import type {
   RuntimeStatus,
   ScanReply,
   ScanRequest,
+  SegmentInfo,
 } from './cell-messages.ts';
 import type { CellName } from './cell-name.ts';
 import type {
@@ -25,6 +32,7 @@ import type {
   ChatNext,
   ChatNextReply,
   ChatOpen,
+  PolicyDescribeRequest,
   PolicyInferReply,
   PolicyInferRequest,
   PolicyListReply,
@@ -33,9 +41,25 @@ import type {
 import type { LakeQueryRequest, LakeReadReply, LakeReadRequest, LakeSyncReply } from './lake-messages.ts';
 import { LIMITS } from './limits.ts';
 import type { Approval } from './ports/approvals.ts';
+import type { ControllerView } from './ports/controllers.ts';
 import type { GrantView } from './ports/governance.ts';
 import type { LakePage, LakeRows } from './ports/lake.ts';
+import type { PolicyDescription } from './ports/policy.ts';
 import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
+import type { MessageValue } from './ports/ros-graph.ts';
+import type { EStopState, LeaseView } from './ports/safety.ts';
+import type {
+  RosCallRequest,
+  RosGoalCancel,
+  RosGoalQuery,
+  RosGoalRequest,
+  RosGoalView,
+  RosGraphReply,
+  RosLifecycleRequest,
+  RosParamsReply,
+  RosParamsRequest,
+  RosTfRequest,
+} from './ros-messages.ts';
 
 /**
  * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
@@ -99,48 +123,48 @@ export const CALLS = {
   'arm.follow': execution<Open, Open>({ askBytes: 4 * MIB }),
   'arm.gripper': execution<Open, Open>(),
   'arm.stop': execution<Open, Open>(),
-  'recorder.seal': execution<Open, Open>(),
-  'recorder.clip': execution<Open, Open>(),
-  'recorder.clips': execution<Open, Open>(LIST),
-  'episode.start': execution<Open, Open>(),
-  'episode.stop': execution<Open, Open>(),
-  'episode.discard': execution<Open, Open>(),
-  'episode.relabel': execution<Open, Open>(),
-  'episode.list': execution<Open, Open>(LIST),
-  'bag.play': execution<Open, Open>(API_BODY),
-  'bag.play_state': execution<Open, Open>(),
-  'bag.play_stop': execution<Open, Open>(),
-  'bag.play_control': execution<Open, Open>(),
-  'bag.adopt': execution<Open, Open>(),
+  'recorder.seal': execution<Nothing, readonly SegmentInfo[]>(),
+  'recorder.clip': execution<ClipRequest, ClipInfo>(),
+  'recorder.clips': execution<Nothing, readonly ClipInfo[]>(LIST),
+  'episode.start': execution<EpisodeOrder, EpisodeInfo>(),
+  'episode.stop': execution<EpisodeOrder, EpisodeInfo>(),
+  'episode.discard': execution<EpisodeDiscard, void>(),
+  'episode.relabel': execution<EpisodeOrder, EpisodeInfo>(),
+  'episode.list': execution<Nothing, readonly EpisodeInfo[]>(LIST),
+  'bag.play': execution<PlayOptions, PlayState>(API_BODY),
+  'bag.play_state': execution<PlayNamed, PlayState>(),
+  'bag.play_stop': execution<PlayNamed, PlayState>(),
+  'bag.play_control': execution<PlayNamed & PlayOrder, PlayState>(),
+  'bag.adopt': execution<{ readonly bag: string }, BagAdopted>(),
   'look.image': execution<ImageRequest, ImageReply>({ replyBytes: 20 * MIB }),
   'look.scan': execution<ScanRequest, ScanReply>({ replyBytes: 2 * MIB }),
-  'ros.graph': execution<Open, Open>(LIST),
-  'ros.call': execution<Open, Open>({ ...API_BODY, ...LIST }),
-  'ros.goal_send': execution<Open, Open>({ ...API_BODY, ...LIST }),
-  'ros.goal_view': execution<Open, Open>(LIST),
-  'ros.goal_cancel': execution<Open, Open>(LIST),
-  'ros.params': execution<Open, Open>({ ...API_BODY, ...LIST }),
-  'ros.lifecycle': execution<Open, Open>(LIST),
-  'ros.tf': execution<Open, Open>(LIST),
+  'ros.graph': execution<Nothing, RosGraphReply>(LIST),
+  'ros.call': execution<RosCallRequest, MessageValue>({ ...API_BODY, ...LIST }),
+  'ros.goal_send': execution<RosGoalRequest, RosGoalView>({ ...API_BODY, ...LIST }),
+  'ros.goal_view': execution<RosGoalQuery, RosGoalView>(LIST),
+  'ros.goal_cancel': execution<RosGoalCancel, { readonly cancelled: boolean }>(LIST),
+  'ros.params': execution<RosParamsRequest, RosParamsReply>({ ...API_BODY, ...LIST }),
+  'ros.lifecycle': execution<RosLifecycleRequest, { readonly state: string }>(LIST),
+  'ros.tf': execution<RosTfRequest, Readonly<Record<string, unknown>>>(LIST),
   'policy.list': execution<Nothing, PolicyListReply>(LIST),
   'policy.infer': execution<PolicyInferRequest, PolicyInferReply>({
     // The bytes as received, or the float32 values of a JSON question.
     askBytes: LIMITS.POLICY_PAYLOAD_BYTES_MAX + 4 * LIMITS.POLICY_VALUES_MAX,
     ...LIST,
   }),
-  'policy.describe': execution<Open, Open>(LIST),
+  'policy.describe': execution<PolicyDescribeRequest, PolicyDescription>(LIST),
   'policy.reload': execution<PolicyReloadRequest, ServedPolicy>(),
-  'policy.cancel': execution<Open, Open>(),
+  'policy.cancel': execution<{ readonly call: string }, { readonly cancelled: boolean }>(),
   'wire.list': execution<Nothing, { readonly wires: readonly WireServerView[] }>(),
-  'controller.list': execution<Open, Open>(LIST),
+  'controller.list': execution<Nothing, readonly ControllerView[]>(LIST),
   'controller.start': execution<Open, Open>(API_BODY),
   'controller.stop': execution<Open, Open>(),
-  'lease.state': execution<Open, Open>(),
+  'lease.state': execution<Nothing, LeaseView>(),
   'lease.take': execution<Open, Open>(),
   'lease.renew': execution<Open, Open>(),
   'lease.return': execution<Open, Open>(),
   'teleop.command': execution<Open, Open>(),
-  'estop.state': execution<Open, Open>(),
+  'estop.state': execution<Nothing, EStopState>(),
   'estop.engage': execution<Open, Open>(),
   'estop.release': execution<Open, Open>(),
 
@@ -179,6 +203,8 @@ export type CallTo<N extends CallName> = (typeof CALLS)[N]['to'];
 type Types<N extends CallName> = NonNullable<(typeof CALLS)[N]['types']>;
 export type CallAsk<N extends CallName> = Parameters<Types<N>>[0];
 export type CallReply<N extends CallName> = ReturnType<Types<N>>;
+/** Calls that the execution cell answers. */
+export type ExecutionCall = { [N in CallName]: CallTo<N> extends 'execution' ? N : never }[CallName];
 /** Calls that the runtime answers. */
 export type RuntimeCall = { [N in CallName]: CallTo<N> extends 'runtime' ? N : never }[CallName];
 /** Calls whose answer is not declared yet: the caller names its type. */

@@ -1,4 +1,4 @@
-import type { MessageValue, ParameterValue } from './ports/ros-graph.ts';
+import type { GraphSnapshot, MessageValue, ParameterValue } from './ports/ros-graph.ts';
 import type { Qos } from './sample.ts';
 
 /** Bodies and answers of the `ros.*` methods of the execution cell. Names with a leading slash; types in full. */
@@ -53,3 +53,11 @@ export type RosQosReport = {
   readonly message: string;
   readonly hint: string;
 };
+
+/** What `ros.graph` answers. */
+export type RosGraphReply = GraphSnapshot & { readonly qosEvents: readonly RosQosReport[] };
+/** What `ros.params` answers: names, or values, or why values were refused, by name. */
+export type RosParamsReply =
+  | { readonly names: readonly string[] }
+  | { readonly values: Readonly<Record<string, ParameterValue>> }
+  | { readonly refused: Readonly<Record<string, string>> };

@@ -2,6 +2,7 @@ import { RosHost } from '../../adapters/ros/ros-host.ts';
 import { RosSink } from '../../adapters/ros/ros-sink.ts';
 import { BagSource, wantedTopics } from '../../adapters/rosbag/index.ts';
 import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
+import type { PlayOptions } from '../../contract/bag-messages.ts';
 import {
   type CellContext,
   type CellName,
@@ -12,7 +13,7 @@ import {
   type Qos,
   type TopicSpec,
 } from '../../contract/core.ts';
-import type { PlayableBag, PlayOptions } from '../execution/bag-play.ts';
+import type { PlayableBag } from '../execution/bag-play.ts';
 import { BagPlayer, busSink, type PlayTarget } from '../execution/bag-player.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import { type Door, type LeaseHold, RobotSink } from '../execution/door/index.ts';

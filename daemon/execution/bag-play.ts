@@ -1,5 +1,5 @@
+import type { PlayOptions, PlayState } from '../../contract/bag-messages.ts';
 import { EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
-import type { PlayState } from '../../contract/play-state.ts';
 import type { BagPlayerParts, PlaySink, PlayTarget } from './bag-player.ts';
 import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
 import type { LeaseHold, Receipt, TopicClasses } from './door/index.ts';
@@ -30,31 +30,6 @@ export type PlayableBag = {
   /** Settles when playing ended; never rejects. */
   readonly finished: Promise<{ readonly fault: EdgeError | undefined }>;
   close(): Promise<void>;
-};
-
-export type PlayOptions = {
-  readonly path: string;
-  readonly rate: number;
-  readonly loop: boolean;
-  readonly startS: number;
-  /** Waits at least this long for listeners to find the topics, before the first message and after the last, seconds. */
-  readonly delayS?: number;
-  /** Plays this much at most, seconds; absent: to the end. */
-  readonly durationS?: number;
-  /** Patterns; none: all. */
-  readonly topics: readonly string[];
-  readonly exclude?: readonly string[];
-  /** `/old:=/new`. */
-  readonly remap?: readonly string[];
-  readonly to?: 'bus' | 'ros' | 'zenoh';
-  /** Key prefix for `zenoh`; absent: that of the configuration. */
-  readonly prefix?: string;
-  /** Publishes the time of the bag on `/clock` so often, hertz; 0: not. */
-  readonly clockHz?: number;
-  /** Plays what a robot obeys too, under the actuation lease and through the gate. */
-  readonly allowCommands?: boolean;
-  /** Begins paused. */
-  readonly paused?: boolean;
 };
 
 /** One playback, from its first message to the last that was taken. */

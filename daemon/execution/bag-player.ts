@@ -1,9 +1,9 @@
+import type { PlayOptions, PlayOrder, PlayState } from '../../contract/bag-messages.ts';
 import { type CellName, EdgeError, type Sample, type TopicSpec } from '../../contract/core.ts';
-import type { PlayState } from '../../contract/play-state.ts';
-import { BagPlay, type PlayableBag, type PlayOptions } from './bag-play.ts';
+import { BagPlay, type PlayableBag } from './bag-play.ts';
 import { type DoorGate, type DoorPath, type LeaseHold, TopicClasses } from './door/index.ts';
 
-export type { PlayableBag, PlayOptions } from './bag-play.ts';
+export type { PlayableBag } from './bag-play.ts';
 
 /** What takes the samples of a play. It may be busy for a while: the play waits. */
 export type PlaySink = Pick<DoorPath, 'advertise' | 'send' | 'close'>;
@@ -138,14 +138,6 @@ export class BagPlayer {
     throw new EdgeError('run.not_found', { operation: 'bag play', subject: id, message: `no play ${id}` });
   }
 }
-
-export type PlayOrder = {
-  readonly action: 'pause' | 'resume' | 'seek' | 'rate';
-  /** From the start of the bag, seconds. */
-  readonly positionS?: number;
-  /** Times the pace of the recording; 0 is as fast as it goes. */
-  readonly rate?: number;
-};
 
 /** Takes everything at once: the bus of this host. */
 export function busSink(

@@ -1,6 +1,6 @@
 import { type CellContext, checkFresh, type EventPayload, LIMITS, METHODS } from '../../contract/core.ts';
 import { adoptBag } from '../../io/adopt-bag.ts';
-import type { BagPlayer, PlayOptions, PlayOrder } from './bag-player.ts';
+import type { BagPlayer } from './bag-player.ts';
 
 /** What other cells may ask about bags: play one, steer it, take an imported one into the log. */
 export function serveBags(
@@ -9,21 +9,17 @@ export function serveBags(
   onAdopted: (segment: EventPayload<'segment.sealed'>) => void,
 ): void {
   const { bagPlay, bagPlayState, bagPlayStop, bagPlayControl, bagAdopt } = METHODS.execution;
-  bus.handle(bagPlay, async (body, from, madeAtMs) => {
-    const options = body as PlayOptions;
+  bus.handle(bagPlay, async (options, from, madeAtMs) => {
     // A play of commands that waited in a frozen process is no longer wanted.
     if (options.allowCommands === true)
       checkFresh('bag play', options.path, madeAtMs, clock.monotonicMs(), LIMITS.MOTION_EXPIRY_MS);
     return player.start(options, from);
   });
-  bus.handle(bagPlayState, async (body) => player.state((body as { id: string }).id));
-  bus.handle(bagPlayStop, async (body) => player.stop((body as { id: string }).id));
-  bus.handle(bagPlayControl, async (body) => {
-    const { id, ...order } = body as { id: string } & PlayOrder;
-    return player.control(id, order);
-  });
+  bus.handle(bagPlayState, async (body) => player.state(body.id));
+  bus.handle(bagPlayStop, async (body) => player.stop(body.id));
+  bus.handle(bagPlayControl, async ({ id, ...order }) => player.control(id, order));
   bus.handle(bagAdopt, async (body) => {
-    const { bag, segments } = await adoptBag(dataDir, (body as { bag: string }).bag, emit, onAdopted);
+    const { bag, segments } = await adoptBag(dataDir, body.bag, emit, onAdopted);
     return {
       bag,
       segments: segments.map(({ path, sha256, bytes, messages, repaired }) => ({

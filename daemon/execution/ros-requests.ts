@@ -5,17 +5,10 @@ import {
   EdgeError,
   LIMITS,
   METHODS,
-  type MessageValue,
   type RosApi,
-  type RosCallRequest,
-  type RosGoalCancel,
-  type RosGoalQuery,
   type RosGoalRequest,
   type RosGoalView,
-  type RosLifecycleRequest,
-  type RosParamsRequest,
   type RosQosReport,
-  type RosTfRequest,
   type Sample,
 } from '../../contract/core.ts';
 import { decodeTf } from '../../formats/cdr/index.ts';
@@ -51,8 +44,7 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
   const tree = new TfTree();
   const malformed = new Set<string>();
   parts.bus.tap('tf', (sample) => takeTransforms(tree, sample, malformed, report));
-  bus.handle(methods.rosTf, async (body) => {
-    const { target, source } = body as RosTfRequest;
+  bus.handle(methods.rosTf, async ({ target, source }) => {
     if (target === undefined || source === undefined) return plain({ frames: tree.frames() });
     return plain({ target, source, transform: tree.lookup(target, source) });
   });
@@ -65,15 +57,13 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     ...(await api().graph.snapshot()),
     qosEvents: parts.qosEvents(),
   }));
-  bus.handle(methods.rosCall, async (body) => {
-    const { service, type, request, timeoutMs } = body as RosCallRequest;
+  bus.handle(methods.rosCall, async ({ service, type, request, timeoutMs }) => {
     checkRosValue(request, '/request');
     api();
     calls.call(service, type);
     return plain(await api().services.call(service, type, request, { timeoutMs }));
   });
-  bus.handle(methods.rosGoalSend, async (body, from, madeAtMs) => {
-    const request = body as RosGoalRequest;
+  bus.handle(methods.rosGoalSend, async (request, from, madeAtMs) => {
     checkRosValue(request.goal, '/goal');
     const sender = desk();
     parts.admit?.('send a goal', request.action);
@@ -83,21 +73,18 @@ export function serveRos({ bus, clock, report }: CellContext, parts: RosParts): 
     const hold = found === 'moves' ? await parts.hold?.(from) : undefined;
     return plain(await (hold ? sendUnder(hold, sender, request) : sender.send(request)));
   });
-  bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body as RosGoalQuery)));
-  bus.handle(methods.rosGoalCancel, async (body) => {
-    const { goalId, timeoutMs } = body as RosGoalCancel;
-    return { cancelled: await desk().cancel(goalId, timeoutMs) };
-  });
-  bus.handle(methods.rosParams, async (body) => {
-    const { node, names, set, timeoutMs } = body as RosParamsRequest;
+  bus.handle(methods.rosGoalView, async (body) => plain(desk().view(body)));
+  bus.handle(methods.rosGoalCancel, async ({ goalId, timeoutMs }) => ({
+    cancelled: await desk().cancel(goalId, timeoutMs),
+  }));
+  bus.handle(methods.rosParams, async ({ node, names, set, timeoutMs }) => {
     const { parameters } = api();
     checkRosValue(set, '/values');
     if (set) return { refused: definedOnly(await parameters.set(node, set, { timeoutMs })) };
     if (names) return { values: plain(await parameters.get(node, names, { timeoutMs })) };
     return { names: await parameters.list(node, { timeoutMs }) };
   });
-  bus.handle(methods.rosLifecycle, async (body) => {
-    const { node, transition, timeoutMs } = body as RosLifecycleRequest;
+  bus.handle(methods.rosLifecycle, async ({ node, transition, timeoutMs }) => {
     const { lifecycle } = api();
     if (transition === undefined) return { state: await lifecycle.state(node, { timeoutMs }) };
     return { state: await lifecycle.change(node, transition, { timeoutMs }) };
@@ -145,7 +132,7 @@ function takeTransforms(
 }
 
 /** Values as JSON has them: lists instead of typed arrays, 64-bit integers as decimal text. */
-function plain(value: unknown): MessageValue {
+function plain<T>(value: T): T {
   const walk = (one: unknown): unknown => {
     if (typeof one === 'bigint') return one.toString();
     if (ArrayBuffer.isView(one)) return Array.from(one as unknown as Iterable<unknown>, walk);
@@ -153,7 +140,7 @@ function plain(value: unknown): MessageValue {
     if (typeof one !== 'object' || one === null) return one;
     return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, walk(inner)]));
   };
-  return walk(value) as MessageValue;
+  return walk(value) as T;
 }
 
 function definedOnly(values: Readonly<Record<string, string | undefined>>): Record<string, string> {

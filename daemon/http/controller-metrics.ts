@@ -6,9 +6,7 @@ type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
 /** Asked of the execution cell at each scrape; values it does not have are empty. */
 export async function askControllers(bus: Pick<CellBus, 'request'>): Promise<readonly ControllerView[]> {
   const { controllerList } = METHODS.execution;
-  return bus
-    .request<readonly ControllerView[]>('execution', controllerList, {}, LIMITS.STATUS_PART_MS)
-    .catch(() => []);
+  return bus.request('execution', controllerList, {}, LIMITS.STATUS_PART_MS).catch(() => []);
 }
 
 /** Figures of the control loops. Labels are names of the configuration; counters start again with each start. */

@@ -112,7 +112,7 @@ describe('auraison policy', () => {
     copyFileSync(join(two, 'meta', 'info.json'), join(cut, 'meta', 'info.json'));
     const trainers = [
       join(here, '..', '..', 'apps', 'ar4-physical-ai', 'trainer', 'train.py'),
-      join(here, '..', '..', 'adapters', 'lerobot', 'trainers', 'act', 'train.py'),
+      join(here, '..', '..', 'adapters', 'onnx', 'trainers', 'act', 'train.py'),
     ] as const;
     const cards: unknown[] = [];
     for (const root of [two, cut]) {

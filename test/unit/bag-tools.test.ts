@@ -11,8 +11,9 @@ import {
   openBags,
 } from '../../adapters/rosbag/index.ts';
 import { KeySpaceSink } from '../../adapters/zenoh/key-space-sink.ts';
+import type { PlayOptions } from '../../contract/bag-messages.ts';
 import type { KeySpace, Sample, TopicSpec } from '../../contract/index.ts';
-import { BagPlayer, busSink, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
+import { BagPlayer, busSink, type PlayableBag } from '../../daemon/execution/bag-player.ts';
 import { type Receipt, TopicClasses } from '../../daemon/execution/door/index.ts';
 import { SinkQueue } from '../../daemon/execution/sink-queue.ts';
 import { adoptBag } from '../../io/adopt-bag.ts';

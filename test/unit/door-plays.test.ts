@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { PlayOptions } from '../../contract/bag-messages.ts';
 import { METHODS, type Sample } from '../../contract/core.ts';
-import { BagPlayer, type PlayableBag, type PlayOptions } from '../../daemon/execution/bag-player.ts';
+import { BagPlayer, type PlayableBag } from '../../daemon/execution/bag-player.ts';
 import { holdLease, RobotSink } from '../../daemon/execution/door/index.ts';
 import type { JointGateSpec } from '../../daemon/execution/safety/index.ts';
 import { encodeTwist, JOINT_TRAJECTORY, TWIST } from '../../formats/cdr/index.ts';

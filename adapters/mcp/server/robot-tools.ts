@@ -1,5 +1,4 @@
 import {
-  type ClipInfo,
   EdgeError,
   isFinished,
   LIMITS,
@@ -311,7 +310,7 @@ function recordings(ports: RobotMcpPorts): RobotTool[] {
           ...(before_s === undefined ? {} : { preMs: before_s * 1_000 }),
           ...(after_s === undefined ? {} : { postMs: after_s * 1_000 }),
         };
-        const asked = bus.request<ClipInfo>('execution', METHODS.execution.clipRecord, body);
+        const asked = bus.request('execution', METHODS.execution.clipRecord, body);
         return { ...(await withDeadline(clock, ORDER_MS, asked, 'recorder.clip', 'execution')) };
       },
     }),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { PlayState } from '../../../contract/play-state.ts';
+import type { PlayState } from '../../../contract/bag-messages.ts';
 import type { ApiClient } from '../../../daemon/client/api-client.ts';
 import { action } from '../../context.ts';
 import type { Output } from '../../output.ts';

@@ -1,12 +1,12 @@
 import {
+  type CallAsk,
+  type CallName,
+  type CallReply,
   type CellBus,
   type ClipRequest,
   EdgeError,
-  type EpisodeDiscard,
-  type EpisodeOrder,
   type EventPayload,
   METHODS,
-  type OpenCallName,
   type RosServices,
   type Sample,
   type TriggerSpec,
@@ -121,11 +121,16 @@ export class Recording {
   }
 }
 
+type RecordingCall = Extract<CallName, `recorder.${string}` | `episode.${string}`>;
+
 /** What other cells may ask of the recording; `recording` is undefined where the recorder is off. */
 export function serveRecording(bus: Pick<CellBus, 'handle'>, recording: Recording | undefined): void {
   const { recordSeal, clipRecord, clipList } = METHODS.execution;
   const { episodeStart, episodeStop, episodeDiscard, episodeRelabel, episodeList } = METHODS.execution;
-  const handle = (method: OpenCallName, answer: (recording: Recording, body: unknown) => unknown) =>
+  const handle = <N extends RecordingCall>(
+    method: N,
+    answer: (recording: Recording, body: CallAsk<N>) => CallReply<N> | Promise<CallReply<N>>,
+  ) =>
     bus.handle(method, async (body) => {
       if (recording) return await answer(recording, body);
       throw new EdgeError('recorder.failed', {
@@ -139,12 +144,12 @@ export function serveRecording(bus: Pick<CellBus, 'handle'>, recording: Recordin
     await recorder.sealNow();
     return recorder.status().segments;
   });
-  handle(clipRecord, (r, body) => r.clip(body as ClipRequest));
+  handle(clipRecord, (r, body) => r.clip(body));
   handle(clipList, (r) => r.clips());
-  handle(episodeStart, (r, body) => r.episodes.start(body as EpisodeOrder));
-  handle(episodeStop, (r, body) => r.episodes.stop(body as EpisodeOrder));
-  handle(episodeDiscard, (r, body) => r.episodes.discard(body as EpisodeDiscard));
-  handle(episodeRelabel, (r, body) => r.episodes.relabel(body as EpisodeOrder));
+  handle(episodeStart, (r, body) => r.episodes.start(body));
+  handle(episodeStop, (r, body) => r.episodes.stop(body));
+  handle(episodeDiscard, (r, body) => r.episodes.discard(body));
+  handle(episodeRelabel, (r, body) => r.episodes.relabel(body));
   handle(episodeList, (r) => r.episodes.list());
 }
 

@@ -1,7 +1,6 @@
 import {
   type CellBus,
   METHODS,
-  type PolicyDescribeRequest,
   type PolicyInferReply,
   type PolicyListReply,
 } from '../../../contract/core.ts';
@@ -15,9 +14,9 @@ export function servePolicyRequests(
   door: PolicyDoor,
 ): void {
   const { policyList, policyInfer, policyDescribe, policyReload, policyCancel } = METHODS.execution;
-  bus.handle(policyCancel, async (body) => ({ cancelled: door.cancel((body as { call: string }).call) }));
+  bus.handle(policyCancel, async (body) => ({ cancelled: door.cancel(body.call) }));
   bus.handle(policyList, async () => ({ policies: desk.policies() }) satisfies PolicyListReply);
-  bus.handle(policyDescribe, async (body) => door.describe((body as PolicyDescribeRequest).policy));
+  bus.handle(policyDescribe, async (body) => door.describe(body.policy));
   bus.handle(policyReload, async (body) => desk.reload(body.name));
   bus.handle(policyInfer, async (body) => {
     const { caller, policy, session, reset, observation, deadlineMs, prefix, call } = body;

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { METHODS } from '../../../contract/index.ts';
+import type { Static } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { AdoptedView, BagParams, CancelBody, errors } from '../schemas.ts';
 
@@ -18,6 +19,7 @@ export function bagRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
         response: { 200: AdoptedView, ...errors },
       },
     },
-    async (request) => bus.request('execution', METHODS.execution.bagAdopt, request.params),
+    async (request) =>
+      bus.request('execution', METHODS.execution.bagAdopt, request.params as Static<typeof BagParams>),
   );
 }

@@ -73,7 +73,7 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
       response: { 200: Type.Object({ controllers: Type.Array(View) }), ...errors },
     }),
     async () => {
-      const controllers = await bus.request<ControllerView[]>('execution', execution.controllerList, {});
+      const controllers = await bus.request('execution', execution.controllerList, {});
       return { controllers: controllers.map(shown) };
     },
   );

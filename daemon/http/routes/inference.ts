@@ -67,7 +67,8 @@ export function inferenceRoutes(app: FastifyInstance, ports: HttpPorts): void {
       body: CallBody,
       response: { 200: Type.Object({ cancelled: Type.Boolean() }, closed), ...errors },
     }),
-    async (request) => bus.request('execution', execution.policyCancel, request.body),
+    async (request) =>
+      bus.request('execution', execution.policyCancel, request.body as Static<typeof CallBody>),
   );
 
   app.post(

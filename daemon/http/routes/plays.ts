@@ -60,7 +60,8 @@ export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts
         response: { 200: PlayView, ...errors },
       },
     },
-    async (request) => bus.request('execution', METHODS.execution.bagPlayState, request.params),
+    async (request) =>
+      bus.request('execution', METHODS.execution.bagPlayState, request.params as Static<typeof PlayParams>),
   );
 
   app.post(
@@ -75,7 +76,8 @@ export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts
         response: { 200: PlayView, ...errors },
       },
     },
-    async (request) => bus.request('execution', METHODS.execution.bagPlayStop, request.params),
+    async (request) =>
+      bus.request('execution', METHODS.execution.bagPlayStop, request.params as Static<typeof PlayParams>),
   );
 
   const steer = (

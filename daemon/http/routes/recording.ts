@@ -1,13 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import {
-  type ClipInfo,
-  type EpisodeInfo,
-  LIMITS,
-  METHODS,
-  type OpenCallName,
-  UUID_PATTERN,
-} from '../../../contract/index.ts';
+import { type CallAsk, type ExecutionCall, LIMITS, METHODS, UUID_PATTERN } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { askExecution } from '../ask-execution.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
 
@@ -70,8 +64,8 @@ const EpisodeView = Type.Object(
 export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
   const { execution } = METHODS;
   // The recorder itself reports when it makes no progress; hashing a large segment may take its time.
-  const ask = <T>(method: OpenCallName, body: unknown) =>
-    bus.request<T>('execution', method, body, LIMITS.RECORDER_REQUEST_MS);
+  const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>) =>
+    askExecution(bus, method, body, LIMITS.RECORDER_REQUEST_MS);
   const describe = (operationId: string, summary: string, more: object) => ({
     schema: { operationId, summary, tags: ['recorder'], ...more },
   });
@@ -82,7 +76,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
       body: CancelBody,
       response: { 200: Done, ...errors },
     }),
-    async () => ({ ok: true, result: await ask<unknown>(execution.recordSeal, {}) }),
+    async () => ({ ok: true, result: await ask(execution.recordSeal, {}) }),
   );
 
   app.post(
@@ -100,7 +94,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
         ...(post_ms === undefined ? {} : { postMs: post_ms }),
         ...(wait === undefined ? {} : { wait }),
       };
-      return reply.code(201).send(await ask<ClipInfo>(execution.clipRecord, order));
+      return reply.code(201).send(await ask(execution.clipRecord, order));
     },
   );
 
@@ -110,7 +104,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
       querystring: NoQuery,
       response: { 200: Type.Object({ clips: Type.Array(ClipView) }, closed), ...errors },
     }),
-    async () => ({ clips: await ask<ClipInfo[]>(execution.clipList, {}) }),
+    async () => ({ clips: await ask(execution.clipList, {}) }),
   );
 
   app.get(
@@ -119,7 +113,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
       querystring: NoQuery,
       response: { 200: Type.Object({ episodes: Type.Array(EpisodeView) }, closed), ...errors },
     }),
-    async () => ({ episodes: await ask<EpisodeInfo[]>(execution.episodeList, {}) }),
+    async () => ({ episodes: await ask(execution.episodeList, {}) }),
   );
 
   app.post(
@@ -129,7 +123,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
       response: { 201: EpisodeView, ...errors },
     }),
     async (request, reply) =>
-      reply.code(201).send(await ask<EpisodeInfo>(execution.episodeStart, request.body)),
+      reply.code(201).send(await ask(execution.episodeStart, request.body as Static<typeof LabelBody>)),
   );
 
   app.post(
@@ -138,7 +132,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
       body: LabelBody,
       response: { 200: EpisodeView, ...errors },
     }),
-    async (request) => ask<EpisodeInfo>(execution.episodeStop, request.body),
+    async (request) => ask(execution.episodeStop, request.body as Static<typeof LabelBody>),
   );
 
   app.post(
@@ -179,7 +173,7 @@ export function recordingRoutes(app: FastifyInstance, { bus }: HttpPorts): void 
     async (request) => {
       const { id } = request.params as Static<typeof EpisodeParams>;
       const order = { ...(request.body as Static<typeof LabelBody>), episode_id: id };
-      return ask<EpisodeInfo>(execution.episodeRelabel, order);
+      return ask(execution.episodeRelabel, order);
     },
   );
 }

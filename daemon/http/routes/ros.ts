@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import {
+  type CallAsk,
+  type ExecutionCall,
   METHODS,
-  type OpenCallName,
+  type MessageValue,
   type ParameterValue,
   type RosGoalView,
   type RosParamsRequest,
@@ -9,6 +11,7 @@ import {
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { checkRosValue } from '../../../formats/ros2/value-check.ts';
+import { askExecution } from '../ask-execution.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
@@ -112,9 +115,9 @@ const GoalBox = Type.Object(
 
 /** The ROS graph of the robot. Each endpoint is one request to the execution cell, behind the same gate. */
 export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
-  const ask = <T>(method: OpenCallName, body: unknown, timeoutMs = TIMEOUT_MS) =>
+  const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
-    bus.request<T>('execution', method, body, timeoutMs + 2_000);
+    askExecution(bus, method, body, timeoutMs + 2_000);
   const methods = METHODS.execution;
   const describe = (operationId: string, summary: string) => ({ operationId, summary, tags: ['ros'] });
 
@@ -128,7 +131,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       },
     },
     async () => {
-      const { qosEvents, ...graph } = await ask<{ qosEvents: unknown }>(methods.rosGraph, {});
+      const { qosEvents, ...graph } = await ask(methods.rosGraph, {});
       return { ...graph, qos_events: qosEvents };
     },
   );
@@ -151,7 +154,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       } = request.body as Static<typeof CallBody>;
       // Before it travels: a value that is nested too deep breaks the process that carries it.
       checkRosValue(value, '/request');
-      const order = { service, type, request: value, timeoutMs: timeout_ms };
+      const order = { service, type, request: value as MessageValue, timeoutMs: timeout_ms };
       return { response: await ask(methods.rosCall, order, timeout_ms) };
     },
   );
@@ -171,12 +174,12 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
       const { tool, facts: known } = rosGoalMotion(type, goal as Record<string, unknown>);
       const facts = { ...known, action, type };
       const asked = { tool: 'ros.goal', facts, ...(tool ? { motion: { tool, facts: known } } : {}) } as const;
-      const order = { action, type, goal, timeoutMs: timeout_ms };
+      const order = { action, type, goal: goal as MessageValue, timeoutMs: timeout_ms };
       const view = await judgedOrder(
         reply,
         { operation: 'send a goal', subject: action },
         async () => judgeAction?.(asked, callerOf(request)),
-        () => ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms),
+        () => ask(methods.rosGoalSend, order, timeout_ms),
       );
       return reply.code(201).send(goalBox(view));
     },
@@ -195,7 +198,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
     async (request) => {
       const { id } = request.params as Static<typeof GoalParams>;
       const { after = 0 } = request.query as Static<typeof GoalQuery>;
-      return goalBox(await ask<RosGoalView>(methods.rosGoalView, { goalId: id, after }));
+      return goalBox(await ask(methods.rosGoalView, { goalId: id, after }));
     },
   );
 
@@ -292,7 +295,7 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
         response: { 200: Anything, ...errors },
       },
     },
-    async (request) => ask(methods.rosTf, request.query),
+    async (request) => ask(methods.rosTf, request.query as Static<typeof TfQuery>),
   );
 }
 

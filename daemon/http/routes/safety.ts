@@ -13,6 +13,7 @@ import {
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { rolesOf } from '../access.ts';
+import { askExecution } from '../ask-execution.ts';
 import { callerOf, principalOf } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
@@ -161,7 +162,7 @@ export function safetyRoutes(
   app.get(
     '/v1/estop',
     reads('getEmergencyStop', 'Whether the emergency stop is engaged, by whom', EStopView),
-    () => ask<EStopState>(execution.estopState, {}),
+    () => askExecution(bus, execution.estopState, {}),
   );
   app.post(
     '/v1/estop',
@@ -205,7 +206,7 @@ export function safetyRoutes(
     },
   );
   app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>
-    ask<LeaseView>(execution.leaseState, {}),
+    askExecution(bus, execution.leaseState, {}),
   );
   app.post(
     '/v1/lease',

@@ -1,7 +1,6 @@
 import {
   type EdgeError,
   type LeaseRole,
-  type LeaseView,
   LIMITS,
   METHODS,
   pause,
@@ -57,7 +56,7 @@ export class RunTakeover {
     const { execution, pause: door, over } = this.#parts;
     const { leaseState } = METHODS.execution;
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
-      const view = await askExecution<LeaseView>(execution, leaseState, {}, LIMITS.CELL_REQUEST_MS).catch(
+      const view = await askExecution(execution, leaseState, {}, LIMITS.CELL_REQUEST_MS).catch(
         () => undefined,
       );
       signal.throwIfAborted();

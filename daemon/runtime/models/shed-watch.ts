@@ -91,7 +91,7 @@ export class ShedWatch {
     if (idle || this.#looking) return;
     this.#looking = true;
     try {
-      const controllers = await this.#parts.bus.request<readonly ControllerView[]>(
+      const controllers = await this.#parts.bus.request(
         'execution',
         METHODS.execution.controllerList,
         {},

@@ -2,7 +2,6 @@ import {
   type ArmState,
   type CellBus,
   type Clock,
-  type ControllerView,
   LIMITS,
   METHODS,
   type Robot,
@@ -41,14 +40,7 @@ export function factsTool({ robot, arm, bus, clock }: FactParts): Tool {
         quiet<RobotState>(robot.state()),
         quiet<ArmState>(arm.state()),
         quiet(askExecution({ bus, clock }, METHODS.execution.status, {}, LIMITS.CELL_REQUEST_MS)),
-        quiet(
-          askExecution<readonly ControllerView[]>(
-            { bus, clock },
-            METHODS.execution.controllerList,
-            {},
-            LIMITS.CELL_REQUEST_MS,
-          ),
-        ),
+        quiet(askExecution({ bus, clock }, METHODS.execution.controllerList, {}, LIMITS.CELL_REQUEST_MS)),
       ]);
       return { result: { facts: worldFacts(state, joints, status?.mapCoverage, controllers ?? []) } };
     },

@@ -1,11 +1,4 @@
-import {
-  type ClipInfo,
-  type ClipReceipt,
-  type ClipRequest,
-  EdgeError,
-  LIMITS,
-  METHODS,
-} from '../../../contract/index.ts';
+import { type ClipReceipt, type ClipRequest, EdgeError, LIMITS, METHODS } from '../../../contract/index.ts';
 import { askExecution, type ExecutionPort } from './ask-execution.ts';
 
 export type ClipAsk = {
@@ -37,7 +30,7 @@ export async function askClip(port: ExecutionPort, tool: string, ask: ClipAsk): 
     wait: true,
   };
   const { clipRecord } = METHODS.execution;
-  const clip = await askExecution<ClipInfo>(port, clipRecord, request, clipDeadlineMs(afterS));
+  const clip = await askExecution(port, clipRecord, request, clipDeadlineMs(afterS));
   const { bag, state, path, sha256, messages } = clip;
   if (state === 'whole' && path !== undefined && sha256 !== undefined) return { bag, path, sha256, messages };
   throw new EdgeError('recorder.failed', {

@@ -1,11 +1,10 @@
 import {
   type CallAsk,
-  type CallName,
   type CallReply,
-  type CallTo,
   type CellBus,
   type Clock,
   EdgeError,
+  type ExecutionCall,
   type OpenCallName,
   withDeadline,
 } from '../../../contract/index.ts';
@@ -14,7 +13,6 @@ const TO = 'execution';
 /** The bus keeps its own deadline; ours is a little later and holds even if the bus is deaf. */
 const LATER_MS = 100;
 
-type ExecutionCall = { [N in CallName]: CallTo<N> extends typeof TO ? N : never }[CallName];
 export type ExecutionPort = { readonly bus: Pick<CellBus, 'request'>; readonly clock: Clock };
 
 /** Asks the execution cell. Errors of the bus (`cell.unavailable`, `cell.restarted`, `deadline.exceeded`) pass through. */

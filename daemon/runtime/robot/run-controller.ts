@@ -108,12 +108,7 @@ export async function runController(
 }
 
 async function viewOf(port: ExecutionPort, name: string): Promise<ControllerView> {
-  const views = await askExecution<readonly ControllerView[]>(
-    port,
-    METHODS.execution.controllerList,
-    {},
-    LIMITS.CELL_REQUEST_MS,
-  );
+  const views = await askExecution(port, METHODS.execution.controllerList, {}, LIMITS.CELL_REQUEST_MS);
   const view = views.find((one) => one.name === name);
   if (view) return view;
   throw new EdgeError('robot.not_supported', {

@@ -41,7 +41,7 @@ export class StopWatch {
     this.#timer = clock.every(ASK_MS, () => {
       if (asking) return;
       asking = true;
-      bus.request<EStopState>('execution', METHODS.execution.estopState, {}, ASK_MS).then(
+      bus.request('execution', METHODS.execution.estopState, {}, ASK_MS).then(
         (state) => {
           this.#timer?.cancel();
           this.#take(state);

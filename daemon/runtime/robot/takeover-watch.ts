@@ -66,7 +66,7 @@ export class TakeoverWatch {
     this.#looking = true;
     try {
       const { leaseState } = METHODS.execution;
-      const view = await bus.request<LeaseView>('execution', leaseState, {}, LIMITS.CELL_REQUEST_MS);
+      const view = await bus.request('execution', leaseState, {}, LIMITS.CELL_REQUEST_MS);
       await this.#catchUp(view);
       if (waits) await this.#resume(view, resumeAfterMs);
     } catch {
