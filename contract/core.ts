@@ -33,6 +33,7 @@ export type * from './plan.ts';
 export type * from './ports/index.ts';
 export type * from './projection-event.ts';
 export * from './quotas.ts';
+export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';
 export type * from './run-load.ts';

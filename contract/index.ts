@@ -26,6 +26,7 @@ export * from './plan.ts';
 export type * from './ports/index.ts';
 export * from './projection-event.ts';
 export * from './quotas.ts';
+export * from './rest-watch.ts';
 export type * from './ros-messages.ts';
 export * from './route.ts';
 export * from './run-load.ts';

@@ -17,8 +17,15 @@ export class FakeArm {
   /** Ends the next goals at once. */
   fails: GoalResult | undefined;
   silent = false;
+  /** Tells one measurement again and again, as a driver that hangs does. */
+  repeats = false;
   /** Joints go on whatever anybody says. */
   runaway = false;
+  /** After a cancellation joints come to rest in this time, milliseconds. */
+  coastMs = 0;
+  #last: Sample | undefined;
+  #coast: { speeds: number[]; leftMs: number } | undefined;
+  #speeds: number[] = [0, 0];
   #step: (() => void) | undefined;
   #open = true;
 
@@ -41,8 +48,9 @@ export class FakeArm {
       const before = [...this.positions];
       this.#step?.();
       if (this.runaway) this.positions[0]! += 0.02;
-      const speeds = this.positions.map((position, i) => (position - before[i]!) / (STEP_MS / 1_000));
-      if (!this.silent) this.#tell(speeds);
+      this.#roll();
+      this.#speeds = this.positions.map((position, i) => (position - before[i]!) / (STEP_MS / 1_000));
+      if (!this.silent) this.#tell(this.#speeds);
       await this.#clock.advance(STEP_MS);
     }
   }
@@ -58,6 +66,15 @@ export class FakeArm {
     this.#open = false;
   }
 
+  #roll(): void {
+    const coast = this.#coast;
+    if (!coast) return;
+    coast.leftMs -= STEP_MS;
+    const share = Math.max(0, coast.leftMs) / this.coastMs;
+    for (const [i, speed] of coast.speeds.entries()) this.positions[i]! += (speed * share * STEP_MS) / 1_000;
+    if (coast.leftMs <= 0) this.#coast = undefined;
+  }
+
   #follow({ goal, canceled }: ServedGoal): Promise<GoalResult> {
     const { points } = goal['trajectory'] as { points: Point[] };
     const from = [...this.positions];
@@ -68,7 +85,11 @@ export class FakeArm {
         this.#step = undefined;
         resolve(end);
       };
-      canceled.addEventListener('abort', () => settle({ status: 'canceled', result: {} }), { once: true });
+      const cancel = () => {
+        if (this.coastMs > 0) this.#coast = { speeds: [...this.#speeds], leftMs: this.coastMs };
+        settle({ status: 'canceled', result: {} });
+      };
+      canceled.addEventListener('abort', cancel, { once: true });
       this.#step = () => {
         const elapsed = this.#clock.monotonicMs() - begunMs;
         const next = points.findIndex((point) => dueMs(point) > elapsed);
@@ -94,6 +115,8 @@ export class FakeArm {
       velocity: Float64Array.from(speeds),
       effort: new Float64Array(0),
     });
-    this.emit({ topic: '/joint_states', type: JOINT_STATE, stamp, received: stamp, bytes });
+    const fresh = { topic: '/joint_states', type: JOINT_STATE, stamp, received: stamp, bytes };
+    if (!this.repeats) this.#last = fresh;
+    this.emit(this.#last ?? fresh);
   }
 }

@@ -62,8 +62,14 @@ export class FakeNav2 implements SampleSink {
   refuses = false;
   silent = false;
   blocked = false;
+  /** Tells one measurement again and again, as a driver that hangs does. */
+  repeats = false;
   /** Drives on whatever anybody says. */
   runaway = false;
+  /** How fast it loses its speed, metres per second squared. */
+  deceleration = Infinity;
+  #measured: Twist2d = STILL;
+  #lastOdometry: Uint8Array | undefined;
   /** Fails the next goals with this code of nav2_msgs. */
   fails: number | undefined;
   emit: (sample: Sample) => void = () => {};
@@ -157,8 +163,14 @@ export class FakeNav2 implements SampleSink {
     const job = this.#jobs.at(-1);
     if (job && this.#drive(job, dt)) job.settle({ status: 'succeeded', result: { error_code: 0 } });
     if (this.runaway) this.twist = { linear: SPEED, angular: 0 };
+    const slowest = Math.abs(this.#measured.linear) - this.deceleration * dt;
+    const speed = Math.max(Math.abs(this.twist.linear), slowest);
+    this.#measured = {
+      linear: speed * Math.sign(this.twist.linear || this.#measured.linear),
+      angular: this.twist.angular,
+    };
     if (this.blocked) return;
-    const { linear, angular } = this.twist;
+    const { linear, angular } = this.#measured;
     const yaw = this.pose.yaw + angular * dt;
     const next = {
       x: this.pose.x + linear * dt * Math.cos(yaw),
@@ -203,23 +215,21 @@ export class FakeNav2 implements SampleSink {
     const header = { stamp: this.clock.now(), frame_id: 'odom' };
     const seen = seenFrom(MAP_TO_ODOM, this.pose);
     const zeros = new Float64Array(36);
-    const { linear, angular } = this.blocked ? STILL : this.twist;
-    this.#say(
-      '/odom',
-      ODOMETRY,
-      encodeOdometry({
-        header,
-        child_frame_id: 'base_link',
-        pose: {
-          pose: { position: { x: seen.x, y: seen.y, z: 0 }, orientation: quaternionOfYaw(seen.yaw) },
-          covariance: zeros,
-        },
-        twist: {
-          twist: { linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } },
-          covariance: zeros,
-        },
-      }),
-    );
+    const { linear, angular } = this.blocked ? STILL : this.#measured;
+    const odometry = encodeOdometry({
+      header,
+      child_frame_id: 'base_link',
+      pose: {
+        pose: { position: { x: seen.x, y: seen.y, z: 0 }, orientation: quaternionOfYaw(seen.yaw) },
+        covariance: zeros,
+      },
+      twist: {
+        twist: { linear: { x: linear, y: 0, z: 0 }, angular: { x: 0, y: 0, z: angular } },
+        covariance: zeros,
+      },
+    });
+    if (!this.repeats) this.#lastOdometry = odometry;
+    this.#say('/odom', ODOMETRY, this.#lastOdometry ?? odometry);
     const transform = {
       translation: { x: MAP_TO_ODOM.x, y: MAP_TO_ODOM.y, z: 0 },
       rotation: quaternionOfYaw(MAP_TO_ODOM.yaw),

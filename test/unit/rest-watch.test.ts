@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RestWatch } from '../../daemon/execution/safety/rest-watch.ts';
+import { RestWatch } from '../../contract/index.ts';
 
 /** When what moves at `speed` is called standing, milliseconds; -1: never in 3 s. */
 function restsAfter(hz: number, speed: number, speeds: (at: number) => readonly number[] = () => []): number {

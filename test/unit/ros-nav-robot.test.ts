@@ -113,7 +113,7 @@ describe('a robot with Nav2', () => {
     const before = nav2.commands.length;
     // The base keeps to its last command, as bases without a watchdog do.
     ros.vanish('/robot7/navigate_to_pose');
-    await nav2.run(3_000);
+    await nav2.run(5_000);
     expect(await motion).toMatchObject({ code: 'robot.unreachable' });
     expect(commandsWhenTold).toBeGreaterThan(before);
     expect((await robot.state()).motion).toBe('stopped');
@@ -127,7 +127,7 @@ describe('a robot with Nav2', () => {
     const name = '/robot7/navigate_to_pose';
     ros.dead.add(name);
     ros.deaf.add(name);
-    await nav2.run(4_000);
+    await nav2.run(6_000);
     expect(await motion).toMatchObject({
       code: 'robot.unreachable',
       message: expect.stringContaining('feedback'),
@@ -143,7 +143,7 @@ describe('a robot with Nav2', () => {
     await nav2.run(1_000);
     ros.deaf.add('/robot7/navigate_to_pose');
     abort.abort('enough');
-    await nav2.run(1_500);
+    await nav2.run(4_000);
     expect(await motion).toMatchObject({ outcome: 'stopped', message: expect.stringContaining('enough') });
     // A goal that somebody else sends meanwhile is not the one that is owed.
     const heard = ros.cancelledOne.length;
@@ -169,7 +169,7 @@ describe('a robot with Nav2', () => {
     const motion = robot.navigate({ ...GOAL, pose: FAR }).catch((error: unknown) => error);
     await nav2.run(1_000);
     ros.hide(name);
-    await nav2.run(3_000);
+    await nav2.run(5_000);
     expect(await motion).toMatchObject({ code: 'robot.unreachable' });
     const hiddenAt = nav2.pose.x;
     await nav2.run(2_000);
@@ -190,7 +190,7 @@ describe('a robot with Nav2', () => {
     const motion = robot.navigate({ ...GOAL, pose: FAR }).catch((error: unknown) => error);
     await nav2.run(1_000);
     ros.vanish('/robot7/navigate_to_pose');
-    await nav2.run(3_000);
+    await nav2.run(5_000);
     expect(await motion).toMatchObject({ code: 'robot.unreachable' });
     let calls = 0;
     const { call } = ros.services;
@@ -233,7 +233,7 @@ describe('a robot with Nav2', () => {
     nav2.runaway = true;
     await nav2.run(200);
     const stop = robot.stop('now').catch((error: unknown) => error);
-    await nav2.run(2_000);
+    await nav2.run(4_000);
     expect(await stop).toMatchObject({
       code: 'robot.unreachable',
       message: expect.stringContaining('motion'),
@@ -282,7 +282,7 @@ describe('a robot with Nav2', () => {
     const motion = robot.navigate({ ...GOAL, pose: FAR });
     await nav2.run(1_000);
     nav2.silent = true;
-    await nav2.run(3_000);
+    await nav2.run(5_000);
     expect(await motion).toMatchObject({
       outcome: 'stuck',
       message: expect.stringContaining('odometry fell silent'),

@@ -1,11 +1,14 @@
-import type { Clock, JointReading, Nanoseconds, Sample } from '../../../contract/core.ts';
+import {
+  type Clock,
+  type JointReading,
+  type Nanoseconds,
+  RestWatch,
+  type Sample,
+} from '../../../contract/core.ts';
 import { decodeJointState, JOINT_STATE } from '../../../formats/cdr/index.ts';
 
 /** Joint states older than this mean that the arm is not there, milliseconds. */
 const SILENT_MS = 1_000;
-/** Below these a joint rests: radians or metres per second, and between two messages where no speed is told. */
-const STILL_SPEED = 0.01;
-const STILL_STEP = 0.001;
 /** Joints that are not of the arm: so many names are kept, those that came first for as long as they are told. */
 const OTHERS_MAX = 256;
 
@@ -19,10 +22,16 @@ export class JointTrack {
   readonly #topic: string;
   readonly #names: readonly string[];
   readonly #clock: Clock;
-  readonly #joints = new Map<string, Told & { readonly still: boolean }>();
+  readonly #joints = new Map<string, Told>();
   /** What else the robot has: a lift under the arm that another controller drives. */
   readonly #others = new Map<string, Told>();
   #time: Nanoseconds | undefined;
+  /** Whether the arm stands: by measurements of all of its joints. */
+  readonly rest = new RestWatch();
+  /** Joints that were measured anew since `rest` was told last. */
+  readonly #anew = new Set<string>();
+  /** When each joint was measured last, by its stamps. */
+  readonly #stamps = new Map<string, Nanoseconds>();
 
   constructor(topic: string, names: readonly string[], clock: Clock) {
     this.#topic = topic;
@@ -70,14 +79,6 @@ export class JointTrack {
     return this.#joints.get(name)?.position;
   }
 
-  /** What was told after `sinceMs` (monotonic) shows every joint at rest. */
-  stillSince(sinceMs: number): boolean {
-    return this.#names.every((name) => {
-      const joint = this.#joints.get(name);
-      return joint !== undefined && joint.atMs > sinceMs && joint.still;
-    });
-  }
-
   #take(bytes: Uint8Array): void {
     const { header, name, position, velocity, effort } = decodeJointState(bytes);
     for (const [i, joint] of name.entries()) {
@@ -89,15 +90,21 @@ export class JointTrack {
         this.#keep(joint, { position: at, velocity: speed, effort: finite(effort[i]), atMs });
         continue;
       }
-      const before = this.#joints.get(joint);
-      const still =
-        speed !== undefined
-          ? Math.abs(speed) < STILL_SPEED
-          : before !== undefined && Math.abs(at - before.position) < STILL_STEP;
-      const reading = { position: at, velocity: speed, effort: finite(effort[i]), still };
-      this.#joints.set(joint, { ...reading, atMs });
+      this.#joints.set(joint, { position: at, velocity: speed, effort: finite(effort[i]), atMs });
+      // One measurement that is told again and again says nothing new.
+      if (header.stamp === 0n || header.stamp !== this.#stamps.get(joint)) this.#anew.add(joint);
+      this.#stamps.set(joint, header.stamp);
       if (header.stamp > 0n) this.#time = header.stamp;
     }
+    if (this.#anew.size === this.#names.length) this.#watch();
+  }
+
+  #watch(): void {
+    this.#anew.clear();
+    const joints = this.#names.map((name) => this.#joints.get(name)!);
+    const positions = joints.map(({ position }) => position);
+    const speeds = joints.map(({ velocity }) => velocity ?? Number.NaN);
+    this.rest.observe(positions, this.#clock.monotonicMs(), speeds);
   }
 
   #keep(name: string, told: Told): void {

@@ -4,9 +4,11 @@ import {
   EdgeError,
   type GoalResult,
   type JointTarget,
+  LIMITS,
   type Manipulator,
   type MessageValue,
   type MotionResult,
+  NOT_CONFIRMED,
   type RosActions,
   type RosGraph,
   type RosServices,
@@ -14,6 +16,7 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import { ActionGoals } from '../action-goal.ts';
+import { Brake, type Rest, withRest } from '../brake.ts';
 import { MotionEnds, type Outcome } from '../motion-ends.ts';
 import {
   FOLLOW_TRAJECTORY,
@@ -48,9 +51,6 @@ const OVERTIME_MS = 5_000;
 const OVERTIME_SHARE = 0.5;
 /** A gripper is there by then, milliseconds of robot time. */
 const GRIPPER_MS = 15_000;
-/** Joints are looked at so often, and at rest by then after a goal was ended, milliseconds. */
-const REST_LOOK_MS = 20;
-const REST_BY_MS = 800;
 const GRAPH_MS = 1_000;
 const FORMER_MS = 1_500;
 const CANCEL_ALL_MS = 400;
@@ -65,6 +65,7 @@ export class TrajectoryArm implements Manipulator {
   readonly #options: TrajectoryArmOptions;
   readonly #track: JointTrack;
   readonly #goals: ActionGoals;
+  readonly #brake: Brake;
   #motion: ArmState['motion'] = 'idle';
   #running: MotionEnds | undefined;
   /** How often it was stopped: what waited for another motion to end meanwhile does not begin. */
@@ -77,6 +78,8 @@ export class TrajectoryArm implements Manipulator {
     this.#options = options;
     this.#track = new JointTrack(options.jointStates, options.joints, parts.clock);
     this.#goals = new ActionGoals(parts, parts.clock);
+    const connected = () => this.#track.connected;
+    this.#brake = new Brake({ clock: parts.clock, rest: this.#track.rest, connected });
   }
 
   observe(sample: Sample): void {
@@ -125,19 +128,18 @@ export class TrajectoryArm implements Manipulator {
     });
   }
 
-  /** Ends every goal of the controllers, also those of other clients. Rejects where joints still move. */
+  /**
+   * Ends every goal of the controllers, also those of other clients. Resolves when joint states show that the arm stands;
+   * rejects with `robot.unreachable` where they do not within `LIMITS.STILL_WAIT_MS`.
+   */
   async stop(reason: string): Promise<void> {
     this.#stops++;
     const running = this.#running;
     running?.end('stopped', reason);
-    const [rested] = await Promise.all([
-      this.#rest(),
-      running?.settled,
-      this.#goals.cancelAll(this.#servers(), CANCEL_ALL_MS),
-    ]);
+    const braking = this.#brake.engage(this.#goals.cancelAll(this.#servers(), CANCEL_ALL_MS));
+    const [rest] = await Promise.all([braking, running?.settled]);
     if (!this.#running) this.#motion = 'stopped';
-    // Without joint states nobody can tell; that shows in `connected`.
-    if (!rested && this.#track.connected) throw notAtRest(this.#options.jointStates);
+    if (rest !== 'at_rest') throw notAtRest(rest, this.#options.jointStates);
   }
 
   async close(): Promise<void> {
@@ -165,22 +167,29 @@ export class TrajectoryArm implements Manipulator {
     const { clock } = this.#parts;
     const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
+    const performed = Promise.withResolvers<void>();
+    let braking: Promise<Rest> | undefined;
+    const brake = () => {
+      braking ??= this.#brake.engage(performed.promise);
+      return braking;
+    };
+    ends.signal.addEventListener('abort', brake, { once: true });
     this.#running = ends;
     this.#motion = 'moving';
     let reached = false;
     try {
       await this.#former;
+      // The looks of a stop that came meanwhile go on: they tell it whether the arm stands.
+      if (!ends.signal.aborted) this.#brake.release();
       const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
       const outcome = 'ended' in end ? ends.outcome : end;
       reached = outcome.outcome === 'reached';
-      const rested = reached || (await this.#rest());
-      const message = rested ? outcome.message : `${outcome.message}; it did not come to rest`;
-      return this.#result(begun, { ...outcome, message });
-    } catch (error) {
-      // An error of the server says nothing about the arm.
-      await this.#rest();
-      throw error;
+      performed.resolve();
+      return this.#result(begun, { ...outcome, message: withRest(outcome.message, await brake()) });
     } finally {
+      // An error of the server says nothing about the arm.
+      performed.resolve();
+      await brake();
       this.#motion = reached ? 'idle' : 'stopped';
       this.#running = undefined;
       ends.settle();
@@ -196,20 +205,6 @@ export class TrajectoryArm implements Manipulator {
   ): Promise<Outcome | { readonly ended: true }> {
     const end = await this.#goals.run({ name, type, goal }, ends.signal);
     return 'ended' in end ? end : outcomeOf(end.result);
-  }
-
-  /** True as soon as joint states from now on tell rest; false when they do not by the deadline. */
-  #rest(): Promise<boolean> {
-    const { clock } = this.#parts;
-    const sinceMs = clock.monotonicMs();
-    return new Promise((resolve) => {
-      const timer = clock.every(REST_LOOK_MS, () => {
-        const rested = this.#track.stillSince(sinceMs);
-        if (!rested && clock.monotonicMs() - sinceMs < REST_BY_MS) return;
-        timer.cancel();
-        resolve(rested);
-      });
-    });
   }
 
   /** Which of the two actions the gripper of this robot serves. */
@@ -241,11 +236,15 @@ function noJoints(operation: string, { jointStates, joints }: TrajectoryArmOptio
   });
 }
 
-function notAtRest(topic: string): EdgeError {
+function notAtRest(rest: Rest, topic: string): EdgeError {
+  const [why, hint] =
+    rest === 'silent'
+      ? ['no joint states arrive of all joints', 'check that joint_state_broadcaster is active']
+      : ['its joints still move', 'something else may be commanding it'];
   return new EdgeError('robot.unreachable', {
     operation: 'stop',
     subject: topic,
-    message: 'the arm was told to stop and its joints still move',
-    hint: 'something else may be commanding it',
+    message: `${NOT_CONFIRMED} within ${LIMITS.STILL_WAIT_MS} ms: ${why}`,
+    hint,
   });
 }

@@ -1,10 +1,12 @@
 import {
   type Clock,
   EdgeError,
+  LIMITS,
   type Maneuver,
   type MapSnapshot,
   type MotionResult,
   type NavigateGoal,
+  NOT_CONFIRMED,
   type Robot,
   type RobotState,
   type RosActions,
@@ -17,9 +19,9 @@ import {
   withDeadline,
 } from '../../../contract/core.ts';
 import { ActionGoals } from '../action-goal.ts';
+import { Brake, type Rest, withRest } from '../brake.ts';
 import { encodeVelocity } from '../messages.ts';
 import { MotionEnds, type Outcome } from '../motion-ends.ts';
-import { Brake, type Rest } from './brake.ts';
 import {
   maneuverOrder,
   NAV_ACTIONS,
@@ -57,6 +59,7 @@ const FORMER_MS = 1_500;
 const CANCEL_ALL_MS = 400;
 /** Navigators tell feedback at each tick of their tree, behaviours ten times a second, milliseconds. */
 const FEEDBACK_SILENT_MS = 1_500;
+const STANDING: Twist2d = { linear: 0, angular: 0 };
 
 /**
  * A robot that navigates by Nav2: goals, cancellation and behaviours over ROS 2 actions, state from odometry and
@@ -84,8 +87,8 @@ export class NavRobot implements Robot {
     this.#goals = new ActionGoals(parts, parts.clock);
     this.#brake = new Brake({
       clock: parts.clock,
-      send: (twist) => this.#send(twist),
-      stillSince: (ms) => this.#track.stillSince(ms),
+      order: () => this.#send(STANDING),
+      rest: this.#track.rest,
       connected: () => this.#track.connected,
     });
   }
@@ -130,15 +133,18 @@ export class NavRobot implements Robot {
     });
   }
 
-  /** Ends every goal of Nav2's servers, also those of other clients. Rejects where the robot still moves. */
+  /**
+   * Ends every goal of Nav2's servers, also those of other clients. Resolves when odometry shows that the robot stands;
+   * rejects with `robot.unreachable` where it does not within `LIMITS.STILL_WAIT_MS`.
+   */
   async stop(reason: string): Promise<void> {
     this.#stops++;
     const running = this.#running;
     running?.end('stopped', reason);
-    const rest = this.#brake.engage();
-    await Promise.all([running?.settled, this.#endAll(CANCEL_ALL_MS)]);
+    const braking = this.#brake.engage(this.#endAll(CANCEL_ALL_MS));
+    const [rest] = await Promise.all([braking, running?.settled]);
     if (!this.#running) this.#motion = 'stopped';
-    if ((await rest) === 'moving') throw notAtRest(this.#options.velocity.topic);
+    if (rest !== 'at_rest') throw notAtRest(rest, this.#options);
   }
 
   async close(): Promise<void> {
@@ -166,25 +172,31 @@ export class NavRobot implements Robot {
       return this.#result(begun, { outcome: 'stopped', message: 'ended before it began' });
     const pulse = { clock: this.#parts.clock, track: this.#track, silence: 'odometry fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
-    // The brake goes on at once, not when the server has answered.
-    ends.signal.addEventListener('abort', () => void this.#brake.engage(), { once: true });
+    // The brake goes on at once; what is measured counts from when the server has answered.
+    const performed = Promise.withResolvers<void>();
+    let braking: Promise<Rest> | undefined;
+    const brake = () => {
+      braking ??= this.#brake.engage(performed.promise);
+      return braking;
+    };
+    ends.signal.addEventListener('abort', brake, { once: true });
     this.#running = ends;
     this.#motion = 'moving';
-    let rest: Rest | undefined;
     let reached = false;
     try {
       await this.#former;
       // The brake that a stop put on meanwhile stays on: it tells the stop whether the base rests.
       if (!ends.signal.aborted) this.#brake.release();
       const end = ends.signal.aborted ? { ended: true as const } : await perform(ends);
-      rest = await this.#brake.engage();
+      performed.resolve();
+      const rest = await brake();
       const outcome = 'ended' in end ? ends.outcome : end;
       reached = outcome.outcome === 'reached';
-      const told = rest === 'moving' ? `${outcome.message}; it did not come to rest` : outcome.message;
-      return this.#result(begun, { ...outcome, message: told });
+      return this.#result(begun, { ...outcome, message: withRest(outcome.message, rest) });
     } finally {
       // An error of the server says nothing about the base.
-      if (rest === undefined) await this.#brake.engage();
+      performed.resolve();
+      await brake();
       this.#motion = reached ? 'idle' : 'stopped';
       this.#running = undefined;
       ends.settle();
@@ -244,9 +256,7 @@ export class NavRobot implements Robot {
 
   /** A daemon that died left its goals with Nav2: nobody holds a lease for them any more. */
   async #endFormer(): Promise<void> {
-    const rest = this.#brake.engage();
-    await this.#endAll(FORMER_MS);
-    await rest;
+    await this.#brake.engage(this.#endAll(FORMER_MS));
   }
 
   #name(action: NavAction): string {
@@ -279,11 +289,15 @@ function noOdometry(operation: string, topic: string): EdgeError {
   });
 }
 
-function notAtRest(topic: string): EdgeError {
+function notAtRest(rest: Rest, { topics, velocity }: NavRobotOptions): EdgeError {
+  const [why, hint] =
+    rest === 'silent'
+      ? ['no odometry arrives', 'check that the robot base is running and the topic is configured']
+      : ['its odometry still reports motion', `look who else publishes on ${velocity.topic}`];
   return new EdgeError('robot.unreachable', {
     operation: 'stop',
-    subject: topic,
-    message: 'the robot was told to stop and its odometry still tells motion, or nobody took the stop',
-    hint: 'something else may be driving it: look who publishes on this topic',
+    subject: topics.odometry,
+    message: `${NOT_CONFIRMED} within ${LIMITS.STILL_WAIT_MS} ms: ${why}`,
+    hint,
   });
 }

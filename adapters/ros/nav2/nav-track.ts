@@ -1,4 +1,12 @@
-import type { Clock, MapSnapshot, Nanoseconds, Pose2d, Sample, Twist2d } from '../../../contract/core.ts';
+import {
+  type Clock,
+  type MapSnapshot,
+  type Nanoseconds,
+  type Pose2d,
+  RestWatch,
+  type Sample,
+  type Twist2d,
+} from '../../../contract/core.ts';
 import {
   decodeOccupancyGrid,
   decodeTf,
@@ -24,9 +32,6 @@ export type NavTopics = {
 const POSE_STAMPED = 'geometry_msgs/msg/PoseWithCovarianceStamped';
 /** Odometry older than this means that the robot is not there, milliseconds. */
 const ODOMETRY_SILENT_MS = 1_000;
-/** Below these the robot stands: what wheel encoders tell of a base at rest, metres and radians per second. */
-const STILL_LINEAR = 0.015;
-const STILL_ANGULAR = 0.05;
 /** Scalar topics kept as signals; a graph has thousands only by mistake. */
 const SIGNALS_MAX = 256;
 
@@ -48,6 +53,8 @@ export class NavTrack {
   #distance = 0;
   #turned = 0;
   readonly #signals = new Map<string, boolean | number>();
+  /** Whether the base stands, by its odometry. */
+  readonly rest = new RestWatch();
 
   constructor(topics: NavTopics, mapFrame: string, clock: Clock) {
     this.#topics = topics;
@@ -102,13 +109,6 @@ export class NavTrack {
     return this.#clock.monotonicMs() - this.#observedAtMs < ODOMETRY_SILENT_MS;
   }
 
-  /** Odometry that came after `sinceMs` (monotonic) tells no motion. */
-  stillSince(sinceMs: number): boolean {
-    const { linear, angular } = this.twist;
-    const still = Math.abs(linear) < STILL_LINEAR && Math.abs(angular) < STILL_ANGULAR;
-    return this.#observedAtMs > sinceMs && still;
-  }
-
   #take(sample: Sample): void {
     const { topic, type, bytes } = sample;
     if (topic === this.#topics.odometry) this.#follow(bytes);
@@ -130,6 +130,9 @@ export class NavTrack {
       this.#distance += Math.hypot(now.x - before.x, now.y - before.y);
       this.#turned += turnBetween(before.yaw, now.yaw);
     }
+    // One measurement that is told again and again says nothing new.
+    if (!before || now.stamp === 0n || now.stamp !== before.stamp)
+      this.rest.observe([now.x, now.y, this.#turned], this.#clock.monotonicMs(), [now.linear, now.angular]);
     this.#odometry = now;
     this.#odometryFrame = now.frame;
     this.#observedAtMs = this.#clock.monotonicMs();

@@ -5,9 +5,9 @@ import {
   LIMITS,
   type MotionResult,
   NOT_CONFIRMED,
+  RestWatch,
   type Timer,
 } from '../../../contract/core.ts';
-import { RestWatch } from '../safety/rest-watch.ts';
 
 /** How often it is looked whether the robot stands, milliseconds. */
 const LOOK_MS = 10;

@@ -3,6 +3,7 @@ import {
   EdgeError,
   LIMITS,
   type NewEvent,
+  RestWatch,
   type Sample,
   type Timer,
 } from '../../../contract/core.ts';
@@ -17,7 +18,6 @@ import { GateReceipts } from './gate-receipts.ts';
 import type { JointGateSpec, Measured } from './gate-spec.ts';
 import { type JointGate, makeJointGate } from './joint-gate.ts';
 import { knownJoints } from './joint-order.ts';
-import { RestWatch } from './rest-watch.ts';
 
 const STEP_MS = 20;
 /** Joint states older than this say nothing about where the arm is, milliseconds. */
