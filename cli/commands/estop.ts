@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/core.ts';
 import { type ApiClient, nobodyListens } from '../api-client.ts';
 import { action, type CommandContext } from '../context.ts';
+import { isLeftEarly, takeEarly } from '../stop-early.ts';
 
 /** A person waits with a finger on the button: then the file has to do, milliseconds. */
 const ENGAGE_MS = 6_000;
@@ -86,6 +87,8 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
       ENGAGE_MS,
       ORIGIN,
     );
+    // It is on disk that it is engaged: the file that stopped the robot before this process began has done its work.
+    takeEarly(stopFile(settings.dataDir), reason);
     for (const warning of warnings) out.note(`auraison: ${warning}`);
     out.result(state, () => stateText(state));
     return 0;
@@ -94,6 +97,7 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
     // It may be engaged all the same, and only the robot has not confirmed that it stands.
     const state = await stateOf(api);
     if (state?.engaged) {
+      if (error.code === 'robot.unreachable') takeEarly(stopFile(settings.dataDir), reason);
       out.note(`auraison: ${error.message}`);
       out.result(state, () => stateText(state));
       return 1;
@@ -103,12 +107,14 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
     // SQLite is loaded only here: the person waits for the answer of the API.
     const { daemonOf, makeDirectory } = await import('../../daemon/supervisor/data-lock.ts');
     const runs = daemonRuns(dataDir, daemonOf);
-    if (runs === false && !nobodyListens(error))
+    if (runs === false && !nobodyListens(error)) {
+      takeEarly(stopFile(dataDir), reason);
       throw notStopped(
         error,
         dataDir,
         `what answers at ${api.url} did not do it, and ${dataDir} is not its data directory`,
       );
+    }
     const file = writeStopFile(dataDir, reason, error, makeDirectory);
     if (runs === undefined)
       throw notStopped(error, dataDir, `${file} is written, but whether a daemon looks there cannot be seen`);
@@ -138,6 +144,7 @@ function writeStopFile(
   makeDirectory: (path: string) => void,
 ): string {
   const file = stopFile(dataDir);
+  if (isLeftEarly(file) && isThere(file)) return file;
   const write = () => writeFileSync(file, `${reason}\n`);
   try {
     try {

@@ -85,6 +85,21 @@ describe('auraison estop', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
+  it('takes away what the shell wrote where it stopped nothing, and leaves it where it holds', async () => {
+    mkdirSync(dataDir);
+    const left = () => writeFileSync(file(), 'a child\n');
+    process.env['STOP_FILE_LEFT'] = file();
+    closing.push(() => delete process.env['STOP_FILE_LEFT']);
+    left();
+    const { context } = person(portOf(await service()));
+    await expect(engage(context, 'a child')).rejects.toMatchObject({ code: 'api.unauthorised' });
+    expect(existsSync(file())).toBe(false);
+    held();
+    left();
+    expect(await engage(context, 'a child')).toBe(0);
+    expect(readFileSync(file(), 'utf8')).toBe('a child\n');
+  });
+
   it('goes by the file where the token is wrong and the daemon of this directory runs', async () => {
     const port = portOf(await service());
     held();

@@ -1,0 +1,24 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** Where `bin/auraison` says which file it has left before this process began. */
+const LEFT = 'STOP_FILE_LEFT';
+
+/** The file that the shell left to stop the robot at once, if it did, and whether it is this one. */
+export function isLeftEarly(file: string, env: NodeJS.ProcessEnv = process.env): boolean {
+  const left = env[LEFT];
+  return left !== undefined && resolve(left) === resolve(file);
+}
+
+/**
+ * The stop holds without the file now, or nobody looks at it: it would only keep a person from releasing it. A file in
+ * which somebody wrote something else meanwhile is his.
+ */
+export function takeEarly(file: string, reason: string, env: NodeJS.ProcessEnv = process.env): void {
+  if (!isLeftEarly(file, env)) return;
+  try {
+    if (readFileSync(file, 'utf8') === `${reason}\n`) rmSync(file);
+  } catch {
+    // It is gone already: whoever released the stop meanwhile took it.
+  }
+}
