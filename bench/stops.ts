@@ -3,17 +3,26 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { startDaemon } from './support/daemon-under-test.ts';
+import { PythonPeer, rosEnvironment } from '../test/peers/ros-peer.ts';
+import { freePort, zenohPeers } from '../test/support/zenoh.ts';
+import { type DaemonUnderTest, startDaemon } from './support/daemon-under-test.ts';
+import { StopButton } from './support/stop-button.ts';
 
 /**
- * From pressing to the moment at which the gate is closed, by each way of the emergency stop that needs no peer: the
- * API, the console's request, the file, the command line. Beside them a bare Node process: the floor of the command
- * line. Ends with 1 where a way is later than its target (p50). See README.md.
+ * From pressing to the moment at which the gate is closed, by each way of the emergency stop: the API, the console's
+ * request, the file, the command line, a put over Zenoh, a topic of ROS 2. Beside them a bare Node process: what the
+ * command line would wait for, if it waited for Node. Zenoh and ROS are real peers in processes of their own
+ * (eclipse-zenoh and rclpy for Python, of test/peers); `--only api,file` leaves ways out, and what is not installed is
+ * installed. Ends with 1 where a way is later than its target (p50). See README.md.
  *
- * Usage: node bench/stops.ts [--repeat 20] [--json]
+ * Usage: node bench/stops.ts [--repeat 20] [--only WAY,WAY] [--json]
  */
 const { values: flags } = parseArgs({
-  options: { repeat: { type: 'string', default: '20' }, json: { type: 'boolean', default: false } },
+  options: {
+    repeat: { type: 'string', default: '20' },
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const repeat = Number(flags.repeat);
 const TARGET_MS = 300;
@@ -61,14 +70,15 @@ class Robot {
   }
 }
 
-/** Milliseconds from `press` to the closed gate; it is released afterwards. */
+/** Milliseconds from `press` to the closed gate; it is released afterwards. Who presses elsewhere says when. */
 async function stop(
   robot: Robot,
   press: () => Promise<unknown> | unknown,
   after: () => void = () => {},
 ): Promise<number> {
-  const pressedMs = wallMs();
-  await press();
+  const beganMs = wallMs();
+  const pressed = await press();
+  const pressedMs = typeof pressed === 'number' ? pressed : beganMs;
   // Stamps have a resolution of about a millisecond.
   const ms = Math.max(0, (await robot.engagedMs()) - pressedMs);
   after();
@@ -96,15 +106,28 @@ function figures(values: readonly number[]) {
   return { p50: at(0.5), p90: at(0.9), most: sorted.at(-1)! };
 }
 
-try {
+type Way = () => Promise<number>;
+const closing: (() => Promise<void> | void)[] = [];
+const chosen = flags.only === '' ? undefined : new Set(flags.only.split(','));
+const wanted = (...ways: readonly string[]) => ways.some((way) => chosen?.has(way) ?? true);
+
+/** A daemon with the simulated robot, stopped by all but ROS. */
+async function simWays(): Promise<Record<string, Way>> {
   const dataDir = mkdtempSync(join(folder, 'data-'));
-  const daemon = await startDaemon(dataDir, cacheDir, START_MS);
+  const endpoint = wanted('zenoh') ? `tcp/127.0.0.1:${await freePort()}` : undefined;
+  const env = {
+    AURAISON_DAEMON_NAME: 'robot7',
+    ...(endpoint === undefined
+      ? {}
+      : { AURAISON_ZENOH_ENABLED: 'true', AURAISON_ZENOH_MODE: 'router', AURAISON_ZENOH_LISTEN: endpoint }),
+  };
+  await started(dataDir, env);
   const robot = new Robot(dataDir);
   const file = join(dataDir, 'estop');
   // The command line leaves it too where the API is late.
   const takeFile = () => rmSync(file, { force: true });
-  const env = { ...process.env, NODE_COMPILE_CACHE: cacheDir };
-  const ways: Record<string, () => Promise<number>> = {
+  const cliEnv = { ...process.env, NODE_COMPILE_CACHE: cacheDir };
+  const ways: Record<string, Way> = {
     api: () => stop(robot, () => robot.ask('POST', '/v1/estop')),
     console: () => stop(robot, () => robot.ask('POST', '/v1/estop', { 'x-auraison-origin': 'console' })),
     file: () =>
@@ -114,20 +137,56 @@ try {
         () => rmSync(file),
       ),
     'command line': () =>
-      stop(robot, () => run(AURAISON, ['estop', '--data-dir', dataDir], { env }), takeFile),
+      stop(robot, () => run(AURAISON, ['estop', '--data-dir', dataDir], { env: cliEnv }), takeFile),
   };
-  const times = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
+  if (endpoint === undefined) return ways;
+  const button = new StopButton(zenohPeers().python, ['zenoh', endpoint, 'robot7/estop']);
+  closing.push(() => button.end());
+  await button.ready();
+  return { ...ways, zenoh: () => stop(robot, () => button.press()) };
+}
+
+/** A daemon with a robot over ROS 2, and a button that is a node of its own. */
+async function rosWays(): Promise<Record<string, Way>> {
+  const env = rosEnvironment();
+  const dataDir = mkdtempSync(join(folder, 'data-ros-'));
+  const base = new PythonPeer(env, 'ros_robot.py', []);
+  closing.push(() => base.close());
+  await base.line<{ ready?: boolean }>((line) => line.ready === true, START_MS);
+  await started(dataDir, { ...env, AURAISON_ROBOT_SOURCE: 'ros' });
+  const robot = new Robot(dataDir);
+  const button = new StopButton(env['PYTHON']!, ['ros', '/emergency_stop'], env);
+  closing.push(() => button.end());
+  await button.ready();
+  return { ros: () => stop(robot, () => button.press()) };
+}
+
+async function started(dataDir: string, env: Readonly<Record<string, string>>): Promise<DaemonUnderTest> {
+  const daemon = await startDaemon(dataDir, cacheDir, START_MS, env);
+  closing.push(() => daemon.stop());
+  return daemon;
+}
+
+try {
+  const times = new Map<string, number[]>();
   const bare: number[] = [];
-  try {
-    // Once without being counted: compiled code, connections.
-    for (const way of Object.values(ways)) await way();
-    for (let i = 0; i < repeat; i++) {
-      bare.push(await bareMs());
-      for (const [name, way] of Object.entries(ways)) times.get(name)!.push(await way());
+  /** One daemon after the other: two would take the processors from each other. */
+  const measure = async (make: () => Promise<Record<string, Way>>) => {
+    try {
+      const ways = Object.entries(await make()).filter(([name]) => wanted(name));
+      for (const [name] of ways) times.set(name, []);
+      // Once without being counted: compiled code, connections.
+      for (const [, way] of ways) await way();
+      for (let i = 0; i < repeat; i++) {
+        bare.push(await bareMs());
+        for (const [name, way] of ways) times.get(name)!.push(await way());
+      }
+    } finally {
+      for (const close of closing.splice(0).reverse()) await close();
     }
-  } finally {
-    await daemon.stop();
-  }
+  };
+  if (wanted('api', 'console', 'file', 'command line', 'zenoh')) await measure(simWays);
+  if (wanted('ros')) await measure(rosWays);
   const targetOf = (way: string) => (way === 'command line' ? CLI_TARGET_MS : TARGET_MS);
   const floor = figures(bare);
   const result = {
@@ -135,7 +194,9 @@ try {
     load_average: loadavg()[0],
     bare_node_ms: floor,
     ways: [...times].map(([way, ms]) => ({ way, target_ms: targetOf(way), ...figures(ms) })),
-    command_line_times_bare: figures(times.get('command line')!).p50 / floor.p50,
+    command_line_times_bare: times.has('command line')
+      ? figures(times.get('command line')!).p50 / floor.p50
+      : undefined,
   };
   if (!flags.json) {
     const ms = (value: number) => `${value.toFixed(1).padStart(7)} ms`;
@@ -147,7 +208,7 @@ try {
         ({ way, p50, p90, most, target_ms }) =>
           `  ${way.padEnd(14)}${ms(p50)}  ${ms(p90)}  ${ms(most)}     < ${target_ms} ms: ${p50 < target_ms ? 'kept' : 'MISSED'}`,
       ),
-      `  bare node     ${ms(floor.p50)}  ${ms(floor.p90)}  ${ms(floor.most)}     the command line is ${result.command_line_times_bare.toFixed(1)}×`,
+      `  bare node     ${ms(floor.p50)}  ${ms(floor.p90)}  ${ms(floor.most)}     the command line is ${result.command_line_times_bare?.toFixed(2) ?? 'n/a '}×`,
       '',
     ];
     process.stdout.write(`${lines.join('\n')}\n`);

@@ -26,6 +26,7 @@ export async function startDaemon(
   dataDir: string,
   cacheDir: string,
   timeoutMs = 60_000,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<DaemonUnderTest> {
   const log = openSync(join(dataDir, 'daemon.log'), 'a');
   const began = performance.now();
@@ -37,6 +38,7 @@ export async function startDaemon(
       AURAISON_API_PORT: '0',
       AURAISON_ROBOT_SOURCE: 'sim',
       NODE_COMPILE_CACHE: cacheDir,
+      ...env,
     },
   });
   closeSync(log);

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LIMITS, NOT_CONFIRMED } from '../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraison, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { descendants } from '../support/processes.ts';
@@ -253,7 +254,7 @@ describe('an arm behind ros2_control', () => {
     time_from_start_ms,
   });
 
-  it('follows points, refuses what it cannot do, and holds when it is stopped', async () => {
+  it('follows points, refuses what it cannot do, and stands when its stop is answered', async () => {
     const points = [point(0.2, -0.1, 300), { positions: { elbow: -0.3 }, time_from_start_ms: 700 }];
     expect(await post('/v1/arm/trajectory', { points })).toMatchObject({ outcome: 'reached' });
     await until(async () => Math.abs((await positions())[1] + 0.3) < 0.01, 'the elbow is there');
@@ -275,6 +276,29 @@ describe('an arm behind ros2_control', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await positions())[0]).toBeCloseTo(held[0], 2);
   });
+
+  it.each(['arm', 'base'] as const)(
+    'says that a stop was not confirmed while the %s is silent, and confirms the next one',
+    async (which) => {
+      const peer = which === 'arm' ? arm : base;
+      peer.child.kill('SIGSTOP');
+      try {
+        const began = monotonic();
+        await expect(post('/v1/robot/stop', { reason: 'now' }, 10_000)).rejects.toMatchObject({
+          code: 'robot.unreachable',
+          message: expect.stringContaining(NOT_CONFIRMED),
+        });
+        expect(monotonic() - began).toBeGreaterThan(LIMITS.STILL_WAIT_MS / 1e3 - 0.1);
+      } finally {
+        peer.child.kill('SIGCONT');
+      }
+      await until(async () => {
+        const { connected, arm: joints } = await robot();
+        return connected && joints.connected;
+      }, 'it is heard again');
+      await post('/v1/robot/stop', { reason: 'again' }, 10_000);
+    },
+  );
 
   it('moves the gripper, and holds a thing', async () => {
     expect(await post('/v1/arm/gripper', { opening_m: 0.05, effort_n: 10 })).toMatchObject({

@@ -2,12 +2,13 @@
 
     ros_arm.py [NAMESPACE]
 
-Two joints that follow a trajectory exactly, and hold when it is cancelled. The grippers stop at 0.02 m, where they
+Two joints that follow a trajectory exactly, and come to rest within 1.2 s when it is cancelled. The grippers stop at 0.02 m, where they
 hold something. Joints it does not have, and trajectories beyond 3 rad, are refused with the controller's codes.
 Lines: {"ready": true}, {"goal": action}, {"cancel": action}, {"end": action, "status": .., "positions": [..]}.
 """
 
 import json
+import math
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ JOINTS = ["shoulder", "elbow"]
 STEP_S = 0.02
 LIMIT_RAD = 3.0
 THING_M = 0.02
+COAST_S = 1.2
 
 
 SAYING = threading.Lock()
@@ -38,6 +40,8 @@ class Arm:
     def __init__(self, namespace):
         self.node = rclpy.create_node("arm", namespace=namespace)
         self.positions, self.speeds = [0.0, 0.0], [0.0, 0.0]
+        # Speeds at a cancellation, from which the joints come to rest.
+        self.coast = []
         group = ReentrantCallbackGroup()
         self.states = self.node.create_publisher(JointState, "joint_states", 10)
         self.node.create_timer(STEP_S, self.tell, callback_group=group)
@@ -48,6 +52,10 @@ class Arm:
         ]
 
     def tell(self):
+        for i, speed in enumerate(self.coast):
+            self.positions[i] += self.speeds[i] * STEP_S
+            slower = abs(self.speeds[i]) - abs(speed) * STEP_S / COAST_S
+            self.speeds[i] = math.copysign(max(0.0, slower), speed)
         state = JointState(name=JOINTS, position=list(self.positions), velocity=list(self.speeds))
         state.header.stamp = self.node.get_clock().now().to_msg()
         self.states.publish(state)
@@ -56,7 +64,10 @@ class Arm:
         def execute(handle):
             say(goal=name)
             result, status = work(handle, action.Result())
-            self.speeds = [0.0, 0.0]
+            if status == "canceled":
+                self.coast = list(self.speeds)
+            else:
+                self.speeds = [0.0, 0.0]
             {"succeeded": handle.succeed, "canceled": handle.canceled, "aborted": handle.abort}[status]()
             say(end=name, status=status, positions=self.positions)
             return result
@@ -72,6 +83,7 @@ class Arm:
         if sorted(trajectory.joint_names) != sorted(JOINTS):
             result.error_code = FollowJointTrajectory.Result.INVALID_JOINTS
             return result, "aborted"
+        self.coast = []
         order = [list(trajectory.joint_names).index(name) for name in JOINTS]
         before, before_s = list(self.positions), 0.0
         begun = time.monotonic()

@@ -33,7 +33,7 @@ beforeEach(() => {
   copyFileSync(join(REPOSITORY, 'bin', 'auraison'), auraison);
   writeFileSync(
     node,
-    '#!/bin/sh\nprintf "%s\\n" "left=${STOP_FILE_LEFT-}" "args=$*"\ncat "$FOUND" 2>/dev/null\n',
+    '#!/bin/sh\nprintf "%s\\n" "left=$STOP_FILE_LEFT" "args=$*"\ncat "$FOUND" 2>/dev/null\n',
   );
   for (const program of [auraison, node]) chmodSync(program, 0o755);
   runs(process.pid);
