@@ -6,6 +6,7 @@ import {
   RosZenohSession,
   RosZenohSink,
   RosZenohSource,
+  RosZenohStandby,
 } from '../../adapters/zenoh/ros/index.ts';
 import { type CellContext, compilePattern, type KeySpace, type TopicSpec } from '../../contract/core.ts';
 import { TypeBook } from '../../formats/ros2/index.ts';
@@ -19,6 +20,10 @@ type RosZenohIo = Pick<
   'source' | 'sink' | 'rosApi' | 'onTopics' | 'onReleased' | 'definitionOf' | 'rosQosEvents'
 >;
 
+/** Our nodes in the ROS graph: the one that commands, and the one that stops the robot when that one is gone. */
+const NODE = 'auraison_edge';
+const STANDBY = `${NODE}_standby`;
+
 /** A robot whose ROS nodes are on rmw_zenoh, reached without ROS on this host. */
 export function rosZenohIo(config: Config, { clock, report }: CellContext, command: string): RosZenohIo {
   const { domain_id, namespace, definitions, discover, deny } = config.ros;
@@ -31,22 +36,26 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     !denied.some(({ match }) => match(topic));
   const installed = (process.env['AMENT_PREFIX_PATH'] ?? '').split(delimiter).filter((path) => path !== '');
   const types = new TypeBook(definitionFiles([...definitions, ...installed]));
+  const zenoh = () => ({
+    ...driverOptions(config.zenoh),
+    ...zenohOptions(config.zenoh, process.env, clock.now()),
+    ...besideOurs(config.zenoh),
+  });
   const open = async (): Promise<KeySpace> => {
-    const options = zenohOptions(config.zenoh, process.env, clock.now());
-    const opened = await openKeySpace(
-      { ...driverOptions(config.zenoh), ...options, ...besideOurs(config.zenoh) },
-      { clock, onFault: (error) => report('warn', error.message, { code: error.code }) },
-    );
+    const opened = await openKeySpace(zenoh(), {
+      clock,
+      onFault: (error) => report('warn', error.message, { code: error.code }),
+    });
     return opened.keySpace;
   };
+  const domain = domain_id >= 0 ? domain_id : Number(process.env['ROS_DOMAIN_ID'] ?? 0) || 0;
   const session = new RosZenohSession(
-    {
-      node: 'auraison_edge',
-      namespace,
-      domain: domain_id >= 0 ? domain_id : Number(process.env['ROS_DOMAIN_ID'] ?? 0) || 0,
-    },
+    { node: NODE, namespace, domain, companion: STANDBY },
     { clock, open, types, report: (level, message) => report(level, message) },
   );
+  const ros = { node: STANDBY, namespace, domain, companion: NODE };
+  const folders = [...definitions, ...installed];
+  const standby = new RosZenohStandby(clock, () => ({ zenoh: zenoh(), ros, definitions: folders }), report);
   let onTopics: (topics: readonly TopicSpec[]) => void = () => {};
   let onReleased: (topics: readonly string[]) => void = () => {};
   return {
@@ -61,7 +70,7 @@ export function rosZenohIo(config: Config, { clock, report }: CellContext, comma
     onReleased: (listen) => {
       onReleased = listen;
     },
-    sink: new RobotSink(new RosZenohSink(session)),
+    sink: new RobotSink(new RosZenohSink(session, standby)),
     rosApi: new RosZenohApi(session),
     rosQosEvents: () => session.peerFaults.reports(),
     definitionOf: (type) => (types.knows(type) ? types.definition(type) : undefined),

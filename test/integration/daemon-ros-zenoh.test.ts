@@ -1,10 +1,11 @@
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allEvents, freshDir, type TestDaemon, testDaemon, until } from '../support/daemon.ts';
 import { foreignDecoded, foreignView, readersPython } from '../support/readers.ts';
 import { accountOf, bagsOf } from '../support/recordings.ts';
-import { freePort } from '../support/zenoh.ts';
+import { freePort, zenohPeers } from '../support/zenoh.ts';
 import { ZenohRosPeer } from '../support/zenoh-ros-peer.ts';
 
 /** The whole daemon and ROS nodes that are not ours (Python, zenoh-ros2-sdk): no ROS is installed anywhere here. */
@@ -19,8 +20,19 @@ afterEach(async () => {
   directory.remove();
 });
 
-async function start(): Promise<{ daemon: TestDaemon; robot: ZenohRosPeer }> {
+type Rig = { readonly daemon: TestDaemon; readonly robot: ZenohRosPeer };
+
+/** By a router of its own, as on a robot, or by the daemon's. */
+async function start(router: 'ours' | 'own' = 'ours'): Promise<Rig> {
   const port = await freePort();
+  const endpoint = `tcp/127.0.0.1:${port}`;
+  if (router === 'own') {
+    const zenohd = spawn(zenohPeers().zenohd, ['--no-multicast-scouting', '-l', endpoint], {
+      stdio: 'ignore',
+    });
+    closing.push(async () => void zenohd.kill('SIGKILL'));
+  }
+  const where = router === 'own' ? 'mode = "client"\nconnect' : 'mode = "router"\nlisten';
   const config = join(directory.path, 'robot.toml');
   writeFileSync(
     config,
@@ -29,8 +41,7 @@ source = "ros_zenoh"
 harmless = ["/add_two_ints"]
 
 [zenoh]
-mode = "router"
-listen = ["tcp/127.0.0.1:${port}"]
+${where} = ["${endpoint}"]
 
 [ros]
 domain_id = ${DOMAIN}
@@ -98,4 +109,31 @@ describe('a robot on rmw_zenoh', () => {
     const account = accountOf(events);
     expect(account.received).toBeGreaterThanOrEqual(account.written);
   }, 180_000);
+
+  it.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'is stopped by the standby when the cell that drives it gets %s, before the supervisor starts another one',
+    async (signal) => {
+      const { daemon, robot } = await start('own');
+      const cell = await daemon.pidOf('execution');
+      const turn = daemon.api.post('/v1/robot/maneuver', { kind: 'spin', angle_rad: 6 }).catch((error: unknown) => error);
+      await until(() => turns(robot).filter((speed) => speed > 0).length > 5, 'the robot turns');
+      const from = robot.lines.length;
+      const began = performance.now();
+      process.kill(cell, signal);
+      const heard = () => robot.lines.slice(from).filter(({ cmd_vel }) => cmd_vel !== undefined).length;
+      await until(() => heard() > 0 && turns(robot).at(-1) === 0, 'the stop', 5_000);
+      const stoppedMs = performance.now() - began;
+      // Nobody else could have: the cell is dead or frozen still, and no other has begun.
+      const cells = (await daemon.status()).cells.find(({ name }) => name === 'execution');
+      if (signal === 'SIGSTOP') {
+        expect(cells).toMatchObject({ pid: cell });
+        process.kill(cell, 'SIGCONT');
+      }
+      console.info(`${signal}: zeros after ${stoppedMs.toFixed(0)} ms`);
+      await turn;
+      await until(async () => (await daemon.status()).robot.available, 'the cell is back', 60_000);
+      expect(turns(robot).at(-1)).toBe(0);
+    },
+    180_000,
+  );
 });

@@ -1,5 +1,4 @@
 import {
-  type Clock,
   EdgeError,
   hasExpired,
   LIMITS,
@@ -7,42 +6,34 @@ import {
   type SampleSink,
   type TopicSpec,
 } from '../../../contract/core.ts';
-import {
-  encodeFloat64MultiArray,
-  encodeTwist,
-  encodeTwistStamped,
-  FLOAT64_MULTI_ARRAY,
-  TWIST,
-  TWIST_STAMPED,
-} from '../../../formats/cdr/index.ts';
 import { VelocityGuard } from '../../../formats/ros2/velocity-guard.ts';
 import type { RosZenohSession } from './session.ts';
+import type { RosZenohStandby } from './standby.ts';
 import { TopicWriter } from './topic-writer.ts';
+import { type Stop, stopOf } from './velocity-stop.ts';
 
 /** How often the guards of velocity topics look, milliseconds. */
 const GUARD_TICK_MS = 25;
-/** Six numbers of eight bytes. */
-const TWIST_BYTES = 48;
-
-/** What stops who listens to a topic. */
-type Stop = { message(): Uint8Array; is(message: Uint8Array): boolean };
 type Guarded = { readonly guard: VelocityGuard; readonly stop: Stop };
 type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undefined };
 
 /**
  * Samples as publications for ROS nodes on rmw_zenoh. Velocity topics (Twist, TwistStamped, speeds of joints) are
  * guarded here: a command that is not renewed within `LIMITS.COMMAND_EXPIRY_MS` is answered by a stop, and so is every
- * start and the close, for what drove the robot before may have died without a word.
+ * start and the close, for what drove the robot before may have died without a word. What this process cannot do any
+ * more, `standby` does.
  */
 export class RosZenohSink implements SampleSink {
   readonly #session: RosZenohSession;
+  readonly #standby: RosZenohStandby | undefined;
   readonly #written = new Map<string, Written>();
   readonly #opening = new Map<string, Promise<void>>();
   #timer: { cancel(): void } | undefined;
   #closed = false;
 
-  constructor(session: RosZenohSession) {
+  constructor(session: RosZenohSession, standby?: RosZenohStandby) {
     this.#session = session;
+    this.#standby = standby;
   }
 
   async advertise(topic: TopicSpec): Promise<void> {
@@ -63,7 +54,10 @@ export class RosZenohSink implements SampleSink {
     if (!written || this.#closed) return false;
     const { guarded, writer } = written;
     const stops = guarded?.stop.is(sample.bytes) ?? false;
+    const wasMoving = guarded?.guard.moving ?? false;
     guarded?.guard.command(stops, this.#session.clock.monotonicMs());
+    // Before the first command leaves: who may have to stop it knows of it.
+    if (guarded && !wasMoving && !stops) this.#beat();
     return writer.offer(sample.bytes, { must: stops });
   }
 
@@ -74,6 +68,7 @@ export class RosZenohSink implements SampleSink {
     for (const { writer, guarded } of this.#written.values())
       if (guarded?.guard.moving) writer.offer(guarded.stop.message(), { must: true });
     await Promise.all([...this.#written.values()].map(({ writer }) => writer.close()));
+    this.#standby?.close();
     await this.#session.release(this);
   }
 
@@ -95,6 +90,7 @@ export class RosZenohSink implements SampleSink {
     const bounded = topic.speeds !== undefined;
     const guarded = stop && { stop, guard: new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS, { bounded }) };
     this.#written.set(topic.topic, { writer, guarded });
+    if (guarded) this.#standby?.guard(topic);
     if (guarded) this.#timer ??= this.#session.clock.every(GUARD_TICK_MS, () => this.#tick());
   }
 
@@ -108,23 +104,12 @@ export class RosZenohSink implements SampleSink {
       if (due.stop && !writer.offer(stop.message(), { must: true })) guard.halt();
       if (due.expired) this.#session.report('warn', `${topic}: command expired, stopped`);
     }
+    this.#beat();
   }
-}
 
-/** Undefined where nothing has to be stopped. */
-function stopOf({ type, speeds }: TopicSpec, clock: Clock): Stop | undefined {
-  if (type === FLOAT64_MULTI_ARRAY && speeds) {
-    const still = encodeFloat64MultiArray(new Float64Array(speeds));
-    return { message: () => still, is: (message) => Buffer.compare(message, still) === 0 };
+  #beat(): void {
+    if (!this.#standby) return;
+    const moving = [...this.#written].filter(([, { guarded }]) => guarded?.guard.moving);
+    this.#standby.beat(moving.map(([topic]) => topic));
   }
-  const twist = { linear: { x: 0, y: 0, z: 0 }, angular: { x: 0, y: 0, z: 0 } };
-  if (type === TWIST) return { message: () => encodeTwist(twist), is: isStanding };
-  if (type !== TWIST_STAMPED) return undefined;
-  const header = () => ({ stamp: clock.now(), frame_id: 'base_link' });
-  return { message: () => encodeTwistStamped({ header: header(), twist }), is: isStanding };
-}
-
-/** All six numbers at the end of the message are zero, stamped or not. */
-function isStanding(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 + TWIST_BYTES && bytes.subarray(-TWIST_BYTES).every((byte) => byte === 0);
 }

@@ -14,6 +14,8 @@ export type RosZenohOptions = {
   readonly domain: number;
   /** Security enclave of the node; empty: none. */
   readonly enclave?: string;
+  /** Another node of this daemon, in the same namespace: what it has counts as ours. */
+  readonly companion?: string;
 };
 
 export type RosZenohDeps = {
@@ -109,9 +111,9 @@ export class RosZenohSession {
     return nodeName({ namespace: this.#namespace, node: this.options.node });
   }
 
-  /** True for an entity of this very session. */
-  isOwn(entity: Pick<Entity, 'zid'>): boolean {
-    return entity.zid === this.#zid;
+  /** True for an entity of this very session, and of its companion. */
+  isOwn({ zid, node, namespace }: Pick<Entity, 'zid' | 'node' | 'namespace'>): boolean {
+    return zid === this.#zid || (node === this.options.companion && namespace === this.#namespace);
   }
 
   /** Topics are read anew as their publishers come and go: what was told of one is not told again. */
