@@ -162,3 +162,40 @@ describe('a controller that is stopped', () => {
     expect(stands).toBe(true);
   });
 });
+
+describe('the stop of one motion of a controller', () => {
+  const begin = (motionId: string) => bench.desk.begin({ controller: 'arm', motionId }, 'runtime');
+
+  it('ends that motion, and no other one that runs by now', async () => {
+    bench = new ControllersBench([controllerSpec()]);
+    await bench.run(10);
+    await begin('first');
+    await bench.run(500);
+    const first = bench.desk.stop('arm', 'the call that started it is over', 'first');
+    await bench.run(1_000);
+    await first;
+    expect(bench.desk.isMoving()).toBe(false);
+    await begin('second');
+    await bench.run(500);
+    // The word of the first one comes late, or comes again.
+    await bench.desk.stop('arm', 'the call that started it is over', 'first');
+    expect(bench.desk.list()[0]!.state).toBe('running');
+    const second = bench.desk.stop('arm', 'enough', 'second');
+    await bench.run(1_000);
+    await second;
+    expect(bench.desk.isMoving()).toBe(false);
+  });
+
+  it('ends one that is being started', async () => {
+    bench = new ControllersBench([controllerSpec()]);
+    await bench.run(10);
+    const started = begin('first').catch((error: unknown) => error);
+    await bench.desk.stop('arm', 'the call that started it is over', 'first');
+    await bench.run(500);
+    expect(await started).toMatchObject({
+      code: 'command.refused',
+      message: expect.stringContaining('stopped before it began: the call that started it is over'),
+    });
+    expect(bench.desk.isMoving()).toBe(false);
+  });
+});

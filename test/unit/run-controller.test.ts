@@ -55,6 +55,10 @@ describe('a controller that a run lets act', () => {
       method: execution.controllerStart,
       body: { controller: 'pick_place', seconds: 20, motionId: 'call-1' },
     });
+    // Its own motion is named: another one that has begun meanwhile goes on.
+    expect(asked.find(({ method }) => method === execution.controllerStop)).toMatchObject({
+      body: { controller: 'pick_place', motionId: 'call-1' },
+    });
   });
 
   it('has succeeded also where its stop is answered late, or not at all', async () => {

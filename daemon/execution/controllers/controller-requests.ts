@@ -12,8 +12,8 @@ export function serveControllers(bus: Pick<CellBus, 'handle'>, desk: Controllers
   bus.handle(execution.controllerList, async () => desk.list());
   bus.handle(execution.controllerStart, async (body, from) => desk.begin(parseOrder(body), from));
   bus.handle(execution.controllerStop, async (body) => {
-    const { controller, reason } = parseStop(body);
-    return desk.stop(controller, reason);
+    const { controller, reason, motionId } = parseStop(body);
+    return desk.stop(controller, reason, motionId);
   });
 }
 
@@ -40,9 +40,17 @@ export function parseOrder(body: unknown): ControllerOrder {
 }
 
 /** `controller` absent: all of them. */
-function parseStop(body: unknown): { controller: string | undefined; reason: string } {
-  const order = fields(body ?? {}, ['controller', 'reason']);
+type ControllerStop = {
+  readonly controller: string | undefined;
+  readonly reason: string;
+  /** Only what this motion moves; absent: whatever moves. */
+  readonly motionId: string | undefined;
+};
+
+function parseStop(body: unknown): ControllerStop {
+  const order = fields(body ?? {}, ['controller', 'reason', 'motionId']);
   return {
+    motionId: text(order['motionId'], '/motionId'),
     controller: text(order['controller'], '/controller'),
     reason: text(order['reason'], '/reason') ?? 'asked for',
   };

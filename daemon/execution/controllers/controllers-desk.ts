@@ -92,6 +92,7 @@ export class ControllersDesk {
   readonly #shared: SharedState;
   readonly #slots: readonly ControllerSlot[];
   readonly #starts = new Map<string, Promise<void>>();
+  readonly #stoppedStarts = new Map<string, string>();
   #handle: ControllersHandle | undefined;
   #scheduling: Scheduling = 'unknown';
   #restart: Timer | undefined;
@@ -161,18 +162,26 @@ export class ControllersDesk {
       await started;
     } finally {
       this.#starts.delete(motionId);
+      this.#stoppedStarts.delete(motionId);
     }
     return this.#view(slot);
   }
 
   /**
    * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way to
-   * rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed.
+   * rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed. With `motionId`
+   * only that motion ends, running or being started.
    */
-  async stop(name: string | undefined, reason: string): Promise<readonly ControllerView[]> {
+  async stop(
+    name: string | undefined,
+    reason: string,
+    motionId?: string,
+  ): Promise<readonly ControllerView[]> {
     const slots = name === undefined ? this.#slots : [this.#find(name)];
+    if (motionId !== undefined && this.#starts.has(motionId)) this.#stoppedStarts.set(motionId, reason);
+    const own = ({ run }: ControllerSlot) => motionId === undefined || run?.order.motionId === motionId;
     // All of them in this very turn, and all of them to their end.
-    const ends = await Promise.allSettled(slots.map((slot) => slot.stop(reason)));
+    const ends = await Promise.allSettled(slots.filter(own).map((slot) => slot.stop(reason)));
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
     return slots.map((slot) => this.#view(slot));
@@ -203,7 +212,7 @@ export class ControllersDesk {
     this.#deps.admit?.(slot.spec);
     const stops = slot.stops;
     const check = () => {
-      const stopped = slot.stoppedSince(stops);
+      const stopped = slot.stoppedSince(stops) ?? this.#stoppedStarts.get(order.motionId);
       if (stopped !== undefined) throw refused(name, `stopped before it began: ${stopped}`);
       if (!this.#handle)
         throw refused(name, 'the thread of the controllers is being started', 'cell.restarted');

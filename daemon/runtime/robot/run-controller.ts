@@ -61,7 +61,12 @@ export async function runController(
     seconds: Math.round(port.clock.monotonicMs() - began) / 1_000,
   });
   const stop = () =>
-    askExecution(port, execution.controllerStop, { controller, reason: OVER }, LIMITS.ROBOT_STOP_MS);
+    askExecution(
+      port,
+      execution.controllerStop,
+      { controller, reason: OVER, motionId: callId },
+      LIMITS.ROBOT_STOP_MS,
+    );
   const cancelled = () =>
     new EdgeError('run.cancelled', { operation: 'controller.run', subject: controller });
   if (signal.aborted) throw cancelled();
