@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { loadavg, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startDaemon } from './support/daemon-under-test.ts';
@@ -11,19 +11,28 @@ import { startDaemon } from './support/daemon-under-test.ts';
  * supervisor killed although they were healthy. Nothing hangs here, so each death is one too many. Ends with 1 where a
  * cell died or a start failed. See README.md.
  *
- * Usage: node bench/starts.ts [--starts 20] [--load 20] [--idle SECONDS] [--timeout SECONDS] [--json]
+ * `--parallel` daemons live at a time, each in a directory of its own: with as many starts at once most of the load is
+ * theirs. `--load-nice 19` leaves the other users of the host their share. `--minutes` begins no more starts after that.
+ *
+ * Usage: node bench/starts.ts [--starts 20] [--parallel 1] [--load 20] [--load-nice 0] [--idle SECONDS]
+ *   [--timeout SECONDS] [--minutes 60] [--json]
  */
 const { values: flags } = parseArgs({
   options: {
     starts: { type: 'string', default: '20' },
+    parallel: { type: 'string', default: '1' },
     load: { type: 'string', default: '20' },
+    'load-nice': { type: 'string', default: '0' },
     idle: { type: 'string', default: '5' },
     timeout: { type: 'string', default: '240' },
+    minutes: { type: 'string', default: '60' },
     json: { type: 'boolean', default: false },
   },
 });
 const starts = Number(flags.starts);
+const parallel = Number(flags.parallel);
 const load = Number(flags.load);
+const lastStartMs = performance.now() + Number(flags.minutes) * 60_000;
 const idleMs = Number(flags.idle) * 1_000;
 const timeoutMs = Number(flags.timeout) * 1_000;
 const folder = mkdtempSync(join(tmpdir(), 'auraison-starts-'));
@@ -82,15 +91,25 @@ async function startOnce(): Promise<Start> {
 
 const results: Start[] = [];
 try {
-  for (let i = 0; i < load; i++) busy.push(spawn(process.execPath, ['-e', BUSY], { stdio: 'ignore' }));
-  for (let i = 0; i < starts; i++) {
-    const one = await startOnce();
-    results.push(one);
-    const ready = one.readyMs === undefined ? 'NOT READY' : `ready after ${(one.readyMs / 1e3).toFixed(1)} s`;
-    process.stderr.write(
-      `${i + 1}/${starts}: ${ready}, load ${one.load.toFixed(0)}, deaths ${one.deaths.length}, spared ${one.spared}, control threads again ${one.threads}\n`,
-    );
+  for (let i = 0; i < load; i++) {
+    const child = spawn(process.execPath, ['-e', BUSY], { stdio: 'ignore' });
+    busy.push(child);
+    if (child.pid !== undefined) setPriority(child.pid, Number(flags['load-nice']));
   }
+  let begun = 0;
+  const seat = async () => {
+    while (begun < starts && performance.now() < lastStartMs) {
+      begun++;
+      const one = await startOnce();
+      results.push(one);
+      const ready =
+        one.readyMs === undefined ? 'NOT READY' : `ready after ${(one.readyMs / 1e3).toFixed(1)} s`;
+      process.stderr.write(
+        `${results.length}/${starts}: ${ready}, load ${one.load.toFixed(0)}, deaths ${one.deaths.length}, spared ${one.spared}, control threads again ${one.threads}\n`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, () => seat()));
 } finally {
   for (const child of busy) child.kill('SIGKILL');
   await Promise.all(busy.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
@@ -102,6 +121,9 @@ const ready = results.flatMap(({ readyMs }) => readyMs ?? []).sort((a, b) => a -
 const result = {
   starts: results.length,
   busy_processes: load,
+  busy_nice: Number(flags['load-nice']),
+  parallel,
+  load_average_median: results.map((one) => one.load).sort((a, b) => a - b)[results.length >> 1],
   load_average_max: Math.max(...results.map((one) => one.load)),
   not_ready: results.length - ready.length,
   healthy_cells_killed: sum(({ deaths }) => deaths.length),
@@ -114,7 +136,7 @@ if (!flags.json) {
   const seconds = (ms: number | undefined) => (ms === undefined ? 'n/a' : `${(ms / 1e3).toFixed(1)} s`);
   process.stdout.write(
     [
-      `${result.starts} starts beside ${load} processes that compute, load average up to ${result.load_average_max.toFixed(0)}`,
+      `${result.starts} starts, ${parallel} at a time, beside ${load} processes that compute (nice ${result.busy_nice}), load average up to ${result.load_average_max.toFixed(0)}`,
       `  healthy cells killed    ${result.healthy_cells_killed}     target 0`,
       `  not ready in time       ${result.not_ready}`,
       `  silent, waited for      ${result.spared}     for more than 2 s`,

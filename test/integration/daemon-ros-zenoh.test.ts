@@ -110,12 +110,15 @@ describe('a robot on rmw_zenoh', () => {
     expect(account.received).toBeGreaterThanOrEqual(account.written);
   }, 180_000);
 
-  it.each(['SIGKILL', 'SIGSTOP'] as const)(
+  // An abort is what the end of a thread within native code does to its process.
+  it.each(['SIGKILL', 'SIGABRT', 'SIGSTOP'] as const)(
     'is stopped by the standby when the cell that drives it gets %s, before the supervisor starts another one',
     async (signal) => {
       const { daemon, robot } = await start('own');
       const cell = await daemon.pidOf('execution');
-      const turn = daemon.api.post('/v1/robot/maneuver', { kind: 'spin', angle_rad: 6 }).catch((error: unknown) => error);
+      const turn = daemon.api
+        .post('/v1/robot/maneuver', { kind: 'spin', angle_rad: 6 })
+        .catch((error: unknown) => error);
       await until(() => turns(robot).filter((speed) => speed > 0).length > 5, 'the robot turns');
       const from = robot.lines.length;
       const began = performance.now();

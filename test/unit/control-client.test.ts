@@ -79,7 +79,8 @@ describe('control client', () => {
       seen.push([down.length, threads[0]!.terminated]);
     }
     expect(seen.at(-1)).toEqual([1, 1]);
-    expect(seen.filter(([told, ended]) => told === 1 && ended === 0).length).toBeGreaterThan(2);
+    // Half a second, in which zeros are repeated.
+    expect(seen.filter(([told, ended]) => told === 1 && ended === 0).length).toBeGreaterThan(50);
   });
 
   it('replaces a thread that ends: the robot is stopped first, what was asked rejects, new questions work', async () => {
@@ -111,7 +112,7 @@ describe('control client', () => {
       threads[0]!.alive();
     }
     expect(down).toEqual([]);
-    await clock.advance(6_100);
+    await clock.advance(6_700);
     expect(down).toHaveLength(1);
     expect(threads[0]!.terminated).toBe(1);
     await clock.advance(1_000);

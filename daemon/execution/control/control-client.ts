@@ -47,8 +47,11 @@ const PING_EVERY_MS = 1_000;
 const READY_MS = 40_000;
 /** First delay before a new thread, doubled up to the next, milliseconds. */
 const RESTART_FIRST_MS = 100;
-/** A thread that hangs is terminated this long after the robot was told to stand, milliseconds. */
-const TERMINATE_AFTER_MS = 50;
+/**
+ * A thread that hangs is terminated this long after the robot was told to stand, milliseconds: zeros are repeated for
+ * 500 ms by what sends them, which may be this very process.
+ */
+const TERMINATE_AFTER_MS = 600;
 const RESTART_MAX_MS = 5_000;
 
 /** A thread that closes ends with the inference that it is at; later than this it is terminated, milliseconds. */
@@ -284,7 +287,7 @@ export class ControlClient {
     this.#readyLimit?.cancel();
     this.#restarts++;
     this.#deps.onDown(reason);
-    // A thread that is ended within its policy's runtime may take the process with it: the zeros are on their way first.
+    // A thread that is ended within its policy's runtime may take the process with it: the zeros are all sent first.
     if (handle) this.#deps.clock.after(TERMINATE_AFTER_MS, () => handle.terminate());
     this.#rejectAll(reason);
     this.#restart?.cancel();
