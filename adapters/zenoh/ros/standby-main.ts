@@ -66,6 +66,7 @@ async function guard(topic: TopicSpec): Promise<void> {
     guard: new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS, options),
     sent: 0,
   });
+  post({ guards: topic.topic });
 }
 
 function beat(moving: readonly string[]): void {
