@@ -14,6 +14,8 @@ import { type Stop, stopOf } from './velocity-stop.ts';
 
 /** How often the guards of velocity topics look, milliseconds. */
 const GUARD_TICK_MS = 25;
+/** Who stops the robot when this process is gone. */
+type Standby = Pick<RosZenohStandby, 'guard' | 'beat' | 'close'>;
 type Guarded = { readonly guard: VelocityGuard; readonly stop: Stop };
 type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undefined };
 
@@ -25,13 +27,13 @@ type Written = { readonly writer: TopicWriter; readonly guarded: Guarded | undef
  */
 export class RosZenohSink implements SampleSink {
   readonly #session: RosZenohSession;
-  readonly #standby: RosZenohStandby | undefined;
+  readonly #standby: Standby | undefined;
   readonly #written = new Map<string, Written>();
   readonly #opening = new Map<string, Promise<void>>();
   #timer: { cancel(): void } | undefined;
   #closed = false;
 
-  constructor(session: RosZenohSession, standby?: RosZenohStandby) {
+  constructor(session: RosZenohSession, standby?: Standby) {
     this.#session = session;
     this.#standby = standby;
   }

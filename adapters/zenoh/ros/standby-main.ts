@@ -66,6 +66,7 @@ async function guard(topic: TopicSpec): Promise<void> {
     guard: new VelocityGuard(LIMITS.COMMAND_EXPIRY_MS, options),
     sent: 0,
   });
+  post({ guards: topic.topic });
 }
 
 function beat(moving: readonly string[]): void {
@@ -90,7 +91,7 @@ function tick(): void {
   if (leftAtMs === undefined) return;
   const isDone = [...guarded.values()].every(({ sent }) => sent === 0 || sent >= STOP_REPEATS);
   const isHeard = [...guarded.values()].some(({ sent }) => sent > 0);
-  if ((isDone && isHeard) || nowMs - leftAtMs > LEAVE_MS_MAX) setTimeout(() => process.exit(), FLUSH_MS);
+  if ((isDone && isHeard) || nowMs - leftAtMs > LEAVE_MS_MAX) clock.after(FLUSH_MS, () => process.exit());
 }
 
 /** Who commanded is gone. */
@@ -107,7 +108,7 @@ function leave(): void {
 function fail(thrown: unknown): void {
   post({ fault: thrown instanceof Error ? thrown.message : String(thrown) });
   // It is made anew; while something moves and nobody else can stop it, what works goes on.
-  if (leftAtMs === undefined) setTimeout(() => process.exit(1), FLUSH_MS);
+  if (leftAtMs === undefined) clock.after(FLUSH_MS, () => process.exit(1));
 }
 
 function post(message: FromStandby): void {

@@ -20,13 +20,16 @@ export type ToStandby =
   /** The sender lives; on these topics something moves by its last command. */
   | { readonly op: 'beat'; readonly moving: readonly string[] }
   | { readonly op: 'close' };
-export type FromStandby = { readonly fault: string } | { readonly stopped: readonly string[] };
+export type FromStandby =
+  /** It could stop this topic now. */
+  { readonly guards: string } | { readonly fault: string } | { readonly stopped: readonly string[] };
 
 const ENTRY = fileURLToPath(new URL('./standby-main.ts', import.meta.url));
 /** How often it is told that we live, while something moves, milliseconds. Three of them fit into the expiry of a command. */
 const BEAT_MS = 75;
-/** One that died is started again after this, milliseconds. */
+/** One that died is started again after this, doubled up to the next while it cannot be set up, milliseconds. */
 const RESTART_MS = 1_000;
+const RESTART_MS_MAX = 30_000;
 
 /**
  * A process beside the one that commands, with a Zenoh session of its own. It sends zeros when that one dies, hangs or is
@@ -44,6 +47,7 @@ export class RosZenohStandby {
   #isSending = false;
   #isOwed = false;
   #restart: { cancel(): void } | undefined;
+  #delayMs = RESTART_MS;
   #closed = false;
 
   constructor(
@@ -54,10 +58,6 @@ export class RosZenohStandby {
     this.#clock = clock;
     this.#start = start;
     this.#report = report;
-  }
-
-  get pid(): number | undefined {
-    return this.#child?.pid;
   }
 
   guard(topic: TopicSpec): void {
@@ -105,7 +105,8 @@ export class RosZenohStandby {
     this.#child = child;
     this.#isSending = false;
     child.on('message', (message: FromStandby) => {
-      if ('fault' in message) this.#report('warn', `the standby that stops the robot: ${message.fault}`);
+      if ('guards' in message) this.#delayMs = RESTART_MS;
+      else if ('fault' in message) this.#report('warn', `the standby that stops the robot: ${message.fault}`);
       else this.#report('warn', `commands stayed away; the standby stopped ${message.stopped.join(', ')}`);
     });
     child.once('error', () => this.#gone(child));
@@ -126,7 +127,8 @@ export class RosZenohStandby {
     this.#child = undefined;
     if (this.#closed) return;
     this.#report('warn', 'the standby that stops the robot ended; it is started again');
-    this.#restart = this.#clock.after(RESTART_MS, () => this.#spawn());
+    this.#restart = this.#clock.after(this.#delayMs, () => this.#spawn());
+    this.#delayMs = Math.min(2 * this.#delayMs, RESTART_MS_MAX);
   }
 
   #send(message: ToStandby, done: () => void = () => {}): void {
