@@ -30,6 +30,8 @@ export type AppTakers = {
   take(today: readonly Application[]): void;
   /** Those of runs that are not over. */
   inUse(): readonly Application[];
+  /** Those of today that take no intents, each with the reason. */
+  refused(): ReadonlyMap<string, EdgeError>;
 };
 
 /** Application packages in the runtime cell: read at start, read again when they change. */
@@ -69,7 +71,11 @@ export class Packages implements AppsApi {
   }
 
   apps(): readonly AppView[] {
-    return [...this.#builtIn.map(builtInView), ...this.#shelf.views()];
+    const refused = this.#takers?.refused();
+    return [...this.#builtIn.map(builtInView), ...this.#shelf.views()].map((view) => {
+      const error = view.state === 'loaded' && view.reason === '' ? refused?.get(view.name) : undefined;
+      return error ? { ...view, state: 'bad', reason: wordsOfFault(error) } : view;
+    });
   }
 
   /** Before runs go on: servers of all that may be used. */
@@ -165,7 +171,7 @@ export class Packages implements AppsApi {
 
   /** Each change once, in the log of events and in that of the daemon. Never rejects. */
   async #tell(): Promise<void> {
-    const views = this.#shelf.views();
+    const views = this.apps().filter(({ source }) => source !== 'built-in');
     const now = new Map(
       views.map((view) => [
         `${view.folder}`,
@@ -190,6 +196,10 @@ export class Packages implements AppsApi {
       }),
     );
   }
+}
+
+function wordsOfFault({ message, hint }: EdgeError): string {
+  return hint === '' ? message : `${message} (${hint})`;
 }
 
 function stateEvent({ name, version, digest, state, reason }: AppView): NewEvent<'app.state'> {

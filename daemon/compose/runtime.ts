@@ -184,7 +184,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
-      await packages.start({ ready, take, inUse: () => runtime.apps.inUse() });
+      await packages.start({
+        ready,
+        take,
+        inUse: () => runtime.apps.inUse(),
+        refused: () => runtime.apps.refused,
+      });
       // Now it is known what was spent.
       chats.start();
       stops.start();

@@ -49,6 +49,7 @@ import { DEFAULT_SHARING, type RunSharingRules } from './queue/run-sharing.ts';
 import { RuntimeApps } from './queue/runtime-apps.ts';
 import { RobotProxy } from './robot/robot-proxy.ts';
 import { decisionText } from './runs/decisions.ts';
+import { lesserBudget } from './runs/run-budget.ts';
 import { messageEvent } from './runs/run-message-event.ts';
 import type { Opening } from './runs/run-opening.ts';
 import { RunStore, toDetails } from './runs/run-store.ts';
@@ -294,7 +295,8 @@ export class RuntimeCell implements Cell, RuntimeApi {
       if (!judged.accepted) return await this.#refuse(request, judged.error, judged.events);
       const { intent } = judged;
       const runId = this.#ids.next<string>();
-      const { parent, budget = admitted.app.budget, forkedFrom, messages = [] } = opening;
+      const { parent, forkedFrom, messages = [] } = opening;
+      const budget = lesserBudget(opening.budget, admitted.app.budget);
       const queued = {
         ...{ intent_id: intent.intent_id, app: name, harness },
         ...(parent === undefined ? {} : { parent_run_id: parent }),

@@ -60,6 +60,13 @@ it('an application made of files alone moves the robot; what is broken or hostil
   mkdirSync(at('apps', 'crowd'));
   for (let i = 0; i < 10_000; i++) writeFileSync(at('apps', 'crowd', `f${i}`), '');
   write(at('apps', 'huge', 'app.toml'), new Uint8Array(5 * 1024 * 1024));
+  await type('app', 'new', 'dreamer', '--dir', at('apps'));
+  const dream = at('apps', 'dreamer', 'app.toml');
+  write(dream, readFileSync(dream, 'utf8').replace('"robot.maneuver"', '"robot.maneuver", "robot.fly"'));
+  write(
+    at('apps', 'dreamer', 'flow.yaml'),
+    'steps:\n  - id: up\n    tool: robot.fly\n  - id: done\n    end: succeeded\n',
+  );
   // It takes the name of the first one, which was there before it.
   await type('app', 'new', 'patrol', '--dir', at('other'));
   mkdirSync(at('apps', 'zz'));
@@ -83,9 +90,10 @@ it('an application made of files alone moves the robot; what is broken or hostil
     crowd: { state: 'bad', reason: expect.stringContaining('more than 512 files') },
     huge: { state: 'bad', reason: expect.stringContaining('bytes') },
     zz: { state: 'bad', reason: expect.stringContaining('another application is called patrol') },
+    dreamer: { state: 'bad', reason: expect.stringContaining('robot.fly') },
   });
   const log = (await allEvents(daemon.api)).filter(({ kind }) => kind === 'app.state');
-  expect(log.filter(({ payload }) => (payload as { state: string }).state === 'bad')).toHaveLength(6);
+  expect(log.filter(({ payload }) => (payload as { state: string }).state === 'bad')).toHaveLength(7);
 
   const { said: run, code: ended } = await type<RunDetails>(
     'intent',

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { templateFiles } from '../../cli/app/templates.ts';
 import type { Application, PackageFile, Tool } from '../../contract/index.ts';
 import { faultText, judgeWhole } from '../../daemon/compose/package-reader.ts';
+import { lesserBudget } from '../../daemon/runtime/runs/run-budget.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { tool } from '../support/agent-apps.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
@@ -301,4 +302,11 @@ it('the agent that app new makes has its prompt from the parameters, and its bud
     budget: { turns: 20 },
     agent: { turnsMax: 20, tools: expect.arrayContaining(['skill.load']) },
   });
+});
+
+it('a run that another asks for spends no more than its application sets', () => {
+  expect(lesserBudget({ turns: 5 }, { turns: 3, tokens: 100 })).toEqual({ turns: 3, tokens: 100 });
+  expect(lesserBudget({ turns: 2, tokens: 500 }, { tokens: 100 })).toEqual({ turns: 2, tokens: 100 });
+  expect(lesserBudget(undefined, { turns: 3 })).toEqual({ turns: 3 });
+  expect(lesserBudget({ tokens: 7 }, undefined)).toEqual({ tokens: 7 });
 });

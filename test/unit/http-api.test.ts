@@ -250,6 +250,8 @@ describe('API', () => {
     expect(Object.keys(document.paths).sort()).toEqual([
       '/health',
       '/metrics',
+      '/v1/apps',
+      '/v1/apps/reload',
       ...['/v1/arm', '/v1/arm/figure'],
       '/v1/arm/gripper',
       '/v1/arm/stop',

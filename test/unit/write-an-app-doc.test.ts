@@ -6,7 +6,7 @@ import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const page = readFileSync(join(ROOT, 'docs/write-an-app.md'), 'utf8');
+const page = readFileSync(join(ROOT, 'docs/write-an-app-in-code.md'), 'utf8');
 
 async function patrol(robot: FakeRobot, params: Record<string, unknown>) {
   const rig = new RuntimeRig({ apps: [application], robot });
@@ -16,7 +16,7 @@ async function patrol(robot: FakeRobot, params: Record<string, unknown>) {
   return { rig, run: rig.cell.run(run.run_id) };
 }
 
-describe('docs/write-an-app.md', () => {
+describe('docs/write-an-app-in-code.md', () => {
   it('shows the example file as it is', () => {
     const example = readFileSync(join(ROOT, 'docs/examples/apps/patrol.ts'), 'utf8');
     expect(page).toContain(`\`\`\`ts\n${example}\`\`\``);

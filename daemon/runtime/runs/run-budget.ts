@@ -47,6 +47,17 @@ function usedBy(
   };
 }
 
+/** What a run may spend that was given one budget and whose application sets another: the lesser; undefined: no limit. */
+export function lesserBudget(
+  given: RunBudget | undefined,
+  own: RunBudget | undefined,
+): RunBudget | undefined {
+  if (!given || !own) return given ?? own;
+  const turns = within(given.turns, own.turns);
+  const tokens = within(given.tokens, own.tokens);
+  return { ...(turns === undefined ? {} : { turns }), ...(tokens === undefined ? {} : { tokens }) };
+}
+
 /** The lesser of what is asked for and what is left. */
 export function within(asked: number | undefined, left: number | undefined): number | undefined {
   if (asked === undefined) return left;
