@@ -4,4 +4,5 @@ export * from './convert.ts';
 export * from './facts.ts';
 export type { GoalOf, MotionKind } from './goals.ts';
 export * from './limits.ts';
+export * from './ros-goals.ts';
 export * from './times.ts';

@@ -13,6 +13,8 @@ export type MotionFacts = { readonly motion: string; readonly frame: string } & 
 export type JudgedAction = {
   readonly tool: 'robot.teleoperate' | 'controller.run' | 'ros.goal' | 'bag.play';
   readonly facts: Readonly<Record<string, unknown>>;
+  /** The motion that is asked for by it, judged by its own name too. */
+  readonly motion?: { readonly tool: string; readonly facts: Readonly<Record<string, unknown>> };
 };
 
 type Places = readonly { readonly x: number; readonly y: number }[];

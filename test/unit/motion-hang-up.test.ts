@@ -1,53 +1,71 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { request, type ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
+import { METHODS } from '../../contract/index.ts';
 import { startRig, TOKEN } from '../support/http-rig.ts';
 
-it('a caller who hangs up while the policies are asked moves nothing', async () => {
-  let isJudging = () => {};
-  const judging = new Promise<void>((resolve) => {
-    isJudging = resolve;
-  });
-  let judged = () => {};
-  const verdict = new Promise<void>((resolve) => {
-    judged = resolve;
-  });
-  const asked: string[] = [];
-  const rig = await startRig(
-    {},
-    {
-      judgeMotion: async () => {
-        isJudging();
-        await verdict;
-      },
-    },
-  );
-  for (const method of ['robot.maneuver', 'robot.cancel'])
-    rig.answers.set(method, async () => {
-      asked.push(method);
-      return {};
+const { execution } = METHODS;
+const pose = { header: { frame_id: 'map' }, pose: { position: { x: 1, y: 0 } } };
+
+/** Every call of the API that begins a motion, or lets somebody move the robot. */
+const WAYS: readonly (readonly [path: string, body: object])[] = [
+  ['/v1/robot/navigate', { pose: { x: 1, y: 0, yaw: 0 } }],
+  ['/v1/robot/maneuver', { kind: 'drive', distance_m: 0.3 }],
+  ['/v1/arm/trajectory', { points: [{ positions: { joint_1: 1 }, time_from_start_ms: 500 }] }],
+  ['/v1/arm/gripper', { opening_m: 0.02, effort_n: 5 }],
+  ['/v1/controllers/drive/start', {}],
+  [
+    '/v1/ros/actions/goals',
+    { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose', goal: { pose } },
+  ],
+  ['/v1/plays', { path: '/bags/a.mcap', rate: 1, to: 'bus', allow_commands: true }],
+  ['/v1/lease', {}],
+];
+
+it.each(WAYS)(
+  'a caller who hangs up while the policies are asked moves nothing by %s',
+  async (path, body) => {
+    let isJudging = () => {};
+    const judging = new Promise<void>((resolve) => {
+      isJudging = resolve;
     });
-  try {
-    const closed = new Promise<void>((resolve) => {
-      const began = (message: unknown) => {
-        unsubscribe('http.server.request.start', began);
-        (message as { response: ServerResponse }).response.once('close', resolve);
-      };
-      subscribe('http.server.request.start', began);
+    let judged = () => {};
+    const verdict = new Promise<void>((resolve) => {
+      judged = resolve;
     });
-    const caller = request(`${rig.url}/v1/robot/maneuver`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-    });
-    caller.on('error', () => {});
-    caller.end(JSON.stringify({ kind: 'drive', distance_m: 0.3 }));
-    await judging;
-    caller.destroy();
-    await closed;
-    judged();
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(asked).toEqual([]);
-  } finally {
-    await rig.stop();
-  }
-});
+    const judge = async () => {
+      isJudging();
+      await verdict;
+    };
+    const asked: string[] = [];
+    const rig = await startRig({}, { judgeMotion: judge, judgeAction: judge });
+    for (const method of Object.values(execution))
+      rig.answers.set(method, async () => {
+        asked.push(method);
+        return {};
+      });
+    try {
+      const closed = new Promise<void>((resolve) => {
+        const began = (message: unknown) => {
+          unsubscribe('http.server.request.start', began);
+          (message as { response: ServerResponse }).response.once('close', resolve);
+        };
+        subscribe('http.server.request.start', began);
+      });
+      const caller = request(`${rig.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      });
+      caller.on('error', () => {});
+      caller.end(JSON.stringify(body));
+      await judging;
+      caller.destroy();
+      await closed;
+      judged();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(asked).toEqual([]);
+    } finally {
+      await rig.stop();
+    }
+  },
+);

@@ -3,6 +3,7 @@ import { type ControllerOrder, type ControllerView, LIMITS, METHODS } from '../.
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, errors, NoQuery } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -81,14 +82,17 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
       body: StartBody,
       response: { 200: View, ...errors },
     }),
-    async (request) => {
+    async (request, reply) => {
       const { name } = request.params as Static<typeof Params>;
       const order: ControllerOrder = { controller: name, ...(request.body as Static<typeof StartBody>) };
       const facts = { motion: 'controller', ...order };
-      await judgeAction?.({ tool: 'controller.run', facts }, callerOf(request));
-      return shown(
-        await bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
+      const view = await judgedOrder(
+        reply,
+        { operation: 'start a controller', subject: name },
+        async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
+        () => bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
       );
+      return shown(view);
     },
   );
 

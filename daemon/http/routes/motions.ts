@@ -3,7 +3,6 @@ import {
   type ArmFigure,
   type ArmState,
   type CancelRequest,
-  EdgeError,
   type GoalOf,
   type GripperArgs as GripperRequest,
   goalOfGripper,
@@ -29,6 +28,7 @@ import {
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { judgedOrder } from '../judged-order.ts';
 import { ArmFigureView, ArmView } from '../motion-schemas.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
 
@@ -50,33 +50,21 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
   ) => {
     const motionId = `api-${ports.requestId()}`;
     const body: MotionRequest<GoalOf<K>> = { motionId, goal };
-    let isJudged = false;
-    let isGone = false;
     const hungUp = () => {
-      if (reply.raw.writableFinished) return;
-      isGone = true;
-      // Nothing to cancel yet: the motion does not begin.
-      if (!isJudged) return;
       const cancel: CancelRequest = { motionId, reason: 'the caller hung up' };
       bus.request('execution', execution.robotCancel, cancel).catch((error: unknown) => {
         ports.report('warn', 'a motion whose caller hung up was not cancelled', { error: String(error) });
       });
     };
-    // Before the policies are asked: they take their time, and the caller may hang up meanwhile.
-    reply.raw.once('close', hungUp);
-    try {
-      await ports.judgeMotion?.(kind, goal, callerOf(request));
-      if (isGone || reply.raw.destroyed)
-        throw new EdgeError('run.cancelled', {
-          ...{ operation: kind, subject: 'robot' },
-          message: 'the caller hung up before the motion began',
-        });
-      isJudged = true;
-      const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));
-      return motionView(await bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs));
-    } finally {
-      reply.raw.off('close', hungUp);
-    }
+    const deafMs = motionDeadlineMs(motionTimeMs(kind, goal));
+    const result = await judgedOrder(
+      reply,
+      { operation: kind, subject: 'robot' },
+      async () => ports.judgeMotion?.(kind, goal, callerOf(request)),
+      () => bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs),
+      hungUp,
+    );
+    return motionView(result);
   };
   const schema = (operationId: string, summary: string, tag: string, body: object, answer: object) => ({
     schema: { operationId, summary, tags: [tag], body, response: { 200: answer, ...errors } },

@@ -3,6 +3,7 @@ import { METHODS } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody } from '../schemas.ts';
 
 /** Opening a large bag and joining the ROS graph come before the answer, milliseconds. */
@@ -35,12 +36,16 @@ export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts
         clockHz: clock_hz,
         allowCommands: allow_commands,
       };
-      if (allow_commands) {
-        const { path, rate, loop, topics, to = 'bus' } = order;
-        const facts = { motion: 'play', path, to, rate, loop, topics };
-        await judgeAction?.({ tool: 'bag.play', facts }, callerOf(request));
-      }
-      return reply.code(201).send(await bus.request('execution', METHODS.execution.bagPlay, order, START_MS));
+      const { path, rate, loop, topics, to = 'bus' } = order;
+      const facts = { motion: 'play', path, to, rate, loop, topics };
+      const view = await judgedOrder(
+        reply,
+        { operation: 'play', subject: path },
+        // What carries no commands moves nothing.
+        async () => allow_commands && judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
+        () => bus.request('execution', METHODS.execution.bagPlay, order, START_MS),
+      );
+      return reply.code(201).send(view);
     },
   );
 

@@ -5,11 +5,13 @@ import {
   type ParameterValue,
   type RosGoalView,
   type RosParamsRequest,
+  rosGoalMotion,
 } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { checkRosValue } from '../../../formats/ros2/value-check.ts';
 import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
+import { judgedOrder } from '../judged-order.ts';
 import { errors, NoQuery } from '../schemas.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -166,10 +168,17 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
     async (request, reply) => {
       const { action, type, goal = {}, timeout_ms = TIMEOUT_MS } = request.body as Static<typeof GoalBody>;
       checkRosValue(goal, '/goal');
-      const facts = { motion: 'ros_goal', action, type };
-      await judgeAction?.({ tool: 'ros.goal', facts }, callerOf(request));
+      const { tool, facts: known } = rosGoalMotion(type, goal as Record<string, unknown>);
+      const facts = { ...known, action, type };
+      const asked = { tool: 'ros.goal', facts, ...(tool ? { motion: { tool, facts: known } } : {}) } as const;
       const order = { action, type, goal, timeoutMs: timeout_ms };
-      return reply.code(201).send(goalBox(await ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms)));
+      const view = await judgedOrder(
+        reply,
+        { operation: 'send a goal', subject: action },
+        async () => judgeAction?.(asked, callerOf(request)),
+        () => ask<RosGoalView>(methods.rosGoalSend, order, timeout_ms),
+      );
+      return reply.code(201).send(goalBox(view));
     },
   );
 

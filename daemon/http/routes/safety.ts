@@ -16,6 +16,7 @@ import { rolesOf } from '../access.ts';
 import { callerOf, principalOf } from '../caller.ts';
 import type { Connections } from '../connections.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
+import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
 import { readStopOrder } from '../stop-order.ts';
 
@@ -214,18 +215,22 @@ export function safetyRoutes(
       TakeBody,
       LeaseSchema,
     ),
-    async (request) => {
+    async (request, reply) => {
       const { role = 'teleoperation', holder, ttl_ms } = request.body as Static<typeof TakeBody>;
       const who = callerOf(request);
       const { principal } = who;
       const facts = { motion: 'teleoperate', frame: 'base_link', role };
-      await ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who);
       const body = {
         role,
         holder: holder === undefined ? principal : `${principal}/${holder}`,
         ...(ttl_ms === undefined ? {} : { ttlMs: ttl_ms }),
       };
-      return ask<LeaseView>(execution.leaseTake, body);
+      return judgedOrder(
+        reply,
+        { operation: 'take the lease', subject: role },
+        async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
+        () => ask<LeaseView>(execution.leaseTake, body),
+      );
     },
   );
   for (const [path, method, id, summary] of [

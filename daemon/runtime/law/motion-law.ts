@@ -68,13 +68,20 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
 export async function judgeAction(
   hooks: Pick<PolicyGate, 'ask'>,
   emit: (events: readonly NewEvent[]) => Promise<void>,
-  { tool, facts }: JudgedAction,
+  { tool, facts, motion }: JudgedAction,
   context: PolicyContext,
 ): Promise<void> {
-  const question = { point: 'tool', subject: tool, context, facts, about: { effect: 'actuate' } } as const;
-  const { refusal, approval, events } = await hooks.ask(question);
-  await emit(events);
-  if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
+  const judge = async (subject: string, known: JudgedAction['facts'], within: object): Promise<void> => {
+    const about = { effect: 'actuate', ...within };
+    const { refusal, approval, events } = await hooks.ask({
+      ...{ point: 'tool', subject, context, facts: known, about },
+    });
+    await emit(events);
+    if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
+  };
+  await judge(tool, facts, {});
+  // What limits a motion limits it also where a foreign node makes it.
+  if (motion) await judge(motion.tool, motion.facts, { within: tool });
 }
 
 /**
