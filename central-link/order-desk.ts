@@ -4,6 +4,7 @@ import {
   type CallReply,
   type CellBus,
   type Clock,
+  centralPrincipal,
   EdgeError,
   type IntentSubmit,
   isUuidv7,
@@ -219,7 +220,7 @@ export class OrderDesk {
     const { tenant, roles } = this.#options;
     return {
       tenant,
-      principal: `central/${posted_by.replaceAll('@', '.')}`,
+      principal: centralPrincipal(posted_by),
       roles: [...roles],
       origin: 'central',
     };

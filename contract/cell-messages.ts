@@ -342,6 +342,8 @@ export type IntentSubmit = { readonly request: unknown; readonly context: Policy
 export type RunBriefsRequest = {
   readonly runIds?: readonly string[];
   readonly limit?: number;
+  /** Only runs of this tenant; absent: of all. */
+  readonly tenant?: string;
   /** The run that this key opened, of a principal or of whoever came from there, if it is among the newest. */
   readonly key?: { readonly tenant: string; readonly idempotency_key: string } & (
     | Pick<PolicyContext, 'principal'>

@@ -31,6 +31,7 @@ export * from './not-confirmed.ts';
 export * from './plain-schema.ts';
 export type * from './plan.ts';
 export type * from './ports/index.ts';
+export * from './principals.ts';
 export type * from './projection-event.ts';
 export * from './quotas.ts';
 export type * from './ros-messages.ts';

@@ -24,6 +24,7 @@ export * from './not-confirmed.ts';
 export * from './plain-schema.ts';
 export * from './plan.ts';
 export type * from './ports/index.ts';
+export * from './principals.ts';
 export * from './projection-event.ts';
 export * from './quotas.ts';
 export type * from './ros-messages.ts';

@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs';
-import type { PolicyJudge, PolicyRequest, PolicyVerdict } from '../../contract/core.ts';
+import {
+  isSamePerson,
+  type PolicyJudge,
+  type PolicyRequest,
+  type PolicyVerdict,
+} from '../../contract/core.ts';
 import { hashOf } from './cedar-judge.ts';
 import { flatten } from './flatten.ts';
 import type { PolicyFile } from './policy-text.ts';
@@ -47,7 +52,8 @@ function permitting({ point, principal, about }: PolicyRequest): string | undefi
     case 'egress':
       return 'models-and-egress';
     case 'approval': {
-      const own = about['tenant'] === principal.tenant && about['requester'] === principal.id;
+      const own =
+        about['tenant'] === principal.tenant && isSamePerson(String(about['requester']), principal.id);
       return operator && about['tenant'] === principal.tenant && !own ? 'operators-answer' : undefined;
     }
   }

@@ -1,4 +1,9 @@
-import type { PolicyContext, PolicyEntity, PolicyRequest } from '../../contract/core.ts';
+import {
+  isSamePerson,
+  type PolicyContext,
+  type PolicyEntity,
+  type PolicyRequest,
+} from '../../contract/core.ts';
 import { flatten } from './flatten.ts';
 import type { Cedar } from './wasm.ts';
 
@@ -69,13 +74,16 @@ export function cedarCall(request: PolicyRequest): Omit<Call, 'preparsedPolicySe
   };
 }
 
-function resourceAttributes({ point, about }: PolicyRequest): Record<string, Value> {
+function resourceAttributes({ point, about, principal }: PolicyRequest): Record<string, Value> {
   if (point === 'tool') return { effect: about['effect'] ?? '' };
   if (point !== 'approval') return {};
   const tenant = about['tenant'] ?? '';
+  const asked = about['requester'] ?? '';
+  // Policies compare names, and a person may have come by two ways: towards no, it is the same one.
+  const requester = isSamePerson(asked, principal.id) ? principal.id : asked;
   return {
     tenant: ref('Tenant', tenant),
-    requester: ref('User', userId(tenant, about['requester'] ?? '')),
+    requester: ref('User', userId(tenant, requester)),
     point: about['point'] ?? '',
     subject: about['subject'] ?? '',
   };

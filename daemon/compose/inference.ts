@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type CellContext, EdgeError, type PolicyContext, type RosApi } from '../../contract/core.ts';
+import {
+  type CellContext,
+  EdgeError,
+  type PolicyContext,
+  ROS_PRINCIPAL,
+  type RosApi,
+  ZENOH_PRINCIPAL,
+} from '../../contract/core.ts';
 import type { KeySpaceUser } from '../execution/key-space-keeper.ts';
 import { serveRosInference } from '../execution/serving/ros-inference.ts';
 import { System2Door } from '../execution/serving/system2-door.ts';
@@ -30,7 +37,7 @@ export function makeInference(
   const doorFor = (origin: 'zenoh' | 'ros') => {
     const who: PolicyContext = {
       tenant: intents.tenant,
-      principal: origin,
+      principal: origin === 'ros' ? ROS_PRINCIPAL : ZENOH_PRINCIPAL,
       roles: [...inference.roles],
       origin,
     };

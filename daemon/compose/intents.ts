@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { type CellContext, EdgeError, type PolicyContext, type RosApi } from '../../contract/core.ts';
+import {
+  type CellContext,
+  EdgeError,
+  type PolicyContext,
+  ROS_PRINCIPAL,
+  type RosApi,
+  ZENOH_PRINCIPAL,
+} from '../../contract/core.ts';
 import { IntentDoor } from '../execution/intents/intent-door.ts';
 import { RosIntents } from '../execution/intents/ros-intents.ts';
 import { RunFollower } from '../execution/intents/run-follower.ts';
@@ -33,7 +40,7 @@ export function makeIntents(
   const follower = new RunFollower(door, clock, bus);
   const who = (origin: 'ros' | 'zenoh', roles: readonly string[]): PolicyContext => ({
     tenant: intents.tenant,
-    principal: origin,
+    principal: origin === 'ros' ? ROS_PRINCIPAL : ZENOH_PRINCIPAL,
     roles: [...roles],
     origin,
   });

@@ -1,4 +1,5 @@
 import {
+  isReservedPrincipal,
   QUOTA_METRICS,
   QUOTA_WINDOWS,
   type QuotaMetric,
@@ -16,9 +17,6 @@ export type PrincipalRow = {
 };
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
-
-/** Principals of ways in: who had the name of one would be taken for it. */
-const OWN = /^(operator|mcp|ros|zenoh|(central|schedule)(\/.*)?)$/;
 
 /** Who may do what, and how much of it. */
 export const POLICY_KEYS = {
@@ -62,7 +60,8 @@ function readPrincipal(row: Record<string, unknown>): Read<PrincipalRow> {
   const { name, tenant = 'local', roles = [], token_file } = row;
   if (typeof name !== 'string' || !NAME.test(name)) return { ok: false, expected: 'name = a name' };
   if (typeof tenant !== 'string' || !NAME.test(tenant)) return { ok: false, expected: 'tenant = a name' };
-  if (OWN.test(name)) return { ok: false, expected: `another name: ${name} is one that this house goes by` };
+  if (isReservedPrincipal(name))
+    return { ok: false, expected: `another name: ${name} is one that this house goes by` };
   const fits =
     Array.isArray(roles) &&
     roles.length <= 32 &&

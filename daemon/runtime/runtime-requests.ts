@@ -25,10 +25,11 @@ export function serveRuntimeRequests(
     return { ...briefOf(runtime.run(run.run_id)), duplicate } satisfies RunBrief;
   });
   bus.handle(runBriefs, async (body) => {
-    const { runIds, limit = 20, key } = body;
+    const { runIds, limit = 20, key, tenant } = body;
     if (key) return runtime.runs({ limit: LIMITS.RUNS_REMEMBERED_MAX }).filter(byKey(key)).map(briefOf);
-    if (!runIds) return runtime.runs({ limit: Math.min(limit, BRIEFS_MAX) }).map(briefOf);
-    return runIds.slice(0, BRIEFS_MAX).flatMap((runId) => known(runtime, runId));
+    const ofTenant = tenant === undefined ? {} : { tenant };
+    if (!runIds) return runtime.runs({ limit: Math.min(limit, BRIEFS_MAX), ...ofTenant }).map(briefOf);
+    return runIds.slice(0, BRIEFS_MAX).flatMap((runId) => known(runtime, runId, tenant));
   });
   bus.handle(runCancel, async (body) => {
     const { runId, reason, of } = body;
@@ -55,9 +56,11 @@ function byKey(key: NonNullable<RunBriefsRequest['key']>) {
       : intent.policy_ctx.principal === key.principal);
 }
 
-function known(runtime: Pick<RuntimeApi, 'run'>, runId: string): RunBrief[] {
+/** A run of another tenant is as if it were not there. */
+function known(runtime: Pick<RuntimeApi, 'run'>, runId: string, tenant: string | undefined): RunBrief[] {
   try {
-    return [briefOf(runtime.run(runId))];
+    const run = runtime.run(runId);
+    return tenant === undefined || run.intent.policy_ctx.tenant === tenant ? [briefOf(run)] : [];
   } catch (error) {
     if (error instanceof EdgeError && error.code === 'run.not_found') return [];
     throw error;

@@ -64,7 +64,12 @@ it('a goal is a run: its end, its key, its refusal, its cancellation, and a clie
     const found = await runs();
     return found.length === 3 && found.at(-1);
   }, 'three runs were opened');
-  expect(last.policy_ctx).toEqual({ tenant: 'local', principal: 'ros', roles: ['operator'], origin: 'ros' });
+  expect(last.policy_ctx).toEqual({
+    tenant: 'local',
+    principal: 'ros/graph',
+    roles: ['operator'],
+    origin: 'ros',
+  });
   expect(last.idempotency_key).toMatch(/^goal\/[0-9a-f]{32}$/);
   client.child.stdin!.write('quit\n');
   const { reason } = await until(

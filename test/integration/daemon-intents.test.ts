@@ -116,7 +116,7 @@ it('takes intents from a Python program over Zenoh, and refuses in typed errors'
   for (const answer of ['put', 'ended', 'told']) expect(said[answer]).toMatchObject({ beside });
   const [first] = await accepted(daemon);
   expect(first!.payload.intent).toMatchObject({
-    policy_ctx: { origin: 'zenoh', principal: 'zenoh' },
+    policy_ctx: { origin: 'zenoh', principal: 'zenoh/key-space' },
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   });
 }, 300_000);

@@ -60,6 +60,28 @@ when { resource.requester != principal };`);
     await rig.cell.stop();
   });
 
+  it('by who somebody is: the same name at central and here is one person, both ways', async () => {
+    for (const [asks, answers] of [
+      ['central/ada.l', 'ada.l'],
+      ['ada.l', 'central/ada.l'],
+      ['operator', 'central/operator'],
+    ] as const) {
+      const rig = await deskWith(`${ASKS} permit (principal, action == Auraison::Action::"answer", resource)
+when { resource.requester != principal };`);
+      await rig.cell.start();
+      await rig.cell.submit({ type: 'door/go' }, { ...PERSON, principal: asks });
+      const id = await waiting(rig);
+      const same = { ...PERSON, principal: answers };
+      await expect(rig.cell.approvals.answer(id, 'allow', same, '')).rejects.toMatchObject({
+        code: 'policy.denied',
+      });
+      await rig.cell.approvals.answer(id, 'allow', { ...PERSON, principal: 'central/bea' }, '');
+      await rig.finished();
+      expect(rig.of('approval.answered')[0]!.payload).toMatchObject({ by: 'central/bea' });
+      await rig.cell.stop();
+    }
+  });
+
   it('which may let people answer their own question', async () => {
     const text = `permit (principal, action in [Auraison::Action::"intent", Auraison::Action::"answer"], resource);
 @approve("mind your fingers") permit (principal, action == Auraison::Action::"tool", resource == Auraison::Tool::"gate.open");

@@ -24,6 +24,8 @@ export type ZenohIntentsParts = {
   readonly schema: string;
 };
 
+/** Tenant of whose robot it is. */
+const OWNER = 'local';
 const JSON_ENCODING = 'application/json';
 /** An intent has to be durable by then, milliseconds. */
 const SUBMIT_MS = 5_000;
@@ -78,13 +80,20 @@ export class ZenohIntents {
   }
 
   #runs(): Promise<readonly RunBrief[]> {
-    return this.#parts.door.briefs({ limit: RUNS_SHOWN }, LIMITS.CELL_REQUEST_MS);
+    return this.#parts.door.briefs({ limit: RUNS_SHOWN, ...this.#seen() }, LIMITS.CELL_REQUEST_MS);
+  }
+
+  /** Who comes as a guest, of another tenant than the robot's own, sees the runs of that tenant. */
+  #seen(): { readonly tenant?: string } {
+    const { tenant } = this.#parts.context;
+    return tenant === OWNER ? {} : { tenant };
   }
 
   async #run(query: Query): Promise<RunBrief | { readonly runs: readonly RunBrief[] }> {
     const runId = query.key.slice(this.#parts.base.length + '/runs/'.length);
     if (runId.includes('*')) return { runs: await this.#runs() };
-    const [run] = await this.#parts.door.briefs({ runIds: [idOf(runId)] }, LIMITS.CELL_REQUEST_MS);
+    const asked = { runIds: [idOf(runId)], ...this.#seen() };
+    const [run] = await this.#parts.door.briefs(asked, LIMITS.CELL_REQUEST_MS);
     if (!run) throw new EdgeError('run.not_found', { operation: 'find run', subject: runId });
     return this.#ended(run, waitOf(query.parameters));
   }

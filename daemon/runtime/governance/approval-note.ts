@@ -6,6 +6,7 @@ import {
   EdgeError,
   fromWireTime,
   type HookPoint,
+  isSamePerson,
   type Nanoseconds,
   type PolicyContext,
   toWireTime,
@@ -136,7 +137,7 @@ export function noSuchApproval(approvalId: string): EdgeError {
 
 /** `why` of the policies; undefined: the caller lacks the role that the question names. */
 export function answerDenied(note: ApprovalNote, who: PolicyContext, why: string | undefined): EdgeError {
-  const own = note.principal === who.principal && note.tenant === who.tenant;
+  const own = isSamePerson(note.principal, who.principal) && note.tenant === who.tenant;
   return new EdgeError('policy.denied', {
     operation: 'answer',
     subject: note.approvalId,
