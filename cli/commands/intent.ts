@@ -32,7 +32,9 @@ export function addIntentCommands(program: Command): void {
           ...(options.key === undefined ? {} : { idempotency_key: options.key }),
           ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
         };
-        const sent = await api.post<Submitted>('/v1/intents', request);
+        const sent = await api.post<Submitted>('/v1/intents', request, 60_000, {
+          'x-auraison-origin': 'cli',
+        });
         if (!options.wait) {
           out.result(
             sent,

@@ -2,6 +2,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const FILE = 'TEST_SIM_COMMANDS';
+/** An arm that is told to stay where it is sags by less, radians or metres. */
+const ARM_STANDS = 0.02;
 
 /** A velocity command as it reached the simulator, metres and radians per second, whoever sent it. */
 export type SimCommand = {
@@ -37,5 +39,13 @@ if (file !== undefined && process.argv[1]?.endsWith('sim/host.ts')) {
     const worldS = Number(this.time) / 1e9;
     appendFileSync(file, `${Date.now()} ${worldS} ${twist.linear} ${twist.angular}\n`);
     return command.call(this, twist);
+  };
+  // An arm is commanded by places of its joints: how far off the farthest is stands where the base has its speed.
+  const { ArmSimulation } = await import('../../sim/arm/arm-simulation.ts');
+  const place = ArmSimulation.prototype.command;
+  ArmSimulation.prototype.command = function (positions) {
+    const off = Math.max(0, ...this.positions.map((now, i) => Math.abs((positions[i] ?? now) - now)));
+    if (off > ARM_STANDS) appendFileSync(file, `${Date.now()} 0 ${off} 0\n`);
+    return place.call(this, positions);
   };
 }

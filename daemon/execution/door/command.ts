@@ -4,7 +4,8 @@ import type { EdgeError, Sample } from '../../../contract/core.ts';
  * Who asks. The loops of this daemon (`drive`, `arm`, `controller`, `teleoperation`) have a gate of their own before
  * the door and look at their lease in each step. A `route` and a `play` carry what others have said.
  */
-export type AskerKind = 'drive' | 'arm' | 'controller' | 'teleoperation' | 'route' | 'play';
+export const ASKER_KINDS = ['drive', 'arm', 'controller', 'teleoperation', 'route', 'play'] as const;
+export type AskerKind = (typeof ASKER_KINDS)[number];
 export type Asker = { readonly kind: AskerKind; readonly name: string };
 
 /** `lease`: the lease that a command is asked for under. Until when it counts, the sample says (`expiresAtMs`). */

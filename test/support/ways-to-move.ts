@@ -1,0 +1,133 @@
+/**
+ * Every way in by which somebody may want to move the robot. A row of `test/simulation/forbidden-motion.test.ts` tries
+ * each under a policy that forbids motion; `test/unit/ways-to-move.test.ts` fails where a way is added without a row.
+ */
+export const WAYS = [
+  'HTTP: navigate',
+  'HTTP: maneuver',
+  'HTTP: trajectory of the arm',
+  'HTTP: gripper',
+  'HTTP: controller of the arm',
+  'HTTP: controller of the base',
+  'HTTP: goal of a ROS action',
+  'HTTP: lease to steer by hand',
+  'HTTP: command by hand without a lease',
+  'HTTP: play of commands',
+  'HTTP: intent',
+  'command line: intent',
+  'command line: teleoperation',
+  'MCP: run_submit',
+  'ROS: goal of the intent action',
+  'Zenoh: intent',
+  'Zenoh: velocity of a stranger through a route',
+  'central: order',
+  'schedule',
+  'start of the daemon',
+  'flow of the base',
+  'flow of the arm, with its controller',
+  'composite tool of an agent',
+  'tool of an extension',
+  'step of a plan',
+  'run of a run',
+] as const;
+export type Way = (typeof WAYS)[number];
+
+/** Calls to the execution cell that begin a motion, or let somebody begin one. */
+export const MOVES: Readonly<Record<string, readonly Way[]>> = {
+  'robot.navigate': ['HTTP: navigate', 'flow of the base', 'composite tool of an agent'],
+  'robot.maneuver': ['HTTP: maneuver', 'tool of an extension', 'step of a plan'],
+  'arm.follow': ['HTTP: trajectory of the arm'],
+  'arm.gripper': ['HTTP: gripper'],
+  'controller.start': [
+    'HTTP: controller of the arm',
+    'HTTP: controller of the base',
+    'flow of the arm, with its controller',
+  ],
+  'ros.goal_send': ['HTTP: goal of a ROS action'],
+  'bag.play': ['HTTP: play of commands'],
+  // Goes on with a play that was judged when it began.
+  'bag.play_control': ['HTTP: play of commands'],
+  'lease.take': ['HTTP: lease to steer by hand', 'command line: teleoperation'],
+  // Only who was given the lease has one to renew.
+  'lease.renew': ['HTTP: lease to steer by hand'],
+  'teleop.command': ['HTTP: command by hand without a lease', 'command line: teleoperation'],
+};
+
+/** Calls to the execution cell that move nothing: they read, record, stop, or set a node up (docs/decisions/0027-one-door.md). */
+export const STANDS: ReadonlySet<string> = new Set([
+  ...['execution.status', 'robot.state', 'robot.map', 'arm.state', 'arm.figure', 'look.image', 'look.scan'],
+  ...[
+    'robot.cancel',
+    'robot.stop',
+    'arm.stop',
+    'controller.stop',
+    'controller.list',
+    'lease.state',
+    'lease.return',
+  ],
+  ...['estop.state', 'estop.engage', 'estop.release'],
+  ...['recorder.seal', 'recorder.clip', 'recorder.clips', 'bag.play_state', 'bag.play_stop', 'bag.adopt'],
+  ...['episode.start', 'episode.stop', 'episode.discard', 'episode.relabel', 'episode.list'],
+  // The door refuses each service that nobody calls harmless.
+  ...['ros.graph', 'ros.call', 'ros.goal_view', 'ros.goal_cancel', 'ros.params', 'ros.lifecycle', 'ros.tf'],
+  ...['policy.list', 'policy.infer', 'policy.describe', 'policy.reload', 'policy.cancel', 'wire.list'],
+]);
+
+/** Where the other cells and the command line ask for one of `MOVES`, by file and name in `METHODS.execution` (or `MOTION_METHODS`). */
+export const CALLERS: Readonly<Record<string, readonly Way[]>> = {
+  'controllers.ts controllerStart': ['HTTP: controller of the arm'],
+  'motions.ts MOTION_METHODS': [
+    'HTTP: navigate',
+    'HTTP: maneuver',
+    'HTTP: trajectory of the arm',
+    'HTTP: gripper',
+  ],
+  'plays.ts bagPlay': ['HTTP: play of commands'],
+  'plays.ts bagPlayControl': ['HTTP: play of commands'],
+  'ros.ts rosGoalSend': ['HTTP: goal of a ROS action'],
+  'safety.ts leaseRenew': ['HTTP: lease to steer by hand'],
+  'safety.ts leaseTake': ['HTTP: lease to steer by hand'],
+  'safety.ts teleopCommand': ['HTTP: command by hand without a lease'],
+  'arm-proxy.ts armFollow': ['flow of the arm, with its controller'],
+  'arm-proxy.ts armGripper': ['flow of the arm, with its controller'],
+  'robot-proxy.ts robotManeuver': ['flow of the base', 'tool of an extension'],
+  'robot-proxy.ts robotNavigate': ['flow of the base', 'composite tool of an agent'],
+  'run-controller.ts controllerStart': ['flow of the arm, with its controller'],
+};
+
+/** Who asks at the door of the execution cell. */
+export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
+  drive: ['HTTP: navigate', 'flow of the base'],
+  arm: ['HTTP: trajectory of the arm'],
+  controller: ['HTTP: controller of the arm', 'HTTP: controller of the base'],
+  teleoperation: ['HTTP: command by hand without a lease'],
+  route: ['Zenoh: velocity of a stranger through a route'],
+  play: ['HTTP: play of commands'],
+};
+
+/** Where an intent comes from. */
+export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
+  api: ['HTTP: intent'],
+  cli: ['command line: intent'],
+  schedule: ['schedule', 'start of the daemon'],
+  ros: ['ROS: goal of the intent action'],
+  zenoh: ['Zenoh: intent'],
+  central: ['central: order'],
+  run: ['run of a run'],
+  mcp: ['MCP: run_submit'],
+};
+
+/** Routes of the API that ask the policies before something moves, or are the way to what they judged. */
+export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
+  '/v1/robot/navigate': ['HTTP: navigate'],
+  '/v1/robot/maneuver': ['HTTP: maneuver'],
+  '/v1/arm/trajectory': ['HTTP: trajectory of the arm'],
+  '/v1/arm/gripper': ['HTTP: gripper'],
+  '/v1/controllers/{name}/start': ['HTTP: controller of the arm'],
+  '/v1/ros/actions/goals': ['HTTP: goal of a ROS action'],
+  '/v1/plays': ['HTTP: play of commands'],
+  '/v1/lease': ['HTTP: lease to steer by hand'],
+  '/v1/teleop': ['HTTP: command by hand without a lease'],
+  '/v1/intents': ['HTTP: intent'],
+  '/v1/plans': ['step of a plan'],
+};
