@@ -1,8 +1,21 @@
 // npm start: install what is missing, then run the main job. See bin/auraison for everything else.
 import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { install, ownNode, root } from './install.mjs';
+
+/** Node's recursive mkdir, and with it the cache of its compiler, never ends where no folder can be made (below /proc). */
+function canMake(path) {
+  if (existsSync(path)) return true;
+  try {
+    if (dirname(path) !== path && !canMake(dirname(path))) return false;
+    mkdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const args = process.argv.slice(2);
 const say = (text) => process.stderr.write(`${text}\n`);
@@ -17,10 +30,14 @@ try {
 const cache =
   process.env.AURAISON_CACHE ??
   join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'auraison-edge');
+const compiled = join(cache, 'node-compile');
 const child = spawn(
   ownNode(),
   ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts'), 'demo', ...args],
-  { stdio: 'inherit', env: { NODE_COMPILE_CACHE: join(cache, 'node-compile'), ...process.env } },
+  {
+    stdio: 'inherit',
+    env: { ...(canMake(compiled) ? { NODE_COMPILE_CACHE: compiled } : {}), ...process.env },
+  },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));

@@ -55,10 +55,15 @@ export class RowReader {
       if (!chunk) return end(false, '');
       if (this.#taken >= this.#limits.rows) return end(true, `the limit of ${this.#limits.rows} rows`);
       const sizes = this.#measure(chunk);
-      const rowBytes = sizes.reduce((sum, size, column) => sum + this.#cost(column, size), 0);
+      const held = sizes.reduce((sum, size, column) => sum + this.#cost(column, size), 0);
+      if (rows.length > 0 && bytes + held > most) return { rows, bytes, cut };
+      if (held > LIMITS.LAKE_ANSWER_BYTES_MAX) throw this.#tooLarge(sizes, held);
+      const row = sizes.map((size, column) => this.#value(chunk, column, size));
+      // JSON writes a control character as six: the answer counts as it will be written.
+      const rowBytes = Math.max(held, Buffer.byteLength(JSON.stringify(row)));
       if (rows.length > 0 && bytes + rowBytes > most) return { rows, bytes, cut };
-      if (rowBytes > LIMITS.LAKE_ANSWER_BYTES_MAX) throw this.#tooLarge(sizes);
-      rows.push(sizes.map((size, column) => this.#value(chunk, column, size)));
+      if (rowBytes > LIMITS.LAKE_ANSWER_BYTES_MAX) throw this.#tooLarge(sizes, rowBytes);
+      rows.push(row);
       cut += sizes.filter((size) => size > this.#limits.valueBytes).length;
       bytes += rowBytes;
       this.#at += 1;
@@ -121,7 +126,7 @@ export class RowReader {
     return `… (${String(type).slice(0, TYPE_CHARS)}, left out: above ${valueBytes} bytes)`;
   }
 
-  #tooLarge(sizes: readonly number[]): EdgeError {
+  #tooLarge(sizes: readonly number[], bytes: number): EdgeError {
     const largest = sizes.indexOf(Math.max(...sizes));
     const name = this.columns[largest]?.name ?? '';
     return new EdgeError('limit.exceeded', {
@@ -129,7 +134,8 @@ export class RowReader {
       subject: name.slice(0, 200),
       message:
         `row ${this.#taken + 1} has more than ${LIMITS.LAKE_ANSWER_BYTES_MAX} bytes; ` +
-        `its largest column is ${name.slice(0, 200)} with ${sizes[largest]! - QUOTES} bytes`,
+        `its largest column is ${name.slice(0, 200)} with ${sizes[largest]! - QUOTES} bytes` +
+        (sizes[largest]! > LIMITS.LAKE_ANSWER_BYTES_MAX ? '' : `, and as JSON the row has ${bytes}`),
       hint: 'select fewer columns, or a part of them: substr(column, 1, 1000)',
       retryable: false,
     });

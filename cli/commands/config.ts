@@ -2,7 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
 import { hostFaults } from '../../daemon/config/on-host.ts';
-import { describeFault, readConfig, showDefaults } from '../../daemon/config.ts';
+import {
+  type Config,
+  type ConfigFault,
+  describeFault,
+  readConfig,
+  showDefaults,
+} from '../../daemon/config.ts';
 import { configFileOf } from '../../daemon/paths.ts';
 import type { GlobalOptions } from '../context.ts';
 import { failWith, makeOutput } from '../output.ts';
@@ -29,7 +35,10 @@ export function addConfigCommands(program: Command): void {
     });
 }
 
-function check(argument: string | undefined, options: GlobalOptions & { fileOnly?: boolean }): void {
+async function check(
+  argument: string | undefined,
+  options: GlobalOptions & { fileOnly?: boolean },
+): Promise<void> {
   const { fileOnly } = options;
   const out = makeOutput(options.json === true);
   try {
@@ -40,9 +49,7 @@ function check(argument: string | undefined, options: GlobalOptions & { fileOnly
     const { config } = found;
     // Values that are wrong say nothing about the host.
     const faults =
-      found.faults.length > 0 || fileOnly
-        ? found.faults
-        : hostFaults(config, { source, file: where }, process.env);
+      found.faults.length > 0 || fileOnly ? found.faults : await onThisHost(config, { source, file: where });
     const value = { ok: faults.length === 0, file: file ?? null, faults, config };
     out.result(value, () =>
       faults.length === 0
@@ -53,6 +60,15 @@ function check(argument: string | undefined, options: GlobalOptions & { fileOnly
   } catch (error) {
     process.exitCode = failWith(error, out.json);
   }
+}
+
+/** What is not there, and then what the daemon would refuse when it reads it. */
+async function onThisHost(config: Config, at: { source: string; file: string }): Promise<ConfigFault[]> {
+  const faults = hostFaults(config, at, process.env);
+  // Cedar and the parsers take their time: loaded only here.
+  const { contentFaults } = await import('../../daemon/compose/content-faults.ts');
+  const known = new Set(faults.map(({ key }) => key));
+  return [...faults, ...(await contentFaults(config, at)).filter(({ key }) => !known.has(key))];
 }
 
 function read(file: string): string {

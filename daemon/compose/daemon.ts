@@ -14,7 +14,7 @@ import {
   forkCell,
   type SpawnCell,
 } from '../supervisor/cell-process.ts';
-import { lockDataDir } from '../supervisor/data-lock.ts';
+import { canMake, lockDataDir } from '../supervisor/data-lock.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
@@ -42,7 +42,8 @@ const SIM_STOP_MS = 400;
 export function makeDaemon(settings: Settings, read: () => Settings = () => settings): Daemon {
   const { config, dataDir } = settings;
   // Cells inherit it: without the transpiler in memory each of them is half as large and up sooner.
-  process.env['NODE_COMPILE_CACHE'] ??= join(cacheDirOf(process.env), 'node-compile');
+  const compiled = join(cacheDirOf(process.env), 'node-compile');
+  if (canMake(compiled)) process.env['NODE_COMPILE_CACHE'] ??= compiled;
   const clock = new SystemClock();
   const start = newStart(clock.now(), config.runs.auto_start);
   const held: { current: Settings } = { current: { ...settings, start } };

@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { createPublicKey } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+} from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EdgeError } from '../../contract/core.ts';
 import type { Config, ConfigFault } from '../config.ts';
@@ -12,6 +21,33 @@ const ROWS = [
   { name: 'mcp.servers', of: ({ mcp }: Config): readonly object[] => mcp.servers },
   { name: 'policy.principals', of: ({ policy }: Config): readonly object[] => policy.principals },
 ];
+type Read = {
+  readonly path: readonly [section: string, key: string];
+  readonly values: (config: Config) => readonly string[];
+  /** What is expected instead, with what is wrong and how to mend it; undefined where it is right. */
+  readonly fault: (value: string) => string | undefined;
+};
+
+const named = (value: string): readonly string[] => (value === '' ? [] : [value]);
+
+/** Files and folders that the daemon reads by themselves, and not as the secret of a row. */
+const READ: readonly Read[] = [
+  {
+    path: ['policy', 'grant_keys'],
+    values: ({ policy }) => policy.grant_keys,
+    fault: (path) => contentFault(path, keyFault),
+  },
+  { path: ['policy', 'files'], values: ({ policy }) => policy.files, fault: (path) => contentFault(path) },
+  { path: ['policy', 'grants'], values: ({ policy }) => named(policy.grants), fault: folderFault },
+  { path: ['policy', 'dir'], values: ({ policy }) => named(policy.dir), fault: folderFault },
+  { path: ['gate', 'urdf'], values: ({ gate }) => named(gate.urdf), fault: (path) => contentFault(path) },
+  {
+    path: ['control', 'model'],
+    values: ({ control }) => named(control.model),
+    fault: (path) => contentFault(path),
+  },
+];
+
 /** Public keys: others may read them. */
 const PUBLIC_FILES: ReadonlySet<string> = new Set(['link.key_file']);
 
@@ -44,6 +80,15 @@ export function hostFaults(
     for (const [index, row] of of(config).entries())
       for (const [key, value] of filesOf(row))
         check(`${name}[${index + 1}].${key}`, value, lineOfRowKey(source, name, index, key));
+  for (const { path, values, fault } of READ) {
+    for (const value of values(config)) {
+      const expected = fault(value);
+      const [section, key] = path;
+      const line = lineOfKey(source, [section, key]);
+      if (expected !== undefined)
+        faults.push({ file, line, key: `${section}.${key}`, value: JSON.stringify(value), expected });
+    }
+  }
   return faults;
 }
 
@@ -75,6 +120,46 @@ function fileFault(
       ? `a file that is there${isAbsolute(value) ? '' : ' (better an absolute path)'}`
       : message;
   }
+}
+
+/** Only Ed25519 signs grants. */
+function keyFault(pem: string): string | undefined {
+  try {
+    if (createPublicKey(pem).asymmetricKeyType === 'ed25519') return undefined;
+  } catch {
+    // No PEM at all.
+  }
+  return 'a public Ed25519 key in PEM (openssl pkey -in key.pem -pubout)';
+}
+
+/** What is wrong with a file that is read whole; `look` says what is wrong with its text. */
+function contentFault(
+  path: string,
+  look: (text: string) => string | undefined = () => undefined,
+): string | undefined {
+  try {
+    return look(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return missing(path, error, 'file');
+  }
+}
+
+function folderFault(path: string): string | undefined {
+  try {
+    readdirSync(path);
+    return undefined;
+  } catch (error) {
+    return missing(path, error, 'folder');
+  }
+}
+
+function missing(path: string, error: unknown, what: 'file' | 'folder'): string | undefined {
+  const code = codeOf(error);
+  if (code === 'EACCES' || code === 'EPERM') return undefined;
+  const place = isAbsolute(path) ? '' : ' (better an absolute path)';
+  if (code === 'ENOENT') return `a ${what} that is there${place}`;
+  if (code === 'EISDIR' || code === 'ENOTDIR') return `a ${what}, and ${path} is none`;
+  return `a ${what} that can be read: ${(error as Error).message}`;
 }
 
 /** Tries it in the closest folder that is there: access rights alone do not tell (/proc). */

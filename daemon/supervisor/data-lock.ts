@@ -98,6 +98,16 @@ export function makeDirectory(path: string): void {
   mkdirSync(path, { mode: 0o750 });
 }
 
+/** Makes a folder that nothing depends on. Node's recursive `mkdir` never ends where none can be made (below /proc). */
+export function canMake(path: string): boolean {
+  try {
+    makeDirectory(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `host.missing`, naming the key that moves the directory. */
 export function unusableDataDir(dataDir: string, cause: unknown): EdgeError {
   const { code, message } = cause as NodeJS.ErrnoException;

@@ -31,6 +31,21 @@ export function lakeBudgetConformance(name: string, makeFixture: () => Promise<L
       expect((await lake.query('SELECT 1', ASK)).rows).toEqual([[1]]);
     });
 
+    it('counts what JSON writes longer than it is: control characters, quotes', async () => {
+      for (const text of ['chr(1)', "'\"'", "'\\'", "chr(10)"]) {
+        const answer = await lake.query(`SELECT repeat(${text}, 20000) FROM range(1000)`, ASK);
+        const written = Buffer.byteLength(JSON.stringify(answer.rows));
+        expect([text, answer.truncated, written <= ANSWER + answer.rows.length + 2]).toEqual([text, true, true]);
+        expect([text, written > ANSWER - 150_000]).toEqual([text, true]);
+        expect((await lake.query('SELECT 1', ASK)).rows).toEqual([[1]]);
+      }
+      const columns = Array.from({ length: 8 }, (_, i) => `repeat(chr(1), 200000) AS c${i}`);
+      await expect(lake.query(`SELECT ${columns.join(', ')}`, ASK)).rejects.toMatchObject({
+        code: 'limit.exceeded',
+        message: expect.stringMatching(/as JSON the row has \d+/),
+      });
+    });
+
     it('takes a smaller budget of the caller', async () => {
       const answer = await lake.query("SELECT repeat('x', 100) FROM range(1000)", { ...ASK, bytes: 2_000 });
       expect(answer.bytes).toBeLessThanOrEqual(2_000);

@@ -180,6 +180,38 @@ describe('the size of a message', () => {
     }
   });
 
+  it('counts wide characters as they go over the border', () => {
+    for (const text of [
+      'é'.repeat(10_000),
+      '机'.repeat(10_000),
+      `${'x'.repeat(10_000)}机`,
+      '🤖'.repeat(5_000),
+    ]) {
+      const written = serialize({ text }).length;
+      const measured = messageBytes({ text }, 1e6);
+      expect([text.slice(0, 2), measured >= written - 64, measured <= written + 64]).toEqual([
+        text.slice(0, 2),
+        true,
+        true,
+      ]);
+    }
+  });
+
+  it('of an object with a million keys is known without a list of them', () => {
+    let looked = 0;
+    const keys = new Proxy(Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`key${i}`, i])), {
+      get: (target, key) => {
+        looked++;
+        return target[key as string];
+      },
+    });
+    expect(messageBytes(keys, 1_000)).toBeGreaterThan(1_000);
+    expect(looked).toBeLessThan(200);
+    expect(messageBytes(new Map([...Array(1_000)].map((_, i) => [i, i])), 100)).toBeGreaterThan(100);
+    expect(messageBytes(new Set([...Array(1_000)].map((_, i) => i)), 100)).toBeGreaterThan(100);
+    expect(messageBytes(new Map([['a', { b: 'x'.repeat(100) }]]), 10_000)).toBeGreaterThan(100);
+  });
+
   it('is not counted further than asked', () => {
     const parts = Array.from({ length: 1_000 }, () => ({
       get text(): string {
