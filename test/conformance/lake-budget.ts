@@ -32,10 +32,14 @@ export function lakeBudgetConformance(name: string, makeFixture: () => Promise<L
     });
 
     it('counts what JSON writes longer than it is: control characters, quotes', async () => {
-      for (const text of ['chr(1)', "'\"'", "'\\'", "chr(10)"]) {
+      for (const text of ['chr(1)', "'\"'", "'\\'", 'chr(10)']) {
         const answer = await lake.query(`SELECT repeat(${text}, 20000) FROM range(1000)`, ASK);
         const written = Buffer.byteLength(JSON.stringify(answer.rows));
-        expect([text, answer.truncated, written <= ANSWER + answer.rows.length + 2]).toEqual([text, true, true]);
+        expect([text, answer.truncated, written <= ANSWER + answer.rows.length + 2]).toEqual([
+          text,
+          true,
+          true,
+        ]);
         expect([text, written > ANSWER - 150_000]).toEqual([text, true]);
         expect((await lake.query('SELECT 1', ASK)).rows).toEqual([[1]]);
       }
