@@ -253,6 +253,27 @@ describe('what a policy knows of a motion', () => {
   });
 });
 
+describe('a motion that a policy wants a person for', () => {
+  it.each([
+    ['maze.explore_frontier', /put @approve on Tool::"maze\.explore_frontier"/],
+    [undefined, /ask for it as an intent/],
+  ])('is refused within %s, and the refusal says where to ask', async (within, hint) => {
+    const book = await bookOf('@id("ask") @approve("mind your feet") permit (principal, action, resource);');
+    const gate = new PolicyGate([book], new ManualClock());
+    const motion = {
+      ...{ kind: 'maneuver', goal: { kind: 'drive', distance: 0.3 }, context: PERSON },
+      ...(within === undefined ? {} : { within }),
+    } as const;
+    await expect(judgeMotion(gate, async () => {}, motion)).rejects.toMatchObject({
+      code: 'policy.needs_approval',
+      hint: expect.stringMatching(hint),
+    });
+    await expect(judgeMotion(gate, async () => {}, motion)).rejects.toMatchObject({
+      hint: expect.stringContaining('permit robot.maneuver without @approve'),
+    });
+  });
+});
+
 describe('a goal of a ROS action', () => {
   const nav2 = (name: string) => `nav2_msgs/action/${name}`;
   const control = (name: string) => `control_msgs/action/${name}`;
