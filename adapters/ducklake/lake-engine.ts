@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { type CellContext, type LakeInfo, LIMITS } from '../../contract/index.ts';
+import { type CellContext, type LakeInfo, LIMITS } from '../../contract/core.ts';
 import { DataFiles, fsyncPath } from './data-files.ts';
 import { findExtension } from './extension-files.ts';
 import { isPassing, lakeFailed, lakeUnavailable } from './faults.ts';

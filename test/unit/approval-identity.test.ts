@@ -90,7 +90,9 @@ when { resource.requester != principal };`);
     await rig.cell.approvals.answer(await waiting(rig), 'allow', { ...PERSON, principal: 'bea' }, '');
     await rig.finished();
     const decided: readonly AgentEvent[] = rig.of('policy.decided');
-    const reader = { read: (after: number) => decided.filter(({ seq }) => seq > after) } as EventReader;
+    const reader = {
+      read: (after: number) => decided.filter(({ seq }) => seq > after),
+    } as unknown as EventReader;
     const asked = rig
       .of('policy.decided')
       .filter(({ payload }) => payload.subject === 'gate.open')
