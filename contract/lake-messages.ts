@@ -1,8 +1,12 @@
 import type { CellName } from './cell-name.ts';
+import type { PolicyContext } from './intent.ts';
 import type { LakeAsk, LakeColumn } from './ports/lake.ts';
 
 /** Body of `lake.query`, whose answer is `LakeRows`, and of `lake.read`; absent parts: the greatest that `LIMITS` allow. */
-export type LakeQueryRequest = { readonly sql: string } & Partial<LakeAsk>;
+export type LakeQueryRequest = { readonly sql: string; readonly by?: LakeAsker } & Partial<LakeAsk>;
+
+/** Who asks: streamed answers are counted for each. Absent: the house itself. */
+export type LakeAsker = Pick<PolicyContext, 'tenant' | 'principal'>;
 
 /** Answer of `lake.read`: the statement is open until its last page, `lake.read_close` or a while without a question. */
 export type LakeReadReply = { readonly readId: string; readonly columns: readonly LakeColumn[] };

@@ -302,7 +302,9 @@ export const LIMITS = {
   LAKE_PAGE_BYTES: 512 * 1024,
   LAKE_STREAM_BYTES_MAX: 256 * 1024 * 1024,
   /** Streamed answers at a time: fewer than the lake has places for statements, so that slow clients leave some. */
-  LAKE_STREAMS_MAX: 2,
+  LAKE_STREAMS_MAX: 6,
+  /** Of one principal: nobody shuts the others out. */
+  LAKE_STREAMS_EACH_MAX: 2,
   /**
    * A streamed answer from which nothing is fetched for this long is closed, and so is one that lasts too long,
    * milliseconds.

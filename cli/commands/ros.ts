@@ -28,7 +28,7 @@ Examples:
   auraison ros topics --all
   auraison ros call /reset std_srvs/srv/Trigger
   auraison ros call /add example_interfaces/srv/AddTwoInts '{"a": 1, "b": 2}'
-  auraison ros send-goal /navigate_to_pose nav2_msgs/action/NavigateToPose '{"pose": {}}' --feedback
+  auraison ros send-goal /navigate_to_pose nav2_msgs/action/NavigateToPose '{"pose": {"header": {"frame_id": "map"}, "pose": {"position": {"x": 1.0}}}}' --feedback
   auraison ros param set /controller_server max_speed 0.4
   auraison ros lifecycle set /map_server activate
   auraison ros tf map base_link`,

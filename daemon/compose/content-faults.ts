@@ -36,10 +36,11 @@ export async function contentFaults(
     try {
       await look();
     } catch (thrown) {
-      const { message, cause } = EdgeError.from(thrown, 'config.invalid', 'read', path.join('.'));
+      const { message, subject, cause } = EdgeError.from(thrown, 'config.invalid', 'read', path.join('.'));
       // The daemon may run as another user.
       if (isForbidden(cause) || isForbidden(thrown)) continue;
-      const expected = `files that the daemon takes: ${message} (${fix})`;
+      const at = message.includes(subject) ? '' : `${subject}: `;
+      const expected = `files that the daemon takes: ${at}${message} (${fix})`;
       faults.push({
         file,
         line: lineOfKey(source, path),

@@ -1,6 +1,7 @@
 import {
   type Clock,
   EdgeError,
+  type LakeAsker,
   type LakePage,
   type LakeReader,
   type LakeReadReply,
@@ -8,7 +9,13 @@ import {
   type Timer,
 } from '../../contract/core.ts';
 
-type Open = { readonly reader: LakeReader; readonly life: Timer; idle: Timer; bytes: number };
+type Open = {
+  readonly reader: LakeReader;
+  readonly by: string;
+  readonly life: Timer;
+  idle: Timer;
+  bytes: number;
+};
 
 /**
  * Statements whose rows are fetched page by page by another cell. A page is small, so no answer holds up the process
@@ -18,27 +25,35 @@ export class LakeReads {
   readonly #clock: Clock;
   readonly #open = new Map<string, Open>();
   #nextId = 1;
-  #opening = 0;
+  /** Whose statements are being opened. */
+  readonly #opening: string[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Rejects with `cell.overloaded` where others fetch already, and as `open` does. */
-  async open(open: () => Promise<LakeReader>): Promise<LakeReadReply> {
-    if (this.#open.size + this.#opening >= LIMITS.LAKE_STREAMS_MAX) throw tooMany();
-    this.#opening += 1;
+  /** Rejects with `cell.overloaded` where this principal, or the lake, has as many as it may, and as `open` does. */
+  async open(open: () => Promise<LakeReader>, asker?: LakeAsker): Promise<LakeReadReply> {
+    const by = asker === undefined ? '' : JSON.stringify([asker.tenant, asker.principal]);
+    const all = [...[...this.#open.values()].map((one) => one.by), ...this.#opening];
+    if (all.filter((one) => one === by).length >= LIMITS.LAKE_STREAMS_EACH_MAX)
+      throw tooMany(
+        `${asker?.principal ?? 'this robot'} has ${LIMITS.LAKE_STREAMS_EACH_MAX} streamed answers already`,
+      );
+    if (all.length >= LIMITS.LAKE_STREAMS_MAX)
+      throw tooMany(`${LIMITS.LAKE_STREAMS_MAX} answers are being streamed to others`);
+    this.#opening.push(by);
     try {
-      return this.#add(await open());
+      return this.#add(await open(), by);
     } finally {
-      this.#opening -= 1;
+      this.#opening.splice(this.#opening.indexOf(by), 1);
     }
   }
 
-  #add(reader: LakeReader): LakeReadReply {
+  #add(reader: LakeReader, by: string): LakeReadReply {
     const readId = String(this.#nextId++);
     const life = this.#clock.after(LIMITS.LAKE_STREAM_LIFE_MS, () => this.close(readId));
-    this.#open.set(readId, { reader, life, idle: this.#idle(readId), bytes: 0 });
+    this.#open.set(readId, { reader, by, life, idle: this.#idle(readId), bytes: 0 });
     return { readId, columns: reader.columns };
   }
 
@@ -87,10 +102,9 @@ export class LakeReads {
   }
 }
 
-function tooMany(): EdgeError {
+function tooMany(message: string): EdgeError {
   return new EdgeError('cell.overloaded', {
-    ...{ operation: 'lake.read', subject: 'lake' },
-    message: `${LIMITS.LAKE_STREAMS_MAX} answers are being streamed`,
+    ...{ operation: 'lake.read', subject: 'lake', message },
     hint: 'try again when one has ended, or ask for the answer as JSON',
   });
 }

@@ -264,7 +264,7 @@ export class MemoryCell implements Cell {
   async #read(body: LakeQueryRequest): Promise<LakeReadReply> {
     const { sql, ...ask } = readAsk(body);
     const lake = await this.#ready();
-    return await this.#reads.open(() => lake.read(sql, ask));
+    return await this.#reads.open(() => lake.read(sql, ask), body.by);
   }
 
   async #ready(): Promise<Lake> {

@@ -1,28 +1,18 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
-import type { AgentEvent, KeySpace, RunDetails, Submitted } from '../../contract/index.ts';
 import { endpointOf } from '../../daemon/client/api-client.ts';
+import type { AgentEvent, KeySpace, Submitted } from '../../contract/index.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
-import {
-  AURAISON,
-  allEvents,
-  auraisonAsync,
-  finishedRun,
-  freshDir,
-  ROOT,
-  type TestDaemon,
-  testDaemon,
-  until,
-} from '../support/daemon.ts';
-import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
+import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
+import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
+import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
+import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
 
@@ -30,17 +20,7 @@ import { freePort } from '../support/zenoh.ts';
  * A policy that forbids motion, and every way in by which somebody may want to move the robot all the same. What moved is
  * counted where it arrives: in the process of the simulator, or of the robot on ROS.
  */
-const FORBID = `@id("all") permit (principal, action, resource);
-@id("stand") @reason("nothing moves today") forbid (principal, action == Auraison::Action::"tool", resource) when {
-  resource.effect == "actuate" && (resource in Auraison::Group::"robot" || resource in Auraison::Group::"arm" ||
-  resource in Auraison::Group::"controller" || resource in Auraison::Group::"ros" || resource in Auraison::Group::"bag")
-};
-`;
-const PERMIT = '@id("all") permit (principal, action, resource);\n';
-const WORDS = 'nothing moves today';
 const INTENT = 'maze/find_exit';
-/** After an attempt so long is waited for commands that come late, milliseconds. */
-const LATE_MS = 1_000;
 
 const directory = freshDir('forbidden-motion');
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -51,91 +31,12 @@ afterAll(async () => {
 });
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const moves = ({ linear, angular }: SimCommand) => Math.abs(linear) > 1e-9 || Math.abs(angular) > 1e-9;
 
-class Robot {
-  readonly daemon: TestDaemon;
-  readonly #folder: string;
-
-  private constructor(daemon: TestDaemon, folder: string) {
-    this.daemon = daemon;
-    this.#folder = folder;
-  }
-
-  static async start(name: string, toml: string, env: Readonly<Record<string, string>> = {}): Promise<Robot> {
-    const folder = join(directory.path, name);
-    mkdirSync(join(folder, 'policies'), { recursive: true });
-    writeFileSync(join(folder, 'policies', 'site.cedar'), FORBID);
-    const config = join(folder, 'robot.toml');
-    writeFileSync(config, `${toml}\n[policy]\ndir = "${join(folder, 'policies')}"\n`);
-    const daemon = await testDaemon(join(folder, 'data'), {
-      AURAISON_CONFIG: config,
-      ...notingCommands(join(folder, 'commands')),
-      ...env,
-    });
-    closing.push(() => daemon.stop());
-    return new Robot(daemon, folder);
-  }
-
-  moving(): readonly SimCommand[] {
-    return simCommands(join(this.#folder, 'commands')).filter(moves);
-  }
-
-  async allow(): Promise<void> {
-    writeFileSync(join(this.#folder, 'policies', 'site.cedar'), PERMIT);
-    await this.daemon.api.post('/v1/policy/reload', {});
-  }
-
-  /** What the policy denied so far; the last of it is told after `from`. */
-  async denied(from = 0): Promise<readonly AgentEvent<'policy.decided'>[]> {
-    const decided = (await allEvents(
-      this.daemon.api,
-      '&kind=policy.decided',
-    )) as AgentEvent<'policy.decided'>[];
-    return decided.filter(({ payload }) => payload.decision === 'deny').slice(from);
-  }
-
-  /** The attempt is denied by the policy, is in the log with its name, and moves nothing. */
-  async stands(way: Way, attempt: () => Promise<string | undefined>): Promise<void> {
-    tried.add(way);
-    const before = (await this.denied()).length;
-    const answer = await attempt();
-    if (answer !== undefined) expect(answer).toContain(WORDS);
-    const denials = await until(async () => {
-      const found = await this.denied(before);
-      return found.length > 0 && found;
-    }, `${way}: a denial is in the log`);
-    await wait(LATE_MS);
-    for (const { payload } of denials) expect(payload.determining).toEqual(['site.cedar#stand']);
-    expect([way, this.moving()]).toEqual([way, []]);
-  }
-
-  async refusal(path: string, body: object): Promise<string> {
-    return await this.daemon.api.post(path, body).then(
-      (answer) => `taken: ${JSON.stringify(answer)}`,
-      (thrown: Error & { code?: string }) => `${thrown.code}: ${thrown.message}`,
-    );
-  }
-
-  /** The run comes to an end, and its log says by which policy its motion was refused. */
-  async runOf(runId: string): Promise<string> {
-    const { api } = this.daemon;
-    const details: RunDetails = await finishedRun(api, runId);
-    expect(details.run.status).not.toBe('succeeded');
-    const events = (await allEvents(api)).filter(({ run_id }) => run_id === runId);
-    return JSON.stringify(events.filter(({ kind }) => kind === 'policy.decided' || kind === 'tool.returned'));
-  }
-
-  async newestRun(origin: string): Promise<string> {
-    return await until(async () => {
-      const accepted = (await allEvents(
-        this.daemon.api,
-        '&kind=intent.accepted',
-      )) as AgentEvent<'intent.accepted'>[];
-      return accepted.find(({ payload }) => payload.intent.policy_ctx.origin === origin)?.run_id;
-    }, `a run that came from ${origin}`);
-  }
-}
+const start = async (...[name, toml, env]: Parameters<typeof ForbiddenRobot.start>) => {
+  const robot = await ForbiddenRobot.start(join(directory.path, name), toml, env);
+  closing.push(() => robot.daemon.stop());
+  return robot;
+};
 
 const pose = (x: number) => ({ header: { frame_id: 'map' }, pose: { position: { x, y: 0, z: 0 } } });
 const DRIVE = `
@@ -154,28 +55,16 @@ topic = "/odom"
 `;
 
 describe('a policy that forbids motion: the base', () => {
-  let robot: Robot;
+  let robot: ForbiddenRobot;
   let keys: KeySpace;
   let orders: (...args: string[]) => Promise<Record<string, unknown>>;
   beforeAll(async () => {
     const [zenoh, port] = [await freePort(), await freePort()];
-    const dataDir = join(directory.path, 'central');
-    const central = spawn(AURAISON, ['central', '--data-dir', dataDir, '--port', String(port), '--json'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    closing.push(async () => {
-      const gone = once(central, 'exit');
-      central.kill('SIGKILL');
-      await gone;
-    });
-    await once(central.stdout!, 'data');
-    const url = `http://127.0.0.1:${port}`;
-    orders = async (...args) => {
-      const token = join(dataDir, 'operator-token');
-      const done = await auraisonAsync(['orders', ...args, '--url', url, '--token-file', token, '--json']);
-      return JSON.parse(done.stdout) as Record<string, unknown>;
-    };
-    robot = await Robot.start(
+    const central = await startCentral(join(directory.path, 'central'), port);
+    closing.push(() => central.end());
+    orders = central.orders;
+    const { url, tokenFile } = central;
+    robot = await start(
       'base',
       `[daemon]
 name = "r1"
@@ -189,7 +78,7 @@ zenoh = true
 central = true
 [link]
 central_url = "${url}"
-token_file = "${join(dataDir, 'token')}"
+token_file = "${tokenFile}"
 [zenoh]
 enabled = true
 mode = "router"
@@ -232,6 +121,7 @@ ${DRIVE}`,
       { action: '/navigate_to_pose', type: 'nav2_msgs/action/NavigateToPose', goal: { pose: pose(1) } },
     ],
   ])('%s', async (way, path, body) => {
+    tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));
   });
 
@@ -245,6 +135,7 @@ ${DRIVE}`,
 
   const cli = (...args: string[]) => auraisonAsync([...args, '--data-dir', robot.daemon.dataDir]);
   it('command line: teleoperation', async () => {
+    tried.add('command line: teleoperation');
     await robot.stands('command line: teleoperation', async () => {
       const done = await cli('teleop', '--linear', '0.1', '--seconds', '1');
       expect(done.status).not.toBe(0);
@@ -296,25 +187,17 @@ ${DRIVE}`,
         return robot.newestRun('central');
       },
     ],
-    ['schedule', async () => scheduled('schedule/often')],
-    ['start of the daemon', async () => scheduled('r1')],
+    ['schedule', async () => robot.runOfPrincipal('schedule/often')],
+    ['start of the daemon', async () => robot.runOfPrincipal('r1')],
   ])(
     '%s',
     async (way, opens) => {
       tried.add('flow of the base');
+      tried.add(way);
       await robot.stands(way, async () => robot.runOf(await opens()));
     },
     240_000,
   );
-
-  const scheduled = (principal: string): Promise<string> =>
-    until(async () => {
-      const accepted = (await allEvents(
-        robot.daemon.api,
-        '&kind=intent.accepted',
-      )) as AgentEvent<'intent.accepted'>[];
-      return accepted.findLast(({ payload }) => payload.intent.policy_ctx.principal === principal)?.run_id;
-    }, `a run of ${principal}`);
 
   it('Zenoh: velocity of a stranger through a route', async () => {
     tried.add('Zenoh: velocity of a stranger through a route');
@@ -350,25 +233,12 @@ ${DRIVE}`,
 });
 
 describe('a policy that forbids motion: an agent and its plans', () => {
-  let robot: Robot;
+  let robot: ForbiddenRobot;
   let model: FakeOpenAi;
   let call = { name: 'maze_explore_frontier', args: {} as object };
   let steps: object[] = [];
   beforeAll(async () => {
-    const own = join(directory.path, 'apps', 'turtlebot-maze', 'extensions');
-    mkdirSync(own, { recursive: true });
-    writeFileSync(
-      join(own, 'nudge.ts'),
-      `export default (pi) => pi.registerTool({
-  name: 'nudge', description: 'drives a little', parameters: { type: 'object', properties: {} },
-  edge: { effect: 'actuate', replay: 'never', deadlineMs: 10000 },
-  async execute(_id, _args, _signal, _update, { robot }) {
-    const { outcome } = await robot.maneuver({ kind: 'drive', distance: 0.3 });
-    return { content: [{ type: 'text', text: outcome }], details: { outcome } };
-  },
-});
-`,
-    );
+    writeNudge(join(directory.path, 'apps', 'turtlebot-maze', 'extensions'));
     model = await FakeOpenAi.start((asked, response, server) => {
       const text = JSON.stringify({ steps });
       // Who is told the reason ends its run.
@@ -378,7 +248,7 @@ describe('a policy that forbids motion: an agent and its plans', () => {
       return say(said)(asked, response, server);
     });
     closing.push(() => model.stop());
-    robot = await Robot.start(
+    robot = await start(
       'agent',
       `[apps]
 turtlebot_maze = "pi"
@@ -404,6 +274,7 @@ context = 8192
     '%s',
     async (way, name) => {
       call = { name, args: {} };
+      tried.add(way);
       await robot.stands(way, async () => {
         const { run } = await robot.daemon.api.post<Submitted>('/v1/intents', { type: INTENT });
         return robot.runOf(run.run_id);
@@ -420,6 +291,7 @@ context = 8192
     async (way, step) => {
       call = { name: 'maze_explore_frontier', args: {} };
       steps = [{ ...step, deadline_ms: 60_000, success: [], fallback: 'abort' }];
+      tried.add(way);
       await robot.stands(way, async () => {
         const { api } = robot.daemon;
         const before = (await allEvents(api)).length;
@@ -435,9 +307,9 @@ context = 8192
 });
 
 describe('a policy that forbids motion: the arm', () => {
-  let robot: Robot;
+  let robot: ForbiddenRobot;
   beforeAll(async () => {
-    robot = await Robot.start(
+    robot = await start(
       'arm',
       readFileSync(join(ROOT, 'docs', 'examples', 'ar4.toml'), 'utf8').replace(
         'camera_rate = 10',
@@ -455,10 +327,12 @@ describe('a policy that forbids motion: the arm', () => {
     ['HTTP: gripper', '/v1/arm/gripper', { opening_m: 0.02, effort_n: 5 }],
     ['HTTP: controller of the arm', '/v1/controllers/reach/start', { seconds: 2 }],
   ])('%s', async (way, path, body) => {
+    tried.add(way);
     await robot.stands(way, () => robot.refusal(path, body));
   });
 
   it('flow of the arm, with its controller', async () => {
+    tried.add('flow of the arm, with its controller');
     await robot.stands('flow of the arm, with its controller', async () => {
       const { run } = await robot.daemon.api.post<Submitted>('/v1/intents', { type: 'arm/reach' });
       return robot.runOf(run.run_id);
@@ -477,7 +351,7 @@ describe('a policy that forbids motion: the arm', () => {
 });
 
 describe('a policy that forbids motion: a robot on ROS', () => {
-  let robot: Robot;
+  let robot: ForbiddenRobot;
   let body: PythonPeer;
   let env: ReturnType<typeof rosEnvironment>;
   /** As the robot itself heard them. */
@@ -487,10 +361,11 @@ describe('a policy that forbids motion: a robot on ROS', () => {
     body = new PythonPeer(env, 'ros_robot.py', ['/r1']);
     closing.push(() => body.close());
     await body.line((line: Record<string, unknown>) => 'ready' in line, 120_000);
-    robot = await Robot.start('ros', '[robot]\nsource = "ros"\n[ros]\nnamespace = "/r1"\n', env);
+    robot = await start('ros', '[robot]\nsource = "ros"\n[ros]\nnamespace = "/r1"\n', env);
   }, 15 * 60_000);
 
   it('ROS: goal of the intent action', async () => {
+    tried.add('ROS: goal of the intent action');
     await robot.stands('ROS: goal of the intent action', async () => {
       const client = new PythonPeer(env, 'ros_intent.py', ['/r1/run_intent', INTENT]);
       closing.push(() => client.close());
@@ -507,6 +382,7 @@ describe('a policy that forbids motion: a robot on ROS', () => {
       type: 'nav2_msgs/action/NavigateToPose',
       goal: { pose: pose(1) },
     };
+    tried.add('HTTP: goal of a ROS action');
     await robot.stands('HTTP: goal of a ROS action', () => robot.refusal('/v1/ros/actions/goals', goal));
     expect(driven()).toEqual([]);
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { PolicyBook } from '../../adapters/cedar/index.ts';
-import type { PolicyContext } from '../../contract/index.ts';
+import { openPolicySet, PolicyBook } from '../../adapters/cedar/index.ts';
+import type { AgentEvent, EventReader, PolicyContext } from '../../contract/index.ts';
 import { mcpCaller } from '../../daemon/compose/mcp.ts';
+import { rejudge } from '../../daemon/runtime/governance/rejudge.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { type AskFirst, rigOf, waiting } from '../support/approval-rig.ts';
 import { PERSON } from '../support/runtime-rig.ts';
@@ -80,6 +81,40 @@ when { resource.requester != principal };`);
       expect(rig.of('approval.answered')[0]!.payload).toMatchObject({ by: 'central/bea' });
       await rig.cell.stop();
     }
+  });
+
+  it('and what was judged again after it is judged again in a look back: each decision by itself', async () => {
+    const rig = await deskWith(`${ASKS} permit (principal, action == Auraison::Action::"answer", resource);`);
+    await rig.cell.start();
+    await rig.cell.submit({ type: 'door/go' }, PERSON);
+    await rig.cell.approvals.answer(await waiting(rig), 'allow', { ...PERSON, principal: 'bea' }, '');
+    await rig.finished();
+    const decided: readonly AgentEvent[] = rig.of('policy.decided');
+    const reader = {
+      read: (after: number) => decided.filter(({ seq }) => seq > after),
+    } as unknown as EventReader;
+    const asked = rig
+      .of('policy.decided')
+      .filter(({ payload }) => payload.subject === 'gate.open')
+      .map(({ payload }) => payload.decision);
+    // Before and after the word of a person: the policies say both times that one is needed.
+    expect(asked).toEqual(['needs_approval', 'needs_approval']);
+    const setOf = async (text: string) =>
+      (
+        await openPolicySet({
+          policies: [{ file: 'p.cedar', text }],
+          entities: { file: 'entities.json', text: '' },
+        })
+      ).judge;
+    const same = await setOf(`${ASKS} permit (principal, action == Auraison::Action::"answer", resource);`);
+    expect(await rejudge([reader], same, 0)).toMatchObject({ different: 0, not_judged: 0, whole: true });
+    const none = await setOf('permit (principal, action, resource);');
+    const { differences } = await rejudge([reader], none, 0);
+    expect(differences.map(({ subject, was, would }) => [subject, was.decision, would.decision])).toEqual([
+      ['gate.open', 'needs_approval', 'allow'],
+      ['gate.open', 'needs_approval', 'allow'],
+    ]);
+    await rig.cell.stop();
   });
 
   it('which may let people answer their own question', async () => {

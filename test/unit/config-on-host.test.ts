@@ -107,6 +107,7 @@ describe('files that the daemon reads', () => {
     ['a policy', 'site.cedar', 'permit (principal, action, resource) when { nonsense };\n', 'site.cedar:1'],
     ['an entity file', 'entities.json', '[{"uid": 5}]\n', 'entities.json'],
     ['an entity file that is no JSON', 'entities.json', '[', 'entities.json'],
+    ['a policy that is no UTF-8', 'latin.cedar', Buffer.from([0xff, 0xfe]), 'latin.cedar'],
   ])('%s that the daemon would not take is told with its place', async (_what, file, text, place) => {
     const folder = path(`broken-${file}-${text.length}`);
     mkdirSync(folder);

@@ -61,7 +61,10 @@ it('streams the rows of a statement as lines, page by page', async () => {
     { end: { ...end, rows: 3, bytes: 30, cut: 3 } },
   ]);
   await vi.waitFor(() => expect(asked.at(-1)).toEqual(['close', { readId: '7' }]));
-  expect(asked[0]).toEqual(['read', { sql: 'FROM t', limit: 3, timeoutMs: 30_000 }]);
+  expect(asked[0]).toEqual([
+    'read',
+    { by: { tenant: 'local', principal: 'operator' }, sql: 'FROM t', limit: 3, timeoutMs: 30_000 },
+  ]);
 });
 
 it('answers with a status where the first page fails, and with a last line where a later one does', async () => {

@@ -62,17 +62,27 @@ it('closes a statement that lasts too long, though its rows are fetched', async 
 it('leaves places of the lake to others, however many streams are asked for', async () => {
   const reads = new LakeReads(new ManualClock());
   const opened: Endless[] = [];
-  const open = () =>
-    reads.open(async () => {
-      opened.push(new Endless());
-      return opened.at(-1)!;
-    });
-  const asked = await Promise.allSettled(Array.from({ length: 8 }, open));
+  const open = (principal: string, tenant = 'local') =>
+    reads.open(
+      async () => {
+        opened.push(new Endless());
+        return opened.at(-1)!;
+      },
+      { tenant, principal },
+    );
+  const asked = await Promise.allSettled(Array.from({ length: 8 }, () => open('ada')));
   const taken = asked.filter(({ status }) => status === 'fulfilled');
-  expect([taken.length, opened.length]).toEqual([LIMITS.LAKE_STREAMS_MAX, LIMITS.LAKE_STREAMS_MAX]);
-  await expect(open()).rejects.toMatchObject({ code: 'cell.overloaded' });
+  expect([taken.length, opened.length]).toEqual([LIMITS.LAKE_STREAMS_EACH_MAX, LIMITS.LAKE_STREAMS_EACH_MAX]);
+  await expect(open('ada')).rejects.toMatchObject({
+    code: 'cell.overloaded',
+    message: expect.stringContaining('ada has 2 streamed answers already'),
+  });
+  // She keeps nobody else from reading, also not who has her name in another tenant.
+  await expect(open('ada', 'acme')).resolves.toMatchObject({ readId: '3' });
+  for (const who of ['bea', 'bea', 'cy']) await open(who);
+  await expect(open('dan')).rejects.toMatchObject({ message: expect.stringContaining('to others') });
   reads.close('1');
-  await expect(open()).resolves.toMatchObject({ readId: '3' });
+  await expect(open('ada')).resolves.toMatchObject({ readId: '7' });
 });
 
 it('ends a stream at its budget and says so', async () => {

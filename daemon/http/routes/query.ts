@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type LakeQueryRequest, LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
+import { callerOf } from '../caller.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { NDJSON, queryLines, wantsLines } from '../query-stream.ts';
 import { errors, QueryBody, RowsView } from '../schemas.ts';
@@ -34,7 +35,9 @@ export function queryRoutes(app: FastifyInstance, { bus }: HttpPorts): void {
     },
     async (request, reply) => {
       const { sql, limit = 1_000 } = request.body as Static<typeof QueryBody>;
-      const body: LakeQueryRequest = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS };
+      const { tenant, principal } = callerOf(request);
+      const by = { tenant, principal };
+      const body: LakeQueryRequest = { sql, limit, timeoutMs: LIMITS.LAKE_QUERY_MS, by };
       if (wantsLines(request.headers.accept))
         return reply.type(`${NDJSON}; charset=utf-8`).send(await queryLines(bus, body));
       // The lake has a deadline of its own; the one here is later, so that its better message arrives.

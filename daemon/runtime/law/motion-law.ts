@@ -77,7 +77,7 @@ export async function judgeAction(
       ...{ point: 'tool', subject, context, facts: known, about },
     });
     await emit(events);
-    if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
+    if (refusal) throw approval ? nobodyIsAsked(refusal, subject) : refusal;
   };
   await judge(tool, facts, {});
   // What limits a motion limits it also where a foreign node makes it.
@@ -108,12 +108,18 @@ export async function judgeMotion<K extends MotionKind>(
   const asked = runId === undefined ? question : { ...question, runId };
   const { refusal, approval, events } = await hooks.ask(asked, runId);
   await emit(within === undefined ? events : events.map((event) => decidedWithin(event, within)));
-  if (refusal) throw approval ? nobodyIsAsked(refusal) : refusal;
+  if (refusal) throw approval ? nobodyIsAsked(refusal, MOTION_TOOLS[kind], within) : refusal;
 }
 
-function nobodyIsAsked({ code, operation, subject, message }: EdgeError): EdgeError {
-  const hint =
-    'no person is asked about a single motion: let a policy ask about the tool or the intent instead';
+/** What to change, by name: a person answers before a tool or a run begins, and never in the middle of one. */
+function nobodyIsAsked(
+  { code, operation, subject, message }: EdgeError,
+  motion: string,
+  within?: string,
+): EdgeError {
+  const begins =
+    within === undefined ? 'ask for it as an intent' : `put @approve on Tool::"${within}", or on the intent`;
+  const hint = `no person is asked about a single motion: ${begins}, and permit ${motion} without @approve`;
   return new EdgeError(code, { operation, subject, message, hint });
 }
 

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AURAISON, auraisonAsync } from './daemon.ts';
+
+export type Central = {
+  readonly url: string;
+  /** Of the robots. */
+  readonly tokenFile: string;
+  readonly orders: (...args: string[]) => Promise<Record<string, unknown>>;
+  end(): Promise<void>;
+};
+
+/** The coordinator of the command line, and orders of its operator. */
+export async function startCentral(dataDir: string, port: number): Promise<Central> {
+  const args = ['central', '--data-dir', dataDir, '--port', String(port), '--json'];
+  const child = spawn(AURAISON, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    tokenFile: join(dataDir, 'token'),
+    orders: async (...order) => {
+      const token = join(dataDir, 'operator-token');
+      const done = await auraisonAsync(['orders', ...order, '--url', url, '--token-file', token, '--json']);
+      return JSON.parse(done.stdout) as Record<string, unknown>;
+    },
+    async end() {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+/** An extension whose tool drives a little. */
+export function writeNudge(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'nudge.ts'),
+    `export default (pi) => pi.registerTool({
+  name: 'nudge', description: 'drives a little', parameters: { type: 'object', properties: {} },
+  edge: { effect: 'actuate', replay: 'never', deadlineMs: 10000 },
+  async execute(_id, _args, _signal, _update, { robot }) {
+    const { outcome } = await robot.maneuver({ kind: 'drive', distance: 0.3 });
+    return { content: [{ type: 'text', text: outcome }], details: { outcome } };
+  },
+});
+`,
+  );
+}
