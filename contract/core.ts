@@ -3,6 +3,8 @@
  * The schema library has some 670 modules: loading it costs a process or thread about 30 MB and 0.3 s of processor
  * time. Only who checks what strangers send (the API, intents, answers of central) imports `index.ts`.
  */
+
+export * from './action-sources.ts';
 export type * from './agent-event.ts';
 export * from './calls.ts';
 export * from './canonical.ts';

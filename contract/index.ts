@@ -1,3 +1,4 @@
+export * from './action-sources.ts';
 export * from './agent-event.ts';
 export * from './calls.ts';
 export * from './canonical.ts';

@@ -55,7 +55,7 @@ export class SqliteEventReader implements EventReader {
     for (const row of statement.iterate(...values) as Iterable<EventRow>) {
       events.push(eventOf(row, this.#cell));
       bytes += row.payload.length;
-      if (bytes >= READ_BYTES_MAX) break;
+      if (bytes >= Math.min(READ_BYTES_MAX, filter.bytesMax ?? READ_BYTES_MAX)) break;
     }
     return events;
   }

@@ -54,6 +54,7 @@ export type ControllerView = {
 
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {
+  /** A controller of the configuration, or one of `ACTION_SOURCES`. */
   readonly controller: string;
   readonly time_ns: string;
   /** What its numbers are: joint positions, joint velocities, or forward and turning speed of a base. */

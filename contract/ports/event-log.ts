@@ -26,7 +26,12 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
-export type ReadFilter = { readonly runId?: string; readonly kinds?: readonly EventKind[] };
+export type ReadFilter = {
+  readonly runId?: string;
+  readonly kinds?: readonly EventKind[];
+  /** One read ends with the event that reaches so many bytes of payloads; absent: what the log reads at once. */
+  readonly bytesMax?: number;
+};
 
 /** Reads a log, also from another process and while it is written. Returns what is durable, in order. */
 export interface EventReader {

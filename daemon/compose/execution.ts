@@ -19,6 +19,7 @@ import { holdLease } from '../execution/door/index.ts';
 import { ExecutionCell } from '../execution/execution-cell.ts';
 import { LockstepLink } from '../execution/lockstep.ts';
 import { serveRos } from '../execution/ros-requests.ts';
+import { motionUnderWay, STORY_TOPICS } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 import { makeArmFigure } from './arm-figure.ts';
 import { makePlayer } from './bag-play.ts';
@@ -36,6 +37,7 @@ import { makeRoutes } from './routes.ts';
 import { jointGateSpec, makeSafety } from './safety.ts';
 import { makeServing } from './serve.ts';
 import { makeSimArm } from './sim-arm.ts';
+import { makeStory } from './story.ts';
 import { makeZenoh } from './zenoh.ts';
 
 /** The execution cell: robot, bus, recorder, control thread, routes, queryables. */
@@ -49,13 +51,17 @@ export async function composeExecution(settings: Settings, context: CellContext)
       context.report('error', `${tap} failed at a sample`, { error: String(error), times }),
   });
   const io = await makeRobotIo(settings, context);
-  const { safety, path } = makeSafety(settings, context, io, bus);
+  const { safety, path } = makeSafety(settings, context, io, bus, (mover) =>
+    motionUnderWay(cell.actuation.motions, mover),
+  );
   const hold = (holder: string) => (from: CellName) => holdLease(cell.actuation, ids.next(), from, holder);
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const definitions = new Map<string, string>();
   const definitionOf = (type: string) => definitions.get(type) ?? io.definitionOf?.(type);
-  const recording = makeRecording(settings, context, ledger, definitionOf);
+  const story = makeStory(settings, context, bus, () => recorder);
+  const recording = makeRecording(settings, context, ledger, definitionOf, story);
   const recorder = recording?.recorder;
+  recorder?.declare(STORY_TOPICS);
   io.onTopics?.((topics) => recorder?.declare(topics));
   io.onReleased?.((topics) => bus.forget(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
@@ -136,6 +142,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     work: () => cell.work(),
     async start() {
       await cell.start();
+      story.start();
       controllers.start();
       intents.start();
       inference.start();
@@ -143,6 +150,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     },
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
+      story.stop();
       await controllers.close();
       await policies.close();
     },

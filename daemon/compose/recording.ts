@@ -19,6 +19,7 @@ export function makeRecording(
   context: CellContext,
   ledger: Ledger,
   definitionOf: (type: string) => string | undefined,
+  story?: { stop(): void },
 ): Recording | undefined {
   const { recorder: keys } = config;
   if (!keys.enabled) return undefined;
@@ -55,6 +56,7 @@ export function makeRecording(
     postMs: keys.clip_post,
     triggers: keys.triggers,
     definitionOf,
+    ...(story ? { story } : {}),
     mayEvict: mayEvict(config),
     report: (level, message, facts) => context.report(level, message, facts),
   });

@@ -6,6 +6,7 @@ import type { SampleBus } from '../execution/bus/index.ts';
 import type { Asker, DoorPath } from '../execution/door/index.ts';
 import { gateSpec, type JointGateSpec } from '../execution/safety/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../execution/safety/safety-desk.ts';
+import { ExecutedActions, type ExecutedActionsParts } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 import { named, type RobotIo, stopTopic } from './robot-io.ts';
 
@@ -43,11 +44,17 @@ export function makeSafety(
   context: CellContext,
   io: RobotIo,
   bus: SampleBus,
+  motion: ExecutedActionsParts['motion'] = () => undefined,
 ): { readonly safety: SafetyDesk; path(asker: Asker): DoorPath | undefined } {
   const { estop, lease, zenoh, daemon } = config;
   const base = zenoh.prefix === '' ? daemon.name : zenoh.prefix;
   const spec = specOf(config);
   const jog = spec && jogOf(config, spec, bus);
+  const executed = new ExecutedActions({
+    publish: (sample) => bus.publish(sample),
+    motion,
+    joints: (topic) => (topic === jog?.commands ? jog.spec.joints.map(({ name }) => name) : []),
+  });
   // The graph may answer before the desk is made.
   let desk: SafetyDesk | undefined;
   const safety = new SafetyDesk(context, {
@@ -66,6 +73,7 @@ export function makeSafety(
     speeds: config.controllers.filter(({ kind }) => kind === 'velocities').map(({ output }) => output),
     hasRobot: config.robot.source !== 'none',
     spec,
+    executed: executed.note,
     ...(jog ? { jog } : {}),
   });
   desk = safety;

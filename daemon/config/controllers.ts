@@ -1,3 +1,4 @@
+import { ACTION_SOURCES } from '../../contract/core.ts';
 import { type ControllerInputRow, readControllerInput, showControllerInput } from './controller-input.ts';
 import { type KeyFault, type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
 import {
@@ -15,6 +16,7 @@ import {
 
 /** Controllers of one daemon, and numbers of one action. */
 const CONTROLLERS_MAX = 16;
+const RESERVED: ReadonlySet<string> = new Set(ACTION_SOURCES);
 const DIMENSION_MAX = 64;
 /** A speed that is not renewed within 300 ms is followed by zeros (`LIMITS.COMMAND_EXPIRY_MS`). */
 const SPEED_RATE_MIN = 4;
@@ -104,6 +106,7 @@ function agree(
   refuse: KeyFault,
 ): void {
   if (name === '') refuse('name', '', 'a value');
+  if (RESERVED.has(name)) refuse('name', name, `another name: ${name} is what the daemon records by itself`);
   if (output === '') refuse('output', '', 'the topic of the commands');
   if (inputs.length === 0) refuse('inputs', inputs, 'at least one input: [[controllers.inputs]]');
   if (kind !== 'positions' && rate < SPEED_RATE_MIN) {

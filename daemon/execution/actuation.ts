@@ -133,6 +133,11 @@ export class Actuation {
     return this.#lease;
   }
 
+  /** Motions under way, by their id; some may wait for the lease. */
+  get motions(): ReadonlyMap<string, Pick<Motion, 'told' | 'hasLease'>> {
+    return this.#motions;
+  }
+
   get times(): LeaseTimes {
     return this.#times;
   }

@@ -302,13 +302,14 @@ export class ExecutionCell implements Cell {
   }
 
   /** What the control thread decided goes to the robot, and what went there is recorded. */
-  #applied({ command, time, receipts, standing = '' }: TickResult, madeAtMs?: number): void {
+  #applied({ command, time, receipts, standing = '', origin }: TickResult, madeAtMs?: number): void {
     this.#standing = standing;
     if (command && !this.#isLate(command, madeAtMs))
       this.#link.send(
         command,
         time,
         madeAtMs === undefined ? undefined : madeAtMs + LIMITS.COMMAND_EXPIRY_MS,
+        origin,
       );
     this.#robot.record(receipts);
   }

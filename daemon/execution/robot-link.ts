@@ -9,6 +9,7 @@ import {
 } from '../../contract/core.ts';
 import { encodeTwist, encodeTwistStamped, TWIST_STAMPED } from '../../formats/cdr/index.ts';
 import type { SampleBus } from './bus/index.ts';
+import type { DriveOrigin } from './control/step-origin.ts';
 import type { DoorPath } from './door/index.ts';
 
 export type RobotLinkParts = {
@@ -126,7 +127,7 @@ export class RobotLink {
    * `expiresAtMs`: until when a command counts, by the clock of the host. False when there is nobody to
    * take it, or the door refused it.
    */
-  send(asked: Twist2d, time: bigint, expiresAtMs?: number): boolean {
+  send(asked: Twist2d, time: bigint, expiresAtMs?: number, origin?: DriveOrigin): boolean {
     const { sink, command, bus } = this.#parts;
     if (!sink) return false;
     const { linear, angular } = this.#parts.stopped?.() ? { linear: 0, angular: 0 } : asked;
@@ -139,7 +140,7 @@ export class RobotLink {
       // A stop counts whenever it comes. In lockstep the world waits for its command, however long that takes.
       ...(moves && expiresAtMs !== undefined ? { expiresAtMs } : {}),
     };
-    const receipt = sink.send(sample);
+    const receipt = sink.send(sample, origin ? { origin } : {});
     const sent = 'sample' in receipt ? receipt.sample : undefined;
     // A command topic that is bridged in comes back from the robot's side, with what others send there.
     if (sent && !this.#commandIsHeard) bus.publish(sent);

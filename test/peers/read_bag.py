@@ -1,10 +1,12 @@
 """Describes a bag as a foreign reader sees it, as one JSON object on stdout.
 
-Usage: read_bag.py (mcap|rosbags|decode) PATH
+Usage: read_bag.py (mcap|rosbags|decode|story) PATH
 
   mcap     every .mcap file of PATH with the `mcap` reader, CRCs validated, in log-time order
   rosbags  PATH (a folder with metadata.yaml) with `rosbags`
   decode   every message decoded with `mcap-ros2-support`; prints counts of decoded messages
+  story    /auraison/events and /auraison/log as `rosbags` and `mcap-ros2-support` decode them, with the types of
+           the bag itself, in the order of their log times
 
 Per topic: count and SHA-256 over the bytes of its messages in order; `order` is the SHA-256 over the topic
 names and log times of all messages in the order in which the reader gave them.
@@ -84,7 +86,39 @@ def read_decoded(path):
     return {"decoded": counts}
 
 
+def read_story(path):
+    from mcap.reader import make_reader
+    from mcap_ros2.decoder import DecoderFactory
+    from rosbags.rosbag2 import Reader
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    story = {"rosbags": {"events": [], "log": []}, "mcap": {"events": [], "log": []}}
+
+    def add(reader, topic, time, message):
+        if topic == "/auraison/events":
+            story[reader]["events"].append({"time": str(time), **json.loads(message.data)})
+        elif topic == "/auraison/log":
+            log = {"level": message.level, "name": message.name, "msg": message.msg}
+            story[reader]["log"].append({"time": str(time), **log, "function": message.function})
+
+    store = get_typestore(Stores.EMPTY)
+    with Reader(path) as reader:
+        own = [c for c in reader.connections if c.topic in ("/auraison/events", "/auraison/log")]
+        for connection in own:
+            types = get_types_from_msg(connection.msgdef.data, connection.msgtype)
+            store.register({k: v for k, v in types.items() if k not in store.fielddefs})
+        for connection, time, data in reader.messages(connections=own):
+            add("rosbags", connection.topic, time, store.deserialize_cdr(data, connection.msgtype))
+    for file in mcap_files(path):
+        with open(file, "rb") as stream:
+            reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+            topics = ["/auraison/events", "/auraison/log"]
+            for _, channel, message, decoded in reader.iter_decoded_messages(topics=topics):
+                add("mcap", channel.topic, message.log_time, decoded)
+    return story
+
+
 if __name__ == "__main__":
     kind, path = sys.argv[1], Path(sys.argv[2])
-    read = {"mcap": read_mcap, "rosbags": read_rosbags, "decode": read_decoded}[kind]
+    read = {"mcap": read_mcap, "rosbags": read_rosbags, "decode": read_decoded, "story": read_story}[kind]
     print(json.dumps(read(path)))

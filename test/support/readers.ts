@@ -36,6 +36,16 @@ export async function foreignDecoded(path: string): Promise<Readonly<Record<stri
   return (JSON.parse(await readBag('decode', path)) as { decoded: Record<string, number> }).decoded;
 }
 
+export type ForeignStory = {
+  readonly events: readonly ({ readonly time: string } & Record<string, unknown>)[];
+  readonly log: readonly { time: string; level: number; name: string; msg: string; function: string }[];
+};
+
+/** What two foreign readers decode of the channels of the daemon's own decisions, with the types that the bag carries. */
+export async function foreignStory(path: string): Promise<Record<'mcap' | 'rosbags', ForeignStory>> {
+  return JSON.parse(await readBag('story', path)) as Record<'mcap' | 'rosbags', ForeignStory>;
+}
+
 async function readBag(kind: string, path: string): Promise<string> {
   const { stdout } = await run(readersPython(), [join(peers, 'read_bag.py'), kind, path], {
     maxBuffer: 1 << 26,

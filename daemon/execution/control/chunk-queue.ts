@@ -6,6 +6,12 @@ import type { ActionChunk, Twist2d } from '../../../contract/core.ts';
  */
 export class ChunkQueue {
   #chunk: ActionChunk | undefined;
+  #taken = 0;
+
+  /** The chunk that actions come from, and its number among those that were taken, from 1. */
+  get held(): { readonly number: number; readonly chunk: ActionChunk } | undefined {
+    return this.#chunk && { number: this.#taken, chunk: this.#chunk };
+  }
 
   clear(): void {
     this.#chunk = undefined;
@@ -18,6 +24,7 @@ export class ChunkQueue {
     if (!shaped || !(chunk.stepMs > 0)) return false;
     if (this.#chunk && chunk.stamp < this.#chunk.stamp) return false;
     this.#chunk = chunk;
+    this.#taken += 1;
     return true;
   }
 

@@ -32,6 +32,7 @@ import { LocalObstacles } from './local-obstacles.ts';
 import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';
 import { Signals } from './signals.ts';
 import { Steering } from './steering.ts';
+import type { DriveOrigin } from './step-origin.ts';
 
 export type CoreOptions = {
   readonly control: ControlOptions;
@@ -59,6 +60,8 @@ export type TickResult = {
   readonly receipts: readonly Receipt[];
   /** Why the base stands though it may be asked to move. */
   readonly standing?: string;
+  /** Where the command comes from. */
+  readonly origin?: DriveOrigin;
 };
 
 export type CoreCounts = ControlCounts & {
@@ -149,7 +152,13 @@ export class ControlCore {
     const receipts: Receipt[] = [...forbidden, ...applied.receipts];
     const { standing } = this.#loop;
     if (drive.kind !== 'halt') this.#kept = standing;
-    return { time: now, command, hold, receipts, ...(standing === '' ? {} : { standing }) };
+    const by = steered ? ('teleoperation' as const) : ('drive' as const);
+    const lease = steered ? this.#steering.lease : this.#lease;
+    return {
+      ...{ time: now, command, hold, receipts },
+      ...(command ? { origin: { ...applied.origin, by, lease } } : {}),
+      ...(standing === '' ? {} : { standing }),
+    };
   }
 
   /** No motion is active, the robot stands and knows where it is. */

@@ -14,6 +14,7 @@ import { CommandGate, UNSEEN } from './command-gate.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { driveObservation } from './drive-observation.ts';
 import type { LocalObstacles } from './local-obstacles.ts';
+import { NO_ORIGIN, type StepOrigin } from './step-origin.ts';
 
 export type ControlOptions = {
   readonly hz: number;
@@ -59,7 +60,11 @@ export type Receipt =
   | { readonly kind: 'command.refused'; readonly error: ErrorBody; readonly source: string }
   | { readonly kind: 'safety.stopped'; readonly reason: string; readonly source: string };
 
-export type Applied = { readonly command: Twist2d; readonly receipts: readonly Receipt[] };
+export type Applied = {
+  readonly command: Twist2d;
+  readonly receipts: readonly Receipt[];
+  readonly origin: StepOrigin;
+};
 
 export type ControlCounts = {
   steps: number;
@@ -137,6 +142,7 @@ export class ControlLoop {
     this.#forgetOldSpeed();
     let asked = STAND;
     let why = '';
+    let starved = false;
     if (drive.kind !== 'goal') this.#forget();
     const blind = drive.kind === 'halt' ? '' : this.#blind(sensing);
     if (blind !== '') {
@@ -147,7 +153,8 @@ export class ControlLoop {
       asked = drive.twist;
     } else if (drive.kind === 'goal') {
       asked = (await this.#act(now, drive.goal, sensing)) ?? STAND;
-      if (this.#starvedSince !== undefined) why = `starved: ${this.#failure || 'the policy is late'}`;
+      starved = this.#starvedSince !== undefined;
+      if (starved) why = `starved: ${this.#failure || 'the policy is late'}`;
     }
     const verdict = this.#gate.apply(asked, seconds, sensing.obstacles, sensing.bumped);
     this.#unseenSteps = verdict.reason === UNSEEN ? this.#unseenSteps + 1 : 0;
@@ -158,7 +165,21 @@ export class ControlLoop {
     if (verdict.verdict === 'limited') this.counts.limited++;
     if (verdict.verdict === 'refused') this.#refuse(verdict.reason, receipts);
     else this.#refusing = false;
-    return { command: verdict.applied, receipts };
+    const origin: StepOrigin = {
+      ...(drive.kind === 'goal' ? this.#chunkOrigin() : NO_ORIGIN),
+      asked,
+      verdict: starved ? 'starved' : verdict.verdict,
+      reason: why === '' ? verdict.reason : why,
+    };
+    return { command: verdict.applied, receipts, origin };
+  }
+
+  /** What the action of this step was made by: nothing, when there was no unexpired one. */
+  #chunkOrigin(): Pick<StepOrigin, 'chunk' | 'observation' | 'policy' | 'policyHash'> {
+    const held = this.#starvedSince === undefined ? this.#queue.held : undefined;
+    if (!held) return NO_ORIGIN;
+    const { stamp: observation, policyHash } = held.chunk;
+    return { chunk: held.number, observation, policy: this.#policy.describe().name, policyHash };
   }
 
   /** What keeps the base from being driven by its senses; empty when nothing does. */

@@ -41,6 +41,11 @@ export class Steering {
     return this.#twist;
   }
 
+  /** Under which the newest velocity was asked for. */
+  get lease(): number {
+    return this.#lease;
+  }
+
   get isActive(): boolean {
     return this.#twist !== undefined;
   }

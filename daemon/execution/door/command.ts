@@ -1,4 +1,5 @@
 import type { EdgeError, Sample } from '../../../contract/core.ts';
+import type { DriveOrigin } from '../control/step-origin.ts';
 
 /**
  * Who asks. The loops of this daemon (`drive`, `arm`, `controller`, `teleoperation`) have a gate of their own before
@@ -7,10 +8,23 @@ import type { EdgeError, Sample } from '../../../contract/core.ts';
 export type AskerKind = 'drive' | 'arm' | 'controller' | 'teleoperation' | 'route' | 'play';
 export type Asker = { readonly kind: AskerKind; readonly name: string };
 
-/** `lease`: the lease that a command is asked for under. Until when it counts, the sample says (`expiresAtMs`). */
-export type CommandTerms = { readonly lease?: number | undefined };
+/**
+ * `lease`: the lease that a command is asked for under. Until when it counts, the sample says (`expiresAtMs`).
+ * `origin`: where a velocity of the base comes from, for the record of what was executed.
+ */
+export type CommandTerms = {
+  readonly lease?: number | undefined;
+  readonly origin?: DriveOrigin | undefined;
+};
 
 export type Command = CommandTerms & { readonly sample: Sample; readonly asker: Asker };
+
+/** A command that the robot was given; `gated`: the door let a part of it pass. */
+export type Executed = CommandTerms & {
+  readonly asker: Asker;
+  readonly sample: Sample;
+  readonly gated?: { readonly asked: readonly number[]; readonly reason: string };
+};
 
 /**
  * What refused it. `class`: nobody says that it is harmless, or nothing can judge a command of its kind. `stop`: the

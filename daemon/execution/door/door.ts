@@ -11,7 +11,7 @@ import type { ActuationLease } from '../lease.ts';
 import { roleOf } from '../lease.ts';
 import { GateReceipts } from '../safety/gate-receipts.ts';
 import type { StopLatch } from '../safety/stop-latch.ts';
-import type { Asker, Command, CommandTerms, Receipt, RefusedBy } from './command.ts';
+import type { Asker, Command, CommandTerms, Executed, Receipt, RefusedBy } from './command.ts';
 import type { DoorGate } from './door-gate.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { areZeros, isStanding } from './standing.ts';
@@ -27,6 +27,8 @@ export type DoorParts = {
   /** Topics that carry velocities of joints, of which zeros are standing still. */
   readonly speeds?: readonly string[] | undefined;
   note(event: NewEvent): void;
+  /** Each command that the robot was given, in order. It must not throw. */
+  executed?(command: Executed): void;
 };
 
 /** The way of one asker to one robot. */
@@ -155,7 +157,7 @@ export class Door {
     const lost = this.#leaseFault(command);
     const stands = isStanding(sample) || (this.#speeds.has(sample.topic) && areZeros(sample));
     // Our own loops may stop the robot at any time; a stranger that sends zeros would jam the person who drives.
-    if (stands && (isOurs(asker) || !lost)) return this.#hand(sink, sample);
+    if (stands && (isOurs(asker) || !lost)) return this.#execute(sink, command);
     if (this.#parts.latch.engaged) {
       this.#withheld++;
       return { verdict: 'refused', by: 'stop', error: engaged(sample) };
@@ -174,13 +176,21 @@ export class Door {
       const { reason, hint = '' } = answer;
       return this.#refuse(command, 'gate', refused(sample, reason, hint));
     }
-    if (answer.verdict === 'passed') return this.#hand(sink, sample);
+    if (answer.verdict === 'passed') return this.#execute(sink, command);
     const { asked, applied, reason } = answer;
-    const handed = this.#hand(sink, answer.sample);
+    const handed = this.#execute(sink, { ...command, sample: answer.sample }, { asked, reason });
     if (handed.verdict !== 'sent') return handed;
     const verdict = { verdict: 'limited', reason, applied: Float64Array.from(applied), joint: -1 } as const;
     this.#limits.add(asked, verdict);
     return answer;
+  }
+
+  /** What is harmless is no action; a command that the robot took is one. */
+  #execute(sink: RobotSink, { sample, asker, lease, origin }: Command, gated?: Executed['gated']): Receipt {
+    const receipt = this.#hand(sink, sample);
+    if (receipt.verdict === 'sent')
+      this.#parts.executed?.({ sample, asker, lease, origin, ...(gated ? { gated } : {}) });
+    return receipt;
   }
 
   /** With a permit, which is made here and nowhere else. */

@@ -1,4 +1,4 @@
-export type { Asker, AskerKind, CommandTerms, Receipt, RefusedBy } from './command.ts';
+export type { Asker, AskerKind, CommandTerms, Executed, Receipt, RefusedBy } from './command.ts';
 export { Door, type DoorParts, type DoorPath, Permit, RobotSink } from './door.ts';
 export { DoorCalls } from './door-calls.ts';
 export { DoorGate, type DoorGateParts } from './door-gate.ts';

@@ -25,6 +25,8 @@ export type RecordingOptions = Omit<ClipsOptions, 'recorder' | 'onCut'> &
     readonly policies: readonly RetentionPolicy[];
     readonly triggers: readonly TriggerSpec[];
     readonly definitionOf: (type: string) => string | undefined;
+    /** Tells the last events before the recorder stops. */
+    readonly story?: { stop(): void };
   };
 
 /** What is recorded and what of it stays: clips, episodes, triggers, ring and quota, around one recorder. */
@@ -36,12 +38,14 @@ export class Recording {
   readonly #retention: Retention;
   readonly #triggers: TriggerWatch;
   readonly #report: RecordingOptions['report'];
+  readonly #story: RecordingOptions['story'];
 
   constructor(options: RecordingOptions) {
     const { recorder, mode, report } = options;
     this.recorder = recorder;
     this.#mode = mode;
     this.#report = report;
+    this.#story = options.story;
     this.#clips = new Clips({ ...options, onCut: (segment) => this.#retention.add(segment) });
     this.#episodes = mode === 'episode' ? new Episodes(options) : undefined;
     this.#retention = new Retention({
@@ -71,6 +75,7 @@ export class Recording {
 
   /** Before the recorder stops. */
   async stop(): Promise<void> {
+    this.#story?.stop();
     await this.#retention.stop();
     await this.#clips.stop();
     await this.#episodes?.end();

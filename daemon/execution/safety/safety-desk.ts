@@ -15,6 +15,7 @@ import {
   DoorCalls,
   DoorGate,
   type DoorPath,
+  type Executed,
   MeasuredJoints,
   type RobotSink,
   TopicClasses,
@@ -50,6 +51,8 @@ export type SafetyOptions = {
   readonly harmless?: readonly string[];
   /** See `TopicClassesOptions`. */
   graphTypes?(topic: string): readonly string[];
+  /** See `DoorParts`. */
+  executed?(command: Executed): void;
   /** Topic of the measured joints of the arm; absent: none. */
   readonly jointStates?: string;
   /** Limits of the joints of the arm, where they are known. */
@@ -99,6 +102,7 @@ export class SafetyDesk {
       ...{ clock, topics, gate, speeds, latch: this.latch },
       lease: () => this.#actuation?.lease,
       note: (event) => this.#actuation?.note(event),
+      ...(options.executed ? { executed: options.executed } : {}),
     });
     this.#file = new StopFile(dataDir, clock);
     this.#stopper = new EmergencyStopper({

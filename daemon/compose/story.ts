@@ -1,0 +1,28 @@
+import { openEventReader } from '../../adapters/event-log/index.ts';
+import type { CellContext } from '../../contract/core.ts';
+import type { SampleBus } from '../execution/bus/index.ts';
+import type { Recorder } from '../execution/recorder/index.ts';
+import { EventFeed } from '../execution/story/index.ts';
+import type { Settings } from '../settings.ts';
+
+/** What agents, flows and safety decided, told on the bus beside the sensors. */
+export function makeStory(
+  { config, dataDir }: Settings,
+  { clock, report }: Pick<CellContext, 'clock' | 'report'>,
+  bus: SampleBus,
+  recorder: () => Pick<Recorder, 'missed'> | undefined,
+): EventFeed {
+  const { robot, ros } = config;
+  const feed = new EventFeed({
+    ...{ clock, report },
+    cells: ['runtime', 'execution'],
+    openReader: (cell) => openEventReader(dataDir, cell),
+    publish: (sample) => bus.publish(sample),
+    dropped: (topic, count) => recorder()?.missed(topic, 'queue_full', count),
+    isWall: robot.source === 'none' || (robot.source !== 'sim' && !ros.use_sim_time),
+  });
+  bus.tap('story', (sample, origin) => {
+    if (origin === 'robot') feed.observe(sample);
+  });
+  return feed;
+}

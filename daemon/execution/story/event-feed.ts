@@ -1,0 +1,134 @@
+import {
+  type AgentEvent,
+  type CellName,
+  type Clock,
+  EdgeError,
+  type EventReader,
+  fromWireTime,
+  type Sample,
+  type Timer,
+} from '../../../contract/core.ts';
+import { EVENTS_TOPIC, isTold, LOG_TOPIC, samplesOf } from './event-samples.ts';
+import { RecordingTime } from './recording-time.ts';
+
+export type EventFeedParts = {
+  readonly clock: Clock;
+  /** Cells whose logs are told: who decides, and who moves. */
+  readonly cells: readonly CellName[];
+  openReader(cell: CellName): EventReader;
+  /** To the bus. */
+  publish(sample: Sample): void;
+  /** Messages that were not made, by topic; for the ledger. */
+  dropped(topic: string, count: number): void;
+  /** Samples of the robot are stamped by the clock of this host. */
+  readonly isWall: boolean;
+  report(level: 'warn', message: string, facts: Readonly<Record<string, unknown>>): void;
+};
+
+const EVERY_MS = 100;
+/** What one look at a log may cost: this thread also carries commands. */
+const LOOK_EVENTS = 128;
+const LOOK_BYTES = 256 * 1024;
+/** Events that may wait in a log. Of more, the oldest are dropped and counted. */
+export const BACKLOG_MAX = 4_096;
+/** The same failure is reported no more often. */
+const REPORT_MS = 60_000;
+
+/**
+ * Tells the bus what agents, flows and safety decided, out of the logs: what is durable there, once, in order. The log
+ * is the queue, so a cell that writes events waits for nobody. Starts at the end of each log: a recording tells what
+ * happened while it was made.
+ */
+export class EventFeed {
+  readonly #parts: EventFeedParts;
+  readonly #time: RecordingTime;
+  readonly #readers = new Map<CellName, EventReader>();
+  readonly #after = new Map<CellName, number>();
+  #timer: Timer | undefined;
+  #reportedMs = -Infinity;
+
+  constructor(parts: EventFeedParts) {
+    this.#parts = parts;
+    this.#time = new RecordingTime(parts.isWall);
+  }
+
+  start(): void {
+    for (const cell of this.#parts.cells) {
+      this.#readers.set(cell, this.#parts.openReader(cell));
+      this.#guard(cell, (reader) => this.#after.set(cell, reader.lastSeq()));
+    }
+    this.#timer = this.#parts.clock.every(EVERY_MS, () => this.look());
+  }
+
+  /** Every sample of the robot. */
+  observe({ received }: Sample): void {
+    if (!this.#parts.isWall) this.#time.observe(received, this.#parts.clock.now());
+  }
+
+  /** True where events are left. Never throws. */
+  look(): boolean {
+    let isMore = false;
+    for (const cell of this.#parts.cells)
+      this.#guard(cell, (reader) => (isMore = this.#read(cell, reader) || isMore));
+    return isMore;
+  }
+
+  /** What is in the logs by now, then no more. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (let looks = 0; looks <= BACKLOG_MAX / LOOK_EVENTS && this.look(); looks++);
+    for (const reader of this.#readers.values()) reader.close();
+    this.#readers.clear();
+  }
+
+  #read(cell: CellName, reader: EventReader): boolean {
+    // A robot whose clock nobody has seen yet: its events wait, since there is nothing beside which they could stand.
+    if (this.#time.at(this.#parts.clock.now()) === undefined) {
+      this.#skip(cell, reader);
+      return false;
+    }
+    const after = this.#after.get(cell);
+    if (after === undefined) {
+      this.#after.set(cell, reader.lastSeq());
+      return false;
+    }
+    const events = reader.read(after, LOOK_EVENTS, { bytesMax: LOOK_BYTES });
+    for (const event of events) this.#tell(event);
+    const last = events.at(-1);
+    if (last) this.#after.set(cell, last.seq);
+    else if (reader.lastSeq() < after) this.#after.set(cell, 0);
+    if (last) this.#skip(cell, reader);
+    return last !== undefined;
+  }
+
+  #tell(event: AgentEvent): void {
+    if (!isTold(event)) return;
+    const { robot_time_ns } = event.payload as { robot_time_ns?: unknown };
+    const ownTime = !this.#parts.isWall && typeof robot_time_ns === 'string' && robot_time_ns !== '0';
+    const time = ownTime ? BigInt(robot_time_ns) : this.#time.at(fromWireTime(event.ts));
+    for (const sample of samplesOf(event, time ?? 0n)) this.#parts.publish(sample);
+  }
+
+  #skip(cell: CellName, reader: EventReader): void {
+    const after = this.#after.get(cell) ?? 0;
+    const over = reader.lastSeq() - after - BACKLOG_MAX;
+    if (over <= 0) return;
+    this.#after.set(cell, after + over);
+    for (const { topic } of [LOG_TOPIC, EVENTS_TOPIC]) this.#parts.dropped(topic, over);
+  }
+
+  #guard(cell: CellName, work: (reader: EventReader) => void): void {
+    const reader = this.#readers.get(cell);
+    if (!reader) return;
+    try {
+      work(reader);
+    } catch (thrown) {
+      const nowMs = this.#parts.clock.monotonicMs();
+      if (nowMs - this.#reportedMs < REPORT_MS) return;
+      this.#reportedMs = nowMs;
+      const { code, message } = EdgeError.from(thrown, 'log.failed', 'tell events', cell);
+      this.#parts.report('warn', `events of the ${cell} cell are not recorded: ${message}`, { code });
+    }
+  }
+}
