@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { CELL_NAMES } from './cell-name.ts';
 import { Count, closed, Name, Sha256, Text, Uuid } from './common.ts';
 import { CONTROL_PAYLOADS } from './control-payloads.ts';
 import { ErrorBody } from './errors.ts';
@@ -106,6 +107,20 @@ export const EVENT_PAYLOADS = {
       reason: Type.Enum(['ring', 'quota', 'discarded']),
       /** What the ledger told as written and nobody has any more: not in a clip, not at central. */
       topics: Type.Record(Type.String({ maxLength: 256 }), Count('messages')),
+    },
+    closed,
+  ),
+  /** Old events of a log are gone, behind a signed checkpoint. Written by the memory cell. */
+  'log.cut': Type.Object(
+    {
+      log: Type.Enum([...CELL_NAMES], { description: 'cell whose log it is' }),
+      from: Count('first event that is gone'),
+      through: Count('last event that is gone'),
+      hash: Sha256,
+      event_ts: WireTime,
+      key_id: Text(16, 'beginning of the SHA-256 of the key that signed'),
+      reason: Text(512, 'why'),
+      bytes: Count('bytes that the log takes less'),
     },
     closed,
   ),

@@ -59,10 +59,10 @@ export class DuckLakeLake implements Lake {
     return this.#info;
   }
 
-  project(cell: CellName, events: readonly AgentEvent[]): Promise<void> {
+  project(cell: CellName, events: readonly AgentEvent[], cutThrough = 0): Promise<void> {
     return this.#inTurn(async () => {
       const { writer, maintenance } = this.#parts();
-      await writer.project(cell, events);
+      await writer.project(cell, events, cutThrough);
       await maintenance.committed();
     });
   }
@@ -80,9 +80,9 @@ export class DuckLakeLake implements Lake {
   }
 
   /** Without a cell also drops the rows of logs that are gone, and interrupts the queries that run. */
-  rebuild(cell?: CellName): Promise<void> {
+  rebuild(cell?: CellName, keepThrough = 0): Promise<void> {
     return this.#inTurn(async () => {
-      if (cell !== undefined) return this.#parts().writer.forget(cell);
+      if (cell !== undefined) return this.#parts().writer.forget(cell, keepThrough);
       await this.#closeParts();
       removeLake(this.#options.dataDir);
       this.#open = await openParts(this.#options);

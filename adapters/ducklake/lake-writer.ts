@@ -53,21 +53,22 @@ export class LakeWriter {
     return cursors;
   }
 
-  /** Drops all rows of the current log of a cell; those of its earlier logs stay. */
-  async forget(cell: CellName): Promise<void> {
+  /** Drops rows of the current log of a cell, those behind `keepThrough`; those of its earlier logs stay. */
+  async forget(cell: CellName, keepThrough = 0): Promise<void> {
     const epoch = this.#current.get(cell);
     if (epoch === undefined) return;
-    const where = `WHERE cell = ${quote(cell)} AND epoch = ${quote(epoch)}`;
+    const where = `WHERE cell = ${quote(cell)} AND epoch = ${quote(epoch)} AND seq > ${keepThrough}`;
     await this.#engine.transaction('lake.forget', async () => {
       for (const { name } of [...TABLES, ...STEP_TABLES])
         await this.#engine.writer.run(`DELETE FROM ${LAKE}.${name} ${where}`);
     });
     this.#ends.get(cell)?.delete(epoch);
+    if (keepThrough > 0) await this.load();
     this.#steps.restart();
   }
 
   /** All of the batch that is new, or nothing. */
-  async project(cell: CellName, events: readonly AgentEvent[]): Promise<void> {
+  async project(cell: CellName, events: readonly AgentEvent[], cutThrough = 0): Promise<void> {
     const first = events[0];
     if (!first) return;
     const epoch = first.seq === 1 ? first.event_id : this.#current.get(cell);
@@ -76,7 +77,8 @@ export class LakeWriter {
     const fresh = events.filter((event) => event.seq > have);
     const next = fresh[0];
     if (next) {
-      if (next.seq !== have + 1) throw gap(cell, have, next.seq);
+      const isCut = next.seq > have + 1 && next.seq <= cutThrough + 1;
+      if (next.seq !== have + 1 && !isCut) throw gap(cell, have, next.seq);
       await this.#write(cell, epoch, fresh);
       const { seq, hash } = fresh.at(-1)!;
       this.#remember(cell, epoch, { seq, hash });

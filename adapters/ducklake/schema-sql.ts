@@ -62,8 +62,9 @@ GROUP BY bag`,
     sql: `SELECT stamp, controller, kind, names, action, asked, verdict, verdict = 'limited' AS clamped,
   verdict = 'refused' AS refused, reason, chunk_id,
   CASE WHEN observation_time IS NULL THEN [] ELSE [epoch_ns(observation_time)] END AS observation_ids,
-  observation_time, policy, policy_hash, plan_step, lease, run_id, motion_id, segment, cell, epoch, seq
-FROM ${LAKE}.action_steps LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS run_id
+  observation_time, policy, policy_hash, plan_step, lease,
+  coalesce(moved_for, caller_run) AS run_id, motion_id, segment, cell, epoch, seq
+FROM ${LAKE}.action_steps LEFT JOIN (SELECT call_id AS motion_id, any_value(run_id) AS caller_run
   FROM ${LAKE}.tool_events WHERE kind = 'tool.called' GROUP BY call_id) AS caller USING (motion_id)`,
   },
 ];
@@ -104,7 +105,7 @@ export function upgradeStatements(there: ReadonlySet<string>): string[] {
         `COMMENT ON COLUMN ${LAKE}.${table.name}.${c.name} IS ${quote(c.text)}`,
       ]),
   );
-  if (added.length === 0) return columns;
+  if (added.length === 0 && columns.length === 0) return [];
   const views = VIEWS.flatMap((view) => [`DROP VIEW IF EXISTS ${LAKE}.${view.name}`, ...createView(view)]);
   return [...columns, ...added.flatMap(createTable), ...views];
 }

@@ -7,7 +7,7 @@ export const ACTION_STEPS: Table = {
   text: 'every recorded control step, read from the sealed segments; the view actions names their runs',
   columns: [
     column('stamp', 'TIMESTAMP_NS', 'time of the robot at the step (simulation time in simulation)'),
-    column('controller', 'VARCHAR', 'of [[controllers]]'),
+    column('controller', 'VARCHAR', 'of [[controllers]], or drive, teleoperation, trajectory, play'),
     column('kind', 'VARCHAR', 'what the numbers are: positions, velocities or twist'),
     column('names', 'VARCHAR[]', 'joints or axes, one for each number'),
     column('action', 'DOUBLE[]', 'what was applied: rad or m, per second for velocities and twist'),
@@ -16,12 +16,13 @@ export const ACTION_STEPS: Table = {
     column('reason', 'VARCHAR', 'which limit bit, or why it was not sent'),
     column('chunk_id', 'BIGINT', 'counts the chunks since the controller was started; 0: none, starvation'),
     column('observation_time', 'TIMESTAMP_NS', 'stamp of the observation that the chunk was inferred from'),
-    column('policy', 'VARCHAR', 'name in the configuration; NULL: the default one'),
+    column('policy', 'VARCHAR', 'its name; NULL: the default one of a controller, or no policy at all'),
     column('policy_hash', 'VARCHAR', 'SHA-256 of the policy'),
     column('plan_step', 'VARCHAR', 'step of a plan that it served'),
     column('lease', 'BIGINT', 'actuation lease, counted since the start of the cell'),
     column('motion_id', 'VARCHAR', 'the start of the controller; of a run the call_id of its tool call'),
     column('segment', 'VARCHAR', 'path of the MCAP file, relative to the data directory'),
+    { ...column('moved_for', 'VARCHAR', 'run that the motion is of, as it was recorded'), before: 'NULL' },
   ],
   rows: () => [],
 };
@@ -52,6 +53,6 @@ export function stepValues(step: AppliedAction, segment: string) {
   return [
     ...[time(step.time_ns) ?? null, controller, known(kind), names, applied, asked, verdict, known(reason)],
     ...[BigInt(chunk), observed ?? null, known(step.policy), known(step.policy_hash), known(step.plan_step)],
-    ...[BigInt(lease), known(step.motion_id), segment],
+    ...[BigInt(lease), known(step.motion_id), segment, step.run_id ?? null],
   ];
 }

@@ -3,6 +3,7 @@ import {
   type CellName,
   GENESIS_HASH,
   hashInput,
+  type LogCut,
   type LogVerdict,
 } from '../../contract/core.ts';
 import { sha256 } from './draft-hash.ts';
@@ -12,6 +13,8 @@ export class ChainVerifier {
   readonly #cell: CellName;
   #lastSeq = 0;
   #lastHash = GENESIS_HASH;
+  #events = 0;
+  #cut: LogCut | undefined;
   #fault: { seq: number; message: string } | undefined;
 
   constructor(cell: CellName) {
@@ -28,12 +31,18 @@ export class ChainVerifier {
     this.#lastHash = hash;
   }
 
+  /** Events behind it may be gone; what is left of them, and what comes after, has to fit it. */
+  cutAt(cut: LogCut): void {
+    this.#cut = cut;
+  }
+
   add(event: AgentEvent): void {
     if (this.#fault) return;
     const fault = this.#judge(event);
     if (fault === undefined) {
       this.#lastSeq = event.seq;
       this.#lastHash = event.hash;
+      this.#events += 1;
     } else this.refuse(event.seq, fault);
   }
 
@@ -46,14 +55,21 @@ export class ChainVerifier {
     return {
       cell: this.#cell,
       ok: this.#fault === undefined,
-      events: this.#lastSeq,
+      events: this.#events,
       lastSeq: this.#lastSeq,
       lastHash: this.#lastHash,
+      ...(this.#cut ? { cut: this.#cut } : {}),
       ...(this.#fault ? { fault: this.#fault } : {}),
     };
   }
 
   #judge(event: AgentEvent): string | undefined {
+    const cut = this.#cut;
+    // The first that is left behind the first event: what it follows is gone, and its place is in the checkpoint.
+    if (cut && this.#lastSeq === 1 && event.seq > 2 && event.seq <= cut.through + 1)
+      this.startAfter(event.seq - 1, event.seq === cut.through + 1 ? cut.hash : event.prev_hash);
+    if (cut && event.seq === cut.through && event.hash !== cut.hash)
+      return `row ${event.seq} is not the one that the signed checkpoint names`;
     if (event.seq !== this.#lastSeq + 1)
       return `row ${this.#lastSeq + 1} is missing: after ${this.#lastSeq} comes ${event.seq}`;
     if (event.prev_hash !== this.#lastHash)

@@ -3,6 +3,8 @@ import { logPath } from './log-schema.ts';
 import { type CommitThread, SqliteEventLog } from './sqlite-event-log.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
 
+export { checkpointKey } from './checkpoint.ts';
+export { KEEP_EVENTS, LogCutter } from './log-cutter.ts';
 export { eventsDirectory, logPath } from './log-schema.ts';
 export { setLogAside } from './set-log-aside.ts';
 export type { CommitThread, EventLogOptions, EventLogStats } from './sqlite-event-log.ts';

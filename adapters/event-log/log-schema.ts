@@ -7,6 +7,8 @@ import { damaged } from './sqlite-faults.ts';
 /** "AURL" in ASCII: what `file(1)` and we know an event log by. */
 const APPLICATION_ID = 0x4155524c;
 const FORMAT = 1;
+/** The same with checkpoints: a log of which events were removed. Older software refuses it. */
+export const FORMAT_CUT = 2;
 
 /**
  * One row per event. `payload` is canonical JSON, hashes are lower-case hex, so that any SQLite shell can
@@ -55,6 +57,8 @@ export function ensureLogFile(path: string, cell: CellName): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(temporary + suffix, { force: true });
   const database = new DatabaseSync(temporary);
   try {
+    // Free pages can be given back to the disk in small steps.
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(SCHEMA);
     database.prepare('INSERT INTO log (cell) VALUES (?)').run(cell);
@@ -72,8 +76,12 @@ export function checkFormat(database: DatabaseSync, path: string): CellName {
   const id = database.prepare('PRAGMA application_id').get()?.['application_id'];
   const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
   if (id !== APPLICATION_ID) throw damaged(path, 'log.open', 'this is not an event log');
-  if (version !== FORMAT)
-    throw damaged(path, 'log.open', `format ${String(version)}; this software reads format ${FORMAT}`);
+  if (version !== FORMAT && version !== FORMAT_CUT)
+    throw damaged(
+      path,
+      'log.open',
+      `format ${String(version)}; this software reads formats ${FORMAT} and ${FORMAT_CUT}`,
+    );
   return String(database.prepare('SELECT cell FROM log').get()?.['cell']) as CellName;
 }
 

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { AgentEvent, CellName, EventReader, ReadFilter } from '../../contract/index.ts';
+import { checkpointsOf } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
@@ -38,6 +39,14 @@ export class SqliteEventReader implements EventReader {
       this.#replaced();
       const row = this.#prepare('SELECT max(seq) AS seq FROM events')?.get();
       return (row?.['seq'] as number | null | undefined) ?? 0;
+    });
+  }
+
+  cutThrough(): number {
+    return this.#guard('log.read', () => {
+      this.#replaced();
+      const database = this.#connection();
+      return database ? (checkpointsOf(database).at(-1)?.through ?? 0) : 0;
     });
   }
 

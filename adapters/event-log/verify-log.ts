@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type CellName, EdgeError, type LogVerdict } from '../../contract/core.ts';
 import { ChainVerifier } from './chain-verifier.ts';
+import { checkpointsOf, cutOf, isCheckpointSigned } from './checkpoint.ts';
 import { edgeError } from './edge-error.ts';
 import { type EventRow, eventOf } from './event-row.ts';
 import { checkFormat } from './log-schema.ts';
@@ -58,6 +59,12 @@ function* verifySlices(path: string): Generator<void, LogVerdict> {
 function* addRows(database: DatabaseSync, chain: ChainVerifier): Generator<void> {
   const select = database.prepare('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?');
   const { cell } = chain.verdict();
+  const epoch = String(database.prepare('SELECT event_id FROM events WHERE seq = 1').get()?.['event_id']);
+  for (const row of checkpointsOf(database)) {
+    if (!isCheckpointSigned(row, cell, epoch))
+      chain.refuse(row.through, `the checkpoint at ${row.through} is not signed by its key`);
+    chain.cutAt(cutOf(row));
+  }
   for (let after = 0; !chain.faulty; ) {
     const rows = select.all(after, SLICE_ROWS) as EventRow[];
     for (const row of rows) {

@@ -75,5 +75,7 @@ export type AppliedAction = {
   readonly plan_step: string;
   /** Of the start that it belongs to; where a run started it, the id of its tool call. */
   readonly motion_id: string;
+  /** The run that moves; absent where none does, and where only its call is known. */
+  readonly run_id?: string;
   readonly lease: number;
 };

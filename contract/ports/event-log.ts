@@ -2,12 +2,27 @@ import type { AgentEvent, NewEvent } from '../agent-event.ts';
 import type { CellName } from '../cell-name.ts';
 import type { EventKind } from '../event-payloads.ts';
 
+/** Events that are gone from a log, and what proves that nothing else is. */
+export type LogCut = {
+  /** The second to this one; the first event stays. */
+  readonly through: number;
+  /** Of the last one that went: it stands for all before it. */
+  readonly hash: string;
+  /** When that one was written, and when the checkpoint was signed; nanoseconds of wall time. */
+  readonly event_ts: string;
+  readonly made_ts: string;
+  /** Beginning of the SHA-256 of the public key. */
+  readonly key_id: string;
+};
+
 export type LogVerdict = {
   readonly cell: CellName;
   readonly ok: boolean;
   readonly events: number;
   readonly lastSeq: number;
   readonly lastHash: string;
+  /** Absent: nothing was ever removed. */
+  readonly cut?: LogCut;
   /** The first bad row and what is wrong with it. */
   readonly fault?: { readonly seq: number; readonly message: string };
 };
@@ -38,5 +53,7 @@ export interface EventReader {
   /** Events with seq > `after`, at most `limit`. An empty array means: no more for now. */
   read(after: number, limit: number, filter?: ReadFilter): AgentEvent[];
   lastSeq(): number;
+  /** Events from the second to this one are gone, or going; 0 or absent: none. */
+  cutThrough?(): number;
   close(): void;
 }

@@ -89,6 +89,9 @@ export type StepBatch = {
  * converted: what is not handed out costs nothing. `rebuild` drops every projection and its cursors; with a
  * cell, only those of the current log of that cell.
  *
+ * Events up to `cutThrough` may be missing: they were removed from the log. `rebuild` with `keepThrough` keeps the rows of
+ * such events, which no log can tell again.
+ *
  * What segments hold is read beside it: `unreadSegments` gives the oldest of them, `addSteps` takes the control steps
  * of one segment at a time, bounded in memory. A segment counts as read when its last piece is durable; cut off
  * before, it is begun anew. A step that another segment told (a clip is cut out of others) counts once; one without a
@@ -98,11 +101,11 @@ export type StepBatch = {
  */
 export interface Lake {
   info(): LakeInfo;
-  project(cell: CellName, events: readonly AgentEvent[]): Promise<void>;
+  project(cell: CellName, events: readonly AgentEvent[], cutThrough?: number): Promise<void>;
   cursors(): Promise<Readonly<Partial<Record<CellName, LakeCursor>>>>;
   query(sql: string, ask: LakeAsk): Promise<LakeRows>;
   read(sql: string, ask: LakeAsk): Promise<LakeReader>;
-  rebuild(cell?: CellName): Promise<void>;
+  rebuild(cell?: CellName, keepThrough?: number): Promise<void>;
   unreadSegments(topicsBegin: string, limit: number): Promise<readonly UnreadSegment[]>;
   addSteps(segment: UnreadSegment, batch: StepBatch): Promise<boolean>;
   close(): Promise<void>;

@@ -11,16 +11,20 @@ import type { Cell, CellContext } from '../../contract/index.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
 import type { OpenSegment } from '../memory/step-reader.ts';
 import type { Settings } from '../settings.ts';
+import { makeLogKeeper } from './log-keeping.ts';
 
 /** The memory cell. Where DuckLake's extension is missing it is looked for in the background, once. */
-export async function composeMemory({ config, dataDir }: Settings, context: CellContext): Promise<Cell> {
+export async function composeMemory(settings: Settings, context: CellContext): Promise<Cell> {
+  const { config, dataDir } = settings;
   const { clock } = context;
+  const logKeeper = makeLogKeeper(settings, context);
   const extensionDirectories = config.lake.engine === 'duckdb' ? [] : searchDirectories(dataDir);
   return new MemoryCell(context, {
     openLake: (anew) =>
       DuckLakeLake.open({ dataDir, clock, extensionDirectories, report: context.report }, anew),
     openReader: (cell) => openEventReader(dataDir, cell),
     openSegment: segmentMessages(dataDir),
+    ...(logKeeper ? { logKeeper } : {}),
     ...(config.lake.engine === 'duckdb'
       ? {}
       : {

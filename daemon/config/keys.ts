@@ -189,6 +189,19 @@ export const CONFIG_SPEC = {
       'pictures and long answers that events name, all together; those not put for longest go first; 0 B: no limit',
     ),
   },
+  log: {
+    keep: quantity(
+      'duration',
+      '90 d',
+      'events older than this go from the logs, once they are in the lake and nobody needs them; 0 s: none does',
+    ),
+    max_bytes: quantity(
+      'size',
+      '2 GiB',
+      'what one log may take; then its oldest events go in the same way; 0 B: any',
+    ),
+    archive: flag(false, 'what goes is written to events/archive as compressed JSON lines before'),
+  },
   lake: {
     engine: choice(['auto', 'duckdb'], 'auto', 'auto takes DuckLake where its extension can be had'),
   },

@@ -48,6 +48,7 @@ function checked(step: Fields): AppliedAction | undefined {
     policy_hash: text(step['policy_hash']),
     plan_step: text(step['plan_step']),
     motion_id: text(step['motion_id']),
+    ...(typeof step['run_id'] === 'string' ? { run_id: text(step['run_id']) } : {}),
   };
 }
 

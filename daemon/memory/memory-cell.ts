@@ -16,6 +16,7 @@ import {
   type WorkCounter,
 } from '../../contract/core.ts';
 import { LakeReads } from './lake-reads.ts';
+import type { LogKeeper } from './log-keeper.ts';
 import { Pacer } from './pacer.ts';
 import { type OpenReader, Projector, type Round } from './projector.ts';
 import { type OpenSegment, StepReader } from './step-reader.ts';
@@ -33,6 +34,8 @@ export type MemoryPorts = {
   readonly openReader: OpenReader;
   /** Messages of a sealed segment. */
   readonly openSegment: OpenSegment;
+  /** Absent: nothing is ever removed from the logs. */
+  readonly logKeeper?: LogKeeper;
   /**
    * Tried once, in the background, when the lake came up as plain DuckDB: brings the DuckLake extension and
    * says whether opening the lake again would now give DuckLake. Absent: never tried.
@@ -96,6 +99,7 @@ export class MemoryCell implements Cell {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#ports.logKeeper?.stop();
     this.#pacer.hurry();
     await this.#firstOpen;
     await this.#loop;
@@ -132,7 +136,7 @@ export class MemoryCell implements Cell {
       if (this.#reopen) await this.#close();
       const anew = waiters.some((waiter) => waiter.rebuild);
       if (!this.#lake) await this.#open(anew);
-      else if (anew) await this.#lake.rebuild();
+      else if (anew) await this.#projector.rebuild(this.#lake);
       const lake = this.#lake!;
       const round = await this.#projector.round(lake, () => this.#stopped);
       for (const cell of round.disagreed)
@@ -141,6 +145,7 @@ export class MemoryCell implements Cell {
       await this.#tellFaults(round);
       this.#settle(waiters, undefined, round);
       await this.#readSteps(lake);
+      if (this.#waiters.length === 0) await this.#ports.logKeeper?.look(await lake.cursors());
     } catch (thrown) {
       await this.#failed(thrown);
       this.#settle(waiters, this.#degraded.get('lake') ?? stopping());

@@ -61,7 +61,7 @@ export class Projector {
         let from = this.#start(cell, cursors[cell]);
         if (cursors[cell] && !this.#agrees(cell, cursors[cell])) {
           disagreed.push(cell);
-          await lake.rebuild(cell);
+          await lake.rebuild(cell, this.#cutThrough(cell));
           from = 0;
         }
         this.#lag.set(cell, target - from);
@@ -89,6 +89,13 @@ export class Projector {
     return this.lag();
   }
 
+  /** Drops what the logs can tell again. What was removed from them stays: the lake has it alone. */
+  async rebuild(lake: Lake): Promise<void> {
+    const cuts = CELL_NAMES.map((cell) => [cell, this.#cutThrough(cell)] as const);
+    if (cuts.every(([, through]) => through === 0)) return await lake.rebuild();
+    for (const [cell, through] of cuts) await lake.rebuild(cell, through);
+  }
+
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
     this.#readers.clear();
@@ -102,11 +109,12 @@ export class Projector {
     stopped: () => boolean,
   ): Promise<number> {
     let at = from;
+    const cutThrough = this.#cutThrough(cell);
     while (at < target && !stopped()) {
       const events = this.#read(cell, at, BATCH_EVENTS);
       const last = events.at(-1);
       if (!last) break;
-      await lake.project(cell, events);
+      await lake.project(cell, events, cutThrough);
       this.#done += events.length;
       at = last.seq;
       this.#lag.set(cell, Math.max(0, target - at));
@@ -134,6 +142,11 @@ export class Projector {
     return reading(cell, () => reader.read(after, limit));
   }
 
+  #cutThrough(cell: CellName): number {
+    const reader = this.#reader(cell);
+    return reading(cell, () => reader.cutThrough?.() ?? 0);
+  }
+
   #reader(cell: CellName): EventReader {
     const known = this.#readers.get(cell);
     if (known) return known;
@@ -141,6 +154,7 @@ export class Projector {
     const safe: EventReader = {
       read: (after, limit, filter) => reader.read(after, limit, filter),
       lastSeq: () => reading(cell, () => reader.lastSeq()),
+      cutThrough: () => reader.cutThrough?.() ?? 0,
       close: () => reader.close(),
     };
     this.#readers.set(cell, safe);

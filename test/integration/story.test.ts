@@ -13,7 +13,7 @@ import {
   until,
 } from '../support/daemon.ts';
 import { type ForeignStory, foreignStory, readersPython } from '../support/readers.ts';
-import { notingCommands, simCommands } from '../support/sim-commands.ts';
+import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
 
 /**
  * What a run decided and did, in its recording and in the lake: read by two foreign readers, joined by id, and counted
@@ -35,13 +35,14 @@ let model: FakeOpenAi;
 let runId = '';
 let events: AgentEvent[] = [];
 let story: Record<'mcap' | 'rosbags', ForeignStory>;
+let received: readonly SimCommand[] = [];
 let rows: Record<string, unknown>[] = [];
 
 async function query(sql: string): Promise<Record<string, unknown>[]> {
   const { columns, rows: found } = await daemon.api.post<{
     columns: { name: string }[];
     rows: unknown[][];
-  }>('/v1/query', { sql });
+  }>('/v1/query', { sql, limit: 50_000 });
   return found.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
 }
 
@@ -86,6 +87,11 @@ context = 8192
     AURAISON_CONFIG: config,
     AURAISON_TOKEN: 'token-of-lena',
   });
+  await until(async () => {
+    const returned = await allEvents(api, '&kind=tool.returned');
+    return returned.length >= 3;
+  }, 'three calls of tools');
+  await api.post(`/v1/runs/${runId}/cancel`, { reason: 'seen enough' });
   await finishedRun(api, runId);
   // A hand at the stick, so that its velocities are counted too.
   const lease = await api.post<{ lease_id: number }>('/v1/lease', { ttl_ms: 2_000 });
@@ -102,10 +108,22 @@ context = 8192
     return isSame;
   }, 'the robot is sent nothing any more');
   await api.post('/v1/recorder/seal', {});
-  rows = await until(async () => {
-    const found = await query('select * from actions order by stamp');
-    return found.length >= simCommands(commands).length && found;
-  }, 'all actions are in the lake');
+  received = simCommands(commands);
+  const wanted = received.length;
+  let last: unknown;
+  await until(
+    async () => {
+      [last] = await query(
+        "select count(*)::int n, (select count(*)::int from step_segments) s, (select string_agg(distinct coalesce(fault, 'read')) from step_segments) f from actions",
+      );
+      return (last as { n: number }).n >= wanted;
+    },
+    'all actions are in the lake',
+    20_000,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${wanted} commands, ${JSON.stringify(last)}`);
+  });
+  rows = await query('select * from actions order by stamp, seq');
   events = await allEvents(api);
 });
 
@@ -153,12 +171,15 @@ describe('the recording of a run', () => {
       story.rosbags.events.filter((one) => one['run_id'] === runId).map((one) => one['event_id']),
     );
     expect(lines.map(({ msg }) => msg).join('\n')).toMatch(/approval: allow by lena/);
-    expect(lines.find(({ msg }) => msg.startsWith('call maze.explore_frontier'))).toMatchObject({ level: 20 });
+    expect(lines.find(({ msg }) => msg.startsWith('call maze.explore_frontier'))).toMatchObject({
+      level: 20,
+    });
   });
 
   it('is told in the time of the simulation, between its first and last sample', () => {
     const times = story.mcap.events.map(({ time }) => BigInt(time));
-    const [first, last] = [times.reduce((a, b) => (a < b ? a : b)), times.reduce((a, b) => (a > b ? a : b))];
+    const sorted = times.toSorted((a, b) => Number(a - b));
+    const [first, last] = [sorted[0]!, sorted.at(-1)!];
     expect(last - first).toBeLessThan(DAY_NS);
     expect(new Date(Number(first / 1_000_000n)).getUTCFullYear()).toBe(2025);
   });
@@ -166,7 +187,6 @@ describe('the recording of a run', () => {
 
 describe('the table actions', () => {
   it('has one row for each command that the simulator received', () => {
-    const received = simCommands(commands);
     const sent = rows.filter(({ kind }) => kind === 'twist');
     expect(sent.length).toBe(received.length);
     const values = ({ linear, angular }: { linear: number; angular: number }) => [linear, angular];
@@ -176,7 +196,9 @@ describe('the table actions', () => {
   it('names run, motion, policy and chunk of what a policy drove, and the hand that steered', () => {
     const driven = rows.filter(({ chunk_id }) => Number(chunk_id) > 0);
     expect(driven.length).toBeGreaterThan(10);
-    const calls = new Set(ofRun('tool.called').map(({ payload }) => (payload as { call_id: string }).call_id));
+    const calls = new Set(
+      ofRun('tool.called').map(({ payload }) => (payload as { call_id: string }).call_id),
+    );
     for (const row of driven) {
       expect(row).toMatchObject({ controller: 'drive', run_id: runId });
       expect(String(row['policy_hash'])).toMatch(/^[0-9a-f]{64}$/);

@@ -13,11 +13,13 @@ import type { Actuation } from '../actuation.ts';
 import { actionSample } from '../controllers/action-sample.ts';
 import type { AskerKind, Executed } from '../door/index.ts';
 
+type Motion = { readonly id: string; readonly run: string | undefined };
+
 export type ExecutedActionsParts = {
   /** To whoever records it; bounded there. */
   publish(sample: Sample): void;
-  /** Ids of the motions under way, by what moves; of a run each is the id of its tool call. */
-  motion(mover: 'base' | 'arm'): string | undefined;
+  /** What moves base or arm now, and for which run. */
+  motion(mover: 'base' | 'arm'): Motion | undefined;
   /** Joints of a topic of joint commands, in their order; empty where nobody knows them. */
   joints(topic: string): readonly string[];
 };
@@ -55,6 +57,7 @@ export class ExecutedActions {
     const byHand = source === 'teleoperation';
     const mover = values.kind === 'twist' ? 'base' : 'arm';
     const limited = gated !== undefined;
+    const motion = byHand ? undefined : this.#parts.motion(mover);
     return {
       ...{ controller: source, time_ns: toWireTime(sample.stamp) },
       ...values,
@@ -65,7 +68,8 @@ export class ExecutedActions {
       policy: origin?.policy ?? '',
       policy_hash: origin?.policyHash ?? '',
       plan_step: '',
-      motion_id: byHand ? '' : (this.#parts.motion(mover) ?? ''),
+      motion_id: motion?.id ?? '',
+      ...(motion?.run === undefined ? {} : { run_id: motion.run }),
       lease: origin?.lease ?? lease ?? 0,
     };
   }
@@ -109,15 +113,15 @@ function velocityOf({ type, bytes }: Sample): readonly number[] {
   return [linear.x, angular.z];
 }
 
-/** The id of what moves base or arm now, among the motions under way. */
+/** What moves base or arm now, among the motions under way. */
 export function motionUnderWay(
   motions: Pick<Actuation, 'motions'>['motions'],
   mover: 'base' | 'arm',
-): string | undefined {
+): Motion | undefined {
   for (const [id, { told, hasLease }] of motions) {
     if (!hasLease || told?.motion === undefined) continue;
     const isBase = told.motion === 'navigate' || told.motion === 'maneuver';
-    if (isBase === (mover === 'base')) return id;
+    if (isBase === (mover === 'base')) return { id, run: told.run };
   }
   return undefined;
 }

@@ -84,6 +84,7 @@ export function foldRun(view: RunView | undefined, event: AgentEvent): RunView |
     case 'segment.opened':
     case 'segment.sealed':
     case 'segment.evicted':
+    case 'log.cut':
     case 'blobs.evicted':
     case 'clip.requested':
     case 'clip.recorded':
