@@ -15,6 +15,7 @@ export type * from './check.ts';
 export * from './deadline.ts';
 export * from './edge-error.ts';
 export type * from './errors.ts';
+export * from './event-domains.ts';
 export * from './event-hash.ts';
 export type * from './event-payloads.ts';
 export * from './expiry.ts';

@@ -8,6 +8,7 @@ export type * from './cell-report.ts';
 export * from './check.ts';
 export * from './deadline.ts';
 export * from './errors.ts';
+export * from './event-domains.ts';
 export * from './event-hash.ts';
 export * from './event-payloads.ts';
 export * from './expiry.ts';

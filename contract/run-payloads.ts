@@ -5,6 +5,10 @@ import { Intent } from './intent.ts';
 import { LIMITS } from './limits.ts';
 import { RunStatus } from './run-state.ts';
 import { WireTime } from './time.ts';
+import { ToolCall } from './tool-call.ts';
+
+/** The two events of a call hold what the call is, field by field, and what is known of it besides. */
+const { call_id, tool, args, effect, replay, deadline_ms, result, error } = ToolCall.properties;
 
 /** Payloads of what the runtime cell writes: intents, runs, tools, models, people. Part of `EVENT_PAYLOADS`. */
 export const RUN_PAYLOADS = {
@@ -96,12 +100,7 @@ export const RUN_PAYLOADS = {
   ),
   'tool.called': Type.Object(
     {
-      call_id: Uuid('UUIDv7'),
-      tool: Name('tool'),
-      args: Json,
-      effect: Type.Enum(['read', 'write', 'actuate']),
-      replay: Type.Enum(['never', 'safe', 'probe']),
-      deadline_ms: Type.Integer({ minimum: 1 }),
+      ...{ call_id, tool, args, effect, replay, deadline_ms },
       robot_time_ns: Type.Optional(WireTime),
       origin_id: Type.Optional(Text(256, 'id that the model gave the call')),
       traceparent: Type.Optional(Text(64, 'W3C trace context')),
@@ -110,11 +109,9 @@ export const RUN_PAYLOADS = {
   ),
   'tool.returned': Type.Object(
     {
-      call_id: Uuid('UUIDv7'),
-      tool: Name('tool'),
+      ...{ call_id, tool },
       ok: Type.Boolean(),
-      result: Type.Optional(Json),
-      error: Type.Optional(ErrorBody),
+      ...{ result, error },
       duration_ms: Type.Number({ minimum: 0 }),
       robot_time_ns: Type.Optional(WireTime),
       images: Type.Optional(

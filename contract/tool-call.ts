@@ -21,7 +21,6 @@ export const ToolCall = Type.Object(
     replay: Type.Enum(['never', 'safe', 'probe']),
     deadline_ms: Type.Integer({
       minimum: 1,
-      maximum: 86_400_000,
       description: 'from the call, milliseconds',
     }),
   },

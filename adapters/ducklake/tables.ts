@@ -1,4 +1,4 @@
-import type { AgentEvent, EventKind, EventPayload } from '../../contract/index.ts';
+import { type AgentEvent, domainOf, type EventKind, type EventPayload } from '../../contract/core.ts';
 
 /** Types that DuckLake and plain DuckDB both store and that no string can poison (JSON can: it is validated). */
 export type ColumnType =
@@ -56,8 +56,14 @@ export const TABLES: readonly Table[] = [
       column('payload', 'VARCHAR', "JSON: payload->>'$.reason'"),
       column('prev_hash', 'VARCHAR', 'hash of the event before'),
       column('hash', 'VARCHAR', 'SHA-256 of prev_hash and this event'),
+      {
+        ...column('domain', 'VARCHAR', 'execution, orchestration, memory or governance'),
+        before: 'NULL',
+      },
     ],
-    rows: (e) => [[e.event_id, e.run_id, e.kind, time(e.ts), json(e.payload), e.prev_hash, e.hash]],
+    rows: (e) => [
+      [e.event_id, e.run_id, e.kind, time(e.ts), json(e.payload), e.prev_hash, e.hash, domainOf(e)],
+    ],
   },
   {
     name: 'run_events',

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { CELL_NAMES } from '../../contract/core.ts';
+import { CELL_NAMES, type LogCut } from '../../contract/core.ts';
 import { action } from '../context.ts';
 import { table } from '../output.ts';
 
@@ -24,17 +24,24 @@ export function addLogCommands(program: Command): void {
           verdicts.length === 0
             ? `no event log in ${settings.dataDir} yet`
             : table(
-                ['CELL', 'STATE', 'EVENTS', 'LAST', 'HASH'],
+                ['CELL', 'STATE', 'EVENTS', 'LAST', 'HASH', 'REMOVED'],
                 verdicts.map((v) => [
                   v.cell,
                   v.ok ? 'ok' : `BROKEN at ${v.fault?.seq}: ${v.fault?.message}`,
                   String(v.events),
                   String(v.lastSeq),
                   v.lastHash.slice(0, 16),
+                  v.cut ? removed(v.cut) : '',
                 ]),
               ),
         );
         return verdicts.every((v) => v.ok) ? 0 : 1;
       }),
     );
+}
+
+/** What a signed checkpoint says is gone. */
+function removed({ through, event_ts, key_id }: LogCut): string {
+  const day = new Date(Number(BigInt(event_ts) / 1_000_000n)).toISOString();
+  return `2 to ${through}, until ${day}, signed by ${key_id}`;
 }

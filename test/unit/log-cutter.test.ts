@@ -130,18 +130,21 @@ describe('a log of which old events are gone', () => {
     database.close();
   });
 
-  it.each([0, 1, 3, 9])('verifies when the cutter is killed after %i steps, and the next one goes on', async (steps) => {
-    await cutAndKill(CUT, steps);
-    expect(verifyLogFile(path)).toMatchObject({ ok: true, lastSeq: EVENTS });
-    await log.append(phases(5));
-    expect(verifyLogFile(path)).toMatchObject({ ok: true, lastSeq: EVENTS + 5 });
-    const cutter = LogCutter.open(path)!;
-    while (cutter.step());
-    const { cut } = cutter;
-    cutter.close();
-    if (cut) expect(seqs().slice(0, 2)).toEqual([1, cut.through + 1]);
-    expect(verifyLogFile(path).ok).toBe(true);
-  });
+  it.each([0, 1, 3, 9])(
+    'verifies when the cutter is killed after %i steps, and the next one goes on',
+    async (steps) => {
+      await cutAndKill(CUT, steps);
+      expect(verifyLogFile(path)).toMatchObject({ ok: true, lastSeq: EVENTS });
+      await log.append(phases(5));
+      expect(verifyLogFile(path)).toMatchObject({ ok: true, lastSeq: EVENTS + 5 });
+      const cutter = LogCutter.open(path)!;
+      while (cutter.step());
+      const { cut } = cutter;
+      cutter.close();
+      if (cut) expect(seqs().slice(0, 2)).toEqual([1, cut.through + 1]);
+      expect(verifyLogFile(path).ok).toBe(true);
+    },
+  );
 
   it('has a key of its own that nobody else may read', () => {
     cutAt(CUT);
@@ -220,7 +223,9 @@ describe('what is kept', () => {
     half.close();
     const cut = await trim(keeper(bytes / 2), EVENTS);
     expect(cut!.through).toBeGreaterThan(2_000);
-    expect(told).toMatchObject([{ kind: 'log.cut', payload: { log: 'runtime', from: 2, through: cut!.through } }]);
+    expect(told).toMatchObject([
+      { kind: 'log.cut', payload: { log: 'runtime', from: 2, through: cut!.through } },
+    ]);
     expect(verifyLogFile(path)).toMatchObject({ ok: true, cut });
   });
 
@@ -250,16 +255,23 @@ describe('what is kept', () => {
     const first = EVENTS + over.length + 2_000;
     expect(through).toBe(first);
     const reader = openEventReader(dataDir, 'runtime');
-    expect(reader.read(0, 10, { runId: open }).map(({ kind }) => kind)).toEqual(['run.queued', 'run.started']);
+    expect(reader.read(0, 10, { runId: open }).map(({ kind }) => kind)).toEqual([
+      'run.queued',
+      'run.started',
+    ]);
     expect(reader.read(0, 10, { runId: over[0]!.run_id! })).toEqual([]);
     reader.close();
   });
 
   it('the lake keeps what the log no longer has, also when it is rebuilt', { timeout: 120_000 }, async () => {
-    const lake = await DuckLakeLake.open({ dataDir, clock, extensionDirectories: [], report: () => {} }, false);
+    const lake = await DuckLakeLake.open(
+      { dataDir, clock, extensionDirectories: [], report: () => {} },
+      false,
+    );
     const projector = new Projector((cell) => openEventReader(dataDir, cell));
     const count = async () =>
-      (await lake.query('SELECT count(*)::INT, max(seq)::INT FROM events', { limit: 1, timeoutMs: 60_000 })).rows[0];
+      (await lake.query('SELECT count(*)::INT, max(seq)::INT FROM events', { limit: 1, timeoutMs: 60_000 }))
+        .rows[0];
     try {
       await projector.round(lake, () => false);
       cutAt(CUT);
@@ -275,7 +287,10 @@ describe('what is kept', () => {
 
   it('a lake that is new begins with what the log has', { timeout: 120_000 }, async () => {
     cutAt(CUT);
-    const lake = await DuckLakeLake.open({ dataDir, clock, extensionDirectories: [], report: () => {} }, false);
+    const lake = await DuckLakeLake.open(
+      { dataDir, clock, extensionDirectories: [], report: () => {} },
+      false,
+    );
     const projector = new Projector((cell) => openEventReader(dataDir, cell));
     try {
       const { projected } = await projector.round(lake, () => false);

@@ -1,5 +1,6 @@
 import {
   type AgentEvent,
+  domainOf,
   type EventKind,
   LATCHED_QOS,
   type Nanoseconds,
@@ -73,7 +74,15 @@ function logMessage(event: AgentEvent, time: Nanoseconds): Uint8Array {
 
 /** Ids as in the log and in the lake; `ts` is wall time. */
 function eventJson({ event_id, run_id, kind, cell, seq, ts, payload }: AgentEvent): string {
-  const head = { event_id, ...(run_id === undefined ? {} : { run_id }), cell, seq, kind, ts };
+  const head = {
+    event_id,
+    ...(run_id === undefined ? {} : { run_id }),
+    cell,
+    seq,
+    kind,
+    domain: domainOf({ kind, cell }),
+    ts,
+  };
   const whole = JSON.stringify({ ...head, payload });
   if (Buffer.byteLength(whole) <= EVENT_JSON_MAX) return whole;
   const bytes = Buffer.byteLength(JSON.stringify(payload));

@@ -87,6 +87,7 @@ export class GatedToolBox implements ToolBox {
         ? { robot: new BoundRobot(robot, signal, (kind, goal) => gate.allowMotion(spec.name, kind, goal)) }
         : {}),
     });
+    const fresh = new Map<string, Uint8Array>();
     const answered = await gate.callTool({
       tool: spec.name,
       args: plain,
@@ -95,17 +96,18 @@ export class GatedToolBox implements ToolBox {
       deadlineMs: tool.deadlineMs?.(plain) ?? spec.deadlineMs,
       originId,
       signal: options.signal,
-      work: async (signal, callId) => await this.#kept(await tool.run(plain, scope(signal, callId)), name),
+      work: async (signal, callId) =>
+        await this.#kept(await tool.run(plain, scope(signal, callId)), name, fresh),
       ...(tool.probe
         ? {
             probe: async (signal: AbortSignal, callId: string) => {
               const happened = await tool.probe!(plain, scope(signal, callId));
-              return happened && (await this.#kept(happened, name));
+              return happened && (await this.#kept(happened, name, fresh));
             },
           }
         : {}),
     });
-    return await this.#whole(answered);
+    return await this.#whole(answered, fresh);
   }
 
   refuse(name: string, args: unknown, error: EdgeError, originId?: string): Promise<void> {
@@ -113,7 +115,11 @@ export class GatedToolBox implements ToolBox {
   }
 
   /** Pictures into the blob store before anything is said of them; results become what the log can hold. */
-  async #kept({ result, images }: ToolAnswer, name: string): Promise<Answered> {
+  async #kept(
+    { result, images }: ToolAnswer,
+    name: string,
+    fresh: Map<string, Uint8Array>,
+  ): Promise<Answered> {
     const plain = safeCopy(result, LIMITS.TOOL_RESULT_BYTES_MAX, `result of ${name}`) as Answered['result'];
     // What the log would refuse is refused here, before anything is kept: who called is told what is wrong.
     const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
@@ -125,16 +131,20 @@ export class GatedToolBox implements ToolBox {
     const { blobs } = this.#parts;
     if (!blobs) throw new EdgeError('tool.failed', { operation: 'keep image', subject: name });
     const notes: ImageNote[] = [];
-    for (const { mime, data } of images)
-      notes.push({ mime, sha256: await blobs.put(data), bytes: data.byteLength });
+    for (const { mime, data } of images) {
+      const sha256 = await blobs.put(data);
+      fresh.set(sha256, data);
+      notes.push({ mime, sha256, bytes: data.byteLength });
+    }
     return { result: plain, images: notes };
   }
 
-  async #whole({ result, images }: Answered): Promise<ToolAnswer> {
+  /** Pictures that this call made are at hand; those of an answer out of the log are read. */
+  async #whole({ result, images }: Answered, fresh: ReadonlyMap<string, Uint8Array>): Promise<ToolAnswer> {
     if (!images) return { result };
     const found: ToolImage[] = [];
     for (const { mime, sha256 } of images) {
-      const data = await this.#parts.blobs?.get(sha256);
+      const data = fresh.get(sha256) ?? (await this.#parts.blobs?.get(sha256));
       if (data) found.push({ mime, data });
     }
     return { result, images: found };

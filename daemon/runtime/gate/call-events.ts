@@ -3,6 +3,7 @@ import {
   type Intent,
   type Nanoseconds,
   type NewEvent,
+  type ToolCall,
   toWireTime,
   traceparentOf,
 } from '../../../contract/index.ts';
@@ -12,8 +13,8 @@ import type { Answered } from './tool-gate.ts';
 export type Ask = {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
-  readonly effect: 'read' | 'write' | 'actuate';
-  readonly replay: 'never' | 'safe' | 'probe';
+  readonly effect: ToolCall['effect'];
+  readonly replay: ToolCall['replay'];
   readonly deadlineMs: number;
   /** Id that a model gave the call. */
   readonly originId?: string | undefined;

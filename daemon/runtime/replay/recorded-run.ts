@@ -32,7 +32,10 @@ export function readRun(reader: EventReader, runId: string): AgentEvent[] {
     if (events.length > EVENTS_MAX) break;
   }
   if (events.some((event) => event.kind === 'intent.accepted')) return events;
-  throw new EdgeError('run.not_found', { operation: 'read run', subject: runId });
+  const hint = reader.cutThrough?.()
+    ? 'the oldest events were removed from this log (auraison log verify says which); the lake still has them'
+    : undefined;
+  throw new EdgeError('run.not_found', { operation: 'read run', subject: runId, ...(hint ? { hint } : {}) });
 }
 
 export function viewOf(events: Iterable<AgentEvent>): RunView | undefined {

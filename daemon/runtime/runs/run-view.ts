@@ -1,4 +1,4 @@
-import type { ErrorBody, EventPayload, Intent, RunState } from '../../../contract/index.ts';
+import type { ErrorBody, EventPayload, Intent, RunState, ToolCall } from '../../../contract/index.ts';
 
 /** A tool call of the phase a run is in: enough to decide after a cut what may happen to it. */
 export type CallView = {
@@ -6,8 +6,8 @@ export type CallView = {
   readonly tool: string;
   /** Canonical JSON. */
   readonly args: string;
-  readonly effect: 'read' | 'write' | 'actuate';
-  readonly replay: 'never' | 'safe' | 'probe';
+  readonly effect: ToolCall['effect'];
+  readonly replay: ToolCall['replay'];
   /** Id that a model gave it. */
   readonly originId: string | undefined;
   /** Undefined while it is open: called, and no answer in the log. */
