@@ -302,7 +302,7 @@ export const LIMITS = {
   LINK_RETRY_FIRST_MS: 500,
   LINK_RETRY_MAX_MS: 30_000,
   /** Receipts are written to the link's log at most this often per lane, milliseconds; a later one covers the earlier. */
-  LINK_RECEIPT_EVERY_MS: 1_000,
+  LINK_RECEIPT_EVERY_MS: 10_000,
   /** An outage of central shorter than this is no event: a flapping network would fill the log with itself, milliseconds. */
   LINK_OUTAGE_MS: 5_000,
   /** An idle link asks central this often whether it still holds what it acknowledged, milliseconds. */

@@ -11,6 +11,7 @@ import {
   type Sample,
   ToolCall,
 } from '../../contract/index.ts';
+import type { DriveOrigin } from '../../daemon/execution/control/step-origin.ts';
 import type { Executed } from '../../daemon/execution/door/index.ts';
 import { BACKLOG_MAX, EventFeed } from '../../daemon/execution/story/event-feed.ts';
 import { EVENT_JSON_MAX, isTold, samplesOf } from '../../daemon/execution/story/event-samples.ts';
@@ -169,10 +170,12 @@ describe('the feed of events', () => {
 });
 
 describe('executed actions', () => {
-  const origin = {
-    ...{ asked: { linear: 3, angular: 0.2 }, verdict: 'limited', reason: 'speed', chunk: 4 },
-    ...{ observation: SIM_START, policy: 'pursuit', policyHash: 'a'.repeat(64), by: 'drive', lease: 9 },
-  } as const;
+  const origin: DriveOrigin = {
+    ...{ asked: { linear: 3, angular: 0.2 }, reason: 'speed', chunk: 4, observation: SIM_START },
+    ...{ policy: 'pursuit', policyHash: 'a'.repeat(64), lease: 9 },
+    verdict: 'limited',
+    by: 'drive',
+  };
   const command = (asker: Executed['asker']['kind'], more: Partial<Executed> = {}): Executed => {
     const twist = { linear: { x: 0.5, y: 0, z: 0 }, angular: { x: 0, y: 0, z: 0.2 } };
     const bytes = encodeTwistStamped({ header: { stamp: SIM_START, frame_id: 'base_link' }, twist });
