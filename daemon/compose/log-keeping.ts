@@ -64,8 +64,19 @@ function linkHolds({ config, dataDir }: Settings, cell: CellName): Hold[] {
   const reader = openEventReader(dataDir, 'link');
   try {
     const [event] = seq === 0 ? [] : reader.read(seq - 1, 1);
-    const through = event?.kind === 'link.receipt' ? event.payload.seq : 0;
+    // A receipt for a log that was set aside says nothing of this one.
+    const isOurs = event?.kind === 'link.receipt' && event.payload.epoch === epochOf(dataDir, cell);
+    const through = isOurs ? event.payload.seq : 0;
     return [{ who: 'central', through }];
+  } finally {
+    reader.close();
+  }
+}
+
+function epochOf(dataDir: string, cell: CellName): string | undefined {
+  const reader = openEventReader(dataDir, cell);
+  try {
+    return reader.read(0, 1)[0]?.event_id;
   } finally {
     reader.close();
   }
