@@ -61,7 +61,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
   const story = makeStory(settings, context, bus, () => recorder);
   const recording = makeRecording(settings, context, ledger, definitionOf, story);
   const recorder = recording?.recorder;
-  recorder?.declare(STORY_TOPICS);
+  if (story) recorder?.declare(STORY_TOPICS);
   io.onTopics?.((topics) => recorder?.declare(topics));
   io.onReleased?.((topics) => bus.forget(topics));
   const qosEvents = io.rosQosEvents ?? (() => []);
@@ -142,7 +142,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     work: () => cell.work(),
     async start() {
       await cell.start();
-      story.start();
+      story?.start();
       controllers.start();
       intents.start();
       inference.start();
@@ -150,7 +150,7 @@ export async function composeExecution(settings: Settings, context: CellContext)
     },
     async stop() {
       await Promise.all([cell.stop(), intents.close(), inference.close(), clips.close(), serving.close()]);
-      story.stop();
+      story?.stop();
       await controllers.close();
       await policies.close();
     },

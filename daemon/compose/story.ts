@@ -5,21 +5,25 @@ import type { Recorder } from '../execution/recorder/index.ts';
 import { EventFeed } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 
-/** What agents, flows and safety decided, told on the bus beside the sensors. */
+/**
+ * What agents, flows and safety decided, told on the bus beside the sensors. Undefined without a robot: what is recorded
+ * then are plays and data of others, in times of their own.
+ */
 export function makeStory(
   { config, dataDir }: Settings,
   { clock, report }: Pick<CellContext, 'clock' | 'report'>,
   bus: SampleBus,
   recorder: () => Pick<Recorder, 'missed'> | undefined,
-): EventFeed {
+): EventFeed | undefined {
   const { robot, ros } = config;
+  if (robot.source === 'none') return undefined;
   const feed = new EventFeed({
     ...{ clock, report },
     cells: ['runtime', 'execution'],
     openReader: (cell) => openEventReader(dataDir, cell),
     publish: (sample) => bus.publish(sample),
     dropped: (topic, count) => recorder()?.missed(topic, 'queue_full', count),
-    isWall: robot.source === 'none' || (robot.source !== 'sim' && !ros.use_sim_time),
+    isWall: robot.source !== 'sim' && !ros.use_sim_time,
   });
   bus.tap('story', (sample, origin) => {
     if (origin === 'robot') feed.observe(sample);
