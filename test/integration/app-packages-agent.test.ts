@@ -169,14 +169,14 @@ it('a package whose extension never stops loading is taken out, and the others s
       return extensions.find(({ app, state }) => app.startsWith('looper/') && state === 'isolated');
     },
     'the extension is isolated',
-    120_000,
+    300_000,
   );
   expect(looper.reason).toContain('when the runtime cell died');
   const { run } = await api.post<Submitted>('/v1/intents', { type: 'guide/drive' });
   expect(await finishedRun(api, run.run_id)).toMatchObject({ reason: 'here' });
   const cells = (await daemon.status()).cells;
   expect(cells.filter(({ name, restarts }) => name !== 'runtime' && restarts > 0)).toEqual([]);
-}, 240_000);
+}, 420_000);
 
 it('where signatures are required only packages of trusted keys are taken, from a folder and from a tarball', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
