@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openPolicySet, PolicyBook } from '../../adapters/cedar/index.ts';
 import type { AgentEvent, EventReader, PolicyContext } from '../../contract/index.ts';
 import { mcpCaller } from '../../daemon/compose/mcp.ts';
-import { rejudge } from '../../daemon/runtime/governance/rejudge.ts';
+import { rejudge } from '../../history/rejudge.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { type AskFirst, rigOf, waiting } from '../support/approval-rig.ts';
 import { PERSON } from '../support/runtime-rig.ts';

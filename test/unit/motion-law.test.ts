@@ -11,7 +11,6 @@ import {
   METHODS,
   type NewEvent,
   type PolicyContext,
-  rosGoalMotion,
   type Tool,
 } from '../../contract/index.ts';
 import type { HttpPorts } from '../../daemon/http/http-ports.ts';
