@@ -1,6 +1,7 @@
-import loadMujoco, { type MainModule, type MjData, type MjModel } from '@mujoco/mujoco';
+import type { MainModule, MjData, MjModel } from '@mujoco/mujoco';
 import { EdgeError, type Pose2d, type Twist2d } from '../contract/core.ts';
 import type { Arena } from './arena.ts';
+import { loadEngine } from './engine.ts';
 import { LIDAR, ROBOT } from './robot-model.ts';
 import { GROUP_SEEN, worldXml } from './world.ts';
 
@@ -45,7 +46,7 @@ export class Physics {
   /** Throws `sim.failed` where the engine does not take the world. */
   static async load(arena: Arena): Promise<Physics> {
     try {
-      const engine = await loadMujoco();
+      const engine = await loadEngine();
       return new Physics(engine, engine.MjModel.from_xml_string(worldXml(arena)));
     } catch (cause) {
       throw EdgeError.from(

@@ -1,5 +1,6 @@
-import loadMujoco, { type MainModule, type MjData, type MjModel } from '@mujoco/mujoco';
+import type { MainModule, MjData, MjModel } from '@mujoco/mujoco';
 import { EdgeError } from '../../contract/core.ts';
+import { loadEngine } from '../engine.ts';
 import { ARM_JOINTS, CUBE, GRIPPER } from './arm-model.ts';
 import { CUBE_REST_Z, type CubePose, OTHER_CUBES, type Scene } from './arm-scene.ts';
 import { armWorldXml } from './arm-world.ts';
@@ -49,7 +50,7 @@ export class ArmPhysics {
   /** Throws `sim.failed` where the engine does not take the world. */
   static async load(): Promise<ArmPhysics> {
     try {
-      const engine = await loadMujoco();
+      const engine = await loadEngine();
       return new ArmPhysics(engine, engine.MjModel.from_xml_string(armWorldXml()));
     } catch (cause) {
       throw EdgeError.from(cause, 'sim.failed', 'load-world', 'arm');

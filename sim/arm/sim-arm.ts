@@ -81,6 +81,8 @@ export class SimArm implements Manipulator {
 
   observe(sample: Sample): void {
     if (sample.topic !== ARM_TOPICS.joints.topic || sample.type !== ARM_TOPICS.joints.type) return;
+    // This cell was frozen, and reads what waited for it: nothing goes on by that.
+    if (this.#motion && !this.#connected) this.#fellSilent(this.#motion);
     const told = decodeJointState(sample.bytes);
     const order = ALL_NAMES.map((name) => told.name.indexOf(name));
     if (order.includes(-1)) return;
@@ -195,13 +197,13 @@ export class SimArm implements Manipulator {
   /** Without joint states nothing advances: then nobody knows, and nobody waits longer. */
   #watch(motion: Motion): Timer {
     return this.#clock.every(SILENT_MS / 4, () => {
-      if (this.#motion !== motion || this.#connected) return;
-      this.#finish(
-        motion,
-        motion.ending?.outcome ?? { outcome: 'starved', message: 'joint states fell silent' },
-        motion.ending === undefined,
-      );
+      if (this.#motion === motion && !this.#connected) this.#fellSilent(motion);
     });
+  }
+
+  #fellSilent(motion: Motion): void {
+    const silent = { outcome: 'starved', message: 'joint states fell silent' } as const;
+    this.#finish(motion, motion.ending?.outcome ?? silent, motion.ending === undefined);
   }
 
   #advance(motion: Motion, now: Nanoseconds): void {

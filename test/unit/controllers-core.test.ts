@@ -83,6 +83,7 @@ class Bench {
   }
 }
 
+const SPEEDS = { topic: '/cmd_vel', kind: 'twist', stamped: false, names: ['linear', 'angular'] } as const;
 const starved = (steps: readonly Done[]) => steps.filter(({ verdict }) => verdict === 'starved').length;
 
 describe('controller core', () => {
@@ -207,6 +208,22 @@ describe('controller core', () => {
     expect(steps[0]!.values[0]).toBeCloseTo(0.355, 9);
     expect(steps[25]!.values).toEqual([0, 0]);
   });
+
+  it.each([400, 1_500, 60_000])(
+    'does not brake by the speed that it had before it was frozen for %i ms',
+    (ms) => {
+      const gate = new SpeedGate({ most: [1, 1], changeMax: [1, 1] });
+      const bench = new Bench({ output: SPEEDS }, gate);
+      bench.make = () => 0.8;
+      bench.run(2_000);
+      expect(bench.steps.at(-1)!.values[0]).toBeCloseTo(0.8, 5);
+      bench.now += ms;
+      bench.core.brake();
+      const after = bench.run(1_000);
+      expect(after.map(({ values }) => values)).toEqual([[0, 0]]);
+      expect(bench.core.running).toBe(false);
+    },
+  );
 
   it('swaps its policy without missing a step', () => {
     const bench = new Bench({ aggregation: 'average' });

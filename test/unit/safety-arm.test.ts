@@ -168,8 +168,11 @@ describe('joints under a person’s hand', () => {
       const sample: Sample = { topic: '/joint_states', type: JOINT_STATE, stamp: 1n, received: 1n, bytes };
       jog.observe(sample);
     };
+    /** The arm is measured where it was told to go. */
     const hold = async (joints: Readonly<Record<string, number>>, seconds: number) => {
       for (let t = 0; t < seconds; t += 0.1) {
+        const [joint, gripper] = sent.at(-1) ?? [];
+        if (joint !== undefined) measure([gripper!, joint]);
         jog.jog(joints, 3, clock.monotonicMs());
         await clock.advance(100);
       }
@@ -194,6 +197,37 @@ describe('joints under a person’s hand', () => {
     await clock.advance(1_000);
     expect(sent).toHaveLength(rests);
   });
+
+  it('rest when nobody measures them any more, whatever the hand says', async () => {
+    const { sent, jog, measure, hold, clock } = rig();
+    measure([0.03, 0.5]);
+    await hold({ joint_1: 9 }, 0.3);
+    const blindMs = clock.monotonicMs();
+    let lastMs = blindMs;
+    for (let at = sent.at(-1)![0]!; clock.monotonicMs() < blindMs + 3_000; ) {
+      jog.jog({ joint_1: 9 }, 3, clock.monotonicMs());
+      await clock.advance(20);
+      if (Math.abs(sent.at(-1)![0]! - at) > 1e-9) lastMs = clock.monotonicMs();
+      at = sent.at(-1)![0]!;
+    }
+    // 500 ms that joint states count, and the way to rest.
+    expect(lastMs - blindMs).toBeLessThan(1_000);
+  });
+
+  it.each([400, 1_500, 60_000])(
+    'do not go on by the speed that they had before this cell was frozen for %i ms',
+    async (ms) => {
+      const { sent, jog, measure, hold, clock } = rig();
+      measure([0.03, 0.5]);
+      await hold({ joint_1: 9 }, 0.5);
+      const before = sent.at(-1)!;
+      clock.skip(ms);
+      const from = sent.length;
+      await clock.advance(1_000);
+      for (const after of sent.slice(from)) expect(after).toEqual(before);
+      expect(jog.isMoving()).toBe(false);
+    },
+  );
 
   it('are commanded for as long as a command counts', async () => {
     const { lasts, measure, hold } = rig();

@@ -13,8 +13,10 @@ async function made() {
   const world = await HostedArm.create({ seed: 3, cameraHz: 0 });
   /** For how long set points count, milliseconds. */
   const lasts = new Set<number>();
+  const sent: unknown[] = [];
   const arm = new SimArm(clock, {
     offer: (sample) => {
+      sent.push(sample);
       lasts.add((sample.expiresAtMs ?? Infinity) - clock.monotonicMs());
       return world.obey(sample) === undefined;
     },
@@ -36,6 +38,8 @@ async function made() {
   return {
     arm,
     world,
+    clock,
+    sent,
     lasts,
     freeze: (is: boolean) => {
       frozen = is;
@@ -103,6 +107,23 @@ describe('the simulated arm', () => {
     await arm.stop('enough');
     expect(await speedAfter(world, 600)).toBeLessThan(0.02);
     expect((await motion).outcome).toBe('stopped');
+    await close();
+  });
+
+  it('does not go on by joint states that waited while its cell was frozen', async () => {
+    const { arm, world, clock, sent, freeze, close } = await made();
+    const motion = arm.followTrajectory(SWING);
+    await speedAfter(world, 500);
+    freeze(true);
+    await new Promise((resolve) => setImmediate(resolve));
+    // The world goes on; what it says lies in the socket and is read before any timer fires.
+    const waiting = Array.from({ length: 300 }, () => world.window()).flat();
+    clock.skip(3_000);
+    const before = sent.length;
+    for (const sample of waiting) arm.observe(sample);
+    expect(sent.length).toBe(before);
+    expect((await motion).outcome).toBe('starved');
+    freeze(false);
     await close();
   });
 

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../contract/core.ts';
 import { ActionQueue, type PutResult } from './action-queue.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 import { DelayWindow } from './delay-window.ts';
@@ -177,7 +178,11 @@ export class ControllerCore {
     this.#lastMs = nowMs;
     // A gap does not open the limits of the gate: it counts as two periods at most.
     const periodMs = Math.min(Math.max(sinceLast, 0), 2 * this.#periodMs);
-    if (this.#braking) return this.#brakeStep(periodMs);
+    if (this.#braking) {
+      // Nobody commanded it meanwhile, so it stands: the speed of before would move it.
+      if (sinceLast > LIMITS.COMMAND_EXPIRY_MS) this.#gate.reset();
+      return this.#brakeStep(periodMs);
+    }
     const stale = this.#stale(nowMs);
     if (stale >= 0) this.#forget();
     step.chunk = this.#queue.at(nowMs, step.asked);

@@ -131,11 +131,15 @@ export class ArmJog implements Mover {
     const seconds = (nowMs - this.#lastMs) / 1000;
     this.#lastMs = nowMs;
     for (let i = 0; i < this.#free.length; i++) this.#free[i] = nowMs <= this.#untilMs[i]! ? 0 : 1;
-    const goesOn = this.#free.includes(0) && mayMove(this.#lease);
+    const measured = this.#measured();
+    // Where an arm is that nobody measures, no hand may know.
+    const goesOn = this.#free.includes(0) && mayMove(this.#lease) && measured !== undefined;
     // Nobody may move it now: then no joint goes on to an old target when another one is named next.
     if (!goesOn) this.#untilMs.fill(-Infinity);
+    // This cell was frozen, and the arm stands: the speed of before would move it.
+    if (!goesOn && seconds * 1_000 > LIMITS.COMMAND_EXPIRY_MS) this.#gate.reset();
     const answer = goesOn
-      ? this.#gate.apply(this.#target, seconds, this.#measured(), this.#free)
+      ? this.#gate.apply(this.#target, seconds, measured, this.#free)
       : this.#gate.halt(seconds, 'nobody commands');
     // What is written down as asked of a joint that nobody commands is where it is.
     for (let i = 0; i < this.#free.length; i++)
