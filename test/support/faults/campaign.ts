@@ -1,0 +1,136 @@
+import type { RobotKind } from './bounds.ts';
+import { FAULTS, type FaultSpec, type Pace } from './faults.ts';
+import type { Verdict } from './judge.ts';
+import { cellsOf, type Trial, trialOf } from './trial.ts';
+
+/** What is said of one fault and one robot, over all trials. */
+export type Row = {
+  readonly fault: FaultSpec;
+  readonly robot: RobotKind;
+  trials: number;
+  /** Those in which nothing moved when the fault came: they prove less. */
+  unmoved: number;
+  /** Share of the bound that was used by the slowest trial; undefined: nothing was bounded. */
+  worst: { restMs: number; boundMs: number } | undefined;
+  lateCommands: number;
+  takeoversLost: number;
+  restedTooLate: number;
+  overspeed: number;
+  collisions: number;
+};
+
+export type Outcome = { readonly verdict: Verdict; readonly moved: boolean; readonly hostLateMs?: number };
+export type Failure = { readonly trial: Trial; readonly why: readonly string[]; readonly again: string };
+
+export type CampaignOptions = {
+  readonly seed: number;
+  readonly trials: number;
+  readonly pace: Pace;
+  readonly robots: readonly RobotKind[];
+  readonly longestMs?: number;
+  /** The number of the first trial. */
+  readonly from?: number;
+  run(trial: Trial): Promise<Outcome>;
+  /** After each trial. False: nothing more is tried. */
+  onTrial?(trial: Trial, outcome: Outcome | Error, done: number): boolean | void;
+};
+
+export type CampaignResult = {
+  readonly trials: number;
+  readonly rows: readonly Row[];
+  readonly failures: readonly Failure[];
+};
+
+/** The command that repeats one trial alone. */
+export function againCommand(
+  { seed, number, pace }: Trial,
+  robots: readonly RobotKind[],
+  longestMs?: number,
+): string {
+  const longest = longestMs === undefined ? '' : ` --longest ${longestMs}`;
+  return `node bench/faults.ts --pace ${pace} --robots ${robots.join(',')} --seed ${seed} --trial ${number}${longest}`;
+}
+
+/** Trials in their order; each is judged by itself, and one that throws is a failure as well. */
+export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { seed, pace, robots, longestMs, from = 0, run, onTrial } = options;
+  const faults = FAULTS.filter((fault) => fault.pace === pace);
+  const rows = new Map<string, Row>();
+  const failures: Failure[] = [];
+  let done = 0;
+  for (let number = from; number < from + options.trials; number++) {
+    const trial = trialOf(faults, robots, { seed, number }, longestMs);
+    const outcome = await run(trial).catch((thrown: unknown) =>
+      thrown instanceof Error ? thrown : new Error(String(thrown)),
+    );
+    done++;
+    const why = outcome instanceof Error ? [`it threw: ${outcome.message}`] : outcome.verdict.broken;
+    if (why.length > 0) failures.push({ trial, why, again: againCommand(trial, robots, longestMs) });
+    if (!(outcome instanceof Error)) add(rows, trial, outcome);
+    if (onTrial?.(trial, outcome, done) === false) break;
+  }
+  return { trials: done, rows: inOrder(rows), failures };
+}
+
+/** Rows of several campaigns, added up. */
+export function merged(all: readonly (readonly Row[])[]): readonly Row[] {
+  const rows = new Map<string, Row>();
+  for (const row of all.flat()) {
+    const known = rows.get(keyOf(row.fault.id, row.robot));
+    if (!known) {
+      rows.set(keyOf(row.fault.id, row.robot), { ...row });
+      continue;
+    }
+    known.trials += row.trials;
+    known.unmoved += row.unmoved;
+    known.lateCommands += row.lateCommands;
+    known.takeoversLost += row.takeoversLost;
+    known.restedTooLate += row.restedTooLate;
+    known.overspeed += row.overspeed;
+    known.collisions += row.collisions;
+    known.worst = slower(known.worst, row.worst);
+  }
+  return inOrder(rows);
+}
+
+function add(rows: Map<string, Row>, trial: Trial, { verdict, moved }: Outcome): void {
+  const { fault, robot, bound } = trial;
+  const key = keyOf(fault.id, robot);
+  let row = rows.get(key);
+  if (!row) {
+    const none = { trials: 0, unmoved: 0, lateCommands: 0, takeoversLost: 0, restedTooLate: 0, overspeed: 0 };
+    row = { fault, robot, worst: undefined, collisions: 0, ...none };
+    rows.set(key, row);
+  }
+  row.trials++;
+  if (!moved) row.unmoved++;
+  row.lateCommands += verdict.lateCommands;
+  if (verdict.strangeCommands > 0) row.takeoversLost++;
+  if (verdict.restedTooLate) row.restedTooLate++;
+  row.overspeed += verdict.overspeed + verdict.notFinite;
+  row.collisions += fault.id === 'lidar.blind' ? verdict.collisions : 0;
+  const { restMs } = bound;
+  if (restMs !== undefined && restMs > 0 && verdict.restMs !== undefined && fault.id !== 'takeover')
+    row.worst = slower(row.worst, { restMs: verdict.restMs, boundMs: restMs });
+}
+
+function slower(a: Row['worst'], b: Row['worst']): Row['worst'] {
+  if (!a || !b) return a ?? b;
+  return b.restMs / b.boundMs > a.restMs / a.boundMs ? b : a;
+}
+
+const keyOf = (id: string, robot: RobotKind) => `${id} ${robot}`;
+
+/** As the list of faults has them. */
+function inOrder(rows: ReadonlyMap<string, Row>): readonly Row[] {
+  const robots: readonly RobotKind[] = ['base', 'arm', 'ros'];
+  return FAULTS.flatMap(({ id }) => robots.flatMap((robot) => rows.get(keyOf(id, robot)) ?? []));
+}
+
+/** How many cells a pace has with these robots: as many trials go once through all. */
+export function roundOf(pace: Pace, robots: readonly RobotKind[]): number {
+  return cellsOf(
+    FAULTS.filter((fault) => fault.pace === pace),
+    robots,
+  ).length;
+}

@@ -1,0 +1,121 @@
+import { BOUNDS, type BoundKind } from './bounds.ts';
+import type { Row } from './campaign.ts';
+import { FAULTS, type FaultSpec } from './faults.ts';
+
+export type CardParts = {
+  readonly rows: readonly Row[];
+  /** What was run, in the words of the command line. */
+  readonly commands: readonly string[];
+};
+
+const KINDS = Object.keys(BOUNDS) as BoundKind[];
+
+/** The page `docs/fault-card.md`: what was tried, how often, and what came of it. Without dates. */
+export function faultCard({ rows, commands }: CardParts): string {
+  const of = (pace: FaultSpec['pace']) => rows.filter(({ fault }) => fault.pace === pace);
+  const total = sum(rows, ({ trials }) => trials);
+  const [late, lost] = [sum(rows, (row) => row.lateCommands), sum(rows, (row) => row.takeoversLost)];
+  const moved = total - sum(rows, ({ unmoved }) => unmoved);
+  return [
+    '# Fault card',
+    '',
+    `${number(total)} trials with faults drawn from a seed, judged by the record that the simulated robot writes itself: what`,
+    'it was told, and how fast it truly was. Nothing that the daemon says is used.',
+    '',
+    '| | |',
+    '| --- | --- |',
+    `| trials | ${number(total)}, in ${number(moved)} of them the robot moved when the fault came, or had to stand anyway |`,
+    `| moving commands after the declared bound | ${number(late)} |`,
+    `| takeovers lost to a program | ${number(lost)} |`,
+    `| at rest later than the bound | ${number(sum(rows, (row) => row.restedTooLate))} |`,
+    `| faster than its limits, or commanded what is no number | ${number(sum(rows, (row) => row.overspeed))} |`,
+    `| collisions with a covered lidar | ${number(sum(rows, (row) => row.collisions))} |`,
+    '',
+    'This page is made by',
+    '',
+    ...commands.map((command) => `    ${command}`),
+    '',
+    'A trial that fails prints the command that repeats it alone. `npm test` runs 300 trials of the first kind and some of',
+    'the second.',
+    '',
+    '## In accelerated time',
+    '',
+    'The real execution cell (desk of safety, lease, door, gates, control loop, controllers) and the real physics, in one',
+    'process on a clock that the trial moves. Processes, threads, links and the supervisor are played by their rules: a',
+    'frozen process runs nothing and finds its mail when it wakes up, before or after its timers; a killed one loses its',
+    'sockets; a cell that is silent for 2 s is killed.',
+    '',
+    ...table(of('virtual')),
+    '',
+    '## With real processes',
+    '',
+    'A daemon as it is shipped, with its processes, sockets and command line, on the clock of the host. `base` is the base in',
+    'its maze, `ros` a base on a real DDS that keeps to its last command for ever. What this host was late by, as the bench',
+    'measures it by its own timer, is added to the bound.',
+    '',
+    ...table(of('real')),
+    '',
+    '## Bounds',
+    '',
+    'From the fault to the last command that may move the robot, and to rest, milliseconds. `test/support/faults/bounds.ts`',
+    'derives them from the limits of the daemon and of the robots.',
+    '',
+    '| bound | base | arm | ros | why |',
+    '| --- | --- | --- | --- | --- |',
+    ...KINDS.map(
+      (kind) =>
+        `| ${kind} | ${boundCell(kind, 'base')} | ${boundCell(kind, 'arm')} | ${boundCell(kind, 'ros')} | ${BOUNDS[kind].why} |`,
+    ),
+    '',
+    '## What is not covered',
+    '',
+    '- **In accelerated time** the kernel is a model: no scheduler, no socket buffers that fill up, no threads that run at the',
+    '  same time. The routes of the HTTP API are reduced to the calls that they make; its guard after a freeze is the real one.',
+    '- **The arm** is tried in accelerated time only, and it is the simulated one: no arm behind ros2_control.',
+    '- **Missions and prompts.** In accelerated time programs ask for motion again and again, and stop their run when it fails;',
+    '  the runs, flows and agents themselves are tried with real processes. A model that asks for motion is one of these programs.',
+    '- **Routes and plays** are tried at the door, not over a second peer. Zenoh keys are tried by',
+    '  `test/integration/emergency-stop.test.ts`.',
+    '- **Nav2**, ROS over Zenoh, lockstep, several faults at once, power cuts, and hardware of any kind.',
+    '- **A freeze shorter than a second** ends no motion. It is judged up to its end.',
+    '- **A policy that repeats its answer** within the limits of the robot moves it: nobody can tell that it is wrong.',
+    '',
+  ].join('\n');
+}
+
+function table(rows: readonly Row[]): readonly string[] {
+  return [
+    '| fault | what | robot | bound | trials | slowest to rest, and its bound | commands after the bound | takeovers lost |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...rows.map(({ fault, robot, trials, worst, lateCommands, takeoversLost }) => {
+      const rest = worst ? `${Math.round(worst.restMs)} of ${worst.boundMs} ms` : '';
+      const bounds = typeof fault.bound === 'function' ? boundsOf(fault) : fault.bound;
+      return `| \`${fault.id}\` | ${fault.what} | ${robot} | ${bounds} | ${trials} | ${rest} | ${lateCommands} | ${takeoversLost} |`;
+    }),
+  ];
+}
+
+function boundsOf({ bound, motions }: FaultSpec): string {
+  const all = Object.values(motions).flat();
+  return typeof bound === 'function' ? [...new Set(all.map(bound))].join(', ') : bound;
+}
+
+function boundCell(kind: BoundKind, robot: Row['robot']): string {
+  const { commandsMs, restMs } = BOUNDS[kind].of({ robot });
+  return commandsMs === undefined ? '' : `${commandsMs} / ${restMs}`;
+}
+
+const sum = (rows: readonly Row[], of: (row: Row) => number) => rows.reduce((all, row) => all + of(row), 0);
+const number = (value: number) => value.toLocaleString('en-US');
+
+/** Faults and robots that a card has lines for. */
+export function linesOf(card: string): readonly string[] {
+  return [...card.matchAll(/^\| `([^`]+)` \| [^|]+ \| (base|arm|ros) \|/gm)].map(
+    ([, id, robot]) => `${id} ${robot}`,
+  );
+}
+
+/** Those that it has to have. */
+export function linesWanted(): readonly string[] {
+  return FAULTS.flatMap(({ id, motions }) => Object.keys(motions).map((robot) => `${id} ${robot}`));
+}

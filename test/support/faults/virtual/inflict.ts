@@ -1,0 +1,340 @@
+import { writeFileSync } from 'node:fs';
+import { METHODS, type OpenCallName } from '../../../../contract/index.ts';
+import { encodeBool } from '../../../../formats/cdr/index.ts';
+import type { Claim } from '../judge.ts';
+import type { Manner } from './policies.ts';
+import { BUTTON } from './robots.ts';
+import type { Stage } from './run-trial.ts';
+import { takeOver } from './takeover.ts';
+import { everybodyTries, tries } from './tries.ts';
+
+const { execution } = METHODS;
+/** What is watched after the bound, milliseconds. */
+const TAIL_MS = 1_500;
+/** Robots whose bound says nothing are watched for so long, milliseconds. */
+const LIMITS_MS = 6_000;
+
+type Inflict = (stage: Stage) => Promise<Claim>;
+
+/** Makes the fault of the trial, goes on to the end of what is judged, and says what had to hold. */
+export function inflict(stage: Stage): Promise<Claim> {
+  const { id } = stage.trial.fault;
+  const make = FAULTS[id] ?? (id.startsWith('policy.') ? policy(id.slice(7) as Manner) : undefined);
+  if (!make) throw new Error(`nobody knows how to make ${id}`);
+  return make(stage);
+}
+
+/** The claim by the declared bound, counted from `fromMs`; time goes on until it can be judged. */
+async function bounded({ trial, daemon }: Stage, fromMs: number, untilMs = fromMs): Promise<Claim> {
+  const { commandsMs, restMs } = trial.bound;
+  const endMs = Math.max(untilMs, fromMs + (restMs ?? LIMITS_MS) + TAIL_MS);
+  await daemon.run(endMs - daemon.nowMs);
+  return {
+    ...{ faultAtMs: fromMs, endMs },
+    ...(commandsMs === undefined ? {} : { quietFromMs: fromMs + commandsMs }),
+    ...(restMs === undefined ? {} : { restByMs: fromMs + restMs }),
+  };
+}
+
+/** Nobody asks any more: what moves from here on moves by what was asked before. */
+function letGo({ asker }: Stage): void {
+  asker?.end();
+}
+
+function order({ daemon }: Stage, call: string, body: unknown): void {
+  daemon.api.post('', call as OpenCallName, body).catch(() => {});
+}
+
+/** A freeze of some processes, and what happens in the midst of it. */
+async function frozen(
+  stage: Stage,
+  freeze: () => void,
+  thaw: () => void,
+  meanwhile: () => void = () => {},
+): Promise<void> {
+  const { daemon, trial } = stage;
+  const at = trial.lastsMs * (0.1 + 0.8 * trial.random.float());
+  freeze();
+  await daemon.run(at);
+  meanwhile();
+  await daemon.run(trial.lastsMs - at);
+  thaw();
+}
+
+const draw = (stage: Stage) => stage.trial.random.float() < 0.5;
+
+/** Stops by whatever way a person would choose. */
+function stopSomehow(stage: Stage): void {
+  const { trial } = stage;
+  if (trial.random.float() < 0.5) order(stage, execution.estopEngage, { source: 'api', by: 'max' });
+  else if (trial.robot === 'arm') order(stage, execution.armStop, { reason: 'stop' });
+  else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation' });
+}
+
+function estop(engage: (stage: Stage) => void): Inflict {
+  return async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    engage(stage);
+    // Those who asked go on asking, and others begin.
+    const stopTrying = everybodyTries(stage);
+    const claim = await bounded(stage, fromMs, fromMs + 3_000);
+    stopTrying();
+    return claim;
+  };
+}
+
+function policy(manner: Manner): Inflict {
+  return async (stage) => {
+    const { daemon, trial } = stage;
+    const fromMs = daemon.nowMs;
+    daemon.policies.lateMs = 1_500 + 8_500 * trial.random.float();
+    daemon.policies.manner = manner;
+    return bounded(stage, fromMs, manner === 'late' ? fromMs + 12_000 : fromMs);
+  };
+}
+
+const FAULTS: Readonly<Record<string, Inflict>> = {
+  'execution.kill': async (stage) => {
+    letGo(stage);
+    const fromMs = stage.daemon.nowMs;
+    stage.daemon.killExecution();
+    return bounded(stage, fromMs, fromMs + 4_000);
+  },
+  'execution.freeze': async (stage) => {
+    const { daemon, trial } = stage;
+    const fromMs = daemon.nowMs;
+    letGo(stage);
+    const life = daemon.execution;
+    await frozen(
+      stage,
+      () => life.freeze(),
+      () => life.thaw(draw(stage), draw(stage)),
+    );
+    // A blink is no fault that ends a motion: it is judged up to its end.
+    const untilMs = daemon.nowMs;
+    const endsMotion = trial.lastsMs > 1_200 || trial.motion === 'teleop';
+    if (endsMotion) return bounded(stage, fromMs, untilMs + TAIL_MS);
+    const { commandsMs, restMs } = trial.bound;
+    return {
+      // In the turn in which it wakes up it goes on.
+      ...{ faultAtMs: fromMs, endMs: untilMs - 1 },
+      ...(commandsMs! < trial.lastsMs ? { quietFromMs: fromMs + commandsMs! } : {}),
+      ...(restMs! < trial.lastsMs ? { restByMs: fromMs + restMs! } : {}),
+    };
+  },
+  'control.kill': async (stage) => {
+    letGo(stage);
+    const fromMs = stage.daemon.nowMs;
+    stage.daemon.execution.killThread('control');
+    return bounded(stage, fromMs);
+  },
+  'control.hang': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    letGo(stage);
+    const { execution: life } = stage.daemon;
+    await frozen(
+      stage,
+      () => life.freezeThread('control'),
+      () => life.thawThread('control', draw(stage)),
+    );
+    return bounded(stage, fromMs, stage.daemon.nowMs + TAIL_MS);
+  },
+  'controllers.hang': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    letGo(stage);
+    const { execution: life } = stage.daemon;
+    await frozen(
+      stage,
+      () => life.freezeThread('controllers'),
+      () => life.thawThread('controllers', draw(stage)),
+    );
+    return bounded(stage, fromMs, stage.daemon.nowMs + TAIL_MS);
+  },
+  'runtime.kill': async (stage) => {
+    letGo(stage);
+    const fromMs = stage.daemon.nowMs;
+    stage.daemon.killApi();
+    return bounded(stage, fromMs, fromMs + 3_000);
+  },
+  'runtime.freeze': runtimeFreeze,
+  'runtime.blink': runtimeFreeze,
+  'host.freeze': async (stage) => {
+    const { daemon } = stage;
+    const fromMs = daemon.nowMs;
+    letGo(stage);
+    const [life, api] = [daemon.execution, daemon.api.process];
+    const others = [daemon.supervisor, api];
+    await frozen(
+      stage,
+      () => {
+        for (const one of others) one.freeze();
+        life.freeze();
+      },
+      () => {
+        const mailFirst = draw(stage);
+        const lifeFirst = draw(stage);
+        if (lifeFirst) life.thaw(mailFirst, draw(stage));
+        for (const one of others) one.thaw(mailFirst);
+        if (!lifeFirst) life.thaw(mailFirst, draw(stage));
+      },
+    );
+    return bounded(stage, fromMs, daemon.nowMs + TAIL_MS);
+  },
+  'robot.freeze': async (stage) => {
+    const { daemon } = stage;
+    await frozen(
+      stage,
+      () => daemon.world.process.freeze(),
+      () => daemon.world.process.thaw(draw(stage)),
+      () => {
+        letGo(stage);
+        stopSomehow(stage);
+      },
+    );
+    // While it is frozen it obeys nothing and measures nothing: its time begins when it wakes up.
+    return bounded(stage, daemon.nowMs);
+  },
+  'link.robot.cut': (stage) => linkLost(stage, 'cut'),
+  'link.robot.silent': (stage) => linkLost(stage, 'silent'),
+  'link.person': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    stage.hand!.linkLost = true;
+    return bounded(stage, fromMs, fromMs + stage.hand!.ttlMs + TAIL_MS);
+  },
+  takeover: takeOver,
+  'lease.expires': async (stage) => {
+    const { daemon, hand } = stage;
+    hand!.renews = false;
+    // What was on its way still renews it.
+    await daemon.run(1);
+    const endsMs = hand!.renewedMs + hand!.ttlMs;
+    await daemon.run(endsMs - daemon.nowMs);
+    return bounded(stage, endsMs);
+  },
+  'lease.returned': async (stage) => {
+    const fromMs = stage.daemon.nowMs;
+    stage.hand!.giveBack();
+    return bounded(stage, fromMs);
+  },
+  'lease.taken': async (stage) => {
+    const { daemon } = stage;
+    const fromMs = daemon.nowMs;
+    order(stage, execution.leaseTake, { role: 'central', holder: 'central/tower', ttlMs: 60_000 });
+    return bounded(stage, fromMs);
+  },
+  'stop.robot': async (stage) => {
+    letGo(stage);
+    const fromMs = stage.daemon.nowMs;
+    const { robot, motion } = stage.trial;
+    if (robot === 'arm' && motion !== 'controller') order(stage, execution.armStop, { reason: 'stop' });
+    else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation' });
+    return bounded(stage, fromMs);
+  },
+  'stop.run': async (stage) => {
+    letGo(stage);
+    const fromMs = stage.daemon.nowMs;
+    order(stage, execution.robotStop, { reason: 'the run ends', run: 'run-7' });
+    return bounded(stage, fromMs);
+  },
+  'estop.api': estop((stage) =>
+    order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' }),
+  ),
+  'estop.file': estop(({ daemon }) => writeFileSync(daemon.stopFile, 'by hand\n')),
+  'estop.topic': estop(({ daemon }) => {
+    const { topic, type } = BUTTON;
+    daemon.world.say({ topic, type, stamp: 0n, received: 0n, bytes: encodeBool(true) });
+  }),
+  'estop.frozen': async (stage) => {
+    const { daemon } = stage;
+    const life = daemon.execution;
+    await frozen(
+      stage,
+      () => life.freeze(),
+      () => life.thaw(draw(stage), draw(stage)),
+      () => {
+        if (draw(stage)) order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' });
+        else writeFileSync(daemon.stopFile, 'by hand\n');
+      },
+    );
+    // A process that is frozen hears nothing: its time begins when it wakes up.
+    const fromMs = daemon.nowMs;
+    const stopTrying = everybodyTries(stage);
+    const claim = await bounded(stage, fromMs, fromMs + 2_500);
+    stopTrying();
+    return claim;
+  },
+  'hand.wild': async (stage) => {
+    const { daemon, hand, trial } = stage;
+    const fromMs = daemon.nowMs;
+    hand!.steers = false;
+    const wild = [1e30, -101, Number.NaN, Number.POSITIVE_INFINITY, '0.5', null, [0.4]];
+    const sends = daemon.host.every(40, () => {
+      const value = trial.random.pick(wild);
+      const twist = draw(stage) ? { linear: value, angular: 0 } : { linear: 0, angular: value };
+      hand!.command(trial.robot === 'arm' ? { joints: { joint_1: value } } : { twist });
+    });
+    const claim = await bounded(stage, fromMs, fromMs + 3_000);
+    sends.cancel();
+    return claim;
+  },
+  'lidar.blind': async (stage) => {
+    const { daemon, trial, simulation } = stage;
+    const halfWidth = ((30 + 150 * trial.random.float()) * Math.PI) / 180;
+    simulation!.blindLidar({ centre: 2 * Math.PI * trial.random.float(), halfWidth });
+    const fromMs = daemon.nowMs;
+    const claim = await bounded(stage, fromMs, fromMs + 15_000);
+    return { ...claim, noCollisions: true };
+  },
+  'senses.silent': async (stage) => {
+    const { daemon } = stage;
+    const fromMs = daemon.nowMs;
+    const silent = new Set(['/scan', '/odom', '/joint_states']);
+    daemon.world.sense = (samples) => samples.filter(({ topic }) => !silent.has(topic));
+    return bounded(stage, fromMs);
+  },
+  'clock.steps': async (stage) => {
+    const { daemon, trial } = stage;
+    const stepMs = 200 * (3_600_000 / 200) ** trial.random.float();
+    daemon.host.jumpWall(BigInt(Math.round((draw(stage) ? stepMs : -stepMs) * 1e6)));
+    await daemon.run(500);
+    letGo(stage);
+    const fromMs = daemon.nowMs;
+    stopSomehow(stage);
+    return bounded(stage, fromMs);
+  },
+  'route.tries': (stage) => tries(stage, 'route'),
+  'play.tries': (stage) => tries(stage, 'play'),
+};
+
+/** A hand goes on for a moment: what it sends lies in the socket, and is read when the process wakes up. */
+async function runtimeFreeze(stage: Stage): Promise<Claim> {
+  const { daemon } = stage;
+  const fromMs = daemon.nowMs;
+  const api = daemon.api.process;
+  if (!stage.hand) letGo(stage);
+  else daemon.host.after(150, () => letGo(stage));
+  await frozen(
+    stage,
+    () => api.freeze(),
+    () => api.thaw(draw(stage)),
+  );
+  return bounded(stage, fromMs, daemon.nowMs + TAIL_MS);
+}
+
+/** Judged until the link is there again: what was asked for then goes on, or not. */
+async function linkLost(stage: Stage, how: 'cut' | 'silent'): Promise<Claim> {
+  const { daemon, trial } = stage;
+  const fromMs = daemon.nowMs;
+  const { link } = daemon.execution;
+  link.break(how);
+  await daemon.run(trial.lastsMs);
+  const endMs = daemon.nowMs;
+  link.mend();
+  await daemon.run(500);
+  const { commandsMs, restMs } = trial.bound;
+  return {
+    ...{ faultAtMs: fromMs, endMs },
+    ...(commandsMs === undefined ? {} : { quietFromMs: fromMs + commandsMs }),
+    ...(restMs === undefined || restMs > trial.lastsMs ? {} : { restByMs: fromMs + restMs }),
+  };
+}

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { judge, type Verdict } from '../judge.ts';
+import type { Entry } from '../record.ts';
+import type { Trial } from '../trial.ts';
+import { type Asker, Hand, Play, Program } from './askers.ts';
+import { VirtualDaemon } from './daemon.ts';
+import { inflict } from './inflict.ts';
+import { VIRTUAL_ROBOTS, type VirtualRobot } from './robots.ts';
+
+/** A cell is up and knows its robot by then, milliseconds. */
+const UP_MS = 400;
+/** A motion that was asked for moves the robot by then, milliseconds. */
+const MOVES_MS = 6_000;
+const LOOK_MS = 10;
+/** So far above rest counts as moving. */
+const MOVING = 4;
+
+export type TrialResult = {
+  readonly trial: Trial;
+  readonly verdict: Verdict;
+  /** It moved when the fault came, or had to stand anyway. */
+  readonly moved: boolean;
+  readonly record: readonly Entry[];
+};
+
+export type Stage = {
+  readonly trial: Trial;
+  readonly daemon: VirtualDaemon;
+  readonly asker: Asker | undefined;
+  /** The asker, where it is a person. */
+  readonly hand: Hand | undefined;
+  readonly simulation: Awaited<ReturnType<VirtualRobot['open']>>['simulation'];
+};
+
+/** One trial in virtual time, from a robot that stands to the verdict on its own record. */
+export async function runVirtualTrial(trial: Trial): Promise<TrialResult> {
+  if (trial.robot === 'ros') throw new Error('the base over ROS has no virtual time');
+  const robot = VIRTUAL_ROBOTS[trial.robot];
+  const dataDir = mkdtempSync(join(tmpdir(), 'faults-'));
+  const opened = await robot.open(trial.seed + trial.number);
+  const daemon = new VirtualDaemon(robot, opened, dataDir);
+  try {
+    await daemon.run(UP_MS);
+    const asker = askerOf(trial, daemon);
+    const hand = asker instanceof Hand ? asker : undefined;
+    const stage: Stage = { trial, daemon, asker, hand, simulation: opened.simulation };
+    asker?.start();
+    const moved = asker === undefined || (await untilMoving(stage));
+    await daemon.run(trial.afterMs);
+    if (asker && moved) await untilMoving(stage);
+    const claim = await inflict(stage);
+    const verdict = judge(robot.facts, daemon.world.record, claim);
+    return { trial, verdict, moved, record: daemon.world.record };
+  } finally {
+    daemon.close();
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function askerOf({ motion, robot, random, fault }: Trial, daemon: VirtualDaemon): Asker | undefined {
+  if (motion === 'idle') return undefined;
+  if (motion === 'play') return new Play(daemon);
+  if (motion === 'teleop') {
+    const wants =
+      robot === 'arm'
+        ? () => ({ joints: { joint_1: 0.8 * Math.sin(daemon.nowMs / 600), joint_4: 0.5 } })
+        : () => ({ twist: { linear: 0.1, angular: 0.8 } });
+    const role = fault.id === 'lease.taken' ? 'autonomy' : 'teleoperation';
+    return new Hand(daemon, wants, { role, ttlMs: 600 + Math.round(2_000 * random.float()) });
+  }
+  return new Program(daemon, motion, random, random.float() < 0.5);
+}
+
+async function untilMoving({ daemon, trial }: Stage): Promise<boolean> {
+  const { restSpeed } = VIRTUAL_ROBOTS[trial.robot as 'base' | 'arm'].facts;
+  for (let waited = 0; waited < MOVES_MS; waited += LOOK_MS) {
+    const state = daemon.world.record.findLast((one) => one.kind === 'state');
+    if (state?.speeds.some((speed, i) => Math.abs(speed) > MOVING * restSpeed[i]!)) return true;
+    await daemon.run(LOOK_MS);
+  }
+  return false;
+}
