@@ -17,6 +17,8 @@ export type Row = {
   restedTooLate: number;
   overspeed: number;
   collisions: number;
+  /** What a busy host added to a bound at most, milliseconds; 0 in virtual time. */
+  hostLateMs: number;
 };
 
 export type Outcome = { readonly verdict: Verdict; readonly moved: boolean; readonly hostLateMs?: number };
@@ -88,21 +90,23 @@ export function merged(all: readonly (readonly Row[])[]): readonly Row[] {
     known.restedTooLate += row.restedTooLate;
     known.overspeed += row.overspeed;
     known.collisions += row.collisions;
+    known.hostLateMs = Math.max(known.hostLateMs, row.hostLateMs);
     known.worst = slower(known.worst, row.worst);
   }
   return inOrder(rows);
 }
 
-function add(rows: Map<string, Row>, trial: Trial, { verdict, moved }: Outcome): void {
+function add(rows: Map<string, Row>, trial: Trial, { verdict, moved, hostLateMs = 0 }: Outcome): void {
   const { fault, robot, bound } = trial;
   const key = keyOf(fault.id, robot);
   let row = rows.get(key);
   if (!row) {
     const none = { trials: 0, unmoved: 0, lateCommands: 0, takeoversLost: 0, restedTooLate: 0, overspeed: 0 };
-    row = { fault, robot, worst: undefined, collisions: 0, ...none };
+    row = { fault, robot, worst: undefined, collisions: 0, hostLateMs: 0, ...none };
     rows.set(key, row);
   }
   row.trials++;
+  row.hostLateMs = Math.max(row.hostLateMs, hostLateMs);
   if (!moved) row.unmoved++;
   row.lateCommands += verdict.lateCommands;
   if (verdict.strangeCommands > 0) row.takeoversLost++;

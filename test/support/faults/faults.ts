@@ -73,7 +73,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'controllers.hang', what: 'the thread of the controllers hangs', pace: virtual },
-    ...{ motions: POLICY, bound: 'silent', lasts: [2_600, 8_000] },
+    ...{ motions: POLICY, bound: 'silent', lasts: [4_200, 8_000] },
   },
   {
     ...{ id: 'runtime.kill', what: 'kill -9 of the runtime cell (the API)', pace: virtual, motions: ALL },
@@ -86,7 +86,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
       pace: virtual,
       motions: ALL,
     },
-    ...{ lasts: [2_300, 60_000], bound: (motion) => (motion === 'teleop' ? 'expired' : 'silent cell') },
+    ...{ lasts: [2_700, 60_000], bound: (motion) => (motion === 'teleop' ? 'expired' : 'silent cell') },
   },
   {
     ...{ id: 'runtime.blink', what: 'a short freeze of the runtime cell, commands of a hand in its socket' },
@@ -211,8 +211,8 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
 ];
 
 const real = 'real' as const;
-const DRIVES = { base: ['mission', 'teleop'], ros: ['drive', 'teleop'] } as const;
-const MISSION = { base: ['mission'], ros: ['drive'] } as const;
+const DRIVES = { base: ['spin', 'teleop'], ros: ['spin', 'teleop'] } as const;
+const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], ros: ['spin', 'teleop'] } as const;
 const STEERED = { base: ['teleop'], ros: ['teleop'] } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
@@ -239,7 +239,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.others.kill', what: 'kill -9 of the memory cell and the link cell', pace: real },
-    ...{ motions: MISSION, bound: 'limits' },
+    ...{ motions: { base: ['mission'] }, bound: 'limits' },
   },
   {
     ...{
@@ -247,7 +247,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
       what: 'SIGSTOP of the simulated robot; a stop is given meanwhile',
       pace: real,
     },
-    ...{ motions: { base: ['mission', 'teleop'] }, bound: 'stopped', lasts: [400, 4_000] },
+    ...{ motions: { base: ['spin', 'teleop'] }, bound: 'stopped', lasts: [400, 4_000] },
   },
   {
     ...{ id: 'daemon.ros-host.kill', what: 'kill -9 of the process of the ROS client', pace: real },
@@ -255,16 +255,16 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a mission', pace: real },
-    ...{ motions: { base: ['mission'] }, bound: 'never' },
+    ...{ motions: { base: ['mission'] }, bound: 'limits' },
   },
   {
     ...{ id: 'daemon.lease.lost', what: 'a person who steers loses the link, and the lease', pace: real },
     ...{ motions: STEERED, bound: 'expired' },
   },
-  { id: 'daemon.stop.api', what: 'POST /v1/robot/stop', pace: real, motions: DRIVES, bound: 'stopped' },
+  { id: 'daemon.stop.api', what: 'POST /v1/robot/stop', pace: real, motions: ALSO_RUNS, bound: 'stopped' },
   {
     ...{ id: 'daemon.estop.api', what: 'POST /v1/estop: no body, a broken one, one of 20 kB, another type' },
-    ...{ pace: real, motions: DRIVES, bound: 'cut at once' },
+    ...{ pace: real, motions: ALSO_RUNS, bound: 'cut at once' },
   },
   {
     ...{ id: 'daemon.estop.file', what: 'the file of the emergency stop', pace: real, motions: DRIVES },
@@ -272,11 +272,11 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.estop.topic', what: 'true on /emergency_stop over DDS', pace: real },
-    ...{ motions: { ros: ['drive', 'teleop'] }, bound: 'cut at once' },
+    ...{ motions: { ros: ['spin', 'teleop'] }, bound: 'cut at once' },
   },
   {
     ...{ id: 'daemon.estop.cli', what: 'auraison estop, from the return of the command on', pace: real },
-    ...{ motions: MISSION, bound: 'cut at once' },
+    ...{ motions: { base: ['mission', 'spin'], ros: ['spin'] }, bound: 'cut at once' },
   },
 ];
 

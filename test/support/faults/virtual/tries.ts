@@ -39,7 +39,8 @@ function offering(stage: Stage, kind: 'route' | 'play'): () => void {
     const { safety, robot, process } = daemon.execution;
     const path = safety.door.path(robot, { kind, name: 'stranger' });
     const nowMs = process.monotonicMs();
-    const lease = random.float() < 0.5 ? { lease: random.int(4) } : {};
+    // None of these is held by anybody.
+    const lease = random.float() < 0.5 ? { lease: 1_000 + random.int(4) } : {};
     const sample = random.pick([
       () => velocity(0.2, 0.5, nowMs),
       () => velocity(Number.NaN, 1e30, nowMs),

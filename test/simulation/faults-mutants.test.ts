@@ -1,0 +1,81 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FreezeWatch } from '../../contract/index.ts';
+import { ControllerCore } from '../../daemon/execution/controllers/controller-core.ts';
+import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
+import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
+import { StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
+import { FAULTS, type Motion } from '../support/faults/faults.ts';
+import { trialOf } from '../support/faults/trial.ts';
+import { runVirtualTrial } from '../support/faults/virtual/run-trial.ts';
+
+/** The campaign can fail: a daemon with one guard taken out is found by a few trials of the fault that it guards from. */
+const VIRTUAL = FAULTS.filter(({ pace }) => pace === 'virtual');
+const SEED = 4;
+const LONGEST_MS = 3_000;
+
+/** What is broken in the first trials of this fault and motion. */
+async function brokenIn(id: string, motion: Motion, trials: number): Promise<readonly string[]> {
+  const broken: string[] = [];
+  for (let number = 0, done = 0; done < trials; number++) {
+    const trial = trialOf(VIRTUAL, ['base', 'arm'], { seed: SEED, number }, LONGEST_MS);
+    if (trial.fault.id !== id || trial.motion !== motion) continue;
+    done++;
+    const ended = await runVirtualTrial(trial).catch((thrown: Error) => thrown);
+    broken.push(...(ended instanceof Error ? [ended.message] : ended.verdict.broken));
+  }
+  return broken;
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('the fault campaign finds a daemon', () => {
+  it('whose emergency stop ends what moves, and does not hold', async () => {
+    expect(await brokenIn('estop.api', 'drive', 1)).toEqual([]);
+    vi.spyOn(StopLatch.prototype, 'engaged', 'get').mockReturnValue(false);
+    vi.spyOn(StopLatch.prototype, 'check').mockReturnValue(undefined);
+    vi.spyOn(SafetyWatch.prototype, 'why').mockReturnValue('');
+    expect(await brokenIn('estop.api', 'drive', 1)).toContainEqual(
+      expect.stringMatching(/commands after the bound/),
+    );
+  });
+
+  it('in which a program outranks a person', async () => {
+    expect(await brokenIn('takeover', 'drive', 1)).toEqual([]);
+    const ranks = LEASE_PRIORITIES as { agent: number };
+    const { agent } = ranks;
+    ranks.agent = LEASE_PRIORITIES.teleoperation + 1;
+    try {
+      expect(await brokenIn('takeover', 'drive', 2)).toContainEqual(
+        expect.stringMatching(/while a person had the robot|never got the lease/),
+      );
+    } finally {
+      ranks.agent = agent;
+    }
+  });
+
+  it('that goes on where it was after a freeze', async () => {
+    expect(await brokenIn('host.freeze', 'drive', 1)).toEqual([]);
+    vi.spyOn(FreezeWatch.prototype, 'look').mockReturnValue(undefined);
+    expect(await brokenIn('host.freeze', 'drive', 1)).toContainEqual(
+      expect.stringMatching(/after the bound/),
+    );
+  });
+
+  it('that believes whatever a policy says', async () => {
+    expect(await brokenIn('policy.late', 'controller', 1)).toEqual([]);
+    const step = ControllerCore.prototype.step;
+    // The last action counts for ever.
+    vi.spyOn(ControllerCore.prototype, 'step').mockImplementation(function (
+      this: ControllerCore,
+      nowMs,
+      measured,
+    ) {
+      const done = step.call(this, nowMs, measured);
+      if (done.send) done.applied.fill(0.2 + 0.05 * Math.sin(nowMs / 200));
+      return done;
+    });
+    expect(await brokenIn('policy.dead', 'controller', 2)).toContainEqual(
+      expect.stringMatching(/after the bound/),
+    );
+  });
+});

@@ -1,0 +1,28 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { campaign, roundOf } from '../support/faults/campaign.ts';
+import { RealTrials } from '../support/faults/real/real-trials.ts';
+
+/** Once through all faults of a daemon as it is shipped; `bench/faults.ts --pace real` runs any number. */
+const SEED = 5;
+const real = new RealTrials();
+afterAll(() => real.close());
+
+describe('faults of a real daemon', () => {
+  it.each([
+    ['the base in its maze', 'base'],
+    ['a base over DDS', 'ros'],
+  ] as const)('%s: no command after its bound, no takeover lost', { timeout: 900_000 }, async (_, robot) => {
+    const robots = [robot];
+    const trials = roundOf('real', robots);
+    const { rows, failures } = await campaign({
+      ...{ seed: SEED, trials, pace: 'real', robots },
+      run: (trial) => real.run(trial),
+      onTrial: ({ fault, motion }, outcome) => {
+        const late = outcome instanceof Error ? 0 : (outcome.hostLateMs ?? 0);
+        process.stdout.write(`${fault.id}, ${motion}: the host was ${Math.round(late)} ms late\n`);
+      },
+    });
+    expect(failures.map(({ why, again }) => `${why.join('; ')}: ${again}`)).toEqual([]);
+    expect(rows.reduce((all, { trials: count }) => all + count, 0)).toBe(trials);
+  });
+});

@@ -1,0 +1,148 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LeaseView } from '../../../../contract/index.ts';
+import { auraisonAsync, until } from '../../daemon.ts';
+import { descendants, simHostPid } from '../../processes.ts';
+import { boundOf } from '../bounds.ts';
+import { wait } from './real-stage.ts';
+import type { Made, RealTrial } from './real-trials.ts';
+import { hostMs } from './sim-record.ts';
+
+type Make = (all: RealTrial) => Promise<Made>;
+
+/** Makes the fault of this trial and says from when its bound counts. */
+export function makeFault(all: RealTrial): Promise<Made> {
+  const make = FAULTS[all.trial.fault.id];
+  if (!make) throw new Error(`nobody knows how to make ${all.trial.fault.id}`);
+  return make(all);
+}
+
+function kill(pid: number): void {
+  process.kill(pid, 'SIGKILL');
+}
+
+function cell(name: string, how: (pid: number, all: RealTrial) => Promise<void> | void): Make {
+  return async (all) => {
+    const pid = await all.stage.daemon.pidOf(name);
+    const fromMs = hostMs();
+    // A hand lets go as the line does: what it has sent lies in sockets.
+    setTimeout(() => all.mover.end(), 120);
+    await how(pid, all);
+    return { fromMs };
+  };
+}
+
+async function freeze(pid: number, { trial }: RealTrial): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await wait(trial.lastsMs);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+/** A request as no client of ours would make it. */
+async function estopWith({ trial, stage }: RealTrial): Promise<Made> {
+  const { daemon } = stage;
+  const bodies: readonly [string, string | undefined][] = [
+    ['application/json', undefined],
+    ['application/json', '{"reason": "a child'],
+    ['application/json', JSON.stringify({ reason: 'x'.repeat(20_000) })],
+    ['application/json', JSON.stringify({ reason: 7, unknown: [null] })],
+    ['text/plain', 'stop!'],
+    ['image/png', '\u0000\u0001'],
+  ];
+  const [type, body] = trial.random.pick(bodies);
+  const token = readFileSync(join(daemon.dataDir, 'token'), 'utf8').trim();
+  const headers = { authorization: `Bearer ${token}`, 'content-type': type };
+  const fromMs = hostMs();
+  const response = await fetch(new URL('/v1/estop', daemon.api.url), {
+    ...{ method: 'POST', headers },
+    ...(body === undefined ? {} : { body }),
+  });
+  if (!response.ok) throw new Error(`the emergency stop was refused: ${response.status}`);
+  return { fromMs };
+}
+
+const FAULTS: Readonly<Record<string, Make>> = {
+  'daemon.execution.kill': cell('execution', kill),
+  'daemon.execution.freeze': cell('execution', freeze),
+  'daemon.runtime.kill': cell('runtime', kill),
+  'daemon.runtime.freeze': cell('runtime', freeze),
+  'daemon.supervisor.freeze': async (all) => {
+    const fromMs = hostMs();
+    setTimeout(() => all.mover.end(), 120);
+    await freeze(all.stage.daemon.child.pid, all);
+    return { fromMs };
+  },
+  'daemon.others.kill': async ({ stage }) => {
+    const pids = [await stage.daemon.pidOf('memory'), await stage.daemon.pidOf('link')];
+    const fromMs = hostMs();
+    pids.forEach(kill);
+    return { fromMs };
+  },
+  'daemon.robot.freeze': async (all) => {
+    const { stage, mover } = all;
+    const pid = simHostPid(stage.daemon.child.pid)!;
+    setTimeout(() => {
+      mover.end();
+      stage.daemon.api.post('/v1/robot/stop', {}).catch(() => {});
+    }, 100);
+    await freeze(pid, all);
+    return { fromMs: hostMs() };
+  },
+  'daemon.ros-host.kill': async ({ stage, mover }) => {
+    const [host] = descendants(stage.daemon.child.pid).filter(({ command }) =>
+      command.includes('ros/host/main.ts'),
+    );
+    mover.end();
+    const fromMs = hostMs();
+    kill(host!.pid);
+    return { fromMs };
+  },
+  'daemon.takeover': async ({ stage, trial }) => {
+    const { api } = stage.daemon;
+    const lease = await until(
+      () => api.post<LeaseView>('/v1/lease', { ttl_ms: 2_000 }).catch(() => undefined),
+      'the person has the robot',
+    );
+    const fromMs = hostMs();
+    const times = 5 + trial.random.int(10);
+    for (let i = 0; i < times; i++) {
+      await api.post('/v1/teleop', { lease_id: lease.lease_id, twist: { linear: 0, angular: 0.5 } });
+      await wait(60);
+    }
+    await api.post('/v1/lease/return', { lease_id: lease.lease_id });
+    const { restMs } = boundOf('expired', trial.robot);
+    await wait(restMs! + 1_000);
+    const isTheirs = ({ values }: { readonly values: readonly number[] }) =>
+      values[0] === 0 && values[1]! >= 0;
+    // The run is paused and stays so: nothing of it moves the robot.
+    return { fromMs, taken: { fromMs, isTheirs } };
+  },
+  'daemon.lease.lost': async ({ mover }) => {
+    mover.end();
+    return { fromMs: hostMs() };
+  },
+  'daemon.stop.api': async ({ stage, mover }) => {
+    mover.end();
+    const fromMs = hostMs();
+    await stage.daemon.api.post('/v1/robot/stop', {}).catch(() => {});
+    return { fromMs };
+  },
+  'daemon.estop.api': estopWith,
+  'daemon.estop.file': async ({ stage }) => {
+    const fromMs = hostMs();
+    writeFileSync(join(stage.daemon.dataDir, 'estop'), 'by hand\n');
+    return { fromMs };
+  },
+  'daemon.estop.topic': async ({ stage }) => {
+    await stage.peer!('ros_estop.py', '/emergency_stop').line<{ said: boolean }>((line) => line.said, 60_000);
+    return { fromMs: hostMs() };
+  },
+  'daemon.estop.cli': async ({ stage }) => {
+    const { status } = await auraisonAsync(['estop', '--data-dir', stage.daemon.dataDir]);
+    if (status !== 0) throw new Error(`auraison estop ended with ${status}`);
+    return { fromMs: hostMs() };
+  },
+};
