@@ -34,7 +34,7 @@ export type CampaignOptions = {
   readonly from?: number;
   run(trial: Trial): Promise<Outcome>;
   /** After each trial. False: nothing more is tried. */
-  onTrial?(trial: Trial, outcome: Outcome | Error, done: number): boolean | void;
+  onTrial?(trial: Trial, outcome: Outcome | Error, done: number): boolean | undefined;
 };
 
 export type CampaignResult = {
