@@ -111,6 +111,19 @@ describe('the judge of faults', () => {
     expect(judge(ARM, [...before, ...hold, command(2_800, [0.41])], CLAIM).lateCommands).toBe(1);
   });
 
+  it('takes a robot that says nothing for one that goes on as before', () => {
+    const sparse = [
+      command(500, [0.3, 0]),
+      state(500, [0.3, 0]),
+      command(1_900, [0, 0]),
+      state(1_900, [0, 0]),
+    ];
+    expect(judge(BASE, sparse, CLAIM)).toMatchObject({
+      restMs: 900,
+      broken: ['not at rest by the bound: 900 ms'],
+    });
+  });
+
   it('does not believe a record in which nothing stands after the fault', () => {
     expect(judge(BASE, drive(500, 900), CLAIM).broken).toContain(
       'the robot wrote nothing down after the fault',

@@ -70,10 +70,12 @@ export function judge(facts: RobotFacts, record: readonly Entry[], claim: Claim)
   }
   for (const { speeds } of states) if (exceeds(speeds, facts.speedMax, OVERSPEED_SHARE)) overspeed++;
   const after = states.filter(({ atMs }) => atMs >= faultAtMs);
-  const lastGoing = after.findLast((state) => !isAtRest(facts, state));
-  const rests = after.at(-1) !== lastGoing;
-  const restAtMs =
-    lastGoing === undefined ? faultAtMs : rests ? after[after.indexOf(lastGoing) + 1]!.atMs : undefined;
+  // What it was doing goes on until the next word of it, however long that is.
+  const began = states.findLast(({ atMs }) => atMs < faultAtMs);
+  const told = began ? [began, ...after] : after;
+  const lastGoing = told.findLastIndex((state) => !isAtRest(facts, state));
+  const rest = lastGoing < 0 ? faultAtMs : told[lastGoing + 1]?.atMs;
+  const restAtMs = rest === undefined ? undefined : Math.max(rest, faultAtMs);
   const restedTooLate = restByMs !== undefined && (restAtMs === undefined || restAtMs > restByMs + slackMs);
   const atFault = states.findLast(({ atMs }) => atMs <= faultAtMs)?.collisions ?? 0;
   const collisions = (states.at(-1)?.collisions ?? 0) - atFault;

@@ -37,7 +37,11 @@ async function freeze(pid: number, { trial }: RealTrial): Promise<void> {
   try {
     await wait(trial.lastsMs);
   } finally {
-    process.kill(pid, 'SIGCONT');
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // The supervisor found it silent, and killed it.
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { METHODS, type OpenCallName } from '../../../../contract/index.ts';
+import { FREEZE_LOOK_MS, LIMITS, METHODS, type OpenCallName } from '../../../../contract/index.ts';
 import { encodeBool } from '../../../../formats/cdr/index.ts';
 import type { Claim } from '../judge.ts';
 import type { Manner } from './policies.ts';
@@ -13,6 +13,9 @@ const { execution } = METHODS;
 const TAIL_MS = 1_500;
 /** Robots whose bound says nothing are watched for so long, milliseconds. */
 const LIMITS_MS = 6_000;
+/** A cell that was frozen for longer ends what it moved: the last command of a hand, and a motion. Milliseconds. */
+const HAND_ENDS_MS = LIMITS.COMMAND_EXPIRY_MS + FREEZE_LOOK_MS;
+const MOTION_ENDS_MS = LIMITS.FROZEN_MS + 2 * FREEZE_LOOK_MS;
 
 type Inflict = (stage: Stage) => Promise<Claim>;
 
@@ -112,7 +115,7 @@ const FAULTS: Readonly<Record<string, Inflict>> = {
     );
     // A blink is no fault that ends a motion: it is judged up to its end.
     const untilMs = daemon.nowMs;
-    const endsMotion = trial.lastsMs > 1_200 || trial.motion === 'teleop';
+    const endsMotion = trial.lastsMs > (trial.motion === 'teleop' ? HAND_ENDS_MS : MOTION_ENDS_MS);
     if (endsMotion) return bounded(stage, fromMs, untilMs + TAIL_MS);
     const { commandsMs, restMs } = trial.bound;
     return {
