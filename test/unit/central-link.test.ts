@@ -74,7 +74,7 @@ describe('link cell', () => {
     await settle();
     logs.runtime.fill(5);
     grew();
-    await clock.advance(5_000);
+    await clock.advance(LIMITS.LINK_RECEIPT_EVERY_MS);
     for (const [lane, seq] of [
       ['events.runtime', 15],
       ['events.execution', 10],

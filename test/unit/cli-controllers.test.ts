@@ -33,7 +33,8 @@ describe('steering by keys', () => {
       },
       get: async () => engaged,
     };
-    return { api, out: { result: () => {}, note: () => {} } } as unknown as CommandContext;
+    const out = { result: () => {}, note: () => {} };
+    return { api, out, settings: { dataDir: '/nowhere' } } as unknown as CommandContext;
   }
 
   /** Someone types as soon as keys are read. */
