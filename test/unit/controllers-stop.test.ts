@@ -98,6 +98,27 @@ describe('a controller that is stopped', () => {
     expect(speeds().at(-1)).toBe(0);
   });
 
+  it('a thread that was frozen moves nothing when it goes on, and says why', async () => {
+    bench = new ControllersBench([controllerSpec({ output: BASE, state: '' })]);
+    bench.gate = new SpeedGate({ most: [0.5, 1], changeMax: [1, 1] });
+    bench.policies.make = () => 0.3;
+    await bench.run(10);
+    await bench.desk.begin({ controller: 'arm' }, 'runtime');
+    await bench.run(1_000);
+    expect(speeds().at(-1)).toBeCloseTo(0.3, 5);
+    // Shorter than the time after which the cell takes a silent thread for dead.
+    const turns = bench.turns.splice(0);
+    await bench.run(1_300);
+    bench.turns.push(...turns);
+    const before = bench.sent.length;
+    await bench.run(2_000);
+    expect(speeds().slice(before).filter(Boolean)).toEqual([]);
+    expect(bench.desk.list()[0]).toMatchObject({
+      state: 'stopped',
+      reason: expect.stringContaining('was frozen for 1'),
+    });
+  });
+
   it('by the emergency stop a base is told to stand in the same turn', async () => {
     let isStopped = false;
     bench = new ControllersBench([controllerSpec({ output: BASE, state: '' })], {

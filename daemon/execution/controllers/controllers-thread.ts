@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../contract/core.ts';
 import { EMERGENCY_STOP } from '../safety/safety-word.ts';
 import { ControllerCore, type Step, type Verdict } from './controller-core.ts';
 import type { ControllerSpec } from './controller-spec.ts';
@@ -97,7 +98,7 @@ export class ControllersThread {
     const { core, measured, periodMs, index, spec } = seat;
     const lateMs = Math.max(0, nowMs - seat.dueMs);
     seat.dueMs += periodMs * (1 + Math.floor(lateMs / periodMs));
-    this.#obey(seat);
+    this.#obey(seat, lateMs);
     if (!core.running) return;
     if (spec.state !== '') {
       measured.known = nowMs - this.#deps.shared.readJoints(index, measured) <= spec.stateAgeMaxMs;
@@ -120,10 +121,14 @@ export class ControllersThread {
     return sinceMs > Math.max(most, 3 * periodMs);
   }
 
-  /** Who may not move any more comes to rest; by the emergency stop nothing more of it is sent. */
-  #obey(seat: Seat): void {
+  /**
+   * A controller that may not move any more comes to rest; by the emergency stop nothing more of it is sent. What was
+   * asked for before this thread was frozen is void.
+   */
+  #obey(seat: Seat, lateMs: number): void {
     const { core, index, run, lease } = seat;
-    const why = core.braking ? this.#deps.forbidden(lease) : this.#forbidden(seat);
+    const frozen = lateMs > LIMITS.FROZEN_MS ? `its thread was frozen for ${Math.round(lateMs)} ms` : '';
+    const why = core.braking ? this.#deps.forbidden(lease) : this.#forbidden(seat) || frozen;
     if (why === '' || (core.braking && why !== EMERGENCY_STOP)) return;
     if (!core.braking) this.#deps.post({ kind: 'ended', index, run, reason: why });
     this.#end(seat, why !== EMERGENCY_STOP);

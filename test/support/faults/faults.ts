@@ -73,7 +73,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'controllers.hang', what: 'the thread of the controllers hangs', pace: virtual },
-    ...{ motions: POLICY, bound: 'silent', lasts: [4_200, 8_000] },
+    ...{ motions: POLICY, bound: 'silent', lasts: [1_300, 8_000] },
   },
   {
     ...{ id: 'runtime.kill', what: 'kill -9 of the runtime cell (the API)', pace: virtual, motions: ALL },
