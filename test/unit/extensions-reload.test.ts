@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { ExtensionFolder, hostOf, noteOf } from '../support/extension-rig.ts';
-import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const LOADER = join(ROOT, 'adapters/extensions/load-module.ts');
@@ -197,7 +196,8 @@ describe('an extension that was being called when its process died', () => {
     folder.write('well.ts', toolNamed('well'));
     folder.write(
       'loop.ts',
-      `export default (pi) => { pi.registerTool({ name: 'loop', description: 'd', parameters: { type: 'object' }, async execute() { await null; for (;;); } }); };`,
+      `import { writeSync } from 'node:fs';
+       export default (pi) => { pi.registerTool({ name: 'loop', description: 'd', parameters: { type: 'object' }, async execute() { await null; writeSync(1, 'looping'); for (;;); } }); };`,
     );
     const script = `
       import { SystemClock } from ${JSON.stringify(join(ROOT, 'adapters/clock/system-clock.ts'))};
@@ -210,14 +210,14 @@ describe('an extension that was being called when its process died', () => {
       const scope = { runId: 'r', callId: 'c', intent: {}, signal };
       const tool = (name) => host.tools('agent').find(({ spec }) => spec.name === name).run({}, scope);
       await tool('ext.well');
-      process.stdout.write('ready');
       await tool('ext.loop');`;
     const died = async () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      // Said by the loop itself: the note may still hold the suspicion of the time before.
       await once(child.stdout, 'data');
-      await until(() => readFileSync(path(), 'utf8').includes('loop.ts'), 'the loop has begun');
+      expect(readFileSync(path(), 'utf8')).toContain('loop.ts');
       child.kill('SIGKILL');
       await once(child, 'exit');
     };
