@@ -10,7 +10,7 @@ import {
   logPath,
   openEventReader,
 } from '../../adapters/event-log/index.ts';
-import type { CellContext, CellName, EventKind } from '../../contract/core.ts';
+import type { AgentEvent, CellContext, CellName, EventKind, Nanoseconds } from '../../contract/core.ts';
 import { type Hold, LogKeeper } from '../memory/log-keeper.ts';
 import type { Settings } from '../settings.ts';
 
@@ -52,6 +52,7 @@ export function makeLogKeeper(settings: Settings, context: CellContext): LogKeep
       ...linkHolds(settings, cell),
       ...quotaHolds(settings, cell, (ms) => cutter.lastBefore(context.clock.now() - BigInt(ms) * 1_000_000n)),
       ...scheduleHolds(settings, cell),
+      ...grantHolds(settings, cell, context.clock.now()),
       ...traceHolds(settings, cell),
     ],
   });
@@ -96,6 +97,23 @@ function scheduleHolds({ config, dataDir }: Settings, cell: CellName): Hold[] {
     const seq = newest(dataDir, cell, 'schedule.fired', 'schedule', name);
     return seq === 0 ? [] : [{ who: `schedule ${name}`, through: seq - 1 }];
   });
+}
+
+/** From the first state of a grant whose time is not over: one that was revoked since is not installed again. */
+function grantHolds({ dataDir }: Settings, cell: CellName, now: Nanoseconds): Hold[] {
+  if (cell !== 'runtime') return [];
+  const reader = openEventReader(dataDir, cell);
+  try {
+    for (let at = 0; ; ) {
+      const page = reader.read(at, PAGE_EVENTS, { kinds: ['grant.state'] }) as AgentEvent<'grant.state'>[];
+      const first = page.find(({ payload }) => BigInt(payload.expires_ns) > now);
+      if (first) return [{ who: `grant ${first.payload.grant_id}`, through: first.seq - 1 }];
+      if (page.length === 0) return [];
+      at = page.at(-1)!.seq;
+    }
+  } finally {
+    reader.close();
+  }
 }
 
 /** Traces that are not exported yet. */

@@ -15,7 +15,7 @@ export type LogRules = {
   readonly keepMs: number;
   /** What one log may take on the disk, bytes; 0: size is no reason. */
   readonly bytesMax: number;
-  /** Nothing younger goes, whatever the size: keys of intents, and readers that are behind. Milliseconds. */
+  /** Nothing younger goes, whatever age and size say: keys of intents, and readers that are behind. Milliseconds. */
   readonly youngMs: number;
 };
 
@@ -130,7 +130,7 @@ export class LogKeeper {
     const { keepMs, bytesMax, youngMs } = this.#parts.rules;
     const now = this.#parts.context.clock.now();
     const before = (ms: number) => cutter.lastBefore(now - BigInt(Math.round(ms)) * 1_000_000n);
-    const old = keepMs > 0 ? before(keepMs) : 0;
+    const old = keepMs > 0 ? before(Math.max(keepMs, youngMs)) : 0;
     if (bytesMax === 0 || bytes <= bytesMax) return { wanted: old, why: 'old enough to go' };
     // Events are about as large as one another over so many.
     const share = (bytes - bytesMax) / bytes;

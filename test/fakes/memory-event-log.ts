@@ -24,6 +24,18 @@ export class MemoryLogDisk {
   writer: MemoryEventLog | undefined;
   /** When set, every commit fails with it, as a full disk does. */
   fault: EdgeError | undefined;
+  /** See `EventReader`. */
+  cutThrough = 0;
+
+  get lastSeq(): number {
+    return Math.max(this.cutThrough, this.events.at(-1)?.seq ?? 0);
+  }
+
+  /** Removes what a cutter would: all up to `through` but the first event. */
+  cut(through: number): void {
+    this.cutThrough = through;
+    this.events.splice(1, this.events.filter(({ seq }) => seq > 1 && seq <= through).length);
+  }
 }
 
 type Options = {
@@ -111,7 +123,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   #add(draft: Draft): AgentEvent {
-    const seq = this.disk.events.length + 1;
+    const seq = this.disk.lastSeq + 1;
     const prev_hash = this.disk.events.at(-1)?.hash ?? GENESIS_HASH;
     const event = {
       event_id: draft.event_id,
@@ -145,7 +157,11 @@ class MemoryEventReader implements EventReader {
   }
 
   lastSeq(): number {
-    return this.#disk.events.length;
+    return this.#disk.lastSeq;
+  }
+
+  cutThrough(): number {
+    return this.#disk.cutThrough;
   }
 
   close(): void {}

@@ -66,8 +66,9 @@ class Host {
     });
   }
 
-  #watched(reader: EventReader): Pick<EventReader, 'read'> {
+  #watched(reader: EventReader): Pick<EventReader, 'read' | 'cutThrough'> {
     return {
+      cutThrough: () => reader.cutThrough!(),
       read: (after, limit, filter) => {
         const events = reader.read(after, limit, filter);
         if (filter?.runId !== undefined) this.rowsOfRun = Math.max(this.rowsOfRun, events.length);
@@ -126,6 +127,38 @@ describe('runs.auto_start', () => {
     await host.send();
     expect(host.missions).toEqual(['succeeded']);
     await host.daemon();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded', 'succeeded']);
+  });
+
+  it('is not begun a second time where the log of its start was cut', async () => {
+    const host = new Host();
+    for (const starts of [1, 2]) {
+      await host.daemon();
+      await host.send();
+      expect(host.missions).toEqual(['succeeded']);
+      host.disk.cut(host.disk.events.at(-1)!.seq);
+      await host.restart();
+      await host.send();
+      expect([starts, ...host.missions]).toEqual([starts]);
+    }
+  });
+
+  it('is begun where only what was before its start is cut, also when its first process wrote nothing', async () => {
+    const host = new Host();
+    await host.daemon();
+    await host.send();
+    await host.daemon();
+    await host.send();
+    const { seq } = host.disk.events.findLast(({ kind }) => kind === 'cell.started')!;
+    host.disk.cut(seq - 1);
+    await host.restart();
+    await host.send();
+    expect(host.missions).toEqual(['succeeded']);
+    await host.daemon();
+    const started = host.disk.events.findLastIndex(({ kind }) => kind === 'cell.started');
+    host.disk.events.splice(started);
+    await host.restart();
     await host.send();
     expect(host.missions).toEqual(['succeeded', 'succeeded']);
   });

@@ -129,10 +129,22 @@ describe('auraison estop, before Node begins', () => {
     'daemon.data_dir = "/elsewhere"',
     '[api]\nwords = """\n[daemon]\ndata_dir = "DATA"\n"""',
     '[daemon]\ndata_dir = "/else\\u0077here"',
+    '\'daemon\'.data_dir = "/elsewhere"',
+    '\uFEFF[daemon]\ndata_dir = "/elsewhere"',
   ])('leaves what only a parser can read to Node: %s', (toml) => {
     writeFileSync(join(folder, 'robot.toml'), toml.replace('DATA', dataDir));
     const { left } = started(['estop', '--config', 'robot.toml'], { STATE_DIRECTORY: dataDir });
     expect([left, existsSync(file())]).toEqual(['', false]);
+  });
+
+  it('leaves an empty directory to Node, which takes it for none: it does not stop the robot of another one', () => {
+    writeFileSync(join(folder, 'robot.toml'), `[daemon]\ndata_dir = "${dataDir}"\n`);
+    const config = { AURAISON_CONFIG: 'robot.toml' };
+    expect(started(['estop'], { ...config, AURAISON_DAEMON_DATA_DIR: '' }).left).toBe('');
+    expect(started(['estop', '--data-dir', ''], config).left).toBe('');
+    expect(started(['estop', '--data-dir='], { AURAISON_DAEMON_DATA_DIR: dataDir }).left).toBe('');
+    expect(started(['estop', '--config', ''], config).left).toBe('');
+    expect(existsSync(file())).toBe(false);
   });
 
   it.each([

@@ -54,7 +54,7 @@ async function trimmed(config: string): Promise<LogCut | undefined> {
   const keeper = makeLogKeeper(settings, context);
   if (!keeper) return undefined;
   let isOver = false;
-  const cut = keeper.trim('runtime', EVENTS + 10).finally(() => {
+  const cut = keeper.trim('runtime', log.lastSeq + 1).finally(() => {
     isOver = true;
   });
   while (!isOver) {
@@ -110,6 +110,32 @@ describe('the log of a daemon', () => {
     ]);
     expect(await trimmed(central)).toMatchObject({ through: 1_500 });
     await link.close();
+  });
+
+  it('keeps a grant that was revoked until it would be over: the same one is not installed again', async () => {
+    const state = (to: 'issued' | 'renewed' | 'revoked', hours: number): NewEvent => {
+      const expires_ns = String(clock.now() + BigInt(hours * HOUR_MS) * 1_000_000n);
+      const who = { grant_id: 'g1', principal: 'ada' };
+      return { kind: 'grant.state', payload: { ...who, state: to, expires_ns, grants: {}, reason: '' } };
+    };
+    // That of before the renewal ends later.
+    await log.append([state('issued', 5), state('renewed', 3), state('revoked', 3), ...phases(2_000)]);
+    await clock.advance(2 * HOUR_MS);
+    await log.append(phases(2_000));
+    expect(await trimmed('[log]\nkeep = "1 h"\n')).toMatchObject({ through: EVENTS });
+    await clock.advance(2 * HOUR_MS);
+    expect(await trimmed('[log]\nkeep = "1 h"\n')).toBeUndefined();
+    expect(reports.join()).toContain('grant g1');
+    await clock.advance(2 * HOUR_MS);
+    expect(await trimmed('[log]\nkeep = "1 h"\n')).toMatchObject({ through: log.lastSeq - 1_024 });
+  });
+
+  it('keeps the keys of the intents of the last hour, however short log.keep is', async () => {
+    await clock.advance(HOUR_MS / 2);
+    await log.append(phases(2_000));
+    expect(await trimmed('[log]\nkeep = "1 min"\n')).toBeUndefined();
+    await clock.advance(HOUR_MS * 0.6);
+    expect(await trimmed('[log]\nkeep = "1 min"\n')).toMatchObject({ through: EVENTS });
   });
 
   it('keeps what a quota in total counts, and when a schedule fired last', async () => {

@@ -17,11 +17,11 @@ export type StartRecordParts = {
   /** How long a run of it may take. */
   readonly deadlineMs: number;
   /** Of the log of this cell. */
-  readonly reader: Pick<EventReader, 'read'>;
+  readonly reader: Pick<EventReader, 'read' | 'cutThrough'>;
 };
 
 /** Where the log stood when the daemon started, and when this process did. */
-type Found = { readonly daemonSeq: number; readonly cellSeq: number };
+type Found = { readonly daemonSeq: number; readonly cellSeq: number; readonly isCut: boolean };
 
 /** What is read at a time: each run in it costs a look at its intent. */
 const READ_BATCH = 200;
@@ -46,6 +46,8 @@ export class StartRecord {
     const found = this.#found ?? (await this.#find());
     if (!found) return false;
     this.#found = found;
+    // The robot moved by it once, or was refused it, in what is gone: no second time by a cell that starts anew.
+    if (found.isCut) return true;
     for await (const event of this.#events(['run.finished', 'intent.refused'], this.#cursor)) {
       if (stopped()) return false;
       if (event.kind === 'run.finished' && this.#stands(event, found)) return true;
@@ -68,7 +70,16 @@ export class StartRecord {
     }
     if (!first) return undefined;
     this.#cursor = first.seq;
-    return { daemonSeq: first.seq, cellSeq: starts.at(-1)!.seq };
+    return { daemonSeq: first.seq, cellSeq: starts.at(-1)!.seq, isCut: this.#isCut(first, started) };
+  }
+
+  /** Events of this start were removed from the log. Those of open runs never are. */
+  #isCut(first: AgentEvent<'cell.started'>, started: bigint): boolean {
+    const { reader } = this.#parts;
+    const through = reader.cutThrough?.() ?? 0;
+    if (through === 0 || (first.payload.attempt === 0 && first.seq > through)) return false;
+    const [oldest] = reader.read(through, 1);
+    return oldest === undefined || fromWireTime(oldest.ts) >= started;
   }
 
   /** Ours, whatever became of it, or one of an earlier start that this start did not cut off. */
