@@ -190,7 +190,7 @@ export class GrootServer implements WireServer {
     return client;
   }
 
-  /** A client that is forgotten and comes back begins a new episode. */
+  /** A client that is forgotten and comes back starts a new episode. */
   #forget(silentMs: number): void {
     const before = this.#options.clock.monotonicMs() - silentMs;
     for (const [name, client] of this.#clients) {

@@ -19,7 +19,7 @@ import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
 
-/** How long a lease lives without renewal, the longest that one may be asked for, and a safe stop may take, milliseconds. */
+/** Lifetime of a lease without renewal, the longest lifetime on request, and the time for a safe stop; milliseconds. */
 const LEASE_TTL_MS = 3_000;
 const LEASE_TTL_MS_MAX = 60_000;
 const SAFE_STOP_MS = 4_000;
@@ -36,7 +36,7 @@ export type MotionTold = {
   /** The run that moves: its stop ends this motion. */
   readonly run?: string | undefined;
   readonly traceparent?: string | undefined;
-  /** Looks before the lease is taken: what it refuses ends nothing that moves. Cancels and stops are heard meanwhile. */
+  /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;
 };
 
@@ -71,10 +71,10 @@ type Which = (motion: Motion) => boolean;
 const AGENT: Mandate = { role: 'agent', holder: 'agent' };
 
 /**
- * Everything that moves in this robot, under one actuation lease: base and arm alike. A motion begins with the
+ * Everything that moves in this robot, under one actuation lease: base and arm alike. A motion starts with the
  * lease, ends when the lease is lost, and its holder's lease lives as long as one of its motions does. Whatever is
  * stopped is stopped as a whole, and its audit goes to the event log. While the emergency stop is engaged nothing
- * begins.
+ * starts.
  */
 export class Actuation {
   readonly #context: CellContext;
@@ -112,7 +112,7 @@ export class Actuation {
     this.#lease = new ActuationLease({
       clock: context.clock,
       word,
-      // Not those that wait for the lease: the one that takes it from a weaker holder begins behind this stop.
+      // Not those that wait for the lease: the one that takes it from a weaker holder starts behind this stop.
       safeStop: (reason) => this.#safeStop(reason, ({ hasLease }) => hasLease),
       contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
       onTakeover: (takeover) => context.bus.broadcast(TOPICS.leaseTaken, takeover),
@@ -162,7 +162,7 @@ export class Actuation {
 
   /**
    * `signal` aborts when the motion is cancelled or its lease is lost, also while it waits for the lease: then it
-   * begins aborted. `lease` is what control threads are told: they look in each step whether it still holds. Rejects
+   * starts aborted. `lease` is passed to control threads: they check in each step whether it still holds. Rejects
    * with `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
    */
   async move(
@@ -183,7 +183,7 @@ export class Actuation {
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
     const { promise: settled, resolve: settle } = Promise.withResolvers<boolean>();
-    // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
+    // It is entered before it has the lease, so that a cancel or a stop that comes meanwhile reaches it.
     const motion: Motion = { from, ends, told, holder: mandate.holder, settled, hasLease: false };
     this.#motions.set(motionId, motion);
     const began = this.#context.clock.monotonicMs();
@@ -252,9 +252,9 @@ export class Actuation {
     await this.#stopMotions(own, reason, 'stop');
   }
 
-  /** The emergency stop was engaged: nothing begins any more, and what moves ends. Rejects as `stop`. */
+  /** The emergency stop was engaged: nothing starts any more, and what moves ends. Rejects as `stop`. */
   async emergency(reason: string): Promise<void> {
-    // Who had it has to take it anew: a release hands the robot to nobody.
+    // The former holder has to take the lease again: a release hands the robot to nobody.
     this.#lease.drop();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
     await this.#stopAll(reason, 'emergency-stop');
@@ -272,7 +272,7 @@ export class Actuation {
     this.#lease.close();
   }
 
-  /** This cell was frozen for so long: what moved by its word has to be asked for again. A lease lives by its own time. */
+  /** This cell was frozen for so long: motions that it led have to be asked for again. Leases keep their own time. */
   frozen(forMs: number): void {
     if (this.#motions.size === 0 && !this.#moversMove()) return;
     this.#safeStop(`the execution cell stood still for ${forMs} ms`).catch(() => {});
@@ -300,7 +300,7 @@ export class Actuation {
     });
   }
 
-  /** A robot does not drive on for somebody who is gone: it waits, standing, until it is asked anew. */
+  /** A robot does not drive on for somebody who is gone: it waits, standing, until it is asked again. */
   #cellsAre(reports: readonly CellReport[]): void {
     const askers = new Set<unknown>([...this.#motions.values()].map(({ from }) => from));
     for (const { name, state } of reports) {
@@ -334,10 +334,10 @@ export class Actuation {
     await this.#stopAll(reason, 'safe-stop', ends);
   }
 
-  /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
+  /** A motion that cannot be stopped does not keep the others from being stopped. Rejects with the first failure. */
   async #stopAll(reason: string, operation: string, ends: Which = () => true): Promise<void> {
     const standing = this.#stopThem(this.#stops, reason, operation);
-    // In this very turn too: what waits behind a motion that ends now, or for the lease, must not begin meanwhile.
+    // In this very turn too: what waits behind a motion that ends now, or for the lease, must not start meanwhile.
     for (const motion of [...this.#motions.values()]) if (ends(motion)) motion.ends.abort(reason);
     await standing;
   }

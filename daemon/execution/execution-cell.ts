@@ -285,7 +285,7 @@ export class ExecutionCell implements Cell {
     return figure.of(state, this.#health.snapshot().joints, this.#link.state.connected);
   }
 
-  /** A policy that cannot be loaded is told once, however often the thread is started. */
+  /** A policy that cannot be loaded is reported once, however often the thread is started. */
   #controlReady(fault: EdgeError | undefined): void {
     const news = fault?.message !== this.#policyFault?.message;
     this.#policyFault = fault;
@@ -347,7 +347,7 @@ export class ExecutionCell implements Cell {
     ]);
   }
 
-  /** A look at the robot for whoever asks next; the map is larger and looked at less often. */
+  /** A look at the robot for the next caller. The map is larger and looked at less often. */
   async #look(): Promise<void> {
     this.#link.countLosses();
     try {
@@ -359,7 +359,7 @@ export class ExecutionCell implements Cell {
       const map = await this.#drive.map();
       this.#coverage = map && mapCoverage(map, this.#parts.mapAreaM2).share;
     } catch {
-      // The control thread is being started anew; it says so itself.
+      // The control thread is being restarted; it says so itself.
     }
   }
 

@@ -210,7 +210,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return blobsNamed(this.#store.unfinished().flatMap((view) => this.#store.session(view)));
   }
 
-  /** A run that waits for its robot is not work of this cell; a run that could begin and an append are. */
+  /** A run that waits for its robot is not work of this cell; a run that could start and an append are. */
   work(): readonly WorkCounter[] {
     const waiting = this.#scheduler.startable() + this.#appending;
     return [{ name: 'events', done: this.#written, waiting }];

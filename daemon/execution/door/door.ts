@@ -31,14 +31,16 @@ export type DoorParts = {
   executed?(command: Executed): void;
 };
 
-/** The way of one asker to one robot. */
+/** The way of one sender to one robot. */
 export type DoorPath = {
-  /** Rejects with `command.refused` for what this asker never sends. */
+  /** Rejects with `command.refused` for commands that this sender may never send. */
   advertise(topic: TopicSpec): Promise<void>;
   /** Why samples of this topic never pass, whatever they hold; undefined: each is judged by itself. */
   refusal(topic: Pick<TopicSpec, 'topic' | 'type'>): EdgeError | undefined;
   send(sample: Sample, terms?: CommandTerms): Receipt;
-  /** The same for callers that only ask whether the robot was given it. Withheld by the emergency stop counts as taken. */
+  /**
+   * The same for callers that only ask whether the robot was given it. Withheld by the emergency stop counts as taken.
+   */
   offer(sample: Sample): boolean;
   /** Closes the sink behind it. */
   close(): Promise<void>;
@@ -156,7 +158,7 @@ export class Door {
     if (found === 'unknown') return this.#refuse(command, 'class', unknown(sample));
     const lost = this.#leaseFault(command);
     const stands = isStanding(sample) || (this.#speeds.has(sample.topic) && areZeros(sample));
-    // Our own loops may stop the robot at any time; a stranger that sends zeros would jam the person who drives.
+    // The loops of this daemon may stop the robot at any time. Another sender of zeros would jam the person who drives.
     if (stands && (isOurs(asker) || !lost)) return this.#execute(sink, command);
     if (this.#parts.latch.engaged) {
       this.#withheld++;

@@ -19,7 +19,7 @@ export type EmergencyStopperDeps = {
   /** Why it cannot be released now: a file that is there, a topic that still says so; empty: nothing. */
   causes(): readonly string[];
   note(event: NewEvent): void;
-  /** Tells whoever could begin something. */
+  /** Tells whoever could start something. */
   tell(state: EStopState): void;
 };
 
@@ -93,7 +93,7 @@ export class EmergencyStopper implements EmergencyStop {
     // From here on whoever asks for it is answered when it stands on disk behind this release, also who says it again.
     this.#stopping = undefined;
     await this.#writeOrSay(RELEASED);
-    // Asked for anew while the disk worked, or a cause is back: then it stays, on disk too.
+    // Asked for again while the disk worked, or a cause is back: then it stays, on disk too.
     const found = this.#causes(presses);
     if (found.length > 0) {
       await this.#write(latch.state);

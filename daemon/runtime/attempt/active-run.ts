@@ -51,7 +51,7 @@ export class ActiveRun {
   #door: ToolGate | undefined;
   #ending: Ending | undefined;
   #closed = false;
-  /** Its harness is done: nothing new begins. */
+  /** Its harness is done: nothing new starts. */
   #leaving = false;
   #done: Promise<void> | undefined;
   #observed: ObservedRobot | undefined;

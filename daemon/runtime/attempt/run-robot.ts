@@ -69,7 +69,7 @@ export class RunRobot implements Robot {
       tool: 'robot.maneuver',
       args: maneuverArgs(checked),
       effect: 'actuate',
-      // A relative motion that may have happened cannot be told from one that did not.
+      // A relative motion that may have happened cannot be distinguished from one that did not.
       replay: checked.kind === 'wait' ? 'safe' : 'never',
       deadlineMs: motionDeadlineMs(maneuverTimeMs(checked)),
       work: async (ends) => resultToLog(await this.#robot.maneuver(checked, both(ends, signal))),
@@ -81,7 +81,7 @@ export class RunRobot implements Robot {
     await this.#gate.note('robot.stop', { reason: reason.slice(0, 256) }, 'actuate');
   }
 
-  /** A motion that an abort kept from beginning is an outcome, not an error. */
+  /** A motion that was aborted before it started is an outcome, not an error. */
   async #motion(signal: AbortSignal | undefined, effect: Motion): Promise<MotionResult> {
     if (this.#signal.aborted || signal?.aborted) return NOT_BEGUN;
     try {

@@ -42,9 +42,9 @@ export type RunControlParts = {
   readonly blobs: BlobStore | undefined;
 };
 
-/** Of a disk that does not answer: whoever forks a run is told, and nothing was begun. */
+/** Of a disk that does not answer: whoever forks a run is told, and nothing was started. */
 const RENEW_MS = 30_000;
-/** Begins the reason of a run that is paused because the one that asked for it is. */
+/** Starts the reason of a run that is paused because the one that asked for it is. */
 const WITH_PARENT = 'with the run that asked for it: ';
 
 /** Control of runs: what people say to them and do with them. Nothing is answered before it is durable. */
@@ -62,7 +62,7 @@ export class RunControl implements RunControlApi {
   async pause(runId: string, reason: string): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#unfinished(runId);
-    // The run itself first: it begins nothing more, and none of those it asked for begins while it is paused.
+    // The run itself first: it starts nothing more, and none of those it asked for starts while it is paused.
     await scheduler.pause(runId, reason);
     await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`));
     return this.#view(runId).state;
@@ -230,7 +230,7 @@ export class RunControl implements RunControlApi {
     return false;
   }
 
-  /** A flow takes nothing unless it said so; an agent that is about to begin will. */
+  /** A flow takes nothing unless it said so; an agent that is about to start will. */
   #refuseUntaken(view: RunView, { kind }: RunMessage): void {
     const runId = view.state.run_id;
     const messages = this.#parts.scheduler.messages(runId);
@@ -242,7 +242,7 @@ export class RunControl implements RunControlApi {
     });
   }
 
-  /** What is on its way into the log counts, and of a run that has not begun all that it was told. */
+  /** What is on its way into the log counts, and of a run that has not started all that it was told. */
   #refuseBeyond(runId: string): void {
     const { scheduler, store } = this.#parts;
     const untaken = scheduler.messages(runId)?.untaken ?? [...store.events(runId, ['run.message'])].length;

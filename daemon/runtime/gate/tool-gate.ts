@@ -34,7 +34,7 @@ export class ToolGate {
   /** Ends what is under way when the run does, also when the run ends well. */
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
-  /** Calls that are being written down or under way, by id: their tool, and when their work began. */
+  /** Calls that are being written down or under way, by id: their tool, and when their work started. */
   readonly #inFlight = new Map<string, { readonly tool: string; readonly began?: number }>();
   #closed = false;
   /** Something of this run may have moved the robot. */
@@ -125,7 +125,7 @@ export class ToolGate {
     ]);
   }
 
-  /** Refuses all that comes later, and aborts what is under way: from here on nothing of this run begins. */
+  /** Refuses all that comes later, and aborts what is under way: from here on nothing of this run starts. */
   shut(why: string): void {
     this.#closed = true;
     if (!this.#over.signal.aborted)
@@ -320,7 +320,7 @@ export class ToolGate {
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
   }
 
-  /** A call that was paused before it began: what was allowed then may be forbidden since. */
+  /** A call that was paused before it started: what was allowed then may be forbidden since. */
   async #judgeAfterPause(effect: Effect, callId: string): Promise<void> {
     const { approvals, emit } = this.#parts;
     const { refusal, approval, events } = await this.#judge(effect);

@@ -13,7 +13,7 @@ export type Recalled =
 /**
  * The calls that a phase had made when its run was cut off, in order. The phase is entered again and makes
  * them again: as long as tool and arguments are the same, each call is matched with its record. The first
- * difference ends the replay, since from there on the phase decides anew about a world that has changed.
+ * difference ends the replay, since from there on the phase decides again about a world that has changed.
  */
 export class ToolJournal {
   #rest: CallView[];

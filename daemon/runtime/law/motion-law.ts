@@ -62,7 +62,7 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
 
 /**
  * Asks the policies about something that lets the robot move without being a motion: steering by hand, a controller, a
- * goal of a ROS action, commands of a recording. Asked once, before it begins: what is commanded then is limited by the
+ * goal of a ROS action, commands of a recording. Asked once, before it starts: what is commanded then is limited by the
  * gate of the execution cell. Rejects as `judgeMotion`.
  */
 export async function judgeAction(
@@ -85,8 +85,8 @@ export async function judgeAction(
 }
 
 /**
- * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles; rejects
- * with `policy.denied` or `policy.needs_approval`: nobody is asked in the middle of a tool.
+ * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles;
+ * rejects with `policy.denied` or `policy.needs_approval`: nobody is asked in the middle of a tool.
  */
 export async function judgeMotion<K extends MotionKind>(
   hooks: Pick<PolicyGate, 'ask'>,
@@ -111,7 +111,7 @@ export async function judgeMotion<K extends MotionKind>(
   if (refusal) throw approval ? nobodyIsAsked(refusal, MOTION_TOOLS[kind], within) : refusal;
 }
 
-/** What to change, by name: a person answers before a tool or a run begins, and never in the middle of one. */
+/** What to change, by name: a person answers before a tool or a run starts, and never in the middle of one. */
 function nobodyIsAsked(
   { code, operation, subject, message }: EdgeError,
   motion: string,

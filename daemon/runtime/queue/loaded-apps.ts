@@ -11,11 +11,11 @@ export type LoadParts = {
   readonly versionOf?: ((name: string, digest: string) => Application | undefined) | undefined;
 };
 
-/** Which application a run belongs to; `digest` of a package, in the version that it began with. */
+/** Which application a run belongs to; `digest` of a package, in the version that it started with. */
 export type WhoseRun = { readonly app: string; readonly digest?: string | undefined };
 
 /**
- * Applications, each with what runs it. Those of today have a name; a run of a package has the version that it began
+ * Applications, each with what runs it. Those of today have a name; a run of a package has the version that it started
  * with, also when another one took its place or the package is gone.
  */
 export class LoadedApps {

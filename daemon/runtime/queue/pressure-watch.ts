@@ -26,7 +26,7 @@ export class PressureWatch {
     return this.#readings;
   }
 
-  /** Why no agent should begin; undefined: one may. */
+  /** Why no agent should start; undefined: one may. */
   held(): string | undefined {
     for (const { name, value, limit, unit } of this.readings()) {
       if (limit <= 0 || value === undefined || value <= limit) continue;

@@ -3,7 +3,7 @@ export type Blocked = {
   readonly runId: string;
   readonly parent: string;
   readonly holders: readonly string[];
-  /** It may begin when one of the holders ends, or only when all do. */
+  /** It may start when one of the holders ends, or only when all do. */
   readonly needs: 'one' | 'all';
 };
 

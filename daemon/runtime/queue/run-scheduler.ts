@@ -27,8 +27,8 @@ const ORPHANED = 'the run that asked for it is over';
 export type { SchedulerParts } from './scheduler-parts.ts';
 
 /**
- * Begins runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
- * cut off take their slots before anything new begins.
+ * Starts runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
+ * cut off take their slots before anything new starts.
  */
 export class RunScheduler {
   readonly queue: RunQueue;
@@ -37,7 +37,7 @@ export class RunScheduler {
   readonly #active = new Map<string, ActiveRun>();
   /** Waiting runs whose pause is on its way into the log. */
   readonly #holding = new Set<string>();
-  /** Runs that end without having begun: their ends are on their way into the log. */
+  /** Runs that end without having started: their ends are on their way into the log. */
   readonly #settling = new Map<string, Promise<void>>();
   #stopping = false;
   #sweeper: Timer | undefined;
@@ -170,7 +170,7 @@ export class RunScheduler {
     await Promise.allSettled([...this.#active.values()].map((run) => run.end('shutdown', 'the cell stops')));
   }
 
-  /** Runs that could begin at this moment and have not: more than none for long means that this cell hangs. */
+  /** Runs that could start at this moment and have not: more than none for long means that this cell hangs. */
   startable(): number {
     return this.#stopping ? 0 : this.queue.startable(this.#conditions());
   }
