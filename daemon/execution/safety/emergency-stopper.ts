@@ -16,14 +16,14 @@ export type EmergencyStopperDeps = {
   write(state: EStopState): Promise<void>;
   /** Ends everything that moves; rejects where standing still was not confirmed. */
   stop(reason: string): Promise<void>;
-  /** Why it cannot be released now: a file that is there, a topic that still says so; empty: nothing. */
+  /** Why it cannot be released now: the stop file exists, or a topic still says `true`. Empty: it can be released. */
   causes(): readonly string[];
   note(event: NewEvent): void;
-  /** Tells whoever could start something. */
+  /** Informs every part that could start a motion. */
   tell(state: EStopState): void;
 };
 
-/** Ways in which only persons come. */
+/** Sources that only people use. */
 const PERSONS: ReadonlySet<EStopSource> = new Set(['api', 'cli', 'console']);
 
 /**

@@ -21,9 +21,9 @@ import { arrivedAt } from '../robot/robot-probes.ts';
 type Motion = Effect<Readonly<Record<string, unknown>>>;
 
 /**
- * The robot as a run sees it: every motion is a gated, logged tool call. Reading state and map is not: it
- * changes nothing, happens often, and what was concluded from it is in the facts of the next phase. A stop
- * passes at once, also when the run is over: nothing may stand between a robot and its safe state.
+ * The robot as a run uses it. Every motion is a tool call that is gated and logged. Reading the state or the map is not
+ * logged: it changes nothing and happens often, and its conclusions are in the facts of the next phase. A stop passes
+ * at once, also when the run is over.
  */
 export class RunRobot implements Robot {
   readonly #gate: ToolGate;
@@ -52,7 +52,7 @@ export class RunRobot implements Robot {
       tool: 'robot.navigate',
       args: navigateArgs(checked),
       effect: 'actuate',
-      // A place can be asked for twice; whether the robot is there already, it can be asked.
+      // A goal may be sent twice, and the robot can be asked whether it is there already.
       replay: 'probe',
       deadlineMs: motionDeadlineMs(checked.timeoutMs),
       work: async (ends) => resultToLog(await this.#robot.navigate(checked, both(ends, signal))),
