@@ -90,7 +90,7 @@ export class EpisodePolicy implements Policy {
     this.#at = frame;
     this.#divergence = { last: distance, max: Math.max(distance, this.#divergence.max) };
     const { divergenceMax, onDivergence } = this.#options;
-    // Told when it starts, not for each answer.
+    // Reported when the divergence starts, not for each answer.
     if (distance > divergenceMax && !this.#far) onDivergence(distance, frame);
     this.#far = distance > divergenceMax;
     return {

@@ -165,7 +165,7 @@ export class OpenPiLine implements RemoteLine {
   #arrived(socket: WebSocket, message: Message): void {
     if (socket !== this.#socket) return;
     const waiting = this.#waiting;
-    // Nobody asked. A server that answers twice would be one answer behind for ever: the line is made again.
+    // An answer without a question. With a server that answers twice all later answers would be late: reconnect.
     if (!waiting) {
       this.drop();
       return;

@@ -27,16 +27,16 @@ export type QueueRules = {
   readonly pressureWaitMs: number;
 };
 
-/** What the world is like at the moment of a decision. */
+/** The conditions at the moment of a decision. */
 export type Conditions = {
   readonly nowMs: number;
-  /** Why a waiting run is held by people; undefined: it is not. */
+  /** Why a person holds a waiting run back. Undefined: nobody does. */
   held(runId: string): string | undefined;
   /** Why no agent should start; undefined: one may. */
   readonly pressure: string | undefined;
 };
 
-/** After so many levels of aging a key that comes free is kept for the run that waited so long for it. */
+/** After this many levels of aging a key that becomes free is reserved for the run that has waited for it. */
 const RESERVE_LEVELS = 10;
 
 /**
