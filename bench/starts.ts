@@ -12,7 +12,7 @@ import { startDaemon } from './support/daemon-under-test.ts';
  * cell died or a start failed. See README.md.
  *
  * `--parallel` daemons live at a time, each in a directory of its own: with as many starts at once most of the load is
- * theirs. `--load-nice 19` leaves the other users of the host their share. `--minutes` begins no more starts after that.
+ * theirs. `--load-nice 19` leaves the other users of the host their share. `--minutes`: after that nothing is started.
  *
  * Usage: node bench/starts.ts [--starts 20] [--parallel 1] [--load 20] [--load-nice 0] [--idle SECONDS]
  *   [--timeout SECONDS] [--minutes 60] [--json]

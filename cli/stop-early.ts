@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** Where `bin/auraison` says which file it has left before this process began. */
+/** Where `bin/auraison` says which file it has left before this process started. */
 const LEFT = 'STOP_FILE_LEFT';
 
 /** The file that the shell left to stop the robot at once, if it did, and whether it is this one. */
@@ -19,6 +19,6 @@ export function takeEarly(file: string, reason: string, env: NodeJS.ProcessEnv =
   try {
     if (readFileSync(file, 'utf8') === `${reason}\n`) rmSync(file);
   } catch {
-    // It is gone already: whoever released the stop meanwhile took it.
+    // The file is gone already: the stop was released meanwhile, and the file with it.
   }
 }

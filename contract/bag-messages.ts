@@ -4,7 +4,9 @@ export type PlayOptions = {
   readonly rate: number;
   readonly loop: boolean;
   readonly startS: number;
-  /** Waits at least this long for listeners to find the topics, before the first message and after the last, seconds. */
+  /**
+   * Waits at least this long for listeners to find the topics, before the first message and after the last, seconds.
+   */
   readonly delayS?: number | undefined;
   /** Plays this much at most, seconds; absent: to the end. */
   readonly durationS?: number | undefined;
@@ -20,7 +22,7 @@ export type PlayOptions = {
   readonly clockHz?: number | undefined;
   /** Plays what a robot obeys too, under the actuation lease and through the gate. */
   readonly allowCommands?: boolean | undefined;
-  /** Begins paused. */
+  /** Starts paused. */
   readonly paused?: boolean | undefined;
 };
 

@@ -6,7 +6,7 @@ type OfCell = 'of its cell';
 
 /**
  * The domain of every kind of event. It follows from the kind, so it is not a field of the envelope that could say
- * something else. What tells the life of a cell is of the domain of that cell.
+ * something else. Events about the life of a cell are of the domain of that cell.
  */
 const DOMAINS: Readonly<Record<EventKind, EventDomain | OfCell>> = {
   'intent.accepted': 'orchestration',

@@ -118,7 +118,7 @@ export const EVENT_PAYLOADS = {
       through: Count('last event that is gone'),
       hash: Sha256,
       event_ts: WireTime,
-      key_id: Text(16, 'beginning of the SHA-256 of the key that signed'),
+      key_id: Text(16, 'start of the SHA-256 of the key that signed'),
       reason: Text(512, 'why'),
       bytes: Count('bytes that the log takes less'),
     },

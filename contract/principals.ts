@@ -3,9 +3,12 @@
  * whichever way it is shown (HTTP, MCP, command line).
  */
 
-/** Whoever is in the ROS graph: its nodes show no name that could be trusted. */
+/** Any node of the ROS graph. Nodes show no name that could be trusted. */
 export const ROS_PRINCIPAL = 'ros/graph';
-/** Whoever may ask in the key space, by TLS and the access rules of Zenoh: a question carries no name that could be trusted. */
+/**
+ * Any client of the key space that TLS and the access rules of Zenoh let in. A question carries no name that could be
+ * trusted.
+ */
 export const ZENOH_PRINCIPAL = 'zenoh/key-space';
 
 const CENTRAL = 'central/';
@@ -21,8 +24,8 @@ export function isReservedPrincipal(name: string): boolean {
 }
 
 /**
- * Whether two principals of one tenant may be one person. A name at central and the same name on the robot count as one,
- * so nobody answers at central what was asked here under the same name, nor the other way round.
+ * Whether two principals of one tenant may be one person. A name at central and the same name on the robot count as
+ * one, so nobody answers at central what was asked here under the same name, nor the other way round.
  */
 export function isSamePerson(one: string, other: string): boolean {
   return personOf(one) === personOf(other);

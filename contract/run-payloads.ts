@@ -24,7 +24,7 @@ export const RUN_PAYLOADS = {
       forked_from: Type.Optional(
         Type.Object({ run_id: Uuid('UUIDv7'), entry_id: Text(128, 'entry of its session') }, closed),
       ),
-      /** The package of its application in the version that it begins with, and keeps. */
+      /** The package of its application in the version that it starts with, and keeps. */
       package: Type.Optional(Type.Object({ version: Text(64, 'semantic version'), digest: Sha256 }, closed)),
       concurrency_key: Type.Optional(Text(256, 'runs with the same key never run at the same time')),
       /** What a run that another one asked for may spend; its time is the deadline of its intent. */

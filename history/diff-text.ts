@@ -3,7 +3,7 @@ import { clipped, differences, printable, shortValue } from './line-words.ts';
 
 /** Equal lines that are shown before and after a difference. */
 const CONTEXT = 2;
-/** Fields of one line that are told apart; the rest is counted. */
+/** Differing fields of one line that are shown; the rest are only counted. */
 const FIELDS_MAX = 6;
 
 type Paint = (text: string) => string;

@@ -48,7 +48,7 @@ export function clipped(text: string, columns: number): string {
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
 }
 
-/** What models and strangers say moves no cursor. */
+/** Text from models and foreign clients cannot move the cursor of a terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }

@@ -12,7 +12,7 @@ const TICKS = 8;
 
 const KINDS = ['intent', 'run', 'phase', 'model', 'tool', 'motion', 'approval'] as const;
 
-/** Colours that are told apart also by who does not see red and green alike, on white as on black. */
+/** Colours that people with red-green blindness can distinguish, on white and on black. */
 const STYLE = `
 text { fill: #1f2933; font: 12px system-ui, sans-serif }
 .back { fill: #ffffff } .even { fill: #f4f6f8 } .line { stroke: #d5dce2 } .twig { stroke: #b6c1ca; fill: none }
@@ -112,7 +112,7 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Names come from models and strangers: nothing of them is markup, and what XML cannot hold is left out. */
+/** Names come from models and foreign clients: they are escaped, and characters that XML forbids are left out. */
 function xml(text: string): string {
   return text
     .toWellFormed()

@@ -13,10 +13,10 @@ const NOTE = '.sealed.json';
 const NOTE_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
- * Enters the segments of a bag that was put into the data directory as a whole (an import) into the log: each note
- * beside a segment is told as events and then removed. Twice is once: readers of the log know a segment by path
- * and hash. `onAdopted`: each when it is in the log, also where a later one fails. Throws `bag.malformed` for a bag
- * that is not there, or a note that does not fit its segment.
+ * Enters the segments of an imported bag into the log. Such a bag was put into the data directory as a whole. Each
+ * note beside a segment becomes events and is then removed. A second call does no harm: readers of the log know a
+ * segment by path and hash. `onAdopted` is called for each segment when it is in the log, also where a later one
+ * fails. Throws `bag.malformed` for a bag that is missing, or for a note that does not fit its segment.
  */
 export async function adoptBag(
   dataDir: string,

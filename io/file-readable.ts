@@ -34,7 +34,7 @@ export class HandleReadable implements Readable {
   }
 }
 
-/** A file by its path; whoever opens it closes it. */
+/** A file by its path. The caller that opens it also closes it. */
 export class FileReadable extends HandleReadable {
   readonly #file: FileHandle;
 

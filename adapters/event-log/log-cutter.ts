@@ -112,7 +112,7 @@ export class LogCutter {
   }
 
   /**
-   * The greatest position up to `through` behind which no run begins that goes on after it: runs are removed whole.
+   * The greatest position up to `through` behind which no run starts that goes on after it: runs are removed whole.
    * Runs that have no end yet go on.
    */
   wholeRuns(through: number): number {
@@ -124,7 +124,7 @@ export class LogCutter {
         )
         .get(through) as { seq: number | null };
       let at = open === null ? through : Math.min(through, open - 1);
-      // Runs that ended behind it: where the first of them began before it, that one is where it ends.
+      // Runs that ended behind it: where the first of them started before it, that one is where it ends.
       const first = this.#database.prepare(
         `SELECT min(began) AS seq FROM (SELECT (SELECT min(x.seq) FROM events x WHERE x.run_id = f.run_id) AS began
            FROM events f WHERE f.kind = 'run.finished' AND f.seq > ?1) WHERE began <= ?1`,

@@ -60,7 +60,9 @@ export class ExtensionHost implements ExtensionsApi {
     for (const { name } of this.#apps) await this.#read(name, false);
   }
 
-  /** From now on these are the applications; settles when what is new was read. Sessions keep what they began with. */
+  /**
+   * From now on these are the applications; settles when what is new was read. Sessions keep what they started with.
+   */
   async takeApps(apps: HostParts['apps']): Promise<void> {
     const before = new Set(this.#apps.map(({ name }) => name));
     this.#apps = apps;

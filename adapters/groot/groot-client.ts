@@ -99,7 +99,7 @@ export class GrootClient {
     return grootKeys(policy, this.#options.keys);
   }
 
-  /** A REQ socket cannot ask twice; whoever does so has made its own protocol. */
+  /** Only one request at a time: a REQ socket cannot send a second one before its answer came. */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
     if (this.#busy)
       throw new EdgeError('cell.overloaded', {

@@ -31,7 +31,7 @@ export type GrootAddress = {
 class Lost extends Error {}
 
 /**
- * Requests to one GR00T server. A REQ socket whose answer did not come can never be used again: it is made anew. The
+ * Requests to one GR00T server. A REQ socket whose answer did not come can never be used again: it is replaced. The
  * generation of the server is found out by asking.
  */
 export class GrootLine implements RemoteLine {

@@ -132,7 +132,7 @@ export function modalityConfig(
   };
 }
 
-/** Which generation answered `get_modality_config` so; undefined: it cannot be told from that. */
+/** Which generation gave this answer to `get_modality_config`; undefined: the answer does not show it. */
 export function formOfConfig(reply: unknown): GrootForm | undefined {
   if (!isMap(reply)) return undefined;
   for (const part of Object.values(reply)) {

@@ -17,7 +17,7 @@ const WAITING_MAX = 2;
 const HEARTBEAT_MS = 20_000;
 /** A ZeroMQ greeting is complete by then, milliseconds. */
 const GREETING_MS = 10_000;
-/** Nobody is told when a client leaves: one that is silent this long has left, if its place is wanted; milliseconds. */
+/** A leaving client sends no notice. If its place is needed, a client silent for this long has left, milliseconds. */
 const LEFT_MS = 60_000;
 /** And this long in any case. */
 const FORGET_MS = 10 * 60_000;
@@ -115,7 +115,7 @@ export class GrootServer implements WireServer {
   async #receive(): Promise<void> {
     try {
       for await (const [identity, empty, body, ...more] of this.#router) {
-        // REQ sends an empty frame and one of its own; whoever sends otherwise speaks another protocol.
+        // A REQ socket sends an empty frame and its message. Any other frames are of another protocol.
         if (!identity || !body || empty?.length !== 0 || more.length > 0) this.#refused += 1;
         else void this.#heard(identity, body);
       }
@@ -190,7 +190,7 @@ export class GrootServer implements WireServer {
     return client;
   }
 
-  /** A client that is forgotten and comes back begins a new episode. */
+  /** A client that is forgotten and comes back starts a new episode. */
   #forget(silentMs: number): void {
     const before = this.#options.clock.monotonicMs() - silentMs;
     for (const [name, client] of this.#clients) {

@@ -68,7 +68,7 @@ function episodeRow(row: Readonly<Record<string, unknown>>, path: string): Episo
   };
 }
 
-/** A list with a gap as long as a number that a stranger wrote would be memory for nothing. */
+/** Limits the memory for the list of tasks, whose length comes from a number in a foreign file. */
 const TASKS_MAX = 1_000_000;
 
 /** The tasks by index. Throws `schema.invalid` for a task without words or with a number that is none. */

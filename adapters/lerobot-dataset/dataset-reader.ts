@@ -25,7 +25,7 @@ export type ReaderOptions = {
   readonly pictures?: boolean;
 };
 
-/** A LeRobotDataset v3 in a folder, whoever made it. */
+/** A LeRobotDataset v3 in a folder, made by this project or by any other tool. */
 export class DatasetReader {
   readonly info: DatasetInfo;
   readonly spec: DatasetSpec;

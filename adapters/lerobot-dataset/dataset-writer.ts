@@ -90,7 +90,8 @@ export class DatasetWriter {
       const info = known ?? emptyInfo(spec, hasVideo ? videoFacts(spec, codec) : undefined);
       const all = info.total_episodes > 0 ? await readEpisodes(root, parquet) : [];
       const rows = all.filter(({ index }) => index < info.total_episodes);
-      // LeRobot's own recorder tells episodes in info.json before it writes their rows: it may be at work, or was killed.
+      // LeRobot's own recorder counts episodes in info.json before it writes their rows. It may be at work, or was
+      // killed.
       if (rows.length !== info.total_episodes)
         throw invalid(
           root,

@@ -156,7 +156,7 @@ async function look(recorded: RecordedEpisode, mapping: EpisodeMapping): Promise
       if (reader.topic === sample.topic && !reader.take(sample, time)) skipped[key] = (skipped[key] ?? 0) + 1;
     for (const [key, found] of images) {
       if (mapping.images[key]!.topic !== sample.topic) continue;
-      // A compressed picture costs its decoding: the first one tells the size, the others are checked when they are used.
+      // Decoding a compressed picture is expensive. The first one gives the size, the others are checked when used.
       const size = await sizeOf(sample, mapping.decode, found.size);
       if (found.size !== '' && found.size !== size)
         throw invalid(recorded.source, `${sample.topic} changes its size from ${found.size} to ${size}`);

@@ -22,7 +22,9 @@ export type EpisodeOptions = {
   readonly name: string;
   readonly spec: DatasetSpec;
   readonly episode: DatasetEpisode;
-  /** How far an observation is from the recorded one it is taken for; where it gets beyond that, `onDivergence` is told. */
+  /**
+   * How far an observation is from the recorded one it is taken for; where it gets beyond that, `onDivergence` is told.
+   */
   readonly divergenceMax: number;
   onDivergence(distance: number, frame: number): void;
 };
@@ -88,7 +90,7 @@ export class EpisodePolicy implements Policy {
     this.#at = frame;
     this.#divergence = { last: distance, max: Math.max(distance, this.#divergence.max) };
     const { divergenceMax, onDivergence } = this.#options;
-    // Told when it begins, not for each answer.
+    // Reported when the divergence starts, not for each answer.
     if (distance > divergenceMax && !this.#far) onDivergence(distance, frame);
     this.#far = distance > divergenceMax;
     return {

@@ -62,7 +62,7 @@ export class VideoEncoder {
       ...['-movflags', '+faststart', '-f', 'mp4', path],
     ]);
     this.#ended = ended(this.#child, ffmpeg.path);
-    // Whoever writes or finishes is told; an encoder that is only aborted tells nobody.
+    // A caller that writes or finishes gets the error. An aborted encoder reports none.
     this.#ended.catch(() => {});
     this.#child.stdin!.on('error', () => {});
   }
@@ -107,7 +107,7 @@ export async function* decodeFrames(
   const seek = Math.max(0, from - 0.5 / fps).toFixed(6);
   const child = start(ffmpeg, [
     ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-threads', '1', '-ss', seek],
-    // A dataset may be a stranger's: what calls itself mp4 and is a playlist would have other files and hosts read.
+    // A dataset may be foreign. A playlist with the name of an mp4 file would make ffmpeg read other files and hosts.
     ...['-protocol_whitelist', 'file', '-f', 'mov', '-i', path, '-an'],
     ...['-frames:v', String(count), '-fps_mode', 'passthrough', '-s', `${width}x${height}`],
     ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1'],

@@ -9,7 +9,7 @@ import { CODEBASE_VERSION, WORK } from './layout.ts';
 const REQUEST_MS = 60_000;
 const PART_MS = 600_000;
 const CARD = 'README.md';
-/** Of a file the hub looks at so much to tell how it wants it. */
+/** The hub looks at this much of a file to decide how it is to be uploaded, bytes. */
 const SAMPLE_BYTES = 512;
 /** What the hub said to a refusal, in an error. */
 const ANSWER_CHARS_MAX = 300;
@@ -84,7 +84,9 @@ export async function pushDataset(root: string, options: HubOptions): Promise<Pu
   return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), commit };
 }
 
-/** What the hub shows of a dataset, and by what LeRobot's tools find it; one that lies in the folder is not replaced. */
+/**
+ * What the hub shows of a dataset, and by what LeRobot's tools find it; one that lies in the folder is not replaced.
+ */
 function cardText(repo: string): string {
   return [
     '---',
@@ -259,7 +261,7 @@ class Hub {
     }
   }
 
-  /** The answer to its last byte: one that begins and never ends is late as well. */
+  /** The answer to its last byte: one that starts and never ends is late as well. */
   async #fetch(url: string, init: RequestInit, ms: number, also: readonly number[]): Promise<Answer> {
     const { clock, signal } = this.#options;
     const abort = new AbortController();

@@ -8,14 +8,14 @@ import { WORK } from './layout.ts';
 /** The lock, and what lets those by one at a time who find it dead; both hold the number of a process. */
 const LOCK = 'writer';
 const GUARD = 'writer.taking';
-/** Others begin, end and clear up at the same moment: so often it is tried again. */
+/** Others start, end and clear up at the same moment: so often it is tried again. */
 const TRIES_MAX = 20;
 /** What filesystems say that know no links, as those of memory sticks. */
 const NO_LINKS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'ENOSYS'];
 
 /**
- * Makes this process the only writer of a dataset. Rejects with `cell.overloaded` while another one lives; what a killed one
- * left half goes with its lock.
+ * Makes this process the only writer of a dataset. Rejects with `cell.overloaded` while another one lives; what a
+ * killed one left half goes with its lock.
  */
 export async function lockDataset(root: string): Promise<void> {
   const folder = join(root, WORK);
@@ -46,7 +46,7 @@ export async function unlockDataset(root: string): Promise<void> {
   if ((await holderOf(folder, LOCK)) !== process.pid) return;
   await clear(folder);
   await rm(join(folder, LOCK), { force: true });
-  // Not where the next one has begun meanwhile.
+  // Not where the next one has started meanwhile.
   await rmdir(folder).catch(() => {});
 }
 

@@ -53,7 +53,7 @@ export class Calls {
     );
   }
 
-  /** Bounded by whoever gives it up. */
+  /** It has no deadline of its own: the caller gives it up. */
   async upload(pieces: Iterable<Piece>): Promise<void> {
     await this.#call((reply) => {
       const stream = this.#client.SendObservations(this.#metadata, reply);
@@ -76,7 +76,7 @@ export class Calls {
     for (const call of this.#open) call.cancel();
   }
 
-  /** Tells once when the connection is not there any more; a server that comes back knows nothing of before. */
+  /** Called once when the connection is gone. A server that comes back knows nothing of earlier calls. */
   onLost(tell: () => void): void {
     const channel = this.#client.getChannel();
     const look = () => {

@@ -25,11 +25,13 @@ export type LineOptions = {
   readonly connectMs: number;
 };
 
-/** First and longest wait before a server that is gone is dialled again, milliseconds: back within 5 s of its return. */
+/**
+ * First and longest wait before a server that is gone is dialled again, milliseconds: back within 5 s of its return.
+ */
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /**
- * How long a server may load a policy, milliseconds: a large one takes minutes. Giving up early would make it begin
+ * How long a server may load a policy, milliseconds: a large one takes minutes. Giving up early would make it start
  * again at the next try.
  */
 const LOAD_MS = 600_000;
@@ -129,7 +131,7 @@ export class LeRobotLine implements RemoteLine {
     }
   }
 
-  /** The question is given up. A server that takes nothing for long is behind a dead connection: that is made anew. */
+  /** The question is given up. If a server takes nothing for long, its connection is dead and is replaced. */
   drop(): void {
     const connection = this.#connection;
     if (!connection) return;
@@ -160,7 +162,7 @@ export class LeRobotLine implements RemoteLine {
     return this.#connecting;
   }
 
-  /** Connecting goes on behind it: a server that is given up while it loads begins again at the next try. */
+  /** Connecting goes on behind it: a server that is given up while it loads starts again at the next try. */
   async #soon(): Promise<Connection> {
     const ready = this.#connected();
     return await withDeadline(this.#clock, SOON_MS, ready, 'reach policy', this.#subject).catch(
@@ -228,7 +230,9 @@ export class LeRobotLine implements RemoteLine {
     this.#later(why);
   }
 
-  /** Dials again after a while, whether anybody asks or not: a loop that is to go on does not wait for its next step. */
+  /**
+   * Dials again after a while, whether anybody asks or not: a loop that is to go on does not wait for its next step.
+   */
   #later(why: EdgeError): void {
     if (this.#closed || this.#retry) return;
     const timer = this.#clock.after(this.#retryMs, () => {

@@ -188,7 +188,10 @@ export class LeRobotServer implements WireServer {
     return { data: Buffer.from(made.bytes.buffer, made.bytes.byteOffset, made.bytes.byteLength) };
   }
 
-  /** Its session; who has none is told so after a while: a stock client asks again at once, for ever. */
+  /**
+   * The session of a client. Without one the error comes after a while, since a stock client asks again at once, for
+   * ever.
+   */
   async #slowly(call: ServerUnaryCall<Empty, Bytes>, signal: AbortSignal): Promise<RobotSession> {
     try {
       const session = this.#places.going(this.#admit(call));

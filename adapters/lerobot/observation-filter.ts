@@ -20,7 +20,7 @@ export class ObservationFilter {
     return distanceOf(state, this.#last) >= this.#distance;
   }
 
-  /** An inference from it has begun. */
+  /** An inference from it has started. */
   took(step: number, state: Float32Array | undefined): void {
     this.#open = false;
     this.#steps.add(step);

@@ -28,7 +28,9 @@ export type Outgoing = {
   readonly images: readonly { readonly input: string; readonly name: string }[];
 };
 
-/** Pure. Names of numbers are only to be the same in setup and observations: a stock server knows them by their order. */
+/**
+ * Pure. Names of numbers are only to be the same in setup and observations: a stock server knows them by their order.
+ */
 export function outgoingOf(policy: PolicyDescription, keys: WireKeysFile, served: Served): Outgoing {
   const features = new Map<string, Feature>();
   const inputs = Object.entries(policy.inputs).map(([input, shape]) => {
@@ -54,7 +56,7 @@ export function outgoingOf(policy: PolicyDescription, keys: WireKeysFile, served
   return { policy, setup, inputs, images };
 }
 
-/** The observation checked before; `timestep` tells the answer to it from others. */
+/** The checked observation. `timestep` distinguishes its answer from others. */
 export function outgoingObservation(
   observation: Observation,
   { policy, inputs, images }: Outgoing,

@@ -71,11 +71,11 @@ export class RobotSession {
     return this.#setup;
   }
 
-  /** The client begins: what it sent before is forgotten, what it was instructed stays. */
+  /** The client starts: what it sent before is forgotten, what it was instructed stays. */
   async ready(): Promise<void> {
     this.#filter = new ObservationFilter(this.#options.similarity);
     this.#newest = undefined;
-    // Without a session that lives the next question begins one.
+    // Without a session that lives the next question starts one.
     if (!this.#policy || hashBehind(this.#policy.session) === undefined) return;
     const { clock, deadlineMs } = this.#options;
     await withDeadline(clock, deadlineMs, this.#policy.session.reset(), 'reset', this.#caller.id);
@@ -198,7 +198,7 @@ export class RobotSession {
     });
   }
 
-  /** Bound anew where its session is over, or another policy has come in the place of the one it was planned for. */
+  /** Bound again where its session is over, or where another policy has replaced the one it was planned for. */
   #instructedPolicy(): Bound {
     this.#checkOpen();
     const bound = this.#policy;

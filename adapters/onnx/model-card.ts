@@ -46,7 +46,7 @@ export type ModelCard = {
 export type Model = {
   readonly bytes: Uint8Array;
   readonly card: ModelCard;
-  /** Of the network itself; its card does not tell. */
+  /** Read from the network itself: its card does not say it. */
   readonly prefix: PrefixInputs | undefined;
   readonly description: PolicyDescription;
 };

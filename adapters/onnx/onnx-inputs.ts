@@ -164,7 +164,7 @@ class OnnxInputs {
       const ends = begins + length;
       if (!(ends <= to)) throw new RangeError('it ends within a field');
       if (kind === 2 && isWanted) onContent({ from: begins, to: ends });
-      // Whoever took it has walked about in it.
+      // `onContent` may have moved the position.
       this.#at = ends;
     }
   }

@@ -23,7 +23,7 @@ export type OnnxJob = {
   readonly prefix: Float32Array | undefined;
 };
 
-/** What the thread is told. It ends when it has done what it is at. */
+/** Messages to the thread. It ends after its current work. */
 export type OnnxOrder = OnnxJob | 'end';
 
 export type OnnxReply =

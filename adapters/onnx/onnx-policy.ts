@@ -20,7 +20,9 @@ import { checkPrefix } from './onnx-prefix.ts';
 const LOAD_MS = 20_000;
 /** TensorRT compiles the network when it is loaded, milliseconds. */
 const LOAD_COMPILED_MS = 300_000;
-/** A thread that was asked and is silent for so long, and for as long as its caller waits, is given up; milliseconds. */
+/**
+ * A thread that was asked and is silent for so long, and for as long as its caller waits, is given up; milliseconds.
+ */
 const SILENT_MS = 5_000;
 /** A thread ends with the inference that it is at; nobody waits longer for it, milliseconds. */
 const END_MS = 5_000;
@@ -42,7 +44,7 @@ type Open = { resolve(reply: OnnxReply): void; reject(error: Error): void };
 /**
  * An ONNX network as a Policy: observations as they are measured, actions in the units of the robot, scaled as its
  * card says. Questions go to its worker one at a time. All callers share it: who is late costs nobody the worker, which
- * is made anew when it dies or stays silent.
+ * is made again when it dies or stays silent.
  */
 export class OnnxPolicy implements Policy {
   readonly #clock: Clock;
@@ -213,9 +215,9 @@ export class OnnxPolicy implements Policy {
 }
 
 /**
- * Asks it to end, and settles when it has. Never `terminate`: a thread that is stopped within ONNX Runtime takes the whole
- * process with it (its binding throws where nothing may be thrown any more). One that is stuck there cannot be stopped at
- * all; nothing waits for it.
+ * Asks it to end, and settles when it has. Never `terminate`: a thread that is stopped within ONNX Runtime takes the
+ * whole process with it (its binding throws where nothing may be thrown any more). One that is stuck there cannot be
+ * stopped at all; nothing waits for it.
  */
 function end(worker: Worker): Promise<void> {
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

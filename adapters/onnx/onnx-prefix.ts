@@ -84,7 +84,7 @@ export function checkPrefix({ shape, data }: Tensor, card: ModelCard): void {
 
 /**
  * The prefix as the network takes it: scaled as its own answers are, rows that are not known zero. Of a longer one it
- * is given the beginning. `prefix` is [n, dimension] flat; undefined: nothing is fixed.
+ * is given the first part. `prefix` is [n, dimension] flat; undefined: nothing is fixed.
  */
 export function prefixFeeds(
   inputs: PrefixInputs,

@@ -19,7 +19,7 @@ export type OpenPiAddress = {
   /** ws:// or wss://; a path names the policy at servers of ours. */
   readonly url: string;
   readonly token: string | undefined;
-  /** From dialling to the metadata that the server begins with, milliseconds. */
+  /** From dialling to the metadata that the server starts with, milliseconds. */
   readonly connectMs: number;
 };
 
@@ -119,7 +119,7 @@ export class OpenPiLine implements RemoteLine {
     return this.#opening;
   }
 
-  /** Connected, and the server has begun with its metadata. */
+  /** Connected, and the server has started with its metadata. */
   #dial(): Promise<WebSocket> {
     const { url, token, connectMs } = this.#address;
     const socket = new WebSocket(url, {
@@ -165,7 +165,7 @@ export class OpenPiLine implements RemoteLine {
   #arrived(socket: WebSocket, message: Message): void {
     if (socket !== this.#socket) return;
     const waiting = this.#waiting;
-    // Nobody asked. A server that answers twice would be one answer behind for ever: the line is made anew.
+    // An answer without a question. With a server that answers twice all later answers would be late: reconnect.
     if (!waiting) {
       this.drop();
       return;

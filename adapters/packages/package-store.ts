@@ -29,7 +29,7 @@ const DIGEST = /^[0-9a-f]{64}$/;
 /**
  * Where packages lie in the data directory: `apps/installed/NAME` with `apps/lock.json`, and `apps/versions/DIGEST`, a
  * copy of each version that was loaded. A run works with its copy: whatever becomes of the package, it keeps what it
- * began with.
+ * started with.
  */
 export class PackageStore {
   readonly #root: string;
@@ -93,7 +93,7 @@ export class PackageStore {
   /** Keeps a copy of this version; its folder. */
   keep(pkg: AppPackage): string {
     const folder = this.versionFolder(pkg.digest);
-    // What was changed there by hand is written anew: a run works with what its digest says.
+    // What was changed there by hand is written again: a run works with what its digest says.
     const there = this.hasVersion(pkg.digest) ? readPackageFiles(folder) : undefined;
     if (there?.ok && digestOf(there.files) === pkg.digest) return folder;
     const fresh = `${folder}.${process.pid}`;

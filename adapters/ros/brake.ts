@@ -22,7 +22,7 @@ export type Rest = 'at_rest' | 'moving' | 'silent';
 
 type Asked = { readonly sinceMs: number; resolve(rest: Rest): void };
 
-/** Brings a robot to rest, and tells whether it is measured to stand. */
+/** Brings a robot to rest, and reports whether it is measured to stand. */
 export class Brake {
   readonly #parts: BrakeParts;
   #asked: Asked[] = [];
@@ -38,7 +38,7 @@ export class Brake {
 
   /**
    * The first order is sent before this returns. What is measured counts from when `after` has settled: until then
-   * something may begin to move. Each asker is answered within `LIMITS.STILL_WAIT_MS`.
+   * something may start to move. Each caller is answered within `LIMITS.STILL_WAIT_MS`.
    */
   engage(after?: Promise<unknown>): Promise<Rest> {
     const { clock, rest } = this.#parts;

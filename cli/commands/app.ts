@@ -62,7 +62,7 @@ Examples:
     .action(action(listApps));
   app
     .command('reload')
-    .description('have the daemon read all packages again; runs under way keep what they began with')
+    .description('have the daemon read all packages again; runs under way keep what they started with')
     .addHelpText('after', '\nExample:\n  auraison app reload')
     .action(action(async (context) => shown(context, await reload(context))));
   app

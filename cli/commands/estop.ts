@@ -87,7 +87,7 @@ export async function engage({ api, out, settings }: CommandContext, reason: str
       ENGAGE_MS,
       ORIGIN,
     );
-    // It is on disk that it is engaged: the file that stopped the robot before this process began has done its work.
+    // It is on disk that it is engaged: the file that stopped the robot before this process started has done its work.
     takeEarly(stopFile(settings.dataDir), reason);
     for (const warning of warnings) out.note(`auraison: ${warning}`);
     out.result(state, () => stateText(state));

@@ -1,7 +1,7 @@
 import type { FlowFile } from './flow-file.ts';
 import type { AppManifest } from './manifest.ts';
 
-/** What is wrong with a package, with everything needed to mend it. */
+/** What is wrong with a package, with everything needed to fix it. */
 export type AppFault = {
   /** Relative to the folder of the package. */
   readonly file: string;
@@ -51,6 +51,6 @@ export type AppView = {
 
 export interface AppsApi {
   apps(): readonly AppView[];
-  /** Reads all folders again. Runs under way keep what they began with. */
+  /** Reads all folders again. Runs under way keep what they started with. */
   reloadApps(): Promise<readonly AppView[]>;
 }

@@ -30,7 +30,7 @@ const TYPES: readonly string[] = ['object', 'array', 'string', 'number', 'intege
 
 /**
  * What is wrong with the schema of an intent's parameters, as `path: what`; undefined: nothing. A closed subset of JSON
- * Schema: a pattern or a reference of a stranger could keep the checker of every intent busy.
+ * Schema: a pattern or a reference in a foreign package could keep the checker of every intent busy.
  */
 export function paramsFault(schema: unknown, path = '', depth = 0): string | undefined {
   if (!isObject(schema)) return `${path}: a JSON Schema is an object`;

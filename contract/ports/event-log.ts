@@ -11,7 +11,7 @@ export type LogCut = {
   /** When that one was written, and when the checkpoint was signed; nanoseconds of wall time. */
   readonly event_ts: string;
   readonly made_ts: string;
-  /** Beginning of the SHA-256 of the public key. */
+  /** Start of the SHA-256 of the public key. */
   readonly key_id: string;
 };
 

@@ -144,7 +144,7 @@ async function targetOf(
         operation: 'bag play',
         subject: 'zenoh',
         message: 'this daemon has no open key space',
-        hint: 'zenoh.enabled = true; auraison status tells why it is not connected',
+        hint: 'zenoh.enabled = true; auraison status says why it is not connected',
       });
     }
     const sink = new RobotSink(new KeySpaceSink(keySpace, options.prefix ?? config.zenoh.prefix));

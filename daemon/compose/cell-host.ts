@@ -14,7 +14,7 @@ export function makeCellHost(
 ): CellHost {
   const clock = new SystemClock();
   const parts = loadParts(name);
-  // What cannot be loaded is told at the start of the cell, not before.
+  // A module that cannot be loaded is reported at the start of the cell, not before.
   parts.catch(() => {});
   return new CellHost({
     name,
@@ -39,7 +39,7 @@ function simOf(name: CellName, { config }: Settings): Pick<CellHostOptions, 'sim
 
 type Compose = (settings: Settings, context: CellContext) => Promise<Cell>;
 
-/** Begins while the process boots, so that cells load side by side although they start one after the other. */
+/** Starts while the process boots, so that cells load side by side although they start one after the other. */
 async function loadParts(name: CellName): Promise<Compose> {
   switch (name) {
     case 'execution':

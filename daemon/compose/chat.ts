@@ -14,7 +14,7 @@ export type ChatsParts = {
 /** `start` comes after that of the runtime: before, nobody knows what was spent. */
 export type Chats = { readonly desk: ChatDesk; start(): void; close(): void };
 
-/** Models for whoever asks from outside of runs: the API in this cell, the key space and ROS through the other. */
+/** Models for any caller from outside of runs: the API in this cell, the key space and ROS through the other. */
 export function makeChats(
   { clock, bus }: Pick<CellContext, 'clock' | 'bus'>,
   { runtime, models, ids }: ChatsParts,

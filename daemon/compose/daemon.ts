@@ -32,7 +32,7 @@ export type Daemon = {
   stop(): Promise<void>;
 };
 
-/** The simulated robot ends at once when told; one that does not is killed, milliseconds. */
+/** The simulated robot ends at once on a signal. After this time it is killed, milliseconds. */
 const SIM_STOP_MS = 400;
 
 /**

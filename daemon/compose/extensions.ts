@@ -52,7 +52,7 @@ export async function makeExtensions(
   return host;
 }
 
-/** The same for a replay: tools and hooks are there, what they say is in the record, and nobody is told. */
+/** The same for a replay: tools and hooks are there, their answers come from the record, and nothing is reported. */
 export async function extensionsForReplay(
   { config }: Settings,
   clock: Clock,
@@ -67,7 +67,10 @@ export async function extensionsForReplay(
   return host;
 }
 
-/** Where an operator has a folder of his own for an application, its extensions are there: the installation may be read-only. */
+/**
+ * Where an operator has a folder of his own for an application, its extensions are there: the installation may be
+ * read-only.
+ */
 export function extensionFolders(
   { apps: { folder } }: Pick<Config, 'apps'>,
   apps: readonly Application[],

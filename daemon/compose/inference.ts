@@ -55,7 +55,7 @@ export function makeInference(
 
 /**
  * Offers services until they are: a session that is not open yet opens, while a package that is missing does not appear
- * by itself. What cannot be offered is told once, and the rest of the cell works on.
+ * by itself. What cannot be offered is reported once, and the rest of the cell works on.
  */
 function offerAgain(
   { clock, report }: Pick<CellContext, 'clock' | 'report'>,

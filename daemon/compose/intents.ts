@@ -99,7 +99,7 @@ export function makeIntents(
   };
 }
 
-/** The rest of the cell works on; what to install is told. */
+/** The rest of the cell works on. The error says what to install. */
 function notOffered(context: CellContext, action: string, thrown: unknown): void {
   const error = EdgeError.from(thrown, 'ros.failed', 'offer the action', action);
   const missing = error.code === 'sample.unknown_type' || /auraison_interfaces/.test(error.message);

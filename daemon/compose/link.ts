@@ -21,7 +21,7 @@ export async function composeLink(settings: Settings, context: CellContext): Pro
     token: () => readSecret(tokenFile, 'link.token_file', process.env),
     ...(keyFile === '' ? {} : { publicKey: readKey(keyFile) }),
   };
-  // They check what strangers send, and so need the schemas: loaded only where there is a central.
+  // They check what foreign hosts send, and need the schemas for it. They are loaded only where there is a central.
   const central =
     url === '' ? undefined : new (await import('../../central-link/http-central.ts')).HttpCentral(options);
   return new LinkCell(context, {
@@ -69,7 +69,7 @@ async function guarded(
       write: () => {},
     },
   });
-  // The runtime says when they changed, and has told of faults.
+  // The runtime says when they changed, and has reported their faults.
   context.bus.onBroadcast(TOPICS.policyChanged, () => void hook.reload().catch(() => {}));
   return new GuardedCentral({ robot, central, hook, emit: (events) => context.emit(events) });
 }

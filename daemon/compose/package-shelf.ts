@@ -95,7 +95,7 @@ export class PackageShelf {
   version(name: string, digest: string): Application | undefined {
     if (!this.#store.hasVersion(digest)) return undefined;
     const folder = this.#store.versionFolder(digest);
-    // Whoever signed it then, it was taken: a key that was withdrawn since ends no run.
+    // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = readPackage(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
     return read.make(folder);

@@ -22,7 +22,7 @@ const MCP_READY_MS = 3_000;
 /** How often folders are looked at for what changed, milliseconds. */
 const WATCH_MS = 2_000;
 
-/** What has to know of applications that come and go. Each keeps what runs began with. */
+/** What has to know of applications that come and go. Each keeps what runs started with. */
 export type AppTakers = {
   /** Before anything can use them: those of today, and those of runs. */
   ready(apps: readonly Application[]): Promise<void>;
@@ -124,7 +124,7 @@ export class Packages implements AppsApi {
     const before = this.today();
     this.#shelf.read();
     const today = this.today();
-    // The former ones stay ready until nothing can begin with them any more.
+    // The former ones stay ready until nothing can start with them any more.
     await takers.ready([...today, ...before, ...takers.inUse()]);
     takers.take([...this.#builtIn, ...today]);
     const used = [...today, ...takers.inUse()];

@@ -15,7 +15,7 @@ const OPEN_MAX = 32;
 
 /**
  * Opens compressed pictures in a process of its own, started at the first one: a decoder that dies of what a camera,
- * or somebody in its name, sends takes no robot along. The next picture starts it anew.
+ * or somebody in its name, sends takes no robot along. The next picture restarts it.
  */
 export class PictureProcess {
   readonly #open = new Map<number, Open>();

@@ -9,7 +9,7 @@ const POLICY_FIELD = 38;
 const FIFO = '1';
 
 /**
- * Asks for the real-time class SCHED_FIFO for a thread of this process, and tells what it has then: a host that does
+ * Asks for the real-time class SCHED_FIFO for a thread of this process, and reports what it has then: a host that does
  * not grant it (no LimitRTPRIO, a container) leaves it as it was. Never rejects. Linux only; elsewhere `unknown`.
  */
 export async function askRealTime(tid: number, priority: number): Promise<ControllerView['scheduling']> {

@@ -81,7 +81,7 @@ function mayEvict({ link, recorder }: Config): () => 'no' | 'lost' {
 /**
  * Offers the clip service to ROS, again until it is: a session that is not open yet opens (at a start it never is, so
  * that is told only if it lasts), while a package that is missing does not appear by itself. What cannot be offered is
- * told once, and the rest of the cell works on.
+ * reported once, and the rest of the cell works on.
  */
 export function offerClipService(
   { config }: Pick<Settings, 'config'>,

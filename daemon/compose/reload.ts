@@ -5,7 +5,7 @@ import type { Settings } from '../settings.ts';
 import { planReload, type ReloadPlan } from '../supervisor/reload-plan.ts';
 import type { Notifier, Report, Supervisor } from '../supervisor/supervisor.ts';
 
-/** What came of reading the configuration anew; `run/reload.json` holds the last one. */
+/** What came of reading the configuration again; `run/reload.json` holds the last one. */
 export type Reloaded =
   | ({ readonly ok: true; readonly number: number; readonly failed: readonly CellName[] } & ReloadPlan)
   | { readonly ok: false; readonly number: number; readonly error: ErrorBody };
@@ -14,7 +14,7 @@ export type ReloaderParts = {
   readonly supervisor: Pick<Supervisor, 'renew' | 'tell' | 'summary'>;
   readonly notify: Notifier;
   readonly report: Report;
-  /** What the cells were started with; told what they are started with from now on. */
+  /** What the cells were started with. The reloader sets what they are started with from now on. */
   readonly settings: { current: Settings };
   /** Throws where the configuration cannot be read or has faults: nothing changes then. */
   read(): Settings;
@@ -22,7 +22,7 @@ export type ReloaderParts = {
 
 /**
  * Reads the configuration again and lets it count with as little disturbance as can be: sections that running cells
- * take are told to them, other cells start anew one after the other, what only a new daemon can take is said. One
+ * take are told to them, other cells restart one after the other, what only a new daemon can take is said. One
  * reload at a time; one that is asked for meanwhile follows.
  */
 export class Reloader {

@@ -32,7 +32,7 @@ type Reply =
 /** A replay with a live model or a simulation takes as long as these do, milliseconds. */
 const SWAP_MS = 16 * 60_000;
 
-/** A replay that is told to end stops the simulation that it began by then, milliseconds. */
+/** A replay that is told to end stops the simulation that it started by then, milliseconds. */
 const STOP_MS = 15_000;
 
 export function swapsIn({ model, policy, policies, sim }: ReplayRequest): boolean {
@@ -93,7 +93,7 @@ export class ForkedReplayApi implements ReplayApi {
         });
       const left = () =>
         fail(new EdgeError('run.cancelled', { operation: question.what, subject: question.run }));
-      // A simulation that it began ends with it: it is asked first.
+      // A simulation that it started ends with it: it is asked first.
       const fail = (error: EdgeError) => {
         child.kill('SIGTERM');
         const deaf = this.#clock.after(STOP_MS, () => child.kill('SIGKILL'));

@@ -10,7 +10,7 @@ const question = JSON.parse(process.argv[3] ?? 'null') as LookBack;
 process.title = 'auraison-replay';
 const api = new FileReplayApi(settings, new SystemClock());
 
-// Who asked may go away, or be killed: what was begun for it ends.
+// Who asked may go away, or be killed: what was started for it ends.
 const ends = new AbortController();
 const end = () => {
   ends.abort();

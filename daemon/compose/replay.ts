@@ -97,7 +97,7 @@ export class FileReplayApi implements ReplayApi {
   }
 }
 
-/** The package that a run began with; undefined of an application that came with the daemon. */
+/** The package that a run started with; undefined of an application that came with the daemon. */
 function packageOf(reader: EventReader, runId: string): { name: string; digest: string } | undefined {
   const [queued] = reader.read(0, 1, { runId, kinds: ['run.queued'] });
   if (queued?.kind !== 'run.queued') return undefined;
@@ -105,7 +105,7 @@ function packageOf(reader: EventReader, runId: string): { name: string; digest: 
   return pkg && { name, digest: pkg.digest };
 }
 
-/** A replay without its pictures is another one: whoever reads the verdict is told. */
+/** A replay without its pictures is a different one, so the verdict says that they are missing. */
 function withMissing(outcome: ReplayOutcome, missing: ReadonlySet<string>): ReplayOutcome {
   return missing.size === 0 ? outcome : { ...outcome, missing_blobs: [...missing] };
 }

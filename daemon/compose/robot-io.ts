@@ -26,7 +26,7 @@ import type { Settings } from '../settings.ts';
 import { rosZenohIo } from './ros-zenoh.ts';
 import { simArmIo } from './sim-arm.ts';
 
-/** Topics whose broken promises are remembered as told. */
+/** Topics whose broken promises are remembered as reported. */
 const QOS_TOLD_MAX = 1_024;
 
 /** The robot as the execution cell meets it, wherever it is. */
@@ -50,7 +50,7 @@ export type RobotIo = {
   readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
   /** Called with discovered topics that are heard no more, since nobody publishes them. */
   readonly onReleased?: (listen: (topics: readonly string[]) => void) => void;
-  /** Subscribes one topic anew that hears nothing. */
+  /** Subscribes a topic again that receives nothing. */
   readonly resubscribe?: (topic: string) => Promise<void>;
   /** Definition of a message type as the robot's own installation has it. */
   readonly definitionOf?: (type: string) => string | undefined;
@@ -118,10 +118,10 @@ function rosIo({ config, dataDir }: Settings, { clock, report, emit }: CellConte
           message,
           hint,
         });
-        // A promise that is missed again and again is counted, and told the first time.
+        // A promise that is missed again and again is counted, and reported the first time.
         const key = `${topic} ${kind}`;
         if (kind === 'incompatible' || !told.has(key)) onFault(error);
-        // Names come and go: the oldest makes room, and is told again if it comes again.
+        // Names come and go: the oldest makes room, and is reported again if it comes again.
         if (told.size >= QOS_TOLD_MAX && !told.has(key)) told.delete(told.keys().next().value!);
         told.add(key);
       },
@@ -211,7 +211,9 @@ function neededTopics({ robot, arm, ros, estop }: Config): TopicSpec[] {
   ];
 }
 
-/** What a TurtleBot offers; transforms and diagnostics are global by convention, the rest is in the robot's namespace. */
+/**
+ * What a TurtleBot offers; transforms and diagnostics are global by convention, the rest is in the robot's namespace.
+ */
 function usualTopics(namespace: string): TopicSpec[] {
   return [
     { topic: named(namespace, '/scan'), type: 'sensor_msgs/msg/LaserScan', qos: SENSOR_QOS },
@@ -229,7 +231,7 @@ export function stopTopic({ estop, ros }: Pick<Config, 'estop' | 'ros'>): string
   return estop.ros_topic === '' ? '' : named(ros.namespace, estop.ros_topic);
 }
 
-/** `topic` begins with a slash, or is empty for the namespace itself. */
+/** `topic` starts with a slash, or is empty for the namespace itself. */
 export function named(namespace: string, topic: string): string {
   const prefix = namespace === '' || namespace === '/' ? '' : `/${namespace.replace(/^\/+|\/+$/g, '')}`;
   return `${prefix}${topic}`;

@@ -48,7 +48,7 @@ import { makeTools } from './tools.ts';
 /** Events looked at for the newest that is not of the cell itself. */
 const LAST_EVENTS = 16;
 
-/** The runtime cell with the API beside it: intents, runs and whoever asks for them. */
+/** The runtime cell with the API beside it: intents, runs and the clients that ask for them. */
 export async function composeRuntime(settings: Settings, context: CellContext): Promise<Cell> {
   const { config, dataDir } = settings;
   const { clock, bus } = context;

@@ -36,7 +36,7 @@ const STARTS: Readonly<Record<Wire, Start>> = {
 const WIRES = Object.keys(STARTS) as Wire[];
 /** An address that cannot be had now may be free later, milliseconds. */
 const RETRY_MS = 5_000;
-/** The faults of strangers are logged once in this time, each kind; the rest is counted; milliseconds. */
+/** Each kind of fault of foreign clients is logged once in this time; the rest is counted; milliseconds. */
 const QUIET_MS = 10_000;
 /** How often the servers are asked whether policies have outgrown them, milliseconds. */
 const LOOK_MS = 5_000;
@@ -48,7 +48,7 @@ export type Serving = {
   close(): Promise<void>;
 };
 
-/** A changed section counts without a restart of the cell: servers are closed and opened anew. */
+/** A changed section counts without a restart of the cell: servers are closed and opened again. */
 export function makeServing(
   { config }: Settings,
   { clock, bus, report }: Pick<CellContext, 'clock' | 'bus' | 'report'>,
@@ -92,7 +92,7 @@ export function makeServing(
     } catch (thrown) {
       const { code, message, hint } = EdgeError.from(thrown, 'internal.fault', 'serve', wire);
       report('error', `policies are not served to clients of ${wire}: ${message}`, { code, hint });
-      // What a person has to mend is not tried again.
+      // What only a person can fix is not tried again.
       if (code === 'host.port_in_use') clock.after(RETRY_MS, () => void begin(wire, mine));
     }
   }

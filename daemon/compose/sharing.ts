@@ -3,7 +3,7 @@ import type { PressureGauge } from '../../contract/core.ts';
 import type { RunSharingRules } from '../runtime/queue/run-sharing.ts';
 import type { Settings } from '../settings.ts';
 
-/** How runs share this host. `modelQueue`: requests that wait at the models; undefined where nobody can tell. */
+/** How runs share this host. `modelQueue`: requests that wait at the models; undefined where it is unknown. */
 export function makeSharing(
   { config: { runs } }: Settings,
   modelQueue: () => number | undefined = () => undefined,

@@ -21,6 +21,6 @@ function startIsOver(): void {
   if (!ownCare) shrinkHeap();
 }
 
-// The control thread, which must not stand still when a robot drives, does it itself before it begins.
+// The control thread, which must not stand still when a robot drives, does it itself before it starts.
 const ownCare = process.argv[1]?.endsWith('control-main.ts') === true;
 setTimeout(startIsOver, AFTER_START_MS).unref(); // tidy: allowed, there is no clock before there is a cell

@@ -17,7 +17,9 @@ import type { RobotIo } from './robot-io.ts';
 /** Velocities of a base that this robot does not have: taken by nobody, and counted so. */
 const NO_BASE = { topic: '/cmd_vel', type: TWIST, qos: DEFAULT_QOS };
 
-/** The simulated arm as the execution cell meets it: by the clock, without a base, with cameras where they are wanted. */
+/**
+ * The simulated arm as the execution cell meets it: by the clock, without a base, with cameras where they are wanted.
+ */
 export function simArmIo({ config, dataDir }: Settings, { clock, report }: CellContext): Partial<RobotIo> {
   const robot = new SimRobot({
     socket: socketPath(dataDir, 'sim.sock'),
@@ -26,7 +28,7 @@ export function simArmIo({ config, dataDir }: Settings, { clock, report }: CellC
     onFault: (error) => report('warn', error.message, { code: error.code }),
   });
   const cameras = config.sim.camera_rate > 0 ? Object.values(CAMERA_TOPICS) : [];
-  // Who commands the arm does so by these topics, whoever it is; neither waits for anything.
+  // Every process that commands the arm uses these topics. Neither waits for anything.
   for (const topic of [ARM_COMMAND, ARM_TRAJECTORY, TASK_RESET]) void robot.advertise(topic);
   return {
     source: robot,

@@ -6,8 +6,8 @@ import { EventFeed } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
 
 /**
- * What agents, flows and safety decided, told on the bus beside the sensors. Undefined without a robot: what is recorded
- * then are plays and data of others, in times of their own.
+ * What agents, flows and safety decided, published on the bus beside the sensors. Undefined without a robot: what is
+ * recorded then are plays and data of others, in times of their own.
  */
 export function makeStory(
   { config, dataDir }: Settings,

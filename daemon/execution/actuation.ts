@@ -19,38 +19,38 @@ import { endsLease } from './safety/lease-rules.ts';
 import { SafetyWord } from './safety/safety-word.ts';
 import { StopLatch } from './safety/stop-latch.ts';
 
-/** How long a lease lives without renewal, the longest that one may be asked for, and a safe stop may take, milliseconds. */
+/** Lifetime of a lease without renewal, the longest lifetime on request, and the time for a safe stop; milliseconds. */
 const LEASE_TTL_MS = 3_000;
 const LEASE_TTL_MS_MAX = 60_000;
 const SAFE_STOP_MS = 4_000;
 
 /** Brings something that moves to its safe state. */
 export type Stop = (reason: string) => Promise<void>;
-/** Something that may move the robot without a motion of ours: goals sent through the ROS API, a play of commands. */
+/** Moves the robot by another way than `Actuation.move`: goals sent through the ROS API, a play of commands. */
 export type Mover = { isMoving(): boolean; readonly stop: Stop };
 
-/** What the record says of a motion besides how it ended. */
+/** Facts about a motion, for the log and for stops. */
 export type MotionTold = {
-  /** Absent: its end is not in the log by this. */
+  /** Absent: `Actuation` does not log the end of this motion. */
   readonly motion?: EventPayload<'motion.ended'>['motion'];
-  /** The run that moves: its stop ends this motion. */
+  /** The run that this motion belongs to. A stop of the run ends the motion. */
   readonly run?: string | undefined;
   readonly traceparent?: string | undefined;
-  /** Looks before the lease is taken: what it refuses ends nothing that moves. Cancels and stops are heard meanwhile. */
+  /** A check before the lease is taken: a refusal ends nothing that moves. Cancels and stops work meanwhile. */
   readonly before?: () => Promise<void>;
 };
 
 export type { Mandate };
 
-/** What the configuration says of leases. */
+/** Configured lifetimes of leases. */
 export type LeaseTimes = {
-  /** How long one lives without renewal, and the longest that a holder may ask for, milliseconds. */
+  /** Lifetime without renewal, and the longest lifetime that a holder may request, milliseconds. */
   readonly ttlMs: number;
   readonly ttlMsMax: number;
 };
 
 export type Safety = {
-  /** What control threads look at in each step. */
+  /** Control threads read this in each step. */
   readonly word: SafetyWord;
   readonly latch: StopLatch;
   readonly times?: LeaseTimes;
@@ -61,9 +61,9 @@ type Motion = {
   readonly ends: AbortController;
   readonly told: MotionTold | undefined;
   readonly holder: string;
-  /** True: it ended, and nobody measured that it stands. */
+  /** True: the motion ended, and it was not measured that the robot stands. */
   readonly settled: Promise<boolean>;
-  /** False while it waits for it. */
+  /** False while the motion waits for the lease. */
   hasLease: boolean;
 };
 type Which = (motion: Motion) => boolean;
@@ -71,10 +71,9 @@ type Which = (motion: Motion) => boolean;
 const AGENT: Mandate = { role: 'agent', holder: 'agent' };
 
 /**
- * Everything that moves in this robot, under one actuation lease: base and arm alike. A motion begins with the
- * lease, ends when the lease is lost, and its holder's lease lives as long as one of its motions does. Whatever is
- * stopped is stopped as a whole, and its audit goes to the event log. While the emergency stop is engaged nothing
- * begins.
+ * The motions of this robot, base and arm, under one actuation lease. A motion needs the lease to start, and ends when
+ * the lease is lost. A holder keeps the lease while one of its motions is under way. A stop stops the whole robot, and
+ * is logged. While the emergency stop is engaged no motion starts.
  */
 export class Actuation {
   readonly #context: CellContext;
@@ -112,7 +111,7 @@ export class Actuation {
     this.#lease = new ActuationLease({
       clock: context.clock,
       word,
-      // Not those that wait for the lease: the one that takes it from a weaker holder begins behind this stop.
+      // Motions that wait for the lease go on waiting: the one that takes over starts after this stop.
       safeStop: (reason) => this.#safeStop(reason, ({ hasLease }) => hasLease),
       contested: (priority) => priority > LEASE_PRIORITIES.autonomy && this.#moversMove(),
       onTakeover: (takeover) => context.bus.broadcast(TOPICS.leaseTaken, takeover),
@@ -128,12 +127,12 @@ export class Actuation {
     context.bus.onBroadcast(TOPICS.cellState, (body) => this.#cellsAre(body as readonly CellReport[]));
   }
 
-  /** Others in this cell who command actuators (teleoperation, central) take the lease here. */
+  /** Other parts of this cell that command actuators (teleoperation, central) take the lease here. */
   get lease(): ActuationLease {
     return this.#lease;
   }
 
-  /** Motions under way, by their id; some may wait for the lease. */
+  /** Motions under way, by their id. Some of them may still wait for the lease. */
   get motions(): ReadonlyMap<string, Pick<Motion, 'told' | 'hasLease'>> {
     return this.#motions;
   }
@@ -142,14 +141,14 @@ export class Actuation {
     return this.#times;
   }
 
-  /** Somebody stops everything: what a holder of the lease commands meanwhile was asked for before the stop. */
+  /** True while a stop of everything is under way. Commands that come meanwhile were made before the stop. */
   get stopping(): boolean {
     return this.#stopsUnderWay > 0;
   }
 
   /**
-   * For commands that go another way than `move`: goals of the ROS API, plays of recorded commands. Throws
-   * `estop.engaged`, and `lease.held` while somebody has the robot to himself (teleoperation, central).
+   * Checks a command that goes another way than `move`: goals of the ROS API, plays of recorded commands. Throws
+   * `estop.engaged`, and `lease.held` while a holder of a higher rank has the robot (teleoperation, central).
    */
   admit(operation: string, subject: string): void {
     this.#latch.check(operation, subject);
@@ -161,8 +160,8 @@ export class Actuation {
   }
 
   /**
-   * `signal` aborts when the motion is cancelled or its lease is lost, also while it waits for the lease: then it
-   * begins aborted. `lease` is what control threads are told: they look in each step whether it still holds. Rejects
+   * `signal` aborts when the motion is cancelled or its lease is lost. If this happens while it waits for the lease, it
+   * starts aborted. `lease` is passed to control threads: they check in each step whether it still holds. Rejects
    * with `lease.held`, `estop.engaged`, and `cell.unavailable` once the cell stops.
    */
   async move(
@@ -183,7 +182,7 @@ export class Actuation {
     if (this.#closed) throw closing(motionId);
     const ends = new AbortController();
     const { promise: settled, resolve: settle } = Promise.withResolvers<boolean>();
-    // Known before it has the lease: whoever cancels it, or stops the robot, meanwhile is heard.
+    // It is entered before it has the lease, so that a cancel or a stop that comes meanwhile reaches it.
     const motion: Motion = { from, ends, told, holder: mandate.holder, settled, hasLease: false };
     this.#motions.set(motionId, motion);
     const began = this.#context.clock.monotonicMs();
@@ -194,7 +193,7 @@ export class Actuation {
       const lease = await this.#leases.take(mandate);
       motion.hasLease = true;
       if (this.#closed) throw closing(motionId);
-      // Both may have come while it waited for the lease.
+      // An emergency stop or the loss of the lease may have come while the motion waited.
       this.#latch.check('robot-motion', motionId);
       if (!this.#lease.holds(lease.id)) throw lost(motionId);
       const ended = await start(ends.signal, lease.id);
@@ -225,14 +224,14 @@ export class Actuation {
     });
   }
 
-  /** That motion then settles; an unknown one is no error. */
+  /** Aborts the motion, which then settles. An unknown id is no error. */
   cancel(motionId: string, reason: string): void {
     this.#motions.get(motionId)?.ends.abort(reason);
   }
 
   /**
-   * Everything that moves is to stand; `role` is the rank of the caller. A lease that this may not end stays with its
-   * holder, whose next command moves the robot again. Rejects where standing still was not confirmed.
+   * Stops everything that moves. `role` is the rank of the caller. A lease that it may not end stays with its
+   * holder, whose next command moves the robot again. Rejects where it was not confirmed that the robot stands.
    */
   async stop(reason: string, role: LeaseRole = 'teleoperation'): Promise<void> {
     this.#dismiss(role);
@@ -240,7 +239,7 @@ export class Actuation {
     await this.#whileStopping(() => this.#stopAll(reason, 'stop'));
   }
 
-  /** The motions of this run end and stand, or those of one kind; nothing of anybody else does. Rejects as `stop`. */
+  /** Stops the motions of this run for which `isOf` is true. Motions of others go on. Rejects as `stop`. */
   async stopRun(
     run: string,
     reason: string,
@@ -252,19 +251,19 @@ export class Actuation {
     await this.#stopMotions(own, reason, 'stop');
   }
 
-  /** The emergency stop was engaged: nothing begins any more, and what moves ends. Rejects as `stop`. */
+  /** The emergency stop was engaged: no motion starts any more, and every motion ends. Rejects as `stop`. */
   async emergency(reason: string): Promise<void> {
-    // Who had it has to take it anew: a release hands the robot to nobody.
+    // The former holder has to take the lease again: a release hands the robot to nobody.
     this.#lease.drop();
     this.note({ kind: 'safety.stopped', payload: { reason: reason.slice(0, 512), source: 'estop' } });
     await this.#stopAll(reason, 'emergency-stop');
   }
 
-  /** Everything stands when this settles, or `SAFE_STOP_MS` have passed. */
+  /** Settles when everything stands, or when `SAFE_STOP_MS` have passed. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#leases.close();
-    // Who steers by hand has no motion, but the lease; and from here on he has none.
+    // Teleoperation has no motion here, but the lease. It loses the lease now.
     const leased = this.#lease.state !== 'free';
     this.#lease.drop();
     if (leased || this.#motions.size > 0 || this.#moversMove())
@@ -272,13 +271,13 @@ export class Actuation {
     this.#lease.close();
   }
 
-  /** This cell was frozen for so long: what moved by its word has to be asked for again. A lease lives by its own time. */
+  /** This cell was frozen for so long: motions that it led have to be asked for again. Leases keep their own time. */
   frozen(forMs: number): void {
     if (this.#motions.size === 0 && !this.#moversMove()) return;
     this.#safeStop(`the execution cell stood still for ${forMs} ms`).catch(() => {});
   }
 
-  /** All that may move the robot without a motion of ours; false: there was nothing. Rejects as `stop`. */
+  /** Stops everything that moves the robot by another way than `move`. False: nothing did. Rejects as `stop`. */
   async stopMovers(reason: string, role: LeaseRole = 'teleoperation'): Promise<boolean> {
     const moved = this.#moversMove();
     this.#dismiss(role);
@@ -300,7 +299,7 @@ export class Actuation {
     });
   }
 
-  /** A robot does not drive on for somebody who is gone: it waits, standing, until it is asked anew. */
+  /** Stops the motions that a dead cell asked for. The robot stands until a new motion is requested. */
   #cellsAre(reports: readonly CellReport[]): void {
     const askers = new Set<unknown>([...this.#motions.values()].map(({ from }) => from));
     for (const { name, state } of reports) {
@@ -312,7 +311,7 @@ export class Actuation {
     }
   }
 
-  /** While nobody else commands, the robot itself is asked to stand too, as by any stop. */
+  /** Where nobody else commands the robot, it is stopped as by any stop. Else only these motions end. */
   async #stopMotions(which: Which, reason: string, operation: string): Promise<void> {
     const { current, state } = this.#lease;
     const others =
@@ -334,16 +333,16 @@ export class Actuation {
     await this.#stopAll(reason, 'safe-stop', ends);
   }
 
-  /** One that cannot be stopped keeps no other from being stopped; the first failure is told. */
+  /** A motion that cannot be stopped does not keep the others from being stopped. Rejects with the first failure. */
   async #stopAll(reason: string, operation: string, ends: Which = () => true): Promise<void> {
     const standing = this.#stopThem(this.#stops, reason, operation);
-    // In this very turn too: what waits behind a motion that ends now, or for the lease, must not begin meanwhile.
+    // In the same turn: a motion that waits for this one to end, or for the lease, must not start meanwhile.
     for (const motion of [...this.#motions.values()]) if (ends(motion)) motion.ends.abort(reason);
     await standing;
   }
 
   async #stopThem(stops: readonly Stop[], reason: string, operation: string): Promise<void> {
-    // All of them in this very turn, also behind one that throws.
+    // All stops are called in the same turn, also those after one that throws.
     const stopped = Promise.allSettled(stops.map(async (stop) => stop(reason)));
     const ends = await withDeadline(this.#context.clock, SAFE_STOP_MS, stopped, operation, 'robot');
     const failed = ends.find((end) => end.status === 'rejected');
@@ -359,7 +358,7 @@ export class Actuation {
     }
   }
 
-  /** A lease of motions ends with them. */
+  /** Drops the lease of a holder that the caller may stop. Leases of motions end with their motions. */
   #dismiss(role: LeaseRole): void {
     const { current } = this.#lease;
     if (!current || this.#leases.holdsCurrent) return;
@@ -372,7 +371,7 @@ export class Actuation {
   }
 }
 
-/** A motion that a takeover ended says by whom. */
+/** The result of a motion that a takeover ended names the new holder. */
 function preempted(result: MotionResult, { reason }: AbortSignal): MotionResult {
   if (result.outcome !== 'stopped' || !isTakenOver(reason)) return result;
   return { ...result, outcome: 'preempted', message: reason };
@@ -390,7 +389,7 @@ function lost(motionId: string): EdgeError {
   return new EdgeError('lease.lost', { operation: 'robot-motion', subject: motionId });
 }
 
-/** Where nobody can engage an emergency stop: in tests of the rest. */
+/** For tests of other parts, without an emergency stop. */
 function unlatched(): Safety {
   const word = new SafetyWord();
   return { word, latch: new StopLatch(word) };

@@ -8,7 +8,7 @@ export type FigureSpec = {
   readonly fault?: string;
   readonly base: string;
   readonly tool: string;
-  /** Joints in the order in which they are shown; empty: as they are told. */
+  /** Joints in the order in which they are shown; empty: as they are reported. */
   readonly joints: readonly string[];
   /** Joint of the gripper; empty: one that slides and does not move the tool, where there is one. */
   readonly gripper: string;
@@ -36,7 +36,7 @@ export class ArmFigureView {
     this.#gripper = spec.gripper === '' ? slides[0]?.name : spec.gripper;
   }
 
-  /** `told`: newest positions by joint, of whoever tells them; the state of the arm goes before. */
+  /** `told`: newest positions by joint, from any source. The state of the arm has precedence. */
   of(state: ArmState | undefined, told: Readings, connected: boolean): ArmFigure {
     const readings = { ...told, ...state?.joints };
     const { joints, base } = this.#spec;
@@ -84,7 +84,7 @@ function wayOf({ model, fault, base, tool }: FigureSpec): { way: LinkPoints | un
   }
 }
 
-/** A continuous joint has no ends, and a sensor may tell none. */
+/** A continuous joint has no ends, and a sensor may report none. */
 function isNumber(value: number | undefined): boolean {
   return value !== undefined && Number.isFinite(value);
 }

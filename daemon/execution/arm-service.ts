@@ -22,7 +22,7 @@ export class ArmService {
   readonly #arm: Manipulator | undefined;
   readonly #actuation: Actuation;
   readonly #check: (points: readonly JointTarget[], joints: ArmState['joints']) => void;
-  /** Until the next stop of the arm: a motion that waits for the lease then does not begin behind it. */
+  /** Until the next stop of the arm: a motion that waits for the lease then does not start behind it. */
   #untilStop = new AbortController();
 
   /** `check` throws `command.refused` for a trajectory that from there leaves the limits of the joints. */
@@ -85,7 +85,7 @@ export class ArmService {
     const { signal: stopped } = this.#untilStop;
     const check = (joints: ArmState['joints']) => this.#check(goal.points, joints);
     // What is refused from where the arm is now ends nothing that moves. A motion that is under way is ended next, and
-    // the arm comes to rest further on: what is refused from there does not begin, and what it replaces is over.
+    // the arm comes to rest further on: what is refused from there does not start, and what it replaces is over.
     const before = async () => {
       const { joints, connected } = await arm.state();
       if (connected) check(arm.measured?.() ?? joints);

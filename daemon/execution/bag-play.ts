@@ -7,7 +7,7 @@ import { SinkQueue } from './sink-queue.ts';
 
 /** A bag being played, as the adapter that can read it offers it. */
 export type PlayableBag = {
-  /** Opens the bag, so that it tells its topics. Throws `bag.malformed`. */
+  /** Opens the bag, so that its topics are known. Throws `bag.malformed`. */
   prepare(): Promise<void>;
   /** Plays these topics from the next turn of the event loop on. */
   begin(topics: ReadonlySet<string>, onSample: (sample: Sample) => void): void;
@@ -51,7 +51,7 @@ export class BagPlay {
   /** Topics that are commands, as they are sent. */
   readonly #commands = new Set<string>();
   #published = 0;
-  // A bag that is closed tells nothing any more: what it said is kept.
+  // A closed bag answers nothing any more, so its last figures are kept.
   #total = 0;
   #startNs = 0n;
   #endNs = 0n;
@@ -80,7 +80,7 @@ export class BagPlay {
     return Math.max(this.#target?.settleMs ?? 0, (this.#options.delayS ?? 0) * 1000);
   }
 
-  /** Opens bag and target, tells the target its topics, and begins. What fails here leaves nothing open. */
+  /** Opens bag and target, gives the target its topics, and starts. A failure here leaves nothing open. */
   async begin(classes: TopicClasses): Promise<void> {
     const { topics, exclude = [], clockHz = 0, paused } = this.#options;
     const remaps = remapsOf(this.#options);

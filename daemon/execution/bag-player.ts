@@ -52,7 +52,9 @@ export class BagPlayer {
     this.#parts = parts;
   }
 
-  /** Resolves when playing has begun; throws `bag.malformed` where the bag cannot be read, and the target's errors. */
+  /**
+   * Resolves when playing has started; throws `bag.malformed` where the bag cannot be read, and the target's errors.
+   */
   async start(options: PlayOptions, from: CellName = 'runtime'): Promise<PlayState> {
     if (this.#opening || this.playing() > 0) {
       throw new EdgeError('cell.overloaded', {

@@ -3,7 +3,7 @@ import type { TickResult } from './control/control-core.ts';
 
 /**
  * What moves the robot in this cell: the control thread, or the robot's own navigation. It is started once and
- * is given every sample of the robot. `state` rejects while it is being started anew.
+ * is given every sample of the robot. `state` rejects while it is being restarted.
  */
 export interface Drive extends Robot {
   readonly status: ExecutionStatus['control'];
@@ -11,8 +11,8 @@ export interface Drive extends Robot {
   offer(sample: Sample): void;
   work(): WorkCounter;
   /**
-   * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS` from `madeAtMs` on. False
-   * where nobody takes it now. Absent: this robot cannot be steered by hand from here.
+   * A person steers under that lease: m/s and rad/s in `base_link`; it counts for `LIMITS.COMMAND_EXPIRY_MS` from
+   * `madeAtMs` on. False where nobody takes it now. Absent: this robot cannot be steered by hand from here.
    */
   steer?(twist: Twist2d, lease: number, madeAtMs: number): boolean;
   /** Only where simulated time waits for its controller. */

@@ -43,18 +43,18 @@ import type { SafetyDesk } from './safety/safety-desk.ts';
 export type ExecutionParts = {
   readonly sourceKind: 'sim' | 'ros' | 'ros_zenoh' | 'none';
   readonly source: SampleSource | undefined;
-  /** The way of the base through the door. */
+  /** The door path for commands of the base. */
   readonly sink: DoorPath | undefined;
   readonly topics: readonly TopicSpec[];
   readonly command: TopicSpec;
-  /** What carries speeds of joints; absent: nothing does. */
+  /** Topics that carry speeds of joints. Absent: there are none. */
   readonly speeds?: readonly TopicSpec[];
   readonly bus: SampleBus;
   readonly ledger: Ledger;
   readonly recorder: Recorder | undefined;
-  /** Around the recorder: clips, episodes, what stays. Present where the recorder is. */
+  /** Clips, episodes and retention. Present where the recorder is. */
   readonly recording?: Recording | undefined;
-  /** Made here, so that the control thread's events reach the cell. */
+  /** Creates the drive, with callbacks for the events of its control thread. */
   makeDrive(
     events: Pick<ConstructorParameters<typeof ControlClient>[0], 'onTick' | 'onWake' | 'onReady' | 'onDown'>,
   ): Drive;
@@ -63,26 +63,26 @@ export type ExecutionParts = {
   readonly figure?: ArmFigureView | undefined;
   readonly player: BagPlayer;
   readonly qosEvents?: () => NonNullable<ExecutionStatus['qosEvents']>;
-  /** What moves the robot beside drive and arm; every stop is for them too. */
+  /** Parts that move the robot besides drive and arm. Every stop stops them too. */
   readonly movers?: readonly Mover[];
-  /** The one session of this robot: queryables and routes live on it. */
+  /** The Zenoh session of this robot. Queryables and routes use it. */
   readonly zenoh: KeySpaceKeeper | undefined;
   readonly routes: Routes;
-  /** What keeps the robot from moving. Absent in tests of the rest. */
+  /** Emergency stop, leases and limits. Absent in tests of other parts. */
   readonly safety?: SafetyDesk | undefined;
   /** Absent in tests that have no clock to watch. */
   readonly clockWatch?: ClockWatch;
   /** Only in lockstep simulation. */
   readonly lockstep: Lockstep | undefined;
-  /** Floor to be mapped, square metres, where it is known. */
+  /** Area of the floor that is to be mapped, square metres, where it is known. */
   readonly mapAreaM2: number | undefined;
 };
 
 const SNAPSHOT_MS = 250;
-/** Failed parts of the robot named among what is degraded; the status has all of them. */
+/** This many failed parts of the robot are named in `degraded`. The status has all of them. */
 const FAULTS_SHOWN_MAX = 8;
 
-/** Robot, recorder and control: goes on when every other cell is dead, and stops the robot first. */
+/** Robot, recorder and control. The cell works on when all others are dead. When it ends, it stops the robot first. */
 export class ExecutionCell implements Cell {
   readonly name = 'execution';
   readonly #context: CellContext;
@@ -98,14 +98,14 @@ export class ExecutionCell implements Cell {
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
-  /** When the last command that came too late was dropped. */
+  /** When a late command was last dropped, monotonic milliseconds. */
   #lateMs = -Infinity;
   readonly #freeze: FreezeWatch;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
-  /** Why the base stands though it may be asked to move; empty when nothing keeps it. */
+  /** Why the base stands although it may be asked to move. Empty when nothing prevents it. */
   #standing = '';
-  /** Time of a simulated robot's newest sample: its recording holds no wall clock. */
+  /** Time of the newest sample of a simulated robot, since its recording has no wall clock. */
   #lastSimulated: bigint | undefined;
   #stopped = false;
   #ready = false;
@@ -137,7 +137,7 @@ export class ExecutionCell implements Cell {
       ...parts,
       onSample: (sample) => this.#observe(sample),
       stopped: () => safety?.latch.engaged ?? false,
-      // A world that went away takes its pause with it.
+      // When a simulation disconnects, its pause is over.
       onChange: () => {
         parts.lockstep?.wake();
         if (this.#link.state.connected) parts.routes.robotConnected();
@@ -149,7 +149,7 @@ export class ExecutionCell implements Cell {
     });
   }
 
-  /** For what moves the robot beside drive and arm. */
+  /** For parts that move the robot besides drive and arm. */
   get actuation(): Actuation {
     return this.#actuation;
   }
@@ -170,7 +170,7 @@ export class ExecutionCell implements Cell {
       isRobotConnected: () => this.#link.state.connected,
       onSessionLost: (lost, reason) => void zenoh?.reopen(lost, reason),
     });
-    // A robot that is there is steered by what it says itself, never by a recording that is played beside it.
+    // A connected robot is controlled by its own samples, never by those of a recording that is played.
     if (!this.#parts.source) bus.tap('control', (sample) => this.#observe(sample));
     this.#drive.start();
     this.#robot.register();
@@ -181,9 +181,9 @@ export class ExecutionCell implements Cell {
     if (this.#stopped) return;
     await this.#parts.safety?.advertise().catch((error: unknown) => this.#warn('joints by hand', error));
     this.#looks = this.#context.clock.every(SNAPSHOT_MS, () => void this.#look());
-    // In lockstep the world stood still too.
+    // In lockstep the simulation stands still together with this cell.
     if (!lockstep) this.#freeze.start();
-    // Nobody waits for the network: what lives on it comes when it can.
+    // The start does not wait for the network: Zenoh connects when it can.
     void zenoh?.start();
     this.#ready = true;
   }
@@ -194,7 +194,7 @@ export class ExecutionCell implements Cell {
     this.#looks?.cancel();
     this.#freeze.close();
     this.#link.stopTrying();
-    // The robot first: everything else may take its time. One that is lost confirms nothing any more.
+    // The robot is stopped before anything else. A robot that is disconnected cannot confirm its stop.
     await Promise.race([this.#actuation.close(), this.#link.untilLost()]);
     this.#parts.lockstep?.close();
     this.#link.send({ linear: 0, angular: 0 }, this.#lastSimulated ?? this.#context.clock.now());
@@ -213,7 +213,7 @@ export class ExecutionCell implements Cell {
   work(): readonly WorkCounter[] {
     const { ledger, recorder } = this.#parts;
     const { written, dropped, inFlight } = ledger.totals();
-    // A recorder that waits for a full disk drops and counts: that is work too.
+    // A recorder on a full disk drops samples and counts them: that is progress too.
     return [
       this.#drive.work(),
       ...(recorder ? [{ name: 'recorder', done: written + dropped, waiting: inFlight }] : []),
@@ -285,23 +285,23 @@ export class ExecutionCell implements Cell {
     return figure.of(state, this.#health.snapshot().joints, this.#link.state.connected);
   }
 
-  /** A policy that cannot be loaded is told once, however often the thread is started. */
+  /** A policy that cannot be loaded is reported once, however often the thread is started. */
   #controlReady(fault: EdgeError | undefined): void {
     const news = fault?.message !== this.#policyFault?.message;
     this.#policyFault = fault;
     if (fault && news) void this.#degrade(fault);
   }
 
-  /** By the emergency stop the base is told so here and now: its control thread may hang. */
+  /** At an emergency stop a zero velocity is sent here at once, since the control thread may hang. */
   #stopDrive(reason: string): Promise<void> {
-    // Nothing would ever report that it stands; motions along a recording end by their own abort.
+    // Without a robot nothing can report that it stands. Motions along a recording end by their own abort.
     if (!this.#parts.source) return Promise.resolve();
     if (this.#parts.safety?.latch.engaged)
       this.#link.send({ linear: 0, angular: 0 }, this.#state?.time ?? this.#context.clock.now());
     return this.#drive.stop(reason);
   }
 
-  /** What the control thread decided goes to the robot, and what went there is recorded. */
+  /** Sends the command of the control thread to the robot, and records what was sent. */
   #applied({ command, time, receipts, standing = '', origin }: TickResult, madeAtMs?: number): void {
     this.#standing = standing;
     if (command && !this.#isLate(command, madeAtMs))
@@ -314,7 +314,7 @@ export class ExecutionCell implements Cell {
     this.#robot.record(receipts);
   }
 
-  /** This thread was frozen, and the command waited for it. A stop is never late. */
+  /** True for a command that is too old because this thread was frozen. A stop is never too old. */
   #isLate({ linear, angular }: Twist2d, madeAtMs: number | undefined): boolean {
     if (madeAtMs === undefined || (linear === 0 && angular === 0)) return false;
     const nowMs = this.#context.clock.monotonicMs();
@@ -323,7 +323,7 @@ export class ExecutionCell implements Cell {
       return false;
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'command.expired', 'drive', 'robot').toBody();
-      // A queue of them is one finding.
+      // Several late commands in a row are reported once.
       if (nowMs - this.#lateMs > LIMITS.FROZEN_MS)
         this.#actuation.note({ kind: 'command.refused', payload: { error, source: 'control' } });
       this.#lateMs = nowMs;
@@ -331,7 +331,7 @@ export class ExecutionCell implements Cell {
     }
   }
 
-  /** What was under way when this cell was frozen is over: whoever wants it asks again. */
+  /** Ends the motions that were under way when this cell was frozen: their callers have to ask again. */
   #thawed(frozenMs: number): void {
     this.#actuation.frozen(frozenMs);
   }
@@ -347,7 +347,7 @@ export class ExecutionCell implements Cell {
     ]);
   }
 
-  /** A look at the robot for whoever asks next; the map is larger and looked at less often. */
+  /** A look at the robot for the next caller. The map is larger and looked at less often. */
   async #look(): Promise<void> {
     this.#link.countLosses();
     try {
@@ -359,7 +359,7 @@ export class ExecutionCell implements Cell {
       const map = await this.#drive.map();
       this.#coverage = map && mapCoverage(map, this.#parts.mapAreaM2).share;
     } catch {
-      // The control thread is being started anew; it says so itself.
+      // The control thread is being restarted; it says so itself.
     }
   }
 

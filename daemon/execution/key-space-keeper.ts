@@ -6,7 +6,7 @@ export type KeySpaceStatus = {
   readonly reason: string;
 };
 
-/** Who lives on the session: declared anew in each one. */
+/** Who lives on the session: declared again in each one. */
 export type KeySpaceUser = {
   readonly name: string;
   /** May reject: it is then tried again in a while, and nobody else notices. */

@@ -12,7 +12,7 @@ import {
 import { endsLease } from './safety/lease-rules.ts';
 import type { SafetyWord } from './safety/safety-word.ts';
 
-/** Who may command actuators, weakest first: a person at the robot outranks every program. */
+/** Ranks of those who may command actuators, lowest first. A person at the robot outranks every program. */
 export const LEASE_PRIORITIES = {
   policy: 10,
   agent: 20,
@@ -35,24 +35,26 @@ export type LeaseDeps = {
   readonly clock: Clock;
   /** Brings the actuators to their safe state; the next holder waits for it. Must settle by its own deadline. */
   safeStop(reason: string): Promise<void>;
-  /** Something moves without a lease that is not to move beside a holder of this priority. */
+  /** True when something moves without a lease that must not move while a holder of this priority commands. */
   contested?(priority: number): boolean;
-  /** Somebody above the rank of an agent gets the lease next. Called before anything that moves is ended. */
+  /** Called when a holder above the rank of an agent gets the lease next, before any motion is ended. */
   onTakeover?(takeover: Takeover): void;
   onGranted(lease: Lease): void;
   onEnded(lease: Lease, how: LeaseEnd): void;
-  /** Told in the same turn, so that control threads see it in their next step. */
+  /** Updated in the same turn, so that control threads see the change in their next step. */
   readonly word?: Pick<SafetyWord, 'grant' | 'renew' | 'revoke'>;
 };
 
 /**
- * - `free`: nobody commands. - `held`: one holder does. - `stopping`: the lease was lost and the robot is on
- * its way to standing; nobody commands and a request waits for nothing: it is refused, or granted after the
- * stop if it is the one that took the lease.
+ * - `free`: nobody commands. - `held`: one holder commands. - `stopping`: the lease was lost and the robot is being
+ * stopped. Nobody commands then, and requests are refused. The request that took the lease over is granted after the
+ * stop.
  */
 export type LeaseState = 'free' | 'held' | 'stopping';
 
-/** The exclusive, expiring right to command actuators. One holder; losing it is a safe stop. */
+/**
+ * The exclusive right to command actuators, which expires. It has one holder. When it is lost, the robot is stopped.
+ */
 export class ActuationLease {
   readonly #deps: LeaseDeps;
   #state: LeaseState = 'free';
@@ -105,7 +107,7 @@ export class ActuationLease {
       if (!endsLease('take', asker, current.priority)) throw held(holder, `${current.holder} has it`);
       const why = this.#announce(holder, priority);
       await this.#lose('taken', why ?? `${holder} takes the lease of ${current.holder}`);
-      // Free for a moment: somebody else may have been quicker.
+      // The lease was free for a moment, so another holder may have taken it.
       this.#checkFree(holder);
     } else {
       const why = this.#announce(holder, priority);
@@ -117,7 +119,7 @@ export class ActuationLease {
     return this.#grant(holder, priority, ttlMs);
   }
 
-  /** What runs are told when somebody above their rank takes the robot. Undefined: it is nobody of that kind. */
+  /** The message to runs when a holder above their rank takes the robot. Undefined: the holder is not above them. */
   #announce(holder: string, priority: number): string | undefined {
     const role = roleOf(priority);
     if (priority <= LEASE_PRIORITIES.agent || role === undefined) return undefined;
@@ -144,19 +146,21 @@ export class ActuationLease {
     return this.#lease?.id === id;
   }
 
-  /** Gives it back; a lease that is no longer held changes nothing. The holder has stopped what it moved. */
+  /**
+   * Gives the lease back. The holder has stopped its motions before. A lease that is no longer held changes nothing.
+   */
   release(id: number): void {
     if (this.#lease?.id !== id) return;
     this.#end('returned');
   }
 
-  /** The same for a holder that may have something moving still: it settles when that stands. */
+  /** The same for a holder whose motions may still be under way: settles when they stand. */
   async surrender(id: number): Promise<void> {
     if (this.#lease?.id !== id) return;
     await this.#lose('returned', `${this.#lease.holder} gave the lease back`);
   }
 
-  /** Nobody has it any more: everything is being stopped, by whoever says so. */
+  /** Ends the lease without a stop of its own: the caller stops everything. */
   drop(): void {
     if (this.#lease) this.#end('stopped');
   }
@@ -204,7 +208,7 @@ export class ActuationLease {
     try {
       await this.#deps.safeStop(reason);
     } catch {
-      // The base's own watchdog stops it when nobody commands; the lease is free all the same.
+      // The watchdog of the base stops it when nobody commands. The lease becomes free even so.
     } finally {
       this.#state = 'free';
     }

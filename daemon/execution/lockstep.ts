@@ -9,7 +9,7 @@ const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 const BACKLOG_LOOK_MS = 5;
 
 /**
- * Ties simulated time to the control loop: after each window one control step; the next window begins when
+ * Ties simulated time to the control loop: after each window one control step; the next window starts when
  * the step is done, the recorder keeps up, and somebody wants the robot to move. A robot that stands and is
  * asked nothing holds its time, so that the seed alone decides a run.
  */

@@ -22,7 +22,7 @@ const ROLES: readonly LeaseRole[] = ['policy', 'agent', 'autonomy', 'central', '
 export type AskedAt = { readonly madeAtMs: number; readonly clock: Pick<Clock, 'monotonicMs'> };
 
 /**
- * Begins a motion that another cell asks for, in this very turn. A goal that does not fit never reaches the robot:
+ * Starts a motion that another cell asks for, in this very turn. A goal that does not fit never reaches the robot:
  * the promise then rejects with `schema.invalid`, which names the field, and with `command.expired` for a request that
  * waited in a frozen process.
  */

@@ -105,7 +105,7 @@ async function sendUnder(hold: LeaseHold, goals: RosGoals, request: RosGoalReque
   }
 }
 
-/** A transform that makes no tree is left out, and told once for each frame. */
+/** A transform that makes no tree is left out, and reported once for each frame. */
 function takeTransforms(
   tree: TfTree,
   { topic, type, bytes }: Sample,

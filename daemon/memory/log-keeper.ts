@@ -56,7 +56,7 @@ const EVERY_MS = 10 * 60_000;
 
 /**
  * Keeps the logs of all cells from growing for ever. Removes what is old, or too much, and no longer needed: it is in
- * the lake, central has acknowledged it where there is one, no open run is in it, nobody holds it. Each removal begins
+ * the lake, central has acknowledged it where there is one, no open run is in it, nobody holds it. Each removal starts
  * with a signed checkpoint, and is an event itself.
  */
 export class LogKeeper {
@@ -98,7 +98,7 @@ export class LogKeeper {
   async #trim(cell: CellName, cutter: Cutter, inLake: number): Promise<LogCut | undefined> {
     const { context, holds, keepEvents } = this.#parts;
     const before = cutter.size();
-    // What a killed process had begun comes first: its checkpoint stands.
+    // What a killed process had started comes first: its checkpoint stands.
     const { wanted, why } = this.#wanted(cutter, before);
     const needed: Hold[] = [
       { who: 'the lake', through: inLake - 1 },

@@ -46,7 +46,7 @@ export class BlobKeeper implements BlobStore {
   #putBytes = 0;
   #looks = 0;
   #trimming: Promise<void> | undefined;
-  /** How often it was looked since the trim began that is under way. */
+  /** How often it was looked since the trim started that is under way. */
   #looksMeanwhile = 0;
   /** Removed and not in the log yet. */
   #untold = { blobs: 0, bytes: 0 };

@@ -65,21 +65,21 @@ export type RuntimeOptions = {
   /** For applications whose harness is not `flow`. */
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
   readonly versionOf?: LoadParts['versionOf'];
-  /** Before unfinished runs go on: their applications, some of them in versions that are not of today. */
+  /** Called before unfinished runs go on, with their applications. Some of these are of older versions. */
   readonly readyVersions?: (apps: readonly Application[]) => Promise<void>;
-  /** How the execution cell records; `off` where it is not given. */
+  /** How the execution cell records. Default: `off`. */
   readonly recording?: RunTools['recording'];
-  /** Tools beside those of the applications themselves: of this house, of MCP servers. Asked at each start of a run. */
+  /** Tools beside those of the applications: built-in tools and those of MCP servers. Called at each start of a run. */
   readonly tools?: (app: Application) => readonly Tool[];
   readonly models?: ModelsOfRun;
   readonly blobs?: BlobStore;
-  /** Policies, quotas and grants; their hooks stand among `hooks`. */
+  /** Cedar policies, quotas and grants. Their hooks are among `hooks`. */
   readonly governance?: Governance;
-  /** How runs share this host; where it is not given: `DEFAULT_SHARING`. */
+  /** How runs share this host. Default: `DEFAULT_SHARING`. */
   readonly sharing?: Partial<RunSharingRules>;
 };
 
-/** The runtime cell: intents in, runs out, every step in the log first. It is the RuntimeApi itself. */
+/** The runtime cell takes intents and executes them as runs. Every step is logged before it happens. */
 export class RuntimeCell implements Cell, RuntimeApi {
   readonly name = 'runtime';
   readonly #context: CellContext;
@@ -87,7 +87,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #keys = new IdempotencyKeys<Submitted>();
   readonly #store: RunStore;
   readonly #scheduler: RunScheduler;
-  /** Applications of today, and those of runs. */
+  /** The current applications, and older versions that runs still use. */
   readonly apps: RuntimeApps;
   readonly #readyVersions: RuntimeOptions['readyVersions'];
   /** Pause, resume, messages, sessions, forks. */
@@ -98,12 +98,12 @@ export class RuntimeCell implements Cell, RuntimeApi {
   readonly #hooks: PolicyGate;
   readonly #ids: IdSource;
   #ready = false;
-  /** Intents that are being judged, by application. */
+  /** Number of intents that are being judged, by application. */
   readonly #opening = new Map<string, number>();
   #appending = 0;
   #written = 0;
 
-  /** Throws `config.invalid` when an application cannot be loaded: its flow has a fault, its harness is missing. */
+  /** Throws `config.invalid` when an application cannot be loaded: its flow has a fault, or its harness is missing. */
   constructor(context: CellContext, options: RuntimeOptions) {
     this.#context = context;
     this.#ids = options.ids;
@@ -200,23 +200,23 @@ export class RuntimeCell implements Cell, RuntimeApi {
     }
   }
 
-  /** Whose a run is; undefined where no such run is known. */
+  /** The tenant of a run; undefined for an unknown run. */
   tenantOf(runId: string): string | undefined {
     return this.#store.get(runId)?.intent.policy_ctx.tenant;
   }
 
-  /** What the sessions of unfinished runs name, that of a forked run with what it inherited. */
+  /** Blobs that the sessions of unfinished runs refer to. The session of a forked run includes what it inherited. */
   sessionBlobs(): ReadonlySet<string> {
     return blobsNamed(this.#store.unfinished().flatMap((view) => this.#store.session(view)));
   }
 
-  /** A run that waits for its robot is not work of this cell; a run that could begin and an append are. */
+  /** Runs that could start and appends under way count as waiting work. Runs that wait for their robot do not. */
   work(): readonly WorkCounter[] {
     const waiting = this.#scheduler.startable() + this.#appending;
     return [{ name: 'events', done: this.#written, waiting }];
   }
 
-  /** Events of no run, such as calls of models from outside: whoever counts what runs do counts these as well. */
+  /** Appends events of no run, such as calls of models from outside. Quotas count these as they count those of runs. */
   append(events: readonly NewEvent[]): Promise<void> {
     return this.#append(events);
   }
@@ -235,7 +235,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     }
     const key = keyOf(admitted.intent);
     if (key === undefined) return await this.#open(request, admitted, opening);
-    // A repeated request gets its run, also when the queue is full or its deadline has passed since.
+    // A repeated request gets its first run, also when the queue is full or its deadline has passed since.
     const known = this.#keys.find(key, intentBody(admitted.intent));
     if (known.kind === 'other') return await this.#refuse(request, duplicate(admitted.intent), []);
     if (known.kind === 'opening') return { ...(await known.opening), duplicate: true };
@@ -321,7 +321,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     }
   }
 
-  /** The run is opened and waits for a person before its first step. */
+  /** The event that asks a person, where the run has to wait for an approval before its first step. */
   #questionOf(runId: string, { intent, approval }: Judged & { accepted: true }): readonly NewEvent[] {
     if (!approval) return [];
     const { type, params, policy_ctx: context } = intent;
@@ -336,7 +336,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return this.approvals.open(asked).events;
   }
 
-  /** Of a run that waits the reason is what it waits for; of a pause, why it was ordered. */
+  /** The reason of a waiting run is what it waits for. The reason of a paused run is why it was paused. */
   #details(view: RunView): RunDetails {
     const why = this.#scheduler.why(view.state.run_id);
     return why === undefined || view.state.status === 'paused'
@@ -349,7 +349,7 @@ export class RuntimeCell implements Cell, RuntimeApi {
     return { intent: view.intent, run: view.state, duplicate: true };
   }
 
-  /** Writes the refusal down, then throws it. A log that cannot be written does not hide the reason. */
+  /** Logs the refusal, then throws it. If the log cannot be written, the caller still gets the refusal. */
   async #refuse(request: unknown, thrown: unknown, events: readonly NewEvent[]): Promise<never> {
     const error = EdgeError.from(thrown, 'internal.fault', 'submit', 'intent');
     try {

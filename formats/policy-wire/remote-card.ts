@@ -33,7 +33,7 @@ export function cardOf(value: unknown, hash: string): RemoteCard | string {
   return { description, keys: keys as WireKeysFile };
 }
 
-/** What a server of ours tells its clients: `cardOf` reads it. */
+/** What a server of this project sends its clients. `cardOf` reads it. */
 export function cardBody(policy: PolicyDescription, keys: WireKeysFile): Record<string, unknown> {
   return {
     name: policy.name,
@@ -48,7 +48,7 @@ export function cardBody(policy: PolicyDescription, keys: WireKeysFile): Record<
   };
 }
 
-/** Memory is made by these sizes, and a server may have told them: none is more than a message brings. */
+/** Memory is allocated by these sizes, and a server may have sent them: none exceeds what a message can carry. */
 function isSized(value: unknown, elementsMax: number): value is readonly number[] {
   const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) > 0;
   return (

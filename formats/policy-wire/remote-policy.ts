@@ -15,12 +15,12 @@ import { untilWithdrawn } from './withdrawn.ts';
 
 /**
  * The way to one server. `ask` may take for ever: `drop` is called then, and what the way still brings is not looked
- * at. Both wires answer in order and name no question, so a way whose answer was given up is made anew.
+ * at. Both wires answer in order and name no question, so a connection is replaced once an answer was given up.
  */
 export interface RemoteLine {
   /** Rejects with `model.unavailable` (nobody there), `model.failed`, `model.bad_observation`. */
   ask(observation: Observation): Promise<{ readonly actions: Tensor; readonly hash?: string }>;
-  /** A new episode at the server, where it can be told. */
+  /** Starts a new episode at the server, where its protocol has a message for that. */
   reset(): Promise<void>;
   drop(): void;
   close(): Promise<void>;

@@ -63,7 +63,7 @@ export function namedArrays(
   return named;
 }
 
-/** The actions of a chunk under the names of the wire. Throws `model.failed`: no client is told a NaN. */
+/** The actions of a chunk under the names of the wire. Throws `model.failed` for a NaN, which no client may get. */
 export function namedActions(
   actions: Tensor,
   keys: WireKeys,

@@ -32,7 +32,7 @@ export type { WireServerView };
 
 export type WireServer = {
   view(): WireServerView;
-  /** The policies take larger questions by now than this server lets through: it has to be started anew. */
+  /** True when the policies now take larger questions than this server accepts. The server then has to be restarted. */
   outgrown?(): boolean;
   /** Clients are cut off; what they asked is dropped. May be called twice. */
   close(): Promise<void>;
@@ -44,7 +44,9 @@ export function sameToken(given: string | undefined, token: string): boolean {
   return timingSafeEqual(digest(given ?? ''), digest(token)) && given !== undefined;
 }
 
-/** Of the policy that answers in this session; undefined: nobody knows it, or it was taken away and the session is over. */
+/**
+ * Of the policy that answers in this session; undefined: nobody knows it, or it was taken away and the session is over.
+ */
 export function hashBehind(session: PolicySession): string | undefined {
   try {
     return session.describe().hash;

@@ -11,7 +11,8 @@ const PAX_BYTES_MAX = 64 * 1024;
 
 /**
  * The regular files of a tar archive (ustar, POSIX, GNU long names), as views of its bytes. Links and devices are
- * refused, folders are skipped. Names are as the archive has them: whoever writes them out checks them. Never throws.
+ * refused, folders are skipped. Names are as the archive has them: the caller that writes them out checks them. Never
+ * throws.
  */
 export function readTar(archive: Uint8Array, limits: TarLimits): TarResult {
   const files: TarFile[] = [];

@@ -4,7 +4,7 @@ import { type Clock, EdgeError } from '../../contract/core.ts';
 
 /** From SIGTERM to SIGKILL, milliseconds. */
 const STOP_MS = 5_000;
-/** Of what it complained about the end is told. */
+/** An error shows this much of the end of its stderr, characters. */
 const COMPLAINT_CHARS = 2_000;
 /** A longer line is no report. */
 const LINE_CHARS_MAX = 64 * 1024;

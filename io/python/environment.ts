@@ -21,8 +21,9 @@ export type EnvOptions = {
 };
 
 /**
- * The Python of an environment with exactly these requirements, made where it is missing: by uv where that is installed,
- * else by venv and pip. Two that ask at once make it once. Rejects with `host.missing`, `tool.failed`, `run.cancelled`.
+ * The Python of an environment with exactly these requirements, made where it is missing: by uv where that is
+ * installed, else by venv and pip. Two that ask at once make it once. Rejects with `host.missing`, `tool.failed`,
+ * `run.cancelled`.
  */
 export async function ensureEnv(options: EnvOptions): Promise<string> {
   const { requirements, cacheDir, python, clock, signal, note } = options;
@@ -107,7 +108,7 @@ async function takeLock(
     signal?.throwIfAborted();
     await pause(clock, WAIT_MS, signal);
     const pid = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => ''));
-    // Twice nothing in it: whoever made it died before it could say who it is.
+    // The file is still empty: the process that made the lock died before it wrote its number.
     if (pid > 0 ? !isAlive(pid) : i > 4) await rm(lock, { recursive: true, force: true });
   }
 }

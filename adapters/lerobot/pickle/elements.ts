@@ -60,7 +60,7 @@ function isContiguous({ shape, strides }: Layout): boolean {
   return true;
 }
 
-/** Tells the place of each element, in row-major order; the innermost axis in one go. */
+/** Gives the place of each element in row-major order, the innermost axis at once. */
 function walk({ shape, strides, offset }: Layout, visit: (element: number) => void): void {
   if (shape.some((size) => size === 0)) return;
   const inner = shape.length - 1;

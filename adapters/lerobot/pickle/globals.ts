@@ -81,7 +81,7 @@ function orderedDict(args: readonly PyValue[], _: ReadContext, at: number): PyVa
   return { py: 'dict', depth: 1, items: new Map() };
 }
 
-/** What a stranger wrote, short and without control characters, for a message. */
+/** Foreign text for a message: shortened, and without control characters. */
 function shown(text: string): string {
   return JSON.stringify(text.slice(0, 80)).slice(1, -1);
 }

@@ -90,7 +90,7 @@ export class PolicyShelf {
     return found.sort((a, b) => (a.registered < b.registered ? -1 : 1));
   }
 
-  /** The newest of a name, or `name@hash` by the beginning of its hash. Throws `model.not_found`. */
+  /** The newest of a name, or `name@hash` by the start of its hash. Throws `model.not_found`. */
   async find(wanted: string): Promise<ShelvedPolicy> {
     const [name, hash = ''] = wanted.split('@');
     const all = await this.list();

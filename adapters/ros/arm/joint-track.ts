@@ -28,7 +28,7 @@ export class JointTrack {
   #time: Nanoseconds | undefined;
   /** Whether the arm stands: by measurements of all of its joints. */
   readonly rest = new RestWatch();
-  /** Joints that were measured anew since `rest` was told last. */
+  /** Joints that were measured again since `rest` was told last. */
   readonly #anew = new Set<string>();
   /** When each joint was measured last, by its stamps. */
   readonly #stamps = new Map<string, Nanoseconds>();

@@ -107,7 +107,7 @@ function leave(): void {
 
 function fail(thrown: unknown): void {
   post({ fault: thrown instanceof Error ? thrown.message : String(thrown) });
-  // It is made anew; while something moves and nobody else can stop it, what works goes on.
+  // It is made again; while something moves and nobody else can stop it, what works goes on.
   if (leftAtMs === undefined) clock.after(FLUSH_MS, () => process.exit(1));
 }
 

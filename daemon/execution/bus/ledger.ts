@@ -8,9 +8,9 @@ type Line = {
 };
 
 /**
- * The loss ledger of one hop: per topic received = forwarded + written + dropped(reason), exact whenever nothing
- * is in flight. Whoever takes a sample counts it received; whoever lets go of it counts it forwarded, written or
- * dropped.
+ * The loss ledger of one hop: per topic received = forwarded + written + dropped(reason), exact whenever nothing is in
+ * flight. The part that takes a sample counts it as received; the part that releases it counts it as forwarded, written
+ * or dropped.
  */
 export class Ledger {
   readonly #hop: string | undefined;

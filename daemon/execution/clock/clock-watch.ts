@@ -19,13 +19,13 @@ export type ClockWatchParts = {
   readonly isSimulated: boolean;
   readonly emit: CellContext['emit'];
   readonly report: CellContext['report'];
-  /** Told at each change, as text by name: for the metadata of segments. */
+  /** Called at each change, with text by name, for the metadata of segments. */
   onChange?(facts: Readonly<Record<string, string>>): void;
 };
 
 /** How often the wall clock is held against the monotonic one, milliseconds. */
 const LOOK_MS = 1_000;
-/** How often the host is asked, and how often the figures are told although nothing changed, milliseconds. */
+/** How often the host is asked, and how often the figures are reported although nothing changed, milliseconds. */
 const ASK_MS = 60_000;
 const TELL_MS = 10 * 60_000;
 /** An offset to the reference that changed by less is no news, nanoseconds. */

@@ -36,7 +36,7 @@ export type ControlClientDeps = {
   onWake(): void;
   /** A thread has its policy: the configured one, or another one because of `fault`. */
   onReady?(fault: EdgeError | undefined): void;
-  /** The thread is gone and will be started anew: the robot has to be stopped by the caller. */
+  /** The thread is gone and will be restarted: the robot has to be stopped by the caller. */
   onDown(reason: string): void;
 };
 
@@ -48,8 +48,8 @@ const READY_MS = 40_000;
 /** First delay before a new thread, doubled up to the next, milliseconds. */
 const RESTART_FIRST_MS = 100;
 /**
- * A thread that hangs is terminated this long after the robot was told to stand, milliseconds: zeros are repeated for
- * 500 ms by what sends them, which may be this very process.
+ * A thread that hangs is terminated this long after the robot was ordered to stand, milliseconds: zeros are repeated
+ * for 500 ms by what sends them, which may be this very process.
  */
 const TERMINATE_AFTER_MS = 600;
 const RESTART_MAX_MS = 5_000;

@@ -53,9 +53,9 @@ const TIME_BACK_NS = 1_000_000_000n;
 
 export type TickResult = {
   readonly time: bigint;
-  /** Undefined once the robot has stood idle for a while: then the base belongs to whoever else drives it. */
+  /** Undefined once the robot has stood idle for a while: then any other process may drive the base. */
   readonly command: Twist2d | undefined;
-  /** True while nothing moves and nothing is asked: a simulation may stand still until a motion begins. */
+  /** True while nothing moves and nothing is asked: a simulation may stand still until a motion starts. */
   readonly hold: boolean;
   readonly receipts: readonly Receipt[];
   /** Why the base stands though it may be asked to move. */
@@ -220,7 +220,7 @@ export class ControlCore {
     return new Navigator(this.#slam, planner, (id, result) => this.#settle(id, result));
   }
 
-  /** Another robot, or the same one after its start: its time and odometry began anew, and so does the map. */
+  /** Another robot, or the same one after its start: its time and odometry restarted, so the map restarts too. */
   #startAnew(): void {
     const former = this.#navigator;
     const mount = this.#slam.mount;

@@ -22,7 +22,7 @@ export class ControlDrive implements Drive {
   readonly #lease: () => number;
   #motions = 0;
 
-  /** `lease`: the one that is held now; a motion goes on under the one that it began with. */
+  /** `lease`: the one that is held now; a motion goes on under the one that it started with. */
   constructor(control: ControlClient, lease: () => number = () => 0) {
     this.#control = control;
     this.#lease = lease;

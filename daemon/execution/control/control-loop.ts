@@ -28,7 +28,9 @@ export type ControlOptions = {
   readonly lockstep: boolean;
   /** Robot time is that of a simulation: its stamps say nothing of how late they come. */
   readonly simulated: boolean;
-  /** The clock of the robot is not that of this host, nor synchronised with it: a difference that stays is no lateness. */
+  /**
+   * The clock of the robot is not that of this host, nor synchronised with it: a difference that stays is no lateness.
+   */
   readonly ownClock: boolean;
 };
 
@@ -55,7 +57,7 @@ export type Sensing = {
   readonly bumped: boolean;
 };
 
-/** Something that the record has to know; sent once when it begins, not at every step. */
+/** Something that the record has to know; sent once when it starts, not at every step. */
 export type Receipt =
   | { readonly kind: 'command.refused'; readonly error: ErrorBody; readonly source: string }
   | { readonly kind: 'safety.stopped'; readonly reason: string; readonly source: string };
@@ -84,7 +86,7 @@ const UNSEEN_WHY =
 const STAND: Twist2d = { linear: 0, angular: 0 };
 
 /**
- * System 1: one call per control step turns what a motion wants into what the robot is told. Starvation
+ * System 1: one call per control step turns what a motion wants into a command for the robot. Starvation
  * behaviour: decelerate to standing. Policies are asked ahead of need and never waited for, except in lockstep.
  */
 export class ControlLoop {

@@ -11,7 +11,7 @@ import type {
 } from '../../../contract/core.ts';
 import type { CoreCounts, TickResult } from './control-core.ts';
 
-/** What the control thread is told. Messages arrive in the order they were sent, samples before their tick. */
+/** Messages to the control thread. They arrive in the order they were sent, samples before their tick. */
 export type ToControl =
   | { readonly kind: 'sample'; readonly sample: Sample }
   /** Lockstep only: one control step at a time of the simulation. */
@@ -68,7 +68,7 @@ export type FromControl =
       readonly madeAtMs?: number;
       readonly counts: CoreCounts;
     }
-  /** A motion begins after the last tick said `hold`: simulation time may go on. */
+  /** A motion starts after the last tick said `hold`: simulation time may go on. */
   | { readonly kind: 'wake' }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorBody };

@@ -1,7 +1,7 @@
 import type { Sample } from '../../../contract/core.ts';
 import { BOOL, CdrReader } from '../../../formats/cdr/index.ts';
 
-/** Topics of one value, told to applications with the robot's state. More than this is no longer small. */
+/** Topics of one value, which applications get with the robot's state. More topics than this are not small any more. */
 export const SIGNALS_MAX = 64;
 
 const READERS: Readonly<Record<string, (reader: CdrReader) => boolean | number>> = {

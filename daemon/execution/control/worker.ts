@@ -25,7 +25,7 @@ export type ControlWorkerDeps = {
 
 /**
  * Runs a control core behind a message port: in a worker thread's entry file with its `parentPort`, in tests
- * with one end of a `MessageChannel`. In lockstep it ticks when told; else by its own clock, in robot time
+ * with one end of a `MessageChannel`. In lockstep it ticks on request; else by its own clock, in robot time
  * carried on from the newest sample. Returns once `close` arrived.
  */
 export function runControlWorker(port: ControlPort, deps: ControlWorkerDeps): Promise<void> {

@@ -39,7 +39,7 @@ const EPSILON = 1e-6;
 /**
  * The actions still to be executed, on a grid of the policy's steps. Each is for one slot and expires with it: what
  * is over is never given out, however late a chunk comes. As in LeRobot a newer chunk replaces what is queued, and
- * where both have an action for a slot that did not begin yet they are aggregated. The slot under way stays as it is.
+ * where both have an action for a slot that did not start yet they are aggregated. The slot under way stays as it is.
  */
 export class ActionQueue {
   readonly #options: QueueOptions;
@@ -75,7 +75,7 @@ export class ActionQueue {
     return this.#hash;
   }
 
-  /** Begin of the slot under way: what an observation of now is for. Before the first chunk it is now. */
+  /** Start of the slot under way: what an observation of now is for. Before the first chunk it is now. */
   anchor(nowMs: number): number {
     return this.#stepMs === 0 ? nowMs : this.#originMs + this.#slot(nowMs) * this.#stepMs;
   }

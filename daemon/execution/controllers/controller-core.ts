@@ -54,7 +54,7 @@ export type Answer = {
 
 export type AnswerTaken = { readonly chunk: number; readonly result: PutResult; readonly delayMs: number };
 
-/** Tells which input is too old now: its index, behind the last of them the measured joints, or -1. */
+/** Says which input is too old now: its index, behind the last of them the measured joints, or -1. */
 export type StaleInput = (nowMs: number) => number;
 
 /**
@@ -150,7 +150,7 @@ export class ControllerCore {
     this.#gate.reset();
   }
 
-  /** What was let through did not arrive: the next step begins as the first one does. */
+  /** What was let through did not arrive: the next step starts as the first one does. */
   anew(): void {
     this.#gate.reset();
   }
@@ -320,7 +320,7 @@ export class ControllerCore {
     const positions = this.#spec.output.kind === 'positions';
     for (let j = 0; j < this.#dimension; j++) {
       const value = applied[j]!;
-      // Of steps with an action only: what the robot was doing when it began to starve.
+      // Of steps with an action only: what the robot was doing when it started to starve.
       if (hasAction) this.#rates[j] = positions ? this.#rateOf(value, j, periodMs) : value;
       this.#values[j] = value;
       out[j] = value;

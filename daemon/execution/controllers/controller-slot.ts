@@ -186,7 +186,9 @@ export class ControllerSlot {
     throw notConfirmed(this.spec.name);
   }
 
-  /** For whoever prepares a start: it is not to begin when it was stopped meanwhile. Undefined: it was not. */
+  /**
+   * For the code that prepares a start: a controller that was stopped meanwhile must not start. Undefined: it was not.
+   */
   get stops(): number {
     return this.#stops;
   }
@@ -194,7 +196,7 @@ export class ControllerSlot {
     return this.#stops === stops ? undefined : this.#stoppedFor;
   }
 
-  /** Another one will number its reasons anew. What ran has failed. */
+  /** The next thread numbers its reasons from the start. A controller that ran has failed. */
   threadEnded(error: EdgeError): void {
     this.#reasons.clear();
     this.#reasons.set(0, '');

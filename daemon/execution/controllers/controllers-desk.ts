@@ -42,7 +42,7 @@ export type ControllersDeskDeps = {
   readonly decode: PictureDecoder;
   /** Starts the thread. A throw counts as a thread that ended at once. */
   spawn(data: ThreadData): ControllersHandle;
-  /** Asks for the real-time class, and tells what it got. Never rejects. */
+  /** Asks for the real-time class, and reports which class it got. Never rejects. */
   schedule(tid: number): Promise<Scheduling>;
   advertise(topic: TopicSpec): Promise<void>;
   send(sample: Sample): boolean;
@@ -50,7 +50,7 @@ export type ControllersDeskDeps = {
   readonly odometry?: string;
   /** The emergency stop is engaged. Absent: it never is. */
   isStopped?(): boolean;
-  /** To the bus, for the recorder and whoever listens. */
+  /** To the bus, for the recorder and any other listener. */
   publish(sample: Sample): void;
   note(event: NewEvent): void;
   report(level: 'info' | 'warn' | 'error', message: string, facts?: Readonly<Record<string, unknown>>): void;
@@ -59,7 +59,7 @@ export type ControllersDeskDeps = {
   admit?(spec: ControllerSpec): void;
   /** UUIDv7. */
   newId(): string;
-  /** Every step as the thread tells it, before it is sent. */
+  /** Every step as the thread reports it, before it is sent. */
   onStep?(step: StepRecord): void;
 };
 
@@ -74,9 +74,9 @@ export interface ControllerLease {
   ): Promise<MotionResult>;
 }
 
-/** Policy and topic are ready by then, milliseconds: before whoever asked is told that nobody answered. */
+/** Policy and topic have to be ready by then, milliseconds. It is less than the deadline of the caller. */
 const BEGIN_MS = 14_000;
-/** What was done is told to the log this often, milliseconds. */
+/** What was done is written to the log this often, milliseconds. */
 const SUMMARY_MS = 1_000;
 /** A thread that takes no step for this long while a controller runs hangs, milliseconds. */
 const HANGS_MS = 2_000;
@@ -168,9 +168,9 @@ export class ControllersDesk {
   }
 
   /**
-   * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way to
-   * rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed. With `motionId`
-   * only that motion ends, running or being started.
+   * One controller, or all; one that does not run stays as it is. Nothing of them is sent after this call but their way
+   * to rest. Settles when the robot stands; rejects with `robot.unreachable` where that was not confirmed. With
+   * `motionId` only that motion ends, running or being started.
    */
   async stop(
     name: string | undefined,
@@ -226,7 +226,7 @@ export class ControllersDesk {
     check();
     await new Promise<void>((resolve, reject) => {
       const start = async (signal: AbortSignal, lease: number) => {
-        // Whoever stopped it meanwhile has stopped it.
+        // A stop that came meanwhile counts.
         check();
         // While it waited for the lease another one may have taken its place.
         const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
@@ -307,7 +307,7 @@ export class ControllersDesk {
   /** All steps that lie there are read; of each controller the newest is sent. */
   #relay(): void {
     if (this.#shared.unread === 0) return;
-    // What the steps are named by was told before them, and takes another way.
+    // The names of the steps were sent before the steps, and by another way.
     this.#handle?.drain();
     for (let step = this.#shared.read(); step; step = this.#shared.read()) this.#step(step);
     for (const slot of this.#slots) slot.flush();
@@ -332,7 +332,7 @@ export class ControllersDesk {
     this.#deps.note({ kind: 'command.refused', payload: { error: error.toBody(), source: controller } });
   }
 
-  /** A policy that fails at every question is told once. */
+  /** A policy that fails at every question is reported once. */
   #fault({ name }: ControllerSpec, error: EdgeError): void {
     const told = `${name}: ${error.code}: ${error.message}`;
     if (told === this.#told) return;

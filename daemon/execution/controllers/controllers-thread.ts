@@ -8,14 +8,14 @@ import type { SharedState } from './shared-state.ts';
 
 /** The numbers of verdicts in records. */
 export const VERDICTS: readonly Verdict[] = ['passed', 'limited', 'refused', 'starved'];
-/** Different reasons that are told apart; there are a few for each joint. Further ones are the last. */
+/** Different reasons that are distinguished; there are a few for each joint. Further reasons count as the last one. */
 const REASONS_MAX = 1_024;
 /** With nothing to do it looks for messages this often all the same, milliseconds. */
 const IDLE_MS = 1_000;
 /** A step this near is due, milliseconds: to sleep for less is to be late. */
 const DUE_MS = 0.02;
 /**
- * After this time without a command that the robot took, the gate begins anew: from the measured joints, and from
+ * After this time without a command that the robot took, the gate restarts: from the measured joints, and from
  * standing where a base's own watchdog has stopped it meanwhile. Milliseconds.
  */
 const UNTAKEN_POSITIONS_MS = 100;
@@ -78,7 +78,7 @@ export class ControllersThread {
     }
   }
 
-  /** Reads what it was told, does what is due, and returns when the next step is. */
+  /** Reads its messages, does what is due, and returns the time of the next step. */
   turn(): number {
     this.#hear();
     const waited = this.#deps.waitedMs();

@@ -1,7 +1,7 @@
 /** The joints as they were measured last, by the names of the output; `known` false: never, or too long ago. */
 export type Measured = {
   readonly positions: Float64Array;
-  /** NaN where the robot does not tell. */
+  /** NaN where the robot does not report it. */
   readonly efforts: Float64Array;
   known: boolean;
 };
@@ -21,14 +21,17 @@ export type Gated = {
 export interface StepGate {
   apply(asked: Float64Array, dtSeconds: number, measured: Measured): Gated;
   /**
-   * Which number of the action that begins at `at` is further outside of its limits than `share` times their range;
+   * Which number of the action that starts at `at` is further outside of its limits than `share` times their range;
    * -1: none. Called for chunks, before they are queued.
    */
   farOutside?(actions: ArrayLike<number>, at: number, share: number): number;
-  /** The run is over: the next step on the quickest way to rest within the limits. Absent: there is none, nothing is sent. */
+  /**
+   * The run is over: the next step on the quickest way to rest within the limits. Absent: there is none, nothing is
+   * sent.
+   */
   readonly halt?: ((dtSeconds: number) => Gated) | undefined;
   /** What was let through stands still. */
   readonly atRest?: boolean;
-  /** A run begins: what was let through before is over. */
+  /** A run starts: what was let through before is over. */
   reset(): void;
 }

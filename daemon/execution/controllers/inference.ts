@@ -21,7 +21,7 @@ export type InferenceDeps = {
 
 export type Inferred = { readonly chunk: ActionChunk; readonly observationNs: bigint };
 
-/** A place at the policy is taken anew after these: it is gone, and the next may be another one of that name. */
+/** A place at the policy is taken again after these: it is gone, and the next may be another one of that name. */
 const GONE: readonly string[] = ['model.unavailable', 'model.not_found', 'cell.restarted'];
 
 /** The questions of one controller to its policy: one session, opened again when its policy went away. */
@@ -78,7 +78,7 @@ export class Inference {
     return description;
   }
 
-  /** An episode begins. */
+  /** An episode starts. */
   async reset(): Promise<void> {
     const { clock, spec } = this.#deps;
     await withDeadline(clock, spec.inferTimeoutMs, this.#open().reset(), 'reset policy', spec.name);
@@ -130,8 +130,9 @@ export class Inference {
 
   /**
    * Between its description and its answer another policy may have come in its place: what that one says of itself
-   * counts. After a second swap nobody can say any more whose answer it is, also where the first policy is back. A server
-   * behind a card of ours names its own network in each answer: there the description stays, and nothing was swapped.
+   * counts. After a second swap nobody can say any more whose answer it is, also where the first policy is back. A
+   * server behind a card of ours names its own network in each answer: there the description stays, and nothing was
+   * swapped.
    */
   #checkOther(
     { policyHash }: ActionChunk,

@@ -7,7 +7,10 @@ import {
   yawOf,
 } from '../../../formats/cdr/index.ts';
 
-/** What is measured of these joints, in this order, NaN where it is not told; undefined: the message does not say where all of them are. */
+/**
+ * What is measured of these joints, in this order; NaN where it is not reported. Undefined: the message lacks the
+ * position of one of them.
+ */
 export function jointsOf(
   { type, bytes }: Sample,
   names: readonly string[],

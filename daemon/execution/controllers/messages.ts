@@ -1,7 +1,7 @@
 import type { PutResult } from './action-queue.ts';
 import type { ControllerSpec } from './controller-spec.ts';
 
-/** What the thread of the controllers is told; `index` is that of the controller, `run` counts its starts. */
+/** Messages to the thread of the controllers; `index` is that of the controller, `run` counts its starts. */
 export type ToThread =
   | { readonly kind: 'begin'; readonly index: number; readonly run: number; readonly lease: number }
   /** `brakes`: on its way to rest first. */
@@ -21,7 +21,7 @@ export type ToThread =
   | { readonly kind: 'close' };
 
 export type FromThread =
-  /** `tid` is that of the host, 0 where it is not told. */
+  /** `tid` is the thread id of the host, 0 where it is unknown. */
   | { readonly kind: 'ready'; readonly tid: number }
   | {
       readonly kind: 'question';

@@ -1,6 +1,6 @@
 import type { PutResult } from './action-queue.ts';
 
-/** Minimum time between two reports of one reason, milliseconds, and how many reasons are told apart in a run. */
+/** Minimum time between two reports of one reason, milliseconds, and how many reasons are distinguished in a run. */
 const EVERY_MS = 1_000;
 const REASONS_MAX = 64;
 

@@ -4,7 +4,7 @@ import type { PictureFit } from './controller-spec.ts';
 /** Rows from the top without padding, red, green, blue. */
 export type Rgb = { readonly data: Uint8Array; readonly width: number; readonly height: number };
 
-/** Taps of one line of the answer: where they begin and their weights, which add up to 1. */
+/** Taps of one line of the answer: where they start and their weights, which add up to 1. */
 type Taps = { readonly from: Int32Array; readonly weights: readonly Float32Array[] };
 
 /**

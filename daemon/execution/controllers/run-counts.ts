@@ -4,7 +4,7 @@ import { Lateness } from './lateness.ts';
 
 type Elsewhere = 'name' | 'policy' | 'policy_hash' | 'hz' | 'state' | 'reason' | 'stale' | 'scheduling';
 
-/** What a controller did, since its start and since it was last told to the log. */
+/** What a controller did, since its start and since the last report to the log. */
 export class RunCounts {
   steps = 0;
   starved = 0;

@@ -1,10 +1,14 @@
 import type { ControllerSpec } from './controller-spec.ts';
 import type { Measured } from './gate-port.ts';
 
-/** Records between the thread and the cell: two seconds of one controller at 500 Hz; then steps go unrecorded, counted. */
+/**
+ * Records between the thread and the cell: two seconds of one controller at 500 Hz; then steps go unrecorded, counted.
+ */
 const RECORDS = 1_024;
 const HEAD = 8;
-/** Words: messages posted to the thread; written records; read records; records lost; steps done; it has no steps to do. */
+/**
+ * Words: messages posted to the thread; written records; read records; records lost; steps done; it has no steps to do.
+ */
 const MAIL = 0;
 const WRITTEN = 1;
 const READ = 2;
@@ -181,7 +185,7 @@ export class SharedState {
   get lost(): number {
     return Atomics.load(this.#words, LOST);
   }
-  /** Steps of all controllers, for whoever watches that the thread lives. */
+  /** Steps of all controllers, for the watch that checks whether the thread lives. */
   get steps(): number {
     return Atomics.load(this.#words, STEPS);
   }

@@ -8,7 +8,7 @@ export type SpeedLimits = {
   readonly within?: readonly { readonly lower: number; readonly upper: number }[];
 };
 
-/** A measured position is this many steps old when what is told by it takes effect. */
+/** A measured position is this many steps old when a command that follows from it takes effect. */
 const STEPS_BEHIND = 2;
 
 /**

@@ -4,7 +4,10 @@ type Behaviour = Pick<ControllerSpec, 'starvation' | 'decelerateMs' | 'retract' 
   readonly output: { readonly kind: OutputKind };
 };
 
-/** Where the step begins (what was applied last, or asked for by the starved step before), and how fast it went, units per second. */
+/**
+ * Where the step starts (what was applied last, or asked for by the starved step before), and how fast it went, units
+ * per second.
+ */
 export type LastApplied = { readonly values: Float64Array; readonly rates: Float64Array };
 
 /**

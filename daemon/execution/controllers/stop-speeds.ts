@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../../contract/core.ts';
 const AGAIN_MS = 50;
 const AGAIN_TIMES = 20;
 
-/** Speeds of zero at the end of a run: a joint keeps its last speed until it is told another one. */
+/** Speeds of zero at the end of a run: a joint keeps its last speed until it gets another one. */
 export class StopSpeeds {
   readonly #clock: Clock;
   #again: Timer | undefined;

@@ -2,7 +2,7 @@ import { EdgeError, type JointTarget, type MessageValue, MOTION_LIMITS } from '.
 import type { DoorGate } from './door-gate.ts';
 import type { TopicClasses } from './topic-classes.ts';
 
-/** Actions that work something out and move nothing. */
+/** Actions that only compute a result and move nothing. */
 const HARMLESS_ACTIONS: ReadonlySet<string> = new Set([
   'nav2_msgs/action/ComputePathThroughPoses',
   'nav2_msgs/action/ComputePathToPose',
@@ -31,7 +31,7 @@ const HARMLESS_SERVICES: ReadonlySet<string> = new Set([
   'type_description_interfaces/srv/GetTypeDescription',
 ]);
 
-/** Motions that nothing here can judge: a pattern does not make them harmless, a name in full does. */
+/** Motions that no gate can judge. They count as harmless only if configured by their full name, not by a pattern. */
 const MOVING_ACTIONS: ReadonlySet<string> = new Set([
   'control_msgs/action/ParallelGripperCommand',
   'control_msgs/action/PointHead',
@@ -49,8 +49,8 @@ const MOVING_ACTIONS: ReadonlySet<string> = new Set([
 type Judge = (goal: MessageValue, gate: DoorGate) => void;
 
 /**
- * Motions that others may ask the robot's own nodes for, each within the limits of a motion of this daemon. Every other
- * action is refused.
+ * Motions of the robot's own nodes that other clients may request, within the limits of a motion of this daemon. Every
+ * other action is refused.
  */
 const GATED_ACTIONS: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['control_msgs/action/FollowJointTrajectory', judgeTrajectory],
@@ -73,8 +73,8 @@ export class DoorCalls {
   }
 
   /**
-   * `harmless`: it moves nothing. `moves`: it keeps all limits, and may go under the actuation lease. Throws
-   * `command.refused` for a goal that leaves a limit, and for an action that nothing can judge.
+   * `harmless`: it moves nothing. `moves`: it keeps all limits, and may be sent under the actuation lease. Throws
+   * `command.refused` for a goal beyond a limit, and for an action that no gate can judge.
    */
   goal(action: string, type: string, goal: MessageValue): 'harmless' | 'moves' {
     const judge = GATED_ACTIONS.get(type);
@@ -91,7 +91,7 @@ export class DoorCalls {
     return 'moves';
   }
 
-  /** Throws `command.refused` for a service that nobody calls harmless: what it moves it would move past lease and gate. */
+  /** Throws `command.refused` for a service that is not known to be harmless: it could move the robot past the gate. */
   call(service: string, type: string): void {
     if (HARMLESS_SERVICES.has(type) || this.#topics.named(service)) return;
     throw unknown('call', service, type);

@@ -21,9 +21,9 @@ export type DoorGateParts = {
   readonly speeds: { readonly linearMax: number; readonly angularMax: number };
   /** Topics of the base. */
   readonly base?: readonly string[] | undefined;
-  /** Limits of the joints; undefined: nobody gave any, and no trajectory of others passes. */
+  /** Limits of the joints. Undefined: none are configured, and no trajectory of other clients passes. */
   readonly joints?: JointGateSpec | undefined;
-  /** Where the joints are now; what was not measured lately is left out. */
+  /** Measured positions of the joints. Joints without a recent measurement are left out. */
   measured?(): ArmState['joints'];
 };
 
@@ -39,13 +39,13 @@ export type GateAnswer =
   | { readonly verdict: 'refused'; readonly reason: string; readonly hint?: string };
 
 const PASSED: GateAnswer = { verdict: 'passed' };
-/** Rounding of a conversion is no change of a velocity, m/s or rad/s. */
+/** A difference up to this is rounding and not a change of a velocity, m/s or rad/s. */
 const ROUNDING = 1e-9;
 
 /**
- * The numeric gate of the door: whatever asks, what leaves is finite and within limits. A velocity that is too fast is
- * cut, a trajectory that leaves the limits of a joint is refused as a whole. It knows nothing of obstacles: the loops
- * of this daemon look at those before.
+ * The numeric gate of the door: every command that passes is finite and within limits. A velocity that is too fast is
+ * reduced. A trajectory that leaves the limits of a joint is refused as a whole. The gate does not know obstacles: the
+ * loops of this daemon check those before.
  */
 export class DoorGate {
   readonly #parts: DoorGateParts;
@@ -59,14 +59,14 @@ export class DoorGate {
   }
 
   /**
-   * Whether commands of others of this type can be judged. A trajectory cannot: its controller carries it out by itself,
-   * perhaps later (its stamp), and perhaps longer than the lease lasts under which it was said.
+   * Whether commands of this type from other clients can be judged. A trajectory cannot: its controller executes it by
+   * itself, perhaps later (its stamp), and perhaps for longer than its lease lasts.
    */
   judges(type: string): boolean {
     return type === TWIST || type === TWIST_STAMPED;
   }
 
-  /** `ours`: it passed the joint gate of one of our loops, which is stricter, and only has to be finite here. */
+  /** `ours`: a loop of this daemon sent it, whose joint gate is stricter. Here it only has to be finite. */
   judge(sample: Sample, ours: boolean): GateAnswer {
     try {
       if (sample.type === TWIST || sample.type === TWIST_STAMPED) return this.#velocity(sample);
@@ -81,7 +81,7 @@ export class DoorGate {
     }
   }
 
-  /** Whether a velocity is no faster in any axis than the one before it, and reverses none: a base that comes to rest. */
+  /** Whether a velocity only slows the base: in no axis is it faster than the last one, or reversed. */
   slows(sample: Sample): boolean {
     if (sample.type !== TWIST && sample.type !== TWIST_STAMPED) return false;
     const before = this.#last.get(sample.topic) ?? [0, 0, 0, 0, 0, 0];
@@ -93,19 +93,19 @@ export class DoorGate {
     }
   }
 
-  /** That sample went out. */
+  /** Notes that this sample was sent. */
   sent(sample: Sample): void {
     if (!this.#watched.has(sample.topic)) return;
     try {
       this.#last.set(sample.topic, numbersOf(twistOf(sample)));
     } catch {
-      // No velocity: the robot cannot read it either.
+      // The sample is no velocity, so the robot cannot read it either.
     }
   }
 
   /**
-   * Throws `command.refused` for a trajectory of others that leaves the limits of the joints from where they are, or
-   * names a joint without limits.
+   * Throws `command.refused` for a trajectory of another client that leaves the limits of the joints, starting from their
+   * measured positions, or that names a joint without limits.
    */
   checkTrajectory({ joints, points, velocities }: Omit<JointTrajectory, 'allFinite'>): void {
     const { joints: spec } = this.#parts;

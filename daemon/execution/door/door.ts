@@ -20,34 +20,37 @@ import type { TopicClasses } from './topic-classes.ts';
 export type DoorParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly latch: Pick<StopLatch, 'engaged'>;
-  /** Undefined before this cell has started: nobody holds a lease. */
+  /** Undefined before this cell has started, when nobody holds a lease. */
   lease(): Pick<ActuationLease, 'current'> | undefined;
   readonly topics: TopicClasses;
   readonly gate: DoorGate;
-  /** Topics that carry velocities of joints, of which zeros are standing still. */
+  /** Topics that carry velocities of joints. Zeros on them mean standing still. */
   readonly speeds?: readonly string[] | undefined;
   note(event: NewEvent): void;
-  /** Each command that the robot was given, in order. It must not throw. */
+  /** Called for each command that was sent to the robot, in order. It must not throw. */
   executed?(command: Executed): void;
 };
 
-/** The way of one asker to one robot. */
+/** The way of one sender to one robot. */
 export type DoorPath = {
-  /** Rejects with `command.refused` for what this asker never sends. */
+  /** Rejects with `command.refused` for commands that this sender may never send. */
   advertise(topic: TopicSpec): Promise<void>;
-  /** Why samples of this topic never pass, whatever they hold; undefined: each is judged by itself. */
+  /** Why no sample of this topic may pass. Undefined: each sample is judged by itself. */
   refusal(topic: Pick<TopicSpec, 'topic' | 'type'>): EdgeError | undefined;
   send(sample: Sample, terms?: CommandTerms): Receipt;
-  /** The same for callers that only ask whether the robot was given it. Withheld by the emergency stop counts as taken. */
+  /**
+   * The same for callers that only need to know whether the sample was taken. Samples that the emergency stop withholds
+   * count as taken.
+   */
   offer(sample: Sample): boolean;
-  /** Closes the sink behind it. */
+  /** Closes the sink of this path. */
   close(): Promise<void>;
 };
 
-/** Only this file can name it: nothing else makes a permit. */
+/** Only this file has this symbol, so nothing else can make a permit. */
 const MAKER: unique symbol = Symbol('door');
 
-/** The word of the door that a sample may go to the robot. */
+/** Proves that the door let a sample pass to the robot. */
 export class Permit {
   readonly #sample: Sample;
 
@@ -61,7 +64,7 @@ export class Permit {
   }
 }
 
-/** A robot's middleware as the rest of the cell has it: it takes permits, and nothing else. */
+/** The middleware of a robot as the cell uses it: it accepts only permits. */
 export class RobotSink {
   readonly #sink: SampleSink;
 
@@ -86,9 +89,9 @@ export class RobotSink {
 const GATE_PERIOD_MS = 1_000;
 
 /**
- * Everything that goes into a robot's middleware goes through here. In this order: is it a command at
- * all; the emergency stop; its time; the lease; the gate; then a permit and a receipt. The law is asked before, where
- * the motion is asked for (policies of the runtime cell), once for the life of a motion.
+ * Everything that is sent to a robot's middleware passes this door. The checks, in this order: whether it is a command
+ * at all, the emergency stop, its time, the lease, the gate. Then it gets a permit and a receipt. The policies of the
+ * runtime cell are asked before, once for each motion, where the motion is requested.
  */
 export class Door {
   readonly topics: TopicClasses;
@@ -110,12 +113,12 @@ export class Door {
     this.#limits = new GateReceipts({ clock, source: 'door', periodMs: GATE_PERIOD_MS, note });
   }
 
-  /** Commands that the emergency stop kept from the robot, since the start. */
+  /** Number of commands that the emergency stop withheld since the start. */
   get withheld(): number {
     return this.#withheld;
   }
 
-  /** `terms` hold for all that it sends, unless it brings others with a sample. */
+  /** `terms` count for every sample of this path that brings no terms of its own. */
   path(sink: RobotSink, asker: Asker, terms: CommandTerms = {}): DoorPath {
     const send = (sample: Sample, more?: CommandTerms) =>
       this.#ask(sink, { ...terms, ...more, sample, asker });
@@ -137,8 +140,8 @@ export class Door {
   }
 
   /**
-   * The same for a value at a key of Zenoh; undefined where it may pass. Nobody has a lease there, so a command never
-   * does, and a key that no robot hears always does.
+   * The same for a value at a Zenoh key; undefined where it may pass. Values at a key have no lease, so a command never
+   * passes. A value at a key that no robot subscribes to always passes.
    */
   refusesKey(key: string, sample: Sample, asker: Asker): EdgeError | undefined {
     const found = this.topics.classifyKey(key, sample.type);
@@ -156,7 +159,8 @@ export class Door {
     if (found === 'unknown') return this.#refuse(command, 'class', unknown(sample));
     const lost = this.#leaseFault(command);
     const stands = isStanding(sample) || (this.#speeds.has(sample.topic) && areZeros(sample));
-    // Our own loops may stop the robot at any time; a stranger that sends zeros would jam the person who drives.
+    // The loops of this daemon may stop the robot at any time. Zeros of another sender would disturb a person who
+    // drives.
     if (stands && (isOurs(asker) || !lost)) return this.#execute(sink, command);
     if (this.#parts.latch.engaged) {
       this.#withheld++;
@@ -185,7 +189,7 @@ export class Door {
     return answer;
   }
 
-  /** What is harmless is no action; a command that the robot took is one. */
+  /** Only a command that the robot took is reported as executed. Harmless samples are not. */
   #execute(sink: RobotSink, { sample, asker, lease, origin }: Command, gated?: Executed['gated']): Receipt {
     const receipt = this.#hand(sink, sample);
     if (receipt.verdict === 'sent')
@@ -193,7 +197,7 @@ export class Door {
     return receipt;
   }
 
-  /** With a permit, which is made here and nowhere else. */
+  /** Sends the sample with a permit. Permits are made only here. */
   #hand(sink: RobotSink, sample: Sample): Receipt {
     if (!sink.offer(new Permit(MAKER, sample))) return { verdict: 'busy' };
     this.gate.sent(sample);
@@ -206,8 +210,8 @@ export class Door {
   }
 
   /**
-   * Who carries the words of others needs the very lease that is held. Our own loops look at their lease in each step,
-   * and still have to bring the robot to rest after it: here it is only looked at whose turn it is.
+   * A sender that forwards commands of others needs the lease that is held now. The loops of this daemon check their
+   * lease in each step, and have to bring the robot to rest after they lost it. For them only the role is checked.
    */
   #leaseFault({ asker, lease, sample }: Command): EdgeError | undefined {
     const current = this.#parts.lease()?.current;
@@ -215,9 +219,9 @@ export class Door {
       if (lease !== undefined && current?.id === lease) return undefined;
       return current ? taken(sample, current.holder) : leaseless(sample, asker);
     }
-    // Braking is never refused, whoever has it. Of a base that is known by its velocity.
+    // Braking is never refused, no matter who has the lease. A command of the base brakes if it slows the base.
     if (asker.kind === 'drive' && this.gate.slows(sample)) return undefined;
-    // Nobody has it: they come to rest.
+    // Nobody has the lease: the other loops bring the robot to rest.
     if (!current) return asker.kind === 'drive' ? leaseless(sample, asker) : undefined;
     const role = roleOf(current.priority);
     const theirs =

@@ -1,13 +1,15 @@
 import type { Clock, EdgeError, NewEvent } from '../../../contract/core.ts';
 
-/** Minimum time between two events for one asker, topic and cause, milliseconds. */
+/** Minimum time between two events for one sender, topic and cause, milliseconds. */
 const REPEAT_MS = 10_000;
-/** Askers, topics and causes that are counted apart; names come from strangers. */
+/** Senders, topics and causes that are counted separately. The number is limited because names come from outside. */
 const KEYS_MAX = 256;
 const OTHERS = 'others';
 const MESSAGE_CHARS_MAX = 1_024;
 
-/** Events for what the door refused, at most one per cause and interval; each says how many came since the one before. */
+/**
+ * Events for what the door refused, at most one per cause and interval; each says how many came since the one before.
+ */
 export class RefusalLog {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #note: (event: NewEvent) => void;

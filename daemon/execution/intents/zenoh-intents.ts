@@ -37,7 +37,7 @@ const PAYLOAD_BYTES_MAX = LIMITS.INTENT_PARAMS_BYTES_MAX + 16 * 1024;
 const RUNS_SHOWN = 50;
 
 /**
- * The way in for whoever is in the key space: intents, runs and their end, as JSON. Declared anew in each session.
+ * The way in for whoever is in the key space: intents, runs and their end, as JSON. Declared again in each session.
  *
  * `<base>/intent` puts one, `<base>/intent/schema` describes it, `<base>/runs` and `<base>/runs/<id>` tell,
  * `<base>/runs/<id>/cancel` ends one that came this way.

@@ -24,7 +24,7 @@ const SCAN_BYTES_MAX = 1024 * 1024;
 type Newest = Pick<SampleBus, 'last' | 'rates'>;
 
 /**
- * Explicit looks at what arrives anyway: the newest picture or scan, once, for whoever asks. Foreign files are not
+ * Explicit looks at what arrives anyway: the newest picture or scan, once, for any caller. Foreign files are not
  * opened here: a decoder that dies takes its process along, and this one drives the robot.
  */
 export function serveLooking(bus: Pick<CellBus, 'handle'>, samples: Newest): void {

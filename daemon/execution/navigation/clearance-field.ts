@@ -26,7 +26,7 @@ function makeDisc(): { dx: Int8Array; dy: Int8Array; square: Uint16Array } {
 
 /**
  * Distance of every cell to the nearest occupied one, exact up to a cap. Kept up to date cheaply: a cell that
- * became occupied writes its disc; around cells that stopped being occupied it is computed anew.
+ * became occupied writes its disc; around cells that stopped being occupied it is recomputed.
  */
 export class ClearanceField {
   readonly #grid: OccupancyGrid;
@@ -48,7 +48,7 @@ export class ClearanceField {
     return this.#layout;
   }
 
-  /** Grows with every change: whoever checked a path against this field compares it. */
+  /** Grows with every change, so that a caller can see whether the field changed since it checked a path. */
   get version(): number {
     return this.#version;
   }

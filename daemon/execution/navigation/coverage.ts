@@ -5,7 +5,7 @@ export type Coverage = { readonly known: number; readonly total: number; readonl
 
 /**
  * `area` is the floor to be mapped in square metres, where it is known (a generated maze says so). Without it
- * the total is estimated as the bounding box of what is known, which begins small: the share is then that of
+ * the total is estimated as the bounding box of what is known, which starts small: the share is then that of
  * the area seen so far.
  */
 export function mapCoverage(map: MapSnapshot, area?: number): Coverage {

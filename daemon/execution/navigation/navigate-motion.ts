@@ -22,7 +22,7 @@ const REPLANS_MAX = 5;
 const ALIGN_RAD = 0.1;
 const ALIGN_RATE_MAX = 0.8;
 
-/** Drives to a place in the map: plans, follows, plans anew when the way closes, and knows when to give up. */
+/** Drives to a place in the map: plans, follows, plans again when the way closes, and knows when to give up. */
 export class NavigateMotion implements Motion {
   readonly #goal: NavigateGoal;
   readonly #slam: Slam;

@@ -44,7 +44,7 @@ export type SlamState = {
 };
 
 /**
- * Simultaneous localisation and mapping behind the same promises as slam_toolbox: `map` begins as `odom`, and
+ * Simultaneous localisation and mapping behind the same promises as slam_toolbox: `map` starts as `odom`, and
  * the correction `map` to `odom` takes the drift out of odometry. Deterministic in its inputs.
  */
 export class Slam {

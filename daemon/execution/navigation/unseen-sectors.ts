@@ -8,13 +8,13 @@ const GAP_MAX_RAD = (5 * Math.PI) / 180;
 const ROUNDING = 1e-4;
 
 /**
- * Directions in which a scan says nothing: beyond the ends of its sweep, and where rays are missing, covered or dazzled.
- * Angles counter-clockwise in `base_link`. The place of the sensor on the base is left out: at the distance in which the
- * base brakes it changes the direction little.
+ * Directions in which a scan says nothing: beyond the ends of its sweep, and where rays are missing, covered or
+ * dazzled. Angles counter-clockwise in `base_link`. The place of the sensor on the base is left out: at the distance in
+ * which the base brakes it changes the direction little.
  */
 export class UnseenSectors {
   count = 0;
-  /** Begin and width of each, radians. */
+  /** Start and width of each, radians. */
   from = new Float64Array(4);
   width = new Float64Array(4);
   #first = 0;
@@ -22,7 +22,7 @@ export class UnseenSectors {
   #hasRay = false;
   #gapMax = GAP_MAX_RAD;
 
-  /** A scan begins; `increment`: between two of its rays, either way round. */
+  /** A scan starts; `increment`: between two of its rays, either way round. */
   begin(increment: number): void {
     this.count = 0;
     this.#hasRay = false;

@@ -7,7 +7,7 @@ type Losses = EventPayload<'losses.recorded'>;
 
 /**
  * The thread's book: what became of each sample since the last sealed segment, for the ledger beside the
- * data, and since the session began, for the count after a kill. What no ledger has told yet survives a kill
+ * data, and since the session started, for the count after a kill. What no ledger has told yet survives a kill
  * in the account file.
  */
 export class Accounts {

@@ -1,12 +1,19 @@
 import type { Clock } from '../../../contract/core.ts';
 import type { ChannelEntry } from './channel-table.ts';
 
-/** Samples may come in another order; one that is older by more than this has another clock, or one that was set back. */
+/**
+ * Samples may come in another order; one that is older by more than this has another clock, or one that was set back.
+ */
 const STEP_NS = 1_000_000_000n;
-/** Only then is a clock taken for set back: it goes on, so many samples long and so long, and the later one is silent. */
+/**
+ * Only then is a clock taken for set back: it goes on, so many samples long and so long, and the later one is silent.
+ */
 const STEP_SAMPLES = 3;
 const STEP_MS = 1_000;
-/** Clocks told apart: of hosts, of a simulation, and what they were before a step. The one silent for longest goes. */
+/**
+ * Clocks that are kept apart: those of hosts, of a simulation, and what they were before a step. The clock that was
+ * silent for longest is dropped.
+ */
 const CLOCKS_MAX = 8;
 /** A clock that was heard within this time counts as running, milliseconds. */
 const RUNNING_MS = 2_000;
@@ -15,7 +22,10 @@ const MARK_EVERY_MS = 1_000;
 
 /** Where in the recording the clock of the samples was last set back: what lies before has times that come again. */
 export type ArrivedSince = {
-  /** By number of a channel: the sequence number of its first sample since then. A channel that is missing began later. */
+  /**
+   * By number of a channel: the sequence number of its first sample since then. A channel that is missing started
+   * later.
+   */
   readonly sequences: Readonly<Record<number, number>>;
   /** By bag: its first segment of this life. Those of former lives are older, and count their samples by themselves. */
   readonly segments: Readonly<Record<string, number>>;
@@ -59,7 +69,7 @@ export class ArrivalOrder {
     this.#channels = channels;
   }
 
-  /** The number of the next segment of a bag, when its recording begins or begins again in this life. */
+  /** The number of the next segment of a bag, when its recording starts or starts again in this life. */
   begins(bag: string, segment: number): void {
     if (!Object.hasOwn(this.#segments, bag)) this.#segments = { ...this.#segments, [bag]: segment };
   }
@@ -162,7 +172,7 @@ export function isSegmentSince(since: ArrivedSince | undefined, bag: string, num
   return since === undefined || number >= (since.segments[bag] ?? 0);
 }
 
-/** Whether a sample came since then. Sequence numbers begin again after 2^32. */
+/** Whether a sample came since then. Sequence numbers start again after 2^32. */
 export function hasCome(
   since: ArrivedSince | undefined,
   { channelId, sequence }: { readonly channelId: number; readonly sequence: number },

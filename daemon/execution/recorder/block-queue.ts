@@ -2,7 +2,7 @@ import { Block } from './block.ts';
 import type { ChunkLine, Holder } from './chunk-line.ts';
 import type { ToThread } from './protocol.ts';
 
-/** `limit`: how far a flush goes; what is published after it began waits for the next. */
+/** `limit`: how far a flush goes; what is published after it started waits for the next. */
 type Queued = Holder & { readonly block: Block; consumed: number; limit: number };
 
 /** The recorder thread's side of the blocks: those being worked off, oldest first. */
@@ -24,7 +24,7 @@ export class BlockQueue {
     this.#blocks.delete(id);
   }
 
-  /** A flush begins: it goes as far as blocks are filled now. */
+  /** A flush starts: it goes as far as blocks are filled now. */
   mark(): void {
     for (const queued of this.#queue) queued.limit = queued.block.filled;
   }

@@ -78,7 +78,7 @@ export async function settleLeftovers(
   return broken;
 }
 
-/** Mends metadata.yaml of a bag. A disk that refuses keeps nobody from recording. */
+/** Repairs metadata.yaml of a bag. A disk that refuses does not prevent recording. */
 async function list(dataDir: string, bag: string, post: Post): Promise<void> {
   try {
     await relist(dataDir, bag);

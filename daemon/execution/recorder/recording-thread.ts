@@ -65,7 +65,7 @@ export class RecordingThread {
     this.#line = new ChunkLine(packing, (chunk, packed) => this.#writeChunk(chunk, packed));
   }
 
-  /** Repairs what a former life left, then begins to take samples. */
+  /** Repairs what a former life left, then starts to take samples. */
   async start(): Promise<void> {
     const { dataDir, bag, syncMs } = this.#options;
     this.#folder = await BagFolder.open(dataDir, bag);

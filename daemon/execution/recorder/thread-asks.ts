@@ -57,7 +57,7 @@ export class ThreadAsks {
     });
   }
 
-  /** Ends a thread that is not ready in time: what is too late must not begin later, half known. Its end is told. */
+  /** Ends a thread that is not ready in time: work that is late must not start later. Its end is reported. */
   async ready(thread: { terminate(): Promise<unknown> }, ready: Promise<void>): Promise<void> {
     try {
       await this.within(READY_MS, ready, 'start', 'recorder');
@@ -67,7 +67,7 @@ export class ThreadAsks {
     }
   }
 
-  /** As `withDeadline`, but each progress begins the time anew. */
+  /** As `withDeadline`, but each progress restarts the time. */
   async within<T>(ms: number, work: Promise<T>, operation: string, subject: string): Promise<T> {
     this.progress();
     for (;;) {

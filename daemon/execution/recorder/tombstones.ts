@@ -112,7 +112,7 @@ async function tombstoneOf(
   }
 }
 
-/** Messages by topic that lie in any of the spans, and came since it began, each counted once. */
+/** Messages by topic that lie in any of the spans, and came since it started, each counted once. */
 async function countWithin(reader: McapReader, spans: readonly Span[]): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   let from = 0n;

@@ -72,7 +72,7 @@ export class Retention {
     await this.look();
   }
 
-  /** What is being deleted is deleted to its end; nothing more is begun. Never rejects. */
+  /** What is being deleted is deleted to its end; nothing more is started. Never rejects. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -175,7 +175,7 @@ export class Retention {
     this.#tell(over > 0 ? heldBack : 0);
   }
 
-  /** Those that are still there after a fault that stays are told once. Rejects where trying again may help. */
+  /** Those that are still there after a fault that stays are reported once. Rejects where trying again may help. */
   async #delete(paths: readonly string[], work: () => Promise<void>): Promise<void> {
     try {
       await work();

@@ -85,12 +85,12 @@ export class Arrivals {
   }
 
   /**
-   * Declared anew. What was due may still come, from whoever keeps it or over a slow link; if not, `givenUp` tells
+   * Declared again. What was due may still come, from whoever keeps it or over a slow link; if not, `givenUp` tells
    * it, or the gap before the next sample.
    */
   restart(nowMs: number): void {
     for (const sender of this.#senders.values()) {
-      // Who lives says so again: its token and its beacon are asked for anew as well.
+      // Who lives says so again: its token and its beacon are asked for again as well.
       sender.alive = false;
       sender.heardMs = nowMs;
       for (const key of sender.keys.values()) {
@@ -102,7 +102,7 @@ export class Arrivals {
     }
   }
 
-  /** How many samples did not come after a rebuild either, by key: they are lost. Each is told once. */
+  /** How many samples did not come after a rebuild either, by key: they are lost. Each is reported once. */
   givenUp(nowMs: number): Map<string, number> {
     const lost = new Map<string, number>();
     for (const { keys } of this.#senders.values()) {

@@ -16,7 +16,7 @@ export type BeaconEvents = {
 /**
  * What sending routes say about themselves, so that receiving ones notice what does not come: once a second how
  * many samples were put, by key (`@auraison/route/<source>/<route>/beacon`), and a token while they live. Chunks
- * that begin with `@` are met by no wildcard: nobody hears this by chance.
+ * that start with `@` are met by no wildcard: nobody hears this by chance.
  */
 export class Beacons {
   readonly #own: string;
@@ -45,7 +45,7 @@ export class Beacons {
   }
 
   /**
-   * Hears anew: the subscription of the beacons may be the one that went deaf, and a sender whose end was missed is
+   * Hears again: the subscription of the beacons may be the one that went deaf, and a sender whose end was missed is
    * only told from one that is silent by asking who is there.
    */
   rebuild(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Sent } from './dispatcher.ts';
 import type { Lane } from './lane.ts';
 import type { Outlet, Route } from './route.ts';
 
-/** Samples from the key space onto the bus of this daemon: recorded, and seen by whoever listens. */
+/** Samples from the key space onto the bus of this daemon: recorded, and seen by any listener. */
 export class BusOutlet implements Outlet {
   readonly #bus: SampleBus;
   readonly #newest = new WeakMap<Lane, Sample>();

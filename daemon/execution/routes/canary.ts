@@ -1,6 +1,6 @@
 import { LIMITS, type RouteState } from '../../../contract/core.ts';
 
-/** What a look at a route found. `rebuild`: whether declaring it anew may help, and how often it is worth a try. */
+/** What a look at a route found. `rebuild`: whether declaring it again may help, and how often it is worth a try. */
 export type Finding =
   | {
       readonly state: 'fine';
@@ -17,7 +17,7 @@ export type Finding =
 export type Change = { readonly state: RouteState; readonly reason: string };
 
 /**
- * The state of one route, from what each look finds. Pure. A route that stands still is declared anew at once, and
+ * The state of one route, from what each look finds. Pure. A route that stands still is declared again at once, and
  * again with doubling pauses while that does not help.
  *
  * | state \ finding | fine                  | silent, diverged                  | down |
@@ -47,7 +47,7 @@ export class Canary {
     return this.#rebuilds;
   }
 
-  /** What has to be told, in order, and whether the route has to be declared anew now. */
+  /** What has to be told, in order, and whether the route has to be declared again now. */
   look(finding: Finding, nowMs: number): { readonly told: readonly Change[]; readonly rebuild: boolean } {
     if (finding.state === 'down') return { told: this.#to('down', finding.reason), rebuild: false };
     if (finding.state === 'fine')

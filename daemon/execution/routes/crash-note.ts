@@ -13,7 +13,7 @@ const REASON_CHARS_MAX = 64;
  * What of the ledger of the routes is not in the log yet, in a file in memory that survives a killed process. The
  * next one tells it: what was settled as it was, what was in flight as lost by the crash. The counts of the last
  * tenth of a second before a kill, and of the time since the last event before a power cut, are not known; those
- * that were on their way into the log at a kill may be told twice, since nothing is crossed out before it is there.
+ * that were on their way into the log at a kill may be reported twice, since nothing is crossed out before it is there.
  */
 export class CrashNote {
   readonly #folder: string;
@@ -44,7 +44,9 @@ export class CrashNote {
     }
   }
 
-  /** Leaves what is not told, for the next life. Without it the folder goes too, unless somebody has something in it. */
+  /**
+   * Leaves what is not told, for the next life. Without it the folder goes too, unless somebody has something in it.
+   */
   close(untold: readonly LedgerLine[]): void {
     this.write(untold);
     try {

@@ -13,7 +13,7 @@ export type Surroundings = {
   readonly isRobotConnected: boolean;
   readonly hasSink: boolean;
   publishersOf(topic: string): number | undefined;
-  /** A topic of the robot can be subscribed anew by itself. */
+  /** A topic of the robot can be subscribed again by itself. */
   readonly canResubscribe: boolean;
 };
 
@@ -72,7 +72,7 @@ function down(reason: string): Finding {
   return { state: 'down', reason };
 }
 
-/** The transport holds a sample and takes no other: its reader stands still. Declaring anew would lose more. */
+/** The transport holds a sample and takes no other: its reader stands still. Declaring again would lose more. */
 function stuckLane(route: Route, nowMs: number): Finding | undefined {
   for (const { lane } of route.lanes()) {
     if (lane.inFlightSinceMs === undefined) continue;

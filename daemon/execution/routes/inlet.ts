@@ -46,7 +46,7 @@ export class Inlet {
     return this.#subscription !== undefined;
   }
 
-  /** Why it could not be declared anew: nobody but another rebuild brings it back. Empty: it is, or never was. */
+  /** Why it could not be declared again: nobody but another rebuild brings it back. Empty: it is, or never was. */
   get fault(): string {
     return this.isOpen ? '' : this.#fault;
   }
@@ -62,7 +62,7 @@ export class Inlet {
     });
   }
 
-  /** Lets go of the subscription and makes it anew; nobody else's is touched. */
+  /** Lets go of the subscription and makes it again; nobody else's is touched. */
   rebuild(): Promise<void> {
     return this.#inTurn(async () => {
       const keySpace = this.#keySpace;

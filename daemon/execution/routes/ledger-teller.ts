@@ -16,7 +16,7 @@ export type LedgerNews = {
 export class LedgerTeller {
   readonly #told = new Map<string, Told>();
 
-  /** What the log has to be told. Asked again before it is settled it would be told twice. */
+  /** What the log has to be told. Asked again before it is settled it would be reported twice. */
   news(lines: readonly LedgerLine[]): LedgerNews {
     const hops = new Map<string, EventPayload<'losses.recorded'>['topics'][number][]>();
     const telling = new Map<string, Told>();

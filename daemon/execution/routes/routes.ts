@@ -45,7 +45,7 @@ export type RoutesParts = {
   readonly crashNote?: CrashNote;
   /** How many publishers the robot's middleware knows of a topic; undefined where nobody can tell. */
   publishersOf?(topic: string): number | undefined;
-  /** Subscribes a topic of the robot anew. */
+  /** Subscribes a topic of the robot again. */
   resubscribe?(topic: string): Promise<void>;
 };
 
@@ -53,7 +53,7 @@ export type RoutesParts = {
 const NOTE_MS = 100;
 /** How often the canaries look, milliseconds. */
 const LOOK_MS = 500;
-/** A robot's topic that cannot be subscribed anew counts as stopped after this silence, milliseconds. */
+/** A robot's topic that cannot be subscribed again counts as stopped after this silence, milliseconds. */
 const STOPPED_MS = 30_000;
 /** States that nobody has to look after. */
 const SOUND: ReadonlySet<RouteState> = new Set(['up', 'rebuilt', 'idle']);
@@ -342,7 +342,7 @@ export class Routes {
     this.#parts.crashNote?.write(this.#teller.untold(this.lines()));
   }
 
-  /** One at a time: what is on its way into the log is not told yet, and would be told twice. */
+  /** One at a time: what is on its way into the log is not told yet, and would be reported twice. */
   #tellLedger(): Promise<void> {
     this.#telling ??= this.#tellNews().finally(() => {
       this.#telling = undefined;

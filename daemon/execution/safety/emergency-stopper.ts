@@ -16,14 +16,14 @@ export type EmergencyStopperDeps = {
   write(state: EStopState): Promise<void>;
   /** Ends everything that moves; rejects where standing still was not confirmed. */
   stop(reason: string): Promise<void>;
-  /** Why it cannot be released now: a file that is there, a topic that still says so; empty: nothing. */
+  /** Why it cannot be released now: the stop file exists, or a topic still says `true`. Empty: it can be released. */
   causes(): readonly string[];
   note(event: NewEvent): void;
-  /** Tells whoever could begin something. */
+  /** Informs every part that could start a motion. */
   tell(state: EStopState): void;
 };
 
-/** Ways in which only persons come. */
+/** Sources that only people use. */
 const PERSONS: ReadonlySet<EStopSource> = new Set(['api', 'cli', 'console']);
 
 /**
@@ -93,7 +93,7 @@ export class EmergencyStopper implements EmergencyStop {
     // From here on whoever asks for it is answered when it stands on disk behind this release, also who says it again.
     this.#stopping = undefined;
     await this.#writeOrSay(RELEASED);
-    // Asked for anew while the disk worked, or a cause is back: then it stays, on disk too.
+    // Asked for again while the disk worked, or a cause is back: then it stays, on disk too.
     const found = this.#causes(presses);
     if (found.length > 0) {
       await this.#write(latch.state);

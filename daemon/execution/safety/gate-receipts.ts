@@ -12,7 +12,7 @@ export type GateReceipt = {
   count: number;
 };
 
-/** Kinds that are told apart in one period; a gate has some dozens. */
+/** Kinds that are distinguished in one period; a gate has some dozens. */
 const KINDS_MAX = 64;
 const JOINTS_MAX = 64;
 

@@ -32,12 +32,12 @@ export type JointGateSpec = {
   readonly frame: string;
   /**
    * What becomes of a command out of limits: `clamp` applies as much of it as fits, `refuse` none of it. What takes
-   * more acceleration or jerk than there may be is smoothed either way: every motion begins so.
+   * more acceleration or jerk than there may be is smoothed either way: every motion starts so.
    */
   readonly mode: 'clamp' | 'refuse';
   /** Commands per second that are looked at; those in between change nothing. */
   readonly rateMax: number;
-  /** After a gap this long the next command begins from the measured position, seconds. */
+  /** After a gap this long the next command starts from the measured position, seconds. */
   readonly gapSeconds: number;
   /** What a trajectory takes for the place where a joint is may be this far from it, radians or metres. */
   readonly startTolerance?: number | undefined;

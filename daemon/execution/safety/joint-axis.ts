@@ -27,7 +27,7 @@ export class JointAxis {
   nextPosition = 0;
   nextVelocity = 0;
   nextAcceleration = 0;
-  /** Where it may be: wider than the limits only where it began outside of them, and then no further out. */
+  /** Where it may be: wider than the limits only where it started outside of them, and then no further out. */
   #lower: number;
   #upper: number;
   #target = Number.NaN;

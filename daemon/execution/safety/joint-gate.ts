@@ -60,7 +60,7 @@ export class JointGate {
     return true;
   }
 
-  /** The next command begins from the measured position. */
+  /** The next command starts from the measured position. */
   reset(): void {
     this.#begun = false;
   }
@@ -93,8 +93,8 @@ export class JointGate {
   }
 
   /**
-   * Which position of those that begin at `at` is further outside of its limits than `share` times their range; -1: none.
-   * A joint that turns without end has `ENDLESS_RANGE`.
+   * Which position of those that start at `at` is further outside of its limits than `share` times their range; -1:
+   * none. A joint that turns without end has `ENDLESS_RANGE`.
    */
   farOutside(asked: ArrayLike<number>, at: number, share: number): number {
     return this.spec.joints.findIndex(({ lower, upper }, i) => {
@@ -115,7 +115,7 @@ export class JointGate {
     return this.#answer;
   }
 
-  /** Seconds of this step; 0 where it came too soon. Begins anew where that is due and can be. */
+  /** Seconds of this step; 0 where it came too soon. Restarts where that is due and can be. */
   #time(dtSeconds: number, measured: Measured | undefined): number {
     const { rateMax, gapSeconds } = this.spec;
     if (dtSeconds > 0) this.#owed += dtSeconds;

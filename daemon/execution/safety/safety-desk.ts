@@ -38,16 +38,16 @@ export type SafetyOptions = {
   /** ROS topic and key that engage the emergency stop; empty: none. */
   readonly topic: string;
   readonly key: string;
-  /** Topics and actions that move this robot, whatever they are called. */
+  /** Topics and actions that move this robot. */
   readonly commands: readonly string[];
-  /** Those of them that are velocities of joints, and of the base. */
+  /** Those of `commands` that carry velocities of joints or of the base. */
   readonly speeds?: readonly string[];
   /** False: this daemon has no robot to stop. Absent: it has one. */
   readonly hasRobot?: boolean;
   readonly base?: readonly string[];
   /** Fastest velocity of the base, m/s and rad/s; absent: any that is finite. */
   readonly speedsMax?: { readonly linearMax: number; readonly angularMax: number };
-  /** `robot.harmless`: what others may send to this robot although its type does not say that it is harmless. */
+  /** `robot.harmless`: names that others may send to although their types are not known to be harmless. */
   readonly harmless?: readonly string[];
   /** See `TopicClassesOptions`. */
   graphTypes?(topic: string): readonly string[];
@@ -59,7 +59,7 @@ export type SafetyOptions = {
   readonly spec?: JointGateSpec | undefined;
   /** Where the joints of the arm can be moved by hand. */
   readonly jog?: Pick<ArmJogParts, 'spec' | 'states' | 'commands'> & {
-    /** To whoever records it. */
+    /** Publishes the sample for the recorder. */
     publish(sample: Sample): void;
   };
 };
@@ -68,14 +68,16 @@ export type SafetyOptions = {
 const FAULT_MS = 10_000;
 const ANY_SPEED = { linearMax: Number.POSITIVE_INFINITY, angularMax: Number.POSITIVE_INFINITY };
 
-/** Everything that keeps this robot from moving, made before anything that could move it. */
+/**
+ * The parts that prevent motion: door, stop, leases, gate. They are created before anything that could move the robot.
+ */
 export class SafetyDesk {
   readonly word = new SafetyWord();
   readonly latch: StopLatch;
-  /** What everything that goes to the robot passes. */
+  /** Every sample for the robot passes this door. */
   readonly door: Door;
   readonly calls: DoorCalls;
-  /** On the session of this robot. */
+  /** Ways to the emergency stop on the session of this robot. */
   readonly ways: StopWays;
   readonly #context: CellContext;
   readonly #options: SafetyOptions;
@@ -145,12 +147,12 @@ export class SafetyDesk {
     });
   }
 
-  /** What moves under a person's hand; every stop is for it too. */
+  /** Parts that a person moves by hand. Every stop stops them too. */
   movers(): readonly Mover[] {
     return this.#jog ? [this.#jog] : [];
   }
 
-  /** Before anything is asked of this cell. From here on a file that is there counts. */
+  /** Called before this cell takes requests. From here on the stop file counts. */
   start(actuation: Actuation, drive: Pick<Drive, 'steer'>): void {
     this.#actuation = actuation;
     const steer = drive.steer?.bind(drive);
@@ -174,13 +176,16 @@ export class SafetyDesk {
     this.#actuation.admit(operation, subject);
   };
 
-  /** Throws `command.refused` for a trajectory that from there leaves the limits of `[gate]`; without them nothing is known. */
+  /**
+   * Throws `command.refused` for a trajectory that leaves the limits of `[gate]` from `joints` on. Without limits all
+   * pass.
+   */
   readonly checkTrajectory = (points: readonly JointTarget[], joints: ArmState['joints']): void => {
     const { spec } = this.#options;
     if (spec) checkTrajectory(spec, points, joints);
   };
 
-  /** Every sample of the robot. */
+  /** Takes every sample of the robot. */
   observe(sample: Sample): void {
     this.ways.observe(sample);
     this.#measured.observe(sample);
@@ -195,7 +200,7 @@ export class SafetyDesk {
     };
   }
 
-  /** For whoever looks at what is wrong. */
+  /** Faults of these parts, for the status of the cell. */
   degraded(): readonly string[] {
     if (!this.latch.engaged) return [];
     return [this.latch.refusal('move', 'robot').message];
@@ -217,7 +222,7 @@ export class SafetyDesk {
   #fault(thrown: unknown): void {
     const { code, message } = EdgeError.from(thrown, 'internal.fault', 'emergency stop', 'robot');
     const nowMs = this.#context.clock.monotonicMs();
-    // A topic that says `true` fifty times a second is answered with the same fault as often.
+    // A topic that sends `true` fifty times a second would cause the same report as often.
     if (this.#told.message === message && nowMs - this.#told.atMs < FAULT_MS) return;
     this.#told = { message, atMs: nowMs };
     this.#context.report('error', message, { code });

@@ -4,7 +4,7 @@ import type { SafetyWord } from './safety-word.ts';
 export const RELEASED: EStopState = { engaged: false, since_ns: '', source: '', by: '', reason: '' };
 
 /**
- * Whether everything is to stand still, and since when, by whom and why: the word of it for whoever asks before a
+ * Whether everything is to stand still, and since when, by whom and why: the state that every caller reads before a
  * command, and the shared word for control threads. It only knows; `EmergencyStopper` engages and releases.
  */
 export class StopLatch {

@@ -2,10 +2,10 @@
  * The quickest way to rest within a limit of acceleration and one of jerk, from any velocity and acceleration.
  * Three phases: jerk against the motion, constant deceleration where its limit is reached, jerk back to zero. The
  * times of a double integrator with a bounded state (Kröger, On-Line Trajectory Generation, 2010), in closed form.
- * One object per joint, filled anew by each call: nothing is allocated in a control step.
+ * One object per joint, refilled by each call: nothing is allocated in a control step.
  */
 export class StopProfile {
-  /** Position at rest, and the least and the greatest on the way, all relative to where it begins. */
+  /** Position at rest, and the least and the greatest on the way, all relative to where it starts. */
   end = 0;
   low = 0;
   high = 0;
@@ -62,7 +62,7 @@ export class StopProfile {
     this.#a = a0;
   }
 
-  /** Where it is `seconds` later on that way, relative to where it began: `position`, `velocity`, `acceleration`. */
+  /** Where it is `seconds` later on that way, relative to where it started: `position`, `velocity`, `acceleration`. */
   advance(seconds: number): void {
     if (seconds >= this.seconds) {
       this.position = this.end;

@@ -29,8 +29,8 @@ const JOINTS_MAX = 64;
 const SPEED_MAX = 100;
 
 /**
- * Commands of a person's hand, each counting for `LIMITS.COMMAND_EXPIRY_MS`: whoever lets go of the stick, or loses
- * the line or the lease, stops the robot.
+ * Commands of a person who steers. Each command is valid for `LIMITS.COMMAND_EXPIRY_MS`. The robot stops when the
+ * person releases the stick, or loses the connection or the lease.
  */
 export class Teleoperation {
   readonly #parts: TeleoperationParts;
@@ -40,10 +40,10 @@ export class Teleoperation {
   }
 
   /**
-   * `madeAtMs` is when it was asked for, by the clock of the host: it counts from then on, not from its arrival.
-   * Throws `command.expired`, `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer), `schema.invalid`,
-   * `robot.preempted` (somebody stops the robot at this moment), `robot.not_supported`, `robot.unreachable`, and for joints
-   * what the gate says of them.
+   * `madeAtMs` is when the command was made, by the clock of the host. It is valid from then on, not from its arrival.
+   * Throws `command.expired`, `estop.engaged`, `lease.lost`, `policy.denied` (a lease of a role that does not steer),
+   * `schema.invalid`, `robot.preempted` (somebody stops the robot at this moment), `robot.not_supported`,
+   * `robot.unreachable`, and for joints what the gate says of them.
    */
   command(body: unknown, madeAtMs: number): void {
     const { leaseId, twist, joints } = commandOf(body);

@@ -16,9 +16,9 @@ const TURN = 2 * Math.PI;
 
 /**
  * A trajectory is carried out by the robot's own controller and does not pass through the joint gate step by step: it
- * is looked at as a whole before it begins, from where the joints are. Throws `command.refused` with the joint, or the
+ * is looked at as a whole before it starts, from where the joints are. Throws `command.refused` with the joint, or the
  * point, that does not fit: positions, the mean velocities between points, and the tool on straight lines of the joints
- * between them. A joint without ends may be told by another turn where the trajectory begins: it is the same place, and
+ * between them. A joint without ends may be told by another turn where the trajectory starts: it is the same place, and
  * controllers take it so. A joint that a point leaves out is taken to stay, as it does. Joints that the gate does not
  * know are the controller's business.
  */
@@ -84,7 +84,7 @@ class ToolWay {
   readonly #reach: Float64Array;
   readonly #positions: Float64Array;
   readonly #place = new Float64Array(3);
-  /** A tool that begins outside of where it may be gets no further out. */
+  /** A tool that starts outside of where it may be gets no further out. */
   #deepest = Number.NaN;
   #looks = 0;
 
@@ -145,7 +145,7 @@ function nearestTurn(place: number, at: number): number {
   return place + TURN * Math.round((at - place) / TURN);
 }
 
-/** The arm is not where the trajectory begins. The key is named where it can help. */
+/** The arm is not where the trajectory starts. The key is named where it can help. */
 function besideStart(name: string, message: string, away: number, tolerance: number): EdgeError {
   const key = `, or let it begin further from there: gate.start_tolerance (${tolerance})`;
   return refused(

@@ -82,7 +82,10 @@ export class ExecutionPolicyDesk implements PolicyDesk {
     await Promise.all(work);
   }
 
-  /** Makes a policy anew from where it came from, for example after its file changed. `model.not_found`, else as making it. */
+  /**
+   * Makes a policy again from where it came from, for example after its file changed. `model.not_found`, else as making
+   * it.
+   */
   async reload(name: string): Promise<ServedPolicy> {
     const queue = this.#find(name);
     await this.#swapTold(queue, queue.wanted);

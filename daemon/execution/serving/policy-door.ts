@@ -71,7 +71,7 @@ export class PolicyDoor {
     kept.open += 1;
     try {
       if (request.reset) {
-        // Beginning anew is part of the question: it has no time of its own.
+        // A restart is part of the question: it has no time of its own.
         const began = this.#clock.monotonicMs();
         const policy = request.policy ?? 'default';
         await withDeadline(this.#clock, deadlineMs, kept.session.reset(), 'reset policy', policy);

@@ -13,9 +13,11 @@ import type { Place, PolicySpec } from './served-policy.ts';
 const RETRY_MS = 1_000;
 /** Nobody waits longer for one that is to close, milliseconds. */
 const CLOSE_MS = 2_000;
-/** An instance of its own begins its first episode by then, milliseconds. */
+/** An instance of its own starts its first episode by then, milliseconds. */
 const BEGIN_MS = 30_000;
-/** Generation of one that is being reset for the session that gets it: nobody else may have it, nobody may ask it yet. */
+/**
+ * Generation of one that is being reset for the session that gets it: nobody else may have it, nobody may ask it yet.
+ */
 const CLAIMED = -1;
 
 type Loaded = { readonly policy: Policy; readonly description: PolicyDescription };
@@ -86,7 +88,7 @@ export class PolicyInstances {
   /** The instance that this place may ask when its turn comes; undefined: `prepare` has to make it before. */
   of(place: Place): Policy | undefined {
     const own = this.#own.get(place);
-    // Also while the one that all share, or that the next session gets, is being made anew.
+    // Also while the one that all share, or that the next session gets, is being made again.
     if (own?.generation === this.#generation) return own.policy;
     const shared = this.#shared?.policy;
     return shared?.reset && this.#spec.memory === 'own' ? undefined : shared;
@@ -151,7 +153,7 @@ export class PolicyInstances {
     return await this.#loading;
   }
 
-  /** An episode of this place begins. In its turn. */
+  /** An episode of this place starts. In its turn. */
   async reset(place: Place, policy: Policy): Promise<void> {
     const turn = this.#turn;
     this.#holder = undefined;

@@ -18,7 +18,7 @@ import { Turns } from './turns.ts';
 export type PolicySpec = {
   readonly name: string;
   readonly kind: string;
-  /** The same one: it need not be swapped when the configuration is read anew. Absent: it always is. */
+  /** The same one: it need not be swapped when the configuration is read again. Absent: it always is. */
   readonly revision?: string;
   /**
    * Makes one; may load, connect, fail. `whole`: nothing that may fail is left for its first question. Where a policy
@@ -53,13 +53,13 @@ type Job = {
 
 /** A policy settles by the deadline it is given; one that has not a while after it is deaf, milliseconds. */
 const GRACE_MS = 250;
-/** A new episode begins by then, milliseconds. */
+/** A new episode starts by then, milliseconds. */
 const RESET_MS = 5_000;
 
 /**
  * One policy and who waits for it. One question at a time: the control loop's first, then the callers in turns. Who
- * needs an instance that has to be made has no turn before. What is late before it begins is never computed; a deaf
- * policy is given up and made anew.
+ * needs an instance that has to be made has no turn before. What is late before it starts is never computed; a deaf
+ * policy is given up and made again.
  */
 export class ServedPolicyQueue {
   readonly #clock: Clock;
@@ -310,7 +310,7 @@ export class ServedPolicyQueue {
     const { place } = job;
     const policy = this.#instances.of(place)!;
     try {
-      // What it takes to begin is no matter of this question's deadline, which its own timer keeps.
+      // What it takes to start is no matter of this question's deadline, which its own timer keeps.
       if (this.#instances.remembersAnother(place, policy))
         await this.#orDeaf(this.#instances.reset(place, policy), RESET_MS);
       const { work } = job;

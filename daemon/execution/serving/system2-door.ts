@@ -32,7 +32,7 @@ export type Asker = {
 /** One fetch waits for news so long, milliseconds; and the other cell gets a little more to answer. */
 const FETCH_MS = 5_000;
 const SPARE_MS = 1_000;
-/** Beginning a call is quick, milliseconds. */
+/** A call has to be started by then, milliseconds. */
 const OPEN_MS = 5_000;
 /** Questions of all callers, and of one, that wait for System 2. */
 const OPEN_MAX = 64;

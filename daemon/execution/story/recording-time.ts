@@ -23,7 +23,7 @@ export class RecordingTime {
   observe(recorded: Nanoseconds, wall: Nanoseconds): void {
     if (this.#isWall) return;
     const last = this.#pairs.at(-1);
-    // The robot, or the clock of this host, began anew.
+    // The robot, or the clock of this host, restarted.
     if (last && (recorded < last.recorded || wall < last.wall)) this.#pairs = [];
     else if (last && (wall - last.wall < APART_NS || recorded === last.recorded)) return;
     this.#pairs.push({ wall, recorded });

@@ -32,14 +32,14 @@ export type { ModelsOfRun, RunParts } from './run-parts.ts';
 
 type Ending = { readonly why: 'cancel' | 'deadline' | 'shutdown'; readonly reason: string };
 
-/** From an abort to leaving a harness behind: its tool calls settle first, and they stop the robot. */
+/** After an abort a harness has this long to settle. Its tool calls settle first, and they stop the robot. */
 const HARNESS_SETTLE_MS = LIMITS.RUN_SETTLE_MS + LIMITS.MOTION_CANCEL_MS + 200;
 
 /**
- * One attempt at a run: from `run.started` to `run.finished`, whatever the harness does. On cancel and on
- * its deadline the run is aborted, the robot is stopped, and only then the end is written. A harness that
- * does not let go is left behind: its late calls are refused. On shutdown the run stays unfinished in the
- * log and goes on at the next start.
+ * One attempt at a run, from `run.started` to `run.finished`. On a cancel and at its deadline the run is aborted,
+ * then the robot is stopped, and then the end is logged. A harness that does not return in time is abandoned: its
+ * late calls are refused. On a shutdown the run stays unfinished in the log, and a new attempt follows at the next
+ * start.
  */
 export class ActiveRun {
   readonly #parts: RunParts;
@@ -47,11 +47,11 @@ export class ActiveRun {
   readonly #pause: RunPause;
   readonly #takeover: RunTakeover;
   readonly messages: RunMessages;
-  /** Of this attempt. */
+  /** The gate of this attempt. */
   #door: ToolGate | undefined;
   #ending: Ending | undefined;
   #closed = false;
-  /** Its harness is done: nothing new begins. */
+  /** True when the harness is done: no new call starts. */
   #leaving = false;
   #done: Promise<void> | undefined;
   #observed: ObservedRobot | undefined;
@@ -81,28 +81,28 @@ export class ActiveRun {
     this.#end = new HeldEnd({ ...parts, runId: this.#runId });
   }
 
-  /** Somebody ended it, and nothing of that is in the log yet: also where the attempt is torn off. */
+  /** An end that was ordered and is not in the log yet, also where the log broke the attempt off. */
   get ordered(): Ending | undefined {
     return this.#ending?.why === 'shutdown' ? undefined : this.#ending;
   }
 
-  /** Its end, while the log refuses it. */
+  /** The end of the run while the log refuses it. */
   get unwritten(): UnwrittenRun | undefined {
     return this.#end.waiting;
   }
 
-  /** It is being ended, or is over. */
+  /** True while the run is being ended, and after that. */
   get ending(): boolean {
     return this.#ending !== undefined || this.#leaving;
   }
 
-  /** Settles when the attempt is over and its end is durable; rejects where the log refused the attempt before. */
+  /** Settles when the attempt is over and its end is durable. Rejects where the log refused events of the attempt. */
   run(): Promise<void> {
     this.#done ??= this.#execute();
     return this.#done;
   }
 
-  /** Aborts and waits for the end; rejects where the log refuses it, though it is tried again. */
+  /** Aborts the run and waits for its end. Rejects where the log refuses the end; the write is still tried again. */
   async end(why: Ending['why'], reason: string): Promise<void> {
     this.#ending ??= { why, reason };
     this.#abort.abort(
@@ -113,12 +113,12 @@ export class ActiveRun {
     await Promise.race([this.#done, this.#end.refused]);
   }
 
-  /** The robot stands and the pause is durable when this settles. What is under way ends as a stopped robot ends it. */
+  /** When this settles, the robot stands and the pause is durable. Motions under way end as stopped. */
   pause(reason: string): Promise<void> {
     return this.#pause.pause(reason);
   }
 
-  /** Somebody of a higher rank has the robot: the run pauses, at once or where it would move. */
+  /** A holder of a higher rank has taken the robot: the run pauses, at once or before its next motion. */
   takenOver(reason: string): Promise<void> {
     return this.#takeover.taken(reason);
   }
@@ -136,7 +136,7 @@ export class ActiveRun {
     const resumed = view.startedTs !== undefined;
     const refusal = refusalOf(view, app, this.#parts.clock.now());
     if (refusal) {
-      // A motion of the attempt before may still be under way, and its calls have no end yet.
+      // A motion of the previous attempt may still be under way, and its calls have no end in the log yet.
       if (resumed) await this.#safeState(refusal.message);
       await this.#append(endsOfOpenCalls(view, refusal.message));
       return await this.#finish({ status: 'failed', reason: refusal.message, summary: {} }, refusal);
@@ -147,7 +147,7 @@ export class ActiveRun {
       { kind: 'run.started', run_id: this.#runId, payload: { attempt, ...from } },
       ...(view.state.status === 'paused' ? [this.#pause.event('paused', 'running', view.reason)] : []),
     ]);
-    // A motion of the attempt before may still be under way: its robot has not heard of the cut.
+    // A motion of the previous attempt may still be under way: the robot does not know of the restart.
     if (resumed) await this.#stopRobot('the run is resumed').catch(() => undefined);
     const timer = this.#armDeadline();
     try {
@@ -166,27 +166,27 @@ export class ActiveRun {
     let fault: EdgeError | undefined;
     try {
       if (this.#ending) throw this.#over();
-      // A run that was paused when it was cut off stays where it was.
+      // A run that was paused at the restart stays paused.
       await this.#pause.pass(this.#abort.signal);
       const refused = await approvals?.beforeFirstStep();
       if (refused) throw refused;
       outcome = await this.#outcome(await this.#context(attempt, gate));
-      // A success while paused is told when the run goes on; only an end overtakes it.
+      // A success while paused is reported when the run goes on, unless the run is ended before.
       if (outcome.status === 'succeeded') await this.#pause.pass(this.#abort.signal).catch(() => {});
     } catch (thrown) {
       fault = EdgeError.from(thrown, 'internal.fault', 'execute', this.#parts.app.name);
       outcome = { status: 'failed', reason: fault.message, summary: {} };
     }
-    // Whatever was left moving ends, and stands still before the world hears that the run is over.
+    // Motions that were left behind are stopped before the end of the run is reported.
     const busy = gate.busy;
     gate.shut('the run is over');
-    // From here on a pause of what was done comes too late.
+    // After a success it is too late for a pause.
     this.#leaving = outcome.status === 'succeeded';
     if (this.#ending || outcome.status !== 'succeeded' || busy) await this.#safeState();
     if (this.#ending?.why === 'shutdown') return;
     this.#leaving = true;
     await this.#endChildren();
-    // What a log that refused has spoilt is done again from where the log is; an end that was reached is kept.
+    // If the log refused events, the attempt is repeated from the last logged event. An end that was ordered is kept.
     await this.#posted;
     const spoilt = this.#torn ?? this.#refusals.cutOff(fault);
     if (this.ordered || !spoilt) this.#end.hold();
@@ -196,7 +196,7 @@ export class ActiveRun {
     else await this.#finish(outcome, fault);
   }
 
-  /** A run never outlives the one that asked for it. */
+  /** Ends the runs that this run asked for: they never outlive it. */
   async #endChildren(): Promise<void> {
     const reason = `the run that asked for it is over${this.#ending ? `: ${this.#ending.reason}` : ''}`;
     await this.#parts.endChildren?.(reason).catch((thrown: unknown) => {
@@ -205,12 +205,12 @@ export class ActiveRun {
     });
   }
 
-  /** The harness's outcome, or a rejection soon after an abort that it ignores. */
+  /** The outcome of the harness, or a rejection soon after an abort that the harness ignores. */
   #outcome(context: RunContext): Promise<RunOutcome> {
     const work = Promise.resolve().then(() => this.#parts.harness.execute(context));
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        // Stopping does not wait for the harness: it may be deaf.
+        // The stop does not wait for the harness, which may never answer.
         if (this.#ending?.why !== 'shutdown')
           this.#stopRobot(this.#ending?.reason ?? 'aborted').catch(() => undefined);
         withDeadline(this.#parts.clock, HARNESS_SETTLE_MS, work, 'abort', this.#runId).then(resolve, reject);
@@ -290,14 +290,14 @@ export class ActiveRun {
     });
   }
 
-  /** What the harness says goes under its own run and within its own kinds. */
+  /** Appends events of the harness under the id of its run. Only the kinds of a harness are allowed. */
   async #emit(events: readonly NewEvent[]): Promise<void> {
     refuseForeign(events);
     if (this.#abort.signal.aborted) throw this.#over();
     await this.#append(events.map((event) => ({ ...event, run_id: this.#runId })));
   }
 
-  /** For who does not wait: what is refused tears the attempt off, since the log may take what comes behind it. */
+  /** For callers that do not wait. A refusal breaks the attempt off, since the log might accept later events. */
   async #post(events: readonly NewEvent[]): Promise<void> {
     const appended = this.#append(events);
     const noted = appended.catch((thrown: Error) => {
@@ -343,7 +343,7 @@ export class ActiveRun {
     });
   }
 
-  /** Best effort within its deadline; the execution cell stops the robot by itself when commands cease. */
+  /** Tries to stop the robot within a deadline. The execution cell also stops it when commands cease. */
   async #safeState(reason = 'the run is over'): Promise<void> {
     try {
       await this.#stopRobot(reason);

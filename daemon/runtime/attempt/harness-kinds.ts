@@ -1,6 +1,6 @@
 import { EdgeError, type EventKind, type NewEvent } from '../../../contract/index.ts';
 
-/** What a harness may write itself; the life of the run and its tool calls belong to the cell. */
+/** The events that a harness may write itself. The cell writes the start and end of the run and its tool calls. */
 const HARNESS_KINDS: ReadonlySet<EventKind> = new Set([
   'run.phase',
   'session.entry',
@@ -13,7 +13,7 @@ const HARNESS_KINDS: ReadonlySet<EventKind> = new Set([
   'plan.replanned',
 ]);
 
-/** Throws `internal.fault` for an event that is not a harness's to write. */
+/** Throws `internal.fault` for an event that a harness may not write. */
 export function refuseForeign(events: readonly NewEvent[]): void {
   const subject = events.find(({ kind }) => !HARNESS_KINDS.has(kind))?.kind;
   if (subject === undefined) return;

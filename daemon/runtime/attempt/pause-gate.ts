@@ -1,6 +1,6 @@
 import type { Clock } from '../../../contract/index.ts';
 
-/** A door that is open or shut. Who waits at it is let through when it opens, and turned away when the run ends. */
+/** A gate that is open or shut. Calls wait at it until it opens, and are rejected when the run ends. */
 export class PauseGate {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #opened: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export class PauseGate {
     this.#open = undefined;
   }
 
-  /** Resolves when the door is open; rejects with the reason of the signal. */
+  /** Resolves when the gate is open. Rejects with the reason of the signal when that aborts. */
   async pass(signal: AbortSignal): Promise<void> {
     while (this.#opened && !signal.aborted) await orAborted(this.#opened, signal);
     signal.throwIfAborted();

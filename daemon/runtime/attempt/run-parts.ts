@@ -31,25 +31,27 @@ export type RunParts = {
   readonly robot: RobotOfRun;
   readonly bus: Pick<CellBus, 'request'>;
   readonly recording: RunTools['recording'];
-  /** Tools that this application may have; asked once per attempt. */
+  /** Tools that this application may use. Called once per attempt. */
   readonly tools: (app: Application) => readonly Tool[];
   readonly models: ModelsOfRun | undefined;
   readonly blobs: BlobStore | undefined;
   readonly told: Told;
-  /** What it may spend on models; absent: as much as it likes. */
+  /** What the run may spend on models. Absent: no limit. */
   readonly purse?: Purse;
-  /** Ends the runs that this one asked for; settles when they are over, or rejects when one is deaf. */
+  /**
+   * Ends the runs that this run asked for. Settles when they are over. Rejects when one of them does not end in time.
+   */
   readonly endChildren?: (reason: string) => Promise<void>;
-  /** Where people are asked; without it what needs them is refused. */
+  /** Where people are asked for approval. Absent: calls that need an approval are refused. */
   readonly approvals?: RunDesk | undefined;
-  /** For a replay: answers calls in place of the world. */
+  /** For a replay: answers calls from the record instead of executing them. */
   readonly instead?: Instead;
   /** Appends and folds; resolves when durable. */
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
-/** Models as one run sees them: judged by the hooks, counted against its tenant, in the log. */
+/** The models for one run. Calls are judged by the hooks, counted for its tenant, and logged. */
 export type ModelsOfRun = (run: {
   readonly runId: string;
   readonly intent: Intent;
@@ -61,6 +63,6 @@ export type ModelsOfRun = (run: {
 export type RobotOfRun = Robot & {
   /** Robot time of its newest answer. */
   lastTime(): Nanoseconds | undefined;
-  /** Makes everything stand; `stop` ends what this run moves. Absent: they are the same. */
+  /** Stops everything that moves. `stop` only ends the motions of this run. Absent: both are the same. */
   stopEverything?(reason: string): Promise<void>;
 };

@@ -6,16 +6,16 @@ export type RunPauseParts = {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** The log says that the run is paused. */
   readonly paused: boolean;
-  /** It is being ended: too late for a pause. */
+  /** True when the run is being ended, which is too late for a pause. */
   readonly over: () => boolean;
-  /** Best effort; settles. */
+  /** Tries to stop the robot. Always resolves. */
   readonly stopRobot: () => Promise<void>;
-  /** Calls are under way. */
+  /** True while calls are under way. */
   readonly busy: () => boolean;
   readonly append: (events: readonly NewEvent[]) => Promise<void>;
 };
 
-/** Pauses of one run and their ends, one after the other: the door shuts first, then the robot stands, then it is durable. */
+/** The pauses of one run, one after the other. The gate shuts first, then the robot stops, then the pause is logged. */
 export class RunPause {
   readonly #parts: RunPauseParts;
   readonly #gate: PauseGate;
@@ -29,7 +29,7 @@ export class RunPause {
     if (this.#paused) this.#gate.close();
   }
 
-  /** Rejects when it could not be written; the run goes on then. */
+  /** Rejects when the pause could not be logged. The run goes on then. */
   pause(reason: string): Promise<void> {
     this.#gate.close();
     return this.#inTurn(async () => {
@@ -37,11 +37,11 @@ export class RunPause {
       this.#gate.close();
       try {
         await this.#parts.stopRobot();
-        // The run may have come to its end meanwhile: what is written now would stand before it in the log.
+        // The run may have ended meanwhile. The pause would then be logged before that end.
         if (this.#parts.over()) return;
         await this.#parts.append([this.event('paused', 'running', reason)]);
         this.#paused = true;
-        // A motion that was let through just before the door shut may have overtaken the stop.
+        // A motion that passed just before the gate shut may have started after the stop.
         if (this.#parts.busy()) await this.#parts.stopRobot();
       } finally {
         if (!this.#paused) this.#gate.open();

@@ -21,9 +21,9 @@ import { arrivedAt } from '../robot/robot-probes.ts';
 type Motion = Effect<Readonly<Record<string, unknown>>>;
 
 /**
- * The robot as a run sees it: every motion is a gated, logged tool call. Reading state and map is not: it
- * changes nothing, happens often, and what was concluded from it is in the facts of the next phase. A stop
- * passes at once, also when the run is over: nothing may stand between a robot and its safe state.
+ * The robot as a run uses it. Every motion is a tool call that is gated and logged. Reading the state or the map is not
+ * logged: it changes nothing and happens often, and its conclusions are in the facts of the next phase. A stop passes
+ * at once, also when the run is over.
  */
 export class RunRobot implements Robot {
   readonly #gate: ToolGate;
@@ -52,7 +52,7 @@ export class RunRobot implements Robot {
       tool: 'robot.navigate',
       args: navigateArgs(checked),
       effect: 'actuate',
-      // A place can be asked for twice; whether the robot is there already, it can be asked.
+      // A goal may be sent twice, and the robot can be asked whether it is there already.
       replay: 'probe',
       deadlineMs: motionDeadlineMs(checked.timeoutMs),
       work: async (ends) => resultToLog(await this.#robot.navigate(checked, both(ends, signal))),
@@ -69,7 +69,7 @@ export class RunRobot implements Robot {
       tool: 'robot.maneuver',
       args: maneuverArgs(checked),
       effect: 'actuate',
-      // A relative motion that may have happened cannot be told from one that did not.
+      // A relative motion that may have happened cannot be distinguished from one that did not.
       replay: checked.kind === 'wait' ? 'safe' : 'never',
       deadlineMs: motionDeadlineMs(maneuverTimeMs(checked)),
       work: async (ends) => resultToLog(await this.#robot.maneuver(checked, both(ends, signal))),
@@ -81,7 +81,7 @@ export class RunRobot implements Robot {
     await this.#gate.note('robot.stop', { reason: reason.slice(0, 256) }, 'actuate');
   }
 
-  /** A motion that an abort kept from beginning is an outcome, not an error. */
+  /** A motion that was aborted before it started is an outcome, not an error. */
   async #motion(signal: AbortSignal | undefined, effect: Motion): Promise<MotionResult> {
     if (this.#signal.aborted || signal?.aborted) return NOT_BEGUN;
     try {

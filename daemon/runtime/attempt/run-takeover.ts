@@ -12,7 +12,7 @@ import type { RunPause } from './run-pause.ts';
 export type RunTakeoverParts = {
   readonly pause: Pick<RunPause, 'pause' | 'pass'>;
   readonly execution: ExecutionPort;
-  /** Something of this attempt moves, or has moved. */
+  /** True when a call of this attempt moves the robot, or has moved it. */
   readonly moved: () => boolean;
   /** The run is being ended. */
   readonly over: () => boolean;
@@ -20,13 +20,13 @@ export type RunTakeoverParts = {
 
 /** Ranks that no motion of a run may end. */
 const ABOVE_RUNS: ReadonlySet<LeaseRole> = new Set(['autonomy', 'central', 'teleoperation']);
-/** How often the robot is looked at while it is being stopped, milliseconds, and how many times. */
+/** Interval at which the robot is checked while it is being stopped, milliseconds, and the number of checks. */
 const LOOK_MS = 100;
 const LOOKS_MAX = 100;
 
 /**
- * What a run does while somebody of a higher rank has the robot: it pauses, and waits for a person to resume it. A run
- * that moves pauses at once. One that has not moved yet pauses where it would, so that a run that only thinks goes on.
+ * Pauses a run while a holder of a higher rank has the robot. A person has to resume it. A run that moves is paused at
+ * once. A run that has not moved yet is paused before its first motion, so that a run without motions goes on.
  */
 export class RunTakeover {
   readonly #parts: RunTakeoverParts;
@@ -37,13 +37,13 @@ export class RunTakeover {
     this.#parts = parts;
   }
 
-  /** Settles when the pause is durable, where there is one. */
+  /** Settles when the pause, if there is one, is durable. */
   async taken(reason: string): Promise<void> {
     this.#due = reason;
     if (this.#parts.moved()) await this.beforeMotion();
   }
 
-  /** Rejects where the pause could not be written; it is tried again before the next motion. */
+  /** Rejects where the pause could not be logged. It is tried again before the next motion. */
   async beforeMotion(): Promise<void> {
     const due = this.#due;
     if (due === undefined) return;

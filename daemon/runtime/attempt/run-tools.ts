@@ -31,7 +31,7 @@ const orderChecker = checker(
 
 const controllerChecker = checker(ControllerRunArgs);
 
-/** Tools of a run that are no motion of the base: each call goes through its gate. */
+/** Tools of a run other than motions of the base. Each call passes the tool gate of the run. */
 export class GatedTools implements RunTools {
   readonly recording: RunTools['recording'];
   readonly #gate: ToolGate;

@@ -19,7 +19,7 @@ import { BoundRobot } from '../flow/bound-robot.ts';
 import type { Answered, ImageNote, ToolGate } from '../gate/tool-gate.ts';
 import { safeCopy } from '../intents/json-safety.ts';
 
-/** Arguments for a tool of strangers up to which the place is told where they do not fit, characters of JSON. */
+/** Arguments of a foreign tool up to this size get an error that names the faulty place, characters of JSON. */
 const STRANGE_CHARS_MAX = 512;
 
 /** Schemas are compiled once, not once per run. */
@@ -30,19 +30,19 @@ export type ToolBoxParts = {
   readonly intent: Intent;
   readonly clock: Clock;
   readonly gate: ToolGate;
-  /** Where pictures go; without it a tool that gives some fails. */
+  /** Where pictures are stored. Without it a tool that returns pictures fails. */
   readonly blobs: BlobStore | undefined;
   readonly tools: readonly Tool[];
   /** For tools of applications. */
   readonly robot?: Robot;
 };
 
-/** The tool of this house that only stops. */
+/** The built-in tool that only stops. */
 const STOP = 'robot.stop';
-/** Of its reason this much is kept. */
+/** The length of its reason that is kept, characters. */
 const STOP_REASON_CHARS = 256;
 
-/** The tools of one run: raw and strict arguments, then the one door to effects. */
+/** The tools of one run: checks the arguments strictly, then calls the tool gate. */
 export class GatedToolBox implements ToolBox {
   readonly #parts: ToolBoxParts;
   readonly #tools = new Map<string, { readonly tool: Tool; readonly input: Checker<unknown> }>();
@@ -114,14 +114,14 @@ export class GatedToolBox implements ToolBox {
     return this.#parts.gate.refuse({ tool: name, args: shown(args), originId }, error);
   }
 
-  /** Pictures into the blob store before anything is said of them; results become what the log can hold. */
+  /** Stores pictures before an event names them, and makes results fit for the log. */
   async #kept(
     { result, images }: ToolAnswer,
     name: string,
     fresh: Map<string, Uint8Array>,
   ): Promise<Answered> {
     const plain = safeCopy(result, LIMITS.TOOL_RESULT_BYTES_MAX, `result of ${name}`) as Answered['result'];
-    // What the log would refuse is refused here, before anything is kept: who called is told what is wrong.
+    // What the log would refuse is refused here, before anything is stored, with an error that says why.
     const long = Object.keys(plain).find((key) => key.length > LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
     if (long !== undefined)
       throw tooMuch(name, `a key of ${long.length} characters`, LIMITS.TOOL_RESULT_KEY_CHARS_MAX);
@@ -139,7 +139,7 @@ export class GatedToolBox implements ToolBox {
     return { result: plain, images: notes };
   }
 
-  /** Pictures that this call made are at hand; those of an answer out of the log are read. */
+  /** Adds the bytes of pictures: those of this call are in memory, those of a logged answer are read. */
   async #whole({ result, images }: Answered, fresh: ReadonlyMap<string, Uint8Array>): Promise<ToolAnswer> {
     if (!images) return { result };
     const found: ToolImage[] = [];
@@ -168,7 +168,7 @@ function tooMuch(name: string, what: string, most: number): EdgeError {
   });
 }
 
-/** Arguments stand between nobody and a robot that stops: a reason that can be logged is kept, and nothing else. */
+/** Wrong arguments never prevent a stop. Only a reason that can be logged is kept. */
 function stopArgs(args: unknown): Record<string, unknown> {
   const reason =
     typeof args === 'object' && args !== null ? (args as { reason?: unknown }).reason : undefined;
@@ -185,15 +185,15 @@ function compile(schema: ToolSpec['input']): Checker<unknown> {
 }
 
 /**
- * Throws `schema.invalid` with the path; with a schema of strangers only where the arguments are short: who looks for
- * the place also matches patterns and duplicates in what is too long for them, and may not come to an end.
+ * Throws `schema.invalid` with the path of the fault. With a schema of a foreign tool the path is given only for short
+ * arguments: the search for it matches patterns and duplicates, which may never end on long ones.
  */
 function strict(
   args: unknown,
   input: Checker<unknown>,
   { name, origin }: Pick<ToolSpec, 'name' | 'origin'>,
 ): Record<string, unknown> {
-  // Nothing at all stands for no arguments; null is a value, and never an object.
+  // Undefined means no arguments. Null is a value, and never an object.
   const copy = safeCopy(args === undefined ? {} : args, LIMITS.TOOL_ARGS_BYTES_MAX, `arguments of ${name}`);
   if (input.is(copy)) return copy as Record<string, unknown>;
   const isLong = origin === 'mcp' && JSON.stringify(copy).length > STRANGE_CHARS_MAX;
@@ -201,7 +201,7 @@ function strict(
   throw new EdgeError('schema.invalid', { operation: 'check arguments', subject: name, message: fault });
 }
 
-/** What the log shows of arguments that no tool has seen. */
+/** The form in which the log shows arguments that reached no tool. */
 function shown(args: unknown): Record<string, unknown> {
   try {
     return safeCopy(args ?? {}, LIMITS.TOOL_ARGS_BYTES_MAX, 'arguments') as Record<string, unknown>;

@@ -42,17 +42,19 @@ export type RunControlParts = {
   readonly blobs: BlobStore | undefined;
 };
 
-/** Of a disk that does not answer: whoever forks a run is told, and nothing was begun. */
+/** If the disk does not answer by then, a fork fails and nothing is started, milliseconds. */
 const RENEW_MS = 30_000;
-/** Begins the reason of a run that is paused because the one that asked for it is. */
+/** Prefix of the reason of a run that is paused together with its parent. */
 const WITH_PARENT = 'with the run that asked for it: ';
 
-/** Control of runs: what people say to them and do with them. Nothing is answered before it is durable. */
+/** Control of runs by people: pause, resume, messages, forks. Nothing is answered before it is durable. */
 export class RunControl implements RunControlApi {
   readonly #parts: RunControlParts;
-  /** Messages on their way, by run. */
+  /** Number of messages that are being logged, by run. */
   readonly #saying = new Map<string, number>();
-  /** Those of them whose sender named them, by run and id: said again meanwhile they are the same message. */
+  /**
+   * Those with an id of their sender, by run and id. If such a message is sent again meanwhile, it is the same message.
+   */
   readonly #named = new Map<string, Promise<RunState>>();
 
   constructor(parts: RunControlParts) {
@@ -62,7 +64,7 @@ export class RunControl implements RunControlApi {
   async pause(runId: string, reason: string): Promise<RunState> {
     const { scheduler } = this.#parts;
     this.#unfinished(runId);
-    // The run itself first: it begins nothing more, and none of those it asked for begins while it is paused.
+    // The run itself is paused first. It then starts no more runs, and none of its children starts.
     await scheduler.pause(runId, reason);
     await this.#below(runId, (child) => scheduler.pause(child.state.run_id, `${WITH_PARENT}${reason}`));
     return this.#view(runId).state;
@@ -85,7 +87,7 @@ export class RunControl implements RunControlApi {
     await this.#parts.scheduler.takenOver(reason);
   }
 
-  /** Runs that a takeover paused, and that nobody has resumed. */
+  /** Runs that a takeover paused and that were not resumed yet. */
   takenRuns(): readonly string[] {
     return this.#parts.store
       .unfinished()
@@ -230,7 +232,7 @@ export class RunControl implements RunControlApi {
     return false;
   }
 
-  /** A flow takes nothing unless it said so; an agent that is about to begin will. */
+  /** A flow takes messages only if it says so. An agent that is about to start will take them. */
   #refuseUntaken(view: RunView, { kind }: RunMessage): void {
     const runId = view.state.run_id;
     const messages = this.#parts.scheduler.messages(runId);
@@ -242,7 +244,7 @@ export class RunControl implements RunControlApi {
     });
   }
 
-  /** What is on its way into the log counts, and of a run that has not begun all that it was told. */
+  /** Messages that are being logged count too. For a run that has not started, all its messages count. */
   #refuseBeyond(runId: string): void {
     const { scheduler, store } = this.#parts;
     const untaken = scheduler.messages(runId)?.untaken ?? [...store.events(runId, ['run.message'])].length;
@@ -254,7 +256,7 @@ export class RunControl implements RunControlApi {
     });
   }
 
-  /** The harness's word, if it comes soon: the message is in the log and counts later otherwise. */
+  /** Waits a short time for the harness to take the message. Otherwise the message is in the log and is taken later. */
   async #taken(taken: Promise<void> | undefined, runId: string, clock: Clock): Promise<void> {
     if (!taken) return;
     await withDeadline(clock, LIMITS.RUN_MESSAGE_MS, taken, 'message', runId).catch((thrown: unknown) => {

@@ -45,7 +45,7 @@ const Cancel = Type.Object(
   closed,
 );
 
-/** What a wait has beyond its own time, until its answer is written down. */
+/** Extra time of a wait until its answer is logged, milliseconds. */
 const GRACE_MS = 1_000;
 const SPAWN_MS = LIMITS.POLICY_HOOK_MS * 8 + LIMITS.CELL_REQUEST_MS;
 const CANCEL_MS = LIMITS.RUN_CHILDREN_SETTLE_MS * 2;
@@ -53,7 +53,7 @@ const CANCEL_MS = LIMITS.RUN_CHILDREN_SETTLE_MS * 2;
 const about =
   'It has never more turns, tokens and time than this run has left, and ends with this run at the latest.';
 
-/** Tools with which a run asks for other runs. All of them may be repeated: the same call finds the same run. */
+/** Tools by which a run asks for other runs. All of them may be repeated: the same call finds the same run. */
 export function subRunTools(runs: SubRuns): readonly Tool[] {
   return [
     {
@@ -115,7 +115,7 @@ export function subRunTools(runs: SubRuns): readonly Tool[] {
         deadlineMs: TIME_S_MAX * 1_000,
         origin: 'house',
       },
-      // The child has no more time than that, and is then given some to end.
+      // The child has this time, and then some more to end.
       deadlineMs: (args) =>
         ((args as Static<typeof Spawn>).time_s ?? TIME_S_MAX) * 1_000 + SPAWN_MS + CANCEL_MS,
       run: (args, scope) => delegated(runs, args, scope),
@@ -133,7 +133,7 @@ async function delegated(
   return { result: { ...end! } };
 }
 
-/** Their ends; after `timeS` how they stand then. */
+/** Returns the ends of the runs, or after `timeS` their states. */
 async function waited(runs: SubRuns, { runId, clock, signal }: ToolScope, ids: string[], timeS: number) {
   const late = new AbortController();
   const timer = clock.after(timeS * 1_000, () => late.abort());

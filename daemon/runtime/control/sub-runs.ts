@@ -17,7 +17,7 @@ import type { Opening } from '../runs/run-opening.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { RunView } from '../runs/run-view.ts';
 
-/** What a run asks of another: what is left of its own is the most it can give. */
+/** A request of a run for another run. The child gets at most what is left of the parent's budget. */
 export type ChildRequest = {
   readonly intent: string;
   readonly params: Readonly<Record<string, unknown>>;
@@ -46,13 +46,13 @@ export type SubRunParts = {
   readonly cancel: (runId: string, reason: string) => Promise<void>;
 };
 
-/** Summaries above this are left out of what a parent is told; it is in the log of the child. */
+/** A larger summary is not sent to the parent. It is in the log of the child. */
 const SUMMARY_BYTES_MAX = 16 * 1024;
 
 /**
- * Runs that runs ask for. A child acts for the principal of its parent with the origin `run`, is never more urgent
- * than its parent, has never more than its parent has left, and never outlives it. Asked for again under the same
- * call id it is the same child.
+ * Runs that other runs ask for. A child acts for the principal of its parent, with the origin `run`. It is never more
+ * urgent than its parent, never gets more than its parent has left, and never outlives it. A request with the same call
+ * id gets the same child.
  */
 export class SubRuns {
   readonly #parts: SubRunParts;
@@ -61,7 +61,10 @@ export class SubRuns {
     this.#parts = parts;
   }
 
-  /** `run.limit` beyond depth or width, `run.budget` where nothing is left, `run.cancelled` where the parent ends, and those of an intent. */
+  /**
+   * `run.limit` beyond depth or width, `run.budget` where nothing is left, `run.cancelled` where the parent ends, and
+   * those of an intent.
+   */
   async spawn(parentId: string, callId: string, ask: ChildRequest): Promise<RunView> {
     const { store } = this.#parts;
     const key = `call:${callId}`;
@@ -85,7 +88,10 @@ export class SubRuns {
     return store.get(run.run_id)!;
   }
 
-  /** Settles when all of them are over or the signal aborts, with what they are then. Only children of this run: `run.not_found`. */
+  /**
+   * Settles when all of them are over or the signal aborts, with what they are then. Only children of this run:
+   * `run.not_found`.
+   */
   async wait(parentId: string, runIds: readonly string[], signal: AbortSignal): Promise<readonly ChildEnd[]> {
     for (const runId of runIds) this.#child(parentId, runId);
     await Promise.all(runIds.map((runId) => this.#over(runId, signal)));

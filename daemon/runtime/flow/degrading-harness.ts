@@ -26,7 +26,7 @@ export type DegradingOptions = {
 
 /**
  * An agent with a flow that stands by. When no model answers, or the model does nothing that can be done, the robot is
- * stopped first; then the flow carries the mission on, from its beginning in the world as it is now. The run says so:
+ * stopped first; then the flow carries the mission on, from its start in the world as it is now. The run says so:
  * by a phase `degraded`, in the reason of every later phase, and in its reason and summary. Between two states of the
  * flow the model is tried again after a while; when it answers, the robot is stopped and the agent goes on. Each
  * relief doubles that while, so that two minds do not take turns at one robot.

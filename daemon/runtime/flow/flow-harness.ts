@@ -106,7 +106,7 @@ export class FlowHarness implements Harness {
   }
 
   /**
-   * One state with its retries; each retry is entered, and announced, anew. A state whose motion was taken over is
+   * One state with its retries; each retry is entered, and announced, again. A state whose motion was taken over is
    * entered again when the run goes on, as after a cut; that is no failure of it.
    */
   async #enter(context: RunContext, position: FlowPosition, state: FlowState): Promise<FlowStep> {

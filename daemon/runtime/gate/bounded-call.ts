@@ -1,7 +1,7 @@
 import { LIMITS, withDeadline } from '../../../contract/index.ts';
 import { type RunningTime, withRunningDeadline } from './running-deadline.ts';
 
-/** Races the deadline of a call, and after an abort a short grace in which the work may settle by itself. */
+/** Waits for the work until the deadline of the call. After an abort the work gets a short grace time to settle. */
 export async function boundedCall<R>(
   time: RunningTime,
   { tool, deadlineMs }: { readonly tool: string; readonly deadlineMs: number },

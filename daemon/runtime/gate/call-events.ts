@@ -9,7 +9,7 @@ import {
 } from '../../../contract/index.ts';
 import type { Answered } from './tool-gate.ts';
 
-/** What is asked of a tool. */
+/** A call as it is requested. */
 export type Ask = {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
@@ -18,7 +18,7 @@ export type Ask = {
   readonly deadlineMs: number;
   /** Id that a model gave the call. */
   readonly originId?: string | undefined;
-  /** Ends this call alone. */
+  /** Aborts only this call. */
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -28,7 +28,7 @@ export type CallEventsParts = {
   readonly robotTime: () => Nanoseconds | undefined;
 };
 
-/** Calls of one run and their ends, as the log knows them. */
+/** Makes the events for calls of one run and for their ends. */
 export class CallEvents {
   readonly #parts: CallEventsParts;
 

@@ -2,7 +2,7 @@ import { EdgeError, type NewEvent } from '../../../contract/index.ts';
 import type { CallView, RunView } from '../runs/run-view.ts';
 import type { Answered } from './tool-gate.ts';
 
-/** A name that a model made up, as a name. */
+/** Makes a name that a model invented fit for the log. */
 export function loggable(tool: string): string {
   const name = tool.replace(/[^A-Za-z0-9._/-]/g, '_').slice(0, 128);
   return /^[A-Za-z0-9]/.test(name) ? name : `unknown${name}`.slice(0, 128);
@@ -25,7 +25,7 @@ export function interruption(call: CallView, why: string): EdgeError {
   });
 }
 
-/** Ends for the calls that a cut left open, of a run that does not go on: nobody will ask what became of them. */
+/** Ends for the calls that a restart left open, in a run that does not go on. */
 export function endsOfOpenCalls({ state, calls }: RunView, why: string): NewEvent[] {
   return calls
     .filter(({ answer }) => answer === undefined)

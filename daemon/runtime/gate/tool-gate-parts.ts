@@ -13,24 +13,24 @@ export type ImageNote = {
   readonly bytes: number;
 };
 
-/** What a call gave. Results are plain JSON: they are what the log holds. */
+/** The answer of a call. Results are plain JSON, as they are in the log. */
 export type Answered = { readonly result: Result; readonly images?: readonly ImageNote[] };
 
 /** One effect as the gate sees it. */
 export type Effect<R = Answered> = Ask & {
-  /** Does it. The signal aborts when the run does or the deadline is over; the id is that of the call, also when it is repeated. */
+  /** Executes the call. The signal aborts when the run ends or the deadline passes. A repeated call has the same id. */
   work(signal: AbortSignal, callId: string): Promise<R>;
-  /** Asks the world whether a call that was cut off has happened; its result if so. For `probe`. */
+  /** For `probe`: finds out whether a call that a restart cut off has happened. Returns its result if so. */
   probe?(signal: AbortSignal, callId: string): Promise<R | undefined>;
 };
 
-/** Answers a call without doing it; `signal` ends the call as it would end the work. */
+/** Answers a call without executing it. `signal` ends the call as it would end the work. */
 export type Instead = ((
   ask: { readonly tool: string; readonly args: Readonly<Record<string, unknown>> },
   callId: string,
   signal: AbortSignal,
 ) => Promise<Answered> | undefined) & {
-  /** The record goes on after a cut here: its open calls were judged again. */
+  /** True where the record goes on after a restart, so that its open calls were judged again. */
   readonly judgedAgain?: boolean;
 };
 
@@ -48,19 +48,19 @@ export type ToolGateParts = {
   readonly unpaused: () => Promise<void>;
   /** How long the run was paused so far, milliseconds; absent: it never is. */
   readonly pausedMs?: () => number;
-  /** Before anything moves: pauses the run where somebody took the robot over. */
+  /** Called before each motion: pauses the run if a holder of a higher rank has taken the robot. */
   readonly beforeMotion?: () => Promise<void>;
   /** See `CallScope.waitForRobot`. */
   readonly waitForRobot?: (refusal: EdgeError, signal: AbortSignal) => Promise<void>;
-  /** Ends what this run moves. */
+  /** Ends the motions of this run. */
   readonly stopRobot: (reason: string) => Promise<void>;
-  /** Makes everything stand, whoever moves it: the tool `robot.stop`. Absent: `stopRobot`. */
+  /** Stops everything that moves, for the tool `robot.stop`. Absent: `stopRobot` is used. */
   readonly stopEverything?: (reason: string) => Promise<void>;
-  /** Where people can be asked; else what needs them is refused. */
+  /** Where people can be asked. Absent: calls that need an approval are refused. */
   readonly approvals?: RunApprovals | undefined;
   /**
-   * What a call gives instead of being done: a replay answers from the record. Undefined for a call that is to be
-   * done. Where this part is given nothing is ever asked of the world.
+   * Answers a call instead of executing it: a replay answers from the record. It returns undefined for a call that is
+   * to be executed. Where this part is given, no probe is ever called.
    */
   readonly instead?: Instead | undefined;
 };

@@ -18,26 +18,26 @@ import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.
 
 export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
 
-/** What the world says of a call that was cut off. */
+/** What is known about the effect of a call that a restart cut off. */
 type Known = 'not happened' | { readonly answer: Answered } | { readonly unknown: string };
 
 const CHANGED = 'its tool has another replay class by now';
 
 /**
- * The one door to effects. A call is judged by the hooks and written down before it happens, is raced
- * against its deadline, and its end is written down before the caller hears of it. When an actuating call
- * does not settle in time the robot is stopped first. Failures reject with an EdgeError and are in the log.
+ * Every effect of a run passes this gate. The hooks judge a call, and it is logged before it happens. It has a
+ * deadline, and its end is logged before the caller gets the answer. If an actuating call fails or is late, the
+ * robot is stopped before the end is logged. Failures reject with an EdgeError and are in the log.
  */
 export class ToolGate {
   readonly #parts: ToolGateParts;
   readonly #log: CallEvents;
-  /** Ends what is under way when the run does, also when the run ends well. */
+  /** Aborts the calls under way when the run ends, also when it ends well. */
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
-  /** Calls that are being written down or under way, by id: their tool, and when their work began. */
+  /** Calls that are being logged or are under way, by id: their tool, and when their work started. */
   readonly #inFlight = new Map<string, { readonly tool: string; readonly began?: number }>();
   #closed = false;
-  /** Something of this run may have moved the robot. */
+  /** True when a call of this run may have moved the robot. */
   #moved = false;
 
   constructor(parts: ToolGateParts) {
@@ -46,19 +46,19 @@ export class ToolGate {
     this.#signal = AbortSignal.any([parts.signal, this.#over.signal]);
   }
 
-  /** Calls are under way, or about to be. */
+  /** True while calls are under way or about to start. */
   get busy(): boolean {
     return this.#inFlight.size > 0;
   }
 
-  /** Something of this attempt moves the robot, or has. */
+  /** True when a call of this attempt moves the robot, or has moved it. */
   get moved(): boolean {
     return this.#moved;
   }
 
   /**
-   * What a tool does in several steps waits here before each motion: policies judge the motion as its own action, and a
-   * paused run stands. Rejects with the refusal; a motion that a tool made in spite of it would have no robot.
+   * A tool that works in several steps waits here before each motion. The hooks judge each motion as an action of its
+   * own, and a paused run does not move. Rejects with the refusal.
    */
   async allowMotion<K extends MotionKind>(within: string, kind: K, goal: GoalOf<K>): Promise<void> {
     const { hooks, emit, intent, runId } = this.#parts;
@@ -68,11 +68,11 @@ export class ToolGate {
       paused = this.#pausedMs();
       await judgeMotion(hooks, emit, { kind, goal, within, ...run });
       await this.unpaused();
-      // A pause may take hours: policies, grants and quotas of before it do not count after it.
+      // A pause may take hours: the answer of policies, grants and quotas from before it does not count after it.
     } while (this.#pausedMs() !== paused && !this.#signal.aborted);
   }
 
-  /** Settles when the run is not paused, or over: what a tool does in several steps waits here before each. */
+  /** Settles when the run is not paused, or is over. A tool that works in several steps waits here before each step. */
   async unpaused(): Promise<void> {
     await this.#parts.unpaused().catch(() => {});
   }
@@ -102,7 +102,7 @@ export class ToolGate {
     return await this.#perform(effect, callId, paused);
   }
 
-  /** Writes down a call that never came as far as its tool: an unknown name, arguments that do not fit. */
+  /** Logs a call that never reached its tool: its name is unknown, or its arguments do not fit. */
   async refuse(ask: Pick<Ask, 'tool' | 'args' | 'originId'>, error: EdgeError): Promise<void> {
     const { journal } = this.#parts;
     this.#refuseClosed(ask);
@@ -115,7 +115,7 @@ export class ToolGate {
     await this.#parts.emit(known.kind === 'open' ? [answer] : [called, answer]);
   }
 
-  /** Writes down an effect that had to happen first, such as a stop. Nothing is written once the run is over. */
+  /** Logs an effect that had to happen before its log entry, such as a stop. Logs nothing once the run is over. */
   async note(tool: string, args: Readonly<Record<string, unknown>>, effect: Effect['effect']): Promise<void> {
     if (this.#signal.aborted) return;
     const callId = this.#parts.ids.next<string>();
@@ -125,7 +125,7 @@ export class ToolGate {
     ]);
   }
 
-  /** Refuses all that comes later, and aborts what is under way: from here on nothing of this run begins. */
+  /** Refuses all later calls, and aborts the calls under way. From here on no call of this run starts. */
   shut(why: string): void {
     this.#closed = true;
     if (!this.#over.signal.aborted)
@@ -134,7 +134,7 @@ export class ToolGate {
       );
   }
 
-  /** Ends every call that has no end yet. What is deaf is no longer heard. */
+  /** Logs an end for every call that has none yet. Answers that come later are ignored. */
   async close(why: string): Promise<void> {
     this.shut(why);
     await this.#parts.approvals?.settled();
@@ -148,21 +148,21 @@ export class ToolGate {
     if (left.length > 0) await this.#parts.emit(left);
   }
 
-  /** Writes an end for every call that a cut left open and that nobody will repeat. */
+  /** Logs an end for every call that a restart left open and that will not be repeated. */
   async #settleAbandoned(why: string): Promise<void> {
     const open = this.#parts.journal.abandon();
     if (open.length > 0) await this.#parts.emit(open.map((call) => this.#interrupted(call, why)));
   }
 
-  /** The end of a call that was cut off and must not be repeated. */
+  /** The end of a call that a restart cut off and that must not be repeated. */
   #interrupted(call: CallView, why: string): NewEvent {
     const error = interruption(call, why).toBody();
     return this.#log.returned(call.callId, call.tool, 0, { ok: false, error });
   }
 
   /**
-   * A call that was cut off: its class says what may happen to it. What is not known to have not happened is
-   * never repeated: neither a `never` call, nor a `probe` call whose world cannot be asked.
+   * Handles a call that a restart cut off. Its replay class decides what may happen to it. A call is repeated only if
+   * it is safe or known not to have happened: a `never` call, or a `probe` call whose probe fails, is not repeated.
    */
   async #again(effect: Effect, call: CallView): Promise<Answered> {
     this.#inFlight.set(call.callId, { tool: effect.tool });
@@ -184,20 +184,20 @@ export class ToolGate {
     throw fault;
   }
 
-  /** What was allowed before the cut may be forbidden since: policies, grants and quotas are asked again. */
+  /** A call that was allowed before the restart may be forbidden now: policies, grants and quotas are asked again. */
   async #forbiddenNow(effect: Effect, { callId, replay }: CallView): Promise<EdgeError | undefined> {
     const { approvals, emit, instead } = this.#parts;
     if (replay === 'never' || instead?.judgedAgain === false) return undefined;
     const { refusal, approval, events } = await this.#judge(effect);
     if (events.length > 0) await emit(events);
-    // A replay has the answers of then, and one that a person gave holds.
+    // A replay uses the recorded answers, and an approval that a person gave stays valid.
     const agreed = approval !== undefined && approvals?.agreed(callId) === true;
     return instead || agreed ? undefined : refusal;
   }
 
-  /** The class that the call was made under holds, whatever the tool says of itself by now. */
+  /** The replay class at the time of the call counts, even if its tool has another class by now. */
   async #askWorld(effect: Effect, call: CallView): Promise<Known> {
-    // How it ended then is in the record.
+    // In a replay the record has the end of the call.
     if (this.#parts.instead && call.replay !== 'never') return 'not happened';
     if (call.replay === 'never') return { unknown: 'it may have happened and is never repeated' };
     if (call.replay === 'safe') return effect.replay === 'safe' ? 'not happened' : { unknown: CHANGED };
@@ -220,8 +220,8 @@ export class ToolGate {
   }
 
   /**
-   * Hooks, where they want it a person, then the durable word that the call is going to happen. A denial is written
-   * down in one go. Answers the id of the call: one that a person was asked for before a cut has it from there.
+   * Asks the hooks and, where they require it, a person. Then logs that the call is going to happen. A denial is logged
+   * in one append with its call. Returns the id of the call: one that waited for a person before a restart keeps its id.
    */
   async #open(effect: Effect, freshId: string): Promise<string> {
     const verdict = await this.#judge(effect);
@@ -237,22 +237,22 @@ export class ToolGate {
     if (asked.refusal) return await this.#write(effect, asked.callId, { refusal: asked.refusal, events: [] });
     await this.#ready(effect);
     this.#refuseClosed(effect);
-    // Much may have changed while a person thought: policies, grants, quotas.
+    // Policies, grants and quotas may have changed while the person decided.
     const { refusal, approval, events } = await this.#judge(effect);
     return await this.#write(effect, asked.callId, { refusal: approval ? undefined : refusal, events });
   }
 
-  /** The robot stands before anything is judged, written down or waited for; what follows is the record of it. */
+  /** Stops the robot before anything is judged, logged or waited for. The call that follows logs the stop. */
   async #stopFirst({ tool, args }: Effect): Promise<void> {
     const reason = typeof args['reason'] === 'string' ? args['reason'] : 'an agent asked for it';
-    // Where it was not confirmed, the call itself tries again and says so.
+    // If the stop is not confirmed, the call itself tries again and reports it.
     const { stopRobot, stopEverything = stopRobot } = this.#parts;
     await stopEverything(reason.slice(0, 256) || tool).catch(() => undefined);
   }
 
   async #judge(ask: Effect): Promise<Verdict> {
     const { tool, args, effect } = ask;
-    // No policy, quota or person stands between an agent and a robot that stops.
+    // A stop needs no permission: neither a policy, nor a quota, nor a person can prevent it.
     if (isStop(ask)) return { refusal: undefined, events: [] };
     const { runId, intent, hooks } = this.#parts;
     const about = { effect, intent: intent.type };
@@ -260,7 +260,7 @@ export class ToolGate {
     return hooks.ask({ ...question, facts: { ...args, ...motionFactsOf(tool, args) }, about, runId }, runId);
   }
 
-  /** The call, and where it was refused its end. From here on it counts as under way: the end of the run is its end. */
+  /** Logs the call and, if it is refused, its end. From here on it counts as under way, and it ends with the run. */
   async #write(effect: Effect, callId: string, { refusal, events }: Verdict): Promise<string> {
     this.#refuseClosed(effect);
     const called = this.#log.called(callId, effect);
@@ -283,9 +283,9 @@ export class ToolGate {
   async #perform(effect: Effect, callId: string, judged: number): Promise<Answered> {
     const { clock } = this.#parts;
     for (let paused = judged; ; ) {
-      // Hooks, people and the log took their time: a pause that came meanwhile has stopped the robot already.
+      // Hooks, people and the log took time. If the run was paused meanwhile, the robot stands, and the call waits.
       await this.#ready(effect);
-      // The run may have been aborted, or be over, since the call was written down.
+      // The run may have been aborted, or be over, since the call was logged.
       if (!this.#inFlight.has(callId)) throw this.#cancelled(effect);
       const now = this.#pausedMs();
       if (now === paused || this.#signal.aborted || this.#parts.instead) break;
@@ -320,11 +320,11 @@ export class ToolGate {
     return answer.images ? { result: answer.result, images: answer.images } : { result: answer.result };
   }
 
-  /** A call that was paused before it began: what was allowed then may be forbidden since. */
+  /** Judges a call again that was paused before it started: it may be forbidden by now. */
   async #judgeAfterPause(effect: Effect, callId: string): Promise<void> {
     const { approvals, emit } = this.#parts;
     const { refusal, approval, events } = await this.#judge(effect);
-    // A replay pauses elsewhere: it takes these decisions as given, like those about motions within a tool.
+    // A replay pauses at other places. It takes these decisions from the record, as those about motions within a tool.
     if (events.length > 0) await emit(events.map((event) => decidedWithin(event, effect.tool)));
     const agreed = approval !== undefined && approvals?.agreed(callId) === true;
     if (!refusal || agreed || !this.#inFlight.delete(callId)) return;
@@ -354,14 +354,14 @@ export class ToolGate {
     };
   }
 
-  /** The daemon stops and the run does not: a call that may be repeated stays open, and is, under its id. */
+  /** When the daemon stops, the run does not end. A repeatable call stays open, and is repeated under its id. */
   #goesOn({ replay, effect }: Effect): boolean {
     const { aborted, reason } = this.#parts.signal;
     const stops = aborted && reason instanceof EdgeError && reason.operation === 'shutdown';
     return stops && replay === 'safe' && effect !== 'actuate';
   }
 
-  /** After any failure of an actuating call the robot is told to stop before anybody hears of it. */
+  /** After any failure of an actuating call the robot is stopped before the caller gets the error. */
   async #safe(effect: Effect, error: EdgeError): Promise<EdgeError> {
     if (effect.effect !== 'actuate') return error;
     try {
@@ -389,7 +389,7 @@ export class ToolGate {
   }
 }
 
-/** The tool of this house that only stops; tools of others have other names. */
+/** The built-in tool that only stops. Tools of applications and servers have other names. */
 function isStop({ tool }: Pick<Ask, 'tool'>): boolean {
   return tool === 'robot.stop';
 }

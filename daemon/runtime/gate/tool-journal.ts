@@ -1,19 +1,19 @@
 import { canonicalJson } from '../../../contract/index.ts';
 import type { CallView } from '../runs/run-view.ts';
 
-/** What the log already knows of a call that a re-entered phase makes again. */
+/** What the log has about a call that a phase makes again after a restart. */
 export type Recalled =
-  /** It was answered before the cut: the answer stands, nothing happens again. */
+  /** The call was answered before the restart. The answer counts, and nothing happens again. */
   | { readonly kind: 'answered'; readonly call: CallView }
-  /** It was cut off and may be done again, under its old id. */
+  /** The call was cut off and may be repeated under its old id. */
   | { readonly kind: 'open'; readonly call: CallView }
   /** A new decision. */
   | { readonly kind: 'new' };
 
 /**
- * The calls that a phase had made when its run was cut off, in order. The phase is entered again and makes
- * them again: as long as tool and arguments are the same, each call is matched with its record. The first
- * difference ends the replay, since from there on the phase decides anew about a world that has changed.
+ * The calls that a phase had made before a restart, in order. The phase is entered again and makes them again. Each
+ * call is matched with its record as long as tool and arguments are the same. The first difference ends this: from
+ * there on the phase makes new decisions.
  */
 export class ToolJournal {
   #rest: CallView[];
@@ -22,7 +22,7 @@ export class ToolJournal {
     this.#rest = [...calls];
   }
 
-  /** A call that a model named is found by that name, wherever it stands; others by their order. */
+  /** A call with an id of a model is found by that id, at any place. Other calls are found by their order. */
   recall(tool: string, args: Readonly<Record<string, unknown>>, originId?: string): Recalled {
     if (originId !== undefined) return this.#named(originId, tool, canonicalJson(args));
     const next = this.#rest[0];
@@ -32,7 +32,7 @@ export class ToolJournal {
     return next.answer === undefined ? { kind: 'open', call: next } : { kind: 'answered', call: next };
   }
 
-  /** The newest of that name: some servers give the same names in every answer. */
+  /** The newest call with that id: some servers give the same ids in every answer. */
   #named(originId: string, tool: string, args: string): Recalled {
     const at = this.#rest.findLastIndex(
       (call) => call.originId === originId && call.tool === tool && call.args === args,
@@ -43,7 +43,7 @@ export class ToolJournal {
     return call.answer === undefined ? { kind: 'open', call } : { kind: 'answered', call };
   }
 
-  /** Ends the replay. Returns the calls that stay open: somebody has to write down how they ended. */
+  /** Ends the matching. Returns the calls that stay open: the caller has to log their ends. */
   abandon(): readonly CallView[] {
     const open = this.#rest.filter((call) => call.answer === undefined);
     this.#rest = [];

@@ -1,9 +1,9 @@
 import type { Application, Tool } from '../../../contract/index.ts';
 
 /**
- * The tools that exist for an application: its own, and of the house what its agent or its flow names. Its own go
- * first. What lies among its extensions is meant for its agent, named or not. Every agent can stop the robot and end
- * its run.
+ * The tools of an application: those of its own tools and of `house` that its agent or its flow names. Its own tools
+ * have precedence. An agent has the tools of the application's extensions without naming them. Every agent can stop the
+ * robot and end its run.
  */
 export function toolsOf(app: Application, house: readonly Tool[]): readonly Tool[] {
   const patterns = app.agent ? [...app.agent.tools, 'robot.stop', 'run.finish'] : (app.flow?.tools ?? []);

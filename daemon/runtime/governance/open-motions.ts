@@ -16,7 +16,7 @@ type Motion = {
 };
 
 /**
- * Calls that move the robot, from their beginning to their end in the log. How long a call moved it says its end; of
+ * Calls that move the robot, from their start to their end in the log. How long a call moved it says its end; of
  * one that a cut ended nobody knows: it counts until the robot was stopped at the restart.
  */
 export class OpenMotions {
@@ -41,7 +41,7 @@ export class OpenMotions {
         const motion = this.#open.get(call_id);
         if (!motion) return 0;
         this.#open.delete(call_id);
-        // The end of a run that could not go on: no attempt began that would have told of the cut.
+        // The end of a run that could not go on: no attempt started that would have told of the cut.
         const unseen = error?.code === 'run.interrupted' && !motion.cut;
         return unseen ? lasted(motion, now) : duration_ms;
       }
@@ -50,7 +50,7 @@ export class OpenMotions {
     }
   }
 
-  /** Another attempt begins: whatever the one before left under way was cut off, and may be repeated from here. */
+  /** Another attempt starts: whatever the one before left under way was cut off, and may be repeated from here. */
   #cutOff(runId: string | undefined, now: number): number {
     let sum = 0;
     for (const motion of this.#open.values()) {

@@ -113,7 +113,7 @@ export class QuotaBook implements Budget {
     return read;
   }
 
-  /** A motion that began before the window is paid for in the one it ends in. */
+  /** A motion that started before the window is paid for in the one it ends in. */
   async #findMotions(reader: EventReader, since: number, before: number): Promise<void> {
     if (before === 0 || !this.#rules.some(({ metric }) => metric === 'actuation_seconds')) return;
     const first = firstSince(reader, since - MOTION_MS_MAX) - 1;

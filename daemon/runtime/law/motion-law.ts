@@ -21,7 +21,7 @@ import {
 } from '../../../contract/index.ts';
 import type { PolicyGate } from './policy-gate.ts';
 
-/** The tool by whose name policies speak of a motion, whichever way it came. */
+/** The tool name that Cedar policies use for a motion, no matter which way it came. */
 export const MOTION_TOOLS: { readonly [K in MotionKind]: string } = {
   navigate: 'robot.navigate',
   maneuver: 'robot.maneuver',
@@ -36,7 +36,7 @@ const FROM_ARGS: Readonly<Record<string, (args: never) => MotionFacts>> = {
   'arm.gripper': (args: GripperArgs) => motionFacts('gripper', goalOfGripper(args)),
 };
 
-/** What a call means as a motion, for policies; nothing where it is none. */
+/** The facts of a call as a motion, for Cedar policies. Empty for a call that is no motion. */
 export function motionFactsOf(
   tool: string,
   args: Readonly<Record<string, unknown>>,
@@ -45,7 +45,7 @@ export function motionFactsOf(
   try {
     return facts?.(args as never) ?? {};
   } catch {
-    // Arguments of a tool of another that took the name: they are judged as they are.
+    // A foreign tool has the name of a motion. Its arguments are judged as they are.
     return {};
   }
 }
@@ -54,7 +54,7 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
   readonly kind: K;
   readonly goal: GoalOf<K>;
   readonly context: PolicyContext;
-  /** The tool that makes the motion as a part of its own work, and the run it belongs to. */
+  /** The tool that makes the motion as a part of its work, and the run of that tool. */
   readonly within?: string;
   readonly runId?: string;
   readonly intent?: string;
@@ -62,7 +62,7 @@ export type AskedMotion<K extends MotionKind = MotionKind> = {
 
 /**
  * Asks the policies about something that lets the robot move without being a motion: steering by hand, a controller, a
- * goal of a ROS action, commands of a recording. Asked once, before it begins: what is commanded then is limited by the
+ * goal of a ROS action, commands of a recording. Asked once, before it starts: what is commanded then is limited by the
  * gate of the execution cell. Rejects as `judgeMotion`.
  */
 export async function judgeAction(
@@ -80,13 +80,13 @@ export async function judgeAction(
     if (refusal) throw approval ? nobodyIsAsked(refusal, subject) : refusal;
   };
   await judge(tool, facts, {});
-  // What limits a motion limits it also where a foreign node makes it.
+  // The rules for a motion also apply where a foreign node makes it.
   if (motion) await judge(motion.tool, motion.facts, { within: tool });
 }
 
 /**
- * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles; rejects
- * with `policy.denied` or `policy.needs_approval`: nobody is asked in the middle of a tool.
+ * Asks the policies about one motion, as if it were a call of its own. Emits what was decided before it settles;
+ * rejects with `policy.denied` or `policy.needs_approval`: nobody is asked in the middle of a tool.
  */
 export async function judgeMotion<K extends MotionKind>(
   hooks: Pick<PolicyGate, 'ask'>,
@@ -111,7 +111,7 @@ export async function judgeMotion<K extends MotionKind>(
   if (refusal) throw approval ? nobodyIsAsked(refusal, MOTION_TOOLS[kind], within) : refusal;
 }
 
-/** What to change, by name: a person answers before a tool or a run begins, and never in the middle of one. */
+/** The error names what to change: a person can approve a tool or a run before it starts, but no motion within it. */
 function nobodyIsAsked(
   { code, operation, subject, message }: EdgeError,
   motion: string,
@@ -130,7 +130,7 @@ function factsOf(kind: MotionKind, goal: GoalOf<MotionKind>): Record<string, unk
   return { ...facts };
 }
 
-/** A decision about a motion within a tool names the tool, whichever hook made it: a replay tells it from a call. */
+/** Adds the tool to a decision about a motion within that tool, so that a replay can distinguish it from a call. */
 export function decidedWithin(event: NewEvent, within: string): NewEvent {
   const payload = event.payload as EventPayload<'policy.decided'>;
   const request = payload.request ?? {};
@@ -138,7 +138,7 @@ export function decidedWithin(event: NewEvent, within: string): NewEvent {
   return { ...event, payload: { ...payload, request: { ...request, about } } } as NewEvent;
 }
 
-/** The decision is about a motion that a tool made as a part of its own work. */
+/** True for a decision about a motion that a tool made as a part of its work. */
 export function isWithinTool({ request }: EventPayload<'policy.decided'>): boolean {
   return typeof (request as { about?: { within?: unknown } } | undefined)?.about?.within === 'string';
 }

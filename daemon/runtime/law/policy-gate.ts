@@ -12,24 +12,24 @@ import {
 } from '../../../contract/index.ts';
 
 export type Verdict = {
-  /** Why not; undefined when every hook allowed it. */
+  /** Why it was refused. Undefined when every hook allowed it. */
   readonly refusal: EdgeError | undefined;
-  /** One `policy.decided` per hook that was asked, to be logged with what it judged. */
+  /** One `policy.decided` for each hook that was asked. They are logged together with the judged call. */
   readonly events: readonly NewEvent[];
-  /** Set where nothing but the word of a person is missing. */
+  /** Present where only the approval of a person is missing. */
   readonly approval?: ApprovalTerms & { readonly reason: string };
 };
 
-/** Where a hook wants a person and does not say how. */
+/** Terms for a hook that requires a person and gives no terms. */
 const PLAIN_TERMS: ApprovalTerms = { timeoutMs: 5 * 60_000, roles: [] };
-/** A request that is larger is logged without its facts: the call itself has them. */
+/** A larger request is logged without its facts, which are in the event of the call. */
 const REQUEST_BYTES_MAX = 64 * 1024;
 
 const DECISIONS = new Set(['allow', 'deny', 'needs_approval']);
 
 /**
- * Asks the policy hooks in their order; the first that denies decides, and a person is asked only for what none denies. A hook that throws, is late or
- * answers with anything but a decision denies. Hooks get a copy of the facts: they judge, they do not change.
+ * Asks the policy hooks in their order. The first denial decides. A person is asked only if no hook denies. A hook that
+ * throws, is late or answers with anything but a decision denies. Hooks get a copy of the facts and cannot change them.
  */
 export class PolicyGate {
   readonly #hooks: readonly PolicyHook[];
@@ -64,7 +64,7 @@ export class PolicyGate {
       });
       if (answer.decision === 'deny') return { refusal: refusal(hook, question, answer), events };
       if (answer.decision === 'needs_approval') {
-        // Later hooks are heard all the same: nobody is asked for what another one forbids.
+        // Later hooks are still asked: a person must not be asked about something that a later hook forbids.
         first ??= refusal(hook, question, answer);
         asks = stricter(asks, answer);
       }
@@ -75,7 +75,7 @@ export class PolicyGate {
   async #decision(hook: PolicyHook, question: HookQuestion): Promise<HookDecision> {
     const began = this.#clock.monotonicMs();
     try {
-      // The call itself may throw before it returns a promise: keep it inside the race.
+      // The hook may throw before it returns a promise, so the call is made inside the race.
       const asked = Promise.resolve().then(() => hook.decide(structuredClone(question)));
       const answer: unknown = await withDeadline(
         this.#clock,
@@ -84,7 +84,7 @@ export class PolicyGate {
         'policy-hook',
         hook.name,
       );
-      // A hook that held this thread has kept the timer from firing: it is late all the same.
+      // A hook that blocked this thread kept the timer from firing. It is late even so.
       if (this.#clock.monotonicMs() - began > LIMITS.POLICY_HOOK_MS) throw tooLate(hook);
       return checked(answer);
     } catch (thrown) {
@@ -109,7 +109,7 @@ function checked(answer: unknown): HookDecision {
   return { ...given, decision, reason: typeof reason === 'string' ? reason : '' };
 }
 
-/** Several hooks that want a person: the shorter wait, and only roles that both name. */
+/** Joins the terms of two hooks that require a person: the shorter wait, and only roles that both name. */
 function stricter(known: (ApprovalTerms & { reason: string }) | undefined, answer: HookDecision) {
   const next = answer.approval ?? PLAIN_TERMS;
   if (!known) return { ...next, reason: answer.reason };
@@ -118,13 +118,13 @@ function stricter(known: (ApprovalTerms & { reason: string }) | undefined, answe
   const roles = known.roles.length === 0 || next.roles.length === 0 ? either : both;
   return {
     timeoutMs: Math.min(known.timeoutMs, next.timeoutMs),
-    // Nobody can have a name that is no role: both hooks cannot be satisfied by one person.
+    // No single person can satisfy both hooks. `nobody` is no role, so nobody can approve.
     roles: roles.length === 0 && either.length > 0 ? ['nobody'] : roles,
     reason: `${known.reason}; ${answer.reason}`,
   };
 }
 
-/** What the log keeps of a decision beyond its outcome. What a hook says is data: what does not fit is left out. */
+/** The part of a decision that is logged besides its outcome. Values of a hook that do not fit are left out. */
 function noted({ policySha256, request, determining }: HookDecision): object {
   return {
     ...(typeof policySha256 === 'string' && /^[0-9a-f]{64}$/.test(policySha256)
@@ -141,7 +141,7 @@ function bounded(request: Readonly<Record<string, unknown>>): Record<string, unk
   try {
     if (Buffer.byteLength(canonicalJson(request)) <= REQUEST_BYTES_MAX) return { ...request };
   } catch {
-    // No JSON: the facts are what a stranger sent.
+    // The facts come from outside and may be no JSON.
   }
   const { facts: _, ...rest } = request;
   try {

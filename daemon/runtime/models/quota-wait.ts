@@ -1,12 +1,15 @@
 import { type Budget, type Clock, EdgeError, fromWireTime, pause, toMs } from '../../../contract/core.ts';
 
-/** A quota that renews within this, a little over a minute, is waited for, milliseconds: windows of a minute limit the pace, not the mission. */
+/**
+ * A quota that renews within this, a little over a minute, is waited for, milliseconds: windows of a minute limit the
+ * pace, not the mission.
+ */
 const WAIT_MS_MAX = 61_000;
 /** After it renewed: clocks are compared. */
 const SPARE_MS = 20;
 
 /**
- * Begins a call of models within the quotas of a tenant. Where they renew soon, and within `leftMs`, the call waits.
+ * Starts a call of models within the quotas of a tenant. Where they renew soon, and within `leftMs`, the call waits.
  * Throws `quota.exceeded`, and `run.cancelled` when the caller is gone.
  */
 export async function withinQuota(

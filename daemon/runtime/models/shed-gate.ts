@@ -5,9 +5,9 @@ import type { ShedLevel } from './shed-ladder.ts';
 const AGAIN_MS = 500;
 
 /**
- * Where calls of models on this host pass: open, or held while control loops are late. `queue`: a call waits as it would
- * for a place, then goes elsewhere. `fallback`: it goes elsewhere at once; who has nowhere to go waits. `cancel`: those
- * under way are ended too, and go elsewhere.
+ * Where calls of models on this host pass: open, or held while control loops are late. `queue`: a call waits as it
+ * would for a place, then goes elsewhere. `fallback`: it goes elsewhere at once; who has nowhere to go waits. `cancel`:
+ * those under way are ended too, and go elsewhere.
  */
 export class ShedGate {
   readonly #clock: Clock;
@@ -33,7 +33,7 @@ export class ShedGate {
     return this.#under;
   }
 
-  /** Aborts when calls under way have to end. Taken anew for each call. */
+  /** Aborts when calls under way have to end. Taken again for each call. */
   get signal(): AbortSignal {
     return this.#cancel.signal;
   }

@@ -1,7 +1,9 @@
 export const SHED_LEVELS = ['none', 'queue', 'fallback', 'cancel'] as const;
 export type ShedLevel = (typeof SHED_LEVELS)[number];
 
-/** Quiet for this long before one level is taken back, milliseconds: models that come and go would be felt as jitter. */
+/**
+ * Quiet for this long before one level is taken back, milliseconds: models that come and go would be felt as jitter.
+ */
 export const RELEASE_MS = 2_000;
 
 export type ShedState = {
@@ -14,7 +16,7 @@ export const UNSHED: ShedState = { level: 'none', quietSinceMs: undefined };
 
 /**
  * What models on this host have to give up for the control loops. `late` is the share of its period by which the worst
- * loop is late; undefined: none runs. `first` is where it begins: there calls wait, at twice that they go elsewhere, at
+ * loop is late; undefined: none runs. `first` is where it starts: there calls wait, at twice that they go elsewhere, at
  * three times those under way are ended. Up at once, down one level at a time. Pure.
  */
 export function nextShed(

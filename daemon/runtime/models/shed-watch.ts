@@ -42,7 +42,7 @@ export type ShedWatchParts = {
   readonly clock: Clock;
   readonly bus: Pick<CellBus, 'request'>;
   readonly gate: ShedGate;
-  /** Share of a period at which models on this host begin to give way; 0: never. */
+  /** Share of a period at which models on this host start to give way; 0: never. */
   readonly first: number;
   readonly emit: (events: readonly NewEvent[]) => Promise<void>;
   readonly report: (message: string, facts: Readonly<Record<string, unknown>>) => void;

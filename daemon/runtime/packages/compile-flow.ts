@@ -45,7 +45,7 @@ const RETRY = { delayMs: 500, delayMsMax: 10_000 };
 const GOOD: ReadonlySet<unknown> = new Set(['reached', 'succeeded']);
 const KINDS = ['tool', 'wait', 'ask', 'repeat', 'branch', 'end'] as const;
 
-/** Makes of a checked flow.yaml what the flow harness runs: a state for each step, durable before it begins. Pure. */
+/** Makes of a checked flow.yaml what the flow harness runs: a state for each step, durable before it starts. Pure. */
 export function compileFlow(file: FlowFile, parts: CompileParts): CompiledFlow {
   const faults = stepFaults(file, parts);
   if (faults.length > 0) return { ok: false, faults };
@@ -301,7 +301,7 @@ class Compiler {
     return { event: again ? 'again' : 'over', reason: `${done} of ${wanted}`, facts: news };
   }
 
-  /** Two states: the first writes down until when, so that a cut does not make it wait anew. */
+  /** Two states: the first writes down until when, so that a cut does not make it wait again. */
   #wait(id: string, ms: number, about: string, onward: FlowState['on'][string]): [string, FlowState][] {
     const key = `${id}_due_ns`;
     const until = `${id}_until`;

@@ -21,7 +21,7 @@ const planChecker = checker(Plan);
 /** Schemas are compiled once for as long as their subgoals live. */
 const compiled = new WeakMap<object, Checker<unknown>>();
 
-/** Everything that is wrong with a plan, in words that a model can mend it by; none: it may be carried out. */
+/** Everything that is wrong with a plan, in words by which a model can fix it. Empty: it may be carried out. */
 export function planFaults(plan: unknown, rules: PlanRules): readonly string[] {
   const shape = planChecker.fault(plan);
   if (shape !== undefined) return [shape];
@@ -90,7 +90,7 @@ function nearest(fact: string, world: WorldFacts): string {
   return found === undefined ? '' : `; ${found} is`;
 }
 
-/** Steps at the beginning that are reached already: nothing has to be done for them. Later ones are looked at in their turn. */
+/** The first steps whose goals are reached already: they need no work. Later steps are checked in their turn. */
 export function withoutDone(
   plan: Plan,
   world: WorldFacts,

@@ -116,7 +116,7 @@ export class PlanHarness implements Harness {
     return position;
   }
 
-  /** One step and what follows it. Its end, and the beginning of the next one, are one append. */
+  /** One step and what follows it. Its end, and the start of the next one, are one append. */
   async #step(
     context: RunContext,
     position: PlanPosition,
@@ -130,7 +130,7 @@ export class PlanHarness implements Harness {
     const end = await runStep(context, step, subgoal, this.#parts);
     if (signal.aborted) throw new EdgeError('run.cancelled', { operation: 'plan', subject: runId });
     const left = this.#canReplan(context) ? this.#replansMax(context) - position.replans : 0;
-    // A pause stops what moves: that is no fault of the step, it is begun again when the run goes on.
+    // A pause stops what moves: that is no fault of the step, it is started again when the run goes on.
     const paused = end.outcome === 'failed' && end.paused;
     const cut = isCut(end);
     const again = (paused && position.attempt < ATTEMPTS_MAX) || (resumed && cut && position.attempt === 1);
@@ -196,7 +196,7 @@ export class PlanHarness implements Harness {
   }
 }
 
-/** A step that was cut off is begun again, once: what it left open says that it was interrupted. */
+/** A step that was cut off is started again, once: what it left open says that it was interrupted. */
 function isCut({ outcome, reason }: StepEnd): boolean {
   return outcome === 'failed' && reason.startsWith('run.interrupted');
 }

@@ -2,14 +2,16 @@ import type { Plan, PlanStep } from '../../../contract/plan.ts';
 
 export type Failed = { readonly step: PlanStep; readonly reason: string };
 
-/** Where a plan stands: written into the log with each phase, so that a run which was cut off goes on with exactly this. */
+/**
+ * Where a plan stands: written into the log with each phase, so that a run which was cut off goes on with exactly this.
+ */
 export type PlanPosition = {
   readonly plan: Plan | null;
   /** Plans before this one. */
   readonly revision: number;
   /** Step that is under way or next, from 0. */
   readonly at: number;
-  /** Times that this step was begun. */
+  /** Times that this step was started. */
   readonly attempt: number;
   readonly done: number;
   readonly skipped: number;

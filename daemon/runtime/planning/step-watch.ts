@@ -57,7 +57,7 @@ export class StepWatch {
     if (!this.#timer) return;
     const wallMs = this.#parts.clock.monotonicMs() - this.#beganMs;
     this.#began ??= now;
-    // A robot that restarted begins to count anew.
+    // A robot that restarted counts its time from zero.
     if (now !== undefined && this.#began !== undefined && now < this.#began) this.#began = now;
     const robotMs = now === undefined || this.#began === undefined ? wallMs : Number(now - this.#began) / 1e6;
     if (robotMs <= this.#deadlineMs && wallMs <= motionDeadlineMs(this.#deadlineMs)) return;

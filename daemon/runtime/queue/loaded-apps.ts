@@ -7,16 +7,16 @@ export type LoadParts = {
   readonly apps: readonly Application[];
   /** For applications whose harness is not `flow`. */
   readonly harnesses?: Partial<Record<Harness['kind'], (app: Application) => Harness>>;
-  /** A version of a package that is not the one of today; undefined: it was not kept. */
+  /** An older version of a package. Undefined: it was not kept. */
   readonly versionOf?: ((name: string, digest: string) => Application | undefined) | undefined;
 };
 
-/** Which application a run belongs to; `digest` of a package, in the version that it began with. */
+/** Which application a run belongs to; `digest` of a package, in the version that it started with. */
 export type WhoseRun = { readonly app: string; readonly digest?: string | undefined };
 
 /**
- * Applications, each with what runs it. Those of today have a name; a run of a package has the version that it began
- * with, also when another one took its place or the package is gone.
+ * Applications, each with its harness. The current ones are found by name. A run of a package keeps the version that it
+ * started with, also when another version has replaced it or the package is gone.
  */
 export class LoadedApps {
   readonly #parts: LoadParts;
@@ -29,7 +29,7 @@ export class LoadedApps {
     this.take(parts.apps);
   }
 
-  /** From now on these are the applications of today. Throws `config.invalid`, and nothing has changed then. */
+  /** Replaces the current applications. Throws `config.invalid`, and then changes nothing. */
   take(apps: readonly Application[]): void {
     const next = new Map<string, Loaded>();
     for (const app of apps) {
@@ -57,7 +57,7 @@ export class LoadedApps {
     return this.#today.get(name)?.app;
   }
 
-  /** What runs this run; undefined: it is not here any more. */
+  /** The application of this run and its harness. Undefined: it is not loaded any more. */
   of(run: WhoseRun): Loaded | undefined {
     const { app, digest } = run;
     if (digest === undefined) return this.#today.get(app);
@@ -70,7 +70,7 @@ export class LoadedApps {
     return loaded;
   }
 
-  /** Forgets versions that are neither of today nor of one of these runs. */
+  /** Forgets versions that are neither current nor used by one of these runs. */
   forget(runs: readonly WhoseRun[]): void {
     const needed = new Set(
       [...runs, ...this.apps().map(({ name, digest }) => ({ app: name, digest }))].map(keyOf),

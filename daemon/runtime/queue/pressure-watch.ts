@@ -1,9 +1,9 @@
 import type { Clock, PressureGauge, RunLoad } from '../../../contract/index.ts';
 
-/** A reading holds for this long, milliseconds. */
+/** A reading is valid for this long, milliseconds. */
 const FRESH_MS = 1_000;
 
-/** Reads the gauges, at most once a second, and says which of them holds agents back. */
+/** Reads the gauges at most once a second, and says which of them keeps agents from starting. */
 export class PressureWatch {
   readonly #gauges: readonly PressureGauge[];
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class PressureWatch {
     return this.#readings;
   }
 
-  /** Why no agent should begin; undefined: one may. */
+  /** Why no agent should start; undefined: one may. */
   held(): string | undefined {
     for (const { name, value, limit, unit } of this.readings()) {
       if (limit <= 0 || value === undefined || value <= limit) continue;

@@ -3,14 +3,14 @@ export type Blocked = {
   readonly runId: string;
   readonly parent: string;
   readonly holders: readonly string[];
-  /** It may begin when one of the holders ends, or only when all do. */
+  /** It may start when one of the holders ends, or only when all do. */
   readonly needs: 'one' | 'all';
 };
 
 /**
- * Waiting runs that wait, by way of others, for themselves: a parent that waits for a child, which waits for a slot
- * or a key of a run, which waits for its own child, which waits for what the first parent holds. Nothing but a
- * deadline would end that. `parents` says of each run under way which run asked for it, undefined for none. Pure.
+ * Finds waiting runs that wait for each other in a circle. Example: a parent waits for a child, which waits for a slot
+ * or a key of another run, which waits for its own child, which waits for what the first parent holds. Only a deadline
+ * would end that. `parents` gives for each run under way the run that asked for it, or undefined. Pure.
  */
 export function knotted(
   blocked: readonly Blocked[],
@@ -29,7 +29,7 @@ export function knotted(
     .filter((runId) => !moving.has(runId) && reachesItself(runId, waiting, children));
 }
 
-/** What comes to an end by itself: a run under way whose children do, a waiting one whose holders do. */
+/** Runs that will end by themselves: runs under way whose children will, and waiting runs whose holders will. */
 function movers(
   waiting: ReadonlyMap<string, Blocked>,
   children: ReadonlyMap<string, readonly string[]>,

@@ -5,9 +5,9 @@ import { StartThrottle, type Throttle } from './start-throttle.ts';
 
 export type Waiting = SlotRun & {
   readonly priority: number;
-  /** Monotonic milliseconds at which it was queued; before this process began: negative. */
+  /** Monotonic milliseconds at which it was queued; before this process started: negative. */
   readonly sinceMs: number;
-  /** Wall time after which it must not begin; undefined: never. */
+  /** Wall time after which it must not start; undefined: never. */
   readonly expires: Nanoseconds | undefined;
 };
 
@@ -20,27 +20,30 @@ export type QueueRules = {
   readonly runsMax: number;
   /** A waiting run gains one level of priority each time this has passed, milliseconds. */
   readonly agingMs: number;
-  /** An agent that waited this long begins although host or models are busy, if no other agent is under way, milliseconds. */
+  /**
+   * An agent that waited this long starts although host or models are busy, if no other agent is under way,
+   * milliseconds.
+   */
   readonly pressureWaitMs: number;
 };
 
-/** What the world is like at the moment of a decision. */
+/** The conditions at the moment of a decision. */
 export type Conditions = {
   readonly nowMs: number;
-  /** Why a waiting run is held by people; undefined: it is not. */
+  /** Why a person holds a waiting run back. Undefined: nobody does. */
   held(runId: string): string | undefined;
-  /** Why no agent should begin; undefined: one may. */
+  /** Why no agent should start; undefined: one may. */
   readonly pressure: string | undefined;
 };
 
-/** After so many levels of aging a key that comes free is kept for the run that waited so long for it. */
+/** After this many levels of aging a key that becomes free is reserved for the run that has waited for it. */
 const RESERVE_LEVELS = 10;
 
 /**
- * Which waiting run begins next: pure, time comes with each question. Within an application the most urgent goes
+ * Which waiting run starts next: pure, time comes with each question. Within an application the most urgent goes
  * first, among applications the one with the most urgent run, and of equals the one that was served longest ago.
  * Waiting makes urgent without bound (of a run among its own, of an application among the others since it was
- * served last), so every run that can begin does. Policies of the limits: a full queue of an application refuses
+ * served last), so every run that can start does. Policies of the limits: a full queue of an application refuses
  * intents, everything else makes wait.
  */
 export class RunQueue {
@@ -48,7 +51,7 @@ export class RunQueue {
   readonly #slots = new RunSlots();
   readonly #throttle = new StartThrottle();
   readonly #waiting = new Map<string, Waiting>();
-  /** When each application began a run last, monotonic milliseconds, and which beginning it was. */
+  /** When each application started a run last, monotonic milliseconds, and which start it was. */
   readonly #served = new Map<string, { readonly atMs: number; readonly turn: number }>();
   #turns = 0;
 
@@ -105,7 +108,7 @@ export class RunQueue {
     this.#throttle.began(app, atMs, this.#rules.share(app).throttle, nowMs);
   }
 
-  /** Takes the next run, and for it its slot; undefined: none may begin. */
+  /** Takes the next run, and for it its slot; undefined: none may start. */
   take(conditions: Conditions): Waiting | undefined {
     const { nowMs } = conditions;
     const heads = new Map<string, Waiting>();
@@ -140,7 +143,7 @@ export class RunQueue {
     return expired;
   }
 
-  /** How many could begin now. */
+  /** How many could start now. */
   startable(conditions: Conditions): number {
     return [...this.#waiting.values()].filter((run) => !this.#obstacle(run, conditions)).length;
   }

@@ -19,25 +19,25 @@ import { queueRules } from './run-sharing.ts';
 import type { SchedulerParts } from './scheduler-parts.ts';
 import { TornRuns } from './torn-runs.ts';
 
-/** How often waiting runs are looked at for what time alone changes. */
+/** How often waiting runs are checked for changes that come with time alone, milliseconds. */
 const SWEEP_MS = 1_000;
-/** Why a run ends whose parent is over. */
+/** The reason with which a run ends when its parent is over. */
 const ORPHANED = 'the run that asked for it is over';
 
 export type { SchedulerParts } from './scheduler-parts.ts';
 
 /**
- * Begins runs as the queue decides, ends them, and ends with each run those that it asked for. Runs that a restart
- * cut off take their slots before anything new begins.
+ * Starts runs in the order of the queue, and ends them. When a run ends, the runs that it asked for end too. Runs that
+ * a restart cut off get their slots before new runs start.
  */
 export class RunScheduler {
   readonly queue: RunQueue;
   readonly #parts: SchedulerParts;
   readonly #pressure: PressureWatch;
   readonly #active = new Map<string, ActiveRun>();
-  /** Waiting runs whose pause is on its way into the log. */
+  /** Waiting runs whose pause is being logged. */
   readonly #holding = new Set<string>();
-  /** Runs that end without having begun: their ends are on their way into the log. */
+  /** Runs that end without having started, while their ends are being logged. */
   readonly #settling = new Map<string, Promise<void>>();
   #stopping = false;
   #sweeper: Timer | undefined;
@@ -50,7 +50,7 @@ export class RunScheduler {
     this.#pressure = new PressureWatch(parts.sharing.gauges, parts.clock);
   }
 
-  /** Takes up what the log left unfinished. */
+  /** Resumes the runs that are unfinished in the log. */
   async resume(): Promise<void> {
     const { store, loaded } = this.#parts;
     const now = this.#parts.clock.monotonicMs();
@@ -68,7 +68,7 @@ export class RunScheduler {
     this.#sweeper = this.#parts.clock.every(SWEEP_MS, () => this.#sweep());
   }
 
-  /** A run that is durable in the log. Its parent may have ended while it was being opened. */
+  /** Adds a run that is durable in the log. Its parent may have ended meanwhile. */
   add(view: RunView): void {
     this.queue.add(this.#waiting(view));
     const parent = view.state.parent_run_id;
@@ -82,7 +82,7 @@ export class RunScheduler {
     return this.#active.get(runId)?.ending === false;
   }
 
-  /** Ends a run, and those it asked for, and settles when its end is durable. */
+  /** Ends a run and the runs that it asked for. Settles when its end is durable. */
   async cancel(runId: string, reason: string): Promise<void> {
     if (this.queue.remove(runId)) {
       const error = new EdgeError('run.cancelled', { operation: 'cancel', subject: runId, message: reason });
@@ -91,7 +91,7 @@ export class RunScheduler {
     await (this.#settling.get(runId) ?? this.#active.get(runId)?.end('cancel', reason));
   }
 
-  /** The robot stands and the pause is durable when this settles; of a run that waits, the pause. */
+  /** When this settles, the robot stands and the pause is durable. For a waiting run only the pause is durable. */
   async pause(runId: string, reason: string): Promise<void> {
     const run = this.#active.get(runId);
     if (run) return await run.pause(reason);
@@ -104,7 +104,7 @@ export class RunScheduler {
     }
   }
 
-  /** Somebody of a higher rank has the robot: runs under way pause, at once or where they would move. */
+  /** A holder of a higher rank has the robot: runs under way pause, at once or before their next motion. */
   async takenOver(reason: string): Promise<void> {
     const runs = [...this.#active].map(([runId, run]) =>
       run.takenOver(reason).catch((thrown: unknown) => {
@@ -123,12 +123,12 @@ export class RunScheduler {
     this.#fill();
   }
 
-  /** What people say to runs, of a run that is under way. */
+  /** Messages of people to a run that is under way. */
   messages(runId: string): ActiveRun['messages'] | undefined {
     return this.#active.get(runId)?.messages;
   }
 
-  /** What a waiting run waits for, and one that the log refused; undefined: it does not wait. */
+  /** What a waiting run waits for, or a run that the log refused. Undefined: the run does not wait. */
   why(runId: string): string | undefined {
     const unwritten = this.#unwritten().find(({ run_id }) => run_id === runId);
     if (unwritten) {
@@ -156,13 +156,13 @@ export class RunScheduler {
     };
   }
 
-  /** Runs that the log refused: their ends, and attempts that are done again. */
+  /** Runs that the log refused: those whose end is not written, and those whose attempt is repeated. */
   #unwritten(): readonly UnwrittenRun[] {
     const ends = [...this.#active.values()].flatMap(({ unwritten }) => unwritten ?? []);
     return [...ends, ...this.#torn.waiting()];
   }
 
-  /** Aborts what runs; it stays unfinished in the log. */
+  /** Aborts the runs under way. They stay unfinished in the log. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sweeper?.cancel();
@@ -170,7 +170,7 @@ export class RunScheduler {
     await Promise.allSettled([...this.#active.values()].map((run) => run.end('shutdown', 'the cell stops')));
   }
 
-  /** Runs that could begin at this moment and have not: more than none for long means that this cell hangs. */
+  /** Number of runs that could start now. If it stays above 0 for long, this cell hangs. */
   startable(): number {
     return this.#stopping ? 0 : this.queue.startable(this.#conditions());
   }
@@ -205,7 +205,7 @@ export class RunScheduler {
     this.queue.enter(this.#waiting(view));
   }
 
-  /** Its slot is taken. */
+  /** Starts a run whose slot is taken. */
   #begin(view: RunView): ActiveRun {
     const { loaded, store, sharing: _, ...parts } = this.#parts;
     const { app, harness } = loaded.of(view)!;
@@ -239,7 +239,7 @@ export class RunScheduler {
     return run;
   }
 
-  /** Settles when they are over, at the latest by a deadline: what is deaf ends by itself later. */
+  /** Settles when the children are over, at the latest after a deadline. A child that does not answer ends later. */
   async #endChildren(runId: string, reason: string): Promise<void> {
     const open = this.#parts.store.children(runId).filter(({ state }) => !isFinished(state.status));
     if (open.length === 0) return;
@@ -247,7 +247,7 @@ export class RunScheduler {
     await withDeadline(this.#parts.clock, LIMITS.RUN_CHILDREN_SETTLE_MS, ends, 'cancel', runId);
   }
 
-  /** A cut may have come between the end of a run and that of one it had asked for. */
+  /** Ends a run whose parent is over: a restart may have come between the end of the parent and that of the child. */
   async #endOrphan(view: RunView): Promise<void> {
     const parent = view.state.parent_run_id;
     if (parent === undefined || isFinished(this.#parts.store.get(view.state.run_id)!.state.status)) return;
@@ -255,14 +255,14 @@ export class RunScheduler {
     if (status === undefined || isFinished(status)) await this.cancel(view.state.run_id, ORPHANED);
   }
 
-  /** The log refused a run: it keeps its slot, its robot stands, and it goes on when the log does. */
+  /** The log refused events of a run. The run keeps its slot, its robot stands, and it goes on when the log accepts. */
   #retry(runId: string, run: ActiveRun, thrown: unknown): void {
     if (this.#stopping) return;
     this.#torn.hold(runId, thrown, () => {
       const view = this.#parts.store.get(runId);
       if (!view || isFinished(view.state.status)) return this.#over(runId);
       const next = this.#begin(view);
-      // Somebody ended it meanwhile, and was told that the log refused that: the order stands all the same.
+      // The run was ended meanwhile, and the log refused that end. The order still counts.
       if (run.ordered) next.end(run.ordered.why, run.ordered.reason).catch(() => {});
     });
   }
@@ -274,15 +274,15 @@ export class RunScheduler {
     this.#fill();
   }
 
-  /** Its end could not be written: it waits on. */
+  /** Puts a run back whose end could not be written: it waits again. */
   #putBack(runId: string): void {
     const view = this.#parts.store.get(runId);
     if (view && !isFinished(view.state.status)) this.queue.add(this.#waiting(view));
   }
 
   /**
-   * Once a second: runs whose deadline passed while they waited end now, not when their turn would have come; those
-   * that wait for themselves end, one at a time; and time itself may have opened a limit.
+   * Called once a second. Runs whose deadline passed while they waited end now. Runs that wait for each other in a
+   * circle end, one at a time. Limits that depend on time are checked again.
    */
   #sweep(): void {
     for (const { runId, expires } of this.queue.takeExpired(this.#parts.clock.now())) {
@@ -312,7 +312,7 @@ export class RunScheduler {
     );
   }
 
-  /** The end of a run that was taken out of the queue; if it cannot be written the run waits on. */
+  /** Writes the end of a run that left the queue. If that fails, the run waits again. */
   async #settleOrPutBack(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
     const settling = this.#settle(runId, status, error);
     this.#settling.set(runId, settling);
@@ -326,7 +326,7 @@ export class RunScheduler {
     }
   }
 
-  /** The application of this run is not loaded any more. */
+  /** Ends a run whose application is not loaded any more. */
   async #settleHomeless(view: RunView): Promise<void> {
     const error = new EdgeError('run.interrupted', {
       operation: 'resume',
@@ -346,7 +346,7 @@ export class RunScheduler {
     await this.#settle(view.state.run_id, 'failed', error);
   }
 
-  /** The end of a run that does not run. */
+  /** Writes the end of a run that is not under way. */
   async #settle(runId: string, status: 'failed' | 'cancelled', error: EdgeError): Promise<void> {
     const reason = error.message.slice(0, 512);
     await this.#parts.append([
@@ -358,7 +358,10 @@ export class RunScheduler {
     ]);
   }
 
-  /** The log refused the end: the run stays unfinished there and goes on later, at the latest after a restart. */
+  /**
+   * Reports that the log refused an end. The run stays unfinished in the log, and goes on after a restart at the
+   * latest.
+   */
   #tellUnwritten(runId: string, thrown: unknown): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'run', runId);
     this.#parts.report('a run could not be written to its end', { run_id: runId, error: error.toBody() });
@@ -388,7 +391,7 @@ export class RunScheduler {
     };
   }
 
-  /** A wall time of the log on the time line of this process; a time in the future counts as now. */
+  /** Converts a wall time of the log to the monotonic time of this process. A time in the future counts as now. */
   #monotonic(ts: string): number {
     const { clock } = this.#parts;
     return clock.monotonicMs() - Math.max(0, toMs(clock.now() - fromWireTime(ts)));

@@ -4,7 +4,7 @@ export type SlotRun = {
   readonly app: string;
   /** Runs with the same key never run at the same time. */
   readonly key: string | undefined;
-  /** Calls models: begins only when models and host have room. */
+  /** Calls models: starts only when models and host have room. */
   readonly agent: boolean;
   /** The run that asked for it, the one that asked for that, and so on; empty: a person or a schedule did. */
   readonly ancestors: readonly string[];
@@ -32,7 +32,7 @@ export class RunSlots {
     return this.#active.has(runId);
   }
 
-  /** Unconditional: what a restart cut off takes its slot before anything new begins. */
+  /** Unconditional: what a restart cut off takes its slot before anything new starts. */
   enter(run: SlotRun): void {
     this.#active.set(run.runId, { ...run, carrier: this.#carrier(run) });
   }

@@ -34,7 +34,10 @@ export class RuntimeApps {
     return this.#parts.loaded.apps().flatMap(({ name }) => (this.#refused.has(name) ? [] : name));
   }
 
-  /** From now on these are the applications; runs keep what they began with. Throws `config.invalid`, then nothing changed. */
+  /**
+   * From now on these are the applications; runs keep what they started with. Throws `config.invalid`, then nothing
+   * changed.
+   */
   take(apps: readonly Application[]): void {
     const { loaded, desk, store } = this.#parts;
     loaded.take(apps);

@@ -15,7 +15,7 @@ export class StartThrottle {
     );
   }
 
-  /** When the next may begin; undefined: now. */
+  /** When the next may start; undefined: now. */
   opensAtMs(app: string, throttle: Throttle | undefined, nowMs: number): number | undefined {
     if (!throttle) return undefined;
     const starts = (this.#starts.get(app) ?? []).filter((at) => at > nowMs - throttle.withinMs);

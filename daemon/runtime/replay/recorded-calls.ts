@@ -25,7 +25,7 @@ export class RecordedCalls {
   #ids: string[];
   #unused: RecordedCall[];
 
-  /** `before`: calls that were open when the stretch began may be answered in it. */
+  /** `before`: calls that were open when the stretch started may be answered in it. */
   constructor(before: readonly AgentEvent[], events: readonly AgentEvent[]) {
     const returned = new Map<string, Returned>();
     for (const event of events)

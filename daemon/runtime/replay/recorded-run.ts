@@ -44,7 +44,7 @@ export function viewOf(events: Iterable<AgentEvent>): RunView | undefined {
   return view;
 }
 
-/** The attempts of a run. Each begins at its `run.started`; all but the last ended by a cut. */
+/** The attempts of a run. Each starts at its `run.started`; all but the last ended by a cut. */
 export function stretchesOf(events: readonly AgentEvent[]): Stretch[] {
   const starts = events.flatMap((event, index) => (event.kind === 'run.started' ? [index] : []));
   return starts.map((start, n) => {
@@ -56,9 +56,9 @@ export function stretchesOf(events: readonly AgentEvent[]): Stretch[] {
 }
 
 /**
- * Where `--from` points: the number of an event of the run (from 1, as `auraison runs events` counts them), the id of an
- * event, a call or an entry of the session, or the name of a phase (the first time it was entered). Returns the
- * index after that event, undefined for the beginning. Throws `schema.invalid`.
+ * Where `--from` points: the number of an event of the run (from 1, as `auraison runs events` counts them), the id of
+ * an event, a call or an entry of the session, or the name of a phase (the first time it was entered). Returns the
+ * index after that event, undefined for the start. Throws `schema.invalid`.
  */
 export function findEntry(events: readonly AgentEvent[], from: string): number | undefined {
   const index = /^\d+$/.test(from)
@@ -67,7 +67,7 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
   const firstStart = events.findIndex((event) => event.kind === 'run.started');
   if (index >= 0 && index < events.length && firstStart >= 0) {
     const at = Math.max(index, firstStart);
-    // Before its first phase a run has nothing to go on from: it begins.
+    // Before its first phase a run has nothing to go on from: it starts.
     return events.slice(0, at + 1).some((event) => event.kind === 'run.phase') ? at + 1 : undefined;
   }
   throw new EdgeError('schema.invalid', {
@@ -80,7 +80,7 @@ export function findEntry(events: readonly AgentEvent[], from: string): number |
 
 /**
  * The place closest to `begin` at which a run can be entered as after a restart, and goes on as it did: a turn of an
- * agent begins with its phase, and retries of a state with its first try. Undefined: only the beginning.
+ * agent starts with its phase, and retries of a state with its first try. Undefined: only the start.
  */
 export function knotBefore(events: readonly AgentEvent[], begin: number): number | undefined {
   const isAgent = viewOf(events)?.state.harness === 'pi';

@@ -68,16 +68,16 @@ export class ReplayAttempt {
   #cursor = 0;
   #appends = 0;
   #lines = 0;
-  /** What is given to the run once its harness has begun; undefined: it has. */
+  /** What is given to the run once its harness has started; undefined: it has. */
   #later: (() => Promise<unknown>)[] | undefined;
   #hasBegun = false;
-  /** The run was cancelled here: it is again, once what it began is under way. */
+  /** The run was cancelled here: it is again, once what it started is under way. */
   #cancel: string | undefined;
   #over: AttemptEnd | undefined;
-  /** Why the run pauses once the call that was under way then has returned: a pause holds calls that begin. */
+  /** Why the run pauses once the call that was under way then has returned: a pause holds calls that start. */
   #pauseDue: string | undefined;
 
-  /** Why it was cancelled, if it was; and the last thing that it began before. */
+  /** Why it was cancelled, if it was; and the last thing that it started before. */
   readonly #cancelled: string | undefined;
   readonly #lastBegin: number;
   /** The last line before its end that is not the end of a call which an earlier cut left open. */
@@ -183,7 +183,7 @@ export class ReplayAttempt {
     if (this.#over) await new Promise<never>(() => {});
   }
 
-  /** The record says that the harness had begun: a pause that came then finds it begun here too. */
+  /** The record says that the harness had started: a pause that came then finds it started here too. */
   #give(what: () => Promise<unknown>): void {
     if (this.#later) this.#later.push(what);
     else void what().catch(() => {});
@@ -252,7 +252,7 @@ export class ReplayAttempt {
     }
     if (this.#cursor <= this.#lastBegin) return;
     this.#cancel = this.#cancelled;
-    // Nothing was under way: the cancel came before the run could begin anything else.
+    // Nothing was under way: the cancel came before the run could start anything else.
     if (this.#cursor > this.#lastOpen) this.#cancelNow();
   }
 
@@ -267,7 +267,7 @@ export class ReplayAttempt {
 
   #holdOrGo({ status, previous, reason }: EventPayload<'run.status'>): void {
     if (status === 'paused') {
-      // A pause holds calls that begin: one that came while a call was under way comes behind its return.
+      // A pause holds calls that start: one that came while a call was under way comes behind its return.
       if (this.#next()?.event.kind === 'tool.returned') this.#pauseDue = reason;
       else this.#give(() => this.#run.pause(reason));
     } else if (status !== 'running' || previous !== 'paused') return;
@@ -301,7 +301,7 @@ function isInterrupted({ kind, payload }: AgentEvent): boolean {
   return (payload as EventPayload<'tool.returned'>).error?.code === 'run.interrupted';
 }
 
-/** A run that was cancelled begins none of these any more. */
+/** A run that was cancelled starts none of these any more. */
 const BEGINS: ReadonlySet<AgentEvent['kind']> = new Set([
   'tool.called',
   'model.called',

@@ -157,7 +157,7 @@ async function replayStretch(
   newTools: Set<string>,
 ): Promise<{ readonly end: AttemptEnd; readonly attempt: ReplayAttempt }> {
   const { before, events, cut } = stretch;
-  // Every attempt begins with this event: without it the stretch begins in the middle of one.
+  // Every attempt starts with this event: without it the stretch starts in the middle of one.
   const entered = events[0]?.kind !== 'run.started';
   const clock = new ReplayClock(fromWireTime((events[0] ?? before.at(-1)!).ts));
   const loaded = loadedApp(parts, viewOf(before)!);
@@ -189,7 +189,7 @@ function recordedParts(
   const view = viewOf(before)!;
   const calls = new RecordedCalls(before, events);
   const { blobs } = parts;
-  // A stretch that begins in the middle of an attempt needs what that attempt saw before.
+  // A stretch that starts in the middle of an attempt needs what that attempt saw before.
   const attemptStart = entered
     ? before.findLastIndex((event) => event.kind === 'run.started')
     : before.length;

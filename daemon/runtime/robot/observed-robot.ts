@@ -144,7 +144,7 @@ export class ObservedRobot implements Robot {
     this.#waitingBytes = 64;
   }
 
-  /** Milliseconds since the attempt began, to the microsecond. */
+  /** Milliseconds since the attempt started, to the microsecond. */
   #at(): number {
     return Math.round(Math.max(0, this.#parts.clock.monotonicMs() - this.#began) * 1000) / 1000;
   }

@@ -70,7 +70,7 @@ export async function runController(
   const cancelled = () =>
     new EdgeError('run.cancelled', { operation: 'controller.run', subject: controller });
   if (signal.aborted) throw cancelled();
-  // It is not waited for until it moves: what is stopped while it is being started does not begin.
+  // It is not waited for until it moves: what is stopped while it is being started does not start.
   const quit = () => void stop().catch(() => {});
   signal.addEventListener('abort', quit, { once: true });
   try {
@@ -79,7 +79,7 @@ export async function runController(
       signal,
     );
   } catch (error) {
-    // Refused is refused; whoever did not answer may have begun.
+    // Refused is refused; whoever did not answer may have started.
     if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')
       await stop();
     throw signal.aborted ? cancelled() : error;

@@ -44,7 +44,7 @@ export const RUN_MACHINE: Readonly<Record<RunStatus, Row>> = {
     ...FINISHED,
     start: 'running',
     proceed: 'running',
-    // It was paused before it began: back to those who wait.
+    // It was paused before it started: back to those who wait.
     requeue: 'queued',
     succeed: 'succeeded',
     fail: 'failed',

@@ -7,7 +7,7 @@ import {
 } from '../../../contract/index.ts';
 import type { RunView } from './run-view.ts';
 
-/** Why a run may not begin or go on; undefined: it may. Pure. */
+/** Why a run may not start or go on; undefined: it may. Pure. */
 export function refusalOf(view: RunView, app: Application, now: Nanoseconds): EdgeError | undefined {
   const resumed = view.startedTs !== undefined;
   const subject = view.state.run_id;

@@ -43,7 +43,7 @@ export class RunStore {
   }
 
   /**
-   * Reads the log from its beginning; called once, before anything is appended. Whole only for runs that go
+   * Reads the log from its start; called once, before anything is appended. Whole only for runs that go
    * on: a log of months has millions of events, and the heart has to beat meanwhile.
    */
   async load(): Promise<void> {

@@ -29,7 +29,7 @@ export type RunView = {
   readonly state: RunState;
   readonly intent: Intent;
   readonly app: string;
-  /** Of a package: the version that it began with. */
+  /** Of a package: the version that it started with. */
   readonly version: string | undefined;
   readonly digest: string | undefined;
   readonly concurrencyKey: string | undefined;

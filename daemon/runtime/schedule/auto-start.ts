@@ -16,7 +16,7 @@ const AGAIN_MS = 3_000;
 /**
  * Gives the robot one intent at each start of the daemon (`runs.auto_start`). A run of an earlier start that goes on
  * stands for it: only where that could not go on after its cut the intent is sent. It is sent under a key of this
- * start, so a cell that starts anew sends none a second time, and one that died before it was sent sends it.
+ * start, so a cell that restarts sends none a second time, and one that died before it was sent sends it.
  */
 export class AutoStart {
   readonly #parts: AutoStartParts;

@@ -45,7 +45,7 @@ export function motionTools(robot: Robot, clock: Clock): readonly Tool[] {
         'robot.navigate is stuck, and for turning to look.',
       input: motionSchemas.ManeuverArgs,
       effect: 'actuate',
-      // Relative motions: one that may have happened cannot be told from one that did not.
+      // Relative motions: one that may have happened cannot be distinguished from one that did not.
       replay: 'never',
       deadlineMs: motionDeadlineMs(60_000),
       callDeadlineMs: (args) => motionDeadlineMs(maneuverTimeMs(goalOfManeuver(args))),

@@ -1,6 +1,6 @@
 /**
  * Names of spans and attributes. OpenTelemetry's GenAI conventions still change: this file is the only one that knows
- * them. Read in November 2026 (semantic conventions 1.37, `gen_ai.*` in development); what is ours begins with
+ * them. Read in November 2026 (semantic conventions 1.37, `gen_ai.*` in development); what is ours starts with
  * `auraison.`.
  */
 export const ATTRIBUTES = {

@@ -26,7 +26,7 @@ const RUNS_MAX = 4_096;
 /** Steps of one run that are open at a time. */
 const STEPS_MAX = 1_024;
 
-/** A finished span, and whether whoever began its trace wants it kept; undefined: nobody said. */
+/** A finished span, and whether whoever started its trace wants it kept; undefined: nobody said. */
 export type DoneSpan = { readonly span: TraceSpan; readonly sampled: boolean | undefined };
 
 /**
@@ -144,7 +144,7 @@ export class SpanFold {
   }
 }
 
-/** Every span of these events, the unfinished ones too, in the order in which they began. */
+/** Every span of these events, the unfinished ones too, in the order in which they started. */
 export function spansOf(events: Iterable<AgentEvent>): TraceSpan[] {
   const fold = new SpanFold();
   const spans: TraceSpan[] = [];
