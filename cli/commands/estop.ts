@@ -81,17 +81,16 @@ export async function withoutFile<T>(file: string, release: () => Promise<T>): P
  */
 export async function engage({ api, out, settings }: CommandContext, reason: string): Promise<number> {
   try {
-    const { warnings = [], ...state } = await api.post<EStopAnswer>(
-      '/v1/estop',
-      { reason },
-      ENGAGE_MS,
-      ORIGIN,
-    );
+    const {
+      warnings = [],
+      confirmed,
+      ...state
+    } = await api.post<EStopAnswer>('/v1/estop', { reason }, ENGAGE_MS, ORIGIN);
     // It is on disk that it is engaged: the file that stopped the robot before this process started has done its work.
     takeEarly(stopFile(settings.dataDir), reason);
     for (const warning of warnings) out.note(`auraison: ${warning}`);
-    out.result(state, () => stateText(state));
-    return 0;
+    out.result(confirmed === false ? { ...state, confirmed } : state, () => stateText(state));
+    return confirmed === false ? 1 : 0;
   } catch (thrown) {
     const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
     // It may be engaged although the robot has not been confirmed to stand.

@@ -16,7 +16,11 @@ export type EStopState = {
 /** The answer to a stop: facts for the caller besides success. */
 export type StopWarnings = { readonly warnings?: readonly string[] };
 /** The answer to `estop.engage`. */
-export type EStopAnswer = EStopState & StopWarnings;
+export type EStopAnswer = EStopState &
+  StopWarnings & {
+    /** It is engaged, and nobody has measured that the robot stands. Absent: it stands, or there is no robot. */
+    readonly confirmed?: false;
+  };
 
 /**
  * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease.

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { engage } from '../../cli/commands/estop.ts';
 import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
 import type { CommandContext } from '../../cli/context.ts';
-import { EdgeError } from '../../contract/core.ts';
+import { EdgeError, METHODS } from '../../contract/core.ts';
 import { apiClient } from '../../daemon/client/api-client.ts';
 import { loadSettings } from '../../daemon/settings.ts';
 import { lockDataDir } from '../../daemon/supervisor/data-lock.ts';
-import { type Rig, startRig } from '../support/http-rig.ts';
+import { type Rig, startRig, TOKEN } from '../support/http-rig.ts';
 
 let folder: string;
 let dataDir: string;
@@ -98,6 +98,17 @@ describe('auraison estop', () => {
     left();
     expect(await engage(context, 'a child')).toBe(0);
     expect(readFileSync(file(), 'utf8')).toBe('a child\n');
+  });
+
+  it('ends with 1 where the cell did not answer and the stop was left to a file: nobody saw the robot stand', async () => {
+    const rig = await startRig({}, { leaveStop: () => {} });
+    closing.push(() => rig.stop());
+    const away = new EdgeError('cell.restarted', { operation: 'engage', subject: 'execution' });
+    rig.answers.set(METHODS.execution.estopEngage, () => Promise.reject(away));
+    const { context, told, results } = person(portOf(rig), { AURAISON_TOKEN: TOKEN });
+    expect(await engage(context, 'a child')).toBe(1);
+    expect(results.at(-1)).toMatchObject({ engaged: true, confirmed: false });
+    expect(told.join()).toContain('the robot was not confirmed to stand');
   });
 
   it('goes by the file where the token is wrong and the daemon of this directory runs', async () => {

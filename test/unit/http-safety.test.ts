@@ -86,7 +86,7 @@ describe('the emergency stop by API', () => {
     const answer = await rig.post('/v1/estop', { reason: 'smoke' }, as('vera'));
     expect([answer.status, await answer.json()]).toEqual([
       200,
-      expect.objectContaining({ engaged: true, by: 'vera' }),
+      expect.objectContaining({ engaged: true, by: 'vera', confirmed: false }),
     ]);
     expect(left).toEqual(['vera (api): smoke']);
     // It is engaged, and the robot has not confirmed it: the caller has to know.

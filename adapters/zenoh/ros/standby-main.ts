@@ -30,6 +30,8 @@ const clock = new SystemClock();
 const guarded = new Map<string, Guarded>();
 let session: RosZenohSession | undefined;
 let leftAtMs: number | undefined;
+/** What moved when the sender was gone, or was being stopped: each of it is stopped before this process leaves. */
+let owed: readonly Guarded[] = [];
 
 // Signals to the whole group are for the daemon: it brings the robot to rest, or is gone and we do.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
@@ -89,17 +91,17 @@ function tick(): void {
   }
   if (stopped.length > 0) post({ stopped });
   if (leftAtMs === undefined) return;
-  const isDone = [...guarded.values()].every(({ sent }) => sent === 0 || sent >= STOP_REPEATS);
-  const isHeard = [...guarded.values()].some(({ sent }) => sent > 0);
-  if ((isDone && isHeard) || nowMs - leftAtMs > LEAVE_MS_MAX) clock.after(FLUSH_MS, () => process.exit());
+  const isDone = owed.every(({ sent }) => sent >= STOP_REPEATS);
+  if (isDone || nowMs - leftAtMs > LEAVE_MS_MAX) clock.after(FLUSH_MS, () => process.exit());
 }
 
 /** Who commanded is gone. */
 function leave(): void {
   const moving = [...guarded.values()].filter(({ guard: one }) => one.moving);
   // It was already being stopped, since no beat came: to the end.
-  const stopping = [...guarded.values()].some(({ sent }) => sent > 0 && sent < STOP_REPEATS);
-  if (moving.length === 0 && !stopping) process.exit();
+  const stopping = [...guarded.values()].filter(({ sent }) => sent > 0 && sent < STOP_REPEATS);
+  owed = [...new Set([...moving, ...stopping])];
+  if (owed.length === 0) process.exit();
   leftAtMs = clock.monotonicMs();
   for (const { guard: one } of moving) one.adapterLost();
   tick();

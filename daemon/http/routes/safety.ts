@@ -41,6 +41,9 @@ const EngagedView = Type.Object(
         description: 'what was wrong with the request, or keeps the stop from being complete',
       }),
     ),
+    confirmed: Type.Optional(
+      Type.Literal(false, { description: 'engaged, and nobody has measured that the robot stands' }),
+    ),
   },
   closed,
 );
@@ -143,7 +146,9 @@ export function safetyRoutes(
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
       ports.leaveStop(`${stop.by} (${stop.source}): ${stop.reason}`);
       const reason = `left as a file: ${error.message}`.slice(0, 512);
-      return { ...stop, engaged: true, since_ns: toWireTime(ports.clock.now()), reason };
+      const warnings = ['the robot was not confirmed to stand'];
+      const since_ns = toWireTime(ports.clock.now());
+      return { ...stop, engaged: true, since_ns, reason, warnings, confirmed: false };
     }
   };
   const schema = (operationId: string, summary: string, body: object, answer: object) => ({

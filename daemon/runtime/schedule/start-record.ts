@@ -46,7 +46,7 @@ export class StartRecord {
     const found = this.#found ?? (await this.#find());
     if (!found) return false;
     this.#found = found;
-    // The robot moved by it once, or was refused it, in what is gone: no second time by a cell that starts anew.
+    // The robot moved by it once, or was refused it, in what is gone: no second time by a cell that starts again.
     if (found.isCut) return true;
     for await (const event of this.#events(['run.finished', 'intent.refused'], this.#cursor)) {
       if (stopped()) return false;
