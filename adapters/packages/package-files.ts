@@ -83,7 +83,21 @@ export function takeFiles(all: readonly PackageFile[]): FilesResult {
     if (bytes > APP_LIMITS.BYTES_MAX)
       return { ok: false, faults: [{ file: '.', problem: `more than ${APP_LIMITS.BYTES_MAX} bytes` }] };
   }
+  // A folder on the disk cannot hold it: known before anything is written.
+  for (const { path } of files) {
+    const above = foldersOf(path).find((folder) => seen.has(folder));
+    if (above !== undefined) {
+      const problem = `lies below ${shownPath(above)}, which is a file`;
+      return { ok: false, faults: [{ file: shownPath(path), problem }] };
+    }
+  }
   return sorted(files);
+}
+
+/** `a/b/c` lies in `a` and `a/b`. */
+function foldersOf(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 /** SHA-256 over sorted paths and contents. The signature is no part of what it signs. */

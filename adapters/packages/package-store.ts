@@ -25,6 +25,7 @@ export type LockRow = {
 export type Lock = Readonly<Record<string, LockRow>>;
 
 const DIGEST = /^[0-9a-f]{64}$/;
+const NAME = /^[a-z][a-z0-9-]*$/;
 
 /**
  * Where packages lie in the data directory: `apps/installed/NAME` with `apps/lock.json`, and `apps/versions/DIGEST`, a
@@ -55,13 +56,13 @@ export class PackageStore {
     const path = join(this.#root, 'lock.json');
     if (!existsSync(path)) return {};
     try {
-      return (JSON.parse(readFileSync(path, 'utf8')) as { apps: Lock }).apps;
+      return lockOf(JSON.parse(readFileSync(path, 'utf8')));
     } catch (cause) {
       throw new EdgeError('config.invalid', {
         operation: 'read lock',
         subject: path,
         message: `${path} is damaged: ${(cause as Error).message}`,
-        hint: 'install its packages again',
+        hint: 'delete it, then install the packages again',
       });
     }
   }
@@ -122,6 +123,19 @@ export class PackageStore {
     writeFileSync(`${path}.new`, `${JSON.stringify({ apps }, undefined, 2)}\n`);
     renameSync(`${path}.new`, path);
   }
+}
+
+/** Names become folders and digests are compared: neither is taken as it comes. Throws where it is no lock. */
+function lockOf(value: unknown): Lock {
+  const apps = (value as { apps?: unknown } | null)?.apps;
+  if (typeof apps !== 'object' || apps === null || Array.isArray(apps))
+    throw new TypeError('apps is missing');
+  for (const [name, row] of Object.entries(apps)) {
+    const digest = (row as { digest?: unknown } | null)?.digest;
+    if (!NAME.test(name) || typeof digest !== 'string' || !DIGEST.test(digest))
+      throw new TypeError(`the row ${JSON.stringify(name.slice(0, 64))} names no package and its digest`);
+  }
+  return apps as Lock;
 }
 
 function writeFiles(

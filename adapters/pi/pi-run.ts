@@ -174,7 +174,9 @@ export class PiRun {
     const { context, agent } = this.#parts;
     if (standing.at === 'new')
       return await this.#inbox.during(() =>
-        this.#session.prompt(agent.prompt(context.intent.params), { expandPromptTemplates: false }),
+        this.#session.prompt(agent.prompt(context.intent.params, context.intent.type), {
+          expandPromptTemplates: false,
+        }),
       );
     if (standing.at === 'calls') return await this.#settleCalls(standing);
     if (standing.at === 'failed') this.#omitLast();

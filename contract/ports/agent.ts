@@ -17,8 +17,8 @@ export type AgentChoice = { readonly tool: string; readonly input?: ToolSpec['in
 export type AgentDefinition = {
   /** System prompt: who the agent is, what it must and must not do. */
   readonly instructions: string;
-  /** The first message of a run, from the params of its intent. Pure. */
-  prompt(params: Readonly<Record<string, unknown>>): string;
+  /** The first message of a run, from the params of its intent and its type (`group/what`). Pure. */
+  prompt(params: Readonly<Record<string, unknown>>, intent?: string): string;
   /** Tools that exist for it, by name or pattern: `robot.navigate`, `robot.*`, `mcp.files.*`. */
   readonly tools: readonly string[];
   /**

@@ -6,13 +6,13 @@ import { readModel } from './safety.ts';
 
 /**
  * What the daemon would not take of the files that a correct configuration names: policies and entities, by the readers
- * of the daemon, and the URDF of the gate. Never rejects.
+ * of the daemon, the URDF of the gate, and the keys that sign applications. Never rejects.
  */
 export async function contentFaults(
   config: Config,
   { source, file }: { readonly source: string; readonly file: string },
 ): Promise<ConfigFault[]> {
-  const { policy, gate } = config;
+  const { policy, gate, apps } = config;
   const folder = policy.dir === '' ? 'files' : 'dir';
   const looks = [
     {
@@ -28,6 +28,13 @@ export async function contentFaults(
       skip: gate.urdf === '',
       look: async () => void readModel(gate.urdf),
       fix: 'docs/safety.md, "The joint gate"',
+    },
+    {
+      path: ['apps', 'trusted_keys'] as const,
+      value: apps.trusted_keys,
+      skip: apps.trusted_keys.length === 0,
+      look: async () => void (await import('./package-reader.ts')).packageRules(apps),
+      fix: 'docs/write-an-app.md',
     },
   ];
   const faults: ConfigFault[] = [];

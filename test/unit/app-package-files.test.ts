@@ -216,3 +216,21 @@ it('a kept version is what its digest says, also after somebody changed it by ha
   expect(store.lock()).toMatchObject({ patrol: { version: '0.1.0', digest: read.pkg.digest } });
   expect([store.remove('patrol'), store.remove('patrol')]).toEqual([true, false]);
 });
+
+it('a path that is a file and a folder at once is refused before anything is written', () => {
+  const files = [...templateFiles('patrol', 'flow'), file('a'), file('a/b')];
+  expect(problems(readArchive(makeArchive(files)))).toEqual(['a/b: lies below a, which is a file']);
+});
+
+it.each(['{}', 'null', '{"apps":null}', '{"apps":{"patrol":null}}', '{"apps":{"../x":{"digest":"1"}}}', 'x'])(
+  'a lock that says %s is a damaged one, and the hint says how to go on',
+  (text) => {
+    mkdirSync(join(root, 'apps'), { recursive: true });
+    writeFileSync(join(root, 'apps', 'lock.json'), text);
+    const read = () => new PackageStore(root).lock();
+    expect(read).toThrow(/lock\.json is damaged/);
+    expect(read).toThrow(
+      expect.objectContaining({ code: 'config.invalid', hint: expect.stringMatching(/^delete it/) }),
+    );
+  },
+);

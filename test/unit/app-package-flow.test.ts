@@ -310,3 +310,24 @@ it('a run that another asks for spends no more than its application sets', () =>
   expect(lesserBudget(undefined, { turns: 3 })).toEqual({ turns: 3 });
   expect(lesserBudget({ tokens: 7 }, undefined)).toEqual({ tokens: 7 });
 });
+
+it('an agent with several intents has the prompt of the one that was requested, also where all fit its parameters', () => {
+  const files = templateFiles('guide', 'pi').map((file) =>
+    file.path === 'app.toml'
+      ? {
+          ...file,
+          bytes: new TextEncoder().encode(
+            `${new TextDecoder().decode(file.bytes)}\n[[intents]]\ntype = "guide/look"\ndescription = "Look"\nprompt = "Stand still and look."\n`,
+          ),
+        }
+      : file,
+  );
+  const read = judgeWhole(
+    { ok: true, files, signature: undefined },
+    { keys: new Map(), requireSigned: false },
+  );
+  if (!read.ok) throw new Error(read.faults.map(faultText).join('\n'));
+  const { agent } = read.make('/nowhere');
+  expect(agent!.prompt({}, 'guide/look')).toBe('Stand still and look.');
+  expect(agent!.prompt({}, 'guide/drive')).toBe('Drive 0.3 m forward, then finish.');
+});

@@ -71,6 +71,19 @@ describe('files that the configuration names', () => {
   });
 });
 
+describe('keys of applications', () => {
+  it('are named with their line where they are missing or no keys', async () => {
+    const junk = join(directory.path, 'junk.pem');
+    writeFileSync(junk, 'no key');
+    expect(await contentsOf('[apps]\ntrusted_keys = ["/nowhere/acme.pem"]\n')).toEqual([
+      { line: 2, key: 'apps.trusted_keys', expected: expect.stringContaining('/nowhere/acme.pem') },
+    ]);
+    expect(await contentsOf(`[apps]\ntrusted_keys = ["${junk}"]\n`)).toEqual([
+      { line: 2, key: 'apps.trusted_keys', expected: expect.stringContaining('Ed25519') },
+    ]);
+  });
+});
+
 describe('files that the daemon reads', () => {
   const path = (name: string) => join(directory.path, name);
   const policies = path('policies');

@@ -66,11 +66,8 @@ function agentOf(
     ...(vision === undefined ? {} : { vision }),
     ...(context === undefined ? {} : { context }),
   };
-  // Which intent it was is not said with the parameters: of several, the one whose parameters these can be.
-  const promptOf = (params: Readonly<Record<string, unknown>>) => {
-    const names = Object.keys(params);
-    const intent =
-      intents.find((one) => names.every((name) => Object.hasOwn(propertiesOf(one), name))) ?? intents[0]!;
+  const promptOf = (params: Readonly<Record<string, unknown>>, type?: string) => {
+    const intent = intents.find((one) => one.type === type) ?? intents[0]!;
     const all = { ...defaults, ...params };
     const words = intent.prompt ?? `${intent.description}\nParameters: ${JSON.stringify(params)}`;
     return String(
