@@ -39,6 +39,10 @@ export class PackageStore {
     this.#root = join(dataDir, 'apps');
   }
 
+  get lockFile(): string {
+    return join(this.#root, 'lock.json');
+  }
+
   folderOf(name: string): string {
     return join(this.#root, 'installed', name);
   }
@@ -53,7 +57,7 @@ export class PackageStore {
 
   /** What is pinned; empty where nothing is installed. Throws `config.invalid` where the file was damaged. */
   lock(): Lock {
-    const path = join(this.#root, 'lock.json');
+    const path = this.lockFile;
     if (!existsSync(path)) return {};
     try {
       return lockOf(JSON.parse(readFileSync(path, 'utf8')));
@@ -118,7 +122,7 @@ export class PackageStore {
   }
 
   #pin(apps: Lock): void {
-    const path = join(this.#root, 'lock.json');
+    const path = this.lockFile;
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
     writeFileSync(`${path}.new`, `${JSON.stringify({ apps }, undefined, 2)}\n`);
     renameSync(`${path}.new`, path);

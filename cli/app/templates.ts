@@ -46,11 +46,11 @@ function flowManifest(name: string): string {
 version = "0.1.0"
 description = "Drives forward and back"
 harness = "flow"
-# Tools that its steps may use: auraison.dev names are in docs/tools.md; "robot.*" is every tool of that group.
+# Tools that its steps may use: all names are in docs/tools.md; "robot.*" is every tool of that group.
 tools = ["robot.maneuver", "robot.state"]
 deadline = "10 min"
 
-${intentRows(name)}`.replace('auraison.dev names are', 'all names are');
+${intentRows(name)}`;
 }
 
 const FLOW = `# Each step is in the log before it starts; after a power cut the run goes on in its last one.

@@ -40,17 +40,27 @@ export class PackageShelf {
   readonly #store: PackageStore;
   readonly #builtIn: readonly Application[];
   #dirs: readonly string[];
-  #rules: PackageRules;
+  readonly #rules: PackageRules;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
   #bad: readonly Bad[] = [];
+  /** What keeps signatures from being checked, and the list of what is installed from being read; empty: nothing. */
+  #keysFault = '';
+  #lockFault = '';
 
-  /** Throws `config.unreadable` or `config.invalid` where a trusted key cannot be read. */
+  /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
   constructor({ config, dataDir }: Pick<Settings, 'config' | 'dataDir'>, builtIn: readonly Application[]) {
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
     this.#dirs = config.apps.dirs;
-    this.#rules = packageRules(config.apps);
+    let rules: PackageRules = { keys: new Map(), requireSigned: config.apps.require_signed };
+    try {
+      rules = packageRules(config.apps);
+    } catch (thrown) {
+      const { message, subject } = EdgeError.from(thrown, 'config.unreadable', 'read key', 'apps');
+      this.#keysFault = `${message} (${subject}); until it can be read no signature counts`;
+    }
+    this.#rules = rules;
   }
 
   /** Whether there is anything to read. */
@@ -88,7 +98,20 @@ export class PackageShelf {
       newer.delete(one.folder);
       return viewOf(one, reason === undefined ? '' : `its new version is not taken: ${reason}`);
     });
-    return [...good, ...[...newer.values()].map(badView)];
+    return [...good, ...[...newer.values(), ...this.#faults()].map(badView)];
+  }
+
+  #faults(): readonly Bad[] {
+    const faults = [
+      { name: 'trusted_keys', folder: '', reason: this.#keysFault },
+      { name: 'installed', folder: this.#store.lockFile, reason: this.#lockFault },
+    ];
+    return faults
+      .filter(({ reason }) => reason !== '')
+      .map(({ name, folder, reason }) => ({
+        ...{ name, reason: reason.slice(0, REASON_MAX) },
+        place: { folder, source: 'installed' },
+      }));
   }
 
   /** A version that was kept for a run or a replay; undefined: it is gone. */
@@ -122,9 +145,11 @@ export class PackageShelf {
 
   #installed() {
     try {
+      this.#lockFault = '';
       return this.#store.lock();
-    } catch {
-      // Said by the commands that read it; the daemon goes on with what lies in its folders.
+    } catch (thrown) {
+      // The daemon goes on with what lies in its folders.
+      this.#lockFault = EdgeError.from(thrown, 'config.invalid', 'read lock', this.#store.lockFile).message;
       return {};
     }
   }

@@ -17,6 +17,9 @@ import {
 import { templateFiles } from '../../cli/app/templates.ts';
 import { APP_LIMITS, type PackageFile } from '../../contract/index.ts';
 import { faultText, judgeWhole, readPackage } from '../../daemon/compose/package-reader.ts';
+import { appsOnDisk } from '../../daemon/compose/package-shelf.ts';
+import { readConfig } from '../../daemon/config.ts';
+import type { Settings } from '../../daemon/settings.ts';
 import { readTar, writeTar } from '../../formats/tar/index.ts';
 
 const ANYBODY = { keys: new Map(), requireSigned: false };
@@ -234,3 +237,18 @@ it.each(['{}', 'null', '{"apps":null}', '{"apps":{"patrol":null}}', '{"apps":{".
     );
   },
 );
+
+it('a key or a lock that cannot be read is a line of the list, and the other packages are there', () => {
+  const dir = folder('packages/patrol', template('flow'));
+  mkdirSync(join(root, 'data', 'apps'), { recursive: true });
+  writeFileSync(join(root, 'data', 'apps', 'lock.json'), '{}');
+  const text = `[apps]\ndirs = ["${dir}"]\ntrusted_keys = ["${join(root, 'nobody.pub')}"]\n`;
+  const { config, faults } = readConfig(text, 'robot.toml', {});
+  expect(faults).toEqual([]);
+  const views = appsOnDisk({ config, dataDir: join(root, 'data') } as Settings);
+  expect(views.map(({ name, state, reason }) => [name, state, reason])).toEqual([
+    ['patrol', 'loaded', ''],
+    ['trusted_keys', 'bad', expect.stringContaining(`${join(root, 'nobody.pub')}`)],
+    ['installed', 'bad', expect.stringContaining('lock.json is damaged')],
+  ]);
+});
