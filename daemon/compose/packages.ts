@@ -44,7 +44,7 @@ export class Packages implements AppsApi {
   #takers: AppTakers | undefined;
   #told: ReadonlyMap<string, string> = new Map();
   #timer: Timer | undefined;
-  #stamp = '';
+  #stamp: string;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(settings: Settings, context: CellContext, builtIn: readonly Application[]) {
@@ -52,6 +52,8 @@ export class Packages implements AppsApi {
     this.#context = context;
     this.#builtIn = builtIn;
     this.#shelf = new PackageShelf(settings, builtIn);
+    // Before they are read: a change from now on is seen as one.
+    this.#stamp = this.#lookedAt();
     this.#shelf.read();
   }
 
@@ -100,8 +102,10 @@ export class Packages implements AppsApi {
     await this.#tell();
     const { bus, clock } = this.#context;
     bus.onBroadcast(TOPICS.configChanged, () => void this.reloadApps().catch(() => {}));
+    // A package that was installed while this cell started: nobody could ask it to reload.
+    const now = this.#lookedAt();
+    if (now !== this.#stamp) this.#readChanged(now);
     if (!this.#settings.config.apps.watch) return;
-    this.#stamp = this.#lookedAt();
     this.#timer = clock.every(WATCH_MS, () => this.#look());
   }
 
@@ -154,15 +158,18 @@ export class Packages implements AppsApi {
     const now = this.#lookedAt();
     const settled = now === this.#seen;
     this.#seen = now;
-    if (!settled || now === this.#stamp) return;
-    this.#stamp = now;
+    if (settled && now !== this.#stamp) this.#readChanged(now);
+  }
+  #seen = '';
+
+  #readChanged(stamp: string): void {
+    this.#stamp = stamp;
     void this.reloadApps().catch((thrown: unknown) =>
       this.#context.report('error', 'packages could not be read again', {
         error: EdgeError.from(thrown, 'internal.fault', 'reload', 'apps').message,
       }),
     );
   }
-  #seen = '';
 
   #lookedAt(): string {
     const { config, dataDir } = this.#settings;
