@@ -19,7 +19,7 @@ export function makeRecording(
   context: CellContext,
   ledger: Ledger,
   definitionOf: (type: string) => string | undefined,
-  story?: { stop(): void },
+  story?: { flush(): void; stop(): void },
 ): Recording | undefined {
   const { recorder: keys } = config;
   if (!keys.enabled) return undefined;

@@ -12,7 +12,7 @@ import type { RecordingOptions } from '../../daemon/execution/recording/recordin
 import { makeRecorder } from './recorder.ts';
 
 export type RecordingSetup = Partial<
-  Pick<RecordingOptions, 'triggers' | 'definitionOf' | 'mayEvict' | 'preMs' | 'postMs'>
+  Pick<RecordingOptions, 'triggers' | 'definitionOf' | 'mayEvict' | 'preMs' | 'postMs' | 'story'>
 > & {
   readonly mode?: RecordingMode;
   readonly policies?: readonly RetentionPolicy[];
@@ -39,6 +39,7 @@ export function makeRecording(dataDir: string, setup: RecordingSetup = {}) {
     definitionOf: setup.definitionOf ?? (() => undefined),
     mayEvict: setup.mayEvict ?? (() => 'lost'),
     report: (level, message) => rig.reports.push(`${level}: ${message}`),
+    ...(setup.story ? { story: setup.story } : {}),
   });
   const start = async () => {
     await rig.recorder.start();

@@ -7,17 +7,22 @@ import {
   EVENT_KINDS,
   EVENT_PAYLOADS,
   type EventKind,
+  METHODS,
   type NewEvent,
   type Sample,
   ToolCall,
 } from '../../contract/index.ts';
 import type { DriveOrigin } from '../../daemon/execution/control/step-origin.ts';
 import type { Executed } from '../../daemon/execution/door/index.ts';
+import { serveRecording } from '../../daemon/execution/recording/index.ts';
 import { BACKLOG_MAX, EventFeed } from '../../daemon/execution/story/event-feed.ts';
 import { EVENT_JSON_MAX, isTold, samplesOf } from '../../daemon/execution/story/event-samples.ts';
 import { ExecutedActions } from '../../daemon/execution/story/index.ts';
 import { CdrReader, encodeTwistStamped, TWIST_STAMPED } from '../../formats/cdr/index.ts';
+import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { makeFolder, sampleOf } from '../support/recorder.ts';
+import { makeRecording } from '../support/recording.ts';
 import { arbitraryOf } from '../support/schema-arbitrary.ts';
 import { TinyLog, uuid } from '../support/tiny-log.ts';
 
@@ -214,5 +219,28 @@ describe('executed actions', () => {
     const broken = command('drive');
     const { told, actions } = noted({ ...broken, sample: { ...broken.sample, bytes: new Uint8Array(6) } });
     expect([told.length, actions.unreadable]).toEqual([0, 1]);
+  });
+});
+
+describe('a segment that is sealed', () => {
+  it('holds the events that were in the log by then, though they were not on the bus yet', async () => {
+    const { dataDir, remove } = makeFolder();
+    const told = ['run.phase', 'run.finished'];
+    const rig = makeRecording(dataDir, {
+      story: {
+        flush: () => {
+          for (const kind of told.splice(0)) rig.recording.offer(sampleOf(`/auraison/${kind}`, 1));
+        },
+        stop: () => {},
+      },
+    });
+    await rig.start();
+    rig.recording.offer(sampleOf('/odom', 0));
+    const bus = new FakeBus(new ManualClock());
+    serveRecording(bus, rig.recording);
+    const segments = await bus.request('execution', METHODS.execution.recordSeal, {});
+    expect(segments).toMatchObject([{ messages: 3 }]);
+    await rig.stop();
+    remove();
   });
 });

@@ -25,8 +25,8 @@ export type RecordingOptions = Omit<ClipsOptions, 'recorder' | 'onCut'> &
     readonly policies: readonly RetentionPolicy[];
     readonly triggers: readonly TriggerSpec[];
     readonly definitionOf: (type: string) => string | undefined;
-    /** Tells the last events before the recorder stops. */
-    readonly story?: { stop(): void };
+    /** Publishes the events that are in the logs: before a segment is sealed, and before the recorder stops. */
+    readonly story?: { flush(): void; stop(): void };
   };
 
 /** What is recorded and what of it stays: clips, episodes, triggers, ring and quota, around one recorder. */
@@ -71,6 +71,12 @@ export class Recording {
   offer(sample: Sample): void {
     this.recorder.offer(sample);
     if (!this.#triggers.isEmpty) this.#triggers.offer(sample);
+  }
+
+  /** Seals what came so far, with the events that belong to it. Rejects as `Recorder.sealNow`. */
+  async seal(): Promise<void> {
+    this.#story?.flush();
+    await this.recorder.sealNow();
   }
 
   /** Before the recorder stops. */
@@ -140,9 +146,9 @@ export function serveRecording(bus: Pick<CellBus, 'handle'>, recording: Recordin
         hint: 'recorder.enabled = true',
       });
     });
-  handle(recordSeal, async ({ recorder }) => {
-    await recorder.sealNow();
-    return recorder.status().segments;
+  handle(recordSeal, async (recording) => {
+    await recording.seal();
+    return recording.recorder.status().segments;
   });
   handle(clipRecord, (r, body) => r.clip(body));
   handle(clipList, (r) => r.clips());

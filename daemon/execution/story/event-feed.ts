@@ -73,11 +73,16 @@ export class EventFeed {
     return isMore;
   }
 
+  /** What is in the logs by now. Never throws. */
+  flush(): void {
+    for (let looks = 0; looks <= BACKLOG_MAX / LOOK_EVENTS && this.look(); looks++);
+  }
+
   /** What is in the logs by now, then no more. */
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (let looks = 0; looks <= BACKLOG_MAX / LOOK_EVENTS && this.look(); looks++);
+    this.flush();
     for (const reader of this.#readers.values()) reader.close();
     this.#readers.clear();
   }
