@@ -314,4 +314,28 @@ describe('stops in the field', () => {
     file.close();
     expect(engaged).toBe(true);
   });
+
+  it('a file is read when its words are in it; an empty one engages all the same', async () => {
+    const clock = new ManualClock();
+    const said: string[] = [];
+    const file = new StopFile(disk(), clock);
+    file.start((words) => said.push(words));
+    // As a shell writes it: made first, filled then.
+    writeFileSync(file.path, '');
+    await clock.advance(250);
+    writeFileSync(file.path, 'the red button\n');
+    await clock.advance(10);
+    expect(said).toEqual(['the red button']);
+    rmSync(file.path);
+    await clock.advance(250);
+    writeFileSync(file.path, '');
+    await clock.advance(260);
+    expect(said).toEqual(['the red button', '']);
+    file.close();
+    // At the start of a daemon nothing waits for words.
+    const next = new StopFile(join(file.path, '..'), clock);
+    next.start((words) => said.push(words));
+    expect(said).toEqual(['the red button', '', '']);
+    next.close();
+  });
 });

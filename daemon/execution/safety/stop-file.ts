@@ -6,6 +6,8 @@ const NAME = 'estop';
 /** Beside the notice of the kernel, which may fail: not every file system tells, and their number is limited. */
 const LOOK_MS = 250;
 const WORDS_BYTES_MAX = 512;
+/** A shell makes the file first and fills it then. An empty one counts after this, milliseconds. */
+const FILL_MS = 10;
 
 /** The file `estop` in the data directory: as long as it exists the emergency stop is engaged. */
 export class StopFile {
@@ -15,6 +17,7 @@ export class StopFile {
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
   #told = false;
+  #filling: Timer | undefined;
 
   constructor(dataDir: string, clock: Clock) {
     this.#dir = dataDir;
@@ -46,19 +49,28 @@ export class StopFile {
     } catch {
       // Then it is looked for.
     }
-    look();
+    // What is there at the start counts at once, also without a word.
+    this.#look(onFound, heeded, false);
   }
 
   close(): void {
     this.#timer?.cancel();
+    this.#filling?.cancel();
     this.#watcher?.close();
   }
 
-  #look(onFound: (words: string) => void, heeded: () => boolean): void {
+  #look(onFound: (words: string) => void, heeded: () => boolean, isPatient = true): void {
     const { exists } = this;
     const appeared = exists && !(this.#told && heeded());
+    const said = appeared ? words(this.path) : '';
+    if (appeared && said === '' && isPatient) {
+      this.#filling ??= this.#clock.after(FILL_MS, () => this.#look(onFound, heeded, false));
+      return;
+    }
+    this.#filling?.cancel();
+    this.#filling = undefined;
     this.#told = exists;
-    if (appeared) onFound(words(this.path));
+    if (appeared) onFound(said);
   }
 }
 
