@@ -25,7 +25,7 @@ export type FromStandby =
   { readonly guards: string } | { readonly fault: string } | { readonly stopped: readonly string[] };
 
 const ENTRY = fileURLToPath(new URL('./standby-main.ts', import.meta.url));
-/** How often it is told that we live, while something moves, milliseconds. Three of them fit into the expiry of a command. */
+/** While something moves, a beat is sent this often, milliseconds. Three beats fit into the expiry of a command. */
 const BEAT_MS = 75;
 /** One that died is started again after this, doubled up to the next while it cannot be set up, milliseconds. */
 const RESTART_MS = 1_000;

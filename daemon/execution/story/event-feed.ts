@@ -13,7 +13,7 @@ import { RecordingTime } from './recording-time.ts';
 
 export type EventFeedParts = {
   readonly clock: Clock;
-  /** Cells whose logs are told: who decides, and who moves. */
+  /** Cells whose events are published: the one that decides, and the one that moves. */
   readonly cells: readonly CellName[];
   openReader(cell: CellName): EventReader;
   /** To the bus. */
@@ -35,9 +35,9 @@ export const BACKLOG_MAX = 4_096;
 const REPORT_MS = 60_000;
 
 /**
- * Tells the bus what agents, flows and safety decided, out of the logs: what is durable there, once, in order. The log
- * is the queue, so a cell that writes events waits for nobody. Starts at the end of each log: a recording tells what
- * happened while it was made.
+ * Publishes on the bus what agents, flows and safety decided. It reads the logs: what is durable there, once, in order.
+ * The log is the queue, so a cell that writes events waits for nobody. It starts at the end of each log: a recording
+ * shows what happened while it was made.
  */
 export class EventFeed {
   readonly #parts: EventFeedParts;

@@ -14,7 +14,7 @@ const QOS = { ...LATCHED_QOS, durability: 'volatile', depth: 200 } as const;
 
 /** One readable line per event, for log panels. */
 export const LOG_TOPIC: TopicSpec = { topic: '/auraison/log', type: 'rcl_interfaces/msg/Log', qos: QOS };
-/** The event itself as JSON, for whoever joins it with other data. */
+/** The event itself as JSON, to be joined with other data. */
 export const EVENTS_TOPIC: TopicSpec = {
   topic: '/auraison/events',
   type: 'std_msgs/msg/String',
