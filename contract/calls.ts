@@ -1,65 +1,8 @@
-import type { BagAdopted, PlayNamed, PlayOptions, PlayOrder, PlayState } from './bag-messages.ts';
-import type {
-  ApprovalAnswer,
-  ApprovalQuery,
-  ClipInfo,
-  ClipRequest,
-  EpisodeDiscard,
-  EpisodeInfo,
-  EpisodeOrder,
-  ExecutionStatus,
-  ImageReply,
-  ImageRequest,
-  InferPlan,
-  IntentSubmit,
-  LinkStatus,
-  LinkSyncReply,
-  LinkSyncRequest,
-  METHODS,
-  MemoryStatus,
-  PlanReply,
-  RunBrief,
-  RunBriefsRequest,
-  RunCancel,
-  RuntimeStatus,
-  ScanReply,
-  ScanRequest,
-  SegmentInfo,
-} from './cell-messages.ts';
+import type { CallBodies } from './bodies/index.ts';
+import type { BodyOf } from './bodies/kit.ts';
+import type { METHODS } from './cell-messages.ts';
 import type { CellName } from './cell-name.ts';
-import type {
-  ChatCancel,
-  ChatNext,
-  ChatNextReply,
-  ChatOpen,
-  PolicyDescribeRequest,
-  PolicyInferReply,
-  PolicyInferRequest,
-  PolicyListReply,
-  PolicyReloadRequest,
-} from './inference-messages.ts';
-import type { LakeQueryRequest, LakeReadReply, LakeReadRequest, LakeSyncReply } from './lake-messages.ts';
 import { LIMITS } from './limits.ts';
-import type { Approval } from './ports/approvals.ts';
-import type { ControllerView } from './ports/controllers.ts';
-import type { GrantView } from './ports/governance.ts';
-import type { LakePage, LakeRows } from './ports/lake.ts';
-import type { PolicyDescription } from './ports/policy.ts';
-import type { ServedPolicy, WireServerView } from './ports/policy-desk.ts';
-import type { MessageValue } from './ports/ros-graph.ts';
-import type { EStopState, LeaseView } from './ports/safety.ts';
-import type {
-  RosCallRequest,
-  RosGoalCancel,
-  RosGoalQuery,
-  RosGoalRequest,
-  RosGoalView,
-  RosGraphReply,
-  RosLifecycleRequest,
-  RosParamsReply,
-  RosParamsRequest,
-  RosTfRequest,
-} from './ros-messages.ts';
 
 /**
  * The budget of a call between cells: the caller checks the size of its question, the other cell that of its answer.
@@ -71,11 +14,8 @@ export type CallBudget = {
   readonly deadlineMs: number;
 };
 
-/** A call to a cell. `types` exists for the compiler only. */
-export type Call<To extends CellName, Ask, Reply> = CallBudget & {
-  readonly to: To;
-  readonly types?: (ask: Ask) => Reply;
-};
+/** A call to a cell. */
+export type Call<To extends CellName> = CallBudget & { readonly to: To };
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -89,108 +29,104 @@ const LIST = { replyBytes: 8 * MIB };
 const ROWS = { askBytes: 256 * KIB, replyBytes: 4 * LIMITS.LAKE_ANSWER_BYTES_MAX };
 const PICTURES = { askBytes: 2 * LIMITS.CHAT_REQUEST_BYTES_MAX };
 
-const execution = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'execution', Ask, Reply> => ({
+const execution = (budget: Partial<CallBudget> = {}): Call<'execution'> => ({
   ...{ to: 'execution', ...USUAL, ...budget },
 });
-const runtime = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'runtime', Ask, Reply> => ({
+const runtime = (budget: Partial<CallBudget> = {}): Call<'runtime'> => ({
   ...{ to: 'runtime', ...USUAL, ...budget },
 });
-const memory = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'memory', Ask, Reply> => ({
+const memory = (budget: Partial<CallBudget> = {}): Call<'memory'> => ({
   ...{ to: 'memory', ...USUAL, ...budget },
 });
-const link = <Ask, Reply>(budget: Partial<CallBudget> = {}): Call<'link', Ask, Reply> => ({
+const link = (budget: Partial<CallBudget> = {}): Call<'link'> => ({
   ...{ to: 'link', ...USUAL, ...budget },
 });
 
-type Nothing = Readonly<Record<string, never>>;
-/** The body is not declared here yet: both sides cast. */
-type Open = unknown;
-
 /**
- * Every call between cells: the cell that answers, the types of question and answer, and the budget. Names are those of
- * `METHODS`.
+ * Every call between cells: the cell that answers and the budget. Names are those of `METHODS`; `bodies/` has the
+ * schemas of question and answer.
  */
 export const CALLS = {
-  'execution.status': execution<Nothing, ExecutionStatus>(LIST),
-  'robot.state': execution<Open, Open>(),
-  'robot.map': execution<Open, Open>({ replyBytes: LIMITS.SAMPLE_BYTES_MAX }),
-  'robot.navigate': execution<Open, Open>(),
-  'robot.maneuver': execution<Open, Open>(),
-  'robot.cancel': execution<Open, Open>(),
-  'robot.stop': execution<Open, Open>(),
-  'arm.state': execution<Open, Open>(),
-  'arm.figure': execution<Open, Open>(LIST),
-  'arm.follow': execution<Open, Open>({ askBytes: 4 * MIB }),
-  'arm.gripper': execution<Open, Open>(),
-  'arm.stop': execution<Open, Open>(),
-  'recorder.seal': execution<Nothing, readonly SegmentInfo[]>(),
-  'recorder.clip': execution<ClipRequest, ClipInfo>(),
-  'recorder.clips': execution<Nothing, readonly ClipInfo[]>(LIST),
-  'episode.start': execution<EpisodeOrder, EpisodeInfo>(),
-  'episode.stop': execution<EpisodeOrder, EpisodeInfo>(),
-  'episode.discard': execution<EpisodeDiscard, void>(),
-  'episode.relabel': execution<EpisodeOrder, EpisodeInfo>(),
-  'episode.list': execution<Nothing, readonly EpisodeInfo[]>(LIST),
-  'bag.play': execution<PlayOptions, PlayState>(API_BODY),
-  'bag.play_state': execution<PlayNamed, PlayState>(),
-  'bag.play_stop': execution<PlayNamed, PlayState>(),
-  'bag.play_control': execution<PlayNamed & PlayOrder, PlayState>(),
-  'bag.adopt': execution<{ readonly bag: string }, BagAdopted>(),
-  'look.image': execution<ImageRequest, ImageReply>({ replyBytes: 20 * MIB }),
-  'look.scan': execution<ScanRequest, ScanReply>({ replyBytes: 2 * MIB }),
-  'ros.graph': execution<Nothing, RosGraphReply>(LIST),
-  'ros.call': execution<RosCallRequest, MessageValue>({ ...API_BODY, ...LIST }),
-  'ros.goal_send': execution<RosGoalRequest, RosGoalView>({ ...API_BODY, ...LIST }),
-  'ros.goal_view': execution<RosGoalQuery, RosGoalView>(LIST),
-  'ros.goal_cancel': execution<RosGoalCancel, { readonly cancelled: boolean }>(LIST),
-  'ros.params': execution<RosParamsRequest, RosParamsReply>({ ...API_BODY, ...LIST }),
-  'ros.lifecycle': execution<RosLifecycleRequest, { readonly state: string }>(LIST),
-  'ros.tf': execution<RosTfRequest, Readonly<Record<string, unknown>>>(LIST),
-  'policy.list': execution<Nothing, PolicyListReply>(LIST),
-  'policy.infer': execution<PolicyInferRequest, PolicyInferReply>({
+  'execution.status': execution(LIST),
+  'robot.state': execution(),
+  'robot.map': execution({ replyBytes: LIMITS.SAMPLE_BYTES_MAX }),
+  'robot.navigate': execution(),
+  'robot.maneuver': execution(),
+  'robot.cancel': execution(),
+  'robot.stop': execution(),
+  'arm.state': execution(),
+  'arm.figure': execution(LIST),
+  'arm.follow': execution({ askBytes: 4 * MIB }),
+  'arm.gripper': execution(),
+  'arm.stop': execution(),
+  'recorder.seal': execution(),
+  'recorder.clip': execution(),
+  'recorder.clips': execution(LIST),
+  'episode.start': execution(),
+  'episode.stop': execution(),
+  'episode.discard': execution(),
+  'episode.relabel': execution(),
+  'episode.list': execution(LIST),
+  'bag.play': execution(API_BODY),
+  'bag.play_state': execution(),
+  'bag.play_stop': execution(),
+  'bag.play_control': execution(),
+  'bag.adopt': execution(),
+  'look.image': execution({ replyBytes: 20 * MIB }),
+  'look.scan': execution({ replyBytes: 2 * MIB }),
+  'ros.graph': execution(LIST),
+  'ros.call': execution({ ...API_BODY, ...LIST }),
+  'ros.goal_send': execution({ ...API_BODY, ...LIST }),
+  'ros.goal_view': execution(LIST),
+  'ros.goal_cancel': execution(LIST),
+  'ros.params': execution({ ...API_BODY, ...LIST }),
+  'ros.lifecycle': execution(LIST),
+  'ros.tf': execution(LIST),
+  'policy.list': execution(LIST),
+  'policy.infer': execution({
     // The bytes as received, or the float32 values of a JSON question.
     askBytes: LIMITS.POLICY_PAYLOAD_BYTES_MAX + 4 * LIMITS.POLICY_VALUES_MAX,
     ...LIST,
   }),
-  'policy.describe': execution<PolicyDescribeRequest, PolicyDescription>(LIST),
-  'policy.reload': execution<PolicyReloadRequest, ServedPolicy>(),
-  'policy.cancel': execution<{ readonly call: string }, { readonly cancelled: boolean }>(),
-  'wire.list': execution<Nothing, { readonly wires: readonly WireServerView[] }>(),
-  'controller.list': execution<Nothing, readonly ControllerView[]>(LIST),
-  'controller.start': execution<Open, Open>(API_BODY),
-  'controller.stop': execution<Open, Open>(),
-  'lease.state': execution<Nothing, LeaseView>(),
-  'lease.take': execution<Open, Open>(),
-  'lease.renew': execution<Open, Open>(),
-  'lease.return': execution<Open, Open>(),
-  'teleop.command': execution<Open, Open>(),
-  'estop.state': execution<Nothing, EStopState>(),
-  'estop.engage': execution<Open, Open>(),
-  'estop.release': execution<Open, Open>(),
+  'policy.describe': execution(LIST),
+  'policy.reload': execution(),
+  'policy.cancel': execution(),
+  'wire.list': execution(),
+  'controller.list': execution(LIST),
+  'controller.start': execution(API_BODY),
+  'controller.stop': execution(),
+  'lease.state': execution(),
+  'lease.take': execution(),
+  'lease.renew': execution(),
+  'lease.return': execution(),
+  'teleop.command': execution(),
+  'estop.state': execution(),
+  'estop.engage': execution(),
+  'estop.release': execution(),
 
-  'runtime.status': runtime<Nothing, RuntimeStatus>(LIST),
-  'intent.submit': runtime<IntentSubmit, RunBrief>(API_BODY),
-  'run.briefs': runtime<RunBriefsRequest, readonly RunBrief[]>({ replyBytes: 32 * MIB }),
-  'run.cancel': runtime<RunCancel, RunBrief>(),
-  'approval.list': runtime<ApprovalQuery, readonly Approval[]>(LIST),
-  'approval.answer': runtime<ApprovalAnswer, Approval>(),
-  'grant.install': runtime<unknown, GrantView>(API_BODY),
-  'infer.plan': runtime<InferPlan, PlanReply>(PICTURES),
-  'infer.plan_cancel': runtime<ChatCancel, void>(),
-  'infer.chat_open': runtime<ChatOpen, Nothing>(PICTURES),
-  'infer.chat_next': runtime<ChatNext, ChatNextReply>({ replyBytes: 4 * LIMITS.CHAT_UNREAD_BYTES_MAX }),
-  'infer.chat_cancel': runtime<ChatCancel, void>(),
+  'runtime.status': runtime(LIST),
+  'intent.submit': runtime(API_BODY),
+  'run.briefs': runtime({ replyBytes: 32 * MIB }),
+  'run.cancel': runtime(),
+  'approval.list': runtime(LIST),
+  'approval.answer': runtime(),
+  'grant.install': runtime(API_BODY),
+  'infer.plan': runtime(PICTURES),
+  'infer.plan_cancel': runtime(),
+  'infer.chat_open': runtime(PICTURES),
+  'infer.chat_next': runtime({ replyBytes: 4 * LIMITS.CHAT_UNREAD_BYTES_MAX }),
+  'infer.chat_cancel': runtime(),
 
-  'memory.status': memory<Nothing, MemoryStatus>(),
-  'lake.query': memory<LakeQueryRequest, LakeRows>(ROWS),
-  'lake.read': memory<LakeQueryRequest, LakeReadReply>(ROWS),
-  'lake.read_next': memory<LakeReadRequest, LakePage>(ROWS),
-  'lake.read_close': memory<LakeReadRequest, void>(),
-  'lake.sync': memory<Nothing, LakeSyncReply>(),
-  'lake.rebuild': memory<Nothing, LakeSyncReply>(),
+  'memory.status': memory(),
+  'lake.query': memory(ROWS),
+  'lake.read': memory(ROWS),
+  'lake.read_next': memory(ROWS),
+  'lake.read_close': memory(),
+  'lake.sync': memory(),
+  'lake.rebuild': memory(),
 
-  'link.status': link<Nothing, LinkStatus>(),
-  'link.sync': link<LinkSyncRequest, LinkSyncReply>(),
+  'link.status': link(),
+  'link.sync': link(),
 } as const;
 
 /** A broadcast: news that every cell hears, or the configuration. */
@@ -200,23 +136,18 @@ export const REPORT_BYTES_MAX = 64 * KIB;
 
 export type CallName = keyof typeof CALLS;
 export type CallTo<N extends CallName> = (typeof CALLS)[N]['to'];
-type Types<N extends CallName> = NonNullable<(typeof CALLS)[N]['types']>;
-export type CallAsk<N extends CallName> = Parameters<Types<N>>[0];
-export type CallReply<N extends CallName> = ReturnType<Types<N>>;
+/** Receivers do not change it; `contract/bodies` has the schemas. */
+export type CallAsk<N extends CallName> = BodyOf<CallBodies[N]['ask']>;
+export type CallReply<N extends CallName> = BodyOf<CallBodies[N]['reply']>;
 /** Calls that the execution cell answers. */
 export type ExecutionCall = { [N in CallName]: CallTo<N> extends 'execution' ? N : never }[CallName];
 /** Calls that the runtime answers. */
 export type RuntimeCall = { [N in CallName]: CallTo<N> extends 'runtime' ? N : never }[CallName];
-/** Calls whose answer is not declared yet: the caller names its type. */
-export type OpenCallName = {
-  [N in CallName]: unknown extends CallReply<N> ? N : never;
-}[CallName];
-
 type Named = {
   [C in keyof typeof METHODS]: (typeof METHODS)[C][keyof (typeof METHODS)[C]];
 }[keyof typeof METHODS];
-/** Does not compile if a name is in only one of the two maps. */
-export const CALL_OF: (name: Named) => CallName = (name) => name;
+/** Does not compile if a name is not in all of the maps. */
+export const CALL_OF: (name: Named) => CallName & keyof CallBodies = (name) => name;
 
 /** The budget of a call by its name; an unknown name (a test, an older cell) has the usual budget. */
 export function budgetOf(name: string): CallBudget {

@@ -1,15 +1,10 @@
-import type { ErrorBody } from './errors.ts';
-import type { PolicyContext } from './intent.ts';
+import type * as cells from './bodies/cells.ts';
+import type { BodyOf } from './bodies/kit.ts';
+import type * as lake from './bodies/lake.ts';
+import type * as motions from './bodies/motion.ts';
+import type * as recordings from './bodies/recording.ts';
+import type * as runs from './bodies/runs.ts';
 import type { MotionKind } from './motion/goals.ts';
-import type { Plan } from './plan.ts';
-import type { Picture } from './ports/image-encoder.ts';
-import type { LakeInfo } from './ports/lake.ts';
-import type { ArmState, RobotHealth, RobotState } from './ports/robot.ts';
-import type { EStopState, LeaseRole, LeaseView } from './ports/safety.ts';
-import type { RouteStatus } from './route.ts';
-import type { RunLoad } from './run-load.ts';
-import type { RunState, RunStatus } from './run-state.ts';
-import type { LedgerLine } from './sample.ts';
 
 /**
  * Methods that cells answer, by the cell that answers. Bodies travel by structured clone (bigint and typed
@@ -116,155 +111,28 @@ export const TOPICS = {
 /** `config` is the whole configuration as the daemon read it; each cell knows its own part of it. */
 export type ConfigChange = { readonly sections: readonly string[]; readonly config: unknown };
 
-export type SegmentInfo = {
-  readonly bag: string;
-  readonly path: string;
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly messages: number;
-  readonly repaired: boolean;
-};
+export type SegmentInfo = BodyOf<typeof recordings.SegmentInfo>;
 
-export type ExecutionStatus = {
-  readonly ready: boolean;
-  readonly source: { readonly kind: string; readonly connected: boolean; readonly reason: string };
-  readonly robot: RobotState | undefined;
-  readonly health: RobotHealth;
-  /** Undefined where the robot has no arm. */
-  readonly arm: ArmState | undefined;
-  /** Share of map cells known, 0 to 1, where the robot has a map. */
-  readonly mapCoverage: number | undefined;
-  readonly messagesPerSecond: number;
-  readonly ledger: readonly LedgerLine[];
-  readonly received: number;
-  readonly written: number;
-  readonly dropped: number;
-  readonly recorder: {
-    readonly state: 'recording' | 'failed' | 'off';
-    readonly reason: string;
-    readonly segments: readonly SegmentInfo[];
-    readonly bytes: number;
-  };
-  readonly control: {
-    readonly hz: number;
-    readonly ticks: number;
-    readonly starved: number;
-    readonly refused: number;
-    readonly policy: string;
-  };
-  readonly zenoh: { readonly driver: string; readonly connected: boolean; readonly reason: string };
-  readonly routes?: readonly RouteStatus[];
-  /** Incompatible or missed quality of service, where the robot is reached by ROS. */
-  readonly qosEvents?: readonly {
-    readonly topic: string;
-    readonly direction: 'in' | 'out';
-    readonly kind: string;
-    readonly count: number;
-  }[];
-  readonly degraded: readonly string[];
-  /** Absent in reports of older cells. `withheld`: commands that did not reach the robot because of the stop. */
-  readonly estop?: EStopState;
-  readonly lease?: LeaseView;
-  readonly withheld?: number;
-};
+export type ExecutionStatus = BodyOf<typeof cells.ExecutionStatus>;
 
-export type RuntimeStatus = {
-  readonly ready: boolean;
-  readonly runs: readonly RunState[];
-  /** Those that take intents. */
-  readonly apps: readonly string[];
-  /** The other rows, each with the reason. */
-  readonly refused?: Readonly<Record<string, string>>;
-  readonly phase: Readonly<Record<string, string>>;
-  readonly load?: RunLoad;
-};
+export type RuntimeStatus = BodyOf<typeof cells.RuntimeStatus>;
 
-export type MemoryStatus = {
-  readonly ready: boolean;
-  readonly lake: LakeInfo | undefined;
-  readonly lag: Readonly<Record<string, number>>;
-  readonly reason: string;
-};
-export type LinkStatus = {
-  readonly ready: boolean;
-  readonly state: 'off' | 'connected' | 'disconnected';
-  readonly reason: string;
-  /** `sent`: last sequence that central acknowledged; `fault`: why this lane is stopped until a person intervenes. */
-  readonly lanes: Readonly<
-    Record<string, { readonly sent: number; readonly last: number; readonly fault?: string }>
-  >;
-  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be reported. */
-  readonly downlink?: {
-    readonly state: 'connected' | 'disconnected';
-    readonly reason: string;
-    readonly waiting: number;
-    readonly open: number;
-  };
-};
+export type MemoryStatus = BodyOf<typeof lake.MemoryStatus>;
+export type LinkStatus = BodyOf<typeof lake.LinkStatus>;
 
 /** Body of `approval.list`, and of `approval.answer`: rejects as `ApprovalApi.answer` does. */
-export type ApprovalQuery = { readonly all?: boolean };
-export type ApprovalAnswer = {
-  readonly approvalId: string;
-  readonly decision: 'allow' | 'deny';
-  readonly who: PolicyContext;
-  readonly reason: string;
-};
+export type ApprovalQuery = BodyOf<typeof runs.ApprovalQuery>;
+export type ApprovalAnswer = BodyOf<typeof runs.ApprovalAnswer>;
 
 /** Body of `recorder.clip`: the time from `preMs` before now to `postMs` after it; absent: as configured. */
-export type ClipRequest = {
-  /** The source of the request: `api`, `ros`, `agent`, or the name of a condition. */
-  readonly trigger: string;
-  readonly reason: string;
-  /** Last part of the name of its bag; default: the trigger. */
-  readonly name?: string;
-  /** UUIDv7 of the clip. A repeated request with the same id gives the same clip. */
-  readonly clipId?: string;
-  readonly preMs?: number;
-  readonly postMs?: number;
-  /** True: answer when the clip is complete. Otherwise as soon as it will survive a power cut. */
-  readonly wait?: boolean;
-};
-export type ClipInfo = {
-  readonly clip_id: string;
-  /** The bag that holds the clip, now or later. */
-  readonly bag: string;
-  readonly state: 'recording' | 'whole';
-  readonly trigger: string;
-  readonly reason: string;
-  readonly trigger_ns: string;
-  /** The span asked for. */
-  readonly from_ns: string;
-  readonly to_ns: string;
-  readonly messages: number;
-  readonly bytes: number;
-  /** Its file, relative to the data directory, and its hash; once it is complete. */
-  readonly path?: string;
-  readonly sha256?: string;
-};
+export type ClipRequest = BodyOf<typeof recordings.ClipRequest>;
+export type ClipInfo = BodyOf<typeof recordings.ClipInfo>;
 
 /** Body of `episode.start`, `episode.stop` and `episode.relabel`; `episode_id` absent: the one that is recorded. */
-export type EpisodeOrder = {
-  readonly episode_id?: string;
-  readonly label?: string;
-  readonly success?: boolean;
-};
+export type EpisodeOrder = BodyOf<typeof recordings.EpisodeOrder>;
 /** Body of `episode.discard`. */
-export type EpisodeDiscard = { readonly episode_id?: string; readonly reason: string };
-export type EpisodeInfo = {
-  readonly episode_id: string;
-  readonly bag: string;
-  readonly state: 'recording' | 'whole';
-  readonly label: string;
-  readonly success?: boolean;
-  /** Time of the first and the last message; `0` while there is none. */
-  readonly start_ns: string;
-  readonly end_ns: string;
-  readonly messages: number;
-  readonly bytes: number;
-  /** Relative to the data directory. */
-  readonly segments: readonly { readonly path: string; readonly sha256: string }[];
-};
+export type EpisodeDiscard = BodyOf<typeof recordings.EpisodeDiscard>;
+export type EpisodeInfo = BodyOf<typeof recordings.EpisodeInfo>;
 
 /** Which method of the execution cell does which motion. */
 export const MOTION_METHODS = {
@@ -273,6 +141,9 @@ export const MOTION_METHODS = {
   follow: METHODS.execution.armFollow,
   gripper: METHODS.execution.armGripper,
 } as const satisfies Readonly<Record<MotionKind, string>>;
+
+/** The call that does a motion. */
+export type MotionCall<K extends MotionKind = MotionKind> = (typeof MOTION_METHODS)[K];
 
 /** Body of `robot.navigate`, `robot.maneuver`, `arm.follow`, `arm.gripper`: `motionId` lets `robot.cancel` name it. */
 export type MotionRequest<G> = {
@@ -285,114 +156,49 @@ export type MotionRequest<G> = {
 };
 
 /** Body of `robot.cancel`: settles when that motion has settled; an unknown motion is no error. */
-export type CancelRequest = { readonly motionId: string; readonly reason: string };
+export type CancelRequest = BodyOf<typeof motions.CancelRequest>;
 
 /** Body of `link.sync`: settles when everything logged before it is acknowledged, at the latest at the deadline. */
-export type LinkSyncRequest = { readonly timeoutMs?: number };
+export type LinkSyncRequest = BodyOf<typeof lake.LinkSyncRequest>;
 
 /** Answer of `link.sync`; `behind`: events that were logged before the request and are not acknowledged yet. */
-export type LinkSyncReply = LinkStatus & { readonly behind: number };
+export type LinkSyncReply = BodyOf<typeof lake.LinkSyncReply>;
 
-/**
- * Body of `robot.stop` (everything that moves) and of `arm.stop`. With `run` only the motions of that run end. `role`:
- * the rank of the caller, a person's where it is absent; it decides whose lease the stop ends.
- */
-export type StopRequest = { readonly reason: string; readonly run?: string; readonly role?: LeaseRole };
+/** Body of `robot.stop` (everything that moves) and of `arm.stop`. */
+export type StopRequest = BodyOf<typeof motions.StopRequest>;
+/** The answer to a stop: facts for the caller besides success. */
+export type StopWarnings = BodyOf<typeof motions.StopWarnings>;
 
 /** Body of `look.image`: the newest picture of a camera; absent topic: the only one there is, or the first by name. */
-export type ImageRequest = {
-  readonly topic?: string;
-  /** Raw pictures are made smaller before they travel, never below this, pixels of the longer side. */
-  readonly sideMax: number;
-};
+export type ImageRequest = BodyOf<typeof recordings.ImageRequest>;
 
 /**
  * Answer of `look.image`. `time` is that of the picture and `newest` the newest time of any sample, both by the
  * clock of the samples: their difference is the age. Rejects with `robot.not_supported` (no camera, or an encoding
  * that nobody reads) and `robot.unreachable` (no picture yet).
  */
-export type ImageReply = {
-  readonly topic: string;
-  readonly topics: readonly string[];
-  readonly encoding: string;
-  readonly frame: string;
-  readonly time: bigint;
-  readonly newest: bigint;
-  /** Size of the camera's picture, before it was made smaller; undefined for a compressed picture. */
-  readonly size: { readonly width: number; readonly height: number } | undefined;
-  readonly picture: Picture;
-  /** For a depth picture: the distances of its brightest and darkest known pixels, metres. Black is unknown. */
-  readonly depth?: { readonly near: number; readonly far: number };
-};
+export type ImageReply = BodyOf<typeof recordings.ImageReply>;
 
 /** Body of `look.scan`, and its answer: the newest sensor_msgs/LaserScan as it travelled. Rejects as `look.image`. */
-export type ScanRequest = { readonly topic?: string };
-export type ScanReply = {
-  readonly topic: string;
-  readonly topics: readonly string[];
-  readonly time: bigint;
-  readonly newest: bigint;
-  readonly bytes: Uint8Array;
-};
+export type ScanRequest = BodyOf<typeof recordings.ScanRequest>;
+export type ScanReply = BodyOf<typeof recordings.ScanReply>;
 
 /** Body of `intent.submit`; the answer is a `RunBrief`. The request is checked raw by the runtime. */
-export type IntentSubmit = { readonly request: unknown; readonly context: PolicyContext };
+export type IntentSubmit = BodyOf<typeof runs.IntentSubmit>;
 
 /** Body of `run.briefs`: these runs, or the newest `limit` of all. Unknown ones are left out of the answer. */
-export type RunBriefsRequest = {
-  readonly runIds?: readonly string[];
-  readonly limit?: number;
-  /** Only runs of this tenant; absent: of all. */
-  readonly tenant?: string;
-  /** The run that this key opened, of a principal or of any caller from there, if it is among the newest. */
-  readonly key?: { readonly tenant: string; readonly idempotency_key: string } & (
-    | Pick<PolicyContext, 'principal'>
-    | Pick<PolicyContext, 'origin'>
-  );
-};
+export type RunBriefsRequest = BodyOf<typeof runs.RunBriefsRequest>;
 
 /** Body of `run.cancel`; with `of`, only a run that this principal opened. The answer is a `RunBrief`. */
-export type RunCancel = {
-  readonly runId: string;
-  readonly reason: string;
-  readonly of?: Pick<PolicyContext, 'tenant' | 'principal'>;
-};
+export type RunCancel = BodyOf<typeof runs.RunCancel>;
 
 /** A run as shown to other cells and their clients; names as on the wire. */
-export type RunBrief = {
-  readonly run_id: string;
-  readonly intent_id: string;
-  readonly type: string;
-  readonly status: RunStatus;
-  readonly phase?: string;
-  readonly reason: string;
-  readonly score?: number;
-  readonly summary?: Readonly<Record<string, unknown>>;
-  readonly error?: ErrorBody;
-  /** W3C trace context of the run, for a client that continues its trace. */
-  readonly traceparent?: string;
-  /** Only in the answer of `intent.submit`: true if the idempotency key had already opened this run. */
-  readonly duplicate?: boolean;
-};
+export type RunBrief = BodyOf<typeof runs.RunBrief>;
 
 /**
  * Body of `infer.plan`: `ask` is a `PlanAsk`, checked raw by the runtime; the plan is made and not carried out. The
  * answer is a `PlanReply` by `deadlineMs`. Rejects with `schema.invalid`, `model.failed`, `model.unavailable`,
  * `deadline.exceeded`, `policy.denied`, `quota.exceeded`, `run.limit`, `cell.unavailable`.
  */
-export type InferPlan = {
-  readonly ask: unknown;
-  readonly context: PolicyContext;
-  readonly deadlineMs: number;
-  /** Name under which `infer.plan_cancel` (`{callId, reason}`) ends it; it rejects with `run.cancelled` then. */
-  readonly callId?: string;
-  readonly traceparent?: string;
-};
-export type PlanReply = {
-  readonly run_id: string;
-  readonly plan: Plan;
-  readonly model: string;
-  readonly model_id: string;
-  /** Steps that were not needed, and why. */
-  readonly dropped: readonly { readonly subgoal: string; readonly reason: string }[];
-};
+export type InferPlan = BodyOf<typeof runs.InferPlan>;
+export type PlanReply = BodyOf<typeof runs.PlanReply>;

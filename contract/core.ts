@@ -7,6 +7,7 @@
 export * from './action-sources.ts';
 export type * from './agent-event.ts';
 export type * from './apps/index.ts';
+export * from './body-check.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';

@@ -1,6 +1,7 @@
 export * from './action-sources.ts';
 export * from './agent-event.ts';
 export * from './apps/index.ts';
+export * from './body-check.ts';
 export * from './calls.ts';
 export * from './canonical.ts';
 export * from './cell-messages.ts';

@@ -1,5 +1,7 @@
+import type * as cells from './bodies/cells.ts';
+import type { BodyOf } from './bodies/kit.ts';
 import type { PublishOptions } from './ports/key-space.ts';
-import type { DropReason, Qos } from './sample.ts';
+import type { Qos } from './sample.ts';
 
 /** One end of a route: topics of the robot's middleware, keys of the key space, or topics of the sample bus. */
 export type RouteEnd = { readonly kind: 'ros' | 'zenoh' | 'bus'; readonly pattern: string };
@@ -39,23 +41,4 @@ export type RouteSpec = {
 export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down'] as const;
 export type RouteState = (typeof ROUTE_STATES)[number];
 
-export type RouteStatus = {
-  readonly name: string;
-  readonly from: string;
-  readonly to: string;
-  readonly state: RouteState;
-  /** Why, for a person; empty when it is up. */
-  readonly reason: string;
-  /** Samples and bytes that were passed to the other side. */
-  readonly messages: number;
-  readonly bytes: number;
-  readonly messages_per_second: number;
-  /** Time since the newest sample was passed on, milliseconds; null: none yet. */
-  readonly age_ms: number | null;
-  readonly queued: number;
-  readonly queued_bytes: number;
-  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
-  readonly rebuilds: number;
-  /** Topics that it carries now. */
-  readonly topics: number;
-};
+export type RouteStatus = BodyOf<typeof cells.RouteStatus>;

@@ -1,3 +1,6 @@
+import type * as cells from './bodies/cells.ts';
+import type { BodyOf } from './bodies/kit.ts';
+import type * as ros from './bodies/ros.ts';
 import type { Nanoseconds } from './time.ts';
 
 /**
@@ -21,19 +24,7 @@ export type Sample = {
 };
 
 /** Quality of service of a topic, by the names of ROS 2. */
-export type Qos = {
-  readonly reliability: 'reliable' | 'best_effort';
-  readonly durability: 'volatile' | 'transient_local';
-  readonly history: 'keep_last' | 'keep_all';
-  readonly depth: number;
-  /** Longest time between two messages that is promised or asked for, milliseconds; absent: any. */
-  readonly deadlineMs?: number;
-  /** A message older than this is not delivered any more, milliseconds; absent: any age. */
-  readonly lifespanMs?: number;
-  readonly liveliness?: 'automatic' | 'manual_by_topic';
-  /** How often a publisher shows that it lives, milliseconds; absent: never asked. */
-  readonly livelinessLeaseMs?: number;
-};
+export type Qos = BodyOf<typeof ros.Qos>;
 
 export const DEFAULT_QOS: Qos = {
   reliability: 'reliable',
@@ -102,15 +93,7 @@ export const RECORDER_HOP = 'recorder';
  * One line of the loss ledger, for one topic and one hop: received = forwarded + written + the sum of dropped,
  * exact whenever nothing is in flight. A recorder writes, a route forwards.
  */
-export type LedgerLine = {
-  readonly topic: string;
-  /** Absent: the recorder. */
-  readonly hop?: string;
-  readonly received: number;
-  readonly forwarded?: number;
-  readonly written: number;
-  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
-};
+export type LedgerLine = BodyOf<typeof cells.LedgerLine>;
 
 export const COMPARISONS = ['<', '<=', '>', '>=', '==', '!='] as const;
 

@@ -144,8 +144,8 @@ export type MotionKind = keyof typeof MOTION_GOALS;
 /** A goal of that motion; receivers do not change it. */
 export type GoalOf<K extends MotionKind> = Frozen<Static<(typeof MOTION_GOALS)[K]>>;
 
-export type Frozen<T> = T extends readonly (infer E)[]
-  ? readonly Frozen<E>[]
+export type Frozen<T> = T extends ArrayBufferView
+  ? T
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }
     : T;

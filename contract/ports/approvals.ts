@@ -1,26 +1,11 @@
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as runs from '../bodies/runs.ts';
 import type { PolicyContext } from '../intent.ts';
-import type { HookPoint } from './policy-hook.ts';
 
 /**
  * A question to a person. Durable: after a restart it still waits, with the time that is left. Times are wire times.
  */
-export type Approval = {
-  readonly approval_id: string;
-  readonly run_id: string | undefined;
-  readonly point: HookPoint;
-  readonly subject: string;
-  readonly reason: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly tenant: string;
-  readonly principal: string;
-  readonly asked_ts: string;
-  /** Nobody answered by then: denied. */
-  readonly expires_ts: string;
-  readonly state: 'waiting' | 'allowed' | 'denied' | 'expired';
-  readonly by: string | undefined;
-  /** Roles of which the answering person needs one; empty: policies decide. */
-  readonly roles: readonly string[];
-};
+export type Approval = BodyOf<typeof runs.Approval>;
 
 /** Approvals as the API, the command line and central use them. */
 export interface ApprovalApi {

@@ -1,5 +1,5 @@
 import type { NewEvent } from '../agent-event.ts';
-import type { CallAsk, CallName, CallReply, CallTo, OpenCallName } from '../calls.ts';
+import type { CallAsk, CallName, CallReply, CallTo } from '../calls.ts';
 import type { CellName } from '../cell-name.ts';
 import type { Clock } from './clock.ts';
 import type { EventLog } from './event-log.ts';
@@ -14,7 +14,9 @@ export type WorkCounter = { readonly name: string; readonly done: number; readon
 export interface CellBus {
   /**
    * Rejects with `cell.unavailable`, `cell.restarted`, `deadline.exceeded`, or the error of the other side; with
-   * `limit.exceeded` where the question or its answer is larger than the budget of the call: it was not sent.
+   * `limit.exceeded` where the question or its answer is larger than the budget of the call: it was not sent; with
+   * `schema.invalid`, which names the key, where the question is not what the schema of the call says; with `internal.fault` where the
+   * answer is not.
    */
   request<N extends CallName>(
     to: CallTo<N>,
@@ -22,7 +24,6 @@ export interface CellBus {
     body: CallAsk<N>,
     timeoutMs?: number,
   ): Promise<CallReply<N>>;
-  request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   /**
    * Answers requests to this cell. One handler per method; a throw becomes the caller's error. `madeAtMs` is when the
    * request was made, by `Clock.monotonicMs`. A handler that moves something checks it, since a request may have waited

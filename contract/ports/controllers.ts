@@ -1,3 +1,6 @@
+import type * as schemas from '../bodies/controllers.ts';
+import type { BodyOf } from '../bodies/kit.ts';
+
 /** What happens in a step for which there is no unexpired action. `retract`: to the declared safe joint positions. */
 export type Starvation = 'hold' | 'decelerate' | 'retract';
 
@@ -10,47 +13,8 @@ export type Aggregation =
   | 'temporal_ensemble';
 
 /** Body of `controller.start`; it runs until it is stopped, its lease is lost, or `seconds` have passed. */
-export type ControllerOrder = {
-  readonly controller: string;
-  /** The task in words, for policies that take one. */
-  readonly task?: string;
-  /** The step of a plan that it serves, for the record. */
-  readonly plan_step?: string;
-  /** Robot time it may take at most. */
-  readonly seconds?: number;
-  /** UUIDv7; asked again under the same id it is the same start. */
-  readonly motionId?: string;
-  /** The run that moves; its stop ends this controller. */
-  readonly run?: string;
-};
-
-export type ControllerView = {
-  readonly name: string;
-  readonly policy: string;
-  readonly policy_hash: string;
-  readonly hz: number;
-  readonly state: 'idle' | 'running' | 'starved' | 'stopped' | 'failed';
-  readonly reason: string;
-  readonly steps: number;
-  readonly starved: number;
-  readonly clamped: number;
-  readonly refused: number;
-  /** Inputs that are too old now: name and age, milliseconds. */
-  readonly stale: Readonly<Record<string, number>>;
-  readonly chunks: number;
-  /** Chunks that were not taken: why (`late`, `early`, `misshapen`, `not_finite`, `far_outside`), and how many. */
-  readonly turned_down: Readonly<Record<string, number>>;
-  /** Path of an inference, from measurement to chunk: milliseconds. */
-  readonly inference_p50_ms: number | undefined;
-  readonly inference_p99_ms: number | undefined;
-  /** Lateness of control steps, milliseconds; net: without the time that the thread waited for a processor. */
-  readonly late_p99_ms: number | undefined;
-  readonly late_max_ms: number | undefined;
-  readonly late_net_p99_ms: number | undefined;
-  /** Greatest lateness within about the last second, waits included: models give way by it. */
-  readonly late_recent_ms?: number | undefined;
-  readonly scheduling: 'fifo' | 'other' | 'unknown';
-};
+export type ControllerOrder = BodyOf<typeof schemas.ControllerOrder>;
+export type ControllerView = BodyOf<typeof schemas.ControllerView>;
 
 /** One applied control step, as it is recorded: what was asked, what went to the robot, and where it came from. */
 export type AppliedAction = {

@@ -1,3 +1,5 @@
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as runs from '../bodies/runs.ts';
 import type { PolicyContext } from '../intent.ts';
 import type { QuotaMetric, QuotaWindow } from '../quotas.ts';
 import type { PolicyVerdict, PolicyView } from './policy-judge.ts';
@@ -35,25 +37,12 @@ export interface Budget {
 }
 
 /** A lease of rights, as central or a person signed it. Times are wire times. */
-export type Grant = {
-  readonly grant_id: string;
-  readonly tenant: string;
-  readonly principal: string;
-  readonly roles: readonly string[];
-  /** Robots for which it is meant; empty: any. */
-  readonly robots: readonly string[];
-  readonly issued_ts: string;
-  readonly expires_ts: string;
-};
+export type Grant = BodyOf<typeof runs.Grant>;
 
 /** `signature`: Ed25519 over the canonical JSON of `grant`, base64. */
 export type SignedGrant = { readonly grant: Grant; readonly key_id: string; readonly signature: string };
 
-export type GrantView = Grant & {
-  readonly state: 'live' | 'expired' | 'revoked';
-  /** Remaining milliseconds; 0 when it has expired. */
-  readonly left_ms: number;
-};
+export type GrantView = BodyOf<typeof runs.GrantView>;
 
 /** Which decisions are judged again, and by which policies. */
 export type RejudgeRequest = {

@@ -1,16 +1,9 @@
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as recordings from '../bodies/recording.ts';
 import type { ToolImage } from './tool.ts';
 
 /** A picture as a robot's camera gives it: pixels, or a file in one of the formats that cameras compress to. */
-export type Picture =
-  | {
-      readonly kind: 'pixels';
-      /** Rows from the top, without padding; 1 (grey) or 3 (red, green, blue) bytes per pixel. */
-      readonly data: Uint8Array;
-      readonly width: number;
-      readonly height: number;
-      readonly channels: 1 | 3;
-    }
-  | { readonly kind: 'compressed'; readonly data: Uint8Array };
+export type Picture = BodyOf<typeof recordings.Picture>;
 
 export type EncodedImage = ToolImage & {
   readonly width: number;

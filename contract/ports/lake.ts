@@ -1,8 +1,10 @@
 import type { AgentEvent } from '../agent-event.ts';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as lake from '../bodies/lake.ts';
 import type { CellName } from '../cell-name.ts';
 import type { AppliedAction } from './controllers.ts';
 
-export type LakeColumn = { readonly name: string; readonly type: string };
+export type LakeColumn = BodyOf<typeof lake.LakeColumn>;
 
 /** Limits of one statement; the greatest values are in `LIMITS`. */
 export type LakeAsk = {
@@ -16,22 +18,10 @@ export type LakeAsk = {
   readonly valueBytes?: number;
 };
 
-export type LakeRows = {
-  readonly columns: readonly LakeColumn[];
-  readonly rows: readonly (readonly unknown[])[];
-  /** True if there are more rows; `reason` says which limit was reached, and is empty otherwise. */
-  readonly truncated: boolean;
-  readonly reason: string;
-  /** Size of the values in these rows, as the engine holds them. */
-  readonly bytes: number;
-  /** Number of values that were too long. Of a text its start is returned, of a nested value nothing, with a mark. */
-  readonly cut: number;
-};
+export type LakeRows = BodyOf<typeof lake.LakeRows>;
 
 /** Some of the rows of a statement; with `end`, the last of them. */
-export type LakePage = Pick<LakeRows, 'rows' | 'bytes' | 'cut'> & {
-  readonly end?: Pick<LakeRows, 'truncated' | 'reason'>;
-};
+export type LakePage = BodyOf<typeof lake.LakePage>;
 
 /** An open statement. Only a few may be open: the caller that opens one closes it, also after an error. */
 export interface LakeReader {
@@ -52,12 +42,7 @@ export type LakeCursor = {
   readonly hash: string;
 };
 
-export type LakeInfo = {
-  /** `ducklake` or, where the extension cannot be had, `duckdb` with the same tables. */
-  readonly kind: 'ducklake' | 'duckdb';
-  readonly why: string;
-  readonly path: string;
-};
+export type LakeInfo = BodyOf<typeof lake.LakeInfo>;
 
 /** A sealed segment that is still there and whose control steps the lake does not have; by the event of its sealing. */
 export type UnreadSegment = {

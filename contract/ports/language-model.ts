@@ -1,43 +1,16 @@
-import type { ToolImage } from './tool.ts';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as runs from '../bodies/runs.ts';
 
 /** One call that a model asked for. `argumentsText` is the text as received: it may not be JSON. */
-export type ModelToolCall = {
-  readonly id: string;
-  readonly name: string;
-  readonly argumentsText: string;
-};
+export type ModelToolCall = BodyOf<typeof runs.ModelToolCall>;
 
 /** One message of a conversation with a model. */
-export type ModelMessage = {
-  readonly role: 'system' | 'user' | 'assistant' | 'tool';
-  readonly text: string;
-  readonly images?: readonly ToolImage[];
-  /** For an assistant: the tool calls it asked for. */
-  readonly toolCalls?: readonly ModelToolCall[];
-  /** For a tool: the call it answers. */
-  readonly callId?: string;
-};
+export type ModelMessage = BodyOf<typeof runs.ModelMessage>;
 
-export type ModelTool = {
-  readonly name: string;
-  readonly description: string;
-  /** JSON Schema of an object. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-};
+export type ModelTool = BodyOf<typeof runs.ModelTool>;
 
 /** What a call needs of a model; a router chooses by it. Absent: no requirement. */
-export type ModelNeed = {
-  /** Names to try, in this order, before any other that fits; with `only` no other. */
-  readonly prefer?: readonly string[];
-  readonly only?: boolean;
-  readonly vision?: boolean;
-  readonly tools?: boolean;
-  /** Tokens of context. */
-  readonly context?: number;
-  readonly latency?: 'low' | 'any';
-  /** US dollars per million output tokens, at most. */
-  readonly costMax?: number;
-};
+export type ModelNeed = BodyOf<typeof runs.ModelNeed>;
 
 export type ModelRequest = {
   readonly messages: readonly ModelMessage[];
@@ -63,9 +36,7 @@ export type ModelRequest = {
 };
 
 /** What comes while a model answers. A tool call is delivered once, whole, when its arguments are complete. */
-export type ModelDelta =
-  | { readonly kind: 'text' | 'thinking'; readonly text: string }
-  | { readonly kind: 'tool_call'; readonly call: ModelToolCall };
+export type ModelDelta = BodyOf<typeof runs.ModelDelta>;
 
 export type ModelAnswer = {
   readonly text: string;

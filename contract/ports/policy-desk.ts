@@ -1,16 +1,12 @@
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as policies from '../bodies/policies.ts';
 import type { ActionChunk, InferOptions, Observation, PolicyDescription } from './policy.ts';
 
 /** The way a caller came. `control` is the robot's own loop, which is served first. */
-export type PolicyWire = 'control' | 'zenoh' | 'ros' | 'http' | 'lerobot' | 'openpi' | 'groot' | 'local';
+export type PolicyWire = BodyOf<typeof policies.PolicyWire>;
 
 /** Who asks. Fairness is among callers of different `id`. */
-export type PolicyCaller = {
-  /** One connection or client, for example a peer address or a Zenoh id; `anonymous` where that is not known. */
-  readonly id: string;
-  readonly wire: PolicyWire;
-  /** Person or program by its token; `anonymous` where none was asked for. */
-  readonly principal: string;
-};
+export type PolicyCaller = BodyOf<typeof policies.PolicyCaller>;
 
 /**
  * One caller's place at one policy. What one session does (a reset, a late question, an end) does not affect
@@ -28,18 +24,7 @@ export interface PolicySession {
   close(): Promise<void>;
 }
 
-export type ServedPolicy = PolicyDescription & {
-  readonly kind: string;
-  readonly state: 'ready' | 'idle' | 'failed';
-  readonly reason: string;
-  readonly sessions: number;
-  readonly waiting: number;
-  readonly calls: number;
-  readonly failures: number;
-  /** Duration of the last calls, milliseconds; undefined before the first. */
-  readonly p50Ms: number | undefined;
-  readonly p99Ms: number | undefined;
-};
+export type ServedPolicy = BodyOf<typeof policies.ServedPolicy>;
 
 /**
  * The policies of this robot, for every wire: one queue per policy, the control loop first, then callers in turn.
@@ -55,13 +40,4 @@ export interface PolicyDesk {
 }
 
 /** One server for clients of another protocol. */
-export type WireServerView = {
-  readonly wire: PolicyWire;
-  readonly host: string;
-  readonly port: number;
-  readonly clients: number;
-  readonly questions: number;
-  readonly failures: number;
-  /** Connections and requests that were turned away: no token, too many, of another protocol. */
-  readonly refused: number;
-};
+export type WireServerView = BodyOf<typeof policies.WireServerView>;

@@ -1,40 +1,15 @@
+import type * as cells from '../bodies/cells.ts';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as schemas from '../bodies/motion.ts';
 import type { GoalOf } from '../motion/goals.ts';
-import type { Nanoseconds } from '../time.ts';
 
 /** Position in metres and heading in radians (counter-clockwise from +x), in a named frame (REP-105). */
-export type Pose2d = { readonly x: number; readonly y: number; readonly yaw: number };
-
+export type Pose2d = BodyOf<typeof schemas.Pose2d>;
+export type RobotState = BodyOf<typeof schemas.RobotState>;
 /** Metres per second forward and radians per second counter-clockwise, in `base_link` (REP-103). */
-export type Twist2d = { readonly linear: number; readonly angular: number };
-
-export type RobotState = {
-  /** Robot time: simulation time in simulation, nanoseconds. */
-  readonly time: Nanoseconds;
-  /** `base_link` in `map`; undefined until localised. */
-  readonly pose: Pose2d | undefined;
-  readonly twist: Twist2d;
-  readonly battery: number | undefined;
-  /** Metres driven since the start, by odometry. */
-  readonly distance: number;
-  /** Bumper contacts since the start, each counted once from touch to release. */
-  readonly bumps: number;
-  readonly motion: 'idle' | 'moving' | 'stopped';
-  readonly connected: boolean;
-  /** Latest values of small topics by their ROS name, for example `/maze/exit_reached`; empty where there are none. */
-  readonly signals: Readonly<Record<string, boolean | number>>;
-};
-
+export type Twist2d = RobotState['twist'];
 /** Occupancy as in nav_msgs/OccupancyGrid: row-major from the origin corner; -1 unknown, 0 free, 100 occupied. */
-export type MapSnapshot = {
-  readonly time: Nanoseconds;
-  readonly width: number;
-  readonly height: number;
-  /** Metres per cell. */
-  readonly resolution: number;
-  /** Lower-left corner of cell (0,0) in `map`, metres. */
-  readonly origin: { readonly x: number; readonly y: number };
-  readonly cells: Int8Array;
-};
+export type MapSnapshot = BodyOf<typeof schemas.MapSnapshot>;
 
 /**
  * A place in `map` and how near counts as reached, metres; `timeoutMs` of robot time for the whole way, `via` to pass
@@ -42,16 +17,7 @@ export type MapSnapshot = {
  */
 export type NavigateGoal = GoalOf<'navigate'>;
 
-export type MotionResult = {
-  readonly outcome: 'reached' | 'no_path' | 'stuck' | 'timeout' | 'preempted' | 'stopped' | 'starved';
-  readonly pose: Pose2d | undefined;
-  readonly distance: number;
-  /** Robot time the motion took, milliseconds. */
-  readonly durationMs: number;
-  /** Robot time when the motion ended, nanoseconds. */
-  readonly time: Nanoseconds;
-  readonly message: string;
-};
+export type MotionResult = BodyOf<typeof schemas.MotionReply>;
 
 /** A recovery motion that needs no map. Distances in metres (negative is backwards), angles in radians. */
 export type Maneuver = GoalOf<'maneuver'>;
@@ -81,47 +47,10 @@ export type JointTarget = TrajectoryGoal['points'][number];
 export type GripperGoal = GoalOf<'gripper'>;
 
 /** One joint as sensor_msgs/JointState reports it: radians or metres, per second, newton metres or newtons. */
-export type JointReading = {
-  readonly position: number;
-  readonly velocity: number | undefined;
-  readonly effort: number | undefined;
-};
-
-export type ArmState = {
-  /** Time of the newest joint states, nanoseconds; undefined before the first. */
-  readonly time: Nanoseconds | undefined;
-  readonly joints: Readonly<Record<string, JointReading>>;
-  readonly motion: 'idle' | 'moving' | 'stopped';
-  /** Joint states of all its joints arrive. */
-  readonly connected: boolean;
-};
-
+export type JointReading = BodyOf<typeof schemas.JointReading>;
+export type ArmState = BodyOf<typeof schemas.ArmState>;
 /** An arm as it can be drawn: joints between their limits, and where they are by forward kinematics. */
-export type ArmFigure = {
-  readonly motion: ArmState['motion'];
-  readonly connected: boolean;
-  /** Radians, or metres where it slides. `position` is absent until it is reported, limits where none are known. */
-  readonly joints: readonly {
-    readonly name: string;
-    readonly kind: 'turns' | 'slides' | 'unknown';
-    readonly position?: number;
-    readonly lower?: number;
-    readonly upper?: number;
-  }[];
-  /** Joint that opens the gripper, among `joints`; absent: none is known. */
-  readonly gripper?: string;
-  /** Link that the points are in. */
-  readonly frame: string;
-  /** Origins of the links from `frame` to the tool, metres; empty where they are not known. */
-  readonly points: readonly {
-    readonly link: string;
-    readonly x: number;
-    readonly y: number;
-    readonly z: number;
-  }[];
-  /** Why there are no points; empty if there are some. */
-  readonly reason: string;
-};
+export type ArmFigure = BodyOf<typeof schemas.ArmFigure>;
 
 /**
  * A robot with an arm. One motion at a time, arm and gripper alike: a new one pre-empts the old, which settles
@@ -152,30 +81,12 @@ export interface Manipulator {
 }
 
 /** Health of a part of the robot, by the levels of diagnostic_msgs/DiagnosticStatus. */
-export type DiagnosticLevel = 'ok' | 'warn' | 'error' | 'stale';
+export type DiagnosticLevel = Diagnostic['level'];
 
-export type Diagnostic = {
-  readonly name: string;
-  readonly level: DiagnosticLevel;
-  readonly message: string;
-  readonly hardwareId: string;
-};
+export type Diagnostic = BodyOf<typeof cells.Diagnostic>;
 
 /** sensor_msgs/BatteryState; values that the robot does not measure are undefined. */
-export type BatteryReading = {
-  /** 0 to 1. */
-  readonly charge: number | undefined;
-  readonly voltage: number | undefined;
-  /** Amperes, negative while it discharges. */
-  readonly current: number | undefined;
-  readonly status: 'unknown' | 'charging' | 'discharging' | 'not_charging' | 'full';
-};
+export type BatteryReading = BodyOf<typeof cells.BatteryReading>;
 
 /** What the robot reports about itself besides its pose. */
-export type RobotHealth = {
-  readonly battery: BatteryReading | undefined;
-  /** Worst first, then by name. */
-  readonly diagnostics: readonly Diagnostic[];
-  /** Newest joint states by joint name. */
-  readonly joints: Readonly<Record<string, JointReading>>;
-};
+export type RobotHealth = BodyOf<typeof cells.RobotHealth>;

@@ -1,4 +1,5 @@
-import type { Qos } from '../sample.ts';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as ros from '../bodies/ros.ts';
 
 /**
  * A decoded ROS message as plain values by field name, as formats/ros2 decodes it: 64-bit integers are bigint,
@@ -7,29 +8,12 @@ import type { Qos } from '../sample.ts';
  */
 export type MessageValue = { readonly [field: string]: unknown };
 
-export type EndpointInfo = {
-  /** Full name with namespace, for example `/robot7/amcl`; `_NODE_NAME_UNKNOWN_` where the middleware does not say. */
-  readonly node: string;
-  readonly type: string;
-  readonly qos: Qos;
-  /** RIHS01 hash of the type where the middleware gives it. */
-  readonly typeHash?: string;
-};
+export type EndpointInfo = BodyOf<typeof ros.EndpointInfo>;
 
-export type GraphTopic = {
-  readonly topic: string;
-  readonly types: readonly string[];
-  readonly publishers: readonly EndpointInfo[];
-  readonly subscribers: readonly EndpointInfo[];
-};
+export type GraphTopic = BodyOf<typeof ros.GraphTopic>;
 
 /** What is in the ROS graph now. Types as `package/msg/Type`, `package/srv/Type`, `package/action/Type`. */
-export type GraphSnapshot = {
-  readonly nodes: readonly { readonly name: string; readonly enclave: string }[];
-  readonly topics: readonly GraphTopic[];
-  readonly services: readonly { readonly name: string; readonly types: readonly string[] }[];
-  readonly actions: readonly { readonly name: string; readonly types: readonly string[] }[];
-};
+export type GraphSnapshot = BodyOf<typeof ros.GraphSnapshot>;
 
 /**
  * The ROS graph, whatever carries it (rclnodejs, or the rmw_zenoh conventions without ROS). `snapshot` never

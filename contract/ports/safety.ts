@@ -1,26 +1,11 @@
-/** Who may command actuators. */
-export type LeaseRole = 'policy' | 'agent' | 'autonomy' | 'central' | 'teleoperation';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as schemas from '../bodies/safety.ts';
 
-/** The way by which an emergency stop was requested. */
-export type EStopSource = 'api' | 'cli' | 'zenoh' | 'ros' | 'file' | 'agent' | 'console' | 'internal';
-
-export type EStopState = {
-  readonly engaged: boolean;
-  /** Since when, wall clock nanoseconds as decimal text; empty while it is not engaged. */
-  readonly since_ns: string;
-  readonly source: EStopSource | '';
-  readonly by: string;
-  readonly reason: string;
-};
-
-/** The answer to a stop: facts for the caller besides success. */
-export type StopWarnings = { readonly warnings?: readonly string[] };
+export type LeaseRole = BodyOf<typeof schemas.LeaseRole>;
+export type EStopSource = BodyOf<typeof schemas.EStopSource>;
+export type EStopState = BodyOf<typeof schemas.EStopState>;
 /** The answer to `estop.engage`. */
-export type EStopAnswer = EStopState &
-  StopWarnings & {
-    /** It is engaged, and nobody has measured that the robot stands. Absent: it stands, or there is no robot. */
-    readonly confirmed?: false;
-  };
+export type EStopAnswer = BodyOf<typeof schemas.EStopAnswer>;
 
 /**
  * The software emergency stop. While it is engaged no command reaches an actuator, from no caller and under no lease.
@@ -39,44 +24,13 @@ export interface EmergencyStop {
 }
 
 /** Body of `lease.take`; the answer is a `LeaseView`. */
-export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
-/** Body of `lease.renew` and `lease.return`. `by`: the caller; where it is given, only the holder may do this. */
-export type LeaseName = { readonly leaseId: number; readonly by?: string };
-export type LeaseView = {
-  readonly state: 'free' | 'held' | 'stopping';
-  readonly lease_id?: number;
-  readonly holder?: string;
-  readonly role?: LeaseRole;
-  readonly priority?: number;
-  /** Milliseconds until it ends unless it is renewed. */
-  readonly remaining_ms?: number;
-  /** The newest lease above the rank of an agent; absent: there was none since the cell started. */
-  readonly takeover?: Takeover;
-};
-
-/** How a lease ended. */
-export type LeaseEnd = 'returned' | 'expired' | 'taken' | 'stopped';
-
+export type LeaseTake = BodyOf<typeof schemas.LeaseTake>;
+/** Body of `lease.renew` and `lease.return`. */
+export type LeaseName = BodyOf<typeof schemas.LeaseName>;
+export type LeaseView = BodyOf<typeof schemas.LeaseView>;
 /** A caller of a higher rank than an agent took the robot. Body of the broadcast `lease.taken`. */
-export type Takeover = {
-  readonly holder: string;
-  readonly role: LeaseRole;
-  /** Wall clock nanoseconds as decimal text. */
-  readonly since_ns: string;
-  /** Absent while it is held. */
-  readonly end?: LeaseEnd;
-};
-
-/**
- * Body of `teleop.command`: a velocity of the base, or joint positions of the arm; it counts for
- * `LIMITS.COMMAND_EXPIRY_MS`.
- */
-export type TeleopCommand = {
-  readonly leaseId: number;
-  /** As that of `LeaseName`. */
-  readonly by?: string;
-  /** m/s forward and rad/s counter-clockwise. */
-  readonly twist?: { readonly linear: number; readonly angular: number };
-  /** Radians or metres by joint. */
-  readonly joints?: Readonly<Record<string, number>>;
-};
+export type Takeover = BodyOf<typeof schemas.Takeover>;
+/** How a lease ended. */
+export type LeaseEnd = NonNullable<Takeover['end']>;
+/** Body of `teleop.command`. */
+export type TeleopCommand = BodyOf<typeof schemas.TeleopCommand>;

@@ -1,11 +1,13 @@
 import type { TSchema } from 'typebox';
+import type { BodyOf } from '../bodies/kit.ts';
+import type * as runs from '../bodies/runs.ts';
 import type { EdgeError } from '../edge-error.ts';
 import type { Intent } from '../intent.ts';
 import type { Clock } from './clock.ts';
 import type { Robot } from './robot.ts';
 
 /** A picture as a tool returns it to a model. */
-export type ToolImage = { readonly mime: 'image/jpeg' | 'image/png'; readonly data: Uint8Array };
+export type ToolImage = BodyOf<typeof runs.ToolImage>;
 
 /** The description of a tool. */
 export type ToolSpec = {

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Build } from 'typebox/schema';
+import { CALL_BODIES } from '../bodies/index.ts';
 import { ErrorBody } from '../errors.ts';
 import { EVENT_PAYLOADS } from '../event-payloads.ts';
 import { MOTION_GOALS } from '../motion/goals.ts';
@@ -39,6 +40,42 @@ export function motionFitsFile(): string {
     '',
     'export const MOTION_FITS: Readonly<Record<MotionKind, (goal: unknown) => boolean>> = {',
     ...goals,
+    '};',
+    '',
+  ].join('\n');
+}
+
+/** Text of `contract/schema/bodies-fits.ts`: the same for the bodies of calls between cells. */
+export function bodiesFitsFile(): string {
+  // Many calls share a body: each function is written once, and made at its first use.
+  const names = new Map<string, string>();
+  const nameOf = (schema: TSchema): string => {
+    const code = functionOf(schema);
+    if (!names.has(code)) names.set(code, `fits${names.size}`);
+    return names.get(code)!;
+  };
+  const calls = Object.entries(CALL_BODIES).map(
+    ([call, { ask, reply }]) => `  '${call}': { ask: ${nameOf(ask)}, reply: ${nameOf(reply)} },`,
+  );
+  return [
+    '// @ts-nocheck',
+    '// Made by `npm run schemas` from the schemas of the contract; a golden test holds it.',
+    "import { Guard } from 'typebox/guard';",
+    "import type { CallName } from '../calls.ts';",
+    '',
+    'type Fits = (body: unknown) => boolean;',
+    'const late = (make: () => Fits): Fits => {',
+    '  let fits: Fits | undefined;',
+    '  return (body) => {',
+    '    fits ??= make();',
+    '    return fits(body);',
+    '  };',
+    '};',
+    '',
+    ...[...names].map(([code, name]) => `const ${name} = late(() => ${code});`),
+    '',
+    'export const BODY_FITS: Readonly<Record<CallName, { readonly ask: Fits; readonly reply: Fits }>> = {',
+    ...calls,
     '};',
     '',
   ].join('\n');

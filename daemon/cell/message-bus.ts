@@ -1,5 +1,7 @@
 import {
   BROADCAST_BYTES_MAX,
+  bodyFits,
+  bodyRefusal,
   budgetOf,
   type CallAsk,
   type CallName,
@@ -11,7 +13,7 @@ import {
   EdgeError,
   type ErrorBody,
   LIMITS,
-  type OpenCallName,
+  NEVER_REFUSED,
   type Timer,
 } from '../../contract/core.ts';
 import { messageBytes } from './message-size.ts';
@@ -53,7 +55,6 @@ export class MessageBus implements CellBus {
     body: CallAsk<N>,
     timeoutMs?: number,
   ): Promise<CallReply<N>>;
-  request<T>(to: CellName, method: OpenCallName, body: unknown, timeoutMs?: number): Promise<T>;
   request<T>(
     to: CellName,
     method: CallName,
@@ -170,9 +171,13 @@ export class MessageBus implements CellBus {
       return;
     }
     try {
+      const refused = checkBody(request.method, 'ask', request.body);
+      // What fits reaches its handler in this very turn.
+      if (refused) await refused;
       const body = await handler(request.body, request.from, request.madeAtMs);
       const over = excess('answer', body, budgetOf(request.method).replyBytes, request.method, this.#name);
       if (over) throw over;
+      await checkBody(request.method, 'reply', body);
       reply(true, body);
     } catch (error) {
       reply(false, EdgeError.from(error, 'internal.fault', request.method, this.#name).toBody());
@@ -186,6 +191,14 @@ export class MessageBus implements CellBus {
     open.timer.cancel();
     return open;
   }
+}
+
+/** Rejects with `schema.invalid`, which names the key. What ends motion is taken as it comes. */
+function checkBody(call: string, side: 'ask' | 'reply', body: unknown): Promise<void> | undefined {
+  if (NEVER_REFUSED.has(call) || bodyFits(call, side, body)) return undefined;
+  return bodyRefusal(call, side, body).then((error) => {
+    throw error;
+  });
 }
 
 /** Up to this many times the limit the size in the message is exact. */

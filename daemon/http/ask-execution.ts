@@ -1,4 +1,4 @@
-import type { CallAsk, CallReply, CellBus, ExecutionCall, OpenCallName } from '../../contract/index.ts';
+import type { CallAsk, CallReply, CallTo, CellBus, ExecutionCall } from '../../contract/index.ts';
 
 /** One question to the execution cell, typed by the map of calls. */
 export function askExecution<N extends ExecutionCall>(
@@ -6,12 +6,6 @@ export function askExecution<N extends ExecutionCall>(
   method: N,
   body: CallAsk<N>,
   timeoutMs?: number,
-): Promise<CallReply<N>>;
-export function askExecution(
-  bus: Pick<CellBus, 'request'>,
-  method: OpenCallName,
-  body: unknown,
-  timeoutMs?: number,
-): Promise<unknown> {
-  return bus.request('execution', method, body, timeoutMs);
+): Promise<CallReply<N>> {
+  return bus.request<N>('execution' as CallTo<N>, method, body, timeoutMs);
 }

@@ -17,7 +17,7 @@ export async function stopRobot({ bus, runtime, clock }: StopPorts, reason: stri
   const order: StopRequest = { reason };
   const [stopped] = await Promise.allSettled([
     // Goals sent through the ROS API and plays of commands end by it too.
-    bus.request<StopWarnings | undefined>('execution', METHODS.execution.robotStop, order),
+    bus.request('execution', METHODS.execution.robotStop, order),
     // A run that does not react cannot move the robot any more: its calls are refused.
     withDeadline(clock, LIMITS.CELL_REQUEST_MS, ended, 'cancel', 'runs'),
   ]);

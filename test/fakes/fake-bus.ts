@@ -11,6 +11,7 @@ import {
   type Robot,
   type StopRequest,
 } from '../../contract/index.ts';
+import { answerChecked } from '../support/checked-bodies.ts';
 
 type Handler = (body: unknown, from: CellName, madeAtMs: number) => Promise<unknown>;
 
@@ -43,14 +44,14 @@ export class FakeBus implements CellBus {
       if (this.deaf.has(method)) return;
       const handler = this.#handlers.get(method);
       const work = handler
-        ? Promise.resolve().then(() => handler(structuredClone(body), 'runtime', madeAtMs))
+        ? answerChecked(method, body, (asked) => handler(asked, 'runtime', madeAtMs))
         : Promise.reject(new EdgeError('cell.unavailable', { operation: method, subject: to }));
-      work.then((answer) => resolve(structuredClone(answer) as T), reject).finally(() => timer.cancel());
+      work.then((answer) => resolve(answer as T), reject).finally(() => timer.cancel());
     });
   }
 
-  handle(method: string, answer: Handler): void {
-    this.#handlers.set(method, answer);
+  handle(method: string, answer: (body: never, from: CellName, madeAtMs: number) => Promise<unknown>): void {
+    this.#handlers.set(method, answer as Handler);
   }
 
   broadcast(_topic: string, _body: unknown): void {}

@@ -52,7 +52,7 @@ class Edge {
       startReason: 'test',
       bus: {
         request: () => Promise.reject(new Error('none')),
-        handle: (method, answer) => void this.#handlers.set(method, answer),
+        handle: (method, answer) => void this.#handlers.set(method, answer as never),
         broadcast: () => {},
         onBroadcast: (_topic, listen) => void this.#listeners.push(listen),
       },

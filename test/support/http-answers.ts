@@ -43,12 +43,12 @@ export function answerAll(rig: Rig): void {
   answer(
     undefined,
     execution.robotStop,
-    execution.recordSeal,
     execution.robotMap,
     execution.episodeDiscard,
     execution.armStop,
     execution.robotCancel,
   );
+  answer([], execution.recordSeal);
   answer(executionStatus, execution.status);
   answer(ESTOP, execution.estopState, execution.estopEngage, execution.estopRelease);
   answer(LEASE, execution.leaseState, execution.leaseTake, execution.leaseRenew, execution.leaseReturn);
@@ -86,7 +86,7 @@ export function answerAll(rig: Rig): void {
   answer({ cancelled: false }, execution.policyCancel);
   answer({ wires: [WIRE] }, execution.wireList);
   answer({ columns: [], rows: [], truncated: false, reason: '', bytes: 0, cut: 0 }, memory.query);
-  answer({}, memory.rebuild);
+  answer({ projected: {} }, memory.rebuild);
   answer({ ready: true, state: 'connected', reason: '', lanes: {}, behind: 0 }, link.sync);
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../../contract/index.ts';
 import type { HttpConfig, HttpPorts } from '../../daemon/http/http-ports.ts';
 import { HttpServer } from '../../daemon/http/http-server.ts';
+import { answerChecked } from './checked-bodies.ts';
 import { TinyLog, uuid } from './tiny-log.ts';
 
 export const TOKEN = 'a-token-for-tests';
@@ -161,7 +162,7 @@ export async function startRig(
         request: async <T>(to: CellName, method: string, body: unknown): Promise<T> => {
           const answer = answers.get(method);
           if (!answer) throw new EdgeError('cell.unavailable', { operation: method, subject: to });
-          return (await answer(body)) as T;
+          return (await answerChecked(method, body, answer)) as T;
         },
         onBroadcast: (topic, listen) => void listeners.push({ topic, listen }),
       },

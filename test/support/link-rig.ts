@@ -33,7 +33,7 @@ export function makeLinkRig(clock: Clock, central: Central | undefined): LinkRig
     startReason: 'test',
     bus: {
       request: () => Promise.reject(new Error('the link asks nobody')),
-      handle: (method, answer) => void handlers.set(method, answer),
+      handle: (method, answer) => void handlers.set(method, answer as never),
       broadcast: () => {},
       onBroadcast: (_topic, listen) => void listeners.push(listen),
     },

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Cell, type CellContext, EdgeError, type ErrorBody } from '../../contract/index.ts';
+import {
+  type CallName,
+  type Cell,
+  type CellContext,
+  EdgeError,
+  type ErrorBody,
+  NEVER_REFUSED,
+} from '../../contract/index.ts';
 import { CellHost } from '../../daemon/cell/cell-host.ts';
 import { MessageBus } from '../../daemon/cell/message-bus.ts';
 import type { FromCell, Request, Response } from '../../daemon/cell/wire.ts';
@@ -102,8 +109,49 @@ describe('the message bus', () => {
 
   it('carries values both ways', async () => {
     const { asker, answerer } = pair();
-    answerer.handle('robot.state', async (body) => (body as bigint) * 2n);
-    expect(await asker.request('execution', 'robot.state', 21n)).toBe(42n);
+    const view = { state: 'held', lease_id: 7, holder: 'max' } as const;
+    const taken: unknown[] = [];
+    answerer.handle('lease.take', async (body) => {
+      taken.push(body);
+      return view;
+    });
+    const take = { role: 'teleoperation', holder: 'max' } as const;
+    expect(await asker.request('execution', 'lease.take', take)).toEqual(view);
+    expect(taken).toEqual([take]);
+  });
+
+  it('refuses a question and an answer that are not what the call says, by the name of the key', async () => {
+    const { asker, answerer } = pair();
+    let reached = 0;
+    answerer.handle('lease.take', async () => {
+      reached += 1;
+      return { state: 'lost' } as never;
+    });
+    const take = (body: object) => asker.request('execution', 'lease.take', body as never);
+    await expect(take({ role: 'agent', holder: 'a', seconds: 3 })).rejects.toMatchObject({
+      code: 'schema.invalid',
+      subject: '/seconds',
+      message: 'question lease.take: /seconds: unknown field',
+    });
+    await expect(take({ role: 'agent' })).rejects.toMatchObject({ subject: '/holder' });
+    expect(reached).toBe(0);
+    await expect(take({ role: 'agent', holder: 'a' })).rejects.toMatchObject({
+      code: 'internal.fault',
+      subject: '/state',
+    });
+    expect(reached).toBe(1);
+  });
+
+  it.each([...NEVER_REFUSED] as CallName[])('takes %s with any body and any answer', async (call) => {
+    const { asker, answerer } = pair();
+    const bodies: unknown[] = [];
+    answerer.handle(call, async (body) => {
+      bodies.push(body);
+      return 'stood' as never;
+    });
+    for (const body of [undefined, null, 7, { reason: 1, stranger: {} }])
+      expect(await asker.request('execution', call as 'robot.stop', body as never)).toBe('stood');
+    expect(bodies).toHaveLength(4);
   });
 
   it('carries the error of the other side whole', async () => {
@@ -125,19 +173,19 @@ describe('the message bus', () => {
 
   it('settles by its deadline although nobody answers, and drops the late answer', async () => {
     const { asker, answerer, clock } = pair();
-    let late: (value: unknown) => void = () => {};
+    let late: (value: never) => void = () => {};
     answerer.handle('robot.state', () => new Promise((resolve) => (late = resolve)));
     const asked = asker.request('execution', 'robot.state', {}, 1_000);
     const settled = expect(asked).rejects.toMatchObject({ code: 'deadline.exceeded' });
     await clock.advance(1_001);
     await settled;
-    late(1);
+    late(1 as never);
     await clock.advance(1);
   });
 
   it('refuses what the other cell does not answer, and what is open when it closes', async () => {
     const { asker, answerer } = pair();
-    await expect(asker.request('execution', 'robot.stop', {})).rejects.toMatchObject({
+    await expect(asker.request('execution', 'robot.stop', { reason: '' })).rejects.toMatchObject({
       code: 'cell.unavailable',
     });
     answerer.handle('robot.state', () => new Promise(() => {}));

@@ -12,6 +12,7 @@ import { HttpDownlink } from '../../central-link/http-downlink.ts';
 import { OrderDesk } from '../../central-link/order-desk.ts';
 import { OrderLoop } from '../../central-link/order-loop.ts';
 import { type CellContext, type Downlink, EdgeError, METHODS, orderText } from '../../contract/index.ts';
+import { approvalView, grantView } from '../support/bodies.ts';
 import { IntentsRig } from '../support/intents-rig.ts';
 
 /** The reference coordinator over real HTTP, a robot's loop of orders, and a runtime that knows keys. */
@@ -200,7 +201,7 @@ it('hands answers to approvals to the runtime, and what that says back', async (
   rig.bus.handle(METHODS.runtime.approvalAnswer, async (body) => {
     answers.push(body);
     if (answers.length > 1) throw new EdgeError('approval.answered', { operation: 'answer', subject: 'x' });
-    return {};
+    return approvalView();
   });
   startLoop();
   const body = {
@@ -348,7 +349,7 @@ it('hands a signed grant to the runtime as it is, and what that says back', asyn
         subject: 'g1',
         message: 'the signature is not of this grant',
       });
-    return { grant_id: 'g1', state: 'live' };
+    return grantView();
   });
   startLoop();
   const { order_id } = await post({ kind: 'grant', body: grant });

@@ -19,6 +19,7 @@ import { encodeImage, encodeLaserScan, IMAGE, LASER_SCAN } from '../../formats/c
 import { FakeBus, serveRobot } from '../fakes/fake-bus.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { clipInfo, robotState } from '../support/bodies.ts';
 import { makeHouse } from '../support/house.ts';
 
 /** What a tool told, as a test looks into it. */
@@ -261,7 +262,7 @@ describe('plan.step', () => {
     const told: AgentEvent[] = [];
     const { bus, clock, call, scope } = rig(() => told);
     let there = { x: 0, y: 0, yaw: 0 };
-    const robot = async () => ({ pose: there, signals: { '/door': true } }) as unknown as RobotState;
+    const robot = async () => robotState({ pose: there, signals: { '/door': true } });
     bus.handle(METHODS.execution.robotState, robot);
     const step = async (args: Record<string, unknown>) => {
       const result = await call('plan.step', args);
@@ -358,7 +359,7 @@ describe('recorder.clip', () => {
     const asked: unknown[] = [];
     bus.handle(METHODS.execution.clipRecord, async (body) => {
       asked.push((body as { clipId: string }).clipId);
-      return { bag: 'clip', state: 'whole', path: 'bags/clip/clip_0.mcap', sha256: 'ab', messages: 3 };
+      return clipInfo();
     });
     await call('recorder.clip', { before_s: 5, after_s: 1 });
     await call('recorder.clip', { before_s: 5, after_s: 1 });

@@ -205,8 +205,9 @@ describe('API', () => {
       asked.push(body);
       return answer;
     };
+    const segment = { bag: 'a', path: 'bags/a', sha256: 'ab', bytes: 1, messages: 1, repaired: false };
     rig.answers.set(METHODS.execution.robotStop, note(undefined));
-    rig.answers.set(METHODS.execution.recordSeal, note({ path: 'bags/a' }));
+    rig.answers.set(METHODS.execution.recordSeal, note([segment]));
     rig.answers.set(
       METHODS.memory.query,
       note({
@@ -221,7 +222,7 @@ describe('API', () => {
     expect(await (await rig.post('/v1/robot/stop')).json()).toEqual({ ok: true });
     expect(await (await rig.post('/v1/recorder/seal')).json()).toEqual({
       ok: true,
-      result: { path: 'bags/a' },
+      result: [segment],
     });
     const rows = (await (await rig.post('/v1/query', { sql: 'select 1', limit: 7 })).json()) as {
       rows: unknown;

@@ -37,9 +37,9 @@ function whole(socket: Socket): Promise<string> {
 }
 
 const bigRows = (count: number) => ({
-  columns: ['text'],
+  columns: [{ name: 'text', type: 'VARCHAR' }],
   rows: Array.from({ length: count }, () => ['x'.repeat(60_000)]),
-  truncated: false,
+  ...{ truncated: false, reason: '', bytes: 0, cut: 0 },
 });
 
 describe('requests that come before the answer to the one before', () => {
@@ -223,7 +223,7 @@ describe('an answer that waits for its reader', () => {
     const asked = rig.post('/v1/query', { sql: 'select 1' });
     // Who asks nothing is sent away after the same time: it has passed.
     await whole(await open(''));
-    late.resolve({ columns: [], rows: [], truncated: false });
+    late.resolve({ columns: [], rows: [], truncated: false, reason: '', bytes: 0, cut: 0 });
     expect((await asked).status).toBe(200);
   });
 });

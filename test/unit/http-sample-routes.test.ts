@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { METHODS, type RouteStatus } from '../../contract/index.ts';
+import { executionStatus } from '../support/http-answers.ts';
 import { type Rig, startRig } from '../support/http-rig.ts';
 
 const routeStatus: RouteStatus = {
@@ -19,6 +20,7 @@ const routeStatus: RouteStatus = {
   topics: 1,
 };
 const status = {
+  ...executionStatus,
   qosEvents: [{ topic: '/cmd_vel', direction: 'out', kind: 'deadline', count: 2 }],
   ledger: [
     { topic: '/scan', received: 10, written: 8, dropped: { queue_full: 2 } },

@@ -64,7 +64,10 @@ describe('a question to a policy over HTTP', () => {
     parts = await deskWithPolicy();
     rig = await startRig();
     servePolicyRequests(
-      { handle: (method, answer) => void rig.answers.set(method, (body) => answer(body, 'runtime', 0)) },
+      {
+        handle: (method, answer) =>
+          void rig.answers.set(method, (body) => answer(body as never, 'runtime', 0)),
+      },
       parts.desk,
       parts.door,
     );

@@ -8,6 +8,7 @@ import { request } from '../conformance/language-model.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { FakeLanguageModel } from '../fakes/fake-language-model.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { controllerView } from '../support/bodies.ts';
 import { modelRig } from '../support/model-rig.ts';
 
 const passing = () => new Promise((resolve) => setImmediate(resolve));
@@ -32,7 +33,7 @@ function rig(models: Parameters<typeof modelRig>[0], local: readonly string[] = 
   const gate = new ShedGate(clock);
   const loop = { hz: 100, late: 0, state: 'running' as ControllerView['state'] };
   bus.handle(METHODS.execution.controllerList, async () => [
-    { name: 'arm', state: loop.state, hz: loop.hz, late_recent_ms: loop.late },
+    controllerView({ state: loop.state, hz: loop.hz, late_recent_ms: loop.late }),
   ]);
   const made = modelRig(models, { clock, shed: gate });
   for (const entry of made.router.entries) {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { application } from '../../apps/turtlebot-maze/index.ts';
 import {
-  type ClipInfo,
   type ClipOrder,
   type ClipRequest,
   EdgeError,
@@ -15,6 +14,7 @@ import {
 } from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import type { MemoryLogDisk } from '../fakes/memory-event-log.ts';
+import { clipInfo } from '../support/bodies.ts';
 import { payloads, sampleOf } from '../support/recorder.ts';
 import { makeRecording, numbersIn } from '../support/recording.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
@@ -29,8 +29,7 @@ function serveClips(rig: RuntimeRig, made: Map<string, ClipRequest>, asked: Clip
     asked.push(request);
     made.set(request.clipId!, request);
     const bag = `clip-${request.name}`;
-    const whole = { bag, state: 'whole', path: `bags/${bag}/${bag}_0.mcap`, sha256: SHA, messages: 7 };
-    return whole as ClipInfo;
+    return clipInfo({ bag, path: `bags/${bag}/${bag}_0.mcap`, sha256: SHA, messages: 7 });
   });
 }
 

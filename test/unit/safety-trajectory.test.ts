@@ -8,7 +8,6 @@ import {
   EdgeError,
   type JointTarget,
   METHODS,
-  type MotionResult,
 } from '../../contract/index.ts';
 import { jointGateSpec } from '../../daemon/compose/safety.ts';
 import { readConfig } from '../../daemon/config.ts';
@@ -19,6 +18,7 @@ import { checkTrajectory } from '../../daemon/execution/safety/trajectory-check.
 import { readUrdf } from '../../formats/urdf/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { motionResult } from '../support/bodies.ts';
 
 /** Two joints that turn about the same axis, each half a metre long: straight out, the tool is at x = 1. */
 const TWO = readUrdf(`<robot name="two">
@@ -252,7 +252,7 @@ describe('the arm of the robot', () => {
         if (!connected) throw new EdgeError('robot.unreachable', { operation: 'follow', subject: 'arm' });
         check?.(is({ j1: rests, j2: 0 }));
         began.push(points);
-        return { outcome: 'reached', message: '' } as MotionResult;
+        return motionResult();
       },
     };
     const check = (points: readonly JointTarget[], joints: ArmState['joints']) =>

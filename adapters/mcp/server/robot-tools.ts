@@ -4,7 +4,6 @@ import {
   LIMITS,
   METHODS,
   pause,
-  type RobotState,
   type RunDetails,
   type Tool,
   type ToolAnswer,
@@ -233,7 +232,7 @@ function orders({ bus, clock, stopRobot }: RobotMcpPorts): RobotTool[] {
       input: Type.Object({}, closed),
       readOnly: true,
       run: async () => {
-        const asked = bus.request<RobotState>('execution', METHODS.execution.robotState, {});
+        const asked = bus.request('execution', METHODS.execution.robotState, {});
         const { time, ...state } = await withDeadline(clock, ORDER_MS, asked, 'robot.state', 'execution');
         return { time_ns: toWireTime(time), ...state };
       },

@@ -93,7 +93,7 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
         reply,
         { operation: 'start a controller', subject: name },
         async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
-        () => bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
+        () => bus.request('execution', execution.controllerStart, order, START_MS),
       );
       return shown(view);
     },
@@ -110,12 +110,7 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
       const { name: controller } = request.params as Static<typeof Params>;
       const { reason = 'asked for through the API' } = request.body as Static<typeof CancelBody>;
       const order = { controller, reason };
-      const [view] = await bus.request<ControllerView[]>(
-        'execution',
-        execution.controllerStop,
-        order,
-        LIMITS.CELL_REQUEST_MS,
-      );
+      const [view] = await bus.request('execution', execution.controllerStop, order, LIMITS.CELL_REQUEST_MS);
       return shown(view!);
     },
   );

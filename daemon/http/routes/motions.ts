@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
-  type ArmFigure,
   type ArmState,
+  type CallAsk,
   type CancelRequest,
   type GoalOf,
   type GripperArgs as GripperRequest,
@@ -13,9 +13,9 @@ import {
   type ManeuverArgs as ManeuverRequest,
   METHODS,
   MOTION_METHODS,
+  type MotionCall,
   type MotionKind,
   type MotionRequest,
-  type MotionResult,
   motionDeadlineMs,
   motionSchemas,
   motionTimeMs,
@@ -61,7 +61,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       reply,
       { operation: kind, subject: 'robot' },
       async () => ports.judgeMotion?.(kind, goal, callerOf(request)),
-      () => bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs),
+      () => bus.request('execution', MOTION_METHODS[kind], body as CallAsk<MotionCall<K>>, deafMs),
       hungUp,
     );
     return motionView(result);
@@ -99,7 +99,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
         response: { 200: ArmView, ...errors },
       },
     },
-    async () => armView(await bus.request<ArmState>('execution', execution.armState, {})),
+    async () => armView(await bus.request('execution', execution.armState, {})),
   );
 
   app.get(
@@ -114,7 +114,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
     },
     async (_request, reply) => {
-      const figure = await bus.request<ArmFigure | undefined>('execution', execution.armFigure, {});
+      const figure = await bus.request('execution', execution.armFigure, {});
       return figure ?? reply.code(204).send();
     },
   );

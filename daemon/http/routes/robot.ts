@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, type MapSnapshot, METHODS, toWireTime } from '../../../contract/index.ts';
+import { EdgeError, METHODS, toWireTime } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { CancelBody, Done, errors, MapView, NoQuery } from '../schemas.ts';
@@ -45,7 +45,7 @@ export function robotRoutes(app: FastifyInstance, ports: HttpPorts): void {
       },
     },
     async (_request, reply) => {
-      const map = await bus.request<MapSnapshot | undefined>('execution', METHODS.execution.robotMap, {});
+      const map = await bus.request('execution', METHODS.execution.robotMap, {});
       if (!map) return reply.code(204).send();
       const { time, ...rest } = map;
       return { time_ns: toWireTime(time), ...rest };

@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import {
+  type CallAsk,
   EdgeError,
   type EStopAnswer,
   type EStopSource,
-  type EStopState,
-  type LeaseView,
+  type ExecutionCall,
   LIMITS,
   METHODS,
-  type OpenCallName,
   type TeleopCommand,
   toWireTime,
 } from '../../../contract/index.ts';
@@ -131,8 +130,8 @@ export function safetyRoutes(
 ): void {
   const { bus } = ports;
   const { execution } = METHODS;
-  const ask = <T>(method: OpenCallName, body: unknown, ms: number = LIMITS.CELL_REQUEST_MS) =>
-    bus.request<T>('execution', method, body, ms);
+  const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>, ms: number = LIMITS.CELL_REQUEST_MS) =>
+    askExecution(bus, method, body, ms);
   const order = (request: FastifyRequest, reason = '') => {
     const source = ORIGINS.get(request.headers['x-auraison-origin']) ?? 'api';
     return { source, by: principalOf(request), reason };
@@ -140,7 +139,7 @@ export function safetyRoutes(
   /** A cell that restarts finds the file before it moves anything. */
   const engage = async (stop: ReturnType<typeof order>): Promise<EStopAnswer> => {
     try {
-      return await ask<EStopAnswer>(execution.estopEngage, stop, LIMITS.CELL_REQUEST_MS);
+      return await ask(execution.estopEngage, stop);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'engage', 'estop');
       if (!AWAY.has(error.code) || !ports.leaveStop) throw error;
@@ -207,7 +206,7 @@ export function safetyRoutes(
     (request) => {
       checkRelease(request, ports, config.releaseRole ?? 'operator');
       const { reason } = request.body as Static<typeof CancelBody>;
-      return ask<EStopState>(execution.estopRelease, order(request, reason));
+      return ask(execution.estopRelease, order(request, reason));
     },
   );
   app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>
@@ -235,7 +234,7 @@ export function safetyRoutes(
         reply,
         { operation: 'take the lease', subject: role },
         async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
-        () => ask<LeaseView>(execution.leaseTake, body),
+        () => ask(execution.leaseTake, body),
       );
     },
   );
@@ -245,7 +244,7 @@ export function safetyRoutes(
   ] as const)
     app.post(path, schema(id, summary, LeaseBody, LeaseSchema), (request) => {
       const { lease_id } = request.body as Static<typeof LeaseBody>;
-      return ask<LeaseView>(method, { leaseId: lease_id, by: callerOf(request).principal });
+      return ask(method, { leaseId: lease_id, by: callerOf(request).principal });
     });
   app.post(
     '/v1/teleop',

@@ -1,19 +1,22 @@
 import {
   type ArmState,
+  type CallAsk,
+  type CallReply,
   type CancelRequest,
   type CellBus,
   type Clock,
   checkMotionResult,
   EdgeError,
+  type ExecutionCall,
   type GoalOf,
   type IdSource,
   LIMITS,
   METHODS,
+  type MotionCall,
   type MotionRequest,
   type MotionResult,
   motionDeadlineMs,
   motionTimeMs,
-  type OpenCallName,
   type StopRequest,
   withDeadline,
 } from '../../../contract/index.ts';
@@ -37,7 +40,7 @@ export class ArmProxy {
   }
 
   state(): Promise<ArmState> {
-    return this.#ask<ArmState>(METHODS.execution.armState, {}, LIMITS.CELL_REQUEST_MS);
+    return this.#ask(METHODS.execution.armState, {}, LIMITS.CELL_REQUEST_MS);
   }
 
   follow(goal: GoalOf<'follow'>, signal: AbortSignal): Promise<MotionResult> {
@@ -50,7 +53,7 @@ export class ArmProxy {
 
   async #move<K extends 'follow' | 'gripper'>(
     kind: K,
-    method: OpenCallName,
+    method: MotionCall<K>,
     goal: GoalOf<K>,
     signal: AbortSignal,
   ): Promise<MotionResult> {
@@ -62,7 +65,7 @@ export class ArmProxy {
       const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
       const port = { bus: this.#bus, clock: this.#clock };
       const timeoutMs = motionDeadlineMs(motionTimeMs(kind, goal));
-      const motion = askMotion<unknown>(port, method, body, timeoutMs, signal);
+      const motion = askMotion(port, method, body as CallAsk<MotionCall<K>>, timeoutMs, signal);
       const onAbort = () => void this.#cancel(motionId, motion, run).catch(() => undefined);
       signal.addEventListener('abort', onAbort, { once: true });
       try {
@@ -91,7 +94,7 @@ export class ArmProxy {
     if (!stands) await this.#ask(METHODS.execution.armStop, order, LIMITS.ROBOT_STOP_MS);
   }
 
-  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
-    return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
+  #ask<N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
+    return askExecution({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }

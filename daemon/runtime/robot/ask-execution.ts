@@ -1,11 +1,12 @@
 import {
   type CallAsk,
   type CallReply,
+  type CallTo,
   type CellBus,
   type Clock,
   EdgeError,
   type ExecutionCall,
-  type OpenCallName,
+  type MotionCall,
   withDeadline,
 } from '../../../contract/index.ts';
 
@@ -17,24 +18,12 @@ export type ExecutionPort = { readonly bus: Pick<CellBus, 'request'>; readonly c
 
 /** Asks the execution cell. Errors of the bus (`cell.unavailable`, `cell.restarted`, `deadline.exceeded`) pass through. */
 export function askExecution<N extends ExecutionCall>(
-  port: ExecutionPort,
+  { bus, clock }: ExecutionPort,
   method: N,
   body: CallAsk<N>,
   timeoutMs: number,
-): Promise<CallReply<N>>;
-export function askExecution<T>(
-  port: ExecutionPort,
-  method: OpenCallName,
-  body: unknown,
-  timeoutMs: number,
-): Promise<T>;
-export function askExecution(
-  { bus, clock }: ExecutionPort,
-  method: OpenCallName,
-  body: unknown,
-  timeoutMs: number,
-): Promise<unknown> {
-  const asked = bus.request(TO, method, body, timeoutMs);
+): Promise<CallReply<N>> {
+  const asked = bus.request<N>(TO as CallTo<N>, method, body, timeoutMs);
   return withDeadline(clock, timeoutMs + LATER_MS, asked, method, TO);
 }
 
@@ -42,16 +31,16 @@ export function askExecution(
 const TRIES_MAX = 3;
 
 /** The same for a motion. The execution cell drops requests that come late: `command.expired` passes only after the last try. */
-export async function askMotion<T>(
+export async function askMotion<N extends MotionCall>(
   port: ExecutionPort,
-  method: OpenCallName,
-  body: unknown,
+  method: N,
+  body: CallAsk<N>,
   timeoutMs: number,
   signal?: AbortSignal,
-): Promise<T> {
+): Promise<CallReply<N>> {
   for (let tries = 1; ; tries++) {
     try {
-      return await askExecution<T>(port, method, body, timeoutMs);
+      return await askExecution(port, method, body, timeoutMs);
     } catch (thrown) {
       const late = thrown instanceof EdgeError && thrown.code === 'command.expired';
       if (!late || tries >= TRIES_MAX || signal?.aborted) throw thrown;

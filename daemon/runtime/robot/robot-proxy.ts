@@ -1,21 +1,25 @@
 import {
+  type CallAsk,
+  type CallReply,
   type CancelRequest,
   type CellBus,
   type Clock,
   checkMotionResult,
   EdgeError,
+  type ExecutionCall,
+  type GoalOf,
   type IdSource,
   LIMITS,
   type Maneuver,
   type MapSnapshot,
   METHODS,
+  type MotionCall,
   type MotionRequest,
   type MotionResult,
   maneuverTimeMs,
   motionDeadlineMs,
   type Nanoseconds,
   type NavigateGoal,
-  type OpenCallName,
   type Robot,
   type RobotState,
   type StopRequest,
@@ -25,7 +29,7 @@ import { currentCall } from '../trace/trace-scope.ts';
 import { askExecution, askMotion } from './ask-execution.ts';
 import { whenFree } from './when-free.ts';
 
-type Named = { readonly motionId: string; readonly method: OpenCallName; readonly run: string | undefined };
+type Named = { readonly motionId: string; readonly method: MotionCall; readonly run: string | undefined };
 
 /**
  * The robot of the execution cell, over the cell bus. Aborting a motion sends `robot.cancel` and waits for
@@ -58,13 +62,13 @@ export class RobotProxy implements Robot {
   }
 
   async state(): Promise<RobotState> {
-    const state = await this.#ask<RobotState>(METHODS.execution.robotState, {}, LIMITS.CELL_REQUEST_MS);
+    const state = await this.#ask(METHODS.execution.robotState, {}, LIMITS.CELL_REQUEST_MS);
     this.#lastTime = state.time;
     return state;
   }
 
   map(): Promise<MapSnapshot | undefined> {
-    return this.#ask<MapSnapshot | undefined>(METHODS.execution.robotMap, {}, LIMITS.CELL_REQUEST_MS);
+    return this.#ask(METHODS.execution.robotMap, {}, LIMITS.CELL_REQUEST_MS);
   }
 
   navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
@@ -85,12 +89,12 @@ export class RobotProxy implements Robot {
   }
 
   async #stop(body: StopRequest): Promise<void> {
-    await this.#ask<unknown>(METHODS.execution.robotStop, body, LIMITS.ROBOT_STOP_MS);
+    await this.#ask(METHODS.execution.robotStop, body, LIMITS.ROBOT_STOP_MS);
   }
 
-  async #move(
-    method: OpenCallName,
-    goal: unknown,
+  async #move<K extends 'navigate' | 'maneuver'>(
+    method: MotionCall<K>,
+    goal: GoalOf<K>,
     robotTimeMs: number,
     signal?: AbortSignal,
   ): Promise<MotionResult> {
@@ -99,9 +103,15 @@ export class RobotProxy implements Robot {
     const start = () => {
       const motionId = this.#ids.next();
       const of = { ...(traceparent ? { traceparent } : {}), ...(run ? { run } : {}) };
-      const body: MotionRequest<unknown> = { motionId, goal, ...of };
+      const body: MotionRequest<GoalOf<K>> = { motionId, goal, ...of };
       const port = { bus: this.#bus, clock: this.#clock };
-      const motion = askMotion<unknown>(port, method, body, motionDeadlineMs(robotTimeMs), signal);
+      const motion = askMotion(
+        port,
+        method,
+        body as CallAsk<MotionCall<K>>,
+        motionDeadlineMs(robotTimeMs),
+        signal,
+      );
       return signal ? this.#abortable(motion, { motionId, method, run }, signal) : motion;
     };
     const result = checkMotionResult(await whenFree(start, signal), method);
@@ -124,7 +134,7 @@ export class RobotProxy implements Robot {
   async #cancel(motion: Promise<unknown>, { motionId, method, run }: Named): Promise<unknown> {
     const body: CancelRequest = { motionId, reason: 'the run ended this motion' };
     // A refused cancel is answered by the stop below; the motion itself says how it ended.
-    this.#ask<unknown>(METHODS.execution.robotCancel, body, LIMITS.MOTION_CANCEL_MS).catch(() => undefined);
+    this.#ask(METHODS.execution.robotCancel, body, LIMITS.MOTION_CANCEL_MS).catch(() => undefined);
     try {
       return await withDeadline(this.#clock, LIMITS.MOTION_CANCEL_MS, motion, method, 'robot');
     } catch (thrown) {
@@ -138,8 +148,8 @@ export class RobotProxy implements Robot {
     }
   }
 
-  #ask<T>(method: OpenCallName, body: unknown, timeoutMs: number): Promise<T> {
-    return askExecution<T>({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
+  #ask<N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs: number): Promise<CallReply<N>> {
+    return askExecution({ bus: this.#bus, clock: this.#clock }, method, body, timeoutMs);
   }
 }
 

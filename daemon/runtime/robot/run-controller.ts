@@ -7,7 +7,6 @@ import {
   LIMITS,
   METHODS,
   pause,
-  type RobotState,
 } from '../../../contract/index.ts';
 import { currentCall } from '../trace/trace-scope.ts';
 import { askExecution, type ExecutionPort } from './ask-execution.ts';
@@ -74,10 +73,7 @@ export async function runController(
   const quit = () => void stop().catch(() => {});
   signal.addEventListener('abort', quit, { once: true });
   try {
-    await whenFree(
-      () => askExecution<ControllerView>(port, execution.controllerStart, order, START_MS),
-      signal,
-    );
+    await whenFree(() => askExecution(port, execution.controllerStart, order, START_MS), signal);
   } catch (error) {
     // Refused is refused; whoever did not answer may have started.
     if (EdgeError.from(error, 'internal.fault', 'start', controller).code === 'deadline.exceeded')
@@ -121,7 +117,7 @@ async function viewOf(port: ExecutionPort, name: string): Promise<ControllerView
 
 async function signalIs(port: ExecutionPort, topic: string): Promise<boolean> {
   const { robotState } = METHODS.execution;
-  const { signals } = await askExecution<RobotState>(port, robotState, {}, LIMITS.CELL_REQUEST_MS);
+  const { signals } = await askExecution(port, robotState, {}, LIMITS.CELL_REQUEST_MS);
   const value = signals[topic];
   return value === true || (typeof value === 'number' && value > 0);
 }

@@ -1,4 +1,4 @@
-import { type LeaseView, METHODS, type OpenCallName } from '../../../../contract/index.ts';
+import { type CallName, type LeaseView, METHODS } from '../../../../contract/index.ts';
 import { holdLease, type LeaseHold } from '../../../../daemon/execution/door/index.ts';
 import { encodeTwist, TWIST } from '../../../../formats/cdr/index.ts';
 import type { Random } from '../../../../sim/random.ts';
@@ -50,20 +50,18 @@ export class Program implements Asker {
     const again = () => this.#daemon.host.after(AGAIN_MS, () => this.#next());
     this.#daemon.api.post(url, call, body).then(again, () => {
       if (this.stopsOnFailure)
-        this.#daemon.api
-          .post('', execution.robotStop as OpenCallName, { reason: 'it failed', run: RUN })
-          .catch(() => {});
+        this.#daemon.api.post('', execution.robotStop, { reason: 'it failed', run: RUN }).catch(() => {});
       again();
     });
   }
 
-  #order(): [string, OpenCallName, unknown] {
+  #order(): [string, CallName, unknown] {
     const motionId = `motion-${++this.#count}`;
     const random = this.#random;
     const far = (most: number) => most * (0.5 + 0.5 * random.float());
-    const motion = (url: string, call: string, goal: unknown): [string, OpenCallName, unknown] => [
+    const motion = (url: string, call: string, goal: unknown): [string, CallName, unknown] => [
       url,
-      call as OpenCallName,
+      call as CallName,
       { motionId, goal, run: RUN },
     ];
     switch (this.#motion) {
@@ -104,7 +102,7 @@ export class Program implements Asker {
       default:
         return [
           '/v1/controllers/:name/start',
-          execution.controllerStart as OpenCallName,
+          execution.controllerStart,
           { controller: 'c', run: RUN, motionId },
         ];
     }
@@ -178,7 +176,7 @@ export class Hand implements Asker {
     for (;;) {
       try {
         const order = { role: this.#role, holder: `${this.#role}/vera`, ttlMs: this.ttlMs };
-        const view = (await this.#post('', execution.leaseTake as OpenCallName, order)) as LeaseView;
+        const view = (await this.#post('', execution.leaseTake, order)) as LeaseView;
         this.grantedMs = this.#daemon.nowMs;
         this.renewedMs = this.grantedMs;
         this.lease = view.lease_id!;
@@ -192,11 +190,11 @@ export class Hand implements Asker {
 
   command(body: Readonly<Record<string, unknown>>): void {
     const order = { leaseId: this.lease, ...body };
-    this.#post('/v1/teleop', execution.teleopCommand as OpenCallName, order).catch(() => {});
+    this.#post('/v1/teleop', execution.teleopCommand, order).catch(() => {});
   }
 
   giveBack(): void {
-    this.#post('', execution.leaseReturn as OpenCallName, { leaseId: this.lease }).catch(() => {});
+    this.#post('', execution.leaseReturn, { leaseId: this.lease }).catch(() => {});
   }
 
   end(): void {
@@ -217,7 +215,7 @@ export class Hand implements Asker {
   #renew(): void {
     if (!this.renews) return;
     const sentMs = this.#daemon.nowMs;
-    this.#post('', execution.leaseRenew as OpenCallName, { leaseId: this.lease }).then(
+    this.#post('', execution.leaseRenew, { leaseId: this.lease }).then(
       () => {
         this.renewedMs = Math.max(this.renewedMs, sentMs);
       },
@@ -225,7 +223,7 @@ export class Hand implements Asker {
     );
   }
 
-  #post(url: string, call: OpenCallName, body: unknown): Promise<unknown> {
+  #post(url: string, call: CallName, body: unknown): Promise<unknown> {
     if (this.linkLost) return new Promise(() => {});
     return this.#daemon.api.post(url, call, body, 4_000);
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { type CellName, LIMITS, type OpenCallName, TOPICS } from '../../../../contract/index.ts';
+import { type CallName, type CellName, LIMITS, TOPICS } from '../../../../contract/index.ts';
 import type { MessageBus } from '../../../../daemon/cell/message-bus.ts';
 import { ThawGuard } from '../../../../daemon/http/thaw-guard.ts';
 import { ManualClock } from '../../../fakes/manual-clock.ts';
@@ -37,7 +37,7 @@ class VirtualApi {
   }
 
   /** An order as its socket has it: read when the process runs, and stamped then. */
-  post(url: string, call: OpenCallName, body: unknown, ms = 60_000): Promise<unknown> {
+  post(url: string, call: CallName, body: unknown, ms = 60_000): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.process.deliver(() => {
         this.#check({ method: 'POST', routeOptions: { url } })

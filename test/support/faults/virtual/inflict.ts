@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { FREEZE_LOOK_MS, LIMITS, METHODS, type OpenCallName } from '../../../../contract/index.ts';
+import { type CallName, FREEZE_LOOK_MS, LIMITS, METHODS } from '../../../../contract/index.ts';
 import { encodeBool } from '../../../../formats/cdr/index.ts';
 import type { Claim } from '../judge.ts';
 import type { Manner } from './policies.ts';
@@ -45,7 +45,7 @@ function letGo({ asker }: Stage): void {
 }
 
 function order({ daemon }: Stage, call: string, body: unknown): void {
-  daemon.api.post('', call as OpenCallName, body).catch(() => {});
+  daemon.api.post('', call as CallName, body).catch(() => {});
 }
 
 /** A freeze of some processes, and what happens in the midst of it. */

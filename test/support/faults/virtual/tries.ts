@@ -1,4 +1,4 @@
-import { METHODS, type OpenCallName } from '../../../../contract/index.ts';
+import { METHODS } from '../../../../contract/index.ts';
 import { encodeFloat64MultiArray, FLOAT64_MULTI_ARRAY } from '../../../../formats/cdr/index.ts';
 import { HOME } from '../../../../sim/arm/arm-model.ts';
 import { ARM_COMMAND, ARM_TRAJECTORY } from '../../../../sim/arm/arm-topics.ts';
@@ -75,9 +75,7 @@ export async function tries(stage: Stage, kind: 'route' | 'play'): Promise<Claim
   person.steers = false;
   if (where === 'person') person.start();
   if (where === 'estop')
-    daemon.api
-      .post('', execution.estopEngage as OpenCallName, { source: 'api', by: 'max', reason: '' })
-      .catch(() => {});
+    daemon.api.post('', execution.estopEngage, { source: 'api', by: 'max', reason: '' }).catch(() => {});
   await daemon.run(300);
   const faultAtMs = daemon.nowMs;
   const stop = offering(stage, kind);

@@ -1,0 +1,93 @@
+import { Type } from 'typebox';
+import {
+  ask,
+  byName,
+  count,
+  done,
+  flag,
+  list,
+  maybe,
+  measured,
+  nothing,
+  number,
+  oneOf,
+  reply,
+  text,
+} from './kit.ts';
+
+/** Who asks: streamed answers are counted for each. */
+export const LakeAsker = reply({ tenant: text, principal: text });
+/** `by` absent: the house itself; other absent parts: the greatest that `LIMITS` allow. */
+export const LakeQueryRequest = ask({
+  sql: text,
+  by: Type.Optional(LakeAsker),
+  /** Rows. */
+  limit: Type.Optional(number),
+  /** Time of the engine, milliseconds. */
+  timeoutMs: Type.Optional(number),
+  /** Bytes of an answer; absent: `LAKE_ANSWER_BYTES_MAX`. */
+  bytes: Type.Optional(number),
+  /** Bytes of one value; absent: `LAKE_VALUE_BYTES_MAX`. */
+  valueBytes: Type.Optional(number),
+});
+export const LakeColumn = reply({ name: text, type: text });
+const columns = list(LakeColumn);
+const page = {
+  rows: list(Type.Array(Type.Unknown())),
+  /** Size of the values in these rows, as the engine holds them. */
+  bytes: measured,
+  /** Number of values that were too long. Of a text its start is returned, of a nested value nothing, with a mark. */
+  cut: count,
+};
+/** True if there are more rows; `reason` says which limit was reached, and is empty otherwise. */
+const ending = { truncated: flag, reason: text };
+export const LakeRows = reply({ columns, ...page, ...ending });
+/** Some of the rows of a statement; with `end`, the last of them. */
+export const LakePage = reply({ ...page, end: Type.Optional(reply(ending)) });
+/** The statement is open until its last page, `lake.read_close` or a while without a question. */
+export const LakeReadReply = reply({ readId: text, columns });
+export const LakeReadRequest = ask({ readId: text });
+
+/** The position reached in each log that exists. */
+export const LakeSyncReply = reply({
+  projected: Type.Unsafe<Readonly<Partial<Record<'execution' | 'runtime' | 'memory' | 'link', number>>>>(
+    byName(count),
+  ),
+});
+
+export const LakeInfo = reply({
+  /** `ducklake` or, where the extension cannot be had, `duckdb` with the same tables. */
+  kind: oneOf(['ducklake', 'duckdb']),
+  why: text,
+  path: text,
+});
+export const MemoryStatus = reply({ ready: flag, lake: maybe(LakeInfo), lag: byName(number), reason: text });
+
+const link = {
+  ready: flag,
+  state: oneOf(['off', 'connected', 'disconnected']),
+  reason: text,
+  /** `sent`: last sequence that central acknowledged; `fault`: why this lane is stopped until a person intervenes. */
+  lanes: byName(reply({ sent: number, last: number, fault: Type.Optional(text) })),
+  /** Orders from central, where they are taken: those that wait here, and runs whose end is still to be reported. */
+  downlink: Type.Optional(
+    reply({ state: oneOf(['connected', 'disconnected']), reason: text, waiting: count, open: count }),
+  ),
+};
+export const LinkStatus = reply(link);
+/** Settles when everything logged before it is acknowledged, at the latest at the deadline. */
+export const LinkSyncRequest = ask({ timeoutMs: Type.Optional(number) });
+/** `behind`: events that were logged before the request and are not acknowledged yet. */
+export const LinkSyncReply = reply({ ...link, behind: count });
+
+export const LAKE_BODIES = {
+  'memory.status': { ask: nothing, reply: MemoryStatus },
+  'lake.query': { ask: LakeQueryRequest, reply: LakeRows },
+  'lake.read': { ask: LakeQueryRequest, reply: LakeReadReply },
+  'lake.read_next': { ask: LakeReadRequest, reply: LakePage },
+  'lake.read_close': { ask: LakeReadRequest, reply: done },
+  'lake.sync': { ask: nothing, reply: LakeSyncReply },
+  'lake.rebuild': { ask: nothing, reply: LakeSyncReply },
+  'link.status': { ask: nothing, reply: LinkStatus },
+  'link.sync': { ask: LinkSyncRequest, reply: LinkSyncReply },
+} as const;
