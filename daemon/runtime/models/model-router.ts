@@ -93,10 +93,7 @@ export class ModelRouter implements ModelsApi {
         try {
           this.changed(entry, entry.seen(await entry.spec.model.health()));
         } catch (thrown) {
-          this.options.report('the health of a model broke its contract', {
-            model: entry.name,
-            error: String(thrown),
-          });
+          this.#broken(entry, thrown);
         }
       }),
     );
@@ -115,7 +112,7 @@ export class ModelRouter implements ModelsApi {
       return { answer, durationMs };
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'model.failed', 'complete', name);
-      this.changed(entry, entry.failed(error));
+      this.failed(entry, error);
       throw error;
     }
   }
@@ -136,11 +133,26 @@ export class ModelRouter implements ModelsApi {
     this.#tell(entry.name, change.state, change.reason);
   }
 
+  /** A call of it failed. Where the call did not reach it, its health is asked at once. */
+  failed(entry: ModelEntry, error: EdgeError): void {
+    this.changed(entry, entry.failed(error));
+    if (!entry.inDoubt) return;
+    entry.spec.model.health().then(
+      (health) => this.changed(entry, entry.confirmed(health)),
+      (thrown: unknown) => this.#broken(entry, thrown),
+    );
+  }
+
   /** Nobody answered a call. */
   noneLeft(reason: string): void {
     if (this.#noneLeft) return;
     this.#noneLeft = true;
     this.#tell('*', 'none_left', reason);
+  }
+
+  #broken(entry: ModelEntry, thrown: unknown): void {
+    const facts = { model: entry.name, error: String(thrown) };
+    this.options.report('the health of a model broke its contract', facts);
   }
 
   #tell(model: string, state: StateChange['state'] | 'none_left', reason: string): void {
