@@ -37,6 +37,8 @@ function showStatus(status) {
   fill(at('pose'), status.robot.available ? robotRows(status.robot) : missing(status.robot));
   fill(at('data'), status.recorder.available ? recorderRows(status.recorder) : missing(status.recorder));
   at('cells').replaceChildren(...status.cells.map((cell) => cellRow(cell, status.log_seq)));
+  at('models-panel').hidden = !status.models;
+  fill(at('models'), (status.models ?? []).map(modelRow));
   pose = status.robot.available ? status.robot.pose : undefined;
   if (status.robot.available) showStop(status.robot.estop);
 }
@@ -105,6 +107,12 @@ function recorderRows(part) {
     ['rate', `${number(part.messages_per_second, 0)} messages/s`],
     ['segments', count(part.segments?.length)],
   ];
+}
+
+/** What is known of a model: a failing one is still asked, one that is down is asked last. */
+function modelRow({ name, state, reason }) {
+  const look = { up: 'ok', down: 'bad', failing: 'bad' }[state] ?? '';
+  return [name, reason ? `${state}: ${reason}` : state, look];
 }
 
 function cellRow(cell, seqs) {
