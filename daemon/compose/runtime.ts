@@ -11,6 +11,7 @@ import {
   IdSource,
   toMs,
 } from '../../contract/core.ts';
+import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
@@ -137,7 +138,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       judgeMotion: (kind, goal, who) =>
         judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
       judgeAction: (one, who) => judgeAction(new PolicyGate(hooks, clock), context.emit, one, who),
-      leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
+      leaveStop: (words) => leaveStopFile(join(dataDir, 'estop'), words),
       clock,
       runtime,
       control: runtime.control,
