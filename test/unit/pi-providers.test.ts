@@ -39,14 +39,16 @@ let stop = async () => {};
 afterEach(() => stop());
 
 /** A server that answers in the words of one API, and remembers how it was asked. */
-async function serverOf(events: readonly { readonly type?: string }[]) {
+async function serverOf(events: readonly object[]) {
   const asked: Asked[] = [];
   const server = createServer((incoming, answer) => {
     asked.push({ url: incoming.url ?? '', headers: incoming.headers });
     incoming.resume();
     answer.writeHead(200, { 'content-type': 'text/event-stream' });
-    for (const event of events)
-      answer.write(`${event.type ? `event: ${event.type}\n` : ''}data: ${JSON.stringify(event)}\n\n`);
+    for (const event of events) {
+      const name = 'type' in event ? `event: ${event.type}\n` : '';
+      answer.write(`${name}data: ${JSON.stringify(event)}\n\n`);
+    }
     answer.end(events === OPENAI ? 'data: [DONE]\n\n' : '');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
