@@ -116,7 +116,7 @@ export class CredentialFile implements CredentialStore {
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
       }
-      // Whoever had it when this wait began has died by then.
+      // A process that held it for all of this time has died.
       if (this.#clock.monotonicMs() - since > LOCK_STALE_MS) rmSync(lock, { recursive: true, force: true });
       await pause(this.#clock, LOCK_LOOK_MS, signal);
     }
