@@ -11,6 +11,7 @@ import {
   IdSource,
   toMs,
 } from '../../contract/core.ts';
+import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
@@ -30,7 +31,6 @@ import { VERSION } from '../version.ts';
 import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
-import { makeEngine } from './engine.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
@@ -68,11 +68,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   );
   const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);
-  const engine = await makeEngine(settings, context);
-  const models = await makeModels(settings, context, {
+  const live = await makeModels(settings, context, {
     ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
-    ...(engine ? { wrap: engine.wrap } : {}),
   });
+  const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
@@ -139,7 +138,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       judgeMotion: (kind, goal, who) =>
         judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
       judgeAction: (one, who) => judgeAction(new PolicyGate(hooks, clock), context.emit, one, who),
-      leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
+      leaveStop: (words) => leaveStopFile(join(dataDir, 'estop'), words),
       clock,
       runtime,
       control: runtime.control,
@@ -154,7 +153,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       models,
       chat: chats.desk,
       ...(plans ? { plans } : {}),
-      ...(engine ? { engine: engine.api } : {}),
+      engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
@@ -179,8 +178,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       serveGovernanceRequests(bus, runtime.approvals, governance);
       if (plans) servePlans(bus, plans);
       await house.start();
-      engine?.start();
-      models.start();
+      live.start();
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
@@ -211,8 +209,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       chats.close();
       const ended = runtime.stop();
       await Promise.all([
-        ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
-        ended.finally(() => engine?.stop()),
+        ended.finally(() => live.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),
         ended.finally(() => packages.stop()),
         mcpServers?.stop(),
