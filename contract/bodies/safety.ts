@@ -27,6 +27,11 @@ const estop = {
   source: Type.Union([EStopSource, Type.Literal('')]),
   by: text,
   reason: text,
+  /**
+   * Names the newest press, also one of a stop that was engaged already: decimal text that rises with each press. A
+   * release that names the press which it answers releases no newer one. Absent while it is not engaged.
+   */
+  press: Type.Optional(text),
 };
 export const EStopState = reply(estop);
 
@@ -43,6 +48,8 @@ export const EStopOrder = ask({
   source: Type.Optional(EStopSource),
   by: Type.Optional(text),
   reason: Type.Optional(text),
+  /** Of a release: the press that it answers. */
+  press: Type.Optional(text),
 });
 
 /** `ttlMs` absent: as configured. */

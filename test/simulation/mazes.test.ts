@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openEventReader } from '../../adapters/event-log/index.ts';
+import { logPath, openEventReader, verifyLogFile } from '../../adapters/event-log/index.ts';
 import { openBag } from '../../adapters/rosbag/index.ts';
 import type { Summary } from '../../cli/demo/summary.ts';
+import { CELL_NAMES } from '../../contract/index.ts';
 import { decodeAny } from '../../formats/ros2/index.ts';
 import { auraison, auraisonAsync, type CliResult, freshDir } from '../support/daemon.ts';
 
@@ -47,9 +48,9 @@ async function runAll(seeds: readonly number[]): Promise<Outcome[]> {
   return outcomes.sort((a, b) => a.seed - b.seed);
 }
 
-describe('twenty mazes of 10 by 10 cells', () => {
-  let outcomes: Outcome[] = [];
+let outcomes: Outcome[] = [];
 
+describe('twenty mazes of 10 by 10 cells', () => {
   it('run to their end', { timeout: 1_200_000 }, async () => {
     outcomes = await runAll(SEEDS);
     for (const { seed, summary, result } of outcomes) {
@@ -99,8 +100,13 @@ describe('twenty mazes of 10 by 10 cells', () => {
   });
 
   it('the event logs verify', () => {
-    for (const { seed, dataDir } of outcomes) {
-      expect(auraison(['log', 'verify', '--json', '--data-dir', dataDir]).status, `seed ${seed}`).toBe(0);
+    const [first, ...others] = outcomes.map(({ dataDir }) => dataDir);
+    // Once as a user does it; then what that command calls, without twenty starts of it.
+    expect(auraison(['log', 'verify', '--json', '--data-dir', first!]).status).toBe(0);
+    for (const dataDir of others) {
+      const logs = CELL_NAMES.map((cell) => logPath(dataDir, cell)).filter(existsSync);
+      expect(logs.length, dataDir).toBeGreaterThan(1);
+      for (const log of logs) expect(verifyLogFile(log), log).toMatchObject({ ok: true });
     }
   });
 
@@ -117,12 +123,11 @@ describe('twenty mazes of 10 by 10 cells', () => {
 
 describe('the same seed', () => {
   it('gives the same decisions to the last byte, another seed does not', { timeout: 300_000 }, async () => {
-    const [a, b, other] = [await run(7, 'again-a'), await run(7, 'again-b'), await run(8, 'other')];
-    const decisions = (outcome: Outcome) => decisionsOf(outcome);
-    const first = await decisions(a);
+    const decided = (seed: number) => decisionsOf(outcomes.find((outcome) => outcome.seed === seed)!);
+    const first = await decided(7);
     expect(first.split('\n').length).toBeGreaterThan(10);
-    expect(await decisions(b)).toBe(first);
-    expect(await decisions(other)).not.toBe(first);
+    expect(await decisionsOf(await run(7, 'again'))).toBe(first);
+    expect(await decided(8)).not.toBe(first);
   });
 });
 

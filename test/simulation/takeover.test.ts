@@ -7,7 +7,7 @@ import { simHostPid } from '../support/processes.ts';
 import { notingCommands, type SimCommand, simCommands } from '../support/sim-commands.ts';
 
 /** A person takes the robot over from a mission; what moved is counted where it arrives, in the simulator. */
-const SEEDS = Array.from({ length: 15 }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1);
 /** A lease that nobody renews lives this long, milliseconds. */
 const TTL_MS = 1_500;
 /** What is waited after a hand let go, milliseconds of this host. */
