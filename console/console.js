@@ -37,6 +37,8 @@ function showStatus(status) {
   fill(at('pose'), status.robot.available ? robotRows(status.robot) : missing(status.robot));
   fill(at('data'), status.recorder.available ? recorderRows(status.recorder) : missing(status.recorder));
   at('cells').replaceChildren(...status.cells.map((cell) => cellRow(cell, status.log_seq)));
+  at('models-panel').hidden = !status.models;
+  fill(at('models'), (status.models ?? []).map(modelRow));
   pose = status.robot.available ? status.robot.pose : undefined;
   if (status.robot.available) showStop(status.robot.estop);
 }
@@ -105,6 +107,12 @@ function recorderRows(part) {
     ['rate', `${number(part.messages_per_second, 0)} messages/s`],
     ['segments', count(part.segments?.length)],
   ];
+}
+
+/** What is known of a model: a failing one is still asked, one that is down is asked last. */
+function modelRow({ name, state, reason }) {
+  const look = { up: 'ok', down: 'bad', failing: 'bad' }[state] ?? '';
+  return [name, reason ? `${state}: ${reason}` : state, look];
 }
 
 function cellRow(cell, seqs) {
@@ -298,13 +306,16 @@ at('stop').addEventListener('click', async () => {
 
 const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };
 let engaged = false;
+/** The newest press that is shown: a release from here answers it, and no newer one. */
+let shownPress;
 
 /** Engaged and released by the same button, which says what it would do; a release asks once more. */
 at('estop').addEventListener('click', async () => {
   if (engaged) letGo();
   if (engaged && !confirm('Release the emergency stop? Nothing starts to move by it.')) return;
   const path = engaged ? '/v1/estop/release' : '/v1/estop';
-  const body = JSON.stringify({ reason: 'button of the console' });
+  const press = engaged ? { press: shownPress } : {};
+  const body = JSON.stringify({ reason: 'button of the console', ...press });
   const response = await callFirst(path, { headers: CONSOLE, body }).catch(() => undefined);
   const answer = await response?.json().catch(() => undefined);
   if (response?.ok) return showStop(answer);
@@ -316,6 +327,7 @@ at('estop').addEventListener('click', async () => {
 function showStop(state) {
   if (!state) return;
   engaged = state.engaged;
+  shownPress = state.press;
   at('estop').textContent = engaged ? 'Release emergency stop' : 'Emergency stop';
   at('estop').classList.toggle('engaged', engaged);
   const words = `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`;

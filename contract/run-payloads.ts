@@ -212,7 +212,7 @@ export const RUN_PAYLOADS = {
   'model.state': Type.Object(
     {
       model: Text(256, 'name in the configuration'),
-      state: Type.Enum(['up', 'down', 'sleeping', 'none_left']),
+      state: Type.Enum(['up', 'failing', 'down', 'sleeping', 'none_left']),
       reason: Text(512, 'why'),
     },
     closed,

@@ -8,6 +8,7 @@ type Model = {
   readonly url: string;
   readonly state: string;
   readonly reason: string;
+  readonly failures_in_row: number;
   readonly running: number;
   readonly waiting: number;
   readonly places: number;
@@ -95,7 +96,7 @@ function modelsText(models: readonly Model[]): string {
   if (models.length === 0) return 'no models: [[models]] in the configuration, see docs/models.md';
   const rows = models.map((model) => [
     model.name,
-    model.state,
+    model.state === 'failing' ? `failing (${model.failures_in_row})` : model.state,
     model.model_id,
     `${model.running}/${model.places}`,
     String(model.waiting + (model.server_waiting ?? 0)),

@@ -5,9 +5,14 @@ export type ModelView = ModelInfo & {
   readonly kind: string;
   /** Without anything secret. */
   readonly url: string;
-  /** `resting`: it failed and is tried last for a while. `unknown`: it was not used yet. */
-  readonly state: 'up' | 'down' | 'sleeping' | 'resting' | 'unknown';
+  /**
+   * `failing`: its last calls failed or its server did not answer, too few in a row to call it down. `resting`: it
+   * failed and is tried last for a while. `unknown`: it was not used yet.
+   */
+  readonly state: 'up' | 'failing' | 'down' | 'sleeping' | 'resting' | 'unknown';
   readonly reason: string;
+  /** Calls that failed and health checks without an answer, since it last answered. */
+  readonly failuresInRow: number;
   /** As its server last reported it. */
   readonly health: ModelHealth | undefined;
   /** Calls of this daemon under way at its server, and calls that wait here. */

@@ -6,6 +6,7 @@ type Make<T> = (name: string, help: string, labelNames?: string[]) => T;
 /** Figures of the models. Labels are names of the configuration, so they are bounded by it. */
 export class ModelMetrics {
   readonly #up: Gauge;
+  readonly #inRow: Gauge;
   readonly #running: Gauge;
   readonly #waiting: Gauge;
   readonly #calls: Counter;
@@ -20,6 +21,7 @@ export class ModelMetrics {
 
   constructor(gauge: Make<Gauge>, counter: Make<Counter>) {
     this.#up = gauge('model_up', 'the model answers, as far as is known', ['model']);
+    this.#inRow = gauge('model_failures_in_row', 'failures since it last answered', ['model']);
     this.#running = gauge('model_calls_running', 'calls under way', ['model']);
     this.#waiting = gauge('model_calls_waiting', 'calls that wait, here and at its server', ['model']);
     this.#serverRunning = gauge('model_server_running', 'requests that its server works on', ['model']);
@@ -39,7 +41,8 @@ export class ModelMetrics {
     for (const counter of [this.#calls, this.#failures, this.#tokens, this.#cost]) counter.reset();
     for (const view of views) {
       const model = view.name;
-      this.#up.set({ model }, view.state === 'up' ? 1 : 0);
+      this.#up.set({ model }, view.state === 'up' || view.state === 'failing' ? 1 : 0);
+      this.#inRow.set({ model }, view.failuresInRow);
       this.#running.set({ model }, view.running);
       this.#waiting.set({ model }, view.waiting + (view.health?.queueDepth ?? 0));
       if (view.health?.running !== undefined) this.#serverRunning.set({ model }, view.health.running);

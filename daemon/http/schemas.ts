@@ -164,7 +164,7 @@ export const StatusSchema = Type.Object(
         Type.Object(
           {
             name: Type.String(),
-            state: Type.String({ description: 'up, down, sleeping, resting, unknown' }),
+            state: Type.String({ description: 'up, failing, down, sleeping, resting, unknown' }),
             reason: Type.String(),
           },
           closed,

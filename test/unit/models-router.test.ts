@@ -40,7 +40,8 @@ describe('fallback', () => {
       },
     ]);
     expect(rig.of('model.state')).toMatchObject([
-      { model: 'near', state: 'down' },
+      { model: 'near', state: 'failing' },
+      { model: 'far', state: 'failing' },
       { model: 'cloud', state: 'up' },
     ]);
   });
@@ -79,9 +80,11 @@ describe('fallback', () => {
     up = true;
     expect((await model.complete(request())).text).toBe('a');
     expect(rig.of('model.state').map(({ model: of, state }) => `${of} ${state}`)).toEqual([
+      'a failing',
+      'b failing',
+      '* none_left',
       'a down',
       'b down',
-      '* none_left',
       'a up',
     ]);
   });

@@ -26,8 +26,11 @@ const ModelBox = Type.Object(
     kind: Type.String(),
     url: Type.String(),
     model_id: Type.String(),
-    state: Type.Enum(['up', 'down', 'sleeping', 'resting', 'unknown']),
+    state: Type.Enum(['up', 'failing', 'down', 'sleeping', 'resting', 'unknown']),
     reason: Type.String(),
+    failures_in_row: Type.Integer({
+      description: 'failed calls and health checks without an answer, since it last answered',
+    }),
     vision: Type.Boolean(),
     tools: Type.Boolean(),
     context: Type.Integer({ description: 'tokens' }),
@@ -161,7 +164,8 @@ export function modelBox(view: ModelView): Static<typeof ModelBox> {
   const { health, firstTokenMs, tokensPerSecond } = view;
   return {
     ...{ name: view.name, kind: view.kind, url: view.url, model_id: view.modelId },
-    ...{ state: view.state, reason: view.reason, vision: view.vision, tools: view.tools },
+    ...{ state: view.state, reason: view.reason, failures_in_row: view.failuresInRow },
+    ...{ vision: view.vision, tools: view.tools },
     ...{ context: view.context, latency: view.latency, cost_in: view.costIn, cost_out: view.costOut },
     ...{ places: view.places, running: view.running, waiting: view.waiting },
     ...(health?.running === undefined ? {} : { server_running: health.running }),

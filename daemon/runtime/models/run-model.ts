@@ -299,7 +299,7 @@ export class RunModel implements LanguageModel {
     const told = slow
       ? new EdgeError('model.failed', { operation: 'complete', subject: entry.name, message: error.message })
       : error;
-    this.#router.changed(entry, entry.failed(told));
+    this.#router.failed(entry, told);
   }
 
   /** Nobody else is asked: the caller is gone, out of time, or was told a call of a tool; or no model can help. */
