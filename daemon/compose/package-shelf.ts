@@ -17,6 +17,7 @@ import {
   type ReadPackage,
   readPackage,
 } from './package-reader.ts';
+import { unreadRules } from './shelf-rules.ts';
 
 /** A version of a package that is in use. */
 export type ShelvedApp = {
@@ -27,8 +28,24 @@ export type ShelvedApp = {
   readonly folder: string;
 };
 
+/** What the shelf asks of the daemon around it. */
+export type ShelfRules = {
+  /** Folder of the packages that come with the daemon; undefined: none is offered. */
+  readonly shipped: string | undefined;
+  /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
+  make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
+  /** What this robot lacks for it; undefined: nothing. */
+  lacks(pkg: AppPackage): string | undefined;
+};
+
 type Place = { readonly folder: string; readonly source: AppSource; readonly digest?: string };
-type Bad = { readonly place: Place; readonly name: string; readonly reason: string };
+type Bad = {
+  readonly place: Place;
+  readonly name: string;
+  readonly reason: string;
+  /** Of one that is not wrong: this robot lacks what it needs. */
+  readonly off?: AppPackage;
+};
 
 const REASON_MAX = 1_024;
 
@@ -41,6 +58,7 @@ export class PackageShelf {
   readonly #builtIn: readonly Application[];
   #dirs: readonly string[];
   readonly #rules: PackageRules;
+  readonly #own: ShelfRules;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
   #bad: readonly Bad[] = [];
@@ -49,7 +67,12 @@ export class PackageShelf {
   #lockFault = '';
 
   /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
-  constructor({ config, dataDir }: Pick<Settings, 'config' | 'dataDir'>, builtIn: readonly Application[]) {
+  constructor(
+    { config, dataDir }: Pick<Settings, 'config' | 'dataDir'>,
+    builtIn: readonly Application[],
+    own: ShelfRules,
+  ) {
+    this.#own = own;
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
     this.#dirs = config.apps.dirs;
@@ -121,7 +144,7 @@ export class PackageShelf {
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = readPackage(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
-    return read.make(folder);
+    return this.#own.make(read, folder);
   }
 
   /** Forgets old versions, none of these and none in use. */
@@ -131,6 +154,9 @@ export class PackageShelf {
 
   #places(): readonly Place[] {
     const found: Place[] = [];
+    const { shipped } = this.#own;
+    for (const name of shipped === undefined ? [] : foldersIn(shipped))
+      found.push({ folder: join(shipped!, name), source: 'shipped' });
     for (const dir of this.#dirs) {
       if (existsSync(join(dir, 'app.toml')) || !existsSync(dir))
         found.push({ folder: dir, source: 'folder' });
@@ -167,7 +193,9 @@ export class PackageShelf {
       return bad('the folder is a link; name its target in [apps] dirs, or copy it');
     let read: ReadPackage;
     try {
-      read = readPackage(folder, this.#rules);
+      // Who signed the daemon signed what comes with it.
+      const rules = source === 'shipped' ? { ...this.#rules, requireSigned: false } : this.#rules;
+      read = readPackage(folder, rules);
       if (!read.ok) return bad(read.faults.map(faultText).join('; '), read.name);
       const { pkg } = read;
       if (digest !== undefined && pkg.digest !== digest)
@@ -175,7 +203,9 @@ export class PackageShelf {
       const clash = this.#clash({ pkg, folder }, beside);
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
-      return { app: read.make(this.#store.keep(pkg)), pkg, source, folder };
+      const lacks = this.#own.lacks(pkg);
+      if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };
+      return { app: this.#own.make(read, this.#store.keep(pkg)), pkg, source, folder };
     } catch (thrown) {
       return bad(EdgeError.from(thrown, 'internal.fault', 'read package', folder).message);
     }
@@ -204,7 +234,7 @@ export class PackageShelf {
 
 /** What a daemon with these settings would load; for the command line. */
 export function appsOnDisk(settings: Settings): readonly AppView[] {
-  const shelf = new PackageShelf(settings, []);
+  const shelf = new PackageShelf(settings, [], unreadRules(settings));
   shelf.read();
   return shelf.views();
 }
@@ -225,7 +255,15 @@ function viewOf({ app, pkg, source, folder }: ShelvedApp, reason: string): AppVi
   };
 }
 
-function badView({ name, place, reason }: Bad): AppView {
+function badView({ name, place, reason, off }: Bad): AppView {
+  if (off) {
+    const { version, description, harness, intents } = off.manifest;
+    return {
+      ...{ name, version, description, harness, source: place.source, folder: place.folder },
+      ...{ digest: off.digest, signed_by: off.signedBy ?? '', state: 'off', reason },
+      intents: intents.map(({ type }) => type),
+    };
+  }
   return {
     ...{ name: name.slice(0, 128), version: '', description: '', harness: 'flow', source: place.source },
     ...{ folder: place.folder, digest: '', signed_by: '', state: 'bad', reason, intents: [] },

@@ -16,6 +16,7 @@ import { keyOf } from './package-key.ts';
 import { packageMcp } from './package-mcp.ts';
 import { builtInView, PackageShelf } from './package-shelf.ts';
 import { watchedStamp } from './package-stamp.ts';
+import { loadRules } from './shelf-rules.ts';
 
 /** How long the servers of packages may take to say their tools before nothing waits for them, milliseconds. */
 const MCP_READY_MS = 3_000;
@@ -51,7 +52,7 @@ export class Packages implements AppsApi {
     this.#settings = settings;
     this.#context = context;
     this.#builtIn = builtIn;
-    this.#shelf = new PackageShelf(settings, builtIn);
+    this.#shelf = new PackageShelf(settings, builtIn, loadRules(settings));
     // Before they are read: a change from now on is seen as one.
     this.#stamp = this.#lookedAt();
     this.#shelf.read();
@@ -178,7 +179,11 @@ export class Packages implements AppsApi {
 
   /** Each change once, in the log of events and in that of the daemon. Never rejects. */
   async #tell(): Promise<void> {
-    const views = this.apps().filter(({ source }) => source !== 'built-in');
+    // What comes with the daemon is no news, unless something is wrong with it.
+    const views = this.apps().filter(
+      ({ source, state }) =>
+        source !== 'built-in' && state !== 'off' && (source !== 'shipped' || state === 'bad'),
+    );
     const now = new Map(
       views.map((view) => [
         `${view.folder}`,

@@ -27,12 +27,11 @@ import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makeChats } from './chat.ts';
-import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
+import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { makeEngine } from './engine.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
-import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
 import { keyOf } from './package-key.ts';
 import { Packages } from './packages.ts';
@@ -56,10 +55,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const missions = withForesight(missionsOf(config), settings);
-  const planning = makePlanning(config, context, { hooks, ids, others: missions });
-  const builtIn = [...missions, ...(planning ? [planning.app] : [])];
-  const packages = new Packages(settings, context, builtIn);
+  const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
+  const builtIn = planning ? [planning.app] : [];
+  const packages: Packages = new Packages(settings, context, builtIn);
   const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
   const house = makeTools(
