@@ -11,11 +11,11 @@ import {
   type Tool,
   toMs,
 } from '../../contract/core.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
 import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
-import { keyOf } from './package-key.ts';
-import { PackageShelf } from './package-shelf.ts';
+import { makePackageShelf } from './package-reader.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { loadRules } from './shelf-rules.ts';
@@ -49,7 +49,7 @@ export async function loadedForReplay(
     { hooks: [], ids, others: () => today, robotTime: async () => 0n },
   );
   const builtIn = planning ? [planning.app] : [];
-  const shelf = new PackageShelf(settings, builtIn, loadRules(settings));
+  const shelf = makePackageShelf(settings, builtIn, loadRules(settings));
   shelf.read();
   const kept = of && shelf.version(of.name, of.digest);
   // A run is replayed by the version that it had; one that is gone is not replaced by another.

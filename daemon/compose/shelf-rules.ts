@@ -1,10 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { loadAppModule, withModule } from '../../adapters/packages/index.ts';
+import {
+  loadAppModule,
+  type ReadPackage,
+  type ShelfRules,
+  withModule,
+} from '../../adapters/packages/index.ts';
 import { type Application, type AppPackage, EdgeError } from '../../contract/core.ts';
 import type { Config } from '../config.ts';
 import { withForesight } from './cosmos.ts';
-import type { ReadPackage } from './package-reader.ts';
-import type { ShelfRules } from './package-shelf.ts';
 import { withHarness } from './pi.ts';
 
 /** The packages that come with the daemon. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { faultText } from '../../adapters/packages/index.ts';
 import type { Application } from '../../contract/index.ts';
-import { faultText, readPackage } from '../../daemon/compose/package-reader.ts';
+import { readPackage } from '../../daemon/compose/package-reader.ts';
 import { loaded } from '../../daemon/compose/shelf-rules.ts';
 
 /** The applications that come with the daemon, as it loads them; what tests need of their parts is named here too. */

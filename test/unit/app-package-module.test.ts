@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { faultText, type PackageShelf } from '../../adapters/packages/index.ts';
 import { EdgeError } from '../../contract/index.ts';
-import { faultText, readPackage } from '../../daemon/compose/package-reader.ts';
-import { appsOnDisk, PackageShelf } from '../../daemon/compose/package-shelf.ts';
+import { appsOnDisk, makePackageShelf, readPackage } from '../../daemon/compose/package-reader.ts';
 import { loadRules } from '../../daemon/compose/shelf-rules.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
@@ -54,7 +54,7 @@ function settings(env: Readonly<Record<string, string>> = {}): Settings {
 }
 
 function shelfOf(of: Settings): PackageShelf {
-  const shelf = new PackageShelf(of, [], loadRules(of));
+  const shelf = makePackageShelf(of, [], loadRules(of));
   shelf.read();
   return shelf;
 }

@@ -31,6 +31,9 @@ const stopFields = {
   source: Type.String({ description: 'api, cli, console, zenoh, ros, file, agent or internal' }),
   by: Type.String(),
   reason: Type.String(),
+  press: Type.Optional(
+    Type.String({ description: 'names the newest press; a release that names it releases no newer one' }),
+  ),
 };
 export const EStopView = Type.Object(stopFields, closed);
 const EngagedView = Type.Object(
@@ -43,6 +46,18 @@ const EngagedView = Type.Object(
     ),
     confirmed: Type.Optional(
       Type.Literal(false, { description: 'engaged, and nobody has measured that the robot stands' }),
+    ),
+  },
+  closed,
+);
+const ReleaseBody = Type.Object(
+  {
+    ...CancelBody.properties,
+    press: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,20}$',
+        description: 'that of the stop which you looked at: a newer one holds, and the answer is 409',
+      }),
     ),
   },
   closed,
@@ -201,13 +216,14 @@ export function safetyRoutes(
     schema(
       'releaseEmergencyStop',
       'Release the emergency stop; nothing starts to move by it',
-      CancelBody,
+      ReleaseBody,
       EStopView,
     ),
     (request) => {
       checkRelease(request, ports, config.releaseRole ?? 'operator');
-      const { reason } = request.body as Static<typeof CancelBody>;
-      return ask<EStopState>(execution.estopRelease, order(request, reason));
+      const { reason, press } = request.body as Static<typeof ReleaseBody>;
+      const body = { ...order(request, reason), ...(press === undefined ? {} : { press }) };
+      return ask<EStopState>(execution.estopRelease, body);
     },
   );
   app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>

@@ -43,7 +43,7 @@ export function faultCard({ rows, commands }: CardParts): string {
     'The real execution cell (desk of safety, lease, door, gates, control loop, controllers) and the real physics, in one',
     'process on a clock that the trial moves. Processes, threads, links and the supervisor are played by their rules: a',
     'frozen process runs nothing and finds its mail when it wakes up, before or after its timers; a killed one loses its',
-    'sockets; a cell that is silent for 2 s is killed.',
+    'sockets; a cell that is silent for 1.75 s is killed.',
     '',
     ...table(of('virtual')),
     '',

@@ -1,6 +1,5 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PackageStore } from '../../adapters/packages/index.ts';
 import { APP_LIMITS } from '../../contract/apps/manifest.ts';
 import {
   type Application,
@@ -9,15 +8,20 @@ import {
   type AppView,
   EdgeError,
 } from '../../contract/core.ts';
-import type { Settings } from '../settings.ts';
-import {
-  faultText,
-  type PackageRules,
-  packageRules,
-  type ReadPackage,
-  readPackage,
-} from './package-reader.ts';
-import { unreadRules } from './shelf-rules.ts';
+import { PackageStore } from './package-store.ts';
+import { faultText, type PackageRules, type ReadPackage } from './whole-package.ts';
+
+export type ShelfParts = {
+  readonly dataDir: string;
+  /** `[apps] dirs`: packages, and folders of packages. */
+  readonly dirs: readonly string[];
+  readonly requireSigned: boolean;
+  /** Called once. Throws where a trusted key cannot be read. */
+  rules(): PackageRules;
+  /** A package in a folder, judged whole. Never throws. */
+  read(folder: string, rules: PackageRules): ReadPackage;
+  readonly own: ShelfRules;
+};
 
 /** A version of a package that is in use. */
 export type ShelvedApp = {
@@ -56,7 +60,8 @@ const REASON_MAX = 1_024;
 export class PackageShelf {
   readonly #store: PackageStore;
   readonly #builtIn: readonly Application[];
-  #dirs: readonly string[];
+  readonly #dirs: readonly string[];
+  readonly #read: ShelfParts['read'];
   readonly #rules: PackageRules;
   readonly #own: ShelfRules;
   /** By the folder in which they were found. */
@@ -68,22 +73,21 @@ export class PackageShelf {
 
   /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
   constructor(
-    { config, dataDir }: Pick<Settings, 'config' | 'dataDir'>,
+    { dataDir, dirs, requireSigned, rules, read, own }: ShelfParts,
     builtIn: readonly Application[],
-    own: ShelfRules,
   ) {
     this.#own = own;
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
-    this.#dirs = config.apps.dirs;
-    let rules: PackageRules = { keys: new Map(), requireSigned: config.apps.require_signed };
+    this.#dirs = dirs;
+    this.#read = read;
+    this.#rules = { keys: new Map(), requireSigned };
     try {
-      rules = packageRules(config.apps);
+      this.#rules = rules();
     } catch (thrown) {
       const { message, subject } = EdgeError.from(thrown, 'config.unreadable', 'read key', 'apps');
       this.#keysFault = `${message} (${subject}); until it can be read no signature counts`;
     }
-    this.#rules = rules;
   }
 
   /** Whether there is anything to read. */
@@ -142,7 +146,7 @@ export class PackageShelf {
     if (!this.#store.hasVersion(digest)) return undefined;
     const folder = this.#store.versionFolder(digest);
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
-    const read = readPackage(folder, { ...this.#rules, requireSigned: false });
+    const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
     return this.#own.make(read, folder);
   }
@@ -195,7 +199,7 @@ export class PackageShelf {
     try {
       // Who signed the daemon signed what comes with it.
       const rules = source === 'shipped' ? { ...this.#rules, requireSigned: false } : this.#rules;
-      read = readPackage(folder, rules);
+      read = this.#read(folder, rules);
       if (!read.ok) return bad(read.faults.map(faultText).join('; '), read.name);
       const { pkg } = read;
       if (digest !== undefined && pkg.digest !== digest)
@@ -230,13 +234,6 @@ export class PackageShelf {
     }
     return undefined;
   }
-}
-
-/** What a daemon with these settings would load; for the command line. */
-export function appsOnDisk(settings: Settings): readonly AppView[] {
-  const shelf = new PackageShelf(settings, [], unreadRules(settings));
-  shelf.read();
-  return shelf.views();
 }
 
 /** An application that came with the daemon, as people look at it. */
