@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import {
   type BlobStore,
   type Budget,
@@ -92,7 +93,7 @@ function planOf(config: Config, dataDir: string, context: CellContext, engine: E
         name: row.name,
         key: canonicalJson([row, secretDigest(row), row === served ? engineKey : '']),
         make: async () => {
-          const spec = await modelSpec(row, context.clock);
+          const spec = await modelSpec(row, context.clock, dataDir);
           return { ...spec, model: engine.wrap(spec.model) };
         },
       })),
@@ -107,8 +108,12 @@ function secretDigest(row: ModelRow): string {
 }
 
 /** One model, on its own: for the runtime, and for `auraison doctor`. */
-export async function modelSpec(row: ModelRow, clock: CellContext['clock']): Promise<ModelSpec> {
-  const model = row.kind === 'pi' ? await piModel(row, clock) : await openAiModel(row, clock);
+export async function modelSpec(
+  row: ModelRow,
+  clock: CellContext['clock'],
+  dataDir: string,
+): Promise<ModelSpec> {
+  const model = row.kind === 'pi' ? await piModel(row, clock, dataDir) : await openAiModel(row, clock);
   const url = row.kind === 'pi' ? row.url || `${row.provider}:` : row.url;
   const { kind, concurrency: places, queue: queueMs, wake } = row;
   return { model, kind, url, places, queueMs, wake, local: isLocal(row) };
@@ -144,17 +149,34 @@ async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<
   });
 }
 
-async function piModel(row: ModelRow, clock: CellContext['clock']): Promise<LanguageModel> {
+async function piModel(row: ModelRow, clock: CellContext['clock'], dataDir: string): Promise<LanguageModel> {
   const { PiProviderModel } = await import('../../adapters/pi/provider-model.ts');
   return new PiProviderModel({
     info: infoOf(row),
     provider: row.provider,
     apiKey: keyOf(row),
+    env: Object.fromEntries(row.provider_env.map((entry) => splitOnce(entry))),
+    credentials: loginsFile(dataDir),
     ...(row.url === '' ? {} : { url: row.url }),
     clock,
     firstTokenMs: row.first_token,
     stallMs: row.stall,
   });
+}
+
+function splitOnce(entry: string): [string, string] {
+  const at = entry.indexOf('=');
+  return [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+/** Logins at providers, as `auraison models login` makes them. */
+export function loginsFile(dataDir: string): string {
+  return join(credentialsDir(dataDir), 'logins.json');
+}
+
+/** Where keys of models are kept that were given to `auraison models add`. */
+export function credentialsDir(dataDir: string): string {
+  return join(dataDir, 'credentials');
 }
 
 function keyOf({ api_key_file: file, name }: ModelRow): string | undefined {

@@ -15,7 +15,7 @@ export type LiveModel = {
 
 /** One model of the configuration, asked live and alone. Throws `run.not_supported` for a name that is not configured. */
 export async function liveModel(
-  { config }: Settings,
+  { config, dataDir }: Settings,
   { host, blobs }: ReplayParts,
   name: string,
 ): Promise<LiveModel> {
@@ -27,7 +27,7 @@ export async function liveModel(
       known === '' ? 'models are configured as [[models]]' : `models: ${known}`,
     );
   }
-  const spec = await modelSpec(row, host);
+  const spec = await modelSpec(row, host, dataDir);
   let router: ModelRouter | undefined;
   return {
     models: (hooks) => {
