@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { request, type ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { METHODS } from '../../contract/index.ts';
+import { answerAll } from '../support/http-answers.ts';
 import { startRig, TOKEN } from '../support/http-rig.ts';
 
 const { execution } = METHODS;
@@ -99,15 +100,20 @@ it.each(WAYS)(
       ended = resolve;
     });
     const rig = await startRig({}, { judgeMotion: async () => {}, judgeAction: async () => {} });
-    for (const method of Object.values(execution))
+    answerAll(rig);
+    for (const method of Object.values(execution)) {
+      const whole = rig.answers.get(method);
       rig.answers.set(method, async (asked) => {
         if (method === end) ended(asked);
         else {
           isGiven();
           await done;
         }
-        return { goalId: 'g-1', play_id: 'p-1', lease_id: 7 };
+        const said = await whole?.(asked);
+        if (typeof said !== 'object' || Array.isArray(said)) return said;
+        return { ...said, goalId: 'g-1', play_id: 'p-1', lease_id: 7 };
       });
+    }
     try {
       const caller = request(`${rig.url}${path}`, {
         method: 'POST',
