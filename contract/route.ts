@@ -3,6 +3,8 @@ import type { BodyOf } from './bodies/kit.ts';
 import type { PublishOptions } from './ports/key-space.ts';
 import type { Qos } from './sample.ts';
 
+export * from './route-states.ts';
+
 /** One end of a route: topics of the robot's middleware, keys of the key space, or topics of the sample bus. */
 export type RouteEnd = { readonly kind: 'ros' | 'zenoh' | 'bus'; readonly pattern: string };
 
@@ -32,13 +34,5 @@ export type RouteSpec = {
   readonly reliability: Qos['reliability'];
   readonly durability: Qos['durability'];
 };
-
-/**
- * `up`: works, as far as can be observed. `silent`: matched, but nothing comes. `diverged`: less comes than the other
- * side says it sent. `rebuilt`: just declared again. `idle`: a steady topic does not come, although everything was
- * tried: its sender stopped, and nothing is lost. `down`: one of its ends is not there.
- */
-export const ROUTE_STATES = ['up', 'silent', 'diverged', 'rebuilt', 'idle', 'down'] as const;
-export type RouteState = (typeof ROUTE_STATES)[number];
 
 export type RouteStatus = BodyOf<typeof cells.RouteStatus>;

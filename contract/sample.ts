@@ -3,6 +3,8 @@ import type { BodyOf } from './bodies/kit.ts';
 import type * as ros from './bodies/ros.ts';
 import type { Nanoseconds } from './time.ts';
 
+export * from './drop-reasons.ts';
+
 /**
  * One message as received. `bytes` are the message as it travelled (CDR for ROS 2, 4 bytes of encapsulation
  * first). The receiver of a Sample owns its bytes and never changes them; they may be shared.
@@ -55,36 +57,6 @@ export type TopicSpec = {
    */
   readonly speeds?: number;
 };
-
-/** Why a sample was not passed on. The loss ledger counts by these and nothing else. */
-export const DROP_REASONS = [
-  'queue_full',
-  'too_large',
-  'malformed',
-  /** As many topics have been recorded since the recorder started as one file can number. */
-  'no_channel',
-  'decimated',
-  'rate_limited',
-  'disk_full',
-  'write_failed',
-  'crash',
-  'shutdown',
-  /** The receiving side of a hop is not there: no session, no subscriber that is owed it, a host being restarted. */
-  'not_connected',
-  /** A deny list, or an allow list without it. */
-  'denied',
-  /** Overwritten in a ring buffer before any trigger asked for it. */
-  'evicted',
-  /** Written, and then discarded with its episode on request. */
-  'discarded',
-  /** The recorder was not asked to record: between two episodes. */
-  'paused',
-  /** It came from the side that it would be sent to: loops end here. */
-  'echo',
-  /** Lost on the way to us, as the middleware reports: it never arrived, and is received only in this count. */
-  'middleware',
-] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
 
 /** The hop that every sample of the bus takes: into the recorder. Other hops are `route:<name>`. */
 export const RECORDER_HOP = 'recorder';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import { ROUTE_STATES } from '../route.ts';
+import type { DROP_REASONS } from '../drop-reasons.ts';
+import { ROUTE_STATES } from '../route-states.ts';
 import { RUN_STATUSES } from '../run-status.ts';
-import type { DROP_REASONS } from '../sample.ts';
 import { byName, count, flag, list, maybe, measured, nothing, oneOf, reply, text } from './kit.ts';
 import { ArmState, JointReading, RobotState } from './motion.ts';
 import { SegmentInfo } from './recording.ts';
