@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import type { ParameterValue } from '../ports/ros-graph.ts';
 import {
   ask,
   byName,
@@ -14,6 +13,19 @@ import {
   text,
   values,
 } from './kit.ts';
+
+/** A parameter value by its ROS kind; `unset` where the node has none by that name. */
+export type ParameterValue =
+  | { readonly kind: 'unset' }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  | { readonly kind: 'integer'; readonly value: bigint }
+  | { readonly kind: 'double'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'bytes'; readonly value: Uint8Array }
+  | { readonly kind: 'bools'; readonly value: readonly boolean[] }
+  | { readonly kind: 'integers'; readonly value: readonly bigint[] }
+  | { readonly kind: 'doubles'; readonly value: readonly number[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] };
 
 /** Names with a leading slash; types in full. A message is checked against its ROS definition, not here. */
 const message = values;

@@ -92,17 +92,7 @@ export interface RosActions {
 }
 
 /** A parameter value by its ROS kind; `unset` where the node has none by that name. */
-export type ParameterValue =
-  | { readonly kind: 'unset' }
-  | { readonly kind: 'bool'; readonly value: boolean }
-  | { readonly kind: 'integer'; readonly value: bigint }
-  | { readonly kind: 'double'; readonly value: number }
-  | { readonly kind: 'string'; readonly value: string }
-  | { readonly kind: 'bytes'; readonly value: Uint8Array }
-  | { readonly kind: 'bools'; readonly value: readonly boolean[] }
-  | { readonly kind: 'integers'; readonly value: readonly bigint[] }
-  | { readonly kind: 'doubles'; readonly value: readonly number[] }
-  | { readonly kind: 'strings'; readonly value: readonly string[] };
+export type ParameterValue = ros.ParameterValue;
 
 /** Parameters of other nodes, through their standard services. Errors as in `RosServices`. */
 export interface RosParameters {
