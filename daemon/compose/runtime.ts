@@ -109,7 +109,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const take = (now: readonly Application[]) => {
     runtime.apps.take(now);
     house.takeApps(now);
-    void schedules.takeApps(now);
+    void schedules
+      .takeApps(now)
+      .catch((error: Error) =>
+        context.report('error', 'schedules of packages could not be read', { error: error.message }),
+      );
   };
   const chats = makeChats(context, { runtime, models, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
