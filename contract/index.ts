@@ -20,6 +20,8 @@ export type * from './inference-messages.ts';
 export * from './intent.ts';
 export type * from './lake-messages.ts';
 export * from './limits.ts';
+export * from './model-need.ts';
+export * from './model-trial.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
 export * from './motion/index.ts';
