@@ -127,7 +127,7 @@ async function newApp(
 
 async function checkApp({ out, settings }: CommandContext, folder = '.'): Promise<number> {
   const { judged } = await import('../app/read.ts');
-  const { faultText } = await import('../../daemon/compose/package-reader.ts');
+  const { faultText } = await import('../../adapters/packages/index.ts');
   const { casesOf } = await import('../app/cases.ts');
   const read = judged(folder, settings);
   const faults = read.ok ? casesOf(read).faults : read.faults;
@@ -178,7 +178,7 @@ async function listApps(context: CommandContext): Promise<number> {
   } catch (thrown) {
     if (!(thrown instanceof EdgeError) || thrown.code !== 'cell.unavailable') throw thrown;
   }
-  const { appsOnDisk } = await import('../../daemon/compose/package-shelf.ts');
+  const { appsOnDisk } = await import('../../daemon/compose/package-reader.ts');
   context.out.note('no daemon answers: this is what the next one would load');
   return shown(context, appsOnDisk(settings));
 }

@@ -9,11 +9,11 @@ import {
   type RunControlApi,
   TOPICS,
 } from '../../contract/core.ts';
+import { onStray } from '../cell/stray-errors.ts';
 import type { Config } from '../config.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
-import { keyOf } from './package-key.ts';
 import type { AgentParts } from './pi.ts';
-import { onStray } from './stray-errors.ts';
 
 /**
  * Extensions of applications in the runtime cell. `control` takes what they say to their runs. What was being called

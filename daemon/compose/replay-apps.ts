@@ -11,12 +11,12 @@ import {
   type Tool,
   toMs,
 } from '../../contract/core.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
 import { missionsOf } from './missions.ts';
-import { keyOf } from './package-key.ts';
-import { PackageShelf } from './package-shelf.ts';
+import { makePackageShelf } from './package-reader.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { makeTools } from './tools.ts';
@@ -49,7 +49,7 @@ export async function loadedForReplay(
     { ...reached, emit: async () => {} },
     { hooks: [], ids, others: missions, robotTime: async () => 0n },
   );
-  const kept = of && new PackageShelf(settings, []).version(of.name, of.digest);
+  const kept = of && makePackageShelf(settings, []).version(of.name, of.digest);
   const apps: readonly Application[] = [
     ...missions,
     ...(planning ? [planning.app] : []),

@@ -3,10 +3,10 @@ import { IdSource, toMs } from '../../contract/core.ts';
 import type { ModelsOfRun } from '../runtime/attempt/active-run.ts';
 import type { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
+import { notSupported } from '../runtime/replay/replay-faults.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
 import type { Settings } from '../settings.ts';
 import { modelSpec } from './models.ts';
-import { notSupported } from './replay-faults.ts';
 
 export type LiveModel = {
   readonly models: (hooks: PolicyGate) => ModelsOfRun;

@@ -11,12 +11,14 @@ import {
   IdSource,
   toMs,
 } from '../../contract/core.ts';
+import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { StopWatch } from '../runtime/robot/stop-watch.ts';
@@ -26,6 +28,7 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
 import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
@@ -33,11 +36,9 @@ import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
-import { keyOf } from './package-key.ts';
-import { Packages } from './packages.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
-import { ForkedReplayApi } from './replay-child.ts';
+import { makeReplay } from './replay.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
@@ -58,7 +59,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const missions = withForesight(missionsOf(config), settings);
   const planning = makePlanning(config, context, { hooks, ids, others: missions });
   const builtIn = [...missions, ...(planning ? [planning.app] : [])];
-  const packages = new Packages(settings, context, builtIn);
+  const packages = makePackages(settings, context, builtIn);
   const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
   const house = makeTools(
@@ -137,11 +138,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       judgeMotion: (kind, goal, who) =>
         judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
       judgeAction: (one, who) => judgeAction(new PolicyGate(hooks, clock), context.emit, one, who),
-      leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
+      leaveStop: (words) => leaveStopFile(join(dataDir, 'estop'), words),
       clock,
       runtime,
       control: runtime.control,
-      replay: new ForkedReplayApi(settings, clock),
+      replay: makeReplay(settings, clock),
       approvals: runtime.approvals,
       governance,
       questions: house.questions,

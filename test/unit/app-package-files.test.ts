@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import {
   digestOf,
   type FilesResult,
+  faultText,
   makeArchive,
   PackageStore,
   readArchive,
@@ -16,8 +17,7 @@ import {
 } from '../../adapters/packages/index.ts';
 import { templateFiles } from '../../cli/app/templates.ts';
 import { APP_LIMITS, type PackageFile } from '../../contract/index.ts';
-import { faultText, judgeWhole, readPackage } from '../../daemon/compose/package-reader.ts';
-import { appsOnDisk } from '../../daemon/compose/package-shelf.ts';
+import { appsOnDisk, judgeWhole, readPackage } from '../../daemon/compose/package-reader.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { readTar, writeTar } from '../../formats/tar/index.ts';

@@ -1,6 +1,8 @@
 import {
   type CellContext,
   IdSource,
+  type KeySpace,
+  type KeyValue,
   type Manipulator,
   type Policy,
   type PolicyDesk,
@@ -78,6 +80,8 @@ export class VirtualExecution {
   readonly #controllers: ControllersDesk;
   readonly #threads: VirtualProcess[] = [];
   readonly #newest = new Map<ThreadName, { readonly process: VirtualProcess; ended(reason: string): void }>();
+  /** What is listened to in the key space. */
+  readonly #keys = new Map<string, (values: readonly KeyValue[]) => void>();
   #drawn = 0;
 
   constructor(deps: ExecutionDeps) {
@@ -156,7 +160,19 @@ export class VirtualExecution {
     return this.#cell.actuation;
   }
 
+  /** Somebody puts this at a key, over a session of the execution cell. */
+  put(key: string, words: string): void {
+    const value = { key, kind: 'put', payload: new TextEncoder().encode(words) } as KeyValue;
+    for (const [listened, hear] of this.#keys)
+      if (listened === key) this.process.deliver(() => hear([value]));
+  }
+
   async start(): Promise<void> {
+    await this.safety.ways.attach({
+      subscribe: async (key: string, hear: (values: readonly KeyValue[]) => void) => {
+        this.#keys.set(key, hear);
+      },
+    } as unknown as KeySpace);
     await this.#cell.start();
     this.#controllers.start();
   }

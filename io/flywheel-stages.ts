@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { EdgeError } from '../../../contract/core.ts';
+import { EdgeError } from '../contract/core.ts';
 
 /** Settings that determine the data of a folder: other values need another folder. */
 export type FolderKey = {

@@ -1,7 +1,8 @@
 /** Entry of the process that opens compressed pictures: foreign files meet a native decoder here and nowhere near the robot. */
-import { decodePicture } from '../../adapters/images/sharp-decoder.ts';
+
 import { EdgeError } from '../../contract/core.ts';
 import type { PictureAnswer, PictureQuestion } from './picture-process.ts';
+import { decodePicture } from './sharp-decoder.ts';
 
 const send = (answer: PictureAnswer) => process.send!(answer, undefined, {}, () => {});
 

@@ -4,7 +4,7 @@ import type { EventPayload } from '../../contract/core.ts';
 import { tomlOf, tomlText } from '../config.ts';
 import type { Settings } from '../settings.ts';
 
-export type SimWorld = NonNullable<EventPayload<'cell.started'>['sim']>;
+type SimWorld = NonNullable<EventPayload<'cell.started'>['sim']>;
 
 /** What of a configuration decides how a run goes. Nothing else of it is heard of: no middleware, no server, no key. */
 const SECTIONS = ['robot', 'sim', 'control', 'apps', 'model', 'models', 'policy', 'tools', 'runs'];

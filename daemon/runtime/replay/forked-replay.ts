@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import {
   type Clock,
   EdgeError,
@@ -10,8 +9,7 @@ import {
   type ReplayRequest,
   type RunDiff,
   type TraceSpan,
-} from '../../contract/core.ts';
-import type { Settings } from '../settings.ts';
+} from '../../../contract/core.ts';
 
 export type LookBack =
   | { readonly what: 'replay'; readonly run: string; readonly request: ReplayRequest }
@@ -21,7 +19,6 @@ export type LookBack =
 /** Processes that look back at the same time; beyond it a request is refused with `cell.overloaded`. */
 const AT_ONCE_MAX = 2;
 const REQUEST_MS = LIMITS.API_REQUEST_MS - 1_000;
-const ENTRY = fileURLToPath(new URL('./replay-main.ts', import.meta.url));
 /** Memory of one of them, MB: a run of a hundred thousand events. */
 const HEAP_MB = 512;
 
@@ -39,15 +36,21 @@ export function swapsIn({ model, policy, policies, sim }: ReplayRequest): boolea
   return model !== undefined || policy !== undefined || policies !== undefined || sim === true;
 }
 
+export type ForkedReplayParts = {
+  readonly clock: Clock;
+  /** The file that each process runs: `entry <settings> <question as JSON>`; its answer is one message. */
+  readonly entry: string;
+  /** What it is started with, as text. */
+  readonly settings: string;
+};
+
 /** Looking back in processes of their own: without a bus, with a deadline and bounded memory. */
 export class ForkedReplayApi implements ReplayApi {
-  readonly #settings: Settings;
-  readonly #clock: Clock;
+  readonly #parts: ForkedReplayParts;
   #running = 0;
 
-  constructor(settings: Settings, clock: Clock) {
-    this.#settings = settings;
-    this.#clock = clock;
+  constructor(parts: ForkedReplayParts) {
+    this.#parts = parts;
   }
 
   async replay(run: string, request: ReplayRequest, signal?: AbortSignal): Promise<ReplayOutcome> {
@@ -79,7 +82,8 @@ export class ForkedReplayApi implements ReplayApi {
   }
 
   #child(question: LookBack, withinMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    const child = fork(ENTRY, [JSON.stringify(this.#settings), JSON.stringify(question)], {
+    const { entry, settings } = this.#parts;
+    const child = fork(entry, [settings, JSON.stringify(question)], {
       serialization: 'advanced',
       execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${HEAP_MB}`],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -96,11 +100,11 @@ export class ForkedReplayApi implements ReplayApi {
       // A simulation that it started ends with it: it is asked first.
       const fail = (error: EdgeError) => {
         child.kill('SIGTERM');
-        const deaf = this.#clock.after(STOP_MS, () => child.kill('SIGKILL'));
+        const deaf = this.#parts.clock.after(STOP_MS, () => child.kill('SIGKILL'));
         child.once('exit', () => deaf.cancel());
         reject(error);
       };
-      const timer = this.#clock.after(withinMs, () => fail(late()));
+      const timer = this.#parts.clock.after(withinMs, () => fail(late()));
       if (signal?.aborted) left();
       else signal?.addEventListener('abort', left, { once: true });
       child.once('exit', () => signal?.removeEventListener('abort', left));

@@ -1,17 +1,36 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
+import { builtInView, watchedStamp } from '../../adapters/packages/index.ts';
 import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
 import { tomlOf } from '../config.ts';
+import { Packages } from '../runtime/packages/packages.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makePackageShelf } from './package-reader.ts';
 
 const CALL_MS = 30_000;
 const IDLE_MS = 600_000;
 const RESULT_BYTES = 64 * 1024;
 
+/** Application packages in the runtime cell: read at start, read again when they change. */
+export function makePackages(
+  settings: Settings,
+  context: CellContext,
+  builtIn: readonly Application[],
+): Packages {
+  const { config, dataDir } = settings;
+  return new Packages({
+    ...{ context, builtIn, builtInView },
+    shelf: makePackageShelf(settings, builtIn),
+    watch: config.apps.watch,
+    stamp: () => watchedStamp(config.apps.dirs, dataDir),
+    servers: (app) => packageMcp(app, settings, context),
+  });
+}
+
 /** The MCP servers that a package brings, not started; undefined: none. Its files were checked when it was read. */
-export async function packageMcp(
+async function packageMcp(
   app: Application,
   { dataDir }: Settings,
   context: CellContext,

@@ -1,4 +1,4 @@
-import type { Application } from '../../contract/core.ts';
+import type { Application } from '../../../contract/core.ts';
 
 /** The name under which extensions and servers of an application are found: of a package that of its version. */
 export function keyOf({ name, digest }: Pick<Application, 'name' | 'digest'>): string {

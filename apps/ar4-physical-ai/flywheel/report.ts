@@ -1,4 +1,4 @@
-import type { RoundResult } from '../../../apps/ar4-physical-ai/flywheel/flywheel.ts';
+import type { RoundResult } from './flywheel.ts';
 
 export type FlywheelReport = {
   readonly task: string;

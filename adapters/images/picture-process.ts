@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { DecodedPicture } from '../../adapters/images/sharp-decoder.ts';
 import { EdgeError, type ErrorBody } from '../../contract/core.ts';
+import type { DecodedPicture } from './sharp-decoder.ts';
 
 export type PictureQuestion = { readonly id: number; readonly file: Uint8Array };
 export type PictureAnswer =

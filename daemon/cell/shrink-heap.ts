@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module';
 
 /**
- * Loaded into each cell and its threads before their own code (`--import`, see `cell-flags.ts`). Loading modules
+ * Loaded into each cell and its threads before their own code (`--import`, see `compose/cell-flags.ts`). Loading modules
  * leaves a heap that is a third garbage, and an idle thread never gets to collect it: it is collected once, when
  * the start is over. Needs `--expose-gc`; without it nothing happens.
  */

@@ -1,6 +1,5 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { PackageStore } from '../../adapters/packages/index.ts';
 import { APP_LIMITS } from '../../contract/apps/manifest.ts';
 import {
   type Application,
@@ -9,14 +8,19 @@ import {
   type AppView,
   EdgeError,
 } from '../../contract/core.ts';
-import type { Settings } from '../settings.ts';
-import {
-  faultText,
-  type PackageRules,
-  packageRules,
-  type ReadPackage,
-  readPackage,
-} from './package-reader.ts';
+import { PackageStore } from './package-store.ts';
+import { faultText, type PackageRules, type ReadPackage } from './whole-package.ts';
+
+export type ShelfParts = {
+  readonly dataDir: string;
+  /** `[apps] dirs`: packages, and folders of packages. */
+  readonly dirs: readonly string[];
+  readonly requireSigned: boolean;
+  /** Called once. Throws where a trusted key cannot be read. */
+  rules(): PackageRules;
+  /** A package in a folder, judged whole. Never throws. */
+  read(folder: string, rules: PackageRules): ReadPackage;
+};
 
 /** A version of a package that is in use. */
 export type ShelvedApp = {
@@ -39,7 +43,8 @@ const REASON_MAX = 1_024;
 export class PackageShelf {
   readonly #store: PackageStore;
   readonly #builtIn: readonly Application[];
-  #dirs: readonly string[];
+  readonly #dirs: readonly string[];
+  readonly #read: ShelfParts['read'];
   readonly #rules: PackageRules;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
@@ -49,18 +54,18 @@ export class PackageShelf {
   #lockFault = '';
 
   /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
-  constructor({ config, dataDir }: Pick<Settings, 'config' | 'dataDir'>, builtIn: readonly Application[]) {
+  constructor({ dataDir, dirs, requireSigned, rules, read }: ShelfParts, builtIn: readonly Application[]) {
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
-    this.#dirs = config.apps.dirs;
-    let rules: PackageRules = { keys: new Map(), requireSigned: config.apps.require_signed };
+    this.#dirs = dirs;
+    this.#read = read;
+    this.#rules = { keys: new Map(), requireSigned };
     try {
-      rules = packageRules(config.apps);
+      this.#rules = rules();
     } catch (thrown) {
       const { message, subject } = EdgeError.from(thrown, 'config.unreadable', 'read key', 'apps');
       this.#keysFault = `${message} (${subject}); until it can be read no signature counts`;
     }
-    this.#rules = rules;
   }
 
   /** Whether there is anything to read. */
@@ -119,7 +124,7 @@ export class PackageShelf {
     if (!this.#store.hasVersion(digest)) return undefined;
     const folder = this.#store.versionFolder(digest);
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
-    const read = readPackage(folder, { ...this.#rules, requireSigned: false });
+    const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
     return read.make(folder);
   }
@@ -167,7 +172,7 @@ export class PackageShelf {
       return bad('the folder is a link; name its target in [apps] dirs, or copy it');
     let read: ReadPackage;
     try {
-      read = readPackage(folder, this.#rules);
+      read = this.#read(folder, this.#rules);
       if (!read.ok) return bad(read.faults.map(faultText).join('; '), read.name);
       const { pkg } = read;
       if (digest !== undefined && pkg.digest !== digest)
@@ -200,13 +205,6 @@ export class PackageShelf {
     }
     return undefined;
   }
-}
-
-/** What a daemon with these settings would load; for the command line. */
-export function appsOnDisk(settings: Settings): readonly AppView[] {
-  const shelf = new PackageShelf(settings, []);
-  shelf.read();
-  return shelf.views();
 }
 
 /** An application that came with the daemon, as people look at it. */

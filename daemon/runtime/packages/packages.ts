@@ -1,4 +1,3 @@
-import type { McpServers } from '../../adapters/mcp/index.ts';
 import {
   type Application,
   type AppsApi,
@@ -10,12 +9,41 @@ import {
   TOPICS,
   type Tool,
   withDeadline,
-} from '../../contract/core.ts';
-import type { Settings } from '../settings.ts';
+} from '../../../contract/core.ts';
 import { keyOf } from './package-key.ts';
-import { packageMcp } from './package-mcp.ts';
-import { builtInView, PackageShelf } from './package-shelf.ts';
-import { watchedStamp } from './package-stamp.ts';
+
+/** The packages that lie on the disk of this robot. */
+export type AppShelf = {
+  readonly apps: readonly { readonly app: Application }[];
+  /** Reads everything again. Never throws. */
+  read(): void;
+  views(): readonly AppView[];
+  version(name: string, digest: string): Application | undefined;
+  trim(needed: Iterable<string>): void;
+};
+
+/** The MCP servers of one package. */
+export type AppServers = {
+  start(): void;
+  servers(): readonly { readonly server: string }[];
+  refresh(server: string): Promise<unknown>;
+  tools(app: string): readonly Tool[];
+  stop(): Promise<void>;
+};
+
+export type PackagesParts = {
+  readonly context: Pick<CellContext, 'clock' | 'bus' | 'report' | 'emit'>;
+  readonly builtIn: readonly Application[];
+  readonly shelf: AppShelf;
+  /** Whether folders are looked at for changes. */
+  readonly watch: boolean;
+  /** A text that changes when something in the folders does. Never throws. */
+  stamp(): string;
+  /** An application that came with the daemon, as people look at it. */
+  builtInView(app: Application): AppView;
+  /** The servers that a package brings, not started; undefined: none. */
+  servers(app: Application): Promise<AppServers | undefined>;
+};
 
 /** How long the servers of packages may take to say their tools before nothing waits for them, milliseconds. */
 const MCP_READY_MS = 3_000;
@@ -36,35 +64,29 @@ export type AppTakers = {
 
 /** Application packages in the runtime cell: read at start, read again when they change. */
 export class Packages implements AppsApi {
-  readonly #settings: Settings;
-  readonly #context: CellContext;
-  readonly #builtIn: readonly Application[];
-  readonly #shelf: PackageShelf;
-  readonly #mcp = new Map<string, McpServers>();
+  readonly #parts: PackagesParts;
+  readonly #mcp = new Map<string, AppServers>();
   #takers: AppTakers | undefined;
   #told: ReadonlyMap<string, string> = new Map();
   #timer: Timer | undefined;
   #stamp: string;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(settings: Settings, context: CellContext, builtIn: readonly Application[]) {
-    this.#settings = settings;
-    this.#context = context;
-    this.#builtIn = builtIn;
-    this.#shelf = new PackageShelf(settings, builtIn);
+  constructor(parts: PackagesParts) {
+    this.#parts = parts;
     // Before they are read: a change from now on is seen as one.
-    this.#stamp = this.#lookedAt();
-    this.#shelf.read();
+    this.#stamp = parts.stamp();
+    parts.shelf.read();
   }
 
   /** Those of today. */
   today(): readonly Application[] {
-    return this.#shelf.apps.map(({ app }) => app);
+    return this.#parts.shelf.apps.map(({ app }) => app);
   }
 
   /** A version that was kept; undefined: it is gone. */
   versionOf(name: string, digest: string): Application | undefined {
-    return this.#shelf.version(name, digest);
+    return this.#parts.shelf.version(name, digest);
   }
 
   /** Tools of the MCP servers that a package brings. */
@@ -74,7 +96,10 @@ export class Packages implements AppsApi {
 
   apps(): readonly AppView[] {
     const refused = this.#takers?.refused();
-    return [...this.#builtIn.map(builtInView), ...this.#shelf.views()].map((view) => {
+    return [
+      ...this.#parts.builtIn.map((app) => this.#parts.builtInView(app)),
+      ...this.#parts.shelf.views(),
+    ].map((view) => {
       const error = view.state === 'loaded' && view.reason === '' ? refused?.get(view.name) : undefined;
       return error ? { ...view, state: 'bad', reason: wordsOfFault(error) } : view;
     });
@@ -86,7 +111,7 @@ export class Packages implements AppsApi {
     for (const app of apps) {
       const key = keyOf(app);
       if (app.digest === undefined || this.#mcp.has(key)) continue;
-      const servers = await packageMcp(app, this.#settings, this.#context);
+      const servers = await this.#parts.servers(app);
       if (!servers) continue;
       this.#mcp.set(key, servers);
       servers.start();
@@ -94,18 +119,20 @@ export class Packages implements AppsApi {
     }
     // What its tools are is known before its first run, unless a server is slow: then they come later.
     const known = Promise.allSettled(fresh);
-    await withDeadline(this.#context.clock, MCP_READY_MS, known, 'list tools', 'packages').catch(() => {});
+    await withDeadline(this.#parts.context.clock, MCP_READY_MS, known, 'list tools', 'packages').catch(
+      () => {},
+    );
   }
 
   async start(takers: AppTakers): Promise<void> {
     this.#takers = takers;
     await this.#tell();
-    const { bus, clock } = this.#context;
+    const { bus, clock } = this.#parts.context;
     bus.onBroadcast(TOPICS.configChanged, () => void this.reloadApps().catch(() => {}));
     // A package that was installed while this cell started: nobody could ask it to reload.
-    const now = this.#lookedAt();
+    const now = this.#parts.stamp();
     if (now !== this.#stamp) this.#readChanged(now);
-    if (!this.#settings.config.apps.watch) return;
+    if (!this.#parts.watch) return;
     this.#timer = clock.every(WATCH_MS, () => this.#look());
   }
 
@@ -126,11 +153,11 @@ export class Packages implements AppsApi {
     const takers = this.#takers;
     if (!takers) return this.apps();
     const before = this.today();
-    this.#shelf.read();
+    this.#parts.shelf.read();
     const today = this.today();
     // The former ones stay ready until nothing can start with them any more.
     await takers.ready([...today, ...before, ...takers.inUse()]);
-    takers.take([...this.#builtIn, ...today]);
+    takers.take([...this.#parts.builtIn, ...today]);
     const used = [...today, ...takers.inUse()];
     await takers.ready(used);
     await this.#forget(used);
@@ -146,16 +173,16 @@ export class Packages implements AppsApi {
       await servers.stop();
     }
     try {
-      this.#shelf.trim(used.flatMap(({ digest }) => digest ?? []));
+      this.#parts.shelf.trim(used.flatMap(({ digest }) => digest ?? []));
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'trim', 'apps').message;
-      this.#context.report('warn', 'old versions of packages could not be deleted', { error });
+      this.#parts.context.report('warn', 'old versions of packages could not be deleted', { error });
     }
   }
 
   /** A change that is still being written is seen twice: it counts when two looks in a row saw the same. */
   #look(): void {
-    const now = this.#lookedAt();
+    const now = this.#parts.stamp();
     const settled = now === this.#seen;
     this.#seen = now;
     if (settled && now !== this.#stamp) this.#readChanged(now);
@@ -165,15 +192,10 @@ export class Packages implements AppsApi {
   #readChanged(stamp: string): void {
     this.#stamp = stamp;
     void this.reloadApps().catch((thrown: unknown) =>
-      this.#context.report('error', 'packages could not be read again', {
+      this.#parts.context.report('error', 'packages could not be read again', {
         error: EdgeError.from(thrown, 'internal.fault', 'reload', 'apps').message,
       }),
     );
-  }
-
-  #lookedAt(): string {
-    const { config, dataDir } = this.#settings;
-    return watchedStamp(config.apps.dirs, dataDir);
   }
 
   /** Each change once, in the log of events and in that of the daemon. Never rejects. */
@@ -189,16 +211,17 @@ export class Packages implements AppsApi {
     const gone = [...this.#told].filter(([folder]) => !now.has(folder));
     this.#told = now;
     for (const { name, folder, state, reason } of changed) {
-      if (reason !== '') this.#context.report('error', `application package ${name}: ${reason}`, { folder });
-      else this.#context.report('info', `application package ${name} is ${state}`, { folder });
+      if (reason !== '')
+        this.#parts.context.report('error', `application package ${name}: ${reason}`, { folder });
+      else this.#parts.context.report('info', `application package ${name} is ${state}`, { folder });
     }
     const events: NewEvent[] = [
       ...changed.map(stateEvent),
       ...gone.map(([, was]) => goneEvent((JSON.parse(was) as [string])[0])),
     ];
     if (events.length === 0) return;
-    await this.#context.emit(events).catch((error: Error) =>
-      this.#context.report('error', 'what became of packages could not be logged', {
+    await this.#parts.context.emit(events).catch((error: Error) =>
+      this.#parts.context.report('error', 'what became of packages could not be logged', {
         error: error.message,
       }),
     );

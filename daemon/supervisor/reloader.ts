@@ -2,8 +2,8 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CellName, type ConfigChange, EdgeError, type ErrorBody, TOPICS } from '../../contract/core.ts';
 import type { Settings } from '../settings.ts';
-import { planReload, type ReloadPlan } from '../supervisor/reload-plan.ts';
-import type { Notifier, Report, Supervisor } from '../supervisor/supervisor.ts';
+import { planReload, type ReloadPlan } from './reload-plan.ts';
+import type { Notifier, Report, Supervisor } from './supervisor.ts';
 
 /** What came of reading the configuration again; `run/reload.json` holds the last one. */
 export type Reloaded =

@@ -1,5 +1,5 @@
-import { FolderShelf } from '../../adapters/skills/index.ts';
 import type { Application, SkillShelf } from '../../contract/core.ts';
+import { FolderShelf } from './index.ts';
 
 /** Skills by application; those of an older version of a package as long as a run of it asks for them. */
 export class SkillShelves {
