@@ -15,6 +15,7 @@ import { lineOfKey, lineOfRowKey } from '../config/toml-lines.ts';
 import { tomlOf } from '../config.ts';
 import { applicationOf } from '../runtime/packages/application-of.ts';
 import type { Settings } from '../settings.ts';
+import { missionsOf } from './missions.ts';
 
 /** A package in a folder, read and judged whole. Runs nothing of it, never throws. */
 export function readPackage(folder: string, rules: PackageRules): ReadPackage {
@@ -36,6 +37,13 @@ export function makePackageShelf(
     { dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, rules, read: readPackage },
     builtIn,
   );
+}
+
+/** Every application that a daemon with these settings would have, as far as it can be read. */
+export function usableApps(settings: Settings): readonly Application[] {
+  const shelf = makePackageShelf(settings, []);
+  shelf.read();
+  return [...missionsOf(settings.config), ...shelf.apps.map(({ app }) => app)];
 }
 
 /** What a daemon with these settings would load; for the command line. */
