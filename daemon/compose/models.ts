@@ -191,7 +191,7 @@ export function missingFor(
   { harness, agent }: Pick<Application, 'harness' | 'agent'>,
   { models }: Pick<Config, 'models'>,
 ): MissingModels | undefined {
-  return harness === 'pi' && agent ? missingModels(agent.need, models.map(infoOf)) : undefined;
+  return harness === 'pi' ? missingModels(agent?.need, models.map(infoOf)) : undefined;
 }
 
 function infoOf(row: ModelRow): ModelInfo {
