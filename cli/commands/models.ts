@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { action, type CommandContext } from '../context.ts';
 import type { LocalOptions } from '../models/add-local.ts';
-import type { AddOptions } from '../models/add-model.ts';
+import type { AddOptions } from '../models/add-options.ts';
 import type { Model } from '../models/shelf.ts';
 import type { Trial } from '../models/trial.ts';
 import { table } from '../output.ts';

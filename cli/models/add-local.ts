@@ -6,7 +6,7 @@ import { addRow, removeRow, setKeys, type TomlKeys } from '../../daemon/config/t
 import { cacheDirOf } from '../../daemon/paths.ts';
 import { isPortFree } from '../../daemon/port-check.ts';
 import type { CommandContext } from '../context.ts';
-import type { AddOptions } from './add-model.ts';
+import type { AddOptions } from './add-options.ts';
 import { type ConfigFile, configFile, edited, rowOf, save } from './config-file.ts';
 import { announce } from './daemon-news.ts';
 import { type Trial, trialText, tryModel } from './trial.ts';

@@ -2,27 +2,13 @@ import { EdgeError } from '../../contract/core.ts';
 import { addRow, removeRow, type TomlKeys } from '../../daemon/config/toml-edit.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Output } from '../output.ts';
+import type { AddOptions } from './add-options.ts';
 import { type ConfigFile, configFile, edited, rowOf, save } from './config-file.ts';
 import { announce } from './daemon-news.ts';
 import { draftOf } from './draft.ts';
-import { forget, type KeyOptions, keep } from './keys.ts';
+import { forget, keep } from './keys.ts';
 import { terminalAsk } from './terminal.ts';
 import { type Trial, trialText, tryModel } from './trial.ts';
-
-export type AddOptions = KeyOptions & {
-  readonly name?: string;
-  readonly url?: string;
-  readonly model?: string;
-  readonly account?: string;
-  readonly gateway?: string;
-  readonly context?: number;
-  readonly default?: boolean;
-  readonly replace?: boolean;
-  readonly login?: boolean;
-  /** False with `--no-test`. */
-  readonly test: boolean;
-  readonly timeout: number;
-};
 
 /** Adds one model: asks for what is missing, tries it, writes the file, lets the daemon take it. The exit code. */
 export async function addModel(

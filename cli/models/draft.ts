@@ -5,7 +5,7 @@ import type { TomlKeys } from '../../daemon/config/toml-edit.ts';
 import { readSecret } from '../../daemon/secrets.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import type { Output } from '../output.ts';
-import type { AddOptions } from './add-model.ts';
+import type { AddOptions } from './add-options.ts';
 import { discover, type FoundModel } from './discover.ts';
 import { type Key, keyOf } from './keys.ts';
 import { factsOf, providerId, SERVER_KINDS, type ServerKind, serverKind } from './kinds.ts';
