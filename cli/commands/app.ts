@@ -149,11 +149,16 @@ async function checkApp({ out, settings }: CommandContext, folder = '.'): Promis
   const { manifest, digest, signedBy } = read.pkg;
   const { name, version, harness, intents } = manifest;
   const types = intents.map(({ type }) => type);
-  out.result({ valid: true, name, version, harness, digest, signed_by: signedBy ?? '', intents: types }, () =>
+  const { missingFor } = await import('../../daemon/compose/models.ts');
+  // The package is right; what this robot lacks for it is said beside.
+  const missing = missingFor(read.make(folder), settings.config);
+  const shown = { valid: true, name, version, harness, digest, signed_by: signedBy ?? '', intents: types };
+  out.result({ ...shown, missing_models: missing ?? null }, () =>
     [
       `${name} ${version} is fine: ${harness}, ${types.join(', ')}`,
       `  digest ${digest}`,
       `  ${signedBy === undefined ? 'not signed by a trusted key' : `signed by ${signedBy}`}`,
+      ...(missing ? [`  models: ${missing.reason}`, `  fix: ${missing.fix}`] : []),
     ].join('\n'),
   );
   return 0;

@@ -17,7 +17,7 @@ import { lineOfKey, lineOfRowKey } from '../config/toml-lines.ts';
 import { tomlOf } from '../config.ts';
 import { applicationOf } from '../runtime/packages/application-of.ts';
 import type { Settings } from '../settings.ts';
-import { unreadRules } from './shelf-rules.ts';
+import { runsAsAgent, unreadRules } from './shelf-rules.ts';
 
 /** A package in a folder, read and judged whole. Runs nothing of it, never throws. */
 export function readPackage(folder: string, rules: PackageRules): ReadPackage {
@@ -40,6 +40,13 @@ export function makePackageShelf(
     { dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, rules, read: readPackage, own },
     builtIn,
   );
+}
+
+/** Every application that a daemon with these settings would run, as far as it can be read; no code of it runs. */
+export function usableApps(settings: Settings): readonly Application[] {
+  const shelf = makePackageShelf(settings, [], unreadRules(settings));
+  shelf.read();
+  return shelf.apps.map(({ app }) => (runsAsAgent(app.name, settings) ? { ...app, harness: 'pi' } : app));
 }
 
 /** What a daemon with these settings would load; for the command line. */
