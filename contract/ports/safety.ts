@@ -27,8 +27,6 @@ export interface EmergencyStop {
   release(source: EStopSource, by: string, reason: string, press?: string): Promise<EStopState>;
 }
 
-/** Body of `lease.take`; the answer is a `LeaseView`. */
-export type LeaseTake = BodyOf<typeof schemas.LeaseTake>;
 /** Body of `lease.renew` and `lease.return`. */
 export type LeaseName = BodyOf<typeof schemas.LeaseName>;
 export type LeaseView = BodyOf<typeof schemas.LeaseView>;
