@@ -33,6 +33,7 @@ import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
+import { addRuntimesCommands } from './commands/runtimes.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSimCommands } from './commands/sim.ts';
@@ -55,6 +56,7 @@ for (const add of [
   addIntentCommands,
   addRunsCommands,
   addQuestionsCommands,
+  addRuntimesCommands,
   addSkillsCommands,
   addAppCommands,
   addExtensionsCommands,

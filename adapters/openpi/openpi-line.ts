@@ -1,4 +1,3 @@
-import WebSocket from 'ws';
 import {
   type Clock,
   EdgeError,
@@ -11,6 +10,7 @@ import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
 import type { RemoteLine } from '../../formats/policy-wire/remote-policy.ts';
 import { isMap, type WireKeys } from '../../formats/policy-wire/wire-keys.ts';
 import { actionsFrom, namedArrays } from '../../formats/policy-wire/wire-observation.ts';
+import { WebSocket } from '../../io/web-socket.ts';
 
 /** A server that does not answer is not dialled more often than this, milliseconds. */
 const REDIAL_MS = 250;

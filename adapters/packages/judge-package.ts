@@ -105,6 +105,16 @@ function manifestFaults(app: AppManifest, lineOf: LineOf): AppFault[] {
     if (app.mcp!.findIndex(({ name }) => name === row.name) !== index)
       fault(['mcp', `${index}`, 'name'], `${key}.name`, `"${row.name}" is there twice`);
   });
+  if ((app.harness === 'remote') !== (app.remote !== undefined))
+    fault(
+      ['remote'],
+      'remote',
+      app.remote
+        ? 'is for harness = "remote"'
+        : 'is missing: harness = "remote" wants [remote] runtime = "NAME"',
+    );
+  if (app.harness === 'remote' && (app.model || app.extensions || app.skills))
+    fault(['remote'], 'remote', 'models, skills and extensions are those of the runtime: take them out');
   if (app.harness === 'flow' && app.model)
     fault(['model'], 'model', 'is for harness = "pi"; a flow asks no model');
   return faults;
@@ -188,7 +198,7 @@ function flowOf(
   { yaml }: PackageParsers,
 ): Checked<FlowFile> | undefined {
   const isThere = files.some(({ path }) => path === 'flow.yaml');
-  if (!isThere && app.harness === 'pi') return undefined;
+  if (app.harness === 'remote' || (!isThere && app.harness === 'pi')) return undefined;
   const text = textOf(files, 'flow.yaml');
   if (text === undefined)
     return {
@@ -204,8 +214,9 @@ function instructionsOf(
   files: readonly PackageFile[],
   { frontMatter }: PackageParsers,
 ): string | AppFault | undefined {
-  if (app.harness !== 'pi') return undefined;
+  if (app.harness === 'flow') return undefined;
   const text = textOf(files, 'AGENT.md');
+  if (text === undefined && app.harness === 'remote') return undefined;
   if (text === undefined)
     return {
       file: 'AGENT.md',

@@ -22,6 +22,23 @@ export type RunSharing = {
   readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
+/** What makes an application one of the `remote` harness. Plain data. */
+export type RemoteDefinition = {
+  /** Name of the runtime, as `[[runtimes.accept]]` has it. */
+  readonly runtime: string;
+  /** Name of the agent there. */
+  readonly agent: string;
+  /** Tools that exist for it, by name or pattern. */
+  readonly tools: readonly string[];
+  readonly instructions?: string;
+  /** The words of an intent. Pure. */
+  prompt(params: Readonly<Record<string, unknown>>, intent?: string): string;
+  /** What happens to a run whose runtime is lost; motions are stopped in any case. */
+  readonly lost: 'wait' | 'pause' | 'fail';
+  /** How long a run is without its runtime before it fails, milliseconds. */
+  readonly waitMs: number;
+};
+
 /**
  * An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions.
  */
@@ -39,6 +56,8 @@ export type Application = {
   readonly flow?: FlowDefinition;
   /** For the pi harness. If there is a `flow` too, the flow takes over the mission while no model can be reached. */
   readonly agent?: AgentDefinition;
+  /** For the remote harness. */
+  readonly remote?: RemoteDefinition;
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   /** Its folder, absolute: `SKILL.md`, `skills/<name>/SKILL.md`, `extensions/*.ts`. Absent: it has none. */

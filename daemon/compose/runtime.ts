@@ -38,6 +38,7 @@ import { keyOf } from './package-key.ts';
 import { Packages } from './packages.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
+import { makeRemote } from './remote.ts';
 import { ForkedReplayApi } from './replay-child.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
@@ -74,6 +75,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     ...(engine ? { wrap: engine.wrap } : {}),
   });
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
+  const remote = await makeRemote(settings, context, {
+    pause: (runId, reason) => runtime.control.pause(runId, reason),
+    resume: (runId) => runtime.control.resume(runId),
+  });
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
@@ -93,15 +98,18 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     blobs: house.blobs,
     versionOf: (name, digest) => packages.versionOf(name, digest),
     readyVersions: (used) => ready([...apps, ...used]),
-    harnesses: foresightHarnesses(settings, {
-      ...piHarnesses({
-        blobs: house.blobs,
-        promptBlocks: (app) => house.skillsBlock(app) ?? [],
-        ...harnessParts(extensions),
-        report: context.report,
+    harnesses: {
+      ...remote.harnesses,
+      ...foresightHarnesses(settings, {
+        ...piHarnesses({
+          blobs: house.blobs,
+          promptBlocks: (app) => house.skillsBlock(app) ?? [],
+          ...harnessParts(extensions),
+          report: context.report,
+        }),
+        flow: flowHarness(planning),
       }),
-      flow: flowHarness(planning),
-    }),
+    },
   });
   const ready = async (used: readonly Application[]) => {
     await warmUp(used, context.report);
@@ -150,6 +158,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
+      ...(remote.runtimes ? { runtimes: remote.runtimes } : {}),
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
       chat: chats.desk,
@@ -210,6 +219,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
       const ended = runtime.stop();
+      void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([
         ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => engine?.stop()),
