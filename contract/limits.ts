@@ -385,36 +385,6 @@ export const LIMITS = {
   MODEL_ANSWER_INLINE_BYTES_MAX: 48 * 1024,
   /** Models of one daemon. */
   MODELS_MAX: 64,
-  /** Foreign runtimes that may be accepted; each has one connection. */
-  RUNTIMES_MAX: 64,
-  /** One frame of a foreign runtime, in both directions, bytes. A picture of a camera fits as base64. */
-  RUNTIME_FRAME_BYTES_MAX: 1024 * 1024,
-  /** Messages and bytes that one side of a session may have sent without acknowledgement. */
-  RUNTIME_WINDOW_MESSAGES: 256,
-  RUNTIME_WINDOW_BYTES: 4 * 1024 * 1024,
-  /** What the daemon holds for a runtime that acknowledges nothing; beyond it the session ends. */
-  RUNTIME_OUTBOX_MESSAGES_MAX: 512,
-  RUNTIME_OUTBOX_BYTES_MAX: 8 * 1024 * 1024,
-  /** Messages and bytes of one runtime within a second; beyond it the connection is closed. */
-  RUNTIME_FLOOD_MESSAGES: 2_000,
-  RUNTIME_FLOOD_BYTES: 16 * 1024 * 1024,
-  /** Messages about runs that the runtime does not have; beyond it its session ends. */
-  RUNTIME_STRIKES_MAX: 100,
-  /** A connection that has not sent its `hello` by then is closed, milliseconds. */
-  RUNTIME_HELLO_MS: 5_000,
-  /** A runtime that has not answered a `spawn` by then does not execute the run, milliseconds. */
-  RUNTIME_SPAWN_MS: 10_000,
-  /** Calls of one run under way; more are answered with `cell.overloaded`. */
-  RUNTIME_CALLS_AT_ONCE: 16,
-  /** Calls in one phase of a run: as many as the log is searched for after a restart. */
-  RUNTIME_CALLS_PER_PHASE: 256,
-  /** Refused calls in a row; then the run fails. */
-  RUNTIME_REFUSED_MAX: 20,
-  /** Batches of events of one run that are not written yet; more are refused. */
-  RUNTIME_BATCHES_WAITING_MAX: 16,
-  /** Characters of one piece of a stream, and of what is shown of it. */
-  RUNTIME_STREAM_CHARS_MAX: 16_384,
-  RUNTIME_STREAM_SHOWN_CHARS: 4_096,
 } as const;
 
 /** Options of a thread that makes little garbage: a young heap of 2 MB (three such parts). */

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { checker } from './check.ts';
 import { Count, Json, Name, Text, Uuid } from './common.ts';
-import { LIMITS } from './limits.ts';
+import { RUNTIME_LIMITS } from './runtime-limits.ts';
 
 /**
  * Messages of foreign runtimes; described in `contract/RUNTIME.md`. What the daemon receives is checked by these.
@@ -112,7 +112,7 @@ const Stream = Type.Object(
     seq: Seq,
     run: Run,
     channel: Type.Enum(['text', 'thought']),
-    text: Text(LIMITS.RUNTIME_STREAM_CHARS_MAX, 'piece'),
+    text: Text(RUNTIME_LIMITS.STREAM_CHARS_MAX, 'piece'),
   },
   open,
 );

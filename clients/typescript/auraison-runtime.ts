@@ -39,7 +39,7 @@ export class Run {
   readonly attempt: number;
   readonly tools: readonly Json[];
   readonly instructions: string;
-  /** Where it was before a cut: begin there. */
+  /** Where it was before a cut: start there. */
   readonly resume: { readonly phase: string; readonly facts: Json } | undefined;
   /** Aborts when the run is over. */
   readonly signal: AbortSignal;

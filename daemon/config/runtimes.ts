@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/core.ts';
+import { RUNTIME_LIMITS } from '../../contract/core.ts';
 import { type KeySpec, quantity, type RowOf, tables, text } from './spec.ts';
 import { rowReader } from './zenoh-rules.ts';
 
@@ -44,8 +44,8 @@ function accepted(): KeySpec<readonly RuntimeRow[]> {
       const names = result.value.map(({ name }) => name);
       const twice = names.find((name, index) => names.indexOf(name) !== index);
       if (twice !== undefined) return { ok: false, expected: `a name once: "${twice}" is there twice` };
-      if (names.length > LIMITS.RUNTIMES_MAX)
-        return { ok: false, expected: `at most ${LIMITS.RUNTIMES_MAX} runtimes` };
+      if (names.length > RUNTIME_LIMITS.RUNTIMES_MAX)
+        return { ok: false, expected: `at most ${RUNTIME_LIMITS.RUNTIMES_MAX} runtimes` };
       return result;
     },
   };

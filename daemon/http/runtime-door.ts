@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import {
   type Clock,
   EdgeError,
-  LIMITS,
   RUNTIME_CLOSE,
+  RUNTIME_LIMITS,
   RUNTIME_SUBPROTOCOL,
   type RuntimeLink,
   type RuntimesApi,
@@ -84,7 +84,7 @@ export class RuntimeDoor {
       socket,
       head,
       {
-        frameBytesMax: LIMITS.RUNTIME_FRAME_BYTES_MAX,
+        frameBytesMax: RUNTIME_LIMITS.FRAME_BYTES_MAX,
         subprotocol: RUNTIME_SUBPROTOCOL,
         failed: () => {},
       },

@@ -155,15 +155,17 @@ it('a runtime that is killed in a motion, and a cell that is killed, do nothing 
       (await ofRun()).find((event): event is AgentEvent<'tool.returned'> => event.kind === 'tool.returned'),
     'the motion ends',
   );
-  expect(stopped.payload.error?.code).toBe('runtime.lost');
+  expect(stopped.payload.result).toMatchObject({ outcome: 'stopped' });
   await launch('python3', 'python/patrol.py');
   process.kill(await daemon.pidOf('runtime'), 'SIGKILL');
   const done = await finishedRun(daemon.api, run.run_id);
-  // The call that was cut off keeps its one answer; the agent gives up with it.
-  expect(done.run.status).toBe('failed');
-  expect(done.reason).toContain('runtime.lost');
-  const called = (await ofRun()).filter(({ kind }) => kind === 'tool.called');
-  expect(called).toHaveLength(1);
+  expect(['succeeded', 'failed']).toContain(done.run.status);
+  // The new process did the same steps again under the same ids: none of them happened again.
+  const origins = (await ofRun()).flatMap((event) =>
+    event.kind === 'tool.called' ? [(event as AgentEvent<'tool.called'>).payload.origin_id] : [],
+  );
+  expect(origins.length).toBeGreaterThan(1);
+  expect(new Set(origins).size).toBe(origins.length);
 });
 
 it('without [runtimes] nobody is listened for, and a wrong token opens nothing', async () => {

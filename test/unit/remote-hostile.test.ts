@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LIMITS } from '../../contract/index.ts';
+import { RUNTIME_LIMITS } from '../../contract/index.ts';
 import { agentOf, RemotePeer } from '../support/remote-peer.ts';
 import { countingTool, go, remoteRig } from '../support/remote-rig.ts';
 import { uuid } from '../support/tiny-log.ts';
@@ -17,7 +17,7 @@ describe('a hostile runtime', () => {
     [
       'sends a giant frame',
       4413,
-      (peer) => peer.connect().raw(`"${'x'.repeat(LIMITS.RUNTIME_FRAME_BYTES_MAX)}"`),
+      (peer) => peer.connect().raw(`"${'x'.repeat(RUNTIME_LIMITS.FRAME_BYTES_MAX)}"`),
     ],
     ['floods with pings', 4429, (peer) => repeat(peer.connect(), 2_100, { type: 'ping' })],
     ['forges run ids', 4400, (peer) => forge(peer.connect())],
@@ -63,7 +63,7 @@ describe('a hostile runtime', () => {
     let ends = 0;
     agentOf(new RemotePeer(runtimes), async (run) => {
       if (++ends === 1)
-        for (let n = 0; n < LIMITS.RUNTIME_REFUSED_MAX; n++) await run.call(`c${n}`, 'nothing.such');
+        for (let n = 0; n < RUNTIME_LIMITS.REFUSED_MAX; n++) await run.call(`c${n}`, 'nothing.such');
       run.finish('first');
       run.finish('second', 'failed');
     }).connect();
@@ -116,8 +116,8 @@ describe('a hostile runtime', () => {
       for (let n = 0; n < 20; n++) void run.call(`h${n}`, 'count.hold');
     }).connect();
     const { run } = await go(rig);
-    await rig.until(() => done.length === LIMITS.RUNTIME_CALLS_AT_ONCE, 'they hold');
-    expect(counted).toHaveLength(LIMITS.RUNTIME_CALLS_PER_PHASE);
+    await rig.until(() => done.length === RUNTIME_LIMITS.CALLS_AT_ONCE, 'they hold');
+    expect(counted).toHaveLength(RUNTIME_LIMITS.CALLS_PER_PHASE);
     expect(peer.of('result').filter((message) => message['ok'] === false)).toHaveLength(4 + 4);
     await rig.cell.cancel(run.run_id, 'enough').catch(() => {});
     await rig.finished();

@@ -2,8 +2,8 @@ import {
   type Clock,
   EdgeError,
   fromRuntimeChecker,
-  LIMITS,
   RUNTIME_CLOSE,
+  RUNTIME_LIMITS,
   RUNTIME_VERSION,
   type RuntimeHello,
   type RuntimeLink,
@@ -36,7 +36,7 @@ export function openConnection(link: RuntimeLink, { name, clock, admit, refused 
     if (session) session.end(code, error.message);
     else link.close(code, error.message.slice(0, 100));
   };
-  const late = clock.after(LIMITS.RUNTIME_HELLO_MS, () => {
+  const late = clock.after(RUNTIME_LIMITS.HELLO_MS, () => {
     if (!session) refuse(new Misbehaved(name, 'no hello came', RUNTIME_CLOSE.silent));
   });
   link.onClose(() => {
@@ -59,7 +59,7 @@ export function openConnection(link: RuntimeLink, { name, clock, admit, refused 
 }
 
 function parsed(text: string, bytes: number, name: string): unknown {
-  if (bytes > LIMITS.RUNTIME_FRAME_BYTES_MAX)
+  if (bytes > RUNTIME_LIMITS.FRAME_BYTES_MAX)
     throw new Misbehaved(name, `a frame of ${bytes} bytes`, RUNTIME_CLOSE.tooLarge);
   try {
     return JSON.parse(text);
@@ -111,7 +111,7 @@ class FloodWatch {
     }
     this.#messages++;
     this.#bytes += bytes;
-    if (this.#messages > LIMITS.RUNTIME_FLOOD_MESSAGES || this.#bytes > LIMITS.RUNTIME_FLOOD_BYTES)
+    if (this.#messages > RUNTIME_LIMITS.FLOOD_MESSAGES || this.#bytes > RUNTIME_LIMITS.FLOOD_BYTES)
       throw new Misbehaved(this.#name, 'too much within a second', RUNTIME_CLOSE.flood);
   }
 }

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   LIMITS,
   type PastCall,
+  RUNTIME_LIMITS,
   type RunContext,
   type ToolSpec,
 } from '../../../contract/index.ts';
@@ -78,7 +79,7 @@ export class RemoteCalls {
     const past = this.#cutOff.get(id);
     const refusal = this.#refusal(id, tool, known !== undefined || (past && past.args !== args) === true);
     if (refusal) return this.#blame(Promise.resolve({ ok: false, error: refusal }));
-    return this.#blame(this.#begin(id, tool, args, given, past !== undefined));
+    return this.#blame(this.#start(id, tool, args, given, past !== undefined));
   }
 
   cancel(id: string): void {
@@ -138,9 +139,9 @@ export class RemoteCalls {
     if (differs || this.#used.has(id))
       return say('runtime.refused', `the id ${id} was used for another call`, 'use each id once in a run');
     if (tool === STOP) return undefined;
-    if (this.#open >= LIMITS.RUNTIME_CALLS_AT_ONCE)
+    if (this.#open >= RUNTIME_LIMITS.CALLS_AT_ONCE)
       return say('cell.overloaded', `${this.#open} calls of this run are under way`, 'wait for a result');
-    if (this.#known.size >= LIMITS.RUNTIME_CALLS_PER_PHASE)
+    if (this.#known.size >= RUNTIME_LIMITS.CALLS_PER_PHASE)
       return say(
         'cell.overloaded',
         `${this.#known.size} calls were made in this phase`,
@@ -150,7 +151,7 @@ export class RemoteCalls {
     return say('cell.overloaded', `${IDS_MAX} calls were made in this run`, 'finish it, and start another');
   }
 
-  #begin(id: string, tool: string, args: string, given: unknown, again: boolean): Promise<Ended> {
+  #start(id: string, tool: string, args: string, given: unknown, again: boolean): Promise<Ended> {
     const abort = new AbortController();
     const known: Known = {
       ...{ tool, args, effect: this.#effects.get(tool) ?? 'read', abort, ended: undefined },
@@ -205,7 +206,7 @@ export class RemoteCalls {
     void done.then((ended) => {
       const refused = !ended.ok && BLAMED.has(ended.error.code);
       this.#refusedInARow = refused ? this.#refusedInARow + 1 : 0;
-      if (this.#refusedInARow < LIMITS.RUNTIME_REFUSED_MAX) return;
+      if (this.#refusedInARow < RUNTIME_LIMITS.REFUSED_MAX) return;
       const message = `${this.#refusedInARow} calls in a row were refused`;
       this.#parts.wandering(
         new EdgeError('runtime.refused', { operation: 'call', subject: this.#parts.context.runId, message }),

@@ -2,6 +2,7 @@ import {
   EdgeError,
   LIMITS,
   type NewEvent,
+  RUNTIME_LIMITS,
   type RunContext,
   type RunFromRuntime,
 } from '../../../contract/index.ts';
@@ -45,7 +46,7 @@ export class RemoteEvents {
   write({ batch, events }: Pick<Batch, 'batch' | 'events'>): Promise<Noted> {
     const known = this.#batches.get(batch);
     if (known) return known;
-    if (this.#waiting >= LIMITS.RUNTIME_BATCHES_WAITING_MAX)
+    if (this.#waiting >= RUNTIME_LIMITS.BATCHES_WAITING_MAX)
       return Promise.resolve({
         error: new EdgeError('cell.overloaded', {
           ...{ operation: 'events', subject: batch, hint: 'wait until batches are noted' },
@@ -70,7 +71,7 @@ export class RemoteEvents {
       const fresh: NewEvent[] = [];
       for (const event of events) {
         if (event.kind === 'session.entry') fresh.push(this.#entry(event.payload));
-        // Of a phase that the run is in, nothing begins again.
+        // Of a phase that the run is in, nothing starts again.
         else if (event.payload.phase !== next?.phase) {
           const written = phaseEvent(event.payload, next?.phase);
           fresh.push(written);

@@ -3,6 +3,7 @@ import {
   EdgeError,
   LIMITS,
   type RemoteDefinition,
+  RUNTIME_LIMITS,
   type RunContext,
   type RunFromRuntime,
   type RunMessage,
@@ -128,7 +129,7 @@ export class RemoteRun {
   }
 
   #armSpawn(session: RuntimeSession): void {
-    const ms = LIMITS.RUNTIME_SPAWN_MS;
+    const ms = RUNTIME_LIMITS.SPAWN_MS;
     this.#spawning?.cancel();
     this.#spawning = this.#parts.context.clock.after(ms, () => {
       if (this.#state !== 'spawning' || this.#session !== session || !session.connected) return;
@@ -171,7 +172,7 @@ export class RemoteRun {
         void this.#onEvents(message);
         return;
       case 'stream':
-        this.#stream = (this.#stream + message.text).slice(-LIMITS.RUNTIME_STREAM_SHOWN_CHARS);
+        this.#stream = (this.#stream + message.text).slice(-RUNTIME_LIMITS.STREAM_SHOWN_CHARS);
         return;
       case 'finish':
         void this.#onFinish(message);
@@ -327,7 +328,7 @@ export class RemoteRun {
 
 /** Where schemas of many tools do not fit into the frame, those of the last ones are left out. */
 function fittingTools<T extends { readonly input: unknown }>(tools: readonly T[]): readonly unknown[] {
-  let left = LIMITS.RUNTIME_FRAME_BYTES_MAX / 2;
+  let left = RUNTIME_LIMITS.FRAME_BYTES_MAX / 2;
   return tools.map((tool) => {
     left -= Buffer.byteLength(JSON.stringify(tool));
     if (left > 0) return tool;

@@ -1,8 +1,8 @@
 import {
   type Clock,
   EdgeError,
-  LIMITS,
   RUNTIME_CLOSE,
+  RUNTIME_LIMITS,
   RUNTIME_VERSION,
   type RuntimeHello,
   type RuntimeLink,
@@ -160,10 +160,10 @@ export class RemoteRuntimes implements RuntimesApi {
       ...{ type: 'welcome', version: RUNTIME_VERSION, name, robot, session: session.id, resumed },
       ...{ received: session.received, heartbeat_ms: heartbeatMs, keep_ms: keepMs },
       limits: {
-        frame_bytes: LIMITS.RUNTIME_FRAME_BYTES_MAX,
-        window_messages: LIMITS.RUNTIME_WINDOW_MESSAGES,
-        window_bytes: LIMITS.RUNTIME_WINDOW_BYTES,
-        calls_at_once: LIMITS.RUNTIME_CALLS_AT_ONCE,
+        frame_bytes: RUNTIME_LIMITS.FRAME_BYTES_MAX,
+        window_messages: RUNTIME_LIMITS.WINDOW_MESSAGES,
+        window_bytes: RUNTIME_LIMITS.WINDOW_BYTES,
+        calls_at_once: RUNTIME_LIMITS.CALLS_AT_ONCE,
       },
     };
   }

@@ -1,8 +1,8 @@
 import {
   type Clock,
   EdgeError,
-  LIMITS,
   RUNTIME_CLOSE,
+  RUNTIME_LIMITS,
   type RunFromRuntime,
   type RuntimeHello,
   type RuntimeLink,
@@ -158,11 +158,8 @@ export class RuntimeSession {
     const seq = this.#lastSeq + 1;
     const text = JSON.stringify({ ...message, seq });
     const bytes = Buffer.byteLength(text);
-    const { RUNTIME_OUTBOX_MESSAGES_MAX, RUNTIME_OUTBOX_BYTES_MAX } = LIMITS;
-    if (
-      this.#outbox.length >= RUNTIME_OUTBOX_MESSAGES_MAX ||
-      this.#outboxBytes + bytes > RUNTIME_OUTBOX_BYTES_MAX
-    ) {
+    const { OUTBOX_MESSAGES_MAX, OUTBOX_BYTES_MAX } = RUNTIME_LIMITS;
+    if (this.#outbox.length >= OUTBOX_MESSAGES_MAX || this.#outboxBytes + bytes > OUTBOX_BYTES_MAX) {
       this.end(RUNTIME_CLOSE.flood, 'it acknowledges nothing: too much waits for it');
       return;
     }
@@ -219,8 +216,8 @@ export class RuntimeSession {
   }
 
   #unknown(message: RunFromRuntime, bytes: number): void {
-    this.#strikes += bytes > LIMITS.RUNTIME_FRAME_BYTES_MAX / 4 ? 4 : 1;
-    if (this.#strikes > LIMITS.RUNTIME_STRIKES_MAX)
+    this.#strikes += bytes > RUNTIME_LIMITS.FRAME_BYTES_MAX / 4 ? 4 : 1;
+    if (this.#strikes > RUNTIME_LIMITS.STRIKES_MAX)
       throw new Misbehaved(this.#parts.name, 'too many messages about runs that it does not have');
     if (message.type !== 'call') return;
     const error = new EdgeError('run.not_found', {
@@ -274,8 +271,8 @@ export class RuntimeSession {
   #pump(): void {
     for (let next = this.#outbox[this.#flowing]; next && this.#link; next = this.#outbox[this.#flowing]) {
       const full =
-        this.#flowing >= LIMITS.RUNTIME_WINDOW_MESSAGES ||
-        (this.#flowing > 0 && this.#flowingBytes + next.bytes > LIMITS.RUNTIME_WINDOW_BYTES);
+        this.#flowing >= RUNTIME_LIMITS.WINDOW_MESSAGES ||
+        (this.#flowing > 0 && this.#flowingBytes + next.bytes > RUNTIME_LIMITS.WINDOW_BYTES);
       if (full) return;
       this.#flowing++;
       this.#flowingBytes += next.bytes;

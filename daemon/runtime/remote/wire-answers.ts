@@ -1,4 +1,4 @@
-import { type EdgeError, LIMITS, type ToolAnswer } from '../../../contract/index.ts';
+import { type EdgeError, RUNTIME_LIMITS, type ToolAnswer } from '../../../contract/index.ts';
 
 /** How a call ended; it does not change any more. */
 export type Ended =
@@ -7,7 +7,7 @@ export type Ended =
 
 /** Left for the names around what a frame carries, bytes. */
 const ENVELOPE_BYTES = 4_096;
-const ROOM = LIMITS.RUNTIME_FRAME_BYTES_MAX - ENVELOPE_BYTES;
+const ROOM = RUNTIME_LIMITS.FRAME_BYTES_MAX - ENVELOPE_BYTES;
 
 /** The fields of a `result`; pictures as far as they fit into one frame. */
 export function wireAnswer(ended: Ended): Record<string, unknown> {
