@@ -46,7 +46,7 @@ type Start = {
   readonly readyMs: number | undefined;
   /** Cell and reason of each death before the daemon was stopped. */
   readonly deaths: readonly string[];
-  /** Times that a cell was silent for more than 2 s and was waited for. */
+  /** Times that a cell was silent for more than 1.75 s and was waited for. */
   readonly spared: number;
   /** Control threads that were started again. */
   readonly threads: number;
@@ -139,7 +139,7 @@ if (!flags.json) {
       `${result.starts} starts, ${parallel} at a time, beside ${load} processes that compute (nice ${result.busy_nice}), load average up to ${result.load_average_max.toFixed(0)}`,
       `  healthy cells killed    ${result.healthy_cells_killed}     target 0`,
       `  not ready in time       ${result.not_ready}`,
-      `  silent, waited for      ${result.spared}     for more than 2 s`,
+      `  silent, waited for      ${result.spared}     for more than 1.75 s`,
       `  control threads again   ${result.control_threads_again}`,
       `  ready after             median ${seconds(result.ready_ms.median)}, most ${seconds(result.ready_ms.most)}`,
       ...result.deaths.map((death) => `  ${death}`),

@@ -11,13 +11,13 @@ export function isLeftEarly(file: string, env: NodeJS.ProcessEnv = process.env):
 }
 
 /**
- * The stop holds without the file now, or nobody looks at it: it would only keep a person from releasing it. A file in
- * which somebody wrote something else meanwhile is his.
+ * The stop holds without the file now, or nobody looks at it: it would only keep a person from releasing it. On a full
+ * disk the shell left an empty one. A file in which somebody wrote something else meanwhile is his.
  */
 export function takeEarly(file: string, reason: string, env: NodeJS.ProcessEnv = process.env): void {
   if (!isLeftEarly(file, env)) return;
   try {
-    if (readFileSync(file, 'utf8') === `${reason}\n`) rmSync(file);
+    if (['', `${reason}\n`].includes(readFileSync(file, 'utf8'))) rmSync(file);
   } catch {
     // The file is gone already: the stop was released meanwhile, and the file with it.
   }

@@ -306,13 +306,16 @@ at('stop').addEventListener('click', async () => {
 
 const CONSOLE = { 'content-type': 'application/json', 'x-auraison-origin': 'console' };
 let engaged = false;
+/** The newest press that is shown: a release from here answers it, and no newer one. */
+let shownPress;
 
 /** Engaged and released by the same button, which says what it would do; a release asks once more. */
 at('estop').addEventListener('click', async () => {
   if (engaged) letGo();
   if (engaged && !confirm('Release the emergency stop? Nothing starts to move by it.')) return;
   const path = engaged ? '/v1/estop/release' : '/v1/estop';
-  const body = JSON.stringify({ reason: 'button of the console' });
+  const press = engaged ? { press: shownPress } : {};
+  const body = JSON.stringify({ reason: 'button of the console', ...press });
   const response = await callFirst(path, { headers: CONSOLE, body }).catch(() => undefined);
   const answer = await response?.json().catch(() => undefined);
   if (response?.ok) return showStop(answer);
@@ -324,6 +327,7 @@ at('estop').addEventListener('click', async () => {
 function showStop(state) {
   if (!state) return;
   engaged = state.engaged;
+  shownPress = state.press;
   at('estop').textContent = engaged ? 'Release emergency stop' : 'Emergency stop';
   at('estop').classList.toggle('engaged', engaged);
   const words = `emergency stop by ${state.by} (${state.source})${state.reason === '' ? '' : `: ${state.reason}`}`;

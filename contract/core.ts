@@ -29,6 +29,8 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export type * from './link-orders.ts';
 export type * from './link-wire.ts';
+export * from './model-need.ts';
+export * from './model-trial.ts';
 export * from './motion/core.ts';
 export * from './nanoseconds.ts';
 export * from './not-confirmed.ts';

@@ -220,14 +220,18 @@ export const LIMITS = {
   HEARTBEAT_MS: 250,
   /**
    * A cell silent for this long is killed and restarted; time in which the host starved it does not count,
-   * milliseconds.
+   * milliseconds. It is looked at every HEARTBEAT_MS: one that hangs is found within 2 s.
    */
-  HEARTBEAT_SILENT_MS: 2_000,
+  HEARTBEAT_SILENT_MS: 1_750,
   /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
-  /** The same two for a process that starts, since it loads its code without a pause, milliseconds. */
+  /**
+   * The same two for a process that starts, milliseconds. It loads its code without a pause, perhaps for the first time
+   * and from a cold disk, and nothing moves by it yet: what counts is the processor time that it got, not the time that
+   * has passed. The second is for a disk that never answers.
+   */
   HEARTBEAT_BOOT_MS: 10_000,
-  HEARTBEAT_BOOT_STARVED_MS: 60_000,
+  HEARTBEAT_BOOT_STARVED_MS: 600_000,
   /** A cell with waiting work and no progress is restarted after this, milliseconds. */
   WORK_STALLED_MS: 10_000,
   /** The same where the host starves the threads that would do the work, milliseconds. */

@@ -1,9 +1,9 @@
 /** Entry of a forked cell: `cell-main.ts <name> <settings as JSON>`. Everything else arrives as messages. */
 import { SystemClock } from '../adapters/clock/system-clock.ts';
 import { CELL_NAMES, type CellName, LIMITS } from '../contract/core.ts';
+import { isTaken } from './cell/stray-errors.ts';
 import type { ToCell } from './cell/wire.ts';
 import { makeCellHost } from './compose/cell-host.ts';
-import { isTaken } from './compose/stray-errors.ts';
 import type { Settings } from './settings.ts';
 
 const name = process.argv[2] as CellName;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { EdgeError } from '../contract/core.ts';
 
 /**
- * Reads a secret from a file or a systemd credential (`credential:NAME`). Refuses a file that others may
+ * Reads a secret from a file, a systemd credential (`credential:NAME`) or a variable (`env:NAME`). Refuses a file that others may
  * read: a token that the whole host knows is none. The value never appears in an error.
  */
 export function readSecret(
@@ -12,6 +12,7 @@ export function readSecret(
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
   if (reference === '') return undefined;
+  if (reference.startsWith('env:')) return fromVariable(reference.slice('env:'.length), key, env);
   const path = reference.startsWith('credential:')
     ? credentialPath(reference.slice('credential:'.length), key, env)
     : reference;
@@ -34,6 +35,17 @@ export function readSecret(
     operation: 'read secret',
     subject: key,
     message: `${path} is empty`,
+  });
+}
+
+function fromVariable(name: string, key: string, env: Readonly<Record<string, string | undefined>>): string {
+  const value = env[name]?.trim();
+  if (value) return value;
+  throw new EdgeError('config.invalid', {
+    operation: 'read secret',
+    subject: key,
+    message: `the variable ${name} is not set in this process`,
+    hint: `set ${name} where the daemon is started, or name a file of mode 0600`,
   });
 }
 

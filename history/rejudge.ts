@@ -9,9 +9,8 @@ import {
   type Rejudged,
   toMs,
 } from '../contract/core.ts';
+import { eachPageInTurns } from './each-event.ts';
 
-/** Judged between two beats of the heart: some 30 ms. */
-const READ_BATCH = 100;
 /** Differences that are kept whole; further ones are counted. */
 const DIFFERENCES_MAX = 1_000;
 
@@ -29,14 +28,9 @@ export async function rejudge(
   let different = 0;
   const differences: Difference[] = [];
   for (const reader of readers) {
-    for (let cursor = 0; ; ) {
-      const events = reader.read(cursor, READ_BATCH, { kinds: ['policy.decided'] });
-      if (events.length === 0) break;
+    for await (const events of eachPageInTurns(reader, { kinds: ['policy.decided'] })) {
       if (late()) return { policy_sha256: judge.sha256, ...counts, different, whole: false, differences };
-      cursor = events.at(-1)!.seq;
-      // The daemon that serves this has a heart to beat.
-      await new Promise((resolve) => setImmediate(resolve));
-      for (const event of events as AgentEvent<'policy.decided'>[]) {
+      for (const event of events) {
         if (toMs(fromWireTime(event.ts)) < sinceMs) continue;
         const request = requestOf(event);
         if (!request) {

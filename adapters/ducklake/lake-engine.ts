@@ -95,7 +95,7 @@ export class LakeEngine {
     }
   }
 
-  /** BEGIN, work, files to the disk, COMMIT: what is committed can be read after a power cut. */
+  /** `BEGIN`, work, files to the disk, `COMMIT`: what is committed can be read after a power cut. */
   async transaction(operation: string, work: () => Promise<unknown>): Promise<void> {
     const { writer, files, info } = this;
     try {

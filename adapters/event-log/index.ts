@@ -3,6 +3,7 @@ import { logPath } from './log-schema.ts';
 import { type CommitThread, SqliteEventLog } from './sqlite-event-log.ts';
 import { SqliteEventReader } from './sqlite-event-reader.ts';
 
+export { archiveEvents } from './archive-events.ts';
 export { checkpointKey } from './checkpoint.ts';
 export { KEEP_EVENTS, LogCutter } from './log-cutter.ts';
 export { eventsDirectory, logPath } from './log-schema.ts';

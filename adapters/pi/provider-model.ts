@@ -1,4 +1,4 @@
-import type { AssistantMessage, Model } from '@earendil-works/pi-ai';
+import type { AssistantMessage, Model, Models } from '@earendil-works/pi-ai';
 import {
   type Clock,
   checker,
@@ -17,12 +17,18 @@ import {
 import type { TSchema } from '../../contract/schema-kit.ts';
 import { fencedText } from '../../formats/openai/index.ts';
 import { toAnswer, toContext } from './provider-messages.ts';
+import { providersWith } from './providers.ts';
 
 export type PiProviderOptions = {
   readonly info: ModelInfo;
   /** The provider's name in Pi: anthropic, openai, google, mistral, groq … */
   readonly provider: string;
+  /** Undefined: as the provider is logged in. */
   readonly apiKey: string | undefined;
+  /** What the provider has to know beside the key, such as account and gateway. Default: nothing. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** File of logins at providers. */
+  readonly credentials?: string | undefined;
   /** Another address than the provider's own, such as a gateway. */
   readonly url?: string | undefined;
   readonly clock: Clock;
@@ -41,6 +47,7 @@ export class PiProviderModel implements LanguageModel {
   readonly #options: PiProviderOptions;
   readonly #open = new Set<(fault: EdgeError) => void>();
   #model: Model<string> | undefined;
+  #providers: Promise<Models> | undefined;
   #closed = false;
   #last: EdgeError | undefined;
 
@@ -108,18 +115,19 @@ export class PiProviderModel implements LanguageModel {
     signal: AbortSignal,
     alive: () => void,
   ): Promise<ModelAnswer> {
-    const { streamSimple } = await import('@earendil-works/pi-ai/compat');
-    const model = await this.#described();
+    const providers = await this.#all();
+    const model = this.#described(providers);
+    const { env = {} } = this.#options;
     const { toolChoice, maxTokens, temperature, tools = [] } = request;
     const choice =
       typeof toolChoice === 'object' ? { type: 'tool' as const, name: toolChoice.name } : toolChoice;
-    const stream = streamSimple(model, toContext(request, model, toMs(this.#options.clock.now())), {
+    const stream = providers.streamSimple(model, toContext(request, model, toMs(this.#options.clock.now())), {
       signal,
       maxTokens,
       temperature,
       maxRetries: 0,
       timeoutMs: request.deadlineMs + 1_000,
-      apiKey: this.#options.apiKey ?? 'none',
+      ...(Object.keys(env).length > 0 ? { env: { ...env } } : {}),
       ...(choice && tools.length > 0 ? { toolChoice: choice as never } : {}),
     });
     const raw = new Map<number, string>();
@@ -169,12 +177,11 @@ export class PiProviderModel implements LanguageModel {
    * The model as Pi's catalogue has it; a model newer than the catalogue gets the settings of another one of its
    * provider.
    */
-  async #described(): Promise<Model<string>> {
+  #described(providers: Models): Model<string> {
     if (this.#model) return this.#model;
-    const { getModels } = await import('@earendil-works/pi-ai/compat');
     const { provider, url } = this.#options;
     const { modelId, name, context, vision } = this.info;
-    const all = getModels(provider as never) as readonly Model<string>[];
+    const all = providers.getModels(provider) as readonly Model<string>[];
     const found = all.find(({ id }) => id === modelId) ?? all[0];
     if (!found) throw this.#fault('model.unavailable', `Pi has no provider ${provider}`);
     this.#model = {
@@ -186,6 +193,12 @@ export class PiProviderModel implements LanguageModel {
       ...(url === undefined ? {} : { baseUrl: url }),
     };
     return this.#model;
+  }
+
+  #all(): Promise<Models> {
+    const { provider, apiKey, env = {}, credentials, clock } = this.#options;
+    this.#providers ??= providersWith(provider, { apiKey, env, credentials, clock });
+    return this.#providers;
   }
 
   #fault(code: ErrorCode, message: string): EdgeError {

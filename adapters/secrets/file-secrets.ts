@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EdgeError, type Secrets } from '../../contract/core.ts';
@@ -39,8 +49,22 @@ export class FileSecrets implements Secrets {
     return kept;
   }
 
-  /** Whole and durable under its final name, or not there: temporary file, fsync, link, fsync. */
-  #create(path: string, value: string): void {
+  /** Where a secret is kept, whether it is there or not. */
+  pathOf(name: string): string {
+    return this.#path(name);
+  }
+
+  /** The value from now on, whatever was there. Durable when it returns. */
+  replace(name: string, value: string): void {
+    this.#create(this.#path(name), value, true);
+  }
+
+  remove(name: string): void {
+    rmSync(this.#path(name), { force: true });
+  }
+
+  /** Whole and durable under its final name, or not there: temporary file, fsync, link or rename, fsync. */
+  #create(path: string, value: string, replace = false): void {
     const temporary = `${path}.${this.#suffix}.tmp`;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
@@ -51,12 +75,8 @@ export class FileSecrets implements Secrets {
       } finally {
         closeSync(fd);
       }
-      try {
-        linkSync(temporary, path);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-      unlinkSync(temporary);
+      if (replace) renameSync(temporary, path);
+      else link(temporary, path);
       const directory = openSync(this.#directory, 'r');
       try {
         fsyncSync(directory);
@@ -72,6 +92,16 @@ export class FileSecrets implements Secrets {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw unusable(name, 'is no name of a secret');
     return join(this.#directory, name);
   }
+}
+
+/** Leaves a file of that name as it is. */
+function link(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  unlinkSync(temporary);
 }
 
 function unusable(path: string, message: string, cause?: unknown): EdgeError {

@@ -1,11 +1,11 @@
-import { type AppFault, EdgeError } from '../../contract/core.ts';
 import {
   faultText,
-  judgeWhole,
   type PackageRules,
   packageRules,
   type ReadPackage,
-} from '../../daemon/compose/package-reader.ts';
+} from '../../adapters/packages/index.ts';
+import { type AppFault, EdgeError } from '../../contract/core.ts';
+import { judgeWhole } from '../../daemon/compose/package-reader.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { filesOf } from './package-source.ts';
 

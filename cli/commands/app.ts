@@ -127,7 +127,7 @@ async function newApp(
 
 async function checkApp({ out, settings }: CommandContext, folder = '.'): Promise<number> {
   const { judged } = await import('../app/read.ts');
-  const { faultText } = await import('../../daemon/compose/package-reader.ts');
+  const { faultText } = await import('../../adapters/packages/index.ts');
   const { casesOf } = await import('../app/cases.ts');
   const read = judged(folder, settings);
   const faults = read.ok ? casesOf(read).faults : read.faults;
@@ -163,7 +163,7 @@ async function installApp(context: CommandContext, spec: string): Promise<number
       `installed ${name} ${version} (${pkg.digest.slice(0, 12)})`,
       view === undefined
         ? '  no daemon runs here: it is taken at the next start'
-        : view.state === 'bad' || view.reason !== ''
+        : view.reason !== ''
           ? `  the daemon does not take it: ${view.reason}`
           : `  the daemon has it: auraison intent send ${view.intents[0]} --wait`,
     ].join('\n'),
@@ -178,7 +178,7 @@ async function listApps(context: CommandContext): Promise<number> {
   } catch (thrown) {
     if (!(thrown instanceof EdgeError) || thrown.code !== 'cell.unavailable') throw thrown;
   }
-  const { appsOnDisk } = await import('../../daemon/compose/package-shelf.ts');
+  const { appsOnDisk } = await import('../../daemon/compose/package-reader.ts');
   context.out.note('no daemon answers: this is what the next one would load');
   return shown(context, appsOnDisk(settings));
 }
@@ -288,7 +288,7 @@ function shown({ out }: CommandContext, apps: readonly AppView[]): number {
       ),
     ].join('\n'),
   );
-  return apps.some(({ reason }) => reason !== '') ? 1 : 0;
+  return apps.some(({ state, reason }) => reason !== '' && state !== 'off') ? 1 : 0;
 }
 
 function testText(results: readonly CaseResult[]): string {

@@ -1,8 +1,9 @@
-import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError, type EStopAnswer, type EStopState } from '../../contract/core.ts';
 import { type ApiClient, nobodyListens } from '../../daemon/client/api-client.ts';
+import { leaveStopFile } from '../../io/stop-file.ts';
 import { action, type CommandContext } from '../context.ts';
 import { isLeftEarly, takeEarly } from '../stop-early.ts';
 
@@ -37,8 +38,12 @@ export function addEstopCommands(program: Command): void {
     .action(
       action(async ({ api, out, settings }, { reason }: { reason: string }) => {
         const file = stopFile(settings.dataDir);
+        const seen = await stateOf(api);
+        if (isLocal()) checkOlder(file, seen);
         const removed = isLocal() && isThere(file);
-        const release = () => api.post<EStopState>('/v1/estop/release', { reason }, ENGAGE_MS, ORIGIN);
+        const press = seen?.press === undefined ? {} : { press: seen.press };
+        const release = () =>
+          api.post<EStopState>('/v1/estop/release', { reason, ...press }, ENGAGE_MS, ORIGIN);
         const state = await (removed ? withoutFile(file, release) : release());
         out.result(state, () => `${removed ? `${file} is removed; ` : ''}${stateText(state)}`);
         return state.engaged ? 1 : 0;
@@ -144,14 +149,13 @@ function writeStopFile(
 ): string {
   const file = stopFile(dataDir);
   if (isLeftEarly(file) && isThere(file)) return file;
-  const write = () => writeFileSync(file, `${reason}\n`);
   try {
     try {
-      write();
+      leaveStopFile(file, reason);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
       makeDirectory(dataDir);
-      write();
+      leaveStopFile(file, reason);
     }
     return file;
   } catch (thrown) {
@@ -174,6 +178,36 @@ async function stateOf(api: ApiClient): Promise<EStopState | undefined> {
     setTimeout(() => resolve(undefined), STATUS_MS).unref();
   });
   return Promise.race([api.get<EStopState>('/v1/estop').catch(() => undefined), late]);
+}
+
+/**
+ * Throws `command.refused` where the robot was stopped again after this command was started: the person who releases
+ * did not know of it. Times that are still to come are of a clock that was set back, and say nothing.
+ */
+export function checkOlder(
+  file: string,
+  state: EStopState | undefined,
+  startedMs = performance.timeOrigin,
+  nowMs = Date.now(),
+): void {
+  const isNewer = (ms: number) => ms > startedMs && ms <= nowMs;
+  const pressedMs = state?.engaged && state.press ? Number(state.press) / 1e6 : 0;
+  if (!isNewer(pressedMs) && !isNewer(writtenMs(file))) return;
+  throw new EdgeError('command.refused', {
+    operation: 'release the emergency stop',
+    subject: isNewer(pressedMs) ? 'estop' : file,
+    message: 'not released: it was engaged again after this command was started',
+    hint: 'look who engaged it (auraison estop status), then release it again',
+  });
+}
+
+/** Milliseconds since the epoch; 0 where there is no such file. */
+function writtenMs(file: string): number {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  } catch {
+    return 0;
+  }
 }
 
 /** A daemon on another host does not see a file here. */

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EdgeError } from '../../contract/core.ts';
-import type { Reloaded } from '../../daemon/compose/reload.ts';
 import { daemonOf } from '../../daemon/supervisor/data-lock.ts';
+import type { Reloaded } from '../../daemon/supervisor/reloader.ts';
 import { action } from '../context.ts';
 
 /** Cells start one after the other, each may take its time. */

@@ -107,8 +107,8 @@ type ReplayFlags = { from?: string; model?: string; policy?: string; sim?: boole
 
 /** Loaded only here: the other commands need none of it. */
 async function replayApi(settings: Settings) {
-  const { FileReplayApi } = await import('../../daemon/compose/replay.ts');
-  return new FileReplayApi(settings, new SystemClock());
+  const { makeFileReplay } = await import('../../daemon/compose/replay.ts');
+  return makeFileReplay(settings, new SystemClock());
 }
 
 function columns(): number {

@@ -4,7 +4,7 @@ import type { Settings } from '../../daemon/settings.ts';
 import type { Check } from './checks.ts';
 
 /** Whether the configured models can be reached from here, by asking each server. */
-export async function checkModels({ config }: Settings): Promise<Check> {
+export async function checkModels({ config, dataDir }: Settings): Promise<Check> {
   if (config.models.length === 0) {
     return {
       name: 'models',
@@ -16,7 +16,7 @@ export async function checkModels({ config }: Settings): Promise<Check> {
   const told = await Promise.all(
     config.models.map(async (row) => {
       try {
-        const { model } = await modelSpec(row, new SystemClock());
+        const { model } = await modelSpec(row, new SystemClock(), dataDir);
         const { ok, reason } = await model.health();
         await model.close();
         return { ok, text: ok ? `${row.name} answers` : `${row.name}: ${reason}` };

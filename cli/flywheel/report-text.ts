@@ -1,4 +1,4 @@
-import type { FlywheelReport } from '../../daemon/compose/flywheel/report.ts';
+import type { FlywheelReport } from '../../daemon/compose/flywheel/terms.ts';
 import { table } from '../output.ts';
 
 /** The result as a person reads it. */

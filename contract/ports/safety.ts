@@ -11,6 +11,11 @@ export type EStopState = {
   readonly source: EStopSource | '';
   readonly by: string;
   readonly reason: string;
+  /**
+   * Names the newest press, also one of a stop that was engaged already: decimal text that rises with each press. A
+   * release that names the press which it answers releases no newer one. Absent while it is not engaged.
+   */
+  readonly press?: string;
 };
 
 /** The answer to a stop: facts for the caller besides success. */
@@ -34,8 +39,12 @@ export interface EmergencyStop {
    * durable.
    */
   engage(source: EStopSource, by: string, reason: string): Promise<EStopState>;
-  /** Rejects with `policy.denied`, and with `command.refused` while a cause is still there (the file, the held key). */
-  release(source: EStopSource, by: string, reason: string): Promise<EStopState>;
+  /**
+   * `press`: the one that the person saw who releases it; absent: all that came before this call. Rejects with
+   * `policy.denied`; with `command.refused` while a cause is still there (the file, the held key), and where it was
+   * pressed again after that press, by any person or way.
+   */
+  release(source: EStopSource, by: string, reason: string, press?: string): Promise<EStopState>;
 }
 
 /** Body of `lease.take`; the answer is a `LeaseView`. */

@@ -5,7 +5,7 @@ import type { CellProcess } from '../supervisor/cell-process.ts';
 const COMMON_FLAGS = [
   '--disable-warning=ExperimentalWarning',
   '--expose-gc',
-  `--import=${new URL('./shrink-heap.ts', import.meta.url)}`,
+  `--import=${new URL('../cell/shrink-heap.ts', import.meta.url)}`,
 ];
 
 /** Node flags of cells: a young heap of 2 MB is enough and keeps five processes small. Threads inherit them. */

@@ -33,7 +33,7 @@ export async function contentFaults(
       path: ['apps', 'trusted_keys'] as const,
       value: apps.trusted_keys,
       skip: apps.trusted_keys.length === 0,
-      look: async () => void (await import('./package-reader.ts')).packageRules(apps),
+      look: async () => void (await import('../../adapters/packages/index.ts')).packageRules(apps),
       fix: 'docs/write-an-app.md',
     },
   ];

@@ -3,12 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { OnnxPolicy } from '../../adapters/onnx/onnx-policy.ts';
 import { EdgeError, type ErrorBody, type Policy } from '../../contract/core.ts';
+import { shrinkHeap } from '../cell/shrink-heap.ts';
 import type { CoreOptions } from '../execution/control/control-core.ts';
 import type { ControlPort } from '../execution/control/messages.ts';
 import { PursuitPolicy } from '../execution/control/pursuit-policy.ts';
 import { runControlWorker } from '../execution/control/worker.ts';
 import { SafetyWatch } from '../execution/safety/safety-word.ts';
-import { shrinkHeap } from './shrink-heap.ts';
 
 export type ControlThreadData = {
   readonly policy: 'onnx' | 'pursuit';

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { sharedMonotonic } from '../../adapters/clock/shared-monotonic.ts';
+import { askRealTime } from '../../adapters/host-load/real-time.ts';
+import { PictureProcess } from '../../adapters/images/picture-process.ts';
 import {
   type CellContext,
   EdgeError,
@@ -19,14 +21,13 @@ import { commandTopic } from '../execution/controllers/action-sample.ts';
 import { serveControllers } from '../execution/controllers/controller-requests.ts';
 import type { ControllerSpec } from '../execution/controllers/controller-spec.ts';
 import { ControllersDesk, type ControllersHandle } from '../execution/controllers/controllers-desk.ts';
-import type { FromThread, ThreadData } from '../execution/controllers/messages.ts';
+import type { ThreadData } from '../execution/controllers/messages.ts';
+import { controllersHandle } from '../execution/controllers/thread-handle.ts';
 import type { DoorPath } from '../execution/door/index.ts';
 import type { JointGateSpec, SafetyWord } from '../execution/safety/index.ts';
 import type { Settings } from '../settings.ts';
 import type { ControllersThreadData, GateOf } from './controllers-main.ts';
-import { PictureProcess } from './picture-process.ts';
 import type { Policies } from './policies.ts';
-import { askRealTime } from './real-time.ts';
 
 export type ControllersParts = {
   readonly policies: Pick<Policies, 'desk'>;
@@ -194,24 +195,5 @@ export function spawnControllers(
     ...SMALL_THREAD,
     name: 'controllers',
   });
-  let listen: (message: FromThread) => void = () => {};
-  port.on('message', (message: FromThread) => listen(message));
-  // Both live as long as the cell does, and keep it from nothing.
-  port.unref();
-  worker.unref();
-  return {
-    post: (message, transfer = []) => port.postMessage(message, [...transfer]),
-    onMessage: (hear) => {
-      listen = hear;
-    },
-    drain() {
-      for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port))
-        listen(got.message as FromThread);
-    },
-    onExit(ended) {
-      worker.once('error', (error) => ended(error instanceof Error ? error.message : String(error)));
-      worker.once('exit', (code) => ended(`it ended with code ${code}`));
-    },
-    terminate: () => void worker.terminate(),
-  };
+  return controllersHandle(worker, port);
 }

@@ -15,12 +15,12 @@ import {
   type SpawnCell,
 } from '../supervisor/cell-process.ts';
 import { canMake, lockDataDir } from '../supervisor/data-lock.ts';
+import { type Reloaded, Reloader } from '../supervisor/reloader.ts';
 import { systemdNotifier, watchdogPeriodMs } from '../supervisor/sd-notify.ts';
 import { Sidecar } from '../supervisor/sidecar.ts';
 import { type Report, Supervisor } from '../supervisor/supervisor.ts';
 import { CELL_FLAGS, processOf } from './cell-flags.ts';
 import { makeCellHost } from './cell-host.ts';
-import { type Reloaded, Reloader } from './reload.ts';
 
 export type Daemon = {
   /** Process ids of the cells, for people who want to see them survive. */

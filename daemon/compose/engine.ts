@@ -1,21 +1,13 @@
 import { join } from 'node:path';
-import type { CellContext, LanguageModel } from '../../contract/core.ts';
-import type { Settings } from '../settings.ts';
-
-/** The model server that this daemon runs. */
-export type Engine = {
-  readonly api: import('../../contract/core.ts').EngineApi;
-  /** The model that it serves, behind its gate; others as they are. */
-  wrap(model: LanguageModel): LanguageModel;
-  start(): void;
-  stop(): Promise<void>;
-};
+import type { CellContext } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
+import type { RunningEngine } from '../runtime/models/engine-shelf.ts';
 
 /** Undefined where the configuration wants none. Loaded only where one is run. */
 export async function makeEngine(
-  { config, dataDir }: Settings,
+  { config, dataDir }: { readonly config: Config; readonly dataDir: string },
   { clock, emit, report }: Pick<CellContext, 'clock' | 'emit' | 'report'>,
-): Promise<Engine | undefined> {
+): Promise<RunningEngine | undefined> {
   const keys = config.engine;
   if (keys.model_name === '') return undefined;
   const row = config.models.find(({ name }) => name === keys.model_name);

@@ -9,11 +9,11 @@ import {
   type RunControlApi,
   TOPICS,
 } from '../../contract/core.ts';
+import { onStray } from '../cell/stray-errors.ts';
 import type { Config } from '../config.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
-import { keyOf } from './package-key.ts';
 import type { AgentParts } from './pi.ts';
-import { onStray } from './stray-errors.ts';
 
 /**
  * Extensions of applications in the runtime cell. `control` takes what they say to their runs. What was being called
@@ -76,11 +76,11 @@ export function extensionFolders(
   apps: readonly Application[],
 ): HostParts['apps'] {
   const placed = new Map(apps.map((app) => [keyOf(app), app]));
-  return [...placed].map(([name, { folder: its }]) => {
+  return [...placed].map(([name, { name: plain, folder: its }]) => {
     const app = { name, ...(its === undefined ? {} : { folder: its }) };
     if (folder === '') return app;
-    const own = join(folder, app.name);
-    return existsSync(own) ? { name: app.name, folder: own } : app;
+    const own = join(folder, plain);
+    return existsSync(own) ? { name, folder: own } : app;
   });
 }
 

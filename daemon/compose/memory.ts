@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   cacheDirectory,
   DuckLakeLake,
@@ -6,10 +5,9 @@ import {
   searchDirectories,
 } from '../../adapters/ducklake/index.ts';
 import { openEventReader } from '../../adapters/event-log/index.ts';
-import { openFile } from '../../adapters/rosbag/index.ts';
+import { segmentMessages } from '../../adapters/rosbag/index.ts';
 import type { Cell, CellContext } from '../../contract/index.ts';
 import { MemoryCell } from '../memory/memory-cell.ts';
-import type { OpenSegment } from '../memory/step-reader.ts';
 import type { Settings } from '../settings.ts';
 import { makeLogKeeper } from './log-keeping.ts';
 
@@ -35,16 +33,4 @@ export async function composeMemory(settings: Settings, context: CellContext): P
           },
         }),
   });
-}
-
-/** Paths are relative to the data directory. What the file system says of a file passes as it is: see `OpenSegment`. */
-export function segmentMessages(dataDir: string): OpenSegment {
-  return async function* (path, topics, onDamage) {
-    const bag = await openFile(join(dataDir, path));
-    try {
-      yield* bag.messages({ topics, onDamage });
-    } finally {
-      await bag.close();
-    }
-  };
 }

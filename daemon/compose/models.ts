@@ -1,28 +1,35 @@
-import { randomBytes } from 'node:crypto';
-import type {
-  BlobStore,
-  Budget,
-  CellContext,
-  IdSource,
-  LanguageModel,
-  ModelInfo,
-  PolicyHook,
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  type BlobStore,
+  type Budget,
+  type CellContext,
+  type ConfigChange,
+  canonicalJson,
+  EdgeError,
+  type IdSource,
+  type LanguageModel,
+  type ModelInfo,
+  type PolicyHook,
+  TOPICS,
 } from '../../contract/core.ts';
 import type { ModelRow } from '../config/models.ts';
+import type { Config } from '../config.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
+import { EngineShelf } from '../runtime/models/engine-shelf.ts';
+import { LiveModels, type ModelsPlan } from '../runtime/models/live-models.ts';
 import type { ModelSpec } from '../runtime/models/model-entry.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
 import type { ShedGate } from '../runtime/models/shed-gate.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
+import { makeEngine } from './engine.ts';
 
 export type ModelParts = {
   readonly ids: IdSource;
   readonly hooks: readonly PolicyHook[];
   readonly blobs: BlobStore | undefined;
   readonly budget: Budget | undefined;
-  /** Models that this daemon serves itself, behind their engine. */
-  readonly wrap?: (model: LanguageModel) => LanguageModel;
   /** Where models on this host give way to the control loops. */
   readonly shed?: ShedGate;
 };
@@ -33,16 +40,26 @@ const HANG_MS = { low: 600, any: 10_000 } as const;
 /** Loading weights back takes its time, milliseconds. */
 const WAKE_MS = 120_000;
 
-/** The models of the configuration behind one router. Clients are loaded only where a model needs them. */
+export type Models = {
+  readonly router: ModelRouter;
+  readonly engine: EngineShelf;
+  start(): void;
+  stop(): Promise<void>;
+};
+
+/**
+ * The models of the configuration behind one router, and the server that this daemon runs for one of them. Both take a
+ * changed configuration while they run. Clients are loaded only where a model needs them.
+ */
 export async function makeModels(
-  { config }: Settings,
-  { clock, emit, report }: CellContext,
-  { ids, hooks, blobs, budget, shed, wrap = (model) => model }: ModelParts,
-): Promise<ModelRouter> {
-  const specs = await Promise.all(config.models.map((row) => modelSpec(row, clock)));
-  const models = specs.map((spec) => ({ ...spec, model: wrap(spec.model) }));
-  return new ModelRouter({
-    models,
+  { config, dataDir }: Settings,
+  context: CellContext,
+  { ids, hooks, blobs, budget, shed }: ModelParts,
+): Promise<Models> {
+  const { clock, emit, report, bus } = context;
+  const engine = new EngineShelf();
+  const router = new ModelRouter({
+    models: [],
     hooks: new PolicyGate(hooks, clock),
     clock,
     ids,
@@ -54,11 +71,49 @@ export async function makeModels(
     emit,
     report: (message, facts) => report('warn', message, facts),
   });
+  const live = new LiveModels(router, engine);
+  await live.take(planOf(config, dataDir, context, engine));
+  bus.onBroadcast(TOPICS.configChanged, (body) => {
+    const changed = (body as ConfigChange).config as Config;
+    live.take(planOf(changed, dataDir, context, engine)).catch((thrown: unknown) => {
+      const error = EdgeError.from(thrown, 'config.invalid', 'load models', 'models').toBody();
+      report('error', 'the models of the configuration were not taken; the former ones go on', { error });
+    });
+  });
+  return { router, engine, start: () => live.start(), stop: () => live.stop() };
+}
+
+function planOf(config: Config, dataDir: string, context: CellContext, engine: EngineShelf): ModelsPlan {
+  const served = config.models.find(({ name }) => name === config.engine.model_name);
+  const engineKey = served ? canonicalJson([config.engine, served.model]) : '';
+  return {
+    engine: { key: engineKey, make: () => makeEngine({ config, dataDir }, context) },
+    models: () =>
+      config.models.map((row) => ({
+        name: row.name,
+        key: canonicalJson([row, secretDigest(row), row === served ? engineKey : '']),
+        make: async () => {
+          const spec = await modelSpec(row, context.clock, dataDir);
+          return { ...spec, model: engine.wrap(spec.model) };
+        },
+      })),
+  };
+}
+
+/** A key that was replaced in its file is another key. */
+function secretDigest(row: ModelRow): string {
+  return createHash('sha256')
+    .update(keyOf(row) ?? '')
+    .digest('hex');
 }
 
 /** One model, on its own: for the runtime, and for `auraison doctor`. */
-export async function modelSpec(row: ModelRow, clock: CellContext['clock']): Promise<ModelSpec> {
-  const model = row.kind === 'pi' ? await piModel(row, clock) : await openAiModel(row, clock);
+export async function modelSpec(
+  row: ModelRow,
+  clock: CellContext['clock'],
+  dataDir: string,
+): Promise<ModelSpec> {
+  const model = row.kind === 'pi' ? await piModel(row, clock, dataDir) : await openAiModel(row, clock);
   const url = row.kind === 'pi' ? row.url || `${row.provider}:` : row.url;
   const { kind, concurrency: places, queue: queueMs, wake } = row;
   return { model, kind, url, places, queueMs, wake, local: isLocal(row) };
@@ -94,17 +149,34 @@ async function openAiModel(row: ModelRow, clock: CellContext['clock']): Promise<
   });
 }
 
-async function piModel(row: ModelRow, clock: CellContext['clock']): Promise<LanguageModel> {
+async function piModel(row: ModelRow, clock: CellContext['clock'], dataDir: string): Promise<LanguageModel> {
   const { PiProviderModel } = await import('../../adapters/pi/provider-model.ts');
   return new PiProviderModel({
     info: infoOf(row),
     provider: row.provider,
     apiKey: keyOf(row),
+    env: Object.fromEntries(row.provider_env.map((entry) => splitOnce(entry))),
+    credentials: loginsFile(dataDir),
     ...(row.url === '' ? {} : { url: row.url }),
     clock,
     firstTokenMs: row.first_token,
     stallMs: row.stall,
   });
+}
+
+function splitOnce(entry: string): [string, string] {
+  const at = entry.indexOf('=');
+  return [entry.slice(0, at), entry.slice(at + 1)];
+}
+
+/** Logins at providers, as `auraison models login` makes them. */
+export function loginsFile(dataDir: string): string {
+  return join(credentialsDir(dataDir), 'logins.json');
+}
+
+/** Where keys of models are kept that were given to `auraison models add`. */
+export function credentialsDir(dataDir: string): string {
+  return join(dataDir, 'credentials');
 }
 
 function keyOf({ api_key_file: file, name }: ModelRow): string | undefined {

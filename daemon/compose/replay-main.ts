@@ -1,14 +1,14 @@
 /** Entry of one look back: `replay-main.ts <settings as JSON> <question as JSON>`; the answer is one message. */
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { EdgeError } from '../../contract/core.ts';
+import type { LookBack } from '../runtime/replay/forked-replay.ts';
 import type { Settings } from '../settings.ts';
-import { FileReplayApi } from './replay.ts';
-import type { LookBack } from './replay-child.ts';
+import { makeFileReplay } from './replay.ts';
 
 const settings = JSON.parse(process.argv[2] ?? 'null') as Settings;
 const question = JSON.parse(process.argv[3] ?? 'null') as LookBack;
 process.title = 'auraison-replay';
-const api = new FileReplayApi(settings, new SystemClock());
+const api = makeFileReplay(settings, new SystemClock());
 
 // Who asked may go away, or be killed: what was started for it ends.
 const ends = new AbortController();

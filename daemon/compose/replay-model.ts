@@ -3,10 +3,10 @@ import { IdSource, toMs } from '../../contract/core.ts';
 import type { ModelsOfRun } from '../runtime/attempt/active-run.ts';
 import type { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { ModelRouter } from '../runtime/models/model-router.ts';
+import { notSupported } from '../runtime/replay/replay-faults.ts';
 import type { ReplayParts } from '../runtime/replay/replay-run.ts';
 import type { Settings } from '../settings.ts';
 import { modelSpec } from './models.ts';
-import { notSupported } from './replay-faults.ts';
 
 export type LiveModel = {
   readonly models: (hooks: PolicyGate) => ModelsOfRun;
@@ -15,7 +15,7 @@ export type LiveModel = {
 
 /** One model of the configuration, asked live and alone. Throws `run.not_supported` for a name that is not configured. */
 export async function liveModel(
-  { config }: Settings,
+  { config, dataDir }: Settings,
   { host, blobs }: ReplayParts,
   name: string,
 ): Promise<LiveModel> {
@@ -27,7 +27,7 @@ export async function liveModel(
       known === '' ? 'models are configured as [[models]]' : `models: ${known}`,
     );
   }
-  const spec = await modelSpec(row, host);
+  const spec = await modelSpec(row, host, dataDir);
   let router: ModelRouter | undefined;
   return {
     models: (hooks) => {

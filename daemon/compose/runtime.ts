@@ -11,12 +11,15 @@ import {
   IdSource,
   toMs,
 } from '../../contract/core.ts';
+import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
+import { keyOf } from '../runtime/packages/package-key.ts';
+import type { Packages } from '../runtime/packages/packages.ts';
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { StopWatch } from '../runtime/robot/stop-watch.ts';
@@ -26,20 +29,17 @@ import { serveRuntimeRequests } from '../runtime/runtime-requests.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
+import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
-import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
-import { makeEngine } from './engine.ts';
+import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
-import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
-import { keyOf } from './package-key.ts';
-import { Packages } from './packages.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { makeRemote } from './remote.ts';
-import { ForkedReplayApi } from './replay-child.ts';
+import { makeReplay } from './replay.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
@@ -57,10 +57,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const missions = withForesight(missionsOf(config), settings);
-  const planning = makePlanning(config, context, { hooks, ids, others: missions });
-  const builtIn = [...missions, ...(planning ? [planning.app] : [])];
-  const packages = new Packages(settings, context, builtIn);
+  const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
+  const builtIn = planning ? [planning.app] : [];
+  const packages: Packages = makePackages(settings, context, builtIn);
   const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
   const house = makeTools(
@@ -69,11 +68,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   );
   const foresight = await makeForesight(settings, context, { blobs: house.blobs, hooks });
   const shedding = makeShedding(settings, context);
-  const engine = await makeEngine(settings, context);
-  const models = await makeModels(settings, context, {
+  const live = await makeModels(settings, context, {
     ...{ ids, hooks, blobs: house.blobs, budget: governance, shed: shedding.gate },
-    ...(engine ? { wrap: engine.wrap } : {}),
   });
+  const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
   const remote = await makeRemote(settings, context, {
     pause: (runId, reason) => runtime.control.pause(runId, reason),
@@ -147,11 +145,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       judgeMotion: (kind, goal, who) =>
         judgeMotion(new PolicyGate(hooks, clock), context.emit, { kind, goal, context: who }),
       judgeAction: (one, who) => judgeAction(new PolicyGate(hooks, clock), context.emit, one, who),
-      leaveStop: (words) => writeFileSync(join(dataDir, 'estop'), `${words}\n`),
+      leaveStop: (words) => leaveStopFile(join(dataDir, 'estop'), words),
       clock,
       runtime,
       control: runtime.control,
-      replay: new ForkedReplayApi(settings, clock),
+      replay: makeReplay(settings, clock),
       approvals: runtime.approvals,
       governance,
       questions: house.questions,
@@ -163,7 +161,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       models,
       chat: chats.desk,
       ...(plans ? { plans } : {}),
-      ...(engine ? { engine: engine.api } : {}),
+      engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
       ...(mcpServers ? { mcpServers } : {}),
       ...(robotMcp ? { mcp: robotMcp.handle } : {}),
@@ -188,8 +186,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       serveGovernanceRequests(bus, runtime.approvals, governance);
       if (plans) servePlans(bus, plans);
       await house.start();
-      engine?.start();
-      models.start();
+      live.start();
       shedding.watch.start();
       await extensions?.start();
       await runtime.start();
@@ -221,8 +218,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       const ended = runtime.stop();
       void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([
-        ended.finally(() => models.stop()).finally(() => shedding.watch.stop()),
-        ended.finally(() => engine?.stop()),
+        ended.finally(() => live.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),
         ended.finally(() => packages.stop()),
         mcpServers?.stop(),

@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventReader } from '../../adapters/event-log/index.ts';
+import { loadPlace, savePlace } from '../../adapters/telemetry/export-place.ts';
+import { headersOf } from '../../adapters/telemetry/header-lines.ts';
 import type { CellContext, CellName, EventKind, SpanExporter, TelemetryStats } from '../../contract/core.ts';
-import { EdgeError } from '../../contract/core.ts';
-import { type ShipperPlace, TraceShipper } from '../runtime/trace/trace-shipper.ts';
+import { TraceShipper } from '../runtime/trace/trace-shipper.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
@@ -82,43 +82,4 @@ async function otlp({ config }: Settings, { clock }: CellContext): Promise<SpanE
 async function files({ config, dataDir }: Settings): Promise<SpanExporter> {
   const { FileExporter } = await import('../../adapters/telemetry/file-exporter.ts');
   return new FileExporter(join(dataDir, 'telemetry'), config.telemetry.file_quota);
-}
-
-/** One `name: value` a line. Values are secrets: no message holds one. */
-export function headersOf(text: string): Record<string, string> {
-  const headers: Record<string, string> = {};
-  text.split(/\r?\n/).forEach((line, index) => {
-    if (line.trim() === '') return;
-    const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*(.*)$/.exec(line.trim());
-    if (!match)
-      throw new EdgeError('config.invalid', {
-        operation: 'read headers',
-        subject: 'telemetry.headers_file',
-        message: `telemetry.headers_file, line ${index + 1}: expected "name: value"`,
-      });
-    headers[match[1]!] = match[2]!;
-  });
-  return headers;
-}
-
-function loadPlace(path: string): ShipperPlace | undefined {
-  try {
-    const { from, done } = JSON.parse(readFileSync(path, 'utf8')) as Partial<ShipperPlace>;
-    return Number.isSafeInteger(from) && Number.isSafeInteger(done)
-      ? { from: from!, done: done! }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Not fsynced: what is exported twice after a power cut has the same ids. */
-function savePlace(path: string, place: ShipperPlace): void {
-  try {
-    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.tmp`, JSON.stringify(place));
-    renameSync(`${path}.tmp`, path);
-  } catch {
-    // The next one may succeed; until then spans may be exported twice.
-  }
 }

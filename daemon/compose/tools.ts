@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { FileBlobStore } from '../../adapters/blobs/file-blob-store.ts';
 import { SharpEncoder } from '../../adapters/images/sharp-encoder.ts';
+import { SkillShelves } from '../../adapters/skills/skill-shelves.ts';
 import {
   type Application,
   type CellContext,
-  type EventReader,
   type IdSource,
   type SkillShelf,
   type Tool,
   toMs,
 } from '../../contract/core.ts';
+import { eachEvent } from '../../history/each-event.ts';
 import { BlobKeeper } from '../runtime/blob-keeper.ts';
 import { matches } from '../runtime/gate/tool-names.ts';
 import { houseTools } from '../runtime/house-tools.ts';
@@ -18,7 +19,6 @@ import { RobotProxy } from '../runtime/robot/robot-proxy.ts';
 import { advertiseSkills } from '../runtime/skills/advertise.ts';
 import { QuestionDesk } from '../runtime/tools/question-desk.ts';
 import type { Settings } from '../settings.ts';
-import { SkillShelves } from './skill-shelves.ts';
 
 /** What this house offers to agents, beside what applications and MCP servers bring. */
 export type HouseTools = {
@@ -36,7 +36,6 @@ export type HouseTools = {
 };
 
 const HISTORY_KINDS = ['tool.called', 'tool.returned'] as const;
-const READ_BATCH = 1_000;
 
 export function makeTools(
   settings: Settings,
@@ -68,7 +67,7 @@ export function makeTools(
     image: { sideMax: keys.image_size, quality: keys.image_quality },
     topics: { camera: keys.camera_topic, scan: keys.scan_topic },
     desk: questions,
-    history: (runId) => historyOf(reader, runId),
+    history: (runId) => eachEvent(reader, { runId, kinds: HISTORY_KINDS }),
     shelfOf: ({ intent, runId }) => shelves.of(appOfRun(runId) ?? shelves.serving(intent.type)),
   });
   return {
@@ -92,13 +91,4 @@ export function makeTools(
       await questions.load();
     },
   };
-}
-
-function* historyOf(reader: EventReader, runId: string) {
-  for (let cursor = 0; ; ) {
-    const events = reader.read(cursor, READ_BATCH, { runId, kinds: HISTORY_KINDS });
-    if (events.length === 0) return;
-    yield* events;
-    cursor = events.at(-1)!.seq;
-  }
 }

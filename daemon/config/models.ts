@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/core.ts';
 import { type NamedRows, type RowFault, readNamedRows } from './named-rows.ts';
-import { choice, flag, integer, type KeySpec, quantity, text } from './spec.ts';
+import { choice, flag, integer, type KeySpec, quantity, text, texts } from './spec.ts';
 
 /** `[model]`: what all models share. */
 export const MODEL_KEYS = {
@@ -42,7 +42,14 @@ const MODEL_ROW_KEYS = {
     expected: 'the name of a provider',
   }),
   model: text('', 'the model as its server names it'),
-  api_key_file: text('', 'key of the API: a path, or credential:NAME; empty: the server wants none'),
+  api_key_file: text(
+    '',
+    'key of the API: a path, credential:NAME or env:NAME; empty: the server wants none, kind pi: as its provider is logged in',
+  ),
+  provider_env: texts(
+    [],
+    'kind pi: what its provider has to know beside the key, for example "CLOUDFLARE_ACCOUNT_ID=…"; no secrets',
+  ),
   vision: flag(false, 'it understands pictures'),
   tools: flag(true, 'it can be given tools'),
   context: integer(8_192, 'tokens of prompt and answer together', { min: 128, max: 100_000_000 }),
@@ -113,6 +120,9 @@ const MODELS: NamedRows<ModelRow> = {
     for (const key of ['name', 'model'] as const) if (row[key] === '') refuse(key, '', 'a value');
     if (row.kind === 'openai' && row.url === '') refuse('url', '', 'the address of the server');
     if (row.kind === 'pi' && row.provider === '') refuse('provider', '', 'the name of a provider');
+    for (const entry of row.provider_env)
+      if (!/^[A-Z][A-Z0-9_]*=/.test(entry) || /KEY|TOKEN|SECRET|PASSWORD/.test(entry.split('=')[0]!))
+        refuse('provider_env', '', 'entries NAME=value without secrets: a key stands in api_key_file');
   },
 };
 

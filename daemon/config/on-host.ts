@@ -107,6 +107,8 @@ function fileFault(
   value: string,
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
+  // Variables of the daemon are not those of this shell.
+  if (value.startsWith('env:')) return undefined;
   // Credentials exist only inside of the unit.
   if (value.startsWith('credential:') && !env['CREDENTIALS_DIRECTORY']) return undefined;
   try {

@@ -58,7 +58,8 @@ export type HttpPorts = {
   /** Models for programs with a token. */
   readonly chat?: ChatApi;
   /** The model server that this daemon runs; absent: none. */
-  readonly engine?: EngineApi;
+  /** The model server that is run now, if one is configured. */
+  readonly engine?: () => EngineApi | undefined;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** Counts of spans, by exporter and cell; absent: none are exported. */

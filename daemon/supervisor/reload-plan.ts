@@ -35,6 +35,8 @@ const READERS: Readonly<Record<string, readonly CellName[]>> = {
   intents: ['execution', 'runtime', 'link'],
   inference: ['execution'],
 };
+/** Sections that running cells take as they are: policies and wires of the execution cell, models of the runtime. */
+const LIVE = ['policies', 'serve', 'models', 'engine'];
 /** Keys of `zenoh` that a new session is not enough for. */
 const ZENOH_PARTS = ['enabled', 'driver', 'prefix'];
 const ORDER: readonly CellName[] = ['execution', 'memory', 'runtime', 'link'];
@@ -53,7 +55,7 @@ export function planReload(before: Sections, after: Sections): ReloadPlan {
     // The simulated robot is another process, which goes on as it is.
     else if (section === 'robot' && keys.includes('source')) later.push('robot.source');
     // Each policy is swapped by itself: nobody's question fails, and the robot is not stopped for it.
-    else if (section === 'policies' || section === 'serve') live.push(section);
+    else if (LIVE.includes(section)) live.push(section);
     else if (section === 'zenoh' && !isRosOverZenoh(before) && !keys.some((key) => ZENOH_PARTS.includes(key)))
       live.push(section);
     else for (const cell of READERS[section] ?? ['runtime']) restart.add(cell);

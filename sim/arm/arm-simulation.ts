@@ -117,6 +117,11 @@ export class ArmSimulation {
     this.#servo.brake();
   }
 
+  /** So many windows. Throws `sim.failed`. */
+  windows(count: number): void {
+    for (let i = 0; i < count; i++) this.window();
+  }
+
   /** 10 ms of physics. Throws `sim.failed`. */
   window(): void {
     for (let i = 0; i < STEPS_PER_WINDOW; i++) {

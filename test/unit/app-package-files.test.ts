@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import {
   digestOf,
   type FilesResult,
+  faultText,
   makeArchive,
   PackageStore,
   readArchive,
@@ -16,8 +17,7 @@ import {
 } from '../../adapters/packages/index.ts';
 import { templateFiles } from '../../cli/app/templates.ts';
 import { APP_LIMITS, type PackageFile } from '../../contract/index.ts';
-import { faultText, judgeWhole, readPackage } from '../../daemon/compose/package-reader.ts';
-import { appsOnDisk } from '../../daemon/compose/package-shelf.ts';
+import { appsOnDisk, judgeWhole, readPackage } from '../../daemon/compose/package-reader.ts';
 import { readConfig } from '../../daemon/config.ts';
 import type { Settings } from '../../daemon/settings.ts';
 import { readTar, writeTar } from '../../formats/tar/index.ts';
@@ -245,7 +245,9 @@ it('a key or a lock that cannot be read is a line of the list, and the other pac
   const text = `[apps]\ndirs = ["${dir}"]\ntrusted_keys = ["${join(root, 'nobody.pub')}"]\n`;
   const { config, faults } = readConfig(text, 'robot.toml', {});
   expect(faults).toEqual([]);
-  const views = appsOnDisk({ config, dataDir: join(root, 'data') } as Settings);
+  const views = appsOnDisk({ config, dataDir: join(root, 'data') } as Settings).filter(
+    ({ source }) => source !== 'shipped',
+  );
   expect(views.map(({ name, state, reason }) => [name, state, reason])).toEqual([
     ['patrol', 'loaded', ''],
     ['trusted_keys', 'bad', expect.stringContaining(`${join(root, 'nobody.pub')}`)],

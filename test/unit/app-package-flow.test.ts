@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
+import { faultText } from '../../adapters/packages/index.ts';
 import { templateFiles } from '../../cli/app/templates.ts';
 import type { Application, PackageFile, Tool } from '../../contract/index.ts';
-import { faultText, judgeWhole } from '../../daemon/compose/package-reader.ts';
+import { judgeWhole } from '../../daemon/compose/package-reader.ts';
 import { lesserBudget } from '../../daemon/runtime/runs/run-budget.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { tool } from '../support/agent-apps.ts';

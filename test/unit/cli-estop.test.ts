@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { engage } from '../../cli/commands/estop.ts';
+import { checkOlder, engage } from '../../cli/commands/estop.ts';
 import { type Keyboard, teleop } from '../../cli/commands/teleop.ts';
 import type { CommandContext } from '../../cli/context.ts';
 import { EdgeError, METHODS } from '../../contract/core.ts';
@@ -69,6 +69,31 @@ function held(work?: string): void {
   const lock = lockDataDir(dataDir, process.pid, work);
   closing.push(() => lock.release());
 }
+
+describe('auraison estop release', () => {
+  const pressedAt = (ms: number) => ({
+    ...({ engaged: true, since_ns: '1', source: 'ros', by: '/emergency_stop', reason: '' } as const),
+    press: `${ms}000000`,
+  });
+
+  it('is for what was pressed before the command was started, by a person or by a file', () => {
+    const nowMs = Date.now();
+    expect(() => checkOlder(file(), undefined, nowMs - 500, nowMs)).not.toThrow();
+    expect(() => checkOlder(file(), pressedAt(nowMs - 600), nowMs - 500, nowMs)).not.toThrow();
+    const refused = expect.objectContaining({ code: 'command.refused' });
+    expect(() => checkOlder(file(), pressedAt(nowMs - 400), nowMs - 500, nowMs)).toThrow(refused);
+    mkdirSync(dataDir);
+    writeFileSync(file(), '');
+    const laterMs = Date.now() + 60_000;
+    expect(() => checkOlder(file(), undefined, laterMs, laterMs)).not.toThrow();
+    expect(() => checkOlder(file(), undefined, nowMs - 60_000, laterMs)).toThrow(refused);
+  });
+
+  it('is not for ever refused by times that are still to come: a clock was set back', () => {
+    const nowMs = 1_000_000;
+    expect(() => checkOlder(file(), pressedAt(nowMs + 5), nowMs - 500, nowMs)).not.toThrow();
+  });
+});
 
 describe('auraison estop', () => {
   it('fails loudly where a daemon of another data directory refuses, and leaves nothing behind', async () => {

@@ -187,6 +187,21 @@ describe('auraison estop, before Node begins', () => {
   });
 });
 
+describe('auraison estop on a disk that takes nothing more', () => {
+  it('leaves an empty file, which stops as well, and knows it for its own', () => {
+    const line = 'ulimit -f 0; exec "$0" "$@"';
+    const { stdout } = spawnSync('sh', ['-c', line, auraison, 'estop', '--data-dir', dataDir], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH']!, HOME: folder, FOUND: file() },
+      cwd: folder,
+    });
+    expect(stdout).toContain(`left=${file()}\n`);
+    expect(readFileSync(file(), 'utf8')).toBe('');
+    takeEarly(file(), 'asked for on the command line', { STOP_FILE_LEFT: file() });
+    expect(existsSync(file())).toBe(false);
+  });
+});
+
 describe('the file that stopped the robot early', () => {
   it('is taken away when the stop holds without it, but no other, and not when somebody wrote into it', () => {
     const env = { STOP_FILE_LEFT: file() };

@@ -4,23 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { LoadedPolicy } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
-import { rollOut } from '../../apps/ar4-physical-ai/flywheel/rollout.ts';
-import {
-  CHUNK,
-  ENVIRONMENT_NAMES,
-  FEATURES,
-  HZ,
-  STATE_NAMES,
-} from '../../apps/ar4-physical-ai/observation.ts';
 import { loadPolicy } from '../../daemon/compose/flywheel/load-policy.ts';
-import { SimWorld } from '../../daemon/compose/flywheel/sim-world.ts';
-import { SystemOnePilot } from '../../daemon/compose/flywheel/system-one.ts';
+import { simWorld } from '../../daemon/compose/flywheel/sim-world.ts';
+import { systemOnePilot } from '../../daemon/compose/flywheel/system-one.ts';
 import type { Step } from '../../daemon/execution/controllers/controller-core.ts';
 import { onnxFile } from '../../scripts/policy/onnx-file.ts';
 import { ARM_JOINTS, GRIPPER, JOINT_SPEED_MAX } from '../../sim/arm/arm-model.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
+import {
+  CHUNK,
+  ENVIRONMENT_NAMES,
+  FEATURES,
+  HZ,
+  type LoadedPolicy,
+  rollOut,
+  STATE_NAMES,
+} from '../support/shipped-apps.ts';
 
 /** The policy that comes with the arm, through the core of System 1 and the joint gate, in virtual time. */
 const PERIOD_MS = 10;
@@ -32,11 +32,11 @@ const SEED = sceneSeed('held_out', 1, 0);
 type Seen = { readonly ms: number; readonly verdict: Step['verdict']; readonly applied: readonly number[] };
 
 let simulation: ArmSimulation;
-let world: SimWorld;
+let world: ReturnType<typeof simWorld>;
 let policy: LoadedPolicy;
 beforeAll(async () => {
   simulation = await ArmSimulation.create(SEED);
-  world = new SimWorld(simulation, 'pick_place');
+  world = simWorld(simulation, 'pick_place');
   policy = await loadPolicy('apps/ar4-physical-ai/policy/pick_place.onnx', new SystemClock());
 });
 afterAll(async () => {
@@ -48,7 +48,7 @@ afterAll(async () => {
 async function episode(silentMs = Number.POSITIVE_INFINITY) {
   const seen: Seen[] = [];
   const asked: number[] = [];
-  const pilot = new SystemOnePilot(world, {
+  const pilot = systemOnePilot(world, {
     delayMs: (ms) => {
       if (ms < silentMs) asked.push(ms);
       return ms < silentMs ? STEP_MS : Number.POSITIVE_INFINITY;
@@ -106,7 +106,7 @@ describe('a policy that goes on from what is executed while it computes', () => 
     const told: { readonly ms: number; readonly prefix: Float32Array }[] = [];
     const asked = new Map<number, number[]>();
     let now = 0;
-    const pilot = new SystemOnePilot(world, {
+    const pilot = systemOnePilot(world, {
       delayMs: (ms) => {
         now = ms;
         return DELAY_MS;

@@ -66,6 +66,15 @@ describe('the emergency stop by API', () => {
     expect(others.map(({ method }) => method)).toEqual([execution.estopRelease]);
   });
 
+  it('passes on which press a release answers, and takes no other name for one', async () => {
+    const asked = await start();
+    expect(await status('/v1/estop/release', 'lena', { press: '1700000000000000001' })).toBe(200);
+    expect(asked.at(-1)?.body).toMatchObject({ source: 'api', by: 'lena', press: '1700000000000000001' });
+    for (const press of ['', '-1', '1e3', 7, '1'.repeat(21)])
+      expect(await status('/v1/estop/release', 'lena', { press })).toBe(400);
+    expect(asked).toHaveLength(1);
+  });
+
   it('notes console and command line, and lets nobody claim to be an agent or a topic', async () => {
     const asked = await start();
     for (const origin of ['cli', 'console', 'agent', 'ros', 'file', '__proto__'])

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { DuckLakeLake } from '../../adapters/ducklake/index.ts';
+import { segmentMessages } from '../../adapters/rosbag/index.ts';
 import {
   type CellContext,
   type CellName,
@@ -17,7 +18,6 @@ import {
   type MemoryStatus,
   type NewEvent,
 } from '../../contract/index.ts';
-import { segmentMessages } from '../../daemon/compose/memory.ts';
 import { MemoryCell, type MemoryPorts } from '../../daemon/memory/memory-cell.ts';
 import { stepOf } from '../conformance/lake-segments.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';

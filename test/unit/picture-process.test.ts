@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PictureProcess } from '../../daemon/compose/picture-process.ts';
+import { PictureProcess } from '../../adapters/images/picture-process.ts';
 
 const pictures = new PictureProcess();
 afterEach(() => pictures.close());

@@ -15,8 +15,9 @@ function rig() {
   const causes: string[] = [];
   const waiting: { state: EStopState; done(): void; fail(written: boolean): void }[] = [];
   const disk: EStopState[] = [];
+  const clock = new ManualClock();
   const stopper = new EmergencyStopper({
-    clock: new ManualClock(),
+    clock,
     latch,
     write: (state) =>
       new Promise((resolve, reject) => {
@@ -50,13 +51,13 @@ function rig() {
     await all();
     await pressed;
   };
-  const release = (by = 'bert') => {
-    const ends = stopper.release('cli', by, 'all clear').catch((error: unknown) => error);
+  const release = (by = 'bert', press?: string) => {
+    const ends = stopper.release('cli', by, 'all clear', press).catch((error: unknown) => error);
     return ends as Promise<EStopState | { code: string; message: string }>;
   };
   const onDisk = () => disk.at(-1)!.engaged;
   const releases = () => events.filter(({ kind }) => kind === 'estop.released').length;
-  return { latch, stopper, stops, causes, waiting, write, all, engaged, release, onDisk, releases };
+  return { clock, latch, stopper, stops, causes, waiting, write, all, engaged, release, onDisk, releases };
 }
 
 const AGAIN = { code: 'command.refused', message: expect.stringContaining('engaged again') };
@@ -155,6 +156,71 @@ describe('an emergency stop that is pressed while somebody releases it', () => {
     await all();
     expect(await pressed).toMatchObject({ engaged: true, source: 'file' });
     expect([latch.engaged, onDisk()]).toEqual([true, true]);
+  });
+});
+
+describe('a release that names the press which its person saw', () => {
+  const pressed = (state: { readonly press?: string }) => state.press!;
+
+  it('leaves a newer press of anybody alone, which was there before it arrived', async () => {
+    const { latch, stopper, all, engaged, release, onDisk, releases } = rig();
+    await engaged();
+    const seen = pressed(stopper.state());
+    const again = stopper.engage('console', 'carl', 'a person in the cell');
+    await all();
+    await again;
+    const late = release('bert', seen);
+    await all();
+    expect(await late).toMatchObject({
+      code: 'command.refused',
+      message: expect.stringContaining('engaged again by carl (console)'),
+    });
+    expect([latch.engaged, onDisk(), releases()]).toEqual([true, true, 0]);
+    const knowing = release('bert', pressed(stopper.state()));
+    await all();
+    expect(await knowing).toMatchObject({ engaged: false });
+  });
+
+  it.each(['ros', 'zenoh', 'file'] as const)(
+    'leaves one by %s alone, of which no state changes',
+    async (source) => {
+      const { latch, stopper, all, engaged, release } = rig();
+      await engaged();
+      const seen = pressed(stopper.state());
+      const again = stopper.engage(source, '/emergency_stop', '');
+      await all();
+      await again;
+      const late = release('bert', seen);
+      await all();
+      expect(await late).toMatchObject(AGAIN);
+      expect(latch.state).toMatchObject({ by: 'anna', reason: 'first' });
+    },
+  );
+
+  it('names presses that rise, also within one instant and over a clock that is set back', async () => {
+    const { clock, stopper, all } = rig();
+    const ids: bigint[] = [];
+    for (const source of ['api', 'ros', 'file', 'cli'] as const) {
+      const done = stopper.engage(source, 'x', '');
+      await all();
+      await done;
+      ids.push(BigInt(pressed(stopper.state())));
+      if (source === 'ros') clock.jumpWall(-3_600_000_000_000n);
+    }
+    expect(ids).toEqual([...ids].sort((a, b) => (a < b ? -1 : 1)));
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('needs no name: then it answers all that came before it', async () => {
+    const { stopper, all, engaged, release } = rig();
+    await engaged();
+    const again = stopper.engage('ros', '/emergency_stop', '');
+    await all();
+    await again;
+    const released = release();
+    await all();
+    expect(await released).toMatchObject({ engaged: false });
+    expect(stopper.state().press).toBeUndefined();
   });
 });
 

@@ -81,6 +81,24 @@ describe('the emergency stop', () => {
     expect(new Rig(dir).desk.latch.engaged).toBe(true);
   });
 
+  it('survives the cell also where the disk takes nothing more, without its reason', async () => {
+    const dir = disk();
+    const before = new Rig(dir);
+    await before.ask(execution.estopEngage, { source: 'api', by: 'vera', reason: 'smoke' });
+    await before.ask(execution.estopRelease, { source: 'cli', by: 'vera', reason: 'aired' });
+    // Nothing can be written beside it.
+    mkdirSync(join(dir, 'safety', 'estop.json.tmp'));
+    await before.ask(execution.estopEngage, { source: 'api', by: 'vera', reason: 'smoke' });
+    const after = new Rig(dir);
+    expect(after.desk.latch.state).toMatchObject({ engaged: true, source: 'internal' });
+    await expect(after.ask(execution.estopRelease, { source: 'cli', by: 'vera' })).rejects.toMatchObject({
+      code: 'log.failed',
+    });
+    rmSync(join(dir, 'safety', 'estop.json.tmp'), { recursive: true });
+    await after.ask(execution.estopRelease, { source: 'cli', by: 'vera' });
+    expect(new Rig(dir).desk.latch.engaged).toBe(false);
+  });
+
   it('is released by persons only: an agent, a policy, a topic and a key are refused, and that is on record', async () => {
     const rig = new Rig();
     await rig.ask(execution.estopEngage, { source: 'agent', by: 'run 7', reason: 'a child' });

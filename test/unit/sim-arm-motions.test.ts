@@ -66,12 +66,12 @@ manipulatorConformance('the simulated arm', async () => {
 describe('the simulated arm', () => {
   it('grasps: jaws that meet a cube have reached it, and keep it when the arm is stopped', async () => {
     const { arm, world, close } = await made();
-    const { SimWorld } = await import('../../daemon/compose/flywheel/sim-world.ts');
+    const { simWorld } = await import('../../daemon/compose/flywheel/sim-world.ts');
     const { simulation } = world;
     simulation.reset(sceneSeed('training', 3, 0));
-    const expert = new SimWorld(simulation, 'pick_place').expert;
+    const expert = simWorld(simulation, 'pick_place').expert;
     // Over the cube and down to it, by the expert's own poses.
-    const view = new SimWorld(simulation, 'pick_place');
+    const view = simWorld(simulation, 'pick_place');
     for (let i = 0; i < 100; i++) {
       const { phase, action } = expert.next(view.view());
       if (phase === 'grasp') break;

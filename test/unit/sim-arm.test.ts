@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { forward, inverseDown } from '../../apps/ar4-physical-ai/kinematics.ts';
-import { expertChain, SimWorld } from '../../daemon/compose/flywheel/sim-world.ts';
+import { expertChain, simWorld } from '../../daemon/compose/flywheel/sim-world.ts';
 import {
   CdrWriter,
   decodeImage,
@@ -21,6 +20,7 @@ import { HostedArm } from '../../sim/arm/hosted-arm.ts';
 import { viewOf } from '../../sim/arm/render/arm-cameras.ts';
 import { optics, Rasterizer } from '../../sim/arm/render/rasterizer.ts';
 import { EPOCH_NS } from '../../sim/robot-model.ts';
+import { forward, inverseDown } from '../support/shipped-apps.ts';
 
 const simulation = await ArmSimulation.create(7);
 afterAll(() => simulation.close());
@@ -81,7 +81,7 @@ describe('the arm', () => {
   it('gives equal bits for equal seeds and commands', () => {
     const once = () => {
       simulation.reset(5);
-      const world = new SimWorld(simulation, 'pick_place');
+      const world = simWorld(simulation, 'pick_place');
       for (let i = 0; i < 60; i++) {
         world.command(world.expert.next(world.view()).action);
         world.step();
@@ -147,7 +147,7 @@ describe('starts', () => {
   });
 
   it('are solved by the expert, every one of 20', () => {
-    const world = new SimWorld(simulation, 'pick_place');
+    const world = simWorld(simulation, 'pick_place');
     const failed = Array.from({ length: 20 }, (_, i) => sceneSeed('training', 9, i)).filter((seed) => {
       world.reset(seed);
       for (let i = 0; i < 200 && !world.success(); i++) {

@@ -49,7 +49,7 @@ describe('what is loaded at the start', () => {
     'daemon/execution/recorder/recorder-main.ts',
     'daemon/compose/control-main.ts',
     'daemon/compose/controllers-main.ts',
-    'daemon/compose/picture-main.ts',
+    'adapters/images/picture-main.ts',
     'daemon/compose/execution.ts',
     'daemon/compose/link.ts',
   ])('is light in %s', (entry) => {

@@ -53,6 +53,16 @@ describe('what a reload does', () => {
     });
   });
 
+  it('takes models and the server of one of them without a restart', () => {
+    const model = '[[models]]\nname = "m"\nurl = "http://127.0.0.1:1/v1"\nmodel = "x"\n';
+    expect(plan('', `${model}[engine]\nmodel_name = "m"`)).toEqual({
+      changed: ['engine', 'models'],
+      restart: [],
+      live: ['engine', 'models'],
+      later: [],
+    });
+  });
+
   it('restarts the cells that read what changed, and no others', () => {
     expect(plan('', '[control]\nrate = "50 Hz"').restart).toEqual(['execution']);
     expect(plan('', '[zenoh]\nprefix = "fleet/7"').restart).toEqual(['execution']);

@@ -322,7 +322,7 @@ describe('the supervisor', () => {
     await clock.advance(500);
     expect(state('memory')).toMatchObject({ restarts: 0, beatGapMaxMs: 1_750 });
     cells.hung.add('memory');
-    await clock.advance(2_400);
+    await clock.advance(2_100);
     expect(state('memory').reason).toMatch(/silent for \d+ ms/);
   });
 

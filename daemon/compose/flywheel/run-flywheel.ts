@@ -8,7 +8,9 @@ import type { Task } from '../../../apps/ar4-physical-ai/expert.ts';
 import { SPEC } from '../../../apps/ar4-physical-ai/flywheel/episode.ts';
 import { flywheel, type Progress } from '../../../apps/ar4-physical-ai/flywheel/flywheel.ts';
 import { DirectPilot } from '../../../apps/ar4-physical-ai/flywheel/pilot.ts';
+import { type FlywheelReport, gainOf, reportSvg } from '../../../apps/ar4-physical-ai/flywheel/report.ts';
 import { type Clock, EdgeError } from '../../../contract/core.ts';
+import { Stages } from '../../../io/flywheel-stages.ts';
 import { runChild } from '../../../io/python/child.ts';
 import { ensureEnv } from '../../../io/python/environment.ts';
 import { CAMERAS } from '../../../sim/arm/arm-model.ts';
@@ -17,10 +19,8 @@ import { ArmSimulation } from '../../../sim/arm/arm-simulation.ts';
 import { ArmCameras } from '../../../sim/arm/render/arm-cameras.ts';
 import { environmentsDir } from '../trainers.ts';
 import { loadPolicy } from './load-policy.ts';
-import { type FlywheelReport, gainOf, reportSvg } from './report.ts';
-import { SimWorld } from './sim-world.ts';
-import { Stages } from './stages.ts';
-import { SystemOnePilot } from './system-one.ts';
+import { simWorld } from './sim-world.ts';
+import { systemOnePilot } from './system-one.ts';
 
 export type FlywheelRequest = {
   readonly folder: string;
@@ -78,12 +78,12 @@ export async function runFlywheel(request: FlywheelRequest): Promise<FlywheelRep
     codec: 'auto',
   });
   try {
-    const world = new SimWorld(simulation, task);
+    const world = simWorld(simulation, task);
     const results = await flywheel(
       { task: WORDS[task], demos, evaluations, rounds, supervised },
       {
         world,
-        pilots: { measure: new SystemOnePilot(world), supervise: new DirectPilot(world) },
+        pilots: { measure: systemOnePilot(world), supervise: new DirectPilot(world) },
         expert: world.expert,
         seeds: {
           training: (index) => sceneSeed('training', seed, index),

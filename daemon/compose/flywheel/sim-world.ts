@@ -1,7 +1,7 @@
 import { Expert, type Task } from '../../../apps/ar4-physical-ai/expert.ts';
 import type { ArmWorld } from '../../../apps/ar4-physical-ai/flywheel/world.ts';
 import type { Chain } from '../../../apps/ar4-physical-ai/kinematics.ts';
-import { type ArmView, HZ } from '../../../apps/ar4-physical-ai/observation.ts';
+import { HZ } from '../../../apps/ar4-physical-ai/observation.ts';
 import { environmentOf } from '../../../sim/arm/arm-messages.ts';
 import { ARM_JOINTS, ARM_WINDOW_NS, GRIPPER } from '../../../sim/arm/arm-model.ts';
 import type { ArmSimulation } from '../../../sim/arm/arm-simulation.ts';
@@ -19,30 +19,16 @@ export function expertChain(): Chain {
 }
 
 /** The simulated arm in this process, without sockets: used by the flywheel for training and evaluation. */
-export class SimWorld implements ArmWorld {
-  readonly simulation: ArmSimulation;
-  readonly expert: Expert;
-  readonly #task: Task;
+export type SimWorld = ArmWorld & { readonly simulation: ArmSimulation; readonly expert: Expert };
 
-  constructor(simulation: ArmSimulation, task: Task) {
-    this.simulation = simulation;
-    this.#task = task;
-    this.expert = new Expert(expertChain(), task);
-  }
-
-  reset(seed: number): void {
-    this.simulation.reset(seed);
-  }
-  view(): ArmView {
-    return { state: [...this.simulation.positions], environment: [...environmentOf(this.simulation)] };
-  }
-  command(action: ArrayLike<number>): void {
-    this.simulation.command(action);
-  }
-  step(): void {
-    for (let i = 0; i < WINDOWS_PER_STEP; i++) this.simulation.window();
-  }
-  success(): boolean {
-    return this.#task === 'reach' ? this.simulation.reached : this.simulation.success;
-  }
+export function simWorld(simulation: ArmSimulation, task: Task): SimWorld {
+  return {
+    simulation,
+    expert: new Expert(expertChain(), task),
+    reset: (seed) => simulation.reset(seed),
+    view: () => ({ state: [...simulation.positions], environment: [...environmentOf(simulation)] }),
+    command: (action) => simulation.command(action),
+    step: () => simulation.windows(WINDOWS_PER_STEP),
+    success: () => (task === 'reach' ? simulation.reached : simulation.success),
+  };
 }

@@ -23,6 +23,12 @@ export type EmergencyStopperDeps = {
   tell(state: EStopState): void;
 };
 
+type Press = {
+  readonly id: bigint;
+  /** Who, and by which way. */
+  readonly from: string;
+};
+
 /** Sources that only people use. */
 const PERSONS: ReadonlySet<EStopSource> = new Set(['api', 'cli', 'console']);
 
@@ -37,13 +43,15 @@ export class EmergencyStopper implements EmergencyStop {
   #writing: Promise<void> = Promise.resolve();
   /** The stop of now: a topic that says it fifty times a second stops the robot once. */
   #stopping: Promise<EStopState> | undefined;
-  /** How often it was asked for: a release that had to wait sees by it that it was asked for again. */
-  #presses = 0;
+  /** The newest press. A release that had to wait, or was on its way, sees by it that it was pressed again. */
+  #newest: Press;
   /** One after the other: else one that failed could write over what another one said. */
   #releasing: Promise<unknown> = Promise.resolve();
 
   constructor(deps: EmergencyStopperDeps) {
     this.#deps = deps;
+    const { press = '0', source, by } = deps.latch.state;
+    this.#newest = { id: BigInt(press), from: source === '' ? '' : `${by} (${source})` };
   }
 
   state(): EStopState {
@@ -51,11 +59,15 @@ export class EmergencyStopper implements EmergencyStop {
   }
 
   async engage(source: EStopSource, by: string, reason: string): Promise<EStopState> {
-    this.#presses++;
     const { latch, clock, note } = this.#deps;
-    if (!latch.engaged) {
-      const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
-      latch.set({ engaged: true, since_ns: toWireTime(clock.now()), ...told });
+    const told = { source, by: worded(by, 128), reason: worded(reason, 512) };
+    const since_ns = toWireTime(clock.now());
+    // By the clock, so that it rises across restarts; by one where the clock was set back.
+    const id = BigInt(since_ns) > this.#newest.id ? BigInt(since_ns) : this.#newest.id + 1n;
+    this.#newest = { id, from: `${told.by} (${source})` };
+    if (latch.engaged) latch.set({ ...latch.state, press: String(id) });
+    else {
+      latch.set({ engaged: true, since_ns, ...told, press: String(id) });
       note({ kind: 'estop.engaged', payload: told });
       this.#deps.tell(latch.state);
       this.#stopping = undefined;
@@ -77,24 +89,24 @@ export class EmergencyStopper implements EmergencyStop {
     return state;
   }
 
-  /** What was asked for after this call is not released by it, whenever its turn comes. */
-  async release(source: EStopSource, by: string, reason: string): Promise<EStopState> {
+  /** What was pressed after this call, or after `press`, is not released by it, whenever its turn comes. */
+  async release(source: EStopSource, by: string, reason: string, press?: string): Promise<EStopState> {
     if (!PERSONS.has(source)) throw this.#refuse(source, by);
-    const presses = this.#presses;
-    const released = this.#releasing.then(() => this.#release(source, by, reason, presses));
+    const answers = press === undefined ? this.#newest.id : BigInt(press);
+    const released = this.#releasing.then(() => this.#release(source, by, reason, answers));
     this.#releasing = released.catch(() => {});
     return released;
   }
 
-  async #release(source: EStopSource, by: string, reason: string, presses: number): Promise<EStopState> {
+  async #release(source: EStopSource, by: string, reason: string, answers: bigint): Promise<EStopState> {
     const { latch, note } = this.#deps;
     if (!latch.engaged) return latch.state;
-    this.#checkCauses(this.#causes(presses));
+    this.#checkCauses(this.#causes(answers));
     // From here on whoever asks for it is answered when it stands on disk behind this release, also who says it again.
     this.#stopping = undefined;
     await this.#writeOrSay(RELEASED);
     // Asked for again while the disk worked, or a cause is back: then it stays, on disk too.
-    const found = this.#causes(presses);
+    const found = this.#causes(answers);
     if (found.length > 0) {
       await this.#write(latch.state);
       this.#checkCauses(found);
@@ -107,9 +119,10 @@ export class EmergencyStopper implements EmergencyStop {
     return latch.state;
   }
 
-  /** Why a release that was asked for after so many presses may not be. */
-  #causes(presses: number): readonly string[] {
-    return [...this.#deps.causes(), ...(this.#presses === presses ? [] : ['it was engaged again'])];
+  /** Why a release that answers this press may not be. */
+  #causes(answers: bigint): readonly string[] {
+    const { id, from } = this.#newest;
+    return [...this.#deps.causes(), ...(id <= answers ? [] : [`it was engaged again by ${from}`])];
   }
 
   async #writeOrSay(state: EStopState): Promise<void> {
@@ -128,7 +141,7 @@ export class EmergencyStopper implements EmergencyStop {
       operation: 'release the emergency stop',
       subject: 'estop',
       message: `a cause of it is still there: ${found.join('; ')}`,
-      hint: 'take the cause away first, then release it',
+      hint: 'take the cause away first, or look who engaged it again (auraison estop status); then release it',
     });
   }
 

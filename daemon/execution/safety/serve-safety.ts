@@ -12,6 +12,7 @@ import type { Actuation } from '../actuation.ts';
 import { LEASE_PRIORITIES, LEASE_ROLES } from '../lease.ts';
 import { checkOwner } from './lease-owner.ts';
 import { stopWarnings } from './no-robot.ts';
+import { isPress } from './stop-store.ts';
 import type { Teleoperation } from './teleoperation.ts';
 
 export type SafetyParts = {
@@ -42,7 +43,7 @@ export function serveSafety(bus: Pick<CellBus, 'handle'>, parts: SafetyParts): v
   });
   bus.handle(methods.estopRelease, async (body) => {
     const { source, by, reason } = orderOf(body);
-    return stop.release(source, by, reason);
+    return stop.release(source, by, reason, pressOf(body));
   });
   bus.handle(methods.leaseState, async () => actuation.lease.view());
   bus.handle(methods.leaseTake, (body) => take(parts, body));
@@ -93,6 +94,13 @@ function idOf(body: unknown): number {
   const { leaseId } = (body ?? {}) as Record<string, unknown>;
   if (Number.isSafeInteger(leaseId)) return leaseId as number;
   throw bad('/leaseId', 'a number of a lease');
+}
+
+/** One that is no press of ours was never shown to anybody: it answers none. */
+function pressOf(body: unknown): string | undefined {
+  const { press } = (body ?? {}) as Record<string, unknown>;
+  if (press === undefined) return undefined;
+  return isPress(press) ? press : '0';
 }
 
 function orderOf(body: unknown): { source: EStopSource; by: string; reason: string } {

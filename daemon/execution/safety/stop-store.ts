@@ -30,8 +30,28 @@ export class StopStore {
     }
   }
 
-  /** Durable when it settles. */
+  /**
+   * Durable when it settles. Where the disk takes nothing more, one that is engaged is kept without its reason: an empty
+   * file needs no room, and what cannot be read counts as engaged.
+   */
   async write(state: EStopState): Promise<void> {
+    try {
+      await this.#write(state);
+    } catch (thrown) {
+      if (!state.engaged) throw thrown;
+      await this.#keepEmpty().catch(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  async #keepEmpty(): Promise<void> {
+    await using file = await open(this.#path, 'w', 0o600);
+    await file.sync();
+    await this.#syncFolder();
+  }
+
+  async #write(state: EStopState): Promise<void> {
     // Not the data directory itself: where that is gone, nothing is to look as if it were there.
     await mkdir(dirname(this.#path), { mode: 0o700 }).catch((thrown: NodeJS.ErrnoException) => {
       if (thrown.code !== 'EEXIST') throw thrown;
@@ -45,17 +65,17 @@ export class StopStore {
       await file.close();
     }
     await rename(temporary, this.#path);
-    const folder = await open(dirname(this.#path), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await this.#syncFolder();
+  }
+
+  async #syncFolder(): Promise<void> {
+    await using folder = await open(dirname(this.#path), 'r');
+    await folder.sync();
   }
 }
 
 function checked(value: unknown): EStopState {
-  const { engaged, since_ns, source, by, reason } = value as Record<string, unknown>;
+  const { engaged, since_ns, source, by, reason, press } = value as Record<string, unknown>;
   if (engaged === false) return RELEASED;
   if (engaged !== true) throw new Error('it says neither engaged nor not');
   return {
@@ -64,7 +84,13 @@ function checked(value: unknown): EStopState {
     source: typeof source === 'string' && SOURCES.includes(source) ? (source as EStopSource) : 'internal',
     by: typeof by === 'string' ? by.slice(0, 128) : '',
     reason: typeof reason === 'string' ? reason.slice(0, 512) : '',
+    ...(isPress(press) ? { press } : {}),
   };
+}
+
+/** The name of a press, as `EStopState` has it. */
+export function isPress(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{1,20}$/.test(value);
 }
 
 function unreadable(since_ns: string, thrown: unknown): EStopState {

@@ -33,7 +33,8 @@ const NoBody = Type.Object({}, closed);
 /** The model server that this daemon runs. */
 export function engineRoutes(app: FastifyInstance, { engine }: HttpPorts): void {
   const api = (): EngineApi => {
-    if (engine) return engine;
+    const now = engine?.();
+    if (now) return now;
     throw new EdgeError('model.not_found', {
       operation: 'find engine',
       subject: 'engine',

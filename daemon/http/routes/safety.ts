@@ -16,6 +16,7 @@ import { rolesOf } from '../access.ts';
 import { askExecution } from '../ask-execution.ts';
 import { callerOf, principalOf } from '../caller.ts';
 import type { Connections } from '../connections.ts';
+import { endUnheard } from '../end-unheard.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
@@ -31,6 +32,9 @@ const stopFields = {
   source: Type.String({ description: 'api, cli, console, zenoh, ros, file, agent or internal' }),
   by: Type.String(),
   reason: Type.String(),
+  press: Type.Optional(
+    Type.String({ description: 'names the newest press; a release that names it releases no newer one' }),
+  ),
 };
 export const EStopView = Type.Object(stopFields, closed);
 const EngagedView = Type.Object(
@@ -43,6 +47,18 @@ const EngagedView = Type.Object(
     ),
     confirmed: Type.Optional(
       Type.Literal(false, { description: 'engaged, and nobody has measured that the robot stands' }),
+    ),
+  },
+  closed,
+);
+const ReleaseBody = Type.Object(
+  {
+    ...CancelBody.properties,
+    press: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,20}$',
+        description: 'that of the stop which you looked at: a newer one holds, and the answer is 409',
+      }),
     ),
   },
   closed,
@@ -201,13 +217,14 @@ export function safetyRoutes(
     schema(
       'releaseEmergencyStop',
       'Release the emergency stop; nothing starts to move by it',
-      CancelBody,
+      ReleaseBody,
       EStopView,
     ),
     (request) => {
       checkRelease(request, ports, config.releaseRole ?? 'operator');
-      const { reason } = request.body as Static<typeof CancelBody>;
-      return ask<EStopState>(execution.estopRelease, order(request, reason));
+      const { reason, press } = request.body as Static<typeof ReleaseBody>;
+      const body = { ...order(request, reason), ...(press === undefined ? {} : { press }) };
+      return ask<EStopState>(execution.estopRelease, body);
     },
   );
   app.get('/v1/lease', reads('getLease', 'Who may command actuators now', LeaseSchema), () =>
@@ -236,6 +253,7 @@ export function safetyRoutes(
         { operation: 'take the lease', subject: role },
         async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
         () => ask<LeaseView>(execution.leaseTake, body),
+        { after: ({ lease_id }) => endUnheard(ports, execution.leaseReturn, { leaseId: lease_id }) },
       );
     },
   );

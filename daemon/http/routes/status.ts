@@ -80,7 +80,7 @@ export function statusRoutes(
         logs.lastSeqs(),
         ports.models?.models(),
         ports.telemetry?.(),
-        ports.engine?.engine(),
+        ports.engine?.()?.engine(),
         policies,
         controllers,
       );

@@ -12,6 +12,7 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/index.ts';
+import { eachPage, eachPageInTurns } from '../../../history/each-event.ts';
 import type { PolicyGate } from '../law/policy-gate.ts';
 import {
   type ApprovalNote,
@@ -28,7 +29,6 @@ import {
 } from './approval-note.ts';
 import { type HeldCall, holdCall } from './held-call.ts';
 
-const READ_BATCH = 1_000;
 /** Answered questions that are still shown. */
 const ANSWERED_KEPT_MAX = 500;
 /** Questions that wait at one time: more is somebody who makes noise. */
@@ -70,13 +70,7 @@ export class ApprovalDesk implements ApprovalApi {
   /** Called once, before anything is appended. `goesOn`: whether a run is unfinished. */
   async load(reader: EventReader, goesOn: (runId: string) => boolean): Promise<void> {
     const kinds = ['approval.requested', 'approval.answered'] as const;
-    for (let cursor = 0; ; ) {
-      const events = reader.read(cursor, READ_BATCH, { kinds });
-      if (events.length === 0) break;
-      this.observe(events);
-      cursor = events.at(-1)!.seq;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    for await (const page of eachPageInTurns(reader, { kinds })) this.observe(page);
     const runs = new Set(
       [...this.#notes.values()].flatMap(({ runId }) => (runId === undefined ? [] : [runId])),
     );
@@ -93,12 +87,7 @@ export class ApprovalDesk implements ApprovalApi {
   }
 
   #readCalls(reader: EventReader, runId: string): void {
-    for (let cursor = 0; ; ) {
-      const events = reader.read(cursor, READ_BATCH, { runId, kinds: ['tool.called'] });
-      if (events.length === 0) return;
-      this.observe(events);
-      cursor = events.at(-1)!.seq;
-    }
+    for (const page of eachPage(reader, { runId, kinds: ['tool.called'] })) this.observe(page);
   }
 
   /** Told every event that became durable, in order. */

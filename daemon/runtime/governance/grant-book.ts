@@ -12,6 +12,7 @@ import {
   type Timer,
   toMs,
 } from '../../../contract/index.ts';
+import { eachPage } from '../../../history/each-event.ts';
 import { checkGrant, type GrantKeys } from './grant-signature.ts';
 import type { LatestTime } from './latest-time.ts';
 
@@ -54,12 +55,7 @@ export class GrantBook {
 
   load(reader: EventReader): void {
     this.#parts.time.notBeforeLog(reader);
-    for (let cursor = 0; ; ) {
-      const events = reader.read(cursor, 1_000, { kinds: ['grant.state'] });
-      if (events.length === 0) break;
-      this.observe(events);
-      cursor = events.at(-1)!.seq;
-    }
+    for (const page of eachPage(reader, { kinds: ['grant.state'] })) this.observe(page);
     this.#sweep();
     this.#sweeper = this.#parts.clock.every(SWEEP_MS, () => this.#sweep());
   }

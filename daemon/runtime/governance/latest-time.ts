@@ -6,8 +6,8 @@ import {
   type Nanoseconds,
   toMs,
 } from '../../../contract/index.ts';
+import { eachEvent } from '../../../history/each-event.ts';
 
-const READ_BATCH = 1_000;
 /** Before this software was. A host without a battery boots with the clock of its image, until somebody sets it. */
 const SET_SINCE = BigInt(Date.UTC(2025, 0, 1)) * 1_000_000n;
 
@@ -39,12 +39,7 @@ export class LatestTime {
    * this clock shows. Of starts whose clock was never set counts how long they were, where one before was set.
    */
   notBeforeLog(reader: EventReader): void {
-    const starts: AgentEvent[] = [];
-    for (let cursor = 0; ; cursor = starts.at(-1)!.seq) {
-      const events = reader.read(cursor, READ_BATCH, { kinds: ['cell.started'] });
-      if (events.length === 0) break;
-      starts.push(...events);
-    }
+    const starts = [...eachEvent(reader, { kinds: ['cell.started'] })];
     const momentAt = (seq: number) => {
       const event = seq > 0 ? reader.read(seq - 1, 1)[0] : undefined;
       return event && fromWireTime(event.ts);

@@ -1,4 +1,4 @@
-import type { ModelInfo, ModelRequest } from '../../../contract/core.ts';
+import { type ModelInfo, type ModelRequest, unmet } from '../../../contract/core.ts';
 
 export type Choice = {
   /** Names in the order in which they are asked. */
@@ -34,18 +34,13 @@ export function chooseModels(models: readonly ModelInfo[], request: ModelRequest
 }
 
 function unfitness(info: ModelInfo, request: ModelRequest): string | undefined {
-  const { prefer = [], only = false, vision, tools, context, costMax } = request.need ?? {};
-  if (only && !prefer.includes(info.name)) return 'not asked for';
-  const sees = vision ?? request.messages.some(({ images = [] }) => images.length > 0);
-  if (sees && !info.vision) return 'it sees no pictures';
-  const calls = tools ?? ((request.tools ?? []).length > 0 && request.toolChoice !== 'none');
-  if (calls && !info.tools) return 'it calls no tools';
-  const least = leastTokens(request);
-  if (Math.max(context ?? 0, least) > info.context) {
-    return `its context of ${info.context} tokens is too small`;
-  }
-  if (costMax !== undefined && info.costOut > costMax) return `it costs ${info.costOut} $ per million tokens`;
-  return undefined;
+  const { need = {}, messages, tools = [], toolChoice } = request;
+  return unmet(info, {
+    ...need,
+    vision: need.vision ?? messages.some(({ images = [] }) => images.length > 0),
+    tools: need.tools ?? (tools.length > 0 && toolChoice !== 'none'),
+    context: Math.max(need.context ?? 0, leastTokens(request)),
+  });
 }
 
 /** Tokens that prompt and answer have at least. */

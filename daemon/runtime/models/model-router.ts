@@ -19,8 +19,19 @@ import { ModelEntry, type ModelSpec, type StateChange } from './model-entry.ts';
 import { RunModel } from './run-model.ts';
 import type { ShedGate } from './shed-gate.ts';
 
+/** A model as it is wanted from now on. The same key is the same model: it keeps its state and its figures. */
+export type WantedModel = {
+  readonly name: string;
+  readonly key: string;
+  make(): Promise<ModelSpec>;
+};
+
+/** How often a model that was taken out is looked at for calls under way, and how long at most; milliseconds. */
+const RETIRE_LOOK_MS = 1_000;
+const RETIRE_MS = 600_000;
+
 export type RouterOptions = {
-  /** In the order in which they are asked where nothing else is said. Names are unique. */
+  /** In the order in which they are asked where nothing else is said. Names are unique. `take` replaces them. */
   readonly models: readonly ModelSpec[];
   readonly hooks: PolicyGate;
   readonly clock: Clock;
@@ -44,26 +55,60 @@ export type RouterOptions = {
  * `LanguageModel` (`RunModel`), judged and logged under that run.
  */
 export class ModelRouter implements ModelsApi {
-  readonly entries: readonly ModelEntry[];
-  readonly cache: AnswerCache;
   readonly options: RouterOptions;
+  #entries: readonly ModelEntry[];
+  readonly #keys = new Map<ModelEntry, string>();
+  readonly #retired = new Map<ModelEntry, Timer>();
+  #cache: AnswerCache;
   #timer: Timer | undefined;
+  #running = false;
   #noneLeft = false;
 
   /** Throws `config.invalid` for names that are not unique. */
   constructor(options: RouterOptions) {
     this.options = options;
-    const names = options.models.map(({ model }) => model.info.name);
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) {
-      throw new EdgeError('config.invalid', {
-        operation: 'load models',
-        subject: twice,
-        message: 'two models have this name',
-      });
+    refuseTwins(options.models.map(({ model }) => model.info.name));
+    this.#entries = options.models.map((spec) => this.#entryOf(spec));
+    this.#cache = this.#newCache();
+  }
+
+  get entries(): readonly ModelEntry[] {
+    return this.#entries;
+  }
+
+  get cache(): AnswerCache {
+    return this.#cache;
+  }
+
+  /**
+   * These models from now on, in this order. What is as it was goes on; calls under way at a model that is taken out
+   * come to their end. Rejects where one cannot be made: then nothing changed.
+   */
+  async take(wanted: readonly WantedModel[]): Promise<void> {
+    refuseTwins(wanted.map(({ name }) => name));
+    const former = this.#entries;
+    const made: ModelEntry[] = [];
+    const kept = (key: string) => former.find((entry) => this.#keys.get(entry) === key);
+    let next: ModelEntry[];
+    try {
+      next = await Promise.all(
+        wanted.map(async ({ key, make }) => {
+          const known = kept(key);
+          if (known) return known;
+          const entry = this.#entryOf(await make());
+          made.push(entry);
+          this.#keys.set(entry, key);
+          return entry;
+        }),
+      );
+    } catch (thrown) {
+      await Promise.allSettled(made.map(({ spec }) => spec.model.close()));
+      throw thrown;
     }
-    this.entries = options.models.map((spec) => new ModelEntry(spec, options.clock, options.shed));
-    this.cache = new AnswerCache(options.cacheBytes, () => options.ids.next<string>());
+    this.#entries = next;
+    if (made.length > 0) this.#cache = this.#newCache();
+    for (const entry of former) if (!next.includes(entry)) this.#retire(entry);
+    if (this.#running) await Promise.all(made.map((entry) => this.#look(entry)));
   }
 
   /** Models for one run; undefined where none is configured. */
@@ -72,7 +117,8 @@ export class ModelRouter implements ModelsApi {
 
   start(): void {
     const { clock, healthEveryMs } = this.options;
-    if (healthEveryMs <= 0 || this.entries.length === 0) return;
+    this.#running = true;
+    if (healthEveryMs <= 0) return;
     const look = () => void this.refresh();
     this.#timer = clock.every(healthEveryMs, look);
     look();
@@ -80,7 +126,10 @@ export class ModelRouter implements ModelsApi {
 
   async stop(): Promise<void> {
     this.#timer?.cancel();
-    await Promise.allSettled(this.entries.map(({ spec }) => spec.model.close()));
+    this.#running = false;
+    for (const timer of this.#retired.values()) timer.cancel();
+    const all = [...this.entries, ...this.#retired.keys()];
+    await Promise.allSettled(all.map(({ spec }) => spec.model.close()));
   }
 
   models(): readonly ModelView[] {
@@ -88,16 +137,16 @@ export class ModelRouter implements ModelsApi {
   }
 
   async refresh(): Promise<readonly ModelView[]> {
-    await Promise.all(
-      this.entries.map(async (entry) => {
-        try {
-          this.changed(entry, entry.seen(await entry.spec.model.health()));
-        } catch (thrown) {
-          this.#broken(entry, thrown);
-        }
-      }),
-    );
+    await Promise.all(this.entries.map((entry) => this.#look(entry)));
     return this.models();
+  }
+
+  async #look(entry: ModelEntry): Promise<void> {
+    try {
+      this.changed(entry, entry.seen(await entry.spec.model.health()));
+    } catch (thrown) {
+      this.#broken(entry, thrown);
+    }
   }
 
   async test(name: string, request: ModelRequest): Promise<ModelTest> {
@@ -150,6 +199,29 @@ export class ModelRouter implements ModelsApi {
     this.#tell('*', 'none_left', reason);
   }
 
+  #entryOf(spec: ModelSpec): ModelEntry {
+    return new ModelEntry(spec, this.options.clock, this.options.shed);
+  }
+
+  #newCache(): AnswerCache {
+    return new AnswerCache(this.options.cacheBytes, () => this.options.ids.next<string>());
+  }
+
+  /** Closed when no call uses it any more. */
+  #retire(entry: ModelEntry): void {
+    const { clock } = this.options;
+    const since = clock.monotonicMs();
+    this.#keys.delete(entry);
+    const timer = clock.every(RETIRE_LOOK_MS, () => {
+      const busy = entry.slots.taken + entry.slots.waiting > 0;
+      if (busy && clock.monotonicMs() - since < RETIRE_MS) return;
+      timer.cancel();
+      this.#retired.delete(entry);
+      entry.spec.model.close().catch(() => {});
+    });
+    this.#retired.set(entry, timer);
+  }
+
   #broken(entry: ModelEntry, thrown: unknown): void {
     const facts = { model: entry.name, error: String(thrown) };
     this.options.report('the health of a model broke its contract', facts);
@@ -173,4 +245,14 @@ export class ModelRouter implements ModelsApi {
       hint: `configured: ${this.entries.map((one) => one.name).join(', ')}`,
     });
   }
+}
+
+function refuseTwins(names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new EdgeError('config.invalid', {
+    operation: 'load models',
+    subject: twice,
+    message: 'two models have this name',
+  });
 }

@@ -12,6 +12,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import type { Plan, PlanAsk } from '../../../contract/plan.ts';
+import { eachEvent } from '../../../history/each-event.ts';
 import { checkedAsk } from './plan-ask.ts';
 import { foldPlan, PLAN_KINDS } from './plan-view.ts';
 
@@ -20,7 +21,6 @@ export const PLAN_INTENT = 'plan';
 const LOOK_MS = 25;
 /** Where the caller says nothing, milliseconds. */
 const ASK_MS = 60_000;
-const READ_BATCH = 500;
 
 export type PlanDeskParts = {
   readonly runtime: Pick<RuntimeApi, 'submit' | 'run' | 'runs' | 'cancel'>;
@@ -103,16 +103,7 @@ export class PlanDesk implements PlansApi {
   }
 
   #view(details: RunDetails): PlanView {
-    return foldPlan(details, this.#events(details.run.run_id));
-  }
-
-  *#events(runId: string) {
-    for (let cursor = 0; ; ) {
-      const events = this.#parts.reader.read(cursor, READ_BATCH, { runId, kinds: PLAN_KINDS });
-      if (events.length === 0) return;
-      yield* events;
-      cursor = events.at(-1)!.seq;
-    }
+    return foldPlan(details, eachEvent(this.#parts.reader, { runId: details.run.run_id, kinds: PLAN_KINDS }));
   }
 
   async #over(

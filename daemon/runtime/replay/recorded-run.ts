@@ -5,10 +5,10 @@ import {
   type EventReader,
   type ReadFilter,
 } from '../../../contract/index.ts';
+import { eachPage } from '../../../history/each-event.ts';
 import { foldRun } from '../runs/run-fold.ts';
 import type { RunView } from '../runs/run-view.ts';
 
-const READ_BATCH = 1_000;
 /** A run of more events than this is not held in memory: some 10 million steps are no mission. */
 const EVENTS_MAX = 1_000_000;
 
@@ -23,12 +23,8 @@ export type Stretch = {
 /** Every event of one run, in order. Throws `run.not_found`. */
 export function readRun(reader: EventReader, runId: string): AgentEvent[] {
   const events: AgentEvent[] = [];
-  let cursor = 0;
-  for (;;) {
-    const batch = reader.read(cursor, READ_BATCH, { runId });
-    if (batch.length === 0) break;
-    events.push(...batch);
-    cursor = batch.at(-1)!.seq;
+  for (const page of eachPage(reader, { runId })) {
+    events.push(...page);
     if (events.length > EVENTS_MAX) break;
   }
   if (events.some((event) => event.kind === 'intent.accepted')) return events;

@@ -8,11 +8,11 @@ import {
   type RunFilter,
   type SessionEntry,
 } from '../../../contract/index.ts';
+import { eachEvent, eachPageInTurns } from '../../../history/each-event.ts';
 import { foldRun, LIFE_KINDS } from './run-fold.ts';
 import type { SaidMessage } from './run-messages.ts';
 import type { RunView } from './run-view.ts';
 
-const READ_BATCH = 1_000;
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
 
@@ -47,14 +47,7 @@ export class RunStore {
    * on: a log of months has millions of events, and the heart has to beat meanwhile.
    */
   async load(): Promise<void> {
-    let cursor = 0;
-    for (;;) {
-      const events = this.#reader.read(cursor, READ_BATCH, { kinds: LIFE_KINDS });
-      if (events.length === 0) break;
-      if (cursor > 0) await new Promise((resolve) => setImmediate(resolve));
-      this.apply(events);
-      cursor = events.at(-1)!.seq;
-    }
+    for await (const page of eachPageInTurns(this.#reader, { kinds: LIFE_KINDS })) this.apply(page);
     for (const [runId, view] of this.#views) {
       if (isFinished(view.state.status)) this.#brief.add(runId);
       else this.#views.set(runId, this.#read(runId) ?? view);
@@ -136,15 +129,8 @@ export class RunStore {
   }
 
   /** Every event of one run, in order. */
-  *events(runId: string, kinds?: readonly EventKind[]): Generator<AgentEvent> {
-    let cursor = 0;
-    const filter = kinds ? { runId, kinds } : { runId };
-    for (;;) {
-      const events = this.#reader.read(cursor, READ_BATCH, filter);
-      if (events.length === 0) return;
-      yield* events;
-      cursor = events.at(-1)!.seq;
-    }
+  events(runId: string, kinds?: readonly EventKind[]): Generator<AgentEvent> {
+    return eachEvent(this.#reader, kinds ? { runId, kinds } : { runId });
   }
 
   /**

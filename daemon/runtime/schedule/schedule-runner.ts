@@ -14,6 +14,7 @@ import {
   toMs,
   toWireTime,
 } from '../../../contract/core.ts';
+import { eachEvent, eachPageInTurns } from '../../../history/each-event.ts';
 import { type DueDecision, decideDue, lateness, nextLook } from './decide-due.ts';
 import { type Fired, ScheduleBook, wireOf } from './schedule-book.ts';
 import { UNDECIDED, unfinishedRuns } from './unfinished-runs.ts';
@@ -39,7 +40,6 @@ type Standing = Schedule & {
   retryMs: number;
 };
 
-const READ_BATCH = 1_000;
 const NEXT_SHOWN = 3;
 /** What is due and cannot be opened for now (a full disk, a cell that starts) is tried again, milliseconds. */
 const RETRY_MS = 3_000;
@@ -98,15 +98,8 @@ export class ScheduleRunner {
   async #load(): Promise<void> {
     const { reader } = this.#parts;
     const byName = new Map(this.#standings.map((standing) => [standing.spec.name, standing]));
-    for (let cursor = 0; ; ) {
-      const events = reader.read(cursor, READ_BATCH, { kinds: ['schedule.fired'] });
-      if (events.length === 0) break;
-      if (cursor > 0) await new Promise((resolve) => setImmediate(resolve));
-      for (const event of events as AgentEvent<'schedule.fired'>[]) {
-        byName.get(event.payload.schedule)?.book.take(event);
-      }
-      cursor = events.at(-1)!.seq;
-    }
+    for await (const page of eachPageInTurns(reader, { kinds: ['schedule.fired'] }))
+      for (const event of page) byName.get(event.payload.schedule)?.book.take(event);
     for (const standing of this.#standings) {
       const { last } = standing.book;
       if (last?.fired.action !== 'run') continue;
@@ -117,15 +110,12 @@ export class ScheduleRunner {
 
   /** The run that a time opened. Of a time that opened one it is found at once: nothing comes between in the log. */
   #openedBy(spec: ScheduleSpec, { due_ns }: Fired, seq: number): string | undefined {
-    for (let cursor = seq; ; ) {
-      const events = this.#parts.reader.read(cursor, READ_BATCH, { kinds: ['intent.accepted'] });
-      if (events.length === 0) return undefined;
-      for (const event of events as AgentEvent<'intent.accepted'>[]) {
-        const { policy_ctx, idempotency_key } = event.payload.intent;
-        if (policy_ctx.principal === principalOf(spec) && idempotency_key === due_ns) return event.run_id;
-      }
-      cursor = events.at(-1)!.seq;
+    const later = eachEvent(this.#parts.reader, { kinds: ['intent.accepted'] }, { after: seq });
+    for (const event of later) {
+      const { policy_ctx, idempotency_key } = event.payload.intent;
+      if (policy_ctx.principal === principalOf(spec) && idempotency_key === due_ns) return event.run_id;
     }
+    return undefined;
   }
 
   #wake(): void {

@@ -6,6 +6,7 @@ import {
   fromWireTime,
   toMs,
 } from '../../../contract/core.ts';
+import { eachPageInTurns } from '../../../history/each-event.ts';
 import { isOf, UNDECIDED } from './unfinished-runs.ts';
 
 export type StartRecordParts = {
@@ -23,8 +24,6 @@ export type StartRecordParts = {
 /** Where the log stood when the daemon started, and when this process did. */
 type Found = { readonly daemonSeq: number; readonly cellSeq: number; readonly isCut: boolean };
 
-/** What is read at a time: each run in it costs a look at its intent. */
-const READ_BATCH = 200;
 /** Right before a refusal stand the decisions that led to it, at most one of each hook. */
 const DECISIONS_MAX = 8;
 
@@ -119,13 +118,7 @@ export class StartRecord {
   }
 
   async *#events<K extends EventKind>(kinds: readonly K[], after: number): AsyncGenerator<AgentEvent<K>> {
-    for (let cursor = after; ; ) {
-      const events = this.#parts.reader.read(cursor, READ_BATCH, { kinds }) as AgentEvent<K>[];
-      if (events.length === 0) return;
-      // Weeks of schedules may have ended since the start: the heart has to beat meanwhile.
-      if (cursor > after) await new Promise((resolve) => setImmediate(resolve));
-      yield* events;
-      cursor = events.at(-1)!.seq;
-    }
+    // Weeks of schedules may have ended since the start.
+    for await (const page of eachPageInTurns(this.#parts.reader, { kinds }, { after })) yield* page;
   }
 }

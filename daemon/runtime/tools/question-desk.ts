@@ -12,6 +12,7 @@ import {
   type QuestionApi,
   toWireTime,
 } from '../../../contract/index.ts';
+import { eachPageInTurns } from '../../../history/each-event.ts';
 
 export type Order = {
   /** Of the call that asks: asked again under it, it is the same question. */
@@ -34,7 +35,6 @@ export type DeskParts = {
 
 type Settled = Pick<Question, 'state' | 'answer' | 'by'>;
 
-const READ_BATCH = 1_000;
 /** Settled questions that are remembered for lists. */
 const SETTLED_MAX = 200;
 /** Timers wrap around above this, milliseconds. */
@@ -59,13 +59,8 @@ export class QuestionDesk implements QuestionApi {
   /** What the log holds; once, before runs go on. Questions of runs that ended are over. */
   async load(): Promise<void> {
     const kinds = ['question.asked', 'question.answered', 'run.finished'] as const;
-    for (let cursor = 0; ; ) {
-      const events = this.#parts.reader.read(cursor, READ_BATCH, { kinds });
-      if (events.length === 0) return;
-      for (const event of events) this.#fold(event);
-      cursor = events.at(-1)!.seq;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    for await (const page of eachPageInTurns(this.#parts.reader, { kinds }))
+      for (const event of page) this.#fold(event);
   }
 
   questions(filter: { readonly all?: boolean } = {}): readonly Question[] {

@@ -90,7 +90,7 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'runtime.blink', what: 'a short freeze of the runtime cell, commands of a hand in its socket' },
-    ...{ pace: virtual, motions: HAND, lasts: [450, 1_900], bound: 'expired' },
+    ...{ pace: virtual, motions: HAND, lasts: [450, 1_650], bound: 'expired' },
   },
   {
     ...{ id: 'host.freeze', what: 'every process but the robot is frozen (a suspended host)', pace: virtual },
@@ -162,8 +162,31 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: ALL, bound: 'cut at once' },
   },
   {
+    ...{
+      id: 'estop.key',
+      what: 'the emergency stop by its Zenoh key; everybody goes on asking',
+      pace: virtual,
+    },
+    ...{ motions: ALL, bound: 'cut at once' },
+  },
+  {
+    ...{ id: 'estop.empty', what: 'its file, empty as a full disk leaves it; everybody goes on asking' },
+    ...{ pace: virtual, motions: ALL, bound: 'cut by file' },
+  },
+  {
+    ...{ id: 'estop.released', what: 'pressed again while somebody releases the press before' },
+    ...{ pace: virtual, motions: ALL, bound: 'cut at once' },
+  },
+  {
+    ...{
+      id: 'estop.killed',
+      what: 'the emergency stop, on a full disk or not; then kill -9 of the execution cell',
+    },
+    ...{ pace: virtual, motions: ALL, bound: 'cut at once' },
+  },
+  {
     ...{ id: 'estop.frozen', what: 'the emergency stop while the execution cell is frozen', pace: virtual },
-    ...{ motions: ALL, bound: 'cut by file', lasts: [300, 1_900] },
+    ...{ motions: ALL, bound: 'cut by file', lasts: [300, 1_650] },
   },
   ...(['dead', 'deaf', 'late', 'nan', 'infinite', 'huge', 'shape'] as const).map(
     (manner): FaultSpec => ({
@@ -223,7 +246,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.execution.freeze', what: 'SIGSTOP of the execution cell, then SIGCONT', pace: real },
-    ...{ motions: DRIVES, bound: 'silent', lasts: [1_300, 1_900] },
+    ...{ motions: DRIVES, bound: 'silent', lasts: [1_300, 1_650] },
   },
   {
     ...{ id: 'daemon.runtime.kill', what: 'kill -9 of the runtime cell', pace: real, motions: STEERED },
@@ -231,7 +254,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   },
   {
     ...{ id: 'daemon.runtime.freeze', what: 'SIGSTOP of the runtime cell, then SIGCONT', pace: real },
-    ...{ motions: STEERED, bound: 'expired', lasts: [450, 1_900] },
+    ...{ motions: STEERED, bound: 'expired', lasts: [450, 1_650] },
   },
   {
     ...{ id: 'daemon.supervisor.freeze', what: 'SIGSTOP of the supervisor, then SIGCONT', pace: real },

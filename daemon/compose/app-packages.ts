@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { McpServerConfig, McpServers } from '../../adapters/mcp/index.ts';
+import { builtInView, watchedStamp } from '../../adapters/packages/index.ts';
+import { type Application, type AppManifest, type CellContext, durationMs } from '../../contract/index.ts';
+import { tomlOf } from '../config.ts';
+import { Packages } from '../runtime/packages/packages.ts';
+import type { Settings } from '../settings.ts';
+import { VERSION } from '../version.ts';
+import { makePackageShelf } from './package-reader.ts';
+import { loadRules } from './shelf-rules.ts';
+
+const CALL_MS = 30_000;
+const IDLE_MS = 600_000;
+const RESULT_BYTES = 64 * 1024;
+
+/** Application packages in the runtime cell: read at start, read again when they change. */
+export function makePackages(
+  settings: Settings,
+  context: CellContext,
+  builtIn: readonly Application[],
+): Packages {
+  const { config, dataDir } = settings;
+  return new Packages({
+    ...{ context, builtIn, builtInView },
+    shelf: makePackageShelf(settings, builtIn, loadRules(settings)),
+    watch: config.apps.watch,
+    stamp: () => watchedStamp(config.apps.dirs, dataDir),
+    servers: (app) => packageMcp(app, settings, context),
+  });
+}
+
+/** The MCP servers that a package brings, not started; undefined: none. Its files were checked when it was read. */
+async function packageMcp(
+  app: Application,
+  { dataDir }: Settings,
+  context: CellContext,
+): Promise<McpServers | undefined> {
+  const { folder } = app;
+  if (folder === undefined) return undefined;
+  const { mcp: rows = [] } = tomlOf(readFileSync(join(folder, 'app.toml'), 'utf8')) as AppManifest;
+  const configs = rows.map((row) => configOf(row, folder));
+  if (configs.length === 0) return undefined;
+  const mcp = await import('../../adapters/mcp/index.ts');
+  return new mcp.McpServers({
+    clock: context.clock,
+    // What its tools are is remembered by name of the package: a new version is seen against the former.
+    dataDir: join(dataDir, 'apps', 'mcp', app.name),
+    version: VERSION,
+    configs,
+    report: context.report,
+    degraded: (error) =>
+      context.report('error', `an MCP server of ${app.name}: ${error.message}`, { code: error.code }),
+    recovered: (subject) => context.report('info', `an MCP server of ${app.name} is back`, { subject }),
+  });
+}
+
+type Row = NonNullable<AppManifest['mcp']>[number];
+
+function configOf(row: Row, folder: string): McpServerConfig {
+  const { name, command, args = [], url, allow, deadline, effect } = row;
+  const deadlineMs = deadline === undefined ? CALL_MS : durationMs(deadline);
+  const own = (text: string) => (text.startsWith('./') ? join(folder, text.slice(2)) : text);
+  return {
+    name,
+    ...(command === undefined
+      ? { http: { url: url! } }
+      : {
+          command: {
+            file: command === 'node' ? process.execPath : own(command),
+            args: args.map(own),
+            // Nothing of the daemon's environment but what programs need to be found.
+            env: { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: process.env['LANG'] ?? 'C.UTF-8' },
+            folder,
+          },
+        }),
+    apps: ['*'],
+    allow: allow ?? ['*'],
+    deny: [],
+    rules: effect === undefined ? [] : [{ tools: ['*'], effect, replay: 'never', deadlineMs }],
+    deadlineMs,
+    resultBytesMax: RESULT_BYTES,
+    trust: 'first_use',
+    elicitation: 'refuse',
+    idleMs: IDLE_MS,
+  };
+}

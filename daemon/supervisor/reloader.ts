@@ -1,0 +1,86 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CellName, type ConfigChange, EdgeError, type ErrorBody, TOPICS } from '../../contract/core.ts';
+import type { Settings } from '../settings.ts';
+import { planReload, type ReloadPlan } from './reload-plan.ts';
+import type { Notifier, Report, Supervisor } from './supervisor.ts';
+
+/** What came of reading the configuration again; `run/reload.json` holds the last one. */
+export type Reloaded =
+  | ({ readonly ok: true; readonly number: number; readonly failed: readonly CellName[] } & ReloadPlan)
+  | { readonly ok: false; readonly number: number; readonly error: ErrorBody };
+
+export type ReloaderParts = {
+  readonly supervisor: Pick<Supervisor, 'renew' | 'tell' | 'summary'>;
+  readonly notify: Notifier;
+  readonly report: Report;
+  /** What the cells were started with. The reloader sets what they are started with from now on. */
+  readonly settings: { current: Settings };
+  /** Throws where the configuration cannot be read or has faults: nothing changes then. */
+  read(): Settings;
+};
+
+/**
+ * Reads the configuration again and lets it count with as little disturbance as can be: sections that running cells
+ * take are told to them, other cells restart one after the other, what only a new daemon can take is said. One
+ * reload at a time; one that is asked for meanwhile follows.
+ */
+export class Reloader {
+  readonly #parts: ReloaderParts;
+  #last: Promise<unknown> = Promise.resolve();
+  #number = 0;
+
+  constructor(parts: ReloaderParts) {
+    this.#parts = parts;
+  }
+
+  /** Never rejects. */
+  reload(): Promise<Reloaded> {
+    const done = this.#last.then(() => this.#once());
+    this.#last = done;
+    return done;
+  }
+
+  async #once(): Promise<Reloaded> {
+    const { notify, report, supervisor, settings } = this.#parts;
+    const number = ++this.#number;
+    notify.reloading();
+    let told: Reloaded;
+    try {
+      const before = settings.current;
+      const after = this.#parts.read();
+      const plan = planReload(before.config, after.config);
+      // The frame stays as it is: a cell that starts must find the data where the others have it.
+      const config = { ...after.config, daemon: before.config.daemon, sim: before.config.sim };
+      const { robot } = config;
+      const kept = { ...config, robot: { ...robot, source: before.config.robot.source } };
+      settings.current = { ...before, config: kept };
+      const change: ConfigChange = { sections: plan.changed, config: kept };
+      supervisor.tell(TOPICS.configChanged, change);
+      const reports = await supervisor.renew(plan.restart, 'the configuration changed');
+      const failed = reports.filter(({ state }) => state !== 'up').map(({ name }) => name);
+      told = { ok: true, number, failed, ...plan };
+      report('info', 'daemon', 'the configuration was read again', { ...plan, failed });
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'internal.fault', 'reload', 'configuration').toBody();
+      told = { ok: false, number, error };
+      report('error', 'daemon', 'the configuration was not taken; the former one goes on', { error });
+    }
+    this.#write(told);
+    notify.ready(supervisor.summary());
+    return told;
+  }
+
+  /** Whole or not there: `auraison reload` waits for it. A full disk keeps nobody from reloading. */
+  #write(told: Reloaded): void {
+    const path = join(this.#parts.settings.current.dataDir, 'run', 'reload.json');
+    try {
+      writeFileSync(`${path}.tmp`, JSON.stringify(told));
+      renameSync(`${path}.tmp`, path);
+    } catch (thrown) {
+      this.#parts.report('warn', 'daemon', 'what came of the reload was not written', {
+        error: String(thrown),
+      });
+    }
+  }
+}
