@@ -40,6 +40,7 @@ export type * from './sample-sink.ts';
 export type * from './sample-source.ts';
 export type * from './sandbox.ts';
 export type * from './secrets.ts';
+export type * from './sessions.ts';
 export type * from './skills.ts';
 export type * from './telemetry.ts';
 export type * from './time-table.ts';

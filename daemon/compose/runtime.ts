@@ -15,6 +15,7 @@ import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
@@ -39,6 +40,7 @@ import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
 import { makeReplay } from './replay.ts';
+import { robotApp } from './robot-app.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
 import { makeShedding } from './shedding.ts';
@@ -56,7 +58,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const missions = withForesight(missionsOf(config), settings);
+  const missions = [...withForesight(missionsOf(config), settings), ...robotApp(settings)];
+  const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: missions });
   const builtIn = [...missions, ...(planning ? [planning.app] : [])];
   const packages = makePackages(settings, context, builtIn);
@@ -97,6 +100,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         blobs: house.blobs,
         promptBlocks: (app) => house.skillsBlock(app) ?? [],
         ...harnessParts(extensions),
+        onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
         report: context.report,
       }),
       flow: flowHarness(planning),
@@ -152,6 +156,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       ...(schedules ? { schedules: () => schedules.views() } : {}),
       models,
       chat: chats.desk,
+      ask: chats.ask,
+      tokens,
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),

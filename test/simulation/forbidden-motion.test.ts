@@ -4,7 +4,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
-import type { AgentEvent, KeySpace, Submitted } from '../../contract/index.ts';
+import type { AgentEvent, AskPlan, KeySpace, Submitted } from '../../contract/index.ts';
 import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
@@ -244,7 +244,9 @@ describe('a policy that forbids motion: an agent and its plans', () => {
       // Who is told the reason ends its run.
       const heard = JSON.stringify(asked.body['messages']).includes(WORDS);
       const finish = { name: 'run_finish', args: { status: 'failed', reason: 'it is forbidden' } };
-      const said = asked.body['tools'] === undefined ? { text } : { calls: [heard ? finish : call] };
+      const tools = JSON.stringify(asked.body['tools'] ?? null);
+      const chosen = tools.includes('none_fits') ? { name: 'maze__find_exit', args: {} } : call;
+      const said = tools === 'null' ? { text } : { calls: [heard ? finish : chosen] };
       return say(said)(asked, response, server);
     });
     closing.push(() => model.stop());
@@ -282,6 +284,50 @@ context = 8192
     },
     180_000,
   );
+
+  it.each<[Way, () => Promise<string>]>([
+    [
+      'HTTP: ask',
+      async () => {
+        const { api } = robot.daemon;
+        const plan = await api.post<AskPlan>('/v1/ask', { words: 'find the way out' });
+        expect(plan.intent.type).toBe(INTENT);
+        return (await api.post<Submitted>(`/v1/ask/${plan.ask_id}/confirm`, {})).run.run_id;
+      },
+    ],
+    [
+      'command line: ask',
+      async () => {
+        const done = await auraisonAsync([
+          ...['ask', 'find the way out', '--yes', '--data-dir', robot.daemon.dataDir],
+        ]);
+        expect(done.status).toBe(1);
+        return robot.newestRun('cli');
+      },
+    ],
+  ])(
+    '%s',
+    async (way, opens) => {
+      call = { name: 'maze_explore_frontier', args: {} };
+      tried.add(way);
+      await robot.stands(way, async () => robot.runOf(await opens()));
+    },
+    180_000,
+  );
+
+  it('HTTP: session', async () => {
+    call = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
+    tried.add('HTTP: session');
+    await robot.stands('HTTP: session', async () => {
+      const { api } = robot.daemon;
+      type Session = { readonly session_id: string; readonly state: string };
+      const { session_id } = await api.post<Session>('/v1/sessions', { text: 'a bit forward' });
+      const at = `/v1/sessions/${session_id}`;
+      await until(async () => (await api.get<Session>(at)).state === 'waiting', 'it waits', 120_000);
+      await api.post(`${at}/close`, {});
+      return robot.runOf(session_id);
+    });
+  }, 180_000);
 
   it.each<[Way, object]>([
     ['step of a plan', { subgoal: 'robot.maneuver', params: { kind: 'drive', distance_m: 0.3 } }],
