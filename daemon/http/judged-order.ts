@@ -1,24 +1,31 @@
 import type { FastifyReply } from 'fastify';
 import { EdgeError } from '../../contract/index.ts';
 
+/** What happens where the caller goes away while the order is under way. */
+export type HangUp<T> = {
+  /** Called once, in that moment. */
+  during?(): void;
+  /** Called once, when the order was carried out: nobody has its answer, so nobody could end what it started. */
+  after?(given: T): void;
+};
+
 /**
  * An order that may move the robot: policies are asked, then it is given. Policies take their time, and a caller who hangs
- * up meanwhile gets nothing done: rejects with `run.cancelled`, and `give` is not called. `hungUp` is called at most once,
- * when the caller goes away while the order is under way.
+ * up meanwhile gets nothing done: rejects with `run.cancelled`, and `give` is not called.
  */
 export async function judgedOrder<T>(
   reply: Pick<FastifyReply, 'raw'>,
   what: { readonly operation: string; readonly subject: string },
   judge: () => Promise<unknown>,
   give: () => Promise<T>,
-  hungUp: () => void = () => {},
+  hangUp: HangUp<T> = {},
 ): Promise<T> {
   let isGiven = false;
   let isGone = false;
   const gone = () => {
     if (reply.raw.writableFinished) return;
     isGone = true;
-    if (isGiven) hungUp();
+    if (isGiven) hangUp.during?.();
   };
   // Before the policies are asked: a connection that is closed says so once.
   reply.raw.once('close', gone);
@@ -27,7 +34,9 @@ export async function judgedOrder<T>(
     if (isGone || reply.raw.destroyed)
       throw new EdgeError('run.cancelled', { ...what, message: 'the caller hung up before it began' });
     isGiven = true;
-    return await give();
+    const given = await give();
+    if (isGone || reply.raw.destroyed) hangUp.after?.(given);
+    return given;
   } finally {
     reply.raw.off('close', gone);
   }

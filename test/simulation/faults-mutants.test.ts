@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FreezeWatch } from '../../contract/index.ts';
 import { ControllerCore } from '../../daemon/execution/controllers/controller-core.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
+import { EmergencyStopper } from '../../daemon/execution/safety/emergency-stopper.ts';
 import { SafetyWatch } from '../../daemon/execution/safety/safety-word.ts';
 import { StopLatch } from '../../daemon/execution/safety/stop-latch.ts';
+import { StopStore } from '../../daemon/execution/safety/stop-store.ts';
 import { FAULTS, type Motion } from '../support/faults/faults.ts';
 import { trialOf } from '../support/faults/trial.ts';
 import { runVirtualTrial } from '../support/faults/virtual/run-trial.ts';
@@ -35,6 +37,30 @@ describe('the fault campaign finds a daemon', () => {
     vi.spyOn(StopLatch.prototype, 'check').mockReturnValue(undefined);
     vi.spyOn(SafetyWatch.prototype, 'why').mockReturnValue('');
     expect(await brokenIn('estop.api', 'drive', 1)).toContainEqual(
+      expect.stringMatching(/commands after the bound/),
+    );
+  });
+
+  it('in which a release undoes a press that its person did not see', async () => {
+    expect(await brokenIn('estop.released', 'drive', 3)).toEqual([]);
+    const { release } = EmergencyStopper.prototype;
+    vi.spyOn(EmergencyStopper.prototype, 'release').mockImplementation(function (
+      this: EmergencyStopper,
+      source,
+      by,
+      reason,
+    ) {
+      return release.call(this, source, by, reason);
+    });
+    expect(await brokenIn('estop.released', 'drive', 3)).toContainEqual(
+      expect.stringMatching(/commands after the bound/),
+    );
+  });
+
+  it('that forgets the emergency stop when its cell dies', async () => {
+    expect(await brokenIn('estop.killed', 'drive', 1)).toEqual([]);
+    vi.spyOn(StopStore.prototype, 'write').mockResolvedValue(undefined);
+    expect(await brokenIn('estop.killed', 'drive', 1)).toContainEqual(
       expect.stringMatching(/commands after the bound/),
     );
   });
@@ -74,7 +100,7 @@ describe('the fault campaign finds a daemon', () => {
       if (done.send) done.applied.fill(0.2 + 0.05 * Math.sin(nowMs / 200));
       return done;
     });
-    expect(await brokenIn('policy.dead', 'controller', 2)).toContainEqual(
+    expect(await brokenIn('policy.dead', 'controller', 6)).toContainEqual(
       expect.stringMatching(/after the bound/),
     );
   });

@@ -69,3 +69,68 @@ it.each(WAYS)(
     }
   },
 );
+
+/** Of those that end by themselves, or by a call that needs their name: which call that is. */
+const ENDS: Readonly<Record<string, readonly [method: string, body: object]>> = {
+  '/v1/robot/navigate': [execution.robotCancel, { reason: 'the caller hung up' }],
+  '/v1/robot/maneuver': [execution.robotCancel, { reason: 'the caller hung up' }],
+  '/v1/arm/trajectory': [execution.robotCancel, { reason: 'the caller hung up' }],
+  '/v1/arm/gripper': [execution.robotCancel, { reason: 'the caller hung up' }],
+  '/v1/controllers/drive/start': [execution.controllerStop, { controller: 'drive' }],
+  '/v1/ros/actions/goals': [execution.rosGoalCancel, { goalId: 'g-1' }],
+  '/v1/plays': [execution.bagPlayStop, { id: 'p-1' }],
+  '/v1/lease': [execution.leaseReturn, { leaseId: 7 }],
+};
+
+it.each(WAYS)(
+  'what a caller who hangs up before the answer had started by %s is ended',
+  async (path, body) => {
+    const [end, named] = ENDS[path]!;
+    let isGiven = () => {};
+    const given = new Promise<void>((resolve) => {
+      isGiven = resolve;
+    });
+    let carriedOut = () => {};
+    const done = new Promise<void>((resolve) => {
+      carriedOut = resolve;
+    });
+    let ended: (body: unknown) => void = () => {};
+    const ending = new Promise<unknown>((resolve) => {
+      ended = resolve;
+    });
+    const rig = await startRig({}, { judgeMotion: async () => {}, judgeAction: async () => {} });
+    for (const method of Object.values(execution))
+      rig.answers.set(method, async (asked) => {
+        if (method === end) ended(asked);
+        else {
+          isGiven();
+          await done;
+        }
+        return { goalId: 'g-1', play_id: 'p-1', lease_id: 7 };
+      });
+    try {
+      const caller = request(`${rig.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      });
+      caller.on('error', () => {});
+      let closed = () => {};
+      const isClosed = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      const began = (message: unknown) => {
+        unsubscribe('http.server.request.start', began);
+        (message as { response: ServerResponse }).response.once('close', closed);
+      };
+      subscribe('http.server.request.start', began);
+      caller.end(JSON.stringify(body));
+      await given;
+      caller.destroy();
+      await isClosed;
+      carriedOut();
+      expect(await ending).toMatchObject(named);
+    } finally {
+      await rig.stop();
+    }
+  },
+);

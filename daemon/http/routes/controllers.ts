@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type ControllerOrder, type ControllerView, LIMITS, METHODS } from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
+import { endUnheard, UNHEARD } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, errors, NoQuery } from '../schemas.ts';
@@ -60,7 +61,8 @@ const StartBody = Type.Object(
  * System 1: the controllers of this robot. The caller that starts one has the lease as long as it runs; any stop ends
  * it.
  */
-export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
+export function controllerRoutes(app: FastifyInstance, ports: HttpPorts): void {
+  const { bus, judgeAction } = ports;
   const { execution } = METHODS;
   const describe = (operationId: string, summary: string, more: object) => ({
     schema: { operationId, summary, tags: ['controllers'], ...more },
@@ -94,6 +96,7 @@ export function controllerRoutes(app: FastifyInstance, { bus, judgeAction }: Htt
         { operation: 'start a controller', subject: name },
         async () => judgeAction?.({ tool: 'controller.run', facts }, callerOf(request)),
         () => bus.request<ControllerView>('execution', execution.controllerStart, order, START_MS),
+        { after: () => endUnheard(ports, execution.controllerStop, { controller: name, reason: UNHEARD }) },
       );
       return shown(view);
     },

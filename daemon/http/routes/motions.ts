@@ -62,7 +62,7 @@ export function motionRoutes(app: FastifyInstance, ports: HttpPorts): void {
       { operation: kind, subject: 'robot' },
       async () => ports.judgeMotion?.(kind, goal, callerOf(request)),
       () => bus.request<MotionResult>('execution', MOTION_METHODS[kind], body, deafMs),
-      hungUp,
+      { during: hungUp },
     );
     return motionView(result);
   };

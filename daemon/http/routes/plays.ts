@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { METHODS } from '../../../contract/index.ts';
 import type { Static } from '../../../contract/schema-kit.ts';
 import { callerOf } from '../caller.ts';
+import { endUnheard } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody } from '../schemas.ts';
@@ -10,7 +11,8 @@ import { CancelBody, errors, PlayBody, PlayParams, PlayView, RateBody, SeekBody 
 const START_MS = 60_000;
 
 /** Playing recordings: onto the bus of the execution cell, into ROS, into the key space. */
-export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
+export function playRoutes(app: FastifyInstance, ports: HttpPorts): void {
+  const { bus, judgeAction } = ports;
   app.post(
     '/v1/plays',
     {
@@ -44,6 +46,7 @@ export function playRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts
         // What carries no commands moves nothing.
         async () => allow_commands && judgeAction?.({ tool: 'bag.play', facts }, callerOf(request)),
         () => bus.request('execution', METHODS.execution.bagPlay, order, START_MS),
+        { after: ({ play_id: id }) => endUnheard(ports, METHODS.execution.bagPlayStop, { id }) },
       );
       return reply.code(201).send(view);
     },

@@ -13,6 +13,7 @@ import { type Static, Type } from '../../../contract/schema-kit.ts';
 import { checkRosValue } from '../../../formats/ros2/value-check.ts';
 import { askExecution } from '../ask-execution.ts';
 import { callerOf } from '../caller.ts';
+import { endUnheard } from '../end-unheard.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { errors, NoQuery } from '../schemas.ts';
@@ -114,7 +115,8 @@ const GoalBox = Type.Object(
 );
 
 /** The ROS graph of the robot. Each endpoint is one request to the execution cell, behind the same gate. */
-export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts): void {
+export function rosRoutes(app: FastifyInstance, ports: HttpPorts): void {
+  const { bus, judgeAction } = ports;
   const ask = <N extends ExecutionCall>(method: N, body: CallAsk<N>, timeoutMs = TIMEOUT_MS) =>
     // The node's deadline comes first, so that its better message arrives.
     askExecution(bus, method, body, timeoutMs + 2_000);
@@ -180,6 +182,9 @@ export function rosRoutes(app: FastifyInstance, { bus, judgeAction }: HttpPorts)
         { operation: 'send a goal', subject: action },
         async () => judgeAction?.(asked, callerOf(request)),
         () => ask(methods.rosGoalSend, order, timeout_ms),
+        {
+          after: ({ goalId }) => endUnheard(ports, methods.rosGoalCancel, { goalId, timeoutMs: TIMEOUT_MS }),
+        },
       );
       return reply.code(201).send(goalBox(view));
     },

@@ -16,6 +16,7 @@ import { rolesOf } from '../access.ts';
 import { askExecution } from '../ask-execution.ts';
 import { callerOf, principalOf } from '../caller.ts';
 import type { Connections } from '../connections.ts';
+import { endUnheard } from '../end-unheard.ts';
 import type { HttpConfig, HttpPorts } from '../http-ports.ts';
 import { judgedOrder } from '../judged-order.ts';
 import { CancelBody, Done, errors, NoQuery } from '../schemas.ts';
@@ -252,6 +253,7 @@ export function safetyRoutes(
         { operation: 'take the lease', subject: role },
         async () => ports.judgeAction?.({ tool: 'robot.teleoperate', facts }, who),
         () => ask<LeaseView>(execution.leaseTake, body),
+        { after: ({ lease_id }) => endUnheard(ports, execution.leaseReturn, { leaseId: lease_id }) },
       );
     },
   );

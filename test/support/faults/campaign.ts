@@ -29,6 +29,8 @@ export type CampaignOptions = {
   readonly trials: number;
   readonly pace: Pace;
   readonly robots: readonly RobotKind[];
+  /** Ids of faults, or what they start with up to a dot; empty or absent: all. */
+  readonly faults?: readonly string[];
   readonly longestMs?: number;
   /** The number of the first trial. */
   readonly from?: number;
@@ -48,15 +50,29 @@ export function againCommand(
   { seed, number, pace }: Trial,
   robots: readonly RobotKind[],
   longestMs?: number,
+  only: readonly string[] = [],
 ): string {
   const longest = longestMs === undefined ? '' : ` --longest ${longestMs}`;
-  return `node bench/faults.ts --pace ${pace} --robots ${robots.join(',')} --seed ${seed} --trial ${number}${longest}`;
+  const faults = only.length === 0 ? '' : ` --faults ${only.join(',')}`;
+  return `node bench/faults.ts --pace ${pace} --robots ${robots.join(',')} --seed ${seed} --trial ${number}${longest}${faults}`;
+}
+
+/** The faults of this pace; only those that are named, where some are. Throws for a name that means none. */
+export function faultsOf(pace: Pace, only: readonly string[] = []): readonly FaultSpec[] {
+  const all = FAULTS.filter((fault) => fault.pace === pace);
+  const means = (name: string, { id }: FaultSpec) => id === name || id.startsWith(`${name}.`);
+  const unknown = only.filter((name) => !all.some((fault) => means(name, fault)));
+  if (unknown.length > 0)
+    throw new Error(
+      `no fault of pace ${pace} is named ${unknown.join(', ')}; known: ${all.map(({ id }) => id).join(', ')}`,
+    );
+  return only.length === 0 ? all : all.filter((fault) => only.some((name) => means(name, fault)));
 }
 
 /** Trials in their order; each is judged by itself, and one that throws is a failure as well. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, pace, robots, longestMs, from = 0, run, onTrial } = options;
-  const faults = FAULTS.filter((fault) => fault.pace === pace);
+  const { seed, pace, robots, faults: only, longestMs, from = 0, run, onTrial } = options;
+  const faults = faultsOf(pace, only);
   const rows = new Map<string, Row>();
   const failures: Failure[] = [];
   let done = 0;
@@ -67,7 +83,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     );
     done++;
     const why = outcome instanceof Error ? [`it threw: ${outcome.message}`] : outcome.verdict.broken;
-    if (why.length > 0) failures.push({ trial, why, again: againCommand(trial, robots, longestMs) });
+    if (why.length > 0) failures.push({ trial, why, again: againCommand(trial, robots, longestMs, only) });
     if (!(outcome instanceof Error)) add(rows, trial, outcome);
     if (onTrial?.(trial, outcome, done) === false) break;
   }
@@ -132,9 +148,6 @@ function inOrder(rows: ReadonlyMap<string, Row>): readonly Row[] {
 }
 
 /** How many cells a pace has with these robots: as many trials go once through all. */
-export function roundOf(pace: Pace, robots: readonly RobotKind[]): number {
-  return cellsOf(
-    FAULTS.filter((fault) => fault.pace === pace),
-    robots,
-  ).length;
+export function roundOf(pace: Pace, robots: readonly RobotKind[], only?: readonly string[]): number {
+  return cellsOf(faultsOf(pace, only), robots).length;
 }

@@ -162,6 +162,29 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: ALL, bound: 'cut at once' },
   },
   {
+    ...{
+      id: 'estop.key',
+      what: 'the emergency stop by its Zenoh key; everybody goes on asking',
+      pace: virtual,
+    },
+    ...{ motions: ALL, bound: 'cut at once' },
+  },
+  {
+    ...{ id: 'estop.empty', what: 'its file, empty as a full disk leaves it; everybody goes on asking' },
+    ...{ pace: virtual, motions: ALL, bound: 'cut by file' },
+  },
+  {
+    ...{ id: 'estop.released', what: 'pressed again while somebody releases the press before' },
+    ...{ pace: virtual, motions: ALL, bound: 'cut at once' },
+  },
+  {
+    ...{
+      id: 'estop.killed',
+      what: 'the emergency stop, on a full disk or not; then kill -9 of the execution cell',
+    },
+    ...{ pace: virtual, motions: ALL, bound: 'cut at once' },
+  },
+  {
     ...{ id: 'estop.frozen', what: 'the emergency stop while the execution cell is frozen', pace: virtual },
     ...{ motions: ALL, bound: 'cut by file', lasts: [300, 1_650] },
   },

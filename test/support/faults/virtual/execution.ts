@@ -1,6 +1,8 @@
 import {
   type CellContext,
   IdSource,
+  type KeySpace,
+  type KeyValue,
   type Manipulator,
   type Policy,
   type PolicyDesk,
@@ -13,7 +15,6 @@ import type { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../../../daemon/execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../../../../daemon/execution/control/control-client.ts';
 import { CORE_DEFAULTS } from '../../../../daemon/execution/control/control-core.ts';
-import { ControlDrive } from '../../../../daemon/execution/control/control-drive.ts';
 import { PursuitPolicy } from '../../../../daemon/execution/control/pursuit-policy.ts';
 import { runControlWorker } from '../../../../daemon/execution/control/worker.ts';
 import { serveControllers } from '../../../../daemon/execution/controllers/controller-requests.ts';
@@ -78,6 +79,8 @@ export class VirtualExecution {
   readonly #controllers: ControllersDesk;
   readonly #threads: VirtualProcess[] = [];
   readonly #newest = new Map<ThreadName, { readonly process: VirtualProcess; ended(reason: string): void }>();
+  /** What is listened to in the key space. */
+  readonly #keys = new Map<string, (values: readonly KeyValue[]) => void>();
   #drawn = 0;
 
   constructor(deps: ExecutionDeps) {
@@ -129,10 +132,12 @@ export class VirtualExecution {
       ...{ sourceKind: 'sim', source: this.link, sink: path('drive'), topics: parts.topics },
       ...{ command: parts.command, bus, ledger: new Ledger(), recorder: undefined },
       makeDrive: (events) =>
-        new ControlDrive(
-          new ControlClient({ clock: process, spawn: () => this.#spawnControl(), ...events }),
-          () => this.safety.word.lease,
-        ),
+        new ControlClient({
+          clock: process,
+          spawn: () => this.#spawnControl(),
+          lease: () => this.safety.word.lease,
+          ...events,
+        }),
       arm: makeArm?.(path('arm'), process),
       player: { close: async () => {} } as unknown as BagPlayer,
       movers: [
@@ -156,7 +161,19 @@ export class VirtualExecution {
     return this.#cell.actuation;
   }
 
+  /** Somebody puts this at a key, over a session of the execution cell. */
+  put(key: string, words: string): void {
+    const value = { key, kind: 'put', payload: new TextEncoder().encode(words) } as KeyValue;
+    for (const [listened, hear] of this.#keys)
+      if (listened === key) this.process.deliver(() => hear([value]));
+  }
+
   async start(): Promise<void> {
+    await this.safety.ways.attach({
+      subscribe: async (key: string, hear: (values: readonly KeyValue[]) => void) => {
+        this.#keys.set(key, hear);
+      },
+    } as unknown as KeySpace);
     await this.#cell.start();
     this.#controllers.start();
   }

@@ -1,23 +1,16 @@
-import { writeFileSync } from 'node:fs';
-import { FREEZE_LOOK_MS, LIMITS, METHODS, type OpenCallName } from '../../../../contract/index.ts';
-import { encodeBool } from '../../../../formats/cdr/index.ts';
+import { FREEZE_LOOK_MS, LIMITS, METHODS } from '../../../../contract/index.ts';
 import type { Claim } from '../judge.ts';
+import { bounded, draw, frozen, type Inflict, letGo, order, stopSomehow, TAIL_MS } from './inflict-kit.ts';
+import { STOPS } from './inflict-stops.ts';
 import type { Manner } from './policies.ts';
-import { BUTTON } from './robots.ts';
 import type { Stage } from './run-trial.ts';
 import { takeOver } from './takeover.ts';
-import { everybodyTries, tries } from './tries.ts';
+import { tries } from './tries.ts';
 
 const { execution } = METHODS;
-/** What is watched after the bound, milliseconds. */
-const TAIL_MS = 1_500;
-/** Robots whose bound says nothing are watched for so long, milliseconds. */
-const LIMITS_MS = 6_000;
 /** A cell that was frozen for longer ends what it moved: the last command of a hand, and a motion. Milliseconds. */
 const HAND_ENDS_MS = LIMITS.COMMAND_EXPIRY_MS + FREEZE_LOOK_MS;
 const MOTION_ENDS_MS = LIMITS.FROZEN_MS + 2 * FREEZE_LOOK_MS;
-
-type Inflict = (stage: Stage) => Promise<Claim>;
 
 /** Makes the fault of the trial, goes on to the end of what is judged, and says what had to hold. */
 export function inflict(stage: Stage): Promise<Claim> {
@@ -25,65 +18,6 @@ export function inflict(stage: Stage): Promise<Claim> {
   const make = FAULTS[id] ?? (id.startsWith('policy.') ? policy(id.slice(7) as Manner) : undefined);
   if (!make) throw new Error(`nobody knows how to make ${id}`);
   return make(stage);
-}
-
-/** The claim by the declared bound, counted from `fromMs`; time goes on until it can be judged. */
-async function bounded({ trial, daemon }: Stage, fromMs: number, untilMs = fromMs): Promise<Claim> {
-  const { commandsMs, restMs } = trial.bound;
-  const endMs = Math.max(untilMs, fromMs + (restMs ?? LIMITS_MS) + TAIL_MS);
-  await daemon.run(endMs - daemon.nowMs);
-  return {
-    ...{ faultAtMs: fromMs, endMs },
-    ...(commandsMs === undefined ? {} : { quietFromMs: fromMs + commandsMs }),
-    ...(restMs === undefined ? {} : { restByMs: fromMs + restMs }),
-  };
-}
-
-/** Nobody asks any more: what moves from here on moves by what was asked before. */
-function letGo({ asker }: Stage): void {
-  asker?.end();
-}
-
-function order({ daemon }: Stage, call: string, body: unknown): void {
-  daemon.api.post('', call as OpenCallName, body).catch(() => {});
-}
-
-/** A freeze of some processes, and what happens in the midst of it. */
-async function frozen(
-  stage: Stage,
-  freeze: () => void,
-  thaw: () => void,
-  meanwhile: () => void = () => {},
-): Promise<void> {
-  const { daemon, trial } = stage;
-  const at = trial.lastsMs * (0.1 + 0.8 * trial.random.float());
-  freeze();
-  await daemon.run(at);
-  meanwhile();
-  await daemon.run(trial.lastsMs - at);
-  thaw();
-}
-
-const draw = (stage: Stage) => stage.trial.random.float() < 0.5;
-
-/** Stops by whatever way a person would choose. */
-function stopSomehow(stage: Stage): void {
-  const { trial } = stage;
-  if (trial.random.float() < 0.5) order(stage, execution.estopEngage, { source: 'api', by: 'max' });
-  else if (trial.robot === 'arm') order(stage, execution.armStop, { reason: 'stop' });
-  else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation' });
-}
-
-function estop(engage: (stage: Stage) => void): Inflict {
-  return async (stage) => {
-    const fromMs = stage.daemon.nowMs;
-    engage(stage);
-    // Those who asked go on asking, and others begin.
-    const stopTrying = everybodyTries(stage);
-    const claim = await bounded(stage, fromMs, fromMs + 3_000);
-    stopTrying();
-    return claim;
-  };
 }
 
 function policy(manner: Manner): Inflict {
@@ -97,6 +31,7 @@ function policy(manner: Manner): Inflict {
 }
 
 const FAULTS: Readonly<Record<string, Inflict>> = {
+  ...STOPS,
   'execution.kill': async (stage) => {
     letGo(stage);
     const fromMs = stage.daemon.nowMs;
@@ -224,47 +159,6 @@ const FAULTS: Readonly<Record<string, Inflict>> = {
     const fromMs = daemon.nowMs;
     order(stage, execution.leaseTake, { role: 'central', holder: 'central/tower', ttlMs: 60_000 });
     return bounded(stage, fromMs);
-  },
-  'stop.robot': async (stage) => {
-    letGo(stage);
-    const fromMs = stage.daemon.nowMs;
-    const { robot, motion } = stage.trial;
-    if (robot === 'arm' && motion !== 'controller') order(stage, execution.armStop, { reason: 'stop' });
-    else order(stage, execution.robotStop, { reason: 'stop', role: 'teleoperation' });
-    return bounded(stage, fromMs);
-  },
-  'stop.run': async (stage) => {
-    letGo(stage);
-    const fromMs = stage.daemon.nowMs;
-    order(stage, execution.robotStop, { reason: 'the run ends', run: 'run-7' });
-    return bounded(stage, fromMs);
-  },
-  'estop.api': estop((stage) =>
-    order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' }),
-  ),
-  'estop.file': estop(({ daemon }) => writeFileSync(daemon.stopFile, 'by hand\n')),
-  'estop.topic': estop(({ daemon }) => {
-    const { topic, type } = BUTTON;
-    daemon.world.say({ topic, type, stamp: 0n, received: 0n, bytes: encodeBool(true) });
-  }),
-  'estop.frozen': async (stage) => {
-    const { daemon } = stage;
-    const life = daemon.execution;
-    await frozen(
-      stage,
-      () => life.freeze(),
-      () => life.thaw(draw(stage), draw(stage)),
-      () => {
-        if (draw(stage)) order(stage, execution.estopEngage, { source: 'api', by: 'max', reason: '' });
-        else writeFileSync(daemon.stopFile, 'by hand\n');
-      },
-    );
-    // A process that is frozen hears nothing: its time begins when it wakes up.
-    const fromMs = daemon.nowMs;
-    const stopTrying = everybodyTries(stage);
-    const claim = await bounded(stage, fromMs, fromMs + 2_500);
-    stopTrying();
-    return claim;
   },
   'hand.wild': async (stage) => {
     const { daemon, hand, trial } = stage;

@@ -24,6 +24,9 @@ import type { Measure } from './world.ts';
 /** The button of the emergency stop that another node of the robot publishes. */
 export const BUTTON: TopicSpec = { topic: '/emergency_stop', type: BOOL, qos: CMD_VEL.qos };
 
+/** The key of the emergency stop. */
+export const STOP_KEY = 'robot/estop';
+
 /** A simulated robot and what its daemon has to know of it. */
 export type VirtualRobot = {
   readonly facts: RobotFacts;
@@ -55,7 +58,7 @@ export const ARM_FACTS: RobotFacts = {
 function base(): VirtualRobot {
   const topic = CMD_VEL.topic;
   const safety: SafetyOptions = {
-    ...{ times: TIMES, topic: BUTTON.topic, key: '', commands: [topic], base: [topic] },
+    ...{ times: TIMES, topic: BUTTON.topic, key: STOP_KEY, commands: [topic], base: [topic] },
     speedsMax: { linearMax: BASE_FACTS.speedMax[0]!, angularMax: BASE_FACTS.speedMax[1]! },
   };
   const { linearMax, angularMax, linearAccel, angularAccel } = DRIVE_LIMITS;
@@ -104,7 +107,12 @@ function arm(): VirtualRobot {
   const states = ARM_TOPICS.joints.topic;
   const nobody: TopicSpec = { topic: '/cmd_vel', type: CMD_VEL.type, qos: CMD_VEL.qos };
   const safety: SafetyOptions = {
-    ...{ times: TIMES, topic: BUTTON.topic, key: '', commands: [topic, ARM_TRAJECTORY.topic, nobody.topic] },
+    ...{
+      times: TIMES,
+      topic: BUTTON.topic,
+      key: STOP_KEY,
+      commands: [topic, ARM_TRAJECTORY.topic, nobody.topic],
+    },
     ...{ base: [nobody.topic], jointStates: states, spec },
     jog: { spec, states, commands: topic, publish: () => {} },
   };
