@@ -230,7 +230,7 @@ export class PiRun {
     this.#door.fault = undefined;
   }
 
-  /** The end of what was asked for: in an attended session each message of a person asks anew. */
+  /** The end of what was asked for: in an attended session each message of a person starts again. */
   #end(): RunOutcome | undefined {
     const entries = this.#entries();
     if (!this.#attended) return endingOf(entries, this.#parts.agent);

@@ -4,7 +4,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { openKeySpace } from '../../adapters/zenoh/open-key-space.ts';
-import type { AgentEvent, AskPlan, KeySpace, Submitted } from '../../contract/index.ts';
+import type { AgentEvent, KeySpace, Submitted } from '../../contract/index.ts';
 import { endpointOf } from '../../daemon/client/api-client.ts';
 import { encodeTwist } from '../../formats/cdr/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
@@ -12,6 +12,7 @@ import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
+import { inWords, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -285,49 +286,16 @@ context = 8192
     180_000,
   );
 
-  it.each<[Way, () => Promise<string>]>([
-    [
-      'HTTP: ask',
-      async () => {
-        const { api } = robot.daemon;
-        const plan = await api.post<AskPlan>('/v1/ask', { words: 'find the way out' });
-        expect(plan.intent.type).toBe(INTENT);
-        return (await api.post<Submitted>(`/v1/ask/${plan.ask_id}/confirm`, {})).run.run_id;
-      },
-    ],
-    [
-      'command line: ask',
-      async () => {
-        const done = await auraisonAsync([
-          ...['ask', 'find the way out', '--yes', '--data-dir', robot.daemon.dataDir],
-        ]);
-        expect(done.status).toBe(1);
-        return robot.newestRun('cli');
-      },
-    ],
-  ])(
+  it.each(WORDED)(
     '%s',
-    async (way, opens) => {
-      call = { name: 'maze_explore_frontier', args: {} };
+    async (way) => {
+      const drive = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
+      call = way === 'HTTP: session' ? drive : { name: 'maze_explore_frontier', args: {} };
       tried.add(way);
-      await robot.stands(way, async () => robot.runOf(await opens()));
+      await robot.stands(way, async () => robot.runOf(await inWords(robot, way)));
     },
     180_000,
   );
-
-  it('HTTP: session', async () => {
-    call = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
-    tried.add('HTTP: session');
-    await robot.stands('HTTP: session', async () => {
-      const { api } = robot.daemon;
-      type Session = { readonly session_id: string; readonly state: string };
-      const { session_id } = await api.post<Session>('/v1/sessions', { text: 'a bit forward' });
-      const at = `/v1/sessions/${session_id}`;
-      await until(async () => (await api.get<Session>(at)).state === 'waiting', 'it waits', 120_000);
-      await api.post(`${at}/close`, {});
-      return robot.runOf(session_id);
-    });
-  }, 180_000);
 
   it.each<[Way, object]>([
     ['step of a plan', { subgoal: 'robot.maneuver', params: { kind: 'drive', distance_m: 0.3 } }],

@@ -66,8 +66,6 @@ export const API_PATHS: readonly string[] = [
   '/v1/runs/{id}/decisions',
   '/v1/runs/{id}/events',
   '/v1/schedules',
-  ...['', '/{id}'].map((path) => `/v1/sessions${path}`),
-  ...['close', 'follow-up', 'messages', 'steer', 'stop', 'tokens'].map((word) => `/v1/sessions/{id}/${word}`),
   '/v1/skills',
   '/v1/status',
   '/v1/teleop',
