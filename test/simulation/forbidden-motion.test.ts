@@ -12,7 +12,7 @@ import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
-import { inWords, WORDED } from '../support/forbidden-words.ts';
+import { BIT, chosenOf, inWords, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -245,9 +245,8 @@ describe('a policy that forbids motion: an agent and its plans', () => {
       // Who is told the reason ends its run.
       const heard = JSON.stringify(asked.body['messages']).includes(WORDS);
       const finish = { name: 'run_finish', args: { status: 'failed', reason: 'it is forbidden' } };
-      const tools = JSON.stringify(asked.body['tools'] ?? null);
-      const chosen = tools.includes('none_fits') ? { name: 'maze__find_exit', args: {} } : call;
-      const said = tools === 'null' ? { text } : { calls: [heard ? finish : chosen] };
+      const chosen = chosenOf(asked.body['tools'], call);
+      const said = chosen === undefined ? { text } : { calls: [heard ? finish : chosen] };
       return say(said)(asked, response, server);
     });
     closing.push(() => model.stop());
@@ -286,17 +285,12 @@ context = 8192
     180_000,
   );
 
-  it.each(WORDED)(
-    '%s',
-    async (way) => {
-      const drive = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
-      call = way === 'HTTP: session' ? drive : { name: 'maze_explore_frontier', args: {} };
+  for (const way of WORDED)
+    it(way, async () => {
+      call = way === 'HTTP: session' ? BIT : { name: 'maze_explore_frontier', args: {} };
       tried.add(way);
       await robot.stands(way, async () => robot.runOf(await inWords(robot, way)));
-    },
-    180_000,
-  );
-
+    }, 180_000);
   it.each<[Way, object]>([
     ['step of a plan', { subgoal: 'robot.maneuver', params: { kind: 'drive', distance_m: 0.3 } }],
     ['run of a run', { subgoal: INTENT, params: {} }],

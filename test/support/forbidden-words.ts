@@ -7,6 +7,17 @@ import type { Way } from './ways-to-move.ts';
 /** Ways in for people who use their own words. */
 export const WORDED = ['HTTP: ask', 'command line: ask', 'HTTP: session'] as const satisfies readonly Way[];
 
+/** What a model does with words that are meant from the robot. */
+export const BIT = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
+
+type Call = { readonly name: string; readonly args: object };
+
+/** What a model calls: the intent where it is asked for one, else `call`; undefined where it has no tools. */
+export function chosenOf(tools: unknown, call: Call): Call | undefined {
+  if (tools === undefined) return undefined;
+  return JSON.stringify(tools).includes('none_fits') ? { name: 'maze__find_exit', args: {} } : call;
+}
+
 const WORDS = 'find the way out';
 type Session = { readonly session_id: string; readonly state: string };
 
