@@ -22,7 +22,6 @@ import { freePort } from '../support/zenoh.ts';
  * counted where it arrives: in the process of the simulator, or of the robot on ROS.
  */
 const INTENT = 'maze/find_exit';
-
 const directory = freshDir('forbidden-motion');
 const closing: (() => Promise<unknown> | unknown)[] = [];
 const tried = new Set<Way>();
