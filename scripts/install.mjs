@@ -16,7 +16,7 @@ export function ownNode() {
 }
 
 /** What was installed for: the lock file, by content. */
-function lockId() {
+export function lockId() {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8');
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;

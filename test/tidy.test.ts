@@ -50,7 +50,9 @@ function allowed(room: string): readonly string[] | undefined {
   if (room === 'contract') return [];
   if (room === 'formats' || room === 'history') return ['contract'];
   if (room === 'io') return ['contract', 'formats'];
-  if (room === 'sim' || room.startsWith('apps/')) return ['contract', 'formats'];
+  // A package is copied to where it runs: it reaches nothing by a path.
+  if (room.startsWith('apps/')) return [];
+  if (room === 'sim') return ['contract', 'formats'];
   // The client of the API starts a daemon as a process; it never loads one.
   if (room === 'daemon/client') return ['contract', ...SUPERVISOR_ROOMS];
   // The daemon's own frame: the supervisor, what a cell is, the configuration. Never a cell, never an adapter.
@@ -91,7 +93,11 @@ function importsOf(name: string): Import[] {
 
 const imports = sources.flatMap(importsOf);
 const own = imports.filter((i) => i.specifier.startsWith('.'));
-const vendors = imports.filter((i) => !i.specifier.startsWith('.') && !i.specifier.startsWith('node:'));
+/** Packages know the contract by its public name, wherever they lie. */
+const DOOR = 'auraison-edge';
+const vendors = imports.filter(
+  (i) => !i.specifier.startsWith('.') && !i.specifier.startsWith('node:') && i.specifier !== DOOR,
+);
 
 function packageOf(specifier: string): string {
   const parts = specifier.split('/');

@@ -80,22 +80,23 @@ export class ExtensionHost implements ExtensionsApi {
 
   extensions(): readonly ExtensionView[] {
     return this.#apps.flatMap(({ name }) => [
-      ...(this.#loaded.get(name) ?? []).map((one) => one.view()),
+      ...(this.#loaded.get(name) ?? []).map((one) => ({ ...one.view(), app: plain(name) })),
       ...(this.#missing.get(name) ?? []).map((one) => ({
-        ...{ app: name, tools: [], commands: [], hooks: [], faults: 0 },
+        ...{ app: plain(name), tools: [], commands: [], hooks: [], faults: 0 },
         ...one,
       })),
     ]);
   }
 
   async reloadExtensions(app: string): Promise<readonly ExtensionView[]> {
-    if (!this.#apps.some(({ name }) => name === app))
+    const keys = this.#apps.flatMap(({ name }) => (plain(name) === app ? name : []));
+    if (keys.length === 0)
       throw new EdgeError('api.not_found', {
         operation: 'reload extensions',
         subject: app.slice(0, 128),
         message: 'there is no such application',
       });
-    await this.#read(app, true);
+    for (const key of keys) await this.#read(key, true);
     return this.extensions().filter((one) => one.app === app);
   }
 
@@ -275,12 +276,17 @@ export class ExtensionHost implements ExtensionsApi {
   ): void {
     const { emit, report } = this.#parts;
     const bad = state === 'failed' || state === 'isolated';
-    report(bad ? 'error' : 'info', `extension ${state}`, { app, extension, reason });
+    report(bad ? 'error' : 'info', `extension ${state}`, { app: plain(app), extension, reason });
     emit({
       kind: 'extension.state',
-      payload: { app, extension: extension.slice(0, 256), state, reason: reason.slice(0, 512) },
+      payload: { app: plain(app), extension: extension.slice(0, 256), state, reason: reason.slice(0, 512) },
     });
   }
+}
+
+/** A package is known by its name and version; people know it by its name. */
+function plain(key: string): string {
+  return key.split('/')[0]!;
 }
 
 /** Tools are found by their names: what is wrong with a second one of the same. */

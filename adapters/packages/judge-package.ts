@@ -44,9 +44,9 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   if (!manifest.ok) return manifest;
   const app = manifest.value;
   const faults = [
-    ...manifestFaults(app, manifest.lineOf),
+    ...manifestFaults(app, files, manifest.lineOf),
     ...folderFaults(app, files, manifest.lineOf),
-    ...files.flatMap((file) => contentFaults(file, parts.parsers)),
+    ...files.flatMap((file) => contentFaults(file, app, parts.parsers)),
   ];
   const flow = flowOf(app, files, parts.parsers);
   const instructions = instructionsOf(app, files, parts.parsers);
@@ -81,7 +81,7 @@ function readManifest(files: readonly PackageFile[], { toml }: PackageParsers): 
 
 type LineOf = (path: readonly string[]) => number | undefined;
 
-function manifestFaults(app: AppManifest, lineOf: LineOf): AppFault[] {
+function manifestFaults(app: AppManifest, files: readonly PackageFile[], lineOf: LineOf): AppFault[] {
   const faults: AppFault[] = [];
   const fault = (path: readonly string[], key: string, problem: string) =>
     faults.push(faultAt('app.toml', lineOf(path), key, problem));
@@ -105,7 +105,9 @@ function manifestFaults(app: AppManifest, lineOf: LineOf): AppFault[] {
     if (app.mcp!.findIndex(({ name }) => name === row.name) !== index)
       fault(['mcp', `${index}`, 'name'], `${key}.name`, `"${row.name}" is there twice`);
   });
-  if (app.harness === 'flow' && app.model)
+  if (app.module !== undefined && !files.some(({ path }) => path === app.module))
+    fault(['module'], 'module', `there is no ${app.module}`);
+  if (app.harness === 'flow' && app.model && app.module === undefined)
     fault(['model'], 'model', 'is for harness = "pi"; a flow asks no model');
   return faults;
 }
@@ -157,14 +159,18 @@ function listFaults(
   ];
 }
 
-function contentFaults({ path, bytes }: PackageFile, { skillProblems }: PackageParsers): AppFault[] {
+function contentFaults(
+  { path, bytes }: PackageFile,
+  { module }: AppManifest,
+  { skillProblems }: PackageParsers,
+): AppFault[] {
   const skill = /^skills\/([^/]+)\/SKILL\.md$/.exec(path)?.[1];
   if (skill !== undefined) {
     const text = decoded(bytes);
     const problems = text === undefined ? ['is no UTF-8 text'] : skillProblems(text, skill);
     return problems.map((problem) => faultAt(path, undefined, undefined, problem));
   }
-  if (!/^extensions\/.*\.ts$/.test(path)) return [];
+  if (!path.endsWith('.ts') || !(path === module || path.startsWith('extensions/'))) return [];
   const text = decoded(bytes);
   if (text === undefined) return [{ file: path, problem: 'is no UTF-8 text' }];
   try {
@@ -188,7 +194,7 @@ function flowOf(
   { yaml }: PackageParsers,
 ): Checked<FlowFile> | undefined {
   const isThere = files.some(({ path }) => path === 'flow.yaml');
-  if (!isThere && app.harness === 'pi') return undefined;
+  if (!isThere && (app.harness === 'pi' || app.module !== undefined)) return undefined;
   const text = textOf(files, 'flow.yaml');
   if (text === undefined)
     return {
@@ -204,7 +210,8 @@ function instructionsOf(
   files: readonly PackageFile[],
   { frontMatter }: PackageParsers,
 ): string | AppFault | undefined {
-  if (app.harness !== 'pi') return undefined;
+  const isThere = files.some(({ path }) => path === 'AGENT.md');
+  if (app.harness !== 'pi' || (!isThere && app.module !== undefined)) return undefined;
   const text = textOf(files, 'AGENT.md');
   if (text === undefined)
     return {

@@ -20,6 +20,7 @@ export type ShelfParts = {
   rules(): PackageRules;
   /** A package in a folder, judged whole. Never throws. */
   read(folder: string, rules: PackageRules): ReadPackage;
+  readonly own: ShelfRules;
 };
 
 /** A version of a package that is in use. */
@@ -31,8 +32,24 @@ export type ShelvedApp = {
   readonly folder: string;
 };
 
+/** What the shelf asks of the daemon around it. */
+export type ShelfRules = {
+  /** Folder of the packages that come with the daemon; undefined: none is offered. */
+  readonly shipped: string | undefined;
+  /** The application of a good package, as the configuration wants it. May run its code. Throws where that fails. */
+  make(read: ReadPackage & { readonly ok: true }, folder: string): Application;
+  /** What this robot lacks for it; undefined: nothing. */
+  lacks(pkg: AppPackage): string | undefined;
+};
+
 type Place = { readonly folder: string; readonly source: AppSource; readonly digest?: string };
-type Bad = { readonly place: Place; readonly name: string; readonly reason: string };
+type Bad = {
+  readonly place: Place;
+  readonly name: string;
+  readonly reason: string;
+  /** Of one that is not wrong: this robot lacks what it needs. */
+  readonly off?: AppPackage;
+};
 
 const REASON_MAX = 1_024;
 
@@ -46,6 +63,7 @@ export class PackageShelf {
   readonly #dirs: readonly string[];
   readonly #read: ShelfParts['read'];
   readonly #rules: PackageRules;
+  readonly #own: ShelfRules;
   /** By the folder in which they were found. */
   #good: ReadonlyMap<string, ShelvedApp> = new Map();
   #bad: readonly Bad[] = [];
@@ -54,7 +72,11 @@ export class PackageShelf {
   #lockFault = '';
 
   /** A trusted key that cannot be read trusts nobody, and is a line of `views`. */
-  constructor({ dataDir, dirs, requireSigned, rules, read }: ShelfParts, builtIn: readonly Application[]) {
+  constructor(
+    { dataDir, dirs, requireSigned, rules, read, own }: ShelfParts,
+    builtIn: readonly Application[],
+  ) {
+    this.#own = own;
     this.#store = new PackageStore(dataDir);
     this.#builtIn = builtIn;
     this.#dirs = dirs;
@@ -126,7 +148,7 @@ export class PackageShelf {
     // It was accepted when it was installed. A key that was withdrawn since then ends no run.
     const read = this.#read(folder, { ...this.#rules, requireSigned: false });
     if (!read.ok || read.pkg.digest !== digest || read.pkg.manifest.name !== name) return undefined;
-    return read.make(folder);
+    return this.#own.make(read, folder);
   }
 
   /** Forgets old versions, none of these and none in use. */
@@ -136,6 +158,9 @@ export class PackageShelf {
 
   #places(): readonly Place[] {
     const found: Place[] = [];
+    const { shipped } = this.#own;
+    for (const name of shipped === undefined ? [] : foldersIn(shipped))
+      found.push({ folder: join(shipped!, name), source: 'shipped' });
     for (const dir of this.#dirs) {
       if (existsSync(join(dir, 'app.toml')) || !existsSync(dir))
         found.push({ folder: dir, source: 'folder' });
@@ -172,7 +197,9 @@ export class PackageShelf {
       return bad('the folder is a link; name its target in [apps] dirs, or copy it');
     let read: ReadPackage;
     try {
-      read = this.#read(folder, this.#rules);
+      // Who signed the daemon signed what comes with it.
+      const rules = source === 'shipped' ? { ...this.#rules, requireSigned: false } : this.#rules;
+      read = this.#read(folder, rules);
       if (!read.ok) return bad(read.faults.map(faultText).join('; '), read.name);
       const { pkg } = read;
       if (digest !== undefined && pkg.digest !== digest)
@@ -180,7 +207,9 @@ export class PackageShelf {
       const clash = this.#clash({ pkg, folder }, beside);
       if (clash !== undefined) return bad(clash, pkg.manifest.name);
       if (former?.pkg.digest === pkg.digest && former.pkg.signedBy === pkg.signedBy) return former;
-      return { app: read.make(this.#store.keep(pkg)), pkg, source, folder };
+      const lacks = this.#own.lacks(pkg);
+      if (lacks !== undefined) return { ...bad(lacks, pkg.manifest.name), off: pkg };
+      return { app: this.#own.make(read, this.#store.keep(pkg)), pkg, source, folder };
     } catch (thrown) {
       return bad(EdgeError.from(thrown, 'internal.fault', 'read package', folder).message);
     }
@@ -223,7 +252,15 @@ function viewOf({ app, pkg, source, folder }: ShelvedApp, reason: string): AppVi
   };
 }
 
-function badView({ name, place, reason }: Bad): AppView {
+function badView({ name, place, reason, off }: Bad): AppView {
+  if (off) {
+    const { version, description, harness, intents } = off.manifest;
+    return {
+      ...{ name, version, description, harness, source: place.source, folder: place.folder },
+      ...{ digest: off.digest, signed_by: off.signedBy ?? '', state: 'off', reason },
+      intents: intents.map(({ type }) => type),
+    };
+  }
   return {
     ...{ name: name.slice(0, 128), version: '', description: '', harness: 'flow', source: place.source },
     ...{ folder: place.folder, digest: '', signed_by: '', state: 'bad', reason, intents: [] },

@@ -10,7 +10,7 @@ export type ReadPackage =
       readonly ok: true;
       readonly pkg: AppPackage;
       readonly signature: string | undefined;
-      /** The application, with its files in this folder. */
+      /** The application as its files say it, with its files in this folder. What its module adds is not there yet. */
       make(folder: string): Application;
     }
   | { readonly ok: false; readonly faults: readonly AppFault[]; readonly name?: string };

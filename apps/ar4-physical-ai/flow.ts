@@ -1,10 +1,4 @@
-import {
-  EdgeError,
-  type FlowDefinition,
-  type FlowGuard,
-  type FlowScope,
-  type FlowStep,
-} from '../../contract/index.ts';
+import { EdgeError, type FlowDefinition, type FlowGuard, type FlowScope, type FlowStep } from 'auraison-edge';
 import { type ArmFacts, type ArmParams, ATTEMPTS, beginFacts, SECONDS } from './facts.ts';
 import { START } from './observation.ts';
 

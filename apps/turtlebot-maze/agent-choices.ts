@@ -1,5 +1,4 @@
-import type { AgentChoice, AgentStep } from '../../contract/index.ts';
-import { Type } from '../../contract/schema-kit.ts';
+import { type AgentChoice, type AgentStep, Type } from 'auraison-edge';
 
 const EXPLORE: AgentChoice = { tool: 'maze.explore_frontier' };
 const LIST: AgentChoice = { tool: 'maze.list_frontiers' };

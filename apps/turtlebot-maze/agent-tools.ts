@@ -6,8 +6,8 @@ import {
   type Tool,
   type ToolScope,
   type ToolSpec,
-} from '../../contract/index.ts';
-import { Type } from '../../contract/schema-kit.ts';
+  Type,
+} from 'auraison-edge';
 import { recall, remember } from './agent-memory.ts';
 import { type Choice, rankGoals } from './choose-goal.ts';
 import { FAILURES_MAX, type MazeFacts, type MazeParams, round } from './facts.ts';

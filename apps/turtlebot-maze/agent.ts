@@ -1,4 +1,4 @@
-import type { AgentDefinition } from '../../contract/index.ts';
+import type { AgentDefinition } from 'auraison-edge';
 import { mazeChoices } from './agent-choices.ts';
 import { MAX_BUMPS, MAX_DURATION_S, type MazeParams } from './facts.ts';
 

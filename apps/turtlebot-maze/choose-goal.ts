@@ -1,4 +1,4 @@
-import type { MapSnapshot } from '../../contract/index.ts';
+import type { MapSnapshot } from 'auraison-edge';
 import { type MazeFacts, type Place, round } from './facts.ts';
 import type { Frontier, Survey } from './frontier.ts';
 import { centreOf } from './grid.ts';

@@ -1,4 +1,4 @@
-import { EdgeError, type FlowScope, type Nanoseconds } from '../../contract/index.ts';
+import { EdgeError, type FlowScope, type Nanoseconds } from 'auraison-edge';
 import type { MazeFacts, MazeParams } from './facts.ts';
 
 /** Seconds of recording around a bump or a drive that got stuck. */

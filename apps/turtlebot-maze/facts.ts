@@ -1,4 +1,4 @@
-import type { RobotState } from '../../contract/index.ts';
+import type { RobotState } from 'auraison-edge';
 
 /** A place in `map`, metres, rounded to a millimetre. */
 export type Place = { readonly x: number; readonly y: number };

@@ -1,4 +1,4 @@
-import type { FlowDefinition, FlowGuard } from '../../contract/index.ts';
+import type { FlowDefinition, FlowGuard } from 'auraison-edge';
 import {
   beginFacts,
   elapsedS,

@@ -7,7 +7,7 @@ import {
   type RunOutcome,
   type ToolAnswer,
   type ToolImage,
-} from '../../contract/index.ts';
+} from 'auraison-edge';
 import { DISCS } from './map-picture.ts';
 
 const PHASE = 'foresight';

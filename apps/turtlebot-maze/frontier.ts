@@ -1,4 +1,4 @@
-import type { MapSnapshot, Pose2d } from '../../contract/index.ts';
+import type { MapSnapshot, Pose2d } from 'auraison-edge';
 import type { Place } from './facts.ts';
 import { cellOf, centreOf, clearance, eachNeighbour, isFree, OCCUPIED, PER_CELL, UNKNOWN } from './grid.ts';
 import { standable, type Travel, travelFrom } from './travel.ts';

@@ -1,4 +1,4 @@
-import type { MapSnapshot } from '../../contract/index.ts';
+import type { MapSnapshot } from 'auraison-edge';
 
 /** Occupancy above which a cell is a wall, as Nav2 has it. */
 export const OCCUPIED = 65;

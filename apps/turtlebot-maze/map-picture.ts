@@ -1,5 +1,5 @@
 import { crc32, deflateSync } from 'node:zlib';
-import type { MapSnapshot, Pose2d } from '../../contract/index.ts';
+import type { MapSnapshot, Pose2d } from 'auraison-edge';
 import type { Place } from './facts.ts';
 
 type Colour = readonly [number, number, number];

@@ -1,4 +1,4 @@
-import type { MapSnapshot } from '../../contract/index.ts';
+import type { MapSnapshot } from 'auraison-edge';
 import type { Frontier, Survey } from './frontier.ts';
 import { centreOf, clearance, PER_CELL } from './grid.ts';
 import { standable } from './travel.ts';

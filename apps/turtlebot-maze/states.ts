@@ -7,7 +7,7 @@ import {
   type Pose2d,
   pause,
   type RobotState,
-} from '../../contract/index.ts';
+} from 'auraison-edge';
 import { chooseGoal, chooseRim } from './choose-goal.ts';
 import { clipOf } from './clip.ts';
 import {

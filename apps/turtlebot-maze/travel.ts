@@ -1,4 +1,4 @@
-import type { MapSnapshot } from '../../contract/index.ts';
+import type { MapSnapshot } from 'auraison-edge';
 import { eachNeighbour, isFree, PER_CELL } from './grid.ts';
 
 /** Cells nearer to a wall than this are not driven through, metres: robot radius and a margin. */

@@ -163,7 +163,7 @@ async function installApp(context: CommandContext, spec: string): Promise<number
       `installed ${name} ${version} (${pkg.digest.slice(0, 12)})`,
       view === undefined
         ? '  no daemon runs here: it is taken at the next start'
-        : view.state === 'bad' || view.reason !== ''
+        : view.reason !== ''
           ? `  the daemon does not take it: ${view.reason}`
           : `  the daemon has it: auraison intent send ${view.intents[0]} --wait`,
     ].join('\n'),
@@ -288,7 +288,7 @@ function shown({ out }: CommandContext, apps: readonly AppView[]): number {
       ),
     ].join('\n'),
   );
-  return apps.some(({ reason }) => reason !== '') ? 1 : 0;
+  return apps.some(({ state, reason }) => reason !== '' && state !== 'off') ? 1 : 0;
 }
 
 function testText(results: readonly CaseResult[]): string {

@@ -85,6 +85,20 @@ const SharingRow = Type.Object(
   closed,
 );
 
+/** Without these it is there and takes no intents. */
+const NeedsRow = Type.Object(
+  {
+    controllers: Type.Optional(
+      Type.Array(Text(64, 'name of a controller'), {
+        minItems: 1,
+        maxItems: 16,
+        description: 'one of these is in [[controllers]] of the configuration',
+      }),
+    ),
+  },
+  closed,
+);
+
 const McpRow = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$', description: 'its tools are mcp.NAME.tool' }),
@@ -111,6 +125,14 @@ export const AppManifest = Type.Object(
     }),
     description: Text(1_024, 'what it does'),
     harness: Type.Enum(['flow', 'pi']),
+    /** TypeScript of its own: exports `application`, an `AppModule`. */
+    module: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}\\.(ts|js|mjs)$',
+        description: 'its code, for example "index.ts"',
+      }),
+    ),
+    needs: Type.Optional(NeedsRow),
     /** By name or pattern. */
     tools: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_.-]*\\*?$', maxLength: 128 }), { maxItems: 128 }),

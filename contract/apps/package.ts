@@ -29,7 +29,7 @@ export type AppPackage = {
 };
 
 /** Where a package comes from, as `auraison app list` shows it. */
-export type AppSource = 'built-in' | 'folder' | 'installed';
+export type AppSource = 'built-in' | 'shipped' | 'folder' | 'installed';
 
 /** One application as people look at it. */
 export type AppView = {
@@ -43,8 +43,11 @@ export type AppView = {
   /** Empty for what is built in. */
   readonly digest: string;
   readonly signed_by: string;
-  /** `bad`: it is not offered; of one whose new version is bad, the former goes on, and `reason` says so. */
-  readonly state: 'loaded' | 'bad';
+  /**
+   * `bad`: it is not offered; of one whose new version is bad, the former goes on, and `reason` says so. `off`: nothing
+   * is wrong, and this robot lacks what it needs.
+   */
+  readonly state: 'loaded' | 'bad' | 'off';
   readonly reason: string;
   readonly intents: readonly string[];
 };

@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
+import type { Harness } from './harness.ts';
 import type { Tool } from './tool.ts';
 
 /** One type of intent that an application serves. `params` is a closed schema: unknown fields are refused. */
@@ -22,9 +23,20 @@ export type RunSharing = {
   readonly throttle?: { readonly starts: number; readonly withinMs: number };
 };
 
-/**
- * An application as its folder under `apps/` exports it (`application` of `index.ts`). Plain data and pure functions.
- */
+/** How an application looks ahead by services that imagine and judge, where `[cosmos]` of the configuration wants it. */
+export type Foresight = {
+  /** Tools beside its own. */
+  readonly tools: readonly Tool[];
+  /** Tools beside those of its agent, by name or pattern. */
+  readonly patterns: readonly string[];
+  /** Carries its runs out; `otherwise` is what does it without foresight. `candidates`: futures that are compared. */
+  harness(parts: { readonly candidates: number; readonly otherwise: Harness }): Harness;
+};
+
+/** What the module of a package adds to its files: `export const application: AppModule`. */
+export type AppModule = Pick<Application, 'flow' | 'agent' | 'tools' | 'foresight'>;
+
+/** An application as the runtime runs it, made of a package. Plain data and pure functions. */
 export type Application = {
   readonly name: string;
   readonly version: string;
@@ -41,6 +53,7 @@ export type Application = {
   readonly agent?: AgentDefinition;
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
+  readonly foresight?: Foresight;
   /** Its folder, absolute: `SKILL.md`, `skills/<name>/SKILL.md`, `extensions/*.ts`. Absent: it has none. */
   readonly folder?: string;
   /** Limits of its runs: see `RunSharing`. */

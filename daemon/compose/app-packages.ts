@@ -8,6 +8,7 @@ import { Packages } from '../runtime/packages/packages.ts';
 import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makePackageShelf } from './package-reader.ts';
+import { loadRules } from './shelf-rules.ts';
 
 const CALL_MS = 30_000;
 const IDLE_MS = 600_000;
@@ -22,7 +23,7 @@ export function makePackages(
   const { config, dataDir } = settings;
   return new Packages({
     ...{ context, builtIn, builtInView },
-    shelf: makePackageShelf(settings, builtIn),
+    shelf: makePackageShelf(settings, builtIn, loadRules(settings)),
     watch: config.apps.watch,
     stamp: () => watchedStamp(config.apps.dirs, dataDir),
     servers: (app) => packageMcp(app, settings, context),

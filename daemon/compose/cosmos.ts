@@ -1,13 +1,9 @@
-import { pictureTool } from '../../apps/turtlebot-maze/agent-tools.ts';
-import { ForesightHarness } from '../../apps/turtlebot-maze/foresight.ts';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import type { Application, BlobStore, CellContext, Harness, PolicyHook, Tool } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { foresightTools } from '../runtime/tools/foresight-tools.ts';
 import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
-
-const MAZE = maze.name;
 
 /** Services that imagine and judge, as tools; none where none is configured. Clients are loaded only then. */
 export async function makeForesight(
@@ -58,17 +54,15 @@ export async function makeForesight(
   });
 }
 
-/** The maze application with what it looks ahead by; the others as they are. */
+/** An application that looks ahead, with what it does that by; every other as it is. */
 export function withForesight(
-  apps: readonly Application[],
-  { config: { cosmos } }: Settings,
-): readonly Application[] {
-  if (!cosmos.maze) return apps;
-  return apps.map((app) => {
-    if (app.name !== MAZE || !app.agent) return app;
-    const tools = [...app.agent.tools, 'world.*', 'robot.look'];
-    return { ...app, agent: { ...app.agent, tools }, tools: [...(app.tools ?? []), pictureTool] };
-  });
+  app: Application,
+  { config: { cosmos } }: { readonly config: Pick<Config, 'cosmos'> },
+): Application {
+  const { foresight, agent } = app;
+  if (!cosmos.maze || !foresight || !agent) return app;
+  const tools = [...(app.tools ?? []), ...foresight.tools];
+  return { ...app, agent: { ...agent, tools: [...agent.tools, ...foresight.patterns] }, tools };
 }
 
 type Harnesses = {
@@ -81,6 +75,6 @@ export function foresightHarnesses({ config: { cosmos } }: Settings, made: Harne
   if (!cosmos.maze) return made;
   const { candidates } = cosmos;
   const first = (make: (app: Application) => Harness) => (app: Application) =>
-    app.name === MAZE ? new ForesightHarness({ candidates, otherwise: make(app) }) : make(app);
+    app.foresight ? app.foresight.harness({ candidates, otherwise: make(app) }) : make(app);
   return { flow: first(made.flow), pi: first(made.pi) };
 }

@@ -76,11 +76,11 @@ export function extensionFolders(
   apps: readonly Application[],
 ): HostParts['apps'] {
   const placed = new Map(apps.map((app) => [keyOf(app), app]));
-  return [...placed].map(([name, { folder: its }]) => {
+  return [...placed].map(([name, { name: plain, folder: its }]) => {
     const app = { name, ...(its === undefined ? {} : { folder: its }) };
     if (folder === '') return app;
-    const own = join(folder, app.name);
-    return existsSync(own) ? { name: app.name, folder: own } : app;
+    const own = join(folder, plain);
+    return existsSync(own) ? { name, folder: own } : app;
   });
 }
 

@@ -8,6 +8,7 @@ import {
   packageRules,
   type ReadPackage,
   readPackageFiles,
+  type ShelfRules,
 } from '../../adapters/packages/index.ts';
 import { parsePlainYaml, parseSkill, splitFrontMatter } from '../../adapters/skills/index.ts';
 import type { Application, AppView } from '../../contract/core.ts';
@@ -15,6 +16,7 @@ import { lineOfKey, lineOfRowKey } from '../config/toml-lines.ts';
 import { tomlOf } from '../config.ts';
 import { applicationOf } from '../runtime/packages/application-of.ts';
 import type { Settings } from '../settings.ts';
+import { unreadRules } from './shelf-rules.ts';
 
 /** A package in a folder, read and judged whole. Runs nothing of it, never throws. */
 export function readPackage(folder: string, rules: PackageRules): ReadPackage {
@@ -30,17 +32,18 @@ export function judgeWhole(files: FilesResult, rules: PackageRules): ReadPackage
 export function makePackageShelf(
   { config: { apps }, dataDir }: Pick<Settings, 'config' | 'dataDir'>,
   builtIn: readonly Application[],
+  own: ShelfRules,
 ): PackageShelf {
   const rules = () => packageRules(apps);
   return new PackageShelf(
-    { dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, rules, read: readPackage },
+    { dataDir, dirs: apps.dirs, requireSigned: apps.require_signed, rules, read: readPackage, own },
     builtIn,
   );
 }
 
 /** What a daemon with these settings would load; for the command line. */
 export function appsOnDisk(settings: Settings): readonly AppView[] {
-  const shelf = makePackageShelf(settings, []);
+  const shelf = makePackageShelf(settings, [], unreadRules(settings));
   shelf.read();
   return shelf.views();
 }

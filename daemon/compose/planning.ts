@@ -39,12 +39,13 @@ export function rulesOf({ planning, models }: Pick<Config, 'planning' | 'models'
 export type PlanningParts = {
   readonly hooks: readonly PolicyHook[];
   readonly ids: IdSource;
-  readonly others: readonly Application[];
+  /** Whose intents may be steps; asked when a plan is made. */
+  readonly others: () => readonly Application[];
   /** In place of that of the robot: a replay asks nobody, and what ended then is in the record. */
   readonly robotTime?: () => Promise<Nanoseconds>;
 };
 
-/** Plans of this robot; undefined where the configuration wants none. `others`: whose intents may be steps. */
+/** Plans of this robot; undefined where the configuration wants none. */
 export function makePlanning(
   config: Config,
   { clock, bus, emit }: Pick<CellContext, 'clock' | 'bus' | 'emit'>,
@@ -60,7 +61,10 @@ export function makePlanning(
       new PlanHarness({
         clock,
         rules,
-        intents: others.flatMap(({ intents }) => intents),
+        // Packages come and go.
+        get intents() {
+          return others().flatMap(({ intents }) => intents);
+        },
         hooks: gate,
         note: (events) => emit(events),
         robotTime: robotTime ?? (async () => (await robot.state()).time),

@@ -13,12 +13,12 @@ import {
 } from '../../contract/core.ts';
 import { keyOf } from '../runtime/packages/package-key.ts';
 import type { Settings } from '../settings.ts';
-import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
+import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionsForReplay, harnessParts } from './extensions.ts';
-import { missionsOf } from './missions.ts';
 import { makePackageShelf } from './package-reader.ts';
 import { piHarnesses, withHarness } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
+import { loadRules } from './shelf-rules.ts';
 import { makeTools } from './tools.ts';
 
 export type LoadedForReplay = {
@@ -43,18 +43,18 @@ export async function loadedForReplay(
   const ids = new IdSource(() => toMs(clock.now()), randomBytes);
   const reached = nobody(settings, clock);
   // Nobody is asked what is allowed and nothing is written: what was decided then is in the record.
-  const missions = withForesight(missionsOf(settings.config), settings);
   const planning = makePlanning(
     settings.config,
     { ...reached, emit: async () => {} },
-    { hooks: [], ids, others: missions, robotTime: async () => 0n },
+    { hooks: [], ids, others: () => today, robotTime: async () => 0n },
   );
-  const kept = of && makePackageShelf(settings, []).version(of.name, of.digest);
-  const apps: readonly Application[] = [
-    ...missions,
-    ...(planning ? [planning.app] : []),
-    ...(kept ? [kept] : []),
-  ];
+  const builtIn = planning ? [planning.app] : [];
+  const shelf = makePackageShelf(settings, builtIn, loadRules(settings));
+  shelf.read();
+  const kept = of && shelf.version(of.name, of.digest);
+  // A run is replayed by the version that it had; one that is gone is not replaced by another.
+  const today = shelf.apps.map(({ app }) => app).filter(({ name }) => name !== of?.name);
+  const apps: readonly Application[] = [...builtIn, ...today, ...(kept ? [kept] : [])];
   const house = makeTools(settings, reached, ids, apps, () => new Set());
   // What a live model's calls would have kept is not kept: the record stays as it is.
   const missing = new Set<string>();

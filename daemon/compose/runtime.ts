@@ -19,6 +19,7 @@ import { serveGovernanceRequests } from '../runtime/governance/governance-reques
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
 import { keyOf } from '../runtime/packages/package-key.ts';
+import type { Packages } from '../runtime/packages/packages.ts';
 import { PlanDesk } from '../runtime/planning/plan-desk.ts';
 import { servePlans } from '../runtime/planning/plan-requests.ts';
 import { StopWatch } from '../runtime/robot/stop-watch.ts';
@@ -30,11 +31,10 @@ import type { Settings } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { makePackages } from './app-packages.ts';
 import { makeChats } from './chat.ts';
-import { foresightHarnesses, makeForesight, withForesight } from './cosmos.ts';
+import { foresightHarnesses, makeForesight } from './cosmos.ts';
 import { extensionFolders, harnessParts, makeExtensions } from './extensions.ts';
 import { makeGovernance, principalsOf } from './governance.ts';
 import { makeMcpServers, makeRobotMcp } from './mcp.ts';
-import { missionsOf } from './missions.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
@@ -56,10 +56,9 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
-  const missions = withForesight(missionsOf(config), settings);
-  const planning = makePlanning(config, context, { hooks, ids, others: missions });
-  const builtIn = [...missions, ...(planning ? [planning.app] : [])];
-  const packages = makePackages(settings, context, builtIn);
+  const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
+  const builtIn = planning ? [planning.app] : [];
+  const packages: Packages = makePackages(settings, context, builtIn);
   const apps = [...builtIn, ...packages.today()];
   await warmUp(apps, context.report);
   const house = makeTools(

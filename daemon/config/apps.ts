@@ -4,11 +4,16 @@ const ABSOLUTE = { match: /^\/.+$/, expected: 'absolute paths, for example ["/et
 
 /** Who runs the applications of this house, and where those of others are. */
 export const APPS_KEYS = {
-  turtlebot_maze: choice(
-    ['flow', 'pi'],
-    'flow',
-    'harness of the maze: its flow, or an agent, which needs [[models]]; the flow carries on when none answers',
+  shipped: flag(true, 'the applications that come with the daemon are offered'),
+  as_agent: texts(
+    [],
+    'applications with a flow and an agent that run as the agent, which needs [[models]]; the flow carries on when none answers',
+    {
+      match: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+      expected: 'names of applications, for example ["turtlebot-maze"]',
+    },
   ),
+  turtlebot_maze: choice(['flow', 'pi'], 'flow', '"pi" is the same as as_agent = ["turtlebot-maze"]'),
   extensions: flag(true, 'extensions/*.ts in the folders of applications are loaded'),
   folder: text(
     '',

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Progress } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
 import { type FlywheelRequest, runFlywheel } from '../../daemon/compose/flywheel/run-flywheel.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
+import type { Progress } from '../support/shipped-apps.ts';
 
 /** Physics, dataset, trainer, network, the core of System 1 and the joint gate, as `auraison flywheel` joins them. */
 const SEED = 1;

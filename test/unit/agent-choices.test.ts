@@ -3,8 +3,6 @@ import { Type } from 'typebox';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
-import { mazeChoices } from '../../apps/turtlebot-maze/agent-choices.ts';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import type { AgentStep, Application, LanguageModel, ModelRequest } from '../../contract/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -14,6 +12,7 @@ import { agentApp, finish, tool } from '../support/agent-apps.ts';
 import { AgentContext } from '../support/agent-context.ts';
 import { openAiModel } from '../support/openai-model.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application, mazeChoices } from '../support/shipped-apps.ts';
 
 beforeAll(async () => {
   await loadPi();

@@ -3,7 +3,6 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
 import { AnswerCheck } from '../../adapters/vllm/checked-answer.ts';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import type { Application, LanguageModel, ModelRequest, Tool } from '../../contract/index.ts';
 import { METHODS } from '../../contract/index.ts';
 import { FakeOpenAi, say } from '../fakes/fake-openai.ts';
@@ -13,6 +12,7 @@ import { type Line, ScriptedModel } from '../fakes/scripted-model.ts';
 import { agentApp, finish, tool } from '../support/agent-apps.ts';
 import { openAiModel } from '../support/openai-model.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 
 beforeAll(async () => {
   await loadPi();

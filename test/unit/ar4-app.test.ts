@@ -1,8 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { armFlow, TASKS } from '../../apps/ar4-physical-ai/flow.ts';
-import { wilson } from '../../apps/ar4-physical-ai/flywheel/wilson.ts';
-import { application } from '../../apps/ar4-physical-ai/index.ts';
-import { START, STATE_NAMES } from '../../apps/ar4-physical-ai/observation.ts';
 import type {
   ControllerRun,
   ControllerRunResult,
@@ -11,6 +7,7 @@ import type {
   RobotState,
 } from '../../contract/index.ts';
 import { HOME } from '../../sim/arm/arm-model.ts';
+import { arm as application, armFlow, START, STATE_NAMES, TASKS, wilson } from '../support/shipped-apps.ts';
 
 type Scope = FlowScope<never, never>;
 

@@ -2,9 +2,9 @@ import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { CosmosPredict, CosmosReason, CosmosTransfer } from '../../adapters/cosmos/index.ts';
-import { mapPicture } from '../../apps/turtlebot-maze/map-picture.ts';
 import type { Clock, EdgeError, MapSnapshot } from '../../contract/index.ts';
 import { FakeCosmos, film, generated, judged, type Reply } from '../fakes/fake-cosmos.ts';
+import { mapPicture } from '../support/shipped-apps.ts';
 import { until } from '../support/until.ts';
 
 const fakes: FakeCosmos[] = [];

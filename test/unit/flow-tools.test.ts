@@ -1,7 +1,5 @@
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { application as arm } from '../../apps/ar4-physical-ai/index.ts';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import {
   type AgentDefinition,
   type Application,
@@ -16,6 +14,7 @@ import { ManualClock } from '../fakes/manual-clock.ts';
 import { tool } from '../support/agent-apps.ts';
 import { makeHouse } from '../support/house.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { arm, maze } from '../support/shipped-apps.ts';
 
 const closed = { additionalProperties: false } as const;
 const input = Type.Object({ grams: Type.Number({ minimum: 0 }) }, closed);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { EdgeError, type FlowDefinition, type FlowState } from '../../contract/index.ts';
 import { flowFaults } from '../../daemon/runtime/flow/flow-check.ts';
 import { chooseMove, mergeFacts } from '../../daemon/runtime/flow/flow-core.ts';
 import { FlowHarness } from '../../daemon/runtime/flow/flow-harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze } from '../support/shipped-apps.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
 const work = (on: FlowState['on'], more: Partial<FlowState> = {}): FlowState => ({

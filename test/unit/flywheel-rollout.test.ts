@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Pilot } from '../../apps/ar4-physical-ai/flywheel/pilot.ts';
-import { rollOut, SUSTAINED_STEPS } from '../../apps/ar4-physical-ai/flywheel/rollout.ts';
-import type { ArmWorld } from '../../apps/ar4-physical-ai/flywheel/world.ts';
+import { type ArmWorld, type Pilot, rollOut, SUSTAINED_STEPS } from '../support/shipped-apps.ts';
 
 /** A world that moves on with each step, and is done in those that `isDone` says. */
 async function episode(isDone: (step: number) => boolean, enoughAt = Infinity) {

@@ -4,15 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
-import type { LoadedPolicy } from '../../apps/ar4-physical-ai/flywheel/flywheel.ts';
-import { rollOut } from '../../apps/ar4-physical-ai/flywheel/rollout.ts';
-import {
-  CHUNK,
-  ENVIRONMENT_NAMES,
-  FEATURES,
-  HZ,
-  STATE_NAMES,
-} from '../../apps/ar4-physical-ai/observation.ts';
 import { loadPolicy } from '../../daemon/compose/flywheel/load-policy.ts';
 import { simWorld } from '../../daemon/compose/flywheel/sim-world.ts';
 import { systemOnePilot } from '../../daemon/compose/flywheel/system-one.ts';
@@ -21,6 +12,15 @@ import { onnxFile } from '../../scripts/policy/onnx-file.ts';
 import { ARM_JOINTS, GRIPPER, JOINT_SPEED_MAX } from '../../sim/arm/arm-model.ts';
 import { sceneSeed } from '../../sim/arm/arm-scene.ts';
 import { ArmSimulation } from '../../sim/arm/arm-simulation.ts';
+import {
+  CHUNK,
+  ENVIRONMENT_NAMES,
+  FEATURES,
+  HZ,
+  type LoadedPolicy,
+  rollOut,
+  STATE_NAMES,
+} from '../support/shipped-apps.ts';
 
 /** The policy that comes with the arm, through the core of System 1 and the joint gate, in virtual time. */
 const PERIOD_MS = 10;

@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, EdgeError, type LanguageModel, type ModelRequest } from '../../contract/index.ts';
 import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
@@ -9,6 +8,7 @@ import { MemoryBlobStore } from '../fakes/memory-blob-store.ts';
 import { type Line, ScriptedModel } from '../fakes/scripted-model.ts';
 import { finish } from '../support/agent-apps.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 
 beforeAll(async () => {
   await loadPi();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import { FakeRobot, type FakeRobotOptions } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 
 async function mission(options: Partial<FakeRobotOptions>, params: Record<string, unknown> = {}) {
   const robot = new FakeRobot(options);

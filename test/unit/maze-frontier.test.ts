@@ -1,10 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseGoal } from '../../apps/turtlebot-maze/choose-goal.ts';
-import { survey } from '../../apps/turtlebot-maze/frontier.ts';
-import { cellOf, clearance, PER_CELL } from '../../apps/turtlebot-maze/grid.ts';
-import { pathTo, ROBOT_RADIUS_M } from '../../apps/turtlebot-maze/travel.ts';
 import type { MapSnapshot } from '../../contract/index.ts';
+import {
+  cellOf,
+  chooseGoal,
+  clearance,
+  PER_CELL,
+  pathTo,
+  ROBOT_RADIUS_M,
+  survey,
+} from '../support/shipped-apps.ts';
 
 const RESOLUTION = 0.1;
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chooseGoal, chooseRim } from '../../apps/turtlebot-maze/choose-goal.ts';
-import { survey } from '../../apps/turtlebot-maze/frontier.ts';
 import type { MapSnapshot } from '../../contract/index.ts';
+import { chooseGoal, chooseRim, survey } from '../support/shipped-apps.ts';
 
 const RESOLUTION = 0.1;
 

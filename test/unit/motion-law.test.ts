@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { PolicyBook } from '../../adapters/cedar/index.ts';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import {
   type Application,
   type HookQuestion,
@@ -24,6 +23,7 @@ import { type Line, ScriptedModel } from '../fakes/scripted-model.ts';
 import { agentApp, finish, tool } from '../support/agent-apps.ts';
 import { startRig } from '../support/http-rig.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 
 beforeAll(async () => {
   await loadPi();

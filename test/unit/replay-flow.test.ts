@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, EdgeError, type PolicyHook, pause } from '../../contract/index.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
 import { swapRun } from '../../daemon/runtime/replay/swap-run.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { replayParts } from '../support/replay-rig.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
 const allows: PolicyHook = { name: 'rules', decide: async () => ({ decision: 'allow', reason: 'fine' }) };

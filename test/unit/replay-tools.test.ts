@@ -2,7 +2,6 @@ import { Type } from 'typebox';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PiHarness } from '../../adapters/pi/index.ts';
 import { loadPi } from '../../adapters/pi/pi-library.ts';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, EdgeError, type ModelRequest, type Tool } from '../../contract/index.ts';
 import { DegradingHarness } from '../../daemon/runtime/flow/degrading-harness.ts';
 import { replayRun } from '../../daemon/runtime/replay/replay-run.ts';
@@ -13,6 +12,7 @@ import { agentApp, finish, tool } from '../support/agent-apps.ts';
 import { modelsOf } from '../support/recorded-models.ts';
 import { replayParts } from '../support/replay-rig.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze } from '../support/shipped-apps.ts';
 
 beforeAll(async () => {
   await loadPi();

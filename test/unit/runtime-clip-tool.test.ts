@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import {
   type ClipInfo,
   type ClipOrder,
@@ -18,6 +17,7 @@ import type { MemoryLogDisk } from '../fakes/memory-event-log.ts';
 import { payloads, sampleOf } from '../support/recorder.ts';
 import { makeRecording, numbersIn } from '../support/recording.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
 const SHA = 'ab'.repeat(32);

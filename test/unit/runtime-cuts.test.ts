@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { type Application, LIMITS } from '../../contract/index.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { type Cut, PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze } from '../support/shipped-apps.ts';
 import { effectsApp, flowApp, oneState } from '../support/test-apps.ts';
 
 /** Runs one intent, kills the cell at each cut in turn, restarts it each time, and ends with an uncut attempt. */

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import {
   type Application,
   EdgeError,
@@ -13,6 +12,7 @@ import { foldRun } from '../../daemon/runtime/runs/run-fold.ts';
 import { RUN_MACHINE } from '../../daemon/runtime/runs/run-machine.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze } from '../support/shipped-apps.ts';
 import { flowApp, oneState } from '../support/test-apps.ts';
 
 const FAR = { pose: { x: 2.9, y: 2.9, yaw: 0 }, tolerance: 0.2, timeoutMs: 100_000 };

@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { BACK_S } from '../../apps/ar4-physical-ai/flow.ts';
-import { START } from '../../apps/ar4-physical-ai/observation.ts';
 import {
   type ArmState,
   type CellContext,
@@ -19,6 +17,7 @@ import { checkTrajectory } from '../../daemon/execution/safety/trajectory-check.
 import { readUrdf } from '../../formats/urdf/index.ts';
 import { FakeBus } from '../fakes/fake-bus.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
+import { BACK_S, START } from '../support/shipped-apps.ts';
 
 /** Two joints that turn about the same axis, each half a metre long: straight out, the tool is at x = 1. */
 const TWO = readUrdf(`<robot name="two">

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { forward, inverseDown } from '../../apps/ar4-physical-ai/kinematics.ts';
 import { expertChain, simWorld } from '../../daemon/compose/flywheel/sim-world.ts';
 import {
   CdrWriter,
@@ -21,6 +20,7 @@ import { HostedArm } from '../../sim/arm/hosted-arm.ts';
 import { viewOf } from '../../sim/arm/render/arm-cameras.ts';
 import { optics, Rasterizer } from '../../sim/arm/render/rasterizer.ts';
 import { EPOCH_NS } from '../../sim/robot-model.ts';
+import { forward, inverseDown } from '../support/shipped-apps.ts';
 
 const simulation = await ArmSimulation.create(7);
 afterAll(() => simulation.close());

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FolderShelf, judgeFolder } from '../../adapters/skills/index.ts';
-import { application as maze } from '../../apps/turtlebot-maze/index.ts';
 import { type SkillShelf, skillChecker } from '../../contract/index.ts';
 import { advertiseSkills } from '../../daemon/runtime/skills/advertise.ts';
+import { maze } from '../support/shipped-apps.ts';
 
 const skill = (name: string, description = 'Does things.', more = '') =>
   `---\nname: ${name}\ndescription: ${description}\n${more}---\nDo it with ${name}.\n`;

@@ -7,7 +7,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../adapters/clock/system-clock.ts';
 import { FileExporter } from '../../adapters/telemetry/file-exporter.ts';
 import { OtlpExporter } from '../../adapters/telemetry/otlp-exporter.ts';
-import { application } from '../../apps/turtlebot-maze/index.ts';
 import { EdgeError, type SpanExporter, type TraceSpan } from '../../contract/index.ts';
 import { spansOf } from '../../daemon/runtime/trace/span-fold.ts';
 import { type ShipperPlace, TraceShipper } from '../../daemon/runtime/trace/trace-shipper.ts';
@@ -17,6 +16,7 @@ import { FakeRobot } from '../fakes/fake-robot.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 import { MemoryEventLog } from '../fakes/memory-event-log.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
+import { maze as application } from '../support/shipped-apps.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';

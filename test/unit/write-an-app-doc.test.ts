@@ -1,15 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { application } from '../../docs/examples/apps/patrol.ts';
+import { readPackage } from '../../daemon/compose/package-reader.ts';
+import { loaded } from '../../daemon/compose/shelf-rules.ts';
 import { FakeRobot } from '../fakes/fake-robot.ts';
 import { PERSON, RuntimeRig } from '../support/runtime-rig.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const page = readFileSync(join(ROOT, 'docs/write-an-app-in-code.md'), 'utf8');
 
+const EXAMPLE = join(ROOT, 'docs/examples/apps/patrol');
+
+function example() {
+  const read = readPackage(EXAMPLE, { keys: new Map(), requireSigned: false });
+  if (!read.ok) throw new Error(JSON.stringify(read.faults));
+  return loaded(read, EXAMPLE);
+}
+
 async function patrol(robot: FakeRobot, params: Record<string, unknown>) {
-  const rig = new RuntimeRig({ apps: [application], robot });
+  const rig = new RuntimeRig({ apps: [example()], robot });
   await rig.cell.start();
   const { run } = await rig.cell.submit({ type: 'patrol/drive', params }, PERSON);
   await rig.finished();
@@ -17,9 +26,12 @@ async function patrol(robot: FakeRobot, params: Record<string, unknown>) {
 }
 
 describe('docs/write-an-app-in-code.md', () => {
-  it('shows the example file as it is', () => {
-    const example = readFileSync(join(ROOT, 'docs/examples/apps/patrol.ts'), 'utf8');
-    expect(page).toContain(`\`\`\`ts\n${example}\`\`\``);
+  it.each([
+    ['ts', 'index.ts'],
+    ['toml', 'app.toml'],
+  ])('shows the example file as it is: %s', (language, file) => {
+    const text = readFileSync(join(EXAMPLE, file), 'utf8');
+    expect(page).toContain(`\`\`\`${language}\n${text}\`\`\``);
   });
 
   it('has an example that drives the robot there and back', async () => {

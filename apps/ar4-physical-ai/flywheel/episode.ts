@@ -1,4 +1,4 @@
-import type { DatasetEpisode, DatasetFrame, DatasetSpec } from '../../../contract/index.ts';
+import type { DatasetEpisode, DatasetFrame, DatasetSpec } from 'auraison-edge';
 import { ENVIRONMENT_NAMES, FEATURES, HZ, STATE_NAMES } from '../observation.ts';
 
 /** One control step for training: the observation, and the action of the teacher. */

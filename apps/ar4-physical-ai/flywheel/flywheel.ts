@@ -1,4 +1,4 @@
-import { type DatasetEpisode, EdgeError } from '../../../contract/index.ts';
+import { type DatasetEpisode, EdgeError } from 'auraison-edge';
 import type { Expert } from '../expert.ts';
 import { HZ } from '../observation.ts';
 import { datasetEpisode, type EpisodeKind, sourceOf } from './episode.ts';

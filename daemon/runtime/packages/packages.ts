@@ -200,7 +200,11 @@ export class Packages implements AppsApi {
 
   /** Each change once, in the log of events and in that of the daemon. Never rejects. */
   async #tell(): Promise<void> {
-    const views = this.apps().filter(({ source }) => source !== 'built-in');
+    // What comes with the daemon is no news, unless something is wrong with it.
+    const views = this.apps().filter(
+      ({ source, state }) =>
+        source !== 'built-in' && state !== 'off' && (source !== 'shipped' || state === 'bad'),
+    );
     const now = new Map(
       views.map((view) => [
         `${view.folder}`,

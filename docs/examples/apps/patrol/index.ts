@@ -1,5 +1,4 @@
-import { Type } from 'typebox';
-import type { Application, FlowDefinition, FlowState } from '../../../contract/index.ts';
+import type { AppModule, FlowDefinition, FlowState } from 'auraison-edge';
 
 type Place = { readonly x_m: number; readonly y_m: number };
 type Params = { readonly dock: Place; readonly place: Place; readonly laps: number };
@@ -56,32 +55,4 @@ const flow: FlowDefinition<Facts, Params> = {
   },
 };
 
-/** Metres in the map frame. */
-const place = Type.Object(
-  { x_m: Type.Number({ minimum: -100, maximum: 100 }), y_m: Type.Number({ minimum: -100, maximum: 100 }) },
-  { additionalProperties: false },
-);
-
-export const application: Application = {
-  name: 'patrol',
-  version: '0.1.0',
-  description: 'Drives between the dock and a place',
-  harness: 'flow',
-  intents: [
-    {
-      type: 'patrol/drive',
-      description: 'Drive to a place and back, some times',
-      params: Type.Object(
-        {
-          dock: place,
-          place,
-          laps: Type.Integer({ minimum: 1, maximum: 100, description: 'how often' }),
-        },
-        { additionalProperties: false },
-      ),
-    },
-  ],
-  deadlineMs: 60 * 60 * 1000,
-  afterCut: 'resume',
-  flow,
-};
+export const application: AppModule = { flow };

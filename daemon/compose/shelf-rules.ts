@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url';
+import {
+  loadAppModule,
+  type ReadPackage,
+  type ShelfRules,
+  withModule,
+} from '../../adapters/packages/index.ts';
+import { type Application, type AppPackage, EdgeError } from '../../contract/core.ts';
+import type { Config } from '../config.ts';
+import { withForesight } from './cosmos.ts';
+import { withHarness } from './pi.ts';
+
+/** The packages that come with the daemon. */
+const SHIPPED = fileURLToPath(new URL('../../apps', import.meta.url));
+
+type Keys = { readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos'> };
+
+/** Packages are loaded with their code, as the configuration wants them. */
+export function loadRules(settings: Keys): ShelfRules {
+  return { ...unreadRules(settings), make: (read, folder) => asConfigured(loaded(read, folder), settings) };
+}
+
+/** The same, and no code of a package runs: for the command line. */
+export function unreadRules({ config }: Keys): ShelfRules {
+  const { apps, controllers } = config;
+  const names = controllers.map(({ name }) => name);
+  return {
+    shipped: apps.shipped ? SHIPPED : undefined,
+    make: (read, folder) => read.make(folder),
+    lacks: ({ manifest: { needs } }) => lacks(needs?.controllers, names),
+  };
+}
+
+/** A good package as the runtime runs it. Throws `extension.failed` where its module cannot be used. */
+export function loaded(read: ReadPackage & { readonly ok: true }, folder: string): Application {
+  const { module, tools = [] } = read.pkg.manifest;
+  const app = read.make(folder);
+  return module === undefined ? app : withModule(app, module, tools, loadAppModule(folder, module));
+}
+
+function lacks(
+  wanted: NonNullable<AppPackage['manifest']['needs']>['controllers'],
+  there: readonly string[],
+) {
+  if (!wanted || wanted.some((name) => there.includes(name))) return undefined;
+  return `it needs a controller: one of ${wanted.join(', ')} in [[controllers]]`;
+}
+
+function asConfigured(app: Application, settings: Keys): Application {
+  const { as_agent, turtlebot_maze } = settings.config.apps;
+  const asAgent = [...as_agent, ...(turtlebot_maze === 'pi' ? ['turtlebot-maze'] : [])].includes(app.name);
+  if (asAgent && !app.agent)
+    throw new EdgeError('config.invalid', {
+      operation: 'load application',
+      subject: app.name,
+      message: 'apps.as_agent names it, and it has no agent',
+    });
+  return withForesight(asAgent ? withHarness(app, 'pi') : app, settings);
+}
