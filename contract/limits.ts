@@ -226,7 +226,7 @@ export const LIMITS = {
   /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
   /**
-   * The same as HEARTBEAT_SILENT_MS where the host starved the cell for most of its silence, milliseconds: whoever gets a
+   * The same as HEARTBEAT_SILENT_MS where the host starved the cell for most of its silence, milliseconds: a process that gets a
    * processor in pieces finds its caches cold each time, and needs more of it for the same work.
    */
   HEARTBEAT_SILENT_LOADED_MS: 3_500,
