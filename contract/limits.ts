@@ -225,10 +225,7 @@ export const LIMITS = {
   HEARTBEAT_SILENT_MS: 1_750,
   /** A cell silent for this long is killed although the host starved it: a robot cannot wait forever, milliseconds. */
   HEARTBEAT_STARVED_MS: 15_000,
-  /**
-   * The same as HEARTBEAT_SILENT_MS where the host starved the cell for most of its silence, milliseconds: a process that gets a
-   * processor in pieces finds its caches cold each time, and needs more of it for the same work.
-   */
+  /** HEARTBEAT_SILENT_MS where the host starved it for most of its silence: the same work takes more time in pieces. */
   HEARTBEAT_SILENT_LOADED_MS: 3_500,
   /**
    * Of a process that starts, milliseconds. It loads its code without a pause, perhaps for the first time and from a cold
