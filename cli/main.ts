@@ -1,6 +1,7 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
 import { addAppCommands } from './commands/app.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
+import { addAskCommand } from './commands/ask.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
@@ -13,6 +14,7 @@ import { addEngineCommands } from './commands/engine.ts';
 import { addEstopCommands } from './commands/estop.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
+import { addFlowCommands } from './commands/flow.ts';
 import { addFlywheelCommand } from './commands/flywheel.ts';
 import { addInferCommands } from './commands/infer.ts';
 import { addIntentCommands } from './commands/intent.ts';
@@ -53,10 +55,12 @@ for (const add of [
   addLeaseCommands,
   addTeleopCommand,
   addIntentCommands,
+  addAskCommand,
   addRunsCommands,
   addQuestionsCommands,
   addSkillsCommands,
   addAppCommands,
+  addFlowCommands,
   addExtensionsCommands,
   addFlywheelCommand,
   addSimCommands,

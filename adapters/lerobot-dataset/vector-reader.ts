@@ -1,8 +1,19 @@
 import { EdgeError, type Sample } from '../../contract/core.ts';
 import { decodeJointState } from '../../formats/cdr/index.ts';
 import { decodeAny, type RosValue } from '../../formats/ros2/index.ts';
-import type { FeatureSource } from './episode-from-samples.ts';
 import { isNamed, placesOf } from './info.ts';
+
+/** Where a feature comes from. */
+export type FeatureSource = {
+  readonly topic: string;
+  /** An older sample is stale, milliseconds. */
+  readonly maxAgeMs: number;
+  /** Of vectors: what its numbers are called. Absent: as the first message says; what says nothing has no names. */
+  readonly names?: readonly string[];
+  /** Of messages without a meaning of their own: paths of their numbers, for example `linear.x`. */
+  readonly fields?: readonly string[];
+  readonly isAction?: boolean;
+};
 
 type Named = { readonly names: readonly string[] | undefined; readonly values: ArrayLike<number> };
 

@@ -5,6 +5,7 @@ import { type AppView, EdgeError, type PackageFile } from '../../contract/core.t
 import type { CaseResult } from '../app/test-package.ts';
 import { action, type CommandContext, type GlobalOptions } from '../context.ts';
 import { table } from '../output.ts';
+import { importApps } from './app-import.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const RELOAD_MS = 60_000;
@@ -34,6 +35,16 @@ Examples:
       '\nExamples:\n  auraison app new patrol\n  auraison app new guide --harness pi --dir ~/apps',
     )
     .action(action(newApp));
+  app
+    .command('import <from...>')
+    .description('make packages of agents and skills of Claude Code, and say what could not be taken over')
+    .option('--dir <folder>', 'where the folders of the packages are made', '.')
+    .option('--tools <names>', 'tools of the robot that they may use, by name or pattern, with commas')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  auraison app import .claude/agents\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
+    )
+    .action(action(importApps));
   app
     .command('check [folder]')
     .description('judge a folder or tarball, with file, line and key of every fault; runs nothing of it')

@@ -1,3 +1,4 @@
+import { readTimeTable } from '../../adapters/cron/cron-time-table.ts';
 import {
   type FilesResult,
   judgeWhole as judgeByParts,
@@ -11,7 +12,7 @@ import {
   type ShelfRules,
 } from '../../adapters/packages/index.ts';
 import { parsePlainYaml, parseSkill, splitFrontMatter } from '../../adapters/skills/index.ts';
-import type { Application, AppView } from '../../contract/core.ts';
+import { type Application, type AppView, EdgeError } from '../../contract/core.ts';
 import { lineOfKey, lineOfRowKey } from '../config/toml-lines.ts';
 import { tomlOf } from '../config.ts';
 import { applicationOf } from '../runtime/packages/application-of.ts';
@@ -59,6 +60,15 @@ const PARSERS: PackageParsers = {
   toml: readToml,
   yaml: parsePlainYaml,
   frontMatter: splitFrontMatter,
+  cronFault(cron, zone) {
+    try {
+      readTimeTable(cron, zone);
+      return undefined;
+    } catch (thrown) {
+      const { message, hint } = EdgeError.from(thrown, 'config.invalid', 'read schedule', cron);
+      return `${message}; ${hint}`;
+    }
+  },
   skillProblems(text, folder) {
     const verdict = parseSkill(text, folder);
     return verdict.ok ? [] : verdict.problems;

@@ -15,6 +15,7 @@ import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
@@ -56,6 +57,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
+  const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];
   const packages: Packages = makePackages(settings, context, builtIn);
@@ -96,6 +98,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         blobs: house.blobs,
         promptBlocks: (app) => house.skillsBlock(app) ?? [],
         ...harnessParts(extensions),
+        onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
         report: context.report,
       }),
       flow: flowHarness(planning),
@@ -109,6 +112,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const take = (now: readonly Application[]) => {
     runtime.apps.take(now);
     house.takeApps(now);
+    void schedules
+      .takeApps(now)
+      .catch((error: Error) =>
+        context.report('error', 'schedules of packages could not be read', { error: error.message }),
+      );
   };
   const chats = makeChats(context, { runtime, models, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
@@ -120,7 +128,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     approvals: runtime.approvals,
   });
   const telemetry = await makeTelemetry(settings, context);
-  const schedules = await makeSchedules(settings, context, runtime);
+  const schedules = await makeSchedules(settings, context, runtime, packages.today());
   const autoStart = makeAutoStart(settings, context, runtime, apps);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
@@ -148,9 +156,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
-      ...(schedules ? { schedules: () => schedules.views() } : {}),
+      schedules: () => schedules.views(),
       models,
       chat: chats.desk,
+      ask: chats.ask,
+      tokens,
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
@@ -197,7 +207,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       const { url } = await http.start();
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
-      await schedules?.start();
+      await schedules.start();
       autoStart?.start();
     },
     async stop() {
@@ -213,7 +223,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         ended.finally(() => packages.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),
-        schedules?.stop(),
+        schedules.stop(),
         autoStart?.stop(),
         house.blobs.stop(),
         telemetry?.stop(),

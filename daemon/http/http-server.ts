@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { urlOf } from '../../io/listen.ts';
 import { checkAccess } from './access.ts';
 import { callerOf, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
@@ -15,6 +15,7 @@ import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { appRoutes } from './routes/apps.ts';
+import { askRoutes } from './routes/ask.ts';
 import { bagRoutes } from './routes/bags.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { controllerRoutes } from './routes/controllers.ts';
@@ -40,6 +41,7 @@ import { runRoutes } from './routes/runs.ts';
 import { safetyRoutes } from './routes/safety.ts';
 import { sampleRouteRoutes } from './routes/sample-routes.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
 import { statusRoutes } from './routes/status.ts';
 import { wireRoutes } from './routes/wires.ts';
@@ -107,9 +109,7 @@ export class HttpServer {
       await app.close();
       throw listenError(error, host, port);
     }
-    const address = app.server.address() as AddressInfo;
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-    return { url: `http://${name}:${address.port}` };
+    return { url: urlOf(app.server) };
   }
 
   /** A log of this very process grew; broadcasts of the bus report the others. */
@@ -177,6 +177,8 @@ export class HttpServer {
     runRoutes(app, this.#ports);
     replayRoutes(app, this.#ports);
     runControlRoutes(app, this.#ports);
+    sessionRoutes(app, this.#ports);
+    askRoutes(app, this.#ports);
     eventRoutes(app, this.#ports, this.#streams);
     queryRoutes(app, this.#ports);
     robotRoutes(app, this.#ports);
