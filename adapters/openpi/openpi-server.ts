@@ -10,11 +10,8 @@ import {
   type WireServerOptions,
   type WireServerView,
 } from '../../formats/policy-wire/wire-server.ts';
-<<<<<<< HEAD
-import { type WebSocket, WebSocketServer } from '../../io/web-socket.ts';
-=======
 import { listen } from '../../io/listen.ts';
->>>>>>> main
+import { type WebSocket, WebSocketServer } from '../../io/web-socket.ts';
 import { OpenPiClient } from './openpi-client.ts';
 
 /** A client that answers no ping for two of these is gone, milliseconds. */

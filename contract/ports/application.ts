@@ -69,13 +69,10 @@ export type Application = {
   readonly flow?: FlowDefinition;
   /** For the pi harness. If there is a `flow` too, the flow takes over the mission while no model can be reached. */
   readonly agent?: AgentDefinition;
-<<<<<<< HEAD
   /** For the remote harness. */
   readonly remote?: RemoteDefinition;
-=======
   /** Times at which it wants its intents; their roles are those of the configuration. */
   readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
->>>>>>> main
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   readonly foresight?: Foresight;

@@ -98,7 +98,6 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     blobs: house.blobs,
     versionOf: (name, digest) => packages.versionOf(name, digest),
     readyVersions: (used) => ready([...apps, ...used]),
-<<<<<<< HEAD
     harnesses: {
       ...remote.harnesses,
       ...foresightHarnesses(settings, {
@@ -106,18 +105,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
           blobs: house.blobs,
           promptBlocks: (app) => house.skillsBlock(app) ?? [],
           ...harnessParts(extensions),
+          onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
           report: context.report,
         }),
         flow: flowHarness(planning),
-=======
-    harnesses: foresightHarnesses(settings, {
-      ...piHarnesses({
-        blobs: house.blobs,
-        promptBlocks: (app) => house.skillsBlock(app) ?? [],
-        ...harnessParts(extensions),
-        onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
-        report: context.report,
->>>>>>> main
       }),
     },
   });
@@ -173,12 +164,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
-<<<<<<< HEAD
       ...(remote.runtimes ? { runtimes: remote.runtimes } : {}),
-      ...(schedules ? { schedules: () => schedules.views() } : {}),
-=======
       schedules: () => schedules.views(),
->>>>>>> main
       models,
       chat: chats.desk,
       ask: chats.ask,
