@@ -9,7 +9,6 @@ import { readSecret } from '../secrets.ts';
 import type { Settings } from '../settings.ts';
 
 export type Remote = {
-  /** Absent: none is configured, and none is listened for. */
   readonly runtimes: RemoteRuntimes | undefined;
   readonly harnesses: { readonly remote: (app: Application) => Harness };
 };
