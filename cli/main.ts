@@ -1,6 +1,7 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
 import { addAppCommands } from './commands/app.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
+import { addAskCommand } from './commands/ask.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
@@ -34,6 +35,7 @@ import { addRosCommands } from './commands/ros.ts';
 import { addRoutesCommand } from './commands/routes.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addRunsCommands } from './commands/runs.ts';
+import { addRuntimesCommands } from './commands/runtimes.ts';
 import { addSchedulesCommand } from './commands/schedules.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSimCommands } from './commands/sim.ts';
@@ -54,8 +56,10 @@ for (const add of [
   addLeaseCommands,
   addTeleopCommand,
   addIntentCommands,
+  addAskCommand,
   addRunsCommands,
   addQuestionsCommands,
+  addRuntimesCommands,
   addSkillsCommands,
   addAppCommands,
   addFlowCommands,

@@ -1,6 +1,10 @@
 import type { BodyOf } from '../bodies/kit.ts';
 import type * as runs from '../bodies/runs.ts';
 
+/** How much a model that reasons may think before it answers. */
+export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const;
+export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
+
 /** One call that a model asked for. `argumentsText` is the text as received: it may not be JSON. */
 export type ModelToolCall = BodyOf<typeof runs.ModelToolCall>;
 
@@ -29,6 +33,8 @@ export type ModelRequest = {
   readonly maxTokens: number;
   readonly temperature: number;
   readonly seed?: number;
+  /** Absent: as the model does by itself. */
+  readonly thinking?: ThinkingLevel;
   readonly deadlineMs: number;
   /** For the log: `plan`, `agent turn`, `compaction`. */
   readonly purpose: string;

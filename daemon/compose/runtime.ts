@@ -15,6 +15,7 @@ import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
@@ -38,6 +39,7 @@ import { makeMcpServers, makeRobotMcp } from './mcp.ts';
 import { makeModels } from './models.ts';
 import { piHarnesses, warmUp } from './pi.ts';
 import { flowHarness, makePlanning } from './planning.ts';
+import { makeRemote } from './remote.ts';
 import { makeReplay } from './replay.ts';
 import { makeAutoStart, makeSchedules } from './schedules.ts';
 import { makeSharing } from './sharing.ts';
@@ -56,6 +58,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
+  const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];
   const packages: Packages = makePackages(settings, context, builtIn);
@@ -72,6 +75,10 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   });
   const models = live.router;
   const extensions = await makeExtensions(settings, context, apps, () => runtime.control);
+  const remote = await makeRemote(settings, context, {
+    pause: (runId, reason) => runtime.control.pause(runId, reason),
+    resume: (runId) => runtime.control.resume(runId),
+  });
   const runtime: RuntimeCell = new RuntimeCell(context, {
     robot: config.daemon.name,
     apps,
@@ -91,15 +98,19 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     blobs: house.blobs,
     versionOf: (name, digest) => packages.versionOf(name, digest),
     readyVersions: (used) => ready([...apps, ...used]),
-    harnesses: foresightHarnesses(settings, {
-      ...piHarnesses({
-        blobs: house.blobs,
-        promptBlocks: (app) => house.skillsBlock(app) ?? [],
-        ...harnessParts(extensions),
-        report: context.report,
+    harnesses: {
+      ...remote.harnesses,
+      ...foresightHarnesses(settings, {
+        ...piHarnesses({
+          blobs: house.blobs,
+          promptBlocks: (app) => house.skillsBlock(app) ?? [],
+          ...harnessParts(extensions),
+          onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
+          report: context.report,
+        }),
+        flow: flowHarness(planning),
       }),
-      flow: flowHarness(planning),
-    }),
+    },
   });
   const ready = async (used: readonly Application[]) => {
     await warmUp(used, context.report);
@@ -153,9 +164,12 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
+      ...(remote.runtimes ? { runtimes: remote.runtimes } : {}),
       schedules: () => schedules.views(),
       models,
       chat: chats.desk,
+      ask: chats.ask,
+      tokens,
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),
@@ -212,6 +226,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       // Ending the runs stops the robot: it does not wait until readers of streams have said farewell.
       chats.close();
       const ended = runtime.stop();
+      void ended.finally(() => remote.runtimes?.stop()).catch(() => {});
       await Promise.all([
         ended.finally(() => live.stop()).finally(() => shedding.watch.stop()),
         ended.finally(() => extensions?.stop()),

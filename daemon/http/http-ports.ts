@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
   ApprovalApi,
   AppsApi,
+  AskApi,
   CellBus,
   CellContext,
   CellName,
@@ -21,7 +22,9 @@ import type {
   QuestionApi,
   ReplayApi,
   RunControlApi,
+  RunTokensApi,
   RuntimeApi,
+  RuntimesApi,
   ScheduleView,
   SkillShelf,
   TelemetryStats,
@@ -48,6 +51,8 @@ export type HttpPorts = {
   readonly apps?: AppsApi;
   /** Replay and comparison of runs; undefined: not available. */
   readonly replay?: ReplayApi;
+  /** Foreign runtimes that may dial in; absent: none is configured, and none is listened for. */
+  readonly runtimes?: RuntimesApi;
   /** Undefined: nothing is scheduled. */
   readonly schedules?: () => readonly ScheduleView[];
   /** Absent where no model is configured. */
@@ -57,6 +62,10 @@ export type HttpPorts = {
   /** The model server that this daemon runs; absent: none. */
   /** The model server that is run now, if one is configured. */
   readonly engine?: () => EngineApi | undefined;
+  /** Words of people as intents; absent: no model is configured. */
+  readonly ask?: AskApi;
+  /** Text of agents while it comes; absent: there are none. */
+  readonly tokens?: RunTokensApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** Counts of spans, by exporter and cell; absent: none are exported. */
