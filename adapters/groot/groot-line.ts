@@ -78,7 +78,7 @@ export class GrootLine implements RemoteLine {
         if (!refused || i === forms.length - 1) throw error;
       }
     }
-    throw this.#failed('no form of a question was understood');
+    throw this.#failed('the server understood none of the known request formats');
   }
 
   async reset(): Promise<void> {
@@ -93,7 +93,7 @@ export class GrootLine implements RemoteLine {
     this.#socket = undefined;
     // Who answers there next may be of another generation.
     this.#form = undefined;
-    this.#lose?.(new Lost('the connection was given up'));
+    this.#lose?.(new Lost('the connection was closed'));
     this.#lose = undefined;
     socket?.close();
   }
@@ -121,7 +121,7 @@ export class GrootLine implements RemoteLine {
       actionRequest(form, namedArrays(observation, keys, lead), task),
     );
     const given = readActions(reply);
-    if (!given) throw this.#failed('the answer is neither a map of actions nor a pair with one');
+    if (!given) throw this.#failed('the answer is neither a map of actions nor a pair that contains one');
     const actions = actionsFrom(given, policy, keys);
     const remarks = Array.isArray(reply) && isMap(reply[1]) ? reply[1] : {};
     const hash = remarks['policy_hash'];
@@ -146,7 +146,7 @@ export class GrootLine implements RemoteLine {
     if (!isMap(value) || value['error'] === undefined) return value;
     const text = String(value['error']).slice(0, 500);
     if (/unauthori[sz]ed/i.test(text))
-      throw this.#unavailable(`the server wants another token: ${text}`, 'token_file');
+      throw this.#unavailable(`the server rejected the token: ${text}`, 'token_file');
     throw this.#failed(`the server failed: ${text}`);
   }
 
@@ -161,7 +161,8 @@ export class GrootLine implements RemoteLine {
   async #exchange(question: Uint8Array): Promise<Uint8Array> {
     if (this.#closed) throw this.#unavailable('closed');
     // libzmq would dial on and on for one question; who asks often does it here, and not too often.
-    if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS) throw this.#unavailable('nobody listens there');
+    if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS)
+      throw this.#unavailable('connection refused: no server listens at this address');
     const socket = this.#ready();
     const lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
@@ -174,7 +175,7 @@ export class GrootLine implements RemoteLine {
     } catch (cause) {
       if (this.#socket === socket) this.drop();
       const words = cause instanceof Error ? cause.message : String(cause);
-      throw this.#unavailable(cause instanceof Lost ? words : `no server takes the question: ${words}`);
+      throw this.#unavailable(cause instanceof Lost ? words : `no server accepts the request: ${words}`);
     }
   }
 
@@ -204,7 +205,13 @@ export class GrootLine implements RemoteLine {
       for await (const { type } of socket.events) {
         if ((type !== 'disconnect' && type !== 'connect:retry') || socket !== this.#socket) continue;
         this.#goneMs = this.#clock.monotonicMs();
-        this.#lose?.(new Lost(type === 'disconnect' ? 'the server went away' : 'nobody listens there'));
+        this.#lose?.(
+          new Lost(
+            type === 'disconnect'
+              ? 'the server closed the connection'
+              : 'connection refused: no server listens at this address',
+          ),
+        );
         this.drop();
         return;
       }

@@ -153,7 +153,7 @@ export class GrootServer implements WireServer {
     if (endpoint === 'ping') return { status: 'ok', message: 'Server is running' };
     if (endpoint === 'kill') {
       this.#refused += 1;
-      return { error: 'kill is refused: this server belongs to its robot' };
+      return { error: 'kill is refused: clients cannot stop this server' };
     }
     const client = this.#clientOf(name, () => ({ deadlineMs, keys, clock }));
     const data = request['data'];
@@ -180,7 +180,7 @@ export class GrootServer implements WireServer {
       throw new EdgeError('cell.overloaded', {
         operation: 'infer',
         subject: 'groot',
-        message: `${clientsMax} clients are connected already`,
+        message: `${clientsMax} clients are already connected`,
       });
     }
     const principal = token === undefined ? 'anonymous' : 'token';

@@ -46,7 +46,7 @@ export class VectorReader {
     const first = this.rows[0];
     const size = first?.length ?? this.#source.names?.length ?? values.length;
     if (values.length !== size || size === 0)
-      throw this.#malformed(`${values.length} numbers, where ${size || 'some'} were expected`);
+      throw this.#malformed(`expected ${size || 'some'} numbers, found ${values.length}`);
     return this.#push(Float32Array.from(values), time);
   }
 
@@ -82,7 +82,7 @@ export class VectorReader {
     }
     if (type === 'sensor_msgs/msg/JointState') {
       const { name, position } = decodeJointState(bytes);
-      if (position.length !== name.length) throw this.#malformed('a JointState without positions');
+      if (position.length !== name.length) throw this.#malformed('the JointState has no positions');
       return { names: name, values: position };
     }
     if (type === 'std_msgs/msg/Float64MultiArray' || type === 'std_msgs/msg/Float32MultiArray')
@@ -91,7 +91,7 @@ export class VectorReader {
     throw new EdgeError('sample.unknown_type', {
       operation: 'export',
       subject: topic,
-      message: `${topic} is ${type}: which of its numbers are the feature?`,
+      message: `${topic} has type ${type}: select the fields that make up the feature`,
       hint: `name them: ${topic}:linear.x,angular.z`,
     });
   }
@@ -102,10 +102,10 @@ export class VectorReader {
     try {
       record = JSON.parse(text) as typeof record;
     } catch {
-      throw this.#malformed('a text that is no record of an applied action');
+      throw this.#malformed('the text is not a record of an applied action');
     }
     if (!Array.isArray(record.applied) || !Array.isArray(record.names))
-      throw this.#malformed('a record without names and applied');
+      throw this.#malformed('the record has no names or no applied values');
     return { names: record.names, values: record.applied };
   }
 
@@ -117,7 +117,7 @@ export class VectorReader {
       if (index !== undefined) value = (value as ArrayLike<unknown> | undefined)?.[Number(index)];
     }
     if (typeof value === 'number') return value;
-    throw this.#malformed(`the field ${path} is no number`);
+    throw this.#malformed(`the field ${path} is not a number`);
   }
 
   #malformed(message: string): EdgeError {

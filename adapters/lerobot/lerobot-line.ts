@@ -106,7 +106,7 @@ export class LeRobotLine implements RemoteLine {
         const { data, headers } = await calls.actions();
         if (data.byteLength === 0)
           throw this.#failed(
-            'the server gave no actions; its own log says why (a stock one tells nobody else)',
+            'the server returned no actions; see its own log for the reason (a stock server does not send it)',
           );
         const actions = readActions(data);
         const first = actions[0];
@@ -115,7 +115,9 @@ export class LeRobotLine implements RemoteLine {
         const tensor = actionsTensor(actions, outgoing.policy);
         return { actions: tensor, ...(typeof hash === 'string' ? { hash } : {}) };
       }
-      throw this.#failed(`${STRANGERS_MAX} answers were to other questions: another client uses this server`);
+      throw this.#failed(
+        `${STRANGERS_MAX} answers belonged to other requests: another client uses this server`,
+      );
     } catch (error) {
       throw this.#told(error);
     }
@@ -137,7 +139,7 @@ export class LeRobotLine implements RemoteLine {
     if (!connection) return;
     const silentMs = this.#clock.monotonicMs() - (this.#silentSince ?? Number.POSITIVE_INFINITY);
     if (silentMs > SILENT_MS)
-      this.#lose(connection, this.#gone(`it took nothing for ${Math.round(silentMs)} ms`));
+      this.#lose(connection, this.#gone(`the server read nothing for ${Math.round(silentMs)} ms`));
     else connection.calls.cancel();
   }
 
@@ -168,7 +170,9 @@ export class LeRobotLine implements RemoteLine {
     return await withDeadline(this.#clock, SOON_MS, ready, 'reach policy', this.#subject).catch(
       (thrown: unknown) => {
         const isLate = thrown instanceof EdgeError && thrown.code === 'deadline.exceeded';
-        throw isLate ? this.#gone('it is not ready yet, and may be loading its policy', thrown) : thrown;
+        throw isLate
+          ? this.#gone('the server is not ready yet; it may be loading its policy', thrown)
+          : thrown;
       },
     );
   }
@@ -193,7 +197,7 @@ export class LeRobotLine implements RemoteLine {
     this.#dialling = undefined;
     this.#connection = connection;
     this.#retryMs = RETRY_FIRST_MS;
-    calls.onLost(() => this.#lose(connection, this.#gone('the connection was cut')));
+    calls.onLost(() => this.#lose(connection, this.#gone('the connection was lost')));
     return connection;
   }
 

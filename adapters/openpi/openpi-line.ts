@@ -73,7 +73,7 @@ export class OpenPiLine implements RemoteLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#opening = undefined;
-    this.#waiting?.reject(this.#unavailable('the connection was given up'));
+    this.#waiting?.reject(this.#unavailable('the connection was closed'));
     this.#waiting = undefined;
     socket?.terminate();
   }
@@ -187,9 +187,9 @@ export class OpenPiLine implements RemoteLine {
       const value = decodeMsgpack(bytes, { numpy: 'openpi' });
       if (isMap(value)) return value;
     } catch (cause) {
-      throw this.#failed(`the server answered what cannot be read: ${(cause as Error).message}`, cause);
+      throw this.#failed(`the answer of the server cannot be read: ${(cause as Error).message}`, cause);
     }
-    throw this.#failed('the server answered something that is no map');
+    throw this.#failed('the answer of the server is not a map');
   }
 
   /** The server's words: a traceback of Python, whose last line says what happened. */

@@ -75,7 +75,7 @@ it('leaves places of the lake to others, however many streams are asked for', as
   expect([taken.length, opened.length]).toEqual([LIMITS.LAKE_STREAMS_EACH_MAX, LIMITS.LAKE_STREAMS_EACH_MAX]);
   await expect(open('ada')).rejects.toMatchObject({
     code: 'cell.overloaded',
-    message: expect.stringContaining('ada has 2 streamed answers already'),
+    message: expect.stringContaining('ada already has 2 streamed answers open'),
   });
   // She keeps nobody else from reading, also not who has her name in another tenant.
   await expect(open('ada', 'acme')).resolves.toMatchObject({ readId: '3' });

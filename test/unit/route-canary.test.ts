@@ -241,7 +241,7 @@ to = "bus:/*/map"
     await rig.clock.advance(4_000);
     expect(rig.routes.status()[0]).toMatchObject({
       state: 'silent',
-      reason: expect.stringContaining('a reader stands still'),
+      reason: expect.stringContaining('a subscriber is stuck'),
       rebuilds: 0,
       queued: 69,
       dropped: { queue_full: 131 },

@@ -87,12 +87,12 @@ describe('a trajectory passes', () => {
 
 describe('a trajectory is refused', () => {
   it.each([
-    ['too far', [at(0, { j1: 0 }), at(9_000, { j1: 3.1 })], /point 2: position of j1/],
+    ['too far', [at(0, { j1: 0 }), at(9_000, { j1: 3.1 })], /point 2: position 3.1 of j1/],
     ['too fast', [at(0, { j1: 0 }), at(500, { j1: 1 })], /point 2: velocity of j1/],
     ['in no time', [at(100, { j1: 0 }), at(100, { j1: 1 })], /velocity/],
     ['nowhere', [at(0, { j1: Number.NaN })], /point 1: position/],
     ['too fast to its first point', [at(50, { j1: 1.5 })], /point 1: velocity of j1/],
-    ['at once somewhere else', [at(0, { j1: 0.02 })], /point 1: the way of j1 begins at 0.02/],
+    ['at once somewhere else', [at(0, { j1: 0.02 })], /point 1: the path of j1 starts at 0.02/],
     [
       'too fast in a joint that the point between leaves out',
       [at(1_000, { j1: -1, j2: 0 }), at(1_001, { j2: 0 }), at(1_002, { j1: 1 })],
@@ -161,7 +161,7 @@ describe('the start of a trajectory', () => {
 
   it('may be beside the arm by as much as gate.start_tolerance says', () => {
     const { message, hint } = thrown(() => checkTrajectory(plain, way, sagged));
-    expect(message).toMatch(/point 1: the way of j1 begins at 0, and it is 0.060 away/);
+    expect(message).toMatch(/point 1: the path of j1 starts at 0, which is 0.060 away/);
     expect(hint).toContain('gate.start_tolerance (0.01)');
     const loose = gateSpec(TWO, { ...WISHES, startTolerance: 0.1 });
     checkTrajectory(loose, way, sagged);
@@ -282,7 +282,7 @@ describe('the arm of the robot', () => {
     await clear.follow(at(4_000, { j2: 0 }));
     expect(clear.asked).toEqual(['follow']);
     const { follow, asked } = rig(-1.5, -1.5, true, is({ j2: 0 }));
-    await expect(follow(at(4_000, { j2: 0 }))).rejects.toThrow(/where j1 is now is not known/);
+    await expect(follow(at(4_000, { j2: 0 }))).rejects.toThrow(/the position of j1 is unknown/);
     expect(asked).toEqual([]);
   });
 

@@ -291,7 +291,7 @@ describe('the policy desk', () => {
     const { desk, told } = await deskOf(clock, [specOf('p', () => old)]);
     const session = desk.open(who('a'));
     await desk.apply([specOf('p', () => Promise.reject(new Error('no such file')))]);
-    expect(told.join()).toContain('stays as it is: no such file');
+    expect(told.join()).toContain('was not replaced: no such file');
     expect((await session.infer(see(1), 1_000)).actions.data[0]).toBe(1);
   });
 
@@ -319,7 +319,7 @@ describe('the policy desk', () => {
   it('names the policies there are, and ends sessions of one that is gone', async () => {
     const { desk } = await deskOf(new ManualClock(), [specOf('p', () => new PuppetPolicy())]);
     expect(() => desk.open(who('a'), 'other')).toThrow(
-      expect.objectContaining({ code: 'model.not_found', message: expect.stringContaining('there are: p') }),
+      expect.objectContaining({ code: 'model.not_found', message: expect.stringContaining('configured: p') }),
     );
     const session = desk.open(who('a'));
     const asked = session.infer(see(1), 1_000);

@@ -196,7 +196,7 @@ describe('work that stands still', () => {
       state = observe(state, { gapMs: LOOK, countedMs: LOOK }, account);
       const verdict = judge(state, ms);
       if (verdict.alive) continue;
-      expect(verdict.reason).toMatch(/^recorder stands still for \d+ ms$/);
+      expect(verdict.reason).toMatch(/^recorder has made no progress for \d+ ms$/);
       return ms;
     }
   }
