@@ -80,7 +80,7 @@ it('leaves places of the lake to others, however many streams are asked for', as
   // She keeps nobody else from reading, also not who has her name in another tenant.
   await expect(open('ada', 'acme')).resolves.toMatchObject({ readId: '3' });
   for (const who of ['bea', 'bea', 'cy']) await open(who);
-  await expect(open('dan')).rejects.toMatchObject({ message: expect.stringContaining('to others') });
+  await expect(open('dan')).rejects.toMatchObject({ message: expect.stringContaining('to other callers') });
   reads.close('1');
   await expect(open('ada')).resolves.toMatchObject({ readId: '7' });
 });

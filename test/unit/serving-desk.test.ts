@@ -251,7 +251,7 @@ describe('the policy desk', () => {
       state: 'failed',
       reason: expect.stringContaining('pins bbb'),
     });
-    expect(told.join()).toContain('cannot be had');
+    expect(told.join()).toContain('is not available');
     const session = desk.open(who('a'));
     await expect(session.infer(see(1), 1_000)).rejects.toMatchObject({ code: 'model.unavailable' });
     expect(policy.seen).toEqual([]);
@@ -312,7 +312,7 @@ describe('the policy desk', () => {
     await clock.advance(10_000);
     await desk.apply([spec]);
     expect(made).toBe(2);
-    expect(told.filter((line) => line.includes('cannot be had'))).toHaveLength(1);
+    expect(told.filter((line) => line.includes('is not available'))).toHaveLength(1);
     await desk.close();
   });
 

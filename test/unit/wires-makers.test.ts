@@ -79,7 +79,7 @@ describe('a card of a far policy', () => {
     ['{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 0}', /step_ms/],
     [
       '{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 5, "keys": {"input": {}}}',
-      /"input" is unknown/,
+      /unknown key "input"/,
     ],
     [
       '{"name": "x", "inputs": {"a": [2]}, "output": {"shape": [1, 1]}, "step_ms": 5, "keys": {"inputs": {"a": [{"key": "b", "size": 3}]}}}',
