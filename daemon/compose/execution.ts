@@ -11,7 +11,6 @@ import {
 import type { Config } from '../config.ts';
 import { Ledger, SampleBus } from '../execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../execution/control/control-client.ts';
-import { ControlDrive } from '../execution/control/control-drive.ts';
 import { CONTROL_DEFAULTS } from '../execution/control/control-loop.ts';
 import { DRIVE_LIMITS } from '../execution/control/drive-limits.ts';
 import type { RobotTopics } from '../execution/control/robot-topics.ts';
@@ -109,15 +108,13 @@ export async function composeExecution(settings: Settings, context: CellContext)
     recording,
     makeDrive: (events) =>
       makeNav2Drive(config, io, context, bus, path({ kind: 'drive', name: 'nav2' })) ??
-      new ControlDrive(
-        new ControlClient({
-          clock,
-          spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined, safety.word.buffer),
-          topics: io.robotTopics,
-          ...events,
-        }),
-        () => safety.word.lease,
-      ),
+      new ControlClient({
+        clock,
+        spawn: () => spawnControl(config, io.robotTopics, io.world !== undefined, safety.word.buffer),
+        topics: io.robotTopics,
+        lease: () => safety.word.lease,
+        ...events,
+      }),
     arm:
       config.robot.source === 'sim' && config.sim.world === 'arm'
         ? makeSimArm(path({ kind: 'arm', name: '' }), context)

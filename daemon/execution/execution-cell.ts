@@ -3,18 +3,15 @@ import {
   type ArmState,
   type Cell,
   type CellContext,
-  checkFresh,
-  EdgeError,
+  type EdgeError,
   type ExecutionStatus,
   FreezeWatch,
-  LIMITS,
   type Manipulator,
   METHODS,
   type RobotState,
   type Sample,
   type SampleSource,
   type TopicSpec,
-  type Twist2d,
   type WorkCounter,
 } from '../../contract/core.ts';
 import { Actuation, type Mover } from './actuation.ts';
@@ -98,8 +95,6 @@ export class ExecutionCell implements Cell {
   #coverage: number | undefined;
   #looks: { cancel(): void } | undefined;
   #lastMapMs = -Infinity;
-  /** When a late command was last dropped, monotonic milliseconds. */
-  #lateMs = -Infinity;
   readonly #freeze: FreezeWatch;
   /** Why the robot does not drive by the configured policy. */
   #policyFault: EdgeError | undefined;
@@ -137,6 +132,8 @@ export class ExecutionCell implements Cell {
       ...parts,
       onSample: (sample) => this.#observe(sample),
       stopped: () => safety?.latch.engaged ?? false,
+      onLate: (error) =>
+        this.#actuation.note({ kind: 'command.refused', payload: { error, source: 'control' } }),
       // When a simulation disconnects, its pause is over.
       onChange: () => {
         parts.lockstep?.wake();
@@ -304,31 +301,8 @@ export class ExecutionCell implements Cell {
   /** Sends the command of the control thread to the robot, and records what was sent. */
   #applied({ command, time, receipts, standing = '', origin }: TickResult, madeAtMs?: number): void {
     this.#standing = standing;
-    if (command && !this.#isLate(command, madeAtMs))
-      this.#link.send(
-        command,
-        time,
-        madeAtMs === undefined ? undefined : madeAtMs + LIMITS.COMMAND_EXPIRY_MS,
-        origin,
-      );
+    if (command) this.#link.drive(command, time, madeAtMs, origin);
     this.#robot.record(receipts);
-  }
-
-  /** True for a command that is too old because this thread was frozen. A stop is never too old. */
-  #isLate({ linear, angular }: Twist2d, madeAtMs: number | undefined): boolean {
-    if (madeAtMs === undefined || (linear === 0 && angular === 0)) return false;
-    const nowMs = this.#context.clock.monotonicMs();
-    try {
-      checkFresh('drive', 'robot', madeAtMs, nowMs);
-      return false;
-    } catch (thrown) {
-      const error = EdgeError.from(thrown, 'command.expired', 'drive', 'robot').toBody();
-      // Several late commands in a row are reported once.
-      if (nowMs - this.#lateMs > LIMITS.FROZEN_MS)
-        this.#actuation.note({ kind: 'command.refused', payload: { error, source: 'control' } });
-      this.#lateMs = nowMs;
-      return true;
-    }
   }
 
   /** Ends the motions that were under way when this cell was frozen: their callers have to ask again. */

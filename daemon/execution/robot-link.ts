@@ -1,6 +1,9 @@
 import {
   type CellContext,
+  checkFresh,
   EdgeError,
+  type ErrorBody,
+  LIMITS,
   type Sample,
   type SampleSource,
   type SourceState,
@@ -28,6 +31,8 @@ export type RobotLinkParts = {
   stopped?(): boolean;
   /** The robot came or went. */
   onChange(): void;
+  /** A command of the control loop came too late and was dropped. */
+  onLate(error: ErrorBody): void;
   /** Samples the middleware lost before they reached us, since the last count. */
   missed(topic: string, count: number): void;
 };
@@ -48,6 +53,8 @@ export class RobotLink {
   readonly #commandIsHeard: boolean;
   #sourceIsOpen = false;
   #stopped = false;
+  /** When a late command was last dropped, monotonic milliseconds. */
+  #lateMs = -Infinity;
 
   constructor(context: CellContext, parts: RobotLinkParts) {
     this.#context = context;
@@ -149,6 +156,29 @@ export class RobotLink {
     // A command topic that is bridged in comes back from the robot's side, with what others send there.
     if (sent && !this.#commandIsHeard) bus.publish(sent);
     return sent !== undefined;
+  }
+
+  /** A command of the control loop, unless it came too late. `madeAtMs`: absent where the world waits for it. */
+  drive(asked: Twist2d, time: bigint, madeAtMs: number | undefined, origin?: DriveOrigin): void {
+    if (this.#isLate(asked, madeAtMs)) return;
+    const expiresAtMs = madeAtMs === undefined ? undefined : madeAtMs + LIMITS.COMMAND_EXPIRY_MS;
+    this.send(asked, time, expiresAtMs, origin);
+  }
+
+  /** True for a command that is too old because this thread was frozen. A stop is never too old. */
+  #isLate({ linear, angular }: Twist2d, madeAtMs: number | undefined): boolean {
+    if (madeAtMs === undefined || (linear === 0 && angular === 0)) return false;
+    const nowMs = this.#context.clock.monotonicMs();
+    try {
+      checkFresh('drive', 'robot', madeAtMs, nowMs);
+      return false;
+    } catch (thrown) {
+      const error = EdgeError.from(thrown, 'command.expired', 'drive', 'robot').toBody();
+      // Several late commands in a row are reported once.
+      if (nowMs - this.#lateMs > LIMITS.FROZEN_MS) this.#parts.onLate(error);
+      this.#lateMs = nowMs;
+      return true;
+    }
   }
 
   /** What the middleware lost is received and dropped in the ledger: it was owed to us, although it never came. */

@@ -85,7 +85,7 @@ describe('control client', () => {
 
   it('replaces a thread that ends: the robot is stopped first, what was asked rejects, new questions work', async () => {
     const { clock, threads, down, client } = bench();
-    const motion = client.navigate('m', GOAL);
+    const motion = client.navigate(GOAL);
     const state = client.state();
     threads[0]!.exit('code 1');
     await expect(motion).rejects.toMatchObject({ code: 'cell.restarted', message: 'code 1' });
@@ -184,7 +184,7 @@ describe('control client', () => {
     const { clock, threads, down, client } = bench();
     threads[0]!.ready();
     let settled = false;
-    const motion = client.navigate('m', GOAL).finally(() => {
+    const motion = client.navigate(GOAL).finally(() => {
       settled = true;
     });
     motion.catch(() => {});
@@ -298,7 +298,7 @@ describe('control thread by its own clock', () => {
       for (const sample of world.advance()) client.offer(sample);
     });
     while (!(await client.state()).pose) await new Promise((resolve) => setTimeout(resolve, 20));
-    const result = await client.maneuver('m', { kind: 'drive', distance: 0.1 });
+    const result = await client.maneuver({ kind: 'drive', distance: 0.1 });
     robot.cancel();
     expect(result.outcome).toBe('reached');
     expect(world.driven).toBeGreaterThan(0.08);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { MotionKind, MotionResult, NavigateGoal } from '../../contract/index.ts';
 import { readConfig } from '../../daemon/config.ts';
-import type { ControlClient } from '../../daemon/execution/control/control-client.ts';
-import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
+import { ControlClient } from '../../daemon/execution/control/control-client.ts';
+import type { ControlPort, FromControl, ToControl } from '../../daemon/execution/control/messages.ts';
 import { withMotion } from '../../daemon/execution/robot-requests.ts';
 import { ManualClock } from '../fakes/manual-clock.ts';
 
@@ -21,14 +21,32 @@ const result = (outcome: MotionResult['outcome']): MotionResult => ({
 function drive(...outcomes: MotionResult['outcome'][]) {
   const goals: NavigateGoal[] = [];
   const cancelled: string[] = [];
-  const client = {
-    navigate: async (_id: string, goal: NavigateGoal) => {
-      goals.push(goal);
-      return result(outcomes[goals.length - 1]!);
-    },
-    cancel: (id: string, reason: string) => void cancelled.push(`${id} ${reason}`),
-  } as unknown as ControlClient;
-  return { goals, cancelled, robot: new ControlDrive(client) };
+  let say: (message: FromControl) => void = () => {};
+  const take = (message: ToControl) => {
+    if (message.kind === 'cancel') cancelled.push(`${message.motionId} ${message.reason}`);
+    if (message.kind !== 'ask' || message.ask.op !== 'navigate') return;
+    goals.push(message.ask.goal);
+    const value = result(outcomes[goals.length - 1]!);
+    queueMicrotask(() => say({ kind: 'answer', id: message.id, value }));
+  };
+  const robot = new ControlClient({
+    clock: new ManualClock(),
+    spawn: () => ({
+      port: {
+        postMessage: (message: unknown) => take(message as ToControl),
+        on: (_: 'message', listen: (message: never) => void) => {
+          say = listen as (message: FromControl) => void;
+        },
+      } as ControlPort,
+      terminate: () => {},
+      onExit: () => {},
+    }),
+    onTick: () => {},
+    onWake: () => {},
+    onDown: () => {},
+  });
+  robot.start();
+  return { goals, cancelled, robot };
 }
 
 const GOAL = { pose: { x: 3, y: 0, yaw: 0 }, tolerance: 0.2, timeoutMs: 1_000, alignYaw: true };

@@ -58,6 +58,7 @@ function rig(speeds: readonly TopicSpec[] = []) {
     bus,
     onSample: () => {},
     onChange: () => {},
+    onLate: () => {},
     missed: () => {},
   });
   const say = () => {

@@ -11,7 +11,6 @@ import {
   TOPICS,
 } from '../../contract/index.ts';
 import { Actuation } from '../../daemon/execution/actuation.ts';
-import { ControlDrive } from '../../daemon/execution/control/control-drive.ts';
 import { LEASE_PRIORITIES } from '../../daemon/execution/lease.ts';
 import { RobotService } from '../../daemon/execution/robot-service.ts';
 import { RobotProxy } from '../../daemon/runtime/robot/robot-proxy.ts';
@@ -55,7 +54,7 @@ robotConformance('RobotProxy, bus, RobotService, control thread, flat world', as
     clock,
   );
   const made = context(bus, clock).context;
-  const drive = new ControlDrive(robot.client);
+  const drive = robot.client;
   const actuation = new Actuation(made, [(reason) => drive.stop(reason)]);
   new RobotService(made, {
     robot: drive,

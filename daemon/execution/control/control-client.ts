@@ -12,10 +12,12 @@ import {
   type WorkCounter,
   withDeadline,
 } from '../../../contract/core.ts';
+import type { Drive } from '../drive.ts';
 import type { CoreCounts, TickResult } from './control-core.ts';
 import type { Answers, Ask, ControlPort, FromControl, ToControl } from './messages.ts';
 import { ROBOT_TOPICS, type RobotTopics, roleOf } from './robot-topics.ts';
 import { isSignalType } from './signals.ts';
+import { driveLegs } from './way-legs.ts';
 
 /** A control thread as its starter hands it over. */
 export type ControlHandle = {
@@ -30,6 +32,8 @@ export type ControlClientDeps = {
   /** Starts a thread. A throw counts as a thread that ended at once. */
   spawn(): ControlHandle;
   readonly topics?: RobotTopics;
+  /** The lease that is held now: a motion goes on under the lease that it started with. Absent: 0. */
+  lease?(): number;
   /** Every control step: the command goes to the robot, the receipts to the log. */
   onTick(result: TickResult, madeAtMs?: number): void;
   /** Simulation time may go on. */
@@ -60,11 +64,13 @@ const END_MS = 1_000;
 type Waiting = { resolve: (value: never) => void; reject: (error: EdgeError) => void; motion: boolean };
 
 /**
- * The other end of the control thread: typed questions with deadlines. A thread that dies or does not answer
+ * The other end of the control thread: typed questions with deadlines, and motions by number, which an abort cancels. A thread that dies or does not answer
  * a ping is replaced; what was asked of it then rejects with `cell.restarted`.
  */
-export class ControlClient {
+export class ControlClient implements Drive {
   readonly #deps: ControlClientDeps;
+  readonly #lease: () => number;
+  #motions = 0;
   readonly #topics: RobotTopics;
   #handle: ControlHandle | undefined;
   #waiting = new Map<number, Waiting>();
@@ -86,6 +92,7 @@ export class ControlClient {
   constructor(deps: ControlClientDeps) {
     this.#deps = deps;
     this.#topics = deps.topics ?? ROBOT_TOPICS;
+    this.#lease = deps.lease ?? (() => 0);
   }
 
   start(): void {
@@ -154,24 +161,23 @@ export class ControlClient {
     return this.#ask({ op: 'map' }, ANSWER_MS);
   }
 
-  /** It goes on as long as that lease is held. */
-  navigate(motionId: string, goal: NavigateGoal, lease = 0): Promise<MotionResult> {
-    return this.#ask({ op: 'navigate', motionId, goal, lease });
+  /** It goes on as long as the lease that is held now. */
+  navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
+    const lease = this.#lease();
+    return driveLegs(goal, (leg) =>
+      this.#motion((motionId) => this.#ask({ op: 'navigate', motionId, goal: leg, lease }), signal),
+    );
   }
 
-  maneuver(motionId: string, step: Maneuver, lease = 0): Promise<MotionResult> {
-    return this.#ask({ op: 'maneuver', motionId, step, lease });
+  maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
+    const lease = this.#lease();
+    return this.#motion((motionId) => this.#ask({ op: 'maneuver', motionId, step, lease }), signal);
   }
 
   /** False where there is no thread to take it. */
   steer(twist: Twist2d, lease: number, madeAtMs: number): boolean {
     this.#post({ kind: 'steer', twist, lease, madeAtMs });
     return this.#handle !== undefined;
-  }
-
-  /** The motion then settles with `stopped`. */
-  cancel(motionId: string, reason: string): void {
-    this.#post({ kind: 'cancel', motionId, reason });
   }
 
   /** Resolves when the robot stands. */
@@ -193,6 +199,23 @@ export class ControlClient {
     if (!handle) return;
     const ended = new Promise<void>((resolve) => handle.onExit(() => resolve()));
     await withDeadline(this.#deps.clock, END_MS, ended, 'close', 'control').catch(() => handle.terminate());
+  }
+
+  /** An abort cancels it; it then settles with `stopped`. */
+  async #motion(
+    begin: (motionId: string) => Promise<MotionResult>,
+    signal: AbortSignal | undefined,
+  ): Promise<MotionResult> {
+    const motionId = String(++this.#motions);
+    const motion = begin(motionId);
+    const cancel = () => this.#post({ kind: 'cancel', motionId, reason: reasonOf(signal) });
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await motion;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
   }
 
   #ask<A extends Ask>(ask: A, ms?: number): Promise<Answers[A['op']]> {
@@ -304,4 +327,8 @@ export class ControlClient {
       );
     }
   }
+}
+
+function reasonOf(signal: AbortSignal | undefined): string {
+  return typeof signal?.reason === 'string' ? signal.reason : 'cancelled';
 }

@@ -12,7 +12,7 @@ import { endsOfOpenCalls } from '../gate/call-records.ts';
 import { ToolGate } from '../gate/tool-gate.ts';
 import { ToolJournal } from '../gate/tool-journal.ts';
 import { RunApprovals } from '../governance/run-approvals.ts';
-import { ObservedRobot } from '../robot/observed-robot.ts';
+import { ObservedReads } from '../robot/observed-reads.ts';
 import { HeldEnd } from '../runs/held-end.ts';
 import { LogRefusals } from '../runs/log-refusals.ts';
 import { budgeted } from '../runs/run-budget.ts';
@@ -54,7 +54,7 @@ export class ActiveRun {
   /** True when the harness is done: no new call starts. */
   #leaving = false;
   #done: Promise<void> | undefined;
-  #observed: ObservedRobot | undefined;
+  #observed: ObservedReads | undefined;
   #torn: Error | undefined;
   #posted: Promise<void> = Promise.resolve();
   readonly #refusals = new LogRefusals();
@@ -228,8 +228,8 @@ export class ActiveRun {
     const tools = this.#parts.tools(app);
     const first = await offeredTools(this.#runId, tools, blobs);
     const parts = { runId: this.#runId, clock, blobs, first };
-    const guarded = new ObservedRobot(new RunRobot(gate, robot, signal, clock), parts);
-    this.#observed = guarded;
+    const reads = new ObservedReads(robot, parts);
+    this.#observed = reads;
     const box = new GatedToolBox({ runId: this.#runId, intent, clock, gate, blobs, tools, robot });
     const resume = view.phase === undefined ? undefined : { phase: view.phase, facts: view.facts };
     return {
@@ -238,7 +238,7 @@ export class ActiveRun {
       attempt,
       signal,
       clock,
-      robot: guarded,
+      robot: new RunRobot(gate, robot, reads, signal, clock),
       tools: new GatedTools(gate, { bus, clock }, recording, box),
       toolBox: box,
       model: budgeted(

@@ -21,29 +21,38 @@ import { arrivedAt } from '../robot/robot-probes.ts';
 type Motion = Effect<Readonly<Record<string, unknown>>>;
 
 /**
- * The robot as a run uses it. Every motion is a tool call that is gated and logged. Reading the state or the map is not
- * logged: it changes nothing and happens often, and its conclusions are in the facts of the next phase. A stop passes
+ * The robot as a run uses it. Every motion is a tool call that is gated and logged. Reading the state or the map is no
+ * call: it changes nothing and happens often, and what was read is logged with the next event. A stop passes
  * at once, also when the run is over.
  */
 export class RunRobot implements Robot {
   readonly #gate: ToolGate;
   readonly #robot: Robot;
+  readonly #reads: Pick<Robot, 'state' | 'map'>;
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
 
-  constructor(gate: ToolGate, robot: Robot, signal: AbortSignal, clock: Clock) {
+  /** `reads`: the robot as the run reads it, where that is recorded. */
+  constructor(
+    gate: ToolGate,
+    robot: Robot,
+    reads: Pick<Robot, 'state' | 'map'>,
+    signal: AbortSignal,
+    clock: Clock,
+  ) {
     this.#gate = gate;
     this.#robot = robot;
+    this.#reads = reads;
     this.#signal = signal;
     this.#clock = clock;
   }
 
   state(): Promise<RobotState> {
-    return this.#robot.state();
+    return this.#reads.state();
   }
 
   map(): Promise<MapSnapshot | undefined> {
-    return this.#robot.map();
+    return this.#reads.map();
   }
 
   async navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {

@@ -18,8 +18,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { currentCall } from '../trace/trace-scope.ts';
-import { askExecution, askMotion } from './ask-execution.ts';
-import { whenFree } from './when-free.ts';
+import { askExecution, askMotion, whenFree } from './ask-execution.ts';
 
 /**
  * The arm of the execution cell, over the cell bus. Aborting a motion cancels it there; one that does not settle

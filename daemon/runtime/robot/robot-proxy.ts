@@ -22,8 +22,7 @@ import {
   withDeadline,
 } from '../../../contract/index.ts';
 import { currentCall } from '../trace/trace-scope.ts';
-import { askExecution, askMotion } from './ask-execution.ts';
-import { whenFree } from './when-free.ts';
+import { askExecution, askMotion, whenFree } from './ask-execution.ts';
 
 type Named = { readonly motionId: string; readonly method: OpenCallName; readonly run: string | undefined };
 

@@ -10,8 +10,7 @@ import {
   type RobotState,
 } from '../../../contract/index.ts';
 import { currentCall } from '../trace/trace-scope.ts';
-import { askExecution, type ExecutionPort } from './ask-execution.ts';
-import { whenFree } from './when-free.ts';
+import { askExecution, type ExecutionPort, whenFree } from './ask-execution.ts';
 
 /** How often signal and controller are looked at, milliseconds. */
 const LOOK_MS = 100;

@@ -15,7 +15,6 @@ import type { BagPlayer } from '../../../../daemon/execution/bag-player.ts';
 import { Ledger, SampleBus } from '../../../../daemon/execution/bus/index.ts';
 import { ControlClient, type ControlHandle } from '../../../../daemon/execution/control/control-client.ts';
 import { CORE_DEFAULTS } from '../../../../daemon/execution/control/control-core.ts';
-import { ControlDrive } from '../../../../daemon/execution/control/control-drive.ts';
 import { PursuitPolicy } from '../../../../daemon/execution/control/pursuit-policy.ts';
 import { runControlWorker } from '../../../../daemon/execution/control/worker.ts';
 import { serveControllers } from '../../../../daemon/execution/controllers/controller-requests.ts';
@@ -133,10 +132,12 @@ export class VirtualExecution {
       ...{ sourceKind: 'sim', source: this.link, sink: path('drive'), topics: parts.topics },
       ...{ command: parts.command, bus, ledger: new Ledger(), recorder: undefined },
       makeDrive: (events) =>
-        new ControlDrive(
-          new ControlClient({ clock: process, spawn: () => this.#spawnControl(), ...events }),
-          () => this.safety.word.lease,
-        ),
+        new ControlClient({
+          clock: process,
+          spawn: () => this.#spawnControl(),
+          lease: () => this.safety.word.lease,
+          ...events,
+        }),
       arm: makeArm?.(path('arm'), process),
       player: { close: async () => {} } as unknown as BagPlayer,
       movers: [

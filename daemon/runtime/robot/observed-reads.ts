@@ -4,10 +4,7 @@ import {
   EdgeError,
   type EventPayload,
   LIMITS,
-  type Maneuver,
   type MapSnapshot,
-  type MotionResult,
-  type NavigateGoal,
   type NewEvent,
   type Robot,
   type RobotState,
@@ -33,12 +30,12 @@ export type ObservedParts = {
 };
 
 /**
- * The robot of a run, remembering what was read of it. Reads change nothing and happen often, so none of them
+ * Reads of the robot by a run, remembered. Reads change nothing and happen often, so none of them
  * costs a write of its own: `take` gives them to the next event that the run writes, which is the first that may
  * depend on them. A cut loses only reads on which nothing durable was built.
  */
-export class ObservedRobot implements Robot {
-  readonly #robot: Robot;
+export class ObservedReads implements Pick<Robot, 'state' | 'map'> {
+  readonly #robot: Pick<Robot, 'state' | 'map'>;
   readonly #parts: ObservedParts;
   readonly #began: number;
   #memory = new ObservedMemory();
@@ -46,7 +43,7 @@ export class ObservedRobot implements Robot {
   #waiting: { readonly read: Read; readonly bytes: number }[] = [];
   #waitingBytes = 0;
 
-  constructor(robot: Robot, parts: ObservedParts) {
+  constructor(robot: Pick<Robot, 'state' | 'map'>, parts: ObservedParts) {
     this.#robot = robot;
     this.#parts = parts;
     this.#first = parts.first ?? [];
@@ -75,18 +72,6 @@ export class ObservedRobot implements Robot {
         return { ...shape, blob: await blobs.put(Buffer.from(cells, 'base64')) };
       },
     );
-  }
-
-  navigate(goal: NavigateGoal, signal?: AbortSignal): Promise<MotionResult> {
-    return this.#robot.navigate(goal, signal);
-  }
-
-  maneuver(step: Maneuver, signal?: AbortSignal): Promise<MotionResult> {
-    return this.#robot.maneuver(step, signal);
-  }
-
-  stop(reason: string): Promise<void> {
-    return this.#robot.stop(reason);
   }
 
   /** What was read since the last time, as events; empty where nothing was. */
