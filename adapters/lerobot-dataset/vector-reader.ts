@@ -1,8 +1,19 @@
 import { EdgeError, type Sample } from '../../contract/core.ts';
 import { decodeJointState } from '../../formats/cdr/index.ts';
 import { decodeAny, type RosValue } from '../../formats/ros2/index.ts';
-import type { FeatureSource } from './episode-from-samples.ts';
 import { isNamed, placesOf } from './info.ts';
+
+/** Where a feature comes from. */
+export type FeatureSource = {
+  readonly topic: string;
+  /** An older sample is stale, milliseconds. */
+  readonly maxAgeMs: number;
+  /** Of vectors: what its numbers are called. Absent: as the first message says; what says nothing has no names. */
+  readonly names?: readonly string[];
+  /** Of messages without a meaning of their own: paths of their numbers, for example `linear.x`. */
+  readonly fields?: readonly string[];
+  readonly isAction?: boolean;
+};
 
 type Named = { readonly names: readonly string[] | undefined; readonly values: ArrayLike<number> };
 
@@ -46,7 +57,7 @@ export class VectorReader {
     const first = this.rows[0];
     const size = first?.length ?? this.#source.names?.length ?? values.length;
     if (values.length !== size || size === 0)
-      throw this.#malformed(`expected ${size || 'some'} numbers, found ${values.length}`);
+      throw this.#malformed(`${values.length} numbers, where ${size || 'some'} were expected`);
     return this.#push(Float32Array.from(values), time);
   }
 
@@ -82,7 +93,7 @@ export class VectorReader {
     }
     if (type === 'sensor_msgs/msg/JointState') {
       const { name, position } = decodeJointState(bytes);
-      if (position.length !== name.length) throw this.#malformed('the JointState has no positions');
+      if (position.length !== name.length) throw this.#malformed('a JointState without positions');
       return { names: name, values: position };
     }
     if (type === 'std_msgs/msg/Float64MultiArray' || type === 'std_msgs/msg/Float32MultiArray')
@@ -91,7 +102,7 @@ export class VectorReader {
     throw new EdgeError('sample.unknown_type', {
       operation: 'export',
       subject: topic,
-      message: `${topic} has type ${type}: select the fields that make up the feature`,
+      message: `${topic} is ${type}: which of its numbers are the feature?`,
       hint: `name them: ${topic}:linear.x,angular.z`,
     });
   }
@@ -102,10 +113,10 @@ export class VectorReader {
     try {
       record = JSON.parse(text) as typeof record;
     } catch {
-      throw this.#malformed('the text is not a record of an applied action');
+      throw this.#malformed('a text that is no record of an applied action');
     }
     if (!Array.isArray(record.applied) || !Array.isArray(record.names))
-      throw this.#malformed('the record has no names or no applied values');
+      throw this.#malformed('a record without names and applied');
     return { names: record.names, values: record.applied };
   }
 
@@ -117,7 +128,7 @@ export class VectorReader {
       if (index !== undefined) value = (value as ArrayLike<unknown> | undefined)?.[Number(index)];
     }
     if (typeof value === 'number') return value;
-    throw this.#malformed(`the field ${path} is not a number`);
+    throw this.#malformed(`the field ${path} is no number`);
   }
 
   #malformed(message: string): EdgeError {

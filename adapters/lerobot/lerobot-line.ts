@@ -8,6 +8,7 @@ import {
   type Timer,
   withDeadline,
 } from '../../contract/core.ts';
+import { type LineFaults, lineFaults } from '../../formats/policy-wire/line-faults.ts';
 import type { RemoteLine } from '../../formats/policy-wire/remote-policy.ts';
 import { Calls } from './calls.ts';
 import { readActions, writeObservation, writeSetup } from './messages.ts';
@@ -55,6 +56,7 @@ export class LeRobotLine implements RemoteLine {
   readonly #options: LineOptions;
   readonly #clock: Clock;
   readonly #subject: string;
+  readonly #faults: LineFaults;
   #outgoing: Outgoing | undefined;
   #connecting: Promise<Connection> | undefined;
   /** The one that is being made; it may be loading its policy for minutes. */
@@ -71,6 +73,7 @@ export class LeRobotLine implements RemoteLine {
     this.#options = options;
     this.#clock = clock;
     this.#subject = options.url;
+    this.#faults = lineFaults(options.url);
   }
 
   /** What is to be served there, and how it is called. Before the first question. */
@@ -105,8 +108,8 @@ export class LeRobotLine implements RemoteLine {
       for (let strangers = 0; strangers < STRANGERS_MAX; strangers++) {
         const { data, headers } = await calls.actions();
         if (data.byteLength === 0)
-          throw this.#failed(
-            'the server returned no actions; see its own log for the reason (a stock server does not send it)',
+          throw this.#faults.failed(
+            'the server gave no actions; its own log says why (a stock one tells nobody else)',
           );
         const actions = readActions(data);
         const first = actions[0];
@@ -115,8 +118,8 @@ export class LeRobotLine implements RemoteLine {
         const tensor = actionsTensor(actions, outgoing.policy);
         return { actions: tensor, ...(typeof hash === 'string' ? { hash } : {}) };
       }
-      throw this.#failed(
-        `${STRANGERS_MAX} answers belonged to other requests: another client uses this server`,
+      throw this.#faults.failed(
+        `${STRANGERS_MAX} answers were to other questions: another client uses this server`,
       );
     } catch (error) {
       throw this.#told(error);
@@ -139,7 +142,7 @@ export class LeRobotLine implements RemoteLine {
     if (!connection) return;
     const silentMs = this.#clock.monotonicMs() - (this.#silentSince ?? Number.POSITIVE_INFINITY);
     if (silentMs > SILENT_MS)
-      this.#lose(connection, this.#gone(`the server read nothing for ${Math.round(silentMs)} ms`));
+      this.#lose(connection, this.#faults.unavailable(`it took nothing for ${Math.round(silentMs)} ms`));
     else connection.calls.cancel();
   }
 
@@ -155,7 +158,7 @@ export class LeRobotLine implements RemoteLine {
   }
 
   #connected(): Promise<Connection> {
-    if (this.#closed) return Promise.reject(this.#gone('closed'));
+    if (this.#closed) return Promise.reject(this.#faults.unavailable('closed'));
     if (this.#connection) return Promise.resolve(this.#connection);
     if (this.#retry) return Promise.reject(this.#retry.why);
     this.#connecting ??= this.#connect().finally(() => {
@@ -171,7 +174,7 @@ export class LeRobotLine implements RemoteLine {
       (thrown: unknown) => {
         const isLate = thrown instanceof EdgeError && thrown.code === 'deadline.exceeded';
         throw isLate
-          ? this.#gone('the server is not ready yet; it may be loading its policy', thrown)
+          ? this.#faults.unavailable('it is not ready yet, and may be loading its policy', '', thrown)
           : thrown;
       },
     );
@@ -185,7 +188,7 @@ export class LeRobotLine implements RemoteLine {
       await calls.reach(this.#options.connectMs);
       await calls.ready(undefined, this.#options.connectMs);
       await calls.instruct(writeSetup(this.#outgoing!.setup), LOAD_MS);
-      if (this.#closed) throw this.#gone('closed');
+      if (this.#closed) throw this.#faults.unavailable('closed');
     } catch (error) {
       this.#dialling = undefined;
       calls.cancel();
@@ -197,7 +200,7 @@ export class LeRobotLine implements RemoteLine {
     this.#dialling = undefined;
     this.#connection = connection;
     this.#retryMs = RETRY_FIRST_MS;
-    calls.onLost(() => this.#lose(connection, this.#gone('the connection was lost')));
+    calls.onLost(() => this.#lose(connection, this.#faults.unavailable('the connection was cut')));
     return connection;
   }
 
@@ -211,7 +214,7 @@ export class LeRobotLine implements RemoteLine {
         ? ChannelCredentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert))
         : ChannelCredentials.createInsecure();
     } catch (cause) {
-      throw this.#gone((cause as Error).message);
+      throw this.#faults.unavailable((cause as Error).message);
     }
     const metadata = new Metadata();
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
@@ -250,11 +253,11 @@ export class LeRobotLine implements RemoteLine {
   /** An error of a call, in our words; one that says that the connection is gone gives it up. */
   #told(error: unknown): EdgeError {
     if (error instanceof EdgeError && error.code !== 'wire.refused') return error;
-    if (error instanceof EdgeError) return this.#failed(error.message, error);
+    if (error instanceof EdgeError) return this.#faults.failed(error.message, error);
     const { code, details = '', metadata } = error as ServiceError;
     const [ours] = metadata?.get(META.code) ?? [];
     if (code === status.UNAVAILABLE) {
-      const why = this.#gone(details, error);
+      const why = this.#faults.unavailable(details, '', error);
       if (this.#connection) this.#lose(this.#connection, why);
       return why;
     }
@@ -265,33 +268,13 @@ export class LeRobotLine implements RemoteLine {
         message: details,
       });
     if (code === status.FAILED_PRECONDITION || code === status.UNAUTHENTICATED)
-      return this.#gone(details, error);
-    return this.#failed(details || String(error), error);
-  }
-
-  #failed(message: string, cause?: unknown): EdgeError {
-    const subject = this.#subject;
-    return new EdgeError('model.failed', {
-      operation: 'infer',
-      subject,
-      message: `${subject}: ${message.slice(0, 512)}`,
-      cause,
-    });
+      return this.#faults.unavailable(details, '', error);
+    return this.#faults.failed(details || String(error), error);
   }
 
   #unavailable(error: unknown): EdgeError {
     if (error instanceof EdgeError && error.code === 'model.unavailable') return error;
     const { details } = error as Partial<ServiceError>;
-    return this.#gone(details ?? (error as Error).message, error);
-  }
-
-  #gone(message: string, cause?: unknown): EdgeError {
-    const subject = this.#subject;
-    return new EdgeError('model.unavailable', {
-      operation: 'reach policy',
-      subject,
-      message: `${subject}: ${message.slice(0, 512)}`,
-      cause,
-    });
+    return this.#faults.unavailable(details ?? (error as Error).message, '', error);
   }
 }

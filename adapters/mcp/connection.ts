@@ -72,7 +72,7 @@ export class McpConnection {
     const transport = config.command ? stdioTransport(parts) : httpTransport(parts, sdk);
     const connection = new McpConnection(parts, client, transport);
     const unasked = new Unasked(clock, () =>
-      connection.#fail('the server sends too many unrequested messages'),
+      connection.#fail('it floods us with messages that nobody asked for'),
     );
     unasked.guard(transport);
     client.onerror = (error) => {
@@ -191,7 +191,7 @@ export class McpConnection {
 
   /** This session is not opened again: the next caller makes another connection. */
   #endIfForgotten(thrown: unknown): void {
-    if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('the server no longer knows this session');
+    if (isForgotten(thrown, this.#transport.sessionId)) this.#fail('it does not know our session any more');
   }
 
   #fail(reason: string): void {

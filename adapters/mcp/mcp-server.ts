@@ -76,7 +76,7 @@ export class McpServer {
     );
     this.#watch = new ListWatch(parts.clock, () => void this.#list().catch(() => {}));
     if (parts.pins.damaged) {
-      const message = 'the file with its allowed tools cannot be read: each tool must be allowed again';
+      const message = 'what was allowed of its tools cannot be read: each has to be allowed again';
       parts.degraded(new EdgeError('mcp.failed', { operation: 'read pins', subject: this.subject, message }));
     }
   }
@@ -146,7 +146,7 @@ export class McpServer {
   ): Promise<ToolAnswer> {
     const { spec } = shelved;
     if (this.#calls >= CALLS_MAX) {
-      const message = `${CALLS_MAX} calls of ${this.subject} are already running`;
+      const message = `${CALLS_MAX} calls of ${this.subject} are under way`;
       throw new EdgeError('cell.overloaded', { operation: 'call', subject: spec.name, message });
     }
     this.#calls++;
@@ -186,12 +186,12 @@ export class McpServer {
 
   /** The connection, or one that is being made. Rejects at once while the back-off of a failed one lasts. */
   #connect(): Promise<McpConnection> {
-    if (this.#stopped) return Promise.reject(this.#failure('the daemon is shutting down'));
+    if (this.#stopped) return Promise.reject(this.#failure('this robot is going down'));
     if (this.#connection) return Promise.resolve(this.#connection);
     const wait = this.#notBefore - this.#parts.clock.monotonicMs();
     if (!this.#opening && wait > 0) {
       return Promise.reject(
-        this.#failure(`it failed (${this.#reason}); it is restarted in ${Math.ceil(wait / 1_000)} s`),
+        this.#failure(`it failed (${this.#reason}) and is tried again in ${Math.ceil(wait / 1_000)} s`),
       );
     }
     this.#opening ??= this.#open().finally(() => {
@@ -207,8 +207,8 @@ export class McpServer {
     try {
       opened = await this.#dial();
       await this.#takeTools(opened);
-      if (opened.ended) throw this.#failure('it ended immediately after its start');
-      if (this.#stopped) throw this.#failure('the daemon is shutting down');
+      if (opened.ended) throw this.#failure('it ended as soon as it was started');
+      if (this.#stopped) throw this.#failure('this robot is going down');
     } catch (thrown) {
       await opened?.close();
       this.#legacy = false;
@@ -276,7 +276,7 @@ export class McpServer {
     if (this.#stopped) return;
     const { code, message } = fault;
     const wait = backOff(this.#unwritten++);
-    report('warn', 'the allowed tools of an MCP server could not be saved', {
+    report('warn', 'what is allowed of an MCP server could not be written', {
       ...{ server: this.name, reason: message, retry_ms: wait },
     });
     if (this.#unwritten === 1)
@@ -320,8 +320,7 @@ export class McpServer {
 
   #tell({ tool, state, reason }: McpToolView): void {
     const message = `${state}: ${reason}`;
-    const hint =
-      state === 'refused' ? '' : `check the tool, then run: auraison mcp allow ${this.name} ${tool}`;
+    const hint = state === 'refused' ? '' : `look at it, then: auraison mcp allow ${this.name} ${tool}`;
     const error = new EdgeError('mcp.failed', {
       operation: 'take tool',
       subject: `${this.subject}.${tool}`,

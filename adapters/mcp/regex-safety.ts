@@ -22,7 +22,7 @@ export function judgePattern(pattern: string): PatternVerdict {
   try {
     new RegExp(pattern, 'u');
   } catch {
-    return refused('is not a valid regular expression');
+    return refused('is no regular expression');
   }
   let group: Group;
   try {
@@ -72,7 +72,7 @@ function ambiguity(group: Group): string | undefined {
     if (branches.length > 1) return 'repeats a choice';
     const atoms = branches[0]!;
     const varies = atoms.some((one) => one.group !== undefined || one.min !== one.max);
-    if (varies && !marked(atoms)) return 'has nested repeats';
+    if (varies && !marked(atoms)) return 'repeats what repeats';
   }
   return undefined;
 }
@@ -100,7 +100,7 @@ class Reader {
 
   read(): Group {
     const group = this.#choice();
-    if (this.#at < this.#text.length) throw new Error('has an unsupported construct');
+    if (this.#at < this.#text.length) throw new Error('is not understood');
     return group;
   }
 

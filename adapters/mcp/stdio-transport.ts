@@ -78,10 +78,10 @@ export class StdioTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#child?.stdin;
-    if (!stdin || this.#closing) throw new Error('the server is no longer running');
+    if (!stdin || this.#closing) throw new Error('the server is gone');
     if (stdin.writableLength > LIMITS.MCP_MESSAGE_BYTES_MAX) {
       void this.close();
-      throw new Error('the server does not read its input');
+      throw new Error('the server reads nothing');
     }
     stdin.write(`${JSON.stringify(message)}\n`);
   }
@@ -157,11 +157,11 @@ export class StdioTransport implements Transport {
       message = JSON.parse(line.toString());
     } catch {
       // Some servers print to their output what belongs on stderr.
-      this.onerror?.(new Error('a line is not valid JSON'));
+      this.onerror?.(new Error('a line is no JSON'));
       return;
     }
     if (isMessage(message)) this.onmessage?.(message);
-    else this.onerror?.(new Error('a line is not a JSON-RPC message'));
+    else this.onerror?.(new Error('a line is no JSON-RPC message'));
   }
 
   #listenStderr(child: ChildProcess): void {

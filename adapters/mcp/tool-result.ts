@@ -30,16 +30,12 @@ export function answerOf(
     throw new EdgeError('tool.failed', {
       operation: 'call',
       subject: name,
-      message: message || 'the server reported an error',
+      message: message || 'the server says that it failed',
       retryable: false,
     });
   }
   const structured = result.structuredContent;
-  if (promised && structured === undefined)
-    throw lied(
-      name,
-      'the server returned no structured content, although the tool declares an output schema',
-    );
+  if (promised && structured === undefined) throw lied(name, 'it promised structured content and gave none');
   let room = bytesMax;
   if (structured !== undefined) {
     // Before it is checked: a check takes longer the more they send.
@@ -47,7 +43,7 @@ export function answerOf(
     if (bytes > bytesMax) throw lied(name, `its result has ${bytes} bytes, at most ${bytesMax} are taken`);
     // The place of the fault is not searched: that would match patterns on texts that are too long for them.
     if (promised && !promised.is(structured))
-      throw lied(name, 'the result does not match the output schema of the tool');
+      throw lied(name, 'its result does not fit the schema it promised');
     room -= bytes;
   }
   const text = cutBytes(foreignText(whole, whole.length + 6), room);
@@ -78,14 +74,14 @@ function takeResource(resource: unknown, texts: string[], notes: string[]): void
 
 /** The first bytes of a picture give its type. */
 function takeImage(data: unknown, images: ToolImage[], notes: string[]): void {
-  if (images.length >= LIMITS.MCP_IMAGES_MAX) return void notes.push('omitted: a further image');
+  if (images.length >= LIMITS.MCP_IMAGES_MAX) return void notes.push('left out: a further picture');
   if (typeof data !== 'string' || data.length > (LIMITS.MCP_IMAGE_BYTES_MAX * 4) / 3)
-    return void notes.push('omitted: an image that is too large');
+    return void notes.push('left out: a picture that is too large');
   const bytes = Buffer.from(data, 'base64');
   const png = bytes.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]));
   const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
   if (png || jpeg) images.push({ mime: png ? 'image/png' : 'image/jpeg', data: new Uint8Array(bytes) });
-  else notes.push('omitted: an image that is neither PNG nor JPEG');
+  else notes.push('left out: a picture that is neither PNG nor JPEG');
 }
 
 function cutBytes(text: string, bytesMax: number): string {

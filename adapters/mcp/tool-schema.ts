@@ -57,13 +57,13 @@ const known = { input: new WeakMap<Json, SchemaVerdict>(), output: new WeakMap<J
 function judge(raw: unknown, role: 'input' | 'output'): SchemaVerdict {
   try {
     const text = JSON.stringify(raw);
-    if (text === undefined || !isObject(raw)) throw no('it is not an object');
+    if (text === undefined || !isObject(raw)) throw no('it is no object');
     if (Buffer.byteLength(text) > LIMITS.MCP_SCHEMA_BYTES_MAX)
       throw no(`it has ${Buffer.byteLength(text)} bytes, at most ${LIMITS.MCP_SCHEMA_BYTES_MAX} are taken`);
     const given = JSON.parse(text) as Json;
     const dialect = given['$schema'];
     if (dialect !== undefined && !(typeof dialect === 'string' && DIALECT.test(dialect)))
-      throw no('its $schema is not supported');
+      throw no('its $schema is not known');
     // First, so that the target of a reference is checked in its new place.
     cutNotes(given, 0);
     const budget = new SchemaBudget({ partsMax: UNFOLDED_MAX, charsMax: UNFOLDED_CHARS_MAX });
@@ -110,13 +110,13 @@ function cutNotes(value: unknown, depth: number): void {
 /** Checks and cleans every sub-schema in place. */
 function walk(schema: unknown, path: string, depth: number, counter: { nodes: number }): void {
   if (typeof schema === 'boolean') return;
-  if (!isObject(schema)) throw no(`${path || '/'}: it is not a schema`);
+  if (!isObject(schema)) throw no(`${path || '/'}: it is no schema`);
   if (depth > DEPTH_MAX) throw no(`it is nested deeper than ${DEPTH_MAX}`);
   if (++counter.nodes > UNFOLDED_MAX) throw no(`it has more than ${UNFOLDED_MAX} parts`);
   for (const [key, value] of Object.entries(schema)) {
     const here = `${path}/${key.slice(0, 64)}`;
-    if (FORBIDDEN.has(key) || REFUSED.has(key)) throw no(`${here}: this keyword is not supported`);
-    if (key === '$id') throw no(`${here}: only the root may have this keyword`);
+    if (FORBIDDEN.has(key) || REFUSED.has(key)) throw no(`${here}: this is not taken`);
+    if (key === '$id') throw no(`${here}: only the root may have a name`);
     if (NOTES.has(key)) schema[key] = typeof value === 'string' ? foreignText(value, NOTE_MAX) : '';
     else if (key === 'pattern') limitPattern(schema, value, here);
     else if (key === 'enum') {
@@ -156,17 +156,17 @@ function walkNamed(
 
 /** Names become code in the compiled check: only plain ones are taken. */
 function names(value: unknown, path: string, patterns = false): Json {
-  if (!isObject(value)) throw no(`${path}: it is not an object`);
+  if (!isObject(value)) throw no(`${path}: it is no object`);
   for (const name of Object.keys(value)) {
     if (FORBIDDEN.has(name) || (!patterns && !NAME.test(name)))
-      throw no(`${path}: the name ${JSON.stringify(name.slice(0, 64))} is not allowed`);
+      throw no(`${path}: the name ${JSON.stringify(name.slice(0, 64))} is not taken`);
   }
   return value;
 }
 
 /** A text with a pattern may be only as long as the pattern can be matched in time. */
 function limitPattern(schema: Json, pattern: unknown, path: string): void {
-  if (typeof pattern !== 'string') throw no(`${path}: it is not text`);
+  if (typeof pattern !== 'string') throw no(`${path}: it is no text`);
   const verdict = judgePattern(pattern);
   if (!verdict.ok) throw no(`${path}: the pattern ${verdict.reason}`);
   const given = schema['maxLength'];

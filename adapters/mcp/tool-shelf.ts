@@ -76,7 +76,7 @@ export class ToolShelf {
   confirm({ definition: { name }, sha256 }: ShelfTool): void {
     const entry = this.#entries.get(name);
     if (entry?.tool?.sha256 === sha256) return;
-    throw this.#notOffered(name, entry?.view.reason || 'the server changed the tool or no longer offers it');
+    throw this.#notOffered(name, entry?.view.reason || 'the server offers it no longer as it did');
   }
 
   /**
@@ -168,7 +168,7 @@ export class ToolShelf {
         ...view,
         name: undefined,
         state: 'refused',
-        reason: `its name is too similar to ${other}`,
+        reason: `its name is too close to that of ${other}`,
       };
     taken.set(asModel, definition.name);
     const pin = this.#pins.get(definition.name);
@@ -176,7 +176,7 @@ export class ToolShelf {
       return {
         ...view,
         state: 'changed',
-        reason: `the definition of the tool changed: ${differences(pin.definition, definition)}`,
+        reason: `what the server says of it changed: ${differences(pin.definition, definition)}`,
       };
     if (pin?.state !== 'allowed') {
       const reason = this.#whyWaiting(pin);
@@ -187,10 +187,9 @@ export class ToolShelf {
 
   #whyWaiting(pin: Pin | undefined): string {
     if (pin === undefined && this.#pins.all().length >= PINS_MAX)
-      return `the server has already offered ${PINS_MAX} other tools: a person must allow this one`;
-    if (pin === undefined && this.#unpinned)
-      return 'it cannot be pinned: the file with allowed tools cannot be written';
-    return 'a person must allow it first';
+      return `the server has offered ${PINS_MAX} other tools already: a person has to allow this one`;
+    if (pin === undefined && this.#unpinned) return 'it cannot be pinned: what is allowed cannot be written';
+    return 'a person has to allow it first';
   }
 
   /** The part of the verdict that does not depend on permissions. */
@@ -207,16 +206,15 @@ export class ToolShelf {
       effect,
       sha256: safeHash(definition),
     });
-    if (tool !== definition.name || !NAME.test(tool))
-      return of('refused', 'its name has characters that are not allowed');
+    if (tool !== definition.name || !NAME.test(tool)) return of('refused', 'its name is not taken');
     if (name.length > NAME_MAX)
-      return of('refused', `${name} is longer than ${NAME_MAX} characters, which models do not accept`);
+      return of('refused', `${name} is longer than ${NAME_MAX} characters: models cannot name it`);
     if (!isListed(config, tool)) return of('denied', 'the configuration does not allow it');
     const input = vetSchema(definition.inputSchema, 'input');
-    if (!input.ok) return of('refused', `its input schema is not accepted: ${input.reason}`);
+    if (!input.ok) return of('refused', `its schema is not taken: ${input.reason}`);
     const output =
       definition.outputSchema === undefined ? undefined : vetSchema(definition.outputSchema, 'output');
-    if (output && !output.ok) return of('refused', `its output schema is not accepted: ${output.reason}`);
+    if (output && !output.ok) return of('refused', `the schema of its result is not taken: ${output.reason}`);
     return of('offered', '');
   }
 
@@ -228,7 +226,7 @@ export class ToolShelf {
     const input = vetSchema(definition.inputSchema, 'input');
     const output =
       definition.outputSchema === undefined ? undefined : vetSchema(definition.outputSchema, 'output');
-    if (!input.ok || (output && !output.ok)) throw this.#notOffered(view.tool, 'its schema is not accepted');
+    if (!input.ok || (output && !output.ok)) throw this.#notOffered(view.tool, 'its schema is not taken');
     const { effect, replay, deadlineMs } = ruleOf(this.#config, view.tool);
     return {
       definition,

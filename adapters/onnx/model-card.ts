@@ -59,12 +59,12 @@ export async function readModel(path: string): Promise<Model> {
   if (hash !== card.sha256) {
     throw unavailable(
       path,
-      `its SHA-256 is ${hash}, but its card pins ${card.sha256}`,
-      'export the network and its card again, together',
+      `its SHA-256 is ${hash}, its card pins ${card.sha256}`,
+      'make the network and its card again, together',
     );
   }
   const prefix = prefixInputs(networkInputs(bytes, path), card);
-  if (typeof prefix === 'string') throw unavailable(path, prefix, 'docs/control.md lists these inputs');
+  if (typeof prefix === 'string') throw unavailable(path, prefix, 'docs/control.md names these inputs');
   const description = { ...describeCard(card), ...(prefix ? { takesPrefix: true } : {}) };
   return { bytes, card, prefix, description };
 }
@@ -125,7 +125,7 @@ function cardFault(value: unknown): string | undefined {
     Number.isFinite(card.step_ms) &&
     card.step_ms! > 0;
   if (!good)
-    return 'the card needs name, sha256, inputs, output {name, shape [horizon, dimension]} and step_ms';
+    return 'the card does not name name, sha256, inputs, output {name, shape [horizon, dimension]} and step_ms';
   return extrasFault(card as ModelCard);
 }
 

@@ -46,12 +46,10 @@ export function actionsOf(card: ModelCard, outputs: readonly Feed[]): Float32Arr
   const [horizon, dimension] = card.output.shape;
   const only = outputs[0]!;
   if (outputs.length === 1 && !sameShape(only.shape, [horizon, dimension]))
-    throw new Error(
-      `returned the shape [${only.shape.join(', ')}], but its card declares [${horizon}, ${dimension}]`,
-    );
+    throw new Error(`gave shape [${only.shape.join(', ')}], its card says [${horizon}, ${dimension}]`);
   const joined = outputs.length === 1 ? only.data : sideBySide(outputs, horizon, dimension);
   const odd = joined.findIndex((value) => !Number.isFinite(value));
-  if (odd >= 0) throw new Error(`returned ${joined[odd]} for element ${odd % dimension} of an action`);
+  if (odd >= 0) throw new Error(`gave ${joined[odd]} for number ${odd % dimension} of an action`);
   return unnormalize(joined, dimension, card.normalization?.output ?? IDENTITY);
 }
 
@@ -60,7 +58,7 @@ function sideBySide(outputs: readonly Feed[], horizon: number, dimension: number
   const total = widths.reduce((sum, width) => sum + width, 0);
   if (total !== dimension || !widths.every(Number.isInteger))
     throw new Error(
-      `returned outputs of ${widths.join(' + ')} numbers per action, but its card declares [${horizon}, ${dimension}]`,
+      `gave outputs of ${widths.join(' + ')} numbers per action, its card says [${horizon}, ${dimension}]`,
     );
   const joined = new Float32Array(horizon * dimension);
   let from = 0;

@@ -93,7 +93,7 @@ class OnnxInputs {
     const name = this.#last(value, VALUE_NAME) ?? { from: 0, to: 0 };
     const length = name.to - name.from;
     if (length > NAME_BYTES_MAX)
-      throw this.#tooMuch(`an input whose name has ${length} bytes; the limit is ${NAME_BYTES_MAX}`);
+      throw this.#tooMuch(`an input whose name has ${length} bytes, ${NAME_BYTES_MAX} at most are read`);
     const type = this.#last(value, VALUE_TYPE);
     const tensor = type && this.#last(type, TYPE_TENSOR);
     const element = tensor ? (this.#number(tensor, TENSOR_ELEMENT) ?? 0) : 0;
@@ -162,7 +162,7 @@ class OnnxInputs {
       const length = kind === 2 ? this.#varint(to) : kind === 1 ? 8 : kind === 5 ? 4 : Number.NaN;
       const begins = this.#at;
       const ends = begins + length;
-      if (!(ends <= to)) throw new RangeError('the file ends within a field');
+      if (!(ends <= to)) throw new RangeError('it ends within a field');
       if (kind === 2 && isWanted) onContent({ from: begins, to: ends });
       // `onContent` may have moved the position.
       this.#at = ends;
@@ -172,14 +172,14 @@ class OnnxInputs {
   #varint(to: number): number {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
-      if (this.#at >= to || scale > 2 ** 63) throw new RangeError('the file ends within a number');
+      if (this.#at >= to || scale > 2 ** 63) throw new RangeError('it ends within a number');
       const byte = this.#bytes[this.#at++]!;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
   }
 
-  #tooMuch(message: string, hint = 'check that this is the right network'): EdgeError {
+  #tooMuch(message: string, hint = 'is it the network that it should be?'): EdgeError {
     return new EdgeError('model.unavailable', {
       operation: 'load policy',
       subject: this.#path,

@@ -202,7 +202,7 @@ export class OnnxPolicy implements Policy {
 
   #drop(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
-    this.#rejectAll('its thread did not answer and was stopped');
+    this.#rejectAll('its thread was given up');
     void end(worker);
   }
 

@@ -77,9 +77,9 @@ export function checkPrefix({ shape, data }: Tensor, card: ModelCard): void {
   if (shape.length !== 2 || rows < 0 || rows > horizon || width !== dimension)
     throw bad(`/prefix: shape [n, ${dimension}] expected, n up to ${horizon}, found [${shape.join(', ')}]`);
   if (!(data instanceof Float32Array) || data.length !== rows * dimension)
-    throw bad(`/prefix: expected ${rows * dimension} float32 values, found ${data.length}`);
+    throw bad(`/prefix: ${rows * dimension} float32 values expected, found ${data.length}`);
   const odd = data.findIndex((value) => !Number.isFinite(value));
-  if (odd >= 0) throw bad(`/prefix/${odd}: expected a finite number, found ${data[odd]}`);
+  if (odd >= 0) throw bad(`/prefix/${odd}: a finite number expected, found ${data[odd]}`);
 }
 
 /**
@@ -139,5 +139,5 @@ function isOf({ type }: NetworkInput, types: readonly CountType[]): boolean {
 
 function misfit({ name, type, shape }: NetworkInput, expected: string): string {
   const found = shape ? `[${shape.map((size) => size ?? '?').join(', ')}]` : 'of any shape';
-  return `input ${name} of its network: expected ${expected}, found ${type} ${found}`;
+  return `input ${name} of its network: ${expected} expected, found ${type} ${found}`;
 }

@@ -46,7 +46,7 @@ async function open(): Promise<{
       skipped.push({ provider, why: (error as Error).message });
     }
   }
-  throw new Error('no execution provider is available');
+  throw new Error('no execution provider');
 }
 
 async function infer(session: InferenceSession, job: Omit<OnnxJob, 'id'>): Promise<Float32Array> {

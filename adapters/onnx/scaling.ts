@@ -20,7 +20,7 @@ export function scaleFault(value: unknown, width: number): string | undefined {
     const list = scale[name];
     const good =
       Array.isArray(list) && (list.length === width || list.length === 1) && list.every(Number.isFinite);
-    return good ? undefined : `${name} must be ${width} finite numbers`;
+    return good ? undefined : `${name} is not ${width} finite numbers`;
   };
   switch (scale['mode']) {
     case 'identity':
@@ -30,7 +30,7 @@ export function scaleFault(value: unknown, width: number): string | undefined {
     case 'min_max':
       return fits('min') ?? fits('max');
     default:
-      return 'mode must be mean_std, min_max or identity';
+      return 'mode is not mean_std, min_max or identity';
   }
 }
 

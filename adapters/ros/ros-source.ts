@@ -237,7 +237,7 @@ export class RosSource implements SampleSource {
   /** It was bridged as another type, which nobody publishes any more. */
   #loseName(topic: string): void {
     this.#options.onReleased?.([topic]);
-    this.#fault(failed(`its type has changed and it is no longer bridged: ${NAMES_EXHAUSTED}`, topic));
+    this.#fault(failed(`it has another type now and is bridged no more: ${NAMES_EXHAUSTED}`, topic));
   }
 
   /** False when it has to be tried again; the fault has been reported. */

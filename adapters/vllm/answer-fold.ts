@@ -55,11 +55,11 @@ export class AnswerFold {
 
   /** The new content; empty: nothing that counts as progress. `finished` does. */
   take(chunk: Chunk): { readonly deltas: readonly ModelDelta[]; readonly alive: boolean } {
-    if (typeof chunk !== 'object' || chunk === null) throw this.#broken('an event that is not an object');
+    if (typeof chunk !== 'object' || chunk === null) throw this.#broken('an event that is no object');
     this.#identify(chunk);
     this.#count(chunk.usage);
     const choices: unknown = chunk.choices ?? [];
-    if (!Array.isArray(choices)) throw this.#broken('choices that are not a list');
+    if (!Array.isArray(choices)) throw this.#broken('choices that are no list');
     const choice = (choices as Choice[]).find((one) => (one?.index ?? 0) === 0);
     if (choice === undefined) return { deltas: [], alive: false };
     const deltas: ModelDelta[] = [];
@@ -114,7 +114,7 @@ export class AnswerFold {
     if (finish === 'tool_calls' || finish === 'function_call')
       return this.#calls.length > 0 ? 'tool_calls' : 'stop';
     if (finish === 'stop') return 'stop';
-    throw this.#broken(`an answer with the unknown finish reason ${finish.slice(0, 40)}`);
+    throw this.#broken(`an answer that ended by ${finish.slice(0, 40)}`);
   }
 
   #identify({ id, model }: Chunk): void {
@@ -157,7 +157,7 @@ export class AnswerFold {
 
   #openCall(index: number): OpenCall {
     if (this.#calls.length >= LIMITS.MODEL_TOOL_CALLS_MAX) {
-      throw this.#broken(`more than ${LIMITS.MODEL_TOOL_CALLS_MAX} tool calls`);
+      throw this.#broken(`more than ${LIMITS.MODEL_TOOL_CALLS_MAX} calls of tools`);
     }
     const open: OpenCall = { id: '', name: '', argumentsText: '', index };
     this.#calls.push(open);

@@ -56,7 +56,7 @@ export class CallWatch {
     this.#timers = [
       clock.every(TICK_MS, () => this.#tick()),
       clock.after(times.deadlineMs, () =>
-        this.#fail('deadline.exceeded', `no complete answer within ${Math.round(times.deadlineMs)} ms`),
+        this.#fail('deadline.exceeded', `no whole answer within ${Math.round(times.deadlineMs)} ms`),
       ),
     ];
   }
@@ -97,7 +97,7 @@ export class CallWatch {
     const health = await this.#parts.probe();
     // An answer that came in the meantime counts more than health.
     if (health && !health.ok && this.#quietMs >= this.#parts.times.silenceMs) {
-      return this.#fail('model.unavailable', `the server is unresponsive: ${health.reason}`);
+      return this.#fail('model.unavailable', `the server is silent: ${health.reason}`);
     }
     this.#probing = false;
   }

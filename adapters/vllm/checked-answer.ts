@@ -33,12 +33,11 @@ export class AnswerCheck {
     try {
       value = JSON.parse(fencedText(text) ?? text);
     } catch (cause) {
-      const why =
-        stopReason === 'length' ? 'the answer was truncated at maxTokens' : 'the answer is not valid JSON';
-      throw this.#broken(`the answer does not match its schema: ${why}`, cause);
+      const why = stopReason === 'length' ? 'it was cut at maxTokens' : 'it is no JSON';
+      throw this.#broken(`the answer does not fit its schema: ${why}`, cause);
     }
     const fault = this.#fault(schema, value);
-    if (fault !== undefined) throw this.#broken(`the answer does not match its schema: ${fault}`);
+    if (fault !== undefined) throw this.#broken(`the answer does not fit its schema: ${fault}`);
     return value;
   }
 
@@ -49,14 +48,14 @@ export class AnswerCheck {
     if (calls.length === 0) {
       throw this.#broken(
         stopReason === 'length'
-          ? 'the tool call was truncated at maxTokens'
-          : 'the model called no tool, but a tool call is required',
+          ? 'the call of a tool was cut at maxTokens'
+          : 'no tool was called where one has to be',
       );
     }
     for (const { name, argumentsText } of calls) {
       const tool = tools.find((one) => one.name === name);
       if (tool === undefined) {
-        throw this.#broken(`the model called ${name}, which was not offered`);
+        throw this.#broken(`${name} was called where it was not offered`);
       }
       // A stop is executed with any arguments.
       if (name === STOP) continue;
@@ -64,11 +63,10 @@ export class AnswerCheck {
       try {
         value = JSON.parse(argumentsText);
       } catch (cause) {
-        throw this.#broken(`the arguments of ${name} are not valid JSON`, cause);
+        throw this.#broken(`the arguments of ${name} are no JSON`, cause);
       }
       const fault = this.#fault(tool.parameters, value);
-      if (fault !== undefined)
-        throw this.#broken(`the arguments of ${name} do not match its schema: ${fault}`);
+      if (fault !== undefined) throw this.#broken(`the arguments of ${name} do not fit: ${fault}`);
     }
   }
 

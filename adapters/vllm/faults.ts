@@ -23,12 +23,12 @@ export function faultOf(thrown: unknown, subject: string, key: string | undefine
     return new EdgeError(code, {
       ...details,
       message: `HTTP ${status}: ${message}`.slice(0, MESSAGE_MAX),
-      hint: status === 401 || status === 403 ? 'check api_key_file of this model' : '',
+      hint: status === 401 || status === 403 ? 'look at api_key_file of this model' : '',
       retryable: busy,
       cause: patience,
     });
   }
-  const text = thrown instanceof SyntaxError ? 'the server sent an event that is not valid JSON' : message;
+  const text = thrown instanceof SyntaxError ? 'the server sent an event that is no JSON' : message;
   return new EdgeError('model.failed', { ...details, message: text });
 }
 
@@ -60,7 +60,7 @@ function network(thrown: unknown): { text: string; hint: string } {
   const tls = /CERT|SSL|TLS|SELF_SIGNED|ALTNAME|VERIFY/.test(code);
   return {
     text: `the connection failed: ${code === '' ? text : code}`.slice(0, MESSAGE_MAX),
-    hint: tls ? 'set NODE_EXTRA_CA_CERTS to the certificate authority of the server' : '',
+    hint: tls ? 'name the authority of its certificate in NODE_EXTRA_CA_CERTS' : '',
   };
 }
 

@@ -76,7 +76,7 @@ export class ServerHealth {
       operation: path.split('?')[0]!,
       subject: this.#address.name,
       message: `the server answers HTTP ${status} to ${path}`,
-      hint: 'start vLLM with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1',
+      hint: 'vLLM has it with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1',
     });
   }
 

@@ -19,7 +19,7 @@ export function readTensor(value: unknown, path: string, valuesMax = LIMITS.POLI
   if (count > valuesMax)
     throw bad(
       `${path}/shape`,
-      `[${sizes.join(', ')}] exceeds the limit of ${LIMITS.POLICY_VALUES_MAX} values for all tensors of a request`,
+      `[${sizes.join(', ')}] makes more than the ${LIMITS.POLICY_VALUES_MAX} values that the tensors of a question may have together`,
     );
   const { dtype } = fields;
   const data = floats(fields['data'], dtype, count, path);
@@ -44,7 +44,7 @@ export function readPicture(value: unknown, path: string): PictureTensor {
   if (data.length !== height * width * 3)
     throw bad(
       `${path}/data`,
-      `has ${data.length} bytes, but [${height}, ${width}, 3] needs ${height * width * 3}`,
+      `holds ${data.length} bytes, [${height}, ${width}, 3] needs ${height * width * 3}`,
     );
   return { shape: [height, width, 3], data };
 }
@@ -86,7 +86,7 @@ function floats(data: unknown, dtype: unknown, count: number, path: string): Flo
     throw bad(`${path}/data`, `is not a multiple of ${width} bytes`);
   // Before the conversion, which may take four times the bytes.
   const held = isList ? bytes.length : bytes.byteLength / width;
-  if (held !== count) throw bad(`${path}/data`, `has ${held} values, but the shape needs ${count}`);
+  if (held !== count) throw bad(`${path}/data`, `holds ${held} values, the shape needs ${count}`);
   if (!isList) return converted(bytes, dtype as string);
   if (!bytes.every((item) => typeof item === 'number'))
     throw bad(`${path}/data`, 'must be little-endian bytes, or a flat list of numbers');

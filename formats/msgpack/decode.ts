@@ -46,9 +46,9 @@ const ROUNDED = new Decoder({ useBigInt64: false, extensionCodec: NO_EXTENSIONS,
 /** Python dictionaries may have bytes for keys; objects here have text. */
 function keyOf(key: unknown): string | number {
   const text = key instanceof Uint8Array ? new TextDecoder().decode(key) : key;
-  if (text === '__proto__') throw malformed('a map has the forbidden key __proto__');
+  if (text === '__proto__') throw malformed('a key that no map may have: __proto__');
   if (typeof text === 'string' || typeof text === 'number') return text;
-  throw malformed('a map has a key that is neither text nor bytes');
+  throw malformed('a key that is neither text nor bytes');
 }
 
 /** Replaces the maps of one dialect; the depth is bounded by the scan. */

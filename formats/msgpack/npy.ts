@@ -13,10 +13,10 @@ const HEADER =
 /** Throws `sample.malformed`. The array is a view into `bytes`. */
 export function decodeNpy(bytes: Uint8Array): NumpyArray {
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte))
-    throw malformed('an array is not a valid .npy file');
+    throw malformed('an array that is no .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const major = view.getUint8(6);
-  if (major < 1 || major > 3) throw malformed(`.npy version ${major} is not supported`);
+  if (major < 1 || major > 3) throw malformed(`a .npy file of version ${major}`);
   const begin = major === 1 ? 10 : 12;
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > HEADER_BYTES_MAX || begin + length > bytes.length)

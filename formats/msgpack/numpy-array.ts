@@ -38,15 +38,13 @@ export class NumpyArray {
   static of(dtype: unknown, shape: unknown, data: unknown): NumpyArray {
     if (typeof dtype !== 'string') throw malformed('an array without a type');
     const width = widthOf(dtype);
-    if (width === undefined) throw malformed(`arrays of type ${dtype.slice(0, 16)} are not supported`);
+    if (width === undefined) throw malformed(`arrays of type ${dtype.slice(0, 16)} are not taken`);
     if (!Array.isArray(shape) || shape.length > RANK_MAX || !shape.every(isSize))
-      throw malformed('the shape of an array is not a list of sizes');
+      throw malformed('an array whose shape is no list of sizes');
     if (!(data instanceof Uint8Array)) throw malformed('an array without bytes');
     const bytes = shape.reduce((product: number, size: number) => product * size, width);
     if (bytes !== data.byteLength)
-      throw malformed(
-        `an array ${dtype} [${shape.join(', ')}] has ${data.byteLength} bytes; expected ${bytes}`,
-      );
+      throw malformed(`an array ${dtype} [${shape.join(', ')}] with ${data.byteLength} bytes, not ${bytes}`);
     return new NumpyArray(dtype, shape as number[], data);
   }
 

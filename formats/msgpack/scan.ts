@@ -25,7 +25,7 @@ export function scan(bytes: Uint8Array, limits: MsgpackLimits): void {
 
   const need = (count: number) => {
     if (count > bytes.length - at)
-      throw malformed(`truncated: expected ${count} more bytes at byte ${at} of ${bytes.length}`);
+      throw malformed(`cut short: ${count} more bytes expected at ${at} of ${bytes.length}`);
   };
   const size = (width: 1 | 2 | 4) => {
     need(width);
@@ -38,10 +38,10 @@ export function scan(bytes: Uint8Array, limits: MsgpackLimits): void {
     at += count;
   };
   const enter = (items: number, keys = 0) => {
-    if (keys > limits.keys) throw malformed(`a map has ${keys} keys; the limit is ${limits.keys}`);
+    if (keys > limits.keys) throw malformed(`a map of ${keys} keys, the limit is ${limits.keys}`);
     need(items);
     if (items === 0) return;
-    if (open.length > limits.depth) throw malformed(`containers are nested deeper than ${limits.depth}`);
+    if (open.length > limits.depth) throw malformed(`more than ${limits.depth} containers in one another`);
     open.push(items);
   };
 

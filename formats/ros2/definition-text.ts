@@ -37,7 +37,7 @@ export function bareDefinition(text: string): string {
     if (line.length > LINE_MAX)
       throw new DefinitionFault(`${where} has ${line.length} characters; at most ${LINE_MAX} are read`);
     if (line.startsWith('==')) {
-      if (++parts > PARTS_MAX) throw new DefinitionFault(`the definition has more than ${PARTS_MAX} types`);
+      if (++parts > PARTS_MAX) throw new DefinitionFault(`the definition holds over ${PARTS_MAX} types`);
     } else if (!line.startsWith('MSG:')) {
       const { field, name } = fieldOf(line, where);
       // A constant is in no message.

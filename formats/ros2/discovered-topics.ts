@@ -6,7 +6,7 @@ export const RELEASE_AFTER_MS = 60_000;
  */
 export const DISCOVERED_NAMES_MAX = 4_096;
 /** The report about the first name that is not taken. */
-export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon started, and accepts no further name; restart the daemon, and exclude names that change with each start with ros.deny`;
+export const NAMES_EXHAUSTED = `discovery has taken ${DISCOVERED_NAMES_MAX} different topics since the daemon started, and takes no other name; restart the daemon, and keep names that change with each start out by ros.deny`;
 
 /** The resource that is used up. */
 export type DiscoveryShortage = 'places' | 'names';

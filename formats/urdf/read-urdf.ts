@@ -27,7 +27,7 @@ export function readUrdf(text: string): UrdfModel {
   );
   for (const one of joints) {
     if (one.mimic && !joints.some(({ name: other }) => other === one.mimic!.joint))
-      throw bad(one.name, `it mimics the unknown joint ${one.mimic.joint}`);
+      throw bad(one.name, `it mimics ${one.mimic.joint}, which is no joint`);
   }
   return { name: attribute(robot, 'name') ?? '', links, joints, root: rootOf(links, joints) };
 }
@@ -35,9 +35,9 @@ export function readUrdf(text: string): UrdfModel {
 function robotOf(text: string): Node {
   if (text.length > URDF_BYTES_MAX) throw bad('robot', `above ${URDF_BYTES_MAX} characters`);
   // Entities of a document type can be made to grow without end, and no URDF needs one.
-  if (/<!DOCTYPE|<!ENTITY/i.test(text)) throw bad('robot', 'a document type declaration is not allowed');
+  if (/<!DOCTYPE|<!ENTITY/i.test(text)) throw bad('robot', 'a document type is not read');
   const valid = XMLValidator.validate(text);
-  if (valid !== true) throw bad('robot', `not valid XML: ${valid.err.msg} (line ${valid.err.line})`);
+  if (valid !== true) throw bad('robot', `no XML: ${valid.err.msg} (line ${valid.err.line})`);
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: '@',
@@ -48,8 +48,13 @@ function robotOf(text: string): Node {
   });
   const robot = (parser.parse(text) as Node)['robot'];
   if (typeof robot !== 'object' || robot === null || Array.isArray(robot))
-    throw bad('robot', 'no element <robot>', 'expected a URDF, for example the text of /robot_description');
-  if (/<xacro:|\$\{|\$\(/.test(text)) throw bad('robot', 'this is a xacro file, not a URDF', XACRO_HINT);
+    throw bad(
+      'robot',
+      'no element <robot>',
+      'a URDF is expected, for example the text of /robot_description',
+    );
+  if (/<xacro:|\$\{|\$\(/.test(text))
+    throw bad('robot', 'this is xacro, a program that makes a URDF', XACRO_HINT);
   return robot as Node;
 }
 
@@ -60,7 +65,7 @@ function joint(node: Node): UrdfJoint {
     throw bad(called, `type "${type.slice(0, 40)}", one of ${TYPES.join(', ')} expected`);
   const parent = attribute(child(node, 'parent'), 'link');
   const below = attribute(child(node, 'child'), 'link');
-  if (parent === undefined || below === undefined) throw bad(called, 'its parent or child link is missing');
+  if (parent === undefined || below === undefined) throw bad(called, 'it names no parent or no child');
   const origin = child(node, 'origin');
   const limit = limitOf(node, called, type as UrdfJointType);
   const mimic = mimicOf(node, called);
@@ -81,7 +86,7 @@ function limitOf(node: Node, called: string, type: UrdfJointType): UrdfJoint['li
   const told = child(node, 'limit');
   const bounded = type === 'revolute' || type === 'prismatic';
   if (!told) {
-    if (bounded) throw bad(called, 'a joint of this type needs a <limit>');
+    if (bounded) throw bad(called, 'a joint of this type has a <limit>');
     return undefined;
   }
   const value = (key: string, fallback: number) => {
@@ -103,7 +108,7 @@ function mimicOf(node: Node, called: string): UrdfJoint['mimic'] {
   const told = child(node, 'mimic');
   if (!told) return undefined;
   const other = attribute(told, 'joint');
-  if (other === undefined || other === called) throw bad(`${called}/mimic`, 'it does not name another joint');
+  if (other === undefined || other === called) throw bad(`${called}/mimic`, 'it names no other joint');
   return {
     joint: other,
     multiplier: number(attribute(told, 'multiplier') ?? '1', `${called}/mimic/multiplier`),
@@ -115,7 +120,7 @@ function rootOf(links: readonly string[], joints: readonly UrdfJoint[]): string 
   const known = new Set(links);
   const parents = new Map<string, string>();
   for (const { name: called, parent, child: below } of joints) {
-    for (const link of [parent, below]) if (!known.has(link)) throw bad(called, `unknown link ${link}`);
+    for (const link of [parent, below]) if (!known.has(link)) throw bad(called, `there is no link ${link}`);
     if (parents.has(below)) throw bad(called, `link ${below} has two parents`);
     parents.set(below, parent);
   }
@@ -123,14 +128,12 @@ function rootOf(links: readonly string[], joints: readonly UrdfJoint[]): string 
   if (roots.length !== 1)
     throw bad(
       'robot',
-      roots.length === 0
-        ? 'its links form a loop'
-        : `its links do not form one tree; roots: ${roots.join(', ')}`,
+      roots.length === 0 ? 'its links go in a circle' : `its links are no tree: ${roots.join(', ')}`,
     );
   for (const link of links) {
     let at = link;
     for (let i = 0; parents.has(at); i++) {
-      if (i > links.length) throw bad('robot', `its links form a loop at ${link}`);
+      if (i > links.length) throw bad('robot', `its links go in a circle at ${link}`);
       at = parents.get(at)!;
     }
   }
@@ -164,7 +167,7 @@ function name(node: Node, tag: string): string {
 function unique(names: readonly string[], tag: string): void {
   const seen = new Set<string>();
   for (const one of names) {
-    if (seen.has(one)) throw bad(one, `two <${tag}> elements have this name`);
+    if (seen.has(one)) throw bad(one, `two of <${tag}> have this name`);
     seen.add(one);
   }
 }
@@ -174,13 +177,13 @@ function vector(text: string, where: string): Vector {
     .trim()
     .split(/\s+/)
     .map((part) => number(part, where));
-  if (numbers.length !== 3) throw bad(where, `expected three numbers, found "${text.slice(0, 80)}"`);
+  if (numbers.length !== 3) throw bad(where, `three numbers expected, found "${text.slice(0, 80)}"`);
   return numbers as unknown as Vector;
 }
 
 function unit([x, y, z]: Vector, called: string): Vector {
   const length = Math.hypot(x, y, z);
-  if (!(length > 1e-9)) throw bad(`${called}/axis`, 'the axis has length zero');
+  if (!(length > 1e-9)) throw bad(`${called}/axis`, 'an axis of length zero');
   return [x / length, y / length, z / length];
 }
 

@@ -32,7 +32,7 @@ export function toolChain(
   const found: UrdfJoint[] = [];
   for (let link = tool; link !== base; ) {
     const joint = above.get(link);
-    if (!joint) throw bad(tool, `no chain of joints connects link ${tool} to ${base}`);
+    if (!joint) throw bad(tool, `link ${tool} does not hang on ${base}`);
     found.push(joint);
     link = joint.parent;
   }
@@ -41,7 +41,7 @@ export function toolChain(
 
 function linkOf(joint: UrdfJoint, joints: readonly string[]): ChainLink {
   if (joint.type === 'floating' || joint.type === 'planar')
-    throw bad(joint.name, `a ${joint.type} joint between base and tool is not supported`);
+    throw bad(joint.name, `a ${joint.type} joint stands between base and tool`);
   const kind = joint.type === 'fixed' ? 'fixed' : joint.type === 'prismatic' ? 'slides' : 'turns';
   const { mimic } = joint;
   return {

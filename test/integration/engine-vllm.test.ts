@@ -172,10 +172,10 @@ describe('a real vLLM that the daemon runs', () => {
       60_000,
     );
     expect(view.reason).toMatch(
-      /does not match its pin: engine.revision is sha256:000.*its files is sha256:/,
+      /another one than was pinned: engine.revision is sha256:000.*its files are sha256:/,
     );
     expect((await cli('engine')).status).toBe(1);
     const spoken = await cli('models', 'test', 'local');
-    expect(spoken.stderr).toMatch(/the engine failed: the model does not match its pin/);
+    expect(spoken.stderr).toMatch(/the engine failed: the model is another one/);
   }, 200_000);
 });

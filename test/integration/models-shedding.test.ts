@@ -110,6 +110,6 @@ topic = "/environment_state"
       90_000,
     );
     // No steps are no plan: what counts is that the model was heard.
-    expect(over.reason).toMatch(/does not match its schema|no plan that can be carried out/);
+    expect(over.reason).toMatch(/does not fit its schema|no plan that can be carried out/);
   }, 400_000);
 });

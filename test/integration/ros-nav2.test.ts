@@ -306,7 +306,7 @@ describe('an arm behind ros2_control', () => {
     });
     expect(await post('/v1/arm/gripper', { opening_m: 0, effort_n: 10 })).toMatchObject({
       outcome: 'reached',
-      message: 'the gripper holds an object',
+      message: 'it holds something',
     });
   });
 });

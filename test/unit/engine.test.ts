@@ -160,7 +160,7 @@ describe('the pin of a model', () => {
     await expect(checkRevision(model, digest)).rejects.toMatchObject({
       code: 'model.unavailable',
       retryable: false,
-      message: expect.stringMatching(/does not match its pin/),
+      message: expect.stringMatching(/another one than was pinned/),
     });
     await expect(checkRevision(model, 'main')).rejects.toMatchObject({
       code: 'config.invalid',
@@ -204,7 +204,7 @@ describe('the process of an engine', () => {
       onLine: (line) => void lines.push(line),
     });
     await until(() => lines.length > 0, 'the fault is told');
-    expect(lines).toEqual([expect.stringMatching(/cannot be saved.*EISDIR/)]);
+    expect(lines).toEqual([expect.stringMatching(/cannot be noted.*EISDIR/)]);
     expect(life.pid).toBeGreaterThan(1);
     await life.stop();
     await life.ended;
@@ -244,7 +244,7 @@ describe('a supervised engine', () => {
     await it.later(1_000);
     expect(it.engine.engine()).toMatchObject({
       state: 'waiting',
-      reason: expect.stringMatching(/7629 MiB are free on the graphics processor, but 9537 MiB are needed/),
+      reason: expect.stringMatching(/7629 MiB are free on the graphics processor, 9537 MiB are needed/),
     });
     expect(it.world.lives).toBe(0);
     it.world.free = 11_000_000_000;
@@ -288,7 +288,7 @@ describe('a supervised engine', () => {
     taken.world.health = 200;
     taken.engine.start();
     await taken.later(500);
-    expect(taken.engine.engine().reason).toMatch(/another server already answers on port 1/);
+    expect(taken.engine.engine().reason).toMatch(/another server answers on port 1 already/);
     expect(taken.world.lives).toBe(0);
     await taken.engine.stop();
   });

@@ -51,7 +51,7 @@ describe('an ONNX policy', () => {
   it('refuses, when it is loaded, a network whose result has not the shape of its card', async () => {
     await expect(OnnxPolicy.load(tinyModel(directory, { output: [4, 1] }), clock)).rejects.toMatchObject({
       code: 'model.unavailable',
-      message: expect.stringMatching(/returned the shape \[2, 2\], but its card declares \[4, 1\]/),
+      message: expect.stringMatching(/gave shape \[2, 2\], its card says \[4, 1\]/),
     });
   });
 
@@ -81,7 +81,7 @@ describe('an ONNX policy', () => {
     const { policy, seen } = await counted(hastyClock(over));
     await expect(policy.infer(zeros, 1_000)).rejects.toMatchObject({
       code: 'model.failed',
-      message: expect.stringMatching(/did not answer and was stopped/),
+      message: expect.stringMatching(/given up/),
     });
     over.delete(5_000);
     await expect(policy.infer(zeros, 0)).rejects.toMatchObject({ code: 'deadline.exceeded' });

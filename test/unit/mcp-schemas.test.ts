@@ -74,15 +74,12 @@ describe('schemas of foreign tools', () => {
       [object({ a: { $ref: '#' } }), 'refers to itself'],
       [object({ a: { $ref: '#/$defs/none' } }), '/properties/a/$ref: '],
       [object({ a: { $dynamicRef: '#x' } }), 'not taken'],
-      [
-        object({}, { 'x-more': { a: { $ref: 'file:///etc/passwd' } } }),
-        '/x-more/a/$ref: this keyword is not supported',
-      ],
+      [object({}, { 'x-more': { a: { $ref: 'file:///etc/passwd' } } }), '/x-more/a/$ref: this is not taken'],
       [object({ a: { $id: 'http://elsewhere/' } }), 'only the root'],
-      [object({ a: { type: 'string', pattern: '(a+)+$' } }), 'has nested repeats'],
+      [object({ a: { type: 'string', pattern: '(a+)+$' } }), 'repeats what repeats'],
       [object({ a: { type: 'string', pattern: '(a|a)*b' } }), 'repeats a choice'],
       [object({ a: { type: 'string', pattern: '[' } }), 'no regular expression'],
-      [object({}, { patternProperties: { '(x*)*': {} } }), 'has nested repeats'],
+      [object({}, { patternProperties: { '(x*)*': {} } }), 'repeats what repeats'],
       [JSON.parse('{"type":"object","properties":{"__proto__":{"type":"string"}}}'), 'not taken'],
       [object({ 'a"];process.exit()//': { type: 'string' } }), 'not taken'],
       [object({ a: { type: 'string', description: 'x'.repeat(70_000) } }), 'bytes'],
@@ -102,7 +99,7 @@ describe('schemas of foreign tools', () => {
       object({ a: { $ref: '#/const' } }, { const: hidden }),
       object({ a: { $ref: '#/examples/0' } }, { examples: [hidden] }),
     ])
-      expect(reason(schema)).toBe('/properties/a/pattern: the pattern has nested repeats');
+      expect(reason(schema)).toBe('/properties/a/pattern: the pattern repeats what repeats');
     const shown = vetSchema(
       object({ a: { $ref: '#/examples/0' } }, { examples: [{ ...hidden, pattern: 'a' }] }),
       'input',
@@ -266,17 +263,15 @@ describe('results of foreign tools', () => {
 
   it('are held to what was promised', () => {
     expect(answer({ list: [1, 2], text: 'aab' })).toEqual({ list: [1, 2], text: 'aab' });
-    expect(() => answer({ list: [1, 'two'] })).toThrow(/does not match the output schema of the tool/);
-    expect(() => answer(undefined)).toThrow(/no structured content/);
+    expect(() => answer({ list: [1, 'two'] })).toThrow(/does not fit the schema it promised/);
+    expect(() => answer(undefined)).toThrow(/gave none/);
   });
 
   it('cost no time that grows without end, however much they are and whatever was promised', () => {
     const began = performance.now();
     expect(() => answer({ list: Array(4_000_000).fill(1) })).toThrow(/bytes, at most 131072/);
-    expect(() => answer({ list: Array(60_000).fill(1) })).toThrow(
-      /does not match the output schema of the tool/,
-    );
-    expect(() => answer({ text: 'a'.repeat(4_000) })).toThrow(/does not match the output schema of the tool/);
+    expect(() => answer({ list: Array(60_000).fill(1) })).toThrow(/does not fit the schema it promised/);
+    expect(() => answer({ text: 'a'.repeat(4_000) })).toThrow(/does not fit the schema it promised/);
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 });

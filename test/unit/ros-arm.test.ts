@@ -70,7 +70,7 @@ describe('an arm behind ros2_control', () => {
     two.fake.fails = { status: 'aborted', result: { stalled: true, reached_goal: false } };
     const close = two.arm.gripper(0, 12);
     await two.fake.run(500);
-    expect(await close).toMatchObject({ outcome: 'reached', message: 'the gripper holds an object' });
+    expect(await close).toMatchObject({ outcome: 'reached', message: 'it holds something' });
     const command = { name: ['finger'], position: [0], effort: [12] };
     expect(two.fake.accepted.at(-1)!.goal).toEqual({ command });
     const none = await made(GRIPPER, '');

@@ -56,7 +56,7 @@ export class McpEndpoint {
     body: unknown,
   ): Promise<void> => {
     try {
-      if (this.#closing) return refuse(response, 503, -32000, 'the daemon is shutting down');
+      if (this.#closing) return refuse(response, 503, -32000, 'the robot is going down');
       this.#vendors ??= load();
       const vendors = await this.#vendors;
       const legacy =
@@ -67,7 +67,7 @@ export class McpEndpoint {
     } catch (thrown) {
       const error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
       this.#report('an MCP request failed', { error });
-      refuse(response, 500, -32603, 'an internal error');
+      refuse(response, 500, -32603, 'a defect in this software');
     }
   };
 

@@ -44,7 +44,7 @@ export function mcpSession(parts: SessionParts): Server {
   server.setRequestHandler('tools/list', () => ({ tools: offer.tools().map(toolView) }));
   server.setRequestHandler('tools/call', async ({ params }, context) => {
     const tool = offer.tools().find((one) => one.name === params.name);
-    if (!tool) throw new sdk.ProtocolError(-32602, `unknown tool ${params.name.slice(0, 128)}`);
+    if (!tool) throw new sdk.ProtocolError(-32602, `there is no tool ${params.name.slice(0, 128)}`);
     return await callTool(tool, params.arguments ?? {}, parts, context);
   });
   server.setRequestHandler('resources/list', () => ({

@@ -74,7 +74,7 @@ export async function readResource(uri: string, ports: RobotMcpPorts): Promise<C
       throw new EdgeError('api.not_found', {
         operation: 'read resource',
         subject: uri.slice(0, 256),
-        message: 'unknown resource',
+        message: 'there is no such resource',
       });
   }
 }
@@ -97,6 +97,6 @@ function toText(value: unknown): string {
   throw new EdgeError('api.too_large', {
     operation: 'read resource',
     subject: 'resource',
-    message: 'the resource is too large: use a tool and request less',
+    message: 'too much at a time: ask for less by a tool',
   });
 }

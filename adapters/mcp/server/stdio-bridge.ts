@@ -93,11 +93,7 @@ export class Bridge {
       waiting.sent = true;
     } catch (error) {
       if (this.#waiting.delete(id))
-        await this.#refuse(
-          id,
-          -32000,
-          `the daemon of the robot does not answer: ${(error as Error).message}`,
-        );
+        await this.#refuse(id, -32000, `the robot's daemon does not answer: ${(error as Error).message}`);
     }
   }
 
@@ -137,7 +133,7 @@ export class Bridge {
   /** A half-open connection is of no use: the next request opens another one. */
   async #reopen(): Promise<void> {
     const opening = this.#opening;
-    if (!opening) throw new Error('send initialize first');
+    if (!opening) throw new Error('initialize comes first');
     const http = await this.#fresh();
     const id = `bridge-${++this.#ids}`;
     try {
@@ -173,7 +169,7 @@ export class Bridge {
       await this.#refuse(
         id,
         -32000,
-        'the daemon of the robot was restarted; the result of this call is unknown',
+        'the daemon of the robot was restarted; what this call did is not known',
       );
     }
     const http = this.#connect();

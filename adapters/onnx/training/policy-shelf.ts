@@ -118,7 +118,7 @@ export class PolicyShelf {
 
 /** Throws `schema.invalid`. */
 export function checkPolicyName(name: string): void {
-  if (!NAME.test(name)) throw bad(name, 'expected a name of letters, digits, dot, dash and underscore');
+  if (!NAME.test(name)) throw bad(name, 'a name of letters, digits, dot, dash, underscore expected');
 }
 
 /** SHA-256 over names and contents of a dataset's files, in order: the same wherever it lies. */

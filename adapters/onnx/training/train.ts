@@ -84,7 +84,7 @@ function noTrainer(trainer: string, path: string): EdgeError {
   return new EdgeError('schema.invalid', {
     operation: 'train',
     subject: trainer,
-    message: `${path} is missing: a trainer is a folder with train.py and requirements.txt`,
-    hint: 'light and act come with the daemon; docs/datasets.md describes how to write a trainer',
+    message: `${path} is not there: a trainer is a folder with train.py and requirements.txt`,
+    hint: 'light and act come with the daemon; docs/datasets.md says how to write one',
   });
 }

@@ -24,18 +24,17 @@ export function trajectoryGoal(
   const last = new Map<string, number>();
   const told = points.map((point, i) => {
     const { positions, timeFromStartMs } = point;
-    if (!(timeFromStartMs > before))
-      throw bad(`points/${i}/timeFromStartMs`, 'times must be strictly increasing');
+    if (!(timeFromStartMs > before)) throw bad(`points/${i}/timeFromStartMs`, 'times have to grow');
     before = timeFromStartMs;
     for (const [joint, position] of Object.entries(positions)) {
       if (!joints.includes(joint))
-        throw bad(`points/${i}/positions/${joint}`, `the joints of this arm are ${joints.join(', ')}`);
+        throw bad(`points/${i}/positions/${joint}`, `this arm has ${joints.join(', ')}`);
       if (!Number.isFinite(position)) throw bad(`points/${i}/positions/${joint}`, 'must be finite');
       last.set(joint, position);
     }
     const whole = joints.map((joint) => last.get(joint) ?? now(joint));
     if (whole.includes(undefined))
-      throw bad(`points/${i}/positions`, 'the trajectory omits a joint whose position was never reported');
+      throw bad(`points/${i}/positions`, 'a joint that was never reported is left out');
     return {
       positions: whole,
       velocities: [],
@@ -57,7 +56,7 @@ const TRAJECTORY_CODES: Readonly<Record<number, Outcome>> = {
   [-2]: { outcome: 'no_path', message: 'the controller has other joints' },
   [-3]: { outcome: 'no_path', message: 'the trajectory starts in the past' },
   [-4]: { outcome: 'stuck', message: 'the arm left the path' },
-  [-5]: { outcome: 'stuck', message: 'the arm did not reach the goal' },
+  [-5]: { outcome: 'stuck', message: 'the arm did not arrive' },
 };
 
 /** `canceled` here means by somebody else. */
@@ -76,9 +75,9 @@ export function trajectoryOutcome({ status, result }: GoalResult): Outcome {
 export function gripperOutcome({ status, result }: GoalResult): Outcome {
   if (status === 'canceled') return { outcome: 'preempted', message: 'another client cancelled the goal' };
   // It closed on something: some controllers abort then, others succeed.
-  if (result['stalled'] === true) return { outcome: 'reached', message: 'the gripper holds an object' };
+  if (result['stalled'] === true) return { outcome: 'reached', message: 'it holds something' };
   if (status === 'succeeded' && result['reached_goal'] !== false) return { outcome: 'reached', message: '' };
-  return { outcome: 'stuck', message: 'the gripper did not reach the position' };
+  return { outcome: 'stuck', message: 'the gripper did not get there' };
 }
 
 function duration(ms: number): { sec: number; nanosec: number } {

@@ -144,7 +144,7 @@ export class TrajectoryArm implements Manipulator {
 
   async close(): Promise<void> {
     this.#stops++;
-    this.#running?.end('stopped', 'the daemon is shutting down');
+    this.#running?.end('stopped', 'the daemon stops');
     await this.#running?.settled;
     this.#goals.close();
   }
@@ -165,7 +165,7 @@ export class TrajectoryArm implements Manipulator {
     if (signal?.aborted || this.#stops !== stops)
       return this.#result(begun, { outcome: 'stopped', message: 'ended before it started' });
     const { clock } = this.#parts;
-    const pulse = { clock, track: this.#track, silence: 'joint states stopped arriving' };
+    const pulse = { clock, track: this.#track, silence: 'joint states fell silent' };
     const ends = new MotionEnds(pulse, timeoutMs, signal);
     const performed = Promise.withResolvers<void>();
     let braking: Promise<Rest> | undefined;
@@ -231,7 +231,7 @@ function noJoints(operation: string, { jointStates, joints }: TrajectoryArmOptio
   return new EdgeError('robot.unreachable', {
     operation,
     subject: jointStates,
-    message: `no joint states arrive for all of ${joints.join(', ')}`,
+    message: `no joint states arrive of all of ${joints.join(', ')}`,
     hint: 'check that joint_state_broadcaster is active, and arm.joints in the configuration',
   });
 }
@@ -239,8 +239,8 @@ function noJoints(operation: string, { jointStates, joints }: TrajectoryArmOptio
 function notAtRest(rest: Rest, topic: string): EdgeError {
   const [why, hint] =
     rest === 'silent'
-      ? ['no joint states arrive for all joints', 'check that joint_state_broadcaster is active']
-      : ['its joints are still moving', 'another node may be commanding it'];
+      ? ['no joint states arrive of all joints', 'check that joint_state_broadcaster is active']
+      : ['its joints still move', 'something else may be commanding it'];
   return new EdgeError('robot.unreachable', {
     operation: 'stop',
     subject: topic,

@@ -34,7 +34,7 @@ export function argvOf({ command, model, revision, port, name }: EngineCommand):
       throw new EdgeError('config.invalid', {
         operation: 'start engine',
         subject: 'engine.command',
-        message: `engine.command uses {${key}}, but engine.${key} is empty`,
+        message: `engine.command uses {${key}} and engine.${key} is empty`,
       });
     }),
   );

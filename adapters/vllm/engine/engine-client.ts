@@ -30,7 +30,7 @@ export class EngineClient {
       const { data } = JSON.parse(text) as { readonly data: readonly { readonly id: string }[] };
       return data.map(({ id }) => String(id));
     } catch (cause) {
-      throw refused(`/v1/models answers HTTP ${status} without a list of models`, cause);
+      throw refused(`/v1/models answers HTTP ${status} with no list of models`, cause);
     }
   }
 
@@ -58,7 +58,7 @@ export class EngineClient {
     throw refused(
       `the engine answers HTTP ${status} to ${path}`,
       undefined,
-      'start vLLM with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1',
+      'vLLM has it with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1',
     );
   }
 

@@ -42,7 +42,7 @@ export class EngineModel implements LanguageModel {
     if (state === 'ready') return await this.#model.health();
     // Not asked: some requests to a sleeping engine hang. The next call wakes it, so it counts as available.
     if (state === 'sleeping') return { ok: true, reason: 'it sleeps', queueDepth: gate.waiting };
-    return { ok: false, reason: `engine ${state}: ${reason}`, queueDepth: 0 };
+    return { ok: false, reason: `engine ${state}${reason === '' ? '' : `: ${reason}`}`, queueDepth: 0 };
   }
 
   async wake(): Promise<void> {

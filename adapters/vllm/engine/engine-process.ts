@@ -30,7 +30,7 @@ export class EngineProcess {
     this.#parts = parts;
     sweepNoted(parts.noteFile);
     this.#host = fork(HOST, [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] });
-    let reason = 'its host process ended unexpectedly';
+    let reason = 'its host died';
     this.ended = new Promise((resolve) => {
       this.#host.on('message', (news: HostNews) => {
         if (news.kind === 'started') this.#note(news.pid);
@@ -79,17 +79,14 @@ export class EngineProcess {
   #note(pid: number): void {
     this.#pid = pid;
     const { noteFile } = this.#parts;
-    this.#attempt(
-      'the process ID of the engine cannot be saved; the engine will not be found if its host process is killed too',
-      () => {
-        mkdirSync(dirname(noteFile), { recursive: true, mode: 0o700 });
-        writeFileSync(noteFile, JSON.stringify({ pid, started: startOf(pid) }));
-      },
-    );
+    this.#attempt('its process cannot be noted, and is not found when its host is killed too', () => {
+      mkdirSync(dirname(noteFile), { recursive: true, mode: 0o700 });
+      writeFileSync(noteFile, JSON.stringify({ pid, started: startOf(pid) }));
+    });
   }
 
   #over(): void {
-    this.#attempt('the saved process ID of the engine cannot be removed', () =>
+    this.#attempt('the note of its process cannot be removed', () =>
       rmSync(this.#parts.noteFile, { force: true }),
     );
   }

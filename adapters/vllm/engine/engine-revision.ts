@@ -21,8 +21,8 @@ export async function checkRevision(model: string, pinned: string): Promise<stri
     throw refusal(
       'config.invalid',
       model,
-      `engine.revision = "${pinned}" is not a commit: a branch or tag can change to a different model`,
-      'set it to the 40 hexadecimal digits of the commit on the hub',
+      `engine.revision = "${pinned}" is no commit: a branch or tag can become another model over night`,
+      'the 40 hexadecimal digits of the commit on the hub',
     );
   }
   const found = await folderDigest(folder);
@@ -32,14 +32,14 @@ export async function checkRevision(model: string, pinned: string): Promise<stri
       'config.invalid',
       model,
       `engine.revision = "${pinned}" does not pin a folder`,
-      `set it to the digest of the files: "${found}"`,
+      `the digest of its files: "${found}"`,
     );
   }
   throw refusal(
     'model.unavailable',
     model,
-    `the model does not match its pin: engine.revision is ${pinned}, but the digest of its files is ${found}`,
-    'restore the pinned model, or check this one and pin it',
+    `the model is another one than was pinned: engine.revision is ${pinned}, its files are ${found}`,
+    'get the pinned model back, or pin this one after you have looked at it',
   );
 }
 
@@ -70,7 +70,7 @@ async function folderOf(model: string): Promise<string | undefined> {
   } catch {
     // said below
   }
-  throw refusal('model.unavailable', model, `engine.model = "${model}" is not a folder on this host`, '');
+  throw refusal('model.unavailable', model, `engine.model = "${model}" is no folder on this host`, '');
 }
 
 function refusal(

@@ -73,7 +73,7 @@ export class SupervisedEngine implements EngineApi {
   readonly gate: EngineGate;
   readonly #log: string[] = [];
   #state: EngineState = 'stopped';
-  #reason = 'the engine has not been started yet';
+  #reason = 'it was not started yet';
   #life: EngineLife | undefined;
   #restarts = 0;
   #revision = '';
@@ -117,7 +117,7 @@ export class SupervisedEngine implements EngineApi {
     await this.#life?.stop();
     await this.#loop;
     this.#loop = undefined;
-    this.#become('stopped', 'the daemon is shutting down');
+    this.#become('stopped', 'the daemon stops');
   }
 
   engine(): EngineView {
@@ -157,7 +157,7 @@ export class SupervisedEngine implements EngineApi {
         throw new EdgeError('cell.overloaded', {
           operation: 'sleep',
           subject: this.#options.name,
-          message: `the engine is still working on ${this.gate.inside} calls after ${DRAIN_MS} ms`,
+          message: `it still works on ${this.gate.inside} calls after ${DRAIN_MS} ms`,
         });
       }
       try {
@@ -223,7 +223,7 @@ export class SupervisedEngine implements EngineApi {
     const busy = this.gate.inside > 0 || this.gate.waiting > 0;
     if (this.#state !== 'ready' || busy || quietMs < this.#options.sleepAfterMs) return;
     this.sleep().catch((thrown: unknown) => {
-      this.#parts.report('warn', 'the engine is not asleep', { error: (thrown as Error).message });
+      this.#parts.report('warn', 'the engine does not sleep', { error: (thrown as Error).message });
       // Not tried again at once: an engine that cannot sleep is not asked all the time.
       this.gate.lastMs = clock.monotonicMs();
     });
@@ -275,7 +275,7 @@ export class SupervisedEngine implements EngineApi {
     await this.#admitted(signal);
     if (signal.aborted) return { reason: 'stopped' };
     if ((await client.health(1_000)) !== undefined)
-      return { reason: `another server already answers on port ${port}` };
+      return { reason: `another server answers on port ${port} already` };
     this.#become('starting', '');
     const life = launch(argv, envOf(this.#options, ownEnv), (line) => this.#note(line));
     this.#life = life;
@@ -315,7 +315,7 @@ export class SupervisedEngine implements EngineApi {
     const { kind, freeBytes } = this.#memory;
     if (memoryFloor === 0 || freeBytes === undefined || freeBytes >= memoryFloor) return undefined;
     const where = kind === 'gpu' ? 'on the graphics processor' : 'on this host';
-    return `${mib(freeBytes)} MiB are free ${where}, but ${mib(memoryFloor)} MiB are needed`;
+    return `${mib(freeBytes)} MiB are free ${where}, ${mib(memoryFloor)} MiB are needed`;
   }
 
   /** Why it did not start; undefined when it is ready. */
@@ -334,7 +334,7 @@ export class SupervisedEngine implements EngineApi {
     try {
       const served = await client.served();
       if (!served.includes(name) && !served.includes(this.#options.model))
-        return { reason: `the engine serves ${served.join(', ')}, not ${name}`, final: true };
+        return { reason: `it serves ${served.join(', ')}, not ${name}`, final: true };
     } catch (thrown) {
       return { reason: (thrown as Error).message };
     }
@@ -371,9 +371,9 @@ export class SupervisedEngine implements EngineApi {
     const why = this.#reason === '' ? '' : `: ${this.#reason}`;
     switch (this.#state) {
       case 'waiting':
-        return `the engine is waiting for memory${why}`;
+        return `the engine waits for memory${why}`;
       case 'starting':
-        return `the engine is starting${why}`;
+        return `the engine starts${why}`;
       case 'failed':
         return `the engine failed${why}`;
       default:

@@ -97,11 +97,7 @@ export class RosZenohSource implements SampleSource {
     if (this.#closed) return { connected: false, reason: 'closed', lost };
     const connected = this.#connected;
     const { domain } = this.#session.options;
-    return {
-      connected,
-      reason: connected ? '' : `no ROS node is visible over Zenoh in domain ${domain}`,
-      lost,
-    };
+    return { connected, reason: connected ? '' : `no ROS node is seen over Zenoh in domain ${domain}`, lost };
   }
 
   async close(): Promise<void> {
@@ -233,7 +229,7 @@ export class RosZenohSource implements SampleSource {
     const closing = reader.close();
     if (reader.lost > 0) this.#lostBefore.set(topic, (this.#lostBefore.get(topic) ?? 0) + reader.lost);
     closing.catch((error: unknown) =>
-      this.#session.report('warn', `${topic}: could not be closed: ${String(error)}`),
+      this.#session.report('warn', `${topic}: could not be let go of: ${String(error)}`),
     );
   }
 
@@ -247,7 +243,7 @@ export class RosZenohSource implements SampleSource {
     if (wasRead) this.#options.onReleased?.([topic]);
     if (wasRead ? this.#toldNames.has(topic) : this.#toldNames.size > 0) return;
     this.#toldNames.add(topic);
-    const what = wasRead ? 'its type has changed and it is no longer read: ' : '';
+    const what = wasRead ? 'it has another type now and is read no more: ' : '';
     this.#session.report('error', `${topic}: ${what}${NAMES_EXHAUSTED}`);
   }
 }

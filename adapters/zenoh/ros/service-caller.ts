@@ -131,17 +131,15 @@ export class ServiceCaller {
     const details = { operation: 'call a service', subject: name };
     const other = this.#servers.get(name)?.[0]?.entity;
     if (!other) {
-      const message = `no node offered the service within ${timeoutMs} ms`;
+      const message = `nobody served it within ${timeoutMs} ms`;
       return new EdgeError('ros.not_found', { ...details, message });
     }
     const theirs = other.end!;
     const what =
-      theirs.type === type
-        ? `a different definition of ${type} (${theirs.hash}; this daemon has ${hash})`
-        : theirs.type;
+      theirs.type === type ? `another definition of ${type} (${theirs.hash}, ours is ${hash})` : theirs.type;
     return new EdgeError('ros.not_found', {
       ...details,
-      message: `${nodeName(other)} serves ${what}, which differs from the request`,
+      message: `${nodeName(other)} serves ${what}, and not what was asked`,
       hint: 'put the definition that the robot uses into a folder of ros.definitions',
     });
   }
@@ -204,7 +202,7 @@ function refusal(replies: readonly Reply[], name: string): EdgeError {
   }
   return new EdgeError('ros.failed', {
     ...details,
-    message: error?.message ?? 'the server answered a different request',
+    message: error?.message ?? 'the server answered another request',
   });
 }
 
