@@ -1,9 +1,7 @@
 import {
   type Cell,
   type CellContext,
-  type CellName,
   type Central,
-  type EventReader,
   LIMITS,
   type LinkStatus,
   type LinkSyncReply,
@@ -13,21 +11,10 @@ import {
   type WorkCounter,
 } from '../contract/core.ts';
 import { Alarm } from './alarm.ts';
-import { LinkPump } from './link-pump.ts';
+import { type LinkOptions, LinkPump } from './link-pump.ts';
 import type { OrderLoop } from './order-loop.ts';
 
-export type LinkOptions = {
-  /** Name of this robot at central. */
-  readonly robot: string;
-  /** Undefined: no central is configured, the link is off. */
-  readonly central: Central | undefined;
-  /** Undefined: central sends no orders to this robot. */
-  readonly orders?: OrderLoop;
-  /** Opens the log of a cell; may throw while it does not exist yet. */
-  openReader(cell: CellName): EventReader;
-  /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
-  random(): number;
-};
+export type { LinkOptions } from './link-pump.ts';
 
 /** How long `stop` waits for the step that is under way, milliseconds. */
 const STOP_STEP_MS = 1_000;

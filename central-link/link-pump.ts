@@ -3,6 +3,7 @@ import {
   type CellName,
   type Central,
   EdgeError,
+  type EventReader,
   LIMITS,
   type LinkStatus,
   withDeadline,
@@ -10,8 +11,21 @@ import {
 import { Backoff } from './backoff.ts';
 import { judge } from './central-state.ts';
 import { EventLane, type Step } from './event-lane.ts';
-import type { LinkOptions } from './link-cell.ts';
+import type { OrderLoop } from './order-loop.ts';
 import { ReceiptBook } from './receipt-book.ts';
+
+export type LinkOptions = {
+  /** Name of this robot at central. */
+  readonly robot: string;
+  /** Undefined: no central is configured, the link is off. */
+  readonly central: Central | undefined;
+  /** Undefined: central sends no orders to this robot. */
+  readonly orders?: OrderLoop;
+  /** Opens the log of a cell; may throw while it does not exist yet. */
+  openReader(cell: CellName): EventReader;
+  /** Numbers from 0 up to but not including 1, for the jitter of waiting times. */
+  random(): number;
+};
 
 /** Order of the lanes: runs first, then robot data, and the link's own log last, since shipping writes to it. */
 const LANE_ORDER: readonly CellName[] = ['runtime', 'execution', 'memory', 'link'];

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import {
   type Clock,
   EdgeError,
@@ -9,6 +8,7 @@ import {
   type LinkReceipt,
   linger,
 } from '../contract/index.ts';
+import { urlOf } from '../io/listen.ts';
 import type { Coordinator } from './coordinator.ts';
 import { readJson } from './http-body.ts';
 import { LaneRefusal } from './lane-store.ts';
@@ -91,9 +91,7 @@ export class CentralServer {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) => reject(listenError(cause as NodeJS.ErrnoException, host, port)));
       this.#server.listen(port, host, () => {
-        const address = this.#server.address() as AddressInfo;
-        const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-        resolve({ url: `http://${name}:${address.port}` });
+        resolve({ url: urlOf(this.#server) });
       });
     });
   }

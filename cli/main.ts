@@ -13,6 +13,7 @@ import { addEngineCommands } from './commands/engine.ts';
 import { addEstopCommands } from './commands/estop.ts';
 import { addEventsCommand } from './commands/events.ts';
 import { addExtensionsCommands } from './commands/extensions.ts';
+import { addFlowCommands } from './commands/flow.ts';
 import { addFlywheelCommand } from './commands/flywheel.ts';
 import { addInferCommands } from './commands/infer.ts';
 import { addIntentCommands } from './commands/intent.ts';
@@ -57,6 +58,7 @@ for (const add of [
   addQuestionsCommands,
   addSkillsCommands,
   addAppCommands,
+  addFlowCommands,
   addExtensionsCommands,
   addFlywheelCommand,
   addSimCommands,

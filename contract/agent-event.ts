@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { CellName } from './cell-name.ts';
 import { CELL_NAMES } from './cell-name.ts';
 import { checker } from './check.ts';
@@ -73,5 +73,3 @@ export function payloadFault(kind: EventKind, payload: unknown): string | undefi
   }
   return check.fault(payload);
 }
-
-export type AgentEventStatic = Static<typeof AgentEvent>;

@@ -2,11 +2,8 @@
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]?: Name };
 
-export type IntentId = Branded<'intent'>;
 export type RunId = Branded<'run'>;
-export type CallId = Branded<'call'>;
 export type EventId = Branded<'event'>;
-export type SkillId = Branded<'skill'>;
 
 export const UUID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$';
 const UUID = new RegExp(UUID_PATTERN);

@@ -22,6 +22,8 @@ export type * from './lake-messages.ts';
 export * from './limits.ts';
 export * from './link-orders.ts';
 export * from './link-wire.ts';
+export * from './model-need.ts';
+export * from './model-trial.ts';
 export * from './motion/index.ts';
 export * from './not-confirmed.ts';
 export * from './plain-schema.ts';

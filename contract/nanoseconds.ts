@@ -20,8 +20,3 @@ export function toMs(ns: Nanoseconds): number {
 export function msToNs(ms: number): Nanoseconds {
   return BigInt(Math.round(ms * 1_000_000));
 }
-
-/** Seconds as a floating number: for durations and for people, never for stamps. */
-export function toSeconds(ns: Nanoseconds): number {
-  return Number(ns) / 1e9;
-}

@@ -1,5 +1,3 @@
-import type { RunStatus } from './run-state.ts';
-
 export const RUN_STATUSES = [
   'queued',
   'running',
@@ -9,6 +7,8 @@ export const RUN_STATUSES = [
   'failed',
   'cancelled',
 ] as const;
+
+type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** Which status may follow which. A finished run never changes again. */
 export const RUN_TRANSITIONS: Record<RunStatus, readonly RunStatus[]> = {

@@ -9,6 +9,7 @@ import {
   withDeadline,
 } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
+import { type LineFaults, lineFaults } from '../../formats/policy-wire/line-faults.ts';
 import type { RemoteLine } from '../../formats/policy-wire/remote-policy.ts';
 import { isMap, type WireKeys } from '../../formats/policy-wire/wire-keys.ts';
 import { actionsFrom, namedArrays } from '../../formats/policy-wire/wire-observation.ts';
@@ -37,6 +38,7 @@ class Lost extends Error {}
 export class GrootLine implements RemoteLine {
   readonly #address: GrootAddress;
   readonly #clock: Clock;
+  readonly #faults: LineFaults;
   #described: { readonly policy: PolicyDescription; readonly keys: WireKeys } | undefined;
   #socket: Request | undefined;
   #lose: ((error: Lost) => void) | undefined;
@@ -48,6 +50,7 @@ export class GrootLine implements RemoteLine {
   constructor(address: GrootAddress, clock: Clock) {
     this.#address = address;
     this.#clock = clock;
+    this.#faults = lineFaults(address.url);
   }
 
   describeAs(policy: PolicyDescription, keys: WireKeys): void {
@@ -78,7 +81,11 @@ export class GrootLine implements RemoteLine {
         if (!refused || i === forms.length - 1) throw error;
       }
     }
+<<<<<<< HEAD
     throw this.#failed('the server understood none of the known request formats');
+=======
+    throw this.#faults.failed('no form of a question was understood');
+>>>>>>> main
   }
 
   async reset(): Promise<void> {
@@ -121,7 +128,11 @@ export class GrootLine implements RemoteLine {
       actionRequest(form, namedArrays(observation, keys, lead), task),
     );
     const given = readActions(reply);
+<<<<<<< HEAD
     if (!given) throw this.#failed('the answer is neither a map of actions nor a pair that contains one');
+=======
+    if (!given) throw this.#faults.failed('the answer is neither a map of actions nor a pair with one');
+>>>>>>> main
     const actions = actionsFrom(given, policy, keys);
     const remarks = Array.isArray(reply) && isMap(reply[1]) ? reply[1] : {};
     const hash = remarks['policy_hash'];
@@ -141,28 +152,37 @@ export class GrootLine implements RemoteLine {
       ),
     );
     // Oldest servers answer a failure with this word alone.
-    if (reply.length === 5 && new TextDecoder().decode(reply) === 'ERROR') throw this.#failed('ERROR');
+    if (reply.length === 5 && new TextDecoder().decode(reply) === 'ERROR') throw this.#faults.failed('ERROR');
     const value = this.#read(reply);
     if (!isMap(value) || value['error'] === undefined) return value;
     const text = String(value['error']).slice(0, 500);
     if (/unauthori[sz]ed/i.test(text))
+<<<<<<< HEAD
       throw this.#unavailable(`the server rejected the token: ${text}`, 'token_file');
     throw this.#failed(`the server failed: ${text}`);
+=======
+      throw this.#faults.unavailable(`the server wants another token: ${text}`, 'set policies.token_file');
+    throw this.#faults.failed(`the server failed: ${text}`);
+>>>>>>> main
   }
 
   #read(reply: Uint8Array): unknown {
     try {
       return decodeMsgpack(reply, { numpy: 'gr00t' });
     } catch (cause) {
-      throw this.#failed(`the answer cannot be read: ${(cause as Error).message}`);
+      throw this.#faults.failed(`the answer cannot be read: ${(cause as Error).message}`);
     }
   }
 
   async #exchange(question: Uint8Array): Promise<Uint8Array> {
-    if (this.#closed) throw this.#unavailable('closed');
+    if (this.#closed) throw this.#faults.unavailable('closed');
     // libzmq would dial on and on for one question; who asks often does it here, and not too often.
     if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS)
+<<<<<<< HEAD
       throw this.#unavailable('connection refused: no server listens at this address');
+=======
+      throw this.#faults.unavailable('nobody listens there');
+>>>>>>> main
     const socket = this.#ready();
     const lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
@@ -175,7 +195,13 @@ export class GrootLine implements RemoteLine {
     } catch (cause) {
       if (this.#socket === socket) this.drop();
       const words = cause instanceof Error ? cause.message : String(cause);
+<<<<<<< HEAD
       throw this.#unavailable(cause instanceof Lost ? words : `no server accepts the request: ${words}`);
+=======
+      throw this.#faults.unavailable(
+        cause instanceof Lost ? words : `no server takes the question: ${words}`,
+      );
+>>>>>>> main
     }
   }
 
@@ -218,20 +244,5 @@ export class GrootLine implements RemoteLine {
     } catch {
       // The observer ends with its socket.
     }
-  }
-
-  #failed(message: string): EdgeError {
-    const subject = this.#address.url;
-    return new EdgeError('model.failed', { operation: 'infer', subject, message: `${subject}: ${message}` });
-  }
-
-  #unavailable(message: string, key = ''): EdgeError {
-    const subject = this.#address.url;
-    return new EdgeError('model.unavailable', {
-      operation: 'connect',
-      subject,
-      message: `${subject}: ${message}`,
-      hint: key === '' ? '' : `set policies.${key}`,
-    });
   }
 }

@@ -1,6 +1,7 @@
 import { Router } from 'zeromq';
 import { EdgeError, type PolicyDesk, type Timer, withDeadline } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
+import { WireCounts } from '../../formats/policy-wire/wire-counts.ts';
 import { isMap } from '../../formats/policy-wire/wire-keys.ts';
 import {
   questionBytesMax,
@@ -9,6 +10,7 @@ import {
   type WireServerOptions,
   type WireServerView,
 } from '../../formats/policy-wire/wire-server.ts';
+import { listenFault } from '../../io/listen.ts';
 import { GrootClient } from './groot-client.ts';
 
 /** Messages of one connection that libzmq holds for us: REQ has one. */
@@ -39,13 +41,12 @@ export class GrootServer implements WireServer {
   #sending: Promise<void> = Promise.resolve();
   #looks: Timer | undefined;
   #port = 0;
-  #questions = 0;
-  #failures = 0;
-  #refused = 0;
+  readonly #counts: WireCounts;
 
   private constructor(desk: PolicyDesk, options: WireServerOptions) {
     this.#desk = desk;
     this.#options = options;
+    this.#counts = new WireCounts('groot', options.host);
     this.#bytesMax = questionBytesMax(desk);
     this.#router = new Router({
       linger: 0,
@@ -67,15 +68,7 @@ export class GrootServer implements WireServer {
   }
 
   view(): WireServerView {
-    return {
-      wire: 'groot',
-      host: this.#options.host,
-      port: this.#port,
-      clients: this.#clients.size,
-      questions: this.#questions,
-      failures: this.#failures,
-      refused: this.#refused,
-    };
+    return this.#counts.view(this.#port, this.#clients.size);
   }
 
   /** libzmq fixes the limit of a socket when it is bound. */
@@ -98,16 +91,7 @@ export class GrootServer implements WireServer {
       await withDeadline(clock, BIND_MS, this.#router.bind(address), 'listen', address);
     } catch (cause) {
       this.#router.close();
-      throw new EdgeError(
-        (cause as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'host.port_in_use' : 'internal.fault',
-        {
-          operation: 'listen',
-          subject: address,
-          message: `groot: ${(cause as Error).message}`,
-          hint: 'choose another serve.groot_listen',
-          cause,
-        },
-      );
+      throw listenFault(cause, address, { who: 'groot', hint: 'choose another serve.groot_listen' });
     }
     this.#port = Number(/:(\d+)$/.exec(this.#router.lastEndpoint ?? '')?.[1] ?? port);
   }
@@ -116,7 +100,7 @@ export class GrootServer implements WireServer {
     try {
       for await (const [identity, empty, body, ...more] of this.#router) {
         // A REQ socket sends an empty frame and its message. Any other frames are of another protocol.
-        if (!identity || !body || empty?.length !== 0 || more.length > 0) this.#refused += 1;
+        if (!identity || !body || empty?.length !== 0 || more.length > 0) this.#counts.refused += 1;
         else void this.#heard(identity, body);
       }
     } catch (thrown) {
@@ -132,7 +116,7 @@ export class GrootServer implements WireServer {
       reply = await this.#answer(name, body);
     } catch (thrown) {
       const error = EdgeError.from(thrown, 'internal.fault', 'infer', 'groot');
-      this.#failures += 1;
+      this.#counts.failures += 1;
       this.#options.onFault(error, name);
       reply = { error: `${error.code}: ${error.message}` };
     }
@@ -145,21 +129,26 @@ export class GrootServer implements WireServer {
     if (!isMap(request)) throw bad('a request is a map');
     const given = request['api_token'];
     if (token !== undefined && !sameToken(typeof given === 'string' ? given : undefined, token)) {
-      this.#refused += 1;
+      this.#counts.refused += 1;
       // In the words of a stock server: its clients look for them.
       return { error: 'Unauthorized: Invalid API token' };
     }
     const endpoint = request['endpoint'] ?? 'get_action';
     if (endpoint === 'ping') return { status: 'ok', message: 'Server is running' };
     if (endpoint === 'kill') {
+<<<<<<< HEAD
       this.#refused += 1;
       return { error: 'kill is refused: clients cannot stop this server' };
+=======
+      this.#counts.refused += 1;
+      return { error: 'kill is refused: this server belongs to its robot' };
+>>>>>>> main
     }
     const client = this.#clientOf(name, () => ({ deadlineMs, keys, clock }));
     const data = request['data'];
     switch (endpoint) {
       case 'get_action':
-        this.#questions += 1;
+        this.#counts.questions += 1;
         return client.action(isMap(data) ? data : {});
       case 'get_modality_config':
         return client.modalities();
@@ -176,7 +165,7 @@ export class GrootServer implements WireServer {
     const { clientsMax, token } = this.#options;
     if (this.#clients.size >= clientsMax) this.#forget(LEFT_MS);
     if (this.#clients.size >= clientsMax) {
-      this.#refused += 1;
+      this.#counts.refused += 1;
       throw new EdgeError('cell.overloaded', {
         operation: 'infer',
         subject: 'groot',
@@ -205,7 +194,7 @@ export class GrootServer implements WireServer {
     this.#sending = this.#sending.then(async () => {
       if (this.#router.closed) return;
       await this.#router.send([identity, '', body]).catch(() => {
-        this.#failures += 1;
+        this.#counts.failures += 1;
       });
     });
   }

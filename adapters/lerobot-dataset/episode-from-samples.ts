@@ -2,19 +2,9 @@ import type { DatasetEpisode, DatasetFrame, DatasetSpec, EdgeError, Sample } fro
 import { invalid } from './info.ts';
 import { type PictureDecoder, readPicture, sizeOf } from './pictures.ts';
 import { type FramePlan, planFrames, type Track } from './resample.ts';
-import { VectorReader } from './vector-reader.ts';
+import { type FeatureSource, VectorReader } from './vector-reader.ts';
 
-/** Where a feature comes from. */
-export type FeatureSource = {
-  readonly topic: string;
-  /** An older sample is stale, milliseconds. */
-  readonly maxAgeMs: number;
-  /** Of vectors: what its numbers are called. Absent: as the first message says; what says nothing has no names. */
-  readonly names?: readonly string[];
-  /** Of messages without a meaning of their own: paths of their numbers, for example `linear.x`. */
-  readonly fields?: readonly string[];
-  readonly isAction?: boolean;
-};
+export type { FeatureSource } from './vector-reader.ts';
 
 export type EpisodeMapping = {
   readonly fps: number;

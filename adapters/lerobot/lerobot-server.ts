@@ -7,14 +7,15 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { EdgeError, LIMITS, type PolicyDesk, pause } from '../../contract/core.ts';
+import { WireCounts } from '../../formats/policy-wire/wire-counts.ts';
 import {
   sameToken,
   type WireServer,
   type WireServerOptions,
   type WireServerView,
 } from '../../formats/policy-wire/wire-server.ts';
+import { listen } from '../../io/listen.ts';
 import { ClientPlaces } from './client-places.ts';
-import { listen } from './listen.ts';
 import { type Piece, PieceJoiner, UploadBudget } from './pieces.ts';
 import { cardMetadata, failure, hashMetadata } from './replies.ts';
 import type { RobotSession } from './robot-session.ts';
@@ -66,13 +67,12 @@ export class LeRobotServer implements WireServer {
   readonly #uploads = new UploadBudget(UPLOADS_BYTES_MAX);
   readonly #desk: PolicyDesk;
   readonly #trusts: (host: string) => boolean;
-  #questions = 0;
-  #failures = 0;
-  #refused = 0;
+  readonly #counts: WireCounts;
 
   private constructor(desk: PolicyDesk, options: LeRobotServerOptions) {
     const { tls, keys, clock, deadlineMs } = options;
     this.#options = options;
+    this.#counts = new WireCounts('lerobot', options.host);
     this.#desk = desk;
     this.#trusts = trustedHosts(options.trusted ?? []);
     this.#places = new ClientPlaces(desk, clock, options.token === undefined ? 'anonymous' : 'token', {
@@ -118,21 +118,13 @@ export class LeRobotServer implements WireServer {
 
   static async start(desk: PolicyDesk, options: LeRobotServerOptions): Promise<LeRobotServer> {
     const server = new LeRobotServer(desk, options);
-    await listen(server.#net, options);
+    await listen(server.#net, options, { who: 'LeRobot', hint: 'choose another serve.lerobot_listen' });
     return server;
   }
 
   view(): WireServerView {
     const address = this.#net.address();
-    return {
-      wire: 'lerobot',
-      host: this.#options.host,
-      port: typeof address === 'object' && address ? address.port : 0,
-      clients: this.#sockets.size,
-      questions: this.#questions,
-      failures: this.#failures,
-      refused: this.#refused,
-    };
+    return this.#counts.view(typeof address === 'object' && address ? address.port : 0, this.#sockets.size);
   }
 
   async close(): Promise<void> {
@@ -183,7 +175,7 @@ export class LeRobotServer implements WireServer {
     call.on('cancelled', () => gone.abort());
     const made = await (await this.#slowly(call, gone.signal)).actions(gone.signal);
     if (!made) return { data: Buffer.alloc(0) };
-    this.#questions += 1;
+    this.#counts.questions += 1;
     call.sendMetadata(hashMetadata(made.hash));
     return { data: Buffer.from(made.bytes.buffer, made.bytes.byteOffset, made.bytes.byteLength) };
   }
@@ -278,14 +270,14 @@ export class LeRobotServer implements WireServer {
 
   #fail(thrown: unknown, peer: string, reply: sendUnaryData<never>): void {
     const error = EdgeError.from(thrown, 'internal.fault', 'serve', peer);
-    if (error.code === 'api.unauthorised' || error.code === 'api.forbidden') this.#refused += 1;
-    else this.#failures += 1;
+    if (error.code === 'api.unauthorised' || error.code === 'api.forbidden') this.#counts.refused += 1;
+    else this.#counts.failures += 1;
     this.#options.onFault(error, peer);
     reply(failure(error), null);
   }
 
   #turnAway(code: 'cell.overloaded', message: string): void {
-    this.#refused += 1;
+    this.#counts.refused += 1;
     this.#options.onFault(new EdgeError(code, { operation: 'connect', subject: 'LeRobot', message }), '');
   }
 }

@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from '../../contract/core.ts';
 import { decodeMsgpack, encodeMsgpack } from '../../formats/msgpack/index.ts';
+import { type LineFaults, lineFaults } from '../../formats/policy-wire/line-faults.ts';
 import type { RemoteLine } from '../../formats/policy-wire/remote-policy.ts';
 import { isMap, type WireKeys } from '../../formats/policy-wire/wire-keys.ts';
 import { actionsFrom, namedArrays } from '../../formats/policy-wire/wire-observation.ts';
@@ -30,6 +31,7 @@ type Waiting = { resolve(message: Message): void; reject(error: Error): void };
 export class OpenPiLine implements RemoteLine {
   readonly #address: OpenPiAddress;
   readonly #clock: Clock;
+  readonly #faults: LineFaults;
   #described: { readonly policy: PolicyDescription; readonly keys: WireKeys } | undefined;
   #metadata: Readonly<Record<string, unknown>> = {};
   #socket: WebSocket | undefined;
@@ -41,6 +43,7 @@ export class OpenPiLine implements RemoteLine {
   constructor(address: OpenPiAddress, clock: Clock) {
     this.#address = address;
     this.#clock = clock;
+    this.#faults = lineFaults(address.url);
   }
 
   /** What it is asked about; before the first question. */
@@ -73,7 +76,11 @@ export class OpenPiLine implements RemoteLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#opening = undefined;
+<<<<<<< HEAD
     this.#waiting?.reject(this.#unavailable('the connection was closed'));
+=======
+    this.#waiting?.reject(this.#faults.unavailable('the connection was given up'));
+>>>>>>> main
     this.#waiting = undefined;
     socket?.terminate();
   }
@@ -88,7 +95,7 @@ export class OpenPiLine implements RemoteLine {
     const message = await new Promise<Message>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       socket.send(question, (error) => {
-        if (error) reject(this.#unavailable(error.message));
+        if (error) reject(this.#faults.unavailable(error.message));
       });
     });
     if ('text' in message) {
@@ -100,7 +107,7 @@ export class OpenPiLine implements RemoteLine {
   }
 
   #connected(): Promise<WebSocket> {
-    if (this.#closed) return Promise.reject(this.#unavailable('closed'));
+    if (this.#closed) return Promise.reject(this.#faults.unavailable('closed'));
     if (this.#socket?.readyState === WebSocket.OPEN) return Promise.resolve(this.#socket);
     const failed = this.#dead;
     if (failed && this.#clock.monotonicMs() - failed.atMs < REDIAL_MS) return Promise.reject(failed.error);
@@ -132,7 +139,7 @@ export class OpenPiLine implements RemoteLine {
     return new Promise<WebSocket>((resolve, reject) => {
       const give = (message: string, hint = '') => {
         timer.cancel();
-        reject(this.#unavailable(message, hint));
+        reject(this.#faults.unavailable(message, hint));
         socket.terminate();
       };
       const timer = this.#clock.after(connectMs, () => give(`no metadata within ${connectMs} ms`));
@@ -178,7 +185,7 @@ export class OpenPiLine implements RemoteLine {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
     this.#opening = undefined;
-    this.#waiting?.reject(this.#unavailable(`the server closed the connection (${code})`));
+    this.#waiting?.reject(this.#faults.unavailable(`the server closed the connection (${code})`));
     this.#waiting = undefined;
   }
 
@@ -187,29 +194,23 @@ export class OpenPiLine implements RemoteLine {
       const value = decodeMsgpack(bytes, { numpy: 'openpi' });
       if (isMap(value)) return value;
     } catch (cause) {
+<<<<<<< HEAD
       throw this.#failed(`the answer of the server cannot be read: ${(cause as Error).message}`, cause);
     }
     throw this.#failed('the answer of the server is not a map');
+=======
+      throw this.#faults.failed(
+        `the server answered what cannot be read: ${(cause as Error).message}`,
+        cause,
+      );
+    }
+    throw this.#faults.failed('the server answered something that is no map');
+>>>>>>> main
   }
 
   /** The server's words: a traceback of Python, whose last line says what happened. */
   #refusal(text: string): EdgeError {
     const last = text.trim().split('\n').at(-1) ?? '';
-    return this.#failed(`the server failed: ${last.slice(0, 500)}`);
-  }
-
-  #failed(message: string, cause?: unknown): EdgeError {
-    const subject = this.#address.url;
-    return new EdgeError('model.failed', { operation: 'infer', subject, message, cause });
-  }
-
-  #unavailable(message: string, hint = ''): EdgeError {
-    const subject = this.#address.url;
-    return new EdgeError('model.unavailable', {
-      operation: 'connect',
-      subject,
-      message: `${subject}: ${message}`,
-      hint,
-    });
+    return this.#faults.failed(`the server failed: ${last.slice(0, 500)}`);
   }
 }

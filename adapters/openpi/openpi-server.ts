@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { EdgeError, type PolicyDesk, type PolicySession, type Timer } from '../../contract/core.ts';
+import { WireCounts } from '../../formats/policy-wire/wire-counts.ts';
 import {
   questionBytesMax,
   sameToken,
@@ -10,6 +11,7 @@ import {
   type WireServerOptions,
   type WireServerView,
 } from '../../formats/policy-wire/wire-server.ts';
+import { listen } from '../../io/listen.ts';
 import { OpenPiClient } from './openpi-client.ts';
 
 /** A client that answers no ping for two of these is gone, milliseconds. */
@@ -31,13 +33,12 @@ export class OpenPiServer implements WireServer {
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<WebSocket, OpenPiClient>();
   #pings: Timer | undefined;
-  #questions = 0;
-  #failures = 0;
-  #refused = 0;
+  readonly #counts: WireCounts;
 
   private constructor(desk: PolicyDesk, options: WireServerOptions) {
     this.#desk = desk;
     this.#options = options;
+    this.#counts = new WireCounts('openpi', options.host);
     this.#http = createServer(
       { headersTimeout: HEADERS_MS, requestTimeout: HEADERS_MS },
       (request, response) => {
@@ -57,7 +58,7 @@ export class OpenPiServer implements WireServer {
 
   static async start(desk: PolicyDesk, options: WireServerOptions): Promise<OpenPiServer> {
     const server = new OpenPiServer(desk, options);
-    await server.#listen();
+    await listen(server.#http, options, { who: 'openpi', hint: 'choose another serve.openpi_listen' });
     server.#pings = options.clock.every(PING_MS, () => {
       for (const client of server.#clients.values()) client.ping();
     });
@@ -66,15 +67,7 @@ export class OpenPiServer implements WireServer {
 
   view(): WireServerView {
     const address = this.#http.address() as AddressInfo | null;
-    return {
-      wire: 'openpi',
-      host: this.#options.host,
-      port: address?.port ?? 0,
-      clients: this.#clients.size,
-      questions: this.#questions,
-      failures: this.#failures,
-      refused: this.#refused,
-    };
+    return this.#counts.view(address?.port ?? 0, this.#clients.size);
   }
 
   async close(): Promise<void> {
@@ -83,24 +76,6 @@ export class OpenPiServer implements WireServer {
     await new Promise<void>((resolve) => {
       this.#http.close(() => resolve());
       for (const socket of this.#sockets) socket.destroy();
-    });
-  }
-
-  #listen(): Promise<void> {
-    const { host, port } = this.#options;
-    return new Promise<void>((resolve, reject) => {
-      this.#http.once('error', (cause: NodeJS.ErrnoException) =>
-        reject(
-          new EdgeError(cause.code === 'EADDRINUSE' ? 'host.port_in_use' : 'internal.fault', {
-            operation: 'listen',
-            subject: `${host}:${port}`,
-            message: `openpi: ${cause.message}`,
-            hint: 'choose another serve.openpi_listen',
-            cause,
-          }),
-        ),
-      );
-      this.#http.listen(port, host, resolve);
     });
   }
 
@@ -128,7 +103,7 @@ export class OpenPiServer implements WireServer {
   }
 
   #turnAway(error: EdgeError, socket: Duplex, name: string): void {
-    this.#refused += 1;
+    this.#counts.refused += 1;
     this.#options.onFault(error, name);
     const body = `${error.code}: ${error.message}\n`;
     const lines = [
@@ -175,10 +150,10 @@ export class OpenPiServer implements WireServer {
       deadlineMs,
       clock,
       onQuestion: () => {
-        this.#questions += 1;
+        this.#counts.questions += 1;
       },
       onFault: (error) => {
-        this.#failures += 1;
+        this.#counts.failures += 1;
         onFault(error, name);
       },
     });

@@ -1,5 +1,5 @@
 export { makeArchive, readArchive } from './archive.ts';
-export type { Parsed } from './checked-file.ts';
+export { checkFile, type Parsed } from './checked-file.ts';
 export { type JudgeParts, judgePackage, type PackageParsers, type PackageVerdict } from './judge-package.ts';
 export { DOOR, loadAppModule, withModule } from './load-module.ts';
 export { digestOf, type FilesResult, readPackageFiles, SIGNATURE_FILE } from './package-files.ts';

@@ -22,6 +22,8 @@ export type PackageParsers = {
   frontMatter(
     text: string,
   ): { readonly ok: true; readonly body: string } | { readonly ok: false; readonly problem: string };
+  /** What is wrong with a cron expression in this zone; undefined: nothing. */
+  cronFault(cron: string, timeZone: string): string | undefined;
   /** What is wrong with a SKILL.md in a folder of that name. */
   skillProblems(text: string, folder: string): readonly string[];
 };
@@ -45,6 +47,7 @@ export function judgePackage(read: FilesResult, parts: JudgeParts): PackageVerdi
   const app = manifest.value;
   const faults = [
     ...manifestFaults(app, files, manifest.lineOf),
+    ...cronFaults(app, manifest.lineOf, parts.parsers),
     ...folderFaults(app, files, manifest.lineOf),
     ...files.flatMap((file) => contentFaults(file, app, parts.parsers)),
   ];
@@ -110,6 +113,18 @@ function manifestFaults(app: AppManifest, files: readonly PackageFile[], lineOf:
   if (app.harness === 'flow' && app.model && app.module === undefined)
     fault(['model'], 'model', 'is for harness = "pi"; a flow asks no model');
   return faults;
+}
+
+function cronFaults(
+  { schedule = [] }: AppManifest,
+  lineOf: LineOf,
+  { cronFault }: PackageParsers,
+): AppFault[] {
+  return schedule.flatMap(({ cron, time_zone: zone = 'UTC' }, index) => {
+    const problem = cronFault(cron.trim(), zone);
+    const line = lineOf(['schedule', `${index}`, 'cron']);
+    return problem === undefined ? [] : [faultAt('app.toml', line, `schedule[${index + 1}].cron`, problem)];
+  });
 }
 
 /** An address that may be asked: over http only this host. */

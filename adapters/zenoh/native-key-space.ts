@@ -19,25 +19,14 @@ import { closed, fromNative } from './native-errors.ts';
 import { NativeGate } from './native-gate.ts';
 import { loadNative } from './native-loader.ts';
 import { giveBack, NativeLoans } from './native-loans.ts';
-import { openSession } from './native-open.ts';
+import { openSession, type ZenohOptions } from './native-open.ts';
 import { NativePublishers, type PublisherEntry } from './native-publishers.ts';
 import { type EventSink, NativePump } from './native-pump.ts';
 import { type QueryOptions, runQuery, serveQuery } from './native-queries.ts';
 import type { NativeInfo, NativeModule, NativeSession } from './native-types.ts';
 import type { DeliveryRule } from './policy-types.ts';
 
-export type ZenohOptions = {
-  /** `router` makes this process the router of the robot: no zenohd is needed. */
-  readonly mode: 'peer' | 'client' | 'router';
-  readonly listen?: readonly string[];
-  readonly connect?: readonly string[];
-  /** Zenoh's own configuration by path, for example `{'transport/link/tls/enable_mtls': true}`; wins over all. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** Pool of shared memory for `allocate`, bytes; 0: none. Taken from /dev/shm when first needed. */
-  readonly sharedMemoryBytes?: number;
-  /** How values are sent, by key; wins over what a sender asks for. */
-  readonly delivery?: readonly DeliveryRule[];
-};
+export type { ZenohOptions } from './native-open.ts';
 
 export type ZenohDeps = {
   readonly clock: Clock;

@@ -1,7 +1,20 @@
 import { type Clock, EdgeError, withDeadline } from '../../contract/core.ts';
 import { fromNative } from './native-errors.ts';
-import type { ZenohOptions } from './native-key-space.ts';
 import type { NativeModule, NativeSession } from './native-types.ts';
+import type { DeliveryRule } from './policy-types.ts';
+
+export type ZenohOptions = {
+  /** `router` makes this process the router of the robot: no zenohd is needed. */
+  readonly mode: 'peer' | 'client' | 'router';
+  readonly listen?: readonly string[];
+  readonly connect?: readonly string[];
+  /** Zenoh's own configuration by path, for example `{'transport/link/tls/enable_mtls': true}`; wins over all. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Pool of shared memory for `allocate`, bytes; 0: none. Taken from /dev/shm when first needed. */
+  readonly sharedMemoryBytes?: number;
+  /** How values are sent, by key; wins over what a sender asks for. */
+  readonly delivery?: readonly DeliveryRule[];
+};
 
 /** Opening does not wait for the other side, so a slow open is a fault of this host. */
 const OPEN_MS_MAX = 10_000;

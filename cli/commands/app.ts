@@ -5,6 +5,7 @@ import { type AppView, EdgeError, type PackageFile } from '../../contract/core.t
 import type { CaseResult } from '../app/test-package.ts';
 import { action, type CommandContext, type GlobalOptions } from '../context.ts';
 import { table } from '../output.ts';
+import { importApps } from './app-import.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const RELOAD_MS = 60_000;
@@ -34,6 +35,16 @@ Examples:
       '\nExamples:\n  auraison app new patrol\n  auraison app new guide --harness pi --dir ~/apps',
     )
     .action(action(newApp));
+  app
+    .command('import <from...>')
+    .description('make packages of agents and skills of Claude Code, and say what could not be taken over')
+    .option('--dir <folder>', 'where the folders of the packages are made', '.')
+    .option('--tools <names>', 'tools of the robot that they may use, by name or pattern, with commas')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  auraison app import .claude/agents\n  auraison app import .claude/agents/guide.md --tools robot.state,robot.navigate\n  auraison app import .claude/skills/inspect --dir ~/apps',
+    )
+    .action(action(importApps));
   app
     .command('check [folder]')
     .description('judge a folder or tarball, with file, line and key of every fault; runs nothing of it')
@@ -138,11 +149,16 @@ async function checkApp({ out, settings }: CommandContext, folder = '.'): Promis
   const { manifest, digest, signedBy } = read.pkg;
   const { name, version, harness, intents } = manifest;
   const types = intents.map(({ type }) => type);
-  out.result({ valid: true, name, version, harness, digest, signed_by: signedBy ?? '', intents: types }, () =>
+  const { missingFor } = await import('../../daemon/compose/models.ts');
+  // The package is right; what this robot lacks for it is said beside.
+  const missing = missingFor(read.make(folder), settings.config);
+  const shown = { valid: true, name, version, harness, digest, signed_by: signedBy ?? '', intents: types };
+  out.result({ ...shown, missing_models: missing ?? null }, () =>
     [
       `${name} ${version} is fine: ${harness}, ${types.join(', ')}`,
       `  digest ${digest}`,
       `  ${signedBy === undefined ? 'not signed by a trusted key' : `signed by ${signedBy}`}`,
+      ...(missing ? [`  models: ${missing.reason}`, `  fix: ${missing.fix}`] : []),
     ].join('\n'),
   );
   return 0;

@@ -85,6 +85,25 @@ const SharingRow = Type.Object(
   closed,
 );
 
+/** A time at which it gives the robot one of its intents. The schedule is called `APP.NAME`. */
+const ScheduleRow = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,31}$', description: 'for example "nightly"' }),
+    cron: Text(256, 'five fields, or six with seconds first, for example "0 3 * * *"'),
+    time_zone: Type.Optional(Text(64, 'IANA name, for example "Europe/Berlin"; UTC where it is not given')),
+    intent: Type.Optional(Type.String({ pattern: INTENT, maxLength: 128, description: 'one of its own' })),
+    params: Type.Optional(Toml),
+    priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
+    /** Times that passed while the daemon did not run: none is made up for, the newest, or each (bounded). */
+    missed: Type.Optional(Type.Enum(['skip', 'run_once', 'run_all'])),
+    /** What happens when the run of an earlier time has not ended. */
+    overlap: Type.Optional(Type.Enum(['skip', 'queue'])),
+    jitter: Type.Optional(Duration),
+    deadline: Type.Optional(Duration),
+  },
+  closed,
+);
+
 /** Without these it is there and takes no intents. */
 const NeedsRow = Type.Object(
   {
@@ -147,6 +166,7 @@ export const AppManifest = Type.Object(
     sharing: Type.Optional(SharingRow),
     intents: Type.Array(IntentRow, { minItems: 1, maxItems: 32 }),
     mcp: Type.Optional(Type.Array(McpRow, { maxItems: 8 })),
+    schedule: Type.Optional(Type.Array(ScheduleRow, { maxItems: 16 })),
   },
   { ...closed, title: 'AppManifest' },
 );

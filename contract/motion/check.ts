@@ -1,5 +1,6 @@
-import { EdgeError } from '../edge-error.ts';
+import type { EdgeError } from '../edge-error.ts';
 import { MOTION_FITS } from '../schema/motion-fits.ts';
+import { badGoal } from './bad-goal.ts';
 import type { GoalOf, MotionKind } from './goals.ts';
 
 /** Checks goals by code that was generated from their schemas; the schema library is not loaded. */
@@ -11,15 +12,4 @@ export function motionFits<K extends MotionKind>(kind: K, goal: unknown): goal i
 export async function motionRefusal(kind: MotionKind, goal: unknown): Promise<EdgeError> {
   const { goalFault } = await import('./checkers.ts');
   return badGoal(kind, goalFault(kind, goal));
-}
-
-/** `fault` is `/path: problem`. */
-export function badGoal(kind: MotionKind, fault = '/: does not fit its schema'): EdgeError {
-  const path = fault.slice(0, fault.indexOf(':')).replace(/\/$/, '');
-  return new EdgeError('schema.invalid', {
-    operation: `robot.${kind}`,
-    subject: `/goal${path}`,
-    message: `/goal${path}${fault.slice(fault.indexOf(':'))}`,
-    hint: 'docs/tools.md has the ranges and units of each motion',
-  });
 }

@@ -1,7 +1,7 @@
 import { checker } from '../check.ts';
 import { EdgeError } from '../edge-error.ts';
 import type { MotionResult } from '../ports/robot.ts';
-import { badGoal } from './check.ts';
+import { badGoal } from './bad-goal.ts';
 import { type GoalOf, MOTION_GOALS, type MotionKind, MotionResult as ResultSchema } from './goals.ts';
 
 const checkers = {

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { ScheduleSpec } from '../schedule.ts';
 import type { AgentDefinition } from './agent.ts';
 import type { FlowDefinition } from './flow.ts';
 import type { Harness } from './harness.ts';
@@ -51,6 +52,8 @@ export type Application = {
   readonly flow?: FlowDefinition;
   /** For the pi harness. If there is a `flow` too, the flow takes over the mission while no model can be reached. */
   readonly agent?: AgentDefinition;
+  /** Times at which it wants its intents; their roles are those of the configuration. */
+  readonly schedules?: readonly Omit<ScheduleSpec, 'roles'>[];
   /** Tools of its own. */
   readonly tools?: readonly Tool[];
   readonly foresight?: Foresight;

@@ -38,7 +38,6 @@ export type * from './runtime-api.ts';
 export type * from './safety.ts';
 export type * from './sample-sink.ts';
 export type * from './sample-source.ts';
-export type * from './sandbox.ts';
 export type * from './secrets.ts';
 export type * from './skills.ts';
 export type * from './telemetry.ts';

@@ -47,8 +47,6 @@ export interface EmergencyStop {
   release(source: EStopSource, by: string, reason: string, press?: string): Promise<EStopState>;
 }
 
-/** Body of `lease.take`; the answer is a `LeaseView`. */
-export type LeaseTake = { readonly role: LeaseRole; readonly holder: string; readonly ttlMs: number };
 /** Body of `lease.renew` and `lease.return`. `by`: the caller; where it is given, only the holder may do this. */
 export type LeaseName = { readonly leaseId: number; readonly by?: string };
 export type LeaseView = {

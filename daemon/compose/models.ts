@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import {
+  type Application,
   type BlobStore,
   type Budget,
   type CellContext,
@@ -9,7 +10,9 @@ import {
   EdgeError,
   type IdSource,
   type LanguageModel,
+  type MissingModels,
   type ModelInfo,
+  missingModels,
   type PolicyHook,
   TOPICS,
 } from '../../contract/core.ts';
@@ -181,6 +184,14 @@ export function credentialsDir(dataDir: string): string {
 
 function keyOf({ api_key_file: file, name }: ModelRow): string | undefined {
   return readSecret(file, `models.${name}.api_key_file`, process.env);
+}
+
+/** What this configuration does not have of the models that an application's agent asks for. */
+export function missingFor(
+  { harness, agent }: Pick<Application, 'harness' | 'agent'>,
+  { models }: Pick<Config, 'models'>,
+): MissingModels | undefined {
+  return harness === 'pi' ? missingModels(agent?.need, models.map(infoOf)) : undefined;
 }
 
 function infoOf(row: ModelRow): ModelInfo {

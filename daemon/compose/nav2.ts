@@ -5,7 +5,8 @@ import type { Config } from '../config.ts';
 import type { SampleBus } from '../execution/bus/index.ts';
 import type { DoorPath } from '../execution/door/index.ts';
 import type { Drive } from '../execution/drive.ts';
-import { named, type RobotIo } from './robot-io.ts';
+import { named } from './robot-io.ts';
+import type { RobotIo } from './robot-parts.ts';
 
 /** A robot that navigates by Nav2, as the execution cell drives it; undefined where the configuration wants ours. */
 export function makeNav2Drive(

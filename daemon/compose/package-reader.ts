@@ -1,3 +1,4 @@
+import { readTimeTable } from '../../adapters/cron/cron-time-table.ts';
 import {
   type FilesResult,
   judgeWhole as judgeByParts,
@@ -11,12 +12,12 @@ import {
   type ShelfRules,
 } from '../../adapters/packages/index.ts';
 import { parsePlainYaml, parseSkill, splitFrontMatter } from '../../adapters/skills/index.ts';
-import type { Application, AppView } from '../../contract/core.ts';
+import { type Application, type AppView, EdgeError } from '../../contract/core.ts';
 import { lineOfKey, lineOfRowKey } from '../config/toml-lines.ts';
 import { tomlOf } from '../config.ts';
 import { applicationOf } from '../runtime/packages/application-of.ts';
 import type { Settings } from '../settings.ts';
-import { unreadRules } from './shelf-rules.ts';
+import { runsAsAgent, unreadRules } from './shelf-rules.ts';
 
 /** A package in a folder, read and judged whole. Runs nothing of it, never throws. */
 export function readPackage(folder: string, rules: PackageRules): ReadPackage {
@@ -41,6 +42,13 @@ export function makePackageShelf(
   );
 }
 
+/** Every application that a daemon with these settings would run, as far as it can be read; no code of it runs. */
+export function usableApps(settings: Settings): readonly Application[] {
+  const shelf = makePackageShelf(settings, [], unreadRules(settings));
+  shelf.read();
+  return shelf.apps.map(({ app }) => (runsAsAgent(app.name, settings) ? { ...app, harness: 'pi' } : app));
+}
+
 /** What a daemon with these settings would load; for the command line. */
 export function appsOnDisk(settings: Settings): readonly AppView[] {
   const shelf = makePackageShelf(settings, [], unreadRules(settings));
@@ -52,6 +60,15 @@ const PARSERS: PackageParsers = {
   toml: readToml,
   yaml: parsePlainYaml,
   frontMatter: splitFrontMatter,
+  cronFault(cron, zone) {
+    try {
+      readTimeTable(cron, zone);
+      return undefined;
+    } catch (thrown) {
+      const { message, hint } = EdgeError.from(thrown, 'config.invalid', 'read schedule', cron);
+      return `${message}; ${hint}`;
+    }
+  },
   skillProblems(text, folder) {
     const verdict = parseSkill(text, folder);
     return verdict.ok ? [] : verdict.problems;

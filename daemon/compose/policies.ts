@@ -1,11 +1,9 @@
 import {
   type CellContext,
-  type Clock,
   type ConfigChange,
   canonicalJson,
   type KeySpace,
   LIMITS,
-  type Policy,
   TOPICS,
 } from '../../contract/core.ts';
 import type { PolicyRow } from '../config/policies.ts';
@@ -16,21 +14,10 @@ import { PolicyDoor } from '../execution/serving/policy-door.ts';
 import type { PolicySpec } from '../execution/serving/served-policy.ts';
 import type { Settings } from '../settings.ts';
 import { driveModelPath } from './policy.ts';
-import { REMOTE_MAKERS } from './remote-policies.ts';
+import { type PolicyMaker, type PolicyMakerDeps, REMOTE_MAKERS } from './remote-policies.ts';
 
 /** The policy that drives the base, served where no other has this name. */
 export const DRIVE_POLICY = 'drive';
-
-/** What making a policy may need. Packages are imported where a row asks for them. */
-export type PolicyMakerDeps = {
-  readonly clock: Clock;
-  readonly robot: string;
-  /** The Zenoh session now. */
-  readonly keySpace: () => KeySpace | undefined;
-  readonly report: CellContext['report'];
-};
-/** As `PolicySpec.make`. */
-export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps, whole: boolean) => Promise<Policy>;
 
 /** How a policy of each kind is made. */
 const MAKERS: Readonly<Record<PolicyRow['kind'], PolicyMaker>> = {

@@ -1,8 +1,18 @@
-import { EdgeError } from '../../contract/core.ts';
+import { type CellContext, type Clock, EdgeError, type KeySpace, type Policy } from '../../contract/core.ts';
 import type { RemoteCard } from '../../formats/policy-wire/remote-card.ts';
 import type { PolicyRow } from '../config/policies.ts';
 import { readSecret } from '../secrets.ts';
-import type { PolicyMaker } from './policies.ts';
+
+/** What making a policy may need. Packages are imported where a row asks for them. */
+export type PolicyMakerDeps = {
+  readonly clock: Clock;
+  readonly robot: string;
+  /** The Zenoh session now. */
+  readonly keySpace: () => KeySpace | undefined;
+  readonly report: CellContext['report'];
+};
+/** As `PolicySpec.make`. */
+export type PolicyMaker = (row: PolicyRow, deps: PolicyMakerDeps, whole: boolean) => Promise<Policy>;
 
 /** Standard deviations of the episode from which on an observation is another one. */
 const DIVERGENCE_MAX = 1;

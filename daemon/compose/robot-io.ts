@@ -7,9 +7,6 @@ import {
   DEFAULT_QOS,
   EdgeError,
   LATCHED_QOS,
-  type RosApi,
-  type RosQosReport,
-  type SampleSource,
   SENSOR_QOS,
   type TopicSpec,
 } from '../../contract/core.ts';
@@ -20,41 +17,14 @@ import { CMD_VEL, SIM_TOPICS } from '../../sim/topics.ts';
 import type { Config } from '../config.ts';
 import { ROBOT_TOPICS, type RobotTopics } from '../execution/control/robot-topics.ts';
 import { RobotSink } from '../execution/door/index.ts';
-import type { LockstepWorld } from '../execution/lockstep.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
+import type { RobotIo } from './robot-parts.ts';
 import { rosZenohIo } from './ros-zenoh.ts';
 import { simArmIo } from './sim-arm.ts';
 
 /** Topics whose broken promises are remembered as reported. */
 const QOS_TOLD_MAX = 1_024;
-
-/** The robot as the execution cell meets it, wherever it is. */
-export type RobotIo = {
-  readonly source: SampleSource | undefined;
-  /** Takes permits of the door only. */
-  readonly sink: RobotSink | undefined;
-  readonly topics: readonly TopicSpec[];
-  readonly command: TopicSpec;
-  /** What moves it beside that, where it says so itself. */
-  readonly obeys?: readonly string[];
-  readonly robotTopics: RobotTopics;
-  /** Only a simulation in lockstep has one. */
-  readonly world: LockstepWorld | undefined;
-  readonly mapAreaM2: number | undefined;
-  /** The rest of ROS beside its topics, where the robot is reached over it. */
-  readonly rosApi?: RosApi;
-  /** What happened to quality of service, counted by topic and kind. */
-  readonly rosQosEvents?: () => readonly RosQosReport[];
-  /** Called with topics that are heard from now on, as they are offered. */
-  readonly onTopics?: (listen: (topics: readonly TopicSpec[]) => void) => void;
-  /** Called with discovered topics that are heard no more, since nobody publishes them. */
-  readonly onReleased?: (listen: (topics: readonly string[]) => void) => void;
-  /** Subscribes a topic again that receives nothing. */
-  readonly resubscribe?: (topic: string) => Promise<void>;
-  /** Definition of a message type as the robot's own installation has it. */
-  readonly definitionOf?: (type: string) => string | undefined;
-};
 
 export async function makeRobotIo(settings: Settings, context: CellContext): Promise<RobotIo> {
   const { config } = settings;

@@ -12,7 +12,7 @@ import { type CellContext, compilePattern, type KeySpace, type TopicSpec } from 
 import { TypeBook } from '../../formats/ros2/index.ts';
 import type { Config } from '../config.ts';
 import { RobotSink } from '../execution/door/index.ts';
-import type { RobotIo } from './robot-io.ts';
+import type { RobotIo } from './robot-parts.ts';
 import { driverOptions, zenohOptions } from './zenoh-options.ts';
 
 type RosZenohIo = Pick<

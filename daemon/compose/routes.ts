@@ -4,7 +4,7 @@ import type { Asker, Door, DoorPath } from '../execution/door/index.ts';
 import { intakeFolder } from '../execution/recorder/intake.ts';
 import { CrashNote, Routes } from '../execution/routes/index.ts';
 import type { Settings } from '../settings.ts';
-import type { RobotIo } from './robot-io.ts';
+import type { RobotIo } from './robot-parts.ts';
 
 /** The routes of the configuration, over the robot's middleware, the key space and the bus. */
 export function makeRoutes(

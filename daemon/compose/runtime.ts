@@ -109,6 +109,11 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const take = (now: readonly Application[]) => {
     runtime.apps.take(now);
     house.takeApps(now);
+    void schedules
+      .takeApps(now)
+      .catch((error: Error) =>
+        context.report('error', 'schedules of packages could not be read', { error: error.message }),
+      );
   };
   const chats = makeChats(context, { runtime, models, ids });
   const plans = planning && new PlanDesk({ runtime, reader: context.log.reader(), clock });
@@ -120,7 +125,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
     approvals: runtime.approvals,
   });
   const telemetry = await makeTelemetry(settings, context);
-  const schedules = await makeSchedules(settings, context, runtime);
+  const schedules = await makeSchedules(settings, context, runtime, packages.today());
   const autoStart = makeAutoStart(settings, context, runtime, apps);
   const address = join(dataDir, 'run', 'api.json');
   const http = new HttpServer(
@@ -148,7 +153,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       skills: house.skills,
       ...(extensions ? { extensions } : {}),
       apps: packages,
-      ...(schedules ? { schedules: () => schedules.views() } : {}),
+      schedules: () => schedules.views(),
       models,
       chat: chats.desk,
       ...(plans ? { plans } : {}),
@@ -197,7 +202,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       const { url } = await http.start();
       announce(address, { url, pid: process.pid });
       context.report('info', 'API listens', { url });
-      await schedules?.start();
+      await schedules.start();
       autoStart?.start();
     },
     async stop() {
@@ -213,7 +218,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         ended.finally(() => packages.stop()),
         mcpServers?.stop(),
         robotMcp?.close(),
-        schedules?.stop(),
+        schedules.stop(),
         autoStart?.stop(),
         house.blobs.stop(),
         telemetry?.stop(),

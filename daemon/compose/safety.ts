@@ -8,7 +8,8 @@ import { gateSpec, type JointGateSpec } from '../execution/safety/index.ts';
 import { SafetyDesk, type SafetyOptions } from '../execution/safety/safety-desk.ts';
 import { ExecutedActions, type ExecutedActionsParts } from '../execution/story/index.ts';
 import type { Settings } from '../settings.ts';
-import { named, type RobotIo, stopTopic } from './robot-io.ts';
+import { named, stopTopic } from './robot-io.ts';
+import type { RobotIo } from './robot-parts.ts';
 
 /** Topics, and actions of the arm and of Nav2, that the robot of this configuration obeys. */
 export function obeyedNames(config: Config, io: Pick<RobotIo, 'command' | 'obeys'>): string[] {

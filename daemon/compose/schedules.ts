@@ -4,51 +4,90 @@ import {
   type Application,
   type CellContext,
   EdgeError,
+  LIMITS,
   type RuntimeApi,
+  type ScheduleSpec,
   TOPICS,
 } from '../../contract/core.ts';
 import { AutoStart } from '../runtime/schedule/auto-start.ts';
-import { type Schedule, ScheduleRunner } from '../runtime/schedule/schedule-runner.ts';
+import { type Schedule, type ScheduleParts, ScheduleRunner } from '../runtime/schedule/schedule-runner.ts';
 import type { Settings } from '../settings.ts';
 
+export type Schedules = Pick<ScheduleRunner, 'start' | 'stop' | 'views'> & {
+  /** From now on these are the applications: those of packages may have schedules. */
+  takeApps(apps: readonly Application[]): Promise<void>;
+};
+
 /**
- * What gives the robot intents in time; undefined where nothing is scheduled. A schedule that cannot be read is
- * told and left out: the others, and the robot, go on.
+ * What gives the robot intents in time, by the configuration and by packages. A schedule that cannot be read is
+ * reported and left out: the others, and the robot, go on.
  */
 export async function makeSchedules(
   { config, dataDir }: Settings,
   context: CellContext,
   runtime: RuntimeApi,
-): Promise<ScheduleRunner | undefined> {
-  if (config.schedules.length === 0) return undefined;
+  apps: readonly Application[],
+): Promise<Schedules> {
   const { clock, log, bus, report, name } = context;
-  const { readTimeTable } = await import('../../adapters/cron/cron-time-table.ts');
-  const schedules: Schedule[] = [];
-  for (const spec of config.schedules) {
-    try {
-      schedules.push({ spec, table: readTimeTable(spec.cron, spec.timeZone) });
-    } catch (thrown) {
-      const error = EdgeError.from(thrown, 'config.invalid', 'read schedule', spec.name);
-      report('error', `schedule ${spec.name} is left out: ${error.message}`, { hint: error.hint });
-      await context.emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
+  const read = async (now: readonly Application[]) => {
+    const specs = specsOf(config, now);
+    const taken = specs.slice(0, LIMITS.SCHEDULES_MAX);
+    for (const spec of specs.slice(LIMITS.SCHEDULES_MAX))
+      report('error', `schedule ${spec.name} is left out: at most ${LIMITS.SCHEDULES_MAX} are kept`, {});
+    const schedules: Schedule[] = [];
+    for (const spec of taken) {
+      try {
+        const { readTimeTable } = await import('../../adapters/cron/cron-time-table.ts');
+        schedules.push({ spec, table: readTimeTable(spec.cron, spec.timeZone) });
+      } catch (thrown) {
+        const error = EdgeError.from(thrown, 'config.invalid', 'read schedule', spec.name);
+        report('error', `schedule ${spec.name} is left out: ${error.message}`, { hint: error.hint });
+        await context.emit([{ kind: 'cell.degraded', payload: { error: error.toBody() } }]);
+      }
     }
-  }
-  return new ScheduleRunner(
-    {
-      robot: config.daemon.name,
-      tenant: config.intents.tenant,
-      clock,
-      runtime,
-      reader: openEventReader(dataDir, name),
-      async append(events): Promise<readonly AgentEvent[]> {
-        const durable = await log.append(events);
-        bus.broadcast(TOPICS.logGrew, { lastSeq: durable.at(-1)?.seq ?? 0 });
-        return durable;
-      },
-      report,
+    return schedules;
+  };
+  const parts: ScheduleParts = {
+    robot: config.daemon.name,
+    tenant: config.intents.tenant,
+    clock,
+    runtime,
+    reader: openEventReader(dataDir, name),
+    async append(events): Promise<readonly AgentEvent[]> {
+      const durable = await log.append(events);
+      bus.broadcast(TOPICS.logGrew, { lastSeq: durable.at(-1)?.seq ?? 0 });
+      return durable;
     },
-    schedules,
-  );
+    report,
+  };
+  const runner = new ScheduleRunner(parts, await read(apps));
+  let known = JSON.stringify(specsOf(config, apps));
+  return {
+    start: () => runner.start(),
+    stop: () => runner.stop(),
+    views: () => runner.views(),
+    async takeApps(now) {
+      const wanted = JSON.stringify(specsOf(config, now));
+      if (wanted === known) return;
+      known = wanted;
+      await runner.take(await read(now));
+    },
+  };
+}
+
+/** Those of the configuration first: their names are taken. */
+function specsOf(
+  { schedules, apps: keys }: Settings['config'],
+  apps: readonly Application[],
+): ScheduleSpec[] {
+  if (!keys.schedules) return [...schedules];
+  const own = apps.flatMap((app) => app.schedules ?? []);
+  return [
+    ...schedules,
+    ...own
+      .filter(({ name }) => !schedules.some((one) => one.name === name))
+      .map((one) => ({ ...one, roles: keys.schedule_roles })),
+  ];
 }
 
 /** What gives the robot its intent at each start of the daemon; undefined where it is given none. */

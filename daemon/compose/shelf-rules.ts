@@ -46,9 +46,13 @@ function lacks(
   return `it needs a controller: one of ${wanted.join(', ')} in [[controllers]]`;
 }
 
+/** Whether the configuration has this application led by its agent instead of its flow. */
+export function runsAsAgent(name: string, { config: { apps } }: Keys): boolean {
+  return [...apps.as_agent, ...(apps.turtlebot_maze === 'pi' ? ['turtlebot-maze'] : [])].includes(name);
+}
+
 function asConfigured(app: Application, settings: Keys): Application {
-  const { as_agent, turtlebot_maze } = settings.config.apps;
-  const asAgent = [...as_agent, ...(turtlebot_maze === 'pi' ? ['turtlebot-maze'] : [])].includes(app.name);
+  const asAgent = runsAsAgent(app.name, settings);
   if (asAgent && !app.agent)
     throw new EdgeError('config.invalid', {
       operation: 'load application',

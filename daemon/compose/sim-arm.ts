@@ -12,7 +12,7 @@ import { SimRobot } from '../../sim/client.ts';
 import { type DoorPath, RobotSink } from '../execution/door/index.ts';
 import { socketPath } from '../paths.ts';
 import type { Settings } from '../settings.ts';
-import type { RobotIo } from './robot-io.ts';
+import type { RobotIo } from './robot-parts.ts';
 
 /** Velocities of a base that this robot does not have: taken by nobody, and counted so. */
 const NO_BASE = { topic: '/cmd_vel', type: TWIST, qos: DEFAULT_QOS };

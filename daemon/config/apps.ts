@@ -25,6 +25,11 @@ export const APPS_KEYS = {
     'folders with application packages: each is a package (it has an app.toml) or holds packages; see docs/write-an-app.md',
     ABSOLUTE,
   ),
+  schedules: flag(true, 'packages may give the robot their own intents in time ([[schedule]] of app.toml)'),
+  schedule_roles: texts(['operator'], 'roles of the intents that schedules of packages give', {
+    match: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/,
+    expected: 'names of roles, for example ["operator"]',
+  }),
   watch: flag(true, 'packages that changed are read again without being asked'),
   trusted_keys: texts(
     [],

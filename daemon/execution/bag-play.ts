@@ -1,9 +1,40 @@
 import type { PlayOptions, PlayState } from '../../contract/bag-messages.ts';
-import { EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
-import type { BagPlayerParts, PlaySink, PlayTarget } from './bag-player.ts';
+import { type CellName, EdgeError, LIMITS, type Sample, type TopicSpec } from '../../contract/core.ts';
 import { CLOCK_TOPIC, clockSample } from './clock-message.ts';
-import type { LeaseHold, Receipt, TopicClasses } from './door/index.ts';
+import type { DoorGate, DoorPath, LeaseHold, Receipt, TopicClasses } from './door/index.ts';
 import { SinkQueue } from './sink-queue.ts';
+
+/** What takes the samples of a play. It may be busy for a while: the play waits. */
+export type PlaySink = Pick<DoorPath, 'advertise' | 'send' | 'close'>;
+
+/** Where a play goes. */
+export type PlayTarget = {
+  /** `lease`: what commands are played under; absent: none are. */
+  sink(lease: number | undefined): PlaySink;
+  /**
+   * A robot may hear what arrives there. `bus`: only through others of this daemon, so commands are withheld; `robot`:
+   * its own middleware, so what nobody calls harmless is withheld too.
+   */
+  readonly reaches: 'nobody' | 'bus' | 'robot';
+  /** Given to receivers to be found before the first message, and to take the last one, milliseconds. */
+  readonly settleMs: number;
+};
+
+export type BagPlayerParts = {
+  open(options: PlayOptions, backlogBytes: () => number): Promise<PlayableBag>;
+  target(options: PlayOptions): Promise<PlayTarget>;
+  /** Waits. */
+  pause(ms: number): Promise<void>;
+  every(ms: number, fire: () => void): { cancel(): void };
+  /** Takes the actuation lease before commands are played; rejects where nobody may move the robot now. */
+  hold?(from: CellName): Promise<LeaseHold>;
+  /** What the topics of this robot are; absent: their types alone decide. */
+  readonly topics?: TopicClasses;
+  /** `Clock.monotonicMs`: a command that waits for a busy robot expires. Absent: it never does. */
+  nowMs?(): number;
+  /** Says which commands can be judged; absent: none. */
+  readonly gate?: Pick<DoorGate, 'judges'>;
+};
 
 /** A bag being played, as the adapter that can read it offers it. */
 export type PlayableBag = {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { EdgeError, LIMITS } from '../../contract/index.ts';
+import { urlOf } from '../../io/listen.ts';
 import { checkAccess } from './access.ts';
 import { callerOf, setCaller } from './caller.ts';
 import { CellsView } from './cells-view.ts';
@@ -107,9 +107,7 @@ export class HttpServer {
       await app.close();
       throw listenError(error, host, port);
     }
-    const address = app.server.address() as AddressInfo;
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-    return { url: `http://${name}:${address.port}` };
+    return { url: urlOf(app.server) };
   }
 
   /** A log of this very process grew; broadcasts of the bus report the others. */

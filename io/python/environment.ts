@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, EdgeError, pause } from '../../contract/core.ts';
-import { runChild } from './child.ts';
+import { type ChildOptions, runChild } from './child.ts';
 
 /** torch and what it asks for, over a slow line, milliseconds. */
 const INSTALL_MS = 60 * 60_000;
@@ -18,6 +18,16 @@ export type EnvOptions = {
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
   readonly note: (text: string) => void;
+  /** What needs it, in messages; default: trainers. */
+  readonly purpose?: string;
+  readonly hint?: string;
+  /** The oldest Python 3 that will do; default 11. */
+  readonly minor?: number;
+  /**
+   * The requirements have hashes and name everything: each is loaded by itself, checked, and kept when the rest is
+   * cancelled. What each is, for people who wait.
+   */
+  readonly parts?: readonly string[];
 };
 
 /**
@@ -34,12 +44,13 @@ export async function ensureEnv(options: EnvOptions): Promise<string> {
     options,
   );
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major < 3 || (major === 3 && minor < 11))
+  const { purpose = 'trainers', hint = 'name one with dataset.python', minor: least = 11, parts } = options;
+  if (major < 3 || (major === 3 && minor < least))
     throw new EdgeError('host.missing', {
       operation: 'make environment',
       subject: python,
-      message: `${python} is Python ${version}; trainers need 3.11 or newer`,
-      hint: 'name one with dataset.python',
+      message: `${python} is Python ${version}; ${purpose} need 3.${least} or newer`,
+      hint,
     });
   const id = createHash('sha256').update(`${version}\n${text}`).digest('hex').slice(0, 16);
   const home = join(cacheDir, id);
@@ -52,24 +63,71 @@ export async function ensureEnv(options: EnvOptions): Promise<string> {
     note(`making the environment of ${requirements} (once; kept in ${home})`);
     await rm(home, { recursive: true, force: true });
     const child = { clock, signal, limitMs: INSTALL_MS, onNote: note };
+    const exact = parts === undefined ? [] : ['--no-deps', '--require-hashes'];
     const uv = await firstLine('uv', ['--version'], options).catch(() => undefined);
     if (uv) {
       await runChild('uv', ['venv', '--quiet', '--python', python, home], child);
-      await runChild('uv', ['pip', 'install', '--quiet', '--python', bin, '-r', requirements], child);
+      await runChild(
+        'uv',
+        ['pip', 'install', '--quiet', '--python', bin, ...exact, '-r', requirements],
+        child,
+      );
     } else {
       await runChild(python, ['-m', 'venv', home], child);
+      const wheels = parts && (await loadParts(bin, text, parts, { ...child, wheels: `${home}.wheels` }));
       await runChild(
         bin,
-        ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements],
+        [
+          ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...exact],
+          ...(wheels === undefined ? [] : ['--no-index', '--find-links', wheels]),
+          ...['-r', requirements],
+        ],
         child,
       );
     }
     await writeFile(join(home, 'ready.partial'), `${version}\n`);
     await rename(join(home, 'ready.partial'), join(home, 'ready'));
+    await rm(`${home}.wheels`, { recursive: true, force: true });
     return bin;
   } finally {
     await rm(lock, { recursive: true, force: true });
   }
+}
+
+/** Loads each requirement into a folder of wheels beside the environment; a wheel with its hash is not loaded again. */
+async function loadParts(
+  python: string,
+  requirements: string,
+  parts: readonly string[],
+  { wheels, ...child }: ChildOptions & { readonly wheels: string },
+): Promise<string> {
+  await mkdir(wheels, { recursive: true });
+  const rows = requirements.split(/\n(?=[A-Za-z0-9])/).filter((row) => /^[A-Za-z0-9]/.test(row));
+  for (const [index, row] of rows.entries()) {
+    const since = child.clock.monotonicMs();
+    const part = join(wheels, `part-${index + 1}.txt`);
+    await writeFile(part, row);
+    child.onNote?.(`${index + 1} of ${rows.length}: ${parts[index] ?? row.split(/\s/)[0]} …`);
+    await runChild(
+      python,
+      [
+        ...[
+          '-m',
+          'pip',
+          'download',
+          '--quiet',
+          '--disable-pip-version-check',
+          '--no-deps',
+          '--require-hashes',
+        ],
+        ...['--only-binary', ':all:', '--dest', wheels, '-r', part],
+      ],
+      child,
+    );
+    const seconds = ((child.clock.monotonicMs() - since) / 1_000).toFixed(0);
+    child.onNote?.(`${index + 1} of ${rows.length}: there, and its hash is right (${seconds} s)`);
+  }
+  return wheels;
 }
 
 async function firstLine(

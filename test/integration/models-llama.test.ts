@@ -125,9 +125,9 @@ describe('a real small model behind llama.cpp', () => {
     server.signal('SIGKILL');
     expect((await rig.run().complete(ask(2))).model).toBe('far');
     await expect.poll(async () => (await near.health()).ok).toBe(false);
-    const told = rig.of('model.state').filter(({ model }) => model === 'near');
-    expect(told[0]).toMatchObject({ state: 'failing', reason: expect.stringMatching(/silent/) });
-    expect(told.map(({ state }) => state)).toContain('down');
+    const told = () => rig.of('model.state').filter(({ model }) => model === 'near');
+    expect(told()[0]).toMatchObject({ state: 'failing', reason: expect.stringMatching(/silent/) });
+    await expect.poll(() => told().map(({ state }) => state)).toContain('down');
     await near.close();
   });
 });

@@ -18,8 +18,10 @@ export type ModelServer = {
 
 /** A real small model behind llama.cpp's own server. */
 export async function startLlama(): Promise<ModelServer> {
-  const python = (await capture('bash', [join(PEERS, 'llama.sh')])).trim();
-  const child = spawn(python, [join(PEERS, 'llama', 'serve.py'), '0'], {
+  const { python, serve, weights } = JSON.parse(await capture('bash', [join(PEERS, 'llama.sh')])) as {
+    readonly [part in 'python' | 'serve' | 'weights']: string;
+  };
+  const child = spawn(python, [serve, weights, '--name', 'smollm2', '--until-stdin-ends'], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   });

@@ -11,33 +11,10 @@ import {
   type ServedPolicy,
 } from '../../../contract/core.ts';
 import { Latencies } from './latencies.ts';
-import { PolicyInstances } from './policy-instances.ts';
+import { type Place, PolicyInstances, type PolicySpec } from './policy-instances.ts';
 import { Turns } from './turns.ts';
 
-/** One policy as it is configured. */
-export type PolicySpec = {
-  readonly name: string;
-  readonly kind: string;
-  /** The same one: it need not be swapped when the configuration is read again. Absent: it always is. */
-  readonly revision?: string;
-  /**
-   * Makes one; may load, connect, fail. `whole`: nothing that may fail is left for its first question. Where a policy
-   * remembers it is called for each session.
-   */
-  make(whole?: boolean): Promise<Policy>;
-  /** How long that may take, milliseconds; absent: `LIMITS.POLICY_LOAD_MS`. */
-  readonly loadMs?: number;
-  /** SHA-256 that its description must have; undefined: any. */
-  readonly sha256: string | undefined;
-  /** For a policy that remembers: each session has one of its own, or all share one that is reset between them. */
-  readonly memory: 'own' | 'serial';
-  readonly sessionsMax: number;
-  /** Questions of one caller that wait or are being answered. */
-  readonly queueMax: number;
-};
-
-/** A place at the policy. `key` names it among the instances. */
-export type Place = { readonly caller: PolicyCaller; closed: boolean };
+export type { Place, PolicySpec } from './policy-instances.ts';
 
 type Job = {
   readonly caller: string;

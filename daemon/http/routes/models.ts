@@ -1,5 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import { EdgeError, type ModelView } from '../../../contract/index.ts';
+import {
+  EdgeError,
+  type ModelsApi,
+  type ModelView,
+  toolTrial,
+  trialCall,
+  wordsTrial,
+} from '../../../contract/index.ts';
 import { type Static, Type } from '../../../contract/schema-kit.ts';
 import type { HttpPorts } from '../http-ports.ts';
 import { errors, NoQuery } from '../schemas.ts';
@@ -14,7 +21,10 @@ const TestBody = Type.Object(
     prompt: Type.Optional(Type.String({ minLength: 1, maxLength: 16_384 })),
     max_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 4_096, description: 'default 64' })),
     timeout_ms: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: TEST_MS_MAX, description: 'default 60000' }),
+      Type.Integer({ minimum: 1, maximum: TEST_MS_MAX, description: 'default 60000; of each request' }),
+    ),
+    tool_call: Type.Optional(
+      Type.Boolean({ description: 'ask for a call of a tool too; nothing is carried out' }),
     ),
   },
   closed,
@@ -77,6 +87,9 @@ const TestBox = Type.Object(
     duration_ms: Type.Number(),
     first_token_ms: Type.Optional(Type.Number()),
     tokens_per_second: Type.Optional(Type.Number()),
+    tool_call: Type.Optional(
+      Type.Object({ ok: Type.Boolean(), call: Type.String(), reason: Type.String() }, closed),
+    ),
   },
   closed,
 );
@@ -121,13 +134,13 @@ export function modelRoutes(app: FastifyInstance, { models }: HttpPorts): void {
     async (request) => {
       const { name } = request.params as Static<typeof ModelParams>;
       const body = request.body as Static<typeof TestBody>;
+      const words = wordsTrial(body.timeout_ms ?? 60_000);
       const { answer, durationMs } = await api().test(name, {
-        messages: [{ role: 'user', text: body.prompt ?? 'Say hello in one short sentence.' }],
-        maxTokens: body.max_tokens ?? 64,
-        temperature: 0,
-        deadlineMs: body.timeout_ms ?? 60_000,
-        purpose: 'test',
+        ...words,
+        ...(body.prompt === undefined ? {} : { messages: [{ role: 'user', text: body.prompt }] }),
+        maxTokens: body.max_tokens ?? words.maxTokens,
       });
+      const called = body.tool_call === true ? await toolCallOf(api(), name, words.deadlineMs) : undefined;
       const { firstTokenMs, tokensOut } = answer;
       const seconds = firstTokenMs === undefined ? 0 : (durationMs - firstTokenMs) / 1_000;
       return {
@@ -139,6 +152,7 @@ export function modelRoutes(app: FastifyInstance, { models }: HttpPorts): void {
         duration_ms: durationMs,
         ...(firstTokenMs === undefined ? {} : { first_token_ms: firstTokenMs }),
         ...(seconds > 0 && tokensOut > 1 ? { tokens_per_second: (tokensOut - 1) / seconds } : {}),
+        ...(called === undefined ? {} : { tool_call: called }),
       };
     },
   );
@@ -158,6 +172,20 @@ export function modelRoutes(app: FastifyInstance, { models }: HttpPorts): void {
       return { awake: true };
     },
   );
+}
+
+/** Whether it calls a tool; a model that does not is no error of the test. */
+async function toolCallOf(
+  models: ModelsApi,
+  name: string,
+  timeoutMs: number,
+): Promise<{ ok: boolean; call: string; reason: string }> {
+  try {
+    const call = trialCall((await models.test(name, toolTrial(timeoutMs))).answer);
+    return { ok: call !== '', call, reason: call === '' ? 'it called none' : '' };
+  } catch (thrown) {
+    return { ok: false, call: '', reason: EdgeError.from(thrown, 'model.failed', 'complete', name).message };
+  }
 }
 
 export function modelBox(view: ModelView): Static<typeof ModelBox> {

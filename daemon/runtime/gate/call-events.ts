@@ -3,24 +3,10 @@ import {
   type Intent,
   type Nanoseconds,
   type NewEvent,
-  type ToolCall,
   toWireTime,
   traceparentOf,
 } from '../../../contract/index.ts';
-import type { Answered } from './tool-gate.ts';
-
-/** A call as it is requested. */
-export type Ask = {
-  readonly tool: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  readonly effect: ToolCall['effect'];
-  readonly replay: ToolCall['replay'];
-  readonly deadlineMs: number;
-  /** Id that a model gave the call. */
-  readonly originId?: string | undefined;
-  /** Aborts only this call. */
-  readonly signal?: AbortSignal | undefined;
-};
+import type { Answered, Ask } from './tool-gate-parts.ts';
 
 export type CallEventsParts = {
   readonly runId: string;

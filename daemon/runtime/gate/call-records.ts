@@ -1,6 +1,6 @@
 import { EdgeError, type NewEvent } from '../../../contract/index.ts';
 import type { CallView, RunView } from '../runs/run-view.ts';
-import type { Answered } from './tool-gate.ts';
+import type { Answered } from './tool-gate-parts.ts';
 
 /** Makes a name that a model invented fit for the log. */
 export function loggable(tool: string): string {

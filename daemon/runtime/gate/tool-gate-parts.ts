@@ -1,8 +1,28 @@
-import type { Clock, EdgeError, IdSource, Intent, Nanoseconds, NewEvent } from '../../../contract/index.ts';
+import type {
+  Clock,
+  EdgeError,
+  IdSource,
+  Intent,
+  Nanoseconds,
+  NewEvent,
+  ToolCall,
+} from '../../../contract/index.ts';
 import type { RunApprovals } from '../governance/run-approvals.ts';
 import type { PolicyGate } from '../law/policy-gate.ts';
-import type { Ask } from './call-events.ts';
 import type { ToolJournal } from './tool-journal.ts';
+
+/** A call as the log describes it. */
+export type Ask = {
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly effect: ToolCall['effect'];
+  readonly replay: ToolCall['replay'];
+  readonly deadlineMs: number;
+  /** Id that a model gave the call. */
+  readonly originId?: string | undefined;
+  /** Aborts only this call. */
+  readonly signal?: AbortSignal | undefined;
+};
 
 export type Result = Readonly<Record<string, unknown>>;
 

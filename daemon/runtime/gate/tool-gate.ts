@@ -12,9 +12,9 @@ import type { Verdict } from '../law/policy-gate.ts';
 import type { CallView } from '../runs/run-view.ts';
 import { type CallScope, inCall } from '../trace/trace-scope.ts';
 import { boundedCall } from './bounded-call.ts';
-import { type Ask, CallEvents } from './call-events.ts';
+import { CallEvents } from './call-events.ts';
 import { interruption, loggable, replayed } from './call-records.ts';
-import type { Answered, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
+import type { Answered, Ask, Effect, Result, ToolGateParts } from './tool-gate-parts.ts';
 
 export type { Answered, Effect, ImageNote, Instead, ToolGateParts } from './tool-gate-parts.ts';
 

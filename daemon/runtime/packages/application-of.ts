@@ -10,6 +10,7 @@ import {
 } from '../../../contract/index.ts';
 import { compileFlow, type FlowFault } from './compile-flow.ts';
 import { filled, referencesIn } from './references.ts';
+import { scheduleFaults, schedulesOf } from './schedules-of.ts';
 
 /** Of a package that sets none, milliseconds. */
 const DEADLINE_MS = 60 * 60 * 1_000;
@@ -36,6 +37,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
     ...(flow?.ok === false ? flow.faults.map(flowFault) : []),
     ...(deadlineMs > 0 ? [] : [{ file: 'app.toml', key: 'deadline', problem: 'is longer than nothing' }]),
     ...promptFaults(manifest, params),
+    ...scheduleFaults(manifest),
   ];
   if (faults.length > 0) return { ok: false, faults };
   return {
@@ -48,6 +50,7 @@ export function applicationOf(pkg: AppPackage, folder: string): MadeApplication 
       ...(pkg.instructions === undefined ? {} : { agent: agentOf(manifest, pkg.instructions, defaults) }),
       ...(sharing ? { sharing: sharingOf(sharing) } : {}),
       ...(budget ? { budget } : {}),
+      ...(manifest.schedule ? { schedules: schedulesOf(manifest) } : {}),
       digest: pkg.digest,
     },
   };

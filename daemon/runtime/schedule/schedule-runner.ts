@@ -50,26 +50,38 @@ const RETRY_MS = 3_000;
  */
 export class ScheduleRunner {
   readonly #parts: ScheduleParts;
-  readonly #standings: readonly Standing[];
+  #standings: readonly Standing[];
   #timer: Timer | undefined;
   #stopped = false;
   #looking: Promise<void> = Promise.resolve();
 
   constructor(parts: ScheduleParts, schedules: readonly Schedule[]) {
     this.#parts = parts;
-    this.#standings = schedules.map((one) => ({
-      ...one,
-      book: new ScheduleBook(),
-      pending: undefined,
-      runId: undefined,
-      retryMs: -Infinity,
-    }));
+    this.#standings = schedules.map(fresh);
   }
 
   /** After the runtime is up. Reads what was decided before; then looks at once. */
   async start(): Promise<void> {
-    if (this.#standings.length === 0) return;
-    await this.#load();
+    if (this.#standings.length > 0) await this.#load(this.#standings);
+    this.#wake();
+  }
+
+  /**
+   * From now on these are the schedules. One that was there under its name keeps what was decided; one that is new, or
+   * comes back, reads that in the log.
+   */
+  async take(schedules: readonly Schedule[]): Promise<void> {
+    this.#timer?.cancel();
+    await this.#looking;
+    if (this.#stopped) return;
+    const former = new Map(this.#standings.map((one) => [one.spec.name, one]));
+    const next = schedules.map((one): Standing => {
+      const known = former.get(one.spec.name);
+      return known ? { ...known, ...one } : fresh(one);
+    });
+    const strangers = next.filter(({ spec }) => !former.has(spec.name));
+    if (strangers.length > 0) await this.#load(strangers);
+    this.#standings = next;
     this.#wake();
   }
 
@@ -95,12 +107,12 @@ export class ScheduleRunner {
     }));
   }
 
-  async #load(): Promise<void> {
+  async #load(standings: readonly Standing[]): Promise<void> {
     const { reader } = this.#parts;
-    const byName = new Map(this.#standings.map((standing) => [standing.spec.name, standing]));
+    const byName = new Map(standings.map((standing) => [standing.spec.name, standing]));
     for await (const page of eachPageInTurns(reader, { kinds: ['schedule.fired'] }))
       for (const event of page) byName.get(event.payload.schedule)?.book.take(event);
-    for (const standing of this.#standings) {
+    for (const standing of standings) {
       const { last } = standing.book;
       if (last?.fired.action !== 'run') continue;
       standing.runId = this.#openedBy(standing.spec, last.fired, last.seq);
@@ -120,8 +132,9 @@ export class ScheduleRunner {
 
   #wake(): void {
     if (this.#stopped) return;
+    this.#timer?.cancel();
     this.#looking = this.#look().finally(() => {
-      if (this.#stopped) return;
+      if (this.#stopped || this.#standings.length === 0) return;
       this.#timer = this.#parts.clock.after(this.#restMs(), () => this.#wake());
     });
   }
@@ -252,6 +265,10 @@ export class ScheduleRunner {
     }
     return Math.max(1, Math.ceil(restMs));
   }
+}
+
+function fresh(one: Schedule): Standing {
+  return { ...one, book: new ScheduleBook(), pending: undefined, runId: undefined, retryMs: -Infinity };
 }
 
 function principalOf({ name }: ScheduleSpec): string {

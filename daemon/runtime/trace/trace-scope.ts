@@ -26,8 +26,3 @@ export function inCall<T>(scope: CallScope, work: () => T): T {
 export function currentCall(): CallScope | undefined {
   return current.getStore();
 }
-
-/** W3C trace context of the tool call that is being worked for; undefined outside of one. */
-export function currentTraceparent(): string | undefined {
-  return currentCall()?.traceparent;
-}

@@ -1,0 +1,43 @@
+import type { AddressInfo, Server } from 'node:net';
+import { EdgeError } from '../contract/core.ts';
+
+export type ListenWords = {
+  /** What listens, as messages name it. */
+  readonly who: string;
+  /** What an operator can do where the address cannot be had. */
+  readonly hint: string;
+  readonly operation?: string;
+};
+
+/**
+ * Settles when clients can connect. `port` 0: a free port. Rejects with `host.port_in_use`, and with `internal.fault`
+ * where the address cannot be had for another reason.
+ */
+export function listen(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+  words: ListenWords,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => reject(listenFault(cause, `${host}:${port}`, words)));
+    server.listen(port, host, resolve);
+  });
+}
+
+/** Why an address cannot be had; for servers that do not listen by `node:net`. */
+export function listenFault(cause: unknown, address: string, words: ListenWords): EdgeError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return new EdgeError(code === 'EADDRINUSE' ? 'host.port_in_use' : 'internal.fault', {
+    operation: words.operation ?? 'listen',
+    subject: address,
+    message: `${words.who}: ${message}`,
+    hint: words.hint,
+    cause,
+  });
+}
+
+/** The address of a server that listens, for a browser or a client. */
+export function urlOf(server: Pick<Server, 'address'>): string {
+  const { family, address, port } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
