@@ -1,6 +1,7 @@
 /** The command line. Each command is a file of its own; this one only puts them together. */
 import { addAppCommands } from './commands/app.ts';
 import { addApprovalsCommands } from './commands/approvals.ts';
+import { addAskCommand } from './commands/ask.ts';
 import { addBagCommands } from './commands/bag/bag-commands.ts';
 import { addCentralCommand } from './commands/central.ts';
 import { addCompletionCommand } from './commands/completion.ts';
@@ -54,6 +55,7 @@ for (const add of [
   addLeaseCommands,
   addTeleopCommand,
   addIntentCommands,
+  addAskCommand,
   addRunsCommands,
   addQuestionsCommands,
   addSkillsCommands,

@@ -29,6 +29,7 @@ export * from './not-confirmed.ts';
 export * from './plain-schema.ts';
 export * from './plan.ts';
 export type * from './ports/index.ts';
+export { THINKING_LEVELS } from './ports/language-model.ts';
 export * from './principals.ts';
 export * from './projection-event.ts';
 export * from './quotas.ts';

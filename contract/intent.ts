@@ -16,6 +16,10 @@ export const PolicyContext = Type.Object(
 );
 export type PolicyContext = Static<typeof PolicyContext>;
 
+const Attended = Type.Boolean({
+  description: 'a person talks with the agent of the run: after each answer it waits for the next message',
+});
+
 /** An immutable request from a person, a schedule, a robot node or central. It opens a run. */
 export const Intent = Type.Object(
   {
@@ -27,6 +31,7 @@ export const Intent = Type.Object(
     priority: Type.Integer({ minimum: 0, maximum: 9, description: '9 is most urgent, 5 is normal' }),
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+    attended: Type.Optional(Attended),
     traceparent: Type.Optional(Text(64, 'W3C trace context of who asked')),
   },
   { ...closed, $id: 'auraison/v1/intent', title: 'Intent' },
@@ -43,6 +48,7 @@ export const IntentRequest = Type.Object(
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
     deadline: Type.Optional(WireTime),
     idempotency_key: Type.Optional(Text(128, 'the same key twice opens one run')),
+    attended: Type.Optional(Attended),
     traceparent: Type.Optional(Text(64, 'W3C trace context of who asks')),
   },
   { ...closed, $id: 'auraison/v1/intent-request', title: 'IntentRequest' },

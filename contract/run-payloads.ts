@@ -58,7 +58,7 @@ export const RUN_PAYLOADS = {
   'run.message': Type.Object(
     {
       message_id: Uuid('UUIDv7'),
-      kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label']),
+      kind: Type.Enum(['steer', 'follow_up', 'model', 'compact', 'label', 'thinking', 'stop', 'close']),
       body: Json,
       principal: Name('who said it'),
       origin: Text(64, 'where it came from'),

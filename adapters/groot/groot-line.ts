@@ -81,11 +81,7 @@ export class GrootLine implements RemoteLine {
         if (!refused || i === forms.length - 1) throw error;
       }
     }
-<<<<<<< HEAD
-    throw this.#failed('the server understood none of the known request formats');
-=======
     throw this.#faults.failed('no form of a question was understood');
->>>>>>> main
   }
 
   async reset(): Promise<void> {
@@ -100,7 +96,7 @@ export class GrootLine implements RemoteLine {
     this.#socket = undefined;
     // Who answers there next may be of another generation.
     this.#form = undefined;
-    this.#lose?.(new Lost('the connection was closed'));
+    this.#lose?.(new Lost('the connection was given up'));
     this.#lose = undefined;
     socket?.close();
   }
@@ -128,11 +124,7 @@ export class GrootLine implements RemoteLine {
       actionRequest(form, namedArrays(observation, keys, lead), task),
     );
     const given = readActions(reply);
-<<<<<<< HEAD
-    if (!given) throw this.#failed('the answer is neither a map of actions nor a pair that contains one');
-=======
     if (!given) throw this.#faults.failed('the answer is neither a map of actions nor a pair with one');
->>>>>>> main
     const actions = actionsFrom(given, policy, keys);
     const remarks = Array.isArray(reply) && isMap(reply[1]) ? reply[1] : {};
     const hash = remarks['policy_hash'];
@@ -157,13 +149,8 @@ export class GrootLine implements RemoteLine {
     if (!isMap(value) || value['error'] === undefined) return value;
     const text = String(value['error']).slice(0, 500);
     if (/unauthori[sz]ed/i.test(text))
-<<<<<<< HEAD
-      throw this.#unavailable(`the server rejected the token: ${text}`, 'token_file');
-    throw this.#failed(`the server failed: ${text}`);
-=======
       throw this.#faults.unavailable(`the server wants another token: ${text}`, 'set policies.token_file');
     throw this.#faults.failed(`the server failed: ${text}`);
->>>>>>> main
   }
 
   #read(reply: Uint8Array): unknown {
@@ -178,11 +165,7 @@ export class GrootLine implements RemoteLine {
     if (this.#closed) throw this.#faults.unavailable('closed');
     // libzmq would dial on and on for one question; who asks often does it here, and not too often.
     if (this.#clock.monotonicMs() - this.#goneMs < REDIAL_MS)
-<<<<<<< HEAD
-      throw this.#unavailable('connection refused: no server listens at this address');
-=======
       throw this.#faults.unavailable('nobody listens there');
->>>>>>> main
     const socket = this.#ready();
     const lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
@@ -195,13 +178,9 @@ export class GrootLine implements RemoteLine {
     } catch (cause) {
       if (this.#socket === socket) this.drop();
       const words = cause instanceof Error ? cause.message : String(cause);
-<<<<<<< HEAD
-      throw this.#unavailable(cause instanceof Lost ? words : `no server accepts the request: ${words}`);
-=======
       throw this.#faults.unavailable(
         cause instanceof Lost ? words : `no server takes the question: ${words}`,
       );
->>>>>>> main
     }
   }
 
@@ -231,13 +210,7 @@ export class GrootLine implements RemoteLine {
       for await (const { type } of socket.events) {
         if ((type !== 'disconnect' && type !== 'connect:retry') || socket !== this.#socket) continue;
         this.#goneMs = this.#clock.monotonicMs();
-        this.#lose?.(
-          new Lost(
-            type === 'disconnect'
-              ? 'the server closed the connection'
-              : 'connection refused: no server listens at this address',
-          ),
-        );
+        this.#lose?.(new Lost(type === 'disconnect' ? 'the server went away' : 'nobody listens there'));
         this.drop();
         return;
       }

@@ -136,13 +136,8 @@ export class GrootServer implements WireServer {
     const endpoint = request['endpoint'] ?? 'get_action';
     if (endpoint === 'ping') return { status: 'ok', message: 'Server is running' };
     if (endpoint === 'kill') {
-<<<<<<< HEAD
-      this.#refused += 1;
-      return { error: 'kill is refused: clients cannot stop this server' };
-=======
       this.#counts.refused += 1;
       return { error: 'kill is refused: this server belongs to its robot' };
->>>>>>> main
     }
     const client = this.#clientOf(name, () => ({ deadlineMs, keys, clock }));
     const data = request['data'];
@@ -169,7 +164,7 @@ export class GrootServer implements WireServer {
       throw new EdgeError('cell.overloaded', {
         operation: 'infer',
         subject: 'groot',
-        message: `${clientsMax} clients are already connected`,
+        message: `${clientsMax} clients are connected already`,
       });
     }
     const principal = token === undefined ? 'anonymous' : 'token';

@@ -76,11 +76,7 @@ export class OpenPiLine implements RemoteLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#opening = undefined;
-<<<<<<< HEAD
-    this.#waiting?.reject(this.#unavailable('the connection was closed'));
-=======
     this.#waiting?.reject(this.#faults.unavailable('the connection was given up'));
->>>>>>> main
     this.#waiting = undefined;
     socket?.terminate();
   }
@@ -194,18 +190,12 @@ export class OpenPiLine implements RemoteLine {
       const value = decodeMsgpack(bytes, { numpy: 'openpi' });
       if (isMap(value)) return value;
     } catch (cause) {
-<<<<<<< HEAD
-      throw this.#failed(`the answer of the server cannot be read: ${(cause as Error).message}`, cause);
-    }
-    throw this.#failed('the answer of the server is not a map');
-=======
       throw this.#faults.failed(
         `the server answered what cannot be read: ${(cause as Error).message}`,
         cause,
       );
     }
     throw this.#faults.failed('the server answered something that is no map');
->>>>>>> main
   }
 
   /** The server's words: a traceback of Python, whose last line says what happened. */

@@ -18,6 +18,7 @@ import {
   type ModelToolCall,
   pause,
   type RunContext,
+  type ThinkingLevel,
   type ToolSpec,
   toMs,
 } from '../../contract/core.ts';
@@ -48,6 +49,8 @@ export type DoorParts = {
   readonly settle: () => Promise<void>;
   /** How long models that fail are asked again, milliseconds. */
   readonly patienceMs: number;
+  /** Text as it comes, for who watches; an answer may still be asked for again. */
+  readonly onText: (kind: 'text' | 'thinking', text: string) => void;
   /** Number of the answer that is asked for; part of the ids of its calls. */
   readonly turn: () => number;
 };
@@ -59,6 +62,8 @@ export type DoorParts = {
 export class ModelDoor {
   readonly #parts: DoorParts;
   fault: EdgeError | undefined;
+  /** As a person chose it; undefined: as the model does by itself. */
+  thinking: ThinkingLevel | undefined;
   /** Instructions of a person for a summary. */
   focus: string | undefined;
 
@@ -110,7 +115,10 @@ export class ModelDoor {
     const { context, settle, turn } = this.#parts;
     const inSession = options.sessionId === context.runId;
     const signal = options.signal ? AbortSignal.any([context.signal, options.signal]) : context.signal;
-    const onText = (text: string, kind: 'text' | 'thinking') => tell(partial, stream, kind, text);
+    const onText = (text: string, kind: 'text' | 'thinking') => {
+      tell(partial, stream, kind, text);
+      if (inSession) this.#parts.onText(kind, text);
+    };
     try {
       const request = this.#request(model, transcript, inSession, options.maxTokens);
       const answer = await this.#patiently(async () => {
@@ -178,6 +186,7 @@ export class ModelDoor {
       messages,
       ...(tools.length > 0 ? { tools, toolChoice: agent.toolChoice ?? 'auto' } : {}),
       ...(choices ? { choices } : {}),
+      ...(inSession && this.thinking !== undefined ? { thinking: this.thinking } : {}),
       uncheckedCalls: true,
       maxTokens: Math.min(maxTokens ?? this.#maxTokens(), this.#maxTokens()),
       temperature: inSession ? (agent.temperature ?? 0) : 0,

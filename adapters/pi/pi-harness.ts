@@ -25,6 +25,8 @@ export type PiHarnessOptions = {
   readonly released?: (context: RunContext) => void;
   /** An extension threw inside Pi; `path` as Pi names it. */
   readonly onExtensionError?: (path: string, event: string, error: string) => void;
+  /** Text of the agent as it comes, for who watches. It may be asked for again before it counts. */
+  readonly onText?: (context: RunContext, kind: 'text' | 'thinking', text: string) => void;
   /** How long models that cannot be reached are asked again, milliseconds; `LIMITS.AGENT_PATIENCE_MS`. */
   readonly patienceMs?: number;
 };
@@ -62,7 +64,7 @@ export class PiHarness implements Harness {
         message: 'no model is configured',
         hint: 'add one under [[models]]',
       });
-    const { blobs, promptBlocks, extensions, command, onExtensionError, patienceMs } = this.#options;
+    const { blobs, promptBlocks, extensions, command, onExtensionError, patienceMs, onText } = this.#options;
     const pi = await loadPi();
     const run = new PiRun({
       pi,
@@ -74,6 +76,7 @@ export class PiHarness implements Harness {
       extensions: (await extensions?.(context)) ?? [],
       command: (text) => command?.(context, text),
       onExtensionError: onExtensionError ?? (() => {}),
+      onText: (kind, text) => onText?.(context, kind, text),
       patienceMs: patienceMs ?? LIMITS.AGENT_PATIENCE_MS,
     });
     try {

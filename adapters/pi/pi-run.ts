@@ -18,6 +18,7 @@ import {
   endingOf,
   FORKED,
   LOOK_AGAIN,
+  type Message,
   messagesOf,
   RETURNED,
   type Standing,
@@ -50,6 +51,7 @@ export type PiRunParts = {
   readonly command: (text: string) => (() => Promise<void>) | undefined;
   readonly onExtensionError: (path: string, event: string, error: string) => void;
   readonly patienceMs: number;
+  readonly onText: (kind: 'text' | 'thinking', text: string) => void;
 };
 
 /** One attempt at a run by a Pi session. The next step of the session depends only on its entries. */
@@ -83,13 +85,19 @@ export class PiRun {
     await new Promise((resolve) => setImmediate(resolve));
     for (let seen = -1; ; ) {
       context.signal.throwIfAborted();
-      const outcome = this.#outcome();
+      const rest = this.#rest();
+      if (rest) {
+        await this.#wait(rest.reason);
+        if (this.#inbox.closed) return await this.#settled({ ...rest, status: 'succeeded' });
+        seen = -1;
+      }
+      const outcome = rest ? undefined : this.#outcome();
       if (outcome) return await this.#settled(outcome);
       const entries = this.#entries().length;
       if (entries === seen) throw stuck(context.runId);
       seen = entries;
       await this.#step(standingOf(messagesOf(this.#entries())));
-      if (this.#door.fault) throw this.#door.fault;
+      if (this.#door.fault && !this.#attended) throw this.#door.fault;
     }
   }
 
@@ -104,7 +112,7 @@ export class PiRun {
   }
 
   async #open(): Promise<void> {
-    const { pi, context, model, agent, patienceMs } = this.#parts;
+    const { pi, context, model, agent, patienceMs, onText } = this.#parts;
     const journal = this.#journal;
     // Sent once: an attempt that was cut off may have sent it already.
     const own = context.session.slice(context.inherited);
@@ -120,6 +128,7 @@ export class PiRun {
       agent,
       tools: this.#tools,
       patienceMs,
+      onText,
       settle: () => journal.post(),
       turn: () => 1 + this.#manager.getEntries().filter(isAnswer).length,
     });
@@ -181,15 +190,58 @@ export class PiRun {
     if (standing.at === 'calls') return await this.#settleCalls(standing);
     if (standing.at === 'failed') this.#omitLast();
     const said = this.#inbox.waiting();
-    const nudge = standing.at === 'text' && said.length === 0 ? [this.#inbox.message(CHOOSE_A_TOOL)] : [];
+    const nudge =
+      standing.at === 'text' && said.length === 0 && !this.#attended
+        ? [this.#inbox.message(CHOOSE_A_TOOL)]
+        : [];
     const internals = this.#session as unknown as AgentInternals;
     await this.#inbox.during(() => internals._runAgentPrompt([...said, ...nudge]));
+  }
+
+  get #attended(): boolean {
+    return this.#parts.context.intent.attended === true;
+  }
+
+  /** Why an attended session waits for a person; undefined: it has something to do. */
+  #rest(): RunOutcome | undefined {
+    if (!this.#attended) return undefined;
+    const { fault } = this.#door;
+    if (this.#inbox.stopped) return { status: 'succeeded', reason: 'stopped', summary: {} };
+    if (fault)
+      return { status: 'succeeded', reason: `${fault.code}: ${fault.message}`.slice(0, 512), summary: {} };
+    return this.#outcome();
+  }
+
+  /** Until somebody says something. Calls that a stop left without a result get one: none of them is made later. */
+  async #wait(reason: string): Promise<void> {
+    const { context } = this.#parts;
+    const standing = standingOf(messagesOf(this.#entries()));
+    if (standing.at === 'calls') await this.#settleCalls(standing);
+    this.#ending = undefined;
+    this.#door.fault = undefined;
+    this.#announced = 0;
+    const payload = {
+      phase: 'waiting',
+      reason: reason.slice(0, 512),
+      facts: { turn: turnsOf(this.#entries()) },
+    };
+    await this.#journal.flush([{ kind: 'run.phase', run_id: context.runId, payload }]);
+    await this.#inbox.words(context.signal);
+    this.#door.fault = undefined;
+  }
+
+  /** The end of what was asked for: in an attended session each message of a person starts again. */
+  #end(): RunOutcome | undefined {
+    const entries = this.#entries();
+    if (!this.#attended) return endingOf(entries, this.#parts.agent);
+    const from = entries.findLastIndex(isWords);
+    return endingOf(entries.slice(Math.max(0, from)), { ...this.#parts.agent, toolChoice: 'auto' });
   }
 
   /** The end of the run by the content of the session, unless a new message came. */
   #outcome(): RunOutcome | undefined {
     if (this.#ending) return this.#ending;
-    const ending = endingOf(this.#entries(), this.#parts.agent);
+    const ending = this.#end();
     const waits = this.#inbox.busy && ending?.status === 'succeeded';
     return waits ? undefined : ending;
   }
@@ -213,8 +265,8 @@ export class PiRun {
 
   /** Whether Pi's loop ends after a turn. */
   #finishTurn(): boolean {
-    const { agent } = this.#parts;
-    const ending = endingOf(this.#entries(), agent);
+    if (this.#inbox.stopped) return true;
+    const ending = this.#end();
     if (ending && !(this.#inbox.busy && ending.status === 'succeeded')) {
       this.#ending = ending;
       return true;
@@ -230,7 +282,10 @@ export class PiRun {
     const tool = this.#tools.get(name)?.name ?? name;
     const args = block && argumentsOf(block);
     const { refused } = (block ?? {}) as MaybeRefused;
-    if (!refused) return await callTool(this.#parts.context, tool, args, callId, signal);
+    if (this.#inbox.stopped) return notMade('a person stopped it');
+    const { halt } = this.#inbox;
+    const ends = signal ? AbortSignal.any([signal, halt]) : halt;
+    if (!refused) return await callTool(this.#parts.context, tool, args, callId, ends);
     const error = refusalError(refused, tool);
     await this.#parts.context.toolBox.refuse(tool, args, error, callId);
     return refusedCall(error);
@@ -290,6 +345,10 @@ function isAnswer(entry: { readonly type: string }): boolean {
     entry.type === 'message' &&
     (entry as unknown as { message: { role: string } }).message.role === 'assistant'
   );
+}
+
+function isWords({ type, message }: Entry): boolean {
+  return type === 'message' && (message as Message | undefined)?.role === 'user';
 }
 
 function notMade(why: string): CallResult {

@@ -118,13 +118,14 @@ export class PiProviderModel implements LanguageModel {
     const providers = await this.#all();
     const model = this.#described(providers);
     const { env = {} } = this.#options;
-    const { toolChoice, maxTokens, temperature, tools = [] } = request;
+    const { toolChoice, maxTokens, temperature, tools = [], thinking } = request;
     const choice =
       typeof toolChoice === 'object' ? { type: 'tool' as const, name: toolChoice.name } : toolChoice;
     const stream = providers.streamSimple(model, toContext(request, model, toMs(this.#options.clock.now())), {
       signal,
       maxTokens,
       temperature,
+      ...(thinking === undefined || thinking === 'off' ? {} : { reasoning: thinking }),
       maxRetries: 0,
       timeoutMs: request.deadlineMs + 1_000,
       ...(Object.keys(env).length > 0 ? { env: { ...env } } : {}),

@@ -15,7 +15,7 @@ export function requestBody(
   modelId: string,
   mode: ReturnType<typeof modeFor>,
 ): Params {
-  const { tools = [], toolChoice, answerSchema, maxTokens, temperature, seed } = request;
+  const { tools = [], toolChoice, answerSchema, maxTokens, temperature, seed, thinking } = request;
   const native = mode === 'native';
   const withTools = tools.length > 0;
   const schema = withTools && !native ? choiceSchema(request) : undefined;
@@ -26,11 +26,18 @@ export function requestBody(
     max_tokens: maxTokens,
     temperature,
     ...(seed === undefined ? {} : { seed }),
+    ...(thinking === undefined ? {} : { reasoning_effort: effortOf(thinking) }),
     stream: true,
     stream_options: { include_usage: true },
     ...(native && withTools ? nativeTools(request) : {}),
     ...(constraint === undefined || mode === 'text' ? {} : { response_format: responseFormat(constraint) }),
   };
+}
+
+/** The API calls no thinking `none`, and its word for the most is younger than most servers. */
+function effortOf(thinking: NonNullable<ModelRequest['thinking']>): NonNullable<Params['reasoning_effort']> {
+  if (thinking === 'off') return 'none';
+  return thinking === 'xhigh' ? 'high' : thinking;
 }
 
 function responseFormat(schema: Readonly<Record<string, unknown>>): NonNullable<Params['response_format']> {

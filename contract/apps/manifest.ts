@@ -107,6 +107,7 @@ const ScheduleRow = Type.Object(
 /** Without these it is there and takes no intents. */
 const NeedsRow = Type.Object(
   {
+    model: Type.Optional(Type.Boolean({ description: 'true: the configuration has [[models]]' })),
     controllers: Type.Optional(
       Type.Array(Text(64, 'name of a controller'), {
         minItems: 1,

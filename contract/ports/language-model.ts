@@ -1,5 +1,9 @@
 import type { ToolImage } from './tool.ts';
 
+/** How much a model that reasons may think before it answers. */
+export const THINKING_LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const;
+export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
+
 /** One call that a model asked for. `argumentsText` is the text as received: it may not be JSON. */
 export type ModelToolCall = {
   readonly id: string;
@@ -56,6 +60,8 @@ export type ModelRequest = {
   readonly maxTokens: number;
   readonly temperature: number;
   readonly seed?: number;
+  /** Absent: as the model does by itself. */
+  readonly thinking?: ThinkingLevel;
   readonly deadlineMs: number;
   /** For the log: `plan`, `agent turn`, `compaction`. */
   readonly purpose: string;

@@ -1,5 +1,6 @@
 import type { PolicyContext } from '../intent.ts';
 import type { RunState } from '../run-state.ts';
+import type { ThinkingLevel } from './language-model.ts';
 import type { RunDetails } from './runtime-api.ts';
 
 /** A message to a run that is under way. */
@@ -10,6 +11,15 @@ export type RunMessage =
   | { readonly kind: 'follow_up'; readonly text: string }
   /** From the next turn on. */
   | { readonly kind: 'model'; readonly model: string }
+  /** From the next turn on; of models that reason. */
+  | { readonly kind: 'thinking'; readonly level: ThinkingLevel }
+  /**
+   * Of an attended run: ends what it does now, with its motion, and drops what it has not heard yet. Then it waits for
+   * the next message. Settles when the calls under way have ended. No policy can deny it.
+   */
+  | { readonly kind: 'stop' }
+  /** Of an attended run: it ends, as succeeded, once it waits. */
+  | { readonly kind: 'close' }
   | { readonly kind: 'compact'; readonly text?: string }
   | { readonly kind: 'label'; readonly entryId: string; readonly text: string };
 

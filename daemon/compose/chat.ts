@@ -1,4 +1,5 @@
 import type { CellContext, IdSource } from '../../contract/core.ts';
+import { AskDesk } from '../runtime/chat/ask-desk.ts';
 import { ChatDesk } from '../runtime/chat/chat-desk.ts';
 import { serveChats } from '../runtime/chat/chat-requests.ts';
 import { ChatSessions } from '../runtime/chat/chat-sessions.ts';
@@ -6,13 +7,13 @@ import type { ModelRouter } from '../runtime/models/model-router.ts';
 import type { RuntimeCell } from '../runtime/runtime-cell.ts';
 
 export type ChatsParts = {
-  readonly runtime: Pick<RuntimeCell, 'append'>;
+  readonly runtime: Pick<RuntimeCell, 'append' | 'submit' | 'apps'>;
   readonly models: ModelRouter;
   readonly ids: IdSource;
 };
 
 /** `start` comes after that of the runtime: before, nobody knows what was spent. */
-export type Chats = { readonly desk: ChatDesk; start(): void; close(): void };
+export type Chats = { readonly desk: ChatDesk; readonly ask: AskDesk; start(): void; close(): void };
 
 /** Models for any caller from outside of runs: the API in this cell, the key space and ROS through the other. */
 export function makeChats(
@@ -25,6 +26,11 @@ export function makeChats(
   const sessions = new ChatSessions(desk, clock);
   return {
     desk,
+    ask: new AskDesk({
+      ...{ clock, ids, chat: desk },
+      apps: () => runtime.apps.serving(),
+      submit: (request, who) => runtime.submit(request, who),
+    }),
     start: () => serveChats(bus, sessions),
     close: () => sessions.close(),
   };

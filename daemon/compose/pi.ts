@@ -24,6 +24,8 @@ export type AgentParts = {
     text: string,
   ) => (() => Promise<void>) | undefined;
   readonly released?: (context: RunContext) => void;
+  /** Text of agents as it comes. */
+  readonly onText?: (context: RunContext, kind: 'text' | 'thinking', text: string) => void;
   readonly report: (level: 'error', message: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
@@ -46,7 +48,7 @@ export async function warmUp(apps: readonly Application[], report: AgentParts['r
 
 /** Agents of the pi harness; where an application has a flow too, that carries on when no model answers. */
 export function piHarnesses(parts: AgentParts): { readonly pi: (app: Application) => Harness } {
-  const { blobs, promptBlocks, extensions, command, released, report } = parts;
+  const { blobs, promptBlocks, extensions, command, released, report, onText } = parts;
   return {
     pi: (app) => {
       const agent = new PiHarness(app, {
@@ -55,6 +57,7 @@ export function piHarnesses(parts: AgentParts): { readonly pi: (app: Application
         ...(extensions ? { extensions: (context) => extensions(app, context) } : {}),
         ...(command ? { command: (context, text) => command(app, context, text) } : {}),
         ...(released ? { released } : {}),
+        ...(onText ? { onText } : {}),
         onExtensionError: (extension, event, error) =>
           report('error', 'an extension threw', { app: app.name, extension, event, error }),
         patienceMs: app.flow ? LIMITS.AGENT_PATIENCE_DEGRADING_MS : LIMITS.AGENT_PATIENCE_MS,

@@ -15,6 +15,7 @@ import { leaveStopFile } from '../../io/stop-file.ts';
 import type { HttpAuth } from '../http/http-ports.ts';
 import { HttpServer } from '../http/http-server.ts';
 import { isPortFree } from '../port-check.ts';
+import { RunTokens } from '../runtime/chat/run-tokens.ts';
 import { serveGovernanceRequests } from '../runtime/governance/governance-requests.ts';
 import { judgeAction, judgeMotion } from '../runtime/law/motion-law.ts';
 import { PolicyGate } from '../runtime/law/policy-gate.ts';
@@ -56,6 +57,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
   const mcpServers = await makeMcpServers(settings, context);
   const ids = new IdSource(() => toMs(clock.now()), random);
   const { hooks, governance } = await makeGovernance(settings, context, (runId) => runtime.tenantOf(runId));
+  const tokens = new RunTokens();
   const planning = makePlanning(config, context, { hooks, ids, others: () => packages.today() });
   const builtIn = planning ? [planning.app] : [];
   const packages: Packages = makePackages(settings, context, builtIn);
@@ -96,6 +98,7 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
         blobs: house.blobs,
         promptBlocks: (app) => house.skillsBlock(app) ?? [],
         ...harnessParts(extensions),
+        onText: ({ runId }, kind, text) => tokens.tell(runId, { kind, text }),
         report: context.report,
       }),
       flow: flowHarness(planning),
@@ -156,6 +159,8 @@ export async function composeRuntime(settings: Settings, context: CellContext): 
       schedules: () => schedules.views(),
       models,
       chat: chats.desk,
+      ask: chats.ask,
+      tokens,
       ...(plans ? { plans } : {}),
       engine: () => live.engine.api,
       ...(telemetry ? { telemetry: telemetry.stats } : {}),

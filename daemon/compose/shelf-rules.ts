@@ -13,7 +13,7 @@ import { withHarness } from './pi.ts';
 /** The packages that come with the daemon. */
 const SHIPPED = fileURLToPath(new URL('../../apps', import.meta.url));
 
-type Keys = { readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos'> };
+type Keys = { readonly config: Pick<Config, 'apps' | 'controllers' | 'cosmos' | 'models'> };
 
 /** Packages are loaded with their code, as the configuration wants them. */
 export function loadRules(settings: Keys): ShelfRules {
@@ -22,12 +22,15 @@ export function loadRules(settings: Keys): ShelfRules {
 
 /** The same, and no code of a package runs: for the command line. */
 export function unreadRules({ config }: Keys): ShelfRules {
-  const { apps, controllers } = config;
+  const { apps, controllers, models } = config;
   const names = controllers.map(({ name }) => name);
   return {
     shipped: apps.shipped ? SHIPPED : undefined,
     make: (read, folder) => read.make(folder),
-    lacks: ({ manifest: { needs } }) => lacks(needs?.controllers, names),
+    lacks: ({ manifest: { needs } }) =>
+      needs?.model === true && models.length === 0
+        ? 'it needs a model: [[models]], see docs/models.md'
+        : lacks(needs?.controllers, names),
   };
 }
 

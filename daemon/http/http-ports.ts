@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
   ApprovalApi,
   AppsApi,
+  AskApi,
   CellBus,
   CellContext,
   CellName,
@@ -21,6 +22,7 @@ import type {
   QuestionApi,
   ReplayApi,
   RunControlApi,
+  RunTokensApi,
   RuntimeApi,
   ScheduleView,
   SkillShelf,
@@ -57,6 +59,10 @@ export type HttpPorts = {
   /** The model server that this daemon runs; absent: none. */
   /** The model server that is run now, if one is configured. */
   readonly engine?: () => EngineApi | undefined;
+  /** Words of people as intents; absent: no model is configured. */
+  readonly ask?: AskApi;
+  /** Text of agents while it comes; absent: there are none. */
+  readonly tokens?: RunTokensApi;
   /** Plans of System 2; absent: none are made here. */
   readonly plans?: PlansApi;
   /** Counts of spans, by exporter and cell; absent: none are exported. */

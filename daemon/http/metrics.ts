@@ -110,7 +110,7 @@ export class Metrics {
     controllers: readonly ControllerView[] = [],
   ): Promise<string> {
     this.#models.show(models);
-    if (engine) this.#models.showEngine(engine);
+    this.#models.showEngine(engine);
     if (policies) this.#policies.show(policies);
     this.#controllers.show(controllers);
     this.#telemetry.show(telemetry);

@@ -38,6 +38,9 @@ export class ModelMetrics {
   }
 
   show(views: readonly ModelView[]): void {
+    const gauges = [this.#up, this.#inRow, this.#running, this.#waiting, this.#serverRunning];
+    // A model that was taken out has no figures any more.
+    for (const gauge of [...gauges, this.#serverWaiting, this.#cache]) gauge.reset();
     for (const counter of [this.#calls, this.#failures, this.#tokens, this.#cost]) counter.reset();
     for (const view of views) {
       const model = view.name;
@@ -56,10 +59,13 @@ export class ModelMetrics {
     }
   }
 
-  showEngine({ engine: model, state, restarts }: EngineView): void {
+  /** Undefined: none is run, also where one was before. */
+  showEngine(view: EngineView | undefined): void {
     this.#engine.reset();
-    this.#engine.set({ model, state }, state === 'ready' || state === 'sleeping' ? 1 : 0);
     this.#restarts.reset();
+    if (view === undefined) return;
+    const { engine: model, state, restarts } = view;
+    this.#engine.set({ model, state }, state === 'ready' || state === 'sleeping' ? 1 : 0);
     this.#restarts.inc({ model }, restarts);
   }
 }

@@ -12,6 +12,7 @@ import { PythonPeer, rosEnvironment } from '../peers/ros-peer.ts';
 import { allEvents, auraisonAsync, freshDir, ROOT, until } from '../support/daemon.ts';
 import { startCentral, writeNudge } from '../support/forbidden-peers.ts';
 import { ForbiddenRobot, LATE_MS, moves, WORDS } from '../support/forbidden-robot.ts';
+import { BIT, chosenOf, inWords, WORDED } from '../support/forbidden-words.ts';
 import type { SimCommand } from '../support/sim-commands.ts';
 import { WAYS, type Way } from '../support/ways-to-move.ts';
 import { freePort } from '../support/zenoh.ts';
@@ -21,7 +22,6 @@ import { freePort } from '../support/zenoh.ts';
  * counted where it arrives: in the process of the simulator, or of the robot on ROS.
  */
 const INTENT = 'maze/find_exit';
-
 const directory = freshDir('forbidden-motion');
 const closing: (() => Promise<unknown> | unknown)[] = [];
 const tried = new Set<Way>();
@@ -244,7 +244,8 @@ describe('a policy that forbids motion: an agent and its plans', () => {
       // Who is told the reason ends its run.
       const heard = JSON.stringify(asked.body['messages']).includes(WORDS);
       const finish = { name: 'run_finish', args: { status: 'failed', reason: 'it is forbidden' } };
-      const said = asked.body['tools'] === undefined ? { text } : { calls: [heard ? finish : call] };
+      const chosen = chosenOf(asked.body['tools'], call);
+      const said = chosen === undefined ? { text } : { calls: [heard ? finish : chosen] };
       return say(said)(asked, response, server);
     });
     closing.push(() => model.stop());
@@ -283,6 +284,12 @@ context = 8192
     180_000,
   );
 
+  for (const way of WORDED)
+    it(way, async () => {
+      call = way === 'HTTP: session' ? BIT : { name: 'maze_explore_frontier', args: {} };
+      tried.add(way);
+      await robot.stands(way, async () => robot.runOf(await inWords(robot, way)));
+    }, 180_000);
   it.each<[Way, object]>([
     ['step of a plan', { subgoal: 'robot.maneuver', params: { kind: 'drive', distance_m: 0.3 } }],
     ['run of a run', { subgoal: INTENT, params: {} }],

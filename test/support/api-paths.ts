@@ -8,6 +8,7 @@ export const API_PATHS: readonly string[] = [
   '/v1/arm/gripper',
   '/v1/arm/stop',
   '/v1/arm/trajectory',
+  ...['/v1/ask', '/v1/ask/{id}/confirm'],
   '/v1/bags/{bag}/adopt',
   '/v1/chat/completions',
   ...['', '/{name}/start', '/{name}/stop'].map((path) => `/v1/controllers${path}`),

@@ -14,7 +14,10 @@ export const WAYS = [
   'HTTP: command by hand without a lease',
   'HTTP: play of commands',
   'HTTP: intent',
+  'HTTP: ask',
+  'HTTP: session',
   'command line: intent',
+  'command line: ask',
   'command line: teleoperation',
   'MCP: run_submit',
   'ROS: goal of the intent action',
@@ -107,8 +110,8 @@ export const ASKERS: Readonly<Record<string, readonly Way[]>> = {
 
 /** Where an intent comes from. */
 export const ORIGINS: Readonly<Record<string, readonly Way[]>> = {
-  api: ['HTTP: intent'],
-  cli: ['command line: intent'],
+  api: ['HTTP: intent', 'HTTP: ask', 'HTTP: session'],
+  cli: ['command line: intent', 'command line: ask'],
   schedule: ['schedule', 'start of the daemon'],
   ros: ['ROS: goal of the intent action'],
   zenoh: ['Zenoh: intent'],
@@ -129,5 +132,7 @@ export const HTTP_MOVES: Readonly<Record<string, readonly Way[]>> = {
   '/v1/lease': ['HTTP: lease to steer by hand'],
   '/v1/teleop': ['HTTP: command by hand without a lease'],
   '/v1/intents': ['HTTP: intent'],
+  '/v1/ask/{id}/confirm': ['HTTP: ask', 'command line: ask'],
+  '/v1/sessions': ['HTTP: session'],
   '/v1/plans': ['step of a plan'],
 };

@@ -140,6 +140,7 @@ it('the shipped applications are packages: left out, another may have their name
   expect(here.map(({ name, source, state }) => [name, source, state])).toEqual([
     ['turtlebot-maze', 'shipped', 'loaded'],
     ['ar4-physical-ai', 'shipped', 'off'],
+    ['robot', 'shipped', 'off'],
   ]);
   put('own', {
     'app.toml': manifest('turtlebot-maze'),

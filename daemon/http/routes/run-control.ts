@@ -4,6 +4,7 @@ import {
   type RunControlApi,
   type RunMessage,
   RunState,
+  THINKING_LEVELS,
   UUID_PATTERN,
   WireTime,
   withDeadline,
@@ -22,7 +23,7 @@ const entryId = Type.String({ minLength: 1, maxLength: 128, description: 'entry 
 const message_id = Type.Optional(
   Type.String({ pattern: UUID_PATTERN, description: 'UUIDv7; said twice under one id it counts once' }),
 );
-const MessageBody = Type.Union(
+export const MessageBody = Type.Union(
   [
     Type.Object({ kind: Type.Literal('steer'), text: text('before the next turn'), message_id }, closed),
     Type.Object({ kind: Type.Literal('follow_up'), text: text('when it would stop'), message_id }, closed),
@@ -31,9 +32,18 @@ const MessageBody = Type.Union(
       { kind: Type.Literal('compact'), text: Type.Optional(text('what to keep')), message_id },
       closed,
     ),
+    Type.Object(
+      { kind: Type.Literal('thinking'), level: Type.Enum([...THINKING_LEVELS]), message_id },
+      closed,
+    ),
+    Type.Object({ kind: Type.Literal('stop'), message_id }, closed),
+    Type.Object({ kind: Type.Literal('close'), message_id }, closed),
     Type.Object({ kind: Type.Literal('label'), text: text('label'), entry_id: entryId, message_id }, closed),
   ],
-  { description: 'steer: before the next turn; follow_up: when it would stop; model: from the next turn on' },
+  {
+    description:
+      'steer: before the next turn; follow_up: when it would stop; model, thinking: from the next turn on; stop, close: of a session',
+  },
 );
 const ForkBody = Type.Object(
   {
@@ -179,10 +189,15 @@ function treeRoutes(app: FastifyInstance, control: RunControlApi): void {
   );
 }
 
-function messageOf(body: Static<typeof MessageBody>): RunMessage {
+export function messageOf(body: Static<typeof MessageBody>): RunMessage {
   switch (body.kind) {
     case 'model':
       return { kind: body.kind, model: body.model };
+    case 'thinking':
+      return { kind: body.kind, level: body.level };
+    case 'stop':
+    case 'close':
+      return { kind: body.kind };
     case 'label':
       return { kind: body.kind, entryId: body.entry_id, text: body.text };
     case 'compact':

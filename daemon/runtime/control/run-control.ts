@@ -123,7 +123,7 @@ export class RunControl implements RunControlApi {
     this.#unfinished(runId);
     checkLength(message, runId);
     this.#refuseUntaken(view, message);
-    this.#refuseBeyond(runId);
+    if (message.kind !== 'stop') this.#refuseBeyond(runId);
     this.#saying.set(runId, (this.#saying.get(runId) ?? 0) + 1);
     try {
       return await this.#say(view, message, messageId, who);
@@ -137,11 +137,11 @@ export class RunControl implements RunControlApi {
   async #say(view: RunView, message: RunMessage, messageId: string, who: PolicyContext): Promise<RunState> {
     const { hooks, append, scheduler, clock } = this.#parts;
     const runId = view.state.run_id;
+    const stops = message.kind === 'stop';
     const facts = { run_id: runId, type: view.intent.type, message: { ...message } };
-    const verdict = await hooks.ask(
-      { point: 'intent', subject: `message ${runId}`, context: who, facts },
-      runId,
-    );
+    const asked = { point: 'intent', subject: `message ${runId}`, context: who, facts } as const;
+    // Nobody is kept from stopping.
+    const verdict = stops ? { refusal: undefined, events: [] } : await hooks.ask(asked, runId);
     if (verdict.refusal) {
       await append(verdict.events);
       throw verdict.refusal;
@@ -169,8 +169,8 @@ export class RunControl implements RunControlApi {
     if (model !== undefined) messages.push({ kind: 'model', model });
     if (text !== undefined) messages.push({ kind: 'steer', text });
     for (const message of messages) checkLength(message, runId);
-    const { type, params, targets, priority } = intent;
-    const request = { type, params, targets, priority };
+    const { type, params, targets, priority, attended } = intent;
+    const request = { type, params, targets, priority, ...(attended ? { attended } : {}) };
     const body = canonicalJson({ runId, entryId, messages, idempotencyKey });
     const key = `fork:${createHash('sha256').update(body).digest('hex')}`;
     const keyed = idempotencyKey === undefined ? request : { ...request, idempotency_key: key };
@@ -235,6 +235,13 @@ export class RunControl implements RunControlApi {
   /** A flow takes messages only if it says so. An agent that is about to start will take them. */
   #refuseUntaken(view: RunView, { kind }: RunMessage): void {
     const runId = view.state.run_id;
+    if ((kind === 'stop' || kind === 'close') && view.intent.attended !== true)
+      throw new EdgeError('run.not_supported', {
+        operation: 'message',
+        subject: runId,
+        message: `nobody talks with this run, so there is nothing to ${kind}`,
+        hint: `auraison runs cancel ${runId}`,
+      });
     const messages = this.#parts.scheduler.messages(runId);
     if (messages?.taken || view.state.harness !== 'flow') return;
     throw new EdgeError('run.not_supported', {
@@ -267,7 +274,7 @@ export class RunControl implements RunControlApi {
 }
 
 function checkLength(message: RunMessage, runId: string): void {
-  const said = 'model' in message ? message.model : (message.text ?? '');
+  const said = 'model' in message ? message.model : 'text' in message ? (message.text ?? '') : '';
   if (said.length <= LIMITS.RUN_MESSAGE_CHARS_MAX) return;
   throw new EdgeError('schema.invalid', {
     operation: 'message',

@@ -102,6 +102,7 @@ export class IntentDesk {
       priority: request.priority ?? NORMAL_PRIORITY,
       ...(request.deadline === undefined ? {} : { deadline: request.deadline }),
       ...(request.idempotency_key === undefined ? {} : { idempotency_key: request.idempotency_key }),
+      ...(request.attended === undefined ? {} : { attended: request.attended }),
       ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
     };
     return { intent, app: served.app };
@@ -145,9 +146,9 @@ export class IntentDesk {
 
 /** What makes two requests the same: everything that was asked, without the ids that we gave it. */
 export function intentBody(intent: Intent): string {
-  const { type, params, targets, priority, deadline } = intent;
+  const { type, params, targets, priority, deadline, attended } = intent;
   return createHash('sha256')
-    .update(canonicalJson({ type, params, targets, priority, deadline }))
+    .update(canonicalJson({ type, params, targets, priority, deadline, ...(attended ? { attended } : {}) }))
     .digest('hex');
 }
 

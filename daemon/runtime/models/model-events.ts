@@ -22,6 +22,7 @@ export function calledEvent(note: CallNote, model: string, request: ModelRequest
     maxTokens,
     temperature,
     seed,
+    thinking,
     toolChoice,
     tools = [],
     choices,
@@ -36,6 +37,7 @@ export function calledEvent(note: CallNote, model: string, request: ModelRequest
     tools: tools.map(({ name }) => name),
     ...(choices === undefined ? {} : { choices: choices.map(({ name }) => name) }),
     ...(seed === undefined ? {} : { seed }),
+    ...(thinking === undefined ? {} : { thinking }),
     ...(toolChoice === undefined
       ? {}
       : { tool_choice: typeof toolChoice === 'object' ? toolChoice.name : toolChoice }),

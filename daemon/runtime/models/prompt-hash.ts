@@ -8,9 +8,11 @@ export function promptHash(request: ModelRequest): string {
 
 /** SHA-256 of all that an answer depends on; undefined where the answer is left to chance. */
 export function answerKey(request: ModelRequest, model: string, modelId: string): string | undefined {
-  const { temperature, seed, maxTokens } = request;
+  const { temperature, seed, maxTokens, thinking } = request;
   if (temperature !== 0 || seed === undefined) return undefined;
-  return sha256(canonicalJson({ ...prompt(request), model, modelId, seed, maxTokens }));
+  return sha256(
+    canonicalJson({ ...prompt(request), model, modelId, seed, maxTokens, ...(thinking ? { thinking } : {}) }),
+  );
 }
 
 function prompt({

@@ -34,6 +34,11 @@ export class RuntimeApps {
     return this.#parts.loaded.apps().flatMap(({ name }) => (this.#refused.has(name) ? [] : name));
   }
 
+  /** Those of today that take intents, whole. */
+  serving(): readonly Application[] {
+    return this.#parts.loaded.apps().filter(({ name }) => !this.#refused.has(name));
+  }
+
   /**
    * From now on these are the applications; runs keep what they started with. Throws `config.invalid`, then nothing
    * changed.

@@ -1,0 +1,151 @@
+import {
+  type Application,
+  type AskApi,
+  type AskPlan,
+  type ChatApi,
+  type Clock,
+  checker,
+  EdgeError,
+  type IdSource,
+  type ModelAnswer,
+  type PolicyContext,
+  type Submitted,
+  toWireTime,
+} from '../../../contract/index.ts';
+import { type AskChoice, askMessages, choicesFor, isRelative, NONE } from './ask-prompt.ts';
+
+export type AskParts = {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly chat: ChatApi;
+  /** Applications that take intents now. */
+  readonly apps: () => readonly Application[];
+  readonly submit: (request: unknown, who: PolicyContext) => Promise<Submitted>;
+};
+
+/** A plan waits this long for its confirmation, milliseconds. */
+const PLAN_MS = 5 * 60_000;
+const MODEL_MS = 60_000;
+/** Beyond this the oldest plans are forgotten. */
+const PLANS_MAX = 256;
+const AGENT = 'robot/chat';
+const TOKENS = 512;
+
+const NOTHING = {
+  name: NONE,
+  description: 'It is a question, or none of the others does exactly this',
+  parameters: { type: 'object', properties: {}, additionalProperties: false },
+};
+
+type Waiting = { readonly plan: AskPlan; readonly who: PolicyContext; readonly untilMs: number };
+
+/** Words of a person as an intent. A model chooses; what it chose is checked, shown, and done when it is confirmed. */
+export class AskDesk implements AskApi {
+  readonly #parts: AskParts;
+  readonly #waiting = new Map<string, Waiting>();
+
+  constructor(parts: AskParts) {
+    this.#parts = parts;
+  }
+
+  async plan(words: string, who: PolicyContext, signal?: AbortSignal): Promise<AskPlan> {
+    const { clock, ids, chat, apps } = this.#parts;
+    const choices = choicesFor(apps(), AGENT);
+    const answer = await chat.complete(
+      {
+        caller: `ask ${who.tenant}/${who.principal}`,
+        context: who,
+        model: 'auto',
+        request: {
+          messages: askMessages(words),
+          tools: [
+            ...choices.map(({ name, description, parameters }) => ({ name, description, parameters })),
+            NOTHING,
+          ],
+          toolChoice: 'auto',
+          maxTokens: TOKENS,
+          temperature: 0,
+          deadlineMs: MODEL_MS,
+          need: { tools: true },
+        },
+      },
+      signal ? { signal } : {},
+    );
+    const chosen = judged(words, answer, choices) ?? this.#agent(words, answer, choices);
+    const plan: AskPlan = {
+      ...{ ask_id: ids.next<string>(), words, model: answer.model, ...chosen },
+      expires_ts: toWireTime(clock.now() + BigInt(PLAN_MS) * 1_000_000n),
+    };
+    if (this.#waiting.size >= PLANS_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
+    this.#waiting.set(plan.ask_id, { plan, who, untilMs: clock.monotonicMs() + PLAN_MS });
+    return plan;
+  }
+
+  async confirm(askId: string, who: PolicyContext): Promise<Submitted> {
+    const known = this.#waiting.get(askId);
+    const theirs = known?.who.tenant === who.tenant && known.who.principal === who.principal;
+    if (!known || !theirs || this.#parts.clock.monotonicMs() > known.untilMs)
+      throw new EdgeError('intent.expired', {
+        operation: 'confirm',
+        subject: askId.slice(0, 64),
+        message:
+          'no plan of this id waits for you: it is older than five minutes, or the daemon started since',
+        hint: 'ask again',
+      });
+    const { type, params } = known.plan.intent;
+    return await this.#parts.submit({ type, params, idempotency_key: `ask:${askId}` }, who);
+  }
+
+  /** No application fits: the words go to the general agent. */
+  #agent(words: string, answer: ModelAnswer, choices: readonly AskChoice[]): Chosen {
+    const { apps } = this.#parts;
+    const app = apps().find(({ intents }) => intents.some(({ type }) => type === AGENT));
+    if (!app)
+      throw new EdgeError('run.not_supported', {
+        operation: 'ask',
+        subject: 'words',
+        message: `no application fits, and there is no general agent (${AGENT})`,
+        hint: `there are: ${choices.map(({ type }) => type).join(', ') || 'none'}; auraison intent send`,
+      });
+    const about = app.intents.find(({ type }) => type === AGENT)!.description;
+    const reason = faultOf(answer, choices) ?? 'no application fits';
+    return { kind: 'agent', app: app.name, intent: { type: AGENT, params: { words } }, about, reason };
+  }
+}
+
+type Chosen = Pick<AskPlan, 'kind' | 'app' | 'intent' | 'about' | 'reason'>;
+
+/** The intent that the model chose, where it holds against its schema and the words. */
+function judged(words: string, answer: ModelAnswer, choices: readonly AskChoice[]): Chosen | undefined {
+  const [call] = answer.toolCalls;
+  const choice = choices.find(({ name }) => name === call?.name);
+  const params = call && parsed(call.argumentsText);
+  if (!choice || !params || checker(choice.params).fault(params) !== undefined) return undefined;
+  // "Forward" is seen from where the robot stands; a place of the map is not what was said.
+  if (isRelative(words) && choice.ofMap) return undefined;
+  const { type, app, description } = choice;
+  return { kind: 'intent', app, intent: { type, params }, about: description, reason: 'it fits the words' };
+}
+
+/** Why the choice of the model does not count; undefined: it chose none. */
+function faultOf({ toolCalls }: ModelAnswer, choices: readonly AskChoice[]): string | undefined {
+  const [call] = toolCalls;
+  if (!call || call.name === NONE) return undefined;
+  const choice = choices.find(({ name }) => name === call.name);
+  if (!choice) return 'the model chose an application that is not there';
+  const params = parsed(call.argumentsText);
+  const fault = params && checker(choice.params).fault(params);
+  if (!params || fault !== undefined) return `${choice.type} was chosen with parameters that do not fit it`;
+  return `${choice.type} takes a place of the map, and the words are meant from where the robot stands`;
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text === '' ? '{}' : text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // said by faultOf
+  }
+  return undefined;
+}

@@ -1,0 +1,42 @@
+import { expect } from 'vitest';
+import type { AskPlan, Submitted } from '../../contract/index.ts';
+import { auraisonAsync, until } from './daemon.ts';
+import type { ForbiddenRobot } from './forbidden-robot.ts';
+import type { Way } from './ways-to-move.ts';
+
+/** Ways in for people who use their own words. */
+export const WORDED = ['HTTP: ask', 'command line: ask', 'HTTP: session'] as const satisfies readonly Way[];
+
+/** What a model does with words that are meant from the robot. */
+export const BIT = { name: 'robot_maneuver', args: { kind: 'drive', distance_m: 0.3 } };
+
+type Call = { readonly name: string; readonly args: object };
+
+/** What a model calls: the intent where it is asked for one, else `call`; undefined where it has no tools. */
+export function chosenOf(tools: unknown, call: Call): Call | undefined {
+  if (tools === undefined) return undefined;
+  return JSON.stringify(tools).includes('none_fits') ? { name: 'maze__find_exit', args: {} } : call;
+}
+
+const WORDS = 'find the way out';
+type Session = { readonly session_id: string; readonly state: string };
+
+/** The id of the run that the words open. */
+export async function inWords(robot: ForbiddenRobot, way: (typeof WORDED)[number]): Promise<string> {
+  const { api, dataDir } = robot.daemon;
+  if (way === 'HTTP: ask') {
+    const plan = await api.post<AskPlan>('/v1/ask', { words: WORDS });
+    expect(plan.intent.type).toBe('maze/find_exit');
+    return (await api.post<Submitted>(`/v1/ask/${plan.ask_id}/confirm`, {})).run.run_id;
+  }
+  if (way === 'command line: ask') {
+    const done = await auraisonAsync(['ask', WORDS, '--yes', '--data-dir', dataDir]);
+    expect([done.status, done.stderr]).toEqual([1, expect.stringContaining('maze/find_exit')]);
+    return robot.newestRun('cli');
+  }
+  const { session_id } = await api.post<Session>('/v1/sessions', { text: 'a bit forward' });
+  const at = `/v1/sessions/${session_id}`;
+  await until(async () => (await api.get<Session>(at)).state === 'waiting', 'it waits', 120_000);
+  await api.post(`${at}/close`, {});
+  return session_id;
+}

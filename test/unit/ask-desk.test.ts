@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Application,
+  type EdgeError,
+  type PolicyContext,
+  type Submitted,
+  Type,
+} from '../../contract/index.ts';
+import { AskDesk } from '../../daemon/runtime/chat/ask-desk.ts';
+import { isRelative } from '../../daemon/runtime/chat/ask-prompt.ts';
+import { ManualClock } from '../fakes/manual-clock.ts';
+import { uuid } from '../support/tiny-log.ts';
+
+const closed = { additionalProperties: false } as const;
+const app = (name: string, intents: Application['intents']): Application => ({
+  ...{
+    name,
+    version: '1.0.0',
+    description: name,
+    harness: 'pi',
+    intents,
+    deadlineMs: 1_000,
+    afterCut: 'fail',
+  },
+});
+const APPS = [
+  app('post', [
+    {
+      type: 'post/bring',
+      description: 'Bring the post',
+      params: Type.Object({ x: Type.Number(), y: Type.Number() }, closed),
+    },
+    {
+      type: 'post/count',
+      description: 'Count letters',
+      params: Type.Object({ most: Type.Optional(Type.Integer()) }, closed),
+    },
+  ]),
+  app('robot', [
+    { type: 'robot/chat', description: 'Words', params: Type.Object({ words: Type.String() }, closed) },
+    { type: 'robot/drive', description: 'Drive', params: Type.Object({ metres: Type.Number() }, closed) },
+  ]),
+];
+const WHO: PolicyContext = { tenant: 'local', principal: 'operator', roles: [], origin: 'cli' };
+
+function rig(name: string | undefined, args: string | object = {}, apps: readonly Application[] = APPS) {
+  const clock = new ManualClock();
+  const submitted: { request: unknown; who: PolicyContext }[] = [];
+  let asked: { tools?: readonly { name: string }[] } = {};
+  let next = 1;
+  const desk = new AskDesk({
+    clock,
+    ids: { next: () => uuid(next++) } as never,
+    apps: () => apps,
+    chat: {
+      complete: async ({ request }) => {
+        asked = request;
+        const argumentsText = typeof args === 'string' ? args : JSON.stringify(args);
+        const toolCalls = name === undefined ? [] : [{ id: 'c', name, argumentsText }];
+        return {
+          ...{ text: '', toolCalls, stopReason: 'tool_calls', tokensIn: 1, tokensOut: 1 },
+          model: 'm',
+          modelId: 'm',
+        };
+      },
+    },
+    submit: async (request, who) => {
+      submitted.push({ request, who });
+      return { duplicate: false } as Submitted;
+    },
+  });
+  return { desk, clock, submitted, asked: () => asked };
+}
+
+describe('words as an intent', () => {
+  it('shows the intent that fits, does nothing by itself, and opens one run under one key when it is confirmed', async () => {
+    const { desk, submitted, asked } = rig('robot__drive', { metres: 0.5 });
+    const plan = await desk.plan('half a metre forward', WHO);
+    expect(plan).toMatchObject({
+      kind: 'intent',
+      app: 'robot',
+      intent: { type: 'robot/drive', params: { metres: 0.5 } },
+    });
+    expect(submitted).toEqual([]);
+    expect(asked().tools?.map(({ name }) => name)).toEqual([
+      'post__bring',
+      'post__count',
+      'robot__drive',
+      'none_fits',
+    ]);
+    await desk.confirm(plan.ask_id, WHO);
+    await desk.confirm(plan.ask_id, WHO);
+    expect(submitted[0]).toEqual({
+      request: { type: 'robot/drive', params: { metres: 0.5 }, idempotency_key: `ask:${plan.ask_id}` },
+      who: WHO,
+    });
+    expect(submitted[1]).toEqual(submitted[0]);
+  });
+
+  it.each([
+    ['how are you?', 'none_fits', {}, 'no application fits'],
+    ['how are you?', undefined, {}, 'no application fits'],
+    ['count', 'post__count', { most: 'many' }, 'parameters that do not fit'],
+    ['count', 'post__count', '{broken', 'parameters that do not fit'],
+    ['count', 'post__burn', {}, 'not there'],
+    ['half a metre forward', 'post__bring', { x: 0.5, y: 0 }, 'from where the robot stands'],
+  ])('gives the general agent %j where the model says %s %j', async (words, name, args, reason) => {
+    const plan = await rig(name, args).desk.plan(words, WHO);
+    expect(plan).toMatchObject({
+      kind: 'agent',
+      app: 'robot',
+      intent: { type: 'robot/chat', params: { words } },
+    });
+    expect(plan.reason).toContain(reason);
+  });
+
+  it('keeps a place of the map where the words name it', async () => {
+    const plan = await rig('post__bring', { x: 1, y: 2 }).desk.plan('bring the post to x 1, y 2', WHO);
+    expect(plan.intent).toEqual({ type: 'post/bring', params: { x: 1, y: 2 } });
+  });
+
+  it('is confirmed by its caller only, and not after five minutes', async () => {
+    const { desk, clock, submitted } = rig('robot__drive', { metres: 0.5 });
+    const plan = await desk.plan('forward', WHO);
+    const code = (thrown: unknown) => (thrown as EdgeError).code;
+    expect(await desk.confirm(plan.ask_id, { ...WHO, principal: 'other' }).catch(code)).toBe(
+      'intent.expired',
+    );
+    expect(await desk.confirm(plan.ask_id, { ...WHO, tenant: 'other' }).catch(code)).toBe('intent.expired');
+    await clock.advance(5 * 60_000 + 1);
+    expect(await desk.confirm(plan.ask_id, WHO).catch(code)).toBe('intent.expired');
+    expect(submitted).toEqual([]);
+  });
+
+  it('says what there is where nothing fits and there is no general agent', async () => {
+    const asked = rig('none_fits', {}, APPS.slice(0, 1)).desk.plan('sing', WHO);
+    await expect(asked).rejects.toMatchObject({
+      code: 'run.not_supported',
+      hint: expect.stringContaining('post/bring'),
+    });
+  });
+
+  it('knows words that are meant from the robot', () => {
+    const meant = [
+      'half a metre forward',
+      'turn LEFT',
+      'ein Stück rückwärts',
+      'un peu à droite',
+      'a la izquierda',
+    ];
+    expect(meant.filter((words) => !isRelative(words))).toEqual([]);
+    expect(['go to the kitchen', 'rightly so', 'find the exit'].filter(isRelative)).toEqual([]);
+  });
+});
