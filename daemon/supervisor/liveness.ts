@@ -24,6 +24,8 @@ export type Liveness = {
   readonly work: Readonly<Record<string, Work>>;
   /** The host's part in the silence since the last heartbeat. */
   readonly starvation: Starvation;
+  /** Processor time that the main thread got since the last heartbeat, as far as it was looked at, milliseconds. */
+  readonly ranMs: number;
   /** The last account that was taken; undefined while there is no reason to take one. */
   readonly account: ProcessAccount | undefined;
 };
@@ -34,13 +36,26 @@ export type Verdict = { readonly alive: true } | { readonly alive: false; readon
 export type Patience = {
   /** Of its own time: the host is not to blame for it. */
   readonly ownMs: number;
+  /** The same where the host starved it for most of its silence. */
+  readonly ownLoadedMs: number;
+  /** Processor time in it, which then does not count as its own time; absent: it does. */
+  readonly runMs?: number;
   /** In total, for whatever reason. */
   readonly allMs: number;
 };
 
-const UP: Patience = { ownMs: LIMITS.HEARTBEAT_SILENT_MS, allMs: LIMITS.HEARTBEAT_STARVED_MS };
+const UP: Patience = {
+  ownMs: LIMITS.HEARTBEAT_SILENT_MS,
+  ownLoadedMs: LIMITS.HEARTBEAT_SILENT_LOADED_MS,
+  allMs: LIMITS.HEARTBEAT_STARVED_MS,
+};
 /** A process that starts loads its code in one piece, perhaps from a cold disk. */
-const STARTING: Patience = { ownMs: LIMITS.HEARTBEAT_BOOT_MS, allMs: LIMITS.HEARTBEAT_BOOT_STARVED_MS };
+const STARTING: Patience = {
+  ownMs: LIMITS.HEARTBEAT_BOOT_MS,
+  ownLoadedMs: LIMITS.HEARTBEAT_BOOT_MS,
+  runMs: LIMITS.HEARTBEAT_BOOT_RUN_MS,
+  allMs: LIMITS.HEARTBEAT_BOOT_STARVED_MS,
+};
 
 export function patienceOf(isStarting: boolean): Patience {
   return isStarting ? STARTING : UP;
@@ -52,7 +67,7 @@ const SILENCE_NOTICED_MS = 1.5 * LIMITS.HEARTBEAT_MS;
 const STALL_NOTICED_MS = 1_000;
 
 export function newborn(nowMs: number): Liveness {
-  return { lastBeatMs: nowMs, gapMaxMs: 0, work: {}, starvation: NOT_STARVED, account: undefined };
+  return { lastBeatMs: nowMs, gapMaxMs: 0, work: {}, starvation: NOT_STARVED, ranMs: 0, account: undefined };
 }
 
 /** Folds one heartbeat in. A counter stands still only while it has something to do. */
@@ -64,7 +79,7 @@ export function beat(state: Liveness, nowMs: number, counters: readonly WorkCoun
     work[name] = stands ? before : { done, standsSinceMs: nowMs, starvedMs: 0 };
   }
   const gapMaxMs = Math.max(state.gapMaxMs, nowMs - state.lastBeatMs);
-  return { ...state, lastBeatMs: nowMs, gapMaxMs, work, starvation: NOT_STARVED };
+  return { ...state, lastBeatMs: nowMs, gapMaxMs, work, starvation: NOT_STARVED, ranMs: 0 };
 }
 
 /**
@@ -99,6 +114,7 @@ export function observe(state: Liveness, between: Between, account: ProcessAccou
   return {
     ...state,
     account,
+    ranMs: state.ranMs + Math.max(0, account.cpuMs - last.cpuMs),
     work: Object.fromEntries(work),
     starvation: starve(state.starvation, between, last, account),
   };
@@ -108,7 +124,7 @@ export function observe(state: Liveness, between: Between, account: ProcessAccou
 export function judge(state: Liveness, nowMs: number, patience: Patience = UP): Verdict {
   const silentMs = nowMs - state.lastBeatMs;
   const excusedMs = Math.min(silentMs, starvedMs(state.starvation));
-  if (silentMs - excusedMs > patience.ownMs || silentMs > patience.allMs)
+  if (isTooLong(silentMs, excusedMs, state.ranMs, patience))
     return { alive: false, reason: `no heartbeat for ${Math.round(silentMs)} ms${how(state, excusedMs)}` };
   for (const [name, one] of Object.entries(state.work)) {
     const standsMs = nowMs - one.standsSinceMs;
@@ -117,6 +133,15 @@ export function judge(state: Liveness, nowMs: number, patience: Patience = UP): 
       return { alive: false, reason: `${name} has made no progress for ${Math.round(standsMs)} ms` };
   }
   return { alive: true };
+}
+
+function isTooLong(silentMs: number, excusedMs: number, ranMs: number, patience: Patience): boolean {
+  const ownMs = silentMs - excusedMs;
+  const mostMs = excusedMs > silentMs / 2 ? patience.ownLoadedMs : patience.ownMs;
+  if (silentMs > patience.allMs) return true;
+  if (patience.runMs === undefined) return ownMs > mostMs;
+  const ran = Math.min(ownMs, ranMs);
+  return ownMs - ran > mostMs || ran > patience.runMs;
 }
 
 /** What the process did in its silence, for the log. */

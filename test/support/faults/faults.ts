@@ -11,6 +11,10 @@ export type Motion =
   | 'controller'
   | 'play'
   | 'mission'
+  /** Intents over Zenoh, again and again. */
+  | 'zenoh'
+  /** An agent whose model asks for motion in every turn, whatever it is answered. */
+  | 'prompted'
   | 'idle';
 
 /** `virtual`: real code and real physics in one process, in accelerated time. `real`: a daemon as it is shipped. */
@@ -234,9 +238,12 @@ export const VIRTUAL_FAULTS: readonly FaultSpec[] = [
 ];
 
 const real = 'real' as const;
-const DRIVES = { base: ['spin', 'teleop'], ros: ['spin', 'teleop'] } as const;
-const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], ros: ['spin', 'teleop'] } as const;
-const STEERED = { base: ['teleop'], ros: ['teleop'] } as const;
+const REACHES = ['trajectory', 'teleop'] as const;
+const DRIVES = { base: ['spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
+const ALSO_RUNS = { base: ['mission', 'spin', 'teleop'], arm: REACHES, ros: ['spin', 'teleop'] } as const;
+const RUNS = ['mission', 'zenoh', 'prompted'] as const;
+const STOPPED = { ...ALSO_RUNS, base: [...RUNS, 'spin', 'teleop'] } as const;
+const STEERED = { base: ['teleop'], arm: ['teleop'], ros: ['teleop'] } as const;
 
 /** Faults of a daemon as it is shipped: its processes, its sockets, its command line, a robot on a real DDS. */
 export const REAL_FAULTS: readonly FaultSpec[] = [
@@ -261,6 +268,10 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: STEERED, bound: 'expired', lasts: [450, 5_000] },
   },
   {
+    ...{ id: 'daemon.supervisor.kill', what: 'kill -9 of the supervisor: the daemon ends', pace: real },
+    ...{ motions: DRIVES, bound: 'stopped' },
+  },
+  {
     ...{ id: 'daemon.others.kill', what: 'kill -9 of the memory cell and the link cell', pace: real },
     ...{ motions: { base: ['mission'] }, bound: 'limits' },
   },
@@ -277,8 +288,8 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
     ...{ motions: { ros: ['teleop'] }, bound: 'expired' },
   },
   {
-    ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a mission', pace: real },
-    ...{ motions: { base: ['mission'] }, bound: 'limits' },
+    ...{ id: 'daemon.takeover', what: 'a person takes the robot over from a run; its caller goes on asking' },
+    ...{ pace: real, motions: { base: RUNS }, bound: 'limits' },
   },
   {
     ...{ id: 'daemon.lease.lost', what: 'a person who steers loses the link, and the lease', pace: real },
@@ -287,7 +298,7 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   { id: 'daemon.stop.api', what: 'POST /v1/robot/stop', pace: real, motions: ALSO_RUNS, bound: 'stopped' },
   {
     ...{ id: 'daemon.estop.api', what: 'POST /v1/estop: no body, a broken one, one of 20 kB, another type' },
-    ...{ pace: real, motions: ALSO_RUNS, bound: 'cut at once' },
+    ...{ pace: real, motions: STOPPED, bound: 'cut at once' },
   },
   {
     ...{ id: 'daemon.estop.file', what: 'the file of the emergency stop', pace: real, motions: DRIVES },
@@ -296,6 +307,10 @@ export const REAL_FAULTS: readonly FaultSpec[] = [
   {
     ...{ id: 'daemon.estop.topic', what: 'true on /emergency_stop over DDS', pace: real },
     ...{ motions: { ros: ['spin', 'teleop'] }, bound: 'cut at once' },
+  },
+  {
+    ...{ id: 'daemon.estop.key', what: 'a put at the key of the emergency stop over Zenoh', pace: real },
+    ...{ motions: { base: ['mission', 'zenoh', 'spin', 'teleop'] }, bound: 'cut at once' },
   },
   {
     ...{ id: 'daemon.estop.cli', what: 'auraison estop, from the return of the command on', pace: real },

@@ -4,7 +4,7 @@ import type { LeaseView } from '../../../../contract/index.ts';
 import { auraisonAsync, until } from '../../daemon.ts';
 import { descendants, simHostPid } from '../../processes.ts';
 import { boundOf } from '../bounds.ts';
-import { wait } from './real-stage.ts';
+import { ROBOT_NAME, wait } from './real-stage.ts';
 import type { Made, RealTrial } from './real-trials.ts';
 import { hostMs } from './sim-record.ts';
 
@@ -79,6 +79,12 @@ const FAULTS: Readonly<Record<string, Make>> = {
     await freeze(all.stage.daemon.child.pid, all);
     return { fromMs };
   },
+  'daemon.supervisor.kill': async ({ stage, mover }) => {
+    mover.end();
+    const fromMs = hostMs();
+    kill(stage.daemon.child.pid);
+    return { fromMs, endsDaemon: true };
+  },
   'daemon.others.kill': async ({ stage }) => {
     const pids = [await stage.daemon.pidOf('memory'), await stage.daemon.pidOf('link')];
     const fromMs = hostMs();
@@ -131,7 +137,7 @@ const FAULTS: Readonly<Record<string, Make>> = {
   'daemon.stop.api': async ({ stage, mover }) => {
     mover.end();
     const fromMs = hostMs();
-    await stage.daemon.api.post('/v1/robot/stop', {}).catch(() => {});
+    await stage.daemon.api.post(stage.stopPath, {}).catch(() => {});
     return { fromMs };
   },
   'daemon.estop.api': estopWith,
@@ -143,6 +149,11 @@ const FAULTS: Readonly<Record<string, Make>> = {
   'daemon.estop.topic': async ({ stage }) => {
     await stage.peer!('ros_estop.py', '/emergency_stop').line<{ said: boolean }>((line) => line.said, 60_000);
     return { fromMs: hostMs() };
+  },
+  'daemon.estop.key': async ({ stage }) => {
+    const fromMs = hostMs();
+    await (await stage.keys!()).put(`${ROBOT_NAME}/estop`, new TextEncoder().encode('by hand'));
+    return { fromMs };
   },
   'daemon.estop.cli': async ({ stage }) => {
     const { status } = await auraisonAsync(['estop', '--data-dir', stage.daemon.dataDir]);

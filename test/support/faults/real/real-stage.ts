@@ -1,36 +1,112 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LeaseView, Submitted } from '../../../../contract/index.ts';
+import { SystemClock } from '../../../../adapters/clock/system-clock.ts';
+import { openKeySpace } from '../../../../adapters/zenoh/open-key-space.ts';
+import type { KeySpace, LeaseView } from '../../../../contract/index.ts';
 import { PythonPeer, type RosEnv, rosEnvironment } from '../../../peers/ros-peer.ts';
-import { freshDir, type TestDaemon, testDaemon, until } from '../../daemon.ts';
-import { simHostPid } from '../../processes.ts';
+import { freshDir, ROOT, type TestDaemon, testDaemon, until } from '../../daemon.ts';
+import { freePort } from '../../zenoh.ts';
 import type { Entry, RobotFacts } from '../record.ts';
+import { ARM_FACTS, BASE_FACTS } from '../virtual/robots.ts';
+import { hostileModel } from './hostile-model.ts';
 import { hostMs, recordingSim, simRecord } from './sim-record.ts';
+
+const ARM_CONFIG = join(ROOT, 'docs', 'examples', 'ar4.toml');
 
 /** A robot that a real daemon drives, and what it wrote down. */
 export type RealStage = {
   readonly daemon: TestDaemon;
   readonly facts: RobotFacts;
+  /** Of the call that stops what this robot moves. */
+  readonly stopPath: string;
   record(): readonly Entry[];
   /** Another node of the robot, where there is ROS. */
   peer?(script: string, ...args: string[]): PythonPeer;
+  /** A session of somebody else, where there is Zenoh. */
+  keys?(): Promise<KeySpace>;
   close(): Promise<void>;
 };
 
-export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-const FACTS: RobotFacts = { commands: 'speeds', speedMax: [0.46, 1.9], restSpeed: [0.01, 0.04] };
+/** Somebody who moves the robot until `end`. */
+export type Mover = { end(): void; readonly lease?: () => LeaseView };
 
-/** The base in its maze, by the clock. */
-export async function baseStage(): Promise<RealStage> {
-  const directory = freshDir('faults-base');
+export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+/** Of the daemons with Zenoh; keys start with it. */
+export const ROBOT_NAME = 'robot7';
+const MAZE = { AURAISON_SIM_WIDTH: '8', AURAISON_SIM_HEIGHT: '8' };
+const CLOCKED = { AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1' };
+
+/** The daemon of these trials: of a robot, or of the agent with a hostile model. */
+export function stageOf(name: string): Promise<RealStage> {
+  if (name === 'ros') return rosStage();
+  if (name === 'arm')
+    return simStage('arm', ARM_FACTS, { AURAISON_CONFIG: ARM_CONFIG, AURAISON_SIM_CAMERA_RATE: '1' });
+  return name === 'prompted' ? promptedStage() : baseStage();
+}
+
+/** The base in its maze, by the clock, with a router of Zenoh. */
+async function baseStage(): Promise<RealStage> {
+  const endpoint = `tcp/127.0.0.1:${await freePort()}`;
+  const stage = await simStage('base', BASE_FACTS, {
+    ...{ ...MAZE, AURAISON_DAEMON_NAME: ROBOT_NAME, AURAISON_INTENTS_ZENOH: 'true' },
+    ...{ AURAISON_ZENOH_ENABLED: 'true', AURAISON_ZENOH_MODE: 'router', AURAISON_ZENOH_LISTEN: endpoint },
+  });
+  let keys: Promise<KeySpace> | undefined;
+  const open = {
+    driver: 'native',
+    remoteUrl: '',
+    nativeOnly: [],
+    mode: 'client',
+    connect: [endpoint],
+  } as const;
+  return {
+    ...stage,
+    keys: () => {
+      keys ??= openKeySpace(open, { clock: new SystemClock() }).then(({ keySpace }) => keySpace);
+      return keys;
+    },
+    async close() {
+      await (await keys)?.close();
+      await stage.close();
+    },
+  };
+}
+
+/** The base in its maze, driven by an agent whose model asks for motion in every turn and never ends. */
+async function promptedStage(): Promise<RealStage> {
+  const model = await hostileModel();
+  const directory = freshDir('faults-prompted');
+  const config = join(directory.path, 'robot.toml');
+  writeFileSync(
+    config,
+    `[apps]\nturtlebot_maze = "pi"\n[[models]]\nname = "hostile"\nurl = "${model.url}"\nmodel = "hostile"\ncontext = 8192\n`,
+  );
+  const stage = await simStage('prompted', BASE_FACTS, { ...MAZE, AURAISON_CONFIG: config });
+  return {
+    ...stage,
+    async close() {
+      await stage.close();
+      await model.stop();
+      directory.remove();
+    },
+  };
+}
+
+async function simStage(
+  name: string,
+  facts: RobotFacts,
+  env: Readonly<Record<string, string>>,
+): Promise<RealStage> {
+  const directory = freshDir(`faults-${name}`);
   const file = join(directory.path, 'record');
   const daemon = await testDaemon(join(directory.path, 'data'), {
-    ...{ AURAISON_SIM_PACE: 'realtime', AURAISON_SIM_SPEED: '1' },
-    ...{ AURAISON_SIM_WIDTH: '8', AURAISON_SIM_HEIGHT: '8' },
+    ...CLOCKED,
+    ...env,
     ...recordingSim(file),
   });
   return {
-    ...{ daemon, facts: FACTS, record: () => simRecord(file) },
+    ...{ daemon, facts, record: () => simRecord(file) },
+    stopPath: name === 'arm' ? '/v1/arm/stop' : '/v1/robot/stop',
     async close() {
       await daemon.stop();
       directory.remove();
@@ -41,7 +117,7 @@ export async function baseStage(): Promise<RealStage> {
 type Told = { readonly t: number; readonly linear: number; readonly angular: number };
 
 /** A base on a real DDS: a node of rclpy that keeps to its last command for ever. */
-export async function rosStage(): Promise<RealStage> {
+async function rosStage(): Promise<RealStage> {
   const directory = freshDir('faults-ros');
   const env: RosEnv = rosEnvironment();
   const base = new PythonPeer(env, 'ros_robot.py', ['']);
@@ -64,7 +140,7 @@ export async function rosStage(): Promise<RealStage> {
     return last ? [...found, { ...last, atMs: hostMs(), worldMs: hostMs() }] : found;
   };
   return {
-    ...{ daemon, facts: FACTS, record },
+    ...{ daemon, facts: BASE_FACTS, record, stopPath: '/v1/robot/stop' },
     peer: (script, ...args) => {
       const opened = new PythonPeer(env, script, args);
       peers.push(opened);
@@ -79,7 +155,7 @@ export async function rosStage(): Promise<RealStage> {
 }
 
 /** Everything is up, nothing is engaged, nobody has the robot, and it stands. */
-export async function ready({ daemon, record, facts }: RealStage): Promise<void> {
+export async function ready({ daemon, record, facts, stopPath }: RealStage): Promise<void> {
   await until(
     async () => {
       const { cells, robot } = await daemon.status();
@@ -96,7 +172,7 @@ export async function ready({ daemon, record, facts }: RealStage): Promise<void>
     await api.post('/v1/estop/release', {});
     return false;
   }, 'the emergency stop is released');
-  await api.post('/v1/robot/stop', {}).catch(() => {});
+  await api.post(stopPath, {}).catch(() => {});
   await until(async () => (await api.get<LeaseView>('/v1/lease')).state === 'free', 'nobody has the robot');
   await until(() => {
     const state = record().findLast((one) => one.kind === 'state');
@@ -106,53 +182,4 @@ export async function ready({ daemon, record, facts }: RealStage): Promise<void>
 
 export function isMoving(speeds: readonly number[], { restSpeed }: RobotFacts, times = 4): boolean {
   return speeds.some((speed, i) => Math.abs(speed) > times * restSpeed[i]!);
-}
-
-/** The robot back at the entrance of its maze. */
-export async function newWorld({ daemon }: RealStage): Promise<void> {
-  const before = simHostPid(daemon.child.pid);
-  if (before !== undefined) process.kill(before, 'SIGKILL');
-  await until(async () => {
-    const now = simHostPid(daemon.child.pid);
-    const { robot } = await daemon.status();
-    return now !== undefined && now !== before && robot.available && robot.connected;
-  }, 'the simulator is back');
-}
-
-/** Somebody who moves the robot until `end`. */
-export type Mover = { end(): void; readonly runId?: string; readonly lease?: () => LeaseView };
-
-export async function spinning({ daemon }: RealStage): Promise<Mover> {
-  const order = { kind: 'spin', angle_rad: 20 };
-  daemon.api.post('/v1/robot/maneuver', order).catch(() => {});
-  return { end: () => {} };
-}
-
-export async function onMission(stage: RealStage): Promise<Mover> {
-  await newWorld(stage);
-  const { run } = await stage.daemon.api.post<Submitted>('/v1/intents', { type: 'maze/find_exit' });
-  return { end: () => {}, runId: run.run_id };
-}
-
-/** A person with a lease of 1.5 s, who turns to the left and renews it while the hand is there. */
-export async function steering({ daemon }: RealStage): Promise<Mover> {
-  const { api } = daemon;
-  const lease = await api.post<LeaseView>('/v1/lease', { ttl_ms: 1_500 });
-  let goes = true;
-  const again = async (path: string, body: object, ms: number) => {
-    while (goes) {
-      // Not waited for: a hand does not stop for an answer.
-      api.post(path, body).catch(() => {});
-      await wait(ms);
-    }
-  };
-  const id = { lease_id: lease.lease_id };
-  void again('/v1/teleop', { ...id, twist: { linear: 0, angular: 0.6 } }, 60);
-  void again('/v1/lease/renew', id, 400);
-  return {
-    end: () => {
-      goes = false;
-    },
-    lease: () => lease,
-  };
 }

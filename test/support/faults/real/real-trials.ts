@@ -3,18 +3,8 @@ import { type Claim, judge } from '../judge.ts';
 import type { Trial } from '../trial.ts';
 import { HostLateness } from './host-lateness.ts';
 import { makeFault } from './make-fault.ts';
-import {
-  baseStage,
-  isMoving,
-  type Mover,
-  onMission,
-  type RealStage,
-  ready,
-  rosStage,
-  spinning,
-  steering,
-  wait,
-} from './real-stage.ts';
+import { endRuns, moverOf } from './movers.ts';
+import { isMoving, type Mover, type RealStage, ready, stageOf, wait } from './real-stage.ts';
 import { hostMs } from './sim-record.ts';
 
 /** What was asked for moves the robot by then, milliseconds: a mission thinks first. */
@@ -37,22 +27,27 @@ export type Made = {
   readonly taken?: Claim['taken'];
   /** Nothing is judged after it: then the daemon may go on by itself. */
   readonly untilMs?: number;
+  /** The daemon is gone for good: the next trial gets another one. */
+  readonly endsDaemon?: boolean;
 };
 
 /** Trials with daemons as they are shipped: one for each robot, for all of its trials. */
 export class RealTrials {
-  readonly #stages = new Map<'base' | 'ros', RealStage>();
+  readonly #stages = new Map<string, RealStage>();
 
   async run(trial: Trial): Promise<Outcome> {
-    if (trial.robot === 'arm') throw new Error('the arm has no trials with real processes');
-    const stage = await this.#stage(trial.robot);
+    const name = trial.motion === 'prompted' ? 'prompted' : trial.robot;
+    const stage = await this.#stage(name);
     await ready(stage);
-    const mover = await this.#mover(stage, trial);
+    const mover = await moverOf(stage, trial);
+    let isGone = false;
     try {
       const moved = await untilMoving(stage);
       await wait(trial.afterMs);
       const lateness = new HostLateness(stage.daemon.child.pid);
-      const { fromMs, taken, untilMs = Infinity } = await makeFault({ trial, stage, mover });
+      const made = await makeFault({ trial, stage, mover });
+      const { fromMs, taken, untilMs = Infinity, endsDaemon = false } = made;
+      isGone = endsDaemon;
       const { commandsMs, restMs } = trial.bound;
       await wait(Math.max(0, fromMs + (restMs ?? 2_000) + TAIL_MS - hostMs()));
       // A busy host needs longer, and is watched for longer.
@@ -67,10 +62,10 @@ export class RealTrials {
       return { verdict, moved, hostLateMs: slackMs };
     } finally {
       mover.end();
-      if (mover.runId !== undefined)
-        await stage.daemon.api
-          .post(`/v1/runs/${mover.runId}/cancel`, { reason: 'the trial is over' })
-          .catch(() => {});
+      if (isGone) {
+        this.#stages.delete(name);
+        await stage.close();
+      } else await endRuns(stage);
     }
   }
 
@@ -79,17 +74,12 @@ export class RealTrials {
     this.#stages.clear();
   }
 
-  async #stage(robot: 'base' | 'ros'): Promise<RealStage> {
-    const known = this.#stages.get(robot);
+  async #stage(name: string): Promise<RealStage> {
+    const known = this.#stages.get(name);
     if (known) return known;
-    const made = robot === 'base' ? await baseStage() : await rosStage();
-    this.#stages.set(robot, made);
+    const made = await stageOf(name);
+    this.#stages.set(name, made);
     return made;
-  }
-
-  #mover(stage: RealStage, { motion }: Trial): Promise<Mover> {
-    if (motion === 'teleop') return steering(stage);
-    return motion === 'mission' ? onMission(stage) : spinning(stage);
   }
 }
 
