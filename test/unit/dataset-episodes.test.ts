@@ -157,7 +157,9 @@ describe('a recording as frames', () => {
         'observation.state': { topic: '/joint_states', maxAgeMs: 1, names: ['a', 'hand'] },
       },
     };
-    await expect(episode(samples, lacking).length()).rejects.toThrow(/hand on \/joint_states .*was not recorded/);
+    await expect(episode(samples, lacking).length()).rejects.toThrow(
+      /hand on \/joint_states .*was not recorded/,
+    );
   });
 
   it('goes by the arrival where a stamp is of another clock', async () => {
