@@ -143,7 +143,7 @@ describe('controllers desk', () => {
     for (const controller of ['arm', 'other'])
       await expect(bench.desk.begin({ controller }, 'runtime')).rejects.toMatchObject({
         code: 'command.refused',
-        message: 'controller arm is running and commands the same topic, /commands',
+        message: 'arm is running and commands /commands',
       });
   });
 

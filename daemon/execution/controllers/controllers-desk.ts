@@ -207,11 +207,7 @@ export class ControllersDesk {
     const { output, name } = slot.spec;
     if (!this.#handle) throw refused(name, 'the controller thread is starting', 'cell.restarted');
     const rival = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
-    if (rival)
-      throw refused(
-        name,
-        `controller ${rival.spec.name} is running and commands the same topic, ${output.topic}`,
-      );
+    if (rival) throw refused(name, `${rival.spec.name} is running and commands ${output.topic}`);
     this.#deps.admit?.(slot.spec);
     const stops = slot.stops;
     const check = () => {
@@ -232,11 +228,7 @@ export class ControllersDesk {
         check();
         // While it waited for the lease another one may have taken its place.
         const other = this.#slots.find(({ run, spec }) => run && spec.output.topic === output.topic);
-        if (other)
-          throw refused(
-            name,
-            `controller ${other.spec.name} is running and commands the same topic, ${output.topic}`,
-          );
+        if (other) throw refused(name, `${other.spec.name} is running and commands ${output.topic}`);
         const ended = slot.start(order, lease, signal);
         this.#follow();
         this.#state(slot, 'running', order.task ?? '');
@@ -258,7 +250,7 @@ export class ControllersDesk {
       operation: 'find controller',
       subject: name.slice(0, 64),
       message: `unknown controller ${name.slice(0, 64)}; configured: ${names || 'none'}`,
-      hint: 'add it to [[controllers]] in the configuration; see docs/control.md',
+      hint: 'add it to [[controllers]], see docs/control.md',
     });
   }
 
@@ -362,7 +354,7 @@ export class ControllersDesk {
     for (const slot of this.#slots) this.#summarise(slot);
     const { steps, lost } = this.#shared;
     if (lost !== this.#lost)
-      this.#deps.report('warn', 'control steps were not recorded: the execution cell did not keep up', {
+      this.#deps.report('warn', 'control steps were not recorded: the cell did not keep up', {
         lost: lost - this.#lost,
       });
     this.#lost = lost;
